@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: MIT
+"""The one place that holds the version; the build reads it from here."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""`ibm,dynamic-memory` (v1, an entry per LMB) and `ibm,dynamic-memory-v2` (an entry per set of LMBs).
+
+Source: LoPAR 2.9, "ibm,dynamic-reconfiguration-memory"; Linux arch/powerpc/include/asm/drmem.h
+(`of_drconf_cell_v1`, `of_drconf_cell_v2`) and drivers' reader `read_drconf_v1_cell`/`read_drconf_v2_cell`,
+which take the base address in the root's #address-cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from construct import Int32ub, Int64ub, Struct
+
+from drmemctl.defect import Defect
+from drmemctl.formats.rows import Rows
+
+V1 = "ibm,dynamic-memory"
+V2 = "ibm,dynamic-memory-v2"
+LOOKUP_ARRAYS = "ibm,associativity-lookup-arrays"
+NODE = "/ibm,dynamic-reconfiguration-memory"
+
+PRESERVED = 0x1
+PRESERVABLE = 0x2
+PRESERVED_STATE = 0x4
+ASSIGNED = 0x8
+NO_MIGRATE_DMA = 0x10
+DRC_INVALID = 0x20
+AI_INVALID = 0x40
+RESERVED = 0x80
+HOTREMOVABLE = 0x100
+KERNEL_TOUCHED = 0x80000000
+"""Linux `DRMEM_LMB_RESERVED`: private to a running DLPAR request, never valid in a property."""
+
+FLAG_NAMES: dict[int, str] = {
+    PRESERVED: "preserved",
+    PRESERVABLE: "preservable",
+    PRESERVED_STATE: "preserved-state",
+    ASSIGNED: "assigned",
+    NO_MIGRATE_DMA: "no-migrate-dma",
+    DRC_INVALID: "drc-invalid",
+    AI_INVALID: "ai-invalid",
+    RESERVED: "reserved",
+    HOTREMOVABLE: "hot-removable",
+}
+
+AA_UNSET = 0xFFFFFFFF
+"""aa_index of an LMB that has none (LoPAR: of an unassigned LMB)."""
+
+COUNT_SIZE = 4
+"""Both properties open with a u32: the number of entries."""
+
+_ADDRESS = {1: Int32ub, 2: Int64ub}
+
+
+def flag_names(flags: int) -> list[str]:
+    """Return the names of the bits set, lowest first; a bit without a name as `0x…`."""
+    return [FLAG_NAMES.get(bit, f"{bit:#x}") for bit in (1 << n for n in range(32)) if flags & bit]
+
+
+def cell_v1(address_cells: int = 2) -> Any:
+    """Return the declaration of a v1 entry: 24 bytes where #address-cells is 2."""
+    return Struct(
+        "base_addr" / _ADDRESS[address_cells],
+        "drc_index" / Int32ub,
+        "reserved" / Int32ub,
+        "aa_index" / Int32ub,
+        "flags" / Int32ub,
+    )
+
+
+def cell_v2(address_cells: int = 2) -> Any:
+    """Return the declaration of a v2 entry, packed: 24 bytes where #address-cells is 2."""
+    return Struct(
+        "seq_lmbs" / Int32ub,
+        "base_addr" / _ADDRESS[address_cells],
+        "drc_index" / Int32ub,
+        "aa_index" / Int32ub,
+        "flags" / Int32ub,
+    )
+
+
+@cache
+def rows_v1(address_cells: int = 2) -> Rows:
+    """Return the bulk codec of v1 entries."""
+    return Rows(cell_v1(address_cells))
+
+
+@cache
+def rows_v2(address_cells: int = 2) -> Rows:
+    """Return the bulk codec of v2 entries."""
+    return Rows(cell_v2(address_cells))
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The entries of either property, decoded on demand.
+
+    Attributes:
+        property: `ibm,dynamic-memory` or `ibm,dynamic-memory-v2`.
+        data: the raw value.
+        declared: the number of entries that the first word claims.
+        present: how many of them are there in full.
+        rows: their codec.
+        defects: length and count faults; their property is not filled in.
+
+    """
+
+    property: str
+    data: bytes
+    declared: int
+    present: int
+    rows: Rows
+    defects: tuple[Defect, ...]
+
+    def offset(self, index: int) -> int:
+        """Return the byte offset of an entry in the property."""
+        return COUNT_SIZE + index * self.rows.size
+
+    def __iter__(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """Yield (count, base address, DRC index, aa_index, flags) of each entry: count is 1 in v1."""
+        entries = self.rows.iterate(self.data, COUNT_SIZE, self.present)
+        if self.property == V2:
+            for count, base, drc, aa, flags in entries:
+                yield count, base, drc, aa, flags
+        else:
+            for base, drc, _, aa, flags in entries:
+                yield 1, base, drc, aa, flags
+
+
+def decode_entries(property: str, data: bytes, address_cells: int = 2, total: int | None = None) -> Entries:
+    """Return the entries of a v1 or v2 property, as many as are there.
+
+    `total` is the true length where `data` is only the beginning (see `Property.total`). No error is raised:
+    what does not fit is a defect `v1-…` or `v2-…` with the offset at which it shows.
+    """
+    short = "v2" if property == V2 else "v1"
+    what = "sets" if property == V2 else "LMBs"
+    defects = []
+    if address_cells not in _ADDRESS:
+        defects.append(
+            Defect(
+                f"{short}-address-cells",
+                f"root #address-cells is {address_cells}; read with 2, as Linux writes",
+            )
+        )
+        address_cells = 2
+    rows = rows_v2(address_cells) if property == V2 else rows_v1(address_cells)
+    if len(data) < COUNT_SIZE:
+        defects.append(Defect(f"{short}-too-short", f"{len(data)} bytes, too short for its count", offset=0))
+        return Entries(property, data, 0, 0, rows, tuple(defects))
+    declared = int.from_bytes(data[:COUNT_SIZE], "big")
+    expected = COUNT_SIZE + declared * rows.size
+    present = min(declared, (len(data) - COUNT_SIZE) // rows.size)
+    if total is not None and len(data) < total:
+        defects.append(
+            Defect(
+                f"{short}-cut",
+                f"the source shows {len(data)} of {total} bytes: {present} of {declared} {what}",
+            )
+        )
+    elif len(data) < expected:
+        message = (
+            f"{declared} {what} need {expected} bytes, there are {len(data)}: {present} {what} are whole"
+        )
+        defects.append(Defect(f"{short}-too-short", message, offset=COUNT_SIZE + present * rows.size))
+    elif len(data) > expected:
+        message = f"{len(data) - expected} bytes follow the {declared} {what}"
+        defects.append(Defect(f"{short}-trailing", message, offset=expected))
+    return Entries(property, data, declared, present, rows, tuple(defects))

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""`ibm,associativity-lookup-arrays`: M associativity lists of N domains, without a length cell each.
+
+Source: LoPAR 2.9, "ibm,dynamic-reconfiguration-memory"; Linux arch/powerpc/mm/numa.c `of_get_assoc_arrays`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+
+from construct import Int32ub, Struct
+
+from drmemctl.defect import Defect
+from drmemctl.formats.rows import Rows, pack_words, words
+
+HEADER = Struct("n_arrays" / Int32ub, "array_sz" / Int32ub)
+_header = Rows(HEADER)
+
+
+@dataclass(frozen=True, slots=True)
+class LookupArrays:
+    """The lists, decoded on demand.
+
+    Attributes:
+        n_arrays: M, the number of lists declared.
+        array_sz: N, the domains of each.
+        cells: every whole word of the property after the two counts, slack included.
+        size: the property's length in bytes.
+        defects: length and count faults; their property is not filled in.
+
+    """
+
+    n_arrays: int
+    array_sz: int
+    cells: array[int]
+    size: int
+    defects: tuple[Defect, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether Linux takes it: `of_get_assoc_arrays` wants all M·N words, in u32 arithmetic."""
+        # The kernel computes 2 + M·N words in u32, so that a huge product can wrap to a length that fits.
+        needed = (self.n_arrays * self.array_sz + 2) * 4 & 0xFFFFFFFF
+        return self.size >= max(needed, _header.size)
+
+    @property
+    def present(self) -> int:
+        """How many of the M lists are there in full."""
+        if self.array_sz == 0:
+            return self.n_arrays
+        return min(self.n_arrays, len(self.cells) // self.array_sz)
+
+    def row(self, index: int) -> tuple[int, ...] | None:
+        """Return list `index`, or None if it is not there in full."""
+        if not 0 <= index < self.present:
+            return None
+        return tuple(self.cells[index * self.array_sz : (index + 1) * self.array_sz])
+
+    def rows(self) -> list[tuple[int, ...]]:
+        """Return all lists that are there; never more than the property's words allow, unless N is 0."""
+        return [self.row(index) or () for index in range(self.present)] if self.array_sz else []
+
+
+def decode_lookup_arrays(data: bytes, total: int | None = None) -> LookupArrays:
+    """Return the lists of the property, as many as are there; what does not fit is a defect `lookup-…`."""
+    if len(data) < _header.size:
+        defect = Defect("lookup-too-short", f"{len(data)} bytes, too short for its two counts", offset=0)
+        return LookupArrays(0, 0, array("I"), len(data), (defect,))
+    n_arrays, array_sz = next(_header.iterate(data, 0, 1))
+    expected = _header.size + 4 * n_arrays * array_sz
+    counts = f"{n_arrays} arrays of {array_sz} domains"
+    defects = []
+    if total is not None and len(data) < total:
+        defects.append(Defect("lookup-cut", f"the source shows {len(data)} of {total} bytes: {counts}"))
+    elif len(data) < expected:
+        message = f"{counts} need {expected} bytes, there are {len(data)}"
+        defects.append(Defect("lookup-too-short", message, offset=len(data)))
+    elif len(data) > expected:
+        message = f"{len(data) - expected} bytes follow the {counts}"
+        defects.append(Defect("lookup-trailing", message, offset=expected))
+    return LookupArrays(n_arrays, array_sz, words(data[_header.size :]), len(data), tuple(defects))
+
+
+def encode_lookup_arrays(arrays: list[tuple[int, ...]], array_sz: int) -> bytes:
+    """Return the property's bytes for lists of `array_sz` domains each."""
+    return pack_words([len(arrays), array_sz, *(domain for domains in arrays for domain in domains)])

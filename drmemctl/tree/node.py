@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""A device tree as values: names and raw bytes, in document order, nothing interpreted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from drmemctl.defect import Defect
+from drmemctl.errors import NotInTreeError
+
+
+def decode_name(raw: bytes) -> str:
+    """Return a name as text that `encode_name` turns back into the same bytes, whatever they are."""
+    return raw.decode("ascii", "surrogateescape")
+
+
+def encode_name(name: str) -> bytes:
+    """Return the bytes of a name made by `decode_name` (or given as plain text by a user)."""
+    try:
+        return name.encode("ascii", "surrogateescape")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogatepass")
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A property: its name and its raw value.
+
+    `total` is the length that the source gave for the value where it showed only the beginning
+    (`lsprop` cuts at 128 bytes); None where the value is whole.
+    """
+
+    name: str
+    value: bytes
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node: its name with unit address (empty for the root), properties and children in document order."""
+
+    name: str
+    properties: tuple[Property, ...] = ()
+    children: tuple[Node, ...] = ()
+
+    def find(self, name: str) -> Property | None:
+        """Return the first property of that name, which is the one that Linux would use."""
+        for prop in self.properties:
+            if prop.name == name:
+                return prop
+        return None
+
+    def get(self, name: str) -> bytes | None:
+        """Return the first value of that name, or None. An empty value is not an absent one."""
+        prop = self.find(name)
+        return None if prop is None else prop.value
+
+    def child(self, name: str) -> Node | None:
+        """Return the first child of that name; without a unit address, the first whose base name it is."""
+        base_match = None
+        for node in self.children:
+            if node.name == name:
+                return node
+            if base_match is None and "@" not in name and node.base_name == name:
+                base_match = node
+        return base_match
+
+    @property
+    def base_name(self) -> str:
+        """The name without its unit address."""
+        return self.name.partition("@")[0]
+
+    def with_property(self, name: str, value: bytes | None) -> Node:
+        """Return the node with one property set, in its place or last; None removes it."""
+        kept = [prop for prop in self.properties if prop.name != name]
+        if value is None:
+            return replace(self, properties=tuple(kept))
+        new = Property(name, value)
+        index = next((i for i, prop in enumerate(self.properties) if prop.name == name), len(kept))
+        kept.insert(min(index, len(kept)), new)
+        return replace(self, properties=tuple(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A whole device tree and where it came from.
+
+    Attributes:
+        root: the root node.
+        source: the input as the user named it, for messages.
+        kind: what it was read from: `fdt`, `directory`, `archive`, `dts`, `lsprop`.
+        reservations: the memory reservation block, (address, size) in bytes.
+        boot_cpu: physical id of the boot CPU, 0 where the source has none.
+        defects: what the reader saw that is wrong, while going on.
+
+    """
+
+    root: Node
+    source: str = ""
+    kind: str = "fdt"
+    reservations: tuple[tuple[int, int], ...] = ()
+    boot_cpu: int = 0
+    defects: tuple[Defect, ...] = field(default=())
+
+    def walk(self) -> Iterator[tuple[str, Node]]:
+        """Yield (path, node) in document order, the root first."""
+        stack: list[tuple[str, Node]] = [("/", self.root)]
+        while stack:
+            path, node = stack.pop()
+            yield path, node
+            prefix = "/" if path == "/" else path + "/"
+            stack.extend((prefix + child.name, child) for child in reversed(node.children))
+
+    def find(self, path: str) -> Node | None:
+        """Return the node at an absolute path, or None. A component may leave its unit address out."""
+        node: Node | None = self.root
+        for name in path.strip("/").split("/"):
+            if name and node is not None:
+                node = node.child(name)
+        return node
+
+    def node(self, path: str) -> Node:
+        """Return the node at an absolute path, or raise `NotInTreeError`."""
+        node = self.find(path)
+        if node is None:
+            raise NotInTreeError(
+                f"no node {path}", source=self.source, hint="see `drmemctl tree`"
+            )
+        return node
+
+    def get(self, path: str, name: str) -> bytes | None:
+        """Return a property's value, or None if the node or the property is absent."""
+        node = self.find(path)
+        return None if node is None else node.get(name)
+
+    def with_property(self, path: str, name: str, value: bytes | None) -> Tree:
+        """Return the tree with one property of an existing node set, or removed if `value` is None."""
+        trail = [self.root]
+        for part in (part for part in path.strip("/").split("/") if part):
+            child = trail[-1].child(part)
+            if child is None:
+                raise NotInTreeError(f"no node {path}", source=self.source)
+            trail.append(child)
+        new = trail.pop().with_property(name, value)
+        old = self.node(path)
+        while trail:
+            parent = trail.pop()
+            children = tuple(new if child is old else child for child in parent.children)
+            old, new = parent, replace(parent, children=children)
+        return replace(self, root=new)
