@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""How much of an input is read before it is refused: every reader of this package asks here.
+
+An input comes from a customer, a bug report or a fuzzer. Each figure is far above what real machines have
+(a QEMU guest's tree has 400 properties in 25 kB, one of 1,048,576 LMBs in version 1 cells has 24 MiB) and low
+enough that reading ends in seconds and in some hundred MiB whatever the bytes say.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from drmemctl.errors import LimitError
+
+MIB = 1 << 20
+RAISE_VARIABLE = "DRMEMCTL_MAX_MIB"
+"""Environment variable that raises `Limits.max_bytes`; its value is a number of MiB."""
+
+LARGEST_MIB = 1 << 11
+"""What `RAISE_VARIABLE` may say at most: offsets of a flattened tree are 32 bits, Linux takes 2 GiB of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of one run; sizes in bytes.
+
+    Attributes:
+        max_bytes: one tree: a blob, a text, or all values of a directory or archive together. 64 MiB holds
+            2,796,202 LMBs in version 1 cells, 671 TiB of LMBs of 256 MiB.
+        max_nodes: nodes of one tree. A reserved-memory-heavy POWER10 has some thousand.
+        max_properties: properties of one tree.
+        max_depth: nodes on the way from the root to a leaf, the root included. Linux refuses deeper ones as
+            well (drivers/of/fdt.c, FDT_MAX_DEPTH 64), and writers of this depth may recurse.
+        max_reservations: entries of the memory reservation block.
+        max_name: bytes of one node's or property's name: NAME_MAX, since Linux shows each as a file name.
+        max_tokens: tokens of a text. A text of 64 MiB has 20 times fewer in practice than it could have.
+        max_members: members of an archive. The largest sosreports have some hundred thousand.
+        max_unpacked: bytes that one compressed input may have in all, read as a stream and not kept.
+        max_ratio: decompressed bytes to each compressed one, counted from `ratio_floor` decompressed bytes on.
+            gzip cannot pass 1032; text of logs comes to 10 to 30, trees full of zeros to 100.
+        ratio_floor: bytes that any compressed input may have, however small it is.
+        max_layers: compressions inside one another (`.dtb.gz` in `.tar.zst` is two).
+        max_candidates: trees of one archive that are kept in memory for choosing among them.
+
+    """
+
+    max_bytes: int = 64 * MIB
+    max_nodes: int = 262_144
+    max_properties: int = 1_048_576
+    max_depth: int = 64
+    max_reservations: int = 4_096
+    max_name: int = 255
+    max_tokens: int = 16_777_216
+    max_members: int = 1_000_000
+    max_unpacked: int = 1024 * MIB
+    max_ratio: int = 200
+    ratio_floor: int = 64 * MIB
+    max_layers: int = 3
+    max_candidates: int = 256
+
+
+def limits_from(environment: Mapping[str, str]) -> Limits:
+    """Return the limits with what `DRMEMCTL_MAX_MIB` raises: a tree's bytes, and a stream's where it is more.
+
+    A value that is no number of MiB leaves them as they are: `check_environment` says so where it can be said.
+    """
+    mib = _asked_for(environment)
+    if mib is None:
+        return Limits()
+    max_bytes = max(mib, 1) * MIB
+    default = Limits()
+    # The counts grow with the bytes, so that the variable alone lets a larger tree in.
+    factor = max(1, -(-max_bytes // default.max_bytes))
+    return Limits(
+        max_bytes=max_bytes,
+        max_nodes=default.max_nodes * factor,
+        max_properties=default.max_properties * factor,
+        max_tokens=default.max_tokens * factor,
+        max_unpacked=max(default.max_unpacked, 4 * max_bytes),
+        ratio_floor=max(default.ratio_floor, max_bytes),
+    )
+
+
+def check_environment(environment: Mapping[str, str] | None = None) -> None:
+    """Raise `LimitError` if `DRMEMCTL_MAX_MIB` says something that is no size from 1 to 2048 MiB."""
+    env = os.environ if environment is None else environment
+    if env.get(RAISE_VARIABLE) and _asked_for(env) is None:
+        raise LimitError(
+            f"{RAISE_VARIABLE} is no number of MiB from 1 to {LARGEST_MIB}",
+            hint=f"set it to a plain number, such as {RAISE_VARIABLE}=256, or unset it",
+        )
+
+
+def _asked_for(environment: Mapping[str, str]) -> int | None:
+    text = environment.get(RAISE_VARIABLE, "").strip()
+    # isdecimal takes digits of every script; int() does as well, but nobody means them.
+    if not (text.isascii() and text.isdecimal()) or len(text) > 4:
+        return None
+    mib = int(text)
+    return mib if 1 <= mib <= LARGEST_MIB else None
+
+
+def too_large(size: int | None, source: str, what: str = "the input") -> LimitError:
+    """Return the error for a tree of more bytes than `LIMITS.max_bytes`; `size` is None where nobody knows."""
+    have = "has more" if size is None else f"has {size:,} bytes, more"
+    return LimitError(
+        f"{what} {have} than the {LIMITS.max_bytes // MIB} MiB that a device tree may have",
+        source=source,
+        hint=f"if it is one all the same, set {RAISE_VARIABLE} to as many MiB",
+    )
+
+
+LIMITS = limits_from(os.environ)
+"""The limits of this process."""
