@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""What all tests share: the bundled files, and the tools of the device-tree-compiler as oracles."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The top of the checkout."""
+
+FIXTURES = ROOT / "fixtures"
+"""The bundled files; their README says where each is from."""
+
+
+def fixture_trees(folder: str = "") -> list[Path]:
+    """Return every bundled flattened tree, of one folder where it is named, sorted."""
+    found = sorted((FIXTURES / folder).rglob("*.dtb.gz"))
+    assert found, f"no trees under {FIXTURES / folder}"
+    return found
+
+
+def tree_name(path: Path) -> str:
+    """Return how a bundled file is called in tests: `captures/6.1-lpm`."""
+    return path.relative_to(FIXTURES).as_posix().removesuffix(".dtb.gz")
+
+
+@cache
+def gunzip(path: Path) -> bytes:
+    """Return the decompressed content of a `.gz` file."""
+    with gzip.open(path) as stream:
+        return stream.read()
+
+
+def blob(name: str) -> bytes:
+    """Return the flattened tree called `name`, e.g. `captures/6.1-lpm`."""
+    return gunzip(FIXTURES / f"{name}.dtb.gz")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """An installed program."""
+
+    path: str
+
+    def __call__(
+        self, *arguments: str | Path, stdin: bytes | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run it to its end, whatever its exit code; no output is interpreted."""
+        return subprocess.run(
+            [self.path, *map(str, arguments)], input=stdin, capture_output=True, check=False, timeout=120
+        )
+
+
+def _tool(name: str) -> Tool:
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"{name} is not installed (package device-tree-compiler)")
+    return Tool(path)
+
+
+@pytest.fixture(scope="session")
+def dtc() -> Tool:
+    return _tool("dtc")
+
+
+@pytest.fixture(scope="session")
+def fdtget() -> Tool:
+    return _tool("fdtget")
+
+
+@pytest.fixture(scope="session")
+def fdtdump() -> Tool:
+    return _tool("fdtdump")
+
+
+@pytest.fixture(scope="session")
+def dtb_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that gives a bundled tree, e.g. `captures/6.1-lpm`, as an uncompressed file."""
+    folder = tmp_path_factory.mktemp("dtb")
+
+    def written(name: str) -> Path:
+        path = folder / (name.replace("/", "-") + ".dtb")
+        if not path.exists():
+            path.write_bytes(blob(name))
+        return path
+
+    return written
