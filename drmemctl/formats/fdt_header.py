@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""The header of a flattened device tree blob, versions 1 to 17, and its token values.
+
+Source: Devicetree Specification v0.4, 5.2 and 5.4; libfdt fdt.h for the sizes of the older headers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from construct import Int32ub, Struct
+
+from drmemctl.formats.rows import Rows
+
+MAGIC = 0xD00DFEED
+LAST_COMPATIBLE = 17
+
+BEGIN_NODE = 1
+END_NODE = 2
+PROP = 3
+NOP = 4
+END = 9
+
+HEADER = Struct(
+    "magic" / Int32ub,
+    "totalsize" / Int32ub,
+    "off_dt_struct" / Int32ub,
+    "off_dt_strings" / Int32ub,
+    "off_mem_rsvmap" / Int32ub,
+    "version" / Int32ub,
+    "last_comp_version" / Int32ub,
+    "boot_cpuid_phys" / Int32ub,  # since version 2
+    "size_dt_strings" / Int32ub,  # since version 3
+    "size_dt_struct" / Int32ub,  # since version 17
+)
+_rows = Rows(HEADER)
+
+SIZE_V1 = 28
+"""Bytes of the shortest header, version 1."""
+
+
+def header_size(version: int) -> int:
+    """Return the bytes of the header that a blob of this version has."""
+    return {1: SIZE_V1, 2: 32}.get(version, 36 if version < 17 else 40)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The header's fields; those that the version does not have are None (0 for the boot CPU)."""
+
+    totalsize: int
+    off_dt_struct: int
+    off_dt_strings: int
+    off_mem_rsvmap: int
+    version: int
+    last_comp_version: int
+    boot_cpuid_phys: int
+    size_dt_strings: int | None
+    size_dt_struct: int | None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the header itself."""
+        return header_size(self.version)
+
+
+def decode_header(blob: bytes) -> Header:
+    """Return the header of a blob that has at least `SIZE_V1` bytes; absent fields read as None."""
+    fields = next(_rows.iterate(blob[: _rows.size].ljust(_rows.size, b"\0"), 0, 1))
+    _, total, struct_offset, strings, reservations, version, compatible, cpu, strings_size, struct_size = (
+        fields
+    )
+    return Header(
+        totalsize=total,
+        off_dt_struct=struct_offset,
+        off_dt_strings=strings,
+        off_mem_rsvmap=reservations,
+        version=version,
+        last_comp_version=compatible,
+        boot_cpuid_phys=cpu if version >= 2 else 0,
+        size_dt_strings=strings_size if version >= 3 else None,
+        size_dt_struct=struct_size if version >= 17 else None,
+    )
