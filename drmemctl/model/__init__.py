@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What the bytes of a tree mean, as immutable values."""

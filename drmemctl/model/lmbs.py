@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: MIT
+"""The LMBs of a partition as runs, which is what Linux's `drmem_info` array holds, in its order.
+
+A 64 TiB partition has 262,144 LMBs of 256 MiB, but a handful of runs. Everything here costs by the run.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+from drmemctl.errors import LimitError
+from drmemctl.formats.dynamic_memory import ASSIGNED, HOTREMOVABLE, RESERVED
+
+_ADDRESSES = 1 << 64
+_DRC_INDEXES = 1 << 32
+
+Entry = tuple[int, int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Lmb:
+    """One LMB of the array; `base` is None where it is unknown (a set's later LMBs without an LMB size)."""
+
+    base: int | None
+    drc_index: int
+    aa_index: int
+    flags: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive LMBs with consecutive addresses and DRC indexes, the same aa_index and flags.
+
+    `base` and `drc_index` are the first LMB's. Addresses wrap at 64 bits and DRC indexes at 32, as in Linux.
+    """
+
+    base: int
+    count: int
+    drc_index: int
+    aa_index: int
+    flags: int
+
+    @property
+    def assigned(self) -> bool:
+        """Whether Linux takes these LMBs for memory: ASSIGNED and not RESERVED (`early_init_drmem_lmb`)."""
+        return is_assigned(self.flags)
+
+    def part(self, first: int, count: int, lmb_size: int | None) -> Run:
+        """Return `count` LMBs of the run from position `first` on."""
+        base = (self.base + first * (lmb_size or 0)) % _ADDRESSES
+        return Run(base, count, (self.drc_index + first) % _DRC_INDEXES, self.aa_index, self.flags)
+
+    def position_of_drc(self, drc_index: int) -> int | None:
+        """Return the position in the run of the first LMB with this DRC index, or None."""
+        position = (drc_index - self.drc_index) % _DRC_INDEXES
+        return position if position < self.count else None
+
+    def position_of_address(self, address: int, lmb_size: int | None) -> int | None:
+        """Return the position in the run of the LMB that holds this address, or None."""
+        if not lmb_size:
+            return 0 if address == self.base else None
+        position = (address - self.base) % _ADDRESSES // lmb_size
+        return position if position < self.count else None
+
+
+def is_assigned(flags: int) -> bool:
+    """Whether Linux takes an LMB with these flags for memory (`early_init_drmem_lmb`)."""
+    return flags & (ASSIGNED | RESERVED) == ASSIGNED
+
+
+def state_of(flags: int) -> str:
+    """Return `assigned`, `free` or `reserved`. Reserved wins, as in `early_init_drmem_lmb`."""
+    if flags & RESERVED:
+        return "reserved"
+    return "assigned" if flags & ASSIGNED else "free"
+
+
+def has_state(flags: int, state: str) -> bool:
+    """Whether an LMB counts as `assigned`, `free`, `reserved` or `hot-removable`."""
+    if state == "hot-removable":
+        return bool(flags & HOTREMOVABLE)
+    return state_of(flags) == state
+
+
+STATES = ("assigned", "free", "reserved", "hot-removable")
+
+
+class Runs(Sequence[Run]):
+    """An immutable sequence of runs, held as columns: 24 bytes a run, however many a hostile tree has."""
+
+    __slots__ = ("_aa", "_base", "_count", "_drc", "_flags", "n_lmbs")
+
+    def __init__(self, entries: Iterable[Entry], lmb_size: int | None) -> None:
+        """Merge `entries` (count, base, DRC index, aa_index, flags) into maximal runs; count 0 is nothing."""
+        self._base, self._count = array("Q"), array("Q")
+        self._drc, self._aa, self._flags = array("I"), array("I"), array("I")
+        self._merge(entries, lmb_size)
+        self.n_lmbs: int = sum(self._count)
+
+    def _merge(self, entries: Iterable[Entry], lmb_size: int | None) -> None:
+        # The one loop that runs per entry, and a v1 property has an entry per LMB: kept to comparisons.
+        count, base, drc, aa, flags = 0, 0, 0, 0, 0
+        next_base, next_drc = -1, -1
+        for n, entry_base, entry_drc, entry_aa, entry_flags in entries:
+            if entry_base == next_base and entry_drc == next_drc and entry_aa == aa and entry_flags == flags:
+                count += n
+            elif n:
+                if count:
+                    self._append(count, base, drc, aa, flags)
+                count, base, drc, aa, flags = n, entry_base, entry_drc, entry_aa, entry_flags
+                next_base, next_drc = base, drc
+            if lmb_size is None:
+                next_base = -1
+            else:
+                next_base = (next_base + n * lmb_size) % _ADDRESSES
+                next_drc = (next_drc + n) % _DRC_INDEXES
+        if count:
+            self._append(count, base, drc, aa, flags)
+
+    def _append(self, count: int, base: int, drc: int, aa: int, flags: int) -> None:
+        self._count.append(count)
+        self._base.append(base)
+        self._drc.append(drc)
+        self._aa.append(aa)
+        self._flags.append(flags)
+
+    @overload
+    def __getitem__(self, index: int) -> Run: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Run]: ...
+    def __getitem__(self, index: int | slice) -> Run | list[Run]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return Run(
+            self._base[index], self._count[index], self._drc[index], self._aa[index], self._flags[index]
+        )
+
+    def __len__(self) -> int:
+        return len(self._count)
+
+    def __iter__(self) -> Iterator[Run]:
+        return map(Run, self._base, self._count, self._drc, self._aa, self._flags)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the runs as (count, base, DRC index, aa_index, flags)."""
+        return zip(self._count, self._base, self._drc, self._aa, self._flags, strict=True)
+
+    def _columns(self) -> tuple[Any, ...]:
+        return (self._count, self._base, self._drc, self._aa, self._flags)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Runs) and self._columns() == other._columns()
+
+    def __hash__(self) -> int:
+        return hash((len(self), self.n_lmbs))
+
+    def __repr__(self) -> str:
+        return f"Runs({list(self[:4])!r}{', …' if len(self) > 4 else ''})"
+
+
+@dataclass(frozen=True, slots=True)
+class LmbTable:
+    """The LMBs in array order.
+
+    Two tables are equal if Linux would hold the same array; where they were read from does not count.
+
+    Attributes:
+        runs: maximal runs in property order.
+        lmb_size: bytes of an LMB, None if the tree does not say.
+        property_name: the property they were read from.
+
+    """
+
+    runs: Runs
+    lmb_size: int | None
+    property_name: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry], lmb_size: int | None, property_name: str = "") -> LmbTable:
+        """Return the table of entries (count, base, DRC index, aa_index, flags)."""
+        return cls(Runs(entries, lmb_size), lmb_size, property_name)
+
+    @property
+    def n_lmbs(self) -> int:
+        """Number of LMBs: Linux's `drmem_info->n_lmbs`, if that were not an int."""
+        return self.runs.n_lmbs
+
+    def lmb(self, index: int) -> Lmb:
+        """Return the LMB at an array index; `IndexError` past the end."""
+        for run in self.runs:
+            if index < run.count:
+                return self._lmb(run, index)
+            index -= run.count
+        raise IndexError(index)
+
+    def _lmb(self, run: Run, position: int) -> Lmb:
+        base = None
+        if position == 0 or self.lmb_size is not None:
+            base = (run.base + position * (self.lmb_size or 0)) % _ADDRESSES
+        return Lmb(base, (run.drc_index + position) % _DRC_INDEXES, run.aa_index, run.flags)
+
+    def lmbs(self, limit: int) -> Iterator[Lmb]:
+        """Yield every LMB; `LimitError` at once if there are more than `limit`."""
+        check_limit(self.n_lmbs, limit)
+        return (self._lmb(run, position) for run in self.runs for position in range(run.count))
+
+    def index_of_drc(self, drc_index: int) -> int | None:
+        """Return the array index of the first LMB with this DRC index, as Linux would find it, or None."""
+        first = 0
+        for run in self.runs:
+            position = run.position_of_drc(drc_index)
+            if position is not None:
+                return first + position
+            first += run.count
+        return None
+
+    def index_of_address(self, address: int) -> int | None:
+        """Return the array index of the first LMB that holds this address, or None."""
+        first = 0
+        for run in self.runs:
+            position = run.position_of_address(address, self.lmb_size)
+            if position is not None:
+                return first + position
+            first += run.count
+        return None
+
+    def part(self, first: int, count: int) -> list[Run]:
+        """Return the runs of `count` LMBs from array index `first` on, cut at both ends."""
+        parts = []
+        end = first + count
+        begin = 0
+        for run in self.runs:
+            low, high = max(first, begin), min(end, begin + run.count)
+            if low < high:
+                parts.append(run.part(low - begin, high - low, self.lmb_size))
+            begin += run.count
+            if begin >= end:
+                break
+        return parts
+
+    def with_changed(
+        self, first: int, count: int, *, aa_index: int | None = None, flags: int | None = None
+    ) -> LmbTable:
+        """Return the table with `count` LMBs from array index `first` on given a new aa_index or flags."""
+        changed = (
+            (
+                run.count,
+                run.base,
+                run.drc_index,
+                run.aa_index if aa_index is None else aa_index,
+                run.flags if flags is None else flags,
+            )
+            for run in self.part(first, count)
+        )
+        entries = [
+            *_entries(self.part(0, first)),
+            *changed,
+            *_entries(self.part(first + count, self.n_lmbs - first - count)),
+        ]
+        return LmbTable(Runs(entries, self.lmb_size), self.lmb_size, self.property_name)
+
+
+def _entries(runs: Iterable[Run]) -> Iterator[Entry]:
+    return ((run.count, run.base, run.drc_index, run.aa_index, run.flags) for run in runs)
+
+
+def check_limit(n_lmbs: int, limit: int) -> None:
+    """Raise `LimitError` if so many LMBs are more than may be expanded."""
+    if n_lmbs > limit:
+        message = f"expanding gives {n_lmbs:,} LMBs, more than the limit of {limit:,}"
+        raise LimitError(message, hint="read the runs, or raise --limit")
