@@ -1,0 +1,52 @@
+# make demo   a real partition's overview and LMB table
+# make test   the tests
+# make lint   ruff and mypy
+# make bench  figures, as ratios within one run
+# make clean  what these made
+#
+# Each sets up $(VENV) when needed. PYTHON is tried first; any Python of 3.11 and later on this machine will do.
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?= -n auto --maxprocesses 8
+
+DEMO_TREE := fixtures/kernel-arrays/numa2-plug2.dtb.gz
+
+# Two stamps: what the project needs to run, and what its developers need besides.
+RUNTIME := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+
+.PHONY: demo test lint bench clean oracles
+.DEFAULT_GOAL := test
+
+$(RUNTIME): pyproject.toml
+	@.ci/setup $(VENV) $(PYTHON) .
+	@touch $@
+
+$(DEV): pyproject.toml
+	@.ci/setup $(VENV) $(PYTHON) '.[dev]'
+	@touch $(RUNTIME) $@
+
+demo: $(RUNTIME)
+	$(VENV)/bin/drmemctl show $(DEMO_TREE)
+	@echo
+	$(VENV)/bin/drmemctl lmb $(DEMO_TREE)
+
+test: $(DEV) oracles
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+lint: $(DEV)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: $(RUNTIME) oracles
+	$(VENV)/bin/python -m benchmarks.bench
+
+# dtc, fdtget and fdtdump: where they cannot be installed, the tests against them are skipped and say so.
+oracles:
+	@command -v dtc >/dev/null && command -v fdtdump >/dev/null || .ci/apt-install device-tree-compiler
+
+clean:
+	rm -rf .venv .venv-3.* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.venv*' -exec rm -rf {} +
