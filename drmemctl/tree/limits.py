@@ -19,7 +19,7 @@ RAISE_VARIABLE = "DRMEMCTL_MAX_MIB"
 """Environment variable that raises `Limits.max_bytes`; its value is a number of MiB."""
 
 LARGEST_MIB = 1 << 11
-"""What `RAISE_VARIABLE` may say at most: offsets of a flattened tree are 32 bits, Linux takes 2 GiB of one."""
+"""What `RAISE_VARIABLE` may say at most: libfdt refuses blobs of more than 2 GiB (INT32_MAX)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Limits:
         max_tokens: tokens of a text. A text of 64 MiB has 20 times fewer in practice than it could have.
         max_members: members of an archive. The largest sosreports have some hundred thousand.
         max_unpacked: bytes that one compressed input may have in all, read as a stream and not kept.
-        max_ratio: decompressed bytes to each compressed one, counted from `ratio_floor` decompressed bytes on.
-            gzip cannot pass 1032; text of logs comes to 10 to 30, trees full of zeros to 100.
+        max_ratio: decompressed bytes to each compressed one, counted from `ratio_floor` decompressed bytes
+            on. gzip cannot pass 1032; text of logs comes to 10 to 30, trees full of zeros to 100.
         ratio_floor: bytes that any compressed input may have, however small it is.
         max_layers: compressions inside one another (`.dtb.gz` in `.tar.zst` is two).
         max_candidates: trees of one archive that are kept in memory for choosing among them.
@@ -62,9 +62,9 @@ class Limits:
 
 
 def limits_from(environment: Mapping[str, str]) -> Limits:
-    """Return the limits with what `DRMEMCTL_MAX_MIB` raises: a tree's bytes, and a stream's where it is more.
+    """Return the limits with what `DRMEMCTL_MAX_MIB` raises: a tree's bytes, and the others in proportion.
 
-    A value that is no number of MiB leaves them as they are: `check_environment` says so where it can be said.
+    A value that is no number of MiB leaves them as they are; `check_environment` is there to complain.
     """
     mib = _asked_for(environment)
     if mib is None:
@@ -103,7 +103,7 @@ def _asked_for(environment: Mapping[str, str]) -> int | None:
 
 
 def too_large(size: int | None, source: str, what: str = "the input") -> LimitError:
-    """Return the error for a tree of more bytes than `LIMITS.max_bytes`; `size` is None where nobody knows."""
+    """Return the error for a tree of more bytes than `LIMITS.max_bytes`; `size` is None where unknown."""
     have = "has more" if size is None else f"has {size:,} bytes, more"
     return LimitError(
         f"{what} {have} than the {LIMITS.max_bytes // MIB} MiB that a device tree may have",
