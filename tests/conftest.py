@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,17 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A slow or busy machine must not fail a property; in CI the examples are the same in every run.
+settings.register_profile(
+    "drmemctl",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("drmemctl")
 
 ROOT = Path(__file__).resolve().parent.parent
 """The top of the checkout."""
