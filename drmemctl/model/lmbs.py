@@ -13,6 +13,7 @@ from typing import Any, overload
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import ASSIGNED, HOTREMOVABLE, RESERVED
+from drmemctl.tree.node import Tree
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
@@ -134,9 +135,7 @@ class Runs(Sequence[Run]):
     def __getitem__(self, index: int | slice) -> Run | list[Run]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        return Run(
-            self._base[index], self._count[index], self._drc[index], self._aa[index], self._flags[index]
-        )
+        return Run(self._base[index], self._count[index], self._drc[index], self._aa[index], self._flags[index])
 
     def __len__(self) -> int:
         return len(self._count)
@@ -182,6 +181,13 @@ class LmbTable:
     def of(cls, entries: Iterable[Entry], lmb_size: int | None, property_name: str = "") -> LmbTable:
         """Return the table of entries (count, base, DRC index, aa_index, flags)."""
         return cls(Runs(entries, lmb_size), lmb_size, property_name)
+
+    @classmethod
+    def from_tree(cls, tree: Tree) -> LmbTable:
+        """Return the LMBs of a tree; `NotInTreeError` without a drmem node. `Drmem.from_tree` tells more."""
+        from drmemctl.model.drmem import Drmem
+
+        return Drmem.from_tree(tree).table
 
     @property
     def n_lmbs(self) -> int:

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+"""`python -m drmemctl`."""
+
+from drmemctl.cli import run
+
+run()

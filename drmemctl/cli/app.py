@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""The command group, and what becomes of every exception: exit codes and one line on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from drmemctl._version import __version__
+from drmemctl.errors import DrmemctlError
+
+COMMANDS = {
+    "show": "show",
+    "lmb": "lmb",
+    "map": "map",
+    "assoc": "assoc",
+    "numa": "numa",
+    "tree": "tree",
+    "prop": "prop",
+    "convert": "convert",
+}
+"""Command name → module of this package, imported when the command is used."""
+
+EXIT_ERROR = 3
+EXIT_INTERRUPTED = 130
+
+EPILOG = """
+TREE is a device tree in any form: a .dtb (also gzip, xz, zstd, bzip2), a directory like /proc/device-tree, a tar
+archive that holds one (sosreport, snap), text from lsprop, dtc or fdtdump, - for standard input, live for this
+machine. ARCHIVE::PATH picks one of several.
+
+Exit codes: 0 fine, 1 findings or differences, 2 usage, 3 input that cannot be read, 130 interrupted.
+"""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are looked up."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order in which a user meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"drmemctl.cli.{COMMANDS[cmd_name]}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a wrong name gets the nearest right one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            if not near or "Did you mean" in error.message:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="drmemctl")
+def app() -> None:
+    """Read, check, compare and simulate the dynamic memory of IBM pseries partitions from their device trees."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code; every error becomes one line on standard error."""
+    try:
+        code = app.main(list(arguments), prog_name="drmemctl", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        from drmemctl.output.screen import close_output
+
+        close_output()
+        return 0
+    except Exception as error:
+        if os.environ.get("DRMEMCTL_DEBUG") == "1":
+            raise
+        _say(_explained(error))
+        return EXIT_ERROR
+    return code if isinstance(code, int) else 0
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, DrmemctlError):
+        return str(error)
+    if isinstance(error, (MemoryError, RecursionError)):
+        return f"the input is too large for this machine ({type(error).__name__})"
+    return f"internal error: {type(error).__name__}: {error}; DRMEMCTL_DEBUG=1 shows where, please report it"
+
+
+def _say(message: str) -> None:
+    from drmemctl.output.text import safe
+
+    click.echo(f"drmemctl: {safe(message, 2000)}", err=True)
+    sys.stderr.flush()

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Arguments and options that commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from drmemctl.numbers import parse_kernel_int
+from drmemctl.output.screen import Screen
+from drmemctl.tree.node import Tree
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class KernelInt(click.ParamType[int]):
+    """A number as the kernel parses it: 0x…, octal 0…, decimal."""
+
+    name = "number"
+
+    def __init__(self, bits: int = 32) -> None:
+        self.bits = bits
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or fail with what to write instead."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_kernel_int(value, self.bits)
+        except ValueError as error:
+            self.fail(
+                f"{value!r} is {error}" if "not a number" in str(error) else f"{value!r}: {error}", param, ctx
+            )
+
+
+def tree_argument(name: str = "tree") -> Decorator:
+    """Return the TREE argument; it completes file names."""
+    return click.argument(name, metavar=name.upper(), type=click.Path(path_type=str))
+
+
+def format_option(*formats: str) -> Decorator:
+    """Return `--format` with its choices, the first being the default."""
+    return click.option(
+        "--format",
+        "format",
+        type=click.Choice(formats),
+        default=formats[0],
+        show_default=True,
+        help="What to print.",
+    )
+
+
+def color_option() -> Decorator:
+    """Return `--color`, which hands the command its `screen`."""
+    return click.option(
+        "--color",
+        "screen",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        callback=lambda _ctx, _param, value: Screen.detect(value),
+        help="Colour; auto is on a terminal, unless NO_COLOR is set.",
+    )
+
+
+def open_tree(source: str) -> Tree:
+    """Read a TREE argument."""
+    from drmemctl.tree.source import load
+
+    return load(source)

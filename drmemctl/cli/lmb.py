@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl lmb`: the LMB table."""
+
+from __future__ import annotations
+
+import click
+
+from drmemctl.cli.common import KernelInt, color_option, format_option, open_tree, tree_argument
+from drmemctl.output.screen import Screen
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl lmb /proc/device-tree
+  drmemctl lmb sosreport.tar.xz --node 1 --state assigned
+  drmemctl lmb guest.dtb --drc 0x80000008 --format json
+"""
+
+
+@click.command("lmb", epilog=_EXAMPLE)
+@tree_argument()
+@click.option("--expand", is_flag=True, help="A line for every LMB instead of every run.")
+@click.option("--node", type=click.IntRange(-1), help="Only LMBs of this Linux node (-1: those without one).")
+@click.option("--drc", type=KernelInt(32), help="Only the LMB with this DRC index.")
+@click.option("--address", type=KernelInt(64), help="Only the LMB that holds this address.")
+@click.option(
+    "--state", type=click.Choice(["assigned", "free", "reserved", "hot-removable"]), help="Only such LMBs."
+)
+@click.option(
+    "--limit", type=click.IntRange(1), default=4_194_304, show_default=True, help="LMBs that --expand may make."
+)
+@format_option("table", "json", "csv", "ndjson")
+@color_option()
+def command(
+    tree: str,
+    expand: bool,
+    node: int | None,
+    drc: int | None,
+    address: int | None,
+    state: str | None,
+    limit: int,
+    format: str,
+    screen: Screen,
+) -> None:
+    """Show the LMBs: address, size, DRC index, associativity, node, flags.
+
+    Consecutive LMBs that differ in nothing else are one line, in the property's order.
+    """
+    from drmemctl.model.associativity import Associativity
+    from drmemctl.model.drmem import Drmem
+    from drmemctl.model.selection import Selection
+    from drmemctl.output.lmb import LmbView, show_lmbs
+
+    device_tree = open_tree(tree)
+    drmem = Drmem.from_tree(device_tree)
+    associativity = Associativity.from_tree(device_tree)
+    chosen = Selection(node, drc, address, state).of(drmem.table, associativity)
+    view = LmbView(chosen, associativity, limit if expand else None)
+    show_lmbs(screen, view, format)
+    for defect in drmem.defects:
+        click.echo(f"drmemctl: {defect.code}: {defect}", err=True)

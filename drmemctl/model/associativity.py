@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Affinity form, reference points and lookup arrays: how Linux finds the node of an LMB, a CPU or a memory node.
+
+Source: Linux arch/powerpc/mm/numa.c `find_primary_domain_index`, `of_get_assoc_arrays`,
+`of_drconf_to_nid_single`, `associativity_to_nid`; LoPAR 2.9 chapter "NUMA".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from drmemctl.defect import Defect
+from drmemctl.formats.architecture_vec5 import decode_architecture_vec5
+from drmemctl.formats.associativity import decode_associativity
+from drmemctl.formats.dynamic_memory import AI_INVALID, LOOKUP_ARRAYS, NODE
+from drmemctl.formats.lookup_arrays import LookupArrays, decode_lookup_arrays
+from drmemctl.formats.reference_points import decode_reference_points
+from drmemctl.tree.node import Node, Tree
+
+RTAS = "/rtas"
+CHOSEN = "/chosen"
+VEC5 = "ibm,architecture-vec-5"
+ASSOCIATIVITY = "ibm,associativity"
+REFERENCE_POINTS = "ibm,associativity-reference-points"
+
+MAX_NODES = 256
+"""Linux MAX_NUMNODES with the ppc64 default CONFIG_NODES_SHIFT of 8: ids from here on are no node."""
+
+MAX_REFERENCE_POINTS = 4
+"""Linux MAX_DISTANCE_REF_POINTS: further levels are ignored, with a warning."""
+
+_INVALID_DOMAIN = 0xFFFF
+"""POWER4's "no node", which every lookup still honours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Associativity:
+    """What a tree says about affinity, as a kernel that knows all three forms takes it.
+
+    Attributes:
+        form: 0, 1 or 2, by `ibm,architecture-vec-5` byte 5.
+        reference_points: 1-based positions in an associativity list, the most significant for nodes first.
+        primary_index: the position whose domain is the node; None where Linux runs without NUMA.
+        lookup: the lookup arrays, None where the tree has none.
+        defects: faults of these properties.
+
+    """
+
+    form: int
+    reference_points: tuple[int, ...]
+    primary_index: int | None
+    lookup: LookupArrays | None
+    defects: tuple[Defect, ...] = ()
+
+    @classmethod
+    def from_tree(cls, tree: Tree, *, form2: bool = True) -> Associativity:
+        """Return the associativity of a tree; `form2` says whether the kernel knows form 2 (since 5.15)."""
+        form = affinity_form(tree)
+        if form == 2 and not form2:
+            form = 1
+        points, defects = _reference_points(tree)
+        primary = primary_index(form, points)
+        lookup = None
+        node = tree.find(NODE)
+        prop = None if node is None else node.find(LOOKUP_ARRAYS)
+        if prop is not None:
+            lookup = decode_lookup_arrays(prop.value, prop.total)
+            defects += [defect.at(NODE, LOOKUP_ARRAYS) for defect in lookup.defects]
+        return cls(form, points, primary, lookup, tuple(defects))
+
+    def row(self, aa_index: int, flags: int = 0) -> tuple[int, ...] | None:
+        """Return the associativity list of an LMB, or None where Linux would find none."""
+        if flags & AI_INVALID or self.lookup is None or not self.lookup.usable:
+            return None
+        return self.lookup.row(aa_index)
+
+    def node_of(self, aa_index: int, flags: int = 0) -> int | None:
+        """Return the node of an LMB, or None where `of_drconf_to_nid_single` finds none."""
+        row = self.row(aa_index, flags)
+        return None if row is None else self.node_of_row(row)
+
+    def node_of_row(self, domains: Sequence[int]) -> int | None:
+        """Return the node of an associativity list without its length cell, or None (`associativity_to_nid`)."""
+        if self.primary_index is None or not 1 <= self.primary_index <= len(domains):
+            return None
+        node = domains[self.primary_index - 1]
+        return None if node == _INVALID_DOMAIN or node >= MAX_NODES else node
+
+
+def affinity_form(tree: Tree) -> int:
+    """Return 0, 1 or 2: what `ibm,architecture-vec-5` says; 0 where there is none, as in Linux."""
+    data = tree.get(CHOSEN, VEC5)
+    if data is None:
+        return 0
+    vector = decode_architecture_vec5(data)
+    if vector.has("FORM2"):
+        return 2
+    return 1 if vector.has("FORM1") else 0
+
+
+def reference_points_node(tree: Tree) -> str:
+    """Return the path of the node whose NUMA properties Linux reads: /rtas, or the root without one."""
+    return RTAS if tree.find(RTAS) is not None else "/"
+
+
+def _reference_points(tree: Tree) -> tuple[tuple[int, ...], list[Defect]]:
+    path = reference_points_node(tree)
+    data = tree.get(path, REFERENCE_POINTS)
+    if data is None:
+        return (), []
+    points = decode_reference_points(data)
+    return points.points, [defect.at(path, REFERENCE_POINTS) for defect in points.defects]
+
+
+def primary_index(form: int, points: Sequence[int]) -> int | None:
+    """Return the 1-based position of the node's domain, or None: `find_primary_domain_index` disables NUMA."""
+    # Form 0 takes the second reference point and refuses a list that has none.
+    position = 1 if form == 0 else 0
+    return points[position] if len(points) > position else None
+
+
+def domains_of(node: Node) -> tuple[int, ...] | None:
+    """Return the domains of a node's own `ibm,associativity` without the length cell, or None if it has none."""
+    data = node.get(ASSOCIATIVITY)
+    return None if data is None else decode_associativity(data).domains

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""`/ibm,dynamic-reconfiguration-memory` as a whole: which property counts, the LMB size, the LMB table.
+
+Source: Linux arch/powerpc/mm/drmem.c `drmem_init`, `walk_drmem_lmbs`, `init_drmem_lmb_size`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drmemctl.defect import Defect
+from drmemctl.errors import NotInTreeError
+from drmemctl.formats.cells import decode_lmb_size
+from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
+from drmemctl.formats.strings import decode_strings
+from drmemctl.model.associativity import CHOSEN, VEC5
+from drmemctl.model.lmbs import LmbTable
+from drmemctl.tree.node import Node, Tree
+
+LMB_SIZE = "ibm,lmb-size"
+PAPR_CELLS = 2
+"""#address-cells and #size-cells of every PAPR root; what a dump without them is read with."""
+
+
+@dataclass(frozen=True, slots=True)
+class RootCells:
+    """The root's `#address-cells` and `#size-cells`, by which every address in the tree is read."""
+
+    address: int
+    size: int
+
+    @classmethod
+    def from_tree(cls, tree: Tree) -> RootCells:
+        """Return the root's cells; a dump that does not show them is read with PAPR's 2 and 2."""
+        return cls(_cells(tree.root, "#address-cells"), _cells(tree.root, "#size-cells"))
+
+
+def _cells(root: Node, name: str) -> int:
+    data = root.get(name)
+    return int.from_bytes(data[:4], "big") if data is not None and len(data) >= 4 else PAPR_CELLS
+
+
+@dataclass(frozen=True, slots=True)
+class Drmem:
+    """What the node says about LMBs.
+
+    Attributes:
+        table: the LMBs; empty where the node has neither property.
+        entries: the property as it is encoded, entry by entry; None where the node has neither.
+        cells: the root's cells.
+        defects: faults of the properties read, with path and offset.
+
+    """
+
+    table: LmbTable
+    entries: Entries | None
+    cells: RootCells
+    defects: tuple[Defect, ...]
+
+    @classmethod
+    def from_tree(cls, tree: Tree) -> Drmem:
+        """Read the node as Linux does: v1 wins over v2. `NotInTreeError` if there is no such node."""
+        node = drmem_node(tree)
+        cells = RootCells.from_tree(tree)
+        lmb_size, defects = _lmb_size(node, cells)
+        name = next((name for name in (V1, V2) if node.find(name) is not None), None)
+        if name is None:
+            defects.append(Defect("drmem-no-property", f"neither {V1} nor {V2} is there", NODE))
+            return cls(LmbTable.of((), lmb_size), None, cells, tuple(defects))
+        prop = node.find(name)
+        assert prop is not None  # noqa: S101 - just found
+        entries = decode_entries(name, prop.value, cells.address, prop.total)
+        defects += [defect.at(NODE, name) for defect in entries.defects]
+        if name == V1 and node.find(V2) is not None:
+            defects.append(Defect("drmem-both", f"{V2} is there as well; Linux reads {V1} only", NODE, V2))
+        return cls(LmbTable.of(entries, lmb_size, name), entries, cells, tuple(defects))
+
+
+def _lmb_size(node: Node, cells: RootCells) -> tuple[int | None, list[Defect]]:
+    data = node.get(LMB_SIZE)
+    if data is None:
+        return None, [Defect("lmb-size-absent", f"no {LMB_SIZE}: Linux takes none of its LMBs", NODE, LMB_SIZE)]
+    size = decode_lmb_size(data, cells.size)
+    return size.value, [defect.at(NODE, LMB_SIZE) for defect in size.defects]
+
+
+def drmem_node(tree: Tree) -> Node:
+    """Return the node, or raise `NotInTreeError` with the likely reason for its absence."""
+    node = tree.find(NODE)
+    if node is not None:
+        return node
+    hint = "take the tree from the running system (/sys/firmware/fdt, /proc/device-tree)"
+    if _texts(tree.root, "device_type") not in ((), ("chrp",)):
+        reason, hint = "this is no tree of a pseries machine", "drmemctl is about IBM pseries partitions"
+    elif tree.find(CHOSEN) is None:
+        reason = "this dump shows only a part of a tree"
+    elif is_before_cas(tree):
+        reason = "this blob was made before ibm,client-architecture-support"
+    else:
+        reason = "the firmware offers this partition no dynamic memory"
+        hint = "on QEMU, give -m a maxmem above the size"
+    message = f"no node {NODE}: {reason}"
+    raise NotInTreeError(message, source=tree.source, hint=hint)
+
+
+def _texts(node: Node, name: str) -> tuple[str, ...]:
+    data = node.get(name)
+    return () if data is None else decode_strings(data).items
+
+
+def is_before_cas(tree: Tree) -> bool:
+    """Whether the tree was made before the OS told the firmware what it supports: no option vector 5 agreed on."""
+    return not any(tree.get(CHOSEN, VEC5) or b"")

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""Numbers as users and the kernel write them."""
+
+from __future__ import annotations
+
+import re
+
+_KERNEL = re.compile(r"\+?(?:0[xX](?P<hex>[0-9a-fA-F]+)|0(?P<octal>[0-7]*)|(?P<decimal>[1-9][0-9]*))\Z", re.ASCII)
+_LONGEST = 40
+
+
+def parse_kernel_int(text: str, bits: int = 32) -> int:
+    """Return a number as the kernel's `kstrtou32`/`kstrtou64` reads it with base 0: `0x…`, octal `0…`, decimal.
+
+    Raises `ValueError` with what to write instead; `800003fe` is not silently something else.
+    """
+    match = _KERNEL.match(text) if len(text) <= _LONGEST else None
+    if match is None:
+        raise ValueError(_advice(text))
+    digits, base = next((match[kind], base) for kind, base in _BASES if match[kind] is not None)
+    value = int(digits or "0", base)
+    if value >> bits:
+        raise ValueError(f"more than {bits} bits")
+    return value
+
+
+_BASES = (("hex", 16), ("octal", 8), ("decimal", 10))
+
+
+def _advice(text: str) -> str:
+    if re.fullmatch(r"[0-9a-fA-F]{1,16}", text, re.ASCII):
+        return f"not a number: write 0x{text} for hexadecimal"
+    return "not a number: 0x… is hexadecimal, 0… octal, anything else decimal"

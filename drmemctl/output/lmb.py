@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MIT
+"""The LMB table as text, JSON, CSV and NDJSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
+from drmemctl.model.associativity import Associativity
+from drmemctl.model.lmbs import Lmb, LmbTable, Run, check_limit, is_assigned
+from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.text import count, size
+
+_DOMAINS_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LmbView:
+    """The LMBs to show; `limit` is how many may be expanded, None shows runs."""
+
+    table: LmbTable
+    associativity: Associativity
+    limit: int | None = None
+
+
+def run_record(run: Run, associativity: Associativity) -> dict[str, Any]:
+    """Return a run as JSON has it."""
+    row = associativity.row(run.aa_index, run.flags)
+    return {
+        "base": run.base,
+        "count": run.count,
+        "drc_index": run.drc_index,
+        "aa_index": run.aa_index,
+        "flags": run.flags,
+        "flag_names": flag_names(run.flags),
+        "associativity": None if row is None else list(row),
+        "node": associativity.node_of(run.aa_index, run.flags),
+    }
+
+
+def lmb_record(lmb: Lmb, associativity: Associativity) -> dict[str, Any]:
+    """Return an LMB as JSON has it."""
+    return {
+        "base": lmb.base,
+        "drc_index": lmb.drc_index,
+        "aa_index": lmb.aa_index,
+        "flags": lmb.flags,
+        "node": associativity.node_of(lmb.aa_index, lmb.flags),
+    }
+
+
+def show_lmbs(screen: Screen, view: LmbView, format: str) -> None:
+    """Print the LMBs as `table`, `json`, `csv` or `ndjson`; `LimitError` before the first byte."""
+    if view.limit is not None:
+        check_limit(view.table.n_lmbs, view.limit)
+    if format == "table":
+        _show_table(screen, view)
+    elif format == "json":
+        _show_json(screen, view)
+    elif format == "csv":
+        screen.write_all(_csv_lines(view))
+    else:
+        from drmemctl.output.json import lines
+
+        screen.write_all(lines(_records(view)))
+
+
+def _records(view: LmbView) -> Iterator[dict[str, Any]]:
+    if view.limit is None:
+        return (run_record(run, view.associativity) for run in view.table.runs)
+    return (lmb_record(lmb, view.associativity) for lmb in view.table.lmbs(view.limit))
+
+
+def _show_json(screen: Screen, view: LmbView) -> None:
+    from drmemctl.output.json import schema, streamed
+
+    head = {
+        "schema": schema("lmb"),
+        "property": view.table.property_name or None,
+        "lmb_size": view.table.lmb_size,
+    }
+    lists = {"runs": (run_record(run, view.associativity) for run in view.table.runs)}
+    if view.limit is not None:
+        lists["lmbs"] = (lmb_record(lmb, view.associativity) for lmb in view.table.lmbs(view.limit))
+    screen.write_all(streamed(head, lists))
+
+
+_CSV_RUN = ("base", "count", "drc_index", "aa_index", "flags", "flag_names", "associativity", "node")
+_CSV_LMB = ("base", "drc_index", "aa_index", "flags", "node")
+
+
+def _csv_lines(view: LmbView) -> Iterator[str]:
+    columns = _CSV_RUN if view.limit is None else _CSV_LMB
+    yield ",".join(columns) + "\n"
+    for record in _records(view):
+        yield ",".join(_csv_cell(record[column]) for column in columns) + "\n"
+
+
+def _csv_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _show_table(screen: Screen, view: LmbView) -> None:
+    from drmemctl.output.table import Column, show_table
+
+    columns = [
+        Column("address"),
+        Column("size", right=True),
+        Column("LMBs", right=True),
+        Column("DRC index"),
+        Column("aa", right=True),
+        Column("associativity"),
+        Column("node", right=True),
+        Column("flags"),
+    ]
+    show_table(screen, columns, map(_Row(view).cells, _lines(view)), title=_title(view.table))
+
+
+def _title(table: LmbTable) -> str:
+    lmbs = count(table.n_lmbs, "LMB")
+    each = f" of {size(table.lmb_size)}" if table.lmb_size is not None else " of unknown size"
+    return f"{lmbs}{each} in {count(len(table.runs), 'run')}, {table.property_name}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A run as a person reads it; `same_drc` if all its LMBs have the first one's DRC index."""
+
+    run: Run
+    same_drc: bool = False
+
+
+def _lines(view: LmbView) -> Iterator[_Line]:
+    if view.limit is not None:
+        return (
+            _Line(run.part(position, 1, view.table.lmb_size))
+            for run in view.table.runs
+            for position in range(run.count)
+        )
+    return _folded(view.table)
+
+
+def _folded(table: LmbTable) -> Iterator[_Line]:
+    """Yield the runs, those folded that differ in nothing but that their DRC index does not count.
+
+    QEMU's v1 property gives every LMB of boot memory the DRC index 0: a line each would hide the rest.
+    """
+    last: _Line | None = None
+    for run in table.runs:
+        if last is not None and _folds(last, run, table.lmb_size):
+            whole = Run(last.run.base, last.run.count + 1, run.drc_index, run.aa_index, run.flags)
+            last = _Line(whole, same_drc=True)
+            continue
+        if last is not None:
+            yield last
+        last = _Line(run)
+    if last is not None:
+        yield last
+
+
+def _folds(last: _Line, run: Run, lmb_size: int | None) -> bool:
+    if lmb_size is None or run.count != 1 or not (last.run.count == 1 or last.same_drc):
+        return False
+    alike = (last.run.drc_index, last.run.aa_index, last.run.flags) == (run.drc_index, run.aa_index, run.flags)
+    return alike and run.base == last.run.base + last.run.count * lmb_size
+
+
+class _Row:
+    """Turns lines into table cells, with the node of each aa_index looked up once."""
+
+    def __init__(self, view: LmbView) -> None:
+        self._lmb_size = view.table.lmb_size
+        self._associativity = view.associativity
+        self._known: dict[tuple[int, int], tuple[str, int | None]] = {}
+
+    def cells(self, line: _Line) -> Sequence[str | tuple[str, str | None]]:
+        run = line.run
+        domains, node = self._place(run)
+        return (
+            self._addresses(run),
+            "?" if self._lmb_size is None else size(self._lmb_size * run.count),
+            str(run.count),
+            _drc_indexes(line),
+            "-" if run.aa_index == AA_UNSET else str(run.aa_index),
+            domains,
+            _node_cell(node, run),
+            _flags_cell(run.flags),
+        )
+
+    def _place(self, run: Run) -> tuple[str, int | None]:
+        key = (run.aa_index, run.flags)
+        if key not in self._known:
+            if len(self._known) > 10_000:
+                self._known.clear()
+            row = self._associativity.row(*key)
+            self._known[key] = (_domains(row), self._associativity.node_of(*key))
+        return self._known[key]
+
+    def _addresses(self, run: Run) -> str:
+        if self._lmb_size is None:
+            return f"{run.base:#014x}"
+        end = (run.base + run.count * self._lmb_size - 1) % (1 << 64)
+        return f"{run.base:#014x}-{end:#014x}"
+
+
+def _domains(row: Sequence[int] | None) -> str:
+    if row is None:
+        return "-"
+    shown = " ".join(map(str, row[:_DOMAINS_SHOWN]))
+    return shown + " …" if len(row) > _DOMAINS_SHOWN else shown
+
+
+def _drc_indexes(line: _Line) -> str:
+    first = line.run.drc_index
+    if line.same_drc:
+        return f"{first:#010x} each"
+    if line.run.count == 1:
+        return f"{first:#010x}"
+    return f"{first:#010x}-{(first + line.run.count - 1) % (1 << 32):#010x}"
+
+
+def _node_cell(node: int | None, run: Run) -> tuple[str, str | None]:
+    if node is not None:
+        return str(node), node_style(node)
+    # Assigned memory whose node cannot be found kills a booting kernel: not a detail to dim.
+    return ("none", "bold red") if is_assigned(run.flags) else ("-", "dim")
+
+
+def _flags_cell(flags: int) -> tuple[str, str | None]:
+    names = " ".join(flag_names(flags))
+    if not names:
+        return "free", "dim"
+    return names, "green" if is_assigned(flags) else "dim"

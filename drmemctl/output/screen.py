@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""The terminal or pipe behind standard output: whether it takes colour, how wide it is, when it is gone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from drmemctl.errors import WriteError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_BLOCK = 1 << 16
+"""Characters gathered before a write: a table of a million rows must not be a million system calls."""
+
+_SGR = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "magenta": "35",
+    "cyan": "36",
+}
+
+NODE_STYLES = ("cyan", "magenta", "green", "blue", "yellow", "red")
+"""Colours of nodes, by node id; beyond these they repeat, the letter tells them apart."""
+
+
+def node_style(node: int | None) -> str:
+    """Return the colour of a node; memory without one is dim."""
+    return "dim" if node is None else NODE_STYLES[node % len(NODE_STYLES)]
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Standard output.
+
+    Attributes:
+        color: whether to colour.
+        terminal: whether a person sees it directly; a pipe or file gets plain lines, never wrapped.
+        width: columns of the terminal.
+
+    """
+
+    color: bool = False
+    terminal: bool = False
+    width: int = 80
+
+    @classmethod
+    def detect(cls, color: str = "auto") -> Screen:
+        """Return the screen: `--color` decides first, then NO_COLOR, FORCE_COLOR, and whether it is a terminal."""
+        terminal = sys.stdout.isatty()
+        wanted = {"always": True, "never": False}.get(color)
+        if wanted is None:
+            wanted = terminal and os.environ.get("TERM") != "dumb"
+            if os.environ.get("FORCE_COLOR"):
+                wanted = True
+            if os.environ.get("NO_COLOR"):
+                wanted = False
+        return cls(wanted, terminal, shutil.get_terminal_size().columns)
+
+    def style(self, text: str, style: str | None) -> str:
+        """Return text in a colour, if there is colour here. The text must be `safe` already."""
+        if not self.color or not style or not text:
+            return text
+        return f"\x1b[{';'.join(_SGR[part] for part in style.split())}m{text}\x1b[0m"
+
+    def write(self, text: str) -> None:
+        """Write text to standard output; a reader who has gone away is no error."""
+        self.write_all((text,))
+
+    def write_all(self, parts: Iterable[str]) -> None:
+        """Write many pieces of text in large blocks; stops at once if the reader has gone away."""
+        block: list[str] = []
+        length = 0
+        for part in parts:
+            block.append(part)
+            length += len(part)
+            if length >= _BLOCK:
+                if not _put("".join(block)):
+                    return
+                block, length = [], 0
+        _put("".join(block))
+
+    def console(self) -> Console:
+        """Return rich's console with the same decisions; costs rich's import."""
+        from rich.console import Console
+
+        return Console(
+            color_system="standard" if self.color else None,
+            force_terminal=self.color or None,
+            no_color=not self.color,
+            width=self.width if self.terminal else 100_000,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            soft_wrap=not self.terminal,
+        )
+
+
+def _put(text: str) -> bool:
+    """Write and flush; return False if nobody reads any more. Other failures (disk full) are errors."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        close_output()
+        return False
+    except OSError as error:
+        close_output()
+        raise WriteError(f"cannot write the output: {error.strerror}", source="standard output") from error
+    return True
+
+
+def close_output() -> None:
+    """Point standard output at nothing, so that the interpreter's last flush has nothing to complain about."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def write_bytes(data: bytes | memoryview) -> None:
+    """Write raw bytes to standard output; a reader who has gone away is no error."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        close_output()
+    except OSError as error:
+        close_output()
+        raise WriteError(f"cannot write the output: {error.strerror}", source="standard output") from error
