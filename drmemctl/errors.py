@@ -81,6 +81,10 @@ class BlobError(DrmemctlError):
         self.code = code
 
 
+class FormatError(DrmemctlError):
+    """Values that do not fit the layout of the property that was to be built from them."""
+
+
 class LimitError(DrmemctlError):
     """The input is larger than what this run may read or print."""
 
