@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""`ibm,associativity-reference-points` of `/rtas`: which ordinals of an associativity list matter most.
+
+Source: LoPAR 2.9, "RTAS Node Properties" and "Relative Performance Distance"; Linux arch/powerpc/mm/numa.c
+`find_primary_domain_index`. A list of u32 without a count; ordinals count from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from drmemctl.defect import Defect
+from drmemctl.formats.lists import decode_words, encode_words
+
+REFERENCE_POINTS = "ibm,associativity-reference-points"
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencePoints:
+    """The ordinals, the most significant first.
+
+    Attributes:
+        points: positions in an associativity list, the first domain being 1.
+        defects: length faults; their property is not filled in.
+
+    """
+
+    points: tuple[int, ...]
+    defects: tuple[Defect, ...] = ()
+
+
+def decode_reference_points(data: bytes, total: int | None = None) -> ReferencePoints:
+    """Return the reference points that are there in full."""
+    found = decode_words("reference-points", "reference point", data, total)
+    return ReferencePoints(tuple(found.cells), found.defects)
+
+
+def encode_reference_points(points: Sequence[int]) -> bytes:
+    """Return the property's bytes."""
+    return encode_words(REFERENCE_POINTS, points)
