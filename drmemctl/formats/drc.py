@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""The dynamic reconfiguration connectors of a node's children: indexes, names, types, power domains.
+
+Source: LoPAR 2.9, "Properties for Dynamic Reconfiguration" (`ibm,drc-indexes`, `ibm,drc-names`,
+`ibm,drc-types`, `ibm,drc-power-domains`). Each opens with a u32 count; indexes and power domains are u32,
+names and types strings with a NUL each. The four correspond by position only: firmware may list them in any
+order.
+
+A partition of 262,144 LMBs has as many connectors here, so numbers stay a column of four bytes each and
+strings stay in the property's bytes until someone asks for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
+from typing import TypeVar
+
+from drmemctl.defect import Defect
+from drmemctl.formats.lists import (
+    COUNT_SIZE,
+    Words,
+    count_of,
+    decode_counted_words,
+    encode_counted_words,
+    judge_length,
+)
+from drmemctl.formats.strings import iterate_strings, skip_strings, to_string
+
+INDEXES = "ibm,drc-indexes"
+NAMES = "ibm,drc-names"
+TYPES = "ibm,drc-types"
+POWER_DOMAINS = "ibm,drc-power-domains"
+MY_DRC_INDEX = "ibm,my-drc-index"
+
+LIVE_INSERTION = 0xFFFFFFFF
+"""Power domain of a connector that needs no set-power-level."""
+
+_SHORT = {INDEXES: "drc-indexes", NAMES: "drc-names", TYPES: "drc-types", POWER_DOMAINS: "drc-power-domains"}
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class DrcStrings:
+    """Names or types, decoded on demand.
+
+    Attributes:
+        data: the raw value.
+        declared: how many the first word claims.
+        present: how many of them are there with their NUL.
+        defects: length and count faults; their property is not filled in.
+
+    """
+
+    data: bytes
+    declared: int
+    present: int
+    defects: tuple[Defect, ...] = ()
+
+    def __len__(self) -> int:
+        return self.present
+
+    def __iter__(self) -> Iterator[str]:
+        return iterate_strings(self.data, COUNT_SIZE, self.present)
+
+    def get(self, position: int) -> str | None:
+        """Return the string at a position, or None if there is none."""
+        if not 0 <= position < self.present:
+            return None
+        start = skip_strings(self.data, COUNT_SIZE, position)
+        return None if start is None else next(iterate_strings(self.data, start, 1), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """One connector; what a property lacks or does not reach is None."""
+
+    index: int
+    name: str | None = None
+    type: str | None = None
+    power_domain: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connectors:
+    """The four properties of a node side by side: as many connectors as there are indexes.
+
+    Attributes:
+        indexes: the DRC indexes.
+        names: their names; None where the node has no such property.
+        types: their types, likewise.
+        power_domains: their power domains, likewise.
+        defects: of all four and of their counts against each other; property filled in, path not.
+
+    """
+
+    indexes: Words
+    names: DrcStrings | None = None
+    types: DrcStrings | None = None
+    power_domains: Words | None = None
+    defects: tuple[Defect, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.indexes)
+
+    def __iter__(self) -> Iterator[Connector]:
+        # The indexes come first: zip ends with them and takes nothing more from the endless others.
+        columns = zip(
+            self.indexes.cells,
+            _padded(self.names),
+            _padded(self.types),
+            _padded(None if self.power_domains is None else self.power_domains.cells),
+            strict=False,
+        )
+        return (Connector(*column) for column in columns)
+
+    def find(self, index: int) -> Connector | None:
+        """Return the first connector of a DRC index, or None."""
+        try:
+            position = self.indexes.cells.index(index)
+        except ValueError:
+            return None
+        domains = self.power_domains
+        return Connector(
+            index,
+            None if self.names is None else self.names.get(position),
+            None if self.types is None else self.types.get(position),
+            domains[position] if domains is not None and position < len(domains) else None,
+        )
+
+
+def _padded(column: Iterable[_T] | None) -> Iterator[_T | None]:
+    return chain(column or (), repeat(None))
+
+
+def decode_drc_indexes(data: bytes, total: int | None = None) -> Words:
+    """Return the DRC indexes of `ibm,drc-indexes`."""
+    return decode_counted_words("drc-indexes", "DRC index", data, total)
+
+
+def decode_drc_power_domains(data: bytes, total: int | None = None) -> Words:
+    """Return the power domains of `ibm,drc-power-domains`."""
+    return decode_counted_words("drc-power-domains", "power domain", data, total)
+
+
+def decode_drc_names(data: bytes, total: int | None = None) -> DrcStrings:
+    """Return the names of `ibm,drc-names`."""
+    return _decode_strings("drc-names", "name", data, total)
+
+
+def decode_drc_types(data: bytes, total: int | None = None) -> DrcStrings:
+    """Return the types of `ibm,drc-types`."""
+    return _decode_strings("drc-types", "type", data, total)
+
+
+def _decode_strings(short: str, thing: str, data: bytes, total: int | None) -> DrcStrings:
+    if len(data) < COUNT_SIZE:
+        faults = judge_length(short, f"the count of {thing}s", len(data), COUNT_SIZE, total=total)
+        return DrcStrings(data, 0, 0, faults)
+    declared = int.from_bytes(data[:COUNT_SIZE], "big")
+    end = skip_strings(data, COUNT_SIZE, declared)
+    what = count_of(declared, thing)
+    if end is not None:
+        return DrcStrings(data, declared, declared, judge_length(short, what, len(data), end, total=total))
+    present = data.count(b"\0", COUNT_SIZE)
+    if total is not None and len(data) < total:
+        return DrcStrings(data, declared, present, judge_length(short, what, len(data), total, total=total))
+    message = f"{what} declared, {present} are there"
+    return DrcStrings(data, declared, present, (Defect(f"{short}-too-short", message, offset=len(data)),))
+
+
+def decode_connectors(
+    indexes: bytes,
+    names: bytes | None = None,
+    types: bytes | None = None,
+    power_domains: bytes | None = None,
+) -> Connectors:
+    """Return the connectors that the four properties of a node describe together."""
+    found = Connectors(
+        decode_drc_indexes(indexes),
+        None if names is None else decode_drc_names(names),
+        None if types is None else decode_drc_types(types),
+        None if power_domains is None else decode_drc_power_domains(power_domains),
+    )
+    columns = {
+        INDEXES: found.indexes,
+        NAMES: found.names,
+        TYPES: found.types,
+        POWER_DOMAINS: found.power_domains,
+    }
+    defects: list[Defect] = []
+    for property, column in columns.items():
+        if column is not None:
+            defects += (replace(defect, property=property) for defect in column.defects)
+            defects += _count_mismatch(property, column.declared, found.indexes.declared)
+    return replace(found, defects=tuple(defects))
+
+
+def _count_mismatch(property: str, count: int, indexes: int) -> list[Defect]:
+    if count == indexes:
+        return []
+    message = f"declares {count} connectors, {INDEXES} declares {indexes}"
+    return [Defect(f"{_SHORT[property]}-count", message, property=property, offset=0)]
+
+
+def encode_drc_words(property: str, values: Sequence[int], count: int | None = None) -> bytes:
+    """Return the bytes of `ibm,drc-indexes` or `ibm,drc-power-domains`; `count` overrides the true one."""
+    return encode_counted_words(property, values, count)
+
+
+def encode_drc_strings(property: str, values: Sequence[str], count: int | None = None) -> bytes:
+    """Return the bytes of `ibm,drc-names` or `ibm,drc-types`; `count` overrides the true one."""
+    head = encode_counted_words(property, (), len(values) if count is None else count)
+    return head + b"".join(to_string(value, property) for value in values)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""`ibm,drc-info`: the connectors of a node's children as sequences, in place of the four properties of `drc`.
+
+Source: LoPAR 2.9, "Properties for Dynamic Reconfiguration" (`ibm,drc-info`); Linux
+arch/powerpc/platforms/pseries/of_helpers.c `of_read_drc_info_cell`. A u32 count, then entries of two strings
+and five u32 each; the strings make everything behind them unaligned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import gcd
+
+from construct import Int32ub, PrefixedArray, Struct
+
+from drmemctl.defect import Defect
+from drmemctl.formats.drc import Connector
+from drmemctl.formats.lists import COUNT_SIZE, count_of, judge_length
+from drmemctl.formats.rows import Rows
+from drmemctl.formats.seam import build
+from drmemctl.formats.strings import STRING, to_bytes, to_string, to_text
+
+DRC_INFO_PROPERTY = "ibm,drc-info"
+
+NUMBERS = Struct(
+    "index_start" / Int32ub,
+    "suffix_start" / Int32ub,
+    "n_sequential" / Int32ub,
+    "increment" / Int32ub,
+    "power_domain" / Int32ub,
+)
+ENTRY = Struct("type" / STRING, "prefix" / STRING, *NUMBERS.subcons)
+DRC_INFO = PrefixedArray(Int32ub, ENTRY)
+
+_numbers = Rows(NUMBERS)
+_WORD = 1 << 32
+
+
+@dataclass(frozen=True, slots=True)
+class DrcInfoEntry:
+    """A sequence of connectors, which costs nothing until it is expanded.
+
+    Attributes:
+        type: the connectors' type, e.g. `MEM`.
+        prefix: what their names begin with, e.g. `LMB `.
+        index_start: DRC index of the first.
+        suffix_start: the number that ends the first one's name.
+        n_sequential: how many connectors there are.
+        increment: what DRC index and name grow by from one to the next.
+        power_domain: their power domain; 0xffffffff means live insertion.
+        offset: where the entry begins in the property.
+        size: its length in bytes.
+
+    """
+
+    type: str
+    prefix: str
+    index_start: int
+    suffix_start: int
+    n_sequential: int
+    increment: int
+    power_domain: int
+    offset: int = 0
+    size: int = 0
+
+    def index(self, position: int) -> int:
+        """Return the DRC index of the connector at `position`, in u32 arithmetic as in Linux."""
+        return (self.index_start + position * self.increment) % _WORD
+
+    def name(self, position: int) -> str:
+        """Return the name of the connector at `position`."""
+        return f"{self.prefix}{(self.suffix_start + position * self.increment) % _WORD}"
+
+    def position(self, index: int) -> int | None:
+        """Return the first position that has a DRC index, or None; without looking at them one by one."""
+        ahead = (index - self.index_start) % _WORD
+        step = gcd(self.increment, _WORD)
+        if ahead % step or not 0 <= index < _WORD:
+            return None
+        # position · increment ≡ ahead (mod 2^32): divide by the common factor, then by an odd number.
+        found = ahead // step * pow(self.increment // step, -1, _WORD // step) % (_WORD // step)
+        return found if found < self.n_sequential else None
+
+    def connector(self, position: int) -> Connector:
+        """Return the connector at `position`."""
+        return Connector(self.index(position), self.name(position), self.type, self.power_domain)
+
+    def __iter__(self) -> Iterator[Connector]:
+        return map(self.connector, range(self.n_sequential))
+
+
+@dataclass(frozen=True, slots=True)
+class DrcInfo:
+    """The sequences of a node.
+
+    Attributes:
+        declared: the number of entries that the first word claims.
+        entries: those that are there in full.
+        defects: length and count faults; their property is not filled in.
+
+    """
+
+    declared: int
+    entries: tuple[DrcInfoEntry, ...]
+    defects: tuple[Defect, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """The number of connectors, which can be far more than anyone wants to see."""
+        return sum(entry.n_sequential for entry in self.entries)
+
+    def __iter__(self) -> Iterator[Connector]:
+        for entry in self.entries:
+            yield from entry
+
+    def find(self, index: int) -> Connector | None:
+        """Return the first connector of a DRC index, or None."""
+        for entry in self.entries:
+            position = entry.position(index)
+            if position is not None:
+                return entry.connector(position)
+        return None
+
+
+def _decode_entry(data: bytes, offset: int) -> DrcInfoEntry | None:
+    prefix = data.find(b"\0", offset) + 1
+    numbers = data.find(b"\0", prefix) + 1 if prefix else 0
+    end = numbers + _numbers.size
+    if not numbers or end > len(data):
+        return None
+    start, suffix, count, increment, domain = next(_numbers.iterate(data, numbers, 1))
+    kind, name = to_text(data[offset : prefix - 1]), to_text(data[prefix : numbers - 1])
+    return DrcInfoEntry(kind, name, start, suffix, count, increment, domain, offset, end - offset)
+
+
+def decode_drc_info(data: bytes, total: int | None = None) -> DrcInfo:
+    """Return the entries of the property, as many as are there in full."""
+    if len(data) < COUNT_SIZE:
+        return DrcInfo(0, (), judge_length("drc-info", "the count of entries", len(data), COUNT_SIZE, total=total))
+    declared = int.from_bytes(data[:COUNT_SIZE], "big")
+    entries: list[DrcInfoEntry] = []
+    offset = COUNT_SIZE
+    while len(entries) < declared:
+        entry = _decode_entry(data, offset)
+        if entry is None:
+            return DrcInfo(declared, tuple(entries), (_incomplete(data, declared, len(entries), offset, total),))
+        entries.append(entry)
+        offset += entry.size
+    what = count_of(declared, "sequence")
+    return DrcInfo(declared, tuple(entries), judge_length("drc-info", what, len(data), offset, total=total))
+
+
+def _incomplete(data: bytes, declared: int, present: int, offset: int, total: int | None) -> Defect:
+    if total is not None and len(data) < total:
+        return Defect(
+            "drc-info-cut",
+            f"the source shows {len(data)} of {total} bytes: {present} of {declared} sequences",
+        )
+    return Defect(
+        "drc-info-too-short", f"{count_of(declared, 'sequence')} declared, {present} are whole", offset=offset
+    )
+
+
+def encode_drc_info(entries: Sequence[DrcInfoEntry]) -> bytes:
+    """Return the property's bytes; offset and size of the entries play no part."""
+    for text in (text for entry in entries for text in (entry.type, entry.prefix)):
+        to_string(text, DRC_INFO_PROPERTY)
+    values = [
+        {name: getattr(entry, name) for name in _numbers.names}
+        | {"type": to_bytes(entry.type), "prefix": to_bytes(entry.prefix)}
+        for entry in entries
+    ]
+    return build(DRC_INFO, values, DRC_INFO_PROPERTY)
