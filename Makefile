@@ -20,11 +20,11 @@ DEV := $(VENV)/.installed-dev
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
-	@.ci/setup $(VENV) $(PYTHON) .
+	@.ci/setup $(VENV) $(PYTHON)
 	@touch $@
 
 $(DEV): pyproject.toml
-	@.ci/setup $(VENV) $(PYTHON) '.[dev]'
+	@.ci/setup $(VENV) $(PYTHON) dev
 	@touch $(RUNTIME) $@
 
 demo: $(RUNTIME)

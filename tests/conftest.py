@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -62,9 +63,7 @@ class Tool:
 
     path: str
 
-    def __call__(
-        self, *arguments: str | Path, stdin: bytes | None = None
-    ) -> subprocess.CompletedProcess[bytes]:
+    def __call__(self, *arguments: str | Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
         """Run it to its end, whatever its exit code; no output is interpreted."""
         return subprocess.run(
             [self.path, *map(str, arguments)], input=stdin, capture_output=True, check=False, timeout=120
@@ -91,6 +90,12 @@ def fdtget() -> Tool:
 @pytest.fixture(scope="session")
 def fdtdump() -> Tool:
     return _tool("fdtdump")
+
+
+@pytest.fixture(scope="session")
+def libfdt() -> Any:
+    """Return the binding of libfdt, which needs a C compiler to install."""
+    return pytest.importorskip("libfdt", reason="pylibfdt is not installed (it needs a C compiler)")
 
 
 @pytest.fixture(scope="session")
