@@ -154,8 +154,7 @@ def main() -> int:
             report(name, start_figures(name, arguments, limit, scratch)) for name, arguments, limit in STARTS
         ]
         results += [
-            report(f"lmb, {count:,} LMBs, {shape}", large_figures(count, shape, scratch))
-            for count, shape in LARGE
+            report(f"lmb, {count:,} LMBs, {shape}", large_figures(count, shape, scratch)) for count, shape in LARGE
         ]
     return 0 if all(results) else 1
 

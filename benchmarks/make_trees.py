@@ -163,9 +163,7 @@ def _flatten(root: Node) -> bytes:
     end = begin + len(structure)
     return b"".join(
         (
-            _cells(
-                0xD00DFEED, end + len(strings), begin, end, header, 17, 16, 0, len(strings), len(structure)
-            ),
+            _cells(0xD00DFEED, end + len(strings), begin, end, header, 17, 16, 0, len(strings), len(structure)),
             reserved,
             structure,
             strings,

@@ -31,7 +31,7 @@ LAYERS = (
 )
 """Each may import itself and those before it."""
 
-BELOW_ALL = ("_version", "defect", "errors")
+BELOW_ALL = ("_version", "defect", "errors", "numbers")
 """Modules beside the folders that any layer may import, and that import only one another."""
 
 ABOVE_ALL = ("__init__", "__main__")
@@ -112,9 +112,7 @@ def test_every_part_of_the_package_has_its_place_in_the_layers() -> None:
     assert parts - {*LAYERS, *BELOW_ALL, *ABOVE_ALL} == set()
 
 
-def test_the_layer_test_sees_relative_and_plain_imports(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_layer_test_sees_relative_and_plain_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = tmp_path / "formats" / "x.py"
     module.parent.mkdir()
     module.write_text(
@@ -144,9 +142,7 @@ def test_no_module_is_longer_than_one_reads_at_once(path: Path) -> None:
 def loaded_modules(code: str) -> set[str]:
     """Return the top-level modules that a fresh interpreter holds after `code`."""
     report = f"import sys, json\n{code}\nsys.stderr.write(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run(
-        [sys.executable, "-c", report], capture_output=True, check=True, text=True, cwd=ROOT
-    )
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, check=True, text=True, cwd=ROOT)
     return {name.partition(".")[0] for name in json.loads(done.stderr)}
 
 
