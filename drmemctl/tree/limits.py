@@ -42,7 +42,7 @@ class Limits:
             on. gzip cannot pass 1032; text of logs comes to 10 to 30, trees full of zeros to 100.
         ratio_floor: bytes that any compressed input may have, however small it is.
         max_layers: compressions inside one another (`.dtb.gz` in `.tar.zst` is two).
-        max_candidates: trees of one archive that are kept in memory for choosing among them.
+        max_candidates: trees of one archive that are named, or looked at, for choosing among them.
 
     """
 
@@ -58,7 +58,7 @@ class Limits:
     max_ratio: int = 200
     ratio_floor: int = 64 * MIB
     max_layers: int = 3
-    max_candidates: int = 256
+    max_candidates: int = 64
 
 
 def limits_from(environment: Mapping[str, str]) -> Limits:

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""Device trees as directories: nodes are directories, properties are files, as in `/proc/device-tree`.
+
+Links inside are not followed, so nothing outside the named directory is read; what is no regular file or
+cannot be read is left out and noted. Names are sorted, since directories have no order.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from itertools import islice
+
+from drmemctl.defect import Defect
+from drmemctl.errors import InputError, LimitError
+from drmemctl.tree.builder import Draft, TreeBuilder
+from drmemctl.tree.finder import COMPARED, DRMEM_NODE, Finder, Root, several_trees
+from drmemctl.tree.limits import LIMITS
+from drmemctl.tree.node import Tree, decode_name, encode_name
+
+_PIECE = 1 << 20
+"""Bytes read at once."""
+
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def read_directory(path: str, source: str) -> Tree:
+    """Return the tree of a directory, or of the only directory below it that is the root of one.
+
+    Raises `InputError` if there is none, several, or the directory cannot be read; `LimitError` beyond
+    `LIMITS`. What cannot be read inside is a defect: `unreadable`, `not-regular`, `changed`.
+    """
+    roots = _find_roots(path, source)
+    if not roots:
+        raise InputError(
+            "no device tree in the directory",
+            source=source,
+            hint="name a copy of /proc/device-tree, or a directory that holds one",
+        )
+    tree = _read_root(path, roots[0], source)
+    if len(roots) > COMPARED or any(_read_root(path, root, source).root != tree.root for root in roots[1:]):
+        raise several_trees("directory", "/", [root.path for root in roots], source)
+    return tree
+
+
+def _find_roots(path: str, source: str) -> list[Root]:
+    """Return the roots at or below a directory; the whole of it is looked through only if it is none itself."""
+    finder = Finder(os.path.realpath(path))
+    try:
+        below = _look(path, "", finder)
+    except OSError as error:
+        raise _unreadable(error, source) from None
+    if finder.roots()[:1] in ([Root("")], [Root("", is_drmem=True)]):
+        return finder.roots()
+    seen = len(below)
+    while below:
+        place, relative = below.pop()
+        try:
+            more = _look(place, relative, finder)
+        except OSError:
+            continue
+        seen += 1 + len(more)
+        if seen > LIMITS.max_members:
+            message = f"more than {LIMITS.max_members:,} directories to look for a device tree in"
+            raise LimitError(message, source=source, hint="name the directory that holds it")
+        below.extend(more)
+    return finder.roots()
+
+
+def _unreadable(error: OSError, source: str) -> InputError:
+    return InputError(f"the directory cannot be read: {error.strerror}", source=source)
+
+
+def _look(place: str, relative: str, finder: Finder) -> list[tuple[str, str]]:
+    """Give a directory's entries to the finder; return the directories in it, with their relative paths."""
+    below = []
+    prefix = f"{relative}/" if relative else ""
+    with os.scandir(place) as entries:
+        for entry in islice(entries, LIMITS.max_members):
+            path = prefix + decode_name(os.fsencode(entry.name))
+            if entry.is_dir(follow_symlinks=False):
+                finder.directory(path)
+                below.append((entry.path, path))
+            elif entry.is_file(follow_symlinks=False):
+                finder.file(path)
+    return below
+
+
+def _read_root(path: str, root: Root, source: str) -> Tree:
+    builder = TreeBuilder(source, "directory")
+    node = builder.at((DRMEM_NODE,)) if root.is_drmem else builder.root
+    place = os.fsdecode(encode_name(root.path))
+    stack = [(f"{path.rstrip('/')}/{place}", node)]
+    while stack:
+        stack.extend(reversed(_read_node(*stack.pop(), builder)))
+    return builder.finish()
+
+
+def _read_node(place: str, node: Draft, builder: TreeBuilder) -> list[tuple[str, Draft]]:
+    """Take over a directory's files; return its directories with the nodes that they are."""
+    try:
+        with os.scandir(place) as found:
+            entries = sorted(islice(found, LIMITS.max_members), key=lambda entry: os.fsencode(entry.name))
+    except OSError as error:
+        if node.parent is None:
+            raise _unreadable(error, builder.source) from None
+        builder.note(Defect("unreadable", f"the node cannot be read: {error.strerror}", node.path))
+        return []
+    below = []
+    for entry in entries:
+        name = decode_name(os.fsencode(entry.name))
+        if entry.is_dir(follow_symlinks=False):
+            below.append((entry.path, builder.child(node, name)))
+        else:
+            _read_property(entry, name, node, builder)
+    return below
+
+
+def _read_property(entry: os.DirEntry[str], name: str, node: Draft, builder: TreeBuilder) -> None:
+    if not entry.is_file(follow_symlinks=False):
+        what = "a link; links are not followed" if entry.is_symlink() else "no regular file"
+        builder.note(Defect("not-regular", f"left out: {what}", node.path, name))
+        return
+    try:
+        value, size = _read_file(entry.path, builder.room())
+    except FileNotFoundError:
+        builder.note(Defect("changed", "left out: it vanished while the tree was read", node.path, name))
+    except OSError as error:
+        builder.note(Defect("unreadable", f"left out: {error.strerror}", node.path, name))
+    else:
+        # Zero is what files of procfs say whose length is known only once they are read.
+        if size not in (0, len(value)) and len(value) <= builder.room():
+            message = f"{len(value)} bytes were read of a file of {size}: it may have changed meanwhile"
+            builder.note(Defect("changed", message, node.path, name))
+        builder.add(node, name, value)
+
+
+def _read_file(path: str, most: int) -> tuple[bytes, int]:
+    """Return at most one byte more than `most` of a regular file, and the size that it claims."""
+    descriptor = os.open(path, _OPEN)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(0, "no regular file any more")
+        parts, missing = [], most + 1
+        while missing > 0 and (part := os.read(descriptor, min(missing, _PIECE))):
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts), status.st_size
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""Where in an archive or a directory the device trees are: by the names of files and directories alone.
+
+Captures differ: a sosreport has the whole of `/proc/device-tree` (or a link to `sys/firmware/devicetree/base`
+and that), test archives of hwloc hold only its `cpus`, bug reports a few nodes copied by hand. So a directory
+is the root of a tree if its path says so, if it has the properties of a root, or if it has nodes that only a
+root has; and the topmost of such directories counts, since inner nodes look alike.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from drmemctl.errors import InputError
+from drmemctl.tree.builder import shown
+
+DRMEM_NODE = "ibm,dynamic-reconfiguration-memory"
+"""The node that holds the LMBs (LoPAR C.6.6.2)."""
+
+_CELLS, _IDENTITY, _LMBS, _ANY_FILE, _DRMEM_CHILD = 1, 2, 4, 8, 16
+_FILES = {
+    "#address-cells": _CELLS,
+    **dict.fromkeys(("compatible", "model", "device_type"), _IDENTITY),
+    **dict.fromkeys(("ibm,lmb-size", "ibm,dynamic-memory", "ibm,dynamic-memory-v2"), _LMBS),
+}
+# Nodes that stand below the root only (LoPAR appendix B, Devicetree Specification chapter 3); a bit each, to
+# count how many of them a directory has.
+_ROOT_NODES = (
+    *("chosen", "cpus", "rtas", "aliases", "options"),
+    *("openprom", "vdevice", "event-sources", "memory@0"),
+)
+_CHILDREN = {DRMEM_NODE: _DRMEM_CHILD, **{name: 32 << bit for bit, name in enumerate(_ROOT_NODES)}}
+_CHILD_MASK = sum(_CHILDREN.values())
+
+
+COMPARED = 4
+"""How many trees are read to see whether they are one at several paths: each may cost a pass over the input."""
+
+_LISTED = 20
+"""How many trees the message that there are several names."""
+
+
+class Root(NamedTuple):
+    """A directory that is the root of a device tree; `path` is "" for the top.
+
+    `is_drmem` says that it is the node `ibm,dynamic-reconfiguration-memory` alone.
+    """
+
+    path: str
+    is_drmem: bool = False
+
+
+def names_tree(path: str) -> bool:
+    """Whether the path is one where Linux shows its device tree, or a copy with the same last names."""
+    return f"/{path}".endswith(("/device-tree", "/devicetree/base"))
+
+
+def inside_named_tree(path: str) -> bool:
+    """Whether the path lies below a directory that `names_tree` knows."""
+    return "/device-tree/" in (place := f"/{path}") or "/devicetree/base/" in place
+
+
+class Finder:
+    """Takes paths as they come and says which directories are roots; keeps only what can be one."""
+
+    def __init__(self, top: str = "") -> None:
+        """Start with no paths; `top` is the path of the directory that they are relative to."""
+        self._top = top
+        self._flags: dict[str, int] = {}
+        self._last = ""
+
+    def file(self, path: str) -> None:
+        """Take a regular file."""
+        parent, _, name = path.rpartition("/")
+        self.directory(parent)
+        flag = _FILES.get(name, 0) | (0 if parent and not names_tree(parent) else _ANY_FILE)
+        if flag:
+            self._flags[parent] = self._flags.get(parent, 0) | flag
+
+    def directory(self, path: str) -> None:
+        """Take a directory, and those it lies in."""
+        if path == self._last:
+            return
+        self._last = path
+        while path:
+            parent, _, name = path.rpartition("/")
+            flag = _CHILDREN.get(name)
+            if flag is not None:
+                self._flags[parent] = self._flags.get(parent, 0) | flag
+            path = parent
+
+    def roots(self) -> list[Root]:
+        """Return the topmost roots, in the order of their paths."""
+        found = [root for path, flags in sorted(self._flags.items()) if (root := self._judge(path, flags))]
+        known: set[str] = set()
+        topmost = []
+        for root in sorted(found, key=lambda root: root.path.count("/") if root.path else -1):
+            if not _has_ancestor(root.path, known):
+                known.add(root.path)
+                topmost.append(root)
+        return sorted(topmost)
+
+    def _judge(self, path: str, flags: int) -> Root | None:
+        named = names_tree(path or self._top)
+        if (
+            flags & _DRMEM_CHILD
+            or (flags & _CHILD_MASK).bit_count() >= 2
+            or (flags & _CELLS and flags & _IDENTITY)
+            or (named and flags & (_ANY_FILE | _CHILD_MASK))
+        ):
+            return Root(path)
+        return Root(path, is_drmem=True) if flags & _LMBS else None
+
+
+def _has_ancestor(path: str, known: set[str]) -> bool:
+    while path:
+        path = path.rpartition("/")[0]
+        if path in known:
+            return True
+    return False
+
+
+def several_trees(what: str, joint: str, paths: list[str], source: str) -> InputError:
+    """Return the error that an archive or directory (`what`) holds several trees, and how to name one."""
+    names = ", ".join(shown(path, 100) or "." for path in paths[:_LISTED])
+    more = f" and {len(paths) - _LISTED:,} more" if len(paths) > _LISTED else ""
+    return InputError(
+        f"the {what} holds {len(paths):,} device trees: {names}{more}",
+        source=source,
+        hint=f"name one, as in {source.rstrip('/')}{joint}{shown(paths[0], 100) or '.'}",
+    )

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""Members of a tar archive from a stream: headers only, in constant memory, names made harmless.
+
+The standard library's `tarfile` keeps every member, recurses over extended headers and reads them whole,
+however large they claim to be; here nothing of that is needed. Links, devices and sparse files are passed over.
+
+Source: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar manual, "Basic Tar
+Format" (types L, K, S and base-256 numbers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from drmemctl.errors import InputError, LimitError
+from drmemctl.tree.limits import LIMITS, Limits
+from drmemctl.tree.node import decode_name
+from drmemctl.tree.stream import Stream
+
+BLOCK = 512
+_MAX_EXTENSION = 1 << 20
+"""Bytes of one extended header: PATH_MAX is 4096, so these are never near it."""
+
+
+class Member(NamedTuple):
+    """A member whose content comes next in the stream.
+
+    `path` is relative and without empty, `.` or `..` parts, `size` counts bytes of content in the archive.
+    """
+
+    path: str
+    is_file: bool
+    is_directory: bool
+    size: int
+    offset: int
+
+
+def is_tar_header(block: bytes) -> bool:
+    """Whether these 512 bytes are a member's header: the checksum says so, also for tars without magic."""
+    if len(block) < BLOCK or not block[0]:
+        return False
+    claimed = _number(block[148:156])
+    unsigned = sum(block) - sum(block[148:156]) + 8 * 0x20
+    if claimed == unsigned:
+        return True
+    # Some tars of the past summed signed characters.
+    return claimed == unsigned - 256 * sum(c > 127 for c in block[:148] + block[156:BLOCK])
+
+
+def _number(field: bytes) -> int | None:
+    """Return a header's number: octal digits, or base 256 after a first byte of 0x80."""
+    if field[:1] == b"\x80":
+        return int.from_bytes(field[1:], "big")
+    digits = field.partition(b"\0")[0].strip()
+    if not digits:
+        return 0
+    return int(digits, 8) if digits.isdigit() and not digits.strip(b"01234567") else None
+
+
+def clean_path(raw: bytes) -> str:
+    """Return a member's name as a relative path that stays inside the archive, whatever it says."""
+    parts: list[bytes] = []
+    for part in raw.split(b"/"):
+        if part == b"..":
+            del parts[-1:]
+        elif part not in (b"", b"."):
+            parts.append(part)
+    return decode_name(b"/".join(parts))
+
+
+def members(stream: Stream, source: str, limits: Limits | None = None) -> Iterator[Member]:
+    """Yield each member; its content, or any beginning of it, may be read from `stream` before the next one.
+
+    Raises `InputError` where the archive is damaged or ends early, `LimitError` for more than
+    `limits.max_members` members.
+    """
+    limits = limits or LIMITS
+    extended: dict[str, bytes] = {}
+    for _ in range(limits.max_members + 1):
+        offset = stream.offset
+        block = stream.read(BLOCK)
+        if _is_end(block):
+            return
+        if not is_tar_header(block):
+            raise _damaged("is damaged: no header of a member", source, offset, block)
+        size = _size(block, extended, source, offset)
+        kind = block[156:157]
+        end = stream.offset + size
+        if kind in b"xLKg":
+            _extend(extended, kind, _extension(stream, size, source))
+        else:
+            _pass_sparse_map(stream, block, kind)
+            end = stream.offset + size
+            yield _member(block, kind, extended, size, offset)
+            extended = {}
+        _pass(stream, end + -size % BLOCK, source)
+    raise LimitError(f"the archive has more than {limits.max_members:,} members", source=source)
+
+
+def _is_end(block: bytes) -> bool:
+    # The end is two blocks of zeros; archives cut off exactly after a member, or with one, are common.
+    return not block or (len(block) == BLOCK and not any(block))
+
+
+def _size(block: bytes, extended: dict[str, bytes], source: str, offset: int) -> int:
+    text = extended.get("size", b"")
+    size = int(text) if text.isdigit() and len(text) < 20 else _number(block[124:136])
+    if size is None:
+        raise _damaged("is damaged: a member without a size", source, offset, block)
+    # Links, devices and directories have no content, whatever is in the field (POSIX: ignored for 1 to 6).
+    return 0 if block[156:157] in b"123456" else size
+
+
+def _member(block: bytes, kind: bytes, extended: dict[str, bytes], size: int, offset: int) -> Member:
+    name = extended.get("path") or _ustar_name(block)
+    sparse = any(key.startswith("GNU.sparse.") for key in extended)
+    is_directory = kind == b"5" or (kind in b"\00" and name.endswith(b"/"))
+    is_file = kind in (b"0", b"\0", b"7") and not is_directory and not sparse
+    return Member(clean_path(name), is_file, is_directory, size, offset)
+
+
+def _ustar_name(block: bytes) -> bytes:
+    name = block[:100].partition(b"\0")[0]
+    prefix = block[345:500].partition(b"\0")[0] if block[257:263] == b"ustar\0" else b""
+    return prefix + b"/" + name if prefix else name
+
+
+def _extension(stream: Stream, size: int, source: str) -> bytes:
+    if size > _MAX_EXTENSION:
+        message = f"the archive has an extended header of {size:,} bytes, more than {_MAX_EXTENSION:,}"
+        raise LimitError(message, source=source, offset=stream.offset)
+    return stream.read(size)
+
+
+def _extend(extended: dict[str, bytes], kind: bytes, data: bytes) -> None:
+    """Take a long name (L) or the records of a pax header (x); K names a link's target, g is for all."""
+    if kind == b"L":
+        extended["path"] = data.partition(b"\0")[0]
+    elif kind == b"x":
+        extended.update(_pax_records(data))
+
+
+def _pax_records(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the records (length, space, key, `=`, value, newline) up to the first that is none."""
+    at = 0
+    while at < len(data):
+        digits = data[at : at + 8].partition(b" ")[0]
+        length = int(digits) if digits.isdigit() else 0
+        record = data[at + len(digits) + 1 : at + length]
+        key, equals, value = record.partition(b"=")
+        if not equals or not value.endswith(b"\n"):
+            return
+        yield decode_name(key), value[:-1]
+        at += length
+
+
+def _pass_sparse_map(stream: Stream, block: bytes, kind: bytes) -> None:
+    """Pass the further map blocks of an old GNU sparse file: each says at its byte 504 if one follows."""
+    more = kind == b"S" and block[482] != 0
+    while more:
+        extra = stream.read(BLOCK)
+        more = len(extra) == BLOCK and extra[504] != 0
+
+
+def _pass(stream: Stream, end: int, source: str) -> None:
+    missing = end - stream.offset
+    if stream.skip(missing) < missing:
+        raise _damaged("ends early", source, stream.offset, b"")
+
+
+def _damaged(what: str, source: str, offset: int, block: bytes) -> InputError:
+    if 0 < len(block) < BLOCK:
+        what = "ends early"
+    return InputError(f"the archive {what}", source=source, offset=offset, hint="copy or create it again")
