@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from construct import Int32ub, Struct
 
 from drmemctl.defect import Defect
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS
 from drmemctl.formats.rows import Rows, pack_words, words
+from drmemctl.formats.seam import building
 
 HEADER = Struct("n_arrays" / Int32ub, "array_sz" / Int32ub)
 _header = Rows(HEADER)
@@ -39,9 +41,10 @@ class LookupArrays:
 
     @property
     def usable(self) -> bool:
-        """Whether Linux takes it: `of_get_assoc_arrays` wants all M·N words, in u32 arithmetic."""
-        # The kernel computes 2 + M·N words in u32, so that a huge product can wrap to a length that fits.
-        needed = (self.n_arrays * self.array_sz + 2) * 4 & 0xFFFFFFFF
+        """Whether Linux takes it: `of_get_assoc_arrays` wants all M·N words, as it counts them."""
+        # The kernel computes M·N + 2 in u32, so that a huge product can wrap to a length that fits; the factor
+        # of four is a size_t and wraps no more.
+        needed = (self.n_arrays * self.array_sz + 2 & 0xFFFFFFFF) * 4
         return self.size >= max(needed, _header.size)
 
     @property
@@ -84,4 +87,7 @@ def decode_lookup_arrays(data: bytes, total: int | None = None) -> LookupArrays:
 
 def encode_lookup_arrays(arrays: list[tuple[int, ...]], array_sz: int) -> bytes:
     """Return the property's bytes for lists of `array_sz` domains each."""
-    return pack_words([len(arrays), array_sz, *(domain for domains in arrays for domain in domains)])
+    with building(LOOKUP_ARRAYS):
+        if any(len(domains) != array_sz for domains in arrays):
+            raise ValueError(f"not every list has {array_sz} domains")
+        return pack_words([len(arrays), array_sz, *(domain for domains in arrays for domain in domains)])
