@@ -8,7 +8,7 @@ which take the base address in the root's #address-cells.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 from construct import Int32ub, Int64ub, Struct
 
 from drmemctl.defect import Defect
-from drmemctl.formats.rows import Rows
+from drmemctl.formats.rows import Rows, pack_words
+from drmemctl.formats.seam import building
 
 V1 = "ibm,dynamic-memory"
 V2 = "ibm,dynamic-memory-v2"
@@ -163,11 +164,23 @@ def decode_entries(property: str, data: bytes, address_cells: int = 2, total: in
             )
         )
     elif len(data) < expected:
-        message = (
-            f"{declared} {what} need {expected} bytes, there are {len(data)}: {present} {what} are whole"
-        )
+        message = f"{declared} {what} need {expected} bytes, there are {len(data)}: {present} {what} are whole"
         defects.append(Defect(f"{short}-too-short", message, offset=COUNT_SIZE + present * rows.size))
     elif len(data) > expected:
         message = f"{len(data) - expected} bytes follow the {declared} {what}"
         defects.append(Defect(f"{short}-trailing", message, offset=expected))
     return Entries(property, data, declared, present, rows, tuple(defects))
+
+
+def encode_entries(
+    property: str, entries: Iterable[tuple[int, int, int, int, int]], address_cells: int = 2
+) -> bytes:
+    """Return the bytes of a v1 or v2 property for entries as `Entries` yields them.
+
+    The reserved word of a v1 entry is written as 0, as Linux does.
+    """
+    cells = entries if property == V2 else ((base, drc, 0, aa, flags) for _, base, drc, aa, flags in entries)
+    with building(property):
+        rows = rows_v2(address_cells) if property == V2 else rows_v1(address_cells)
+        packed = rows.pack(cells)
+        return pack_words([len(packed) // rows.size]) + packed

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import construct
@@ -49,7 +49,7 @@ class Rows:
                 view[begin : begin + min(_CHUNK_RECORDS, count - first) * self.size]
             )
 
-    def pack(self, rows: Sequence[Sequence[int]]) -> bytes:
+    def pack(self, rows: Iterable[Sequence[int]]) -> bytes:
         """Return the records as bytes; `struct.error` if a value does not fit its field."""
         return b"".join(self._struct.pack(*row) for row in rows)
 
