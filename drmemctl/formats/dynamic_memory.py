@@ -16,6 +16,7 @@ from typing import Any
 from construct import Int32ub, Int64ub, Struct
 
 from drmemctl.defect import Defect
+from drmemctl.formats.progressions import progressions
 from drmemctl.formats.rows import Rows, pack_words
 from drmemctl.formats.seam import building
 
@@ -53,6 +54,9 @@ AA_UNSET = 0xFFFFFFFF
 
 COUNT_SIZE = 4
 """Both properties open with a u32: the number of entries."""
+
+_V1_REST = 16
+"""Bytes of a v1 entry after its base address."""
 
 _ADDRESS = {1: Int32ub, 2: Int64ub}
 
@@ -130,6 +134,17 @@ class Entries:
         else:
             for base, drc, _, aa, flags in entries:
                 yield 1, base, drc, aa, flags
+
+    def blocks(self, lmb_size: int | None) -> Iterator[tuple[int, int, int, int, int]]:
+        """Yield the same as iteration, but v1 entries that go on LMB after LMB many at a time, counted."""
+        address_bits = 8 * (self.rows.size - _V1_REST)
+        if self.property == V2 or lmb_size is None or lmb_size.bit_length() > address_bits:
+            yield from self
+            return
+        steps = {"base_addr": lmb_size, "drc_index": 1}
+        for count, record in progressions(self.rows, self.data, COUNT_SIZE, self.present, steps):
+            base, drc, _, aa, flags = record
+            yield count, base, drc, aa, flags
 
 
 def decode_entries(property: str, data: bytes, address_cells: int = 2, total: int | None = None) -> Entries:

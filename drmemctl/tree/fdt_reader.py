@@ -88,9 +88,7 @@ def _check_block(  # noqa: PLR0913 - the facts of a block
     """Refuse a block that is not inside the blob or not aligned; `field` is where its offset stands."""
     end = offset + (size or 0)
     if not header.size <= offset <= end <= header.totalsize:
-        message = (
-            f"the {what} {offset:#x}..{end:#x} is not between the header and totalsize {header.totalsize:#x}"
-        )
+        message = f"the {what} {offset:#x}..{end:#x} is not between the header and totalsize {header.totalsize:#x}"
         raise BlobError("FDT_ERR_TRUNCATED", message, offset=field)
     if offset % align:
         raise BlobError(
@@ -311,9 +309,7 @@ def _check_overlap(header: Header, reservations: int, struct_end: int) -> None:
     )
     for (_, end, first), (start, second_end, second) in pairwise(blocks):
         if start < end and start < second_end:
-            raise BlobError(
-                "FDT_ERR_BADLAYOUT", f"the {second} at {start:#x} lies in the {first}", offset=start
-            )
+            raise BlobError("FDT_ERR_BADLAYOUT", f"the {second} at {start:#x} lies in the {first}", offset=start)
 
 
 def read_fdt(blob: bytes, source: str = "", limits: Limits = LIMITS) -> Tree:

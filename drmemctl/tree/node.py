@@ -124,9 +124,7 @@ class Tree:
         """Return the node at an absolute path, or raise `NotInTreeError`."""
         node = self.find(path)
         if node is None:
-            raise NotInTreeError(
-                f"no node {path}", source=self.source, hint="see `drmemctl tree`"
-            )
+            raise NotInTreeError(f"no node {path}", source=self.source, hint="see `drmemctl tree`")
         return node
 
     def get(self, path: str, name: str) -> bytes | None:
