@@ -113,6 +113,8 @@ class Runs(Sequence[Run]):
                     self._append(count, base, drc, aa, flags)
                 count, base, drc, aa, flags = n, entry_base, entry_drc, entry_aa, entry_flags
                 next_base, next_drc = base, drc
+            else:
+                continue
             if lmb_size is None:
                 next_base = -1
             else:
