@@ -29,7 +29,7 @@ from drmemctl.formats.fdt_header import (
     Header,
     decode_header,
 )
-from drmemctl.formats.lists import count_of
+from drmemctl.formats.fields import count_of
 from drmemctl.tree.limits import LIMITS, Limits
 from drmemctl.tree.node import Node, Property, Tree, decode_name
 
