@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
 
         close_output()
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the outermost seam: a user never meets a traceback
         if os.environ.get("DRMEMCTL_DEBUG") == "1":
             _show_traceback()
         _say(_explained(error))
