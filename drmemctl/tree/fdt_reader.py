@@ -29,9 +29,9 @@ from drmemctl.formats.fdt_header import (
     Header,
     decode_header,
 )
-from drmemctl.formats.fields import count_of
 from drmemctl.tree.limits import LIMITS, Limits
 from drmemctl.tree.node import Node, Property, Tree, decode_name
+from drmemctl.wording import count_of
 
 _MAX_INT = 0x7FFFFFFF
 """libfdt keeps offsets in a signed int."""

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drmemctl.formats.fields import Field, range_text, size_text
+from drmemctl.formats.fields import Field
 from drmemctl.formats.registry import _KNOWN, DEFAULT_LIMIT, describe, describer
+from drmemctl.wording import range_text, size_text
 from tests.formats.values import all_values, unhex, value_in
 
 DRMEM = "/ibm,dynamic-reconfiguration-memory"
