@@ -13,22 +13,19 @@ def count_of(number: int, thing: str, things: str | None = None) -> str:
 
 
 def size_text(size: int) -> str:
-    """Return a number of bytes in the largest binary unit that leaves it exact, e.g. `256 MiB`, `1280 MiB`.
-
-    Of a number that is long even so, four digits: `12.5 GiB`.
-    """
+    """Return a number of bytes exactly, e.g. `256 MiB`, `1280 MiB`; a long number with decimals: `12.5 GiB`."""
     power = 0
     value = size
     while value and value % 1024 == 0 and power < len(_UNITS):
         value //= 1024
         power += 1
-    if value < _LONGEST:
-        return f"{value} {_UNITS[power - 1]}" if power else count_of(value, "byte")
-    approximate = float(value)
-    while approximate >= 1024 and power < len(_UNITS):
-        approximate /= 1024
-        power += 1
-    return f"{approximate:.4g} {_UNITS[power - 1]}"
+    if not power:
+        return count_of(size, "byte")
+    # 12800 MiB is 12.5 GiB exactly; 1073741825 KiB must not become 1 TiB.
+    larger = f"{value / 1024:g}"
+    if value >= _LONGEST and power < len(_UNITS) and float(larger) * 1024 == value:
+        return f"{larger} {_UNITS[power]}"
+    return f"{value} {_UNITS[power - 1]}"
 
 
 def range_text(base: int, size: int) -> str:
