@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -181,81 +181,86 @@ def _ascending(table: LmbTable) -> Iterator[tuple[int, int, int, int]]:
         for count, base, _, aa_index, flags in runs.entries():
             yield base, count, aa_index, flags
         return
-    order = sorted((base, position) for position, (_, base, _, _, _) in enumerate(runs.entries()))
-    for _, position in order:
-        run = runs[position]
+    # One number a run: tuples of a hostile tree's three million would take half a gigabyte.
+    order = sorted((base << _SHIFT) + position for position, (_, base, _, _, _) in enumerate(runs.entries()))
+    for key in order:
+        run = runs[key & ((1 << _SHIFT) - 1)]
         yield run.base, run.count, run.aa_index, run.flags
 
 
+_SHIFT = 32
+
+
 def _flattened(spans: Iterable[Span], contents: list[Content]) -> Iterator[Span]:
-    """Yield disjoint spans of ascending, perhaps overlapping ones."""
-    cluster: list[Span] = []
-    end = -1
-    for span in spans:
-        if cluster and span[0] > end:
-            yield from _resolved(cluster, contents)
-            cluster = []
-        cluster.append(span)
-        end = max(end, span[1]) if len(cluster) > 1 else span[1]
-    if cluster:
-        yield from _resolved(cluster, contents)
-
-
-def _resolved(cluster: list[Span], contents: list[Content]) -> Iterator[Span]:
-    """Yield disjoint spans of a cluster of spans that overlap, in which the highest rank shows."""
-    if len(cluster) == 1:
-        yield cluster[0]
-        return
+    """Yield disjoint spans of ascending, perhaps overlapping ones; `contents` grows by those of overlaps."""
     sweep = _Sweep(contents)
-    position = cluster[0][0]
-    for span in cluster:
-        yield from sweep.until(position, span[0])
-        position = span[0]
-        sweep.add(span)
-    yield from sweep.until(position, max(last for _, last, _ in cluster) + 1)
+    alone: Span | None = None
+    position = 0
+    for span in spans:
+        start = span[0]
+        if alone is not None:
+            if start > alone[1]:
+                yield alone  # nearly all spans of a tree that is in order go this way
+                alone = span
+                continue
+            position = alone[0]
+            sweep.add(alone)
+        yield from sweep.until(position, start)
+        position = start
+        alone = None if sweep.active(start) else span
+        if alone is None:
+            sweep.add(span)
+    yield from sweep.until(position, LAST_ADDRESS + 1) if alone is None else (alone,)
 
 
 class _Sweep:
-    """The claims on the address at which a sweep has arrived."""
+    """The claims on the address at which a sweep has arrived.
+
+    All of them began before it, so what holds until when is known from the claim of each kind that lasts longest
+    and from the second longest of all LMBs and of all memory nodes, however many there are.
+    """
 
     def __init__(self, contents: list[Content]) -> None:
         self._contents = contents
-        self._known = {content: position for position, content in enumerate(contents)}
-        self._best: list[tuple[int, int, int]] = []
-        self._ends: list[tuple[int, str]] = []
-        self._active = dict.fromkeys(_RANK, 0)
+        self._clashes: dict[int, int] = {}
+        self._longest: dict[str, tuple[int, int]] = {}
+        self._lmbs = [-1, -1]
+        self._boot = [-1, -1]
 
     def add(self, span: Span) -> None:
         """Let a claim begin."""
         _, last, position = span
         kind = self._contents[position].kind
-        heapq.heappush(self._best, (-_RANK[kind], last, position))
-        heapq.heappush(self._ends, (last, kind))
-        self._active[kind] += 1
+        if last > self._longest.get(kind, (-1, 0))[0]:
+            self._longest[kind] = (last, position)
+        pair = self._boot if kind == BOOT else self._lmbs
+        pair[:] = sorted((*pair, last), reverse=True)[:2]
+
+    def active(self, position: int) -> bool:
+        """Whether any claim holds at this address."""
+        return any(last >= position for last, _ in self._longest.values())
 
     def until(self, position: int, stop: int) -> Iterator[Span]:
-        """Yield what holds from `position` on to before `stop`; claims that end on the way are dropped."""
-        while position < stop and self._ends:
-            end = min(self._ends[0][0] + 1, stop)
-            if end > position:
-                yield position, end - 1, self._winner(position)
-            while self._ends and self._ends[0][0] < end:
-                self._active[heapq.heappop(self._ends)[1]] -= 1
-            position = max(end, position)
+        """Yield what holds from `position` on to before `stop`, up to the end of the last claim."""
+        while position < stop:
+            lasts = [*(last for last, _ in self._longest.values()), self._lmbs[1], self._boot[1]]
+            end = min((last for last in lasts if last >= position), default=stop) + 1
+            if not self.active(position):
+                return
+            yield position, min(end, stop) - 1, self._content(position)
+            position = min(end, stop)
 
-    def _winner(self, position: int) -> int:
-        while self._best[0][1] < position:
-            heapq.heappop(self._best)
-        best = self._contents[self._best[0][2]]
-        return self._position(Content(best.kind, best.node, self._overlap()))
+    def _content(self, position: int) -> int:
+        here = {kind: content for kind, (last, content) in self._longest.items() if last >= position}
+        best = here[max(here, key=_RANK.__getitem__)]
+        in_memory = BOOT in here and (ASSIGNED in here or FREE in here)
+        if in_memory or self._lmbs[1] >= position or self._boot[1] >= position:
+            return self._clash(best)
+        return best
 
-    def _overlap(self) -> bool:
-        lmbs = self._active[ASSIGNED] + self._active[FREE] + self._active[RESERVED]
-        in_memory = self._active[BOOT] and self._active[ASSIGNED] + self._active[FREE]
-        return lmbs > 1 or self._active[BOOT] > 1 or bool(in_memory)
-
-    def _position(self, content: Content) -> int:
-        if content not in self._known:
-            self._known[content] = len(self._contents)
-            self._contents.append(content)
-        return self._known[content]
+    def _clash(self, content: int) -> int:
+        """Return the position of the same content with `overlap` set."""
+        if content not in self._clashes:
+            self._clashes[content] = len(self._contents)
+            self._contents.append(replace(self._contents[content], overlap=True))
+        return self._clashes[content]

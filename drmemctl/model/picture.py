@@ -65,7 +65,7 @@ class Picture:
         """Return the picture with the smallest cells that does not need more than `most_lines`."""
         unit = address_map.lmb_size or UNIT
         doublings = bisect_left(
-            range(_DOUBLINGS), True, key=lambda n: _lines_needed(address_map, (unit << n) * columns) <= most_lines
+            range(_DOUBLINGS), True, key=lambda n: _fits(address_map, (unit << n) * columns, most_lines)
         )
         cell = unit << doublings
         return cls(cell, columns, tuple(_lines(address_map, cell, columns)))
@@ -76,8 +76,8 @@ class Picture:
         return any(cell.mixed for line in self.lines if isinstance(line, Line) for cell in line.cells)
 
 
-def _lines_needed(address_map: AddressMap, line: int) -> int:
-    """Return how many lines of so many bytes have something in them, and how many gaps are between them."""
+def _fits(address_map: AddressMap, line: int, most: int) -> bool:
+    """Whether the lines of so many bytes in which there is something, and the gaps between, are at most `most`."""
     needed, before = 0, -1
     for start, last, _ in address_map.spans():
         first, final = start // line, last // line
@@ -85,8 +85,10 @@ def _lines_needed(address_map: AddressMap, line: int) -> int:
             needed += final - first + 1 + (first > before + 1)
         else:
             needed += final - before
+        if needed > most:
+            return False
         before = final
-    return needed
+    return True
 
 
 def _lines(address_map: AddressMap, cell: int, columns: int) -> Iterator[Line | Gap]:
@@ -96,8 +98,8 @@ def _lines(address_map: AddressMap, cell: int, columns: int) -> Iterator[Line | 
     for number in sorted({index // columns for index in cells}):
         if number > before + 1:
             yield Gap(gaps[number])
-        row = (cells.get(index) for index in range(number * columns, (number + 1) * columns))
-        yield Line(number * columns * cell, tuple(_EMPTY if parts is None else parts.cell(cell) for parts in row))
+        row = (cells.get(index, _EMPTY) for index in range(number * columns, (number + 1) * columns))
+        yield Line(number * columns * cell, tuple(row))
         before = number
 
 
@@ -113,34 +115,35 @@ def _gaps(address_map: AddressMap, line: int) -> dict[int, int]:
     return gaps
 
 
-class _Parts:
-    """The bytes of each content in one cell."""
-
-    __slots__ = ("_bytes", "_contents")
-
-    def __init__(self, contents: tuple[Content, ...]) -> None:
-        self._contents = contents
-        self._bytes: dict[int, int] = {}
-
-    def add(self, content: int, size: int) -> None:
-        self._bytes[content] = self._bytes.get(content, 0) + size
-
-    def cell(self, size: int) -> Cell:
-        # A clash is worth seeing however small it is; else the most bytes win, the earlier content a tie.
-        most = max(self._bytes, key=lambda content: (self._contents[content].overlap, self._bytes[content]))
-        return Cell(self._contents[most], len(self._bytes) > 1 or self._bytes[most] < size)
-
-
 _EMPTY = Cell(NOTHING)
 
 
-def _cells(address_map: AddressMap, cell: int) -> dict[int, _Parts]:
-    """Return what is in each cell that has something; a segment costs by the cells that it touches."""
-    cells: dict[int, _Parts] = {}
+def _cells(address_map: AddressMap, size: int) -> dict[int, Cell]:
+    """Return the cells that have something in them, by number."""
+    parts: dict[int, list[tuple[Content, int]]] = {}
+    for key, part in _parts(address_map, size).items():
+        index, content = divmod(key, len(address_map.contents))
+        parts.setdefault(index, []).append((address_map.contents[content], part))
+    return {index: _cell(found, size) for index, found in parts.items()}
+
+
+def _cell(parts: list[tuple[Content, int]], size: int) -> Cell:
+    # A clash is worth seeing however small it is; else the most bytes win, and the lowest address a tie.
+    content, most = max(parts, key=lambda part: (part[0].overlap, part[1]))
+    return Cell(content, len(parts) > 1 or most < size)
+
+
+def _parts(address_map: AddressMap, size: int) -> dict[int, int]:
+    """Return the bytes of each content in each cell, by cell number times the number of contents plus content.
+
+    A segment costs by the cells that it touches. Of millions, nearly all are inside one.
+    """
+    n_contents = len(address_map.contents)
+    parts: dict[int, int] = {}
     for start, last, content in address_map.spans():
-        for index in range(start // cell, last // cell + 1):
-            if index not in cells:
-                cells[index] = _Parts(address_map.contents)
-            size = min(last, (index + 1) * cell - 1) - max(start, index * cell) + 1
-            cells[index].add(content, size)
-    return cells
+        first, final = start // size, last // size
+        for index in range(first, final + 1) if first != final else (first,):
+            key = index * n_contents + content
+            inside = min(last + 1, (index + 1) * size) - max(start, index * size)
+            parts[key] = parts.get(key, 0) + inside
+    return parts
