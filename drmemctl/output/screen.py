@@ -97,6 +97,7 @@ class Screen:
             force_terminal=self.color or None,
             no_color=not self.color,
             width=self.width if self.terminal else 100_000,
+            height=25,  # without one, rich takes a dumb terminal to be 80 columns wide, and cuts the cells
             highlight=False,
             markup=False,
             emoji=False,
