@@ -108,9 +108,11 @@ class Screen:
 def _columns() -> int:
     """Return the terminal's width. `shutil.get_terminal_size` would cost the import of every compression."""
     try:
-        return int(os.environ["COLUMNS"])
+        columns = int(os.environ["COLUMNS"])
     except (KeyError, ValueError):
-        pass
+        columns = 0
+    if columns > 0:
+        return columns
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
     except OSError:
