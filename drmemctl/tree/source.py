@@ -56,7 +56,7 @@ def load(source: str | os.PathLike[str] | bytes) -> Tree:
     check_environment()
     if isinstance(source, bytes | bytearray | memoryview):
         return _read(io.BytesIO(source), "<bytes>", None)
-    name = os.fspath(source)
+    name = os.fsdecode(source)
     with _translated(name):
         return _load_named(name)
 
@@ -82,8 +82,9 @@ def _translated(name: str) -> Iterator[None]:
 
 
 def _load_named(name: str) -> Tree:
-    if "\0" in name:
-        raise InputError("a path cannot hold a NUL", source=name)
+    if "\0" in name or not name:
+        message = "a path cannot hold a NUL" if name else "the name of the input is empty"
+        raise InputError(message, source=name or "''")
     place, member = _split(name)
     if place == STDIN:
         return _read(_stdin(), "<stdin>", member)

@@ -152,6 +152,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
     expect(f"{tmp_path}/nope.tar::member", "no such file or directory")
     expect(f"{tmp_path}\0x", "cannot hold a NUL")
     expect("x" * 5000, "File name too long")
+    expect("", "the name of the input is empty")
 
 
 def test_a_file_below_a_file(tmp_path: Path) -> None:
