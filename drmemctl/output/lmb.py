@@ -115,7 +115,7 @@ def _show_table(screen: Screen, view: LmbView) -> None:
         Column("LMBs", right=True),
         Column("DRC index"),
         Column("aa", right=True),
-        Column("associativity"),
+        Column("domains"),
         Column("node", right=True),
         Column("flags"),
     ]
@@ -175,6 +175,7 @@ class _Row:
         self._lmb_size = view.table.lmb_size
         self._associativity = view.associativity
         self._known: dict[tuple[int, int, int], tuple[Cell, ...]] = {}
+        self._width = _address_width(view.table)
 
     def cells(self, line: _Line) -> Sequence[Cell]:
         run = line.run
@@ -200,9 +201,16 @@ class _Row:
 
     def _addresses(self, run: Run) -> str:
         if self._lmb_size is None:
-            return f"{run.base:#014x}"
+            return f"{run.base:#0{self._width}x}"
         end = (run.base + run.count * self._lmb_size - 1) % (1 << 64)
-        return f"{run.base:#014x}-{end:#014x}"
+        return f"{run.base:#0{self._width}x}-{end:#0{self._width}x}"
+
+
+def _address_width(table: LmbTable) -> int:
+    """Return the characters of the highest address; of a table with many runs, of a usual one."""
+    if len(table.runs) > _REMEMBERED:
+        return len("0x000000000000")
+    return max((len(f"{run.base + run.count * (table.lmb_size or 1) - 1:#x}") for run in table.runs), default=1)
 
 
 def _domains(row: Sequence[int] | None) -> str:

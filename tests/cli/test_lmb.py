@@ -215,17 +215,16 @@ def test_csv_has_the_records_of_the_json(name: str, expand: tuple[str, ...]) -> 
 def test_the_table_of_a_small_tree_to_the_letter() -> None:
     assert run("lmb", fixture("trees/v2-gap")).out == (
         "19 LMBs of 256 MiB in 3 runs, ibm,dynamic-memory-v2\n"
-        "address                            size  LMBs  DRC index              aa  associativity  node  flags\n"
-        "0x000000000000-0x00007fffffff     2 GiB     8  0x00000000-0x00000007   -  -                 -  "
-        "drc-invalid reserved\n"
-        "0x000080000000-0x00008fffffff   256 MiB     1  0x80000008              0  0 0 0 0           0  "
+        "address                      size  LMBs  DRC index              aa  domains  node  flags\n"
+        "0x000000000-0x07fffffff     2 GiB     8  0x00000000-0x00000007   -  -           -  drc-invalid reserved\n"
+        "0x080000000-0x08fffffff   256 MiB     1  0x80000008              0  0 0 0 0     0  "
         "assigned hot-removable\n"
-        "0x000090000000-0x00012fffffff  2560 MiB    10  0x80000009-0x80000012   -  -                 -  free\n"
+        "0x090000000-0x12fffffff  2560 MiB    10  0x80000009-0x80000012   -  -           -  free\n"
     )
 
 
 ROW = re.compile(
-    r"(?P<base>0x[0-9a-f]{12})(?:-0x[0-9a-f]{12})? +(?:\? |[\d.]+ [KMGTPE]iB) +(?P<count>\d+)  0x[0-9a-f]{8}"
+    r"(?P<base>0x[0-9a-f]+)(?:-0x[0-9a-f]+)? +(?:\? |[\d.]+ [KMGTPE]iB) +(?P<count>\d+)  0x[0-9a-f]{8}"
 )
 
 
