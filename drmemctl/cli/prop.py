@@ -55,6 +55,7 @@ def command(
 def _write_raw(tree: Tree, place: Place) -> None:
     from drmemctl.output.screen import write_bytes
     from drmemctl.tree.lookup import whole_value
+    from drmemctl.wording import count_of
 
     if place.property is None:
         raise click.UsageError("--raw needs the NAME of a property.")
@@ -63,6 +64,5 @@ def _write_raw(tree: Tree, place: Place) -> None:
     value, others = whole_value(tree, place)
     write_bytes(value)
     if others:
-        click.echo(
-            f"drmemctl: there are {others} more of this name; the first is the one that Linux uses", err=True
-        )
+        rest = count_of(others, "further property", "further properties")
+        click.echo(f"drmemctl: {rest} of this name; this is the first, which Linux uses", err=True)

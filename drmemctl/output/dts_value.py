@@ -26,6 +26,10 @@ _ONE_LINE = 48
 """Bytes of a value that fits a line with what it means."""
 
 _LONG_COMMENT = 100
+"""Characters of the meanings that stand together behind a value; others get a line each."""
+
+_LONGEST_COMMENT = 1200
+"""Characters of a comment: a name of 255 odd bytes is shown in four times as many."""
 
 BRACKETS = {"cells": "<>", "bytes": "[]", "text": ("", "")}
 """What stands around an item of each kind."""
@@ -38,7 +42,7 @@ def name_text(name: str) -> tuple[str, str]:
     if is_name(name):
         return name, ""
     stand_in = "".join(char if is_name(char) else f"_{ord(char) & 0xFF:02x}_" for char in name)
-    return stand_in or "_", f'named "{safe(name)}" in the tree'
+    return stand_in or "_", f'named "{safe(name, None)}" in the tree'
 
 
 def value_pieces(data: bytes, *, text: bool) -> Iterator[str]:
@@ -84,7 +88,7 @@ def _bare(data: bytes, *, cells: bool) -> str:
 
 def comment(body: str) -> str:
     """Return a comment that holds any text and ends where it should."""
-    return f"/* {safe(body, 2 * _LONG_COMMENT).replace('*/', '* /')} */"
+    return f"/* {safe(body, _LONGEST_COMMENT).replace('*/', '* /')} */"
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,11 @@ def whole_value(tree: Tree, place: Place) -> tuple[bytes, int]:
 
 def _as_in_tree(text: str) -> str:
     """Return what a user typed as the readers hold it: bytes beyond ASCII one by one."""
-    return decode_name(encode_name(text))
+    try:
+        return decode_name(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        # A surrogate that stands for no byte: nothing that a shell passes.
+        return decode_name(encode_name(text))
 
 
 def _parts(path: str) -> list[str]:
@@ -88,11 +92,14 @@ def _parts(path: str) -> list[str]:
 def _split(tree: Tree, path: str) -> tuple[str, str | None]:
     """Return path and property of `PATH:PROPERTY`; either may have colons, the node that is there decides."""
     path = _as_in_tree(path)
-    colons = [at for at, char in enumerate(path) if char == ":" and at > path.rfind("/")]
-    for at in colons:
-        if tree.find(path[:at]) is not None:
-            return path[:at] or "/", path[at + 1 :]
-    return path, None
+    found: tuple[str, str | None] = (path, None)
+    for at in (at for at, char in enumerate(path) if char == ":" and at > path.rfind("/")):
+        node = tree.find(path[:at])
+        if node is not None:
+            found = path[:at], path[at + 1 :]
+            if node.find(path[at + 1 :]) is not None:
+                break
+    return found
 
 
 def _no_node(tree: Tree, path: str, parent: Place, name: str) -> NotInTreeError:
