@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 _ALLOCATIONS = 100_000
@@ -13,6 +14,8 @@ _ALLOCATIONS = 100_000
 def run() -> None:
     """Run drmemctl with the arguments of this process and exit: the console script."""
     gc.set_threshold(_ALLOCATIONS)
+    if sys.stdout is None:  # closed by whoever started us (`>&-`): the exit code still counts
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for as long as the process lives
     try:
         from drmemctl.cli.app import main
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import KernelInt, color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.common import KernelInt, color_option, format_option, open_tree, report_defects, tree_argument
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -57,5 +57,4 @@ def command(
     chosen = Selection(node, drc, address, state).of(drmem.table, associativity)
     view = LmbView(chosen, associativity, limit if expand else None)
     show_lmbs(screen, view, format)
-    for defect in drmem.defects:
-        click.echo(f"drmemctl: {defect.code}: {defect}", err=True)
+    report_defects(drmem.defects)

@@ -130,16 +130,25 @@ def _title(table: LmbTable) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A run as a person reads it; `same_drc` if all its LMBs have the first one's DRC index."""
+    """A run as a person reads it.
+
+    Attributes:
+        run: the LMBs.
+        same_drc: whether all of them have the first one's DRC index.
+        placed: whether the address is known; that of a set's later LMBs is not where there is no LMB size.
+
+    """
 
     run: Run
     same_drc: bool = False
+    placed: bool = True
 
 
 def _lines(view: LmbView) -> Iterator[_Line]:
+    lmb_size = view.table.lmb_size
     if view.limit is not None:
         return (
-            _Line(run.part(position, 1, view.table.lmb_size))
+            _Line(run.part(position, 1, lmb_size), placed=position == 0 or lmb_size is not None)
             for run in view.table.runs
             for position in range(run.count)
         )
@@ -186,7 +195,7 @@ class _Row:
                 self._known.clear()
             rest = self._known[key] = self._rest(run)
         lmb_bytes, count, aa, domains, node, flags = rest
-        return self._addresses(run), lmb_bytes, count, _drc_indexes(line), aa, domains, node, flags
+        return self._addresses(line), lmb_bytes, count, _drc_indexes(line), aa, domains, node, flags
 
     def _rest(self, run: Run) -> tuple[Cell, ...]:
         row = self._associativity.row(run.aa_index, run.flags)
@@ -199,7 +208,10 @@ class _Row:
             _flags_cell(run.flags),
         )
 
-    def _addresses(self, run: Run) -> str:
+    def _addresses(self, line: _Line) -> str:
+        run = line.run
+        if not line.placed:
+            return "?"
         if self._lmb_size is None:
             return f"{run.base:#0{self._width}x}"
         end = (run.base + run.count * self._lmb_size - 1) % (1 << 64)

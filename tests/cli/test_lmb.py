@@ -430,3 +430,13 @@ def test_the_help_has_an_example_and_every_option() -> None:
     assert "drmemctl lmb guest.dtb --drc 0x80000008 --format json" in shown
     for option in ("--expand", "--node", "--drc", "--address", "--state", "--limit", "--format", "--color"):
         assert option in shown
+
+
+def test_an_unknown_address_is_not_made_up() -> None:
+    without_size = fixture("boot/no-lmb-size")
+    lines = run("lmb", without_size, "--expand").out.splitlines()
+    assert lines[2].startswith("0x00000000")
+    assert lines[3].split()[0] == "?"
+    # A set whose LMBs have no known address is not cut.
+    (found,) = json_of(without_size, "--drc", "0x80000009")["runs"]
+    assert (found["base"], found["count"], found["drc_index"]) == (0x80000000, 24, 0x80000008)
