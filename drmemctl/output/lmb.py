@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 from drmemctl.model.associativity import Associativity
@@ -18,8 +17,7 @@ _DOMAINS_SHOWN = 8
 _REMEMBERED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class LmbView:
+class LmbView(NamedTuple):
     """The LMBs to show; `limit` is how many may be expanded, None shows runs."""
 
     table: LmbTable
@@ -128,8 +126,7 @@ def _title(table: LmbTable) -> str:
     return f"{lmbs}{each} in {count_of(len(table.runs), 'run')}, {table.property_name}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     """A run as a person reads it.
 
     Attributes:
