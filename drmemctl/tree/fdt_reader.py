@@ -46,6 +46,13 @@ _PROPERTY_HEADER = 12
 """Bytes of an FDT_PROP token, its length and its name offset."""
 
 
+_ADVICE = {
+    BlobError: "the blob is damaged: take it again, or look at it with fdtdump",
+    LimitError: "no real partition has a tree like this",
+}
+"""What to do, where the place of the fault gives nothing better."""
+
+
 class Token(NamedTuple):
     """One token of the structure block.
 
@@ -337,6 +344,7 @@ def read_fdt(blob: bytes, source: str = "", limits: Limits = LIMITS) -> Tree:
     except (BlobError, LimitError) as error:
         if error.path is None and builder.path != "/":
             error.path = builder.path
+        error.hint = error.hint or _ADVICE.get(type(error))
         raise error.with_source(source) from None
     assert builder.root is not None  # noqa: S101 - _Builder._finish refused the blob otherwise
     defects = builder.defects
