@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the family boot."""
