@@ -55,15 +55,13 @@ def assigned_without_node(subject: Subject) -> Iterator[Violation]:
 
 
 def _why_no_node(associativity: Associativity, run: Run) -> str:
-    lookup = associativity.lookup
     if run.flags & AI_INVALID:
         return "marked as having no valid associativity (flag 0x40)"
-    if lookup is None:
-        return f"there is no {LOOKUP_ARRAYS}"
-    if not lookup.usable:
-        return f"{LOOKUP_ARRAYS} is shorter than it says"
     if run.aa_index == AA_UNSET:
         return "without an aa_index (0xffffffff)"
+    lookup = associativity.lookup
+    if lookup is None or not lookup.usable:
+        return f"{LOOKUP_ARRAYS} is {'absent' if lookup is None else 'shorter than it says'}"
     if run.aa_index >= lookup.n_arrays:
         return f"aa_index {run.aa_index} is not among the {lookup.n_arrays} lookup arrays"
     if not 1 <= (associativity.primary_index or 0) <= lookup.array_sz:
