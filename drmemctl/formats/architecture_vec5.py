@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from construct import Bytes, Int8ub, Int32ub, Struct, this
 
 from drmemctl.defect import Defect
 from drmemctl.errors import FormatError
 from drmemctl.formats.cells import read_cells
-from drmemctl.formats.lists import count_of, judge_length
+from drmemctl.formats.fields import count_of
+from drmemctl.formats.lists import judge_length
 from drmemctl.formats.seam import build
 
 ARCHITECTURE_VEC5 = "ibm,architecture-vec-5"
@@ -40,8 +42,7 @@ _MAX_CPUS = 9
 _MAX_CPUS_SIZE = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(NamedTuple):
     """One thing that can be agreed on: on where the bits of `mask` in option byte `byte` are `value`.
 
     Attributes:

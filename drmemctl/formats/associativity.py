@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drmemctl.defect import Defect
-from drmemctl.formats.lists import COUNT_SIZE, count_of, encode_words, judge_length
+from drmemctl.formats.fields import count_of
+from drmemctl.formats.lists import COUNT_SIZE, encode_words, judge_length
 from drmemctl.formats.rows import words
 
 ASSOCIATIVITY = "ibm,associativity"

@@ -14,7 +14,8 @@ from typing import Any
 from construct import BytesInteger, Int32ub, Int64ub
 
 from drmemctl.defect import Defect
-from drmemctl.formats.lists import count_of, judge_length
+from drmemctl.formats.fields import count_of
+from drmemctl.formats.lists import judge_length
 from drmemctl.formats.seam import build
 
 LMB_SIZE = "ibm,lmb-size"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from math import isqrt
 
-from drmemctl.formats.fields import Context, Description, Field, size_text
+from drmemctl.formats.fields import Context, Description, Field, count_of, size_text
 
 Describer = Callable[[bytes, Context], Description]
 
@@ -45,7 +45,7 @@ handle = number(hex)
 decimal = number(str, cells=None)
 hertz = number(lambda value: f"{value} Hz", cells=None)
 byte_size = number(size_text, cells=None)
-minutes = number(lambda value: f"{value} minutes")
+minutes = number(lambda value: count_of(value, "minute"))
 
 
 def flag(data: bytes, _context: Context) -> Description:
@@ -114,7 +114,7 @@ def entries(property: str) -> Describer:
 
         def rows() -> Iterator[Field]:
             for position, (count, base, drc, aa, flags) in enumerate(found):
-                lmbs = f"{count} LMBs from " if property == V2 else ""
+                lmbs = f"{count_of(count, 'LMB')} from " if property == V2 else ""
                 names = " ".join(flag_names(flags)) or "none"
                 text = f"{lmbs}{base:#x}, DRC {drc:#x}, aa_index {_aa_text(aa)}, flags {flags:#x} ({names})"
                 yield Field(found.offset(position), found.rows.size, f"[{position}]", None, text)
@@ -157,7 +157,9 @@ def domains(data: bytes, context: Context) -> Description:
 
     found = decode_domains(data, context.total)
     head = [_u32(0, "levels", found.declared)] if len(data) >= 4 else []
-    return Description(_chain(head, _listed(found.counts, 4, lambda count: f"{count} domains")), found.defects)
+    return Description(
+        _chain(head, _listed(found.counts, 4, lambda count: count_of(count, "domain"))), found.defects
+    )
 
 
 def associativity(data: bytes, context: Context) -> Description:
@@ -170,7 +172,7 @@ def associativity(data: bytes, context: Context) -> Description:
         offset = 0
         for domains in (found.domains, *found.more) if len(data) >= 4 else ():
             length = int.from_bytes(data[offset : offset + 4], "big")
-            yield _u32(offset, "length", length, f"{length} domains")
+            yield _u32(offset, "length", length, count_of(length, "domain"))
             yield from _listed(domains, offset + 4)
             offset += 4 + 4 * len(domains)
 
@@ -184,9 +186,9 @@ def architecture_vec5(data: bytes, context: Context) -> Description:
     found = decode_architecture_vec5(data, context.total)
     fields = [Field(one.byte, 1, one.name, one.value, one.meaning) for one in found.features]
     if found.max_cpus:
-        fields.append(Field(9, 4, "MAX_CPUS", found.max_cpus, f"at most {found.max_cpus} processors"))
+        fields.append(Field(9, 4, "MAX_CPUS", found.max_cpus, f"at most {count_of(found.max_cpus, 'processor')}"))
     fields += (Field(bits.byte, 1, "unknown", bits.mask, f"bits {bits.mask:#04x}") for bits in found.unknown)
-    head = [Field(0, 1, "length", data[0], f"{data[0] + 1} option bytes")] if data else []
+    head = [Field(0, 1, "length", data[0], count_of(data[0] + 1, "option byte"))] if data else []
     return Description(_chain(head, sorted(fields, key=lambda field: field.offset)), found.defects)
 
 

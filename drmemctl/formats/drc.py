@@ -18,14 +18,8 @@ from itertools import chain, repeat
 from typing import TypeVar
 
 from drmemctl.defect import Defect
-from drmemctl.formats.lists import (
-    COUNT_SIZE,
-    Words,
-    count_of,
-    decode_counted_words,
-    encode_counted_words,
-    judge_length,
-)
+from drmemctl.formats.fields import count_of
+from drmemctl.formats.lists import COUNT_SIZE, Words, decode_counted_words, encode_counted_words, judge_length
 from drmemctl.formats.strings import iterate_strings, skip_strings, to_string
 
 INDEXES = "ibm,drc-indexes"

@@ -67,9 +67,7 @@ class Header:
 def decode_header(blob: bytes) -> Header:
     """Return the header of a blob that has at least `SIZE_V1` bytes; absent fields read as None."""
     fields = next(_rows.iterate(blob[: _rows.size].ljust(_rows.size, b"\0"), 0, 1))
-    _, total, struct_offset, strings, reservations, version, compatible, cpu, strings_size, struct_size = (
-        fields
-    )
+    _, total, struct_offset, strings, reservations, version, compatible, cpu, strings_size, struct_size = fields
     return Header(
         totalsize=total,
         off_dt_struct=struct_offset,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from construct import Int32ub, PrefixedArray
 
 from drmemctl.defect import Defect
+from drmemctl.formats.fields import count_of as count_of  # noqa: PLC0414 - the tree readers take it from here
 from drmemctl.formats.rows import pack_words, words
 from drmemctl.formats.seam import building
 
@@ -21,11 +22,6 @@ COUNTED = PrefixedArray(Int32ub, Int32ub)
 """A u32 count, then that many u32."""
 
 COUNT_SIZE = 4
-
-
-def count_of(number: int, thing: str) -> str:
-    """Return e.g. `1 byte` or `3 bytes`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def judge_length(

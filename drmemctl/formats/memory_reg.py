@@ -17,7 +17,8 @@ from construct import Struct
 
 from drmemctl.defect import Defect
 from drmemctl.formats.cells import cells, read_cells, usable_cells
-from drmemctl.formats.lists import count_of, judge_length
+from drmemctl.formats.fields import count_of
+from drmemctl.formats.lists import judge_length
 from drmemctl.formats.seam import building
 
 REG = "reg"

@@ -19,7 +19,8 @@ from construct import Array, Struct, this
 
 from drmemctl.defect import Defect
 from drmemctl.formats.cells import cells, usable_cells
-from drmemctl.formats.lists import count_of, judge_length
+from drmemctl.formats.fields import count_of
+from drmemctl.formats.lists import judge_length
 from drmemctl.formats.memory_reg import MemoryRange, pair, read_range
 from drmemctl.formats.seam import build
 

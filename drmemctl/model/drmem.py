@@ -12,7 +12,6 @@ from drmemctl.defect import Defect
 from drmemctl.errors import NotInTreeError
 from drmemctl.formats.cells import decode_lmb_size
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
-from drmemctl.formats.strings import decode_strings
 from drmemctl.model.associativity import CHOSEN, VEC5
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Node, Tree
@@ -104,6 +103,8 @@ def drmem_node(tree: Tree) -> Node:
 
 
 def _texts(node: Node, name: str) -> tuple[str, ...]:
+    from drmemctl.formats.strings import decode_strings
+
     data = node.get(name)
     return () if data is None else decode_strings(data).items
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -64,7 +63,7 @@ class Screen:
                 wanted = True
             if os.environ.get("NO_COLOR"):
                 wanted = False
-        return cls(wanted, terminal, shutil.get_terminal_size().columns)
+        return cls(wanted, terminal, _columns() if terminal else 80)
 
     def style(self, text: str, style: str | None) -> str:
         """Return text in a colour, if there is colour here. The text must be `safe` already."""
@@ -103,6 +102,18 @@ class Screen:
             emoji=False,
             soft_wrap=not self.terminal,
         )
+
+
+def _columns() -> int:
+    """Return the terminal's width. `shutil.get_terminal_size` would cost the import of every compression."""
+    try:
+        return int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        pass
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except OSError:
+        return 80
 
 
 def _put(text: str) -> bool:

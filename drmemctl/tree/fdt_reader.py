@@ -29,6 +29,7 @@ from drmemctl.formats.fdt_header import (
     Header,
     decode_header,
 )
+from drmemctl.formats.lists import count_of
 from drmemctl.tree.limits import LIMITS, Limits
 from drmemctl.tree.node import Node, Property, Tree, decode_name
 
@@ -37,6 +38,9 @@ _MAX_INT = 0x7FFFFFFF
 
 _MAX_DEFECTS = 1000
 """A blob of nothing but duplicates must not cost more in remarks than in content."""
+
+_NOPS = NOP.to_bytes(4, "big") * 256
+"""NOPs are the one token that no limit bounds: 64 MiB of them must not cost a step each."""
 
 _PROPERTY_HEADER = 12
 """Bytes of an FDT_PROP token, its length and its name offset."""
@@ -71,7 +75,7 @@ def read_header(blob: bytes) -> Header:
     if len(blob) < header.size:
         raise BlobError("FDT_ERR_TRUNCATED", f"{len(blob)} bytes are too few for a header", offset=len(blob))
     if not header.size <= header.totalsize <= _MAX_INT:
-        message = f"totalsize {header.totalsize} cannot be, the header alone has {header.size} bytes"
+        message = f"totalsize {header.totalsize} cannot be, a blob has {header.size} to {_MAX_INT} bytes"
         raise BlobError("FDT_ERR_TRUNCATED", message, offset=4)
     if header.totalsize > len(blob):
         message = f"the header promises {header.totalsize} bytes, there are {len(blob)}: the blob is cut off"
@@ -172,7 +176,10 @@ def walk_tokens(blob: bytes, header: Header, limits: Limits = LIMITS) -> Iterato
         elif tag == PROP:
             value, offset = _property_value(view, header, start, end)
             name = names.at(int.from_bytes(view[start + 8 : start + 12], "big"), start)
-        elif tag not in (END_NODE, NOP, END):
+        elif tag == NOP:
+            while blob.startswith(_NOPS, offset, end):
+                offset += len(_NOPS)
+        elif tag not in (END_NODE, END):
             raise BlobError("FDT_ERR_BADSTRUCTURE", f"unknown token {tag:#x}", offset=start)
         yield Token(tag, start, name, value)
         if tag == END:
@@ -286,7 +293,7 @@ class _Builder:
 
     def _finish(self, token: Token) -> None:
         if self._open:
-            message = f"FDT_END comes with {len(self._open)} nodes still open"
+            message = f"FDT_END comes with {count_of(len(self._open), 'node')} still open"
             raise BlobError("FDT_ERR_BADSTRUCTURE", message, offset=token.offset)
         if self.root is None:
             raise BlobError("FDT_ERR_BADSTRUCTURE", "there is no root node", offset=token.offset)

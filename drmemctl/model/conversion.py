@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""From `ibm,dynamic-memory` (v1) to `ibm,dynamic-memory-v2` and back: the other property with the same LMBs.
+
+Both directions go through the LMB table, so that what Linux holds after reading the new property is what it
+held after reading the old one. What the new property has no room for is a remark, and what would make the
+table another one is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from drmemctl.defect import Defect
+from drmemctl.errors import FormatError, LimitError, NotInTreeError
+from drmemctl.formats.dynamic_memory import COUNT_SIZE, NODE, V1, V2, Entries, decode_entries, encode_entries
+from drmemctl.model.drmem import LMB_SIZE, Drmem, drmem_node
+from drmemctl.model.lmbs import Entry, LmbTable, check_limit
+from drmemctl.tree.node import Node, Property, Tree
+
+PROPERTY_OF: dict[str, str] = {"v1": V1, "v2": V2}
+"""Format, as users call it → the property that has it."""
+
+DEFAULT_LIMIT = 4_194_304
+"""LMBs that a v1 property is made for unless someone asks for more: 96 MiB of entries."""
+
+_LAST_ADDRESS = (1 << 64) - 1
+_LAST_DRC_INDEX = (1 << 32) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A tree with its LMBs in the format asked for.
+
+    Attributes:
+        tree: the new tree.
+        changed: False where the property was in that format already; its bytes are the same then.
+        remarks: what of the old tree the new one does not say any more.
+
+    """
+
+    tree: Tree
+    changed: bool
+    remarks: tuple[Defect, ...] = ()
+
+
+def convert(tree: Tree, to: str, limit: int = DEFAULT_LIMIT) -> Conversion:
+    """Return the tree with the LMBs that Linux would read from it as `v1` or `v2`, and as nothing else.
+
+    The new property takes the old one's place. Raises `NotInTreeError` without LMBs, `FormatError` where the
+    old property is not whole or the new one cannot say the same, `LimitError` for a v1 of more than `limit`.
+    """
+    name = PROPERTY_OF[to]
+    node = drmem_node(tree)
+    drmem = Drmem.from_tree(tree)
+    if drmem.entries is None:
+        raise NotInTreeError(f"neither {V1} nor {V2} is there", source=tree.source, path=NODE)
+    old = drmem.entries
+    remarks = list(_left_out(node, old, drmem))
+    if old.property == name:
+        return Conversion(
+            _with_only(tree, node, name, Property(name, old.data, _total(node, name))), False, tuple(remarks)
+        )
+    try:
+        _check_whole(old)
+        data = _encoded(name, drmem, old, limit)
+    except (FormatError, LimitError) as error:
+        raise error.with_source(tree.source) from None
+    remarks += _not_held(old)
+    return Conversion(_with_only(tree, node, old.property, Property(name, data)), True, tuple(remarks))
+
+
+def singles(table: LmbTable) -> Iterator[Entry]:
+    """Yield an entry for each LMB, as v1 has them; without an LMB size only for runs of one LMB."""
+    size = table.lmb_size or 0
+    for run in table.runs:
+        base, drc, aa, flags = run.base, run.drc_index, run.aa_index, run.flags
+        # Addresses wrap at 64 bits and DRC indexes at 32, as in Linux.
+        for at in range(run.count):
+            yield 1, base + at * size & _LAST_ADDRESS, drc + at & _LAST_DRC_INDEX, aa, flags
+
+
+def _encoded(name: str, drmem: Drmem, old: Entries, limit: int) -> bytes:
+    table = drmem.table
+    _check_addresses(name, table, drmem.cells.address)
+    if name == V2:
+        return encode_entries(V2, table.runs.entries(), drmem.cells.address)
+    check_limit(table.n_lmbs, limit)
+    if table.lmb_size is None:
+        _check_single(old)
+    return encode_entries(V1, singles(table), drmem.cells.address)
+
+
+def _check_whole(old: Entries) -> None:
+    """Refuse a property of which something is missing or that no reader is sure to read the same."""
+    for defect in old.defects:
+        if not defect.code.endswith("-trailing"):
+            message = f"cannot be converted: {defect.message}"
+            hint = "take the tree from the running system" if defect.code.endswith("-cut") else None
+            raise FormatError(message, path=NODE, property=old.property, offset=defect.offset, hint=hint)
+
+
+def _check_single(old: Entries) -> None:
+    """Refuse sets of several LMBs: where each of them is, only the LMB size says."""
+    for index, (count, *_) in enumerate(old):
+        if count > 1:
+            message = f"a set of {count:,} LMBs cannot be taken apart without {LMB_SIZE}"
+            raise FormatError(message, path=NODE, property=old.property, offset=old.offset(index))
+
+
+def _check_addresses(name: str, table: LmbTable, address_cells: int) -> None:
+    """Refuse addresses that the entries' cells cannot hold; with two cells, as everywhere, all fit."""
+    if address_cells != 1:
+        return
+    for run in table.runs:
+        last = run.base + (run.count - 1) * (table.lmb_size or 0)
+        if last >> 32:
+            message = f"address {last:#x} does not fit the root's single #address-cells"
+            raise FormatError(message, path=NODE, property=name)
+
+
+def _not_held(old: Entries) -> Iterator[Defect]:
+    """Yield what the old property has beside its LMBs."""
+    for defect in old.defects:
+        yield replace(defect, message=defect.message + ", and are left out").at(NODE, old.property)
+    offsets = _empty_sets(old) if old.property == V2 else _reserved_words(old)
+    first = next(offsets, None)
+    if first is not None:
+        what = "sets without LMBs" if old.property == V2 else "reserved words that are not 0"
+        code = "v2-empty-set" if old.property == V2 else "v1-reserved"
+        message = f"{what} are left out: {1 + sum(1 for _ in offsets):,} of {old.present:,}"
+        yield Defect(code, message, NODE, old.property, first)
+
+
+def _empty_sets(old: Entries) -> Iterator[int]:
+    return (old.offset(index) for index, (count, *_) in enumerate(old) if not count)
+
+
+def _reserved_words(old: Entries) -> Iterator[int]:
+    """Yield the offsets of entries whose reserved word is not 0; Linux neither reads nor keeps it."""
+    column = old.rows.names.index("reserved")
+    entries = old.rows.iterate(old.data, COUNT_SIZE, old.present)
+    return (old.offset(index) for index, entry in enumerate(entries) if entry[column])
+
+
+def _left_out(node: Node, old: Entries, drmem: Drmem) -> Iterator[Defect]:
+    """Yield the properties that go since the one that Linux reads says it all."""
+    first = node.find(old.property)
+    for prop in node.properties:
+        if prop.name in (V1, V2) and prop is not first:
+            entries: Iterable[Entry] = decode_entries(prop.name, prop.value, drmem.cells.address, prop.total)
+            same = LmbTable.of(entries, drmem.table.lmb_size) == drmem.table
+            message = f"Linux does not read it and it is left out; its LMBs are {'the same' if same else 'others'}"
+            yield Defect(
+                "drmem-both" if prop.name != old.property else "duplicate-property", message, NODE, prop.name
+            )
+
+
+def _total(node: Node, name: str) -> int | None:
+    prop = node.find(name)
+    return None if prop is None else prop.total
+
+
+def _with_only(tree: Tree, node: Node, place: str, new: Property) -> Tree:
+    """Return the tree with `new` at the place of the first property called `place`, and no other of the two."""
+    first = node.find(place)
+    properties = tuple(
+        new if prop is first else prop for prop in node.properties if prop is first or prop.name not in (V1, V2)
+    )
+    if properties == node.properties:
+        return tree
+    changed = replace(node, properties=properties)
+    children = tuple(changed if child is node else child for child in tree.root.children)
+    return replace(tree, root=replace(tree.root, children=children))
+
+
+def shortened(tree: Tree) -> Iterator[Defect]:
+    """Yield a defect for each value of which the source shows only the beginning."""
+    for path, node in tree.walk():
+        for prop in node.properties:
+            if prop.total is not None and len(prop.value) < prop.total:
+                message = f"the source shows {len(prop.value):,} of {prop.total:,} bytes"
+                yield Defect("value-cut", message, path, prop.name)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""Writing result files: whole or not at all, and never over an input by accident."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+from drmemctl.errors import WriteError
+
+_DESCRIPTOR = re.compile(r"/dev/(?:std(in|out|err)|fd/(\d+))|/proc/(?:self|thread-self)/fd/(\d+)")
+_STANDARD = {"in": 0, "out": 1, "err": 2}
+
+
+def write_atomically(
+    path: str | os.PathLike[str],
+    data: bytes | Iterable[bytes],
+    *,
+    inputs: Iterable[str] = (),
+    force: bool = False,
+) -> None:
+    """Write a file so that it is there whole or not at all, whatever happens meanwhile.
+
+    The bytes go to a temporary file beside it, which takes its name once it is on the disk; a link is
+    followed, the permissions of a replaced file are kept. Devices, pipes and `/dev/stdout` are written to
+    directly. `inputs` are the files that were read, also as `ARCHIVE::PATH`: to replace one takes `force`.
+
+    Raises `WriteError` for everything that the operating system refuses, `BrokenPipeError` where the reader of
+    a pipe has gone.
+    """
+    name = os.fspath(path)
+    pieces: Iterable[bytes] = [data] if isinstance(data, bytes) else data
+    with _translated(name):
+        descriptor = _DESCRIPTOR.fullmatch(name)
+        if descriptor:
+            _write_descriptor(os.dup(_number(descriptor)), pieces)
+            return
+        status = _status(name)
+        if name.endswith("/") or (status is not None and stat.S_ISDIR(status.st_mode)):
+            raise WriteError("this is a directory", source=name, hint="name a file in it")
+        if status is not None and not stat.S_ISREG(status.st_mode):
+            _write_descriptor(os.open(name, os.O_WRONLY | os.O_CLOEXEC), pieces)
+            return
+        if status is not None and not force:
+            _refuse_inputs(name, status, inputs)
+        _replace(os.path.realpath(name), status, pieces)
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        hint = "the directory must exist" if error.errno in (errno.ENOENT, errno.ENOTDIR) else None
+        raise WriteError(f"cannot be written: {error.strerror or error}", source=name, hint=hint) from error
+    except ValueError as error:
+        if "\0" not in name and not isinstance(error, UnicodeEncodeError):
+            raise
+        raise WriteError("this is no path", source=name) from error
+
+
+def _number(match: re.Match[str]) -> int:
+    standard, *numbers = match.groups()
+    return _STANDARD[standard] if standard else int(numbers[0] or numbers[1])
+
+
+def _status(name: str) -> os.stat_result | None:
+    try:
+        return os.stat(name)  # noqa: PTH116 - paths here are what the user typed, links and all
+    except FileNotFoundError:
+        return None
+
+
+def _refuse_inputs(name: str, status: os.stat_result, inputs: Iterable[str]) -> None:
+    for source in inputs:
+        # A name may hold :: itself, so both readings of it are compared.
+        for candidate in {source, source.partition("::")[0], source.rpartition("::")[0]}:
+            with suppress(OSError, ValueError):
+                if candidate and os.path.samestat(status, os.stat(candidate)):  # noqa: PTH116
+                    raise WriteError("this is an input", source=name, hint="add --force to replace it")
+
+
+def _write_descriptor(descriptor: int, pieces: Iterable[bytes]) -> None:
+    with os.fdopen(descriptor, "wb", buffering=0) as stream:
+        for piece in pieces:
+            view = memoryview(piece)
+            while view:
+                view = view[stream.write(view) :]
+
+
+def _replace(name: str, status: os.stat_result | None, pieces: Iterable[bytes]) -> None:
+    if status is not None and not os.access(name, os.W_OK):
+        # The directory would allow to replace it, but somebody made it read-only.
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    folder = os.path.dirname(name)  # noqa: PTH120
+    temporary = f"{folder}/.drmemctl-{secrets.token_hex(6)}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    # Mode 666 lets the process's umask decide, as for any new file.
+    descriptor = os.open(temporary, flags, 0o666)
+    try:
+        if status is not None:
+            with suppress(PermissionError):
+                os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+        _write_descriptor(os.dup(descriptor), pieces)
+        os.fsync(descriptor)
+        os.replace(temporary, name)  # noqa: PTH105
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)  # noqa: PTH108
+        raise
+    finally:
+        os.close(descriptor)
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: str) -> None:
+    """Put the new name on the disk; not every file system can, and the content is there already."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

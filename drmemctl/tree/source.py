@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: MIT
+"""The one way in: `load` recognises every kind of input by its content and returns its device tree."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import IO
+
+from drmemctl.defect import Defect
+from drmemctl.errors import InputError, LimitError
+from drmemctl.tree.compression import compression_of, decompressed
+from drmemctl.tree.limits import LIMITS, MIB, check_environment, too_large
+from drmemctl.tree.node import Tree, decode_name
+from drmemctl.tree.stream import CHUNK, Stream
+from drmemctl.tree.tar import BLOCK, is_tar_header
+
+LIVE = "live"
+STDIN = "-"
+_LIVE_PLACES = ("/proc/device-tree", "/sys/firmware/devicetree/base", "/sys/firmware/fdt")
+_FDT_MAGIC = b"\xd0\x0d\xfe\xed"
+_HEAD = 1 << 16
+"""How many bytes are looked at to tell what an input is."""
+
+_KINDS = (
+    "a flattened tree (.dtb), a directory like /proc/device-tree, a tar of one, or text of lsprop, dtc, fdtdump, "
+    "compressed or not (gzip, xz, zstd, bzip2)"
+)
+_SEPARATOR = "::"
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_FOREIGN = {
+    b"PK\x03\x04": "a zip archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"070701": "a cpio archive",
+    b"\xed\xfe\x0d\xd0": "a flattened tree whose words are byte-swapped",
+    b"\x7fELF": "an ELF file",
+}
+
+
+def load(source: str | os.PathLike[str] | bytes) -> Tree:
+    """Return the device tree of any kind of input, recognised by its content.
+
+    `source` is a path, `-` for standard input, `live` for this machine (a file of that name goes first),
+    `ARCHIVE::PATH` for one of several trees in an archive, or the content itself as bytes.
+
+    Raises `InputError` if it cannot be opened, is damaged or of no kind that holds a tree, `BlobError` for a
+    malformed flattened tree, `LimitError` if it is larger than `LIMITS`; nothing else.
+    """
+    check_environment()
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _Input(io.BytesIO(source), "<bytes>").read(None)
+    name = os.fspath(source)
+    with _translated(name):
+        return _load_named(name)
+
+
+def file_of(source: str) -> str | None:
+    """Return the file or directory that a TREE argument names, without `::PATH`; None for `-` and `live`."""
+    place, _ = _split(source)
+    return None if place == STDIN or _is_live(place) else place
+
+
+@contextmanager
+def _translated(name: str) -> Iterator[None]:
+    """Turn what the operating system refuses into `InputError`."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError("no such file or directory", source=name) from error
+    except OSError as error:
+        denied = error.errno in (errno.EACCES, errno.EPERM)
+        hint = "it takes another user to read it" if denied else None
+        message = f"cannot be read: {error.strerror or error}"
+        raise InputError(message, source=name, hint=hint) from error
+
+
+def _load_named(name: str) -> Tree:
+    if "\0" in name:
+        raise InputError("a path cannot hold a NUL", source=name)
+    place, member = _split(name)
+    if place == STDIN:
+        return _Input(_stdin(), "<stdin>").read(member)
+    if _is_live(place):
+        place = _live_place()
+    if stat.S_ISDIR(os.stat(place).st_mode):  # noqa: PTH116 - keeps pathlib out of the way of small files
+        from drmemctl.tree.directory import read_directory
+
+        return read_directory(place if member is None else f"{place}/{member}", name)
+    with io.FileIO(place) as raw:
+        return _Input(raw, place).read(member)
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """Return the file's name and, after `::`, the path inside it; a file's name may hold `::` itself."""
+    at = len(name)
+    while not os.path.lexists(name[:at]) and (at := name.rfind(_SEPARATOR, 0, at)) >= 0:
+        if name[:at] == STDIN or os.path.lexists(name[:at]):
+            return name[:at], name[at + len(_SEPARATOR) :]
+    if os.path.lexists(name):
+        return name, None
+    return name.partition(_SEPARATOR)[0], None
+
+
+def _is_live(place: str) -> bool:
+    return place == LIVE and not os.path.lexists(LIVE)
+
+
+def _live_place() -> str:
+    for place in _LIVE_PLACES:
+        if os.path.exists(place):  # noqa: PTH110 - as above
+            return place
+    hint = "only systems that booted with one have it; on others name a captured tree"
+    raise InputError("this machine shows no device tree", source=LIVE, hint=hint)
+
+
+def _stdin() -> IO[bytes]:
+    if sys.stdin is None or sys.stdin.closed:
+        raise InputError("there is no standard input", source="<stdin>")
+    if sys.stdin.isatty():
+        raise InputError("standard input is a terminal", source="<stdin>", hint="pipe a tree into it: … < FILE")
+    return sys.stdin.buffer
+
+
+class _Input:
+    """One input that is open: `read` may go over it more than once."""
+
+    def __init__(self, raw: IO[bytes] | io.FileIO, source: str) -> None:
+        self._raw = raw
+        self._source = source
+        self._begin: int | None = raw.tell() if raw.seekable() else None
+        self._defects: list[Defect] = []
+
+    def read(self, member: str | None) -> Tree:
+        """Return the tree in it, of an archive that at the path `member` if it is given."""
+        plain = self._first_stream()
+        stream = decompressed(plain, self._source, self._defects)
+        head = stream.peek(_HEAD)
+        if is_tar_header(head[:BLOCK]):
+            tree = self._read_archive(member)
+        elif member is not None:
+            raise InputError("this is no archive, :: cannot name a part of it", source=self._source)
+        else:
+            kind = _kind_of(head, self._source)
+            data = self._whole(stream, is_plain=stream is plain)
+            tree = _read_content(kind, data, self._source)
+        return replace(tree, defects=(*self._defects, *tree.defects)) if self._defects else tree
+
+    def _pull(self) -> bytes:
+        return self._raw.read(CHUNK) or b""
+
+    def _first_stream(self) -> Stream:
+        stream = Stream(self._pull)
+        head = stream.peek(BLOCK)
+        if self._begin is None and (compression_of(head) or is_tar_header(head)):
+            # It may have to be read twice; a compressed archive does not belong in memory.
+            self._spool(stream)
+            return self._restart_plain()
+        return stream
+
+    def _spool(self, stream: Stream) -> None:
+        import tempfile
+
+        self._raw = tempfile.SpooledTemporaryFile(max_size=16 * MIB)  # noqa: SIM115 - it lives as long as the input
+        while data := stream.some():
+            if stream.offset > LIMITS.max_unpacked:
+                message = f"more than {LIMITS.max_unpacked // MIB} MiB came from a pipe"
+                raise LimitError(message, source=self._source, hint="put it in a file")
+            self._raw.write(data)
+        self._begin = 0
+
+    def _restart_plain(self) -> Stream:
+        self._raw.seek(self._begin or 0)
+        return Stream(self._pull)
+
+    def _restart(self) -> Stream:
+        self._defects.clear()
+        return decompressed(self._restart_plain(), self._source, self._defects)
+
+    def _read_archive(self, member: str | None) -> Tree:
+        from drmemctl.tree.archive import read_archive
+
+        wanted = None if member is None else decode_name(os.fsencode(member))
+        return read_archive(self._restart, self._source, wanted, _read_member)
+
+    def _whole(self, stream: Stream, *, is_plain: bool) -> bytes:
+        """Return all bytes; those of a plain file at once, since joining pieces takes twice the memory."""
+        if is_plain and isinstance(self._raw, io.FileIO) and self._begin is not None:
+            size = os.fstat(self._raw.fileno()).st_size - self._begin
+            if size > LIMITS.max_bytes:
+                raise too_large(size, self._source)
+            self._raw.seek(self._begin)
+            data = self._raw.read(size + 1) or b""
+            if len(data) == size:
+                return data
+            stream = self._restart_plain()
+        data = stream.read(LIMITS.max_bytes + 1)
+        if len(data) > LIMITS.max_bytes:
+            raise too_large(None, self._source)
+        return data
+
+
+def _read_member(content: bytes, source: str) -> Tree:
+    return replace(_Input(io.BytesIO(content), source).read(None), kind="archive")
+
+
+def _kind_of(head: bytes, source: str) -> str:
+    """Return `fdt`, `dts` or `lsprop` for the beginning of an input; raise `InputError` for anything else."""
+    if not head:
+        raise InputError("this is empty", source=source, hint=f"expected {_KINDS}")
+    if head.startswith(_FDT_MAGIC):
+        return "fdt"
+    if not _CONTROL.search(head):
+        from drmemctl.tree.dts import is_dts
+        from drmemctl.tree.lsprop import is_lsprop
+
+        if is_dts(head):
+            return "dts"
+        if is_lsprop(head):
+            return "lsprop"
+        what = "text that neither lsprop, dtc nor fdtdump prints"
+    else:
+        foreign = [name for magic, name in _FOREIGN.items() if head.startswith(magic)]
+        what = foreign[0] if foreign else f"beginning with {head[:8].hex(' ')}"
+    raise InputError(f"this is no device tree ({what})", source=source, hint=f"expected {_KINDS}")
+
+
+def _read_content(kind: str, data: bytes, source: str) -> Tree:
+    if kind == "fdt":
+        from drmemctl.tree.fdt_reader import read_fdt
+
+        return read_fdt(data, source)
+    if kind == "dts":
+        from drmemctl.tree.dts import read_dts
+
+        return read_dts(data, source)
+    from drmemctl.tree.lsprop import read_lsprop
+
+    return read_lsprop(data, source)

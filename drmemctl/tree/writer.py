@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""Writer of trees: as a flattened blob of version 17, or as device tree source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drmemctl.errors import WriteError
+from drmemctl.tree.builder import shown
+from drmemctl.tree.dts_text import is_name, value_text
+from drmemctl.tree.node import Node, Property, Tree
+
+__all__ = ["to_dts", "value_text", "write_fdt"]
+
+
+def write_fdt(tree: Tree, *, allow_cut: bool = False) -> bytes:
+    """Return the tree as a flattened blob: version 17, blocks in dtc's order, no padding.
+
+    Reading it gives the same content: names, values, order, duplicates, reservations, boot CPU.
+    Raises `WriteError` for a name that is not printable ASCII, and, unless `allow_cut`, where the source
+    showed only the beginning of a value.
+    """
+    if not allow_cut:
+        _refuse_cut(tree)
+    from drmemctl.tree.fdt_package import blob_of
+
+    return blob_of(tree)
+
+
+def to_dts(what: Tree | Node, *, exact: bool = False) -> str:
+    r"""Return a tree, or a node with all below it, as source that dtc reads back to the same bytes.
+
+    What source cannot hold is shown all the same, for people: other characters in names as `\xNN`, how much
+    of a cut value is missing as a comment. With `exact` it raises `WriteError` instead.
+    """
+    from drmemctl.tree.fdt_package import text_of_node, text_of_tree
+
+    tree = what if isinstance(what, Tree) else Tree(what)
+    if exact:
+        _refuse_cut(tree)
+        _refuse_names(tree)
+    return text_of_tree(tree) if what is tree else text_of_node(tree.root)
+
+
+def _refuse_cut(tree: Tree) -> None:
+    for path, prop in _properties(tree):
+        if prop.total is not None:
+            raise WriteError(
+                f"only {len(prop.value)} of {prop.total} bytes of the value are known",
+                source=tree.source or None,
+                path=path,
+                property=prop.name,
+                hint="capture the tree whole, with tar or `lsprop -R -m 100000000`",
+            )
+
+
+def _refuse_names(tree: Tree) -> None:
+    for path, node in tree.walk():
+        for name in (node.name, *(prop.name for prop in node.properties)):
+            if not is_name(name) and not (node is tree.root and name == node.name):
+                message = f"source cannot hold the name {shown(name)!r}"
+                raise WriteError(message, source=tree.source or None, path=shown(path), hint="write a .dtb")
+
+
+def _properties(tree: Tree) -> Iterator[tuple[str, Property]]:
+    return ((path, prop) for path, node in tree.walk() for prop in node.properties)

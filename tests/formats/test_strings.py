@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""Strings in properties."""
+
+from __future__ import annotations
+
+import subprocess
+
+import libfdt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drmemctl.errors import FormatError
+from drmemctl.formats.strings import (
+    decode_strings,
+    encode_strings,
+    is_string_list,
+    iterate_strings,
+    skip_strings,
+    string_list,
+    to_bytes,
+    to_text,
+)
+from tests.conftest import Tool
+from tests.formats.values import all_values, codes, values_of
+
+NAMES = st.lists(st.binary(max_size=8).filter(lambda raw: b"\0" not in raw), max_size=12)
+
+
+def libfdt_property(data: bytes) -> libfdt.Property:
+    return libfdt.Property("p", bytearray(data))
+
+
+@given(st.binary(max_size=60))
+def test_every_value_comes_back_as_it_was(data: bytes) -> None:
+    found = decode_strings(data)
+    assert encode_strings(found.items, terminated=found.terminated) == data
+    assert all("\0" not in item for item in found.items)
+    assert codes(found) == ([] if found.terminated else ["string-unterminated"])
+
+
+@pytest.mark.parametrize(
+    ("data", "items"),
+    [(b"", ()), (b"\0", ("",)), (b"a\0", ("a",)), (b"a\0\0b\0", ("a", "", "b")), (b"\xff\0", ("\udcff",))],
+)
+def test_terminated_strings(data: bytes, items: tuple[str, ...]) -> None:
+    assert decode_strings(data).items == items
+    assert decode_strings(data).defects == ()
+
+
+def test_a_tail_without_a_nul_is_a_string_and_a_defect() -> None:
+    found = decode_strings(b"IBM,a\0IBM,b")
+    assert (found.items, found.terminated) == (("IBM,a", "IBM,b"), False)
+    assert [(one.code, one.offset) for one in found.defects] == [("string-unterminated", 6)]
+
+
+@pytest.mark.parametrize("name", ["compatible", "model", "device_type", "ibm,hypertas-functions", "status"])
+def test_bundled_texts_read_as_libfdt_reads_them(name: str) -> None:
+    for value in values_of(name):
+        assert list(decode_strings(value.data).items) == libfdt_property(value.data).as_stringlist()
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", False),
+        (b"\0", False),
+        (b"a", False),
+        (b"a\0", True),
+        (b"a\0b\0", True),
+        (b"a\0\0", False),
+        (b"\0a\0", False),
+        (b"a b~\0", True),
+        (b"a\n\0", False),
+        (b"a\x7f\0", False),
+        (b"\xc3\xa4\0", False),
+        (b"\x1b[2J\0", False),
+    ],
+)
+def test_what_counts_as_text(data: bytes, expected: bool) -> None:
+    assert is_string_list(data) is expected
+
+
+def test_fdtget_agrees_on_what_is_text(fdtget: Tool, dtb_file: object) -> None:
+    # fdtget prints a value as text where util_is_printable_string says so, else as numbers.
+    path = dtb_file("captures/7.2-kdump")  # type: ignore[operator]
+    values = {(value.path, value.name): value.data for value in all_values() if value.tree == "captures/7.2-kdump"}
+    asked = [key for key, data in values.items() if data][:120]
+    answer = subprocess.run(
+        [fdtget.path, path, *(part for key in asked for part in key)], capture_output=True, check=True
+    )
+    lines = answer.stdout.split(b"\n")[:-1]
+    for key, line in zip(asked, lines, strict=True):
+        data = values[key]
+        text = b" ".join(data[:-1].split(b"\0"))
+        assert is_string_list(data) == (line == text), (key, line)
+
+
+@given(st.binary(max_size=60))
+def test_text_of_any_bytes_is_lossless_and_has_a_character_for_each(data: bytes) -> None:
+    assert to_bytes(to_text(data)) == data
+    assert len(to_text(data)) == len(data)
+
+
+def test_text_that_is_no_ascii_is_written_as_utf8() -> None:
+    assert to_bytes("ä") == "ä".encode()
+
+
+@given(NAMES, st.binary(max_size=3), st.integers(0, 12))
+def test_skipping_lands_where_construct_stops(raw: list[bytes], head: bytes, count: int) -> None:
+    data = head + b"".join(item + b"\0" for item in raw)
+    found = skip_strings(data, len(head), count)
+    if count > len(raw):
+        assert found is None
+    else:
+        parsed = string_list(count).parse(data[len(head) :])  # type: ignore[attr-defined]
+        assert found == len(head) + sum(len(item) + 1 for item in parsed)
+        assert list(iterate_strings(data, len(head), count)) == [to_text(item) for item in parsed]
+
+
+def test_skipping_across_blocks_of_64_kib() -> None:
+    data = b"head" + b"".join(b"LMB %d\0" % i for i in range(100_000))
+    for count in (0, 1, 6553, 9362, 50_000, 99_999, 100_000):
+        found = skip_strings(data, 4, count)
+        assert found == 4 + sum(len(b"LMB %d\0" % i) for i in range(count))
+    assert skip_strings(data, 4, 100_001) is None
+
+
+def test_a_nul_inside_is_a_format_error() -> None:
+    with pytest.raises(FormatError, match="NUL"):
+        encode_strings(["a\0b"], property="compatible")
