@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from drmemctl.check.finding import Finding, Severity, Violation
-from drmemctl.check.kernels import Kernels, Version
+from drmemctl.check.kernels import Kernels, Version, is_block_size
 from drmemctl.check.subject import Subject
 
 Judge = Callable[[Subject], Iterator[Violation]]
@@ -34,6 +34,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
     "drmem": lambda subject: subject.drmem_node is not None,
     "lmbs": lambda subject: subject.has_lmbs,
     "lmb-size": lambda subject: subject.has_lmbs and bool(subject.table.lmb_size),
+    "block-size": lambda subject: subject.has_lmbs and is_block_size(subject.table.lmb_size or 0),
     "after-cas": lambda subject: subject.after_cas,
     "before": lambda subject: subject.before is not None,
     "array": lambda subject: subject.running.array is not None,
