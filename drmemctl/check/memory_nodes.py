@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""The `memory@` nodes as rules look at them: also those that Linux passes over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from drmemctl.check.spans import Spans
+from drmemctl.formats.memory_reg import REG, MemoryRange, decode_reg
+from drmemctl.model.drmem import RootCells
+from drmemctl.tree.node import Node, Tree
+
+_ADDRESSES = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNode:
+    """A child of the root that is, or is called, memory.
+
+    Attributes:
+        path: its path.
+        node: the node.
+        ranges: the ranges of `reg` that are not empty; addresses and sizes as Linux keeps them, in 64 bits.
+
+    """
+
+    path: str
+    node: Node
+    ranges: tuple[MemoryRange, ...]
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether Linux takes it for memory: by its device_type, whatever its name."""
+        return device_type(self.node) == b"memory"
+
+    @property
+    def is_available(self) -> bool:
+        """Whether `status` lets Linux use it."""
+        status = self.node.get("status")
+        return status is None or status.partition(b"\0")[0] in (b"okay", b"ok")
+
+
+def device_type(node: Node) -> bytes:
+    """Return the `device_type` of a node, empty if it has none."""
+    return (node.get("device_type") or b"").partition(b"\0")[0]
+
+
+def memory_nodes(tree: Tree) -> Iterator[MemoryNode]:
+    """Yield the memory nodes in document order."""
+    cells = RootCells.from_tree(tree)
+    for node in tree.root.children:
+        if device_type(node) == b"memory" or node.base_name == "memory":
+            yield MemoryNode("/" + node.name, node, _ranges(node, cells))
+
+
+def _ranges(node: Node, cells: RootCells) -> tuple[MemoryRange, ...]:
+    data = node.get(REG)
+    if data is None:
+        return ()
+    found = decode_reg(data, cells.address, cells.size).ranges
+    cut = (MemoryRange(part.base % _ADDRESSES, part.size % _ADDRESSES) for part in found)
+    return tuple(part for part in cut if part.size)
+
+
+def taken_nodes(tree: Tree) -> list[MemoryNode]:
+    """Return the nodes whose memory Linux takes."""
+    return [found for found in memory_nodes(tree) if found.is_typed and found.is_available]
+
+
+def spans_of(nodes: list[MemoryNode]) -> Spans:
+    """Return all their ranges in bytes; the owner is the position of the node."""
+    spans = Spans()
+    for owner, found in enumerate(nodes):
+        for part in found.ranges:
+            spans.add(part.base, part.size, owner)
+    return spans
