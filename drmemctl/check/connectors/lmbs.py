@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MIT
+"""The connectors of LMBs: whether the root lists them, as what, and under which name."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from drmemctl.check.bounds import MAX_RUNS, Found
+from drmemctl.check.connectors.listing import Listing, is_memory, listings, raw_strings
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.rule import rule
+from drmemctl.check.subject import Subject
+from drmemctl.check.survey import some
+from drmemctl.formats.drc import NAMES
+from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
+from drmemctl.formats.dynamic_memory import DRC_INVALID, RESERVED
+from drmemctl.formats.strings import to_bytes, to_text
+from drmemctl.model.lmbs import Run
+
+_LOW_BITS = 0x0FFFFFFF
+_LMB_CLASS = 0x80000000
+_NAME = re.compile(rb"LMB ?(0|[1-9][0-9]{0,9})\Z")
+
+
+def _usable_runs(subject: Subject) -> Iterator[Run]:
+    """Yield the LMBs that have a connector: neither reserved nor marked as having none."""
+    return (run for run in subject.table.runs if not run.flags & (DRC_INVALID | RESERVED))
+
+
+def _root(subject: Subject) -> Listing | None:
+    """Return what the root lists, if that is something and whole."""
+    root = listings(subject).root
+    return root if root is not None and root.is_whole else None
+
+
+def _take(found: Found, subject: Subject, run: Run, parts: Iterable[tuple[int, int]], number: int) -> None:
+    """Add `number` LMBs of a run: the parts (DRC index, count) as long as there is room, the rest as one."""
+    for drc_index, count in parts:
+        if found.n_runs >= MAX_RUNS or number <= 0:
+            break
+        position = (drc_index - run.drc_index) % (1 << 32)
+        found.add(run.part(position, count, subject.table.lmb_size))
+        number -= count
+    if number > 0:
+        found.add(run.part(0, number, subject.table.lmb_size))
+
+
+@rule(
+    "DRM050",
+    Severity.WARNING,
+    "connectors",
+    "LMB whose connector the root does not list",
+    needs=("lmbs",),
+    references=(
+        "LoPAR 2.9, Properties for Dynamic Reconfiguration: ibm,drc-indexes, ibm,drc-info",
+        "QEMU 776e887f08 (6.0): 4.0 to 5.2 overwrote the root's arrays, LMBs were missing",
+        "Linux arch/powerpc/platforms/pseries/dlpar.c dlpar_release_drc: its result is ignored for memory",
+    ),
+)
+def unlisted_lmbs(subject: Subject) -> Iterator[Violation]:
+    """Look for LMBs whose DRC index is not among the connectors of the root.
+
+    Why:
+        Every LMB that can be added or removed has a connector, which the firmware lists at the root. If the DRC
+        index of an LMB is not there, one of the two is wrong, and the firmware may refuse to let go of the
+        memory or to give it back.
+
+    Example:
+        ibm,dynamic-memory-v2 with a set of DRC index 80000010, and ibm,drc-indexes 00000001 80000004.
+
+    Kernel:
+        All kernels use the DRC index from the LMB and never look at the list. A removal takes the memory offline,
+        ignores that the firmware refuses, and cannot add it again: it is lost until reboot. drmgr looks at the
+        list and does not find the LMB.
+
+    Fix:
+        On QEMU use 6.0 or later. Elsewhere a matter of the firmware; do not remove these LMBs before it is
+        mended.
+    """
+    root = _root(subject)
+    if root is None:
+        return
+    found = Found()
+    for run in _usable_runs(subject):
+        absent = min(run.count, 1 << 32) - root.all.number_in(run.drc_index, run.count)
+        if absent > 0:
+            _take(found, subject, run, root.all.parts(run.drc_index, run.count, inside=False), absent)
+    if found:
+        has = "has" if found.n_lmbs == 1 else "have"
+        message = f"{found.number} {has} a DRC index that the root does not list, the first at {found.first}"
+        yield found.violation(f"{message}: once removed it may not come back", subject.table.property_name)
+
+
+@rule(
+    "DRM053",
+    Severity.WARNING,
+    "connectors",
+    "LMB whose connector is of another type",
+    needs=("lmbs",),
+    references=(
+        "LoPAR 2.9, Properties for Dynamic Reconfiguration: ibm,drc-types, MEM for an LMB",
+        "QEMU include/hw/ppc/spapr_drc.h: one range of indexes for each type",
+    ),
+)
+def lmbs_of_other_type(subject: Subject) -> Iterator[Violation]:
+    """Look for LMBs whose DRC index the root lists as something else than memory.
+
+    Why:
+        A DRC index names one connector in the whole machine. If it is that of a host bridge or of persistent
+        memory, a request for the LMB acts on that instead.
+
+    Example:
+        An LMB with DRC index 90000000, which ibm,drc-types lists as PMEM.
+
+    Kernel:
+        All kernels pass the DRC index of the LMB to the firmware. An addition that the firmware grants maps
+        memory that is not there; a removal releases the other device under its driver.
+
+    Fix:
+        A matter of the firmware, or of whoever edited the tree.
+    """
+    root = _root(subject)
+    if root is None:
+        return
+    found = Found()
+    for run in _usable_runs(subject):
+        other = root.all.number_in(run.drc_index, run.count) - root.memory.number_in(run.drc_index, run.count)
+        if other > 0:
+            parts = (
+                part
+                for gap in root.memory.parts(run.drc_index, run.count, inside=False)
+                for part in root.all.parts(*gap, inside=True)
+            )
+            _take(found, subject, run, parts, other)
+    if found:
+        has = "has" if found.n_lmbs == 1 else "have"
+        message = f"{found.number} {has} the DRC index of another device, the first at {found.first}"
+        yield found.violation(f"{message}: a request for it acts on that device", subject.table.property_name)
+
+
+@rule(
+    "DRM054",
+    Severity.INFO,
+    "connectors",
+    "LMB connector with an odd name",
+    references=(
+        "LoPAR 2.9, ibm,drc-names: LMB and a decimal number without leading zeros",
+        "powerpc-utils d7e9a49: on PowerVM the number is the low part of the DRC index plus 1",
+    ),
+)
+def odd_names(subject: Subject) -> Iterator[Violation]:
+    """Look for LMB connectors whose name is not `LMB n`, or whose number does not follow the DRC index.
+
+    Why:
+        Operators and drmgr name LMBs by these names. The number is the low part of the DRC index on QEMU, and one
+        more on PowerVM; where some names differ from the others, names and indexes may have been shifted against
+        each other, and a request by name goes to another LMB.
+
+    Example:
+        ibm,drc-indexes 00000002 80000004 80000005 with ibm,drc-names "LMB 4", "LMB 7".
+
+    Kernel:
+        No kernel looks at the names of LMBs.
+
+    Fix:
+        Use DRC indexes instead of names (drmgr -c mem -s 0x80000005) until the firmware is mended.
+    """
+    root = _root(subject)
+    if root is None:
+        return
+    shifts = Counter(_shift(index, name) for index, name in _named(root))
+    usual = max((shift for shift in shifts if shift is not None), key=shifts.__getitem__, default=None)
+    number = shifts.total() - (shifts[usual] if usual is not None else 0)
+    if number:
+        odd = ((index, name) for index, name in _named(root) if usual is None or _shift(index, name) != usual)
+        shown = [f"{to_text(name)!r} for {index:#x}" for index, name in islice(odd, 5)]
+        place = NAMES if root.arrays is not None else DRC_INFO_PROPERTY
+        yield Violation(f"{number:,} of {shifts.total():,} LMB names are odd: {some(shown, number)}", "/", place)
+
+
+def _named(root: Listing) -> Iterator[tuple[int, bytes]]:
+    """Yield (DRC index, name) of LMB connectors; of a sequence the first."""
+    arrays = root.arrays
+    if arrays is not None and arrays.names is not None and arrays.types is not None:
+        columns = zip(arrays.indexes.cells, raw_strings(arrays.names), raw_strings(arrays.types), strict=False)
+        yield from ((index, name) for index, name, kind in columns if kind.startswith(b"MEM"))
+    for entry in root.info.entries if root.info is not None else ():
+        if is_memory(entry.type) and entry.n_sequential:
+            yield entry.index_start, to_bytes(entry.name(0))
+
+
+def _shift(index: int, name: bytes) -> int | None:
+    """Return by how much the number in a name is above the low part of the DRC index; None for an odd name."""
+    match = _NAME.match(name)
+    return None if match is None else int(match[1]) - (index & _LOW_BITS)
+
+
+@rule(
+    "DRM059",
+    Severity.INFO,
+    "connectors",
+    "LMB whose DRC index does not follow from its address",
+    needs=("lmb-size",),
+    references=(
+        "QEMU hw/ppc/spapr.c spapr_create_lmb_dr_connectors: 0x80000000 plus address / LMB size",
+        "LoPAR 2.9, Dynamic Reconfiguration Connectors: a DRC index is opaque",
+    ),
+)
+def odd_indexes(subject: Subject) -> Iterator[Violation]:
+    """Look for LMBs whose DRC index is not 0x80000000 plus their address in LMBs.
+
+    Why:
+        QEMU builds DRC indexes so, and PowerVM does in all trees known. LoPAR leaves it to the firmware, so an
+        LMB that breaks it is not wrong. But where only some do, address or DRC index may have been mixed up.
+
+    Example:
+        With ibm,lmb-size 00000000 10000000, an LMB at 00000000 40000000 with DRC index 80000007 (80000004 is
+        usual).
+
+    Kernel:
+        No kernel derives one from the other. Consecutive v2 sets that break it are in danger of being merged.
+
+    Fix:
+        Compare with the connector names at the root, or with what the management console says.
+    """
+    size = subject.table.lmb_size or 1
+    found = Found()
+    for run in _usable_runs(subject):
+        if run.drc_index != (_LMB_CLASS | run.base // size & _LOW_BITS):
+            found.add(run)
+    if found:
+        has = "has" if found.n_lmbs == 1 else "have"
+        message = f"{found.number} {has} a DRC index that is not 0x80000000 + address / LMB size"
+        yield found.violation(f"{message}, the first at {found.first}", subject.table.property_name)
