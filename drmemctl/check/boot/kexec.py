@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from drmemctl.check.bounds import Found, limited, place
-from drmemctl.check.drmem_places import as_run
+from drmemctl.check.drmem.places import as_run
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject

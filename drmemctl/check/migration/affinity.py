@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from drmemctl.check.bounds import ByReason, Found
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels
-from drmemctl.check.migration_lmbs import tables
+from drmemctl.check.migration.lmbs import tables
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import Nodes, both_by_drc_index

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from drmemctl.check.bounds import Found
-from drmemctl.check.drmem_places import found_lmbs
+from drmemctl.check.drmem.places import found_lmbs
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import SMALLEST_BLOCK
 from drmemctl.check.memory_nodes import spans_of, taken_nodes
@@ -54,9 +54,8 @@ def limited_by_mem(subject: Subject) -> Iterator[Violation]:
     Fix:
         Do without mem=; give the partition less memory instead. Else remove LMBs by index only.
     """
-    limit = memory_limit(subject.tree.get("/chosen", "bootargs") or b"")
-    end = None if limit is None else _end_for(subject, limit)
-    if limit is None or end is None:
+    end = memory_end(subject)
+    if end is None:
         return
     size = subject.table.lmb_size or 1
     found = Found()
@@ -66,8 +65,8 @@ def limited_by_mem(subject: Subject) -> Iterator[Violation]:
             found.add(run.part(first, run.count - first, size))
     if found:
         message = (
-            f"{found.are} assigned beyond mem={limit:#x}, first {found.first}: requests to remove LMBs by number"
-            " count them in and fail"
+            f"{found.are} assigned above {end:#x}, where mem= ends memory, first {found.first}: requests to remove"
+            " LMBs by number count them in and fail"
         )
         yield found.violation(message, subject.table.property_name)
 
@@ -84,8 +83,11 @@ def memory_limit(bootargs: bytes) -> int | None:
     return value % _ADDRESSES // SMALLEST_BLOCK * SMALLEST_BLOCK or None
 
 
-def _end_for(subject: Subject, limit: int) -> int | None:
-    """Return the address up to which there are `limit` bytes of memory; None if there is less."""
+def memory_end(subject: Subject) -> int | None:
+    """Return the address at which mem= ends memory; None where it does not."""
+    limit = memory_limit(subject.tree.get("/chosen", "bootargs") or b"")
+    if limit is None:
+        return None
     both = Spans()
     lmbs = spans_of_addresses(subject.table, is_assigned)
     for spans in (spans_of(taken_nodes(subject.tree)), lmbs):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.check.bounds import Found, limited
-from drmemctl.check.drmem_places import MAX_PHYSICAL
+from drmemctl.check.drmem.places import MAX_PHYSICAL
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import MemoryNode, memory_nodes, spans_of, taken_nodes
 from drmemctl.check.rule import rule

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.check.bounds import ByReason
-from drmemctl.check.drmem_places import as_run, found_lmbs
+from drmemctl.check.drmem.places import as_run, found_lmbs
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject

@@ -115,10 +115,11 @@ def merged_sets(subject: Subject) -> Iterator[Violation]:
         make v1. On a running system, do no DLPAR of memory before the next reboot: nothing is lost until then.
     """
     if subject.table.property_name == V2:
-        yield from limited(map(_merged, merges(subject.table)), "such sets")
+        yield from limited(map(merge_violation, merges(subject.table)), "such sets")
 
 
-def _merged(merged: Merged) -> Violation:
+def merge_violation(merged: Merged) -> Violation:
+    """Return the violation that such a set is."""
     assert merged.example is not None  # noqa: S101 - `merges` yields what is changed
     run, written_as = merged.example
     message = (
