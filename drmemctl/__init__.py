@@ -4,6 +4,7 @@
 >>> import drmemctl
 >>> tree = drmemctl.load("/proc/device-tree")
 >>> drmemctl.LmbTable.from_tree(tree).n_lmbs
+>>> drmemctl.check(tree)
 
 Nothing here prints; every error is a `DrmemctlError` with source, path and offset.
 """
@@ -16,12 +17,26 @@ from typing import TYPE_CHECKING, Any
 from drmemctl._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drmemctl.check.report import ReportedFinding
     from drmemctl.errors import DrmemctlError
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
     from drmemctl.model.lmbs import Lmb, LmbTable, Run
     from drmemctl.tree.node import Node, Property, Tree
     from drmemctl.tree.source import load
+
+    # At run time the name is the package drmemctl.check, which can be called.
+    def check(  # noqa: D103 - its documentation is where it is defined
+        tree: Tree,
+        *,
+        before: Tree | None = None,
+        kernel: str | None = None,
+        select: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+    ) -> tuple[ReportedFinding, ...]: ...
+
 
 __all__ = [
     "Associativity",
@@ -34,6 +49,7 @@ __all__ = [
     "Run",
     "Tree",
     "__version__",
+    "check",
     "load",
 ]
 
@@ -53,6 +69,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for: `drmemctl --version` imports this module too.
+    if name == "check":
+        return import_module("drmemctl.check")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)
