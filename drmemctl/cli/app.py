@@ -22,6 +22,9 @@ COMMANDS = {
     "tree": "tree",
     "prop": "prop",
     "convert": "convert",
+    "check": "check",
+    "rules": "rules",
+    "explain": "explain",
 }
 """Command name → module of this package, imported when the command is used."""
 
