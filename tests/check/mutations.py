@@ -134,3 +134,10 @@ def added(name: str, changed: Tree, *, before: Tree | None = None, running: Runn
 def messages(tree: Tree, rule: str, *, before: Tree | None = None, running: Running | None = None) -> list[str]:
     """Return the messages of one rule about a tree."""
     return [item.message for item in findings(tree, before=before, running=running) if item.rule == rule]
+
+
+def broken_anew(
+    base: Tree, changed: Tree, *, before: Tree | None = None, running: Running | None = None
+) -> set[str]:
+    """Return the rules that `changed` breaks and the tree that it was made from does not."""
+    return {*found(changed, before=before, running=running)} - {*found(base)}

@@ -13,6 +13,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.formats.cells import FLAGS_MASK, read_cells
 from drmemctl.formats.dynamic_memory import (
     AA_UNSET,
+    AI_INVALID,
     ASSIGNED,
     DRC_INVALID,
     FLAG_NAMES,
@@ -140,6 +141,42 @@ _HALF = {
     | ASSIGNED: "assigned with flag 0x20 (DRC invalid): removal acts on a connector that does not exist",
     RESERVED: "reserved without flag 0x20: requests to add memory by count may take what was set aside",
 }
+
+
+@rule(
+    "DRM028",
+    Severity.WARNING,
+    "drmem",
+    "free LMB that will have no node",
+    needs=("lmbs",),
+    references=(
+        "Linux arch/powerpc/mm/numa.c of_drconf_to_nid_single: DRCONF_MEM_AI_INVALID",
+        "Linux arch/powerpc/platforms/pseries/hotplug-memory.c dlpar_add_lmb: sets flag 0x8 only",
+    ),
+)
+def free_without_node(subject: Subject) -> Iterator[Violation]:
+    """Look for LMBs that are free and marked as having no valid aa_index (flag 0x40).
+
+    Why:
+        Adding such an LMB sets its aa_index and the assigned flag, but no kernel clears flag 0x40. It goes to the
+        first online node, whatever its aa_index, and a boot from the tree that then results dies as DRM030 tells.
+
+    Example:
+        00000001 0000000510000000 80000114 ffffffff 00000040.
+
+    Kernel:
+        All since 4.16.
+
+    Fix:
+        Clear flag 0x40: that an unassigned LMB has no node is what aa_index 0xffffffff says.
+    """
+    found = found_lmbs(subject, lambda entry: entry[4] & (AI_INVALID | ASSIGNED | RESERVED) == AI_INVALID)
+    if found:
+        message = (
+            f"{found.are} free with flag 0x40, first {found.first}: added, it is on the wrong node, and the next"
+            " boot from that tree dies"
+        )
+        yield found.violation(message, subject.table.property_name)
 
 
 @rule(

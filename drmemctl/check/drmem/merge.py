@@ -16,7 +16,7 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.formats.dynamic_memory import ASSIGNED, KERNEL_TOUCHED, RESERVED, V2
+from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, KERNEL_TOUCHED, RESERVED, V2
 from drmemctl.model.lmbs import Entry, LmbTable, Run
 
 _WRITTEN = ~KERNEL_TOUCHED
@@ -49,9 +49,10 @@ class Merged:
 
     def add(self, entry: Entry, size: int) -> None:
         """Append LMBs."""
-        count, base, drc, _, _ = entry
+        count, base, drc, _, flags = entry
         as_base, as_drc = _moved(self.first, self.n_lmbs, size)
-        if base != as_base or drc != as_drc:
+        # Which DRC index an LMB that has none comes out with is nobody's concern.
+        if base != as_base or (drc != as_drc and not flags & DRC_INVALID):
             run = _run(entry)
             self.changed.add(run)
             self.example = self.example or (run, replace(run, base=as_base, drc_index=as_drc))
