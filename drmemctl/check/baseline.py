@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from drmemctl.check.report import Report, ReportedFinding
@@ -31,8 +29,11 @@ class Baseline:
     @classmethod
     def read(cls, path: str) -> Baseline:
         """Return the baseline in a file; `InputError` if it is none."""
+        import json
+
         try:
-            document = json.loads(Path(path).read_bytes())
+            with open(path, "rb") as stream:  # noqa: PTH123 - pathlib takes as long to import as all of this
+                document = json.load(stream)
         except OSError as error:
             raise InputError(f"the baseline cannot be read: {error.strerror}", source=path) from error
         except (ValueError, RecursionError) as error:
@@ -71,6 +72,8 @@ def _counted(entries: list[dict[str, Any]]) -> Counter[str]:
 
 def document(reports: Iterable[Report], path: str) -> str:
     """Return the content of a baseline file at `path` that knows all findings of these reports."""
+    import json
+
     folder = _folder(path)
     findings: dict[str, list[dict[str, str]]] = {}
     for report in reports:

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""What a project sets for its checks: `[tool.drmemctl]` in pyproject.toml, or drmemctl.toml."""
+"""What a project sets for its checks: `[tool.drmemctl]` in pyproject.toml, or drmemctl.toml.
+
+Every check looks for such a file, so pathlib, which takes longer to import than that, is not used here.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from drmemctl.check.engine import Plan, all_rules, unknown_words
@@ -67,21 +70,22 @@ def plan_of(kernel: str | None, select: Sequence[str], ignore: Sequence[str]) ->
     return Plan(words(",".join(select)), words(",".join(ignore)), version)
 
 
-def find_settings(folder: Path | None = None) -> Path | None:
-    """Return the nearest file of settings in a directory (the working directory) or those above it, or None."""
-    folder = folder or Path.cwd()
-    for place in (folder, *folder.parents):
+def find_settings(folder: str = ".") -> str | None:
+    """Return the nearest file of settings in a directory or those above it, or None."""
+    place, above = "", os.path.abspath(folder)  # noqa: PTH100
+    while place != above:
+        place, above = above, os.path.dirname(above)  # noqa: PTH120
         for name in _NAMES:
-            path = place / name
-            if path.is_file() and (name == _NAMES[0] or _has_section(path)):
+            path = f"{place.rstrip('/')}/{name}"
+            if os.path.isfile(path) and (name == _NAMES[0] or _has_section(path)):  # noqa: PTH113
                 return path
     return None
 
 
-def _has_section(path: Path) -> bool:
+def _has_section(path: str) -> bool:
     """Whether a pyproject.toml has a section of ours; those of other projects are none of our business."""
     try:
-        with path.open("rb") as stream:
+        with open(path, "rb") as stream:  # noqa: PTH123
             if b"drmemctl" not in stream.read(_LARGEST):
                 return False
     except OSError:
@@ -90,55 +94,54 @@ def _has_section(path: Path) -> bool:
     return isinstance(tool, dict) and "drmemctl" in tool
 
 
-def read_settings(file: str | Path) -> Settings:
+def read_settings(path: str) -> Settings:
     """Return what a file sets; `SettingsError` names the file and the key of what makes no sense.
 
     In a file of another name than pyproject.toml the keys may also stand at the top.
     """
-    path = Path(file)
     document = _read(path)
     tool = document.get("tool", {})
     table = tool.get("drmemctl") if isinstance(tool, dict) else None
     if table is None:
-        table = {} if path.name == "pyproject.toml" else document
+        table = {} if os.path.basename(path) == _NAMES[1] else document  # noqa: PTH119
     if not isinstance(table, dict):
-        raise SettingsError("this is no table", source=str(path), path="tool.drmemctl")
+        raise SettingsError("this is no table", source=path, path="tool.drmemctl")
     return _settings(table, path)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: str) -> dict[str, Any]:
     import tomllib
 
     try:
-        with path.open("rb") as stream:
+        with open(path, "rb") as stream:  # noqa: PTH123
             data = stream.read(_LARGEST + 1)
         if len(data) > _LARGEST:
-            raise SettingsError(f"more than {_LARGEST:,} bytes", source=str(path))
+            raise SettingsError(f"more than {_LARGEST:,} bytes", source=path)
         return tomllib.loads(data.decode())
     except OSError as error:
-        raise SettingsError(f"cannot be read: {error.strerror}", source=str(path)) from error
+        raise SettingsError(f"cannot be read: {error.strerror}", source=path) from error
     except ValueError as error:  # TOML that is none, and text that is no UTF-8
-        raise SettingsError(f"this is no TOML: {error}", source=str(path)) from error
+        raise SettingsError(f"this is no TOML: {error}", source=path) from error
     except RecursionError as error:
-        raise SettingsError("nested too deeply", source=str(path)) from error
+        raise SettingsError("nested too deeply", source=path) from error
 
 
-def _settings(table: Mapping[str, Any], path: Path) -> Settings:
+def _settings(table: Mapping[str, Any], path: str) -> Settings:
     values: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _KEYS:
             raise SettingsError(
                 f"unknown key{suggestion(key, list(_KEYS))}",
-                source=str(path),
+                source=path,
                 path=key,
                 hint=f"there are {', '.join(_KEYS)}",
             )
         try:
             values[key.replace("-", "_")] = _KEYS[key](value)
         except ValueError as error:
-            raise SettingsError(str(error), source=str(path), path=key) from error
+            raise SettingsError(str(error), source=path, path=key) from error
     if "baseline" in values:
-        values["baseline"] = str(path.parent / values["baseline"])
+        values["baseline"] = os.path.join(os.path.dirname(path), values["baseline"])  # noqa: PTH118, PTH120
     return Settings(**values)
 
 

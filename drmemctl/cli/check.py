@@ -73,19 +73,21 @@ def command(
 
     The exit code is 1 if anything is found, 3 if an input cannot be read; the others are judged all the same.
     """
-    from drmemctl.check.baseline import Baseline
     from drmemctl.check.inputs import default_jobs, find_inputs, reports
     from drmemctl.check.tally import Tally
     from drmemctl.output.check import CheckView, Target, show_check
 
     settings = _settings(options, config, isolated)
-    known = None if settings.baseline is None or write_baseline else Baseline.read(settings.baseline)
     old = _old_tree(before, trees)
     inputs = find_inputs(trees)
     plan = settings.plan
     tally = Tally()
     made = reports(inputs, plan, old, settings.jobs or default_jobs())
-    made = tally.counted(made if known is None else known.new_in(made))
+    if settings.baseline is not None and write_baseline is None:
+        from drmemctl.check.baseline import Baseline
+
+        made = Baseline.read(settings.baseline).new_in(made)
+    made = tally.counted(made)
     target = Target(screen, output, tuple(each.path for each in inputs))
     if write_baseline is not None:
         _write_baseline(write_baseline, made, target)
