@@ -31,7 +31,7 @@ LAYERS = (
 )
 """Each may import itself and those before it."""
 
-BELOW_ALL = ("_version", "defect", "errors", "numbers")
+BELOW_ALL = ("_version", "defect", "errors", "numbers", "wording")
 """Modules beside the folders that any layer may import, and that import only one another."""
 
 ABOVE_ALL = ("__init__", "__main__")

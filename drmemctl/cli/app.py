@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -94,9 +93,9 @@ def main(arguments: Sequence[str]) -> int:
 
         close_output()
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the outermost seam: a user never meets a traceback
         if os.environ.get("DRMEMCTL_DEBUG") == "1":
-            raise
+            _show_traceback()
         _say(_explained(error))
         return EXIT_ERROR
     return code if isinstance(code, int) else 0
@@ -107,6 +106,9 @@ def _explained(error: Exception) -> str:
         return str(error)
     if isinstance(error, (MemoryError, RecursionError)):
         return f"the input is too large for this machine ({type(error).__name__})"
+    if isinstance(error, OSError):
+        # The layers below translate their own; what is left is Click's, printing a help text or a version.
+        return f"standard output: cannot write the output: {error.strerror or error}"
     return f"internal error: {type(error).__name__}: {error}; DRMEMCTL_DEBUG=1 shows where, please report it"
 
 
@@ -114,4 +116,12 @@ def _say(message: str) -> None:
     from drmemctl.output.text import safe
 
     click.echo(f"drmemctl: {safe(message, 2000)}", err=True)
-    sys.stderr.flush()
+
+
+def _show_traceback() -> None:
+    from traceback import format_exc
+
+    from drmemctl.output.text import safe
+
+    for line in format_exc().splitlines():
+        click.echo(safe(line, None), err=True)

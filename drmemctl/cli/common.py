@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
+from drmemctl.defect import Defect
 from drmemctl.numbers import parse_kernel_int
 from drmemctl.output.screen import Screen
 from drmemctl.tree.node import Tree
@@ -70,3 +71,16 @@ def open_tree(source: str) -> Tree:
     from drmemctl.tree.source import load
 
     return load(source)
+
+
+_DEFECTS_SHOWN = 20
+
+
+def report_defects(defects: Sequence[Defect]) -> None:
+    """Say on standard error what is wrong with the properties that were read; a hostile tree has no end of it."""
+    from drmemctl.output.text import safe
+
+    for defect in defects[:_DEFECTS_SHOWN]:
+        click.echo(f"drmemctl: {defect.code}: {safe(str(defect))}", err=True)
+    if len(defects) > _DEFECTS_SHOWN:
+        click.echo(f"drmemctl: {len(defects) - _DEFECTS_SHOWN:,} more defects; see drmemctl show", err=True)

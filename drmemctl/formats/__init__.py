@@ -5,20 +5,26 @@ Every module declares its layout with its source and has functions that take a p
 what is there together with the `Defect`s seen; none raises on bad bytes.
 """
 
-import importlib.util
+from __future__ import annotations
+
 import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 
-def _defer(name: str) -> None:
-    """Let a module of the standard library be imported only when something of it is used."""
-    spec = None if name in sys.modules else importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
-        return
-    spec.loader = importlib.util.LazyLoader(spec.loader)
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+class _OnDemand(ModuleType):
+    """Stands for a module until something of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
 
 
 # Construct imports a debugger and OpenSSL for what no layout here has: a tenth of a command's start.
-_defer("pdb")
-_defer("hashlib")
+_deferred = [name for name in ("pdb", "hashlib") if name not in sys.modules]
+sys.modules.update((name, _OnDemand(name)) for name in _deferred)
+try:
+    import_module("construct")
+finally:
+    for _name in _deferred:
+        del sys.modules[_name]

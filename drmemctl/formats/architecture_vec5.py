@@ -21,9 +21,9 @@ from construct import Bytes, Int8ub, Int32ub, Struct, this
 from drmemctl.defect import Defect
 from drmemctl.errors import FormatError
 from drmemctl.formats.cells import read_cells
-from drmemctl.formats.fields import count_of
 from drmemctl.formats.lists import judge_length
 from drmemctl.formats.seam import build
+from drmemctl.wording import count_of
 
 ARCHITECTURE_VEC5 = "ibm,architecture-vec-5"
 

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drmemctl.defect import Defect
-from drmemctl.formats.fields import count_of
 from drmemctl.formats.lists import COUNT_SIZE, encode_words, judge_length
 from drmemctl.formats.rows import words
+from drmemctl.wording import count_of
 
 ASSOCIATIVITY = "ibm,associativity"
 

@@ -14,9 +14,9 @@ from typing import Any
 from construct import BytesInteger, Int32ub, Int64ub
 
 from drmemctl.defect import Defect
-from drmemctl.formats.fields import count_of
 from drmemctl.formats.lists import judge_length
 from drmemctl.formats.seam import build
+from drmemctl.wording import count_of
 
 LMB_SIZE = "ibm,lmb-size"
 FLAGS_MASK = "ibm,memory-flags-mask"

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from math import isqrt
 
-from drmemctl.formats.fields import Context, Description, Field, count_of, size_text
+from drmemctl.formats.fields import Context, Description, Field
+from drmemctl.wording import count_of, size_text
 
 Describer = Callable[[bytes, Context], Description]
 

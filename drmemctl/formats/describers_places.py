@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.formats.describers import Describer
-from drmemctl.formats.fields import Context, Description, Field, range_text
+from drmemctl.formats.fields import Context, Description, Field
+from drmemctl.wording import range_text
 
 
 def drc_words(property: str) -> Describer:

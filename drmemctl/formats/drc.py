@@ -18,9 +18,9 @@ from itertools import chain, repeat
 from typing import TypeVar
 
 from drmemctl.defect import Defect
-from drmemctl.formats.fields import count_of
 from drmemctl.formats.lists import COUNT_SIZE, Words, decode_counted_words, encode_counted_words, judge_length
 from drmemctl.formats.strings import iterate_strings, skip_strings, to_string
+from drmemctl.wording import count_of
 
 INDEXES = "ibm,drc-indexes"
 NAMES = "ibm,drc-names"

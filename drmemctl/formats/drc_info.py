@@ -16,11 +16,11 @@ from construct import Int32ub, PrefixedArray, Struct
 
 from drmemctl.defect import Defect
 from drmemctl.formats.drc import Connector
-from drmemctl.formats.fields import count_of
 from drmemctl.formats.lists import COUNT_SIZE, judge_length
 from drmemctl.formats.rows import Rows
 from drmemctl.formats.seam import build
 from drmemctl.formats.strings import STRING, to_bytes, to_string, to_text
+from drmemctl.wording import count_of
 
 DRC_INFO_PROPERTY = "ibm,drc-info"
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from drmemctl.defect import Defect
 
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -63,24 +61,3 @@ class Description:
 
     fields: Iterable[Field]
     defects: tuple[Defect, ...] = ()
-
-
-def count_of(number: int, thing: str) -> str:
-    """Return e.g. `1 byte` or `3 bytes`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def size_text(size: int) -> str:
-    """Return a number of bytes in the largest binary unit that divides it, e.g. `256 MiB`."""
-    power = 0
-    while size and size % 1024 == 0 and power < len(_UNITS) - 1:
-        size //= 1024
-        power += 1
-    return f"{size} {_UNITS[power]}" if power else count_of(size, "byte")
-
-
-def range_text(base: int, size: int) -> str:
-    """Return an address range with its size, the last address included."""
-    if size == 0:
-        return f"{base:#x}, empty"
-    return f"{base:#x}-{base + size - 1:#x} ({size_text(size)})"

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from construct import Int32ub, PrefixedArray
 
 from drmemctl.defect import Defect
-from drmemctl.formats.fields import count_of as count_of  # noqa: PLC0414 - the tree readers take it from here
 from drmemctl.formats.rows import pack_words, words
 from drmemctl.formats.seam import building
+from drmemctl.wording import count_of
 
 COUNTED = PrefixedArray(Int32ub, Int32ub)
 """A u32 count, then that many u32."""

@@ -17,9 +17,9 @@ from construct import Struct
 
 from drmemctl.defect import Defect
 from drmemctl.formats.cells import cells, read_cells, usable_cells
-from drmemctl.formats.fields import count_of
 from drmemctl.formats.lists import judge_length
 from drmemctl.formats.seam import building
+from drmemctl.wording import count_of
 
 REG = "reg"
 USABLE_MEMORY = "linux,usable-memory"

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from construct import Byte, Int32ub, PrefixedArray
 
 from drmemctl.defect import Defect
-from drmemctl.formats.fields import count_of
 from drmemctl.formats.lists import COUNT_SIZE, decode_counted_words, encode_counted_words, judge_length
 from drmemctl.formats.seam import build
+from drmemctl.wording import count_of
 
 LOOKUP_INDEX_TABLE = "ibm,numa-lookup-index-table"
 DISTANCE_TABLE = "ibm,numa-distance-table"

@@ -19,10 +19,10 @@ from construct import Array, Struct, this
 
 from drmemctl.defect import Defect
 from drmemctl.formats.cells import cells, usable_cells
-from drmemctl.formats.fields import count_of
 from drmemctl.formats.lists import judge_length
 from drmemctl.formats.memory_reg import MemoryRange, pair, read_range
 from drmemctl.formats.seam import build
+from drmemctl.wording import count_of
 
 DRCONF_USABLE_MEMORY = "linux,drconf-usable-memory"
 

@@ -11,18 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drmemctl.defect import Defect
-from drmemctl.formats.architecture_vec5 import decode_architecture_vec5
-from drmemctl.formats.associativity import decode_associativity
+from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, FORM1, FORM2, decode_architecture_vec5
+from drmemctl.formats.associativity import ASSOCIATIVITY, decode_associativity
 from drmemctl.formats.dynamic_memory import AI_INVALID, LOOKUP_ARRAYS, NODE
 from drmemctl.formats.lookup_arrays import LookupArrays, decode_lookup_arrays
-from drmemctl.formats.reference_points import decode_reference_points
+from drmemctl.formats.reference_points import REFERENCE_POINTS, decode_reference_points
 from drmemctl.tree.node import Node, Tree
 
 RTAS = "/rtas"
 CHOSEN = "/chosen"
-VEC5 = "ibm,architecture-vec-5"
-ASSOCIATIVITY = "ibm,associativity"
-REFERENCE_POINTS = "ibm,associativity-reference-points"
 
 MAX_NODES = 256
 """Linux MAX_NUMNODES with the ppc64 default CONFIG_NODES_SHIFT of 8: ids from here on are no node."""
@@ -90,13 +87,13 @@ class Associativity:
 
 def affinity_form(tree: Tree) -> int:
     """Return 0, 1 or 2: what `ibm,architecture-vec-5` says; 0 where there is none, as in Linux."""
-    data = tree.get(CHOSEN, VEC5)
+    data = tree.get(CHOSEN, ARCHITECTURE_VEC5)
     if data is None:
         return 0
     vector = decode_architecture_vec5(data)
-    if vector.has("FORM2"):
+    if vector.has(FORM2):
         return 2
-    return 1 if vector.has("FORM1") else 0
+    return 1 if vector.has(FORM1) else 0
 
 
 def reference_points_node(tree: Tree) -> str:
@@ -106,10 +103,11 @@ def reference_points_node(tree: Tree) -> str:
 
 def _reference_points(tree: Tree) -> tuple[tuple[int, ...], list[Defect]]:
     path = reference_points_node(tree)
-    data = tree.get(path, REFERENCE_POINTS)
-    if data is None:
+    node = tree.find(path)
+    prop = None if node is None else node.find(REFERENCE_POINTS)
+    if prop is None:
         return (), []
-    points = decode_reference_points(data)
+    points = decode_reference_points(prop.value, prop.total)
     return points.points, [defect.at(path, REFERENCE_POINTS) for defect in points.defects]
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from drmemctl.defect import Defect
 from drmemctl.errors import NotInTreeError
+from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.cells import decode_lmb_size
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
-from drmemctl.model.associativity import CHOSEN, VEC5
+from drmemctl.model.associativity import CHOSEN
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Node, Tree
 
@@ -76,10 +77,10 @@ class Drmem:
 
 
 def _lmb_size(node: Node, cells: RootCells) -> tuple[int | None, list[Defect]]:
-    data = node.get(LMB_SIZE)
-    if data is None:
+    prop = node.find(LMB_SIZE)
+    if prop is None:
         return None, [Defect("lmb-size-absent", f"no {LMB_SIZE}: Linux takes none of its LMBs", NODE, LMB_SIZE)]
-    size = decode_lmb_size(data, cells.size)
+    size = decode_lmb_size(prop.value, cells.size, prop.total)
     return size.value, [defect.at(NODE, LMB_SIZE) for defect in size.defects]
 
 
@@ -111,4 +112,4 @@ def _texts(node: Node, name: str) -> tuple[str, ...]:
 
 def is_before_cas(tree: Tree) -> bool:
     """Whether the tree was made before the OS told the firmware what it supports: no option vector 5 agreed on."""
-    return not any(tree.get(CHOSEN, VEC5) or b"")
+    return not any(tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"")

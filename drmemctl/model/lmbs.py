@@ -98,35 +98,15 @@ class Runs(Sequence[Run]):
         """Merge `entries` (count, base, DRC index, aa_index, flags) into maximal runs; count 0 is nothing."""
         self._base, self._count = array("Q"), array("Q")
         self._drc, self._aa, self._flags = array("I"), array("I"), array("I")
-        self._merge(entries, lmb_size)
+        columns = (self._count, self._base, self._drc, self._aa, self._flags)
+        add_count, add_base, add_drc, add_aa, add_flags = (column.append for column in columns)
+        for count, base, drc, aa, flags in _merged(entries, lmb_size):
+            add_count(count)
+            add_base(base)
+            add_drc(drc)
+            add_aa(aa)
+            add_flags(flags)
         self.n_lmbs: int = sum(self._count)
-
-    def _merge(self, entries: Iterable[Entry], lmb_size: int | None) -> None:
-        # The one loop that runs per entry, and a v1 property has an entry per LMB: kept to comparisons.
-        count, base, drc, aa, flags = 0, 0, 0, 0, 0
-        next_base, next_drc = -1, -1
-        for n, entry_base, entry_drc, entry_aa, entry_flags in entries:
-            if entry_base == next_base and entry_drc == next_drc and entry_aa == aa and entry_flags == flags:
-                count += n
-            elif n:
-                if count:
-                    self._append(count, base, drc, aa, flags)
-                count, base, drc, aa, flags = n, entry_base, entry_drc, entry_aa, entry_flags
-                next_base, next_drc = base, drc
-            if lmb_size is None:
-                next_base = -1
-            else:
-                next_base = (next_base + n * lmb_size) % _ADDRESSES
-                next_drc = (next_drc + n) % _DRC_INDEXES
-        if count:
-            self._append(count, base, drc, aa, flags)
-
-    def _append(self, count: int, base: int, drc: int, aa: int, flags: int) -> None:
-        self._count.append(count)
-        self._base.append(base)
-        self._drc.append(drc)
-        self._aa.append(aa)
-        self._flags.append(flags)
 
     @overload
     def __getitem__(self, index: int) -> Run: ...
@@ -158,6 +138,26 @@ class Runs(Sequence[Run]):
 
     def __repr__(self) -> str:
         return f"Runs({list(self[:4])!r}{', …' if len(self) > 4 else ''})"
+
+
+def _merged(entries: Iterable[Entry], lmb_size: int | None) -> Iterator[Entry]:
+    """Yield maximal runs as entries. The one loop that runs per v1 entry at worst: kept to comparisons."""
+    count, base, drc, aa, flags = 0, 0, 0, 0, 0
+    next_base, next_drc = -1, -1
+    for n, entry_base, entry_drc, entry_aa, entry_flags in entries:
+        if n == 0:
+            continue
+        if entry_base == next_base and entry_drc == next_drc and entry_aa == aa and entry_flags == flags:
+            count += n
+        else:
+            if count:
+                yield count, base, drc, aa, flags
+            count, base, drc, aa, flags = n, entry_base, entry_drc, entry_aa, entry_flags
+            next_base, next_drc = base, drc
+        next_base = -1 if lmb_size is None else (next_base + n * lmb_size) % _ADDRESSES
+        next_drc = (next_drc + n) % _DRC_INDEXES
+    if count:
+        yield count, base, drc, aa, flags
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -100,7 +99,7 @@ def _replace(name: str, status: os.stat_result | None, pieces: Iterable[bytes]) 
         # The directory would allow to replace it, but somebody made it read-only.
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     folder = os.path.dirname(name)  # noqa: PTH120
-    temporary = f"{folder}/.drmemctl-{secrets.token_hex(6)}"
+    temporary = f"{folder}/.drmemctl-{os.urandom(6).hex()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     # Mode 666 lets the process's umask decide, as for any new file.
     descriptor = os.open(temporary, flags, 0o666)

@@ -11,9 +11,11 @@ from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.lmbs import Lmb, LmbTable, Run, check_limit, is_assigned
 from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.text import count, size
+from drmemctl.output.table import Cell
+from drmemctl.wording import count_of, size_text
 
 _DOMAINS_SHOWN = 8
+_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def _show_table(screen: Screen, view: LmbView) -> None:
         Column("LMBs", right=True),
         Column("DRC index"),
         Column("aa", right=True),
-        Column("associativity"),
+        Column("domains"),
         Column("node", right=True),
         Column("flags"),
     ]
@@ -121,9 +123,9 @@ def _show_table(screen: Screen, view: LmbView) -> None:
 
 
 def _title(table: LmbTable) -> str:
-    lmbs = count(table.n_lmbs, "LMB")
-    each = f" of {size(table.lmb_size)}" if table.lmb_size is not None else " of unknown size"
-    return f"{lmbs}{each} in {count(len(table.runs), 'run')}, {table.property_name}"
+    lmbs = count_of(table.n_lmbs, "LMB")
+    each = f" of {size_text(table.lmb_size)}" if table.lmb_size is not None else " of unknown size"
+    return f"{lmbs}{each} in {count_of(len(table.runs), 'run')}, {table.property_name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,62 +151,66 @@ def _folded(table: LmbTable) -> Iterator[_Line]:
 
     QEMU's v1 property gives every LMB of boot memory the DRC index 0: a line each would hide the rest.
     """
-    last: _Line | None = None
-    for run in table.runs:
-        if last is not None and _folds(last, run, table.lmb_size):
-            whole = Run(last.run.base, last.run.count + 1, run.drc_index, run.aa_index, run.flags)
-            last = _Line(whole, same_drc=True)
-            continue
-        if last is not None:
-            yield last
-        last = _Line(run)
-    if last is not None:
-        yield last
-
-
-def _folds(last: _Line, run: Run, lmb_size: int | None) -> bool:
-    if lmb_size is None or run.count != 1 or not (last.run.count == 1 or last.same_drc):
-        return False
-    alike = (last.run.drc_index, last.run.aa_index, last.run.flags) == (run.drc_index, run.aa_index, run.flags)
-    return alike and run.base == last.run.base + last.run.count * lmb_size
+    size = table.lmb_size or 0
+    folds = table.lmb_size is not None
+    count, base, drc, aa, flags = 0, 0, 0, 0, 0
+    same_drc, next_base = False, -1
+    for n, run_base, run_drc, run_aa, run_flags in table.runs.entries():
+        alike = n == 1 and run_base == next_base and run_drc == drc and run_aa == aa and run_flags == flags
+        if alike and folds and (count == 1 or same_drc):
+            count, same_drc = count + 1, True
+        else:
+            if count:
+                yield _Line(Run(base, count, drc, aa, flags), same_drc)
+            count, base, drc, aa, flags, same_drc = n, run_base, run_drc, run_aa, run_flags, False
+        next_base = base + count * size
+    if count:
+        yield _Line(Run(base, count, drc, aa, flags), same_drc)
 
 
 class _Row:
-    """Turns lines into table cells, with the node of each aa_index looked up once."""
+    """Turns lines into table cells; what neighbours have in common is worked out once."""
 
     def __init__(self, view: LmbView) -> None:
         self._lmb_size = view.table.lmb_size
         self._associativity = view.associativity
-        self._known: dict[tuple[int, int], tuple[str, int | None]] = {}
+        self._known: dict[tuple[int, int, int], tuple[Cell, ...]] = {}
+        self._width = _address_width(view.table)
 
-    def cells(self, line: _Line) -> Sequence[str | tuple[str, str | None]]:
+    def cells(self, line: _Line) -> Sequence[Cell]:
         run = line.run
-        domains, node = self._place(run)
+        key = (run.count, run.aa_index, run.flags)
+        rest = self._known.get(key)
+        if rest is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            rest = self._known[key] = self._rest(run)
+        lmb_bytes, count, aa, domains, node, flags = rest
+        return self._addresses(run), lmb_bytes, count, _drc_indexes(line), aa, domains, node, flags
+
+    def _rest(self, run: Run) -> tuple[Cell, ...]:
+        row = self._associativity.row(run.aa_index, run.flags)
         return (
-            self._addresses(run),
-            "?" if self._lmb_size is None else size(self._lmb_size * run.count),
+            "?" if self._lmb_size is None else size_text(self._lmb_size * run.count),
             str(run.count),
-            _drc_indexes(line),
             "-" if run.aa_index == AA_UNSET else str(run.aa_index),
-            domains,
-            _node_cell(node, run),
+            _domains(row),
+            _node_cell(self._associativity.node_of(run.aa_index, run.flags), run),
             _flags_cell(run.flags),
         )
 
-    def _place(self, run: Run) -> tuple[str, int | None]:
-        key = (run.aa_index, run.flags)
-        if key not in self._known:
-            if len(self._known) > 10_000:
-                self._known.clear()
-            row = self._associativity.row(*key)
-            self._known[key] = (_domains(row), self._associativity.node_of(*key))
-        return self._known[key]
-
     def _addresses(self, run: Run) -> str:
         if self._lmb_size is None:
-            return f"{run.base:#014x}"
+            return f"{run.base:#0{self._width}x}"
         end = (run.base + run.count * self._lmb_size - 1) % (1 << 64)
-        return f"{run.base:#014x}-{end:#014x}"
+        return f"{run.base:#0{self._width}x}-{end:#0{self._width}x}"
+
+
+def _address_width(table: LmbTable) -> int:
+    """Return the characters of the highest address; of a table with many runs, of a usual one."""
+    if len(table.runs) > _REMEMBERED:
+        return len("0x000000000000")
+    return max((len(f"{run.base + run.count * (table.lmb_size or 1) - 1:#x}") for run in table.runs), default=1)
 
 
 def _domains(row: Sequence[int] | None) -> str:

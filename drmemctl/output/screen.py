@@ -97,6 +97,7 @@ class Screen:
             force_terminal=self.color or None,
             no_color=not self.color,
             width=self.width if self.terminal else 100_000,
+            height=25,  # without one, rich takes a dumb terminal to be 80 columns wide, and cuts the cells
             highlight=False,
             markup=False,
             emoji=False,
@@ -107,9 +108,11 @@ class Screen:
 def _columns() -> int:
     """Return the terminal's width. `shutil.get_terminal_size` would cost the import of every compression."""
     try:
-        return int(os.environ["COLUMNS"])
+        columns = int(os.environ["COLUMNS"])
     except (KeyError, ValueError):
-        pass
+        columns = 0
+    if columns > 0:
+        return columns
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
     except OSError:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import struct
 
+from drmemctl.tree.node import encode_name
+
 _NOT_STRING = re.compile(rb"[^\x00\x07-\x0d\x20-\x7e]")
 _ESCAPES = str.maketrans(
     {
@@ -25,6 +27,7 @@ _ESCAPES = str.maketrans(
     }
 )
 _NAME = re.compile(r"[a-zA-Z0-9,._+*#?@-]+")
+_OUTSIDE_NAMES = re.compile(rb"[^a-zA-Z0-9,._+*#?@-]")
 _CELLS_AT_ONCE = 1 << 14
 
 
@@ -47,6 +50,13 @@ def _cell_texts(value: bytes) -> list[str]:
     size = 4 * _CELLS_AT_ONCE
     pieces = (value[start : start + size] for start in range(0, len(value), size))
     return [" ".join(map("0x%02x".__mod__, struct.unpack(f">{len(piece) // 4}I", piece))) for piece in pieces]
+
+
+def shown_name(name: str) -> str:
+    r"""Return a name as it is, but for `\xNN` in the place of each character that source cannot hold."""
+    if is_name(name):
+        return name
+    return _OUTSIDE_NAMES.sub(lambda match: b"\\x%02x" % match[0][0], encode_name(name)).decode("ascii")
 
 
 def is_name(name: str) -> bool:

@@ -18,7 +18,7 @@ from drmemctl.errors import InputError
 
 _SPACE = re.compile(r"(?:\s++|//[^\n]*+|/\*.*?\*/)*+", re.DOTALL)
 _COMMENT = re.compile(r"//[^\n]*+|/\*.*?\*/", re.DOTALL)
-_CELLS = re.compile(r"<((?:[^<>/]++|/\*.*?\*/|//[^\n]*+\n)*+)>", re.DOTALL)
+_CELLS = re.compile(r"<((?:[^<>/]++|/\*.*?\*/|//[^\n]*+\n|/(?![*/]))*+)>", re.DOTALL)
 _BYTES = re.compile(r"\[((?:[^][/]++|/\*.*?\*/|//[^\n]*+\n)*+)\]", re.DOTALL)
 _STRING = re.compile(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
 _RAW_STRING = re.compile(r'"([^\n]*?)"(?=, "|;[ \t\r]*(?:\n|\Z))')

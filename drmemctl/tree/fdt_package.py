@@ -20,7 +20,7 @@ with warnings.catch_warnings():
 
 from drmemctl.errors import WriteError
 from drmemctl.tree.builder import shown
-from drmemctl.tree.dts_text import is_name, value_text
+from drmemctl.tree.dts_text import shown_name, value_text
 from drmemctl.tree.node import Node, Property, Tree
 
 VERSION = 17
@@ -62,8 +62,8 @@ class _Strings:
 class _Value(fdt.PropBytes):  # type: ignore[misc]
     """A property with its raw bytes; shown in DTS as what they seem to be."""
 
-    def __init__(self, prop: Property) -> None:
-        super().__init__(prop.name)
+    def __init__(self, prop: Property, name: str) -> None:
+        super().__init__(name)
         # Not through the constructor, which copies the value twice.
         self.data = prop.value
         self.total = prop.total
@@ -71,7 +71,7 @@ class _Value(fdt.PropBytes):  # type: ignore[misc]
     def to_dts(self, tabsize: int = 4, depth: int = 0) -> str:  # noqa: ARG002 - the package's signature
         text = f" = {value_text(self.data)}" if self.data else ""
         note = "" if self.total is None else f" /* the first {len(self.data)} of {self.total} bytes */"
-        return "\t" * depth + f"{_shown_name(self.name)}{text};{note}\n"
+        return "\t" * depth + f"{self.name}{text};{note}\n"
 
 
 class _Node(fdt.Node):  # type: ignore[misc]
@@ -96,7 +96,7 @@ class _Node(fdt.Node):  # type: ignore[misc]
         parts: list[str] = []
         for node, is_open in _visits(self):
             if is_open:
-                name = "/" if node.is_root else _shown_name(node.name)
+                name = "/" if node.is_root else node.name
                 # As dtc: a blank line before each node but the outermost.
                 parts.append(("\n" if parts else "") + "\t" * depth + name + " {\n")
                 depth += 1
@@ -118,42 +118,39 @@ def _visits(node: _Node) -> Iterator[tuple[_Node, bool]]:
             stack.extend((child, True) for child in reversed(node.nodes))
 
 
-def _shown_name(name: str) -> str:
-    return name if is_name(name) else shown(name, len(name))
+def _converted(root: Node, path: str, spell: Callable[[str, str, str], str]) -> _Node:
+    """Return a node and all below it as the package's; `path` is for messages.
 
-
-def _converted(root: Node, path: str) -> _Node:
-    """Return a node and all below it as the package's; `path` is for messages."""
-    top = _Node(_accepted(root.name or "/", path))
+    `spell` gives the name to write for one that stands at a path: name, path, what it is the name of.
+    """
+    top = _Node(spell(root.name, path, "node") or "/")
     top.is_root = not root.name
     stack = [(root, top, path)]
     while stack:
         node, made, path = stack.pop()
         # Not by append(), which looks through all the siblings each time.
-        made.props.extend(_value(prop, path) for prop in node.properties)
+        made.props.extend(_Value(prop, spell(prop.name, path, "property")) for prop in node.properties)
         for child in node.children:
             child_path = f"{path.rstrip('/')}/{child.name}"
-            twin = _Node(_accepted(child.name, child_path))
+            twin = _Node(spell(child.name, child_path, "node"))
             made.nodes.append(twin)
             stack.append((child, twin, child_path))
     return top
 
 
-def _value(prop: Property, path: str) -> _Value:
-    _accepted(prop.name, path, prop.name)
-    return _Value(prop)
-
-
-def _accepted(name: str, path: str, property: str | None = None) -> str:
+def _accepted(name: str, path: str, what: str) -> str:
     """Return a name that the package takes: it asserts (not under -O) that all of it is printable ASCII."""
     if name.isascii() and (name.isprintable() or not name):
         return name
-    what = "property" if property is not None else "node"
     raise WriteError(
         f"the {what}'s name {shown(name)} has other characters than printable ASCII",
         path=shown(path),
         hint="rename it or leave it out",
     )
+
+
+def _for_people(name: str, _path: str, _what: str) -> str:
+    return shown_name(name)
 
 
 def _translated(action: Callable[[], Result], source: str) -> Result:
@@ -169,7 +166,7 @@ def blob_of(tree: Tree) -> bytes:
 
     def build() -> bytes:
         document = fdt.FDT(entries=[{"address": start, "size": size} for start, size in tree.reservations])
-        document.root = _converted(tree.root, "/")
+        document.root = _converted(tree.root, "/", _accepted)
         return bytes(document.to_dtb(VERSION, LAST_COMPATIBLE, tree.boot_cpu, _Strings()))
 
     return _translated(build, tree.source)
@@ -184,7 +181,7 @@ def text_of_tree(tree: Tree) -> str:
             document.header.version = VERSION
             document.header.last_comp_version = LAST_COMPATIBLE
             document.header.boot_cpuid_phys = tree.boot_cpu
-        document.root = _converted(tree.root, "/")
+        document.root = _converted(tree.root, "/", _for_people)
         return str(document.to_dts())
 
     return _translated(build, tree.source)
@@ -192,4 +189,4 @@ def text_of_tree(tree: Tree) -> str:
 
 def text_of_node(node: Node) -> str:
     """Return a node and all below it as source."""
-    return _translated(lambda: _converted(node, node.name or "/").to_dts(), "")
+    return _translated(lambda: _converted(node, "/", _for_people).to_dts(), "")

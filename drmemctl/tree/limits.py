@@ -28,18 +28,17 @@ class Limits:
 
     Attributes:
         max_bytes: one tree: a blob, a text, or all values of a directory or archive together. 64 MiB holds
-            2,796,202 LMBs in version 1 cells, 671 TiB of LMBs of 256 MiB.
+            2,796,202 LMBs in version 1 cells, 682 TiB in LMBs of 256 MiB.
         max_nodes: nodes of one tree. A reserved-memory-heavy POWER10 has some thousand.
         max_properties: properties of one tree.
         max_depth: nodes on the way from the root to a leaf, the root included. Linux refuses deeper ones as
             well (drivers/of/fdt.c, FDT_MAX_DEPTH 64), and writers of this depth may recurse.
         max_reservations: entries of the memory reservation block.
         max_name: bytes of one node's or property's name: NAME_MAX, since Linux shows each as a file name.
-        max_tokens: tokens of a text. A text of 64 MiB has 20 times fewer in practice than it could have.
         max_members: members of an archive. The largest sosreports have some hundred thousand.
         max_unpacked: bytes that one compressed input may have in all, read as a stream and not kept.
         max_ratio: decompressed bytes to each compressed one, counted from `ratio_floor` decompressed bytes
-            on. gzip cannot pass 1032; text of logs comes to 10 to 30, trees full of zeros to 100.
+            on. gzip cannot pass 1032; logs come to 10 to 30.
         ratio_floor: bytes that any compressed input may have, however small it is.
         max_layers: compressions inside one another (`.dtb.gz` in `.tar.zst` is two).
         max_candidates: trees of one archive that are named, or looked at, for choosing among them.
@@ -52,7 +51,6 @@ class Limits:
     max_depth: int = 64
     max_reservations: int = 4_096
     max_name: int = 255
-    max_tokens: int = 16_777_216
     max_members: int = 1_000_000
     max_unpacked: int = 1024 * MIB
     max_ratio: int = 200
@@ -62,14 +60,14 @@ class Limits:
 
 
 def limits_from(environment: Mapping[str, str]) -> Limits:
-    """Return the limits with what `DRMEMCTL_MAX_MIB` raises: a tree's bytes, and the others in proportion.
+    """Return the limits with what `DRMEMCTL_MAX_MIB` sets: a tree's bytes; the counts grow in proportion.
 
     A value that is no number of MiB leaves them as they are; `check_environment` is there to complain.
     """
     mib = _asked_for(environment)
     if mib is None:
         return Limits()
-    max_bytes = max(mib, 1) * MIB
+    max_bytes = mib * MIB
     default = Limits()
     # The counts grow with the bytes, so that the variable alone lets a larger tree in.
     factor = max(1, -(-max_bytes // default.max_bytes))
@@ -77,7 +75,6 @@ def limits_from(environment: Mapping[str, str]) -> Limits:
         max_bytes=max_bytes,
         max_nodes=default.max_nodes * factor,
         max_properties=default.max_properties * factor,
-        max_tokens=default.max_tokens * factor,
         max_unpacked=max(default.max_unpacked, 4 * max_bytes),
         ratio_floor=max(default.ratio_floor, max_bytes),
     )

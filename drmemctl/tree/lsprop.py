@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError
 from drmemctl.tree.builder import Draft, TreeBuilder, shown
-from drmemctl.tree.lsprop_places import Names, Place, place_of, split_name
+from drmemctl.tree.lsprop_places import Names, Place, is_heading, place_of, split_name
 from drmemctl.tree.node import Tree, decode_name, encode_name
 
 _WORDS = re.compile(r"\s*[0-9a-f]{8}(?: [0-9a-f]{8})*\s*")
@@ -104,6 +104,8 @@ class _Reader:
         start = Place()
         for index, section in enumerate(self._sections):
             properties = {entry.name: entry.lines for entry in section.entries}
+            if section.path is not None and not section.starts and is_heading(section.path, properties):
+                section.path, section.starts = None, True
             if section.starts:
                 following = self._sections[index + 1 : index + 2]
                 first = following[0].path if following and not following[0].starts else None

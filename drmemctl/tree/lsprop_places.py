@@ -83,6 +83,12 @@ def place_of(path: str | None, next_path: str | None, properties: Mapping[str, S
     return _infer(base, properties)
 
 
+def is_heading(path: str, properties: Mapping[str, Sequence[str]]) -> bool:
+    """Whether `path:` is a person's heading and no node: a single word over properties of another node."""
+    homes = {_HOMES[name] for name in properties if name in _HOMES}
+    return "/" not in path and bool(homes) and path not in homes
+
+
 def _infer(base: str, properties: Mapping[str, Sequence[str]]) -> Place:
     own_name = "".join(properties.get("name", ())).strip(' \t"')
     if own_name in _ROOT_NODES:

@@ -10,7 +10,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import IO
 
@@ -55,8 +55,8 @@ def load(source: str | os.PathLike[str] | bytes) -> Tree:
     """
     check_environment()
     if isinstance(source, bytes | bytearray | memoryview):
-        return _Input(io.BytesIO(source), "<bytes>").read(None)
-    name = os.fspath(source)
+        return _read(io.BytesIO(source), "<bytes>", None)
+    name = os.fsdecode(source)
     with _translated(name):
         return _load_named(name)
 
@@ -82,11 +82,12 @@ def _translated(name: str) -> Iterator[None]:
 
 
 def _load_named(name: str) -> Tree:
-    if "\0" in name:
-        raise InputError("a path cannot hold a NUL", source=name)
+    if "\0" in name or not name:
+        message = "a path cannot hold a NUL" if name else "the name of the input is empty"
+        raise InputError(message, source=name or "''")
     place, member = _split(name)
     if place == STDIN:
-        return _Input(_stdin(), "<stdin>").read(member)
+        return _read(_stdin(), "<stdin>", member)
     if _is_live(place):
         place = _live_place()
     if stat.S_ISDIR(os.stat(place).st_mode):  # noqa: PTH116 - keeps pathlib out of the way of small files
@@ -94,7 +95,7 @@ def _load_named(name: str) -> Tree:
 
         return read_directory(place if member is None else f"{place}/{member}", name)
     with io.FileIO(place) as raw:
-        return _Input(raw, place).read(member)
+        return _read(raw, place, member)
 
 
 def _split(name: str) -> tuple[str, str | None]:
@@ -128,11 +129,17 @@ def _stdin() -> IO[bytes]:
     return sys.stdin.buffer
 
 
-class _Input:
-    """One input that is open: `read` may go over it more than once."""
+def _read(raw: IO[bytes] | io.FileIO, source: str, member: str | None) -> Tree:
+    with ExitStack() as open_files:
+        return _Input(raw, source, open_files).read(member)
 
-    def __init__(self, raw: IO[bytes] | io.FileIO, source: str) -> None:
+
+class _Input:
+    """One input that is open: `read` may go over it more than once. Files it opens go into `open_files`."""
+
+    def __init__(self, raw: IO[bytes] | io.FileIO, source: str, open_files: ExitStack) -> None:
         self._raw = raw
+        self._open_files = open_files
         self._source = source
         self._begin: int | None = raw.tell() if raw.seekable() else None
         self._defects: list[Defect] = []
@@ -167,13 +174,14 @@ class _Input:
     def _spool(self, stream: Stream) -> None:
         import tempfile
 
-        self._raw = tempfile.SpooledTemporaryFile(max_size=16 * MIB)  # noqa: SIM115 - it lives as long as the input
+        spool = tempfile.SpooledTemporaryFile(max_size=16 * MIB)  # noqa: SIM115 - closed with the input
+        self._open_files.enter_context(spool)
         while data := stream.some():
             if stream.offset > LIMITS.max_unpacked:
                 message = f"more than {LIMITS.max_unpacked // MIB} MiB came from a pipe"
                 raise LimitError(message, source=self._source, hint="put it in a file")
-            self._raw.write(data)
-        self._begin = 0
+            spool.write(data)
+        self._raw, self._begin = spool, 0
 
     def _restart_plain(self) -> Stream:
         self._raw.seek(self._begin or 0)
@@ -207,7 +215,7 @@ class _Input:
 
 
 def _read_member(content: bytes, source: str) -> Tree:
-    return replace(_Input(io.BytesIO(content), source).read(None), kind="archive")
+    return replace(_read(io.BytesIO(content), source, None), kind="archive")
 
 
 def _kind_of(head: bytes, source: str) -> str:

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError
-from drmemctl.formats.fields import count_of
 from drmemctl.formats.lists import (
     COUNTED,
     decode_counted_words,
@@ -19,6 +18,7 @@ from drmemctl.formats.lists import (
     encode_words,
     judge_length,
 )
+from drmemctl.wording import count_of
 from tests.formats.values import codes, unhex
 
 cells = st.lists(st.integers(0, 0xFFFFFFFF), max_size=20)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl assoc`: the associativity lookup arrays and who uses them."""
+
+from __future__ import annotations
+
+import click
+
+from drmemctl.cli.common import color_option, format_option, open_tree, report_defects, tree_argument
+from drmemctl.output.screen import Screen
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl assoc /proc/device-tree
+  drmemctl assoc guest.dtb --format csv
+"""
+
+
+@click.command("assoc", epilog=_EXAMPLE)
+@tree_argument()
+@click.option(
+    "--limit", type=click.IntRange(1), default=65_536, show_default=True, help="Arrays that may be listed."
+)
+@format_option("table", "json", "csv")
+@color_option()
+def command(tree: str, limit: int, format: str, screen: Screen) -> None:
+    """Show the associativity lookup arrays: domains, node, and the LMBs that have each.
+
+    After the arrays come the LMBs that have none: aa_index unset, out of range, or flagged as invalid.
+    """
+    from drmemctl.model.associativity import Associativity
+    from drmemctl.model.drmem import Drmem
+    from drmemctl.model.lookup_usage import LookupUsage
+    from drmemctl.output.assoc import show_usage
+
+    device_tree = open_tree(tree)
+    drmem = Drmem.from_tree(device_tree)
+    associativity = Associativity.from_tree(device_tree)
+    show_usage(screen, LookupUsage.of(drmem, associativity, limit), format)
+    report_defects(drmem.defects + associativity.defects)

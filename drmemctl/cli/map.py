@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl map`: the address space as a picture."""
+
+from __future__ import annotations
+
+import click
+
+from drmemctl.cli.common import color_option, format_option, open_tree, report_defects, tree_argument
+from drmemctl.output.screen import Screen
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl map guest.dtb
+  drmemctl map guest.dtb --width 120 --color never
+  drmemctl map guest.dtb --format json
+"""
+
+
+@click.command("map", epilog=_EXAMPLE)
+@tree_argument()
+@click.option("--width", type=click.IntRange(24, 1000), help="Columns to use; the terminal's, or 80.")
+@format_option("table", "json", "csv")
+@color_option()
+def command(tree: str, width: int | None, format: str, screen: Screen) -> None:
+    """Draw the address space: a letter and a colour for each node.
+
+    Upper-case letters are assigned LMBs, lower-case ones memory@ nodes. Large holes are left out and named.
+    """
+    from drmemctl.model.address_map import AddressMap
+    from drmemctl.model.memory import Memory
+    from drmemctl.output.map import show_map
+
+    memory = Memory.from_tree(open_tree(tree))
+    show_map(screen, AddressMap.of(memory), format, width)
+    report_defects(memory.defects)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl show`: one screen about a partition."""
+
+from __future__ import annotations
+
+import click
+
+from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.output.screen import Screen
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl show /proc/device-tree
+  drmemctl show sosreport.tar.xz
+  drmemctl show guest.dtb --format json
+"""
+
+
+@click.command("show", epilog=_EXAMPLE)
+@tree_argument()
+@format_option("table", "json")
+@color_option()
+def command(tree: str, format: str, screen: Screen) -> None:
+    """Show a partition on one screen: machine, features, memory by state and by node.
+
+    Nodes are those that Linux would make; defects are what could not be decoded as it should be.
+    """
+    from drmemctl.model.overview import Overview
+    from drmemctl.output.overview import show_overview
+
+    show_overview(screen, Overview.from_tree(open_tree(tree)), format)

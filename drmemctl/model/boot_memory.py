@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""The memory that `memory@` nodes describe: there from boot on, outside the LMB array.
+
+Source: Linux drivers/of/fdt.c `early_init_dt_scan_memory` (which nodes, `status`, `linux,usable-memory` in
+place of `reg`, pairs of size 0 passed over, `hotpluggable`), arch/powerpc/mm/numa.c `parse_numa_properties`
+(the node of each); LoPAR 2.9, "Memory Node".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drmemctl.defect import Defect
+from drmemctl.formats.memory_reg import (
+    HOTPLUGGABLE,
+    REG,
+    USABLE_MEMORY,
+    MemoryRange,
+    MemoryReg,
+    decode_reg,
+    decode_usable_reg,
+)
+from drmemctl.formats.strings import decode_strings
+from drmemctl.model.associativity import Associativity, domains_of
+from drmemctl.model.drmem import RootCells
+from drmemctl.tree.node import Node, Tree
+
+DEFAULT_NODE = 0
+"""Where Linux puts memory without `ibm,associativity`, and all memory when it runs without NUMA."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNode:
+    """A `memory@` node.
+
+    Attributes:
+        path: its path.
+        reg: the ranges of `reg`, those of size 0 left out.
+        usable: the ranges of `linux,usable-memory`, to which kexec restricts a crash kernel; None without it.
+        domains: its `ibm,associativity` without the length cell, None where it has none.
+        node: the Linux node: 0 without `ibm,associativity`, None where that leads to none.
+        hotpluggable: whether Linux marks it as memory that can be taken away.
+        available: whether `status` lets Linux use it.
+
+    """
+
+    path: str
+    reg: tuple[MemoryRange, ...]
+    usable: tuple[MemoryRange, ...] | None
+    domains: tuple[int, ...] | None
+    node: int | None
+    hotpluggable: bool
+    available: bool
+
+    @property
+    def ranges(self) -> tuple[MemoryRange, ...]:
+        """The memory that Linux takes from this node."""
+        if not self.available:
+            return ()
+        return self.reg if self.usable is None else self.usable
+
+    @property
+    def size(self) -> int:
+        """Bytes that Linux takes from this node."""
+        return sum(part.size for part in self.ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class BootMemory:
+    """All memory nodes of a tree, in document order.
+
+    Attributes:
+        nodes: the nodes.
+        defects: faults of their `reg` and `linux,usable-memory`, with path and offset.
+
+    """
+
+    nodes: tuple[MemoryNode, ...] = ()
+    defects: tuple[Defect, ...] = ()
+
+    @classmethod
+    def from_tree(cls, tree: Tree, associativity: Associativity) -> BootMemory:
+        """Return the memory nodes: children of the root whose `device_type` is `memory`."""
+        cells = RootCells.from_tree(tree)
+        defects: list[Defect] = []
+        nodes = [
+            _memory_node(child, cells, associativity, defects)
+            for child in tree.root.children
+            if device_type(child) == "memory"
+        ]
+        return cls(tuple(nodes), tuple(defects))
+
+    @property
+    def size(self) -> int:
+        """Bytes that Linux takes from all of them."""
+        return sum(node.size for node in self.nodes)
+
+
+def _memory_node(node: Node, cells: RootCells, associativity: Associativity, defects: list[Defect]) -> MemoryNode:
+    path = "/" + node.name
+    domains = domains_of(node)
+    reg = _ranges(node, REG, path, cells, defects)
+    return MemoryNode(
+        path=path,
+        reg=reg or (),
+        usable=_ranges(node, USABLE_MEMORY, path, cells, defects),
+        domains=domains,
+        node=_node_of(domains, associativity),
+        hotpluggable=node.find(HOTPLUGGABLE) is not None,
+        available=is_available(node),
+    )
+
+
+def _ranges(
+    node: Node, name: str, path: str, cells: RootCells, defects: list[Defect]
+) -> tuple[MemoryRange, ...] | None:
+    prop = node.find(name)
+    if prop is None:
+        return None
+    decode = decode_usable_reg if name == USABLE_MEMORY else decode_reg
+    found: MemoryReg = decode(prop.value, cells.address, cells.size, prop.total)
+    defects += [defect.at(path, name) for defect in found.defects]
+    return tuple(part for part in found.ranges if part.size)
+
+
+def _node_of(domains: tuple[int, ...] | None, associativity: Associativity) -> int | None:
+    if domains is None or associativity.primary_index is None:
+        return DEFAULT_NODE
+    return associativity.node_of_row(domains)
+
+
+def device_type(node: Node) -> str | None:
+    """Return a node's `device_type`."""
+    return first_string(node, "device_type")
+
+
+def first_string(node: Node, name: str) -> str | None:
+    """Return the first string of a property, None where it has none; untrusted text."""
+    data = node.get(name)
+    items = () if data is None else decode_strings(data).items
+    return items[0] if items else None
+
+
+def is_available(node: Node) -> bool:
+    """Whether `status` lets Linux use a device: absent, `okay` or `ok` (`of_device_is_available`)."""
+    data = node.get("status")
+    return data is None or first_string(node, "status") in ("okay", "ok")

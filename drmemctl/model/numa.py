@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+"""The NUMA layout that Linux makes of a tree: nodes with their memory and CPUs, distances, possible nodes.
+
+Source: Linux arch/powerpc/mm/numa.c `parse_numa_properties`, `setup_nonnuma`, `find_possible_nodes`,
+`numa_setup_cpu`. The order in which resources are met (CPUs, memory nodes, PCI host bridges since 6.11, LMBs)
+decides which of them gives a node its place in form 1.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from drmemctl.defect import Defect
+from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, decode_domains
+from drmemctl.model.associativity import RTAS, domains_of
+from drmemctl.model.boot_memory import DEFAULT_NODE
+from drmemctl.model.distances import Distance, Distances, Form1, Form2, form0_distance
+from drmemctl.model.memory import Memory, Tally
+from drmemctl.model.processors import cores
+from drmemctl.tree.node import Tree
+
+MIGRATABLE = "ibm,migratable-partition"
+
+
+@dataclass(frozen=True, slots=True)
+class NumaNode:
+    """A Linux node that has something at boot.
+
+    Attributes:
+        node: its id; None stands for memory for which Linux finds no node.
+        boot_bytes: memory of `memory@` nodes.
+        lmbs: assigned LMBs.
+        lmb_bytes: their memory; 0 where the tree gives no LMB size, since Linux then takes none of them.
+        cores: CPU cores that are present.
+        threads: their interrupt server numbers.
+        bridges: PCI host bridges.
+
+    """
+
+    node: int | None
+    boot_bytes: int = 0
+    lmbs: int = 0
+    lmb_bytes: int = 0
+    cores: int = 0
+    threads: array[int] = field(default_factory=lambda: array("I"))
+    bridges: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """All memory of the node."""
+        return self.boot_bytes + self.lmb_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PossibleNodes:
+    """How many nodes the platform may ever have: Linux takes 0 to `count` - 1 for possible, whatever is there.
+
+    `property` is the one that Linux reads the number from.
+    """
+
+    count: int
+    property: str
+
+
+@dataclass(frozen=True, slots=True)
+class NumaLayout:
+    """The layout as Linux has it after boot.
+
+    Attributes:
+        enabled: whether Linux runs with NUMA; without, everything is in node 0.
+        form: affinity form 0, 1 or 2.
+        primary_index: the position in an associativity list that gives the node.
+        reference_points: the positions that give distances in form 1.
+        nodes: the nodes that have something, ascending; the entry for no node comes last.
+        possible: the nodes there may be, None where the tree does not say.
+        distances: between the nodes that have something, and those that FORM2 tables list.
+        defects: faults of the domain counts and distance tables.
+
+    """
+
+    enabled: bool
+    form: int
+    primary_index: int | None
+    reference_points: tuple[int, ...]
+    nodes: tuple[NumaNode, ...]
+    possible: PossibleNodes | None
+    distances: Distances
+    defects: tuple[Defect, ...] = ()
+
+    @classmethod
+    def from_tree(cls, tree: Tree) -> NumaLayout:
+        """Return the layout; `NotInTreeError` for a tree that was made before the firmware could describe it."""
+        memory = Memory.from_tree(tree)
+        return cls.of(tree, memory, Tally.of(memory))
+
+    @classmethod
+    def of(cls, tree: Tree, memory: Memory, tally: Tally) -> NumaLayout:
+        """Return the layout of a tree whose memory was read and whose LMBs were counted before."""
+        associativity = memory.associativity
+        builder = _Builder(tree, memory, tally)
+        nodes = builder.nodes()
+        distances, defects = builder.distances({node.node for node in nodes if node.node is not None})
+        possible, more = _possible_nodes(tree, associativity.primary_index)
+        return cls(
+            associativity.primary_index is not None,
+            associativity.form,
+            associativity.primary_index,
+            associativity.reference_points,
+            nodes,
+            possible,
+            distances,
+            defects + more,
+        )
+
+    def find(self, node: int | None) -> NumaNode:
+        """Return what a node has, which may be nothing."""
+        return next((found for found in self.nodes if found.node == node), NumaNode(node))
+
+
+@dataclass(slots=True)
+class _Counts:
+    boot_bytes: int = 0
+    lmbs: int = 0
+    cores: int = 0
+    threads: array[int] = field(default_factory=lambda: array("I"))
+    bridges: int = 0
+
+
+class _Builder:
+    """Meets the resources in Linux's order."""
+
+    def __init__(self, tree: Tree, memory: Memory, tally: Tally) -> None:
+        self._tree = tree
+        self._memory = memory
+        self._tally = tally
+        self._numa = memory.associativity.primary_index is not None
+        self._found: dict[int | None, _Counts] = {}
+        self._form1 = Form1(memory.associativity.reference_points)
+
+    def _at(self, node: int | None) -> _Counts:
+        return self._found.setdefault(node, _Counts())
+
+    def nodes(self) -> tuple[NumaNode, ...]:
+        homeless = self._add_cores()
+        self._add_boot_memory()
+        self._add_bridges()
+        self._add_lmbs()
+        self._add_homeless(homeless)
+        size = self._memory.table.lmb_size or 0
+        ids = sorted(self._found, key=lambda node: (node is None, node or 0))
+        return tuple(self._frozen(node, size) for node in ids)
+
+    def _frozen(self, node: int | None, lmb_size: int) -> NumaNode:
+        found = self._found[node]
+        lmb_bytes = found.lmbs * lmb_size
+        return NumaNode(node, found.boot_bytes, found.lmbs, lmb_bytes, found.cores, found.threads, found.bridges)
+
+    def _add_cores(self) -> _Counts:
+        """Count the cores of each node, and return those that have none."""
+        homeless = _Counts()
+        for core in cores(self._tree, self._memory.associativity):
+            counts = homeless if core.node is None else self._at(core.node)
+            counts.cores += 1
+            counts.threads.extend(core.threads)
+            if core.domains is not None:
+                self._form1.fill(core.node, core.domains)
+        return homeless
+
+    def _add_boot_memory(self) -> None:
+        for node in self._memory.boot.nodes:
+            if not node.ranges:
+                continue
+            self._at(node.node).boot_bytes += node.size
+            if node.domains is not None:
+                self._form1.fill(node.node, node.domains)
+
+    def _add_bridges(self) -> None:
+        for domains in _bridge_lists(self._tree):
+            node = self._memory.associativity.node_of_row(domains)
+            if node is not None:
+                self._at(node).bridges += 1
+                self._form1.fill(node, domains)
+
+    def _add_lmbs(self) -> None:
+        if not self._memory.table.lmb_size:
+            return  # walk_drmem_lmbs gives up: none of them becomes memory
+        for node, count in self._tally.nodes.items():
+            self._at(node).lmbs += count
+        for node, aa_index in self._tally.last_aa.items():
+            row = self._memory.associativity.row(aa_index)
+            # get_nid_and_numa_distance leaves node 0 out: its row comes from CPUs and memory nodes, or is zero.
+            if node > 0 and row is not None:
+                self._form1.fill(node, row)
+
+    def _add_homeless(self, homeless: _Counts) -> None:
+        """Put CPUs without a node in the first online one (`numa_setup_cpu`)."""
+        if homeless.cores:
+            first = min((node for node in self._found if node is not None), default=DEFAULT_NODE)
+            counts = self._at(first)
+            counts.cores += homeless.cores
+            counts.threads.extend(homeless.threads)
+
+    def distances(self, online: set[int]) -> tuple[Distances, tuple[Defect, ...]]:
+        """Return the distances between these nodes; call it after `nodes`."""
+        form = self._memory.associativity.form if self._numa else 0
+        if form == 2:
+            tables = Form2.from_tree(self._tree)
+            return Distances.of(online | set(tables.positions), tables.distance), tables.defects
+        distance: Distance = self._form1.distance if form == 1 else form0_distance
+        return Distances.of(online, distance), ()
+
+
+def _bridge_lists(tree: Tree) -> Iterator[tuple[int, ...]]:
+    for child in tree.root.children:
+        domains = domains_of(child) if child.base_name == "pci" else None
+        if domains is not None:
+            yield domains
+
+
+def _possible_nodes(tree: Tree, primary_index: int | None) -> tuple[PossibleNodes | None, tuple[Defect, ...]]:
+    """Return what `find_possible_nodes` reads: the current number, or the maximum where nodes may come by LPM."""
+    names = (MAX_DOMAINS,) if tree.root.find(MIGRATABLE) is not None else (CURRENT_DOMAINS, MAX_DOMAINS)
+    name = next((name for name in names if tree.get(RTAS, name) is not None), None)
+    if name is None or primary_index is None:
+        return None, ()
+    domains = decode_domains(tree.get(RTAS, name) or b"")
+    defects = tuple(defect.at(RTAS, name) for defect in domains.defects)
+    if not 1 <= primary_index <= len(domains.counts):
+        return None, defects
+    return PossibleNodes(domains.counts[primary_index - 1], name), defects

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""The lookup arrays and their users as text, JSON and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from drmemctl.model.lookup_usage import INVALID, OUT_OF_RANGE, UNSET, ArrayUse, LookupUsage, Outsiders, Users
+from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.table import Cell, Column, show_table
+from drmemctl.wording import count_of, size_text
+
+_DOMAINS_SHOWN = 8
+
+_WHY = {UNSET: "no array", OUT_OF_RANGE: "no such array", INVALID: "ai-invalid flag"}
+
+
+def show_usage(screen: Screen, usage: LookupUsage, format: str) -> None:
+    """Print the arrays as `table`, `json` or `csv`."""
+    if format == "json":
+        _show_json(screen, usage)
+    elif format == "csv":
+        screen.write_all(_csv_lines(usage))
+    else:
+        _show_table(screen, usage)
+
+
+def array_record(one: ArrayUse, lmb_size: int | None) -> dict[str, Any]:
+    """Return an array as JSON has it."""
+    return {
+        "aa_index": one.index,
+        "associativity": list(one.domains),
+        "node": one.node,
+        "same_as": one.same_as,
+        **users_record(one.users, lmb_size),
+    }
+
+
+def outsiders_record(one: Outsiders, lmb_size: int | None) -> dict[str, Any]:
+    """Return LMBs without an array as JSON has them."""
+    return {"reason": one.reason, "aa_index": one.aa_index, **users_record(one.users, lmb_size)}
+
+
+def users_record(users: Users, lmb_size: int | None) -> dict[str, Any]:
+    """Return LMBs as JSON has them: `ranges` are the first ones, `n_ranges` says how many there are."""
+    return {
+        "lmbs": users.lmbs,
+        "assigned": users.assigned,
+        "free": users.free,
+        "reserved": users.reserved,
+        "bytes": None if lmb_size is None else users.lmbs * lmb_size,
+        "ranges": [{"base": base, "count": lmbs} for base, lmbs in users.ranges],
+        "n_ranges": users.n_ranges,
+    }
+
+
+def _show_json(screen: Screen, usage: LookupUsage) -> None:
+    from drmemctl.output.json import schema, streamed
+
+    head = {
+        "schema": schema("assoc"),
+        "n_arrays": usage.n_arrays,
+        "array_sz": usage.array_sz,
+        "usable": usage.usable,
+        "lmb_size": usage.lmb_size,
+    }
+    lists = {
+        "arrays": (array_record(one, usage.lmb_size) for one in usage.arrays),
+        "without_array": (outsiders_record(one, usage.lmb_size) for one in usage.outsiders),
+    }
+    screen.write_all(streamed(head, lists))
+
+
+_CSV = (
+    "aa_index", "associativity", "node", "same_as", "reason", "lmbs", "assigned", "free", "reserved", "bytes",
+)  # fmt: skip
+
+
+def _csv_lines(usage: LookupUsage) -> Iterator[str]:
+    yield ",".join(_CSV) + "\n"
+    records = (array_record(one, usage.lmb_size) for one in usage.arrays)
+    others = (outsiders_record(one, usage.lmb_size) for one in usage.outsiders)
+    for group in (records, others):
+        for record in group:
+            yield ",".join(_csv_cell(record.get(column)) for column in _CSV) + "\n"
+
+
+def _csv_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _show_table(screen: Screen, usage: LookupUsage) -> None:
+    columns = [
+        Column("aa", right=True),
+        Column("domains"),
+        Column("node", right=True),
+        Column("LMBs", right=True),
+        Column("memory", right=True),
+        Column("addresses"),
+        Column("note"),
+    ]
+    show_table(screen, columns, _rows(usage), title=_title(usage))
+
+
+def _title(usage: LookupUsage) -> str:
+    if not usage.n_arrays and not usage.array_sz:
+        return "no lookup arrays"
+    title = f"{count_of(usage.n_arrays, 'lookup array')} of {count_of(usage.array_sz, 'domain')}"
+    parts = [f"{usage.unused:,} unused"] * bool(usage.unused)
+    parts += [f"{count_of(usage.duplicates, 'duplicate')}"] * bool(usage.duplicates)
+    if not usage.usable:
+        parts.append("too short: Linux takes none")
+    elif not usage.array_sz:
+        parts.append("Linux finds no node in them")
+    return f"{title}: {', '.join(parts)}" if parts else title
+
+
+def _rows(usage: LookupUsage) -> Iterator[Sequence[Cell]]:
+    for one in usage.arrays:
+        yield _array_row(one, usage.lmb_size)
+    for other in usage.outsiders:
+        yield _outsiders_row(other, usage.lmb_size)
+
+
+def _array_row(one: ArrayUse, lmb_size: int | None) -> Sequence[Cell]:
+    node: Cell = ("none", "bold red") if one.node is None else (str(one.node), node_style(one.node))
+    notes = [f"same as {one.same_as}"] * (one.same_as is not None)
+    notes += ["unused"] * (not one.users.lmbs)
+    notes += _states(one.users)
+    shown = " ".join(map(str, one.domains[:_DOMAINS_SHOWN]))
+    domains = shown + " …" if len(one.domains) > _DOMAINS_SHOWN else shown
+    note: Cell = (", ".join(notes), "yellow" if one.same_as is not None or not one.users.lmbs else "dim")
+    return (str(one.index), domains, node, *_users_cells(one.users, lmb_size), note)
+
+
+def _outsiders_row(one: Outsiders, lmb_size: int | None) -> Sequence[Cell]:
+    users = one.users
+    node: Cell = ("none", "bold red") if users.assigned else ("-", "dim")
+    index = "-" if one.aa_index is None or one.reason == UNSET else str(one.aa_index)
+    # An unassigned LMB has no array, as LoPAR wants; an assigned one kills a booting kernel.
+    note: Cell = (_why(one), "bold red" if users.assigned else "dim")
+    return (index, "-", node, *_users_cells(users, lmb_size), note)
+
+
+def _why(one: Outsiders) -> str:
+    if not 0 < one.users.assigned < one.users.lmbs:
+        return _WHY[one.reason]
+    assigned = f"{one.users.assigned:,} assigned"
+    return assigned if one.reason == UNSET else f"{_WHY[one.reason]}, {assigned}"
+
+
+def _users_cells(users: Users, lmb_size: int | None) -> tuple[Cell, Cell, Cell]:
+    if not users.lmbs:
+        return "-", "-", "-"
+    memory = "?" if lmb_size is None else size_text(users.lmbs * lmb_size)
+    return f"{users.lmbs:,}", memory, _addresses(users, lmb_size)
+
+
+def _addresses(users: Users, lmb_size: int | None) -> str:
+    """Return the first range, and how many more there are: more than that would not fit 80 columns."""
+    first = _range(*users.ranges[0], lmb_size)
+    return first if users.n_ranges == 1 else f"{first} +{users.n_ranges - 1:,}"
+
+
+def _range(base: int, lmbs: int, lmb_size: int | None) -> str:
+    if lmb_size is None:
+        return f"{base:#x}"
+    return f"{base:#x}-{(base + lmbs * lmb_size - 1) % (1 << 64):#x}"
+
+
+def _states(users: Users) -> list[str]:
+    return [
+        f"{number:,} {state}" for number, state in ((users.free, "free"), (users.reserved, "reserved")) if number
+    ]

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""The NUMA layout as text, JSON and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from drmemctl.model.distances import Distances
+from drmemctl.model.numa import NumaLayout, NumaNode
+from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.table import Cell, Column, plain_lines, show_table
+from drmemctl.wording import size_text
+
+_CPUS_SHOWN = 6
+"""Ranges of CPU numbers in a table's cell; JSON has them all."""
+
+
+def node_record(node: NumaNode) -> dict[str, Any]:
+    """Return a node as JSON has it."""
+    return {
+        "node": node.node,
+        "bytes": node.bytes,
+        "boot_bytes": node.boot_bytes,
+        "lmbs": node.lmbs,
+        "lmb_bytes": node.lmb_bytes,
+        "cores": node.cores,
+        "threads": len(node.threads),
+        "cpus": [list(span) for span in spans(node.threads)],
+        "bridges": node.bridges,
+    }
+
+
+def affinity_record(layout: NumaLayout) -> dict[str, Any]:
+    """Return what the layout is made by as JSON has it."""
+    return {
+        "enabled": layout.enabled,
+        "form": layout.form,
+        "primary_index": layout.primary_index,
+        "reference_points": list(layout.reference_points),
+    }
+
+
+def show_numa(screen: Screen, layout: NumaLayout, format: str) -> None:
+    """Print the layout as `table`, `json` or `csv`."""
+    if format == "json":
+        _show_json(screen, layout)
+    elif format == "csv":
+        screen.write_all(_csv_lines(layout))
+    else:
+        _show_tables(screen, layout)
+
+
+def _show_json(screen: Screen, layout: NumaLayout) -> None:
+    from drmemctl.output.json import schema, streamed
+
+    possible = layout.possible
+    head = {
+        "schema": schema("numa"),
+        **affinity_record(layout),
+        "possible": None if possible is None else {"count": possible.count, "property": possible.property},
+    }
+    distances = layout.distances
+    rows = (
+        {"node": node, "distances": list(row)} for node, row in zip(distances.nodes, distances.rows, strict=True)
+    )
+    head["distance_nodes"] = list(distances.nodes)
+    lists = {"nodes": map(node_record, layout.nodes), "distances": rows}
+    screen.write_all(streamed(head, lists))
+
+
+_CSV = ("node", "bytes", "boot_bytes", "lmbs", "lmb_bytes", "cores", "threads", "bridges")
+
+
+def _csv_lines(layout: NumaLayout) -> Iterator[str]:
+    yield ",".join(_CSV) + "\n"
+    for node in layout.nodes:
+        record = node_record(node)
+        yield ",".join("" if record[name] is None else str(record[name]) for name in _CSV) + "\n"
+
+
+def affinity_words(layout: NumaLayout) -> str:
+    """Return in words how Linux finds the node of a resource, and its distances."""
+    if not layout.enabled:
+        return f"form {layout.form} without usable reference points: Linux runs without NUMA, all in node 0"
+    points = " ".join(map(str, layout.reference_points[:8])) + (" …" if len(layout.reference_points) > 8 else "")
+    word = "reference point" if len(layout.reference_points) == 1 else "reference points"
+    return f"form {layout.form}, primary index {layout.primary_index}, {word} {points}"
+
+
+def possible_words(layout: NumaLayout) -> str:
+    """Return in words which nodes there may ever be."""
+    possible = layout.possible
+    if possible is None:
+        return ""
+    which = {0: "none", 1: "0"}.get(possible.count, f"0-{possible.count - 1}")
+    return f"{which} possible ({possible.property})"
+
+
+def _show_tables(screen: Screen, layout: NumaLayout) -> None:
+    possible = possible_words(layout)
+    nodes = f"nodes {possible}\n" if possible else ""
+    screen.write(f"{screen.style(affinity_words(layout), 'bold')}\n{nodes}\n")
+    columns = [Column("node", right=True)]
+    columns += [Column(title, right=True) for title in ("memory", "memory@", "LMBs", "cores", "threads")]
+    columns += [Column("CPUs")]
+    show_table(screen, columns, map(_row, layout.nodes))
+    screen.write_all(_matrix(screen, layout.distances))
+
+
+def _row(node: NumaNode) -> Sequence[Cell]:
+    # Assigned memory whose node cannot be found kills a booting kernel: not a detail to dim.
+    name: Cell = ("none", "bold red") if node.node is None else (str(node.node), node_style(node.node))
+    return (
+        name,
+        size_text(node.bytes),
+        size_text(node.boot_bytes) if node.boot_bytes else "-",
+        f"{node.lmbs:,}" if node.lmbs else "-",
+        str(node.cores) if node.cores else "-",
+        str(len(node.threads)) if node.threads else "-",
+        _brief(spans(node.threads)) or "-",
+    )
+
+
+def spans(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield the numbers as ranges, both ends included, in ascending order."""
+    first = last = None
+    for number in sorted(numbers):
+        if first is None or last is None:
+            first = last = number
+        elif number > last + 1:
+            yield first, last
+            first = number
+        last = number
+    if first is not None and last is not None:
+        yield first, last
+
+
+def _brief(ranges: Iterable[tuple[int, int]]) -> str:
+    shown: list[str] = []
+    for position, (first, last) in enumerate(ranges):
+        if position == _CPUS_SHOWN:
+            return ",".join(shown) + ",…"
+        shown.append(str(first) if first == last else f"{first}-{last}")
+    return ",".join(shown)
+
+
+def _matrix(screen: Screen, distances: Distances) -> Iterator[str]:
+    """Yield the distance matrix; in blocks of columns where a terminal is too narrow for all of them."""
+    nodes = distances.nodes
+    if len(nodes) < 2:
+        return
+    width = 2 + max(3, len(str(nodes[-1])))
+    per_block = max(1, (screen.width - len("distance")) // width) if screen.terminal else len(nodes)
+    for first in range(0, len(nodes), per_block):
+        chosen = range(first, min(first + per_block, len(nodes)))
+        columns = [Column("distance", right=True), *(Column(f"{nodes[i]:3}", right=True) for i in chosen)]
+        yield "\n"
+        yield from plain_lines(screen, columns, (_matrix_row(distances, row, chosen) for row in range(len(nodes))))
+
+
+def _matrix_row(distances: Distances, row: int, columns: range) -> Sequence[Cell]:
+    node = distances.nodes[row]
+    values = (distances.rows[row][column] for column in columns)
+    return (
+        (str(node), node_style(node)),
+        *("-" if value is None else (str(value), "dim" if value == 10 else None) for value in values),
+    )

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MIT
+"""The overview of a partition: one screen of 24 lines and 80 columns, and JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from drmemctl.defect import Defect
+from drmemctl.model.lmbs import STATES
+from drmemctl.model.numa import NumaLayout, NumaNode
+from drmemctl.model.overview import DynamicMemory, Overview
+from drmemctl.output.numa import affinity_record, affinity_words, node_record, possible_words
+from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.text import safe
+from drmemctl.wording import count_of, size_text
+
+_LINES = 23
+"""Lines in all: the prompt takes the last of 24."""
+
+_LABEL = 11
+_BAR = 30
+_NAME = 60
+"""Characters of a model, serial number or partition name: all are far shorter on real machines."""
+
+_CODES_SHOWN = 3
+
+_STATE_STYLES = {"assigned": "green", "free": "dim", "reserved": "dim", "hot-removable": "cyan"}
+
+
+def show_overview(screen: Screen, overview: Overview, format: str) -> None:
+    """Print the overview as `table` or `json`."""
+    if format == "json":
+        from drmemctl.output.json import document
+
+        screen.write(document(overview_record(overview)))
+        return
+    head = [*_head_lines(screen, overview), "", *_state_lines(screen, overview), ""]
+    tail = ["", *_judgement_lines(screen, overview)]
+    room = _LINES - len(head) - len(tail)
+    screen.write("\n".join([*head, *_node_lines(screen, overview, room), *tail]) + "\n")
+
+
+def overview_record(overview: Overview) -> dict[str, Any]:
+    """Return the overview as JSON has it; `findings` only where the checker was asked."""
+    from drmemctl.output.json import schema
+
+    identity, lookup = overview.identity, overview.lookup
+    record = {
+        "schema": schema("show"),
+        "kind": overview.kind,
+        "model": identity.model,
+        "serial": identity.serial,
+        "partition": {"name": identity.partition_name, "number": identity.partition_number},
+        "features": list(overview.features),
+        "affinity": {
+            **affinity_record(overview.numa),
+            "lookup_arrays": None if lookup is None else {"n_arrays": lookup[0], "array_sz": lookup[1]},
+        },
+        "dynamic_memory": None if overview.dynamic is None else _dynamic_record(overview.dynamic),
+        "boot_bytes": overview.boot_bytes,
+        "nodes": [node_record(node) for node in overview.numa.nodes],
+        "defects": [defect_record(defect) for defect in overview.defects],
+    }
+    if overview.findings is not None:
+        record["findings"] = dict(overview.findings)
+    return record
+
+
+def _dynamic_record(dynamic: DynamicMemory) -> dict[str, Any]:
+    return {
+        "lmb_size": dynamic.lmb_size,
+        "property": dynamic.property,
+        "format": dynamic.format,
+        "both": dynamic.both,
+        "entries": dynamic.entries,
+        "lmbs": dynamic.lmbs,
+        "runs": dynamic.runs,
+        "states": {
+            state: {"lmbs": dynamic.states[state], "bytes": _bytes(dynamic, dynamic.states[state])}
+            for state in STATES
+        },
+    }
+
+
+def _bytes(dynamic: DynamicMemory, lmbs: int) -> int | None:
+    return None if dynamic.lmb_size is None else lmbs * dynamic.lmb_size
+
+
+def defect_record(defect: Defect) -> dict[str, Any]:
+    """Return a defect as JSON has it."""
+    return {
+        "code": defect.code,
+        "message": defect.message,
+        "path": defect.path or None,
+        "property": defect.property or None,
+        "offset": defect.offset,
+    }
+
+
+def _field(screen: Screen, label: str, text: str) -> Iterator[str]:
+    """Yield a labelled text; folded on a terminal, one line elsewhere."""
+    lines = [text]
+    if screen.terminal:
+        from textwrap import wrap
+
+        lines = wrap(text, max(screen.width - _LABEL, 20), break_on_hyphens=False) or [""]
+    yield screen.style(f"{label:<{_LABEL}}", "bold") + lines[0]
+    for line in lines[1:]:
+        yield " " * _LABEL + line
+
+
+def _head_lines(screen: Screen, overview: Overview) -> Iterator[str]:
+    identity = overview.identity
+    machine = [safe(identity.model, _NAME) if identity.model else "unknown model"]
+    if identity.serial:
+        machine.append(f"serial {safe(identity.serial, _NAME)}")
+    yield from _field(screen, "machine", ", ".join(machine))
+    if identity.partition_name is not None or identity.partition_number is not None:
+        yield from _field(screen, "partition", _partition(overview))
+    yield from _field(screen, "features", " ".join(overview.features) or "none")
+    yield from _field(screen, "affinity", _affinity(overview))
+    yield from _field(screen, "nodes", _nodes(overview.numa))
+    yield from _field(screen, "LMBs", "no dynamic memory" if overview.dynamic is None else _lmbs(overview.dynamic))
+
+
+def _partition(overview: Overview) -> str:
+    name, number = overview.identity.partition_name, overview.identity.partition_number
+    shown = "without a name" if name is None else safe(name, _NAME)
+    return shown if number is None else f"{shown}, number {number}"
+
+
+def _affinity(overview: Overview) -> str:
+    parts = [affinity_words(overview.numa)]
+    if overview.lookup is not None:
+        parts.append("lookup arrays {}x{}".format(*overview.lookup))
+    return ", ".join(parts)
+
+
+def _nodes(layout: NumaLayout) -> str:
+    online = sum(1 for node in layout.nodes if node.node is not None)
+    possible = possible_words(layout)
+    return f"{online:,} in use" + (f", {possible}" if possible else "")
+
+
+def _lmbs(dynamic: DynamicMemory) -> str:
+    if dynamic.property is None:
+        return "none: neither ibm,dynamic-memory nor ibm,dynamic-memory-v2"
+    each = "of unknown size: Linux takes none" if dynamic.lmb_size is None else f"of {size_text(dynamic.lmb_size)}"
+    sets = f", {count_of(dynamic.entries, 'set')}" if dynamic.format == "v2" else ""
+    text = f"{dynamic.lmbs:,} {each}, {dynamic.property} ({dynamic.format}{sets})"
+    if dynamic.both:
+        text += "; v2 is there as well, Linux reads v1"
+    if dynamic.usable_only:
+        text += "; a crash kernel's, of which it may use only linux,drconf-usable-memory"
+    return text
+
+
+def _bar(screen: Screen, part: int, whole: int, style: str | None) -> str:
+    """Return a bar in proportion; what is there at all gets at least one mark."""
+    if part <= 0 or whole <= 0:
+        return ""
+    return screen.style("#" * max(1, round(_BAR * part / whole)), style)
+
+
+def _state_lines(screen: Screen, overview: Overview) -> Iterator[str]:
+    dynamic = overview.dynamic
+    lmb_size = 0 if dynamic is None else dynamic.lmb_size or 0
+    reserved = 0 if dynamic is None else dynamic.states["reserved"] * lmb_size
+    whole = overview.boot_bytes + (0 if dynamic is None else dynamic.lmbs * lmb_size - reserved)
+    yield screen.style(f"{'state':<14}{'memory':>10}{'LMBs':>12}", "bold")
+    boot_bar = _bar(screen, overview.boot_bytes, whole, None)
+    yield f"{'memory@':<14}{size_text(overview.boot_bytes):>10}{'-':>12}  {boot_bar}".rstrip()
+    if dynamic is None:
+        return
+    for state in STATES:
+        lmbs = dynamic.states[state]
+        memory = "?" if dynamic.lmb_size is None else size_text(lmbs * lmb_size)
+        # Reserved LMBs stand for memory that is counted as memory@ already, or for no memory at all.
+        bar = "" if state == "reserved" else _bar(screen, lmbs * lmb_size, whole, _STATE_STYLES[state])
+        yield f"{state:<14}{memory:>10}{lmbs:>12,}  {bar}".rstrip()
+
+
+def _node_lines(screen: Screen, overview: Overview, room: int) -> Iterator[str]:
+    """Yield the nodes, at most `room` lines of them with their heading."""
+    nodes = overview.numa.nodes
+    yield screen.style(f"{'node':<14}{'memory':>10}{'LMBs':>12}  {'cores':>5}", "bold")
+    shown = len(nodes) if len(nodes) < room else max(room - 2, 1)
+    whole = max((node.bytes for node in nodes), default=0)
+    for node in islice(nodes, shown):
+        yield _node_line(screen, node, whole)
+    if shown < len(nodes):
+        rest = sum(node.bytes for node in nodes[shown:])
+        yield f"… {count_of(len(nodes) - shown, 'more node')} with {size_text(rest)}: see drmemctl numa"
+
+
+def _node_line(screen: Screen, node: NumaNode, whole: int) -> str:
+    style = "bold red" if node.node is None else node_style(node.node)
+    name = screen.style(f"{'none' if node.node is None else node.node:<14}", style)
+    lmbs = f"{node.lmbs:,}" if node.lmbs else "-"
+    cores = str(node.cores) if node.cores else "-"
+    text = f"{name}{size_text(node.bytes):>10}{lmbs:>12}  {cores:>5}"
+    return f"{text}  {_bar(screen, node.bytes, whole, style)}".rstrip()
+
+
+def _judgement_lines(screen: Screen, overview: Overview) -> Iterator[str]:
+    yield from _field(screen, "defects", _defects(overview.defects))
+    if overview.findings is not None:
+        found = ", ".join(f"{number:,} {severity}" for severity, number in overview.findings.items() if number)
+        yield from _field(screen, "findings", f"{found}: see drmemctl check" if found else "none")
+
+
+def _defects(defects: tuple[Defect, ...]) -> str:
+    if not defects:
+        return "none seen while reading"
+    codes = Counter(defect.code for defect in defects)
+    shown = ", ".join(code if n == 1 else f"{code} ({n:,} times)" for code, n in codes.most_common(_CODES_SHOWN))
+    return f"{len(defects):,} seen while reading: {shown}" + (", …" if len(codes) > _CODES_SHOWN else "")

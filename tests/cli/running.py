@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""Running drmemctl as a user does: in this process for speed, as a process of its own, or on a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from drmemctl.cli.app import main
+from tests.conftest import ROOT
+
+COMMAND = [sys.executable, "-m", "drmemctl"]
+
+
+class Outcome(NamedTuple):
+    """Exit code and what was printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(*arguments: str | Path) -> Outcome:
+    """Run a command line in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main([str(argument) for argument in arguments])
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """Return this environment without what decides about colour and width, and with `changes`."""
+    dropped = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "DRMEMCTL_DEBUG", "DRMEMCTL_MAX_MIB")
+    return {key: value for key, value in os.environ.items() if key not in dropped} | dict(changes)
+
+
+def process(
+    *arguments: str | Path, stdin: bytes = b"", stdout: Any = subprocess.PIPE, **variables: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command line in a process of its own; `variables` go into its environment."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        input=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        check=False,
+        cwd=ROOT,
+        env=environment(variables),
+        timeout=60,
+    )
+
+
+def on_terminal(*arguments: str | Path, **variables: str) -> bytes:
+    """Run a command line on a terminal and return what that shows."""
+    ours, theirs = pty.openpty()
+    variables = {"TERM": "xterm", "COLUMNS": "160", **variables}
+    try:
+        process(*arguments, stdin=b"", stdout=theirs, **variables)
+    finally:
+        os.close(theirs)
+    shown = b""
+    # Linux says EIO at the end of what a closed terminal has left.
+    with contextlib.suppress(OSError):
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    return shown
