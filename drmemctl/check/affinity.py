@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import Place, per_subject, survey, whole
 from drmemctl.formats.associativity import decode_associativity
-from drmemctl.formats.dynamic_memory import AA_UNSET
+from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.model.associativity import (
     ASSOCIATIVITY,
@@ -18,6 +18,7 @@ from drmemctl.model.associativity import (
     RTAS,
     reference_points_node,
 )
+from drmemctl.model.lmbs import is_assigned
 
 _INVALID_DOMAIN = 0xFFFF
 _NEGATIVE = 1 << 31
@@ -134,9 +135,14 @@ def boot_nodes(subject: Subject) -> frozenset[int]:
 
 
 def _lmb_nodes(subject: Subject) -> set[int]:
-    pairs = {(run[3], run[4]) for run in subject.table.runs.entries() if run[4] & 0x88 == 0x8}
-    found = (subject.associativity.node_of(aa_index, flags) for aa_index, flags in pairs)
-    return {node for node in found if node is not None}
+    associativity = subject.associativity
+    n_arrays = associativity.lookup.n_arrays if associativity.lookup is not None else 0
+    used = {
+        aa_index
+        for _, _, _, aa_index, flags in subject.table.runs.entries()
+        if aa_index < n_arrays and is_assigned(flags) and not flags & AI_INVALID
+    }
+    return {node for node in map(associativity.node_of, used) if node is not None}
 
 
 @per_subject

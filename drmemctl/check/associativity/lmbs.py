@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache, partial
 
 from drmemctl.check.affinity import is_node, lookup_is_cut, numa_is_off, primary
-from drmemctl.check.bounds import ByReason
+from drmemctl.check.bounds import Found
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
+from drmemctl.check.survey import take
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS
 from drmemctl.formats.lookup_arrays import LookupArrays
+from drmemctl.model.lmbs import is_assigned
+
+_SHOWN = 3
 
 
 @rule(
@@ -49,60 +54,63 @@ def assigned_without_node(subject: Subject) -> Iterator[Violation]:
     """
     if numa_is_off(subject):
         return  # Linux asks for no node then: a rule of its own.
-    why = _Reasons(subject)
-    lost = ByReason()
-    for run in subject.table.runs:
-        if run.assigned:
-            reason = why(run.aa_index, run.flags)
+    reason_of = _reason_finder(subject)
+    lost: dict[str, Found] = {}
+    for entry in subject.table.runs.entries():
+        if is_assigned(entry[4]):
+            reason = reason_of(entry[3], entry[4])
             if reason is not None:
-                lost.add(reason, run)
-    for reason, found in lost:
-        message = f"{found.are} assigned, but {reason}: the kernel dies at boot"
+                take(lost.setdefault(reason, Found()), entry)
+    for reason, found in lost.items():
+        message = f"{found.are} assigned, but {reason.format(_some_indexes(found))}: the kernel dies at boot"
         yield found.violation(message, subject.table.property_name)
 
 
-class _Reasons:
-    """Why an aa_index leads to no node, found out once for each."""
-
-    def __init__(self, subject: Subject) -> None:
-        self._known: dict[tuple[int, int], str | None] = {}
-        self._find = _finder(subject.associativity.lookup, lookup_is_cut(subject), primary(subject))
-
-    def __call__(self, aa_index: int, flags: int) -> str | None:
-        key = (aa_index, flags & AI_INVALID)
-        if key not in self._known:
-            self._known[key] = _without_looking(aa_index, flags) or self._find(aa_index)
-        return self._known[key]
+def _some_indexes(found: Found) -> str:
+    """Return the first aa_indexes as words."""
+    indexes = list(dict.fromkeys(run.aa_index for run in found.runs))
+    return ", ".join(map(str, indexes[:_SHOWN])) + (", …" if len(indexes) > _SHOWN else "")
 
 
-def _without_looking(aa_index: int, flags: int) -> str | None:
-    if flags & AI_INVALID:
-        return "marked as having no valid associativity (flag 0x40)"
-    return "without an aa_index (0xffffffff)" if aa_index == AA_UNSET else None
+def _reason_finder(subject: Subject) -> Callable[[int, int], str | None]:
+    """Return what says why there is no node for an aa_index with some flags; `{}` stands for the aa_indexes."""
+    lookup, cut, index = subject.associativity.lookup, lookup_is_cut(subject), primary(subject)
+    for_all = _reason_for_all(lookup, cut, index)
+    n_arrays = lookup.n_arrays if lookup is not None else 1 << 32
+    in_list = cache(partial(_reason_in_list, lookup, cut, index))
+
+    def reason(aa_index: int, flags: int) -> str | None:
+        if flags & AI_INVALID:
+            return "marked as having no valid associativity (flag 0x40)"
+        if aa_index == AA_UNSET:
+            return "without an aa_index (0xffffffff)"
+        if for_all is not None:
+            return for_all
+        if aa_index >= n_arrays:
+            return f"with aa_index {{}}, and there are {n_arrays:,} lookup arrays"
+        return in_list(aa_index)
+
+    return reason
 
 
-def _finder(lookup: LookupArrays | None, cut: bool, index: int | None) -> Callable[[int], str | None]:
-    """Return what says why there is no node behind an aa_index; without an `index`, as far as the lists tell."""
+def _reason_for_all(lookup: LookupArrays | None, cut: bool, index: int | None) -> str | None:
+    """Return why no LMB can have a node; without an `index`, as far as the lists tell."""
     if lookup is None:
         # Of a node shown alone, lookup arrays may be what was not copied.
-        return lambda _: None if index is None else f"{LOOKUP_ARRAYS} is absent"
+        return None if index is None else f"{LOOKUP_ARRAYS} is absent"
     if not (lookup.usable or cut):
-        return lambda _: f"{LOOKUP_ARRAYS} is shorter than it says"
-
-    def find(aa_index: int) -> str | None:
-        if aa_index >= lookup.n_arrays:
-            return f"with aa_index {aa_index}, and there are {lookup.n_arrays} lookup arrays"
-        if index is not None and index > lookup.array_sz:
-            return f"reference point {index} is beyond the {lookup.array_sz} domains of a lookup array"
-        return _in_list(lookup, cut, aa_index, index)
-
-    return find
+        return f"{LOOKUP_ARRAYS} is shorter than it says"
+    if index is not None and index > lookup.array_sz:
+        return f"reference point {index} is beyond the {lookup.array_sz} domains of a lookup array"
+    return None
 
 
-def _in_list(lookup: LookupArrays, cut: bool, aa_index: int, index: int | None) -> str | None:
+def _reason_in_list(lookup: LookupArrays | None, cut: bool, index: int | None, aa_index: int) -> str | None:
+    if lookup is None:
+        return None
     row = lookup.row(aa_index)
     if row is None:
-        return None if cut else f"lookup array {aa_index} lies beyond the end of the property"
+        return None if cut else "lookup arrays {} lie beyond the end of the property"
     if not index or is_node(row[index - 1]):
         return None
-    return f"lookup array {aa_index} names domain {row[index - 1]:#x}, which is no node"
+    return f"lookup arrays {{}} name domain {row[index - 1]:#x}, which is no node"

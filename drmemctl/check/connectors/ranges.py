@@ -65,6 +65,11 @@ class IndexRanges:
 
     def number_in(self, start: int, count: int) -> int:
         """Return how many of consecutive DRC indexes are members; none is looked at."""
+        position = bisect_right(self._starts, start) - 1
+        if position >= 0 and start + count <= self._ends[position]:
+            return count
+        if start + count <= _INDEXES:
+            return self._below(start + count) - self._below(start)
         return sum(self._below(end) - self._below(first) for first, end in split(start, count))
 
     def parts(self, start: int, count: int, *, inside: bool) -> Iterator[tuple[int, int]]:
