@@ -8,16 +8,11 @@ from dataclasses import dataclass
 
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import Place, per_subject, survey, whole
-from drmemctl.formats.associativity import decode_associativity
+from drmemctl.formats.associativity import ASSOCIATIVITY, decode_associativity
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID
 from drmemctl.formats.lookup_arrays import LookupArrays
-from drmemctl.model.associativity import (
-    ASSOCIATIVITY,
-    MAX_NODES,
-    REFERENCE_POINTS,
-    RTAS,
-    reference_points_node,
-)
+from drmemctl.formats.reference_points import REFERENCE_POINTS
+from drmemctl.model.associativity import MAX_NODES, RTAS, reference_points_node
 from drmemctl.model.lmbs import is_assigned
 
 _INVALID_DOMAIN = 0xFFFF

@@ -10,7 +10,7 @@ from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.model.associativity import ASSOCIATIVITY
+from drmemctl.formats.associativity import ASSOCIATIVITY
 
 
 @rule(

@@ -21,8 +21,10 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import Place
+from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.model.associativity import ASSOCIATIVITY, MAX_REFERENCE_POINTS, REFERENCE_POINTS
+from drmemctl.formats.reference_points import REFERENCE_POINTS
+from drmemctl.model.associativity import MAX_REFERENCE_POINTS
 
 
 @rule(

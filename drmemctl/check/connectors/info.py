@@ -11,9 +11,9 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import whole
-from drmemctl.formats.architecture_vec5 import DRC_INFO, decode_architecture_vec5
+from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, DRC_INFO, decode_architecture_vec5
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfo, DrcInfoEntry
-from drmemctl.model.associativity import CHOSEN, VEC5
+from drmemctl.model.associativity import CHOSEN
 
 _INDEXES = 1 << 32
 
@@ -48,7 +48,7 @@ def two_forms(subject: Subject) -> Iterator[Violation]:
         Remove the form that is left over, or reboot: the firmware then builds the tree anew.
     """
     yield from limited(filter(None, map(_contradiction, listings(subject).by_path.values())), "nodes")
-    data = whole(subject.tree.find(CHOSEN), VEC5)
+    data = whole(subject.tree.find(CHOSEN), ARCHITECTURE_VEC5)
     if not subject.after_cas or data is None or decode_architecture_vec5(data).has(DRC_INFO):
         return
     first = next((found for found in listings(subject).by_path.values() if found.info is not None), None)

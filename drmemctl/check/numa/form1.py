@@ -11,7 +11,8 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import some
-from drmemctl.model.associativity import MAX_REFERENCE_POINTS, REFERENCE_POINTS
+from drmemctl.formats.reference_points import REFERENCE_POINTS
+from drmemctl.model.associativity import MAX_REFERENCE_POINTS
 
 _FARTHEST = 160
 """10, doubled for each of the four reference points."""

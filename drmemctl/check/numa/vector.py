@@ -12,6 +12,7 @@ from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import whole
 from drmemctl.formats.architecture_vec5 import (
+    ARCHITECTURE_VEC5,
     DRCONF_MEMORY,
     DRMEM_V2,
     ArchitectureVec5,
@@ -19,11 +20,12 @@ from drmemctl.formats.architecture_vec5 import (
 )
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
-from drmemctl.model.associativity import CHOSEN, REFERENCE_POINTS, VEC5
+from drmemctl.formats.reference_points import REFERENCE_POINTS
+from drmemctl.model.associativity import CHOSEN
 
 
 def _vector(subject: Subject) -> ArchitectureVec5 | None:
-    data = whole(subject.tree.find(CHOSEN), VEC5)
+    data = whole(subject.tree.find(CHOSEN), ARCHITECTURE_VEC5)
     return None if data is None else decode_architecture_vec5(data)
 
 
@@ -141,4 +143,4 @@ def misfit_vector(subject: Subject) -> Iterator[Violation]:
     """
     vector = _vector(subject)
     for defect in vector.defects if vector is not None else ():
-        yield Violation(defect.message, CHOSEN, VEC5, defect.offset)
+        yield Violation(defect.message, CHOSEN, ARCHITECTURE_VEC5, defect.offset)
