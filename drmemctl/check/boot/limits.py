@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from drmemctl.check.bounds import Found
-from drmemctl.check.drmem.places import found_lmbs
+from drmemctl.check.drmem.places import MAX_PHYSICAL, found_lmbs
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import SMALLEST_BLOCK
 from drmemctl.check.memory_nodes import spans_of, taken_nodes
@@ -129,7 +129,7 @@ def removable_below_boot_memory(subject: Subject) -> Iterator[Violation]:
         None without movable_node. With it, put memory that may go above all memory that stays.
     """
     tops = [part.base + part.size for node in taken_nodes(subject.tree) for part in node.ranges]
-    top = max(tops, default=0)
+    top = max((end for end in tops if end <= MAX_PHYSICAL), default=0)
     found = found_lmbs(
         subject, lambda entry: is_assigned(entry[4]) and bool(entry[4] & HOTREMOVABLE) and entry[1] < top
     )

@@ -12,10 +12,12 @@ from drmemctl.check.migration.lmbs import tables
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import Nodes, both_by_drc_index
+from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import AA_UNSET
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
-from drmemctl.model.associativity import CHOSEN, REFERENCE_POINTS, VEC5, Associativity, reference_points_node
+from drmemctl.formats.reference_points import REFERENCE_POINTS
+from drmemctl.model.associativity import CHOSEN, Associativity, reference_points_node
 from drmemctl.model.lmbs import Run
 
 _LOPAR_BYTE = 3
@@ -176,12 +178,12 @@ def changed_affinity(subject: Subject) -> Iterator[Violation]:
         old, new = old_tree.get(reference_points_node(old_tree), name), new_tree.get(path, name)
         if old != new:
             yield Violation(f"{_shown(old)} before, {_shown(new)} now: Linux goes on with the former", path, name)
-    old, new = old_tree.get(CHOSEN, VEC5), new_tree.get(CHOSEN, VEC5)
+    old, new = old_tree.get(CHOSEN, ARCHITECTURE_VEC5), new_tree.get(CHOSEN, ARCHITECTURE_VEC5)
     changed = _other_bytes(old or b"", new or b"")
     if changed:
         numbers = ", ".join(map(str, changed[:8])) + (" and more" if len(changed) > 8 else "")
         message = f"byte {numbers} changed, which LoPAR does not allow: Linux goes on with what was agreed at boot"
-        yield Violation(message, CHOSEN, VEC5, changed[0])
+        yield Violation(message, CHOSEN, ARCHITECTURE_VEC5, changed[0])
 
 
 def _shown(data: bytes | None) -> str:
