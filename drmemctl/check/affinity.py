@@ -21,12 +21,15 @@ _NEGATIVE = 1 << 31
 
 
 def numa_place(subject: Subject) -> Place | None:
-    """Return the node whose NUMA properties Linux reads, or None if this dump does not show it."""
+    """Return the node whose NUMA properties Linux reads, or None if this dump does not show all of it."""
     path = reference_points_node(subject.tree)
     node = subject.tree.find(path)
-    if node is None or (path != RTAS and node.find(REFERENCE_POINTS) is None):
+    if node is None:
         return None
-    return Place(path, node)
+    points = node.find(REFERENCE_POINTS)
+    if points is None:
+        return Place(path, node) if path == RTAS else None
+    return Place(path, node) if whole(node, REFERENCE_POINTS) is not None else None
 
 
 def primary(subject: Subject) -> int | None:

@@ -193,7 +193,7 @@ def useless_points(subject: Subject) -> Iterator[Violation]:
     shortest = _shortest_list(subject)
     points = subject.associativity.reference_points
     for position, point in enumerate(points[1:MAX_REFERENCE_POINTS], 1):
-        if shortest is not None and not 1 <= point <= shortest:
+        if point != points[0] and shortest is not None and not 1 <= point <= shortest:
             message = f"reference point {point} is outside lists of {shortest} domains"
             yield Violation(
                 f"{message}: distances are not what is meant", place.path, REFERENCE_POINTS, 4 * position
