@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from drmemctl.check.spans import Spans
+from drmemctl.check.subject import Subject
+from drmemctl.check.survey import device_type, per_subject
 from drmemctl.formats.memory_reg import REG, MemoryRange, decode_reg
 from drmemctl.model.drmem import RootCells
-from drmemctl.tree.node import Node, Tree
+from drmemctl.tree.node import Node
 
 _ADDRESSES = 1 << 64
 
@@ -41,17 +42,15 @@ class MemoryNode:
         return status is None or status.partition(b"\0")[0] in (b"okay", b"ok")
 
 
-def device_type(node: Node) -> bytes:
-    """Return the `device_type` of a node, empty if it has none."""
-    return (node.get("device_type") or b"").partition(b"\0")[0]
-
-
-def memory_nodes(tree: Tree) -> Iterator[MemoryNode]:
-    """Yield the memory nodes in document order."""
-    cells = RootCells.from_tree(tree)
-    for node in tree.root.children:
-        if device_type(node) == b"memory" or node.base_name == "memory":
-            yield MemoryNode("/" + node.name, node, _ranges(node, cells))
+@per_subject
+def memory_nodes(subject: Subject) -> tuple[MemoryNode, ...]:
+    """Return the memory nodes in document order."""
+    cells = RootCells.from_tree(subject.tree)
+    return tuple(
+        MemoryNode("/" + node.name, node, _ranges(node, cells))
+        for node in subject.tree.root.children
+        if device_type(node) == b"memory" or node.base_name == "memory"
+    )
 
 
 def _ranges(node: Node, cells: RootCells) -> tuple[MemoryRange, ...]:
@@ -63,15 +62,17 @@ def _ranges(node: Node, cells: RootCells) -> tuple[MemoryRange, ...]:
     return tuple(part for part in cut if part.size)
 
 
-def taken_nodes(tree: Tree) -> list[MemoryNode]:
+@per_subject
+def taken_nodes(subject: Subject) -> tuple[MemoryNode, ...]:
     """Return the nodes whose memory Linux takes."""
-    return [found for found in memory_nodes(tree) if found.is_typed and found.is_available]
+    return tuple(found for found in memory_nodes(subject) if found.is_typed and found.is_available)
 
 
-def spans_of(nodes: list[MemoryNode]) -> Spans:
-    """Return all their ranges in bytes; the owner is the position of the node."""
+@per_subject
+def boot_memory(subject: Subject) -> Spans:
+    """Return all ranges of memory that Linux takes, in bytes; the owner is the position in `taken_nodes`."""
     spans = Spans()
-    for owner, found in enumerate(nodes):
+    for owner, found in enumerate(taken_nodes(subject)):
         for part in found.ranges:
             spans.add(part.base, part.size, owner)
     return spans

@@ -10,7 +10,7 @@ from drmemctl.check.bounds import Found
 from drmemctl.check.drmem.places import MAX_PHYSICAL, found_lmbs
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import SMALLEST_BLOCK
-from drmemctl.check.memory_nodes import spans_of, taken_nodes
+from drmemctl.check.memory_nodes import boot_memory, taken_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
@@ -90,7 +90,7 @@ def memory_end(subject: Subject) -> int | None:
         return None
     both = Spans()
     lmbs = spans_of_addresses(subject.table, is_assigned)
-    for spans in (spans_of(taken_nodes(subject.tree)), lmbs):
+    for spans in (boot_memory(subject), lmbs):
         for start, last, owner in spans:
             both.add(start, last - start + 1, owner)
     for start, last, _ in both.disjoint():
@@ -128,7 +128,7 @@ def removable_below_boot_memory(subject: Subject) -> Iterator[Violation]:
     Fix:
         None without movable_node. With it, put memory that may go above all memory that stays.
     """
-    tops = [part.base + part.size for node in taken_nodes(subject.tree) for part in node.ranges]
+    tops = [part.base + part.size for node in taken_nodes(subject) for part in node.ranges]
     top = max((end for end in tops if end <= MAX_PHYSICAL), default=0)
     found = found_lmbs(
         subject, lambda entry: is_assigned(entry[4]) and bool(entry[4] & HOTREMOVABLE) and entry[1] < top

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from drmemctl.check.bounds import Found, limited
 from drmemctl.check.drmem.places import MAX_PHYSICAL
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.memory_nodes import MemoryNode, memory_nodes, spans_of, taken_nodes
+from drmemctl.check.memory_nodes import MemoryNode, boot_memory, memory_nodes, taken_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.spans import side_by_side
 from drmemctl.check.subject import Subject
@@ -94,7 +94,7 @@ def _in_memory_nodes(subject: Subject, *, assigned: bool) -> Found:
     lmbs = spans_of_addresses(
         table, lambda flags: is_assigned(flags) if assigned else not (is_assigned(flags) or flags & RESERVED)
     ).disjoint()
-    boot = spans_of(taken_nodes(subject.tree)).disjoint()
+    boot = boot_memory(subject).disjoint()
     found = Found()
     done: tuple[int | None, int] = (None, 0)
     for start, count, owner, other in side_by_side(lmbs, boot):
@@ -132,8 +132,8 @@ def overlapping_memory_nodes(subject: Subject) -> Iterator[Violation]:
     Fix:
         Correct reg of one of them; QEMU and PowerVM never make such nodes.
     """
-    nodes = taken_nodes(subject.tree)
-    pairs = spans_of(nodes).overlaps()
+    nodes = taken_nodes(subject)
+    pairs = boot_memory(subject).overlaps()
     yield from limited((_overlap(nodes[one], nodes[other]) for one, other in pairs), "overlaps")
 
 
@@ -171,7 +171,7 @@ def useless_memory_nodes(subject: Subject) -> Iterator[Violation]:
         Restore device_type and reg. An address that is 2^59 too high comes from QEMU since 4.0: it is what
         ibm,configure-connector gives for an LMB, and belongs in no tree.
     """
-    found = list(memory_nodes(subject.tree))
+    found = list(memory_nodes(subject))
     yield from limited((item for node in found for item in _judge_node(node)), "memory nodes")
     if subject.tree.kind in ("fdt", "directory") and not any(node.is_typed for node in found):
         yield Violation("there is no memory node at all: Linux panics while it boots", "/")
@@ -223,7 +223,7 @@ def uneven_memory_nodes(subject: Subject) -> Iterator[Violation]:
     yield from limited(
         (
             Violation(f"{part.base:#x} with {part.size:#x} bytes is no whole number of blocks", node.path, REG)
-            for node in taken_nodes(subject.tree)
+            for node in taken_nodes(subject)
             for part in node.ranges
             if part.base % size or part.size % size
         ),

@@ -11,7 +11,6 @@ from drmemctl.check.memory_nodes import taken_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.memory_reg import REG, MemoryRange
-from drmemctl.tree.node import Tree
 
 _Nodes = dict[str, tuple[MemoryRange, ...]]
 
@@ -44,11 +43,11 @@ def changed_boot_memory(subject: Subject) -> Iterator[Violation]:
         A fault of the destination's firmware; report it with both trees.
     """
     assert subject.before is not None  # noqa: S101 - the need "before"
-    yield from limited(_changes(_memory(subject.before.tree), _memory(subject.tree)), "memory nodes")
+    yield from limited(_changes(_memory(subject.before), _memory(subject)), "memory nodes")
 
 
-def _memory(tree: Tree) -> _Nodes:
-    return {found.path: found.ranges for found in taken_nodes(tree)}
+def _memory(subject: Subject) -> _Nodes:
+    return {found.path: found.ranges for found in taken_nodes(subject)}
 
 
 def _changes(old: _Nodes, new: _Nodes) -> Iterator[Violation]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from drmemctl.check.boot.limits import memory_end
 from drmemctl.check.bounds import ByReason
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.memory_nodes import spans_of, taken_nodes
+from drmemctl.check.memory_nodes import boot_memory
 from drmemctl.check.rule import rule
 from drmemctl.check.spans import Spans, side_by_side
 from drmemctl.check.subject import MemoryBlock, Subject
@@ -130,7 +130,7 @@ def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
     lmbs = spans_of_addresses(table, lambda flags: not flags & RESERVED or is_assigned(flags)).disjoint()
     reasons = ByReason()
     expected = _expected_end(subject)
-    boot = spans_of(taken_nodes(subject.tree)).disjoint()
+    boot = boot_memory(subject).disjoint()
     for start, count, owner, index in side_by_side(lmbs, _block_spans(subject, blocks)):
         if owner is None:
             continue
