@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 
@@ -16,7 +16,8 @@ from drmemctl.check.tally import Tally
 from drmemctl.errors import WriteError
 from drmemctl.output.progress import with_progress
 from drmemctl.output.screen import Screen
-from drmemctl.output.text import count, safe, size
+from drmemctl.output.text import safe
+from drmemctl.wording import count_of, size_text
 
 RENDERERS = {
     "text": "check_text",
@@ -127,12 +128,23 @@ def say(message: str) -> None:
 
 def summary(tally: Tally) -> str:
     """Return what was found in all, e.g. `2 errors, 1 warning in 2 of 14 trees; 1 unreadable`."""
-    parts = [count(number, severity.value) for severity, number in tally.findings.items() if number]
-    found = ", ".join(parts).replace("infos", "info") or "no findings"
-    where = f"{tally.faulty:,} of {count(tally.trees, 'tree')}" if tally.faulty else count(tally.trees, "tree")
+    found = severities(tally.findings)
+    where = (
+        f"{tally.faulty:,} of {count_of(tally.trees, 'tree')}" if tally.faulty else count_of(tally.trees, "tree")
+    )
     known = f"; {tally.known:,} known from the baseline" if tally.known else ""
     unreadable = f"; {tally.unreadable:,} unreadable" if tally.unreadable else ""
     return f"{found} in {where}{known}{unreadable}"
+
+
+def severities(numbers: Mapping[Severity, int]) -> str:
+    """Return e.g. `2 errors, 1 warning`."""
+    parts = [
+        count_of(number, severity.value, "info" if severity is Severity.INFO else None)
+        for severity, number in numbers.items()
+        if number
+    ]
+    return ", ".join(parts) or "no findings"
 
 
 def place(finding: ReportedFinding) -> str:
@@ -162,8 +174,8 @@ def range_text(lmbs: LmbRange) -> str:
     drc = f"{lmbs.drc_index:#010x}" + (f"-{last_drc:#010x}" if lmbs.count > 1 else "")
     parts = [
         addresses(lmbs),
-        "size unknown" if lmbs.size is None else size(lmbs.size),
-        count(lmbs.count, "LMB"),
+        "size unknown" if lmbs.size is None else size_text(lmbs.size),
+        count_of(lmbs.count, "LMB"),
         f"DRC {drc}",
         "aa unset" if lmbs.aa_index == AA_UNSET else f"aa {lmbs.aa_index}",
         "no node" if lmbs.node is None else f"node {lmbs.node}",
@@ -181,4 +193,4 @@ def addresses(lmbs: LmbRange) -> str:
 
 def ranges_left_out(number: int) -> str:
     """Return the line that says so."""
-    return f"… {count(number, 'more range')}"
+    return f"… {count_of(number, 'more range')}"

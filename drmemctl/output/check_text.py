@@ -15,16 +15,18 @@ from drmemctl.output.check import (
     place_and_offset,
     range_text,
     ranges_left_out,
+    severities,
     summary,
 )
 from drmemctl.output.screen import Screen
-from drmemctl.output.text import count, safe
+from drmemctl.output.text import safe
+from drmemctl.wording import count_of
 
 SCREEN = 24
 """Lines of a screen."""
 
-_AROUND = 3
-"""Lines of it that the blank line, the summary and the hint take."""
+_AROUND = 2
+"""Lines of it that the blank line and the hint after a tree take."""
 
 _LEAST = 3
 """Lines of a rule's findings that are worth more than its heading alone."""
@@ -76,7 +78,7 @@ def _report_lines(report: Report, room: int, screen: Screen) -> list[_Line]:
     if sum(_cost(group, width) for group in groups) <= room:
         return [head, *(line for group in groups for line in group)]
     shown, hidden = _fitted(groups, room - 1, width)
-    rest = [f"{count(hidden, 'rule')} more"] if hidden else []
+    rest = [f"{count_of(hidden, 'rule')} more"] if hidden else []
     more = _Line(f"… {'; '.join([*rest, '--all shows everything'])}", style="dim")
     return [head, *shown, more]
 
@@ -85,11 +87,11 @@ def _head(report: Report) -> _Line:
     number = dict.fromkeys(Severity, 0)
     for finding in report.findings:
         number[finding.severity] += 1
-    parts = [count(n, severity.value) for severity, n in number.items() if n]
-    found = ", ".join(parts).replace("infos", "info") or "no findings"
     known = f", {report.known:,} known from the baseline" if report.known else ""
     note = f" ({safe(report.note, 500)})" if report.note else ""
-    return _Line(f"{safe(report.source)}: {found}{known}{note}", style="bold" if report.findings else None)
+    return _Line(
+        f"{safe(report.source)}: {severities(number)}{known}{note}", style="bold" if report.findings else None
+    )
 
 
 def _group(findings: Sequence[ReportedFinding]) -> list[_Line]:
@@ -151,5 +153,5 @@ def _cut(group: Sequence[_Line], share: int, width: int) -> list[_Line]:
 
 def _left_out(lines: Sequence[_Line]) -> _Line:
     numbers = [(sum(line.kind == kind for line in lines), kind) for kind in ("finding", "range")]
-    parts = [count(number, f"more {kind}") for number, kind in numbers if number]
+    parts = [count_of(number, f"more {kind}") for number, kind in numbers if number]
     return _Line(f"    … {', '.join(parts) or 'more'}", style="dim")
