@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from drmemctl.check.boot.limits import memory_end
+from drmemctl.check.boot.limits import memory_limit
 from drmemctl.check.bounds import ByReason
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory
@@ -160,8 +160,8 @@ def _expected_end(subject: Subject) -> int:
     node = subject.drmem_node
     if node is not None and node.find(DRCONF_USABLE_MEMORY) is not None:
         return 0
-    end = memory_end(subject)
-    return 1 << 64 if end is None else end
+    # LMBs may have come and gone since boot; but what lies below this address never was beyond the limit.
+    return memory_limit(subject.tree.get("/chosen", "bootargs") or b"") or 1 << 64
 
 
 def _blocks(subject: Subject) -> Blocks:
