@@ -90,7 +90,7 @@ def command(
     made = tally.counted(made)
     target = Target(screen, output, tuple(each.path for each in inputs))
     if write_baseline is not None:
-        _write_baseline(write_baseline, made, target)
+        _write_baseline(write_baseline, made, target, tally)
         return _exit_code(tally, "never")
     fail_on = settings.fail_on or "warning"
     show_check(target, CheckView(made, tally, plan, fail_on, everything), format)
@@ -101,6 +101,8 @@ def _settings(options: dict[str, Any], config: str | None, isolated: bool) -> Se
     from drmemctl.check.settings import Settings, SettingsError, find_settings, read_settings
     from drmemctl.output.text import safe
 
+    if config is not None and isolated:
+        raise click.UsageError("--config and --isolated exclude each other.")
     own = Settings(**options)
     try:
         path = None if isolated else config or find_settings()
@@ -117,11 +119,12 @@ def _old_tree(before: str | None, trees: tuple[str, ...]) -> Tree | None:
     return open_tree(before)
 
 
-def _write_baseline(path: str, made: Iterator[Report], target: Target) -> None:
+def _write_baseline(path: str, made: Iterator[Report], target: Target, tally: Tally) -> None:
     from drmemctl.check.baseline import document
-    from drmemctl.output.check import write_file
+    from drmemctl.output.check import say_written, write_file
 
     write_file(path, (document(target.attended(made), path),), target.inputs)
+    say_written(tally, path)
 
 
 def _exit_code(tally: Tally, fail_on: str) -> int:

@@ -88,7 +88,7 @@ def show_check(target: Target, view: CheckView, format: str) -> None:
     view = replace(view, reports=reports)
     if target.file is not None:
         write_file(target.file, rendered(Screen(), view, format), target.inputs)
-        say(f"{summary(view.tally)}; written to {target.file}")
+        say_written(view.tally, target.file)
         return
     pieces = rendered(target.screen, view, format)
     if target.screen.terminal:
@@ -118,6 +118,11 @@ def write_file(path: str, pieces: Iterable[str], inputs: Iterable[str]) -> None:
         # There is no way to ask for it here, and no reason: a report is no tree.
         error.hint = None if error.hint and "--force" in error.hint else error.hint
         raise
+
+
+def say_written(tally: Tally, path: str) -> None:
+    """Say what was found, where the findings themselves went to a file."""
+    say(f"{summary(tally)}; written to {path}")
 
 
 def say(message: str) -> None:
