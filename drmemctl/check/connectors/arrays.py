@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
-from operator import eq
+from itertools import islice, pairwise
 
 from drmemctl.check.bounds import limited
 from drmemctl.check.connectors.listing import Listing, listings
@@ -44,13 +43,15 @@ def repeated_indexes(subject: Subject) -> Iterator[Violation]:
 
 
 def _repeats(listing: Listing) -> Violation | None:
-    ordered = listing.ordered
-    number = sum(map(eq, ordered, islice(ordered, 1, None)))
+    if listing.arrays is None:
+        return None
+    cells = listing.arrays.indexes.cells
+    number = len(cells) - listing.in_arrays.size
     if not number:
         return None
-    pairs = zip(ordered, islice(ordered, 1, None), strict=False)
-    repeated = list(islice((f"{one:#x}" for one, other in pairs if one == other), 5))
-    message = f"{number:,} of {len(ordered):,} DRC indexes are listed before: {some(repeated, number)}"
+    repeated = (index for index, again in pairwise(sorted(cells)) if index == again)
+    shown = [f"{index:#x}" for index in islice(repeated, 5)]
+    message = f"{number:,} of {len(cells):,} DRC indexes are listed before: {some(shown, number)}"
     return Violation(message, listing.path, INDEXES)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
+from operator import not_
 
 from drmemctl.check.connectors.ranges import IndexRanges, ranges_of, split
 from drmemctl.check.subject import Subject
@@ -39,14 +40,31 @@ class Listing:
         self.info = None if data is None else decode_drc_info(data)
 
     @cached_property
-    def ordered(self) -> array[int]:
-        """The DRC indexes of the arrays in order; each is four bytes."""
-        return array("I", sorted(self.arrays.indexes.cells) if self.arrays is not None else ())
+    def marks(self) -> bytes:
+        """Of each connector of the arrays 1 where it is that of an LMB or its type is not told, else 0."""
+        if self.arrays is None:
+            return b""
+        number, types = len(self.arrays), self.arrays.types
+        if types is None:
+            return b"\1" * number
+        kinds = raw_strings(types)
+        of_memory = {kind for kind in set(kinds) if kind.startswith(_MEMORY.encode())}
+        return bytes(map(of_memory.__contains__, kinds))[:number].ljust(number, b"\0")
+
+    @cached_property
+    def memory_indexes(self) -> array[int]:
+        """The DRC indexes of LMBs in the arrays, as they stand there; each is four bytes."""
+        return array("I", compress(self._cells, self.marks))
+
+    @property
+    def _cells(self) -> array[int]:
+        return array("I") if self.arrays is None else self.arrays.indexes.cells
 
     @cached_property
     def in_arrays(self) -> IndexRanges:
         """The DRC indexes of the arrays."""
-        return IndexRanges(ranges_of(self.ordered))
+        others = array("I", compress(self._cells, map(not_, self.marks)))
+        return IndexRanges((*self._memory_in_arrays, *_stretches(others)))
 
     @cached_property
     def in_info(self) -> IndexRanges:
@@ -62,16 +80,11 @@ class Listing:
     def memory(self) -> IndexRanges:
         """Those of LMBs, or of a type that is not told."""
         spans = [span for entry in self._entries if is_memory(entry.type) for span in _spans(entry)]
-        return IndexRanges((*spans, *ranges_of(sorted(self._memory_in_arrays()))))
+        return IndexRanges((*spans, *self._memory_in_arrays))
 
-    def _memory_in_arrays(self) -> Iterator[int]:
-        if self.arrays is None:
-            return
-        types = self.arrays.types
-        if types is None:
-            yield from self.arrays.indexes.cells
-        else:
-            yield from compress(self.arrays.indexes.cells, memory_marks(types))
+    @cached_property
+    def _memory_in_arrays(self) -> IndexRanges:
+        return IndexRanges(_stretches(self.memory_indexes))
 
     @property
     def _entries(self) -> tuple[DrcInfoEntry, ...]:
@@ -92,16 +105,20 @@ def is_memory(kind: str) -> bool:
     return kind.startswith(_MEMORY)
 
 
-def memory_marks(types: DrcStrings) -> Iterator[bool]:
-    """Yield for each type whether it is that of LMBs, at some 50 ns each."""
-    kinds = raw_strings(types)
-    of_memory = {kind for kind in set(kinds) if kind.startswith(_MEMORY.encode())}
-    return map(of_memory.__contains__, kinds)
-
-
 def raw_strings(strings: DrcStrings) -> list[bytes]:
     """Return the strings of a property as they are, all at once."""
     return strings.data[4:].split(b"\0", strings.present)[: strings.present]
+
+
+def _stretches(indexes: array[int]) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the stretches in DRC indexes of any order; mostly it is one, and nothing is sorted."""
+    distinct = set(indexes)
+    if distinct:
+        low, high = min(indexes), max(indexes)
+        if high - low == len(distinct) - 1:
+            yield low, high + 1
+        else:
+            yield from ranges_of(sorted(distinct))
 
 
 def _arrays(place: Place) -> Connectors | None:

@@ -6,10 +6,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import compress, islice
+from itertools import compress, islice, repeat
+from operator import sub
 
 from drmemctl.check.bounds import MAX_RUNS, Found
-from drmemctl.check.connectors.listing import Listing, is_memory, listings, memory_marks, raw_strings
+from drmemctl.check.connectors.listing import Listing, is_memory, listings, raw_strings
 from drmemctl.check.connectors.ranges import IndexRanges
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
@@ -179,37 +180,43 @@ def odd_names(subject: Subject) -> Iterator[Violation]:
     root = _root(subject)
     if root is None:
         return
-    if _all_usual(root):
+    indexes, names = _named(root)
+    if root.info is None and _all_usual(indexes, names):
         return
-    shifts = Counter(_shift(index, name) for index, name in _named(root))
+    shifts = Counter(map(_shift, indexes, names))
     usual = max((shift for shift in shifts if shift is not None), key=shifts.__getitem__, default=None)
     number = shifts.total() - (shifts[usual] if usual is not None else 0)
     if number:
-        odd = ((index, name) for index, name in _named(root) if usual is None or _shift(index, name) != usual)
+        pairs = zip(indexes, names, strict=True)
+        odd = ((index, name) for index, name in pairs if usual is None or _shift(index, name) != usual)
         shown = [f"{to_text(name)!r} for {index:#x}" for index, name in islice(odd, 5)]
         place = NAMES if root.arrays is not None else DRC_INFO_PROPERTY
         yield Violation(f"{number:,} of {shifts.total():,} LMB names are odd: {some(shown, number)}", "/", place)
 
 
-def _named(root: Listing) -> Iterator[tuple[int, bytes]]:
-    """Yield (DRC index, name) of LMB connectors; of a sequence the first."""
+def _named(root: Listing) -> tuple[list[int], list[bytes]]:
+    """Return DRC indexes and names of LMB connectors, of a sequence the first; none where types are not told."""
+    indexes: list[int] = []
+    names: list[bytes] = []
     arrays = root.arrays
     if arrays is not None and arrays.names is not None and arrays.types is not None:
-        columns = zip(arrays.indexes.cells, raw_strings(arrays.names), strict=False)
-        yield from compress(columns, memory_marks(arrays.types))
+        names = list(compress(raw_strings(arrays.names), root.marks))
+        indexes = list(root.memory_indexes[: len(names)])
     for entry in root.info.entries if root.info is not None else ():
         if is_memory(entry.type) and entry.n_sequential:
-            yield entry.index_start, to_bytes(entry.name(0))
+            indexes.append(entry.index_start)
+            names.append(to_bytes(entry.name(0)))
+    return indexes, names
 
 
-def _all_usual(root: Listing) -> bool:
-    """Whether all names are as the first one makes expect: the usual case, a million at a time."""
-    first = next(_named(root), None)
-    shift = None if first is None else _shift(*first)
-    if first is None or shift is None:
-        return first is None
-    form = first[1].rstrip(b"0123456789") + b"%d"
-    return all(name == form % ((index & _LOW_BITS) + shift) for index, name in _named(root))
+def _all_usual(indexes: list[int], names: list[bytes]) -> bool:
+    """Whether all names are as the first makes expect: the usual case, told from their text as a whole."""
+    shift = _shift(indexes[0], names[0]) if names else None
+    if shift is None:
+        return not names
+    prefix = names[0].rstrip(b"0123456789").decode("ascii", "replace")
+    numbers = map(sub, indexes, repeat((indexes[0] & ~_LOW_BITS) - shift))
+    return b"\0".join(names) == (prefix + f"\0{prefix}".join(map(str, numbers))).encode()
 
 
 def _shift(index: int, name: bytes) -> int | None:

@@ -47,10 +47,15 @@ class IndexRanges:
         return isinstance(other, IndexRanges) and (self._starts, self._ends) == (other._starts, other._ends)
 
     def __hash__(self) -> int:
-        return hash((len(self._starts), self._below(_INDEXES)))
+        return hash((len(self._starts), self.size))
 
     def __bool__(self) -> bool:
         return bool(self._starts)
+
+    @property
+    def size(self) -> int:
+        """The number of members."""
+        return self._below(_INDEXES)
 
     def __contains__(self, index: int) -> bool:
         position = bisect_right(self._starts, index) - 1
