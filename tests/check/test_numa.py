@@ -202,7 +202,7 @@ def test_asymmetric_distances_are_told_with_both_directions() -> None:
     table = bytearray(even(4))
     table[4 * 1 + 3] = 40
     assert messages(distances(bytes(table))(fixture(FORM2)), "DRM045") == [
-        "1 distances differ by direction: 1 to 3: 40 (back: 20)"
+        "1 of 16 distances differ by direction: 1 to 3: 40 (back: 20)"
     ]
 
 
@@ -215,8 +215,8 @@ def test_form1_content_read_as_form0_is_told_by_its_nodes() -> None:
 def test_every_distance_of_a_full_table_may_be_wrong() -> None:
     tree = chain(ids(*range(256)), distances(bytes(65536)))(fixture(FORM2))
     assert [message.partition(":")[0] for message in messages(tree, "DRM045")] == [
-        "256 distances to themselves are not 10",
-        "65,280 distances to others are not above 10",
+        "256 of 65,536 distances to themselves are not 10",
+        "65,280 of 65,536 distances to others are not above 10",
     ]
 
 

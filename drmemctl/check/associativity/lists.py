@@ -11,6 +11,7 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.associativity import ASSOCIATIVITY
+from drmemctl.wording import count_of
 
 
 @rule(
@@ -54,8 +55,8 @@ def _odd_lists(lists: tuple[OwnList, ...], size: int | None, extra: int) -> Iter
     """Yield what is wrong with lists that should have `size` domains, or up to `extra` more."""
     for found in lists:
         if len(found.domains) < found.declared:
-            message = f"the list says {found.declared} domains and ends after {len(found.domains)}"
+            message = f"the list says {count_of(found.declared, 'domain')} and ends after {len(found.domains)}"
             yield Violation(message, found.path, ASSOCIATIVITY, 0)
         elif size is not None and not size <= found.declared <= size + extra:
-            message = f"a list of {found.declared} domains, and the lookup arrays have {size}"
+            message = f"a list of {count_of(found.declared, 'domain')}, and the lookup arrays have {size}"
             yield Violation(f"{message}: a hot-add compares the wrong words", found.path, ASSOCIATIVITY, 0)

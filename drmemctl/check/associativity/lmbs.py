@@ -15,6 +15,7 @@ from drmemctl.check.survey import take
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.model.lmbs import is_assigned
+from drmemctl.wording import count_of
 
 _SHOWN = 3
 
@@ -101,7 +102,7 @@ def _reason_for_all(lookup: LookupArrays | None, cut: bool, index: int | None) -
     if not (lookup.usable or cut):
         return f"{LOOKUP_ARRAYS} is shorter than it says"
     if index is not None and index > lookup.array_sz:
-        return f"reference point {index} is beyond the {lookup.array_sz} domains of a lookup array"
+        return f"a lookup array has {count_of(lookup.array_sz, 'domain')}, and reference point {index} is the node"
     return None
 
 
@@ -110,7 +111,7 @@ def _reason_in_list(lookup: LookupArrays | None, cut: bool, index: int | None, a
         return None
     row = lookup.row(aa_index)
     if row is None:
-        return None if cut else "lookup arrays {} lie beyond the end of the property"
+        return None if cut else "their lookup array ({}) lies beyond the end of the property"
     if not index or is_node(row[index - 1]):
         return None
-    return f"lookup arrays {{}} name domain {row[index - 1]:#x}, which is no node"
+    return f"their lookup array ({{}}) names domain {row[index - 1]:#x}, which is no node"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""ibm,associativity-lookup-arrays itself."""
+"""What ibm,associativity-lookup-arrays holds: lists too short, too many, or of nodes that cannot be."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.survey import per_subject, some
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.formats.lookup_arrays import LookupArrays
+from drmemctl.wording import count_of
 
 _HEADER = 8
 
@@ -69,7 +70,7 @@ def short_lookup_arrays(subject: Subject) -> Iterator[Violation]:
 
 
 def _too_short(lookup: LookupArrays) -> str:
-    lists = f"{lookup.n_arrays:,} lists of {lookup.array_sz:,} domains"
+    lists = f"{lookup.n_arrays:,} lists of {count_of(lookup.array_sz, 'domain')}"
     need = f"{lists} need {_HEADER + 4 * lookup.n_arrays * lookup.array_sz:,} bytes, there are {lookup.size:,}"
     if lookup.usable:
         return f"{need}; the product wraps in 32 bits, so Linux takes them and reads behind the end"
@@ -107,7 +108,7 @@ def long_lookup_arrays(subject: Subject) -> Iterator[Violation]:
         return
     end = _HEADER + 4 * lookup.n_arrays * lookup.array_sz
     if lookup.size > end:
-        counts = f"{lookup.n_arrays:,} lists of {lookup.array_sz:,} domains"
+        counts = f"{lookup.n_arrays:,} lists of {count_of(lookup.array_sz, 'domain')}"
         yield _violation(f"{lookup.size - end:,} bytes follow the {counts}; Linux ignores them", end)
 
 

@@ -25,6 +25,7 @@ from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.associativity import MAX_REFERENCE_POINTS
+from drmemctl.wording import count_of
 
 
 @rule(
@@ -77,8 +78,8 @@ def no_primary_domain(subject: Subject) -> Iterator[Violation]:
 def _of_lookup_arrays(subject: Subject, index: int) -> Iterator[Violation]:
     lookup = whole_lookup(subject)
     if lookup is not None and lookup.n_arrays and lookup.array_sz < index:
-        message = f"lists of {lookup.array_sz} domains, and the node is to be domain {index}: no LMB has a node"
-        yield Violation(message, NODE, LOOKUP_ARRAYS, 4)
+        message = f"lists of {count_of(lookup.array_sz, 'domain')}, and the node is to be domain {index}"
+        yield Violation(f"{message}: no LMB has a node", NODE, LOOKUP_ARRAYS, 4)
 
 
 def _of_memory(subject: Subject, index: int) -> Iterator[Violation]:
@@ -90,7 +91,7 @@ def _of_memory(subject: Subject, index: int) -> Iterator[Violation]:
 
 def _why_no_node(found: OwnList, index: int) -> str | None:
     if found.declared < index:
-        return f"a list of {found.declared} domains, and the node is to be domain {index}"
+        return f"a list of {count_of(found.declared, 'domain')}, and the node is to be domain {index}"
     domain = found.domain(index)
     if domain is None:
         return f"the list ends after {len(found.domains)} of its {found.declared} domains, before domain {index}"
@@ -142,7 +143,7 @@ def _what_is_wrong(subject: Subject, place: Place) -> str:
     form, points = subject.associativity.form, subject.associativity.reference_points
     at = 1 if form == 0 else 0
     if len(points) <= at:
-        return f"{len(points)} reference points, and form {form} needs {at + 1}"
+        return f"{count_of(len(points), 'reference point')}, and form {form} needs {at + 1}"
     return f"reference point {points[at]:#x} is negative as Linux takes it"
 
 
@@ -194,7 +195,7 @@ def useless_points(subject: Subject) -> Iterator[Violation]:
     points = subject.associativity.reference_points
     for position, point in enumerate(points[1:MAX_REFERENCE_POINTS], 1):
         if point != points[0] and shortest is not None and not 1 <= point <= shortest:
-            message = f"reference point {point} is outside lists of {shortest} domains"
+            message = f"reference point {point} is outside lists of {count_of(shortest, 'domain')}"
             yield Violation(
                 f"{message}: distances are not what is meant", place.path, REFERENCE_POINTS, 4 * position
             )

@@ -15,6 +15,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.survey import some
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.model.associativity import MAX_NODES
+from drmemctl.wording import count_of
 
 _LINUX = "Linux arch/powerpc/mm/numa.c initialize_form2_numa_distance_lookup_table"
 _DOCUMENT = "Linux Documentation/arch/powerpc/associativity.rst, Form 2 associativity"
@@ -94,7 +95,9 @@ def misfitting_tables(subject: Subject) -> Iterator[Violation]:
     yield from _misfits_of_index(tables)
     n, distance = tables.width, tables.distance
     if distance.declared != n * n:
-        message = f"{distance.declared:,} distances, and {n} ids make {n * n:,}: Linux takes 20 for all"
+        message = (
+            f"{distance.declared:,} distances, and {count_of(n, 'id')} make {n * n:,}: Linux takes 20 for all"
+        )
         yield Violation(message, tables.path, DISTANCE_TABLE, 0)
     elif len(distance.distances) < distance.declared:
         there = len(distance.distances)
@@ -110,7 +113,7 @@ def _misfits_of_index(tables: Tables) -> Iterator[Violation]:
         message = f"{tables.width:,} ids, and Linux has room for {MAX_NODES}: it overwrites what is behind"
         yield Violation(message, tables.path, LOOKUP_INDEX_TABLE, 0)
     elif there < tables.width:
-        message = f"{tables.width} ids are declared and {there} are there: Linux reads behind the end"
+        message = f"{count_of(tables.width, 'id')} declared, {there} there: Linux reads behind the end"
         yield Violation(message, tables.path, LOOKUP_INDEX_TABLE, 4 + 4 * there)
 
 

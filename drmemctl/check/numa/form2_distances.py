@@ -65,7 +65,7 @@ def _strange(tables: Tables, what: str, wrong: Callable[[int, int, int, int], bo
     if pairs:
         shown = [f"{ids[i]} to {ids[j]}: {cells[i * n + j]} (back: {cells[j * n + i]})" for i, j in pairs[:5]]
         i, j = pairs[0]
-        message = f"{len(pairs):,} distances {what}: {some(shown, len(pairs))}"
+        message = f"{len(pairs):,} of {n * n:,} distances {what}: {some(shown, len(pairs))}"
         yield Violation(message, tables.path, DISTANCE_TABLE, 4 + i * n + j)
 
 
@@ -75,7 +75,7 @@ def _repeated_ids(tables: Tables) -> Iterator[Violation]:
         first = {found: position for position, found in reversed(list(enumerate(ids)))}
         again = [position for position, found in enumerate(ids) if first[found] != position]
         names = some([ids[position] for position in again])
-        message = f"id {names} again: its distances are given twice, and the last ones count"
+        message = f"ids occur again ({names}): of their distances the last ones count"
         yield Violation(message, tables.path, LOOKUP_INDEX_TABLE, 4 + 4 * again[0])
 
 
