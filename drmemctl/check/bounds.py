@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Generic, TypeVar
 
 from drmemctl.check.finding import Violation
 from drmemctl.formats.dynamic_memory import NODE
-from drmemctl.model.lmbs import Run
+from drmemctl.model.lmbs import Entry, Run
+
+_Reason = TypeVar("_Reason")
 
 MAX_VIOLATIONS = 20
 """Violations of one rule in one state."""
@@ -42,6 +45,14 @@ class Found:
         if self.n_runs <= MAX_RUNS:
             self.runs.append(run)
 
+    def add_entry(self, entry: Entry) -> None:
+        """Count a run that is no object yet, and make it one only if there is room."""
+        if self.n_runs < MAX_RUNS:
+            self.add(as_run(entry))
+        else:
+            self.n_lmbs += entry[0]
+            self.n_runs += 1
+
     def __bool__(self) -> bool:
         return self.n_runs > 0
 
@@ -67,26 +78,42 @@ class Found:
         return Violation(message, NODE, property, lmbs=tuple(self.runs))
 
 
+def as_run(entry: Entry) -> Run:
+    """Return (count, base, DRC index, aa_index, flags) as a run."""
+    count, base, drc, aa, flags = entry
+    return Run(base, count, drc, aa, flags)
+
+
 def place(run: Run) -> str:
     """Return where a run begins: `0x40000000 (DRC 0x80000004)`."""
     return f"{run.base:#x} (DRC {run.drc_index:#x})"
 
 
-class ByReason:
-    """The LMBs that break a rule, by the reason why; reasons beyond `MAX_VIOLATIONS` count as one."""
+class ByReason(Generic[_Reason]):
+    """The LMBs that break a rule, by the reason why; what is beyond `MAX_VIOLATIONS` reasons counts as one."""
 
     def __init__(self) -> None:
-        self._found: dict[str, Found] = {}
+        self._found: dict[_Reason, Found] = {}
+        self._others = Found()
 
-    def add(self, reason: str, run: Run) -> None:
-        """Count a run under a reason."""
-        if reason not in self._found and len(self._found) >= MAX_VIOLATIONS - 1:
-            reason = "one of many more reasons"
-        self._found.setdefault(reason, Found()).add(run)
+    def under(self, reason: _Reason) -> Found:
+        """Return where to count LMBs that break the rule for this reason."""
+        found = self._found.get(reason)
+        if found is None:
+            if len(self._found) >= MAX_VIOLATIONS - 1:
+                return self._others
+            found = self._found[reason] = Found()
+        return found
 
-    def __iter__(self) -> Iterator[tuple[str, Found]]:
-        """Yield (reason, LMBs), in the order in which the reasons came up."""
+    def __iter__(self) -> Iterator[tuple[_Reason, Found]]:
+        """Yield (reason, LMBs), in the order in which the reasons came up; not those in `others`."""
         return iter(self._found.items())
+
+    def others(self, property: str) -> Iterator[Violation]:
+        """Yield the violation about LMBs that break the rule for yet other reasons, if there are any."""
+        if self._others:
+            message = f"{self._others.number} in many other ways like these, first {self._others.first}"
+            yield self._others.violation(message, property)
 
 
 def limited(violations: Iterable[Violation], things: str) -> Iterator[Violation]:

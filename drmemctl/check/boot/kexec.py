@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from drmemctl.check.bounds import Found, limited, place
-from drmemctl.check.drmem.places import as_run
+from drmemctl.check.bounds import Found, as_run, limited, place
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject

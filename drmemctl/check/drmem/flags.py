@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.check.bounds import ByReason
-from drmemctl.check.drmem.places import as_run, found_lmbs
+from drmemctl.check.drmem.places import found_lmbs
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
@@ -126,13 +126,14 @@ def half_reserved(subject: Subject) -> Iterator[Violation]:
     Fix:
         What must not be used has both flags (0xa0), as QEMU has it for boot memory.
     """
-    reasons = ByReason()
+    reasons = ByReason[str]()
     for entry in subject.table.runs.entries():
         flags = entry[4] & (ASSIGNED | DRC_INVALID | RESERVED)
         if flags in _HALF:
-            reasons.add(_HALF[flags], as_run(entry))
+            reasons.under(_HALF[flags]).add_entry(entry)
     for reason, found in reasons:
         yield found.violation(f"{found.number} {reason}, first {found.first}", subject.table.property_name)
+    yield from reasons.others(subject.table.property_name)
 
 
 _HALF = {
@@ -213,13 +214,14 @@ def undefined_flags(subject: Subject) -> Iterator[Violation]:
     mask = None if data is None else read_cells(data, 0, 1)
     if mask is not None:
         defined &= mask | HOTREMOVABLE | KERNEL_TOUCHED
-    reasons = ByReason()
+    reasons = ByReason[int]()
     for entry in subject.table.runs.entries():
         if entry[4] & ~defined:
-            reasons.add(f"{entry[4] & ~defined:#x}", as_run(entry))
+            reasons.under(entry[4] & ~defined).add_entry(entry)
     for flags, found in reasons:
-        message = f"{found.number} with flags {flags} beyond those defined, first {found.first}"
+        message = f"{found.number} with flags {flags:#x} beyond those defined, first {found.first}"
         yield found.violation(message, subject.table.property_name)
+    yield from reasons.others(subject.table.property_name)
 
 
 @rule(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from drmemctl.check.bounds import Found, limited, place
+from drmemctl.check.bounds import Found, as_run, limited, place
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels
 from drmemctl.check.rule import rule
@@ -53,7 +53,7 @@ class Merged:
         as_base, as_drc = _moved(self.first, self.n_lmbs, size)
         # Which DRC index an LMB that has none comes out with is nobody's concern.
         if base != as_base or (drc != as_drc and not flags & DRC_INVALID):
-            run = _run(entry)
+            run = as_run(entry)
             self.changed.add(run)
             self.example = self.example or (run, replace(run, base=as_base, drc_index=as_drc))
         self.n_lmbs += count
@@ -71,11 +71,6 @@ def merges(table: LmbTable) -> Iterator[Merged]:
         current.add(entry, size)
     if current is not None and current.changed:
         yield current
-
-
-def _run(entry: Entry) -> Run:
-    count, base, drc, aa, flags = entry
-    return Run(base, count, drc, aa, flags)
 
 
 def _moved(first: Entry, position: int, size: int) -> tuple[int, int]:
@@ -124,7 +119,7 @@ def merge_violation(merged: Merged) -> Violation:
     assert merged.example is not None  # noqa: S101 - `merges` yields what is changed
     run, written_as = merged.example
     message = (
-        f"{merged.n_lmbs:,} LMBs from {place(_run(merged.first))} on become one set at the next successful DLPAR"
+        f"{merged.n_lmbs:,} LMBs from {place(as_run(merged.first))} on become one set at the next successful DLPAR"
         f" request, which corrupts the property: {merged.changed.number} {_come(merged.changed)} out elsewhere,"
         f" {place(run)} as {place(written_as)}"
     )
@@ -187,4 +182,4 @@ def _seams(table: LmbTable) -> Iterator[tuple[Run, Run]]:
         if one[3] == other[3] and not (one[4] ^ other[4]) & _WRITTEN:
             continue  # Merged now: DRM015.
         if _moved(one, one[0], size) != other[1:3]:
-            yield _run(one), _run(other)
+            yield as_run(one), as_run(other)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from drmemctl.check.bounds import Found, limited, place
+from drmemctl.check.bounds import Found, as_run, limited, place
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.spans import Spans
@@ -25,13 +25,11 @@ _LARGEST_COUNT = (1 << 31) - 1
 
 def found_lmbs(subject: Subject, breaks: Callable[[Entry], bool]) -> Found:
     """Return the runs for whose (count, base, DRC index, aa_index, flags) something holds."""
-    return Found(as_run(entry) for entry in subject.table.runs.entries() if breaks(entry))
-
-
-def as_run(entry: Entry) -> Run:
-    """Return an entry as a run."""
-    count, base, drc, aa, flags = entry
-    return Run(base, count, drc, aa, flags)
+    found = Found()
+    for entry in subject.table.runs.entries():
+        if breaks(entry):
+            found.add_entry(entry)
+    return found
 
 
 @rule(
@@ -247,8 +245,7 @@ def unsorted_lmbs(subject: Subject) -> Iterator[Violation]:
         Sort the property by address. Firmware does.
     """
     size = subject.table.lmb_size or 0
-    descents = [second for first, second in pairwise(subject.table.runs.entries()) if second[1] < first[1]]
-    if not descents:
+    if all(first[1] <= second[1] for first, second in pairwise(subject.table.runs.entries())):
         return
     end = max(entry[1] + entry[0] * size for entry in subject.table.runs.entries())
     *_, last = subject.table.runs.entries()

@@ -56,15 +56,16 @@ def moved_lmbs(subject: Subject) -> Iterator[Violation]:
     both = tables(subject)
     if both is None or subject.before is None:
         return
-    reasons = ByReason()
+    reasons = ByReason[str]()
     pair = NodePair(subject.before.associativity, subject.associativity)
     for old, new in both_by_drc_index(*both):
         reason = pair.why_moved(old, new)
         if reason:
-            reasons.add(reason, new)
+            reasons.under(reason).add(new)
     for reason, found in reasons:
         message = f"{found.number} {reason}, first {found.first}: Linux leaves that memory where it was"
         yield found.violation(message, subject.table.property_name)
+    yield from reasons.others(subject.table.property_name)
 
 
 class NodePair:

@@ -106,17 +106,18 @@ def changed_lmbs(subject: Subject) -> Iterator[Violation]:
         A fault of the destination's firmware; report it with both trees. Reboot the partition to have Linux take
         what is there.
     """
-    reasons = ByReason()
+    reasons = ByReason[str]()
     for old, new in _pairs(subject):
         if new is None and old is not None:
-            reasons.add("gone: Linux writes them back into the property", old)
+            reasons.under("gone: Linux writes them back into the property").add(old)
         elif old is None and new is not None:
-            reasons.add("new: Linux does not take them before it boots again", new)
+            reasons.under("new: Linux does not take them before it boots again").add(new)
         elif old is not None and new is not None and old.base != new.base:
-            reasons.add("at another address: Linux goes on with the old one", new)
+            reasons.under("at another address: Linux goes on with the old one").add(new)
     for reason, found in reasons:
         message = f"{found.are} {reason}, first {found.first}"
         yield found.violation(message, subject.table.property_name)
+    yield from reasons.others(subject.table.property_name)
 
 
 @rule(

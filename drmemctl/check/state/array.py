@@ -63,13 +63,14 @@ def stale_memory(subject: Subject) -> Iterator[Violation]:
     if array.lmb_size != subject.table.lmb_size:
         message = f"LMB size {_hex(array.lmb_size)} in the array, {_hex(subject.table.lmb_size)} in the tree"
         yield Violation(message, NODE, LMB_SIZE, 0)
-    reasons = ByReason()
+    reasons = ByReason[str]()
     for live, shown in by_drc_index(array, subject.table):
         reason = _what_differs(live, shown)
         if reason:
-            reasons.add(reason, live or shown or Run(0, 0, 0, 0, 0))
+            reasons.under(reason).add(live or shown or Run(0, 0, 0, 0, 0))
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}: kexec and kdump are misled", name)
+    yield from reasons.others(name)
 
 
 def _what_differs(live: Run | None, shown: Run | None) -> str:
@@ -127,15 +128,16 @@ def pending_flush(subject: Subject) -> Iterator[Violation]:
     array = array_of(subject)
     if array is None:
         return
-    reasons = ByReason()
+    reasons = ByReason[str]()
     for live, shown in by_drc_index(array, subject.table):
         if live is not None and shown is not None:
             reason = _what_is_lost(live, shown)
             if reason:
-                reasons.add(reason, shown)
+                reasons.under(reason).add(shown)
     for reason, found in reasons:
         message = f"{found.number} with {reason}, first {found.first}: the next flush writes the array's"
         yield found.violation(message, subject.table.property_name)
+    yield from reasons.others(subject.table.property_name)
 
 
 def _what_is_lost(live: Run, shown: Run) -> str:

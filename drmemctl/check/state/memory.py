@@ -61,7 +61,7 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
         Assigned but not present: remove the LMB by index as soon as possible.
     """
     table = live_table(subject)
-    reasons = ByReason()
+    reasons = ByReason[str]()
     pieces = side_by_side(spans_of_drc_indexes(table).disjoint(), _by_sense(subject.running.senses or {}))
     for start, count, owner, sense in pieces:
         if owner is None or sense is None:
@@ -69,9 +69,10 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
         run = table.runs[owner]
         reason = _why_not(run, sense)
         if reason:
-            reasons.add(reason, run.part(start - run.drc_index, count, table.lmb_size))
+            reasons.under(reason).add(run.part(start - run.drc_index, count, table.lmb_size))
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
+    yield from reasons.others(table.property_name)
 
 
 def _by_sense(senses: Mapping[int, int]) -> Spans:
@@ -128,7 +129,7 @@ def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
     table = live_table(subject)
     blocks = _blocks(subject)
     lmbs = spans_of_addresses(table, lambda flags: not flags & RESERVED or is_assigned(flags)).disjoint()
-    reasons = ByReason()
+    reasons = ByReason[str]()
     expected = _expected_end(subject)
     boot = boot_memory(subject).disjoint()
     for start, count, owner, index in side_by_side(lmbs, _block_spans(subject, blocks)):
@@ -141,9 +142,10 @@ def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
         else:
             reason = "" if block is None or boot.first_in(start, count) is not None else _SURPLUS
         if reason:
-            reasons.add(reason, _piece(table, run, start, count))
+            reasons.under(reason).add(_piece(table, run, start, count))
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
+    yield from reasons.others(table.property_name)
 
 
 _SURPLUS = "free, but Linux has a memory block there: the hypervisor may give that memory away"
@@ -222,7 +224,7 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
     table = live_table(subject)
     nodes = Nodes(subject.associativity)
     blocks = _blocks(subject)
-    reasons = ByReason()
+    reasons = ByReason[str]()
     lmbs = spans_of_addresses(table, is_assigned).disjoint()
     for start, count, owner, index in side_by_side(lmbs, _block_spans(subject, blocks)):
         if owner is None or index is None:
@@ -230,9 +232,12 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
         run, block = table.runs[owner], blocks[index][2]
         node = nodes.of(run)
         if block.online and None not in (node, block.node) and node != block.node:
-            reasons.add(f"on node {block.node}, where the aa_index says {node}", _piece(table, run, start, count))
+            reasons.under(f"on node {block.node}, where the aa_index says {node}").add(
+                _piece(table, run, start, count)
+            )
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
+    yield from reasons.others(table.property_name)
 
 
 @rule(
