@@ -9,10 +9,8 @@ from functools import wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from drmemctl.check.bounds import MAX_RUNS, Found
 from drmemctl.check.subject import Subject
 from drmemctl.formats import drc, drc_info
-from drmemctl.model.lmbs import Entry, Run
 from drmemctl.tree.node import Node
 
 _T = TypeVar("_T")
@@ -97,16 +95,6 @@ def whole(node: Node | None, name: str) -> bytes | None:
     if prop is None or (prop.total is not None and len(prop.value) < prop.total):
         return None
     return prop.value
-
-
-def take(found: Found, entry: Entry) -> None:
-    """Count a run among what breaks a rule; as an object only where it will be listed."""
-    if found.n_runs < MAX_RUNS:
-        count, base, drc_index, aa_index, flags = entry
-        found.add(Run(base, count, drc_index, aa_index, flags))
-    else:
-        found.n_lmbs += entry[0]
-        found.n_runs += 1
 
 
 def some(items: Sequence[object], number: int | None = None, limit: int = 5) -> str:

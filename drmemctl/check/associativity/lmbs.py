@@ -11,7 +11,6 @@ from drmemctl.check.bounds import Found
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import take
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.model.lmbs import is_assigned
@@ -61,7 +60,7 @@ def assigned_without_node(subject: Subject) -> Iterator[Violation]:
         if is_assigned(entry[4]):
             reason = reason_of(entry[3], entry[4])
             if reason is not None:
-                take(lost.setdefault(reason, Found()), entry)
+                lost.setdefault(reason, Found()).add_entry(entry)
     for reason, found in lost.items():
         message = f"{found.are} assigned, but {reason.format(_some_indexes(found))}: the kernel dies at boot"
         yield found.violation(message, subject.table.property_name)

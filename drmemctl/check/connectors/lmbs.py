@@ -15,7 +15,7 @@ from drmemctl.check.connectors.ranges import IndexRanges
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import some, take
+from drmemctl.check.survey import some
 from drmemctl.formats.drc import NAMES
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
 from drmemctl.formats.dynamic_memory import DRC_INVALID, RESERVED
@@ -54,7 +54,7 @@ def _take(found: Found, subject: Subject, entry: Entry, parts: Iterable[tuple[in
             found.add(run.part((first - drc_index) % (1 << 32), size, subject.table.lmb_size))
             number -= size
     if number > 0:
-        take(found, (number, base, drc_index, aa_index, flags))
+        found.add_entry((number, base, drc_index, aa_index, flags))
 
 
 @rule(
@@ -258,7 +258,7 @@ def odd_indexes(subject: Subject) -> Iterator[Violation]:
     for entry in subject.table.runs.entries():
         usual = _LMB_CLASS | entry[1] // size & _LOW_BITS
         if entry[2] != usual and not entry[4] & (DRC_INVALID | RESERVED):
-            take(found, entry)
+            found.add_entry(entry)
     if found:
         has = "has" if found.n_lmbs == 1 else "have"
         message = f"{found.number} {has} a DRC index that is not 0x80000000 + address / LMB size"
