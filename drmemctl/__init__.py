@@ -5,6 +5,7 @@
 >>> tree = drmemctl.load("/proc/device-tree")
 >>> drmemctl.LmbTable.from_tree(tree).n_lmbs
 >>> drmemctl.check(tree)
+>>> drmemctl.diff(tree, drmemctl.load("before.dtb")).same
 
 Nothing here prints; every error is a `DrmemctlError` with source, path and offset.
 """
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from drmemctl.check.report import ReportedFinding
+    from drmemctl.compare.diff import Diff, diff
     from drmemctl.errors import DrmemctlError
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Associativity",
+    "Diff",
     "Drmem",
     "DrmemctlError",
     "Lmb",
@@ -50,11 +53,13 @@ __all__ = [
     "Tree",
     "__version__",
     "check",
+    "diff",
     "load",
 ]
 
 _HOMES = {
     "Associativity": "drmemctl.model.associativity",
+    "Diff": "drmemctl.compare.diff",
     "Drmem": "drmemctl.model.drmem",
     "DrmemctlError": "drmemctl.errors",
     "Lmb": "drmemctl.model.lmbs",
@@ -63,6 +68,7 @@ _HOMES = {
     "Property": "drmemctl.tree.node",
     "Run": "drmemctl.model.lmbs",
     "Tree": "drmemctl.tree.node",
+    "diff": "drmemctl.compare.diff",
     "load": "drmemctl.tree.source",
 }
 

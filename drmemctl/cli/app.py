@@ -22,6 +22,7 @@ COMMANDS = {
     "prop": "prop",
     "convert": "convert",
     "check": "check",
+    "diff": "diff",
     "rules": "rules",
     "explain": "explain",
 }

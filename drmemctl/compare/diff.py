@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from drmemctl.compare.lmbs import LmbDiff, compare_lmbs
+from drmemctl.compare.lmbs import LmbChange, LmbDiff, compare_lmbs
 from drmemctl.compare.lookup import LookupDiff, compare_lookup
 from drmemctl.compare.numa import Fact, compare_numa
 from drmemctl.compare.properties import PropertyChange, compare_properties
@@ -81,6 +81,11 @@ class Diff:
     def same_format(self) -> bool:
         """Whether both have their LMBs in the same property; another one is no difference."""
         return self.old.property == self.new.property
+
+    def lmb_size_of(self, change: LmbChange) -> int | None:
+        """Return the bytes of each LMB of a change: as the tree says that has them, the new one first."""
+        first, second = (self.old, self.new) if change.new is None else (self.new, self.old)
+        return second.lmb_size if first.lmb_size is None else first.lmb_size
 
     def mirrored(self) -> Diff:
         """Return the diff in the other direction, without findings."""

@@ -48,6 +48,11 @@ class Fact:
     other: int | None = None
     name: str = ""
 
+    @property
+    def is_about_node(self) -> bool:
+        """Whether it is about one node, or memory without one."""
+        return self.what in PER_NODE or self.what == DISTANCE
+
     def mirrored(self) -> Fact:
         """Return it with old and new exchanged."""
         return Fact(self.what, self.new, self.old, self.node, self.other, self.name)

@@ -7,6 +7,7 @@ and properties means nothing, nor does `name`, which only some kernels show.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -41,16 +42,17 @@ RELATED = frozenset(
         REFERENCE_POINTS,
         "ibm,lrdr-capacity",
         "ibm,migratable-partition",
-        "ibm,drc-indexes",
-        "ibm,drc-info",
-        "ibm,drc-names",
-        "ibm,drc-power-domains",
-        "ibm,drc-types",
         "ibm,my-drc-index",
         "linux,memory-limit",
     }
 )
 """Properties about memory and affinity, wherever they are."""
+
+_CONNECTORS = frozenset(
+    {"ibm,drc-indexes", "ibm,drc-info", "ibm,drc-names", "ibm,drc-power-domains", "ibm,drc-types"}
+)
+_CONNECTOR_NODES = ("/", "/cpus")
+"""The nodes whose connectors are LMBs and CPUs; others have those of slots."""
 
 _RELATED_NODES = frozenset(
     {"memory", "ibm,dynamic-reconfiguration-memory", "ibm,persistent-memory", "persistent-memory"}
@@ -187,7 +189,7 @@ class _Comparison:
             return
         is_drmem = pair.old_path == NODE == pair.new_path
         for name, ones, others in _by_name(old, new):
-            if not self._everything and (name in _HANDLES or not (whole or name in RELATED)):
+            if not self._everything and not (whole and name not in _HANDLES) and not _is_related(pair, name):
                 continue
             if is_drmem:
                 ones, others = self._unread(name, ones, others)  # noqa: PLW2901 - what is left to compare
@@ -215,8 +217,7 @@ class _Comparison:
         after = _fields(pair.new_path, nodes[1], new, self._cells[1])
         fields = None
         if before is not None and after is not None:
-            names = [one for one in {**before, **after} if before.get(one) != after.get(one)]
-            fields = tuple(FieldChange(one, before.get(one), after.get(one)) for one in names)
+            fields = tuple((_listed if name in _CONNECTORS else _field_changes)(before, after))
         return PropertyChange(change, pair.old_path, pair.new_path, name, old, new, fields=fields)
 
 
@@ -237,6 +238,34 @@ def _fields(path: str, node: Node, prop: Property | None, cells: RootCells) -> d
         total=prop.total,
     )
     return None if found is None else {one.name: one.text for one in found if one.size}
+
+
+def _field_changes(old: dict[str, str], new: dict[str, str]) -> Iterator[FieldChange]:
+    for name in {**old, **new}:
+        if old.get(name) != new.get(name):
+            yield FieldChange(name, old.get(name), new.get(name))
+
+
+def _listed(old: dict[str, str], new: dict[str, str]) -> Iterator[FieldChange]:
+    """Yield what one of two lists has more of: firmware lists connectors in the order of a hash table."""
+    yield from _field_changes(_items(old, listed=False), _items(new, listed=False))
+    old, new = _items(old, listed=True), _items(new, listed=True)
+    for name, text in _surplus(old, new):
+        yield FieldChange(name, text, None)
+    for name, text in _surplus(new, old):
+        yield FieldChange(name, None, text)
+
+
+def _items(fields: dict[str, str], *, listed: bool) -> dict[str, str]:
+    return {name: text for name, text in fields.items() if name.startswith("[") == listed}
+
+
+def _surplus(fields: dict[str, str], others: dict[str, str]) -> Iterator[tuple[str, str]]:
+    left = Counter(others.values())
+    for name, text in fields.items():
+        left[text] -= 1
+        if left[text] < 0:
+            yield name, text
 
 
 def _by_name(old: Node, new: Node) -> Iterator[tuple[str, list[Property], list[Property]]]:
@@ -267,6 +296,10 @@ def _is_shown_name(prop: Property | None, old: Node, new: Node) -> bool:
     if prop is None or prop.name != "name":
         return False
     return prop.value.rstrip(b"\0") in {encode_name(node.base_name) for node in (old, new)}
+
+
+def _is_related(pair: NodePair, name: str) -> bool:
+    return name in RELATED or (name in _CONNECTORS and pair.old_path in _CONNECTOR_NODES)
 
 
 def _is_memory(path: str, node: Node) -> bool:
