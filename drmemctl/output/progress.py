@@ -6,7 +6,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 T = TypeVar("T")
 
@@ -28,62 +31,57 @@ def with_progress(items: Iterable[T], total: int, interrupts: Callable[[T], bool
         return
     bar = _Bar(total)
     try:
-        for item in items:
-            bar.done += 1
+        for done, item in enumerate(items, 1):
             if interrupts(item):
                 bar.hide()
-                yield item
-            else:
-                yield item
-                bar.draw()
+            yield item
+            bar.draw(done)
     finally:
         bar.hide()
 
 
 class _Bar:
+    """A bar that is made when it is first drawn: rich takes its time to import."""
+
     def __init__(self, total: int) -> None:
-        self.done = 0
         self._total = total
         self._next = monotonic() + _PATIENCE
-        self._hide: Callable[[], None] | None = None
-        self._update: Callable[[int], None] | None = None
+        self._progress: Progress | None = None
+        self._shown = False
 
-    def draw(self) -> None:
+    def draw(self, done: int) -> None:
         """Draw the bar if it is time."""
         if monotonic() < self._next:
             return
         self._next = monotonic() + _PAUSE
-        if self._update is None:
-            self._start()
-        if self._update is not None:
-            self._update(self.done)
+        if self._progress is None:
+            self._progress = _progress()
+            self._progress.add_task("", total=self._total)
+        if not self._shown:
+            self._progress.start()
+            self._shown = True
+        self._progress.update(self._progress.task_ids[0], completed=done)
+        self._progress.refresh()
 
     def hide(self) -> None:
         """Take the bar away, if it is there."""
-        if self._hide is not None:
-            self._hide()
-        self._hide = self._update = None
+        if self._progress is not None and self._shown:
+            self._progress.stop()
+        self._shown = False
 
-    def _start(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-        # Without a thread of its own: processes are forked meanwhile.
-        progress = Progress(
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        task = progress.add_task("", total=self._total)
-        progress.start()
+def _progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-        def update(done: int) -> None:
-            progress.update(task, completed=done)
-            progress.refresh()
-
-        self._hide, self._update = progress.stop, update
+    # Without a thread of its own: processes are forked meanwhile.
+    return Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
