@@ -216,8 +216,8 @@ def test_qemus_address_of_a_connector_is_explained() -> None:
     assert "QEMU means 0x40000000" in messages(tree, "DRM063")[0]
 
 
-def test_a_hundred_thousand_memory_nodes() -> None:
+def test_ten_thousand_memory_nodes() -> None:
     tree = fixture(PLUGGED)
-    many = tuple(memory(0x100000000 + n * LMB, 2 * LMB) for n in range(100_000))
+    many = tuple(memory(0x100000000 + n * LMB, 2 * LMB) for n in range(10_000))
     tree = replace(tree, root=replace(tree.root, children=(*tree.root.children, *many)))
-    assert messages(tree, "DRM062")[-1].startswith("99,9")
+    assert messages(tree, "DRM062")[-1].startswith("9,9")
