@@ -136,7 +136,29 @@ def large_figures(count: int, shape: str, scratch: Path) -> Iterator[Figure]:
     if count == CHECKED_LMBS:
         checked, theirs = measure([*CHECK, str(tree)], [fdtdump, str(tree)], LARGE_ROUNDS, scratch)
         yield time_figure(f"check, {count:,} LMBs, {shape}", checked, theirs, "fdtdump", 2.0)
+        yield diff_figure(tree, f"diff, {count:,} LMBs, {shape}", math.inf if shape == "worst" else 1.0, scratch)
     tree.unlink()
+
+
+def diff_figure(tree: Path, name: str, limit: float, scratch: Path) -> Figure:
+    """Return what comparing a large tree with a changed one costs, against dtc on both and diff on what it says.
+
+    There is no limit for `worst`, which no firmware builds: reading its half a million runs is what takes time.
+    """
+    changed = tree.with_name("changed.dtb")
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.make_changed", str(tree), str(changed)], check=True, cwd=ROOT
+    )
+    # Both say by an exit code of 1 that there is a difference.
+    ours = f"{DRMEMCTL} diff {tree} {changed}; test $? = 1"
+    source = "dtc -q -I dtb -O dts"
+    theirs = f"{source} -o a.dts {tree} && {source} -o b.dts {changed} && diff -u a.dts b.dts; test $? = 1"
+    one, other = measure(
+        ["/bin/sh", "-c", ours], ["/bin/sh", "-c", f"cd {scratch} && {theirs}"], LARGE_ROUNDS, scratch
+    )
+    for path in (changed, scratch / "a.dts", scratch / "b.dts"):
+        path.unlink(missing_ok=True)
+    return time_figure(name, one, other, "dtc twice + diff", limit)
 
 
 def many_figures(scratch: Path) -> Iterator[Figure]:

@@ -45,10 +45,10 @@ class ListChange:
         return ListChange(kind, self.new, self.old, self.new_indexes, self.old_indexes)
 
     @property
-    def order(self) -> tuple[int, int, str]:
-        """Its place among the others: by the first index at which it is met."""
-        first = (*self.old_indexes[:1], *self.new_indexes[:1])
-        return min(first), max(first), self.kind
+    def order(self) -> tuple[object, ...]:
+        """Its place among the others: by the first index at which it is met, the same in both directions."""
+        first = sorted((*self.old_indexes[:1], *self.new_indexes[:1]))
+        return first[0], first[-1], self.kind, sorted(filter(None, (self.old, self.new)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,13 +125,12 @@ def compare_properties(old: Side, new: Side, *, everything: bool) -> tuple[Prope
 
 
 def _header(old: Tree, new: Tree) -> Iterator[PropertyChange]:
-    """Yield what changed outside the nodes; only a blob or source has it."""
-    if not {old.kind, new.kind} <= {"fdt", "dts"}:
-        return
-    if old.boot_cpu != new.boot_cpu:
+    """Yield what changed outside the nodes: source has only a part of it, a directory nothing."""
+    kinds = {old.kind, new.kind}
+    if kinds == {"fdt"} and old.boot_cpu != new.boot_cpu:
         cpus = (tree.boot_cpu.to_bytes(4, "big") for tree in (old, new))
         yield _header_change("boot_cpuid_phys", *cpus)
-    if old.reservations != new.reservations:
+    if kinds <= {"fdt", "dts"} and old.reservations != new.reservations:
         yield _header_change("/memreserve/", _reservations(old), _reservations(new))
 
 
@@ -221,7 +220,7 @@ class _Comparison:
         return PropertyChange(change, pair.old_path, pair.new_path, name, old, new, fields=fields)
 
 
-def _fields(path: str, node: Node, prop: Property | None, cells: RootCells) -> dict[str, str] | None:
+def _fields(path: str, node: Node, prop: Property | None, cells: RootCells) -> Fields | None:
     """Return the decoded fields of a value by name, none of a value that is not there; None for a text."""
     from drmemctl.formats.registry import describe
 
@@ -237,35 +236,43 @@ def _fields(path: str, node: Node, prop: Property | None, cells: RootCells) -> d
         limit=FIELDS,
         total=prop.total,
     )
-    return None if found is None else {one.name: one.text for one in found if one.size}
+    return None if found is None else {one.name: (one.offset, one.text) for one in found if one.size}
 
 
-def _field_changes(old: dict[str, str], new: dict[str, str]) -> Iterator[FieldChange]:
+Fields = dict[str, tuple[int, str]]
+"""Decoded fields by name: offset and text."""
+
+
+def _field_changes(old: Fields, new: Fields) -> list[FieldChange]:
+    """Return the fields that differ, by offset."""
+    nothing = (1 << 64, None)
+    found = []
     for name in {**old, **new}:
-        if old.get(name) != new.get(name):
-            yield FieldChange(name, old.get(name), new.get(name))
+        (at, before), (new_at, after) = old.get(name, nothing), new.get(name, nothing)
+        if before != after:
+            found.append((min(at, new_at), name, FieldChange(name, before, after)))
+    return [change for _, _, change in sorted(found, key=lambda one: one[:2])]
 
 
-def _listed(old: dict[str, str], new: dict[str, str]) -> Iterator[FieldChange]:
-    """Yield what one of two lists has more of: firmware lists connectors in the order of a hash table."""
-    yield from _field_changes(_items(old, listed=False), _items(new, listed=False))
+def _listed(old: Fields, new: Fields) -> list[FieldChange]:
+    """Return what one of two lists has more of: firmware lists connectors in the order of a hash table."""
+    counts = _field_changes(_items(old, listed=False), _items(new, listed=False))
     old, new = _items(old, listed=True), _items(new, listed=True)
-    for name, text in _surplus(old, new):
-        yield FieldChange(name, text, None)
-    for name, text in _surplus(new, old):
-        yield FieldChange(name, None, text)
+    gone = ((at, text, FieldChange(name, text, None)) for name, at, text in _surplus(old, new))
+    come = ((at, text, FieldChange(name, None, text)) for name, at, text in _surplus(new, old))
+    return counts + [change for _, _, change in sorted((*gone, *come), key=lambda one: one[:2])]
 
 
-def _items(fields: dict[str, str], *, listed: bool) -> dict[str, str]:
-    return {name: text for name, text in fields.items() if name.startswith("[") == listed}
+def _items(fields: Fields, *, listed: bool) -> Fields:
+    return {name: field for name, field in fields.items() if name.startswith("[") == listed}
 
 
-def _surplus(fields: dict[str, str], others: dict[str, str]) -> Iterator[tuple[str, str]]:
-    left = Counter(others.values())
-    for name, text in fields.items():
+def _surplus(fields: Fields, others: Fields) -> Iterator[tuple[str, int, str]]:
+    left = Counter(text for _, text in others.values())
+    for name, (at, text) in fields.items():
         left[text] -= 1
         if left[text] < 0:
-            yield name, text
+            yield name, at, text
 
 
 def _by_name(old: Node, new: Node) -> Iterator[tuple[str, list[Property], list[Property]]]:
