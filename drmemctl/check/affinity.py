@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from drmemctl.check.runs import kinds
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import Place, per_subject, survey, whole
 from drmemctl.formats.associativity import ASSOCIATIVITY, decode_associativity
@@ -137,7 +138,7 @@ def _lmb_nodes(subject: Subject) -> set[int]:
     n_arrays = associativity.lookup.n_arrays if associativity.lookup is not None else 0
     used = {
         aa_index
-        for _, _, _, aa_index, flags in subject.table.runs.entries()
+        for aa_index, flags in kinds(subject)
         if aa_index < n_arrays and is_assigned(flags) and not flags & AI_INVALID
     }
     return {node for node in map(associativity.node_of, used) if node is not None}
@@ -148,4 +149,4 @@ def used_lists(subject: Subject) -> frozenset[int]:
     """Return the aa_indexes that LMBs have, assigned or not."""
     if not subject.has_lmbs:
         return frozenset()
-    return frozenset(entry[3] for entry in subject.table.runs.entries()) - {AA_UNSET}
+    return frozenset(aa_index for aa_index, _ in kinds(subject)) - {AA_UNSET}

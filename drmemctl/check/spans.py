@@ -6,7 +6,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, repeat
+from operator import add, le, lt, mul, sub
 
 _LARGEST = (1 << 64) - 1
 
@@ -21,6 +22,24 @@ class Spans:
 
     def __init__(self) -> None:
         self.starts, self.lasts, self.owners = array("Q"), array("Q"), array("Q")
+
+    @classmethod
+    def of(
+        cls, starts: array[int], counts: array[int], owners: array[int], *, unit: int = 1, largest: int = _LARGEST
+    ) -> Spans:
+        """Return the ranges of `counts` times `unit` numbers, cut at `largest`; columns as `add` would make them.
+
+        None of `counts` is 0.
+        """
+        spans = cls()
+        if not unit or not starts:
+            return spans
+        ends = map(add, starts, map(mul, counts, repeat(unit)))
+        lasts = map(sub, ends, repeat(1))
+        if max(starts) + max(counts) * unit > largest:
+            lasts = map(min, lasts, repeat(largest))
+        spans.starts, spans.lasts, spans.owners = starts, array("Q", lasts), owners
+        return spans
 
     def add(self, start: int, count: int, owner: int) -> None:
         """Add the range of `count` numbers from `start` on; an empty one is none."""
@@ -40,12 +59,18 @@ class Spans:
         """Return the positions by start; they are mostly in order already."""
         starts = self.starts
         positions = range(len(starts))
-        if all(first <= second for first, second in pairwise(starts)):
+        if all(map(le, starts, islice(starts, 1, None))):
             return positions
         return sorted(positions, key=starts.__getitem__)
 
+    def _is_disjoint(self) -> bool:
+        """Whether each begins after the one before, which is what nearly all trees are like."""
+        return all(map(lt, self.lasts, islice(self.starts, 1, None)))
+
     def overlaps(self) -> Iterator[tuple[int, int]]:
         """Yield (owner, owner) for each range that begins inside an earlier one."""
+        if self._is_disjoint():
+            return
         reach = -1
         for position in self._order():
             if reach >= 0 and self.starts[position] <= self.lasts[reach]:
@@ -55,6 +80,8 @@ class Spans:
 
     def disjoint(self) -> Spans:
         """Return them by start without overlaps: of two, the one that begins first keeps what they share."""
+        if self._is_disjoint():
+            return self
         result = Spans()
         reach = -1
         for position in self._order():
@@ -72,6 +99,17 @@ class Spans:
             if self.starts[index] < start + count and self.lasts[index] >= start:
                 return self.owners[index]
         return None
+
+
+def shared(many: Spans, few: Spans) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (start, count, owner in many, owner in few) for all that both of two `disjoint` lists have."""
+    for start, last, owner in few:
+        position = max(bisect_right(many.starts, start) - 1, 0)
+        while position < len(many) and many.starts[position] <= last:
+            first, until = max(start, many.starts[position]), min(last, many.lasts[position])
+            if first <= until:
+                yield first, until - first + 1, many.owners[position], owner
+            position += 1
 
 
 def side_by_side(left: Spans, right: Spans) -> Iterator[tuple[int, int, int | None, int | None]]:

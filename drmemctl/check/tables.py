@@ -5,31 +5,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from drmemctl.check.runs import columns_of
 from drmemctl.check.spans import Spans, side_by_side
+from drmemctl.check.subject import Subject
+from drmemctl.check.survey import per_subject
 from drmemctl.formats.dynamic_memory import AI_INVALID, DRC_INVALID
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.lmbs import LmbTable, Run
 
-_DRC_INDEXES = 1 << 32
+_LARGEST_DRC_INDEX = (1 << 32) - 1
 
 
 def spans_of_addresses(table: LmbTable, wanted: Callable[[int], bool]) -> Spans:
     """Return the bytes of the runs whose flags are wanted; the owner is the run's position."""
-    size = table.lmb_size or 0
-    spans = Spans()
-    for index, (count, base, _, _, flags) in enumerate(table.runs.entries()):
-        if wanted(flags):
-            spans.add(base, count * size, index)
-    return spans
+    runs = table.runs
+    return Spans.of(*columns_of(runs, wanted, runs.bases, runs.counts, range(len(runs))), unit=table.lmb_size or 0)
 
 
 def spans_of_drc_indexes(table: LmbTable) -> Spans:
     """Return the DRC indexes of the runs that have one; the owner is the run's position."""
-    spans = Spans()
-    for index, (count, _, drc, _, flags) in enumerate(table.runs.entries()):
-        if not flags & DRC_INVALID:
-            spans.add(drc, min(count, _DRC_INDEXES - drc), index)
-    return spans
+    runs = table.runs
+    columns = columns_of(
+        runs, lambda flags: not flags & DRC_INVALID, runs.drc_indexes, runs.counts, range(len(runs))
+    )
+    return Spans.of(*columns, largest=_LARGEST_DRC_INDEX)
+
+
+@per_subject
+def drc_indexes(subject: Subject) -> Spans:
+    """Return the DRC indexes of the tree's LMBs, as `spans_of_drc_indexes` does."""
+    return spans_of_drc_indexes(subject.table)
 
 
 def by_drc_index(old: LmbTable, new: LmbTable) -> Iterator[tuple[Run | None, Run | None]]:

@@ -289,6 +289,21 @@ def test_a_hundred_thousand_shuffled_connectors_break_nothing() -> None:
     assert not {rule for rule in found(tree) if rule.startswith("DRM05")}
 
 
+def test_lmbs_whose_drc_indexes_wrap_are_looked_for_at_the_bottom_too() -> None:
+    tree = with_entries(fixture(TREE), [(4, 0, 0xFFFFFFFE, 0, 8)])
+    tree = with_listed(tree, [Connector(index, "LMB 1", "MEM", 0) for index in (0xFFFFFFFE, 0xFFFFFFFF)])
+    assert messages(tree, "DRM050")[0].startswith("2 LMBs have a DRC index that the root does not list")
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_one_odd_name_is_found_among_those_of_lmbs_alone_and_of_others_too(others: bool) -> None:
+    base = fixture(TREE)
+    kept = [one for one in listed(base) if others or one.type == "MEM"]
+    assert not messages(with_listed(base, kept), "DRM054")
+    kept[-1] = replace(kept[-1], name="LMB 07", type="MEM")
+    assert "1 of 4" in messages(with_listed(base, kept), "DRM054")[0]
+
+
 @pytest.mark.parametrize("name", ARRAYS)
 def test_a_list_that_is_shown_in_part_is_not_short(name: str) -> None:
     cut = with_cut(fixture(TREE), "/", name, 128)

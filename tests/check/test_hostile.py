@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import struct
 import time
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from drmemctl.check.bounds import MAX_RUNS, MAX_VIOLATIONS, Found, limited
 from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Violation
-from drmemctl.check.spans import Spans, side_by_side
+from drmemctl.check.spans import Spans, shared, side_by_side
 from drmemctl.check.subject import MemoryBlock, Running, Subject
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.memory_reg import REG
@@ -234,6 +235,23 @@ def test_side_by_side_covers_both_lists_once(left: list[tuple[int, int]], right:
         assert (in_left is not None) == (piece <= numbers(one)) == bool(piece & numbers(one))
         assert (in_right is not None) == (piece <= numbers(other)) == bool(piece & numbers(other))
     assert seen == numbers(one) | numbers(other)
+
+
+@given(left=spans, right=spans)
+def test_shared_is_what_both_lists_have(left: list[tuple[int, int]], right: list[tuple[int, int]]) -> None:
+    one, other = made(left).disjoint(), made(right).disjoint()
+    both = [piece for piece in side_by_side(one, other) if None not in piece]
+    assert list(shared(one, other)) == both
+
+
+@given(parts=spans.map(lambda parts: [part for part in parts if part[1]]), unit=st.integers(0, 3))
+def test_spans_of_columns_are_those_added_one_by_one(parts: list[tuple[int, int]], unit: int) -> None:
+    starts, counts = (array("Q", (part[field] for part in parts)) for field in (0, 1))
+    owners = array("Q", range(len(parts)))
+    whole = Spans.of(starts, counts, owners, unit=unit)
+    assert list(whole) == list(made([(start, count * unit) for start, count in parts]))
+    cut = Spans.of(starts, counts, owners, largest=60)
+    assert list(cut) == list(made([(start, min(count, 61 - start)) for start, count in parts]))
 
 
 def test_spans_end_at_64_bits() -> None:

@@ -10,6 +10,7 @@ from drmemctl.check.affinity import is_node, lookup_is_cut, numa_is_off, primary
 from drmemctl.check.bounds import Found
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
+from drmemctl.check.runs import with_reason
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS
 from drmemctl.formats.lookup_arrays import LookupArrays
@@ -56,11 +57,8 @@ def assigned_without_node(subject: Subject) -> Iterator[Violation]:
         return  # Linux asks for no node then: a rule of its own.
     reason_of = _reason_finder(subject)
     lost: dict[str, Found] = {}
-    for entry in subject.table.runs.entries():
-        if is_assigned(entry[4]):
-            reason = reason_of(entry[3], entry[4])
-            if reason is not None:
-                lost.setdefault(reason, Found()).add_entry(entry)
+    for reason, entry in with_reason(subject, reason_of):
+        lost.setdefault(reason, Found()).add_entry(entry)
     for reason, found in lost.items():
         message = f"{found.are} assigned, but {reason.format(_some_indexes(found))}: the kernel dies at boot"
         yield found.violation(message, subject.table.property_name)
@@ -80,6 +78,8 @@ def _reason_finder(subject: Subject) -> Callable[[int, int], str | None]:
     in_list = cache(partial(_reason_in_list, lookup, cut, index))
 
     def reason(aa_index: int, flags: int) -> str | None:
+        if not is_assigned(flags):
+            return None
         if flags & AI_INVALID:
             return "marked as having no valid associativity (flag 0x40)"
         if aa_index == AA_UNSET:

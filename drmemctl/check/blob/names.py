@@ -11,9 +11,8 @@ from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels
 from drmemctl.check.rule import rule
-from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
-from drmemctl.formats.dynamic_memory import DRC_INVALID
+from drmemctl.check.tables import drc_indexes
 from drmemctl.tree.node import Node, Tree
 
 PHANDLES = ("ibm,phandle", "phandle", "linux,phandle")
@@ -143,18 +142,14 @@ def drc_index_is_phandle(subject: Subject) -> Iterator[Violation]:
     Fix:
         A fault of the firmware; boot with topology_updates=off meanwhile.
     """
-    lmbs = Spans()
-    for index, (count, _, drc, _, flags) in enumerate(subject.table.runs.entries()):
-        if not flags & DRC_INVALID:
-            lmbs.add(drc, count, index)
-    by_drc = lmbs.disjoint()
+    lmbs = drc_indexes(subject).disjoint()
     yield from limited(
         (
             Violation(
                 f"its phandle {phandle:#x} is the DRC index of an LMB: a PRRN event for that LMB is lost", path
             )
             for phandle, path in phandles(subject.tree)
-            if by_drc.first_in(phandle, 1) is not None
+            if lmbs.first_in(phandle, 1) is not None
         ),
         "nodes",
     )

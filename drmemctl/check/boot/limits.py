@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterator
 
 from drmemctl.check.bounds import Found
-from drmemctl.check.drmem.places import MAX_PHYSICAL, found_lmbs
+from drmemctl.check.drmem.places import MAX_PHYSICAL
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import SMALLEST_BLOCK
 from drmemctl.check.memory_nodes import boot_memory, taken_nodes
 from drmemctl.check.rule import rule
+from drmemctl.check.runs import found_lmbs, highest_end, kinds
 from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import spans_of_addresses
@@ -131,7 +132,9 @@ def removable_below_boot_memory(subject: Subject) -> Iterator[Violation]:
     tops = [part.base + part.size for node in taken_nodes(subject) for part in node.ranges]
     top = max((end for end in tops if end <= MAX_PHYSICAL), default=0)
     found = found_lmbs(
-        subject, lambda entry: is_assigned(entry[4]) and bool(entry[4] & HOTREMOVABLE) and entry[1] < top
+        subject,
+        lambda entry: is_assigned(entry[4]) and bool(entry[4] & HOTREMOVABLE) and entry[1] < top,
+        when=any(flags & HOTREMOVABLE for _, flags in kinds(subject)),
     )
     if found:
         message = f"{found.are} hot-removable below the end of boot memory {top:#x}, first {found.first}"
@@ -169,7 +172,7 @@ def contradicting_capacity(subject: Subject) -> Iterator[Violation]:
     if capacity is None or capacity.max_address is None:
         return
     size = subject.table.lmb_size or 0
-    end = max((entry[1] + entry[0] * size for entry in subject.table.runs.entries()), default=0)
+    end = highest_end(subject)
     if capacity.max_address < end:
         message = (
             f"{capacity.max_address:#x} is below {end:#x}, where the LMBs end: DMA windows will not reach them"

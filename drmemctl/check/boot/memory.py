@@ -10,7 +10,7 @@ from drmemctl.check.drmem.places import MAX_PHYSICAL
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import MemoryNode, boot_memory, memory_nodes, taken_nodes
 from drmemctl.check.rule import rule
-from drmemctl.check.spans import side_by_side
+from drmemctl.check.spans import shared
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import spans_of_addresses
 from drmemctl.formats.dynamic_memory import RESERVED
@@ -97,9 +97,7 @@ def _in_memory_nodes(subject: Subject, *, assigned: bool) -> Found:
     boot = boot_memory(subject).disjoint()
     found = Found()
     done: tuple[int | None, int] = (None, 0)
-    for start, count, owner, other in side_by_side(lmbs, boot):
-        if owner is None or other is None:
-            continue
+    for start, count, owner, _ in shared(lmbs, boot):
         run = table.runs[owner]
         first, last = (start - run.base) // size, (start + count - 1 - run.base) // size
         if done == (owner, first):

@@ -47,14 +47,18 @@ class Listing:
         number, types = len(self.arrays), self.arrays.types
         if types is None:
             return b"\1" * number
-        kinds = raw_strings(types)
-        of_memory = {kind for kind in set(kinds) if kind.startswith(_MEMORY.encode())}
-        return bytes(map(of_memory.__contains__, kinds))[:number].ljust(number, b"\0")
+        if _is_one_repeated(types):
+            marks = bytes((types.data.startswith(_MEMORY.encode(), 4),)) * types.present
+        else:
+            kinds = raw_strings(types)
+            of_memory = {kind for kind in set(kinds) if kind.startswith(_MEMORY.encode())}
+            marks = bytes(map(of_memory.__contains__, kinds))
+        return marks[:number].ljust(number, b"\0")
 
     @cached_property
     def memory_indexes(self) -> array[int]:
         """The DRC indexes of LMBs in the arrays, as they stand there; each is four bytes."""
-        return array("I", compress(self._cells, self.marks))
+        return array("I", compress(self._cells, self.marks)) if 0 in self.marks else self._cells
 
     @property
     def _cells(self) -> array[int]:
@@ -63,7 +67,7 @@ class Listing:
     @cached_property
     def in_arrays(self) -> IndexRanges:
         """The DRC indexes of the arrays."""
-        others = array("I", compress(self._cells, map(not_, self.marks)))
+        others = array("I", compress(self._cells, map(not_, self.marks)) if 0 in self.marks else ())
         return IndexRanges((*self._memory_in_arrays, *_stretches(others)))
 
     @cached_property
@@ -110,8 +114,16 @@ def raw_strings(strings: DrcStrings) -> list[bytes]:
     return strings.data[4:].split(b"\0", strings.present)[: strings.present]
 
 
-def _stretches(indexes: array[int]) -> Iterator[tuple[int, int]]:
+def _is_one_repeated(strings: DrcStrings) -> bool:
+    """Whether all strings are the same, told without taking them apart."""
+    first = strings.data[4 : strings.data.find(b"\0", 4) + 1]
+    end = 4 + len(first) * strings.present
+    return end <= len(strings.data) and strings.data.startswith(first * strings.present, 4)
+
+
+def _stretches(column: array[int]) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of the stretches in DRC indexes of any order; mostly it is one, and nothing is sorted."""
+    indexes = column.tolist()
     distinct = set(indexes)
     if distinct:
         low, high = min(indexes), max(indexes)

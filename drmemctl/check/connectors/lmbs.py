@@ -7,15 +7,18 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import compress, islice, repeat
-from operator import sub
+from operator import floordiv, sub
 
 from drmemctl.check.bounds import MAX_RUNS, Found
 from drmemctl.check.connectors.listing import Listing, is_memory, listings, raw_strings
 from drmemctl.check.connectors.ranges import IndexRanges
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
+from drmemctl.check.runs import columns_of, found_lmbs, highest_end
+from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import some
+from drmemctl.check.tables import drc_indexes
 from drmemctl.formats.drc import NAMES
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
 from drmemctl.formats.dynamic_memory import DRC_INVALID, RESERVED
@@ -24,19 +27,34 @@ from drmemctl.model.lmbs import Entry, Run
 
 _LOW_BITS = 0x0FFFFFFF
 _LMB_CLASS = 0x80000000
+_LARGEST = 0xFFFFFFFF
 _NAME = re.compile(rb"LMB ?(0|[1-9][0-9]{0,9})\Z")
 
 
-def _known(subject: Subject, listed: IndexRanges) -> Iterator[tuple[Entry, int]]:
-    """Yield runs of which not all are among some connectors, and how many are.
+def _has_connector(flags: int) -> bool:
+    """Whether LMBs with these flags have a connector: they are neither reserved nor marked as having none."""
+    return not flags & (DRC_INVALID | RESERVED)
 
-    LMBs that have no connector are left out: those that are reserved, or marked as having no valid DRC index.
-    """
+
+def _known(subject: Subject, listed: IndexRanges) -> Iterator[tuple[Entry, int]]:
+    """Yield runs with connectors of which not all are among some connectors, and how many are."""
+    if _has_all(listed, drc_indexes(subject).disjoint()):
+        return
     for entry in subject.table.runs.entries():
-        if not entry[4] & (DRC_INVALID | RESERVED):
+        if _has_connector(entry[4]):
             known = listed.number_in(entry[2], entry[0])
             if known != entry[0]:
                 yield entry, known
+
+
+def _has_all(listed: IndexRanges, indexes: Spans) -> bool:
+    """Whether all is listed from the first DRC index to the last."""
+    if not indexes:
+        return True
+    first, last = indexes.starts[0], indexes.lasts[-1]
+    if last == _LARGEST:
+        return False  # They may go on from 0.
+    return listed.number_in(first, last - first + 1) == last - first + 1
 
 
 def _root(subject: Subject) -> Listing | None:
@@ -180,9 +198,9 @@ def odd_names(subject: Subject) -> Iterator[Violation]:
     root = _root(subject)
     if root is None:
         return
-    indexes, names = _named(root)
-    if root.info is None and _all_usual(indexes, names):
+    if root.info is None and _all_usual(root):
         return
+    indexes, names = _named(root)
     shifts = Counter(map(_shift, indexes, names))
     usual = max((shift for shift in shifts if shift is not None), key=shifts.__getitem__, default=None)
     number = shifts.total() - (shifts[usual] if usual is not None else 0)
@@ -209,14 +227,26 @@ def _named(root: Listing) -> tuple[list[int], list[bytes]]:
     return indexes, names
 
 
-def _all_usual(indexes: list[int], names: list[bytes]) -> bool:
+def _all_usual(root: Listing) -> bool:
     """Whether all names are as the first makes expect: the usual case, told from their text as a whole."""
-    shift = _shift(indexes[0], names[0]) if names else None
+    indexes, names = root.memory_indexes.tolist(), _names(root)
+    first = names.partition(b"\0")[0]
+    shift = _shift(indexes[0], first) if indexes else None
     if shift is None:
-        return not names
-    prefix = names[0].rstrip(b"0123456789").decode("ascii", "replace")
+        return False
     numbers = map(sub, indexes, repeat((indexes[0] & ~_LOW_BITS) - shift))
-    return b"\0".join(names) == (prefix + f"\0{prefix}".join(map(str, numbers))).encode()
+    pattern = first.rstrip(b"0123456789") + b"%d\0"
+    return names.startswith(pattern * len(indexes) % tuple(numbers))
+
+
+def _names(root: Listing) -> bytes:
+    """Return the names of LMB connectors in the arrays, each with its NUL."""
+    names = None if root.arrays is None else root.arrays.names
+    if names is None:
+        return b""
+    if 0 not in root.marks:
+        return names.data[4:]
+    return b"\0".join((*compress(raw_strings(names), root.marks), b""))
 
 
 def _shift(index: int, name: bytes) -> int | None:
@@ -254,11 +284,14 @@ def odd_indexes(subject: Subject) -> Iterator[Violation]:
         Compare with the connector names at the root, or with what the management console says.
     """
     size = subject.table.lmb_size or 1
-    found = Found()
-    for entry in subject.table.runs.entries():
-        usual = _LMB_CLASS | entry[1] // size & _LOW_BITS
-        if entry[2] != usual and not entry[4] & (DRC_INVALID | RESERVED):
-            found.add_entry(entry)
+    runs = subject.table.runs
+    bases, indexes = columns_of(runs, _has_connector, runs.bases, runs.drc_indexes)
+    shifts = set(map(sub, indexes, map(floordiv, bases, repeat(size))))
+    found = found_lmbs(
+        subject,
+        lambda entry: entry[2] != _LMB_CLASS | entry[1] // size & _LOW_BITS and _has_connector(entry[4]),
+        when=bool(shifts - {_LMB_CLASS}) or highest_end(subject) // size > _LOW_BITS,
+    )
     if found:
         has = "has" if found.n_lmbs == 1 else "have"
         message = f"{found.number} {has} a DRC index that is not 0x80000000 + address / LMB size"

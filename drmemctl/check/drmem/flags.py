@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.check.bounds import ByReason
-from drmemctl.check.drmem.places import found_lmbs
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
+from drmemctl.check.runs import of_kind, with_reason
 from drmemctl.check.subject import Subject
 from drmemctl.formats.cells import FLAGS_MASK, read_cells
 from drmemctl.formats.dynamic_memory import (
@@ -51,7 +51,7 @@ def kernel_flag(subject: Subject) -> Iterator[Violation]:
     Fix:
         Clear the bit. Firmware never sets it.
     """
-    found = found_lmbs(subject, lambda entry: bool(entry[4] & KERNEL_TOUCHED))
+    found = of_kind(subject, lambda _, flags: bool(flags & KERNEL_TOUCHED))
     if found:
         message = (
             f"{found.number} with flag 0x80000000, first {found.first}: a request that fails takes them for its"
@@ -88,7 +88,7 @@ def reserved_and_assigned(subject: Subject) -> Iterator[Violation]:
         Report it to whoever makes the tree: reserved LMBs are not assigned. There is no request that clears 0x80.
     """
     both = ASSIGNED | RESERVED
-    found = found_lmbs(subject, lambda entry: entry[4] & both == both)
+    found = of_kind(subject, lambda _, flags: flags & both == both)
     if found:
         message = (
             f"{found.are} assigned and reserved, first {found.first}: Linux does not use that memory, it is lost"
@@ -127,10 +127,10 @@ def half_reserved(subject: Subject) -> Iterator[Violation]:
         What must not be used has both flags (0xa0), as QEMU has it for boot memory.
     """
     reasons = ByReason[str]()
-    for entry in subject.table.runs.entries():
-        flags = entry[4] & (ASSIGNED | DRC_INVALID | RESERVED)
-        if flags in _HALF:
-            reasons.under(_HALF[flags]).add_entry(entry)
+    for why, entry in with_reason(
+        subject, lambda _, flags: _HALF.get(flags & (ASSIGNED | DRC_INVALID | RESERVED))
+    ):
+        reasons.under(why).add_entry(entry)
     for reason, found in reasons:
         yield found.violation(f"{found.number} {reason}, first {found.first}", subject.table.property_name)
     yield from reasons.others(subject.table.property_name)
@@ -171,7 +171,7 @@ def free_without_node(subject: Subject) -> Iterator[Violation]:
     Fix:
         Clear flag 0x40: that an unassigned LMB has no node is what aa_index 0xffffffff says.
     """
-    found = found_lmbs(subject, lambda entry: entry[4] & (AI_INVALID | ASSIGNED | RESERVED) == AI_INVALID)
+    found = of_kind(subject, lambda _, flags: flags & (AI_INVALID | ASSIGNED | RESERVED) == AI_INVALID)
     if found:
         message = (
             f"{found.are} free with flag 0x40, first {found.first}: added, it is on the wrong node, and the next"
@@ -215,9 +215,8 @@ def undefined_flags(subject: Subject) -> Iterator[Violation]:
     if mask is not None:
         defined &= mask | HOTREMOVABLE | KERNEL_TOUCHED
     reasons = ByReason[int]()
-    for entry in subject.table.runs.entries():
-        if entry[4] & ~defined:
-            reasons.under(entry[4] & ~defined).add_entry(entry)
+    for unknown, entry in with_reason(subject, lambda _, flags: flags & ~defined or None):
+        reasons.under(unknown).add_entry(entry)
     for flags, found in reasons:
         message = f"{found.number} with flags {flags:#x} beyond those defined, first {found.first}"
         yield found.violation(message, subject.table.property_name)
@@ -248,7 +247,7 @@ def free_with_aa_index(subject: Subject) -> Iterator[Violation]:
     Fix:
         None is needed.
     """
-    found = found_lmbs(subject, lambda entry: not entry[4] & ASSIGNED and entry[3] != AA_UNSET)
+    found = of_kind(subject, lambda aa_index, flags: not flags & ASSIGNED and aa_index != AA_UNSET)
     if found:
         message = f"{found.are} free but with an aa_index, {found.runs[0].aa_index:#x} at {found.first}"
         yield found.violation(message, subject.table.property_name)

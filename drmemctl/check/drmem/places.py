@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import islice, repeat
+from operator import add, le, mod
 
-from drmemctl.check.bounds import Found, as_run, limited, place
+from drmemctl.check.bounds import Found, limited, place
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.spans import Spans
+from drmemctl.check.runs import are_sorted, found_lmbs, highest_end
 from drmemctl.check.subject import Subject
+from drmemctl.check.tables import drc_indexes, spans_of_addresses
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, RESERVED
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
-from drmemctl.model.lmbs import Entry, Run, is_assigned
+from drmemctl.model.lmbs import Run, is_assigned
 
 MAX_PHYSICAL = 1 << 51
 """Linux MAX_PHYSMEM_BITS on ppc64 with 64 KiB pages: memory from here on is skipped."""
@@ -21,15 +23,6 @@ MAX_PHYSICAL = 1 << 51
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
 _LARGEST_COUNT = (1 << 31) - 1
-
-
-def found_lmbs(subject: Subject, breaks: Callable[[Entry], bool]) -> Found:
-    """Return the runs for whose (count, base, DRC index, aa_index, flags) something holds."""
-    found = Found()
-    for entry in subject.table.runs.entries():
-        if breaks(entry):
-            found.add_entry(entry)
-    return found
 
 
 @rule(
@@ -67,19 +60,28 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
         message = f"{table.n_lmbs:,} LMBs in all overflow an int: Linux overruns its array or dies for want of one"
         yield Violation(message, NODE, name, 0)
     size = table.lmb_size or 0
-    wrapping = found_lmbs(subject, lambda entry: entry[1] + entry[0] * size > _ADDRESSES)
+    end = highest_end(subject)
+    wrapping = found_lmbs(subject, lambda entry: entry[1] + entry[0] * size > _ADDRESSES, when=end > _ADDRESSES)
     if wrapping:
         message = (
             f"{wrapping.number} from {wrapping.first} on wrap at 64 bits: Linux takes address 0 and up for LMBs"
         )
         yield wrapping.violation(message, name)
-    indexes = found_lmbs(subject, lambda entry: entry[2] + entry[0] > _DRC_INDEXES and not entry[4] & DRC_INVALID)
+    indexes = found_lmbs(
+        subject,
+        lambda entry: entry[2] + entry[0] > _DRC_INDEXES and not entry[4] & DRC_INVALID,
+        when=max(map(add, table.runs.drc_indexes, table.runs.counts), default=0) > _DRC_INDEXES,
+    )
     if indexes:
         message = (
             f"{indexes.number} from {indexes.first} on: DRC indexes wrap at 32 bits to those of other resources"
         )
         yield indexes.violation(message, name)
-    lost = found_lmbs(subject, lambda entry: is_assigned(entry[4]) and entry[1] + entry[0] * size > MAX_PHYSICAL)
+    lost = found_lmbs(
+        subject,
+        lambda entry: is_assigned(entry[4]) and entry[1] + entry[0] * size > MAX_PHYSICAL,
+        when=end > MAX_PHYSICAL,
+    )
     if lost:
         message = (
             f"{lost.are} assigned in a run that ends beyond 2^51: Linux skips that memory, first {lost.first}"
@@ -115,7 +117,11 @@ def misaligned_lmbs(subject: Subject) -> Iterator[Violation]:
         Check ibm,lmb-size first: a wrong one makes every address look wrong. Else correct the base address.
     """
     size = subject.table.lmb_size or 1
-    found = found_lmbs(subject, lambda entry: entry[1] % size != 0 and not entry[4] & RESERVED)
+    found = found_lmbs(
+        subject,
+        lambda entry: entry[1] % size != 0 and not entry[4] & RESERVED,
+        when=any(map(mod, subject.table.runs.bases, repeat(size))),
+    )
     if found:
         message = (
             f"{found.are} not aligned to {size:#x}, first {found.first}: Linux dies when it removes such an LMB"
@@ -149,12 +155,11 @@ def overlapping_lmbs(subject: Subject) -> Iterator[Violation]:
     Fix:
         Leave out one of the two; DRC index and address of the other LMBs of the set tell which one is right.
     """
+    if are_sorted(subject):
+        return
     table = subject.table
     size = table.lmb_size or 0
-    spans = Spans()
-    for index, (count, base, _, _, flags) in enumerate(table.runs.entries()):
-        if not flags & RESERVED or flags & ASSIGNED:
-            spans.add(base, count * size, index)
+    spans = spans_of_addresses(table, lambda flags: not flags & RESERVED or bool(flags & ASSIGNED))
     pairs = ((table.runs[one], table.runs[other]) for one, other in spans.overlaps())
     yield from limited((_overlap(one, other, size, table.property_name) for one, other in pairs), "overlaps")
 
@@ -201,11 +206,7 @@ def duplicate_drc_indexes(subject: Subject) -> Iterator[Violation]:
         or ibm,drc-info tell which are real.
     """
     runs = subject.table.runs
-    spans = Spans()
-    for index, (count, _, drc, _, flags) in enumerate(runs.entries()):
-        if not flags & DRC_INVALID:
-            spans.add(drc, min(count, _DRC_INDEXES - drc), index)
-    pairs = ((runs[one], runs[other]) for one, other in spans.overlaps())
+    pairs = ((runs[one], runs[other]) for one, other in drc_indexes(subject).overlaps())
     name = subject.table.property_name
     yield from limited((_same_drc(one, other, name) for one, other in pairs), "pairs of runs")
 
@@ -244,14 +245,13 @@ def unsorted_lmbs(subject: Subject) -> Iterator[Violation]:
     Fix:
         Sort the property by address. Firmware does.
     """
-    size = subject.table.lmb_size or 0
-    if all(first[1] <= second[1] for first, second in pairwise(subject.table.runs.entries())):
+    runs = subject.table.runs
+    if all(map(le, runs.bases, islice(runs.bases, 1, None))):
         return
-    end = max(entry[1] + entry[0] * size for entry in subject.table.runs.entries())
-    *_, last = subject.table.runs.entries()
-    last_end = last[1] + last[0] * size
+    end, last = highest_end(subject), runs[-1]
+    last_end = last.base + last.count * (subject.table.lmb_size or 0)
     if last_end < end and subject.tree.get("/rtas", LRDR_CAPACITY) is None:
         message = (
             f"the last LMB ends at {last_end:#x}, the highest at {end:#x}: Linux sizes DMA windows for the former"
         )
-        yield Found([as_run(last)]).violation(message, subject.table.property_name)
+        yield Found([last]).violation(message, subject.table.property_name)
