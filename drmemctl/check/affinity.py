@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from drmemctl.check.runs import kinds
 from drmemctl.check.subject import Subject
@@ -70,8 +70,7 @@ def lookup_rows(lookup: LookupArrays | None) -> Iterator[tuple[int, ...]]:
         yield from (lookup.row(index) or () for index in range(lookup.present))
 
 
-@dataclass(frozen=True, slots=True)
-class OwnList:
+class OwnList(NamedTuple):
     """The first associativity list of a node's own `ibm,associativity`.
 
     Attributes:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.check.report import Report, ReportedFinding
@@ -53,7 +53,7 @@ class Baseline:
         for report in reports:
             left = Counter(self.known.get(_name(report.source, self.folder), ()))
             new = tuple(finding for finding in report.findings if not _take(left, finding.fingerprint))
-            yield replace(report, findings=new, known=len(report.findings) - len(new))
+            yield report._replace(findings=new, known=len(report.findings) - len(new))
 
 
 _HINT = "write it again with --write-baseline"

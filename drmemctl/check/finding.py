@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from drmemctl.model.lmbs import Run
 
@@ -27,8 +27,7 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(NamedTuple):
     """One place that breaks a rule, as the rule's function yields it.
 
     Attributes:
@@ -53,8 +52,7 @@ def count_lmbs(runs: Iterable[Run]) -> str:
     return f"{number:,} LMB{' is' if number == 1 else 's are'}"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A violation with the rule that it breaks and that rule's severity."""
 
     rule: str

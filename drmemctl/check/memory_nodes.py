@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
@@ -15,8 +15,7 @@ from drmemctl.tree.node import Node
 _ADDRESSES = 1 << 64
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryNode:
+class MemoryNode(NamedTuple):
     """A child of the root that is, or is called, memory.
 
     Attributes:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from drmemctl.check.affinity import primary
 from drmemctl.check.subject import Subject
@@ -15,8 +15,7 @@ from drmemctl.model.associativity import RTAS
 MIGRATABLE = "ibm,migratable-partition"
 
 
-@dataclass(frozen=True, slots=True)
-class DomainsProperty:
+class DomainsProperty(NamedTuple):
     """One of the two properties that are there: its name, its bytes and what they say."""
 
     name: str

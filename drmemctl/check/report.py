@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from drmemctl.check.engine import Plan, all_rules, judge
 from drmemctl.check.finding import Finding, Severity
@@ -44,8 +45,7 @@ class LmbRange:
     size: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ReportedFinding:
+class ReportedFinding(NamedTuple):
     """A finding with all that there is to show of it.
 
     Attributes:
@@ -74,8 +74,7 @@ class ReportedFinding:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What is to say of one input.
 
     Attributes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from drmemctl.check.finding import Finding, Severity, Violation
 from drmemctl.check.kernels import Kernels, Version, is_block_size
@@ -44,8 +44,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
 """What a rule may need; a rule whose needs are not met is not run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A rule.
 
     Attributes:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from drmemctl.check.engine import Plan, all_rules, unknown_words
 from drmemctl.check.kernels import Version, parse_version
@@ -32,8 +31,7 @@ class SettingsError(DrmemctlError):
     """Settings that make no sense: `path` is the key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """How to check; None is not set.
 
     Attributes:
@@ -55,8 +53,7 @@ class Settings:
 
     def over(self, lower: Settings) -> Settings:
         """Return these settings, completed by others that count less."""
-        own = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Settings(**{name: getattr(lower, name) if value is None else value for name, value in own.items()})
+        return lower._replace(**{name: value for name, value in self._asdict().items() if value is not None})
 
     @property
     def plan(self) -> Plan:

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from drmemctl.errors import NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE, Entries
@@ -15,8 +15,7 @@ from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Node, Tree
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryBlock:
+class MemoryBlock(NamedTuple):
     """A block of the running kernel's memory: /sys/devices/system/memory/memoryN, and its Linux node."""
 
     block: int
@@ -24,8 +23,7 @@ class MemoryBlock:
     online: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """What else is known of a running (or simulated) system at the moment of the tree; None is unknown.
 
     Attributes:

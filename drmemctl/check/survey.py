@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from drmemctl.check.subject import Subject
@@ -29,8 +29,7 @@ def per_subject(find: Callable[[Subject], _T]) -> Callable[[Subject], _T]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A node and where it is."""
 
     path: str

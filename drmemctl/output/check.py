@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
 
 from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Severity
-from drmemctl.check.pages import Page, pages
 from drmemctl.check.report import LmbRange, Report, ReportedFinding
 from drmemctl.check.tally import Tally
 from drmemctl.errors import WriteError
@@ -18,6 +17,9 @@ from drmemctl.output.progress import with_progress
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of, size_text
+
+if TYPE_CHECKING:
+    from drmemctl.check.pages import Page
 
 RENDERERS = {
     "text": "check_text",
@@ -33,8 +35,7 @@ MESSAGE = 1000
 """Characters of a message that are shown; names from a tree can make one long."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckView:
+class CheckView(NamedTuple):
     """What there is to show of a check.
 
     Attributes:
@@ -55,11 +56,12 @@ class CheckView:
     @property
     def pages(self) -> tuple[Page, ...]:
         """The pages of the rules."""
+        from drmemctl.check.pages import pages
+
         return pages(self.plan.rules())
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where output goes.
 
     Attributes:
@@ -85,7 +87,7 @@ class Target:
 def show_check(target: Target, view: CheckView, format: str) -> None:
     """Print the reports, on a terminal each as soon as it is there; or write them to a file."""
     reports = target.attended(view.reports)
-    view = replace(view, reports=reports)
+    view = view._replace(reports=reports)
     if target.file is not None:
         write_file(target.file, rendered(Screen(), view, format), target.inputs)
         say_written(view.tally, target.file)

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report, ReportedFinding
@@ -34,8 +34,7 @@ _LEAST = 3
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     """A line; `kind` is what is counted when it is left out."""
 
     text: str

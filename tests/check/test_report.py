@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +101,9 @@ def print_of(violation: Violation, rule_id: str = "DRM001", size: int | None = L
 @pytest.mark.parametrize(
     "same",
     [
-        replace(BASE, message="another"),
-        replace(BASE, offset=None),
-        replace(BASE, lmbs=(Run(0, 1, 5, 1, 8), Run(LMB, 1, 6, 7, 0), Run(8 * LMB, 1, 9, 1, 8))),
+        BASE._replace(message="another"),
+        BASE._replace(offset=None),
+        BASE._replace(lmbs=(Run(0, 1, 5, 1, 8), Run(LMB, 1, 6, 7, 0), Run(8 * LMB, 1, 9, 1, 8))),
     ],
     ids=["message", "offset", "runs"],
 )
@@ -115,12 +114,12 @@ def test_a_fingerprint_stays_the_same(same: Violation) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(BASE, path="/x"),
-        replace(BASE, property="x"),
-        replace(BASE, path=f"{NODE}:{V2}", property=""),
-        replace(BASE, lmbs=()),
-        replace(BASE, lmbs=BASE.lmbs[:1]),
-        replace(BASE, lmbs=(Run(LMB, 2, 5, 1, 8), BASE.lmbs[1])),
+        BASE._replace(path="/x"),
+        BASE._replace(property="x"),
+        BASE._replace(path=f"{NODE}:{V2}", property=""),
+        BASE._replace(lmbs=()),
+        BASE._replace(lmbs=BASE.lmbs[:1]),
+        BASE._replace(lmbs=(Run(LMB, 2, 5, 1, 8), BASE.lmbs[1])),
     ],
 )
 def test_a_fingerprint_tells_places_and_lmbs_apart(other: Violation) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -41,7 +41,7 @@ def array(first: int, count: int, *, aa: int | None = None, flags: int | None = 
 
     def change(running: Running) -> Running:
         assert running.array is not None
-        return replace(running, array=running.array.with_changed(first, count, aa_index=aa, flags=flags))
+        return running._replace(array=running.array.with_changed(first, count, aa_index=aa, flags=flags))
 
     return change
 
@@ -50,28 +50,28 @@ def new_array(*entries: tuple[int, int, int, int, int], lmb_size: int = LMB) -> 
     def change(running: Running) -> Running:
         assert running.array is not None
         kept = list(running.array.runs.entries())[:1]
-        return replace(running, array=LmbTable.of([*kept, *entries], lmb_size))
+        return running._replace(array=LmbTable.of([*kept, *entries], lmb_size))
 
     return change
 
 
 def sense(drc: int, value: int) -> Change:
-    return lambda running: replace(running, senses={**(running.senses or {}), drc: value})
+    return lambda running: running._replace(senses={**(running.senses or {}), drc: value})
 
 
 def block(number: int, node: int | None, *, online: bool = True) -> Change:
     new = MemoryBlock(number, node, online)
-    return lambda running: replace(running, blocks={**(running.blocks or {}), number: new})
+    return lambda running: running._replace(blocks={**(running.blocks or {}), number: new})
 
 
 def without_block(number: int) -> Change:
-    return lambda running: replace(
-        running, blocks={key: value for key, value in (running.blocks or {}).items() if key != number}
+    return lambda running: running._replace(
+        blocks={key: value for key, value in (running.blocks or {}).items() if key != number}
     )
 
 
 def block_size(size: int) -> Change:
-    return lambda running: replace(running, block_size=size)
+    return lambda running: running._replace(block_size=size)
 
 
 @dataclass(frozen=True)
@@ -240,12 +240,12 @@ def test_a_crash_kernel_has_few_blocks() -> None:
         DRCONF_USABLE_MEMORY,
         encode_usable_memory([[MemoryRange(0x40000000, LMB)], [], [], []]),
     )
-    running = replace(healthy(tree), blocks={4: MemoryBlock(4, 1)})
+    running = healthy(tree)._replace(blocks={4: MemoryBlock(4, 1)})
     assert messages(tree, "DRM084", running=running) == []
 
 
 def test_sets_of_all_indexes_are_compared_at_once() -> None:
     tree = fixture(PLUGGED)
     huge = LmbTable.of([((1 << 32) - 1, 0x40000000, 4, 0, 8)] * 2, LMB)
-    running = replace(healthy(tree), array=huge)
+    running = healthy(tree)._replace(array=huge)
     assert {"DRM080", "DRM082", "DRM083", "DRM084"} <= {*found(tree, running=running)}

@@ -8,7 +8,7 @@ With an unassigned LMB before an assigned one the two count differently from the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from drmemctl.check.bounds import Found, as_run, limited, place
 from drmemctl.check.finding import Severity, Violation
@@ -24,8 +24,7 @@ from drmemctl.formats.usable_memory import (
 from drmemctl.model.lmbs import Entry, Run, is_assigned
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """A record that is not empty, and the LMB that a way of counting gives it to."""
 
     record: UsableRecord

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
 from operator import not_
+from typing import NamedTuple
 
 from drmemctl.check.connectors.ranges import IndexRanges, ranges_of, split
 from drmemctl.check.subject import Subject
@@ -161,8 +161,7 @@ def _spans(entry: DrcInfoEntry) -> Iterator[tuple[int, int]]:
             yield index, index + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Listings:
+class Listings(NamedTuple):
     """All listings of a tree by path."""
 
     by_path: dict[str, Listing]
