@@ -90,15 +90,25 @@ STATES = ("assigned", "free", "reserved", "hot-removable")
 
 
 class Runs(Sequence[Run]):
-    """An immutable sequence of runs, held as columns: 24 bytes a run, however many a hostile tree has."""
+    """An immutable sequence of runs, held as columns: 24 bytes a run, however many a hostile tree has.
 
-    __slots__ = ("_aa", "_base", "_count", "_drc", "_flags", "n_lmbs")
+    Attributes:
+        counts: how many LMBs each has.
+        bases: address of the first LMB.
+        drc_indexes: DRC index of the first LMB.
+        aa_indexes: of all its LMBs.
+        flags: of all its LMBs.
+        n_lmbs: LMBs in all.
+
+    """
+
+    __slots__ = ("aa_indexes", "bases", "counts", "drc_indexes", "flags", "n_lmbs")
 
     def __init__(self, entries: Iterable[Entry], lmb_size: int | None) -> None:
         """Merge `entries` (count, base, DRC index, aa_index, flags) into maximal runs; count 0 is nothing."""
-        self._base, self._count = array("Q"), array("Q")
-        self._drc, self._aa, self._flags = array("I"), array("I"), array("I")
-        columns = (self._count, self._base, self._drc, self._aa, self._flags)
+        self.bases, self.counts = array("Q"), array("Q")
+        self.drc_indexes, self.aa_indexes, self.flags = array("I"), array("I"), array("I")
+        columns = (self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags)
         add_count, add_base, add_drc, add_aa, add_flags = (column.append for column in columns)
         for count, base, drc, aa, flags in _merged(entries, lmb_size):
             add_count(count)
@@ -106,7 +116,7 @@ class Runs(Sequence[Run]):
             add_drc(drc)
             add_aa(aa)
             add_flags(flags)
-        self.n_lmbs: int = sum(self._count)
+        self.n_lmbs: int = sum(self.counts)
 
     @overload
     def __getitem__(self, index: int) -> Run: ...
@@ -115,20 +125,26 @@ class Runs(Sequence[Run]):
     def __getitem__(self, index: int | slice) -> Run | list[Run]:
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
-        return Run(self._base[index], self._count[index], self._drc[index], self._aa[index], self._flags[index])
+        return Run(
+            self.bases[index],
+            self.counts[index],
+            self.drc_indexes[index],
+            self.aa_indexes[index],
+            self.flags[index],
+        )
 
     def __len__(self) -> int:
-        return len(self._count)
+        return len(self.counts)
 
     def __iter__(self) -> Iterator[Run]:
-        return map(Run, self._base, self._count, self._drc, self._aa, self._flags)
+        return map(Run, self.bases, self.counts, self.drc_indexes, self.aa_indexes, self.flags)
 
     def entries(self) -> Iterator[Entry]:
         """Yield the runs as (count, base, DRC index, aa_index, flags)."""
-        return zip(self._count, self._base, self._drc, self._aa, self._flags, strict=True)
+        return zip(self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags, strict=True)
 
     def _columns(self) -> tuple[Any, ...]:
-        return (self._count, self._base, self._drc, self._aa, self._flags)
+        return (self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Runs) and self._columns() == other._columns()
