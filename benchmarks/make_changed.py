@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Change a tree as a DIMM that moves to another node would: `python -m benchmarks.make_changed IN OUT`.
 
-512 LMBs in the middle of the array, assigned or not, become assigned memory of node 3.
+512 LMBs in the middle of the array, assigned or not, become assigned memory of another node.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NODE = "/ibm,dynamic-reconfiguration-memory"
 V1 = "ibm,dynamic-memory"
 ENTRY = 24
 MOVED = 512
-TARGET = 3
+NODES = 8
 ASSIGNED = 0x08
 
 
@@ -28,7 +28,9 @@ def main(arguments: list[str]) -> None:
     value = bytearray(tree.node(NODE).get(V1) or b"")
     count = int.from_bytes(value[:4], "big")
     for lmb in range(count // 2, count // 2 + MOVED):
-        struct.pack_into(">II", value, 4 + ENTRY * lmb + 16, TARGET, ASSIGNED)
+        offset = 4 + ENTRY * lmb + 16
+        (aa_index,) = struct.unpack_from(">I", value, offset)
+        struct.pack_into(">II", value, offset, (aa_index + 1) % NODES, ASSIGNED)
     Path(target).write_bytes(write_fdt(tree.with_property(NODE, V1, bytes(value))))
 
 
