@@ -280,7 +280,7 @@ class TestTerminals:
         for number in range(50):
             (trees / f"{number}.dtb").write_bytes(blob("trees/many-dimms"))
         # One that comes only after longer than anybody waits without a bar, however fast the others are.
-        late = f"(sleep 1.2; cat {shlex.quote(str(trees / '0.dtb'))})"
+        late = f"(sleep 3; cat {shlex.quote(str(trees / '0.dtb'))})"
         ours = shlex.join([*COMMAND, "check", "--isolated", "-j", "2", "-", str(trees)])
         command = ["sh", "-c", f"{late} | {ours}"]
         with (tmp_path / "out").open("wb") as out:
