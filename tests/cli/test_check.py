@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -279,11 +280,9 @@ class TestTerminals:
         for number in range(50):
             (trees / f"{number}.dtb").write_bytes(blob("trees/many-dimms"))
         # One that comes only after longer than anybody waits without a bar, however fast the others are.
-        command = [
-            "sh",
-            "-c",
-            f"(sleep 1.2; cat {trees}/0.dtb) | {' '.join(COMMAND)} check --isolated -j 2 - {trees}",
-        ]
+        late = f"(sleep 3; cat {shlex.quote(str(trees / '0.dtb'))})"
+        ours = shlex.join([*COMMAND, "check", "--isolated", "-j", "2", "-", str(trees)])
+        command = ["sh", "-c", f"{late} | {ours}"]
         with (tmp_path / "out").open("wb") as out:
             shown = seen_on_terminal(command, None if both else out)
         assert b"/51" in shown

@@ -121,16 +121,23 @@ def _is_one_repeated(strings: DrcStrings) -> bool:
     return end <= len(strings.data) and strings.data.startswith(first * strings.present, 4)
 
 
-def _stretches(column: array[int]) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of the stretches in DRC indexes of any order; mostly it is one, and nothing is sorted."""
-    indexes = column.tolist()
-    distinct = set(indexes)
-    if distinct:
-        low, high = min(indexes), max(indexes)
-        if high - low == len(distinct) - 1:
-            yield low, high + 1
-        else:
-            yield from ranges_of(sorted(distinct))
+def _stretches(indexes: array[int]) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the stretches in DRC indexes of any order."""
+    if not indexes:
+        return
+    low, high = min(indexes), max(indexes)
+    if high - low < len(indexes) and _fill(indexes, low, high):
+        yield low, high + 1
+    else:
+        yield from ranges_of(sorted(set(indexes)))
+
+
+def _fill(indexes: array[int], low: int, high: int) -> bool:
+    """Whether nothing is left out from `low` to `high`, which is the usual case: told without a set or sorting."""
+    seen = bytearray(high - low + 1)
+    for index in indexes:
+        seen[index - low] = 1
+    return 0 not in seen
 
 
 def _arrays(place: Place) -> Connectors | None:

@@ -28,6 +28,8 @@ from drmemctl.model.lmbs import Entry, Run
 _LOW_BITS = 0x0FFFFFFF
 _LMB_CLASS = 0x80000000
 _LARGEST = 0xFFFFFFFF
+_AT_ONCE = 8192
+"""Names that are compared at a time: enough for C speed, few enough for the cache."""
 _NAME = re.compile(rb"LMB ?(0|[1-9][0-9]{0,9})\Z")
 
 
@@ -229,14 +231,20 @@ def _named(root: Listing) -> tuple[list[int], list[bytes]]:
 
 def _all_usual(root: Listing) -> bool:
     """Whether all names are as the first makes expect: the usual case, told from their text as a whole."""
-    indexes, names = root.memory_indexes.tolist(), _names(root)
+    indexes, names = root.memory_indexes, _names(root)
     first = names.partition(b"\0")[0]
     shift = _shift(indexes[0], first) if indexes else None
     if shift is None:
         return False
-    numbers = map(sub, indexes, repeat((indexes[0] & ~_LOW_BITS) - shift))
-    pattern = first.rstrip(b"0123456789") + b"%d\0"
-    return names.startswith(pattern * len(indexes) % tuple(numbers))
+    base, pattern = (indexes[0] & ~_LOW_BITS) - shift, first.rstrip(b"0123456789") + b"%d\0"
+    at = 0
+    for start in range(0, len(indexes), _AT_ONCE):
+        numbers = tuple(map(sub, indexes[start : start + _AT_ONCE], repeat(base)))
+        expected = pattern * len(numbers) % numbers
+        if not names.startswith(expected, at):
+            return False
+        at += len(expected)
+    return True
 
 
 def _names(root: Listing) -> bytes:
