@@ -22,10 +22,14 @@ from drmemctl.hypervisor.inventory import (
 from drmemctl.hypervisor.machine import Machine, RefusedError
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem
+from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
 
 _MEMORY = 1
 """The one device that stands for the memory pool: every LMB has it."""
+
+
+_NO_LMBS = LmbTable.of((), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +43,16 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class PowerVm(Machine):
-    """A PowerVM partition."""
+    """A PowerVM partition.
+
+    Attributes:
+        placements: where its LMBs were said to be since boot.
+        at_boot: its LMBs at boot.
+
+    """
 
     placements: tuple[Placement, ...] = ()
+    at_boot: LmbTable = _NO_LMBS
 
     @classmethod
     def from_tree(cls, tree: Tree) -> PowerVm:
@@ -51,8 +62,9 @@ class PowerVm(Machine):
         pooled = (replace(run, device=_MEMORY) for run in lmbs)
         lookup = Associativity.from_tree(tree).lookup
         rows = () if lookup is None else tuple(lookup.rows())
-        size = Drmem.from_tree(tree).table.lmb_size if tree.find(NODE) is not None else None
-        return cls(tree, Connectors.of([*pooled, *other_runs(tree, intervals)]), (), rows, size or 0)
+        table = Drmem.from_tree(tree).table if tree.find(NODE) is not None else _NO_LMBS
+        connectors = Connectors.of([*pooled, *other_runs(tree, intervals)])
+        return cls(tree, connectors, (), rows, table.lmb_size or 0, at_boot=table)
 
     def table(self, drc_index: int) -> Table:
         """Return the state table of a connector; slots are left out."""
@@ -67,11 +79,8 @@ class PowerVm(Machine):
         return self._row_at_boot(drc_index) or (self.rows[0] if self.rows else ())
 
     def _row_at_boot(self, drc_index: int) -> tuple[int, ...] | None:
-        if self.tree.find(NODE) is None:
-            return None
-        table = Drmem.from_tree(self.tree).table
-        index = table.index_of_drc(drc_index)
-        aa_index = -1 if index is None else table.lmb(index).aa_index
+        index = self.at_boot.index_of_drc(drc_index)
+        aa_index = -1 if index is None else self.at_boot.lmb(index).aa_index
         return self.rows[aa_index] if 0 <= aa_index < len(self.rows) else None
 
     def attach(self, first: int, count: int, domains: tuple[int, ...]) -> PowerVm:

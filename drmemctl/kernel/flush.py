@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-import struct
+import sys
+from array import array
 from collections.abc import Iterator
+from dataclasses import replace
 
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, V2, encode_entries
+from drmemctl.formats.rows import pack_words
 from drmemctl.kernel.capabilities import DYNAMIC_MEMORY_V2
 from drmemctl.kernel.errno import EPERM
 from drmemctl.kernel.job import Fault, Job
@@ -34,24 +37,72 @@ def drmem_update_dt(job: Job) -> int:
 
 def _encode_v1(job: Job, old: bytes) -> bytes:
     """Return as many bytes as the old property had: the array, then zeros."""
-    data = encode_v1(job.state.table)
+    written, table = job.state.written, job.state.table
+    data = encode_v1(table) if written is None or written[1] is not old else _patched(old, written[0], table)
     if len(data) > len(old):
         message = f"{len(data)} bytes are written into a property of {len(old)}: the heap behind it is overwritten"
         job.faults.append(Fault("heap-overrun", message, "drmem_update_dt_v1", NODE, V1))
-    return data[: len(old)].ljust(len(old), b"\0")
+    data = data[: len(old)].ljust(len(old), b"\0")
+    job.state = replace(job.state, written=(table, data))
+    return data
 
 
 def encode_v1(table: LmbTable) -> bytes:
-    """Return all LMBs one by one; the reserved word is left 0."""
-    parts = [struct.pack(">I", table.n_lmbs & 0xFFFFFFFF)]
-    size = table.lmb_size or 0
-    pack = struct.Struct(">QIIII").pack
+    """Return all LMBs one by one; the reserved word is left 0.
+
+    An entry is three 64-bit words, which are made by the column: a v1 property has an entry for each LMB.
+    """
+    parts = [pack_words([table.n_lmbs & 0xFFFFFFFF])]
     for count, base, drc, aa, flags in table.runs.entries():
-        parts += [
-            pack((base + i * size) & 0xFFFFFFFFFFFFFFFF, (drc + i) & 0xFFFFFFFF, 0, aa, flags & _FLAGS)
-            for i in range(count)
-        ]
+        entries = array("Q", bytes(_V1_CELL * count))
+        entries[0::3] = _progression(base, table.lmb_size or 0, count, 1 << 64)
+        entries[1::3] = _progression(drc << 32, 1 << 32, count, 1 << 64)
+        entries[2::3] = array("Q", [aa << 32 | flags & _FLAGS]) * count
+        if sys.byteorder == "little":
+            entries.byteswap()
+        parts.append(entries.tobytes())
     return b"".join(parts)
+
+
+def _patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:
+    """Return what `encode_v1` makes of `after`, given what it made of `before`, by the run.
+
+    The kernel writes every entry each time, but an LMB keeps its address and its DRC index for ever.
+    """
+    present = (len(data) - 4) // _V1_CELL
+    patched = bytearray(data)
+    entries = memoryview(patched)[4 : 4 + present * _V1_CELL].cast("B").cast("Q")
+    for first, count, aa, flags in _differences(before, after):
+        words = array("Q", [aa << 32 | flags & _FLAGS]) * max(0, min(count, present - first))
+        if sys.byteorder == "little":
+            words.byteswap()
+        entries[3 * first + 2 : 3 * (first + len(words)) : 3] = memoryview(words)
+    entries.release()
+    return bytes(patched)
+
+
+def _differences(before: LmbTable, after: LmbTable) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (array index, count, aa_index, flags) where one table differs from another of the same LMBs."""
+    old = iter(before.runs)
+    held, left, first = None, 0, 0
+    for run in after.runs:
+        todo = run.count
+        while todo:
+            if not left:
+                held = next(old)
+                left = held.count
+            count = min(todo, left)
+            if held is not None and (held.aa_index, held.flags) != (run.aa_index, run.flags):
+                yield first, count, run.aa_index, run.flags
+            first, todo, left = first + count, todo - count, left - count
+
+
+def _progression(first: int, step: int, count: int, wrap: int) -> array[int]:
+    if not step:
+        return array("Q", [first]) * count
+    if first + step * count <= wrap:
+        return array("Q", range(first, first + step * count, step))
+    return array("Q", [(first + i * step) % wrap for i in range(count)])
 
 
 def encode_v2(table: LmbTable) -> bytes:

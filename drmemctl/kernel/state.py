@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
 from drmemctl.kernel.blocks import Blocks
@@ -49,6 +49,7 @@ class KernelState:
         topology: what it took from the tree about nodes at boot.
         unmovable: DRC indexes of LMBs whose memory cannot be taken offline.
         dead: why it runs no more, or answers no more requests; empty while it does.
+        written: the array and the v1 property that it wrote last, which make the next faster to write.
 
     """
 
@@ -60,6 +61,7 @@ class KernelState:
     topology: Topology = Topology()
     unmovable: frozenset[int] = frozenset()
     dead: str = ""
+    written: tuple[LmbTable, bytes] | None = field(default=None, compare=False, repr=False)
 
     @property
     def online(self) -> frozenset[int]:

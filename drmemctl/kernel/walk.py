@@ -33,7 +33,7 @@ def whole(job: Job) -> Span:
 def runs_in(table: LmbTable, span: Span) -> Iterator[tuple[int, Run]]:
     """Yield (array index, run) of a part of the array as it is now; changes made meanwhile do not show."""
     index = span.first
-    for run in table.part(span.first, span.count):
+    for run in table.runs if span.count == table.n_lmbs else table.part(span.first, span.count):
         yield index, run
         index += run.count
 
