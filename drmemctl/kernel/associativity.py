@@ -12,7 +12,7 @@ from drmemctl.formats.rows import pack_words, words
 from drmemctl.kernel.capabilities import TREE_ERRORS_LOGGED
 from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EINVAL, ENODEV
-from drmemctl.kernel.job import Fault, Job
+from drmemctl.kernel.job import Fault, Job, OopsError
 from drmemctl.kernel.notifier import set_property
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.associativity import Associativity
@@ -21,6 +21,9 @@ from drmemctl.model.lmbs import Lmb
 _HEADER_WORDS = 2
 _MAX_ARRAYS = 1 << 16
 """More lists than any property has; a count from here on is garbage that the kernel would compare for ages."""
+
+_MAX_WIDTH = 1 << 20
+"""Domains of a list from which on comparing it leaves mapped memory."""
 
 
 def update_lmb_associativity_index(job: Job, index: int, drc_index: int) -> int:
@@ -62,6 +65,9 @@ def find_aa_index(job: Job, arrays: bytes, associativity: bytes) -> int:
 
 def _list_of(job: Job, associativity: bytes, width: int) -> list[int]:
     """Return `width` words after the length cell; what is not there is read as 0."""
+    if width > _MAX_WIDTH:
+        fault = Fault("oops", f"lists of {width} domains are compared", "find_aa_index", NODE, LOOKUP_ARRAYS)
+        raise OopsError(fault, dead="the hotplug lock is held")
     found = words(associativity)[1 : 1 + width].tolist()
     if len(found) < width:
         message = f"the connector's list has {len(found)} domains, the lookup arrays want {width}: reads beyond it"

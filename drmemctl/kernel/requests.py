@@ -142,7 +142,7 @@ def dlpar_memory(job: Job, request: Request) -> int:
         return _without_array(job, request)
     if job.has(ITERATOR_INCLUSIVE) and not job.state.table.n_lmbs:
         message = "there is no array, and its iterator goes through a null pointer"
-        raise OopsError(Fault("oops", message, "for_each_drmem_lmb", NODE))
+        raise OopsError(Fault("oops", message, "for_each_drmem_lmb", NODE), dead="the hotplug lock is held")
     rc = _dispatch(job, request)
     return rc or drmem_update_dt(job)
 

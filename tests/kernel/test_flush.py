@@ -80,7 +80,9 @@ def test_v1_is_written_where_both_are_there() -> None:
 
 
 RUNS = st.lists(
-    st.tuples(st.integers(1, 9), st.integers(0, 40), st.integers(0, 40), st.integers(0, 3), st.sampled_from([0, 8])),
+    st.tuples(
+        st.integers(1, 9), st.integers(0, 40), st.integers(0, 40), st.integers(0, 3), st.sampled_from([0, 8])
+    ),
     min_size=1,
     max_size=8,
 )

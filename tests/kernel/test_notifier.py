@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, encode_entries
-from drmemctl.kernel.notifier import set_property
 from drmemctl.kernel.job import Job
+from drmemctl.kernel.notifier import set_property
 from drmemctl.model.lmbs import Entry
 from drmemctl.scenario.simulation import Simulation
 from tests.kernel.partitions import DRC, LMB, UNSET, aa_of, lmbs, partition, tree, u32
@@ -65,7 +65,9 @@ def test_an_old_kernel_does_not_survive_losing_assigned_memory() -> None:
     without = tree(lmbs(2, 1, 1, 8), lmbs(3, 1), lmbs(4, 2), v1=True).get(NODE, V1) or b""
     result = simulation.run(f"firmware {NODE} {V1} {without.hex()}")
     assert [fault.code for fault in result.findings] == ["oops"]
-    assert simulation.run("dlpar memory add count 1").note == "the kernel does not answer: the hotplug lock is held"
+    assert (
+        simulation.run("dlpar memory add count 1").note == "the kernel does not answer: the hotplug lock is held"
+    )
 
 
 def test_an_old_kernel_passes_over_memory_that_is_new() -> None:
@@ -77,7 +79,9 @@ def test_an_old_kernel_passes_over_memory_that_is_new() -> None:
 
 
 ENTRIES = st.lists(
-    st.tuples(st.integers(1, 6), st.just(0), st.integers(0, 14), st.integers(0, 3), st.just(8)), min_size=1, max_size=6
+    st.tuples(st.integers(1, 6), st.just(0), st.integers(0, 14), st.integers(0, 3), st.just(8)),
+    min_size=1,
+    max_size=6,
 )
 
 

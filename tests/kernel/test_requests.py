@@ -205,7 +205,11 @@ def test_a_kernel_without_an_array_takes_a_new_property_at_its_word() -> None:
 
 def test_memory_limited_at_boot_counts_as_available_and_cannot_be_removed() -> None:
     simulation = Simulation(tree(lmbs(2, 4, 1, 8), bootargs="mem=768M"), hypervisor="powervm")
-    assert simulation.run("dlpar memory remove count 2").log[1].endswith("Memory hot-remove failed, adding LMB's back")
+    assert (
+        simulation.run("dlpar memory remove count 2")
+        .log[1]
+        .endswith("Memory hot-remove failed, adding LMB's back")
+    )
     assert simulation.run("dlpar memory remove index 0x80000005").errno == "EINVAL"
     assert simulation.run("dlpar memory remove count 5").log[1].endswith("(4 of 5) to satisfy request")
 
