@@ -18,6 +18,7 @@ from drmemctl.formats.dynamic_memory import (
 )
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.hypervisor.connectors import ConnectorRun, State
+from drmemctl.hypervisor.inventory import lookup_rows
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.model.drmem import Drmem
@@ -35,12 +36,13 @@ def firmware_tree(machine: Machine) -> Tree:
     drmem = Drmem.from_tree(tree)
     if drmem.entries is None:
         return tree
-    rows = list(machine.rows)
+    rows = list(lookup_rows(tree))
+    known = len(rows)
     entries = [entry for run in drmem.table.runs for entry in _entries(machine, run, rows, drmem.entries.property)]
     name = drmem.entries.property
     if name == V1:
         entries = [one for entry in entries for one in _singles(entry, machine.lmb_size)]
-    if len(rows) > len(machine.rows):
+    if len(rows) > known:
         tree = tree.with_property(NODE, LOOKUP_ARRAYS, encode_lookup_arrays(rows, len(rows[0])))
     return tree.with_property(NODE, name, encode_entries(name, entries))
 
@@ -79,6 +81,8 @@ def _attributes(
     kept = run.flags & ~(ASSIGNED | HOTREMOVABLE)
     if not there:
         return AA_UNSET, kept
+    if run.flags & ASSIGNED and machine.is_where_it_was(part.first):
+        return run.aa_index, run.flags
     flags = kept | ASSIGNED | run.flags & HOTREMOVABLE
     if isinstance(machine, Qemu) and name == V2 and machine.version >= _HOTREMOVABLE_SINCE:
         flags |= HOTREMOVABLE

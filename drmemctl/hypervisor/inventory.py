@@ -12,7 +12,7 @@ from drmemctl.hypervisor.connectors import ConnectorRun, kind_of
 from drmemctl.hypervisor.machine import Device
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import Entry
+from drmemctl.model.lmbs import Entry, LmbTable
 from drmemctl.tree.node import Tree
 
 _DRC_INDEXES = "ibm,drc-indexes"
@@ -20,6 +20,17 @@ _MY_DRC_INDEX = "ibm,my-drc-index"
 _LMB = 0x8
 
 Interval = tuple[int, int]
+
+
+def lookup_rows(tree: Tree) -> tuple[tuple[int, ...], ...]:
+    """Return the lists of a tree's lookup arrays."""
+    lookup = Associativity.from_tree(tree).lookup
+    return () if lookup is None else tuple(lookup.rows())
+
+
+def lmb_table(tree: Tree) -> LmbTable:
+    """Return a tree's LMBs, none without a drmem node."""
+    return Drmem.from_tree(tree).table if tree.find(NODE) is not None else LmbTable.of((), None)
 
 
 def drc_intervals(tree: Tree) -> list[Interval]:

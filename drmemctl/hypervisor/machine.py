@@ -123,6 +123,14 @@ class Machine:
         """Return the associativity list of an LMB."""
         raise NotImplementedError
 
+    def is_where_it_was(self, drc_index: int) -> bool:
+        """Whether an LMB that is attached was so at boot, on the node that the tree says."""
+        raise NotImplementedError
+
+    def moved(self, tree: Tree) -> Self:
+        """Return the machine after a migration to the firmware of a tree."""
+        return replace(self, tree=tree)
+
     # What they share.
 
     def device(self, number: int) -> Device | None:

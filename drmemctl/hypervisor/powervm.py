@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
-from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, Call, ConnectorRun, Connectors, Table
 from drmemctl.hypervisor.inventory import (
     assigned_devices,
@@ -17,11 +16,11 @@ from drmemctl.hypervisor.inventory import (
     lmb_entries,
     lmb_intervals,
     lmb_runs,
+    lmb_table,
+    lookup_rows,
     other_runs,
 )
 from drmemctl.hypervisor.machine import Machine, RefusedError
-from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
 
@@ -47,12 +46,14 @@ class PowerVm(Machine):
 
     Attributes:
         placements: where its LMBs were said to be since boot.
-        at_boot: its LMBs at boot.
+        lmbs: the LMBs as its firmware's tree has them.
+        lists: the lookup arrays of that tree, which after a migration are not those of boot.
 
     """
 
     placements: tuple[Placement, ...] = ()
-    at_boot: LmbTable = _NO_LMBS
+    lmbs: LmbTable = _NO_LMBS
+    lists: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def from_tree(cls, tree: Tree) -> PowerVm:
@@ -60,11 +61,9 @@ class PowerVm(Machine):
         intervals, entries = drc_intervals(tree), lmb_entries(tree)
         lmbs = lmb_runs(lmb_intervals(intervals, entries), assigned_devices(tree, entries))
         pooled = (replace(run, device=_MEMORY) for run in lmbs)
-        lookup = Associativity.from_tree(tree).lookup
-        rows = () if lookup is None else tuple(lookup.rows())
-        table = Drmem.from_tree(tree).table if tree.find(NODE) is not None else _NO_LMBS
+        table, rows = lmb_table(tree), lookup_rows(tree)
         connectors = Connectors.of([*pooled, *other_runs(tree, intervals)])
-        return cls(tree, connectors, (), rows, table.lmb_size or 0, at_boot=table)
+        return cls(tree, connectors, (), rows, table.lmb_size or 0, lmbs=table, lists=rows)
 
     def table(self, drc_index: int) -> Table:
         """Return the state table of a connector; slots are left out."""
@@ -72,16 +71,28 @@ class PowerVm(Machine):
         return LOPAR_LOGICAL
 
     def domains_of(self, drc_index: int) -> tuple[int, ...]:
-        """Return the list that the LMB was given, else its row at boot, else the first row."""
-        for placed in reversed(self.placements):
-            if placed.first <= drc_index < placed.first + placed.count:
-                return placed.domains
-        return self._row_at_boot(drc_index) or (self.rows[0] if self.rows else ())
+        """Return the list that the LMB was given, else the one that the tree has for it, else the first."""
+        placed = self._placement(drc_index)
+        if placed is not None:
+            return placed.domains
+        return self._described(drc_index) or (self.lists[0] if self.lists else ())
 
-    def _row_at_boot(self, drc_index: int) -> tuple[int, ...] | None:
-        index = self.at_boot.index_of_drc(drc_index)
-        aa_index = -1 if index is None else self.at_boot.lmb(index).aa_index
-        return self.rows[aa_index] if 0 <= aa_index < len(self.rows) else None
+    def _placement(self, drc_index: int) -> Placement | None:
+        found = (one for one in reversed(self.placements) if one.first <= drc_index < one.first + one.count)
+        return next(found, None)
+
+    def _described(self, drc_index: int) -> tuple[int, ...] | None:
+        index = self.lmbs.index_of_drc(drc_index)
+        aa_index = -1 if index is None else self.lmbs.lmb(index).aa_index
+        return self.lists[aa_index] if 0 <= aa_index < len(self.lists) else None
+
+    def is_where_it_was(self, drc_index: int) -> bool:
+        """Whether an LMB was given no other place since."""
+        return self._placement(drc_index) is None
+
+    def moved(self, tree: Tree) -> PowerVm:
+        """Return the partition on the destination, whose tree says where its LMBs are."""
+        return replace(self, tree=tree, placements=(), lmbs=lmb_table(tree), lists=lookup_rows(tree))
 
     def attach(self, first: int, count: int, domains: tuple[int, ...]) -> PowerVm:
         """Say where LMBs are; they could be acquired all along."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Self
 
-from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.hypervisor.connectors import (
     QEMU_LOGICAL,
     QEMU_PHYSICAL,
@@ -27,11 +26,11 @@ from drmemctl.hypervisor.inventory import (
     lmb_entries,
     lmb_intervals,
     lmb_runs,
+    lmb_table,
+    lookup_rows,
     other_runs,
 )
 from drmemctl.hypervisor.machine import Device, Machine, RefusedError
-from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem
 from drmemctl.tree.node import Tree
 
 Version = tuple[int, int]
@@ -81,10 +80,8 @@ class Qemu(Machine):
         devices = tuple(assigned_devices(tree, entries))
         lmbs = lmb_runs(lmb_intervals(intervals, entries), devices)
         connectors = Connectors.of([*lmbs, *other_runs(tree, intervals)])
-        lookup = Associativity.from_tree(tree).lookup
-        rows = () if lookup is None else tuple(lookup.rows())
-        size = Drmem.from_tree(tree).table.lmb_size if tree.find(NODE) is not None else None
-        return cls(tree, connectors, devices, rows, size or 0, version=version)
+        size = lmb_table(tree).lmb_size or 0
+        return cls(tree, connectors, devices, lookup_rows(tree), size, version=version)
 
     @property
     def transfer_error(self) -> int:
@@ -100,6 +97,12 @@ class Qemu(Machine):
         run = self.connectors.find(drc_index)
         device = None if run is None else self.device(run.device)
         return device.domains if device is not None else ()
+
+    def is_where_it_was(self, drc_index: int) -> bool:
+        """Whether an LMB belongs to a DIMM that was there at boot."""
+        run = self.connectors.find(drc_index)
+        device = None if run is None else self.device(run.device)
+        return device is not None and device.presumed
 
     def attach(self, first: int, count: int, domains: tuple[int, ...]) -> Qemu:
         """Attach a DIMM of `count` LMBs from DRC index `first` on (device_add pc-dimm).

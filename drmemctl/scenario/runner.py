@@ -188,7 +188,7 @@ def _lpm(situation: Situation, step: Lpm, files: Files) -> _Done:
         return dead
     destination = files.tree(step.tree)
     planned = difference(situation.kernel.tree, destination).source()
-    machine = replace(situation.machine, tree=destination)
+    machine = situation.machine.moved(destination)
     return _updated(situation, planned, migrate(situation.kernel, machine, planned))
 
 
