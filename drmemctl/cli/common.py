@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from drmemctl.defect import Defect
-from drmemctl.numbers import parse_kernel_int
 from drmemctl.output.screen import Screen
 from drmemctl.tree.node import Tree
 
@@ -28,6 +27,8 @@ class KernelInt(click.ParamType[int]):
         """Return the number, or fail with what to write instead."""
         if isinstance(value, int):
             return value
+        from drmemctl.numbers import parse_kernel_int
+
         try:
             return parse_kernel_int(value, self.bits)
         except ValueError as error:

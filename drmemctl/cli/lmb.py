@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import KernelInt, color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.common import KernelInt, color_option, format_option, open_tree, report_defects, tree_argument
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -48,14 +48,16 @@ def command(
     """
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
-    from drmemctl.model.selection import Selection
     from drmemctl.output.lmb import LmbView, show_lmbs
 
     device_tree = open_tree(tree)
     drmem = Drmem.from_tree(device_tree)
     associativity = Associativity.from_tree(device_tree)
-    chosen = Selection(node, drc, address, state).of(drmem.table, associativity)
-    view = LmbView(chosen, associativity, limit if expand else None)
+    table = drmem.table
+    if (node, drc, address, state) != (None,) * 4:
+        from drmemctl.model.selection import Selection
+
+        table = Selection(node, drc, address, state).of(table, associativity)
+    view = LmbView(table, associativity, limit if expand else None)
     show_lmbs(screen, view, format)
-    for defect in drmem.defects:
-        click.echo(f"drmemctl: {defect.code}: {defect}", err=True)
+    report_defects(drmem.defects)

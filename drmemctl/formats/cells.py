@@ -8,8 +8,7 @@ it in the root's #size-cells), `ibm,memory-flags-mask` and `ibm,memory-preservat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from construct import BytesInteger, Int32ub, Int64ub
 
@@ -59,8 +58,7 @@ def usable_cells(short: str, **declared: int) -> tuple[list[int], tuple[Defect, 
     return [n if 1 <= n <= MAX_CELLS else DEFAULT_CELLS for n in declared.values()], defects
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+class Number(NamedTuple):
     """A number, or None where there are too few bytes for it.
 
     Attributes:

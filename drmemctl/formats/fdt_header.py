@@ -6,7 +6,7 @@ Source: Devicetree Specification v0.4, 5.2 and 5.4; libfdt fdt.h for the sizes o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from construct import Int32ub, Struct
 
@@ -44,8 +44,7 @@ def header_size(version: int) -> int:
     return {1: SIZE_V1, 2: 32}.get(version, 36 if version < 17 else 40)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The header's fields; those that the version does not have are None (0 for the boot CPU)."""
 
     totalsize: int

@@ -8,7 +8,7 @@ Source: LoPAR 2.9, "RTAS Node Properties" and "Relative Performance Distance"; L
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from drmemctl.defect import Defect
 from drmemctl.formats.lists import decode_words, encode_words
@@ -16,8 +16,7 @@ from drmemctl.formats.lists import decode_words, encode_words
 REFERENCE_POINTS = "ibm,associativity-reference-points"
 
 
-@dataclass(frozen=True, slots=True)
-class ReferencePoints:
+class ReferencePoints(NamedTuple):
     """The ordinals, the most significant first.
 
     Attributes:

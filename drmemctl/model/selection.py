@@ -60,4 +60,6 @@ class Selection:
             return run
         if positions[0] is None or positions[0] != positions[-1]:
             return None
+        if lmb_size is None:
+            return run  # the address of a set's later LMBs is unknown: it cannot be cut
         return run.part(positions[0], 1, lmb_size)

@@ -140,10 +140,16 @@ def _outsiders_row(one: Outsiders, lmb_size: int | None) -> Sequence[Cell]:
     users = one.users
     node: Cell = ("none", "bold red") if users.assigned else ("-", "dim")
     index = "-" if one.aa_index is None or one.reason == UNSET else str(one.aa_index)
-    notes = [_WHY[one.reason]] + [f"{users.assigned:,} assigned"] * (0 < users.assigned < users.lmbs)
     # An unassigned LMB has no array, as LoPAR wants; an assigned one kills a booting kernel.
-    note: Cell = (", ".join(notes), "bold red" if users.assigned else "dim")
+    note: Cell = (_why(one), "bold red" if users.assigned else "dim")
     return (index, "-", node, *_users_cells(users, lmb_size), note)
+
+
+def _why(one: Outsiders) -> str:
+    if not 0 < one.users.assigned < one.users.lmbs:
+        return _WHY[one.reason]
+    assigned = f"{one.users.assigned:,} assigned"
+    return assigned if one.reason == UNSET else f"{_WHY[one.reason]}, {assigned}"
 
 
 def _users_cells(users: Users, lmb_size: int | None) -> tuple[Cell, Cell, Cell]:

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 from drmemctl.model.associativity import Associativity
@@ -18,8 +17,7 @@ _DOMAINS_SHOWN = 8
 _REMEMBERED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class LmbView:
+class LmbView(NamedTuple):
     """The LMBs to show; `limit` is how many may be expanded, None shows runs."""
 
     table: LmbTable
@@ -115,7 +113,7 @@ def _show_table(screen: Screen, view: LmbView) -> None:
         Column("LMBs", right=True),
         Column("DRC index"),
         Column("aa", right=True),
-        Column("associativity"),
+        Column("domains"),
         Column("node", right=True),
         Column("flags"),
     ]
@@ -128,18 +126,26 @@ def _title(table: LmbTable) -> str:
     return f"{lmbs}{each} in {count_of(len(table.runs), 'run')}, {table.property_name}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A run as a person reads it; `same_drc` if all its LMBs have the first one's DRC index."""
+class _Line(NamedTuple):
+    """A run as a person reads it.
+
+    Attributes:
+        run: the LMBs.
+        same_drc: whether all of them have the first one's DRC index.
+        placed: whether the address is known; that of a set's later LMBs is not where there is no LMB size.
+
+    """
 
     run: Run
     same_drc: bool = False
+    placed: bool = True
 
 
 def _lines(view: LmbView) -> Iterator[_Line]:
+    lmb_size = view.table.lmb_size
     if view.limit is not None:
         return (
-            _Line(run.part(position, 1, view.table.lmb_size))
+            _Line(run.part(position, 1, lmb_size), placed=position == 0 or lmb_size is not None)
             for run in view.table.runs
             for position in range(run.count)
         )
@@ -175,6 +181,7 @@ class _Row:
         self._lmb_size = view.table.lmb_size
         self._associativity = view.associativity
         self._known: dict[tuple[int, int, int], tuple[Cell, ...]] = {}
+        self._width = _address_width(view.table)
 
     def cells(self, line: _Line) -> Sequence[Cell]:
         run = line.run
@@ -185,7 +192,7 @@ class _Row:
                 self._known.clear()
             rest = self._known[key] = self._rest(run)
         lmb_bytes, count, aa, domains, node, flags = rest
-        return self._addresses(run), lmb_bytes, count, _drc_indexes(line), aa, domains, node, flags
+        return self._addresses(line), lmb_bytes, count, _drc_indexes(line), aa, domains, node, flags
 
     def _rest(self, run: Run) -> tuple[Cell, ...]:
         row = self._associativity.row(run.aa_index, run.flags)
@@ -198,11 +205,21 @@ class _Row:
             _flags_cell(run.flags),
         )
 
-    def _addresses(self, run: Run) -> str:
+    def _addresses(self, line: _Line) -> str:
+        run = line.run
+        if not line.placed:
+            return "?"
         if self._lmb_size is None:
-            return f"{run.base:#014x}"
+            return f"{run.base:#0{self._width}x}"
         end = (run.base + run.count * self._lmb_size - 1) % (1 << 64)
-        return f"{run.base:#014x}-{end:#014x}"
+        return f"{run.base:#0{self._width}x}-{end:#0{self._width}x}"
+
+
+def _address_width(table: LmbTable) -> int:
+    """Return the characters of the highest address; of a table with many runs, of a usual one."""
+    if len(table.runs) > _REMEMBERED:
+        return len("0x000000000000")
+    return max((len(f"{run.base + run.count * (table.lmb_size or 1) - 1:#x}") for run in table.runs), default=1)
 
 
 def _domains(row: Sequence[int] | None) -> str:

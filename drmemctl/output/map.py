@@ -106,7 +106,7 @@ def _picture_lines(screen: Screen, address_map: AddressMap, width: int) -> Itera
     yield from _heading(screen, address_map, picture)
     for line in picture.lines:
         if isinstance(line, Gap):
-            yield screen.style(f"{'…':>{label}}  {size_text(line.size)} hole", "dim") + "\n"
+            yield screen.style(f"… {size_text(line.size)} hole", "dim") + "\n"
         else:
             yield from _line(screen, line, label, key)
     yield "\n"

@@ -7,8 +7,8 @@ Rich takes 2.5 s for 10,000 rows and wraps at the terminal's width; whoever pipe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from drmemctl.output.screen import Screen
 
@@ -22,8 +22,7 @@ Cell = str | tuple[str, str | None]
 """Text, or text and its style. Must be `safe` already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column's heading, alignment and style."""
 
     title: str

@@ -341,6 +341,6 @@ def read_fdt(blob: bytes, source: str = "", limits: Limits = LIMITS) -> Tree:
     assert builder.root is not None  # noqa: S101 - _Builder._finish refused the blob otherwise
     defects = builder.defects
     if len(blob) > header.totalsize:
-        message = f"{len(blob) - header.totalsize} bytes follow the blob"
+        message = f"{count_of(len(blob) - header.totalsize, 'byte')} behind the end of the blob"
         defects.append(Defect("blob-trailing", message, offset=header.totalsize))
     return Tree(builder.root, source, "fdt", reservations, header.boot_cpuid_phys, tuple(defects))

@@ -10,6 +10,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,14 +62,21 @@ def on_terminal(*arguments: str | Path, **variables: str) -> bytes:
     """Run a command line on a terminal and return what that shows."""
     ours, theirs = pty.openpty()
     variables = {"TERM": "xterm", "COLUMNS": "160", **variables}
-    try:
-        process(*arguments, stdin=b"", stdout=theirs, **variables)
-    finally:
-        os.close(theirs)
+    # A terminal that nobody reads is full after some kilobytes, and then the command waits.
+    with ThreadPoolExecutor(1) as pool:
+        shown = pool.submit(_read_to_end, ours)
+        try:
+            process(*arguments, stdin=b"", stdout=theirs, **variables)
+        finally:
+            os.close(theirs)
+        return shown.result()
+
+
+def _read_to_end(terminal: int) -> bytes:
     shown = b""
     # Linux says EIO at the end of what a closed terminal has left.
     with contextlib.suppress(OSError):
-        while part := os.read(ours, 65536):
+        while part := os.read(terminal, 65536):
             shown += part
-    os.close(ours)
+    os.close(terminal)
     return shown

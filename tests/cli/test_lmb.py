@@ -215,17 +215,16 @@ def test_csv_has_the_records_of_the_json(name: str, expand: tuple[str, ...]) -> 
 def test_the_table_of_a_small_tree_to_the_letter() -> None:
     assert run("lmb", fixture("trees/v2-gap")).out == (
         "19 LMBs of 256 MiB in 3 runs, ibm,dynamic-memory-v2\n"
-        "address                            size  LMBs  DRC index              aa  associativity  node  flags\n"
-        "0x000000000000-0x00007fffffff     2 GiB     8  0x00000000-0x00000007   -  -                 -  "
-        "drc-invalid reserved\n"
-        "0x000080000000-0x00008fffffff   256 MiB     1  0x80000008              0  0 0 0 0           0  "
+        "address                      size  LMBs  DRC index              aa  domains  node  flags\n"
+        "0x000000000-0x07fffffff     2 GiB     8  0x00000000-0x00000007   -  -           -  drc-invalid reserved\n"
+        "0x080000000-0x08fffffff   256 MiB     1  0x80000008              0  0 0 0 0     0  "
         "assigned hot-removable\n"
-        "0x000090000000-0x00012fffffff  2560 MiB    10  0x80000009-0x80000012   -  -                 -  free\n"
+        "0x090000000-0x12fffffff  2560 MiB    10  0x80000009-0x80000012   -  -           -  free\n"
     )
 
 
 ROW = re.compile(
-    r"(?P<base>0x[0-9a-f]{12})(?:-0x[0-9a-f]{12})? +(?:\? |[\d.]+ [KMGTPE]iB) +(?P<count>\d+)  0x[0-9a-f]{8}"
+    r"(?P<base>0x[0-9a-f]+)(?:-0x[0-9a-f]+)? +(?:\? |[\d.]+ [KMGTPE]iB) +(?P<count>\d+)  0x[0-9a-f]{8}"
 )
 
 
@@ -254,8 +253,11 @@ def test_lmbs_of_one_drc_index_are_one_line_of_the_table() -> None:
 def test_the_expanded_table_has_a_line_for_every_lmb() -> None:
     shown = run("lmb", fixture("trees/v2-gap"), "--expand").out.splitlines()
     assert len(shown) == 2 + 19
-    assert shown[2].split()[:5] == ["0x000000000000-0x00000fffffff", "256", "MiB", "1", "0x00000000"]
-    assert shown[-1].split()[:5] == ["0x000120000000-0x00012fffffff", "256", "MiB", "1", "0x80000012"]
+    first, last = shown[2].split(), shown[-1].split()
+    assert [int(end, 16) for end in first[0].split("-")] == [0, 0xFFFFFFF]
+    assert [int(end, 16) for end in last[0].split("-")] == [0x120000000, 0x12FFFFFFF]
+    assert first[1:5] == ["256", "MiB", "1", "0x00000000"]
+    assert last[1:5] == ["256", "MiB", "1", "0x80000012"]
 
 
 def test_assigned_memory_without_a_node_is_called_that() -> None:
@@ -428,3 +430,13 @@ def test_the_help_has_an_example_and_every_option() -> None:
     assert "drmemctl lmb guest.dtb --drc 0x80000008 --format json" in shown
     for option in ("--expand", "--node", "--drc", "--address", "--state", "--limit", "--format", "--color"):
         assert option in shown
+
+
+def test_an_unknown_address_is_not_made_up() -> None:
+    without_size = fixture("boot/no-lmb-size")
+    lines = run("lmb", without_size, "--expand").out.splitlines()
+    assert lines[2].startswith("0x00000000")
+    assert lines[3].split()[0] == "?"
+    # A set whose LMBs have no known address is not cut.
+    (found,) = json_of(without_size, "--drc", "0x80000009")["runs"]
+    assert (found["base"], found["count"], found["drc_index"]) == (0x80000000, 24, 0x80000008)

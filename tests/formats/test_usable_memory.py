@@ -76,7 +76,7 @@ def test_a_counter_of_all_ones_ends_the_stream() -> None:
     found = decode_usable_memory(b"\xff" * 8 + SMALL)
     assert [(one.counter, len(one.ranges)) for one in found] == [(2**64 - 1, 4)]
     assert codes(found) == ["usable-memory-too-short"]
-    assert "18446744073709551615 ranges" in found.defects[0].message
+    assert "18,446,744,073,709,551,615 ranges" in found.defects[0].message
 
 
 @pytest.mark.parametrize(

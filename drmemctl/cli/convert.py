@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl convert`: write a tree as a file, with its LMBs as v1 or v2 if asked."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from drmemctl.cli.common import open_tree, report_defects, tree_argument
+from drmemctl.tree.node import Tree
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl convert sosreport.tar.xz -o partition.dtb
+  drmemctl convert guest.dtb --to v1 -o guest-v1.dtb
+  drmemctl convert /proc/device-tree --to v2 -o - --format dts | less
+"""
+
+
+@click.command("convert", epilog=_EXAMPLE)
+@tree_argument()
+@click.option("--to", type=click.Choice(["v1", "v2"]), help="Make the LMBs ibm,dynamic-memory or -v2.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="OUT",
+    type=click.Path(path_type=str),
+    help="A file; - is standard output.",
+)
+@click.option("--format", type=click.Choice(["dtb", "dts"]), help="What to write; without it OUT's suffix says.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=4_194_304, show_default=True, help="LMBs that --to v1 may make."
+)
+@click.option("--allow-cut", is_flag=True, help="Write values of which TREE shows only the beginning.")
+@click.option("--force", is_flag=True, help="Let OUT replace TREE.")
+def command(
+    tree: str, to: str | None, output: str, format: str | None, limit: int, allow_cut: bool, force: bool
+) -> None:
+    """Write any kind of TREE as a flattened blob (version 17) or as source, whole or not at all.
+
+    With --to, the LMBs that Linux reads become v1 (an entry each) or v2 (a set for each run), in the old
+    property's place; there is no other such property then, and nothing else changes. LMBs that are in the format
+    already stay as they are, byte for byte. What the new format has no room for is said on standard error.
+    """
+    from drmemctl.output.tree_file import content, notes
+
+    kind = _format(output, format)
+    device_tree = open_tree(tree)
+    report_defects(device_tree.defects)
+    if to is not None:
+        device_tree = _converted(device_tree, to, limit)
+    data = content(device_tree, kind, allow_cut=allow_cut)
+    if allow_cut:
+        from drmemctl.model.conversion import shortened
+
+        report_defects(list(shortened(device_tree)))
+    _write(output, data, tree, force)
+    for note in notes(device_tree, kind, len(data)):
+        click.echo(f"drmemctl: {note}", err=True)
+
+
+def _format(output: str, format: str | None) -> str:
+    from drmemctl.output.tree_file import format_of
+
+    kind = format or ("dtb" if output == "-" else format_of(output))
+    if kind is None:
+        raise click.UsageError(f"{output!r} ends in neither .dtb nor .dts; add --format.")
+    if kind == "dtb" and output == "-" and sys.stdout.isatty():
+        raise click.UsageError("A blob is no text for a terminal; name a file, or add --format dts.")
+    return kind
+
+
+def _converted(tree: Tree, to: str, limit: int) -> Tree:
+    from drmemctl.model.conversion import PROPERTY_OF, convert
+
+    conversion = convert(tree, to, limit)
+    report_defects(conversion.remarks)
+    if not conversion.changed:
+        click.echo(f"drmemctl: the LMBs are {to} already: {PROPERTY_OF[to]} is unchanged", err=True)
+    return conversion.tree
+
+
+def _write(output: str, data: bytes, source: str, force: bool) -> None:
+    if output == "-":
+        from drmemctl.output.screen import write_bytes
+
+        write_bytes(data)
+    else:
+        from drmemctl.output.files import write_atomically
+
+        write_atomically(output, data, inputs=[source], force=force)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl prop`: the properties of a node, or one of them."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.output.screen import Screen
+from drmemctl.tree.lookup import Place
+from drmemctl.tree.node import Tree
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl prop guest.dtb /rtas ibm,lrdr-capacity
+  drmemctl prop guest.dtb /rtas:ibm,lrdr-capacity --format json
+  drmemctl prop live /chosen
+  drmemctl prop guest.dtb /ibm,dynamic-reconfiguration-memory ibm,dynamic-memory-v2 --raw | xxd
+"""
+
+
+@click.command("prop", epilog=_EXAMPLE)
+@tree_argument()
+@click.argument("path", metavar="PATH[:NAME]")
+@click.argument("name", metavar="[NAME]", required=False)
+@click.option("--raw", is_flag=True, help="Write the value's bytes and nothing else; needs NAME.")
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    help="Fields of a value to show; without it 4096, and 16 of each in a table of all properties.",
+)
+@format_option("table", "json")
+@color_option()
+def command(
+    tree: str, path: str, name: str | None, raw: bool, limit: int | None, format: str, screen: Screen
+) -> None:
+    """Show the properties of the node at PATH, or one: value, and what its parts mean with their offsets.
+
+    Parts of PATH may leave their unit address out. A property of which there are several is shown as often.
+    """
+    from drmemctl.output.properties import show_properties
+    from drmemctl.tree.lookup import find_property
+
+    device_tree = open_tree(tree)
+    place = find_property(device_tree, path, name)
+    if raw:
+        _write_raw(device_tree, place)
+        return
+    show_properties(screen, device_tree, place, format, limit)
+
+
+def _write_raw(tree: Tree, place: Place) -> None:
+    from drmemctl.output.screen import write_bytes
+    from drmemctl.tree.lookup import whole_value
+    from drmemctl.wording import count_of
+
+    if place.property is None:
+        raise click.UsageError("--raw needs the NAME of a property.")
+    if sys.stdout.isatty():
+        raise click.UsageError("--raw would put binary data on the terminal; send it to a file or | xxd.")
+    value, others = whole_value(tree, place)
+    write_bytes(value)
+    if others:
+        rest = count_of(others, "further property", "further properties")
+        click.echo(f"drmemctl: {rest} of this name; this is the first, which Linux uses", err=True)

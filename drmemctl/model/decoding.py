@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Any property of a tree in decoded fields, read with the cells of that tree's root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drmemctl.formats import describers
+from drmemctl.formats.fields import Field
+from drmemctl.formats.registry import describe, describer
+from drmemctl.formats.strings import to_text
+from drmemctl.model.drmem import RootCells
+from drmemctl.tree.dts_text import is_strings
+from drmemctl.tree.node import Node, Property, Tree
+
+_LARGEST_TEXT = 1 << 20
+"""Bytes of text that are taken apart string by string: longer ones cost more than they tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """Decodes the properties of one tree.
+
+    Attributes:
+        cells: the root's cells.
+        limit: how many fields of a value are wanted.
+
+    """
+
+    cells: RootCells
+    limit: int
+
+    @classmethod
+    def of(cls, tree: Tree, limit: int) -> Decoder:
+        """Return the decoder for a tree."""
+        return cls(RootCells.from_tree(tree), limit)
+
+    def fields(self, path: str, node: Node, prop: Property) -> list[Field] | None:
+        """Return a property's fields in their order, what is wrong with it last; None if its layout is unknown."""
+        kind = _device_type(node)
+        if len(prop.value) > _LARGEST_TEXT and describer(path, prop.name, kind) is describers.strings:
+            return None
+        return describe(
+            path,
+            prop.name,
+            prop.value,
+            self.cells.address,
+            self.cells.size,
+            device_type=kind,
+            limit=self.limit,
+            total=prop.total,
+        )
+
+
+def is_text(path: str, node: Node, prop: Property) -> bool:
+    """Whether a value is strings: it looks so to dtc, and nothing else is known about it.
+
+    A phandle of 0x3e647200 looks like the text ">dr".
+    """
+    known = describer(path, prop.name, _device_type(node))
+    return known in (None, describers.strings) and is_strings(prop.value)
+
+
+def _device_type(node: Node) -> str:
+    return to_text(node.get("device_type") or b"").partition("\0")[0]

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: MIT
+"""Values in device tree source, and what they mean as comments beside them.
+
+Whatever the bytes are, dtc reads the same bytes back, and nothing but printable ASCII comes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from drmemctl.formats.fields import Field
+from drmemctl.output.text import safe
+from drmemctl.tree.dts_text import is_name, is_strings, value_text
+
+_CHUNK = 1 << 16
+"""Bytes made into text at a time: a multiple of 4, so that no cell is split."""
+
+_ROW = 32
+"""Bytes on a line of a value that takes several: 8 cells."""
+
+_RECORD = range(16, 65)
+"""Bytes of a record, on whose lines further ones are shown that are not explained."""
+
+_ONE_LINE = 48
+"""Bytes of a value that fits a line with what it means."""
+
+_LONG_COMMENT = 100
+"""Characters of the meanings that stand together behind a value; others get a line each."""
+
+_LONGEST_COMMENT = 1200
+"""Characters of a comment: a name of 255 odd bytes is shown in four times as many."""
+
+BRACKETS = {"cells": "<>", "bytes": "[]", "text": ("", "")}
+"""What stands around an item of each kind."""
+
+NOT_ALL = "the rest is not explained"
+
+
+def name_text(name: str) -> tuple[str, str]:
+    """Return a name as DTS can have it, and the true one, for a comment, where it cannot."""
+    if is_name(name):
+        return name, ""
+    stand_in = "".join(char if is_name(char) else f"_{ord(char) & 0xFF:02x}_" for char in name)
+    return stand_in or "_", f'named "{safe(name, None)}" in the tree'
+
+
+def value_pieces(data: bytes, *, text: bool) -> Iterator[str]:
+    """Yield a value in pieces: strings if it is `text`, else cells if they come out even, else bytes.
+
+    An empty value has no text; DTS has only the name of such a property.
+    """
+    separator = ""
+    for chunk in _chunks(data, strings=text):
+        yield separator + (value_text(chunk) if text else cells_text(chunk))
+        separator = ", "
+
+
+def visible(data: bytes, longest: int | None, *, text: bool) -> tuple[bytes, int]:
+    """Return the beginning of a value that is shown, whole if it is not much longer, and how much is not."""
+    if longest is None or len(data) <= longest + 4:
+        return data, 0
+    # Without its NUL a text would be none.
+    return data[:longest] + b"\0" * text, len(data) - longest
+
+
+def _chunks(data: bytes, *, strings: bool) -> Iterator[bytes]:
+    """Yield a value in parts of which each can be an item of its own; strings stay whole."""
+    start = 0
+    while start < len(data):
+        end = start + _CHUNK
+        if strings and end < len(data):
+            end = data.index(0, end - 1) + 1
+        yield data[start:end]
+        start = end
+
+
+def cells_text(data: bytes, *, cells: bool = True) -> str:
+    """Return some bytes as cells if they come out even, else as bytes; also where they look like text."""
+    cells = cells and len(data) % 4 == 0
+    opening, closing = BRACKETS["cells" if cells else "bytes"]
+    return f"{opening}{_bare(data, cells=cells)}{closing}"
+
+
+def _bare(data: bytes, *, cells: bool) -> str:
+    return "0x" + data.hex(" ", 4).replace(" ", " 0x") if cells else data.hex(" ")
+
+
+def comment(body: str) -> str:
+    """Return a comment that holds any text and ends where it should."""
+    return f"/* {safe(body, _LONGEST_COMMENT).replace('*/', '* /')} */"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some consecutive bytes of a value, and what they mean.
+
+    Attributes:
+        start: where it begins.
+        end: where it ends.
+        meaning: what its bytes mean; empty for what is not explained.
+        kind: `cells`, `bytes` or `text`.
+        width: bytes of a row, where it is shown in several.
+
+    """
+
+    start: int
+    end: int
+    meaning: str = ""
+    kind: str = "cells"
+    width: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return self.end - self.start
+
+    def rows(self, data: bytes) -> Iterator[str]:
+        """Yield these bytes of a value row by row, without the brackets."""
+        if self.kind == "text":
+            yield from (value_text(data[start:end]) for start, end in self._string_rows(data))
+            return
+        cells = self.kind == "cells"
+        width = self.width or self.size
+        for start in range(self.start, self.end, width):
+            yield _bare(data[start : min(start + width, self.end)], cells=cells)
+
+    def _string_rows(self, data: bytes) -> Iterator[tuple[int, int]]:
+        """Yield begin and end of rows of whole strings, of some more than `width` bytes."""
+        start = self.start
+        while start < self.end:
+            end = data.index(0, min(start + (self.width or self.size), self.end - 1)) + 1
+            yield start, end
+            start = end
+
+
+def parts_of(data: bytes, fields: Sequence[Field]) -> list[Part]:
+    """Return all bytes of a value in parts, as its decoded fields divide it; rows where nothing is known."""
+    explained = _explained(data, fields)
+    kind = "bytes" if any(part.kind == "bytes" for part in explained) else "cells"
+    parts: list[Part] = []
+    at, width = 0, _ROW
+    for part in [*explained, Part(len(data), len(data))]:
+        if not part.meaning and part.kind != "text" and part.size:
+            continue
+        if at < part.start:
+            parts.append(_unexplained(data, at, part.start, width if width in _RECORD else _ROW, kind))
+        parts += [part] if part.size else []
+        at, width = part.end, part.size
+    return parts
+
+
+def _unexplained(data: bytes, start: int, end: int, width: int, kind: str) -> Part:
+    """Return what lies between explained parts; strings that follow strings are some as well."""
+    if start and data[start - 1] == 0 and kind == "cells" and is_strings(data[start:end]):
+        return Part(start, end, kind="text", width=_ROW)
+    even = start % 4 == 0 and end % 4 == 0
+    return Part(start, end, kind=kind if even else "bytes", width=width)
+
+
+def _explained(data: bytes, fields: Sequence[Field]) -> list[Part]:
+    """Return the parts that have a field; several features in one byte are one part that lists them."""
+    parts: list[Part] = []
+    for field in sorted((one for one in fields if one.size), key=lambda one: one.offset):
+        start, end = field.offset, min(field.offset + field.size, len(data))
+        text = isinstance(field.value, str) and is_strings(data[start:end])
+        said = "" if text else meaning(field)
+        if parts and start < parts[-1].end:
+            last = parts.pop()
+            start, end = last.start, max(end, last.end)
+            said = ", ".join(filter(None, (last.meaning, said)))
+        elif parts and text and parts[-1].kind == "text" and parts[-1].end == start <= parts[-1].start + _ROW:
+            start = parts.pop().start
+        kind = "text" if text else "cells" if (end - start) % 4 == 0 else "bytes"
+        parts.append(Part(start, end, said, kind))
+    return parts
+
+
+def remarks_of(fields: Sequence[Field]) -> list[str]:
+    """Return what the fields say of the value as a whole: that some are not explained, and faults."""
+    faults = [f"{one.value}: {one.text}" for one in fields if one.name == "defect"]
+    if any(one.name == "more" for one in fields) and any(map(_explains, fields[1:])):
+        faults.append(NOT_ALL)
+    return faults
+
+
+def _explains(field: Field) -> bool:
+    return field.size > 0 and not isinstance(field.value, str) and bool(meaning(field))
+
+
+def meaning(field: Field) -> str:
+    """Return what a field says that its cells do not show by themselves."""
+    if isinstance(field.value, int):
+        shown = [hex(field.value)] + ([str(field.value)] if field.value < 10 else [])
+        if field.text in shown and (field.name == "value" or field.name.startswith("[")):
+            return ""
+    return field.text if field.name in ("value", "present") else f"{field.name}: {field.text}"
+
+
+def one_line(data: bytes, parts: Sequence[Part]) -> str | None:
+    """Return the meanings of a short value together, or None if each needs a line of its own."""
+    if any(part.kind == "text" for part in parts) and len(parts) > 1:
+        return None
+    meanings = ", ".join(part.meaning for part in parts if part.meaning)
+    one = len(parts) == 1 and parts[0].size <= (parts[0].width or parts[0].size)
+    return meanings if one or (len(data) <= _ONE_LINE and len(meanings) <= _LONG_COMMENT) else None

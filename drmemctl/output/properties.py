@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""Properties of a node with their decoded fields, as text and as JSON; whole trees as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from drmemctl.formats.fields import Field
+from drmemctl.formats.strings import decode_strings
+from drmemctl.model.decoding import Decoder, is_text
+from drmemctl.output.dts_value import comment, meaning, value_pieces, visible
+from drmemctl.output.json import schema, streamed
+from drmemctl.output.screen import Screen
+from drmemctl.output.table import Column, plain_lines
+from drmemctl.output.text import safe
+from drmemctl.tree.lookup import Place
+from drmemctl.tree.node import Node, Property, Tree
+from drmemctl.wording import count_of
+
+FIELDS_OF_EACH = 16
+FIELDS_OF_ONE = 4096
+"""Fields shown of each property of a node, and of a single one, unless someone asks for more."""
+
+TERMINAL_BYTES = 256
+_SHORT = 24
+
+_LARGEST_TEXT = 1 << 20
+"""Bytes of text that JSON repeats as strings beside the hex: twenty million of them are not for reading."""
+
+_FIELD_COLUMNS = (Column("offset"), Column("bytes", right=True), Column("field"), Column("value"))
+
+
+def property_record(path: str, node: Node, prop: Property) -> dict[str, Any]:
+    """Return a property as JSON has it; `text` is null unless the value is strings, and not too many."""
+    record: dict[str, Any] = {
+        "name": safe(prop.name, None),
+        "length": len(prop.value),
+        "hex": prop.value.hex(),
+        "text": _strings(prop.value) if is_text(path, node, prop) else None,
+    }
+    if is_cut(prop):
+        record["total"] = prop.total
+    return record
+
+
+def _strings(value: bytes) -> list[str] | None:
+    return list(decode_strings(value).items) if len(value) <= _LARGEST_TEXT else None
+
+
+def is_cut(prop: Property) -> bool:
+    """Whether the source shows only the beginning of the value."""
+    return prop.total is not None and prop.total > len(prop.value)
+
+
+def show_tree_json(screen: Screen, tree: Tree, place: Place, depth: int | None) -> None:
+    """Print the nodes from a place on, each a record with its path and properties."""
+    head: dict[str, Any] = {"schema": schema("tree"), "path": safe(place.path, None)}
+    reservations = ({"address": address, "size": size} for address, size in tree.reservations)
+    nodes = (_node_record(path, node) for path, node in _within(place, depth))
+    screen.write_all(streamed(head, {"reservations": reservations, "nodes": nodes}))
+
+
+def _node_record(path: str, node: Node) -> dict[str, Any]:
+    return {
+        "path": safe(path, None),
+        "properties": [property_record(path, node, prop) for prop in node.properties],
+    }
+
+
+def _within(place: Place, depth: int | None) -> Iterator[tuple[str, Node]]:
+    prefix = place.path.rstrip("/")
+    for path, node in _walk(place.node, depth):
+        yield (prefix + path).rstrip("/") or "/", node
+
+
+def _walk(root: Node, depth: int | None) -> Iterator[tuple[str, Node]]:
+    """Yield a node and those below it, with paths that begin at it, at most `depth` levels down."""
+    pending = [("", root, 0)]
+    while pending:
+        path, node, level = pending.pop()
+        yield path, node
+        if depth is None or level < depth:
+            pending += ((f"{path}/{child.name}", child, level + 1) for child in reversed(node.children))
+
+
+def show_properties(screen: Screen, tree: Tree, place: Place, format: str, limit: int | None) -> None:
+    """Print the properties of a node, or those called `place.property`, as `table` or `json`."""
+    found = [prop for prop in place.node.properties if place.property in (None, prop.name)]
+    if limit is None:
+        limit = FIELDS_OF_ONE if place.property is not None or format == "json" else FIELDS_OF_EACH
+    decoder = Decoder.of(tree, limit)
+    if format == "json":
+        head = {"schema": schema("prop"), "path": safe(place.path, None)}
+        records = (_record(place, prop, decoder) for prop in found)
+        screen.write_all(streamed(head, {"properties": records}))
+    else:
+        screen.write_all(_blocks(screen, place, found, decoder))
+
+
+def _record(place: Place, prop: Property, decoder: Decoder) -> dict[str, Any]:
+    fields = decoder.fields(place.path, place.node, prop)
+    shown = fields and [one for one in fields if one.name not in ("defect", "more")]
+    record = property_record(place.path, place.node, prop)
+    record["fields"] = None if fields is None else [_field_record(one) for one in shown or ()]
+    record["more_fields"] = any(one.name == "more" for one in fields or ())
+    record["defects"] = [
+        {"code": one.value, "message": safe(one.text, None), "offset": one.offset}
+        for one in fields or ()
+        if one.name == "defect"
+    ]
+    return record
+
+
+def _field_record(field: Field) -> dict[str, Any]:
+    value = safe(field.value, None) if isinstance(field.value, str) else field.value
+    return {
+        "offset": field.offset,
+        "size": field.size,
+        "name": field.name,
+        "value": value,
+        "text": safe(field.text, None),
+    }
+
+
+def _blocks(screen: Screen, place: Place, found: Iterable[Property], decoder: Decoder) -> Iterator[str]:
+    """Yield a line for each property, with a table below where its fields say more than the line."""
+    seen: set[str] = set()
+    apart = False
+    for number, prop in enumerate(found):
+        text = is_text(place.path, place.node, prop)
+        fields = decoder.fields(place.path, place.node, prop) or []
+        if place.property is None and (text or not any(map(_says_more, fields))):
+            fields = []
+        yield "\n" if number and (fields or apart) else ""
+        apart = bool(fields)
+        yield _heading(screen, place.path, prop, again=prop.name in seen)
+        yield from _value_text(screen, prop.value, text)
+        yield from _field_lines(screen, fields)
+        seen.add(prop.name)
+
+
+def _says_more(field: Field) -> bool:
+    return field.name == "defect" or bool(field.size and meaning(field))
+
+
+def _heading(screen: Screen, path: str, prop: Property, *, again: bool) -> str:
+    size = count_of(len(prop.value), "byte")
+    if is_cut(prop):
+        size = f"the first {len(prop.value):,} of {prop.total:,} bytes"
+    note = screen.style(", a second property of this name", "yellow") if again else ""
+    return f"{screen.style(f'{safe(path, None)}:{safe(prop.name)}', 'bold')}, {size}{note}"
+
+
+def _value_text(screen: Screen, value: bytes, text: bool) -> Iterator[str]:
+    """Yield the value, on the line of its heading if that is short."""
+    shown, hidden = visible(value, TERMINAL_BYTES if screen.terminal else None, text=text)
+    if shown:
+        yield ": " if len(shown) <= _SHORT else ":\n  "
+        yield from (screen.style(piece, "green" if text else None) for piece in value_pieces(shown, text=text))
+    if hidden:
+        rest = f"{count_of(hidden, 'more byte')}: --raw writes all, in a pipe all are shown"
+        yield "\t" + screen.style(comment(rest), "dim")
+    yield "\n"
+
+
+def _field_lines(screen: Screen, fields: Sequence[Field]) -> Iterator[str]:
+    rows = [_cells(one) for one in fields if one.name not in ("defect", "more") and one.size]
+    if rows:
+        yield from ("  " + line for line in plain_lines(screen, _FIELD_COLUMNS, iter(rows)))
+    for one in fields:
+        if one.name == "more":
+            yield f"  {screen.style(f'and more from offset {one.offset:#x} on: --limit shows them', 'dim')}\n"
+        elif one.name == "defect":
+            text = f"{one.value}: {one.text} (at offset {one.offset:#x})"
+            yield f"  {screen.style(safe(text), 'yellow')}\n"
+
+
+def _cells(field: Field) -> tuple[str, str, str, str]:
+    return f"{field.offset:#x}", str(field.size), safe(field.name), safe(field.text)

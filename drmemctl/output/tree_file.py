@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""A tree as the content of a file: a flattened blob or device tree source."""
+
+from __future__ import annotations
+
+from drmemctl.tree.dts_text import is_name
+from drmemctl.tree.limits import LIMITS, MIB, RAISE_VARIABLE
+from drmemctl.tree.node import Tree
+from drmemctl.wording import count_of
+
+FORMATS = ("dtb", "dts")
+
+
+def format_of(name: str) -> str | None:
+    """Return the format that a file's name stands for, or None."""
+    suffix = name.rpartition(".")[2].lower() if "." in name else ""
+    return suffix if suffix in FORMATS else None
+
+
+def content(tree: Tree, format: str, *, allow_cut: bool = False) -> bytes:
+    """Return the tree as `dtb` or `dts`; `WriteError` for what the format cannot hold.
+
+    Values of which the source shows only the beginning are refused unless `allow_cut`.
+    """
+    from drmemctl.tree.writer import to_dts, write_fdt
+
+    if format == "dtb":
+        return write_fdt(tree, allow_cut=allow_cut)
+    return to_dts(tree, exact=not allow_cut).encode("ascii")
+
+
+def notes(tree: Tree, format: str, size: int) -> list[str]:
+    """Return what the user of a written file should know."""
+    said = []
+    if size > LIMITS.max_bytes:
+        said.append(f"{size:,} bytes: to read it again, set {RAISE_VARIABLE}={-(-size // MIB)}")
+    names = 0 if format == "dtb" else _odd_names(tree)
+    if names:
+        said.append(f"{count_of(names, 'name')} cannot be written in DTS; they are not as in the tree")
+    return said
+
+
+def _odd_names(tree: Tree) -> int:
+    properties = sum(not is_name(prop.name) for _, node in tree.walk() for prop in node.properties)
+    return properties + sum(not is_name(node.name) for path, node in tree.walk() if path != "/")

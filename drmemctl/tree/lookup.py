@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""Finding what a user names in a tree, and saying what is near when it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
+
+from drmemctl.errors import InputError, NotInTreeError
+from drmemctl.tree.node import Node, Tree, decode_name, encode_name
+
+_COMPARED = 2000
+"""Names that a wrong one is compared with; a hostile tree has a million."""
+
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node and where it is.
+
+    Attributes:
+        path: its path in full, unit addresses included.
+        node: the node.
+        property: the name of the property asked for; None for the node as a whole.
+
+    """
+
+    path: str
+    node: Node
+    property: str | None = None
+
+
+def find_node(tree: Tree, path: str) -> Place:
+    """Return the node at a path, in which parts may leave their unit address out; or raise `NotInTreeError`."""
+    place = Place("/", tree.root)
+    for name in _parts(path):
+        child = place.node.child(name)
+        if child is None:
+            raise _no_node(tree, path, place, name)
+        place = Place(f"{place.path.rstrip('/')}/{child.name}", child)
+    return place
+
+
+def find_property(tree: Tree, path: str, name: str | None = None) -> Place:
+    """Return the node at a path, and of its properties `name`, or the one that the path itself ends in.
+
+    `/rtas` `ibm,lrdr-capacity` and `/rtas:ibm,lrdr-capacity` are the same. Raises `NotInTreeError`.
+    """
+    name = None if name is None else _as_in_tree(name)
+    if name is None and tree.find(_as_in_tree(path)) is None:
+        path, name = _split(tree, path)
+    place = find_node(tree, path)
+    if name is not None and place.node.find(name) is None:
+        raise _no_property(tree, place, name)
+    return Place(place.path, place.node, name)
+
+
+def whole_value(tree: Tree, place: Place) -> tuple[bytes, int]:
+    """Return the value of the place's property, and how many more of that name there are.
+
+    Raises `InputError` where the source shows only the beginning of it.
+    """
+    found = [prop for prop in place.node.properties if prop.name == place.property]
+    first = found[0]
+    if first.total is not None and len(first.value) < first.total:
+        raise InputError(
+            f"only {len(first.value):,} of {first.total:,} bytes of the value are known",
+            source=tree.source,
+            path=place.path,
+            property=first.name,
+            hint="take the tree from /proc/device-tree, or give lsprop -m a larger number",
+        )
+    return first.value, len(found) - 1
+
+
+def _as_in_tree(text: str) -> str:
+    """Return what a user typed as the readers hold it: bytes beyond ASCII one by one."""
+    try:
+        return decode_name(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        # A surrogate that stands for no byte: nothing that a shell passes.
+        return decode_name(encode_name(text))
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in _as_in_tree(path).split("/") if part]
+
+
+def _split(tree: Tree, path: str) -> tuple[str, str | None]:
+    """Return path and property of `PATH:PROPERTY`; either may have colons, the node that is there decides."""
+    path = _as_in_tree(path)
+    found: tuple[str, str | None] = (path, None)
+    for at in (at for at, char in enumerate(path) if char == ":" and at > path.rfind("/")):
+        node = tree.find(path[:at])
+        if node is not None:
+            found = path[:at], path[at + 1 :]
+            if node.find(path[at + 1 :]) is not None:
+                break
+    return found
+
+
+def _no_node(tree: Tree, path: str, parent: Place, name: str) -> NotInTreeError:
+    near = _near(name, (child.name for child in parent.node.children))
+    prefix = parent.path.rstrip("/") + "/"
+    found = [prefix + one for one in near] or _elsewhere(tree, name)
+    message = f"no node {path}"
+    if parent.path != "/":
+        message += f": {parent.path} has no {name}"
+    return NotInTreeError(message, source=tree.source, hint=_hint(found) or "see `drmemctl tree`")
+
+
+def _elsewhere(tree: Tree, name: str) -> list[str]:
+    """Return paths of nodes of that name, with or without its unit address, anywhere in the tree."""
+    found = (path for path, node in tree.walk() if name in (node.name, node.base_name))
+    return list(islice(found, _NAMED))
+
+
+def _no_property(tree: Tree, place: Place, name: str) -> NotInTreeError:
+    found = _near(name, (prop.name for prop in place.node.properties))
+    if not found:
+        having = (path for path, node in tree.walk() if node.find(name) is not None)
+        found = [f"{path}:{name}" for path in islice(having, _NAMED)]
+    hint = _hint(found) or f"see `drmemctl prop TREE {place.path}`"
+    return NotInTreeError(f"no property {name}", source=tree.source, path=place.path, hint=hint)
+
+
+def _near(name: str, names: Iterable[str]) -> list[str]:
+    known = list(dict.fromkeys(islice(names, _COMPARED)))
+    # A part of the name is what people remember: `dynamic-memory`, `distance-table`.
+    holding = [one for one in known if len(name) > 2 and name in one]
+    return (holding or get_close_matches(name, known, _NAMED))[:_NAMED]
+
+
+def _hint(found: list[str]) -> str:
+    return f"did you mean {' or '.join(found)}?" if found else ""
