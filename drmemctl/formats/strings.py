@@ -33,7 +33,7 @@ def to_text(raw: bytes) -> str:
 def to_bytes(text: str) -> bytes:
     """Return the bytes of a text made by `to_text`, or of any other in UTF-8."""
     try:
-        return text.encode("ascii", "surrogateescape")
+        return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogatepass")
 

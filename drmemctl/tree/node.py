@@ -18,7 +18,7 @@ def decode_name(raw: bytes) -> str:
 def encode_name(name: str) -> bytes:
     """Return the bytes of a name made by `decode_name` (or given as plain text by a user)."""
     try:
-        return name.encode("ascii", "surrogateescape")
+        return name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return name.encode("utf-8", "surrogatepass")
 

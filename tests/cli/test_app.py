@@ -185,6 +185,8 @@ def test_an_interrupt_ends_it_with_130_and_one_line() -> None:
         stderr=subprocess.PIPE,
         cwd=ROOT,
         env=environment({}),
+        # Whoever runs the tests in the background of a shell has SIGINT ignored, and so would we.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as running:
         wait_until_reading(running.pid)
         running.send_signal(signal.SIGINT)
