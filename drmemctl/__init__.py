@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
     from drmemctl.model.lmbs import Lmb, LmbTable, Run
+    from drmemctl.scenario.simulation import Simulation
     from drmemctl.tree.node import Node, Property, Tree
     from drmemctl.tree.source import load
 
@@ -32,6 +33,7 @@ __all__ = [
     "Node",
     "Property",
     "Run",
+    "Simulation",
     "Tree",
     "__version__",
     "load",
@@ -46,6 +48,7 @@ _HOMES = {
     "Node": "drmemctl.tree.node",
     "Property": "drmemctl.tree.node",
     "Run": "drmemctl.model.lmbs",
+    "Simulation": "drmemctl.scenario.simulation",
     "Tree": "drmemctl.tree.node",
     "load": "drmemctl.tree.source",
 }

@@ -61,7 +61,6 @@ CAPABILITIES: tuple[Capability, ...] = (
         "drmem-array",
         "LMBs are held in an array read once at boot; without, each request reads the property anew",
         first=(4, 16),
-        commit="6c6ea53725b3",
         source=_DRMEM,
     ),
     DYNAMIC_MEMORY_V2 := Capability(
@@ -88,7 +87,6 @@ CAPABILITIES: tuple[Capability, ...] = (
         "length-check",
         "a property shorter than its count implies is ignored; without, Linux reads beyond its end",
         last=(4, 15),
-        commit="514a9cb3316a",
         source="arch/powerpc/kernel/prom.c",
     ),
     WRONG_NODE_ADD := Capability(
@@ -110,21 +108,21 @@ CAPABILITIES: tuple[Capability, ...] = (
         "reserved-not-available",
         "a reserved LMB does not count as available for an add by count",
         first=(5, 14),
-        commit="163e7921750f",
+        commit="b3e3b4db7a9b",
         source=_HOTPLUG,
     ),
     RESERVED_RANGE_NAMED := Capability(
         "reserved-range-named",
         "an indexed-count request names the reserved LMB that stops it; counts from 2^31 on pass as no LMBs",
         first=(5, 14),
-        commit="40999b041e03",
+        commit="40999b041e03, 0e5962b2ec3d",
         source=_HOTPLUG,
     ),
     COUNTED_MARKS := Capability(
         "counted-marks",
         "by-count requests stop looking for touched LMBs once they saw as many as they touched",
         first=(5, 14),
-        commit="c2aaddcc65b3",
+        commit="163e7921750f, c2aaddcc65b3",
         source=_HOTPLUG,
     ),
     UNISOLATE_ON_ROLLBACK := Capability(
@@ -138,7 +136,6 @@ CAPABILITIES: tuple[Capability, ...] = (
         "section-removable-check",
         "memory that cannot be moved is not removable to begin with; without, taking it offline finds out",
         last=(5, 7),
-        commit="",
         source=_HOTPLUG,
     ),
     QUIET_INDEX_MESSAGES := Capability(
@@ -174,7 +171,6 @@ CAPABILITIES: tuple[Capability, ...] = (
         "old-property-check",
         "that notifier takes a v1 property that was not there before; without, it oopses",
         first=(5, 3),
-        commit="5c31407a87c1",
         source=_HOTPLUG,
     ),
     ITERATOR_INCLUSIVE := Capability(
@@ -252,7 +248,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 16),
         commit="319fa1a52e43",
         source=_MOBILITY,
-        stable=(((5, 10), 262), ((5, 15), 5)),
+        stable=(((5, 10), 262), ((5, 15), 16)),
     ),
     UPDATE_ERRORS_PREFIXED := Capability(
         "update-errors-prefixed",
@@ -286,7 +282,6 @@ CAPABILITIES: tuple[Capability, ...] = (
         "that happens only where topology updates were switched on",
         first=(5, 2),
         last=(5, 8),
-        commit="2d4d9b308f8f",
         source=_NUMA,
     ),
     PRRN_READD := Capability(
