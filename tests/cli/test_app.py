@@ -186,7 +186,7 @@ def test_an_interrupt_ends_it_with_130_and_one_line() -> None:
         cwd=ROOT,
         env=environment({}),
         # Whoever runs the tests in the background of a shell has SIGINT ignored, and so would we.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread here
     ) as running:
         wait_until_reading(running.pid)
         running.send_signal(signal.SIGINT)
