@@ -8,6 +8,8 @@ not met.
 
 from __future__ import annotations
 
+import gzip
+import math
 import os
 import shutil
 import subprocess
@@ -21,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SMALL_TREE = ROOT / "fixtures" / "kernel-arrays" / "numa2-plug2.dtb.gz"
 DRMEMCTL = Path(sys.executable).with_name("drmemctl")
+CHECK = [str(DRMEMCTL), "check", "--isolated", "--fail-on", "never"]
 MIB = 1 << 20
 
 START_ROUNDS = 20
@@ -30,6 +33,8 @@ STARTS: list[tuple[str, list[str], float]] = [
     ("lmb, small tree", ["lmb", str(SMALL_TREE)], 2.0),
 ]
 LARGE = [(count, shape) for shape in ("realistic", "bare", "worst") for count in (262_144, 1_048_576)]
+CHECKED_LMBS = 262_144
+MANY_TREES = 1_000
 
 
 class CommandError(Exception):
@@ -52,7 +57,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table; `limit` and `measured` in the same unit."""
+    """One line of the table; `limit` and `measured` in the same unit; no limit is infinite."""
 
     name: str
     detail: str
@@ -128,7 +133,25 @@ def large_figures(count: int, shape: str, scratch: Path) -> Iterator[Figure]:
     ours, theirs = measure([str(DRMEMCTL), "lmb", str(tree)], [fdtdump, str(tree)], LARGE_ROUNDS, scratch)
     yield time_figure(name, ours, theirs, "fdtdump", 1.0)
     yield memory_figure(f"{name}: peak", ours, tree)
+    if count == CHECKED_LMBS:
+        checked, theirs = measure([*CHECK, str(tree)], [fdtdump, str(tree)], LARGE_ROUNDS, scratch)
+        yield time_figure(f"check, {count:,} LMBs, {shape}", checked, theirs, "fdtdump", 2.0)
     tree.unlink()
+
+
+def many_figures(scratch: Path) -> Iterator[Figure]:
+    """Yield what each of many small trees costs in one run of check."""
+    content = gzip.decompress(SMALL_TREE.read_bytes())
+    folder = scratch / "many"
+    folder.mkdir()
+    for number in range(MANY_TREES):
+        (folder / f"{number:04}.dtb").write_bytes(content)
+    costs = [run_once([*CHECK, "--jobs", "2", str(folder)], scratch) for _ in range(LARGE_ROUNDS)]
+    seconds = min(cost.seconds for cost in costs)
+    each = seconds * 1000 / MANY_TREES
+    detail = f"{seconds:.2f} s in all, peak {max(cost.peak for cost in costs) / MIB:.0f} MiB"
+    yield Figure("check, 1,000 small trees, --jobs 2: each", detail, each, math.inf, "ms")
+    shutil.rmtree(folder)
 
 
 def report(label: str, figures: Iterator[Figure]) -> bool:
@@ -156,6 +179,7 @@ def main() -> int:
         results += [
             report(f"lmb, {count:,} LMBs, {shape}", large_figures(count, shape, scratch)) for count, shape in LARGE
         ]
+        results.append(report("check, 1,000 small trees", many_figures(scratch)))
     return 0 if all(results) else 1
 
 

@@ -4,6 +4,8 @@
 >>> import drmemctl
 >>> tree = drmemctl.load("/proc/device-tree")
 >>> drmemctl.LmbTable.from_tree(tree).n_lmbs
+>>> drmemctl.check(tree)
+>>> drmemctl.diff(tree, drmemctl.load("before.dtb")).same
 
 Nothing here prints; every error is a `DrmemctlError` with source, path and offset.
 """
@@ -16,6 +18,10 @@ from typing import TYPE_CHECKING, Any
 from drmemctl._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drmemctl.check.report import ReportedFinding
+    from drmemctl.compare.diff import Diff, diff
     from drmemctl.errors import DrmemctlError
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
@@ -24,8 +30,20 @@ if TYPE_CHECKING:
     from drmemctl.tree.node import Node, Property, Tree
     from drmemctl.tree.source import load
 
+    # At run time the name is the package drmemctl.check, which can be called.
+    def check(  # noqa: D103 - its documentation is where it is defined
+        tree: Tree,
+        *,
+        before: Tree | None = None,
+        kernel: str | None = None,
+        select: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+    ) -> tuple[ReportedFinding, ...]: ...
+
+
 __all__ = [
     "Associativity",
+    "Diff",
     "Drmem",
     "DrmemctlError",
     "Lmb",
@@ -36,11 +54,14 @@ __all__ = [
     "Simulation",
     "Tree",
     "__version__",
+    "check",
+    "diff",
     "load",
 ]
 
 _HOMES = {
     "Associativity": "drmemctl.model.associativity",
+    "Diff": "drmemctl.compare.diff",
     "Drmem": "drmemctl.model.drmem",
     "DrmemctlError": "drmemctl.errors",
     "Lmb": "drmemctl.model.lmbs",
@@ -50,12 +71,15 @@ _HOMES = {
     "Run": "drmemctl.model.lmbs",
     "Simulation": "drmemctl.scenario.simulation",
     "Tree": "drmemctl.tree.node",
+    "diff": "drmemctl.compare.diff",
     "load": "drmemctl.tree.source",
 }
 
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for: `drmemctl --version` imports this module too.
+    if name == "check":
+        return import_module("drmemctl.check")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(_HOMES[name]), name)

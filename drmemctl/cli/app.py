@@ -21,6 +21,10 @@ COMMANDS = {
     "tree": "tree",
     "prop": "prop",
     "convert": "convert",
+    "check": "check",
+    "diff": "diff",
+    "rules": "rules",
+    "explain": "explain",
 }
 """Command name → module of this package, imported when the command is used."""
 

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+"""Rules by family: each a small function that judges a state, registered with what `explain` tells of it.
+
+The package can be called, as `drmemctl.check(tree)`: that name is this module as soon as anything imports it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from drmemctl.check.report import ReportedFinding
+    from drmemctl.tree.node import Tree
+
+
+class _Callable(ModuleType):
+    def __call__(
+        self,
+        tree: Tree,
+        *,
+        before: Tree | None = None,
+        kernel: str | None = None,
+        select: Sequence[str] = (),
+        ignore: Sequence[str] = (),
+    ) -> tuple[ReportedFinding, ...]:
+        """Return the findings of a tree, the worst first.
+
+        `before` is the tree from before a migration; `kernel` a mainline version that the rules must be about;
+        `select` and `ignore` are rule ids, beginnings of ids or families. `ValueError` for an unknown one.
+        """
+        from drmemctl.check.report import report_tree
+        from drmemctl.check.settings import plan_of
+
+        return report_tree(tree, plan_of(kernel, select, ignore), before).findings
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""What the rules ask about affinity: where Linux looks, what it takes, and what a dump leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from drmemctl.check.subject import Subject
+from drmemctl.check.survey import Place, per_subject, survey, whole
+from drmemctl.formats.associativity import ASSOCIATIVITY, decode_associativity
+from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID
+from drmemctl.formats.lookup_arrays import LookupArrays
+from drmemctl.formats.reference_points import REFERENCE_POINTS
+from drmemctl.model.associativity import MAX_NODES, RTAS, reference_points_node
+from drmemctl.model.lmbs import is_assigned
+
+_INVALID_DOMAIN = 0xFFFF
+_NEGATIVE = 1 << 31
+"""From here on a u32 is negative as the int that Linux keeps it in."""
+
+
+def numa_place(subject: Subject) -> Place | None:
+    """Return the node whose NUMA properties Linux reads, or None if this dump does not show all of it."""
+    path = reference_points_node(subject.tree)
+    node = subject.tree.find(path)
+    if node is None:
+        return None
+    points = node.find(REFERENCE_POINTS)
+    if points is None:
+        return Place(path, node) if path == RTAS else None
+    return Place(path, node) if whole(node, REFERENCE_POINTS) is not None else None
+
+
+def primary(subject: Subject) -> int | None:
+    """Return the primary reference point as Linux takes it, even 0; None if NUMA is off or the tree does not tell.
+
+    The form decides which point it is, and only a tree made after ibm,client-architecture-support tells the form.
+    """
+    if not subject.after_cas or numa_place(subject) is None:
+        return None
+    index = subject.associativity.primary_index
+    return None if index is None or index >= _NEGATIVE else index
+
+
+def numa_is_off(subject: Subject) -> bool:
+    """Whether Linux finds no primary reference point in a tree that tells, and so runs without NUMA."""
+    return subject.after_cas and numa_place(subject) is not None and primary(subject) is None
+
+
+def is_node(domain: int) -> bool:
+    """Whether a domain can be a Linux node at all."""
+    return domain != _INVALID_DOMAIN and domain < MAX_NODES
+
+
+def lookup_is_cut(subject: Subject) -> bool:
+    """Whether the source shows only the beginning of the lookup arrays."""
+    return any(defect.code == "lookup-cut" for defect in subject.associativity.defects)
+
+
+def whole_lookup(subject: Subject) -> LookupArrays | None:
+    """Return the lookup arrays if the tree has them and shows them whole."""
+    return None if lookup_is_cut(subject) else subject.associativity.lookup
+
+
+def lookup_rows(lookup: LookupArrays | None) -> Iterator[tuple[int, ...]]:
+    """Yield the lists that are there in full; none where they have no domains, however many there are to be."""
+    if lookup is not None and lookup.array_sz:
+        yield from (lookup.row(index) or () for index in range(lookup.present))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnList:
+    """The first associativity list of a node's own `ibm,associativity`.
+
+    Attributes:
+        path: the node.
+        declared: the domains that its length cell promises.
+        domains: those that are there.
+
+    """
+
+    path: str
+    declared: int
+    domains: tuple[int, ...]
+
+    def domain(self, ordinal: int) -> int | None:
+        """Return a domain by its ordinal from 1 on, or None if the list does not reach so far."""
+        return self.domains[ordinal - 1] if 1 <= ordinal <= len(self.domains) else None
+
+
+@per_subject
+def memory_lists(subject: Subject) -> tuple[OwnList, ...]:
+    """Return the lists of the `memory@` nodes that have one."""
+    return tuple(_own_lists(survey(subject).memory))
+
+
+@per_subject
+def cpu_lists(subject: Subject) -> tuple[OwnList, ...]:
+    """Return the lists of the CPUs that have one."""
+    return tuple(_own_lists(survey(subject).cpus))
+
+
+def _own_lists(places: Iterable[Place]) -> Iterable[OwnList]:
+    for place in places:
+        data = whole(place.node, ASSOCIATIVITY)
+        if data is not None:
+            found = decode_associativity(data)
+            yield OwnList(place.path, found.declared, found.domains)
+
+
+@per_subject
+def looked_up_nodes(subject: Subject) -> frozenset[int]:
+    """Return the domains at the primary reference point of all lookup arrays that are there."""
+    lookup, index = subject.associativity.lookup, primary(subject)
+    if lookup is None or not index or index > lookup.array_sz:
+        return frozenset()
+    end = lookup.present * lookup.array_sz
+    return frozenset(lookup.cells[index - 1 : end : lookup.array_sz])
+
+
+@per_subject
+def boot_nodes(subject: Subject) -> frozenset[int]:
+    """Return the nodes that Linux sets online while it boots: of memory nodes, CPUs and assigned LMBs."""
+    index = primary(subject)
+    if not index:
+        return frozenset()
+    own = (found.domain(index) for found in (*memory_lists(subject), *cpu_lists(subject)))
+    nodes = {domain for domain in own if domain is not None and is_node(domain)}
+    if subject.has_lmbs:
+        nodes.update(_lmb_nodes(subject))
+    return frozenset(nodes)
+
+
+def _lmb_nodes(subject: Subject) -> set[int]:
+    associativity = subject.associativity
+    n_arrays = associativity.lookup.n_arrays if associativity.lookup is not None else 0
+    used = {
+        aa_index
+        for _, _, _, aa_index, flags in subject.table.runs.entries()
+        if aa_index < n_arrays and is_assigned(flags) and not flags & AI_INVALID
+    }
+    return {node for node in map(associativity.node_of, used) if node is not None}
+
+
+@per_subject
+def used_lists(subject: Subject) -> frozenset[int]:
+    """Return the aa_indexes that LMBs have, assigned or not."""
+    if not subject.has_lmbs:
+        return frozenset()
+    return frozenset(entry[3] for entry in subject.table.runs.entries()) - {AA_UNSET}

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""Baselines: the findings that a project knows of, so that only new ones are shown and fail."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.errors import InputError
+from drmemctl.tree.source import file_of
+
+SCHEMA = "drmemctl.baseline/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Known findings: by input how many there are of each fingerprint.
+
+    Inputs are named from the directory of the baseline on, so that it holds wherever the project lies.
+    """
+
+    folder: str
+    known: dict[str, Counter[str]]
+
+    @classmethod
+    def read(cls, path: str) -> Baseline:
+        """Return the baseline in a file; `InputError` if it is none."""
+        import json
+
+        try:
+            with open(path, "rb") as stream:  # noqa: PTH123 - pathlib takes as long to import as all of this
+                document = json.load(stream)
+        except OSError as error:
+            raise InputError(f"the baseline cannot be read: {error.strerror}", source=path) from error
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"this is no baseline: {error}", source=path, hint=_HINT) from error
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            found = document.get("schema") if isinstance(document, dict) else None
+            what = f"its schema is {str(found)[:40]!r}, not {SCHEMA!r}" if found else f"no schema {SCHEMA!r}"
+            raise InputError(f"this is no baseline that this version reads: {what}", source=path, hint=_HINT)
+        try:
+            known = {source: _counted(entries) for source, entries in document["findings"].items()}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError("this baseline is damaged", source=path, hint=_HINT) from error
+        return cls(_folder(path), known)
+
+    def new_in(self, reports: Iterable[Report]) -> Iterator[Report]:
+        """Yield the reports without the findings that are known."""
+        for report in reports:
+            left = Counter(self.known.get(_name(report.source, self.folder), ()))
+            new = tuple(finding for finding in report.findings if not _take(left, finding.fingerprint))
+            yield replace(report, findings=new, known=len(report.findings) - len(new))
+
+
+_HINT = "write it again with --write-baseline"
+
+
+def _take(left: Counter[str], fingerprint: str) -> bool:
+    if left[fingerprint] < 1:
+        return False
+    left[fingerprint] -= 1
+    return True
+
+
+def _counted(entries: list[dict[str, Any]]) -> Counter[str]:
+    return Counter(str(entry["fingerprint"]) for entry in entries)
+
+
+def document(reports: Iterable[Report], path: str) -> str:
+    """Return the content of a baseline file at `path` that knows all findings of these reports."""
+    import json
+
+    folder = _folder(path)
+    findings: dict[str, list[dict[str, str]]] = {}
+    for report in reports:
+        if report.findings:
+            entries = findings.setdefault(_name(report.source, folder), [])
+            entries += [_entry(finding) for finding in report.findings]
+    whole = {"schema": SCHEMA, "findings": dict(sorted(findings.items()))}
+    return json.dumps(whole, indent=2) + "\n"
+
+
+def _entry(finding: ReportedFinding) -> dict[str, str]:
+    # Only the fingerprint counts; the rest tells people what they agreed to.
+    return {"fingerprint": finding.fingerprint, "rule": finding.rule, "message": finding.message}
+
+
+def _folder(path: str) -> str:
+    return os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120 - plain text is all that is needed
+
+
+def _name(source: str, folder: str) -> str:
+    if file_of(source) is None:
+        return source
+    return os.path.relpath(os.path.abspath(source), folder)  # noqa: PTH100

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the family blob about phandles, which migrations and events name nodes by, and about names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+
+from drmemctl.check.bounds import limited
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.kernels import Kernels
+from drmemctl.check.rule import rule
+from drmemctl.check.spans import Spans
+from drmemctl.check.subject import Subject
+from drmemctl.formats.dynamic_memory import DRC_INVALID
+from drmemctl.tree.node import Node, Tree
+
+PHANDLES = ("ibm,phandle", "phandle", "linux,phandle")
+"""The properties that may hold a node's phandle; the first that is there is the one that counts at boot."""
+
+_NODE_NAME = re.compile(r"[0-9A-Za-z,._+#-]+(@[0-9A-Za-z,._+:-]*)?\Z", re.ASCII)
+_PROPERTY_NAME = re.compile(r"[0-9A-Za-z,._+?#*@~-]+\Z", re.ASCII)
+
+
+def phandles(tree: Tree) -> Iterator[tuple[int, str]]:
+    """Yield (phandle, path) of each node that has one, as Linux knows it after boot."""
+    for path, node in tree.walk():
+        for name in PHANDLES:
+            data = node.get(name)
+            if data is not None and len(data) >= 4:
+                yield int.from_bytes(data[:4], "big"), path
+                break
+
+
+@rule(
+    "DRM005",
+    Severity.WARNING,
+    "blob",
+    "phandle that is none, or that its node contradicts",
+    references=(
+        "Linux drivers/of/fdt.c populate_properties, drivers/of/dynamic.c __of_attach_node_post",
+        "LoPAR 2.9, ibm,update-nodes: phandles are those of ibm,phandle",
+    ),
+)
+def contradicting_phandles(subject: Subject) -> Iterator[Violation]:
+    """Look for phandles of 0 or of other than 4 bytes, and for nodes whose phandle properties disagree.
+
+    Why:
+        A migration names the nodes to update by phandle. A node that cannot be found by the number that the
+        firmware has for it is not updated.
+
+    Example:
+        phandle 0000001f and ibm,phandle 00000020 in one node; or phandle 00000000.
+
+    Kernel:
+        All take ibm,phandle over phandle over linux,phandle at boot, but phandle first for a node that is added at
+        run time. Looking up 0 always fails.
+
+    Fix:
+        Keep ibm,phandle as the firmware made it, and give phandle the same value or leave it out.
+    """
+    yield from limited(
+        chain.from_iterable(_contradictions(path, node) for path, node in subject.tree.walk()), "nodes"
+    )
+
+
+def _contradictions(path: str, node: Node) -> Iterator[Violation]:
+    found = {prop.name: prop.value for prop in node.properties if prop.name in PHANDLES and prop.total is None}
+    for name, value in found.items():
+        if len(value) != 4 or value in (b"\0\0\0\0", b"\xff\xff\xff\xff"):
+            shown = value.hex() if len(value) <= 4 else f"{len(value)} bytes"
+            yield Violation(f"{name} is {shown or 'empty'}: no look-up finds the node by it", path, name)
+    if len(set(found.values())) > 1:
+        values = ", ".join(f"{name} {value[:4].hex()}" for name, value in found.items())
+        yield Violation(f"{values}: the node is found by one of them at boot and by another later", path)
+
+
+@rule(
+    "DRM006",
+    Severity.WARNING,
+    "blob",
+    "phandle of two nodes",
+    references=(
+        "Devicetree Specification v0.4, 2.3.3: unique in the tree",
+        "Linux drivers/of/base.c of_find_node_by_phandle: the first one",
+    ),
+)
+def duplicate_phandles(subject: Subject) -> Iterator[Violation]:
+    """Look for a phandle that more than one node has.
+
+    Why:
+        A migration names the nodes to update by phandle: the update for one of the two reaches the other.
+
+    Example:
+        phandle 0000001f in /ibm,dynamic-reconfiguration-memory and in /rtas.
+
+    Kernel:
+        All find one of them, mostly the first.
+
+    Fix:
+        A fault of whoever made or merged the tree: every node needs a number of its own.
+    """
+    yield from limited(_duplicates(subject.tree), "nodes")
+
+
+def _duplicates(tree: Tree) -> Iterator[Violation]:
+    owners: dict[int, str] = {}
+    for phandle, path in phandles(tree):
+        if phandle in owners and phandle not in (0, 0xFFFFFFFF):
+            message = f"phandle {phandle:#x} is that of {owners[phandle]} too: an update for one reaches the other"
+            yield Violation(message, path)
+        owners.setdefault(phandle, path)
+
+
+@rule(
+    "DRM007",
+    Severity.WARNING,
+    "blob",
+    "DRC index of an LMB that is a phandle as well",
+    needs=("lmbs",),
+    kernels=Kernels(since="4.11", before="5.9"),
+    references=(
+        "Linux 91713ac37785, 4abe60c6448b (5.9): PRRN and readd are gone",
+        "ppc64-diag rtas_errd/prrn.c: PowerVM lists DRC indexes in place of phandles",
+    ),
+)
+def drc_index_is_phandle(subject: Subject) -> Iterator[Violation]:
+    """Look for LMBs whose DRC index is the phandle of a node.
+
+    Why:
+        When the platform reassigns resources (PRRN), PowerVM names LMBs by DRC index where a phandle should stand.
+        Kernels tell the two apart by looking for a node: if there is one, it is updated in place of the LMB, which
+        stays on the wrong node.
+
+    Example:
+        An LMB 0x80000010 and a node with phandle 80000010.
+
+    Kernel:
+        4.11 to 5.8; from 5.2 on only with topology_updates=on. Later ones ignore PRRN, and migrations name nodes
+        only.
+
+    Fix:
+        A fault of the firmware; boot with topology_updates=off meanwhile.
+    """
+    lmbs = Spans()
+    for index, (count, _, drc, _, flags) in enumerate(subject.table.runs.entries()):
+        if not flags & DRC_INVALID:
+            lmbs.add(drc, count, index)
+    by_drc = lmbs.disjoint()
+    yield from limited(
+        (
+            Violation(
+                f"its phandle {phandle:#x} is the DRC index of an LMB: a PRRN event for that LMB is lost", path
+            )
+            for phandle, path in phandles(subject.tree)
+            if by_drc.first_in(phandle, 1) is not None
+        ),
+        "nodes",
+    )
+
+
+@rule(
+    "DRM009",
+    Severity.INFO,
+    "blob",
+    "odd name",
+    references=("Devicetree Specification v0.4, 2.2.1 and 2.2.4: characters of names",),
+)
+def odd_names(subject: Subject) -> Iterator[Violation]:
+    """Look for names with characters that names do not have: control characters, blanks, bytes beyond ASCII.
+
+    Why:
+        Linux makes files of them in /proc/device-tree, and tools print them: a name with an escape sequence can
+        rewrite what a terminal shows. It may also be the sign of a blob that was damaged.
+
+    Example:
+        A node memory@0 followed by the bytes 1b 5b 32 4a.
+
+    Kernel:
+        All take any name; a slash in one becomes another character in /proc/device-tree.
+
+    Fix:
+        Rename it. drmemctl shows such bytes as hexadecimal.
+    """
+    yield from limited(_odd(subject.tree), "names")
+
+
+def _odd(tree: Tree) -> Iterator[Violation]:
+    for path, node in tree.walk():
+        if path != "/" and not _NODE_NAME.match(node.name):
+            yield Violation(f"the node's name has odd characters: {_shown(node.name)}", path)
+        for prop in node.properties:
+            if not _PROPERTY_NAME.match(prop.name):
+                yield Violation(f"a property's name has odd characters: {_shown(prop.name)}", path, prop.name)
+
+
+def _shown(name: str) -> str:
+    return ascii(name[:80])

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the family boot about what limits memory: mem=, ibm,lrdr-capacity, movable memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from drmemctl.check.bounds import Found
+from drmemctl.check.drmem.places import MAX_PHYSICAL, found_lmbs
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.kernels import SMALLEST_BLOCK
+from drmemctl.check.memory_nodes import boot_memory, taken_nodes
+from drmemctl.check.rule import rule
+from drmemctl.check.spans import Spans
+from drmemctl.check.subject import Subject
+from drmemctl.check.tables import spans_of_addresses
+from drmemctl.formats.cells import LMB_SIZE
+from drmemctl.formats.dynamic_memory import HOTREMOVABLE
+from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_lrdr_capacity
+from drmemctl.model.drmem import RootCells
+from drmemctl.model.lmbs import is_assigned
+
+_MEM = re.compile(rb"(?:^|\s)mem=(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})([KMGTPEkmgtpe]?)", re.ASCII)
+_SUFFIXES = b"KMGTPE"
+_ADDRESSES = 1 << 64
+
+
+@rule(
+    "DRM065",
+    Severity.WARNING,
+    "boot",
+    "assigned LMB above what mem= lets Linux use",
+    needs=("block-size",),
+    references=(
+        "Linux arch/powerpc/kernel/prom.c early_parse_mem; mm/memblock.c memblock_enforce_memory_limit",
+        "Linux arch/powerpc/platforms/pseries/hotplug-memory.c dlpar_memory_remove_by_count",
+    ),
+)
+def limited_by_mem(subject: Subject) -> Iterator[Violation]:
+    """Look for assigned LMBs beyond the limit that mem= in /chosen/bootargs sets.
+
+    Why:
+        Linux has no memory there, but its array still says assigned. A request to remove a number of LMBs counts
+        them in, finds that they are not there, and takes back what it had done already; to add them is refused.
+
+    Example:
+        bootargs "mem=1536M" with 1 GiB in memory nodes and four assigned LMBs of 256 MiB.
+
+    Kernel:
+        All. On 7.2 "memory remove count 2" gave EINVAL although two LMBs could have gone, and "memory add index"
+        of one that is not there gave EPERM.
+
+    Fix:
+        Do without mem=; give the partition less memory instead. Else remove LMBs by index only.
+    """
+    end = memory_end(subject)
+    if end is None:
+        return
+    size = subject.table.lmb_size or 1
+    found = Found()
+    for run in subject.table.runs:
+        first = max(0, (end - run.base) // size)
+        if run.assigned and first < run.count:
+            found.add(run.part(first, run.count - first, size))
+    if found:
+        message = (
+            f"{found.are} assigned above {end:#x}, where mem= ends memory, first {found.first}: requests to remove"
+            " LMBs by number count them in and fail"
+        )
+        yield found.violation(message, subject.table.property_name)
+
+
+def memory_limit(bootargs: bytes) -> int | None:
+    """Return the bytes that mem= allows, a multiple of 16 MiB as Linux rounds it; None without a limit."""
+    found = _MEM.findall(bootargs)
+    if not found:
+        return None
+    number, suffix = found[-1]
+    shift = 10 * (_SUFFIXES.index(suffix.upper()) + 1) if suffix else 0
+    hexadecimal = number[:2].lower() == b"0x"
+    value = int(number, 16 if hexadecimal else 10) << shift
+    return value % _ADDRESSES // SMALLEST_BLOCK * SMALLEST_BLOCK or None
+
+
+def memory_end(subject: Subject) -> int | None:
+    """Return the address at which mem= ends memory; None where it does not."""
+    limit = memory_limit(subject.tree.get("/chosen", "bootargs") or b"")
+    if limit is None:
+        return None
+    both = Spans()
+    lmbs = spans_of_addresses(subject.table, is_assigned)
+    for spans in (boot_memory(subject), lmbs):
+        for start, last, owner in spans:
+            both.add(start, last - start + 1, owner)
+    for start, last, _ in both.disjoint():
+        if limit <= last - start + 1:
+            return start + limit
+        limit -= last - start + 1
+    return None
+
+
+@rule(
+    "DRM066",
+    Severity.INFO,
+    "boot",
+    "hot-removable LMB below boot memory",
+    needs=("block-size",),
+    references=(
+        "Linux b6eca183e23e (5.8): MEMBLOCK_HOTPLUG for flag 0x100",
+        "Linux mm/mm_init.c find_zone_movable_pfns_for_nodes",
+    ),
+)
+def removable_below_boot_memory(subject: Subject) -> Iterator[Violation]:
+    """Look for assigned LMBs with flag 0x100 at addresses below the end of the highest memory@ node.
+
+    Why:
+        With movable_node on the command line, all memory of a node from its first hot-removable LMB on becomes
+        movable. Boot memory above it is then no good for the kernel itself.
+
+    Example:
+        memory@0 with reg 0 10000000, memory@40000000 with reg 40000000 40000000, and an LMB at 0000000020000000
+        with flags 00000108.
+
+    Kernel:
+        5.8 and later with movable_node; others ignore flag 0x100. LMBs that are added at run time never have it.
+
+    Fix:
+        None without movable_node. With it, put memory that may go above all memory that stays.
+    """
+    tops = [part.base + part.size for node in taken_nodes(subject) for part in node.ranges]
+    top = max((end for end in tops if end <= MAX_PHYSICAL), default=0)
+    found = found_lmbs(
+        subject, lambda entry: is_assigned(entry[4]) and bool(entry[4] & HOTREMOVABLE) and entry[1] < top
+    )
+    if found:
+        message = f"{found.are} hot-removable below the end of boot memory {top:#x}, first {found.first}"
+        yield found.violation(message, subject.table.property_name)
+
+
+@rule(
+    "DRM067",
+    Severity.WARNING,
+    "boot",
+    "ibm,lrdr-capacity that contradicts the LMBs",
+    needs=("block-size",),
+    references=(
+        "Linux arch/powerpc/mm/numa.c memory_hotplug_max, hot_add_drconf_memory_max",
+        'LoPAR 2.9, "RTAS Node Properties"',
+    ),
+)
+def contradicting_capacity(subject: Subject) -> Iterator[Violation]:
+    """Look for a highest address in /rtas/ibm,lrdr-capacity below the end of the LMBs, and for another LMB size.
+
+    Why:
+        Linux takes its first number for the highest address that memory can ever have and makes DMA windows that
+        large. Devices then cannot reach memory that is added above.
+
+    Example:
+        00000000 c0000000 00000000 10000000 00000001, with LMBs up to 0000000200000000.
+
+    Kernel:
+        All take the number in place of what the LMBs say.
+
+    Fix:
+        Report it to whoever makes the tree: the number has to be at least the end of the last LMB.
+    """
+    capacity = _capacity(subject)
+    if capacity is None or capacity.max_address is None:
+        return
+    size = subject.table.lmb_size or 0
+    end = max((entry[1] + entry[0] * size for entry in subject.table.runs.entries()), default=0)
+    if capacity.max_address < end:
+        message = (
+            f"{capacity.max_address:#x} is below {end:#x}, where the LMBs end: DMA windows will not reach them"
+        )
+        yield Violation(message, "/rtas", LRDR_CAPACITY, 0)
+    if capacity.lmb_size not in (None, size):
+        message = f"LMB size {capacity.lmb_size:#x}, where {LMB_SIZE} has {size:#x}"
+        yield Violation(message, "/rtas", LRDR_CAPACITY, 4 * RootCells.from_tree(subject.tree).address)
+
+
+@rule(
+    "DRM068",
+    Severity.INFO,
+    "boot",
+    "ibm,lrdr-capacity without a highest address",
+    references=("QEMU c0ce7b4acb (8.1): ram size where there is no maxmem",),
+)
+def empty_capacity(subject: Subject) -> Iterator[Violation]:
+    """Look for a highest address of 0 in /rtas/ibm,lrdr-capacity of a tree without LMBs.
+
+    Why:
+        It says that memory can reach address 0. QEMU up to 8.0 has that where no maxmem was given.
+
+    Example:
+        00000000 00000000 00000000 10000000 00000001.
+
+    Kernel:
+        All take the end of the memory that is there instead.
+
+    Fix:
+        None is needed.
+    """
+    capacity = _capacity(subject)
+    if capacity is not None and capacity.max_address == 0 and not subject.has_lmbs:
+        yield Violation("the highest address is 0; Linux takes the end of boot memory", "/rtas", LRDR_CAPACITY, 0)
+
+
+def _capacity(subject: Subject) -> LrdrCapacity | None:
+    data = subject.tree.get("/rtas", LRDR_CAPACITY)
+    cells = RootCells.from_tree(subject.tree)
+    return None if data is None else decode_lrdr_capacity(data, cells.address, cells.size)

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the family boot about memory@ nodes, alone and against the LMBs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drmemctl.check.bounds import Found, limited
+from drmemctl.check.drmem.places import MAX_PHYSICAL
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.memory_nodes import MemoryNode, boot_memory, memory_nodes, taken_nodes
+from drmemctl.check.rule import rule
+from drmemctl.check.spans import side_by_side
+from drmemctl.check.subject import Subject
+from drmemctl.check.tables import spans_of_addresses
+from drmemctl.formats.dynamic_memory import RESERVED
+from drmemctl.formats.memory_reg import REG
+from drmemctl.model.lmbs import is_assigned
+
+_QEMU_OFFSET = 1 << 59
+"""How far too high QEMU since 4.0 puts the memory node that configure-connector gives for an LMB."""
+
+
+@rule(
+    "DRM060",
+    Severity.ERROR,
+    "boot",
+    "assigned LMB inside a memory node",
+    needs=("block-size",),
+    references=(
+        "Linux arch/powerpc/mm/numa.c parse_numa_properties: memory nodes first, then LMBs",
+        "LoPAR 2.9: memory that can be reconfigured is in the drmem node, the rest in memory nodes",
+    ),
+)
+def assigned_in_memory_node(subject: Subject) -> Iterator[Violation]:
+    """Look for assigned LMBs at addresses that a memory@ node has too.
+
+    Why:
+        The memory is there twice, and it may be where the kernel itself lies. Removing the LMB takes it away;
+        which node it is on, the LMB decides, whatever the memory node says.
+
+    Example:
+        memory@0 with reg 0 40000000, and an LMB at 0000000030000000 with flags 00000008.
+
+    Kernel:
+        All take the memory once and put it on the LMB's node.
+
+    Fix:
+        Either the memory node or the LMB goes. QEMU lists boot memory as LMBs too, but reserved (flags 0xa0),
+        which is fine.
+    """
+    found = _in_memory_nodes(subject, assigned=True)
+    if found:
+        message = (
+            f"{found.are} assigned and in a memory node too, first {found.first}: one memory twice, and removing"
+            " such an LMB takes boot memory away"
+        )
+        yield found.violation(message, subject.table.property_name)
+
+
+@rule(
+    "DRM061",
+    Severity.WARNING,
+    "boot",
+    "free LMB inside a memory node",
+    needs=("block-size",),
+    references=("Linux mm/memory_hotplug.c register_memory_resource: EEXIST",),
+)
+def free_in_memory_node(subject: Subject) -> Iterator[Violation]:
+    """Look for LMBs that are neither assigned nor reserved at addresses that a memory@ node has.
+
+    Why:
+        A request to add such an LMB can only fail, and fails a request that others in it would have met.
+
+    Example:
+        memory@0 with reg 0 40000000, and an LMB at 0000000030000000 with flags 00000000.
+
+    Kernel:
+        All: EEXIST from adding the memory, then the rollback of the whole request.
+
+    Fix:
+        Boot memory that is listed as LMBs has to be reserved (0x80, with 0x20 if it has no connector).
+    """
+    found = _in_memory_nodes(subject, assigned=False)
+    if found:
+        message = f"{found.are} free but in a memory node, first {found.first}: adding such an LMB fails"
+        yield found.violation(message, subject.table.property_name)
+
+
+def _in_memory_nodes(subject: Subject, *, assigned: bool) -> Found:
+    """Return the parts of runs, assigned or free ones, that memory nodes hold as well."""
+    table = subject.table
+    size = table.lmb_size or 1
+    lmbs = spans_of_addresses(
+        table, lambda flags: is_assigned(flags) if assigned else not (is_assigned(flags) or flags & RESERVED)
+    ).disjoint()
+    boot = boot_memory(subject).disjoint()
+    found = Found()
+    done: tuple[int | None, int] = (None, 0)
+    for start, count, owner, other in side_by_side(lmbs, boot):
+        if owner is None or other is None:
+            continue
+        run = table.runs[owner]
+        first, last = (start - run.base) // size, (start + count - 1 - run.base) // size
+        if done == (owner, first):
+            first += 1  # Two memory nodes share this LMB.
+        if first <= last:
+            found.add(run.part(first, last - first + 1, size))
+        done = (owner, last)
+    return found
+
+
+@rule(
+    "DRM062",
+    Severity.ERROR,
+    "boot",
+    "memory nodes that overlap",
+    references=("Linux arch/powerpc/mm/numa.c parse_numa_properties; mm/memblock.c memblock_set_node",),
+)
+def overlapping_memory_nodes(subject: Subject) -> Iterator[Violation]:
+    """Look for two memory@ nodes, or ranges of one, at the same addresses.
+
+    Why:
+        One memory is there twice: there is less than the nodes add up to, and the later node decides where it is.
+
+    Example:
+        memory@0 with reg 0 40000000 and memory@20000000 with reg 20000000 20000000.
+
+    Kernel:
+        All take the memory once and put it on the node of the memory node that comes later in the tree.
+
+    Fix:
+        Correct reg of one of them; QEMU and PowerVM never make such nodes.
+    """
+    nodes = taken_nodes(subject)
+    pairs = boot_memory(subject).overlaps()
+    yield from limited((_overlap(nodes[one], nodes[other]) for one, other in pairs), "overlaps")
+
+
+def _overlap(one: MemoryNode, other: MemoryNode) -> Violation:
+    partner = "another range of its own" if one is other else one.path
+    message = f"shares addresses with {partner}: one memory twice, on the node of whichever comes later"
+    return Violation(message, other.path, REG)
+
+
+@rule(
+    "DRM063",
+    Severity.ERROR,
+    "boot",
+    "memory node that Linux cannot take",
+    references=(
+        "Linux drivers/of/fdt.c early_init_dt_scan_memory",
+        "Linux arch/powerpc/mm/numa.c get_n_mem_cells: panic without a memory node",
+        "QEMU 62d38c9bd3 (4.0): spapr_lmb_dt_populate multiplies the DRC index by the LMB size",
+    ),
+)
+def useless_memory_nodes(subject: Subject) -> Iterator[Violation]:
+    """Look for memory@ nodes without device_type or reg or beyond any address, and for trees without one.
+
+    Why:
+        Linux finds memory by device_type "memory" and takes what reg says. What it cannot take is lost, and
+        without any such node it stops.
+
+    Example:
+        memory@20000000 with reg, but without device_type; or with reg 08000000 40000000 00000000 10000000.
+
+    Kernel:
+        All. Without a memory node: "numa.c: No memory nodes found!", a panic. Addresses from 2^51 on are skipped.
+
+    Fix:
+        Restore device_type and reg. An address that is 2^59 too high comes from QEMU since 4.0: it is what
+        ibm,configure-connector gives for an LMB, and belongs in no tree.
+    """
+    found = list(memory_nodes(subject))
+    yield from limited((item for node in found for item in _judge_node(node)), "memory nodes")
+    if subject.tree.kind in ("fdt", "directory") and not any(node.is_typed for node in found):
+        yield Violation("there is no memory node at all: Linux panics while it boots", "/")
+
+
+def _judge_node(found: MemoryNode) -> Iterator[Violation]:
+    if not found.is_typed:
+        message = 'has no device_type "memory": Linux does not see this memory'
+        yield Violation(message, found.path, "device_type")
+    elif not found.ranges and not found.node.get(REG):
+        yield Violation("has no reg: Linux takes no memory from it", found.path, REG)
+    for part in found.ranges:
+        if part.base + part.size > MAX_PHYSICAL:
+            real = part.base - _QEMU_OFFSET
+            hint = f" (QEMU means {real:#x})" if 0 <= real < MAX_PHYSICAL else ""
+            message = f"{part.base:#x} with {part.size:#x} bytes ends beyond 2^51{hint}: Linux skips it"
+            yield Violation(message, found.path, REG)
+
+
+@rule(
+    "DRM069",
+    Severity.INFO,
+    "boot",
+    "memory node that is no whole number of blocks",
+    needs=("block-size",),
+    references=(
+        "Linux arch/powerpc/platforms/pseries/hotplug-memory.c pseries_remove_memblock",
+        "Linux 4d15721177d5 (6.6): block size probed from memory nodes without a drmem node",
+        "QEMU spapr_validate_node_memory: multiples of 256 MiB",
+    ),
+)
+def uneven_memory_nodes(subject: Subject) -> Iterator[Violation]:
+    """Look for memory@ nodes that begin or end inside a memory block, which is as large as an LMB.
+
+    Why:
+        Part of a block without memory works, but the block can never be taken offline. A migration that deletes
+        such a node makes Linux remove memory at addresses that are no block's.
+
+    Example:
+        ibm,lmb-size 0000000010000000 and memory@0 with reg 0 38000000.
+
+    Kernel:
+        All. Deleting a memory node with blocks above 16 MiB has a BUG_ON in its way (read in 6.19).
+
+    Fix:
+        None is needed while the node stays. Firmware makes nodes of whole LMBs.
+    """
+    size = subject.table.lmb_size or 1
+    yield from limited(
+        (
+            Violation(f"{part.base:#x} with {part.size:#x} bytes is no whole number of blocks", node.path, REG)
+            for node in taken_nodes(subject)
+            for part in node.ranges
+            if part.base % size or part.size % size
+        ),
+        "ranges",
+    )

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""What a node lists of its children's connectors, in either form."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import compress
+from operator import not_
+
+from drmemctl.check.connectors.ranges import IndexRanges, ranges_of, split
+from drmemctl.check.subject import Subject
+from drmemctl.check.survey import Place, per_subject, survey, whole
+from drmemctl.defect import Defect
+from drmemctl.formats import drc
+from drmemctl.formats.drc import Connectors, DrcStrings, decode_connectors
+from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfo, DrcInfoEntry, decode_drc_info
+
+_MEMORY = "MEM"
+_MOST_EXPANDED = 1 << 16
+"""Connectors of a drc-info that are looked at one by one, where they are not consecutive."""
+
+
+class Listing:
+    """The connectors that a node lists.
+
+    Attributes:
+        path: the node.
+        arrays: ibm,drc-indexes and the three beside it, None where the node has none or shows only a part.
+        info: ibm,drc-info, likewise.
+
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.path = place.path
+        self.arrays = _arrays(place)
+        data = whole(place.node, DRC_INFO_PROPERTY)
+        self.info = None if data is None else decode_drc_info(data)
+
+    @cached_property
+    def marks(self) -> bytes:
+        """Of each connector of the arrays 1 where it is that of an LMB or its type is not told, else 0."""
+        if self.arrays is None:
+            return b""
+        number, types = len(self.arrays), self.arrays.types
+        if types is None:
+            return b"\1" * number
+        kinds = raw_strings(types)
+        of_memory = {kind for kind in set(kinds) if kind.startswith(_MEMORY.encode())}
+        return bytes(map(of_memory.__contains__, kinds))[:number].ljust(number, b"\0")
+
+    @cached_property
+    def memory_indexes(self) -> array[int]:
+        """The DRC indexes of LMBs in the arrays, as they stand there; each is four bytes."""
+        return array("I", compress(self._cells, self.marks))
+
+    @property
+    def _cells(self) -> array[int]:
+        return array("I") if self.arrays is None else self.arrays.indexes.cells
+
+    @cached_property
+    def in_arrays(self) -> IndexRanges:
+        """The DRC indexes of the arrays."""
+        others = array("I", compress(self._cells, map(not_, self.marks)))
+        return IndexRanges((*self._memory_in_arrays, *_stretches(others)))
+
+    @cached_property
+    def in_info(self) -> IndexRanges:
+        """The DRC indexes of ibm,drc-info."""
+        return IndexRanges(span for entry in self._entries for span in _spans(entry))
+
+    @cached_property
+    def all(self) -> IndexRanges:
+        """The DRC indexes of both."""
+        return IndexRanges((*self.in_arrays, *self.in_info)) if self.in_info else self.in_arrays
+
+    @cached_property
+    def memory(self) -> IndexRanges:
+        """Those of LMBs, or of a type that is not told."""
+        spans = [span for entry in self._entries if is_memory(entry.type) for span in _spans(entry)]
+        return IndexRanges((*spans, *self._memory_in_arrays))
+
+    @cached_property
+    def _memory_in_arrays(self) -> IndexRanges:
+        return IndexRanges(_stretches(self.memory_indexes))
+
+    @property
+    def _entries(self) -> tuple[DrcInfoEntry, ...]:
+        return () if self.info is None else self.info.entries
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it lists something, and nothing is missing of that or too scattered to look at."""
+        if self.arrays is None and self.info is None:
+            return False
+        faults = (*(self.arrays.defects if self.arrays is not None else ()), *_defects(self.info))
+        scattered = sum(entry.n_sequential for entry in self._entries if not _is_range(entry))
+        return scattered <= _MOST_EXPANDED and all(fault.code.endswith("-trailing") for fault in faults)
+
+
+def is_memory(kind: str) -> bool:
+    """Whether a connector type is that of LMBs: MEM, or LoPAR's MEM-n."""
+    return kind.startswith(_MEMORY)
+
+
+def raw_strings(strings: DrcStrings) -> list[bytes]:
+    """Return the strings of a property as they are, all at once."""
+    return strings.data[4:].split(b"\0", strings.present)[: strings.present]
+
+
+def _stretches(indexes: array[int]) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the stretches in DRC indexes of any order; mostly it is one, and nothing is sorted."""
+    distinct = set(indexes)
+    if distinct:
+        low, high = min(indexes), max(indexes)
+        if high - low == len(distinct) - 1:
+            yield low, high + 1
+        else:
+            yield from ranges_of(sorted(distinct))
+
+
+def _arrays(place: Place) -> Connectors | None:
+    indexes = whole(place.node, drc.INDEXES)
+    if indexes is None:
+        return None
+    others = (whole(place.node, name) for name in (drc.NAMES, drc.TYPES, drc.POWER_DOMAINS))
+    return decode_connectors(indexes, *others)
+
+
+def _defects(info: DrcInfo | None) -> tuple[Defect, ...]:
+    return () if info is None else info.defects
+
+
+def _is_range(entry: DrcInfoEntry) -> bool:
+    return entry.increment <= 1 or entry.n_sequential <= 1
+
+
+def _spans(entry: DrcInfoEntry) -> Iterator[tuple[int, int]]:
+    """Yield the DRC indexes of a sequence as (start, end); of a scattered one not more than can be looked at."""
+    if not entry.n_sequential:
+        return
+    if _is_range(entry):
+        yield from split(entry.index_start, entry.n_sequential if entry.increment == 1 else 1)
+    else:
+        for position in range(min(entry.n_sequential, _MOST_EXPANDED)):
+            index = entry.index(position)
+            yield index, index + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Listings:
+    """All listings of a tree by path."""
+
+    by_path: dict[str, Listing]
+
+    @property
+    def root(self) -> Listing | None:
+        """The root's, which lists LMBs, persistent memory and host bridges."""
+        return self.by_path.get("/")
+
+
+@per_subject
+def listings(subject: Subject) -> Listings:
+    """Return what the nodes of a tree list."""
+    return Listings({place.path: Listing(place) for place in survey(subject).parents})

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: MIT
+"""The connectors of LMBs: whether the root lists them, as what, and under which name."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import compress, islice, repeat
+from operator import sub
+
+from drmemctl.check.bounds import MAX_RUNS, Found
+from drmemctl.check.connectors.listing import Listing, is_memory, listings, raw_strings
+from drmemctl.check.connectors.ranges import IndexRanges
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.rule import rule
+from drmemctl.check.subject import Subject
+from drmemctl.check.survey import some
+from drmemctl.formats.drc import NAMES
+from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
+from drmemctl.formats.dynamic_memory import DRC_INVALID, RESERVED
+from drmemctl.formats.strings import to_bytes, to_text
+from drmemctl.model.lmbs import Entry, Run
+
+_LOW_BITS = 0x0FFFFFFF
+_LMB_CLASS = 0x80000000
+_NAME = re.compile(rb"LMB ?(0|[1-9][0-9]{0,9})\Z")
+
+
+def _known(subject: Subject, listed: IndexRanges) -> Iterator[tuple[Entry, int]]:
+    """Yield runs of which not all are among some connectors, and how many are.
+
+    LMBs that have no connector are left out: those that are reserved, or marked as having no valid DRC index.
+    """
+    for entry in subject.table.runs.entries():
+        if not entry[4] & (DRC_INVALID | RESERVED):
+            known = listed.number_in(entry[2], entry[0])
+            if known != entry[0]:
+                yield entry, known
+
+
+def _root(subject: Subject) -> Listing | None:
+    """Return what the root lists, if that is something and whole."""
+    root = listings(subject).root
+    return root if root is not None and root.is_whole else None
+
+
+def _take(found: Found, subject: Subject, entry: Entry, parts: Iterable[tuple[int, int]], number: int) -> None:
+    """Add `number` LMBs of a run: the parts (DRC index, count) as long as there is room, the rest as one."""
+    count, base, drc_index, aa_index, flags = entry
+    if found.n_runs < MAX_RUNS and number < count:
+        run = Run(base, count, drc_index, aa_index, flags)
+        for first, size in islice(parts, MAX_RUNS - found.n_runs):
+            found.add(run.part((first - drc_index) % (1 << 32), size, subject.table.lmb_size))
+            number -= size
+    if number > 0:
+        found.add_entry((number, base, drc_index, aa_index, flags))
+
+
+@rule(
+    "DRM050",
+    Severity.WARNING,
+    "connectors",
+    "LMB whose connector the root does not list",
+    needs=("lmbs",),
+    references=(
+        "LoPAR 2.9, Properties for Dynamic Reconfiguration: ibm,drc-indexes, ibm,drc-info",
+        "QEMU 776e887f08 (6.0): 4.0 to 5.2 overwrote the root's arrays, LMBs were missing",
+        "Linux arch/powerpc/platforms/pseries/dlpar.c dlpar_release_drc: its result is ignored for memory",
+    ),
+)
+def unlisted_lmbs(subject: Subject) -> Iterator[Violation]:
+    """Look for LMBs whose DRC index is not among the connectors of the root.
+
+    Why:
+        Every LMB that can be added or removed has a connector, which the firmware lists at the root. If the DRC
+        index of an LMB is not there, one of the two is wrong, and the firmware may refuse to let go of the
+        memory or to give it back.
+
+    Example:
+        ibm,dynamic-memory-v2 with a set of DRC index 80000010, and ibm,drc-indexes 00000001 80000004.
+
+    Kernel:
+        All kernels use the DRC index from the LMB and never look at the list. A removal takes the memory offline,
+        ignores that the firmware refuses, and cannot add it again: it is lost until reboot. drmgr looks at the
+        list and does not find the LMB.
+
+    Fix:
+        On QEMU use 6.0 or later. Elsewhere a matter of the firmware; do not remove these LMBs before it is
+        mended.
+    """
+    root = _root(subject)
+    if root is None:
+        return
+    found = Found()
+    for entry, known in _known(subject, root.all):
+        parts = root.all.parts(entry[2], entry[0], inside=False)
+        _take(found, subject, entry, parts, entry[0] - known)
+    if found:
+        has = "has" if found.n_lmbs == 1 else "have"
+        message = f"{found.number} {has} a DRC index that the root does not list, the first at {found.first}"
+        yield found.violation(f"{message}: once removed it may not come back", subject.table.property_name)
+
+
+@rule(
+    "DRM053",
+    Severity.WARNING,
+    "connectors",
+    "LMB whose connector is of another type",
+    needs=("lmbs",),
+    references=(
+        "LoPAR 2.9, Properties for Dynamic Reconfiguration: ibm,drc-types, MEM for an LMB",
+        "QEMU include/hw/ppc/spapr_drc.h: one range of indexes for each type",
+    ),
+)
+def lmbs_of_other_type(subject: Subject) -> Iterator[Violation]:
+    """Look for LMBs whose DRC index the root lists as something else than memory.
+
+    Why:
+        A DRC index names one connector in the whole machine. If it is that of a host bridge or of persistent
+        memory, a request for the LMB acts on that instead.
+
+    Example:
+        An LMB with DRC index 90000000, which ibm,drc-types lists as PMEM.
+
+    Kernel:
+        All kernels pass the DRC index of the LMB to the firmware. An addition that the firmware grants maps
+        memory that is not there; a removal releases the other device under its driver.
+
+    Fix:
+        A matter of the firmware, or of whoever edited the tree.
+    """
+    root = _root(subject)
+    if root is None:
+        return
+    found = Found()
+    for entry, known in _known(subject, root.memory):
+        other = root.all.number_in(entry[2], entry[0]) - known
+        if other > 0:
+            _take(found, subject, entry, _of_other_type(root, entry), other)
+    if found:
+        has = "has" if found.n_lmbs == 1 else "have"
+        message = f"{found.number} {has} the DRC index of another device, the first at {found.first}"
+        yield found.violation(f"{message}: a request for it acts on that device", subject.table.property_name)
+
+
+def _of_other_type(root: Listing, entry: Entry) -> Iterator[tuple[int, int]]:
+    """Yield the DRC indexes (first, count) of a run that are listed, though not as memory."""
+    for first, count in root.memory.parts(entry[2], entry[0], inside=False):
+        yield from root.all.parts(first, count, inside=True)
+
+
+@rule(
+    "DRM054",
+    Severity.INFO,
+    "connectors",
+    "LMB connector with an odd name",
+    references=(
+        "LoPAR 2.9, ibm,drc-names: LMB and a decimal number without leading zeros",
+        "powerpc-utils d7e9a49: on PowerVM the number is the low part of the DRC index plus 1",
+    ),
+)
+def odd_names(subject: Subject) -> Iterator[Violation]:
+    """Look for LMB connectors whose name is not `LMB n`, or whose number does not follow the DRC index.
+
+    Why:
+        Operators and drmgr name LMBs by these names. The number is the low part of the DRC index on QEMU, and one
+        more on PowerVM; where some names differ from the others, names and indexes may have been shifted against
+        each other, and a request by name goes to another LMB.
+
+    Example:
+        ibm,drc-indexes 00000002 80000004 80000005 with ibm,drc-names "LMB 4", "LMB 7".
+
+    Kernel:
+        No kernel looks at the names of LMBs.
+
+    Fix:
+        Use DRC indexes instead of names (drmgr -c mem -s 0x80000005) until the firmware is mended.
+    """
+    root = _root(subject)
+    if root is None:
+        return
+    indexes, names = _named(root)
+    if root.info is None and _all_usual(indexes, names):
+        return
+    shifts = Counter(map(_shift, indexes, names))
+    usual = max((shift for shift in shifts if shift is not None), key=shifts.__getitem__, default=None)
+    number = shifts.total() - (shifts[usual] if usual is not None else 0)
+    if number:
+        pairs = zip(indexes, names, strict=True)
+        odd = ((index, name) for index, name in pairs if usual is None or _shift(index, name) != usual)
+        shown = [f"{to_text(name)!r} for {index:#x}" for index, name in islice(odd, 5)]
+        place = NAMES if root.arrays is not None else DRC_INFO_PROPERTY
+        yield Violation(f"{number:,} of {shifts.total():,} LMB names are odd: {some(shown, number)}", "/", place)
+
+
+def _named(root: Listing) -> tuple[list[int], list[bytes]]:
+    """Return DRC indexes and names of LMB connectors, of a sequence the first; none where types are not told."""
+    indexes: list[int] = []
+    names: list[bytes] = []
+    arrays = root.arrays
+    if arrays is not None and arrays.names is not None and arrays.types is not None:
+        names = list(compress(raw_strings(arrays.names), root.marks))
+        indexes = list(root.memory_indexes[: len(names)])
+    for entry in root.info.entries if root.info is not None else ():
+        if is_memory(entry.type) and entry.n_sequential:
+            indexes.append(entry.index_start)
+            names.append(to_bytes(entry.name(0)))
+    return indexes, names
+
+
+def _all_usual(indexes: list[int], names: list[bytes]) -> bool:
+    """Whether all names are as the first makes expect: the usual case, told from their text as a whole."""
+    shift = _shift(indexes[0], names[0]) if names else None
+    if shift is None:
+        return not names
+    prefix = names[0].rstrip(b"0123456789").decode("ascii", "replace")
+    numbers = map(sub, indexes, repeat((indexes[0] & ~_LOW_BITS) - shift))
+    return b"\0".join(names) == (prefix + f"\0{prefix}".join(map(str, numbers))).encode()
+
+
+def _shift(index: int, name: bytes) -> int | None:
+    """Return by how much the number in a name is above the low part of the DRC index; None for an odd name."""
+    match = _NAME.match(name)
+    return None if match is None else int(match[1]) - (index & _LOW_BITS)
+
+
+@rule(
+    "DRM059",
+    Severity.INFO,
+    "connectors",
+    "LMB whose DRC index does not follow from its address",
+    needs=("lmb-size",),
+    references=(
+        "QEMU hw/ppc/spapr.c spapr_create_lmb_dr_connectors: 0x80000000 plus address / LMB size",
+        "LoPAR 2.9, Dynamic Reconfiguration Connectors: a DRC index is opaque",
+    ),
+)
+def odd_indexes(subject: Subject) -> Iterator[Violation]:
+    """Look for LMBs whose DRC index is not 0x80000000 plus their address in LMBs.
+
+    Why:
+        QEMU builds DRC indexes so, and PowerVM does in all trees known. LoPAR leaves it to the firmware, so an
+        LMB that breaks it is not wrong. But where only some do, address or DRC index may have been mixed up.
+
+    Example:
+        With ibm,lmb-size 00000000 10000000, an LMB at 00000000 40000000 with DRC index 80000007 (80000004 is
+        usual).
+
+    Kernel:
+        No kernel derives one from the other. Consecutive v2 sets that break it are in danger of being merged.
+
+    Fix:
+        Compare with the connector names at the root, or with what the management console says.
+    """
+    size = subject.table.lmb_size or 1
+    found = Found()
+    for entry in subject.table.runs.entries():
+        usual = _LMB_CLASS | entry[1] // size & _LOW_BITS
+        if entry[2] != usual and not entry[4] & (DRC_INVALID | RESERVED):
+            found.add_entry(entry)
+    if found:
+        has = "has" if found.n_lmbs == 1 else "have"
+        message = f"{found.number} {has} a DRC index that is not 0x80000000 + address / LMB size"
+        yield found.violation(f"{message}, the first at {found.first}", subject.table.property_name)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the family drmem about what Linux makes of the v2 property when it writes it anew.
+
+`drmem_update_dt_v2` opens a new set only where aa_index or flags change. Base address and DRC index it takes from
+the first LMB of a set, so that LMBs that do not go on from there come out as others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+from drmemctl.check.bounds import Found, as_run, limited, place
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.kernels import Kernels
+from drmemctl.check.rule import rule
+from drmemctl.check.subject import Subject
+from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, KERNEL_TOUCHED, RESERVED, V2
+from drmemctl.model.lmbs import Entry, LmbTable, Run
+
+_WRITTEN = ~KERNEL_TOUCHED
+_ADDRESS_MASK = (1 << 64) - 1
+_DRC_MASK = (1 << 32) - 1
+
+
+class Merged:
+    """LMBs that Linux writes as one set although they do not all go on from one another.
+
+    Attributes:
+        first: the first run of the set.
+        n_lmbs: how many LMBs it has.
+        changed: those that come out at another address or with another DRC index.
+        example: the first of these, and as what it comes out.
+
+    """
+
+    __slots__ = ("changed", "example", "first", "n_lmbs")
+
+    def __init__(self, first: Entry) -> None:
+        self.first = first
+        self.n_lmbs = 0
+        self.changed = Found()
+        self.example: tuple[Run, Run] | None = None
+
+    def takes(self, entry: Entry) -> bool:
+        """Whether Linux puts these LMBs into the same set: it compares aa_index and flags."""
+        return entry[3] == self.first[3] and not (entry[4] ^ self.first[4]) & _WRITTEN
+
+    def add(self, entry: Entry, size: int) -> None:
+        """Append LMBs."""
+        count, base, drc, _, flags = entry
+        as_base, as_drc = _moved(self.first, self.n_lmbs, size)
+        # Which DRC index an LMB that has none comes out with is nobody's concern.
+        if base != as_base or (drc != as_drc and not flags & DRC_INVALID):
+            run = as_run(entry)
+            self.changed.add(run)
+            self.example = self.example or (run, replace(run, base=as_base, drc_index=as_drc))
+        self.n_lmbs += count
+
+
+def merges(table: LmbTable) -> Iterator[Merged]:
+    """Yield each set that Linux would write for a table and that would not decode to the same LMBs."""
+    size = table.lmb_size or 0
+    current: Merged | None = None
+    for entry in table.runs.entries():
+        if current is None or not current.takes(entry):
+            if current is not None and current.changed:
+                yield current
+            current = Merged(entry)
+        current.add(entry, size)
+    if current is not None and current.changed:
+        yield current
+
+
+def _moved(first: Entry, position: int, size: int) -> tuple[int, int]:
+    """Return address and DRC index of an LMB at a position in the set that begins with `first`."""
+    return first[1] + position * size & _ADDRESS_MASK, first[2] + position & _DRC_MASK
+
+
+@rule(
+    "DRM015",
+    Severity.ERROR,
+    "drmem",
+    "sets that Linux merges although they do not continue one another",
+    needs=("block-size",),
+    kernels=Kernels(since="4.16"),
+    references=(
+        "Linux arch/powerpc/mm/drmem.c drmem_update_dt_v2 (2b31e3aec1db, 4.16)",
+        "no fix up to 7.2, where it was seen to happen",
+    ),
+)
+def merged_sets(subject: Subject) -> Iterator[Violation]:
+    """Look for neighbouring sets with the same aa_index and flags whose addresses or DRC indexes have a gap.
+
+    Why:
+        After each successful DLPAR request Linux writes ibm,dynamic-memory-v2 anew, and merges neighbours by
+        aa_index and flags alone. Behind the seam the property then names addresses and DRC indexes that do not
+        exist. kdump, kexec and drmgr believe it; a kernel booted from it takes memory that is not there.
+
+    Example:
+        00000002 | 00000002 0000000040000000 80000004 00000001 00000008
+        | 00000002 0000000080000000 80000008 00000001 00000008. Linux writes 00000001 | 00000004 0000000040000000
+        80000004 00000001 00000008: the LMBs at 0x80000000 have become LMBs at 0x60000000.
+
+    Kernel:
+        All since 4.16, 7.2 included. v1 has an entry per LMB and is not affected.
+
+    Fix:
+        Have the firmware put a set between the two, even one of reserved LMBs (flags 0x80) that spans the gap, or
+        make v1. On a running system, do no DLPAR of memory before the next reboot: nothing is lost until then.
+    """
+    if subject.table.property_name == V2:
+        yield from limited(map(merge_violation, merges(subject.table)), "such sets")
+
+
+def merge_violation(merged: Merged) -> Violation:
+    """Return the violation that such a set is."""
+    assert merged.example is not None  # noqa: S101 - `merges` yields what is changed
+    run, written_as = merged.example
+    message = (
+        f"{merged.n_lmbs:,} LMBs from {place(as_run(merged.first))} on become one set at the next successful DLPAR"
+        f" request, which corrupts the property: {merged.changed.number} {_come(merged.changed)} out elsewhere,"
+        f" {place(run)} as {place(written_as)}"
+    )
+    return merged.changed.violation(message, V2)
+
+
+def _come(found: Found) -> str:
+    return "comes" if found.n_lmbs == 1 else "come"
+
+
+@rule(
+    "DRM016",
+    Severity.WARNING,
+    "drmem",
+    "sets that Linux merges once their LMBs are in the same state",
+    needs=("block-size",),
+    kernels=Kernels(since="4.16"),
+    references=("Linux arch/powerpc/mm/drmem.c drmem_update_dt_v2 (2b31e3aec1db, 4.16)",),
+)
+def mergeable_sets(subject: Subject) -> Iterator[Violation]:
+    """Look for a gap between neighbours that only aa_index or the assigned flag keeps apart.
+
+    Why:
+        Removing an LMB clears flag 0x8 and its aa_index, adding one sets both. If that makes two neighbours equal,
+        Linux merges them when it writes the property, gap or not: see DRM015.
+
+    Example:
+        00000001 0000000100000000 80000010 00000000 00000008 | 00000001 0000000180000000 80000018 ffffffff
+        00000000. Adding 0x80000018 on the same node, or removing 0x80000010, gives one set of two LMBs, the second
+        at 0x110000000 (seen on 6.1 and 7.2).
+
+    Kernel:
+        All since 4.16, 7.2 included, with ibm,dynamic-memory-v2.
+
+    Fix:
+        As for DRM015. Until then add and remove LMBs on both sides of the gap only if they end up on different
+        nodes.
+    """
+    if subject.table.property_name != V2:
+        return
+    before, after = Found(), Found()
+    for one, other in _seams(subject.table):
+        before.add(one)
+        after.add(other)
+    if before:
+        gaps = f"{before.n_runs:,} gap{'' if before.n_runs == 1 else 's'}"
+        message = (
+            f"{gaps} in addresses or DRC indexes, the first before {after.first}: once a request has put both"
+            " sides in the same state, Linux merges them and corrupts the property"
+        )
+        yield after.violation(message, V2)
+
+
+def _seams(table: LmbTable) -> Iterator[tuple[Run, Run]]:
+    """Yield neighbours that do not continue one another and may come to be equal, but are not yet."""
+    size = table.lmb_size or 0
+    for one, other in pairwise(table.runs.entries()):
+        if (one[4] ^ other[4]) & _WRITTEN & ~ASSIGNED or one[4] & RESERVED:
+            continue  # No request changes other flags, and none takes what is reserved.
+        if one[3] == other[3] and not (one[4] ^ other[4]) & _WRITTEN:
+            continue  # Merged now: DRM015.
+        if _moved(one, one[0], size) != other[1:3]:
+            yield as_run(one), as_run(other)

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the family drmem about addresses and DRC indexes of the LMBs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from drmemctl.check.bounds import Found, as_run, limited, place
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.rule import rule
+from drmemctl.check.spans import Spans
+from drmemctl.check.subject import Subject
+from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, RESERVED
+from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
+from drmemctl.model.lmbs import Entry, Run, is_assigned
+
+MAX_PHYSICAL = 1 << 51
+"""Linux MAX_PHYSMEM_BITS on ppc64 with 64 KiB pages: memory from here on is skipped."""
+
+_ADDRESSES = 1 << 64
+_DRC_INDEXES = 1 << 32
+_LARGEST_COUNT = (1 << 31) - 1
+
+
+def found_lmbs(subject: Subject, breaks: Callable[[Entry], bool]) -> Found:
+    """Return the runs for whose (count, base, DRC index, aa_index, flags) something holds."""
+    found = Found()
+    for entry in subject.table.runs.entries():
+        if breaks(entry):
+            found.add_entry(entry)
+    return found
+
+
+@rule(
+    "DRM017",
+    Severity.ERROR,
+    "drmem",
+    "LMBs beyond what Linux can count or address",
+    needs=("block-size",),
+    references=(
+        "Linux arch/powerpc/mm/drmem.c init_drmem_v2_lmbs: int n_lmbs",
+        "Linux arch/powerpc/kernel/prom.c validate_mem_limit: MAX_PHYSMEM_BITS",
+    ),
+)
+def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
+    """Look for sets that add up to 2^31 LMBs, wrap in address or DRC index, or assigned LMBs from 2^51 on.
+
+    Why:
+        Linux adds up the sets in an int and addresses in 64 bits without a check. A sum that wraps gives an array
+        that is too small for what is then written into it; an address that wraps puts LMBs at the bottom of
+        memory; assigned LMBs beyond the largest physical address are lost.
+
+    Example:
+        A set 80000000 0000000100000000 80000010 ffffffff 00000000; or a set of two LMBs of 256 MiB whose base is
+        fffffffff0000000.
+
+    Kernel:
+        All since 4.16. From 2^51 on (2^46 on kernels without 64 KiB pages) assigned memory is skipped at boot.
+
+    Fix:
+        Correct the count or address of the set. The firmware of no known machine makes such sets.
+    """
+    table = subject.table
+    name = table.property_name
+    if table.n_lmbs > _LARGEST_COUNT:
+        message = f"{table.n_lmbs:,} LMBs in all overflow an int: Linux overruns its array or dies for want of one"
+        yield Violation(message, NODE, name, 0)
+    size = table.lmb_size or 0
+    wrapping = found_lmbs(subject, lambda entry: entry[1] + entry[0] * size > _ADDRESSES)
+    if wrapping:
+        message = (
+            f"{wrapping.number} from {wrapping.first} on wrap at 64 bits: Linux takes address 0 and up for LMBs"
+        )
+        yield wrapping.violation(message, name)
+    indexes = found_lmbs(subject, lambda entry: entry[2] + entry[0] > _DRC_INDEXES and not entry[4] & DRC_INVALID)
+    if indexes:
+        message = (
+            f"{indexes.number} from {indexes.first} on: DRC indexes wrap at 32 bits to those of other resources"
+        )
+        yield indexes.violation(message, name)
+    lost = found_lmbs(subject, lambda entry: is_assigned(entry[4]) and entry[1] + entry[0] * size > MAX_PHYSICAL)
+    if lost:
+        message = (
+            f"{lost.are} assigned in a run that ends beyond 2^51: Linux skips that memory, first {lost.first}"
+        )
+        yield lost.violation(message, name)
+
+
+@rule(
+    "DRM018",
+    Severity.ERROR,
+    "drmem",
+    "LMB address that is no multiple of the LMB size",
+    needs=("block-size",),
+    references=(
+        "Linux mm/memory_hotplug.c check_hotplug_memory_range: EINVAL",
+        "Linux mm/memory_hotplug.c try_remove_memory: BUG_ON",
+    ),
+)
+def misaligned_lmbs(subject: Subject) -> Iterator[Violation]:
+    """Look for LMBs that do not begin at a multiple of the LMB size.
+
+    Why:
+        A memory block of Linux is one LMB, aligned to its size. An LMB across two blocks can neither be added nor
+        removed, and at boot half of each block has no memory.
+
+    Example:
+        ibm,lmb-size 0000000010000000 and a set 00000001 0000000048000000 80000004 00000001 00000008.
+
+    Kernel:
+        All: adding fails with EINVAL ("Block size … unaligned hotplug range"), removing an assigned one is a BUG.
+
+    Fix:
+        Check ibm,lmb-size first: a wrong one makes every address look wrong. Else correct the base address.
+    """
+    size = subject.table.lmb_size or 1
+    found = found_lmbs(subject, lambda entry: entry[1] % size != 0 and not entry[4] & RESERVED)
+    if found:
+        message = (
+            f"{found.are} not aligned to {size:#x}, first {found.first}: Linux dies when it removes such an LMB"
+            " and cannot add one"
+        )
+        yield found.violation(message, subject.table.property_name)
+
+
+@rule(
+    "DRM019",
+    Severity.ERROR,
+    "drmem",
+    "LMBs that overlap",
+    needs=("block-size",),
+    references=("Linux mm/memory_hotplug.c add_memory_resource, register_memory_resource: EEXIST",),
+)
+def overlapping_lmbs(subject: Subject) -> Iterator[Violation]:
+    """Look for two LMBs at the same addresses; those that are reserved on both sides do not count.
+
+    Why:
+        The same memory is there twice. Removing one of the two takes the memory away under the other, adding the
+        second fails, and whichever comes later in the property decides on the node.
+
+    Example:
+        00000002 0000000040000000 80000004 00000001 00000008 and 00000001 0000000050000000 80000015 00000000
+        00000008: 0x50000000 is an LMB of both.
+
+    Kernel:
+        All: at boot the memory is taken once and its node is the later entry's; at run time adding is EEXIST.
+
+    Fix:
+        Leave out one of the two; DRC index and address of the other LMBs of the set tell which one is right.
+    """
+    table = subject.table
+    size = table.lmb_size or 0
+    spans = Spans()
+    for index, (count, base, _, _, flags) in enumerate(table.runs.entries()):
+        if not flags & RESERVED or flags & ASSIGNED:
+            spans.add(base, count * size, index)
+    pairs = ((table.runs[one], table.runs[other]) for one, other in spans.overlaps())
+    yield from limited((_overlap(one, other, size, table.property_name) for one, other in pairs), "overlaps")
+
+
+def _overlap(one: Run, other: Run, size: int, name: str) -> Violation:
+    end = min(one.base + one.count * size, other.base + other.count * size)
+    message = (
+        f"{place(one)} and {place(other)} both hold {other.base:#x} to {end - 1:#x}: one memory in two LMBs, and"
+        " removing one takes it away under the other"
+    )
+    return Violation(message, NODE, name, lmbs=(one, other))
+
+
+@rule(
+    "DRM020",
+    Severity.ERROR,
+    "drmem",
+    "DRC index of two LMBs",
+    needs=("lmbs",),
+    references=(
+        "Linux arch/powerpc/platforms/pseries/hotplug-memory.c get_lmb_range, dlpar_memory_add_by_index",
+        "Linux d144f4d5a8a8 (5.15): drmem_update_lmbs looks LMBs up by DRC index",
+        "LoPAR 2.9, ibm,my-drc-index: unique in the partition",
+    ),
+)
+def duplicate_drc_indexes(subject: Subject) -> Iterator[Violation]:
+    """Look for a DRC index that more than one LMB has; LMBs marked as having none (flag 0x20) do not count.
+
+    Why:
+        The DRC index is the name by which Linux, drmgr and the hypervisor speak of an LMB. Of two with the same
+        name every request by index means the first, and releases the connector of the other.
+
+    Example:
+        00000002 0000000040000000 80000004 … and 00000002 0000000080000000 80000005 …: 0x80000005 is both
+        0x50000000 and 0x80000000.
+
+    Kernel:
+        All act on the first match. From 5.15 on a migration updates the aa_index of the first only, so that the
+        other one's memory comes up on the wrong node. QEMU's v1 gives all boot memory the DRC index 0, with flag
+        0x20: that is fine.
+
+    Fix:
+        A fault of the firmware, or of the tool that edited the tree: the connectors in the root's ibm,drc-indexes
+        or ibm,drc-info tell which are real.
+    """
+    runs = subject.table.runs
+    spans = Spans()
+    for index, (count, _, drc, _, flags) in enumerate(runs.entries()):
+        if not flags & DRC_INVALID:
+            spans.add(drc, min(count, _DRC_INDEXES - drc), index)
+    pairs = ((runs[one], runs[other]) for one, other in spans.overlaps())
+    name = subject.table.property_name
+    yield from limited((_same_drc(one, other, name) for one, other in pairs), "pairs of runs")
+
+
+def _same_drc(one: Run, other: Run, name: str) -> Violation:
+    n = min(one.drc_index + one.count, other.drc_index + other.count) - other.drc_index
+    several = f"{n:,} DRC indexes from {other.drc_index:#x} on are" if n > 1 else f"DRC {other.drc_index:#x} is"
+    message = (
+        f"{several} in the runs at {one.base:#x} and {other.base:#x}: a request by index acts on the wrong LMB"
+    )
+    return Violation(message, NODE, name, lmbs=(one, other))
+
+
+@rule(
+    "DRM025",
+    Severity.WARNING,
+    "drmem",
+    "last LMB that is not the highest",
+    needs=("block-size",),
+    references=("Linux arch/powerpc/include/asm/drmem.h drmem_lmb_memory_max; mm/numa.c memory_hotplug_max",),
+)
+def unsorted_lmbs(subject: Subject) -> Iterator[Violation]:
+    """Look for an array whose last LMB is not the one with the highest address.
+
+    Why:
+        Linux takes the end of the last LMB for the highest address that memory can ever have. DMA windows are made
+        for that much: devices cannot reach memory above it.
+
+    Example:
+        … | 00000001 0000000700000000 80001000 … | 00000001 0000000060000000 80000006 … as the last set.
+
+    Kernel:
+        All since 4.16, where the tree has no /rtas/ibm,lrdr-capacity; with it, Linux takes its first number
+        instead, and the order does no harm. drmgr and lsslot expect ascending addresses too.
+
+    Fix:
+        Sort the property by address. Firmware does.
+    """
+    size = subject.table.lmb_size or 0
+    if all(first[1] <= second[1] for first, second in pairwise(subject.table.runs.entries())):
+        return
+    end = max(entry[1] + entry[0] * size for entry in subject.table.runs.entries())
+    *_, last = subject.table.runs.entries()
+    last_end = last[1] + last[0] * size
+    if last_end < end and subject.tree.get("/rtas", LRDR_CAPACITY) is None:
+        message = (
+            f"the last LMB ends at {last_end:#x}, the highest at {end:#x}: Linux sizes DMA windows for the former"
+        )
+        yield Found([as_run(last)]).violation(message, subject.table.property_name)

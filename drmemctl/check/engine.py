@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""Running rules over a state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from drmemctl.check.finding import Finding
+from drmemctl.check.kernels import Version
+from drmemctl.check.rule import FAMILIES, RULES, Rule
+from drmemctl.check.subject import Subject
+
+
+def all_rules() -> dict[str, Rule]:
+    """Return every rule by id, in the order of ids."""
+    for family in FAMILIES:
+        import_module(f"drmemctl.check.{family}")
+    return dict(sorted(RULES.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which rules to run.
+
+    Attributes:
+        select: rule ids, family names or prefixes of ids; empty is all.
+        ignore: the same, taken away again.
+        kernel: the release that the rules must be about, None for any.
+
+    """
+
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    kernel: Version | None = None
+
+    def rules(self) -> list[Rule]:
+        """Return the rules, in the order of ids."""
+        return [rule for rule in all_rules().values() if self._takes(rule)]
+
+    def _takes(self, rule: Rule) -> bool:
+        if self.select and not _named(rule, self.select):
+            return False
+        return not _named(rule, self.ignore)
+
+
+def _named(rule: Rule, words: Iterable[str]) -> bool:
+    return any(word == rule.family or rule.id.startswith(word.upper()) for word in words)
+
+
+def unknown_words(words: Sequence[str]) -> list[str]:
+    """Return those words that name no rule and no family."""
+    return [word for word in words if not any(_named(rule, (word,)) for rule in all_rules().values())]
+
+
+def judge(subject: Subject, plan: Plan | None = None) -> list[Finding]:
+    """Return the findings of a state, the worst first, then by rule and place."""
+    plan = plan or Plan()
+    findings = [
+        finding
+        for rule in plan.rules()
+        if rule.applies(subject, plan.kernel)
+        for finding in rule.findings(subject)
+    ]
+    return sorted(
+        findings, key=lambda finding: (finding.severity.rank, finding.rule, finding.violation.offset or 0)
+    )

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""Which kernel releases a rule is about."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?\Z", re.ASCII)
+
+Version = tuple[int, int, int]
+
+SMALLEST_BLOCK = 16 << 20
+"""Linux MIN_MEMORY_BLOCK_SIZE on ppc64: one section."""
+
+
+def is_block_size(size: int) -> bool:
+    """Whether Linux takes this for the size of a memory block, which is an LMB."""
+    return size >= SMALLEST_BLOCK and size & (size - 1) == 0
+
+
+def parse_version(text: str) -> Version:
+    """Return a mainline version as numbers: `5.10` is (5, 10, 0); `ValueError` for anything else."""
+    match = _VERSION.match(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no kernel version such as 5.10 or 6.12.3")
+    return int(match[1]), int(match[2]), int(match[3] or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """Mainline releases from `since` on and before `before`; None is open-ended.
+
+    Without `--kernel` every rule runs: a dump does not say which kernel will boot it next.
+    """
+
+    since: str | None = None
+    before: str | None = None
+
+    def include(self, version: Version | None) -> bool:
+        """Whether a release is among them; None stands for any."""
+        if version is None:
+            return True
+        if self.since is not None and version < parse_version(self.since):
+            return False
+        return self.before is None or version < parse_version(self.before)
+
+    def __str__(self) -> str:
+        if self.since and self.before:
+            return f"{self.since} up to, not including, {self.before}"
+        if self.since:
+            return f"{self.since} and later"
+        return f"before {self.before}" if self.before else "all"

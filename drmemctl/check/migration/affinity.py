@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the family migration about the nodes of LMBs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drmemctl.check.bounds import ByReason, Found
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.kernels import Kernels
+from drmemctl.check.migration.lmbs import tables
+from drmemctl.check.rule import rule
+from drmemctl.check.subject import Subject
+from drmemctl.check.tables import Nodes, both_by_drc_index
+from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
+from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
+from drmemctl.formats.dynamic_memory import AA_UNSET
+from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
+from drmemctl.formats.reference_points import REFERENCE_POINTS
+from drmemctl.model.associativity import CHOSEN, Associativity, reference_points_node
+from drmemctl.model.lmbs import Run
+
+_LOPAR_BYTE = 3
+"""The byte of option vector 5 that LoPAR lets a migration change."""
+
+
+@rule(
+    "DRM075",
+    Severity.WARNING,
+    "migration",
+    "LMBs that belong to another node than before",
+    needs=("before", "lmbs"),
+    references=(
+        "Linux d144f4d5a8a8 (5.15): the aa_index is taken over, no memory is moved",
+        "powerpc-utils 4336877: lparnumascore",
+        "LoPAR 2.9, ibm,update-properties",
+    ),
+)
+def moved_lmbs(subject: Subject) -> Iterator[Violation]:
+    """Look for assigned LMBs whose node is another one than before.
+
+    Why:
+        The destination has another topology. Linux does not move memory that is online to another node: until it
+        boots again, its nodes are those of the source and programs are placed by them.
+
+    Example:
+        aa_index 00000000 before and 00000001 after; or the same aa_index, and lookup arrays with other lists.
+
+    Kernel:
+        All leave memory where it is. If only the lookup arrays changed under an unchanged aa_index, an update may
+        be missing: the two come one after the other, and kernels before 5.15 put back old aa_indexes (DRM076).
+
+    Fix:
+        Reboot when it suits. LMBs that are removed and added again come up on the right node from 5.10 on.
+    """
+    both = tables(subject)
+    if both is None or subject.before is None:
+        return
+    reasons = ByReason[str]()
+    pair = NodePair(subject.before.associativity, subject.associativity)
+    for old, new in both_by_drc_index(*both):
+        reason = pair.why_moved(old, new)
+        if reason:
+            reasons.under(reason).add(new)
+    for reason, found in reasons:
+        message = f"{found.number} {reason}, first {found.first}: Linux leaves that memory where it was"
+        yield found.violation(message, subject.table.property_name)
+    yield from reasons.others(subject.table.property_name)
+
+
+class NodePair:
+    """Where LMBs were and are, with each lookup array looked at once."""
+
+    def __init__(self, before: Associativity, after: Associativity) -> None:
+        self._before, self._after = Nodes(before), Nodes(after)
+        self._same_list: dict[int, bool] = {}
+
+    def why_moved(self, old: Run, new: Run) -> str:
+        """Return from where to where LMBs went and by what, empty if they did not."""
+        if not old.assigned or not new.assigned:
+            return ""
+        source, target = self._before.of(old), self._after.of(new)
+        if source is None or target is None or source == target:
+            return ""
+        moved = f"from node {source} to {target}"
+        if old.aa_index == new.aa_index:
+            return f"{moved}, by other lookup arrays under the same aa_index"
+        if self._has_same_list(old.aa_index):
+            return f"{moved}, by another aa_index"
+        return f"{moved}, by another aa_index and other lookup arrays"
+
+    def _has_same_list(self, aa_index: int) -> bool:
+        if aa_index not in self._same_list:
+            self._same_list[aa_index] = self._before.row(aa_index) == self._after.row(aa_index)
+        return self._same_list[aa_index]
+
+
+@rule(
+    "DRM076",
+    Severity.WARNING,
+    "migration",
+    "aa_index that an older kernel will write back",
+    needs=("before", "lmbs"),
+    kernels=Kernels(since="4.16", before="5.15"),
+    references=(
+        "Linux d144f4d5a8a8 (5.15): pseries/drmem: update LMBs after LPM",
+        "linuxppc-dev, L. Dufour, April and May 2021",
+    ),
+)
+def pending_write_back(subject: Subject) -> Iterator[Violation]:
+    """Look for LMBs whose aa_index a migration changed, which kernels before 5.15 do not take over.
+
+    Why:
+        These kernels keep the aa_indexes of the source in their array. With the next successful DLPAR request they
+        write them over those of the destination: kdump, kexec and drmgr then look up the wrong list, or none.
+
+    Example:
+        lookup arrays 00000002 00000001 00000000 00000001 and aa_index 00000001 before; 00000001 00000001 00000000
+        and aa_index 00000000 after. The request writes 00000001 again, for which there is no list any more.
+
+    Kernel:
+        4.16 to 5.14 (seen on 5.10). 5.15 and later take over the aa_index, and only that.
+
+    Fix:
+        Boot 5.15 or later, or do no DLPAR of memory between migration and reboot.
+    """
+    both = tables(subject)
+    if both is None or both[0] == both[1]:
+        return
+    stale, homeless = Found(), Found()
+    nodes = Nodes(subject.associativity)
+    for old, new in both_by_drc_index(*both):
+        if old.assigned and old.aa_index not in (new.aa_index, AA_UNSET):
+            stale.add(new)
+            if nodes.of(old) is None:
+                homeless.add(new)
+    if stale:
+        message = (
+            f"{stale.number} with another aa_index than before, first {stale.first}: Linux before 5.15 writes"
+        )
+        message += " the old ones back with the next successful DLPAR request"
+        if homeless:
+            message += f", and {homeless.number} then have no node: a boot from that tree dies"
+        yield stale.violation(message, subject.table.property_name)
+
+
+@rule(
+    "DRM077",
+    Severity.WARNING,
+    "migration",
+    "affinity that Linux does not read again",
+    needs=("before",),
+    references=(
+        "Linux arch/powerpc/mm/numa.c: primary_domain_index, distance_ref_points, FORM2 tables are read at boot",
+        "LoPAR 2.9, ibm,update-properties: of ibm,architecture-vec-5 byte 3 only",
+    ),
+)
+def changed_affinity(subject: Subject) -> Iterator[Violation]:
+    """Look for reference points, domains, distance tables or option vector 5 that a migration changed.
+
+    Why:
+        Linux read them at boot and goes on with what it read. An LMB that is added later has its node computed
+        with the old reference points from the new lists.
+
+    Example:
+        ibm,associativity-reference-points 00000004 00000002 before and 00000003 00000002 after.
+
+    Kernel:
+        All. With form 1 the reference points stay in use even though the property was replaced.
+
+    Fix:
+        Reboot before memory or CPUs are added. LoPAR allows other reference points and domains; another affinity
+        form or option vector 5 (byte 3 apart) it does not.
+    """
+    assert subject.before is not None  # noqa: S101 - the need "before"
+    old_tree, new_tree = subject.before.tree, subject.tree
+    path = reference_points_node(new_tree)
+    for name in (REFERENCE_POINTS, MAX_DOMAINS, CURRENT_DOMAINS, LOOKUP_INDEX_TABLE, DISTANCE_TABLE):
+        old, new = old_tree.get(reference_points_node(old_tree), name), new_tree.get(path, name)
+        if old != new:
+            yield Violation(f"{_shown(old)} before, {_shown(new)} now: Linux goes on with the former", path, name)
+    old, new = old_tree.get(CHOSEN, ARCHITECTURE_VEC5), new_tree.get(CHOSEN, ARCHITECTURE_VEC5)
+    changed = _other_bytes(old or b"", new or b"")
+    if changed:
+        numbers = ", ".join(map(str, changed[:8])) + (" and more" if len(changed) > 8 else "")
+        message = f"byte {numbers} changed, which LoPAR does not allow: Linux goes on with what was agreed at boot"
+        yield Violation(message, CHOSEN, ARCHITECTURE_VEC5, changed[0])
+
+
+def _shown(data: bytes | None) -> str:
+    if data is None:
+        return "absent"
+    return data[:20].hex(" ", 4) + ("…" if len(data) > 20 else "") or "empty"
+
+
+def _other_bytes(old: bytes, new: bytes) -> list[int]:
+    """Return the positions of bytes that differ, without the one that may."""
+    size = max(len(old), len(new))
+    pairs = zip(old.ljust(size, b"\0"), new.ljust(size, b"\0"), strict=True)
+    return [number for number, (one, other) in enumerate(pairs) if one != other and number != _LOPAR_BYTE]

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the family migration about the LMBs themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+from drmemctl.check.bounds import ByReason, Found
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.rule import rule
+from drmemctl.check.subject import Subject
+from drmemctl.check.tables import both_by_drc_index, by_drc_index
+from drmemctl.formats.cells import LMB_SIZE
+from drmemctl.formats.dynamic_memory import (
+    ASSIGNED,
+    COUNT_SIZE,
+    DRC_INVALID,
+    NODE,
+    RESERVED,
+    V1,
+    V2,
+    decode_entries,
+)
+from drmemctl.model.lmbs import LmbTable, Run
+
+_LOPAR = "LoPAR 2.9, ibm,update-properties: of ibm,dynamic-memory only the associativity indexes change"
+_STATE = ASSIGNED | RESERVED
+_WRITTEN_V1 = 24
+
+
+def tables(subject: Subject) -> tuple[LmbTable, LmbTable] | None:
+    """Return the LMBs before and after, or None if one of the trees has none or is the same."""
+    before = subject.before
+    if before is None or not before.has_lmbs or not subject.has_lmbs:
+        return None
+    return before.table, subject.table
+
+
+def _pairs(subject: Subject) -> Iterator[tuple[Run | None, Run | None]]:
+    both = tables(subject)
+    return iter(()) if both is None or both[0] == both[1] else by_drc_index(*both)
+
+
+def _changed(subject: Subject, differs: Callable[[Run, Run], bool]) -> Found:
+    """Return the LMBs as they are now that differ from what they were."""
+    both = tables(subject)
+    if both is None or both[0] == both[1]:
+        return Found()
+    return Found(new for old, new in both_by_drc_index(*both) if differs(old, new))
+
+
+@rule(
+    "DRM070",
+    Severity.ERROR,
+    "migration",
+    "LMB size that changed",
+    needs=("before", "lmbs"),
+    references=(_LOPAR, "Linux arch/powerpc/mm/drmem.c init_drmem_lmb_size: never read again"),
+)
+def changed_lmb_size(subject: Subject) -> Iterator[Violation]:
+    """Look for another ibm,lmb-size than before.
+
+    Why:
+        Linux keeps the LMB size and the memory block size that it booted with. Every address that it computes from
+        a set of the new property is wrong, and what it writes, others read with the new size.
+
+    Example:
+        ibm,lmb-size 0000000010000000 before and 0000000020000000 after.
+
+    Kernel:
+        All.
+
+    Fix:
+        Migrate only between systems with the same LMB size; the management console checks that. Reboot the
+        partition if it happened.
+    """
+    both = tables(subject)
+    if both is not None and both[0].lmb_size != both[1].lmb_size:
+        old, new = (f"{size:#x}" if size is not None else "none" for size in (both[0].lmb_size, both[1].lmb_size))
+        yield Violation(f"it was {old} and is {new}: Linux goes on with {old}", NODE, LMB_SIZE, 0)
+
+
+@rule(
+    "DRM071",
+    Severity.ERROR,
+    "migration",
+    "LMBs that vanished, appeared or moved",
+    needs=("before", "lmbs"),
+    references=(_LOPAR, "Linux arch/powerpc/mm/drmem.c drmem_update_lmbs: aa_index only"),
+)
+def changed_lmbs(subject: Subject) -> Iterator[Violation]:
+    """Look for DRC indexes that only one of the trees has, and for LMBs at another address than before.
+
+    Why:
+        Linux keeps the LMBs that it booted with. It writes the old ones back over the new ones, never uses new
+        ones, and removes memory at old addresses.
+
+    Example:
+        00000002 0000000040000000 80000004 … before, 00000001 0000000040000000 80000004 … after.
+
+    Kernel:
+        All since 4.16: the next successful request puts the whole old array into the property.
+
+    Fix:
+        A fault of the destination's firmware; report it with both trees. Reboot the partition to have Linux take
+        what is there.
+    """
+    reasons = ByReason[str]()
+    for old, new in _pairs(subject):
+        if new is None and old is not None:
+            reasons.under("gone: Linux writes them back into the property").add(old)
+        elif old is None and new is not None:
+            reasons.under("new: Linux does not take them before it boots again").add(new)
+        elif old is not None and new is not None and old.base != new.base:
+            reasons.under("at another address: Linux goes on with the old one").add(new)
+    for reason, found in reasons:
+        message = f"{found.are} {reason}, first {found.first}"
+        yield found.violation(message, subject.table.property_name)
+    yield from reasons.others(subject.table.property_name)
+
+
+@rule(
+    "DRM072",
+    Severity.ERROR,
+    "migration",
+    "LMBs whose state changed",
+    needs=("before", "lmbs"),
+    references=(
+        _LOPAR,
+        "Linux arch/powerpc/mm/drmem.c drmem_update_lmbs: aa_index only",
+        "Linux e978a3ccaa71 (5.9): pseries_update_drconf_memory removed",
+    ),
+)
+def changed_state(subject: Subject) -> Iterator[Violation]:
+    """Look for LMBs that were assigned or reserved before and are not now, or the other way round.
+
+    Why:
+        Linux keeps the state that it knew. It goes on to use memory that the hypervisor took, or does not see
+        memory that it gave, until the partition boots again; the next successful request writes the old state
+        back.
+
+    Example:
+        80000005 with flags 00000008 before and 00000000 after.
+
+    Kernel:
+        5.9 and later ignore it. 4.16 to 5.8 act on v1 only, and only on the first LMB that differs by position.
+
+    Fix:
+        A migration moves the partition as it is: report it with both trees. If someone ran DLPAR in between, the
+        trees are no pair of before and after.
+    """
+    found = _changed(subject, lambda old, new: bool((old.flags ^ new.flags) & _STATE))
+    if found:
+        message = f"{found.are} in another state, first {found.first} with flags {found.runs[0].flags:#x}"
+        yield found.violation(message + ": Linux goes on with the old one", subject.table.property_name)
+
+
+@rule(
+    "DRM073",
+    Severity.ERROR,
+    "migration",
+    "ibm,dynamic-memory too short for the kernel's array",
+    needs=("lmbs",),
+    references=(
+        "Linux arch/powerpc/mm/drmem.c drmem_update_dt_v1: old length, new count",
+        "linuxppc-dev 2019, N. Lynch on v2 to v1 migrations",
+    ),
+)
+def short_v1(subject: Subject) -> Iterator[Violation]:
+    """Look for a v1 property with room for fewer LMBs than the array of the running kernel has.
+
+    Why:
+        When Linux writes v1 it allocates as many bytes as the property in the tree has, and then writes its whole
+        array. If a migration brought a shorter property, it writes past the end of that memory.
+
+    Example:
+        ibm,dynamic-memory-v2 with 32 LMBs before, ibm,dynamic-memory 0000000c … (12 LMBs) after.
+
+    Kernel:
+        All since 4.16 (seen on 5.10 and 6.1): the next successful request corrupts the kernel's heap.
+
+    Fix:
+        No DLPAR of memory before the next reboot. The destination has to list every LMB of the source.
+    """
+    node = subject.drmem_node
+    prop = None if node is None else node.find(V1)
+    n_lmbs = _array_size(subject)
+    if prop is None or n_lmbs is None:
+        return
+    length = prop.total or len(prop.value)
+    needed = COUNT_SIZE + _WRITTEN_V1 * n_lmbs
+    if length < needed:
+        message = (
+            f"{length:,} bytes, and Linux will write {needed:,} for the {n_lmbs:,} LMBs of its array: the next"
+            " successful DLPAR request corrupts its heap"
+        )
+        yield Violation(message, NODE, V1, length)
+
+
+def _array_size(subject: Subject) -> int | None:
+    """Return how many LMBs the kernel's array has, as far as can be known: it is made at boot and stays."""
+    if subject.running.array is not None:
+        return subject.running.array.n_lmbs
+    if subject.before is not None and subject.before.has_lmbs:
+        return subject.before.table.n_lmbs
+    node = subject.drmem_node
+    other = None if node is None else node.find(V2)
+    if other is None:
+        return None
+    entries = decode_entries(V2, other.value, subject.drmem.cells.address, other.total)
+    return sum(count for count, *_ in entries)
+
+
+@rule(
+    "DRM074",
+    Severity.WARNING,
+    "migration",
+    "switch between v1 and v2",
+    needs=("before", "lmbs"),
+    references=(
+        "Linux 5.3, fix of an oops in pseries_memory_notifier: old property missing",
+        "linuxppc-dev 2019, N. Lynch and T. Datwyler on v2 to v1 migrations",
+    ),
+)
+def changed_format(subject: Subject) -> Iterator[Violation]:
+    """Look for LMBs in ibm,dynamic-memory that were in ibm,dynamic-memory-v2 before, or the other way round.
+
+    Why:
+        What the partition and the firmware agreed on at boot stays valid over a migration, but older firmware
+        knows v1 only. The new property then comes as one that was not there before.
+
+    Example:
+        ibm,dynamic-memory-v2 before, ibm,dynamic-memory after.
+
+    Kernel:
+        Up to 5.2: oops when v1 comes, since there is no old property. 5.3 and later take it, keep the old property
+        where it is not deleted (DRM023), prefer v1, and write v1; if it is shorter than their array, see DRM073.
+
+    Fix:
+        None, unless one of these rules speaks; a reboot leaves a single property.
+    """
+    both = tables(subject)
+    if both is not None and both[0].property_name != both[1].property_name:
+        old, new = both[0].property_name, both[1].property_name
+        message = f"{new}, where {old} was before: Linux up to 5.2 dies of that, later ones go on with both"
+        yield Violation(message if new == V1 else f"{new}, where {old} was before", NODE, new)
+
+
+@rule(
+    "DRM079",
+    Severity.WARNING,
+    "migration",
+    "flags or order that Linux does not take over",
+    needs=("before", "lmbs"),
+    references=(_LOPAR, "Linux d144f4d5a8a8 (5.15): drmem_update_lmbs takes the aa_index by DRC index"),
+)
+def changed_flags(subject: Subject) -> Iterator[Violation]:
+    """Look for other flags than assigned and reserved that changed, and for LMBs in another order.
+
+    Why:
+        Linux keeps flags and order of its array. The next successful request puts them back into the property,
+        where the hypervisor had others.
+
+    Example:
+        80000004 with flags 00000108 before and 00000008 after.
+
+    Kernel:
+        All since 4.16. With v1, 4.16 to 5.8 compare the LMBs by position: another order looks to them like LMBs
+        that came and went.
+
+    Fix:
+        None is needed for flags of LMBs; another order is a fault of the firmware.
+    """
+    found = _changed(subject, lambda old, new: bool((old.flags ^ new.flags) & ~_STATE))
+    name = subject.table.property_name
+    if found:
+        message = f"{found.number} with other flags than before, first {found.first}: {found.runs[0].flags:#x}"
+        yield found.violation(message + "; the next flush puts the old ones back", name)
+    moved = _moved_first(subject)
+    if moved is not None:
+        message = f"the LMBs are in another order than before, from {moved.base:#x} on"
+        yield Found([moved]).violation(message + "; the next flush puts the old one back", name)
+
+
+def _moved_first(subject: Subject) -> Run | None:
+    """Return the first LMBs that come after others which they came before."""
+    both = tables(subject)
+    if both is None or both[0] == both[1]:
+        return None
+    old, new = (_ranks(table) for table in both)
+    common = [drc for drc in new if drc in old]
+    for first, second in pairwise(common):
+        if old[first] > old[second]:
+            return both[1].runs[new[second]]
+    return None
+
+
+def _ranks(table: LmbTable) -> dict[int, int]:
+    """Return the positions of runs by their first DRC index."""
+    runs = enumerate(table.runs.entries())
+    return {entry[2]: index for index, entry in runs if not entry[4] & DRC_INVALID}

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: MIT
+"""Form 2: whether its tables are there and hold together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drmemctl.check.affinity import boot_nodes, is_node, looked_up_nodes, numa_place, primary
+from drmemctl.check.bounds import limited
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.kernels import Kernels
+from drmemctl.check.numa.tables import Tables, form2_tables
+from drmemctl.check.rule import rule
+from drmemctl.check.subject import Subject
+from drmemctl.check.survey import some
+from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
+from drmemctl.model.associativity import MAX_NODES
+from drmemctl.wording import count_of
+
+_LINUX = "Linux arch/powerpc/mm/numa.c initialize_form2_numa_distance_lookup_table"
+_DOCUMENT = "Linux Documentation/arch/powerpc/associativity.rst, Form 2 associativity"
+_FORM2 = Kernels(since="5.15")
+
+
+@rule(
+    "DRM042",
+    Severity.ERROR,
+    "numa",
+    "form 2 without its tables",
+    needs=("after-cas",),
+    kernels=_FORM2,
+    references=(_LINUX, _DOCUMENT, "Linux 1c6b5a7e7405 (5.15): form 2"),
+)
+def missing_tables(subject: Subject) -> Iterator[Violation]:
+    """Look for trees in which form 2 was agreed on and one of its two tables is not there.
+
+    Why:
+        With form 2 the distances come from ibm,numa-distance-table, whose rows stand for the domains in
+        ibm,numa-lookup-index-table. Linux reads both at boot without asking whether they are there.
+
+    Example:
+        ibm,architecture-vec-5 with byte 5 = a0 (form 1 and form 2), and no ibm,numa-distance-table in /rtas.
+
+    Kernel:
+        5.15 and later follow a null pointer in early boot, before there is a console. Kernels before 5.15 never
+        agree on form 2, and take a tree that says so for form 1.
+
+    Fix:
+        The firmware must supply both tables or not agree on form 2. A tree for kexec that was put together from
+        parts must take /rtas and /chosen from the same source.
+    """
+    place = numa_place(subject)
+    if place is None or subject.associativity.form != 2:
+        return
+    for name in (LOOKUP_INDEX_TABLE, DISTANCE_TABLE):
+        if place.node.find(name) is None:
+            message = f"form 2 was agreed on and {name} is not there: the kernel dies at boot"
+            yield Violation(message, place.path, name)
+
+
+@rule(
+    "DRM043",
+    Severity.ERROR,
+    "numa",
+    "form 2 tables whose counts do not fit",
+    kernels=_FORM2,
+    references=(
+        _LINUX + ": `Wrong NUMA distance information`",
+        "Linux 302039466f6a (5.16, 5.15.y): does not use a table of the wrong size",
+        _DOCUMENT,
+    ),
+)
+def misfitting_tables(subject: Subject) -> Iterator[Violation]:
+    """Look for tables that are shorter than they say, for more than 256 ids, and for counts that are no square.
+
+    Why:
+        The index table opens with the number n of its ids, the distance table with the number of its bytes, which
+        must be n times n. Linux compares the two numbers, but neither with the length of its property.
+
+    Example:
+        ibm,numa-lookup-index-table 00000002 00000000 00000001 with ibm,numa-distance-table 00000003 0a 14 14:
+        two ids make four distances.
+
+    Kernel:
+        5.15 and later read behind a table that is too short, and write behind their own with more than 256 ids.
+        With a count that is not n times n they warn "Wrong NUMA distance information" and take 20 for every
+        distance between two nodes; 5.15.0 then reads the table all the same.
+
+    Fix:
+        A matter of the firmware.
+    """
+    tables = form2_tables(subject)
+    if tables is None:
+        return
+    yield from _misfits_of_index(tables)
+    n, distance = tables.width, tables.distance
+    if distance.declared != n * n:
+        message = (
+            f"{distance.declared:,} distances, and {count_of(n, 'id')} make {n * n:,}: Linux takes 20 for all"
+        )
+        yield Violation(message, tables.path, DISTANCE_TABLE, 0)
+    elif len(distance.distances) < distance.declared:
+        there = len(distance.distances)
+        message = (
+            f"{distance.declared:,} distances are declared and {there:,} are there: Linux reads behind the end"
+        )
+        yield Violation(message, tables.path, DISTANCE_TABLE, 4 + there)
+
+
+def _misfits_of_index(tables: Tables) -> Iterator[Violation]:
+    there = len(tables.index.ids)
+    if tables.width > MAX_NODES:
+        message = f"{tables.width:,} ids, and Linux has room for {MAX_NODES}: it overwrites what is behind"
+        yield Violation(message, tables.path, LOOKUP_INDEX_TABLE, 0)
+    elif there < tables.width:
+        message = f"{count_of(tables.width, 'id')} declared, {there} there: Linux reads behind the end"
+        yield Violation(message, tables.path, LOOKUP_INDEX_TABLE, 4 + 4 * there)
+
+
+@rule(
+    "DRM044",
+    Severity.ERROR,
+    "numa",
+    "form 2 id that Linux has no room for",
+    kernels=_FORM2,
+    references=(_LINUX, _DOCUMENT, "Linux include/linux/numa.h MAX_NUMNODES: 256 with CONFIG_NODES_SHIFT=8"),
+)
+def oversized_ids(subject: Subject) -> Iterator[Violation]:
+    """Look for ids of 256 and above in the index table.
+
+    Why:
+        An id is the number of a node, and Linux uses it as the position in its table of distances, which has 256
+        rows and columns. It does not check it.
+
+    Example:
+        ibm,numa-lookup-index-table 00000002 00000000 00001000.
+
+    Kernel:
+        5.15 and later write the distances of such an id outside the table, over other kernel data, in early boot.
+
+    Fix:
+        The firmware must number its domains below 256 at the primary reference point.
+    """
+    tables = form2_tables(subject)
+    if tables is None:
+        return
+    large = (
+        Violation(
+            f"id {found:,} is no node that Linux has room for: it writes outside its table of distances",
+            tables.path,
+            LOOKUP_INDEX_TABLE,
+            4 + 4 * position,
+        )
+        for position, found in enumerate(tables.index.ids)
+        if found >= MAX_NODES
+    )
+    yield from limited(large, "ids")
+
+
+@rule(
+    "DRM046",
+    Severity.WARNING,
+    "numa",
+    "node without distances in form 2",
+    kernels=_FORM2,
+    references=(
+        "Linux arch/powerpc/mm/numa.c update_numa_distance: `NUMA distance details for node %d not provided`",
+        "Linux kernel/sched/topology.c sched_init_numa: `Invalid distance value range`",
+        _DOCUMENT,
+    ),
+)
+def unlisted_nodes(subject: Subject) -> Iterator[Violation]:
+    """Look for nodes of memory, of CPUs or of lookup arrays that the index table does not list.
+
+    Why:
+        In form 2 a node has distances only if its id is in ibm,numa-lookup-index-table, which must list all that
+        can ever come. The others stay at -1, nearer than the node itself.
+
+    Example:
+        ibm,numa-lookup-index-table 00000001 00000000 with lookup arrays 00000002 00000001 00000000 00000001.
+
+    Kernel:
+        5.15 and later: a node that is there at boot makes the scheduler say "Invalid distance value range" and do
+        without NUMA, and the allocator prefer it to the own node. One that comes by hot-add gives "NUMA distance
+        details for node … not provided" with a call trace; with panic_on_warn the kernel stops.
+
+    Fix:
+        The firmware must list all domains that memory or CPUs may be given.
+    """
+    tables = form2_tables(subject)
+    if tables is None or not primary(subject) or len(tables.index.ids) < tables.width:
+        return
+    listed = set(tables.index.ids)
+    at_boot = boot_nodes(subject)
+    for nodes, when in ((at_boot, "at boot"), (looked_up_nodes(subject) - at_boot, "with the next hot-add there")):
+        lost = sorted(node for node in nodes - listed if is_node(node))
+        if lost:
+            which = f"node {some(lost)} is" if len(lost) == 1 else f"nodes {some(lost)} are"
+            yield Violation(f"{which} not listed: no distances {when}", tables.path, LOOKUP_INDEX_TABLE, 0)

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""The registry of rules, and how a rule tells about itself.
+
+A rule is a function from a `Subject` to the `Violation`s in it. Its docstring is its page: the first line says
+what it looks for, then sections `Why`, `Example`, `Kernel` (what a kernel does with such bytes) and `Fix`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from drmemctl.check.finding import Finding, Severity, Violation
+from drmemctl.check.kernels import Kernels, Version, is_block_size
+from drmemctl.check.subject import Subject
+
+Judge = Callable[[Subject], Iterator[Violation]]
+
+FAMILIES = {
+    "blob": "the tree as a container",
+    "drmem": "ibm,dynamic-memory and what belongs to it",
+    "associativity": "lookup arrays, reference points, the node of an LMB",
+    "numa": "domains, distances, option vector 5",
+    "connectors": "DRC indexes and what lists them",
+    "boot": "boot memory and what kexec hands on",
+    "migration": "what a migration may not change, and what a kernel makes of it",
+    "state": "the tree against the running kernel and the hypervisor",
+}
+
+SECTIONS = ("Why", "Example", "Kernel", "Fix")
+
+NEEDS: dict[str, Callable[[Subject], bool]] = {
+    "drmem": lambda subject: subject.drmem_node is not None,
+    "lmbs": lambda subject: subject.has_lmbs,
+    "lmb-size": lambda subject: subject.has_lmbs and bool(subject.table.lmb_size),
+    "block-size": lambda subject: subject.has_lmbs and is_block_size(subject.table.lmb_size or 0),
+    "after-cas": lambda subject: subject.after_cas,
+    "before": lambda subject: subject.before is not None,
+    "array": lambda subject: subject.running.array is not None,
+    "senses": lambda subject: subject.running.senses is not None,
+    "blocks": lambda subject: subject.running.blocks is not None and subject.running.block_size is not None,
+}
+"""What a rule may need; a rule whose needs are not met is not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule.
+
+    Attributes:
+        id: `DRMnnn`, stable for ever.
+        severity: the worst consequence.
+        family: one of `FAMILIES`.
+        title: what is wrong, in a few words.
+        judge: the function.
+        kernels: the releases it is about.
+        needs: keys of `NEEDS`.
+        references: kernel commits, LoPAR sections, QEMU commits, mails.
+
+    """
+
+    id: str
+    severity: Severity
+    family: str
+    title: str
+    judge: Judge
+    kernels: Kernels
+    needs: tuple[str, ...]
+    references: tuple[str, ...]
+
+    def applies(self, subject: Subject, version: Version | None) -> bool:
+        """Whether the rule can and should judge this state for this kernel."""
+        return self.kernels.include(version) and all(NEEDS[need](subject) for need in self.needs)
+
+    def findings(self, subject: Subject) -> Iterator[Finding]:
+        """Yield what breaks the rule."""
+        return (Finding(self.id, self.severity, violation) for violation in self.judge(subject))
+
+    @property
+    def page(self) -> dict[str, str]:
+        """The sections of the rule's page: `Summary` and those of `SECTIONS`."""
+        return _sections(inspect.getdoc(self.judge) or "")
+
+
+def _sections(doc: str) -> dict[str, str]:
+    sections = {"Summary": ""}
+    current = "Summary"
+    for line in doc.splitlines():
+        if line.endswith(":") and line[:-1] in SECTIONS:
+            current = line[:-1]
+            sections[current] = ""
+        else:
+            sections[current] += line + "\n"
+    return {title: inspect.cleandoc(text).strip() for title, text in sections.items()}
+
+
+RULES: dict[str, Rule] = {}
+"""All rules by id; filled by importing the families, see `drmemctl.check.engine.all_rules`."""
+
+
+def rule(  # noqa: PLR0913 - a rule is registered with all that is known of it
+    rule_id: str,
+    severity: Severity,
+    family: str,
+    title: str,
+    *,
+    needs: tuple[str, ...] = (),
+    kernels: Kernels | None = None,
+    references: tuple[str, ...] = (),
+) -> Callable[[Judge], Judge]:
+    """Register the decorated function as a rule; `ValueError` if the id is taken or a word is unknown."""
+
+    def register(judge: Judge) -> Judge:
+        if rule_id in RULES or family not in FAMILIES or any(need not in NEEDS for need in needs):
+            raise ValueError(f"rule {rule_id}: id taken, or unknown family or need")
+        RULES[rule_id] = Rule(rule_id, severity, family, title, judge, kernels or Kernels(), needs, references)
+        return judge
+
+    return register

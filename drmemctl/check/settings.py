@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""What a project sets for its checks: `[tool.drmemctl]` in pyproject.toml, or drmemctl.toml.
+
+Every check looks for such a file, so pathlib, which takes longer to import than that, is not used here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from drmemctl.check.engine import Plan, all_rules, unknown_words
+from drmemctl.check.kernels import Version, parse_version
+from drmemctl.check.rule import FAMILIES
+from drmemctl.check.tally import FAIL_ON
+from drmemctl.errors import DrmemctlError
+
+_NAMES = ("drmemctl.toml", "pyproject.toml")
+"""Where settings are, in one directory the first of these."""
+
+_NEAR = 3
+_ALIKE = 0.6
+"""How many words are suggested for a wrong one, and how like it they must be (1 is the same)."""
+
+_LARGEST = 1 << 20
+"""Bytes that a file of settings may have."""
+
+
+class SettingsError(DrmemctlError):
+    """Settings that make no sense: `path` is the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to check; None is not set.
+
+    Attributes:
+        select: rule ids, beginnings of ids, or families, to which checking is restricted.
+        ignore: the same, left out.
+        fail_on: the least severity that makes the exit code 1, or `never`.
+        kernel: the mainline release that the rules must be about.
+        jobs: how many processes.
+        baseline: file with the findings that are known.
+
+    """
+
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] | None = None
+    fail_on: str | None = None
+    kernel: Version | None = None
+    jobs: int | None = None
+    baseline: str | None = None
+
+    def over(self, lower: Settings) -> Settings:
+        """Return these settings, completed by others that count less."""
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Settings(**{name: getattr(lower, name) if value is None else value for name, value in own.items()})
+
+    @property
+    def plan(self) -> Plan:
+        """Which rules to run."""
+        return Plan(self.select or (), self.ignore or (), self.kernel)
+
+
+def plan_of(kernel: str | None, select: Sequence[str], ignore: Sequence[str]) -> Plan:
+    """Return a plan from words; `ValueError` if one is unknown."""
+    version = None if kernel is None else parse_version(kernel)
+    return Plan(words(",".join(select)), words(",".join(ignore)), version)
+
+
+def find_settings(folder: str = ".") -> str | None:
+    """Return the nearest file of settings in a directory or those above it, or None."""
+    place, above = "", os.path.abspath(folder)  # noqa: PTH100
+    while place != above:
+        place, above = above, os.path.dirname(above)  # noqa: PTH120
+        for name in _NAMES:
+            path = f"{place.rstrip('/')}/{name}"
+            if os.path.isfile(path) and (name == _NAMES[0] or _has_section(path)):  # noqa: PTH113
+                return path
+    return None
+
+
+def _has_section(path: str) -> bool:
+    """Whether a pyproject.toml has a section of ours; those of other projects are none of our business."""
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123
+            if b"drmemctl" not in stream.read(_LARGEST):
+                return False
+    except OSError:
+        return False
+    tool = _read(path).get("tool")
+    return isinstance(tool, dict) and "drmemctl" in tool
+
+
+def read_settings(path: str) -> Settings:
+    """Return what a file sets; `SettingsError` names the file and the key of what makes no sense.
+
+    In a file of another name than pyproject.toml the keys may also stand at the top.
+    """
+    document = _read(path)
+    tool = document.get("tool", {})
+    table = tool.get("drmemctl") if isinstance(tool, dict) else None
+    if table is None:
+        table = {} if os.path.basename(path) == _NAMES[1] else document  # noqa: PTH119
+    if not isinstance(table, dict):
+        raise SettingsError("this is no table", source=path, path="tool.drmemctl")
+    return _settings(table, path)
+
+
+def _read(path: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123
+            data = stream.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            raise SettingsError(f"more than {_LARGEST:,} bytes", source=path)
+        return tomllib.loads(data.decode())
+    except OSError as error:
+        raise SettingsError(f"cannot be read: {error.strerror}", source=path) from error
+    except ValueError as error:  # TOML that is none, and text that is no UTF-8
+        raise SettingsError(f"this is no TOML: {error}", source=path) from error
+    except RecursionError as error:
+        raise SettingsError("nested too deeply", source=path) from error
+
+
+def _settings(table: Mapping[str, Any], path: str) -> Settings:
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in _KEYS:
+            raise SettingsError(
+                f"unknown key{suggestion(key, list(_KEYS))}",
+                source=path,
+                path=key,
+                hint=f"there are {', '.join(_KEYS)}",
+            )
+        try:
+            values[key.replace("-", "_")] = _KEYS[key](value)
+        except ValueError as error:
+            raise SettingsError(str(error), source=path, path=key) from error
+    if "baseline" in values:
+        values["baseline"] = os.path.join(os.path.dirname(path), values["baseline"])  # noqa: PTH118, PTH120
+    return Settings(**values)
+
+
+def _words(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return words(value)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("this is no list of texts")
+    return words(",".join(value))
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a comma-separated list; `ValueError` if one names no rule and no family."""
+    found = tuple(word for part in text.split(",") if (word := part.strip()))
+    unknown = unknown_words(found)
+    if unknown:
+        near = suggestion(unknown[0], [*all_rules(), *FAMILIES])
+        raise ValueError(f"{unknown[0]!r} is no rule, no beginning of a rule's id and no family{near}")
+    return found
+
+
+def suggestion(word: str, known: list[str]) -> str:
+    """Return `; did you mean …?` with the known words that are nearest, or nothing."""
+    from difflib import SequenceMatcher
+
+    folded = word.casefold()
+    near = [name for name in known if folded and name.casefold().startswith(folded)][:_NEAR]
+    if not near:
+        likeness = {name: SequenceMatcher(None, folded, name.casefold()).ratio() for name in known}
+        likely = [name for name in known if likeness[name] >= _ALIKE]
+        near = sorted(likely, key=lambda name: -likeness[name])[:_NEAR]
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def _fail_on(value: object) -> str:
+    if value not in FAIL_ON:
+        raise ValueError(f"this is none of {', '.join(FAIL_ON)}")
+    return str(value)
+
+
+def _kernel(value: object) -> Version:
+    if not isinstance(value, str):
+        raise ValueError('this is no text such as "6.12"')  # noqa: TRY004 - one kind of error for all keys
+    return parse_version(value)
+
+
+def _jobs(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("this is no number from 1 on")
+    return value
+
+
+def _baseline(value: object) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("this is no path")
+    return value
+
+
+_KEYS: dict[str, Callable[[object], Any]] = {
+    "select": _words,
+    "ignore": _words,
+    "fail-on": _fail_on,
+    "kernel": _kernel,
+    "jobs": _jobs,
+    "baseline": _baseline,
+}

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the family state about connectors and memory blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from drmemctl.check.boot.limits import memory_limit
+from drmemctl.check.bounds import ByReason
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.memory_nodes import boot_memory
+from drmemctl.check.rule import rule
+from drmemctl.check.spans import Spans, side_by_side
+from drmemctl.check.subject import MemoryBlock, Subject
+from drmemctl.check.tables import Nodes, spans_of_addresses, spans_of_drc_indexes
+from drmemctl.formats.cells import LMB_SIZE
+from drmemctl.formats.dynamic_memory import NODE, RESERVED
+from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
+from drmemctl.model.lmbs import LmbTable, Run, is_assigned
+
+_PRESENT = 1
+_SENSES = {0: "empty", 1: "present", 2: "unusable", 3: "exchange", 4: "recover"}
+
+Blocks = list[tuple[int, int, MemoryBlock]]
+
+
+def live_table(subject: Subject) -> LmbTable:
+    """Return the LMBs as Linux has them, as far as is known."""
+    return subject.running.array or subject.table
+
+
+@rule(
+    "DRM083",
+    Severity.ERROR,
+    "state",
+    "connector that contradicts its LMB",
+    needs=("senses", "lmbs"),
+    references=(
+        "LoPAR 2.9, dr-entity-sense (9003)",
+        "Linux arch/powerpc/platforms/pseries/dlpar.c dlpar_acquire_drc, dlpar_release_drc: results ignored",
+        "linuxppc-dev, November 2023, double release of a DRC; dropped",
+    ),
+)
+def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
+    """Look for assigned LMBs whose connector is not present, and for free ones whose connector is.
+
+    Why:
+        An LMB that Linux has given up while its connector is still present is lost: Linux adds only what is
+        unusable, the hypervisor takes nothing back that the guest holds. An LMB in use whose connector was
+        released may be given to someone else.
+
+    Example:
+        ibm,dynamic-memory-v2 … 80000004 ffffffff 00000000, and get-sensor-state(9003, 0x80000004) gives 1.
+
+    Kernel:
+        All: remove by count and by index ignore what isolating the connector returns; the rollback of a failed
+        request can release a connector twice, or keep it.
+
+    Fix:
+        Free but present: on QEMU, reboot the guest; on PowerVM, isolate and release the connector with drmgr.
+        Assigned but not present: remove the LMB by index as soon as possible.
+    """
+    table = live_table(subject)
+    reasons = ByReason[str]()
+    pieces = side_by_side(spans_of_drc_indexes(table).disjoint(), _by_sense(subject.running.senses or {}))
+    for start, count, owner, sense in pieces:
+        if owner is None or sense is None:
+            continue
+        run = table.runs[owner]
+        reason = _why_not(run, sense)
+        if reason:
+            reasons.under(reason).add(run.part(start - run.drc_index, count, table.lmb_size))
+    for reason, found in reasons:
+        yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
+    yield from reasons.others(table.property_name)
+
+
+def _by_sense(senses: Mapping[int, int]) -> Spans:
+    """Return ranges of DRC indexes with the same sense, which is the owner."""
+    spans = Spans()
+    start, count, sense = 0, 0, 0
+    for drc in sorted(senses):
+        if count and drc == start + count and senses[drc] == sense:
+            count += 1
+            continue
+        spans.add(start, count, sense)
+        start, count, sense = drc, 1, senses[drc]
+    spans.add(start, count, sense)
+    return spans
+
+
+def _why_not(run: Run, sense: int) -> str:
+    says = _SENSES.get(sense, str(sense))
+    if run.assigned and sense != _PRESENT:
+        return f"assigned, but the connector is {says}: the hypervisor may give that memory away"
+    if not run.assigned and not run.flags & RESERVED and sense == _PRESENT:
+        return f"free, but the connector is {says}: that memory is lost until the next boot"
+    return ""
+
+
+@rule(
+    "DRM084",
+    Severity.ERROR,
+    "state",
+    "LMB whose memory block is not as it should be",
+    needs=("blocks", "block-size"),
+    references=(
+        "Linux arch/powerpc/platforms/pseries/hotplug-memory.c lmb_to_memblock, dlpar_remove_lmb",
+        "Linux Documentation/admin-guide/mm/memory-hotplug.rst",
+    ),
+)
+def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
+    """Look for assigned LMBs without an online memory block, and for free LMBs that have a block.
+
+    Why:
+        Memory of an assigned LMB without a block is lost. A request to remove a number of LMBs counts it in, finds
+        nothing to take offline and fails. A block at a free LMB is memory that the hypervisor may give away.
+
+    Example:
+        80000004 at 0x40000000 with flags 00000008, and no /sys/devices/system/memory/memory4.
+
+    Kernel:
+        All: after the rollback of a request that failed twice, or after echo offline into a block's state. What
+        mem= leaves out, and what a crash kernel was not given, is not reported here.
+
+    Fix:
+        Put the block online; if there is none, reboot. A block at a free LMB: take it offline.
+    """
+    table = live_table(subject)
+    blocks = _blocks(subject)
+    lmbs = spans_of_addresses(table, lambda flags: not flags & RESERVED or is_assigned(flags)).disjoint()
+    reasons = ByReason[str]()
+    expected = _expected_end(subject)
+    boot = boot_memory(subject).disjoint()
+    for start, count, owner, index in side_by_side(lmbs, _block_spans(subject, blocks)):
+        if owner is None:
+            continue
+        run = table.runs[owner]
+        block = None if index is None else blocks[index][2]
+        if run.assigned:
+            reason = "" if start >= expected else _missing(block)
+        else:
+            reason = "" if block is None or boot.first_in(start, count) is not None else _SURPLUS
+        if reason:
+            reasons.under(reason).add(_piece(table, run, start, count))
+    for reason, found in reasons:
+        yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
+    yield from reasons.others(table.property_name)
+
+
+_SURPLUS = "free, but Linux has a memory block there: the hypervisor may give that memory away"
+
+
+def _missing(block: MemoryBlock | None) -> str:
+    if block is None:
+        return "assigned, but without a memory block: that memory is lost, and requests that count on it fail"
+    return "" if block.online else "assigned, but the memory block is offline: that memory is lost"
+
+
+def _expected_end(subject: Subject) -> int:
+    """Return up to where every assigned LMB should have a block: mem= and kexec may allow less."""
+    node = subject.drmem_node
+    if node is not None and node.find(DRCONF_USABLE_MEMORY) is not None:
+        return 0
+    # LMBs may have come and gone since boot; but what lies below this address never was beyond the limit.
+    return memory_limit(subject.tree.get("/chosen", "bootargs") or b"") or 1 << 64
+
+
+def _blocks(subject: Subject) -> Blocks:
+    """Return ranges of blocks of the same kind: (first number, count, one of them)."""
+    ranges: Blocks = []
+    for number, block in sorted((subject.running.blocks or {}).items()):
+        if ranges:
+            first, count, same = ranges[-1]
+            if number == first + count and (block.node, block.online) == (same.node, same.online):
+                ranges[-1] = first, count + 1, same
+                continue
+        ranges.append((number, 1, block))
+    return ranges
+
+
+def _block_spans(subject: Subject, blocks: Blocks) -> Spans:
+    size = subject.running.block_size or 0
+    spans = Spans()
+    for index, (first, count, _) in enumerate(blocks):
+        spans.add(first * size, count * size, index)
+    return spans
+
+
+def _piece(table: LmbTable, run: Run, start: int, count: int) -> Run:
+    """Return the LMBs of a run that these bytes meet."""
+    size = table.lmb_size or 1
+    first, last = (start - run.base) // size, (start + count - 1 - run.base) // size
+    return run.part(first, last - first + 1, size)
+
+
+@rule(
+    "DRM085",
+    Severity.ERROR,
+    "state",
+    "memory on another node than its LMB says",
+    needs=("blocks", "block-size"),
+    references=(
+        "Linux 72cdd117c449 (5.10): hot-added memory went to the first online node",
+        "powerpc-utils lparnumascore",
+    ),
+)
+def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
+    """Look for online memory blocks on another Linux node than the aa_index of their LMB leads to.
+
+    Why:
+        Programs are placed by Linux's nodes: memory that is reported as near is far.
+
+    Example:
+        80000004 at 0x40000000 with the aa_index of node 1, and /sys/devices/system/memory/memory4/node0.
+
+    Kernel:
+        4.16 to 5.9 put every LMB that is added on the first online node. All leave memory where it is when a
+        migration brings another topology.
+
+    Fix:
+        Remove the LMB and add it again (5.10 and later), or reboot.
+    """
+    table = live_table(subject)
+    nodes = Nodes(subject.associativity)
+    blocks = _blocks(subject)
+    reasons = ByReason[str]()
+    lmbs = spans_of_addresses(table, is_assigned).disjoint()
+    for start, count, owner, index in side_by_side(lmbs, _block_spans(subject, blocks)):
+        if owner is None or index is None:
+            continue
+        run, block = table.runs[owner], blocks[index][2]
+        node = nodes.of(run)
+        if block.online and None not in (node, block.node) and node != block.node:
+            reasons.under(f"on node {block.node}, where the aa_index says {node}").add(
+                _piece(table, run, start, count)
+            )
+    for reason, found in reasons:
+        yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
+    yield from reasons.others(table.property_name)
+
+
+@rule(
+    "DRM086",
+    Severity.ERROR,
+    "state",
+    "memory block of another size than an LMB",
+    needs=("blocks", "block-size"),
+    references=(
+        "Linux arch/powerpc/platforms/pseries/hotplug-memory.c dlpar_remove_lmb: memory_block_size_bytes()",
+        "Linux 4d15721177d5 (6.6): probe_memory_block_size",
+    ),
+)
+def foreign_block_size(subject: Subject) -> Iterator[Violation]:
+    """Look for a memory block size that is not the LMB size.
+
+    Why:
+        Linux reads the tree in LMBs and adds and removes memory in blocks. With larger blocks a request for one
+        LMB takes several, with smaller ones it leaves parts of the LMB behind.
+
+    Example:
+        ibm,lmb-size 0000000010000000, and 1000000 in /sys/devices/system/memory/block_size_bytes.
+
+    Kernel:
+        All take the block size from ibm,lmb-size at boot. It differs if the tree changed since then, or had no
+        ibm,lmb-size (16 MiB from 6.6 on).
+
+    Fix:
+        Reboot; no DLPAR of memory before that.
+    """
+    size, block_size = subject.table.lmb_size, subject.running.block_size
+    if block_size != size:
+        message = (
+            f"{size:#x}, and memory blocks have {block_size:#x} bytes: a request removes other memory than meant"
+        )
+        yield Violation(message, NODE, LMB_SIZE, 0)

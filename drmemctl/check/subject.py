@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""What rules judge: a tree, and what else is known of the same moment. Derived facts are computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from drmemctl.errors import NotInTreeError
+from drmemctl.formats.dynamic_memory import NODE, Entries
+from drmemctl.model.associativity import Associativity
+from drmemctl.model.drmem import Drmem, is_before_cas
+from drmemctl.model.lmbs import LmbTable
+from drmemctl.tree.node import Node, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBlock:
+    """A block of the running kernel's memory: /sys/devices/system/memory/memoryN, and its Linux node."""
+
+    block: int
+    node: int | None
+    online: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What else is known of a running (or simulated) system at the moment of the tree; None is unknown.
+
+    Attributes:
+        array: the kernel's `drmem_info`.
+        senses: dr-entity-sense of connectors by DRC index (0 empty, 1 present, 2 unusable).
+        blocks: the memory blocks, by number.
+        block_size: bytes of one.
+
+    """
+
+    array: LmbTable | None = None
+    senses: Mapping[int, int] | None = None
+    blocks: Mapping[int, MemoryBlock] | None = None
+    block_size: int | None = None
+
+
+class Subject:
+    """One state to judge.
+
+    `before` is the state that a migration started from, for the rules that compare the two.
+    """
+
+    def __init__(self, tree: Tree, *, running: Running | None = None, before: Subject | None = None) -> None:
+        self.tree = tree
+        self.running = running or Running()
+        self.before = before
+
+    @cached_property
+    def drmem_node(self) -> Node | None:
+        """The node /ibm,dynamic-reconfiguration-memory."""
+        return self.tree.find(NODE)
+
+    @cached_property
+    def has_lmbs(self) -> bool:
+        """Whether a property of that node gives LMBs; only then is there a `table`."""
+        return self.drmem_node is not None and self.drmem.entries is not None
+
+    @cached_property
+    def drmem(self) -> Drmem:
+        """What that node says; `NotInTreeError` without it."""
+        return Drmem.from_tree(self.tree)
+
+    @property
+    def table(self) -> LmbTable:
+        """The LMBs."""
+        return self.drmem.table
+
+    @property
+    def entries(self) -> Entries:
+        """The property as it is encoded; `NotInTreeError` where there is none."""
+        if self.drmem.entries is None:
+            raise NotInTreeError(f"{NODE} has no LMBs", source=self.tree.source)
+        return self.drmem.entries
+
+    @cached_property
+    def associativity(self) -> Associativity:
+        """Affinity as the newest kernel takes it."""
+        return Associativity.from_tree(self.tree)
+
+    @cached_property
+    def after_cas(self) -> bool:
+        """Whether the firmware knew what the OS supports when it made the tree."""
+        return not is_before_cas(self.tree)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""What several rules look at, found in one walk of a tree and remembered as long as its `Subject` lives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+from drmemctl.check.subject import Subject
+from drmemctl.formats import drc, drc_info
+from drmemctl.tree.node import Node
+
+_T = TypeVar("_T")
+
+
+def per_subject(find: Callable[[Subject], _T]) -> Callable[[Subject], _T]:
+    """Remember what the decorated function finds, for each subject."""
+    known: WeakKeyDictionary[Subject, _T] = WeakKeyDictionary()
+
+    @wraps(find)
+    def found(subject: Subject) -> _T:
+        if subject not in known:
+            known[subject] = find(subject)
+        return known[subject]
+
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A node and where it is."""
+
+    path: str
+    node: Node
+
+
+@dataclass(slots=True)
+class Survey:
+    """The nodes of a tree that the rules about affinity and connectors want.
+
+    Attributes:
+        memory: the `memory@` nodes.
+        cpus: the CPUs.
+        pmemory: the regions of persistent memory.
+        parents: the nodes that list connectors of their children.
+        devices: the nodes that have a DRC index of their own, each with its parent.
+
+    """
+
+    memory: list[Place] = field(default_factory=list)
+    cpus: list[Place] = field(default_factory=list)
+    pmemory: list[Place] = field(default_factory=list)
+    parents: list[Place] = field(default_factory=list)
+    devices: list[tuple[Place, Node]] = field(default_factory=list)
+
+
+_LISTS_CONNECTORS = {drc.INDEXES, drc.NAMES, drc.TYPES, drc.POWER_DOMAINS, drc_info.DRC_INFO_PROPERTY}
+
+
+@per_subject
+def survey(subject: Subject) -> Survey:
+    """Return the nodes of interest."""
+    found = Survey()
+    for path, node in subject.tree.walk():
+        place = Place(path, node)
+        kind = _by_type(found, device_type(node))
+        if kind is not None:
+            kind.append(place)
+        if any(prop.name in _LISTS_CONNECTORS for prop in node.properties):
+            found.parents.append(place)
+        prefix = "/" if path == "/" else path + "/"
+        found.devices += (
+            (Place(prefix + child.name, child), node)
+            for child in node.children
+            if child.find(drc.MY_DRC_INDEX) is not None
+        )
+    return found
+
+
+def _by_type(found: Survey, kind: bytes) -> list[Place] | None:
+    return {b"memory": found.memory, b"cpu": found.cpus, b"ibm,pmemory": found.pmemory}.get(kind)
+
+
+def device_type(node: Node) -> bytes:
+    """Return the `device_type` of a node without its NUL; empty if it has none."""
+    return (node.get("device_type") or b"").partition(b"\0")[0]
+
+
+def whole(node: Node | None, name: str) -> bytes | None:
+    """Return a property's value, or None if it is absent or the source shows only its beginning."""
+    prop = None if node is None else node.find(name)
+    if prop is None or (prop.total is not None and len(prop.value) < prop.total):
+        return None
+    return prop.value
+
+
+def some(items: Sequence[object], number: int | None = None, limit: int = 5) -> str:
+    """Return the first items as words: `3, 5 and 7`, or `3, 5, 7, 8, 9 and 40 more` of `number`."""
+    total = len(items) if number is None else number
+    words = [str(item) for item in items[:limit]]
+    if total > len(words):
+        return f"{', '.join(words)} and {total - len(words):,} more"
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Counting what the reports of one run say: for the summary, and for the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from drmemctl.check.finding import Severity
+from drmemctl.check.report import Report
+
+NEVER = "never"
+FAIL_ON = (*(severity.value for severity in Severity), NEVER)
+"""What `--fail-on` takes: the least severity that fails, or that none does."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """The counts of a run so far.
+
+    Attributes:
+        findings: by severity, the worst first.
+        trees: inputs that could be read.
+        faulty: those of them with findings.
+        unreadable: inputs that could not be read.
+        known: findings left out because a baseline has them.
+        rules: ids of the rules broken, the worst first.
+
+    """
+
+    findings: dict[Severity, int] = field(default_factory=lambda: dict.fromkeys(Severity, 0))
+    trees: int = 0
+    faulty: int = 0
+    unreadable: int = 0
+    known: int = 0
+    _rules: dict[str, int] = field(default_factory=dict)
+
+    def counted(self, reports: Iterable[Report]) -> Iterator[Report]:
+        """Yield the reports, each counted before it is passed on."""
+        for report in reports:
+            self._count(report)
+            yield report
+
+    def _count(self, report: Report) -> None:
+        self.unreadable += bool(report.error)
+        self.trees += not report.error
+        self.faulty += bool(report.findings)
+        self.known += report.known
+        for finding in report.findings:
+            self.findings[finding.severity] += 1
+            self._rules[finding.rule] = finding.severity.rank
+
+    @property
+    def worst_rule(self) -> str | None:
+        """The id of the worst rule broken, the first of equals; None if none was."""
+        return min(self._rules, key=lambda rule: (self._rules[rule], rule), default=None)
+
+    def fails(self, fail_on: str) -> bool:
+        """Whether there is a finding of this severity or a worse one."""
+        if fail_on == NEVER:
+            return False
+        return any(number and fails(severity, fail_on) for severity, number in self.findings.items())
+
+
+def fails(severity: Severity, fail_on: str) -> bool:
+    """Whether a finding of this severity makes a run with `--fail-on` fail."""
+    return fail_on != NEVER and severity.rank <= Severity(fail_on).rank

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl check`: what is wrong with trees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from drmemctl.cli.common import color_option, format_option, open_tree
+from drmemctl.cli.rule_options import kernel_option, rules_option
+from drmemctl.output.screen import Screen
+
+if TYPE_CHECKING:
+    from drmemctl.check.report import Report
+    from drmemctl.check.settings import Settings
+    from drmemctl.check.tally import Tally
+    from drmemctl.output.check import Target
+    from drmemctl.tree.node import Tree
+
+_EXIT_FINDINGS = 1
+_EXIT_UNREADABLE = 3
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl check /proc/device-tree
+  drmemctl check captures/ 'lab/*.dtb' --kernel 6.12 --fail-on error
+  drmemctl check after.dtb --before before.dtb --select migration
+  drmemctl check trees/ --format sarif -o drmemctl.sarif
+
+A directory that is no tree itself stands for all trees below it, also those in archives. Settings (select,
+ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.toml.
+"""
+
+_FILE = click.Path(dir_okay=False, path_type=str)
+
+
+@click.command("check", epilog=_EXAMPLE)
+@click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=click.Path(path_type=str))
+@rules_option("--select", "Only these rules: ids, beginnings of ids, families; comma-separated or repeated.")
+@rules_option("--ignore", "Not these rules.")
+@kernel_option()
+@click.option("--before", metavar="OLD", help="The tree from before a migration, for the rules about it.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "info", "never"]),
+    help="The least severity for exit code 1.  [default: warning]",
+)
+@click.option("--baseline", type=_FILE, help="Show, and fail on, only what this file does not know.")
+@click.option("--write-baseline", type=_FILE, help="Write all findings to this file as known; no other output.")
+@click.option("-j", "--jobs", type=click.IntRange(1), help="Processes.  [default: one per CPU]")
+@click.option("--config", type=_FILE, help="Take settings from this file.")
+@click.option("--isolated", is_flag=True, help="Take no settings from any file.")
+@click.option("--all", "everything", is_flag=True, help="All findings and LMBs, not a screen for each tree.")
+@format_option("text", "json", "sarif", "junit", "github", "markdown")
+@click.option("-o", "--output", type=_FILE, help="Write to this file.")
+@color_option()
+def command(
+    trees: tuple[str, ...],
+    before: str | None,
+    write_baseline: str | None,
+    config: str | None,
+    isolated: bool,
+    everything: bool,
+    format: str,
+    output: str | None,
+    screen: Screen,
+    **options: Any,
+) -> int:
+    """Say what is wrong with device trees, what a kernel makes of it, and which LMBs it concerns.
+
+    The exit code is 1 if anything is found, 3 if an input cannot be read; the others are judged all the same.
+    """
+    from drmemctl.check.inputs import default_jobs, find_inputs, reports
+    from drmemctl.check.tally import Tally
+    from drmemctl.output.check import CheckView, Target, show_check
+
+    settings = _settings(options, config, isolated)
+    old = _old_tree(before, trees)
+    inputs = find_inputs(trees)
+    plan = settings.plan
+    tally = Tally()
+    made = reports(inputs, plan, old, settings.jobs or default_jobs())
+    if settings.baseline is not None and write_baseline is None:
+        from drmemctl.check.baseline import Baseline
+
+        made = Baseline.read(settings.baseline).new_in(made)
+    made = tally.counted(made)
+    target = Target(screen, output, tuple(each.path for each in inputs))
+    if write_baseline is not None:
+        _write_baseline(write_baseline, made, target, tally)
+        return _exit_code(tally, "never")
+    fail_on = settings.fail_on or "warning"
+    show_check(target, CheckView(made, tally, plan, fail_on, everything), format)
+    return _exit_code(tally, fail_on)
+
+
+def _settings(options: dict[str, Any], config: str | None, isolated: bool) -> Settings:
+    from drmemctl.check.settings import Settings, SettingsError, find_settings, read_settings
+    from drmemctl.output.text import safe
+
+    if config is not None and isolated:
+        raise click.UsageError("--config and --isolated exclude each other.")
+    own = Settings(**options)
+    try:
+        path = None if isolated else config or find_settings()
+        return own if path is None else own.over(read_settings(path))
+    except SettingsError as error:
+        raise click.UsageError(safe(str(error), 2000)) from error
+
+
+def _old_tree(before: str | None, trees: tuple[str, ...]) -> Tree | None:
+    if before is None:
+        return None
+    if before == "-" and "-" in trees:
+        raise click.UsageError("standard input cannot be both TREE and OLD.")
+    return open_tree(before)
+
+
+def _write_baseline(path: str, made: Iterator[Report], target: Target, tally: Tally) -> None:
+    from drmemctl.check.baseline import document
+    from drmemctl.output.check import say_written, write_file
+
+    write_file(path, (document(target.attended(made), path),), target.inputs)
+    say_written(tally, path)
+
+
+def _exit_code(tally: Tally, fail_on: str) -> int:
+    if tally.unreadable:
+        return _EXIT_UNREADABLE
+    return _EXIT_FINDINGS if tally.fails(fail_on) else 0

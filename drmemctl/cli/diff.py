@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl diff`: what is different between two trees."""
+
+from __future__ import annotations
+
+import click
+
+from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.output.screen import Screen
+
+_EXIT_DIFFERENT = 1
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl diff before.dtb after.dtb
+  drmemctl diff sosreport.tar.xz live --all
+  drmemctl diff old/device-tree new/device-tree --format unified | less
+
+Exit code 0 if there is no difference, 1 if there is one, 3 if a tree cannot be read.
+"""
+
+
+@click.command("diff", epilog=_EXAMPLE)
+@tree_argument("old")
+@tree_argument("new")
+@click.option("--all", "everything", is_flag=True, help="All properties, not only those on memory and affinity.")
+@format_option("table", "json", "markdown", "unified")
+@color_option()
+def command(old: str, new: str, everything: bool, format: str, screen: Screen) -> int:
+    """Say what is different in NEW: which LMBs moved, came, went or changed state, and what else.
+
+    The two may be any kinds of TREE. Lookup arrays are compared by the lists in them, so that a renumbering which
+    leaves every LMB where it was says just that. Another encoding of the same LMBs (v1 for v2) is no difference.
+    What a migration may not have changed is marked by the rules about migrations.
+    """
+    if old == new == "-":
+        raise click.UsageError("standard input cannot be both OLD and NEW.")
+    from drmemctl.compare.diff import diff
+    from drmemctl.output.diff import DiffView, show_diff
+
+    trees = open_tree(old), open_tree(new)
+    found = diff(*trees, everything=everything)
+    show_diff(screen, DiffView(found, *trees), format)
+    return 0 if found.same else _EXIT_DIFFERENT

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Options that name rules and kernels, for the commands about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from drmemctl.cli.common import Decorator
+
+
+def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Return a callback that parses an option's text, or its texts together; None where it is not given."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        if value is None or value == ():
+            return None
+        try:
+            return parse(",".join(value) if isinstance(value, tuple) else value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+
+    return callback
+
+
+def _rules(text: str) -> tuple[str, ...]:
+    from drmemctl.check.settings import words
+
+    return words(text)
+
+
+def _version(text: str) -> tuple[int, int, int]:
+    from drmemctl.check.kernels import parse_version
+
+    return parse_version(text)
+
+
+def rules_option(name: str, about: str) -> Decorator:
+    """Return an option that takes rules and families, comma-separated or repeated."""
+    return click.option(
+        name, metavar="RULES", multiple=True, callback=parsed(_rules), shell_complete=_complete, help=about
+    )
+
+
+def kernel_option() -> Decorator:
+    """Return `--kernel`."""
+    help_text = "Only rules about this mainline release, e.g. 6.12."
+    return click.option("--kernel", metavar="VERSION", callback=parsed(_version), help=help_text)
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from drmemctl.check.rule import FAMILIES
+
+    done, comma, last = incomplete.rpartition(",")
+    known = [*FAMILIES, *complete_ids(ctx, param, last)]
+    return [done + comma + word for word in known if word.startswith((last, last.upper()))]
+
+
+def complete_ids(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the ids of rules that begin so."""
+    from drmemctl.check.engine import all_rules
+
+    return [rule for rule in all_rules() if rule.startswith(incomplete.upper())]

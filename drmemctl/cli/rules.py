@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl rules`: the rules that `check` judges by."""
+
+from __future__ import annotations
+
+import click
+
+from drmemctl.cli.common import color_option, format_option
+from drmemctl.cli.rule_options import kernel_option
+from drmemctl.output.screen import Screen
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl rules
+  drmemctl rules --family migration --kernel 5.10
+"""
+
+
+class _Family(click.Choice[str]):
+    """A choice that is made when it is asked for: the rules are not loaded to start."""
+
+    def __init__(self) -> None:
+        from drmemctl.check.rule import FAMILIES
+
+        super().__init__(list(FAMILIES))
+
+
+@click.command("rules", epilog=_EXAMPLE)
+@click.option("--family", type=_Family(), help="Only the rules of this family.")
+@kernel_option()
+@format_option("table", "json", "markdown")
+@color_option()
+def command(family: str | None, kernel: tuple[int, int, int] | None, format: str, screen: Screen) -> None:
+    """List the rules that `check` judges by; `explain RULE` tells more of one."""
+    from drmemctl.check.engine import Plan
+    from drmemctl.check.pages import pages
+    from drmemctl.output.rules import show_rules
+
+    plan = Plan((family,) if family else (), (), kernel)
+    show_rules(screen, pages(rule for rule in plan.rules() if rule.kernels.include(kernel)), format)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""The diff of two trees as one value: what changed by its meaning, and what a migration may not have changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from drmemctl.compare.lmbs import LmbChange, LmbDiff, compare_lmbs
+from drmemctl.compare.lookup import LookupDiff, compare_lookup
+from drmemctl.compare.numa import Fact, compare_numa
+from drmemctl.compare.properties import PropertyChange, compare_properties
+from drmemctl.compare.side import Side, read_pair
+from drmemctl.tree.node import Tree
+
+if TYPE_CHECKING:
+    from drmemctl.check.finding import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """One of the two trees.
+
+    Attributes:
+        source: the input as the user named it.
+        property: the property that Linux reads the LMBs from, None where there is none.
+        lmb_size: bytes of an LMB, None where the tree does not say.
+        n_lmbs: how many LMBs there are.
+        is_cut: whether the source shows only the beginning of them.
+        shows_nodes: whether the source shows what gives LMBs their node.
+
+    """
+
+    source: str
+    property: str | None
+    lmb_size: int | None
+    n_lmbs: int
+    is_cut: bool = False
+    shows_nodes: bool = True
+
+    @classmethod
+    def of(cls, side: Side) -> Origin:
+        """Return what is to be said of a side."""
+        table = side.table
+        name = table.property_name or None
+        return cls(side.tree.source, name, table.lmb_size, table.n_lmbs, side.is_cut, side.shows_nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What is different in a new tree.
+
+    Another encoding of the same is no difference: v1 for v2, sets divided otherwise, bytes behind a list, DRC
+    indexes of LMBs whose flags say that those do not count. What one of the sources does not show is none either.
+
+    Attributes:
+        old: the old tree.
+        new: the new tree.
+        lmbs: what became of the LMBs.
+        lookup: what became of the lookup arrays.
+        numa: facts about the NUMA layout, the LMB size and agreed features that changed.
+        properties: other properties and nodes that changed.
+        findings: what a migration from the old to the new tree must not have changed; no part of comparisons.
+
+    """
+
+    old: Origin
+    new: Origin
+    lmbs: LmbDiff
+    lookup: LookupDiff
+    numa: tuple[Fact, ...]
+    properties: tuple[PropertyChange, ...]
+    findings: tuple[Finding, ...] = field(default=(), compare=False)
+
+    @property
+    def same(self) -> bool:
+        """Whether there is no difference."""
+        return self.lmbs.same and self.lookup.same and not self.numa and not self.properties
+
+    @property
+    def same_format(self) -> bool:
+        """Whether both have their LMBs in the same property; another one is no difference."""
+        return self.old.property == self.new.property
+
+    def lmb_size_of(self, change: LmbChange) -> int | None:
+        """Return the bytes of each LMB of a change: as the tree says that has them, the new one first."""
+        first, second = (self.old, self.new) if change.new is None else (self.new, self.old)
+        return second.lmb_size if first.lmb_size is None else first.lmb_size
+
+    def mirrored(self) -> Diff:
+        """Return the diff in the other direction, without findings."""
+        properties = sorted((change.mirrored() for change in self.properties), key=lambda change: change.order)
+        return Diff(
+            self.new,
+            self.old,
+            self.lmbs.mirrored(),
+            self.lookup.mirrored(),
+            tuple(fact.mirrored() for fact in self.numa),
+            tuple(properties),
+        )
+
+
+def diff(old: Tree, new: Tree, *, everything: bool = False, migration: bool = True) -> Diff:
+    """Return what is different in `new`.
+
+    `everything` compares all properties, not only those about memory and affinity. `migration` says whether to
+    judge the change by the rules of what a migration may do. Trees without LMBs, and parts of trees, can be
+    compared as well. Nothing is raised.
+    """
+    one, other = read_pair(old, new)
+    found = Diff(
+        Origin.of(one),
+        Origin.of(other),
+        compare_lmbs(one, other),
+        compare_lookup(one.associativity.lookup, other.associativity.lookup),
+        compare_numa(one, other),
+        compare_properties(one, other, everything=everything),
+    )
+    if not migration or (found.same and found.same_format):
+        return found
+    from drmemctl.compare.migration import judge_migration
+
+    return replace(found, findings=tuple(judge_migration(one, other, found.lmbs)))

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""Which LMBs of two tables are the same, by the run.
+
+What is the same LMB is decided in three rounds, each among what the one before left over:
+
+1. the same address and the same DRC index: beyond doubt, whether that DRC index counts or not;
+2. the same DRC index, where it counts: LMBs that moved to another address;
+3. the same address: LMBs that have another DRC index.
+
+QEMU's v1 property gives all LMBs of boot memory the DRC index 0, and any property may list an LMB more than
+once: where several are the same in a round, those alike go together, then the others in the order of what
+they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from drmemctl.formats.dynamic_memory import DRC_INVALID
+from drmemctl.model.lmbs import Run
+
+_ADDRESSES = 1 << 64
+_DRC_INDEXES = 1 << 32
+
+DEPTH = 8
+"""Sets on top of one another that are told apart. More are an attack on the reader: they match nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some LMBs of a table on the axis of a round.
+
+    Attributes:
+        index: array index of the first.
+        run: the LMBs.
+        group: which axis.
+        start: where on it the first one is; the others follow one by one.
+
+    """
+
+    index: int
+    run: Run
+    group: int = 0
+    start: int = 0
+
+    @property
+    def end(self) -> int:
+        """Where on the axis the next one would be."""
+        return self.start + self.run.count
+
+    def part(self, low: int, high: int, lmb_size: int | None) -> Piece:
+        """Return what of it is from `low` to before `high` on the axis."""
+        if low == self.start and high == self.end:
+            return self
+        first = low - self.start
+        return Piece(self.index + first, self.run.part(first, high - low, lmb_size), self.group, low)
+
+
+Pair = tuple[Piece | None, Piece | None]
+Both = tuple[Piece, Piece]
+Placed = Callable[[Piece, int | None], Iterator[Piece]]
+
+
+def pieces_of(runs: Iterable[Run], first: int = 0) -> list[Piece]:
+    """Return runs as pieces; `first` is the array index of the first."""
+    pieces = []
+    for run in runs:
+        pieces.append(Piece(first, run))
+        first += run.count
+    return pieces
+
+
+def matched(old: list[Piece], new: list[Piece], lmb_size: int | None) -> tuple[list[Both], list[Pair]]:
+    """Return what is the same by address and DRC index, and all the rest: LMBs without a partner have None.
+
+    `lmb_size` is that of both tables.
+    """
+    same, left, right = _round(old, new, lmb_size, by_both)
+    rest: list[Pair] = []
+    for placed in (by_drc_index, by_address):
+        both, left, right = _round(left, right, lmb_size, placed)
+        rest += both
+    rest += ((piece, None) for piece in left)
+    rest += ((None, piece) for piece in right)
+    return same, rest
+
+
+def by_both(piece: Piece, lmb_size: int | None) -> Iterator[Piece]:
+    """Yield the piece on the line on which addresses and DRC indexes grow together."""
+    for part in _until(piece, _DRC_INDEXES - piece.run.drc_index, _DRC_INDEXES, lmb_size):
+        drc = part.run.drc_index
+        yield Piece(part.index, part.run, (part.run.base - drc * (lmb_size or 0)) % _ADDRESSES, drc)
+
+
+def by_drc_index(piece: Piece, lmb_size: int | None) -> Iterator[Piece]:
+    """Yield the piece by its DRC indexes, unless they do not count."""
+    if not piece.run.flags & DRC_INVALID:
+        for part in _until(piece, _DRC_INDEXES - piece.run.drc_index, _DRC_INDEXES, lmb_size):
+            yield Piece(part.index, part.run, 0, part.run.drc_index)
+
+
+def by_address(piece: Piece, lmb_size: int | None) -> Iterator[Piece]:
+    """Yield the piece by its addresses; without an LMB size only its first is known."""
+    if not lmb_size:
+        yield Piece(piece.index, piece.run, piece.run.base, 0)
+        return
+    while piece.run.count:
+        base = piece.run.base
+        room = -(-(_ADDRESSES - base) // lmb_size)
+        head, *tail = _until(piece, room, piece.run.count, lmb_size)
+        yield Piece(head.index, head.run, base % lmb_size, base // lmb_size)
+        if not tail:
+            return
+        piece = tail[0]
+
+
+def _until(piece: Piece, room: int, again: int, lmb_size: int | None) -> Iterator[Piece]:
+    """Yield the piece cut where its numbers begin anew: after `room` LMBs and then after each `again`."""
+    at = 0
+    while piece.run.count - at > room:
+        yield Piece(piece.index + at, piece.run.part(at, room, lmb_size))
+        at += room
+        room = again
+    rest = piece.run.count - at
+    yield Piece(piece.index + at, piece.run.part(at, rest, lmb_size) if at else piece.run)
+
+
+def _round(
+    old: list[Piece], new: list[Piece], lmb_size: int | None, placed: Placed
+) -> tuple[list[Both], list[Piece], list[Piece]]:
+    """Return what is the same in a round, and what is left of both sides."""
+    groups: dict[int, tuple[list[Piece], list[Piece]]] = {}
+    left: list[Piece] = []
+    right: list[Piece] = []
+    for side, pieces, rest in ((0, old, left), (1, new, right)):
+        for piece in pieces:
+            parts = list(placed(piece, lmb_size))
+            if not parts:
+                rest.append(piece)
+            for part in parts:
+                groups.setdefault(part.group, ([], []))[side].append(part)
+    both: list[Both] = []
+    for ones, others in groups.values():
+        for one, other in _swept(ones, others, lmb_size):
+            if one is not None and other is not None:
+                both.append((one, other))
+            elif one is not None:
+                left.append(one)
+            elif other is not None:
+                right.append(other)
+    return both, left, right
+
+
+def _swept(old: list[Piece], new: list[Piece], lmb_size: int | None) -> Iterator[Pair]:
+    """Yield all of one axis in parts that lie between the same two places, those alike as pairs."""
+    if not old or not new:
+        yield from _lone(old, new)
+        return
+    begin: dict[int, tuple[list[Piece], list[Piece]]] = {}
+    for side, pieces in enumerate((old, new)):
+        for piece in pieces:
+            begin.setdefault(piece.start, ([], []))[side].append(piece)
+    cuts = sorted({*begin, *(piece.end for piece in old), *(piece.end for piece in new)})
+    ones: list[Piece] = []
+    others: list[Piece] = []
+    nothing: tuple[list[Piece], list[Piece]] = ([], [])
+    for low, high in pairwise(cuts):
+        starting = begin.get(low, nothing)
+        ones, too_deep = _active(ones, starting[0], low)
+        yield from _lone(too_deep, ())
+        others, too_deep = _active(others, starting[1], low)
+        yield from _lone((), too_deep)
+        yield from _paired(
+            [piece.part(low, high, lmb_size) for piece in ones],
+            [piece.part(low, high, lmb_size) for piece in others],
+        )
+
+
+def _lone(old: Iterable[Piece], new: Iterable[Piece]) -> Iterator[Pair]:
+    yield from ((piece, None) for piece in old)
+    yield from ((None, piece) for piece in new)
+
+
+def _active(pieces: list[Piece], starting: Iterable[Piece], low: int) -> tuple[list[Piece], list[Piece]]:
+    """Return the pieces that go on after `low`, and those that are too many to be told apart."""
+    going_on = [piece for piece in pieces if piece.end > low]
+    going_on += starting
+    if len(going_on) <= DEPTH:
+        return going_on, []
+    return going_on[:DEPTH], going_on[DEPTH:]
+
+
+def _paired(old: list[Piece], new: list[Piece]) -> Iterator[Pair]:
+    """Yield pieces of the same extent in pairs: those alike first, the rest in the order of what they are."""
+    if len(old) == 1 == len(new):
+        yield old[0], new[0]
+        return
+    old, new = sorted(old, key=_what), sorted(new, key=_what)
+    others: list[Piece] = []
+    for piece in new:
+        twin = next((one for one in old if _what(one) == _what(piece)), None)
+        if twin is None:
+            others.append(piece)
+        else:
+            old.remove(twin)
+            yield twin, piece
+    yield from zip(old, others, strict=False)
+    yield from _lone(old[len(others) :], others[len(old) :])
+
+
+def _what(piece: Piece) -> tuple[int, int, int, int]:
+    run = piece.run
+    return run.aa_index, run.flags, run.base, run.drc_index
+
+
+def is_reordered(pairs: Iterable[Both]) -> bool:
+    """Whether the arrays have the LMBs that both have in another order."""
+    indexes = sorted((one.index, other.index) for one, other in pairs)
+    return any(first[1] > second[1] for first, second in pairwise(indexes))

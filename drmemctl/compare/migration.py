@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+"""A pair of trees judged by the rules of what a migration may change.
+
+The rules see only the LMBs that changed: of the others they have nothing to say, and there may be very many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from importlib import import_module
+
+from drmemctl.check.finding import Finding
+from drmemctl.check.rule import RULES
+from drmemctl.check.subject import Running, Subject
+from drmemctl.compare.lmbs import LmbDiff, Lmbs
+from drmemctl.compare.side import Side
+from drmemctl.model.lmbs import LmbTable
+
+FAMILY = "migration"
+
+
+def judge_migration(old: Side, new: Side, lmbs: LmbDiff) -> list[Finding]:
+    """Return the findings about the new tree, the worst first."""
+    # Only this family: importing all of them takes longer than comparing most trees.
+    import_module(f"drmemctl.check.{FAMILY}")
+    before = _subject(old, _changed(old, lmbs, is_old=True), None)
+    after = _subject(new, _changed(new, lmbs, is_old=False), before)
+    # The kernel's array stays what it was at boot, in all its length.
+    after.running = Running(array=old.table) if old.memory.drmem is not None else Running()
+    rules = sorted((rule for rule in RULES.values() if rule.family == FAMILY), key=lambda rule: rule.id)
+    found = [finding for rule in rules if rule.applies(after, None) for finding in rule.findings(after)]
+    return sorted(found, key=lambda finding: (finding.severity.rank, finding.rule))
+
+
+def _subject(side: Side, table: LmbTable, before: Subject | None) -> Subject:
+    subject = Subject(side.tree, before=before)
+    subject.associativity = side.associativity
+    if side.memory.drmem is not None:
+        subject.drmem = replace(side.memory.drmem, table=table)
+    return subject
+
+
+def _changed(side: Side, lmbs: LmbDiff, *, is_old: bool) -> LmbTable:
+    """Return the LMBs that changed as they are on a side; all of them where their order changed."""
+    if lmbs.reordered:
+        return side.table
+    changes = ((change.count, change.old if is_old else change.new) for change in lmbs.changes)
+    entries = (entry for count, found in changes if found is not None for entry in _entries(count, found, side))
+    return LmbTable.of(entries, side.table.lmb_size, side.table.property_name)
+
+
+def _entries(count: int, lmbs: Lmbs, side: Side) -> Iterable[tuple[int, int, int, int, int]]:
+    if not lmbs.same_drc:
+        return [(count, lmbs.base, lmbs.drc_index, lmbs.aa_index, lmbs.flags)]
+    size = side.table.lmb_size or 0
+    return (
+        (1, lmbs.base + size * position & (1 << 64) - 1, lmbs.drc_index, lmbs.aa_index, lmbs.flags)
+        for position in range(count)
+    )

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: MIT
+"""What became of the other properties, and of nodes: those about memory and affinity, or all of the tree.
+
+Left out is what was compared by its meaning before: the LMBs, their size, the lookup arrays. The order of nodes
+and properties means nothing, nor does `name`, which only some kernels show.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from drmemctl.compare.nodes import NodePair, pairs_of
+from drmemctl.compare.side import Side, is_cut
+from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
+from drmemctl.formats.associativity import ASSOCIATIVITY
+from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
+from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
+from drmemctl.formats.reference_points import REFERENCE_POINTS
+from drmemctl.model.drmem import LMB_SIZE, RootCells
+from drmemctl.tree.node import Node, Property, Tree, encode_name
+
+ADDED = "added"
+REMOVED = "removed"
+CHANGED = "changed"
+RENAMED = "renamed"
+
+HEADER = "(header)"
+"""Path of what a blob has beside its nodes."""
+
+RELATED = frozenset(
+    {
+        ARCHITECTURE_VEC5,
+        ASSOCIATIVITY,
+        CURRENT_DOMAINS,
+        MAX_DOMAINS,
+        DISTANCE_TABLE,
+        LOOKUP_INDEX_TABLE,
+        REFERENCE_POINTS,
+        "ibm,lrdr-capacity",
+        "ibm,migratable-partition",
+        "ibm,my-drc-index",
+        "linux,memory-limit",
+    }
+)
+"""Properties about memory and affinity, wherever they are."""
+
+_CONNECTORS = frozenset(
+    {"ibm,drc-indexes", "ibm,drc-info", "ibm,drc-names", "ibm,drc-power-domains", "ibm,drc-types"}
+)
+_CONNECTOR_NODES = ("/", "/cpus")
+"""The nodes whose connectors are LMBs and CPUs; others have those of slots."""
+
+_RELATED_NODES = frozenset(
+    {"memory", "ibm,dynamic-reconfiguration-memory", "ibm,persistent-memory", "persistent-memory"}
+)
+_HANDLES = frozenset({"phandle", "linux,phandle", "ibm,phandle"})
+
+
+FIELDS = 1024
+"""Decoded fields of each value that are compared; of a longer list, the bytes tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A decoded field as people read it; None where a tree does not have it."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyChange:
+    """A property, or a node, that one tree has or has otherwise.
+
+    Attributes:
+        change: `added`, `removed`, `changed`; `renamed` of a node.
+        old_path: its node in the old tree.
+        new_path: its node in the new one; another path where the node was renamed.
+        name: the property's name, None where it is about the node.
+        old: the property in the old tree, None if it was not there.
+        new: the property now.
+        nodes: how many nodes came or went, that node included.
+        fields: the decoded fields that differ, of the first `FIELDS` of a value; None where its layout is unknown.
+
+    """
+
+    change: str
+    old_path: str
+    new_path: str
+    name: str | None = None
+    old: Property | None = None
+    new: Property | None = None
+    nodes: int = 0
+    fields: tuple[FieldChange, ...] | None = None
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """Its place among the others: by path and name, the same in both directions."""
+        return (*sorted((self.old_path, self.new_path)), self.name or "", self.change)
+
+    def mirrored(self) -> PropertyChange:
+        """Return what the change back would be."""
+        change = {ADDED: REMOVED, REMOVED: ADDED}.get(self.change, self.change)
+        fields = self.fields and tuple(FieldChange(one.name, one.new, one.old) for one in self.fields)
+        return PropertyChange(
+            change, self.new_path, self.old_path, self.name, self.new, self.old, self.nodes, fields
+        )
+
+
+def compare_properties(old: Side, new: Side, *, everything: bool) -> tuple[PropertyChange, ...]:
+    """Return the changes of properties and nodes: of those about memory and affinity, or of `everything`."""
+    changes = list(_header(old.tree, new.tree)) if everything else []
+    compare = _Comparison(old, new, everything)
+    for pair in pairs_of(old.tree.root, new.tree.root):
+        if pair.old is None or pair.new is None:
+            changes += _lone(pair, everything)
+        else:
+            changes += compare.node(pair, pair.old, pair.new)
+    return tuple(sorted(changes, key=lambda change: change.order))
+
+
+def _header(old: Tree, new: Tree) -> Iterator[PropertyChange]:
+    """Yield what changed outside the nodes; only a blob or source has it."""
+    if not {old.kind, new.kind} <= {"fdt", "dts"}:
+        return
+    if old.boot_cpu != new.boot_cpu:
+        cpus = (tree.boot_cpu.to_bytes(4, "big") for tree in (old, new))
+        yield _header_change("boot_cpuid_phys", *cpus)
+    if old.reservations != new.reservations:
+        yield _header_change("/memreserve/", _reservations(old), _reservations(new))
+
+
+def _header_change(name: str, old: bytes, new: bytes) -> PropertyChange:
+    return PropertyChange(CHANGED, HEADER, HEADER, name, Property(name, old), Property(name, new))
+
+
+def _reservations(tree: Tree) -> bytes:
+    return b"".join(number.to_bytes(8, "big") for pair in tree.reservations for number in pair)
+
+
+def _read_by_meaning(side: Side) -> frozenset[str]:
+    """Return the properties of the drmem node that were compared before."""
+    return frozenset({LMB_SIZE, LOOKUP_ARRAYS, side.table.property_name})
+
+
+def _lone(pair: NodePair, everything: bool) -> Iterator[PropertyChange]:
+    """Yield a node that only one tree has, and without `everything` those below it that matter."""
+    change = ADDED if pair.old is None else REMOVED
+    node = pair.old or pair.new
+    paths = (pair.old_path, pair.new_path)
+    pending = [] if node is None else [(paths, node)]
+    while pending:
+        (old_path, new_path), node = pending.pop()
+        if everything or _matters(old_path if pair.old else new_path, node):
+            yield PropertyChange(change, old_path, new_path, nodes=_count(node))
+        else:
+            pending += (
+                ((f"{old_path}/{child.name}", f"{new_path}/{child.name}"), child) for child in node.children
+            )
+
+
+def _count(node: Node) -> int:
+    found, pending = 0, [node]
+    while pending:
+        found += 1
+        pending += pending.pop().children
+    return found
+
+
+class _Comparison:
+    """Compares nodes that both trees have."""
+
+    def __init__(self, old: Side, new: Side, everything: bool) -> None:
+        self._read = (_read_by_meaning(old), _read_by_meaning(new))
+        self._cells = (old.cells, new.cells)
+        self._everything = everything
+
+    def node(self, pair: NodePair, old: Node, new: Node) -> Iterator[PropertyChange]:
+        """Yield what changed in a node."""
+        whole = self._everything or any(map(_is_memory, (pair.old_path, pair.new_path), (old, new)))
+        if old.name != new.name and whole:
+            yield PropertyChange(RENAMED, pair.old_path, pair.new_path)
+        if old.properties is new.properties:
+            return
+        is_drmem = pair.old_path == NODE == pair.new_path
+        for name, ones, others in _by_name(old, new):
+            if not self._everything and not (whole and name not in _HANDLES) and not _is_related(pair, name):
+                continue
+            if is_drmem:
+                ones, others = self._unread(name, ones, others)  # noqa: PLW2901 - what is left to compare
+            for before, after in zip_longest(ones, others):
+                if _differs(before, after) and not _is_shown_name(before or after, old, new):
+                    yield self._change(pair, (old, new), name, before, after)
+
+    def _unread(
+        self, name: str, ones: list[Property], others: list[Property]
+    ) -> tuple[list[Property], list[Property]]:
+        """Return the properties that Linux does not read, in the order in which it would.
+
+        If one tree has LMBs in a property that the other has, but does not read, the two are compared.
+        """
+        old_read, new_read = name in self._read[0], name in self._read[1]
+        if old_read != new_read and ones and others:
+            return ones, others
+        return ones[old_read:], others[new_read:]
+
+    def _change(
+        self, pair: NodePair, nodes: tuple[Node, Node], name: str, old: Property | None, new: Property | None
+    ) -> PropertyChange:
+        change = ADDED if old is None else REMOVED if new is None else CHANGED
+        before = _fields(pair.old_path, nodes[0], old, self._cells[0])
+        after = _fields(pair.new_path, nodes[1], new, self._cells[1])
+        fields = None
+        if before is not None and after is not None:
+            fields = tuple((_listed if name in _CONNECTORS else _field_changes)(before, after))
+        return PropertyChange(change, pair.old_path, pair.new_path, name, old, new, fields=fields)
+
+
+def _fields(path: str, node: Node, prop: Property | None, cells: RootCells) -> dict[str, str] | None:
+    """Return the decoded fields of a value by name, none of a value that is not there; None for a text."""
+    from drmemctl.formats.registry import describe
+
+    if prop is None:
+        return {}
+    found = describe(
+        path,
+        prop.name,
+        prop.value,
+        cells.address,
+        cells.size,
+        device_type=_device_type(node),
+        limit=FIELDS,
+        total=prop.total,
+    )
+    return None if found is None else {one.name: one.text for one in found if one.size}
+
+
+def _field_changes(old: dict[str, str], new: dict[str, str]) -> Iterator[FieldChange]:
+    for name in {**old, **new}:
+        if old.get(name) != new.get(name):
+            yield FieldChange(name, old.get(name), new.get(name))
+
+
+def _listed(old: dict[str, str], new: dict[str, str]) -> Iterator[FieldChange]:
+    """Yield what one of two lists has more of: firmware lists connectors in the order of a hash table."""
+    yield from _field_changes(_items(old, listed=False), _items(new, listed=False))
+    old, new = _items(old, listed=True), _items(new, listed=True)
+    for name, text in _surplus(old, new):
+        yield FieldChange(name, text, None)
+    for name, text in _surplus(new, old):
+        yield FieldChange(name, None, text)
+
+
+def _items(fields: dict[str, str], *, listed: bool) -> dict[str, str]:
+    return {name: text for name, text in fields.items() if name.startswith("[") == listed}
+
+
+def _surplus(fields: dict[str, str], others: dict[str, str]) -> Iterator[tuple[str, str]]:
+    left = Counter(others.values())
+    for name, text in fields.items():
+        left[text] -= 1
+        if left[text] < 0:
+            yield name, text
+
+
+def _by_name(old: Node, new: Node) -> Iterator[tuple[str, list[Property], list[Property]]]:
+    found: dict[str, tuple[list[Property], list[Property]]] = {}
+    for side, node in enumerate((old, new)):
+        for prop in node.properties:
+            found.setdefault(prop.name, ([], []))[side].append(prop)
+    return ((name, *both) for name, both in found.items())
+
+
+def _differs(old: Property | None, new: Property | None) -> bool:
+    """Whether two values differ, as far as both sources show them."""
+    if old is None or new is None:
+        return True
+    if not is_cut(old) and not is_cut(new):
+        return old.value != new.value
+    shown = min(len(old.value), len(new.value))
+    return old.value[:shown] != new.value[:shown] or length(old) != length(new)
+
+
+def length(prop: Property) -> int:
+    """Return how long a value is, also where its source shows only the beginning."""
+    return len(prop.value) if prop.total is None else prop.total
+
+
+def _is_shown_name(prop: Property | None, old: Node, new: Node) -> bool:
+    """Whether this is `name` as old kernels show it: what stands before the node's unit address."""
+    if prop is None or prop.name != "name":
+        return False
+    return prop.value.rstrip(b"\0") in {encode_name(node.base_name) for node in (old, new)}
+
+
+def _is_related(pair: NodePair, name: str) -> bool:
+    return name in RELATED or (name in _CONNECTORS and pair.old_path in _CONNECTOR_NODES)
+
+
+def _is_memory(path: str, node: Node) -> bool:
+    """Whether all of a node is about memory."""
+    top = path.split("/")[1].partition("@")[0]
+    return top in _RELATED_NODES or _device_type(node) in ("memory", "ibm,pmemory")
+
+
+def _matters(path: str, node: Node) -> bool:
+    """Whether it matters that a node came or went."""
+    return _is_memory(path, node) or _device_type(node) == "cpu"
+
+
+def _device_type(node: Node) -> str:
+    return (node.get("device_type") or b"").partition(b"\0")[0].decode("ascii", "replace")

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""The reports of a check in any of its formats, as they come; unreadable inputs go to standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
+
+from drmemctl.check.engine import Plan
+from drmemctl.check.finding import Severity
+from drmemctl.check.pages import Page, pages
+from drmemctl.check.report import LmbRange, Report, ReportedFinding
+from drmemctl.check.tally import Tally
+from drmemctl.errors import WriteError
+from drmemctl.output.progress import with_progress
+from drmemctl.output.screen import Screen
+from drmemctl.output.text import safe
+from drmemctl.wording import count_of, size_text
+
+RENDERERS = {
+    "text": "check_text",
+    "json": "check_json",
+    "sarif": "sarif",
+    "junit": "junit",
+    "github": "github",
+    "markdown": "markdown",
+}
+"""Format → module of this package with a function `render(view, screen)`."""
+
+MESSAGE = 1000
+"""Characters of a message that are shown; names from a tree can make one long."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckView:
+    """What there is to show of a check.
+
+    Attributes:
+        reports: one for each input, made while they are shown.
+        tally: counts them as they come, so that it is complete after the last.
+        plan: the rules that are run, for formats that tell of them.
+        fail_on: the least severity that fails, or `never`.
+        everything: whether to show all of every report.
+
+    """
+
+    reports: Iterator[Report]
+    tally: Tally
+    plan: Plan
+    fail_on: str = Severity.WARNING.value
+    everything: bool = False
+
+    @property
+    def pages(self) -> tuple[Page, ...]:
+        """The pages of the rules."""
+        return pages(self.plan.rules())
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where output goes.
+
+    Attributes:
+        screen: standard output.
+        file: the file that takes its place, or None.
+        inputs: what is read, and so never written to.
+
+    """
+
+    screen: Screen
+    file: str | None
+    inputs: tuple[str, ...]
+
+    def attended(self, reports: Iterator[Report]) -> Iterator[Report]:
+        """Yield the reports, with a progress bar; errors among them also go to standard error, a line each."""
+        on_terminal = self.screen.terminal and self.file is None
+        for report in with_progress(reports, len(self.inputs), lambda report: on_terminal or bool(report.error)):
+            if report.error:
+                say(report.error)
+            yield report
+
+
+def show_check(target: Target, view: CheckView, format: str) -> None:
+    """Print the reports, on a terminal each as soon as it is there; or write them to a file."""
+    reports = target.attended(view.reports)
+    view = replace(view, reports=reports)
+    if target.file is not None:
+        write_file(target.file, rendered(Screen(), view, format), target.inputs)
+        say_written(view.tally, target.file)
+        return
+    pieces = rendered(target.screen, view, format)
+    if target.screen.terminal:
+        for piece in pieces:
+            target.screen.write(piece)
+    else:
+        target.screen.write_all(pieces)
+    # The reader may have gone before the end, but the exit code is about all inputs.
+    for _ in reports:
+        pass
+
+
+def rendered(screen: Screen, view: CheckView, format: str) -> Iterator[str]:
+    """Return the text of the reports in a format, in pieces."""
+    module = import_module(f"drmemctl.output.{RENDERERS[format]}")
+    pieces: Iterator[str] = module.render(view, screen)
+    return pieces
+
+
+def write_file(path: str, pieces: Iterable[str], inputs: Iterable[str]) -> None:
+    """Write text to a file, whole or not at all, and never over an input."""
+    from drmemctl.output.files import write_atomically
+
+    try:
+        write_atomically(path, (piece.encode() for piece in pieces), inputs=inputs)
+    except WriteError as error:
+        # There is no way to ask for it here, and no reason: a report is no tree.
+        error.hint = None if error.hint and "--force" in error.hint else error.hint
+        raise
+
+
+def say_written(tally: Tally, path: str) -> None:
+    """Say what was found, where the findings themselves went to a file."""
+    say(f"{summary(tally)}; written to {path}")
+
+
+def say(message: str) -> None:
+    """Write a line to standard error."""
+    sys.stderr.write(f"drmemctl: {safe(message, 2000)}\n")
+    sys.stderr.flush()
+
+
+def summary(tally: Tally) -> str:
+    """Return what was found in all, e.g. `2 errors, 1 warning in 2 of 14 trees; 1 unreadable`."""
+    found = severities(tally.findings)
+    where = (
+        f"{tally.faulty:,} of {count_of(tally.trees, 'tree')}" if tally.faulty else count_of(tally.trees, "tree")
+    )
+    known = f"; {tally.known:,} known from the baseline" if tally.known else ""
+    unreadable = f"; {tally.unreadable:,} unreadable" if tally.unreadable else ""
+    return f"{found} in {where}{known}{unreadable}"
+
+
+def severities(numbers: Mapping[Severity, int]) -> str:
+    """Return e.g. `2 errors, 1 warning`."""
+    parts = [
+        count_of(number, severity.value, "info" if severity is Severity.INFO else None)
+        for severity, number in numbers.items()
+        if number
+    ]
+    return ", ".join(parts) or "no findings"
+
+
+def place(finding: ReportedFinding) -> str:
+    """Return `path:property` of a finding, or as much of it as there is, to be shown."""
+    path = safe(finding.path)
+    return f"{path}:{safe(finding.property)}" if finding.property else path
+
+
+def place_and_offset(finding: ReportedFinding) -> str:
+    """Return where a finding is, with the byte offset."""
+    where = place(finding)
+    if finding.offset is None:
+        return where
+    return f"{where}, offset {finding.offset:#x}" if where else f"offset {finding.offset:#x}"
+
+
+def message(finding: ReportedFinding) -> str:
+    """Return a finding's message, to be shown."""
+    return safe(finding.message, MESSAGE)
+
+
+def range_text(lmbs: LmbRange) -> str:
+    """Return a range of LMBs as people read it: addresses, size, DRC indexes, aa_index, node, flags."""
+    from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
+
+    last_drc = (lmbs.drc_index + lmbs.count - 1) % (1 << 32)
+    drc = f"{lmbs.drc_index:#010x}" + (f"-{last_drc:#010x}" if lmbs.count > 1 else "")
+    parts = [
+        addresses(lmbs),
+        "size unknown" if lmbs.size is None else size_text(lmbs.size),
+        count_of(lmbs.count, "LMB"),
+        f"DRC {drc}",
+        "aa unset" if lmbs.aa_index == AA_UNSET else f"aa {lmbs.aa_index}",
+        "no node" if lmbs.node is None else f"node {lmbs.node}",
+        " ".join(flag_names(lmbs.flags)) or "free",
+    ]
+    return "  ".join(parts)
+
+
+def addresses(lmbs: LmbRange) -> str:
+    """Return the first and the last address of a range, or the first alone."""
+    if lmbs.size is None:
+        return f"{lmbs.base:#014x}"
+    return f"{lmbs.base:#014x}-{(lmbs.base + lmbs.size - 1) % (1 << 64):#014x}"
+
+
+def ranges_left_out(number: int) -> str:
+    """Return the line that says so."""
+    return f"… {count_of(number, 'more range')}"

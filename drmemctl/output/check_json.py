@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""The reports of a check as JSON, a finding a line, made as they come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from drmemctl.check.report import LmbRange, Report, ReportedFinding
+from drmemctl.formats.dynamic_memory import flag_names
+from drmemctl.output.check import CheckView
+from drmemctl.output.json import schema
+from drmemctl.output.screen import Screen
+
+
+def render(view: CheckView, _screen: Screen) -> Iterator[str]:
+    """Yield the document: all findings in the order of inputs, then the inputs, then the counts."""
+    inputs: list[dict[str, Any]] = []
+    yield f'{{\n  "schema": {json.dumps(schema("check"))},\n  "findings": '
+    yield from array(_findings(view.reports, inputs), "  ")
+    yield ',\n  "inputs": '
+    yield from array(inputs, "  ")
+    counts = {severity.value: number for severity, number in view.tally.findings.items()}
+    yield f',\n  "summary": {json.dumps(counts)}\n}}\n'
+
+
+def array(records: Iterable[Mapping[str, Any]], indent: str) -> Iterator[str]:
+    """Yield a JSON array with a record a line."""
+    separator = "["
+    for record in records:
+        yield f"{separator}\n{indent}  {json.dumps(record)}"
+        separator = ","
+    yield "[]" if separator == "[" else f"\n{indent}]"
+
+
+def _findings(reports: Iterable[Report], inputs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for report in reports:
+        inputs.append(
+            {
+                "source": report.source,
+                "findings": len(report.findings),
+                "known": report.known,
+                "error": report.error or None,
+                "note": report.note or None,
+            }
+        )
+        for finding in report.findings:
+            yield finding_record(finding, report.source)
+
+
+def finding_record(finding: ReportedFinding, source: str) -> dict[str, Any]:
+    """Return a finding as JSON has it."""
+    record = {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "title": finding.title,
+        "message": finding.message,
+        "source": source,
+        "path": finding.path or None,
+        "property": finding.property or None,
+        "offset": finding.offset,
+        "lmbs": [lmb_record(lmbs) for lmbs in finding.lmbs],
+        "fingerprint": finding.fingerprint,
+    }
+    return {**record, "ranges_left_out": finding.ranges_left_out} if finding.ranges_left_out else record
+
+
+def lmb_record(lmbs: LmbRange) -> dict[str, Any]:
+    """Return a range of LMBs as JSON has it, like the runs of `drmemctl lmb`."""
+    return {
+        "base": lmbs.base,
+        "count": lmbs.count,
+        "drc_index": lmbs.drc_index,
+        "aa_index": lmbs.aa_index,
+        "flags": lmbs.flags,
+        "flag_names": flag_names(lmbs.flags),
+        "node": lmbs.node,
+    }

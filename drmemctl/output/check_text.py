@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""The reports of a check for people: what matters first, and no more of a tree than fits a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from drmemctl.check.finding import Severity
+from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.output.check import (
+    CheckView,
+    message,
+    place_and_offset,
+    range_text,
+    ranges_left_out,
+    severities,
+    summary,
+)
+from drmemctl.output.screen import Screen
+from drmemctl.output.text import safe
+from drmemctl.wording import count_of
+
+SCREEN = 24
+"""Lines of a screen."""
+
+_AROUND = 2
+"""Lines of it that the blank line and the hint after a tree take."""
+
+_LEAST = 3
+"""Lines of a rule's findings that are worth more than its heading alone."""
+
+STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line; `kind` is what is counted when it is left out."""
+
+    text: str
+    kind: str = ""
+    style: str | None = None
+
+
+def render(view: CheckView, screen: Screen) -> Iterator[str]:
+    """Yield the text of each report, then the summary."""
+    room = 1 << 60 if view.everything else SCREEN - _AROUND
+    many = False
+    last: Report | None = None
+    for report in view.reports:
+        many = many or last is not None
+        # A line between two trees, unless both are one line.
+        gap = "\n" if last is not None and (report.findings or last.findings) else ""
+        last = report
+        if not report.error:
+            lines = _report_lines(report, room, screen)
+            yield gap + "".join(screen.style(line.text, line.style) + "\n" for line in lines)
+    yield _ending(view, screen, many=many or last is None)
+
+
+def _ending(view: CheckView, screen: Screen, *, many: bool) -> str:
+    rule = view.tally.worst_rule
+    lines = []
+    if many:
+        lines.append(screen.style(summary(view.tally), "bold"))
+    if rule is not None:
+        lines.append(screen.style(f"drmemctl explain {rule}: what it means and what to do", "dim"))
+    gap = "\n" if lines and view.tally.faulty else ""
+    return gap + "".join(line + "\n" for line in lines)
+
+
+def _report_lines(report: Report, room: int, screen: Screen) -> list[_Line]:
+    head = _head(report)
+    groups = [_group(list(members)) for _, members in groupby(report.findings, lambda finding: finding.rule)]
+    width = screen.width if screen.terminal else 0
+    room -= _cost([head], width)
+    if sum(_cost(group, width) for group in groups) <= room:
+        return [head, *(line for group in groups for line in group)]
+    shown, hidden = _fitted(groups, room - 1, width)
+    rest = [f"{count_of(hidden, 'rule')} more"] if hidden else []
+    more = _Line(f"… {'; '.join([*rest, '--all shows everything'])}", style="dim")
+    return [head, *shown, more]
+
+
+def _head(report: Report) -> _Line:
+    number = dict.fromkeys(Severity, 0)
+    for finding in report.findings:
+        number[finding.severity] += 1
+    known = f", {report.known:,} known from the baseline" if report.known else ""
+    note = f" ({safe(report.note, 500)})" if report.note else ""
+    return _Line(
+        f"{safe(report.source)}: {severities(number)}{known}{note}", style="bold" if report.findings else None
+    )
+
+
+def _group(findings: Sequence[ReportedFinding]) -> list[_Line]:
+    """Return all lines on the findings of one rule."""
+    first = findings[0]
+    number = f" ({len(findings):,} findings)" if len(findings) > 1 else ""
+    heading = f"{first.severity:<7} {first.rule}  {first.title}{number}"
+    lines = [_Line(heading, style=STYLES[first.severity])]
+    for finding in findings:
+        lines.append(_Line(f"  {message(finding)}", "finding"))
+        where = place_and_offset(finding)
+        if where:
+            lines.append(_Line(f"    {where}", "place", "dim"))
+        lines += [_Line(f"    {range_text(lmbs)}", "range") for lmbs in finding.lmbs]
+        if finding.ranges_left_out:
+            lines.append(_Line(f"    {ranges_left_out(finding.ranges_left_out)}"))
+    return lines
+
+
+def _cost(lines: Sequence[_Line], width: int) -> int:
+    """Return how many lines of the screen these take; without a width nothing is wrapped."""
+    if not width:
+        return len(lines)
+    return sum(max(1, -(-len(line.text) // width)) for line in lines)
+
+
+def _fitted(groups: Sequence[Sequence[_Line]], room: int, width: int) -> tuple[list[_Line], int]:
+    """Return as much of every rule as there is room for, and how many rules got none at all."""
+    costs = [_cost(group, width) for group in groups]
+    # Each gets its heading, its first finding and what is left out; if that is too much, its heading.
+    least = _LEAST if sum(min(cost, _LEAST) for cost in costs) <= room else 1
+    needs = [min(cost, least) for cost in costs]
+    shown: list[_Line] = []
+    for index, group in enumerate(groups):
+        # The worst come first, and may have all that those after them can do without.
+        part = _cut(group, max(room - sum(needs[index + 1 :]), needs[index]), width)
+        room -= _cost(part, width)
+        if room < 0:
+            return shown, len(groups) - index
+        shown += part
+    return shown, 0
+
+
+def _cut(group: Sequence[_Line], share: int, width: int) -> list[_Line]:
+    """Return the first lines of a group, the last of which says what is left out."""
+    if _cost(group, width) <= share:
+        return list(group)
+    # The messages and the LMBs say more than the places, which are nearly always the same.
+    group = [line for line in group if line.kind != "place"]
+    kept = [group[0]]
+    for line in group[1:]:
+        if _cost([*kept, line], width) > share - 1:
+            break
+        kept.append(line)
+    if len(kept) == len(group) or share - _cost(kept, width) < 1:
+        return kept
+    return [*kept, _left_out(group[len(kept) :])]
+
+
+def _left_out(lines: Sequence[_Line]) -> _Line:
+    numbers = [(sum(line.kind == kind for line in lines), kind) for kind in ("finding", "range")]
+    parts = [count_of(number, f"more {kind}") for number, kind in numbers if number]
+    return _Line(f"    … {', '.join(parts) or 'more'}", style="dim")

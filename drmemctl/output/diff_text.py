@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: MIT
+"""A diff for people: what it comes to, then tables, on the terminal or as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from drmemctl.check.finding import Finding, Severity
+from drmemctl.check.rule import RULES
+from drmemctl.compare.diff import Diff
+from drmemctl.compare.lmbs import ADDRESS, DRC_INDEX, LmbChange, Lmbs, NodeTotal
+from drmemctl.compare.lookup import ListChange
+from drmemctl.compare.properties import FieldChange, PropertyChange, length
+from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
+from drmemctl.output.diff_words import fact_text, headlines, lookup_text, notes
+from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.table import Cell, Column, show_table
+from drmemctl.output.text import safe
+from drmemctl.tree.dts_text import value_text
+from drmemctl.tree.node import Property
+from drmemctl.wording import count_of, size_text
+
+_DOMAINS_SHOWN = 8
+_FIELDS_SHOWN = 4
+_INDEXES_SHOWN = 8
+_SHORT = 24
+_FACTS_SHOWN = 200
+_ADDRESSES = 1 << 64
+
+_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table with its heading; the rows may be many and come when they are asked for."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Iterable[Sequence[Cell]]
+
+
+def show_text(screen: Screen, diff: Diff) -> None:
+    """Print the diff for a terminal or a pipe."""
+    for number, line in enumerate(headlines(diff)):
+        screen.write(screen.style(line, "bold" if number == 0 else None) + "\n")
+    screen.write_all(screen.style(f"note: {line}", "dim") + "\n" for line in notes(diff))
+    for section in sections(diff):
+        screen.write("\n")
+        show_table(screen, section.columns, iter(section.rows), title=section.title)
+
+
+def markdown(diff: Diff) -> Iterator[str]:
+    """Yield the diff as Markdown; nothing that comes from a tree is markup in it."""
+    from drmemctl.output.markdown import code, escaped
+
+    yield "# drmemctl diff\n\n"
+    yield f"{code(safe(diff.old.source))} to {code(safe(diff.new.source))}\n\n"
+    for number, line in enumerate(headlines(diff)):
+        yield f"- **{escaped(line)}**\n" if number == 0 else f"- {escaped(line)}\n"
+    yield from (f"- note: {escaped(line)}\n" for line in notes(diff))
+    for section in sections(diff):
+        yield f"\n## {escaped(section.title)}\n\n"
+        yield "| " + " | ".join(escaped(column.title) for column in section.columns) + " |\n"
+        yield "|" + "|".join("---:" if column.right else "---" for column in section.columns) + "|\n"
+        for row in section.rows:
+            yield "| " + " | ".join(_markdown_cell(cell, escaped) for cell in row) + " |\n"
+
+
+def _markdown_cell(cell: Cell, escaped: Callable[[str], str]) -> str:
+    return escaped((cell if isinstance(cell, str) else cell[0]).strip())
+
+
+def sections(diff: Diff) -> Iterator[Section]:
+    """Yield the tables of a diff that have something in them."""
+    if diff.lmbs.changes:
+        yield Section("LMBs", _LMB_COLUMNS, (_lmb_row(change, diff) for change in diff.lmbs.changes))
+    totals = [total for total in diff.lmbs.totals if total.old_lmbs != total.new_lmbs]
+    if totals:
+        yield Section("Assigned LMBs by node", _TOTAL_COLUMNS, map(_total_row, diff.lmbs.totals))
+    if not diff.lookup.same:
+        title = f"Lookup arrays: {lookup_text(diff.lookup)}"
+        yield Section(title, _LIST_COLUMNS, map(_list_row, diff.lookup.changes))
+    if diff.numa:
+        more = f" (the first {_FACTS_SHOWN} of {len(diff.numa):,})" if len(diff.numa) > _FACTS_SHOWN else ""
+        yield Section(f"NUMA and features{more}", _FACT_COLUMNS, map(fact_text, diff.numa[:_FACTS_SHOWN]))
+    if diff.properties:
+        rows = (row for change in diff.properties for row in _property_rows(change))
+        yield Section("Other properties and nodes", _PROPERTY_COLUMNS, rows)
+    if diff.findings:
+        yield Section("If this was a migration", _FINDING_COLUMNS, map(_finding_row, diff.findings))
+
+
+_LMB_COLUMNS = (
+    Column("address"),
+    Column("size", right=True),
+    Column("LMBs", right=True),
+    Column("DRC index"),
+    Column("aa"),
+    Column("domains"),
+    Column("node"),
+    Column("state and flags"),
+)
+
+
+def _lmb_row(change: LmbChange, diff: Diff) -> Sequence[Cell]:
+    size = diff.lmb_size_of(change)
+    both = (change.old, change.new)
+    return (
+        _changed(*(_addresses(one, change.count, size) for one in both), differs=ADDRESS in change.kinds),
+        "?" if size is None else size_text(size * change.count),
+        f"{change.count:,}",
+        _changed(*(_drc_indexes(one, change.count) for one in both), differs=DRC_INDEX in change.kinds),
+        _of_both(_aa, change),
+        _of_both(_domains, change),
+        _node_cell(change),
+        _state_cell(*both),
+    )
+
+
+def _changed(old: str | None, new: str | None, *, differs: bool = True) -> str:
+    """Return both texts where they differ, else the newer one."""
+    if old is None or new is None or old == new or not differs:
+        return new if new is not None else old or ""
+    return f"{old} -> {new}"
+
+
+def _of_both(text: Callable[[Lmbs], str], change: LmbChange) -> str:
+    return _changed(*(None if one is None else text(one) for one in (change.old, change.new)))
+
+
+def _addresses(lmbs: Lmbs | None, count: int, size: int | None) -> str | None:
+    if lmbs is None or size is None:
+        return None if lmbs is None else f"{lmbs.base:#x}"
+    return f"{lmbs.base:#x}-{(lmbs.base + count * size - 1) % _ADDRESSES:#x}"
+
+
+def _drc_indexes(lmbs: Lmbs | None, count: int) -> str | None:
+    if lmbs is None:
+        return None
+    first = f"{lmbs.drc_index:#010x}"
+    if lmbs.same_drc:
+        return f"{first} each"
+    return first if count == 1 else f"{first}-{(lmbs.drc_index + count - 1) % (1 << 32):#010x}"
+
+
+def _aa(lmbs: Lmbs) -> str:
+    return "-" if lmbs.aa_index == AA_UNSET else str(lmbs.aa_index)
+
+
+def _domains(lmbs: Lmbs) -> str:
+    if not lmbs.place.known:
+        return "?"
+    return "-" if lmbs.place.associativity is None else domains_text(lmbs.place.associativity)
+
+
+def domains_text(domains: Sequence[int]) -> str:
+    """Return an associativity list, the first of it if it is long."""
+    shown = " ".join(map(str, domains[:_DOMAINS_SHOWN]))
+    return shown + " …" if len(domains) > _DOMAINS_SHOWN else shown
+
+
+def _node_cell(change: LmbChange) -> Cell:
+    latest = change.new or change.old
+    return _of_both(_node, change), node_style(None if latest is None else latest.place.node)
+
+
+def _node(lmbs: Lmbs) -> str:
+    if not lmbs.place.known:
+        return "?"
+    if lmbs.place.node is None:
+        return "none" if lmbs.assigned else "-"
+    return str(lmbs.place.node)
+
+
+def _state_cell(old: Lmbs | None, new: Lmbs | None) -> Cell:
+    if old is None or new is None:
+        one = old or new
+        what = "vanished" if new is None else "added"
+        return f"{what}: {'' if one is None else _flags(one)}", "red" if new is None else "green"
+    style = None
+    if old.assigned != new.assigned:
+        style = "green" if new.assigned else "red"
+    return _changed(_flags(old), _flags(new)), style
+
+
+def _flags(lmbs: Lmbs) -> str:
+    return " ".join(flag_names(lmbs.flags)) or "free"
+
+
+_TOTAL_COLUMNS = (
+    Column("node", right=True),
+    Column("old", right=True),
+    Column("new", right=True),
+    Column("difference", right=True),
+)
+
+
+def _total_row(total: NodeTotal) -> Sequence[Cell]:
+    node = ("none", "bold red") if total.node is None else (str(total.node), node_style(total.node))
+    if total.old_bytes is None or total.new_bytes is None:
+        counts = (total.old_lmbs, total.new_lmbs)
+        return (node, *(count_of(lmbs, "LMB") for lmbs in counts), f"{counts[1] - counts[0]:+,}")
+    gained = total.new_bytes - total.old_bytes
+    sign = "+" if gained > 0 else "-" if gained else ""
+    return node, _size(total.old_bytes), _size(total.new_bytes), sign + _size(abs(gained))
+
+
+def _size(n_bytes: int) -> str:
+    return size_text(n_bytes) if n_bytes else "0"
+
+
+_LIST_COLUMNS = (Column("change"), Column("index"), Column("domains"))
+
+
+def _list_row(change: ListChange) -> Sequence[Cell]:
+    indexes = _changed(_indexes(change.old_indexes), _indexes(change.new_indexes))
+    domains = (None if one is None else domains_text(one) for one in (change.old, change.new))
+    return change.kind, indexes, _changed(*domains)
+
+
+def _indexes(indexes: Sequence[int]) -> str | None:
+    if not indexes:
+        return None
+    more = f" +{len(indexes) - _INDEXES_SHOWN:,}" if len(indexes) > _INDEXES_SHOWN else ""
+    return " ".join(map(str, indexes[:_INDEXES_SHOWN])) + more
+
+
+_FACT_COLUMNS = (Column("what"), Column("old"), Column("new"))
+_PROPERTY_COLUMNS = (Column("change"), Column("where"), Column("old"), Column("new"))
+
+
+def _property_rows(change: PropertyChange) -> Iterator[Sequence[Cell]]:
+    """Yield a line for a property, and one for each of its first fields that differ."""
+    where = _where(change)
+    if change.name is None:
+        below = f", {count_of(change.nodes, 'node')} in all" if change.nodes > 1 else ""
+        yield change.change, f"node {where}{below}", "", ""
+        return
+    fields = change.fields or ()
+    if change.change != "changed" or not fields:
+        yield change.change, where, *map(_value, (change.old, change.new))
+        return
+    yield change.change, where, *map(_length, (change.old, change.new))
+    yield from (_field_row(one) for one in fields[:_FIELDS_SHOWN])
+    if len(fields) > _FIELDS_SHOWN:
+        yield "", f"  and {count_of(len(fields) - _FIELDS_SHOWN, 'more field')}", "", ""
+
+
+def _where(change: PropertyChange) -> str:
+    path = safe(change.old_path)
+    if change.new_path != change.old_path:
+        path = f"{path} -> {safe(change.new_path)}" if change.change == "renamed" else safe(change.new_path)
+    return path if change.name is None else f"{path}:{safe(change.name)}"
+
+
+def _field_row(field: FieldChange) -> Sequence[Cell]:
+    return "", f"  {safe(field.name)}", *("-" if text is None else safe(text) for text in (field.old, field.new))
+
+
+def _length(prop: Property | None) -> str:
+    return "" if prop is None else count_of(length(prop), "byte")
+
+
+def _value(prop: Property | None) -> str:
+    """Return a short value as source has it, else how long it is."""
+    if prop is None:
+        return ""
+    if not prop.value:
+        return "empty"
+    return safe(value_text(prop.value)) if len(prop.value) <= _SHORT else _length(prop)
+
+
+_FINDING_COLUMNS = (
+    Column("severity"),
+    Column("rule"),
+    Column("what it may not have changed, or Linux does not take over"),
+)
+
+
+def _finding_row(finding: Finding) -> Sequence[Cell]:
+    violation = finding.violation
+    text = f"{RULES[finding.rule].title}: {safe(finding.message, 1000)}"
+    if violation.path and not violation.lmbs:
+        text += f" ({safe(':'.join(filter(None, (violation.path, violation.property))))})"
+    return (finding.severity.value, _STYLES[finding.severity]), finding.rule, text

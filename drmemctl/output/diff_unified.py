@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""A diff as lines of device tree source with - and + before them, for people who like `diff -u`.
+
+The LMBs stand set by set whatever their property, lookup arrays list by list, other values in lines of eight
+cells: a line that is the same in both trees is not shown as changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+
+from drmemctl.compare.diff import Diff
+from drmemctl.compare.properties import HEADER, PropertyChange
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
+from drmemctl.model.associativity import Associativity
+from drmemctl.model.drmem import LMB_SIZE, Drmem
+from drmemctl.output.screen import Screen
+from drmemctl.output.text import safe
+from drmemctl.tree.dts_text import is_strings, shown_name, value_text
+from drmemctl.tree.node import Property, Tree
+
+CONTEXT = 3
+"""Lines shown before and after those that changed, as by `diff -u`."""
+
+_ALIGNED = 2000
+"""Lines that are aligned with one another; of longer stretches all old ones come first, then all new ones."""
+
+_ROW = 32
+
+Lines = Sequence[str]
+
+
+def unified(screen: Screen, diff: Diff, old: Tree, new: Tree) -> Iterator[str]:
+    """Yield the lines; none if there is no difference."""
+    if diff.same:
+        return
+    yield _styled(screen, f"--- {safe(diff.old.source, None)}")
+    yield _styled(screen, f"+++ {safe(diff.new.source, None)}")
+    for title, ones, others in _blocks(diff, old, new):
+        lines = iter(_compared(ones, others))
+        first = next(lines, None)
+        if first is not None:
+            yield _styled(screen, f"@@ {title} @@")
+            yield _styled(screen, first)
+            yield from (_styled(screen, line) for line in lines)
+
+
+def _styled(screen: Screen, line: str) -> str:
+    styles = {"-": "red", "+": "green", "@": "cyan"}
+    style = "bold" if line.startswith(("--- ", "+++ ")) else styles.get(line[:1])
+    return screen.style(line, style) + "\n"
+
+
+def _blocks(diff: Diff, old: Tree, new: Tree) -> Iterator[tuple[str, Lines, Lines]]:
+    """Yield what is compared: a title, and the lines of both trees."""
+    if not diff.lmbs.same or diff.old.lmb_size != diff.new.lmb_size:
+        yield f"{NODE}:{LMB_SIZE}", _size_lines(old), _size_lines(new)
+        name = diff.new.property or diff.old.property or ""
+        yield f"{NODE}:{name}", _set_lines(old), _set_lines(new)
+    if not diff.lookup.same:
+        yield f"{NODE}:{LOOKUP_ARRAYS}", _list_lines(old), _list_lines(new)
+    for change in diff.properties:
+        yield from _block(change, old, new)
+
+
+def _size_lines(tree: Tree) -> Lines:
+    value = tree.get(NODE, LMB_SIZE)
+    return [] if value is None else [f"{LMB_SIZE} = {_source(value)};"]
+
+
+def _set_lines(tree: Tree) -> Lines:
+    """Return the LMBs as sets, whatever the format of their property."""
+    if tree.find(NODE) is None:
+        return []
+    cells = "<{:#010x} {:#010x} {:#010x} {:#010x} {:#010x} {:#010x}>".format
+    runs = Drmem.from_tree(tree).table.runs.entries()
+    return [cells(n, base >> 32, base & 0xFFFFFFFF, drc, aa, flags) for n, base, drc, aa, flags in runs]
+
+
+def _list_lines(tree: Tree) -> Lines:
+    lookup = Associativity.from_tree(tree).lookup
+    if lookup is None:
+        return []
+    rows = (f"<{' '.join(f'{domain:#010x}' for domain in row)}>" for row in lookup.rows())
+    return [f"<{lookup.n_arrays:#010x} {lookup.array_sz:#010x}>", *rows]
+
+
+def _block(change: PropertyChange, old: Tree, new: Tree) -> Iterator[tuple[str, Lines, Lines]]:
+    path = (
+        HEADER if change.old_path == HEADER else _path(change.new_path if change.old is None else change.old_path)
+    )
+    if change.name is not None:
+        name = change.name if change.old_path == HEADER else shown_name(change.name)
+        ones, others = (_value_lines(name, prop) for prop in (change.old, change.new))
+        yield path, ones, others
+    elif change.change == "renamed":
+        yield path, [f"{_path(change.old_path)} {{"], [f"{_path(change.new_path)} {{"]
+    else:
+        gone = change.change == "removed"
+        path = change.old_path if gone else change.new_path
+        lines = _node_lines(old if gone else new, path)
+        yield _path(path), lines if gone else [], [] if gone else lines
+
+
+def _path(path: str) -> str:
+    if path == HEADER:
+        return path
+    return "/".join(shown_name(part) if part else "" for part in path.split("/"))
+
+
+def _value_lines(name: str, prop: Property | None) -> Lines:
+    """Return a property; a long value in several lines, so that only those that differ are shown as changed."""
+    if prop is None:
+        return []
+    note = "" if prop.total is None else f" /* the first {len(prop.value)} of {prop.total} bytes */"
+    if not prop.value:
+        return [f"{name};{note}"]
+    if len(prop.value) <= _ROW:
+        return [f"{name} = {_source(prop.value)};{note}"]
+    return [f"{name} ={note}", *(f"\t{row}" for row in _rows(prop.value))]
+
+
+def _rows(value: bytes) -> Iterator[str]:
+    if is_strings(value):
+        yield from (_source(text + b"\0") for text in value[:-1].split(b"\0"))
+        return
+    even = len(value) % 4 == 0
+    for start in range(0, len(value), _ROW):
+        part = value[start : start + _ROW]
+        yield _source(part) if even and not is_strings(part) else f"[{part.hex(' ')}]"
+
+
+def _source(value: bytes) -> str:
+    return value_text(value) if value.strip(b"\0") or not is_strings(value) else f"[{value.hex(' ')}]"
+
+
+def _node_lines(tree: Tree, path: str) -> Lines:
+    from drmemctl.tree.writer import to_dts
+
+    node = next((node for found, node in tree.walk() if found == path), None)
+    return [] if node is None else to_dts(node).splitlines()
+
+
+def _compared(old: Lines, new: Lines) -> Iterator[str]:
+    """Yield the lines that differ, with some around them."""
+    head = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
+    if head == len(old) == len(new):
+        return
+    backwards = zip(reversed(old[head:]), reversed(new[head:]), strict=False)
+    tail = next((i for i, (a, b) in enumerate(backwards) if a != b), min(len(old), len(new)) - head)
+    yield from _context(old[max(0, head - CONTEXT) : head], more=head > CONTEXT)
+    yield from _middle(old[head : len(old) - tail], new[head : len(new) - tail])
+    after = old[len(old) - tail :]
+    yield from _context(after[:CONTEXT])
+    if len(after) > CONTEXT:
+        yield " …"
+
+
+def _context(lines: Iterable[str], *, more: bool = False) -> Iterator[str]:
+    if more:
+        yield " …"
+    yield from (f" {line}" for line in lines)
+
+
+def _middle(old: Lines, new: Lines) -> Iterator[str]:
+    if len(old) + len(new) > _ALIGNED:
+        yield from (f"-{line}" for line in old)
+        yield from (f"+{line}" for line in new)
+        return
+    for what, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if what == "equal":
+            yield from _unchanged(old[a:b])
+            continue
+        yield from (f"-{line}" for line in old[a:b])
+        yield from (f"+{line}" for line in new[c:d])
+
+
+def _unchanged(lines: Lines) -> Iterator[str]:
+    if len(lines) <= 2 * CONTEXT:
+        yield from _context(lines)
+        return
+    yield from _context(lines[:CONTEXT])
+    yield " …"
+    yield from _context(lines[-CONTEXT:])

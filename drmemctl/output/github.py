@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""The reports of a check as workflow commands of GitHub Actions, which shows them as annotations.
+
+Source: actions/toolkit `command.ts`: what must be escaped in a message, and besides in a property.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from drmemctl.check.finding import Severity
+from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.output.check import (
+    CheckView,
+    message,
+    place_and_offset,
+    range_text,
+    ranges_left_out,
+    summary,
+)
+from drmemctl.output.screen import Screen
+from drmemctl.output.text import safe
+from drmemctl.tree.source import file_of
+
+_COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
+_RANGES = 10
+
+
+def render(view: CheckView, _screen: Screen) -> Iterator[str]:
+    """Yield an annotation for each finding and each unreadable input, then the summary."""
+    for report in view.reports:
+        if report.error:
+            yield _command("error", report, "unreadable input", safe(report.error, 2000))
+        for finding in report.findings:
+            title = f"{finding.rule} {finding.title}"
+            yield _command(_COMMANDS[finding.severity], report, title, _text(finding))
+    # Never at the start of a line: what comes from outside could be a command itself.
+    yield f"drmemctl: {summary(view.tally)}\n"
+
+
+def _text(finding: ReportedFinding) -> str:
+    lines = [message(finding), place_and_offset(finding)]
+    lines += [range_text(lmbs) for lmbs in finding.lmbs[:_RANGES]]
+    left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
+    if left_out:
+        lines.append(ranges_left_out(left_out))
+    return "\n".join(line for line in lines if line)
+
+
+def _command(command: str, report: Report, title: str, text: str) -> str:
+    name = file_of(report.source)
+    file = "" if name is None else f"file={_property(safe(os.path.normpath(name), None))},"
+    return f"::{command} {file}title={_property(safe(title))}::{_data(text)}\n"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

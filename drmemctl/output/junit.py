@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""The reports of a check as JUnit XML: a test suite for each input, a test case for each rule.
+
+CI servers tell cases apart by class and name, so the class is the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from drmemctl.check.pages import Page
+from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.tally import fails
+from drmemctl.output.check import (
+    CheckView,
+    message,
+    place_and_offset,
+    range_text,
+    ranges_left_out,
+)
+from drmemctl.output.screen import Screen
+from drmemctl.output.text import safe
+
+_RANGES = 100
+
+
+def render(view: CheckView, _screen: Screen) -> Iterator[str]:
+    """Yield the document, a suite at a time."""
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="drmemctl check">\n'
+    pages = view.pages
+    for report in view.reports:
+        yield from _unread(report) if report.error else _suite(report, pages, view.fail_on)
+    yield "</testsuites>\n"
+
+
+def _quoted(text: str, limit: int | None = None) -> str:
+    # `safe` leaves printable ASCII: XML has no way at all to write most control characters.
+    return escape(safe(text, limit))
+
+
+def _unread(report: Report) -> Iterator[str]:
+    source = _quoted(report.source)
+    yield f'  <testsuite name="{source}" tests="1" failures="0" errors="1" skipped="0">\n'
+    yield f'    <testcase classname="{source}" name="can be read">\n'
+    yield f'      <error type="unreadable" message="{_quoted(report.error, 2000)}"/>\n'
+    yield "    </testcase>\n  </testsuite>\n"
+
+
+def _suite(report: Report, pages: Sequence[Page], fail_on: str) -> Iterator[str]:
+    by_rule: dict[str, list[ReportedFinding]] = {page.rule: [] for page in pages}
+    for finding in report.findings:
+        by_rule[finding.rule].append(finding)
+    failures = sum(bool(found) and fails(found[0].severity, fail_on) for found in by_rule.values())
+    source = _quoted(report.source)
+    counts = f'tests="{len(by_rule)}" failures="{failures}" errors="0" skipped="0"'
+    yield f'  <testsuite name="{source}" {counts}>\n'
+    for page in pages:
+        yield _case(page, by_rule[page.rule], source, fail_on)
+    if report.note:
+        yield f"    <system-out>{_quoted(report.note, 2000)}</system-out>\n"
+    yield "  </testsuite>\n"
+
+
+def _case(page: Page, findings: Sequence[ReportedFinding], source: str, fail_on: str) -> str:
+    head = f'    <testcase classname="{source}" name="{_quoted(f"{page.rule} {page.title}")}"'
+    if not findings:
+        return f"{head}/>\n"
+    text = "\n\n".join(_text(finding) for finding in findings)
+    if fails(page.severity, fail_on):
+        first = _quoted(message(findings[0]))
+        more = f" (and {len(findings) - 1:,} more)" if len(findings) > 1 else ""
+        body = f'<failure type="{page.severity}" message="{first}{more}">{escape(text)}</failure>'
+    else:
+        body = f"<system-out>{escape(text)}</system-out>"
+    return f"{head}>\n      {body}\n    </testcase>\n"
+
+
+def _text(finding: ReportedFinding) -> str:
+    lines = [message(finding), place_and_offset(finding)]
+    lines += [range_text(lmbs) for lmbs in finding.lmbs[:_RANGES]]
+    left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
+    if left_out:
+        lines.append(ranges_left_out(left_out))
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""The reports of a check as Markdown, for a job's summary or a comment: tables, all foreign text escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.output.check import (
+    CheckView,
+    message,
+    place_and_offset,
+    range_text,
+    ranges_left_out,
+    summary,
+)
+from drmemctl.output.screen import Screen
+from drmemctl.output.text import safe
+
+ROWS = 50
+"""Findings of a tree that are shown without --all: a job's summary holds 1 MiB."""
+
+_RANGES = 4
+_SPECIAL = {ord(char): f"&#{ord(char)};" for char in "\\`*_{}[]<>()#+!|~&@$^\"'"}
+
+
+def escaped(text: str) -> str:
+    """Return text in which nothing is Markdown, HTML or a mention any more."""
+    return safe(text, None).translate(_SPECIAL)
+
+
+def code(text: str) -> str:
+    """Return text as code; an element, since backticks would make a pipe end a table's cell."""
+    return f"<code>{escaped(text)}</code>"
+
+
+def render(view: CheckView, _screen: Screen) -> Iterator[str]:
+    """Yield a table for each input with findings, then the summary."""
+    yield "# drmemctl check\n"
+    for report in view.reports:
+        if report.error:
+            yield f"\n**{code(safe(report.source))} cannot be read:** {escaped(safe(report.error, 2000))}\n"
+        elif report.findings:
+            yield _table(report, len(report.findings) if view.everything else ROWS)
+    yield f"\n**{escaped(summary(view.tally))}**\n"
+
+
+def _table(report: Report, rows: int) -> str:
+    head = f"\n## {code(safe(report.source))}\n\n| severity | rule | finding | where |\n|---|---|---|---|\n"
+    left_out = len(report.findings) - rows
+    more = f"\n{left_out:,} more; `--all` shows them.\n" if left_out > 0 else ""
+    return head + "".join(map(_row, report.findings[:rows])) + more
+
+
+def _row(finding: ReportedFinding) -> str:
+    what = f"{escaped(finding.title)}: {escaped(message(finding))}"
+    places = [code(where)] if (where := place_and_offset(finding)) else []
+    places += [code(range_text(lmbs)) for lmbs in finding.lmbs[:_RANGES]]
+    left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
+    if left_out:
+        places.append(ranges_left_out(left_out))
+    return f"| {finding.severity} | {finding.rule} | {what} | {'<br>'.join(places)} |\n"

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""A progress bar on standard error, where a person waits for more than a second."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+T = TypeVar("T")
+
+_PATIENCE = 1.0
+"""Seconds without a bar."""
+
+_PAUSE = 0.1
+"""Seconds between two drawings."""
+
+
+def with_progress(items: Iterable[T], total: int, interrupts: Callable[[T], bool]) -> Iterator[T]:
+    """Yield the items; on a terminal, a bar shows how many of `total` there have been.
+
+    `interrupts` says of an item whether something will be written to the terminal because of it: the bar is
+    taken away before.
+    """
+    if total < 2 or not sys.stderr.isatty():
+        yield from items
+        return
+    bar = _Bar(total)
+    try:
+        for done, item in enumerate(items, 1):
+            if interrupts(item):
+                bar.hide()
+            yield item
+            bar.draw(done)
+    finally:
+        bar.hide()
+
+
+class _Bar:
+    """A bar that is made when it is first drawn: rich takes its time to import."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._next = monotonic() + _PATIENCE
+        self._progress: Progress | None = None
+        self._shown = False
+
+    def draw(self, done: int) -> None:
+        """Draw the bar if it is time."""
+        if monotonic() < self._next:
+            return
+        self._next = monotonic() + _PAUSE
+        if self._progress is None:
+            self._progress = _progress()
+            self._progress.add_task("", total=self._total)
+        if not self._shown:
+            self._progress.start()
+            self._shown = True
+        self._progress.update(self._progress.task_ids[0], completed=done)
+        self._progress.refresh()
+
+    def hide(self) -> None:
+        """Take the bar away, if it is there."""
+        if self._progress is not None and self._shown:
+            self._progress.stop()
+        self._shown = False
+
+
+def _progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    # Without a thread of its own: processes are forked meanwhile.
+    return Progress(
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        auto_refresh=False,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )

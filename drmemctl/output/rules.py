@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""The rules as a list, and the page of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from drmemctl.check.pages import Page
+from drmemctl.output.check_text import STYLES
+from drmemctl.output.screen import Screen
+
+
+def show_rules(screen: Screen, pages: Sequence[Page], format: str) -> None:
+    """Print the rules as `table`, `json` or `markdown`."""
+    if format == "json":
+        from drmemctl.output.json import document, schema
+
+        screen.write(document({"schema": schema("rules"), "rules": [_summary(page) for page in pages]}))
+    elif format == "markdown":
+        rows = (f"| {p.rule} | {p.severity} | {p.family} | {p.title} | {p.kernels} |\n" for p in pages)
+        head = "| rule | severity | family | finds | kernels |\n|---|---|---|---|---|\n"
+        screen.write_all((head, *rows))
+    else:
+        _show_table(screen, pages)
+
+
+def _show_table(screen: Screen, pages: Sequence[Page]) -> None:
+    from drmemctl.output.table import Column, show_table
+
+    columns = [Column(title) for title in ("rule", "severity", "family", "finds", "kernels")]
+    rows = ((p.rule, (p.severity.value, STYLES[p.severity]), p.family, p.title, p.kernels) for p in pages)
+    show_table(screen, columns, rows)
+
+
+def _summary(page: Page) -> dict[str, Any]:
+    return {
+        "rule": page.rule,
+        "severity": page.severity.value,
+        "family": page.family,
+        "title": page.title,
+        "kernels": page.kernels,
+    }
+
+
+def show_page(screen: Screen, page: Page, format: str) -> None:
+    """Print a rule's page as `text`, `markdown` or `json`."""
+    if format == "json":
+        from drmemctl.output.json import document, schema
+
+        sections = {key.lower(): text for key, text in page.sections}
+        record = {"schema": schema("explain"), **_summary(page), "summary": page.summary, **sections}
+        screen.write(document({**record, "references": list(page.references)}))
+    elif format == "markdown":
+        screen.write(f"# {page.rule}: {page.title}\n\n{page.markdown()}")
+    else:
+        screen.write(f"{screen.style(f'{page.rule}: {page.title}', STYLES[page.severity])}\n{page.text()}")

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""The reports of a check as SARIF 2.1.0 (OASIS), with what GitHub's code scanning asks for besides."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from drmemctl._version import __version__
+from drmemctl.check.finding import Severity
+from drmemctl.check.pages import Page
+from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.output.check import CheckView, message, place, range_text, ranges_left_out
+from drmemctl.output.check_json import array, lmb_record
+from drmemctl.output.screen import Screen
+from drmemctl.output.text import safe
+from drmemctl.tree.source import file_of
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+_BASE = "%SRCROOT%"
+_RANGES = 20
+"""Ranges of LMBs in a message; all are in the properties."""
+
+
+def render(view: CheckView, _screen: Screen) -> Iterator[str]:
+    """Yield the document: one run, a result a line."""
+    unreadable: list[str] = []
+    pages = view.pages
+    index = {page.rule: number for number, page in enumerate(pages)}
+    head = {
+        "tool": {"driver": _driver(pages)},
+        "columnKind": "unicodeCodePoints",
+        "originalUriBaseIds": {_BASE: {"uri": f"{_file_uri(os.getcwd())}/"}},  # noqa: PTH109 - text is all we need
+    }
+    yield f'{{\n  "$schema": {json.dumps(SCHEMA)},\n  "version": "2.1.0",\n  "runs": [\n    {{\n'
+    for key, value in head.items():
+        yield f"      {json.dumps(key)}: {json.dumps(value)},\n"
+    yield '      "results": '
+    yield from array(_results(view.reports, index, unreadable), "      ")
+    yield f',\n      "invocations": [{json.dumps(_invocation(unreadable))}]\n    }}\n  ]\n}}\n'
+
+
+def _driver(pages: Iterable[Page]) -> dict[str, Any]:
+    return {
+        "name": "drmemctl",
+        "version": __version__,
+        "rules": [_rule(page) for page in pages],
+    }
+
+
+def _rule(page: Page) -> dict[str, Any]:
+    return {
+        "id": page.rule,
+        "name": "".join(word.capitalize() for word in "".join(_word_characters(page.title)).split()),
+        "shortDescription": {"text": page.title},
+        "fullDescription": {"text": page.summary},
+        "help": {"text": page.text(), "markdown": page.markdown()},
+        "defaultConfiguration": {"level": LEVELS[page.severity]},
+        "properties": {"tags": [page.family], "kernels": page.kernels},
+    }
+
+
+def _word_characters(text: str) -> Iterator[str]:
+    return (char if char.isalnum() else " " for char in text)
+
+
+def _results(reports: Iterable[Report], index: dict[str, int], unreadable: list[str]) -> Iterator[dict[str, Any]]:
+    for report in reports:
+        if report.error:
+            unreadable.append(report.error)
+        artifact = _artifact(report.source)
+        for finding in report.findings:
+            yield _result(finding, artifact, index)
+
+
+def _result(finding: ReportedFinding, artifact: dict[str, str] | None, index: dict[str, int]) -> dict[str, Any]:
+    properties: dict[str, Any] = {"lmbs": [lmb_record(lmbs) for lmbs in finding.lmbs]}
+    if finding.property and finding.offset is not None:
+        properties["propertyOffset"] = finding.offset
+    return {
+        "ruleId": finding.rule,
+        "ruleIndex": index[finding.rule],
+        "level": LEVELS[finding.severity],
+        "message": {"text": _text(finding)},
+        "locations": [_location(finding, artifact)],
+        # GitHub goes by the second only, whatever it is computed from.
+        "partialFingerprints": {
+            "drmemctl/v1": finding.fingerprint,
+            "primaryLocationLineHash": f"{finding.fingerprint}:1",
+        },
+        "properties": properties,
+    }
+
+
+def _text(finding: ReportedFinding) -> str:
+    lines = [message(finding), *(range_text(lmbs) for lmbs in finding.lmbs[:_RANGES])]
+    left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
+    return "\n".join([*lines, *([ranges_left_out(left_out)] if left_out else [])])
+
+
+def _location(finding: ReportedFinding, artifact: dict[str, str] | None) -> dict[str, Any]:
+    location: dict[str, Any] = {}
+    if artifact is not None:
+        location["physicalLocation"] = {"artifactLocation": artifact, "region": _region(finding)}
+    if finding.path:
+        location["logicalLocations"] = [
+            {
+                "name": safe(finding.property or finding.path),
+                "fullyQualifiedName": place(finding),
+                "kind": "property" if finding.property else "node",
+            }
+        ]
+    return location
+
+
+def _region(finding: ReportedFinding) -> dict[str, int]:
+    # An offset in a property is none in the file. GitHub drops results without a line.
+    if finding.offset is not None and not finding.property:
+        return {"startLine": 1, "byteOffset": finding.offset}
+    return {"startLine": 1}
+
+
+def _artifact(source: str) -> dict[str, str] | None:
+    """Return where an input is: relative to the working directory if it is in there; None if it is no file."""
+    name = file_of(source)
+    if name is None:
+        return None
+    here, there = os.getcwd(), os.path.abspath(name)  # noqa: PTH100, PTH109
+    if os.path.commonpath((here, there)) == here and there != here:
+        return {"uri": _quoted(os.path.relpath(there, here)), "uriBaseId": _BASE}
+    return {"uri": _file_uri(there)}
+
+
+def _file_uri(path: str) -> str:
+    return f"file://{_quoted(path.rstrip('/'))}"
+
+
+def _quoted(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(os.fsencode(path), safe="/")
+
+
+def _invocation(unreadable: list[str]) -> dict[str, Any]:
+    notes = [{"level": "error", "message": {"text": safe(error, 2000)}} for error in unreadable]
+    return {"executionSuccessful": not unreadable, "toolExecutionNotifications": notes}

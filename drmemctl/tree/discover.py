@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""Which inputs there are below a directory: trees as directories, and files that hold one.
+
+Links are not followed and hidden directories not entered, so that nothing is met twice and no repository's
+`.git` is searched. Files are told by their first bytes, as everywhere.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from drmemctl.errors import DrmemctlError, LimitError
+from drmemctl.tree.compression import decompressed
+from drmemctl.tree.finder import Finder
+from drmemctl.tree.limits import LIMITS
+from drmemctl.tree.node import decode_name
+from drmemctl.tree.stream import CHUNK, Stream
+from drmemctl.tree.tar import BLOCK, is_tar_header, members
+
+_FDT_MAGIC = b"\xd0\x0d\xfe\xed"
+_HEAD = 1 << 16
+"""How many bytes of a text are looked at."""
+
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Found(NamedTuple):
+    """An input: a path, and what it seems to be.
+
+    A `tree` is one. An `archive` need not hold a tree, and what looks like the `text` of lsprop may be any table.
+    """
+
+    path: str
+    kind: str = "tree"
+
+
+def discover(path: str) -> list[Found]:
+    """Return the inputs at or below a directory, sorted by path.
+
+    A directory that is a tree, that holds none or that cannot be read comes back itself: reading it will
+    give the tree, or say what is wrong.
+    """
+    survey = _Survey(path)
+    if survey.is_tree:
+        return [Found(path)]
+    roots = [root.path for root in survey.finder.roots()]
+    found = [Found(os.path.join(path, root)) for root in roots]  # noqa: PTH118 - paths as the user began them
+    found += [Found(place) for place in survey.unreadable]
+    taken = tuple(f"{root}/" for root in roots)
+    for relative, place in survey.files:
+        kind = None if relative.startswith(taken) else _kind_of(place)
+        if kind is not None:
+            found.append(Found(place, kind))
+    return sorted(found) or [Found(path)]
+
+
+class _Survey:
+    """What the names of all directories and files say."""
+
+    def __init__(self, path: str) -> None:
+        self.finder = Finder(os.path.realpath(path))
+        self.files: list[tuple[str, str]] = []
+        self.unreadable: list[str] = []
+        self._seen = 0
+        below = self._look(path, "")
+        # /proc/device-tree has thousands of files: no need to see them all.
+        self.is_tree = [root.path for root in self.finder.roots()[:1]] == [""]
+        while below and not self.is_tree:
+            below.extend(self._look(*below.pop()))
+
+    def _look(self, place: str, relative: str) -> list[tuple[str, str]]:
+        try:
+            with os.scandir(place) as entries:
+                return list(self._below(entries, f"{relative}/" if relative else "", place))
+        except OSError:
+            self.unreadable.append(place)
+            return []
+
+    def _below(self, entries: Iterator[os.DirEntry[str]], prefix: str, source: str) -> Iterator[tuple[str, str]]:
+        for entry in entries:
+            self._seen += 1
+            if self._seen > LIMITS.max_members:
+                raise LimitError(f"more than {LIMITS.max_members:,} files to look for trees in", source=source)
+            name = prefix + decode_name(os.fsencode(entry.name))
+            if entry.is_file(follow_symlinks=False):
+                self.finder.file(name)
+                self.files.append((name, entry.path))
+            elif entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
+                self.finder.directory(name)
+                yield entry.path, name
+
+
+def _kind_of(path: str) -> str | None:
+    """Return the kind of a file by its first bytes, None if it is none of ours."""
+    try:
+        with io.FileIO(os.open(path, _OPEN)) as raw:
+            return _kind_of_stream(decompressed(Stream(lambda: raw.read(CHUNK) or b""), path, []))
+    except (OSError, DrmemctlError):
+        return None
+
+
+def _kind_of_stream(stream: Stream) -> str | None:
+    # A little at a time: of a damaged file the first bytes may be all that can be had.
+    if stream.peek(len(_FDT_MAGIC)) == _FDT_MAGIC:
+        return "tree"
+    if is_tar_header(stream.peek(BLOCK)):
+        return "archive"
+    head = stream.peek(_HEAD)
+    return None if b"\0" in head else _kind_of_text(head)
+
+
+def _kind_of_text(head: bytes) -> str | None:
+    from drmemctl.tree.dts import is_dts
+    from drmemctl.tree.lsprop import is_lsprop
+
+    if is_dts(head):
+        return "tree"
+    return "text" if is_lsprop(head) else None
+
+
+def is_meant(found: Found) -> bool:
+    """Whether something that could not be read is a tree all the same, and not only looked like one."""
+    return found.kind == "tree" or (found.kind == "archive" and _holds_tree(found.path))
+
+
+def _holds_tree(path: str) -> bool:
+    """Whether there is any tree in an archive; True also where it is too damaged to tell."""
+    finder = Finder()
+    try:
+        with io.FileIO(path) as raw:
+            stream = decompressed(Stream(lambda: raw.read(CHUNK) or b""), path, [])
+            for member in members(stream, path):
+                if member.is_file:
+                    finder.file(member.path)
+                    if stream.peek(len(_FDT_MAGIC)) == _FDT_MAGIC:
+                        return True
+                elif member.is_directory:
+                    finder.directory(member.path)
+    except (OSError, DrmemctlError):
+        return True
+    return bool(finder.roots())

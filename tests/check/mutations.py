@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""Real trees, changed in one point: what breaks a rule, and what just does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import cache
+
+from drmemctl.check.engine import Plan, judge
+from drmemctl.check.finding import Finding
+from drmemctl.check.subject import Running, Subject
+from drmemctl.formats.dynamic_memory import NODE, V1, V2, encode_entries
+from drmemctl.model.drmem import Drmem
+from drmemctl.model.lmbs import Entry, LmbTable
+from drmemctl.tree.fdt_reader import read_fdt
+from drmemctl.tree.node import Node, Property, Tree
+from tests.conftest import blob
+
+
+@cache
+def fixture(name: str) -> Tree:
+    """Return the bundled tree called `name`, e.g. `captures/6.1-lpm`."""
+    return read_fdt(blob(name), name)
+
+
+def words(*cells: int) -> bytes:
+    """Return u32 cells as bytes."""
+    return b"".join(cell.to_bytes(4, "big") for cell in cells)
+
+
+def with_prop(tree: Tree, path: str, name: str, value: bytes | None) -> Tree:
+    """Return the tree with a property set, or without it."""
+    return tree.with_property(path, name, value)
+
+
+def edited(tree: Tree, path: str, edit: Callable[[Node], Node | None]) -> Tree:
+    """Return the tree with a node replaced by what `edit` makes of it; None removes it."""
+    names = [name for name in path.split("/") if name]
+
+    def rebuilt(node: Node, depth: int) -> Node | None:
+        if depth == len(names):
+            return edit(node)
+        target = node.child(names[depth])
+        children = (rebuilt(child, depth + 1) if child is target else child for child in node.children)
+        return replace(node, children=tuple(child for child in children if child is not None))
+
+    root = rebuilt(tree.root, 0)
+    assert root is not None
+    return replace(tree, root=root)
+
+
+def without_node(tree: Tree, path: str) -> Tree:
+    """Return the tree without a node."""
+    return edited(tree, path, lambda _: None)
+
+
+def with_child(tree: Tree, path: str, child: Node) -> Tree:
+    """Return the tree with one more node, the last child of the one at `path`."""
+    return edited(tree, path, lambda node: replace(node, children=(*node.children, child)))
+
+
+def with_cut(tree: Tree, path: str, name: str, size: int) -> Tree:
+    """Return the tree with a value of which the source shows only the first `size` bytes."""
+
+    def cut(prop: Property) -> Property:
+        return Property(name, prop.value[:size], len(prop.value)) if prop.name == name else prop
+
+    return edited(tree, path, lambda node: replace(node, properties=tuple(map(cut, node.properties))))
+
+
+def entries(tree: Tree) -> list[Entry]:
+    """Return the entries of the property that Linux reads: (count, base, DRC index, aa_index, flags)."""
+    found = Drmem.from_tree(tree).entries
+    assert found is not None
+    return list(found)
+
+
+def with_entries(tree: Tree, new: Iterable[Entry], property: str | None = None) -> Tree:
+    """Return the tree with other entries, in the property that it has or in another one (then that one only)."""
+    has_v1 = tree.get(NODE, V1) is not None
+    old = V1 if has_v1 else V2
+    name = property or old
+    if name != old:
+        tree = with_prop(tree, NODE, old, None)
+    return with_prop(tree, NODE, name, encode_entries(name, new))
+
+
+def with_entry(tree: Tree, index: int, *, split: int = 0, **changes: int) -> Tree:
+    """Return the tree with fields of one entry changed: `count`, `base`, `drc`, `aa`, `flags`.
+
+    `split` cuts the entry of a v2 property after so many LMBs first, and changes the second part.
+    """
+    fields = ("count", "base", "drc", "aa", "flags")
+    all_entries = entries(tree)
+    values = dict(zip(fields, all_entries[index], strict=True))
+    before = []
+    if split:
+        size = Drmem.from_tree(tree).table.lmb_size or 0
+        before = [(split, *all_entries[index][1:])]
+        values["count"] -= split
+        values["base"] += split * size
+        values["drc"] += split
+    values |= changes
+    new = (values["count"], values["base"], values["drc"], values["aa"], values["flags"])
+    all_entries[index : index + 1] = [*before, new]
+    return with_entries(tree, all_entries)
+
+
+def table(tree: Tree) -> LmbTable:
+    """Return the LMBs of a tree."""
+    return LmbTable.from_tree(tree)
+
+
+def findings(
+    tree: Tree, *, before: Tree | None = None, running: Running | None = None, plan: Plan | None = None
+) -> list[Finding]:
+    """Return what check says of a tree."""
+    subject = Subject(tree, running=running, before=None if before is None else Subject(before))
+    return judge(subject, plan)
+
+
+def found(tree: Tree, *, before: Tree | None = None, running: Running | None = None) -> Counter[str]:
+    """Return the rules that a tree breaks, with how often."""
+    return Counter(finding.rule for finding in findings(tree, before=before, running=running))
+
+
+def added(name: str, changed: Tree, *, before: Tree | None = None, running: Running | None = None) -> set[str]:
+    """Return the rules that `changed` breaks and the fixture that it was made from does not."""
+    return {*found(changed, before=before, running=running)} - {*found(fixture(name))}
+
+
+def messages(tree: Tree, rule: str, *, before: Tree | None = None, running: Running | None = None) -> list[str]:
+    """Return the messages of one rule about a tree."""
+    return [item.message for item in findings(tree, before=before, running=running) if item.rule == rule]
+
+
+def broken_anew(
+    base: Tree, changed: Tree, *, before: Tree | None = None, running: Running | None = None
+) -> set[str]:
+    """Return the rules that `changed` breaks and the tree that it was made from does not."""
+    return {*found(changed, before=before, running=running)} - {*found(base)}

