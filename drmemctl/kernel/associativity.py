@@ -39,7 +39,7 @@ def update_lmb_associativity_index(job: Job, index: int, drc_index: int) -> int:
     if domains is None or arrays is None:
         return ENODEV
     aa_index = find_aa_index(job, arrays, domains)
-    job.state = job.state.with_lmb(index, aa_index=aa_index)
+    job.set_lmb("update_lmb_associativity_index", index, aa_index=aa_index)
     return 0
 
 
@@ -59,7 +59,7 @@ def find_aa_index(job: Job, arrays: bytes, associativity: bytes) -> int:
             return index
     if _HEADER_WORDS + count * width > len(cells):
         job.faults.append(_over_read(f"{count} arrays of {width} domains", len(arrays)))
-    set_property(job, NODE, LOOKUP_ARRAYS, _appended(arrays, count, width, wanted))
+    set_property(job, NODE, LOOKUP_ARRAYS, _appended(arrays, count, width, wanted), "find_aa_index")
     return count
 
 

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from drmemctl.formats.dynamic_memory import AA_UNSET, ASSIGNED, KERNEL_TOUCHED, RESERVED
 from drmemctl.kernel.associativity import (
     log_no_associativity,
@@ -49,12 +47,12 @@ def _is_stuck(job: Job, lmb: Lmb) -> bool:
 
 def mark(job: Job, index: int) -> None:
     """Mark an LMB as touched by this request (`drmem_mark_lmb_reserved`)."""
-    job.state = job.state.with_lmb(index, flags=lmb_at(job, index).flags | KERNEL_TOUCHED)
+    job.set_lmb("drmem_mark_lmb_reserved", index, flags=lmb_at(job, index).flags | KERNEL_TOUCHED)
 
 
 def unmark(job: Job, index: int) -> None:
     """Take the mark away (`drmem_remove_lmb_reservation`)."""
-    job.state = job.state.with_lmb(index, flags=lmb_at(job, index).flags & ~KERNEL_TOUCHED)
+    job.set_lmb("drmem_remove_lmb_reservation", index, flags=lmb_at(job, index).flags & ~KERNEL_TOUCHED)
 
 
 def _offline(job: Job, lmb: Lmb, block: int) -> int:
@@ -75,14 +73,10 @@ def remove_lmb(job: Job, index: int) -> int:
     rc = _offline(job, lmb, block)
     if rc:
         return rc
-    _remove_memory(job, block)
-    job.state = job.state.with_lmb(index, aa_index=AA_UNSET, flags=lmb.flags & ~ASSIGNED)
+    job.remove_block("__remove_memory", block)
+    job.set_lmb("dlpar_remove_lmb", index, aa_index=AA_UNSET, flags=lmb.flags & ~ASSIGNED)
     _write_through(job)
     return 0
-
-
-def _remove_memory(job: Job, block: int) -> None:
-    job.state = replace(job.state, blocks=job.state.blocks.removed(block))
 
 
 def _write_through(job: Job) -> None:
@@ -104,9 +98,9 @@ def add_lmb(job: Job, index: int) -> int:
         return rc
     rc = _add_memory(job, index)
     if rc:
-        job.state = job.state.with_lmb(index, aa_index=AA_UNSET)
+        job.set_lmb("invalidate_lmb_associativity_index", index, aa_index=AA_UNSET)
     else:
-        job.state = job.state.with_lmb(index, flags=lmb_at(job, index).flags | ASSIGNED)
+        job.set_lmb("dlpar_add_lmb", index, flags=lmb_at(job, index).flags | ASSIGNED)
     _write_through(job)
     return rc
 
@@ -120,7 +114,7 @@ def _add_memory(job: Job, index: int) -> int:
     if rc:
         _log_error(job, f"Failed to add LMB 0x{lmb.drc_index:x} to node {node}")
         return rc
-    job.state = replace(job.state, blocks=job.state.blocks.added(job.state.block_of(base), node))
+    job.add_block("__add_memory", job.state.block_of(base), node)
     return 0
 
 

@@ -101,6 +101,7 @@ def devicetree_update(job: Job, source: UpdateSource, scope: int) -> int:
     area = bytes(WORK_AREA)
     while True:
         area, status = source.call(UPDATE_NODES, area, scope)
+        job.called("pseries_devicetree_update", UPDATE_NODES, (scope,), (status,))
         if status not in (0, 1):
             return status
         try:
@@ -152,7 +153,7 @@ def _delete(job: Job, path: str, node: Node) -> None:
         if _is_type(node, _PLATFORM_FACILITIES) or _is_type(parent, _PLATFORM_FACILITIES):
             job.log.append(f"{_PREFIX}ignoring remove operation for {path}:{phandle_of(node)}")
             return
-    job.set_tree(detached(job.state.tree, path))
+    job.set_tree("delete_dt_node", detached(job.state.tree, path), path, "", None)
     if _is_type(node, "memory"):
         _remove_memory_node(job, path, node)
 
@@ -177,4 +178,5 @@ def _add(job: Job, parent: str, drc_index: int) -> None:
     if job.has(PLATFORM_FACILITIES_KEPT) and _is_type(node, _PLATFORM_FACILITIES):
         job.log.append(f"{_PREFIX}ignoring add operation for {parent.rstrip('/')}/{node.name}")
         return
-    job.set_tree(attached(job.state.tree, parent, Node(node.name, node.properties)))
+    tree = attached(job.state.tree, parent, Node(node.name, node.properties))
+    job.set_tree("add_dt_node", tree, f"{parent.rstrip('/')}/{node.name}", "", 0)
