@@ -378,7 +378,7 @@ def test_an_expectation_is_about_the_last_step_that_did_something() -> None:
         ),
         (
             ["rtas set-indicator 9003 0x80000004 1"],
-            "DRM083: 1 LMB is free, but the connector is present: that memory is lost until the next boot, first 0x4",
+            "DRM083: 1 LMB is free, but the connector is present: that memory is lost until the next boot",
         ),
     ],
 )
