@@ -25,6 +25,7 @@ COMMANDS = {
     "diff": "diff",
     "simulate": "simulate",
     "kernels": "kernels",
+    "decode": "decode",
     "rules": "rules",
     "explain": "explain",
 }
