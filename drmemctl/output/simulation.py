@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, flag_names
-from drmemctl.kernel.associativity import current_associativity
+from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen
@@ -60,7 +60,7 @@ def _wrapped(line: str, width: int) -> str:
 
 def _is_unicode() -> bool:
     try:
-        "→…".encode(sys.stdout.encoding or "ascii")
+        "→…".encode(sys.stdout.encoding or "utf-8")
     except (LookupError, UnicodeEncodeError):
         return False
     return True
