@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from drmemctl.formats.dynamic_memory import ASSIGNED, KERNEL_TOUCHED, NODE, V1, V2
-from drmemctl.kernel.associativity import current_associativity
+from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.firmware import Firmware

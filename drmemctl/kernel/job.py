@@ -67,6 +67,9 @@ class Outcome:
     faults: tuple[Fault, ...] = ()
 
 
+MIGRATION, REASSIGNMENT = "migration", "reassignment"
+
+
 @dataclass(slots=True)
 class Job:
     """The work in hand.
@@ -77,6 +80,7 @@ class Job:
         log: messages so far.
         faults: faults so far.
         events: where what it does is written down, None where nobody wants to know.
+        doing: `MIGRATION` or `REASSIGNMENT` while one updates the tree.
 
     """
 
@@ -85,6 +89,7 @@ class Job:
     log: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     events: list[Event] | None = field(default_factory=collector)
+    doing: str = ""
 
     def has(self, capability: Capability) -> bool:
         """Whether this kernel has a capability."""

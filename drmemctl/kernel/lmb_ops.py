@@ -6,7 +6,6 @@ from __future__ import annotations
 from drmemctl.formats.dynamic_memory import AA_UNSET, ASSIGNED, KERNEL_TOUCHED, RESERVED
 from drmemctl.kernel.associativity import (
     log_no_associativity,
-    node_of_lmb,
     update_lmb_associativity_index,
 )
 from drmemctl.kernel.capabilities import (
@@ -20,6 +19,7 @@ from drmemctl.kernel.dlpar import release_drc
 from drmemctl.kernel.errno import EBUSY, EEXIST, EINVAL
 from drmemctl.kernel.flush import write_through
 from drmemctl.kernel.job import Job
+from drmemctl.kernel.nodes import node_of_lmb
 from drmemctl.model.lmbs import Lmb, is_assigned
 
 PREFIX = "pseries-hotplug-mem: "

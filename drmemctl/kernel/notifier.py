@@ -9,6 +9,7 @@ from dataclasses import replace
 from drmemctl.formats.dynamic_memory import ASSIGNED, NODE, V1, V2, decode_entries
 from drmemctl.kernel.capabilities import AA_SYNC, ASSIGNED_DIFF_NOTIFIER, DRMEM_ARRAY, OLD_PROPERTY_CHECK
 from drmemctl.kernel.job import Fault, Job, OopsError
+from drmemctl.kernel.processors import cpu_updated
 from drmemctl.kernel.trace import ArrayWrite
 from drmemctl.model.drmem import Drmem, RootCells
 from drmemctl.model.lmbs import LmbTable, Run, Runs
@@ -30,6 +31,7 @@ def set_property(job: Job, path: str, name: str, value: bytes, by: str = "of_upd
     job.set_tree(by, tree.with_property(path, name, value), path, name, len(value))
     if path == NODE and name in (V1, V2) and by not in OWN_WRITERS:
         _notify(job, name, old, value)
+    cpu_updated(job, path, name)
 
 
 def remove_property(job: Job, path: str, name: str) -> None:
