@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from drmemctl.formats.dynamic_memory import ASSIGNED, KERNEL_TOUCHED, NODE, V1, V2
-from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.flush import drmem_update_dt
 from drmemctl.kernel.job import Job
+from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem
