@@ -7,7 +7,7 @@ import pytest
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
-from drmemctl.kernel.requests import NotSimulatedError
+from drmemctl.kernel.requests import NotSimulatedError, store
 from drmemctl.scenario.simulation import Simulation
 from tests.kernel.partitions import (
     DRC,
@@ -52,7 +52,6 @@ COMPLAINT = "dlpar: Could not handle DLPAR request"
     ],
 )
 def test_what_the_parser_refuses(request_text: str, message: str | None) -> None:
-    from drmemctl.kernel.requests import store
 
     simulation = partition(*USUAL)
     outcome = store(simulation.state, simulation.situation.machine, request_text + "\n")
@@ -76,8 +75,9 @@ def test_what_follows_a_whole_request_is_ignored() -> None:
 
 
 def test_requests_for_other_resources_are_not_simulated() -> None:
+    simulation = partition(*USUAL)
     with pytest.raises(NotSimulatedError):
-        partition(*USUAL).run("dlpar cpu add index 0x10000000")
+        store(simulation.state, simulation.situation.machine, "cpu add index 0x10000000\n")
 
 
 def test_add_by_count_takes_the_first_free_lmbs() -> None:
