@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
     from drmemctl.model.lmbs import Lmb, LmbTable, Run
+    from drmemctl.scenario.simulation import Simulation
     from drmemctl.tree.node import Node, Property, Tree
     from drmemctl.tree.source import load
 
@@ -50,6 +51,7 @@ __all__ = [
     "Node",
     "Property",
     "Run",
+    "Simulation",
     "Tree",
     "__version__",
     "check",
@@ -67,6 +69,7 @@ _HOMES = {
     "Node": "drmemctl.tree.node",
     "Property": "drmemctl.tree.node",
     "Run": "drmemctl.model.lmbs",
+    "Simulation": "drmemctl.scenario.simulation",
     "Tree": "drmemctl.tree.node",
     "diff": "drmemctl.compare.diff",
     "load": "drmemctl.tree.source",

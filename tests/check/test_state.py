@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,18 +55,28 @@ def new_array(*entries: tuple[int, int, int, int, int], lmb_size: int = LMB) -> 
     return change
 
 
+def senses_of(running: Running) -> Mapping[int, int]:
+    assert not isinstance(running.senses, tuple)
+    return running.senses or {}
+
+
+def blocks_of(running: Running) -> Mapping[int, MemoryBlock]:
+    assert not isinstance(running.blocks, tuple)
+    return running.blocks or {}
+
+
 def sense(drc: int, value: int) -> Change:
-    return lambda running: running._replace(senses={**(running.senses or {}), drc: value})
+    return lambda running: running._replace(senses={**senses_of(running), drc: value})
 
 
 def block(number: int, node: int | None, *, online: bool = True) -> Change:
     new = MemoryBlock(number, node, online)
-    return lambda running: running._replace(blocks={**(running.blocks or {}), number: new})
+    return lambda running: running._replace(blocks={**blocks_of(running), number: new})
 
 
 def without_block(number: int) -> Change:
     return lambda running: running._replace(
-        blocks={key: value for key, value in (running.blocks or {}).items() if key != number}
+        blocks={key: value for key, value in blocks_of(running).items() if key != number}
     )
 
 

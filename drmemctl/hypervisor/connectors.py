@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: MIT
+"""The connector state machine as data, and the connectors of a machine as runs.
+
+Source: LoPAR 2.9, "Dynamic Reconfiguration (DR) Architecture"; QEMU hw/ppc/spapr_drc.c, whose states these are.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from itertools import islice
+
+from drmemctl.kernel.firmware import (
+    HARDWARE_ERROR,
+    NOT_CONFIGURABLE,
+    PARAMETER_ERROR,
+    SENSE_PRESENT,
+    SENSE_UNUSABLE,
+    SUCCESS,
+)
+
+
+class State(IntEnum):
+    """States of a connector, numbered as QEMU migrates them."""
+
+    UNUSABLE = 1
+    AVAILABLE = 2
+    UNISOLATE = 3
+    CONFIGURED = 4
+    POWERON = 6
+    PHYSICAL_UNISOLATE = 7
+    PHYSICAL_CONFIGURED = 8
+
+
+class Call(IntEnum):
+    """What firmware is asked to do with a connector."""
+
+    UNUSABLE = 0
+    USABLE = 1
+    ISOLATE = 2
+    UNISOLATE = 3
+    CONFIGURE = 4
+    INDICATE = 5
+
+
+class When(IntEnum):
+    """What a transition needs besides the state."""
+
+    ALWAYS = 0
+    HAS_DEVICE = 1
+    FREE_DEVICE = 2
+    UNPLUGGED_LMB = 3
+
+
+class Effect(IntEnum):
+    """What a transition does besides changing the state, where an unplug is pending."""
+
+    NONE = 0
+    RELEASE = 1
+    REFUSE_UNPLUG = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One cell of the table.
+
+    Attributes:
+        status: the RTAS status.
+        to: the next state, None if it stays.
+        when: what it needs; FREE_DEVICE is a device that is not being unplugged, UNPLUGGED_LMB means that an LMB
+            must be being unplugged, while other types need nothing.
+        otherwise: the status, without any change, where that is missing.
+        effect: what else it does where an unplug is pending.
+
+    """
+
+    status: int
+    to: State | None = None
+    when: When = When.ALWAYS
+    otherwise: int = PARAMETER_ERROR
+    effect: Effect = Effect.NONE
+
+
+_DONE = Transition(SUCCESS)
+_NO = Transition(PARAMETER_ERROR)
+_NOT_CONFIGURABLE = Transition(NOT_CONFIGURABLE)
+
+Table = dict[tuple[Call, State], Transition]
+
+
+def _row(call: Call, states: Iterable[State], cells: Iterable[Transition]) -> Table:
+    return {(call, state): cell for state, cell in zip(states, cells, strict=True)}
+
+
+_LOGICAL = (State.UNUSABLE, State.AVAILABLE, State.UNISOLATE, State.CONFIGURED)
+_REFUSES = Transition(SUCCESS, effect=Effect.REFUSE_UNPLUG)
+
+QEMU_LOGICAL: Table = {
+    **_row(
+        Call.USABLE,
+        _LOGICAL,
+        (Transition(SUCCESS, State.AVAILABLE, When.FREE_DEVICE), _DONE, _DONE, _DONE),
+    ),
+    **_row(
+        Call.UNUSABLE,
+        _LOGICAL,
+        (_DONE, Transition(SUCCESS, State.UNUSABLE, effect=Effect.RELEASE), _NO, _NO),
+    ),
+    **_row(
+        Call.ISOLATE,
+        _LOGICAL,
+        (
+            _DONE,
+            _DONE,
+            _NO,
+            Transition(SUCCESS, State.AVAILABLE, When.UNPLUGGED_LMB, HARDWARE_ERROR),
+        ),
+    ),
+    **_row(Call.UNISOLATE, _LOGICAL, (_NO, Transition(SUCCESS, State.UNISOLATE), _REFUSES, _REFUSES)),
+    **_row(
+        Call.CONFIGURE,
+        _LOGICAL,
+        (
+            _NOT_CONFIGURABLE,
+            _NOT_CONFIGURABLE,
+            Transition(SUCCESS, State.CONFIGURED, effect=Effect.REFUSE_UNPLUG),
+            Transition(SUCCESS, State.CONFIGURED, effect=Effect.REFUSE_UNPLUG),
+        ),
+    ),
+    **_row(Call.INDICATE, _LOGICAL, (_NO, _NO, _NO, _NO)),
+}
+"""CPU, PHB, LMB and PMEM connectors of QEMU, every cell observed on 7.2."""
+
+LOPAR_LOGICAL: Table = {
+    **QEMU_LOGICAL,
+    # Nothing but `usable` works on an unusable connector, and the OS may give back what nobody asked for.
+    **_row(Call.UNUSABLE, _LOGICAL, (_NO, Transition(SUCCESS, State.UNUSABLE), _NO, _NO)),
+    **_row(Call.ISOLATE, _LOGICAL, (_NO, _DONE, *(Transition(SUCCESS, State.AVAILABLE),) * 2)),
+    # An isolated connector has nothing to configure, which is complete at once.
+    **_row(
+        Call.CONFIGURE,
+        _LOGICAL,
+        (_NOT_CONFIGURABLE, _DONE, *(Transition(SUCCESS, State.CONFIGURED),) * 2),
+    ),
+}
+"""Logical connectors as LoPAR describes them."""
+
+_PHYSICAL = (State.POWERON, State.PHYSICAL_UNISOLATE, State.PHYSICAL_CONFIGURED)
+
+QEMU_PHYSICAL: Table = {
+    **_row(Call.USABLE, _PHYSICAL, (_NO, _NO, _NO)),
+    **_row(Call.UNUSABLE, _PHYSICAL, (_NO, _NO, _NO)),
+    **_row(
+        Call.ISOLATE,
+        _PHYSICAL,
+        (_DONE, _NO, Transition(SUCCESS, State.POWERON, effect=Effect.RELEASE)),
+    ),
+    **_row(
+        Call.UNISOLATE,
+        _PHYSICAL,
+        (Transition(SUCCESS, State.PHYSICAL_UNISOLATE, When.HAS_DEVICE), _DONE, _DONE),
+    ),
+    **_row(
+        Call.CONFIGURE,
+        _PHYSICAL,
+        (_NOT_CONFIGURABLE, *(Transition(SUCCESS, State.PHYSICAL_CONFIGURED),) * 2),
+    ),
+    **_row(Call.INDICATE, _PHYSICAL, (_DONE, _DONE, _DONE)),
+}
+"""PCI connectors of QEMU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of connector.
+
+    Attributes:
+        name: as `ibm,drc-types` has it.
+        empty: the state without a device.
+        ready: the state of what was there at boot.
+
+    """
+
+    name: str
+    empty: State
+    ready: State
+
+    @property
+    def is_lmb(self) -> bool:
+        """Whether it is for an LMB."""
+        return self.name == "MEM"
+
+    @property
+    def is_physical(self) -> bool:
+        """Whether it is for a slot, and not for a logical resource."""
+        return self.empty is State.POWERON
+
+
+KINDS: dict[int, Kind] = {
+    0x1: Kind("CPU", State.UNUSABLE, State.CONFIGURED),
+    0x2: Kind("PHB", State.UNUSABLE, State.CONFIGURED),
+    0x4: Kind("28", State.POWERON, State.PHYSICAL_CONFIGURED),
+    0x8: Kind("MEM", State.UNUSABLE, State.CONFIGURED),
+    0x9: Kind("PMEM", State.UNUSABLE, State.CONFIGURED),
+}
+"""QEMU's types by the upper four bits of the DRC index (`spapr_drc_index`)."""
+
+
+def kind_of(drc_index: int) -> Kind:
+    """Return the type of a connector; one without a type of its own behaves like an LMB's."""
+    return KINDS.get(drc_index >> 28, KINDS[0x8])
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorRun:
+    """Connectors with consecutive DRC indexes in the same state.
+
+    Attributes:
+        first: the first one's DRC index.
+        count: how many.
+        state: their state.
+        device: the number of the device attached to them, 0 for none.
+        unplug: whether the hypervisor wants them back.
+
+    """
+
+    first: int
+    count: int
+    state: State
+    device: int = 0
+    unplug: bool = False
+
+    @property
+    def end(self) -> int:
+        """The DRC index after the last one's."""
+        return self.first + self.count
+
+    def part(self, first: int, end: int) -> ConnectorRun:
+        """Return the connectors from DRC index `first` up to `end`."""
+        return replace(self, first=first, count=end - first)
+
+    def goes_on(self, other: ConnectorRun) -> bool:
+        """Whether `other` follows, and is in the same state."""
+        mine = (self.end, self.state, self.device, self.unplug)
+        return mine == (other.first, other.state, other.device, other.unplug)
+
+
+@dataclass(frozen=True, slots=True)
+class Connectors:
+    """All connectors of a machine, as ascending runs."""
+
+    runs: tuple[ConnectorRun, ...] = ()
+
+    @classmethod
+    def of(cls, runs: Iterable[ConnectorRun]) -> Connectors:
+        """Return the connectors of runs in any order that do not overlap."""
+        return cls(tuple(_merged(sorted(runs, key=lambda run: run.first))))
+
+    def find(self, drc_index: int) -> ConnectorRun | None:
+        """Return the run that holds a connector, None if there is no such connector."""
+        at = bisect_right(self.runs, drc_index, key=lambda run: run.first) - 1
+        return self.runs[at] if at >= 0 and drc_index < self.runs[at].end else None
+
+    def between(self, first: int, count: int) -> Iterator[ConnectorRun]:
+        """Yield the connectors with DRC indexes from `first` on, `count` of them at most, cut to fit."""
+        at = max(0, bisect_right(self.runs, first, key=lambda run: run.first) - 1)
+        for run in islice(self.runs, at, None):
+            low, high = max(first, run.first), min(first + count, run.end)
+            if low >= first + count:
+                return
+            if low < high:
+                yield run.part(low, high)
+
+    def put(self, changed: ConnectorRun) -> Connectors:
+        """Return the connectors with some that exist, in one or several runs, in a new state."""
+        low = max(0, bisect_right(self.runs, changed.first, key=lambda run: run.first) - 1)
+        high = bisect_right(self.runs, changed.end - 1, key=lambda run: run.first)
+        first, last = self.runs[low], self.runs[high - 1]
+        middle = [changed]
+        if first.first < changed.first:
+            middle.insert(0, first.part(first.first, min(first.end, changed.first)))
+        if changed.end < last.end:
+            middle.append(last.part(changed.end, last.end))
+        before, after = self.runs[max(0, low - 1) : low], self.runs[high : high + 1]
+        return Connectors(
+            (*self.runs[: max(0, low - 1)], *_merged((*before, *middle, *after)), *self.runs[high + 1 :])
+        )
+
+
+def _merged(runs: Iterable[ConnectorRun]) -> Iterator[ConnectorRun]:
+    held: ConnectorRun | None = None
+    for run in runs:
+        if held is not None and held.goes_on(run):
+            held = replace(held, count=held.count + run.count)
+            continue
+        if held is not None:
+            yield held
+        held = run
+    if held is not None:
+        yield held
+
+
+def sense_of(run: ConnectorRun) -> int:
+    """Return the dr-entity-sense of a logical connector."""
+    return SENSE_UNUSABLE if run.state is State.UNUSABLE else SENSE_PRESENT

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""The tree that firmware hands out at the next boot: as at the last, with the LMBs that are attached now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from drmemctl.formats.dynamic_memory import (
+    AA_UNSET,
+    ASSIGNED,
+    DRC_INVALID,
+    HOTREMOVABLE,
+    LOOKUP_ARRAYS,
+    NODE,
+    V1,
+    V2,
+    encode_entries,
+)
+from drmemctl.formats.lookup_arrays import encode_lookup_arrays
+from drmemctl.hypervisor.connectors import ConnectorRun, State
+from drmemctl.hypervisor.inventory import lookup_rows
+from drmemctl.hypervisor.machine import Machine
+from drmemctl.hypervisor.qemu import Qemu
+from drmemctl.model.drmem import Drmem
+from drmemctl.model.lmbs import Entry, Run
+from drmemctl.tree.node import Tree
+
+_HOTREMOVABLE_SINCE = (5, 1)
+
+
+def firmware_tree(machine: Machine) -> Tree:
+    """Return the tree for the next boot: each set is a DIMM or what lies between, on PowerVM a run."""
+    tree = machine.tree
+    if tree.find(NODE) is None:
+        return tree
+    drmem = Drmem.from_tree(tree)
+    if drmem.entries is None:
+        return tree
+    rows = list(lookup_rows(tree))
+    known = len(rows)
+    entries = [entry for run in drmem.table.runs for entry in _entries(machine, run, rows, drmem.entries.property)]
+    name = drmem.entries.property
+    if name == V1:
+        entries = [one for entry in entries for one in _singles(entry, machine.lmb_size)]
+    if len(rows) > known:
+        tree = tree.with_property(NODE, LOOKUP_ARRAYS, encode_lookup_arrays(rows, len(rows[0])))
+    return tree.with_property(NODE, name, encode_entries(name, entries))
+
+
+def _singles(entry: Entry, lmb_size: int) -> Iterator[Entry]:
+    count, base, drc, aa, flags = entry
+    return ((1, base + i * lmb_size, drc + i, aa, flags) for i in range(count))
+
+
+def _entries(machine: Machine, run: Run, rows: list[tuple[int, ...]], name: str) -> Iterator[Entry]:
+    if run.flags & DRC_INVALID:
+        yield run.count, run.base, run.drc_index, run.aa_index, run.flags
+        return
+    for part in _parts(machine, run):
+        aa, flags = _attributes(machine, part, run, rows, name)
+        base = run.base + (part.first - run.drc_index) * machine.lmb_size
+        yield part.count, base, part.first, aa, flags
+
+
+def _parts(machine: Machine, run: Run) -> Iterator[ConnectorRun]:
+    """Yield the connectors of a run of LMBs; those without any count as unusable."""
+    at = run.drc_index
+    for part in machine.connectors.between(run.drc_index, run.count):
+        if at < part.first:
+            yield ConnectorRun(at, part.first - at, State.UNUSABLE)
+        yield part
+        at = part.end
+    if at < run.drc_index + run.count:
+        yield ConnectorRun(at, run.drc_index + run.count - at, State.UNUSABLE)
+
+
+def _attributes(
+    machine: Machine, part: ConnectorRun, run: Run, rows: list[tuple[int, ...]], name: str
+) -> tuple[int, int]:
+    there = part.device != 0 if isinstance(machine, Qemu) else part.state is State.CONFIGURED
+    kept = run.flags & ~(ASSIGNED | HOTREMOVABLE)
+    if not there:
+        return AA_UNSET, kept
+    if run.flags & ASSIGNED and machine.is_where_it_was(part.first):
+        return run.aa_index, run.flags
+    flags = kept | ASSIGNED | run.flags & HOTREMOVABLE
+    if isinstance(machine, Qemu) and name == V2 and machine.version >= _HOTREMOVABLE_SINCE:
+        flags |= HOTREMOVABLE
+    return _row(rows, machine.domains_of(part.first)), flags
+
+
+def _row(rows: list[tuple[int, ...]], domains: Sequence[int]) -> int:
+    wanted = tuple(domains)
+    if wanted not in rows:
+        rows.append(wanted)
+    return rows.index(wanted)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Which connectors a tree has, and what is attached to them at boot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import count as counting
+
+from drmemctl.formats.drc import decode_drc_indexes
+from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, V2
+from drmemctl.hypervisor.connectors import ConnectorRun, kind_of
+from drmemctl.hypervisor.machine import Device
+from drmemctl.model.associativity import Associativity
+from drmemctl.model.drmem import Drmem
+from drmemctl.model.lmbs import Entry, LmbTable
+from drmemctl.tree.node import Tree
+
+_DRC_INDEXES = "ibm,drc-indexes"
+_MY_DRC_INDEX = "ibm,my-drc-index"
+_LMB = 0x8
+
+Interval = tuple[int, int]
+
+
+def lookup_rows(tree: Tree) -> tuple[tuple[int, ...], ...]:
+    """Return the lists of a tree's lookup arrays."""
+    lookup = Associativity.from_tree(tree).lookup
+    return () if lookup is None else tuple(lookup.rows())
+
+
+def lmb_table(tree: Tree) -> LmbTable:
+    """Return a tree's LMBs, none without a drmem node."""
+    return Drmem.from_tree(tree).table if tree.find(NODE) is not None else LmbTable.of((), None)
+
+
+def drc_intervals(tree: Tree) -> list[Interval]:
+    """Return the DRC indexes of all `ibm,drc-indexes` of a tree as ascending (first, end)."""
+    indexes: set[int] = set()
+    for _, node in tree.walk():
+        data = node.get(_DRC_INDEXES)
+        if data is not None:
+            indexes.update(decode_drc_indexes(data).cells)
+    return list(_intervals(sorted(indexes)))
+
+
+def _intervals(indexes: Iterable[int]) -> Iterator[Interval]:
+    first = end = -1
+    for index in indexes:
+        if index != end or index >> 28 != first >> 28:
+            if first >= 0:
+                yield first, end
+            first = index
+        end = index + 1
+    if first >= 0:
+        yield first, end
+
+
+def present_drcs(tree: Tree) -> set[int]:
+    """Return the DRC indexes of the nodes that are there."""
+    found = (node.get(_MY_DRC_INDEX) for _, node in tree.walk())
+    return {int.from_bytes(data[:4], "big") for data in found if data is not None and len(data) >= 4}
+
+
+def lmb_entries(tree: Tree) -> list[Entry]:
+    """Return the LMB entries with valid DRC indexes as the property has them: QEMU makes a set of each DIMM."""
+    if tree.find(NODE) is None:
+        return []
+    drmem = Drmem.from_tree(tree)
+    entries: Iterable[Entry] = drmem.table.runs.entries()
+    if drmem.entries is not None and drmem.entries.property == V2:
+        entries = drmem.entries
+    return [entry for entry in entries if entry[0] and not entry[4] & DRC_INVALID]
+
+
+def assigned_devices(tree: Tree, entries: Iterable[Entry]) -> Iterator[Device]:
+    """Yield a device for each assigned entry."""
+    associativity = Associativity.from_tree(tree)
+    numbers = counting(1)
+    for lmbs, _, drc, aa, flags in entries:
+        if flags & ASSIGNED:
+            number = next(numbers)
+            domains = associativity.row(aa) or associativity.row(0) or ()
+            yield Device(number, f"dimm{number}", drc, lmbs, domains, presumed=True)
+
+
+def other_runs(tree: Tree, intervals: Iterable[Interval]) -> Iterator[ConnectorRun]:
+    """Yield the connectors that are not for LMBs: with a device where the tree has a node for them."""
+    present = present_drcs(tree)
+    numbers = counting(1 << 20)
+    for first, end in intervals:
+        if first >> 28 == _LMB:
+            continue
+        kind = kind_of(first)
+        for index in range(first, end):
+            there = index in present
+            yield ConnectorRun(index, 1, kind.ready if there else kind.empty, next(numbers) if there else 0)
+
+
+def lmb_intervals(intervals: Iterable[Interval], entries: Iterable[Entry]) -> list[Interval]:
+    """Return the DRC indexes of LMBs that have connectors.
+
+    QEMU 4.0 to 5.2 lost them from the root's list; PowerVM may give them as `ibm,drc-info`: then every LMB of the
+    drmem node that has a valid DRC index is taken to have one.
+    """
+    found = [interval for interval in intervals if interval[0] >> 28 == _LMB]
+    if found:
+        return found
+    drcs = sorted((drc, drc + lmbs) for lmbs, _, drc, _, _ in entries)
+    merged: list[Interval] = []
+    for first, end in drcs:
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((first, end))
+    return merged
+
+
+def lmb_runs(intervals: Iterable[Interval], devices: Iterable[Device]) -> Iterator[ConnectorRun]:
+    """Yield the connectors of LMBs: configured where a device is, unusable elsewhere."""
+    kind = kind_of(_LMB << 28)
+    taken = sorted(devices, key=lambda device: device.first)
+    for first, end in intervals:
+        at = first
+        for device in taken:
+            low, high = max(at, device.first), min(end, device.end)
+            if low < high:
+                if at < low:
+                    yield ConnectorRun(at, low - at, kind.empty)
+                yield ConnectorRun(low, high - low, kind.ready, device.number)
+                at = high
+        if at < end:
+            yield ConnectorRun(at, end - at, kind.empty)

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""What both hypervisors share: a machine with connectors and devices, and the RTAS calls on them.
+
+A machine is an immutable value: each call gives its answer and the machine after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from drmemctl.errors import DrmemctlError
+from drmemctl.formats.associativity import encode_associativity
+from drmemctl.hypervisor.connectors import (
+    Call,
+    ConnectorRun,
+    Connectors,
+    Effect,
+    Table,
+    Transition,
+    When,
+    kind_of,
+    sense_of,
+)
+from drmemctl.kernel.firmware import (
+    ALLOCATION_STATE,
+    DR_ENTITY_SENSE,
+    DR_INDICATOR,
+    ISOLATION_STATE,
+    PARAMETER_ERROR,
+    SENSE_EMPTY,
+    SENSE_PRESENT,
+    SUCCESS,
+    Connector,
+)
+from drmemctl.tree.node import Node, Property, Tree
+
+_CALLS = {
+    (ISOLATION_STATE, 0): Call.ISOLATE,
+    (ISOLATION_STATE, 1): Call.UNISOLATE,
+    (ALLOCATION_STATE, 0): Call.UNUSABLE,
+    (ALLOCATION_STATE, 1): Call.USABLE,
+    **{(DR_INDICATOR, value): Call.INDICATE for value in range(4)},
+}
+
+
+class RefusedError(DrmemctlError):
+    """The hypervisor refuses what its user asked for; nothing has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Something attached: on QEMU a DIMM, which covers several LMBs and is unplugged as a whole.
+
+    Attributes:
+        number: how connectors refer to it; from 1 on.
+        name: what the hypervisor's user calls it.
+        first: the DRC index of its first connector.
+        count: how many connectors it covers.
+        domains: its associativity list without the length cell.
+        pending: connectors that it still waits for while an unplug is under way, None without.
+        presumed: whether its extent was only concluded from a tree.
+
+    """
+
+    number: int
+    name: str
+    first: int
+    count: int
+    domains: tuple[int, ...]
+    pending: int | None = None
+    presumed: bool = False
+
+    @property
+    def end(self) -> int:
+        """The DRC index after its last connector's."""
+        return self.first + self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine.
+
+    Attributes:
+        tree: the tree that the firmware handed out at boot.
+        connectors: its connectors.
+        devices: what is attached, by number.
+        rows: the lists of the firmware's lookup arrays at boot.
+        lmb_size: bytes of an LMB.
+        events: what its user was told since they were last taken.
+        aborted: whether the hypervisor itself stopped.
+
+    """
+
+    tree: Tree
+    connectors: Connectors
+    devices: tuple[Device, ...] = ()
+    rows: tuple[tuple[int, ...], ...] = ()
+    lmb_size: int = 0
+    events: tuple[str, ...] = ()
+    aborted: bool = False
+
+    # What a policy decides.
+
+    @property
+    def transfer_error(self) -> int:
+        """What asking for the state of a migration leads to: 0 where the hypervisor can migrate by LoPAR."""
+        return 0
+
+    def table(self, drc_index: int) -> Table:
+        """Return the state table of a connector."""
+        raise NotImplementedError
+
+    def released(self, run: ConnectorRun) -> Self:
+        """Return the machine after the OS gave back connectors that an unplug waits for."""
+        raise NotImplementedError
+
+    def unplug_refused(self, drc_index: int, call: Call) -> Self:
+        """Return the machine after the OS turned an unplug down by this call."""
+        raise NotImplementedError
+
+    def domains_of(self, drc_index: int) -> tuple[int, ...]:
+        """Return the associativity list of an LMB."""
+        raise NotImplementedError
+
+    def is_where_it_was(self, drc_index: int) -> bool:
+        """Whether an LMB that is attached was so at boot, on the node that the tree says."""
+        raise NotImplementedError
+
+    def moved(self, tree: Tree) -> Self:
+        """Return the machine after a migration to the firmware of a tree."""
+        return replace(self, tree=tree)
+
+    # What they share.
+
+    def device(self, number: int) -> Device | None:
+        """Return a device by its number."""
+        return next((device for device in self.devices if device.number == number), None)
+
+    def with_device(self, changed: Device) -> Self:
+        """Return the machine with a device changed."""
+        return replace(
+            self, devices=tuple(changed if one.number == changed.number else one for one in self.devices)
+        )
+
+    def told(self, *events: str) -> Self:
+        """Return the machine with its user told of something."""
+        return replace(self, events=(*self.events, *events))
+
+    def without_events(self) -> Self:
+        """Return the machine after its user took the events."""
+        return replace(self, events=()) if self.events else self
+
+    def get_sensor(self, sensor: int, drc_index: int) -> tuple[tuple[int, int], Self]:
+        """Answer get-sensor-state: (status, state)."""
+        run = self.connectors.find(drc_index)
+        if sensor != DR_ENTITY_SENSE or run is None:
+            return (PARAMETER_ERROR, 0), self
+        if kind_of(drc_index).is_physical:
+            return (SUCCESS, SENSE_PRESENT if run.device else SENSE_EMPTY), self
+        return (SUCCESS, sense_of(run)), self
+
+    def set_indicator(self, indicator: int, drc_index: int, value: int) -> tuple[int, Self]:
+        """Answer set-indicator."""
+        call = _CALLS.get((indicator, value))
+        return (PARAMETER_ERROR, self) if call is None else self._do(call, drc_index)
+
+    def configure_connector(self, drc_index: int) -> tuple[Connector, Self]:
+        """Answer ibm,configure-connector, walked to its end."""
+        status, machine = self._do(Call.CONFIGURE, drc_index)
+        return Connector(status, machine.described(drc_index) if status == SUCCESS else None), machine
+
+    def _do(self, call: Call, drc_index: int) -> tuple[int, Self]:
+        run = self.connectors.find(drc_index)
+        transition = None if run is None else self.table(drc_index).get((call, run.state))
+        if run is None or transition is None:
+            return PARAMETER_ERROR, self
+        if not _allowed(transition, run, drc_index):
+            return transition.otherwise, self
+        one = run.part(drc_index, drc_index + 1)
+        return transition.status, self._changed(call, one, transition)
+
+    def _changed(self, call: Call, one: ConnectorRun, transition: Transition) -> Self:
+        machine = self
+        if one.unplug and transition.effect is Effect.REFUSE_UNPLUG:
+            machine = machine.unplug_refused(one.first, call)
+        if transition.to is None:
+            return machine
+        now = machine.connectors.find(one.first) or one
+        changed = replace(now.part(one.first, one.end), state=transition.to)
+        machine = replace(machine, connectors=machine.connectors.put(changed))
+        return machine.released(changed) if transition.effect is Effect.RELEASE and changed.unplug else machine
+
+    def refused(self, drc_index: int, count: int) -> int:
+        """Return how many connectors from `drc_index` on cannot be acquired, before the first that can."""
+        # Between the runs there are no connectors, and the sensor fails.
+        runs = self.connectors.between(drc_index, count)
+        return next((run.first - drc_index for run in runs if self._could_be_acquired(run)), count)
+
+    def _could_be_acquired(self, run: ConnectorRun) -> bool:
+        transition = self.table(run.first)[Call.USABLE, run.state]
+        return transition.to is not None and _allowed(transition, run, run.first)
+
+    def described(self, drc_index: int) -> Node | None:
+        """Return the subtree of a connector: a memory node for an LMB, for others what the tree has for it."""
+        if not kind_of(drc_index).is_lmb:
+            return self._node_in_tree(drc_index)
+        address = drc_index * self.lmb_size & 0xFFFFFFFFFFFFFFFF
+        reg = address.to_bytes(8, "big") + self.lmb_size.to_bytes(8, "big")
+        properties = (
+            Property("ibm,associativity", encode_associativity(self.domains_of(drc_index))),
+            Property("reg", reg),
+            Property("device_type", b"memory\0"),
+        )
+        return Node(f"memory@{address:x}", properties)
+
+    def _node_in_tree(self, drc_index: int) -> Node | None:
+        wanted = drc_index.to_bytes(4, "big")
+        return next((node for _, node in self.tree.walk() if node.get("ibm,my-drc-index") == wanted), None)
+
+
+def _allowed(transition: Transition, run: ConnectorRun, drc_index: int) -> bool:
+    match transition.when:
+        case When.HAS_DEVICE:
+            return run.device != 0
+        case When.FREE_DEVICE:
+            return run.device != 0 and not run.unplug
+        case When.UNPLUGGED_LMB:
+            return run.unplug or not kind_of(drc_index).is_lmb
+    return True

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""PowerVM as LoPAR describes it: any unassigned LMB with a valid DRC index can be acquired, any given back.
+
+Source: LoPAR 2.9, "Dynamic Reconfiguration (DR) Architecture"; no answer here was recorded from a real one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, Call, ConnectorRun, Connectors, Table
+from drmemctl.hypervisor.inventory import (
+    assigned_devices,
+    drc_intervals,
+    lmb_entries,
+    lmb_intervals,
+    lmb_runs,
+    lmb_table,
+    lookup_rows,
+    other_runs,
+)
+from drmemctl.hypervisor.machine import Machine, RefusedError
+from drmemctl.model.lmbs import LmbTable
+from drmemctl.tree.node import Tree
+
+_MEMORY = 1
+"""The one device that stands for the memory pool: every LMB has it."""
+
+
+_NO_LMBS = LmbTable.of((), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The associativity that the hypervisor's user gave some LMBs, the newest last."""
+
+    first: int
+    count: int
+    domains: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PowerVm(Machine):
+    """A PowerVM partition.
+
+    Attributes:
+        placements: where its LMBs were said to be since boot.
+        lmbs: the LMBs as its firmware's tree has them.
+        lists: the lookup arrays of that tree, which after a migration are not those of boot.
+
+    """
+
+    placements: tuple[Placement, ...] = ()
+    lmbs: LmbTable = _NO_LMBS
+    lists: tuple[tuple[int, ...], ...] = ()
+
+    @classmethod
+    def from_tree(cls, tree: Tree) -> PowerVm:
+        """Return the partition whose firmware handed out this tree."""
+        intervals, entries = drc_intervals(tree), lmb_entries(tree)
+        lmbs = lmb_runs(lmb_intervals(intervals, entries), assigned_devices(tree, entries))
+        pooled = (replace(run, device=_MEMORY) for run in lmbs)
+        table, rows = lmb_table(tree), lookup_rows(tree)
+        connectors = Connectors.of([*pooled, *other_runs(tree, intervals)])
+        return cls(tree, connectors, (), rows, table.lmb_size or 0, lmbs=table, lists=rows)
+
+    def table(self, drc_index: int) -> Table:
+        """Return the state table of a connector; slots are left out."""
+        del drc_index
+        return LOPAR_LOGICAL
+
+    def domains_of(self, drc_index: int) -> tuple[int, ...]:
+        """Return the list that the LMB was given, else the one that the tree has for it, else the first."""
+        placed = self._placement(drc_index)
+        if placed is not None:
+            return placed.domains
+        return self._described(drc_index) or (self.lists[0] if self.lists else ())
+
+    def _placement(self, drc_index: int) -> Placement | None:
+        found = (one for one in reversed(self.placements) if one.first <= drc_index < one.first + one.count)
+        return next(found, None)
+
+    def _described(self, drc_index: int) -> tuple[int, ...] | None:
+        index = self.lmbs.index_of_drc(drc_index)
+        aa_index = -1 if index is None else self.lmbs.lmb(index).aa_index
+        return self.lists[aa_index] if 0 <= aa_index < len(self.lists) else None
+
+    def is_where_it_was(self, drc_index: int) -> bool:
+        """Whether an LMB was given no other place since."""
+        return self._placement(drc_index) is None
+
+    def moved(self, tree: Tree) -> PowerVm:
+        """Return the partition on the destination, whose tree says where its LMBs are."""
+        return replace(self, tree=tree, placements=(), lmbs=lmb_table(tree), lists=lookup_rows(tree))
+
+    def attach(self, first: int, count: int, domains: tuple[int, ...]) -> PowerVm:
+        """Say where LMBs are; they could be acquired all along."""
+        if count == 0 or sum(run.count for run in self.connectors.between(first, count)) < count:
+            raise RefusedError(f"there are no {count} connectors from {first:#x} on")
+        return replace(self, placements=(*self.placements, Placement(first, count, domains)))
+
+    def detach(self, first: int, count: int) -> PowerVm:
+        """Want LMBs back: the partition decides, nothing is remembered."""
+        if count == 0 or sum(run.count for run in self.connectors.between(first, count)) < count:
+            raise RefusedError(f"there are no {count} connectors from {first:#x} on")
+        return self
+
+    def released(self, run: ConnectorRun) -> Self:
+        """Return the partition as it is: no unplug waits."""
+        del run
+        return self
+
+    def unplug_refused(self, drc_index: int, call: Call) -> Self:
+        """Return the partition as it is: no unplug waits."""
+        del drc_index, call
+        return self
+
+    def reset(self) -> PowerVm:
+        """Restart the partition: it keeps the LMBs that it has."""
+        return self

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: MIT
+"""QEMU's pseries machine: DIMMs, their unplug, what cancels it, what it tells its user and where it aborts.
+
+Source: QEMU hw/ppc/spapr.c `spapr_memory_plug`, `spapr_memory_unplug_request`, `spapr_memory_unplug_rollback`,
+`spapr_lmb_release`; hw/ppc/spapr_drc.c.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from drmemctl.hypervisor.connectors import (
+    QEMU_LOGICAL,
+    QEMU_PHYSICAL,
+    Call,
+    ConnectorRun,
+    Connectors,
+    Table,
+    kind_of,
+)
+from drmemctl.hypervisor.inventory import (
+    assigned_devices,
+    drc_intervals,
+    lmb_entries,
+    lmb_intervals,
+    lmb_runs,
+    lmb_table,
+    lookup_rows,
+    other_runs,
+)
+from drmemctl.hypervisor.machine import Device, Machine, RefusedError
+from drmemctl.tree.node import Tree
+
+Version = tuple[int, int]
+
+MEASURED: Version = (7, 2)
+"""The version whose every answer was recorded; what `qemu` alone stands for."""
+
+DEVICE_DELETED = "DEVICE_DELETED"
+MEM_UNPLUG_ERROR = "MEM_UNPLUG_ERROR"
+DEVICE_UNPLUG_GUEST_ERROR = "DEVICE_UNPLUG_GUEST_ERROR"
+ABORT = "ABORT"
+
+_IN_PROGRESS = {"MEM": "Memory", "28": "PCI device", "PHB": "PCI Host Bridge"}
+"""What a type is called in the refusal of a second unplug; one of a CPU may be asked for over and over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """Something that versions of QEMU differ in: from `first` to `last`, both inclusive."""
+
+    first: Version
+    last: Version = (999, 0)
+    commit: str = ""
+
+    def in_version(self, version: Version) -> bool:
+        """Whether a version has it."""
+        return self.first <= version <= self.last
+
+
+CONFIGURE_REFUSES = Feature((6, 0), commit="fe1831eff8")
+"""configure-connector on an LMB whose DIMM is being unplugged means that the guest keeps it."""
+
+UNISOLATE_REFUSES = Feature((6, 1), commit="87758fed7a")
+"""So does unisolating a connector that is being unplugged."""
+
+TELLS_MEM_UNPLUG_ERROR = Feature((6, 0), (9, 0), "eb7f80fd26")
+TELLS_GUEST_ERROR = Feature((6, 2), commit="4b08cd567b")
+
+
+@dataclass(frozen=True, slots=True)
+class Qemu(Machine):
+    """A QEMU pseries machine; `version` decides what differs between them."""
+
+    version: Version = MEASURED
+
+    @classmethod
+    def from_tree(cls, tree: Tree, version: Version = MEASURED) -> Qemu:
+        """Return the machine that would have handed out this tree."""
+        intervals, entries = drc_intervals(tree), lmb_entries(tree)
+        devices = tuple(assigned_devices(tree, entries))
+        lmbs = lmb_runs(lmb_intervals(intervals, entries), devices)
+        connectors = Connectors.of([*lmbs, *other_runs(tree, intervals)])
+        size = lmb_table(tree).lmb_size or 0
+        return cls(tree, connectors, devices, lookup_rows(tree), size, version=version)
+
+    @property
+    def transfer_error(self) -> int:
+        """QEMU has no H_VASI_STATE: H_FUNCTION, which Linux turns into EOPNOTSUPP."""
+        return -95
+
+    def table(self, drc_index: int) -> Table:
+        """Return the state table of a connector."""
+        return QEMU_PHYSICAL if kind_of(drc_index).is_physical else QEMU_LOGICAL
+
+    def domains_of(self, drc_index: int) -> tuple[int, ...]:
+        """Return the list of the DIMM that an LMB belongs to."""
+        run = self.connectors.find(drc_index)
+        device = None if run is None else self.device(run.device)
+        return device.domains if device is not None else ()
+
+    def is_where_it_was(self, drc_index: int) -> bool:
+        """Whether an LMB belongs to a DIMM that was there at boot."""
+        run = self.connectors.find(drc_index)
+        device = None if run is None else self.device(run.device)
+        return device is not None and device.presumed
+
+    def attach(self, first: int, count: int, domains: tuple[int, ...]) -> Qemu:
+        """Attach a DIMM of `count` LMBs from DRC index `first` on (device_add pc-dimm).
+
+        Raises `RefusedError` where there is no room for it.
+        """
+        runs = list(self.connectors.between(first, count))
+        if count == 0 or sum(run.count for run in runs) < count:
+            raise RefusedError(f"there are no {count} connectors from {first:#x} on")
+        for device in self.devices:
+            if device.first < first + count and first < device.end:
+                raise RefusedError(f"address range conflicts with memory device id='{device.name}'")
+        number = max((device.number for device in self.devices), default=0) + 1
+        device = Device(number, f"dimm{number}", first, count, domains)
+        connectors = self.connectors
+        for run in runs:
+            # The state stays (spapr_drc_attach): empty for logical connectors, powered on for slots.
+            connectors = connectors.put(replace(run, device=number))
+        return replace(self, devices=(*self.devices, device), connectors=connectors)
+
+    def detach(self, first: int, count: int) -> Qemu:
+        """Ask for a DIMM back (device_del): connectors that the guest never took are released at once.
+
+        Raises `RefusedError` if there is no such DIMM or it is being unplugged already.
+        """
+        kind = kind_of(first).name
+        if kind == "PMEM":
+            raise RefusedError("nvdimm device hot unplug is not supported yet.")
+        machine, device = self._dimm(first, count)
+        if device.pending is not None:
+            if kind in _IN_PROGRESS:
+                raise RefusedError(f"{_IN_PROGRESS[kind]} unplug already in progress for device {device.name}")
+            return machine
+        machine = machine.with_device(replace(device, pending=device.count))
+        for run in machine.connectors.between(first, count):
+            if not run.device:
+                # spapr_drc_unplug_request asserts that there is a device: this LMB was given back before the
+                # guest refused to give back the rest of its DIMM.
+                return replace(machine.told(ABORT), aborted=True)
+            machine = machine._unplug_requested(run)
+        return machine
+
+    def _unplug_requested(self, run: ConnectorRun) -> Self:
+        wanted = replace(run, unplug=True)
+        machine = replace(self, connectors=self.connectors.put(wanted))
+        return machine.released(wanted) if run.state is kind_of(run.first).empty else machine
+
+    def _dimm(self, first: int, count: int) -> tuple[Qemu, Device]:
+        for device in self.devices:
+            if (device.first, device.count) == (first, count):
+                return self, device
+        inside = [device for device in self.devices if device.first < first + count and first < device.end]
+        if sum(min(one.end, first + count) - max(one.first, first) for one in inside) < count:
+            raise RefusedError(f"no device has {count} LMBs from {first:#x} on")
+        if not all(device.presumed and device.pending is None for device in inside):
+            names = ", ".join(device.name for device in inside)
+            raise RefusedError(f"{count} LMBs from {first:#x} on are not the whole of {names}")
+        return self._recut(inside, first, count)
+
+    def _recut(self, inside: list[Device], first: int, count: int) -> tuple[Qemu, Device]:
+        """Take the user's word for where a DIMM begins and ends: a tree does not always tell."""
+        machine: Qemu = self
+        number = max(device.number for device in self.devices) + 1
+        wanted = replace(inside[0], number=number, name=f"dimm{number}", first=first, count=count)
+        left = [one for one in self.devices if one not in inside]
+        for one in inside:
+            for low, high in ((one.first, first), (first + count, one.end)):
+                if low < high:
+                    number += 1
+                    left.append(replace(one, number=number, name=f"dimm{number}", first=low, count=high - low))
+        machine = replace(machine, devices=(*left, wanted))
+        for device in (*left, wanted):
+            for run in machine.connectors.between(device.first, device.count):
+                if run.device:
+                    changed = replace(run, device=device.number)
+                    machine = replace(machine, connectors=machine.connectors.put(changed))
+        return machine, wanted
+
+    def released(self, run: ConnectorRun) -> Self:
+        """Return the machine after connectors were given back; with the last one goes the DIMM."""
+        device = self.device(run.device)
+        free = replace(run, device=0, unplug=False)
+        machine = replace(self, connectors=self.connectors.put(free))
+        if device is None or device.pending is None:
+            return machine.told(DEVICE_DELETED)
+        pending = device.pending - run.count
+        if pending > 0:
+            return machine.with_device(replace(device, pending=pending))
+        left = tuple(one for one in machine.devices if one.number != device.number)
+        return replace(machine, devices=left).told(DEVICE_DELETED)
+
+    def unplug_refused(self, drc_index: int, call: Call) -> Self:
+        """Return the machine after the guest turned the unplug down."""
+        is_lmb = kind_of(drc_index).is_lmb
+        if call is Call.CONFIGURE:
+            return self._rolled_back(drc_index) if is_lmb and CONFIGURE_REFUSES.in_version(self.version) else self
+        if not UNISOLATE_REFUSES.in_version(self.version):
+            return self
+        machine = self._rolled_back(drc_index) if is_lmb else self._cancelled(drc_index)
+        # The connector tells of it once more, besides the DIMM.
+        return machine._tell_guest_error()
+
+    def _tell_guest_error(self) -> Self:
+        return self.told(DEVICE_UNPLUG_GUEST_ERROR) if TELLS_GUEST_ERROR.in_version(self.version) else self
+
+    def _cancelled(self, drc_index: int) -> Self:
+        """Forget the unplug of a whole device; LMBs that were given back already stay without one."""
+        run = self.connectors.find(drc_index)
+        device = None if run is None else self.device(run.device)
+        machine, first, count = self, drc_index, 1
+        if device is not None:
+            machine, first, count = self.with_device(replace(device, pending=None)), device.first, device.count
+        connectors = machine.connectors
+        for one in machine.connectors.between(first, count):
+            connectors = connectors.put(replace(one, unplug=False))
+        return replace(machine, connectors=connectors)
+
+    def _rolled_back(self, drc_index: int) -> Self:
+        """Let the guest keep a DIMM, and tell the user."""
+        machine = self._cancelled(drc_index)
+        if TELLS_MEM_UNPLUG_ERROR.in_version(self.version):
+            machine = machine.told(MEM_UNPLUG_ERROR)
+        return machine._tell_guest_error()
+
+    def reset(self) -> Qemu:
+        """Reset the machine: what is being unplugged goes, what is attached is the guest's (`spapr_drc_reset`)."""
+        machine: Qemu = self
+        for run in self.connectors.runs:
+            if run.unplug:
+                machine = machine.released(run)
+        runs = []
+        for run in machine.connectors.runs:
+            kind = kind_of(run.first)
+            runs.append(replace(run, state=kind.ready if run.device else kind.empty))
+        return replace(machine, connectors=Connectors.of(runs))

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What Linux does with the tree, the LMB array and its memory blocks, release by release."""

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""The lookup array of an LMB.
+
+Source: Linux hotplug-memory.c `update_lmb_associativity_index`, `find_aa_index`.
+"""
+
+from __future__ import annotations
+
+from drmemctl.formats.associativity import ASSOCIATIVITY
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
+from drmemctl.formats.rows import pack_words, words
+from drmemctl.kernel.capabilities import TREE_ERRORS_LOGGED
+from drmemctl.kernel.dlpar import configure_connector
+from drmemctl.kernel.errno import EINVAL, ENODEV
+from drmemctl.kernel.job import Fault, Job, OopsError
+from drmemctl.kernel.notifier import set_property
+
+_HEADER_WORDS = 2
+_MAX_ARRAYS = 1 << 16
+"""More lists than any property has; a count from here on is garbage that the kernel would compare for ages."""
+
+_MAX_WIDTH = 1 << 20
+"""Domains of a list from which on comparing it leaves mapped memory."""
+
+
+def update_lmb_associativity_index(job: Job, index: int, drc_index: int) -> int:
+    """Ask firmware for the LMB's associativity and set its aa_index, appending a list if need be; return the rc.
+
+    The new list is in the tree at once, and stays there if the add fails later.
+    """
+    node = configure_connector(job, drc_index)
+    if node is None:
+        return EINVAL
+    domains = node.get(ASSOCIATIVITY)
+    arrays = job.state.tree.get(NODE, LOOKUP_ARRAYS)
+    if domains is None or arrays is None:
+        return ENODEV
+    aa_index = find_aa_index(job, arrays, domains)
+    job.set_lmb("update_lmb_associativity_index", index, aa_index=aa_index)
+    return 0
+
+
+def find_aa_index(job: Job, arrays: bytes, associativity: bytes) -> int:
+    """Return the index of the first list equal to the domains of `associativity`, which is appended if none is.
+
+    The kernel compares as many words as the lookup arrays say and never looks at the list's own length.
+    """
+    cells = words(arrays)
+    count, width = cells[0] if cells else 0, cells[1] if len(cells) > 1 else 0
+    if 4 * len(cells) < 4 * _HEADER_WORDS:
+        job.faults.append(_over_read("the two counts", len(arrays)))
+    wanted = _list_of(job, associativity, width)
+    for index in range(min(count, len(cells), _MAX_ARRAYS) if width else min(count, 1)):
+        first = _HEADER_WORDS + index * width
+        if cells[first : first + width].tolist() == wanted:
+            return index
+    if _HEADER_WORDS + count * width > len(cells):
+        job.faults.append(_over_read(f"{count} arrays of {width} domains", len(arrays)))
+    set_property(job, NODE, LOOKUP_ARRAYS, _appended(arrays, count, width, wanted), "find_aa_index")
+    return count
+
+
+def _list_of(job: Job, associativity: bytes, width: int) -> list[int]:
+    """Return `width` words after the length cell; what is not there is read as 0."""
+    if width > _MAX_WIDTH:
+        fault = Fault("oops", f"lists of {width} domains are compared", "find_aa_index", NODE, LOOKUP_ARRAYS)
+        raise OopsError(fault, dead="the hotplug lock is held")
+    found = words(associativity)[1 : 1 + width].tolist()
+    if len(found) < width:
+        message = f"the connector's list has {len(found)} domains, the lookup arrays want {width}: reads beyond it"
+        job.faults.append(Fault("over-read", message, "find_aa_index", NODE, LOOKUP_ARRAYS))
+    return found + [0] * (width - len(found))
+
+
+def _over_read(what: str, size: int) -> Fault:
+    message = f"{what} do not fit in {size} bytes: the kernel reads and writes beyond the property"
+    return Fault("over-read", message, "find_aa_index", NODE, LOOKUP_ARRAYS)
+
+
+def _appended(arrays: bytes, count: int, width: int, wanted: list[int]) -> bytes:
+    """Return the property with room for one list more, written right behind the counted ones (not at its end)."""
+    size = len(arrays) + 4 * width
+    first = 4 * (_HEADER_WORDS + count * width)
+    grown = bytearray(arrays) + bytes(4 * width)
+    grown[:4] = pack_words([(count + 1) & 0xFFFFFFFF])
+    if first + 4 * width <= size:
+        grown[first : first + 4 * width] = pack_words(wanted)
+    return bytes(grown[:size])
+
+
+def log_no_associativity(job: Job, rc: int, drc_index: int) -> None:
+    """Report an LMB without associativity, in those kernels that say so (`dlpar_add_device_tree_lmb`)."""
+    if job.has(TREE_ERRORS_LOGGED) and rc:
+        job.log.append(f"pseries-hotplug-mem: Couldn't find associativity index for drc index {drc_index:x}")
+        job.log.append(f"pseries-hotplug-mem: Couldn't update device tree for drc index {drc_index:x}")

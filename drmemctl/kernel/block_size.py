@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""The memory block size of a pseries kernel.
+
+Source: Linux hotplug-memory.c `pseries_memory_block_size` (up to 6.5), arch/powerpc/mm/init_64.c
+`probe_memory_block_size` (since 6.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drmemctl.formats.cells import LMB_SIZE, read_cells
+from drmemctl.formats.dynamic_memory import NODE
+from drmemctl.formats.memory_reg import decode_reg
+from drmemctl.kernel.capabilities import BLOCK_SIZE_PROBE, BLOCK_SIZE_U32
+from drmemctl.kernel.profiles import Profile
+from drmemctl.model.boot_memory import device_type
+from drmemctl.model.drmem import RootCells
+from drmemctl.tree.node import Tree
+
+MIN_BLOCK_SIZE = 1 << 24
+_PROBED_FROM = 1 << 30
+
+
+def is_suitable(size: int) -> bool:
+    """Whether drivers/base/memory.c takes a block size: a power of two, 16 MiB at least."""
+    return size >= MIN_BLOCK_SIZE and size & (size - 1) == 0
+
+
+def block_size_of(tree: Tree, profile: Profile) -> int:
+    """Return the block size in bytes, suitable or not."""
+    if tree.find(NODE) is not None:
+        return _lmb_size(tree, profile)
+    return _probed(tree) if profile.has(BLOCK_SIZE_PROBE) else _second_memory_node(tree)
+
+
+def _lmb_size(tree: Tree, profile: Profile) -> int:
+    data = tree.get(NODE, LMB_SIZE)
+    size = None if data is None else read_cells(data, 0, RootCells.from_tree(tree).size)
+    if size is None:
+        return MIN_BLOCK_SIZE
+    return size & 0xFFFFFFFF if profile.has(BLOCK_SIZE_U32) else size
+
+
+def _sizes(tree: Tree) -> Iterator[tuple[str, int]]:
+    """Yield (node name, size) of all memory of memory nodes, in document order."""
+    cells = RootCells.from_tree(tree)
+    for child in tree.root.children:
+        reg = child.get("reg") if device_type(child) == "memory" else None
+        for part in () if reg is None else decode_reg(reg, cells.address, cells.size).ranges:
+            yield child.name, part.size
+
+
+def _second_memory_node(tree: Tree) -> int:
+    """Return the size of the memory node that follows the one at 0, which used to have the size of an LMB."""
+    sizes: dict[str, int] = {}
+    for name, size in _sizes(tree):
+        sizes.setdefault(name, size)
+    first = sizes.get("memory@0")
+    return sizes.get(f"memory@{first:x}", MIN_BLOCK_SIZE) if first else MIN_BLOCK_SIZE
+
+
+def _probed(tree: Tree) -> int:
+    """Return the size, from 1 GiB down, that memory nodes leave: one bit of their sizes is tested."""
+    block = _PROBED_FROM
+    for _, size in _sizes(tree):
+        while block > MIN_BLOCK_SIZE and size & block:
+            block >>= 2
+    return block

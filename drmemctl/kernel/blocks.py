@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Memory blocks as runs: which exist in /sys/devices/system/memory, and the node of each."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRun:
+    """Consecutive memory blocks on one node: `count` from block number `first` on."""
+
+    first: int
+    count: int
+    node: int
+
+    @property
+    def end(self) -> int:
+        """The number after the last block's."""
+        return self.first + self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The memory blocks that exist, as ascending runs; all of them are online.
+
+    Attributes:
+        runs: maximal runs, ascending.
+        holed: blocks that are there in part only; such a block cannot be taken offline.
+
+    """
+
+    runs: tuple[BlockRun, ...] = ()
+    holed: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, runs: Iterable[BlockRun], holed: Iterable[int] = ()) -> Blocks:
+        """Return the blocks of runs that are ascending and do not overlap."""
+        merged: list[BlockRun] = []
+        for run in runs:
+            last = merged[-1] if merged else None
+            if last is not None and last.end == run.first and last.node == run.node:
+                merged[-1] = BlockRun(last.first, last.count + run.count, last.node)
+            elif run.count:
+                merged.append(run)
+        return cls(tuple(merged), frozenset(holed))
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Yield (block, node) of every block, ascending."""
+        return ((block, run.node) for run in self.runs for block in range(run.first, run.end))
+
+    def __len__(self) -> int:
+        return sum(run.count for run in self.runs)
+
+    def _at(self, block: int) -> int:
+        """Return the position of the last run that begins at or before a block, -1 if none does."""
+        return bisect_right(self.runs, block, key=lambda run: run.first) - 1
+
+    def node_of(self, block: int) -> int | None:
+        """Return the node of a block, None if there is no such block."""
+        at = self._at(block)
+        return self.runs[at].node if at >= 0 and block < self.runs[at].end else None
+
+    def missing(self, block: int, count: int) -> int:
+        """Return how many of `count` blocks from `block` on do not exist, before the first that does."""
+        at = self._at(block)
+        if at >= 0 and block < self.runs[at].end:
+            return 0
+        following = self.runs[at + 1].first if at + 1 < len(self.runs) else block + count
+        return min(count, following - block)
+
+    def nodes(self) -> frozenset[int]:
+        """Return the nodes that have memory."""
+        return frozenset(run.node for run in self.runs)
+
+    def added(self, block: int, node: int) -> Blocks:
+        """Return the blocks with one more, which did not exist."""
+        at = self._at(block) + 1
+        return Blocks.of((*self.runs[:at], BlockRun(block, 1, node), *self.runs[at:]), self.holed)
+
+    def removed(self, block: int) -> Blocks:
+        """Return the blocks without one that exists."""
+        at = self._at(block)
+        run = self.runs[at]
+        parts = (
+            BlockRun(run.first, block - run.first, run.node),
+            BlockRun(block + 1, run.end - block - 1, run.node),
+        )
+        kept = (part for part in parts if part.count)
+        return Blocks((*self.runs[:at], *kept, *self.runs[at + 1 :]), self.holed - {block})

@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: MIT
+"""What kernels differ in, as a table: each capability with the releases that have it, its commit and its source.
+
+The algorithms ask a profile for capabilities and never for a version, so that a backport is an entry here, or
+`--with`, and not another branch in the code. `first` and `last` are mainline releases, both inclusive; `stable`
+names stable series outside that range which have it too, and since which of their releases.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+Release = tuple[int, int]
+"""A mainline release: (6, 1) is 6.1."""
+
+OLDEST: Release = (4, 15)
+NEWEST: Release = (7, 2)
+"""The newest release that was measured; `latest`."""
+
+_DRMEM = "arch/powerpc/mm/drmem.c"
+_HOTPLUG = "arch/powerpc/platforms/pseries/hotplug-memory.c"
+_MOBILITY = "arch/powerpc/platforms/pseries/mobility.c"
+_DLPAR = "arch/powerpc/platforms/pseries/dlpar.c"
+_NUMA = "arch/powerpc/mm/numa.c"
+_BLOCK_SIZE = "arch/powerpc/mm/init_64.c"
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One thing that some kernels do and others do not.
+
+    Attributes:
+        name: what `--with` and `--without` call it.
+        changes: what it changes, in a sentence.
+        first: the first mainline release that has it; None: every release that is known here from the start.
+        last: the last mainline release that has it; None: the newest has it.
+        commit: the commit that brought it, or took it away where only `last` is given; empty where not known.
+        source: the file of the kernel where it is to be seen.
+        stable: stable series outside that range that have it, and the first of their releases known to.
+
+    """
+
+    name: str
+    changes: str
+    first: Release | None = None
+    last: Release | None = None
+    commit: str = ""
+    source: str = ""
+    stable: tuple[tuple[Release, int], ...] = field(default=())
+
+    def in_release(self, release: Release, patch: int | None = None) -> bool:
+        """Whether a release has it; without `patch`, the newest known of that stable series is meant."""
+        if (self.first is None or self.first <= release) and (self.last is None or release <= self.last):
+            return True
+        since = dict(self.stable).get(release)
+        return since is not None and (patch is None or patch >= since)
+
+
+CAPABILITIES: tuple[Capability, ...] = (
+    DRMEM_ARRAY := Capability(
+        "drmem-array",
+        "LMBs are held in an array read once at boot; without, each request reads the property anew",
+        first=(4, 16),
+        source=_DRMEM,
+    ),
+    DYNAMIC_MEMORY_V2 := Capability(
+        "dynamic-memory-v2",
+        "ibm,dynamic-memory-v2 is understood",
+        first=(4, 16),
+        commit="2b31e3aec1db",
+        source=_DRMEM,
+    ),
+    FLUSH_PER_LMB := Capability(
+        "flush-per-lmb",
+        "the property is rewritten after each LMB, not once at the end of a successful request",
+        last=(4, 15),
+        commit="063b8b1251fd",
+        source=_HOTPLUG,
+    ),
+    TREE_ERRORS_LOGGED := Capability(
+        "tree-errors-logged",
+        "an LMB that cannot be added for lack of associativity is reported as a failed device tree update",
+        last=(4, 15),
+        source=_HOTPLUG,
+    ),
+    LENGTH_CHECK := Capability(
+        "length-check",
+        "a property shorter than its count implies is ignored; without, Linux reads beyond its end",
+        last=(4, 15),
+        source="arch/powerpc/kernel/prom.c",
+    ),
+    WRONG_NODE_ADD := Capability(
+        "wrong-node-add",
+        "hot-added memory goes to the first online node: the lookup passes over LMBs that are not assigned yet",
+        first=(4, 16),
+        last=(5, 9),
+        commit="72cdd117c449",
+        source=_HOTPLUG,
+    ),
+    RESERVED_NOT_REMOVABLE := Capability(
+        "reserved-not-removable",
+        "a reserved LMB does not count as removable",
+        first=(5, 14),
+        commit="2ad216b4d6ff",
+        source=_HOTPLUG,
+    ),
+    RESERVED_NOT_AVAILABLE := Capability(
+        "reserved-not-available",
+        "a reserved LMB does not count as available for an add by count",
+        first=(5, 14),
+        commit="b3e3b4db7a9b",
+        source=_HOTPLUG,
+    ),
+    RESERVED_RANGE_NAMED := Capability(
+        "reserved-range-named",
+        "an indexed-count request names the reserved LMB that stops it; counts from 2^31 on pass as no LMBs",
+        first=(5, 14),
+        commit="40999b041e03, 0e5962b2ec3d",
+        source=_HOTPLUG,
+    ),
+    COUNTED_MARKS := Capability(
+        "counted-marks",
+        "by-count requests stop looking for touched LMBs once they saw as many as they touched",
+        first=(5, 14),
+        commit="163e7921750f, c2aaddcc65b3",
+        source=_HOTPLUG,
+    ),
+    UNISOLATE_ON_ROLLBACK := Capability(
+        "unisolate-on-rollback",
+        "a failed indexed-count removal tells the hypervisor by unisolating the connectors",
+        first=(5, 14),
+        commit="feb0e079f43d",
+        source=_HOTPLUG,
+    ),
+    SECTION_REMOVABLE_CHECK := Capability(
+        "section-removable-check",
+        "memory that cannot be moved is not removable to begin with; without, taking it offline finds out",
+        last=(5, 7),
+        source=_HOTPLUG,
+    ),
+    QUIET_INDEX_MESSAGES := Capability(
+        "quiet-index-messages",
+        "removal by index and each LMB of an add by count are logged at debug level only",
+        first=(5, 11),
+        commit="20e9de85edae",
+        source=_HOTPLUG,
+        stable=(((5, 10), 262),),
+    ),
+    ADD_ERRORS_LOGGED := Capability(
+        "add-errors-logged",
+        "a failed LMB says in which step of adding it failed",
+        first=(6, 8),
+        commit="27951e1d8274",
+        source=_HOTPLUG,
+    ),
+    AA_SYNC := Capability(
+        "aa-sync",
+        "an updated property gives each LMB of the array its new aa_index, by DRC index, and nothing else",
+        first=(5, 15),
+        commit="d144f4d5a8a8",
+        source=_DRMEM,
+    ),
+    ASSIGNED_DIFF_NOTIFIER := Capability(
+        "assigned-diff-notifier",
+        "an updated v1 property adds or removes the memory of the first LMB whose assigned flag changed",
+        last=(5, 8),
+        commit="e978a3ccaa71",
+        source=_HOTPLUG,
+    ),
+    OLD_PROPERTY_CHECK := Capability(
+        "old-property-check",
+        "that notifier takes a v1 property that was not there before; without, it oopses",
+        first=(5, 3),
+        source=_HOTPLUG,
+    ),
+    ITERATOR_INCLUSIVE := Capability(
+        "iterator-inclusive",
+        "walking an array that was never read goes through a null pointer",
+        first=(4, 16),
+        last=(5, 6),
+        commit="a83836dbc53e",
+        source="arch/powerpc/include/asm/drmem.h",
+    ),
+    LMB_SIZE_U32 := Capability(
+        "lmb-size-u32",
+        "the array's LMB size is 32 bits wide: LMBs of 4 GiB have size 0",
+        first=(4, 16),
+        last=(5, 9),
+        commit="ec72024e35dd",
+        source=_DRMEM,
+    ),
+    BLOCK_SIZE_U32 := Capability(
+        "block-size-u32",
+        "the memory block size is 32 bits wide: 4 GiB becomes 0",
+        last=(5, 8),
+        commit="89c140bbaeee",
+        source=_HOTPLUG,
+    ),
+    BLOCK_SIZE_PROBE := Capability(
+        "block-size-probe",
+        "without LMBs the block size follows the sizes of memory nodes, from 1 GiB down",
+        first=(6, 6),
+        commit="4d15721177d5",
+        source=_BLOCK_SIZE,
+    ),
+    BLOCK_SIZE_PANIC := Capability(
+        "block-size-panic",
+        "a block size that is no power of two, or below 16 MiB, stops the boot; without, 16 MiB stand in",
+        first=(5, 4),
+        source="drivers/base/memory.c",
+    ),
+    NO_DEFAULT_NODE := Capability(
+        "no-default-node",
+        "a lookup that finds no node gives none; without, it gives node 0",
+        first=(5, 3),
+        commit="ea9f5b702fe0",
+        source=_NUMA,
+    ),
+    FORM2 := Capability(
+        "form2", "FORM2 affinity is understood", first=(5, 15), commit="1c6b5a7e7405", source=_NUMA
+    ),
+    CURRENT_DOMAINS := Capability(
+        "current-domains",
+        "possible nodes come from ibm,current-associativity-domains first",
+        first=(5, 10),
+        commit="67df77845c18",
+        source=_NUMA,
+    ),
+    MIGRATABLE_MAX_DOMAINS := Capability(
+        "migratable-max-domains",
+        "on a partition that may migrate, possible nodes come from ibm,max-associativity-domains",
+        first=(5, 15),
+        commit="9c7248bb8de3",
+        source=_NUMA,
+    ),
+    NODE_LOOKUP_FIRST := Capability(
+        "node-lookup-first",
+        "the phandle of an update is looked up, and reported if unknown, before the operation: an ADD whose "
+        "parent is unknown then leaves its DRC index to be read as the next phandle or operation",
+        first=(5, 11),
+        commit="2efd7f6eb9b7",
+        source=_MOBILITY,
+        stable=(((5, 10), 262),),
+    ),
+    PLATFORM_FACILITIES_KEPT := Capability(
+        "platform-facilities-kept",
+        "updates do not remove or add platform-facilities nodes",
+        first=(5, 16),
+        commit="319fa1a52e43",
+        source=_MOBILITY,
+        stable=(((5, 10), 262), ((5, 15), 16)),
+    ),
+    UPDATE_ERRORS_PREFIXED := Capability(
+        "update-errors-prefixed",
+        "a failed device tree update is reported under mobility:",
+        first=(5, 11),
+        source=_MOBILITY,
+    ),
+    SUSPEND_IN_STOP_MACHINE := Capability(
+        "suspend-in-stop-machine",
+        "the kernel itself waits for and makes the suspend, and says so",
+        first=(5, 11),
+        commit="9327dc0aeef3",
+        source=_MOBILITY,
+    ),
+    WAIT_FOR_TRANSFER := Capability(
+        "wait-for-transfer",
+        "after its updates the kernel waits until the memory is transferred, and says so",
+        first=(6, 0),
+        commit="882c0d1704cf",
+        source=_MOBILITY,
+    ),
+    PRRN_UPDATE := Capability(
+        "prrn-update",
+        "a platform resource reassignment makes the kernel fetch device tree updates; without, it is ignored",
+        last=(5, 8),
+        commit="91713ac37785",
+        source="arch/powerpc/kernel/rtasd.c",
+    ),
+    PRRN_OFF_BY_DEFAULT := Capability(
+        "prrn-off-by-default",
+        "that happens only where topology updates were switched on",
+        first=(5, 2),
+        last=(5, 8),
+        source=_NUMA,
+    ),
+    PRRN_READD := Capability(
+        "prrn-readd",
+        "in scope 2 an update of what is no phandle takes the LMB with that DRC index out and in again",
+        last=(5, 8),
+        commit="4abe60c6448b",
+        source=_MOBILITY,
+    ),
+    CPU_TOPOLOGY_UPDATE := Capability(
+        "cpu-topology-update",
+        "an update of a CPU's ibm,associativity moves the CPU, where platform resource reassignment was agreed on",
+        last=(5, 8),
+        commit="c30f931e891e",
+        source=_NUMA,
+    ),
+    TOPOLOGY_STOPPED := Capability(
+        "topology-stopped-in-migration",
+        "while a migration updates the tree, updates of CPUs are not listened to",
+        first=(4, 20),
+        last=(5, 8),
+        commit="65b9fdadfc4d",
+        source=_MOBILITY,
+    ),
+    CPU_READD := Capability(
+        "cpu-readd",
+        "such a CPU is taken out and in again, and reads the tree; without, the hypervisor is asked for its home",
+        first=(5, 1),
+        last=(5, 8),
+        commit="81b61324922c",
+        source=_NUMA,
+    ),
+    VPHN_FAILURE_IGNORED := Capability(
+        "vphn-failure-ignored",
+        "a CPU whose home node the hypervisor does not tell goes to the first online node; without, it stays",
+        last=(4, 18),
+        source=_NUMA,
+    ),
+    DT_RESOURCE := Capability(
+        "dt-resource",
+        "/sys/kernel/dlpar takes requests for device tree nodes, too",
+        first=(6, 12),
+        commit="02b98ff44a57",
+        source=_DLPAR,
+    ),
+)
+
+BY_NAME: dict[str, Capability] = {capability.name: capability for capability in CAPABILITIES}

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel asks of firmware: the RTAS calls of dynamic reconfiguration, as a protocol and their constants.
+
+Source: LoPAR 2.9, "Dynamic Reconfiguration (DR) Architecture" and "RTAS"; Linux
+arch/powerpc/platforms/pseries/dlpar.c.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from drmemctl.tree.node import Node
+
+ISOLATION_STATE = 9001
+DR_INDICATOR = 9002
+ALLOCATION_STATE = 9003
+DR_ENTITY_SENSE = 9003
+
+ISOLATE, UNISOLATE = 0, 1
+UNUSABLE, USABLE = 0, 1
+
+SENSE_EMPTY, SENSE_PRESENT, SENSE_UNUSABLE = 0, 1, 2
+
+SUCCESS = 0
+HARDWARE_ERROR = -1
+BUSY = -2
+PARAMETER_ERROR = -3
+NOT_CONFIGURABLE = -9003
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """What ibm,configure-connector gave, walked to its end.
+
+    Attributes:
+        status: the last call's status, 0 when complete.
+        node: the subtree, None where the walk ended before it began.
+
+    """
+
+    status: int
+    node: Node | None = None
+
+
+class Firmware(Protocol):
+    """The hypervisor's side, as an immutable value: each call gives the answer and the firmware after it."""
+
+    @property
+    def transfer_error(self) -> int:
+        """What H_VASI_STATE leads to once a migration is done: 0, or the error number where it is not there."""
+        ...
+
+    def get_sensor(self, sensor: int, drc_index: int) -> tuple[tuple[int, int], Firmware]:
+        """Call get-sensor-state: ((status, state), firmware)."""
+        ...
+
+    def set_indicator(self, indicator: int, drc_index: int, value: int) -> tuple[int, Firmware]:
+        """Call set-indicator: (status, firmware)."""
+        ...
+
+    def configure_connector(self, drc_index: int) -> tuple[Connector, Firmware]:
+        """Call ibm,configure-connector to its end."""
+        ...
+
+    def refused(self, drc_index: int, count: int) -> int:
+        """Return how many of `count` connectors from `drc_index` on, one after the other, cannot be acquired.
+
+        Only those before the first that could be, and only if trying changes nothing: it lets a request pass over
+        a run of LMBs at once.
+        """
+        ...
+
+
+class UpdateSource(Protocol):
+    """Who answers ibm,update-nodes and ibm,update-properties."""
+
+    def call(self, name: str, work_area: bytes, scope: int) -> tuple[bytes, int]:
+        """Make a call with the 4096-byte work area: (work area after it, status)."""
+        ...

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""Writing the array back to the tree (Linux arch/powerpc/mm/drmem.c `drmem_update_dt`)."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterator
+from dataclasses import replace
+
+from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, V2, encode_entries
+from drmemctl.formats.rows import pack_words
+from drmemctl.kernel.capabilities import DYNAMIC_MEMORY_V2
+from drmemctl.kernel.errno import EPERM
+from drmemctl.kernel.job import Fault, Job
+from drmemctl.kernel.notifier import set_property
+from drmemctl.model.lmbs import Entry, LmbTable
+
+_V1_CELL = 24
+"""sizeof(struct of_drconf_cell_v1): the writer takes an address for 64 bits, whatever #address-cells says."""
+
+_FLAGS = ~KERNEL_TOUCHED
+
+
+def drmem_update_dt(job: Job) -> int:
+    """Regenerate the property that the tree has from the array; -1 if it has none."""
+    node = job.state.tree.find(NODE)
+    old_v1 = None if node is None else node.get(V1)
+    if node is None or (old_v1 is None and node.get(V2) is None):
+        return EPERM
+    if old_v1 is not None:
+        set_property(job, NODE, V1, _encode_v1(job, old_v1), "drmem_update_dt_v1")
+    else:
+        set_property(job, NODE, V2, encode_v2(job.state.table), "drmem_update_dt_v2")
+    return 0
+
+
+def _encode_v1(job: Job, old: bytes) -> bytes:
+    """Return as many bytes as the old property had: the array, then zeros."""
+    written, table = job.state.written, job.state.table
+    data = encode_v1(table) if written is None or written[1] is not old else _patched(old, written[0], table)
+    if len(data) > len(old):
+        message = f"{len(data)} bytes are written into a property of {len(old)}: the heap behind it is overwritten"
+        job.faults.append(Fault("heap-overrun", message, "drmem_update_dt_v1", NODE, V1))
+    data = data[: len(old)].ljust(len(old), b"\0")
+    job.state = replace(job.state, written=(table, data))
+    return data
+
+
+def encode_v1(table: LmbTable) -> bytes:
+    """Return all LMBs one by one; the reserved word is left 0.
+
+    An entry is three 64-bit words, which are made by the column: a v1 property has an entry for each LMB.
+    """
+    parts = [pack_words([table.n_lmbs & 0xFFFFFFFF])]
+    for count, base, drc, aa, flags in table.runs.entries():
+        entries = array("Q", bytes(_V1_CELL * count))
+        entries[0::3] = _progression(base, table.lmb_size or 0, count, 1 << 64)
+        entries[1::3] = _progression(drc << 32, 1 << 32, count, 1 << 64)
+        entries[2::3] = array("Q", [aa << 32 | flags & _FLAGS]) * count
+        if sys.byteorder == "little":
+            entries.byteswap()
+        parts.append(entries.tobytes())
+    return b"".join(parts)
+
+
+def _patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:
+    """Return what `encode_v1` makes of `after`, given what it made of `before`, by the run.
+
+    The kernel writes every entry each time, but an LMB keeps its address and its DRC index for ever.
+    """
+    present = (len(data) - 4) // _V1_CELL
+    patched = bytearray(data)
+    entries = memoryview(patched)[4 : 4 + present * _V1_CELL].cast("B").cast("Q")
+    for first, count, aa, flags in _differences(before, after):
+        words = array("Q", [aa << 32 | flags & _FLAGS]) * max(0, min(count, present - first))
+        if sys.byteorder == "little":
+            words.byteswap()
+        entries[3 * first + 2 : 3 * (first + len(words)) : 3] = memoryview(words)
+    entries.release()
+    return bytes(patched)
+
+
+def _differences(before: LmbTable, after: LmbTable) -> Iterator[tuple[int, int, int, int]]:
+    """Yield (array index, count, aa_index, flags) where one table differs from another of the same LMBs."""
+    old = iter(before.runs)
+    held, left, first = None, 0, 0
+    for run in after.runs:
+        todo = run.count
+        while todo:
+            if not left:
+                held = next(old)
+                left = held.count
+            count = min(todo, left)
+            if held is not None and (held.aa_index, held.flags) != (run.aa_index, run.flags):
+                yield first, count, run.aa_index, run.flags
+            first, todo, left = first + count, todo - count, left - count
+
+
+def _progression(first: int, step: int, count: int, wrap: int) -> array[int]:
+    if not step:
+        return array("Q", [first]) * count
+    if first + step * count <= wrap:
+        return array("Q", range(first, first + step * count, step))
+    return array("Q", [(first + i * step) % wrap for i in range(count)])
+
+
+def encode_v2(table: LmbTable) -> bytes:
+    """Return the sets that `drmem_update_dt_v2` makes: a new one only where aa_index or flags change.
+
+    It looks at neither address nor DRC index, so that neighbours in the array with equal attributes become one
+    set even where they are not contiguous; all but the first then read back wrongly.
+    """
+    return encode_entries(V2, list(_sets(table)))
+
+
+def _sets(table: LmbTable) -> Iterator[Entry]:
+    held: Entry | None = None
+    for count, base, drc, aa, flags in table.runs.entries():
+        if held is not None and held[3:] == (aa, flags & _FLAGS):
+            held = (held[0] + count, *held[1:])
+            continue
+        if held is not None:
+            yield held
+        held = (count, base, drc, aa, flags & _FLAGS)
+    if held is not None:
+        yield held
+
+
+_WRITER = "dlpar_update_device_tree_lmb"
+
+
+def write_through(job: Job) -> None:
+    """Put a change of an LMB into the property at once, as kernels without an array do.
+
+    They keep each LMB's own entry (`dlpar_update_device_tree_lmb`); a v2 set is split where it has to be.
+    """
+    node = job.state.tree.find(NODE)
+    if node is None:
+        return
+    old = node.get(V1)
+    if old is not None:
+        set_property(job, NODE, V1, _encode_v1(job, old), _WRITER)
+    elif job.has(DYNAMIC_MEMORY_V2) and node.get(V2) is not None:
+        entries = [
+            (n, base, drc, aa, flags & _FLAGS) for n, base, drc, aa, flags in job.state.table.runs.entries()
+        ]
+        set_property(job, NODE, V2, encode_entries(V2, entries), _WRITER)

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""Device tree updates after a migration and on a platform resource reassignment.
+
+Source: Linux arch/powerpc/platforms/pseries/mobility.c `pseries_devicetree_update`, `post_mobility_fixup`;
+arch/powerpc/kernel/rtasd.c `handle_rtas_event`.
+"""
+
+from __future__ import annotations
+
+from drmemctl.formats.strings import decode_strings
+from drmemctl.formats.update_nodes import (
+    ACTION_MASK,
+    ADD,
+    COUNT_MASK,
+    DELETE,
+    HEADER_SIZE,
+    UPDATE,
+    WORK_AREA,
+)
+from drmemctl.kernel.capabilities import (
+    NODE_LOOKUP_FIRST,
+    PLATFORM_FACILITIES_KEPT,
+    PRRN_OFF_BY_DEFAULT,
+    PRRN_READD,
+    PRRN_UPDATE,
+    SUSPEND_IN_STOP_MACHINE,
+    UPDATE_ERRORS_PREFIXED,
+    WAIT_FOR_TRANSFER,
+)
+from drmemctl.kernel.dlpar import configure_connector
+from drmemctl.kernel.errno import EFAULT
+from drmemctl.kernel.firmware import Firmware, UpdateSource
+from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Fault, Job, OopsError, Outcome
+from drmemctl.kernel.requests import INDEX, READD, Request, dlpar_memory
+from drmemctl.kernel.state import KernelState
+from drmemctl.kernel.tree_edit import attached, detached, find_phandle, parent_of, phandle_of
+from drmemctl.kernel.update_node import update_dt_node
+from drmemctl.model.drmem import RootCells
+from drmemctl.tree.node import Node
+
+UPDATE_NODES = "update-nodes"
+MIGRATION_SCOPE = 1
+PRRN_SCOPE = -2
+
+_PREFIX = "mobility: "
+_PLATFORM_FACILITIES = "ibm,platform-facilities"
+_MIN_SECTION = 1 << 24
+
+
+class _OverReadError(Exception):
+    """The list of operations has left the work area; what follows is other memory of the kernel."""
+
+
+class _Words:
+    def __init__(self, area: bytes) -> None:
+        self._data = area[:WORK_AREA].ljust(WORK_AREA, b"\0")
+        self._at = HEADER_SIZE
+
+    def next(self) -> int:
+        if self._at >= WORK_AREA:
+            raise _OverReadError
+        self._at += 4
+        return int.from_bytes(self._data[self._at - 4 : self._at], "big")
+
+
+def migrate(state: KernelState, firmware: Firmware, source: UpdateSource) -> Outcome:
+    """Do what follows a migration, which failed updates do not make fail (`pseries_migrate_partition`)."""
+    job = Job(state, firmware, doing=MIGRATION)
+    if job.has(SUSPEND_IN_STOP_MACHINE):
+        job.log += [f"{_PREFIX}calling ibm,suspend-me on CPU 0", f"{_PREFIX}CPU 0 waking all threads"]
+    try:
+        rc = devicetree_update(job, source, MIGRATION_SCOPE)
+    except OopsError as oops:
+        return job.stopped(oops, EFAULT)
+    if rc:
+        prefixed = job.has(UPDATE_ERRORS_PREFIXED)
+        what = f"{_PREFIX}device tree update" if prefixed else "Post-mobility device tree update"
+        job.log.append(f"{what} failed: {rc}")
+    if job.has(WAIT_FOR_TRANSFER):
+        error = job.firmware.transfer_error
+        end = f"H_VASI_STATE return error ({error})" if error else "memory transfer completed."
+        job.log += [f"{_PREFIX}waiting for memory transfer to complete...", _PREFIX + end]
+    return job.outcome(0)
+
+
+def reassign(state: KernelState, firmware: Firmware, source: UpdateSource, scope: int) -> Outcome:
+    """Take a platform resource reassignment event of a scope as this release does: many ignore it."""
+    job = Job(state, firmware, doing=REASSIGNMENT)
+    if not job.has(PRRN_UPDATE):
+        job.log.append("Platform resource reassignment ignored.")
+    elif not job.has(PRRN_OFF_BY_DEFAULT):
+        try:
+            devicetree_update(job, source, -scope)
+        except OopsError as oops:
+            return job.stopped(oops, EFAULT)
+    return job.outcome(0)
+
+
+def devicetree_update(job: Job, source: UpdateSource, scope: int) -> int:
+    """Fetch lists of nodes until there are no more, and act on each; return the last status."""
+    area = bytes(WORK_AREA)
+    while True:
+        area, status = source.call(UPDATE_NODES, area, scope)
+        job.called("pseries_devicetree_update", UPDATE_NODES, (scope,), (status,))
+        if status not in (0, 1):
+            return status
+        try:
+            _operations(job, source, _Words(area), scope)
+        except _OverReadError:
+            message = "the list of nodes goes on beyond the work area: what is there now passes for operations"
+            job.faults.append(Fault("over-read", message, "pseries_devicetree_update"))
+        if status != 1:
+            return status
+
+
+def _operations(job: Job, source: UpdateSource, words: _Words, scope: int) -> None:
+    while (word := words.next()) & ACTION_MASK:
+        action, count = word & ACTION_MASK, word & COUNT_MASK
+        for _ in range(count):
+            _operation(job, source, words, action, scope)
+
+
+def _operation(job: Job, source: UpdateSource, words: _Words, action: int, scope: int) -> None:
+    phandle = words.next()
+    found = find_phandle(job.state.tree, phandle)
+    if found is None and job.has(NODE_LOOKUP_FIRST):
+        # Here an ADD's DRC index is not skipped: from now on the list is read one word off.
+        job.log.append(f"{_PREFIX}Failed lookup: phandle 0x{phandle:x} for action 0x{action:x}")
+        if action == ADD:
+            job.faults.append(_desynchronised(phandle))
+        return
+    drc_index = words.next() if action == ADD else 0
+    if found is not None:
+        path, node = found
+        if action == DELETE:
+            _delete(job, path, node)
+        elif action == UPDATE:
+            update_dt_node(job, source, path, phandle, scope)
+        elif action == ADD:
+            _add(job, path, drc_index)
+    elif action == UPDATE and scope == PRRN_SCOPE and job.has(PRRN_READD):
+        # What is no node's phandle is an LMB's DRC index (prrn_update_node).
+        dlpar_memory(job, Request(READD, INDEX, drc_index=phandle))
+
+
+def _desynchronised(phandle: int) -> Fault:
+    message = f"an ADD below the unknown phandle {phandle:#x}: its DRC index is read as the next word of the list"
+    return Fault("desync", message, "pseries_devicetree_update")
+
+
+def _is_type(node: Node | None, kind: str) -> bool:
+    data = None if node is None else node.get("device_type")
+    return data is not None and decode_strings(data).items[:1] == (kind,)
+
+
+def _delete(job: Job, path: str, node: Node) -> None:
+    """Detach a node and all below it, but not platform facilities (`delete_dt_node`)."""
+    if job.has(PLATFORM_FACILITIES_KEPT):
+        parent = job.state.tree.find(parent_of(path))
+        if _is_type(node, _PLATFORM_FACILITIES) or _is_type(parent, _PLATFORM_FACILITIES):
+            job.log.append(f"{_PREFIX}ignoring remove operation for {path}:{phandle_of(node)}")
+            return
+    job.set_tree("delete_dt_node", detached(job.state.tree, path), path, "", None)
+    if _is_type(node, "memory"):
+        _remove_memory_node(job, path, node)
+
+
+def _remove_memory_node(job: Job, path: str, node: Node) -> None:
+    """Remove a detached node's memory section by section, which is a BUG with larger blocks."""
+    reg = node.get("reg")
+    if reg is None:
+        return
+    base = int.from_bytes(reg[: 4 * RootCells.from_tree(job.state.tree).address], "big")
+    blocks, size = job.state.blocks, job.state.block_size
+    if blocks.node_of(base // size) is not None and size > _MIN_SECTION:
+        message = f"memory at {base:#x} is removed in sections of 16 MiB, but its blocks have {size:#x} bytes"
+        raise OopsError(Fault("oops", message, "pseries_remove_mem_node", path), dead="the hotplug lock is held")
+
+
+def _add(job: Job, parent: str, drc_index: int) -> None:
+    """Attach the top node of what the connector describes; its children are dropped (`add_dt_node`)."""
+    node = configure_connector(job, drc_index)
+    if node is None:
+        return
+    if job.has(PLATFORM_FACILITIES_KEPT) and _is_type(node, _PLATFORM_FACILITIES):
+        job.log.append(f"{_PREFIX}ignoring add operation for {parent.rstrip('/')}/{node.name}")
+        return
+    tree = attached(job.state.tree, parent, Node(node.name, node.properties))
+    job.set_tree("add_dt_node", tree, f"{parent.rstrip('/')}/{node.name}", "", 0)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""What happens when a property of the tree is updated (Linux `of_update_property`, `pseries_memory_notifier`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from drmemctl.formats.dynamic_memory import ASSIGNED, NODE, V1, V2, decode_entries
+from drmemctl.kernel.capabilities import AA_SYNC, ASSIGNED_DIFF_NOTIFIER, DRMEM_ARRAY, OLD_PROPERTY_CHECK
+from drmemctl.kernel.job import Fault, Job, OopsError
+from drmemctl.kernel.processors import cpu_updated
+from drmemctl.kernel.trace import ArrayWrite
+from drmemctl.model.drmem import Drmem, RootCells
+from drmemctl.model.lmbs import LmbTable, Run, Runs
+
+_DRC_INDEXES = 1 << 32
+
+
+OWN_WRITERS = frozenset({"drmem_update_dt_v1", "drmem_update_dt_v2", "dlpar_update_device_tree_lmb"})
+"""Functions that write the kernel's own array back (`in_drmem_update`, `rtas_hp_event`)."""
+
+
+def set_property(job: Job, path: str, name: str, value: bytes, by: str = "of_update_property") -> None:
+    """Update or add a property of an existing node and notify (`of_update_property`).
+
+    `by` is the kernel function that wants it; the notifier does nothing for those that write the array back.
+    """
+    tree = job.state.tree
+    old = tree.get(path, name)
+    job.set_tree(by, tree.with_property(path, name, value), path, name, len(value))
+    if path == NODE and name in (V1, V2) and by not in OWN_WRITERS:
+        _notify(job, name, old, value)
+    cpu_updated(job, path, name)
+
+
+def remove_property(job: Job, path: str, name: str) -> None:
+    """Remove a property; no notifier of the memory code listens to that (`of_remove_property`)."""
+    node = job.state.tree.find(path)
+    if node is not None and node.find(name) is not None:
+        without = job.state.tree.with_property(path, name, None)
+        job.set_tree("of_remove_property", without, path, name, None)
+        if path == NODE and not job.has(DRMEM_ARRAY):
+            reread(job)
+
+
+def _notify(job: Job, name: str, old: bytes | None, new: bytes) -> None:
+    if not job.has(DRMEM_ARRAY):
+        reread(job)
+    if job.has(ASSIGNED_DIFF_NOTIFIER) and name == V1:
+        _assigned_diff(job, old, new)
+    if job.has(AA_SYNC) and job.has(DRMEM_ARRAY):
+        _sync_aa(job, name, new)
+
+
+def reread(job: Job) -> None:
+    """Take the LMBs from the tree again, in a kernel that holds no array of its own."""
+    if job.state.tree.find(NODE) is not None:
+        job.state = replace(job.state, table=Drmem.from_tree(job.state.tree).table)
+
+
+def _sync_aa(job: Job, name: str, data: bytes) -> None:
+    """Give every LMB of the array that the property describes its aa_index (`drmem_update_lmbs`).
+
+    Flags, addresses, number and order stay as they are; LMBs that either side lacks are passed over.
+    """
+    cells = RootCells.from_tree(job.state.tree)
+    entries = decode_entries(name, data, cells.address)
+    if entries.present < entries.declared:
+        _beyond_the_end(job, name, entries.declared, entries.present)
+    table = job.state.table
+    for run in LmbTable.of(entries.blocks(table.lmb_size), table.lmb_size).runs:
+        table = _with_aa(job, table, run)
+    job.state = replace(job.state, table=table)
+    if entries.declared - entries.present > _READABLE_ENTRIES:
+        message = f"{entries.declared} entries are walked where there are {entries.present}"
+        raise OopsError(Fault("never-returns", message, f"drmem_update_lmbs: {name}", NODE, name))
+
+
+_READABLE_ENTRIES = 1 << 16
+"""Entries beyond a property that a kernel may get through; more take hours, or end in unmapped memory."""
+
+
+def _beyond_the_end(job: Job, name: str, declared: int, present: int) -> None:
+    message = f"{declared} entries are walked where there are {present}: what lies behind the property is read"
+    job.faults.append(Fault("over-read", message, "walk_drmem_lmbs", NODE, name))
+
+
+def _with_aa(job: Job, table: LmbTable, described: Run) -> LmbTable:
+    changes = list(_first_matches(table, described))
+    if not changes:
+        return table
+    if job.events is not None:
+        for first, count in changes:
+            drc, aa = table.lmb(first).drc_index, described.aa_index
+            job.events.append(ArrayWrite("drmem_update_lmbs", len(job.log), first, count, drc, aa))
+    return replace(table, runs=Runs(_changed(table, changes, described.aa_index), table.lmb_size))
+
+
+def _first_matches(table: LmbTable, described: Run) -> Iterator[tuple[int, int]]:
+    """Yield (array index, count) of the LMBs that are the first in the array with a DRC index of the run."""
+    wanted = _intervals(described)
+    first = 0
+    for run in table.runs:
+        if not wanted:
+            return
+        left: list[tuple[int, int]] = []
+        for low, high in wanted:
+            # A run of the array may wrap around at 2^32, and then overlaps an interval twice.
+            for shift in (0, _DRC_INDEXES):
+                begin = max(low + shift, run.drc_index)
+                end = min(high + shift, run.drc_index + run.count)
+                if begin < end:
+                    yield first + begin - run.drc_index, end - begin
+                    left += [(low, begin - shift), (end - shift, high)]
+                    break
+            else:
+                left.append((low, high))
+        wanted = [(low, high) for low, high in left if low < high]
+        first += run.count
+
+
+def _intervals(run: Run) -> list[tuple[int, int]]:
+    end = run.drc_index + run.count
+    if end <= _DRC_INDEXES:
+        return [(run.drc_index, end)]
+    return [(run.drc_index, _DRC_INDEXES), (0, min(end - _DRC_INDEXES, run.drc_index))]
+
+
+def _changed(
+    table: LmbTable, changes: Iterable[tuple[int, int]], aa_index: int
+) -> Iterator[tuple[int, int, int, int, int]]:
+    """Yield the table's entries with the aa_index of some ranges changed, in one pass."""
+    first = 0
+    for begin, count in sorted(changes):
+        for run in table.part(first, begin - first):
+            yield run.count, run.base, run.drc_index, run.aa_index, run.flags
+        for run in table.part(begin, count):
+            yield run.count, run.base, run.drc_index, aa_index, run.flags
+        first = begin + count
+    for run in table.part(first, table.n_lmbs - first):
+        yield run.count, run.base, run.drc_index, run.aa_index, run.flags
+
+
+def _assigned_diff(job: Job, old: bytes | None, new: bytes) -> None:
+    """Act on the first LMB whose assigned flag differs (`pseries_update_drconf_memory`).
+
+    Adding only makes the memory known to memblock, which no memory block follows; removing it section by section
+    hits a BUG, unless there is no memory.
+    """
+    function = "pseries_update_drconf_memory"
+    if old is None:
+        if not job.has(OLD_PROPERTY_CHECK):
+            message = f"{V1} was not there before: its old value is read through a null pointer"
+            raise OopsError(Fault("oops", message, function, NODE, V1))
+        return
+    for (_, base, _, _, was), (_, _, _, _, now) in zip(
+        decode_entries(V1, old), decode_entries(V1, new), strict=False
+    ):
+        if (was ^ now) & ASSIGNED:
+            block = job.state.block_of(base)
+            if was & ASSIGNED and job.state.blocks.node_of(block) is not None:
+                message = f"memory at {base:#x} is in use and is removed in sections of 16 MiB"
+                raise OopsError(Fault("oops", message, function, NODE, V1), dead="the hotplug lock is held")
+            return

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""Which LMBs an indexed-count request is about (Linux hotplug-memory.c `get_lmb_range` and its callers)."""
+
+from __future__ import annotations
+
+from drmemctl.formats.dynamic_memory import RESERVED
+from drmemctl.kernel.capabilities import RESERVED_RANGE_NAMED
+from drmemctl.kernel.job import Job
+from drmemctl.kernel.lmb_ops import PREFIX, base_of, lmb_at
+from drmemctl.kernel.walk import Span, has_flags
+
+
+def as_int(count: int) -> int:
+    """Return a u32 as the C int that the kernel prints and compares it as."""
+    return count - (1 << 32) if count >> 31 else count
+
+
+def lmb_range(job: Job, count: int, drc_index: int) -> Span | None:
+    """Return the part of the array of `count` LMBs from a DRC index on; None if there is no such part.
+
+    Positions in the array count, not DRC indexes. The count becomes an int here: a negative one ends before it
+    begins, and is then no LMB at all.
+    """
+    first = job.state.table.index_of_drc(drc_index)
+    if first is None or first + as_int(count) > job.state.table.n_lmbs:
+        return None
+    if as_int(count) < 0:
+        # Before, too few LMBs were then counted as available.
+        return Span(first, 0) if job.has(RESERVED_RANGE_NAMED) else None
+    return Span(first, count)
+
+
+def passes_reserved(job: Job, span: Span) -> bool:
+    """Whether no LMB of a part of the array is reserved; some kernels name the one that is."""
+    index = has_flags(job.state.table, span, RESERVED)
+    if index is None:
+        return True
+    if job.has(RESERVED_RANGE_NAMED):
+        lmb = lmb_at(job, index)
+        job.log.append(f"{PREFIX}Memory at {base_of(lmb):x} (drc index {lmb.drc_index:x}) is reserved")
+    return False

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""The kernel at one moment: its tree, its LMB array, its memory blocks and nodes. Immutable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
+from drmemctl.kernel.blocks import Blocks
+from drmemctl.kernel.profiles import Profile
+from drmemctl.model.lmbs import Lmb, LmbTable
+from drmemctl.tree.node import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """What the kernel took from the tree about nodes at boot, and never reads again.
+
+    Attributes:
+        form: affinity form 0, 1 or 2.
+        primary_index: 1-based position of a node's domain in a list; None where NUMA is off.
+        possible: nodes 0 to `possible` - 1 may ever have memory (`find_possible_nodes`).
+        at_boot: nodes that were online at boot, which are possible as well.
+        with_cpus: nodes that have CPUs, and stay online when their memory goes.
+        prrn: whether platform resource reassignment was agreed on.
+        vphn: whether the hypervisor tells the home nodes of CPUs.
+
+    """
+
+    form: int = 0
+    primary_index: int | None = None
+    possible: int = 0
+    at_boot: frozenset[int] = frozenset({0})
+    with_cpus: frozenset[int] = frozenset({0})
+    prrn: bool = False
+    vphn: bool = False
+
+    def is_possible(self, node: int) -> bool:
+        """Whether memory can be added on a node (`node_possible`)."""
+        return node < self.possible or node in self.at_boot
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """A core.
+
+    Attributes:
+        path: its node in the tree.
+        threads: the interrupt server numbers of its threads.
+        node: the Linux node that it is on.
+
+    """
+
+    path: str
+    threads: tuple[int, ...]
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class KernelState:
+    """A running kernel.
+
+    Attributes:
+        profile: which kernel it is.
+        tree: the device tree as it holds it now.
+        table: its LMB array, flag bits private to it included; without an array, what the tree says.
+        blocks: its memory blocks.
+        block_size: bytes of a memory block, 0 where none could be determined.
+        topology: what it took from the tree about nodes at boot.
+        cpus: its CPUs.
+        unmovable: DRC indexes of LMBs whose memory cannot be taken offline.
+        dead: why it runs no more, or answers no more requests; empty while it does.
+        written: the array and the v1 property that it wrote last, which make the next faster to write.
+
+    """
+
+    profile: Profile
+    tree: Tree
+    table: LmbTable
+    blocks: Blocks
+    block_size: int
+    topology: Topology = Topology()
+    cpus: tuple[Cpu, ...] = ()
+    unmovable: frozenset[int] = frozenset()
+    dead: str = ""
+    written: tuple[LmbTable, bytes] | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def online(self) -> frozenset[int]:
+        """The nodes that are online: those with CPUs or memory."""
+        return self.topology.with_cpus | self.blocks.nodes()
+
+    @property
+    def first_online_node(self) -> int:
+        """The lowest node that is online (Linux `first_online_node`)."""
+        return min(self.online, default=0)
+
+    def block_of(self, base: int) -> int:
+        """Return the number of the memory block that holds an address."""
+        return base // self.block_size
+
+    def with_lmb(self, index: int, *, aa_index: int | None = None, flags: int | None = None) -> KernelState:
+        """Return the state with one LMB of the array changed."""
+        return replace(self, table=self.table.with_changed(index, 1, aa_index=aa_index, flags=flags))
+
+
+def is_marked(lmb: Lmb) -> bool:
+    """Whether the current request touched this LMB (`drmem_lmb_reserved`)."""
+    return bool(lmb.flags & KERNEL_TOUCHED)

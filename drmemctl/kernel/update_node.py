@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""Parsing ibm,update-properties as Linux does, partial values and all (mobility.c `update_dt_node`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drmemctl.formats.update_nodes import WORK_AREA
+from drmemctl.formats.update_properties import DELETED, HEADER_SIZE, NAME_ONLY, PARTIAL
+from drmemctl.kernel.firmware import UpdateSource
+from drmemctl.kernel.job import Fault, Job, OopsError
+from drmemctl.kernel.notifier import remove_property, set_property
+from drmemctl.tree.node import decode_name
+
+UPDATE_PROPERTIES = "update-properties"
+
+_NPROPS = HEADER_SIZE - 4
+_FUNCTION = "update_dt_node"
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A property of which only the beginning has come."""
+
+    name: str
+    value: bytes
+
+
+class _Reader:
+    """A work area and the place that the kernel reads at; it may well leave the 4096 bytes, and does not check."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data[:WORK_AREA].ljust(WORK_AREA, b"\0")
+        self.at = HEADER_SIZE
+
+    def word(self) -> int:
+        value = self.word_at(self.at)
+        self.at += 4
+        return value
+
+    def word_at(self, offset: int) -> int:
+        if offset + 4 > WORK_AREA:
+            raise self._gone()
+        return int.from_bytes(self.data[offset : offset + 4], "big")
+
+    def name(self) -> str:
+        end = self.data.find(b"\0", self.at) if self.at < WORK_AREA else -1
+        if end < 0:
+            raise self._gone()
+        name = decode_name(self.data[self.at : end])
+        self.at = end + 1
+        return name
+
+    def value(self, size: int) -> bytes:
+        """Return a value without moving on; what is beyond the work area comes as zeros."""
+        return self.data[self.at : self.at + size].ljust(min(size, 2 * WORK_AREA), b"\0")
+
+    def _gone(self) -> OopsError:
+        message = f"descriptors are read at offset {self.at:#x} of a work area of {WORK_AREA:#x} bytes"
+        return OopsError(Fault("oops", message, _FUNCTION))
+
+
+def update_dt_node(job: Job, source: UpdateSource, path: str, phandle: int, scope: int) -> None:
+    """Fetch a node's new properties until there are no more; errors end it silently."""
+    area = phandle.to_bytes(4, "big").ljust(WORK_AREA, b"\0")
+    pending: _Pending | None = None
+    while True:
+        area, status = source.call(UPDATE_PROPERTIES, area, scope)
+        job.called(_FUNCTION, UPDATE_PROPERTIES, (phandle, scope), (status,))
+        if status < 0:
+            return
+        pending = _apply(job, _Reader(area), path, pending)
+        if status != 1:
+            return
+
+
+def _apply(job: Job, reader: _Reader, path: str, pending: _Pending | None) -> _Pending | None:
+    """Take in one work area; return the property that still lacks its end."""
+    left = reader.word_at(_NPROPS)
+    if reader.data[HEADER_SIZE] == 0:
+        # The node's path, if this is the first work area; any other that begins with a NUL passes for it. Without
+        # descriptors at all the count wraps around.
+        reader.at += 1
+        size = reader.word()
+        reader.at += size
+        left = (left - 1) & 0xFFFFFFFF
+    while left:
+        pending = _descriptor(job, reader, path, pending)
+        left -= 1
+    return pending
+
+
+def _descriptor(job: Job, reader: _Reader, path: str, pending: _Pending | None) -> _Pending | None:
+    name, word = reader.name(), reader.word()
+    if word == NAME_ONLY:
+        return pending
+    if word == DELETED:
+        remove_property(job, path, name)
+        return None
+    size = (1 << 32) - word if word & PARTIAL else word
+    value = reader.value(size)
+    # A part's negative length is added as it is: the kernel is 4 GiB further on, and dies of the next read.
+    reader.at += word
+    pending = _Pending(name, value) if pending is None else _Pending(pending.name, pending.value + value)
+    if word & PARTIAL:
+        return pending
+    set_property(job, path, pending.name, pending.value, "update_dt_property")
+    return None

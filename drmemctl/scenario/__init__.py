@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The step language, and the runner that carries steps out on a simulated kernel and hypervisor."""

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: MIT
+"""Carrying a step out on a simulated partition: one function for each kind of step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, decode_architecture_vec5
+from drmemctl.hypervisor.firmware_tree import firmware_tree
+from drmemctl.hypervisor.machine import RefusedError
+from drmemctl.kernel.boot import boot
+from drmemctl.kernel.errno import ENODEV, errno_name
+from drmemctl.kernel.firmware import UpdateSource
+from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Fault, Job, OopsError, Outcome
+from drmemctl.kernel.mobility import migrate, reassign
+from drmemctl.kernel.notifier import remove_property, set_property
+from drmemctl.kernel.processors import cpu_changes
+from drmemctl.kernel.requests import ADD, COUNT, INDEXED_COUNT, REMOVE, NotSimulatedError, Request, handle, store
+from drmemctl.model.associativity import CHOSEN
+from drmemctl.scenario.expectations import expectation
+from drmemctl.scenario.findings import Judge, StepFinding
+from drmemctl.scenario.result import StepResult, changed_properties
+from drmemctl.scenario.simulation import Files, Hypervisor, Situation
+from drmemctl.scenario.steps import (
+    Attach,
+    Detach,
+    Dlpar,
+    Expect,
+    FirmwareUpdate,
+    Lpm,
+    Migrate,
+    Prrn,
+    Reboot,
+    Rtas,
+    Step,
+    Unmovable,
+)
+from drmemctl.scenario.updates import Planned, Recorded, difference, listed, read_answers
+
+_ABORTED = "the hypervisor has aborted"
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a step came to before what it changed is worked out."""
+
+    situation: Situation
+    ok: bool = True
+    errno: str | None = None
+    log: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    answer: tuple[int, ...] | None = None
+    note: str = ""
+
+
+def carry_out(
+    situation: Situation, step: Step, files: Files, judge: Judge, *, findings: bool = True
+) -> tuple[StepResult, Situation]:
+    """Do a step; return what came of it and the partition after it; with `findings`, what the rules say of it."""
+    if isinstance(step, Expect):
+        return expectation(situation, step, judge), situation
+    if situation.machine.aborted:
+        done = _Done(situation, ok=False, note=_ABORTED)
+    else:
+        done = _DO[type(step)](situation, step, files)
+    if findings:
+        migrated = isinstance(step, _MIGRATIONS)
+        found = tuple(judge.after(situation, done.situation, done.faults, migrated=migrated))
+    else:
+        found = tuple(map(StepFinding.of_fault, done.faults))
+    return _finished(situation, step, done, found)
+
+
+_MIGRATIONS = (FirmwareUpdate, Lpm, Migrate, Prrn)
+
+
+def _finished(
+    before: Situation, step: Step, done: _Done, findings: tuple[StepFinding, ...]
+) -> tuple[StepResult, Situation]:
+    machine = done.situation.machine
+    result = StepResult(
+        step.text,
+        done.ok and not (machine.aborted and not before.machine.aborted),
+        done.errno,
+        done.log,
+        machine.events,
+        changed_properties(before.kernel.tree, done.situation.kernel.tree),
+        findings,
+        done.answer,
+        done.note,
+        () if isinstance(step, Reboot) else cpu_changes(before.kernel, done.situation.kernel, _doing(step)),
+    )
+    return result, replace(done.situation, machine=machine.without_events(), last=result)
+
+
+def _doing(step: Step) -> str:
+    if isinstance(step, Prrn):
+        return REASSIGNMENT
+    return MIGRATION if isinstance(step, Lpm | Migrate) else ""
+
+
+def _from(situation: Situation, outcome: Outcome, *, write: bool) -> _Done:
+    """Return what came of the kernel's work; `write` where somebody gets its error number."""
+    after = replace(situation, kernel=outcome.state, machine=cast("Hypervisor", outcome.firmware))
+    stopped = any(fault.code in _STOPS for fault in outcome.faults)
+    return _Done(
+        after,
+        ok=outcome.rc == 0 and not stopped,
+        errno=errno_name(outcome.rc) if write and not stopped else None,
+        log=outcome.log,
+        faults=outcome.faults,
+    )
+
+
+_STOPS = frozenset({"oops", "never-returns"})
+
+
+def _dead(situation: Situation) -> _Done | None:
+    dead = situation.kernel.dead
+    return _Done(situation, ok=False, note=f"the kernel does not answer: {dead}") if dead else None
+
+
+def _dlpar(situation: Situation, step: Dlpar, files: Files) -> _Done:
+    del files
+    dead = _dead(situation)
+    if dead is not None:
+        return dead
+    try:
+        return _from(situation, store(situation.kernel, situation.machine, step.request + "\n"), write=True)
+    except NotSimulatedError as error:
+        return _Done(situation, ok=False, note=error.message)
+
+
+def _attach(situation: Situation, step: Attach, files: Files) -> _Done:
+    del files
+    machine = situation.machine
+    try:
+        domains = _domains(situation, step)
+        after = replace(situation, machine=machine.attach(step.drc_index, step.count, domains))
+    except RefusedError as refused:
+        return _Done(situation, ok=False, note=refused.message)
+    return _told(after, ADD, step) if step.tell else _Done(after)
+
+
+def _domains(situation: Situation, step: Attach) -> tuple[int, ...]:
+    if step.domains is not None:
+        return step.domains
+    rows, row = situation.machine.rows, step.node or 0
+    if row < len(rows):
+        return rows[row]
+    if step.node is None:
+        return ()
+    raise RefusedError(f"the lookup arrays had no row {row} at boot, but {len(rows)}")
+
+
+def _detach(situation: Situation, step: Detach, files: Files) -> _Done:
+    del files
+    try:
+        after = replace(situation, machine=situation.machine.detach(step.drc_index, step.count))
+    except RefusedError as refused:
+        return _Done(situation, ok=False, note=refused.message)
+    if after.machine.aborted:
+        return _Done(after, ok=False)
+    return _told(after, REMOVE, step) if step.tell else _Done(after)
+
+
+def _told(situation: Situation, action: str, step: Attach | Detach) -> _Done:
+    """Let the guest handle the hotplug event, whose result nobody gets."""
+    dead = _dead(situation)
+    if dead is not None:
+        return dead
+    request = Request(action, INDEXED_COUNT, step.count, step.drc_index)
+    if action == ADD and not _hotplug_events(situation):
+        # Guests that did not negotiate the event source are told a number of LMBs only.
+        request = Request(action, COUNT, step.count)
+    return _from(situation, handle(situation.kernel, situation.machine, request), write=False)
+
+
+def _hotplug_events(situation: Situation) -> bool:
+    data = situation.machine.tree.get(CHOSEN, ARCHITECTURE_VEC5)
+    return data is None or decode_architecture_vec5(data).has("HP_EVT")
+
+
+def _firmware(situation: Situation, step: FirmwareUpdate, files: Files) -> _Done:
+    dead = _dead(situation)
+    if dead is not None:
+        return dead
+    if situation.kernel.tree.find(step.path) is None:
+        return _Done(situation, ok=False, errno=errno_name(ENODEV), note=f"no node {step.path}")
+    value = step.value if step.file is None else files.file(step.file)
+    job = Job(situation.kernel, situation.machine)
+    try:
+        if value is None:
+            remove_property(job, step.path, step.property)
+        else:
+            set_property(job, step.path, step.property, value)
+    except OopsError as oops:
+        return _from(situation, job.stopped(oops, 0), write=True)
+    return _from(situation, job.outcome(0), write=True)
+
+
+def _updated(situation: Situation, source: Recorded | Planned, outcome: Outcome) -> _Done:
+    done = _from(situation, outcome, write=True)
+    return replace(done, faults=(*done.faults, *source.faults))
+
+
+def _lpm(situation: Situation, step: Lpm, files: Files) -> _Done:
+    dead = _dead(situation)
+    if dead is not None:
+        return dead
+    destination = files.tree(step.tree)
+    planned = difference(situation.kernel.tree, destination).source()
+    machine = situation.machine.moved(destination)
+    return _updated(situation, planned, migrate(situation.kernel, machine, planned))
+
+
+def _migrate(situation: Situation, step: Migrate, files: Files) -> _Done:
+    dead = _dead(situation)
+    if dead is not None:
+        return dead
+    recorded = Recorded(read_answers(files.file(step.file), step.file))
+    return _updated(situation, recorded, migrate(situation.kernel, situation.machine, recorded))
+
+
+_DEFAULT_SCOPE = 2
+
+
+def _prrn(situation: Situation, step: Prrn, files: Files) -> _Done:
+    dead = _dead(situation)
+    if dead is not None:
+        return dead
+    source: Planned
+    if step.tree is None:
+        source = listed(step.phandles)
+        scope = step.scope
+    else:
+        source = difference(situation.kernel.tree, files.tree(step.tree), reassignment=True).source()
+        scope = _DEFAULT_SCOPE
+    checked: UpdateSource = source
+    return _updated(situation, source, reassign(situation.kernel, situation.machine, checked, scope))
+
+
+def _unmovable(situation: Situation, step: Unmovable, files: Files) -> _Done:
+    del files
+    known, named = situation.kernel.unmovable, frozenset(step.drc_indexes)
+    now = known | named if step.unmovable else known - named
+    return _Done(replace(situation, kernel=replace(situation.kernel, unmovable=now)))
+
+
+def _rtas(situation: Situation, step: Rtas, files: Files) -> _Done:
+    del files
+    machine = situation.machine
+    answer: tuple[int, ...]
+    if step.call == "get-sensor":
+        answer, machine = machine.get_sensor(step.what, step.drc_index)
+    elif step.call == "set-indicator":
+        status, machine = machine.set_indicator(step.what, step.drc_index, step.value)
+        answer = (status,)
+    else:
+        connector, machine = machine.configure_connector(step.drc_index)
+        answer = (connector.status,)
+    return _Done(replace(situation, machine=machine), ok=answer[0] == 0, answer=answer)
+
+
+def _reboot(situation: Situation, step: Reboot, files: Files) -> _Done:
+    del files
+    machine, tree = situation.machine, situation.kernel.tree
+    if not step.kexec:
+        machine = machine.reset()
+        tree = firmware_tree(machine)
+        machine = replace(machine, tree=tree)
+    state, faults = boot(tree, situation.kernel.profile)
+    after = replace(situation, kernel=state, machine=machine)
+    return _Done(after, ok=not state.dead, faults=faults, note=state.dead)
+
+
+_DO: dict[type[Step], Callable[[Situation, Any, Files], _Done]] = {
+    Dlpar: _dlpar,
+    Attach: _attach,
+    Detach: _detach,
+    FirmwareUpdate: _firmware,
+    Lpm: _lpm,
+    Migrate: _migrate,
+    Prrn: _prrn,
+    Unmovable: _unmovable,
+    Rtas: _rtas,
+    Reboot: _reboot,
+}

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""A simulated partition, to which steps are done one after the other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drmemctl.errors import InputError
+from drmemctl.hypervisor.powervm import PowerVm
+from drmemctl.hypervisor.qemu import MEASURED, Qemu
+from drmemctl.kernel.boot import boot
+from drmemctl.kernel.profiles import LATEST, Profile, ProfileError, profile
+from drmemctl.kernel.state import KernelState
+from drmemctl.scenario.findings import Judge, StepFinding
+from drmemctl.scenario.grammar import parse_script
+from drmemctl.scenario.result import StepResult
+from drmemctl.scenario.steps import Step
+from drmemctl.tree.node import Tree
+
+Hypervisor = Qemu | PowerVm
+
+_QEMU = re.compile(r"qemu(?:-(\d{1,3})\.(\d{1,3}))?\Z", re.ASCII)
+
+HYPERVISORS = ("qemu", "powervm")
+
+
+def read_file(name: str) -> bytes:
+    """Return the content of a file that a step names; `InputError` if it cannot be read."""
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be read", source=name) from error
+
+
+def read_tree(name: str) -> Tree:
+    """Return a tree that a step names."""
+    from drmemctl.tree.source import load
+
+    return load(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """How a step's files and trees are read."""
+
+    file: Callable[[str], bytes] = read_file
+    tree: Callable[[str], Tree] = read_tree
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A partition at one moment: the kernel, and the hypervisor under it. Immutable.
+
+    Attributes:
+        kernel: the kernel.
+        machine: the hypervisor's side.
+        last: what came of the last step that was not an expectation.
+        boot: what the kernel did wrong when the simulation began.
+
+    """
+
+    kernel: KernelState
+    machine: Hypervisor
+    last: StepResult | None = None
+    boot: tuple[StepFinding, ...] = ()
+
+
+def machine_for(tree: Tree, hypervisor: str) -> Hypervisor:
+    """Return the hypervisor's side of a tree: `qemu`, `qemu-6.0` or `powervm`."""
+    if hypervisor == "powervm":
+        return PowerVm.from_tree(tree)
+    match = _QEMU.match(hypervisor)
+    if match is None:
+        raise ProfileError(f"no hypervisor {hypervisor!r}", hint="write qemu, qemu-VERSION or powervm")
+    return Qemu.from_tree(tree, (int(match[1]), int(match[2])) if match[1] else MEASURED)
+
+
+class Simulation:
+    """A partition that steps are done to.
+
+    Attributes:
+        situation: the partition now.
+        profile: its kernel.
+        hypervisor: its hypervisor as the user named it.
+        boot_faults: what the kernel did wrong at boot.
+        results: what came of each step so far.
+
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        kernel: str | Profile = LATEST,
+        hypervisor: str = "qemu",
+        *,
+        files: Files | None = None,
+        findings: bool = True,
+    ) -> None:
+        """Boot a kernel on a tree, on the hypervisor that is taken to have made it.
+
+        Without `findings`, the rules are asked only where a step expects something of them.
+        """
+        self.profile = kernel if isinstance(kernel, Profile) else profile(kernel)
+        self.hypervisor = hypervisor
+        state, faults = boot(tree, self.profile)
+        self.boot_faults = tuple(map(StepFinding.of_fault, faults))
+        self.situation = Situation(state, machine_for(tree, hypervisor), boot=self.boot_faults)
+        self.results: list[StepResult] = []
+        self._files = files or Files()
+        self._findings = findings
+        self._judge = Judge()
+
+    @property
+    def state(self) -> KernelState:
+        """The kernel now."""
+        return self.situation.kernel
+
+    @property
+    def tree(self) -> Tree:
+        """The kernel's tree now."""
+        return self.situation.kernel.tree
+
+    @property
+    def consistent(self) -> bool:
+        """Whether array, tree, connectors and memory blocks agree."""
+        return not self.state.dead and not self._judge.present(self.situation).contradictions()
+
+    @property
+    def findings(self) -> tuple[StepFinding, ...]:
+        """All that the rules say of the partition as it is now, the worst first."""
+        return tuple(self._judge.present(self.situation).shown())
+
+    def run(self, step: str | Step) -> StepResult:
+        """Do one step, given as text or parsed; `StepError` for what is none."""
+        from drmemctl.scenario.runner import carry_out
+
+        parsed = next(parse_script(step), None) if isinstance(step, str) else step
+        if parsed is None:
+            return StepResult(str(step))
+        result, self.situation = carry_out(
+            self.situation, parsed, self._files, self._judge, findings=self._findings
+        )
+        self.results.append(result)
+        return result
+
+    def run_all(self, steps: Iterable[str | Step]) -> list[StepResult]:
+        """Do several steps; return what came of each."""
+        return [self.run(step) for step in steps]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything so far as `drmemctl simulate --format json` has it."""
+        return {
+            "schema": "drmemctl.simulate/1",
+            "kernel": self.profile.name,
+            "consistent": self.consistent,
+            "steps": [result.to_json() for result in self.results],
+            "blocks": [{"block": block, "node": node} for block, node in self.state.blocks],
+        }

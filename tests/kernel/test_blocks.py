@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Memory blocks as runs, against a plain dictionary."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drmemctl.kernel.blocks import BlockRun, Blocks
+from drmemctl.kernel.regions import Region, Regions, blocks_of
+
+SMALL = st.integers(0, 30)
+
+
+@given(st.lists(st.tuples(SMALL, st.integers(0, 2), st.booleans()), max_size=60))
+def test_adding_and_removing(changes: list[tuple[int, int, bool]]) -> None:
+    plain: dict[int, int] = {}
+    blocks = Blocks()
+    for block, node, add in changes:
+        if add and block not in plain:
+            plain[block] = node
+            blocks = blocks.added(block, node)
+        elif not add and block in plain:
+            del plain[block]
+            blocks = blocks.removed(block)
+    assert dict(blocks) == plain
+    assert len(blocks) == len(plain)
+    assert blocks.nodes() == frozenset(plain.values())
+    assert [blocks.node_of(block) for block in range(32)] == [plain.get(block) for block in range(32)]
+    assert blocks == Blocks.of(BlockRun(block, 1, node) for block, node in sorted(plain.items()))
+
+
+@given(st.sets(SMALL), SMALL, st.integers(0, 40))
+def test_missing_blocks(there: set[int], block: int, count: int) -> None:
+    blocks = Blocks.of(BlockRun(one, 1, 0) for one in sorted(there))
+    expected = next((n for n in range(count) if block + n in there), count)
+    assert blocks.missing(block, count) == expected
+
+
+@given(st.lists(st.tuples(SMALL, st.integers(0, 8), st.integers(0, 2)), max_size=12))
+def test_the_last_region_decides_the_node(parts: list[tuple[int, int, int]]) -> None:
+    plain: dict[int, int] = {}
+    regions = Regions()
+    for base, size, node in parts:
+        regions.add(base, size, node)
+        plain.update(dict.fromkeys(range(base, base + size), node))
+    found = {address: part.node for part in regions for address in range(part.base, part.end)}
+    assert found == plain
+    ends = [(part.base, part.end) for part in regions]
+    assert ends == sorted(ends)
+
+
+def test_a_limit_cuts_the_highest_memory_off() -> None:
+    regions = Regions()
+    regions.add(0, 10, 0)
+    regions.add(20, 10, 1)
+    assert regions.limited(15) == [Region(0, 10, 0), Region(20, 25, 1)]
+    assert regions.limited(5) == [Region(0, 5, 0)]
+
+
+def test_a_block_with_a_hole_is_there_all_the_same() -> None:
+    blocks = blocks_of([Region(0, 30, 1), Region(35, 40, 0), Region(40, 60, 2)], 20)
+    assert list(blocks) == [(0, 1), (1, 0), (2, 2)]
+    assert blocks.holed == {1}

@@ -1,0 +1,502 @@
+# SPDX-License-Identifier: MIT
+"""Each capability on both of its sides: the same steps, with it and without it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
+from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, encode_update_nodes
+from drmemctl.kernel.boot import boot
+from drmemctl.kernel.capabilities import BY_NAME, CAPABILITIES
+from drmemctl.kernel.profiles import profile
+from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.tree.node import Node, Property, Tree
+from tests.kernel.cpu_partitions import moved
+from tests.kernel.partitions import (
+    BOOT_MEMORY,
+    DRC,
+    LMB,
+    UNSET,
+    aa_of,
+    assigned,
+    lmbs,
+    memory_node,
+    nodes,
+    properties_of,
+    tree,
+    u32,
+)
+
+Observe = Callable[[Simulation], Any]
+
+USUAL = (lmbs(2, 2, 1, 8), lmbs(4, 4))
+RESERVED_ONE = (lmbs(2, 1, 1, 0x88), lmbs(3, 1, 1, 8), lmbs(4, 2))
+MARK = 0x80000000
+FAILED_ADD = (f"firmware {NODE} {LOOKUP_ARRAYS} -", "dlpar memory add index 0x80000004")
+"""There is nothing to compare the LMB's associativity with."""
+
+
+def simulation(base: Tree, kernel: str, name: str, *, has: bool, **files: Any) -> Simulation:
+    """Return a partition whose kernel has a capability, or has not."""
+    changed = profile(kernel, [name] if has else [], [] if has else [name])
+    return Simulation(base, changed, "powervm", files=Files(**files))
+
+
+def both(
+    name: str, base: Tree, observe: Observe, *steps: str, kernel: str = "latest", **files: Any
+) -> tuple[Any, Any]:
+    """Return what is observed after the steps with the capability, and without it."""
+    seen = []
+    for has in (True, False):
+        partition = simulation(base, kernel, name, has=has, **files)
+        partition.run_all(steps)
+        seen.append(observe(partition))
+    return seen[0], seen[1]
+
+
+def last_log(partition: Simulation) -> list[str]:
+    return list(partition.results[-1].log)
+
+
+def v2(*entries: Any) -> str:
+    """Return the hex of a v2 property with the boot memory and these LMBs."""
+    return encode_entries(V2, [BOOT_MEMORY, *entries]).hex()
+
+
+def v1(*entries: Any) -> str:
+    """Return the hex of a v1 property with the boot memory and these LMBs."""
+    listed = [
+        (1, base + i * LMB, drc + i, aa, flags)
+        for count, base, drc, aa, flags in (BOOT_MEMORY, *entries)
+        for i in range(count)
+    ]
+    return encode_entries(V1, listed).hex()
+
+
+def drmem_array() -> tuple[Any, Any]:
+    # A new property is the truth for a kernel without an array; one with an array writes its own back.
+    update = f"firmware {NODE} {V2} {v2(lmbs(2, 2, 0, 8), lmbs(4, 4))}"
+    steps = (update, "dlpar memory add indexed-count 1 0x80000002")
+    return both("drmem-array", tree(*USUAL), lambda one: aa_of(one, 2), *steps, kernel="5.12")
+
+
+def dynamic_memory_v2() -> tuple[Any, Any]:
+    return both("dynamic-memory-v2", tree(*USUAL), assigned, kernel="4.16")
+
+
+def flush_per_lmb() -> tuple[Any, Any]:
+    # LMB 3 stays, so the request fails; the property shows what happened to LMB 2 meanwhile.
+    steps = ("unmovable 0x80000003", "dlpar memory remove indexed-count 2 0x80000002")
+    base = tree(*USUAL, rows=((5,), (1,)))
+    return both(
+        "flush-per-lmb", base, lambda one: properties_of(one)[V2] != base.get(NODE, V2), *steps, kernel="arrayless"
+    )
+
+
+def tree_errors_logged() -> tuple[Any, Any]:
+    return both(
+        "tree-errors-logged",
+        tree(*USUAL),
+        lambda one: any("Couldn't update device tree" in line for line in last_log(one)),
+        *FAILED_ADD,
+    )
+
+
+def length_check() -> tuple[Any, Any]:
+    whole = tree(*USUAL, v1=True)
+    data = whole.get(NODE, V1) or b""
+    return both("length-check", whole.with_property(NODE, V1, data[:-24]), assigned, kernel="4.15")
+
+
+def wrong_node_add() -> tuple[Any, Any]:
+    steps = ("attach 0x80000004 1 node 1", "dlpar memory add index 0x80000004")
+    return both("wrong-node-add", tree(*USUAL), lambda one: nodes(one)[4], *steps, kernel="5.4")
+
+
+def reserved_not_removable() -> tuple[Any, Any]:
+    # Both kernels leave it as memory at boot out; only the flags decide here.
+    base = tree(*RESERVED_ONE)
+    return both("reserved-not-removable", base, last_log, "dlpar memory remove count 2")
+
+
+def reserved_not_available() -> tuple[Any, Any]:
+    base = tree(lmbs(2, 2, 1, 8), lmbs(4, 1, UNSET, 0x80))
+    return both("reserved-not-available", base, lambda one: one.results[-1].ok, "dlpar memory add count 1")
+
+
+def reserved_range_named() -> tuple[Any, Any]:
+    step = "dlpar memory remove indexed-count 2 0x80000002"
+    return both("reserved-range-named", tree(*RESERVED_ONE), last_log, step)
+
+
+def negative_count() -> tuple[Any, Any]:
+    step = "dlpar memory remove indexed-count 0xffffffff 0x80000002"
+    return both("reserved-range-named", tree(*USUAL), lambda one: one.results[-1].errno, step)
+
+
+def counted_marks() -> tuple[Any, Any]:
+    # LMB 3 came with the mark of the kernel's own: an old kernel takes it for one that this request removed.
+    base = tree(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 8 | MARK), lmbs(4, 2))
+    return both("counted-marks", base, last_log, "dlpar memory remove count 1")
+
+
+def unisolate_on_rollback() -> tuple[Any, Any]:
+    found = []
+    for has in (True, False):
+        changed = profile(
+            "6.1", ["unisolate-on-rollback"] if has else [], [] if has else ["unisolate-on-rollback"]
+        )
+        partition = Simulation(tree(*USUAL), changed, "qemu")
+        result = partition.run_all(["unmovable 0x80000003", "unplug 0x80000002 2"])[-1]
+        found.append(result.events)
+    return found[0], found[1]
+
+
+def section_removable_check() -> tuple[Any, Any]:
+    steps = ("unmovable 0x80000002", "dlpar memory remove index 0x80000002")
+    return both("section-removable-check", tree(*USUAL), lambda one: one.results[-1].errno, *steps)
+
+
+def quiet_index_messages() -> tuple[Any, Any]:
+    return both("quiet-index-messages", tree(*USUAL), last_log, "dlpar memory remove index 0x80000002")
+
+
+def add_errors_logged() -> tuple[Any, Any]:
+    return both("add-errors-logged", tree(*USUAL), last_log, *FAILED_ADD)
+
+
+def aa_sync() -> tuple[Any, Any]:
+    update = f"firmware {NODE} {V2} {v2(lmbs(2, 2, 0, 8), lmbs(4, 4))}"
+    return both("aa-sync", tree(*USUAL), lambda one: aa_of(one, 2), update)
+
+
+def assigned_diff_notifier() -> tuple[Any, Any]:
+    update = f"firmware {NODE} {V1} {v1(lmbs(2, 1), lmbs(3, 1, 1, 8), lmbs(4, 4))}"
+    base = tree(*USUAL, v1=True)
+    return both("assigned-diff-notifier", base, lambda one: one.results[-1].ok, update, kernel="5.4")
+
+
+def old_property_check() -> tuple[Any, Any]:
+    update = f"firmware {NODE} {V1} {v1(*USUAL)}"
+    return both(
+        "old-property-check",
+        tree(*USUAL),
+        lambda one: [fault.code for fault in one.results[-1].faults],
+        update,
+        kernel="5.4",
+    )
+
+
+def iterator_inclusive() -> tuple[Any, Any]:
+    return both(
+        "iterator-inclusive",
+        tree(),
+        lambda one: [fault.code for fault in one.results[-1].faults],
+        "dlpar memory add count 1",
+        kernel="5.4",
+    )
+
+
+def lmb_size_u32() -> tuple[Any, Any]:
+    large = 1 << 32
+    base = tree((3, large, DRC + 1, UNSET, 0), size=large, memory=[memory_node(0, large)])
+    return both("lmb-size-u32", base, lambda one: one.state.table.lmb(3).base)
+
+
+def block_size_u32() -> tuple[Any, Any]:
+    large = 1 << 32
+    base = tree((3, large, DRC + 1, UNSET, 0), size=large, memory=[memory_node(0, large)])
+    return both("block-size-u32", base, lambda one: [fault.message for fault in one.boot_faults])
+
+
+def block_size_probe() -> tuple[Any, Any]:
+    base = tree(memory=[memory_node(0, 1 << 30), memory_node(1 << 30, 1 << 30)])
+    return both("block-size-probe", base, lambda one: one.state.block_size)
+
+
+def block_size_panic() -> tuple[Any, Any]:
+    base = tree((2, 0x30000000, DRC + 2, UNSET, 0), size=0x18000000)
+    return both("block-size-panic", base, lambda one: one.state.dead)
+
+
+def no_default_node() -> tuple[Any, Any]:
+    return both("no-default-node", tree(lmbs(2, 2, 7, 8)), lambda one: one.state.dead)
+
+
+def form2() -> tuple[Any, Any]:
+    base = tree(*USUAL)
+    return both("form2", base, lambda one: one.state.topology.form)
+
+
+def _domains(name: str, more: str) -> tuple[Any, Any]:
+    base = tree(*USUAL).with_property("/rtas", "ibm,current-associativity-domains", u32(1, 2))
+    if more:
+        base = base.with_property("/", more, b"")
+    return both(name, base, lambda one: one.state.topology.possible)
+
+
+def current_domains() -> tuple[Any, Any]:
+    return _domains("current-domains", "")
+
+
+def migratable_max_domains() -> tuple[Any, Any]:
+    return _domains("migratable-max-domains", "ibm,migratable-partition")
+
+
+def migration(*operations: tuple[int, list[int]], status: int = 0) -> bytes:
+    """Return the record of a migration with these operations and no new properties."""
+    areas = encode_update_nodes(operations)
+    answers = [
+        {"call": "update-nodes", "answer": area.hex(), "status": status or int(area is not areas[-1])}
+        for area in areas
+    ]
+    return json.dumps(answers).encode()
+
+
+def node_lookup_first() -> tuple[Any, Any]:
+    record = migration((ADD, [0xBAD, DRC + 4]), (DELETE, [0x4000]))
+    return both(
+        "node-lookup-first",
+        tree(*USUAL),
+        lambda one: one.tree.find("/chosen") is not None,
+        "migrate record",
+        file=lambda _: record,
+    )
+
+
+def platform_facilities_kept() -> tuple[Any, Any]:
+    facilities = Node(
+        "ibm,platform-facilities",
+        (Property("device_type", b"ibm,platform-facilities\0"), Property("phandle", u32(0x5000))),
+    )
+    record = migration((DELETE, [0x5000]))
+    return both(
+        "platform-facilities-kept",
+        tree(*USUAL, more=[facilities]),
+        lambda one: (one.tree.find("/ibm,platform-facilities") is not None, last_log(one)),
+        "migrate record",
+        file=lambda _: record,
+        kernel="5.10.0",
+    )
+
+
+def update_errors_prefixed() -> tuple[Any, Any]:
+    record = migration((UPDATE, [0x4000]), status=-1)
+    return both(
+        "update-errors-prefixed", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.4"
+    )
+
+
+def suspend_in_stop_machine() -> tuple[Any, Any]:
+    record = migration((UPDATE, []))
+    return both(
+        "suspend-in-stop-machine", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.4"
+    )
+
+
+def wait_for_transfer() -> tuple[Any, Any]:
+    record = migration((UPDATE, []))
+    return both("wait-for-transfer", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.4")
+
+
+def prrn_update() -> tuple[Any, Any]:
+    return both("prrn-update", tree(*USUAL), last_log, "prrn 2 0x80000002", kernel="5.1")
+
+
+def prrn_off_by_default() -> tuple[Any, Any]:
+    return both("prrn-off-by-default", tree(*USUAL), last_log, "prrn 2 0x80000002", kernel="5.1")
+
+
+def prrn_readd() -> tuple[Any, Any]:
+    return both("prrn-readd", tree(*USUAL), last_log, "prrn 2 0x80000002", kernel="5.1")
+
+
+def dt_resource() -> tuple[Any, Any]:
+    return both("dt-resource", tree(*USUAL), last_log, "dlpar dt frob")
+
+
+HOT_REMOVED = "pseries-hotplug-mem: Memory at 20000000 was hot-removed"
+ATTEMPT = "pseries-hotplug-mem: Attempting to hot-remove"
+RECORD_LOG = ["mobility: calling ibm,suspend-me on CPU 0", "mobility: CPU 0 waking all threads"]
+
+
+def core_after(name: str, kernel: str, step: str = "lpm there", *, vphn: bool = False) -> tuple[Any, Any]:
+    """Return the node of a core that is on node 2 of the new tree, and was on node 1."""
+    kernels = (profile(kernel, [name]), profile(kernel, [], [name]))
+    seen = [moved(one, step, vphn=vphn).state.cpus[0].node for one in kernels]
+    return seen[0], seen[1]
+
+
+def cpu_topology_update() -> tuple[Any, Any]:
+    return core_after("cpu-topology-update", "4.19", vphn=True)
+
+
+def topology_stopped_in_migration() -> tuple[Any, Any]:
+    return core_after("topology-stopped-in-migration", "4.20", vphn=True)
+
+
+def cpu_readd() -> tuple[Any, Any]:
+    return core_after("cpu-readd", "5.1", "prrn there")
+
+
+def vphn_failure_ignored() -> tuple[Any, Any]:
+    return core_after("vphn-failure-ignored", "4.19")
+
+
+CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
+    (drmem_array, 1, 0),
+    (dynamic_memory_v2, [2, 3], []),
+    (flush_per_lmb, True, False),
+    (tree_errors_logged, True, False),
+    (length_check, [], [2, 3]),
+    (wrong_node_add, 0, 1),
+    (
+        reserved_not_removable,
+        [
+            f"{ATTEMPT} 2 LMB(s)",
+            "pseries-hotplug-mem: Not enough LMBs available (1 of 2) to satisfy request",
+            'dlpar: Could not handle DLPAR request "memory remove count 2',
+        ],
+        [
+            f"{ATTEMPT} 2 LMB(s)",
+            "pseries-hotplug-mem: Memory hot-remove failed, adding LMB's back",
+            'dlpar: Could not handle DLPAR request "memory remove count 2',
+        ],
+    ),
+    (reserved_not_available, False, True),
+    (
+        reserved_range_named,
+        [
+            f"{ATTEMPT} 2 LMB(s) at 80000002",
+            "pseries-hotplug-mem: Memory at 20000000 (drc index 80000002) is reserved",
+            'dlpar: Could not handle DLPAR request "memory remove indexed-count 2 0x80000002',
+        ],
+        [
+            f"{ATTEMPT} 2 LMB(s) at 80000002",
+            'dlpar: Could not handle DLPAR request "memory remove indexed-count 2 0x80000002',
+        ],
+    ),
+    (negative_count, None, "EINVAL"),
+    (
+        counted_marks,
+        [f"{ATTEMPT} 1 LMB(s)", HOT_REMOVED],
+        [f"{ATTEMPT} 1 LMB(s)", HOT_REMOVED, "pseries-hotplug-mem: Memory at 30000000 was hot-removed"],
+    ),
+    (
+        unisolate_on_rollback,
+        ("MEM_UNPLUG_ERROR", "DEVICE_UNPLUG_GUEST_ERROR", "DEVICE_UNPLUG_GUEST_ERROR"),
+        ("MEM_UNPLUG_ERROR", "DEVICE_UNPLUG_GUEST_ERROR"),
+    ),
+    (section_removable_check, "EINVAL", "EBUSY"),
+    (quiet_index_messages, [], [f"{ATTEMPT} LMB, drc index 80000002", HOT_REMOVED]),
+    (
+        add_errors_logged,
+        [
+            "pseries-hotplug-mem: Attempting to hot-add LMB, drc index 80000004",
+            "pseries-hotplug-mem: Failed to configure LMB 0x80000004",
+            "pseries-hotplug-mem: Failed to hot-add memory, drc index 80000004",
+            'dlpar: Could not handle DLPAR request "memory add index 0x80000004',
+        ],
+        [
+            "pseries-hotplug-mem: Attempting to hot-add LMB, drc index 80000004",
+            "pseries-hotplug-mem: Failed to hot-add memory, drc index 80000004",
+            'dlpar: Could not handle DLPAR request "memory add index 0x80000004',
+        ],
+    ),
+    (aa_sync, 0, 1),
+    (assigned_diff_notifier, False, True),
+    (old_property_check, [], ["oops"]),
+    (iterator_inclusive, ["oops"], []),
+    (lmb_size_u32, 1 << 32, 2 << 32),
+    (block_size_u32, ["Memory block size not suitable: 0x0"], []),
+    (block_size_probe, 1 << 28, 1 << 30),
+    (block_size_panic, "panic at boot", ""),
+    (no_default_node, "oops at boot", ""),
+    (form2, 2, 1),
+    (current_domains, 2, 4),
+    (migratable_max_domains, 4, 2),
+    (node_lookup_first, True, False),
+    (
+        platform_facilities_kept,
+        (True, ["mobility: ignoring remove operation for /ibm,platform-facilities:20480"]),
+        (False, []),
+    ),
+    (
+        update_errors_prefixed,
+        ["mobility: device tree update failed: -1"],
+        ["Post-mobility device tree update failed: -1"],
+    ),
+    (suspend_in_stop_machine, RECORD_LOG, []),
+    (
+        wait_for_transfer,
+        ["mobility: waiting for memory transfer to complete...", "mobility: memory transfer completed."],
+        [],
+    ),
+    (
+        prrn_update,
+        [
+            "pseries-hotplug-mem: Attempting to update LMB, drc index 80000002",
+            "pseries-hotplug-mem: Memory at 20000000 was updated",
+        ],
+        ["Platform resource reassignment ignored."],
+    ),
+    (
+        prrn_off_by_default,
+        [],
+        [
+            "pseries-hotplug-mem: Attempting to update LMB, drc index 80000002",
+            "pseries-hotplug-mem: Memory at 20000000 was updated",
+        ],
+    ),
+    (
+        prrn_readd,
+        [
+            "pseries-hotplug-mem: Attempting to update LMB, drc index 80000002",
+            "pseries-hotplug-mem: Memory at 20000000 was updated",
+        ],
+        [],
+    ),
+    (cpu_topology_update, 2, 1),
+    (topology_stopped_in_migration, 1, 2),
+    (cpu_readd, 2, 1),
+    (vphn_failure_ignored, 0, 1),
+    (
+        dt_resource,
+        ["dlpar: Invalid action specified.", 'dlpar: Could not handle DLPAR request "dt frob'],
+        ["dlpar: Invalid resource specified.", 'dlpar: Could not handle DLPAR request "dt frob'],
+    ),
+]
+
+
+@pytest.mark.parametrize(("case", "with_it", "without"), CASES, ids=lambda value: getattr(value, "__name__", ""))
+def test_both_sides(case: Callable[[], tuple[Any, Any]], with_it: Any, without: Any) -> None:
+    assert case() == (with_it, without)
+
+
+def test_every_capability_is_told_apart() -> None:
+    cases = {case.__name__.replace("_", "-") for case, _, _ in CASES}
+    assert {capability.name for capability in CAPABILITIES} - cases == set()
+
+
+def test_names_are_unique_and_releases_make_sense() -> None:
+    assert len(BY_NAME) == len(CAPABILITIES)
+    for capability in CAPABILITIES:
+        assert capability.first or capability.last, capability.name
+        if capability.first and capability.last:
+            assert capability.first <= capability.last, capability.name
+
+
+def test_a_kernel_that_died_at_boot_answers_nothing() -> None:
+    state, faults = boot(tree(lmbs(2, 2, 7, 8)), profile())
+    assert state.dead == "oops at boot"
+    assert [fault.code for fault in faults] == ["oops"]
+    partition = Simulation(tree(lmbs(2, 2, 7, 8)))
+    result = partition.run("dlpar memory add count 1")
+    assert (result.ok, result.note) == (False, "the kernel does not answer: oops at boot")
+    assert not replace(state, dead="").dead

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""Writing the array back: what it makes of sets, lengths and private flags; and being fast without being other."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drmemctl.formats.dynamic_memory import NODE, V1, V2, decode_entries
+from drmemctl.kernel.flush import encode_v1, encode_v2
+from drmemctl.model.lmbs import LmbTable
+from drmemctl.scenario.simulation import Simulation
+from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, partition, properties_of, tree, u32
+
+FLUSH = "dlpar memory add indexed-count 1 0x80000002"
+"""The LMB is assigned: nothing happens, and the array is written back."""
+
+
+def sets(*entries: tuple[int, int, int, int, int]) -> bytes:
+    return u32(len(entries)) + b"".join(struct.pack(">IQIII", *entry) for entry in entries)
+
+
+def test_neighbours_with_equal_attributes_merge_even_across_a_gap() -> None:
+    table = LmbTable.of(
+        [
+            (2, 0x40000000, 0x80000010, 1, 8),
+            (2, 0x100000000, 0x80000040, 1, 8),
+            (1, 0x200000000, 0x80000080, UNSET, 0),
+        ],
+        LMB,
+    )
+    expected = sets((4, 0x40000000, 0x80000010, 1, 8), (1, 0x200000000, 0x80000080, UNSET, 0))
+    assert encode_v2(table) == expected
+    back = LmbTable.of(decode_entries(V2, expected), LMB)
+    assert [lmb.base for lmb in back.lmbs(5)][2:4] == [0x60000000, 0x70000000]
+
+
+def test_the_kernels_own_mark_is_not_written() -> None:
+    table = LmbTable.of([(1, 0, 1, 0, 0x80000008), (1, LMB, 2, 0, 8)], LMB)
+    assert encode_v2(table) == sets((2, 0, 1, 0, 8))
+    assert encode_v1(table)[-4:] == u32(8)
+
+
+def test_unknown_flags_are_kept() -> None:
+    table = LmbTable.of([(1, 0, 1, 0, 0x7FFFFE08)], LMB)
+    assert encode_v2(table) == sets((1, 0, 1, 0, 0x7FFFFE08))
+
+
+@pytest.mark.parametrize("slack", [0, 16])
+def test_a_v1_property_keeps_its_length_and_gets_zeros_behind(slack: int) -> None:
+    base = tree(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 8), v1=True)
+    data = (base.get(NODE, V1) or b"") + b"\xff" * slack
+    simulation = Simulation(base.with_property(NODE, V1, data), hypervisor="powervm")
+    assert simulation.run(FLUSH).ok
+    expected = data[: len(data) - slack] + bytes(slack)
+    assert properties_of(simulation)[V1] == expected
+
+
+def test_an_array_larger_than_the_v1_property_overruns_the_heap() -> None:
+    simulation = partition(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 8), v1=True)
+    short = tree(lmbs(2, 1, 1, 8), v1=True).get(NODE, V1) or b""
+    simulation.run(f"firmware {NODE} {V1} {short.hex()}")
+    result = simulation.run(FLUSH)
+    assert [fault.code for fault in result.faults] == ["heap-overrun"]
+    assert properties_of(simulation)[V1] == u32(4) + short[4:]
+
+
+def test_v1_is_written_where_both_are_there() -> None:
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 2))
+    other = tree(lmbs(2, 2, 0, 8), lmbs(4, 2), v1=True).get(NODE, V1) or b""
+    before = properties_of(simulation)[V2]
+    simulation.run(f"firmware {NODE} {V1} {other.hex()}")
+    simulation.run("dlpar memory remove index 0x80000003")
+    assert properties_of(simulation)[V2] == before
+    written = LmbTable.of(decode_entries(V1, properties_of(simulation)[V1]), LMB)
+    assert [lmb.flags for lmb in written.lmbs(9)] == [0xA0, 0xA0, 8, 0, 0, 0]
+
+
+RUNS = st.lists(
+    st.tuples(
+        st.integers(1, 9), st.integers(0, 40), st.integers(0, 40), st.integers(0, 3), st.sampled_from([0, 8])
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(RUNS)
+def test_v1_against_a_plain_encoder(runs: list[tuple[int, int, int, int, int]]) -> None:
+    table = LmbTable.of(((n, base * LMB, DRC + drc, aa, flags) for n, base, drc, aa, flags in runs), LMB)
+    plain = struct.pack(">I", table.n_lmbs)
+    for lmb in table.lmbs(1000):
+        plain += struct.pack(">QIIII", lmb.base, lmb.drc_index, 0, lmb.aa_index, lmb.flags)
+    assert encode_v1(table) == plain
+
+
+@pytest.mark.parametrize("base", [0xFFFFFFFFF0000000, 0])
+def test_addresses_and_drc_indexes_wrap_around(base: int) -> None:
+    table = LmbTable.of([(3, base, 0xFFFFFFFE, 0, 8)], LMB)
+    entries = list(decode_entries(V1, encode_v1(table)))
+    assert [drc for _, _, drc, _, _ in entries] == [0xFFFFFFFE, 0xFFFFFFFF, 0]
+    assert entries[1][1] == (base + LMB) % (1 << 64)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "remove"]), st.integers(2, 9)), max_size=12))
+def test_the_patched_property_is_what_would_be_written_anew(requests: list[tuple[str, int]]) -> None:
+    simulation = partition(lmbs(2, 4, 1, 8), lmbs(6, 4), v1=True)
+    for action, lmb in requests:
+        if simulation.run(f"dlpar memory {action} index {DRC + lmb:#x}").ok:
+            assert properties_of(simulation)[V1] == encode_v1(simulation.state.table)
+    assert BOOT_MEMORY[0] == 2

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""Updates as a byte stream: what real kernels were seen to make of it, stream by stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
+from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, encode_update_nodes
+from drmemctl.formats.update_properties import HEADER_SIZE, Change, encode_update_properties
+from drmemctl.scenario.result import StepResult
+from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.tree.node import Node, Property
+from tests.kernel.partitions import BOOT_MEMORY, aa_of, lmbs, properties_of, tree, u32
+
+DRMEM = 0x1234
+CHOSEN = 0x4000
+FLUSH = "dlpar memory add indexed-count 1 0x80000002"
+KERNELS = ["5.10", "6.1", "6.12", "7.2"]
+
+NEW_V2 = encode_entries(V2, [BOOT_MEMORY, lmbs(2, 2, 0, 8), lmbs(4, 2)])
+NEW_ARRAYS = u32(3, 1, 0, 1, 0)
+
+Answer = tuple[str, bytes, int]
+
+
+def descriptor(name: str, value: bytes, word: int | None = None) -> bytes:
+    return name.encode() + b"\0" + u32(len(value) if word is None else word) + value
+
+
+def properties(*descriptors: bytes, path: bool = True, count: int | None = None, phandle: int = DRMEM) -> bytes:
+    first = [descriptor("", NODE.encode() + b"\0")] if path else []
+    listed = [*first, *descriptors]
+    return u32(phandle, 0, 0, 0, len(listed) if count is None else count) + b"".join(listed)
+
+
+def nodes(*words: int) -> Answer:
+    return "update-nodes", bytes(16) + u32(*words), 0
+
+
+def updates(area: bytes, status: int = 0) -> Answer:
+    return "update-properties", area, status
+
+
+def migrated(kernel: str, *answers: Answer) -> tuple[Simulation, StepResult]:
+    listed = [{"call": call, "answer": area.hex(), "status": status} for call, area, status in answers]
+    files = Files(file=lambda _: json.dumps(listed).encode())
+    partition = Simulation(tree(lmbs(2, 2, 1, 8), lmbs(4, 2)), kernel, "powervm", files=files)
+    return partition, partition.run("migrate answers")
+
+
+def flushed_aa(partition: Simulation) -> int:
+    """Return the aa_index of LMB 2 in the property once the kernel has written its array back."""
+    partition.run(FLUSH)
+    return Simulation(partition.tree).state.table.lmb(2).aa_index
+
+
+UPDATE_DRMEM = nodes(UPDATE | 1, DRMEM)
+ARRAYS = descriptor(LOOKUP_ARRAYS, NEW_ARRAYS)
+WHOLE = descriptor(V2, NEW_V2)
+
+SEEN_TO_WORK: dict[str, Sequence[Answer]] = {
+    "whole": [UPDATE_DRMEM, updates(properties(ARRAYS, WHOLE))],
+    "v2 first": [UPDATE_DRMEM, updates(properties(WHOLE, ARRAYS))],
+    "no path": [UPDATE_DRMEM, updates(properties(ARRAYS, WHOLE, path=False))],
+    "continued": [UPDATE_DRMEM, updates(properties(ARRAYS), 1), updates(properties(WHOLE, path=False))],
+    "two calls": [
+        UPDATE_DRMEM,
+        updates(properties(ARRAYS, descriptor(V2, NEW_V2[:40], -40 & 0xFFFFFFFF)), 1),
+        updates(properties(descriptor(V2, NEW_V2[40:]), path=False)),
+    ],
+    "three calls": [
+        UPDATE_DRMEM,
+        updates(properties(ARRAYS, descriptor(V2, NEW_V2[:30], -30 & 0xFFFFFFFF)), 1),
+        updates(properties(descriptor(V2, NEW_V2[30:50], -20 & 0xFFFFFFFF), path=False), 1),
+        updates(properties(descriptor(V2, NEW_V2[50:]), path=False)),
+    ],
+    "another name": [
+        UPDATE_DRMEM,
+        updates(properties(ARRAYS, descriptor(V2, NEW_V2[:40], -40 & 0xFFFFFFFF)), 1),
+        updates(properties(descriptor("something,else", NEW_V2[40:]), path=False)),
+    ],
+    "unknown phandle": [nodes(UPDATE | 2, 0xDEADBEEF, DRMEM), updates(properties(ARRAYS, WHOLE))],
+    "unknown opcode": [nodes(0x07000002, CHOSEN, CHOSEN, UPDATE | 1, DRMEM), updates(properties(ARRAYS, WHOLE))],
+    "name only": [UPDATE_DRMEM, updates(properties(descriptor("oracle,x", b""), ARRAYS, WHOLE))],
+    "nodes continued": [
+        ("update-nodes", nodes(UPDATE | 1, CHOSEN)[1], 1),
+        updates(properties(descriptor("oracle,note", b"hello\0"), phandle=CHOSEN)),
+        UPDATE_DRMEM,
+        updates(properties(ARRAYS, WHOLE)),
+    ],
+    "ADD whose connector fails": [
+        nodes(ADD | 1, DRMEM, 0x77, UPDATE | 1, DRMEM),
+        updates(properties(ARRAYS, WHOLE)),
+    ],
+}
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("stream", SEEN_TO_WORK, ids=str)
+def test_streams_that_work(stream: str, kernel: str) -> None:
+    partition, result = migrated(kernel, *SEEN_TO_WORK[stream])
+    assert result.ok
+    assert properties_of(partition)[V2] == NEW_V2
+    assert properties_of(partition)[LOOKUP_ARRAYS] == NEW_ARRAYS
+    # The array of a kernel before 5.15 knows nothing of it, and is written back.
+    assert flushed_aa(partition) == (1 if kernel == "5.10" else 0)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(
+    "second", [descriptor(V2, NEW_V2[40:]), descriptor(V2, NEW_V2[40:60], -20 & 0xFFFFFFFF), WHOLE]
+)
+def test_a_chunk_that_is_not_last_oopses(second: bytes, kernel: str) -> None:
+    partition, result = migrated(
+        kernel, UPDATE_DRMEM, updates(properties(ARRAYS, descriptor(V2, NEW_V2[:40], -40 & 0xFFFFFFFF), second))
+    )
+    assert [fault.code for fault in result.faults] == ["oops"]
+    assert not result.ok
+    assert properties_of(partition)[LOOKUP_ARRAYS] == NEW_ARRAYS
+    assert flushed_aa(partition) == 1
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_no_descriptors_at_all_oops(kernel: str) -> None:
+    _, result = migrated(kernel, nodes(UPDATE | 2, CHOSEN, DRMEM), updates(u32(CHOSEN)))
+    assert [fault.code for fault in result.faults] == ["oops"]
+
+
+@pytest.mark.parametrize("kernel", ["5.10", "6.1"])
+def test_a_deletion_between_two_chunks(kernel: str) -> None:
+    partition, result = migrated(
+        kernel,
+        UPDATE_DRMEM,
+        updates(properties(descriptor(V2, NEW_V2[:40], -40 & 0xFFFFFFFF)), 1),
+        updates(
+            properties(descriptor("oracle,x", b"", 0x80000000), descriptor(V2, NEW_V2[40:]), path=False),
+        ),
+    )
+    assert properties_of(partition)[V2] == NEW_V2[40:]
+    assert [fault.code for fault in result.faults] == ([] if kernel == "5.10" else ["over-read", "never-returns"])
+
+
+@pytest.mark.parametrize("kernel", ["5.10", "7.2"])
+@pytest.mark.parametrize(
+    "second",
+    [
+        updates(properties(path=False), -1),
+        updates(properties(descriptor(V2, b""), path=False)),
+    ],
+    ids=["an error", "an empty final chunk"],
+)
+def test_a_chunk_without_its_end_is_lost(second: Answer, kernel: str) -> None:
+    partition, result = migrated(
+        kernel,
+        UPDATE_DRMEM,
+        updates(properties(ARRAYS, descriptor(V2, NEW_V2[:40], -40 & 0xFFFFFFFF)), 1),
+        second,
+    )
+    assert result.ok
+    assert properties_of(partition)[LOOKUP_ARRAYS] == NEW_ARRAYS
+    assert aa_of(partition, 2) == 1
+
+
+@pytest.mark.parametrize("kernel", ["5.10", "7.2"])
+@pytest.mark.parametrize("status", [-1, -2])
+def test_an_error_of_update_properties_is_silent(status: int, kernel: str) -> None:
+    partition, result = migrated(
+        kernel,
+        nodes(UPDATE | 2, CHOSEN, DRMEM),
+        updates(properties(phandle=CHOSEN), status),
+        updates(properties(ARRAYS, WHOLE)),
+    )
+    assert result.ok
+    assert not [line for line in result.log if "failed" in line]
+    assert properties_of(partition)[V2] == NEW_V2
+
+
+@pytest.mark.parametrize("status", [-1, 9900])
+def test_an_error_of_update_nodes_is_reported_and_the_migration_succeeds(status: int) -> None:
+    _, result = migrated("6.1", ("update-nodes", bytes(16), status))
+    assert result.ok
+    assert f"mobility: device tree update failed: {status}" in result.log
+
+
+@pytest.mark.parametrize(
+    ("kernel", "updated"), [("5.10.0", True), ("5.10", False), ("6.1", False), ("7.2", False)]
+)
+def test_an_add_with_an_unknown_parent_loses_what_follows(kernel: str, updated: bool) -> None:
+    partition, result = migrated(
+        kernel, nodes(ADD | 1, 0xBADF00D, 0x80000004, UPDATE | 1, DRMEM), updates(properties(ARRAYS, WHOLE))
+    )
+    assert result.ok
+    assert (properties_of(partition)[V2] == NEW_V2) is updated
+    assert ("DRM095" in [fault.rule for fault in result.faults]) is not updated
+    if not updated:
+        lookups = [line for line in result.log if "Failed lookup" in line]
+        assert lookups[:2] == [
+            "mobility: Failed lookup: phandle 0xbadf00d for action 0x3000000",
+            "mobility: Failed lookup: phandle 0x2000001 for action 0x80000000",
+        ]
+
+
+def test_a_list_that_leaves_its_work_area_is_said_to() -> None:
+    _, result = migrated("6.1", nodes(ADD | 1, 0xBADF00D, 0x1E646C50, 5))
+    assert [fault.code for fault in result.faults] == ["desync", "over-read"]
+    assert result.ok
+
+
+@pytest.mark.parametrize("kernel", ["5.10", "7.2"])
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [nodes(DELETE | 1, DRMEM)],
+        [UPDATE_DRMEM, updates(properties(descriptor(V2, b"", 0x80000000)))],
+    ],
+    ids=["node", "property"],
+)
+def test_without_its_property_the_array_cannot_be_written_back(answers: Sequence[Answer], kernel: str) -> None:
+    partition, result = migrated(kernel, *answers)
+    assert result.ok
+    assert partition.run(FLUSH).errno == "EPERM"
+
+
+@pytest.mark.parametrize(("kernel", "aa"), [("5.10", 1), ("6.1", 0)])
+def test_from_v2_to_v1(kernel: str, aa: int) -> None:
+    new = tree(lmbs(2, 2, 0, 8), lmbs(4, 2), v1=True).get(NODE, V1) or b""
+    stream = properties(ARRAYS, descriptor(V2, b"", 0x80000000), descriptor(V1, new))
+    partition, _ = migrated(kernel, UPDATE_DRMEM, updates(stream))
+    assert V2 not in properties_of(partition)
+    assert flushed_aa(partition) == aa
+
+
+def test_a_deleted_memory_node_hits_a_bug() -> None:
+    partition, result = migrated("6.1", nodes(DELETE | 1, 0x2000))
+    assert [fault.function for fault in result.faults] == ["pseries_remove_mem_node"]
+    assert partition.tree.find("/memory@0") is None
+    assert not partition.run(FLUSH).ok
+
+
+def test_an_added_node_loses_its_children() -> None:
+    child = Node("child", (Property("x", b"1"),))
+    there = Node(
+        "cpu@8", (Property("ibm,my-drc-index", u32(0x10000008)), Property("phandle", u32(0x99))), (child,)
+    )
+    base = tree(lmbs(2, 2, 1, 8), more=[there, Node("cpus2", (Property("ibm,drc-indexes", u32(1, 0x10000008)),))])
+    listed = [{"call": "update-nodes", "answer": nodes(ADD | 1, CHOSEN, 0x10000008)[1].hex(), "status": 0}]
+    partition = Simulation(base, "6.1", "powervm", files=Files(file=lambda _: json.dumps(listed).encode()))
+    assert partition.run("migrate answers").ok
+    added = partition.tree.find("/chosen/cpu@8")
+    assert added is not None
+    assert added.children == ()
+
+
+def test_work_areas_that_were_made_are_those_that_are_understood() -> None:
+    changes = [Change(LOOKUP_ARRAYS.encode(), NEW_ARRAYS), Change(V2.encode(), NEW_V2), Change(b"gone", None)]
+    areas = encode_update_properties(DRMEM, NODE.encode(), changes)
+    made = [updates(area, int(area is not areas[-1])) for area in areas]
+    listed = encode_update_nodes([(UPDATE, [DRMEM])])
+    partition, result = migrated("6.1", ("update-nodes", listed[0], 0), *made)
+    assert result.ok
+    assert properties_of(partition)[V2] == NEW_V2
+    assert HEADER_SIZE == 20

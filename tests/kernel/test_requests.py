@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: MIT
+"""Requests: what the parser takes, which LMBs go, what a failure leaves behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
+from drmemctl.formats.lookup_arrays import encode_lookup_arrays
+from drmemctl.kernel.requests import NotSimulatedError, store
+from drmemctl.scenario.simulation import Simulation
+from tests.kernel.partitions import (
+    DRC,
+    LMB,
+    UNSET,
+    aa_of,
+    assigned,
+    lmbs,
+    memory_node,
+    nodes,
+    partition,
+    properties_of,
+    tree,
+    u32,
+)
+
+USUAL = (lmbs(2, 2, 1, 8), lmbs(4, 4))
+COMPLAINT = "dlpar: Could not handle DLPAR request"
+
+
+@pytest.mark.parametrize(
+    ("request_text", "message"),
+    [
+        ("", "Invalid resource specified."),
+        ("mem add count 1", "Invalid resource specified."),
+        ("memory", None),
+        ("memory ", "Invalid action specified."),
+        ("memory  add count 1", "Invalid action specified."),
+        ("memory frob count 1", "Invalid action specified."),
+        ("memory add", None),
+        ("memory add frob 1", "Invalid id_type specified."),
+        ("memory add count", "No DRC count specified."),
+        ("memory add count ", "Invalid DRC count specified."),
+        ("memory add count xyz", "Invalid DRC count specified."),
+        ("memory add count -1", "Invalid DRC count specified."),
+        ("memory add count 0x100000000", "Invalid DRC count specified."),
+        ("memory add count 08", "Invalid DRC count specified."),
+        ("memory remove index", "No DRC Index specified."),
+        ("memory remove index 8000zz", "Invalid DRC Index specified."),
+        ("memory remove indexed-count", "No DRC count specified."),
+        ("memory remove indexed-count 1", "No DRC Index specified."),
+        ("memory remove indexed-count 1 0x", "Invalid DRC Index specified."),
+    ],
+)
+def test_what_the_parser_refuses(request_text: str, message: str | None) -> None:
+
+    simulation = partition(*USUAL)
+    outcome = store(simulation.state, simulation.situation.machine, request_text + "\n")
+    said = [f"dlpar: {message}"] if message else []
+    assert list(outcome.log) == [*said, f'{COMPLAINT} "{request_text}']
+    assert outcome.rc == -22
+    assert outcome.state == simulation.state
+
+
+@pytest.mark.parametrize("number", ["2147483650", "0x80000002", "+0x80000002", "020000000002"])
+def test_numbers_as_the_kernel_reads_them(number: str) -> None:
+    simulation = partition(*USUAL)
+    assert simulation.run(f"dlpar memory remove index {number}").ok
+    assert assigned(simulation) == [3]
+
+
+def test_what_follows_a_whole_request_is_ignored() -> None:
+    simulation = partition(*USUAL)
+    assert simulation.run("dlpar memory remove count 1 and more").ok
+    assert assigned(simulation) == [3]
+
+
+def test_requests_for_other_resources_are_not_simulated() -> None:
+    simulation = partition(*USUAL)
+    with pytest.raises(NotSimulatedError):
+        store(simulation.state, simulation.situation.machine, "cpu add index 0x10000000\n")
+
+
+def test_add_by_count_takes_the_first_free_lmbs() -> None:
+    simulation = partition(*USUAL)
+    assert simulation.run("dlpar memory add count 2").ok
+    assert assigned(simulation) == [2, 3, 4, 5]
+    assert nodes(simulation) == {0: 0, 1: 0, 2: 1, 3: 1, 4: 0, 5: 0}
+
+
+def test_remove_by_count_takes_the_first_removable_lmbs() -> None:
+    simulation = partition(lmbs(2, 1), lmbs(3, 3, 1, 8))
+    simulation.run("unmovable 0x80000003")
+    assert simulation.run("dlpar memory remove count 2").ok
+    assert assigned(simulation) == [3]
+    assert [aa_of(simulation, lmb) for lmb in (3, 4, 5)] == [1, UNSET, UNSET]
+
+
+def test_a_removal_by_count_that_falls_short_puts_everything_back() -> None:
+    simulation = partition(*USUAL)
+    before = simulation.tree
+    result = simulation.run_all(["unmovable 0x80000003", "dlpar memory remove count 2"])[-1]
+    assert result.errno == "EINVAL"
+    assert assigned(simulation) == [2, 3]
+    assert simulation.tree is before  # a failed request does not write the array back
+    assert simulation.consistent
+
+
+def test_an_lmb_that_cannot_be_added_back_is_lost() -> None:
+    # Removing the lookup arrays makes adding back fail: its connector is released in passing.
+    simulation = partition(*USUAL)
+    simulation.run(f"firmware {NODE} {LOOKUP_ARRAYS} -")
+    result = simulation.run_all(["unmovable 0x80000003", "dlpar memory remove count 2"])[-1]
+    assert "pseries-hotplug-mem: Failed to add LMB back, drc index 80000002" in result.log
+    assert assigned(simulation) == [3]
+    assert not simulation.consistent
+    assert simulation.run("rtas get-sensor 9003 0x80000002").answer == (0, 2)
+
+
+def test_a_failed_add_leaves_its_lookup_array_behind() -> None:
+    simulation = partition(*USUAL)
+    simulation.run_all(["attach 0x80000004 1 assoc 3", "attach 0x80000005 1 node 0"])
+    simulation.run("rtas set-indicator 9003 0x80000005 1")  # so that the second one cannot be acquired
+    result = simulation.run("dlpar memory add indexed-count 2 0x80000004")
+    assert result.errno == "EINVAL"
+    assert properties_of(simulation)[LOOKUP_ARRAYS] == encode_lookup_arrays([(0,), (1,), (3,)], 1)
+    assert aa_of(simulation, 4) == UNSET
+    assert assigned(simulation) == [2, 3]
+
+
+def test_ranges_are_positions_in_the_array_and_not_drc_indexes() -> None:
+    simulation = partition(lmbs(2, 1, 1, 8), lmbs(9, 1, 1, 8), lmbs(4, 2))
+    assert simulation.run("dlpar memory remove indexed-count 2 0x80000002").ok
+    assert assigned(simulation) == []
+
+
+@pytest.mark.parametrize(("count", "ok"), [(4, True), (5, False)])
+def test_a_range_ends_with_the_array(count: int, ok: bool) -> None:
+    assert partition(*USUAL).run(f"dlpar memory remove indexed-count {count} 0x80000004").ok is ok
+
+
+@pytest.mark.parametrize("request_text", ["add indexed-count 2 0x80000002", "remove indexed-count 2 0x80000004"])
+def test_a_range_with_nothing_to_do_succeeds_and_is_written_back(request_text: str) -> None:
+    # QEMU's two sets of equal LMBs become one: a request that does nothing still flushes.
+    simulation = partition(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 8), lmbs(4, 2), lmbs(6, 2))
+    assert simulation.run(f"dlpar memory {request_text}").ok
+    assert properties_of(simulation)[V2][:4] == u32(3)
+
+
+def test_the_first_lmb_with_a_drc_index_counts() -> None:
+    simulation = partition(lmbs(2, 1, 1, 8), (1, 9 * LMB, DRC + 2, 1, 8), lmbs(4, 2))
+    assert simulation.run("dlpar memory remove index 0x80000002").ok
+    assert nodes(simulation) == {0: 0, 1: 0, 9: 1}
+
+
+def test_adding_memory_that_is_there_already_fails() -> None:
+    simulation = partition(lmbs(2, 2, 1, 8), (1, 2 * LMB, DRC + 7, UNSET, 0))
+    result = simulation.run("dlpar memory add index 0x80000007")
+    assert result.errno == "EEXIST"
+    assert "pseries-hotplug-mem: Failed to add LMB 0x80000007 to node 0" in result.log
+
+
+def test_adding_memory_that_is_not_aligned_fails() -> None:
+    simulation = partition(lmbs(2, 2, 1, 8), (1, 0x58000000, DRC + 7, UNSET, 0))
+    result = simulation.run("dlpar memory add index 0x80000007")
+    assert result.errno == "EINVAL"
+    assert result.log[1] == "Block size [0x10000000] unaligned hotplug range: start 0x58000000, size 0x10000000"
+
+
+def test_removing_memory_that_is_not_aligned_is_a_bug() -> None:
+    # Of three LMBs in the middle of blocks the last lies in a block that is there in part only, which cannot go
+    # offline; the others lie in blocks that can.
+    steps = [f"dlpar memory remove index {DRC + lmb:#x}" for lmb in (7, 8)]
+    simulation = partition((3, 0x58000000, DRC + 7, 1, 8))
+    assert simulation.run(steps[0]).errno == "EINVAL"
+    result = simulation.run(steps[1])
+    assert [fault.function for fault in result.findings if fault.function] == ["try_remove_memory"]
+    assert result.log == ("Block size [0x10000000] unaligned hotplug range: start 0x68000000, size 0x10000000",)
+    assert not simulation.run("dlpar memory add count 1").ok
+
+
+def test_before_5_3_an_lmb_without_a_node_is_on_node_0() -> None:
+    # The first online node is another one: neither memory nor CPUs are on node 0.
+    nowhere = tree(
+        lmbs(2, 1, 1, 8), lmbs(3, 1, UNSET, 0x40), memory=[memory_node(0, 2 * LMB, 1)], cpu_node=1, v1=True
+    )
+    found = {}
+    for kernel in ("4.15", "5.10"):
+        simulation = Simulation(nowhere, kernel, "powervm")
+        assert simulation.run("dlpar memory add count 1").ok
+        found[kernel] = nodes(simulation)[3]
+    assert found == {"4.15": 0, "5.10": 1}
+
+
+def test_a_node_that_is_not_possible_becomes_the_first_online_one() -> None:
+    simulation = partition(*USUAL)
+    simulation.run_all(["attach 0x80000004 1 assoc 77", "dlpar memory add index 0x80000004"])
+    assert nodes(simulation)[4] == 0
+    assert aa_of(simulation, 4) == 2
+
+
+def test_without_the_drmem_node_hardware_has_changed_and_eperm_is_returned() -> None:
+    simulation = partition(*USUAL)
+    simulation.run(f"firmware {NODE} {V2} -")
+    result = simulation.run("dlpar memory remove index 0x80000003")
+    assert result.errno == "EPERM"
+    assert 3 not in nodes(simulation)
+
+
+@pytest.mark.parametrize("v1", [False, True], ids=["v2", "v1"])
+@pytest.mark.parametrize("kernel", ["4.15", "4.16", "5.4", "5.10", "6.1", "latest", "arrayless"])
+def test_out_and_in_again(kernel: str, v1: bool) -> None:
+    if kernel == "4.15" and not v1:
+        pytest.skip("this kernel knows no v2")
+    simulation = partition(*USUAL, kernel=kernel, v1=v1)
+    for step in ("remove index 0x80000003", "add index 0x80000003", "remove count 1", "add count 1"):
+        assert simulation.run(f"dlpar memory {step}").ok, step
+    name = V1 if v1 else V2
+    expected = tree(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 8), lmbs(4, 4), v1=v1).get(NODE, name)
+    again = Simulation(tree(*USUAL, v1=v1).with_property(NODE, name, properties_of(simulation)[name]))
+    assert again.state.table == Simulation(tree(*USUAL, v1=v1)).state.table
+    assert len(properties_of(simulation)[name]) <= len(expected or b"")
+
+
+def test_a_kernel_without_an_array_takes_a_new_property_at_its_word() -> None:
+    simulation = partition(*USUAL, kernel="arrayless")
+    simulation.run(f"firmware {NODE} {V2} {(tree(lmbs(2, 1, 0, 8), lmbs(3, 5)).get(NODE, V2) or b'').hex()}")
+    assert assigned(simulation) == [2]
+    assert simulation.run("dlpar memory remove index 0x80000003").errno == "EINVAL"
+
+
+def test_memory_limited_at_boot_counts_as_available_and_cannot_be_removed() -> None:
+    simulation = Simulation(tree(lmbs(2, 4, 1, 8), bootargs="mem=768M"), hypervisor="powervm")
+    assert (
+        simulation.run("dlpar memory remove count 2")
+        .log[1]
+        .endswith("Memory hot-remove failed, adding LMB's back")
+    )
+    assert simulation.run("dlpar memory remove index 0x80000005").errno == "EINVAL"
+    assert simulation.run("dlpar memory remove count 5").log[1].endswith("(4 of 5) to satisfy request")
+
+
+def test_an_old_kernel_prints_the_address_of_an_lmb_behind_the_array() -> None:
+    result = partition(*USUAL, kernel="5.4").run("dlpar memory remove index 0xdeadbeef")
+    assert [fault.code for fault in result.faults] == ["over-read"]
+    assert result.log[:2] == (
+        "pseries-hotplug-mem: Attempting to hot-remove LMB, drc index deadbeef",
+        "pseries-hotplug-mem: Failed to hot-remove memory at 0",
+    )

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""What the recorded runs of real kernels and of a real QEMU hold, and how the simulation is held against them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.scenario.result import StepResult
+from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.tree.fdt_reader import read_fdt
+from drmemctl.tree.node import Tree
+from tests.conftest import FIXTURES, blob
+
+Blocks = list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class State:
+    """The kernel after a step, as far as it was recorded."""
+
+    properties: dict[str, str]
+    blocks: Blocks
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A recorded step beside the simulated one."""
+
+    recorded: dict[str, Any]
+    result: StepResult
+    state: State
+
+
+@dataclass(frozen=True)
+class Run:
+    """A whole recorded run beside the simulated one."""
+
+    record: dict[str, Any]
+    boot: State
+    steps: tuple[Replayed, ...]
+    simulation: Simulation
+
+
+def tree_of(name: str) -> Tree:
+    """Return a bundled tree, e.g. `captures/6.1-lpm`."""
+    return read_fdt(blob(name), name)
+
+
+def record_names(folder: str) -> list[str]:
+    """Return the runs recorded in a folder, e.g. `captures/6.1-lpm`."""
+    names = sorted(f"{folder}/{path.stem}" for path in (FIXTURES / folder).glob("*.json"))
+    assert names
+    return names
+
+
+@cache
+def record(name: str) -> dict[str, Any]:
+    """Return a recorded run."""
+    found: dict[str, Any] = json.loads((FIXTURES / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def recorded_state(state: dict[str, Any]) -> State:
+    """Return what was recorded of the kernel's state."""
+    blocks = [(block["block"], block["node"]) for block in state["blocks"] if block["state"] == "online"]
+    return State(state["properties"], blocks)
+
+
+def state_of(simulation: Simulation, names: list[str]) -> State:
+    """Return the simulated kernel's state: the properties of the drmem node named, both LMB properties, blocks."""
+    held = {name: simulation.tree.get(NODE, name) for name in {*names, V1, V2}}
+    properties = {name: data.hex() for name, data in held.items() if data is not None}
+    return State(properties, list(simulation.state.blocks))
+
+
+@cache
+def replay(name: str) -> Run:
+    """Do the steps of a recorded run on a simulated partition with the same kernel."""
+    found = record(name)
+    answers = {step["step"].split()[1]: step["answers"] for step in found["steps"] if "answers" in step}
+    files = Files(file=lambda file: json.dumps(answers[file]).encode())
+    simulation = Simulation(tree_of(name), found["kernel"], files=files)
+    boot = state_of(simulation, list(found["boot"]["properties"]))
+    steps = []
+    for step in found["steps"]:
+        _unrecorded(simulation, step)
+        unmovable = " ".join(step.get("unmovable", ()))
+        if unmovable:
+            simulation.run(f"unmovable {unmovable}")
+        result = simulation.run(step["step"])
+        if unmovable:
+            simulation.run(f"movable {unmovable}")
+        steps.append(Replayed(step, result, state_of(simulation, list(step["properties"]))))
+    return Run(found, boot, tuple(steps), simulation)
+
+
+def _unrecorded(simulation: Simulation, step: dict[str, Any]) -> None:
+    """Remove what the recorder's operator removed: it wrote new values down as steps, but not removals."""
+    if step["step"].startswith(("plug", "dlpar")) and V1 in step["properties"] and V2 not in step["properties"]:
+        simulation.run(f"firmware {NODE} {V2} -")
+
+
+def expected_properties(step: dict[str, Any]) -> dict[str, str]:
+    """Return the properties that were recorded after a step."""
+    found: dict[str, str] = step["properties"]
+    return found
+
+
+def walk_file(name: str = "qemu-lmb-walks") -> Path:
+    """Return recorded walks through QEMU's connectors."""
+    return FIXTURES / "drc" / f"{name}.json"

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""The step language: what it takes, and where and why it does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from drmemctl.scenario.grammar import STEP_NAMES, StepError, parse_script, parse_step
+from drmemctl.scenario.steps import (
+    Attach,
+    Detach,
+    Dlpar,
+    Expect,
+    FirmwareUpdate,
+    Lpm,
+    Migrate,
+    Prrn,
+    Reboot,
+    Rtas,
+    Step,
+    Unmovable,
+)
+
+STEPS: list[tuple[str, Step]] = [
+    ("dlpar memory add count 1", Dlpar("", "memory add count 1")),
+    ("dlpar memory  frob   x", Dlpar("", "memory  frob   x")),
+    ("plug 0x80000008 2", Attach("", 0x80000008, 2, True)),
+    ("plug 0x80000008 2 node 1", Attach("", 0x80000008, 2, True, node=1)),
+    ("attach 0x80000008 2 assoc 0,0,0,3", Attach("", 0x80000008, 2, False, domains=(0, 0, 0, 3))),
+    ("unplug 2147483656 0x2", Detach("", 0x80000008, 2, True)),
+    ("detach 0x80000008 2", Detach("", 0x80000008, 2, False)),
+    ("firmware /a/b ibm,x 00ff", FirmwareUpdate("", "/a/b", "ibm,x", b"\x00\xff")),
+    ("firmware / #size-cells 00000002", FirmwareUpdate("", "/", "#size-cells", bytes((0, 0, 0, 2)))),
+    ("firmware / x @file.bin", FirmwareUpdate("", "/", "x", file="file.bin")),
+    ("firmware / x -", FirmwareUpdate("", "/", "x")),
+    ("lpm target.dtb", Lpm("", "target.dtb")),
+    ("migrate answers.json", Migrate("", "answers.json")),
+    ("prrn target.dtb", Prrn("", "target.dtb")),
+    ("prrn 2 0x80000001 7", Prrn("", scope=2, phandles=(0x80000001, 7))),
+    ("prrn -2 7", Prrn("", scope=-2, phandles=(7,))),
+    ("unmovable 0x80000001 0x80000002", Unmovable("", (0x80000001, 0x80000002), True)),
+    ("movable 0x80000001", Unmovable("", (0x80000001,), False)),
+    ("rtas get-sensor 9003 0x80000001", Rtas("", "get-sensor", 0x80000001, 9003)),
+    ("rtas set-indicator 9001 0x80000001 1", Rtas("", "set-indicator", 0x80000001, 9001, 1)),
+    ("rtas configure-connector 0x80000001", Rtas("", "configure-connector", 0x80000001)),
+    ("reboot", Reboot("", False)),
+    ("kexec", Reboot("", True)),
+    ("expect ok", Expect("", "ok")),
+    ("expect EINVAL", Expect("", "errno", "EINVAL")),
+    ("expect consistent", Expect("", "consistent")),
+    ("expect finding DRM015", Expect("", "finding", "DRM015")),
+    ("expect drc 0x80000008 aa 0xffffffff", Expect("", "aa", "", 0x80000008, 0xFFFFFFFF)),
+    ("expect drc 0x80000008 node 1", Expect("", "node", "", 0x80000008, 1)),
+    ("expect blocks 12", Expect("", "blocks", number=12)),
+]
+
+
+@pytest.mark.parametrize(("text", "step"), STEPS, ids=[text for text, _ in STEPS])
+@pytest.mark.parametrize("decoration", ["{}", "  {}  ", "\t{}  # a comment"])
+def test_steps(text: str, step: Step, decoration: str) -> None:
+    found = parse_step(decoration.format(text))
+    assert found is not None
+    assert found.text == text
+    assert {name: getattr(found, name) for name in step.__dataclass_fields__} == {
+        **{name: getattr(step, name) for name in step.__dataclass_fields__},
+        "text": text,
+    }
+    assert type(found) is type(step)
+
+
+def test_every_step_has_an_example() -> None:
+    assert {text.split()[0] for text, _ in STEPS} == set(STEP_NAMES)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "# a comment", "  # dlpar memory add count 1"])
+def test_lines_without_a_step(text: str) -> None:
+    assert parse_step(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "expected"),
+    [
+        ("frobnicate", 1, "a step (dlpar, plug,"),
+        ("  frobnicate", 3, "a step (dlpar, plug,"),
+        ("dlpar", 6, "what is written to /sys/kernel/dlpar"),
+        ("plug", 5, "a DRC index"),
+        ("plug 800003fe 1", 6, "a DRC index (not a number: write 0x800003fe for hexadecimal)"),
+        ("plug 0x80000008", 16, "how many LMBs"),
+        ("plug 0x80000008 x", 17, "how many LMBs (not a number"),
+        ("plug 0x80000008 1 on 1", 19, "`node` or `assoc`"),
+        ("plug 0x80000008 1 node", 23, "a row of the lookup arrays at boot"),
+        ("plug 0x80000008 1 node 1 2", 26, "the end of the step"),
+        ("plug 0x80000008 1 assoc 1,,2", 25, "an associativity list W,W,… (not a number"),
+        ("unplug 0x80000008 1 node 1", 21, "the end of the step"),
+        ("firmware memory x 00", 10, "the path of a node, from / on"),
+        ("firmware / x", 13, "its value in hex, @FILE, or -"),
+        ("firmware / x 0", 14, "whole bytes in hex, @FILE, or -"),
+        ("firmware / x zz", 14, "whole bytes in hex, @FILE, or -"),
+        ("prrn", 5, "a tree, or a scope and phandles"),
+        ("prrn x 1", 6, "a tree, or a scope and phandles (not a number"),
+        ("rtas sense 1", 6, "`get-sensor` or `set-indicator` or `configure-connector`"),
+        ("rtas get-sensor 9001 1", 17, "the sensor 9003"),
+        ("rtas set-indicator 9002 1 1", 20, "the indicator 9001 or 9003"),
+        ("reboot now", 8, "the end of the step"),
+        ("expect", 7, "ok, an error number's name, consistent"),
+        ("expect EWHAT", 8, "ok, an error number's name, consistent"),
+        ("expect drc 1 flags 8", 14, "`aa` or `node`"),
+        ("expect blocks many", 15, "a number of memory blocks (not a number"),
+    ],
+)
+def test_errors_say_where_and_what_was_expected(text: str, column: int, expected: str) -> None:
+    with pytest.raises(StepError) as caught:
+        parse_step(text, 7)
+    error = caught.value
+    assert (error.line, error.column) == (7, column)
+    assert error.expected.startswith(expected)
+    assert str(error).startswith(f"line 7, column {column}: expected {expected}")
+
+
+def test_a_script_counts_its_lines() -> None:
+    with pytest.raises(StepError) as caught:
+        list(parse_script("# first\n\nreboot\nrebot\n"))
+    assert caught.value.line == 4
+    assert str(caught.value).endswith("not 'rebot'")
+
+
+def test_a_script() -> None:
+    steps = list(parse_script("# first\nreboot\n\n  kexec # second\n"))
+    assert [step.text for step in steps] == ["reboot", "kexec"]
