@@ -25,6 +25,7 @@ from drmemctl.kernel.job import Fault, Job, OopsError, Outcome
 from drmemctl.kernel.notifier import reread
 from drmemctl.kernel.remove import readd_by_index, remove_by_count, remove_by_ic, remove_by_index
 from drmemctl.kernel.state import KernelState
+from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, run, take
 
 ADD, REMOVE, READD = "add", "remove", "readd"
 COUNT, INDEX, INDEXED_COUNT = "count", "index", "indexed-count"
@@ -59,28 +60,33 @@ def handle(state: KernelState, firmware: Firmware, request: Request) -> Outcome:
     """Carry a request out, as the hotplug interrupt's handler does."""
     job = Job(state, firmware)
     try:
-        return job.outcome(dlpar_memory(job, request))
+        return job.outcome(run(job, dlpar_memory(job, request)))
     except OopsError as oops:
         return job.stopped(oops, EINVAL)
 
 
 def store(state: KernelState, firmware: Firmware, text: str) -> Outcome:
-    """Carry out what is written to /sys/kernel/dlpar (`dlpar_store`).
+    """Carry out what is written to /sys/kernel/dlpar."""
+    job = Job(state, firmware)
+    try:
+        return job.outcome(run(job, dlpar_store(job, text)))
+    except OopsError as oops:
+        return job.stopped(oops, EINVAL)
+
+
+def dlpar_store(job: Job, text: str) -> Task[int]:
+    """Carry a request out and complain if it failed (`dlpar_store`).
 
     The kernel's complaint about a request quotes it with its line feed; the closing quote, alone on the next
     line of the log, is left out here.
     """
-    job = Job(state, firmware)
-    try:
-        rc = _parse_and_handle(job, text)
-    except OopsError as oops:
-        return job.stopped(oops, EINVAL)
+    rc = yield from _parse_and_handle(job, text)
     if rc:
         job.log.append(f'{_PREFIX}Could not handle DLPAR request "{text.rstrip(chr(10))}')
-    return job.outcome(rc)
+    return rc
 
 
-def _parse_and_handle(job: Job, text: str) -> int:
+def _parse_and_handle(job: Job, text: str) -> Task[int]:
     tokens = iter(text.split(" "))
     resource = next(tokens).removesuffix("\n")
     if resource not in ("memory", "cpu") and not (resource == "dt" and job.has(DT_RESOURCE)):
@@ -95,7 +101,7 @@ def _parse_and_handle(job: Job, text: str) -> int:
         return EINVAL
     if resource != "memory":
         raise NotSimulatedError(f"requests for {resource} are not simulated", hint="write `memory add|remove …`")
-    return dlpar_memory(job, request)
+    return (yield from dlpar_memory(job, request))
 
 
 def _refuse(job: Job, message: str) -> int:
@@ -136,27 +142,46 @@ def _u32(job: Job, token: str | None, what: str) -> int | None:
     return None
 
 
-def dlpar_memory(job: Job, request: Request) -> int:
+def dlpar_memory(job: Job, request: Request) -> Task[int]:
     """Carry a memory request out and write the array back (`dlpar_memory`); return the rc."""
+    yield from take(Lock.HOTPLUG)
+    rc = yield from _locked(job, request)
+    yield from drop(Lock.HOTPLUG)
+    return rc
+
+
+def _locked(job: Job, request: Request) -> Task[int]:
     if not job.has(DRMEM_ARRAY):
-        return _without_array(job, request)
+        return (yield from _without_array(job, request))
+    yield from _walk_array(job)
+    rc = yield from _dispatch(job, request)
+    return rc or (yield from drmem_update_dt(job))
+
+
+@atomic()
+def _walk_array(job: Job) -> None:
     if job.has(ITERATOR_INCLUSIVE) and not job.state.table.n_lmbs:
         message = "there is no array, and its iterator goes through a null pointer"
         raise OopsError(Fault("oops", message, "for_each_drmem_lmb", NODE), dead="the hotplug lock is held")
-    rc = _dispatch(job, request)
-    return rc or drmem_update_dt(job)
 
 
-def _without_array(job: Job, request: Request) -> int:
+def _without_array(job: Job, request: Request) -> Task[int]:
     """Read the property, act on it; each LMB was written back by itself."""
+    if not (yield from _read_property(job)):
+        return EINVAL
+    return (yield from _dispatch(job, request))
+
+
+@atomic(reads=(Part.NODES, Part.LMBS), writes=(Part.AA, Part.FLAGS))
+def _read_property(job: Job) -> bool:
     node = job.state.tree.find(NODE)
     if node is None or (node.get(V1) is None and not job.has(DYNAMIC_MEMORY_V2)):
-        return EINVAL
+        return False
     reread(job)
-    return _dispatch(job, request)
+    return True
 
 
-def _dispatch(job: Job, request: Request) -> int:
+def _dispatch(job: Job, request: Request) -> Task[int]:
     if request.action == READD:
         return readd_by_index(job, request.drc_index)
     if request.kind == COUNT:

@@ -49,6 +49,8 @@ class KernelState:
         topology: what it took from the tree about nodes at boot.
         unmovable: DRC indexes of LMBs whose memory cannot be taken offline.
         dead: why it runs no more, or answers no more requests; empty while it does.
+        updating: whether the notifier is to pass over updates of its own property (`in_drmem_update`, earlier
+            `rtas_hp_event`): one flag for all threads.
         written: the array and the v1 property that it wrote last, which make the next faster to write.
 
     """
@@ -61,6 +63,7 @@ class KernelState:
     topology: Topology = Topology()
     unmovable: frozenset[int] = frozenset()
     dead: str = ""
+    updating: bool = False
     written: tuple[LmbTable, bytes] | None = field(default=None, compare=False, repr=False)
 
     @property

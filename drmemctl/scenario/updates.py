@@ -11,7 +11,7 @@ from typing import Any
 from drmemctl.errors import InputError
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, WORK_AREA, encode_update_nodes
 from drmemctl.formats.update_properties import Change, encode_update_properties
-from drmemctl.kernel.firmware import HARDWARE_ERROR
+from drmemctl.kernel.firmware import HARDWARE_ERROR, Firmware
 from drmemctl.kernel.job import Fault
 from drmemctl.kernel.mobility import UPDATE_NODES
 from drmemctl.kernel.tree_edit import phandle_of
@@ -47,9 +47,9 @@ class Recorded:
     answers: list[Answer]
     faults: list[Fault] = field(default_factory=list)
 
-    def call(self, name: str, work_area: bytes, scope: int) -> tuple[bytes, int]:
+    def call(self, name: str, work_area: bytes, scope: int, firmware: Firmware) -> tuple[bytes, int]:
         """Return the next answer of that call, for update-properties of that phandle."""
-        del scope
+        del scope, firmware
         for at, answer in enumerate(self.answers):
             if answer.call == name and (name == UPDATE_NODES or answer.area[:4] == work_area[:4]):
                 del self.answers[at]
@@ -66,9 +66,9 @@ class Planned:
     properties: dict[int, list[bytes]]
     faults: list[Fault] = field(default_factory=list)
 
-    def call(self, name: str, work_area: bytes, scope: int) -> tuple[bytes, int]:
+    def call(self, name: str, work_area: bytes, scope: int, firmware: Firmware) -> tuple[bytes, int]:
         """Return the next work area; status 1 if more follow."""
-        del scope
+        del scope, firmware
         phandle = int.from_bytes(work_area[:4], "big")
         areas = self.nodes if name == UPDATE_NODES else self.properties.get(phandle, [])
         if not areas:
