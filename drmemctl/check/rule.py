@@ -26,6 +26,7 @@ FAMILIES = {
     "boot": "boot memory and what kexec hands on",
     "migration": "what a migration may not change, and what a kernel makes of it",
     "state": "the tree against the running kernel and the hypervisor",
+    "kernel": "what a simulated kernel does that no kernel should",
 }
 
 SECTIONS = ("Why", "Example", "Kernel", "Fix")
@@ -40,6 +41,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
     "array": lambda subject: subject.running.array is not None,
     "senses": lambda subject: subject.running.senses is not None,
     "blocks": lambda subject: subject.running.blocks is not None and subject.running.block_size is not None,
+    "faults": lambda subject: subject.running.faults is not None,
 }
 """What a rule may need; a rule whose needs are not met is not run."""
 
