@@ -13,7 +13,7 @@ from drmemctl.formats.rows import pack_words
 from drmemctl.kernel.capabilities import DYNAMIC_MEMORY_V2
 from drmemctl.kernel.errno import EPERM
 from drmemctl.kernel.job import Fault, Job
-from drmemctl.kernel.notifier import set_property, set_updating
+from drmemctl.kernel.notifier import clear_updating, set_property, set_updating
 from drmemctl.kernel.task import Part, Task, atomic
 from drmemctl.model.lmbs import Entry, LmbTable
 
@@ -32,11 +32,11 @@ def drmem_update_dt(job: Job) -> Task[int]:
     The flag that has the notifier pass over the update is one for all: it also passes over what another thread
     updates between the first and the last of these actions.
     """
-    yield from set_updating(job, to=True)
+    yield from set_updating(job)
     made = yield from _property_from_array(job)
     if made is not None:
         yield from set_property(job, NODE, *made, _WRITERS[made[0]])
-    yield from set_updating(job, to=False)
+    yield from clear_updating(job)
     return EPERM if made is None else 0
 
 
@@ -149,11 +149,11 @@ _WRITER = "dlpar_update_device_tree_lmb"
 
 def write_through(job: Job) -> Task[None]:
     """Put a change of an LMB into the property at once, as kernels without an array do."""
-    yield from set_updating(job, to=True)
+    yield from set_updating(job)
     made = yield from _property_by_lmb(job)
     if made is not None:
         yield from set_property(job, NODE, *made, _WRITER)
-    yield from set_updating(job, to=False)
+    yield from clear_updating(job)
 
 
 @atomic(reads=(Part.NODES, Part.LMBS, Part.AA, Part.FLAGS))

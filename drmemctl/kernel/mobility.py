@@ -31,9 +31,9 @@ from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.firmware import Firmware, UpdateSource
 from drmemctl.kernel.job import Fault, Job, OopsError, Outcome
-from drmemctl.kernel.requests import INDEX, READD, Request, dlpar_memory
+from drmemctl.kernel.requests import INDEX, READD, Request, handle_request
 from drmemctl.kernel.state import KernelState
-from drmemctl.kernel.task import Part, Task, atomic, run
+from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, run, take
 from drmemctl.kernel.tree_edit import attached, detached, find_phandle, parent_of, phandle_of
 from drmemctl.kernel.update_node import call, update_dt_node
 from drmemctl.model.drmem import RootCells
@@ -113,6 +113,14 @@ def handle_prrn_event(job: Job, source: UpdateSource, scope: int) -> Task[None]:
 
 
 def devicetree_update(job: Job, source: UpdateSource, scope: int) -> Task[int]:
+    """Update the tree; no kernel takes this mutex, which was proposed (linuxppc-dev, J. Kim, April 2019)."""
+    yield from take(Lock.TREE_UPDATE)
+    status = yield from _update(job, source, scope)
+    yield from drop(Lock.TREE_UPDATE)
+    return status
+
+
+def _update(job: Job, source: UpdateSource, scope: int) -> Task[int]:
     """Fetch lists of nodes until there are no more, and act on each; return the last status."""
     area = bytes(WORK_AREA)
     while True:
@@ -153,7 +161,7 @@ def _operation(job: Job, source: UpdateSource, words: _Words, action: int, scope
             yield from _add(job, path, drc_index)
     elif action == UPDATE and scope == PRRN_SCOPE and job.has(PRRN_READD):
         # What is no node's phandle is an LMB's DRC index (prrn_update_node).
-        yield from dlpar_memory(job, Request(READD, INDEX, drc_index=phandle))
+        yield from handle_request(job, Request(READD, INDEX, drc_index=phandle))
 
 
 @atomic(reads=(Part.NODES,))

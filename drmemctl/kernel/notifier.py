@@ -81,9 +81,15 @@ def _notify_now(job: Job, name: str, old: bytes | None, new: bytes) -> None:
 
 
 @atomic(writes=(Part.UPDATING,))
-def set_updating(job: Job, *, to: bool) -> None:
-    """Set or clear the flag that has the notifier pass over updates (`in_drmem_update`, `rtas_hp_event`)."""
-    job.state = replace(job.state, updating=to)
+def set_updating(job: Job) -> None:
+    """Have the notifier pass over updates (`in_drmem_update`, earlier `rtas_hp_event`)."""
+    job.state = replace(job.state, updating=True)
+
+
+@atomic(writes=(Part.UPDATING,))
+def clear_updating(job: Job) -> None:
+    """Have the notifier look at updates again."""
+    job.state = replace(job.state, updating=False)
 
 
 def reread(job: Job) -> None:

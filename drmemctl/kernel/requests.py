@@ -17,6 +17,7 @@ from drmemctl.kernel.capabilities import (
     DT_RESOURCE,
     DYNAMIC_MEMORY_V2,
     ITERATOR_INCLUSIVE,
+    QUEUED_REQUESTS,
 )
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.firmware import Firmware
@@ -25,7 +26,7 @@ from drmemctl.kernel.job import Fault, Job, OopsError, Outcome
 from drmemctl.kernel.notifier import reread
 from drmemctl.kernel.remove import readd_by_index, remove_by_count, remove_by_ic, remove_by_index
 from drmemctl.kernel.state import KernelState
-from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, run, take
+from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, in_turn, run, take
 
 ADD, REMOVE, READD = "add", "remove", "readd"
 COUNT, INDEX, INDEXED_COUNT = "count", "index", "indexed-count"
@@ -56,11 +57,22 @@ class Request:
     drc_index: int = 0
 
 
+def handle_event(job: Job, request: Request) -> Task[int]:
+    """Do what the hypervisor asked for, in the order of its events (`queue_hotplug_event`)."""
+    return in_turn(Lock.WORKQUEUE, dlpar_memory(job, request))
+
+
+def handle_request(job: Job, request: Request) -> Task[int]:
+    """Do what a user or a reassignment asked for (`handle_dlpar_errorlog`, earlier `queue_hotplug_event`)."""
+    task = dlpar_memory(job, request)
+    return in_turn(Lock.WORKQUEUE, task) if job.has(QUEUED_REQUESTS) else task
+
+
 def handle(state: KernelState, firmware: Firmware, request: Request) -> Outcome:
     """Carry a request out, as the hotplug interrupt's handler does."""
     job = Job(state, firmware)
     try:
-        return job.outcome(run(job, dlpar_memory(job, request)))
+        return job.outcome(run(job, handle_event(job, request)))
     except OopsError as oops:
         return job.stopped(oops, EINVAL)
 
@@ -101,7 +113,7 @@ def _parse_and_handle(job: Job, text: str) -> Task[int]:
         return EINVAL
     if resource != "memory":
         raise NotSimulatedError(f"requests for {resource} are not simulated", hint="write `memory add|remove …`")
-    return (yield from dlpar_memory(job, request))
+    return (yield from handle_request(job, request))
 
 
 def _refuse(job: Job, message: str) -> int:

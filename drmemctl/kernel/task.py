@@ -75,7 +75,8 @@ class Action:
         name: the function that does it.
         do: does it to a job; what it returns is sent to the task.
         touches: what it reads and writes.
-        takes: the lock that it waits for and takes.
+        joins: the queue that it puts its thread at the end of.
+        takes: the lock that it waits for and takes; that of a queue only once those before it are done.
         drops: the lock that it gives back.
 
     """
@@ -83,6 +84,7 @@ class Action:
     name: str
     do: Callable[[Job], Any]
     touches: Footprint = NOTHING
+    joins: Lock | None = None
     takes: Lock | None = None
     drops: Lock | None = None
 
@@ -110,6 +112,11 @@ def atomic(
     return decorated
 
 
+def join(queue: Lock) -> Task[None]:
+    """Queue for something that is done in the order in which it was asked for."""
+    yield Action("queue", lambda _: None, joins=queue)
+
+
 def take(lock: Lock) -> Task[None]:
     """Wait for a lock and take it."""
     yield Action("take", lambda _: None, takes=lock)
@@ -118,6 +125,15 @@ def take(lock: Lock) -> Task[None]:
 def drop(lock: Lock) -> Task[None]:
     """Give a lock back."""
     yield Action("drop", lambda _: None, drops=lock)
+
+
+def in_turn(queue: Lock, task: Task[R]) -> Task[R]:
+    """Do something when it is its turn in a queue."""
+    yield from join(queue)
+    yield from take(queue)
+    result = yield from task
+    yield from drop(queue)
+    return result
 
 
 def run(job: Job, task: Task[R]) -> R:

@@ -151,7 +151,7 @@ class _Finder:
     def compare(self, path: str, old: Node, new: Node) -> None:
         if old is new:
             return
-        changes = list(_changes(old, new))
+        changes = list(changes_of(old, new))
         self._judge(path, changes)
         if changes and phandle_of(old):
             self.updated.append((phandle_of(old), path, tuple(changes)))
@@ -194,7 +194,7 @@ class _Finder:
         self.faults.append(Fault("lopar-not-allowed", message, "ibm,update-nodes", path, name))
 
 
-def _changes(old: Node, new: Node) -> Iterator[Change]:
+def changes_of(old: Node, new: Node) -> Iterator[Change]:
     """Yield the changes of a node's properties: removals first, lookup arrays before what refers to them."""
     before = {prop.name: prop.value for prop in old.properties}
     after = {prop.name: prop.value for prop in new.properties}
