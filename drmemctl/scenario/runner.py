@@ -20,6 +20,7 @@ from drmemctl.kernel.requests import ADD, COUNT, INDEXED_COUNT, REMOVE, Request,
 from drmemctl.kernel.task import run
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.scenario.expectations import expectation
+from drmemctl.scenario.findings import Judge, StepFinding
 from drmemctl.scenario.result import StepResult, changed_properties
 from drmemctl.scenario.simulation import Files, Hypervisor, Situation
 from drmemctl.scenario.steps import (
@@ -49,23 +50,35 @@ class _Done:
     ok: bool = True
     errno: str | None = None
     log: tuple[str, ...] = ()
-    findings: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...] = ()
     answer: tuple[int, ...] | None = None
     note: str = ""
 
 
-def carry_out(situation: Situation, step: Step, files: Files) -> tuple[StepResult, Situation]:
-    """Do a step; return what came of it and the partition after it."""
+def carry_out(
+    situation: Situation, step: Step, files: Files, judge: Judge, *, findings: bool = True
+) -> tuple[StepResult, Situation]:
+    """Do a step; return what came of it and the partition after it; with `findings`, what the rules say of it."""
     if isinstance(step, Expect):
-        return expectation(situation, step), situation
+        return expectation(situation, step, judge), situation
     if situation.machine.aborted:
         done = _Done(situation, ok=False, note=_ABORTED)
     else:
         done = _DO[type(step)](situation, step, files)
-    return _finished(situation, step, done)
+    if findings:
+        migrated = isinstance(step, _MIGRATIONS)
+        found = tuple(judge.after(situation, done.situation, done.faults, migrated=migrated))
+    else:
+        found = tuple(map(StepFinding.of_fault, done.faults))
+    return _finished(situation, step, done, found)
 
 
-def _finished(before: Situation, step: Step, done: _Done) -> tuple[StepResult, Situation]:
+_MIGRATIONS = (FirmwareUpdate, Lpm, Migrate, Prrn)
+
+
+def _finished(
+    before: Situation, step: Step, done: _Done, findings: tuple[StepFinding, ...]
+) -> tuple[StepResult, Situation]:
     machine = done.situation.machine
     result = StepResult(
         step.text,
@@ -74,7 +87,7 @@ def _finished(before: Situation, step: Step, done: _Done) -> tuple[StepResult, S
         done.log,
         machine.events,
         changed_properties(before.kernel.tree, done.situation.kernel.tree),
-        done.findings,
+        findings,
         done.answer,
         done.note,
     )
@@ -90,7 +103,7 @@ def _from(situation: Situation, outcome: Outcome, *, write: bool) -> _Done:
         ok=outcome.rc == 0 and not stopped,
         errno=errno_name(outcome.rc) if write and not stopped else None,
         log=outcome.log,
-        findings=outcome.faults,
+        faults=outcome.faults,
     )
 
 
@@ -180,7 +193,7 @@ def _firmware(situation: Situation, step: FirmwareUpdate, files: Files) -> _Done
 
 def _updated(situation: Situation, source: Recorded | Planned, outcome: Outcome) -> _Done:
     done = _from(situation, outcome, write=True)
-    return replace(done, findings=(*done.findings, *source.faults))
+    return replace(done, faults=(*done.faults, *source.faults))
 
 
 def _lpm(situation: Situation, step: Lpm, files: Files) -> _Done:
@@ -251,7 +264,7 @@ def _reboot(situation: Situation, step: Reboot, files: Files) -> _Done:
         machine = replace(machine, tree=tree)
     state, faults = boot(tree, situation.kernel.profile)
     after = replace(situation, kernel=state, machine=machine)
-    return _Done(after, ok=not state.dead, findings=faults, note=state.dead)
+    return _Done(after, ok=not state.dead, faults=faults, note=state.dead)
 
 
 _DO: dict[type[Step], Callable[[Situation, Any, Files], _Done]] = {

@@ -46,6 +46,9 @@ class NaiveQemu:
     events: list[str] = field(default_factory=list)
     made: int = 0
 
+    def describe(self, first: int, count: int, domains: Domains) -> None:
+        """Forget it: DIMMs know where they are."""
+
     def boot(self, first: int, count: int, domains: Domains, *, there: bool) -> None:
         """Make the connectors of a set of the property."""
         for drc in range(first, first + count):
@@ -174,12 +177,17 @@ class NaivePowerVm:
     lists: dict[int, Domains] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
 
+    def describe(self, first: int, count: int, domains: Domains) -> None:
+        """Take down the list of a set: of several for one DRC index the first counts."""
+        for drc in range(first, first + count):
+            self.lists.setdefault(drc, domains)
+
     def boot(self, first: int, count: int, domains: Domains, *, there: bool) -> None:
         """Make the connectors of a set of the property."""
+        self.describe(first, count, domains)
         for drc in range(first, first + count):
             known = self.drcs.get(drc, Drc())
             self.drcs[drc] = Drc(CONFIGURED if there else known.state)
-            self.lists.setdefault(drc, domains)
 
     def attach(self, first: int, count: int, domains: Domains) -> None:
         """Say where LMBs are."""

@@ -186,7 +186,7 @@ def old_property_check() -> tuple[Any, Any]:
     return both(
         "old-property-check",
         tree(*USUAL),
-        lambda one: [fault.code for fault in one.results[-1].findings],
+        lambda one: [fault.code for fault in one.results[-1].faults],
         update,
         kernel="5.4",
     )
@@ -196,7 +196,7 @@ def iterator_inclusive() -> tuple[Any, Any]:
     return both(
         "iterator-inclusive",
         tree(),
-        lambda one: [fault.code for fault in one.results[-1].findings],
+        lambda one: [fault.code for fault in one.results[-1].faults],
         "dlpar memory add count 1",
         kernel="5.4",
     )

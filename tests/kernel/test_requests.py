@@ -216,7 +216,7 @@ def test_memory_limited_at_boot_counts_as_available_and_cannot_be_removed() -> N
 
 def test_an_old_kernel_prints_the_address_of_an_lmb_behind_the_array() -> None:
     result = partition(*USUAL, kernel="5.4").run("dlpar memory remove index 0xdeadbeef")
-    assert [fault.code for fault in result.findings] == ["over-read"]
+    assert [fault.code for fault in result.faults] == ["over-read"]
     assert result.log[:2] == (
         "pseries-hotplug-mem: Attempting to hot-remove LMB, drc index deadbeef",
         "pseries-hotplug-mem: Failed to hot-remove memory at 0",

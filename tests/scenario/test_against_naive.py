@@ -64,8 +64,9 @@ class NaiveSimulation:
         self.rows = partition.rows
         self.firmware: NaiveFirmware = NaiveQemu() if partition.hypervisor == "qemu" else NaivePowerVm()
         for count, _, drc, aa, flags in partition.sets():
+            domains = self.rows[aa] if aa < len(self.rows) else self.rows[0]
+            self.firmware.describe(drc, count, domains)
             if not flags & DRC_INVALID:
-                domains = self.rows[aa] if aa < len(self.rows) else self.rows[0]
                 self.firmware.boot(drc, count, domains, there=bool(flags & 8))
         self.kernel = self._kernel(partition)
         self.partition = partition

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
+from drmemctl.check.blocks import block_ranges, block_spans
 from drmemctl.check.boot.limits import memory_limit
 from drmemctl.check.bounds import ByReason
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory
 from drmemctl.check.rule import rule
 from drmemctl.check.spans import Spans, side_by_side
-from drmemctl.check.subject import BlockRange, MemoryBlock, SenseRange, Subject
+from drmemctl.check.subject import BlockRange, SenseRange, Subject
 from drmemctl.check.tables import Nodes, spans_of_addresses, spans_of_drc_indexes
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE, RESERVED
@@ -21,8 +21,6 @@ from drmemctl.model.lmbs import LmbTable, Run, is_assigned
 
 _PRESENT = 1
 _SENSES = {0: "empty", 1: "present", 2: "unusable", 3: "exchange", 4: "recover"}
-
-Blocks = tuple[BlockRange, ...]
 
 
 def live_table(subject: Subject) -> LmbTable:
@@ -136,12 +134,12 @@ def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
         Put the block online; if there is none, reboot. A block at a free LMB: take it offline.
     """
     table = live_table(subject)
-    blocks = _blocks(subject)
+    blocks = block_ranges(subject)
     lmbs = spans_of_addresses(table, lambda flags: not flags & RESERVED or is_assigned(flags)).disjoint()
     reasons = ByReason[str]()
     expected = _expected_end(subject)
     boot = boot_memory(subject).disjoint()
-    for start, count, owner, index in side_by_side(lmbs, _block_spans(subject, blocks)):
+    for start, count, owner, index in side_by_side(lmbs, block_spans(subject)):
         if owner is None:
             continue
         run = table.runs[owner]
@@ -173,33 +171,6 @@ def _expected_end(subject: Subject) -> int:
         return 0
     # LMBs may have come and gone since boot; but what lies below this address never was beyond the limit.
     return memory_limit(subject.tree.get("/chosen", "bootargs") or b"") or 1 << 64
-
-
-def _blocks(subject: Subject) -> Blocks:
-    """Return the memory blocks as ranges of the same kind."""
-    blocks = subject.running.blocks or ()
-    return blocks if isinstance(blocks, tuple) else tuple(_block_ranges(blocks))
-
-
-def _block_ranges(blocks: Mapping[int, MemoryBlock]) -> Iterator[BlockRange]:
-    held: BlockRange | None = None
-    for number, block in sorted(blocks.items()):
-        if held is not None:
-            if number == held.first + held.count and (block.node, block.online) == (held.node, held.online):
-                held = replace(held, count=held.count + 1)
-                continue
-            yield held
-        held = BlockRange(number, 1, block.node, block.online)
-    if held is not None:
-        yield held
-
-
-def _block_spans(subject: Subject, blocks: Blocks) -> Spans:
-    size = subject.running.block_size or 0
-    spans = Spans()
-    for index, part in enumerate(blocks):
-        spans.add(part.first * size, part.count * size, index)
-    return spans
 
 
 def _piece(table: LmbTable, run: Run, start: int, count: int) -> Run:
@@ -238,10 +209,10 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
     """
     table = live_table(subject)
     nodes = Nodes(subject.running.associativity or subject.associativity)
-    blocks = _blocks(subject)
+    blocks = block_ranges(subject)
     reasons = ByReason[str]()
     lmbs = spans_of_addresses(table, is_assigned).disjoint()
-    for start, count, owner, index in side_by_side(lmbs, _block_spans(subject, blocks)):
+    for start, count, owner, index in side_by_side(lmbs, block_spans(subject)):
         if owner is None or index is None:
             continue
         run, block = table.runs[owner], blocks[index]
