@@ -133,9 +133,17 @@ class Answer:
         return min((end.verdicts[0] for end in self.bad), key=lambda one: one.order, default=None)
 
 
-def answers(question: Question, policies: Sequence[Policy] = POLICIES) -> Iterator[Answer]:
-    """Yield the answer for each policy."""
-    return (answer(question, policy) for policy in policies)
+def answers(question: Question, policies: Sequence[Policy] = POLICIES, *, jobs: int = 1) -> Iterator[Answer]:
+    """Yield the answer for each policy, in order; with `jobs`, so many are worked out at a time."""
+    if jobs == 1 or len(policies) == 1:
+        yield from (answer(question, policy) for policy in policies)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from functools import partial
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(min(jobs, len(policies)), get_context("fork")) as pool:
+        yield from pool.map(partial(answer, question), policies)
 
 
 def answer(question: Question, policy: Policy) -> Answer:

@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from drmemctl.check.engine import Plan, all_rules, judge
+from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Finding, Severity
-from drmemctl.check.subject import BlockRange, Running, SenseRange, Subject
+from drmemctl.check.subject import Running, Subject
 from drmemctl.explore.world import World
-from drmemctl.hypervisor.connectors import kind_of, sense_of
-from drmemctl.hypervisor.machine import Machine
-from drmemctl.kernel.associativity import current_associativity
-from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.model.lmbs import Run
+from drmemctl.scenario.findings import applies
+from drmemctl.scenario.subject import subject_of, written_back
 
 _CRASH_RULE = "DRM080"
 """What the crash kernel was loaded with is judged as a tree beside the kernel's array."""
@@ -52,32 +50,39 @@ class Judge:
     """Asks the rules about ends; what they say of the beginning is nobody's doing."""
 
     def __init__(self, first: World) -> None:
-        version = (*first.kernel.profile.release, 0)
-        self._plan = Plan(kernel=version)
-        self._crash = Plan(select=(_CRASH_RULE,), kernel=version)
-        self._before = {_said(finding) for finding in judge(_subject(first), self._plan)}
+        self._profile = first.kernel.profile
+        self._before: set[tuple[str, str]] = set()
+        self._before = {_said(finding) for finding in self._of_rules(first)}
 
     def verdicts(
         self, world: World, outcomes: Sequence[int | None], endless: Sequence[bool]
     ) -> tuple[Verdict, ...]:
         """Return what is wrong with an end, the worst first."""
-        found = [*self._of_rules(world), *self._of_crash_kernel(world)]
+        found = list(self._wrong(world))
         hanging = any(out is None and not goes_on for out, goes_on in zip(outcomes, endless, strict=True))
         if hanging and not world.stopped:
             found.append(Verdict("", Severity.ERROR, _HANG, world.kernel.dead or _HANG))
         return tuple(sorted(found, key=lambda one: (one.order, one.message)))
 
-    def _of_rules(self, world: World) -> Iterator[Verdict]:
-        for finding in judge(_subject(world), self._plan):
-            if _counts(finding) and _said(finding) not in self._before:
-                yield _verdict(finding)
+    def _wrong(self, world: World) -> Iterator[Verdict]:
+        found = self._of_rules(world)
+        yield from (
+            _verdict(finding) for finding in found if _counts(finding) and _said(finding) not in self._before
+        )
+        yield from self._of_crash_kernel(world)
+
+    def _of_rules(self, world: World) -> list[Finding]:
+        subject = _subject(world)
+        fitting = (rule for rule in all_rules().values() if applies(rule, subject, self._profile))
+        return [finding for rule in fitting for finding in rule.findings(subject)]
 
     def _of_crash_kernel(self, world: World) -> Iterator[Verdict]:
         if world.crash_tree is None:
             return
-        running = Running(array=world.kernel.table)
-        for finding in judge(Subject(world.crash_tree, running=running), self._crash):
-            yield _verdict(finding, "the crash kernel's tree: ")
+        subject = Subject(world.crash_tree, running=Running(array=world.kernel.table))
+        rule = all_rules()[_CRASH_RULE]
+        if applies(rule, subject, self._profile):
+            yield from (_verdict(finding, "the crash kernel's tree: ") for finding in rule.findings(subject))
 
 
 def _said(finding: Finding) -> tuple[str, str]:
@@ -99,19 +104,6 @@ def _verdict(finding: Finding, prefix: str = "") -> Verdict:
 
 
 def _subject(world: World) -> Subject:
-    kernel = world.kernel
-    running = Running(
-        array=kernel.table if kernel.profile.has(DRMEM_ARRAY) else None,
-        senses=tuple(_senses(world.machine)),
-        blocks=tuple(BlockRange(run.first, run.count, run.node) for run in kernel.blocks.runs),
-        block_size=kernel.block_size,
-        associativity=current_associativity(kernel),
-        faults=tuple(sorted(world.faults, key=lambda fault: (fault.code, fault.message))),
-    )
-    return Subject(kernel.tree, running=running)
-
-
-def _senses(machine: Machine) -> Iterator[SenseRange]:
-    for run in machine.connectors.runs:
-        if kind_of(run.first).is_lmb:
-            yield SenseRange(run.first, run.count, sense_of(run))
+    subject = subject_of(world.kernel, world.machine)
+    faults = tuple(sorted(world.faults, key=lambda fault: (fault.code, fault.message)))
+    return Subject(subject.tree, running=replace(subject.running, faults=faults), drmem=written_back(world.kernel))

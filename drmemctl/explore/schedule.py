@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from drmemctl.explore.engine import Engine, State
 from drmemctl.explore.search import Graph, independent
@@ -46,7 +47,7 @@ def _way(best: dict[_Node, tuple[_Cost, _Node | None]], node: _Node) -> Schedule
 
 def switches(schedule: Schedule) -> int:
     """Return how often another thread goes on."""
-    return sum(one != other for one, other in zip(schedule, schedule[1:], strict=False))
+    return sum(one != other for one, other in pairwise(schedule))
 
 
 def states_of(engine: Engine, schedule: Sequence[int]) -> list[State]:

@@ -5,9 +5,9 @@ Persistent sets leave out threads whose actions commute with everything that is 
 out orders of independent actions that were seen already. Both keep every end state. With states stored, the sleep
 set is stored too, and what it had left out is explored when a state is reached again with a smaller one.
 
-Source: P. Godefroid, Partial-Order Methods for the Verification of Concurrent Systems, LNCS 1032 (1996), chapters 4
-(persistent sets from conflicting transitions) and 5 (sleep sets; figure 5.2 is `_visit`). Each action brings its
-thread nearer to its end, so that there are no cycles, for which these methods would need more.
+Source: P. Godefroid, Partial-Order Methods for the Verification of Concurrent Systems, LNCS 1032 (1996),
+chapters 4 (persistent sets from conflicting transitions) and 5 (sleep sets, with states stored). Each action brings
+its thread nearer to its end, so that there are no cycles, for which these methods would need more.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def search(
     reduce: bool = True,
     watch: Callable[[State], bool] | None = None,
 ) -> Graph:
-    """Explore; without `reduce`, every order of everything. `watch` sees each end, and stops the search if true."""
+    """Explore; without `reduce`, every order of everything. `watch` sees each end; if true, it was the last."""
     return _Search(engine, bounds, reduce=reduce, watch=watch).run()
 
 

@@ -30,7 +30,8 @@ class Row:
         action: the action.
         events: what it did, as the kernel's trace has it.
         log: what the thread printed up to its next action.
-        passed_over: whether the notifier did nothing since the flag for all threads was set by another.
+        passed_over: whether the notifier did nothing since the flag for all threads was set.
+        lost: whether it was another thread that had set it: then the update is lost.
 
     """
 
@@ -39,18 +40,29 @@ class Row:
     events: tuple[Event, ...]
     log: tuple[str, ...]
     passed_over: bool = False
+    lost: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it has to do with anything that threads share, or prints something."""
+        action = self.action
+        locks = action.joins or action.takes or action.drops
+        return bool(self.events or self.log or locks or action.touches.reads or action.touches.writes)
 
 
 def rows(engine: Engine, schedule: Sequence[int]) -> Iterator[Row]:
     """Yield the actions of a schedule; `ValueError` if it cannot be kept."""
+    flush = -1
     for state, thread in zip(states_of(engine, schedule), schedule, strict=False):
         events: list[Event] = []
         action = engine.action(state, thread)
         _, result, job = engine.perform(state, thread, events)
         log = (*job.log, *engine.said(state, thread, cast("Hashable", result)))
-        passed = action is not None and action.name == "pseries_memory_notifier"
-        if action is not None:
-            yield Row(thread, action, tuple(events), log, passed and engine.world(state).kernel.updating)
+        if action is None:
+            continue
+        flush = thread if action.name == "set_updating" else flush
+        passed = action.name == "pseries_memory_notifier" and engine.world(state).kernel.updating
+        yield Row(thread, action, tuple(events), log, passed, passed and flush != thread)
 
 
 def label(action: Action) -> str:

@@ -116,10 +116,12 @@ def columns(screen: Screen, threads: Sequence[str], trace: Sequence[Row]) -> Ite
     titles = [safe(f"{number} {text}", wide) for number, text in enumerate(threads, 1)]
     yield _line(screen, titles, wide, "bold")
     for row in trace:
+        if not row.counts:
+            continue
         for text in row_words(row):
             cells = [""] * len(threads)
             cells[row.thread] = text if len(text) <= wide or not screen.terminal else text[: wide - 1] + "…"
-            yield _line(screen, cells, wide, "red" if row.passed_over else None)
+            yield _line(screen, cells, wide, "red" if row.lost else None)
         for message in row.log:
             cells = [""] * len(threads)
             cells[row.thread] = "  " + safe(message, wide)
@@ -207,7 +209,7 @@ def mermaid(
     for number, text in enumerate(threads, 1):
         yield f"    participant T{number} as {_quoted(text)}\n"
     yield "    participant K as kernel's array, tree, memory\n    participant F as firmware\n"
-    for row in trace:
+    for row in filter(lambda one: one.counts, trace):
         for text in row_words(row):
             yield f"    T{row.thread + 1}->>{_target(row)}: {_quoted(text)}\n"
     last = f"T1,T{len(threads)}" if len(threads) > 1 else "T1"

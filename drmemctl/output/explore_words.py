@@ -28,16 +28,26 @@ _PLAIN = {
     "offline_lmb": "dlpar_remove_lmb: takes the memory offline",
     "suspend": "is suspended, and wakes up on the destination",
     "pseries_memory_notifier": "notifier: nothing to do",
+    "passes_reserved": "looks for reserved LMBs",
+    "next_free_in": "looks for a free LMB",
+    "next_assigned_in": "looks for an assigned LMB",
+    "read_property": "reads the property",
+    "lookup": "of_find_node_by_phandle: found",
+    "event-scan": "event-scan: a reassignment is received",
+    "remove_memory": "__remove_memory: there is no block",
+    "changed": "the hypervisor attaches or detaches",
+    "add_memory": "__add_memory fails",
     "marked": "goes through the LMBs that it touched",
 }
 
-_CALLED_OUT = "notifier: PASSED OVER, the flag of the flush is set"
+_LOST = "notifier: PASSED OVER, another thread has in_drmem_update set"
+_OWN = "notifier: passes over its own update"
 
 
 def row_words(row: Row) -> list[str]:
     """Return what an action does, a line each: at least one."""
     if row.passed_over:
-        return [_CALLED_OUT]
+        return [_LOST if row.lost else _OWN]
     lines = [_event(event) for event in row.events]
     if not lines:
         lines = [_plain(row)]
