@@ -98,7 +98,7 @@ class Prompt(cmd.Cmd):
 
     def _show(self, what: str) -> bool:
         if what == "lmb":
-            from drmemctl.kernel.associativity import current_associativity
+            from drmemctl.kernel.nodes import current_associativity
             from drmemctl.output.lmb import LmbView, show_lmbs
 
             state = self._session.simulation.state

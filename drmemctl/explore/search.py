@@ -5,8 +5,8 @@ Persistent sets leave out threads whose actions commute with everything that is 
 out orders of independent actions that were seen already. Both keep every end state. With states stored, the sleep
 set is stored too, and what it had left out is explored when a state is reached again with a smaller one.
 
-Source: P. Godefroid, Partial-Order Methods for the Verification of Concurrent Systems, LNCS 1032 (1996),
-chapters 4 (persistent sets from conflicting transitions) and 5 (sleep sets, with states stored). Each action brings
+Source: P. Godefroid, Partial-Order Methods for the Verification of Concurrent Systems, LNCS 1032 (1996):
+chapter 4, persistent sets from conflicting transitions; chapter 5, sleep sets with states stored. An action brings
 its thread nearer to its end, so that there are no cycles, for which these methods would need more.
 """
 

@@ -31,8 +31,8 @@ _REQUEST = Footprint(
     frozenset({Part.CONNECTORS, Part.FLAGS, Part.AA, Part.BLOCKS, Part.LMBS, Part.LOOKUP, Part.UPDATING}),
 )
 _TREE_UPDATE = Footprint(
-    frozenset({Part.CONNECTORS, Part.NODES, Part.UPDATING, Part.BLOCKS, Part.OTHER}),
-    frozenset({Part.CONNECTORS, Part.NODES, Part.LMBS, Part.LOOKUP, Part.OTHER, Part.AA}),
+    frozenset({Part.CONNECTORS, Part.NODES, Part.UPDATING, Part.BLOCKS, Part.OTHER, Part.WINDOW}),
+    frozenset({Part.CONNECTORS, Part.NODES, Part.LMBS, Part.LOOKUP, Part.OTHER, Part.AA, Part.CPUS, Part.WINDOW}),
 )
 _READ_AGAIN = Footprint(writes=frozenset({Part.FLAGS}))
 _RELOAD = Footprint(frozenset({Part.LMBS, Part.BLOCKS}), frozenset({Part.CRASH_KERNEL}))

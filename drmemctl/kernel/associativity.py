@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The node and the lookup array of an LMB.
+"""The lookup array of an LMB.
 
-Source: Linux hotplug-memory.c `update_lmb_associativity_index`, `find_aa_index`; numa.c `of_drconf_to_nid_single`.
+Source: Linux hotplug-memory.c `update_lmb_associativity_index`, `find_aa_index`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EINVAL, ENODEV
 from drmemctl.kernel.job import Fault, Job, OopsError
 from drmemctl.kernel.notifier import set_property
-from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Part, Task, atomic
-from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import Lmb
 
 _HEADER_WORDS = 2
 _MAX_ARRAYS = 1 << 16
@@ -109,18 +106,6 @@ def _appended(arrays: bytes, count: int, width: int, wanted: list[int]) -> bytes
     if first + 4 * width <= size:
         grown[first : first + 4 * width] = pack_words(wanted)
     return bytes(grown[:size])
-
-
-def current_associativity(state: KernelState) -> Associativity:
-    """Return what the lookups see: lookup arrays of the tree as it is now, the form and position of boot time."""
-    now = Associativity.from_tree(state.tree)
-    topology = state.topology
-    return Associativity(topology.form, now.reference_points, topology.primary_index, now.lookup)
-
-
-def node_of_lmb(state: KernelState, lmb: Lmb) -> int | None:
-    """Return the node of an LMB, None where the lookup finds none (`of_drconf_to_nid_single`)."""
-    return current_associativity(state).node_of(lmb.aa_index, lmb.flags)
 
 
 def log_no_associativity(job: Job, rc: int, drc_index: int) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, PRRN, decode_architecture_vec5
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, decode_domains
 from drmemctl.formats.dynamic_memory import NODE, V1
 from drmemctl.formats.strings import decode_strings
@@ -31,6 +32,7 @@ from drmemctl.kernel.capabilities import (
     CURRENT_DOMAINS as USES_CURRENT_DOMAINS,
 )
 from drmemctl.kernel.job import Fault, OopsError
+from drmemctl.kernel.processors import cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import Region, Regions, blocks_of
 from drmemctl.kernel.state import KernelState, Topology
@@ -67,7 +69,8 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     blocks = blocks_of(regions, size)
     table = LmbTable.of((), None) if drmem is None else _array(drmem, profile)
     topology = _topology(tree, profile, associativity, blocks)
-    return KernelState(profile, tree, table, blocks, size, topology), tuple(faults)
+    cpus = cpus_of(tree, associativity, min(topology.with_cpus | blocks.nodes(), default=0))
+    return KernelState(profile, tree, table, blocks, size, topology, cpus), tuple(faults)
 
 
 def _boot_options(tree: Tree, name: str) -> list[str]:
@@ -186,7 +189,10 @@ def _topology(tree: Tree, profile: Profile, associativity: Associativity, blocks
         with_cpus = frozenset({0})
     possible = _possible(tree, profile, associativity.primary_index)
     online = with_cpus | blocks.nodes()
-    return Topology(associativity.form, associativity.primary_index, possible, online, with_cpus)
+    form, primary_index = associativity.form, associativity.primary_index
+    agreed = decode_architecture_vec5(tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"")
+    vphn = tells_home_nodes(tree)
+    return Topology(form, primary_index, possible, online, with_cpus, prrn=agreed.has(PRRN), vphn=vphn)
 
 
 def _possible(tree: Tree, profile: Profile, primary_index: int | None) -> int:

@@ -67,6 +67,9 @@ class Outcome:
     faults: tuple[Fault, ...] = ()
 
 
+MIGRATION, REASSIGNMENT = "migration", "reassignment"
+
+
 @dataclass(slots=True)
 class Job:
     """The work in hand.
@@ -78,6 +81,7 @@ class Job:
         faults: faults so far.
         events: where what it does is written down, None where nobody wants to know.
         asks_each: whether firmware is asked for each LMB also where it is known that it refuses a whole run.
+        doing: `MIGRATION` or `REASSIGNMENT` while one updates the tree.
 
     """
 
@@ -87,6 +91,7 @@ class Job:
     faults: list[Fault] = field(default_factory=list)
     events: list[Event] | None = field(default_factory=collector)
     asks_each: bool = field(default_factory=lambda: collector() is not None)
+    doing: str = ""
 
     def has(self, capability: Capability) -> bool:
         """Whether this kernel has a capability."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 from drmemctl.formats.dynamic_memory import AA_UNSET, ASSIGNED, KERNEL_TOUCHED, RESERVED
 from drmemctl.kernel.associativity import (
     log_no_associativity,
-    node_of_lmb,
     set_aa,
     update_lmb_associativity_index,
 )
@@ -21,6 +20,7 @@ from drmemctl.kernel.dlpar import release_drc
 from drmemctl.kernel.errno import EBUSY, EEXIST, EINVAL
 from drmemctl.kernel.flush import write_through
 from drmemctl.kernel.job import Job
+from drmemctl.kernel.nodes import node_of_lmb
 from drmemctl.kernel.task import Part, Task, atomic
 from drmemctl.model.lmbs import Lmb, is_assigned
 
@@ -162,7 +162,7 @@ def _log_error(job: Job, message: str) -> None:
         job.log.append(PREFIX + message)
 
 
-@atomic(reads=(Part.AA, Part.FLAGS, Part.LOOKUP, Part.BLOCKS))
+@atomic(reads=(Part.AA, Part.FLAGS, Part.LOOKUP, Part.BLOCKS, Part.CPUS))
 def node_for_add(job: Job, index: int) -> int:
     """Return the node that an LMB's memory is added on: its own, or the first online one for want of any."""
     state, lmb = job.state, lmb_at(job, index)

@@ -7,6 +7,8 @@ arch/powerpc/kernel/rtasd.c `handle_rtas_event`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drmemctl.formats.strings import decode_strings
 from drmemctl.formats.update_nodes import (
     ACTION_MASK,
@@ -24,13 +26,14 @@ from drmemctl.kernel.capabilities import (
     PRRN_READD,
     PRRN_UPDATE,
     SUSPEND_IN_STOP_MACHINE,
+    TOPOLOGY_STOPPED,
     UPDATE_ERRORS_PREFIXED,
     WAIT_FOR_TRANSFER,
 )
 from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.firmware import Firmware, UpdateSource
-from drmemctl.kernel.job import Fault, Job, OopsError, Outcome
+from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Fault, Job, OopsError, Outcome
 from drmemctl.kernel.requests import INDEX, READD, Request, handle_request
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, run, take
@@ -66,7 +69,7 @@ class _Words:
 
 def migrate(state: KernelState, firmware: Firmware, source: UpdateSource) -> Outcome:
     """Do what follows a migration, which failed updates do not make fail (`pseries_migrate_partition`)."""
-    job = Job(state, firmware)
+    job = Job(state, firmware, doing=MIGRATION)
     if job.has(SUSPEND_IN_STOP_MACHINE):
         job.log += [f"{_PREFIX}calling ibm,suspend-me on CPU 0", f"{_PREFIX}CPU 0 waking all threads"]
     try:
@@ -77,7 +80,12 @@ def migrate(state: KernelState, firmware: Firmware, source: UpdateSource) -> Out
 
 def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
     """Update the tree on the destination and wait for the rest of the memory (`post_mobility_fixup`)."""
+    job.doing = MIGRATION
+    if job.has(TOPOLOGY_STOPPED):
+        yield from _stop_topology_update(job)
     rc = yield from devicetree_update(job, source, MIGRATION_SCOPE)
+    if job.has(TOPOLOGY_STOPPED):
+        yield from _start_topology_update(job)
     if rc:
         prefixed = job.has(UPDATE_ERRORS_PREFIXED)
         what = f"{_PREFIX}device tree update" if prefixed else "Post-mobility device tree update"
@@ -87,6 +95,16 @@ def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
         end = f"H_VASI_STATE return error ({error})" if error else "memory transfer completed."
         job.log += [f"{_PREFIX}waiting for memory transfer to complete...", _PREFIX + end]
     return 0
+
+
+@atomic(writes=(Part.WINDOW,))
+def _stop_topology_update(job: Job) -> None:
+    job.state = replace(job.state, deaf=True)
+
+
+@atomic(writes=(Part.WINDOW,))
+def _start_topology_update(job: Job) -> None:
+    job.state = replace(job.state, deaf=False)
 
 
 @atomic()
@@ -106,6 +124,7 @@ def reassign(state: KernelState, firmware: Firmware, source: UpdateSource, scope
 
 def handle_prrn_event(job: Job, source: UpdateSource, scope: int) -> Task[None]:
     """Update the tree of a scope, in kernels that care (`handle_prrn_event`)."""
+    job.doing = REASSIGNMENT
     if not job.has(PRRN_UPDATE):
         job.log.append("Platform resource reassignment ignored.")
     elif not job.has(PRRN_OFF_BY_DEFAULT):
@@ -149,6 +168,8 @@ def _operation(job: Job, source: UpdateSource, words: _Words, action: int, scope
     if found is None and job.has(NODE_LOOKUP_FIRST):
         # Here an ADD's DRC index is not skipped: from now on the list is read one word off.
         job.log.append(f"{_PREFIX}Failed lookup: phandle 0x{phandle:x} for action 0x{action:x}")
+        if action == ADD:
+            job.faults.append(_desynchronised(phandle))
         return
     drc_index = words.next() if action == ADD else 0
     if found is not None:
@@ -168,6 +189,11 @@ def _operation(job: Job, source: UpdateSource, words: _Words, action: int, scope
 def _lookup(job: Job, phandle: int) -> str | None:
     found = find_phandle(job.state.tree, phandle)
     return None if found is None else found[0]
+
+
+def _desynchronised(phandle: int) -> Fault:
+    message = f"an ADD below the unknown phandle {phandle:#x}: its DRC index is read as the next word of the list"
+    return Fault("desync", message, "pseries_devicetree_update")
 
 
 def _is_type(node: Node | None, kind: str) -> bool:

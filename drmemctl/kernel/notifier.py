@@ -6,13 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import ASSIGNED, LOOKUP_ARRAYS, NODE, V1, V2, decode_entries
 from drmemctl.kernel.capabilities import AA_SYNC, ASSIGNED_DIFF_NOTIFIER, DRMEM_ARRAY, OLD_PROPERTY_CHECK
 from drmemctl.kernel.job import Fault, Job, OopsError
+from drmemctl.kernel.processors import cpu_updated
 from drmemctl.kernel.task import Action, Footprint, Part, Task, atomic
 from drmemctl.kernel.trace import ArrayWrite
 from drmemctl.model.drmem import Drmem, RootCells
 from drmemctl.model.lmbs import LmbTable, Run, Runs
+from drmemctl.model.processors import CPUS
 
 _DRC_INDEXES = 1 << 32
 
@@ -25,6 +28,8 @@ def set_property(job: Job, path: str, name: str, value: bytes, by: str = "of_upd
     old = yield from _put(job, by, path, name, value)
     if path == NODE and name in (V1, V2):
         yield from _notify(job, name, old, value)
+    elif name == ASSOCIATIVITY and path.startswith(CPUS + "/"):
+        yield from _notify_topology(job, path, job.doing)
 
 
 def remove_property(job: Job, path: str, name: str) -> Task[None]:
@@ -80,6 +85,12 @@ def _notify_now(job: Job, name: str, old: bytes | None, new: bytes) -> None:
         _sync_aa(job, name, new)
 
 
+@atomic(reads=(Part.WINDOW, Part.NODES, Part.OTHER, Part.BLOCKS), writes=(Part.CPUS,))
+def _notify_topology(job: Job, path: str, doing: str) -> None:
+    """Tell the topology code of a CPU's new associativity (`dt_update_callback`)."""
+    cpu_updated(job, path, doing)
+
+
 @atomic(writes=(Part.UPDATING,))
 def set_updating(job: Job) -> None:
     """Have the notifier pass over updates (`in_drmem_update`, earlier `rtas_hp_event`)."""
@@ -93,8 +104,12 @@ def clear_updating(job: Job) -> None:
 
 
 def reread(job: Job) -> None:
-    """Take the LMBs from the tree again, in a kernel that holds no array of its own."""
-    if job.state.tree.find(NODE) is not None:
+    """Take the LMBs from the tree again, in a kernel that holds no array of its own.
+
+    A request works on its copy of the property to its end, whatever becomes of the property meanwhile
+    (`dlpar_clone_drconf_property`).
+    """
+    if job.state.tree.find(NODE) is not None and not job.state.copies:
         job.state = replace(job.state, table=Drmem.from_tree(job.state.tree).table)
 
 

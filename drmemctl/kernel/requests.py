@@ -7,7 +7,7 @@ Source: Linux dlpar.c `dlpar_store` and its parsers, `handle_dlpar_errorlog`; ho
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.formats.dynamic_memory import NODE, V1
@@ -181,7 +181,15 @@ def _without_array(job: Job, request: Request) -> Task[int]:
     """Read the property, act on it; each LMB was written back by itself."""
     if not (yield from _read_property(job)):
         return EINVAL
-    return (yield from _dispatch(job, request))
+    rc = yield from _dispatch(job, request)
+    yield from _give_copy_back(job)
+    return rc
+
+
+@atomic(reads=(Part.NODES, Part.LMBS), writes=(Part.AA, Part.FLAGS))
+def _give_copy_back(job: Job) -> None:
+    job.state = replace(job.state, copies=job.state.copies - 1)
+    reread(job)
 
 
 @atomic(reads=(Part.NODES, Part.LMBS), writes=(Part.AA, Part.FLAGS))
@@ -190,6 +198,7 @@ def _read_property(job: Job) -> bool:
     if node is None or (node.get(V1) is None and not job.has(DYNAMIC_MEMORY_V2)):
         return False
     reread(job)
+    job.state = replace(job.state, copies=job.state.copies + 1)
     return True
 
 

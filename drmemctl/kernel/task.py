@@ -32,6 +32,8 @@ class Part(StrEnum):
     NODES = "nodes of the tree"
     OTHER = "other properties"
     UPDATING = "in_drmem_update"
+    CPUS = "nodes of CPUs"
+    WINDOW = "topology updates"
     CRASH_KERNEL = "crash kernel"
 
 

@@ -9,7 +9,7 @@ from html import escape
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_findings import finding_line
 from drmemctl.output.simulation_text import outcome, shortened
-from drmemctl.output.simulation_words import change_lines
+from drmemctl.output.simulation_words import change_lines, cpu_lines
 from drmemctl.output.text import safe
 from drmemctl.scenario.session import DoneStep, Session
 from drmemctl.scenario.steps import Step
@@ -66,6 +66,7 @@ def _lines(done: DoneStep) -> list[str]:
     plain = Screen()
     lines = [safe(line, 2000) for line in (*done.result.log, *done.result.events)]
     lines += change_lines(plain, done)
+    lines += cpu_lines(plain, done.result.cpus)
     lines += [finding_line(plain, found) for found in done.result.findings]
     left_out = len(lines) - _LINES
     return [*lines[:_LINES], f"{left_out:,} more lines"] if left_out > 0 else lines

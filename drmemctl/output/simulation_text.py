@@ -12,7 +12,7 @@ from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.kernel.state import KernelState
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_findings import finding_line
-from drmemctl.output.simulation_words import SHOWN_BY_MEANING, change_lines, lmb_lines
+from drmemctl.output.simulation_words import SHOWN_BY_MEANING, change_lines, cpu_lines, lmb_lines
 from drmemctl.output.text import safe
 from drmemctl.scenario.consistency import contradictions
 from drmemctl.scenario.result import StepResult
@@ -148,6 +148,7 @@ def _changes(screen: Screen, done: DoneStep, detail: Detail) -> Iterator[str]:
         return
     lines = change_lines(screen, done, drc=detail.verbose)
     yield from _cut(lines, detail, "changes")
+    yield from _cut(cpu_lines(screen, done.result.cpus), detail, "CPUs")
     others = (
         f"{safe(key)} {'removed' if data is None else f'= {shown_bytes(data)}'}"
         for key, data in done.result.changed.items()

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from drmemctl.compare.moments import (
@@ -19,6 +19,7 @@ from drmemctl.compare.moments import (
 from drmemctl.formats.dynamic_memory import AA_UNSET, LOOKUP_ARRAYS, NODE, V1, V2, flag_names
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
+from drmemctl.kernel.processors import CpuChange
 from drmemctl.model.lmbs import state_of
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.text import safe
@@ -123,6 +124,18 @@ def _state(side: Side) -> str:
 
 def _flags(side: Side) -> str:
     return ",".join(flag_names(side.flags)) or "no flags"
+
+
+def cpu_lines(screen: Screen, changes: Iterable[CpuChange]) -> Iterator[str]:
+    """Yield which node each CPU keeps or gets, and why it is not the tree's."""
+    for change in changes:
+        first, last = min(change.threads, default=0), max(change.threads, default=0)
+        cpus = f"CPU {first}" if first == last else f"CPUs {first}-{last}"
+        moved = change.before != change.node
+        nodes = _node(screen, change.node)
+        now = f"node {_node(screen, change.before)} → {nodes}" if moved else f"stays on node {nodes}"
+        why = f", the tree says node {_node(screen, change.in_tree)}: {safe(change.why)}" if change.why else ""
+        yield f"{cpus}: {now}{why}"
 
 
 def _lookup_lines(old: Tree, new: Tree) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from drmemctl.kernel.processors import CpuChange
 from drmemctl.scenario.findings import StepFinding
 from drmemctl.tree.node import Node, Tree
 
@@ -25,6 +26,7 @@ class StepResult:
         findings: what the kernel did wrong, then what the rules say that they did not say before the step.
         answer: the words that an `rtas` step returned, None for other steps.
         note: why it is not ok, where the log does not say.
+        cpus: the CPUs that the step gave another associativity, and the node that each keeps or gets.
 
     """
 
@@ -37,6 +39,7 @@ class StepResult:
     findings: tuple[StepFinding, ...] = ()
     answer: tuple[int, ...] | None = None
     note: str = ""
+    cpus: tuple[CpuChange, ...] = ()
 
     @property
     def faults(self) -> tuple[StepFinding, ...]:
@@ -58,7 +61,20 @@ class StepResult:
             found["answer"] = list(self.answer)
         if self.note:
             found["note"] = self.note
+        if self.cpus:
+            found["cpus"] = [_cpu_record(change) for change in self.cpus]
         return found
+
+
+def _cpu_record(change: CpuChange) -> dict[str, Any]:
+    return {
+        "path": change.path,
+        "threads": list(change.threads),
+        "before": change.before,
+        "node": change.node,
+        "in_tree": change.in_tree,
+        "why": change.why or None,
+    }
 
 
 def changed_properties(old: Tree, new: Tree) -> dict[str, bytes | None]:

@@ -13,9 +13,10 @@ from drmemctl.hypervisor.machine import RefusedError
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.errno import ENODEV, errno_name
 from drmemctl.kernel.firmware import UpdateSource
-from drmemctl.kernel.job import Fault, Job, OopsError, Outcome
+from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Fault, Job, OopsError, Outcome
 from drmemctl.kernel.mobility import migrate, reassign
 from drmemctl.kernel.notifier import remove_property, set_property
+from drmemctl.kernel.processors import cpu_changes
 from drmemctl.kernel.requests import ADD, COUNT, INDEXED_COUNT, REMOVE, Request, handle, store
 from drmemctl.kernel.task import run
 from drmemctl.model.associativity import CHOSEN
@@ -90,8 +91,15 @@ def _finished(
         findings,
         done.answer,
         done.note,
+        () if isinstance(step, Reboot) else cpu_changes(before.kernel, done.situation.kernel, _doing(step)),
     )
     return result, replace(done.situation, machine=machine.without_events(), last=result)
+
+
+def _doing(step: Step) -> str:
+    if isinstance(step, Prrn):
+        return REASSIGNMENT
+    return MIGRATION if isinstance(step, Lpm | Migrate) else ""
 
 
 def _from(situation: Situation, outcome: Outcome, *, write: bool) -> _Done:

@@ -9,8 +9,8 @@ from drmemctl.check.subject import BlockRange, Running, SenseRange, Subject
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, decode_entries
 from drmemctl.hypervisor.connectors import kind_of, sense_of
 from drmemctl.hypervisor.machine import Machine
-from drmemctl.kernel.associativity import current_associativity
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
+from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.drmem import PAPR_CELLS, Drmem, RootCells
 

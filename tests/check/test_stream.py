@@ -246,3 +246,11 @@ OUTSIDE = words(0x80000004, 0, 4096, 4, 4094).ljust(4096, b"\0")
 )
 def test_connectors(area: bytes, status: int | None, expected: list[str]) -> None:
     assert rules(found("configure-connector", area, statuses=(status,))) == expected
+
+
+def test_what_is_said_is_bounded() -> None:
+    area = nodes_area(0x01000001, 7, *[0x02000001, 7] * 300)
+    messages = [item.message for item in found("update-nodes", area, area)]
+    assert len(messages) == 21
+    assert messages[0] == "delete after an operation that LoPAR has later"
+    assert messages[-1] == "582 more like these from here on"

@@ -70,6 +70,27 @@ def test_json_is_what_the_real_kernel_did(name: str, tmp_path: Path) -> None:
     assert [event for step in done for event in step["events"]] == [one["event"] for one in run_record["events"]]
 
 
+@pytest.mark.parametrize("name", record_names("mobility"))
+def test_recorded_migrations_come_out_as_on_the_real_kernel(name: str, tmp_path: Path) -> None:
+    run_record = record(name)
+    steps = []
+    for step in run_record["steps"]:
+        steps.append(step["step"])
+        if "answers" in step:
+            answers = tmp_path / f"{len(steps)}.json"
+            answers.write_text(json.dumps(step["answers"]))
+            steps[-1] = f"migrate {answers}"
+    found = simulated(FIXTURES / f"{name}.dtb.gz", *steps, "--kernel", run_record["kernel"])
+    held = dict(run_record["boot"]["properties"])
+    for step, recorded in zip(found["steps"], run_record["steps"], strict=True):
+        for key, data in step["changed"].items():
+            held[key.rpartition(":")[2]] = data
+        wanted = expected_properties(recorded)
+        assert {key: held[key] for key in wanted} == wanted
+        assert step["errno"] == recorded.get("errno")
+        assert any(one.get("code") == "oops" for one in step["findings"]) == recorded.get("oops", False)
+
+
 def test_the_keys_are_those_of_the_schema() -> None:
     found = simulated(TREE, PLUG, "rtas get-sensor 9003 0x80000008")
     assert list(found) == ["schema", "kernel", "consistent", "steps", "blocks"]

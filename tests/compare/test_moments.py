@@ -105,10 +105,7 @@ def test_blocks_that_changed(old: Blocks, new: Blocks) -> None:
     }
     found = changed_blocks(old, new)
     assert {(one.first + n, one.old, one.new) for one in found for n in range(one.count)} == expected
-    assert all(
-        (a.old, a.new, a.first + a.count) != (b.old, b.new, b.first)
-        for a, b in pairwise(found)
-    )
+    assert all((a.old, a.new, a.first + a.count) != (b.old, b.new, b.first) for a, b in pairwise(found))
 
 
 def test_the_next_flush_changes_what_it_is_said_to_change() -> None:

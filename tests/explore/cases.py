@@ -50,6 +50,6 @@ def end_keys(engine: Engine, graph: Graph) -> set[Hashable]:
         world = keys.of(engine.world(state))
         assert isinstance(world, tuple)
         # Of the machine its tree is known by identity, which another engine does not share.
-        return (*world[:4], world[4][1:], *world[5:], engine.outcomes(state))
+        return (*world[:5], world[5][1:], *world[6:], engine.outcomes(state))
 
     return {key(state) for state in graph.ends}

@@ -58,7 +58,7 @@ def test_reduction_loses_no_end_of_three_threads(seed: int) -> None:
 
 
 def test_threads_that_share_nothing_have_one_schedule() -> None:
-    engine, graph = explored(question("firmware /chosen a 00", "dlpar memory add count 1", kernel="5.10"))
+    _, graph = explored(question("firmware /chosen a 00", "dlpar memory add count 1", kernel="5.10"))
     assert graph.schedules() == 1
     assert len(graph.ends) == 1
     assert explored(question("firmware /chosen a 00", "dlpar memory add count 1"), reduce=False)[1].schedules() > 1

@@ -11,9 +11,11 @@ from contextlib import redirect_stdout
 import pytest
 
 from drmemctl.formats.dynamic_memory import NODE, V2
+from drmemctl.kernel.processors import CpuChange
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation import show_simulation
 from drmemctl.output.simulation_text import Detail, shortened
+from drmemctl.output.simulation_words import cpu_lines
 from drmemctl.scenario.grammar import parse_script
 from drmemctl.scenario.session import Session
 from drmemctl.scenario.simulation import Simulation
@@ -162,3 +164,18 @@ def test_verbose_adds_drc_indexes_and_shows_steps_whole() -> None:
 )
 def test_a_long_step_is_shortened(step: str, limit: int | None, expected: str) -> None:
     assert shortened(step, limit) == expected
+
+
+@pytest.mark.parametrize(
+    ("threads", "before", "node", "in_tree", "expected"),
+    [
+        ((8,), 0, 1, 1, "CPU 8: node 0 → 1"),
+        ((0, 1, 2, 3), 0, 0, 1, "CPUs 0-3: stays on node 0, the tree says node 1: because"),
+        ((0,), 0, 2, None, "CPU 0: node 0 → 2, the tree says node none: because"),
+    ],
+)
+def test_a_cpu_keeps_or_gets_a_node(
+    threads: tuple[int, ...], before: int, node: int, in_tree: int | None, expected: str
+) -> None:
+    change = CpuChange("/cpus/x", threads, before, node, in_tree, "" if in_tree == node else "because")
+    assert list(cpu_lines(Screen(), [change])) == [expected]

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, wraps
 from typing import TypeVar
 
+from drmemctl.check.bounds import MAX_VIOLATIONS
+from drmemctl.check.finding import Violation
 from drmemctl.errors import DrmemctlError
 from drmemctl.formats.rtas_input import Answer
 from drmemctl.formats.rtas_kinds import Decoded
@@ -83,3 +85,25 @@ class Stream:
         for number, answer in enumerate(self.answers):
             if isinstance(answer.value, kind) and answer.is_taken:
                 yield number, answer, answer.value
+
+
+StreamJudge = Callable[[Stream], Iterator[Violation]]
+
+
+def bounded(judge: StreamJudge) -> StreamJudge:
+    """Return a rule's function that lists its first violations only; the last one then counts the others."""
+
+    @wraps(judge)
+    def first_of(stream: Stream) -> Iterator[Violation]:
+        rest, first = 0, Violation("")
+        for number, violation in enumerate(judge(stream), 1):
+            if number < MAX_VIOLATIONS:
+                yield violation
+                continue
+            rest += 1
+            first = violation if rest == 1 else first
+        if rest:
+            message = first.message if rest == 1 else f"{rest:,} more like these from here on"
+            yield Violation(message, offset=first.offset, answer=first.answer)
+
+    return first_of

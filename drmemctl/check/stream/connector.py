@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import Stream
+from drmemctl.check.stream.answers import Stream, bounded
 from drmemctl.formats.configure_connector import (
     MORE_MEMORY,
     NEXT_CHILD,
@@ -31,6 +31,7 @@ from drmemctl.formats.configure_connector import (
     ),
     about=Stream,
 )
+@bounded
 def unread_connector(stream: Stream) -> Iterator[Violation]:
     """Look for names and values that are not inside the work area, and for statuses that end the walk in an error.
 

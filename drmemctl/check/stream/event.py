@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import Stream
+from drmemctl.check.stream.answers import Stream, bounded
 from drmemctl.formats.hotplug_section import (
     ACTIONS,
     BY_COUNT,
@@ -45,6 +45,7 @@ _CONSEQUENCES = {
     ),
     about=Stream,
 )
+@bounded
 def bad_event(stream: Stream) -> Iterator[Violation]:
     """Look for sections that do not fit, hotplug sections that ask for what cannot be, and scopes below 1.
 

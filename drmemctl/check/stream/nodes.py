@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import Stream
+from drmemctl.check.stream.answers import Stream, bounded
 from drmemctl.formats.update_nodes import OPCODES, WORK_AREA, UpdateNodes, in_order
 
 _LOPAR = "LoPAR 2.9: ibm,update-nodes RTAS call"
@@ -22,6 +22,7 @@ _LINUX = "Linux arch/powerpc/platforms/pseries/mobility.c: pseries_devicetree_up
     references=(_LINUX, _LOPAR),
     about=Stream,
 )
+@bounded
 def no_end(stream: Stream) -> Iterator[Violation]:
     """Look for a list of ibm,update-nodes that no word 0 ends inside its work area, or whose operands are cut.
 
@@ -55,6 +56,7 @@ def no_end(stream: Stream) -> Iterator[Violation]:
     references=(_LOPAR, _LINUX),
     about=Stream,
 )
+@bounded
 def odd_operation(stream: Stream) -> Iterator[Violation]:
     """Look for operations that are not in LoPAR's order, have an opcode other than 1 to 3, or a count of 0.
 

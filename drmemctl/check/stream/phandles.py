@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import Stream, TreeLabels
+from drmemctl.check.stream.answers import Stream, TreeLabels, bounded
 from drmemctl.formats.update_nodes import (
     ACTION_MASK,
     ADD,
@@ -86,6 +86,7 @@ def _named(stream: Stream) -> Iterator[_Named]:
     ),
     about=Stream,
 )
+@bounded
 def lost_place(stream: Stream) -> Iterator[Violation]:
     """Look for additions below a node that is not there, and for counts of additions in words instead of pairs.
 
@@ -154,6 +155,7 @@ def _is_sound(nodes: UpdateNodes) -> bool:
     references=(_LINUX, "LoPAR 2.9: ibm,update-nodes RTAS call, ibm,phandle", "Linux 91713ac37785 (5.9)"),
     about=Stream,
 )
+@bounded
 def no_node(stream: Stream) -> Iterator[Violation]:
     """Look for deletions and updates of nodes that are not there, and for DRC indexes that are also a phandle.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import Stream
+from drmemctl.check.stream.answers import Stream, bounded
 from drmemctl.formats.update_properties import DELETED, NAME_ONLY, Descriptor, UpdateProperties
 
 _LOPAR = "LoPAR 2.9: ibm,update-properties RTAS call"
@@ -35,6 +35,7 @@ def _short(text: str) -> str:
     references=(_LINUX, _LOPAR),
     about=Stream,
 )
+@bounded
 def misfit(stream: Stream) -> Iterator[Violation]:
     """Look for a count of 0 or one that does not fit, names without an end, and values beyond the work area.
 
@@ -71,6 +72,7 @@ def misfit(stream: Stream) -> Iterator[Violation]:
     references=(_LINUX, _LOPAR),
     about=Stream,
 )
+@bounded
 def part_not_last(stream: Stream) -> Iterator[Violation]:
     """Look for a value that goes on in the next work area while other descriptors follow it in this one.
 
@@ -158,6 +160,7 @@ def _broken(stream: Stream) -> Iterator[_Broken]:
     references=(_LINUX, _LOPAR),
     about=Stream,
 )
+@bounded
 def broken_value(stream: Stream) -> Iterator[Violation]:
     """Look for a value in parts that another name, a removal, an error or the last answer interrupts.
 
@@ -188,6 +191,7 @@ def broken_value(stream: Stream) -> Iterator[Violation]:
     references=(_LINUX, _LOPAR),
     about=Stream,
 )
+@bounded
 def passed_over(stream: Stream) -> Iterator[Violation]:
     """Look for properties with a name and no value, for empty names, and for a path that is not the node's.
 
