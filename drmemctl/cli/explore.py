@@ -50,6 +50,7 @@ _LOCKING = ("kernel", "none", "mutex", "drain", "both", "hotplug", "all")
 @click.option("--max-states", type=click.IntRange(1), default=1_000_000, show_default=True)
 @click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="Give up after so long.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Policies at a time.")
+@click.option("--ends", type=click.IntRange(0), default=3, show_default=True, help="Ends to show for a policy.")
 @click.option("--all", "everything", is_flag=True, help="Show how each inconsistent end comes about.")
 @click.option("--save-trace", "save", type=click.Path(dir_okay=False), help="Write the worst schedule to a file.")
 @click.option("--replay", type=click.Path(dir_okay=False), help="Keep a schedule that --save-trace wrote.")
@@ -67,6 +68,7 @@ def command(
     max_states: int,
     max_seconds: float | None,
     jobs: int,
+    ends: int,
     everything: bool,
     save: str | None,
     replay: str | None,
@@ -86,7 +88,7 @@ def command(
     question = Question(open_tree(tree), threads, chosen, hypervisor, bounds, until)
     if replay is not None:
         return _replayed(question, replay, screen, format)
-    return _explored(question, _policies(locking), jobs, save, (screen, format, everything))
+    return _explored(question, _policies(locking), jobs, save, (screen, format, None if everything else ends))
 
 
 def _policies(names: Sequence[str]) -> list[Policy]:
@@ -98,7 +100,7 @@ def _policies(names: Sequence[str]) -> list[Policy]:
 
 
 def _explored(
-    question: Question, policies: list[Policy], jobs: int, save: str | None, shown: tuple[Screen, str, bool]
+    question: Question, policies: list[Policy], jobs: int, save: str | None, shown: tuple[Screen, str, int | None]
 ) -> int:
     from drmemctl.explore.answer import answers
     from drmemctl.output.explore import ExploreView, show_explored
@@ -106,8 +108,8 @@ def _explored(
 
     made = answers(question, policies, jobs=jobs)
     found = list(with_progress(made, len(policies), lambda _: False))
-    screen, format, everything = shown
-    show_explored(screen, ExploreView(question, found, everything), format)
+    screen, format, most = shown
+    show_explored(screen, ExploreView(question, found, most), format)
     if save is not None:
         _save(question, found, save)
     return _EXIT_INCONSISTENT if any(answer.bad for answer in found) else 0

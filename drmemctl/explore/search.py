@@ -153,18 +153,23 @@ class _Search:
             stack.append((state, todo, sleep))
 
     def _first_visit(self, state: State, sleep: Sleep) -> list[int]:
+        if self._is_too_much():
+            return []
         self._graph.edges[state] = {}
         enabled = self._engine.enabled(state)
         if not enabled:
             self._end(state)
             return []
+        chosen = self._persistent(state, enabled) if self._reduce else enabled
+        self._slept[state] = sleep & frozenset(chosen) if self._reduce else frozenset()
+        return [thread for thread in chosen if not self._reduce or thread not in sleep]
+
+    def _is_too_much(self) -> bool:
         if len(self._slept) >= self._bounds.states:
             self._give_up(f"{self._bounds.states:,} states were looked at")
         elif monotonic() > self._deadline:
             self._give_up(f"{self._bounds.seconds:g} s were over")
-        chosen = self._persistent(state, enabled) if self._reduce else enabled
-        self._slept[state] = sleep & frozenset(chosen) if self._reduce else frozenset()
-        return [thread for thread in chosen if not self._reduce or thread not in sleep]
+        return not self._graph.complete
 
     def _end(self, state: State) -> None:
         self._slept[state] = frozenset()

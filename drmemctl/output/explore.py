@@ -18,9 +18,6 @@ from drmemctl.output.table import Column, show_table
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
 
-SHOWN = 3
-"""Ends of a policy whose schedules are printed unless all are wanted."""
-
 _COLUMNS = (
     Column("LOCKING"),
     Column("SCHEDULES", right=True),
@@ -40,13 +37,13 @@ class ExploreView:
     Attributes:
         question: what was explored.
         answers: what came out.
-        everything: whether all bad ends are shown, not only the worst.
+        most: how many bad ends of a policy are shown, one for each rule; None is all of them.
 
     """
 
     question: Question
     answers: Sequence[Answer]
-    everything: bool = False
+    most: int | None = None
 
     def trace(self, answer: Answer, end: End) -> list[Row]:
         """Return the actions of an end's schedule."""
@@ -54,12 +51,12 @@ class ExploreView:
 
     def shown(self, answer: Answer) -> Sequence[End]:
         """Return the ends to show: by default one for each rule that a race breaks, or else that is broken."""
-        if self.everything:
+        if self.most is None:
             return answer.bad
         first: dict[str, End] = {}
         for end in answer.races or answer.bad:
             first.setdefault((end.raced or end.verdicts)[0].rule, end)
-        return list(first.values())[:SHOWN]
+        return list(first.values())[: self.most]
 
 
 def show_explored(screen: Screen, view: ExploreView, format: str) -> None:
@@ -113,19 +110,19 @@ def _outcomes(threads: Sequence[str], outcomes: Sequence[int | None]) -> Iterato
 def columns(screen: Screen, threads: Sequence[str], trace: Sequence[Row]) -> Iterator[str]:
     """Yield a trace as lines, a column for each thread."""
     wide = _WIDEST if not screen.terminal else max(_NARROWEST, min(_WIDEST, screen.width // len(threads) - 3))
-    titles = [safe(f"{number} {text}", wide) for number, text in enumerate(threads, 1)]
+    titles = [_cut(safe(f"{number} {text}"), wide) for number, text in enumerate(threads, 1)]
     yield _line(screen, titles, wide, "bold")
-    for row in trace:
-        if not row.counts:
-            continue
-        for text in row_words(row):
+    for row in filter(lambda one: one.counts, trace):
+        style = "red" if row.lost else None
+        said = [*((text, style) for text in row_words(row)), *((f"  {safe(line)}", "dim") for line in row.log)]
+        for text, how in said:
             cells = [""] * len(threads)
-            cells[row.thread] = text if len(text) <= wide or not screen.terminal else text[: wide - 1] + "…"
-            yield _line(screen, cells, wide, "red" if row.lost else None)
-        for message in row.log:
-            cells = [""] * len(threads)
-            cells[row.thread] = "  " + safe(message, wide)
-            yield _line(screen, cells, wide, "dim")
+            cells[row.thread] = text if not screen.terminal else _cut(text, wide)
+            yield _line(screen, cells, wide, how)
+
+
+def _cut(text: str, wide: int) -> str:
+    return text if len(text) <= wide else text[: wide - 1] + "…"
 
 
 def _line(screen: Screen, cells: Sequence[str], wide: int, style: str | None) -> str:
