@@ -10,6 +10,7 @@ from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.subject import Running, Subject
 from drmemctl.explore.world import World
+from drmemctl.kernel.processors import node_in_tree
 from drmemctl.model.lmbs import Run
 from drmemctl.scenario.findings import applies
 from drmemctl.scenario.subject import subject_of, written_back
@@ -18,6 +19,8 @@ _CRASH_RULE = "DRM080"
 """What the crash kernel was loaded with is judged as a tree beside the kernel's array."""
 
 _HANG = "a thread waits for ever"
+_CPU = "CPU on another node than the tree says"
+"""What no rule of `drmemctl check` looks at: that knows no nodes of CPUs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class Verdict:
     """Something that is wrong at an end.
 
     Attributes:
-        rule: the id of the rule that it breaks; empty for a thread that does not come to its end.
+        rule: the id of the rule that it breaks; empty for a thread that hangs, and for CPUs.
         severity: the worst consequence.
         title: the rule in a few words.
         message: what is there, and what it leads to.
@@ -42,7 +45,7 @@ class Verdict:
     @property
     def order(self) -> tuple[int, int, str]:
         """The worst comes first: a kernel that dies, then errors, then warnings."""
-        dies = self.rule in ("", "DRM090", "DRM093", "DRM094")
+        dies = self.title == _HANG or self.rule in ("DRM090", "DRM093", "DRM094")
         return (0 if dies else 1, self.severity.rank, self.rule)
 
 
@@ -51,6 +54,7 @@ class Judge:
 
     def __init__(self, first: World) -> None:
         self._profile = first.kernel.profile
+        self._cpus = {verdict.message for verdict in _of_cpus(first)}
         self._before: set[tuple[str, str]] = set()
         self._before = {_said(finding) for finding in self._of_rules(first)}
 
@@ -70,6 +74,7 @@ class Judge:
             _verdict(finding) for finding in found if _counts(finding) and _said(finding) not in self._before
         )
         yield from self._of_crash_kernel(world)
+        yield from (verdict for verdict in _of_cpus(world) if verdict.message not in self._cpus)
 
     def _of_rules(self, world: World) -> list[Finding]:
         subject = _subject(world)
@@ -83,6 +88,14 @@ class Judge:
         rule = all_rules()[_CRASH_RULE]
         if applies(rule, subject, self._profile):
             yield from (_verdict(finding, "the crash kernel's tree: ") for finding in rule.findings(subject))
+
+
+def _of_cpus(world: World) -> Iterator[Verdict]:
+    for cpu in world.kernel.cpus:
+        told = node_in_tree(world.kernel, cpu.path)
+        if told is not None and told != cpu.node:
+            message = f"{cpu.path} is on node {cpu.node}, the tree says {told}: its update was missed"
+            yield Verdict("", Severity.WARNING, _CPU, message)
 
 
 def _said(finding: Finding) -> tuple[str, str]:

@@ -13,6 +13,9 @@ from drmemctl.output.text import safe
 _PLAIN = {
     "set_updating": "drmem_update_dt: in_drmem_update = true",
     "clear_updating": "drmem_update_dt: in_drmem_update = false",
+    "notify_topology": "dt_update_callback: not listened to, or nothing to do",
+    "stop_topology_update": "stop_topology_update: updates of CPUs are not listened to",
+    "start_topology_update": "start_topology_update: they are again",
     "queue": "is queued: {lock}",
     "take": "takes {lock}",
     "drop": "releases {lock}",
@@ -94,4 +97,4 @@ def outcome_words(outcome: int | None, *, endless: bool) -> str:
 
 def verdict_words(verdict: Verdict) -> str:
     """Return what is wrong in a line."""
-    return safe(f"{verdict.rule or 'hang'} {verdict.severity}: {verdict.message}", 400)
+    return safe(f"{verdict.rule or verdict.title} {verdict.severity}: {verdict.message}", 400)

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from drmemctl.explore.answer import Question
@@ -12,9 +13,10 @@ from drmemctl.explore.policy import BY_NAME
 from drmemctl.explore.search import Bounds, Graph, search
 from drmemctl.explore.world import Keys
 from drmemctl.kernel.profiles import profile
+from drmemctl.model.lmbs import Entry
 from drmemctl.scenario.simulation import Files
-from drmemctl.tree.node import Tree
-from tests.kernel.partitions import lmbs, tree
+from drmemctl.tree.node import Node, Property, Tree
+from tests.kernel.partitions import lmbs, tree, u32
 
 BEFORE = tree(lmbs(2, 2, 1, 8), lmbs(4, 4))
 TREES = {
@@ -28,6 +30,28 @@ TREES = {
 
 def _no_file(name: str) -> bytes:
     raise AssertionError(name)
+
+
+VPHN = Node(
+    "rtas",
+    (
+        Property("ibm,associativity-reference-points", u32(1)),
+        Property("ibm,max-associativity-domains", u32(1, 4)),
+        Property("ibm,hypertas-functions", b"hcall-vphn\0"),
+    ),
+)
+
+
+def with_vphn(cpu_node: int, *entries: Entry, rows: Sequence[tuple[int, ...]] = ((0,), (1,))) -> Tree:
+    """Return a partition that asks its hypervisor where its one CPU is."""
+    base = tree(*entries, cpu_node=cpu_node, rows=rows)
+    children = tuple(VPHN if child.name == "rtas" else child for child in base.root.children)
+    return Tree(replace(base.root, children=children))
+
+
+CPU_BEFORE = with_vphn(0, lmbs(2, 2, 1, 8), lmbs(4, 4))
+TREES["cpu-reassigned"] = with_vphn(1, lmbs(2, 2, 1, 8), lmbs(4, 4))
+TREES["cpu-after"] = with_vphn(0, lmbs(2, 2, 0, 8), lmbs(4, 4), rows=((1,), (0,)))
 
 
 FILES = Files(file=_no_file, tree=lambda name: TREES[name])

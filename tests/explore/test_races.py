@@ -12,7 +12,7 @@ from drmemctl.explore.answer import Answer, answer
 from drmemctl.explore.policy import BY_NAME
 from tests.cli.running import run
 from tests.conftest import ROOT
-from tests.explore.cases import question
+from tests.explore.cases import CPU_BEFORE, question
 
 DOCUMENT = ROOT / "docs" / "races.md"
 BLOCK = re.compile(r"^```console\n\$ (drmemctl [^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -84,6 +84,24 @@ def test_a_known_race_is_found(threads: tuple[str, ...], kernel: str, rule: str)
 )
 def test_a_cure_is_one(threads: tuple[str, ...], kernel: str, cures: tuple[str, ...]) -> None:
     assert [locking for locking in cures if found(threads, kernel, locking).races] == []
+
+
+def test_the_window_of_4_20_has_updates_of_cpus_missed() -> None:
+    threads = ("lpm cpu-after", "prrn cpu-reassigned")
+    for kernel, locking, missed in (
+        ("4.20", "kernel", True),
+        ("4.20", "drain", False),
+        ("4.20", "both", False),
+        ("4.19", "kernel", False),
+    ):
+        made = answer(question(*threads, kernel=kernel, base=CPU_BEFORE), BY_NAME[locking])
+        told = [
+            verdict.message
+            for end in made.races
+            for verdict in end.raced
+            if "its update was missed" in verdict.message
+        ]
+        assert bool(told) == missed, (kernel, locking)
 
 
 def test_what_is_no_cure() -> None:
