@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from drmemctl.formats.dynamic_memory import AA_UNSET, ASSIGNED, KERNEL_TOUCHED, RESERVED
+from drmemctl.formats.dynamic_memory import AA_UNSET, ASSIGNED, KERNEL_TOUCHED, NODE, RESERVED
 from drmemctl.kernel.associativity import (
     log_no_associativity,
     set_aa,
@@ -12,6 +12,7 @@ from drmemctl.kernel.associativity import (
 from drmemctl.kernel.capabilities import (
     ADD_ERRORS_LOGGED,
     FLUSH_PER_LMB,
+    NO_DEFAULT_NODE,
     RESERVED_NOT_REMOVABLE,
     SECTION_REMOVABLE_CHECK,
     WRONG_NODE_ADD,
@@ -19,7 +20,7 @@ from drmemctl.kernel.capabilities import (
 from drmemctl.kernel.dlpar import release_drc
 from drmemctl.kernel.errno import EBUSY, EEXIST, EINVAL
 from drmemctl.kernel.flush import write_through
-from drmemctl.kernel.job import Job
+from drmemctl.kernel.job import Fault, Job, OopsError
 from drmemctl.kernel.nodes import node_of_lmb
 from drmemctl.kernel.task import Part, Task, atomic
 from drmemctl.model.lmbs import Lmb, is_assigned
@@ -89,9 +90,24 @@ def _offline_lmb(job: Job, index: int) -> int:
 
 @atomic(writes=(Part.BLOCKS,))
 def _remove_memory(job: Job, index: int) -> None:
-    block = job.state.block_of(base_of(lmb_at(job, index)))
+    base = base_of(lmb_at(job, index))
+    _check_aligned(job, base)
+    block = job.state.block_of(base)
     if job.state.blocks.node_of(block) is not None:
         job.remove_block("__remove_memory", block)
+
+
+def _check_aligned(job: Job, base: int) -> None:
+    """Stop where no block begins at an address: `try_remove_memory` has a BUG_ON for that."""
+    size = job.state.block_size
+    if base % size:
+        job.log.append(_unaligned(base, size))
+        message = f"memory at {base:#x} is removed, which is not where a block of {size:#x} bytes begins"
+        raise OopsError(Fault("oops", message, "try_remove_memory", NODE), dead="the hotplug lock is held")
+
+
+def _unaligned(base: int, size: int) -> str:
+    return f"Block size [{size:#x}] unaligned hotplug range: start {base:#x}, size {size:#x}"
 
 
 @atomic(writes=(Part.AA, Part.FLAGS))
@@ -152,7 +168,7 @@ def _add_memory(job: Job, index: int, node: int) -> int:
 
 def _add_error(job: Job, base: int, size: int) -> int:
     if base % size:
-        job.log.append(f"Block size [{size:#x}] unaligned hotplug range: start {base:#x}, size {size:#x}")
+        job.log.append(_unaligned(base, size))
         return EINVAL
     return 0 if job.state.blocks.node_of(job.state.block_of(base)) is None else EEXIST
 
@@ -173,6 +189,8 @@ def node_for_add(job: Job, index: int) -> int:
         # memory_add_physaddr_to_nid looks for an assigned LMB at that address, which this one is not yet.
         found = _assigned_at(job, base_of(lmb))
     node = None if found is None else node_of_lmb(state, found)
+    if node is None and found is not None and not job.has(NO_DEFAULT_NODE):
+        node = 0
     return node if node is not None and state.topology.is_possible(node) else state.first_online_node
 
 

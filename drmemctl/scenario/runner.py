@@ -17,7 +17,7 @@ from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Fault, Job, OopsError, 
 from drmemctl.kernel.mobility import migrate, reassign
 from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.processors import cpu_changes
-from drmemctl.kernel.requests import ADD, COUNT, INDEXED_COUNT, REMOVE, Request, handle, store
+from drmemctl.kernel.requests import ADD, COUNT, INDEXED_COUNT, REMOVE, NotSimulatedError, Request, handle, store
 from drmemctl.kernel.task import run
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.scenario.expectations import expectation
@@ -38,7 +38,7 @@ from drmemctl.scenario.steps import (
     Step,
     Unmovable,
 )
-from drmemctl.scenario.updates import Difference, Planned, Recorded, difference, listed, read_answers
+from drmemctl.scenario.updates import Planned, Recorded, difference, listed, read_answers
 
 _ABORTED = "the hypervisor has aborted"
 
@@ -128,7 +128,10 @@ def _dlpar(situation: Situation, step: Dlpar, files: Files) -> _Done:
     dead = _dead(situation)
     if dead is not None:
         return dead
-    return _from(situation, store(situation.kernel, situation.machine, step.request + "\n"), write=True)
+    try:
+        return _from(situation, store(situation.kernel, situation.machine, step.request + "\n"), write=True)
+    except NotSimulatedError as error:
+        return _Done(situation, ok=False, note=error.message)
 
 
 def _attach(situation: Situation, step: Attach, files: Files) -> _Done:
@@ -234,8 +237,7 @@ def _prrn(situation: Situation, step: Prrn, files: Files) -> _Done:
         source = listed(step.phandles)
         scope = step.scope
     else:
-        found = difference(situation.kernel.tree, files.tree(step.tree))
-        source = Difference((), found.updated, (), found.faults).source()
+        source = difference(situation.kernel.tree, files.tree(step.tree), reassignment=True).source()
         scope = _DEFAULT_SCOPE
     checked: UpdateSource = source
     return _updated(situation, source, reassign(situation.kernel, situation.machine, checked, scope))

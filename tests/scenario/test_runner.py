@@ -233,7 +233,9 @@ def test_lpm_delivers_what_differs() -> None:
         f"{NODE}:{V2}",
         "/memory@0:ibm,associativity",
     }
-    assert result.findings == ()
+    assert [(one.rule, one.path) for one in result.findings if one.severity == "warning"] == [
+        ("DRM075", "/memory@0")
+    ]
     assert simulation.tree.root == destination.root
     assert aa_of(simulation, 2) == 2
 
@@ -271,6 +273,35 @@ def test_lpm_says_what_lopar_does_not_allow() -> None:
         "/silent has no phandle to tell of its changes by",
     }
     assert simulation.tree.find("/gone") is None
+
+
+def test_prrn_says_what_a_reassignment_may_not_change() -> None:
+    core, memory = "/cpus/PowerPC,POWER9@0", "/memory@0"
+    new = Node("new", (Property("phandle", u32(77)), Property("ibm,my-drc-index", u32(0x10000008))))
+    gone = Node("gone", (Property("phandle", u32(78)),))
+    destination = tree(lmbs(2, 2, 0, 8), lmbs(4, 4), rows=((0,), (1,), (2,)), more=[new])
+    destination = destination.with_property(core, "ibm,associativity", u32(2, 1, 0))
+    destination = destination.with_property(memory, "ibm,associativity", u32(1, 1))
+    simulation = to_destination(destination, kernel="5.1", source=tree(*USUAL, more=[gone]))
+    result = simulation.run("prrn there")
+    assert {fault.message for fault in result.faults} == {
+        f"{NODE}:{LOOKUP_ARRAYS} may not change in a reassignment",
+        "/new is new, and a reassignment brings no nodes",
+        "/gone is gone, and a reassignment takes no nodes",
+    }
+    assert {fault.rule for fault in result.faults} == {"DRM096"}
+    assert {f"{core}:ibm,associativity", f"{memory}:ibm,associativity", f"{NODE}:{V2}"} <= set(result.changed)
+
+
+@pytest.mark.parametrize("request_text", ["cpu add index 0x10000000", "cpu remove index 0x10000008"])
+def test_requests_for_cpus_are_read_and_not_carried_out(request_text: str) -> None:
+    simulation = partition(*USUAL)
+    before = simulation.situation.kernel
+    result = simulation.run(f"dlpar {request_text}")
+    assert (result.ok, result.errno, result.log) == (False, None, ())
+    assert result.note.startswith("a request for cpu is read as the kernel reads it")
+    assert simulation.situation.kernel is before
+    assert simulation.run("dlpar cpu add index nothing").errno == "EINVAL"
 
 
 @pytest.mark.parametrize(
