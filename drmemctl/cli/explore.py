@@ -10,6 +10,7 @@ import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import capability_option, chosen_kernel, simulated_kernel_option
+from drmemctl.cli.replay import keep
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -83,11 +84,11 @@ def command(
     from drmemctl.explore.answer import Question
     from drmemctl.explore.search import Bounds
 
+    if replay is not None:
+        return keep(tree, replay, screen, format)
     bounds = Bounds(max_states, max_seconds or float("inf"))
     chosen = chosen_kernel(kernel, added, removed)
     question = Question(open_tree(tree), threads, chosen, hypervisor, bounds, until)
-    if replay is not None:
-        return _replayed(question, replay, screen, format)
     return _explored(question, _policies(locking), jobs, save, (screen, format, None if everything else ends))
 
 
@@ -124,14 +125,3 @@ def _save(question: Question, found: Sequence[Answer], path: str) -> None:
             write_atomically(path, saved(question, answer.policy, end.schedule).text().encode())
             return
     click.echo(f"drmemctl: no schedule ends inconsistent, {path} is not written", err=True)
-
-
-def _replayed(question: Question, path: str, screen: Screen, format: str) -> int:
-    from drmemctl.explore.trace import read_schedule, replay
-    from drmemctl.output.explore_replay import show_replay
-    from drmemctl.scenario.simulation import read_file
-
-    text = read_file(path).decode("utf-8", "replace")
-    kept = replay(read_schedule(text, path, question))
-    show_replay(screen, kept, format)
-    return _EXIT_INCONSISTENT if kept.verdicts else 0

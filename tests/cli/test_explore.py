@@ -58,6 +58,7 @@ def test_a_trace_is_saved_and_kept(tmp_path: Path) -> None:
     assert again.code == 1
     trace = first.out.split("switches\n")[1].split("outcome:")[0]
     assert again.out.startswith(trace)
+    assert run("simulate", BEFORE, "--schedule", steps) == again
     kept = json.loads(run("explore", BEFORE, "--replay", steps, "--format", "json").out)
     assert (kept["consistent"], kept["ended"]) == (False, True)
     assert run("explore", BEFORE, "--replay", steps, "--format", "mermaid").out.startswith("sequenceDiagram\n")
