@@ -55,9 +55,7 @@ _FILE = click.Path(dir_okay=False, path_type=str)
 @tree_argument()
 @click.argument("steps", metavar="[STEP]...", nargs=-1)
 @click.option("-f", "--file", "script", metavar="FILE", type=_FILE, help="Steps to do first; - is standard input.")
-@click.option(
-    "--schedule", type=_FILE, help="Keep a schedule that `explore --save-trace` wrote, exactly."
-)
+@click.option("--schedule", type=_FILE, help="Keep a schedule that `explore --save-trace` wrote, exactly.")
 @click.option("-i", "--interactive", is_flag=True, help="Ask for steps, after those given; has undo and history.")
 @simulated_kernel_option()
 @hypervisor_option()
