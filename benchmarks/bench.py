@@ -182,6 +182,31 @@ def many_figures(scratch: Path) -> Iterator[Figure]:
     shutil.rmtree(folder)
 
 
+def explore_figures() -> Iterator[Figure]:
+    """Yield how fast states are explored, and how many there are with more threads and longer ones."""
+    from drmemctl.explore.answer import Question
+    from drmemctl.explore.policy import BY_NAME
+    from drmemctl.explore.search import Bounds, search
+    from drmemctl.tree.source import load
+
+    races = ROOT / "fixtures" / "races"
+    migration = f"lpm {races / 'after.dts'}"
+    cases: list[tuple[str, ...]] = [(migration, f"dlpar memory add count {count}") for count in (1, 2, 3, 4)]
+    add, remove = "dlpar memory add count 1", "dlpar memory remove count 1"
+    cases += [(migration, add, remove), (migration, add, "kdump"), (migration, add, remove, "kdump")]
+    for threads in cases:
+        question = Question(load(str(races / "before.dts")), threads)
+        sizes = []
+        for reduce in (True, False):
+            begin = time.perf_counter()
+            graph = search(question.engine(BY_NAME["kernel"]), Bounds(), reduce=reduce)
+            sizes.append((len(graph.edges), graph.schedules(), time.perf_counter() - begin))
+        (states, schedules, seconds), (all_states, all_schedules, _) = sizes
+        name = f"explore, {len(threads)} threads, {threads[1].rpartition(' ')[2]} LMBs"
+        detail = f"{states:,} states, {schedules:,} schedules; unreduced {all_states:,} and {all_schedules:.1e}"
+        yield Figure(name, detail, states / seconds / 1000, math.inf, "k/s")
+
+
 def request_figures() -> Iterator[Figure]:
     """Yield what a simulated DLPAR request costs by the size of the partition."""
     partitions = [partition(count) for count in REQUEST_SIZES]
@@ -219,6 +244,7 @@ def main() -> int:
             report(f"lmb, {count:,} LMBs, {shape}", large_figures(count, shape, scratch)) for count, shape in LARGE
         ]
         results.append(report("check, 1,000 small trees", many_figures(scratch)))
+        results.append(report("explore", explore_figures()))
     # Last: what this process holds would count as its children's peak.
     results.append(report("simulate", request_figures()))
     return 0 if all(results) else 1

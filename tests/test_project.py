@@ -26,6 +26,7 @@ LAYERS = (
     "check",
     "compare",
     "scenario",
+    "explore",
     "output",
     "cli",
 )

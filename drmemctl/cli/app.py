@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "check",
     "diff": "diff",
     "simulate": "simulate",
+    "explore": "explore",
     "kernels": "kernels",
     "decode": "decode",
     "rules": "rules",

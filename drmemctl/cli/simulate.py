@@ -55,6 +55,7 @@ _FILE = click.Path(dir_okay=False, path_type=str)
 @tree_argument()
 @click.argument("steps", metavar="[STEP]...", nargs=-1)
 @click.option("-f", "--file", "script", metavar="FILE", type=_FILE, help="Steps to do first; - is standard input.")
+@click.option("--schedule", type=_FILE, help="Keep a schedule that `explore --save-trace` wrote, exactly.")
 @click.option("-i", "--interactive", is_flag=True, help="Ask for steps, after those given; has undo and history.")
 @simulated_kernel_option()
 @hypervisor_option()
@@ -72,6 +73,7 @@ def command(
     tree: str,
     steps: tuple[str, ...],
     script: str | None,
+    schedule: str | None,
     interactive: bool,
     kernel: str,
     hypervisor: str,
@@ -95,6 +97,12 @@ def command(
     from drmemctl.cli.steps import files_of, parse_steps
     from drmemctl.output.simulation_text import Detail
 
+    if schedule is not None:
+        from drmemctl.cli.replay import keep
+
+        if steps or script or interactive or format == "junit":
+            raise click.UsageError("--schedule goes with no steps, and with --format text or json.")
+        return keep(tree, schedule, screen, format)
     _check_options(tree, script, interactive, format)
     _check_outputs(output, save_array)
     known = chosen_kernel(kernel, added, removed)

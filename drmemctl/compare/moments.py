@@ -20,6 +20,7 @@ from drmemctl.kernel.flush import drmem_update_dt
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
+from drmemctl.kernel.task import run
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import LmbTable, Run
@@ -188,7 +189,7 @@ def next_flush(state: KernelState, firmware: Firmware) -> list[LmbsChanged]:
     if state.dead or not state.profile.has(DRMEM_ARRAY):
         return []
     job = Job(state, firmware, events=None)
-    if drmem_update_dt(job) or _properties(job.state) == _properties(state):
+    if run(job, drmem_update_dt(job)) or _properties(job.state) == _properties(state):
         return []
     nodes = current_associativity(state)
     return compare_tables(_in_tree(state), nodes, _in_tree(job.state), nodes)

@@ -14,6 +14,7 @@ from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EINVAL, ENODEV
 from drmemctl.kernel.job import Fault, Job, OopsError
 from drmemctl.kernel.notifier import set_property
+from drmemctl.kernel.task import Part, Task, atomic
 
 _HEADER_WORDS = 2
 _MAX_ARRAYS = 1 << 16
@@ -23,24 +24,41 @@ _MAX_WIDTH = 1 << 20
 """Domains of a list from which on comparing it leaves mapped memory."""
 
 
-def update_lmb_associativity_index(job: Job, index: int, drc_index: int) -> int:
+def update_lmb_associativity_index(job: Job, index: int, drc_index: int) -> Task[int]:
     """Ask firmware for the LMB's associativity and set its aa_index, appending a list if need be; return the rc.
 
     The new list is in the tree at once, and stays there if the add fails later.
     """
-    node = configure_connector(job, drc_index)
+    node = yield from configure_connector(job, drc_index)
     if node is None:
         return EINVAL
-    domains = node.get(ASSOCIATIVITY)
-    arrays = job.state.tree.get(NODE, LOOKUP_ARRAYS)
-    if domains is None or arrays is None:
+    aa_index = yield from _aa_index_of(job, node.get(ASSOCIATIVITY))
+    if aa_index is None:
         return ENODEV
-    aa_index = find_aa_index(job, arrays, domains)
-    job.set_lmb("update_lmb_associativity_index", index, aa_index=aa_index)
+    yield from set_aa(job, "update_lmb_associativity_index", index, aa_index)
     return 0
 
 
-def find_aa_index(job: Job, arrays: bytes, associativity: bytes) -> int:
+def _aa_index_of(job: Job, domains: bytes | None) -> Task[int | None]:
+    """Return the index of the list of these domains, None without domains or without lookup arrays."""
+    arrays = yield from _lookup_arrays(job)
+    if domains is None or arrays is None:
+        return None
+    return (yield from find_aa_index(job, arrays, domains))
+
+
+@atomic(reads=(Part.LOOKUP,))
+def _lookup_arrays(job: Job) -> bytes | None:
+    return job.state.tree.get(NODE, LOOKUP_ARRAYS)
+
+
+@atomic(writes=(Part.AA,))
+def set_aa(job: Job, function: str, index: int, aa_index: int) -> None:
+    """Give an LMB of the array an aa_index."""
+    job.set_lmb(function, index, aa_index=aa_index)
+
+
+def find_aa_index(job: Job, arrays: bytes, associativity: bytes) -> Task[int]:
     """Return the index of the first list equal to the domains of `associativity`, which is appended if none is.
 
     The kernel compares as many words as the lookup arrays say and never looks at the list's own length.
@@ -56,7 +74,9 @@ def find_aa_index(job: Job, arrays: bytes, associativity: bytes) -> int:
             return index
     if _HEADER_WORDS + count * width > len(cells):
         job.faults.append(_over_read(f"{count} arrays of {width} domains", len(arrays)))
-    set_property(job, NODE, LOOKUP_ARRAYS, _appended(arrays, count, width, wanted), "find_aa_index")
+    # Whatever became of the property meanwhile: it is replaced by what was made of the one that was found.
+    appended = _appended(arrays, count, width, wanted)
+    yield from set_property(job, NODE, LOOKUP_ARRAYS, appended, "find_aa_index")
     return count
 
 

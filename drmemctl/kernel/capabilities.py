@@ -291,6 +291,12 @@ CAPABILITIES: tuple[Capability, ...] = (
         commit="4abe60c6448b",
         source=_MOBILITY,
     ),
+    QUEUED_REQUESTS := Capability(
+        "queued-requests",
+        "requests of users and of reassignments wait their turn in the hotplug work queue; without, events only",
+        last=(4, 19),
+        source=_DLPAR,
+    ),
     CPU_TOPOLOGY_UPDATE := Capability(
         "cpu-topology-update",
         "an update of a CPU's ibm,associativity moves the CPU, where platform resource reassignment was agreed on",

@@ -21,6 +21,7 @@ from drmemctl.kernel.firmware import (
     USABLE,
 )
 from drmemctl.kernel.job import Job
+from drmemctl.kernel.task import Part, Task, atomic
 from drmemctl.tree.node import Node
 
 _RTAS_ERRORS = {-1: EIO, -3: EINVAL, -9000: EFAULT, -9001: EEXIST, -9002: ENODEV}
@@ -35,49 +36,52 @@ def rtas_error_rc(job: Job, status: int) -> int:
     return _RTAS_ERRORS.get(status, ERANGE)
 
 
+@atomic(reads=(Part.CONNECTORS,))
 def _sense(job: Job, function: str, drc_index: int, expected: int) -> bool:
     status, state = job.get_sensor(function, DR_ENTITY_SENSE, drc_index)
     return status == SUCCESS and state == expected
 
 
+@atomic(writes=(Part.CONNECTORS,))
 def _set(job: Job, function: str, indicator: int, drc_index: int, value: int) -> int:
     return rtas_error_rc(job, job.set_indicator(function, indicator, drc_index, value))
 
 
-def acquire_drc(job: Job, drc_index: int) -> int:
+def acquire_drc(job: Job, drc_index: int) -> Task[int]:
     """Make an unusable connector usable and unisolate it (`dlpar_acquire_drc`)."""
-    if not _sense(job, "dlpar_acquire_drc", drc_index, SENSE_UNUSABLE):
+    if not (yield from _sense(job, "dlpar_acquire_drc", drc_index, SENSE_UNUSABLE)):
         return EPERM
-    rc = _set(job, "dlpar_acquire_drc", ALLOCATION_STATE, drc_index, USABLE)
+    rc = yield from _set(job, "dlpar_acquire_drc", ALLOCATION_STATE, drc_index, USABLE)
     if rc:
         return rc
-    rc = _set(job, "dlpar_acquire_drc", ISOLATION_STATE, drc_index, UNISOLATE)
+    rc = yield from _set(job, "dlpar_acquire_drc", ISOLATION_STATE, drc_index, UNISOLATE)
     if rc:
-        _set(job, "dlpar_acquire_drc", ALLOCATION_STATE, drc_index, UNUSABLE)
+        yield from _set(job, "dlpar_acquire_drc", ALLOCATION_STATE, drc_index, UNUSABLE)
     return rc
 
 
-def release_drc(job: Job, drc_index: int) -> int:
+def release_drc(job: Job, drc_index: int) -> Task[int]:
     """Isolate a present connector and make it unusable (`dlpar_release_drc`); memory code ignores the rc."""
-    if not _sense(job, "dlpar_release_drc", drc_index, SENSE_PRESENT):
+    if not (yield from _sense(job, "dlpar_release_drc", drc_index, SENSE_PRESENT)):
         return EPERM
-    rc = _set(job, "dlpar_release_drc", ISOLATION_STATE, drc_index, ISOLATE)
+    rc = yield from _set(job, "dlpar_release_drc", ISOLATION_STATE, drc_index, ISOLATE)
     if rc:
         return rc
-    rc = _set(job, "dlpar_release_drc", ALLOCATION_STATE, drc_index, UNUSABLE)
+    rc = yield from _set(job, "dlpar_release_drc", ALLOCATION_STATE, drc_index, UNUSABLE)
     if rc:
-        _set(job, "dlpar_release_drc", ISOLATION_STATE, drc_index, UNISOLATE)
+        yield from _set(job, "dlpar_release_drc", ISOLATION_STATE, drc_index, UNISOLATE)
     return rc
 
 
-def unisolate_drc(job: Job, drc_index: int) -> int:
+def unisolate_drc(job: Job, drc_index: int) -> Task[int]:
     """Unisolate a present connector, as a hint that its removal failed (`dlpar_unisolate_drc`)."""
-    if not _sense(job, "dlpar_unisolate_drc", drc_index, SENSE_PRESENT):
+    if not (yield from _sense(job, "dlpar_unisolate_drc", drc_index, SENSE_PRESENT)):
         return EPERM
-    _set(job, "dlpar_unisolate_drc", ISOLATION_STATE, drc_index, UNISOLATE)
+    yield from _set(job, "dlpar_unisolate_drc", ISOLATION_STATE, drc_index, UNISOLATE)
     return 0
 
 
+@atomic(writes=(Part.CONNECTORS,))
 def configure_connector(job: Job, drc_index: int) -> Node | None:
     """Return what ibm,configure-connector describes, or None on any error (`dlpar_configure_connector`)."""
     connector = job.configure_connector("dlpar_configure_connector", drc_index)

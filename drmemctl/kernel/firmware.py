@@ -75,6 +75,6 @@ class Firmware(Protocol):
 class UpdateSource(Protocol):
     """Who answers ibm,update-nodes and ibm,update-properties."""
 
-    def call(self, name: str, work_area: bytes, scope: int) -> tuple[bytes, int]:
-        """Make a call with the 4096-byte work area: (work area after it, status)."""
+    def call(self, name: str, work_area: bytes, scope: int, firmware: Firmware) -> tuple[bytes, int]:
+        """Make a call with the 4096-byte work area to firmware in that state: (work area after it, status)."""
         ...

@@ -13,7 +13,8 @@ from drmemctl.formats.rows import pack_words
 from drmemctl.kernel.capabilities import DYNAMIC_MEMORY_V2
 from drmemctl.kernel.errno import EPERM
 from drmemctl.kernel.job import Fault, Job
-from drmemctl.kernel.notifier import set_property
+from drmemctl.kernel.notifier import clear_updating, set_property, set_updating
+from drmemctl.kernel.task import Part, Task, atomic
 from drmemctl.model.lmbs import Entry, LmbTable
 
 _V1_CELL = 24
@@ -22,17 +23,33 @@ _V1_CELL = 24
 _FLAGS = ~KERNEL_TOUCHED
 
 
-def drmem_update_dt(job: Job) -> int:
-    """Regenerate the property that the tree has from the array; -1 if it has none."""
+_WRITERS = {V1: "drmem_update_dt_v1", V2: "drmem_update_dt_v2"}
+
+
+def drmem_update_dt(job: Job) -> Task[int]:
+    """Regenerate the property that the tree has from the array; -1 if it has none.
+
+    The flag that has the notifier pass over the update is one for all: it also passes over what another thread
+    updates between the first and the last of these actions.
+    """
+    yield from set_updating(job)
+    made = yield from _property_from_array(job)
+    if made is not None:
+        yield from set_property(job, NODE, *made, _WRITERS[made[0]])
+    yield from clear_updating(job)
+    return EPERM if made is None else 0
+
+
+@atomic(reads=(Part.NODES, Part.LMBS, Part.AA, Part.FLAGS))
+def _property_from_array(job: Job) -> tuple[str, bytes] | None:
+    """Return name and bytes of the property, the first of v1 and v2 that there is; None without either."""
     node = job.state.tree.find(NODE)
-    old_v1 = None if node is None else node.get(V1)
-    if node is None or (old_v1 is None and node.get(V2) is None):
-        return EPERM
-    if old_v1 is not None:
-        set_property(job, NODE, V1, _encode_v1(job, old_v1), "drmem_update_dt_v1")
-    else:
-        set_property(job, NODE, V2, encode_v2(job.state.table), "drmem_update_dt_v2")
-    return 0
+    if node is None:
+        return None
+    old = node.get(V1)
+    if old is not None:
+        return V1, _encode_v1(job, old)
+    return None if node.get(V2) is None else (V2, encode_v2(job.state.table))
 
 
 def _encode_v1(job: Job, old: bytes) -> bytes:
@@ -130,19 +147,23 @@ def _sets(table: LmbTable) -> Iterator[Entry]:
 _WRITER = "dlpar_update_device_tree_lmb"
 
 
-def write_through(job: Job) -> None:
-    """Put a change of an LMB into the property at once, as kernels without an array do.
+def write_through(job: Job) -> Task[None]:
+    """Put a change of an LMB into the property at once, as kernels without an array do."""
+    yield from set_updating(job)
+    made = yield from _property_by_lmb(job)
+    if made is not None:
+        yield from set_property(job, NODE, *made, _WRITER)
+    yield from clear_updating(job)
 
-    They keep each LMB's own entry (`dlpar_update_device_tree_lmb`); a v2 set is split where it has to be.
-    """
+
+@atomic(reads=(Part.NODES, Part.LMBS, Part.AA, Part.FLAGS))
+def _property_by_lmb(job: Job) -> tuple[str, bytes] | None:
+    """Return name and bytes of the property: each LMB's own entry, a v2 set split where it has to be."""
     node = job.state.tree.find(NODE)
-    if node is None:
-        return
-    old = node.get(V1)
+    old = None if node is None else node.get(V1)
     if old is not None:
-        set_property(job, NODE, V1, _encode_v1(job, old), _WRITER)
-    elif job.has(DYNAMIC_MEMORY_V2) and node.get(V2) is not None:
-        entries = [
-            (n, base, drc, aa, flags & _FLAGS) for n, base, drc, aa, flags in job.state.table.runs.entries()
-        ]
-        set_property(job, NODE, V2, encode_entries(V2, entries), _WRITER)
+        return V1, _encode_v1(job, old)
+    if node is None or node.get(V2) is None or not job.has(DYNAMIC_MEMORY_V2):
+        return None
+    entries = [(n, base, drc, aa, flags & _FLAGS) for n, base, drc, aa, flags in job.state.table.runs.entries()]
+    return V2, encode_entries(V2, entries)

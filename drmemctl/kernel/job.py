@@ -80,6 +80,7 @@ class Job:
         log: messages so far.
         faults: faults so far.
         events: where what it does is written down, None where nobody wants to know.
+        asks_each: whether firmware is asked for each LMB also where it is known that it refuses a whole run.
         doing: `MIGRATION` or `REASSIGNMENT` while one updates the tree.
 
     """
@@ -89,6 +90,7 @@ class Job:
     log: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     events: list[Event] | None = field(default_factory=collector)
+    asks_each: bool = field(default_factory=lambda: collector() is not None)
     doing: str = ""
 
     def has(self, capability: Capability) -> bool:

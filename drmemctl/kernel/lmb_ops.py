@@ -6,6 +6,7 @@ from __future__ import annotations
 from drmemctl.formats.dynamic_memory import AA_UNSET, ASSIGNED, KERNEL_TOUCHED, NODE, RESERVED
 from drmemctl.kernel.associativity import (
     log_no_associativity,
+    set_aa,
     update_lmb_associativity_index,
 )
 from drmemctl.kernel.capabilities import (
@@ -21,6 +22,7 @@ from drmemctl.kernel.errno import EBUSY, EEXIST, EINVAL
 from drmemctl.kernel.flush import write_through
 from drmemctl.kernel.job import Fault, Job, OopsError
 from drmemctl.kernel.nodes import node_of_lmb
+from drmemctl.kernel.task import Part, Task, atomic
 from drmemctl.model.lmbs import Lmb, is_assigned
 
 PREFIX = "pseries-hotplug-mem: "
@@ -46,11 +48,13 @@ def _is_stuck(job: Job, lmb: Lmb) -> bool:
     return job.has(SECTION_REMOVABLE_CHECK) and lmb.drc_index in job.state.unmovable
 
 
+@atomic(writes=(Part.FLAGS,))
 def mark(job: Job, index: int) -> None:
     """Mark an LMB as touched by this request (`drmem_mark_lmb_reserved`)."""
     job.set_lmb("drmem_mark_lmb_reserved", index, flags=lmb_at(job, index).flags | KERNEL_TOUCHED)
 
 
+@atomic(writes=(Part.FLAGS,))
 def unmark(job: Job, index: int) -> None:
     """Take the mark away (`drmem_remove_lmb_reservation`)."""
     job.set_lmb("drmem_remove_lmb_reservation", index, flags=lmb_at(job, index).flags & ~KERNEL_TOUCHED)
@@ -63,22 +67,34 @@ def _offline(job: Job, lmb: Lmb, block: int) -> int:
     return EBUSY if lmb.drc_index in job.state.unmovable else 0
 
 
-def remove_lmb(job: Job, index: int) -> int:
+def remove_lmb(job: Job, index: int) -> Task[int]:
     """Take an LMB's memory away and unassign it; its connector is left alone (`dlpar_remove_lmb`)."""
+    rc = yield from _offline_lmb(job, index)
+    if rc:
+        return rc
+    yield from _remove_memory(job, index)
+    yield from _unassign(job, index)
+    yield from _write_through(job)
+    return 0
+
+
+@atomic(reads=(Part.FLAGS, Part.BLOCKS))
+def _offline_lmb(job: Job, index: int) -> int:
+    """Take an LMB's memory block offline, if the LMB may be removed and has one (`dlpar_offline_lmb`)."""
     lmb = lmb_at(job, index)
     if not is_removable(job, lmb.flags) or _is_stuck(job, lmb):
         return EINVAL
     block = job.state.block_of(base_of(lmb))
-    if job.state.blocks.node_of(block) is None:
-        return EINVAL
-    rc = _offline(job, lmb, block)
-    if rc:
-        return rc
-    _check_aligned(job, base_of(lmb))
-    job.remove_block("__remove_memory", block)
-    job.set_lmb("dlpar_remove_lmb", index, aa_index=AA_UNSET, flags=lmb.flags & ~ASSIGNED)
-    _write_through(job)
-    return 0
+    return EINVAL if job.state.blocks.node_of(block) is None else _offline(job, lmb, block)
+
+
+@atomic(writes=(Part.BLOCKS,))
+def _remove_memory(job: Job, index: int) -> None:
+    base = base_of(lmb_at(job, index))
+    _check_aligned(job, base)
+    block = job.state.block_of(base)
+    if job.state.blocks.node_of(block) is not None:
+        job.remove_block("__remove_memory", block)
 
 
 def _check_aligned(job: Job, base: int) -> None:
@@ -94,36 +110,53 @@ def _unaligned(base: int, size: int) -> str:
     return f"Block size [{size:#x}] unaligned hotplug range: start {base:#x}, size {size:#x}"
 
 
-def _write_through(job: Job) -> None:
+@atomic(writes=(Part.AA, Part.FLAGS))
+def _unassign(job: Job, index: int) -> None:
+    flags = lmb_at(job, index).flags & ~ASSIGNED
+    job.set_lmb("dlpar_remove_lmb", index, aa_index=AA_UNSET, flags=flags)
+
+
+def _write_through(job: Job) -> Task[None]:
     if job.has(FLUSH_PER_LMB):
-        write_through(job)
+        yield from write_through(job)
 
 
-def add_lmb(job: Job, index: int) -> int:
+@atomic(reads=(Part.FLAGS,))
+def flags_of(job: Job, index: int) -> int:
+    """Return an LMB's flags."""
+    return lmb_at(job, index).flags
+
+
+def add_lmb(job: Job, index: int, drc_index: int) -> Task[int]:
     """Add an LMB's memory on its node and assign it (`dlpar_add_lmb`)."""
-    lmb = lmb_at(job, index)
-    if lmb.flags & ASSIGNED:
+    if (yield from flags_of(job, index)) & ASSIGNED:
         return EINVAL
-    rc = update_lmb_associativity_index(job, index, lmb.drc_index)
+    rc = yield from update_lmb_associativity_index(job, index, drc_index)
     if rc:
         # Released here and by the callers once more; harmless, since then it is not present.
-        log_no_associativity(job, rc, lmb.drc_index)
-        release_drc(job, lmb.drc_index)
-        _log_error(job, f"Failed to configure LMB 0x{lmb.drc_index:x}")
+        log_no_associativity(job, rc, drc_index)
+        yield from release_drc(job, drc_index)
+        _log_error(job, f"Failed to configure LMB 0x{drc_index:x}")
         return rc
-    rc = _add_memory(job, index)
+    node = yield from node_for_add(job, index)
+    rc = yield from _add_memory(job, index, node)
     if rc:
-        job.set_lmb("invalidate_lmb_associativity_index", index, aa_index=AA_UNSET)
+        yield from set_aa(job, "invalidate_lmb_associativity_index", index, AA_UNSET)
     else:
-        job.set_lmb("dlpar_add_lmb", index, flags=lmb_at(job, index).flags | ASSIGNED)
-    _write_through(job)
+        yield from _assign(job, index)
+    yield from _write_through(job)
     return rc
 
 
-def _add_memory(job: Job, index: int) -> int:
+@atomic(writes=(Part.FLAGS,))
+def _assign(job: Job, index: int) -> None:
+    job.set_lmb("dlpar_add_lmb", index, flags=lmb_at(job, index).flags | ASSIGNED)
+
+
+@atomic(writes=(Part.BLOCKS,))
+def _add_memory(job: Job, index: int, node: int) -> int:
     """Add and online the memory block (`__add_memory`, `device_online`)."""
     lmb = lmb_at(job, index)
-    node = node_for_add(job, lmb)
     base, size = base_of(lmb), job.state.block_size
     rc = _add_error(job, base, size)
     if rc:
@@ -145,9 +178,10 @@ def _log_error(job: Job, message: str) -> None:
         job.log.append(PREFIX + message)
 
 
-def node_for_add(job: Job, lmb: Lmb) -> int:
+@atomic(reads=(Part.AA, Part.FLAGS, Part.LOOKUP, Part.BLOCKS, Part.CPUS))
+def node_for_add(job: Job, index: int) -> int:
     """Return the node that an LMB's memory is added on: its own, or the first online one for want of any."""
-    state = job.state
+    state, lmb = job.state, lmb_at(job, index)
     if state.topology.primary_index is None:
         return state.first_online_node
     found: Lmb | None = lmb

@@ -7,6 +7,8 @@ arch/powerpc/kernel/rtasd.c `handle_rtas_event`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from drmemctl.formats.strings import decode_strings
 from drmemctl.formats.update_nodes import (
     ACTION_MASK,
@@ -24,6 +26,7 @@ from drmemctl.kernel.capabilities import (
     PRRN_READD,
     PRRN_UPDATE,
     SUSPEND_IN_STOP_MACHINE,
+    TOPOLOGY_STOPPED,
     UPDATE_ERRORS_PREFIXED,
     WAIT_FOR_TRANSFER,
 )
@@ -31,10 +34,11 @@ from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.firmware import Firmware, UpdateSource
 from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Fault, Job, OopsError, Outcome
-from drmemctl.kernel.requests import INDEX, READD, Request, dlpar_memory
+from drmemctl.kernel.requests import INDEX, READD, Request, handle_request
 from drmemctl.kernel.state import KernelState
+from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, run, take
 from drmemctl.kernel.tree_edit import attached, detached, find_phandle, parent_of, phandle_of
-from drmemctl.kernel.update_node import update_dt_node
+from drmemctl.kernel.update_node import call, update_dt_node
 from drmemctl.model.drmem import RootCells
 from drmemctl.tree.node import Node
 
@@ -69,43 +73,81 @@ def migrate(state: KernelState, firmware: Firmware, source: UpdateSource) -> Out
     if job.has(SUSPEND_IN_STOP_MACHINE):
         job.log += [f"{_PREFIX}calling ibm,suspend-me on CPU 0", f"{_PREFIX}CPU 0 waking all threads"]
     try:
-        rc = devicetree_update(job, source, MIGRATION_SCOPE)
+        return job.outcome(run(job, post_mobility_fixup(job, source)))
     except OopsError as oops:
         return job.stopped(oops, EFAULT)
+
+
+def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
+    """Update the tree on the destination and wait for the rest of the memory (`post_mobility_fixup`)."""
+    job.doing = MIGRATION
+    if job.has(TOPOLOGY_STOPPED):
+        yield from _stop_topology_update(job)
+    rc = yield from devicetree_update(job, source, MIGRATION_SCOPE)
+    if job.has(TOPOLOGY_STOPPED):
+        yield from _start_topology_update(job)
     if rc:
         prefixed = job.has(UPDATE_ERRORS_PREFIXED)
         what = f"{_PREFIX}device tree update" if prefixed else "Post-mobility device tree update"
         job.log.append(f"{what} failed: {rc}")
     if job.has(WAIT_FOR_TRANSFER):
-        error = job.firmware.transfer_error
+        error = yield from _transfer_error(job)
         end = f"H_VASI_STATE return error ({error})" if error else "memory transfer completed."
         job.log += [f"{_PREFIX}waiting for memory transfer to complete...", _PREFIX + end]
-    return job.outcome(0)
+    return 0
+
+
+@atomic(writes=(Part.WINDOW,))
+def _stop_topology_update(job: Job) -> None:
+    job.state = replace(job.state, deaf=True)
+
+
+@atomic(writes=(Part.WINDOW,))
+def _start_topology_update(job: Job) -> None:
+    job.state = replace(job.state, deaf=False)
+
+
+@atomic()
+def _transfer_error(job: Job) -> int:
+    return job.firmware.transfer_error
 
 
 def reassign(state: KernelState, firmware: Firmware, source: UpdateSource, scope: int) -> Outcome:
     """Take a platform resource reassignment event of a scope as this release does: many ignore it."""
-    job = Job(state, firmware, doing=REASSIGNMENT)
-    if not job.has(PRRN_UPDATE):
-        job.log.append("Platform resource reassignment ignored.")
-    elif not job.has(PRRN_OFF_BY_DEFAULT):
-        try:
-            devicetree_update(job, source, -scope)
-        except OopsError as oops:
-            return job.stopped(oops, EFAULT)
+    job = Job(state, firmware)
+    try:
+        run(job, handle_prrn_event(job, source, scope))
+    except OopsError as oops:
+        return job.stopped(oops, EFAULT)
     return job.outcome(0)
 
 
-def devicetree_update(job: Job, source: UpdateSource, scope: int) -> int:
+def handle_prrn_event(job: Job, source: UpdateSource, scope: int) -> Task[None]:
+    """Update the tree of a scope, in kernels that care (`handle_prrn_event`)."""
+    job.doing = REASSIGNMENT
+    if not job.has(PRRN_UPDATE):
+        job.log.append("Platform resource reassignment ignored.")
+    elif not job.has(PRRN_OFF_BY_DEFAULT):
+        yield from devicetree_update(job, source, -scope)
+
+
+def devicetree_update(job: Job, source: UpdateSource, scope: int) -> Task[int]:
+    """Update the tree; no kernel takes this mutex, which was proposed (linuxppc-dev, J. Kim, April 2019)."""
+    yield from take(Lock.TREE_UPDATE)
+    status = yield from _update(job, source, scope)
+    yield from drop(Lock.TREE_UPDATE)
+    return status
+
+
+def _update(job: Job, source: UpdateSource, scope: int) -> Task[int]:
     """Fetch lists of nodes until there are no more, and act on each; return the last status."""
     area = bytes(WORK_AREA)
     while True:
-        area, status = source.call(UPDATE_NODES, area, scope)
-        job.called("pseries_devicetree_update", UPDATE_NODES, (scope,), (status,))
+        area, status = yield from call(job, "pseries_devicetree_update", source, UPDATE_NODES, area, scope)
         if status not in (0, 1):
             return status
         try:
-            _operations(job, source, _Words(area), scope)
+            yield from _operations(job, source, _Words(area), scope)
         except _OverReadError:
             message = "the list of nodes goes on beyond the work area: what is there now passes for operations"
             job.faults.append(Fault("over-read", message, "pseries_devicetree_update"))
@@ -113,16 +155,16 @@ def devicetree_update(job: Job, source: UpdateSource, scope: int) -> int:
             return status
 
 
-def _operations(job: Job, source: UpdateSource, words: _Words, scope: int) -> None:
+def _operations(job: Job, source: UpdateSource, words: _Words, scope: int) -> Task[None]:
     while (word := words.next()) & ACTION_MASK:
         action, count = word & ACTION_MASK, word & COUNT_MASK
         for _ in range(count):
-            _operation(job, source, words, action, scope)
+            yield from _operation(job, source, words, action, scope)
 
 
-def _operation(job: Job, source: UpdateSource, words: _Words, action: int, scope: int) -> None:
+def _operation(job: Job, source: UpdateSource, words: _Words, action: int, scope: int) -> Task[None]:
     phandle = words.next()
-    found = find_phandle(job.state.tree, phandle)
+    found = yield from _lookup(job, phandle)
     if found is None and job.has(NODE_LOOKUP_FIRST):
         # Here an ADD's DRC index is not skipped: from now on the list is read one word off.
         job.log.append(f"{_PREFIX}Failed lookup: phandle 0x{phandle:x} for action 0x{action:x}")
@@ -131,16 +173,22 @@ def _operation(job: Job, source: UpdateSource, words: _Words, action: int, scope
         return
     drc_index = words.next() if action == ADD else 0
     if found is not None:
-        path, node = found
+        path = found
         if action == DELETE:
-            _delete(job, path, node)
+            yield from _delete(job, path)
         elif action == UPDATE:
-            update_dt_node(job, source, path, phandle, scope)
+            yield from update_dt_node(job, source, path, phandle, scope)
         elif action == ADD:
-            _add(job, path, drc_index)
+            yield from _add(job, path, drc_index)
     elif action == UPDATE and scope == PRRN_SCOPE and job.has(PRRN_READD):
         # What is no node's phandle is an LMB's DRC index (prrn_update_node).
-        dlpar_memory(job, Request(READD, INDEX, drc_index=phandle))
+        yield from handle_request(job, Request(READD, INDEX, drc_index=phandle))
+
+
+@atomic(reads=(Part.NODES,))
+def _lookup(job: Job, phandle: int) -> str | None:
+    found = find_phandle(job.state.tree, phandle)
+    return None if found is None else found[0]
 
 
 def _desynchronised(phandle: int) -> Fault:
@@ -153,8 +201,12 @@ def _is_type(node: Node | None, kind: str) -> bool:
     return data is not None and decode_strings(data).items[:1] == (kind,)
 
 
-def _delete(job: Job, path: str, node: Node) -> None:
+@atomic(reads=(Part.OTHER, Part.BLOCKS), writes=(Part.NODES,))
+def _delete(job: Job, path: str) -> None:
     """Detach a node and all below it, but not platform facilities (`delete_dt_node`)."""
+    node = job.state.tree.find(path)
+    if node is None:
+        return
     if job.has(PLATFORM_FACILITIES_KEPT):
         parent = job.state.tree.find(parent_of(path))
         if _is_type(node, _PLATFORM_FACILITIES) or _is_type(parent, _PLATFORM_FACILITIES):
@@ -177,13 +229,18 @@ def _remove_memory_node(job: Job, path: str, node: Node) -> None:
         raise OopsError(Fault("oops", message, "pseries_remove_mem_node", path), dead="the hotplug lock is held")
 
 
-def _add(job: Job, parent: str, drc_index: int) -> None:
+def _add(job: Job, parent: str, drc_index: int) -> Task[None]:
     """Attach the top node of what the connector describes; its children are dropped (`add_dt_node`)."""
-    node = configure_connector(job, drc_index)
+    node = yield from configure_connector(job, drc_index)
     if node is None:
         return
     if job.has(PLATFORM_FACILITIES_KEPT) and _is_type(node, _PLATFORM_FACILITIES):
         job.log.append(f"{_PREFIX}ignoring add operation for {parent.rstrip('/')}/{node.name}")
         return
-    tree = attached(job.state.tree, parent, Node(node.name, node.properties))
+    yield from _attach(job, parent, Node(node.name, node.properties))
+
+
+@atomic(writes=(Part.NODES,))
+def _attach(job: Job, parent: str, node: Node) -> None:
+    tree = attached(job.state.tree, parent, node)
     job.set_tree("add_dt_node", tree, f"{parent.rstrip('/')}/{node.name}", "", 0)

@@ -6,45 +6,77 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from drmemctl.formats.dynamic_memory import ASSIGNED, NODE, V1, V2, decode_entries
+from drmemctl.formats.associativity import ASSOCIATIVITY
+from drmemctl.formats.dynamic_memory import ASSIGNED, LOOKUP_ARRAYS, NODE, V1, V2, decode_entries
 from drmemctl.kernel.capabilities import AA_SYNC, ASSIGNED_DIFF_NOTIFIER, DRMEM_ARRAY, OLD_PROPERTY_CHECK
 from drmemctl.kernel.job import Fault, Job, OopsError
 from drmemctl.kernel.processors import cpu_updated
+from drmemctl.kernel.task import Action, Footprint, Part, Task, atomic
 from drmemctl.kernel.trace import ArrayWrite
 from drmemctl.model.drmem import Drmem, RootCells
 from drmemctl.model.lmbs import LmbTable, Run, Runs
+from drmemctl.model.processors import CPUS
 
 _DRC_INDEXES = 1 << 32
 
 
-OWN_WRITERS = frozenset({"drmem_update_dt_v1", "drmem_update_dt_v2", "dlpar_update_device_tree_lmb"})
-"""Functions that write the kernel's own array back (`in_drmem_update`, `rtas_hp_event`)."""
+def set_property(job: Job, path: str, name: str, value: bytes, by: str = "of_update_property") -> Task[None]:
+    """Update or add a property of an existing node, then notify (`of_update_property`).
 
-
-def set_property(job: Job, path: str, name: str, value: bytes, by: str = "of_update_property") -> None:
-    """Update or add a property of an existing node and notify (`of_update_property`).
-
-    `by` is the kernel function that wants it; the notifier does nothing for those that write the array back.
+    `by` is the kernel function that wants it. Between the update and the notification others may run.
     """
-    tree = job.state.tree
-    old = tree.get(path, name)
-    job.set_tree(by, tree.with_property(path, name, value), path, name, len(value))
-    if path == NODE and name in (V1, V2) and by not in OWN_WRITERS:
-        _notify(job, name, old, value)
-    cpu_updated(job, path, name)
+    old = yield from _put(job, by, path, name, value)
+    if path == NODE and name in (V1, V2):
+        yield from _notify(job, name, old, value)
+    elif name == ASSOCIATIVITY and path.startswith(CPUS + "/"):
+        yield from _notify_topology(job, path, job.doing)
 
 
-def remove_property(job: Job, path: str, name: str) -> None:
+def remove_property(job: Job, path: str, name: str) -> Task[None]:
     """Remove a property; no notifier of the memory code listens to that (`of_remove_property`)."""
-    node = job.state.tree.find(path)
-    if node is not None and node.find(name) is not None:
-        without = job.state.tree.with_property(path, name, None)
-        job.set_tree("of_remove_property", without, path, name, None)
-        if path == NODE and not job.has(DRMEM_ARRAY):
-            reread(job)
+    yield from _put(job, "of_remove_property", path, name, None)
 
 
-def _notify(job: Job, name: str, old: bytes | None, new: bytes) -> None:
+def _part_of(path: str, name: str) -> Part:
+    if path == NODE and name in (V1, V2):
+        return Part.LMBS
+    return Part.LOOKUP if (path, name) == (NODE, LOOKUP_ARRAYS) else Part.OTHER
+
+
+def _put(job: Job, by: str, path: str, name: str, value: bytes | None) -> Task[bytes | None]:
+    """Put a property in place, or take it away; return its old value."""
+    touches = Footprint(frozenset({Part.NODES}), frozenset({_part_of(path, name)}))
+    if not job.has(DRMEM_ARRAY) and path == NODE:
+        touches |= Footprint(writes=frozenset({Part.AA, Part.FLAGS}))
+    old: bytes | None = yield Action(by, lambda now: _put_now(now, by, path, name, value), touches)
+    return old
+
+
+def _put_now(job: Job, by: str, path: str, name: str, value: bytes | None) -> bytes | None:
+    tree = job.state.tree
+    node = tree.find(path)
+    if node is None or (value is None and node.find(name) is None):
+        return None  # nobody finds a detached node's properties, and none that is not there
+    size = None if value is None else len(value)
+    job.set_tree(by, tree.with_property(path, name, value), path, name, size)
+    if value is None and path == NODE and not job.has(DRMEM_ARRAY):
+        reread(job)
+    return node.get(name)
+
+
+_NOTIFIED = Footprint(frozenset({Part.UPDATING, Part.BLOCKS}), frozenset({Part.AA}))
+_READ_AGAIN = Footprint(frozenset({Part.UPDATING, Part.BLOCKS}), frozenset({Part.AA, Part.FLAGS}))
+
+
+def _notify(job: Job, name: str, old: bytes | None, new: bytes) -> Task[None]:
+    touches = _NOTIFIED if job.has(DRMEM_ARRAY) else _READ_AGAIN
+    yield Action("pseries_memory_notifier", lambda now: _notify_now(now, name, old, new), touches)
+
+
+def _notify_now(job: Job, name: str, old: bytes | None, new: bytes) -> None:
+    """Tell the memory code of a new property (`pseries_memory_notifier`), which may be told to pass it over."""
+    if job.state.updating:
+        return
     if not job.has(DRMEM_ARRAY):
         reread(job)
     if job.has(ASSIGNED_DIFF_NOTIFIER) and name == V1:
@@ -53,9 +85,31 @@ def _notify(job: Job, name: str, old: bytes | None, new: bytes) -> None:
         _sync_aa(job, name, new)
 
 
+@atomic(reads=(Part.WINDOW, Part.NODES, Part.OTHER, Part.BLOCKS), writes=(Part.CPUS,))
+def _notify_topology(job: Job, path: str, doing: str) -> None:
+    """Tell the topology code of a CPU's new associativity (`dt_update_callback`)."""
+    cpu_updated(job, path, doing)
+
+
+@atomic(writes=(Part.UPDATING,))
+def set_updating(job: Job) -> None:
+    """Have the notifier pass over updates (`in_drmem_update`, earlier `rtas_hp_event`)."""
+    job.state = replace(job.state, updating=True)
+
+
+@atomic(writes=(Part.UPDATING,))
+def clear_updating(job: Job) -> None:
+    """Have the notifier look at updates again."""
+    job.state = replace(job.state, updating=False)
+
+
 def reread(job: Job) -> None:
-    """Take the LMBs from the tree again, in a kernel that holds no array of its own."""
-    if job.state.tree.find(NODE) is not None:
+    """Take the LMBs from the tree again, in a kernel that holds no array of its own.
+
+    A request works on its copy of the property to its end, whatever becomes of the property meanwhile
+    (`dlpar_clone_drconf_property`).
+    """
+    if job.state.tree.find(NODE) is not None and not job.state.copies:
         job.state = replace(job.state, table=Drmem.from_tree(job.state.tree).table)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.strings import decode_strings
 from drmemctl.kernel.capabilities import (
     CPU_READD,
@@ -47,10 +46,10 @@ def tells_home_nodes(tree: Tree) -> bool:
     return data is not None and "hcall-vphn" in decode_strings(data).items
 
 
-def cpu_updated(job: Job, path: str, name: str) -> None:
-    """Take note of a property of a CPU that was updated, in those kernels that do (`dt_update_callback`)."""
-    node = job.state.tree.find(path) if name == ASSOCIATIVITY and path.startswith(CPUS + "/") else None
-    if node is None or device_type(node) != "cpu" or why_deaf(job.state, job.doing):
+def cpu_updated(job: Job, path: str, doing: str) -> None:
+    """Take note of a CPU's new associativity, in those kernels that do (`dt_update_callback`)."""
+    node = job.state.tree.find(path)
+    if node is None or device_type(node) != "cpu" or why_deaf(job.state, doing):
         return
     new = _node_of(job, path)
     state = job.state
@@ -66,7 +65,7 @@ def why_deaf(state: KernelState, doing: str) -> str:
         return _NO_UPDATES
     if profile.has(PRRN_OFF_BY_DEFAULT):
         return _OFF
-    if doing == MIGRATION and profile.has(TOPOLOGY_STOPPED):
+    if (doing == MIGRATION or state.deaf) and profile.has(TOPOLOGY_STOPPED):
         return _STOPPED
     # Whoever tells of a reassignment has agreed on it.
     if not topology.prrn and doing != REASSIGNMENT:

@@ -7,6 +7,7 @@ from drmemctl.formats.dynamic_memory import RESERVED
 from drmemctl.kernel.capabilities import RESERVED_RANGE_NAMED
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, base_of, lmb_at
+from drmemctl.kernel.task import Part, atomic
 from drmemctl.kernel.walk import Span, has_flags
 
 
@@ -15,7 +16,8 @@ def as_int(count: int) -> int:
     return count - (1 << 32) if count >> 31 else count
 
 
-def lmb_range(job: Job, count: int, drc_index: int) -> Span | None:
+@atomic()
+def find_range(job: Job, count: int, drc_index: int) -> Span | None:
     """Return the part of the array of `count` LMBs from a DRC index on; None if there is no such part.
 
     Positions in the array count, not DRC indexes. The count becomes an int here: a negative one ends before it
@@ -30,6 +32,7 @@ def lmb_range(job: Job, count: int, drc_index: int) -> Span | None:
     return Span(first, count)
 
 
+@atomic(reads=(Part.FLAGS,))
 def passes_reserved(job: Job, span: Span) -> bool:
     """Whether no LMB of a part of the array is reserved; some kernels name the one that is."""
     index = has_flags(job.state.table, span, RESERVED)
@@ -39,3 +42,16 @@ def passes_reserved(job: Job, span: Span) -> bool:
         lmb = lmb_at(job, index)
         job.log.append(f"{PREFIX}Memory at {base_of(lmb):x} (drc index {lmb.drc_index:x}) is reserved")
     return False
+
+
+@atomic()
+def identity(job: Job, index: int) -> tuple[int, int]:
+    """Return address and DRC index of an LMB, which it keeps for ever."""
+    lmb = lmb_at(job, index)
+    return base_of(lmb), lmb.drc_index
+
+
+@atomic()
+def find_drc(job: Job, drc_index: int) -> int | None:
+    """Return the array index of the first LMB with a DRC index."""
+    return job.state.table.index_of_drc(drc_index)

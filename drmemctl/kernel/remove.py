@@ -13,31 +13,33 @@ from drmemctl.kernel.capabilities import (
 from drmemctl.kernel.dlpar import release_drc, unisolate_drc
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Fault, Job
-from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, base_of, is_removable, lmb_at, mark, remove_lmb
-from drmemctl.kernel.range import as_int, lmb_range, passes_reserved
-from drmemctl.kernel.walk import Span, for_each_marked, runs_in, whole
+from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, is_removable, mark, remove_lmb
+from drmemctl.kernel.range import as_int, find_drc, find_range, identity, passes_reserved
+from drmemctl.kernel.task import Part, Task, atomic
+from drmemctl.kernel.walk import Span, for_each_marked, next_lmb, whole
 from drmemctl.model.lmbs import Run
 
 
-def remove_by_count(job: Job, count: int) -> int:
+def remove_by_count(job: Job, count: int) -> Task[int]:
     """Remove the first `count` LMBs that go: all of them, or none."""
     job.log.append(f"{PREFIX}Attempting to hot-remove {as_int(count)} LMB(s)")
     if count == 0:
         return EINVAL
-    available = _available(job, count)
+    available = yield from _available(job, count)
     if available < count:
         job.log.append(f"{PREFIX}Not enough LMBs available ({available} of {as_int(count)}) to satisfy request")
         return EINVAL
-    removed = _remove_first(job, count)
+    removed = yield from _remove_first(job, count)
     limit = removed if removed and job.has(COUNTED_MARKS) else None
     if removed == count:
-        for_each_marked(job, whole(job), lambda index: _removed_by_count(job, index), limit)
+        yield from for_each_marked(job, None, lambda index: _removed_by_count(job, index), limit)
         return 0
     job.log.append(f"{PREFIX}Memory hot-remove failed, adding LMB's back")
-    for_each_marked(job, whole(job), lambda index: _add_back(job, index, " back"), limit)
+    yield from for_each_marked(job, None, lambda index: _add_back(job, index, " back"), limit)
     return EINVAL
 
 
+@atomic(reads=(Part.FLAGS,))
 def _available(job: Job, wanted: int) -> int:
     """Count the LMBs that may be removed, up to `wanted`: those without a memory block count, too."""
     available = 0
@@ -56,22 +58,29 @@ def _stuck(job: Job, run: Run) -> int:
     return sum(run.position_of_drc(drc_index) is not None for drc_index in job.state.unmovable)
 
 
-def _remove_first(job: Job, count: int) -> int:
+def _remove_first(job: Job, count: int) -> Task[int]:
     """Remove and mark LMBs until there are `count`; return how many went."""
-    removed = 0
-    for first, run in runs_in(job.state.table, whole(job)):
-        if not is_removable(job, run.flags):
-            continue
-        position = 0
-        while position < run.count:
-            position += _absent(job, run, position)
-            if position < run.count and remove_lmb(job, first + position) == 0:
-                mark(job, first + position)
-                removed += 1
-                if removed == count:
-                    return removed
-            position += 1
+    removed = start = 0
+    while removed < count:
+        found = yield from _next_removable(job, start)
+        if found is None:
+            break
+        index, _ = found
+        if (yield from remove_lmb(job, index)) == 0:
+            yield from mark(job, index)
+            removed += 1
+        start = index + 1
     return removed
+
+
+@atomic(reads=(Part.FLAGS, Part.BLOCKS))
+def _next_removable(job: Job, start: int) -> tuple[int, int] | None:
+    """Return the next LMB that may be removed; those without a memory block are passed over."""
+
+    def left(position: int, run: Run) -> int:
+        return _absent(job, run, position) if is_removable(job, run.flags) else run.count
+
+    return next_lmb(job.state.table, whole(job), start, left)
 
 
 def _absent(job: Job, run: Run, position: int) -> int:
@@ -83,28 +92,28 @@ def _absent(job: Job, run: Run, position: int) -> int:
     return job.state.blocks.missing(block, run.count - position)
 
 
-def _removed_by_count(job: Job, index: int) -> None:
-    lmb = lmb_at(job, index)
-    release_drc(job, lmb.drc_index)
-    job.log.append(f"{PREFIX}Memory at {base_of(lmb):x} was hot-removed")
+def _removed_by_count(job: Job, index: int) -> Task[None]:
+    base, drc_index = yield from identity(job, index)
+    yield from release_drc(job, drc_index)
+    job.log.append(f"{PREFIX}Memory at {base:x} was hot-removed")
 
 
-def _add_back(job: Job, index: int, back: str = "") -> None:
-    if add_lmb(job, index):
-        drc_index = lmb_at(job, index).drc_index
+def _add_back(job: Job, index: int, back: str = "") -> Task[None]:
+    _, drc_index = yield from identity(job, index)
+    if (yield from add_lmb(job, index, drc_index)):
         job.log.append(f"{PREFIX}Failed to add LMB{back}, drc index {drc_index:x}")
 
 
-def remove_by_index(job: Job, drc_index: int) -> int:
+def remove_by_index(job: Job, drc_index: int) -> Task[int]:
     """Remove the first LMB of the array with that DRC index."""
     _log_by_index(job, f"Attempting to hot-remove LMB, drc index {drc_index:x}")
-    index = job.state.table.index_of_drc(drc_index)
+    index = yield from find_drc(job, drc_index)
     if index is None:
         return _not_found(job)
-    rc = remove_lmb(job, index)
+    rc = yield from remove_lmb(job, index)
     if rc == 0:
-        release_drc(job, drc_index)
-    base = base_of(lmb_at(job, index))
+        yield from release_drc(job, drc_index)
+    base, _ = yield from identity(job, index)
     _log_by_index(job, f"Failed to hot-remove memory at {base:x}" if rc else f"Memory at {base:x} was hot-removed")
     return rc
 
@@ -122,57 +131,68 @@ def _log_by_index(job: Job, message: str) -> None:
         job.log.append(PREFIX + message)
 
 
-def readd_by_index(job: Job, drc_index: int) -> int:
+def readd_by_index(job: Job, drc_index: int) -> Task[int]:
     """Take an LMB's memory away and add it again on its node of now (`dlpar_memory_readd_by_index`)."""
     job.log.append(f"{PREFIX}Attempting to update LMB, drc index {drc_index:x}")
-    index = job.state.table.index_of_drc(drc_index)
+    index = yield from find_drc(job, drc_index)
     if index is None:
         job.log.append(f"{PREFIX}Failed to update memory at 0")
         return EINVAL
-    rc = remove_lmb(job, index)
+    rc = yield from remove_lmb(job, index)
     if rc == 0:
-        rc = add_lmb(job, index)
+        rc = yield from add_lmb(job, index, drc_index)
         if rc:
-            release_drc(job, drc_index)
-    base = base_of(lmb_at(job, index))
+            yield from release_drc(job, drc_index)
+    base, _ = yield from identity(job, index)
     job.log.append(PREFIX + (f"Failed to update memory at {base:x}" if rc else f"Memory at {base:x} was updated"))
     return rc
 
 
-def remove_by_ic(job: Job, count: int, drc_index: int) -> int:
+def remove_by_ic(job: Job, count: int, drc_index: int) -> Task[int]:
     """Remove `count` LMBs of the array from the one with that DRC index on; those not assigned do not matter."""
     job.log.append(f"{PREFIX}Attempting to hot-remove {count} LMB(s) at {drc_index:x}")
     if count == 0:
         return EINVAL
-    span = lmb_range(job, count, drc_index)
-    if span is None or not passes_reserved(job, span):
+    span = yield from find_range(job, count, drc_index)
+    if span is None or not (yield from passes_reserved(job, span)):
         return EINVAL
-    rc = _remove_range(job, span)
+    rc = yield from _remove_range(job, span)
     if rc == 0:
-        for_each_marked(job, span, lambda index: _removed_by_ic(job, index))
+        yield from for_each_marked(job, span, lambda index: _removed_by_ic(job, index))
         return 0
     job.log.append(f"{PREFIX}Memory indexed-count-remove failed, adding any removed LMBs")
-    for_each_marked(job, span, lambda index: _roll_back(job, index))
+    yield from for_each_marked(job, span, lambda index: _roll_back(job, index))
     return EINVAL
 
 
-def _remove_range(job: Job, span: Span) -> int:
-    for first, run in runs_in(job.state.table, span):
-        for index in range(first, first + run.count) if run.flags & ASSIGNED else ():
-            rc = remove_lmb(job, index)
-            if rc:
-                return rc
-            mark(job, index)
+def _remove_range(job: Job, span: Span) -> Task[int]:
+    start = span.first
+    while (found := (yield from _next_assigned_in(job, span, start))) is not None:
+        index, _ = found
+        rc = yield from remove_lmb(job, index)
+        if rc:
+            return rc
+        yield from mark(job, index)
+        start = index + 1
     return 0
 
 
-def _removed_by_ic(job: Job, index: int) -> None:
-    lmb = lmb_at(job, index)
-    release_drc(job, lmb.drc_index)
-    job.log.append(f"{PREFIX}Memory at {base_of(lmb):x} (drc index {lmb.drc_index:x}) was hot-removed")
+@atomic(reads=(Part.FLAGS,))
+def _next_assigned_in(job: Job, span: Span, start: int) -> tuple[int, int] | None:
+    def left(_: int, run: Run) -> int:
+        return 0 if run.flags & ASSIGNED else run.count
+
+    return next_lmb(job.state.table, span, start, left)
 
 
-def _roll_back(job: Job, index: int) -> None:
+def _removed_by_ic(job: Job, index: int) -> Task[None]:
+    base, drc_index = yield from identity(job, index)
+    yield from release_drc(job, drc_index)
+    job.log.append(f"{PREFIX}Memory at {base:x} (drc index {drc_index:x}) was hot-removed")
+
+
+def _roll_back(job: Job, index: int) -> Task[None]:
     if job.has(UNISOLATE_ON_ROLLBACK):
-        unisolate_drc(job, lmb_at(job, index).drc_index)
-    _add_back(job, index)
+        _, drc_index = yield from identity(job, index)
+        yield from unisolate_drc(job, drc_index)
+    yield from _add_back(job, index)

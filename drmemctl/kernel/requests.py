@@ -7,7 +7,7 @@ Source: Linux dlpar.c `dlpar_store` and its parsers, `handle_dlpar_errorlog`; ho
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.formats.dynamic_memory import NODE, V1
@@ -17,6 +17,7 @@ from drmemctl.kernel.capabilities import (
     DT_RESOURCE,
     DYNAMIC_MEMORY_V2,
     ITERATOR_INCLUSIVE,
+    QUEUED_REQUESTS,
 )
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.firmware import Firmware
@@ -25,6 +26,7 @@ from drmemctl.kernel.job import Fault, Job, OopsError, Outcome
 from drmemctl.kernel.notifier import reread
 from drmemctl.kernel.remove import readd_by_index, remove_by_count, remove_by_ic, remove_by_index
 from drmemctl.kernel.state import KernelState
+from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, in_turn, run, take
 
 ADD, REMOVE, READD = "add", "remove", "readd"
 COUNT, INDEX, INDEXED_COUNT = "count", "index", "indexed-count"
@@ -55,32 +57,48 @@ class Request:
     drc_index: int = 0
 
 
+def handle_event(job: Job, request: Request) -> Task[int]:
+    """Do what the hypervisor asked for, in the order of its events (`queue_hotplug_event`)."""
+    return in_turn(Lock.WORKQUEUE, dlpar_memory(job, request))
+
+
+def handle_request(job: Job, request: Request) -> Task[int]:
+    """Do what a user or a reassignment asked for (`handle_dlpar_errorlog`, earlier `queue_hotplug_event`)."""
+    task = dlpar_memory(job, request)
+    return in_turn(Lock.WORKQUEUE, task) if job.has(QUEUED_REQUESTS) else task
+
+
 def handle(state: KernelState, firmware: Firmware, request: Request) -> Outcome:
     """Carry a request out, as the hotplug interrupt's handler does."""
     job = Job(state, firmware)
     try:
-        return job.outcome(dlpar_memory(job, request))
+        return job.outcome(run(job, handle_event(job, request)))
     except OopsError as oops:
         return job.stopped(oops, EINVAL)
 
 
 def store(state: KernelState, firmware: Firmware, text: str) -> Outcome:
-    """Carry out what is written to /sys/kernel/dlpar (`dlpar_store`).
+    """Carry out what is written to /sys/kernel/dlpar."""
+    job = Job(state, firmware)
+    try:
+        return job.outcome(run(job, dlpar_store(job, text)))
+    except OopsError as oops:
+        return job.stopped(oops, EINVAL)
+
+
+def dlpar_store(job: Job, text: str) -> Task[int]:
+    """Carry a request out and complain if it failed (`dlpar_store`).
 
     The kernel's complaint about a request quotes it with its line feed; the closing quote, alone on the next
     line of the log, is left out here.
     """
-    job = Job(state, firmware)
-    try:
-        rc = _parse_and_handle(job, text)
-    except OopsError as oops:
-        return job.stopped(oops, EINVAL)
+    rc = yield from _parse_and_handle(job, text)
     if rc:
         job.log.append(f'{_PREFIX}Could not handle DLPAR request "{text.rstrip(chr(10))}')
-    return job.outcome(rc)
+    return rc
 
 
-def _parse_and_handle(job: Job, text: str) -> int:
+def _parse_and_handle(job: Job, text: str) -> Task[int]:
     tokens = iter(text.split(" "))
     resource = next(tokens).removesuffix("\n")
     if resource not in ("memory", "cpu") and not (resource == "dt" and job.has(DT_RESOURCE)):
@@ -98,7 +116,7 @@ def _parse_and_handle(job: Job, text: str) -> int:
             f"a request for {resource} is read as the kernel reads it, but only those for memory are carried out"
         )
         raise NotSimulatedError(message, hint="write `memory add|remove …`")
-    return dlpar_memory(job, request)
+    return (yield from handle_request(job, request))
 
 
 def _refuse(job: Job, message: str) -> int:
@@ -139,27 +157,55 @@ def _u32(job: Job, token: str | None, what: str) -> int | None:
     return None
 
 
-def dlpar_memory(job: Job, request: Request) -> int:
+def dlpar_memory(job: Job, request: Request) -> Task[int]:
     """Carry a memory request out and write the array back (`dlpar_memory`); return the rc."""
+    yield from take(Lock.HOTPLUG)
+    rc = yield from _locked(job, request)
+    yield from drop(Lock.HOTPLUG)
+    return rc
+
+
+def _locked(job: Job, request: Request) -> Task[int]:
     if not job.has(DRMEM_ARRAY):
-        return _without_array(job, request)
+        return (yield from _without_array(job, request))
+    yield from _walk_array(job)
+    rc = yield from _dispatch(job, request)
+    return rc or (yield from drmem_update_dt(job))
+
+
+@atomic()
+def _walk_array(job: Job) -> None:
     if job.has(ITERATOR_INCLUSIVE) and not job.state.table.n_lmbs:
         message = "there is no array, and its iterator goes through a null pointer"
         raise OopsError(Fault("oops", message, "for_each_drmem_lmb", NODE), dead="the hotplug lock is held")
-    rc = _dispatch(job, request)
-    return rc or drmem_update_dt(job)
 
 
-def _without_array(job: Job, request: Request) -> int:
+def _without_array(job: Job, request: Request) -> Task[int]:
     """Read the property, act on it; each LMB was written back by itself."""
+    if not (yield from _read_property(job)):
+        return EINVAL
+    rc = yield from _dispatch(job, request)
+    yield from _give_copy_back(job)
+    return rc
+
+
+@atomic(reads=(Part.NODES, Part.LMBS), writes=(Part.AA, Part.FLAGS))
+def _give_copy_back(job: Job) -> None:
+    job.state = replace(job.state, copies=job.state.copies - 1)
+    reread(job)
+
+
+@atomic(reads=(Part.NODES, Part.LMBS), writes=(Part.AA, Part.FLAGS))
+def _read_property(job: Job) -> bool:
     node = job.state.tree.find(NODE)
     if node is None or (node.get(V1) is None and not job.has(DYNAMIC_MEMORY_V2)):
-        return EINVAL
+        return False
     reread(job)
-    return _dispatch(job, request)
+    job.state = replace(job.state, copies=job.state.copies + 1)
+    return True
 
 
-def _dispatch(job: Job, request: Request) -> int:
+def _dispatch(job: Job, request: Request) -> Task[int]:
     if request.action == READD:
         return readd_by_index(job, request.drc_index)
     if request.kind == COUNT:

@@ -70,6 +70,10 @@ class KernelState:
         cpus: its CPUs.
         unmovable: DRC indexes of LMBs whose memory cannot be taken offline.
         dead: why it runs no more, or answers no more requests; empty while it does.
+        updating: whether the notifier is to pass over updates of its own property (`in_drmem_update`, earlier
+            `rtas_hp_event`): one flag for all threads.
+        deaf: whether updates of CPUs are not listened to at the moment (`stop_topology_update`).
+        copies: requests at work in a kernel without an array, each on its own copy of the property.
         written: the array and the v1 property that it wrote last, which make the next faster to write.
 
     """
@@ -83,6 +87,9 @@ class KernelState:
     cpus: tuple[Cpu, ...] = ()
     unmovable: frozenset[int] = frozenset()
     dead: str = ""
+    updating: bool = False
+    deaf: bool = False
+    copies: int = 0
     written: tuple[LmbTable, bytes] | None = field(default=None, compare=False, repr=False)
 
     @property

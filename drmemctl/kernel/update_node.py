@@ -10,6 +10,7 @@ from drmemctl.formats.update_properties import DELETED, HEADER_SIZE, NAME_ONLY, 
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import Fault, Job, OopsError
 from drmemctl.kernel.notifier import remove_property, set_property
+from drmemctl.kernel.task import Part, Task, atomic
 from drmemctl.tree.node import decode_name
 
 UPDATE_PROPERTIES = "update-properties"
@@ -60,21 +61,31 @@ class _Reader:
         return OopsError(Fault("oops", message, _FUNCTION))
 
 
-def update_dt_node(job: Job, source: UpdateSource, path: str, phandle: int, scope: int) -> None:
+@atomic(reads=(Part.CONNECTORS,))
+def call(  # noqa: PLR0913, PLR0917 - what is called, by whom, and the call's own arguments
+    job: Job, function: str, source: UpdateSource, name: str, area: bytes, scope: int
+) -> tuple[bytes, int]:
+    """Call ibm,update-nodes or ibm,update-properties: (work area, status)."""
+    answer, status = source.call(name, area, scope, job.firmware)
+    which = (int.from_bytes(area[:4], "big"), scope) if name == UPDATE_PROPERTIES else (scope,)
+    job.called(function, name, which, (status,))
+    return answer, status
+
+
+def update_dt_node(job: Job, source: UpdateSource, path: str, phandle: int, scope: int) -> Task[None]:
     """Fetch a node's new properties until there are no more; errors end it silently."""
     area = phandle.to_bytes(4, "big").ljust(WORK_AREA, b"\0")
     pending: _Pending | None = None
     while True:
-        area, status = source.call(UPDATE_PROPERTIES, area, scope)
-        job.called(_FUNCTION, UPDATE_PROPERTIES, (phandle, scope), (status,))
+        area, status = yield from call(job, _FUNCTION, source, UPDATE_PROPERTIES, area, scope)
         if status < 0:
             return
-        pending = _apply(job, _Reader(area), path, pending)
+        pending = yield from _apply(job, _Reader(area), path, pending)
         if status != 1:
             return
 
 
-def _apply(job: Job, reader: _Reader, path: str, pending: _Pending | None) -> _Pending | None:
+def _apply(job: Job, reader: _Reader, path: str, pending: _Pending | None) -> Task[_Pending | None]:
     """Take in one work area; return the property that still lacks its end."""
     left = reader.word_at(_NPROPS)
     if reader.data[HEADER_SIZE] == 0:
@@ -85,17 +96,17 @@ def _apply(job: Job, reader: _Reader, path: str, pending: _Pending | None) -> _P
         reader.at += size
         left = (left - 1) & 0xFFFFFFFF
     while left:
-        pending = _descriptor(job, reader, path, pending)
+        pending = yield from _descriptor(job, reader, path, pending)
         left -= 1
     return pending
 
 
-def _descriptor(job: Job, reader: _Reader, path: str, pending: _Pending | None) -> _Pending | None:
+def _descriptor(job: Job, reader: _Reader, path: str, pending: _Pending | None) -> Task[_Pending | None]:
     name, word = reader.name(), reader.word()
     if word == NAME_ONLY:
         return pending
     if word == DELETED:
-        remove_property(job, path, name)
+        yield from remove_property(job, path, name)
         return None
     size = (1 << 32) - word if word & PARTIAL else word
     value = reader.value(size)
@@ -104,5 +115,5 @@ def _descriptor(job: Job, reader: _Reader, path: str, pending: _Pending | None) 
     pending = _Pending(name, value) if pending is None else _Pending(pending.name, pending.value + value)
     if word & PARTIAL:
         return pending
-    set_property(job, path, pending.name, pending.value, "update_dt_property")
+    yield from set_property(job, path, pending.name, pending.value, "update_dt_property")
     return None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import unmark
+from drmemctl.kernel.task import Part, Task, atomic
 from drmemctl.model.lmbs import LmbTable, Run
 
 
@@ -43,18 +44,39 @@ def has_flags(table: LmbTable, span: Span, mask: int) -> int | None:
     return next((index for index, run in runs_in(table, span) if run.flags & mask), None)
 
 
-def for_each_marked(job: Job, span: Span, act: Callable[[int], None], limit: int | None = None) -> None:
+def next_lmb(table: LmbTable, span: Span, start: int, left: Callable[[int, Run], int]) -> tuple[int, int] | None:
+    """Return (array index, DRC index) of the next LMB from `start` on that is not left out; None if there is none.
+
+    `left` says of a run how many of its LMBs from a position on are left out.
+    """
+    for first, run in runs_in(table, span):
+        position = max(0, start - first)
+        if position < run.count:
+            position += left(position, run)
+        if position < run.count:
+            return first + position, (run.drc_index + position) & 0xFFFFFFFF
+    return None
+
+
+def for_each_marked(
+    job: Job, span: Span | None, act: Callable[[int], Task[None]], limit: int | None = None
+) -> Task[None]:
     """Act on every LMB that this request touched, in array order, and take its mark away.
 
-    With `limit`, stop after as many: kernels that count their marks do. A mark that came with the tree counts
-    like any other.
+    Without `span` in the whole array. With `limit`, stop after as many: kernels that count their marks do. A mark
+    that came with the tree counts like any other.
     """
-    marked = [
+    marked = yield from _marked(job, span)
+    for index in marked if limit is None else marked[:limit]:
+        yield from act(index)
+        yield from unmark(job, index)
+
+
+@atomic(reads=(Part.FLAGS,))
+def _marked(job: Job, span: Span | None) -> tuple[int, ...]:
+    return tuple(
         index + position
-        for index, run in runs_in(job.state.table, span)
+        for index, run in runs_in(job.state.table, span or whole(job))
         if run.flags & KERNEL_TOUCHED
         for position in range(run.count)
-    ]
-    for index in marked if limit is None else marked[:limit]:
-        act(index)
-        unmark(job, index)
+    )

@@ -18,6 +18,7 @@ from drmemctl.kernel.mobility import migrate, reassign
 from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.processors import cpu_changes
 from drmemctl.kernel.requests import ADD, COUNT, INDEXED_COUNT, REMOVE, NotSimulatedError, Request, handle, store
+from drmemctl.kernel.task import run
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.scenario.expectations import expectation
 from drmemctl.scenario.findings import Judge, StepFinding
@@ -193,9 +194,9 @@ def _firmware(situation: Situation, step: FirmwareUpdate, files: Files) -> _Done
     job = Job(situation.kernel, situation.machine)
     try:
         if value is None:
-            remove_property(job, step.path, step.property)
+            run(job, remove_property(job, step.path, step.property))
         else:
-            set_property(job, step.path, step.property, value)
+            run(job, set_property(job, step.path, step.property, value))
     except OopsError as oops:
         return _from(situation, job.stopped(oops, 0), write=True)
     return _from(situation, job.outcome(0), write=True)

@@ -12,7 +12,7 @@ from drmemctl.errors import InputError
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, WORK_AREA, encode_update_nodes
 from drmemctl.formats.update_properties import Change, encode_update_properties
-from drmemctl.kernel.firmware import HARDWARE_ERROR
+from drmemctl.kernel.firmware import HARDWARE_ERROR, Firmware
 from drmemctl.kernel.job import Fault
 from drmemctl.kernel.mobility import UPDATE_NODES
 from drmemctl.kernel.tree_edit import phandle_of
@@ -49,9 +49,9 @@ class Recorded:
     answers: list[Answer]
     faults: list[Fault] = field(default_factory=list)
 
-    def call(self, name: str, work_area: bytes, scope: int) -> tuple[bytes, int]:
+    def call(self, name: str, work_area: bytes, scope: int, firmware: Firmware) -> tuple[bytes, int]:
         """Return the next answer of that call, for update-properties of that phandle."""
-        del scope
+        del scope, firmware
         for at, answer in enumerate(self.answers):
             if answer.call == name and (name == UPDATE_NODES or answer.area[:4] == work_area[:4]):
                 del self.answers[at]
@@ -68,9 +68,9 @@ class Planned:
     properties: dict[int, list[bytes]]
     faults: list[Fault] = field(default_factory=list)
 
-    def call(self, name: str, work_area: bytes, scope: int) -> tuple[bytes, int]:
+    def call(self, name: str, work_area: bytes, scope: int, firmware: Firmware) -> tuple[bytes, int]:
         """Return the next work area; status 1 if more follow."""
-        del scope
+        del scope, firmware
         phandle = int.from_bytes(work_area[:4], "big")
         areas = self.nodes if name == UPDATE_NODES else self.properties.get(phandle, [])
         if not areas:
@@ -170,7 +170,7 @@ class _Finder:
     def compare(self, path: str, old: Node, new: Node) -> None:
         if old is new:
             return
-        changes = list(_changes(old, new))
+        changes = list(changes_of(old, new))
         self._judge(path, old, changes)
         if changes and phandle_of(old):
             self.updated.append((phandle_of(old), path, tuple(changes)))
@@ -220,7 +220,7 @@ class _Finder:
         self.faults.append(Fault("lopar-not-allowed", message, "ibm,update-nodes", path, name))
 
 
-def _changes(old: Node, new: Node) -> Iterator[Change]:
+def changes_of(old: Node, new: Node) -> Iterator[Change]:
     """Yield the changes of a node's properties: removals first, lookup arrays before what refers to them."""
     before = {prop.name: prop.value for prop in old.properties}
     after = {prop.name: prop.value for prop in new.properties}

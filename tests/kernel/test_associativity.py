@@ -8,6 +8,7 @@ import pytest
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.kernel.associativity import find_aa_index
 from drmemctl.kernel.job import Job, OopsError
+from drmemctl.kernel.task import run
 from tests.kernel.partitions import lmbs, partition, properties_of, u32
 
 
@@ -40,36 +41,37 @@ TWO = u32(2, 1, 0, 1)
 )
 def test_find_aa_index(arrays: bytes, domains: bytes, index: int, after: bytes) -> None:
     done = job()
-    assert find_aa_index(done, arrays, domains) == index
+    assert run(done, find_aa_index(done, arrays, domains)) == index
     assert arrays_of(done) == after
     assert done.faults == []
 
 
 def test_lists_of_no_domains_are_all_equal() -> None:
-    assert find_aa_index(job(), u32(2, 0), u32(1, 4)) == 0
+    done = job()
+    assert run(done, find_aa_index(done, u32(2, 0), u32(1, 4))) == 0
 
 
 def test_a_list_shorter_than_the_arrays_want_is_read_beyond() -> None:
     done = job()
-    assert find_aa_index(done, u32(1, 2, 4, 0), u32(1, 4)) == 0
+    assert run(done, find_aa_index(done, u32(1, 2, 4, 0), u32(1, 4))) == 0
     assert [fault.code for fault in done.faults] == ["over-read"]
 
 
 @pytest.mark.parametrize("arrays", [u32(9, 1, 0, 1), u32(2), b""])
 def test_a_property_that_is_too_short_is_read_beyond(arrays: bytes) -> None:
     done = job()
-    find_aa_index(done, arrays, u32(1, 5))
+    run(done, find_aa_index(done, arrays, u32(1, 5)))
     assert "over-read" in [fault.code for fault in done.faults]
 
 
 def test_lists_of_four_billion_domains_oops() -> None:
     with pytest.raises(OopsError):
-        find_aa_index(job(), u32(0xFFFFFFFF, 0xFFFFFFFF, 1), u32(1, 5))
+        run(job(), find_aa_index(job(), u32(0xFFFFFFFF, 0xFFFFFFFF, 1), u32(1, 5)))
 
 
 def test_four_billion_lists_cost_nothing() -> None:
     done = job()
-    assert find_aa_index(done, u32(0xFFFFFFFF, 1, 1), u32(1, 5)) == 0xFFFFFFFF
+    assert run(done, find_aa_index(done, u32(0xFFFFFFFF, 1, 1), u32(1, 5))) == 0xFFFFFFFF
     assert done.faults
 
 

@@ -14,7 +14,10 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, encode_update_nodes
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.capabilities import BY_NAME, CAPABILITIES
+from drmemctl.kernel.job import Job
 from drmemctl.kernel.profiles import profile
+from drmemctl.kernel.requests import dlpar_store
+from drmemctl.kernel.task import Lock
 from drmemctl.scenario.simulation import Files, Simulation
 from drmemctl.tree.node import Node, Property, Tree
 from tests.kernel.cpu_partitions import moved
@@ -349,7 +352,24 @@ def vphn_failure_ignored() -> tuple[Any, Any]:
     return core_after("vphn-failure-ignored", "4.19")
 
 
+def queued_requests() -> tuple[Any, Any]:
+    def locks(partition: Simulation) -> list[str | None]:
+        job = Job(partition.state, partition.situation.machine)
+        taken: list[str | None] = []
+        task = dlpar_store(job, "memory add count 0\n")
+        action = next(task)
+        try:
+            while True:
+                taken.append(action.takes)
+                action = task.send(action.do(job))
+        except StopIteration:
+            return [lock for lock in taken if lock]
+
+    return both("queued-requests", tree(*USUAL), locks)
+
+
 CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
+    (queued_requests, [Lock.WORKQUEUE, Lock.HOTPLUG], [Lock.HOTPLUG]),
     (drmem_array, 1, 0),
     (dynamic_memory_v2, [2, 3], []),
     (flush_per_lmb, True, False),

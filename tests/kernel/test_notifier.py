@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, encode_entries
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.notifier import set_property
+from drmemctl.kernel.task import run
 from drmemctl.model.lmbs import Entry
 from drmemctl.scenario.simulation import Simulation
 from tests.kernel.partitions import DRC, LMB, UNSET, aa_of, lmbs, partition, tree, u32
@@ -96,5 +97,5 @@ def test_against_the_kernels_own_two_loops(array: list[Entry], described: list[E
             if first is not None:
                 first[1] = aa
     job = Job(simulation.state, simulation.situation.machine)
-    set_property(job, NODE, V2, encode_entries(V2, described))
+    run(job, set_property(job, NODE, V2, encode_entries(V2, described)))
     assert [[lmb.drc_index, lmb.aa_index] for lmb in job.state.table.lmbs(100)] == plain

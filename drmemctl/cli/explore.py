@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl explore`: every interleaving of migrations, reassignments and requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.kernel_options import capability_option, chosen_kernel, simulated_kernel_option
+from drmemctl.cli.replay import keep
+from drmemctl.output.screen import Screen
+
+if TYPE_CHECKING:
+    from drmemctl.explore.answer import Answer, Question
+    from drmemctl.explore.policy import Policy
+
+_EXIT_INCONSISTENT = 1
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl explore before.dtb --thread 'lpm after.dtb' --thread 'dlpar memory add count 1'
+  drmemctl explore before.dtb --thread 'lpm after.dtb' --thread 'prrn 2 0x80000002' --kernel 4.20 --locking all
+  drmemctl explore before.dtb --thread 'dlpar memory remove count 1' --thread kdump --save-trace race.steps
+  drmemctl explore before.dtb --replay race.steps --format mermaid
+
+A thread is a step of `drmemctl simulate` that sets something off (lpm, prrn, dlpar, plug, unplug, attach, detach,
+firmware), several of them separated by `;`, or kdump: user space that loads the crash kernel anew whenever memory
+came or went. --locking: kernel (what that release does), none, mutex (around the tree update), drain (no
+reassignment is left when a migration begins), both, hotplug (the tree update holds device_hotplug_lock), all.
+
+BY RACE counts the ends with something that no order of the threads one after the other leads to. Exit code 1 if
+some schedule ends inconsistent.
+"""
+
+_LOCKING = ("kernel", "none", "mutex", "drain", "both", "hotplug", "all")
+
+
+@click.command("explore", epilog=_EXAMPLE)
+@tree_argument()
+@click.option("--thread", "threads", metavar="STEP", multiple=True, help="What a thread does. Repeat for each.")
+@simulated_kernel_option()
+@capability_option("--with", "added", "Let the kernel have this capability as well.")
+@capability_option("--without", "removed", "Take this capability away.")
+@click.option("--hypervisor", metavar="qemu|qemu-X.Y|powervm", default="powervm", show_default=True)
+@click.option("--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [kernel]")
+@click.option("--until", metavar="RULE|inconsistent", default="", help="Stop at the first end that breaks it.")
+@click.option("--max-states", type=click.IntRange(1), default=1_000_000, show_default=True)
+@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="Give up after so long.")
+@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Policies at a time.")
+@click.option("--ends", type=click.IntRange(0), default=3, show_default=True, help="Ends to show for a policy.")
+@click.option("--all", "everything", is_flag=True, help="Show how each inconsistent end comes about.")
+@click.option("--save-trace", "save", type=click.Path(dir_okay=False), help="Write the worst schedule to a file.")
+@click.option("--replay", type=click.Path(dir_okay=False), help="Keep a schedule that --save-trace wrote.")
+@format_option("text", "json", "mermaid")
+@color_option()
+def command(
+    tree: str,
+    threads: tuple[str, ...],
+    kernel: str,
+    added: tuple[str, ...],
+    removed: tuple[str, ...],
+    hypervisor: str,
+    locking: tuple[str, ...],
+    until: str,
+    max_states: int,
+    max_seconds: float | None,
+    jobs: int,
+    ends: int,
+    everything: bool,
+    save: str | None,
+    replay: str | None,
+    format: str,
+    screen: Screen,
+) -> int:
+    """Say whether things that happen at once can leave TREE inconsistent, and what is the shortest way there.
+
+    Every order of the threads' atomic actions is looked at: of each call, array write, property update and
+    notification, with the locks of that release. The rules of `drmemctl check` judge the ends.
+    """
+    from drmemctl.explore.answer import Question
+    from drmemctl.explore.search import Bounds
+
+    if replay is not None:
+        return keep(tree, replay, screen, format)
+    bounds = Bounds(max_states, max_seconds or float("inf"))
+    chosen = chosen_kernel(kernel, added, removed)
+    question = Question(open_tree(tree), threads, chosen, hypervisor, bounds, until)
+    return _explored(question, _policies(locking), jobs, save, (screen, format, None if everything else ends))
+
+
+def _policies(names: Sequence[str]) -> list[Policy]:
+    from drmemctl.explore.policy import BY_NAME, POLICIES
+
+    if "all" in names:
+        return list(POLICIES)
+    return [BY_NAME[name] for name in dict.fromkeys(names or ("kernel",))]
+
+
+def _explored(
+    question: Question, policies: list[Policy], jobs: int, save: str | None, shown: tuple[Screen, str, int | None]
+) -> int:
+    from drmemctl.explore.answer import answers
+    from drmemctl.output.explore import ExploreView, show_explored
+    from drmemctl.output.progress import with_progress
+
+    made = answers(question, policies, jobs=jobs)
+    found = list(with_progress(made, len(policies), lambda _: False))
+    screen, format, most = shown
+    show_explored(screen, ExploreView(question, found, most), format)
+    if save is not None:
+        _save(question, found, save)
+    return _EXIT_INCONSISTENT if any(answer.bad for answer in found) else 0
+
+
+def _save(question: Question, found: Sequence[Answer], path: str) -> None:
+    from drmemctl.explore.trace import saved
+    from drmemctl.output.files import write_atomically
+
+    for answer in found:
+        for end in answer.bad[:1]:
+            write_atomically(path, saved(question, answer.policy, end.schedule).text().encode())
+            return
+    click.echo(f"drmemctl: no schedule ends inconsistent, {path} is not written", err=True)

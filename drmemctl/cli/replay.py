@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""Keeping a saved schedule, for `explore --replay` and `simulate --schedule`."""
+
+from __future__ import annotations
+
+from drmemctl.cli.common import open_tree
+from drmemctl.output.screen import Screen
+
+_EXIT_INCONSISTENT = 1
+
+
+def keep(tree: str, path: str, screen: Screen, format: str) -> int:
+    """Keep a schedule on a tree, print it, and return the exit code: 1 if it ends inconsistent."""
+    from drmemctl.explore.answer import Question
+    from drmemctl.explore.trace import read_schedule, replay
+    from drmemctl.output.explore_replay import show_replay
+    from drmemctl.scenario.simulation import read_file
+
+    text = read_file(path).decode("utf-8", "replace")
+    kept = replay(read_schedule(text, path, Question(open_tree(tree), ())))
+    show_replay(screen, kept, format)
+    return _EXIT_INCONSISTENT if kept.verdicts else 0

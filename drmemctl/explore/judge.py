@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""What the rules of `drmemctl check` say of an end state that they did not say of the beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from drmemctl.check.engine import all_rules
+from drmemctl.check.finding import Finding, Severity
+from drmemctl.check.subject import Running, Subject
+from drmemctl.explore.world import World
+from drmemctl.kernel.processors import node_in_tree
+from drmemctl.model.lmbs import Run
+from drmemctl.scenario.findings import applies
+from drmemctl.scenario.subject import subject_of, written_back
+
+_CRASH_RULE = "DRM080"
+"""What the crash kernel was loaded with is judged as a tree beside the kernel's array."""
+
+_HANG = "a thread waits for ever"
+_CPU = "CPU on another node than the tree says"
+"""What no rule of `drmemctl check` looks at: that knows no nodes of CPUs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Something that is wrong at an end.
+
+    Attributes:
+        rule: the id of the rule that it breaks; empty for a thread that hangs, and for CPUs.
+        severity: the worst consequence.
+        title: the rule in a few words.
+        message: what is there, and what it leads to.
+        lmbs: the LMBs concerned.
+
+    """
+
+    rule: str
+    severity: Severity
+    title: str
+    message: str
+    lmbs: tuple[Run, ...] = ()
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """The worst comes first: a kernel that dies, then errors, then warnings."""
+        dies = self.title == _HANG or self.rule in ("DRM090", "DRM093", "DRM094")
+        return (0 if dies else 1, self.severity.rank, self.rule)
+
+
+class Judge:
+    """Asks the rules about ends; what they say of the beginning is nobody's doing."""
+
+    def __init__(self, first: World) -> None:
+        self._profile = first.kernel.profile
+        self._cpus = {verdict.message for verdict in _of_cpus(first)}
+        self._before: set[tuple[str, str]] = set()
+        self._before = {_said(finding) for finding in self._of_rules(first)}
+
+    def verdicts(
+        self, world: World, outcomes: Sequence[int | None], endless: Sequence[bool]
+    ) -> tuple[Verdict, ...]:
+        """Return what is wrong with an end, the worst first."""
+        found = list(self._wrong(world))
+        hanging = any(out is None and not goes_on for out, goes_on in zip(outcomes, endless, strict=True))
+        if hanging and not world.stopped:
+            found.append(Verdict("", Severity.ERROR, _HANG, world.kernel.dead or _HANG))
+        return tuple(sorted(found, key=lambda one: (one.order, one.message)))
+
+    def _wrong(self, world: World) -> Iterator[Verdict]:
+        found = self._of_rules(world)
+        yield from (
+            _verdict(finding) for finding in found if _counts(finding) and _said(finding) not in self._before
+        )
+        yield from self._of_crash_kernel(world)
+        yield from (verdict for verdict in _of_cpus(world) if verdict.message not in self._cpus)
+
+    def _of_rules(self, world: World) -> list[Finding]:
+        subject = _subject(world)
+        fitting = (rule for rule in all_rules().values() if applies(rule, subject, self._profile))
+        return [finding for rule in fitting for finding in rule.findings(subject)]
+
+    def _of_crash_kernel(self, world: World) -> Iterator[Verdict]:
+        if world.crash_tree is None:
+            return
+        subject = Subject(world.crash_tree, running=Running(array=world.kernel.table))
+        rule = all_rules()[_CRASH_RULE]
+        if applies(rule, subject, self._profile):
+            yield from (_verdict(finding, "the crash kernel's tree: ") for finding in rule.findings(subject))
+
+
+def _of_cpus(world: World) -> Iterator[Verdict]:
+    for cpu in world.kernel.cpus:
+        told = node_in_tree(world.kernel, cpu.path)
+        if told is not None and told != cpu.node:
+            message = f"{cpu.path} is on node {cpu.node}, the tree says {told}: its update was missed"
+            yield Verdict("", Severity.WARNING, _CPU, message)
+
+
+def _said(finding: Finding) -> tuple[str, str]:
+    return finding.rule, finding.message
+
+
+def _counts(finding: Finding) -> bool:
+    """Whether a finding is about what races do: not about the shape of the tree that somebody made."""
+    family = all_rules()[finding.rule].family
+    if family in ("state", "kernel"):
+        return finding.severity is not Severity.INFO
+    return finding.severity is Severity.ERROR
+
+
+def _verdict(finding: Finding, prefix: str = "") -> Verdict:
+    rule = all_rules()[finding.rule]
+    message = prefix + finding.message
+    return Verdict(finding.rule, finding.severity, rule.title, message, finding.violation.lmbs)
+
+
+def _subject(world: World) -> Subject:
+    subject = subject_of(world.kernel, world.machine)
+    faults = tuple(sorted(world.faults, key=lambda fault: (fault.code, fault.message)))
+    return Subject(subject.tree, running=replace(subject.running, faults=faults), drmem=written_back(world.kernel))

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""Which locks hold: what the kernel does, and what was proposed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drmemctl.kernel.task import Lock
+
+_KERNEL = frozenset({Lock.HOTPLUG, Lock.WORKQUEUE, Lock.RTASD})
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A way to keep threads apart.
+
+    Attributes:
+        name: what `--locking` calls it.
+        says: what it is, in a sentence.
+        locks: the locks that hold.
+        drains: whether a migration waits until every reassignment received is done.
+        hotplug: whether the tree update after a migration holds device_hotplug_lock, as requests do.
+
+    """
+
+    name: str
+    says: str
+    locks: frozenset[Lock]
+    drains: bool = False
+    hotplug: bool = False
+
+
+POLICIES = (
+    Policy("kernel", "what this release does", _KERNEL),
+    Policy("none", "no locks and no queues at all", frozenset()),
+    Policy("mutex", "a mutex around the device tree update (proposed in 2019)", _KERNEL | {Lock.TREE_UPDATE}),
+    Policy("drain", "a migration waits for reassignments that were received", _KERNEL, drains=True),
+    Policy("both", "mutex and drain", _KERNEL | {Lock.TREE_UPDATE}, drains=True),
+    Policy("hotplug", "the tree update after a migration holds device_hotplug_lock", _KERNEL, hotplug=True),
+)
+
+BY_NAME = {policy.name: policy for policy in POLICIES}

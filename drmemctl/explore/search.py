@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""All end states of some threads: depth-first search over states, with partial-order reduction.
+
+Persistent sets leave out threads whose actions commute with everything that is explored instead; sleep sets leave
+out orders of independent actions that were seen already. Both keep every end state. With states stored, the sleep
+set is stored too, and what it had left out is explored when a state is reached again with a smaller one.
+
+Source: P. Godefroid, Partial-Order Methods for the Verification of Concurrent Systems, LNCS 1032 (1996):
+chapter 4, persistent sets from conflicting transitions; chapter 5, sleep sets with states stored. An action brings
+its thread nearer to its end, so that there are no cycles, for which these methods would need more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+
+from drmemctl.explore.engine import Engine, State
+from drmemctl.explore.threads import Reload
+from drmemctl.kernel.task import Action, Part
+
+Sleep = frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """When to give up.
+
+    Attributes:
+        states: after as many states.
+        seconds: after as long.
+
+    """
+
+    states: int = 1_000_000
+    seconds: float = float("inf")
+
+
+@dataclass(slots=True)
+class Graph:
+    """What a search went through.
+
+    Attributes:
+        first: the state in which no thread has begun.
+        edges: by state, the threads that went on from there, and to which state.
+        ends: the states in which no thread can go on.
+        complete: whether the bounds let the search see all that there is.
+        why: why not, empty if it is complete.
+
+    """
+
+    first: State
+    edges: dict[State, dict[int, State]] = field(default_factory=dict)
+    ends: list[State] = field(default_factory=list)
+    complete: bool = True
+    why: str = ""
+
+    @property
+    def transitions(self) -> int:
+        """How many actions were taken."""
+        return sum(map(len, self.edges.values()))
+
+    def schedules(self) -> int:
+        """Return how many ways lead from the first state to an end."""
+        ways: dict[State, int] = {}
+        for state in self.backwards():
+            after = self.edges[state].values()
+            ways[state] = sum(ways.get(one, 0) for one in after) if self.edges[state] else 1
+        return ways.get(self.first, 0)
+
+    def backwards(self) -> Iterator[State]:
+        """Yield every state after those that it leads to."""
+        seen: set[State] = set()
+        stack = [(self.first, False)]
+        while stack:
+            state, done = stack.pop()
+            if done:
+                yield state
+            elif state not in seen and state in self.edges:
+                seen.add(state)
+                stack.append((state, True))
+                stack.extend((one, False) for one in self.edges[state].values())
+
+
+def independent(one: Action, other: Action) -> bool:
+    """Whether two actions of different threads can change places."""
+    locks = {one.joins, one.takes, one.drops} & {other.joins, other.takes, other.drops}
+    return not locks - {None} and not one.touches.conflicts(other.touches)
+
+
+def search(
+    engine: Engine,
+    bounds: Bounds,
+    *,
+    reduce: bool = True,
+    watch: Callable[[State], bool] | None = None,
+) -> Graph:
+    """Explore; without `reduce`, every order of everything. `watch` sees each end; if true, it was the last."""
+    return _Search(engine, bounds, reduce=reduce, watch=watch).run()
+
+
+class _Search:
+    def __init__(
+        self, engine: Engine, bounds: Bounds, *, reduce: bool, watch: Callable[[State], bool] | None
+    ) -> None:
+        self._engine = engine
+        self._bounds = bounds
+        self._reduce = reduce
+        self._watch = watch
+        self._graph = Graph(engine.first)
+        self._slept: dict[State, Sleep] = {}
+        self._deadline = monotonic() + bounds.seconds
+
+    def run(self) -> Graph:
+        """Go through all states."""
+        stack: list[tuple[State, list[int], Sleep]] = []
+        self._enter(stack, self._engine.first, frozenset())
+        while stack and self._graph.complete:
+            state, todo, sleep = stack[-1]
+            if not todo:
+                stack.pop()
+                continue
+            thread = todo.pop(0)
+            after = self._engine.step(state, thread)
+            self._graph.edges[state][thread] = after
+            stack[-1] = state, todo, sleep | {thread}
+            self._enter(stack, after, self._still_asleep(state, thread, sleep))
+        return self._graph
+
+    def _still_asleep(self, state: State, thread: int, sleep: Sleep) -> Sleep:
+        """Return who need not go first after this action either: those whose action commutes with it."""
+        if not sleep:
+            return sleep
+        action = self._engine.action(state, thread)
+        return frozenset(
+            other
+            for other in sleep
+            if action is not None
+            and (theirs := self._engine.action(state, other)) is not None
+            and independent(action, theirs)
+        )
+
+    def _enter(self, stack: list[tuple[State, list[int], Sleep]], state: State, sleep: Sleep) -> None:
+        known = self._slept.get(state)
+        if known is None:
+            todo = self._first_visit(state, sleep)
+        else:
+            self._slept[state] = known & sleep
+            todo = sorted(known - sleep)
+            sleep = known & sleep
+        if todo:
+            stack.append((state, todo, sleep))
+
+    def _first_visit(self, state: State, sleep: Sleep) -> list[int]:
+        if self._is_too_much():
+            return []
+        self._graph.edges[state] = {}
+        enabled = self._engine.enabled(state)
+        if not enabled:
+            self._end(state)
+            return []
+        chosen = self._persistent(state, enabled) if self._reduce else enabled
+        self._slept[state] = sleep & frozenset(chosen) if self._reduce else frozenset()
+        return [thread for thread in chosen if not self._reduce or thread not in sleep]
+
+    def _is_too_much(self) -> bool:
+        if len(self._slept) >= self._bounds.states:
+            self._give_up(f"{self._bounds.states:,} states were looked at")
+        elif monotonic() > self._deadline:
+            self._give_up(f"{self._bounds.seconds:g} s were over")
+        return not self._graph.complete
+
+    def _end(self, state: State) -> None:
+        self._slept[state] = frozenset()
+        self._graph.ends.append(state)
+        if self._watch is not None and self._watch(state):
+            self._give_up("the first such end was enough")
+
+    def _give_up(self, why: str) -> None:
+        self._graph.complete, self._graph.why = False, why
+
+    def _persistent(self, state: State, enabled: list[int]) -> list[int]:
+        """Return the smallest persistent set that can be grown from one thread."""
+        best = enabled
+        for seed in enabled:
+            grown = self._grown(state, seed)
+            chosen = [thread for thread in enabled if thread in grown]
+            if len(chosen) < len(best):
+                best = chosen
+        return best
+
+    def _grown(self, state: State, seed: int) -> set[int]:
+        """Return a thread with all others that it depends on, now or later."""
+        grown, todo = {seed}, [seed]
+        while todo:
+            thread = todo.pop()
+            action = self._engine.action(state, thread)
+            for other in range(len(self._engine.threads)):
+                if other not in grown and action is not None and self._depends(state, action, other):
+                    grown.add(other)
+                    todo.append(other)
+        return grown
+
+    def _depends(self, state: State, action: Action, other: int) -> bool:
+        """Whether another thread might yet do what does not commute with an action, or what that waits for."""
+        if self._engine.action(state, other) is None:
+            return False
+        thread = self._engine.threads[other]
+        if {action.joins, action.takes, action.drops} & (thread.locks & self._engine.policy.locks):
+            return True
+        if isinstance(action, Reload) and Part.BLOCKS in thread.touches.writes:
+            return True
+        return action.touches.conflicts(thread.touches)

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""Threads of the kernel by the step that sets each off: the same tasks that the simulator runs to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from drmemctl.errors import DrmemctlError
+from drmemctl.explore.policy import Policy
+from drmemctl.explore.source import FirmwareSource, ListedSource
+from drmemctl.hypervisor.machine import RefusedError
+from drmemctl.kernel.job import Job
+from drmemctl.kernel.mobility import handle_prrn_event, post_mobility_fixup
+from drmemctl.kernel.notifier import remove_property, set_property
+from drmemctl.kernel.requests import ADD, INDEXED_COUNT, REMOVE, Request, dlpar_store, handle_event
+from drmemctl.kernel.task import Action, Footprint, Lock, Part, Task, atomic, drop, take
+from drmemctl.scenario.grammar import StepError, parse_step
+from drmemctl.scenario.simulation import Files, Hypervisor
+from drmemctl.scenario.steps import Attach, Detach, Dlpar, FirmwareUpdate, Lpm, Prrn, Step
+from drmemctl.tree.node import Tree
+
+KDUMP = "kdump"
+"""A thread that is no step: user space, which loads the crash kernel anew whenever memory came or went."""
+
+Make = Callable[[Job], Task[int]]
+
+_REQUEST = Footprint(
+    frozenset(Part) - {Part.OTHER, Part.CRASH_KERNEL},
+    frozenset({Part.CONNECTORS, Part.FLAGS, Part.AA, Part.BLOCKS, Part.LMBS, Part.LOOKUP, Part.UPDATING}),
+)
+_TREE_UPDATE = Footprint(
+    frozenset({Part.CONNECTORS, Part.NODES, Part.UPDATING, Part.BLOCKS, Part.OTHER, Part.WINDOW}),
+    frozenset({Part.CONNECTORS, Part.NODES, Part.LMBS, Part.LOOKUP, Part.OTHER, Part.AA, Part.CPUS, Part.WINDOW}),
+)
+_READ_AGAIN = Footprint(writes=frozenset({Part.FLAGS}))
+_RELOAD = Footprint(frozenset({Part.LMBS, Part.BLOCKS}), frozenset({Part.CRASH_KERNEL}))
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread.
+
+    Attributes:
+        text: the steps that it does, as the user wrote them.
+        make: its task for a job that tells it nothing but the kernel's capabilities.
+        touches: what any of its actions may read and write.
+        locks: the locks that any of its actions may wait for.
+        endless: whether it goes on for ever, and the others' end is the end.
+
+    """
+
+    text: str
+    make: Make
+    touches: Footprint
+    locks: frozenset[Lock]
+    endless: bool = False
+
+
+class Reload(Action):
+    """User space's reload of the crash kernel: not before a memory block came or went."""
+
+
+def _kdump(job: Job) -> Task[int]:
+    del job
+    while True:
+        yield Reload("kexec -p", lambda _: None, _RELOAD)
+
+
+def thread(text: str, base: Tree, files: Files, policy: Policy) -> Thread:
+    """Return the thread of steps separated by `;`; `StepError` for what is none, or cannot be a thread's."""
+    if text.strip() == KDUMP:
+        return Thread(KDUMP, _kdump, _RELOAD, frozenset(), endless=True)
+    steps = [step for part in text.split(";") if (step := parse_step(part)) is not None]
+    makes = [_make(step, base, files, policy) for step in steps]
+    if not makes:
+        raise StepError(text, 1, 1, "a step")
+    touches = Footprint()
+    for step in steps:
+        touches |= _REQUEST if isinstance(step, Dlpar | Attach | Detach) else _TREE_UPDATE | _READ_AGAIN
+        if isinstance(step, Prrn):
+            touches |= _REQUEST
+    return Thread("; ".join(step.text for step in steps), _in_sequence(makes), touches, frozenset(Lock))
+
+
+def _in_sequence(makes: Sequence[Make]) -> Make:
+    def make(job: Job) -> Task[int]:
+        rc = 0
+        for one in makes:
+            rc = (yield from one(job)) or rc
+        return rc
+
+    return make
+
+
+def _make(step: Step, base: Tree, files: Files, policy: Policy) -> Make:
+    if isinstance(step, Dlpar):
+        request = step.request + "\n"
+        return lambda job: dlpar_store(job, request)
+    if isinstance(step, Lpm):
+        source = FirmwareSource.between(base, files.tree(step.tree), additions=True)
+        return lambda job: _migration(job, source, policy)
+    if isinstance(step, Prrn):
+        return _reassignment(step, base, files)
+    if isinstance(step, FirmwareUpdate):
+        return _update(step, files)
+    if isinstance(step, Attach | Detach):
+        return lambda job: _event(job, step)
+    raise StepError(step.text, 1, 1, "a step that sets a thread off (lpm, prrn, dlpar, plug, unplug, firmware)")
+
+
+def _migration(job: Job, source: FirmwareSource, policy: Policy) -> Task[int]:
+    """Suspend, wake up on the destination and update the tree (`pseries_migrate_partition`)."""
+    yield _suspend(source.home, policy)
+    if policy.hotplug:
+        yield from take(Lock.HOTPLUG)
+    rc = yield from post_mobility_fixup(job, source)
+    if policy.hotplug:
+        yield from drop(Lock.HOTPLUG)
+    return rc
+
+
+def _suspend(home: Tree, policy: Policy) -> Action:
+    """Return the moment of the migration itself: no CPU runs, so that it is one action."""
+
+    def moved(job: Job) -> None:
+        machine = cast("Hypervisor", job.firmware)
+        job.firmware = machine.moved(home)
+        job.called("pseries_suspend", "suspend-me", (), (0,))
+
+    touches = Footprint(writes=frozenset({Part.CONNECTORS}))
+    waited = Lock.RTASD if policy.drains else None
+    return Action("suspend", moved, touches, takes=waited, drops=waited)
+
+
+def _reassignment(step: Prrn, base: Tree, files: Files) -> Make:
+    if step.tree is None:
+        return lambda job: _listed(job, step)
+    source = FirmwareSource.between(base, files.tree(step.tree), additions=False)
+    return lambda job: _prrn(job, source)
+
+
+def _listed(job: Job, step: Prrn) -> Task[int]:
+    """Handle an event whose list names phandles, or DRC indexes of LMBs."""
+    yield Action("event-scan", lambda _: None, joins=Lock.RTASD)
+    yield from take(Lock.RTASD)
+    yield from handle_prrn_event(job, ListedSource(step.phandles), step.scope)
+    yield from drop(Lock.RTASD)
+    return 0
+
+
+def _prrn(job: Job, source: FirmwareSource) -> Task[int]:
+    """Receive the event on the system that has it: after a migration it does not come any more."""
+
+    def reassigned(now: Job) -> bool:
+        machine = cast("Hypervisor", now.firmware)
+        here = machine.tree is source.known
+        if here:
+            now.firmware = machine.moved(source.home)
+        now.called("rtas_event_scan", "event-scan", (), (0 if here else 1,))
+        return here
+
+    touches = Footprint(writes=frozenset({Part.CONNECTORS}))
+    here = yield Action("event-scan", reassigned, touches, joins=Lock.RTASD)
+    yield from take(Lock.RTASD)
+    if here:
+        yield from handle_prrn_event(job, source, 2)
+    yield from drop(Lock.RTASD)
+    return 0
+
+
+def _update(step: FirmwareUpdate, files: Files) -> Make:
+    value = step.value if step.file is None else files.file(step.file)
+    path, name = step.path, step.property
+
+    def make(job: Job) -> Task[int]:
+        yield from remove_property(job, path, name) if value is None else set_property(job, path, name, value)
+        return 0
+
+    return make
+
+
+def _event(job: Job, step: Attach | Detach) -> Task[int]:
+    """Let the hypervisor attach or detach, and the guest handle the event if it is told."""
+    refused = yield from _changed(job, step)
+    if refused or not step.tell:
+        return -22 if refused else 0
+    action = ADD if isinstance(step, Attach) else REMOVE
+    return (yield from handle_event(job, Request(action, INDEXED_COUNT, step.count, step.drc_index)))
+
+
+@atomic(writes=(Part.CONNECTORS,))
+def _changed(job: Job, step: Attach | Detach) -> bool:
+    machine = cast("Hypervisor", job.firmware)
+    try:
+        if isinstance(step, Detach):
+            job.firmware = machine.detach(step.drc_index, step.count)
+        else:
+            rows, row = machine.rows, step.node or 0
+            domains = step.domains if step.domains is not None else rows[row] if row < len(rows) else ()
+            job.firmware = machine.attach(step.drc_index, step.count, domains)
+    except RefusedError:
+        return True
+    return False
+
+
+class ThreadsError(DrmemctlError):
+    """These threads cannot be explored."""
+
+
+def threads_of(texts: Sequence[str], base: Tree, files: Files, policy: Policy) -> tuple[Thread, ...]:
+    """Return the threads; `ThreadsError` for none at all."""
+    if not texts:
+        raise ThreadsError("there is no thread to explore", hint="add --thread STEP")
+    return tuple(thread(text, base, files, policy) for text in texts)

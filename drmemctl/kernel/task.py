@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""Kernel work as a sequence of atomic actions, between which another thread of the kernel may run.
+
+A kernel function that can be interrupted is a generator: it yields one `Action` after the other and is sent what
+each returned. Between two actions it may look at nothing but what it was sent, at the profile, and at its own log;
+so what it does next depends on those results alone. `run` carries a task out alone, as the simulator does; the
+explorer takes the actions of several tasks in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from drmemctl.kernel.job import Job
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Part(StrEnum):
+    """A part of the partition that actions read and write; two that share none can change places."""
+
+    CONNECTORS = "connectors"
+    FLAGS = "flags of the array"
+    AA = "aa_index of the array"
+    BLOCKS = "memory blocks"
+    LMBS = "ibm,dynamic-memory"
+    LOOKUP = "ibm,associativity-lookup-arrays"
+    NODES = "nodes of the tree"
+    OTHER = "other properties"
+    UPDATING = "in_drmem_update"
+    CPUS = "nodes of CPUs"
+    WINDOW = "topology updates"
+    CRASH_KERNEL = "crash kernel"
+
+
+class Lock(StrEnum):
+    """What keeps threads of the kernel apart.
+
+    `device_hotplug_lock` is a mutex. An ordered work queue, and the one work item that scans for events, run what
+    was queued first to its end before the next begins.
+    """
+
+    HOTPLUG = "device_hotplug_lock"
+    WORKQUEUE = "pseries hotplug workqueue"
+    RTASD = "rtasd"
+    TREE_UPDATE = "device tree update mutex"
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What an action reads and what it writes."""
+
+    reads: frozenset[Part] = frozenset()
+    writes: frozenset[Part] = frozenset()
+
+    def __or__(self, other: Footprint) -> Footprint:
+        return Footprint(self.reads | other.reads, self.writes | other.writes)
+
+    def conflicts(self, other: Footprint) -> bool:
+        """Whether the order of the two can matter."""
+        mine = self.reads | self.writes
+        return bool(self.writes & (other.reads | other.writes) or other.writes & mine)
+
+
+NOTHING = Footprint()
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that happens at once.
+
+    Attributes:
+        name: the function that does it.
+        do: does it to a job; what it returns is sent to the task.
+        touches: what it reads and writes.
+        joins: the queue that it puts its thread at the end of.
+        takes: the lock that it waits for and takes; that of a queue only once those before it are done.
+        drops: the lock that it gives back.
+
+    """
+
+    name: str
+    do: Callable[[Job], Any]
+    touches: Footprint = NOTHING
+    joins: Lock | None = None
+    takes: Lock | None = None
+    drops: Lock | None = None
+
+
+Task = Generator[Action, Any, R]
+
+
+def atomic(
+    *, reads: tuple[Part, ...] = (), writes: tuple[Part, ...] = ()
+) -> Callable[[Callable[Concatenate[Job, P], R]], Callable[Concatenate[Job, P], Task[R]]]:
+    """Make a function of a job a task of one action."""
+    touches = Footprint(frozenset(reads), frozenset(writes))
+
+    def decorated(function: Callable[Concatenate[Job, P], R]) -> Callable[Concatenate[Job, P], Task[R]]:
+        def task(job: Job, /, *args: P.args, **kwargs: P.kwargs) -> Task[R]:
+            del job  # whoever takes the action says which job it is done to
+            result: R = yield Action(
+                function.__name__.strip("_"), lambda now: function(now, *args, **kwargs), touches
+            )
+            return result
+
+        task.__doc__ = function.__doc__
+        return task
+
+    return decorated
+
+
+def join(queue: Lock) -> Task[None]:
+    """Queue for something that is done in the order in which it was asked for."""
+    yield Action("queue", lambda _: None, joins=queue)
+
+
+def take(lock: Lock) -> Task[None]:
+    """Wait for a lock and take it."""
+    yield Action("take", lambda _: None, takes=lock)
+
+
+def drop(lock: Lock) -> Task[None]:
+    """Give a lock back."""
+    yield Action("drop", lambda _: None, drops=lock)
+
+
+def in_turn(queue: Lock, task: Task[R]) -> Task[R]:
+    """Do something when it is its turn in a queue."""
+    yield from join(queue)
+    yield from take(queue)
+    result = yield from task
+    yield from drop(queue)
+    return result
+
+
+def run(job: Job, task: Task[R]) -> R:
+    """Carry a task out alone; nobody else holds a lock."""
+    result: Any = None
+    while True:
+        try:
+            action = task.send(result)
+        except StopIteration as end:
+            value: R = end.value
+            return value
+        result = action.do(job)

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: MIT
+"""What `drmemctl explore` prints: policies in a table, then how each bad end comes about, a column a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from drmemctl.explore.answer import Answer, End, Question
+from drmemctl.explore.judge import Verdict
+from drmemctl.explore.schedule import switches
+from drmemctl.explore.trace import Row, rows
+from drmemctl.output.explore_words import outcome_words, row_words, verdict_words
+from drmemctl.output.json import document, schema
+from drmemctl.output.screen import Screen
+from drmemctl.output.table import Column, show_table
+from drmemctl.output.text import safe
+from drmemctl.wording import count_of
+
+_COLUMNS = (
+    Column("LOCKING"),
+    Column("SCHEDULES", right=True),
+    Column("STATES", right=True),
+    Column("ENDS", right=True),
+    Column("INCONSISTENT", right=True),
+    Column("BY RACE", right=True),
+    Column("WORST"),
+)
+_NARROWEST, _WIDEST = 30, 64
+
+
+@dataclass(frozen=True, slots=True)
+class ExploreView:
+    """What to print.
+
+    Attributes:
+        question: what was explored.
+        answers: what came out.
+        most: how many bad ends of a policy are shown, one for each rule; None is all of them.
+
+    """
+
+    question: Question
+    answers: Sequence[Answer]
+    most: int | None = None
+
+    def trace(self, answer: Answer, end: End) -> list[Row]:
+        """Return the actions of an end's schedule."""
+        return list(rows(self.question.engine(answer.policy), end.schedule))
+
+    def shown(self, answer: Answer) -> Sequence[End]:
+        """Return the ends to show: by default one for each rule that a race breaks, or else that is broken."""
+        if self.most is None:
+            return answer.bad
+        first: dict[str, End] = {}
+        for end in answer.races or answer.bad:
+            first.setdefault((end.raced or end.verdicts)[0].rule, end)
+        return list(first.values())[: self.most]
+
+
+def show_explored(screen: Screen, view: ExploreView, format: str) -> None:
+    """Print the answers."""
+    if format == "json":
+        screen.write(document(_document(view)))
+    elif format == "mermaid":
+        screen.write_all(_mermaid(view))
+    else:
+        show_table(screen, _COLUMNS, map(_row, view.answers))
+        screen.write_all(_details(screen, view))
+
+
+def _row(answer: Answer) -> list[str]:
+    counts = (answer.schedules, answer.states, answer.ends, len(answer.bad), len(answer.races))
+    more = "" if answer.complete else "+"
+    worst = "-" if answer.worst is None else f"{answer.worst.rule} {answer.worst.title}".strip()
+    return [answer.policy.name, *(f"{count:,}{more}" for count in counts), worst]
+
+
+def _details(screen: Screen, view: ExploreView) -> Iterator[str]:
+    for answer in view.answers:
+        if not answer.complete:
+            warning = f"\n{answer.policy.name}: NOT COMPLETE: {answer.why}; there may be other ends\n"
+            yield screen.style(warning, "bold red")
+        for number, end in enumerate(view.shown(answer), 1):
+            yield from _end(screen, view, answer, end, number)
+        left = len(answer.bad) - len(view.shown(answer))
+        if left:
+            yield f"\n{answer.policy.name}: {count_of(left, 'more inconsistent end')}; --all shows them\n"
+
+
+def _end(screen: Screen, view: ExploreView, answer: Answer, end: End, number: int) -> Iterator[str]:
+    size = f"{count_of(len(end.schedule), 'action')}, {count_of(switches(end.schedule), 'switch', 'switches')}"
+    yield screen.style(f"\n{answer.policy.name}, end {number}: {size}\n", "bold")
+    yield from columns(screen, view.question.threads, view.trace(answer, end))
+    yield from _outcomes(view.question.threads, end.outcomes)
+    for verdict in end.verdicts:
+        why = "" if verdict in end.raced else " (also without any overlap)"
+        yield screen.style(f"{verdict_words(verdict)}{why}\n", "red" if not why else "yellow")
+
+
+def _outcomes(threads: Sequence[str], outcomes: Sequence[int | None]) -> Iterator[str]:
+    said = (
+        f"{number} {outcome_words(outcome, endless=threads[number - 1].strip() == 'kdump')}"
+        for number, outcome in enumerate(outcomes, 1)
+    )
+    yield f"outcome: {', '.join(said)}\n"
+
+
+def columns(screen: Screen, threads: Sequence[str], trace: Sequence[Row]) -> Iterator[str]:
+    """Yield a trace as lines, a column for each thread."""
+    wide = _WIDEST if not screen.terminal else max(_NARROWEST, min(_WIDEST, screen.width // len(threads) - 3))
+    titles = [_cut(safe(f"{number} {text}"), wide) for number, text in enumerate(threads, 1)]
+    yield _line(screen, titles, wide, "bold")
+    for row in filter(lambda one: one.counts, trace):
+        style = "red" if row.lost else None
+        said = [*((text, style) for text in row_words(row)), *((f"  {safe(line)}", "dim") for line in row.log)]
+        for text, how in said:
+            cells = [""] * len(threads)
+            cells[row.thread] = text if not screen.terminal else _cut(text, wide)
+            yield _line(screen, cells, wide, how)
+
+
+def _cut(text: str, wide: int) -> str:
+    return text if len(text) <= wide else text[: wide - 1] + "…"
+
+
+def _line(screen: Screen, cells: Sequence[str], wide: int, style: str | None) -> str:
+    padded = "   ".join(cell.ljust(wide) for cell in cells).rstrip()
+    return screen.style(padded, style) + "\n"
+
+
+def _document(view: ExploreView) -> dict[str, Any]:
+    question = view.question
+    return {
+        "schema": schema("explore"),
+        "kernel": question.kernel.name,
+        "hypervisor": question.hypervisor,
+        "threads": list(question.threads),
+        "consistent": not any(answer.bad for answer in view.answers),
+        "complete": all(answer.complete for answer in view.answers),
+        "policies": [_answer(view, answer) for answer in view.answers],
+    }
+
+
+def _answer(view: ExploreView, answer: Answer) -> dict[str, Any]:
+    return {
+        "locking": answer.policy.name,
+        "schedules": answer.schedules,
+        "states": answer.states,
+        "actions": answer.actions,
+        "ends": answer.ends,
+        "inconsistent": len(answer.bad),
+        "by_race": len(answer.races),
+        "worst": None if answer.worst is None else verdict_record(answer.worst, raced=None),
+        "complete": answer.complete,
+        "why": answer.why or None,
+        "bad_ends": [_end_record(view, answer, end) for end in answer.bad],
+    }
+
+
+def _end_record(view: ExploreView, answer: Answer, end: End) -> dict[str, Any]:
+    return {
+        "outcomes": list(end.outcomes),
+        "findings": [verdict_record(verdict, raced=verdict in end.raced) for verdict in end.verdicts],
+        "schedule": [number + 1 for number in end.schedule],
+        "actions": [
+            {"thread": row.thread + 1, "does": row_words(row), "log": list(row.log)}
+            for row in view.trace(answer, end)
+        ],
+    }
+
+
+def verdict_record(verdict: Verdict, *, raced: bool | None) -> dict[str, Any]:
+    """Return what is wrong as JSON has it."""
+    record: dict[str, Any] = {
+        "rule": verdict.rule or None,
+        "severity": verdict.severity.value,
+        "message": verdict.message,
+        "lmbs": [
+            {
+                "base": run.base,
+                "count": run.count,
+                "drc_index": run.drc_index,
+                "aa_index": run.aa_index,
+                "flags": run.flags,
+            }
+            for run in verdict.lmbs
+        ],
+    }
+    return record if raced is None else {**record, "race": raced}
+
+
+def _mermaid(view: ExploreView) -> Iterator[str]:
+    """Yield a sequence diagram of the worst end of each policy that has one."""
+    for answer in view.answers:
+        for end in answer.bad[:1]:
+            yield from mermaid(view.question.threads, view.trace(answer, end), end.verdicts, answer.policy.name)
+
+
+def mermaid(
+    threads: Sequence[str], trace: Sequence[Row], verdicts: Sequence[Verdict], title: str
+) -> Iterator[str]:
+    """Yield a trace as a Mermaid sequence diagram: calls to firmware as arrows, the rest as notes."""
+    yield f"sequenceDiagram\n    %% locking: {title}\n"
+    for number, text in enumerate(threads, 1):
+        yield f"    participant T{number} as {_quoted(text)}\n"
+    yield "    participant K as kernel's array, tree, memory\n    participant F as firmware\n"
+    for row in filter(lambda one: one.counts, trace):
+        for text in row_words(row):
+            yield f"    T{row.thread + 1}->>{_target(row)}: {_quoted(text)}\n"
+    last = f"T1,T{len(threads)}" if len(threads) > 1 else "T1"
+    for verdict in verdicts:
+        yield f"    Note over {last}: {_quoted(verdict_words(verdict))}\n"
+
+
+def _target(row: Row) -> str:
+    return "F" if any(hasattr(event, "call") for event in row.events) else "K"
+
+
+def _quoted(text: str) -> str:
+    """Return text without what Mermaid takes for its own."""
+    return safe(text).replace("#", "#35;").replace(";", "#59;")

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""An action of a schedule in words."""
+
+from __future__ import annotations
+
+from drmemctl.explore.judge import Verdict
+from drmemctl.explore.trace import Row
+from drmemctl.kernel.errno import errno_name
+from drmemctl.kernel.task import Lock
+from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite
+from drmemctl.output.text import safe
+
+_PLAIN = {
+    "set_updating": "drmem_update_dt: in_drmem_update = true",
+    "clear_updating": "drmem_update_dt: in_drmem_update = false",
+    "notify_topology": "dt_update_callback: not listened to, or nothing to do",
+    "stop_topology_update": "stop_topology_update: updates of CPUs are not listened to",
+    "start_topology_update": "start_topology_update: they are again",
+    "queue": "is queued: {lock}",
+    "take": "takes {lock}",
+    "drop": "releases {lock}",
+    "kexec -p": "udev: the crash kernel is loaded with the tree as it is",
+    "property_from_array": "drmem_update_dt: the property is made from the array",
+    "property_by_lmb": "the property is made from the LMBs",
+    "available": "counts the LMBs that there are",
+    "next_free": "looks for a free LMB",
+    "next_removable": "looks for an LMB to remove",
+    "flags_of": "dlpar_add_lmb: reads the LMB's flags",
+    "lookup_arrays": "find_aa_index: reads ibm,associativity-lookup-arrays",
+    "node_for_add": "dlpar_add_lmb: looks the node up",
+    "offline_lmb": "dlpar_remove_lmb: takes the memory offline",
+    "suspend": "is suspended, and wakes up on the destination",
+    "pseries_memory_notifier": "notifier: nothing to do",
+    "passes_reserved": "looks for reserved LMBs",
+    "next_free_in": "looks for a free LMB",
+    "next_assigned_in": "looks for an assigned LMB",
+    "read_property": "reads the property",
+    "lookup": "of_find_node_by_phandle: found",
+    "event-scan": "event-scan: a reassignment is received",
+    "remove_memory": "__remove_memory: there is no block",
+    "changed": "the hypervisor attaches or detaches",
+    "add_memory": "__add_memory fails",
+    "marked": "goes through the LMBs that it touched",
+}
+
+_LOST = "notifier: PASSED OVER, another thread has in_drmem_update set"
+_OWN = "notifier: passes over its own update"
+
+
+def row_words(row: Row) -> list[str]:
+    """Return what an action does, a line each: at least one."""
+    if row.passed_over:
+        return [_LOST if row.lost else _OWN]
+    lines = [_event(event) for event in row.events]
+    if not lines:
+        lines = [_plain(row)]
+    return [safe(line) for line in lines]
+
+
+def _plain(row: Row) -> str:
+    action = row.action
+    lock = action.joins or action.takes or action.drops
+    words = _PLAIN.get(action.name, action.name)
+    return words.format(lock=lock.value if isinstance(lock, Lock) else "")
+
+
+def _event(event: Event) -> str:
+    match event:
+        case RtasCall():
+            arguments = " ".join(_number(one) for one in event.arguments)
+            return f"{event.call} {arguments} -> {', '.join(map(str, event.answer))}".replace("  ", " ")
+        case ArrayWrite():
+            what = [f"aa {event.aa_index:#x}"] if event.aa_index is not None else []
+            what += [f"flags {event.flags:#x}"] if event.flags is not None else []
+            many = f" x{event.count}" if event.count > 1 else ""
+            return f"array[{event.drc_index:#x}{many}] = {', '.join(what)} ({event.function})"
+        case BlockWrite():
+            where = "goes (uevent remove)" if event.node is None else f"comes, node {event.node} (uevent add)"
+            return f"memory block {event.block} {where}"
+        case TreeWrite():
+            name = event.property or event.path
+            size = "goes" if event.size is None else f"= {event.size} bytes"
+            return f"{name} {size} ({event.function})"
+    return event.function
+
+
+def _number(value: int) -> str:
+    return hex(value) if value > 9999 else str(value)
+
+
+def outcome_words(outcome: int | None, *, endless: bool) -> str:
+    """Return what a thread came to."""
+    if outcome is None:
+        return "goes on" if endless else "hangs"
+    return errno_name(outcome) or "ok"
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """Return what is wrong in a line."""
+    return safe(f"{verdict.rule or verdict.title} {verdict.severity}: {verdict.message}", 400)

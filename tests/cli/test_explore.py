@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl explore` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import on_terminal, process, run
+from tests.conftest import FIXTURES
+
+RACES = FIXTURES / "races"
+BEFORE = str(RACES / "before.dts")
+LPM = f"lpm {RACES / 'after.dts'}"
+FLUSH = "dlpar memory add indexed-count 1 0x80000002"
+
+
+def test_a_table_then_the_shortest_schedule() -> None:
+    done = run(
+        "explore", BEFORE, "--thread", LPM, "--thread", FLUSH, "--locking", "kernel", "--locking", "hotplug"
+    )
+    lines = done.out.splitlines()
+    assert done.code == 1
+    assert lines[0].split()[:6] == ["LOCKING", "SCHEDULES", "STATES", "ENDS", "INCONSISTENT", "BY"]
+    assert lines[2].split()[0] == "hotplug"
+    assert lines[2].split()[4:7] == ["0", "0", "-"]
+    assert "PASSED OVER, another thread has in_drmem_update set" in done.out
+    assert "DRM085 error: 2 LMBs are on node 1, where the aa_index says 0" in done.out
+
+
+def test_nothing_wrong_is_exit_code_0() -> None:
+    done = run("explore", BEFORE, "--thread", LPM, "--thread", FLUSH, "--locking", "hotplug")
+    assert (done.code, done.err) == (0, "")
+
+
+def test_all_policies_in_two_processes_are_those_of_one() -> None:
+    arguments = ("explore", BEFORE, "--thread", LPM, "--thread", FLUSH, "--locking", "all", "--format", "json")
+    one, two = run(*arguments), process(*arguments, "--jobs", "2")
+    assert two.stdout.decode() == one.out
+    document = json.loads(one.out)
+    assert document["schema"] == "drmemctl.explore/1"
+    assert [policy["locking"] for policy in document["policies"]] == [
+        "kernel", "none", "mutex", "drain", "both", "hotplug",
+    ]  # fmt: skip
+    assert [bool(policy["by_race"]) for policy in document["policies"]] == [True, True, True, True, True, False]
+    end = document["policies"][0]["bad_ends"][0]
+    assert len(end["schedule"]) == len(end["actions"])
+    assert {finding["rule"] for finding in end["findings"]} == {"DRM081", "DRM085"}
+    assert end["findings"][0]["lmbs"][0]["drc_index"] == 0x80000002
+
+
+def test_a_trace_is_saved_and_kept(tmp_path: Path) -> None:
+    steps = tmp_path / "race.steps"
+    first = run("explore", BEFORE, "--thread", LPM, "--thread", FLUSH, "--save-trace", steps, "--ends", "1")
+    again = run("explore", BEFORE, "--replay", steps)
+    assert again.code == 1
+    trace = first.out.split("switches\n")[1].split("outcome:")[0]
+    assert again.out.startswith(trace)
+    assert run("simulate", BEFORE, "--schedule", steps) == again
+    kept = json.loads(run("explore", BEFORE, "--replay", steps, "--format", "json").out)
+    assert (kept["consistent"], kept["ended"]) == (False, True)
+    assert run("explore", BEFORE, "--replay", steps, "--format", "mermaid").out.startswith("sequenceDiagram\n")
+
+
+def test_no_trace_is_saved_where_nothing_is_wrong(tmp_path: Path) -> None:
+    steps = tmp_path / "race.steps"
+    done = run("explore", BEFORE, "--thread", FLUSH, "--save-trace", steps)
+    assert done.code == 0
+    assert "is not written" in done.err
+    assert not steps.exists()
+
+
+def test_mermaid() -> None:
+    done = run("explore", BEFORE, "--thread", LPM, "--thread", FLUSH, "--format", "mermaid")
+    lines = done.out.splitlines()
+    assert lines[0] == "sequenceDiagram"
+    assert sum(line.startswith("    participant ") for line in lines) == 4
+    assert any("T2->>K: drmem_update_dt: in_drmem_update = true" in line for line in lines)
+    assert any(line.startswith("    Note over T1,T2: DRM085") for line in lines)
+
+
+def test_a_bound_is_told_on_top() -> None:
+    done = run("explore", BEFORE, "--thread", LPM, "--thread", FLUSH, "--max-states", "40")
+    assert "kernel: NOT COMPLETE: 40 states were looked at; there may be other ends" in done.out
+    assert "40+" in done.out.splitlines()[1]
+
+
+def test_on_a_terminal_columns_fit() -> None:
+    shown = on_terminal("explore", BEFORE, "--thread", LPM, "--thread", FLUSH, COLUMNS="100", NO_COLOR="1")
+    traced = shown.decode().split("switches")[1].split("outcome")[0]
+    assert max(map(len, traced.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ((), 3, "there is no thread to explore"),
+        (("--thread", "reboot"), 3, "expected a step that sets a thread off"),
+        (("--thread", FLUSH, "--kernel", "2.6"), 2, "nothing is known of Linux 2.6"),
+        (("--thread", FLUSH, "--locking", "some"), 2, "is not one of"),
+        (("--replay", BEFORE), 3, "this is no schedule"),
+        (("--thread", "lpm nowhere.dtb"), 3, "nowhere.dtb"),
+    ],
+)
+def test_what_cannot_be_explored(arguments: tuple[str, ...], code: int, said: str) -> None:
+    done = process("explore", BEFORE, *arguments)
+    assert (done.returncode, done.stdout) == (code, b"")
+    assert said in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
