@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Finding, Severity
@@ -119,4 +119,4 @@ def _verdict(finding: Finding, prefix: str = "") -> Verdict:
 def _subject(world: World) -> Subject:
     subject = subject_of(world.kernel, world.machine)
     faults = tuple(sorted(world.faults, key=lambda fault: (fault.code, fault.message)))
-    return Subject(subject.tree, running=replace(subject.running, faults=faults), drmem=written_back(world.kernel))
+    return Subject(subject.tree, running=subject.running._replace(faults=faults), drmem=written_back(world.kernel))

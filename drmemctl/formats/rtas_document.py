@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +22,8 @@ def encoded(kind: str, data: bytes, source: str) -> bytes:
 
     Raises `InputError` or `FormatError` that says what is missing or wrong.
     """
+    import json
+
     try:
         return b"".join(_encoded(kind, json.loads(data)))
     except (ValueError, RecursionError) as error:

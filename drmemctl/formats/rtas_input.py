@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +77,8 @@ def _split(kind: str, data: bytes) -> list[Answer]:
 
 
 def _recorded(kind: str, text: str) -> list[Answer]:
+    import json
+
     try:
         listed = list(_answers(json.loads(text)))
     except (ValueError, RecursionError) as error:

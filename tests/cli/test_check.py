@@ -323,7 +323,14 @@ class TestPipes:
         for number in range(3000):
             (tmp_path / f"{number}.dtb").write_bytes(tree)
         command = [*COMMAND, "check", "--isolated", str(tmp_path), "-j", jobs, "-o", str(tmp_path / "out")]
-        started = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=ROOT, start_new_session=True)
+        started = subprocess.Popen(
+            command,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            start_new_session=True,
+            # Whoever runs the tests in the background of a shell has SIGINT ignored, and so would we.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no thread here
+        )
         time.sleep(1.5)
         os.killpg(started.pid, signal.SIGINT)
         _, err = started.communicate(timeout=30)
