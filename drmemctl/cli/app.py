@@ -18,6 +18,7 @@ COMMANDS = {
     "map": "map",
     "assoc": "assoc",
     "numa": "numa",
+    "memblock": "memblock",
     "tree": "tree",
     "prop": "prop",
     "convert": "convert",
