@@ -26,6 +26,7 @@ FAMILIES = {
     "boot": "boot memory and what kexec hands on",
     "migration": "what a migration may not change, and what a kernel makes of it",
     "state": "the tree against the running kernel and the hypervisor",
+    "blocks": "memory blocks and sections: who shares one, what does not fill one",
 }
 
 SECTIONS = ("Why", "Example", "Kernel", "Fix")

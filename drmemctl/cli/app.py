@@ -19,6 +19,8 @@ COMMANDS = {
     "assoc": "assoc",
     "numa": "numa",
     "memblock": "memblock",
+    "blocks": "blocks",
+    "kexec": "kexec",
     "tree": "tree",
     "prop": "prop",
     "convert": "convert",
