@@ -26,6 +26,7 @@ FAMILIES = {
     "boot": "boot memory and what kexec hands on",
     "migration": "what a migration may not change, and what a kernel makes of it",
     "state": "the tree against the running kernel and the hypervisor",
+    "live": "the tree against /sys and /proc of the running system, or of a capture",
     "blocks": "memory blocks and sections: who shares one, what does not fill one",
 }
 
@@ -40,7 +41,12 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
     "before": lambda subject: subject.before is not None,
     "array": lambda subject: subject.running.array is not None,
     "senses": lambda subject: subject.running.senses is not None,
-    "blocks": lambda subject: subject.running.blocks is not None and subject.running.block_size is not None,
+    "blocks": lambda subject: (
+        subject.running.blocks is not None
+        and subject.running.block_size is not None
+        and subject.running.system is None
+    ),
+    "live": lambda subject: subject.running.system is not None,
 }
 """What a rule may need; a rule whose needs are not met is not run."""
 

@@ -11,6 +11,7 @@ from drmemctl.errors import NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE, Entries
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem, is_before_cas
+from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Node, Tree
 
@@ -33,6 +34,7 @@ class Running:
         senses: dr-entity-sense of connectors by DRC index (0 empty, 1 present, 2 unusable).
         blocks: the memory blocks, by number.
         block_size: bytes of one.
+        system: all that a live system or a capture showed; the rules of the family live are about it.
 
     """
 
@@ -40,6 +42,18 @@ class Running:
     senses: Mapping[int, int] | None = None
     blocks: Mapping[int, MemoryBlock] | None = None
     block_size: int | None = None
+    system: LiveSystem | None = None
+
+    @classmethod
+    def of_system(cls, system: LiveSystem) -> Running:
+        """Return what a live system or a capture shows; nothing where it shows no blocks."""
+        if not system:
+            return cls()
+        blocks = {
+            number: MemoryBlock(number, one.nodes[0] if one.nodes else None, one.state == "online")
+            for number, one in system.blocks.items()
+        }
+        return cls(blocks=blocks, block_size=system.block_size, system=system)
 
 
 class Subject:

@@ -142,7 +142,7 @@ def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
         else:
             reason = "" if block is None or boot.first_in(start, count) is not None else _SURPLUS
         if reason:
-            reasons.under(reason).add(_piece(table, run, start, count))
+            reasons.under(reason).add(piece(table, run, start, count))
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
     yield from reasons.others(table.property_name)
@@ -187,7 +187,7 @@ def _block_spans(subject: Subject, blocks: Blocks) -> Spans:
     return spans
 
 
-def _piece(table: LmbTable, run: Run, start: int, count: int) -> Run:
+def piece(table: LmbTable, run: Run, start: int, count: int) -> Run:
     """Return the LMBs of a run that these bytes meet."""
     size = table.lmb_size or 1
     first, last = (start - run.base) // size, (start + count - 1 - run.base) // size
@@ -233,7 +233,7 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
         node = nodes.of(run)
         if block.online and None not in (node, block.node) and node != block.node:
             reasons.under(f"on node {block.node}, where the aa_index says {node}").add(
-                _piece(table, run, start, count)
+                piece(table, run, start, count)
             )
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
