@@ -25,6 +25,7 @@ COMMANDS = {
     "prop": "prop",
     "convert": "convert",
     "check": "check",
+    "capture": "capture",
     "diff": "diff",
     "rules": "rules",
     "explain": "explain",
