@@ -26,6 +26,7 @@ COMMANDS = {
     "convert": "convert",
     "check": "check",
     "capture": "capture",
+    "watch": "watch",
     "diff": "diff",
     "rules": "rules",
     "explain": "explain",
