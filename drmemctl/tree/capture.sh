@@ -43,14 +43,19 @@ mkdir -p "$top/proc/device-tree" "$top/sys/firmware" "$top/memory" "$top/log" ||
 
 take() { [ -r "$root/$1" ] && cat "$root/$1" > "$top/$2" 2>/dev/null || rm -f "$top/$2"; }
 
-# One word for a file: its words joined by commas, - for what is not there.
-words() {
-  line=
-  [ -r "$1" ] && { read -r line < "$1" || :; } 2>/dev/null
-  set -f; set -- $line; set +f
+# Words joined by commas, - for none.
+commas() {
+  set -f; set -- $1; set +f
   joined=
   for word do joined=${joined:+$joined,}$word; done
   echo "${joined:--}"
+}
+
+# A file's first line so, without starting a process: there may be a quarter million memory blocks.
+words() {
+  line=
+  [ -r "$1" ] && { read -r line < "$1" || :; } 2>/dev/null
+  commas "$line"
 }
 
 numbers() { for entry in "$1"/"$2"[0-9]*; do
@@ -71,7 +76,9 @@ done; }
 
 node_lines() { for n in $(numbers "$nodes" node); do
   total=$(sed -n 's/.*MemTotal:[[:space:]]*\([0-9]*\).*/\1/p' "$nodes/node$n/meminfo" 2>/dev/null)
-  echo "$n $(words "$nodes/node$n/distance") ${total:--} $(words "$nodes/node$n/cpulist")"
+  # cpulist comes out empty where it is read byte by byte.
+  cpus=$(cat "$nodes/node$n/cpulist" 2>/dev/null)
+  echo "$n $(words "$nodes/node$n/distance") ${total:--} $(commas "$cpus")"
 done; }
 
 messages() {
