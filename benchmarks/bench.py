@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.requests import REQUESTS, partition, seconds_per_request
+
 ROOT = Path(__file__).resolve().parent.parent
 SMALL_TREE = ROOT / "fixtures" / "kernel-arrays" / "numa2-plug2.dtb.gz"
 DRMEMCTL = Path(sys.executable).with_name("drmemctl")
@@ -35,6 +37,10 @@ STARTS: list[tuple[str, list[str], float]] = [
 LARGE = [(count, shape) for shape in ("realistic", "bare", "worst") for count in (262_144, 1_048_576)]
 CHECKED_LMBS = 262_144
 MANY_TREES = 1_000
+REQUEST_SIZES = (4_096, 262_144, 1_048_576)
+REQUEST_ROUNDS = 3
+GROWTH_LIMIT = 1.5
+"""What a request may cost on a larger partition, in times of the smallest one's."""
 
 
 class CommandError(Exception):
@@ -154,6 +160,17 @@ def many_figures(scratch: Path) -> Iterator[Figure]:
     shutil.rmtree(folder)
 
 
+def request_figures() -> Iterator[Figure]:
+    """Yield what a simulated DLPAR request costs by the size of the partition."""
+    partitions = [partition(count) for count in REQUEST_SIZES]
+    # Sizes take turns, so that a busy moment hits them all.
+    rounds = [[seconds_per_request(one) for one in partitions] for _ in range(REQUEST_ROUNDS)]
+    best = [min(costs) for costs in zip(*rounds, strict=True)]
+    for count, cost in zip(REQUEST_SIZES, best, strict=True):
+        detail = f"{cost * 1e6:.0f} us a request, best mean of {REQUESTS:,}"
+        yield Figure(f"simulate, {count:,} LMBs", detail, cost / best[0], GROWTH_LIMIT, "x")
+
+
 def report(label: str, figures: Iterator[Figure]) -> bool:
     """Print each figure as it comes; return whether all are within their limits."""
     fine = True
@@ -180,6 +197,8 @@ def main() -> int:
             report(f"lmb, {count:,} LMBs, {shape}", large_figures(count, shape, scratch)) for count, shape in LARGE
         ]
         results.append(report("check, 1,000 small trees", many_figures(scratch)))
+    # Last: what this process holds would count as its children's peak.
+    results.append(report("simulate", request_figures()))
     return 0 if all(results) else 1
 
 

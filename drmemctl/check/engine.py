@@ -10,7 +10,6 @@ from importlib import import_module
 from drmemctl.check.finding import Finding
 from drmemctl.check.kernels import Version
 from drmemctl.check.rule import FAMILIES, RULES, Rule
-from drmemctl.check.subject import Subject
 
 
 def all_rules() -> dict[str, Rule]:
@@ -54,8 +53,8 @@ def unknown_words(words: Sequence[str]) -> list[str]:
     return [word for word in words if not any(_named(rule, (word,)) for rule in all_rules().values())]
 
 
-def judge(subject: Subject, plan: Plan | None = None) -> list[Finding]:
-    """Return the findings of a state, the worst first, then by rule and place."""
+def judge(subject: object, plan: Plan | None = None) -> list[Finding]:
+    """Return the findings of a `Subject` or a `Stream`, the worst first, then by rule and place."""
     plan = plan or Plan()
     findings = [
         finding
@@ -63,6 +62,9 @@ def judge(subject: Subject, plan: Plan | None = None) -> list[Finding]:
         if rule.applies(subject, plan.kernel)
         for finding in rule.findings(subject)
     ]
-    return sorted(
-        findings, key=lambda finding: (finding.severity.rank, finding.rule, finding.violation.offset or 0)
-    )
+    return sorted(findings, key=_order)
+
+
+def _order(finding: Finding) -> tuple[int, str, int, int]:
+    violation = finding.violation
+    return finding.severity.rank, finding.rule, violation.answer or 0, violation.offset or 0

@@ -37,6 +37,7 @@ class Violation:
         property: the property, empty for a node or the whole blob.
         offset: byte offset in the property (in the blob without one), or None.
         lmbs: the LMBs concerned, as runs.
+        answer: in a stream of RTAS answers, which of them, from 0; the offset is in it then.
 
     """
 
@@ -45,6 +46,7 @@ class Violation:
     property: str = ""
     offset: int | None = None
     lmbs: tuple[Run, ...] = ()
+    answer: int | None = None
 
 
 def count_lmbs(runs: Iterable[Run]) -> str:

@@ -27,6 +27,15 @@ def parse_version(text: str) -> Version:
     return int(match[1]), int(match[2]), int(match[3] or 0)
 
 
+def parse_kernel(text: str) -> Version:
+    """Return the release of a kernel by its number or by its name among the profiles, e.g. `debian-12`."""
+    from drmemctl.kernel.profiles import profile, profile_names
+
+    if text in profile_names():
+        return (*profile(text).release, 0)
+    return parse_version(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Kernels:
     """Mainline releases from `since` on and before `before`; None is open-ended.

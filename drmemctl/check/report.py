@@ -132,7 +132,7 @@ def report_tree(
 ) -> Report:
     """Return the report of a tree; `before` is the tree that a migration to it started from."""
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
-    findings = tuple(_reported(finding, subject) for finding in judge(subject, plan))
+    findings = tuple(reported(finding, subject) for finding in judge(subject, plan))
     return Report(tree.source if source is None else source, findings, note=_not_judged(subject))
 
 
@@ -146,7 +146,8 @@ def _not_judged(subject: Subject) -> str:
     return ""
 
 
-def _reported(finding: Finding, subject: Subject) -> ReportedFinding:
+def reported(finding: Finding, subject: Subject) -> ReportedFinding:
+    """Return a finding with all that there is to show of it."""
     violation = finding.violation
     size = subject.table.lmb_size if violation.lmbs else None
     return ReportedFinding(

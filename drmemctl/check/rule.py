@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The registry of rules, and how a rule tells about itself.
 
-A rule is a function from a `Subject` to the `Violation`s in it. Its docstring is its page: the first line says
-what it looks for, then sections `Why`, `Example`, `Kernel` (what a kernel does with such bytes) and `Fix`.
+A rule is a function from a `Subject` to the `Violation`s in it, or from a `Stream`, which is what RTAS answered.
+Its docstring is its page: the first line says what it looks for, then sections `Why`, `Example`, `Kernel` (what a
+kernel does with such bytes) and `Fix`.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from drmemctl.check.finding import Finding, Severity, Violation
 from drmemctl.check.kernels import Kernels, Version, is_block_size
 from drmemctl.check.subject import Subject
 
-Judge = Callable[[Subject], Iterator[Violation]]
+Judge = Callable[[Any], Iterator[Violation]]
+"""A rule's function; what it takes is what `Rule.about` says."""
 
 FAMILIES = {
     "blob": "the tree as a container",
@@ -26,8 +29,10 @@ FAMILIES = {
     "boot": "boot memory and what kexec hands on",
     "migration": "what a migration may not change, and what a kernel makes of it",
     "state": "the tree against the running kernel and the hypervisor",
-    "live": "the tree against /sys and /proc of the running system, or of a capture",
+    "kernel": "what a simulated kernel does that no kernel should",
     "blocks": "memory blocks and sections: who shares one, what does not fill one",
+    "stream": "what RTAS answers: lists of updates, events, connectors",
+    "live": "the tree against /sys and /proc of the running system, or of a capture",
 }
 
 SECTIONS = ("Why", "Example", "Kernel", "Fix")
@@ -47,6 +52,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
         and subject.running.system is None
     ),
     "live": lambda subject: subject.running.system is not None,
+    "faults": lambda subject: subject.running.faults is not None,
 }
 """What a rule may need; a rule whose needs are not met is not run."""
 
@@ -64,6 +70,7 @@ class Rule:
         kernels: the releases it is about.
         needs: keys of `NEEDS`.
         references: kernel commits, LoPAR sections, QEMU commits, mails.
+        about: what it judges: a `Subject`, or a `drmemctl.check.stream.answers.Stream`.
 
     """
 
@@ -75,12 +82,15 @@ class Rule:
     kernels: Kernels
     needs: tuple[str, ...]
     references: tuple[str, ...]
+    about: type = Subject
 
-    def applies(self, subject: Subject, version: Version | None) -> bool:
-        """Whether the rule can and should judge this state for this kernel."""
-        return self.kernels.include(version) and all(NEEDS[need](subject) for need in self.needs)
+    def applies(self, subject: object, version: Version | None) -> bool:
+        """Whether the rule can and should judge this for this kernel."""
+        if not isinstance(subject, self.about) or not self.kernels.include(version):
+            return False
+        return not isinstance(subject, Subject) or all(NEEDS[need](subject) for need in self.needs)
 
-    def findings(self, subject: Subject) -> Iterator[Finding]:
+    def findings(self, subject: object) -> Iterator[Finding]:
         """Yield what breaks the rule."""
         return (Finding(self.id, self.severity, violation) for violation in self.judge(subject))
 
@@ -115,13 +125,15 @@ def rule(  # noqa: PLR0913 - a rule is registered with all that is known of it
     needs: tuple[str, ...] = (),
     kernels: Kernels | None = None,
     references: tuple[str, ...] = (),
+    about: type = Subject,
 ) -> Callable[[Judge], Judge]:
     """Register the decorated function as a rule; `ValueError` if the id is taken or a word is unknown."""
 
     def register(judge: Judge) -> Judge:
         if rule_id in RULES or family not in FAMILIES or any(need not in NEEDS for need in needs):
             raise ValueError(f"rule {rule_id}: id taken, or unknown family or need")
-        RULES[rule_id] = Rule(rule_id, severity, family, title, judge, kernels or Kernels(), needs, references)
+        facts = (rule_id, severity, family, title, judge, kernels or Kernels(), needs, references)
+        RULES[rule_id] = Rule(*facts, about)
         return judge
 
     return register

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from drmemctl.check.engine import Plan, all_rules, unknown_words
-from drmemctl.check.kernels import Version, parse_version
+from drmemctl.check.kernels import Version, parse_kernel
 from drmemctl.check.rule import FAMILIES
 from drmemctl.check.tally import FAIL_ON
 from drmemctl.errors import DrmemctlError
@@ -66,7 +66,7 @@ class Settings:
 
 def plan_of(kernel: str | None, select: Sequence[str], ignore: Sequence[str]) -> Plan:
     """Return a plan from words; `ValueError` if one is unknown."""
-    version = None if kernel is None else parse_version(kernel)
+    version = None if kernel is None else parse_kernel(kernel)
     return Plan(words(",".join(select)), words(",".join(ignore)), version)
 
 
@@ -185,7 +185,7 @@ def _fail_on(value: object) -> str:
 def _kernel(value: object) -> Version:
     if not isinstance(value, str):
         raise ValueError('this is no text such as "6.12"')  # noqa: TRY004 - one kind of error for all keys
-    return parse_version(value)
+    return parse_kernel(value)
 
 
 def _jobs(value: object) -> int:

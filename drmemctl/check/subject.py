@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from drmemctl.errors import NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE, Entries
@@ -14,6 +15,9 @@ from drmemctl.model.drmem import Drmem, is_before_cas
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Node, Tree
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.job import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +30,47 @@ class MemoryBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockRange:
+    """Memory blocks of one kind: `count` from number `first` on."""
+
+    first: int
+    count: int
+    node: int | None
+    online: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SenseRange:
+    """Connectors with the same dr-entity-sense: `count` from DRC index `first` on."""
+
+    first: int
+    count: int
+    sense: int
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """What else is known of a running (or simulated) system at the moment of the tree; None is unknown.
 
     Attributes:
         array: the kernel's `drmem_info`.
-        senses: dr-entity-sense of connectors by DRC index (0 empty, 1 present, 2 unusable).
-        blocks: the memory blocks, by number.
+        senses: dr-entity-sense of connectors by DRC index, or in ascending ranges: 0 empty, 1 present, 2 unusable.
+        blocks: the memory blocks by number, or in ascending ranges.
         block_size: bytes of one.
+        associativity: affinity as this kernel takes it, which at boot fixed form and position; None is what the
+            tree says.
+        faults: what the kernel itself just did wrong.
         system: all that a live system or a capture showed; the rules of the family live are about it.
 
     """
 
     array: LmbTable | None = None
-    senses: Mapping[int, int] | None = None
-    blocks: Mapping[int, MemoryBlock] | None = None
+    senses: Mapping[int, int] | tuple[SenseRange, ...] | None = None
+    blocks: Mapping[int, MemoryBlock] | tuple[BlockRange, ...] | None = None
     block_size: int | None = None
     system: LiveSystem | None = None
+    associativity: Associativity | None = None
+    faults: tuple[Fault, ...] | None = None
 
     @classmethod
     def of_system(cls, system: LiveSystem) -> Running:
@@ -59,13 +87,23 @@ class Running:
 class Subject:
     """One state to judge.
 
-    `before` is the state that a migration started from, for the rules that compare the two.
+    `before` is the state that a migration started from, for the rules that compare the two; `drmem` is what the
+    drmem node says, where that is known already.
     """
 
-    def __init__(self, tree: Tree, *, running: Running | None = None, before: Subject | None = None) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        *,
+        running: Running | None = None,
+        before: Subject | None = None,
+        drmem: Drmem | None = None,
+    ) -> None:
         self.tree = tree
         self.running = running or Running()
         self.before = before
+        if drmem is not None:
+            self.drmem = drmem
 
     @cached_property
     def drmem_node(self) -> Node | None:

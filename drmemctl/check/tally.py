@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from drmemctl.check.engine import judge
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report
+from drmemctl.check.subject import Subject
+from drmemctl.tree.node import Tree
 
 NEVER = "never"
 FAIL_ON = (*(severity.value for severity in Severity), NEVER)
@@ -60,6 +64,12 @@ class Tally:
         if fail_on == NEVER:
             return False
         return any(number and fails(severity, fail_on) for severity, number in self.findings.items())
+
+
+def counted(tree: Tree) -> dict[str, int]:
+    """Return how many findings of each severity a tree has, the worst first."""
+    found = Counter(finding.severity for finding in judge(Subject(tree)))
+    return {severity.value: found[severity] for severity in Severity}
 
 
 def fails(severity: Severity, fail_on: str) -> bool:

@@ -28,6 +28,9 @@ COMMANDS = {
     "capture": "capture",
     "watch": "watch",
     "diff": "diff",
+    "simulate": "simulate",
+    "kernels": "kernels",
+    "decode": "decode",
     "rules": "rules",
     "explain": "explain",
 }
@@ -41,7 +44,7 @@ TREE is a device tree in any form: a .dtb (also gzip, xz, zstd, bzip2), a direct
 archive that holds one (sosreport, snap), text from lsprop, dtc or fdtdump, - for standard input, live for this
 machine. ARCHIVE::PATH picks one of several.
 
-Exit codes: 0 fine, 1 findings or differences, 2 usage, 3 input that cannot be read, 130 interrupted.
+Exit codes: 0 fine, 1 findings, differences or failed steps, 2 usage, 3 input that cannot be read, 130 interrupted.
 """
 
 

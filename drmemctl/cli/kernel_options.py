@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Options that choose the kernel whose behaviour is shown, and its command line."""
+"""Options that name a kernel to simulate, its capabilities and the hypervisor under it."""
 
 from __future__ import annotations
 
@@ -11,56 +11,77 @@ from drmemctl.cli.common import Decorator
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
-    from drmemctl.tree.node import Tree
 
 
-def _profile(ctx: click.Context, param: click.Parameter, value: str) -> Profile:
+def simulated_kernel_option() -> Decorator:
+    """Return `--kernel`, which takes a release, what `uname -r` prints, or a profile's name."""
+    return click.option(
+        "--kernel",
+        metavar="KERNEL",
+        default="latest",
+        show_default=True,
+        shell_complete=complete_kernels,
+        help="A release (5.10, 6.12.3), what uname -r prints, or a name that `drmemctl kernels` lists.",
+    )
+
+
+def hypervisor_option() -> Decorator:
+    """Return `--hypervisor`."""
+    return click.option(
+        "--hypervisor",
+        metavar="qemu|qemu-X.Y|powervm",
+        default="qemu",
+        show_default=True,
+        callback=_known_hypervisor,
+        help="Who owns the connectors; QEMU may be a version.",
+    )
+
+
+def capability_option(name: str, parameter: str, about: str) -> Decorator:
+    """Return an option that names a capability and may be repeated."""
+    return click.option(
+        name, parameter, metavar="CAPABILITY", multiple=True, shell_complete=_complete_capabilities, help=about
+    )
+
+
+def chosen_kernel(name: str, added: tuple[str, ...] = (), removed: tuple[str, ...] = ()) -> Profile:
+    """Return the kernel that options name; a usage error for one that is not known."""
     from drmemctl.kernel.profiles import ProfileError, profile
+    from drmemctl.output.text import safe
+
+    both = sorted({*added} & {*removed})
+    if both:
+        raise click.UsageError(f"--with and --without both name {', '.join(map(safe, both))}.")
+    try:
+        return profile(name, added, removed)
+    except ProfileError as error:
+        raise click.UsageError(safe(str(error), 2000)) from error
+
+
+def _known_hypervisor(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    from drmemctl.kernel.profiles import ProfileError
+    from drmemctl.output.text import safe
+    from drmemctl.scenario.simulation import machine_for
+    from drmemctl.tree.node import Node, Tree
 
     try:
-        return profile(value)
+        # Of a tree with nothing in it: only the name counts here.
+        machine_for(Tree(Node("")), value)
     except ProfileError as error:
-        raise click.BadParameter(str(error), ctx, param) from error
+        raise click.BadParameter(safe(str(error), 2000), ctx, param) from error
+    return value
 
 
-def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+def complete_kernels(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the named kernels that begin so."""
     from drmemctl.kernel.profiles import profile_names
 
     return [name for name in profile_names() if name.startswith(incomplete)]
 
 
-def profile_option() -> Decorator:
-    """Return `--kernel`, which hands the command its `profile`."""
-    return click.option(
-        "--kernel",
-        "profile",
-        metavar="V",
-        default="latest",
-        show_default=True,
-        callback=_profile,
-        shell_complete=_complete,
-        help="The kernel: a mainline version, what uname -r prints, or a named profile.",
-    )
+def _complete_capabilities(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[Any]:
+    from click.shell_completion import CompletionItem
 
+    from drmemctl.kernel.capabilities import CAPABILITIES
 
-def cmdline_option() -> Decorator:
-    """Return `--cmdline`."""
-    return click.option("--cmdline", metavar="TEXT", help="A kernel command line in place of the tree's own.")
-
-
-def with_options(tree: Tree, cmdline: str | None) -> Tree:
-    """Return the tree with the command line that the user gave."""
-    if cmdline is None:
-        return tree
-    from drmemctl.kernel.cmdline import with_command_line
-
-    return with_command_line(tree, cmdline)
-
-
-def say_faults(faults: Any) -> int:
-    """Say on standard error what goes wrong in the kernel; return the exit code that follows."""
-    from drmemctl.output.text import safe
-
-    for fault in faults:
-        click.echo(f"drmemctl: {fault.function}: {safe(fault.message)}", err=True)
-    return 1 if faults else 0
+    return [CompletionItem(one.name, help=one.changes) for one in CAPABILITIES if one.name.startswith(incomplete)]

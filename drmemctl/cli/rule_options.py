@@ -32,9 +32,9 @@ def _rules(text: str) -> tuple[str, ...]:
 
 
 def _version(text: str) -> tuple[int, int, int]:
-    from drmemctl.check.kernels import parse_version
+    from drmemctl.check.kernels import parse_kernel
 
-    return parse_version(text)
+    return parse_kernel(text)
 
 
 def rules_option(name: str, about: str) -> Decorator:
@@ -46,8 +46,8 @@ def rules_option(name: str, about: str) -> Decorator:
 
 def kernel_option() -> Decorator:
     """Return `--kernel`."""
-    help_text = "Only rules about this mainline release, e.g. 6.12."
-    return click.option("--kernel", metavar="VERSION", callback=parsed(_version), help=help_text)
+    help_text = "Only rules about this release (6.12), or a name that `drmemctl kernels` lists."
+    return click.option("--kernel", metavar="KERNEL", callback=parsed(_version), help=help_text)
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

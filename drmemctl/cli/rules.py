@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`drmemctl rules`: the rules that `check` judges by."""
+"""`drmemctl rules`: the rules that `check` and `decode` judge by."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Family(click.Choice[str]):
 @format_option("table", "json", "markdown")
 @color_option()
 def command(family: str | None, kernel: tuple[int, int, int] | None, format: str, screen: Screen) -> None:
-    """List the rules that `check` judges by; `explain RULE` tells more of one."""
+    """List the rules that `check` and `decode` judge by; `explain RULE` tells more of one."""
     from drmemctl.check.engine import Plan
     from drmemctl.check.pages import pages
     from drmemctl.output.rules import show_rules

@@ -24,9 +24,12 @@ Examples:
 def command(tree: str, format: str, screen: Screen) -> None:
     """Show a partition on one screen: machine, features, memory by state and by node.
 
-    Nodes are those that Linux would make; defects are what could not be decoded as it should be.
+    Nodes are those that Linux would make; defects are what could not be decoded as it should be, findings what
+    `drmemctl check` has to say.
     """
+    from drmemctl.check.tally import counted
     from drmemctl.model.overview import Overview
     from drmemctl.output.overview import show_overview
 
-    show_overview(screen, Overview.from_tree(open_tree(tree)), format)
+    opened = open_tree(tree)
+    show_overview(screen, Overview.from_tree(opened, counted(opened)), format)

@@ -9,13 +9,23 @@ an empty name and the node's path for its value.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import ClassVar
 
 from construct import Int32ub, Int64ub, Struct
 
+from drmemctl.defect import Defect
+from drmemctl.formats.fields import Field
 from drmemctl.formats.rows import Rows
+from drmemctl.formats.rtas_labels import NO_LABELS, Labels, padded, tail_field, with_label
+from drmemctl.formats.seam import build, building
+from drmemctl.formats.strings import to_bytes, to_string, to_text
 from drmemctl.formats.update_nodes import WORK_AREA
+from drmemctl.wording import count_of
+
+NAME = "update-properties"
 
 HEADER = Struct("phandle" / Int32ub, "state" / Int32ub, "reserved" / Int64ub, "nprops" / Int32ub)
 _header = Rows(HEADER)
@@ -25,6 +35,213 @@ NAME_ONLY = 0x00000000
 DELETED = 0x80000000
 PARTIAL = 0x80000000
 """Bit of a value that goes on in the next work area; the word is then the negated length."""
+
+
+FIELDS_OF_VALUE = 64
+"""Fields shown of one property's value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """One property, or the node's path where the name is empty.
+
+    Attributes:
+        name: the property's name.
+        word: the length, the negated length of a part, or `NAME_ONLY`, `DELETED`.
+        value: as much of the value as is there.
+        offset: where it begins in the work area.
+
+    """
+
+    name: str
+    word: int
+    value: bytes = b""
+    offset: int = 0
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the value goes on in the next work area."""
+        return bool(self.word & PARTIAL) and self.word != DELETED
+
+    @property
+    def size(self) -> int:
+        """How many bytes of a value the word announces."""
+        if self.word == DELETED:
+            return 0
+        return (1 << 32) - self.word if self.is_part else self.word
+
+    @property
+    def value_offset(self) -> int:
+        """Where the value begins."""
+        return self.offset + len(to_bytes(self.name)) + 5
+
+    @property
+    def end(self) -> int:
+        """The offset behind it."""
+        return self.value_offset + len(self.value)
+
+    @property
+    def meaning(self) -> str:
+        """What the word says."""
+        if self.word == DELETED:
+            return "remove the property"
+        if self.word == NAME_ONLY:
+            return "name only"
+        return f"{count_of(self.size, 'byte')}{', to be continued' if self.is_part else ''}"
+
+    def encode(self) -> bytes:
+        """Return its bytes."""
+        return to_string(self.name, NAME) + build(Int32ub, self.word, NAME) + self.value
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateProperties:
+    """A work area as it was returned.
+
+    Attributes:
+        phandle: the node; None where even the header is cut.
+        state: firmware's own, to be handed back in the next call.
+        reserved: the rest of the header.
+        nprops: how many descriptors there are said to be.
+        descriptors: those that are there.
+        tail: bytes after them, without the zeros at their end.
+        length: bytes in all; None, when it is made, for no zeros at the end.
+        defects: `properties-…`: `header-cut`, `name-unterminated`, `cut`, `value-cut`, `too-many`, `left-over`.
+
+    """
+
+    kind: ClassVar[str] = NAME
+
+    phandle: int | None
+    state: int
+    nprops: int
+    descriptors: tuple[Descriptor, ...]
+    reserved: int = 0
+    tail: bytes = b""
+    length: int | None = None
+    defects: tuple[Defect, ...] = ()
+
+    @classmethod
+    def decode(cls, data: bytes) -> UpdateProperties:
+        """Return what any bytes hold."""
+        if len(data) < HEADER_SIZE:
+            message = f"{len(data)} of the header's {HEADER_SIZE} bytes"
+            fault = Defect("properties-header-cut", message, offset=len(data))
+            return cls(None, 0, 0, (), 0, data.rstrip(b"\0"), len(data), (fault,))
+        (phandle, state, reserved, nprops), *_ = _header.iterate(data, 0, 1)
+        descriptors, fault_found = _descriptors(data, nprops)
+        tail = data[descriptors[-1].end if descriptors else HEADER_SIZE :].rstrip(b"\0")
+        if fault_found is None and tail:
+            fault_found = _left_over(nprops, len(data.rstrip(b"\0")) - len(tail), len(tail))
+        defects = () if fault_found is None else (fault_found,)
+        return cls(phandle, state, nprops, descriptors, reserved, tail, len(data), defects)
+
+    @property
+    def end(self) -> int:
+        """The offset behind the last descriptor."""
+        if self.phandle is None:
+            return 0
+        return self.descriptors[-1].end if self.descriptors else HEADER_SIZE
+
+    @property
+    def path(self) -> str | None:
+        """The node's path, if the first descriptor is one."""
+        first = self.descriptors[0] if self.descriptors else None
+        return None if first is None or first.name else to_text(first.value.rstrip(b"\0"))
+
+    @property
+    def changes(self) -> tuple[Descriptor, ...]:
+        """The descriptors without that of the path, as Linux tells them apart: by an empty name."""
+        return self.descriptors[1:] if self.path is not None else self.descriptors
+
+    def encode(self) -> bytes:
+        """Return the bytes; `FormatError` for values that no bytes hold."""
+        header = b""
+        if self.phandle is not None:
+            with building(NAME):
+                header = _header.pack_one(self.phandle, self.state, self.reserved, self.nprops)
+        return padded(header + b"".join(each.encode() for each in self.descriptors), self.tail, self.length)
+
+    def fields(self, labels: Labels = NO_LABELS) -> Iterator[Field]:
+        """Yield the fields for a reader, those of known properties with what their values hold."""
+        if self.phandle is not None:
+            known = labels.path(self.phandle)
+            yield Field(0, 4, "phandle", self.phandle, with_label(f"{self.phandle:#x}", known))
+            yield Field(4, 4, "state", self.state, f"{self.state:#x}")
+            yield Field(8, 8, "reserved", self.reserved, f"{self.reserved:#x}")
+            yield Field(16, 4, "nprops", self.nprops, f"{self.nprops:,}")
+            # What comes first in a work area without a path may be the rest of a value.
+            is_rest = self.path is None
+            for number, descriptor in enumerate(self.descriptors):
+                is_path = number == 0 and not descriptor.name
+                path = "" if is_path or is_rest else self.path or known
+                is_rest = descriptor.is_part
+                yield from _descriptor_fields(
+                    descriptor, "path" if is_path else f"property[{number}]", path, labels
+                )
+        yield from tail_field(self.end, self.tail)
+
+
+def _left_over(nprops: int, offset: int, size: int) -> Defect:
+    return Defect(
+        "properties-left-over", f"{count_of(size, 'byte')} after the {nprops:,} that are counted", offset=offset
+    )
+
+
+def _descriptors(data: bytes, nprops: int) -> tuple[tuple[Descriptor, ...], Defect | None]:
+    """Return the descriptors that are there, and what ends them too early; the bytes bound them, not nprops."""
+    found: list[Descriptor] = []
+    at, last = HEADER_SIZE, len(data.rstrip(b"\0"))
+    while len(found) < nprops:
+        if at >= last and (found or nprops > 1 or at >= len(data)):
+            message = f"nprops is {nprops:,}, but there are {len(found):,}"
+            return tuple(found), Defect("properties-too-many", message, offset=16)
+        one = _descriptor(data, at)
+        if isinstance(one, Defect):
+            return tuple(found), one
+        found.append(one)
+        if len(one.value) < one.size:
+            message = f"{one.size:,} bytes of a value expected, there are {len(one.value):,}"
+            return tuple(found), Defect("properties-value-cut", message, offset=one.value_offset)
+        at = one.end
+    return tuple(found), None
+
+
+def _descriptor(data: bytes, at: int) -> Descriptor | Defect:
+    end = data.find(b"\0", at)
+    if end < 0:
+        return Defect("properties-name-unterminated", "a name that nothing ends", offset=at)
+    if end + 5 > len(data):
+        return Defect("properties-cut", "a name without the word that belongs after it", offset=at)
+    word = int.from_bytes(data[end + 1 : end + 5], "big")
+    bare = Descriptor(to_text(data[at:end]), word, b"", at)
+    return Descriptor(bare.name, word, data[end + 5 : end + 5 + bare.size], at)
+
+
+def _descriptor_fields(one: Descriptor, name: str, path: str, labels: Labels) -> Iterator[Field]:
+    size = len(to_bytes(one.name)) + 1
+    if one.name:
+        yield Field(one.offset, size, name, one.name, one.name)
+    yield Field(one.offset + size, 4, f"{name}.length", one.word, f"{one.word:#x}, {one.meaning}")
+    if not one.value:
+        return
+    if name == "path":
+        text = to_text(one.value.rstrip(b"\0"))
+        yield Field(one.value_offset, len(one.value), name, text, text)
+        return
+    yield from _value_fields(one, name, path, labels)
+
+
+def _value_fields(one: Descriptor, name: str, path: str, labels: Labels) -> Iterator[Field]:
+    """Yield what a whole value of a known property holds; of any other, its first bytes."""
+    from drmemctl.formats.registry import describe
+
+    text = one.value[:16].hex(" ", 4) + (" ..." if len(one.value) > 16 else "")
+    yield Field(one.value_offset, len(one.value), f"{name}.value", None, text)
+    whole = not one.is_part and len(one.value) == one.size
+    parts = describe(path, one.name, one.value, *labels.cells, limit=FIELDS_OF_VALUE) if whole and path else None
+    for each in islice(parts or (), FIELDS_OF_VALUE):
+        yield Field(one.value_offset + each.offset, each.size, f"{name}.{each.name}", each.value, each.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from drmemctl.hypervisor.connectors import (
     Call,
     ConnectorRun,
     Connectors,
-    State,
     Table,
     kind_of,
 )
@@ -42,6 +41,9 @@ DEVICE_DELETED = "DEVICE_DELETED"
 MEM_UNPLUG_ERROR = "MEM_UNPLUG_ERROR"
 DEVICE_UNPLUG_GUEST_ERROR = "DEVICE_UNPLUG_GUEST_ERROR"
 ABORT = "ABORT"
+
+_IN_PROGRESS = {"MEM": "Memory", "28": "PCI device", "PHB": "PCI Host Bridge"}
+"""What a type is called in the refusal of a second unplug; one of a CPU may be asked for over and over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +119,25 @@ class Qemu(Machine):
                 raise RefusedError(f"address range conflicts with memory device id='{device.name}'")
         number = max((device.number for device in self.devices), default=0) + 1
         device = Device(number, f"dimm{number}", first, count, domains)
-        return replace(
-            self,
-            devices=(*self.devices, device),
-            connectors=self.connectors.put(ConnectorRun(first, count, State.UNUSABLE, number)),
-        )
+        connectors = self.connectors
+        for run in runs:
+            # The state stays (spapr_drc_attach): empty for logical connectors, powered on for slots.
+            connectors = connectors.put(replace(run, device=number))
+        return replace(self, devices=(*self.devices, device), connectors=connectors)
 
     def detach(self, first: int, count: int) -> Qemu:
         """Ask for a DIMM back (device_del): connectors that the guest never took are released at once.
 
         Raises `RefusedError` if there is no such DIMM or it is being unplugged already.
         """
+        kind = kind_of(first).name
+        if kind == "PMEM":
+            raise RefusedError("nvdimm device hot unplug is not supported yet.")
         machine, device = self._dimm(first, count)
         if device.pending is not None:
-            raise RefusedError(f"Memory unplug already in progress for device {device.name}")
+            if kind in _IN_PROGRESS:
+                raise RefusedError(f"{_IN_PROGRESS[kind]} unplug already in progress for device {device.name}")
+            return machine
         machine = machine.with_device(replace(device, pending=device.count))
         for run in machine.connectors.between(first, count):
             if not run.device:
@@ -196,26 +203,28 @@ class Qemu(Machine):
             return self._rolled_back(drc_index) if is_lmb and CONFIGURE_REFUSES.in_version(self.version) else self
         if not UNISOLATE_REFUSES.in_version(self.version):
             return self
-        machine = self._rolled_back(drc_index) if is_lmb else self._cancelled(drc_index, 1)
+        machine = self._rolled_back(drc_index) if is_lmb else self._cancelled(drc_index)
         # The connector tells of it once more, besides the DIMM.
         return machine._tell_guest_error()
 
     def _tell_guest_error(self) -> Self:
         return self.told(DEVICE_UNPLUG_GUEST_ERROR) if TELLS_GUEST_ERROR.in_version(self.version) else self
 
-    def _cancelled(self, first: int, count: int) -> Self:
-        connectors = self.connectors
-        for run in self.connectors.between(first, count):
-            connectors = connectors.put(replace(run, unplug=False))
-        return replace(self, connectors=connectors)
-
-    def _rolled_back(self, drc_index: int) -> Self:
-        """Forget the unplug of the whole DIMM; LMBs that were given back already stay without one."""
+    def _cancelled(self, drc_index: int) -> Self:
+        """Forget the unplug of a whole device; LMBs that were given back already stay without one."""
         run = self.connectors.find(drc_index)
         device = None if run is None else self.device(run.device)
-        if device is None:
-            return self
-        machine = self.with_device(replace(device, pending=None))._cancelled(device.first, device.count)
+        machine, first, count = self, drc_index, 1
+        if device is not None:
+            machine, first, count = self.with_device(replace(device, pending=None)), device.first, device.count
+        connectors = machine.connectors
+        for one in machine.connectors.between(first, count):
+            connectors = connectors.put(replace(one, unplug=False))
+        return replace(machine, connectors=connectors)
+
+    def _rolled_back(self, drc_index: int) -> Self:
+        """Let the guest keep a DIMM, and tell the user."""
+        machine = self._cancelled(drc_index)
         if TELLS_MEM_UNPLUG_ERROR.in_version(self.version):
             machine = machine.told(MEM_UNPLUG_ERROR)
         return machine._tell_guest_error()

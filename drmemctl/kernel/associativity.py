@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The node and the lookup array of an LMB.
+"""The lookup array of an LMB.
 
-Source: Linux hotplug-memory.c `update_lmb_associativity_index`, `find_aa_index`; numa.c `of_drconf_to_nid_single`.
+Source: Linux hotplug-memory.c `update_lmb_associativity_index`, `find_aa_index`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EINVAL, ENODEV
 from drmemctl.kernel.job import Fault, Job, OopsError
 from drmemctl.kernel.notifier import set_property
-from drmemctl.kernel.state import KernelState
-from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import Lmb
 
 _HEADER_WORDS = 2
 _MAX_ARRAYS = 1 << 16
@@ -39,7 +36,7 @@ def update_lmb_associativity_index(job: Job, index: int, drc_index: int) -> int:
     if domains is None or arrays is None:
         return ENODEV
     aa_index = find_aa_index(job, arrays, domains)
-    job.state = job.state.with_lmb(index, aa_index=aa_index)
+    job.set_lmb("update_lmb_associativity_index", index, aa_index=aa_index)
     return 0
 
 
@@ -59,7 +56,7 @@ def find_aa_index(job: Job, arrays: bytes, associativity: bytes) -> int:
             return index
     if _HEADER_WORDS + count * width > len(cells):
         job.faults.append(_over_read(f"{count} arrays of {width} domains", len(arrays)))
-    set_property(job, NODE, LOOKUP_ARRAYS, _appended(arrays, count, width, wanted))
+    set_property(job, NODE, LOOKUP_ARRAYS, _appended(arrays, count, width, wanted), "find_aa_index")
     return count
 
 
@@ -89,18 +86,6 @@ def _appended(arrays: bytes, count: int, width: int, wanted: list[int]) -> bytes
     if first + 4 * width <= size:
         grown[first : first + 4 * width] = pack_words(wanted)
     return bytes(grown[:size])
-
-
-def current_associativity(state: KernelState) -> Associativity:
-    """Return what the lookups see: lookup arrays of the tree as it is now, the form and position of boot time."""
-    now = Associativity.from_tree(state.tree)
-    topology = state.topology
-    return Associativity(topology.form, now.reference_points, topology.primary_index, now.lookup)
-
-
-def node_of_lmb(state: KernelState, lmb: Lmb) -> int | None:
-    """Return the node of an LMB, None where the lookup finds none (`of_drconf_to_nid_single`)."""
-    return current_associativity(state).node_of(lmb.aa_index, lmb.flags)
 
 
 def log_no_associativity(job: Job, rc: int, drc_index: int) -> None:

@@ -8,6 +8,7 @@ arch/powerpc/mm/numa.c `find_possible_nodes`; arch/powerpc/mm/drmem.c
 
 from __future__ import annotations
 
+from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, PRRN, decode_architecture_vec5
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, decode_domains
 from drmemctl.formats.dynamic_memory import NODE, V1
 from drmemctl.kernel.block_size import MIN_BLOCK_SIZE, block_size_of, is_suitable
@@ -27,10 +28,11 @@ from drmemctl.kernel.capabilities import (
 from drmemctl.kernel.cmdline import command_line, options
 from drmemctl.kernel.early_memory import EarlyMemory
 from drmemctl.kernel.job import Fault, OopsError
+from drmemctl.kernel.processors import cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import blocks_of
 from drmemctl.kernel.state import KernelState, Topology
-from drmemctl.model.associativity import RTAS, Associativity
+from drmemctl.model.associativity import CHOSEN, RTAS, Associativity
 from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.model.processors import cores
@@ -55,7 +57,8 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     blocks = blocks_of(regions, size)
     table = LmbTable.of((), None) if drmem is None else _array(drmem, profile)
     topology = _topology(tree, profile, associativity, blocks)
-    return KernelState(profile, tree, table, blocks, size, topology), tuple(faults)
+    cpus = cpus_of(tree, associativity, min(topology.with_cpus | blocks.nodes(), default=0))
+    return KernelState(profile, tree, table, blocks, size, topology, cpus), tuple(faults)
 
 
 def boot_associativity(tree: Tree, profile: Profile) -> Associativity:
@@ -109,7 +112,10 @@ def _topology(tree: Tree, profile: Profile, associativity: Associativity, blocks
         with_cpus = frozenset({0})
     possible = _possible(tree, profile, associativity.primary_index)
     online = with_cpus | blocks.nodes()
-    return Topology(associativity.form, associativity.primary_index, possible, online, with_cpus)
+    form, primary_index = associativity.form, associativity.primary_index
+    agreed = decode_architecture_vec5(tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"")
+    vphn = tells_home_nodes(tree)
+    return Topology(form, primary_index, possible, online, with_cpus, prrn=agreed.has(PRRN), vphn=vphn)
 
 
 def _possible(tree: Tree, profile: Profile, primary_index: int | None) -> int:

@@ -35,52 +35,52 @@ def rtas_error_rc(job: Job, status: int) -> int:
     return _RTAS_ERRORS.get(status, ERANGE)
 
 
-def _sense(job: Job, drc_index: int, expected: int) -> bool:
-    status, state = job.get_sensor(DR_ENTITY_SENSE, drc_index)
+def _sense(job: Job, function: str, drc_index: int, expected: int) -> bool:
+    status, state = job.get_sensor(function, DR_ENTITY_SENSE, drc_index)
     return status == SUCCESS and state == expected
 
 
-def _set(job: Job, indicator: int, drc_index: int, value: int) -> int:
-    return rtas_error_rc(job, job.set_indicator(indicator, drc_index, value))
+def _set(job: Job, function: str, indicator: int, drc_index: int, value: int) -> int:
+    return rtas_error_rc(job, job.set_indicator(function, indicator, drc_index, value))
 
 
 def acquire_drc(job: Job, drc_index: int) -> int:
     """Make an unusable connector usable and unisolate it (`dlpar_acquire_drc`)."""
-    if not _sense(job, drc_index, SENSE_UNUSABLE):
+    if not _sense(job, "dlpar_acquire_drc", drc_index, SENSE_UNUSABLE):
         return EPERM
-    rc = _set(job, ALLOCATION_STATE, drc_index, USABLE)
+    rc = _set(job, "dlpar_acquire_drc", ALLOCATION_STATE, drc_index, USABLE)
     if rc:
         return rc
-    rc = _set(job, ISOLATION_STATE, drc_index, UNISOLATE)
+    rc = _set(job, "dlpar_acquire_drc", ISOLATION_STATE, drc_index, UNISOLATE)
     if rc:
-        _set(job, ALLOCATION_STATE, drc_index, UNUSABLE)
+        _set(job, "dlpar_acquire_drc", ALLOCATION_STATE, drc_index, UNUSABLE)
     return rc
 
 
 def release_drc(job: Job, drc_index: int) -> int:
     """Isolate a present connector and make it unusable (`dlpar_release_drc`); memory code ignores the rc."""
-    if not _sense(job, drc_index, SENSE_PRESENT):
+    if not _sense(job, "dlpar_release_drc", drc_index, SENSE_PRESENT):
         return EPERM
-    rc = _set(job, ISOLATION_STATE, drc_index, ISOLATE)
+    rc = _set(job, "dlpar_release_drc", ISOLATION_STATE, drc_index, ISOLATE)
     if rc:
         return rc
-    rc = _set(job, ALLOCATION_STATE, drc_index, UNUSABLE)
+    rc = _set(job, "dlpar_release_drc", ALLOCATION_STATE, drc_index, UNUSABLE)
     if rc:
-        _set(job, ISOLATION_STATE, drc_index, UNISOLATE)
+        _set(job, "dlpar_release_drc", ISOLATION_STATE, drc_index, UNISOLATE)
     return rc
 
 
 def unisolate_drc(job: Job, drc_index: int) -> int:
     """Unisolate a present connector, as a hint that its removal failed (`dlpar_unisolate_drc`)."""
-    if not _sense(job, drc_index, SENSE_PRESENT):
+    if not _sense(job, "dlpar_unisolate_drc", drc_index, SENSE_PRESENT):
         return EPERM
-    _set(job, ISOLATION_STATE, drc_index, UNISOLATE)
+    _set(job, "dlpar_unisolate_drc", ISOLATION_STATE, drc_index, UNISOLATE)
     return 0
 
 
 def configure_connector(job: Job, drc_index: int) -> Node | None:
     """Return what ibm,configure-connector describes, or None on any error (`dlpar_configure_connector`)."""
-    connector = job.configure_connector(drc_index)
+    connector = job.configure_connector("dlpar_configure_connector", drc_index)
     if connector.status != SUCCESS:
         job.log.append(f"Unexpected Error ({connector.status}) returned from configure-connector")
         return None

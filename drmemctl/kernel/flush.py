@@ -29,9 +29,9 @@ def drmem_update_dt(job: Job) -> int:
     if node is None or (old_v1 is None and node.get(V2) is None):
         return EPERM
     if old_v1 is not None:
-        set_property(job, NODE, V1, _encode_v1(job, old_v1), own=True)
+        set_property(job, NODE, V1, _encode_v1(job, old_v1), "drmem_update_dt_v1")
     else:
-        set_property(job, NODE, V2, encode_v2(job.state.table), own=True)
+        set_property(job, NODE, V2, encode_v2(job.state.table), "drmem_update_dt_v2")
     return 0
 
 
@@ -127,6 +127,9 @@ def _sets(table: LmbTable) -> Iterator[Entry]:
         yield held
 
 
+_WRITER = "dlpar_update_device_tree_lmb"
+
+
 def write_through(job: Job) -> None:
     """Put a change of an LMB into the property at once, as kernels without an array do.
 
@@ -137,9 +140,9 @@ def write_through(job: Job) -> None:
         return
     old = node.get(V1)
     if old is not None:
-        set_property(job, NODE, V1, _encode_v1(job, old), own=True)
+        set_property(job, NODE, V1, _encode_v1(job, old), _WRITER)
     elif job.has(DYNAMIC_MEMORY_V2) and node.get(V2) is not None:
         entries = [
             (n, base, drc, aa, flags & _FLAGS) for n, base, drc, aa, flags in job.state.table.runs.entries()
         ]
-        set_property(job, NODE, V2, encode_entries(V2, entries), own=True)
+        set_property(job, NODE, V2, encode_entries(V2, entries), _WRITER)

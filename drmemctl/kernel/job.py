@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from drmemctl.kernel.capabilities import Capability
 from drmemctl.kernel.firmware import Connector, Firmware
 from drmemctl.kernel.state import KernelState
+from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite, collector
 from drmemctl.tree.node import Tree
 
 
@@ -66,6 +67,9 @@ class Outcome:
     faults: tuple[Fault, ...] = ()
 
 
+MIGRATION, REASSIGNMENT = "migration", "reassignment"
+
+
 @dataclass(slots=True)
 class Job:
     """The work in hand.
@@ -75,6 +79,8 @@ class Job:
         firmware: the firmware now.
         log: messages so far.
         faults: faults so far.
+        events: where what it does is written down, None where nobody wants to know.
+        doing: `MIGRATION` or `REASSIGNMENT` while one updates the tree.
 
     """
 
@@ -82,29 +88,62 @@ class Job:
     firmware: Firmware
     log: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    events: list[Event] | None = field(default_factory=collector)
+    doing: str = ""
 
     def has(self, capability: Capability) -> bool:
         """Whether this kernel has a capability."""
         return self.state.profile.has(capability)
 
-    def get_sensor(self, sensor: int, drc_index: int) -> tuple[int, int]:
+    # What follows names the kernel function that it happens in.
+
+    def get_sensor(self, function: str, sensor: int, drc_index: int) -> tuple[int, int]:
         """Call get-sensor-state."""
         answer, self.firmware = self.firmware.get_sensor(sensor, drc_index)
+        self.called(function, "get-sensor-state", (sensor, drc_index), answer)
         return answer
 
-    def set_indicator(self, indicator: int, drc_index: int, value: int) -> int:
+    def set_indicator(self, function: str, indicator: int, drc_index: int, value: int) -> int:
         """Call set-indicator."""
         status, self.firmware = self.firmware.set_indicator(indicator, drc_index, value)
+        self.called(function, "set-indicator", (indicator, drc_index, value), (status,))
         return status
 
-    def configure_connector(self, drc_index: int) -> Connector:
+    def configure_connector(self, function: str, drc_index: int) -> Connector:
         """Call ibm,configure-connector to its end."""
         connector, self.firmware = self.firmware.configure_connector(drc_index)
+        self.called(function, "configure-connector", (drc_index,), (connector.status,))
         return connector
 
-    def set_tree(self, tree: Tree) -> None:
-        """Put a changed tree in place."""
+    def called(self, function: str, call: str, arguments: tuple[int, ...], answer: tuple[int, ...]) -> None:
+        """Write an RTAS call down."""
+        if self.events is not None:
+            self.events.append(RtasCall(function, len(self.log), call, arguments, answer))
+
+    def set_tree(self, function: str, tree: Tree, path: str, name: str, size: int | None) -> None:
+        """Put a changed tree in place: one with a property or node of another size, None for without."""
         self.state = replace(self.state, tree=tree)
+        if self.events is not None:
+            self.events.append(TreeWrite(function, len(self.log), path, name, size))
+
+    def set_lmb(self, function: str, index: int, *, aa_index: int | None = None, flags: int | None = None) -> None:
+        """Change an LMB of the array."""
+        self.state = self.state.with_lmb(index, aa_index=aa_index, flags=flags)
+        if self.events is not None:
+            drc_index = self.state.table.lmb(index).drc_index
+            self.events.append(ArrayWrite(function, len(self.log), index, 1, drc_index, aa_index, flags))
+
+    def add_block(self, function: str, block: int, node: int) -> None:
+        """Add a memory block on a node."""
+        self.state = replace(self.state, blocks=self.state.blocks.added(block, node))
+        if self.events is not None:
+            self.events.append(BlockWrite(function, len(self.log), block, node))
+
+    def remove_block(self, function: str, block: int) -> None:
+        """Take a memory block away."""
+        self.state = replace(self.state, blocks=self.state.blocks.removed(block))
+        if self.events is not None:
+            self.events.append(BlockWrite(function, len(self.log), block, None))
 
     def outcome(self, rc: int) -> Outcome:
         """Return what came of it."""

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from drmemctl.formats.dynamic_memory import AA_UNSET, ASSIGNED, KERNEL_TOUCHED, RESERVED
+from drmemctl.formats.dynamic_memory import AA_UNSET, ASSIGNED, KERNEL_TOUCHED, NODE, RESERVED
 from drmemctl.kernel.associativity import (
     log_no_associativity,
-    node_of_lmb,
     update_lmb_associativity_index,
 )
 from drmemctl.kernel.capabilities import (
     ADD_ERRORS_LOGGED,
     FLUSH_PER_LMB,
+    NO_DEFAULT_NODE,
     RESERVED_NOT_REMOVABLE,
     SECTION_REMOVABLE_CHECK,
     WRONG_NODE_ADD,
@@ -21,7 +19,8 @@ from drmemctl.kernel.capabilities import (
 from drmemctl.kernel.dlpar import release_drc
 from drmemctl.kernel.errno import EBUSY, EEXIST, EINVAL
 from drmemctl.kernel.flush import write_through
-from drmemctl.kernel.job import Job
+from drmemctl.kernel.job import Fault, Job, OopsError
+from drmemctl.kernel.nodes import node_of_lmb
 from drmemctl.model.lmbs import Lmb, is_assigned
 
 PREFIX = "pseries-hotplug-mem: "
@@ -49,12 +48,12 @@ def _is_stuck(job: Job, lmb: Lmb) -> bool:
 
 def mark(job: Job, index: int) -> None:
     """Mark an LMB as touched by this request (`drmem_mark_lmb_reserved`)."""
-    job.state = job.state.with_lmb(index, flags=lmb_at(job, index).flags | KERNEL_TOUCHED)
+    job.set_lmb("drmem_mark_lmb_reserved", index, flags=lmb_at(job, index).flags | KERNEL_TOUCHED)
 
 
 def unmark(job: Job, index: int) -> None:
     """Take the mark away (`drmem_remove_lmb_reservation`)."""
-    job.state = job.state.with_lmb(index, flags=lmb_at(job, index).flags & ~KERNEL_TOUCHED)
+    job.set_lmb("drmem_remove_lmb_reservation", index, flags=lmb_at(job, index).flags & ~KERNEL_TOUCHED)
 
 
 def _offline(job: Job, lmb: Lmb, block: int) -> int:
@@ -75,14 +74,24 @@ def remove_lmb(job: Job, index: int) -> int:
     rc = _offline(job, lmb, block)
     if rc:
         return rc
-    _remove_memory(job, block)
-    job.state = job.state.with_lmb(index, aa_index=AA_UNSET, flags=lmb.flags & ~ASSIGNED)
+    _check_aligned(job, base_of(lmb))
+    job.remove_block("__remove_memory", block)
+    job.set_lmb("dlpar_remove_lmb", index, aa_index=AA_UNSET, flags=lmb.flags & ~ASSIGNED)
     _write_through(job)
     return 0
 
 
-def _remove_memory(job: Job, block: int) -> None:
-    job.state = replace(job.state, blocks=job.state.blocks.removed(block))
+def _check_aligned(job: Job, base: int) -> None:
+    """Stop where no block begins at an address: `try_remove_memory` has a BUG_ON for that."""
+    size = job.state.block_size
+    if base % size:
+        job.log.append(_unaligned(base, size))
+        message = f"memory at {base:#x} is removed, which is not where a block of {size:#x} bytes begins"
+        raise OopsError(Fault("oops", message, "try_remove_memory", NODE), dead="the hotplug lock is held")
+
+
+def _unaligned(base: int, size: int) -> str:
+    return f"Block size [{size:#x}] unaligned hotplug range: start {base:#x}, size {size:#x}"
 
 
 def _write_through(job: Job) -> None:
@@ -104,9 +113,9 @@ def add_lmb(job: Job, index: int) -> int:
         return rc
     rc = _add_memory(job, index)
     if rc:
-        job.state = job.state.with_lmb(index, aa_index=AA_UNSET)
+        job.set_lmb("invalidate_lmb_associativity_index", index, aa_index=AA_UNSET)
     else:
-        job.state = job.state.with_lmb(index, flags=lmb_at(job, index).flags | ASSIGNED)
+        job.set_lmb("dlpar_add_lmb", index, flags=lmb_at(job, index).flags | ASSIGNED)
     _write_through(job)
     return rc
 
@@ -120,13 +129,13 @@ def _add_memory(job: Job, index: int) -> int:
     if rc:
         _log_error(job, f"Failed to add LMB 0x{lmb.drc_index:x} to node {node}")
         return rc
-    job.state = replace(job.state, blocks=job.state.blocks.added(job.state.block_of(base), node))
+    job.add_block("__add_memory", job.state.block_of(base), node)
     return 0
 
 
 def _add_error(job: Job, base: int, size: int) -> int:
     if base % size:
-        job.log.append(f"Block size [{size:#x}] unaligned hotplug range: start {base:#x}, size {size:#x}")
+        job.log.append(_unaligned(base, size))
         return EINVAL
     return 0 if job.state.blocks.node_of(job.state.block_of(base)) is None else EEXIST
 
@@ -146,6 +155,8 @@ def node_for_add(job: Job, lmb: Lmb) -> int:
         # memory_add_physaddr_to_nid looks for an assigned LMB at that address, which this one is not yet.
         found = _assigned_at(job, base_of(lmb))
     node = None if found is None else node_of_lmb(state, found)
+    if node is None and found is not None and not job.has(NO_DEFAULT_NODE):
+        node = 0
     return node if node is not None and state.topology.is_possible(node) else state.first_online_node
 
 

@@ -30,7 +30,7 @@ from drmemctl.kernel.capabilities import (
 from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.firmware import Firmware, UpdateSource
-from drmemctl.kernel.job import Fault, Job, OopsError, Outcome
+from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Fault, Job, OopsError, Outcome
 from drmemctl.kernel.requests import INDEX, READD, Request, dlpar_memory
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.tree_edit import attached, detached, find_phandle, parent_of, phandle_of
@@ -65,7 +65,7 @@ class _Words:
 
 def migrate(state: KernelState, firmware: Firmware, source: UpdateSource) -> Outcome:
     """Do what follows a migration, which failed updates do not make fail (`pseries_migrate_partition`)."""
-    job = Job(state, firmware)
+    job = Job(state, firmware, doing=MIGRATION)
     if job.has(SUSPEND_IN_STOP_MACHINE):
         job.log += [f"{_PREFIX}calling ibm,suspend-me on CPU 0", f"{_PREFIX}CPU 0 waking all threads"]
     try:
@@ -85,7 +85,7 @@ def migrate(state: KernelState, firmware: Firmware, source: UpdateSource) -> Out
 
 def reassign(state: KernelState, firmware: Firmware, source: UpdateSource, scope: int) -> Outcome:
     """Take a platform resource reassignment event of a scope as this release does: many ignore it."""
-    job = Job(state, firmware)
+    job = Job(state, firmware, doing=REASSIGNMENT)
     if not job.has(PRRN_UPDATE):
         job.log.append("Platform resource reassignment ignored.")
     elif not job.has(PRRN_OFF_BY_DEFAULT):
@@ -101,6 +101,7 @@ def devicetree_update(job: Job, source: UpdateSource, scope: int) -> int:
     area = bytes(WORK_AREA)
     while True:
         area, status = source.call(UPDATE_NODES, area, scope)
+        job.called("pseries_devicetree_update", UPDATE_NODES, (scope,), (status,))
         if status not in (0, 1):
             return status
         try:
@@ -125,6 +126,8 @@ def _operation(job: Job, source: UpdateSource, words: _Words, action: int, scope
     if found is None and job.has(NODE_LOOKUP_FIRST):
         # Here an ADD's DRC index is not skipped: from now on the list is read one word off.
         job.log.append(f"{_PREFIX}Failed lookup: phandle 0x{phandle:x} for action 0x{action:x}")
+        if action == ADD:
+            job.faults.append(_desynchronised(phandle))
         return
     drc_index = words.next() if action == ADD else 0
     if found is not None:
@@ -140,6 +143,11 @@ def _operation(job: Job, source: UpdateSource, words: _Words, action: int, scope
         dlpar_memory(job, Request(READD, INDEX, drc_index=phandle))
 
 
+def _desynchronised(phandle: int) -> Fault:
+    message = f"an ADD below the unknown phandle {phandle:#x}: its DRC index is read as the next word of the list"
+    return Fault("desync", message, "pseries_devicetree_update")
+
+
 def _is_type(node: Node | None, kind: str) -> bool:
     data = None if node is None else node.get("device_type")
     return data is not None and decode_strings(data).items[:1] == (kind,)
@@ -152,7 +160,7 @@ def _delete(job: Job, path: str, node: Node) -> None:
         if _is_type(node, _PLATFORM_FACILITIES) or _is_type(parent, _PLATFORM_FACILITIES):
             job.log.append(f"{_PREFIX}ignoring remove operation for {path}:{phandle_of(node)}")
             return
-    job.set_tree(detached(job.state.tree, path))
+    job.set_tree("delete_dt_node", detached(job.state.tree, path), path, "", None)
     if _is_type(node, "memory"):
         _remove_memory_node(job, path, node)
 
@@ -177,4 +185,5 @@ def _add(job: Job, parent: str, drc_index: int) -> None:
     if job.has(PLATFORM_FACILITIES_KEPT) and _is_type(node, _PLATFORM_FACILITIES):
         job.log.append(f"{_PREFIX}ignoring add operation for {parent.rstrip('/')}/{node.name}")
         return
-    job.set_tree(attached(job.state.tree, parent, Node(node.name, node.properties)))
+    tree = attached(job.state.tree, parent, Node(node.name, node.properties))
+    job.set_tree("add_dt_node", tree, f"{parent.rstrip('/')}/{node.name}", "", 0)

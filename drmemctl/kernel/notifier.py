@@ -9,30 +9,37 @@ from dataclasses import replace
 from drmemctl.formats.dynamic_memory import ASSIGNED, NODE, V1, V2, decode_entries
 from drmemctl.kernel.capabilities import AA_SYNC, ASSIGNED_DIFF_NOTIFIER, DRMEM_ARRAY, OLD_PROPERTY_CHECK
 from drmemctl.kernel.job import Fault, Job, OopsError
+from drmemctl.kernel.processors import cpu_updated
+from drmemctl.kernel.trace import ArrayWrite
 from drmemctl.model.drmem import Drmem, RootCells
 from drmemctl.model.lmbs import LmbTable, Run, Runs
 
 _DRC_INDEXES = 1 << 32
 
 
-def set_property(job: Job, path: str, name: str, value: bytes, *, own: bool = False) -> None:
+OWN_WRITERS = frozenset({"drmem_update_dt_v1", "drmem_update_dt_v2", "dlpar_update_device_tree_lmb"})
+"""Functions that write the kernel's own array back (`in_drmem_update`, `rtas_hp_event`)."""
+
+
+def set_property(job: Job, path: str, name: str, value: bytes, by: str = "of_update_property") -> None:
     """Update or add a property of an existing node and notify (`of_update_property`).
 
-    `own` is set where the kernel writes its own array back (`in_drmem_update`, `rtas_hp_event`): its notifier
-    then does nothing.
+    `by` is the kernel function that wants it; the notifier does nothing for those that write the array back.
     """
     tree = job.state.tree
     old = tree.get(path, name)
-    job.set_tree(tree.with_property(path, name, value))
-    if path == NODE and name in (V1, V2) and not own:
+    job.set_tree(by, tree.with_property(path, name, value), path, name, len(value))
+    if path == NODE and name in (V1, V2) and by not in OWN_WRITERS:
         _notify(job, name, old, value)
+    cpu_updated(job, path, name)
 
 
 def remove_property(job: Job, path: str, name: str) -> None:
     """Remove a property; no notifier of the memory code listens to that (`of_remove_property`)."""
     node = job.state.tree.find(path)
     if node is not None and node.find(name) is not None:
-        job.set_tree(job.state.tree.with_property(path, name, None))
+        without = job.state.tree.with_property(path, name, None)
+        job.set_tree("of_remove_property", without, path, name, None)
         if path == NODE and not job.has(DRMEM_ARRAY):
             reread(job)
 
@@ -63,7 +70,7 @@ def _sync_aa(job: Job, name: str, data: bytes) -> None:
         _beyond_the_end(job, name, entries.declared, entries.present)
     table = job.state.table
     for run in LmbTable.of(entries.blocks(table.lmb_size), table.lmb_size).runs:
-        table = _with_aa(table, run)
+        table = _with_aa(job, table, run)
     job.state = replace(job.state, table=table)
     if entries.declared - entries.present > _READABLE_ENTRIES:
         message = f"{entries.declared} entries are walked where there are {entries.present}"
@@ -79,10 +86,14 @@ def _beyond_the_end(job: Job, name: str, declared: int, present: int) -> None:
     job.faults.append(Fault("over-read", message, "walk_drmem_lmbs", NODE, name))
 
 
-def _with_aa(table: LmbTable, described: Run) -> LmbTable:
+def _with_aa(job: Job, table: LmbTable, described: Run) -> LmbTable:
     changes = list(_first_matches(table, described))
     if not changes:
         return table
+    if job.events is not None:
+        for first, count in changes:
+            drc, aa = table.lmb(first).drc_index, described.aa_index
+            job.events.append(ArrayWrite("drmem_update_lmbs", len(job.log), first, count, drc, aa))
     return replace(table, runs=Runs(_changed(table, changes, described.aa_index), table.lmb_size))
 
 

@@ -32,6 +32,13 @@ _DISTRIBUTIONS: dict[str, tuple[str, str]] = {
 }
 """Named profiles: the release they are built from and what they stand for."""
 
+PROFILES: dict[str, str] = {
+    LATEST: "the newest release that is known: {}.{}".format(*NEWEST),
+    ARRAYLESS: "the newest release without its LMB array: the property is the only truth (a proposal)",
+    **{name: about for name, (_, about) in _DISTRIBUTIONS.items()},
+}
+"""What the names that are no versions stand for."""
+
 
 class ProfileError(DrmemctlError):
     """No kernel or capability of that name is known."""
@@ -76,7 +83,7 @@ def _near(name: str, names: Iterable[str]) -> str:
 
 def profile_names() -> tuple[str, ...]:
     """Return the names that are no versions."""
-    return (LATEST, ARRAYLESS, *_DISTRIBUTIONS)
+    return tuple(PROFILES)
 
 
 def profile(name: str = LATEST, added: Iterable[str] = (), removed: Iterable[str] = ()) -> Profile:

@@ -94,7 +94,10 @@ def _parse_and_handle(job: Job, text: str) -> int:
     if request is None:
         return EINVAL
     if resource != "memory":
-        raise NotSimulatedError(f"requests for {resource} are not simulated", hint="write `memory add|remove …`")
+        message = (
+            f"a request for {resource} is read as the kernel reads it, but only those for memory are carried out"
+        )
+        raise NotSimulatedError(message, hint="write `memory add|remove …`")
     return dlpar_memory(job, request)
 
 

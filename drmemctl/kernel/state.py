@@ -22,6 +22,8 @@ class Topology:
         possible: nodes 0 to `possible` - 1 may ever have memory (`find_possible_nodes`).
         at_boot: nodes that were online at boot, which are possible as well.
         with_cpus: nodes that have CPUs, and stay online when their memory goes.
+        prrn: whether platform resource reassignment was agreed on.
+        vphn: whether the hypervisor tells the home nodes of CPUs.
 
     """
 
@@ -30,10 +32,28 @@ class Topology:
     possible: int = 0
     at_boot: frozenset[int] = frozenset({0})
     with_cpus: frozenset[int] = frozenset({0})
+    prrn: bool = False
+    vphn: bool = False
 
     def is_possible(self, node: int) -> bool:
         """Whether memory can be added on a node (`node_possible`)."""
         return node < self.possible or node in self.at_boot
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """A core.
+
+    Attributes:
+        path: its node in the tree.
+        threads: the interrupt server numbers of its threads.
+        node: the Linux node that it is on.
+
+    """
+
+    path: str
+    threads: tuple[int, ...]
+    node: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +67,7 @@ class KernelState:
         blocks: its memory blocks.
         block_size: bytes of a memory block, 0 where none could be determined.
         topology: what it took from the tree about nodes at boot.
+        cpus: its CPUs.
         unmovable: DRC indexes of LMBs whose memory cannot be taken offline.
         dead: why it runs no more, or answers no more requests; empty while it does.
         written: the array and the v1 property that it wrote last, which make the next faster to write.
@@ -59,6 +80,7 @@ class KernelState:
     blocks: Blocks
     block_size: int
     topology: Topology = Topology()
+    cpus: tuple[Cpu, ...] = ()
     unmovable: frozenset[int] = frozenset()
     dead: str = ""
     written: tuple[LmbTable, bytes] | None = field(default=None, compare=False, repr=False)

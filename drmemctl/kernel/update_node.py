@@ -66,6 +66,7 @@ def update_dt_node(job: Job, source: UpdateSource, path: str, phandle: int, scop
     pending: _Pending | None = None
     while True:
         area, status = source.call(UPDATE_PROPERTIES, area, scope)
+        job.called(_FUNCTION, UPDATE_PROPERTIES, (phandle, scope), (status,))
         if status < 0:
             return
         pending = _apply(job, _Reader(area), path, pending)
@@ -103,5 +104,5 @@ def _descriptor(job: Job, reader: _Reader, path: str, pending: _Pending | None) 
     pending = _Pending(name, value) if pending is None else _Pending(pending.name, pending.value + value)
     if word & PARTIAL:
         return pending
-    set_property(job, path, pending.name, pending.value)
+    set_property(job, path, pending.name, pending.value, "update_dt_property")
     return None

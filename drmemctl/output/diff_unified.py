@@ -35,18 +35,19 @@ def unified(screen: Screen, diff: Diff, old: Tree, new: Tree) -> Iterator[str]:
     """Yield the lines; none if there is no difference."""
     if diff.same:
         return
-    yield _styled(screen, f"--- {safe(diff.old.source, None)}")
-    yield _styled(screen, f"+++ {safe(diff.new.source, None)}")
+    yield styled(screen, f"--- {safe(diff.old.source, None)}")
+    yield styled(screen, f"+++ {safe(diff.new.source, None)}")
     for title, ones, others in _blocks(diff, old, new):
-        lines = iter(_compared(ones, others))
+        lines = iter(compared(ones, others))
         first = next(lines, None)
         if first is not None:
-            yield _styled(screen, f"@@ {title} @@")
-            yield _styled(screen, first)
-            yield from (_styled(screen, line) for line in lines)
+            yield styled(screen, f"@@ {title} @@")
+            yield styled(screen, first)
+            yield from (styled(screen, line) for line in lines)
 
 
-def _styled(screen: Screen, line: str) -> str:
+def styled(screen: Screen, line: str) -> str:
+    """Return a line in the colour of its mark, with its end."""
     styles = {"-": "red", "+": "green", "@": "cyan"}
     style = "bold" if line.startswith(("--- ", "+++ ")) else styles.get(line[:1])
     return screen.style(line, style) + "\n"
@@ -92,7 +93,7 @@ def _block(change: PropertyChange, old: Tree, new: Tree) -> Iterator[tuple[str, 
     )
     if change.name is not None:
         name = change.name if change.old_path == HEADER else shown_name(change.name)
-        ones, others = (_value_lines(name, prop) for prop in (change.old, change.new))
+        ones, others = (value_lines(name, prop) for prop in (change.old, change.new))
         yield path, ones, others
     elif change.change == "renamed":
         yield path, [f"{_path(change.old_path)} {{"], [f"{_path(change.new_path)} {{"]
@@ -109,7 +110,7 @@ def _path(path: str) -> str:
     return "/".join(shown_name(part) if part else "" for part in path.split("/"))
 
 
-def _value_lines(name: str, prop: Property | None) -> Lines:
+def value_lines(name: str, prop: Property | None) -> Lines:
     """Return a property; a long value in several lines, so that only those that differ are shown as changed."""
     if prop is None:
         return []
@@ -142,7 +143,7 @@ def _node_lines(tree: Tree, path: str) -> Lines:
     return [] if node is None else to_dts(node).splitlines()
 
 
-def _compared(old: Lines, new: Lines) -> Iterator[str]:
+def compared(old: Lines, new: Lines) -> Iterator[str]:
     """Yield the lines that differ, with some around them."""
     head = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     if head == len(old) == len(new):

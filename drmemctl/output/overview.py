@@ -208,8 +208,12 @@ def _node_line(screen: Screen, node: NumaNode, whole: int) -> str:
 def _judgement_lines(screen: Screen, overview: Overview) -> Iterator[str]:
     yield from _field(screen, "defects", _defects(overview.defects))
     if overview.findings is not None:
-        found = ", ".join(f"{number:,} {severity}" for severity, number in overview.findings.items() if number)
-        yield from _field(screen, "findings", f"{found}: see drmemctl check" if found else "none")
+        found = ", ".join(_counted(severity, number) for severity, number in overview.findings.items() if number)
+        yield from _field(screen, "findings", f"{found} (drmemctl check)" if found else "none")
+
+
+def _counted(severity: str, number: int) -> str:
+    return f"{number:,} info" if severity == "info" else count_of(number, severity)
 
 
 def _defects(defects: tuple[Defect, ...]) -> str:

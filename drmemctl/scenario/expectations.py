@@ -5,15 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from drmemctl.scenario.consistency import contradictions, is_consistent
+from drmemctl.scenario.findings import Judge
 from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Situation, fault_of
+from drmemctl.scenario.simulation import Situation
 from drmemctl.scenario.steps import Expect
 
 
-def expectation(situation: Situation, step: Expect) -> StepResult:
+def expectation(situation: Situation, step: Expect, judge: Judge) -> StepResult:
     """Return a result that is ok if the expectation holds, else with a note of what was expected and what is."""
-    found = _CHECKS[step.kind](situation, step)
+    if step.kind in _JUDGED:
+        found = _JUDGED[step.kind](situation, step, judge)
+    else:
+        found = _CHECKS[step.kind](situation, step)
     return StepResult(step.text, ok=not found, note=found)
 
 
@@ -37,20 +40,20 @@ def _errno(situation: Situation, step: Expect) -> str:
     return _differs(step.name, _outcome(situation))
 
 
-def _consistent(situation: Situation, step: Expect) -> str:
+def _consistent(situation: Situation, step: Expect, judge: Judge) -> str:
     del step
-    if is_consistent(situation.kernel, situation.machine):
-        return ""
-    reason = next(contradictions(situation.kernel, situation.machine), situation.kernel.dead)
-    return f"expected consistent, is not: {reason}"
+    if situation.kernel.dead:
+        return f"expected consistent, is not: {situation.kernel.dead}"
+    one = next(iter(judge.present(situation).contradictions()), None)
+    return "" if one is None else f"expected consistent, is not: {one.rule}: {one.message}"
 
 
-def _finding(situation: Situation, step: Expect) -> str:
-    findings = () if situation.last is None else situation.last.findings
-    if fault_of(findings, step.name) is not None:
-        return ""
-    seen = ", ".join(fault.rule or fault.code for fault in findings) or "none"
-    return f"expected finding {step.name}, is {seen}"
+def _finding(situation: Situation, step: Expect, judge: Judge) -> str:
+    """Look among what the last step brought, and what is so now whoever brought it."""
+    brought = situation.boot if situation.last is None else situation.last.findings
+    names = {finding.rule for finding in judge.present(situation).findings}
+    names.update(name for finding in brought for name in (finding.rule, finding.code) if name)
+    return "" if step.name in names else f"expected finding {step.name}, is {', '.join(sorted(names)) or 'none'}"
 
 
 def _aa(situation: Situation, step: Expect) -> str:
@@ -75,9 +78,9 @@ def _blocks(situation: Situation, step: Expect) -> str:
 _CHECKS: dict[str, Callable[[Situation, Expect], str]] = {
     "ok": _ok,
     "errno": _errno,
-    "consistent": _consistent,
-    "finding": _finding,
     "aa": _aa,
     "node": _node,
     "blocks": _blocks,
 }
+
+_JUDGED: dict[str, Callable[[Situation, Expect, Judge], str]] = {"consistent": _consistent, "finding": _finding}

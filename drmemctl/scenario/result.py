@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from drmemctl.kernel.job import Fault
+from drmemctl.kernel.processors import CpuChange
+from drmemctl.scenario.findings import StepFinding
 from drmemctl.tree.node import Node, Tree
 
 
@@ -22,9 +23,10 @@ class StepResult:
         log: what the kernel printed.
         events: what the hypervisor told its user; `ABORT` where it stopped itself.
         changed: new bytes of the properties that changed, None for removed ones, by `PATH:PROPERTY`.
-        findings: what the kernel did wrong.
+        findings: what the kernel did wrong, then what the rules say that they did not say before the step.
         answer: the words that an `rtas` step returned, None for other steps.
         note: why it is not ok, where the log does not say.
+        cpus: the CPUs that the step gave another associativity, and the node that each keeps or gets.
 
     """
 
@@ -34,9 +36,15 @@ class StepResult:
     log: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     changed: dict[str, bytes | None] = field(default_factory=dict)
-    findings: tuple[Fault, ...] = ()
+    findings: tuple[StepFinding, ...] = ()
     answer: tuple[int, ...] | None = None
     note: str = ""
+    cpus: tuple[CpuChange, ...] = ()
+
+    @property
+    def faults(self) -> tuple[StepFinding, ...]:
+        """What the kernel itself did wrong in the step."""
+        return tuple(finding for finding in self.findings if finding.code)
 
     def to_json(self) -> dict[str, Any]:
         """Return the step as `drmemctl simulate --format json` has it."""
@@ -47,23 +55,25 @@ class StepResult:
             "log": list(self.log),
             "events": list(self.events),
             "changed": {name: None if data is None else data.hex() for name, data in self.changed.items()},
-            "findings": [_finding(fault) for fault in self.findings],
+            "findings": [finding.to_json() for finding in self.findings],
         }
         if self.answer is not None:
             found["answer"] = list(self.answer)
         if self.note:
             found["note"] = self.note
+        if self.cpus:
+            found["cpus"] = [_cpu_record(change) for change in self.cpus]
         return found
 
 
-def _finding(fault: Fault) -> dict[str, Any]:
+def _cpu_record(change: CpuChange) -> dict[str, Any]:
     return {
-        "rule": fault.rule or None,
-        "code": fault.code,
-        "message": fault.message,
-        "function": fault.function,
-        "path": fault.path or None,
-        "property": fault.property or None,
+        "path": change.path,
+        "threads": list(change.threads),
+        "before": change.before,
+        "node": change.node,
+        "in_tree": change.in_tree,
+        "why": change.why or None,
     }
 
 

@@ -13,12 +13,14 @@ from drmemctl.hypervisor.machine import RefusedError
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.errno import ENODEV, errno_name
 from drmemctl.kernel.firmware import UpdateSource
-from drmemctl.kernel.job import Fault, Job, OopsError, Outcome
+from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Fault, Job, OopsError, Outcome
 from drmemctl.kernel.mobility import migrate, reassign
 from drmemctl.kernel.notifier import remove_property, set_property
-from drmemctl.kernel.requests import ADD, COUNT, INDEXED_COUNT, REMOVE, Request, handle, store
+from drmemctl.kernel.processors import cpu_changes
+from drmemctl.kernel.requests import ADD, COUNT, INDEXED_COUNT, REMOVE, NotSimulatedError, Request, handle, store
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.scenario.expectations import expectation
+from drmemctl.scenario.findings import Judge, StepFinding
 from drmemctl.scenario.result import StepResult, changed_properties
 from drmemctl.scenario.simulation import Files, Hypervisor, Situation
 from drmemctl.scenario.steps import (
@@ -35,7 +37,7 @@ from drmemctl.scenario.steps import (
     Step,
     Unmovable,
 )
-from drmemctl.scenario.updates import Difference, Planned, Recorded, difference, listed, read_answers
+from drmemctl.scenario.updates import Planned, Recorded, difference, listed, read_answers
 
 _ABORTED = "the hypervisor has aborted"
 
@@ -48,23 +50,35 @@ class _Done:
     ok: bool = True
     errno: str | None = None
     log: tuple[str, ...] = ()
-    findings: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...] = ()
     answer: tuple[int, ...] | None = None
     note: str = ""
 
 
-def carry_out(situation: Situation, step: Step, files: Files) -> tuple[StepResult, Situation]:
-    """Do a step; return what came of it and the partition after it."""
+def carry_out(
+    situation: Situation, step: Step, files: Files, judge: Judge, *, findings: bool = True
+) -> tuple[StepResult, Situation]:
+    """Do a step; return what came of it and the partition after it; with `findings`, what the rules say of it."""
     if isinstance(step, Expect):
-        return expectation(situation, step), situation
+        return expectation(situation, step, judge), situation
     if situation.machine.aborted:
         done = _Done(situation, ok=False, note=_ABORTED)
     else:
         done = _DO[type(step)](situation, step, files)
-    return _finished(situation, step, done)
+    if findings:
+        migrated = isinstance(step, _MIGRATIONS)
+        found = tuple(judge.after(situation, done.situation, done.faults, migrated=migrated))
+    else:
+        found = tuple(map(StepFinding.of_fault, done.faults))
+    return _finished(situation, step, done, found)
 
 
-def _finished(before: Situation, step: Step, done: _Done) -> tuple[StepResult, Situation]:
+_MIGRATIONS = (FirmwareUpdate, Lpm, Migrate, Prrn)
+
+
+def _finished(
+    before: Situation, step: Step, done: _Done, findings: tuple[StepFinding, ...]
+) -> tuple[StepResult, Situation]:
     machine = done.situation.machine
     result = StepResult(
         step.text,
@@ -73,11 +87,18 @@ def _finished(before: Situation, step: Step, done: _Done) -> tuple[StepResult, S
         done.log,
         machine.events,
         changed_properties(before.kernel.tree, done.situation.kernel.tree),
-        done.findings,
+        findings,
         done.answer,
         done.note,
+        () if isinstance(step, Reboot) else cpu_changes(before.kernel, done.situation.kernel, _doing(step)),
     )
     return result, replace(done.situation, machine=machine.without_events(), last=result)
+
+
+def _doing(step: Step) -> str:
+    if isinstance(step, Prrn):
+        return REASSIGNMENT
+    return MIGRATION if isinstance(step, Lpm | Migrate) else ""
 
 
 def _from(situation: Situation, outcome: Outcome, *, write: bool) -> _Done:
@@ -89,7 +110,7 @@ def _from(situation: Situation, outcome: Outcome, *, write: bool) -> _Done:
         ok=outcome.rc == 0 and not stopped,
         errno=errno_name(outcome.rc) if write and not stopped else None,
         log=outcome.log,
-        findings=outcome.faults,
+        faults=outcome.faults,
     )
 
 
@@ -106,7 +127,10 @@ def _dlpar(situation: Situation, step: Dlpar, files: Files) -> _Done:
     dead = _dead(situation)
     if dead is not None:
         return dead
-    return _from(situation, store(situation.kernel, situation.machine, step.request + "\n"), write=True)
+    try:
+        return _from(situation, store(situation.kernel, situation.machine, step.request + "\n"), write=True)
+    except NotSimulatedError as error:
+        return _Done(situation, ok=False, note=error.message)
 
 
 def _attach(situation: Situation, step: Attach, files: Files) -> _Done:
@@ -179,7 +203,7 @@ def _firmware(situation: Situation, step: FirmwareUpdate, files: Files) -> _Done
 
 def _updated(situation: Situation, source: Recorded | Planned, outcome: Outcome) -> _Done:
     done = _from(situation, outcome, write=True)
-    return replace(done, findings=(*done.findings, *source.faults))
+    return replace(done, faults=(*done.faults, *source.faults))
 
 
 def _lpm(situation: Situation, step: Lpm, files: Files) -> _Done:
@@ -212,8 +236,7 @@ def _prrn(situation: Situation, step: Prrn, files: Files) -> _Done:
         source = listed(step.phandles)
         scope = step.scope
     else:
-        found = difference(situation.kernel.tree, files.tree(step.tree))
-        source = Difference((), found.updated, (), found.faults).source()
+        source = difference(situation.kernel.tree, files.tree(step.tree), reassignment=True).source()
         scope = _DEFAULT_SCOPE
     checked: UpdateSource = source
     return _updated(situation, source, reassign(situation.kernel, situation.machine, checked, scope))
@@ -250,7 +273,7 @@ def _reboot(situation: Situation, step: Reboot, files: Files) -> _Done:
         machine = replace(machine, tree=tree)
     state, faults = boot(tree, situation.kernel.profile)
     after = replace(situation, kernel=state, machine=machine)
-    return _Done(after, ok=not state.dead, findings=faults, note=state.dead)
+    return _Done(after, ok=not state.dead, faults=faults, note=state.dead)
 
 
 _DO: dict[type[Step], Callable[[Situation, Any, Files], _Done]] = {

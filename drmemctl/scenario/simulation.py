@@ -13,10 +13,9 @@ from drmemctl.errors import InputError
 from drmemctl.hypervisor.powervm import PowerVm
 from drmemctl.hypervisor.qemu import MEASURED, Qemu
 from drmemctl.kernel.boot import boot
-from drmemctl.kernel.job import Fault
 from drmemctl.kernel.profiles import LATEST, Profile, ProfileError, profile
 from drmemctl.kernel.state import KernelState
-from drmemctl.scenario.consistency import is_consistent
+from drmemctl.scenario.findings import Judge, StepFinding
 from drmemctl.scenario.grammar import parse_script
 from drmemctl.scenario.result import StepResult
 from drmemctl.scenario.steps import Step
@@ -60,12 +59,14 @@ class Situation:
         kernel: the kernel.
         machine: the hypervisor's side.
         last: what came of the last step that was not an expectation.
+        boot: what the kernel did wrong when the simulation began.
 
     """
 
     kernel: KernelState
     machine: Hypervisor
     last: StepResult | None = None
+    boot: tuple[StepFinding, ...] = ()
 
 
 def machine_for(tree: Tree, hypervisor: str) -> Hypervisor:
@@ -85,7 +86,7 @@ class Simulation:
         situation: the partition now.
         profile: its kernel.
         hypervisor: its hypervisor as the user named it.
-        boot_faults: what went wrong at boot.
+        boot_faults: what the kernel did wrong at boot.
         results: what came of each step so far.
 
     """
@@ -97,14 +98,21 @@ class Simulation:
         hypervisor: str = "qemu",
         *,
         files: Files | None = None,
+        findings: bool = True,
     ) -> None:
-        """Boot a kernel on a tree, on the hypervisor that is taken to have made it."""
+        """Boot a kernel on a tree, on the hypervisor that is taken to have made it.
+
+        Without `findings`, the rules are asked only where a step expects something of them.
+        """
         self.profile = kernel if isinstance(kernel, Profile) else profile(kernel)
         self.hypervisor = hypervisor
-        state, self.boot_faults = boot(tree, self.profile)
-        self.situation = Situation(state, machine_for(tree, hypervisor))
+        state, faults = boot(tree, self.profile)
+        self.boot_faults = tuple(map(StepFinding.of_fault, faults))
+        self.situation = Situation(state, machine_for(tree, hypervisor), boot=self.boot_faults)
         self.results: list[StepResult] = []
         self._files = files or Files()
+        self._findings = findings
+        self._judge = Judge()
 
     @property
     def state(self) -> KernelState:
@@ -119,7 +127,12 @@ class Simulation:
     @property
     def consistent(self) -> bool:
         """Whether array, tree, connectors and memory blocks agree."""
-        return is_consistent(self.situation.kernel, self.situation.machine)
+        return not self.state.dead and not self._judge.present(self.situation).contradictions()
+
+    @property
+    def findings(self) -> tuple[StepFinding, ...]:
+        """All that the rules say of the partition as it is now, the worst first."""
+        return tuple(self._judge.present(self.situation).shown())
 
     def run(self, step: str | Step) -> StepResult:
         """Do one step, given as text or parsed; `StepError` for what is none."""
@@ -128,7 +141,9 @@ class Simulation:
         parsed = next(parse_script(step), None) if isinstance(step, str) else step
         if parsed is None:
             return StepResult(str(step))
-        result, self.situation = carry_out(self.situation, parsed, self._files)
+        result, self.situation = carry_out(
+            self.situation, parsed, self._files, self._judge, findings=self._findings
+        )
         self.results.append(result)
         return result
 
@@ -145,8 +160,3 @@ class Simulation:
             "steps": [result.to_json() for result in self.results],
             "blocks": [{"block": block, "node": node} for block, node in self.state.blocks],
         }
-
-
-def fault_of(faults: Iterable[Fault], code: str) -> Fault | None:
-    """Return the first fault with that code or rule id."""
-    return next((fault for fault in faults if code in (fault.code, fault.rule)), None)

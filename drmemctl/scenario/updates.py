@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from drmemctl.errors import InputError
+from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, WORK_AREA, encode_update_nodes
 from drmemctl.formats.update_properties import Change, encode_update_properties
 from drmemctl.kernel.firmware import HARDWARE_ERROR
 from drmemctl.kernel.job import Fault
 from drmemctl.kernel.mobility import UPDATE_NODES
 from drmemctl.kernel.tree_edit import phandle_of
+from drmemctl.model.boot_memory import device_type
 from drmemctl.tree.node import Node, Tree, encode_name
 
 
@@ -131,18 +133,35 @@ _MIGRATED = frozenset(
 )
 """Properties of memory and affinity that LoPAR lets a migration change."""
 
+_ASSOCIATIVITY = frozenset({"ibm,associativity"})
+
 _ORDER = ("ibm,associativity-lookup-arrays", "ibm,dynamic-memory", "ibm,dynamic-memory-v2")
 
 
-def difference(old: Tree, new: Tree) -> Difference:
-    """Return what firmware of `new` would tell a kernel that holds `old`; nodes are matched by their path."""
-    found = _Finder()
+_REASSIGNED = {NODE: frozenset({V1, V2}), "cpu": _ASSOCIATIVITY, "memory": _ASSOCIATIVITY}
+"""What LoPAR lets a platform resource reassignment change, by path or device type; and platform facilities."""
+
+_PLATFORM_FACILITIES = "/ibm,platform-facilities"
+
+
+def _may_be_reassigned(path: str, node: Node, name: str) -> bool:
+    allowed = _REASSIGNED.get(path) or _REASSIGNED.get(device_type(node) or "", frozenset())
+    return name in allowed or path.startswith(_PLATFORM_FACILITIES)
+
+
+def difference(old: Tree, new: Tree, *, reassignment: bool = False) -> Difference:
+    """Return what firmware of `new` would tell a kernel that holds `old`; nodes are matched by their path.
+
+    A platform resource reassignment may change less than a migration, and brings and takes no nodes.
+    """
+    found = _Finder(reassignment=reassignment)
     found.compare("/", old.root, new.root)
     return Difference(tuple(found.deleted), tuple(found.updated), tuple(found.added), tuple(found.faults))
 
 
 class _Finder:
-    def __init__(self) -> None:
+    def __init__(self, *, reassignment: bool) -> None:
+        self._reassignment = reassignment
         self.deleted: list[int] = []
         self.updated: list[tuple[int, str, tuple[Change, ...]]] = []
         self.added: list[tuple[int, int, Node]] = []
@@ -152,7 +171,7 @@ class _Finder:
         if old is new:
             return
         changes = list(_changes(old, new))
-        self._judge(path, changes)
+        self._judge(path, old, changes)
         if changes and phandle_of(old):
             self.updated.append((phandle_of(old), path, tuple(changes)))
         elif changes:
@@ -172,6 +191,9 @@ class _Finder:
             self._delete(f"{path.rstrip('/')}/{name}", child)
 
     def _add(self, path: str, parent: int, node: Node) -> None:
+        if self._reassignment:
+            self._fault(f"{path} is new, and a reassignment brings no nodes", path)
+            return
         data = node.get("ibm,my-drc-index")
         if not parent or data is None:
             self._fault(f"{path} is new, but has no parent's phandle or no DRC index to be added by", path)
@@ -179,16 +201,20 @@ class _Finder:
         self.added.append((parent, int.from_bytes(data[:4], "big"), node))
 
     def _delete(self, path: str, node: Node) -> None:
-        if phandle_of(node):
+        if self._reassignment:
+            self._fault(f"{path} is gone, and a reassignment takes no nodes", path)
+        elif phandle_of(node):
             self.deleted.append(phandle_of(node))
         else:
             self._fault(f"{path} is gone, but has no phandle to be deleted by", path)
 
-    def _judge(self, path: str, changes: list[Change]) -> None:
+    def _judge(self, path: str, node: Node, changes: list[Change]) -> None:
+        what = "a reassignment" if self._reassignment else "a migration"
         for change in changes:
             name = change.name.decode("ascii", "replace")
-            if name not in _MIGRATED:
-                self._fault(f"{path}:{name} may not change in a migration", path, name)
+            allowed = _may_be_reassigned(path, node, name) if self._reassignment else name in _MIGRATED
+            if not allowed:
+                self._fault(f"{path}:{name} may not change in {what}", path, name)
 
     def _fault(self, message: str, path: str, name: str = "") -> None:
         self.faults.append(Fault("lopar-not-allowed", message, "ibm,update-nodes", path, name))

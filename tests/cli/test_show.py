@@ -51,7 +51,7 @@ def numa_node(number: int | None, boot: int, lmbs: int, cpus: list[list[int]]) -
     }
 
 
-def golden(**parts: Any) -> dict[str, Any]:
+def golden(*, warnings: int = 0, errors: int = 0, infos: int = 0, **parts: Any) -> dict[str, Any]:
     return {
         "schema": "drmemctl.show/1",
         "kind": "fdt",
@@ -60,6 +60,7 @@ def golden(**parts: Any) -> dict[str, Any]:
         "partition": {"name": None, "number": None},
         **parts,
         "defects": [],
+        "findings": {"error": errors, "warning": warnings, "info": infos},
     }
 
 
@@ -85,6 +86,7 @@ def test_a_guest_of_two_nodes_with_two_dimms() -> None:
 
 def test_a_v1_guest_whose_nvdimm_is_assigned_to_no_node() -> None:
     assert record("trees/v1-nvdimm") == golden(
+        errors=1,
         features=["DRCONF_MEMORY", "FORM1", "HP_EVT", "XIVE_EXPLOIT", "MMU_RADIX", "RADIX_GTSE"],
         affinity={
             "enabled": True, "form": 1, "primary_index": 4, "reference_points": [4, 4, 2],
@@ -102,6 +104,7 @@ def test_a_v1_guest_whose_nvdimm_is_assigned_to_no_node() -> None:
 
 def test_a_guest_without_dynamic_memory() -> None:
     assert record("trees/nomaxmem") == golden(
+        infos=1,
         features=["DRCONF_MEMORY", "FORM1", "HP_EVT", "DRMEM_V2", "XIVE_EXPLOIT", "MMU_RADIX", "RADIX_GTSE"],
         affinity={
             "enabled": True, "form": 1, "primary_index": 4, "reference_points": [4, 4, 2], "lookup_arrays": None,
@@ -190,3 +193,13 @@ def test_help_has_an_example() -> None:
     outcome = run("show", "--help")
     assert outcome.code == 0
     assert "drmemctl show sosreport.tar.xz" in outcome.out
+
+
+def test_the_findings_of_check_are_counted() -> None:
+    assert run("show", fixture("captures/7.2-merge")).out.splitlines()[-1].split() == [
+        "findings", "2", "errors,", "1", "warning", "(drmemctl", "check)",
+    ]  # fmt: skip
+    assert run("show", fixture("kernel-arrays/numa2-plug2")).out.splitlines()[-1].split() == ["findings", "none"]
+    for name in ("captures/7.2-merge", "trees/v1-nvdimm", "trees/nomaxmem"):
+        checked = json.loads(run("check", fixture(name), "--format", "json").out)["summary"]
+        assert record(name)["findings"] == checked

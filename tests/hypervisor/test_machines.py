@@ -158,6 +158,50 @@ def test_a_cpu_that_refuses_its_unplug() -> None:
     assert do(asked, (9001, CPU, 0), (9003, CPU, 0)) == [0, 0]
 
 
+@pytest.mark.parametrize("drc", [CPU, PHB])
+def test_a_refused_unplug_of_what_is_no_lmb_can_be_asked_for_again(drc: int) -> None:
+    machine = with_connectors(drc).attach(drc, 1, ())
+    for indicator in (9003, 9001):
+        machine = machine.set_indicator(indicator, drc, 1)[1]
+    machine = machine.configure_connector(drc)[1]
+    machine = machine.detach(drc, 1).set_indicator(9001, drc, 1)[1].detach(drc, 1)
+    assert do(machine, (9001, drc, 0), (9003, drc, 0), (9003, drc, 1)) == [0, 0, -3]
+
+
+@pytest.mark.parametrize(
+    ("drc", "refusal"),
+    [
+        (CPU, ""),
+        (PHB, "PCI Host Bridge unplug already in progress for device dimm2"),
+        (PCI, "PCI device unplug already in progress for device dimm2"),
+        (DRC + 4, "Memory unplug already in progress for device dimm2"),
+    ],
+)
+def test_asking_for_an_unplug_twice(drc: int, refusal: str) -> None:
+    machine = with_connectors(CPU, PHB, PCI, *range(DRC + 2, DRC + 8)).attach(drc, 1, ())
+    for indicator in (9003, 9001):
+        machine = machine.set_indicator(indicator, drc, 1)[1]
+    machine = machine.detach(drc, 1)
+    if not refusal:
+        assert machine.detach(drc, 1) == machine
+        return
+    with pytest.raises(RefusedError, match=refusal):
+        machine.detach(drc, 1)
+
+
+def test_an_nvdimm_cannot_be_unplugged() -> None:
+    with pytest.raises(RefusedError, match="nvdimm device hot unplug is not supported yet"):
+        with_connectors(PMEM).attach(PMEM, 1, ()).detach(PMEM, 1)
+
+
+def test_a_slot_is_powered_on_while_something_is_put_in() -> None:
+    machine = with_connectors(PCI).attach(PCI, 1, ())
+    assert machine.get_sensor(9003, PCI)[0] == (0, 1)
+    assert do(machine, (9001, PCI, 0), (9001, PCI, 1), (9002, PCI, 1)) == [0, 0, 0]
+    # What the guest never took goes at once.
+    assert machine.detach(PCI, 1).events == ("DEVICE_DELETED",)
+
+
 def test_connectors_after_a_reset() -> None:
     machine = Qemu.from_tree(tree(*USUAL)).attach(DRC + 4, 1, (1,)).detach(DRC + 2, 2).reset()
     states = [machine.get_sensor(9003, DRC + lmb)[0][1] for lmb in range(2, 8)]

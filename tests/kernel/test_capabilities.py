@@ -18,6 +18,7 @@ from drmemctl.kernel.capabilities import BY_NAME, CAPABILITIES
 from drmemctl.kernel.profiles import profile
 from drmemctl.scenario.simulation import Files, Simulation
 from drmemctl.tree.node import Node, Property, Tree
+from tests.kernel.cpu_partitions import moved
 from tests.kernel.partitions import (
     BOOT_MEMORY,
     DRC,
@@ -187,7 +188,7 @@ def old_property_check() -> tuple[Any, Any]:
     return both(
         "old-property-check",
         tree(*USUAL),
-        lambda one: [fault.code for fault in one.results[-1].findings],
+        lambda one: [fault.code for fault in one.results[-1].faults],
         update,
         kernel="5.4",
     )
@@ -197,7 +198,7 @@ def iterator_inclusive() -> tuple[Any, Any]:
     return both(
         "iterator-inclusive",
         tree(),
-        lambda one: [fault.code for fault in one.results[-1].findings],
+        lambda one: [fault.code for fault in one.results[-1].faults],
         "dlpar memory add count 1",
         kernel="5.4",
     )
@@ -341,6 +342,30 @@ HOT_REMOVED = "pseries-hotplug-mem: Memory at 20000000 was hot-removed"
 ATTEMPT = "pseries-hotplug-mem: Attempting to hot-remove"
 RECORD_LOG = ["mobility: calling ibm,suspend-me on CPU 0", "mobility: CPU 0 waking all threads"]
 
+
+def core_after(name: str, kernel: str, step: str = "lpm there", *, vphn: bool = False) -> tuple[Any, Any]:
+    """Return the node of a core that is on node 2 of the new tree, and was on node 1."""
+    kernels = (profile(kernel, [name]), profile(kernel, [], [name]))
+    seen = [moved(one, step, vphn=vphn).state.cpus[0].node for one in kernels]
+    return seen[0], seen[1]
+
+
+def cpu_topology_update() -> tuple[Any, Any]:
+    return core_after("cpu-topology-update", "4.19", vphn=True)
+
+
+def topology_stopped_in_migration() -> tuple[Any, Any]:
+    return core_after("topology-stopped-in-migration", "4.20", vphn=True)
+
+
+def cpu_readd() -> tuple[Any, Any]:
+    return core_after("cpu-readd", "5.1", "prrn there")
+
+
+def vphn_failure_ignored() -> tuple[Any, Any]:
+    return core_after("vphn-failure-ignored", "4.19")
+
+
 CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (drmem_array, 1, 0),
     (dynamic_memory_v2, [2, 3], []),
@@ -456,6 +481,10 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
         ],
         [],
     ),
+    (cpu_topology_update, 2, 1),
+    (topology_stopped_in_migration, 1, 2),
+    (cpu_readd, 2, 1),
+    (vphn_failure_ignored, 0, 1),
     (
         dt_resource,
         ["dlpar: Invalid action specified.", 'dlpar: Could not handle DLPAR request "dt frob'],

@@ -64,7 +64,7 @@ def test_an_array_larger_than_the_v1_property_overruns_the_heap() -> None:
     short = tree(lmbs(2, 1, 1, 8), v1=True).get(NODE, V1) or b""
     simulation.run(f"firmware {NODE} {V1} {short.hex()}")
     result = simulation.run(FLUSH)
-    assert [fault.code for fault in result.findings] == ["heap-overrun"]
+    assert [fault.code for fault in result.faults] == ["heap-overrun"]
     assert properties_of(simulation)[V1] == u32(4) + short[4:]
 
 

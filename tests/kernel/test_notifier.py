@@ -41,7 +41,7 @@ def test_a_property_that_ends_early_gives_what_is_there() -> None:
     simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 2))
     data = encode_entries(V2, [lmbs(2, 2, 0, 8)])
     result = simulation.run(f"firmware {NODE} {V2} {(u32(3) + data[4:]).hex()}")
-    assert [fault.code for fault in result.findings] == ["over-read"]
+    assert [fault.code for fault in result.faults] == ["over-read"]
     assert aa_of(simulation, 2) == 0
 
 
@@ -49,7 +49,7 @@ def test_a_garbage_count_is_walked_for_ever() -> None:
     simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 2))
     result = simulation.run(f"firmware {NODE} {V2} 80000004{'00' * 24}")
     assert not result.ok
-    assert [fault.code for fault in result.findings] == ["over-read", "never-returns"]
+    assert [fault.code for fault in result.faults] == ["over-read", "never-returns"]
 
 
 def test_removing_a_property_changes_no_array() -> None:
@@ -64,7 +64,7 @@ def test_an_old_kernel_does_not_survive_losing_assigned_memory() -> None:
     simulation = Simulation(base, "5.4", "powervm")
     without = tree(lmbs(2, 1, 1, 8), lmbs(3, 1), lmbs(4, 2), v1=True).get(NODE, V1) or b""
     result = simulation.run(f"firmware {NODE} {V1} {without.hex()}")
-    assert [fault.code for fault in result.findings] == ["oops"]
+    assert [fault.code for fault in result.faults] == ["oops"]
     assert (
         simulation.run("dlpar memory add count 1").note == "the kernel does not answer: the hotplug lock is held"
     )

@@ -7,7 +7,7 @@ import pytest
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
-from drmemctl.kernel.requests import NotSimulatedError
+from drmemctl.kernel.requests import NotSimulatedError, store
 from drmemctl.scenario.simulation import Simulation
 from tests.kernel.partitions import (
     DRC,
@@ -16,6 +16,7 @@ from tests.kernel.partitions import (
     aa_of,
     assigned,
     lmbs,
+    memory_node,
     nodes,
     partition,
     properties_of,
@@ -52,7 +53,6 @@ COMPLAINT = "dlpar: Could not handle DLPAR request"
     ],
 )
 def test_what_the_parser_refuses(request_text: str, message: str | None) -> None:
-    from drmemctl.kernel.requests import store
 
     simulation = partition(*USUAL)
     outcome = store(simulation.state, simulation.situation.machine, request_text + "\n")
@@ -76,8 +76,9 @@ def test_what_follows_a_whole_request_is_ignored() -> None:
 
 
 def test_requests_for_other_resources_are_not_simulated() -> None:
+    simulation = partition(*USUAL)
     with pytest.raises(NotSimulatedError):
-        partition(*USUAL).run("dlpar cpu add index 0x10000000")
+        store(simulation.state, simulation.situation.machine, "cpu add index 0x10000000\n")
 
 
 def test_add_by_count_takes_the_first_free_lmbs() -> None:
@@ -166,6 +167,31 @@ def test_adding_memory_that_is_not_aligned_fails() -> None:
     assert result.log[1] == "Block size [0x10000000] unaligned hotplug range: start 0x58000000, size 0x10000000"
 
 
+def test_removing_memory_that_is_not_aligned_is_a_bug() -> None:
+    # Of three LMBs in the middle of blocks the last lies in a block that is there in part only, which cannot go
+    # offline; the others lie in blocks that can.
+    steps = [f"dlpar memory remove index {DRC + lmb:#x}" for lmb in (7, 8)]
+    simulation = partition((3, 0x58000000, DRC + 7, 1, 8))
+    assert simulation.run(steps[0]).errno == "EINVAL"
+    result = simulation.run(steps[1])
+    assert [fault.function for fault in result.findings if fault.function] == ["try_remove_memory"]
+    assert result.log == ("Block size [0x10000000] unaligned hotplug range: start 0x68000000, size 0x10000000",)
+    assert not simulation.run("dlpar memory add count 1").ok
+
+
+def test_before_5_3_an_lmb_without_a_node_is_on_node_0() -> None:
+    # The first online node is another one: neither memory nor CPUs are on node 0.
+    nowhere = tree(
+        lmbs(2, 1, 1, 8), lmbs(3, 1, UNSET, 0x40), memory=[memory_node(0, 2 * LMB, 1)], cpu_node=1, v1=True
+    )
+    found = {}
+    for kernel in ("4.15", "5.10"):
+        simulation = Simulation(nowhere, kernel, "powervm")
+        assert simulation.run("dlpar memory add count 1").ok
+        found[kernel] = nodes(simulation)[3]
+    assert found == {"4.15": 0, "5.10": 1}
+
+
 def test_a_node_that_is_not_possible_becomes_the_first_online_one() -> None:
     simulation = partition(*USUAL)
     simulation.run_all(["attach 0x80000004 1 assoc 77", "dlpar memory add index 0x80000004"])
@@ -216,7 +242,7 @@ def test_memory_limited_at_boot_counts_as_available_and_cannot_be_removed() -> N
 
 def test_an_old_kernel_prints_the_address_of_an_lmb_behind_the_array() -> None:
     result = partition(*USUAL, kernel="5.4").run("dlpar memory remove index 0xdeadbeef")
-    assert [fault.code for fault in result.findings] == ["over-read"]
+    assert [fault.code for fault in result.faults] == ["over-read"]
     assert result.log[:2] == (
         "pseries-hotplug-mem: Attempting to hot-remove LMB, drc index deadbeef",
         "pseries-hotplug-mem: Failed to hot-remove memory at 0",

@@ -18,7 +18,7 @@ _DIRECTORY, _PROGRAM, _FILE = 0o040755, 0o100755, 0o100644
 _SECONDS = 300.0
 """After so long a guest is given up."""
 
-_SENT = re.compile(r"FILE (\w+)\s+([A-Za-z0-9+/=\s]+?)\s*END")
+_SENT = re.compile(r"^FILE (\w+)\s+([A-Za-z0-9+/=\s]+?)^END\s*$", re.MULTILINE)
 
 
 def root_of(busybox: Path, script: str, commands: list[str]) -> bytes:

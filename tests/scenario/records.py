@@ -111,6 +111,6 @@ def expected_properties(step: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-def walk_file() -> Path:
-    """Return the recorded walks through QEMU's connectors."""
-    return FIXTURES / "drc" / "qemu-lmb-walks.json"
+def walk_file(name: str = "qemu-lmb-walks") -> Path:
+    """Return recorded walks through QEMU's connectors."""
+    return FIXTURES / "drc" / f"{name}.json"

@@ -47,9 +47,7 @@ def test_messages(name: str, number: int) -> None:
     step = replay(name).steps[number]
     recorded = [line for line in step.recorded["log"] if not OOPS_LINE.match(line)]
     found = list(step.result.log)
-    if any(
-        fault.code == "over-read" and "beyond the work area" in fault.message for fault in step.result.findings
-    ):
+    if any(fault.code == "over-read" and "beyond the work area" in fault.message for fault in step.result.faults):
         # The recorded kernel went on in its own memory, and its log buffer kept only the end of what it said.
         assert set(recorded) == {found[-1]}
     else:
@@ -76,7 +74,7 @@ def test_outcome(name: str, number: int) -> None:
 @each_step
 def test_oopses(name: str, number: int) -> None:
     step = replay(name).steps[number]
-    oopsed = any(fault.code == "oops" for fault in step.result.findings)
+    oopsed = any(fault.code == "oops" for fault in step.result.faults)
     assert oopsed == step.recorded.get("oops", False)
 
 

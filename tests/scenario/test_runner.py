@@ -67,10 +67,10 @@ def test_an_rtas_step_has_an_answer() -> None:
     assert result.to_json()["answer"] == [0, 1]
 
 
-def test_findings_have_a_place_for_a_rule() -> None:
-    result = partition(*USUAL).run(f"firmware {NODE} {V2} 80000004")
-    assert result.to_json()["findings"][0]["rule"] is None
-    assert result.to_json()["findings"][0]["code"] == "over-read"
+def test_a_fault_of_the_kernel_has_a_rule_a_code_and_its_function() -> None:
+    found = partition(*USUAL).run(f"firmware {NODE} {V2} 80000004").to_json()["findings"][0]
+    assert (found["rule"], found["severity"], found["code"]) == ("DRM092", "error", "over-read")
+    assert found["function"] == "walk_drmem_lmbs"
 
 
 # Plugging and unplugging.
@@ -208,7 +208,7 @@ def test_a_boot_that_fails_is_a_finding(step: str) -> None:
     simulation.run("lpm there")
     result = simulation.run(step)
     assert not result.ok
-    assert [fault.code for fault in result.findings] == ["oops"]
+    assert [fault.code for fault in result.faults] == ["oops"]
     assert not simulation.run("dlpar memory add count 1").ok
 
 
@@ -233,7 +233,9 @@ def test_lpm_delivers_what_differs() -> None:
         f"{NODE}:{V2}",
         "/memory@0:ibm,associativity",
     }
-    assert result.findings == ()
+    assert [(one.rule, one.path) for one in result.findings if one.severity == "warning"] == [
+        ("DRM075", "/memory@0")
+    ]
     assert simulation.tree.root == destination.root
     assert aa_of(simulation, 2) == 2
 
@@ -264,13 +266,42 @@ def test_lpm_says_what_lopar_does_not_allow() -> None:
     )
     simulation = to_destination(destination, source=tree(*USUAL, more=[gone, silent]))
     result = simulation.run("lpm there")
-    assert {fault.message for fault in result.findings} == {
+    assert {fault.message for fault in result.faults} == {
         "/chosen:bootargs may not change in a migration",
         "/new is new, but has no parent's phandle or no DRC index to be added by",
         "/silent:x may not change in a migration",
         "/silent has no phandle to tell of its changes by",
     }
     assert simulation.tree.find("/gone") is None
+
+
+def test_prrn_says_what_a_reassignment_may_not_change() -> None:
+    core, memory = "/cpus/PowerPC,POWER9@0", "/memory@0"
+    new = Node("new", (Property("phandle", u32(77)), Property("ibm,my-drc-index", u32(0x10000008))))
+    gone = Node("gone", (Property("phandle", u32(78)),))
+    destination = tree(lmbs(2, 2, 0, 8), lmbs(4, 4), rows=((0,), (1,), (2,)), more=[new])
+    destination = destination.with_property(core, "ibm,associativity", u32(2, 1, 0))
+    destination = destination.with_property(memory, "ibm,associativity", u32(1, 1))
+    simulation = to_destination(destination, kernel="5.1", source=tree(*USUAL, more=[gone]))
+    result = simulation.run("prrn there")
+    assert {fault.message for fault in result.faults} == {
+        f"{NODE}:{LOOKUP_ARRAYS} may not change in a reassignment",
+        "/new is new, and a reassignment brings no nodes",
+        "/gone is gone, and a reassignment takes no nodes",
+    }
+    assert {fault.rule for fault in result.faults} == {"DRM096"}
+    assert {f"{core}:ibm,associativity", f"{memory}:ibm,associativity", f"{NODE}:{V2}"} <= set(result.changed)
+
+
+@pytest.mark.parametrize("request_text", ["cpu add index 0x10000000", "cpu remove index 0x10000008"])
+def test_requests_for_cpus_are_read_and_not_carried_out(request_text: str) -> None:
+    simulation = partition(*USUAL)
+    before = simulation.situation.kernel
+    result = simulation.run(f"dlpar {request_text}")
+    assert (result.ok, result.errno, result.log) == (False, None, ())
+    assert result.note.startswith("a request for cpu is read as the kernel reads it")
+    assert simulation.situation.kernel is before
+    assert simulation.run("dlpar cpu add index nothing").errno == "EINVAL"
 
 
 @pytest.mark.parametrize(
@@ -312,7 +343,7 @@ def test_answers_that_are_not_recorded_are_errors() -> None:
     simulation = Simulation(tree(*USUAL), files=Files(file=lambda _: b"[]"))
     result = simulation.run("migrate none")
     assert "mobility: device tree update failed: -1" in result.log
-    assert [fault.code for fault in result.findings] == ["no-answer"]
+    assert [fault.code for fault in result.faults] == ["no-answer"]
 
 
 @pytest.mark.parametrize(
@@ -346,7 +377,7 @@ def test_an_update_of_no_node() -> None:
         ("expect EPERM", ""),
         ("expect EINVAL", "expected EINVAL, is EPERM"),
         ("expect consistent", ""),
-        ("expect finding DRM001", "expected finding DRM001, is none"),
+        ("expect finding DRM001", "expected finding DRM001, is DRM042, DRM047, DRM048"),
         ("expect drc 0x80000002 aa 1", ""),
         ("expect drc 0x80000002 aa 0", "expected 0x0, is 0x1"),
         ("expect drc 0x70000002 aa 0", "expected 0x0, is not in the array"),
@@ -372,17 +403,20 @@ def test_an_expectation_is_about_the_last_step_that_did_something() -> None:
 @pytest.mark.parametrize(
     ("steps", "reason"),
     [
-        ([f"firmware {NODE} {V2} -"], "the array is not what the tree says"),
+        (
+            [f"firmware {NODE} {V2} -"],
+            "DRM080: 8 LMBs are in the array, and the tree has none: requests fail at their end, with EPERM",
+        ),
         (
             ["rtas set-indicator 9003 0x80000004 1"],
-            "LMBs from 0x80000004 on: 0 assigned, 1 connectors held",
+            "DRM083: 1 LMB is free, but the connector is present: that memory is lost until the next boot",
         ),
     ],
 )
 def test_what_does_not_agree(steps: list[str], reason: str) -> None:
     simulation = partition(*USUAL)
     simulation.run_all(steps)
-    assert simulation.run("expect consistent").note == f"expected consistent, is not: {reason}"
+    assert simulation.run("expect consistent").note.startswith(f"expected consistent, is not: {reason}")
 
 
 def test_wrong_steps_change_nothing() -> None:

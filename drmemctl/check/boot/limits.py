@@ -6,20 +6,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from drmemctl.check.block_ranges import block_spans
 from drmemctl.check.bounds import Found
 from drmemctl.check.drmem.places import MAX_PHYSICAL, found_lmbs
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import SMALLEST_BLOCK
 from drmemctl.check.memory_nodes import boot_memory, taken_nodes
 from drmemctl.check.rule import rule
-from drmemctl.check.spans import Spans
+from drmemctl.check.spans import Spans, side_by_side
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import spans_of_addresses
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_lrdr_capacity
 from drmemctl.model.drmem import RootCells
-from drmemctl.model.lmbs import is_assigned
+from drmemctl.model.lmbs import Run, is_assigned
 
 _MEM = re.compile(rb"(?:^|\s)mem=(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})([KMGTPEkmgtpe]?)", re.ASCII)
 _SUFFIXES = b"KMGTPE"
@@ -62,13 +63,25 @@ def limited_by_mem(subject: Subject) -> Iterator[Violation]:
     for run in subject.table.runs:
         first = max(0, (end - run.base) // size)
         if run.assigned and first < run.count:
-            found.add(run.part(first, run.count - first, size))
+            for part in _without_blocks(subject, run.part(first, run.count - first, size)):
+                found.add(part)
     if found:
         message = (
             f"{found.are} assigned above {end:#x}, where mem= ends memory, first {found.first}: requests to remove"
             " LMBs by number count them in and fail"
         )
         yield found.violation(message, subject.table.property_name)
+
+
+def _without_blocks(subject: Subject, run: Run) -> Iterator[Run]:
+    """Yield those LMBs of a run that have no memory block, where that is known: LMBs added since boot have one."""
+    size = subject.table.lmb_size or 1
+    lmbs = Spans()
+    lmbs.add(run.base, run.count * size, 0)
+    for start, count, owner, block in side_by_side(lmbs, block_spans(subject)):
+        if owner is not None and block is None:
+            first = (start - run.base) // size
+            yield run.part(first, -(-count // size), size)
 
 
 def memory_limit(bootargs: bytes) -> int | None:

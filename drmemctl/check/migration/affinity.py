@@ -5,19 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.bounds import ByReason, Found
+from drmemctl.check.bounds import ByReason, Found, limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels
+from drmemctl.check.memory_nodes import taken_nodes
 from drmemctl.check.migration.lmbs import tables
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import Nodes, both_by_drc_index
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
+from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import AA_UNSET
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
-from drmemctl.model.associativity import CHOSEN, Associativity, reference_points_node
+from drmemctl.model.associativity import CHOSEN, Associativity, domains_of, reference_points_node
 from drmemctl.model.lmbs import Run
 
 _LOPAR_BYTE = 3
@@ -28,7 +30,7 @@ _LOPAR_BYTE = 3
     "DRM075",
     Severity.WARNING,
     "migration",
-    "LMBs that belong to another node than before",
+    "memory that belongs to another node than before",
     needs=("before", "lmbs"),
     references=(
         "Linux d144f4d5a8a8 (5.15): the aa_index is taken over, no memory is moved",
@@ -37,7 +39,7 @@ _LOPAR_BYTE = 3
     ),
 )
 def moved_lmbs(subject: Subject) -> Iterator[Violation]:
-    """Look for assigned LMBs whose node is another one than before.
+    """Look for assigned LMBs, and memory@ nodes, whose Linux node is another one than before.
 
     Why:
         The destination has another topology. Linux does not move memory that is online to another node: until it
@@ -66,6 +68,23 @@ def moved_lmbs(subject: Subject) -> Iterator[Violation]:
         message = f"{found.number} {reason}, first {found.first}: Linux leaves that memory where it was"
         yield found.violation(message, subject.table.property_name)
     yield from reasons.others(subject.table.property_name)
+    yield from limited(_moved_nodes(subject.before, subject), "memory nodes")
+
+
+def _moved_nodes(before: Subject, after: Subject) -> Iterator[Violation]:
+    old = dict(_places(before))
+    for path, node in _places(after):
+        source = old.get(path)
+        if None not in (source, node) and source != node:
+            message = f"from node {source} to {node}: Linux leaves that memory where it was"
+            yield Violation(message, path, ASSOCIATIVITY)
+
+
+def _places(subject: Subject) -> Iterator[tuple[str, int | None]]:
+    """Yield (path, Linux node) of the memory@ nodes whose memory Linux takes."""
+    for found in taken_nodes(subject):
+        domains = domains_of(found.node)
+        yield found.path, None if domains is None else subject.associativity.node_of_row(domains)
 
 
 class NodePair:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.bounds import ByReason, limited
+from drmemctl.check.bounds import ByReason, Found, limited
 from drmemctl.check.drmem.merge import merge_violation, merges
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels
@@ -30,7 +30,7 @@ def array_of(subject: Subject) -> LmbTable | None:
     Severity.ERROR,
     "state",
     "tree that shows other memory than Linux has",
-    needs=("array", "lmbs"),
+    needs=("array",),
     kernels=Kernels(since="4.16"),
     references=(
         "Linux 063b8b1251fd (4.16): the property is written once a request",
@@ -56,6 +56,9 @@ def stale_memory(subject: Subject) -> Iterator[Violation]:
         indexed-count 1 DRC" with an LMB that is assigned. Then load the crash kernel again. If the property is
         what is right, as after a migration that changed it, only a reboot has Linux take it.
     """
+    if not subject.has_lmbs:
+        yield from _nothing_shown(subject)
+        return
     array = array_of(subject)
     if array is None:
         return
@@ -71,6 +74,13 @@ def stale_memory(subject: Subject) -> Iterator[Violation]:
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}: kexec and kdump are misled", name)
     yield from reasons.others(name)
+
+
+def _nothing_shown(subject: Subject) -> Iterator[Violation]:
+    found = Found(subject.running.array.runs if subject.running.array is not None else ())
+    if found:
+        message = f"{found.are} in the array, and the tree has none: requests fail at their end, with EPERM"
+        yield Violation(message, NODE)
 
 
 def _what_differs(live: Run | None, shown: Run | None) -> str:

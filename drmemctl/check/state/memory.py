@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from drmemctl.check.block_ranges import block_ranges, block_spans
 from drmemctl.check.boot.limits import memory_limit
 from drmemctl.check.bounds import ByReason
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory
 from drmemctl.check.rule import rule
 from drmemctl.check.spans import Spans, side_by_side
-from drmemctl.check.subject import MemoryBlock, Subject
+from drmemctl.check.subject import BlockRange, SenseRange, Subject
 from drmemctl.check.tables import Nodes, spans_of_addresses, spans_of_drc_indexes
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE, RESERVED
@@ -20,8 +21,6 @@ from drmemctl.model.lmbs import LmbTable, Run, is_assigned
 
 _PRESENT = 1
 _SENSES = {0: "empty", 1: "present", 2: "unusable", 3: "exchange", 4: "recover"}
-
-Blocks = list[tuple[int, int, MemoryBlock]]
 
 
 def live_table(subject: Subject) -> LmbTable:
@@ -62,7 +61,7 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
     """
     table = live_table(subject)
     reasons = ByReason[str]()
-    pieces = side_by_side(spans_of_drc_indexes(table).disjoint(), _by_sense(subject.running.senses or {}))
+    pieces = side_by_side(spans_of_drc_indexes(table).disjoint(), _by_sense(subject))
     for start, count, owner, sense in pieces:
         if owner is None or sense is None:
             continue
@@ -75,18 +74,26 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
     yield from reasons.others(table.property_name)
 
 
-def _by_sense(senses: Mapping[int, int]) -> Spans:
+def _by_sense(subject: Subject) -> Spans:
     """Return ranges of DRC indexes with the same sense, which is the owner."""
+    senses = subject.running.senses or ()
     spans = Spans()
+    for part in senses if isinstance(senses, tuple) else _sense_ranges(senses):
+        spans.add(part.first, part.count, part.sense)
+    return spans
+
+
+def _sense_ranges(senses: Mapping[int, int]) -> Iterator[SenseRange]:
     start, count, sense = 0, 0, 0
     for drc in sorted(senses):
         if count and drc == start + count and senses[drc] == sense:
             count += 1
             continue
-        spans.add(start, count, sense)
+        if count:
+            yield SenseRange(start, count, sense)
         start, count, sense = drc, 1, senses[drc]
-    spans.add(start, count, sense)
-    return spans
+    if count:
+        yield SenseRange(start, count, sense)
 
 
 def _why_not(run: Run, sense: int) -> str:
@@ -127,16 +134,16 @@ def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
         Put the block online; if there is none, reboot. A block at a free LMB: take it offline.
     """
     table = live_table(subject)
-    blocks = _blocks(subject)
+    blocks = block_ranges(subject)
     lmbs = spans_of_addresses(table, lambda flags: not flags & RESERVED or is_assigned(flags)).disjoint()
     reasons = ByReason[str]()
     expected = _expected_end(subject)
     boot = boot_memory(subject).disjoint()
-    for start, count, owner, index in side_by_side(lmbs, _block_spans(subject, blocks)):
+    for start, count, owner, index in side_by_side(lmbs, block_spans(subject)):
         if owner is None:
             continue
         run = table.runs[owner]
-        block = None if index is None else blocks[index][2]
+        block = None if index is None else blocks[index]
         if run.assigned:
             reason = "" if start >= expected else _missing(block)
         else:
@@ -151,7 +158,7 @@ def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
 _SURPLUS = "free, but Linux has a memory block there: the hypervisor may give that memory away"
 
 
-def _missing(block: MemoryBlock | None) -> str:
+def _missing(block: BlockRange | None) -> str:
     if block is None:
         return "assigned, but without a memory block: that memory is lost, and requests that count on it fail"
     return "" if block.online else "assigned, but the memory block is offline: that memory is lost"
@@ -164,27 +171,6 @@ def _expected_end(subject: Subject) -> int:
         return 0
     # LMBs may have come and gone since boot; but what lies below this address never was beyond the limit.
     return memory_limit(subject.tree.get("/chosen", "bootargs") or b"") or 1 << 64
-
-
-def _blocks(subject: Subject) -> Blocks:
-    """Return ranges of blocks of the same kind: (first number, count, one of them)."""
-    ranges: Blocks = []
-    for number, block in sorted((subject.running.blocks or {}).items()):
-        if ranges:
-            first, count, same = ranges[-1]
-            if number == first + count and (block.node, block.online) == (same.node, same.online):
-                ranges[-1] = first, count + 1, same
-                continue
-        ranges.append((number, 1, block))
-    return ranges
-
-
-def _block_spans(subject: Subject, blocks: Blocks) -> Spans:
-    size = subject.running.block_size or 0
-    spans = Spans()
-    for index, (first, count, _) in enumerate(blocks):
-        spans.add(first * size, count * size, index)
-    return spans
 
 
 def piece(table: LmbTable, run: Run, start: int, count: int) -> Run:
@@ -222,14 +208,14 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
         Remove the LMB and add it again (5.10 and later), or reboot.
     """
     table = live_table(subject)
-    nodes = Nodes(subject.associativity)
-    blocks = _blocks(subject)
+    nodes = Nodes(subject.running.associativity or subject.associativity)
+    blocks = block_ranges(subject)
     reasons = ByReason[str]()
     lmbs = spans_of_addresses(table, is_assigned).disjoint()
-    for start, count, owner, index in side_by_side(lmbs, _block_spans(subject, blocks)):
+    for start, count, owner, index in side_by_side(lmbs, block_spans(subject)):
         if owner is None or index is None:
             continue
-        run, block = table.runs[owner], blocks[index][2]
+        run, block = table.runs[owner], blocks[index]
         node = nodes.of(run)
         if block.online and None not in (node, block.node) and node != block.node:
             reasons.under(f"on node {block.node}, where the aa_index says {node}").add(

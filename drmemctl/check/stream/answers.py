@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""What stream rules judge: RTAS answers in order, and the tree that their numbers are about, if there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, wraps
+from typing import TypeVar
+
+from drmemctl.check.bounds import MAX_VIOLATIONS
+from drmemctl.check.finding import Violation
+from drmemctl.errors import DrmemctlError
+from drmemctl.formats.rtas_input import Answer
+from drmemctl.formats.rtas_kinds import Decoded
+from drmemctl.formats.rtas_labels import Labels
+from drmemctl.kernel.tree_edit import phandle_of
+from drmemctl.model.drmem import RootCells
+from drmemctl.model.lmbs import LmbTable
+from drmemctl.tree.node import Tree
+
+_D = TypeVar("_D", bound=Decoded)
+
+
+class TreeLabels(Labels):
+    """The names that a tree has for phandles and DRC indexes."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        cells = RootCells.from_tree(tree)
+        self.cells = (cells.address, cells.size)
+
+    @cached_property
+    def paths(self) -> dict[int, str]:
+        """The path of each phandle; of two nodes with the same, Linux finds the first."""
+        found: dict[int, str] = {}
+        for path, node in self.tree.walk():
+            found.setdefault(phandle_of(node), path)
+        found.pop(0, None)
+        return found
+
+    @cached_property
+    def _connectors(self) -> dict[int, str]:
+        found = {}
+        for path, node in self.tree.walk():
+            data = node.get("ibm,my-drc-index")
+            if data is not None and len(data) >= 4:
+                found[int.from_bytes(data[:4], "big")] = path
+        return found
+
+    @cached_property
+    def table(self) -> LmbTable | None:
+        """The LMBs, if the tree has any."""
+        try:
+            return LmbTable.from_tree(self.tree)
+        except DrmemctlError:
+            return None
+
+    def path(self, phandle: int) -> str:
+        """Return the path of a node, or nothing."""
+        return self.paths.get(phandle, "")
+
+    def drc(self, drc_index: int) -> str:
+        """Return the node that has a DRC index, the LMB, or nothing."""
+        if drc_index in self._connectors:
+            return self._connectors[drc_index]
+        index = None if self.table is None else self.table.index_of_drc(drc_index)
+        return "" if index is None or self.table is None else f"LMB at {self.table.lmb(index).base:#x}"
+
+
+class Stream:
+    """RTAS answers in the order in which a kernel gets them.
+
+    Attributes:
+        answers: the answers.
+        labels: the names of the tree that they are for; None without one.
+
+    """
+
+    def __init__(self, answers: Sequence[Answer], tree: Tree | None = None) -> None:
+        self.answers = tuple(answers)
+        self.labels = None if tree is None else TreeLabels(tree)
+
+    def taken(self, kind: type[_D]) -> Iterator[tuple[int, Answer, _D]]:
+        """Yield (position, answer, value) of those of a kind that Linux looks into."""
+        for number, answer in enumerate(self.answers):
+            if isinstance(answer.value, kind) and answer.is_taken:
+                yield number, answer, answer.value
+
+
+StreamJudge = Callable[[Stream], Iterator[Violation]]
+
+
+def bounded(judge: StreamJudge) -> StreamJudge:
+    """Return a rule's function that lists its first violations only; the last one then counts the others."""
+
+    @wraps(judge)
+    def first_of(stream: Stream) -> Iterator[Violation]:
+        rest, first = 0, Violation("")
+        for number, violation in enumerate(judge(stream), 1):
+            if number < MAX_VIOLATIONS:
+                yield violation
+                continue
+            rest += 1
+            first = violation if rest == 1 else first
+        if rest:
+            message = first.message if rest == 1 else f"{rest:,} more like these from here on"
+            yield Violation(message, offset=first.offset, answer=first.answer)
+
+    return first_of

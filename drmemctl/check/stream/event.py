@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the family stream about RTAS events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.rule import rule
+from drmemctl.check.stream.answers import Stream, bounded
+from drmemctl.formats.hotplug_section import (
+    ACTIONS,
+    BY_COUNT,
+    BY_INDEX,
+    BY_INDEXED_COUNT,
+    BY_NAME,
+    HOTPLUG,
+    ID_TYPES,
+    MEMORY,
+    RESOURCES,
+    Hotplug,
+)
+from drmemctl.formats.rtas_event import HOTPLUG_EVENT, LEAST_EXTENDED, PRRN, RtasEvent
+
+_Said = Iterator[tuple[str, int]]
+
+_LARGEST_COUNT = (1 << 31) - 1
+
+_CONSEQUENCES = {
+    "event-header-cut": "this is no event",
+    "event-cut": "Linux takes what is behind it for sections",
+    "event-section-stuck": "Linux looks at it for ever, unless it is what it looks for",
+    "event-section-cut": "Linux looks for the next one beyond the event",
+}
+
+
+@rule(
+    "DRM118",
+    Severity.ERROR,
+    "stream",
+    "event that Linux cannot act on",
+    references=(
+        "Linux arch/powerpc/kernel/rtas.c: get_pseries_errorlog; platforms/pseries/dlpar.c: handle_dlpar_errorlog",
+        "LoPAR 2.9: Platform Event Log Format, Hotplug Section; PRRN: Platform Resource Reassignment Notification",
+    ),
+    about=Stream,
+)
+@bounded
+def bad_event(stream: Stream) -> Iterator[Violation]:
+    """Look for sections that do not fit, hotplug sections that ask for what cannot be, and scopes below 1.
+
+    Why:
+        The request is lost, or done as another one, and the hypervisor waits for memory that never comes or goes.
+        A section of length 0 keeps a CPU busy for good.
+
+    Example:
+        48500010 01000000 02010400 00000004: add memory by indexed count, but the section of 0x10 bytes has no room
+        for the DRC index. 062060a0 00000000: a reassignment of scope 0.
+
+    Kernel:
+        Linux wants an extended log of at least 20 bytes in format 14 of IBM, and goes from section to section by
+        their lengths. It copies the hotplug section without a look at its length. Memory by name is refused with
+        EINVAL, and so is a count of 0. A count from 0x80000000 on is negative: since 5.14 an indexed request does
+        nothing then, and succeeds. Scopes count for releases before 5.9; later ones ignore reassignments.
+
+    Fix:
+        Firmware: give the section its whole length and a request that Linux has. With --tree the DRC index and the
+        count are held against the LMBs of the tree.
+    """
+    for number, _, event in stream.taken(RtasEvent):
+        for message, offset in _faults(event, stream):
+            yield Violation(message, offset=offset, answer=number)
+
+
+def _faults(event: RtasEvent, stream: Stream) -> _Said:
+    for defect in event.defects:
+        yield f"{defect.message}: {_CONSEQUENCES[defect.code]}", defect.offset or 0
+    yield from _reassignment_faults(event)
+    yield from _log_faults(event)
+    section = event.section(HOTPLUG)
+    if section is None:
+        return
+    if section.hotplug is None:
+        yield f"{len(section.body)} bytes are too few for what the section HP asks for", section.offset
+        return
+    if section.length < 12:
+        yield f"a section HP of {section.length} bytes", section.offset
+    for message, at in _request_faults(section.hotplug, stream):
+        yield message, section.offset + at
+
+
+def _reassignment_faults(event: RtasEvent) -> _Said:
+    if event.fixed is None or event.fixed.type != PRRN:
+        return
+    if event.fixed.scope <= 0:
+        yield f"a reassignment of scope {event.fixed.scope}: Linux asks for updates of {-event.fixed.scope}", 4
+    if event.fixed.extended or event.tail:
+        yield "a reassignment has no extended log: its length word is the scope", 1
+
+
+def _log_faults(event: RtasEvent) -> _Said:
+    """Yield why Linux finds no hotplug section in an event that should have one."""
+    fixed = event.fixed
+    if fixed is None or fixed.type != HOTPLUG_EVENT:
+        return
+    if not fixed.extended or fixed.length < LEAST_EXTENDED:
+        yield f"a hotplug event needs an extended log of at least {LEAST_EXTENDED} bytes", 1
+    elif event.header is None or not event.header.is_platform_log:
+        yield "the extended log is not in format 14 of IBM: Linux finds no section in it", 8
+    elif event.section(HOTPLUG) is None:
+        yield "a hotplug event without a section HP: Linux reads the request through a null pointer", 8
+
+
+def _request_faults(asked: Hotplug, stream: Stream) -> _Said:
+    known = (("resource", RESOURCES, 8), ("action", ACTIONS, 9), ("id_type", ID_TYPES, 10))
+    for name, names, at in known:
+        if getattr(asked, name) not in names:
+            yield f"{name} {getattr(asked, name)} is none that there is", at
+    if asked.resource != MEMORY:
+        return
+    if asked.id_type == BY_NAME:
+        yield "memory by name: EINVAL", 10
+    yield from _count_faults(asked, stream)
+    if asked.id_type in (BY_INDEX, BY_INDEXED_COUNT) and _is_unknown(asked.index or 0, stream):
+        yield f"no LMB of the tree has DRC index {asked.index or 0:#x}: EINVAL", 12 + 4 * (asked.count is not None)
+
+
+def _count_faults(asked: Hotplug, stream: Stream) -> _Said:
+    if asked.id_type not in (BY_COUNT, BY_INDEXED_COUNT) or asked.count is None:
+        return
+    table = None if stream.labels is None else stream.labels.table
+    if asked.count == 0:
+        yield "a count of 0: EINVAL", 12
+    elif asked.count > _LARGEST_COUNT:
+        yield f"a count of {asked.count:,} is a negative int: nothing is done", 12
+    elif table is not None and asked.count > table.n_lmbs:
+        yield f"a count of {asked.count:,}, and the tree has {table.n_lmbs:,} LMBs: EINVAL", 12
+
+
+def _is_unknown(drc_index: int, stream: Stream) -> bool:
+    table = None if stream.labels is None else stream.labels.table
+    return table is not None and table.index_of_drc(drc_index) is None

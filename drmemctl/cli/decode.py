@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl decode`: what RTAS answered, field by field, and what a kernel would stumble over."""
+
+from __future__ import annotations
+
+import click
+
+from drmemctl.cli.common import color_option, format_option, open_tree
+from drmemctl.cli.rule_options import kernel_option
+from drmemctl.output.screen import Screen
+
+_LARGEST = 16 << 20
+"""Bytes of a file that are read: records of real migrations have some hundred kB."""
+
+_KINDS = ("update-nodes", "update-properties", "rtas-event", "configure-connector")
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl decode update-nodes area.bin
+  drmemctl decode update-properties migration.json --tree before.dtb
+  echo 062060a0 00000002 | drmemctl decode rtas-event -
+  drmemctl decode update-nodes area.bin --format json | drmemctl decode update-nodes --encode - -o again.bin
+
+FILE holds the bytes as they are, as hex (plain, 0x… and commas, or as xxd, hexdump -C and od -t x1 print them), or
+a JSON list of {call, answer, status}, as a migration is recorded in; each 4096 bytes are a work area.
+"""
+
+_FILE = click.Path(dir_okay=False, path_type=str)
+
+
+@click.command("decode", epilog=_EXAMPLE)
+@click.argument("kind", metavar="KIND", type=click.Choice(_KINDS))
+@click.argument("file", metavar="FILE", type=_FILE)
+@click.option("--tree", metavar="TREE", help="Name the nodes and LMBs of this tree, and judge by it.")
+@kernel_option()
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warning", "info", "never"]),
+    default="warning",
+    show_default=True,
+    help="The least severity for exit code 1.",
+)
+@click.option("--encode", is_flag=True, help="FILE is such JSON: make the bytes of it.")
+@click.option(
+    "-o", "--output", type=_FILE, help="With --encode, write the bytes to this file, not hex to the screen."
+)
+@format_option("table", "json")
+@color_option()
+def command(
+    kind: str,
+    file: str,
+    tree: str | None,
+    kernel: tuple[int, int, int] | None,
+    fail_on: str,
+    encode: bool,
+    output: str | None,
+    format: str,
+    screen: Screen,
+) -> int:
+    """Show what a work area of RTAS or an event holds, and what is wrong with it.
+
+    KIND is update-nodes, update-properties, rtas-event or configure-connector. A record of a migration is shown
+    with both kinds of updates. The exit code is 1 if anything is found, 3 if FILE cannot be read.
+    """
+    if output is not None and not encode:
+        raise click.UsageError("-o goes with --encode.")
+    if tree == "-" and file == "-":
+        raise click.UsageError("standard input cannot be both FILE and TREE.")
+    if encode:
+        _encode(kind, file, output, screen)
+        return 0
+    return _decode(screen, (kind, file, format), tree, kernel, fail_on)
+
+
+def _encode(kind: str, file: str, output: str | None, screen: Screen) -> None:
+    from drmemctl.formats.rtas_document import encoded
+    from drmemctl.output.decode import hex_lines
+    from drmemctl.output.files import write_atomically
+    from drmemctl.tree.plain_input import read_input, source_name
+
+    data = encoded(kind, read_input(file, _LARGEST), source_name(file))
+    if output is None:
+        screen.write_all(hex_lines(data))
+    else:
+        write_atomically(output, data, inputs=[file])
+
+
+def _decode(
+    screen: Screen,
+    what: tuple[str, str, str],
+    tree: str | None,
+    kernel: tuple[int, int, int] | None,
+    fail_on: str,
+) -> int:
+    from drmemctl.check.engine import Plan, judge
+    from drmemctl.check.stream.answers import Stream
+    from drmemctl.check.tally import fails
+    from drmemctl.formats.rtas_input import read_answers
+    from drmemctl.output.decode import Decoding, show_decoding
+    from drmemctl.tree.plain_input import read_input, source_name
+
+    kind, file, format = what
+    answers = read_answers(kind, read_input(file, _LARGEST), source_name(file))
+    stream = Stream(answers, None if tree is None else open_tree(tree))
+    findings = judge(stream, Plan(kernel=kernel))
+    show_decoding(screen, Decoding(kind, stream, findings), format)
+    return int(any(fails(finding.severity, fail_on) for finding in findings))

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl kernels`: what kernels can do that `simulate` knows, and what two of them differ in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from drmemctl.cli.common import color_option, format_option
+from drmemctl.cli.kernel_options import chosen_kernel, complete_kernels
+from drmemctl.output.screen import Screen
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl kernels
+  drmemctl kernels 6.1
+  drmemctl kernels 5.10 6.1
+  drmemctl kernels latest arrayless --format markdown
+
+A kernel is a release (5.10, 6.12.3), what uname -r prints, or one of the names listed.
+"""
+
+
+@click.command("kernels", epilog=_EXAMPLE)
+@click.argument("kernels", metavar="[KERNEL [OTHER]]", nargs=-1, shell_complete=complete_kernels)
+@format_option("table", "json", "markdown")
+@color_option()
+def command(kernels: tuple[str, ...], format: str, screen: Screen) -> None:
+    """List the capabilities that kernels differ in, with the releases that have each, commit and source.
+
+    With a KERNEL, those that it has; with OTHER as well, those that one of the two has and the other has not.
+    """
+    from drmemctl.kernel.profiles import PROFILES
+    from drmemctl.output.kernels import KernelsView, show_kernels
+
+    if len(kernels) > 2:
+        raise click.UsageError("at most two kernels can be compared.")
+    chosen: Any = tuple(chosen_kernel(name) for name in kernels)
+    show_kernels(screen, KernelsView(chosen, PROFILES), format)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl simulate`: what a kernel and a hypervisor would do, step by step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.kernel_options import (
+    capability_option,
+    chosen_kernel,
+    hypervisor_option,
+    simulated_kernel_option,
+)
+from drmemctl.output.screen import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drmemctl.kernel.profiles import Profile
+    from drmemctl.output.simulation_text import Detail
+    from drmemctl.scenario.session import Session
+    from drmemctl.scenario.steps import Step
+
+_EXIT_FAILED = 1
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl simulate guest.dtb 'plug 0x80000008 2 node 1' 'dlpar memory remove count 1' --kernel 5.10
+  drmemctl simulate before.dtb 'lpm after.dtb' --kernel 6.1 --trace
+  drmemctl simulate guest.dtb -f migration.steps --format junit > steps.xml
+  drmemctl simulate guest.dtb --interactive --kernel debian-12
+
+\b
+Steps, one a line or argument; # begins a comment:
+  dlpar memory add|remove count N | index DRC | indexed-count N DRC
+  plug|attach DRC COUNT [node N | assoc W,W,...]      unplug|detach DRC COUNT
+  firmware PATH PROPERTY HEX|@FILE|-                  lpm TREE     migrate FILE
+  prrn TREE | prrn SCOPE PHANDLE...                   unmovable|movable DRC...
+  rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE | configure-connector DRC
+  reboot     kexec
+  expect ok | ERRNO | consistent | finding RULE | drc DRC aa INDEX | drc DRC node N | blocks N
+
+A failed step is no failure if an expectation behind it names its error number or finding; behind a step that has
+no error number (plug, unplug, lpm), any that holds will do. Exit code 1: a step or an expectation failed.
+"""
+
+_FILE = click.Path(dir_okay=False, path_type=str)
+
+
+@click.command("simulate", epilog=_EXAMPLE)
+@tree_argument()
+@click.argument("steps", metavar="[STEP]...", nargs=-1)
+@click.option("-f", "--file", "script", metavar="FILE", type=_FILE, help="Steps to do first; - is standard input.")
+@click.option("-i", "--interactive", is_flag=True, help="Ask for steps, after those given; has undo and history.")
+@simulated_kernel_option()
+@hypervisor_option()
+@capability_option("--with", "added", "Give the kernel a capability, as a backport does.")
+@capability_option("--without", "removed", "Take a capability away.")
+@format_option("text", "json", "junit")
+@click.option("-o", "--output", metavar="OUT", type=_FILE, help="Write the tree after the last step (.dtb, .dts).")
+@click.option("--save-array", metavar="FILE", type=_FILE, help="Write the kernel's LMB array as JSON.")
+@click.option("--force", is_flag=True, help="Let OUT and FILE replace TREE.")
+@click.option("--trace", is_flag=True, help="Every RTAS call and every write, with the kernel function.")
+@click.option("--diff", "show_diff", is_flag=True, help="The properties before and after, set by set.")
+@click.option("-v", "--verbose", is_flag=True, help="Everything, however long; DRC indexes of ranges.")
+@color_option()
+def command(
+    tree: str,
+    steps: tuple[str, ...],
+    script: str | None,
+    interactive: bool,
+    kernel: str,
+    hypervisor: str,
+    added: tuple[str, ...],
+    removed: tuple[str, ...],
+    format: str,
+    output: str | None,
+    save_array: str | None,
+    force: bool,
+    trace: bool,
+    show_diff: bool,
+    verbose: bool,
+    screen: Screen,
+) -> int:
+    """Do STEPs on a TREE as a kernel and a hypervisor would, to the byte, and say what came of each.
+
+    Ends at the first expectation that fails. Below each step: the kernel's messages, the LMBs that changed (in the
+    kernel's array and in the tree, if not told otherwise), memory blocks, findings; at the end whether all agrees,
+    and what the next flush would change.
+    """
+    from drmemctl.cli.steps import files_of, parse_steps
+    from drmemctl.output.simulation_text import Detail
+
+    _check_options(tree, script, interactive, format)
+    _check_outputs(output, save_array)
+    known = chosen_kernel(kernel, added, removed)
+    parsed = parse_steps(script, steps)
+    session = _session(tree, known, hypervisor, traced=trace)
+    detail = Detail(trace=trace, diff=show_diff, verbose=verbose)
+    if interactive:
+        from drmemctl.cli.prompt import converse
+
+        converse(screen, session, parsed, detail)
+    else:
+        _run(screen, session, parsed, format, tree, detail)
+    inputs = [tree, *([script] if script else []), *files_of(done.step for done in session.done)]
+    _save(session, output, save_array, [] if force else inputs)
+    return 0 if session.succeeded else _EXIT_FAILED
+
+
+def _check_options(tree: str, script: str | None, interactive: bool, format: str) -> None:
+    if script == "-" and tree == "-":
+        raise click.UsageError("standard input cannot be both TREE and FILE.")
+    if interactive and "-" in (tree, script):
+        raise click.UsageError("--interactive reads steps from standard input: name a file.")
+    if interactive and format != "text":
+        raise click.UsageError(f"--interactive and --format {format} exclude each other.")
+
+
+def _check_outputs(output: str | None, save_array: str | None) -> None:
+    if "-" in (output, save_array):
+        raise click.UsageError("standard output is for what the steps did: name a file.")
+    if output is not None and output == save_array:
+        raise click.UsageError("-o and --save-array cannot be the same file.")
+
+
+def _session(tree: str, kernel: Profile, hypervisor: str, *, traced: bool) -> Session:
+    from drmemctl.scenario.session import Session
+    from drmemctl.scenario.simulation import Simulation
+
+    return Session(Simulation(open_tree(tree), kernel, hypervisor), traced=traced)
+
+
+def _run(screen: Screen, session: Session, steps: Sequence[Step], format: str, tree: str, detail: Detail) -> None:
+    from drmemctl.output.simulation import show_json, show_junit, show_simulation
+
+    if format == "text":
+        show_simulation(screen, session, steps, detail)
+        return
+    for _ in session.do_all(steps):
+        pass
+    if format == "json":
+        show_json(screen, session)
+    else:
+        show_junit(screen, session, tree, steps)
+
+
+def _save(session: Session, output: str | None, save_array: str | None, inputs: list[str]) -> None:
+    """Write the tree and the array as they are after the last step; nothing over what was read."""
+    if output is not None:
+        from drmemctl.output.files import write_atomically
+        from drmemctl.output.tree_file import content, format_of
+
+        data = content(session.simulation.tree, format_of(output) or "dtb")
+        write_atomically(output, data, inputs=inputs)
+    if save_array is not None:
+        from drmemctl.output.files import write_atomically
+        from drmemctl.output.simulation import array_document
+
+        document = array_document(session.simulation.state, session.simulation.profile.name)
+        write_atomically(save_array, document, inputs=inputs)

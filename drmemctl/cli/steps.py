@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""The steps that a command line gives, or a file: all read before the first is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from drmemctl.scenario.grammar import StepError
+    from drmemctl.scenario.steps import Step
+
+_BEFORE, _AFTER = 60, 40
+"""Characters of a line that are shown before and after the fault: values of properties are long."""
+
+
+def parse_steps(script: str | None, arguments: Iterable[str]) -> list[Step]:
+    """Return the steps of a file and then those of the arguments; a usage error for the first that is none."""
+    steps: list[Step] = []
+    if script is not None:
+        name = "standard input" if script == "-" else script
+        steps += _parsed(_content(script), name)
+    for number, argument in enumerate(arguments, 1):
+        steps += _parsed(argument, f"STEP {number}")
+    return steps
+
+
+def _content(script: str) -> str:
+    from drmemctl.errors import InputError
+    from drmemctl.scenario.simulation import read_file
+
+    if script == "-":
+        import sys
+
+        data = sys.stdin.buffer.read()
+    else:
+        data = read_file(script)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError("steps are UTF-8 text", source=script, offset=error.start) from error
+
+
+def _parsed(text: str, name: str) -> list[Step]:
+    from drmemctl.output.text import safe
+    from drmemctl.scenario.grammar import StepError, parse_script
+
+    try:
+        return list(parse_script(text))
+    except StepError as error:
+        raise click.UsageError("\n".join([f"{safe(name)}: {worded(error.message)}", *pointed(error)])) from error
+
+
+def worded(message: str) -> str:
+    """Return what the grammar says in ASCII: it quotes what the user wrote."""
+    from drmemctl.output.text import safe
+
+    return safe(message.replace("…", "..."), 2000)
+
+
+def pointed(error: StepError) -> tuple[str, str]:
+    """Return the line with a caret below what is wrong in it."""
+    from drmemctl.output.text import safe
+
+    at = error.column - 1
+    first = max(0, at - _BEFORE) if len(error.text) > _BEFORE + _AFTER else 0
+    before = safe(error.text[first:at], None)
+    cut = "..." if first else ""
+    after = safe(error.text[at : at + _AFTER], None)
+    more = "..." if len(error.text) > at + _AFTER else ""
+    return f"  {cut}{before}{after}{more}", f"  {' ' * len(cut + before)}^"
+
+
+def files_of(steps: Iterable[Step]) -> Iterator[str]:
+    """Yield the files and trees that steps read."""
+    from drmemctl.scenario.steps import FirmwareUpdate, Lpm, Migrate, Prrn
+
+    for step in steps:
+        match step:
+            case FirmwareUpdate(file=str(name)) | Migrate(file=name) | Lpm(tree=name) | Prrn(tree=str(name)):
+                yield name

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""Bytes out of the text that people paste: plain hex, xxd, hexdump -C, od, words with 0x and commas.
+
+Nothing is guessed: an offset column must count the bytes, and what could be read in two ways is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from drmemctl.errors import FormatError, LimitError
+
+_HEX = re.compile(r"[0-9a-fA-F]+\Z", re.ASCII)
+_OFFSET = re.compile(r"[0-9a-fA-F]{5,16}\Z", re.ASCII)
+_TEXT = bytes(range(0x20, 0x7F)) + b"\t\n\r\f"
+_HINT = "give the bytes as they are, as plain hex, or as `xxd` or `hexdump -C` prints them"
+
+LARGEST = 16 << 20
+"""Bytes that a text may stand for: `*` in a dump can mean any number."""
+
+
+def is_text(data: bytes) -> bool:
+    """Whether all bytes are ASCII that one can print: a work area, with its zeros, never is."""
+    return bool(data) and not data.translate(None, delete=_TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    offset: str | None
+    groups: tuple[str, ...]
+
+
+def parse_hex(text: str) -> bytes:
+    """Return the bytes that a hex text stands for; `FormatError` with the line for any other text."""
+    lines = list(_lines(text))
+    try:
+        return _joined(lines, 16)
+    except FormatError:
+        if not any(line.offset for line in lines):
+            raise
+        try:
+            return _joined(lines, 8)  # od counts in octal
+        except (FormatError, ValueError):
+            pass
+        raise
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    in_dump = False
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        made = _line(number, stripped, in_dump=in_dump)
+        in_dump = in_dump or made.offset is not None
+        yield made
+
+
+def _line(number: int, text: str, *, in_dump: bool) -> _Line:
+    if text == "*":
+        return _Line(number, None, ("*",))
+    offset, colon, rest = text.partition(":")
+    if colon and _OFFSET.match(offset):
+        # xxd puts what the bytes are in ASCII behind two spaces.
+        return _Line(number, offset, tuple(rest.strip().split("  ")[0].split()))
+    groups = tuple(text.partition("|")[0].partition("  >")[0].replace(",", " ").split())
+    if "|" in text or _has_offset(groups, in_dump=in_dump):
+        return _Line(number, groups[0] if groups else None, groups[1:])
+    if len(groups) > 1 and len(groups[0]) == 7 and all(len(each) == 4 for each in groups[1:]):
+        raise _refused(number, "words of two bytes, whose order the dump does not say")
+    return _Line(number, None, groups)
+
+
+def _has_offset(groups: tuple[str, ...], *, in_dump: bool) -> bool:
+    """Whether the first of some groups is an offset: all others are single bytes, or it ends a dump."""
+    if not groups or not _OFFSET.match(groups[0]):
+        return False
+    return all(len(each) == 2 for each in groups[1:]) if len(groups) > 1 else in_dump
+
+
+def _joined(lines: list[_Line], base: int) -> bytes:
+    data = bytearray()
+    first: int | None = None
+    last, repeated = b"", False
+    for line in lines:
+        if line.groups == ("*",):
+            repeated = True
+            continue
+        if line.offset is not None:
+            offset = _offset(line, base)
+            first = offset if first is None else first
+            if repeated:
+                data += _filling(line, offset - first - len(data), last)
+            if offset - first != len(data):
+                message = f"the offset {line.offset} does not count the {len(data):,} bytes before it"
+                raise _refused(line.number, message)
+        repeated = False
+        last = _bytes(line)
+        data += last
+    return bytes(data)
+
+
+def _offset(line: _Line, base: int) -> int:
+    try:
+        return int(line.offset or "", base)
+    except ValueError:
+        raise _refused(line.number, f"the offset {line.offset} is no number of base {base}") from None
+
+
+def _filling(line: _Line, size: int, last: bytes) -> bytes:
+    """Return what a `*` stands for: the line before it, again and again."""
+    if size > LARGEST:
+        raise LimitError(f"line {line.number} makes the dump longer than {LARGEST:,} bytes")
+    if size < 0 or not last or size % len(last):
+        raise _refused(line.number, "what the * before it repeats does not come out at its offset")
+    return last * (size // len(last))
+
+
+def _bytes(line: _Line) -> bytes:
+    out = []
+    for group in line.groups:
+        digits = group[2:] if group[:2] in ("0x", "0X") else group
+        if not _HEX.match(digits):
+            raise _refused(line.number, f"{group[:40]!r} is no hex")
+        if len(digits) % 2:
+            raise _refused(line.number, f"{group[:40]!r} has an odd number of digits")
+        out.append(digits)
+    return bytes.fromhex("".join(out))
+
+
+def _refused(number: int, why: str) -> FormatError:
+    error = FormatError(f"line {number}: {why}")
+    error.hint = _HINT
+    return error

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""The section HP of an RTAS event: what is to be added or removed.
+
+Source: LoPAR 2.9, "Platform Event Log Format, Hotplug Section"; Linux arch/powerpc/include/asm/rtas.h
+`pseries_hp_errorlog`; QEMU hw/ppc/spapr_events.c `rtas_event_log_v6_hp`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from construct import Int8ub, Struct
+
+from drmemctl.formats.fields import Field
+from drmemctl.formats.rows import Rows, pack_words, words
+from drmemctl.formats.rtas_labels import NO_LABELS, Labels, with_label
+from drmemctl.formats.strings import to_bytes, to_string, to_text
+
+HOTPLUG = 0x4850
+
+HEAD = Struct("resource" / Int8ub, "action" / Int8ub, "id_type" / Int8ub, "capabilities" / Int8ub)
+_head = Rows(HEAD)
+HEAD_SIZE = _head.size
+
+CPU, MEMORY, SLOT, PHB, PCI, PMEM = range(1, 7)
+RESOURCES = {CPU: "CPU", MEMORY: "memory", SLOT: "slot", PHB: "PHB", PCI: "PCI", PMEM: "PMEM"}
+QUEUED = (CPU, MEMORY, PMEM)
+"""The resources that Linux acts on itself; events for others are for rtas_errd."""
+
+ADD, REMOVE = 1, 2
+ACTIONS = {ADD: "add", REMOVE: "remove"}
+
+BY_NAME, BY_INDEX, BY_COUNT, BY_INDEXED_COUNT = range(1, 5)
+ID_TYPES = {BY_NAME: "by name", BY_INDEX: "by index", BY_COUNT: "by count", BY_INDEXED_COUNT: "by indexed count"}
+
+TOKEN_PRESENT, NON_TRANSACTIONAL = 0x80, 0x40
+"""Capabilities (LoPAR bits 0 and 1), which Linux ignores: a request is done whole or not at all."""
+
+_WORDS = {BY_INDEX: 1, BY_COUNT: 1, BY_INDEXED_COUNT: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Hotplug:
+    """What a hotplug event asks for.
+
+    Attributes:
+        resource: what kind of it: `CPU`, `MEMORY`, …
+        action: `ADD` or `REMOVE`.
+        id_type: how it is named: `BY_NAME`, `BY_INDEX`, `BY_COUNT`, `BY_INDEXED_COUNT`.
+        capabilities: `TOKEN_PRESENT`, `NON_TRANSACTIONAL`.
+        count: how many, where that is said.
+        index: the DRC index, likewise.
+        name: the DRC name, likewise.
+        rest: bytes after that.
+
+    """
+
+    resource: int
+    action: int
+    id_type: int
+    capabilities: int = 0
+    count: int | None = None
+    index: int | None = None
+    name: str | None = None
+    rest: bytes = b""
+
+    @classmethod
+    def decode(cls, body: bytes) -> Hotplug | None:
+        """Return what the bytes after a section's header hold, None where there is less than that takes."""
+        if len(body) < HEAD_SIZE:
+            return None
+        ((resource, action, id_type, capabilities), *_) = _head.iterate(body, 0, 1)
+        head = (resource, action, id_type, capabilities)
+        at = HEAD_SIZE + 4 * _WORDS.get(id_type, 0)
+        cells = words(body[HEAD_SIZE:at])
+        if len(body) < at:
+            return None
+        if id_type == BY_NAME:
+            end = body.find(b"\0", at)
+            return None if end < 0 else cls(*head, name=to_text(body[at:end]), rest=body[end + 1 :])
+        index = cells[-1] if id_type in (BY_INDEX, BY_INDEXED_COUNT) else None
+        count = cells[0] if id_type in (BY_COUNT, BY_INDEXED_COUNT) else None
+        return cls(*head, count=count, index=index, rest=body[at:])
+
+    def encode(self) -> bytes:
+        """Return the bytes after the section's header."""
+        head = _head.pack_one(self.resource, self.action, self.id_type, self.capabilities)
+        named = b"" if self.name is None else to_string(self.name, "HP")
+        return (
+            head + pack_words([each for each in (self.count, self.index) if each is not None]) + named + self.rest
+        )
+
+    @property
+    def request(self) -> str:
+        """The request in words, as it is written to /sys/kernel/dlpar."""
+        words_of = [RESOURCES.get(self.resource, f"resource {self.resource}")]
+        words_of.append(ACTIONS.get(self.action, f"action {self.action}"))
+        words_of.append(ID_TYPES.get(self.id_type, f"id type {self.id_type}"))
+        words_of += [] if self.count is None else [f"{self.count:,}"]
+        words_of += [] if self.index is None else [f"{self.index:#x}"]
+        return " ".join(words_of)
+
+    def fields(self, at: int, labels: Labels = NO_LABELS) -> Iterator[Field]:
+        """Yield the fields for a reader; `at` is the offset of the first byte."""
+        named = (("resource", RESOURCES), ("action", ACTIONS), ("id_type", ID_TYPES))
+        for position, (name, known) in enumerate(named):
+            value = getattr(self, name)
+            yield Field(at + position, 1, f"HP.{name}", value, f"{value}, {known.get(value, 'not known')}")
+        yield Field(
+            at + 3, 1, "HP.capabilities", self.capabilities, f"{self.capabilities:#04x}{self._capabilities}"
+        )
+        at += HEAD_SIZE
+        if self.count is not None:
+            yield Field(at, 4, "HP.count", self.count, f"{self.count:,}")
+            at += 4
+        if self.index is not None:
+            yield Field(at, 4, "HP.index", self.index, with_label(f"{self.index:#x}", labels.drc(self.index)))
+            at += 4
+        if self.name is not None:
+            size = len(to_bytes(self.name)) + 1
+            yield Field(at, size, "HP.name", self.name, self.name)
+            at += size
+        if self.rest:
+            what = "HP.token" if self.capabilities & TOKEN_PRESENT and len(self.rest) == 4 else "HP.rest"
+            yield Field(at, len(self.rest), what, None, self.rest[:16].hex(" "))
+
+    @property
+    def _capabilities(self) -> str:
+        known = ((TOKEN_PRESENT, "token"), (NON_TRANSACTIONAL, "non-transactional"))
+        names = [name for bit, name in known if self.capabilities & bit]
+        return f", {' '.join(names)}" if names else ""

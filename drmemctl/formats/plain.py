@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Decoded values as JSON has them, and back: dataclasses as objects, bytes as hex, tuples as lists.
+
+What a value's class says of its fields is the whole schema; nothing here knows a layout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from drmemctl.errors import FormatError
+
+_T = TypeVar("_T")
+
+_LEFT_OUT = ("defects",)
+"""Fields that follow from the others."""
+
+_WORDS = {int: "a number", str: "a text", bool: "true or false", bytes: "bytes in hex"}
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    if is_dataclass(value):
+        names = (each.name for each in fields(value) if each.name not in _LEFT_OUT)
+        return {name: plain(getattr(value, name)) for name in names}
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def from_plain(kind: type[_T], value: Any, place: str) -> _T:
+    """Return what `plain` made `value` of; `FormatError` that names the place where it is something else."""
+    made: _T = _made(kind, value, place)
+    return made
+
+
+def _made(kind: Any, value: Any, place: str) -> Any:
+    if get_origin(kind) is UnionType:
+        (inner,) = (each for each in get_args(kind) if each is not NoneType)
+        return None if value is None else _made(inner, value, place)
+    if get_origin(kind) is tuple:
+        return _tuple(get_args(kind)[0], value, place)
+    if is_dataclass(kind):
+        return _dataclass(kind, value, place)
+    return _scalar(kind, value, place)
+
+
+def _tuple(kind: Any, value: Any, place: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise _wrong("a list", value, place)
+    return tuple(_made(kind, each, f"{place}[{position}]") for position, each in enumerate(value))
+
+
+def _dataclass(kind: Any, value: Any, place: str) -> Any:
+    if not isinstance(value, dict):
+        raise _wrong("an object", value, place)
+    found = {}
+    for each, hint in _schema(kind):
+        if each.name in value:
+            found[each.name] = _made(hint, value[each.name], f"{place}.{each.name}")
+        elif each.default is MISSING:
+            raise FormatError(f"{place} has no {each.name!r}")
+    return kind(**found)
+
+
+@cache
+def _schema(kind: Any) -> list[tuple[Field[Any], Any]]:
+    """Return the fields of a class with their types, which are texts until someone looks them up."""
+    hints = get_type_hints(kind)
+    return [(each, hints[each.name]) for each in fields(kind) if each.name not in _LEFT_OUT]
+
+
+def _scalar(kind: Any, value: Any, place: str) -> Any:
+    if kind is bytes and isinstance(value, str):
+        try:
+            return bytes.fromhex(value)
+        except ValueError:
+            pass
+    elif isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    raise _wrong(_WORDS[kind], value, place)
+
+
+def _wrong(wanted: str, value: Any, place: str) -> FormatError:
+    shown = repr(value)
+    return FormatError(f"{place} is {shown[:40]}{'...' if len(shown) > 40 else ''}, not {wanted}")

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""Decoded RTAS answers as JSON has them, and the bytes that such JSON stands for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from drmemctl.errors import DrmemctlError, FormatError, InputError
+from drmemctl.formats.plain import from_plain, plain
+from drmemctl.formats.rtas_input import UPDATES, Answer
+from drmemctl.formats.rtas_kinds import KINDS
+
+
+def as_plain(answer: Answer) -> dict[str, Any]:
+    """Return an answer as JSON has it; `value` is what `encoded` makes the bytes of."""
+    return {"kind": answer.kind, "status": answer.status, "value": plain(answer.value)}
+
+
+def encoded(kind: str, data: bytes, source: str) -> bytes:
+    """Return the bytes of a document as `decode --format json` writes it, or of one value alone.
+
+    Raises `InputError` or `FormatError` that says what is missing or wrong.
+    """
+    try:
+        return b"".join(_encoded(kind, json.loads(data)))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"no JSON: {error}", source=source) from error
+    except DrmemctlError as error:
+        error.with_source(source)
+        raise
+
+
+def _encoded(kind: str, document: Any) -> Iterator[bytes]:
+    answers = document.get("answers") if isinstance(document, dict) else None
+    if answers is None:
+        yield from_plain(KINDS[kind].layout, document, "value").encode()
+        return
+    if not isinstance(answers, list):
+        raise FormatError("answers is no list")
+    for number, one in enumerate(answers):
+        place = f"answers[{number}]"
+        if not isinstance(one, dict) or "value" not in one:
+            raise FormatError(f"{place} has no 'value'")
+        yield from_plain(KINDS[_kind(kind, one, place)].layout, one["value"], f"{place}.value").encode()
+
+
+def _kind(kind: str, one: dict[str, Any], place: str) -> str:
+    """Return the kind of an answer: the command's, or the other one of a record of updates."""
+    found = one.get("kind", kind)
+    if found == kind or (found in UPDATES and kind in UPDATES):
+        return str(found)
+    raise FormatError(f"{place} is of kind {str(found)[:40]!r}, not {kind}")

@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: MIT
+"""RTAS events: the fixed part, the extended log of version 6 and its sections.
+
+Source: LoPAR 2.9, "RTAS Event Return Format", "Platform Event Log Format, Version 6"; Linux
+arch/powerpc/include/asm/rtas.h `rtas_error_log`, `rtas_ext_event_log_v6`, `pseries_errorlog`; QEMU
+hw/ppc/spapr_events.c. What is returned by event-scan and check-exception: 8 bytes, then as many as they say; a
+reassignment event (PRRN) has its scope in place of that length, and nothing after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from construct import BitsInteger, BitStruct, Int8ub, Int16ub, Struct
+
+from drmemctl.defect import Defect
+from drmemctl.formats.fields import Field
+from drmemctl.formats.hotplug_section import HOTPLUG, Hotplug
+from drmemctl.formats.rows import Rows
+from drmemctl.formats.rtas_labels import NO_LABELS, Labels, tail_field
+from drmemctl.formats.seam import build, building
+from drmemctl.formats.section_fields import section_fields
+
+NAME = "rtas-event"
+
+FIXED = BitStruct(
+    "version" / BitsInteger(8),
+    "severity" / BitsInteger(3),
+    "disposition" / BitsInteger(2),
+    "extended" / BitsInteger(1),
+    "reserved" / BitsInteger(2),
+    "initiator" / BitsInteger(4),
+    "target" / BitsInteger(4),
+    "type" / BitsInteger(8),
+    "length" / BitsInteger(32),
+)
+FIXED_SIZE = FIXED.sizeof()
+
+EXTENDED = BitStruct(
+    "flags" / BitsInteger(8),
+    "reserved1" / BitsInteger(8),
+    "powerpc_format" / BitsInteger(1),
+    "reserved2" / BitsInteger(3),
+    "log_format" / BitsInteger(4),
+    "reserved3" / BitsInteger(72),
+    "company" / BitsInteger(32),
+)
+EXTENDED_SIZE = EXTENDED.sizeof()
+
+SECTION = Struct("id" / Int16ub, "length" / Int16ub, "version" / Int8ub, "subtype" / Int8ub, "creator" / Int16ub)
+_section = Rows(SECTION)
+SECTION_SIZE = _section.size
+
+PRRN, HOTPLUG_EVENT, EPOW = 0xA0, 0xE5, 0x40
+PLATFORM_LOG, IBM = 14, 0x49424D00
+"""The format and the company that Linux wants of an extended log; it finds no section in any other."""
+
+LEAST_EXTENDED = 20
+"""Bytes that Linux wants it to have: `sizeof(struct rtas_ext_event_log_v6)`."""
+
+SEVERITIES = (
+    "no error",
+    "event",
+    "warning",
+    "error, synchronised",
+    "error",
+    "fatal",
+    "already reported",
+    "reserved",
+)
+DISPOSITIONS = ("fully recovered", "limited recovery", "not recovered", "reserved")
+SOURCES = ("unknown", "CPU", "PCI", "ISA", "memory", "power management", "hot plug")
+TYPES = {
+    1: "retry", 2: "TCE error", 3: "internal device failure", 4: "timeout", 5: "data parity",
+    6: "address parity", 7: "cache parity", 8: "invalid address", 9: "ECC, uncorrected", 10: "ECC, corrected",
+    EPOW: "EPOW: environmental and power warning", PRRN: "PRRN: platform resource reassignment",
+    224: "platform error", 225: "I/O", 226: "platform information", 227: "resource deallocation",
+    228: "dump notification", HOTPLUG_EVENT: "hotplug",
+}  # fmt: skip
+_LOG_FLAGS = (
+    "valid", "unrecoverable", "recoverable", "degraded", "predictive", "new", "big-endian", "reserved",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPart:
+    """The first 8 bytes; `length` is that of the extended log, or the scope of a reassignment."""
+
+    version: int
+    severity: int
+    disposition: int
+    extended: int
+    reserved: int
+    initiator: int
+    target: int
+    type: int
+    length: int
+
+    @property
+    def scope(self) -> int:
+        """The length word as a signed number, which it is for a reassignment."""
+        return self.length - (1 << 32 if self.length >> 31 else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedHeader:
+    """The header of an extended log of version 6."""
+
+    flags: int
+    reserved1: int
+    powerpc_format: int
+    reserved2: int
+    log_format: int
+    reserved3: int
+    company: int
+
+    @property
+    def is_platform_log(self) -> bool:
+        """Whether Linux looks for sections in it."""
+        return self.log_format == PLATFORM_LOG and self.company == IBM
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of the extended log.
+
+    Attributes:
+        id: two letters, e.g. 0x4850 for HP.
+        length: bytes that it says it has, its header included.
+        version: of its layout.
+        subtype: of its kind.
+        creator: the component that made it.
+        body: what is there after the header; empty where `hotplug` has it.
+        hotplug: what a whole section HP holds.
+        offset: where it begins in the event.
+
+    """
+
+    id: int
+    length: int
+    version: int
+    subtype: int
+    creator: int
+    body: bytes = b""
+    hotplug: Hotplug | None = None
+    offset: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its two letters, or the number."""
+        letters = self.id.to_bytes(2, "big")
+        return letters.decode("ascii") if letters.isalnum() and letters.isascii() else f"{self.id:#06x}"
+
+    @property
+    def content(self) -> bytes:
+        """The bytes after its header."""
+        return self.body if self.hotplug is None else self.hotplug.encode()
+
+    @property
+    def end(self) -> int:
+        """The offset behind what is there of it."""
+        return self.offset + SECTION_SIZE + len(self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class RtasEvent:
+    """An event.
+
+    Attributes:
+        fixed: the fixed part; None where even that is cut, or for a hotplug section alone.
+        header: that of the extended log, None where there is none of this version.
+        sections: those of the extended log.
+        tail: bytes that belong to none of these.
+        defects: `event-…`: `header-cut`, `cut`, `section-stuck`, `section-cut`.
+
+    """
+
+    kind: ClassVar[str] = NAME
+
+    fixed: FixedPart | None
+    header: ExtendedHeader | None = None
+    sections: tuple[Section, ...] = ()
+    tail: bytes = b""
+    defects: tuple[Defect, ...] = ()
+
+    @classmethod
+    def decode(cls, data: bytes) -> RtasEvent:
+        """Return what any bytes hold."""
+        if data[:2] == HOTPLUG.to_bytes(2, "big"):
+            # No event has version 0x48: this is a section alone, as logs and documents show it.
+            sections, defects = _sections(data, 0)
+            # What is left out of it then is the unused part of the union.
+            defects = () if sections and sections[0].hotplug and sections[0].length >= SECTION_SIZE else defects
+            return cls(None, None, sections, data[sections[-1].end :] if sections else data, defects)
+        if len(data) < FIXED_SIZE:
+            message = f"{len(data)} of the fixed part's {FIXED_SIZE} bytes"
+            return cls(None, tail=data, defects=(Defect("event-header-cut", message, offset=len(data)),))
+        fixed = FixedPart(**_values(FIXED, data[:FIXED_SIZE]))
+        if fixed.type == PRRN or not fixed.extended:
+            return cls(fixed, tail=data[FIXED_SIZE:])
+        end = FIXED_SIZE + fixed.length
+        cut = (Defect("event-cut", f"{end:,} bytes expected, there are {len(data):,}", offset=len(data)),)
+        defects = cut if end > len(data) else ()
+        if fixed.version < 6 or min(end, len(data)) < FIXED_SIZE + EXTENDED_SIZE:
+            return cls(fixed, tail=data[FIXED_SIZE:], defects=defects)
+        header = ExtendedHeader(**_values(EXTENDED, data[FIXED_SIZE : FIXED_SIZE + EXTENDED_SIZE]))
+        sections, faults = (
+            _sections(data[:end], FIXED_SIZE + EXTENDED_SIZE) if header.is_platform_log else ((), ())
+        )
+        at = sections[-1].end if sections else FIXED_SIZE + EXTENDED_SIZE
+        return cls(fixed, header, sections, data[at:], defects + faults)
+
+    @property
+    def end(self) -> int:
+        """The offset behind the last section."""
+        if self.sections:
+            return self.sections[-1].end
+        return (FIXED_SIZE if self.fixed else 0) + (EXTENDED_SIZE if self.header else 0)
+
+    def section(self, section_id: int) -> Section | None:
+        """Return the first section of that id, which is the one that Linux takes."""
+        return next((each for each in self.sections if each.id == section_id), None)
+
+    def encode(self) -> bytes:
+        """Return the bytes; `FormatError` for values that no bytes hold."""
+        data = b"" if self.fixed is None else build(FIXED, _items(self.fixed), NAME)
+        data += b"" if self.header is None else build(EXTENDED, _items(self.header), NAME)
+        with building(NAME):
+            for each in self.sections:
+                data += _section.pack_one(each.id, each.length, each.version, each.subtype, each.creator)
+                data += each.content
+        return data + self.tail
+
+    def fields(self, labels: Labels = NO_LABELS) -> Iterator[Field]:
+        """Yield the fields for a reader."""
+        if self.fixed is not None:
+            yield from _fixed_fields(self.fixed)
+        if self.header is not None:
+            yield from _header_fields(self.header)
+        for each in self.sections:
+            yield Field(each.offset, 2, each.name, each.id, f"{each.id:#06x}")
+            yield Field(each.offset + 2, 2, f"{each.name}.length", each.length, f"{each.length}")
+            yield Field(each.offset + 4, 1, f"{each.name}.version", each.version, f"{each.version}")
+            yield Field(each.offset + 5, 1, f"{each.name}.subtype", each.subtype, f"{each.subtype}")
+            yield Field(each.offset + 6, 2, f"{each.name}.creator", each.creator, f"{each.creator:#06x}")
+            at = each.offset + SECTION_SIZE
+            if each.hotplug is not None:
+                yield from each.hotplug.fields(at, labels)
+            else:
+                yield from section_fields(each.name, at, each.body)
+        yield from tail_field(self.end, self.tail)
+
+
+def _values(declaration: Any, data: bytes) -> dict[str, int]:
+    parsed = declaration.parse(data)
+    return {each.name: parsed[each.name] for each in declaration.subcon.subcons}
+
+
+def _items(part: FixedPart | ExtendedHeader) -> dict[str, int]:
+    return {name: getattr(part, name) for name in part.__dataclass_fields__}
+
+
+def _sections(data: bytes, at: int) -> tuple[tuple[Section, ...], tuple[Defect, ...]]:
+    """Return the sections from a byte on, and what ends them: each has its header at least, so there is an end."""
+    found: list[Section] = []
+    while at + SECTION_SIZE <= len(data):
+        (numbers, *_) = _section.iterate(data, at, 1)
+        section_id, length, version, subtype, creator = numbers
+        body = data[at + SECTION_SIZE : max(at + length, at + SECTION_SIZE)]
+        hotplug = Hotplug.decode(body) if section_id == HOTPLUG else None
+        facts = (section_id, length, version, subtype, creator)
+        found.append(Section(*facts, body=b"" if hotplug else body, hotplug=hotplug, offset=at))
+        if length < SECTION_SIZE:
+            message = f"a section of {length} bytes, less than the {SECTION_SIZE} of its header"
+            return tuple(found), (Defect("event-section-stuck", message, offset=at),)
+        if at + length > len(data):
+            message = f"a section of {length:,} bytes, of which {len(data) - at:,} are there"
+            return tuple(found), (Defect("event-section-cut", message, offset=at),)
+        at += length
+    return tuple(found), ()
+
+
+def _named(names: tuple[str, ...] | dict[int, str], value: int) -> str:
+    known = dict(enumerate(names)) if isinstance(names, tuple) else names
+    return f"{value}, {known.get(value, 'not known')}"
+
+
+def _fixed_fields(fixed: FixedPart) -> Iterator[Field]:
+    yield Field(0, 1, "version", fixed.version, str(fixed.version))
+    yield Field(1, 1, "severity", fixed.severity, _named(SEVERITIES, fixed.severity))
+    yield Field(1, 1, "disposition", fixed.disposition, _named(DISPOSITIONS, fixed.disposition))
+    yield Field(
+        1, 1, "extended", fixed.extended, "an extended log follows" if fixed.extended else "no extended log"
+    )
+    yield Field(2, 1, "initiator", fixed.initiator, _named(SOURCES, fixed.initiator))
+    yield Field(2, 1, "target", fixed.target, _named(SOURCES, fixed.target))
+    yield Field(3, 1, "type", fixed.type, _named(TYPES, fixed.type))
+    if fixed.type == PRRN:
+        text = f"{fixed.scope}: asks for updates of scope {-fixed.scope}"
+        yield Field(4, 4, "scope", fixed.scope, text)
+    else:
+        yield Field(4, 4, "length", fixed.length, f"{fixed.length:,} bytes of extended log")
+
+
+def _header_fields(header: ExtendedHeader) -> Iterator[Field]:
+    names = [name for bit, name in enumerate(_LOG_FLAGS) if header.flags & 0x80 >> bit]
+    at = FIXED_SIZE
+    yield Field(at, 1, "log.flags", header.flags, f"{header.flags:#04x}, {' '.join(names) or 'none'}")
+    known = "platform event" if header.log_format == PLATFORM_LOG else "not known to Linux"
+    yield Field(at + 2, 1, "log.format", header.log_format, f"{header.log_format}, {known}")
+    company = "IBM" if header.company == IBM else "not IBM"
+    yield Field(at + 12, 4, "log.company", header.company, f"{header.company:#010x}, {company}")

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""What a file of RTAS answers holds: bytes, hex text, or a record of calls as JSON; recognised by content."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from drmemctl.errors import DrmemctlError, FormatError, InputError
+from drmemctl.formats.hex_text import is_text, parse_hex
+from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, WORK_AREA, Decoded, decode
+from drmemctl.formats.update_properties import UpdateProperties
+
+UPDATES = ("update-nodes", "update-properties")
+"""Kinds that come in one record, since each list of nodes leads to properties of some."""
+
+_TAKEN = {"update-nodes": (0, 1), "rtas-event": (0,), "configure-connector": (1, 2, 3)}
+"""The statuses with which there is something to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of RTAS, decoded.
+
+    Attributes:
+        kind: which layout it has.
+        data: its bytes; an area out of a record is filled up, since records leave zeros at the end out.
+        status: what the call returned; None where only the bytes are known.
+        value: what the bytes hold.
+
+    """
+
+    kind: str
+    data: bytes
+    status: int | None
+    value: Decoded
+
+    @classmethod
+    def of(cls, kind: str, data: bytes, status: int | None = None) -> Answer:
+        """Return the answer that some bytes are."""
+        return cls(kind, data, status, decode(kind, data))
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether Linux looks into it: after most statuses that are errors it does not."""
+        if self.status is None:
+            return True
+        return self.status >= 0 if self.kind == UpdateProperties.kind else self.status in _TAKEN[self.kind]
+
+
+def read_answers(kind: str, data: bytes, source: str) -> list[Answer]:
+    """Return the answers in a file of that kind, in order; a record of updates may hold both kinds of them.
+
+    Raises `InputError` or `FormatError` for a file that is none.
+    """
+    try:
+        if not data:
+            raise InputError("the file is empty")
+        if is_text(data):
+            text = data.decode("ascii")
+            return _recorded(kind, text) if text.lstrip()[:1] in ("[", "{") else _split(kind, parse_hex(text))
+        return _split(kind, data)
+    except DrmemctlError as error:
+        error.with_source(source)
+        raise
+
+
+def _split(kind: str, data: bytes) -> list[Answer]:
+    """Return the areas of a file: each 4096 bytes are one, to be continued by the next."""
+    if not data:
+        raise InputError("the text holds no bytes")
+    if not KINDS[kind].has_area or len(data) <= WORK_AREA:
+        return [Answer.of(kind, data)]
+    pieces = [data[at : at + WORK_AREA] for at in range(0, len(data), WORK_AREA)]
+    return [Answer.of(kind, piece) for piece in pieces]
+
+
+def _recorded(kind: str, text: str) -> list[Answer]:
+    try:
+        listed = list(_answers(json.loads(text)))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"no JSON: {error}") from error
+    wanted = UPDATES if kind in UPDATES else (kind,)
+    found = [_answer(one, f"answer {at}") for at, one in enumerate(listed, 1)]
+    if not any(each.kind in wanted for each in found):
+        raise InputError(f"the record has no answer of {' or '.join(wanted)}")
+    return [each for each in found if each.kind in wanted]
+
+
+def _answers(document: Any) -> Iterator[Any]:
+    """Yield the answers of a list, of an object that has one, or of the steps of a capture."""
+    if isinstance(document, list):
+        yield from document
+    elif isinstance(document, dict):
+        for step in document.get("steps", ()) if isinstance(document.get("steps"), list) else ():
+            yield from _answers(step if isinstance(step, dict) else {})
+        yield from document["answers"] if isinstance(document.get("answers"), list) else ()
+
+
+def _answer(one: Any, place: str) -> Answer:
+    if not isinstance(one, dict) or not {"call", "answer", "status"} <= set(one):
+        raise FormatError(f"{place} is no object with call, answer and status")
+    kind, status = KIND_OF_CALL.get(str(one["call"]).removeprefix("ibm,")), one["status"]
+    if kind is None:
+        raise FormatError(f"{place} is of a call that is not known here: {str(one['call'])[:40]!r}")
+    if isinstance(status, bool) or not isinstance(status, int):
+        raise FormatError(f"{place} has a status that is no number")
+    try:
+        data = bytes.fromhex(one["answer"])
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"{place} is not in hex: {error}") from error
+    if KINDS[kind].has_area:
+        data = data.ljust(WORK_AREA, b"\0")
+    return Answer.of(kind, data, status)

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+"""The node of LMBs as a running kernel looks it up (Linux arch/powerpc/mm/numa.c `of_drconf_to_nid_single`)."""
+
+from __future__ import annotations
+
+from drmemctl.kernel.state import KernelState
+from drmemctl.model.associativity import Associativity
+from drmemctl.model.lmbs import Lmb
+
+
+def current_associativity(state: KernelState) -> Associativity:
+    """Return what the lookups see: lookup arrays of the tree as it is now, the form and position of boot time."""
+    now = Associativity.from_tree(state.tree)
+    topology = state.topology
+    return Associativity(topology.form, now.reference_points, topology.primary_index, now.lookup)
+
+
+def node_of_lmb(state: KernelState, lmb: Lmb) -> int | None:
+    """Return the node of an LMB, None where the lookup finds none (`of_drconf_to_nid_single`)."""
+    return current_associativity(state).node_of(lmb.aa_index, lmb.flags)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""The Linux node of each CPU: found at boot, and kept or changed when a CPU's associativity is updated.
+
+Source: Linux arch/powerpc/mm/numa.c `numa_setup_cpu`, and up to 5.8 `dt_update_callback`, `start_topology_update`,
+`find_and_online_cpu_nid`; arch/powerpc/platforms/pseries/hotplug-cpu.c `dlpar_cpu_readd`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from drmemctl.formats.associativity import ASSOCIATIVITY
+from drmemctl.formats.strings import decode_strings
+from drmemctl.kernel.capabilities import (
+    CPU_READD,
+    CPU_TOPOLOGY_UPDATE,
+    PRRN_OFF_BY_DEFAULT,
+    TOPOLOGY_STOPPED,
+    VPHN_FAILURE_IGNORED,
+)
+from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Job
+from drmemctl.kernel.nodes import current_associativity
+from drmemctl.kernel.state import Cpu, KernelState
+from drmemctl.model.associativity import Associativity, domains_of
+from drmemctl.model.boot_memory import device_type
+from drmemctl.model.processors import CPUS, cores
+from drmemctl.tree.node import Tree
+
+_NO_UPDATES = "this kernel does not listen to such updates: they were taken out in 5.9"
+_OFF = "topology updates are off by default from 5.2 on"
+_STOPPED = "topology updates are stopped while a migration updates the tree (4.20 to 5.8)"
+_NOT_AGREED = "platform resource reassignment was not agreed on at boot"
+_NO_HOME = "the hypervisor does not tell home nodes (hcall-vphn), and the CPU stays where it is"
+
+
+def cpus_of(tree: Tree, associativity: Associativity, fallback: int) -> tuple[Cpu, ...]:
+    """Return the CPUs with their nodes at boot: `fallback` where the tree leads to none (`numa_setup_cpu`)."""
+    found = cores(tree, associativity)
+    return tuple(
+        Cpu(core.path, tuple(core.threads), fallback if core.node is None else core.node) for core in found
+    )
+
+
+def tells_home_nodes(tree: Tree) -> bool:
+    """Whether the hypervisor can be asked for the home node of a CPU (`FW_FEATURE_VPHN`)."""
+    data = tree.get("/rtas", "ibm,hypertas-functions")
+    return data is not None and "hcall-vphn" in decode_strings(data).items
+
+
+def cpu_updated(job: Job, path: str, name: str) -> None:
+    """Take note of a property of a CPU that was updated, in those kernels that do (`dt_update_callback`)."""
+    node = job.state.tree.find(path) if name == ASSOCIATIVITY and path.startswith(CPUS + "/") else None
+    if node is None or device_type(node) != "cpu" or why_deaf(job.state, job.doing):
+        return
+    new = _node_of(job, path)
+    state = job.state
+    cpus = tuple(replace(cpu, node=new) if cpu.path == path else cpu for cpu in state.cpus)
+    topology = replace(state.topology, with_cpus=state.topology.with_cpus | {new})
+    job.state = replace(state, cpus=cpus, topology=topology)
+
+
+def why_deaf(state: KernelState, doing: str) -> str:
+    """Return why this kernel does not move a CPU on an update of its associativity; empty if it does."""
+    profile, topology = state.profile, state.topology
+    if not profile.has(CPU_TOPOLOGY_UPDATE):
+        return _NO_UPDATES
+    if profile.has(PRRN_OFF_BY_DEFAULT):
+        return _OFF
+    if doing == MIGRATION and profile.has(TOPOLOGY_STOPPED):
+        return _STOPPED
+    # Whoever tells of a reassignment has agreed on it.
+    if not topology.prrn and doing != REASSIGNMENT:
+        return _NOT_AGREED
+    asks = not profile.has(CPU_READD) and not topology.vphn
+    return _NO_HOME if asks and not profile.has(VPHN_FAILURE_IGNORED) else ""
+
+
+def _node_of(job: Job, path: str) -> int:
+    """Return where a CPU goes: the hypervisor is taken to name the same home node as its tree.
+
+    A CPU that is taken out and put in again has its connector released and acquired, which is left out here.
+    """
+    state = job.state
+    if not job.has(CPU_READD) and not state.topology.vphn:
+        # The hcall fails, and what it should have filled in leads nowhere.
+        return state.first_online_node
+    node = node_in_tree(state, path)
+    return node if node is not None and state.topology.is_possible(node) else state.first_online_node
+
+
+def node_in_tree(state: KernelState, path: str) -> int | None:
+    """Return the node that the tree as it is now gives a CPU; None where it gives none."""
+    node = state.tree.find(path)
+    domains = None if node is None else domains_of(node)
+    return None if domains is None else current_associativity(state).node_of_row(domains)
+
+
+@dataclass(frozen=True, slots=True)
+class CpuChange:
+    """A CPU whose associativity, or whose node, a step changed.
+
+    Attributes:
+        path: its node in the tree.
+        threads: the interrupt server numbers of its threads.
+        before: the Linux node before.
+        node: the Linux node after.
+        in_tree: the node that the tree gives it now; None for none.
+        why: why the CPU is not where the tree has it, empty where it is.
+
+    """
+
+    path: str
+    threads: tuple[int, ...]
+    before: int
+    node: int
+    in_tree: int | None
+    why: str
+
+
+def cpu_changes(before: KernelState, after: KernelState, doing: str) -> tuple[CpuChange, ...]:
+    """Return what a step changed of CPUs, in the tree or in the kernel; nothing where it booted anew."""
+    if before.cpus is after.cpus and before.tree.find(CPUS) is after.tree.find(CPUS):
+        return ()
+    known = {cpu.path: cpu for cpu in before.cpus}
+    pairs = ((known[cpu.path], cpu) for cpu in after.cpus if cpu.path in known)
+    return tuple(
+        _change(old, new, after, doing)
+        for old, new in pairs
+        if old.node != new.node or node_in_tree(before, new.path) != node_in_tree(after, new.path)
+    )
+
+
+def _change(old: Cpu, new: Cpu, after: KernelState, doing: str) -> CpuChange:
+    in_tree = node_in_tree(after, new.path)
+    why = "" if in_tree == new.node else why_deaf(after, doing) or "the kernel goes by the first online node"
+    return CpuChange(new.path, new.threads, old.node, new.node, in_tree, why)

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""Decoded RTAS answers: fields with their offsets, then the findings; as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from drmemctl.check.finding import Finding
+from drmemctl.check.rule import RULES
+from drmemctl.check.stream.answers import Stream
+from drmemctl.formats.fields import Field
+from drmemctl.formats.rtas_document import as_plain
+from drmemctl.formats.rtas_input import Answer
+from drmemctl.formats.rtas_kinds import meaning_of
+from drmemctl.formats.rtas_labels import NO_LABELS
+from drmemctl.output.check_text import STYLES
+from drmemctl.output.json import schema, streamed
+from drmemctl.output.screen import Screen
+from drmemctl.output.table import Column, plain_lines
+from drmemctl.output.text import safe
+from drmemctl.wording import count_of
+
+_COLUMNS = (Column("offset"), Column("bytes", right=True), Column("field"), Column("value"))
+
+HEX_BYTES = 32
+"""Bytes on a line of hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """What there is to show.
+
+    Attributes:
+        kind: the kind that was asked for.
+        stream: the answers and the names behind their numbers.
+        findings: what the rules say of them, the worst first.
+
+    """
+
+    kind: str
+    stream: Stream
+    findings: Sequence[Finding]
+
+
+def show_decoding(screen: Screen, decoding: Decoding, format: str) -> None:
+    """Print answers as `table` or `json`."""
+    screen.write_all(_json(decoding) if format == "json" else _text(screen, decoding))
+
+
+def hex_lines(data: bytes) -> Iterator[str]:
+    """Yield bytes as lines of hex, which `decode` reads as well."""
+    for at in range(0, len(data), HEX_BYTES):
+        yield data[at : at + HEX_BYTES].hex() + "\n"
+
+
+def _json(decoding: Decoding) -> Iterator[str]:
+    head = {"schema": schema("decode"), "kind": decoding.kind}
+    answers = (_answer_record(answer, decoding.stream) for answer in decoding.stream.answers)
+    findings = (_finding_record(finding) for finding in decoding.findings)
+    # The values must come back as the same bytes, so their texts are whole; DEL is all that JSON leaves as it is.
+    for part in streamed(head, {"answers": answers, "findings": findings}):
+        yield part.replace("\x7f", "\\u007f")
+
+
+def _answer_record(answer: Answer, stream: Stream) -> dict[str, Any]:
+    status = answer.status
+    return {
+        **as_plain(answer),
+        "status_text": None if status is None else meaning_of(answer.kind, status),
+        "fields": [_field_record(field) for field in answer.value.fields(stream.labels or NO_LABELS)],
+        "defects": [
+            {"code": defect.code, "message": defect.message, "offset": defect.offset}
+            for defect in answer.value.defects
+        ],
+    }
+
+
+def _field_record(field: Field) -> dict[str, Any]:
+    return {
+        "offset": field.offset,
+        "size": field.size,
+        "name": safe(field.name, None),
+        "value": safe(field.value, None) if isinstance(field.value, str) else field.value,
+        "text": safe(field.text, None),
+    }
+
+
+def _finding_record(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "title": RULES[finding.rule].title,
+        "message": safe(finding.message, None),
+        "answer": finding.violation.answer,
+        "offset": finding.violation.offset,
+    }
+
+
+def _text(screen: Screen, decoding: Decoding) -> Iterator[str]:
+    stream = decoding.stream
+    for number, answer in enumerate(stream.answers, 1):
+        yield "\n" if number > 1 else ""
+        yield screen.style(_heading(number, len(stream.answers), answer), "bold") + "\n"
+        rows = (_cells(field) for field in answer.value.fields(stream.labels or NO_LABELS))
+        yield from ("  " + line for line in plain_lines(screen, _COLUMNS, rows))
+    yield "\n" if decoding.findings else ""
+    yield from _finding_lines(screen, decoding)
+
+
+def _heading(number: int, total: int, answer: Answer) -> str:
+    place = f" {number} of {total}" if total > 1 else ""
+    status = answer.status
+    said = "" if status is None else f", status {status}: {meaning_of(answer.kind, status)}"
+    return f"{answer.kind}{place}, {count_of(len(answer.data), 'byte')}{said}"
+
+
+def _cells(field: Field) -> tuple[str, str, str, str]:
+    return f"{field.offset:#x}", str(field.size), safe(field.name), safe(field.text)
+
+
+def _finding_lines(screen: Screen, decoding: Decoding) -> Iterator[str]:
+    several = len(decoding.stream.answers) > 1
+    last = ""
+    for finding in decoding.findings:
+        if finding.rule != last:
+            title = f"{finding.severity.value:<7} {finding.rule}  {RULES[finding.rule].title}"
+            yield screen.style(title, STYLES[finding.severity]) + "\n"
+        last = finding.rule
+        violation = finding.violation
+        place = f"{(violation.answer or 0) + 1}: " if several else ""
+        yield f"  {place}{safe(finding.message, 1000)} (at offset {violation.offset or 0:#x})\n"
+    if last:
+        hint = f"drmemctl explain {decoding.findings[0].rule}: what it means and what to do"
+        yield screen.style(hint, "dim") + "\n"

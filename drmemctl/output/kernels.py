@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""The capabilities of kernels: all, those of one, or those that two differ in; and the kernels that have names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from drmemctl.kernel.capabilities import CAPABILITIES, Capability, Release
+from drmemctl.kernel.profiles import Profile
+from drmemctl.output.screen import Screen
+from drmemctl.wording import count_of
+
+
+@dataclass(frozen=True, slots=True)
+class KernelsView:
+    """What to show: no kernel, one, or two to compare; and what the named ones stand for."""
+
+    kernels: tuple[Profile, ...]
+    names: Mapping[str, str]
+
+    def shown(self) -> list[Capability]:
+        """Return the capabilities concerned."""
+        if not self.kernels:
+            return list(CAPABILITIES)
+        if len(self.kernels) == 1:
+            return [one for one in CAPABILITIES if self.kernels[0].has(one)]
+        return [one for one in CAPABILITIES if self.kernels[0].has(one) != self.kernels[1].has(one)]
+
+    def title(self) -> str:
+        """Return what is shown, in a line."""
+        number = count_of(len(self.shown()), "capability", "capabilities")
+        if not self.kernels:
+            return f"{number} that kernels differ in"
+        names = [profile.name for profile in self.kernels]
+        if len(names) == 1:
+            return f"{names[0]} has {number}, built from {release_text(self.kernels[0].release)}"
+        return f"{names[0]} and {names[1]} differ in {number}"
+
+
+def show_kernels(screen: Screen, view: KernelsView, format: str) -> None:
+    """Print the capabilities as `table`, `json` or `markdown`."""
+    if format == "json":
+        from drmemctl.output.json import document
+
+        screen.write(document(_record(view)))
+    elif format == "markdown":
+        screen.write_all(_markdown(view))
+    else:
+        _show_text(screen, view)
+
+
+def release_text(release: Release) -> str:
+    """Return a release as people write it."""
+    return "{}.{}".format(*release)
+
+
+def releases(capability: Capability) -> str:
+    """Return the releases that have a capability: `5.15 and later, 5.10.262`."""
+    first, last = capability.first, capability.last
+    if first is None:
+        said = "all" if last is None else f"up to {release_text(last)}"
+    elif last is None:
+        said = f"{release_text(first)} and later"
+    else:
+        said = release_text(first) if first == last else f"{release_text(first)} to {release_text(last)}"
+    return ", ".join([said, *(f"{release_text(series)}.{patch}" for series, patch in capability.stable)])
+
+
+def _show_text(screen: Screen, view: KernelsView) -> None:
+    screen.write(screen.style(view.title(), "bold") + "\n")
+    for capability in view.shown():
+        mark = f"{_holder(view, capability)}: " if len(view.kernels) == 2 else ""
+        screen.write_all(f"{line}\n" for line in _lines(screen, capability, mark))
+    if not view.kernels:
+        screen.write(screen.style("\nkernels with names", "bold") + "\n")
+        width = max(map(len, view.names))
+        screen.write_all(f"  {name:{width}}  {what}\n" for name, what in view.names.items())
+
+
+def _lines(screen: Screen, capability: Capability, mark: str) -> Iterator[str]:
+    """Yield a capability as lines: in a table its sentence would be wrapped, or cut."""
+    yield f"{mark}{screen.style(capability.name, 'cyan')}  {releases(capability)}"
+    yield f"    {capability.changes}"
+    where = "  ".join(part for part in (capability.commit, capability.source) if part)
+    if where:
+        yield "    " + screen.style(where, "dim")
+
+
+def _holder(view: KernelsView, capability: Capability) -> str:
+    """Return which of two kernels has a capability."""
+    return next(profile.name for profile in view.kernels if profile.has(capability))
+
+
+def _markdown(view: KernelsView) -> Iterator[str]:
+    two = len(view.kernels) == 2
+    heads = ["capability", *(("kernel",) if two else ()), "releases", "changes", "commit", "source"]
+    yield f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n"
+    for one in view.shown():
+        held = [_holder(view, one)] if two else []
+        cells = [f"`{one.name}`", *held, releases(one), one.changes, one.commit, one.source]
+        yield f"| {' | '.join(cells)} |\n"
+    if not view.kernels:
+        yield "\n| kernel | what it is |\n|---|---|\n"
+        yield from (f"| `{name}` | {what} |\n" for name, what in view.names.items())
+
+
+def _record(view: KernelsView) -> dict[str, Any]:
+    from drmemctl.output.json import schema
+
+    return {
+        "schema": schema("kernels"),
+        "kernels": [{"name": one.name, "release": release_text(one.release)} for one in view.kernels],
+        "capabilities": [_capability(view, one) for one in view.shown()],
+        "names": [{"name": name, "about": about} for name, about in view.names.items()],
+    }
+
+
+def _capability(view: KernelsView, one: Capability) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "changes": one.changes,
+        "first": None if one.first is None else release_text(one.first),
+        "last": None if one.last is None else release_text(one.last),
+        "stable": [f"{release_text(series)}.{patch}" for series, patch in one.stable],
+        "commit": one.commit or None,
+        "source": one.source or None,
+        "kernels": [profile.name for profile in view.kernels if profile.has(one)],
+    }

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""A simulation as text, which comes as the steps are done, as JSON, or as JUnit XML; the array at its end."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, flag_names
+from drmemctl.kernel.nodes import current_associativity
+from drmemctl.kernel.state import KernelState
+from drmemctl.output.json import schema, streamed
+from drmemctl.output.screen import Screen
+from drmemctl.scenario.session import Session
+from drmemctl.scenario.steps import Step
+
+if TYPE_CHECKING:
+    from drmemctl.output.simulation_text import Detail
+
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
+_FURTHER = 4
+_ASCII = str.maketrans({"→": "->", "…": "..."})
+
+
+def show_simulation(screen: Screen, session: Session, steps: Iterable[Step], detail: Detail) -> None:
+    """Do the steps and print each as it is done, then the verdict."""
+    from drmemctl.output.simulation_text import boot_lines, step_lines, verdict_lines
+
+    show_lines(screen, boot_lines(screen, session))
+    for done in session.do_all(steps):
+        show_lines(screen, step_lines(screen, len(session.done), done, detail))
+    show_lines(screen, verdict_lines(screen, session, detail))
+
+
+def show_lines(screen: Screen, lines: Iterable[str]) -> None:
+    """Print lines, in ASCII where the output has no more."""
+    if not _is_unicode():
+        lines = (line.translate(_ASCII) for line in lines)
+    screen.write_all(f"{_wrapped(line, screen.width) if screen.terminal else line}\n" for line in lines)
+
+
+def _wrapped(line: str, width: int) -> str:
+    """Return a line broken between words, what follows further in; colours do not count."""
+    if len(_COLOR.sub("", line)) <= width:
+        return line
+    indent = " " * (len(line) - len(line.lstrip(" ")) + _FURTHER)
+    parts, used = [""], 0
+    for word in re.split(r"(?<=\S) ", line):
+        shown = len(_COLOR.sub("", word))
+        if parts[-1] and used + 1 + shown > width:
+            parts.append(indent + word)
+            used = len(indent) + shown
+        else:
+            parts[-1] = f"{parts[-1]} {word}" if parts[-1] else word
+            used += shown + (1 if used else 0)
+    return "\n".join(parts)
+
+
+def _is_unicode() -> bool:
+    try:
+        "→…".encode(sys.stdout.encoding or "utf-8")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def show_json(screen: Screen, session: Session) -> None:
+    """Print the record of all steps done."""
+    record = session.simulation.to_json()
+    lists = {"steps": record.pop("steps"), "blocks": record.pop("blocks")}
+    # JSON lets DEL through as it is; a terminal should not see it.
+    screen.write_all(part.replace("\x7f", "\\u007f") for part in streamed(record, lists))
+
+
+def show_junit(screen: Screen, session: Session, source: str, steps: Sequence[Step]) -> None:
+    """Print the steps, done and left out, as JUnit XML."""
+    from drmemctl.output.simulation_junit import junit
+
+    screen.write_all(part.translate(_ASCII) for part in junit(session, source, steps))
+
+
+def array_document(state: KernelState, kernel: str) -> Iterator[bytes]:
+    """Yield the LMB array as a JSON document; the bit that is the kernel's own is not among the flags."""
+    head = {"schema": schema("array"), "kernel": kernel, "lmb_size": state.table.lmb_size}
+    return (part.encode("ascii") for part in streamed(head, {"runs": _runs(state)}))
+
+
+def _runs(state: KernelState) -> Iterator[dict[str, Any]]:
+    nodes = current_associativity(state)
+    for run in state.table.runs:
+        flags = run.flags & ~KERNEL_TOUCHED
+        row = nodes.row(run.aa_index, flags)
+        yield {
+            "base": run.base,
+            "count": run.count,
+            "drc_index": run.drc_index,
+            "aa_index": run.aa_index,
+            "flags": flags,
+            "flag_names": flag_names(flags),
+            "associativity": None if row is None else list(row),
+            "node": nodes.node_of(run.aa_index, flags),
+        }

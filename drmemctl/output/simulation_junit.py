@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""A simulation as JUnit XML: a test case for each step, failed where the step failed unexpectedly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from drmemctl.output.screen import Screen
+from drmemctl.output.simulation_findings import finding_line
+from drmemctl.output.simulation_text import outcome, shortened
+from drmemctl.output.simulation_words import change_lines, cpu_lines
+from drmemctl.output.text import safe
+from drmemctl.scenario.session import DoneStep, Session
+from drmemctl.scenario.steps import Step
+
+_NAME = 200
+_LINES = 200
+"""Lines of a step that are shown: a CI server keeps what it is given."""
+
+
+def junit(session: Session, source: str, steps: Sequence[Step]) -> Iterator[str]:
+    """Yield the document; steps after an expectation that failed were skipped."""
+    failed = set(session.failed)
+    simulation = session.simulation
+    name = _quoted(f"{source}: Linux {simulation.profile.name} on {simulation.hypervisor}")
+    dead = session.start.kernel.dead
+    left = steps[len(session.done) :]
+    counts = f'tests="{1 + len(steps)}" failures="{len(failed)}" errors="{int(bool(dead))}" skipped="{len(left)}"'
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="drmemctl simulate">\n'
+    yield f'  <testsuite name="{name}" {counts}>\n'
+    error = f'<error type="panic" message="{_quoted(dead)}"/>' if dead else ""
+    yield _case(name, "boot", error)
+    for number, done in enumerate(session.done, 1):
+        yield _case(name, _title(number, done.step), _body(done, failed=number in failed))
+    for number, step in enumerate(left, len(session.done) + 1):
+        yield _case(name, _title(number, step), "<skipped/>")
+    yield "  </testsuite>\n</testsuites>\n"
+
+
+def _quoted(text: str) -> str:
+    # `safe` leaves printable ASCII: XML has no way at all to write most control characters.
+    return escape(safe(text, 2000))
+
+
+def _title(number: int, step: Step) -> str:
+    return f"{number:03} {shortened(step.text, _NAME)}"
+
+
+def _case(suite: str, name: str, body: str) -> str:
+    head = f'    <testcase classname="{suite}" name="{_quoted(name)}"'
+    return f"{head}>\n      {body}\n    </testcase>\n" if body else f"{head}/>\n"
+
+
+def _body(done: DoneStep, *, failed: bool) -> str:
+    text = escape("\n".join(_lines(done)))
+    if not failed:
+        return f"<system-out>{text}</system-out>" if text else ""
+    word = outcome(done.result, expectation=done.is_expectation)
+    kind = "expectation" if done.is_expectation else "request"
+    message = f"{word}: {done.result.note}" if done.result.note else word
+    return f'<failure type="{kind}" message="{_quoted(message)}">{text}</failure>'
+
+
+def _lines(done: DoneStep) -> list[str]:
+    plain = Screen()
+    lines = [safe(line, 2000) for line in (*done.result.log, *done.result.events)]
+    lines += change_lines(plain, done)
+    lines += cpu_lines(plain, done.result.cpus)
+    lines += [finding_line(plain, found) for found in done.result.findings]
+    left_out = len(lines) - _LINES
+    return [*lines[:_LINES], f"{left_out:,} more lines"] if left_out > 0 else lines

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""A simulation as people read it: a line for each step with its outcome, below it what that did, and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from drmemctl.compare.moments import next_flush
+from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.kernel.state import KernelState
+from drmemctl.output.screen import Screen
+from drmemctl.output.simulation_findings import finding_line
+from drmemctl.output.simulation_words import SHOWN_BY_MEANING, change_lines, cpu_lines, lmb_lines
+from drmemctl.output.text import safe
+from drmemctl.scenario.consistency import contradictions
+from drmemctl.scenario.result import StepResult
+from drmemctl.scenario.session import DoneStep, Session
+from drmemctl.scenario.simulation import Simulation
+from drmemctl.wording import count_of, size_text
+
+_MOST = 12
+"""Lines of each kind that a step has without -v."""
+
+_STOPS = ("oops", "panic", "never-returns")
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """How much to show.
+
+    Attributes:
+        trace: every call and write.
+        diff: the properties before and after.
+        verbose: everything, however long.
+
+    """
+
+    trace: bool = False
+    diff: bool = False
+    verbose: bool = False
+
+    @property
+    def most(self) -> int | None:
+        """How many lines of a kind are shown."""
+        return None if self.verbose else _MOST
+
+
+def boot_lines(screen: Screen, session: Session) -> Iterator[str]:
+    """Yield what was booted, and what went wrong with it."""
+    simulation, state = session.simulation, session.start.kernel
+    yield from machine_lines(screen, simulation, state)
+    for fault in simulation.boot_faults:
+        yield finding_line(screen, fault)
+    if state.dead:
+        yield screen.style(f"the kernel does not come up: {safe(state.dead)}", "red")
+
+
+def machine_lines(screen: Screen, simulation: Simulation, state: KernelState) -> Iterator[str]:
+    """Yield what runs, and how much memory it has on which node."""
+    kernel = simulation.profile.name
+    name = f"Linux {kernel}" if kernel[:1].isdigit() else f"Linux ({kernel})"
+    blocks = dict.fromkeys(sorted(state.blocks.nodes()), 0)
+    for run in state.blocks.runs:
+        blocks[run.node] += run.count
+    where = ", ".join(f"{number:,} on node {node}" for node, number in islice(blocks.items(), _MOST)) or "none"
+    more = f", and on {len(blocks) - _MOST} more nodes" if len(blocks) > _MOST else ""
+    yield screen.style(f"{safe(name)} on {safe(simulation.hypervisor)}", "bold") + f": {_lmbs(state)}"
+    yield f"memory blocks of {size_text(state.block_size)}: {where}{more}"
+
+
+def _lmbs(state: KernelState) -> str:
+    table = state.table
+    node = state.tree.find(NODE)
+    name = next((name for name in (V1, V2) if node is not None and node.find(name) is not None), "")
+    size = f" of {size_text(table.lmb_size)}" if table.lmb_size else ""
+    return f"{count_of(table.n_lmbs, 'LMB')}{size}{f', {name}' if name else ''}"
+
+
+def step_lines(screen: Screen, number: int, done: DoneStep, detail: Detail) -> Iterator[str]:
+    """Yield a step and what came of it."""
+    result = done.result
+    yield _head(screen, number, done, detail)
+    yield from _indented(_messages(screen, done, detail), "    ")
+    if result.note:
+        yield "    " + screen.style(safe(result.note, 2000), "red")
+    for event in result.events:
+        yield "    " + screen.style(f"{safe(event)}", "magenta")
+    yield from _indented(_changes(screen, done, detail), "  ")
+    yield from _indented(_cut((finding_line(screen, one) for one in result.findings), detail, "findings"), "  ")
+    if detail.diff:
+        from drmemctl.output.simulation_diff import diff_lines
+
+        yield from _indented(diff_lines(screen, done), "  ")
+
+
+def _indented(lines: Iterable[str], by: str) -> Iterator[str]:
+    return (by + line for line in lines)
+
+
+def _cut(lines: Iterator[str], detail: Detail, what: str) -> Iterator[str]:
+    """Yield a screenful, and how many more there are."""
+    yield from islice(lines, detail.most)
+    more = sum(1 for _ in lines)
+    if more:
+        yield f"… {more:,} more {what}; -v shows them"
+
+
+def _head(screen: Screen, number: int, done: DoneStep, detail: Detail) -> str:
+    word = outcome(done.result, expectation=done.is_expectation)
+    style = "green" if done.result.ok else "bold red"
+    label = f"[{number}] "
+    limit = None if detail.verbose else max(40, screen.width - len(label) - len(word) - 2)
+    text = shortened(done.result.step, limit)
+    return f"{label}{screen.style(text, 'bold')}: {screen.style(word, style)}"
+
+
+def shortened(step: str, limit: int | None) -> str:
+    """Return a step in so many columns: values of properties are long."""
+    text = safe(" ".join(step.split()), None)
+    return text if limit is None or len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def outcome(result: StepResult, *, expectation: bool = False) -> str:
+    """Return what came of a step in a word."""
+    if result.answer is not None:
+        return f"answers {' '.join(map(str, result.answer))}"
+    if result.ok:
+        return "holds" if expectation else "ok"
+    if expectation:
+        return "does not hold"
+    stopped = next((fault.code for fault in result.findings if fault.code in _STOPS), None)
+    return result.errno or stopped or ("abort" if "ABORT" in result.events else "failed")
+
+
+def _messages(screen: Screen, done: DoneStep, detail: Detail) -> Iterator[str]:
+    if detail.trace:
+        from drmemctl.output.simulation_trace import MOST, trace_lines
+
+        return trace_lines(screen, done, None if detail.verbose else MOST)
+    log = (screen.style(safe(line, None), "dim") for line in done.result.log)
+    return _cut(log, detail, "messages")
+
+
+def _changes(screen: Screen, done: DoneStep, detail: Detail) -> Iterator[str]:
+    if done.before.kernel is done.after.kernel:
+        return
+    lines = change_lines(screen, done, drc=detail.verbose)
+    yield from _cut(lines, detail, "changes")
+    yield from _cut(cpu_lines(screen, done.result.cpus), detail, "CPUs")
+    others = (
+        f"{safe(key)} {'removed' if data is None else f'= {shown_bytes(data)}'}"
+        for key, data in done.result.changed.items()
+        if detail.verbose or key not in SHOWN_BY_MEANING
+    )
+    yield from _cut(others, detail, "properties")
+
+
+def shown_bytes(data: bytes) -> str:
+    """Return a value of a property in hex, or how long it is."""
+    return data.hex() or "empty" if len(data) <= 16 else count_of(len(data), "byte")
+
+
+def verdict_lines(screen: Screen, session: Session, detail: Detail) -> Iterator[str]:
+    """Yield whether all agrees now, what the next flush would destroy, and which steps failed."""
+    situation = session.simulation.situation
+    state = situation.kernel
+    against = list(contradictions(state, situation.machine)) if not state.dead else [f"the kernel: {state.dead}"]
+    if not against:
+        agree = "array, tree, connectors and memory blocks agree"
+        yield f"{screen.style('consistent', 'bold green')}: {agree}"
+    else:
+        yield f"{screen.style('not consistent', 'bold red')}: {safe(against[0], None)}"
+        more = (safe(reason, None) for reason in against[1:])
+        yield from _indented(_cut(more, detail, "contradictions"), "  ")
+    lost = next_flush(state, situation.machine)
+    if lost:
+        yield screen.style("the next flush would change what the tree says:", "yellow")
+        yield from _indented(_cut(iter(lmb_lines(screen, lost)), detail, "ranges"), "  ")
+    yield from _failures(screen, session)
+
+
+def _failures(screen: Screen, session: Session) -> Iterator[str]:
+    numbers = session.failed
+    if numbers:
+        listed = ", ".join(map(str, numbers[:20])) + (", …" if len(numbers) > 20 else "")
+        steps = "step" if len(numbers) == 1 else "steps"
+        yield screen.style(f"failed: {steps} {listed} of {len(session.done)}", "bold red")

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel did in a step, call by call and write by write, between the messages that it printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drmemctl.formats.dynamic_memory import AA_UNSET, KERNEL_TOUCHED, flag_names
+from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite
+from drmemctl.output.screen import Screen
+from drmemctl.output.text import safe
+from drmemctl.scenario.session import DoneStep
+from drmemctl.wording import count_of
+
+MOST = 400
+"""Events of a step that are shown without -v: an add by count asks for every connector."""
+
+_FUNCTION = 34
+
+
+def trace_lines(screen: Screen, done: DoneStep, most: int | None = MOST) -> Iterator[str]:
+    """Yield events and messages in their order; messages are dim."""
+    log = [screen.style(safe(line, None), "dim") for line in done.result.log]
+    said = 0
+    for event in done.events[:most]:
+        yield from log[said : event.messages]
+        said = max(said, event.messages)
+        yield f"  {screen.style(f'{event.function:{_FUNCTION}}', 'cyan')} {_what(event)}"
+    if most is not None and len(done.events) > most:
+        yield f"  … {count_of(len(done.events) - most, 'more event')}; -v shows them"
+    yield from log[said:]
+
+
+def _what(event: Event) -> str:
+    match event:
+        case RtasCall():
+            return f"{_call(event)} → {' '.join(map(str, event.answer))}"
+        case ArrayWrite():
+            return f"{_lmbs(event)}: {', '.join(_written(event))}"
+        case TreeWrite():
+            name = f"{safe(event.path)}:{safe(event.property)}" if event.property else safe(event.path)
+            return f"{name} {_size(event)}"
+        case BlockWrite():
+            where = "goes" if event.node is None else f"comes on node {event.node}"
+            return f"memory block {event.block} {where}"
+    return ""
+
+
+def _call(event: RtasCall) -> str:
+    # Numbers from 2^16 on are DRC indexes and phandles; indicators, sensors and scopes are known in decimal.
+    return " ".join([event.call, *(f"{one:#x}" if one >> 16 > 0 else str(one) for one in event.arguments)])
+
+
+def _lmbs(event: ArrayWrite) -> str:
+    last = f"-{event.first + event.count - 1}" if event.count > 1 else ""
+    return f"array[{event.first}{last}] {event.drc_index:#x}"
+
+
+def _written(event: ArrayWrite) -> Iterator[str]:
+    if event.aa_index is not None:
+        yield f"aa = {'none' if event.aa_index == AA_UNSET else event.aa_index}"
+    if event.flags is not None:
+        marked = " and the mark" if event.flags & KERNEL_TOUCHED else ""
+        names = ",".join(flag_names(event.flags & ~KERNEL_TOUCHED)) or "none"
+        yield f"flags = {names}{marked}"
+
+
+def _size(event: TreeWrite) -> str:
+    if event.size is None:
+        return "is removed"
+    return f"= {count_of(event.size, 'byte')}" if event.property else "is attached"

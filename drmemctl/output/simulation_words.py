@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""What a step of a simulation changed, in a line each: LMBs as ranges, lookup arrays, memory blocks, nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+
+from drmemctl.compare.moments import (
+    BlocksChanged,
+    LmbsChanged,
+    Placed,
+    Side,
+    array_and_tree,
+    changed_blocks,
+    changed_in_tree,
+    changed_lmbs,
+)
+from drmemctl.formats.dynamic_memory import AA_UNSET, LOOKUP_ARRAYS, NODE, V1, V2, flag_names
+from drmemctl.formats.lookup_arrays import decode_lookup_arrays
+from drmemctl.kernel.capabilities import DRMEM_ARRAY
+from drmemctl.kernel.processors import CpuChange
+from drmemctl.model.lmbs import state_of
+from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.text import safe
+from drmemctl.scenario.session import DoneStep
+from drmemctl.scenario.steps import Attach, Detach, Dlpar
+from drmemctl.tree.node import Tree
+from drmemctl.wording import count_of
+
+_DOMAINS_SHOWN = 8
+_LISTS_SHOWN = 4
+_ADDRESSES = 1 << 64
+
+SHOWN_BY_MEANING = frozenset(f"{NODE}:{name}" for name in (V1, V2, LOOKUP_ARRAYS))
+"""Properties whose changes have lines of their own."""
+
+
+def change_lines(screen: Screen, done: DoneStep, *, drc: bool = False) -> Iterator[str]:
+    """Yield what a step changed, a line each; `drc` adds DRC indexes."""
+    old, new = done.before.kernel, done.after.kernel
+    placed = array_and_tree(changed_lmbs(old, new), changed_in_tree(old, new))
+    request = isinstance(done.step, (Dlpar, Attach, Detach)) and new.profile.has(DRMEM_ARRAY)
+    lines = lmb_lines(screen, [one.change for one in placed], drc=drc)
+    for one, line in zip(placed, lines, strict=True):
+        yield line + screen.style(_label(one, request=request), "yellow")
+    yield from _lookup_lines(old.tree, new.tree)
+    yield from (_block_line(screen, change) for change in changed_blocks(old.blocks, new.blocks))
+    if new.dead and not old.dead:
+        yield screen.style(f"the kernel answers no more: {safe(new.dead)}", "red")
+
+
+def _label(placed: Placed, *, request: bool) -> str:
+    if placed.in_array and placed.in_tree:
+        return ""
+    if placed.in_array:
+        return "  array only"
+    # A request changes LMBs in the array; what else changes in the tree comes from writing all of it back.
+    return "  written back" if request else "  tree only"
+
+
+def lmb_lines(screen: Screen, changes: Sequence[LmbsChanged], *, drc: bool = False) -> list[str]:
+    """Return a line for each change, their columns aligned."""
+    heads = [
+        (_addresses(change), count_of(change.count, "LMB"), _drc(change) if drc else "") for change in changes
+    ]
+    widths = [max((len(head[column]) for head in heads), default=0) for column in range(3)]
+    lines = []
+    for change, head in zip(changes, heads, strict=True):
+        cells = [f"{text:{width}}" for text, width in zip(head, widths, strict=True) if width]
+        lines.append("  ".join([*cells, *_what(screen, change)]))
+    return lines
+
+
+def _addresses(change: LmbsChanged) -> str:
+    if not change.lmb_size:
+        return f"{change.base:#x}"
+    return f"{change.base:#x}-{(change.base + change.count * change.lmb_size - 1) % _ADDRESSES:#x}"
+
+
+def _drc(change: LmbsChanged) -> str:
+    last = f"-{change.drc_index + change.count - 1:#x}" if change.count > 1 else ""
+    return f"DRC {change.drc_index:#x}{last}"
+
+
+def _what(screen: Screen, change: LmbsChanged) -> list[str]:
+    old, new = change.old, change.new
+    if old is None or new is None:
+        side, word = (new, "new:") if old is None else (old, "gone:")
+        return [] if side is None else [f"{word} {_aa(side)}{_on(screen, side)}", _state(side)]
+    parts = [_aa_change(screen, old, new)] if (old.aa_index, old.node) != (new.aa_index, new.node) else []
+    if state_of(old.flags) != state_of(new.flags):
+        parts.append(f"{state_of(old.flags)} → {state_of(new.flags)}")
+    elif old.flags != new.flags:
+        parts.append(f"{_flags(old)} → {_flags(new)}")
+    return parts
+
+
+def _aa(side: Side) -> str:
+    return "aa none" if side.aa_index == AA_UNSET else f"aa {side.aa_index}"
+
+
+def _aa_change(screen: Screen, old: Side, new: Side) -> str:
+    text = _aa(old) if old.aa_index == new.aa_index else f"{_aa(old)} → {_aa(new).removeprefix('aa ')}"
+    if old.node == new.node:
+        return text + _on(screen, new)
+    if AA_UNSET in (old.aa_index, new.aa_index):
+        # Free memory has no node: what counts is the other side's.
+        return text + _on(screen, old if new.aa_index == AA_UNSET else new)
+    return f"{text} (node {_node(screen, old.node)} → {_node(screen, new.node)})"
+
+
+def _on(screen: Screen, side: Side) -> str:
+    return "" if side.aa_index == AA_UNSET else f" (node {_node(screen, side.node)})"
+
+
+def _node(screen: Screen, node: int | None) -> str:
+    return screen.style("none" if node is None else str(node), node_style(node))
+
+
+def _state(side: Side) -> str:
+    return state_of(side.flags)
+
+
+def _flags(side: Side) -> str:
+    return ",".join(flag_names(side.flags)) or "no flags"
+
+
+def cpu_lines(screen: Screen, changes: Iterable[CpuChange]) -> Iterator[str]:
+    """Yield which node each CPU keeps or gets, and why it is not the tree's."""
+    for change in changes:
+        first, last = min(change.threads, default=0), max(change.threads, default=0)
+        cpus = f"CPU {first}" if first == last else f"CPUs {first}-{last}"
+        moved = change.before != change.node
+        nodes = _node(screen, change.node)
+        now = f"node {_node(screen, change.before)} → {nodes}" if moved else f"stays on node {nodes}"
+        why = f", the tree says node {_node(screen, change.in_tree)}: {safe(change.why)}" if change.why else ""
+        yield f"{cpus}: {now}{why}"
+
+
+def _lookup_lines(old: Tree, new: Tree) -> Iterator[str]:
+    before, after = (tree.get(NODE, LOOKUP_ARRAYS) for tree in (old, new))
+    if before == after:
+        return
+    if before is None or after is None:
+        yield f"lookup arrays: {'new' if before is None else 'gone'}"
+        return
+    one, other = decode_lookup_arrays(before), decode_lookup_arrays(after)
+    changes = [
+        f"[{index}] {_list(row)} → {_list(now)}" if row and now else f"[{index}] {_list(row or now)} {_came(now)}"
+        for index, (row, now) in enumerate(zip_longest(one.rows(), other.rows()))
+        if row != now
+    ]
+    more = [f"and {len(changes) - _LISTS_SHOWN:,} more"] if len(changes) > _LISTS_SHOWN else []
+    said = [*changes[:_LISTS_SHOWN], *more] or [f"the same lists in {len(after)} bytes"]
+    yield f"lookup arrays: {', '.join(said)}"
+
+
+def _list(row: Sequence[int] | None) -> str:
+    row = row or ()
+    more = " …" if len(row) > _DOMAINS_SHOWN else ""
+    return f"<{' '.join(map(str, row[:_DOMAINS_SHOWN]))}{more}>"
+
+
+def _came(now: Sequence[int] | None) -> str:
+    return "removed" if now is None else "added"
+
+
+def _block_line(screen: Screen, change: BlocksChanged) -> str:
+    last = change.first + change.count - 1
+    blocks = f"memory block {change.first}" if change.count == 1 else f"memory blocks {change.first}-{last}"
+    if change.old is None:
+        return f"{blocks} added on node {_node(screen, change.new)}"
+    if change.new is None:
+        return f"{blocks} removed from node {_node(screen, change.old)}"
+    return f"{blocks}: node {_node(screen, change.old)} → {_node(screen, change.new)}"

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""A partition at one moment, as the rules of `drmemctl.check` look at it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from drmemctl.check.subject import BlockRange, Running, SenseRange, Subject
+from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, decode_entries
+from drmemctl.hypervisor.connectors import kind_of, sense_of
+from drmemctl.hypervisor.machine import Machine
+from drmemctl.kernel.capabilities import DRMEM_ARRAY
+from drmemctl.kernel.nodes import current_associativity
+from drmemctl.kernel.state import KernelState
+from drmemctl.model.drmem import PAPR_CELLS, Drmem, RootCells
+
+_V1_ENTRY = 24
+
+
+def subject_of(kernel: KernelState, machine: Machine) -> Subject:
+    """Return what the rules judge: the tree, and beside it array, connectors and memory blocks."""
+    running = Running(
+        array=kernel.table if kernel.profile.has(DRMEM_ARRAY) else None,
+        senses=_senses(machine),
+        blocks=_blocks(kernel),
+        block_size=kernel.block_size,
+        associativity=current_associativity(kernel),
+    )
+    return Subject(kernel.tree, running=running, drmem=written_back(kernel))
+
+
+def _blocks(kernel: KernelState) -> tuple[BlockRange, ...]:
+    """Return the memory blocks; with NUMA off all are on node 0, whatever the tree says, and none is misplaced."""
+    numa = kernel.topology.primary_index is not None
+    return tuple(BlockRange(run.first, run.count, run.node if numa else None) for run in kernel.blocks.runs)
+
+
+def _senses(machine: Machine) -> tuple[SenseRange, ...]:
+    lmbs = (run for run in machine.connectors.runs if kind_of(run.first).is_lmb)
+    return tuple(SenseRange(run.first, run.count, sense_of(run)) for run in lmbs)
+
+
+def written_back(kernel: KernelState) -> Drmem | None:
+    """Return what a v1 property says that this kernel wrote from its array; None where that has to be read.
+
+    A v1 property has an entry for each LMB, and reading it costs by the LMB. Without this, so would every step.
+    """
+    if kernel.written is None:
+        return None
+    table, data = kernel.written
+    cells = RootCells.from_tree(kernel.tree)
+    if kernel.tree.get(NODE, V1) is not data or cells.address != PAPR_CELLS:
+        return None
+    marked = any(flags & KERNEL_TOUCHED for *_, flags in table.runs.entries())
+    if marked or len(data) != 4 + _V1_ENTRY * table.n_lmbs:
+        return None
+    return Drmem(replace(table, property_name=V1), decode_entries(V1, data), cells, ())

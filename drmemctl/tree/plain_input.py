@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""Small inputs that hold no tree: a file or standard input, read whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from drmemctl.errors import InputError, LimitError
+
+STDIN = "-"
+
+
+def read_input(name: str, largest: int) -> bytes:
+    """Return the bytes of a file, `-` being standard input; `LimitError` if there are more than `largest`."""
+    source = source_name(name)
+    try:
+        data = _read_stdin(largest) if name == STDIN else _read_file(name, largest)
+    except ValueError as error:
+        raise InputError(f"cannot be read: {error}", source=source) from error
+    except OSError as error:
+        missing = error.errno == errno.ENOENT
+        message = "no such file" if missing else f"cannot be read: {error.strerror or error}"
+        raise InputError(message, source=source) from error
+    if len(data) > largest:
+        raise LimitError(f"more than the {largest:,} bytes that are read of such a file", source=source)
+    return data
+
+
+def source_name(name: str) -> str:
+    """Return how an input is called in messages."""
+    return "<stdin>" if name == STDIN else name
+
+
+def _read_file(name: str, largest: int) -> bytes:
+    with open(os.fspath(name), "rb") as stream:  # noqa: PTH123 - pathlib costs more than reading
+        return stream.read(largest + 1)
+
+
+def _read_stdin(largest: int) -> bytes:
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+        raise InputError(
+            "there is nothing on standard input", source="<stdin>", hint="pipe a file into it: … < FILE"
+        )
+    return sys.stdin.buffer.read(largest + 1)

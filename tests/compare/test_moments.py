@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""What changed between two moments: by the run, against the same question asked LMB by LMB and block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drmemctl.compare.moments import (
+    LmbsChanged,
+    Placed,
+    Side,
+    array_and_tree,
+    changed_blocks,
+    changed_in_tree,
+    changed_lmbs,
+    compare_tables,
+    next_flush,
+)
+from drmemctl.formats.dynamic_memory import ASSIGNED
+from drmemctl.kernel.blocks import BlockRun, Blocks
+from drmemctl.model.associativity import Associativity
+from drmemctl.model.lmbs import LmbTable
+from drmemctl.scenario.simulation import Simulation
+from tests.scenario.records import record, record_names, tree_of
+
+SIZE = 256 << 20
+NODES = Associativity.from_tree(tree_of("captures/6.1-lpm"))
+"""Two lists: index 0 is node 0, index 1 is node 1."""
+
+attributes = st.tuples(st.integers(0, 3), st.sampled_from([0, 8, 0x10, 0x18]))
+tables = st.lists(attributes, min_size=1, max_size=12)
+
+
+def table(rows: Iterable[tuple[int, int]], first: int = 8) -> LmbTable:
+    entries = ((1, n * SIZE, 0x80000000 + n, aa, flags) for n, (aa, flags) in enumerate(rows, first))
+    return LmbTable.of(entries, SIZE)
+
+
+def side(aa_index: int, flags: int) -> Side:
+    return Side(aa_index, flags, NODES.node_of(aa_index, flags))
+
+
+def each(changes: Iterable[LmbsChanged]) -> list[tuple[int, int, Side | None, Side | None]]:
+    return [
+        (change.base + n * SIZE, change.drc_index + n, change.old, change.new)
+        for change in changes
+        for n in range(change.count)
+    ]
+
+
+@given(tables, tables)
+def test_the_changes_are_those_of_each_lmb(old: list[tuple[int, int]], new: list[tuple[int, int]]) -> None:
+    both = min(len(old), len(new))
+    expected: list[tuple[int, int, Side | None, Side | None]] = [
+        (n * SIZE, 0x80000000 + n, side(*one), side(*other))
+        for n, (one, other) in enumerate(zip(old, new, strict=False), 8)
+        if one != other
+    ]
+    expected += [(n * SIZE, 0x80000000 + n, side(*one), None) for n, one in enumerate(old[both:], 8 + both)]
+    expected += [(n * SIZE, 0x80000000 + n, None, side(*one)) for n, one in enumerate(new[both:], 8 + both)]
+    assert each(compare_tables(table(old), NODES, table(new), NODES)) == expected
+
+
+def test_lmbs_at_other_addresses_went_and_came() -> None:
+    found = compare_tables(table([(0, ASSIGNED)]), NODES, table([(0, ASSIGNED)], first=9), NODES)
+    assert [(one.base // SIZE, one.old is None, one.new is None) for one in found] == [
+        (8, False, True),
+        (9, True, False),
+    ]
+
+
+@given(tables, tables, tables)
+def test_each_change_has_its_place(
+    rows: list[tuple[int, int]], array: list[tuple[int, int]], tree: list[tuple[int, int]]
+) -> None:
+    count = min(map(len, (rows, array, tree)))
+    start = table(rows[:count])
+    ones, others = (compare_tables(start, NODES, table(after[:count]), NODES) for after in (array, tree))
+    placed = array_and_tree(ones, others)
+    assert sorted(each(one.change for one in placed if one.in_array), key=str) == sorted(each(ones), key=str)
+    assert sorted(each(one.change for one in placed if one.in_tree), key=str) == sorted(each(others), key=str)
+    assert all(one.in_array or one.in_tree for one in placed)
+
+
+def test_a_change_in_both_is_told_once() -> None:
+    changes = compare_tables(table([(0, 0)] * 3), NODES, table([(0, 8)] * 3), NODES)
+    assert array_and_tree(changes, changes) == [Placed(changes[0], in_array=True, in_tree=True)]
+
+
+blocks = st.dictionaries(st.integers(0, 15), st.integers(0, 2)).map(
+    lambda held: Blocks.of(BlockRun(block, 1, node) for block, node in sorted(held.items()))
+)
+
+
+@given(blocks, blocks)
+def test_blocks_that_changed(old: Blocks, new: Blocks) -> None:
+    expected = {
+        (block, old.node_of(block), new.node_of(block))
+        for block in range(16)
+        if old.node_of(block) != new.node_of(block)
+    }
+    found = changed_blocks(old, new)
+    assert {(one.first + n, one.old, one.new) for one in found for n in range(one.count)} == expected
+    assert all((a.old, a.new, a.first + a.count) != (b.old, b.new, b.first) for a, b in pairwise(found))
+
+
+def test_the_next_flush_changes_what_it_is_said_to_change() -> None:
+    for name in record_names("captures"):
+        simulation = Simulation(tree_of(name), record(name)["kernel"], findings=False)
+        for step in record(name)["steps"]:
+            simulation.run(step["step"])
+            before = simulation.situation
+            said = next_flush(before.kernel, before.machine)
+            # A request that does nothing, but succeeds: it only writes the array back.
+            drc_index = next((run.drc_index for run in before.kernel.table.runs if run.flags & ASSIGNED), None)
+            if before.kernel.dead or drc_index is None:
+                continue
+            done = simulation.run(f"dlpar memory add indexed-count 1 {drc_index:#x}")
+            if done.ok:
+                assert changed_in_tree(before.kernel, simulation.state) == said
+                assert changed_lmbs(before.kernel, simulation.state) == []
+            simulation.situation = before

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""Work areas of ibm,configure-connector: words, and what their offsets lead to."""
+
+from __future__ import annotations
+
+import pytest
+
+from drmemctl.errors import FormatError
+from drmemctl.formats.configure_connector import ConnectorArea
+from tests.formats.rtas_vectors import words
+
+NODE = (words(0x80000004, 0, 20, 0, 0) + b"memory@40000000\0").ljust(4096, b"\0")
+PROPERTY = (words(0x80000004, 0, 20, 4, 27) + b"reg-ab\0" + words(7)).ljust(4096, b"\0")
+
+
+def test_a_node() -> None:
+    found = ConnectorArea.decode(NODE)
+    assert (found.drc_index, found.name, found.value, found.defects) == (0x80000004, "memory@40000000", None, ())
+
+
+def test_a_property_with_an_unaligned_value() -> None:
+    found = ConnectorArea.decode(PROPERTY)
+    assert (found.name, found.value, found.defects) == ("reg-ab", words(7), ())
+    assert [field.name for field in found.fields()][-2:] == ["name", "value"]
+
+
+@pytest.mark.parametrize(
+    ("area", "code"),
+    [
+        (b"\1", "connector-header-cut"),
+        (words(1, 0, 4096, 0, 0).ljust(4096, b"\0"), "connector-name-outside"),
+        (words(1, 0, 20, 0, 0) + b"x" * 4076, "connector-name-outside"),
+        (words(1, 0, 4, 0, 0).ljust(4096, b"\0"), "connector-name-outside"),
+        (words(1, 0, 0, 9, 4090).ljust(4096, b"\0"), "connector-value-outside"),
+        (words(1, 0, 0, 0xFFFFFFFF, 20).ljust(4096, b"\0"), "connector-value-outside"),
+    ],
+)
+def test_what_is_not_in_the_area(area: bytes, code: str) -> None:
+    assert [each.code for each in ConnectorArea.decode(area).defects] == [code]
+
+
+def test_name_and_value_are_put_where_the_offsets_say() -> None:
+    made = ConnectorArea(0x80000004, 20, 4, 27, name="reg-ab", value=words(7), length=4096)
+    assert made.encode() == PROPERTY
+    for wrong in (
+        ConnectorArea(1, 4090, name="too long", length=4096),
+        ConnectorArea(1, 1 << 31, name="x"),
+        ConnectorArea(1, length=1 << 40),
+        ConnectorArea(1 << 32),
+    ):
+        with pytest.raises(FormatError):
+            wrong.encode()

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""Partitions whose only core belongs to another node at the destination of a migration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
+from drmemctl.kernel.profiles import Profile
+from drmemctl.model.associativity import CHOSEN
+from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.tree.node import Tree
+from tests.kernel.partitions import lmbs, tree, u32
+
+CORE = "/cpus/PowerPC,POWER9@0"
+
+
+def with_core(node: int, *, prrn: bool = True, vphn: bool = False) -> Tree:
+    """Return a partition with memory on nodes 0 and 1, and a core on a node."""
+    made = tree(lmbs(2, 2, 1, 8), lmbs(4, 4), cpu_node=node)
+    if prrn:
+        vector = bytearray(made.get(CHOSEN, ARCHITECTURE_VEC5) or b"")
+        vector[5] |= 0x40
+        made = made.with_property(CHOSEN, ARCHITECTURE_VEC5, bytes(vector))
+    return made.with_property("/rtas", "ibm,hypertas-functions", b"hcall-vphn\0") if vphn else made
+
+
+def moved(kernel: Profile | str, step: str = "lpm there", *, prrn: bool = True, vphn: bool = False) -> Simulation:
+    """Return a partition whose core was on node 1 and is on node 2 of the tree after a step."""
+    before = with_core(1, prrn=prrn, vphn=vphn)
+    there = before.with_property(CORE, "ibm,associativity", u32(2, 2, 0))
+    there = replace(there, source="there")
+    simulation = Simulation(before, kernel, "powervm", files=Files(tree=lambda _: there))
+    simulation.run(step)
+    return simulation

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""The Linux node of CPUs: by release, when a migration or a reassignment brings them another associativity."""
+
+from __future__ import annotations
+
+import pytest
+
+from drmemctl.kernel.processors import cpus_of, tells_home_nodes
+from drmemctl.kernel.state import Cpu
+from drmemctl.model.associativity import Associativity
+from tests.kernel.cpu_partitions import CORE, moved, with_core
+
+LPM, PRRN = "lpm there", "prrn there"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "step", "node"),
+    [
+        ("4.15", LPM, 0),
+        ("4.15", PRRN, 0),
+        ("4.19", LPM, 1),
+        ("4.20", LPM, 1),
+        ("5.1", LPM, 1),
+        ("5.1", PRRN, 2),
+        ("5.2", PRRN, 1),
+        ("5.8", LPM, 1),
+        ("5.9", PRRN, 1),
+        ("6.1", LPM, 1),
+        ("latest", LPM, 1),
+    ],
+)
+def test_where_a_cpu_is_without_home_nodes(kernel: str, step: str, node: int) -> None:
+    simulation = moved(kernel, step)
+    assert [cpu.node for cpu in simulation.state.cpus] == [node]
+
+
+@pytest.mark.parametrize(("kernel", "node"), [("4.15", 2), ("4.19", 2), ("4.20", 1), ("5.10", 1)])
+def test_the_hypervisor_tells_home_nodes(kernel: str, node: int) -> None:
+    assert moved(kernel, vphn=True).state.cpus[0].node == node
+
+
+def test_updates_need_an_agreement_at_boot_unless_a_reassignment_brings_them() -> None:
+    assert moved("4.15", LPM, prrn=False, vphn=True).state.cpus[0].node == 1
+    assert moved("4.15", PRRN, prrn=False, vphn=True).state.cpus[0].node == 2
+
+
+@pytest.mark.parametrize(
+    ("kernel", "step", "why"),
+    [
+        ("4.20", LPM, "topology updates are stopped while a migration updates the tree (4.20 to 5.8)"),
+        ("5.9", LPM, "this kernel does not listen to such updates: they were taken out in 5.9"),
+        ("5.4", LPM, "topology updates are off by default from 5.2 on"),
+        ("4.19", LPM, "the hypervisor does not tell home nodes (hcall-vphn), and the CPU stays where it is"),
+        ("4.15", LPM, "the kernel goes by the first online node"),
+        ("5.1", PRRN, None),
+    ],
+)
+def test_the_step_says_why_a_cpu_is_not_where_the_tree_has_it(kernel: str, step: str, why: str | None) -> None:
+    simulation = moved(kernel, step)
+    found = simulation.results[-1].to_json()["cpus"]
+    assert found == [
+        {
+            "path": CORE,
+            "threads": [0],
+            "before": 1,
+            "node": simulation.state.cpus[0].node,
+            "in_tree": 2,
+            "why": why,
+        }
+    ]
+
+
+def test_what_says_nothing_of_cpus_says_so() -> None:
+    simulation = moved("6.1", "dlpar memory add count 1")
+    assert "cpus" not in simulation.results[-1].to_json()
+    ignored = moved("6.1", PRRN)
+    assert ignored.results[-1].log == ("Platform resource reassignment ignored.",)
+    assert "cpus" not in ignored.results[-1].to_json()
+
+
+def test_a_boot_reads_the_tree_anew() -> None:
+    simulation = moved("6.1")
+    result = simulation.run("kexec")
+    assert simulation.state.cpus[0].node == 2
+    assert "cpus" not in result.to_json()
+
+
+def test_a_node_with_a_cpu_is_online() -> None:
+    simulation = moved("5.1", PRRN)
+    assert 2 in simulation.state.online
+
+
+def test_cpus_without_a_node_are_where_the_kernel_puts_them() -> None:
+    tree = with_core(1).with_property(CORE, "ibm,associativity", None)
+    assert cpus_of(tree, Associativity.from_tree(tree), 3) == (Cpu(CORE, (0,), 3),)
+
+
+def test_who_tells_home_nodes() -> None:
+    assert tells_home_nodes(with_core(1, vphn=True))
+    assert not tells_home_nodes(with_core(1))
