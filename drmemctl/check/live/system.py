@@ -159,7 +159,7 @@ def live_resources(subject: Subject) -> Iterator[Violation]:
     found = (
         Violation(f"{range_text(start, count)}: {_what(block is None)}", "")
         for start, count, block, resource in pieces
-        if (block is None) != (resource is None) and _is_online(system, block)
+        if (block is None) != (resource is None) and (block is None or _is_lost(system, block, memory))
     )
     yield from limited(found, "ranges")
 
@@ -170,8 +170,10 @@ def _what(without_block: bool) -> str:
     return "an online memory block, but no System RAM in /proc/iomem"
 
 
-def _is_online(system: LiveSystem, block: int | None) -> bool:
-    return block is None or system.blocks[block].state == "online"
+def _is_lost(system: LiveSystem, number: int, memory: Spans) -> bool:
+    """Whether a block is online without any memory in it; mem= may well end inside a block."""
+    size = system.block_size or 0
+    return system.blocks[number].state == "online" and memory.first_in(number * size, size) is None
 
 
 def _spans(system: LiveSystem, name: str) -> Spans:
