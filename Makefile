@@ -2,6 +2,7 @@
 # make test   the tests
 # make lint   ruff and mypy
 # make bench  figures, as ratios within one run
+# make oracle a real guest as the oracle: downloads a Debian ppc64el kernel and boots it in QEMU; needs root
 # make clean  what these made
 #
 # Each sets up $(VENV) when needed. PYTHON is tried first; any Python of 3.11 and later on this machine will do.
@@ -16,7 +17,7 @@ DEMO_TREE := fixtures/kernel-arrays/numa2-plug2.dtb.gz
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test lint bench clean oracles
+.PHONY: demo test lint bench clean oracle oracles
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -42,6 +43,9 @@ lint: $(DEV)
 
 bench: $(RUNTIME) oracles
 	$(VENV)/bin/python -m benchmarks.bench
+
+oracle: $(DEV)
+	$(VENV)/bin/python -m tests.oracle
 
 # dtc, fdtget and fdtdump: where they cannot be installed, the tests against them are skipped and say so.
 oracles:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from drmemctl.check.engine import Plan, all_rules, judge
 from drmemctl.check.finding import Finding, Severity
-from drmemctl.check.subject import Subject
+from drmemctl.check.subject import Running, Subject
 from drmemctl.errors import DrmemctlError, NotInTreeError
 from drmemctl.model.drmem import drmem_node
 from drmemctl.model.lmbs import Run
@@ -98,7 +98,7 @@ def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
     from drmemctl.tree.source import load
 
     try:
-        return report_tree(load(source), plan, before, source)
+        return report_tree(load(source), plan, before, source, running_of(source))
     except DrmemctlError as error:
         return Report(source, error=str(error.with_source(source)))
     except (MemoryError, RecursionError) as error:
@@ -110,9 +110,27 @@ def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
         return Report(source, error=f"{source}: internal error: {type(error).__name__}: {error}; {hint}")
 
 
-def report_tree(tree: Tree, plan: Plan, before: Tree | None = None, source: str | None = None) -> Report:
+def running_of(source: str) -> Running:
+    """Return what lies beside the tree of an input: a capture, or this machine, shows its memory blocks too."""
+    from drmemctl.tree.system import system_files
+
+    found = system_files(source)
+    if not found:
+        return Running()
+    from drmemctl.model.live_system import LiveSystem
+
+    return Running.of_system(LiveSystem.from_files(found.files, found.links))
+
+
+def report_tree(
+    tree: Tree,
+    plan: Plan,
+    before: Tree | None = None,
+    source: str | None = None,
+    running: Running | None = None,
+) -> Report:
     """Return the report of a tree; `before` is the tree that a migration to it started from."""
-    subject = Subject(tree, before=None if before is None else Subject(before))
+    subject = Subject(tree, running=running, before=None if before is None else Subject(before))
     findings = tuple(reported(finding, subject) for finding in judge(subject, plan))
     return Report(tree.source if source is None else source, findings, note=_not_judged(subject))
 

@@ -29,7 +29,9 @@ FAMILIES = {
     "migration": "what a migration may not change, and what a kernel makes of it",
     "state": "the tree against the running kernel and the hypervisor",
     "kernel": "what a simulated kernel does that no kernel should",
+    "blocks": "memory blocks and sections: who shares one, what does not fill one",
     "stream": "what RTAS answers: lists of updates, events, connectors",
+    "live": "the tree against /sys and /proc of the running system, or of a capture",
 }
 
 SECTIONS = ("Why", "Example", "Kernel", "Fix")
@@ -43,7 +45,12 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
     "before": lambda subject: subject.before is not None,
     "array": lambda subject: subject.running.array is not None,
     "senses": lambda subject: subject.running.senses is not None,
-    "blocks": lambda subject: subject.running.blocks is not None and subject.running.block_size is not None,
+    "blocks": lambda subject: (
+        subject.running.blocks is not None
+        and subject.running.block_size is not None
+        and subject.running.system is None
+    ),
+    "live": lambda subject: subject.running.system is not None,
     "faults": lambda subject: subject.running.faults is not None,
 }
 """What a rule may need; a rule whose needs are not met is not run."""

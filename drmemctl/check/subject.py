@@ -12,6 +12,7 @@ from drmemctl.errors import NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE, Entries
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem, is_before_cas
+from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Node, Tree
 
@@ -57,6 +58,7 @@ class Running(NamedTuple):
         associativity: affinity as this kernel takes it, which at boot fixed form and position; None is what the
             tree says.
         faults: what the kernel itself just did wrong.
+        system: all that a live system or a capture showed; the rules of the family live are about it.
 
     """
 
@@ -64,8 +66,20 @@ class Running(NamedTuple):
     senses: Mapping[int, int] | tuple[SenseRange, ...] | None = None
     blocks: Mapping[int, MemoryBlock] | tuple[BlockRange, ...] | None = None
     block_size: int | None = None
+    system: LiveSystem | None = None
     associativity: Associativity | None = None
     faults: tuple[Fault, ...] | None = None
+
+    @classmethod
+    def of_system(cls, system: LiveSystem) -> Running:
+        """Return what a live system or a capture shows; nothing where it shows no blocks."""
+        if not system:
+            return cls()
+        blocks = {
+            number: MemoryBlock(number, one.nodes[0] if one.nodes else None, one.state == "online")
+            for number, one in system.blocks.items()
+        }
+        return cls(blocks=blocks, block_size=system.block_size, system=system)
 
 
 class Subject:

@@ -17,6 +17,7 @@ OLDEST: Release = (4, 15)
 NEWEST: Release = (7, 2)
 """The newest release that was measured; `latest`."""
 
+_PROM = "arch/powerpc/kernel/prom.c"
 _DRMEM = "arch/powerpc/mm/drmem.c"
 _HOTPLUG = "arch/powerpc/platforms/pseries/hotplug-memory.c"
 _MOBILITY = "arch/powerpc/platforms/pseries/mobility.c"
@@ -87,7 +88,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         "length-check",
         "a property shorter than its count implies is ignored; without, Linux reads beyond its end",
         last=(4, 15),
-        source="arch/powerpc/kernel/prom.c",
+        source=_PROM,
     ),
     WRONG_NODE_ADD := Capability(
         "wrong-node-add",
@@ -215,6 +216,19 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 3),
         commit="ea9f5b702fe0",
         source=_NUMA,
+    ),
+    HOTREMOVABLE_MEMBLOCK := Capability(
+        "hotremovable-memblock",
+        "memory of LMBs with flag 0x100 is marked as hot-removable at boot (MEMBLOCK_HOTPLUG)",
+        first=(5, 8),
+        commit="b6eca183e23e",
+        source=_PROM,
+    ),
+    MEMORY_LIMIT_16M := Capability(
+        "memory-limit-16m",
+        "mem=, or all memory without it, is rounded down to 16 MiB; without, mem= is rounded up to a page",
+        first=(6, 10),
+        source=_PROM,
     ),
     FORM2 := Capability(
         "form2", "FORM2 affinity is understood", first=(5, 15), commit="1c6b5a7e7405", source=_NUMA

@@ -64,7 +64,7 @@ def load(source: str | os.PathLike[str] | bytes) -> Tree:
 def file_of(source: str) -> str | None:
     """Return the file or directory that a TREE argument names, without `::PATH`; None for `-` and `live`."""
     place, _ = _split(source)
-    return None if place == STDIN or _is_live(place) else place
+    return None if place == STDIN or is_live(place) else place
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def _load_named(name: str) -> Tree:
     place, member = _split(name)
     if place == STDIN:
         return _read(_stdin(), "<stdin>", member)
-    if _is_live(place):
+    if is_live(place):
         place = _live_place()
     if stat.S_ISDIR(os.stat(place).st_mode):  # noqa: PTH116 - keeps pathlib out of the way of small files
         from drmemctl.tree.directory import read_directory
@@ -109,7 +109,8 @@ def _split(name: str) -> tuple[str, str | None]:
     return name.partition(_SEPARATOR)[0], None
 
 
-def _is_live(place: str) -> bool:
+def is_live(place: str) -> bool:
+    """Whether a TREE argument means this machine."""
     return place == LIVE and not os.path.lexists(LIVE)
 
 

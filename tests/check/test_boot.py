@@ -135,7 +135,7 @@ def cases(changes: dict[str, list[Change]]) -> list[object]:
 
 FOLLOWS = {
     "DRM066": {"DRM016", "DRM059", "DRM067"},
-    "DRM068": {"DRM047"},
+    "DRM068": {"DRM047", "DRM104"},
     "DRM060": {"DRM066"},
     "DRM061": {"DRM066"},
 }

@@ -196,7 +196,7 @@ MISSES: dict[str, list[Change]] = {
 }
 
 
-FOLLOWS = {"DRM059"}
+FOLLOWS = {"DRM059", "DRM102"}
 """An LMB where another one would be usual has a DRC index that is not the usual one."""
 
 

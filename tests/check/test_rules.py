@@ -23,20 +23,22 @@ RANGES = {
     "migration": range(70, 80),
     "state": range(80, 90),
     "kernel": range(90, 100),
+    "blocks": range(100, 110),
     "stream": range(110, 120),
+    "live": range(120, 130),
 }
 """The numbers of each family's rules."""
 
 FROZEN = {
     "error": (
         "10 11 13 14 15 17 18 19 20 21 22 30 31 33 34 40 42 43 44 58 60 62 63 64 70 71 72 73 78 80 82 83 84 85 86"
-        " 90 91 92 93 94 95 110 112 114 115 116 118 119"
+        " 90 91 92 93 94 95 100 110 112 114 115 116 118 119 120 121 122"
     ),
     "warning": (
         "1 2 5 6 7 8 12 16 23 24 25 28 35 36 39 41 45 46 47 48 50 51 52 53 55 56 57 61 65 67 74 75 76 77 79 81"
-        " 96 97 111 113 117"
+        " 96 97 101 111 113 117 123 124 125"
     ),
-    "info": "3 4 9 26 27 29 32 37 38 49 54 59 66 68 69",
+    "info": "3 4 9 26 27 29 32 37 38 49 54 59 66 68 69 102 103 104 126",
 }
 """Ids and severities that users have in settings and baselines: there may be more, but none may change."""
 

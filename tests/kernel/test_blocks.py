@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.kernel.blocks import BlockRun, Blocks
-from drmemctl.kernel.regions import Region, Regions, blocks_of
+from drmemctl.kernel.memblock import MemblockRegion as Region
+from drmemctl.kernel.regions import blocks_of
 
 SMALL = st.integers(0, 30)
 
@@ -35,27 +36,6 @@ def test_missing_blocks(there: set[int], block: int, count: int) -> None:
     blocks = Blocks.of(BlockRun(one, 1, 0) for one in sorted(there))
     expected = next((n for n in range(count) if block + n in there), count)
     assert blocks.missing(block, count) == expected
-
-
-@given(st.lists(st.tuples(SMALL, st.integers(0, 8), st.integers(0, 2)), max_size=12))
-def test_the_last_region_decides_the_node(parts: list[tuple[int, int, int]]) -> None:
-    plain: dict[int, int] = {}
-    regions = Regions()
-    for base, size, node in parts:
-        regions.add(base, size, node)
-        plain.update(dict.fromkeys(range(base, base + size), node))
-    found = {address: part.node for part in regions for address in range(part.base, part.end)}
-    assert found == plain
-    ends = [(part.base, part.end) for part in regions]
-    assert ends == sorted(ends)
-
-
-def test_a_limit_cuts_the_highest_memory_off() -> None:
-    regions = Regions()
-    regions.add(0, 10, 0)
-    regions.add(20, 10, 1)
-    assert regions.limited(15) == [Region(0, 10, 0), Region(20, 25, 1)]
-    assert regions.limited(5) == [Region(0, 5, 0)]
 
 
 def test_a_block_with_a_hole_is_there_all_the_same() -> None:

@@ -13,6 +13,7 @@ import pytest
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, encode_update_nodes
 from drmemctl.kernel.boot import boot
+from drmemctl.kernel.boot_regions import boot_regions
 from drmemctl.kernel.capabilities import BY_NAME, CAPABILITIES
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.profiles import profile
@@ -232,6 +233,22 @@ def no_default_node() -> tuple[Any, Any]:
     return both("no-default-node", tree(lmbs(2, 2, 7, 8)), lambda one: one.state.dead)
 
 
+def hotremovable_memblock() -> tuple[Any, Any]:
+    return both("hotremovable-memblock", tree(lmbs(2, 2, 1, 0x108)), _flags)
+
+
+def memory_limit_16m() -> tuple[Any, Any]:
+    base = tree(lmbs(2, 2, 1, 8), bootargs="mem=520M")
+    return both("memory-limit-16m", base, lambda one: list(one.state.blocks))
+
+
+def _flags(partition: Simulation) -> list[tuple[int, int]]:
+    """Return where memory with other flags begins, and the flags, as the kernel booted with it."""
+    kernel = partition.state.profile
+    regions, _ = boot_regions(partition.tree, kernel)
+    return [(one.region.base // LMB, one.region.flags) for one in regions]
+
+
 def form2() -> tuple[Any, Any]:
     base = tree(*USUAL)
     return both("form2", base, lambda one: one.state.topology.form)
@@ -438,6 +455,8 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (block_size_probe, 1 << 28, 1 << 30),
     (block_size_panic, "panic at boot", ""),
     (no_default_node, "oops at boot", ""),
+    (hotremovable_memblock, [(0, 0), (2, 1)], [(0, 0), (2, 0)]),
+    (memory_limit_16m, [(0, 0), (1, 0)], [(0, 0), (1, 0), (2, 1)]),
     (form2, 2, 1),
     (current_domains, 2, 4),
     (migratable_max_domains, 4, 2),

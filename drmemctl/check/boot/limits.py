@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from drmemctl.check.blocks import block_spans
+from drmemctl.check.block_ranges import block_spans
 from drmemctl.check.bounds import Found
 from drmemctl.check.drmem.places import MAX_PHYSICAL
 from drmemctl.check.finding import Severity, Violation

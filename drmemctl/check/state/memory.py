@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from drmemctl.check.blocks import block_ranges, block_spans
+from drmemctl.check.block_ranges import block_ranges, block_spans
 from drmemctl.check.boot.limits import memory_limit
 from drmemctl.check.bounds import ByReason
 from drmemctl.check.finding import Severity, Violation
@@ -149,7 +149,7 @@ def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
         else:
             reason = "" if block is None or boot.first_in(start, count) is not None else _SURPLUS
         if reason:
-            reasons.under(reason).add(_piece(table, run, start, count))
+            reasons.under(reason).add(piece(table, run, start, count))
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
     yield from reasons.others(table.property_name)
@@ -173,7 +173,7 @@ def _expected_end(subject: Subject) -> int:
     return memory_limit(subject.tree.get("/chosen", "bootargs") or b"") or 1 << 64
 
 
-def _piece(table: LmbTable, run: Run, start: int, count: int) -> Run:
+def piece(table: LmbTable, run: Run, start: int, count: int) -> Run:
     """Return the LMBs of a run that these bytes meet."""
     size = table.lmb_size or 1
     first, last = (start - run.base) // size, (start + count - 1 - run.base) // size
@@ -219,7 +219,7 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
         node = nodes.of(run)
         if block.online and None not in (node, block.node) and node != block.node:
             reasons.under(f"on node {block.node}, where the aa_index says {node}").add(
-                _piece(table, run, start, count)
+                piece(table, run, start, count)
             )
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)

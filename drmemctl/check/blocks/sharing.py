@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the family blocks about what lies in one memory block, or in one section of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from drmemctl.check.bounds import limited
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.memory_nodes import taken_nodes
+from drmemctl.check.rule import rule
+from drmemctl.check.subject import Subject
+from drmemctl.check.survey import per_subject
+from drmemctl.formats.dynamic_memory import NODE
+from drmemctl.formats.memory_reg import REG
+from drmemctl.kernel.block_map import SECTION, SUBSECTION, BlockMap, BlockSpan, Owner, owners_of
+from drmemctl.kernel.blocks import Blocks
+from drmemctl.model.associativity import Associativity
+from drmemctl.model.boot_memory import BootMemory
+
+
+@per_subject
+def shared_blocks(subject: Subject) -> tuple[BlockSpan, ...]:
+    """Return the blocks with memory of several owners, all of it there: overlaps have rules of their own."""
+    memory = BootMemory.from_tree(subject.tree, subject.associativity)
+    owners = [owner for owner in owners_of(memory, subject.table) if owner.state == "assigned"]
+    size = subject.table.lmb_size or 1
+    spans = BlockMap(owners, size, size, Blocks()).spans()
+    return tuple(span for span in spans if span.shared and not _overlap(span.owners))
+
+
+def _overlap(owners: Sequence[Owner]) -> bool:
+    ordered = sorted(owners, key=lambda owner: owner.base)
+    return any(after.base < before.end for before, after in pairwise(ordered))
+
+
+def _node_of(owner: Owner, subject: Subject, nodes: dict[str, int | None]) -> int | None:
+    if owner.run is None:
+        return nodes.get(owner.path)
+    return subject.associativity.node_of(owner.run.aa_index, owner.run.flags)
+
+
+def _nodes_by_path(subject: Subject) -> dict[str, int | None]:
+    associativity: Associativity = subject.associativity
+    return {node.path: node.node for node in BootMemory.from_tree(subject.tree, associativity).nodes}
+
+
+def _name(owner: Owner) -> str:
+    return owner.path or f"the LMBs from {owner.base:#x} on"
+
+
+@rule(
+    "DRM100",
+    Severity.ERROR,
+    "blocks",
+    "memory block on several nodes",
+    needs=("block-size",),
+    references=(
+        "Linux drivers/base/memory.c memory_block_add_nid_early: a block of several nodes has none of its own",
+        "Linux mm/memory_hotplug.c offline_pages: zone of all pages must be the same",
+    ),
+)
+def block_on_several_nodes(subject: Subject) -> Iterator[Violation]:
+    """Look for a memory block in which memory of two nodes lies.
+
+    Why:
+        Linux adds, removes and takes offline whole blocks, and a block is in one zone of one node. With memory of
+        two nodes in it, it shows up below both, and can never be taken offline.
+
+    Example:
+        ibm,lmb-size 0000000010000000, memory@0 with reg 0 38000000 on node 0, memory@38000000 on node 1.
+
+    Kernel:
+        All: "Block spans multiple zones", EINVAL, where a request wants to remove it.
+
+    Fix:
+        Let nodes begin at multiples of the LMB size; QEMU and PowerVM do.
+    """
+    nodes = _nodes_by_path(subject)
+    found = []
+    for span in shared_blocks(subject):
+        by_owner = (_node_of(owner, subject, nodes) for owner in span.owners)
+        on = sorted({node for node in by_owner if node is not None})
+        if len(on) > 1:
+            found.append(_shared(span, f"on nodes {', '.join(map(str, on))}: it"))
+    yield from limited(found, "blocks")
+
+
+def _shared(span: BlockSpan, consequence: str) -> Violation:
+    names = " and ".join(_name(owner) for owner in span.owners[:2])
+    path = span.owners[0].path or NODE
+    message = f"memory block {span.first} holds memory of {names}, {consequence} can never be taken offline"
+    return Violation(message, path, REG if span.owners[0].path else "")
+
+
+@rule(
+    "DRM101",
+    Severity.WARNING,
+    "blocks",
+    "memory block with a memory node and LMBs in it",
+    needs=("block-size",),
+    references=(
+        "Linux arch/powerpc/platforms/pseries/hotplug-memory.c dlpar_remove_lmb: one block, whatever is in it",
+        "LoPAR 2.9: LMBs begin at multiples of their size",
+    ),
+)
+def block_of_node_and_lmb(subject: Subject) -> Iterator[Violation]:
+    """Look for a memory block that holds part of a memory node and part of an assigned LMB, side by side.
+
+    Why:
+        A request to remove the LMB takes the block offline, and with it boot memory that nobody asked for.
+
+    Example:
+        memory@0 with reg 0 38000000, and an assigned LMB at 0000000038000000 of 10000000 bytes.
+
+    Kernel:
+        All: lmb_to_memblock finds the block by the LMB's address alone.
+
+    Fix:
+        Let memory nodes end, and LMBs begin, at multiples of the LMB size.
+    """
+    mixed = (span for span in shared_blocks(subject) if len({owner.kind for owner in span.owners}) > 1)
+    found = (_shared(span, "and removing those LMBs takes boot memory along: it") for span in mixed)
+    yield from limited(found, "blocks")
+
+
+@rule(
+    "DRM102",
+    Severity.INFO,
+    "blocks",
+    "memory that ends inside a section",
+    references=(
+        "Linux mm/sparse.c subsection_map_init; mm/memory_hotplug.c check_hotplug_memory_range",
+        "Linux arch/powerpc/include/asm/sparsemem.h SECTION_SIZE_BITS 24",
+    ),
+)
+def memory_inside_section(subject: Subject) -> Iterator[Violation]:
+    """Look for memory nodes that begin or end at no multiple of a section, 16 MiB.
+
+    Why:
+        Linux keeps track of memory by the section. What is added beside this memory shares a section with it:
+        system memory cannot be added there, device memory (a namespace) from the next 2 MiB on only.
+
+    Example:
+        memory@0 with reg 0 3f800000: 8 MiB of the last section are there.
+
+    Kernel:
+        5.3 and later know parts of a section for device memory; before, a namespace there is refused.
+
+    Fix:
+        None is needed while nothing is added there.
+    """
+    ends = (
+        (node, edge)
+        for node in taken_nodes(subject)
+        for part in node.ranges
+        for edge in (part.base, part.base + part.size)
+        if edge % SECTION
+    )
+    found = (Violation(_edge(edge), node.path, REG) for node, edge in ends)
+    yield from limited(found, "ends of memory")
+
+
+def _edge(edge: int) -> str:
+    following = -(-edge // SUBSECTION) * SUBSECTION
+    device = "at it" if following == edge else f"from {following:#x} on"
+    return f"{edge:#x} is inside a section of 16 MiB: beside it goes no system memory, device memory {device}"

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+"""Rules of the family live about zones, distances and /proc/iomem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drmemctl.check.bounds import Found, limited
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.rule import rule
+from drmemctl.check.spans import Spans, side_by_side
+from drmemctl.check.state.memory import piece
+from drmemctl.check.subject import Subject
+from drmemctl.check.tables import spans_of_addresses
+from drmemctl.formats.dynamic_memory import HOTREMOVABLE
+from drmemctl.formats.system_tables import BlockLine
+from drmemctl.kernel.block_map import SECTION
+from drmemctl.kernel.cmdline import has_flag
+from drmemctl.model.distances import Distances
+from drmemctl.model.live_system import LiveSystem
+from drmemctl.model.lmbs import is_assigned
+from drmemctl.model.memory import Memory, Tally
+from drmemctl.model.numa import NumaLayout
+from drmemctl.wording import range_text
+
+_SYSTEM_RAM = "System RAM"
+_PERSISTENT = "Persistent Memory"
+_MOVABLE = "Movable"
+
+
+def system_of(subject: Subject) -> LiveSystem:
+    """Return the live system; an empty one without it."""
+    return subject.running.system or LiveSystem()
+
+
+@rule(
+    "DRM123",
+    Severity.WARNING,
+    "live",
+    "hot-removable memory outside the movable zone",
+    needs=("live", "block-size"),
+    references=(
+        "Linux mm/mm_init.c find_zone_movable_pfns_for_nodes; drivers/base/memory.c valid_zones_show",
+        "Linux b6eca183e23e (5.8): HOTREMOVABLE becomes MEMBLOCK_HOTPLUG",
+    ),
+)
+def unmovable_zones(subject: Subject) -> Iterator[Violation]:
+    """Look for online memory of hot-removable LMBs that is in no movable zone, although movable_node is set.
+
+    Why:
+        The command line asks for memory that can be given back. Outside ZONE_MOVABLE one page of the kernel's own
+        is enough to keep an LMB.
+
+    Example:
+        movable_node, an LMB with flags 00000108, and Normal in valid_zones of its memory block.
+
+    Kernel:
+        5.8 and later mark such memory at boot. What is added later goes where online_movable or auto_online_blocks
+        say.
+
+    Fix:
+        echo online_movable into auto_online_blocks before memory is added.
+    """
+    system = system_of(subject)
+    if not has_flag(system.cmdline, "movable_node"):
+        return
+    table = subject.table
+    lmbs = spans_of_addresses(table, lambda flags: is_assigned(flags) and bool(flags & HOTREMOVABLE)).disjoint()
+    found = Found()
+    for start, count, owner, block in side_by_side(lmbs, _block_spans(system).disjoint()):
+        if owner is not None and block is not None and _is_unmovable(system.blocks[block]):
+            found.add(piece(table, table.runs[owner], start, count))
+    if found:
+        yield found.violation(f"{found.are} hot-removable, but not in ZONE_MOVABLE, first {found.first}", "")
+
+
+def _is_unmovable(block: BlockLine) -> bool:
+    return block.state == "online" and block.zones[:1] not in ((), (_MOVABLE,))
+
+
+@rule(
+    "DRM124",
+    Severity.WARNING,
+    "live",
+    "distance that is not that of the tree",
+    needs=("live",),
+    references=(
+        "Linux arch/powerpc/mm/numa.c __node_distance, initialize_form2_numa_distance_lookup_table",
+        "Linux drivers/base/node.c node_read_distance",
+    ),
+)
+def live_distances(subject: Subject) -> Iterator[Violation]:
+    """Look for node distances in sysfs other than those that the tree gives.
+
+    Why:
+        Linux computes the distances once. After a migration the tree tells those of another machine; the scheduler
+        and the allocator go on with the old ones.
+
+    Example:
+        ibm,numa-distance-table 00000004 0a14140a, and "10 40" in /sys/devices/system/node/node0/distance.
+
+    Kernel:
+        All read reference points and the table of form 2 at boot only.
+
+    Fix:
+        Reboot, or live with it: distances decide about speed only.
+    """
+    if not subject.after_cas:
+        return
+    memory = Memory.from_tree(subject.tree)
+    expected = NumaLayout.of(subject.tree, memory, Tally.of(memory)).distances
+    yield from limited(_other_distances(system_of(subject), expected), "distances")
+
+
+def _other_distances(system: LiveSystem, expected: Distances) -> Iterator[Violation]:
+    online = sorted(system.nodes)
+    position = {node: index for index, node in enumerate(expected.nodes)}
+    for node in online:
+        for other, is_now in zip(online, system.nodes[node].distances, strict=False):
+            if node in position and other in position:
+                value = expected.rows[position[node]][position[other]]
+                if value is not None and value != is_now:
+                    yield Violation(
+                        f"node {node} to node {other}: {is_now} in sysfs, {value} by the tree", "/rtas"
+                    )
+
+
+@rule(
+    "DRM125",
+    Severity.WARNING,
+    "live",
+    "memory of which /proc/iomem knows nothing",
+    needs=("live",),
+    references=(
+        "Linux mm/memory_hotplug.c register_memory_resource; arch/powerpc/mm/mem.c add_system_ram_resources",
+    ),
+)
+def live_resources(subject: Subject) -> Iterator[Violation]:
+    """Look for online memory blocks that are not in /proc/iomem, and for System RAM there without a block.
+
+    Why:
+        Tools that copy or dump memory go by /proc/iomem: kexec and makedumpfile leave out what is not there, and
+        fail on what is there without memory.
+
+    Example:
+        memory4 is online, blocks have 0x10000000 bytes, and no System RAM in /proc/iomem holds 0x40000000.
+
+    Kernel:
+        All. Seen only with memory that was added past the kernel's own checks.
+
+    Fix:
+        Reboot before a dump is needed.
+    """
+    system = system_of(subject)
+    memory = _spans(system, _SYSTEM_RAM).disjoint()
+    if not len(memory):
+        return
+    pieces = side_by_side(_block_spans(system).disjoint(), memory)
+    found = (
+        Violation(f"{range_text(start, count)}: {_what(block is None)}", "")
+        for start, count, block, resource in pieces
+        if (block is None) != (resource is None) and (block is None or _is_lost(system, block, memory))
+    )
+    yield from limited(found, "ranges")
+
+
+def _what(without_block: bool) -> str:
+    if without_block:
+        return "System RAM in /proc/iomem, but there is no memory block"
+    return "an online memory block, but no System RAM in /proc/iomem"
+
+
+def _is_lost(system: LiveSystem, number: int, memory: Spans) -> bool:
+    """Whether a block is online without any memory in it; mem= may well end inside a block."""
+    size = system.block_size or 0
+    return system.blocks[number].state == "online" and memory.first_in(number * size, size) is None
+
+
+def _spans(system: LiveSystem, name: str) -> Spans:
+    spans = Spans()
+    for index, one in enumerate(system.resources):
+        if one.name.startswith(name):
+            spans.add(one.base, one.last - one.base + 1, index)
+    return spans
+
+
+def _block_spans(system: LiveSystem) -> Spans:
+    size = system.block_size or 0
+    spans = Spans()
+    for number in sorted(system.blocks):
+        spans.add(number * size, size, number)
+    return spans
+
+
+@rule(
+    "DRM126",
+    Severity.INFO,
+    "live",
+    "section with system memory and persistent memory",
+    needs=("live",),
+    references=(
+        "Linux mm/memory_hotplug.c pfn_to_online_page: sections with ZONE_DEVICE in them",
+        "Linux arch/powerpc/include/asm/sparsemem.h SECTION_SIZE_BITS 24",
+    ),
+)
+def shared_sections(subject: Subject) -> Iterator[Violation]:
+    """Look for sections of 16 MiB in which /proc/iomem has both System RAM and Persistent Memory.
+
+    Why:
+        Linux keeps track of memory by the section. Where both share one, code that walks pages has to look twice,
+        and kernels before 5.3 refuse the namespace.
+
+    Example:
+        3f000000-3f7fffff : System RAM and 3f800000-4f7fffff : Persistent Memory.
+
+    Kernel:
+        5.3 to 5.10 can take the pages of such a section for online memory that they are not.
+
+    Fix:
+        Begin namespaces at multiples of 16 MiB.
+    """
+    system = system_of(subject)
+    lmbs = spans_of_addresses(subject.table, is_assigned).disjoint() if subject.has_lmbs else Spans()
+    memory = Spans()
+    for spans in (_spans(system, _SYSTEM_RAM), lmbs):
+        for start, last, owner in spans:
+            memory.add(start, last - start + 1, owner)
+    there = memory.disjoint()
+    ends = sorted(
+        {edge // SECTION for start, last, _ in _spans(system, _PERSISTENT) for edge in (start, last) if edge}
+    )
+    shared = (section for section in ends if there.first_in(section * SECTION, SECTION) is not None)
+    found = (Violation(f"the section at {one * SECTION:#x} has both", "") for one in shared)
+    yield from limited(found, "sections")

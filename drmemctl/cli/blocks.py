@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl blocks`: memory blocks and who has memory in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from drmemctl.cli.boot_options import cmdline_option, profile_option, say_faults, with_options
+from drmemctl.cli.common import color_option, format_option, open_tree, report_defects, tree_argument
+from drmemctl.output.screen import Screen
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.profiles import Profile
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl blocks /proc/device-tree
+  drmemctl blocks guest.dtb --kernel 6.1 --format json
+
+The column "adding" is what it comes to if memory is added at these addresses: possible; EEXIST, there is memory;
+EINVAL, no whole number of blocks; refused, the LMB is reserved; not offered, no LMB has them.
+"""
+
+
+@click.command("blocks", epilog=_EXAMPLE)
+@tree_argument()
+@cmdline_option()
+@profile_option()
+@format_option("table", "json")
+@color_option()
+def command(tree: str, cmdline: str | None, profile: Profile, format: str, screen: Screen) -> int:
+    """Show the memory blocks after boot: their size, their node, which LMBs and memory nodes lie in each.
+
+    The exit code is 1 if the kernel does not come up on this tree.
+    """
+    from drmemctl.kernel.block_map import BlockMap, owners_of
+    from drmemctl.kernel.block_size import block_size_of, is_suitable
+    from drmemctl.kernel.boot import boot, boot_associativity
+    from drmemctl.kernel.boot_regions import driver_memory
+    from drmemctl.model.memory import Memory
+    from drmemctl.output.blocks import BlocksView, show_blocks
+
+    device_tree = with_options(open_tree(tree), cmdline)
+    memory = Memory.from_tree(device_tree)
+    state, faults = boot(device_tree, profile)
+    size = block_size_of(device_tree, profile)
+    table = memory.table
+    spans = BlockMap(owners_of(memory.boot, table), table.lmb_size, state.block_size, state.blocks).spans()
+    pmem = driver_memory(device_tree, boot_associativity(device_tree, profile))
+    show_blocks(screen, BlocksView(profile.name, size, is_suitable(size), spans, pmem), format)
+    report_defects(memory.defects)
+    return say_faults(faults)

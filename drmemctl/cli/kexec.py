@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl kexec`: the memory of a crash kernel, before it is needed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from drmemctl.cli.boot_options import profile_option, say_faults
+from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.output.screen import Screen
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.kdump import CrashMemory
+    from drmemctl.kernel.profiles import Profile
+    from drmemctl.tree.node import Tree
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl kexec /proc/device-tree
+  drmemctl kexec guest.dtb --crashkernel 512M@128M --producer kexec-file
+  drmemctl kexec guest.dtb --crashkernel 512M@128M -o crash.dtb
+
+A tree that is a crash kernel's already is judged as it is.
+"""
+
+_SIZE = re.compile(r"(0[xX][0-9a-fA-F]+|[0-9]+)([kKmMgG]?)(?:@(0[xX][0-9a-fA-F]+|[0-9]+)([kKmMgG]?))?\Z", re.ASCII)
+_DEFAULT_BASE = 128 << 20
+
+
+def _crash_memory(ctx: click.Context, param: click.Parameter, value: str | None) -> CrashMemory | None:
+    if value is None:
+        return None
+    from drmemctl.kernel.kdump import CrashMemory
+
+    match = _SIZE.match(value)
+    if match is None:
+        raise click.BadParameter(f"{value!r} is no SIZE[@BASE], such as 512M@128M", ctx, param)
+    base = _DEFAULT_BASE if match[3] is None else _bytes(match[3], match[4])
+    return CrashMemory(base, _bytes(match[1], match[2]))
+
+
+def _bytes(number: str, unit: str) -> int:
+    return (
+        int(number, 16 if number[:2].lower() == "0x" else 10) << {"": 0, "k": 10, "m": 20, "g": 30}[unit.lower()]
+    )
+
+
+@click.command("kexec", epilog=_EXAMPLE)
+@tree_argument()
+@click.option(
+    "--crashkernel",
+    metavar="SIZE[@BASE]",
+    callback=_crash_memory,
+    help="The memory reserved for the crash kernel.  [default: what /chosen says; BASE 128M]",
+)
+@click.option(
+    "--producer",
+    type=click.Choice(["kexec-tools", "kexec-file"]),
+    default="kexec-tools",
+    show_default=True,
+    help="Who makes the tree: kexec -p, or the kernel itself (kexec -s -p).",
+)
+@click.option(
+    "--page", type=click.Choice(["4096", "65536"]), default="4096", show_default=True, help="Page size, in bytes."
+)
+@profile_option()
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), help="Write the crash kernel's tree to this file."
+)
+@format_option("table", "json")
+@color_option()
+def command(
+    tree: str,
+    crashkernel: CrashMemory | None,
+    producer: str,
+    page: str,
+    profile: Profile,
+    output: str | None,
+    format: str,
+    screen: Screen,
+) -> int:
+    """Predict the tree that a kdump kernel gets, the memory that it makes of it, and what is wrong with that.
+
+    Those who write linux,drconf-usable-memory and Linux, which reads it, count LMBs differently. The exit code is
+    1 if a rule about that finds something.
+    """
+    from drmemctl.check.engine import Plan
+    from drmemctl.check.report import report_tree
+    from drmemctl.kernel.boot_regions import boot_regions
+    from drmemctl.kernel.kdump import Producer, crash_regions, without_usable
+    from drmemctl.output.kexec import KexecView, show_kexec
+
+    before = open_tree(tree)
+    after = _predicted(before, crashkernel, Producer(producer), int(page))
+    regions, faults = boot_regions(after, profile)
+    first, _ = boot_regions(without_usable(before), profile)
+    findings = report_tree(after, Plan(select=("DRM064",))).findings
+    if output is not None:
+        _write(after, output, tree)
+    show_kexec(screen, KexecView(profile.name, after, crash_regions(regions, first), findings), format)
+    return say_faults(faults) or (1 if findings else 0)
+
+
+def _predicted(tree: Tree, crash: CrashMemory | None, producer: object, page: int) -> Tree:
+    from drmemctl.kernel.kdump import CrashMemory, Producer, is_crash_tree, kdump_tree
+
+    if crash is None and is_crash_tree(tree):
+        return tree
+    assert isinstance(producer, Producer)  # noqa: S101 - the caller's choice
+    return kdump_tree(tree, crash or CrashMemory.from_tree(tree), producer, page)
+
+
+def _write(tree: Tree, output: str, source: str) -> None:
+    from drmemctl.output.files import write_atomically
+    from drmemctl.tree.writer import write_fdt
+
+    write_atomically(output, write_fdt(tree), inputs=(source,))

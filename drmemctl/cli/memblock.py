@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl memblock`: boot memory as the kernel registers it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from drmemctl.cli.boot_options import cmdline_option, profile_option, say_faults, with_options
+from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.output.screen import Screen
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.profiles import Profile
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl memblock /proc/device-tree
+  drmemctl memblock guest.dtb --cmdline movable_node --kernel 6.1
+  drmemctl memblock guest.dtb --cmdline mem=4G --format json
+
+A region is what a kernel with memblock=debug prints last: memory nodes and assigned LMBs, merged where node
+and flags are the same.
+"""
+
+
+@click.command("memblock", epilog=_EXAMPLE)
+@tree_argument()
+@cmdline_option()
+@profile_option()
+@format_option("table", "json")
+@color_option()
+def command(tree: str, cmdline: str | None, profile: Profile, format: str, screen: Screen) -> int:
+    """Show boot memory as the kernel registers it, and what follows for each region.
+
+    The zone; whether kexec may place its images there and must name the memory to the second kernel; whether it
+    belongs into the vmcore; whether it can be unplugged. The exit code is 1 if the kernel does not survive it.
+    """
+    from drmemctl.kernel.boot import boot_associativity
+    from drmemctl.kernel.boot_regions import boot_regions, driver_memory
+    from drmemctl.kernel.cmdline import command_line
+    from drmemctl.output.memblock import MemblockView, show_memblock
+
+    device_tree = with_options(open_tree(tree), cmdline)
+    regions, faults = boot_regions(device_tree, profile)
+    by_driver = driver_memory(device_tree, boot_associativity(device_tree, profile))
+    show_memblock(screen, MemblockView(profile.name, command_line(device_tree), regions, by_driver), format)
+    return say_faults(faults)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl watch`: what changes in tree and memory blocks, as it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from drmemctl.cli.common import color_option, format_option
+from drmemctl.output.screen import Screen
+
+if TYPE_CHECKING:
+    from drmemctl.compare.watching import Event, Look
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl watch
+  drmemctl watch --interval 0.5 --format ndjson | tee changes.ndjson
+
+Ctrl-C stops it.
+"""
+
+
+@click.command("watch", epilog=_EXAMPLE)
+@click.option(
+    "--interval", type=click.FloatRange(0.05), default=2.0, show_default=True, help="Seconds between looks."
+)
+@click.option("--count", type=click.IntRange(1), help="Stop after so many looks.")
+@click.option("--root", type=click.Path(file_okay=False), default="/", help="A directory that stands for /.")
+@format_option("auto", "ndjson", "table")
+@color_option()
+def command(interval: float, count: int | None, root: str, format: str, screen: Screen) -> None:
+    """Show what changes on this machine: LMBs and other properties, memory blocks, and findings as they appear.
+
+    A live table on a terminal, else NDJSON: a line for the state at the start, then one for each change.
+    """
+    from drmemctl.output.watch import show_changes
+
+    live = format == "table" or (format == "auto" and screen.terminal)
+    show_changes(screen, _looks(root, interval, count), live=live)
+
+
+def _looks(root: str, interval: float, count: int | None) -> Iterator[tuple[float, Look, list[Event]]]:
+    import time
+
+    from drmemctl.compare.watching import events, look
+    from drmemctl.errors import InputError
+
+    seen = look(root)
+    yield time.time(), seen, []
+    done = 1
+    while count is None or done < count:
+        time.sleep(interval)
+        done += 1
+        try:
+            now = look(root)
+        except InputError:
+            # Nodes come and go while they are read; the next look will see how it ended.
+            continue
+        yield time.time(), now, list(events(seen, now))
+        seen = now

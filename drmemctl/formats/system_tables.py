@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""The two tables of a capture: memory blocks and nodes as sysfs had them, a line each.
+
+`memory/blocks`: number, physical index, state, nodes (comma-separated), zones (comma-separated), removable.
+`memory/nodes`: number, distances (comma-separated), MemTotal in kB, CPU list. `-` stands for what was not there.
+Source: Linux drivers/base/memory.c, drivers/base/node.c; written by `drmemctl capture` and by its shell script.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+_NUMBERS = re.compile(r"[0-9]{1,9}(?:,[0-9]{1,9})*\Z", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockLine:
+    """A memory block.
+
+    Attributes:
+        block: its number.
+        state: `online`, `offline` or `going-offline`; untrusted text.
+        nodes: the nodes below which it is linked.
+        zones: the zones that it may be in; the first is the one that it is in. Untrusted text.
+
+    """
+
+    block: int
+    state: str
+    nodes: tuple[int, ...] = ()
+    zones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLine:
+    """A node.
+
+    Attributes:
+        node: its number.
+        distances: to all online nodes, ascending.
+        total_kib: its memory in KiB, None where unknown.
+        cpus: its CPU list; untrusted text.
+
+    """
+
+    node: int
+    distances: tuple[int, ...] = ()
+    total_kib: int | None = None
+    cpus: str = ""
+
+
+def decode_blocks(text: str) -> Iterator[BlockLine]:
+    """Yield the blocks of a table; lines that are none are passed over."""
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) >= 3 and words[0].isascii() and words[0].isdigit() and len(words[0]) < 20:
+            nodes = _numbers(words[3]) if len(words) > 3 else ()
+            zones = tuple(words[4].split(",")) if len(words) > 4 and words[4] != "-" else ()
+            yield BlockLine(int(words[0]), words[2], nodes, zones)
+
+
+def decode_nodes(text: str) -> Iterator[NodeLine]:
+    """Yield the nodes of a table; lines that are none are passed over."""
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) >= 2 and words[0].isascii() and words[0].isdigit() and len(words[0]) < 10:
+            total = _numbers(words[2]) if len(words) > 2 else ()
+            cpus = words[3] if len(words) > 3 and words[3] != "-" else ""
+            yield NodeLine(int(words[0]), _numbers(words[1]), total[0] if total else None, cpus)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(","))) if _NUMBERS.match(text) else ()
+
+
+def encode_blocks(blocks: Iterable[BlockLine]) -> str:
+    """Return the table of memory blocks."""
+    return "".join(
+        f"{one.block} {one.block:08x} {one.state} {_joined(one.nodes)} {_joined(one.zones)} -\n" for one in blocks
+    )
+
+
+def encode_nodes(nodes: Iterable[NodeLine]) -> str:
+    """Return the table of nodes."""
+    return "".join(f"{one.node} {_joined(one.distances)} {_total(one)} {one.cpus or '-'}\n" for one in nodes)
+
+
+def _total(node: NodeLine) -> str:
+    return "-" if node.total_kib is None else str(node.total_kib)
+
+
+def _joined(items: Iterable[object]) -> str:
+    return ",".join(map(str, items)) or "-"

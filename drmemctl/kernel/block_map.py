@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""Memory blocks and who has memory in them: what is there, and what memory that is added would meet.
+
+Source: Linux drivers/base/memory.c `memory_dev_init`, `memory_subsys_offline`; mm/memory_hotplug.c
+`check_hotplug_memory_range`, `register_memory_resource`; arch/powerpc/include/asm/sparsemem.h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, pairwise
+
+from drmemctl.kernel.blocks import Blocks
+from drmemctl.model.boot_memory import BootMemory
+from drmemctl.model.lmbs import LmbTable, Run, state_of
+
+SECTION = 1 << 24
+"""SECTION_SIZE_BITS 24: memory comes and goes in sections at least."""
+
+SUBSECTION = 1 << 21
+"""SUBSECTION_SHIFT 21: device memory may begin and end inside a section, at multiples of this."""
+
+_OWNERS_SHOWN = 8
+_OWNERS_LOOKED_AT = 64
+"""More than these only a hostile tree has in one block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A range of memory that the tree describes.
+
+    Attributes:
+        kind: `memory` for a memory node, `lmb` for a run of LMBs.
+        state: `assigned`, `free` or `reserved`; a memory node is assigned.
+        base: its first address.
+        size: its bytes.
+        path: the memory node, empty for LMBs.
+        run: the LMBs, None for a memory node.
+
+    """
+
+    kind: str
+    state: str
+    base: int
+    size: int
+    path: str = ""
+    run: Run | None = None
+
+    @property
+    def end(self) -> int:
+        """The address after it."""
+        return self.base + self.size
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSpan:
+    """Consecutive memory blocks alike in everything.
+
+    Attributes:
+        first: number of the first.
+        count: how many.
+        owners: who has memory in them, the first few.
+        n_owners: how many there are.
+        node: the Linux node of the blocks, None where there are none.
+        aligned: whether every owner begins and ends where a block does, and so do its LMBs.
+
+    """
+
+    first: int
+    count: int
+    owners: tuple[Owner, ...]
+    n_owners: int
+    node: int | None
+    aligned: bool
+
+    @property
+    def shared(self) -> bool:
+        """Whether one block has memory of several owners."""
+        return self.n_owners > 1
+
+    @property
+    def meets(self) -> str:
+        """What adding memory of one block here comes to."""
+        if self.node is not None:
+            return "EEXIST"
+        if not self.aligned:
+            return "EINVAL"
+        states = {owner.state for owner in self.owners}
+        return "possible" if states == {"free"} else "not offered" if not states else "refused"
+
+
+def owners_of(memory: BootMemory, table: LmbTable) -> list[Owner]:
+    """Return all ranges of memory of a tree: memory nodes, then runs of LMBs in array order."""
+    found = [
+        Owner("memory", "assigned", part.base, part.size, node.path)
+        for node in memory.nodes
+        for part in node.ranges
+    ]
+    size = table.lmb_size
+    if size:
+        found += [Owner("lmb", state_of(run.flags), run.base, run.count * size, run=run) for run in table.runs]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class BlockMap:
+    """What is to be known for a map of blocks.
+
+    Attributes:
+        owners: all ranges of memory.
+        lmb_size: bytes of an LMB, None without any.
+        block_size: bytes of a block.
+        blocks: those that exist.
+
+    """
+
+    owners: Sequence[Owner]
+    lmb_size: int | None
+    block_size: int
+    blocks: Blocks
+
+    def spans(self) -> Iterator[BlockSpan]:
+        """Yield the blocks in which there is anything, ascending."""
+        last: BlockSpan | None = None
+        for span in self._pieces():
+            if last is not None and span == replace(last, first=last.first + last.count, count=span.count):
+                last = replace(last, count=last.count + span.count)
+                continue
+            if last is not None:
+                yield last
+            last = span
+        if last is not None:
+            yield last
+
+    def _pieces(self) -> Iterator[BlockSpan]:
+        edges = _edges(self.owners, self.block_size)
+        ends = {edge for run in self.blocks.runs for edge in (run.first, run.end)}
+        inside: dict[int, None] = {}
+        position = 0
+        for first, end in pairwise(sorted({at for at, _, _ in edges} | ends)):
+            while position < len(edges) and edges[position][0] <= first:
+                _, opens, index = edges[position]
+                if opens:
+                    inside[index] = None
+                else:
+                    inside.pop(index, None)
+                position += 1
+            if inside or self.blocks.node_of(first) is not None:
+                yield self._span(first, end - first, inside)
+
+    def _span(self, first: int, count: int, inside: dict[int, None]) -> BlockSpan:
+        # Firmware lists boot memory as reserved LMBs too: those are no owners beside the memory node.
+        looked_at = list(islice(inside, _OWNERS_LOOKED_AT))
+        found = [index for index in looked_at if self.owners[index].state != "reserved"] or looked_at
+        shown = tuple(self.owners[index] for index in found[:_OWNERS_SHOWN])
+        # Several ranges of one memory node are one owner.
+        paths = [owner.path for owner in shown if owner.path]
+        number = len(found) + len(inside) - len(looked_at) - len(paths) + len(set(paths))
+        aligned = all(self._fits(owner) for owner in shown)
+        return BlockSpan(first, count, shown, number, self.blocks.node_of(first), aligned)
+
+    def _fits(self, owner: Owner) -> bool:
+        if owner.kind == "lmb" and self.lmb_size != self.block_size:
+            return False
+        return not (owner.base % self.block_size or owner.end % self.block_size)
+
+
+def _edges(owners: Sequence[Owner], block_size: int) -> list[tuple[int, bool, int]]:
+    """Return (block, whether it begins there, owner): where owners come and go, by the block that they touch."""
+    edges = []
+    for index, owner in enumerate(owners):
+        if owner.size:
+            edges.append((owner.base // block_size, True, index))
+            edges.append((-(-owner.end // block_size), False, index))
+    return sorted(edges)

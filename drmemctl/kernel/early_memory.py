@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""What a booting kernel takes for memory, range by range in its order, and how that ends up in memblock.
+
+Source: Linux arch/powerpc/kernel/prom.c `early_init_dt_scan_memory_ppc`, `early_init_drmem_lmb`,
+`validate_mem_limit`, `early_init_devtree`; drivers/of/fdt.c `early_init_dt_scan_memory`;
+arch/powerpc/mm/numa.c `parse_numa_properties`, `numa_setup_drmem_lmb`, `setup_nonnuma`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from drmemctl.formats.dynamic_memory import HOTREMOVABLE, NODE
+from drmemctl.formats.memory_reg import MemoryRange
+from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, UsableRecord, decode_usable_memory
+from drmemctl.kernel.capabilities import (
+    HOTREMOVABLE_MEMBLOCK,
+    LMB_SIZE_U32,
+    MEMORY_LIMIT_16M,
+    NO_DEFAULT_NODE,
+)
+from drmemctl.kernel.cmdline import command_line, memory_size
+from drmemctl.kernel.job import Fault, OopsError
+from drmemctl.kernel.memblock import Memblock
+from drmemctl.kernel.profiles import Profile
+from drmemctl.model.associativity import CHOSEN, Associativity
+from drmemctl.model.boot_memory import BootMemory, MemoryNode
+from drmemctl.model.drmem import Drmem
+from drmemctl.model.lmbs import Run
+from drmemctl.tree.node import Tree
+
+MAX_PHYSICAL = 1 << 51
+"""Addresses from here on are skipped (MAX_PHYSMEM_BITS with 64 KiB pages)."""
+
+_PAGE = 1 << 16
+_LARGE_PAGE = 1 << 24
+_IOMMU_OFF = "linux,iommu-off"
+_BELOW_2G = 1 << 31
+
+Range = tuple[int, int]
+LmbRange = tuple[int, int, Run]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyMemory:
+    """Everything that decides which memory a kernel starts with.
+
+    Attributes:
+        tree: the tree.
+        profile: the kernel.
+        drmem: the drmem node as that kernel reads it, None where it makes nothing of it.
+        associativity: how it finds nodes.
+
+    """
+
+    tree: Tree
+    profile: Profile
+    drmem: Drmem | None
+    associativity: Associativity
+
+    def memblock(self) -> Memblock:
+        """Return the memory with its nodes; `OopsError` where the kernel does not survive finding them."""
+        found = self.registered()
+        self.set_nodes(found)
+        return found
+
+    def registered(self) -> Memblock:
+        """Return the memory as it is before anyone looks for nodes, limited by `mem=`."""
+        found = Memblock()
+        self._add(found)
+        limit = self._limit(found.size)
+        if limit:
+            found.keep_lowest(limit)
+        return found
+
+    def _memory_nodes(self) -> tuple[MemoryNode, ...]:
+        return BootMemory.from_tree(self.tree, self.associativity).nodes
+
+    def _add(self, found: Memblock) -> None:
+        """Add all memory. Its order, which changed in 5.17, shows nowhere: marks are made by address, too."""
+        marks = self.profile.has(HOTREMOVABLE_MEMBLOCK)
+        for base, size, run in self.lmb_ranges():
+            for start, count in self._valid(base, size):
+                found.add(start, count)
+                if marks and run.flags & HOTREMOVABLE:
+                    found.mark_hotplug(start, count)
+        for node in self._memory_nodes():
+            self._add_node(found, node)
+
+    def _add_node(self, found: Memblock, node: MemoryNode) -> None:
+        for part in node.ranges:
+            for base, size in self._valid(part.base, part.size):
+                found.add(base, size)
+            if node.hotpluggable:
+                found.mark_hotplug(part.base, part.size)
+
+    def _valid(self, base: int, size: int) -> Iterator[Range]:
+        """Yield the part of a range that has valid addresses, if there is one."""
+        limit = _BELOW_2G if self.tree.get(CHOSEN, _IOMMU_OFF) is not None else MAX_PHYSICAL
+        if base < limit:
+            yield base, min(size, limit - base)
+
+    def _limit(self, present: int) -> int:
+        """Return how many bytes of memory may stay, 0 for all (the end of `early_init_devtree`)."""
+        asked = memory_size(command_line(self.tree)) or 0
+        if self.profile.has(MEMORY_LIMIT_16M):
+            asked = 0 if asked > present else asked
+            return (asked or present) // _LARGE_PAGE * _LARGE_PAGE
+        return -(-(asked or present) // _PAGE) * _PAGE
+
+    def set_nodes(self, found: Memblock) -> None:
+        """Put the memory on its nodes: memory nodes first, then LMBs; `OopsError` at an LMB that has none."""
+        if self.associativity.primary_index is None:
+            found.set_node(0, MAX_PHYSICAL, 0)
+            return
+        for node in self._memory_nodes():
+            for part in _numa_ranges(node):
+                found.set_node(part.base, part.size, node.node or 0)
+        for base, size, run in self.lmb_ranges():
+            found.set_node(base, size, self.node_of(run))
+
+    def node_of(self, run: Run) -> int:
+        """Return the node of LMBs at boot; a kernel that finds none sets node -1 online and dies of it."""
+        if self.associativity.primary_index is None:
+            return 0
+        node = self.associativity.node_of(run.aa_index, run.flags)
+        if node is None and self.profile.has(NO_DEFAULT_NODE):
+            message = (
+                f"LMB {run.drc_index:#x} is assigned, but aa_index {run.aa_index:#x} leads to no node: node -1"
+            )
+            fault = Fault("oops", message, "numa_setup_drmem_lmb", NODE, "ibm,associativity-lookup-arrays")
+            raise OopsError(fault, dead="oops at boot")
+        return node or 0
+
+    def lmb_ranges(self) -> Iterator[LmbRange]:
+        """Yield (address, bytes, run) of the memory of assigned LMBs, restricted as a crash kernel's is."""
+        if self.drmem is None or not self.drmem.table.lmb_size:
+            return
+        size = self.drmem.table.lmb_size
+        if self.profile.has(LMB_SIZE_U32):
+            size &= 0xFFFFFFFF
+        usable = self.tree.get(NODE, DRCONF_USABLE_MEMORY)
+        assigned = (run for run in self.drmem.table.runs if run.assigned)
+        if usable is None or len(usable) < 4:
+            yield from ((run.base, run.count * size, run) for run in assigned if size)
+            return
+        records = iter(decode_usable_memory(usable, self.drmem.cells.address, self.drmem.cells.size))
+        for run in assigned:
+            yield from _usable_ranges(run, records)
+
+
+def _numa_ranges(node: MemoryNode) -> tuple[MemoryRange, ...]:
+    """Return what `parse_numa_properties` puts on the node: it does not look at `status`."""
+    return node.reg if node.usable is None else node.usable
+
+
+def _usable_ranges(run: Run, records: Iterator[UsableRecord]) -> Iterator[LmbRange]:
+    """Yield the ranges of as many counters as the run has LMBs.
+
+    kexec writes a counter for every LMB, Linux reads one for each that is assigned: the ranges slide, and come
+    out on the nodes of other LMBs than they lie in.
+    """
+    for _ in range(run.count):
+        record = next(records, None)
+        if record is None:
+            return
+        for part in record.ranges:
+            yield part.base, part.size, run

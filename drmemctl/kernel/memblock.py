@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's early map of memory: regions with a node and flags, added, split and merged as memblock does.
+
+Source: Linux mm/memblock.c `memblock_add_range`, `memblock_merge_regions`, `memblock_isolate_range`,
+`memblock_setclr_flag`, `memblock_set_node`, `memblock_enforce_memory_limit`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+HOTPLUG = 0x1
+"""MEMBLOCK_HOTPLUG: the firmware may want this memory back."""
+
+DRIVER_MANAGED = 0x8
+"""MEMBLOCK_DRIVER_MANAGED: a driver found and added it; the firmware's map never has it."""
+
+FLAG_NAMES = {HOTPLUG: "hotplug", 0x2: "mirror", 0x4: "nomap", DRIVER_MANAGED: "driver-managed"}
+
+_ADDRESSES = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class MemblockRegion:
+    """Memory from address `base` up to `end`; `node` is None as long as no one said which it is on."""
+
+    base: int
+    end: int
+    node: int | None = None
+    flags: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.end - self.base
+
+    @property
+    def is_hotplug(self) -> bool:
+        """Whether it is marked as memory that may be taken away."""
+        return bool(self.flags & HOTPLUG)
+
+    @property
+    def flag_names(self) -> list[str]:
+        """The flags by name."""
+        return [name for bit, name in FLAG_NAMES.items() if self.flags & bit]
+
+    def continues(self, other: MemblockRegion) -> bool:
+        """Whether memblock makes one region of the other and this one."""
+        return (other.end, other.node, other.flags) == (self.base, self.node, self.flags)
+
+
+class Memblock:
+    """`memblock.memory`: ascending regions without overlaps, none of which continues its neighbour."""
+
+    __slots__ = ("_regions",)
+
+    def __init__(self) -> None:
+        self._regions: list[MemblockRegion] = []
+
+    def __iter__(self) -> Iterator[MemblockRegion]:
+        return iter(self._regions)
+
+    def __len__(self) -> int:
+        return len(self._regions)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all regions (`memblock_phys_mem_size`)."""
+        return sum(region.size for region in self._regions)
+
+    def add(self, base: int, size: int) -> None:
+        """Add memory; what of it is there already stays as it is (`memblock_add_range`)."""
+        end = min(base + size, _ADDRESSES - 1)
+        if end <= base:
+            return
+        low, high = self._touched(base, end)
+        regions: list[MemblockRegion] = []
+        for region in self._regions[low:high]:
+            if base < region.base:
+                regions.append(MemblockRegion(base, region.base))
+            regions.append(region)
+            base = region.end
+        if base < end:
+            regions.append(MemblockRegion(base, end))
+        self._replace(low, high, regions)
+
+    def mark_hotplug(self, base: int, size: int) -> None:
+        """Mark what is there of a range (`memblock_mark_hotplug`)."""
+        self._change(base, size, lambda region: replace(region, flags=region.flags | HOTPLUG))
+
+    def set_node(self, base: int, size: int, node: int | None) -> None:
+        """Put what is there of a range on a node (`memblock_set_node`)."""
+        self._change(base, size, lambda region: replace(region, node=node))
+
+    def keep_lowest(self, limit: int) -> None:
+        """Drop all but the lowest `limit` bytes of memory (`memblock_enforce_memory_limit`)."""
+        for index, region in enumerate(self._regions):
+            if limit <= region.size:
+                kept = [replace(region, end=region.base + limit)] if limit else []
+                self._regions[index:] = kept
+                return
+            limit -= region.size
+
+    def _touched(self, base: int, end: int) -> tuple[int, int]:
+        """Return which regions a range has bytes in common with: from the first index up to the second."""
+        low = bisect_right(self._regions, base, key=lambda region: region.end)
+        return low, bisect_left(self._regions, end, lo=low, key=lambda region: region.base)
+
+    def _change(self, base: int, size: int, changed: Callable[[MemblockRegion], MemblockRegion]) -> None:
+        """Cut the regions at both ends of a range (`memblock_isolate_range`) and change those inside."""
+        end = min(base + size, _ADDRESSES - 1)
+        if end <= base:
+            return
+        low, high = self._touched(base, end)
+        regions = []
+        for region in self._regions[low:high]:
+            inside = replace(region, base=max(base, region.base), end=min(end, region.end))
+            if region.base < base:
+                regions.append(replace(region, end=base))
+            regions.append(changed(inside))
+            if end < region.end:
+                regions.append(replace(region, base=end))
+        self._replace(low, high, regions)
+
+    def _replace(self, low: int, high: int, regions: list[MemblockRegion]) -> None:
+        """Put regions in the place of others and merge them, with their neighbours as well."""
+        before, after = self._regions[max(low - 1, 0) : low], self._regions[high : high + 1]
+        merged: list[MemblockRegion] = []
+        for region in (*before, *regions, *after):
+            if merged and region.continues(merged[-1]):
+                merged[-1] = replace(merged[-1], end=region.end)
+            else:
+                merged.append(region)
+        self._regions[low - len(before) : high + len(after)] = merged

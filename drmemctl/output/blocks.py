@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""Memory blocks, their owners and what an addition would meet, as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from drmemctl.kernel.block_map import SECTION, SUBSECTION, BlockSpan, Owner
+from drmemctl.kernel.boot_regions import DriverMemory
+from drmemctl.output.json import schema, streamed
+from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.table import Cell, Column, show_table
+from drmemctl.output.text import safe
+from drmemctl.wording import count_of, size_text
+
+
+@dataclass(frozen=True, slots=True)
+class BlocksView:
+    """What to show.
+
+    Attributes:
+        kernel: the kernel, as the user named it.
+        block_size: bytes of a memory block, suitable or not.
+        suitable: whether Linux takes that size.
+        spans: the blocks.
+        pmem: persistent memory, whose address the tree does not say.
+
+    """
+
+    kernel: str
+    block_size: int
+    suitable: bool
+    spans: Iterable[BlockSpan]
+    pmem: Sequence[DriverMemory]
+
+
+def show_blocks(screen: Screen, view: BlocksView, format: str) -> None:
+    """Print the blocks as `table` or `json`."""
+    if format == "json":
+        head = {
+            "schema": schema("blocks"),
+            "kernel": view.kernel,
+            "block_size": view.block_size,
+            "suitable": view.suitable,
+            "section_size": SECTION,
+            "subsection_size": SUBSECTION,
+        }
+        lists = {
+            "blocks": (_record(span, view.block_size) for span in view.spans),
+            "pmem": (_pmem_record(one, view.block_size) for one in view.pmem),
+        }
+        screen.write_all(streamed(head, lists))
+        return
+    screen.write(screen.style(_summary(view), "bold") + "\n")
+    columns = [Column("blocks", right=True), *(Column(title) for title in ("address", "node", "owners", "adding"))]
+    show_table(screen, columns, _rows(view))
+
+
+def _summary(view: BlocksView) -> str:
+    per_block, per_section = view.block_size // SECTION, SECTION // SUBSECTION
+    size = f"memory blocks of {size_text(view.block_size)} ({view.block_size:#x})"
+    if not view.suitable:
+        return f"{size}: Linux refuses that size"
+    return f"{size}: {count_of(per_block, 'section')} of 16 MiB, each {per_section} sub-sections of 2 MiB"
+
+
+def _record(span: BlockSpan, size: int) -> dict[str, Any]:
+    return {
+        "block": span.first,
+        "count": span.count,
+        "base": span.first * size,
+        "node": span.node,
+        "exists": span.node is not None,
+        "owners": [_owner(owner) for owner in span.owners],
+        "owner_count": span.n_owners,
+        "shared": span.shared,
+        "aligned": span.aligned,
+        "adding": span.meets,
+    }
+
+
+def _owner(owner: Owner) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "kind": owner.kind,
+        "state": owner.state,
+        "base": owner.base,
+        "size": owner.size,
+    }
+    if owner.run is not None:
+        return found | {"drc_index": owner.run.drc_index, "count": owner.run.count}
+    return found | {"path": safe(owner.path, None)}
+
+
+def _pmem_record(one: DriverMemory, size: int) -> dict[str, Any]:
+    whole = None if one.size is None or not size else one.size // size
+    return {
+        "path": safe(one.path, None),
+        "drc_index": one.drc_index,
+        "size": one.size,
+        "whole_blocks": whole,
+        "left_over": None if one.size is None or not size else one.size % size,
+    }
+
+
+def _rows(view: BlocksView) -> Iterator[Sequence[Cell]]:
+    size = view.block_size
+    for span in view.spans:
+        last = span.first + span.count - 1
+        numbers = str(span.first) if span.count == 1 else f"{span.first}-{last}"
+        place = f"{span.first * size:#011x}-{(last + 1) * size - 1:#011x}"
+        node: Cell = "-" if span.node is None else (str(span.node), node_style(span.node))
+        yield (numbers, place, node, _owners(span), _adding(span))
+    for one in view.pmem:
+        amount = "size unknown" if one.size is None else size_text(one.size)
+        yield ("-", "where the hypervisor maps it", "-", f"{safe(one.path, 50)} ({amount})", "by driver")
+
+
+def _owners(span: BlockSpan) -> Cell:
+    words = []
+    for owner in span.owners:
+        drc = "" if owner.run is None else f" {owner.run.drc_index:#x}"
+        words.append(f"{safe(owner.path, 40)}" if owner.kind == "memory" else f"LMBs{drc} {owner.state}")
+    more = span.n_owners - len(span.owners)
+    text = ", ".join(words) + (f" and {more:,} more" if more else "")
+    return (text or "none", "yellow" if span.shared or not span.aligned else None)
+
+
+def _adding(span: BlockSpan) -> Cell:
+    return (span.meets, "green" if span.meets == "possible" else "dim")

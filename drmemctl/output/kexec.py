@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""The memory of a crash kernel as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from drmemctl.check.report import ReportedFinding
+from drmemctl.formats.dynamic_memory import NODE
+from drmemctl.formats.memory_reg import USABLE_MEMORY
+from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
+from drmemctl.kernel.kdump import CrashRegion
+from drmemctl.output.json import schema, streamed
+from drmemctl.output.screen import Screen
+from drmemctl.output.table import Cell, Column, show_table
+from drmemctl.output.text import safe
+from drmemctl.tree.node import Tree
+from drmemctl.wording import size_text
+
+
+@dataclass(frozen=True, slots=True)
+class KexecView:
+    """What to show.
+
+    Attributes:
+        kernel: the crash kernel, as the user named it.
+        tree: the tree that it gets.
+        regions: the memory that it makes of it.
+        findings: what is wrong.
+
+    """
+
+    kernel: str
+    tree: Tree
+    regions: Sequence[CrashRegion]
+    findings: Sequence[ReportedFinding]
+
+
+def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
+    """Print the crash kernel's memory as `table` or `json`."""
+    if format == "json":
+        _show_json(screen, view)
+        return
+    columns = [Column("address"), Column("size", right=True), Column("node"), Column("was on")]
+    show_table(screen, columns, _rows(view.regions))
+    for finding in view.findings:
+        style = "red" if finding.severity.value == "error" else "yellow"
+        screen.write(f"\n{screen.style(finding.rule, style)} {safe(finding.message, None)}\n")
+
+
+def _show_json(screen: Screen, view: KexecView) -> None:
+    usable = {
+        safe(f"/{child.name}", None): (child.get(USABLE_MEMORY) or b"").hex()
+        for child in view.tree.root.children
+        if child.find(USABLE_MEMORY) is not None
+    }
+    lmbs = view.tree.get(NODE, DRCONF_USABLE_MEMORY)
+    head = {
+        "schema": schema("kexec"),
+        "kernel": view.kernel,
+        USABLE_MEMORY: usable,
+        DRCONF_USABLE_MEMORY: None if lmbs is None else lmbs.hex(),
+    }
+    findings = (
+        {
+            "rule": one.rule,
+            "severity": one.severity.value,
+            "message": safe(one.message, None),
+            "offset": one.offset,
+        }
+        for one in view.findings
+    )
+    screen.write_all(streamed(head, {"regions": map(_record, view.regions), "findings": findings}))
+
+
+def _record(one: CrashRegion) -> dict[str, Any]:
+    region = one.region
+    return {"base": region.base, "size": region.size, "node": region.node, "was_on": list(one.nodes)}
+
+
+def _rows(regions: Sequence[CrashRegion]) -> Iterator[Sequence[Cell]]:
+    for one in regions:
+        region = one.region
+        before = ",".join("none" if node is None else str(node) for node in one.nodes) or "-"
+        node = "none" if region.node is None else str(region.node)
+        place = f"{region.base:#011x}-{region.end - 1:#011x}"
+        yield (place, size_text(region.size), (node, "red" if one.is_moved else None), before)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Boot memory by region as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from drmemctl.kernel.boot_regions import BootRegion, Consequences, DriverMemory
+from drmemctl.kernel.memblock import DRIVER_MANAGED, FLAG_NAMES
+from drmemctl.output.json import schema, streamed
+from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.table import Cell, Column, show_table
+from drmemctl.output.text import safe
+from drmemctl.wording import size_text
+
+
+@dataclass(frozen=True, slots=True)
+class MemblockView:
+    """What to show.
+
+    Attributes:
+        kernel: the kernel, as the user named it.
+        cmdline: its command line; untrusted text.
+        regions: the regions of boot memory.
+        by_driver: memory that drivers may add.
+
+    """
+
+    kernel: str
+    cmdline: str
+    regions: Sequence[BootRegion]
+    by_driver: Sequence[DriverMemory]
+
+
+def show_memblock(screen: Screen, view: MemblockView, format: str) -> None:
+    """Print the regions as `table` or `json`."""
+    if format == "json":
+        head = {"schema": schema("memblock"), "kernel": view.kernel, "cmdline": safe(view.cmdline, None)}
+        lists = {"regions": map(_record, view.regions), "driver_managed": map(_driver_record, view.by_driver)}
+        screen.write_all(streamed(head, lists))
+        return
+    titles = ("node", "flags", "zone", "kexec images", "second kernel", "vmcore", "unplug")
+    columns = [Column("address"), Column("size", right=True), *(Column(title) for title in titles)]
+    show_table(screen, columns, _rows(view))
+
+
+def _consequences(found: Consequences) -> dict[str, Any]:
+    return {
+        "zone": found.zone,
+        "kexec": {"images": found.images, "told": found.told},
+        "vmcore": found.in_dump,
+        "unplug": found.unplug,
+    }
+
+
+def _record(one: BootRegion) -> dict[str, Any]:
+    region = one.region
+    return {
+        "base": region.base,
+        "size": region.size,
+        "node": region.node,
+        "flags": region.flag_names,
+        **_consequences(one.consequences),
+        "lmb_bytes": one.lmb_bytes,
+    }
+
+
+def _driver_record(one: DriverMemory) -> dict[str, Any]:
+    return {
+        "path": safe(one.path, None),
+        "drc_index": one.drc_index,
+        "base": None,
+        "size": one.size,
+        "node": one.node,
+        "flags": [FLAG_NAMES[DRIVER_MANAGED]],
+        **_consequences(one.consequences),
+    }
+
+
+def _rows(view: MemblockView) -> Iterator[Sequence[Cell]]:
+    for one in view.regions:
+        region = one.region
+        last = region.end - 1
+        place = f"{region.base:#011x}-{last:#011x}"
+        flags = " ".join(region.flag_names) or "-"
+        yield (place, size_text(region.size), _node(region.node), flags, *_words(one.consequences))
+    for pmem in view.by_driver:
+        size = "-" if pmem.size is None else size_text(pmem.size)
+        flags = FLAG_NAMES[DRIVER_MANAGED]
+        yield (safe(pmem.path, 60), size, _node(pmem.node), flags, *_words(pmem.consequences))
+
+
+def _node(node: int | None) -> Cell:
+    return ("none", "bold red") if node is None else (str(node), node_style(node))
+
+
+def _words(found: Consequences) -> tuple[Cell, ...]:
+    zone: Cell = (found.zone, "green" if found.zone == "Movable" else None)
+    told = "is told" if found.told else "finds it"
+    return (zone, "yes" if found.images else "no", told, "yes" if found.in_dump else "no", found.unplug)

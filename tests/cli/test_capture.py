@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl capture` and its shell script: both take the same, and check knows more of what they took."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from drmemctl.tree.capture import SECRET_NAMES, TAKEN, redacted
+from drmemctl.tree.source import load
+from drmemctl.tree.system import system_files
+from tests.check.test_live import misplaced
+from tests.cli.running import run
+from tests.live_roots import make_root, states, write
+
+MOVED = "captures/6.1-lpm"
+
+
+def shells() -> list[list[str]]:
+    known = (["sh"], ["bash"], ["dash"], ["busybox", "ash"])
+    return [shell for shell in known if shutil.which(shell[0])]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    made = make_root(tmp_path / "root", MOVED, next(one for one in states(MOVED) if misplaced(MOVED, one)))
+    write(made / "dmesg", "[    0.1] pseries-hotplug-mem: Attempting\n[    0.2] usb 1-1: new device\n")
+    write(made / "var/log/drmgr", "########## Jan 01 drmgr: -c mem -a -q 1\n")
+    write(made / "sys/devices/system/node/node0/distance", "10 20\n")
+    (made / "proc/device-tree/system-id").write_bytes(b"IBM,0278ABCDE\0")
+    (made / "proc/device-tree/rtas/ibm,drc-names").write_bytes(b"\0\0\0\1U78D2.001.WZS00AB-P1-C2\0")
+    return made
+
+
+def contents(place: Path) -> dict[str, bytes]:
+    with tarfile.open(place) as tar:
+        found = {}
+        for member in tar:
+            stream = tar.extractfile(member) if member.isfile() else None
+            if stream is not None:
+                found[member.name.removeprefix("./")] = stream.read()
+    return found
+
+
+def by_script(shell: list[str], root: Path, output: Path, *more: str) -> subprocess.CompletedProcess[bytes]:
+    script = output.parent / "capture.sh"
+    script.write_text(run("capture", "--script").out)
+    command = [*shell, str(script), "--root", str(root), "-o", str(output), *more]
+    return subprocess.run(command, capture_output=True, check=False, timeout=120)
+
+
+def findings(place: Path) -> list[tuple[str, list[int]]]:
+    found = json.loads(run("check", place, "--select", "live", "--isolated", "--format", "json").out)["findings"]
+    return [(one["rule"], [lmb["base"] for lmb in one["lmbs"]]) for one in found]
+
+
+def test_a_capture_is_a_tree_and_check_holds_it_against_its_blocks(root: Path, tmp_path: Path) -> None:
+    for suffix in (".tar.zst", ".tar.gz", ".tar.xz", ".tar"):
+        place = tmp_path / f"made{suffix}"
+        assert run("capture", "--root", root, "-o", place).code == 0
+        assert load(str(place)).find("/rtas") is not None
+        assert {rule for rule, _ in findings(place)} == {"DRM121"}
+        assert findings(place) == findings(root) == findings(root / "proc/device-tree")
+
+
+@pytest.mark.parametrize("shell", shells(), ids=lambda shell: shell[0])
+@pytest.mark.parametrize("redact", [False, True], ids=["whole", "redacted"])
+def test_the_script_takes_the_same(shell: list[str], redact: bool, root: Path, tmp_path: Path) -> None:
+    more = ["--redact"] if redact else []
+    assert run("capture", "--root", root, "-o", tmp_path / "made.tar", *more).code == 0
+    done = by_script(shell, root, tmp_path / "script.tar.gz", *more)
+    assert done.returncode == 0, done.stderr
+    ours = contents(tmp_path / "made.tar")
+    with tarfile.open(tmp_path / "script.tar.gz") as tar:
+        tar.extractall(tmp_path / "unpacked", filter="data")
+    theirs = {
+        path.relative_to(tmp_path / "unpacked").as_posix(): path.read_bytes()
+        for path in (tmp_path / "unpacked").rglob("*")
+        if path.is_file()
+    }
+    assert theirs == ours
+    assert findings(tmp_path / "script.tar.gz") == findings(tmp_path / "made.tar")
+
+
+def test_busybox_alone_can_run_it(root: Path, tmp_path: Path) -> None:
+    if shutil.which("busybox") is None:
+        pytest.skip("busybox is not installed")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in subprocess.run(["busybox", "--list"], capture_output=True, check=True, text=True).stdout.split():
+        (tools / tool).symlink_to(shutil.which("busybox") or "")
+    shell = ["env", "-i", f"PATH={tools}", str(tools / "ash")]
+    for more in ((), ("--redact",)):
+        assert by_script(shell, root, tmp_path / "made.tar.gz", *more).returncode == 0
+        assert findings(tmp_path / "made.tar.gz") == findings(root)
+
+
+def test_nothing_secret_is_in_a_redacted_capture(root: Path, tmp_path: Path) -> None:
+    run("capture", "--root", root, "-o", tmp_path / "made.tar", "--redact")
+    found = contents(tmp_path / "made.tar")
+    assert found["capture/proc/device-tree/system-id"] == b"x" * 13 + b"\0"
+    assert found["capture/proc/device-tree/rtas/ibm,drc-names"] == b"\0\0\0\1Uxxxx.xxx.xxxxxxx-P1-C2\0"
+    assert not any(b"0278ABCDE" in data or b"WZS00AB" in data for data in found.values())
+    assert "capture/sys/firmware/fdt" not in found
+
+
+def test_only_messages_about_memory_are_taken(root: Path, tmp_path: Path) -> None:
+    run("capture", "--root", root, "-o", tmp_path / "made.tar")
+    assert contents(tmp_path / "made.tar")["capture/dmesg"] == b"[    0.1] pseries-hotplug-mem: Attempting\n"
+
+
+def test_everything_that_is_taken_is_listed(root: Path, tmp_path: Path) -> None:
+    run("capture", "--root", root, "-o", tmp_path / "made.tar")
+    listed = [line.split()[0] for line in run("capture", "--list").out.splitlines()]
+    assert listed == [path for path, _ in TAKEN]
+    for name in contents(tmp_path / "made.tar"):
+        assert any(name.removeprefix("capture/").startswith(path) for path in listed), name
+
+
+def test_a_machine_without_a_tree(tmp_path: Path) -> None:
+    outcome = run("capture", "--root", tmp_path, "-o", tmp_path / "made.tar")
+    assert (outcome.code, (tmp_path / "made.tar").exists()) == (3, False)
+    done = by_script(["sh"], tmp_path, tmp_path / "made.tar.gz")
+    assert (done.returncode, (tmp_path / "made.tar.gz").exists()) == (3, False)
+
+
+def test_wrong_arguments() -> None:
+    assert run("capture", "-o", "capture.zip").code == 2
+
+
+def test_redacting_keeps_the_length() -> None:
+    for name in SECRET_NAMES:
+        assert redacted(name, b"abc\0def\0") == b"xxx\0xxx\0"
+    assert redacted("reg", b"U78D2.001") == b"U78D2.001"
+
+
+def test_a_tree_alone_has_nothing_beside_it(root: Path, tmp_path: Path) -> None:
+    assert not system_files(str(tmp_path / "nothing"))
+    write(tmp_path / "text", "no archive")
+    assert not system_files(str(tmp_path / "text"))
+    assert system_files(str(root)).links >= {"sys/devices/system/memory/memory0/node0"}

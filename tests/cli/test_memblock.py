@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl memblock`: against the kernel's own print, every bundled tree, wrong input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import run
+from tests.conftest import FIXTURES, fixture_trees, tree_name
+
+NAMES = [tree_name(path) for path in fixture_trees()]
+RECORDED = FIXTURES / "captures" / "6.1-memblock.dtb.gz"
+
+TABLE = """\
+address                    size  node  flags    zone     kexec images  second kernel  vmcore  unplug
+0x000000000-0x03fffffff   1 GiB  0     -        Normal   yes           is told        yes     never
+0x040000000-0x07fffffff   1 GiB  1     hotplug  Movable  no            is told        yes     movable
+0x080000000-0x09fffffff 512 MiB  0     hotplug  Movable  no            is told        yes     movable
+"""
+
+
+def fixture(name: str) -> Path:
+    return FIXTURES / f"{name}.dtb.gz"
+
+
+def test_a_table_checked_by_hand() -> None:
+    outcome = run("memblock", RECORDED, "--kernel", "6.1")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert [line.split() for line in outcome.out.splitlines()] == [line.split() for line in TABLE.splitlines()]
+
+
+def test_json() -> None:
+    found = json.loads(run("memblock", RECORDED, "--kernel", "6.1", "--format", "json").out)
+    assert found["schema"] == "drmemctl.memblock/1"
+    assert [(one["base"], one["size"], one["node"], one["flags"], one["zone"]) for one in found["regions"]] == [
+        (0, 1 << 30, 0, [], "Normal"),
+        (1 << 30, 1 << 30, 1, ["hotplug"], "Movable"),
+        (2 << 30, 1 << 29, 0, ["hotplug"], "Movable"),
+    ]
+    assert found["regions"][1]["kexec"] == {"images": False, "told": True}
+
+
+def test_the_command_line_may_be_another_one() -> None:
+    found = json.loads(run("memblock", RECORDED, "--cmdline", "mem=1280M", "--format", "json").out)
+    assert [(one["base"], one["size"], one["zone"]) for one in found["regions"]] == [
+        (0, 1 << 30, "Normal"),
+        (1 << 30, 1 << 28, "Normal"),
+    ]
+
+
+def test_persistent_memory_is_listed_apart() -> None:
+    outcome = run("memblock", fixture("trees/v1-nvdimm"), "--format", "json")
+    found = json.loads(outcome.out)
+    assert [one["flags"] for one in found["driver_managed"]] == [["driver-managed"]]
+    assert all("driver-managed" not in one["flags"] for one in found["regions"])
+    assert "driver-managed" in run("memblock", fixture("trees/v1-nvdimm")).out
+
+
+def test_a_kernel_that_does_not_survive_is_said_and_is_exit_code_1() -> None:
+    outcome = run("memblock", fixture("boot/aa-out-of-range"))
+    assert outcome.code == 1
+    assert outcome.err.startswith("drmemctl: numa_setup_drmem_lmb: LMB 0x8000000")
+    assert "none" in outcome.out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_bundled_tree(name: str) -> None:
+    assert run("memblock", fixture(name)).code in (0, 1)
+    assert json.loads(run("memblock", fixture(name), "--format", "json").out)["regions"]
+
+
+def test_wrong_input(tmp_path: Path) -> None:
+    (tmp_path / "cut.dtb").write_bytes(b"\xd0\x0d\xfe\xed")
+    assert run("memblock", tmp_path / "cut.dtb").code == 3
+    assert run("memblock", __file__).code == 3
+    assert run("memblock", RECORDED, "--kernel", "abc").code == 2

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""The tree of a crash kernel: byte for byte what kexec-tools made, and where producers differ."""
+
+from __future__ import annotations
+
+import pytest
+
+from drmemctl.errors import NotInTreeError
+from drmemctl.formats.dynamic_memory import NODE
+from drmemctl.formats.memory_reg import USABLE_MEMORY, decode_usable_reg
+from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, decode_usable_memory
+from drmemctl.kernel.boot_regions import boot_regions
+from drmemctl.kernel.kdump import (
+    CRASH_BASE,
+    CRASH_SIZE,
+    CrashMemory,
+    Producer,
+    crash_regions,
+    is_crash_tree,
+    kdump_tree,
+    without_usable,
+)
+from drmemctl.kernel.profiles import profile
+from drmemctl.tree.node import Tree
+from tests.kernel.partitions import BOOT_MEMORY, LMB, lmbs, memory_node, tree, u32
+from tests.scenario.records import record, tree_of
+
+RECORDED = "captures/7.2-kdump"
+CRASH = CrashMemory(0x08000000, 0x14000000)
+
+
+def test_it_is_byte_for_byte_what_a_crash_kernel_was_given() -> None:
+    given = tree_of(RECORDED)
+    assert is_crash_tree(given)
+    made = kdump_tree(without_usable(given), CRASH, Producer.TOOLS)
+    assert made.get(NODE, DRCONF_USABLE_MEMORY) == given.get(NODE, DRCONF_USABLE_MEMORY)
+    for path in ("/memory@0", "/memory@20000000"):
+        assert made.get(path, USABLE_MEMORY) == given.get(path, USABLE_MEMORY)
+
+
+def test_the_crash_kernel_has_its_memory_on_the_node_that_was_recorded() -> None:
+    given = tree_of(RECORDED)
+    regions, _ = boot_regions(given, profile(record(RECORDED)["kernel"]))
+    before, _ = boot_regions(without_usable(given), profile("7.2"))
+    (only,) = crash_regions(regions, before)
+    assert {block["node"] for block in record(RECORDED)["boot"]["blocks"]} == {only.region.node} == {1}
+    assert only.nodes == (0,)
+    assert only.is_moved
+
+
+def ranges(made: Tree, path: str) -> list[tuple[int, int]]:
+    return [(one.base, one.size) for one in decode_usable_reg(made.get(path, USABLE_MEMORY) or b"").ranges]
+
+
+def counters(made: Tree) -> list[list[tuple[int, int]]]:
+    found = decode_usable_memory(made.get(NODE, DRCONF_USABLE_MEMORY) or b"")
+    return [[(part.base, part.size) for part in one.ranges] for one in found]
+
+
+def with_rtas(base: Tree, address: int, size: int) -> Tree:
+    base = base.with_property("/rtas", "linux,rtas-base", u32(address))
+    return base.with_property("/rtas", "rtas-size", u32(size))
+
+
+def test_the_kernel_itself_lists_low_memory_first_and_does_not_round() -> None:
+    base = with_rtas(tree(lmbs(2, 2, 1, 8)), 2 * LMB - 0x1000, 0x82C)
+    file, tools = (kdump_tree(base, CrashMemory(0, LMB), who) for who in (Producer.FILE, Producer.TOOLS))
+    assert ranges(file, "/memory@0") == [(0, LMB), (2 * LMB - 0x1000, 0x82C)]
+    assert ranges(tools, "/memory@0") == [(2 * LMB - 0x1000, 0x1000), (0, LMB)]
+    assert len(counters(file)) == 4
+
+
+def test_kexec_tools_takes_every_range_after_the_first_that_fits() -> None:
+    """The flag in add_ranges is never reset: a range that lies elsewhere is given to the LMB all the same."""
+    base = with_rtas(tree(lmbs(2, 2, 1, 8)), 2 * LMB, 0x1000)
+    low = CrashMemory(0, LMB)
+    assert counters(kdump_tree(base, low, Producer.TOOLS))[2] == [(2 * LMB, 0x1000), (0, LMB)]
+    assert counters(kdump_tree(base, low, Producer.FILE))[2] == [(2 * LMB, 0x1000)]
+
+
+def test_the_kernel_refuses_to_do_it_twice() -> None:
+    given = tree_of(RECORDED)
+    with pytest.raises(NotInTreeError, match="already exists"):
+        kdump_tree(given, CRASH, Producer.FILE)
+
+
+def test_the_reserved_memory_is_where_the_running_kernel_says() -> None:
+    base = tree(BOOT_MEMORY)
+    with pytest.raises(NotInTreeError, match="crashkernel-size"):
+        CrashMemory.from_tree(base)
+    for name, value in ((CRASH_BASE, LMB // 2), (CRASH_SIZE, LMB)):
+        base = base.with_property("/chosen", name, value.to_bytes(8, "big"))
+    assert CrashMemory.from_tree(base) == CrashMemory(LMB // 2, LMB)
+    made = kdump_tree(base, CrashMemory.from_tree(base), Producer.TOOLS)
+    assert made.get("/chosen", CRASH_SIZE) is None
+
+
+def test_memory_without_a_share_is_said_to_have_none() -> None:
+    base = tree(memory=(memory_node(0, LMB), memory_node(LMB, LMB)))
+    made = kdump_tree(base, CrashMemory(0, LMB), Producer.FILE)
+    assert ranges(made, "/memory@0") == [(0, LMB)]
+    assert made.get(f"/memory@{LMB:x}", USABLE_MEMORY) == bytes(16)
+    assert made.find(NODE) is None
