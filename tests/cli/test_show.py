@@ -104,7 +104,7 @@ def test_a_v1_guest_whose_nvdimm_is_assigned_to_no_node() -> None:
 
 def test_a_guest_without_dynamic_memory() -> None:
     assert record("trees/nomaxmem") == golden(
-        infos=1,
+        infos=2,
         features=["DRCONF_MEMORY", "FORM1", "HP_EVT", "DRMEM_V2", "XIVE_EXPLOIT", "MMU_RADIX", "RADIX_GTSE"],
         affinity={
             "enabled": True, "form": 1, "primary_index": 4, "reference_points": [4, 4, 2], "lookup_arrays": None,

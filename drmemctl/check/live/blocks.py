@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
@@ -87,7 +86,7 @@ def live_nodes(subject: Subject) -> Iterator[Violation]:
         # A reason is a pair of nodes; what the node says of others is told with them.
         away = sum(run.count for other in found for run in other.lmbs if nodes.of(run) == node)
         of_node = f"node {node} {score(away, owned[node])}"
-        yield replace(one, message=f"{one.message}; NUMA score {score(misplaced, total)}, {of_node}")
+        yield one._replace(message=f"{one.message}; NUMA score {score(misplaced, total)}, {of_node}")
 
 
 def owned_by_node(subject: Subject) -> Counter[int | None]:
