@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 from drmemctl.compare.matching import Pair, Piece, is_reordered, matched, pieces_of
 from drmemctl.compare.side import Place, Side
@@ -165,11 +165,19 @@ def _pairs(old: Side, new: Side) -> tuple[Iterator[RunPair], bool]:
     alike = [] if same_places else ones[:head] + ones[len(ones) - tail :]
     ones, others = ones[head : len(ones) - tail], others[head : len(others) - tail]
     equal = ((run, run) for run in map(_run, alike))
-    if [entry[:3] for entry in ones] == [entry[:3] for entry in others]:
-        return chain(equal, zip(map(_run, ones), map(_run, others), strict=True)), False
     size = old.table.lmb_size or new.table.lmb_size
-    same, rest = matched(pieces_of(map(_run, ones)), pieces_of(map(_run, others)), size)
+    if [entry[:3] for entry in ones] == [entry[:3] for entry in others] and _ascend(ones, size):
+        return chain(equal, zip(map(_run, ones), map(_run, others), strict=True)), False
+    same, rest = matched(pieces_of(map(_run, ones), size), pieces_of(map(_run, others), size), size)
     return chain(equal, _runs_of(same), _runs_of(rest)), is_reordered(same)
+
+
+def _ascend(entries: list[Entry], lmb_size: int | None) -> bool:
+    """Whether each entry begins after the one before ends: no LMB is there twice."""
+    size = lmb_size or 0
+    return bool(size) and all(
+        base + count * size <= following[1] for (count, base, *_), following in pairwise(entries)
+    )
 
 
 def _run(entry: Entry) -> Run:

@@ -50,7 +50,7 @@ class Piece:
         """Where on the axis the next one would be."""
         return self.start + self.run.count
 
-    def part(self, low: int, high: int, lmb_size: int | None) -> Piece:
+    def part(self, low: int, high: int, lmb_size: int) -> Piece:
         """Return what of it is from `low` to before `high` on the axis."""
         if low == self.start and high == self.end:
             return self
@@ -60,14 +60,22 @@ class Piece:
 
 Pair = tuple[Piece | None, Piece | None]
 Both = tuple[Piece, Piece]
-Placed = Callable[[Piece, int | None], Iterator[Piece]]
+Placed = Callable[[Piece, int], Piece | None]
 
 
-def pieces_of(runs: Iterable[Run], first: int = 0) -> list[Piece]:
-    """Return runs as pieces; `first` is the array index of the first."""
+def pieces_of(runs: Iterable[Run], lmb_size: int | None) -> list[Piece]:
+    """Return runs as pieces, cut where their addresses or DRC indexes begin anew."""
     pieces = []
+    first = 0
     for run in runs:
-        pieces.append(Piece(first, run))
+        at = 0
+        while at < run.count:
+            rest = run.part(at, run.count - at, lmb_size) if at else run
+            count = min(rest.count, _DRC_INDEXES - rest.drc_index)
+            if lmb_size:
+                count = min(count, -(-(_ADDRESSES - rest.base) // lmb_size))
+            pieces.append(Piece(first + at, rest if count == rest.count else rest.part(0, count, lmb_size)))
+            at += count
         first += run.count
     return pieces
 
@@ -77,6 +85,7 @@ def matched(old: list[Piece], new: list[Piece], lmb_size: int | None) -> tuple[l
 
     `lmb_size` is that of both tables.
     """
+    lmb_size = lmb_size or 0
     same, left, right = _round(old, new, lmb_size, by_both)
     rest: list[Pair] = []
     for placed in (by_drc_index, by_address):
@@ -87,48 +96,26 @@ def matched(old: list[Piece], new: list[Piece], lmb_size: int | None) -> tuple[l
     return same, rest
 
 
-def by_both(piece: Piece, lmb_size: int | None) -> Iterator[Piece]:
-    """Yield the piece on the line on which addresses and DRC indexes grow together."""
-    for part in _until(piece, _DRC_INDEXES - piece.run.drc_index, _DRC_INDEXES, lmb_size):
-        drc = part.run.drc_index
-        yield Piece(part.index, part.run, (part.run.base - drc * (lmb_size or 0)) % _ADDRESSES, drc)
+def by_both(piece: Piece, lmb_size: int) -> Piece:
+    """Return the piece on the line on which addresses and DRC indexes grow together."""
+    drc = piece.run.drc_index
+    return Piece(piece.index, piece.run, piece.run.base - drc * lmb_size, drc)
 
 
-def by_drc_index(piece: Piece, lmb_size: int | None) -> Iterator[Piece]:
-    """Yield the piece by its DRC indexes, unless they do not count."""
-    if not piece.run.flags & DRC_INVALID:
-        for part in _until(piece, _DRC_INDEXES - piece.run.drc_index, _DRC_INDEXES, lmb_size):
-            yield Piece(part.index, part.run, 0, part.run.drc_index)
+def by_drc_index(piece: Piece, _lmb_size: int) -> Piece | None:
+    """Return the piece by its DRC indexes, None if they do not count."""
+    return None if piece.run.flags & DRC_INVALID else Piece(piece.index, piece.run, 0, piece.run.drc_index)
 
 
-def by_address(piece: Piece, lmb_size: int | None) -> Iterator[Piece]:
-    """Yield the piece by its addresses; without an LMB size only its first is known."""
+def by_address(piece: Piece, lmb_size: int) -> Piece:
+    """Return the piece by its addresses; without an LMB size only its first is known."""
     if not lmb_size:
-        yield Piece(piece.index, piece.run, piece.run.base, 0)
-        return
-    while piece.run.count:
-        base = piece.run.base
-        room = -(-(_ADDRESSES - base) // lmb_size)
-        head, *tail = _until(piece, room, piece.run.count, lmb_size)
-        yield Piece(head.index, head.run, base % lmb_size, base // lmb_size)
-        if not tail:
-            return
-        piece = tail[0]
-
-
-def _until(piece: Piece, room: int, again: int, lmb_size: int | None) -> Iterator[Piece]:
-    """Yield the piece cut where its numbers begin anew: after `room` LMBs and then after each `again`."""
-    at = 0
-    while piece.run.count - at > room:
-        yield Piece(piece.index + at, piece.run.part(at, room, lmb_size))
-        at += room
-        room = again
-    rest = piece.run.count - at
-    yield Piece(piece.index + at, piece.run.part(at, rest, lmb_size) if at else piece.run)
+        return Piece(piece.index, piece.run, piece.run.base, 0)
+    return Piece(piece.index, piece.run, piece.run.base % lmb_size, piece.run.base // lmb_size)
 
 
 def _round(
-    old: list[Piece], new: list[Piece], lmb_size: int | None, placed: Placed
+    old: list[Piece], new: list[Piece], lmb_size: int, placed: Placed
 ) -> tuple[list[Both], list[Piece], list[Piece]]:
     """Return what is the same in a round, and what is left of both sides."""
     groups: dict[int, tuple[list[Piece], list[Piece]]] = {}
@@ -136,11 +123,11 @@ def _round(
     right: list[Piece] = []
     for side, pieces, rest in ((0, old, left), (1, new, right)):
         for piece in pieces:
-            parts = list(placed(piece, lmb_size))
-            if not parts:
+            found = placed(piece, lmb_size)
+            if found is None:
                 rest.append(piece)
-            for part in parts:
-                groups.setdefault(part.group, ([], []))[side].append(part)
+            else:
+                groups.setdefault(found.group, ([], []))[side].append(found)
     both: list[Both] = []
     for ones, others in groups.values():
         for one, other in _swept(ones, others, lmb_size):
@@ -153,7 +140,7 @@ def _round(
     return both, left, right
 
 
-def _swept(old: list[Piece], new: list[Piece], lmb_size: int | None) -> Iterator[Pair]:
+def _swept(old: list[Piece], new: list[Piece], lmb_size: int) -> Iterator[Pair]:
     """Yield all of one axis in parts that lie between the same two places, those alike as pairs."""
     if not old or not new:
         yield from _lone(old, new)
