@@ -25,7 +25,10 @@ _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
 
 DEPTH = 8
-"""Sets on top of one another that are told apart. More are an attack on the reader: they match nothing."""
+"""Sets on top of one another that are told apart; of more, the rest matches nothing in that round."""
+
+MANY = 1000
+"""Sets on one axis beyond which only the first of those on top of one another is looked at: all cost too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,7 @@ def _swept(old: list[Piece], new: list[Piece], lmb_size: int) -> Iterator[Pair]:
     if not old or not new:
         yield from _lone(old, new)
         return
+    depth = DEPTH if len(old) + len(new) <= MANY else 1
     begin: dict[int, tuple[list[Piece], list[Piece]]] = {}
     for side, pieces in enumerate((old, new)):
         for piece in pieces:
@@ -155,9 +159,9 @@ def _swept(old: list[Piece], new: list[Piece], lmb_size: int) -> Iterator[Pair]:
     nothing: tuple[list[Piece], list[Piece]] = ([], [])
     for low, high in pairwise(cuts):
         starting = begin.get(low, nothing)
-        ones, too_deep = _active(ones, starting[0], low)
+        ones, too_deep = _active(ones, starting[0], low, depth)
         yield from _lone(too_deep, ())
-        others, too_deep = _active(others, starting[1], low)
+        others, too_deep = _active(others, starting[1], low, depth)
         yield from _lone((), too_deep)
         yield from _paired(
             [piece.part(low, high, lmb_size) for piece in ones],
@@ -170,13 +174,15 @@ def _lone(old: Iterable[Piece], new: Iterable[Piece]) -> Iterator[Pair]:
     yield from ((None, piece) for piece in new)
 
 
-def _active(pieces: list[Piece], starting: Iterable[Piece], low: int) -> tuple[list[Piece], list[Piece]]:
+def _active(
+    pieces: list[Piece], starting: Iterable[Piece], low: int, depth: int
+) -> tuple[list[Piece], list[Piece]]:
     """Return the pieces that go on after `low`, and those that are too many to be told apart."""
     going_on = [piece for piece in pieces if piece.end > low]
     going_on += starting
-    if len(going_on) <= DEPTH:
+    if len(going_on) <= depth:
         return going_on, []
-    return going_on[:DEPTH], going_on[DEPTH:]
+    return going_on[:depth], going_on[depth:]
 
 
 def _paired(old: list[Piece], new: list[Piece]) -> Iterator[Pair]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.rule import RULES
@@ -154,7 +155,8 @@ def _domains(lmbs: Lmbs) -> str:
     return "-" if lmbs.place.associativity is None else domains_text(lmbs.place.associativity)
 
 
-def domains_text(domains: Sequence[int]) -> str:
+@lru_cache(4096)
+def domains_text(domains: tuple[int, ...]) -> str:
     """Return an associativity list, the first of it if it is long."""
     shown = " ".join(map(str, domains[:_DOMAINS_SHOWN]))
     return shown + " …" if len(domains) > _DOMAINS_SHOWN else shown
@@ -185,7 +187,12 @@ def _state_cell(old: Lmbs | None, new: Lmbs | None) -> Cell:
 
 
 def _flags(lmbs: Lmbs) -> str:
-    return " ".join(flag_names(lmbs.flags)) or "free"
+    return _flags_text(lmbs.flags)
+
+
+@lru_cache(4096)
+def _flags_text(flags: int) -> str:
+    return " ".join(flag_names(flags)) or "free"
 
 
 _TOTAL_COLUMNS = (

@@ -211,8 +211,8 @@ def test_sets_of_two_to_the_32() -> None:
 
 
 def test_sets_on_top_of_one_another_cost_by_the_set() -> None:
-    old = partition([(1 << 20, i * LMB, i, i % 3, ASSIGNED) for i in range(2000)])
-    new = partition([(1 << 20, i * LMB, i, i % 3, 0) for i in range(2000)])
+    old = partition([(1 << 20, i * LMB, i, i % 3, ASSIGNED) for i in range(4000)])
+    new = partition([(1 << 20, i * LMB, i, i % 3, 0) for i in range(4000)])
     begin = time.perf_counter()
     assert diff(old, old).same
     assert not diff(old, new).same
