@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -46,12 +45,6 @@ class Violation(NamedTuple):
     offset: int | None = None
     lmbs: tuple[Run, ...] = ()
     answer: int | None = None
-
-
-def count_lmbs(runs: Iterable[Run]) -> str:
-    """Return e.g. `1 LMB is`, `4,096 LMBs are`: how the messages about LMBs begin."""
-    number = sum(run.count for run in runs)
-    return f"{number:,} LMB{' is' if number == 1 else 's are'}"
 
 
 class Finding(NamedTuple):

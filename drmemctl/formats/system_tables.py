@@ -82,11 +82,6 @@ def encode_blocks(blocks: Iterable[BlockLine]) -> str:
     )
 
 
-def encode_nodes(nodes: Iterable[NodeLine]) -> str:
-    """Return the table of nodes."""
-    return "".join(f"{one.node} {_joined(one.distances)} {_total(one)} {one.cpus or '-'}\n" for one in nodes)
-
-
 def _total(node: NodeLine) -> str:
     return "-" if node.total_kib is None else str(node.total_kib)
 

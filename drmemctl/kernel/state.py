@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.profiles import Profile
-from drmemctl.model.lmbs import Lmb, LmbTable
+from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
 
 
@@ -109,8 +108,3 @@ class KernelState:
     def with_lmb(self, index: int, *, aa_index: int | None = None, flags: int | None = None) -> KernelState:
         """Return the state with one LMB of the array changed."""
         return replace(self, table=self.table.with_changed(index, 1, aa_index=aa_index, flags=flags))
-
-
-def is_marked(lmb: Lmb) -> bool:
-    """Whether the current request touched this LMB (`drmem_lmb_reserved`)."""
-    return bool(lmb.flags & KERNEL_TOUCHED)
