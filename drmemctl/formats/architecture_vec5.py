@@ -14,15 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import NamedTuple
-
-from construct import Bytes, Int8ub, Int32ub, Struct, this
+from typing import Any, NamedTuple
 
 from drmemctl.defect import Defect
 from drmemctl.errors import FormatError
-from drmemctl.formats.cells import read_cells
+from drmemctl.formats.cells import encode_number, read_cells
 from drmemctl.formats.lists import judge_length
-from drmemctl.formats.seam import build
+from drmemctl.formats.seam import build, building
 from drmemctl.wording import count_of
 
 ARCHITECTURE_VEC5 = "ibm,architecture-vec-5"
@@ -36,10 +34,15 @@ DRMEM_V2 = "DRMEM_V2"
 DRC_INFO = "DRC_INFO"
 """Names of features, for `ArchitectureVec5.has`; `FEATURES` has all of them."""
 
-VECTOR = Struct("length" / Int8ub, "options" / Bytes(this.length + 1))
-
 _MAX_CPUS = 9
 _MAX_CPUS_SIZE = 4
+
+
+def vector() -> Any:
+    """Return the declaration of the whole value."""
+    from construct import Bytes, Int8ub, Struct, this
+
+    return Struct("length" / Int8ub, "options" / Bytes(this.length + 1))
 
 
 class Feature(NamedTuple):
@@ -195,8 +198,11 @@ def decode_architecture_vec5(data: bytes, total: int | None = None) -> Architect
 
 def encode_architecture_vec5(options: bytes, length: int | None = None) -> bytes:
     """Return the value for option bytes 1 to n; `length` overrides byte 0, to make faulty values."""
-    data = build(VECTOR, {"length": len(options) - 1, "options": options}, ARCHITECTURE_VEC5)
-    return data if length is None else build(Int8ub, length, ARCHITECTURE_VEC5) + data[1:]
+    data = build(vector(), {"length": len(options) - 1, "options": options}, ARCHITECTURE_VEC5)
+    if length is None:
+        return data
+    with building(ARCHITECTURE_VEC5):
+        return length.to_bytes(1) + data[1:]
 
 
 def encode_features(names: Collection[str], max_cpus: int = 0, size: int = 26) -> bytes:
@@ -208,5 +214,5 @@ def encode_features(names: Collection[str], max_cpus: int = 0, size: int = 26) -
             raise FormatError(f"no feature {name} in {size} option bytes", property=ARCHITECTURE_VEC5)
         options[feature.byte] |= feature.value
     if max_cpus:
-        options[_MAX_CPUS : _MAX_CPUS + _MAX_CPUS_SIZE] = build(Int32ub, max_cpus, ARCHITECTURE_VEC5)
+        options[_MAX_CPUS : _MAX_CPUS + _MAX_CPUS_SIZE] = encode_number(ARCHITECTURE_VEC5, max_cpus)
     return encode_architecture_vec5(bytes(options[1:]))

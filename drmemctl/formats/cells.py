@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from construct import BytesInteger, Int32ub, Int64ub
-
 from drmemctl.defect import Defect
 from drmemctl.formats.lists import judge_length
 from drmemctl.formats.seam import build
@@ -30,6 +28,8 @@ DEFAULT_CELLS = 2
 
 def cells(number: int) -> Any:
     """Return the declaration of a number of that many cells."""
+    from construct import BytesInteger, Int32ub, Int64ub
+
     return {1: Int32ub, 2: Int64ub}.get(number) or BytesInteger(4 * number)
 
 

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from construct import Int32ub, Struct
-
 from drmemctl.defect import Defect
 from drmemctl.errors import FormatError
 from drmemctl.formats.fields import Field
@@ -24,15 +22,8 @@ from drmemctl.wording import count_of
 
 NAME = "configure-connector"
 
-HEADER = Struct(
-    "drc_index" / Int32ub,
-    "zero" / Int32ub,
-    "name_offset" / Int32ub,
-    "value_length" / Int32ub,
-    "value_offset" / Int32ub,
-)
-_header = Rows(HEADER)
-HEADER_SIZE = _header.size
+HEADER = Rows(drc_index=32, zero=32, name_offset=32, value_length=32, value_offset=32)
+HEADER_SIZE = HEADER.size
 
 COMPLETE, NEXT_SIBLING, NEXT_CHILD, NEXT_PROPERTY, PREVIOUS_PARENT, MORE_MEMORY = range(6)
 
@@ -75,7 +66,7 @@ class ConnectorArea:
             message = f"{len(data)} of the first {HEADER_SIZE} bytes"
             fault = Defect("connector-header-cut", message, offset=len(data))
             return cls(None, rest=data.rstrip(b"\0"), length=len(data), defects=(fault,))
-        ((drc_index, zero, name_offset, value_length, value_offset), *_) = _header.iterate(data, 0, 1)
+        ((drc_index, zero, name_offset, value_length, value_offset), *_) = HEADER.iterate(data, 0, 1)
         name, value = _string(data, name_offset), _part(data, value_offset, value_length)
         rest, defects = data[HEADER_SIZE:].rstrip(b"\0"), []
         if name is None and name_offset:
@@ -103,7 +94,7 @@ class ConnectorArea:
         if self.drc_index is None:
             return b""
         with building(NAME):
-            return _header.pack_one(
+            return HEADER.pack_one(
                 self.drc_index, self.zero, self.name_offset, self.value_length, self.value_offset
             )
 

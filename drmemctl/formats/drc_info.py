@@ -11,31 +11,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import gcd
-
-from construct import Int32ub, PrefixedArray, Struct
+from typing import Any
 
 from drmemctl.defect import Defect
 from drmemctl.formats.drc import Connector
 from drmemctl.formats.lists import COUNT_SIZE, judge_length
 from drmemctl.formats.rows import Rows
 from drmemctl.formats.seam import build
-from drmemctl.formats.strings import STRING, to_bytes, to_string, to_text
+from drmemctl.formats.strings import string, to_bytes, to_string, to_text
 from drmemctl.wording import count_of
 
 DRC_INFO_PROPERTY = "ibm,drc-info"
 
-NUMBERS = Struct(
-    "index_start" / Int32ub,
-    "suffix_start" / Int32ub,
-    "n_sequential" / Int32ub,
-    "increment" / Int32ub,
-    "power_domain" / Int32ub,
-)
-ENTRY = Struct("type" / STRING, "prefix" / STRING, *NUMBERS.subcons)
-DRC_INFO = PrefixedArray(Int32ub, ENTRY)
-
-_numbers = Rows(NUMBERS)
+NUMBERS = Rows(index_start=32, suffix_start=32, n_sequential=32, increment=32, power_domain=32)
 _WORD = 1 << 32
+
+
+def drc_info() -> Any:
+    """Return the declaration of the property."""
+    from construct import Int32ub, PrefixedArray, Struct
+
+    entry = Struct("type" / string(), "prefix" / string(), *NUMBERS.declaration.subcons)
+    return PrefixedArray(Int32ub, entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +124,10 @@ class DrcInfo:
 def _decode_entry(data: bytes, offset: int) -> DrcInfoEntry | None:
     prefix = data.find(b"\0", offset) + 1
     numbers = data.find(b"\0", prefix) + 1 if prefix else 0
-    end = numbers + _numbers.size
+    end = numbers + NUMBERS.size
     if not numbers or end > len(data):
         return None
-    start, suffix, count, increment, domain = next(_numbers.iterate(data, numbers, 1))
+    start, suffix, count, increment, domain = next(NUMBERS.iterate(data, numbers, 1))
     kind, name = to_text(data[offset : prefix - 1]), to_text(data[prefix : numbers - 1])
     return DrcInfoEntry(kind, name, start, suffix, count, increment, domain, offset, end - offset)
 
@@ -168,8 +165,8 @@ def encode_drc_info(entries: Sequence[DrcInfoEntry]) -> bytes:
     for text in (text for entry in entries for text in (entry.type, entry.prefix)):
         to_string(text, DRC_INFO_PROPERTY)
     values = [
-        {name: getattr(entry, name) for name in _numbers.names}
+        {name: getattr(entry, name) for name in NUMBERS.names}
         | {"type": to_bytes(entry.type), "prefix": to_bytes(entry.prefix)}
         for entry in entries
     ]
-    return build(DRC_INFO, values, DRC_INFO_PROPERTY)
+    return build(drc_info(), values, DRC_INFO_PROPERTY)

@@ -11,9 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
-
-from construct import Int32ub, Int64ub, Struct
 
 from drmemctl.defect import Defect
 from drmemctl.formats.progressions import progressions
@@ -58,7 +55,7 @@ COUNT_SIZE = 4
 _V1_REST = 16
 """Bytes of a v1 entry after its base address."""
 
-_ADDRESS = {1: Int32ub, 2: Int64ub}
+_ADDRESS_BITS = {1: 32, 2: 64}
 
 
 def flag_names(flags: int) -> list[str]:
@@ -66,38 +63,16 @@ def flag_names(flags: int) -> list[str]:
     return [FLAG_NAMES.get(bit, f"{bit:#x}") for bit in (1 << n for n in range(32)) if flags & bit]
 
 
-def cell_v1(address_cells: int = 2) -> Any:
-    """Return the declaration of a v1 entry: 24 bytes where #address-cells is 2."""
-    return Struct(
-        "base_addr" / _ADDRESS[address_cells],
-        "drc_index" / Int32ub,
-        "reserved" / Int32ub,
-        "aa_index" / Int32ub,
-        "flags" / Int32ub,
-    )
-
-
-def cell_v2(address_cells: int = 2) -> Any:
-    """Return the declaration of a v2 entry, packed: 24 bytes where #address-cells is 2."""
-    return Struct(
-        "seq_lmbs" / Int32ub,
-        "base_addr" / _ADDRESS[address_cells],
-        "drc_index" / Int32ub,
-        "aa_index" / Int32ub,
-        "flags" / Int32ub,
-    )
-
-
 @cache
 def rows_v1(address_cells: int = 2) -> Rows:
-    """Return the bulk codec of v1 entries."""
-    return Rows(cell_v1(address_cells))
+    """Return the declaration of a v1 entry: 24 bytes where #address-cells is 2."""
+    return Rows(base_addr=_ADDRESS_BITS[address_cells], drc_index=32, reserved=32, aa_index=32, flags=32)
 
 
 @cache
 def rows_v2(address_cells: int = 2) -> Rows:
-    """Return the bulk codec of v2 entries."""
-    return Rows(cell_v2(address_cells))
+    """Return the declaration of a v2 entry, packed: 24 bytes where #address-cells is 2."""
+    return Rows(seq_lmbs=32, base_addr=_ADDRESS_BITS[address_cells], drc_index=32, aa_index=32, flags=32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +131,7 @@ def decode_entries(property: str, data: bytes, address_cells: int = 2, total: in
     short = "v2" if property == V2 else "v1"
     what = "sets" if property == V2 else "LMBs"
     defects = []
-    if address_cells not in _ADDRESS:
+    if address_cells not in _ADDRESS_BITS:
         defects.append(
             Defect(
                 f"{short}-address-cells",

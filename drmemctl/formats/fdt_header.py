@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from construct import Int32ub, Struct
-
 from drmemctl.formats.rows import Rows
 
 MAGIC = 0xD00DFEED
@@ -21,19 +19,18 @@ PROP = 3
 NOP = 4
 END = 9
 
-HEADER = Struct(
-    "magic" / Int32ub,
-    "totalsize" / Int32ub,
-    "off_dt_struct" / Int32ub,
-    "off_dt_strings" / Int32ub,
-    "off_mem_rsvmap" / Int32ub,
-    "version" / Int32ub,
-    "last_comp_version" / Int32ub,
-    "boot_cpuid_phys" / Int32ub,  # since version 2
-    "size_dt_strings" / Int32ub,  # since version 3
-    "size_dt_struct" / Int32ub,  # since version 17
+HEADER = Rows(
+    magic=32,
+    totalsize=32,
+    off_dt_struct=32,
+    off_dt_strings=32,
+    off_mem_rsvmap=32,
+    version=32,
+    last_comp_version=32,
+    boot_cpuid_phys=32,  # since version 2
+    size_dt_strings=32,  # since version 3
+    size_dt_struct=32,  # since version 17
 )
-_rows = Rows(HEADER)
 
 SIZE_V1 = 28
 """Bytes of the shortest header, version 1."""
@@ -65,7 +62,7 @@ class Header(NamedTuple):
 
 def decode_header(blob: bytes) -> Header:
     """Return the header of a blob that has at least `SIZE_V1` bytes; absent fields read as None."""
-    fields = next(_rows.iterate(blob[: _rows.size].ljust(_rows.size, b"\0"), 0, 1))
+    fields = next(HEADER.iterate(blob[: HEADER.size].ljust(HEADER.size, b"\0"), 0, 1))
     _, total, struct_offset, strings, reservations, version, compatible, cpu, strings_size, struct_size = fields
     return Header(
         totalsize=total,

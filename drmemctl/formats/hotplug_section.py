@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from construct import Int8ub, Struct
-
 from drmemctl.formats.fields import Field
 from drmemctl.formats.rows import Rows, pack_words, words
 from drmemctl.formats.rtas_labels import NO_LABELS, Labels, with_label
@@ -19,9 +17,8 @@ from drmemctl.formats.strings import to_bytes, to_string, to_text
 
 HOTPLUG = 0x4850
 
-HEAD = Struct("resource" / Int8ub, "action" / Int8ub, "id_type" / Int8ub, "capabilities" / Int8ub)
-_head = Rows(HEAD)
-HEAD_SIZE = _head.size
+HEAD = Rows(resource=8, action=8, id_type=8, capabilities=8)
+HEAD_SIZE = HEAD.size
 
 CPU, MEMORY, SLOT, PHB, PCI, PMEM = range(1, 7)
 RESOURCES = {CPU: "CPU", MEMORY: "memory", SLOT: "slot", PHB: "PHB", PCI: "PCI", PMEM: "PMEM"}
@@ -70,7 +67,7 @@ class Hotplug:
         """Return what the bytes after a section's header hold, None where there is less than that takes."""
         if len(body) < HEAD_SIZE:
             return None
-        ((resource, action, id_type, capabilities), *_) = _head.iterate(body, 0, 1)
+        ((resource, action, id_type, capabilities), *_) = HEAD.iterate(body, 0, 1)
         head = (resource, action, id_type, capabilities)
         at = HEAD_SIZE + 4 * _WORDS.get(id_type, 0)
         cells = words(body[HEAD_SIZE:at])
@@ -85,7 +82,7 @@ class Hotplug:
 
     def encode(self) -> bytes:
         """Return the bytes after the section's header."""
-        head = _head.pack_one(self.resource, self.action, self.id_type, self.capabilities)
+        head = HEAD.pack_one(self.resource, self.action, self.id_type, self.capabilities)
         named = b"" if self.name is None else to_string(self.name, "HP")
         return (
             head + pack_words([each for each in (self.count, self.index) if each is not None]) + named + self.rest

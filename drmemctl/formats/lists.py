@@ -10,18 +10,21 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from construct import Int32ub, PrefixedArray
+from typing import Any
 
 from drmemctl.defect import Defect
 from drmemctl.formats.rows import pack_words, words
 from drmemctl.formats.seam import building
 from drmemctl.wording import count_of
 
-COUNTED = PrefixedArray(Int32ub, Int32ub)
-"""A u32 count, then that many u32."""
-
 COUNT_SIZE = 4
+
+
+def counted() -> Any:
+    """Return the declaration of a u32 count with that many u32 behind it."""
+    from construct import Int32ub, PrefixedArray
+
+    return PrefixedArray(Int32ub, Int32ub)
 
 
 def judge_length(

@@ -9,15 +9,12 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 
-from construct import Int32ub, Struct
-
 from drmemctl.defect import Defect
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS
 from drmemctl.formats.rows import Rows, pack_words, words
 from drmemctl.formats.seam import building
 
-HEADER = Struct("n_arrays" / Int32ub, "array_sz" / Int32ub)
-_header = Rows(HEADER)
+HEADER = Rows(n_arrays=32, array_sz=32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,7 @@ class LookupArrays:
         # The kernel computes M·N + 2 in u32, so that a huge product can wrap to a length that fits; the factor
         # of four is a size_t and wraps no more.
         needed = (self.n_arrays * self.array_sz + 2 & 0xFFFFFFFF) * 4
-        return self.size >= max(needed, _header.size)
+        return self.size >= max(needed, HEADER.size)
 
     @property
     def present(self) -> int:
@@ -67,11 +64,11 @@ class LookupArrays:
 
 def decode_lookup_arrays(data: bytes, total: int | None = None) -> LookupArrays:
     """Return the lists of the property, as many as are there; what does not fit is a defect `lookup-…`."""
-    if len(data) < _header.size:
+    if len(data) < HEADER.size:
         defect = Defect("lookup-too-short", f"{len(data)} bytes, too short for its two counts", offset=0)
         return LookupArrays(0, 0, array("I"), len(data), (defect,))
-    n_arrays, array_sz = next(_header.iterate(data, 0, 1))
-    expected = _header.size + 4 * n_arrays * array_sz
+    n_arrays, array_sz = next(HEADER.iterate(data, 0, 1))
+    expected = HEADER.size + 4 * n_arrays * array_sz
     counts = f"{n_arrays} arrays of {array_sz} domains"
     defects = []
     if total is not None and len(data) < total:
@@ -82,7 +79,7 @@ def decode_lookup_arrays(data: bytes, total: int | None = None) -> LookupArrays:
     elif len(data) > expected:
         message = f"{len(data) - expected} bytes follow the {counts}"
         defects.append(Defect("lookup-trailing", message, offset=expected))
-    return LookupArrays(n_arrays, array_sz, words(data[_header.size :]), len(data), tuple(defects))
+    return LookupArrays(n_arrays, array_sz, words(data[HEADER.size :]), len(data), tuple(defects))
 
 
 def encode_lookup_arrays(arrays: list[tuple[int, ...]], array_sz: int) -> bytes:

@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from construct import Int32ub, Struct
-
 from drmemctl.defect import Defect
 from drmemctl.formats.cells import cells, read_cells, usable_cells
 from drmemctl.formats.lists import judge_length
@@ -23,6 +21,8 @@ LRDR_CAPACITY = "ibm,lrdr-capacity"
 
 def lrdr_capacity(address_cells: int = 2, size_cells: int = 2) -> Any:
     """Return the declaration: 20 bytes where the root has two cells each."""
+    from construct import Int32ub, Struct
+
     return Struct(
         "max_address" / cells(address_cells),
         "lmb_size" / cells(size_cells),

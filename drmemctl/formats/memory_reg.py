@@ -13,12 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from construct import Struct
-
 from drmemctl.defect import Defect
 from drmemctl.formats.cells import cells, read_cells, usable_cells
 from drmemctl.formats.lists import judge_length
-from drmemctl.formats.seam import building
+from drmemctl.formats.seam import build
 from drmemctl.wording import count_of
 
 REG = "reg"
@@ -28,6 +26,8 @@ HOTPLUGGABLE = "hotpluggable"
 
 def pair(address_cells: int = 2, size_cells: int = 2) -> Any:
     """Return the declaration of a pair: 16 bytes where the root has two cells each."""
+    from construct import Struct
+
     return Struct("base" / cells(address_cells), "size" / cells(size_cells))
 
 
@@ -101,5 +101,4 @@ def encode_reg(
 ) -> bytes:
     """Return the property's bytes."""
     declaration = pair(address_cells, size_cells)
-    with building(property):
-        return b"".join(declaration.build({"base": item.base, "size": item.size}) for item in ranges)
+    return b"".join(build(declaration, {"base": item.base, "size": item.size}, property) for item in ranges)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from construct import Byte, Int32ub, PrefixedArray
+from typing import Any
 
 from drmemctl.defect import Defect
 from drmemctl.formats.lists import COUNT_SIZE, decode_counted_words, encode_counted_words, judge_length
@@ -21,7 +20,12 @@ from drmemctl.wording import count_of
 LOOKUP_INDEX_TABLE = "ibm,numa-lookup-index-table"
 DISTANCE_TABLE = "ibm,numa-distance-table"
 
-DISTANCES = PrefixedArray(Int32ub, Byte)
+
+def distances_table() -> Any:
+    """Return the declaration of the distance table."""
+    from construct import Byte, Int32ub, PrefixedArray
+
+    return PrefixedArray(Int32ub, Byte)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +88,5 @@ def decode_distance_table(data: bytes, total: int | None = None) -> DistanceTabl
 
 def encode_distance_table(distances: Sequence[int], count: int | None = None) -> bytes:
     """Return the distance table's bytes; `count` overrides the true one, to make faulty values."""
-    data = build(DISTANCES, list(distances), DISTANCE_TABLE)
+    data = build(distances_table(), list(distances), DISTANCE_TABLE)
     return data if count is None else encode_counted_words(DISTANCE_TABLE, (), count) + data[COUNT_SIZE:]

@@ -9,11 +9,9 @@ reassignment event (PRRN) has its scope in place of that length, and nothing aft
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
-
-from construct import BitsInteger, BitStruct, Int8ub, Int16ub, Struct
 
 from drmemctl.defect import Defect
 from drmemctl.formats.fields import Field
@@ -21,37 +19,39 @@ from drmemctl.formats.hotplug_section import HOTPLUG, Hotplug
 from drmemctl.formats.rows import Rows
 from drmemctl.formats.rtas_labels import NO_LABELS, Labels, tail_field
 from drmemctl.formats.seam import build, building
-from drmemctl.formats.section_fields import section_fields
 
 NAME = "rtas-event"
 
-FIXED = BitStruct(
-    "version" / BitsInteger(8),
-    "severity" / BitsInteger(3),
-    "disposition" / BitsInteger(2),
-    "extended" / BitsInteger(1),
-    "reserved" / BitsInteger(2),
-    "initiator" / BitsInteger(4),
-    "target" / BitsInteger(4),
-    "type" / BitsInteger(8),
-    "length" / BitsInteger(32),
-)
-FIXED_SIZE = FIXED.sizeof()
+FIXED = {
+    "version": 8,
+    "severity": 3,
+    "disposition": 2,
+    "extended": 1,
+    "reserved": 2,
+    "initiator": 4,
+    "target": 4,
+    "type": 8,
+    "length": 32,
+}
+"""The fixed part: its fields and the bits of each."""
 
-EXTENDED = BitStruct(
-    "flags" / BitsInteger(8),
-    "reserved1" / BitsInteger(8),
-    "powerpc_format" / BitsInteger(1),
-    "reserved2" / BitsInteger(3),
-    "log_format" / BitsInteger(4),
-    "reserved3" / BitsInteger(72),
-    "company" / BitsInteger(32),
-)
-EXTENDED_SIZE = EXTENDED.sizeof()
+FIXED_SIZE = sum(FIXED.values()) // 8
 
-SECTION = Struct("id" / Int16ub, "length" / Int16ub, "version" / Int8ub, "subtype" / Int8ub, "creator" / Int16ub)
-_section = Rows(SECTION)
-SECTION_SIZE = _section.size
+EXTENDED = {
+    "flags": 8,
+    "reserved1": 8,
+    "powerpc_format": 1,
+    "reserved2": 3,
+    "log_format": 4,
+    "reserved3": 72,
+    "company": 32,
+}
+"""The header of an extended log."""
+
+EXTENDED_SIZE = sum(EXTENDED.values()) // 8
+
+SECTION = Rows(id=16, length=16, version=8, subtype=8, creator=16)
+SECTION_SIZE = SECTION.size
 
 PRRN, HOTPLUG_EVENT, EPOW = 0xA0, 0xE5, 0x40
 PLATFORM_LOG, IBM = 14, 0x49424D00
@@ -225,16 +225,18 @@ class RtasEvent:
 
     def encode(self) -> bytes:
         """Return the bytes; `FormatError` for values that no bytes hold."""
-        data = b"" if self.fixed is None else build(FIXED, _items(self.fixed), NAME)
-        data += b"" if self.header is None else build(EXTENDED, _items(self.header), NAME)
+        data = b"" if self.fixed is None else build(bit_fields(FIXED), _items(self.fixed), NAME)
+        data += b"" if self.header is None else build(bit_fields(EXTENDED), _items(self.header), NAME)
         with building(NAME):
             for each in self.sections:
-                data += _section.pack_one(each.id, each.length, each.version, each.subtype, each.creator)
+                data += SECTION.pack_one(each.id, each.length, each.version, each.subtype, each.creator)
                 data += each.content
         return data + self.tail
 
     def fields(self, labels: Labels = NO_LABELS) -> Iterator[Field]:
         """Yield the fields for a reader."""
+        from drmemctl.formats.section_fields import section_fields
+
         if self.fixed is not None:
             yield from _fixed_fields(self.fixed)
         if self.header is not None:
@@ -253,9 +255,16 @@ class RtasEvent:
         yield from tail_field(self.end, self.tail)
 
 
-def _values(declaration: Any, data: bytes) -> dict[str, int]:
-    parsed = declaration.parse(data)
-    return {each.name: parsed[each.name] for each in declaration.subcon.subcons}
+def bit_fields(bits: Mapping[str, int]) -> Any:
+    """Return the declaration of fields of so many bits each."""
+    from construct import BitsInteger, BitStruct
+
+    return BitStruct(*(name / BitsInteger(size) for name, size in bits.items()))
+
+
+def _values(bits: Mapping[str, int], data: bytes) -> dict[str, int]:
+    parsed = bit_fields(bits).parse(data)
+    return {name: parsed[name] for name in bits}
 
 
 def _items(part: FixedPart | ExtendedHeader) -> dict[str, int]:
@@ -266,7 +275,7 @@ def _sections(data: bytes, at: int) -> tuple[tuple[Section, ...], tuple[Defect, 
     """Return the sections from a byte on, and what ends them: each has its header at least, so there is an end."""
     found: list[Section] = []
     while at + SECTION_SIZE <= len(data):
-        (numbers, *_) = _section.iterate(data, at, 1)
+        (numbers, *_) = SECTION.iterate(data, at, 1)
         section_id, length, version, subtype, creator = numbers
         body = data[at + SECTION_SIZE : max(at + length, at + SECTION_SIZE)]
         hotplug = Hotplug.decode(body) if section_id == HOTPLUG else None

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from construct import ConstructError
-
 from drmemctl.errors import FormatError
 
 # Construct lets a missing key, a wrong type and an overflow of Python's own through as they are.
-_FAULTS = (ConstructError, struct.error, KeyError, TypeError, ValueError, OverflowError)
+_FAULTS = (struct.error, KeyError, TypeError, ValueError, OverflowError)
 
 
 @contextmanager
@@ -22,10 +20,18 @@ def building(property: str) -> Iterator[None]:
     try:
         yield
     except _FAULTS as error:
-        raise FormatError(f"cannot be built from these values: {error}", property=property) from error
+        raise _unbuildable(error, property) from error
+
+
+def _unbuildable(error: Exception, property: str) -> FormatError:
+    return FormatError(f"cannot be built from these values: {error}", property=property)
 
 
 def build(declaration: Any, value: Any, property: str) -> bytes:
     """Return the bytes that a Construct declaration makes of `value`, or raise `FormatError`."""
-    with building(property):
+    from construct import ConstructError
+
+    try:
         return bytes(declaration.build(value))
+    except (ConstructError, *_FAULTS) as error:
+        raise _unbuildable(error, property) from error

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-from construct import Array, GreedyBytes, NullTerminated
+from typing import Any
 
 from drmemctl.defect import Defect
 from drmemctl.formats.seam import building
 
-STRING = NullTerminated(GreedyBytes)
-"""Bytes up to a NUL, which is consumed."""
-
 _BLOCK = 1 << 16
 
 
-def string_list(count: int) -> object:
+def string() -> Any:
+    """Return the declaration of bytes up to a NUL, which is consumed."""
+    from construct import GreedyBytes, NullTerminated
+
+    return NullTerminated(GreedyBytes)
+
+
+def string_list(count: int) -> Any:
     """Return the declaration of `count` strings one after the other."""
-    return Array(count, STRING)
+    from construct import Array
+
+    return Array(count, string())
 
 
 def to_text(raw: bytes) -> str:

@@ -11,9 +11,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
-
-from construct import Bytes, Int32ub, Struct
+from typing import Any, ClassVar
 
 from drmemctl.defect import Defect
 from drmemctl.formats.fields import Field
@@ -27,8 +25,7 @@ NAME = "update-nodes"
 WORK_AREA = 4096
 """Bytes of the work area; it begins at a multiple of as many."""
 
-HEADER = Struct("state" / Int32ub, "reserved" / Bytes(12))
-HEADER_SIZE = HEADER.sizeof()
+HEADER_SIZE = 16
 
 DELETE, UPDATE, ADD = 0x01000000, 0x02000000, 0x03000000
 ACTION_MASK, COUNT_MASK = 0xFF000000, 0x00FFFFFF
@@ -37,6 +34,13 @@ _ORDER = (DELETE, UPDATE, ADD)
 _MAX_WORDS = (WORK_AREA - HEADER_SIZE) // 4 - 1
 
 OPCODES = {DELETE: "delete", UPDATE: "update", ADD: "add"}
+
+
+def header() -> Any:
+    """Return the declaration of the header."""
+    from construct import Bytes, Int32ub, Struct
+
+    return Struct("state" / Int32ub, "reserved" / Bytes(HEADER_SIZE - 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +123,12 @@ class UpdateNodes:
                 "nodes-header-cut", f"{len(data)} of the header's {HEADER_SIZE} bytes", offset=len(data)
             )
             return cls(None, (), b"", None, data.rstrip(b"\0"), len(data), (fault,))
-        header = HEADER.parse(data[:HEADER_SIZE])
+        state, reserved = int.from_bytes(data[:4]), data[4:HEADER_SIZE]
         operations, terminator, defects = _operations(words(memoryview(data)[HEADER_SIZE:]), words_of_add)
         end = operations[-1].end if operations else HEADER_SIZE
         end += 0 if terminator is None else 4
         tail = data[end:].rstrip(b"\0")
-        return cls(header.state, operations, header.reserved, terminator, tail, len(data), defects)
+        return cls(state, operations, reserved, terminator, tail, len(data), defects)
 
     @property
     def end(self) -> int:
@@ -136,13 +140,13 @@ class UpdateNodes:
 
     def encode(self) -> bytes:
         """Return the bytes; `FormatError` for values that no bytes hold."""
-        header = b""
+        head = b""
         if self.state is not None:
-            header = build(HEADER, {"state": self.state, "reserved": self.reserved}, NAME)
+            head = build(header(), {"state": self.state, "reserved": self.reserved}, NAME)
         with building(NAME):
             end = b"" if self.terminator is None else pack_words([self.terminator])
             listed = b"".join(each.encode() for each in self.operations)
-        return padded(header + listed + end, self.tail, self.length)
+        return padded(head + listed + end, self.tail, self.length)
 
     def fields(self, labels: Labels = NO_LABELS) -> Iterator[Field]:
         """Yield the fields for a reader."""

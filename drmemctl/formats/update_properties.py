@@ -14,22 +14,19 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar
 
-from construct import Int32ub, Int64ub, Struct
-
 from drmemctl.defect import Defect
 from drmemctl.formats.fields import Field
-from drmemctl.formats.rows import Rows
+from drmemctl.formats.rows import Rows, pack_words
 from drmemctl.formats.rtas_labels import NO_LABELS, Labels, padded, tail_field, with_label
-from drmemctl.formats.seam import build, building
+from drmemctl.formats.seam import building
 from drmemctl.formats.strings import to_bytes, to_string, to_text
 from drmemctl.formats.update_nodes import WORK_AREA
 from drmemctl.wording import count_of
 
 NAME = "update-properties"
 
-HEADER = Struct("phandle" / Int32ub, "state" / Int32ub, "reserved" / Int64ub, "nprops" / Int32ub)
-_header = Rows(HEADER)
-HEADER_SIZE = _header.size
+HEADER = Rows(phandle=32, state=32, reserved=64, nprops=32)
+HEADER_SIZE = HEADER.size
 
 NAME_ONLY = 0x00000000
 DELETED = 0x80000000
@@ -91,7 +88,8 @@ class Descriptor:
 
     def encode(self) -> bytes:
         """Return its bytes."""
-        return to_string(self.name, NAME) + build(Int32ub, self.word, NAME) + self.value
+        with building(NAME):
+            return to_string(self.name, NAME) + pack_words([self.word]) + self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ class UpdateProperties:
             message = f"{len(data)} of the header's {HEADER_SIZE} bytes"
             fault = Defect("properties-header-cut", message, offset=len(data))
             return cls(None, 0, 0, (), 0, data.rstrip(b"\0"), len(data), (fault,))
-        (phandle, state, reserved, nprops), *_ = _header.iterate(data, 0, 1)
+        (phandle, state, reserved, nprops), *_ = HEADER.iterate(data, 0, 1)
         descriptors, fault_found = _descriptors(data, nprops)
         tail = data[descriptors[-1].end if descriptors else HEADER_SIZE :].rstrip(b"\0")
         if fault_found is None and tail:
@@ -159,7 +157,7 @@ class UpdateProperties:
         header = b""
         if self.phandle is not None:
             with building(NAME):
-                header = _header.pack_one(self.phandle, self.state, self.reserved, self.nprops)
+                header = HEADER.pack_one(self.phandle, self.state, self.reserved, self.nprops)
         return padded(header + b"".join(each.encode() for each in self.descriptors), self.tail, self.length)
 
     def fields(self, labels: Labels = NO_LABELS) -> Iterator[Field]:
@@ -298,8 +296,8 @@ class _Area:
         self.add_word(name, len(value), value)
 
     def add_word(self, name: bytes, word: int, value: bytes = b"") -> None:
-        self._data += name + b"\0" + Int32ub.build(word) + value
+        self._data += name + b"\0" + pack_words([word]) + value
         self._count += 1
 
     def bytes(self, phandle: int, number: int) -> bytes:
-        return (_header.pack_one(phandle, number, 0, self._count) + self._data).ljust(WORK_AREA, b"\0")
+        return (HEADER.pack_one(phandle, number, 0, self._count) + self._data).ljust(WORK_AREA, b"\0")

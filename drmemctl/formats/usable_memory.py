@@ -15,8 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from construct import Array, Struct, this
-
 from drmemctl.defect import Defect
 from drmemctl.formats.cells import cells, usable_cells
 from drmemctl.formats.lists import judge_length
@@ -29,6 +27,8 @@ DRCONF_USABLE_MEMORY = "linux,drconf-usable-memory"
 
 def record(address_cells: int = 2, size_cells: int = 2) -> Any:
     """Return the declaration of a counter and its ranges."""
+    from construct import Array, Struct, this
+
     return Struct("counter" / cells(size_cells), "ranges" / Array(this.counter, pair(address_cells, size_cells)))
 
 

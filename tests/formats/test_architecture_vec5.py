@@ -13,11 +13,11 @@ from drmemctl.formats.architecture_vec5 import (
     FEATURES,
     FORM1,
     FORM2,
-    VECTOR,
     UnknownBits,
     decode_architecture_vec5,
     encode_architecture_vec5,
     encode_features,
+    vector,
 )
 from tests.formats.values import codes, unhex, value_in, values_of
 
@@ -152,7 +152,7 @@ def test_a_value_that_the_source_cut() -> None:
 def test_round_trip(options: bytes) -> None:
     data = encode_architecture_vec5(options)
     assert decode_architecture_vec5(data).defects == ()
-    assert VECTOR.parse(data).options == options
+    assert vector().parse(data).options == options
     assert encode_architecture_vec5(decode_architecture_vec5(data).data[1:]) == data
 
 

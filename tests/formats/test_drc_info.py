@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError
 from drmemctl.formats.drc import Connector
-from drmemctl.formats.drc_info import DRC_INFO, DrcInfoEntry, decode_drc_info, encode_drc_info
+from drmemctl.formats.drc_info import DrcInfoEntry, decode_drc_info, drc_info, encode_drc_info
 from tests.formats.values import codes
 
 U32 = st.integers(0, 0xFFFFFFFF)
@@ -60,7 +60,7 @@ def test_round_trip_and_construct(entries: list[DrcInfoEntry]) -> None:
     found = decode_drc_info(data)
     assert ([bare(one) for one in found.entries], found.defects) == ([bare(one) for one in entries], ())
     assert encode_drc_info(found.entries) == data
-    parsed = DRC_INFO.parse(data)
+    parsed = drc_info().parse(data)
     assert [(one.type.decode(), one.prefix.decode(), one.index_start) for one in parsed] == [
         (one.type, one.prefix, one.index_start) for one in entries
     ]

@@ -17,8 +17,6 @@ from drmemctl.formats.dynamic_memory import (
     FLAG_NAMES,
     V1,
     V2,
-    cell_v1,
-    cell_v2,
     decode_entries,
     encode_entries,
     flag_names,
@@ -131,10 +129,26 @@ def test_v1_round_trip(values: list[tuple[int, int, int, int, int]]) -> None:
     )
 
 
+ADDRESS = {1: construct.Int32ub, 2: construct.Int64ub}
+
+
+def cell_v1(cells: int) -> construct.Construct:
+    """struct of_drconf_cell_v1 of the kernel, its address in the root's cells."""
+    names = ("drc_index", "reserved", "aa_index", "flags")
+    return construct.Struct("base_addr" / ADDRESS[cells], *(name / construct.Int32ub for name in names))
+
+
+def cell_v2(cells: int) -> construct.Construct:
+    """struct of_drconf_cell_v2."""
+    names = ("drc_index", "aa_index", "flags")
+    rest = (name / construct.Int32ub for name in names)
+    return construct.Struct("seq_lmbs" / construct.Int32ub, "base_addr" / ADDRESS[cells], *rest)
+
+
 @pytest.mark.parametrize(("rows", "cell"), [(rows_v1, cell_v1), (rows_v2, cell_v2)])
 @pytest.mark.parametrize("cells", [1, 2])
 @given(data=st.binary(min_size=24, max_size=240))
-def test_bulk_codec_is_the_declaration(rows: object, cell: object, cells: int, data: bytes) -> None:
+def test_bulk_codec_is_the_kernels_structure(rows: object, cell: object, cells: int, data: bytes) -> None:
     bulk, layout = rows(cells), cell(cells)  # type: ignore[operator]
     count = len(data) // bulk.size
     parsed = construct.Array(count, layout).parse(data)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError
 from drmemctl.formats.lists import (
-    COUNTED,
+    counted,
     decode_counted_words,
     decode_words,
     encode_counted_words,
@@ -28,7 +28,7 @@ cells = st.lists(st.integers(0, 0xFFFFFFFF), max_size=20)
 def test_counted_round_trip(values: list[int]) -> None:
     data = encode_counted_words("p", values)
     assert data == struct.pack(f">{len(values) + 1}I", len(values), *values)
-    assert data == COUNTED.build(values)
+    assert data == counted().build(values)
     found = decode_counted_words("x", "thing", data)
     assert (list(found.cells), found.declared, found.defects) == (values, len(values), ())
     assert (len(found), [found[i] for i in range(len(found))]) == (len(values), values)

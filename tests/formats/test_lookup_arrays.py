@@ -48,7 +48,7 @@ def test_round_trip(table: tuple[int, list[tuple[int, ...]]]) -> None:
     data = encode_lookup_arrays(rows, width)
     found = decode_lookup_arrays(data)
     assert (found.rows(), found.defects, found.usable) == (rows, (), True)
-    header = HEADER.parse(data)
+    header = HEADER.declaration.parse(data)
     assert (header.n_arrays, header.array_sz) == (len(rows), width)
 
 

@@ -113,7 +113,7 @@ def test_skipping_lands_where_construct_stops(raw: list[bytes], head: bytes, cou
     if count > len(raw):
         assert found is None
     else:
-        parsed = string_list(count).parse(data[len(head) :])  # type: ignore[attr-defined]
+        parsed = string_list(count).parse(data[len(head) :])
         assert found == len(head) + sum(len(item) + 1 for item in parsed)
         assert list(iterate_strings(data, len(head), count)) == [to_text(item) for item in parsed]
 
