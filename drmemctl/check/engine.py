@@ -9,14 +9,20 @@ from typing import NamedTuple
 
 from drmemctl.check.finding import Finding
 from drmemctl.check.kernels import Version
-from drmemctl.check.rule import FAMILIES, RULES, Rule
+from drmemctl.check.rule import FAMILIES, RULES, Rule, families_about
 
 
 def all_rules() -> dict[str, Rule]:
     """Return every rule by id, in the order of ids."""
-    for family in FAMILIES:
+    return rules_of(FAMILIES)
+
+
+def rules_of(families: Iterable[str]) -> dict[str, Rule]:
+    """Return the rules of some families by id, in the order of ids."""
+    wanted = tuple(families)
+    for family in wanted:
         import_module(f"drmemctl.check.{family}")
-    return dict(sorted(RULES.items()))
+    return {rule_id: rule for rule_id, rule in sorted(RULES.items()) if rule.family in wanted}
 
 
 class Plan(NamedTuple):
@@ -33,9 +39,9 @@ class Plan(NamedTuple):
     ignore: tuple[str, ...] = ()
     kernel: Version | None = None
 
-    def rules(self) -> list[Rule]:
-        """Return the rules, in the order of ids."""
-        return [rule for rule in all_rules().values() if self._takes(rule)]
+    def rules(self, families: Iterable[str] = FAMILIES) -> list[Rule]:
+        """Return the rules of these families, in the order of ids."""
+        return [rule for rule in rules_of(families).values() if self._takes(rule)]
 
     def _takes(self, rule: Rule) -> bool:
         if self.select and not _named(rule, self.select):
@@ -57,7 +63,7 @@ def judge(subject: object, plan: Plan | None = None) -> list[Finding]:
     plan = plan or Plan()
     findings = [
         finding
-        for rule in plan.rules()
+        for rule in plan.rules(families_about(subject))
         if rule.applies(subject, plan.kernel)
         for finding in rule.findings(subject)
     ]

@@ -36,7 +36,6 @@ def _expanded(name: str) -> list[Found]:
 
 def reports(inputs: Sequence[Found], plan: Plan, before: Tree | None, jobs: int) -> Iterator[Report]:
     """Return the report of each input, in order; `jobs` processes make them."""
-    all_rules()  # here once, and not in every process
     work = partial(_report, plan=plan, before=before)
     return (made for made in _in_order(work, inputs, jobs) if made is not None)
 
@@ -48,6 +47,7 @@ def _in_order(
         return map(work, inputs)
     from drmemctl.check.pool import ordered_map
 
+    all_rules()  # here once, and not in every process
     return ordered_map(work, inputs, jobs, lost=_lost, here=_is_stdin)
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
-from drmemctl.check.engine import Plan, all_rules, judge
+from drmemctl.check.engine import Plan, judge
 from drmemctl.check.finding import Finding, Severity
+from drmemctl.check.rule import RULES
 from drmemctl.check.subject import Running, Subject
 from drmemctl.errors import DrmemctlError, NotInTreeError
 from drmemctl.model.drmem import drmem_node
@@ -152,7 +153,7 @@ def reported(finding: Finding, subject: Subject) -> ReportedFinding:
     return ReportedFinding(
         finding.rule,
         finding.severity,
-        all_rules()[finding.rule].title,
+        RULES[finding.rule].title,
         violation.message,
         violation.path,
         violation.property,

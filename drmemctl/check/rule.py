@@ -56,6 +56,25 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
 """What a rule may need; a rule whose needs are not met is not run."""
 
 
+FAMILY_NEEDS = {"state": ("array", "senses", "blocks"), "kernel": ("faults",), "live": ("live",)}
+"""Families of which every rule needs one of these: without any of them, the family is not even imported."""
+
+ABOUT_STREAMS = "stream"
+"""The family whose rules judge what RTAS answered, and no `Subject`."""
+
+
+def families_about(subject: object) -> list[str]:
+    """Return the families that can have a rule for what is to be judged."""
+    if not isinstance(subject, Subject):
+        return [ABOUT_STREAMS]
+    return [
+        family
+        for family in FAMILIES
+        if family != ABOUT_STREAMS
+        and (family not in FAMILY_NEEDS or any(NEEDS[need](subject) for need in FAMILY_NEEDS[family]))
+    ]
+
+
 class Rule(NamedTuple):
     """A rule.
 

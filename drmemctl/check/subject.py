@@ -12,12 +12,12 @@ from drmemctl.errors import NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE, Entries
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem, is_before_cas
-from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Node, Tree
 
 if TYPE_CHECKING:
     from drmemctl.kernel.job import Fault
+    from drmemctl.model.live_system import LiveSystem
 
 
 class MemoryBlock(NamedTuple):

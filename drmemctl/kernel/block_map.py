@@ -15,12 +15,6 @@ from drmemctl.kernel.blocks import Blocks
 from drmemctl.model.boot_memory import BootMemory
 from drmemctl.model.lmbs import LmbTable, Run, state_of
 
-SECTION = 1 << 24
-"""SECTION_SIZE_BITS 24: memory comes and goes in sections at least."""
-
-SUBSECTION = 1 << 21
-"""SUBSECTION_SHIFT 21: device memory may begin and end inside a section, at multiples of this."""
-
 _OWNERS_SHOWN = 8
 _OWNERS_LOOKED_AT = 64
 """More than these only a hostile tree has in one block."""

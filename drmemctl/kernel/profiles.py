@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.capabilities import (
@@ -77,6 +76,8 @@ def _known(names: Iterable[str]) -> frozenset[str]:
 
 
 def _near(name: str, names: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
     found = get_close_matches(name, list(names), 3)
     return f"did you mean {' or '.join(found)}?" if found else ""
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drmemctl.kernel.block_map import SECTION, SUBSECTION, BlockSpan, Owner
+from drmemctl.kernel.block_map import BlockSpan, Owner
+from drmemctl.kernel.sections import SECTION, SUBSECTION
 from drmemctl.kernel.boot_regions import DriverMemory
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen, node_style

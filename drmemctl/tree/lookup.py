@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 
 from drmemctl.errors import InputError, NotInTreeError
@@ -128,6 +127,8 @@ def _no_property(tree: Tree, place: Place, name: str) -> NotInTreeError:
 
 
 def _near(name: str, names: Iterable[str]) -> list[str]:
+    from difflib import get_close_matches
+
     known = list(dict.fromkeys(islice(names, _COMPARED)))
     # A part of the name is what people remember: `dynamic-memory`, `distance-table`.
     holding = [one for one in known if len(name) > 2 and name in one]

@@ -19,7 +19,7 @@ _MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
 _LARGEST = 64 << 20
 """Bytes of one such file; /proc/iomem of a large system has a few MiB."""
 
-_WANTED = re.compile(
+_WANTED = (
     r"(?P<root>|.*/)(?P<path>memory/(?:blocks|nodes|block_size_bytes)|proc/(?:iomem|cmdline|version)|uname|dmesg"
     rf"|{_MEMORY}/(?:block_size_bytes|memory\d+/(?:state|valid_zones|node\d+))"
     rf"|{_NODE}/node\d+/(?:distance|meminfo|cpulist|memory\d+))\Z"
@@ -118,7 +118,7 @@ def _members(stream: Stream, place: str) -> Iterator[tuple[str, str, bytes | Non
     from drmemctl.tree.tar import members
 
     for member in members(stream, place):
-        match = _WANTED.match(member.path)
+        match = re.match(_WANTED, member.path)  # compiled when the first archive is read
         if match:
             content = stream.read(min(member.size, _LARGEST)) if member.is_file else None
             yield match["root"], match["path"], content

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
+from typing import TYPE_CHECKING
 
 from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
@@ -14,20 +15,34 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.survey import per_subject
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.memory_reg import REG
-from drmemctl.kernel.block_map import SECTION, SUBSECTION, BlockMap, BlockSpan, Owner, owners_of
-from drmemctl.kernel.blocks import Blocks
+from drmemctl.kernel.sections import SECTION, SUBSECTION
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.boot_memory import BootMemory
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.block_map import BlockSpan, Owner
 
 
 @per_subject
 def shared_blocks(subject: Subject) -> tuple[BlockSpan, ...]:
     """Return the blocks with memory of several owners, all of it there: overlaps have rules of their own."""
     memory = BootMemory.from_tree(subject.tree, subject.associativity)
+    if _all_blocks_whole(subject, memory):
+        return ()
+    from drmemctl.kernel.block_map import BlockMap, owners_of
+    from drmemctl.kernel.blocks import Blocks
+
     owners = [owner for owner in owners_of(memory, subject.table) if owner.state == "assigned"]
     size = subject.table.lmb_size or 1
     spans = BlockMap(owners, size, size, Blocks()).spans()
     return tuple(span for span in spans if span.shared and not _overlap(span.owners))
+
+
+def _all_blocks_whole(subject: Subject, memory: BootMemory) -> bool:
+    """Whether all memory begins and ends where blocks do: then only overlaps put several owners into one."""
+    within = (subject.table.lmb_size or 1) - 1
+    ends = (edge for node in memory.nodes for part in node.ranges for edge in (part.base, part.size))
+    return not any(map(within.__and__, chain(ends, subject.table.runs.bases)))
 
 
 def _overlap(owners: Sequence[Owner]) -> bool:
@@ -77,9 +92,10 @@ def block_on_several_nodes(subject: Subject) -> Iterator[Violation]:
     Fix:
         Let nodes begin at multiples of the LMB size; QEMU and PowerVM do.
     """
-    nodes = _nodes_by_path(subject)
+    shared = shared_blocks(subject)
+    nodes = _nodes_by_path(subject) if shared else {}
     found = []
-    for span in shared_blocks(subject):
+    for span in shared:
         by_owner = (_node_of(owner, subject, nodes) for owner in span.owners)
         on = sorted({node for node in by_owner if node is not None})
         if len(on) > 1:

@@ -9,10 +9,8 @@ from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
+from drmemctl.formats.pmemory import NODE as PERSISTENT_MEMORY
 from drmemctl.formats.pmemory import NUMBER_OF_BLOCKS
-from drmemctl.kernel.block_size import block_size_of, is_suitable
-from drmemctl.kernel.boot_regions import driver_memory
-from drmemctl.kernel.profiles import profile
 from drmemctl.wording import size_text
 
 
@@ -43,6 +41,12 @@ def uneven_persistent_memory(subject: Subject) -> Iterator[Violation]:
     Fix:
         Make the region a multiple of the LMB size, if it is to serve as memory.
     """
+    regions = subject.tree.find(PERSISTENT_MEMORY)
+    if regions is None or not regions.children:
+        return
+    # The simulated kernel's boot takes longer to import than most trees to check.
+    from drmemctl.kernel.boot_regions import driver_memory
+
     size = subject.table.lmb_size or 1
     found = (
         Violation(
@@ -85,6 +89,9 @@ def changing_block_size(subject: Subject) -> Iterator[Violation]:
     """
     if subject.drmem_node is not None or not subject.after_cas:
         return
+    from drmemctl.kernel.block_size import block_size_of, is_suitable
+    from drmemctl.kernel.profiles import profile
+
     old, new = (block_size_of(subject.tree, profile(kernel)) for kernel in ("6.5", "6.6"))
     if old != new and is_suitable(old) and is_suitable(new):
         yield Violation(f"memory blocks have {size_text(old)} up to Linux 6.5, {size_text(new)} from 6.6 on", "/")

@@ -14,7 +14,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tables import spans_of_addresses
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.formats.system_tables import BlockLine
-from drmemctl.kernel.block_map import SECTION
+from drmemctl.kernel.sections import SECTION
 from drmemctl.kernel.cmdline import has_flag
 from drmemctl.model.distances import Distances
 from drmemctl.model.live_system import LiveSystem
