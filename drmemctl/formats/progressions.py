@@ -19,11 +19,10 @@ _SMALLEST_BLOCK = 64
 
 def progressions(
     rows: Rows, data: bytes, start: int, count: int, steps: Mapping[str, int]
-) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Yield (n, first record): n records, each `steps` (field → increment) further than the one before.
+) -> Iterator[tuple[int, int, bool]]:
+    """Yield (position of the first record, how many, whether each is `steps` (field → increment) further).
 
-    Blocks that go on regularly as a whole come at once, all other records one by one: n says how many, not that
-    the next ones do not continue. No field wraps inside the n.
+    The next ones may continue a regular block all the same. No field wraps inside of one.
     """
     step = int.from_bytes(rows.pack_one(*(steps.get(name, 0) for name in rows.names)), "big")
     view = memoryview(data)
@@ -33,13 +32,12 @@ def progressions(
         first, n = pending.pop()
         begin = start + first * rows.size
         if n > 1 and _is_regular(rows, view[begin : begin + n * rows.size], n, step, steps):
-            yield n, next(rows.iterate(data, begin, 1))
+            yield first, n, True
         elif n > _SMALLEST_BLOCK and _has_regular_pair(rows, data, begin, n, step):
             half = n // 2
             pending += [(first + half, n - half), (first, half)]
         else:
-            for record in rows.iterate(data, begin, n):
-                yield 1, record
+            yield first, n, False
 
 
 def _is_regular(rows: Rows, block: memoryview, n: int, step: int, steps: Mapping[str, int]) -> bool:
@@ -53,8 +51,8 @@ def _is_regular(rows: Rows, block: memoryview, n: int, step: int, steps: Mapping
     ):
         return False
     whole = int.from_bytes(block, "big")
-    without_first = whole & ((1 << bits * (n - 1)) - 1)
-    return without_first - (whole >> bits) == _repeated(step, bits, n - 1)
+    repeated, all_but_first = _repeated(step, bits, n - 1)
+    return (whole & all_but_first) - (whole >> bits) == repeated
 
 
 def _has_regular_pair(rows: Rows, data: bytes, begin: int, n: int, step: int) -> bool:
@@ -67,14 +65,17 @@ def _has_regular_pair(rows: Rows, data: bytes, begin: int, n: int, step: int) ->
     return False
 
 
-_known: dict[tuple[int, int, int], int] = {}
+_known: dict[tuple[int, int, int], tuple[int, int]] = {}
 
 
-def _repeated(step: int, bits: int, n: int) -> int:
-    """Return the integer of n times the same record; the few that one property needs are remembered."""
+def _repeated(step: int, bits: int, n: int) -> tuple[int, int]:
+    """Return the integer of n times the same record, and that of n records of ones.
+
+    The few that one property needs are remembered.
+    """
     key = (step, bits, n)
     if key not in _known:
         if len(_known) >= 8:
             _known.clear()
-        _known[key] = int.from_bytes(step.to_bytes(bits // 8, "big") * n, "big")
+        _known[key] = int.from_bytes(step.to_bytes(bits // 8, "big") * n, "big"), (1 << bits * n) - 1
     return _known[key]

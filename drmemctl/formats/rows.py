@@ -8,6 +8,7 @@ one `struct` format, which decodes the same records at C speed and without impor
 from __future__ import annotations
 
 import struct
+import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -53,6 +54,20 @@ class Rows:
                 view[begin : begin + min(_CHUNK_RECORDS, count - first) * self.size]
             )
 
+    def columns(self, data: bytes | memoryview, start: int, count: int) -> list[array[int]]:
+        """Return the fields of `count` records from byte `start` on, each field as a column.
+
+        At some nanoseconds a record; only for records of whole words.
+        """
+        cells = words(memoryview(data)[start : start + count * self.size])
+        stride = self.size // 4
+        columns, at = [], 0
+        for code in self._codes:
+            column = cells[at::stride]
+            columns.append(_joined(column, cells[at + 1 :: stride]) if code == "Q" else column)
+            at += 2 if code == "Q" else 1
+        return columns
+
     def pack(self, rows: Iterable[Sequence[int]]) -> bytes:
         """Return the records as bytes; `struct.error` if a value does not fit its field."""
         return b"".join(self._struct.pack(*row) for row in rows)
@@ -60,6 +75,14 @@ class Rows:
     def pack_one(self, *values: int) -> bytes:
         """Return one record as bytes."""
         return self._struct.pack(*values)
+
+
+def _joined(high: array[int], low: array[int]) -> array[int]:
+    """Return the 64-bit numbers that two columns of words make."""
+    halves = array(high.typecode, bytes(8 * len(high)))
+    low_first = sys.byteorder == "little"
+    halves[0::2], halves[1::2] = (low, high) if low_first else (high, low)
+    return array("Q", halves.tobytes())
 
 
 def words(data: bytes | memoryview) -> array[int]:

@@ -123,7 +123,7 @@ def _sync_aa(job: Job, name: str, data: bytes) -> None:
     if entries.present < entries.declared:
         _beyond_the_end(job, name, entries.declared, entries.present)
     table = job.state.table
-    for run in LmbTable.of(entries.blocks(table.lmb_size), table.lmb_size).runs:
+    for run in LmbTable.of_property(entries, table.lmb_size).runs:
         table = _with_aa(job, table, run)
     job.state = replace(job.state, table=table)
     if entries.declared - entries.present > _READABLE_ENTRIES:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The units in which memory comes and goes, whatever the size of a block (arch/powerpc/include/asm/sparsemem.h)."""
+"""Units in which memory comes and goes, whatever a block's size (arch/powerpc/include/asm/sparsemem.h)."""
 
 SECTION = 1 << 24
 """SECTION_SIZE_BITS 24: memory comes and goes in sections at least."""

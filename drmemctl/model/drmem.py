@@ -73,7 +73,7 @@ class Drmem:
         defects += [defect.at(NODE, name) for defect in entries.defects]
         if name == V1 and node.find(V2) is not None:
             defects.append(Defect("drmem-both", f"{V2} is there as well; Linux reads {V1} only", NODE, V2))
-        return cls(LmbTable.of(entries.blocks(lmb_size), lmb_size, name), entries, cells, tuple(defects))
+        return cls(LmbTable.of_property(entries, lmb_size), entries, cells, tuple(defects))
 
 
 def _lmb_size(node: Node, cells: RootCells) -> tuple[int | None, list[Defect]]:

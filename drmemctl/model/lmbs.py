@@ -6,19 +6,17 @@ A 64 TiB partition has 262,144 LMBs of 256 MiB, but a handful of runs. Everythin
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
 from drmemctl.errors import LimitError
-from drmemctl.formats.dynamic_memory import ASSIGNED, HOTREMOVABLE, RESERVED
+from drmemctl.formats.dynamic_memory import ASSIGNED, HOTREMOVABLE, RESERVED, Columns, Entries
+from drmemctl.model.merging import Entry, Merger
 from drmemctl.tree.node import Tree
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
-
-Entry = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +104,22 @@ class Runs(Sequence[Run]):
 
     def __init__(self, entries: Iterable[Entry], lmb_size: int | None) -> None:
         """Merge `entries` (count, base, DRC index, aa_index, flags) into maximal runs; count 0 is nothing."""
-        self.bases, self.counts = array("Q"), array("Q")
-        self.drc_indexes, self.aa_indexes, self.flags = array("I"), array("I"), array("I")
-        columns = (self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags)
-        add_count, add_base, add_drc, add_aa, add_flags = (column.append for column in columns)
-        for count, base, drc, aa, flags in _merged(entries, lmb_size):
-            add_count(count)
-            add_base(base)
-            add_drc(drc)
-            add_aa(aa)
-            add_flags(flags)
+        merger = Merger(lmb_size)
+        merger.take(entries)
+        self._adopt(merger)
+
+    @classmethod
+    def of_blocks(cls, blocks: Iterable[Columns], lmb_size: int | None) -> Runs:
+        """Return the runs of entries in columns."""
+        runs = cls.__new__(cls)
+        merger = Merger(lmb_size)
+        for block in blocks:
+            merger.take_columns(block)
+        runs._adopt(merger)
+        return runs
+
+    def _adopt(self, merger: Merger) -> None:
+        self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags = merger.finished()
         self.n_lmbs: int = sum(self.counts)
 
     @overload
@@ -156,26 +160,6 @@ class Runs(Sequence[Run]):
         return f"Runs({list(self[:4])!r}{', …' if len(self) > 4 else ''})"
 
 
-def _merged(entries: Iterable[Entry], lmb_size: int | None) -> Iterator[Entry]:
-    """Yield maximal runs as entries. The one loop that runs per v1 entry at worst: kept to comparisons."""
-    count, base, drc, aa, flags = 0, 0, 0, 0, 0
-    next_base, next_drc = -1, -1
-    for n, entry_base, entry_drc, entry_aa, entry_flags in entries:
-        if n == 0:
-            continue
-        if entry_base == next_base and entry_drc == next_drc and entry_aa == aa and entry_flags == flags:
-            count += n
-        else:
-            if count:
-                yield count, base, drc, aa, flags
-            count, base, drc, aa, flags = n, entry_base, entry_drc, entry_aa, entry_flags
-            next_base, next_drc = base, drc
-        next_base = -1 if lmb_size is None else (next_base + n * lmb_size) % _ADDRESSES
-        next_drc = (next_drc + n) % _DRC_INDEXES
-    if count:
-        yield count, base, drc, aa, flags
-
-
 @dataclass(frozen=True, slots=True)
 class LmbTable:
     """The LMBs in array order.
@@ -197,6 +181,11 @@ class LmbTable:
     def of(cls, entries: Iterable[Entry], lmb_size: int | None, property_name: str = "") -> LmbTable:
         """Return the table of entries (count, base, DRC index, aa_index, flags)."""
         return cls(Runs(entries, lmb_size), lmb_size, property_name)
+
+    @classmethod
+    def of_property(cls, entries: Entries, lmb_size: int | None) -> LmbTable:
+        """Return the table of a property."""
+        return cls(Runs.of_blocks(entries.blocks(lmb_size), lmb_size), lmb_size, entries.property)
 
     @classmethod
     def from_tree(cls, tree: Tree) -> LmbTable:

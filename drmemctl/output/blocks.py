@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.kernel.block_map import BlockSpan, Owner
-from drmemctl.kernel.sections import SECTION, SUBSECTION
 from drmemctl.kernel.boot_regions import DriverMemory
+from drmemctl.kernel.sections import SECTION, SUBSECTION
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import Cell, Column, show_table

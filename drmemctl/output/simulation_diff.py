@@ -46,7 +46,7 @@ def _sets(tree: Tree, name: str, value: bytes) -> Sequence[str]:
     """Return the sets as they are written, but the entries of a v1 property by the run."""
     drmem = Drmem.from_tree(tree)
     entries = decode_entries(name, value, drmem.cells.address)
-    sets = LmbTable.of(entries.blocks(drmem.table.lmb_size), drmem.table.lmb_size).runs.entries()
+    sets = LmbTable.of_property(entries, drmem.table.lmb_size).runs.entries()
     if name == V2:
         sets = iter(entries)
     return [f"{entries.declared} entries", *(_set(*one) for one in sets)]

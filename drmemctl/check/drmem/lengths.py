@@ -81,7 +81,7 @@ def both_properties(subject: Subject) -> Iterator[Violation]:
         return
     table = subject.table
     entries = decode_entries(V2, other.value, subject.drmem.cells.address, other.total)
-    if LmbTable.of(entries.blocks(table.lmb_size), table.lmb_size) == table:
+    if LmbTable.of_property(entries, table.lmb_size) == table:
         says = "both have the same LMBs; the next change reaches v1 only"
     else:
         says = "they have different LMBs, and Linux takes those of v1"
@@ -137,6 +137,9 @@ def _small_properties(subject: Subject) -> Iterator[Defect]:
 
 def _empty_sets(subject: Subject) -> Iterator[Violation]:
     entries = subject.entries
+    counts = entries.columns(0, entries.present).counts
+    if 0 not in counts:
+        return
     for index, (count, base, drc, *_) in enumerate(entries):
         if count == 0:
             message = f"the set at {base:#x} (DRC {drc:#x}) has no LMBs; no reader uses that"

@@ -14,8 +14,8 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tables import spans_of_addresses
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.formats.system_tables import BlockLine
-from drmemctl.kernel.sections import SECTION
 from drmemctl.kernel.cmdline import has_flag
+from drmemctl.kernel.sections import SECTION
 from drmemctl.model.distances import Distances
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.lmbs import is_assigned

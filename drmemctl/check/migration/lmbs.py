@@ -209,7 +209,7 @@ def _array_size(subject: Subject) -> int | None:
     if other is None:
         return None
     entries = decode_entries(V2, other.value, subject.drmem.cells.address, other.total)
-    return sum(count for count, *_ in entries)
+    return sum(entries.columns(0, entries.present).counts)
 
 
 @rule(
