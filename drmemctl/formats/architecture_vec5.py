@@ -133,8 +133,7 @@ BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
 _NUMBER_BITS = {3: 0x7F, **dict.fromkeys((9, 10, 11, 12, 13, 14, 28, 29), 0xFF)}
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownBits:
+class UnknownBits(NamedTuple):
     """Bits that are set and that no source defines: of option byte `byte`, those in `mask`."""
 
     byte: int

@@ -96,6 +96,18 @@ def words(data: bytes | memoryview) -> array[int]:
     return cells
 
 
+def lowered(cells: array[int], by: int) -> Sequence[int]:
+    """Return u32 words less a number each: at once where all have the same upper byte, as DRC indexes have."""
+    raw = cells.tobytes()
+    tops = raw[3 if sys.byteorder == "little" else 0 :: 4]
+    # With `by` below the least word of that byte, no word borrows from the next one.
+    if not raw or tops != tops[:1] * len(tops) or not 0 <= by <= tops[0] << 24:
+        return [cell - by for cell in cells]
+    taken = by.to_bytes(4, sys.byteorder) * len(cells)
+    left = int.from_bytes(raw, sys.byteorder) - int.from_bytes(taken, sys.byteorder)
+    return array(cells.typecode, left.to_bytes(len(raw), sys.byteorder))
+
+
 def pack_words(cells: Sequence[int]) -> bytes:
     """Return u32 words as big-endian bytes."""
     return struct.pack(f">{len(cells)}I", *cells)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from drmemctl.defect import Defect
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, FORM1, FORM2, decode_architecture_vec5
-from drmemctl.formats.associativity import ASSOCIATIVITY, decode_associativity
 from drmemctl.formats.dynamic_memory import AI_INVALID, LOOKUP_ARRAYS, NODE
 from drmemctl.formats.lookup_arrays import LookupArrays, decode_lookup_arrays
 from drmemctl.formats.reference_points import REFERENCE_POINTS, decode_reference_points
@@ -120,5 +119,7 @@ def primary_index(form: int, points: Sequence[int]) -> int | None:
 
 def domains_of(node: Node) -> tuple[int, ...] | None:
     """Return the domains of a node's own `ibm,associativity` without the length cell, or None if it has none."""
+    from drmemctl.formats.associativity import ASSOCIATIVITY, decode_associativity
+
     data = node.get(ASSOCIATIVITY)
     return None if data is None else decode_associativity(data).domains

@@ -7,6 +7,7 @@ Source: Linux arch/powerpc/mm/drmem.c `drmem_init`, `walk_drmem_lmbs`, `init_drm
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from drmemctl.defect import Defect
 from drmemctl.errors import NotInTreeError
@@ -22,8 +23,7 @@ PAPR_CELLS = 2
 """#address-cells and #size-cells of every PAPR root; what a dump without them is read with."""
 
 
-@dataclass(frozen=True, slots=True)
-class RootCells:
+class RootCells(NamedTuple):
     """The root's `#address-cells` and `#size-cells`, by which every address in the tree is read."""
 
     address: int

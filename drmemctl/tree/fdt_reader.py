@@ -11,7 +11,6 @@ Source: Devicetree Specification v0.4 chapter 5; libfdt `fdt_check_header`, `fdt
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -217,15 +216,17 @@ def _property_value(view: memoryview, header: Header, start: int, end: int) -> t
     return view[data : data + length], data + length
 
 
-@dataclass(slots=True)
 class _OpenNode:
     """A node whose end has not been read yet."""
 
-    name: str
-    properties: list[Property] = field(default_factory=list)
-    children: list[Node] = field(default_factory=list)
-    property_names: set[str] = field(default_factory=set)
-    child_names: set[str] = field(default_factory=set)
+    __slots__ = ("child_names", "children", "name", "properties", "property_names")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.properties: list[Property] = []
+        self.children: list[Node] = []
+        self.property_names: set[str] = set()
+        self.child_names: set[str] = set()
 
     def close(self) -> Node:
         return Node(self.name, tuple(self.properties), tuple(self.children))

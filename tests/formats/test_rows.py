@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drmemctl.formats.rows import Rows, pack_words, words
+from drmemctl.formats.rows import Rows, lowered, pack_words, words
 
 KINDS = {
     construct.Int8ub: 8,
@@ -86,3 +86,22 @@ def test_words_are_what_struct_reads(data: bytes) -> None:
     count = len(data) // 4
     assert tuple(words(data)) == struct.unpack_from(f">{count}I", data)
     assert pack_words(words(data)) == data[: 4 * count]
+
+
+@given(st.lists(st.integers(0, 0xFFFFFFFF), max_size=20), st.integers(-5, 0xFFFFFFFF))
+def test_lowered_words_are_each_less_that_number(cells: list[int], by: int) -> None:
+    assert list(lowered(words(pack_words(cells)), by)) == [cell - by for cell in cells]
+
+
+@given(st.lists(st.integers(0x80000000, 0x80FFFFFF), min_size=1, max_size=20), st.integers(0, 0x80FFFFFF))
+def test_words_with_one_upper_byte_do_not_borrow_from_one_another(cells: list[int], by: int) -> None:
+    assert list(lowered(words(pack_words(cells)), by)) == [cell - by for cell in cells]
+
+
+@given(layouts, st.binary(max_size=400), st.integers(0, 7))
+def test_columns_are_the_records_turned(kinds: list[construct.Construct], data: bytes, start: int) -> None:
+    kinds = [kind for kind in kinds if KINDS[kind] >= 32] or [construct.Int64ub]
+    rows = rows_of(kinds)
+    count = max(0, len(data) - start) // rows.size
+    columns = [list(column) for column in rows.columns(data, start, count)]
+    assert columns == [[row[at] for row in rows.iterate(data, start, count)] for at in range(len(kinds))]

@@ -125,18 +125,21 @@ def _stretches(indexes: array[int]) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of the stretches in DRC indexes of any order."""
     if not indexes:
         return
-    low, high = min(indexes), max(indexes)
-    if high - low < len(indexes) and _fill(indexes, low, high):
-        yield low, high + 1
+    low = min(indexes)
+    if _fill(indexes, low):
+        yield low, low + len(indexes)
     else:
         yield from ranges_of(sorted(set(indexes)))
 
 
-def _fill(indexes: array[int], low: int, high: int) -> bool:
-    """Whether nothing is left out from `low` to `high`, which is the usual case: told without a set or sorting."""
-    seen = bytearray(high - low + 1)
-    for index in indexes:
-        seen[index - low] = 1
+def _fill(indexes: array[int], low: int) -> bool:
+    """Whether they are all from `low` on, each once, which is the usual case: told without a set or sorting."""
+    seen = bytearray(len(indexes))
+    try:
+        for index in indexes:
+            seen[index - low] = 1
+    except IndexError:
+        return False
     return 0 not in seen
 
 

@@ -22,6 +22,7 @@ from drmemctl.check.tables import drc_indexes
 from drmemctl.formats.drc import NAMES
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
 from drmemctl.formats.dynamic_memory import DRC_INVALID, RESERVED
+from drmemctl.formats.rows import lowered
 from drmemctl.formats.strings import to_bytes, to_text
 from drmemctl.model.lmbs import Entry, Run
 
@@ -239,7 +240,7 @@ def _all_usual(root: Listing) -> bool:
     base, pattern = (indexes[0] & ~_LOW_BITS) - shift, first.rstrip(b"0123456789") + b"%d\0"
     at = 0
     for start in range(0, len(indexes), _AT_ONCE):
-        numbers = tuple(map(sub, indexes[start : start + _AT_ONCE], repeat(base)))
+        numbers = tuple(lowered(indexes[start : start + _AT_ONCE], base))
         expected = pattern * len(numbers) % numbers
         if not names.startswith(expected, at):
             return False

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import compress, islice, pairwise, repeat
+from operator import add, and_, eq, mul, ne
 
 from drmemctl.check.bounds import Found, as_run, limited, place
 from drmemctl.check.finding import Severity, Violation
@@ -61,6 +62,8 @@ class Merged:
 
 def merges(table: LmbTable) -> Iterator[Merged]:
     """Yield each set that Linux would write for a table and that would not decode to the same LMBs."""
+    if not _may_merge(table):
+        return
     size = table.lmb_size or 0
     current: Merged | None = None
     for entry in table.runs.entries():
@@ -71,6 +74,32 @@ def merges(table: LmbTable) -> Iterator[Merged]:
         current.add(entry, size)
     if current is not None and current.changed:
         yield current
+
+
+def _may_merge(table: LmbTable) -> bool:
+    """Whether some neighbours of one kind may not go on from one another; told of all of them at once."""
+    if not _addresses_go_on(table):
+        return True
+    runs = table.runs
+    kinds = list(zip(runs.aa_indexes, map(and_, runs.flags, repeat(_WRITTEN)), strict=True))
+    repeated = set(compress(kinds, map(eq, kinds, islice(kinds, 1, None))))
+    return not all(flags & DRC_INVALID for _, flags in repeated)
+
+
+def _may_have_seams(table: LmbTable) -> bool:
+    """Whether there may be a seam at which a request could begin or end, likewise."""
+    if not _addresses_go_on(table):
+        return True
+    runs = table.runs
+    following = map(add, runs.drc_indexes, runs.counts)
+    broken = set(compress(runs.flags, map(ne, following, islice(runs.drc_indexes, 1, None))))
+    return not all(flags & RESERVED for flags in broken)
+
+
+def _addresses_go_on(table: LmbTable) -> bool:
+    runs = table.runs
+    ends = map(add, runs.bases, map(mul, runs.counts, repeat(table.lmb_size or 0)))
+    return not any(map(ne, ends, islice(runs.bases, 1, None)))
 
 
 def _moved(first: Entry, position: int, size: int) -> tuple[int, int]:
@@ -175,6 +204,8 @@ def mergeable_sets(subject: Subject) -> Iterator[Violation]:
 
 def _seams(table: LmbTable) -> Iterator[tuple[Run, Run]]:
     """Yield neighbours that do not continue one another and may come to be equal, but are not yet."""
+    if not _may_have_seams(table):
+        return
     size = table.lmb_size or 0
     for one, other in pairwise(table.runs.entries()):
         if (one[4] ^ other[4]) & _WRITTEN & ~ASSIGNED or one[4] & RESERVED:
