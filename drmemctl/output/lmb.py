@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.lmbs import Lmb, LmbTable, Run, check_limit, is_assigned
 from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.table import Cell
+from drmemctl.output.table import SAMPLE, Cell, Column, heading, line_maker, show_table
 from drmemctl.wording import count_of, size_text
 
 _DOMAINS_SHOWN = 8
 _REMEMBERED = 10_000
+_MANY = 4096
+"""From so many lines on it pays to make them all at once."""
 
 
 class LmbView(NamedTuple):
@@ -105,8 +108,6 @@ def _csv_cell(value: Any) -> str:
 
 
 def _show_table(screen: Screen, view: LmbView) -> None:
-    from drmemctl.output.table import Column, show_table
-
     columns = [
         Column("address"),
         Column("size", right=True),
@@ -117,7 +118,37 @@ def _show_table(screen: Screen, view: LmbView) -> None:
         Column("node", right=True),
         Column("flags"),
     ]
+    if view.table.n_lmbs >= _MANY and not screen.color and _is_long(view):
+        screen.write(_title(view.table) + "\n")
+        screen.write_all(_long_lines(screen, view, columns))
+        return
     show_table(screen, columns, map(_Row(view).cells, _lines(view)), title=_title(view.table))
+
+
+def _is_long(view: LmbView) -> bool:
+    """Whether there is a line for each LMB, and all of them look alike."""
+    from drmemctl.output.lmb_lines import can_fill_in, each_is_a_line
+
+    table = view.table
+    if not table.lmb_size or (view.limit is None and not each_is_a_line(table)):
+        return False
+    return can_fill_in(table, _address_width(table) - len("0x"))
+
+
+def _long_lines(screen: Screen, view: LmbView, columns: Sequence[Column]) -> Iterator[str]:
+    from drmemctl.output.lmb_lines import blocks_of, filled_in
+
+    row, size, digits = _Row(view), view.table.lmb_size or 0, _address_width(view.table) - len("0x")
+    line = line_maker(screen, columns, [row.cells(one) for one in islice(_lines(view), SAMPLE)])
+    yield heading(columns, line)
+
+    def form_of(kind: tuple[int, int]) -> str:
+        cells = row.cells(_Line(Run(0, 1, 0, *kind)))
+        addresses = f"0x%0{digits}x-0x%0{digits}x"
+        form = line(cells).replace("%", "%%").replace(str(cells[0]), addresses, 1)
+        return form.replace(str(cells[3]), "0x%08x", 1)
+
+    yield from filled_in(blocks_of(view.table), size, form_of)
 
 
 def _title(table: LmbTable) -> str:

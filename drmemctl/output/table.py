@@ -15,7 +15,7 @@ from drmemctl.output.screen import Screen
 _DRAWN = 100
 """Rows that rich draws; longer tables are plain."""
 
-_SAMPLE = 1000
+SAMPLE = 1000
 """Rows that decide the column widths of a plain table; a later, wider cell only shifts its own line."""
 
 Cell = str | tuple[str, str | None]
@@ -63,14 +63,24 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[i
 
 def plain_lines(screen: Screen, columns: Sequence[Column], rows: Iterator[Sequence[Cell]]) -> Iterator[str]:
     """Yield the lines of a table: columns two spaces apart, no rules, nothing wrapped or cut."""
-    sample = list(islice(rows, _SAMPLE))
-    widths = _widths(columns, sample)
-    line = _colored(screen, columns, widths) if screen.color else _plain(columns, widths)
-    yield line([(column.title, "bold") for column in columns])
+    sample = list(islice(rows, SAMPLE))
+    line = line_maker(screen, columns, sample)
+    yield heading(columns, line)
     yield from map(line, _chain(sample, rows))
 
 
 LineMaker = Callable[[Sequence[Cell]], str]
+
+
+def line_maker(screen: Screen, columns: Sequence[Column], sample: Sequence[Sequence[Cell]]) -> LineMaker:
+    """Return what makes lines of rows, with columns as wide as in a sample of them."""
+    widths = _widths(columns, sample)
+    return _colored(screen, columns, widths) if screen.color else _plain(columns, widths)
+
+
+def heading(columns: Sequence[Column], line: LineMaker) -> str:
+    """Return the line with the titles."""
+    return line([(column.title, "bold") for column in columns])
 
 
 def _plain(columns: Sequence[Column], widths: Sequence[int]) -> LineMaker:
