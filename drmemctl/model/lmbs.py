@@ -12,12 +12,14 @@ from typing import Any, overload
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import ASSIGNED, HOTREMOVABLE, RESERVED, Columns, Entries
-from drmemctl.model.merging import Entry as Entry  # those who handle runs handle entries
 from drmemctl.model.merging import Merger
 from drmemctl.tree.node import Tree
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
+
+Entry = tuple[int, int, int, int, int]
+"""Count, base, DRC index, aa_index, flags."""
 
 
 @dataclass(frozen=True, slots=True)

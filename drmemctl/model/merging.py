@@ -7,14 +7,15 @@ from array import array
 from collections.abc import Iterable, Sequence
 from itertools import islice, repeat
 from operator import add, and_, eq
+from typing import TYPE_CHECKING
 
 from drmemctl.formats.dynamic_memory import Columns
 
+if TYPE_CHECKING:
+    from drmemctl.model.lmbs import Entry
+
 _ADDRESSES = 1 << 64
 _DRC_MASK = (1 << 32) - 1
-
-Entry = tuple[int, int, int, int, int]
-"""Count, base, DRC index, aa_index, flags."""
 
 
 class Merger:

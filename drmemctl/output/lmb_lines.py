@@ -59,9 +59,9 @@ def can_fill_in(table: LmbTable, digits: int) -> bool:
     size = table.lmb_size or 0
     runs = table.runs
     if table.n_lmbs == len(runs):
-        return max(runs.bases) + size <= 16**digits
+        return max(runs.bases) + size <= 1 << 4 * digits
     return all(
-        base + count * size <= 16**digits and drc_index + count <= 1 << 32
+        base + count * size <= 1 << 4 * digits and drc_index + count <= 1 << 32
         for count, base, drc_index, _, _ in runs.entries()
     )
 
