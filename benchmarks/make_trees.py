@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Build device trees larger than any machine at hand: `python -m benchmarks.make_trees COUNT SHAPE OUT`.
 
-All have QEMU's form with `ibm,dynamic-memory` (v1). `realistic`: boot memory first as reserved LMBs without
-a connector, then DIMMs on several nodes with free room between some of them, and the root's four drc arrays
-with an entry for each connector, in the order of a hash table. `bare`: the same without the drc arrays, so
-that the LMBs are nearly all of the file. `worst`: no two neighbours in the array are alike.
+All have QEMU's form, with `ibm,dynamic-memory` (v1) save for `v2`. `realistic`: boot memory first as reserved
+LMBs without a connector, then DIMMs on several nodes with free room between some of them, and the root's four drc
+arrays with an entry for each connector, in the order of a hash table. `bare`: the same without the drc arrays, so
+that the LMBs are nearly all of the file. `v2`: as realistic, with `ibm,dynamic-memory-v2`, a set for each DIMM.
+`worst`: no two neighbours in the array are alike.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ RESERVED_WITHOUT_CONNECTOR = 0xA0
 LMB_CONNECTOR = 0x80000000
 
 _ENTRY = struct.Struct(">QIIII")
+_SET = struct.Struct(">IQIII")
 
 Node = dict[str, "bytes | Node"]
 """Properties and child nodes of one node, properties first."""
@@ -65,19 +67,25 @@ def alternating(total: int) -> Iterator[Run]:
 def build(total: int, shape: str) -> bytes:
     """Return a flattened tree with `total` LMBs of 256 MiB in a v1 property."""
     entries: list[bytes] = []
+    sets: list[bytes] = []
     connectors: list[int] = []
     boot = index = 0
     for run in (alternating if shape == "worst" else dimms)(total):
         for lmb in range(index, index + run.length):
             drc = LMB_CONNECTOR + lmb if run.has_connector else 0
             entries.append(_ENTRY.pack(lmb * LMB_SIZE, drc, 0, run.aa_index, run.flags))
+        first = LMB_CONNECTOR + index if run.has_connector else 0
+        sets.append(_SET.pack(run.length, index * LMB_SIZE, first, run.aa_index, run.flags))
         if run.has_connector:
             connectors += range(index, index + run.length)
         else:
             boot += run.length
         index += run.length
     random.Random(0).shuffle(connectors)
-    tree = _tree(_cells(total) + b"".join(entries), boot)
+    if shape == "v2":
+        tree = _tree({"ibm,dynamic-memory-v2": _cells(len(sets)) + b"".join(sets)}, total, boot)
+    else:
+        tree = _tree({"ibm,dynamic-memory": _cells(total) + b"".join(entries)}, total, boot)
     return _flatten(tree if shape == "bare" else {**_drc_arrays(connectors), **tree})
 
 
@@ -91,7 +99,7 @@ def _drc_arrays(connectors: list[int]) -> Node:
     }
 
 
-def _tree(dynamic_memory: bytes, boot: int) -> Node:
+def _tree(dynamic_memory: dict[str, bytes | Node], total: int, boot: int) -> Node:
     rows = [(0, 0, 0, node) for node in range(NODES)]
     return {
         "#size-cells": _cells(2),
@@ -103,9 +111,7 @@ def _tree(dynamic_memory: bytes, boot: int) -> Node:
         "rtas": {
             "ibm,max-associativity-domains": _cells(4, 0, 0, 0, NODES),
             "ibm,associativity-reference-points": _cells(4, 4, 2),
-            "ibm,lrdr-capacity": _cells(
-                *divmod(len(dynamic_memory) // _ENTRY.size * LMB_SIZE, 1 << 32), 0, LMB_SIZE, 1
-            ),
+            "ibm,lrdr-capacity": _cells(*divmod(total * LMB_SIZE, 1 << 32), 0, LMB_SIZE, 1),
         },
         "cpus": {
             "#size-cells": _cells(0),
@@ -126,7 +132,7 @@ def _tree(dynamic_memory: bytes, boot: int) -> Node:
         },
         "ibm,dynamic-reconfiguration-memory": {
             "ibm,associativity-lookup-arrays": _cells(NODES, 4, *(cell for row in rows for cell in row)),
-            "ibm,dynamic-memory": dynamic_memory,
+            **dynamic_memory,
             "ibm,memory-preservation-time": _cells(0),
             "ibm,memory-flags-mask": _cells(0xFF),
             "ibm,lmb-size": _cells(0, LMB_SIZE),
