@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Whole-process figures of drmemctl as ratios to other programs, measured in one run: `make bench`.
 
-A ratio is of the best times of the two commands, which take turns, so that a busy moment hits both. Peak
-memory is what the kernel accounts to the process at its end. Exit code 1 if a command failed or a limit is
-not met for which `figures.KNOWN_MISSES` has no reason. `--write PAGE` writes the figures as a page.
+A ratio is of the least CPU times of the two commands, which take turns: on an idle machine that is the time from
+start to exit, and a busy one changes it least. Peak memory is what the kernel accounts to the process at its end.
+Exit code 1 if a command failed or a limit is not met for which `figures.KNOWN_MISSES` has no reason.
+`--write PAGE` writes the figures as a page.
 """
 
 from __future__ import annotations
@@ -60,12 +61,14 @@ class Cost(NamedTuple):
     """What one command took.
 
     Attributes:
-        seconds: best wall time, from start to exit.
+        seconds: wall time, from start to exit.
+        cpu: user and system time in seconds, children included.
         peak: highest resident size in bytes.
 
     """
 
     seconds: float
+    cpu: float
     peak: int
 
 
@@ -85,23 +88,27 @@ def run_once(command: list[str], scratch: Path) -> Cost:
     if status:
         said = errors.read_text(errors="replace").strip().splitlines()
         raise CommandError(f"exit {os.waitstatus_to_exitcode(status)}: {said[-1] if said else 'no message'}")
-    return Cost(seconds, usage.ru_maxrss * 1024)
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def measure(ours: list[str], theirs: list[str], rounds: int, scratch: Path) -> tuple[Cost, Cost]:
     """Return the best of `rounds` of both, taking turns."""
     runs = [(run_once(ours, scratch), run_once(theirs, scratch)) for _ in range(rounds)]
     first, second = (
-        Cost(min(cost.seconds for cost in costs), max(cost.peak for cost in costs))
+        Cost(
+            min(cost.seconds for cost in costs),
+            min(cost.cpu for cost in costs),
+            max(cost.peak for cost in costs),
+        )
         for costs in zip(*runs, strict=True)
     )
     return first, second
 
 
 def time_figure(name: str, ours: Cost, theirs: Cost, other: str, limit: float) -> Figure:
-    """Compare wall times."""
-    detail = f"{ours.seconds * 1000:.0f} ms, {other} {theirs.seconds * 1000:.0f} ms"
-    return Figure(name, detail, ours.seconds / theirs.seconds, limit, "x")
+    """Compare CPU times."""
+    detail = f"{ours.cpu * 1000:.0f} ms, {other} {theirs.cpu * 1000:.0f} ms"
+    return Figure(name, detail, ours.cpu / theirs.cpu, limit, "x")
 
 
 def memory_figure(name: str, ours: Cost, tree: Path) -> Figure:

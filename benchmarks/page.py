@@ -33,11 +33,11 @@ class Section(NamedTuple):
 _HEAD = """# Performance
 
 These are figures of whole processes, from start to exit: what someone waits for who types a command. `make bench`
-takes them, and fails if one is beyond its limit; `python -m benchmarks.bench --write docs/performance.md` writes this
-page.
+takes them, and fails if one is beyond its limit.
+`python -m benchmarks.bench --write docs/performance.md` writes this page.
 
-Times are compared with another program on the same input in the same run (`x`), since a time alone says more of the
-machine than of the program. The two take turns, and the best time of each counts. Trees larger than any machine at
+Times are compared with another program on the same input in the same run (`x`), since a time alone says more of
+the machine than of the program: the least CPU time of each, which take turns. Trees larger than any machine at
 hand are built by `benchmarks/make_trees.py`, in QEMU's form:
 
 - *realistic*: `ibm,dynamic-memory` (v1), boot memory, up to a hundred DIMMs on eight nodes, the root's drc arrays
@@ -50,9 +50,8 @@ hand are built by `benchmarks/make_trees.py`, in QEMU's form:
 def page(sections: Sequence[Section]) -> str:
     """Return the page."""
     parts = [f"## {one.title}\n\n{one.about}\n\n" + "\n".join(_table(one.figures)) + "\n" for one in sections]
-    return "\n".join(
-        [_HEAD, _machine(), *parts, _not_met([one for section in sections for one in section.figures])]
-    )
+    every = [one for section in sections for one in section.figures]
+    return "\n".join([_HEAD, _machine(), *parts, _not_met(every)])
 
 
 def _table(figures: Sequence[Figure]) -> Iterator[str]:
