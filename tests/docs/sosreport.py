@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The two archives of the tutorial, made from one recorded migration; `python -m tests.docs.sosreport` writes them.
+"""The two archives of the tutorial, made of one recorded migration; `python -m tests.docs.sosreport` writes them.
 
 `mobility/basic-5.10` holds what a real 5.10 had in its tree and in sysfs before a migration and behind it. Here
 the same is laid out as sosreport does: `proc/device-tree` as files, and sysfs beside it.

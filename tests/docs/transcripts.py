@@ -2,8 +2,9 @@
 """The shell transcripts of the documents: what is typed in them is run, and what is printed compared.
 
 A transcript is a block fenced as `console`. A line that begins with `$ ` is a command, all below it what it
-prints, up to the next one; a command that ends in a backslash goes on in the next line. `...` alone in a line stands
-for any number of lines. Every command has to end with 0 or 1, unless `$ echo $?` behind it shows with what it ends.
+prints, up to the next one; a command that ends in a backslash goes on in the next line. `...` alone in a line
+stands for any number of lines. Every command has to end with 0 or 1, unless `$ echo $?` behind it shows with what
+it ends.
 
 The blocks of a document are run from top to bottom in a directory of their own that has `docs` and `fixtures`, so
 that one may use the files that another wrote. What is not meant to be run is fenced as `sh`.

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What docs/scenarios says is so, on the kernels named; and not so on those that it is told apart from. Its transcripts: `tests.docs`."""
+"""What docs/scenarios says is so, on the kernels named; and not so on those that it is told apart from.
+
+Its transcripts are held by `tests.docs`.
+"""
 
 from __future__ import annotations
 
