@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The two archives of the tutorial, made of one recorded migration; `python -m tests.docs.sosreport` writes them.
+"""The archives of the tutorial, made of one recorded migration; `python -m tests.docs.sosreport` writes them.
 
 `mobility/basic-5.10` holds what a real 5.10 had in its tree and in sysfs before a migration and behind it. Here
-the same is laid out as sosreport does: `proc/device-tree` as files, and sysfs beside it.
+the same is laid out as sosreport does, `proc/device-tree` as files and sysfs beside it, and as `drmemctl capture` does.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ import io
 import lzma
 import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from drmemctl.formats.system_tables import BlockLine, encode_blocks
 from drmemctl.tree.node import Node
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, blob
 from tests.live_roots import MEMORY, tree_at
 from tests.scenario.records import record
 
 RECORD = "mobility/basic-5.10"
 FOLDER = FIXTURES / "tutorial"
-WHEN = {"before": "2026-11-02", "after": "2026-11-03"}
-"""The archives: the state at boot, and the one behind the migration, which is the record's first step."""
+TOPS = {"before": "sosreport-lpar7-2026-11-02", "after": "sosreport-lpar7-2026-11-03", "capture": "capture"}
+"""The archives and what is at their top: the state at boot, and twice that behind the migration."""
 
 Member = tuple[str, bytes | str]
 """Path and content; a string is where a link leads."""
@@ -34,9 +36,9 @@ def state(which: str) -> dict[str, Any]:
     return chosen
 
 
-def name(which: str) -> str:
-    """Return the name of an archive, which is that of its top directory as well."""
-    return f"sosreport-lpar7-{which}-{WHEN[which]}"
+def path_of(which: str) -> Path:
+    """Return where an archive is."""
+    return FOLDER / f"lpar7-{which}.tar.xz"
 
 
 def members(which: str) -> Iterator[Member]:
@@ -44,12 +46,18 @@ def members(which: str) -> Iterator[Member]:
     recorded = state(which)
     yield from _node(tree_at(RECORD, recorded).root, "proc/device-tree")
     yield "proc/version", f"Linux version {record(RECORD)['kernel']}\n".encode()
-    yield f"{MEMORY}/block_size_bytes", f"{record(RECORD)['block_size']:x}\n".encode()
+    size = f"{record(RECORD)['block_size']:x}\n".encode()
+    if which == "capture":
+        yield "sys/firmware/fdt", blob(RECORD)
+        yield "memory/block_size_bytes", size
+        blocks = (BlockLine(one["block"], one["state"], (one["node"],), ()) for one in recorded["blocks"])
+        yield "memory/blocks", encode_blocks(blocks).encode()
+        return
+    yield f"{MEMORY}/block_size_bytes", size
     for block in recorded["blocks"]:
         place = f"{MEMORY}/memory{block['block']}"
         yield f"{place}/state", f"{block['state']}\n".encode()
         yield f"{place}/node{block['node']}", f"../../node/node{block['node']}"
-    yield "var/log/dmesg", "".join(f"{line}\n" for line in recorded.get("log", ())).encode()
 
 
 def _node(node: Node, place: str) -> Iterator[Member]:
@@ -64,7 +72,7 @@ def archive(which: str) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path, content in members(which):
-            member = tarfile.TarInfo(f"{name(which)}/{path}")
+            member = tarfile.TarInfo(f"{TOPS[which]}/{path}")
             if isinstance(content, str):
                 member.type, member.linkname = tarfile.SYMTYPE, content
             else:
@@ -74,10 +82,10 @@ def archive(which: str) -> bytes:
 
 
 def main() -> None:
-    """Write both."""
+    """Write them all."""
     FOLDER.mkdir(exist_ok=True)
-    for which in WHEN:
-        (FOLDER / f"{name(which)}.tar.xz").write_bytes(lzma.compress(archive(which), preset=9))
+    for which in TOPS:
+        path_of(which).write_bytes(lzma.compress(archive(which), preset=9))
 
 
 if __name__ == "__main__":
