@@ -48,8 +48,8 @@ class Entry:
 
     @property
     def line(self) -> str:
-        """The command as a shell takes it."""
-        return self.command.removeprefix(PROMPT)
+        """The command in one line, without the prompt."""
+        return self.command.removeprefix(PROMPT).replace("\\\n", " ")
 
     def holds(self, out: str) -> bool:
         """Whether this is what was printed."""
@@ -92,6 +92,7 @@ class Shell:
 
     def run(self, line: str) -> str:
         """Run a command and return what it prints, on both streams."""
+        assert "<<" not in line, "what stands below a command is what it prints: a file is written by printf"
         if line == _ASKED:
             return f"{self.code}\n"
         words = list(shlex.shlex(line, posix=True, punctuation_chars=True))
