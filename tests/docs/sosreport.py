@@ -2,7 +2,8 @@
 """The archives of the tutorial, made of one recorded migration; `python -m tests.docs.sosreport` writes them.
 
 `mobility/basic-5.10` holds what a real 5.10 had in its tree and in sysfs before a migration and behind it. Here
-the same is laid out as sosreport does, `proc/device-tree` as files and sysfs beside it, and as `drmemctl capture` does.
+the same is laid out as sosreport does, `proc/device-tree` as files and sysfs beside it, and as `drmemctl capture`
+does.
 """
 
 from __future__ import annotations
