@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePath
 
 from drmemctl.kernel.capabilities import CAPABILITIES, NEWEST, OLDEST, Capability, Release
 from drmemctl.kernel.profiles import PROFILES
@@ -18,9 +19,10 @@ _LAST_MINOR = {4: 20, 5: 19, 6: 19}
 _INTRODUCTION = """\
 # Capabilities
 
-What `drmemctl simulate` and `drmemctl explore` make differ between kernels. `--kernel` picks a release with all that it has,
-`--with` and `--without` add one capability or take it away, as a backport does. `drmemctl kernels 5.10 6.1` prints
-what two of them differ in. How each came to be known is told in [How it is tested](../how-it-is-tested.md).
+What `drmemctl simulate` and `drmemctl explore` make differ between kernels. `--kernel` picks a release with all
+that it has, `--with` and `--without` add one capability or take it away, as a backport does. `drmemctl kernels`
+prints this table with the whole path of each source file, `drmemctl kernels 5.10 6.1` what two kernels differ in.
+How each came to be known is told in [How it is tested](../how-it-is-tested.md).
 """
 
 
@@ -50,7 +52,10 @@ def _held(release: Release) -> list[str]:
 
 def pages() -> dict[str, str]:
     """Return the page by its path below docs."""
-    rows = ((code(one.name), text(one.changes), releases(one), _commits(one), code(one.source)) for one in CAPABILITIES)
+    rows = (
+        (code(one.name), text(one.changes), releases(one), _commits(one), code(PurePath(one.source).name))
+        for one in CAPABILITIES
+    )
     parts = [
         _INTRODUCTION,
         table(["capability", "what it changes", "releases", "commit", "source"], rows),
@@ -59,7 +64,7 @@ def pages() -> dict[str, str]:
         "## Kernels with names\n",
         table(["name", "what it is"], ((code(name), text(about)) for name, about in PROFILES.items())),
     ]
-    return {PATH: "\n".join(parts) + "\n"}
+    return {PATH: "\n\n".join(parts) + "\n"}
 
 
 def _commits(one: Capability) -> str:

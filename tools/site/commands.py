@@ -14,7 +14,9 @@ from tools.site.markdown import code, fenced, table, text
 
 FOLDER = "reference/commands"
 _WIDTH = 100
-_EXIT_CODES = "[Exit codes](../../inputs.md#exit-codes) and [what TREE may be](../../inputs.md#tree) are the same for all."
+_EXIT_CODES = (
+    "[Exit codes](../../inputs.md#exit-codes) and [what TREE may be](../../inputs.md#tree) are the same for all."
+)
 
 
 def commands() -> dict[str, click.Command]:
@@ -32,7 +34,8 @@ def pages() -> dict[str, str]:
 
 def page(name: str, command: click.Command) -> str:
     """Return the page of a command."""
-    context = click.Context(command, info_name=f"drmemctl {name}", max_content_width=_WIDTH, terminal_width=_WIDTH)
+    parent = click.Context(app, info_name="drmemctl", **app.context_settings)
+    context = click.Context(command, parent, name, max_content_width=_WIDTH, terminal_width=_WIDTH)
     parts = [f"# drmemctl {name}", *_paragraphs(command.help or "")]
     parts += ["## Usage", fenced(command.get_usage(context).removeprefix("Usage: "))]
     parts += ["## Options", table(["option", "meaning"], _options(command, context))]
@@ -42,7 +45,7 @@ def page(name: str, command: click.Command) -> str:
 
 def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
     for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
+        record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
         if record is not None:
             yield code(record[0]), text(record[1])
 

@@ -10,7 +10,11 @@ from pathlib import Path
 from tools.site.markdown import code, table, text
 
 ROOT = Path(__file__).resolve().parents[2]
-COPIED = {"fixtures.md": "fixtures/README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
+COPIED = {
+    "fixtures.md": "fixtures/README.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "changelog.md": "CHANGELOG.md",
+}
 """Page → the file that it is."""
 
 SCHEMAS = "reference/schemas.md"
@@ -41,8 +45,9 @@ def schemas(folder: Path) -> str:
     """Return the page that lists the JSON schemas of a folder."""
     introduction = (
         "# JSON schemas\n\n"
-        'Every JSON document names its schema first, as `"schema": "drmemctl.lmb/1"`: the command, and a number that is\n'
-        "raised when something that was there is taken away or means something else. Fields may be added without that."
+        'Every JSON document names its schema first, as `"schema": "drmemctl.lmb/1"`: the command, and a number\n'
+        "that is raised when something that was there is taken away or means something else. Fields may be added\n"
+        "without that."
     )
     found = sorted(folder.glob("*.json"))
     if not found:

@@ -17,8 +17,8 @@ def text(plain: str) -> str:
 
 
 def code(plain: str) -> str:
-    """Return code within a line, also within a table."""
-    return "`" + plain.replace("|", "\\|") + "`"
+    """Return code within a line; a table does not take a bar in it for the end of a cell."""
+    return f"`{plain}`"
 
 
 def fenced(lines: str, language: str = "text") -> str:
