@@ -204,14 +204,6 @@ def test_a_copied_page_has_no_link_to_what_the_site_lacks() -> None:
             assert target.startswith("https://") or (DOCS / target).exists() or target in pages(), (page, target)
 
 
-def test_schemas_are_listed_with_what_they_are(tmp_path: Path) -> None:
-    (tmp_path / "lmb.json").write_text('{"title": "LMBs", "description": "The <LMB>\\ntable."}')
-    (tmp_path / "map.json").write_text('{"title": "A | B"}')
-    page = files.schemas(tmp_path)
-    assert "| [`lmb.json`](../schemas/lmb.json) | The \\<LMB\\> table. |" in page
-    assert "| [`map.json`](../schemas/map.json) | A \\| B |" in page
-
-
 def test_text_cannot_become_markup() -> None:
     assert text("a <b> `<c|d>` *e* [f] x|y") == "a \\<b\\> `<c|d>` \\*e\\* \\[f\\] x\\|y"
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"

@@ -10,7 +10,7 @@ from drmemctl.check.rule import FAMILIES
 from tools.site import capabilities, commands, files
 from tools.site.files import ROOT
 
-OPTIONAL = ("performance.md", "compatibility.md")
+OPTIONAL = ("schemas/README.md", "performance.md", "compatibility.md")
 """Pages that are in the navigation where they exist."""
 
 
