@@ -212,7 +212,6 @@ def test_text_cannot_become_markup() -> None:
 def test_the_navigation_has_every_page_once() -> None:
     import yaml
 
-    # The tags of other programs' configuration are none of ours.
     config = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     found = list(leaves(expanded(config["nav"])))
     written = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}

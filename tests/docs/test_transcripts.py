@@ -61,15 +61,22 @@ def test_what_is_not_run_is_listed() -> None:
     assert {name: count for name, count in counted.items() if count} == NOT_RUN
 
 
+INLINE = re.compile(r"`(drmemctl [a-z]+(?: [^`]*)?)`")
+
+
 def commands_not_run() -> list[str]:
-    lines = (
+    """Return the commands in blocks that are not run, and those that are named within sentences."""
+    lines = {
         line.strip()
         for path in EVERY_PAGE
         for language, _, content in fences(path)
         if language == "sh"
         for line in content.splitlines()
-    )
-    return [line for line in lines if line.startswith("drmemctl ")]
+    }
+    named = {
+        line for path in EVERY_PAGE for line in INLINE.findall(FENCE.sub("", path.read_text(encoding="utf-8")))
+    }
+    return sorted(line for line in lines | named if line.startswith("drmemctl "))
 
 
 @pytest.mark.parametrize("line", commands_not_run())
