@@ -1,6 +1,7 @@
 # make demo   a real partition's overview and LMB table
 # make test   the tests
 # make lint   ruff and mypy
+# make docs   the site, in site/; fails for a link that leads nowhere
 # make bench  figures, as ratios within one run
 # make oracle a real guest as the oracle: downloads a Debian ppc64el kernel and boots it in QEMU; needs root
 # make clean  what these made
@@ -13,11 +14,12 @@ PYTEST_ARGS ?= -n auto --maxprocesses 8
 
 DEMO_TREE := fixtures/kernel-arrays/numa2-plug2.dtb.gz
 
-# Two stamps: what the project needs to run, and what its developers need besides.
+# Three stamps: what the project needs to run, and what its developers and the site need besides.
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+DOCS := $(VENV)/.installed-docs
 
-.PHONY: demo test lint bench clean oracle oracles
+.PHONY: demo test lint docs bench clean oracle oracles
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -26,6 +28,10 @@ $(RUNTIME): pyproject.toml
 
 $(DEV): pyproject.toml
 	@.ci/setup $(VENV) $(PYTHON) dev
+	@touch $(RUNTIME) $@
+
+$(DOCS): pyproject.toml
+	@.ci/setup $(VENV) $(PYTHON) docs
 	@touch $(RUNTIME) $@
 
 demo: $(RUNTIME)
@@ -41,6 +47,10 @@ lint: $(DEV)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+# Not --quiet: that also hides from --strict what it would fail for.
+docs: $(DOCS)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --clean
+
 bench: $(RUNTIME) oracles
 	$(VENV)/bin/python -m benchmarks.bench
 
@@ -52,5 +62,5 @@ oracles:
 	@command -v dtc >/dev/null && command -v fdtdump >/dev/null || .ci/apt-install device-tree-compiler
 
 clean:
-	rm -rf .venv .venv-3.* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-3.* dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.venv*' -exec rm -rf {} +

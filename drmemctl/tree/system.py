@@ -19,8 +19,9 @@ _MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
 _LARGEST = 64 << 20
 """Bytes of one such file; /proc/iomem of a large system has a few MiB."""
 
+# The shortest root: `sys/devices/system/memory/block_size_bytes` is no `memory/block_size_bytes` below another.
 _WANTED = re.compile(
-    r"(?P<root>|.*/)(?P<path>memory/(?:blocks|nodes|block_size_bytes)|proc/(?:iomem|cmdline|version)|uname|dmesg"
+    r"(?P<root>|.*?/)(?P<path>memory/(?:blocks|nodes|block_size_bytes)|proc/(?:iomem|cmdline|version)|uname|dmesg"
     rf"|{_MEMORY}/(?:block_size_bytes|memory\d+/(?:state|valid_zones|node\d+))"
     rf"|{_NODE}/node\d+/(?:distance|meminfo|cpulist|memory\d+))\Z"
 )
