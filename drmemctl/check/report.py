@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from drmemctl.check.engine import Plan, all_rules, judge
 from drmemctl.check.finding import Finding, Severity
-from drmemctl.check.subject import Running, Subject
+from drmemctl.check.subject import Running, Subject, known_profile
 from drmemctl.errors import DrmemctlError, NotInTreeError
 from drmemctl.model.drmem import drmem_node
 from drmemctl.model.lmbs import Run
@@ -130,6 +130,9 @@ def report_tree(
     running: Running | None = None,
 ) -> Report:
     """Return the report of a tree; `before` is the tree that a migration to it started from."""
+    running = running or Running()
+    if plan.kernel is not None and running.profile is None:
+        running = running._replace(profile=known_profile("{}.{}.{}".format(*plan.kernel)))
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
     findings = tuple(reported(finding, subject) for finding in judge(subject, plan))
     return Report(tree.source if source is None else source, findings, note=_not_judged(subject))
