@@ -3,7 +3,8 @@
 # make lint   ruff and mypy
 # make docs   the site, in site/; fails for a link that leads nowhere
 # make bench  figures, as ratios within one run
-# make oracle a real guest as the oracle: downloads a Debian ppc64el kernel and boots it in QEMU; needs root
+# make oracle real guests as the oracle: downloads Debian's ppc64el kernels, boots them in QEMU, makes records once more
+#             ONLY='7.2-*' records · KERNEL=vmlinux a kernel of your own · OUT=folder · WRITE=1 replaces the bundled ones
 # make clean  what these made
 #
 # Each sets up $(VENV) when needed. PYTHON is tried first; any Python of 3.11 and later on this machine will do.
@@ -55,7 +56,8 @@ bench: $(RUNTIME) oracles
 	$(VENV)/bin/python -m benchmarks.bench
 
 oracle: $(DEV)
-	$(VENV)/bin/python -m tests.oracle
+	$(VENV)/bin/python -m tests.oracle $(if $(ONLY),--only '$(ONLY)') $(if $(KERNEL),--kernel '$(KERNEL)') \
+		$(if $(OUT),--out '$(OUT)') $(if $(WRITE),--write)
 
 # dtc, fdtget and fdtdump: where they cannot be installed, the tests against them are skipped and say so.
 oracles:
