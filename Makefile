@@ -2,6 +2,7 @@
 # make test   the tests
 # make lint   ruff and mypy
 # make bench  figures, as ratios within one run
+# make fuzz   a minute of coverage-guided fuzzing for each target; FUZZ_SECONDS=600 for more
 # make oracle a real guest as the oracle: downloads a Debian ppc64el kernel and boots it in QEMU; needs root
 # make clean  what these made
 #
@@ -10,14 +11,16 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?= -n auto --maxprocesses 8
+FUZZ_SECONDS ?= 60
 
 DEMO_TREE := fixtures/kernel-arrays/numa2-plug2.dtb.gz
 
 # Two stamps: what the project needs to run, and what its developers need besides.
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+FUZZ := $(VENV)/.installed-fuzz
 
-.PHONY: demo test lint bench clean oracle oracles
+.PHONY: demo test lint bench fuzz clean oracle oracles
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -27,6 +30,10 @@ $(RUNTIME): pyproject.toml
 $(DEV): pyproject.toml
 	@.ci/setup $(VENV) $(PYTHON) dev
 	@touch $(RUNTIME) $@
+
+$(FUZZ): $(DEV)
+	@.ci/setup $(VENV) $(PYTHON) fuzz
+	@touch $@
 
 demo: $(RUNTIME)
 	$(VENV)/bin/drmemctl show $(DEMO_TREE)
@@ -44,6 +51,9 @@ lint: $(DEV)
 bench: $(RUNTIME) oracles
 	$(VENV)/bin/python -m benchmarks.bench
 
+fuzz: $(FUZZ)
+	$(VENV)/bin/python -m fuzz --seconds $(FUZZ_SECONDS)
+
 oracle: $(DEV)
 	$(VENV)/bin/python -m tests.oracle
 
@@ -52,5 +62,5 @@ oracles:
 	@command -v dtc >/dev/null && command -v fdtdump >/dev/null || .ci/apt-install device-tree-compiler
 
 clean:
-	rm -rf .venv .venv-3.* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-3.* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
 	find . -name __pycache__ -type d -not -path './.venv*' -exec rm -rf {} +
