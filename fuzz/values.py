@@ -89,8 +89,8 @@ def _entries(name: str, data: bytes, cells: int) -> _Decoded:
 
 def _vec5(data: bytes, _address: int, _size: int) -> _Decoded:
     found = decode_architecture_vec5(data)
-    known = {feature.byte for feature in found.features} | {bits.byte for bits in found.unknown}
-    assert known >= {k for k in range(15, len(data)) if data[k]}
+    assert all(0 < bits.mask < 256 for bits in found.unknown)
+    assert (found.max_cpus is None) == (len(data) < 13)
     return found.defects, lambda: encode_architecture_vec5(data[1:])
 
 
