@@ -19,6 +19,9 @@ from tests.conftest import ROOT
 KEPT = ROOT / ".fuzz"
 """Inputs that reached something new, from one run to the next, and finds."""
 
+_SLOWER = 5
+"""How much longer an input takes while its coverage is recorded."""
+
 _STARTING = 120
 """Seconds for importing everything and going through the corpus, beyond the time to fuzz."""
 
@@ -58,7 +61,7 @@ def fuzz(name: str, seconds: int) -> Outcome:
             (Path(seeds) / sha256(seed).hexdigest()[:16]).write_bytes(seed)
         options = {
             "max_total_time": seconds,
-            "timeout": LONGEST,
+            "timeout": LONGEST * _SLOWER,
             "rss_limit_mb": MOST_MIB,
             "max_len": target.longest,
             "print_final_stats": 1,
