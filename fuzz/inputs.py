@@ -77,7 +77,7 @@ def change_compressed(data: bytes, chosen: Random, mutate: Mutate) -> bytes | No
         return None
     plain = data
     for decompress in _DECOMPRESS:
-        with suppress(OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zstandard.ZstdError):
+        with suppress(OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, MemoryError, zstandard.ZstdError):
             plain = decompress(data)
             break
     changed = changed_tree(plain, chosen, mutate) if chosen.random() < 0.5 else None
