@@ -5,6 +5,7 @@
 # make bench  figures, as ratios within one run
 # make oracle real guests as the oracle: downloads Debian's ppc64el kernels, boots them in QEMU, makes records once more
 #             ONLY='7.2-*' records · KERNEL=vmlinux a kernel of your own · OUT=folder · WRITE=1 replaces the bundled ones
+# make fuzz   a minute of coverage-guided fuzzing for each target; FUZZ_SECONDS=600 for more
 # make clean  what these made
 #
 # Each sets up $(VENV) when needed. PYTHON is tried first; any Python of 3.11 and later on this machine will do.
@@ -12,15 +13,17 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?= -n auto --maxprocesses 8
+FUZZ_SECONDS ?= 60
 
 DEMO_TREE := fixtures/kernel-arrays/numa2-plug2.dtb.gz
 
-# Three stamps: what the project needs to run, and what its developers and the site need besides.
+# Stamps: what the project needs to run, and what its developers, the site and the fuzzer need besides.
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 DOCS := $(VENV)/.installed-docs
+FUZZ := $(VENV)/.installed-fuzz
 
-.PHONY: demo test lint docs bench clean oracle oracles
+.PHONY: demo test lint docs bench fuzz clean oracle oracles
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -34,6 +37,10 @@ $(DEV): pyproject.toml
 $(DOCS): pyproject.toml
 	@.ci/setup $(VENV) $(PYTHON) docs
 	@touch $(RUNTIME) $@
+
+$(FUZZ): $(DEV)
+	@.ci/setup $(VENV) $(PYTHON) fuzz
+	@touch $@
 
 demo: $(RUNTIME)
 	$(VENV)/bin/drmemctl show $(DEMO_TREE)
@@ -55,6 +62,9 @@ docs: $(DOCS)
 bench: $(RUNTIME) oracles
 	$(VENV)/bin/python -m benchmarks.bench
 
+fuzz: $(FUZZ)
+	$(VENV)/bin/python -m fuzz --seconds $(FUZZ_SECONDS)
+
 oracle: $(DEV)
 	$(VENV)/bin/python -m tests.oracle $(if $(ONLY),--only '$(ONLY)') $(if $(KERNEL),--kernel '$(KERNEL)') \
 		$(if $(OUT),--out '$(OUT)') $(if $(WRITE),--write)
@@ -64,5 +74,5 @@ oracles:
 	@command -v dtc >/dev/null && command -v fdtdump >/dev/null || .ci/apt-install device-tree-compiler
 
 clean:
-	rm -rf .venv .venv-3.* dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-3.* dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
 	find . -name __pycache__ -type d -not -path './.venv*' -exec rm -rf {} +

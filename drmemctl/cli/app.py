@@ -98,7 +98,10 @@ def main(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as error:
+        # Click and rich, when nobody reads what they print, end the process themselves, with 1; nothing else does.
+        if isinstance(error, SystemExit) and error.code != 1:
+            raise
         from drmemctl.output.screen import close_output
 
         close_output()

@@ -88,7 +88,8 @@ def command(
 
         made = Baseline.read(settings.baseline).new_in(made)
     made = tally.counted(made)
-    target = Target(screen, output, tuple(each.path for each in inputs))
+    read = (before, settings.baseline if write_baseline is None else None, config)
+    target = Target(screen, output, tuple(each.path for each in inputs) + tuple(name for name in read if name))
     if write_baseline is not None:
         _write_baseline(write_baseline, made, target, tally)
         return _exit_code(tally, "never")

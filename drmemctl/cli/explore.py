@@ -117,11 +117,15 @@ def _explored(
 
 
 def _save(question: Question, found: Sequence[Answer], path: str) -> None:
+    from drmemctl.cli.steps import files_of
+    from drmemctl.explore.threads import steps_of
     from drmemctl.explore.trace import saved
     from drmemctl.output.files import write_atomically
 
     for answer in found:
         for end in answer.bad[:1]:
-            write_atomically(path, saved(question, answer.policy, end.schedule).text().encode())
+            schedule = saved(question, answer.policy, end.schedule).text().encode()
+            steps = (step for text in question.threads for step in steps_of(text))
+            write_atomically(path, schedule, inputs=[question.tree.source, *files_of(steps)])
             return
     click.echo(f"drmemctl: no schedule ends inconsistent, {path} is not written", err=True)

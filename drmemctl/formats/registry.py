@@ -25,7 +25,7 @@ _PMEMORY = ("/ibm,persistent-memory/*", "/persistent-memory/*", "type:ibm,pmemor
 
 # Property names, the nodes that they are known in, and what describes them there. `type:X` stands for any node
 # whose device_type is X, everything else is a path with wildcards.
-_KNOWN: tuple[tuple[str, tuple[str, ...], Describer], ...] = (
+KNOWN: tuple[tuple[str, tuple[str, ...], Describer], ...] = (
     (
         "bootargs compatible device_type host-model host-serial model name status system-id vm,uuid",
         _ANY,
@@ -72,7 +72,7 @@ _KNOWN: tuple[tuple[str, tuple[str, ...], Describer], ...] = (
 
 def _by_name() -> dict[str, list[tuple[tuple[str, ...], Describer]]]:
     table: dict[str, list[tuple[tuple[str, ...], Describer]]] = {}
-    for names, nodes, describe_value in _KNOWN:
+    for names, nodes, describe_value in KNOWN:
         for name in names.split():
             table.setdefault(name, []).append((nodes, describe_value))
     return table

@@ -34,6 +34,8 @@ def read_file(name: str) -> bytes:
         return Path(name).read_bytes()
     except OSError as error:
         raise InputError(error.strerror or "cannot be read", source=name) from error
+    except ValueError as error:
+        raise InputError("a path cannot hold a NUL", source=name) from error
 
 
 def read_tree(name: str) -> Tree:

@@ -72,15 +72,15 @@ def read_header(blob: bytes) -> Header:
     """Return the header after the checks of libfdt's `fdt_check_header`; `BlobError` otherwise."""
     if len(blob) < SIZE_V1:
         raise BlobError("FDT_ERR_TRUNCATED", f"{len(blob)} bytes are too few for a header", offset=len(blob))
+    header = decode_header(blob)
+    if len(blob) < header.size:
+        raise BlobError("FDT_ERR_TRUNCATED", f"{len(blob)} bytes are too few for a header", offset=len(blob))
     if int.from_bytes(blob[:4], "big") != MAGIC:
         raise BlobError("FDT_ERR_BADMAGIC", f"magic is {blob[:4].hex()}, not d00dfeed", offset=0)
-    header = decode_header(blob)
     compatible = header.last_comp_version
     if header.version < 1 or compatible > LAST_COMPATIBLE or header.version < compatible:
         message = f"version {header.version}, compatible with {compatible}: not one of 1 to {LAST_COMPATIBLE}"
         raise BlobError("FDT_ERR_BADVERSION", message, offset=20)
-    if len(blob) < header.size:
-        raise BlobError("FDT_ERR_TRUNCATED", f"{len(blob)} bytes are too few for a header", offset=len(blob))
     if not header.size <= header.totalsize <= _MAX_INT:
         message = f"totalsize {header.totalsize} cannot be, a blob has {header.size} to {_MAX_INT} bytes"
         raise BlobError("FDT_ERR_TRUNCATED", message, offset=4)

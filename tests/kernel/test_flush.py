@@ -112,3 +112,15 @@ def test_the_patched_property_is_what_would_be_written_anew(requests: list[tuple
         if simulation.run(f"dlpar memory {action} index {DRC + lmb:#x}").ok:
             assert properties_of(simulation)[V1] == encode_v1(simulation.state.table)
     assert BOOT_MEMORY[0] == 2
+
+
+def test_a_set_of_billions_of_lmbs_is_written_as_far_as_the_v1_property_goes() -> None:
+    """Found by fuzzing: all of them were encoded, in 96 GiB, and then cut."""
+    huge = sets(BOOT_MEMORY, (0xFFFFFF00, 4 * LMB, DRC + 4, UNSET, 0))
+    simulation = Simulation(tree(lmbs(2, 1)).with_property(NODE, V2, huge), "6.1", "powervm")
+    assert simulation.run(f"firmware {NODE} {V1} 00000001{'ff' * 24}").ok
+    simulation.run(f"dlpar memory add index {DRC + 9:#x}")
+    # The count of the whole array (0xffffff02), and of its entries the first: LMB 0 of the boot memory.
+    assert properties_of(simulation)[V1] == bytes.fromhex(
+        "ffffff02" + "00" * 8 + "80000000 00000000 ffffffff 000000a0"
+    )
