@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 import click
 
@@ -58,7 +59,7 @@ def command(
 
         report_defects(list(shortened(device_tree)))
     _write(output, data, tree, force)
-    for note in notes(device_tree, kind, len(data)):
+    for note in notes(device_tree, kind, data.size):
         click.echo(f"drmemctl: {note}", err=True)
 
 
@@ -83,11 +84,12 @@ def _converted(tree: Tree, to: str, limit: int) -> Tree:
     return conversion.tree
 
 
-def _write(output: str, data: bytes, source: str, force: bool) -> None:
+def _write(output: str, data: Iterable[bytes], source: str, force: bool) -> None:
     if output == "-":
         from drmemctl.output.screen import write_bytes
 
-        write_bytes(data)
+        for piece in data:
+            write_bytes(piece)
     else:
         from drmemctl.output.files import write_atomically
 

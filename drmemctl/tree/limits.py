@@ -31,6 +31,8 @@ class Limits:
             2,796,202 LMBs in version 1 cells, 682 TiB in LMBs of 256 MiB.
         max_nodes: nodes of one tree. A reserved-memory-heavy POWER10 has some thousand.
         max_properties: properties of one tree.
+        max_runs: entries of LMBs that differ from the one before. A partition of 64 TiB has 262,144 LMBs of
+            256 MiB, and a handful of runs.
         max_depth: nodes on the way from the root to a leaf, the root included. Linux refuses deeper ones as
             well (drivers/of/fdt.c, FDT_MAX_DEPTH 64), and writers of this depth may recurse.
         max_reservations: entries of the memory reservation block.
@@ -46,8 +48,9 @@ class Limits:
     """
 
     max_bytes: int = 64 * MIB
-    max_nodes: int = 262_144
-    max_properties: int = 1_048_576
+    max_nodes: int = 65_536
+    max_properties: int = 524_288
+    max_runs: int = 262_144
     max_depth: int = 64
     max_reservations: int = 4_096
     max_name: int = 255
@@ -75,6 +78,7 @@ def limits_from(environment: Mapping[str, str]) -> Limits:
         max_bytes=max_bytes,
         max_nodes=default.max_nodes * factor,
         max_properties=default.max_properties * factor,
+        max_runs=default.max_runs * factor,
         max_unpacked=max(default.max_unpacked, 4 * max_bytes),
         ratio_floor=max(default.ratio_floor, max_bytes),
     )
@@ -108,6 +112,9 @@ def too_large(size: int | None, source: str, what: str = "the input") -> LimitEr
         hint=f"if it is one all the same, set {RAISE_VARIABLE} to as many MiB",
     )
 
+
+NOT_REAL = f"no real partition has a tree like this; if one does, set {RAISE_VARIABLE} to a multiple of 64"
+"""What to do about a tree that has too many of something."""
 
 LIMITS = limits_from(os.environ)
 """The limits of this process."""

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""Every command on every hostile input at full size, with a table of what each used: `make hostile`.
+
+`python -m tests.hostile [--size BYTES] [--seconds N] [--rows N] [--quick] [WORD…]`: only inputs or commands in
+whose `input: command` every WORD is found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.hostile.bounded import Run, Runner, table
+from tests.hostile.commands import BASIC, DECODE, FULL, QUICK, READING
+from tests.hostile.files import ANSWERS, FILES
+from tests.hostile.trees import TREES
+
+FULL_SIZE = 60 << 20
+ANSWER_SIZE = 16 << 20
+CHANGED = 1.01
+"""What a second tree is larger by, so that two of one kind differ."""
+
+
+def cases(words: list[str], *, quick: bool) -> Iterator[tuple[str, list[str]]]:
+    """Yield each input's name and its commands."""
+    for name in (*TREES, *FILES, *ANSWERS):
+        commands = (QUICK if quick else FULL) if name in TREES else DECODE if name in ANSWERS else READING
+        if chosen := [command for command in commands if all(word in f"{name}: {command}" for word in words)]:
+            yield name, chosen
+
+
+def made(name: str, folder: Path, size: int) -> dict[str, str | Path]:
+    """Return the files that a command about an input may name."""
+    if name in TREES:
+        one, other = folder / "in.dtb", folder / "changed.dtb"
+        one.write_bytes(TREES[name](size))
+        other.write_bytes(TREES[name](int(size * CHANGED)))
+        return {"in": one, "base": BASIC, "changed": other}
+    make = (FILES | ANSWERS)[name]
+    return {"in": make(folder, min(size, ANSWER_SIZE) if name in ANSWERS else size), "base": BASIC}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=FULL_SIZE)
+    parser.add_argument("--seconds", type=int, default=15)
+    parser.add_argument("--rows", type=int, default=40)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("words", nargs="*")
+    options = parser.parse_args()
+    runs: list[tuple[str, Run]] = []
+    bad = 0
+    with tempfile.TemporaryDirectory() as scratch, Runner(Path(scratch)) as runner:
+        for name, commands in cases(options.words, quick=options.quick):
+            folder = Path(scratch, name)
+            folder.mkdir()
+            names = made(name, folder, options.size)
+            for command in commands:
+                run = runner.run(command, names, 2 * options.seconds)
+                runs.append((name, run))
+                if wrong := run.wrong(options.seconds):
+                    bad += 1
+                    print(f"{name}: {command}: {'; '.join(wrong)}", flush=True)
+            shutil.rmtree(folder)
+    print("\n".join(table(runs).splitlines()[: options.rows + 1]))
+    print(f"{len(runs)} runs, {bad} beyond their bounds")
+    return int(bad > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
