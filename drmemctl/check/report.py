@@ -95,10 +95,11 @@ class Report(NamedTuple):
 
 def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
     """Return the report of an input; one that cannot be read or judged is a report with an error."""
+    from drmemctl.model.sizes import within_bounds
     from drmemctl.tree.source import load
 
     try:
-        return report_tree(load(source), plan, before, source, running_of(source))
+        return report_tree(within_bounds(load(source)), plan, before, source, running_of(source))
     except DrmemctlError as error:
         return Report(source, error=str(error.with_source(source)))
     except (MemoryError, RecursionError) as error:

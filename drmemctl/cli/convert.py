@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import click
 
-from drmemctl.cli.common import open_tree, report_defects, tree_argument
+from drmemctl.cli.common import open_any_tree, report_defects, tree_argument
 from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
@@ -49,7 +49,7 @@ def command(
     from drmemctl.output.tree_file import content, notes
 
     kind = _format(output, format)
-    device_tree = open_tree(tree)
+    device_tree = open_any_tree(tree)
     report_defects(device_tree.defects)
     if to is not None:
         device_tree = _converted(device_tree, to, limit)

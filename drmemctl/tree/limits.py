@@ -33,6 +33,10 @@ class Limits:
         max_properties: properties of one tree.
         max_runs: entries of LMBs that differ from the one before. A partition of 64 TiB has 262,144 LMBs of
             256 MiB, and a handful of runs.
+        max_value: one value, where it is decoded: 65,536 lookup arrays of 16 domains, a distance table of 2,048
+            nodes. Linux has 256 nodes at most.
+        max_value_by_lmb: the same of a property that grows with the number of LMBs; 1,048,576 connectors have
+            names of 12 MiB. One of version 1 has no other bound than `max_bytes`.
         max_depth: nodes on the way from the root to a leaf, the root included. Linux refuses deeper ones as
             well (drivers/of/fdt.c, FDT_MAX_DEPTH 64), and writers of this depth may recurse.
         max_reservations: entries of the memory reservation block.
@@ -49,8 +53,10 @@ class Limits:
 
     max_bytes: int = 64 * MIB
     max_nodes: int = 65_536
-    max_properties: int = 524_288
+    max_properties: int = 262_144
     max_runs: int = 262_144
+    max_value: int = 4 * MIB
+    max_value_by_lmb: int = 16 * MIB
     max_depth: int = 64
     max_reservations: int = 4_096
     max_name: int = 255
@@ -79,6 +85,8 @@ def limits_from(environment: Mapping[str, str]) -> Limits:
         max_nodes=default.max_nodes * factor,
         max_properties=default.max_properties * factor,
         max_runs=default.max_runs * factor,
+        max_value=default.max_value * factor,
+        max_value_by_lmb=default.max_value_by_lmb * factor,
         max_unpacked=max(default.max_unpacked, 4 * max_bytes),
         ratio_floor=max(default.ratio_floor, max_bytes),
     )

@@ -12,12 +12,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from drmemctl.errors import LimitError
 from drmemctl.tree.source import is_live
 from drmemctl.tree.stream import CHUNK, Stream
 
 _MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
-_LARGEST = 64 << 20
-"""Bytes of one such file; /proc/iomem of a large system has a few MiB."""
+_LARGEST = 16 << 20
+"""Bytes of all such files together; /proc/iomem of a large system has a few MiB."""
+
+_MOST = 1 << 20
+"""Files and links: 64 TiB in memory blocks of 256 MiB have three for each."""
 
 _WANTED = re.compile(
     r"(?P<root>|.*/)(?P<path>memory/(?:blocks|nodes|block_size_bytes)|proc/(?:iomem|cmdline|version)|uname|dmesg"
@@ -41,6 +45,31 @@ class SystemFiles:
 
     def __bool__(self) -> bool:
         return bool(self.files)
+
+
+class _Room:
+    """What the files beside one tree may still take; `LimitError` where they want more."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._bytes = _LARGEST
+        self._entries = _MOST
+
+    @property
+    def most(self) -> int:
+        """Bytes to read of a file: one more than there is room for."""
+        return self._bytes + 1
+
+    def take(self, content: bytes) -> None:
+        """Make out whether one more file or link fits."""
+        self._bytes -= len(content)
+        self._entries -= 1
+        if self._bytes < 0 or self._entries < 0:
+            what = (
+                f"more than {_MOST:,} files" if self._entries < 0 else f"files of more than {_LARGEST >> 20} MiB"
+            )
+            hint = "take the tree out of it, and check that alone"
+            raise LimitError(f"{what} about memory beside the tree", source=self._source, hint=hint)
 
 
 def system_files(source: str) -> SystemFiles:
@@ -67,17 +96,17 @@ def _root_of(place: str) -> str:
 
 def read_root(root: str) -> SystemFiles:
     """Return the files below a directory that stands for `/`."""
-    found = SystemFiles()
+    found, room = SystemFiles(), _Room(root)
     for path in _FIXED:
-        _read(found, root, path)
+        _read(found, root, path, room)
     for folder, names in ((_MEMORY, ("state", "valid_zones")), (_NODE, ("distance", "meminfo", "cpulist"))):
         for entry in _names(f"{root}/{folder}"):
             if _ENTRY.match(entry):
                 for name in names:
-                    _read(found, root, f"{folder}/{entry}/{name}")
-                found.links.update(
-                    f"{folder}/{entry}/{name}" for name in _names(f"{root}/{folder}/{entry}") if _ENTRY.match(name)
-                )
+                    _read(found, root, f"{folder}/{entry}/{name}", room)
+                for name in filter(_ENTRY.match, _names(f"{root}/{folder}/{entry}")):
+                    room.take(b"")
+                    found.links.add(f"{folder}/{entry}/{name}")
     return found
 
 
@@ -88,13 +117,15 @@ def _names(folder: str) -> list[str]:
         return []
 
 
-def _read(found: SystemFiles, root: str, path: str) -> None:
+def _read(found: SystemFiles, root: str, path: str, room: _Room) -> None:
     try:
         with open(f"{root}/{path}", "rb") as stream:  # noqa: PTH123
-            found.files[path] = stream.read(_LARGEST)
+            content = stream.read(room.most)
     except OSError:
         # A file that is not there, or that only root may read, is one that the rules do without.
         return
+    room.take(content)
+    found.files[path] = content
 
 
 def _from_archive(place: str) -> SystemFiles:
@@ -117,8 +148,10 @@ def _from_archive(place: str) -> SystemFiles:
 def _members(stream: Stream, place: str) -> Iterator[tuple[str, str, bytes | None]]:
     from drmemctl.tree.tar import members
 
+    room = _Room(place)
     for member in members(stream, place):
         match = _WANTED.match(member.path)
         if match:
-            content = stream.read(min(member.size, _LARGEST)) if member.is_file else None
+            content = stream.read(min(member.size, room.most)) if member.is_file else None
+            room.take(content or b"")
             yield match["root"], match["path"], content
