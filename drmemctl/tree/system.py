@@ -65,11 +65,9 @@ class _Room:
         self._bytes -= len(content)
         self._entries -= 1
         if self._bytes < 0 or self._entries < 0:
-            what = (
-                f"more than {_MOST:,} files" if self._entries < 0 else f"files of more than {_LARGEST >> 20} MiB"
-            )
-            hint = "take the tree out of it, and check that alone"
-            raise LimitError(f"{what} about memory beside the tree", source=self._source, hint=hint)
+            most = f"{_LARGEST >> 20} MiB of" if self._bytes < 0 else f"{_MOST:,}"
+            message = f"more than {most} files about memory lie beside the tree"
+            raise LimitError(message, source=self._source, hint="take the tree out, and check that alone")
 
 
 def system_files(source: str) -> SystemFiles:
