@@ -51,7 +51,7 @@ def command(
     from drmemctl.output.lmb import LmbView, show_lmbs
 
     device_tree = open_tree(tree)
-    drmem = Drmem.from_tree(device_tree)
+    drmem = Drmem.from_tree(device_tree, None)
     associativity = Associativity.from_tree(device_tree)
     table = drmem.table
     if (node, drc, address, state) != (None,) * 4:

@@ -59,8 +59,11 @@ class Drmem:
     defects: tuple[Defect, ...]
 
     @classmethod
-    def from_tree(cls, tree: Tree) -> Drmem:
-        """Read the node as Linux does: v1 wins over v2. `NotInTreeError` if there is no such node."""
+    def from_tree(cls, tree: Tree, most: int | None = LIMITS.max_runs) -> Drmem:
+        """Read the node as Linux does: v1 wins over v2. `NotInTreeError` if there is no such node.
+
+        `LimitError` if there are more than `most` runs; None is for those who only go through them once.
+        """
         node = drmem_node(tree)
         cells = RootCells.from_tree(tree)
         lmb_size, defects = _lmb_size(node, cells)
@@ -75,7 +78,7 @@ class Drmem:
         if name == V1 and node.find(V2) is not None:
             defects.append(Defect("drmem-both", f"{V2} is there as well; Linux reads {V1} only", NODE, V2))
         try:
-            table = LmbTable.of(entries.blocks(lmb_size), lmb_size, name, LIMITS.max_runs)
+            table = LmbTable.of(entries.blocks(lmb_size), lmb_size, name, most)
         except LimitError as error:
             error.source, error.path, error.property = tree.source or None, NODE, name
             raise

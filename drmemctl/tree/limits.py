@@ -31,8 +31,8 @@ class Limits:
             2,796,202 LMBs in version 1 cells, 682 TiB in LMBs of 256 MiB.
         max_nodes: nodes of one tree. A reserved-memory-heavy POWER10 has some thousand.
         max_properties: properties of one tree.
-        max_runs: entries of LMBs that differ from the one before. A partition of 64 TiB has 262,144 LMBs of
-            256 MiB, and a handful of runs.
+        max_runs: LMBs that do not follow from the one before, where more is done than to list them. A partition
+            of 64 TiB has 262,144 LMBs of 256 MiB, and a handful of runs.
         max_value: one value, where it is decoded: 65,536 lookup arrays of 16 domains, a distance table of 2,048
             nodes. Linux has 256 nodes at most.
         max_value_by_lmb: the same of a property that grows with the number of LMBs; 1,048,576 connectors have

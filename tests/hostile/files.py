@@ -19,7 +19,7 @@ from pathlib import Path
 
 import zstandard
 
-from tests.hostile.trees import DRMEM, LMB, MANY, NASTY, V2, counted, finished, noise, partition, sets, words
+from tests.hostile.trees import DRMEM, LMB, MANY, NASTY, V2, counted, noise, sets, words
 
 Make = Callable[[Path, int], Path]
 
