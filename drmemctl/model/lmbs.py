@@ -152,6 +152,10 @@ class Runs(Sequence[Run]):
         """Yield the runs as (count, base, DRC index, aa_index, flags)."""
         return zip(self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags, strict=True)
 
+    def packed(self) -> bytes:
+        """Return bytes that only equal runs share."""
+        return b"".join(column.tobytes() for column in self._columns())
+
     def _columns(self) -> tuple[Any, ...]:
         return (self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags)
 
