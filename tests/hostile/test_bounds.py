@@ -23,7 +23,7 @@ PART = 16
 FREE = 24 * MIB
 """What need not be in proportion: buffers, and libraries that are loaded late."""
 
-SECONDS = 3
+SECONDS = 4
 """CPU seconds of a command: on a busy machine, the sixteenth of some seconds is not worth measuring."""
 
 
