@@ -2,6 +2,7 @@
 # make test   the tests
 # make lint   ruff and mypy
 # make bench  figures, as ratios within one run
+# make hostile  every command on every hostile input at full size, and what each used: hours
 # make oracle a real guest as the oracle: downloads a Debian ppc64el kernel and boots it in QEMU; needs root
 # make clean  what these made
 #
@@ -17,7 +18,7 @@ DEMO_TREE := fixtures/kernel-arrays/numa2-plug2.dtb.gz
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test lint bench clean oracle oracles
+.PHONY: demo test lint bench clean hostile oracle oracles
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -43,6 +44,9 @@ lint: $(DEV)
 
 bench: $(RUNTIME) oracles
 	$(VENV)/bin/python -m benchmarks.bench
+
+hostile: $(DEV)
+	$(VENV)/bin/python -m tests.hostile
 
 oracle: $(DEV)
 	$(VENV)/bin/python -m tests.oracle

@@ -11,8 +11,17 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.tree.limits import LIMITS, MIB, NOT_REAL
 from drmemctl.tree.node import Tree
 
-_BY_LMB = frozenset({V2, INDEXES, NAMES, TYPES, POWER_DOMAINS, DRCONF_USABLE_MEMORY})
+_BY_LMB = frozenset({V2, NAMES, DRCONF_USABLE_MEMORY})
 """Properties that grow with the number of LMBs, as v1 does; that one only the tree's size bounds."""
+
+_BY_CONNECTOR = frozenset({INDEXES, TYPES, POWER_DOMAINS})
+"""The same with four bytes for each."""
+
+
+def _most(name: str) -> int:
+    if name in _BY_LMB:
+        return LIMITS.max_value_by_lmb
+    return LIMITS.max_value_by_connector if name in _BY_CONNECTOR else LIMITS.max_value
 
 
 def within_bounds(tree: Tree) -> Tree:
@@ -21,7 +30,7 @@ def within_bounds(tree: Tree) -> Tree:
         for prop in node.properties:
             size = len(prop.value)
             if size > LIMITS.max_value and prop.name != V1:
-                most = LIMITS.max_value_by_lmb if prop.name in _BY_LMB else LIMITS.max_value
+                most = _most(prop.name)
                 if size > most and is_known(prop.name):
                     message = f"{size:,} bytes, more than {most // MIB} MiB"
                     source = tree.source or None

@@ -27,6 +27,7 @@ ACCEPTED = 4_100_000
 
 ACCEPTED_OF = {
     **dict.fromkeys((name for name in TREES if name.startswith(("v1_", "v2_"))), 24 * 262_000),
+    "drc_arrays": 20 << 20,
     **dict.fromkeys(("siblings", "phandles"), 36 * 65_000),
     **dict.fromkeys(("empty_properties", "long_names"), 12 * 261_000),
 }
