@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every command on every hostile input: what it may print, how it may end, how much time and memory it may take.
 
-The inputs have a sixteenth of the size that is just accepted, and so has what a command may use beyond what it
+The inputs have a 64th of the size that is just accepted, and so has what a command may use beyond what it
 starts with: what grows faster than its input is found here as well. `make hostile` has the full sizes.
 """
 
@@ -19,12 +19,12 @@ from tests.hostile.commands import BASIC, DECODE, QUICK, READING
 from tests.hostile.files import ANSWERS, FILES
 from tests.hostile.trees import TREES
 
-PART = 16
+PART = 64
 FREE = 24 * MIB
 """What need not be in proportion: buffers, and libraries that are loaded late."""
 
 SECONDS = 4
-"""CPU seconds of a command: on a busy machine, the sixteenth of some seconds is not worth measuring."""
+"""CPU seconds of a command: on a busy machine, the 64th of some seconds is not worth measuring."""
 
 
 @pytest.fixture(scope="module")
