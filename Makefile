@@ -6,6 +6,7 @@
 # make oracle real guests as the oracle: downloads Debian's ppc64el kernels, boots them in QEMU, makes records once more
 #             ONLY='7.2-*' records · KERNEL=vmlinux a kernel of your own · OUT=folder · WRITE=1 replaces the bundled ones
 # make fuzz   a minute of coverage-guided fuzzing for each target; FUZZ_SECONDS=600 for more
+# make hostile  every command on every hostile input at full size, and what each used: hours
 # make clean  what these made
 #
 # Each sets up $(VENV) when needed. PYTHON is tried first; any Python of 3.11 and later on this machine will do.
@@ -23,7 +24,7 @@ DEV := $(VENV)/.installed-dev
 DOCS := $(VENV)/.installed-docs
 FUZZ := $(VENV)/.installed-fuzz
 
-.PHONY: demo test lint docs bench fuzz clean oracle oracles
+.PHONY: demo test lint docs bench fuzz hostile clean oracle oracles
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -64,6 +65,9 @@ bench: $(RUNTIME) oracles
 
 fuzz: $(FUZZ)
 	$(VENV)/bin/python -m fuzz --seconds $(FUZZ_SECONDS)
+
+hostile: $(DEV)
+	$(VENV)/bin/python -m tests.hostile
 
 oracle: $(DEV)
 	$(VENV)/bin/python -m tests.oracle $(if $(ONLY),--only '$(ONLY)') $(if $(KERNEL),--kernel '$(KERNEL)') \

@@ -98,11 +98,12 @@ class Report(NamedTuple):
 
 def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
     """Return the report of an input; one that cannot be read or judged is a report with an error."""
+    from drmemctl.model.sizes import within_bounds
     from drmemctl.tree.system import load_system
 
     try:
         tree, beside = load_system(source)
-        return report_tree(tree, plan, before, source, running_of(beside))
+        return report_tree(within_bounds(tree), plan, before, source, running_of(beside))
     except DrmemctlError as error:
         return Report(source, error=str(error.with_source(source)))
     except (MemoryError, RecursionError) as error:

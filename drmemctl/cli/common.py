@@ -68,7 +68,14 @@ def color_option() -> Decorator:
 
 
 def open_tree(source: str) -> Tree:
-    """Read a TREE argument."""
+    """Read a TREE argument for a command that decodes it."""
+    from drmemctl.model.sizes import within_bounds
+
+    return within_bounds(open_any_tree(source))
+
+
+def open_any_tree(source: str) -> Tree:
+    """Read a TREE argument for a command that shows or copies it as it is."""
     from drmemctl.tree.source import load
 
     return load(source)

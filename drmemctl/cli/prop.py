@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
 from drmemctl.output.screen import Screen
 from drmemctl.tree.lookup import Place
 from drmemctl.tree.node import Tree
@@ -44,7 +44,7 @@ def command(
     from drmemctl.output.properties import show_properties
     from drmemctl.tree.lookup import find_property
 
-    device_tree = open_tree(tree)
+    device_tree = open_any_tree(tree)
     place = find_property(device_tree, path, name)
     if raw:
         _write_raw(device_tree, place)

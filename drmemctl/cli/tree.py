@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -46,7 +46,7 @@ def command(
     from drmemctl.tree.lookup import find_node
     from drmemctl.wording import count_of
 
-    device_tree = open_tree(tree)
+    device_tree = open_any_tree(tree)
     place = find_node(device_tree, path)
     if format == "json":
         from drmemctl.output.properties import show_tree_json

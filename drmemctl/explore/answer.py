@@ -155,7 +155,8 @@ def answer(question: Question, policy: Policy) -> Answer:
     begin = monotonic()
     engine = question.engine(policy)
     judging = _Judging(engine)
-    graph = search(engine, question.bounds, reduce=question.reduce, watch=judging.watch(question.until))
+    bounds = question.bounds.of_size(len(engine.worlds[0].kernel.table.runs))
+    graph = search(engine, bounds, reduce=question.reduce, watch=judging.watch(question.until))
     ends = {(state.world, engine.outcomes(state)): state for state in graph.ends}
     bad = judging.bad_ends(graph, list(ends.values()))
     seconds = monotonic() - begin

@@ -7,7 +7,7 @@ Source: LoPAR 2.9, "ibm,dynamic-reconfiguration-memory"; Linux arch/powerpc/mm/n
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from construct import Int32ub, Struct
 
@@ -18,6 +18,7 @@ from drmemctl.formats.seam import building
 
 HEADER = Struct("n_arrays" / Int32ub, "array_sz" / Int32ub)
 _header = Rows(HEADER)
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class LookupArrays:
     cells: array[int]
     size: int
     defects: tuple[Defect, ...] = ()
+    _rows: dict[int, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def usable(self) -> bool:
@@ -56,9 +58,14 @@ class LookupArrays:
 
     def row(self, index: int) -> tuple[int, ...] | None:
         """Return list `index`, or None if it is not there in full."""
-        if not 0 <= index < self.present:
-            return None
-        return tuple(self.cells[index * self.array_sz : (index + 1) * self.array_sz])
+        known = self._rows.get(index)
+        if known is not None or not 0 <= index < self.present:
+            return known
+        row = tuple(self.cells[index * self.array_sz : (index + 1) * self.array_sz])
+        # All LMBs of a list share it: a copy for each can come to gigabytes where lists are long.
+        if len(self._rows) < _REMEMBERED:
+            self._rows[index] = row
+        return row
 
     def rows(self) -> list[tuple[int, ...]]:
         """Return all lists that are there; never more than the property's words allow, unless N is 0."""

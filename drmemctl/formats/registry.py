@@ -81,6 +81,11 @@ def _by_name() -> dict[str, list[tuple[tuple[str, ...], Describer]]]:
 _TABLE = _by_name()
 
 
+def is_known(name: str) -> bool:
+    """Whether properties of this name are decoded, in some node at least."""
+    return name in _TABLE
+
+
 def _matches(pattern: str, path: str, device_type: str) -> bool:
     kind, colon, wanted = pattern.partition(":")
     return wanted == device_type if colon and kind == "type" else fnmatchcase(path, pattern)

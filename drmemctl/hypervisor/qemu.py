@@ -175,7 +175,7 @@ class Qemu(Machine):
                 if low < high:
                     number += 1
                     left.append(replace(one, number=number, name=f"dimm{number}", first=low, count=high - low))
-        machine = replace(machine, devices=(*left, wanted))
+        machine = replace(machine, devices=tuple(sorted((*left, wanted), key=lambda one: one.number)))
         for device in (*left, wanted):
             for run in machine.connectors.between(device.first, device.count):
                 if run.device:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, overload
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import ASSIGNED, HOTREMOVABLE, RESERVED
+from drmemctl.tree.limits import NOT_REAL
 from drmemctl.tree.node import Tree
 
 _ADDRESSES = 1 << 64
@@ -104,18 +106,25 @@ class Runs(Sequence[Run]):
 
     __slots__ = ("aa_indexes", "bases", "counts", "drc_indexes", "flags", "n_lmbs")
 
-    def __init__(self, entries: Iterable[Entry], lmb_size: int | None) -> None:
-        """Merge `entries` (count, base, DRC index, aa_index, flags) into maximal runs; count 0 is nothing."""
+    def __init__(self, entries: Iterable[Entry], lmb_size: int | None, most: int | None = None) -> None:
+        """Merge `entries` (count, base, DRC index, aa_index, flags) into maximal runs; count 0 is nothing.
+
+        `LimitError` if there are more than `most` runs.
+        """
         self.bases, self.counts = array("Q"), array("Q")
         self.drc_indexes, self.aa_indexes, self.flags = array("I"), array("I"), array("I")
         columns = (self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags)
         add_count, add_base, add_drc, add_aa, add_flags = (column.append for column in columns)
-        for count, base, drc, aa, flags in _merged(entries, lmb_size):
+        merged = _merged(entries, lmb_size)
+        for count, base, drc, aa, flags in islice(merged, most):
             add_count(count)
             add_base(base)
             add_drc(drc)
             add_aa(aa)
             add_flags(flags)
+        if next(merged, None) is not None:
+            message = f"more than {most:,} runs of LMBs: hardly any LMB follows from the one before"
+            raise LimitError(message, hint=NOT_REAL)
         self.n_lmbs: int = sum(self.counts)
 
     @overload
@@ -142,6 +151,10 @@ class Runs(Sequence[Run]):
     def entries(self) -> Iterator[Entry]:
         """Yield the runs as (count, base, DRC index, aa_index, flags)."""
         return zip(self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags, strict=True)
+
+    def packed(self) -> bytes:
+        """Return bytes that only equal runs share."""
+        return b"".join(column.tobytes() for column in self._columns())
 
     def _columns(self) -> tuple[Any, ...]:
         return (self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags)
@@ -194,9 +207,11 @@ class LmbTable:
     property_name: str = field(default="", compare=False)
 
     @classmethod
-    def of(cls, entries: Iterable[Entry], lmb_size: int | None, property_name: str = "") -> LmbTable:
-        """Return the table of entries (count, base, DRC index, aa_index, flags)."""
-        return cls(Runs(entries, lmb_size), lmb_size, property_name)
+    def of(
+        cls, entries: Iterable[Entry], lmb_size: int | None, property_name: str = "", most: int | None = None
+    ) -> LmbTable:
+        """Return the table of entries (count, base, DRC index, aa_index, flags) of at most `most` runs."""
+        return cls(Runs(entries, lmb_size, most), lmb_size, property_name)
 
     @classmethod
     def from_tree(cls, tree: Tree) -> LmbTable:

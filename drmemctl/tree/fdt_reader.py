@@ -29,7 +29,7 @@ from drmemctl.formats.fdt_header import (
     Header,
     decode_header,
 )
-from drmemctl.tree.limits import LIMITS, Limits
+from drmemctl.tree.limits import LIMITS, MIB, NOT_REAL, Limits
 from drmemctl.tree.node import Node, Property, Tree, decode_name
 from drmemctl.wording import count_of
 
@@ -39,7 +39,7 @@ _MAX_INT = 0x7FFFFFFF
 _MAX_DEFECTS = 1000
 """A blob of nothing but duplicates must not cost more in remarks than in content."""
 
-_NOPS = NOP.to_bytes(4, "big") * 256
+_NOPS = tuple(NOP.to_bytes(4, "big") * count for count in (256, 16, 1))
 """NOPs are the one token that no limit bounds: 64 MiB of them must not cost a step each."""
 
 _PROPERTY_HEADER = 12
@@ -48,7 +48,7 @@ _PROPERTY_HEADER = 12
 
 _ADVICE = {
     BlobError: "the blob is damaged: take it again, or look at it with fdtdump",
-    LimitError: "no real partition has a tree like this",
+    LimitError: NOT_REAL,
 }
 """What to do, where the place of the fault gives nothing better."""
 
@@ -133,12 +133,18 @@ class _Names:
         if header.version >= 17 and header.size_dt_strings is not None:
             self._end = self._start + header.size_dt_strings
         self._limits = limits
+        self._room = limits.max_bytes
         self._known: dict[int, str] = {}
 
     def at(self, name_offset: int, token_offset: int) -> str:
         name = self._known.get(name_offset)
         if name is None:
             name = self._known[name_offset] = self._read(name_offset, token_offset)
+            # Names may lie in one another: there can be far more of them than bytes.
+            self._room -= len(name)
+            if self._room < 0:
+                message = f"the names of properties come to more than {self._limits.max_bytes // MIB} MiB"
+                raise LimitError(message, offset=token_offset)
         return name
 
     def _read(self, name_offset: int, token_offset: int) -> str:
@@ -184,14 +190,20 @@ def walk_tokens(blob: bytes, header: Header, limits: Limits = LIMITS) -> Iterato
             value, offset = _property_value(view, header, start, end)
             name = names.at(int.from_bytes(view[start + 8 : start + 12], "big"), start)
         elif tag == NOP:
-            while blob.startswith(_NOPS, offset, end):
-                offset += len(_NOPS)
+            offset = _behind_nops(blob, offset, end)
         elif tag not in (END_NODE, END):
             raise BlobError("FDT_ERR_BADSTRUCTURE", f"unknown token {tag:#x}", offset=start)
         yield Token(tag, start, name, value)
         if tag == END:
             return
         offset = base + (offset - base + 3 & ~3)
+
+
+def _behind_nops(blob: bytes, offset: int, end: int) -> int:
+    for nops in _NOPS:
+        while blob.startswith(nops, offset, end):
+            offset += len(nops)
+    return offset
 
 
 def _leaf(full_path: str, offset: int) -> str:
