@@ -104,12 +104,30 @@ class _Standard:
             raise _DamagedError(str(error)) from None
 
 
+def has_zstd() -> bool:
+    """Whether this Python can read and write zstd."""
+    from importlib.util import find_spec
+
+    return sys.version_info >= (3, 14) or find_spec("zstandard") is not None
+
+
+def zstandard_package(instead: str) -> Any:
+    """Return the zstandard package; `InputError` that says what to do instead where it is not installed.
+
+    It is compiled, so the single-file program is without it.
+    """
+    try:
+        return import_module("zstandard")
+    except ImportError:
+        hint = f"{instead}, or install the Python package zstandard"
+        raise InputError("zstd cannot be read or written by this Python", hint=hint) from None
+
+
 class _Zstandard:
     """The zstandard package: nothing bounds its output but the size of its input, so that comes in pieces."""
 
     def __init__(self) -> None:
-        import zstandard
-
+        zstandard = zstandard_package("unpack it with `zstd -d`")
         self._decoder = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
         self._error = zstandard.ZstdError
         self._input = b""
@@ -194,7 +212,10 @@ class _Layer:
         self._source = source
         self._defects = defects
         self._limits = limits
-        self._decoder = method.decoder()
+        try:
+            self._decoder = method.decoder()
+        except InputError as error:
+            raise error.with_source(source) from None
         self._members = 1
         self._piece = _FIRST_PIECE
         self._output = 0
