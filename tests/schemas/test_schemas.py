@@ -15,7 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from drmemctl.check.engine import all_rules
-from drmemctl.check.rule import FAMILIES
+from drmemctl.check.families import FAMILIES
 from drmemctl.compare.lmbs import KINDS
 from drmemctl.explore.policy import POLICIES
 from drmemctl.formats.rtas_kinds import KINDS as DECODED
