@@ -135,7 +135,7 @@ class _Zstandard:
 
     @property
     def eof(self) -> bool:
-        return self._decoder.eof
+        return bool(self._decoder.eof)
 
     @property
     def needs_input(self) -> bool:
@@ -143,7 +143,7 @@ class _Zstandard:
 
     @property
     def unused_data(self) -> bytes:
-        return self._decoder.unused_data + self._input[self._at :]
+        return bytes(self._decoder.unused_data) + self._input[self._at :]
 
     def step(self, data: bytes) -> bytes:
         if data:
@@ -151,7 +151,7 @@ class _Zstandard:
         piece = self._input[self._at : self._at + _ZSTD_PIECE]
         self._at += len(piece)
         try:
-            return self._decoder.decompress(piece)
+            return bytes(self._decoder.decompress(piece))
         except self._error as error:
             raise _DamagedError(str(error).rpartition(": ")[2]) from None
 
