@@ -98,7 +98,7 @@ def _pack(place: Path, out: Path) -> None:
     with out.open("wb") as stream:
         stream.write(b"#!/usr/bin/env python3\n")
         with ZipFile(stream, "w") as archive:
-            for path in sorted(path for path in place.rglob("*") if path.is_file()):
+            for path in sorted(filter(Path.is_file, place.rglob("*"))):
                 member = ZipInfo(path.relative_to(place).as_posix(), when)
                 member.external_attr = 0o644 << 16
                 archive.writestr(member, path.read_bytes(), ZIP_DEFLATED)

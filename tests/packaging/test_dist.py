@@ -96,19 +96,11 @@ def test_the_metadata(wheel: zipfile.ZipFile) -> None:
     assert all(">=" in text for text in required)
 
 
-def test_the_page_of_a_package_index_has_no_link_that_leads_nowhere(wheel: zipfile.ZipFile) -> None:
-    """Check what an index shows: a link to a file of the checkout would lead nowhere there."""
-    text = metadata(wheel).get_payload()
-    assert isinstance(text, str)
-    assert text.startswith("# drmemctl")
-
-
 def test_the_single_file_runs_from_anywhere_without_an_environment(tmp_path: Path) -> None:
     program = the_one("*.pyz").rename(tmp_path / "with blank.pyz")
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", program, "--version"], capture_output=True, cwd=tmp_path
-        )
+        command = [sys.executable, "-I", "-S", program, "--version"]
+        done = subprocess.run(command, capture_output=True, check=True, cwd=tmp_path)
         assert done.stdout.startswith(f"drmemctl, version {drmemctl.__version__}".encode())
         assert os.access(program, os.X_OK)
     finally:
@@ -119,9 +111,8 @@ def test_the_single_file_says_where_it_was_made_nowhere() -> None:
     with zipfile.ZipFile(the_one("*.pyz")) as archive:
         names = archive.namelist()
         assert [name for name in names if name.endswith((".so", "RECORD", "direct_url.json"))] == []
-        assert names == sorted(names)
         texts = {name: archive.read(name) for name in names}
     home = str(Path(DIST).resolve()).encode()
-    assert [
-        name for name, data in texts.items() if home in data or (b"/tmp/" in data and name.endswith(".pyc"))
-    ] == []
+    assert [name for name, data in texts.items() if home in data] == []
+    # Modules name their files from the archive on.
+    assert [name for name, data in texts.items() if name.endswith(".pyc") and b"/app/cpython-" in data] == []
