@@ -62,7 +62,9 @@ class CustomBuildHook(BuildHookInterface[Any]):
     def _run(self, module: str, *arguments: str) -> bytes:
         """Run a module of this checkout and return what it prints."""
         command = [sys.executable, "-B", "-m", module, *arguments]
-        environment = {**os.environ, "PYTHONPATH": self.root}
+        # pip shows the requirements of a build by this variable.
+        paths = filter(None, (self.root, os.environ.get("PYTHONPATH")))
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         return subprocess.run(command, cwd=self.root, env=environment, stdout=subprocess.PIPE, check=True).stdout
 
 

@@ -99,7 +99,7 @@ def test_the_metadata(wheel: zipfile.ZipFile) -> None:
 def test_the_single_file_runs_from_anywhere_without_an_environment(tmp_path: Path) -> None:
     program = the_one("*.pyz").rename(tmp_path / "with blank.pyz")
     try:
-        command = [sys.executable, "-I", "-S", program, "--version"]
+        command = [sys.executable, "-I", "-S", str(program), "--version"]
         done = subprocess.run(command, capture_output=True, check=True, cwd=tmp_path)
         assert done.stdout.startswith(f"drmemctl, version {drmemctl.__version__}".encode())
         assert os.access(program, os.X_OK)
