@@ -7,6 +7,9 @@
 #             ONLY='7.2-*' records · KERNEL=vmlinux a kernel of your own · OUT=folder · WRITE=1 replaces the bundled ones
 # make fuzz   a minute of coverage-guided fuzzing for each target; FUZZ_SECONDS=600 for more
 # make hostile  every command on every hostile input at full size, and what each used: hours
+# make dist   wheel and sources in dist/; the same bytes from the same commit
+# make pyz    dist/drmemctl.pyz as well: one file for machines without pip
+# make dist-check  both, installed and run in empty environments on each supported Python of this machine
 # make clean  what these made
 #
 # Each sets up $(VENV) when needed. PYTHON is tried first; any Python of 3.11 and later on this machine will do.
@@ -24,7 +27,7 @@ DEV := $(VENV)/.installed-dev
 DOCS := $(VENV)/.installed-docs
 FUZZ := $(VENV)/.installed-fuzz
 
-.PHONY: demo test lint docs bench fuzz hostile clean oracle oracles
+.PHONY: demo test lint docs bench fuzz hostile dist pyz dist-check clean oracle oracles
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -72,6 +75,21 @@ hostile: $(DEV)
 oracle: $(DEV)
 	$(VENV)/bin/python -m tests.oracle $(if $(ONLY),--only '$(ONLY)') $(if $(KERNEL),--kernel '$(KERNEL)') \
 		$(if $(OUT),--out '$(OUT)') $(if $(WRITE),--write)
+
+DIST ?= dist
+# The time of the commit, so that a build does not depend on when it is done.
+dist pyz: export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),315532800)
+
+dist: $(DEV)
+	rm -f $(DIST)/drmemctl-*
+	$(VENV)/bin/python -m build --outdir $(DIST)
+
+pyz: dist
+	$(VENV)/bin/python .ci/pyz.py $(DIST)/drmemctl-*.whl $(DIST)/drmemctl.pyz \
+	  $(foreach version,3.11 3.12 3.13,$(shell .ci/find-python --exact $(version)))
+
+dist-check: $(DEV)
+	.ci/dist-check $(VENV)/bin/python
 
 # dtc, fdtget and fdtdump: where they cannot be installed, the tests against them are skipped and say so.
 oracles:

@@ -32,7 +32,7 @@ LAYERS = (
 )
 """Each may import itself and those before it."""
 
-BELOW_ALL = ("_version", "defect", "errors", "numbers", "wording")
+BELOW_ALL = ("_commit", "_version", "defect", "errors", "numbers", "wording")
 """Modules beside the folders that any layer may import, and that import only one another."""
 
 ABOVE_ALL = ("__init__", "__main__")
@@ -161,6 +161,12 @@ except SystemExit as end:
 def test_starting_loads_nothing_slow(code: str) -> None:
     before = loaded_modules("")  # a coverage or editor hook may load what it likes
     assert (loaded_modules(code) - before) & set(SLOW_TO_LOAD) == set()
+
+
+def test_the_help_of_commands_needs_no_library_but_click() -> None:
+    # The build makes the manual pages of it, and has no other; lzma is what Click imports with shutil.
+    loaded = loaded_modules(VERSION.replace("--version", "--help"))
+    assert (loaded - loaded_modules("")) & (set(HOME_OF_LIBRARY) - {"click"}) == set()
 
 
 def tracked_files() -> list[Path]:

@@ -34,6 +34,7 @@ COMMANDS = {
     "decode": "decode",
     "rules": "rules",
     "explain": "explain",
+    "completion": "shell",
 }
 """Command name → module of this package, imported when the command is used."""
 
@@ -83,9 +84,27 @@ class LazyGroup(click.Group):
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="drmemctl")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _param, asked: _show_version(ctx) if asked else None,
+    help="Show the version and exit.",
+)
 def app() -> None:
     """Read, check, compare and simulate the dynamic memory of IBM pseries partitions from their device trees."""
+
+
+def _show_version(ctx: click.Context) -> None:
+    """Print the version; of one in development with the commit, so that a report says which it is about."""
+    commit = ""
+    if ".dev" in __version__:
+        from drmemctl._commit import commit as known_commit
+
+        commit = known_commit()
+    click.echo(f"drmemctl, version {__version__}{f' ({commit})' if commit else ''}")
+    ctx.exit()
 
 
 def main(arguments: Sequence[str]) -> int:

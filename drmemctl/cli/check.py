@@ -42,7 +42,12 @@ _FILE = click.Path(dir_okay=False, path_type=str)
 @rules_option("--select", "Only these rules: ids, beginnings of ids, families; comma-separated or repeated.")
 @rules_option("--ignore", "Not these rules.")
 @kernel_option()
-@click.option("--before", metavar="OLD", help="The tree from before a migration, for the rules about it.")
+@click.option(
+    "--before",
+    metavar="OLD",
+    type=click.Path(path_type=str),
+    help="The tree from before a migration, for the rules about it.",
+)
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning", "info", "never"]),

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,14 @@ from drmemctl.tree.node import Tree
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class KernelInt(click.ParamType[int]):
+if TYPE_CHECKING:
+    _Number = click.ParamType[int]
+else:
+    # Of the releases of Click that will do, only the later ones have types that take a parameter.
+    _Number = click.ParamType
+
+
+class KernelInt(_Number):
     """A number as the kernel parses it: 0x…, octal 0…, decimal."""
 
     name = "number"

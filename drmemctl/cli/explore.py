@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
-from drmemctl.cli.kernel_options import capability_option, chosen_kernel, simulated_kernel_option
+from drmemctl.cli.kernel_options import (
+    capability_option,
+    chosen_kernel,
+    complete_hypervisors,
+    simulated_kernel_option,
+)
 from drmemctl.cli.replay import keep
 from drmemctl.output.screen import Screen
 
@@ -45,7 +50,13 @@ _LOCKING = ("kernel", "none", "mutex", "drain", "both", "hotplug", "all")
 @simulated_kernel_option()
 @capability_option("--with", "added", "Let the kernel have this capability as well.")
 @capability_option("--without", "removed", "Take this capability away.")
-@click.option("--hypervisor", metavar="qemu|qemu-X.Y|powervm", default="powervm", show_default=True)
+@click.option(
+    "--hypervisor",
+    metavar="qemu|qemu-X.Y|powervm",
+    default="powervm",
+    show_default=True,
+    shell_complete=complete_hypervisors,
+)
 @click.option("--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [kernel]")
 @click.option("--until", metavar="RULE|inconsistent", default="", help="Stop at the first end that breaks it.")
 @click.option("--max-states", type=click.IntRange(1), default=1_000_000, show_default=True)

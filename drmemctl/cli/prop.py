@@ -8,6 +8,7 @@ import sys
 import click
 
 from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
+from drmemctl.cli.node_completion import complete_nodes, complete_properties
 from drmemctl.output.screen import Screen
 from drmemctl.tree.lookup import Place
 from drmemctl.tree.node import Tree
@@ -24,8 +25,8 @@ Examples:
 
 @click.command("prop", epilog=_EXAMPLE)
 @tree_argument()
-@click.argument("path", metavar="PATH[:NAME]")
-@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("path", metavar="PATH[:NAME]", shell_complete=complete_nodes)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=complete_properties)
 @click.option("--raw", is_flag=True, help="Write the value's bytes and nothing else; needs NAME.")
 @click.option(
     "--limit",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
+from drmemctl.cli.node_completion import complete_nodes
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -20,7 +21,7 @@ Examples:
 
 @click.command("tree", epilog=_EXAMPLE)
 @tree_argument()
-@click.argument("path", metavar="[PATH]", default="/")
+@click.argument("path", metavar="[PATH]", default="/", shell_complete=complete_nodes)
 @click.option("--depth", type=click.IntRange(0), help="Levels of nodes below PATH; 0: only PATH itself.")
 @click.option(
     "--all", "everything", is_flag=True, help="Every value whole, and up to 65,536 fields of it explained."

@@ -79,7 +79,7 @@ def _of_lmbs(change: LmbChange) -> Event:
     data = {"count": change.count, "kinds": list(change.kinds), "old": _lmbs(change.old), "new": _lmbs(change.new)}
     first = "" if now is None else f" from {now.base:#x} (DRC {now.drc_index:#x})"
     before, after = _state(change.old), _state(change.new)
-    return Event("lmbs", f"{count_of(change.count, 'LMB')}{first}: {before} → {after}", data)
+    return Event("lmbs", f"{count_of(change.count, 'LMB')}{first}: {before} -> {after}", data)
 
 
 def _lmbs(lmbs: Lmbs | None) -> dict[str, Any] | None:
@@ -120,7 +120,7 @@ def _block(block: BlockLine | None) -> str:
 def _blocks(first: int, count: int, known: tuple[str, str]) -> Event:
     names = f"block {first}" if count == 1 else f"blocks {first}-{first + count - 1}"
     data = {"first": first, "count": count, "old": known[0], "new": known[1]}
-    return Event("blocks", f"{names}: {known[0]} → {known[1]}", data)
+    return Event("blocks", f"{names}: {known[0]} -> {known[1]}", data)
 
 
 def _of_findings(old: Look, new: Look) -> Iterator[Event]:

@@ -24,6 +24,7 @@ NOT_RUN = {
     "docs/firmware.md": 1,  # QEMU
     "docs/kernel-development.md": 1,  # make oracle
     "docs/scenarios/README.md": 1,  # the pages that it leads to have it
+    "docs/schemas/README.md": 1,  # check-jsonschema
 }
 """Blocks fenced as `sh`, which nothing runs: they install, or need another machine."""
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import subprocess
+from typing import Any
 
-import libfdt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,10 +25,6 @@ from tests.conftest import Tool
 from tests.formats.values import all_values, codes, values_of
 
 NAMES = st.lists(st.binary(max_size=8).filter(lambda raw: b"\0" not in raw), max_size=12)
-
-
-def libfdt_property(data: bytes) -> libfdt.Property:
-    return libfdt.Property("p", bytearray(data))
 
 
 @given(st.binary(max_size=60))
@@ -55,9 +51,11 @@ def test_a_tail_without_a_nul_is_a_string_and_a_defect() -> None:
 
 
 @pytest.mark.parametrize("name", ["compatible", "model", "device_type", "ibm,hypertas-functions", "status"])
-def test_bundled_texts_read_as_libfdt_reads_them(name: str) -> None:
+def test_bundled_texts_read_as_libfdt_reads_them(name: str, libfdt: Any) -> None:
     for value in values_of(name):
-        assert list(decode_strings(value.data).items) == libfdt_property(value.data).as_stringlist()
+        assert (
+            list(decode_strings(value.data).items) == libfdt.Property("p", bytearray(value.data)).as_stringlist()
+        )
 
 
 @pytest.mark.parametrize(
