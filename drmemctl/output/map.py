@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The address space as a picture of letters, as JSON and CSV.
+"""The address space as a picture of letters, as JSON, CSV and SVG.
 
 Upper-case letters are LMBs of a node, lower-case ones its `memory@` memory, so that it reads without colour.
 """
@@ -26,7 +26,7 @@ _MARKS_WIDTH = 5
 
 
 def show_map(screen: Screen, address_map: AddressMap, format: str, width: int | None = None) -> None:
-    """Print the map as `table` (the picture), `json` or `csv`."""
+    """Print the map as `table` (the picture), `json`, `csv` or `svg`."""
     if format == "json":
         from drmemctl.output.json import schema, streamed
 
@@ -35,6 +35,10 @@ def show_map(screen: Screen, address_map: AddressMap, format: str, width: int | 
         screen.write_all(streamed(head, lists))
     elif format == "csv":
         screen.write_all(_csv_lines(address_map))
+    elif format == "svg":
+        from drmemctl.output.report.map_svg import standalone
+
+        screen.write_all(standalone(address_map))
     else:
         screen.write_all(_picture_lines(screen, address_map, width or _default_width(screen)))
 

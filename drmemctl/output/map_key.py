@@ -58,6 +58,12 @@ class Key:
         contents = (one for address_map in maps for one in address_map.contents)
         return cls(one.node for one in contents if one.node is not None and one.node >= 0)
 
+    def letter(self, node: int) -> str:
+        """Return the letter of a node, also of one without memory; empty where letters do not go by id."""
+        if node in self.nodes or any(known >= len(_LETTERS) for known in self.nodes):
+            return self.nodes.get(node, "")
+        return _LETTERS[node] if node < len(_LETTERS) else ""
+
     def of(self, content: Content) -> Styled:
         """Return the mark and the style of a content."""
         if content.overlap:
@@ -90,7 +96,8 @@ def legend(address_map: AddressMap, key: Key, *, mixed: bool) -> Iterator[Entry]
     if mixed:
         yield Entry("^", None, "more than one kind in the cell: the largest shows")
     if address_map.clipped:
-        yield Entry("", None, f"{count_of(address_map.clipped, 'run')} of LMBs beyond 64 bits of address: cut there")
+        runs = count_of(address_map.clipped, "run")
+        yield Entry("", None, f"{runs} of LMBs beyond 64 bits of address: cut there")
     if not len(address_map):
         yield Entry("", None, "no memory")
 
