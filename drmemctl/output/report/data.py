@@ -85,7 +85,7 @@ def _coarse(address_map: AddressMap, contents: list[Content]) -> Iterator[Span]:
                 yield start, start + picture.cell - 1, position[cell.content]
 
 
-def lmb_data(view: LmbView) -> dict[str, Any]:
+def lmb_data(view: LmbView, key: Key) -> dict[str, Any]:
     """Return the rows of the LMB table: for each the kind, the LMBs, and how it goes on from the one before."""
     size = view.table.lmb_size or 0
     row = Row(view)
@@ -99,7 +99,7 @@ def lmb_data(view: LmbView) -> dict[str, Any]:
         if kind >= KINDS:
             break
         if kind == len(texts):
-            texts.append(_texts(line, row.cells(line)))
+            texts.append(_texts(line, row.cells(line), key))
         for column, number in zip(columns, (kind, run.count, run.base - base, run.drc_index - drc), strict=True):
             column.append(number)
         base, drc = run.base + run.count * size, run.drc_index + run.count
@@ -117,10 +117,11 @@ def lmb_data(view: LmbView) -> dict[str, Any]:
     }
 
 
-def _texts(line: LmbLine, cells: Sequence[Cell]) -> list[Any]:
+def _texts(line: LmbLine, cells: Sequence[Cell], key: Key) -> list[Any]:
     texts = [cell if isinstance(cell, str) else cell[0] for cell in cells]
     *_, aa, domains, node, flags = texts
-    return [aa, domains, node, flags, state_of(line.run.flags), line.same_drc]
+    letter = key.letter(int(node)) if node.isdecimal() else ""
+    return [aa, domains, node, letter, flags, state_of(line.run.flags), line.same_drc]
 
 
 def _column(numbers: Iterable[int]) -> list[Any]:

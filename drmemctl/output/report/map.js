@@ -77,6 +77,7 @@ class MapView {
     this.svg.replaceChildren(...groups);
     this.svg.setAttribute("viewBox", `0 0 ${width} ${Math.max(1, groups.length * PITCH)}`);
     this.svg.classList.toggle("small", width < 620);
+    this.box.querySelector(".legend-mixed").hidden = !this.bars.some((bar) => bar.mixed);
     this.say();
     if (this.bars.length) this.bars[0].element.setAttribute("tabindex", "0");
   }
@@ -107,7 +108,7 @@ class MapView {
     const content = this.model.contents[cell.content];
     const width = (end - at) * this.pen.width;
     const low = line.address + at * this.picture.cell;
-    const high = Math.min(line.address + end * this.picture.cell, this.range[1]);
+    const high = line.address + end * this.picture.cell;
     const found = { content, mixed: cell.mixed, low, high };
     const attributes = { class: `bar ${content.look}`, "data-index": this.bars.length, tabindex: "-1", role: "button" };
     const group = drawn("g", attributes, drawn("rect", { x, width, height: TALL }));

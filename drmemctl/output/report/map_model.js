@@ -11,20 +11,29 @@ class MapModel {
     this.cell = Number(BigInt(data.cell) / this.unit);
     this.contents = data.contents.map(([look, letter, words]) => ({ look, letter, words }));
     this.looks = Uint16Array.from(unpacked(data.looks));
-    // In units, as floating point for drawing; the exact addresses are for the words.
+    this.length = gaps.length;
+    // In units, as floating point, for drawing.
     this.first = new Float64Array(gaps.length);
     this.end = new Float64Array(gaps.length);
-    this.firstAddress = new BigUint64Array(gaps.length);
+    let at = 0;
+    for (let i = 0; i < gaps.length; i++) {
+      this.first[i] = at += Number(gaps[i]);
+      this.end[i] = at += Number(sizes[i]);
+    }
+    // Only a made-up tree has addresses that floating point cannot tell apart: those have their own numbers.
+    this.exact = Number.isSafeInteger(at) ? null : this.exactly(gaps, sizes);
+    this.last = this.length ? this.segment(this.length - 1)[1] : 0n;
+  }
+
+  exactly(gaps, sizes) {
+    const ends = [];
     let at = 0n;
     for (let i = 0; i < gaps.length; i++) {
-      at += BigInt(gaps[i]);
-      this.firstAddress[i] = at * this.unit;
-      this.first[i] = Number(at);
-      at += BigInt(sizes[i]);
-      this.end[i] = Number(at);
+      const first = at + BigInt(gaps[i]);
+      at = first + BigInt(sizes[i]);
+      ends.push([first * this.unit, at * this.unit - 1n]);
     }
-    this.last = at * this.unit - 1n;
-    this.length = gaps.length;
+    return ends;
   }
 
   address(units) {
@@ -32,8 +41,8 @@ class MapModel {
   }
 
   segment(index) {
-    const size = BigInt(Math.round(this.end[index] - this.first[index])) * this.unit;
-    return [this.firstAddress[index], this.firstAddress[index] + size - 1n];
+    if (this.exact) return this.exact[index];
+    return [this.address(this.first[index]), this.address(this.end[index]) - 1n];
   }
 
   /* The first segment that ends behind a place. */
@@ -73,6 +82,8 @@ class MapModel {
     const wanted = Math.max(1, Math.ceil((high - low) / cell));
     while (columns > 8 && columns / 2 >= wanted) columns /= 2;
     for (let n = 0; n < MOST_DOUBLINGS && !this.fits(begin, end, low, high, cell * columns, mostLines); n++) cell *= 2;
+    high = low + Math.ceil((high - low) / cell) * cell;
+    while (end < this.length && this.first[end] < high) end++;
     const cells = this.cells(begin, end, low, high, cell);
     return { low, cell, columns, lines: this.lines(cells, cell, columns, begin, low) };
   }
@@ -104,7 +115,7 @@ class MapModel {
         else cells.set(index, new Map([[this.looks[i], inside]]));
       }
     }
-    for (const [index, parts] of cells) cells.set(index, this.cellOf(parts, Math.min(size, high - low - index * size)));
+    for (const [index, parts] of cells) cells.set(index, this.cellOf(parts, size));
     return cells;
   }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from drmemctl.model.address_map import ASSIGNED, BOOT, FREE, HOLE, AddressMap, Content
-from drmemctl.model.picture import Cell, Gap, Line, Picture
+from drmemctl.model.picture import UNIT, Cell, Gap, Line, Picture
 from drmemctl.output.map import LINES, scale_words
 from drmemctl.output.map_key import Entry, Key, legend
 from drmemctl.output.screen import NODE_STYLES
@@ -16,6 +16,7 @@ from drmemctl.wording import range_text, size_text
 
 WIDTH = 1000
 COLUMNS = 64
+FEWEST = 8
 TALL = 24
 PITCH = 30
 _CHARACTER = 7.9
@@ -82,6 +83,7 @@ class Drawing:
         height: height of all lines.
         rows: the lines.
         scale: what a cell and a line stand for.
+        mixed: whether any cell is mixed.
         legend: what the marks mean.
 
     """
@@ -90,18 +92,28 @@ class Drawing:
     height: int
     rows: tuple[Row, ...]
     scale: str
+    mixed: bool
     legend: tuple[Entry, ...]
 
     @classmethod
     def of(cls, address_map: AddressMap, key: Key) -> Drawing:
         """Return the drawing of a map."""
-        picture = Picture.of(address_map, COLUMNS, LINES)
+        picture = Picture.of(address_map, _columns(address_map), LINES)
         digits = len(f"{max(address_map.end - 1, 0):#x}")
         left = round(digits * _CHARACTER + _MARGIN, 1)
         pen = _Pen(picture, key, left, digits)
         rows = tuple(pen.row(line, PITCH * number) for number, line in enumerate(picture.lines))
         entries = tuple(legend(address_map, key, mixed=picture.mixed))
-        return cls(left, PITCH * len(rows), rows, scale_words(address_map, picture), entries)
+        return cls(left, PITCH * len(rows), rows, scale_words(address_map, picture), picture.mixed, entries)
+
+
+def _columns(address_map: AddressMap) -> int:
+    """Return the cells of a line: of a small partition so few that they can be seen."""
+    needed = -(-address_map.end // (address_map.lmb_size or UNIT))
+    columns = COLUMNS
+    while columns > FEWEST and columns // 2 >= needed:
+        columns //= 2
+    return columns
 
 
 class _Pen:

@@ -1,6 +1,6 @@
 /* Bringing the page to life. */
 
-const LMBS = DATA.lmbs && document.getElementById("lmb-table") ? new LmbTable(DATA.lmbs, DATA.key) : null;
+const LMBS = DATA.lmbs && document.getElementById("lmb-table") ? new LmbTable(DATA.lmbs) : null;
 const MAPS = {};
 
 for (const box of document.querySelectorAll("[data-map]")) {

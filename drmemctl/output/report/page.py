@@ -66,12 +66,10 @@ def page(material: Material) -> str:
         lookup=_lookup(one, tables),
         **_comparison(material, tables),
         simulation=None if material.simulated is None else simulation_part(material.simulated.session),
-        nodes=[(tables.node(node), node) for node in key.nodes],
         data=embedded(
             {
                 "maps": {name: map_data(found, key) for name, (_, found) in maps.items()},
                 "lmbs": None if lmbs is None else lmbs.data,
-                "key": {str(node): letter for node, letter in key.nodes.items()},
             }
         ),
         key=key,
@@ -124,7 +122,7 @@ def _lmbs(one: Partition, tables: Tables) -> LmbPart | None:
     total = sum(1 for _ in lmb.folded(view.table))
     rows = map(lmb.Row(view).cells, lmb.folded(view.table))
     table = tables.table(lmb.title(view.table), lmb.COLUMNS, rows, "drmemctl lmb", total)
-    data = lmb_data(view)
+    data = lmb_data(view, tables.key)
     held = data["rows"]
     cut = f"This page holds the first {held:,} of {count_of(total, 'row')}: drmemctl lmb shows all."
     return LmbPart(table, data, cut if held < total else "")

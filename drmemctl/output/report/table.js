@@ -3,11 +3,11 @@
 const SHOWN = 200;
 
 class LmbTable {
-  constructor(data, key) {
-    this.key = key;
-    this.kinds = data.kinds.map(([aa, domains, node, flags, state, sameDrc]) => ({ aa, domains, node, flags, state, sameDrc }));
+  constructor(data) {
+    const names = ["aa", "domains", "node", "letter", "flags", "state", "sameDrc"];
+    this.kinds = data.kinds.map((values) => Object.fromEntries(names.map((name, i) => [name, values[i]])));
     this.kind = Uint16Array.from(unpacked(data.kind));
-    this.count = unpacked(data.count);
+    this.count = Float64Array.from(unpacked(data.count));
     this.size = data.size === null ? null : BigInt(data.size);
     this.digits = data.digits;
     this.length = this.kind.length;
@@ -20,8 +20,16 @@ class LmbTable {
     this.node = document.getElementById("filter-node");
     this.state = document.getElementById("filter-state");
     this.result = document.getElementById("filter-result");
+    this.addNodes();
     this.listen();
     this.apply();
+  }
+
+  addNodes() {
+    const letters = new Map(this.kinds.map((kind) => [kind.node, kind.letter]));
+    letters.delete("-");
+    const nodes = [...letters.keys()].sort((a, b) => (a === "none") - (b === "none") || a - b);
+    for (const node of nodes) this.node.append(element("option", { value: node }, `${letters.get(node)} ${node}`));
   }
 
   place(bases, drcs, unit) {
@@ -35,7 +43,7 @@ class LmbTable {
       this.base[i] = base;
       this.drc[i] = drc;
       base += BigInt(this.count[i]) * (this.size || 0n);
-      drc += Number(this.count[i]);
+      drc += this.count[i];
     }
   }
 
@@ -89,9 +97,9 @@ class LmbTable {
     this.shown = 0;
     this.body.replaceChildren();
     this.more();
-    let lmbs = 0n;
-    for (const i of this.found) lmbs += BigInt(this.count[i]);
-    const size = this.size === null || !lmbs ? "" : `, ${sizeText(lmbs * this.size)}`;
+    let lmbs = 0;
+    for (const i of this.found) lmbs += this.count[i];
+    const size = this.size === null || !lmbs ? "" : `, ${sizeText(BigInt(lmbs) * this.size)}`;
     const of = this.found.length === this.length ? "" : ` of ${this.length.toLocaleString("en")}`;
     this.result.textContent = `${this.found.length.toLocaleString("en")}${of} ${this.length === 1 ? "row" : "rows"}: ${counted(lmbs, "LMB")}${size}`;
   }
@@ -107,7 +115,7 @@ class LmbTable {
 
   row(i) {
     const kind = this.kinds[this.kind[i]];
-    const node = /^\d+$/.test(kind.node) ? [this.chip(kind.node), kind.node] : [kind.node];
+    const node = /^\d+$/.test(kind.node) ? [this.chip(kind), kind.node] : [kind.node];
     const size = this.size === null ? "?" : sizeText(this.size * BigInt(this.count[i]));
     const tone = kind.state === "assigned" ? "good" : "quiet";
     return element(
@@ -124,8 +132,7 @@ class LmbTable {
     );
   }
 
-  chip(node) {
-    const letter = this.key[node] || "";
+  chip({ node, letter }) {
     return element("span", { class: `chip n${node % 6}`, "aria-hidden": "true" }, letter);
   }
 
@@ -137,7 +144,7 @@ class LmbTable {
   drcs(i) {
     const first = hex(this.drc[i], 8);
     if (this.kinds[this.kind[i]].sameDrc) return `${first} each`;
-    return Number(this.count[i]) === 1 ? first : `${first}-${hex((this.drc[i] + Number(this.count[i]) - 1) % 2 ** 32, 8)}`;
+    return this.count[i] === 1 ? first : `${first}-${hex((this.drc[i] + this.count[i] - 1) % 2 ** 32, 8)}`;
   }
 
   /* Words on the first rows at these addresses. */
