@@ -81,8 +81,8 @@ def command(
     device_tree = open_tree(tree)
     material = Material(
         title,
-        _partition(device_tree, plan),
-        None if tree2 is None else _comparison(device_tree, open_tree(tree2), plan),
+        _partition(tree, device_tree, plan),
+        None if tree2 is None else _comparison(device_tree, tree2, plan),
         _simulated(device_tree, parsed, profile, hypervisor) if parsed else None,
     )
     _write(output, material, [name for name in (tree, tree2, script, *files_of(parsed)) if name is not None])
@@ -98,8 +98,8 @@ def _plan(kernel: str | None) -> Plan:
         raise click.UsageError(f"--kernel: {error}") from error
 
 
-def _partition(tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
-    """Read and judge a tree; `before` is the one that a migration to it started from."""
+def _partition(source: str, tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
+    """Read and judge a tree and what lies beside it; `before` is the one that a migration to it started from."""
     from drmemctl.check.report import report_tree, running_of
     from drmemctl.model.address_map import AddressMap
     from drmemctl.model.memory import Memory
@@ -107,8 +107,7 @@ def _partition(tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
     from drmemctl.output.report.material import Partition
 
     memory = Memory.from_tree(tree)
-    running = None if tree.source == "-" else running_of(tree.source)
-    found = report_tree(tree, plan, before, running=running)
+    found = report_tree(tree, plan, before, running=running_of(source))
     return Partition(Overview.from_tree(tree), memory, AddressMap.of(memory), _usage(memory), found)
 
 
@@ -124,11 +123,12 @@ def _usage(memory: Memory) -> LookupUsage | None:
         return None
 
 
-def _comparison(old: Tree, new: Tree, plan: Plan) -> Comparison:
+def _comparison(old: Tree, source: str, plan: Plan) -> Comparison:
     from drmemctl.compare.diff import diff
     from drmemctl.output.report.material import Comparison
 
-    return Comparison(_partition(new, plan, before=old), diff(old, new))
+    new = open_tree(source)
+    return Comparison(_partition(source, new, plan, before=old), diff(old, new))
 
 
 def _simulated(tree: Tree, steps: Sequence[Step], profile: Profile, hypervisor: str) -> Simulated:

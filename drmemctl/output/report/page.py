@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -30,6 +29,9 @@ from drmemctl.wording import count_of
 
 STYLE = ("page.css", "tables.css", "print.css", "map.css")
 SCRIPT = ("core.js", "map_model.js", "map.js", "table.js", "page.js")
+
+
+_NAMELESS = ("", "<stdin>")
 
 
 class MapPart(NamedTuple):
@@ -87,8 +89,8 @@ def _own(title: str) -> str:
 
 def _title(overview: Overview) -> str:
     name = overview.identity.partition_name
-    source = os.path.basename(overview.source.rstrip("/"))  # noqa: PTH119 - it may be no path at all
-    return f"Memory of {name or source or 'a partition'}"
+    source = overview.source.rstrip("/").rpartition("/")[2]
+    return f"Memory of {name or ('a partition' if source in _NAMELESS else source)}"
 
 
 def _maps(material: Material) -> Iterator[tuple[str, tuple[str, AddressMap]]]:

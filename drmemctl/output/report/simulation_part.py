@@ -65,7 +65,8 @@ class SimulationPart(NamedTuple):
         cards: the steps.
         more: the words about steps that are left out.
         verdict: whether all agrees in the end, and which steps failed.
-        good: whether it does and none did.
+        consistent: whether all agrees.
+        failed: how many steps failed, in words; empty if none did.
 
     """
 
@@ -73,7 +74,8 @@ class SimulationPart(NamedTuple):
     cards: tuple[Card, ...]
     more: str
     verdict: tuple[str, ...]
-    good: bool
+    consistent: bool
+    failed: str
 
 
 def simulation_part(session: Session) -> SimulationPart:
@@ -84,7 +86,8 @@ def simulation_part(session: Session) -> SimulationPart:
         tuple(_card(session, number) for number in range(min(len(session.done), _STEPS))),
         f"{count_of(rest, 'more step')}: drmemctl simulate shows them" if rest > 0 else "",
         tuple(_lines(verdict_lines(_PLAIN, session, Detail()))),
-        session.succeeded and session.simulation.consistent,
+        session.simulation.consistent,
+        f"{count_of(len(session.failed), 'step')} failed" if session.failed else "",
     )
 
 

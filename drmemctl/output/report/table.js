@@ -65,7 +65,7 @@ class LmbTable {
   }
 
   last(i) {
-    return this.base[i] + BigInt(this.count[i]) * (this.size || 1n) - 1n;
+    return this.size === null ? this.base[i] : this.base[i] + BigInt(this.count[i]) * this.size - 1n;
   }
 
   matches() {
@@ -115,7 +115,7 @@ class LmbTable {
 
   row(i) {
     const kind = this.kinds[this.kind[i]];
-    const node = /^\d+$/.test(kind.node) ? [this.chip(kind), kind.node] : [kind.node];
+    const node = /^\d+$/.test(kind.node) ? [this.chip(kind), " ", kind.node] : [kind.node];
     const size = this.size === null ? "?" : sizeText(this.size * BigInt(this.count[i]));
     const tone = kind.state === "assigned" ? "good" : "quiet";
     return element(
