@@ -17,7 +17,7 @@ DEMO_TREE := fixtures/kernel-arrays/numa2-plug2.dtb.gz
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test lint bench clean oracle oracles
+.PHONY: demo test lint bench clean oracle oracles browser
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -33,7 +33,7 @@ demo: $(RUNTIME)
 	@echo
 	$(VENV)/bin/drmemctl lmb $(DEMO_TREE)
 
-test: $(DEV) oracles
+test: $(DEV) oracles browser
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
 lint: $(DEV)
@@ -41,7 +41,7 @@ lint: $(DEV)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-bench: $(RUNTIME) oracles
+bench: $(DEV) oracles browser
 	$(VENV)/bin/python -m benchmarks.bench
 
 oracle: $(DEV)
@@ -50,6 +50,10 @@ oracle: $(DEV)
 # dtc, fdtget and fdtdump: where they cannot be installed, the tests against them are skipped and say so.
 oracles:
 	@command -v dtc >/dev/null && command -v fdtdump >/dev/null || .ci/apt-install device-tree-compiler
+
+# Chromium, in which the tests open reports: where it cannot be installed, they are skipped and say so.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || .ci/apt-install chromium chromium-driver
 
 clean:
 	rm -rf .venv .venv-3.* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -24,7 +24,7 @@ ARGUMENTS = (
 
 
 class Browser:
-    """A browser with one page.
+    """A browser with one page; `LookupError` where it is not installed.
 
     Attributes:
         driver: selenium's.
@@ -71,11 +71,15 @@ class Browser:
 
     def console(self) -> list[str]:
         """Return what the page said to the console since the last time."""
-        return [entry["message"] for entry in self.driver.get_log("browser")]
+        return [entry["message"] for entry in self._log("browser")]
+
+    def _log(self, kind: str) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = self.driver.get_log(kind)  # type: ignore[no-untyped-call]
+        return entries
 
     def requests(self) -> list[str]:
         """Return the addresses that were asked for since the last time."""
-        events = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
+        events = (json.loads(entry["message"])["message"] for entry in self._log("performance"))
         return [
             event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"
         ]
@@ -84,13 +88,16 @@ class Browser:
 def _program(*names: str) -> str:
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
-        pytest.skip(f"{names[0]} is not installed (packages chromium and chromium-driver)")
+        raise LookupError(f"{names[0]} is not installed (packages chromium and chromium-driver)")
     return found
 
 
 def started(profile: Path) -> Iterator[Browser]:
     """Yield a browser and end it."""
     pytest.importorskip("selenium", reason="selenium is not installed")
-    browser = Browser(profile)
+    try:
+        browser = Browser(profile)
+    except LookupError as error:
+        pytest.skip(str(error))
     yield browser
     browser.driver.quit()

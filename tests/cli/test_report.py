@@ -7,16 +7,22 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import NODE, V2
 from drmemctl.tree.node import Node, encode_name
 from drmemctl.tree.source import load
 from drmemctl.tree.writer import write_fdt
 from tests.blobs import Plain, blob, write
+from tests.check.test_hostile import changed_values
 from tests.cli.running import process, run
 from tests.conftest import FIXTURES, ROOT, fixture_trees, tree_name
 from tests.pages import Element, column, data_of, parsed
@@ -87,7 +93,7 @@ def test_the_data_is_that_of_lmb_and_map(name: str) -> None:
     ]
 
 
-def lmbs_of(lmbs):  # type: ignore[no-untyped-def]
+def lmbs_of(lmbs: Any) -> Iterator[tuple[int, int, int]]:
     size, unit = int(lmbs["size"] or 0), int(lmbs["unit"])
     base = drc = 0
     columns = (column(lmbs[name]) for name in ("kind", "count", "base", "drc"))
@@ -99,8 +105,9 @@ def lmbs_of(lmbs):  # type: ignore[no-untyped-def]
         base, drc = base + count * size, drc + count
 
 
-def segments_of(found):  # type: ignore[no-untyped-def]
-    unit, at, segments = int(found["unit"]), 0, []
+def segments_of(found: Any) -> list[tuple[int, int]]:
+    unit, at = int(found["unit"]), 0
+    segments = []
     for gap, size in zip(column(found["gaps"]), column(found["sizes"]), strict=True):
         segments.append(((at + gap) * unit, size * unit))
         at += gap + size
@@ -256,6 +263,25 @@ def test_a_tree_of_which_hardly_anything_can_be_read_has_a_page(tmp_path: Path) 
     bad = tmp_path / "bad.dtb"
     bad.write_bytes(write_fdt(tree))
     assert page(bad).one("h1").text == "Memory of bad.dtb"
+
+
+@settings(max_examples=25)
+@given(data=st.data())
+def test_trees_with_broken_values_have_a_page_or_an_error(data: st.DataObject) -> None:
+    base = data.draw(st.sampled_from([LPM, V1_TREE, "captures/7.2-vectors-2", "trees/numa4-form2-dist"]))
+    with TemporaryDirectory() as folder:
+        bad = Path(folder) / "bad.dtb"
+        bad.write_bytes(write_fdt(data.draw(changed_values(load(str(fixture(base)))))))
+        for arguments in (
+            (bad,),
+            (fixture(base), bad),
+            (bad, "--step", "dlpar memory add count 1", "--step", "reboot"),
+        ):
+            outcome = run("report", *arguments, "-o", "-")
+            assert outcome.code in (0, 3)
+            assert "internal error" not in outcome.err
+            if outcome.code == 0:
+                assert section(parsed(outcome.out), "overview")
 
 
 def test_the_numbers_of_a_hostile_table_are_exact(tmp_path: Path) -> None:

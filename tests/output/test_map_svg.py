@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -22,19 +23,19 @@ def fixture(name: str) -> Path:
     return FIXTURES / f"{name}.dtb.gz"
 
 
-def drawing(name: str) -> ElementTree.Element:
+def drawing(name: str) -> ET.Element:
     outcome = run("map", fixture(name), "--format", "svg")
     assert outcome.code == 0
     assert outcome.out.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<svg ')
-    return ElementTree.fromstring(outcome.out)
+    return ET.fromstring(outcome.out)
 
 
-def bars(root: ElementTree.Element) -> list[ElementTree.Element]:
+def bars(root: ET.Element) -> list[ET.Element]:
     """Return the bars of the lines, which have words; those of the legend have none."""
     return [one for one in root.iter(f"{SVG}g") if one.find(f"{SVG}title") is not None]
 
 
-def words(root: ElementTree.Element) -> list[str]:
+def words(root: ET.Element) -> list[str]:
     return [one.findtext(f"{SVG}title", "") for one in bars(root)]
 
 
@@ -62,7 +63,7 @@ def test_bars_lie_side_by_side_within_the_picture(name: str) -> None:
     for line in root.iter(f"{SVG}g"):
         places = [one.find(f"{SVG}rect") for one in line if one.find(f"{SVG}title") is not None]
         edges = [(float(one.get("x", "")), float(one.get("width", ""))) for one in places if one is not None]
-        for (x, width), (following, _) in zip(edges, edges[1:], strict=False):
+        for (x, width), (following, _) in pairwise(edges):
             assert x + width <= following + 0.02
         assert all(x >= 0 and x + width <= 1000.02 for x, width in edges)
 
@@ -87,7 +88,7 @@ def test_clashes_and_memory_without_a_node_are_told_apart() -> None:
 def test_a_large_hole_is_left_out_and_named(tmp_path: Path) -> None:
     file = tmp_path / "gap.dtb"
     file.write_bytes(write_fdt(partition([(4, 0, 0x80000000, 0, 8), (4, 1 << 40, 0x80001000, 1, 8)])))
-    root = ElementTree.fromstring(run("map", file, "--format", "svg").out)
+    root = ET.fromstring(run("map", file, "--format", "svg").out)
     assert [one.text for one in root.iter(f"{SVG}text") if one.get("class") == "gap-words"] == ["1023 GiB hole"]
     assert words(root) == [
         "node 0, LMBs: 0x0-0x3fffffff (1 GiB)",
