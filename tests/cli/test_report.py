@@ -126,10 +126,11 @@ def test_a_page_with_everything_says_what_the_commands_say() -> None:
     ]
     outcomes = json.loads(run("simulate", fixture(LPM), "-f", STEPS, "--kernel", "6.1", "--format", "json").out)
     steps = section(document, "simulation").one("ol", class_="steps")
-    assert [one.one("h3").one("code").text for one in steps.all("li")] == [
-        one["step"] for one in outcomes["steps"]
-    ]
-    assert [one.text.splitlines() for one in steps.all("pre", class_="log")] != []
+    assert [one.one("code").text for one in steps.all("h3")] == [one["step"] for one in outcomes["steps"]]
+    broken = [finding["rule"] for one in outcomes["steps"] for finding in one["findings"]]
+    assert [one.text for one in steps.all("span", class_="rule")] == broken
+    explained = section(document, "simulation").all("details", class_="explain")
+    assert [one.one("summary").text.partition(" ")[0] for one in explained] == list(dict.fromkeys(broken))
     assert "pseries-hotplug-mem: Attempting to hot-add 2 LMB(s) at index 80000008" in steps.text
     assert section(document, "simulation").one("div", class_="verdict bad").text.startswith("not consistent")
     assert [one.attributes["id"] for one in document.all("div") if "data-map" in one.attributes] == [

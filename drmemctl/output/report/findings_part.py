@@ -45,6 +45,17 @@ class Section(NamedTuple):
     paragraphs: tuple[str, ...]
 
 
+class RulePage(NamedTuple):
+    """What a rule says of itself."""
+
+    rule: str
+    title: str
+    kernels: str
+    summary: str
+    sections: tuple[Section, ...]
+    references: tuple[str, ...]
+
+
 class RuleGroup(NamedTuple):
     """A rule with its findings and its page."""
 
@@ -54,10 +65,7 @@ class RuleGroup(NamedTuple):
     number: str
     findings: tuple[ShownFinding, ...]
     more: str
-    kernels: str
-    summary: str
-    sections: tuple[Section, ...]
-    references: tuple[str, ...]
+    page: RulePage
 
 
 class FindingsPart(NamedTuple):
@@ -89,7 +97,6 @@ def findings_part(report: Report) -> FindingsPart:
 
 def _group(findings: Sequence[ReportedFinding]) -> RuleGroup:
     first, rest = findings[0], len(findings) - _MOST
-    page = Page.of(all_rules()[first.rule])
     return RuleGroup(
         first.rule,
         first.severity.value,
@@ -97,11 +104,15 @@ def _group(findings: Sequence[ReportedFinding]) -> RuleGroup:
         count_of(len(findings), "finding") if len(findings) > 1 else "",
         tuple(map(_shown, findings[:_MOST])),
         f"{count_of(rest, 'more finding')}: drmemctl check --all shows them" if rest > 0 else "",
-        page.kernels,
-        page.summary,
-        tuple(Section(HEADINGS[key], tuple(text.split("\n\n"))) for key, text in page.sections),
-        page.references,
+        rule_page(first.rule),
     )
+
+
+def rule_page(rule: str) -> RulePage:
+    """Return the page of a rule."""
+    page = Page.of(all_rules()[rule])
+    parts = tuple(Section(HEADINGS[key], tuple(text.split("\n\n"))) for key, text in page.sections)
+    return RulePage(page.rule, page.title, page.kernels, page.summary, parts, page.references)
 
 
 def _shown(finding: ReportedFinding) -> ShownFinding:

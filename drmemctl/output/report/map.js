@@ -112,12 +112,14 @@ class MapView {
     const found = { content, mixed: cell.mixed, low, high };
     const attributes = { class: `bar ${content.look}`, "data-index": this.bars.length, tabindex: "-1", role: "button" };
     const group = drawn("g", attributes, drawn("rect", { x, width, height: TALL }));
-    if (this.pen.width >= 6 && end - at > 1) {
+    const ticked = this.pen.width >= 6 && end - at > 1;
+    if (ticked) {
       let path = "";
       for (let n = 1; n < end - at; n++) path += `M${x + n * this.pen.width} 0v${TALL}`;
       group.append(drawn("path", { class: "ticks", d: path }));
     }
-    if (width >= 13) group.append(drawn("text", { x: x + width / 2, y: 16.5 }, content.letter));
+    const middle = ticked ? (Math.floor((end - at) / 2) + 0.5) * this.pen.width : width / 2;
+    if (width >= 13) group.append(drawn("text", { x: x + middle, y: 16.5 }, content.letter));
     if (cell.mixed) group.append(drawn("path", { class: "mixed", d: `M${x} ${TALL}h${width}v3h-${width}z` }));
     const words = `${cell.mixed ? "mostly " : ""}${content.words}: ${this.words(low, high)}`;
     group.setAttribute("aria-label", words);

@@ -41,6 +41,7 @@ class Bar:
         width: width.
         look: CSS classes.
         letter: what is written in it, empty where it is too narrow.
+        letter_x: where its middle is: in a cell, not on the line between two.
         words: what it is, for a tooltip.
         mixed: whether something else is in it, too.
         ticks: the path between its cells, empty where they are too narrow.
@@ -51,6 +52,7 @@ class Bar:
     width: float
     look: str
     letter: str
+    letter_x: float
     words: str
     mixed: bool
     ticks: str
@@ -142,7 +144,9 @@ class _Pen:
         x = round(self._left + at * self._cell, 2)
         mostly = "mostly " if cell.mixed else ""
         ticks = "".join(self._ticks(at, count)) if self._cell >= _TICK else ""
-        return Bar(x, round(width, 2), look_of(cell.content), letter, mostly + words, cell.mixed, ticks)
+        middle = (count // 2 + 0.5) * self._cell if ticks else width / 2
+        look = look_of(cell.content)
+        return Bar(x, round(width, 2), look, letter, round(x + middle, 2), mostly + words, cell.mixed, ticks)
 
     def _ticks(self, at: int, count: int) -> Iterator[str]:
         return (f"M{round(self._left + n * self._cell, 2):g} 0v{TALL}" for n in range(at + 1, at + count))

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from drmemctl.output.report.findings_part import RulePage, rule_page
 from drmemctl.output.screen import Screen
-from drmemctl.output.simulation_findings import finding_line
+from drmemctl.output.simulation_findings import finding_words
 from drmemctl.output.simulation_text import Detail, boot_lines, changes, outcome, shortened, verdict_lines
 from drmemctl.output.simulation_trace import trace_lines
 from drmemctl.output.text import safe
+from drmemctl.scenario.findings import StepFinding
 from drmemctl.scenario.session import DoneStep, Session, is_failure
 from drmemctl.wording import count_of
 
@@ -30,6 +32,14 @@ _TEXT = 400
 _PLAIN = Screen()
 
 
+class ShownFinding(NamedTuple):
+    """What is wrong since a step."""
+
+    severity: str
+    rule: str
+    words: str
+
+
 class Card(NamedTuple):
     """A step.
 
@@ -42,6 +52,7 @@ class Card(NamedTuple):
         log: what the kernel printed.
         changes: what it changed.
         findings: what is wrong since.
+        more: the words about findings that are left out.
         trace: every call and write.
 
     """
@@ -53,7 +64,8 @@ class Card(NamedTuple):
     notes: tuple[str, ...]
     log: tuple[str, ...]
     changes: tuple[str, ...]
-    findings: tuple[str, ...]
+    findings: tuple[ShownFinding, ...]
+    more: str
     trace: tuple[str, ...]
 
 
@@ -64,6 +76,7 @@ class SimulationPart(NamedTuple):
         head: what runs.
         cards: the steps.
         more: the words about steps that are left out.
+        rules: the pages of the rules that are broken in it.
         verdict: whether all agrees in the end, and which steps failed.
         consistent: whether all agrees.
         failed: how many steps failed, in words; empty if none did.
@@ -73,6 +86,7 @@ class SimulationPart(NamedTuple):
     head: tuple[str, ...]
     cards: tuple[Card, ...]
     more: str
+    rules: tuple[RulePage, ...]
     verdict: tuple[str, ...]
     consistent: bool
     failed: str
@@ -85,15 +99,24 @@ def simulation_part(session: Session) -> SimulationPart:
         tuple(_lines(boot_lines(_PLAIN, session))),
         tuple(_card(session, number) for number in range(min(len(session.done), _STEPS))),
         f"{count_of(rest, 'more step')}: drmemctl simulate shows them" if rest > 0 else "",
+        tuple(map(rule_page, _rules(session))),
         tuple(_lines(verdict_lines(_PLAIN, session, Detail()))),
         session.simulation.consistent,
         f"{count_of(len(session.failed), 'step')} failed" if session.failed else "",
     )
 
 
+def _rules(session: Session) -> list[str]:
+    """Return the ids of the rules that are broken, in the order in which they are met."""
+    steps = (done.result.findings for done in session.done[:_STEPS])
+    found = (one.rule for findings in (session.simulation.boot_faults, *steps) for one in findings[:_LINES])
+    return list(dict.fromkeys(found))
+
+
 def _card(session: Session, position: int) -> Card:
     done = session.done[position]
     result = done.result
+    left_out = len(result.findings) - _LINES
     notes = [safe(result.note, 2000)] * bool(result.note)
     return Card(
         position + 1,
@@ -103,9 +126,14 @@ def _card(session: Session, position: int) -> Card:
         (*notes, *map(safe, result.events)),
         _first((safe(line, 2000) for line in result.log), len(result.log)),
         tuple(_lines(changes(_PLAIN, done, Detail()))),
-        _first((finding_line(_PLAIN, one) for one in result.findings), len(result.findings)),
+        tuple(_shown(one) for one in result.findings[:_LINES]),
+        f"{count_of(left_out, 'more finding')}: drmemctl simulate shows them" if left_out > 0 else "",
         _trace(done),
     )
+
+
+def _shown(found: StepFinding) -> ShownFinding:
+    return ShownFinding(found.severity.value, found.rule, finding_words(found))
 
 
 def _tone(session: Session, position: int) -> str:
