@@ -235,8 +235,9 @@ class MapView {
   explained(bar) {
     const parts = this.model.parts(bar.low, bar.high);
     const lines = [element("strong", {}, bar.content.words)];
+    let range = [this.model.address(bar.low), this.model.address(bar.high) - 1n];
     if (parts.length === 1 && this.exact) {
-      const [first, last] = this.model.segment(parts[0][2]);
+      const [first, last] = (range = this.model.segment(parts[0][2]));
       lines.push(element("span", {}, rangeText(first, last)));
       if (this.model.lmb && (last + 1n - first) % this.model.lmb === 0n) {
         lines.push(element("span", {}, counted((last + 1n - first) / this.model.lmb, "LMB")));
@@ -249,7 +250,6 @@ class MapView {
       }
       if (parts.length > 6) lines.push(element("span", {}, `and ${counted(parts.length - 6, "more kind")}`));
     }
-    const range = [this.model.address(bar.low), this.model.address(bar.high) - 1n];
     for (const words of this.lmbs ? this.lmbs.at(...range) : []) lines.push(element("span", { class: "lmb" }, words));
     return lines;
   }
