@@ -15,6 +15,7 @@ ARGUMENTS = (
     "--headless",
     "--no-sandbox",  # Chromium has none for root
     "--disable-gpu",
+    "--disable-dev-shm-usage",  # containers have little of it
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",

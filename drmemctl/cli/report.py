@@ -45,7 +45,7 @@ _FILE = click.Path(dir_okay=False, path_type=str)
 @click.option(
     "-f", "--file", "script", metavar="FILE", type=_FILE, help="Simulate the steps of this file on TREE."
 )
-@click.option("--step", "steps", metavar="STEP", multiple=True, help="Do a step, after those of FILE.")
+@click.option("--step", "steps", metavar="STEP", multiple=True, help="Simulate a step, after those of FILE.")
 @click.option(
     "--kernel",
     metavar="KERNEL",

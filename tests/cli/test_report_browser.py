@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from benchmarks.make_trees import build
+from drmemctl.tree.writer import write_fdt
 from tests import browser as browsers
 from tests.browser import Browser
 from tests.cli.running import run
+from tests.compare.trees import partition
 from tests.conftest import FIXTURES, ROOT, fixture_trees, tree_name
 from tests.pages import Element, parsed
 
@@ -331,7 +333,18 @@ def test_explanations_are_printed_open(browser: Browser, made: Made) -> None:
     assert browser.run(count) == browser.run("return document.querySelectorAll('details.explain').length") > 0
     browser.run("window.dispatchEvent(new Event('afterprint'))")
     assert browser.run(count) == 0
+    assert browser.console() == []
     assert len(browser.command("Page.printToPDF")["data"]) > 10_000
+
+
+def test_a_partition_without_any_memory_has_a_page_too(browser: Browser, made: Made, tmp_path: Path) -> None:
+    tree = tmp_path / "empty.dtb"
+    tree.write_bytes(write_fdt(partition([])))
+    page = made(tree)
+    browser.open(page)
+    browser.run("window.dispatchEvent(new Event('beforeprint')); window.dispatchEvent(new Event('afterprint'))")
+    fine(browser, page)
+    assert texts(browser, "#map .legend li:not([hidden])") == ["no memory"]
 
 
 # What may not happen

@@ -63,13 +63,13 @@ class MapView {
     }).observe(this.box);
   }
 
-  draw() {
-    const width = Math.max(280, this.box.clientWidth);
+  draw(wide = this.box.clientWidth) {
+    const width = Math.max(280, wide);
     const character = width < 620 ? 6.7 : 7.9;
     const left = Math.ceil((this.digits + 2) * character + 10);
     const room = width - left - 1;
     const [columns, most] = room >= 640 ? [64, 16] : room >= 360 ? [32, 24] : [16, 24];
-    this.drawnFor = this.box.clientWidth;
+    this.drawnFor = wide;
     this.picture = this.model.picture(this.range, columns, most);
     this.pen = { left, width: room / this.picture.columns, columns: this.picture.columns, right: width };
     this.bars = [];

@@ -18,16 +18,20 @@ for (const item of document.querySelectorAll("[data-range]")) {
   item.append(" ", button);
 }
 
-/* Paper has nothing to click on: explanations are printed open. */
+/* Paper has nothing to click on: explanations are printed open, maps to the width of a page. */
+const PAPER = 700;
 const opened = [];
+const drawnMaps = () => Object.values(MAPS).filter((map) => map.bars.length);
 window.addEventListener("beforeprint", () => {
   for (const one of document.querySelectorAll("details.explain:not([open])")) {
     one.open = true;
     opened.push(one);
   }
+  for (const map of drawnMaps()) map.draw(PAPER);
 });
 window.addEventListener("afterprint", () => {
   for (const one of opened.splice(0)) one.open = false;
+  for (const map of drawnMaps()) map.draw();
 });
 
 document.addEventListener("keydown", (event) => {
