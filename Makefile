@@ -27,7 +27,7 @@ DEV := $(VENV)/.installed-dev
 DOCS := $(VENV)/.installed-docs
 FUZZ := $(VENV)/.installed-fuzz
 
-.PHONY: demo test lint docs bench fuzz hostile dist pyz dist-check clean oracle oracles
+.PHONY: demo test lint docs bench fuzz hostile dist pyz dist-check clean oracle oracles browser
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -51,7 +51,7 @@ demo: $(RUNTIME)
 	@echo
 	$(VENV)/bin/drmemctl lmb $(DEMO_TREE)
 
-test: $(DEV) oracles
+test: $(DEV) oracles browser
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
 lint: $(DEV)
@@ -63,7 +63,7 @@ lint: $(DEV)
 docs: $(DOCS)
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --clean
 
-bench: $(RUNTIME) oracles
+bench: $(DEV) oracles browser
 	$(VENV)/bin/python -m benchmarks.bench
 
 fuzz: $(FUZZ)
@@ -94,6 +94,10 @@ dist-check: $(DEV)
 # dtc, fdtget and fdtdump: where they cannot be installed, the tests against them are skipped and say so.
 oracles:
 	@command -v dtc >/dev/null && command -v fdtdump >/dev/null || .ci/apt-install device-tree-compiler
+
+# Chromium, in which the tests open reports: where it cannot be installed, they are skipped and say so.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || .ci/apt-install chromium chromium-driver
 
 clean:
 	rm -rf .venv .venv-3.* dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz

@@ -39,6 +39,9 @@ CHECKED_LMBS = 262_144
 MANY_TREES = 1_000
 REQUEST_SIZES = (4_096, 262_144, 1_048_576)
 REQUEST_ROUNDS = 3
+PAGE_LIMIT = 2.0
+"""Seconds in which a browser shows a report."""
+
 GROWTH_LIMIT = 1.5
 """What a request may cost on a larger partition, in times of the smallest one's."""
 
@@ -218,6 +221,30 @@ def request_figures() -> Iterator[Figure]:
         yield Figure(f"simulate, {count:,} LMBs", detail, cost / best[0], GROWTH_LIMIT, "x")
 
 
+def page_figures(scratch: Path) -> Iterator[Figure]:
+    """Yield how long a browser takes to open the report of a partition in which no two neighbours are alike."""
+    from tests.browser import Browser
+
+    tree, page = scratch / "worst.dtb", scratch / "worst.html"
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.make_trees", str(CHECKED_LMBS), "worst", str(tree)],
+        check=True,
+        cwd=ROOT,
+    )
+    cost = run_once([str(DRMEMCTL), "report", str(tree), "-o", str(page)], scratch)
+    try:
+        browser = Browser(scratch / "profile")
+    except LookupError as error:
+        raise CommandError(str(error)) from error
+    seconds = []
+    for _ in range(LARGE_ROUNDS):
+        browser.open(page)
+        seconds.append(browser.run("return performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000)
+    browser.driver.quit()
+    detail = f"{page.stat().st_size / MIB:.1f} MiB, made in {cost.seconds:.1f} s, peak {cost.peak / MIB:.0f} MiB"
+    yield Figure(f"report, {CHECKED_LMBS:,} LMBs, worst: opens", detail, min(seconds), PAGE_LIMIT, "s")
+
+
 def report(label: str, figures: Iterator[Figure]) -> bool:
     """Print each figure as it comes; return whether all are within their limits."""
     fine = True
@@ -245,6 +272,7 @@ def main() -> int:
         ]
         results.append(report("check, 1,000 small trees", many_figures(scratch)))
         results.append(report("explore", explore_figures()))
+        results.append(report("report", page_figures(scratch)))
     # Last: what this process holds would count as its children's peak.
     results.append(report("simulate", request_figures()))
     return 0 if all(results) else 1

@@ -37,11 +37,13 @@ BELOW_ALL = ("_commit", "_version", "defect", "errors", "numbers", "wording")
 
 ABOVE_ALL = ("__init__", "__main__")
 
-SLOW_TO_LOAD = ("rich", "construct", "fdt", "tarfile", "lzma", "zstandard")
+SLOW_TO_LOAD = ("rich", "construct", "fdt", "tarfile", "lzma", "zstandard", "jinja2", "markupsafe")
 
 HOME_OF_LIBRARY = {
     "click": {"cli"},
     "rich": {"output"},
+    "jinja2": {"output"},
+    "markupsafe": {"output"},
     "construct": {"formats"},
     "fdt": {"tree"},
     "zstandard": {"tree"},

@@ -30,6 +30,7 @@ COMMANDS = {
     "diff": "diff",
     "simulate": "simulate",
     "explore": "explore",
+    "report": "report",
     "kernels": "kernels",
     "decode": "decode",
     "rules": "rules",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from drmemctl.check.engine import all_rules
-from drmemctl.check.rule import FAMILIES
+from drmemctl.check.families import FAMILIES
 from tools.site import capabilities, commands, files
 from tools.site.files import ROOT
 
