@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import open_tree, tree_argument
+from drmemctl.cli.common import open_system, tree_argument
 from drmemctl.cli.kernel_options import capability_option, chosen_kernel, complete_kernels, hypervisor_option
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from drmemctl.output.report.material import Comparison, Material, Partition, Simulated
     from drmemctl.scenario.steps import Step
     from drmemctl.tree.node import Tree
+    from drmemctl.tree.system import SystemFiles
 
 _EXAMPLE = """
 \b
@@ -80,10 +81,10 @@ def command(
 
     profile, plan = chosen_kernel(kernel or "latest", added, removed), _plan(kernel)
     parsed = parse_steps(script, steps)
-    device_tree = open_tree(tree)
+    device_tree, beside = open_system(tree)
     material = Material(
         title,
-        _partition(tree, device_tree, plan),
+        _partition(device_tree, beside, plan),
         None if tree2 is None else _comparison(device_tree, tree2, plan),
         _simulated(device_tree, parsed, profile, hypervisor) if parsed else None,
     )
@@ -100,8 +101,8 @@ def _plan(kernel: str | None) -> Plan:
         raise click.UsageError(f"--kernel: {error}") from error
 
 
-def _partition(source: str, tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
-    """Read and judge a tree and what lies beside it; `before` is the one that a migration to it started from."""
+def _partition(tree: Tree, beside: SystemFiles, plan: Plan, before: Tree | None = None) -> Partition:
+    """Judge a tree and what lies beside it; `before` is the one that a migration to it started from."""
     from drmemctl.check.report import report_tree, running_of
     from drmemctl.model.address_map import AddressMap
     from drmemctl.model.memory import Memory
@@ -109,7 +110,7 @@ def _partition(source: str, tree: Tree, plan: Plan, before: Tree | None = None) 
     from drmemctl.output.report.material import Partition
 
     memory = Memory.from_tree(tree)
-    found = report_tree(tree, plan, before, running=running_of(source))
+    found = report_tree(tree, plan, before, running=running_of(beside))
     return Partition(Overview.from_tree(tree), memory, AddressMap.of(memory), _usage(memory), found)
 
 
@@ -129,8 +130,8 @@ def _comparison(old: Tree, source: str, plan: Plan) -> Comparison:
     from drmemctl.compare.diff import diff
     from drmemctl.output.report.material import Comparison
 
-    new = open_tree(source)
-    return Comparison(_partition(source, new, plan, before=old), diff(old, new))
+    new, beside = open_system(source)
+    return Comparison(_partition(new, beside, plan, before=old), diff(old, new))
 
 
 def _simulated(tree: Tree, steps: Sequence[Step], profile: Profile, hypervisor: str) -> Simulated:

@@ -99,7 +99,7 @@ def vars_of(step: Any) -> tuple[int, int]:
 def test_every_environment_variable_is_documented() -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "drmemctl").rglob("*.py"))
     said = (DOCS / "inputs.md").read_text(encoding="utf-8")
-    assert {name for name in re.findall(r"DRMEMCTL_[A-Z_]+", code) if f"`{name}" not in said} == set()
+    assert {name for name in re.findall(r"\bDRMEMCTL_[A-Z_]+", code) if f"`{name}" not in said} == set()
 
 
 def test_the_limits_are_those_of_the_program() -> None:
