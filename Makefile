@@ -1,6 +1,7 @@
 # make demo   a real partition's overview and LMB table
 # make test   the tests
-# make lint   ruff and mypy
+# make lint   ruff, mypy, and import-linter for the layers
+# make coverage  the tests, and how many branches they take: at least $(COVERED) % in each of $(MEASURED)
 # make bench  figures, as ratios within one run
 # make oracle a real guest as the oracle: downloads a Debian ppc64el kernel and boots it in QEMU; needs root
 # make clean  what these made
@@ -17,7 +18,11 @@ DEMO_TREE := fixtures/kernel-arrays/numa2-plug2.dtb.gz
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test lint bench clean oracle oracles
+# The layers whose behaviour is measured against kernels and firmware; each has to reach the figure by itself.
+MEASURED := formats tree kernel hypervisor
+COVERED := 95
+
+.PHONY: demo test lint coverage bench clean oracle oracles
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -40,6 +45,17 @@ lint: $(DEV)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo --no-cache
+
+coverage: $(DEV) oracles
+	rm -f .coverage .coverage.*
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) --cov --cov-report=
+	@for layer in $(MEASURED); do \
+	  echo "== $$layer"; \
+	  $(VENV)/bin/coverage report --include="drmemctl/$$layer/*" --skip-covered --show-missing \
+	    --fail-under=$(COVERED) || missed="$$missed $$layer"; \
+	done; \
+	test -z "$$missed" || { echo "Less than $(COVERED) % of the branches taken in:$$missed" >&2; exit 1; }
 
 bench: $(RUNTIME) oracles
 	$(VENV)/bin/python -m benchmarks.bench
