@@ -25,8 +25,6 @@ Hypervisor = Qemu | PowerVm
 
 _QEMU = re.compile(r"qemu(?:-(\d{1,3})\.(\d{1,3}))?\Z", re.ASCII)
 
-HYPERVISORS = ("qemu", "powervm")
-
 
 def read_file(name: str) -> bytes:
     """Return the content of a file that a step names; `InputError` if it cannot be read."""
