@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from drmemctl.errors import NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.memory_reg import USABLE_MEMORY, decode_usable_reg
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, decode_usable_memory
-from drmemctl.kernel.boot_regions import boot_regions
+from drmemctl.kernel.boot_regions import BootRegion, boot_regions
 from drmemctl.kernel.kdump import (
     CRASH_BASE,
     CRASH_SIZE,
@@ -46,6 +48,26 @@ def test_the_crash_kernel_has_its_memory_on_the_node_that_was_recorded() -> None
     assert {block["node"] for block in record(RECORDED)["boot"]["blocks"]} == {only.region.node} == {1}
     assert only.nodes == (0,)
     assert only.is_moved
+
+
+@pytest.mark.parametrize("path", [NODE, "/memory@0"])
+def test_one_restriction_makes_it_the_tree_of_a_crash_kernel(path: str) -> None:
+    plain = tree(lmbs(2, 2, 1, 8))
+    name = DRCONF_USABLE_MEMORY if path == NODE else USABLE_MEMORY
+    restricted = plain.with_property(path, name, bytes(16))
+    assert (is_crash_tree(plain), is_crash_tree(restricted)) == (False, True)
+    assert without_usable(restricted) == plain
+
+
+def test_regions_that_only_touch_have_nothing_in_common() -> None:
+    new = regions_of(tree(memory=(memory_node(0, LMB),)))
+    old = regions_of(tree(memory=(memory_node(0, LMB, 1), memory_node(LMB, LMB, 2))))
+    (only,) = crash_regions(new, old)
+    assert only.nodes == (1,)
+
+
+def regions_of(base: Tree) -> list[BootRegion]:
+    return boot_regions(base, profile("7.2"))[0]
 
 
 def ranges(made: Tree, path: str) -> list[tuple[int, int]]:
@@ -86,8 +108,14 @@ def test_the_kernel_refuses_to_do_it_twice() -> None:
 
 def test_the_reserved_memory_is_where_the_running_kernel_says() -> None:
     base = tree(BOOT_MEMORY)
-    with pytest.raises(NotInTreeError, match="crashkernel-size"):
-        CrashMemory.from_tree(base)
+    with pytest.raises(NotInTreeError, match="crashkernel-size") as caught:
+        CrashMemory.from_tree(replace(base, source="a.dtb"))
+    assert caught.value.source == "a.dtb"
+    assert caught.value.hint == (
+        "only the tree of a running kernel with crashkernel= has it; else say --crashkernel SIZE@BASE"
+    )
+    with pytest.raises(NotInTreeError):
+        CrashMemory.from_tree(base.with_property("/chosen", CRASH_BASE, bytes(8)))
     for name, value in ((CRASH_BASE, LMB // 2), (CRASH_SIZE, LMB)):
         base = base.with_property("/chosen", name, value.to_bytes(8, "big"))
     assert CrashMemory.from_tree(base) == CrashMemory(LMB // 2, LMB)
