@@ -56,8 +56,9 @@ def _encode_v1(job: Job, old: bytes) -> bytes:
     """Return as many bytes as the old property had: the array, then zeros."""
     written, table = job.state.written, job.state.table
     data = encode_v1(table) if written is None or written[1] is not old else _patched(old, written[0], table)
-    if len(data) > len(old):
-        message = f"{len(data)} bytes are written into a property of {len(old)}: the heap behind it is overwritten"
+    size = 4 + _V1_CELL * table.n_lmbs
+    if size > len(old):
+        message = f"{size} bytes are written into a property of {len(old)}: the heap behind it is overwritten"
         job.faults.append(Fault("heap-overrun", message, "drmem_update_dt_v1", NODE, V1))
     data = data[: len(old)].ljust(len(old), b"\0")
     job.state = replace(job.state, written=(table, data))

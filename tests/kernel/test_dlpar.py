@@ -26,6 +26,12 @@ SENSE = ("get-sensor-state", (9003, DRC))
 TO_USABLE, TO_UNUSABLE = (9003, DRC, 1), (9003, DRC, 0)
 UNISOLATE, ISOLATE = (9001, DRC, 1), (9001, DRC, 0)
 
+FUNCTION: dict[object, str] = {
+    acquire_drc: "dlpar_acquire_drc",
+    release_drc: "dlpar_release_drc",
+    unisolate_drc: "dlpar_unisolate_drc",
+}
+
 
 @dataclass
 class Scripted:
@@ -88,10 +94,7 @@ def test_each_call_and_what_follows_a_refusal(
 ) -> None:
     found, job = done(task, Scripted((0, sense), refuses))
     assert (found, calls(job), job.log) == (rc, indicators(*made), [])
-    function = {acquire_drc: "dlpar_acquire_drc", release_drc: "dlpar_release_drc"}.get(
-        task, "dlpar_unisolate_drc"
-    )
-    assert {one.function for one in job.events or ()} == {function}
+    assert {one.function for one in job.events or ()} == {FUNCTION[task]}
 
 
 @pytest.mark.parametrize("task", [acquire_drc, release_drc, unisolate_drc])

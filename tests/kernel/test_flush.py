@@ -49,7 +49,7 @@ def test_unknown_flags_are_kept() -> None:
     assert encode_v2(table) == sets((1, 0, 1, 0, 0x7FFFFE08))
 
 
-@pytest.mark.parametrize("slack", [0, 16])
+@pytest.mark.parametrize("slack", [0, 3, 16, 20, 23])
 def test_a_v1_property_keeps_its_length_and_gets_zeros_behind(slack: int) -> None:
     base = tree(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 8), v1=True)
     data = (base.get(NODE, V1) or b"") + b"\xff" * slack
@@ -57,15 +57,21 @@ def test_a_v1_property_keeps_its_length_and_gets_zeros_behind(slack: int) -> Non
     assert simulation.run(FLUSH).ok
     expected = data[: len(data) - slack] + bytes(slack)
     assert properties_of(simulation)[V1] == expected
+    assert simulation.run("dlpar memory remove index 0x80000003").ok
+    removed = expected[: -slack or None][:-8] + u32(UNSET, 0) + bytes(slack)
+    assert properties_of(simulation)[V1] == removed
 
 
 def test_an_array_larger_than_the_v1_property_overruns_the_heap() -> None:
     simulation = partition(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 8), v1=True)
     short = tree(lmbs(2, 1, 1, 8), v1=True).get(NODE, V1) or b""
     simulation.run(f"firmware {NODE} {V1} {short.hex()}")
-    result = simulation.run(FLUSH)
-    assert [fault.code for fault in result.faults] == ["heap-overrun"]
-    assert properties_of(simulation)[V1] == u32(4) + short[4:]
+    # The property never grows: every write goes over its end.
+    for _ in range(2):
+        result = simulation.run(FLUSH)
+        assert [fault.code for fault in result.faults] == ["heap-overrun"]
+        assert result.faults[0].message.startswith("100 bytes are written into a property of 76: ")
+        assert properties_of(simulation)[V1] == u32(4) + short[4:]
 
 
 def test_v1_is_written_where_both_are_there() -> None:

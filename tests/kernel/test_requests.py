@@ -242,8 +242,48 @@ def test_memory_limited_at_boot_counts_as_available_and_cannot_be_removed() -> N
 
 def test_an_old_kernel_prints_the_address_of_an_lmb_behind_the_array() -> None:
     result = partition(*USUAL, kernel="5.4").run("dlpar memory remove index 0xdeadbeef")
-    assert [fault.code for fault in result.faults] == ["over-read"]
+    assert [(fault.code, fault.function) for fault in result.faults] == [
+        ("over-read", "dlpar_memory_remove_by_index")
+    ]
     assert result.log[:2] == (
         "pseries-hotplug-mem: Attempting to hot-remove LMB, drc index deadbeef",
         "pseries-hotplug-mem: Failed to hot-remove memory at 0",
     )
+
+
+def test_an_lmb_that_cannot_be_taken_back_is_named() -> None:
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 1), (1, 2 * LMB, DRC + 5, UNSET, 0))
+    simulation.run("unmovable 0x80000004")
+    result = simulation.run("dlpar memory add indexed-count 2 0x80000004")
+    assert result.errno == "EINVAL"
+    assert result.log[-3:] == (
+        "pseries-hotplug-mem: Memory indexed-count-add failed, removing any added LMBs",
+        "pseries-hotplug-mem: Failed to remove LMB, drc index 80000004",
+        'dlpar: Could not handle DLPAR request "memory add indexed-count 2 0x80000004',
+    )
+    assert assigned(simulation) == [2, 3, 4]
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_an_lmb_is_updated_by_taking_it_away_and_adding_it_again(stuck: bool) -> None:
+    """What a reassignment leads to in older kernels: dlpar_memory_readd_by_index logs both ends."""
+    simulation = partition(*USUAL, kernel="5.1")
+    if stuck:
+        simulation.run("unmovable 0x80000003")
+    result = simulation.run("prrn 2 0x80000003")
+    end = "Failed to update memory at 30000000" if stuck else "Memory at 30000000 was updated"
+    assert [line for line in result.log if "pseries-hotplug-mem" in line] == [
+        "pseries-hotplug-mem: Attempting to update LMB, drc index 80000003",
+        f"pseries-hotplug-mem: {end}",
+    ]
+    assert assigned(simulation) == [2, 3]
+
+
+@pytest.mark.parametrize(("other", "node"), [(True, 1), (False, 0)])
+def test_before_5_10_memory_goes_where_an_assigned_lmb_of_that_address_belongs(other: bool, node: int) -> None:
+    """hot_add_drconf_scn_to_nid looks through the assigned LMBs, which the one to be added is not yet."""
+    twice = [(2, 8 * LMB, DRC + 8, 1, 8)] if other else [(2, 8 * LMB, DRC + 8, 1, 0)]
+    base = tree(lmbs(2, 1, 0, 8), *twice, (1, 9 * LMB, DRC + 16, UNSET, 0), bootargs="mem=768M")
+    simulation = Simulation(base, "5.4", "powervm")
+    assert simulation.run("dlpar memory add index 0x80000010").ok
+    assert nodes(simulation) == {0: 0, 1: 0, 2: 0, 9: node}
