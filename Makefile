@@ -2,6 +2,7 @@
 # make test   the tests
 # make lint   ruff, mypy, and import-linter for the layers
 # make coverage  the tests, and how many branches of formats/, tree/, kernel/ and hypervisor/ they take
+# make mutants  which changes of kernel/ and formats/ no test notices; hours, so name some: MODULES=kernel.flush
 # make bench  figures, as ratios within one run
 # make oracle a real guest as the oracle: downloads a Debian ppc64el kernel and boots it in QEMU; needs root
 # make clean  what these made
@@ -22,7 +23,7 @@ DEV := $(VENV)/.installed-dev
 MEASURED := formats tree kernel hypervisor
 COVERED := 95
 
-.PHONY: demo test lint coverage bench clean oracle oracles
+.PHONY: demo test lint coverage mutants bench clean oracle oracles
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -51,6 +52,11 @@ coverage: $(DEV) oracles
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) --cov --cov-report=json:$(VENV)/coverage.json
 	$(VENV)/bin/python .ci/branches-taken $(COVERED) $(VENV)/coverage.json $(MEASURED)
 
+mutants: $(DEV)
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable '.[mutants]'
+	CI=1 $(VENV)/bin/mutmut run $(foreach module,$(MODULES),'drmemctl.$(module).*')
+	@$(VENV)/bin/mutmut results
+
 bench: $(RUNTIME) oracles
 	$(VENV)/bin/python -m benchmarks.bench
 
@@ -62,5 +68,5 @@ oracles:
 	@command -v dtc >/dev/null && command -v fdtdump >/dev/null || .ci/apt-install device-tree-compiler
 
 clean:
-	rm -rf .venv .venv-3.* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-3.* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants .coverage*
 	find . -name __pycache__ -type d -not -path './.venv*' -exec rm -rf {} +

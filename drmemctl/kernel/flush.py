@@ -55,7 +55,7 @@ def _property_from_array(job: Job) -> tuple[str, bytes] | None:
 def _encode_v1(job: Job, old: bytes) -> bytes:
     """Return as many bytes as the old property had: the array, then zeros."""
     written, table = job.state.written, job.state.table
-    data = encode_v1(table) if written is None or written[1] is not old else _patched(old, written[0], table)
+    data = encode_v1(table) if written is None or written[1] is not old else patched(old, written[0], table)
     size = 4 + _V1_CELL * table.n_lmbs
     if size > len(old):
         message = f"{size} bytes are written into a property of {len(old)}: the heap behind it is overwritten"
@@ -82,7 +82,7 @@ def encode_v1(table: LmbTable) -> bytes:
     return b"".join(parts)
 
 
-def _patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:
+def patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:
     """Return what `encode_v1` makes of `after`, given what it made of `before`, by the run.
 
     The kernel writes every entry each time, but an LMB keeps its address and its DRC index for ever.

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, decode_entries
-from drmemctl.kernel.flush import encode_v1, encode_v2
+from drmemctl.kernel.flush import encode_v1, encode_v2, patched
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.scenario.simulation import Simulation
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, partition, properties_of, tree, u32
@@ -72,6 +72,9 @@ def test_an_array_larger_than_the_v1_property_overruns_the_heap() -> None:
         assert [fault.code for fault in result.faults] == ["heap-overrun"]
         assert result.faults[0].message.startswith("100 bytes are written into a property of 76: ")
         assert properties_of(simulation)[V1] == u32(4) + short[4:]
+    # What becomes of the LMB behind the end is not to be seen in it.
+    assert simulation.run("dlpar memory remove index 0x80000003").ok
+    assert properties_of(simulation)[V1] == u32(4) + short[4:]
 
 
 def test_v1_is_written_where_both_are_there() -> None:
@@ -118,3 +121,23 @@ def test_the_patched_property_is_what_would_be_written_anew(requests: list[tuple
         if simulation.run(f"dlpar memory {action} index {DRC + lmb:#x}").ok:
             assert properties_of(simulation)[V1] == encode_v1(simulation.state.table)
     assert BOOT_MEMORY[0] == 2
+
+
+CHANGES = st.lists(
+    st.tuples(st.integers(1, 5), st.integers(0, 1), st.sampled_from([0, 8])), min_size=1, max_size=6
+)
+
+
+def attributed(changes: list[tuple[int, int, int]], count: int) -> LmbTable:
+    """Return `count` LMBs with aa_index and flags from runs of (LMBs, aa_index, flags), the last going on."""
+    each = [(aa, flags) for n, aa, flags in changes for _ in range(n)]
+    each += each[-1:] * (count - len(each))
+    return LmbTable.of(((1, at * LMB, DRC + at, aa, flags) for at, (aa, flags) in enumerate(each[:count])), LMB)
+
+
+@given(CHANGES, CHANGES)
+def test_a_patched_property_is_the_new_one_whatever_changed(
+    before: list[tuple[int, int, int]], after: list[tuple[int, int, int]]
+) -> None:
+    old, new = attributed(before, 20), attributed(after, 20)
+    assert patched(encode_v1(old), old, new) == encode_v1(new)
