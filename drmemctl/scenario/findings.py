@@ -17,7 +17,7 @@ from drmemctl.check.report import LmbRange, reported
 from drmemctl.check.rule import Rule
 from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
-from drmemctl.formats.dynamic_memory import DRC_INVALID, NODE, RESERVED, V1, V2, flag_names
+from drmemctl.formats.dynamic_memory import DRC_INVALID, NODE, RESERVED, V1, V2
 from drmemctl.kernel.capabilities import (
     AA_SYNC,
     CURRENT_DOMAINS,
@@ -126,22 +126,10 @@ class StepFinding:
             "path": self.path or None,
             "property": self.property or None,
             "offset": self.offset,
-            "lmbs": [_lmb_record(lmbs) for lmbs in self.lmbs],
+            "lmbs": [lmbs.to_json() for lmbs in self.lmbs],
             "when": self.when,
         }
         return {**record, "code": self.code, "function": self.function} if self.code else record
-
-
-def _lmb_record(lmbs: LmbRange) -> dict[str, Any]:
-    return {
-        "base": lmbs.base,
-        "count": lmbs.count,
-        "drc_index": lmbs.drc_index,
-        "aa_index": lmbs.aa_index,
-        "flags": lmbs.flags,
-        "flag_names": flag_names(lmbs.flags),
-        "node": lmbs.node,
-    }
 
 
 _T = TypeVar("_T")
