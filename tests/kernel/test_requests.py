@@ -7,6 +7,7 @@ import pytest
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
+from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import NotSimulatedError, store
 from drmemctl.scenario.simulation import Simulation
 from tests.kernel.partitions import (
@@ -287,3 +288,20 @@ def test_before_5_10_memory_goes_where_an_assigned_lmb_of_that_address_belongs(o
     simulation = Simulation(base, "5.4", "powervm")
     assert simulation.run("dlpar memory add index 0x80000010").ok
     assert nodes(simulation) == {0: 0, 1: 0, 2: 0, 9: node}
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_kernel_that_counts_its_marks_stops_at_one_that_came_with_the_tree(counts: bool) -> None:
+    """drmem_lmb_reserved() is asked of all LMBs from the first on, `lmbs_reserved` says after how many to stop."""
+    mark = 0x80000000
+    held = {"added": ["counted-marks"]} if counts else {"removed": ["counted-marks"]}
+    simulation = Simulation(tree(lmbs(2, 1, 1, 8 | mark), lmbs(3, 2)), profile("6.1").changed(**held), "powervm")
+    assert simulation.run("dlpar memory add count 1").ok
+    assert [lmb.flags & mark for lmb in simulation.state.table.lmbs(9)][2:] == [0, mark if counts else 0, 0]
+
+
+def test_lmbs_whose_connectors_are_empty_are_passed_over_one_stretch_after_the_other() -> None:
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 6), hypervisor="qemu")
+    simulation.run_all(["attach 0x80000006 1", "attach 0x80000008 1"])
+    assert simulation.run("dlpar memory add count 2").ok
+    assert assigned(simulation) == [2, 3, 6, 8]
