@@ -69,8 +69,10 @@ def test_an_array_larger_than_the_v1_property_overruns_the_heap() -> None:
     # The property never grows: every write goes over its end.
     for _ in range(2):
         result = simulation.run(FLUSH)
-        assert [fault.code for fault in result.faults] == ["heap-overrun"]
-        assert result.faults[0].message.startswith("100 bytes are written into a property of 76: ")
+        (fault,) = result.faults
+        assert (fault.code, fault.function) == ("heap-overrun", "drmem_update_dt_v1")
+        assert (fault.path, fault.property) == (NODE, V1)
+        assert fault.message.startswith("100 bytes are written into a property of 76: ")
         assert properties_of(simulation)[V1] == u32(4) + short[4:]
     # What becomes of the LMB behind the end is not to be seen in it.
     assert simulation.run("dlpar memory remove index 0x80000003").ok

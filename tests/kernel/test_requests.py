@@ -305,3 +305,18 @@ def test_lmbs_whose_connectors_are_empty_are_passed_over_one_stretch_after_the_o
     simulation.run_all(["attach 0x80000006 1", "attach 0x80000008 1"])
     assert simulation.run("dlpar memory add count 2").ok
     assert assigned(simulation) == [2, 3, 6, 8]
+
+
+@pytest.mark.parametrize(("counts", "left"), [(True, [4]), (False, [])])
+def test_an_addition_that_fails_takes_back_what_is_marked(counts: bool, left: list[int]) -> None:
+    """With LMB 2, which came marked, a kernel that counts takes back one too early, and leaves LMB 4."""
+    held = {"added": ["counted-marks"]} if counts else {"removed": ["counted-marks"]}
+    entries = lmbs(2, 1, 1, 0x80000008), lmbs(4, 1), (1, 2 * LMB, DRC + 5, UNSET, 0)
+    simulation = Simulation(tree(*entries), profile("6.1").changed(**held), "powervm")
+    result = simulation.run("dlpar memory add count 2")
+    assert result.errno == "EINVAL"
+    assert result.log[-2:] == (
+        "pseries-hotplug-mem: Memory hot-add failed, removing any added LMBs",
+        'dlpar: Could not handle DLPAR request "memory add count 2',
+    )
+    assert assigned(simulation) == left
