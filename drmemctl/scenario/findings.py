@@ -227,7 +227,7 @@ class Judge:
         yield from map(StepFinding.of_fault, faults)
         now, then = self.present(after), self.present(before)
         subject = now.subject
-        found = [] if now is then else _new(now.findings, then.findings, subject)
+        found = [] if now is then else new_findings(now.findings, then.findings, subject)
         if migrated and after.kernel.tree is not before.kernel.tree:
             pair = Subject(subject.tree, running=subject.running, before=then.subject)
             found += _findings(self._of_migration, pair, after.kernel.profile)
@@ -271,7 +271,7 @@ _FIGURES = re.compile(r"0x[0-9a-f]+|[0-9][0-9,]*")
 _Kind = tuple[object, ...]
 
 
-def _new(found: Sequence[Finding], known: Sequence[Finding], subject: Subject) -> list[Finding]:
+def new_findings(found: Sequence[Finding], known: Sequence[Finding], subject: Subject) -> list[Finding]:
     """Return the findings that say something else than the known ones.
 
     One about LMBs is new if it has an LMB, in the state that it is in, that none of the same rule had. Of others
