@@ -102,8 +102,9 @@ def test_kexec_tools_takes_every_range_after_the_first_that_fits() -> None:
 
 def test_the_kernel_refuses_to_do_it_twice() -> None:
     given = tree_of(RECORDED)
-    with pytest.raises(NotInTreeError, match="already exists"):
-        kdump_tree(given, CRASH, Producer.FILE)
+    with pytest.raises(NotInTreeError, match="already exists") as caught:
+        kdump_tree(replace(given, source="a.dtb"), CRASH, Producer.FILE)
+    assert caught.value.source == "a.dtb"
 
 
 def test_the_reserved_memory_is_where_the_running_kernel_says() -> None:
@@ -129,3 +130,59 @@ def test_memory_without_a_share_is_said_to_have_none() -> None:
     assert ranges(made, "/memory@0") == [(0, LMB)]
     assert made.get(f"/memory@{LMB:x}", USABLE_MEMORY) == bytes(16)
     assert made.find(NODE) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "size", "tools", "file"),
+    [
+        # Inside the low memory, and up to its very end.
+        (0x8000000, 0x1000, [(0, LMB)], [(0, LMB)]),
+        (LMB - 0x1000, 0x1000, [(0, LMB)], [(0, LMB)]),
+        # Over its end: add_usable_mem_rgns makes one region of both, the kernel itself lists both.
+        (LMB - 0x1000, 0x1800, [(0, LMB + 0x1000)], [(0, LMB), (LMB - 0x1000, 0x1800)]),
+        # Right behind it, where regions do not overlap.
+        (LMB, 0x1000, [(LMB, 0x1000), (0, LMB)], [(0, LMB), (LMB, 0x1000)]),
+    ],
+)
+def test_rtas_and_low_memory(
+    address: int, size: int, tools: list[tuple[int, int]], file: list[tuple[int, int]]
+) -> None:
+    base = with_rtas(tree(), address, size)
+    made = [kdump_tree(base, CrashMemory(0, LMB), who) for who in (Producer.TOOLS, Producer.FILE)]
+    assert [ranges(one, "/memory@0") for one in made] == [tools, file]
+
+
+@pytest.mark.parametrize("name", ["linux,rtas-base", "rtas-size"])
+def test_rtas_without_place_or_size_is_not_there(name: str) -> None:
+    base = with_rtas(tree(), 2 * LMB - 0x1000, 0x1000).with_property("/rtas", name, None)
+    assert ranges(kdump_tree(base, CrashMemory(0, LMB), Producer.TOOLS), "/memory@0") == [(0, LMB)]
+
+
+def test_kexec_tools_reads_the_first_range_of_a_memory_node_only() -> None:
+    reg = b"".join(number.to_bytes(8, "big") for number in (0, LMB, LMB, LMB))
+    base = tree(memory=[memory_node(0, LMB)]).with_property("/memory@0", "reg", reg)
+    tools, file = (kdump_tree(base, CrashMemory(0, 2 * LMB), who) for who in (Producer.TOOLS, Producer.FILE))
+    assert ranges(tools, "/memory@0") == [(0, LMB)]
+    assert ranges(file, "/memory@0") == [(0, LMB), (LMB, LMB)]
+
+
+def test_what_is_no_memory_or_has_no_place_is_left_alone() -> None:
+    base = tree().with_property("/memory@0", "reg", None).with_property("/rtas", "reg", bytes(16))
+    made = kdump_tree(base, CrashMemory(0, LMB), Producer.TOOLS)
+    assert [made.get(path, USABLE_MEMORY) for path in ("/memory@0", "/rtas")] == [None, None]
+
+
+@pytest.mark.parametrize("producer", Producer)
+def test_sizes_of_one_cell(producer: Producer) -> None:
+    base = tree(lmbs(2, 1, 1, 8)).with_property("/", "#size-cells", u32(1))
+    base = base.with_property("/memory@0", "reg", u32(0, 0, 2 * LMB)).with_property(NODE, "ibm,lmb-size", u32(LMB))
+    made = kdump_tree(base, CrashMemory(0, LMB), producer)
+    assert made.get("/memory@0", USABLE_MEMORY) == u32(0, 0, LMB)
+    # A counter of one cell for each LMB, and behind that of the first an address of two cells and a size of one.
+    assert made.get(NODE, DRCONF_USABLE_MEMORY) == u32(1, 0, 0, LMB) + u32(0) + u32(0)
+
+
+@pytest.mark.parametrize("name", ["ibm,lmb-size", "ibm,dynamic-memory-v2"])
+def test_without_lmbs_there_are_no_counters(name: str) -> None:
+    base = tree(lmbs(2, 1, 1, 8)).with_property(NODE, name, None)
+    assert kdump_tree(base, CrashMemory(0, LMB), Producer.FILE).get(NODE, DRCONF_USABLE_MEMORY) is None
