@@ -301,10 +301,10 @@ def test_a_kernel_that_counts_its_marks_stops_at_one_that_came_with_the_tree(cou
 
 
 def test_lmbs_whose_connectors_are_empty_are_passed_over_one_stretch_after_the_other() -> None:
-    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 6), hypervisor="qemu")
-    simulation.run_all(["attach 0x80000006 1", "attach 0x80000008 1"])
-    assert simulation.run("dlpar memory add count 2").ok
-    assert assigned(simulation) == [2, 3, 6, 8]
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(6, 4), lmbs(10, 6, UNSET, 0x100), hypervisor="qemu")
+    simulation.run_all(["attach 0x8000000c 1", "attach 0x8000000d 1", "attach 0x8000000f 1"])
+    assert simulation.run("dlpar memory add count 3").ok
+    assert assigned(simulation) == [2, 3, 12, 13, 15]
 
 
 @pytest.mark.parametrize(("counts", "left"), [(True, [4]), (False, [])])
@@ -320,3 +320,21 @@ def test_an_addition_that_fails_takes_back_what_is_marked(counts: bool, left: li
         'dlpar: Could not handle DLPAR request "memory add count 2',
     )
     assert assigned(simulation) == left
+
+
+def test_a_range_of_one_lmb_is_removed_and_named() -> None:
+    simulation = partition(*USUAL)
+    result = simulation.run("dlpar memory remove indexed-count 1 0x80000003")
+    assert result.ok
+    assert result.log == (
+        "pseries-hotplug-mem: Attempting to hot-remove 1 LMB(s) at 80000003",
+        "pseries-hotplug-mem: Memory at 30000000 (drc index 80000003) was hot-removed",
+    )
+
+
+@pytest.mark.parametrize(("kernel", "named"), [("5.4", True), ("latest", False)])
+def test_only_older_kernels_name_each_lmb_that_was_added_by_count(kernel: str, named: bool) -> None:
+    result = partition(*USUAL, kernel=kernel).run("dlpar memory add count 1")
+    assert result.ok
+    line = "pseries-hotplug-mem: Memory at 40000000 (drc index 80000004) was hot-added"
+    assert result.log == ("pseries-hotplug-mem: Attempting to hot-add 1 LMB(s)", line)[: 1 + named]
