@@ -338,3 +338,28 @@ def test_only_older_kernels_name_each_lmb_that_was_added_by_count(kernel: str, n
     assert result.ok
     line = "pseries-hotplug-mem: Memory at 40000000 (drc index 80000004) was hot-added"
     assert result.log == ("pseries-hotplug-mem: Attempting to hot-add 1 LMB(s)", line)[: 1 + named]
+
+
+@pytest.mark.parametrize(("kernel", "available"), [("5.4", 2), ("latest", 3)])
+def test_older_kernels_do_not_count_memory_that_cannot_move_as_available(kernel: str, available: int) -> None:
+    simulation = partition(lmbs(2, 3, 1, 8), lmbs(5, 1), kernel=kernel)
+    simulation.run("unmovable 0x80000003 0x80000005")
+    result = simulation.run("dlpar memory remove count 4")
+    assert result.errno == "EINVAL"
+    assert result.log[1] == (
+        f"pseries-hotplug-mem: Not enough LMBs available ({available} of 4) to satisfy request"
+    )
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_an_indexed_removal_leaves_marks_outside_of_its_range_alone(stuck: bool) -> None:
+    mark = 0x80000000
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 1, 1, 8 | mark))
+    if stuck:
+        simulation.run("unmovable 0x80000003")
+    result = simulation.run("dlpar memory remove indexed-count 2 0x80000002")
+    assert result.ok is not stuck
+    failed = "pseries-hotplug-mem: Memory indexed-count-remove failed, adding any removed LMBs"
+    assert (failed in result.log) is stuck
+    assert assigned(simulation) == ([2, 3, 4] if stuck else [4])
+    assert [lmb.flags & mark for lmb in simulation.state.table.lmbs(9)] == [0, 0, 0, 0, mark]
