@@ -54,7 +54,8 @@ coverage: $(DEV) oracles
 
 mutants: $(DEV)
 	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable '.[mutants]'
-	CI=1 $(VENV)/bin/mutmut run $(foreach module,$(MODULES),'drmemctl.$(module).*')
+	@# Some changes make loops that never end and eat memory as they go.
+	ulimit -v 6000000; CI=1 $(VENV)/bin/mutmut run $(foreach module,$(MODULES),'drmemctl.$(module).*')
 	@$(VENV)/bin/mutmut results
 
 bench: $(RUNTIME) oracles

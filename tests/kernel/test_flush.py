@@ -91,6 +91,17 @@ def test_v1_is_written_where_both_are_there() -> None:
     assert [lmb.flags for lmb in written.lmbs(9)] == [0xA0, 0xA0, 8, 0, 0, 0]
 
 
+def test_a_property_that_came_meanwhile_is_written_over_as_a_whole() -> None:
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 2), kernel="5.10", v1=True)
+    assert simulation.run(FLUSH).ok
+    held = properties_of(simulation)[V1]
+    other = tree(lmbs(2, 2, 0, 8), lmbs(4, 2), v1=True).get(NODE, V1) or b""
+    simulation.run(f"firmware {NODE} {V1} {other.hex()}")
+    assert properties_of(simulation)[V1] == other != held
+    assert simulation.run(FLUSH).ok
+    assert properties_of(simulation)[V1] == held
+
+
 RUNS = st.lists(
     st.tuples(
         st.integers(1, 9), st.integers(0, 40), st.integers(0, 40), st.integers(0, 3), st.sampled_from([0, 8])

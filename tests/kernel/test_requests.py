@@ -363,3 +363,17 @@ def test_an_indexed_removal_leaves_marks_outside_of_its_range_alone(stuck: bool)
     assert (failed in result.log) is stuck
     assert assigned(simulation) == ([2, 3, 4] if stuck else [4])
     assert [lmb.flags & mark for lmb in simulation.state.table.lmbs(9)] == [0, 0, 0, 0, mark]
+
+
+@pytest.mark.parametrize(
+    ("drc_index", "end"),
+    [
+        (DRC + 4, "Memory at 40000000 (drc index 80000004) was hot-added"),
+        (DRC + 3, "Failed to hot-add memory, drc index 80000003"),
+        (DRC + 99, "Failed to hot-add memory, drc index 80000063"),
+    ],
+)
+def test_what_is_said_of_an_addition_by_index(drc_index: int, end: str) -> None:
+    log = partition(*USUAL).run(f"dlpar memory add index {drc_index:#x}").log
+    assert log[0] == f"pseries-hotplug-mem: Attempting to hot-add LMB, drc index {drc_index:x}"
+    assert [line for line in log[1:] if "hot-add" in line] == [f"pseries-hotplug-mem: {end}"]
