@@ -1,6 +1,8 @@
 # make demo   a real partition's overview and LMB table
 # make test   the tests
-# make lint   ruff and mypy
+# make lint   ruff, mypy, and import-linter for the layers
+# make coverage  the tests, and how many branches of formats/, tree/, kernel/ and hypervisor/ they take
+# make mutants  which changes of kernel/ and formats/ no test notices; hours, so name some: MODULES=kernel.flush
 # make docs   the site, in site/; fails for a link that leads nowhere
 # make bench  figures, as ratios within one run
 # make oracle real guests as the oracle: downloads Debian's ppc64el kernels, boots them in QEMU, makes records once more
@@ -27,7 +29,11 @@ DEV := $(VENV)/.installed-dev
 DOCS := $(VENV)/.installed-docs
 FUZZ := $(VENV)/.installed-fuzz
 
-.PHONY: demo test lint docs bench fuzz hostile dist pyz dist-check clean oracle oracles browser
+# The layers whose behaviour is measured against kernels and firmware; each has to reach the figure by itself.
+MEASURED := formats tree kernel hypervisor
+COVERED := 95
+
+.PHONY: demo test lint coverage mutants docs bench fuzz hostile dist pyz dist-check clean oracle oracles browser
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -58,6 +64,17 @@ lint: $(DEV)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo --no-cache
+
+coverage: $(DEV) oracles browser
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) --cov --cov-report=json:$(VENV)/coverage.json
+	$(VENV)/bin/python .ci/branches-taken $(COVERED) $(VENV)/coverage.json $(MEASURED)
+
+mutants: $(DEV)
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable '.[mutants]'
+	@# Some changes make loops that never end and eat memory as they go.
+	ulimit -v 6000000; CI=1 $(VENV)/bin/mutmut run $(foreach module,$(MODULES),'drmemctl.$(module).*')
+	@$(VENV)/bin/mutmut results
 
 # Not --quiet: that also hides from --strict what it would fail for.
 docs: $(DOCS)
@@ -100,5 +117,5 @@ browser:
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || .ci/apt-install chromium chromium-driver
 
 clean:
-	rm -rf .venv .venv-3.* dist build site .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
+	rm -rf .venv .venv-3.* dist build site mutants .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
 	find . -name __pycache__ -type d -not -path './.venv*' -exec rm -rf {} +

@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drmemctl.check.engine import Plan, all_rules, judge
 from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.subject import Running, Subject, known_profile
 from drmemctl.errors import DrmemctlError, NotInTreeError
+from drmemctl.formats.dynamic_memory import flag_names
 from drmemctl.model.drmem import drmem_node
 from drmemctl.model.lmbs import Run
 from drmemctl.tree.node import Tree
@@ -46,6 +47,18 @@ class LmbRange:
     flags: int
     node: int | None
     size: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it like the runs of `drmemctl lmb --format json`."""
+        return {
+            "base": self.base,
+            "count": self.count,
+            "drc_index": self.drc_index,
+            "aa_index": self.aa_index,
+            "flags": self.flags,
+            "flag_names": flag_names(self.flags),
+            "node": self.node,
+        }
 
 
 class ReportedFinding(NamedTuple):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Text in properties: one string, or several, each with its terminating NUL (encode-string).
 
-Source: Devicetree Specification v0.4, 2.2.4 (`string`, `stringlist`); dtc util.c `util_is_printable_string`.
+Source: Devicetree Specification v0.4, 2.2.4 (`string`, `stringlist`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from construct import Array, GreedyBytes, NullTerminated
+from construct import GreedyBytes, NullTerminated
 
 from drmemctl.defect import Defect
 from drmemctl.formats.seam import building
@@ -18,11 +18,6 @@ STRING = NullTerminated(GreedyBytes)
 """Bytes up to a NUL, which is consumed."""
 
 _BLOCK = 1 << 16
-
-
-def string_list(count: int) -> object:
-    """Return the declaration of `count` strings one after the other."""
-    return Array(count, STRING)
 
 
 def to_text(raw: bytes) -> str:
@@ -81,17 +76,6 @@ def encode_strings(items: Sequence[str], *, terminated: bool = True, property: s
     """Return the strings as a property's value; without the last NUL where `terminated` is false."""
     data = b"".join(to_string(item, property) for item in items)
     return data if terminated else data[:-1]
-
-
-def is_string_list(data: bytes) -> bool:
-    """Tell whether dtc and fdtdump would print the value as text: no string empty, none unprintable."""
-    # isprint() in the C locale: 0x20 to 0x7e.
-    return (
-        data[-1:] == b"\0"
-        and b"\0\0" not in data
-        and data[0] != 0
-        and not data.translate(None, delete=bytes(range(0x20, 0x7F)) + b"\0")
-    )
 
 
 def iterate_strings(data: bytes, start: int, count: int) -> Iterator[str]:

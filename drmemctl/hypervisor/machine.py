@@ -113,12 +113,14 @@ class Machine:
         raise NotImplementedError
 
     def released(self, run: ConnectorRun) -> Self:
-        """Return the machine after the OS gave back connectors that an unplug waits for."""
-        raise NotImplementedError
+        """Return the machine after the OS gave back connectors that an unplug waits for, where one can wait."""
+        del run
+        return self
 
     def unplug_refused(self, drc_index: int, call: Call) -> Self:
-        """Return the machine after the OS turned an unplug down by this call."""
-        raise NotImplementedError
+        """Return the machine after the OS turned an unplug down by this call, where one can wait."""
+        del drc_index, call
+        return self
 
     def domains_of(self, drc_index: int) -> tuple[int, ...]:
         """Return the associativity list of an LMB."""

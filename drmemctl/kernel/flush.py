@@ -55,15 +55,17 @@ def _property_from_array(job: Job) -> tuple[str, bytes] | None:
 def _encode_v1(job: Job, old: bytes) -> bytes:
     """Return as many bytes as the old property had: the array, then zeros."""
     written, table = job.state.written, job.state.table
-    if written is not None and written[1] is old:
-        data = _patched(old, written[0], table)
-    else:
-        size = COUNT_SIZE + _V1_CELL * table.n_lmbs
-        if size > len(old):
-            message = f"{size} bytes are written into a property of {len(old)}: the heap behind it is overwritten"
-            job.faults.append(Fault("heap-overrun", message, "drmem_update_dt_v1", NODE, V1))
+    room, odd = divmod(len(old) - COUNT_SIZE, _V1_CELL)
+    if written is None or written[1] is not old or odd:
         # A set of v2 may have billions of LMBs, of which v1 has room for a few.
-        data = encode_v1(table, -(-len(old) // _V1_CELL))[: len(old)].ljust(len(old), b"\0")
+        data = encode_v1(table, max(0, room + 1))
+    else:
+        data = patched(old, written[0], table)
+    size = COUNT_SIZE + _V1_CELL * table.n_lmbs
+    if size > len(old):
+        message = f"{size} bytes are written into a property of {len(old)}: the heap behind it is overwritten"
+        job.faults.append(Fault("heap-overrun", message, "drmem_update_dt_v1", NODE, V1))
+    data = data[: len(old)].ljust(len(old), b"\0")
     job.state = replace(job.state, written=(table, data))
     return data
 
@@ -88,7 +90,7 @@ def encode_v1(table: LmbTable, most: int | None = None) -> bytes:
     return b"".join(parts)
 
 
-def _patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:
+def patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:
     """Return what `encode_v1` makes of `after`, given what it made of `before`, by the run.
 
     The kernel writes every entry each time, but an LMB keeps its address and its DRC index for ever.

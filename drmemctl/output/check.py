@@ -195,3 +195,13 @@ def addresses(lmbs: LmbRange) -> str:
 def ranges_left_out(number: int) -> str:
     """Return the line that says so."""
     return f"… {count_of(number, 'more range')}"
+
+
+def in_lines(finding: ReportedFinding, most: int) -> str:
+    """Return message, place and the first ranges of LMBs, a line each, for whoever shows plain text only."""
+    lines = [message(finding), place_and_offset(finding)]
+    lines += [range_text(lmbs) for lmbs in finding.lmbs[:most]]
+    left_out = max(0, len(finding.lmbs) - most) + finding.ranges_left_out
+    if left_out:
+        lines.append(ranges_left_out(left_out))
+    return "\n".join(line for line in lines if line)

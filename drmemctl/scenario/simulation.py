@@ -23,7 +23,9 @@ Hypervisor = Qemu | PowerVm
 
 _QEMU = re.compile(r"qemu(?:-(\d{1,3})\.(\d{1,3}))?\Z", re.ASCII)
 
+
 HYPERVISORS = ("qemu", "powervm")
+"""Names that `machine_for` takes; `qemu` also with a version."""
 
 
 def read_file(name: str) -> bytes:

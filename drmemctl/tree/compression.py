@@ -117,10 +117,11 @@ def zstandard_package(instead: str) -> Any:
     It is compiled, so the single-file program is without it.
     """
     try:
-        return import_module("zstandard")
+        import zstandard
     except ImportError:
         hint = f"{instead}, or install the Python package zstandard"
         raise InputError("zstd cannot be read or written by this Python", hint=hint) from None
+    return zstandard
 
 
 class _Zstandard:
