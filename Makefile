@@ -1,8 +1,17 @@
 # make demo   a real partition's overview and LMB table
 # make test   the tests
-# make lint   ruff and mypy
+# make lint   ruff, mypy, and import-linter for the layers
+# make coverage  the tests, and how many branches of formats/, tree/, kernel/ and hypervisor/ they take
+# make mutants  which changes of kernel/ and formats/ no test notices; hours, so name some: MODULES=kernel.flush
+# make docs   the site, in site/; fails for a link that leads nowhere
 # make bench  figures, as ratios within one run
-# make oracle a real guest as the oracle: downloads a Debian ppc64el kernel and boots it in QEMU; needs root
+# make oracle real guests as the oracle: downloads Debian's ppc64el kernels, boots them in QEMU, makes records once more
+#             ONLY='7.2-*' records · KERNEL=vmlinux a kernel of your own · OUT=folder · WRITE=1 replaces the bundled ones
+# make fuzz   a minute of coverage-guided fuzzing for each target; FUZZ_SECONDS=600 for more
+# make hostile  every command on every hostile input at full size, and what each used: hours
+# make dist   wheel and sources in dist/; the same bytes from the same commit
+# make pyz    dist/drmemctl.pyz as well: one file for machines without pip
+# make dist-check  both, installed and run in empty environments on each supported Python of this machine
 # make clean  what these made
 #
 # Each sets up $(VENV) when needed. PYTHON is tried first; any Python of 3.11 and later on this machine will do.
@@ -10,14 +19,21 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?= -n auto --maxprocesses 8
+FUZZ_SECONDS ?= 60
 
 DEMO_TREE := fixtures/kernel-arrays/numa2-plug2.dtb.gz
 
-# Two stamps: what the project needs to run, and what its developers need besides.
+# Stamps: what the project needs to run, and what its developers, the site and the fuzzer need besides.
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+DOCS := $(VENV)/.installed-docs
+FUZZ := $(VENV)/.installed-fuzz
 
-.PHONY: demo test lint bench clean oracle oracles
+# The layers whose behaviour is measured against kernels and firmware; each has to reach the figure by itself.
+MEASURED := formats tree kernel hypervisor
+COVERED := 95
+
+.PHONY: demo test lint coverage mutants docs bench fuzz hostile dist pyz dist-check clean oracle oracles browser
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -28,29 +44,78 @@ $(DEV): pyproject.toml
 	@.ci/setup $(VENV) $(PYTHON) dev
 	@touch $(RUNTIME) $@
 
+$(DOCS): pyproject.toml
+	@.ci/setup $(VENV) $(PYTHON) docs
+	@touch $(RUNTIME) $@
+
+$(FUZZ): $(DEV)
+	@.ci/setup $(VENV) $(PYTHON) fuzz
+	@touch $@
+
 demo: $(RUNTIME)
 	$(VENV)/bin/drmemctl show $(DEMO_TREE)
 	@echo
 	$(VENV)/bin/drmemctl lmb $(DEMO_TREE)
 
-test: $(DEV) oracles
+test: $(DEV) oracles browser
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
 
 lint: $(DEV)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo --no-cache
 
-bench: $(RUNTIME) oracles
+coverage: $(DEV) oracles browser
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) --cov --cov-report=json:$(VENV)/coverage.json
+	$(VENV)/bin/python .ci/branches-taken $(COVERED) $(VENV)/coverage.json $(MEASURED)
+
+mutants: $(DEV)
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable '.[mutants]'
+	@# Some changes make loops that never end and eat memory as they go.
+	ulimit -v 6000000; CI=1 $(VENV)/bin/mutmut run $(foreach module,$(MODULES),'drmemctl.$(module).*')
+	@$(VENV)/bin/mutmut results
+
+# Not --quiet: that also hides from --strict what it would fail for.
+docs: $(DOCS)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict --clean
+
+bench: $(DEV) oracles browser
 	$(VENV)/bin/python -m benchmarks.bench
 
+fuzz: $(FUZZ)
+	$(VENV)/bin/python -m fuzz --seconds $(FUZZ_SECONDS)
+
+hostile: $(DEV)
+	$(VENV)/bin/python -m tests.hostile
+
 oracle: $(DEV)
-	$(VENV)/bin/python -m tests.oracle
+	$(VENV)/bin/python -m tests.oracle $(if $(ONLY),--only '$(ONLY)') $(if $(KERNEL),--kernel '$(KERNEL)') \
+		$(if $(OUT),--out '$(OUT)') $(if $(WRITE),--write)
+
+DIST ?= dist
+# The time of the commit, so that a build does not depend on when it is done.
+dist pyz: export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),315532800)
+
+dist: $(DEV)
+	rm -f $(DIST)/drmemctl-*
+	$(VENV)/bin/python -m build --outdir $(DIST)
+
+pyz: dist
+	$(VENV)/bin/python .ci/pyz.py $(DIST)/drmemctl-*.whl $(DIST)/drmemctl.pyz \
+	  $(foreach version,3.11 3.12 3.13,$(shell .ci/find-python --exact $(version)))
+
+dist-check: $(DEV)
+	.ci/dist-check $(VENV)/bin/python
 
 # dtc, fdtget and fdtdump: where they cannot be installed, the tests against them are skipped and say so.
 oracles:
 	@command -v dtc >/dev/null && command -v fdtdump >/dev/null || .ci/apt-install device-tree-compiler
 
+# Chromium, in which the tests open reports: where it cannot be installed, they are skipped and say so.
+browser:
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || .ci/apt-install chromium chromium-driver
+
 clean:
-	rm -rf .venv .venv-3.* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-3.* dist build site mutants .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz
 	find . -name __pycache__ -type d -not -path './.venv*' -exec rm -rf {} +

@@ -49,6 +49,9 @@ CHECKED_LMBS = 262_144
 MANY_TREES = 1_000
 REQUEST_SIZES = (4_096, 262_144, 1_048_576)
 REQUEST_ROUNDS = 3
+PAGE_LIMIT = 2.0
+"""Seconds in which a browser shows a report."""
+
 GROWTH_LIMIT = 1.5
 """What a request may cost on a larger partition, in times of the smallest one's."""
 
@@ -219,6 +222,30 @@ def request_figures() -> Iterator[Figure]:
         yield Figure(f"simulate, {count:,} LMBs", detail, cost / best[0], GROWTH_LIMIT, "x")
 
 
+def page_figures(scratch: Path) -> Iterator[Figure]:
+    """Yield how long a browser takes to open the report of a partition in which no two neighbours are alike."""
+    from tests.browser import Browser
+
+    tree, page = scratch / "worst.dtb", scratch / "worst.html"
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.make_trees", str(CHECKED_LMBS), "worst", str(tree)],
+        check=True,
+        cwd=ROOT,
+    )
+    cost = run_once([str(DRMEMCTL), "report", str(tree), "-o", str(page)], scratch)
+    try:
+        browser = Browser(scratch / "profile")
+    except LookupError as error:
+        raise CommandError(str(error)) from error
+    seconds = []
+    for _ in range(LARGE_ROUNDS):
+        browser.open(page)
+        seconds.append(browser.run("return performance.getEntriesByType('navigation')[0].loadEventEnd") / 1000)
+    browser.driver.quit()
+    detail = f"{page.stat().st_size / MIB:.1f} MiB, made in {cost.seconds:.1f} s, peak {cost.peak / MIB:.0f} MiB"
+    yield Figure(f"report, {CHECKED_LMBS:,} LMBs, worst: opens", detail, min(seconds), PAGE_LIMIT, "s")
+
+
 def report(label: str, figures: Iterator[Figure]) -> tuple[list[Figure], bool]:
     """Print each figure as it comes; return them, and whether none fails."""
     found: list[Figure] = []
@@ -273,6 +300,11 @@ against `dtc` on both trees and `diff -u` on what it says. Memory may be three t
         """Thousands of states a second, each of them judged by the rules, and how many states there are with the
 reduction and without. The threads are a migration and DLPAR requests (`fixtures/races`).""",
         lambda _scratch: explore_figures(),
+    ),
+    Part(
+        "report",
+        "How long headless Chromium takes to open the page, from reading the file to the end of its scripts.",
+        page_figures,
     ),
     # Last: what this process holds would count as its children's peak.
     Part(

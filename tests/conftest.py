@@ -92,10 +92,14 @@ def fdtdump() -> Tool:
     return _tool("fdtdump")
 
 
+def libfdt_or_skip() -> Any:
+    """Return the binding of libfdt, which needs a C compiler to install; skip the test without it."""
+    return pytest.importorskip("libfdt", reason="pylibfdt is not installed (it needs a C compiler)")
+
+
 @pytest.fixture(scope="session")
 def libfdt() -> Any:
-    """Return the binding of libfdt, which needs a C compiler to install."""
-    return pytest.importorskip("libfdt", reason="pylibfdt is not installed (it needs a C compiler)")
+    return libfdt_or_skip()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The shape of the project itself: layers, file sizes, start-up, what the documents name."""
+"""The shape of the project itself: file sizes, start-up, what the documents name. Layers: see pyproject.toml."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,36 +18,7 @@ from tests.conftest import FIXTURES, ROOT
 
 PACKAGE = ROOT / "drmemctl"
 
-LAYERS = (
-    "formats",
-    "tree",
-    "model",
-    "kernel",
-    "hypervisor",
-    "check",
-    "compare",
-    "scenario",
-    "explore",
-    "output",
-    "cli",
-)
-"""Each may import itself and those before it."""
-
-BELOW_ALL = ("_version", "defect", "errors", "numbers", "wording")
-"""Modules beside the folders that any layer may import, and that import only one another."""
-
-ABOVE_ALL = ("__init__", "__main__")
-
-SLOW_TO_LOAD = ("rich", "construct", "fdt", "tarfile", "lzma", "zstandard")
-
-HOME_OF_LIBRARY = {
-    "click": {"cli"},
-    "rich": {"output"},
-    "construct": {"formats"},
-    "fdt": {"tree"},
-    "zstandard": {"tree"},
-}
-"""One seam for each third-party library; nothing else is installed with the package."""
+SLOW_TO_LOAD = ("rich", "construct", "fdt", "tarfile", "lzma", "zstandard", "jinja2", "markupsafe")
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -62,66 +34,25 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def rank(first: str) -> int:
-    """Return how high the part of the package stands that a dotted name begins with."""
-    if first in BELOW_ALL:
-        return 0
-    if first in LAYERS:
-        return 1 + LAYERS.index(first)
-    return 1 + len(LAYERS)
+def runtime_dependencies() -> set[str]:
+    """Return the names of what is installed with the package."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    return {found[0] for line in declared if (found := re.match(r"[\w-]+", line))}
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and full dotted name of everything that a module imports, also inside functions."""
-    package = ["drmemctl", *path.relative_to(PACKAGE).parent.parts]
+def imported(path: Path) -> Iterator[str]:
+    """Yield the top-level package of each absolute import of a module, also of those inside functions."""
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) + 1 - node.level] if node.level else []
-            base = base + node.module.split(".") if node.module else base
-            yield from ((node.lineno, ".".join([*base, alias.name])) for alias in node.names)
-
-
-def imported_parts(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and part (`tree`, `errors`; "" for the package itself) of each import from drmemctl."""
-    for line, name in imports(path):
-        top, _, rest = name.partition(".")
-        if top == "drmemctl":
-            yield line, rest.partition(".")[0]
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
 
 
 @each_module
-def test_a_layer_imports_only_lower_ones(path: Path) -> None:
-    own = path.relative_to(PACKAGE).with_suffix("").parts[0]
-    if own in ABOVE_ALL:
-        return
-    upward = [f"line {line}: {part}" for line, part in imported_parts(path) if rank(part) > rank(own)]
-    assert upward == []
-
-
-@each_module
-def test_a_library_is_used_in_its_own_layer_only(path: Path) -> None:
-    own = path.relative_to(PACKAGE).parts[0]
-    known = sys.stdlib_module_names | {"drmemctl"}
-    foreign = {top for _, name in imports(path) if (top := name.partition(".")[0]) not in known}
-    assert [top for top in foreign if own not in HOME_OF_LIBRARY.get(top, ())] == []
-
-
-def test_every_part_of_the_package_has_its_place_in_the_layers() -> None:
-    parts = {path.relative_to(PACKAGE).with_suffix("").parts[0] for path in MODULES}
-    assert parts - {*LAYERS, *BELOW_ALL, *ABOVE_ALL} == set()
-
-
-def test_the_layer_test_sees_relative_and_plain_imports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = tmp_path / "formats" / "x.py"
-    module.parent.mkdir()
-    module.write_text(
-        "import drmemctl.cli.main\nimport drmemctl\nfrom drmemctl import tree\nfrom ..model import lmbs\n"
-        "from . import rows\nfrom .. import errors\nimport os\n"
-    )
-    monkeypatch.setattr(f"{__name__}.PACKAGE", tmp_path)
-    assert [part for _, part in imported_parts(module)] == ["cli", "", "tree", "model", "formats", "errors"]
+def test_a_module_imports_only_what_is_installed_with_it(path: Path) -> None:
+    known = sys.stdlib_module_names | {"drmemctl"} | runtime_dependencies()
+    assert set(imported(path)) - known == set()
 
 
 @each_module
@@ -161,6 +92,12 @@ except SystemExit as end:
 def test_starting_loads_nothing_slow(code: str) -> None:
     before = loaded_modules("")  # a coverage or editor hook may load what it likes
     assert (loaded_modules(code) - before) & set(SLOW_TO_LOAD) == set()
+
+
+def test_the_help_of_commands_needs_no_library_but_click() -> None:
+    # The build makes the manual pages of it, and has no other; lzma is what Click imports with shutil.
+    loaded = loaded_modules(VERSION.replace("--version", "--help"))
+    assert (loaded - loaded_modules("")) & (runtime_dependencies() - {"click"}) == set()
 
 
 def tracked_files() -> list[Path]:

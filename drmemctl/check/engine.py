@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import NamedTuple
 
+from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Finding
 from drmemctl.check.kernels import Version
-from drmemctl.check.rule import FAMILIES, RULES, Rule, families_about
+from drmemctl.check.rule import RULES, Rule, families_about
 
 
 def all_rules() -> dict[str, Rule]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drmemctl.check.engine import all_rules
+from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity
-from drmemctl.check.rule import FAMILIES, Rule
+from drmemctl.check.rule import Rule
 
 HEADINGS = {
     "Why": "Why it matters",

@@ -53,8 +53,9 @@ class _Worker:
         self.pipe, far = context.Pipe()
         self.pending: deque[int] = deque()
         self._process = context.Process(target=_serve, args=(work, far, [self.pipe, *others]), daemon=True)
-        # An interrupt goes to the whole foreground group; only this process is to act on it.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # An interrupt goes to the whole foreground group; only this process is to act on it. A termination that
+        # came to the new process before `_serve` would have it clean up what is ours.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         self._process.start()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         far.close()
@@ -83,6 +84,8 @@ class _Worker:
 
 def _serve(work: Work, pipe: Connection, inherited: Iterable[Connection]) -> None:
     """Be a worker: answer tasks until there are no more."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     # With a copy of the other ends open, no process would see that the first one has gone.
     for end in inherited:
         end.close()

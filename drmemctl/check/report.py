@@ -7,16 +7,20 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drmemctl.check.engine import Plan, judge
 from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.rule import RULES
-from drmemctl.check.subject import Running, Subject
+from drmemctl.check.subject import Running, Subject, known_profile
 from drmemctl.errors import DrmemctlError, NotInTreeError
+from drmemctl.formats.dynamic_memory import flag_names
 from drmemctl.model.drmem import drmem_node
 from drmemctl.model.lmbs import Run
 from drmemctl.tree.node import Tree
+
+if TYPE_CHECKING:
+    from drmemctl.tree.system import SystemFiles
 
 MOST_RANGES = 4096
 """Ranges of LMBs that a finding keeps; a tree can be made to have a million, and nobody reads them."""
@@ -44,6 +48,18 @@ class LmbRange:
     flags: int
     node: int | None
     size: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it like the runs of `drmemctl lmb --format json`."""
+        return {
+            "base": self.base,
+            "count": self.count,
+            "drc_index": self.drc_index,
+            "aa_index": self.aa_index,
+            "flags": self.flags,
+            "flag_names": flag_names(self.flags),
+            "node": self.node,
+        }
 
 
 class ReportedFinding(NamedTuple):
@@ -96,10 +112,12 @@ class Report(NamedTuple):
 
 def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
     """Return the report of an input; one that cannot be read or judged is a report with an error."""
-    from drmemctl.tree.source import load
+    from drmemctl.model.sizes import within_bounds
+    from drmemctl.tree.system import load_system
 
     try:
-        return report_tree(load(source), plan, before, source, running_of(source))
+        tree, beside = load_system(source)
+        return report_tree(within_bounds(tree), plan, before, source, running_of(beside))
     except DrmemctlError as error:
         return Report(source, error=str(error.with_source(source)))
     except (MemoryError, RecursionError) as error:
@@ -111,11 +129,8 @@ def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
         return Report(source, error=f"{source}: internal error: {type(error).__name__}: {error}; {hint}")
 
 
-def running_of(source: str) -> Running:
-    """Return what lies beside the tree of an input: a capture, or this machine, shows its memory blocks too."""
-    from drmemctl.tree.system import system_files
-
-    found = system_files(source)
+def running_of(found: SystemFiles) -> Running:
+    """Return what the files beside a tree say: a capture, or this machine, shows its memory blocks too."""
     if not found:
         return Running()
     from drmemctl.model.live_system import LiveSystem
@@ -131,6 +146,9 @@ def report_tree(
     running: Running | None = None,
 ) -> Report:
     """Return the report of a tree; `before` is the tree that a migration to it started from."""
+    running = running or Running()
+    if plan.kernel is not None and running.profile is None:
+        running = running._replace(profile=known_profile("{}.{}.{}".format(*plan.kernel)))
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
     findings = tuple(reported(finding, subject) for finding in judge(subject, plan))
     return Report(tree.source if source is None else source, findings, note=_not_judged(subject))

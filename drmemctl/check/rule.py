@@ -12,27 +12,13 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Finding, Severity, Violation
 from drmemctl.check.kernels import Kernels, Version, is_block_size
 from drmemctl.check.subject import Subject
 
 Judge = Callable[[Any], Iterator[Violation]]
 """A rule's function; what it takes is what `Rule.about` says."""
-
-FAMILIES = {
-    "blob": "the tree as a container",
-    "drmem": "ibm,dynamic-memory and what belongs to it",
-    "associativity": "lookup arrays, reference points, the node of an LMB",
-    "numa": "domains, distances, option vector 5",
-    "connectors": "DRC indexes and what lists them",
-    "boot": "boot memory and what kexec hands on",
-    "migration": "what a migration may not change, and what a kernel makes of it",
-    "state": "the tree against the running kernel and the hypervisor",
-    "kernel": "what a simulated kernel does that no kernel should",
-    "blocks": "memory blocks and sections: who shares one, what does not fill one",
-    "stream": "what RTAS answers: lists of updates, events, connectors",
-    "live": "the tree against /sys and /proc of the running system, or of a capture",
-}
 
 SECTIONS = ("Why", "Example", "Kernel", "Fix")
 

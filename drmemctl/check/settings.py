@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from drmemctl.check.engine import Plan, all_rules, unknown_words
+from drmemctl.check.families import FAMILIES
 from drmemctl.check.kernels import Version, parse_kernel
-from drmemctl.check.rule import FAMILIES
 from drmemctl.check.tally import FAIL_ON
 from drmemctl.errors import DrmemctlError
 

@@ -17,6 +17,7 @@ from drmemctl.tree.node import Node, Tree
 
 if TYPE_CHECKING:
     from drmemctl.kernel.job import Fault
+    from drmemctl.kernel.profiles import Profile
     from drmemctl.model.live_system import LiveSystem
 
 
@@ -58,6 +59,7 @@ class Running(NamedTuple):
         associativity: affinity as this kernel takes it, which at boot fixed form and position; None is what the
             tree says.
         faults: what the kernel itself just did wrong.
+        profile: which kernel it is.
         system: all that a live system or a capture showed; the rules of the family live are about it.
 
     """
@@ -69,6 +71,7 @@ class Running(NamedTuple):
     system: LiveSystem | None = None
     associativity: Associativity | None = None
     faults: tuple[Fault, ...] | None = None
+    profile: Profile | None = None
 
     @classmethod
     def of_system(cls, system: LiveSystem) -> Running:
@@ -79,7 +82,19 @@ class Running(NamedTuple):
             number: MemoryBlock(number, one.nodes[0] if one.nodes else None, one.state == "online")
             for number, one in system.blocks.items()
         }
-        return cls(blocks=blocks, block_size=system.block_size, system=system)
+        return cls(
+            blocks=blocks, block_size=system.block_size, system=system, profile=known_profile(system.release)
+        )
+
+
+def known_profile(release: str) -> Profile | None:
+    """Return the kernel of a release, None where nothing is known of it."""
+    from drmemctl.kernel.profiles import ProfileError, profile
+
+    try:
+        return profile(release) if release else None
+    except ProfileError:
+        return None
 
 
 class Subject:

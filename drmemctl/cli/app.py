@@ -30,10 +30,12 @@ COMMANDS = {
     "diff": "diff",
     "simulate": "simulate",
     "explore": "explore",
+    "report": "report",
     "kernels": "kernels",
     "decode": "decode",
     "rules": "rules",
     "explain": "explain",
+    "completion": "shell",
 }
 """Command name → module of this package, imported when the command is used."""
 
@@ -83,9 +85,27 @@ class LazyGroup(click.Group):
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="drmemctl")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _param, asked: _show_version(ctx) if asked else None,
+    help="Show the version and exit.",
+)
 def app() -> None:
     """Read, check, compare and simulate the dynamic memory of IBM pseries partitions from their device trees."""
+
+
+def _show_version(ctx: click.Context) -> None:
+    """Print the version; of one in development with the commit, so that a report says which it is about."""
+    commit = ""
+    if ".dev" in __version__:
+        from drmemctl._commit import commit as known_commit
+
+        commit = known_commit()
+    click.echo(f"drmemctl, version {__version__}{f' ({commit})' if commit else ''}")
+    ctx.exit()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -98,7 +118,10 @@ def main(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as error:
+        # Click and rich, when nobody reads what they print, end the process themselves, with 1; nothing else does.
+        if isinstance(error, SystemExit) and error.code != 1:
+            raise
         from drmemctl.output.screen import close_output
 
         close_output()

@@ -16,13 +16,19 @@ A capture is a TREE for every command; check also holds it against the memory bl
 """
 
 
+def _default_output() -> str:
+    from drmemctl.tree.compression import has_zstd
+
+    return f"drmemctl-capture{'.tar.zst' if has_zstd() else '.tar.xz'}"
+
+
 @click.command("capture", epilog=_EXAMPLE)
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False),
-    default="drmemctl-capture.tar.zst",
-    show_default=True,
+    default=_default_output,
+    show_default="drmemctl-capture.tar.zst",
     help="The file: .tar.zst, .tar.gz, .tar.xz or .tar.",
 )
 @click.option("--redact", is_flag=True, help="Without serial numbers, UUIDs and location codes.")

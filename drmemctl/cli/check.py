@@ -42,7 +42,12 @@ _FILE = click.Path(dir_okay=False, path_type=str)
 @rules_option("--select", "Only these rules: ids, beginnings of ids, families; comma-separated or repeated.")
 @rules_option("--ignore", "Not these rules.")
 @kernel_option()
-@click.option("--before", metavar="OLD", help="The tree from before a migration, for the rules about it.")
+@click.option(
+    "--before",
+    metavar="OLD",
+    type=click.Path(path_type=str),
+    help="The tree from before a migration, for the rules about it.",
+)
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning", "info", "never"]),
@@ -88,7 +93,8 @@ def command(
 
         made = Baseline.read(settings.baseline).new_in(made)
     made = tally.counted(made)
-    target = Target(screen, output, tuple(each.path for each in inputs))
+    read = (before, settings.baseline if write_baseline is None else None, config)
+    target = Target(screen, output, tuple(each.path for each in inputs) + tuple(name for name in read if name))
     if write_baseline is not None:
         _write_baseline(write_baseline, made, target, tally)
         return _exit_code(tally, "never")

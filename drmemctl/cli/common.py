@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,7 +15,16 @@ from drmemctl.tree.node import Tree
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class KernelInt(click.ParamType[int]):
+if TYPE_CHECKING:
+    from drmemctl.tree.system import SystemFiles
+
+    _Number = click.ParamType[int]
+else:
+    # Of the releases of Click that will do, only the later ones have types that take a parameter.
+    _Number = click.ParamType
+
+
+class KernelInt(_Number):
     """A number as the kernel parses it: 0x…, octal 0…, decimal."""
 
     name = "number"
@@ -68,7 +77,23 @@ def color_option() -> Decorator:
 
 
 def open_tree(source: str) -> Tree:
-    """Read a TREE argument."""
+    """Read a TREE argument for a command that decodes it."""
+    from drmemctl.model.sizes import within_bounds
+
+    return within_bounds(open_any_tree(source))
+
+
+def open_system(source: str) -> tuple[Tree, SystemFiles]:
+    """Read a TREE argument and the files of the kernel beside it, for a command that decodes both."""
+    from drmemctl.model.sizes import within_bounds
+    from drmemctl.tree.system import load_system
+
+    tree, beside = load_system(source)
+    return within_bounds(tree), beside
+
+
+def open_any_tree(source: str) -> Tree:
+    """Read a TREE argument for a command that shows or copies it as it is."""
     from drmemctl.tree.source import load
 
     return load(source)

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 import click
 
-from drmemctl.cli.common import open_tree, report_defects, tree_argument
+from drmemctl.cli.common import open_any_tree, report_defects, tree_argument
 from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
@@ -48,7 +49,7 @@ def command(
     from drmemctl.output.tree_file import content, notes
 
     kind = _format(output, format)
-    device_tree = open_tree(tree)
+    device_tree = open_any_tree(tree)
     report_defects(device_tree.defects)
     if to is not None:
         device_tree = _converted(device_tree, to, limit)
@@ -58,7 +59,7 @@ def command(
 
         report_defects(list(shortened(device_tree)))
     _write(output, data, tree, force)
-    for note in notes(device_tree, kind, len(data)):
+    for note in notes(device_tree, kind, data.size):
         click.echo(f"drmemctl: {note}", err=True)
 
 
@@ -83,11 +84,12 @@ def _converted(tree: Tree, to: str, limit: int) -> Tree:
     return conversion.tree
 
 
-def _write(output: str, data: bytes, source: str, force: bool) -> None:
+def _write(output: str, data: Iterable[bytes], source: str, force: bool) -> None:
     if output == "-":
         from drmemctl.output.screen import write_bytes
 
-        write_bytes(data)
+        for piece in data:
+            write_bytes(piece)
     else:
         from drmemctl.output.files import write_atomically
 

@@ -32,7 +32,12 @@ _FILE = click.Path(dir_okay=False, path_type=str)
 @click.command("decode", epilog=_EXAMPLE)
 @click.argument("kind", metavar="KIND", type=click.Choice(_KINDS))
 @click.argument("file", metavar="FILE", type=_FILE)
-@click.option("--tree", metavar="TREE", help="Name the nodes and LMBs of this tree, and judge by it.")
+@click.option(
+    "--tree",
+    metavar="TREE",
+    type=click.Path(path_type=str),
+    help="Name the nodes and LMBs of this tree, and judge by it.",
+)
 @kernel_option()
 @click.option(
     "--fail-on",

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
-from drmemctl.cli.kernel_options import capability_option, chosen_kernel, simulated_kernel_option
+from drmemctl.cli.kernel_options import (
+    capability_option,
+    chosen_kernel,
+    complete_hypervisors,
+    simulated_kernel_option,
+)
 from drmemctl.cli.replay import keep
 from drmemctl.output.screen import Screen
 
@@ -45,7 +50,13 @@ _LOCKING = ("kernel", "none", "mutex", "drain", "both", "hotplug", "all")
 @simulated_kernel_option()
 @capability_option("--with", "added", "Let the kernel have this capability as well.")
 @capability_option("--without", "removed", "Take this capability away.")
-@click.option("--hypervisor", metavar="qemu|qemu-X.Y|powervm", default="powervm", show_default=True)
+@click.option(
+    "--hypervisor",
+    metavar="qemu|qemu-X.Y|powervm",
+    default="powervm",
+    show_default=True,
+    shell_complete=complete_hypervisors,
+)
 @click.option("--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [kernel]")
 @click.option("--until", metavar="RULE|inconsistent", default="", help="Stop at the first end that breaks it.")
 @click.option("--max-states", type=click.IntRange(1), default=1_000_000, show_default=True)
@@ -117,11 +128,15 @@ def _explored(
 
 
 def _save(question: Question, found: Sequence[Answer], path: str) -> None:
+    from drmemctl.cli.steps import files_of
+    from drmemctl.explore.threads import steps_of
     from drmemctl.explore.trace import saved
     from drmemctl.output.files import write_atomically
 
     for answer in found:
         for end in answer.bad[:1]:
-            write_atomically(path, saved(question, answer.policy, end.schedule).text().encode())
+            schedule = saved(question, answer.policy, end.schedule).text().encode()
+            steps = (step for text in question.threads for step in steps_of(text))
+            write_atomically(path, schedule, inputs=[question.tree.source, *files_of(steps)])
             return
     click.echo(f"drmemctl: no schedule ends inconsistent, {path} is not written", err=True)

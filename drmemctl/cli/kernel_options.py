@@ -33,6 +33,7 @@ def hypervisor_option() -> Decorator:
         default="qemu",
         show_default=True,
         callback=_known_hypervisor,
+        shell_complete=complete_hypervisors,
         help="Who owns the connectors; QEMU may be a version.",
     )
 
@@ -70,6 +71,13 @@ def _known_hypervisor(ctx: click.Context, param: click.Parameter, value: str) ->
     except ProfileError as error:
         raise click.BadParameter(safe(str(error), 2000), ctx, param) from error
     return value
+
+
+def complete_hypervisors(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the hypervisors that begin so."""
+    from drmemctl.scenario.simulation import HYPERVISORS
+
+    return [name for name in HYPERVISORS if name.startswith(incomplete)]
 
 
 def complete_kernels(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -116,6 +116,6 @@ def _predicted(tree: Tree, crash: CrashMemory | None, producer: object, page: in
 
 def _write(tree: Tree, output: str, source: str) -> None:
     from drmemctl.output.files import write_atomically
-    from drmemctl.tree.writer import write_fdt
+    from drmemctl.tree.writer import fdt_pieces
 
-    write_atomically(output, write_fdt(tree), inputs=(source,))
+    write_atomically(output, fdt_pieces(tree), inputs=(source,))

@@ -27,7 +27,7 @@ Examples:
     "--state", type=click.Choice(["assigned", "free", "reserved", "hot-removable"]), help="Only such LMBs."
 )
 @click.option(
-    "--limit", type=click.IntRange(1), default=4_194_304, show_default=True, help="LMBs that --expand may make."
+    "--limit", type=click.IntRange(1), default=1_048_576, show_default=True, help="LMBs that --expand may make."
 )
 @format_option("table", "json", "csv", "ndjson")
 @color_option()
@@ -51,7 +51,7 @@ def command(
     from drmemctl.output.lmb import LmbView, show_lmbs
 
     device_tree = open_tree(tree)
-    drmem = Drmem.from_tree(device_tree)
+    drmem = Drmem.from_tree(device_tree, None)
     associativity = Associativity.from_tree(device_tree)
     table = drmem.table
     if (node, drc, address, state) != (None,) * 4:

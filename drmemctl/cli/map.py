@@ -14,18 +14,20 @@ Examples:
   drmemctl map guest.dtb
   drmemctl map guest.dtb --width 120 --color never
   drmemctl map guest.dtb --format json
+  drmemctl map guest.dtb --format svg > memory.svg
 """
 
 
 @click.command("map", epilog=_EXAMPLE)
 @tree_argument()
 @click.option("--width", type=click.IntRange(24, 1000), help="Columns to use; the terminal's, or 80.")
-@format_option("table", "json", "csv")
+@format_option("table", "json", "csv", "svg")
 @color_option()
 def command(tree: str, width: int | None, format: str, screen: Screen) -> None:
     """Draw the address space: a letter and a colour for each node.
 
     Upper-case letters are assigned LMBs, lower-case ones memory@ nodes. Large holes are left out and named.
+    As SVG it is the same picture for documents, light and dark.
     """
     from drmemctl.model.address_map import AddressMap
     from drmemctl.model.memory import Memory

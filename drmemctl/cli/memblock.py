@@ -35,10 +35,13 @@ and flags are the same.
 def command(tree: str, cmdline: str | None, profile: Profile, format: str, screen: Screen) -> int:
     """Show boot memory as the kernel registers it, and what follows for each region.
 
-    The zone; whether kexec may place its images there and must name the memory to the second kernel; whether it
-    belongs into the vmcore; whether it can be unplugged. The exit code is 1 if the kernel does not survive it.
+    The zone; whether kexec -s may place its images there (kexec without -s knows no flags and may place them
+    anywhere) and must name the memory to the second kernel; whether it belongs into the vmcore; whether it can be
+    unplugged. mem=, movable_node, kernelcore=, movablecore=, numa=off and numa=fake= count. The exit code is 1 if
+    the kernel does not survive it.
     """
     from drmemctl.kernel.boot import boot_associativity
+    from drmemctl.kernel.boot_notes import boot_notes
     from drmemctl.kernel.boot_regions import boot_regions, driver_memory
     from drmemctl.kernel.cmdline import command_line
     from drmemctl.output.memblock import MemblockView, show_memblock
@@ -46,5 +49,8 @@ def command(tree: str, cmdline: str | None, profile: Profile, format: str, scree
     device_tree = with_options(open_tree(tree), cmdline)
     regions, faults = boot_regions(device_tree, profile)
     by_driver = driver_memory(device_tree, boot_associativity(device_tree, profile))
-    show_memblock(screen, MemblockView(profile.name, command_line(device_tree), regions, by_driver), format)
+    notes = boot_notes(device_tree, profile)
+    show_memblock(screen, MemblockView(profile.name, command_line(device_tree), regions, by_driver, notes), format)
+    for note in notes:
+        click.echo(f"drmemctl: {note}", err=True)
     return say_faults(faults)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from drmemctl.cli.completion import completions
 from drmemctl.cli.steps import pointed, worded
-from drmemctl.errors import DrmemctlError
+from drmemctl.errors import DrmemctlError, InputError
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation import show_lines
 from drmemctl.output.simulation_text import Detail, boot_lines, machine_lines, step_lines, verdict_lines
@@ -148,6 +148,8 @@ class Prompt(cmd.Cmd):
 
 def converse(screen: Screen, session: Session, steps: Iterable[Step], detail: Detail) -> None:
     """Do the steps given, then ask for more until the input ends; the verdict comes last."""
+    if sys.stdin is None:
+        raise InputError("there is no standard input", source="<stdin>", hint="give the steps as arguments")
     prompt = Prompt(screen, session, detail)
     show_lines(screen, boot_lines(screen, session))
     for step in steps:

@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
+from drmemctl.cli.node_completion import complete_nodes, complete_properties
 from drmemctl.output.screen import Screen
 from drmemctl.tree.lookup import Place
 from drmemctl.tree.node import Tree
@@ -24,8 +25,8 @@ Examples:
 
 @click.command("prop", epilog=_EXAMPLE)
 @tree_argument()
-@click.argument("path", metavar="PATH[:NAME]")
-@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("path", metavar="PATH[:NAME]", shell_complete=complete_nodes)
+@click.argument("name", metavar="[NAME]", required=False, shell_complete=complete_properties)
 @click.option("--raw", is_flag=True, help="Write the value's bytes and nothing else; needs NAME.")
 @click.option(
     "--limit",
@@ -44,7 +45,7 @@ def command(
     from drmemctl.output.properties import show_properties
     from drmemctl.tree.lookup import find_property
 
-    device_tree = open_tree(tree)
+    device_tree = open_any_tree(tree)
     place = find_property(device_tree, path, name)
     if raw:
         _write_raw(device_tree, place)

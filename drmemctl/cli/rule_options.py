@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from drmemctl.cli.common import Decorator
+from drmemctl.cli.kernel_options import complete_kernels
 
 
 def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -47,11 +48,13 @@ def rules_option(name: str, about: str) -> Decorator:
 def kernel_option() -> Decorator:
     """Return `--kernel`."""
     help_text = "Only rules about this release (6.12), or a name that `drmemctl kernels` lists."
-    return click.option("--kernel", metavar="KERNEL", callback=parsed(_version), help=help_text)
+    return click.option(
+        "--kernel", metavar="KERNEL", callback=parsed(_version), shell_complete=complete_kernels, help=help_text
+    )
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    from drmemctl.check.rule import FAMILIES
+    from drmemctl.check.families import FAMILIES
 
     done, comma, last = incomplete.rpartition(",")
     known = [*FAMILIES, *complete_ids(ctx, param, last)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import click
 
+from drmemctl.check.families import FAMILIES
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.rule_options import kernel_option
 from drmemctl.output.screen import Screen
@@ -17,17 +18,8 @@ Examples:
 """
 
 
-class _Family(click.Choice[str]):
-    """A choice that is made when it is asked for: the rules are not loaded to start."""
-
-    def __init__(self) -> None:
-        from drmemctl.check.rule import FAMILIES
-
-        super().__init__(list(FAMILIES))
-
-
 @click.command("rules", epilog=_EXAMPLE)
-@click.option("--family", type=_Family(), help="Only the rules of this family.")
+@click.option("--family", type=click.Choice(list(FAMILIES)), help="Only the rules of this family.")
 @kernel_option()
 @format_option("table", "json", "markdown")
 @color_option()

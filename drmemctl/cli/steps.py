@@ -34,6 +34,8 @@ def _content(script: str) -> str:
     if script == "-":
         import sys
 
+        if sys.stdin is None:
+            raise InputError("there is no standard input", source="<stdin>")
         data = sys.stdin.buffer.read()
     else:
         data = read_file(script)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
+from drmemctl.cli.node_completion import complete_nodes
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -20,7 +21,7 @@ Examples:
 
 @click.command("tree", epilog=_EXAMPLE)
 @tree_argument()
-@click.argument("path", metavar="[PATH]", default="/")
+@click.argument("path", metavar="[PATH]", default="/", shell_complete=complete_nodes)
 @click.option("--depth", type=click.IntRange(0), help="Levels of nodes below PATH; 0: only PATH itself.")
 @click.option(
     "--all", "everything", is_flag=True, help="Every value whole, and up to 65,536 fields of it explained."
@@ -46,7 +47,7 @@ def command(
     from drmemctl.tree.lookup import find_node
     from drmemctl.wording import count_of
 
-    device_tree = open_tree(tree)
+    device_tree = open_any_tree(tree)
     place = find_node(device_tree, path)
     if format == "json":
         from drmemctl.output.properties import show_tree_json

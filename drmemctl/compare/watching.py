@@ -47,10 +47,11 @@ class Event:
 
 def look(root: str) -> Look:
     """Return the system whose / is a directory; `InputError` where it has no device tree."""
+    from drmemctl.model.sizes import within_bounds
     from drmemctl.tree.source import load
     from drmemctl.tree.system import read_root
 
-    tree = load(f"{root.rstrip('/')}/proc/device-tree")
+    tree = within_bounds(load(f"{root.rstrip('/')}/proc/device-tree"))
     found = read_root(root.rstrip("/"))
     system = LiveSystem.from_files(found.files, found.links)
     findings = report_tree(tree, Plan(), running=Running.of_system(system)).findings
@@ -78,7 +79,7 @@ def _of_lmbs(change: LmbChange) -> Event:
     data = {"count": change.count, "kinds": list(change.kinds), "old": _lmbs(change.old), "new": _lmbs(change.new)}
     first = "" if now is None else f" from {now.base:#x} (DRC {now.drc_index:#x})"
     before, after = _state(change.old), _state(change.new)
-    return Event("lmbs", f"{count_of(change.count, 'LMB')}{first}: {before} → {after}", data)
+    return Event("lmbs", f"{count_of(change.count, 'LMB')}{first}: {before} -> {after}", data)
 
 
 def _lmbs(lmbs: Lmbs | None) -> dict[str, Any] | None:
@@ -119,7 +120,7 @@ def _block(block: BlockLine | None) -> str:
 def _blocks(first: int, count: int, known: tuple[str, str]) -> Event:
     names = f"block {first}" if count == 1 else f"blocks {first}-{first + count - 1}"
     data = {"first": first, "count": count, "old": known[0], "new": known[1]}
-    return Event("blocks", f"{names}: {known[0]} → {known[1]}", data)
+    return Event("blocks", f"{names}: {known[0]} -> {known[1]}", data)
 
 
 def _of_findings(old: Look, new: Look) -> Iterator[Event]:

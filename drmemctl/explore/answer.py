@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import permutations
 from time import monotonic
 
+from drmemctl.errors import DrmemctlError
 from drmemctl.explore.engine import Engine, State
 from drmemctl.explore.judge import Judge, Verdict
 from drmemctl.explore.policy import POLICIES, Policy
@@ -138,12 +139,15 @@ def answers(question: Question, policies: Sequence[Policy] = POLICIES, *, jobs: 
     if jobs == 1 or len(policies) == 1:
         yield from (answer(question, policy) for policy in policies)
         return
-    from concurrent.futures import ProcessPoolExecutor
     from functools import partial
-    from multiprocessing import get_context
 
-    with ProcessPoolExecutor(min(jobs, len(policies)), get_context("fork")) as pool:
-        yield from pool.map(partial(answer, question), policies)
+    from drmemctl.check.pool import ordered_map
+
+    yield from ordered_map(partial(answer, question), policies, jobs, lost=_lost)
+
+
+def _lost(policy: Policy, how: str) -> Answer:
+    raise DrmemctlError(f"the process that explored with locking {policy.name} {how}", hint="try --jobs 1")
 
 
 def answer(question: Question, policy: Policy) -> Answer:
@@ -151,7 +155,8 @@ def answer(question: Question, policy: Policy) -> Answer:
     begin = monotonic()
     engine = question.engine(policy)
     judging = _Judging(engine)
-    graph = search(engine, question.bounds, reduce=question.reduce, watch=judging.watch(question.until))
+    bounds = question.bounds.of_size(len(engine.worlds[0].kernel.table.runs))
+    graph = search(engine, bounds, reduce=question.reduce, watch=judging.watch(question.until))
     ends = {(state.world, engine.outcomes(state)): state for state in graph.ends}
     bad = judging.bad_ends(graph, list(ends.values()))
     seconds = monotonic() - begin

@@ -12,7 +12,7 @@ from drmemctl.check.subject import Running, Subject
 from drmemctl.explore.world import World
 from drmemctl.kernel.processors import node_in_tree
 from drmemctl.model.lmbs import Run
-from drmemctl.scenario.findings import applies
+from drmemctl.scenario.findings import applies, new_findings
 from drmemctl.scenario.subject import subject_of, written_back
 
 _CRASH_RULE = "DRM080"
@@ -55,8 +55,7 @@ class Judge:
     def __init__(self, first: World) -> None:
         self._profile = first.kernel.profile
         self._cpus = {verdict.message for verdict in _of_cpus(first)}
-        self._before: set[tuple[str, str]] = set()
-        self._before = {_said(finding) for finding in self._of_rules(first)}
+        self._before = self._of_rules(_subject(first))
 
     def verdicts(
         self, world: World, outcomes: Sequence[int | None], endless: Sequence[bool]
@@ -69,15 +68,13 @@ class Judge:
         return tuple(sorted(found, key=lambda one: (one.order, one.message)))
 
     def _wrong(self, world: World) -> Iterator[Verdict]:
-        found = self._of_rules(world)
-        yield from (
-            _verdict(finding) for finding in found if _counts(finding) and _said(finding) not in self._before
-        )
+        subject = _subject(world)
+        found = [finding for finding in self._of_rules(subject) if _counts(finding)]
+        yield from map(_verdict, new_findings(found, self._before, subject))
         yield from self._of_crash_kernel(world)
         yield from (verdict for verdict in _of_cpus(world) if verdict.message not in self._cpus)
 
-    def _of_rules(self, world: World) -> list[Finding]:
-        subject = _subject(world)
+    def _of_rules(self, subject: Subject) -> list[Finding]:
         fitting = (rule for rule in all_rules().values() if applies(rule, subject, self._profile))
         return [finding for rule in fitting for finding in rule.findings(subject)]
 
@@ -96,10 +93,6 @@ def _of_cpus(world: World) -> Iterator[Verdict]:
         if told is not None and told != cpu.node:
             message = f"{cpu.path} is on node {cpu.node}, the tree says {told}: its update was missed"
             yield Verdict("", Severity.WARNING, _CPU, message)
-
-
-def _said(finding: Finding) -> tuple[str, str]:
-    return finding.rule, finding.message
 
 
 def _counts(finding: Finding) -> bool:

@@ -13,7 +13,7 @@ its thread nearer to its end, so that there are no cycles, for which these metho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 from drmemctl.explore.engine import Engine, State
@@ -21,6 +21,10 @@ from drmemctl.explore.threads import Reload
 from drmemctl.kernel.task import Action, Part
 
 Sleep = frozenset[int]
+
+_FEW_RUNS = 1000
+_RUNS_IN_ALL = 3_000_000
+"""Runs of LMBs in all states together, where a partition has more than a few: some 50 bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ class Bounds:
 
     states: int = 1_000_000
     seconds: float = float("inf")
+
+    def of_size(self, runs: int) -> Bounds:
+        """Return the bounds for a partition of so many runs: each state may have a table of its own."""
+        return self if runs <= _FEW_RUNS else replace(self, states=min(self.states, max(1, _RUNS_IN_ALL // runs)))
 
 
 @dataclass(slots=True)

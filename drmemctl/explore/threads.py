@@ -68,11 +68,18 @@ def _kdump(job: Job) -> Task[int]:
         yield Reload("kexec -p", lambda _: None, _RELOAD)
 
 
+def steps_of(text: str) -> list[Step]:
+    """Return the steps of a thread, separated by `;`; `kdump` is no step."""
+    if text.strip() == KDUMP:
+        return []
+    return [step for part in text.split(";") if (step := parse_step(part)) is not None]
+
+
 def thread(text: str, base: Tree, files: Files, policy: Policy) -> Thread:
     """Return the thread of steps separated by `;`; `StepError` for what is none, or cannot be a thread's."""
     if text.strip() == KDUMP:
         return Thread(KDUMP, _kdump, _RELOAD, frozenset(), endless=True)
-    steps = [step for part in text.split(";") if (step := parse_step(part)) is not None]
+    steps = steps_of(text)
     makes = [_make(step, base, files, policy) for step in steps]
     if not makes:
         raise StepError(text, 1, 1, "a step")

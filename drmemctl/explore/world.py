@@ -84,7 +84,7 @@ class Keys:
         kernel, crash = world.kernel, world.crash_tree
         return (
             self._tree(kernel.tree),
-            tuple(kernel.table.runs.entries()),
+            kernel.table.runs.packed(),
             kernel.blocks,
             (
                 kernel.unmovable,

@@ -28,9 +28,6 @@ TYPES = "ibm,drc-types"
 POWER_DOMAINS = "ibm,drc-power-domains"
 MY_DRC_INDEX = "ibm,my-drc-index"
 
-LIVE_INSERTION = 0xFFFFFFFF
-"""Power domain of a connector that needs no set-power-level."""
-
 _SHORT = {INDEXES: "drc-indexes", NAMES: "drc-names", TYPES: "drc-types", POWER_DOMAINS: "drc-power-domains"}
 
 _T = TypeVar("_T")

@@ -38,7 +38,7 @@ SIZE_V1 = 28
 
 def header_size(version: int) -> int:
     """Return the bytes of the header that a blob of this version has."""
-    return {1: SIZE_V1, 2: 32}.get(version, 36 if version < 17 else 40)
+    return {0: SIZE_V1, 1: SIZE_V1, 2: 32}.get(version, 36 if version < 17 else 40)
 
 
 class Header(NamedTuple):

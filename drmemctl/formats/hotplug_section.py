@@ -22,8 +22,6 @@ HEAD_SIZE = HEAD.size
 
 CPU, MEMORY, SLOT, PHB, PCI, PMEM = range(1, 7)
 RESOURCES = {CPU: "CPU", MEMORY: "memory", SLOT: "slot", PHB: "PHB", PCI: "PCI", PMEM: "PMEM"}
-QUEUED = (CPU, MEMORY, PMEM)
-"""The resources that Linux acts on itself; events for others are for rtas_errd."""
 
 ADD, REMOVE = 1, 2
 ACTIONS = {ADD: "add", REMOVE: "remove"}

@@ -7,7 +7,7 @@ Source: LoPAR 2.9, "ibm,dynamic-reconfiguration-memory"; Linux arch/powerpc/mm/n
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from drmemctl.defect import Defect
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS
@@ -15,6 +15,7 @@ from drmemctl.formats.rows import Rows, pack_words, words
 from drmemctl.formats.seam import building
 
 HEADER = Rows(n_arrays=32, array_sz=32)
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class LookupArrays:
     cells: array[int]
     size: int
     defects: tuple[Defect, ...] = ()
+    _rows: dict[int, tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def usable(self) -> bool:
@@ -53,9 +55,14 @@ class LookupArrays:
 
     def row(self, index: int) -> tuple[int, ...] | None:
         """Return list `index`, or None if it is not there in full."""
-        if not 0 <= index < self.present:
-            return None
-        return tuple(self.cells[index * self.array_sz : (index + 1) * self.array_sz])
+        known = self._rows.get(index)
+        if known is not None or not 0 <= index < self.present:
+            return known
+        row = tuple(self.cells[index * self.array_sz : (index + 1) * self.array_sz])
+        # All LMBs of a list share it: a copy for each can come to gigabytes where lists are long.
+        if len(self._rows) < _REMEMBERED:
+            self._rows[index] = row
+        return row
 
     def rows(self) -> list[tuple[int, ...]]:
         """Return all lists that are there; never more than the property's words allow, unless N is 0."""

@@ -25,7 +25,7 @@ _PMEMORY = ("/ibm,persistent-memory/*", "/persistent-memory/*", "type:ibm,pmemor
 
 # Property names, the nodes that they are known in, and what describes them there. `type:X` stands for any node
 # whose device_type is X, everything else is a path with wildcards.
-_KNOWN: tuple[tuple[str, tuple[str, ...], Describer], ...] = (
+KNOWN: tuple[tuple[str, tuple[str, ...], Describer], ...] = (
     (
         "bootargs compatible device_type host-model host-serial model name status system-id vm,uuid",
         _ANY,
@@ -72,13 +72,18 @@ _KNOWN: tuple[tuple[str, tuple[str, ...], Describer], ...] = (
 
 def _by_name() -> dict[str, list[tuple[tuple[str, ...], Describer]]]:
     table: dict[str, list[tuple[tuple[str, ...], Describer]]] = {}
-    for names, nodes, describe_value in _KNOWN:
+    for names, nodes, describe_value in KNOWN:
         for name in names.split():
             table.setdefault(name, []).append((nodes, describe_value))
     return table
 
 
 _TABLE = _by_name()
+
+
+def is_known(name: str) -> bool:
+    """Whether properties of this name are decoded, in some node at least."""
+    return name in _TABLE
 
 
 def _matches(pattern: str, path: str, device_type: str) -> bool:

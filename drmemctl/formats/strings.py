@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Text in properties: one string, or several, each with its terminating NUL (encode-string).
 
-Source: Devicetree Specification v0.4, 2.2.4 (`string`, `stringlist`); dtc util.c `util_is_printable_string`.
+Source: Devicetree Specification v0.4, 2.2.4 (`string`, `stringlist`).
 """
 
 from __future__ import annotations
@@ -21,13 +21,6 @@ def string() -> Any:
     from construct import GreedyBytes, NullTerminated
 
     return NullTerminated(GreedyBytes)
-
-
-def string_list(count: int) -> Any:
-    """Return the declaration of `count` strings one after the other."""
-    from construct import Array
-
-    return Array(count, string())
 
 
 def to_text(raw: bytes) -> str:
@@ -86,17 +79,6 @@ def encode_strings(items: Sequence[str], *, terminated: bool = True, property: s
     """Return the strings as a property's value; without the last NUL where `terminated` is false."""
     data = b"".join(to_string(item, property) for item in items)
     return data if terminated else data[:-1]
-
-
-def is_string_list(data: bytes) -> bool:
-    """Tell whether dtc and fdtdump would print the value as text: no string empty, none unprintable."""
-    # isprint() in the C locale: 0x20 to 0x7e.
-    return (
-        data[-1:] == b"\0"
-        and b"\0\0" not in data
-        and data[0] != 0
-        and not data.translate(None, delete=bytes(range(0x20, 0x7F)) + b"\0")
-    )
 
 
 def iterate_strings(data: bytes, start: int, count: int) -> Iterator[str]:

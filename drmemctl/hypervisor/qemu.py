@@ -144,10 +144,11 @@ class Qemu(Machine):
                 # spapr_drc_unplug_request asserts that there is a device: this LMB was given back before the
                 # guest refused to give back the rest of its DIMM.
                 return replace(machine.told(ABORT), aborted=True)
-            machine = machine._unplug_requested(run)
+            machine = machine.unplug_requested(run)
         return machine
 
-    def _unplug_requested(self, run: ConnectorRun) -> Self:
+    def unplug_requested(self, run: ConnectorRun) -> Self:
+        """Return the machine after an unplug of these connectors was asked for (`spapr_drc_unplug_request`)."""
         wanted = replace(run, unplug=True)
         machine = replace(self, connectors=self.connectors.put(wanted))
         return machine.released(wanted) if run.state is kind_of(run.first).empty else machine
@@ -175,7 +176,7 @@ class Qemu(Machine):
                 if low < high:
                     number += 1
                     left.append(replace(one, number=number, name=f"dimm{number}", first=low, count=high - low))
-        machine = replace(machine, devices=(*left, wanted))
+        machine = replace(machine, devices=tuple(sorted((*left, wanted), key=lambda one: one.number)))
         for device in (*left, wanted):
             for run in machine.connectors.between(device.first, device.count):
                 if run.device:
@@ -205,9 +206,10 @@ class Qemu(Machine):
             return self
         machine = self._rolled_back(drc_index) if is_lmb else self._cancelled(drc_index)
         # The connector tells of it once more, besides the DIMM.
-        return machine._tell_guest_error()
+        return machine.told_guest_error()
 
-    def _tell_guest_error(self) -> Self:
+    def told_guest_error(self) -> Self:
+        """Return the machine after its user was told that the guest refused, in versions that tell."""
         return self.told(DEVICE_UNPLUG_GUEST_ERROR) if TELLS_GUEST_ERROR.in_version(self.version) else self
 
     def _cancelled(self, drc_index: int) -> Self:
@@ -227,7 +229,7 @@ class Qemu(Machine):
         machine = self._cancelled(drc_index)
         if TELLS_MEM_UNPLUG_ERROR.in_version(self.version):
             machine = machine.told(MEM_UNPLUG_ERROR)
-        return machine._tell_guest_error()
+        return machine.told_guest_error()
 
     def reset(self) -> Qemu:
         """Reset the machine: what is being unplugged goes, what is attached is the guest's (`spapr_drc_reset`)."""

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
 from drmemctl.kernel.capabilities import COUNTED_MARKS, QUIET_INDEX_MESSAGES, RESERVED_NOT_AVAILABLE
 from drmemctl.kernel.dlpar import acquire_drc, release_drc
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, mark, remove_lmb
+from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, remove_lmb
 from drmemctl.kernel.range import as_int, find_drc, find_range, identity, passes_reserved
 from drmemctl.kernel.task import Part, Task, atomic
-from drmemctl.kernel.walk import Span, for_each_marked, next_lmb, whole
+from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
 from drmemctl.model.lmbs import Run
 
 
@@ -20,7 +22,7 @@ def add_by_count(job: Job, count: int) -> Task[int]:
     job.log.append(f"{PREFIX}Attempting to hot-add {as_int(count)} LMB(s)")
     if count == 0 or (yield from _available(job)) < count:
         return EINVAL
-    added = yield from _add_first(job, count)
+    added = yield from act_until(job, count, _next_free, _acquire_and_add)
     limit = added if added and job.has(COUNTED_MARKS) else None
     if added == count:
         yield from for_each_marked(job, None, lambda index: _added(job, index, quiet=True), limit)
@@ -35,21 +37,6 @@ def _available(job: Job) -> int:
     """Count the LMBs that are not assigned; newer kernels leave reserved ones out."""
     left_out = ASSIGNED | (RESERVED if job.has(RESERVED_NOT_AVAILABLE) else 0)
     return sum(run.count for run in job.state.table.runs if not run.flags & left_out)
-
-
-def _add_first(job: Job, count: int) -> Task[int]:
-    """Acquire, add and mark LMBs until there are `count`, reserved ones as well; return how many came."""
-    added = start = 0
-    while added < count:
-        found = yield from _next_free(job, start)
-        if found is None:
-            break
-        index, drc_index = found
-        if (yield from _acquire_and_add(job, index, drc_index)) == 0:
-            yield from mark(job, index)
-            added += 1
-        start = index + 1
-    return added
 
 
 @atomic(reads=(Part.FLAGS, Part.CONNECTORS))
@@ -114,7 +101,8 @@ def add_by_ic(job: Job, count: int, drc_index: int) -> Task[int]:
     span = yield from find_range(job, count, drc_index)
     if span is None or not (yield from passes_reserved(job, span)):
         return EINVAL
-    if (yield from _add_range(job, span)) == 0:
+    find = partial(_next_free_in, span=span)
+    if (yield from act_on_each(job, span.first, find, _acquire_and_add)) == 0:
         yield from for_each_marked(job, span, lambda index: _added(job, index))
         return 0
     job.log.append(f"{PREFIX}Memory indexed-count-add failed, removing any added LMBs")
@@ -122,20 +110,8 @@ def add_by_ic(job: Job, count: int, drc_index: int) -> Task[int]:
     return EINVAL
 
 
-def _add_range(job: Job, span: Span) -> Task[int]:
-    start = span.first
-    while (found := (yield from _next_free_in(job, span, start))) is not None:
-        index, drc_index = found
-        rc = yield from _acquire_and_add(job, index, drc_index)
-        if rc:
-            return rc
-        yield from mark(job, index)
-        start = index + 1
-    return 0
-
-
 @atomic(reads=(Part.FLAGS,))
-def _next_free_in(job: Job, span: Span, start: int) -> tuple[int, int] | None:
+def _next_free_in(job: Job, start: int, *, span: Span) -> tuple[int, int] | None:
     def left(_: int, run: Run) -> int:
         return run.count if run.flags & ASSIGNED else 0
 

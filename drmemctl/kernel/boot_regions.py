@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Boot memory by region, and what follows for each: its zone, kexec, the dump, whether it can go.
 
-Source: Linux mm/mm_init.c `find_zone_movable_pfns_for_nodes`; mm/memblock.c `should_skip_region`;
-include/linux/memblock.h on MEMBLOCK_HOTPLUG and MEMBLOCK_DRIVER_MANAGED; kernel/kexec_file.c
-`kexec_walk_memblock`; drivers/dax/kmem.c.
+Source: Linux mm/memblock.c `should_skip_region`; include/linux/memblock.h on MEMBLOCK_HOTPLUG,
+MEMBLOCK_DRIVER_MANAGED and `for_each_mem_range`; kernel/kexec_file.c `kexec_walk_memblock`, in whose place
+arch/powerpc/kexec/file_load_64.c had a search of its own from 5.9 to 6.14; drivers/dax/kmem.c.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from drmemctl.formats.pmemory import NODE as PERSISTENT_MEMORY
 from drmemctl.formats.pmemory import Pmemory, decode_pmemory
 from drmemctl.kernel.boot import boot_associativity, read_drmem
+from drmemctl.kernel.capabilities import KEXEC_IN_HOTPLUG
 from drmemctl.kernel.cmdline import command_line, has_flag
 from drmemctl.kernel.early_memory import EarlyMemory
 from drmemctl.kernel.job import Fault, OopsError
 from drmemctl.kernel.memblock import Memblock, MemblockRegion
+from drmemctl.kernel.movable_zone import Begins, movable_begins
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import Associativity
 from drmemctl.tree.node import Tree
 
 MOVABLE = "Movable"
 NORMAL = "Normal"
-_LARGEST_PAGES = 1 << 24
-"""ZONE_MOVABLE begins at a multiple of MAX_ORDER_NR_PAGES, 16 MiB with 64 KiB pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,10 @@ class Consequences:
     """What a region's flags lead to.
 
     Attributes:
-        zone: `Movable` or `Normal`.
-        images: whether kexec may place its images there.
+        zone: `Movable` or `Normal`, the zone of its first byte.
+        movable_from: the first address in it that is in ZONE_MOVABLE, None for none.
+        images: whether kexec_file_load may place its images there. kexec-tools, which places them itself where it
+            is used without -s, knows no marks.
         told: whether kexec must name it to the second kernel as memory.
         in_dump: whether it belongs into the vmcore.
         unplug: `never` (no LMB), `unless pinned` (a page that cannot move is enough), `movable` or `by driver`.
@@ -43,6 +45,7 @@ class Consequences:
     """
 
     zone: str
+    movable_from: int | None
     images: bool
     told: bool
     in_dump: bool
@@ -82,7 +85,7 @@ class DriverMemory:
     node: int | None
     drc_index: int | None
 
-    consequences = Consequences(MOVABLE, images=False, told=False, in_dump=True, unplug="by driver")
+    consequences = Consequences(MOVABLE, None, images=False, told=False, in_dump=True, unplug="by driver")
 
 
 def boot_regions(tree: Tree, profile: Profile) -> tuple[list[BootRegion], tuple[Fault, ...]]:
@@ -97,29 +100,19 @@ def boot_regions(tree: Tree, profile: Profile) -> tuple[list[BootRegion], tuple[
     lmbs = Memblock()
     for base, size, _ in memory.lmb_ranges():
         lmbs.add(base, size)
-    movable = has_flag(command_line(tree), "movable_node")
-    return list(_judged(found, lmbs, movable=movable)), tuple(faults)
+    begins = movable_begins(found, command_line(tree))
+    spared = has_flag(command_line(tree), "movable_node") and not profile.has(KEXEC_IN_HOTPLUG)
+    return list(_judged(found, lmbs, begins, spared=spared)), tuple(faults)
 
 
-def _judged(found: Memblock, lmbs: Memblock, *, movable: bool) -> Iterator[BootRegion]:
-    begins = movable_begins(found) if movable else {}
+def _judged(found: Memblock, lmbs: Memblock, begins: Begins, *, spared: bool) -> Iterator[BootRegion]:
     pieces = deque(lmbs)
     for region in found:
         while pieces and pieces[0].end <= region.base:
             pieces.popleft()
-        yield _region(region, _common(region, pieces), region.base >= begins.get(region.node, region.end), movable)
-
-
-def movable_begins(found: Iterable[MemblockRegion]) -> dict[int | None, int]:
-    """Return where ZONE_MOVABLE begins on each node that has one: at its lowest marked memory.
-
-    All above that is movable, marked or not.
-    """
-    begins: dict[int | None, int] = {}
-    for region in found:
-        if region.is_hotplug:
-            begins.setdefault(region.node, -(-region.base // _LARGEST_PAGES) * _LARGEST_PAGES)
-    return begins
+        begin = max(region.base, begins.get(region.node, region.end))
+        movable = begin if begin < region.end else None
+        yield _region(region, _common(region, pieces), movable, images=not (region.is_hotplug and spared))
 
 
 def _common(region: MemblockRegion, pieces: Iterable[MemblockRegion]) -> int:
@@ -131,12 +124,12 @@ def _common(region: MemblockRegion, pieces: Iterable[MemblockRegion]) -> int:
     return total
 
 
-def _region(region: MemblockRegion, lmb_bytes: int, in_movable: bool, movable_node: bool) -> BootRegion:
+def _region(region: MemblockRegion, lmb_bytes: int, movable_from: int | None, *, images: bool) -> BootRegion:
+    in_movable = movable_from == region.base
     unplug = "never" if not lmb_bytes else "movable" if in_movable else "unless pinned"
-    # The mark keeps kexec's images away only where movable_node asks for its memory to stay free of such things.
-    images = not (region.is_hotplug and movable_node)
     zone = MOVABLE if in_movable else NORMAL
-    return BootRegion(region, lmb_bytes, Consequences(zone, images, told=True, in_dump=True, unplug=unplug))
+    consequences = Consequences(zone, movable_from, images, told=True, in_dump=True, unplug=unplug)
+    return BootRegion(region, lmb_bytes, consequences)
 
 
 def driver_memory(tree: Tree, associativity: Associativity) -> list[DriverMemory]:

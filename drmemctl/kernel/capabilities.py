@@ -230,6 +230,28 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(6, 10),
         source=_PROM,
     ),
+    CRASHKERNEL_RAISES_LIMIT := Capability(
+        "crashkernel-raises-limit",
+        "memory for a crash kernel that ends beyond mem= raises that limit to its own end",
+        last=(6, 14),
+        source="arch/powerpc/kexec/core.c",
+    ),
+    CHOSEN_LIMITS := Capability(
+        "chosen-limits",
+        "linux,memory-limit and linux,iommu-off of /chosen count; without, Linux looks for them in the root node",
+        last=(5, 16),
+        commit="60f20d84dc81",
+        source=_PROM,
+    ),
+    KEXEC_IN_HOTPLUG := Capability(
+        "kexec-in-hotplug",
+        "kexec_file_load may place its images in memory marked as hot-removable also with movable_node",
+        first=(5, 14),
+        last=(6, 14),
+        commit="79e482e9c3ae",
+        source="arch/powerpc/kexec/file_load_64.c",
+        stable=(((5, 10), 54),),
+    ),
     FORM2 := Capability(
         "form2", "FORM2 affinity is understood", first=(5, 15), commit="1c6b5a7e7405", source=_NUMA
     ),

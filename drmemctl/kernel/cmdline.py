@@ -2,7 +2,7 @@
 """The kernel command line, as far as it is about memory.
 
 Source: Linux arch/powerpc/kernel/prom.c `early_parse_mem`, lib/cmdline.c `memparse`, mm/memory_hotplug.c
-`cmdline_parse_movable_node`, arch/powerpc/mm/numa.c `early_numa`.
+`cmdline_parse_movable_node`, arch/powerpc/mm/numa.c `early_numa`, kernel/crash_reserve.c `parse_crashkernel`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from drmemctl.tree.node import Tree
 BOOTARGS = "bootargs"
 
 _SUFFIXES = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50, "e": 60}
-_SIZE = re.compile(r"(?:0[xX](?P<hex>[0-9a-fA-F]+)|(?P<number>[0-9]+))(?P<unit>[kKmMgGtTpPeE]?)\Z", re.ASCII)
+_NUMBER = re.compile(
+    r"(?:0[xX](?P<hex>[0-9a-fA-F]+)|(?P<octal>0[0-7]*)|(?P<decimal>[1-9][0-9]*))(?P<unit>[kKmMgGtTpPeE]?)",
+    re.ASCII,
+)
+_BASES = {"hex": 16, "octal": 8, "decimal": 10}
 _ADDRESSES = 1 << 64
 
 
@@ -41,12 +45,25 @@ def has_flag(text: str, name: str) -> bool:
     return bool(options(text, name))
 
 
+def memparse(text: str) -> tuple[int, str]:
+    """Return the bytes that a text begins with and what is left of it; 0 and all of it where it is no number."""
+    match = _NUMBER.match(text)
+    if match is None:
+        return 0, text
+    number = next(int(match[kind], base) for kind, base in _BASES.items() if match[kind] is not None)
+    return (number << _SUFFIXES[match["unit"].lower()]) % _ADDRESSES, text[match.end() :]
+
+
 def memory_size(text: str) -> int | None:
-    """Return what the last `mem=` says in bytes, not rounded; None without one that is a number."""
-    size = None
-    for value in options(text, "mem"):
-        match = _SIZE.match(value)
-        if match:
-            number = int(match["hex"], 16) if match["hex"] else int(match["number"])
-            size = (number << _SUFFIXES[match["unit"].lower()]) % _ADDRESSES
-    return size
+    """Return what the last `mem=` says in bytes, not rounded and 0 for what is no number; None without one."""
+    values = [memparse(word.partition("=")[2])[0] for word in text.split() if word.startswith("mem=")]
+    return values[-1] if values else None
+
+
+def crash_kernel(text: str) -> tuple[int, int | None] | None:
+    """Return size and address of the last `crashkernel=SIZE[@ADDRESS]`; None without one of that simple form."""
+    values = options(text, "crashkernel")
+    size, rest = memparse(values[-1]) if values else (0, "")
+    if not size or rest[:1] not in ("", "@"):
+        return None
+    return size, (memparse(rest[1:])[0] or None) if rest else None

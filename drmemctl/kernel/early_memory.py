@@ -15,12 +15,15 @@ from drmemctl.formats.dynamic_memory import HOTREMOVABLE, NODE
 from drmemctl.formats.memory_reg import MemoryRange
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, UsableRecord, decode_usable_memory
 from drmemctl.kernel.capabilities import (
+    CHOSEN_LIMITS,
+    CRASHKERNEL_RAISES_LIMIT,
     HOTREMOVABLE_MEMBLOCK,
     LMB_SIZE_U32,
     MEMORY_LIMIT_16M,
     NO_DEFAULT_NODE,
 )
-from drmemctl.kernel.cmdline import command_line, memory_size
+from drmemctl.kernel.cmdline import command_line, crash_kernel, memory_size
+from drmemctl.kernel.fake_nodes import FakeNodes
 from drmemctl.kernel.job import Fault, OopsError
 from drmemctl.kernel.memblock import Memblock
 from drmemctl.kernel.profiles import Profile
@@ -36,6 +39,7 @@ MAX_PHYSICAL = 1 << 51
 _PAGE = 1 << 16
 _LARGE_PAGE = 1 << 24
 _IOMMU_OFF = "linux,iommu-off"
+MEMORY_LIMIT = "linux,memory-limit"
 _BELOW_2G = 1 << 31
 
 Range = tuple[int, int]
@@ -69,7 +73,7 @@ class EarlyMemory:
         """Return the memory as it is before anyone looks for nodes, limited by `mem=`."""
         found = Memblock()
         self._add(found)
-        limit = self._limit(found.size)
+        limit = memory_limit(self.tree, self.profile, found.size)
         if limit:
             found.keep_lowest(limit)
         return found
@@ -97,28 +101,28 @@ class EarlyMemory:
 
     def _valid(self, base: int, size: int) -> Iterator[Range]:
         """Yield the part of a range that has valid addresses, if there is one."""
-        limit = _BELOW_2G if self.tree.get(CHOSEN, _IOMMU_OFF) is not None else MAX_PHYSICAL
+        without_iommu = self.profile.has(CHOSEN_LIMITS) and self.tree.get(CHOSEN, _IOMMU_OFF) is not None
+        limit = _BELOW_2G if without_iommu else MAX_PHYSICAL
         if base < limit:
             yield base, min(size, limit - base)
 
-    def _limit(self, present: int) -> int:
-        """Return how many bytes of memory may stay, 0 for all (the end of `early_init_devtree`)."""
-        asked = memory_size(command_line(self.tree)) or 0
-        if self.profile.has(MEMORY_LIMIT_16M):
-            asked = 0 if asked > present else asked
-            return (asked or present) // _LARGE_PAGE * _LARGE_PAGE
-        return -(-(asked or present) // _PAGE) * _PAGE
-
     def set_nodes(self, found: Memblock) -> None:
-        """Put the memory on its nodes: memory nodes first, then LMBs; `OopsError` at an LMB that has none."""
+        """Put memory on its nodes, memory nodes first, then LMBs; `OopsError` at an LMB that has none."""
+        fake = FakeNodes(command_line(self.tree))
+        for base, size, count, node in self._on_nodes(found):
+            for piece in fake.of(base, size, count, node):
+                found.set_node(*piece)
+
+    def _on_nodes(self, found: Memblock) -> Iterator[tuple[int, int, int, int]]:
+        """Yield address, bytes, number and node of ranges of equal length, as the kernel goes through them."""
         if self.associativity.primary_index is None:
-            found.set_node(0, MAX_PHYSICAL, 0)
+            yield from [(region.base, region.size, 1, 0) for region in found]
             return
         for node in self._memory_nodes():
-            for part in _numa_ranges(node):
-                found.set_node(part.base, part.size, node.node or 0)
+            yield from ((part.base, part.size, 1, node.node or 0) for part in _numa_ranges(node))
         for base, size, run in self.lmb_ranges():
-            found.set_node(base, size, self.node_of(run))
+            count = 1 if self._usable is not None else run.count
+            yield base, size // count, count, self.node_of(run)
 
     def node_of(self, run: Run) -> int:
         """Return the node of LMBs at boot; a kernel that finds none sets node -1 online and dies of it."""
@@ -133,6 +137,12 @@ class EarlyMemory:
             raise OopsError(fault, dead="oops at boot")
         return node or 0
 
+    @property
+    def _usable(self) -> bytes | None:
+        """What restricts the memory of LMBs; None for nothing."""
+        data = self.tree.get(NODE, DRCONF_USABLE_MEMORY)
+        return None if data is None or len(data) < 4 else data
+
     def lmb_ranges(self) -> Iterator[LmbRange]:
         """Yield (address, bytes, run) of the memory of assigned LMBs, restricted as a crash kernel's is."""
         if self.drmem is None or not self.drmem.table.lmb_size:
@@ -140,14 +150,43 @@ class EarlyMemory:
         size = self.drmem.table.lmb_size
         if self.profile.has(LMB_SIZE_U32):
             size &= 0xFFFFFFFF
-        usable = self.tree.get(NODE, DRCONF_USABLE_MEMORY)
+        usable = self._usable
         assigned = (run for run in self.drmem.table.runs if run.assigned)
-        if usable is None or len(usable) < 4:
+        if usable is None:
             yield from ((run.base, run.count * size, run) for run in assigned if size)
             return
         records = iter(decode_usable_memory(usable, self.drmem.cells.address, self.drmem.cells.size))
         for run in assigned:
             yield from _usable_ranges(run, records)
+
+
+def memory_limit(tree: Tree, profile: Profile, present: int) -> int:
+    """Return how many of the bytes present may stay, 0 for all (the end of `early_init_devtree`)."""
+    asked = _asked_limit(tree, profile)
+    if profile.has(MEMORY_LIMIT_16M):
+        asked = 0 if asked > present else asked
+        return (asked or present) // _LARGE_PAGE * _LARGE_PAGE
+    return -(-(asked or present) // _PAGE) * _PAGE
+
+
+def _asked_limit(tree: Tree, profile: Profile) -> int:
+    """Return the limit that is asked for, 0 for none: what `mem=` says goes before what /chosen says."""
+    cmdline = command_line(tree)
+    asked = memory_size(cmdline)
+    if asked is None:
+        return inherited_limit(tree) if profile.has(CHOSEN_LIMITS) else 0
+    crash = crash_kernel(cmdline)
+    if asked and crash is not None and crash[1] and profile.has(CRASHKERNEL_RAISES_LIMIT):
+        asked = max(asked, crash[0] + crash[1])
+    return asked
+
+
+def inherited_limit(tree: Tree) -> int:
+    """Return the limit that `linux,memory-limit` of /chosen sets, 0 for none.
+
+    Kernels write it big-endian, for kexec-tools, and read it in their own order: little-endian ones back to front.
+    """
+    return int.from_bytes((tree.get(CHOSEN, MEMORY_LIMIT) or b"")[:8], "little")
 
 
 def _numa_ranges(node: MemoryNode) -> tuple[MemoryRange, ...]:

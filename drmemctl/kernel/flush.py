@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import replace
 
-from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, V2, encode_entries
+from drmemctl.formats.dynamic_memory import COUNT_SIZE, KERNEL_TOUCHED, NODE, V1, V2, encode_entries
 from drmemctl.formats.rows import pack_words
 from drmemctl.kernel.capabilities import DYNAMIC_MEMORY_V2
 from drmemctl.kernel.errno import EPERM
@@ -55,22 +55,31 @@ def _property_from_array(job: Job) -> tuple[str, bytes] | None:
 def _encode_v1(job: Job, old: bytes) -> bytes:
     """Return as many bytes as the old property had: the array, then zeros."""
     written, table = job.state.written, job.state.table
-    data = encode_v1(table) if written is None or written[1] is not old else _patched(old, written[0], table)
-    if len(data) > len(old):
-        message = f"{len(data)} bytes are written into a property of {len(old)}: the heap behind it is overwritten"
+    room, odd = divmod(len(old) - COUNT_SIZE, _V1_CELL)
+    if written is None or written[1] is not old or odd:
+        # A set of v2 may have billions of LMBs, of which v1 has room for a few.
+        data = encode_v1(table, max(0, room + 1))
+    else:
+        data = patched(old, written[0], table)
+    size = COUNT_SIZE + _V1_CELL * table.n_lmbs
+    if size > len(old):
+        message = f"{size} bytes are written into a property of {len(old)}: the heap behind it is overwritten"
         job.faults.append(Fault("heap-overrun", message, "drmem_update_dt_v1", NODE, V1))
     data = data[: len(old)].ljust(len(old), b"\0")
     job.state = replace(job.state, written=(table, data))
     return data
 
 
-def encode_v1(table: LmbTable) -> bytes:
-    """Return all LMBs one by one; the reserved word is left 0.
+def encode_v1(table: LmbTable, most: int | None = None) -> bytes:
+    """Return all LMBs one by one, or the first `most` of them; the reserved word is left 0.
 
     An entry is three 64-bit words, which are made by the column: a v1 property has an entry for each LMB.
     """
     parts = [pack_words([table.n_lmbs & 0xFFFFFFFF])]
-    for count, base, drc, aa, flags in table.runs.entries():
+    left = table.n_lmbs if most is None else most
+    for length, base, drc, aa, flags in table.runs.entries():
+        count = min(length, left)
+        left -= count
         entries = array("Q", bytes(_V1_CELL * count))
         entries[0::3] = _progression(base, table.lmb_size or 0, count, 1 << 64)
         entries[1::3] = _progression(drc << 32, 1 << 32, count, 1 << 64)
@@ -81,7 +90,7 @@ def encode_v1(table: LmbTable) -> bytes:
     return b"".join(parts)
 
 
-def _patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:
+def patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:
     """Return what `encode_v1` makes of `after`, given what it made of `before`, by the run.
 
     The kernel writes every entry each time, but an LMB keeps its address and its DRC index for ever.

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import repeat
 
-from drmemctl.errors import NotInTreeError
+from drmemctl.errors import LimitError, NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.memory_reg import REG, USABLE_MEMORY, MemoryRange, decode_reg, encode_reg
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_memory
@@ -21,13 +22,16 @@ from drmemctl.kernel.memblock import MemblockRegion
 from drmemctl.model.associativity import CHOSEN, RTAS
 from drmemctl.model.boot_memory import device_type
 from drmemctl.model.drmem import Drmem, RootCells
-from drmemctl.model.lmbs import LmbTable, check_limit
+from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
 
 CRASH_BASE, CRASH_SIZE = "linux,crashkernel-base", "linux,crashkernel-size"
 RTAS_BASE, RTAS_SIZE = "linux,rtas-base", "rtas-size"
 KEXEC_PAGE = 4096
-_MOST_LMBS = 4_194_304
+_ADDRESSES = 1 << 64
+_MOST_LMBS = 524_288
+"""LMBs that a record is made for: 128 TiB in LMBs of 256 MiB."""
+
 _NOTHING = (MemoryRange(0, 0),)
 
 
@@ -138,8 +142,11 @@ def _with_lmbs(tree: Tree, usable: Sequence[MemoryRange], producer: Producer) ->
     drmem = Drmem.from_tree(tree)
     if drmem.entries is None or not drmem.table.lmb_size:
         return tree
-    check_limit(drmem.table.n_lmbs, _MOST_LMBS)
-    records = list(_records(drmem.table, usable, producer))
+    if drmem.table.n_lmbs > _MOST_LMBS:
+        message = f"{drmem.table.n_lmbs:,} LMBs, each of which {DRCONF_USABLE_MEMORY} has a record for"
+        hint = f"the memory of a crash kernel is predicted for {_MOST_LMBS:,} at most"
+        raise LimitError(message, source=tree.source or None, path=NODE, hint=hint)
+    records = _records(drmem.table, usable, producer)
     data = encode_usable_memory(records, drmem.cells.address, drmem.cells.size)
     return tree.with_property(NODE, DRCONF_USABLE_MEMORY, data)
 
@@ -150,10 +157,15 @@ def _records(
     """Yield a record for every LMB, also for those that are not assigned."""
     size = table.lmb_size or 0
     reach = max((one.base + one.size for one in usable), default=0)
-    for lmb in table.lmbs(_MOST_LMBS):
-        base = lmb.base or 0
+    for run in table.runs:
         # Above all usable memory there is nothing to find; large tables are mostly that.
-        yield tuple(_inside(usable, base, base + size, producer)) if base < reach else ()
+        low = max(0, min(run.count, -(-(reach - run.base) // size)))
+        if run.base + run.count * size > _ADDRESSES:
+            low = run.count
+        for position in range(low):
+            base = (run.base + position * size) % _ADDRESSES
+            yield tuple(_inside(usable, base, base + size, producer)) if base < reach else ()
+        yield from repeat((), run.count - low)
 
 
 def is_crash_tree(tree: Tree) -> bool:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from drmemctl.formats.dynamic_memory import ASSIGNED
 from drmemctl.kernel.capabilities import (
     COUNTED_MARKS,
@@ -13,10 +15,10 @@ from drmemctl.kernel.capabilities import (
 from drmemctl.kernel.dlpar import release_drc, unisolate_drc
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Fault, Job
-from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, is_removable, mark, remove_lmb
+from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, is_removable, remove_lmb
 from drmemctl.kernel.range import as_int, find_drc, find_range, identity, passes_reserved
 from drmemctl.kernel.task import Part, Task, atomic
-from drmemctl.kernel.walk import Span, for_each_marked, next_lmb, whole
+from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
 from drmemctl.model.lmbs import Run
 
 
@@ -29,7 +31,7 @@ def remove_by_count(job: Job, count: int) -> Task[int]:
     if available < count:
         job.log.append(f"{PREFIX}Not enough LMBs available ({available} of {as_int(count)}) to satisfy request")
         return EINVAL
-    removed = yield from _remove_first(job, count)
+    removed = yield from act_until(job, count, _next_removable, _remove)
     limit = removed if removed and job.has(COUNTED_MARKS) else None
     if removed == count:
         yield from for_each_marked(job, None, lambda index: _removed_by_count(job, index), limit)
@@ -58,19 +60,9 @@ def _stuck(job: Job, run: Run) -> int:
     return sum(run.position_of_drc(drc_index) is not None for drc_index in job.state.unmovable)
 
 
-def _remove_first(job: Job, count: int) -> Task[int]:
-    """Remove and mark LMBs until there are `count`; return how many went."""
-    removed = start = 0
-    while removed < count:
-        found = yield from _next_removable(job, start)
-        if found is None:
-            break
-        index, _ = found
-        if (yield from remove_lmb(job, index)) == 0:
-            yield from mark(job, index)
-            removed += 1
-        start = index + 1
-    return removed
+def _remove(job: Job, index: int, drc_index: int) -> Task[int]:
+    del drc_index  # the connector is released once all LMBs are gone
+    return remove_lmb(job, index)
 
 
 @atomic(reads=(Part.FLAGS, Part.BLOCKS))
@@ -156,7 +148,7 @@ def remove_by_ic(job: Job, count: int, drc_index: int) -> Task[int]:
     span = yield from find_range(job, count, drc_index)
     if span is None or not (yield from passes_reserved(job, span)):
         return EINVAL
-    rc = yield from _remove_range(job, span)
+    rc = yield from act_on_each(job, span.first, partial(_next_assigned_in, span=span), _remove)
     if rc == 0:
         yield from for_each_marked(job, span, lambda index: _removed_by_ic(job, index))
         return 0
@@ -165,20 +157,8 @@ def remove_by_ic(job: Job, count: int, drc_index: int) -> Task[int]:
     return EINVAL
 
 
-def _remove_range(job: Job, span: Span) -> Task[int]:
-    start = span.first
-    while (found := (yield from _next_assigned_in(job, span, start))) is not None:
-        index, _ = found
-        rc = yield from remove_lmb(job, index)
-        if rc:
-            return rc
-        yield from mark(job, index)
-        start = index + 1
-    return 0
-
-
 @atomic(reads=(Part.FLAGS,))
-def _next_assigned_in(job: Job, span: Span, start: int) -> tuple[int, int] | None:
+def _next_assigned_in(job: Job, start: int, *, span: Span) -> tuple[int, int] | None:
     def left(_: int, run: Run) -> int:
         return 0 if run.flags & ASSIGNED else run.count
 

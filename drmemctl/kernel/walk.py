@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.lmb_ops import unmark
+from drmemctl.kernel.lmb_ops import mark, unmark
 from drmemctl.kernel.task import Part, Task, atomic
 from drmemctl.model.lmbs import LmbTable, Run
 
@@ -56,6 +56,35 @@ def next_lmb(table: LmbTable, span: Span, start: int, left: Callable[[int, Run],
         if position < run.count:
             return first + position, (run.drc_index + position) & 0xFFFFFFFF
     return None
+
+
+Find = Callable[["Job", int], "Task[tuple[int, int] | None]"]
+Act = Callable[["Job", int, int], "Task[int]"]
+
+
+def act_until(job: Job, count: int, find: Find, act: Act) -> Task[int]:
+    """Act on LMBs from the first on, marking where it worked, until it did on `count`; return on how many.
+
+    `find` returns (array index, DRC index) of the next LMB from an index on, None if there is none.
+    """
+    done = start = 0
+    while done < count and (found := (yield from find(job, start))) is not None:
+        if (yield from act(job, *found)) == 0:
+            yield from mark(job, found[0])
+            done += 1
+        start = found[0] + 1
+    return done
+
+
+def act_on_each(job: Job, start: int, find: Find, act: Act) -> Task[int]:
+    """Act on all LMBs that `find` returns from an index on and mark them; return the rc of the first failure."""
+    while (found := (yield from find(job, start))) is not None:
+        rc = yield from act(job, *found)
+        if rc:
+            return rc
+        yield from mark(job, found[0])
+        start = found[0] + 1
+    return 0
 
 
 def for_each_marked(

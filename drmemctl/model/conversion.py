@@ -52,7 +52,7 @@ def convert(tree: Tree, to: str, limit: int = DEFAULT_LIMIT) -> Conversion:
     """
     name = PROPERTY_OF[to]
     node = drmem_node(tree)
-    drmem = Drmem.from_tree(tree)
+    drmem = Drmem.from_tree(tree, None)
     if drmem.entries is None:
         raise NotInTreeError(f"neither {V1} nor {V2} is there", source=tree.source, path=NODE)
     old = drmem.entries

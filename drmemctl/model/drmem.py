@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from drmemctl.defect import Defect
-from drmemctl.errors import NotInTreeError
+from drmemctl.errors import LimitError, NotInTreeError
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.cells import decode_lmb_size
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.model.lmbs import LmbTable
+from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Tree
 
 LMB_SIZE = "ibm,lmb-size"
@@ -58,8 +59,11 @@ class Drmem:
     defects: tuple[Defect, ...]
 
     @classmethod
-    def from_tree(cls, tree: Tree) -> Drmem:
-        """Read the node as Linux does: v1 wins over v2. `NotInTreeError` if there is no such node."""
+    def from_tree(cls, tree: Tree, most: int | None = LIMITS.max_runs) -> Drmem:
+        """Read the node as Linux does: v1 wins over v2. `NotInTreeError` if there is no such node.
+
+        `LimitError` if there are more than `most` runs; None is for those who only go through them once.
+        """
         node = drmem_node(tree)
         cells = RootCells.from_tree(tree)
         lmb_size, defects = _lmb_size(node, cells)
@@ -73,7 +77,12 @@ class Drmem:
         defects += [defect.at(NODE, name) for defect in entries.defects]
         if name == V1 and node.find(V2) is not None:
             defects.append(Defect("drmem-both", f"{V2} is there as well; Linux reads {V1} only", NODE, V2))
-        return cls(LmbTable.of_property(entries, lmb_size), entries, cells, tuple(defects))
+        try:
+            table = LmbTable.of_property(entries, lmb_size, most)
+        except LimitError as error:
+            error.source, error.path, error.property = tree.source or None, NODE, name
+            raise
+        return cls(table, entries, cells, tuple(defects))
 
 
 def _lmb_size(node: Node, cells: RootCells) -> tuple[int | None, list[Defect]]:

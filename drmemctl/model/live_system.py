@@ -17,6 +17,12 @@ _LINK = re.compile(
 )
 _TOTAL = re.compile(r"MemTotal:\s+(\d{1,15})")
 
+_LISTED = re.compile(
+    r"^0x(?P<first>[0-9a-f]{1,16})-0x(?P<last>[0-9a-f]{1,16})[ ]+\S+[ ]+(?P<state>online|offline)[ ]+\S+"
+    r"[ ]+(?P<zones>\S+)[ ]+(?P<node>[0-9]{1,9})[ ]+(?P<block>[0-9]{1,9})[ ]*$",
+    re.ASCII | re.MULTILINE,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -55,9 +61,11 @@ class LiveSystem:
         text = {path: data.decode("utf-8", "replace") for path, data in files.items()}
         size = text.get("memory/block_size_bytes", text.get(f"{_MEMORY}/block_size_bytes", "")).strip()
         table, nodes = text.get("memory/blocks"), text.get("memory/nodes")
-        blocks = _sysfs_blocks(text, links) if table is None else decode_blocks(table)
+        blocks = list(_sysfs_blocks(text, links) if table is None else decode_blocks(table))
+        if not blocks:
+            blocks = list(_listed_blocks(text.get("lsmem", "")))
         return cls(
-            block_size=int(size, 16) or None if _HEX.match(size) else None,
+            block_size=int(size, 16) or None if _HEX.match(size) else _listed_size(text.get("lsmem", "")),
             blocks={one.block: one for one in blocks},
             nodes={one.node: one for one in (_sysfs_nodes(text) if nodes is None else decode_nodes(nodes))},
             resources=tuple(_resources(text.get("proc/iomem", ""))),
@@ -87,6 +95,20 @@ def _sysfs_blocks(text: Mapping[str, str], links: Iterable[str]) -> Iterator[Blo
             block = int(match[1])
             zones = text.get(f"{_MEMORY}/memory{match[1]}/valid_zones", "").split()
             yield BlockLine(block, content.strip(), tuple(sorted(nodes.get(block, ()))), tuple(zones))
+
+
+def _listed_blocks(text: str) -> Iterator[BlockLine]:
+    """Yield the blocks that `lsmem -a -o RANGE,SIZE,STATE,REMOVABLE,ZONES,NODE,BLOCK` lists, one a line."""
+    for match in _LISTED.finditer(text):
+        yield BlockLine(
+            int(match["block"]), match["state"], (int(match["node"]),), (match["zones"].split("/")[0],)
+        )
+
+
+def _listed_size(text: str) -> int | None:
+    """Return the bytes of a block, all of which have the same."""
+    match = _LISTED.search(text)
+    return None if match is None else int(match["last"], 16) - int(match["first"], 16) + 1
 
 
 def _sysfs_nodes(text: Mapping[str, str]) -> Iterator[NodeLine]:

@@ -13,6 +13,7 @@ from typing import Any, overload
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import ASSIGNED, HOTREMOVABLE, RESERVED, Columns, Entries
 from drmemctl.model.merging import Merger
+from drmemctl.tree.limits import NOT_REAL
 from drmemctl.tree.node import Tree
 
 _ADDRESSES = 1 << 64
@@ -112,12 +113,15 @@ class Runs(Sequence[Run]):
         self._adopt(merger)
 
     @classmethod
-    def of_blocks(cls, blocks: Iterable[Columns], lmb_size: int | None) -> Runs:
-        """Return the runs of entries in columns."""
+    def of_blocks(cls, blocks: Iterable[Columns], lmb_size: int | None, most: int | None = None) -> Runs:
+        """Return the runs of entries in columns; `LimitError` if there are more than `most` runs."""
         runs = cls.__new__(cls)
         merger = Merger(lmb_size)
         for block in blocks:
             merger.take_columns(block)
+            if most is not None and merger.n_runs > most:
+                message = f"more than {most:,} runs of LMBs: hardly any LMB follows from the one before"
+                raise LimitError(message, hint=NOT_REAL)
         runs._adopt(merger)
         return runs
 
@@ -149,6 +153,10 @@ class Runs(Sequence[Run]):
     def entries(self) -> Iterator[Entry]:
         """Yield the runs as (count, base, DRC index, aa_index, flags)."""
         return zip(self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags, strict=True)
+
+    def packed(self) -> bytes:
+        """Return bytes that only equal runs share."""
+        return b"".join(column.tobytes() for column in self._columns())
 
     def _columns(self) -> tuple[Any, ...]:
         return (self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags)
@@ -186,9 +194,9 @@ class LmbTable:
         return cls(Runs(entries, lmb_size), lmb_size, property_name)
 
     @classmethod
-    def of_property(cls, entries: Entries, lmb_size: int | None) -> LmbTable:
-        """Return the table of a property."""
-        return cls(Runs.of_blocks(entries.blocks(lmb_size), lmb_size), lmb_size, entries.property)
+    def of_property(cls, entries: Entries, lmb_size: int | None, most: int | None = None) -> LmbTable:
+        """Return the table of a property; `LimitError` if it has more than `most` runs."""
+        return cls(Runs.of_blocks(entries.blocks(lmb_size), lmb_size, most), lmb_size, entries.property)
 
     @classmethod
     def from_tree(cls, tree: Tree) -> LmbTable:

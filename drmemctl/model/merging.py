@@ -64,6 +64,11 @@ class Merger:
             column.extend(array(column.typecode, more[1:-1]))
         self.take([_entry(block, -1)])
 
+    @property
+    def n_runs(self) -> int:
+        """How many runs there are so far, the one that may go on included."""
+        return len(self._columns.counts) + bool(self._last[0])
+
     def _close(self) -> None:
         """Finish the last run: what comes next does not continue it."""
         if self._last[0]:

@@ -92,33 +92,37 @@ def _csv_cell(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+COLUMNS = (
+    Column("aa", right=True),
+    Column("domains"),
+    Column("node", right=True),
+    Column("LMBs", right=True),
+    Column("memory", right=True),
+    Column("addresses"),
+    Column("note"),
+)
+
+
 def _show_table(screen: Screen, usage: LookupUsage) -> None:
-    columns = [
-        Column("aa", right=True),
-        Column("domains"),
-        Column("node", right=True),
-        Column("LMBs", right=True),
-        Column("memory", right=True),
-        Column("addresses"),
-        Column("note"),
-    ]
-    show_table(screen, columns, _rows(usage), title=_title(usage))
+    show_table(screen, COLUMNS, rows(usage), title=title(usage))
 
 
-def _title(usage: LookupUsage) -> str:
+def title(usage: LookupUsage) -> str:
+    """Return how many lookup arrays there are, of how many domains, and what is odd about them."""
     if not usage.n_arrays and not usage.array_sz:
         return "no lookup arrays"
-    title = f"{count_of(usage.n_arrays, 'lookup array')} of {count_of(usage.array_sz, 'domain')}"
+    counted = f"{count_of(usage.n_arrays, 'lookup array')} of {count_of(usage.array_sz, 'domain')}"
     parts = [f"{usage.unused:,} unused"] * bool(usage.unused)
     parts += [f"{count_of(usage.duplicates, 'duplicate')}"] * bool(usage.duplicates)
     if not usage.usable:
         parts.append("too short: Linux takes none")
     elif not usage.array_sz:
         parts.append("Linux finds no node in them")
-    return f"{title}: {', '.join(parts)}" if parts else title
+    return f"{counted}: {', '.join(parts)}" if parts else counted
 
 
-def _rows(usage: LookupUsage) -> Iterator[Sequence[Cell]]:
+def rows(usage: LookupUsage) -> Iterator[Sequence[Cell]]:
+    """Yield the cells of each array, then of the LMBs that have none; one for each of `COLUMNS`."""
     for one in usage.arrays:
         yield _array_row(one, usage.lmb_size)
     for other in usage.outsiders:

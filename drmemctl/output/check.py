@@ -12,7 +12,6 @@ from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import LmbRange, Report, ReportedFinding
 from drmemctl.check.tally import Tally
-from drmemctl.errors import WriteError
 from drmemctl.output.progress import with_progress
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
@@ -114,12 +113,7 @@ def write_file(path: str, pieces: Iterable[str], inputs: Iterable[str]) -> None:
     """Write text to a file, whole or not at all, and never over an input."""
     from drmemctl.output.files import write_atomically
 
-    try:
-        write_atomically(path, (piece.encode() for piece in pieces), inputs=inputs)
-    except WriteError as error:
-        # There is no way to ask for it here, and no reason: a report is no tree.
-        error.hint = None if error.hint and "--force" in error.hint else error.hint
-        raise
+    write_atomically(path, (piece.encode() for piece in pieces), inputs=inputs)
 
 
 def say_written(tally: Tally, path: str) -> None:
@@ -201,3 +195,13 @@ def addresses(lmbs: LmbRange) -> str:
 def ranges_left_out(number: int) -> str:
     """Return the line that says so."""
     return f"… {count_of(number, 'more range')}"
+
+
+def in_lines(finding: ReportedFinding, most: int) -> str:
+    """Return message, place and the first ranges of LMBs, a line each, for whoever shows plain text only."""
+    lines = [message(finding), place_and_offset(finding)]
+    lines += [range_text(lmbs) for lmbs in finding.lmbs[:most]]
+    left_out = max(0, len(finding.lmbs) - most) + finding.ranges_left_out
+    if left_out:
+        lines.append(ranges_left_out(left_out))
+    return "\n".join(line for line in lines if line)

@@ -7,8 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from drmemctl.check.report import LmbRange, Report, ReportedFinding
-from drmemctl.formats.dynamic_memory import flag_names
+from drmemctl.check.report import Report, ReportedFinding
 from drmemctl.output.check import CheckView
 from drmemctl.output.json import schema
 from drmemctl.output.screen import Screen
@@ -60,20 +59,7 @@ def finding_record(finding: ReportedFinding, source: str) -> dict[str, Any]:
         "path": finding.path or None,
         "property": finding.property or None,
         "offset": finding.offset,
-        "lmbs": [lmb_record(lmbs) for lmbs in finding.lmbs],
+        "lmbs": [lmbs.to_json() for lmbs in finding.lmbs],
         "fingerprint": finding.fingerprint,
     }
     return {**record, "ranges_left_out": finding.ranges_left_out} if finding.ranges_left_out else record
-
-
-def lmb_record(lmbs: LmbRange) -> dict[str, Any]:
-    """Return a range of LMBs as JSON has it, like the runs of `drmemctl lmb`."""
-    return {
-        "base": lmbs.base,
-        "count": lmbs.count,
-        "drc_index": lmbs.drc_index,
-        "aa_index": lmbs.aa_index,
-        "flags": lmbs.flags,
-        "flag_names": flag_names(lmbs.flags),
-        "node": lmbs.node,
-    }

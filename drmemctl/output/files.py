@@ -21,13 +21,14 @@ def write_atomically(
     data: bytes | Iterable[bytes],
     *,
     inputs: Iterable[str] = (),
-    force: bool = False,
+    force: bool | None = None,
 ) -> None:
     """Write a file so that it is there whole or not at all, whatever happens meanwhile.
 
     The bytes go to a temporary file beside it, which takes its name once it is on the disk; a link is
     followed, the permissions of a replaced file are kept. Devices, pipes and `/dev/stdout` are written to
-    directly. `inputs` are the files that were read, also as `ARCHIVE::PATH`: to replace one takes `force`.
+    directly. `inputs` are the files that were read, also as `ARCHIVE::PATH`: to replace one takes `force`,
+    which is None where the user cannot ask for it.
 
     Raises `WriteError` for everything that the operating system refuses, `BrokenPipeError` where the reader of
     a pipe has gone.
@@ -46,7 +47,8 @@ def write_atomically(
             _write_descriptor(os.open(name, os.O_WRONLY | os.O_CLOEXEC), pieces)
             return
         if status is not None and not force:
-            _refuse_inputs(name, status, inputs)
+            hint = "name another file" if force is None else "add --force to replace it"
+            _refuse_inputs(name, status, inputs, hint)
         _replace(os.path.realpath(name), status, pieces)
 
 
@@ -77,13 +79,13 @@ def _status(name: str) -> os.stat_result | None:
         return None
 
 
-def _refuse_inputs(name: str, status: os.stat_result, inputs: Iterable[str]) -> None:
+def _refuse_inputs(name: str, status: os.stat_result, inputs: Iterable[str], hint: str) -> None:
     for source in inputs:
         # A name may hold :: itself, so both readings of it are compared.
         for candidate in {source, source.partition("::")[0], source.rpartition("::")[0]}:
             with suppress(OSError, ValueError):
                 if candidate and os.path.samestat(status, os.stat(candidate)):  # noqa: PTH116
-                    raise WriteError("this is an input", source=name, hint="add --force to replace it")
+                    raise WriteError("this is an input", source=name, hint=hint)
 
 
 def _write_descriptor(descriptor: int, pieces: Iterable[bytes]) -> None:
@@ -95,15 +97,16 @@ def _write_descriptor(descriptor: int, pieces: Iterable[bytes]) -> None:
 
 
 def _replace(name: str, status: os.stat_result | None, pieces: Iterable[bytes]) -> None:
-    if status is not None and not os.access(name, os.W_OK):
-        # The directory would allow to replace it, but somebody made it read-only.
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    if status is not None:
+        # The directory may allow to replace it, but whoever made it read-only meant something.
+        os.close(os.open(name, os.O_WRONLY | os.O_CLOEXEC))
     folder = os.path.dirname(name)  # noqa: PTH120
     temporary = f"{folder}/.drmemctl-{os.urandom(6).hex()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    # Mode 666 lets the process's umask decide, as for any new file.
-    descriptor = os.open(temporary, flags, 0o666)
+    descriptor = None
     try:
+        # Mode 666 lets the process's umask decide, as for any new file.
+        descriptor = os.open(temporary, flags, 0o666)
         if status is not None:
             with suppress(PermissionError):
                 os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
@@ -115,7 +118,8 @@ def _replace(name: str, status: os.stat_result | None, pieces: Iterable[bytes]) 
             os.unlink(temporary)  # noqa: PTH108
         raise
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
     _sync_folder(folder)
 
 

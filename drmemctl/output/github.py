@@ -10,13 +10,10 @@ import os
 from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity
-from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.report import Report
 from drmemctl.output.check import (
     CheckView,
-    message,
-    place_and_offset,
-    range_text,
-    ranges_left_out,
+    in_lines,
     summary,
 )
 from drmemctl.output.screen import Screen
@@ -34,18 +31,9 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
             yield _command("error", report, "unreadable input", safe(report.error, 2000))
         for finding in report.findings:
             title = f"{finding.rule} {finding.title}"
-            yield _command(_COMMANDS[finding.severity], report, title, _text(finding))
+            yield _command(_COMMANDS[finding.severity], report, title, in_lines(finding, _RANGES))
     # Never at the start of a line: what comes from outside could be a command itself.
     yield f"drmemctl: {summary(view.tally)}\n"
-
-
-def _text(finding: ReportedFinding) -> str:
-    lines = [message(finding), place_and_offset(finding)]
-    lines += [range_text(lmbs) for lmbs in finding.lmbs[:_RANGES]]
-    left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
-    if left_out:
-        lines.append(ranges_left_out(left_out))
-    return "\n".join(line for line in lines if line)
 
 
 def _command(command: str, report: Report, title: str, text: str) -> str:

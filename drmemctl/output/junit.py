@@ -14,10 +14,8 @@ from drmemctl.check.report import Report, ReportedFinding
 from drmemctl.check.tally import fails
 from drmemctl.output.check import (
     CheckView,
+    in_lines,
     message,
-    place_and_offset,
-    range_text,
-    ranges_left_out,
 )
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
@@ -66,7 +64,7 @@ def _case(page: Page, findings: Sequence[ReportedFinding], source: str, fail_on:
     head = f'    <testcase classname="{source}" name="{_quoted(f"{page.rule} {page.title}")}"'
     if not findings:
         return f"{head}/>\n"
-    text = "\n\n".join(_text(finding) for finding in findings)
+    text = "\n\n".join(in_lines(finding, _RANGES) for finding in findings)
     if fails(page.severity, fail_on):
         first = _quoted(message(findings[0]))
         more = f" (and {len(findings) - 1:,} more)" if len(findings) > 1 else ""
@@ -74,12 +72,3 @@ def _case(page: Page, findings: Sequence[ReportedFinding], source: str, fail_on:
     else:
         body = f"<system-out>{escape(text)}</system-out>"
     return f"{head}>\n      {body}\n    </testcase>\n"
-
-
-def _text(finding: ReportedFinding) -> str:
-    lines = [message(finding), place_and_offset(finding)]
-    lines += [range_text(lmbs) for lmbs in finding.lmbs[:_RANGES]]
-    left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
-    if left_out:
-        lines.append(ranges_left_out(left_out))
-    return "\n".join(line for line in lines if line)

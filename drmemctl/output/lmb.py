@@ -107,22 +107,24 @@ def _csv_cell(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+COLUMNS = (
+    Column("address"),
+    Column("size", right=True),
+    Column("LMBs", right=True),
+    Column("DRC index"),
+    Column("aa", right=True),
+    Column("domains"),
+    Column("node", right=True),
+    Column("flags"),
+)
+
+
 def _show_table(screen: Screen, view: LmbView) -> None:
-    columns = [
-        Column("address"),
-        Column("size", right=True),
-        Column("LMBs", right=True),
-        Column("DRC index"),
-        Column("aa", right=True),
-        Column("domains"),
-        Column("node", right=True),
-        Column("flags"),
-    ]
     if view.table.n_lmbs >= _MANY and not screen.color and _is_long(view):
-        screen.write(_title(view.table) + "\n")
-        screen.write_all(_long_lines(screen, view, columns))
+        screen.write(title(view.table) + "\n")
+        screen.write_all(_long_lines(screen, view))
         return
-    show_table(screen, columns, map(_Row(view).cells, _lines(view)), title=_title(view.table))
+    show_table(screen, COLUMNS, map(Row(view).cells, _lines(view)), title=title(view.table))
 
 
 def _is_long(view: LmbView) -> bool:
@@ -132,18 +134,18 @@ def _is_long(view: LmbView) -> bool:
     table = view.table
     if not table.lmb_size or (view.limit is None and not each_is_a_line(table)):
         return False
-    return can_fill_in(table, _address_width(table) - len("0x"))
+    return can_fill_in(table, address_width(table) - len("0x"))
 
 
-def _long_lines(screen: Screen, view: LmbView, columns: Sequence[Column]) -> Iterator[str]:
+def _long_lines(screen: Screen, view: LmbView) -> Iterator[str]:
     from drmemctl.output.lmb_lines import blocks_of, filled_in
 
-    row, size, digits = _Row(view), view.table.lmb_size or 0, _address_width(view.table) - len("0x")
-    line = line_maker(screen, columns, [row.cells(one) for one in islice(_lines(view), SAMPLE)])
-    yield heading(columns, line)
+    row, size, digits = Row(view), view.table.lmb_size or 0, address_width(view.table) - len("0x")
+    line = line_maker(screen, COLUMNS, [row.cells(one) for one in islice(_lines(view), SAMPLE)])
+    yield heading(COLUMNS, line)
 
     def form_of(kind: tuple[int, int]) -> str:
-        cells = row.cells(_Line(Run(0, 1, 0, *kind)))
+        cells = row.cells(Line(Run(0, 1, 0, *kind)))
         addresses = f"0x%0{digits}x-0x%0{digits}x"
         form = line(cells).replace("%", "%%").replace(str(cells[0]), addresses, 1)
         return form.replace(str(cells[3]), "0x%08x", 1)
@@ -151,13 +153,14 @@ def _long_lines(screen: Screen, view: LmbView, columns: Sequence[Column]) -> Ite
     yield from filled_in(blocks_of(view.table), size, form_of)
 
 
-def _title(table: LmbTable) -> str:
+def title(table: LmbTable) -> str:
+    """Return how many LMBs there are, of which size, in which property."""
     lmbs = count_of(table.n_lmbs, "LMB")
     each = f" of {size_text(table.lmb_size)}" if table.lmb_size is not None else " of unknown size"
     return f"{lmbs}{each} in {count_of(len(table.runs), 'run')}, {table.property_name}"
 
 
-class _Line(NamedTuple):
+class Line(NamedTuple):
     """A run as a person reads it.
 
     Attributes:
@@ -172,18 +175,18 @@ class _Line(NamedTuple):
     placed: bool = True
 
 
-def _lines(view: LmbView) -> Iterator[_Line]:
+def _lines(view: LmbView) -> Iterator[Line]:
     lmb_size = view.table.lmb_size
     if view.limit is not None:
         return (
-            _Line(run.part(position, 1, lmb_size), placed=position == 0 or lmb_size is not None)
+            Line(run.part(position, 1, lmb_size), placed=position == 0 or lmb_size is not None)
             for run in view.table.runs
             for position in range(run.count)
         )
-    return _folded(view.table)
+    return folded(view.table)
 
 
-def _folded(table: LmbTable) -> Iterator[_Line]:
+def folded(table: LmbTable) -> Iterator[Line]:
     """Yield the runs, those folded that differ in nothing but that their DRC index does not count.
 
     QEMU's v1 property gives every LMB of boot memory the DRC index 0: a line each would hide the rest.
@@ -198,23 +201,24 @@ def _folded(table: LmbTable) -> Iterator[_Line]:
             count, same_drc = count + 1, True
         else:
             if count:
-                yield _Line(Run(base, count, drc, aa, flags), same_drc)
+                yield Line(Run(base, count, drc, aa, flags), same_drc)
             count, base, drc, aa, flags, same_drc = n, run_base, run_drc, run_aa, run_flags, False
         next_base = base + count * size
     if count:
-        yield _Line(Run(base, count, drc, aa, flags), same_drc)
+        yield Line(Run(base, count, drc, aa, flags), same_drc)
 
 
-class _Row:
+class Row:
     """Turns lines into table cells; what neighbours have in common is worked out once."""
 
     def __init__(self, view: LmbView) -> None:
         self._lmb_size = view.table.lmb_size
         self._associativity = view.associativity
         self._known: dict[tuple[int, int, int], tuple[Cell, ...]] = {}
-        self._width = _address_width(view.table)
+        self._width = address_width(view.table)
 
-    def cells(self, line: _Line) -> Sequence[Cell]:
+    def cells(self, line: Line) -> Sequence[Cell]:
+        """Return the cells of a line, one for each of `COLUMNS`."""
         run = line.run
         key = (run.count, run.aa_index, run.flags)
         rest = self._known.get(key)
@@ -236,7 +240,7 @@ class _Row:
             _flags_cell(run.flags),
         )
 
-    def _addresses(self, line: _Line) -> str:
+    def _addresses(self, line: Line) -> str:
         run = line.run
         if not line.placed:
             return "?"
@@ -246,7 +250,7 @@ class _Row:
         return f"{run.base:#0{self._width}x}-{end:#0{self._width}x}"
 
 
-def _address_width(table: LmbTable) -> int:
+def address_width(table: LmbTable) -> int:
     """Return the characters of the highest address; of a table with many runs, of a usual one."""
     if len(table.runs) > _REMEMBERED:
         return len("0x000000000000")
@@ -260,7 +264,7 @@ def _domains(row: Sequence[int] | None) -> str:
     return shown + " …" if len(row) > _DOMAINS_SHOWN else shown
 
 
-def _drc_indexes(line: _Line) -> str:
+def _drc_indexes(line: Line) -> str:
     first = line.run.drc_index
     if line.same_drc:
         return f"{first:#010x} each"

@@ -25,6 +25,7 @@ class MemblockView:
         cmdline: its command line; untrusted text.
         regions: the regions of boot memory.
         by_driver: memory that drivers may add.
+        notes: what to know beside it.
 
     """
 
@@ -32,12 +33,18 @@ class MemblockView:
     cmdline: str
     regions: Sequence[BootRegion]
     by_driver: Sequence[DriverMemory]
+    notes: Sequence[str] = ()
 
 
 def show_memblock(screen: Screen, view: MemblockView, format: str) -> None:
     """Print the regions as `table` or `json`."""
     if format == "json":
-        head = {"schema": schema("memblock"), "kernel": view.kernel, "cmdline": safe(view.cmdline, None)}
+        head = {
+            "schema": schema("memblock"),
+            "kernel": view.kernel,
+            "cmdline": safe(view.cmdline, None),
+            "notes": [*view.notes],
+        }
         lists = {"regions": map(_record, view.regions), "driver_managed": map(_driver_record, view.by_driver)}
         screen.write_all(streamed(head, lists))
         return
@@ -49,6 +56,7 @@ def show_memblock(screen: Screen, view: MemblockView, format: str) -> None:
 def _consequences(found: Consequences) -> dict[str, Any]:
     return {
         "zone": found.zone,
+        "movable_from": found.movable_from,
         "kexec": {"images": found.images, "told": found.told},
         "vmcore": found.in_dump,
         "unplug": found.unplug,
@@ -97,6 +105,9 @@ def _node(node: int | None) -> Cell:
 
 
 def _words(found: Consequences) -> tuple[Cell, ...]:
-    zone: Cell = (found.zone, "green" if found.zone == "Movable" else None)
+    name = found.zone
+    if found.zone != "Movable" and found.movable_from is not None:
+        name += f", Movable from {found.movable_from:#x}"
+    zone: Cell = (name, "green" if found.zone == "Movable" else None)
     told = "is told" if found.told else "finds it"
     return (zone, "yes" if found.images else "no", told, "yes" if found.in_dump else "no", found.unplug)

@@ -101,14 +101,19 @@ def _show_tables(screen: Screen, layout: NumaLayout) -> None:
     possible = possible_words(layout)
     nodes = f"nodes {possible}\n" if possible else ""
     screen.write(f"{screen.style(affinity_words(layout), 'bold')}\n{nodes}\n")
-    columns = [Column("node", right=True)]
-    columns += [Column(title, right=True) for title in ("memory", "memory@", "LMBs", "cores", "threads")]
-    columns += [Column("CPUs")]
-    show_table(screen, columns, map(_row, layout.nodes))
+    show_table(screen, NODE_COLUMNS, map(node_cells, layout.nodes))
     screen.write_all(_matrix(screen, layout.distances))
 
 
-def _row(node: NumaNode) -> Sequence[Cell]:
+NODE_COLUMNS = (
+    Column("node", right=True),
+    *(Column(title, right=True) for title in ("memory", "memory@", "LMBs", "cores", "threads")),
+    Column("CPUs"),
+)
+
+
+def node_cells(node: NumaNode) -> Sequence[Cell]:
+    """Return the cells of a node, one for each of `NODE_COLUMNS`."""
     # Assigned memory whose node cannot be found kills a booting kernel: not a detail to dim.
     name: Cell = ("none", "bold red") if node.node is None else (str(node.node), node_style(node.node))
     return (

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from drmemctl.defect import Defect
 from drmemctl.model.lmbs import STATES
@@ -113,17 +113,23 @@ def _field(screen: Screen, label: str, text: str) -> Iterator[str]:
 
 
 def _head_lines(screen: Screen, overview: Overview) -> Iterator[str]:
+    for label, text in facts(overview):
+        yield from _field(screen, label, text)
+
+
+def facts(overview: Overview) -> Iterator[tuple[str, str]]:
+    """Yield what there is to say of the partition in general: a label and a text that can be shown."""
     identity = overview.identity
     machine = [safe(identity.model, _NAME) if identity.model else "unknown model"]
     if identity.serial:
         machine.append(f"serial {safe(identity.serial, _NAME)}")
-    yield from _field(screen, "machine", ", ".join(machine))
+    yield "machine", ", ".join(machine)
     if identity.partition_name is not None or identity.partition_number is not None:
-        yield from _field(screen, "partition", _partition(overview))
-    yield from _field(screen, "features", " ".join(overview.features) or "none")
-    yield from _field(screen, "affinity", _affinity(overview))
-    yield from _field(screen, "nodes", _nodes(overview.numa))
-    yield from _field(screen, "LMBs", "no dynamic memory" if overview.dynamic is None else _lmbs(overview.dynamic))
+        yield "partition", _partition(overview)
+    yield "features", " ".join(overview.features) or "none"
+    yield "affinity", _affinity(overview)
+    yield "nodes", _nodes(overview.numa)
+    yield "LMBs", "no dynamic memory" if overview.dynamic is None else _lmbs(overview.dynamic)
 
 
 def _partition(overview: Overview) -> str:
@@ -165,22 +171,45 @@ def _bar(screen: Screen, part: int, whole: int, style: str | None) -> str:
     return screen.style("#" * max(1, round(_BAR * part / whole)), style)
 
 
-def _state_lines(screen: Screen, overview: Overview) -> Iterator[str]:
+class StateRow(NamedTuple):
+    """Memory in a state.
+
+    Attributes:
+        state: `memory@` or one of `STATES`.
+        bytes: how much, None where the tree gives no LMB size.
+        lmbs: how many LMBs, None for `memory@`.
+        share: how much counts as memory: reserved LMBs stand for some that is counted as memory@ already, or for
+            no memory at all.
+
+    """
+
+    state: str
+    bytes: int | None
+    lmbs: int | None
+    share: int
+
+
+def state_rows(overview: Overview) -> list[StateRow]:
+    """Return the memory by state; hot-removable LMBs have another state as well."""
     dynamic = overview.dynamic
-    lmb_size = 0 if dynamic is None else dynamic.lmb_size or 0
-    reserved = 0 if dynamic is None else dynamic.states["reserved"] * lmb_size
-    whole = overview.boot_bytes + (0 if dynamic is None else dynamic.lmbs * lmb_size - reserved)
+    rows = [StateRow("memory@", overview.boot_bytes, None, overview.boot_bytes)]
+    if dynamic is not None:
+        for state in STATES:
+            lmbs, size = dynamic.states[state], dynamic.lmb_size
+            share = 0 if state == "reserved" else lmbs * (size or 0)
+            rows.append(StateRow(state, None if size is None else lmbs * size, lmbs, share))
+    return rows
+
+
+def _state_lines(screen: Screen, overview: Overview) -> Iterator[str]:
+    rows = state_rows(overview)
+    whole = sum(row.share for row in rows if row.state != "hot-removable")
     yield screen.style(f"{'state':<14}{'memory':>10}{'LMBs':>12}", "bold")
-    boot_bar = _bar(screen, overview.boot_bytes, whole, None)
-    yield f"{'memory@':<14}{size_text(overview.boot_bytes):>10}{'-':>12}  {boot_bar}".rstrip()
-    if dynamic is None:
-        return
-    for state in STATES:
-        lmbs = dynamic.states[state]
-        memory = "?" if dynamic.lmb_size is None else size_text(lmbs * lmb_size)
-        # Reserved LMBs stand for memory that is counted as memory@ already, or for no memory at all.
-        bar = "" if state == "reserved" else _bar(screen, lmbs * lmb_size, whole, _STATE_STYLES[state])
-        yield f"{state:<14}{memory:>10}{lmbs:>12,}  {bar}".rstrip()
+    for row in rows:
+        memory = "?" if row.bytes is None else size_text(row.bytes)
+        lmbs = "-" if row.lmbs is None else f"{row.lmbs:,}"
+        bar = _bar(screen, row.share, whole, _STATE_STYLES.get(row.state))
+        yield f"{row.state:<14}{memory:>10}{lmbs:>12}  {bar}".rstrip()
 
 
 def _node_lines(screen: Screen, overview: Overview, room: int) -> Iterator[str]:
@@ -206,7 +235,7 @@ def _node_line(screen: Screen, node: NumaNode, whole: int) -> str:
 
 
 def _judgement_lines(screen: Screen, overview: Overview) -> Iterator[str]:
-    yield from _field(screen, "defects", _defects(overview.defects))
+    yield from _field(screen, "defects", defects_words(overview.defects))
     if overview.findings is not None:
         found = ", ".join(_counted(severity, number) for severity, number in overview.findings.items() if number)
         yield from _field(screen, "findings", f"{found} (drmemctl check)" if found else "none")
@@ -216,7 +245,8 @@ def _counted(severity: str, number: int) -> str:
     return f"{number:,} info" if severity == "info" else count_of(number, severity)
 
 
-def _defects(defects: tuple[Defect, ...]) -> str:
+def defects_words(defects: tuple[Defect, ...]) -> str:
+    """Return how many defects there are, and which come most often."""
     if not defects:
         return "none seen while reading"
     codes = Counter(defect.code for defect in defects)

@@ -13,7 +13,7 @@ from drmemctl.check.finding import Severity
 from drmemctl.check.pages import Page
 from drmemctl.check.report import Report, ReportedFinding
 from drmemctl.output.check import CheckView, message, place, range_text, ranges_left_out
-from drmemctl.output.check_json import array, lmb_record
+from drmemctl.output.check_json import array
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.tree.source import file_of
@@ -77,7 +77,7 @@ def _results(reports: Iterable[Report], index: dict[str, int], unreadable: list[
 
 
 def _result(finding: ReportedFinding, artifact: dict[str, str] | None, index: dict[str, int]) -> dict[str, Any]:
-    properties: dict[str, Any] = {"lmbs": [lmb_record(lmbs) for lmbs in finding.lmbs]}
+    properties: dict[str, Any] = {"lmbs": [lmbs.to_json() for lmbs in finding.lmbs]}
     if finding.property and finding.offset is not None:
         properties["propertyOffset"] = finding.offset
     return {

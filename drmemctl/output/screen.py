@@ -75,8 +75,8 @@ class Screen:
         """Write text to standard output; a reader who has gone away is no error."""
         self.write_all((text,))
 
-    def write_all(self, parts: Iterable[str]) -> None:
-        """Write many pieces of text in large blocks; stops at once if the reader has gone away."""
+    def write_all(self, parts: Iterable[str]) -> bool:
+        """Write many pieces of text in large blocks; return False, at once, if the reader has gone away."""
         block: list[str] = []
         length = 0
         for part in parts:
@@ -84,9 +84,9 @@ class Screen:
             length += len(part)
             if length >= _BLOCK:
                 if not _put("".join(block)):
-                    return
+                    return False
                 block, length = [], 0
-        _put("".join(block))
+        return _put("".join(block))
 
     def console(self) -> Console:
         """Return rich's console with the same decisions; costs rich's import."""

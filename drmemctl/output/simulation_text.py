@@ -87,7 +87,7 @@ def step_lines(screen: Screen, number: int, done: DoneStep, detail: Detail) -> I
         yield "    " + screen.style(safe(result.note, 2000), "red")
     for event in result.events:
         yield "    " + screen.style(f"{safe(event)}", "magenta")
-    yield from _indented(_changes(screen, done, detail), "  ")
+    yield from _indented(changes(screen, done, detail), "  ")
     yield from _indented(_cut((finding_line(screen, one) for one in result.findings), detail, "findings"), "  ")
     if detail.diff:
         from drmemctl.output.simulation_diff import diff_lines
@@ -143,7 +143,8 @@ def _messages(screen: Screen, done: DoneStep, detail: Detail) -> Iterator[str]:
     return _cut(log, detail, "messages")
 
 
-def _changes(screen: Screen, done: DoneStep, detail: Detail) -> Iterator[str]:
+def changes(screen: Screen, done: DoneStep, detail: Detail) -> Iterator[str]:
+    """Yield what a step changed: LMBs, lookup arrays, memory blocks, CPUs, other properties."""
     if done.before.kernel is done.after.kernel:
         return
     lines = change_lines(screen, done, drc=detail.verbose)

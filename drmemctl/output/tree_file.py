@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from drmemctl.tree.dts_text import is_name
 from drmemctl.tree.limits import LIMITS, MIB, RAISE_VARIABLE
 from drmemctl.tree.node import Tree
 from drmemctl.wording import count_of
 
 FORMATS = ("dtb", "dts")
+_BLOCK = 1 << 18
 
 
 def format_of(name: str) -> str | None:
@@ -17,16 +20,40 @@ def format_of(name: str) -> str | None:
     return suffix if suffix in FORMATS else None
 
 
-def content(tree: Tree, format: str, *, allow_cut: bool = False) -> bytes:
-    """Return the tree as `dtb` or `dts`; `WriteError` for what the format cannot hold.
+class Content:
+    """The bytes of a file in pieces; `size` counts those that were taken."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = pieces
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self.size += len(piece)
+            yield piece
+
+
+def content(tree: Tree, format: str, *, allow_cut: bool = False) -> Content:
+    """Return the tree as `dtb` or `dts`; `WriteError`, at once, for what the format cannot hold.
 
     Values of which the source shows only the beginning are refused unless `allow_cut`.
     """
-    from drmemctl.tree.writer import to_dts, write_fdt
+    from drmemctl.tree.writer import dts_pieces, fdt_pieces
 
     if format == "dtb":
-        return write_fdt(tree, allow_cut=allow_cut)
-    return to_dts(tree, exact=not allow_cut).encode("ascii")
+        return Content(fdt_pieces(tree, allow_cut=allow_cut))
+    return Content(_in_blocks(dts_pieces(tree, exact=not allow_cut)))
+
+
+def _in_blocks(texts: Iterable[str]) -> Iterator[bytes]:
+    """Yield text as bytes, in pieces that are worth a write each."""
+    block = bytearray()
+    for text in texts:
+        block += text.encode("ascii")
+        if len(block) >= _BLOCK:
+            yield bytes(block)
+            block.clear()
+    yield bytes(block)
 
 
 def notes(tree: Tree, format: str, size: int) -> list[str]:

@@ -27,13 +27,14 @@ Looks = Iterable[tuple[float, Look, list[Event]]]
 
 
 def show_changes(screen: Screen, looks: Looks, *, live: bool) -> None:
-    """Show each look as it comes, until there are no more or the user stops."""
+    """Show each look as it comes, until there are no more, nobody reads any more, or the user stops."""
     if live:
         _show_live(screen, looks)
         return
     for number, (when, seen, events) in enumerate(looks):
         records = [_start(when, seen)] if not number else [_record(when, event) for event in events]
-        screen.write_all(json.dumps(record) + "\n" for record in records)
+        if not screen.write_all(json.dumps(record) + "\n" for record in records):
+            return
 
 
 def _time(when: float) -> str:

@@ -17,7 +17,7 @@ from drmemctl.check.report import LmbRange, reported
 from drmemctl.check.rule import Rule
 from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
-from drmemctl.formats.dynamic_memory import DRC_INVALID, NODE, RESERVED, V1, V2, flag_names
+from drmemctl.formats.dynamic_memory import DRC_INVALID, NODE, RESERVED, V1, V2
 from drmemctl.kernel.capabilities import (
     AA_SYNC,
     CURRENT_DOMAINS,
@@ -126,22 +126,10 @@ class StepFinding:
             "path": self.path or None,
             "property": self.property or None,
             "offset": self.offset,
-            "lmbs": [_lmb_record(lmbs) for lmbs in self.lmbs],
+            "lmbs": [lmbs.to_json() for lmbs in self.lmbs],
             "when": self.when,
         }
         return {**record, "code": self.code, "function": self.function} if self.code else record
-
-
-def _lmb_record(lmbs: LmbRange) -> dict[str, Any]:
-    return {
-        "base": lmbs.base,
-        "count": lmbs.count,
-        "drc_index": lmbs.drc_index,
-        "aa_index": lmbs.aa_index,
-        "flags": lmbs.flags,
-        "flag_names": flag_names(lmbs.flags),
-        "node": lmbs.node,
-    }
 
 
 _T = TypeVar("_T")
@@ -239,7 +227,7 @@ class Judge:
         yield from map(StepFinding.of_fault, faults)
         now, then = self.present(after), self.present(before)
         subject = now.subject
-        found = [] if now is then else _new(now.findings, then.findings, subject)
+        found = [] if now is then else new_findings(now.findings, then.findings, subject)
         if migrated and after.kernel.tree is not before.kernel.tree:
             pair = Subject(subject.tree, running=subject.running, before=then.subject)
             found += _findings(self._of_migration, pair, after.kernel.profile)
@@ -283,7 +271,7 @@ _FIGURES = re.compile(r"0x[0-9a-f]+|[0-9][0-9,]*")
 _Kind = tuple[object, ...]
 
 
-def _new(found: Sequence[Finding], known: Sequence[Finding], subject: Subject) -> list[Finding]:
+def new_findings(found: Sequence[Finding], known: Sequence[Finding], subject: Subject) -> list[Finding]:
     """Return the findings that say something else than the known ones.
 
     One about LMBs is new if it has an LMB, in the state that it is in, that none of the same rule had. Of others

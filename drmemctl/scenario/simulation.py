@@ -6,10 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from drmemctl.errors import InputError
 from drmemctl.hypervisor.powervm import PowerVm
 from drmemctl.hypervisor.qemu import MEASURED, Qemu
 from drmemctl.kernel.boot import boot
@@ -25,22 +23,25 @@ Hypervisor = Qemu | PowerVm
 
 _QEMU = re.compile(r"qemu(?:-(\d{1,3})\.(\d{1,3}))?\Z", re.ASCII)
 
+
 HYPERVISORS = ("qemu", "powervm")
+"""Names that `machine_for` takes; `qemu` also with a version."""
 
 
 def read_file(name: str) -> bytes:
     """Return the content of a file that a step names; `InputError` if it cannot be read."""
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", source=name) from error
+    from drmemctl.tree.limits import LIMITS
+    from drmemctl.tree.plain_input import read_input
+
+    return read_input(name, LIMITS.max_value_by_lmb)
 
 
 def read_tree(name: str) -> Tree:
     """Return a tree that a step names."""
+    from drmemctl.model.sizes import within_bounds
     from drmemctl.tree.source import load
 
-    return load(name)
+    return within_bounds(load(name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ def subject_of(kernel: KernelState, machine: Machine) -> Subject:
         blocks=_blocks(kernel),
         block_size=kernel.block_size,
         associativity=current_associativity(kernel),
+        profile=kernel.profile,
     )
     return Subject(kernel.tree, running=running, drmem=written_back(kernel))
 

@@ -38,7 +38,9 @@ def read_answers(data: bytes, source: str) -> list[Answer]:
         return [Answer(str(one["call"]), bytes.fromhex(one["answer"]), int(one["status"])) for one in listed]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"no list of RTAS answers: {error}", source=source, hint="see `drmemctl explain migrate`"
+            f"no list of RTAS answers: {error}",
+            source=source,
+            hint="write a JSON list of {call, answer, status}, each answer in hex",
         ) from error
 
 

@@ -26,6 +26,9 @@ from drmemctl.tree.tar import Member, members
 Restart = Callable[[], Stream]
 """Returns the archive's bytes from their start, decompressed."""
 
+Watch = Callable[[Stream, Member], None]
+"""Is shown each member that is no part of a tree, and may read its content."""
+
 ReadFile = Callable[[bytes, str], Tree]
 """Reads a member that is a tree by itself (a blob, a text): its content and how to call it in messages."""
 
@@ -60,7 +63,7 @@ class _Contents:
 class _Survey:
     """What one pass over an archive shows: roots, blobs by their magic, and what could be kept on the way."""
 
-    def __init__(self, stream: Stream, source: str) -> None:
+    def __init__(self, stream: Stream, source: str, watch: Watch | None) -> None:
         finder = Finder()
         self.kept = _Contents(source, bounded=True)
         self.blobs: list[str] = []
@@ -73,8 +76,11 @@ class _Survey:
                 finder.directory(member.path)
             if inside_named_tree(member.path):
                 self.kept.keep(stream, member)
-            elif member.is_file and stream.peek(4) == _BLOB_MAGIC and len(self.blobs) < LIMITS.max_candidates:
+                continue
+            if member.is_file and stream.peek(4) == _BLOB_MAGIC and len(self.blobs) < LIMITS.max_candidates:
                 self.blobs.append(member.path)
+            if watch is not None:
+                watch(stream, member)
         self.roots = finder.roots()
 
 
@@ -92,15 +98,18 @@ def _content(stream: Stream, member: Member, source: str) -> bytes:
     return content
 
 
-def read_archive(restart: Restart, source: str, wanted: str | None, read_file: ReadFile) -> Tree:
+def read_archive(
+    restart: Restart, source: str, wanted: str | None, read_file: ReadFile, watch: Watch | None = None
+) -> Tree:
     """Return the tree of a tar archive.
 
-    `wanted` is the path of a directory or a member that holds the tree, None for the only one there is.
+    `wanted` is the path of a directory or a member that holds the tree, None for the only one there is; `watch` is
+    shown what else is there.
     Raises `InputError` if there is none or several different ones, or where the archive is damaged.
     """
     if wanted is not None:
-        return _read_wanted(restart, source, wanted.strip("/"), read_file)
-    survey = _Survey(restart(), source)
+        return _read_wanted(restart, source, wanted.strip("/"), read_file, watch)
+    survey = _Survey(restart(), source, watch)
     if len(survey.roots) > 1:
         return _read_one_of(restart, source, survey)
     if survey.roots:
@@ -139,12 +148,15 @@ def _read_one_of(restart: Restart, source: str, survey: _Survey) -> Tree:
     return first
 
 
-def _read_wanted(restart: Restart, source: str, wanted: str, read_file: ReadFile) -> Tree:
+def _read_wanted(restart: Restart, source: str, wanted: str, read_file: ReadFile, watch: Watch | None) -> Tree:
     """Return the tree at a path: a root, a directory with one root inside, a member, or any directory."""
     finder, is_directory, is_file = Finder(wanted), wanted in ("", "."), False
     path = "" if wanted == "." else wanted
     prefix = f"{path}/" if path else ""
-    for member in members(restart(), source):
+    stream = restart()
+    for member in members(stream, source):
+        if watch is not None and not inside_named_tree(member.path):
+            watch(stream, member)
         is_file |= member.is_file and member.path == path
         if not member.path.startswith(prefix):
             continue

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from drmemctl.defect import Defect
 from drmemctl.errors import LimitError
-from drmemctl.tree.limits import LIMITS, Limits, too_large
+from drmemctl.tree.limits import LIMITS, NOT_REAL, Limits, too_large
 from drmemctl.tree.node import Node, Property, Tree, encode_name
 
 MAX_SHOWN = 200
@@ -138,7 +138,8 @@ class TreeBuilder:
 
     def _check(self, count: int, most: int, what: str) -> None:
         if count > most:
-            raise LimitError(f"the tree has more than {most:,} {what}", source=self.source)
+            message = f"the tree has more than {most:,} {what}"
+            raise LimitError(message, source=self.source, hint=None if what == "levels of nodes" else NOT_REAL)
 
     def _check_name(self, name: str) -> None:
         if len(name) > self.limits.max_name:

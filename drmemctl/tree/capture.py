@@ -198,9 +198,10 @@ def _zstd(data: bytes) -> bytes:
 
         made: bytes = import_module("compression.zstd").compress(data)
         return made
-    import zstandard
+    from drmemctl.tree.compression import zstandard_package
 
-    return zstandard.ZstdCompressor(level=9).compress(data)
+    packed: bytes = zstandard_package("name a .tar.gz or .tar.xz").ZstdCompressor(level=9).compress(data)
+    return packed
 
 
 def script() -> str:

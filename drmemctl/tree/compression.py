@@ -104,12 +104,31 @@ class _Standard:
             raise _DamagedError(str(error)) from None
 
 
+def has_zstd() -> bool:
+    """Whether this Python can read and write zstd."""
+    from importlib.util import find_spec
+
+    return sys.version_info >= (3, 14) or find_spec("zstandard") is not None
+
+
+def zstandard_package(instead: str) -> Any:
+    """Return the zstandard package; `InputError` that says what to do instead where it is not installed.
+
+    It is compiled, so the single-file program is without it.
+    """
+    try:
+        import zstandard
+    except ImportError:
+        hint = f"{instead}, or install the Python package zstandard"
+        raise InputError("zstd cannot be read or written by this Python", hint=hint) from None
+    return zstandard
+
+
 class _Zstandard:
     """The zstandard package: nothing bounds its output but the size of its input, so that comes in pieces."""
 
     def __init__(self) -> None:
-        import zstandard
-
+        zstandard = zstandard_package("unpack it with `zstd -d`")
         self._decoder = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
         self._error = zstandard.ZstdError
         self._input = b""
@@ -117,7 +136,7 @@ class _Zstandard:
 
     @property
     def eof(self) -> bool:
-        return self._decoder.eof
+        return bool(self._decoder.eof)
 
     @property
     def needs_input(self) -> bool:
@@ -125,7 +144,7 @@ class _Zstandard:
 
     @property
     def unused_data(self) -> bytes:
-        return self._decoder.unused_data + self._input[self._at :]
+        return bytes(self._decoder.unused_data) + self._input[self._at :]
 
     def step(self, data: bytes) -> bytes:
         if data:
@@ -133,7 +152,7 @@ class _Zstandard:
         piece = self._input[self._at : self._at + _ZSTD_PIECE]
         self._at += len(piece)
         try:
-            return self._decoder.decompress(piece)
+            return bytes(self._decoder.decompress(piece))
         except self._error as error:
             raise _DamagedError(str(error).rpartition(": ")[2]) from None
 
@@ -194,7 +213,10 @@ class _Layer:
         self._source = source
         self._defects = defects
         self._limits = limits
-        self._decoder = method.decoder()
+        try:
+            self._decoder = method.decoder()
+        except InputError as error:
+            raise error.with_source(source) from None
         self._members = 1
         self._piece = _FIRST_PIECE
         self._output = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 
 from drmemctl.tree.node import encode_name
 
@@ -24,11 +25,13 @@ _ESCAPES = str.maketrans(
         "\v": "\\v",
         "\f": "\\f",
         "\r": "\\r",
+        "\0": '", "',
     }
 )
 _NAME = re.compile(r"[a-zA-Z0-9,._+*#?@-]+")
 _OUTSIDE_NAMES = re.compile(rb"[^a-zA-Z0-9,._+*#?@-]")
-_CELLS_AT_ONCE = 1 << 14
+_AT_ONCE = 1 << 16
+"""Bytes of a value that are made into text at a time, a multiple of 4."""
 
 
 def is_strings(value: bytes) -> bool:
@@ -38,18 +41,28 @@ def is_strings(value: bytes) -> bool:
 
 def value_text(value: bytes) -> str:
     """Return a value that is not empty as source: strings, cells of 32 bits, or bytes."""
+    return "".join(value_pieces(value))
+
+
+def value_pieces(value: bytes) -> Iterator[str]:
+    """Yield the same in pieces: the text of a large value is several times as large."""
+    pieces = (value[start : start + _AT_ONCE] for start in range(0, len(value), _AT_ONCE))
     if is_strings(value):
-        texts = value[:-1].decode("ascii").split("\0")
-        return ", ".join(f'"{text.translate(_ESCAPES)}"' for text in texts)
-    if len(value) % 4 == 0:
-        return f"<{' '.join(_cell_texts(value))}>"
-    return f"[{value.hex(' ')}]"
+        # The last NUL is no end of a string that another one follows.
+        pieces = (value[start : min(start + _AT_ONCE, len(value) - 1)] for start in range(0, len(value), _AT_ONCE))
+        yield '"'
+        yield from (piece.decode("ascii").translate(_ESCAPES) for piece in pieces)
+        yield '"'
+        return
+    opening, closing = ("<", ">") if len(value) % 4 == 0 else ("[", "]")
+    for piece in pieces:
+        yield opening + (_cells_text(piece) if closing == ">" else piece.hex(" "))
+        opening = " "
+    yield closing
 
 
-def _cell_texts(value: bytes) -> list[str]:
-    size = 4 * _CELLS_AT_ONCE
-    pieces = (value[start : start + size] for start in range(0, len(value), size))
-    return [" ".join(map("0x%02x".__mod__, struct.unpack(f">{len(piece) // 4}I", piece))) for piece in pieces]
+def _cells_text(value: bytes) -> str:
+    return " ".join(map("0x%02x".__mod__, struct.unpack(f">{len(value) // 4}I", value)))
 
 
 def shown_name(name: str) -> str:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The seam to the `fdt` package: trees become its objects here, and its exceptions become `WriteError`.
 
-Its object model, header and property encoding are used as they are. Nodes are joined here, since the package
-copies the blob once for every item (quadratic), recurses, and leaves out what is called `…_with_references`.
+Its header, its property encoding and its source header are used as they are. Nodes are joined here, in pieces,
+since the package copies the blob once for every item (quadratic), recurses, and leaves out what is called
+`…_with_references`.
 Only `writer` imports this module: the package is loaded when something is written.
 """
 
@@ -11,7 +12,8 @@ from __future__ import annotations
 import struct
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, Self, TypeVar
+from itertools import chain
+from typing import Self, TypeVar
 
 with warnings.catch_warnings():
     # fdt 0.3.3 has an invalid escape in a literal, of which Python 3.12 and later tell every user.
@@ -20,12 +22,15 @@ with warnings.catch_warnings():
 
 from drmemctl.errors import WriteError
 from drmemctl.tree.builder import shown
-from drmemctl.tree.dts_text import shown_name, value_text
+from drmemctl.tree.dts_text import shown_name, value_pieces
 from drmemctl.tree.node import Node, Property, Tree
 
 VERSION = 17
 LAST_COMPATIBLE = 16
-_BEGIN_NODE, _END_NODE = struct.pack(">I", 1), struct.pack(">I", 2)
+_BEGIN_NODE, _END_NODE, _END = (struct.pack(">I", token) for token in (1, 2, 9))
+_LARGE = 1 << 16
+"""Bytes of a value that is not copied."""
+
 _SEARCHED = 1 << 16
 """Up to this many bytes of names are searched for one that ends in the wanted name, as dtc shares them."""
 
@@ -60,82 +65,24 @@ class _Strings:
 
 
 class _Value(fdt.PropBytes):  # type: ignore[misc]
-    """A property with its raw bytes; shown in DTS as what they seem to be."""
+    """A property with its raw bytes."""
 
-    def __init__(self, prop: Property, name: str) -> None:
+    def __init__(self, name: str, value: bytes) -> None:
         super().__init__(name)
         # Not through the constructor, which copies the value twice.
-        self.data = prop.value
-        self.total = prop.total
-
-    def to_dts(self, tabsize: int = 4, depth: int = 0) -> str:  # noqa: ARG002 - the package's signature
-        text = f" = {value_text(self.data)}" if self.data else ""
-        note = "" if self.total is None else f" /* the first {len(self.data)} of {self.total} bytes */"
-        return "\t" * depth + f"{self.name}{text};{note}\n"
+        self.data = value
 
 
-class _Node(fdt.Node):  # type: ignore[misc]
-    """A node that is written in one pass over it and all below."""
-
-    is_root = False
-
-    def to_dtb(self, strings: Any, pos: int = 0, version: int = VERSION) -> tuple[bytearray, Any, int]:
-        out = bytearray()
-        for node, is_open in _visits(self):
-            if not is_open:
-                out += _END_NODE
-                continue
-            name = b"" if node.is_root else node.name.encode("ascii")
-            out += _BEGIN_NODE + name + bytes(4 - len(name) % 4)
-            for prop in node.props:
-                data, strings, _ = prop.to_dtb(strings, 0, version)
-                out += data
-        return out, strings, pos + len(out)
-
-    def to_dts(self, tabsize: int = 4, depth: int = 0) -> str:
-        parts: list[str] = []
-        for node, is_open in _visits(self):
-            if is_open:
-                name = "/" if node.is_root else node.name
-                # As dtc: a blank line before each node but the outermost.
-                parts.append(("\n" if parts else "") + "\t" * depth + name + " {\n")
-                depth += 1
-                parts += (prop.to_dts(tabsize, depth) for prop in node.props)
-            else:
-                depth -= 1
-                parts.append("\t" * depth + "};\n")
-        return "".join(parts)
-
-
-def _visits(node: _Node) -> Iterator[tuple[_Node, bool]]:
-    """Yield each node twice: with True before the nodes below it, with False after them."""
-    stack = [(node, True)]
+def _visits(root: Node, path: str) -> Iterator[tuple[Node, str, bool]]:
+    """Yield each node twice, with its path: with True before the nodes below it, with False after them."""
+    stack = [(root, path, True)]
     while stack:
-        node, is_open = stack.pop()
-        yield node, is_open
+        node, path, is_open = stack.pop()
+        yield node, path, is_open
         if is_open:
-            stack.append((node, False))
-            stack.extend((child, True) for child in reversed(node.nodes))
-
-
-def _converted(root: Node, path: str, spell: Callable[[str, str, str], str]) -> _Node:
-    """Return a node and all below it as the package's; `path` is for messages.
-
-    `spell` gives the name to write for one that stands at a path: name, path, what it is the name of.
-    """
-    top = _Node(spell(root.name, path, "node") or "/")
-    top.is_root = not root.name
-    stack = [(root, top, path)]
-    while stack:
-        node, made, path = stack.pop()
-        # Not by append(), which looks through all the siblings each time.
-        made.props.extend(_Value(prop, spell(prop.name, path, "property")) for prop in node.properties)
-        for child in node.children:
-            child_path = f"{path.rstrip('/')}/{child.name}"
-            twin = _Node(spell(child.name, child_path, "node"))
-            made.nodes.append(twin)
-            stack.append((child, twin, child_path))
-    return top
+            stack.append((node, path, False))
+            prefix = path.rstrip("/") + "/"
+            stack.extend((child, prefix + child.name, True) for child in reversed(node.children))
 
 
 def _accepted(name: str, path: str, what: str) -> str:
@@ -149,8 +96,87 @@ def _accepted(name: str, path: str, what: str) -> str:
     )
 
 
-def _for_people(name: str, _path: str, _what: str) -> str:
-    return shown_name(name)
+def _structure(root: Node, strings: _Strings) -> list[bytes]:
+    """Return the structure block in pieces; large values are pieces of their own, and not copied."""
+    pieces: list[bytes] = []
+    small = bytearray()
+    for node, path, is_open in _visits(root, "/"):
+        if not is_open:
+            small += _END_NODE
+            continue
+        name = b"" if node is root else _accepted(node.name, path, "node").encode("ascii")
+        small += _BEGIN_NODE + name + bytes(4 - len(name) % 4)
+        for prop in node.properties:
+            is_large = len(prop.value) >= _LARGE
+            value = _Value(_accepted(prop.name, path, "property"), b"" if is_large else prop.value)
+            data, _, _ = value.to_dtb(strings, 0, VERSION)
+            if is_large:
+                data = data[:4] + struct.pack(">I", len(prop.value)) + data[8:]
+                pieces += [bytes(small), data, prop.value]
+                small = bytearray(-len(prop.value) % 4)
+            else:
+                small += data
+    return [*pieces, bytes(small) + _END]
+
+
+def blob_pieces(tree: Tree) -> list[bytes]:
+    """Return the tree as a flattened blob of version 17, in pieces."""
+
+    def build() -> list[bytes]:
+        strings = _Strings()
+        structure = _structure(tree.root, strings)
+        pairs = [*tree.reservations, (0, 0)]
+        reservations = struct.pack(f">{2 * len(pairs)}Q", *chain.from_iterable(pairs))
+        header = fdt.Header()
+        header.version, header.last_comp_version = VERSION, LAST_COMPATIBLE
+        header.boot_cpuid_phys = tree.boot_cpu
+        header.size_dt_struct, header.size_dt_strings = sum(map(len, structure)), len(strings)
+        header.off_mem_rsvmap = header.size
+        header.off_dt_struct = header.off_mem_rsvmap + len(reservations)
+        header.off_dt_strings = header.off_dt_struct + header.size_dt_struct
+        header.total_size = header.off_dt_strings + header.size_dt_strings
+        return [header.export(), reservations, *structure, bytes(strings.encode("ascii"))]
+
+    return _translated(build, tree.source)
+
+
+def text_pieces(tree: Tree) -> Iterator[str]:
+    """Yield the whole tree as source, with its reservations."""
+
+    def head() -> str:
+        document = fdt.FDT(entries=[{"address": start, "size": size} for start, size in tree.reservations])
+        if tree.boot_cpu:
+            document.header.version = VERSION
+            document.header.last_comp_version = LAST_COMPATIBLE
+            document.header.boot_cpuid_phys = tree.boot_cpu
+        document.root = None
+        return str(document.to_dts())
+
+    yield _translated(head, tree.source)
+    yield from node_pieces(tree.root)
+
+
+def node_pieces(root: Node) -> Iterator[str]:
+    """Yield a node and all below it as source."""
+    depth = 0
+    for node, _, is_open in _visits(root, "/"):
+        if is_open:
+            # As dtc: a blank line before each node but the outermost.
+            yield ("" if node is root else "\n") + "\t" * depth + (shown_name(node.name) or "/") + " {\n"
+            depth += 1
+            for prop in node.properties:
+                yield from _property_pieces(prop, depth)
+        else:
+            depth -= 1
+            yield "\t" * depth + "};\n"
+
+
+def _property_pieces(prop: Property, depth: int) -> Iterator[str]:
+    yield "\t" * depth + shown_name(prop.name)
+    if prop.value:
+        yield " = "
+        yield from value_pieces(prop.value)
+    yield ";\n" if prop.total is None else f"; /* the first {len(prop.value)} of {prop.total} bytes */\n"
 
 
 def _translated(action: Callable[[], Result], source: str) -> Result:
@@ -159,34 +185,3 @@ def _translated(action: Callable[[], Result], source: str) -> Result:
         return action()
     except (AssertionError, ValueError, IndexError, TypeError, struct.error, RecursionError) as error:
         raise WriteError(f"the tree cannot be written: {error}", source=source or None) from error
-
-
-def blob_of(tree: Tree) -> bytes:
-    """Return the tree as a flattened blob of version 17."""
-
-    def build() -> bytes:
-        document = fdt.FDT(entries=[{"address": start, "size": size} for start, size in tree.reservations])
-        document.root = _converted(tree.root, "/", _accepted)
-        return bytes(document.to_dtb(VERSION, LAST_COMPATIBLE, tree.boot_cpu, _Strings()))
-
-    return _translated(build, tree.source)
-
-
-def text_of_tree(tree: Tree) -> str:
-    """Return the whole tree as source, with its reservations."""
-
-    def build() -> str:
-        document = fdt.FDT(entries=[{"address": start, "size": size} for start, size in tree.reservations])
-        if tree.boot_cpu:
-            document.header.version = VERSION
-            document.header.last_comp_version = LAST_COMPATIBLE
-            document.header.boot_cpuid_phys = tree.boot_cpu
-        document.root = _converted(tree.root, "/", _for_people)
-        return str(document.to_dts())
-
-    return _translated(build, tree.source)
-
-
-def text_of_node(node: Node) -> str:
-    """Return a node and all below it as source."""
-    return _translated(lambda: _converted(node, "/", _for_people).to_dts(), "")

@@ -28,7 +28,7 @@ from drmemctl.formats.fdt_header import (
     Header,
     decode_header,
 )
-from drmemctl.tree.limits import LIMITS, Limits
+from drmemctl.tree.limits import LIMITS, MIB, NOT_REAL, Limits
 from drmemctl.tree.node import Node, Property, Tree, decode_name
 from drmemctl.wording import count_of
 
@@ -38,7 +38,7 @@ _MAX_INT = 0x7FFFFFFF
 _MAX_DEFECTS = 1000
 """A blob of nothing but duplicates must not cost more in remarks than in content."""
 
-_NOPS = NOP.to_bytes(4, "big") * 256
+_NOPS = tuple(NOP.to_bytes(4, "big") * count for count in (256, 16, 1))
 """NOPs are the one token that no limit bounds: 64 MiB of them must not cost a step each."""
 
 _PROPERTY_HEADER = 12
@@ -47,7 +47,7 @@ _PROPERTY_HEADER = 12
 
 _ADVICE = {
     BlobError: "the blob is damaged: take it again, or look at it with fdtdump",
-    LimitError: "no real partition has a tree like this",
+    LimitError: NOT_REAL,
 }
 """What to do, where the place of the fault gives nothing better."""
 
@@ -71,15 +71,15 @@ def read_header(blob: bytes) -> Header:
     """Return the header after the checks of libfdt's `fdt_check_header`; `BlobError` otherwise."""
     if len(blob) < SIZE_V1:
         raise BlobError("FDT_ERR_TRUNCATED", f"{len(blob)} bytes are too few for a header", offset=len(blob))
+    header = decode_header(blob)
+    if len(blob) < header.size:
+        raise BlobError("FDT_ERR_TRUNCATED", f"{len(blob)} bytes are too few for a header", offset=len(blob))
     if int.from_bytes(blob[:4], "big") != MAGIC:
         raise BlobError("FDT_ERR_BADMAGIC", f"magic is {blob[:4].hex()}, not d00dfeed", offset=0)
-    header = decode_header(blob)
     compatible = header.last_comp_version
     if header.version < 1 or compatible > LAST_COMPATIBLE or header.version < compatible:
         message = f"version {header.version}, compatible with {compatible}: not one of 1 to {LAST_COMPATIBLE}"
         raise BlobError("FDT_ERR_BADVERSION", message, offset=20)
-    if len(blob) < header.size:
-        raise BlobError("FDT_ERR_TRUNCATED", f"{len(blob)} bytes are too few for a header", offset=len(blob))
     if not header.size <= header.totalsize <= _MAX_INT:
         message = f"totalsize {header.totalsize} cannot be, a blob has {header.size} to {_MAX_INT} bytes"
         raise BlobError("FDT_ERR_TRUNCATED", message, offset=4)
@@ -132,12 +132,18 @@ class _Names:
         if header.version >= 17 and header.size_dt_strings is not None:
             self._end = self._start + header.size_dt_strings
         self._limits = limits
+        self._room = limits.max_bytes
         self._known: dict[int, str] = {}
 
     def at(self, name_offset: int, token_offset: int) -> str:
         name = self._known.get(name_offset)
         if name is None:
             name = self._known[name_offset] = self._read(name_offset, token_offset)
+            # Names may lie in one another: there can be far more of them than bytes.
+            self._room -= len(name)
+            if self._room < 0:
+                message = f"the names of properties come to more than {self._limits.max_bytes // MIB} MiB"
+                raise LimitError(message, offset=token_offset)
         return name
 
     def _read(self, name_offset: int, token_offset: int) -> str:
@@ -183,14 +189,20 @@ def walk_tokens(blob: bytes, header: Header, limits: Limits = LIMITS) -> Iterato
             value, offset = _property_value(view, header, start, end)
             name = names.at(int.from_bytes(view[start + 8 : start + 12], "big"), start)
         elif tag == NOP:
-            while blob.startswith(_NOPS, offset, end):
-                offset += len(_NOPS)
+            offset = _behind_nops(blob, offset, end)
         elif tag not in (END_NODE, END):
             raise BlobError("FDT_ERR_BADSTRUCTURE", f"unknown token {tag:#x}", offset=start)
         yield Token(tag, start, name, value)
         if tag == END:
             return
         offset = base + (offset - base + 3 & ~3)
+
+
+def _behind_nops(blob: bytes, offset: int, end: int) -> int:
+    for nops in _NOPS:
+        while blob.startswith(nops, offset, end):
+            offset += len(nops)
+    return offset
 
 
 def _leaf(full_path: str, offset: int) -> str:

@@ -31,6 +31,13 @@ class Limits:
             2,796,202 LMBs in version 1 cells, 682 TiB in LMBs of 256 MiB.
         max_nodes: nodes of one tree. A reserved-memory-heavy POWER10 has some thousand.
         max_properties: properties of one tree.
+        max_runs: LMBs that do not follow from the one before, where more is done than to list them. A partition
+            of 64 TiB has 262,144 LMBs of 256 MiB, and a handful of runs.
+        max_value: one value, where it is decoded: 65,536 lookup arrays of 16 domains, a distance table of 2,048
+            nodes. Linux has 256 nodes at most.
+        max_value_by_lmb: the same of a property that grows with the number of LMBs; 1,048,576 connectors have
+            names of 12 MiB. One of version 1 has no other bound than `max_bytes`.
+        max_value_by_connector: the same of one that has four bytes for each: 1,310,720 connectors.
         max_depth: nodes on the way from the root to a leaf, the root included. Linux refuses deeper ones as
             well (drivers/of/fdt.c, FDT_MAX_DEPTH 64), and writers of this depth may recurse.
         max_reservations: entries of the memory reservation block.
@@ -46,8 +53,12 @@ class Limits:
     """
 
     max_bytes: int = 64 * MIB
-    max_nodes: int = 262_144
-    max_properties: int = 1_048_576
+    max_nodes: int = 65_536
+    max_properties: int = 262_144
+    max_runs: int = 262_144
+    max_value: int = 4 * MIB
+    max_value_by_lmb: int = 16 * MIB
+    max_value_by_connector: int = 5 * MIB
     max_depth: int = 64
     max_reservations: int = 4_096
     max_name: int = 255
@@ -75,6 +86,10 @@ def limits_from(environment: Mapping[str, str]) -> Limits:
         max_bytes=max_bytes,
         max_nodes=default.max_nodes * factor,
         max_properties=default.max_properties * factor,
+        max_runs=default.max_runs * factor,
+        max_value=default.max_value * factor,
+        max_value_by_lmb=default.max_value_by_lmb * factor,
+        max_value_by_connector=default.max_value_by_connector * factor,
         max_unpacked=max(default.max_unpacked, 4 * max_bytes),
         ratio_floor=max(default.ratio_floor, max_bytes),
     )
@@ -108,6 +123,9 @@ def too_large(size: int | None, source: str, what: str = "the input") -> LimitEr
         hint=f"if it is one all the same, set {RAISE_VARIABLE} to as many MiB",
     )
 
+
+NOT_REAL = f"no real partition has a tree like this; if one does, set {RAISE_VARIABLE} to a multiple of 64"
+"""What to do about a tree that has too many of something."""
 
 LIMITS = limits_from(os.environ)
 """The limits of this process."""

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
@@ -21,6 +21,9 @@ from drmemctl.tree.limits import LIMITS, MIB, check_environment, too_large
 from drmemctl.tree.node import Tree, decode_name
 from drmemctl.tree.stream import CHUNK, Stream
 from drmemctl.tree.tar import BLOCK, is_tar_header
+
+if TYPE_CHECKING:
+    from drmemctl.tree.archive import Watch
 
 LIVE = "live"
 STDIN = "-"
@@ -44,21 +47,22 @@ _FOREIGN = {
 }
 
 
-def load(source: str | os.PathLike[str] | bytes) -> Tree:
+def load(source: str | os.PathLike[str] | bytes, *, watch: Watch | None = None) -> Tree:
     """Return the device tree of any kind of input, recognised by its content.
 
     `source` is a path, `-` for standard input, `live` for this machine (a file of that name goes first),
-    `ARCHIVE::PATH` for one of several trees in an archive, or the content itself as bytes.
+    `ARCHIVE::PATH` for one of several trees in an archive, or the content itself as bytes. `watch` is shown what
+    else is in an archive.
 
     Raises `InputError` if it cannot be opened, is damaged or of no kind that holds a tree, `BlobError` for a
     malformed flattened tree, `LimitError` if it is larger than `LIMITS`; nothing else.
     """
     check_environment()
     if isinstance(source, bytes | bytearray | memoryview):
-        return _read(io.BytesIO(source), "<bytes>", None)
+        return _read(io.BytesIO(source), "<bytes>", None, watch)
     name = os.fsdecode(source)
     with _translated(name):
-        return _load_named(name)
+        return _load_named(name, watch)
 
 
 def file_of(source: str) -> str | None:
@@ -81,13 +85,13 @@ def _translated(name: str) -> Iterator[None]:
         raise InputError(message, source=name, hint=hint) from error
 
 
-def _load_named(name: str) -> Tree:
+def _load_named(name: str, watch: Watch | None) -> Tree:
     if "\0" in name or not name:
         message = "a path cannot hold a NUL" if name else "the name of the input is empty"
         raise InputError(message, source=name or "''")
     place, member = _split(name)
     if place == STDIN:
-        return _read(_stdin(), "<stdin>", member)
+        return _read(_stdin(), "<stdin>", member, watch)
     if is_live(place):
         place = _live_place()
     if stat.S_ISDIR(os.stat(place).st_mode):  # noqa: PTH116 - keeps pathlib out of the way of small files
@@ -95,7 +99,7 @@ def _load_named(name: str) -> Tree:
 
         return read_directory(place if member is None else f"{place}/{member}", name)
     with io.FileIO(place) as raw:
-        return _read(raw, place, member)
+        return _read(raw, place, member, watch)
 
 
 def _split(name: str) -> tuple[str, str | None]:
@@ -130,16 +134,19 @@ def _stdin() -> IO[bytes]:
     return sys.stdin.buffer
 
 
-def _read(raw: IO[bytes] | io.FileIO, source: str, member: str | None) -> Tree:
+def _read(raw: IO[bytes] | io.FileIO, source: str, member: str | None, watch: Watch | None = None) -> Tree:
     with ExitStack() as open_files:
-        return _Input(raw, source, open_files).read(member)
+        return _Input(raw, source, open_files, watch).read(member)
 
 
 class _Input:
     """One input that is open: `read` may go over it more than once. Files it opens go into `open_files`."""
 
-    def __init__(self, raw: IO[bytes] | io.FileIO, source: str, open_files: ExitStack) -> None:
+    def __init__(
+        self, raw: IO[bytes] | io.FileIO, source: str, open_files: ExitStack, watch: Watch | None = None
+    ) -> None:
         self._raw = raw
+        self._watch = watch
         self._open_files = open_files
         self._source = source
         self._begin: int | None = raw.tell() if raw.seekable() else None
@@ -196,7 +203,7 @@ class _Input:
         from drmemctl.tree.archive import read_archive
 
         wanted = None if member is None else decode_name(os.fsencode(member))
-        return read_archive(self._restart, self._source, wanted, _read_member)
+        return read_archive(self._restart, self._source, wanted, _read_member, self._watch)
 
     def _whole(self, stream: Stream, *, is_plain: bool) -> bytes:
         """Return all bytes; those of a plain file at once, since joining pieces takes twice the memory."""

@@ -9,18 +9,33 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from drmemctl.tree.source import is_live
-from drmemctl.tree.stream import CHUNK, Stream
+from drmemctl.errors import LimitError
+from drmemctl.tree.node import Tree
+from drmemctl.tree.source import is_live, load
+from drmemctl.tree.stream import Stream
+from drmemctl.tree.tar import Member
 
 _MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
-_LARGEST = 64 << 20
-"""Bytes of one such file; /proc/iomem of a large system has a few MiB."""
+_LARGEST = 16 << 20
+"""Bytes of all such files together; /proc/iomem of a large system has a few MiB."""
+
+_MOST = 1 << 20
+"""Files and links: 64 TiB in memory blocks of 256 MiB have three for each."""
+
+_LSMEM = "sos_commands/memory/lsmem_-a_-o_RANGE_SIZE_STATE_REMOVABLE_ZONES_NODE_BLOCK"
+_ALIASES = {
+    _LSMEM: "lsmem",
+    "sos_commands/kernel/uname_-a": "uname",
+    "sos_commands/host/uname_-a": "uname",
+    "sos_commands/kernel/dmesg": "dmesg",
+}
+"""What sosreport calls the output of commands."""
 
 _WANTED = (
-    r"(?P<root>|.*/)(?P<path>memory/(?:blocks|nodes|block_size_bytes)|proc/(?:iomem|cmdline|version)|uname|dmesg"
+    r"(?P<root>|.*?/)(?P<path>memory/(?:blocks|nodes|block_size_bytes)|proc/(?:iomem|cmdline|version)|uname|dmesg"
+    rf"|{'|'.join(map(re.escape, _ALIASES))}"
     rf"|{_MEMORY}/(?:block_size_bytes|memory\d+/(?:state|valid_zones|node\d+))"
     rf"|{_NODE}/node\d+/(?:distance|meminfo|cpulist|memory\d+))\Z"
 )
@@ -43,16 +58,39 @@ class SystemFiles:
         return bool(self.files)
 
 
-def system_files(source: str) -> SystemFiles:
-    """Return what lies beside the tree of a TREE argument; nothing where that is a tree alone."""
+class _Room:
+    """What the files beside one tree may still take; `LimitError` where they want more."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._bytes = _LARGEST
+        self._entries = _MOST
+
+    @property
+    def most(self) -> int:
+        """Bytes to read of a file: one more than there is room for."""
+        return self._bytes + 1
+
+    def take(self, content: bytes) -> None:
+        """Make out whether one more file or link fits."""
+        self._bytes -= len(content)
+        self._entries -= 1
+        if self._bytes < 0 or self._entries < 0:
+            most = f"{_LARGEST >> 20} MiB of" if self._bytes < 0 else f"{_MOST:,}"
+            message = f"more than {most} files about memory lie beside the tree"
+            raise LimitError(message, source=self._source, hint="take the tree out, and check that alone")
+
+
+def load_system(source: str) -> tuple[Tree, SystemFiles]:
+    """Return the tree of a TREE argument and what lies beside it; nothing where that is a tree alone."""
+    beside = _Beside(source)
+    tree = load(source, watch=beside)
     if is_live(source):
-        return read_root("/")
+        return tree, read_root("/")
     place = source.partition("::")[0] if not os.path.lexists(source) else source
     if os.path.isdir(place):  # noqa: PTH112 - paths as the user typed them
-        return read_root(_root_of(place))
-    if not os.path.isfile(place):  # noqa: PTH113
-        return SystemFiles()
-    return _from_archive(place)
+        return tree, read_root(_root_of(place))
+    return tree, beside.found()
 
 
 def _root_of(place: str) -> str:
@@ -67,17 +105,17 @@ def _root_of(place: str) -> str:
 
 def read_root(root: str) -> SystemFiles:
     """Return the files below a directory that stands for `/`."""
-    found = SystemFiles()
-    for path in _FIXED:
-        _read(found, root, path)
+    found, room = SystemFiles(), _Room(root)
+    for path in (*_FIXED, *_ALIASES):
+        _read(found, root, path, room)
     for folder, names in ((_MEMORY, ("state", "valid_zones")), (_NODE, ("distance", "meminfo", "cpulist"))):
         for entry in _names(f"{root}/{folder}"):
             if _ENTRY.match(entry):
                 for name in names:
-                    _read(found, root, f"{folder}/{entry}/{name}")
-                found.links.update(
-                    f"{folder}/{entry}/{name}" for name in _names(f"{root}/{folder}/{entry}") if _ENTRY.match(name)
-                )
+                    _read(found, root, f"{folder}/{entry}/{name}", room)
+                for name in filter(_ENTRY.match, _names(f"{root}/{folder}/{entry}")):
+                    room.take(b"")
+                    found.links.add(f"{folder}/{entry}/{name}")
     return found
 
 
@@ -88,37 +126,37 @@ def _names(folder: str) -> list[str]:
         return []
 
 
-def _read(found: SystemFiles, root: str, path: str) -> None:
+def _read(found: SystemFiles, root: str, path: str, room: _Room) -> None:
     try:
         with open(f"{root}/{path}", "rb") as stream:  # noqa: PTH123
-            found.files[path] = stream.read(_LARGEST)
+            content = stream.read(room.most)
     except OSError:
         # A file that is not there, or that only root may read, is one that the rules do without.
         return
+    room.take(content)
+    found.files[_ALIASES.get(path, path)] = content
 
 
-def _from_archive(place: str) -> SystemFiles:
-    from drmemctl.tree.compression import decompressed
-    from drmemctl.tree.tar import BLOCK, is_tar_header
+class _Beside:
+    """Keeps what of an archive lies beside the tree, by the directory that stands for `/`."""
 
-    found: dict[str, SystemFiles] = {}
-    with open(place, "rb") as raw:  # noqa: PTH123
-        stream = decompressed(Stream(lambda: raw.read(CHUNK)), place, [])
-        if is_tar_header(stream.peek(BLOCK)):
-            for root, path, content in _members(stream, place):
-                files = found.setdefault(root, SystemFiles())
-                if content is None:
-                    files.links.add(path)
-                else:
-                    files.files[path] = content
-    return max(found.values(), key=lambda one: len(one.files), default=SystemFiles())
+    def __init__(self, source: str) -> None:
+        self._roots: dict[str, SystemFiles] = {}
+        self._room = _Room(source)
 
-
-def _members(stream: Stream, place: str) -> Iterator[tuple[str, str, bytes | None]]:
-    from drmemctl.tree.tar import members
-
-    for member in members(stream, place):
+    def __call__(self, stream: Stream, member: Member) -> None:
         match = re.match(_WANTED, member.path)  # compiled when the first archive is read
-        if match:
-            content = stream.read(min(member.size, _LARGEST)) if member.is_file else None
-            yield match["root"], match["path"], content
+        if match is None:
+            return
+        files = self._roots.setdefault(match["root"], SystemFiles())
+        path = _ALIASES.get(match["path"], match["path"])
+        content = stream.read(min(member.size, self._room.most)) if member.is_file else b""
+        self._room.take(content)
+        if member.is_file:
+            files.files[path] = content
+        else:
+            files.links.add(path)
+
+    def found(self) -> SystemFiles:
+        """Return the files of the directory that has most."""
+        return max(self._roots.values(), key=lambda one: len(one.files), default=SystemFiles())

@@ -20,11 +20,16 @@ def write_fdt(tree: Tree, *, allow_cut: bool = False) -> bytes:
     Raises `WriteError` for a name that is not printable ASCII, and, unless `allow_cut`, where the source
     showed only the beginning of a value.
     """
+    return b"".join(fdt_pieces(tree, allow_cut=allow_cut))
+
+
+def fdt_pieces(tree: Tree, *, allow_cut: bool = False) -> list[bytes]:
+    """Return what `write_fdt` does in pieces, without a copy of large values."""
     if not allow_cut:
         _refuse_cut(tree)
-    from drmemctl.tree.fdt_package import blob_of
+    from drmemctl.tree.fdt_package import blob_pieces
 
-    return blob_of(tree)
+    return blob_pieces(tree)
 
 
 def to_dts(what: Tree | Node, *, exact: bool = False) -> str:
@@ -33,13 +38,21 @@ def to_dts(what: Tree | Node, *, exact: bool = False) -> str:
     What source cannot hold is shown all the same, for people: other characters in names as `\xNN`, how much
     of a cut value is missing as a comment. With `exact` it raises `WriteError` instead.
     """
-    from drmemctl.tree.fdt_package import text_of_node, text_of_tree
+    return "".join(dts_pieces(what, exact=exact))
+
+
+def dts_pieces(what: Tree | Node, *, exact: bool = False) -> Iterator[str]:
+    """Return what `to_dts` does in pieces: text is several times as large as the bytes it stands for.
+
+    `WriteError` comes before the first of them.
+    """
+    from drmemctl.tree.fdt_package import node_pieces, text_pieces
 
     tree = what if isinstance(what, Tree) else Tree(what)
     if exact:
         _refuse_cut(tree)
         _refuse_names(tree)
-    return text_of_tree(tree) if what is tree else text_of_node(tree.root)
+    return text_pieces(tree) if what is tree else node_pieces(tree.root)
 
 
 def _refuse_cut(tree: Tree) -> None:

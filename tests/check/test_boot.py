@@ -8,12 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from drmemctl.check.boot.limits import memory_limit
+from drmemctl.check.boot.limits import memory_end
 from drmemctl.check.engine import Plan
+from drmemctl.check.report import report_tree
+from drmemctl.check.subject import Running, Subject
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, encode_lrdr_capacity
 from drmemctl.formats.memory_reg import REG, MemoryRange, encode_reg
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_memory
+from drmemctl.kernel.profiles import profile
 from drmemctl.tree.node import Node, Property, Tree
 from tests.check.mutations import (
     broken_anew,
@@ -187,20 +190,29 @@ def test_mem_counts_memory_and_not_addresses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "text"),
+    ("text", "old", "new"),
     [
-        (0x60000000, b"mem=1536M"),
-        (1 << 32, b"a mem=1G\tmem=0x100000000"),
-        (1 << 24, b"mem=31M"),
-        (None, b"mem=15M"),
-        (None, b"mem="),
-        (None, b"mem=banana"),
-        (None, b"\xff\xfe mem"),
-        (None, b""),
+        (b"mem=1536M", 0x60000000, 0x60000000),
+        (b"mem=0x5fff8001", 0x60000000, 0x5F000000),
+        (b"mem=1G\tmem=0x58000001", 0x58010000, 0x58000000),
+        (b"mem=", None, None),
+        (b"mem=1536M mem=banana", None, None),
+        (b"\xff\xfe mem", None, None),
+        (b"mem=15M", 0xF00000, None),
     ],
 )
-def test_mem_is_read_as_the_kernel_reads_it(expected: int | None, text: bytes) -> None:
-    assert memory_limit(text + b"\0") == expected
+def test_mem_is_rounded_as_the_kernel_rounds_it(text: bytes, old: int | None, new: int | None) -> None:
+    """A page up before 6.10, 16 MiB down since; with 6.1 `mem=1000001K` made memory end at 0x3d0a0000."""
+    tree = bootargs(text)(fixture(PLUGGED))
+    for kernel, expected in (("6.1", old), ("6.10", new)):
+        assert memory_end(Subject(tree, running=Running(profile=profile(kernel)))) == expected
+
+
+def test_the_kernel_that_is_asked_about_rounds() -> None:
+    tree = bootargs(b"mem=0x5fff8001")(fixture(PLUGGED))
+    for version, end in (((6, 1, 0), "0x60000000"), ((6, 12, 0), "0x5f000000"), (None, "0x5f000000")):
+        (finding,) = report_tree(tree, Plan(select=("DRM065",), kernel=version)).findings
+        assert f"above {end}" in finding.message
 
 
 def test_an_lmb_in_two_memory_nodes_is_counted_once() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
@@ -183,3 +184,12 @@ def test_a_block_that_mem_cuts_is_no_finding(tmp_path: Path) -> None:
     root = make_root(tmp_path, BASE, states(BASE)[0])
     write(root / "proc/iomem", "00000000-913fffff : System RAM\n")
     assert found(root) == ()
+
+
+def test_an_archive_with_sysfs_is_judged_as_the_directory_is(tmp_path: Path) -> None:
+    after = states("captures/6.1-lpm")[3]
+    root = make_root(tmp_path / "sosreport-x", "captures/6.1-lpm", after)
+    with tarfile.open(tmp_path / "sosreport.tar", "w") as archive:
+        archive.add(root, "sosreport-x")
+    assert "DRM121" in {one.rule for one in found(root)}
+    assert {one.rule for one in found(tmp_path / "sosreport.tar")} == {one.rule for one in found(root)}

@@ -9,9 +9,10 @@ from collections import Counter
 import pytest
 
 from drmemctl.check.engine import all_rules
+from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity
 from drmemctl.check.kernels import parse_version
-from drmemctl.check.rule import FAMILIES, SECTIONS, Rule
+from drmemctl.check.rule import SECTIONS, Rule
 
 RANGES = {
     "blob": range(1, 10),

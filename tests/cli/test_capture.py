@@ -6,16 +6,19 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from drmemctl.tree import compression
 from drmemctl.tree.capture import SECRET_NAMES, TAKEN, redacted
 from drmemctl.tree.source import load
-from drmemctl.tree.system import system_files
+from drmemctl.tree.system import load_system
 from tests.check.test_live import misplaced
 from tests.cli.running import run
+from tests.conftest import FIXTURES
 from tests.live_roots import make_root, states, write
 
 MOVED = "captures/6.1-lpm"
@@ -140,7 +143,26 @@ def test_redacting_keeps_the_length() -> None:
 
 
 def test_a_tree_alone_has_nothing_beside_it(root: Path, tmp_path: Path) -> None:
-    assert not system_files(str(tmp_path / "nothing"))
-    write(tmp_path / "text", "no archive")
-    assert not system_files(str(tmp_path / "text"))
-    assert system_files(str(root)).links >= {"sys/devices/system/memory/memory0/node0"}
+    assert not load_system(str(FIXTURES / "trees/v2-gap.dtb.gz"))[1]
+    assert load_system(str(root))[1].links >= {"sys/devices/system/memory/memory0/node0"}
+
+
+def test_where_zstd_cannot_be_written_the_default_is_xz(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(compression, "has_zstd", lambda: False)
+    assert run("capture", "--root", root).code == 0
+    with tarfile.open("drmemctl-capture.tar.xz") as made:
+        assert "capture/memory/blocks" in made.getnames()
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="the standard library has zstd")
+def test_a_name_for_zstd_where_that_cannot_be_written(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    done = run("capture", "--root", root, "-o", tmp_path / "x.tar.zst")
+    assert done.code == 3
+    assert "name a .tar.gz or .tar.xz" in done.err
+    assert not (tmp_path / "x.tar.zst").exists()

@@ -178,7 +178,7 @@ class TestOutputFiles:
         tree.write_bytes(blob("boot/aa-out-of-range"))
         for option in ("-o", "--write-baseline"):
             outcome = check(tree, option, tree)
-            assert (outcome.code, outcome.err) == (3, f"drmemctl: {tree}: this is an input\n")
+            assert (outcome.code, outcome.err) == (3, f"drmemctl: {tree}: this is an input; name another file\n")
         assert tree.read_bytes() == blob("boot/aa-out-of-range")
 
     def test_what_cannot_be_written_is_an_error(self, tmp_path: Path) -> None:

@@ -337,7 +337,7 @@ def test_four_billion_lmbs_are_one_line(huge: Path) -> None:
 def test_four_billion_lmbs_are_not_expanded(huge: Path) -> None:
     outcome = run("lmb", huge, "--expand", "--format", "json")
     assert (outcome.code, outcome.out) == (3, "")
-    assert "4,294,967,295 LMBs, more than the limit of 4,194,304" in outcome.err
+    assert "4,294,967,295 LMBs, more than the limit of 1,048,576" in outcome.err
 
 
 def test_a_property_too_short_for_its_count_shows_what_is_there_and_says_so(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ RECORDED = FIXTURES / "captures" / "6.1-memblock.dtb.gz"
 TABLE = """\
 address                    size  node  flags    zone     kexec images  second kernel  vmcore  unplug
 0x000000000-0x03fffffff   1 GiB  0     -        Normal   yes           is told        yes     never
-0x040000000-0x07fffffff   1 GiB  1     hotplug  Movable  no            is told        yes     movable
-0x080000000-0x09fffffff 512 MiB  0     hotplug  Movable  no            is told        yes     movable
+0x040000000-0x07fffffff   1 GiB  1     hotplug  Movable  yes           is told        yes     movable
+0x080000000-0x09fffffff 512 MiB  0     hotplug  Movable  yes           is told        yes     movable
 """
 
 
@@ -40,7 +40,45 @@ def test_json() -> None:
         (1 << 30, 1 << 30, 1, ["hotplug"], "Movable"),
         (2 << 30, 1 << 29, 0, ["hotplug"], "Movable"),
     ]
-    assert found["regions"][1]["kexec"] == {"images": False, "told": True}
+    assert found["regions"][1]["kexec"] == {"images": True, "told": True}
+    assert found["notes"] == []
+
+
+def test_kernels_since_6_15_leave_hot_removable_memory_alone() -> None:
+    found = json.loads(run("memblock", RECORDED, "--kernel", "6.15", "--format", "json").out)
+    assert [one["kexec"]["images"] for one in found["regions"]] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "kernel", "note"),
+    [
+        ("mem=300M crashkernel=256M", "6.1", "crashkernel= may raise the limit of mem="),
+        ("mem=300M crashkernel=1G-:256M", "6.14", "crashkernel= may raise the limit of mem="),
+        ("mem=300M crashkernel=256M", "6.15", ""),
+        ("mem=300M crashkernel=256M@64M", "6.1", ""),
+        ("mem=1G fadump=on", "6.1", "fadump= may raise"),
+        ("kernelcore=mirror", "latest", "kernelcore=mirror is not worked out"),
+        ("movable_node movablecore=1G", "latest", "movablecore= is ignored"),
+        ("kernelcore=1G quiet", "latest", ""),
+    ],
+)
+def test_what_is_not_worked_out_is_said_on_standard_error(cmdline: str, kernel: str, note: str) -> None:
+    outcome = run("memblock", RECORDED, "--cmdline", cmdline, "--kernel", kernel, "--format", "json")
+    assert note in outcome.err
+    assert bool(note) == bool(outcome.err) == bool(json.loads(outcome.out)["notes"])
+
+
+@pytest.mark.parametrize(("kernel", "note"), [("5.16", "back to front"), ("5.17", "has no effect")])
+def test_a_limit_in_chosen(kernel: str, note: str) -> None:
+    outcome = run("memblock", fixture("memblock/6.1-limit-back-to-front"), "--kernel", kernel, "--format", "json")
+    assert note in outcome.err
+    size = sum(one["size"] for one in json.loads(outcome.out)["regions"])
+    assert size == (0x51400000 if kernel == "5.16" else 0x70000000)
+
+
+def test_the_table_says_where_the_movable_zone_begins() -> None:
+    out = run("memblock", fixture("memblock/6.1-kernelcore"), "--kernel", "6.1").out
+    assert "Normal, Movable from 0x10000000" in out.splitlines()[1]
 
 
 def test_the_command_line_may_be_another_one() -> None:

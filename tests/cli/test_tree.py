@@ -335,8 +335,9 @@ class Collector(Screen):
         super().__init__()
         object.__setattr__(self, "parts", [])
 
-    def write_all(self, parts: Any) -> None:
+    def write_all(self, parts: Any) -> bool:
         self.parts.extend(parts)
+        return True
 
 
 def shown_tree(tree: Tree, view: DtsView) -> str:

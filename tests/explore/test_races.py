@@ -1,38 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""The races of docs/races.md: each found, its trace printed as it stands there, and none where it is cured."""
+"""The races of docs/races.md: each found, and none where it is cured. Its transcripts are held by `tests.docs`."""
 
 from __future__ import annotations
-
-import re
-import shlex
 
 import pytest
 
 from drmemctl.explore.answer import Answer, answer
 from drmemctl.explore.policy import BY_NAME
-from tests.cli.running import run
-from tests.conftest import ROOT
 from tests.explore.cases import CPU_BEFORE, question
-
-DOCUMENT = ROOT / "docs" / "races.md"
-BLOCK = re.compile(r"^```console\n\$ (drmemctl [^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def blocks() -> list[tuple[str, str]]:
-    return BLOCK.findall(DOCUMENT.read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize(("command", "printed"), blocks(), ids=lambda value: value[:0] or None)
-def test_the_document_shows_what_is_printed(command: str, printed: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    done = run(*shlex.split(command)[1:])
-    assert done.code == 1, done.err
-    assert done.out == printed
-
-
-def test_the_document_has_all_of_them() -> None:
-    assert len(blocks()) == 7
-
 
 MIGRATED_REASSIGNED = ("lpm after", "prrn reassigned")
 MIGRATED_READDED = ("lpm after", "prrn 2 0x80000002")
@@ -113,15 +88,3 @@ def test_the_switch_to_v1_kills_kernels_up_to_5_2() -> None:
     for kernel, dies in (("4.20", True), ("5.2", True), ("5.3", False), ("latest", False)):
         ends = found(("lpm after-v1",), kernel, "kernel").bad
         assert any(verdict.rule == "DRM090" for end in ends for verdict in end.verdicts) == dies, kernel
-
-
-def main() -> None:
-    """Write into the document what its commands print: `python -m tests.explore.test_races`."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    pattern = re.compile(r"^```console\n\$ (drmemctl [^\n]*)\n.*?^```$", re.MULTILINE | re.DOTALL)
-    text = pattern.sub(lambda m: f"```console\n$ {m[1]}\n{run(*shlex.split(m[1])[1:]).out}```", text)
-    DOCUMENT.write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 
 from drmemctl.errors import FormatError
-from drmemctl.formats.configure_connector import ConnectorArea
+from drmemctl.formats.configure_connector import ConnectorArea, status_text
+from drmemctl.formats.rtas_kinds import meaning_of
 from tests.formats.rtas_vectors import words
 
 NODE = (words(0x80000004, 0, 20, 0, 0) + b"memory@40000000\0").ljust(4096, b"\0")
@@ -50,3 +51,17 @@ def test_name_and_value_are_put_where_the_offsets_say() -> None:
     ):
         with pytest.raises(FormatError):
             wrong.encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(9899, "not known"), (9900, "in 1 ms"), (9903, "in 1000 ms"), (9905, "in 100000 ms"), (9906, "not known")],
+)
+def test_a_busy_status_says_how_long_to_wait(status: int, text: str) -> None:
+    """LoPAR calls it the extended delay: 990x asks for ten to the power of x milliseconds."""
+    assert status_text(status).endswith(text)
+
+
+@pytest.mark.parametrize(("status", "busy"), [(9899, False), (9900, True), (9905, True), (9906, False)])
+def test_the_update_calls_can_be_busy_as_well(status: int, busy: bool) -> None:
+    assert meaning_of("update-nodes", status) == ("busy" if busy else "error")

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
+from typing import Any
 
-import libfdt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +49,7 @@ def test_the_connectors_of_a_bundled_tree_by_their_names() -> None:
     assert found.defects == ()
 
 
-def test_bundled_properties_read_as_struct_and_libfdt_read_them() -> None:
+def test_bundled_properties_read_as_struct_and_libfdt_read_them(libfdt: Any) -> None:
     for name, decode in ((INDEXES, decode_drc_indexes), (POWER_DOMAINS, decode_drc_power_domains)):
         for value in values_of(name):
             count, *cells = struct.unpack(f">{len(value.data) // 4}I", value.data)

@@ -201,3 +201,40 @@ def test_flags_have_the_names_of_lopar_and_keep_the_unknown() -> None:
     assert flag_names(0x800000A0) == ["drc-invalid", "reserved", "0x80000000"]
     assert flag_names(0) == []
     assert sum(FLAG_NAMES) == 0x1FF
+
+
+LINES = st.lists(
+    st.tuples(
+        st.integers(1, 600), st.integers(0, 30), st.integers(0, 30), st.integers(0, 1), st.sampled_from([0, 8])
+    ),
+    max_size=5,
+)
+
+
+@pytest.mark.parametrize("lmb_size", [None, 0, 16, 1 << 63, 1 << 64])
+@pytest.mark.parametrize(("name", "cells"), [(V1, 1), (V1, 2), (V2, 2)])
+@given(lines=LINES)
+def test_blocks_hold_each_lmb_in_its_place(
+    name: str, cells: int, lmb_size: int | None, lines: list[tuple[int, int, int, int, int]]
+) -> None:
+    step = lmb_size or 0
+    wrap = 1 << 32 * cells
+    single = [
+        (1, (16 * base + at * step) % wrap, 2 * drc + at, aa, flags)
+        for count, base, drc, aa, flags in lines
+        for at in range(count)
+    ]
+    found = decode_entries(name, encode_entries(name, single, cells), cells)
+    listed = [
+        (1, (base + at * step) % wrap, drc + at, aa, flags)
+        for block in found.blocks(lmb_size)
+        for count, base, drc, aa, flags in zip(*block, strict=True)
+        for at in range(count)
+    ]
+    assert listed == single
+
+
+def test_a_long_v1_property_is_few_blocks() -> None:
+    single = [(1, at * 16, at, 0, 8) for at in range(100_000)]
+    blocks = list(decode_entries(V1, encode_entries(V1, single)).blocks(16))
+    assert len(blocks) < 1000

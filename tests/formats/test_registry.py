@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.formats.fields import Field
-from drmemctl.formats.registry import _KNOWN, DEFAULT_LIMIT, describe, describer
+from drmemctl.formats.registry import DEFAULT_LIMIT, KNOWN, describe, describer
 from drmemctl.wording import range_text, size_text
 from tests.formats.values import all_values, unhex, value_in
 
 DRMEM = "/ibm,dynamic-reconfiguration-memory"
 V2 = unhex("00000001 0000018e 0000000020000000 80000002 00000001 00000008")
-KNOWN = [
+PLACES = [
     (node.replace("type:", "/").replace("*", "x"), name)
-    for names, nodes, _ in _KNOWN
+    for names, nodes, _ in KNOWN
     for node in nodes
     for name in names.split()
 ]
@@ -144,7 +144,7 @@ def test_no_more_fields_than_asked_for() -> None:
     assert [field.name for field in everything] == ["connectors", "[0]", "[1]"]
 
 
-@pytest.mark.parametrize(("path", "name"), KNOWN)
+@pytest.mark.parametrize(("path", "name"), PLACES)
 @settings(max_examples=20)
 @given(data=st.binary(max_size=100), address=st.integers(-1, 9), size=st.integers(-1, 9))
 def test_no_bytes_make_a_known_property_raise(path: str, name: str, data: bytes, address: int, size: int) -> None:

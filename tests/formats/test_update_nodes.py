@@ -78,3 +78,20 @@ def test_the_fields_cover_the_list() -> None:
         found = UpdateNodes.decode(area)
         covered = sum(field.size for field in found.fields() if field.offset < found.end)
         assert covered == found.end
+
+
+@pytest.mark.parametrize(
+    ("operations", "areas_made"),
+    [
+        # 4 words of header, one for each operation, its operands and a last one of zeros: 1024 in 4 KiB.
+        ([(UPDATE, 1018)], 1),
+        ([(UPDATE, 1019)], 2),
+        ([(DELETE, 1016), (UPDATE, 1)], 1),
+        ([(DELETE, 1016), (UPDATE, 2)], 2),
+        ([(DELETE, 1017), (UPDATE, 1)], 2),
+    ],
+)
+def test_a_work_area_is_filled_to_its_last_word(operations: list[tuple[int, int]], areas_made: int) -> None:
+    made = encode_update_nodes([(opcode, range(1, count + 1)) for opcode, count in operations])
+    assert [len(area) for area in made] == [4096] * areas_made
+    assert all(area[-4:] == bytes(4) for area in made)

@@ -5,11 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import libfdt
-
-from tests.conftest import fixture_trees, gunzip, tree_name
+from tests.conftest import fixture_trees, gunzip, libfdt_or_skip, tree_name
 
 
 class Value(NamedTuple):
@@ -21,8 +19,8 @@ class Value(NamedTuple):
     data: bytes
 
 
-def _properties(tree: libfdt.FdtRo, offset: int) -> Iterator[tuple[str, bytes]]:
-    quiet = [libfdt.NOTFOUND]
+def _properties(tree: Any, offset: int) -> Iterator[tuple[str, bytes]]:
+    quiet = [libfdt_or_skip().NOTFOUND]
     found = tree.first_property_offset(offset, quiet)
     while found >= 0:
         prop = tree.get_property_by_offset(found)
@@ -31,6 +29,7 @@ def _properties(tree: libfdt.FdtRo, offset: int) -> Iterator[tuple[str, bytes]]:
 
 
 def _walk(name: str, blob: bytes) -> Iterator[Value]:
+    libfdt = libfdt_or_skip()
     tree = libfdt.FdtRo(blob)
     offset = depth = 0
     while offset >= 0 and depth >= 0:

@@ -152,7 +152,7 @@ def test_a_cpu_that_refuses_its_unplug() -> None:
     machine = with_connectors(CPU, present=(CPU,))
     run = machine.connectors.find(CPU)
     assert run is not None
-    asked = machine._unplug_requested(run)
+    asked = machine.unplug_requested(run)
     status, after = asked.set_indicator(9001, CPU, 1)
     assert (status, after.events) == (0, ("DEVICE_UNPLUG_GUEST_ERROR",))
     assert do(asked, (9001, CPU, 0), (9003, CPU, 0)) == [0, 0]

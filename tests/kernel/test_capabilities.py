@@ -242,6 +242,27 @@ def memory_limit_16m() -> tuple[Any, Any]:
     return both("memory-limit-16m", base, lambda one: list(one.state.blocks))
 
 
+def chosen_limits() -> tuple[Any, Any]:
+    # 768 MiB, as a little-endian kernel reads it.
+    base = tree(lmbs(2, 2, 1, 8)).with_property("/chosen", "linux,memory-limit", (3 * LMB).to_bytes(8, "little"))
+    return both("chosen-limits", base, lambda one: list(one.state.blocks))
+
+
+def crashkernel_raises_limit() -> tuple[Any, Any]:
+    base = tree(lmbs(2, 2, 1, 8), bootargs="mem=512M crashkernel=512M@256M")
+    return both("crashkernel-raises-limit", base, lambda one: list(one.state.blocks))
+
+
+def kexec_in_hotplug() -> tuple[Any, Any]:
+    base = tree(lmbs(2, 2, 1, 0x108), bootargs="movable_node")
+    return both("kexec-in-hotplug", base, _images)
+
+
+def _images(partition: Simulation) -> list[bool]:
+    regions, _ = boot_regions(partition.tree, partition.state.profile)
+    return [one.consequences.images for one in regions]
+
+
 def _flags(partition: Simulation) -> list[tuple[int, int]]:
     """Return where memory with other flags begins, and the flags, as the kernel booted with it."""
     kernel = partition.state.profile
@@ -457,6 +478,9 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (no_default_node, "oops at boot", ""),
     (hotremovable_memblock, [(0, 0), (2, 1)], [(0, 0), (2, 0)]),
     (memory_limit_16m, [(0, 0), (1, 0)], [(0, 0), (1, 0), (2, 1)]),
+    (chosen_limits, [(0, 0), (1, 0), (2, 1)], [(0, 0), (1, 0), (2, 1), (3, 1)]),
+    (crashkernel_raises_limit, [(0, 0), (1, 0), (2, 1)], [(0, 0), (1, 0)]),
+    (kexec_in_hotplug, [True, True], [True, False]),
     (form2, 2, 1),
     (current_domains, 2, 4),
     (migratable_max_domains, 4, 2),

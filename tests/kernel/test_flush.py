@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, decode_entries
-from drmemctl.kernel.flush import encode_v1, encode_v2
+from drmemctl.kernel.flush import encode_v1, encode_v2, patched
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.scenario.simulation import Simulation
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, partition, properties_of, tree, u32
@@ -49,22 +49,34 @@ def test_unknown_flags_are_kept() -> None:
     assert encode_v2(table) == sets((1, 0, 1, 0, 0x7FFFFE08))
 
 
-@pytest.mark.parametrize("slack", [0, 16])
+@pytest.mark.parametrize("slack", [0, 3, 16, 20, 23])
 def test_a_v1_property_keeps_its_length_and_gets_zeros_behind(slack: int) -> None:
     base = tree(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 8), v1=True)
     data = (base.get(NODE, V1) or b"") + b"\xff" * slack
     simulation = Simulation(base.with_property(NODE, V1, data), hypervisor="powervm")
-    assert simulation.run(FLUSH).ok
+    result = simulation.run(FLUSH)
+    assert (result.ok, result.faults) == (True, ())
     expected = data[: len(data) - slack] + bytes(slack)
     assert properties_of(simulation)[V1] == expected
+    assert simulation.run("dlpar memory remove index 0x80000003").ok
+    removed = expected[: -slack or None][:-8] + u32(UNSET, 0) + bytes(slack)
+    assert properties_of(simulation)[V1] == removed
 
 
 def test_an_array_larger_than_the_v1_property_overruns_the_heap() -> None:
     simulation = partition(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 8), v1=True)
     short = tree(lmbs(2, 1, 1, 8), v1=True).get(NODE, V1) or b""
     simulation.run(f"firmware {NODE} {V1} {short.hex()}")
-    result = simulation.run(FLUSH)
-    assert [fault.code for fault in result.faults] == ["heap-overrun"]
+    # The property never grows: every write goes over its end.
+    for _ in range(2):
+        result = simulation.run(FLUSH)
+        (fault,) = result.faults
+        assert (fault.code, fault.function) == ("heap-overrun", "drmem_update_dt_v1")
+        assert (fault.path, fault.property) == (NODE, V1)
+        assert fault.message.startswith("100 bytes are written into a property of 76: ")
+        assert properties_of(simulation)[V1] == u32(4) + short[4:]
+    # What becomes of the LMB behind the end is not to be seen in it.
+    assert simulation.run("dlpar memory remove index 0x80000003").ok
     assert properties_of(simulation)[V1] == u32(4) + short[4:]
 
 
@@ -77,6 +89,17 @@ def test_v1_is_written_where_both_are_there() -> None:
     assert properties_of(simulation)[V2] == before
     written = LmbTable.of(decode_entries(V1, properties_of(simulation)[V1]), LMB)
     assert [lmb.flags for lmb in written.lmbs(9)] == [0xA0, 0xA0, 8, 0, 0, 0]
+
+
+def test_a_property_that_came_meanwhile_is_written_over_as_a_whole() -> None:
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 2), kernel="5.10", v1=True)
+    assert simulation.run(FLUSH).ok
+    held = properties_of(simulation)[V1]
+    other = tree(lmbs(2, 2, 0, 8), lmbs(4, 2), v1=True).get(NODE, V1) or b""
+    simulation.run(f"firmware {NODE} {V1} {other.hex()}")
+    assert properties_of(simulation)[V1] == other != held
+    assert simulation.run(FLUSH).ok
+    assert properties_of(simulation)[V1] == held
 
 
 RUNS = st.lists(
@@ -112,3 +135,35 @@ def test_the_patched_property_is_what_would_be_written_anew(requests: list[tuple
         if simulation.run(f"dlpar memory {action} index {DRC + lmb:#x}").ok:
             assert properties_of(simulation)[V1] == encode_v1(simulation.state.table)
     assert BOOT_MEMORY[0] == 2
+
+
+def test_a_set_of_billions_of_lmbs_is_written_as_far_as_the_v1_property_goes() -> None:
+    """Found by fuzzing: all of them were encoded, in 96 GiB, and then cut."""
+    huge = sets(BOOT_MEMORY, (0xFFFFFF00, 4 * LMB, DRC + 4, UNSET, 0))
+    simulation = Simulation(tree(lmbs(2, 1)).with_property(NODE, V2, huge), "6.1", "powervm")
+    assert simulation.run(f"firmware {NODE} {V1} 00000001{'ff' * 24}").ok
+    simulation.run(f"dlpar memory add index {DRC + 9:#x}")
+    # The count of the whole array (0xffffff02), and of its entries the first: LMB 0 of the boot memory.
+    assert properties_of(simulation)[V1] == bytes.fromhex(
+        "ffffff02" + "00" * 8 + "80000000 00000000 ffffffff 000000a0"
+    )
+
+
+CHANGES = st.lists(
+    st.tuples(st.integers(1, 5), st.integers(0, 1), st.sampled_from([0, 8])), min_size=1, max_size=6
+)
+
+
+def attributed(changes: list[tuple[int, int, int]], count: int) -> LmbTable:
+    """Return `count` LMBs with aa_index and flags from runs of (LMBs, aa_index, flags), the last going on."""
+    each = [(aa, flags) for n, aa, flags in changes for _ in range(n)]
+    each += each[-1:] * (count - len(each))
+    return LmbTable.of(((1, at * LMB, DRC + at, aa, flags) for at, (aa, flags) in enumerate(each[:count])), LMB)
+
+
+@given(CHANGES, CHANGES)
+def test_a_patched_property_is_the_new_one_whatever_changed(
+    before: list[tuple[int, int, int]], after: list[tuple[int, int, int]]
+) -> None:
+    old, new = attributed(before, 20), attributed(after, 20)
+    assert patched(encode_v1(old), old, new) == encode_v1(new)

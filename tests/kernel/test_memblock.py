@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import pairwise
 
 import pytest
@@ -11,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.formats.memory_reg import HOTPLUGGABLE
+from drmemctl.kernel.boot import boot
+from drmemctl.kernel.boot_notes import boot_notes
 from drmemctl.kernel.boot_regions import boot_regions, driver_memory
 from drmemctl.kernel.cmdline import memory_size, with_command_line
 from drmemctl.kernel.memblock import HOTPLUG, Memblock, MemblockRegion
@@ -18,11 +19,17 @@ from drmemctl.kernel.profiles import profile
 from drmemctl.model.associativity import Associativity
 from drmemctl.tree.node import Node, Property
 from tests.kernel.partitions import BOOT_MEMORY, LMB, lmbs, memory_node, tree, u32
+from tests.kernel.printed import printed, simulated, zones
 from tests.scenario.records import record, record_names, tree_of
 
 SMALL = st.integers(0, 30)
-PRINTED = re.compile(r" memory\[\w+\]\t\[(0x\w+)-(0x\w+)\], \w+ bytes(?: on node (\d+))? flags: (0x\w+)")
-LOGGED = [name for name in record_names("captures") if "memblock_log" in record(name)["boot"]]
+LOGGED = [
+    name
+    for name in (*record_names("captures"), *record_names("memblock"))
+    if "memblock_log" in record(name)["boot"]
+]
+NOT_WORKED_OUT = {"memblock/6.1-crashkernel-no-base"}
+"""Boots of which drmemctl says itself that it does not know."""
 
 
 @given(
@@ -53,23 +60,32 @@ def test_it_is_what_it_would_be_address_by_address(changes: list[tuple[str, int,
     assert memory.size == len(plain)
 
 
-def printed(name: str) -> list[tuple[int, int, int | None, int]]:
-    """Return the last map that a kernel printed: (first address, last, node, flags)."""
-    lines = record(name)["boot"]["memblock_log"]
-    last = max(i for i, line in enumerate(lines) if "MEMBLOCK configuration" in line)
-    found = [match for line in lines[last:] if (match := PRINTED.fullmatch(line))]
-    return [
-        (int(one[1], 16), int(one[2], 16), None if one[3] is None else int(one[3]), int(one[4], 16))
-        for one in found
-    ]
-
-
-@pytest.mark.parametrize("name", LOGGED)
+@pytest.mark.parametrize("name", [name for name in LOGGED if name not in NOT_WORKED_OUT])
 def test_regions_are_those_that_the_kernel_printed(name: str) -> None:
-    regions, faults = boot_regions(tree_of(name), profile(record(name)["kernel"]))
-    assert faults == ()
-    found = [(one.region.base, one.region.end - 1, one.region.node, one.region.flags) for one in regions]
-    assert found == printed(name) != []
+    kernel = record(name)["kernel"]
+    assert boot_regions(tree_of(name), profile(kernel))[1] == ()
+    assert simulated(tree_of(name), kernel) == printed(record(name)) != []
+
+
+@pytest.mark.parametrize("name", sorted(NOT_WORKED_OUT))
+def test_what_is_not_worked_out_is_said(name: str) -> None:
+    kernel = record(name)["kernel"]
+    assert simulated(tree_of(name), kernel) != printed(record(name))
+    assert any("worked out" in note for note in boot_notes(tree_of(name), profile(kernel)))
+
+
+@pytest.mark.parametrize("name", record_names("memblock"))
+def test_zones_are_those_of_the_running_kernel(name: str) -> None:
+    found = record(name)
+    assert zones(tree_of(name), found) == [block["zone"] for block in found["boot"]["blocks"]]
+
+
+@pytest.mark.parametrize("name", record_names("memblock"))
+def test_a_simulated_boot_has_the_blocks_of_the_real_one(name: str) -> None:
+    if name not in NOT_WORKED_OUT:
+        found = record(name)
+        state, _ = boot(tree_of(name), profile(found["kernel"]))
+        assert list(state.blocks) == [(block["block"], block["node"]) for block in found["boot"]["blocks"]]
 
 
 @pytest.mark.parametrize("name", record_names("captures"))
@@ -164,7 +180,10 @@ def test_persistent_memory_is_no_boot_memory() -> None:
     ("text", "size"),
     [
         ("mem=1G", 1 << 30),
-        ("mem=0x10k mem=x", 16 << 10),
+        ("mem=0x10k", 16 << 10),
+        ("mem=010k", 8 << 10),
+        ("mem=1G mem=x", 0),
+        ("mem=2Mx", 2 << 20),
         ("memory=1G", None),
         ("mem", None),
         ("mem=1G mem=2m", 2 << 20),

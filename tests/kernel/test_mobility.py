@@ -14,7 +14,7 @@ from drmemctl.formats.update_properties import HEADER_SIZE, Change, encode_updat
 from drmemctl.scenario.result import StepResult
 from drmemctl.scenario.simulation import Files, Simulation
 from drmemctl.tree.node import Node, Property
-from tests.kernel.partitions import BOOT_MEMORY, aa_of, lmbs, properties_of, tree, u32
+from tests.kernel.partitions import BOOT_MEMORY, LMB, aa_of, lmbs, memory_node, properties_of, tree, u32
 
 DRMEM = 0x1234
 CHOSEN = 0x4000
@@ -239,6 +239,57 @@ def test_a_deleted_memory_node_hits_a_bug() -> None:
     assert [fault.function for fault in result.faults] == ["pseries_remove_mem_node"]
     assert partition.tree.find("/memory@0") is None
     assert not partition.run(FLUSH).ok
+
+
+@pytest.mark.parametrize(("base", "faults"), [(2 * LMB, 1), (8 * LMB, 0), (None, 0)])
+def test_the_memory_of_a_deleted_node_counts_where_its_reg_says(base: int | None, faults: int) -> None:
+    """pseries_remove_mem_node reads the first address cells of reg, and does without a node that has none."""
+    there = memory_node(3 * LMB, LMB)
+    reg = () if base is None else (Property("reg", base.to_bytes(8, "big") + bytes(8)),)
+    node = Node("memory@x", tuple(one for one in there.properties if one.name != "reg") + reg)
+    listed = [{"call": "update-nodes", "answer": nodes(DELETE | 1, 0x2003)[1].hex(), "status": 0}]
+    files = Files(file=lambda _: json.dumps(listed).encode())
+    partition = Simulation(tree(lmbs(2, 2, 1, 8), more=[node]), "6.1", "powervm", files=files)
+    result = partition.run("migrate answers")
+    assert [fault.function for fault in result.faults] == ["pseries_remove_mem_node"] * faults
+    assert partition.tree.find("/memory@x") is None
+
+
+@pytest.mark.parametrize("kernel", ["5.10", "7.2"])
+def test_nothing_is_attached_for_a_connector_that_cannot_be_configured(kernel: str) -> None:
+    partition, result = migrated(kernel, nodes(ADD | 1, CHOSEN, 0x77))
+    assert result.ok
+    assert any(line.startswith("Unexpected Error (") for line in result.log)
+    assert partition.tree.node("/chosen").children == ()
+
+
+@pytest.mark.parametrize("kernel", ["5.4", "7.2"])
+def test_platform_facilities_are_neither_added_nor_deleted_by_newer_kernels(kernel: str) -> None:
+    """Linux 5.16 (319fa1a52e43): drivers do not take part in their removal."""
+    kind = Property("device_type", b"ibm,platform-facilities\0")
+    facilities = Node(
+        "ibm,platform-facilities",
+        (kind, Property("phandle", u32(0x5000))),
+        (Node("ibm,compression-v1", (Property("phandle", u32(0x5001)),)),),
+    )
+    added = Node("other", (kind, Property("ibm,my-drc-index", u32(0x10000008))))
+    base = tree(
+        lmbs(2, 2, 1, 8),
+        more=[facilities, added, Node("bus", (Property("ibm,drc-indexes", u32(1, 0x10000008)),))],
+    )
+    area = nodes(DELETE | 1, 0x5001, ADD | 1, CHOSEN, 0x10000008, DELETE | 1, 0x5000)[1]
+    listed = [{"call": "update-nodes", "answer": area.hex(), "status": 0}]
+    partition = Simulation(base, kernel, "powervm", files=Files(file=lambda _: json.dumps(listed).encode()))
+    result = partition.run("migrate answers")
+    assert result.ok
+    kept = kernel == "7.2"
+    assert (partition.tree.find("/ibm,platform-facilities") is not None) is kept
+    assert (partition.tree.find("/chosen/other") is None) is kept
+    assert [line for line in result.log if "ignoring" in line] == [
+        "mobility: ignoring remove operation for /ibm,platform-facilities/ibm,compression-v1:20481",
+        "mobility: ignoring add operation for /chosen/other",
+        "mobility: ignoring remove operation for /ibm,platform-facilities:20480",
+    ] * kept
 
 
 def test_an_added_node_loses_its_children() -> None:

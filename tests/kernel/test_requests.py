@@ -7,6 +7,7 @@ import pytest
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
+from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import NotSimulatedError, store
 from drmemctl.scenario.simulation import Simulation
 from tests.kernel.partitions import (
@@ -242,8 +243,137 @@ def test_memory_limited_at_boot_counts_as_available_and_cannot_be_removed() -> N
 
 def test_an_old_kernel_prints_the_address_of_an_lmb_behind_the_array() -> None:
     result = partition(*USUAL, kernel="5.4").run("dlpar memory remove index 0xdeadbeef")
-    assert [fault.code for fault in result.faults] == ["over-read"]
+    assert [(fault.code, fault.function) for fault in result.faults] == [
+        ("over-read", "dlpar_memory_remove_by_index")
+    ]
     assert result.log[:2] == (
         "pseries-hotplug-mem: Attempting to hot-remove LMB, drc index deadbeef",
         "pseries-hotplug-mem: Failed to hot-remove memory at 0",
     )
+
+
+def test_an_lmb_that_cannot_be_taken_back_is_named() -> None:
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 1), (1, 2 * LMB, DRC + 5, UNSET, 0))
+    simulation.run("unmovable 0x80000004")
+    result = simulation.run("dlpar memory add indexed-count 2 0x80000004")
+    assert result.errno == "EINVAL"
+    assert result.log[-3:] == (
+        "pseries-hotplug-mem: Memory indexed-count-add failed, removing any added LMBs",
+        "pseries-hotplug-mem: Failed to remove LMB, drc index 80000004",
+        'dlpar: Could not handle DLPAR request "memory add indexed-count 2 0x80000004',
+    )
+    assert assigned(simulation) == [2, 3, 4]
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_an_lmb_is_updated_by_taking_it_away_and_adding_it_again(stuck: bool) -> None:
+    """What a reassignment leads to in older kernels: dlpar_memory_readd_by_index logs both ends."""
+    simulation = partition(*USUAL, kernel="5.1")
+    if stuck:
+        simulation.run("unmovable 0x80000003")
+    result = simulation.run("prrn 2 0x80000003")
+    end = "Failed to update memory at 30000000" if stuck else "Memory at 30000000 was updated"
+    assert [line for line in result.log if "pseries-hotplug-mem" in line] == [
+        "pseries-hotplug-mem: Attempting to update LMB, drc index 80000003",
+        f"pseries-hotplug-mem: {end}",
+    ]
+    assert assigned(simulation) == [2, 3]
+
+
+@pytest.mark.parametrize(("other", "node"), [(True, 1), (False, 0)])
+def test_before_5_10_memory_goes_where_an_assigned_lmb_of_that_address_belongs(other: bool, node: int) -> None:
+    """hot_add_drconf_scn_to_nid looks through the assigned LMBs, which the one to be added is not yet."""
+    twice = [(2, 8 * LMB, DRC + 8, 1, 8)] if other else [(2, 8 * LMB, DRC + 8, 1, 0)]
+    base = tree(lmbs(2, 1, 0, 8), *twice, (1, 9 * LMB, DRC + 16, UNSET, 0), bootargs="mem=768M")
+    simulation = Simulation(base, "5.4", "powervm")
+    assert simulation.run("dlpar memory add index 0x80000010").ok
+    assert nodes(simulation) == {0: 0, 1: 0, 2: 0, 9: node}
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_a_kernel_that_counts_its_marks_stops_at_one_that_came_with_the_tree(counts: bool) -> None:
+    """drmem_lmb_reserved() is asked of all LMBs from the first on, `lmbs_reserved` says after how many to stop."""
+    mark = 0x80000000
+    held = {"added": ["counted-marks"]} if counts else {"removed": ["counted-marks"]}
+    simulation = Simulation(tree(lmbs(2, 1, 1, 8 | mark), lmbs(3, 2)), profile("6.1").changed(**held), "powervm")
+    assert simulation.run("dlpar memory add count 1").ok
+    assert [lmb.flags & mark for lmb in simulation.state.table.lmbs(9)][2:] == [0, mark if counts else 0, 0]
+
+
+def test_lmbs_whose_connectors_are_empty_are_passed_over_one_stretch_after_the_other() -> None:
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(6, 4), lmbs(10, 6, UNSET, 0x100), hypervisor="qemu")
+    simulation.run_all(["attach 0x8000000c 1", "attach 0x8000000d 1", "attach 0x8000000f 1"])
+    assert simulation.run("dlpar memory add count 3").ok
+    assert assigned(simulation) == [2, 3, 12, 13, 15]
+
+
+@pytest.mark.parametrize(("counts", "left"), [(True, [4]), (False, [])])
+def test_an_addition_that_fails_takes_back_what_is_marked(counts: bool, left: list[int]) -> None:
+    """With LMB 2, which came marked, a kernel that counts takes back one too early, and leaves LMB 4."""
+    held = {"added": ["counted-marks"]} if counts else {"removed": ["counted-marks"]}
+    entries = lmbs(2, 1, 1, 0x80000008), lmbs(4, 1), (1, 2 * LMB, DRC + 5, UNSET, 0)
+    simulation = Simulation(tree(*entries), profile("6.1").changed(**held), "powervm")
+    result = simulation.run("dlpar memory add count 2")
+    assert result.errno == "EINVAL"
+    assert result.log[-2:] == (
+        "pseries-hotplug-mem: Memory hot-add failed, removing any added LMBs",
+        'dlpar: Could not handle DLPAR request "memory add count 2',
+    )
+    assert assigned(simulation) == left
+
+
+def test_a_range_of_one_lmb_is_removed_and_named() -> None:
+    simulation = partition(*USUAL)
+    result = simulation.run("dlpar memory remove indexed-count 1 0x80000003")
+    assert result.ok
+    assert result.log == (
+        "pseries-hotplug-mem: Attempting to hot-remove 1 LMB(s) at 80000003",
+        "pseries-hotplug-mem: Memory at 30000000 (drc index 80000003) was hot-removed",
+    )
+
+
+@pytest.mark.parametrize(("kernel", "named"), [("5.4", True), ("latest", False)])
+def test_only_older_kernels_name_each_lmb_that_was_added_by_count(kernel: str, named: bool) -> None:
+    result = partition(*USUAL, kernel=kernel).run("dlpar memory add count 1")
+    assert result.ok
+    line = "pseries-hotplug-mem: Memory at 40000000 (drc index 80000004) was hot-added"
+    assert result.log == ("pseries-hotplug-mem: Attempting to hot-add 1 LMB(s)", line)[: 1 + named]
+
+
+@pytest.mark.parametrize(("kernel", "available"), [("5.4", 2), ("latest", 3)])
+def test_older_kernels_do_not_count_memory_that_cannot_move_as_available(kernel: str, available: int) -> None:
+    simulation = partition(lmbs(2, 3, 1, 8), lmbs(5, 1), kernel=kernel)
+    simulation.run("unmovable 0x80000003 0x80000005")
+    result = simulation.run("dlpar memory remove count 4")
+    assert result.errno == "EINVAL"
+    assert result.log[1] == (
+        f"pseries-hotplug-mem: Not enough LMBs available ({available} of 4) to satisfy request"
+    )
+
+
+@pytest.mark.parametrize("stuck", [False, True])
+def test_an_indexed_removal_leaves_marks_outside_of_its_range_alone(stuck: bool) -> None:
+    mark = 0x80000000
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 1, 1, 8 | mark))
+    if stuck:
+        simulation.run("unmovable 0x80000003")
+    result = simulation.run("dlpar memory remove indexed-count 2 0x80000002")
+    assert result.ok is not stuck
+    failed = "pseries-hotplug-mem: Memory indexed-count-remove failed, adding any removed LMBs"
+    assert (failed in result.log) is stuck
+    assert assigned(simulation) == ([2, 3, 4] if stuck else [4])
+    assert [lmb.flags & mark for lmb in simulation.state.table.lmbs(9)] == [0, 0, 0, 0, mark]
+
+
+@pytest.mark.parametrize(
+    ("drc_index", "end"),
+    [
+        (DRC + 4, "Memory at 40000000 (drc index 80000004) was hot-added"),
+        (DRC + 3, "Failed to hot-add memory, drc index 80000003"),
+        (DRC + 99, "Failed to hot-add memory, drc index 80000063"),
+    ],
+)
+def test_what_is_said_of_an_addition_by_index(drc_index: int, end: str) -> None:
+    log = partition(*USUAL).run(f"dlpar memory add index {drc_index:#x}").log
+    assert log[0] == f"pseries-hotplug-mem: Attempting to hot-add LMB, drc index {drc_index:x}"
+    assert [line for line in log[1:] if "hot-add" in line] == [f"pseries-hotplug-mem: {end}"]

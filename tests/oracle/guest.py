@@ -8,99 +8,136 @@ import json
 import re
 import socket
 import subprocess
+import tempfile
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.oracle.packages import QEMU, initramfs
-
-_DIRECTORY, _PROGRAM, _FILE = 0o040755, 0o100755, 0o100644
-_SECONDS = 300.0
-"""After so long a guest is given up."""
+from tests.oracle.packages import QEMU
 
 _SENT = re.compile(r"^FILE (\w+)\s+([A-Za-z0-9+/=\s]+?)^END\s*$", re.MULTILINE)
 
 
-def root_of(busybox: Path, script: str, commands: list[str]) -> bytes:
-    """Return the guest's root file system."""
-    init = (Path(__file__).parent / "guest-init.sh").read_bytes()
-    directories = ("bin", "proc", "sys", "dev", "tmp")
-    return initramfs(
-        {
-            **dict.fromkeys(directories, (_DIRECTORY, b"")),
-            "init": (_PROGRAM, init),
-            "bin/busybox": (_PROGRAM, busybox.read_bytes()),
-            "capture.sh": (_FILE, script.encode()),
-            "commands": (_FILE, "".join(f"{line}\n" for line in commands).encode()),
-        }
-    )
-
-
 class Monitor:
-    """QEMU's machine protocol."""
+    """QEMU's machine protocol.
+
+    Attributes:
+        events: what QEMU told of devices so far.
+
+    """
 
     def __init__(self, path: Path) -> None:
+        self.events: list[dict[str, Any]] = []
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(str(path))
         self._stream = self._socket.makefile("rw")
         self._stream.readline()
-        self._ask({"execute": "qmp_capabilities"})
+        self.ask("qmp_capabilities")
 
-    def _ask(self, request: dict[str, Any]) -> Any:
-        self._stream.write(json.dumps(request) + "\n")
+    def ask(self, command: str, **arguments: Any) -> Any:
+        """Do a command; what it returns, or its error."""
+        self._stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
         self._stream.flush()
         while "event" in (answer := json.loads(self._stream.readline())):
-            pass
+            self._event(answer)
         return answer.get("return", answer.get("error"))
 
     def do(self, command: str) -> str:
         """Do a command of the human monitor; the answer in one line."""
-        request = {"execute": "human-monitor-command", "arguments": {"command-line": command}}
-        answer = str(self._ask(request) or "ok")
+        answer = str(self.ask("human-monitor-command", **{"command-line": command}) or "ok")
         return " ".join(answer.split()) or "ok"
 
-
-def booted(kernel: Path, root: bytes, machine: list[str], place: Path, options: str) -> dict[str, bytes]:
-    """Return the files that a guest sends, by name; its console goes to `console.log`."""
-    (place / "initrd.gz").write_bytes(root)
-    command = [
-        *(QEMU, "-nodefaults", "-nographic", "-accel", "tcg", "-kernel", str(kernel)),
-        *(
-            "-initrd",
-            str(place / "initrd.gz"),
-            "-append",
-            f"console=hvc0 quiet log_buf_len=4M memblock=debug {options}",
-        ),
-        *("-chardev", "stdio,id=c0", "-device", "spapr-vty,chardev=c0,reg=0x30000000"),
-        *("-chardev", f"file,id=c1,path={place / 'sent'}", "-device", "spapr-vty,chardev=c1,reg=0x30001000"),
-        *("-qmp", f"unix:{place / 'qmp'},server=on,wait=off", *machine),
-    ]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as guest:
-        timer = threading.Timer(_SECONDS, guest.terminate)
-        timer.start()
+    def close(self) -> None:
+        """Take in the events that are left, once QEMU has ended."""
+        self._socket.settimeout(5)
         try:
-            _serve(guest, place)
-        finally:
-            timer.cancel()
-            guest.terminate()
-    sent = (place / "sent").read_text(encoding="ascii", errors="replace")
-    return {name: base64.b64decode(text) for name, text in _SENT.findall(sent)}
+            for line in self._stream:
+                self._event(json.loads(line))
+        except (OSError, ValueError):
+            pass  # what was cut off by QEMU's end
+        self._socket.close()
+
+    def _event(self, message: dict[str, Any]) -> None:
+        if "device" in message.get("data", {}):
+            self.events.append({"event": message["event"], "data": message["data"]})
 
 
-def _serve(guest: subprocess.Popen[bytes], place: Path) -> None:
-    """Read the console to its end; do what the guest asks the host for."""
-    assert guest.stdout is not None
-    assert guest.stdin is not None
+@dataclass(frozen=True)
+class Guest:
+    """A guest to be booted.
+
+    Attributes:
+        kernel: its vmlinux.
+        root: the archive that it boots from.
+        machine: arguments of QEMU.
+        cmdline: its command line.
+        seconds: after so long it is given up.
+
+    """
+
+    kernel: Path
+    root: bytes
+    machine: list[str]
+    cmdline: str
+    seconds: float = 300.0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What came out of a run: the files that the guest sent, by name, and QEMU's events."""
+
+    files: dict[str, bytes]
+    events: list[dict[str, Any]]
+
+
+def booted(guest: Guest, place: Path, host: Callable[[Monitor, str], str] = Monitor.do) -> Sent:
+    """Run a guest to its end; its console goes to `console.log`, and `host` does what it asks the host for."""
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:  # its path is short: that of a socket has to be
+        work = Path(name)
+        (work / "initrd.gz").write_bytes(guest.root)
+        with subprocess.Popen(
+            _command(guest, work), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as qemu:
+            timer = threading.Timer(guest.seconds, qemu.terminate)
+            timer.start()
+            try:
+                events = _serve(qemu, work / "qmp", place / "console.log", host)
+            finally:
+                timer.cancel()
+                qemu.terminate()
+        sent = (work / "sent").read_text(encoding="ascii", errors="replace") if (work / "sent").exists() else ""
+    return Sent({name: base64.b64decode(text) for name, text in _SENT.findall(sent)}, events)
+
+
+def _command(guest: Guest, work: Path) -> list[str]:
+    return [
+        *(QEMU, "-nodefaults", "-nographic", "-accel", "tcg", "-kernel", str(guest.kernel)),
+        *("-initrd", str(work / "initrd.gz"), "-append", guest.cmdline),
+        *("-chardev", "stdio,id=c0", "-device", "spapr-vty,chardev=c0,reg=0x30000000"),
+        *("-chardev", f"file,id=c1,path={work / 'sent'}", "-device", "spapr-vty,chardev=c1,reg=0x30001000"),
+        *("-qmp", f"unix:{work / 'qmp'},server=on,wait=off", *guest.machine),
+    ]
+
+
+def _serve(
+    qemu: subprocess.Popen[bytes], qmp: Path, console: Path, host: Callable[[Monitor, str], str]
+) -> list[dict[str, Any]]:
+    """Read the console to its end; do what the guest asks the host for. Return QEMU's events."""
+    assert qemu.stdout is not None
+    assert qemu.stdin is not None
     monitor = None
-    with (place / "console.log").open("wb") as log:
-        for line in guest.stdout:
+    with console.open("wb") as log:
+        for line in qemu.stdout:
             log.write(line)
             text = line.decode("utf-8", "replace").strip()
-            if text.startswith("ORACLE:"):
-                print(text, flush=True)
             if text.startswith("HOST: "):
-                monitor = monitor or Monitor(place / "qmp")
-                guest.stdin.write(monitor.do(text.removeprefix("HOST: ")).encode() + b"\n")
-                guest.stdin.flush()
+                monitor = monitor or Monitor(qmp)
+                qemu.stdin.write(host(monitor, text.removeprefix("HOST: ")).encode() + b"\n")
+                qemu.stdin.flush()
+    if monitor is None:
+        return []
+    monitor.close()
+    return monitor.events

@@ -1,59 +1,135 @@
 # SPDX-License-Identifier: MIT
-"""What the guest is made of: a Debian ppc64el kernel and a static busybox, and the archive that it boots from."""
+"""What a guest is made of: kernels, busybox and kexec of Debian's ppc64el, by an apt with folders of its own.
+
+The machine's own package lists and architectures stay as they are.
+"""
 
 from __future__ import annotations
 
-import gzip
+import re
 import shutil
 import subprocess
+import time
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-KERNEL = "linux-image-powerpc64le"
-BUSYBOX = "busybox-static"
 QEMU = "qemu-system-ppc64"
+SUITES = ("bookworm", "trixie", "sid")
+"""Between them they have several kernel series; the first has busybox and kexec."""
+
+KEXEC = ("kexec-tools", "libc6", "zlib1g", "liblzma5")
+_KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_DAY = 86400
 
 
-def run(*command: str, cwd: Path | None = None) -> str:
-    """Run a program; its output, or an exception."""
-    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=cwd).stdout
+class OracleError(Exception):
+    """What the oracle cannot do, in a sentence."""
+
+
+def run(*command: str | Path, cwd: Path | None = None) -> str:
+    """Run a program; its output, or an exception that says what it complained of."""
+    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd)
+    if done.returncode:
+        words = " ".join(str(word) for word in command if not str(word).startswith(("-o", "Dir::", "APT::")))
+        raise OracleError(f"{words}: {done.stderr.strip()[-300:] or f'exit code {done.returncode}'}")
+    return done.stdout
 
 
 def install() -> None:
-    """Install QEMU and let apt know ppc64el, where that is still to be done."""
+    """Install QEMU where it is missing."""
     if shutil.which(QEMU) is None:
         run("apt-get", "install", "-y", "--no-install-recommends", "qemu-system-ppc")
-    if "ppc64el" not in run("dpkg", "--print-foreign-architectures"):
-        run("dpkg", "--add-architecture", "ppc64el")
-        subprocess.run(["apt-get", "update"], check=False, capture_output=True)
 
 
-def image_package() -> str:
-    """Return the package that the newest kernel image is in; the one called KERNEL only depends on it."""
-    depends = run("apt-cache", "depends", f"{KERNEL}:ppc64el")
-    names = (line.split()[-1].partition(":")[0] for line in depends.splitlines() if "Depends:" in line)
-    return next(name for name in names if name.startswith("linux-image-"))
+def mirror() -> str:
+    """Return the Debian mirror that this machine uses."""
+    targets = run("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages")
+    for line in targets.splitlines():
+        place, _, release = line.partition(" ")
+        if place.rstrip("/").endswith("/debian") and "security" not in release:
+            return place
+    raise OracleError("apt knows no Debian mirror here")
 
 
-def fetched(cache: Path) -> tuple[Path, Path]:
-    """Return kernel and busybox, downloaded once."""
-    cache.mkdir(parents=True, exist_ok=True)
-    for package in (image_package(), BUSYBOX):
-        if not list(cache.glob(f"{package}_*.deb")):
-            run("apt-get", "download", f"{package}:ppc64el", cwd=cache)
-            (archive,) = cache.glob(f"{package}_*.deb")
-            run("dpkg", "-x", archive.name, "root", cwd=cache)
-    kernels = sorted((cache / "root/boot").glob("vmlinu*"))
-    return kernels[-1], next(path for path in (cache / "root").glob("**/bin/busybox") if path.is_file())
+@dataclass(frozen=True)
+class Packages:
+    """Debian's packages for ppc64el, kept in a folder."""
+
+    folder: Path
+
+    @cached_property
+    def _options(self) -> list[str]:
+        for name in ("lists/partial", "archives/partial"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        sources = self.folder / "sources.list"
+        if not sources.exists():
+            place = mirror()
+            lines = (f"deb [signed-by={_KEYS}] {place} {suite} main\n" for suite in SUITES)
+            sources.write_text("".join(lines), encoding="utf-8")
+        (self.folder / "status").touch()
+        settings = {
+            "Dir::Etc::SourceList": sources,
+            "Dir::Etc::SourceParts": "-",
+            "Dir::State::Lists": self.folder / "lists",
+            "Dir::State::status": self.folder / "status",
+            "Dir::Cache": self.folder,
+            "APT::Architecture": "ppc64el",
+            "APT::Architectures": "ppc64el",
+            "APT::Sandbox::User": "root",
+            "APT::Default-Release": SUITES[0],
+        }
+        options = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
+        stamp = self.folder / "updated"
+        if not stamp.exists() or time.time() - stamp.stat().st_mtime > _DAY:
+            run("apt-get", *options, "-q", "update")
+            stamp.touch()
+        return options
+
+    def unpacked(self, package: str) -> Path:
+        """Return the folder that a package is unpacked in, downloaded once."""
+        place = self.folder / "unpacked" / package
+        if not place.exists():
+            debs = self.folder / "debs" / package
+            shutil.rmtree(debs, ignore_errors=True)
+            debs.mkdir(parents=True)
+            run("apt-get", *self._options, "download", package, cwd=debs)
+            (archive,) = debs.glob("*.deb")
+            run("dpkg", "-x", archive, debs / "root")
+            place.parent.mkdir(exist_ok=True)
+            (debs / "root").rename(place)
+            archive.unlink()
+        return place
+
+    def kernel(self, series: str) -> Path | None:
+        """Return the newest kernel of a series such as `6.1`; None where no suite has one."""
+        # From 7.0 on the image is in a package of its own, on which linux-image-… only depends.
+        pattern = rf"^linux-(binary|image)-{re.escape(series)}\..*-powerpc64le$"
+        found = [line.split(" ")[0] for line in run("apt-cache", *self._options, "search", pattern).splitlines()]
+        for package in sorted(found, key=_by_version, reverse=True):
+            images = sorted(self.unpacked(package).rglob("vmlinu[xz]*"))
+            if images:
+                return images[-1]
+        return None
+
+    def busybox(self) -> Path:
+        """Return a busybox that needs no library."""
+        return next(path for path in self.unpacked("busybox-static").glob("**/bin/busybox") if path.is_file())
+
+    def kexec_files(self) -> dict[str, bytes]:
+        """Return kexec with its libraries, by path."""
+        files = {"sbin/kexec": _file(self.unpacked("kexec-tools"), "sbin/kexec")}
+        for package in KEXEC[1:]:
+            for path in sorted(self.unpacked(package).rglob("lib*.so.[0-9]*")):
+                if "gconv" not in path.parts:
+                    files[f"lib/{path.name}"] = path.read_bytes()
+        files["lib64/ld64.so.2"] = _file(self.unpacked("libc6"), "ld64.so.2")
+        return files
 
 
-def initramfs(files: dict[str, tuple[int, bytes]]) -> bytes:
-    """Return a gzipped cpio archive (newc) of path → (mode, content); directories have no content."""
-    data = b"".join(_member(path, mode, content) for path, (mode, content) in files.items())
-    return gzip.compress(data + _member("TRAILER!!!", 0, b""), 1)
+def _by_version(package: str) -> tuple[bool, list[int]]:
+    return package.startswith("linux-binary"), [int(number) for number in re.findall(r"\d+", package)]
 
 
-def _member(path: str, mode: int, content: bytes) -> bytes:
-    name = path.encode() + b"\0"
-    fields = (0, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name), 0)
-    head = b"070701" + b"".join(b"%08x" % field for field in fields) + name
-    return head + bytes(-len(head) % 4) + content + bytes(-len(content) % 4)
+def _file(folder: Path, name: str) -> bytes:
+    return next(path for path in sorted(folder.rglob(name)) if path.is_file()).read_bytes()

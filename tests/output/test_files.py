@@ -72,8 +72,11 @@ def test_an_input_is_not_replaced_under_any_of_its_names(tmp_path: Path) -> None
     os.link(path, tmp_path / "hard")
     for name in ("in.dtb", "link", "hard", "../" + tmp_path.name + "/in.dtb"):
         for source in (str(path), f"{path}::a/b"):
-            error = refused(tmp_path / name, "this is an input", inputs=["-", "live", "nope", source])
-            assert "--force" in (error.hint or "")
+            inputs = ["-", "live", "nope", source]
+            asked = refused(tmp_path / name, "this is an input", inputs=inputs, force=False)
+            assert asked.hint == "add --force to replace it"
+            # Most commands have no such option.
+            assert refused(tmp_path / name, "this is an input", inputs=inputs).hint == "name another file"
     assert path.read_bytes() == b"old"
 
 
@@ -151,8 +154,15 @@ def test_a_full_disk_while_writing(tmp_path: Path) -> None:
 def test_a_file_made_read_only_is_respected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"old")
-    # Not by chmod: root may write everything.
-    monkeypatch.setattr("drmemctl.output.files.os.access", lambda *_: False)
+    real = os.open
+
+    def refuse(name: str, *arguments: int) -> int:
+        # Not by chmod: root may write everything.
+        if name == str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(name, *arguments)
+
+    monkeypatch.setattr("drmemctl.output.files.os.open", refuse)
     refused(path, "Permission denied")
     assert path.read_bytes() == b"old"
 

@@ -80,11 +80,15 @@ def state_of(simulation: Simulation, names: list[str]) -> State:
 
 @cache
 def replay(name: str) -> Run:
+    """Do the steps of a bundled run on a simulated partition with the same kernel."""
+    return simulated(record(name), tree_of(name))
+
+
+def simulated(found: dict[str, Any], tree: Tree) -> Run:
     """Do the steps of a recorded run on a simulated partition with the same kernel."""
-    found = record(name)
     answers = {step["step"].split()[1]: step["answers"] for step in found["steps"] if "answers" in step}
     files = Files(file=lambda file: json.dumps(answers[file]).encode())
-    simulation = Simulation(tree_of(name), found["kernel"], files=files)
+    simulation = Simulation(tree, found["kernel"], files=files)
     boot = state_of(simulation, list(found["boot"]["properties"]))
     steps = []
     for step in found["steps"]:

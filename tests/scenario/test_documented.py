@@ -1,25 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""What docs/scenarios says is so, on the kernels named; and not so on those that it is told apart from."""
+"""What docs/scenarios says is so, on the kernels named; and not so on those that it is told apart from.
+
+Its transcripts are held by `tests.docs`.
+"""
 
 from __future__ import annotations
 
-import os
-import re
-import shlex
-from pathlib import Path
-
 import pytest
 
-from tests.cli.running import run as run_command
-from tests.conftest import ROOT
 from tests.scenario.documented import FOLDER, NAMES, POINT, read, run
 from tests.scenario.records import record
 
 EXAMPLES = [read(name) for name in NAMES]
 PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
-TRANSCRIPT = re.compile(
-    r"(```console\n\$ (?P<command>drmemctl simulate [^\n]*)\n)(?P<output>.*?)(```\n)", re.DOTALL
-)
 
 
 @pytest.mark.parametrize(
@@ -73,25 +66,6 @@ def test_what_is_said_to_be_recorded_is(name: str) -> None:
             return
         if not step.startswith(("unmovable", "movable")) and not step.endswith("-v2 -"):
             assert step == next(steps)
-
-
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_transcripts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every transcript of a page is what the command prints; DRMEMCTL_REGENERATE=1 writes it anew."""
-    monkeypatch.chdir(ROOT)
-    text = path.read_text(encoding="utf-8")
-    made = TRANSCRIPT.sub(lambda match: f"{match[1]}{_output(match['command'])}{match[4]}", text)
-    assert TRANSCRIPT.search(text)
-    if os.environ.get("DRMEMCTL_REGENERATE"):
-        path.write_text(made, encoding="utf-8")
-    else:
-        assert made == text
-
-
-def _output(command: str) -> str:
-    code, out, err = run_command(*shlex.split(command)[1:])
-    assert (code in (0, 1), err) == (True, "")
-    return out
 
 
 def test_the_index_lists_every_page_and_every_page_its_steps() -> None:

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import random
+import sys
 import time
 import tracemalloc
 import zlib
@@ -209,3 +210,15 @@ def test_other_heads_are_no_compression(head: bytes) -> None:
 
 def test_the_decoder_of_this_python_is_chosen() -> None:
     assert {method.name for method in compression.METHODS} == set(COMPRESSORS)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="the standard library has zstd")
+def test_without_the_zstandard_package_zstd_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = zstandard.compress(b"a")
+    monkeypatch.setitem(sys.modules, "zstandard", None)
+    with pytest.raises(InputError) as caught:
+        unpack(packed)
+    assert str(caught.value) == (
+        "x: zstd cannot be read or written by this Python; "
+        "unpack it with `zstd -d`, or install the Python package zstandard"
+    )

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import sys
+from itertools import accumulate
 from typing import Any
 
 import pytest
@@ -68,9 +70,26 @@ def many_nops() -> bytes:
     return blob(content.end().finish())
 
 
+def nops_in_groups() -> bytes:
+    """255 NOPs and a property, again and again: neither many NOPs at once nor many properties."""
+    content = Struct().begin()
+    group = bytes.fromhex("00000004") * 255 + bytes.fromhex("00000003 00000000") + bytes(4)
+    content.name(b"p")
+    content.data += group * (8_000_000 // 258)
+    return blob(content.end().finish())
+
+
+def names_in_names() -> bytes:
+    """200,000 names of 127 bytes on average in as many bytes, which would be 24 MiB of text."""
+    content = Struct().begin()
+    content.strings += (b"x" * 254 + b"\0") * 785
+    content.data += b"".join(struct.pack(">III", 3, 0, place) for place in range(200_000))
+    return blob(content.end().finish())
+
+
 def same_siblings() -> bytes:
     content = Struct().begin()
-    content.data += bytes.fromhex("00000001 6e000000 00000002") * 100_000
+    content.data += bytes.fromhex("00000001 6e000000 00000002") * 60_000
     return blob(content.end().finish())
 
 
@@ -83,6 +102,10 @@ def many_nodes() -> bytes:
 NAME_LIMIT = "a name of more than 255 bytes"
 RESERVATION_4097 = header(RESERVATIONS_LAST, "off_mem_rsvmap") + 16 * 4096
 
+TOO_MANY_NAMES = next(
+    at for at, total in enumerate(accumulate(254 - place % 255 for place in range(200_000))) if total > 16 * MIB
+)
+
 CASES = {
     deep: (Limits(), f"nodes nested deeper than 64 at {ROOT_AT + 64 * 8}"),
     long_node_name: (Limits(), f"{NAME_LIMIT} at {ROOT_AT + 8 + 4}"),
@@ -93,13 +116,18 @@ CASES = {
     claims_2_gib: (Limits(), "the header promises 2147483647 bytes, there are 72: the blob is cut off at 72"),
     large_value: (Limits(), "1 properties, 0 children"),
     many_nops: (Limits(), "0 properties, 0 children"),
-    same_siblings: (Limits(), "0 properties, 100000 children"),
-    many_nodes: (Limits(), f"more than 262144 nodes at {ROOT_AT + 8 + 262_143 * 12}"),
+    nops_in_groups: (Limits(), f"{8_000_000 // 258} properties, 0 children"),
+    names_in_names: (
+        Limits(max_bytes=16 * MIB),
+        f"the names of properties come to more than 16 MiB at {ROOT_AT + 8 + TOO_MANY_NAMES * 12}",
+    ),
+    same_siblings: (Limits(), "0 properties, 60000 children"),
+    many_nodes: (Limits(), f"more than 65536 nodes at {ROOT_AT + 8 + 65_535 * 12}"),
 }
 """Maker of a blob → the limits to read it with, and what comes of it."""
 
 RAISED = {
-    deep: (Limits(max_depth=200_000), "0 properties, 1 children"),
+    deep: (Limits(max_depth=200_000, max_nodes=200_001), "0 properties, 1 children"),
     shared_long_name: (Limits(max_name=65_536), "2000 properties, 0 children"),
 }
 """The same with limits that let them in: these are not what keeps the reader from breaking."""

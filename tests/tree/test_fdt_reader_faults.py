@@ -49,6 +49,16 @@ def test_a_truncated_blob_says_how_much_is_missing() -> None:
         read_fdt(SMALL[:-1])
 
 
+@pytest.mark.parametrize("version", [0, 1, 2, 3, 16, 17, 18, 0x14F800])
+@pytest.mark.parametrize("length", range(28, 41, 2))
+def test_a_short_header_is_refused_as_by_libfdt_whatever_its_version(
+    version: int, length: int, oracle: Libfdt
+) -> None:
+    for magic in (0xD00DFEED, 0xD00DFEEC):
+        data = patched(SMALL, version=version, magic=magic)[:length]
+        assert refusal(data)[0] == oracle.check(data) != ""
+
+
 def test_nothing_at_all_is_refused() -> None:
     assert refusal(b"") == ("FDT_ERR_TRUNCATED", 0)
 

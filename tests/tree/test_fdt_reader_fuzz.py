@@ -5,88 +5,23 @@ from __future__ import annotations
 
 import random
 import struct
-from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drmemctl.errors import BlobError, DrmemctlError, LimitError
+from drmemctl.errors import DrmemctlError
 from drmemctl.tree.fdt_reader import read_fdt
-from drmemctl.tree.node import Tree
 from tests.blobs import Plain, blob, header, patched, small, write
 from tests.conftest import blob as fixture
-from tests.oracles import Libfdt, content_of
+from tests.oracles import Libfdt
+from tests.tree.differential import check
 
 
 @pytest.fixture(scope="module")
 def oracle(libfdt: Any) -> Libfdt:
     return Libfdt(libfdt)
-
-
-def intervals(data: bytes, oracle: Libfdt) -> list[tuple[int, int]]:
-    """Return where the three blocks lie in a blob of version 17 that libfdt accepts."""
-    reservations = header(data, "off_mem_rsvmap")
-    start, strings = header(data, "off_dt_struct"), header(data, "off_dt_strings")
-    return sorted(
-        [
-            (reservations, reservations + 16 * (len(oracle.reservations(data)) + 1)),
-            (start, start + header(data, "size_dt_struct")),
-            (strings, strings + header(data, "size_dt_strings")),
-        ]
-    )
-
-
-def overlaps(data: bytes, oracle: Libfdt) -> bool:
-    blocks = [block for block in intervals(data, oracle) if block[0] < block[1]]
-    return any(second[0] < first[1] for first, second in pairwise(blocks))
-
-
-def misaligned(data: bytes) -> bool:
-    return header(data, "off_dt_struct") % 4 > 0 or header(data, "off_mem_rsvmap") % 8 > 0
-
-
-ROOTLESS = ("there is no root node", "a property outside the root node")
-
-
-def check_refusal(data: bytes, error: BlobError, oracle: Libfdt) -> None:
-    """Fail unless libfdt refuses the blob for the same reason, or the reason is one that we add."""
-    assert error.offset is not None
-    assert 0 <= error.offset <= len(data)
-    theirs = oracle.check(data)
-    if error.code == "FDT_ERR_ALIGNMENT":
-        assert misaligned(data)
-    elif error.code == "FDT_ERR_BADLAYOUT":
-        assert theirs == ""
-        assert header(data, "version") < 17 or overlaps(data, oracle)
-    elif error.message not in ROOTLESS:
-        assert theirs == error.code or header(data, "version") == 1
-
-
-def check_tree(data: bytes, tree: Tree, oracle: Libfdt) -> None:
-    """Fail unless libfdt accepts the blob as well and sees the same in it."""
-    version = header(data, "version")
-    if version == 1:  # libfdt reads none of these
-        return
-    assert oracle.check(data) == ""
-    assert version < 17 or not overlaps(data, oracle)
-    assert list(tree.reservations) == oracle.reservations(data)
-    if all(defect.code != "property-after-node" for defect in tree.defects):
-        assert content_of(tree.root) == oracle.nodes(data)
-
-
-def check(data: bytes, oracle: Libfdt) -> str:
-    """Hold our reading of a blob against libfdt's and return "read", "refused" or "limited"."""
-    try:
-        tree = read_fdt(data)
-    except BlobError as error:
-        check_refusal(data, error, oracle)
-        return "refused"
-    except LimitError:
-        return "limited"
-    check_tree(data, tree, oracle)
-    return "read"
 
 
 NESTED = Plain(

@@ -229,7 +229,7 @@ def test_a_tree_that_is_too_large_when_unpacked(monkeypatch: pytest.MonkeyPatch)
 def test_the_environment_raises_the_limits() -> None:
     assert limits_from({}) == Limits()
     raised = limits_from({RAISE_VARIABLE: "256"})
-    assert (raised.max_bytes, raised.max_nodes, raised.max_depth) == (256 << 20, 4 * 262_144, 64)
+    assert (raised.max_bytes, raised.max_nodes, raised.max_depth) == (256 << 20, 4 * 65_536, 64)
     assert limits_from({RAISE_VARIABLE: "1"}).max_bytes == 1 << 20
 
 

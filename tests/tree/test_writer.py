@@ -5,8 +5,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-import libfdt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,7 +53,7 @@ def test_dtc_and_fdtget_accept_what_is_written(path: Path, tmp_path: Path, dtc: 
 
 
 @trees
-def test_libfdt_sees_the_same(path: Path) -> None:
+def test_libfdt_sees_the_same(path: Path, libfdt: Any) -> None:
     original = load(path)
     document = libfdt.Fdt(write_fdt(original))
     assert libfdt.fdt_check_full(document._fdt, len(document._fdt)) == 0

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from drmemctl.check.block_ranges import block_spans
 from drmemctl.check.bounds import Found
 from drmemctl.check.drmem.places import MAX_PHYSICAL
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.kernels import SMALLEST_BLOCK
 from drmemctl.check.memory_nodes import boot_memory, taken_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.runs import found_lmbs, highest_end, kinds
@@ -20,12 +18,11 @@ from drmemctl.check.tables import spans_of_addresses
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_lrdr_capacity
+from drmemctl.kernel.cmdline import command_line, memory_size
+from drmemctl.kernel.early_memory import memory_limit
+from drmemctl.kernel.profiles import profile
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.lmbs import Run, is_assigned
-
-_MEM = re.compile(rb"(?:^|\s)mem=(0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})([KMGTPEkmgtpe]?)", re.ASCII)
-_SUFFIXES = b"KMGTPE"
-_ADDRESSES = 1 << 64
 
 
 @rule(
@@ -50,8 +47,8 @@ def limited_by_mem(subject: Subject) -> Iterator[Violation]:
         bootargs "mem=1536M" with 1 GiB in memory nodes and four assigned LMBs of 256 MiB.
 
     Kernel:
-        All. On 7.2 "memory remove count 2" gave EINVAL although two LMBs could have gone, and "memory add index"
-        of one that is not there gave EPERM.
+        All. mem= is rounded up to a page, from 6.10 on down to 16 MiB. On 7.2 "memory remove count 2" gave EINVAL
+        although two LMBs could have gone, and "memory add index" of one that is not there gave EPERM.
 
     Fix:
         Do without mem=; give the partition less memory instead. Else remove LMBs by index only.
@@ -85,32 +82,22 @@ def _without_blocks(subject: Subject, run: Run) -> Iterator[Run]:
             yield run.part(first, -(-count // size), size)
 
 
-def memory_limit(bootargs: bytes) -> int | None:
-    """Return the bytes that mem= allows, a multiple of 16 MiB as Linux rounds it; None without a limit."""
-    found = _MEM.findall(bootargs)
-    if not found:
-        return None
-    number, suffix = found[-1]
-    shift = 10 * (_SUFFIXES.index(suffix.upper()) + 1) if suffix else 0
-    hexadecimal = number[:2].lower() == b"0x"
-    value = int(number, 16 if hexadecimal else 10) << shift
-    return value % _ADDRESSES // SMALLEST_BLOCK * SMALLEST_BLOCK or None
-
-
 def memory_end(subject: Subject) -> int | None:
     """Return the address at which mem= ends memory; None where it does not."""
-    limit = memory_limit(subject.tree.get("/chosen", "bootargs") or b"")
-    if limit is None:
+    if not memory_size(command_line(subject.tree)):
         return None
     both = Spans()
     lmbs = spans_of_addresses(subject.table, is_assigned)
     for spans in (boot_memory(subject), lmbs):
         for start, last, owner in spans:
             both.add(start, last - start + 1, owner)
-    for start, last, _ in both.disjoint():
-        if limit <= last - start + 1:
-            return start + limit
-        limit -= last - start + 1
+    ranges = [(start, last - start + 1) for start, last, _ in both.disjoint()]
+    present = sum(size for _, size in ranges)
+    limit = memory_limit(subject.tree, subject.running.profile or profile(), present)
+    for start, size in ranges:
+        if limit <= size:
+            return start + limit if limit else None
+        limit -= size
     return None
 
 

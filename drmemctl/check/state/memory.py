@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from drmemctl.check.block_ranges import block_ranges, block_spans
-from drmemctl.check.boot.limits import memory_limit
 from drmemctl.check.bounds import ByReason
 from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.kernels import SMALLEST_BLOCK
 from drmemctl.check.memory_nodes import boot_memory
 from drmemctl.check.rule import rule
 from drmemctl.check.spans import Spans, side_by_side
@@ -17,6 +17,7 @@ from drmemctl.check.tables import Nodes, spans_of_addresses, spans_of_drc_indexe
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE, RESERVED
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
+from drmemctl.kernel.cmdline import command_line, memory_size
 from drmemctl.model.lmbs import LmbTable, Run, is_assigned
 
 _PRESENT = 1
@@ -170,7 +171,8 @@ def _expected_end(subject: Subject) -> int:
     if node is not None and node.find(DRCONF_USABLE_MEMORY) is not None:
         return 0
     # LMBs may have come and gone since boot; but what lies below this address never was beyond the limit.
-    return memory_limit(subject.tree.get("/chosen", "bootargs") or b"") or 1 << 64
+    asked = memory_size(command_line(subject.tree)) or 1 << 64
+    return asked // SMALLEST_BLOCK * SMALLEST_BLOCK or 1 << 64
 
 
 def piece(table: LmbTable, run: Run, start: int, count: int) -> Run:

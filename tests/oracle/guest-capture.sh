@@ -12,10 +12,10 @@ echo online > /sys/devices/system/memory/auto_online_blocks
 host() { # a monitor command: the host answers with a line once it is done
   echo "HOST: $*"
   read -r answer
-  echo "ORACLE: $* -> $answer"
+  echo "$* -> $answer"
 }
 capture() {
-  sh /capture.sh -o "/tmp/$1.tar.gz" || echo "ORACLE: capture failed"
+  sh /capture.sh -o "/tmp/$1.tar.gz" || echo "capture failed"
   { echo "FILE $1"; base64 "/tmp/$1.tar.gz"; echo END; } > /dev/hvc1
 }
 
@@ -27,5 +27,5 @@ sleep 4
 capture after
 sync
 sleep 1
-echo "ORACLE: done"
+echo "done"
 poweroff -f

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl report`: everything about a tree on one page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from drmemctl.cli.common import open_system, tree_argument
+from drmemctl.cli.kernel_options import capability_option, chosen_kernel, complete_kernels, hypervisor_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drmemctl.check.engine import Plan
+    from drmemctl.kernel.profiles import Profile
+    from drmemctl.model.lookup_usage import LookupUsage
+    from drmemctl.model.memory import Memory
+    from drmemctl.output.report.material import Comparison, Material, Partition, Simulated
+    from drmemctl.scenario.steps import Step
+    from drmemctl.tree.node import Tree
+    from drmemctl.tree.system import SystemFiles
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl report sosreport.tar.xz -o partition.html
+  drmemctl report before.dtb after.dtb --kernel 6.12 -o migration.html --title "lpar42, migration of 3 May"
+  drmemctl report guest.dtb --step 'plug 0x80000008 2 node 1' --step 'lpm after.dtb' -o steps.html
+
+The page is one file, of some 60 KiB, or a MiB for 262,144 LMBs no two of which are alike; of a longer LMB table it
+holds the first 262,144 rows. It loads nothing and holds no date: the same input gives the same bytes.
+
+Exit code 0 says that the page was written, whatever it says about the tree.
+"""
+
+_FILE = click.Path(dir_okay=False, path_type=str)
+
+
+@click.command("report", epilog=_EXAMPLE)
+@tree_argument()
+@click.argument("tree2", metavar="[TREE2]", required=False, type=click.Path(path_type=str))
+@click.option("-o", "--output", required=True, metavar="OUT", type=_FILE, help="A file; - is standard output.")
+@click.option("--title", metavar="TEXT", default="", help="The heading.  [default: the partition's name]")
+@click.option(
+    "-f", "--file", "script", metavar="FILE", type=_FILE, help="Simulate the steps of this file on TREE."
+)
+@click.option("--step", "steps", metavar="STEP", multiple=True, help="Simulate a step, after those of FILE.")
+@click.option(
+    "--kernel",
+    metavar="KERNEL",
+    shell_complete=complete_kernels,
+    help="Judge and simulate for this release (6.12) or name.  [default: judge for all, simulate the latest]",
+)
+@hypervisor_option()
+@capability_option("--with", "added", "Give the simulated kernel a capability, as a backport does.")
+@capability_option("--without", "removed", "Take a capability away.")
+def command(
+    tree: str,
+    tree2: str | None,
+    output: str,
+    title: str,
+    script: str | None,
+    steps: tuple[str, ...],
+    kernel: str | None,
+    hypervisor: str,
+    added: tuple[str, ...],
+    removed: tuple[str, ...],
+) -> None:
+    """Write everything about a TREE on one HTML page that can be sent as it is.
+
+    Overview, findings with their explanation, a map to point at and zoom into, the LMB table with a filter, lookup
+    arrays, NUMA distances. TREE2 adds what is different in it, and what is wrong if that was a migration; steps,
+    as `drmemctl simulate` has them, add what a kernel would do.
+    """
+    if [tree, tree2, script].count("-") > 1:
+        raise click.UsageError("standard input can be only one of TREE, TREE2 and FILE.")
+    from drmemctl.cli.steps import files_of, parse_steps
+    from drmemctl.output.report.material import Material
+
+    profile, plan = chosen_kernel(kernel or "latest", added, removed), _plan(kernel)
+    parsed = parse_steps(script, steps)
+    device_tree, beside = open_system(tree)
+    material = Material(
+        title,
+        _partition(device_tree, beside, plan),
+        None if tree2 is None else _comparison(device_tree, tree2, plan),
+        _simulated(device_tree, parsed, profile, hypervisor) if parsed else None,
+    )
+    _write(output, material, [name for name in (tree, tree2, script, *files_of(parsed)) if name is not None])
+
+
+def _plan(kernel: str | None) -> Plan:
+    from drmemctl.check.engine import Plan
+    from drmemctl.check.kernels import parse_kernel
+
+    try:
+        return Plan(kernel=None if kernel is None else parse_kernel(kernel))
+    except ValueError as error:
+        raise click.UsageError(f"--kernel: {error}") from error
+
+
+def _partition(tree: Tree, beside: SystemFiles, plan: Plan, before: Tree | None = None) -> Partition:
+    """Judge a tree and what lies beside it; `before` is the one that a migration to it started from."""
+    from drmemctl.check.report import report_tree, running_of
+    from drmemctl.model.address_map import AddressMap
+    from drmemctl.model.memory import Memory
+    from drmemctl.model.overview import Overview
+    from drmemctl.output.report.material import Partition
+
+    memory = Memory.from_tree(tree)
+    found = report_tree(tree, plan, before, running=running_of(beside))
+    return Partition(Overview.from_tree(tree), memory, AddressMap.of(memory), _usage(memory), found)
+
+
+def _usage(memory: Memory) -> LookupUsage | None:
+    from drmemctl.errors import LimitError
+    from drmemctl.model.lookup_usage import LookupUsage
+
+    if memory.drmem is None:
+        return None
+    try:
+        return LookupUsage.of(memory.drmem, memory.associativity, 65_536)
+    except LimitError:
+        return None
+
+
+def _comparison(old: Tree, source: str, plan: Plan) -> Comparison:
+    from drmemctl.compare.diff import diff
+    from drmemctl.output.report.material import Comparison
+
+    new, beside = open_system(source)
+    return Comparison(_partition(new, beside, plan, before=old), diff(old, new))
+
+
+def _simulated(tree: Tree, steps: Sequence[Step], profile: Profile, hypervisor: str) -> Simulated:
+    from drmemctl.errors import NotInTreeError
+    from drmemctl.model.address_map import AddressMap
+    from drmemctl.model.memory import Memory
+    from drmemctl.output.report.material import Simulated
+    from drmemctl.scenario.session import Session
+    from drmemctl.scenario.simulation import Simulation
+
+    session = Session(Simulation(tree, profile, hypervisor), traced=True)
+    for _ in session.do_all(steps):
+        pass
+    try:
+        return Simulated(session, AddressMap.of(Memory.from_tree(session.simulation.tree)))
+    except NotInTreeError:
+        return Simulated(session, None)
+
+
+def _write(output: str, material: Material, inputs: list[str]) -> None:
+    from drmemctl.output.report.page import page
+
+    text = page(material)
+    if output == "-":
+        from drmemctl.output.screen import Screen
+
+        Screen().write(text)
+        return
+    from drmemctl.output.check import write_file
+
+    write_file(output, (text,), inputs)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""What on a command line, or in /chosen, touches boot memory in a way that is surprising or not worked out here.
+
+Source: Linux arch/powerpc/kernel/prom.c `early_init_dt_scan_chosen_ppc`; arch/powerpc/kexec/core.c
+`reserve_crashkernel`, `export_crashk_values`; arch/powerpc/kernel/fadump.c `fadump_reserve_mem`; mm/mm_init.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from drmemctl.kernel.capabilities import CHOSEN_LIMITS, CRASHKERNEL_RAISES_LIMIT
+from drmemctl.kernel.cmdline import command_line, crash_kernel, has_flag, memory_size, options
+from drmemctl.kernel.early_memory import MEMORY_LIMIT, inherited_limit
+from drmemctl.kernel.profiles import Profile
+from drmemctl.model.associativity import CHOSEN
+from drmemctl.tree.node import Tree
+
+
+def boot_notes(tree: Tree, profile: Profile) -> list[str]:
+    """Return what to know beside the regions, a sentence each."""
+    cmdline = command_line(tree)
+    return [*_about_zones(cmdline), *_about_the_limit(tree, cmdline, profile)]
+
+
+def _about_zones(cmdline: str) -> Iterator[str]:
+    sizes = [name for name in ("kernelcore", "movablecore") if options(cmdline, name)]
+    if has_flag(cmdline, "movable_node"):
+        yield from (f"{name}= is ignored: movable_node is there" for name in sizes)
+    elif "mirror" in options(cmdline, "kernelcore"):
+        yield "kernelcore=mirror is not worked out: zones are shown as without it"
+
+
+def _about_the_limit(tree: Tree, cmdline: str, profile: Profile) -> Iterator[str]:
+    asked = memory_size(cmdline)
+    if asked and profile.has(CRASHKERNEL_RAISES_LIMIT):
+        crash = crash_kernel(cmdline)
+        if options(cmdline, "crashkernel") and (crash is None or crash[1] is None):
+            yield "crashkernel= may raise the limit of mem=: by how much is worked out only for SIZE@ADDRESS"
+    if asked and options(cmdline, "fadump"):
+        yield "fadump= may raise the limit of mem=: that is not worked out"
+    inherited = inherited_limit(tree)
+    if asked is not None or not inherited:
+        return  # prom_init itself writes down what mem= says
+    said = f"{MEMORY_LIMIT} in {CHOSEN} says {int.from_bytes(inherited.to_bytes(8, 'little'), 'big'):#x}"
+    if profile.has(CHOSEN_LIMITS):
+        yield (
+            f"{said}: a little-endian kernel, which this one is taken for, reads the bytes back to front, as"
+            f" {inherited:#x}"
+        )
+    else:
+        yield f"{said} and has no effect: Linux from 5.17 on does not find it"

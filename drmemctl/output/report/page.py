@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""The page as a whole: its parts in their order, its data, and what it may load, which is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from drmemctl._version import __version__
+from drmemctl.compare.diff import Diff
+from drmemctl.model.address_map import AddressMap
+from drmemctl.model.overview import Overview
+from drmemctl.output import assoc, lmb
+from drmemctl.output.diff_text import sections
+from drmemctl.output.diff_words import headlines, notes
+from drmemctl.output.lmb import LmbView
+from drmemctl.output.map_key import Key
+from drmemctl.output.report.data import embedded, lmb_data, map_data
+from drmemctl.output.report.engine import Asset, rendered
+from drmemctl.output.report.findings_part import findings_part
+from drmemctl.output.report.map_svg import TALL, WIDTH, Drawing, look_of
+from drmemctl.output.report.material import Material, Partition
+from drmemctl.output.report.overview_part import overview_part
+from drmemctl.output.report.simulation_part import simulation_part
+from drmemctl.output.report.tables import HtmlTable, Tables
+from drmemctl.output.text import safe
+from drmemctl.wording import count_of
+
+STYLE = ("page.css", "tables.css", "print.css", "map.css")
+SCRIPT = ("core.js", "map_model.js", "map.js", "table.js", "page.js")
+
+
+_NAMELESS = ("", "<stdin>")
+
+
+class MapPart(NamedTuple):
+    """A map on the page: its id in the page and its data, its heading, its picture."""
+
+    id: str
+    heading: str
+    drawing: Drawing
+
+
+class DiffPart(NamedTuple):
+    """The differences to a second tree: sentences, remarks, tables."""
+
+    headlines: tuple[str, ...]
+    notes: tuple[str, ...]
+    tables: tuple[HtmlTable, ...]
+
+
+def page(material: Material) -> str:
+    """Return the page. The same material gives the same bytes."""
+    one = material.partition
+    maps = dict(_maps(material))
+    key = Key.of_maps(*(address_map for _, address_map in maps.values()))
+    tables = Tables(key)
+    lmbs = _lmbs(one, tables)
+    return rendered(
+        "page.html.j2",
+        version=__version__,
+        title=_own(material.title) or safe(_title(one.overview), 300),
+        overview=overview_part(one.overview, tables),
+        findings=findings_part(one.report),
+        maps={name: MapPart(name, heading, Drawing.of(found, key)) for name, (heading, found) in maps.items()},
+        lmbs=lmbs,
+        lookup=_lookup(one, tables),
+        **_comparison(material, tables),
+        simulation=None if material.simulated is None else simulation_part(material.simulated.session),
+        data=embedded(
+            {
+                "maps": {name: map_data(found, key) for name, (_, found) in maps.items()},
+                "lmbs": None if lmbs is None else lmbs.data,
+            }
+        ),
+        key=key,
+        look_of=look_of,
+        sizes={"width": WIDTH, "tall": TALL},
+        style=Asset(*STYLE),
+        script=Asset(*SCRIPT),
+    )
+
+
+def _own(title: str) -> str:
+    """Return the user's own words, in any script, without what steers a text's direction or a terminal."""
+    return "".join(char if char.isprintable() else safe(char) for char in title)
+
+
+def _title(overview: Overview) -> str:
+    name = overview.identity.partition_name
+    source = overview.source.rstrip("/").rpartition("/")[2]
+    return f"Memory of {name or ('a partition' if source in _NAMELESS else source)}"
+
+
+def _maps(material: Material) -> Iterator[tuple[str, tuple[str, AddressMap]]]:
+    """Yield the maps of the page: where each is, its heading, what it shows."""
+    yield "map", ("Address space", material.partition.address_map)
+    if material.comparison is not None:
+        yield "map-new", ("Address space of the second tree", material.comparison.other.address_map)
+    if material.simulated is not None and material.simulated.address_map is not None:
+        yield "map-end", ("Address space after the last step", material.simulated.address_map)
+
+
+class LmbPart(NamedTuple):
+    """The LMB table.
+
+    Attributes:
+        table: its first rows.
+        data: all rows, for the page's script.
+        left_out: the words about rows that are not even there.
+
+    """
+
+    table: HtmlTable
+    data: dict[str, Any]
+    left_out: str
+
+
+def _lmbs(one: Partition, tables: Tables) -> LmbPart | None:
+    if one.memory.drmem is None:
+        return None
+    view = LmbView(one.memory.table, one.memory.associativity)
+    total = sum(1 for _ in lmb.folded(view.table))
+    rows = map(lmb.Row(view).cells, lmb.folded(view.table))
+    table = tables.table(lmb.title(view.table), lmb.COLUMNS, rows, "drmemctl lmb", total)
+    data = lmb_data(view, tables.key)
+    held = data["rows"]
+    cut = f"This page holds the first {held:,} of {count_of(total, 'row')}: drmemctl lmb shows all."
+    return LmbPart(table, data, cut if held < total else "")
+
+
+def _lookup(one: Partition, tables: Tables) -> HtmlTable | None:
+    if one.usage is None:
+        return None
+    return tables.table(assoc.title(one.usage), assoc.COLUMNS, assoc.rows(one.usage), "drmemctl assoc")
+
+
+def _comparison(material: Material, tables: Tables) -> dict[str, Any]:
+    if material.comparison is None:
+        return {"diff": None, "new": None, "new_findings": None}
+    other = material.comparison.other
+    return {
+        "diff": _diff(material.comparison.diff, tables),
+        "new": overview_part(other.overview, tables),
+        "new_findings": findings_part(other.report),
+    }
+
+
+def _diff(diff: Diff, tables: Tables) -> DiffPart:
+    # What is wrong if it was a migration is among the new tree's findings, with its explanation.
+    parts = sections(replace(diff, findings=()))
+    shown = tuple(tables.table(one.title, one.columns, one.rows, "drmemctl diff") for one in parts)
+    return DiffPart(tuple(headlines(diff)), tuple(notes(diff)), shown)

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""The simulation on the page: a card for each step with its outcome, and what the kernel did in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from drmemctl.output.report.findings_part import RulePage, rule_page
+from drmemctl.output.screen import Screen
+from drmemctl.output.simulation_findings import finding_words
+from drmemctl.output.simulation_text import Detail, boot_lines, changes, outcome, shortened, verdict_lines
+from drmemctl.output.simulation_trace import trace_lines
+from drmemctl.output.text import safe
+from drmemctl.scenario.findings import StepFinding
+from drmemctl.scenario.session import DoneStep, Session, is_failure
+from drmemctl.wording import count_of
+
+_STEPS = 500
+"""Steps that are shown."""
+
+_LINES = 60
+"""Messages of the kernel, and findings, of a step that are shown."""
+
+_EVENTS = 200
+"""Calls and writes of a step that are shown."""
+
+_TEXT = 400
+"""Characters of a step: values of properties are long."""
+
+_PLAIN = Screen()
+
+
+class ShownFinding(NamedTuple):
+    """What is wrong since a step."""
+
+    severity: str
+    rule: str
+    words: str
+
+
+class Card(NamedTuple):
+    """A step.
+
+    Attributes:
+        number: its number, from 1 on.
+        step: the step as it was written.
+        outcome: what came of it.
+        tone: `good`, `bad` for a failure that the steps did not expect, or `quiet`.
+        notes: why it is not ok, and what the hypervisor told its user.
+        log: what the kernel printed.
+        changes: what it changed.
+        findings: what is wrong since.
+        more: the words about findings that are left out.
+        trace: every call and write.
+
+    """
+
+    number: int
+    step: str
+    outcome: str
+    tone: str
+    notes: tuple[str, ...]
+    log: tuple[str, ...]
+    changes: tuple[str, ...]
+    findings: tuple[ShownFinding, ...]
+    more: str
+    trace: tuple[str, ...]
+
+
+class SimulationPart(NamedTuple):
+    """A simulation.
+
+    Attributes:
+        head: what runs.
+        cards: the steps.
+        more: the words about steps that are left out.
+        rules: the pages of the rules that are broken in it.
+        verdict: whether all agrees in the end, and which steps failed.
+        consistent: whether all agrees.
+        failed: how many steps failed, in words; empty if none did.
+
+    """
+
+    head: tuple[str, ...]
+    cards: tuple[Card, ...]
+    more: str
+    rules: tuple[RulePage, ...]
+    verdict: tuple[str, ...]
+    consistent: bool
+    failed: str
+
+
+def simulation_part(session: Session) -> SimulationPart:
+    """Return what there is to show of a simulation."""
+    rest = len(session.done) - _STEPS
+    return SimulationPart(
+        tuple(_lines(boot_lines(_PLAIN, session))),
+        tuple(_card(session, number) for number in range(min(len(session.done), _STEPS))),
+        f"{count_of(rest, 'more step')}: drmemctl simulate shows them" if rest > 0 else "",
+        tuple(map(rule_page, _rules(session))),
+        tuple(_lines(verdict_lines(_PLAIN, session, Detail()))),
+        session.simulation.consistent,
+        f"{count_of(len(session.failed), 'step')} failed" if session.failed else "",
+    )
+
+
+def _rules(session: Session) -> list[str]:
+    """Return the ids of the rules that are broken, in the order in which they are met."""
+    steps = (done.result.findings for done in session.done[:_STEPS])
+    found = (one.rule for findings in (session.simulation.boot_faults, *steps) for one in findings[:_LINES])
+    return list(dict.fromkeys(found))
+
+
+def _card(session: Session, position: int) -> Card:
+    done = session.done[position]
+    result = done.result
+    left_out = len(result.findings) - _LINES
+    notes = [safe(result.note, 2000)] * bool(result.note)
+    return Card(
+        position + 1,
+        shortened(result.step, _TEXT),
+        outcome(result, expectation=done.is_expectation),
+        _tone(session, position),
+        (*notes, *map(safe, result.events)),
+        _first((safe(line, 2000) for line in result.log), len(result.log)),
+        tuple(_lines(changes(_PLAIN, done, Detail()))),
+        tuple(_shown(one) for one in result.findings[:_LINES]),
+        f"{count_of(left_out, 'more finding')}: drmemctl simulate shows them" if left_out > 0 else "",
+        _trace(done),
+    )
+
+
+def _shown(found: StepFinding) -> ShownFinding:
+    return ShownFinding(found.severity.value, found.rule, finding_words(found))
+
+
+def _tone(session: Session, position: int) -> str:
+    done = session.done[position]
+    if done.result.ok:
+        return "quiet" if done.is_expectation else "good"
+    return "bad" if is_failure(session.done, position) else "warn"
+
+
+def _lines(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines of `simulate`, which tell of an option where some are left out."""
+    return (line.replace("; -v shows", "; drmemctl simulate -v shows") for line in lines)
+
+
+def _first(lines: Iterable[str], number: int) -> tuple[str, ...]:
+    more = [f"… {number - _LINES:,} more"] if number > _LINES else []
+    return (*islice(lines, _LINES), *more)
+
+
+def _trace(done: DoneStep) -> tuple[str, ...]:
+    """Return the calls and writes, if there were any: the messages alone are in the log."""
+    lines = islice(trace_lines(_PLAIN, done, _EVENTS), 2 * _EVENTS) if done.events else ()
+    return tuple(line.removeprefix("  ") for line in _lines(lines))

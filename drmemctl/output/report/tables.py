@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""The tables of the other commands as the page has them: the same columns and cells, with chips for nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from drmemctl.output.map_key import Key
+from drmemctl.output.screen import NODE_STYLES
+from drmemctl.output.table import Cell, Column
+from drmemctl.wording import count_of
+
+MOST = 200
+"""Rows of a table; what is beyond them is counted, and printed by the command that the page names."""
+
+_ARROW = " -> "
+_TONES = {"bold red": "bad", "red": "bad", "yellow": "warn", "green": "good", "dim": "quiet", "cyan": "cool"}
+_WIDE = frozenset({"address", "addresses", "DRC index", "domains", "aa", "index", "old", "new", "CPUs", "rule"})
+"""Columns with numbers and names that are read digit by digit."""
+
+
+class Part(NamedTuple):
+    """A piece of a cell: text, and the letter and colour of the node that it names."""
+
+    text: str
+    letter: str = ""
+    look: str = ""
+
+
+class HtmlCell(NamedTuple):
+    """A cell: its pieces, and a class for its colour."""
+
+    parts: tuple[Part, ...]
+    tone: str = ""
+
+
+class HtmlColumn(NamedTuple):
+    """A column's heading and class."""
+
+    title: str
+    look: str
+
+
+class HtmlTable(NamedTuple):
+    """A table.
+
+    Attributes:
+        caption: what it shows.
+        columns: the columns.
+        rows: the rows, `MOST` at most.
+        more: the words about rows that are left out, empty if none is.
+
+    """
+
+    caption: str
+    columns: tuple[HtmlColumn, ...]
+    rows: tuple[tuple[HtmlCell, ...], ...]
+    more: str = ""
+
+
+class Tables:
+    """Makes the tables of a page, whose nodes have one key."""
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+
+    def table(
+        self,
+        caption: str,
+        columns: Sequence[Column],
+        rows: Iterable[Sequence[Cell]],
+        command: str,
+        total: int | None = None,
+    ) -> HtmlTable:
+        """Return the first rows of a table; `command` prints them all, which are `total` or are counted."""
+        iterator = iter(rows)
+        shown = tuple(self._row(columns, row) for row in islice(iterator, MOST))
+        rest = sum(1 for _ in iterator) if total is None else total - len(shown)
+        more = f"{count_of(rest, 'more row')}: {command} shows them" if rest else ""
+        return HtmlTable(caption, tuple(map(_column, columns)), shown, more)
+
+    def _row(self, columns: Sequence[Column], row: Sequence[Cell]) -> tuple[HtmlCell, ...]:
+        return tuple(self._cell(column, cell) for column, cell in zip(columns, row, strict=True))
+
+    def _cell(self, column: Column, cell: Cell) -> HtmlCell:
+        text, style = (cell, None) if isinstance(cell, str) else cell
+        if column.title == "node":
+            return self._nodes(text)
+        return HtmlCell((Part(text.replace(_ARROW, " → ")),), _TONES.get(style or "", ""))
+
+    def _nodes(self, text: str) -> HtmlCell:
+        pieces = (self.node(int(piece)) if piece.isdecimal() else Part(piece) for piece in text.split(_ARROW))
+        joined = [joint for piece in pieces for joint in (Part("→"), piece)][1:]
+        return HtmlCell(tuple(joined), "bad" if text == "none" else "")
+
+    def node(self, node: int) -> Part:
+        """Return a node's number with its letter and colour."""
+        return Part(str(node), self.key.letter(node), f"n{node % len(NODE_STYLES)}")
+
+
+def _column(column: Column) -> HtmlColumn:
+    looks = ["right"] * column.right + ["code"] * (column.title in _WIDE)
+    return HtmlColumn(column.title, " ".join(looks))

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+"""Runs of drmemctl in processes whose time and memory are measured, and what is wrong with each.
+
+A process that is forked from a large one counts the large one's memory as its own. So a small process, which
+has loaded the commands and nothing else, forks them: `python -m tests.hostile.bounded`. That saves the time to
+load them, too.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import re
+import resource
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn, Self
+
+from tests.conftest import ROOT
+
+MIB = 1 << 20
+MEMORY = 400 * MIB
+"""What a command may use at most: the resident memory of its process or of one below it."""
+
+MOST_LINES = 50
+"""Lines on standard error: the first defects of each kind, and what the command has to say."""
+
+_BACKSTOP_MEMORY = 6 << 30
+_PIECE = 1 << 22
+_SGR = re.compile(rb"\x1b\[[0-9;]*m")
+_FORBIDDEN = re.compile(
+    rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]"
+)
+"""Control characters (but tab and line feed; ISO 6429 in UTF-8), line separators, and what changes direction."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: what was run, how it ended, what it used, and the faults of what it printed."""
+
+    command: str
+    code: int
+    seconds: float
+    memory: int
+    output: int
+    faults: tuple[str, ...]
+
+    def wrong(self, seconds: float, memory: int = MEMORY) -> list[str]:
+        """Return what the run did that no input may lead to; the bounds may be less for a small one."""
+        wrong = list(self.faults)
+        if self.code not in (0, 1, 3):
+            wrong.append(f"exit code {self.code}")
+        if self.memory > memory:
+            wrong.append(f"{self.memory // MIB} MiB of memory")
+        if self.seconds > seconds:
+            wrong.append(f"{self.seconds:.1f} s of CPU")
+        return wrong
+
+
+class Runner:
+    """The small process, and the files that its children write to."""
+
+    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
+        self._folder = folder
+        dropped = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "DRMEMCTL_DEBUG", "DRMEMCTL_MAX_MIB")
+        environment = {key: value for key, value in os.environ.items() if key not in dropped}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.hostile.bounded"],
+            cwd=ROOT,
+            env={**environment, **(variables or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._process.communicate()
+
+    def run(self, command: str, names: Mapping[str, str | Path], most_seconds: int) -> Run:
+        """Run a command line in which `{name}`s stand for files; it is killed soon after `most_seconds` of CPU."""
+        arguments = [part.format_map({**names, "out": self._folder / "out"}) for part in shlex.split(command)]
+        out, err = self._folder / "stdout", self._folder / "stderr"
+        task = {"arguments": arguments, "out": str(out), "err": str(err), "seconds": most_seconds}
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(task).encode() + b"\n")
+        self._process.stdin.flush()
+        used: dict[str, Any] = json.loads(self._process.stdout.readline())
+        is_raw = "--raw" in arguments
+        faults = [
+            *([] if is_raw else _faults(out, "stdout")),
+            *_faults(err, "stderr"),
+            *_complaints(err, used["code"]),
+        ]
+        size = out.stat().st_size
+        for path in self._folder.glob("out.*"):
+            path.unlink()
+        out.unlink()
+        return Run(command, used["code"], used["seconds"], used["memory"], size, tuple(faults))
+
+
+def _faults(path: Path, what: str) -> list[str]:
+    """Return what an output holds that must not reach a terminal; colours may."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with path.open("rb") as stream:
+        rest = b""
+        while piece := stream.read(_PIECE):
+            try:
+                decoder.decode(piece)
+            except UnicodeDecodeError as error:
+                return [f"{what} is no UTF-8: {error}"]
+            piece = _SGR.sub(b"", rest + piece)
+            if found := _FORBIDDEN.search(piece[:-16] if len(piece) == _PIECE else piece):
+                return [f"{what} has {found[0]!r} in {piece[max(found.start() - 40, 0) : found.end() + 10]!r}"]
+            rest = piece[-16:]
+    return []
+
+
+def _complaints(path: Path, code: int) -> list[str]:
+    """Return what standard error must not hold."""
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        text = stream.read(MIB)
+    wrong = [f"{word!r}: {text[:300]}" for word in ("Traceback", "internal error", "MemoryError") if word in text]
+    if code == 3 and not text.endswith("\n"):
+        wrong.append(f"no line on standard error says why: {text[-300:]!r}")
+    if text.count("\n") > MOST_LINES:
+        wrong.append(f"{text.count(chr(10))} lines on standard error: {text[:300]}")
+    return wrong
+
+
+def _serve() -> None:
+    from importlib import import_module
+
+    from drmemctl.cli.app import COMMANDS
+
+    for module in {*COMMANDS.values()}:
+        import_module(f"drmemctl.cli.{module}")
+    for line in sys.stdin.buffer:
+        task = json.loads(line)
+        child = os.fork()
+        if not child:
+            _become(task)
+        _, status, used = os.wait4(child, 0)
+        answer = {
+            "code": os.waitstatus_to_exitcode(status),
+            "seconds": used.ru_utime + used.ru_stime,
+            "memory": used.ru_maxrss * 1024,
+        }
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def _become(task: dict[str, Any]) -> NoReturn:
+    """Be a drmemctl."""
+    code = 99
+    try:
+        for path, descriptor in ((os.devnull, 0), (task["out"], 1), (task["err"], 2)):
+            opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+            os.dup2(opened, descriptor)
+            os.close(opened)
+        resource.setrlimit(resource.RLIMIT_CPU, (task["seconds"] + 1, task["seconds"] + 2))
+        resource.setrlimit(resource.RLIMIT_AS, (_BACKSTOP_MEMORY, _BACKSTOP_MEMORY))
+        from drmemctl.cli import run
+
+        sys.argv = ["drmemctl", *task["arguments"]]
+        run()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def table(runs: Sequence[tuple[str, Run]]) -> str:
+    """Return runs as lines, the most expensive first."""
+    rows = sorted(runs, key=lambda row: -max(row[1].seconds / 10, row[1].memory / MEMORY))
+    lines = [f"{'CPU s':>6} {'MiB':>5} {'exit':>4} {'output':>12}  input: command"]
+    for name, run in rows:
+        lines.append(
+            f"{run.seconds:6.1f} {run.memory // MIB:5} {run.code:4} {run.output:12,}  {name}: {run.command}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Every command on every hostile input: what it may print, how it may end, how much time and memory it may take.
+
+The inputs have a 64th of the size that is just accepted, and so has what a command may use beyond what it
+starts with: what grows faster than its input is found here as well. `make hostile` has the full sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FIXTURES
+from tests.hostile.__main__ import ACCEPTED, ACCEPTED_OF
+from tests.hostile.bounded import MEMORY, MIB, Run, Runner
+from tests.hostile.commands import BASIC, DECODE, QUICK, READING
+from tests.hostile.files import ANSWERS, FILES
+from tests.hostile.trees import TREES
+
+PART = 64
+FREE = 24 * MIB
+"""What need not be in proportion: buffers, and libraries that are loaded late."""
+
+SECONDS = 4
+"""CPU seconds of a command: on a busy machine, the 64th of some seconds is not worth measuring."""
+
+
+@pytest.fixture(scope="module")
+def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    with Runner(tmp_path_factory.mktemp("runs")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def memory(runner: Runner) -> int:
+    """What a command may use here: what it starts with, and its share of the rest."""
+    start = runner.run("show {in}", {"in": FIXTURES.parent / BASIC}, SECONDS)
+    assert start.code == 0
+    assert start.memory < 80 * MIB
+    return start.memory + FREE + (MEMORY - start.memory) // PART
+
+
+def judged(runs: list[Run], memory: int) -> None:
+    wrong = {run.command: said for run in runs if (said := run.wrong(SECONDS, memory))}
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_every_command_on_a_hostile_tree(name: str, runner: Runner, memory: int, tmp_path: Path) -> None:
+    path = tmp_path / "in.dtb"
+    path.write_bytes(TREES[name](ACCEPTED_OF.get(name, ACCEPTED) // PART))
+    # What is made of one set is as large as it may be, however small the set is.
+    bound = MEMORY if name == "v2_four_million" else memory
+    judged([runner.run(command, {"in": path, "base": BASIC}, 2 * SECONDS) for command in QUICK], bound)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_hostile_input_of_other_kinds(name: str, runner: Runner, memory: int, tmp_path: Path) -> None:
+    path = FILES[name](tmp_path, ACCEPTED // PART)
+    # Unpacked, a bomb is as large as it can be whatever its own size is.
+    bound = MEMORY if "bomb" in name or name in ("directory_kinds", "xz_dictionary", "zstd_window") else memory
+    judged([runner.run(command, {"in": path, "base": BASIC}, 2 * SECONDS) for command in READING], bound)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_hostile_answers_of_rtas(name: str, runner: Runner, memory: int, tmp_path: Path) -> None:
+    path = ANSWERS[name](tmp_path, ACCEPTED // PART)
+    judged([runner.run(command, {"in": path, "base": BASIC}, 2 * SECONDS) for command in DECODE], memory)
+
+
+@pytest.mark.parametrize("command", ["check {in}", "lmb {in}"])
+def test_the_largest_sound_dump_is_read(command: str, runner: Runner, tmp_path: Path) -> None:
+    """1,048,576 LMBs in version 1 cells, 24 MiB: as many as 256 TiB have."""
+    path = tmp_path / "in.dtb"
+    path.write_bytes(TREES["v1_long"](24 << 20))
+    run = runner.run(command, {"in": path}, 20)
+    assert run.wrong(10) == []
+    assert run.code in (0, 1)
+
+
+def test_a_run_beyond_its_bounds_is_seen(runner: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "in.dtb"
+    path.write_bytes(TREES["v2_four_million"](0))
+    run = runner.run("lmb {in} --expand --format ndjson --limit 5000000", {"in": path}, 1)
+    assert run.code == -24, "SIGXCPU"
+    assert run.wrong(1)[0] == "exit code -24"
+    assert runner.run("lmb {in}", {"in": path}, 5).wrong(5, memory=MIB) != []

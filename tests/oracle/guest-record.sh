@@ -1,0 +1,76 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: MIT
+# PID 1 of the guest: does the steps in /steps one by one; after each it keeps the drmem properties, the memory blocks
+# and the kernel's messages, and sends all of it through hvc1. If /edits is there this is the first of two kernels:
+# it edits its tree as that says and boots /vmlinux from it.
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+stty -F /dev/hvc1 raw -echo 2>/dev/null
+stty -echo 2>/dev/null
+drmem=/proc/device-tree/ibm,dynamic-reconfiguration-memory
+kept=/tmp/kept
+number=0
+
+keep() { # keep FOLDER: the state now
+  for property in $drmem/ibm,*; do cp "$property" "$1/"; done
+  for block in /sys/devices/system/memory/memory*; do
+    node=$(ls -d $block/node* 2>/dev/null | sed 's#.*/node##' | head -n 1)
+    echo "${block##*/memory} $(cat $block/state) ${node:--} $(cat $block/valid_zones 2>/dev/null)"
+  done | sort -n > "$1/blocks"
+}
+step() {
+  number=$((number + 1))
+  folder=$kept/$number
+  mkdir -p $folder
+  dmesg -c > /dev/null
+  "$@" > $folder/out 2>&1
+  echo $? > $folder/rc
+  dmesg -c > $folder/dmesg
+  keep $folder
+  echo "step $number: $1 $2 $3 $4 $5: $(cat $folder/rc)"
+}
+dlpar() { echo "$*" > /sys/kernel/dlpar; }
+host() { # something that the host has to do; then wait until the kernel has had nothing to say for two seconds
+  echo "HOST: $*" > /dev/hvc0
+  read -r answer
+  echo "$answer"
+  now=-
+  until before=$now; now=$(dmesg | wc -l); [ "$now" = "$before" ]; do sleep 2; done
+  [ "$answer" = ok ]
+}
+phandle() { printf %d 0x$(hexdump -v -e '1/1 "%02x"' $1/phandle); }
+firmware() { # firmware PROPERTY HEX [NODE]: a property is replaced, as a firmware's update would
+  {
+    printf 'update_property %d %s %d ' $(phandle ${3:-$drmem}) "$1" $((${#2} / 2))
+    printf "$(echo $2 | sed 's/../\\x&/g')"
+  } > /tmp/update
+  cat /tmp/update > /proc/ppc64/ofdt
+}
+without() { # without PROPERTY
+  printf 'remove_property %d %s' $(phandle $drmem) "$1" > /tmp/update
+  cat /tmp/update > /proc/ppc64/ofdt
+}
+
+if [ -f /edits ]; then
+  . /edits
+  /sbin/kexec -l /vmlinux --initrd=/second.gz --append="$(cat /cmdline)" && /sbin/kexec -e
+  echo "kexec failed"
+  poweroff -f
+fi
+mkdir -p $kept/0
+uname -r > $kept/uname
+cat /proc/cmdline > $kept/cmdline
+cat /sys/devices/system/memory/block_size_bytes > $kept/block_size_bytes
+cat /sys/firmware/fdt > $kept/fdt
+dmesg > $kept/0/dmesg
+keep $kept/0
+echo online > /sys/devices/system/memory/auto_online_blocks
+echo "booted $(uname -r)"
+. /steps
+tar czf /tmp/kept.tgz -C /tmp kept
+{ echo "FILE kept"; base64 /tmp/kept.tgz; echo END; } > /dev/hvc1
+sync
+sleep 1
+poweroff -f

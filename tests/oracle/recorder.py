@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""Carries out the steps of a record once more, in a real guest of the same QEMU machine."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.kernel.early_memory import MEMORY_LIMIT
+from drmemctl.model.associativity import CHOSEN
+from drmemctl.tree.fdt_reader import read_fdt
+from drmemctl.tree.node import Tree
+from tests.oracle.archive import initramfs
+from tests.oracle.guest import Guest, Monitor, booted
+from tests.oracle.packages import OracleError, Packages
+from tests.oracle.records import Record, record_of
+
+_SCRIPT = Path(__file__).with_name("guest-record.sh")
+_LMB = 1 << 28
+_DRC = 0x80000000
+"""QEMU: the DRC index of an LMB is this and the number of the LMB from address 0 on."""
+
+_SECONDS = 600.0
+
+
+def recorded(old: Record, tree: bytes, kernel: Path, packages: Packages, place: Path) -> tuple[Record, bytes]:
+    """Return what a kernel does now with the steps of a record: the new record and the kernel's flattened tree."""
+    if "elfcorehdr=" in old["cmdline"]:
+        raise OracleError("a crash kernel: what it was started by is not in the record")
+    files = {
+        "init": _SCRIPT.read_bytes(),
+        "bin/busybox": packages.busybox().read_bytes(),
+        "steps": "\n".join(_commands(old)).encode() + b"\n",
+    }
+    cmdline = old["cmdline"]
+    booted_from = read_fdt(tree, old["name"])
+    if booted_from.get("/chosen", "linux,booted-from-kexec") is not None:
+        files |= packages.kexec_files() | {
+            "second.gz": initramfs(files),
+            "vmlinux": kernel.read_bytes(),
+            "cmdline": cmdline.encode(),
+            "edits": _edits(old, booted_from).encode(),
+        }
+        cmdline = "console=hvc0 quiet"
+    guest = Guest(kernel, initramfs(files), shlex.split(old["qemu"]), cmdline, _SECONDS)
+    host = Host()
+    return record_of(old, booted(guest, place, host.do))
+
+
+def _commands(record: Record) -> list[str]:
+    """Return the steps as the guest's script has them."""
+    commands = []
+    before = record["boot"]["properties"]
+    for step in record["steps"]:
+        kind, *words = step["step"].split()
+        after = step["properties"]
+        # Whoever replaced v2 by v1 removed v2 between two steps: an update is a step, that was none.
+        if V2 in before and V2 not in after and kind != "firmware":
+            commands.append(f"without {V2}")
+        commands.append(f"step {_command(kind, words)}")
+        before = after
+    return commands
+
+
+def _command(kind: str, words: list[str]) -> str:
+    if kind == "firmware" and words[0] == NODE and len(words) == 3:
+        _, name, value = words
+        return f"without {name}" if value == "-" else f"firmware {name} {value}"
+    if kind == "dlpar":
+        return shlex.join(["dlpar", *words])
+    if kind in {"plug", "unplug"}:
+        return shlex.join(["host", kind, *words])
+    raise OracleError(f"{kind} cannot be done to a guest")
+
+
+def _edits(record: Record, tree: Tree) -> str:
+    """Return what makes the tree of the first kernel that which the second one found."""
+    wanted = record["boot"]["properties"]
+    limit = (tree.get(CHOSEN, MEMORY_LIMIT) or bytes(8)).hex()
+    gone = [f"[ -e $drmem/{name} ] && without {name}" for name in (V1, V2) if name not in wanted]
+    lines = [f"firmware {name} {value}" for name, value in wanted.items()]
+    return "\n".join([*lines, *gone, f"firmware {MEMORY_LIMIT} {limit} /proc/device-tree/chosen"]) + "\n"
+
+
+class Host:
+    """The hypervisor's side: DIMMs by the DRC index of their first LMB, named in the order in which they come."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def do(self, monitor: Monitor, asked: str) -> str:
+        """Do what the guest asks for; `ok` or what went wrong."""
+        kind, drc, count, *rest = asked.split()
+        address = (int(drc, 0) - _DRC) * _LMB
+        if kind == "unplug":
+            return self._unplug(monitor, address)
+        self._count += 1
+        node = rest[1] if rest[:1] == ["node"] else "0"
+        memory = f"object_add memory-backend-ram,id=d{self._count},size={int(count) * _LMB}"
+        dimm = f"device_add pc-dimm,id=dimm{self._count},memdev=d{self._count},node={node},addr={address:#x}"
+        answer = monitor.do(memory)
+        return monitor.do(dimm) if answer == "ok" else answer
+
+    @staticmethod
+    def _unplug(monitor: Monitor, address: int) -> str:
+        shown = monitor.do("info memory-devices")
+        for name, at in re.findall(r"\[dimm\]: \"(\w+)\" addr: (0x[0-9a-f]+)", shown):
+            if int(at, 16) == address:
+                return monitor.do(f"device_del {name}")
+        return f"no DIMM at {address:#x}"

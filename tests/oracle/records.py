@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""What a guest kept of a run, as a record in the form of `fixtures/captures`."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import tarfile
+from collections import defaultdict
+from typing import Any
+
+from tests.oracle.guest import Sent
+from tests.oracle.packages import OracleError
+
+Record = dict[str, Any]
+Files = dict[str, bytes]
+
+DRMEM = (
+    "ibm,dynamic-memory",
+    "ibm,dynamic-memory-v2",
+    "ibm,associativity-lookup-arrays",
+    "ibm,lmb-size",
+    "ibm,memory-flags-mask",
+)
+"""The properties that a record holds."""
+
+_ERRNO = {os.strerror(number): name for number, name in errno.errorcode.items()}
+_TIME = re.compile(r"^(<\d+>)?\[[^]]*\](\[[^]]*\])? ")
+_OURS = re.compile(r"pseries|dlpar|drmem|OF:|NUMA|numa|memory")
+_NOT_OURS = re.compile(r"radix-mmu")
+_MEMBLOCK = re.compile(r"\s*(MEMBLOCK conf|memory\[|memory\.cnt|memory size)")
+_PAGE_STUCK = re.compile(r"index:0x[0-9a-f]+ pfn:0x([0-9a-f]+)")
+_ATTEMPT = re.compile(r"Attempting to hot-")
+
+
+def record_of(old: Record, sent: Sent) -> tuple[Record, bytes]:
+    """Return the record of a run that carried out the steps of an older one, and the guest's flattened tree."""
+    if "kept" not in sent.files:
+        raise OracleError("the guest did not come to its end: see its console.log")
+    folders = _folders(sent.files["kept"])
+    top = folders["kept"]
+    found: Record = {
+        "name": old["name"],
+        "kernel": _text(top, "uname"),
+        "cmdline": _text(top, "cmdline"),
+        "qemu": old["qemu"],
+        "block_size": int(_text(top, "block_size_bytes"), 16),
+    }
+    zones = any("zone" in block for block in old["boot"]["blocks"])
+    found["boot"] = _state(folders["kept/0"], zones=zones)
+    messages = _messages(folders["kept/0"])
+    if any("MEMBLOCK configuration" in line for line in messages):
+        found["boot"]["memblock_log"] = [line for line in messages if _MEMBLOCK.match(line)]
+    found["steps"] = []
+    for number, step in enumerate(old["steps"], 1):
+        if f"kept/{number}" not in folders:
+            raise OracleError(f"step {number} was not carried out: see the guest's console.log")
+        found["steps"].append(_step(step["step"], folders[f"kept/{number}"], found))
+    found["events"] = sent.events
+    return found, top["fdt"]
+
+
+def _folders(archive: bytes) -> dict[str, Files]:
+    found: dict[str, Files] = defaultdict(dict)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar:
+            stream = tar.extractfile(member)
+            folder, _, name = member.name.rpartition("/")
+            if stream is not None:
+                found[folder][name] = stream.read()
+    return found
+
+
+def _text(files: Files, name: str) -> str:
+    return files[name].decode("utf-8", "replace").strip()
+
+
+def _messages(files: Files) -> list[str]:
+    return [_TIME.sub("", line) for line in files["dmesg"].decode("utf-8", "replace").splitlines()]
+
+
+def _state(files: Files, *, zones: bool = False) -> dict[str, Any]:
+    blocks = []
+    for line in _text(files, "blocks").splitlines():
+        number, state, node, *zone = line.split()
+        block: dict[str, Any] = {"block": int(number), "state": state, "node": _node(node)}
+        blocks.append(block | ({"zone": " ".join(zone)} if zones else {}))
+    return {"properties": {name: files[name].hex() for name in DRMEM if name in files}, "blocks": blocks}
+
+
+def _node(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
+
+
+def _step(step: str, files: Files, record: Record) -> dict[str, Any]:
+    messages = _messages(files)
+    attempts = sum(bool(_ATTEMPT.search(line)) for line in messages)
+    if attempts > (0 if step.startswith("firmware") else 1):
+        raise OracleError(f"{step}: the kernel was still at work on what came before; try again")
+    status = int(_text(files, "rc"))
+    said = _text(files, "out")
+    found: dict[str, Any] = {
+        "step": step,
+        "rc": status,
+        "errno": next((name for text, name in _ERRNO.items() if status and text in said), None),
+        "log": [line for line in messages if _OURS.search(line) and not _NOT_OURS.search(line)],
+    }
+    stuck = _unmovable(messages, record)
+    return found | ({"unmovable": stuck} if stuck else {}) | _state(files)
+
+
+def _unmovable(messages: list[str], record: Record) -> list[str]:
+    """Return the LMBs with pages that the kernel named when it could not take them offline."""
+    # Debian's kernels have had pages of 4 KiB since 6.12, of 64 KiB before.
+    release = [int(number) for number in re.findall(r"\d+", record["kernel"])[:2]]
+    shift = 12 if release >= [6, 12] and "64k" not in record["kernel"] else 16
+    frames = {int(match[1], 16) for line in messages if (match := _PAGE_STUCK.search(line))}
+    return sorted({f"{0x80000000 | (frame << shift) // record['block_size']:#x}" for frame in frames})

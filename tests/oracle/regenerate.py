@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Bundled records once more: their steps in real guests, against what is bundled and against the simulation."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from drmemctl.tree.fdt_reader import read_fdt
+from tests.conftest import FIXTURES, blob
+from tests.oracle.compare import differences, mistakes, reason
+from tests.oracle.packages import OracleError, Packages
+from tests.oracle.recorder import recorded
+from tests.oracle.records import Record
+from tests.scenario.records import record
+
+FOLDERS = ("captures", "memblock")
+"""Folders of records that a guest without a debugger can make."""
+
+
+@dataclass(frozen=True)
+class Regenerated:
+    """A record that was made once more.
+
+    Attributes:
+        name: such as `captures/6.1-lpm`.
+        wrong: what the simulation does not do as this kernel did it.
+        failure: why there is no new record; empty if there is one.
+
+    """
+
+    name: str
+    wrong: tuple[str, ...] = ()
+    failure: str = ""
+
+
+def names(pattern: str) -> list[str]:
+    """Return the records whose names match a pattern such as `6.1-*`."""
+    found = (f"{folder}/{path.stem}" for folder in FOLDERS for path in (FIXTURES / folder).glob("*.json"))
+    return sorted(name for name in found if fnmatch(name.partition("/")[2], pattern))
+
+
+def regenerated(
+    chosen: Iterable[str], packages: Packages, kernel: Path | None, top: Path
+) -> Iterator[Regenerated]:
+    """Make records once more, one guest at a time, in a folder of their own; say how each compares."""
+    for name in chosen:
+        print(f"{name}: ", end="", flush=True)
+        try:
+            yield _regenerated(name, packages, kernel, top)
+        except OracleError as error:
+            print(f"not made: {error}", flush=True)
+            yield Regenerated(name, failure=str(error))
+
+
+def _regenerated(name: str, packages: Packages, kernel: Path | None, top: Path) -> Regenerated:
+    old = record(name)
+    image = kernel or _kernel_of(old, packages)
+    new, fdt = recorded(old, blob(name), image, packages, top / "guests" / name)
+    _write(top / name, new, fdt)
+    wrong = tuple(mistakes(new, read_fdt(fdt, name)))
+    differing = differences(old, new)
+    print("equal to the bundled one" if not differing else "differs from the bundled one", flush=True)
+    for line in differing:
+        print(f"    {line}")
+    if differing:
+        print(f"    because: {reason(old, new) or 'unknown'}")
+    for line in wrong:
+        print(f"    THE SIMULATION IS WRONG: {line}")
+    return Regenerated(name, wrong)
+
+
+def _kernel_of(old: Record, packages: Packages) -> Path:
+    series = ".".join(old["kernel"].split(".")[:2])
+    image = packages.kernel(series)
+    if image is None:
+        raise OracleError(f"Debian has no {series} for ppc64el now; name one with KERNEL=path/to/vmlinux")
+    return image
+
+
+def _write(place: Path, new: Record, fdt: bytes) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    Path(f"{place}.json").write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")
+    Path(f"{place}.dtb.gz").write_bytes(gzip.compress(fdt, 9, mtime=0))
+
+
+def replace_fixtures(made: Iterable[str], top: Path) -> None:
+    """Put new records in the place of bundled ones, folder by folder: each is exchanged as a whole."""
+    for folder in FOLDERS:
+        files = [f"{name}{end}" for name in made if name.startswith(f"{folder}/") for end in (".json", ".dtb.gz")]
+        if not files:
+            continue
+        place = FIXTURES / folder
+        new, old = place.with_name(f".{folder}.new"), place.with_name(f".{folder}.old")
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.copytree(place, new)
+        for name in files:
+            shutil.copy(top / name, new)
+        place.rename(old)
+        new.rename(place)
+        shutil.rmtree(old)

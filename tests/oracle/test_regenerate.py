@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""The parts of `make oracle` that need no guest: commands made of steps, records compared, fixtures replaced."""
+
+from __future__ import annotations
+
+import copy
+import io
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import FIXTURES
+from tests.oracle import recorder, regenerate
+from tests.oracle.compare import differences, mistakes, reason
+from tests.oracle.guest import Monitor, Sent
+from tests.oracle.packages import OracleError
+from tests.oracle.records import record_of
+from tests.scenario.records import record, record_names, tree_of
+
+LPM = "captures/6.1-lpm"
+
+
+def changed(name: str, step: int, **values: Any) -> dict[str, Any]:
+    new = copy.deepcopy(record(name))
+    new["steps"][step].update(values)
+    return new
+
+
+def test_a_record_equals_itself_and_every_change_is_found() -> None:
+    old = record(LPM)
+    assert differences(old, old) == []
+    assert differences(old, changed(LPM, 4, errno="EBUSY")) == ["step 5, dlpar memory remove count 1: errno"]
+    assert differences(old, {**old, "events": [{}]}) == ["events"]
+    assert reason(old, changed(LPM, 0, blocks=[])) == ""
+    assert "taken offline" in reason(old, changed(LPM, 4, unmovable=["0x80000008"]))
+    assert "the kernel is 6.1.9" in reason(old, {**old, "kernel": "6.1.9"})
+
+
+@pytest.mark.parametrize("name", [LPM, "captures/6.1-memblock", "memblock/7.2-numa-fake"])
+def test_the_simulation_does_what_is_bundled(name: str) -> None:
+    assert mistakes(record(name), tree_of(name)) == []
+
+
+def test_what_the_simulation_does_otherwise_is_found() -> None:
+    assert mistakes(changed(LPM, 4, log=[]), tree_of(LPM)) == ["step 5, dlpar memory remove count 1: log"]
+    name = "memblock/6.1-kernelcore"
+    new = copy.deepcopy(record(name))
+    new["boot"]["blocks"][0]["zone"] = "Movable"
+    assert mistakes(new, tree_of(name)) == ["boot: zones"]
+
+
+def test_every_bundled_record_has_commands() -> None:
+    for name in record_names("captures"):
+        commands = recorder._commands(record(name))
+        assert sum(line.startswith("step ") for line in commands) == len(record(name)["steps"])
+
+
+def test_what_the_recorders_operator_removed_is_removed_again() -> None:
+    commands = recorder._commands(record("captures/7.2-v2-to-v1"))
+    assert [line[:40] for line in commands[2:5]] == [
+        "step dlpar memory add indexed-count 1 0x",
+        "without ibm,dynamic-memory-v2",
+        "step host plug 0x80000008 1 node 1",
+    ]
+
+
+def test_a_crash_kernel_cannot_be_recorded() -> None:
+    with pytest.raises(OracleError, match="crash kernel"):
+        recorder.recorded(record("captures/7.2-kdump"), b"", Path(), None, Path())  # type: ignore[arg-type]
+
+
+class Told(Monitor):
+    """A monitor without a QEMU."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def do(self, command: str) -> str:
+        self.asked.append(command)
+        return 'Memory device [dimm]: "cold0" addr: 0x40000000 slot: 0' if command.startswith("info") else "ok"
+
+
+def test_the_host_plugs_by_address_and_unplugs_what_lies_there() -> None:
+    told, host = Told(), recorder.Host()
+    assert host.do(told, "plug 0x80000008 2 node 1") == "ok"
+    assert host.do(told, "unplug 0x80000004 2") == "ok"
+    assert host.do(told, "unplug 0x80000005 1") == "no DIMM at 0x50000000"
+    assert told.asked[:2] == [
+        "object_add memory-backend-ram,id=d1,size=536870912",
+        "device_add pc-dimm,id=dimm1,memdev=d1,node=1,addr=0x80000000",
+    ]
+    assert told.asked[3] == "device_del cold0"
+
+
+def kept(**files: bytes) -> Sent:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as out:
+        for name, data in files.items():
+            member = tarfile.TarInfo("kept/" + name.replace("__", "/"))
+            member.size = len(data)
+            out.addfile(member, io.BytesIO(data))
+    return Sent({"kept": stream.getvalue()}, [])
+
+
+BOOT = {
+    "uname": b"6.1.0-50-powerpc64le\n",
+    "cmdline": b"quiet\n",
+    "block_size_bytes": b"10000000\n",
+    "fdt": b"tree",
+    "0__dmesg": b"",
+    "0__blocks": b"0 online node0 Normal\n",
+}
+STEP = {
+    "1__rc": b"1\n",
+    "1__out": b"sh: write error: Device or resource busy\n",
+    "1__blocks": b"",
+    "1__dmesg": b"",
+}
+
+
+def test_a_record_is_made_of_what_the_guest_kept() -> None:
+    stuck = (
+        b"[  1.0] page:1 index:0x2 pfn:0x4000\n[  1.1] pseries-hotplug-mem: Attempting to hot-remove 1 LMB(s)\n"
+    )
+    old = {**record(LPM), "steps": [{"step": "dlpar memory remove count 1"}]}
+    new, fdt = record_of(old, kept(**{**BOOT, **STEP, "1__dmesg": stuck}))
+    assert (new["kernel"], new["block_size"], fdt) == ("6.1.0-50-powerpc64le", 1 << 28, b"tree")
+    (step,) = new["steps"]
+    assert (step["rc"], step["errno"], step["unmovable"]) == (1, "EBUSY", ["0x80000004"])
+    assert step["log"] == ["pseries-hotplug-mem: Attempting to hot-remove 1 LMB(s)"]
+
+
+def test_a_step_with_the_work_of_another_is_refused() -> None:
+    late = b"[ 1.0] pseries-hotplug-mem: Attempting to hot-add 1 LMB(s)\n"
+    old = {**record(LPM), "steps": [{"step": "firmware / x 00"}]}
+    with pytest.raises(OracleError, match="still at work"):
+        record_of(old, kept(**{**BOOT, **STEP, "1__dmesg": late}))
+    with pytest.raises(OracleError, match="step 1 was not carried out"):
+        record_of(old, kept(**BOOT))
+    with pytest.raises(OracleError, match="did not come to its end"):
+        record_of(old, Sent({}, []))
+
+
+def test_new_records_are_put_in_the_place_of_bundled_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in regenerate.FOLDERS:
+        shutil.copytree(FIXTURES / folder, tmp_path / "fixtures" / folder)
+    before = sorted(path.name for path in (FIXTURES / "captures").iterdir())
+    new = tmp_path / "new" / LPM
+    new.parent.mkdir(parents=True)
+    for end in (".json", ".dtb.gz"):
+        Path(f"{new}{end}").write_bytes(b"new")
+    monkeypatch.setattr(regenerate, "FIXTURES", tmp_path / "fixtures")
+    regenerate.replace_fixtures([LPM], tmp_path / "new")
+    assert sorted(path.name for path in (tmp_path / "fixtures").iterdir()) == ["captures", "memblock"]
+    assert sorted(path.name for path in (tmp_path / "fixtures/captures").iterdir()) == before
+    assert (tmp_path / f"fixtures/{LPM}.json").read_bytes() == b"new"

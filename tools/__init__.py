@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What makes something of the project and is not installed with it."""

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""All pages that are made, and where they and the others stand in the navigation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drmemctl.check.engine import all_rules
+from drmemctl.check.families import FAMILIES
+from tools.site import capabilities, commands, files
+from tools.site.files import ROOT
+
+OPTIONAL = ("schemas/README.md", "performance.md", "compatibility.md")
+"""Pages that are in the navigation where they exist."""
+
+
+def pages() -> dict[str, str]:
+    """Return the pages that are made, by path below docs."""
+    return {**commands.pages(), **capabilities.pages(), **files.pages()}
+
+
+def expanded(navigation: list[Any]) -> list[Any]:
+    """Return the navigation with each `…/*` replaced by its pages, and without pages that do not exist."""
+    known = {"commands/*": _commands, "rules/*": _rules, "scenarios/*": _scenarios}
+    made: list[Any] = []
+    for entry in navigation:
+        ((title, target),) = entry.items() if isinstance(entry, dict) else (("", entry),)
+        if isinstance(target, list):
+            made.append({title: expanded(target)})
+        elif target in known:
+            made.append({title: known[target]()})
+        elif target not in OPTIONAL or (ROOT / "docs" / target).exists():
+            made.append(entry)
+    return made
+
+
+def _commands() -> list[Any]:
+    folder = commands.FOLDER
+    return [f"{folder}/index.md", *({name: f"{folder}/{name}.md"} for name in commands.commands())]
+
+
+def _rules() -> list[Any]:
+    rules = all_rules().values()
+    families = [
+        {family: [f"rules/{rule.id}.md" for rule in rules if rule.family == family]} for family in FAMILIES
+    ]
+    return ["rules/README.md", *(entry for entry in families if all(entry.values()))]
+
+
+def _scenarios() -> list[Any]:
+    found = sorted(path.name for path in (ROOT / "docs" / "scenarios").glob("*.md"))
+    return ["scenarios/README.md", *(f"scenarios/{name}" for name in found if name != "README.md")]
