@@ -110,24 +110,24 @@ class Runs(Sequence[Run]):
         """Merge `entries` (count, base, DRC index, aa_index, flags) into maximal runs; count 0 is nothing."""
         merger = Merger(lmb_size)
         merger.take(entries)
-        self._adopt(merger)
+        self._hold(merger.finished())
+
+    def _hold(self, columns: Columns) -> None:
+        self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags = columns
+        self.n_lmbs: int = sum(self.counts)
 
     @classmethod
     def of_blocks(cls, blocks: Iterable[Columns], lmb_size: int | None, most: int | None = None) -> Runs:
         """Return the runs of entries in columns; `LimitError` if there are more than `most` runs."""
-        runs = cls.__new__(cls)
         merger = Merger(lmb_size)
         for block in blocks:
             merger.take_columns(block)
             if most is not None and merger.n_runs > most:
                 message = f"more than {most:,} runs of LMBs: hardly any LMB follows from the one before"
                 raise LimitError(message, hint=NOT_REAL)
-        runs._adopt(merger)
+        runs = cls((), lmb_size)
+        runs._hold(merger.finished())  # noqa: SLF001 - of this class
         return runs
-
-    def _adopt(self, merger: Merger) -> None:
-        self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags = merger.finished()
-        self.n_lmbs: int = sum(self.counts)
 
     @overload
     def __getitem__(self, index: int) -> Run: ...
