@@ -126,7 +126,7 @@ class Runs(Sequence[Run]):
                 message = f"more than {most:,} runs of LMBs: hardly any LMB follows from the one before"
                 raise LimitError(message, hint=NOT_REAL)
         runs = cls((), lmb_size)
-        runs._hold(merger.finished())  # noqa: SLF001 - of this class
+        runs._hold(merger.finished())
         return runs
 
     @overload
