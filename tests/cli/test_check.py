@@ -118,8 +118,9 @@ def test_every_format_takes_every_fixture(format: str) -> None:
         assert len(ET.fromstring(outcome.out)) == N_TREES + 1
 
 
-N_TREES = len(fixture_trees()) + len(list((FIXTURES / "races").glob("*.dts")))
-"""What `check` finds below fixtures/: blobs, and the source of the races' trees."""
+OTHERS = [*(FIXTURES / "races").glob("*.dts"), *(FIXTURES / "tutorial").glob("*.tar.xz")]
+N_TREES = len(fixture_trees()) + len(OTHERS)
+"""What `check` finds below fixtures/: blobs, the source of the races' trees, the archives of the tutorial."""
 
 
 @pytest.mark.parametrize("path", fixture_trees(), ids=tree_name)

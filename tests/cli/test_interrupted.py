@@ -22,7 +22,8 @@ LONG = {
     "check, two processes": ["check", "--isolated", "TREES", "-j", "2", "-o", "OUT"],
     "explore": ["explore", RACE, *["--thread", f"lpm {AFTER}"] * 3, "--thread", REMOVE, "--save-trace", "OUT"],
     "explore, two processes": [
-        "explore", RACE, *["--thread", f"lpm {AFTER}"] * 3, "--locking", "all", "-j", "2", "--save-trace", "OUT",
+        "explore", RACE, *["--thread", f"lpm {AFTER}"] * 3, "--thread", REMOVE,
+        *["--locking", "all", "-j", "2", "--save-trace", "OUT"],
     ],
 }  # fmt: skip
 """What takes many seconds and writes a file in the end."""

@@ -342,7 +342,7 @@ def test_it_is_written_whole_and_not_over_what_was_read(tmp_path: Path) -> None:
         before = name.read_bytes()
         outcome = run("report", *arguments, "-o", name)
         assert (outcome.code, outcome.out) == (3, "")
-        assert outcome.err == f"drmemctl: {name}: this is an input\n"
+        assert outcome.err == f"drmemctl: {name}: this is an input; name another file\n"
         assert name.read_bytes() == before
 
 

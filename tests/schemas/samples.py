@@ -186,7 +186,12 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "assoc": _of("assoc", ("assoc", PLUGGED), ("assoc", BAD)),
     "numa": _of("numa", ("numa", PLUGGED), ("numa", FIXTURES / "trees" / "numa4-form2-dist.dtb.gz")),
     "show": _show,
-    "memblock": _of("memblock", ("memblock", PLUGGED), ("memblock", FIXTURES / "trees" / "v1-nvdimm.dtb.gz")),
+    "memblock": _of(
+        "memblock",
+        ("memblock", PLUGGED, "--cmdline", "movablecore=256M"),
+        ("memblock", PLUGGED, "--cmdline", "movable_node kernelcore=1G"),
+        ("memblock", FIXTURES / "trees" / "v1-nvdimm.dtb.gz"),
+    ),
     "blocks": _of("blocks", ("blocks", PLUGGED), ("blocks", FIXTURES / "trees" / "v1-nvdimm.dtb.gz")),
     "kexec": _of("kexec", ("kexec", PLUGGED), ("kexec", PLUGGED, "--crashkernel", "2G@3G")),
     "tree": lambda folder: [
