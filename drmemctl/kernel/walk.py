@@ -6,11 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import mark, unmark
 from drmemctl.kernel.task import Part, Task, atomic
 from drmemctl.model.lmbs import LmbTable, Run
+
+_MOST_MARKED = 1 << 18
+"""LMBs that one request acts on: all of a partition of 64 TiB. A tree may say that billions are marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +107,11 @@ def for_each_marked(
 
 @atomic(reads=(Part.FLAGS,))
 def _marked(job: Job, span: Span | None) -> tuple[int, ...]:
-    return tuple(
-        index + position
-        for index, run in runs_in(job.state.table, span or whole(job))
-        if run.flags & KERNEL_TOUCHED
-        for position in range(run.count)
-    )
+    runs = [one for one in runs_in(job.state.table, span or whole(job)) if one[1].flags & KERNEL_TOUCHED]
+    number = sum(run.count for _, run in runs)
+    if number > _MOST_MARKED:
+        message = (
+            f"{number:,} LMBs have the kernel's own mark, more than the {_MOST_MARKED:,} that one request acts on"
+        )
+        raise LimitError(message, hint="clear bit 31 of the flags in the tree: firmware does not set it")
+    return tuple(index + position for index, run in runs for position in range(run.count))

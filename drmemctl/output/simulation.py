@@ -13,6 +13,7 @@ from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen
+from drmemctl.scenario.result import StepResult
 from drmemctl.scenario.session import Session
 from drmemctl.scenario.steps import Step
 
@@ -68,10 +69,10 @@ def _is_unicode() -> bool:
 
 def show_json(screen: Screen, session: Session) -> None:
     """Print the record of all steps done."""
-    record = session.simulation.to_json()
-    lists = {"steps": record.pop("steps"), "blocks": record.pop("blocks")}
+    simulation = session.simulation
+    lists = {"steps": map(StepResult.to_json, simulation.results), "blocks": simulation.blocks_to_json()}
     # JSON lets DEL through as it is; a terminal should not see it.
-    screen.write_all(part.replace("\x7f", "\\u007f") for part in streamed(record, lists))
+    screen.write_all(part.replace("\x7f", "\\u007f") for part in streamed(simulation.head_to_json(), lists))
 
 
 def show_junit(screen: Screen, session: Session, source: str, steps: Sequence[Step]) -> None:

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from drmemctl.errors import LimitError
 from drmemctl.hypervisor.powervm import PowerVm
 from drmemctl.hypervisor.qemu import MEASURED, Qemu
 from drmemctl.kernel.boot import boot
@@ -23,6 +24,8 @@ Hypervisor = Qemu | PowerVm
 
 _QEMU = re.compile(r"qemu(?:-(\d{1,3})\.(\d{1,3}))?\Z", re.ASCII)
 
+_MOST_BLOCKS = 1 << 20
+"""Memory blocks that are listed: 256 TiB in blocks of 256 MiB. A tree may promise billions."""
 
 HYPERVISORS = ("qemu", "powervm")
 """Names that `machine_for` takes; `qemu` also with a version."""
@@ -154,10 +157,18 @@ class Simulation:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything so far as `drmemctl simulate --format json` has it."""
-        return {
-            "schema": "drmemctl.simulate/1",
-            "kernel": self.profile.name,
-            "consistent": self.consistent,
-            "steps": [result.to_json() for result in self.results],
-            "blocks": [{"block": block, "node": node} for block, node in self.state.blocks],
-        }
+        steps = [result.to_json() for result in self.results]
+        return {**self.head_to_json(), "steps": steps, "blocks": list(self.blocks_to_json())}
+
+    def head_to_json(self) -> dict[str, Any]:
+        """Return what stands before the lists of steps and blocks."""
+        return {"schema": "drmemctl.simulate/1", "kernel": self.profile.name, "consistent": self.consistent}
+
+    def blocks_to_json(self) -> Iterator[dict[str, int]]:
+        """Return the memory blocks one by one; `LimitError` if they are too many for that."""
+        number = sum(run.count for run in self.state.blocks.runs)
+        if number > _MOST_BLOCKS:
+            message = f"the kernel has {number:,} memory blocks, more than the {_MOST_BLOCKS:,} that are listed"
+            hint = "without --format json they are counted by node"
+            raise LimitError(message, source=self.state.tree.source or None, hint=hint)
+        return ({"block": block, "node": node} for block, node in self.state.blocks)

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import pytest
 
-from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
+from drmemctl.errors import LimitError
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import NotSimulatedError, store
 from drmemctl.scenario.simulation import Simulation
 from tests.kernel.partitions import (
+    BOOT_MEMORY,
     DRC,
     LMB,
     UNSET,
@@ -377,3 +379,21 @@ def test_what_is_said_of_an_addition_by_index(drc_index: int, end: str) -> None:
     log = partition(*USUAL).run(f"dlpar memory add index {drc_index:#x}").log
     assert log[0] == f"pseries-hotplug-mem: Attempting to hot-add LMB, drc index {drc_index:x}"
     assert [line for line in log[1:] if "hot-add" in line] == [f"pseries-hotplug-mem: {end}"]
+
+
+@pytest.mark.parametrize("kernel", ["4.18", "5.2", "6.1", "latest"])
+def test_billions_of_marks_that_came_with_the_tree_are_refused(kernel: str) -> None:
+    """Found by fuzzing: kernels that take back all marked LMBs would be at it for days."""
+    many = (0x7FFFFF00, 4 * LMB, DRC + 4, 0, 0x80000008)
+    huge = encode_entries(V2, [BOOT_MEMORY, many])
+    simulation = Simulation(tree(lmbs(2, 1)).with_property(NODE, V2, huge), kernel, "powervm")
+    with pytest.raises(LimitError, match="2,147,483,392 LMBs have the kernel's own mark"):
+        simulation.run("dlpar memory remove count 1")
+
+
+def test_billions_of_memory_blocks_are_counted_but_not_listed() -> None:
+    """Found by fuzzing: a list of them was made before the first was written."""
+    huge = encode_entries(V2, [BOOT_MEMORY, (0x7FFFFF00, 4 * LMB, DRC + 4, 0, 8)])
+    simulation = Simulation(tree(lmbs(2, 1)).with_property(NODE, V2, huge), "6.1", "powervm")
+    with pytest.raises(LimitError, match="more than the 1,048,576 that are listed"):
+        simulation.to_json()
