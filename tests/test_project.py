@@ -100,6 +100,44 @@ def test_the_help_of_commands_needs_no_library_but_click() -> None:
     assert (loaded - loaded_modules("")) & (runtime_dependencies() - {"click"}) == set()
 
 
+SMALL_TREE = FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
+
+COMMAND = """
+sys.argv = ["drmemctl", *{arguments!r}]
+from drmemctl.cli import run
+try:
+    run()
+except SystemExit as end:
+    assert end.code in (0, 1, None), end.code
+"""
+
+NOT_FOR_A_TREE = {
+    "drmemctl.kernel.boot",
+    "drmemctl.kernel.early_memory",
+    "drmemctl.hypervisor.machine",
+    "drmemctl.scenario.simulation",
+    "drmemctl.check.stream",
+    "drmemctl.check.live",
+    "drmemctl.formats.registry",
+    *SLOW_TO_LOAD,
+}
+"""What a command that only reads a small tree has no use for; each takes as long as reading the tree."""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["lmb"], ["map"], ["assoc"], ["numa"], ["check", "--isolated"], ["diff", str(SMALL_TREE)]],
+    ids=lambda arguments: str(arguments[0]),
+)
+def test_a_command_loads_what_it_needs(arguments: list[str]) -> None:
+    code = COMMAND.format(arguments=[*arguments, str(SMALL_TREE)])
+    report = f"import sys, json\n{code}\nsys.stderr.write('\\n' + json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, check=True, text=True, cwd=ROOT)
+    loaded = set(json.loads(done.stderr.rpartition("\n")[2]))
+    assert "drmemctl.tree.fdt_reader" in loaded
+    assert loaded & NOT_FOR_A_TREE == set()
+
+
 def tracked_files() -> list[Path]:
     done = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=False, cwd=ROOT)
     if done.returncode:

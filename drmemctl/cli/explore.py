@@ -16,6 +16,7 @@ from drmemctl.cli.kernel_options import (
     simulated_kernel_option,
 )
 from drmemctl.cli.replay import keep
+from drmemctl.cli.steps import pointed, worded
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -97,10 +98,25 @@ def command(
 
     if replay is not None:
         return keep(tree, replay, screen, format)
+    _check_threads(threads)
     bounds = Bounds(max_states, max_seconds or float("inf"))
     chosen = chosen_kernel(kernel, added, removed)
     question = Question(open_tree(tree), threads, chosen, hypervisor, bounds, until)
     return _explored(question, _policies(locking), jobs, save, (screen, format, None if everything else ends))
+
+
+def _check_threads(threads: Sequence[str]) -> None:
+    from drmemctl.explore.threads import steps_of
+    from drmemctl.scenario.grammar import StepError
+
+    if not threads:
+        raise click.UsageError("there is no thread to explore: add --thread STEP.")
+    for number, text in enumerate(threads, 1):
+        try:
+            steps_of(text)
+        except StepError as error:
+            said = [f"--thread {number}: {worded(error.message)}", *pointed(error)]
+            raise click.UsageError("\n".join(said)) from error
 
 
 def _policies(names: Sequence[str]) -> list[Policy]:

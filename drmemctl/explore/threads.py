@@ -24,6 +24,8 @@ from drmemctl.tree.node import Tree
 KDUMP = "kdump"
 """A thread that is no step: user space, which loads the crash kernel anew whenever memory came or went."""
 
+_OF_A_THREAD = (Dlpar, Lpm, Prrn, FirmwareUpdate, Attach, Detach)
+
 Make = Callable[[Job], Task[int]]
 
 _REQUEST = Footprint(
@@ -69,10 +71,17 @@ def _kdump(job: Job) -> Task[int]:
 
 
 def steps_of(text: str) -> list[Step]:
-    """Return the steps of a thread, separated by `;`; `kdump` is no step."""
+    """Return the steps of a thread, none for kdump; `StepError` for what is none, or cannot be a thread's."""
     if text.strip() == KDUMP:
         return []
-    return [step for part in text.split(";") if (step := parse_step(part)) is not None]
+    steps = [step for part in text.split(";") if (step := parse_step(part)) is not None]
+    if not steps:
+        raise StepError(text, 1, 1, "a step")
+    for step in steps:
+        if not isinstance(step, _OF_A_THREAD):
+            expected = "a step that sets a thread off (lpm, prrn, dlpar, plug, unplug, firmware)"
+            raise StepError(step.text, 1, 1, expected)
+    return steps
 
 
 def thread(text: str, base: Tree, files: Files, policy: Policy) -> Thread:
@@ -81,8 +90,6 @@ def thread(text: str, base: Tree, files: Files, policy: Policy) -> Thread:
         return Thread(KDUMP, _kdump, _RELOAD, frozenset(), endless=True)
     steps = steps_of(text)
     makes = [_make(step, base, files, policy) for step in steps]
-    if not makes:
-        raise StepError(text, 1, 1, "a step")
     touches = Footprint()
     for step in steps:
         touches |= _REQUEST if isinstance(step, Dlpar | Attach | Detach) else _TREE_UPDATE | _READ_AGAIN
@@ -112,9 +119,8 @@ def _make(step: Step, base: Tree, files: Files, policy: Policy) -> Make:
         return _reassignment(step, base, files)
     if isinstance(step, FirmwareUpdate):
         return _update(step, files)
-    if isinstance(step, Attach | Detach):
-        return lambda job: _event(job, step)
-    raise StepError(step.text, 1, 1, "a step that sets a thread off (lpm, prrn, dlpar, plug, unplug, firmware)")
+    assert isinstance(step, Attach | Detach)  # noqa: S101 - `steps_of` takes nothing else
+    return lambda job: _event(job, step)
 
 
 def _migration(job: Job, source: FirmwareSource, policy: Policy) -> Task[int]:

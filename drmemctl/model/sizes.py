@@ -4,24 +4,27 @@
 from __future__ import annotations
 
 from drmemctl.errors import LimitError
-from drmemctl.formats.drc import INDEXES, NAMES, POWER_DOMAINS, TYPES
 from drmemctl.formats.dynamic_memory import V1, V2
-from drmemctl.formats.registry import is_known
-from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.tree.limits import LIMITS, MIB, NOT_REAL
 from drmemctl.tree.node import Tree
 
-_BY_LMB = frozenset({V2, NAMES, DRCONF_USABLE_MEMORY})
-"""Properties that grow with the number of LMBs, as v1 does; that one only the tree's size bounds."""
-
-_BY_CONNECTOR = frozenset({INDEXES, TYPES, POWER_DOMAINS})
-"""The same with four bytes for each."""
-
 
 def _most(name: str) -> int:
-    if name in _BY_LMB:
+    # Few trees have a property that is asked about: the formats are not imported for all others.
+    from drmemctl.formats.drc import INDEXES, NAMES, POWER_DOMAINS, TYPES
+    from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
+
+    if name in (V2, NAMES, DRCONF_USABLE_MEMORY):  # these grow with the number of LMBs, as v1 does
         return LIMITS.max_value_by_lmb
-    return LIMITS.max_value_by_connector if name in _BY_CONNECTOR else LIMITS.max_value
+    if name in (INDEXES, TYPES, POWER_DOMAINS):  # the same with four bytes for each
+        return LIMITS.max_value_by_connector
+    return LIMITS.max_value
+
+
+def _is_known(name: str) -> bool:
+    from drmemctl.formats.registry import is_known
+
+    return is_known(name)
 
 
 def within_bounds(tree: Tree) -> Tree:
@@ -31,7 +34,7 @@ def within_bounds(tree: Tree) -> Tree:
             size = len(prop.value)
             if size > LIMITS.max_value and prop.name != V1:
                 most = _most(prop.name)
-                if size > most and is_known(prop.name):
+                if size > most and _is_known(prop.name):
                     message = f"{size:,} bytes, more than {most // MIB} MiB"
                     source = tree.source or None
                     raise LimitError(message, source=source, path=path, property=prop.name, hint=NOT_REAL)

@@ -96,8 +96,10 @@ def test_on_a_terminal_columns_fit() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ((), 3, "there is no thread to explore"),
-        (("--thread", "reboot"), 3, "expected a step that sets a thread off"),
+        ((), 2, "there is no thread to explore"),
+        (("--thread", "reboot"), 2, "--thread 1: line 1"),
+        (("--thread", FLUSH, "--thread", "migrate answers.json"), 2, "expected a step that sets a thread off"),
+        (("--thread", "lpm"), 2, "\n  lpm\n     ^"),
         (("--thread", FLUSH, "--kernel", "2.6"), 2, "nothing is known of Linux 2.6"),
         (("--thread", FLUSH, "--locking", "some"), 2, "is not one of"),
         (("--replay", BEFORE), 3, "this is no schedule"),

@@ -19,8 +19,6 @@ from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_lrdr_capacity
 from drmemctl.kernel.cmdline import command_line, memory_size
-from drmemctl.kernel.early_memory import memory_limit
-from drmemctl.kernel.profiles import profile
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.lmbs import Run, is_assigned
 
@@ -86,6 +84,10 @@ def memory_end(subject: Subject) -> int | None:
     """Return the address at which mem= ends memory; None where it does not."""
     if not memory_size(command_line(subject.tree)):
         return None
+    # The simulated kernel's boot takes longer to import than most trees to check.
+    from drmemctl.kernel.early_memory import memory_limit
+    from drmemctl.kernel.profiles import profile
+
     both = Spans()
     lmbs = spans_of_addresses(subject.table, is_assigned)
     for spans in (boot_memory(subject), lmbs):
