@@ -36,6 +36,8 @@ def tries(folder: str) -> Iterator[Try]:
     yield Try(["lmb", TREE], 0, "64 LMBs of 256 MiB in 4 runs")
     yield Try(["lmb", TREE, "--color", "always"], 0, "\x1b[")
     yield Try(["map", TREE], 0, "1 cell = ")
+    yield Try(["map", TREE, "--format", "svg"], 0, "<svg ")
+    yield Try(["report", OTHER, TREE, "--step", "dlpar memory remove count 1", "-o", "-"], 0, "<!doctype html>")
     yield Try(["assoc", TREE], 0, "lookup arrays")
     yield Try(["numa", TREE], 0, "distance")
     yield Try(["memblock", TREE], 0, "Normal")
