@@ -37,7 +37,7 @@ def tries(folder: str) -> Iterator[Try]:
     yield Try(["lmb", TREE, "--color", "always"], 0, "\x1b[")
     yield Try(["map", TREE], 0, "1 cell = ")
     yield Try(["map", TREE, "--format", "svg"], 0, "<svg ")
-    yield Try(["report", OTHER, TREE, "--step", "dlpar memory remove count 1", "-o", "-"], 0, "<!doctype html>")
+    yield Try(["report", OTHER, TREE, "--step", "dlpar memory remove count 1", "-o", "-"], 0, "<!DOCTYPE html>")
     yield Try(["assoc", TREE], 0, "lookup arrays")
     yield Try(["numa", TREE], 0, "distance")
     yield Try(["memblock", TREE], 0, "Normal")
