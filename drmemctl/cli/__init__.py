@@ -33,16 +33,6 @@ def _replace_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 - for as long as the process lives
 
 
-def _end_tidily() -> None:
-    """Let a termination clean up as an interrupt does: nothing half-written stays behind."""
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminated)
-
-
-def _terminated(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)
-
-
 def _leave_at_once(code: int) -> None:
     """End without the interpreter, which holds an interrupt that fell into an `exec` for one that nobody caught.
 
@@ -60,13 +50,17 @@ def run() -> None:
     try:
         _replace_closed_streams()
         _escape_what_cannot_be_encoded()
-        _end_tidily()
+        from drmemctl.cli.ending import end_tidily
+
+        end_tidily()
         from drmemctl.cli.app import main
 
         code = main(sys.argv[1:])
     except KeyboardInterrupt:
         sys.stderr.write("drmemctl: interrupted\n")
         code = _INTERRUPTED
+    # All that was asked for is done or refused: an interrupt from here on would only hide that.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if code == _INTERRUPTED:
         _leave_at_once(code)
     # What is left goes with the process: the interpreter need not look through it on its way out.

@@ -10,6 +10,7 @@ from importlib import import_module
 import click
 
 from drmemctl._version import __version__
+from drmemctl.cli.ending import raise_what_came
 from drmemctl.errors import DrmemctlError
 
 COMMANDS = {
@@ -113,6 +114,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         code = app.main(list(arguments), prog_name="drmemctl", standalone_mode=False)
     except click.ClickException as error:
+        raise_what_came()
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -127,6 +129,7 @@ def main(arguments: Sequence[str]) -> int:
         close_output()
         return 0
     except Exception as error:  # noqa: BLE001 - the outermost seam: a user never meets a traceback
+        raise_what_came()
         if os.environ.get("DRMEMCTL_DEBUG") == "1":
             _show_traceback()
         _say(_explained(error))

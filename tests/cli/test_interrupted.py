@@ -186,3 +186,33 @@ def test_a_directory_whose_files_come_and_go(tmp_path: Path) -> None:
     finally:
         done.set()
         writer.join()
+
+
+SWALLOWED = """
+import os, signal, sys
+import drmemctl.cli.app as module
+from drmemctl.cli import run
+
+def main(*arguments, **settings):
+    try:
+        os.kill(os.getpid(), int(sys.argv[1]))
+    except BaseException:
+        raise RuntimeError("as Python did of what is raised within __set_name__, up to 3.11")
+
+module.app.main = main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(signal.SIGINT, (130, b"drmemctl: interrupted\n")), (signal.SIGTERM, (143, b""))],
+    ids=["SIGINT", "SIGTERM"],
+)
+def test_a_signal_that_became_another_exception_still_counts(
+    number: signal.Signals, expected: tuple[int, bytes]
+) -> None:
+    command = [COMMAND[0], "-c", SWALLOWED, str(int(number))]
+    done = subprocess.run(command, cwd=ROOT, env=environment({}), capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == expected
