@@ -27,6 +27,10 @@ class OracleError(Exception):
     """What the oracle cannot do, in a sentence."""
 
 
+class LeftOutError(OracleError):
+    """A record that cannot be made by anyone: nothing is wrong if it is not."""
+
+
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """Run a program; its output, or an exception that says what it complained of."""
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd)

@@ -14,7 +14,7 @@ from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Tree
 from tests.oracle.archive import initramfs
 from tests.oracle.guest import Guest, Monitor, booted
-from tests.oracle.packages import OracleError, Packages
+from tests.oracle.packages import LeftOutError, OracleError, Packages
 from tests.oracle.records import Record, record_of
 
 _SCRIPT = Path(__file__).with_name("guest-record.sh")
@@ -28,7 +28,7 @@ _SECONDS = 600.0
 def recorded(old: Record, tree: bytes, kernel: Path, packages: Packages, place: Path) -> tuple[Record, bytes]:
     """Return what a kernel does now with the steps of a record: the new record and the kernel's flattened tree."""
     if "elfcorehdr=" in old["cmdline"]:
-        raise OracleError("a crash kernel: what it was started by is not in the record")
+        raise LeftOutError("a crash kernel: what it was started by is not in the record")
     files = {
         "init": _SCRIPT.read_bytes(),
         "bin/busybox": packages.busybox().read_bytes(),

@@ -16,7 +16,7 @@ from tests.conftest import FIXTURES
 from tests.oracle import recorder, regenerate
 from tests.oracle.compare import differences, mistakes, reason
 from tests.oracle.guest import Monitor, Sent
-from tests.oracle.packages import OracleError
+from tests.oracle.packages import LeftOutError, OracleError, Packages
 from tests.oracle.records import record_of
 from tests.scenario.records import record, record_names, tree_of
 
@@ -39,7 +39,9 @@ def test_a_record_equals_itself_and_every_change_is_found() -> None:
     assert "the kernel is 6.1.9" in reason(old, {**old, "kernel": "6.1.9"})
 
 
-@pytest.mark.parametrize("name", [LPM, "captures/6.1-memblock", "memblock/7.2-numa-fake"])
+@pytest.mark.parametrize(
+    "name", [LPM, "captures/6.1-memblock", "memblock/7.2-numa-fake", "memblock/6.1-crashkernel-no-base"]
+)
 def test_the_simulation_does_what_is_bundled(name: str) -> None:
     assert mistakes(record(name), tree_of(name)) == []
 
@@ -68,8 +70,15 @@ def test_what_the_recorders_operator_removed_is_removed_again() -> None:
 
 
 def test_a_crash_kernel_cannot_be_recorded() -> None:
-    with pytest.raises(OracleError, match="crash kernel"):
+    with pytest.raises(LeftOutError, match="crash kernel"):
         recorder.recorded(record("captures/7.2-kdump"), b"", Path(), None, Path())  # type: ignore[arg-type]
+
+
+def test_what_nobody_can_record_is_no_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    packages = Packages(tmp_path)
+    made = regenerate.regenerated(["captures/7.2-kdump"], packages, Path("vmlinux"), tmp_path)
+    assert list(made) == []
+    assert "stays as it is: a crash kernel" in capsys.readouterr().out
 
 
 class Told(Monitor):
