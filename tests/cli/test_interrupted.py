@@ -72,7 +72,11 @@ def ended(running: subprocess.Popen[bytes], number: signal.Signals, *, group: bo
         os.killpg(running.pid, number)
     else:
         running.send_signal(number)
-    _, err = running.communicate(timeout=60)
+    with running:
+        try:
+            _, err = running.communicate(timeout=60)
+        finally:
+            running.kill()
     return running.returncode, err.strip()
 
 
