@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from drmemctl.defect import Defect
 from drmemctl.errors import FormatError
-from drmemctl.formats.fields import Field
+from drmemctl.formats.fields import Field, preview
 from drmemctl.formats.rows import Rows
 from drmemctl.formats.rtas_labels import LARGEST, NO_LABELS, Labels, with_label
 from drmemctl.formats.seam import building
@@ -112,8 +112,7 @@ class ConnectorArea:
         if self.name is not None:
             yield Field(self.name_offset, len(to_bytes(self.name)) + 1, "name", self.name, self.name)
         if self.value is not None:
-            text = self.value[:16].hex(" ", 4) + (" ..." if len(self.value) > 16 else "")
-            yield Field(self.value_offset, len(self.value), "value", None, text)
+            yield Field(self.value_offset, len(self.value), "value", None, preview(self.value, 4))
 
 
 def _string(data: bytes, offset: int) -> str | None:

@@ -8,19 +8,13 @@ from dataclasses import dataclass, replace
 
 from drmemctl.defect import Defect
 from drmemctl.errors import NotInTreeError
+from drmemctl.formats.strings import to_bytes, to_text
 
+decode_name = to_text
+"""Returns a name as text that `encode_name` turns back into the same bytes, whatever they are."""
 
-def decode_name(raw: bytes) -> str:
-    """Return a name as text that `encode_name` turns back into the same bytes, whatever they are."""
-    return raw.decode("ascii", "surrogateescape")
-
-
-def encode_name(name: str) -> bytes:
-    """Return the bytes of a name made by `decode_name` (or given as plain text by a user)."""
-    try:
-        return name.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return name.encode("utf-8", "surrogatepass")
+encode_name = to_bytes
+"""Returns the bytes of a name made by `decode_name` (or given as plain text by a user)."""
 
 
 @dataclass(frozen=True, slots=True)
