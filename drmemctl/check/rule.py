@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Finding, Severity, Violation
-from drmemctl.check.kernels import Kernels, Version, is_block_size
+from drmemctl.check.kernels import Kernels, Version
 from drmemctl.check.subject import Subject
+from drmemctl.kernel.sections import is_block_size
 
 Judge = Callable[[Any], Iterator[Violation]]
 """A rule's function; what it takes is what `Rule.about` says."""

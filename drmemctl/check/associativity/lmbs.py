@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 
-from drmemctl.check.affinity import is_node, lookup_is_cut, numa_is_off, primary
+from drmemctl.check.affinity import lookup_is_cut, numa_is_off, primary
 from drmemctl.check.bounds import Found
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
@@ -14,6 +14,7 @@ from drmemctl.check.runs import with_reason
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS
 from drmemctl.formats.lookup_arrays import LookupArrays
+from drmemctl.model.associativity import is_node
 from drmemctl.model.lmbs import is_assigned
 from drmemctl.wording import count_of
 

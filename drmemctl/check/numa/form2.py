@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.affinity import boot_nodes, is_node, looked_up_nodes, numa_place, primary
+from drmemctl.check.affinity import boot_nodes, looked_up_nodes, numa_place, primary
 from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels
@@ -14,7 +14,7 @@ from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import some
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
-from drmemctl.model.associativity import MAX_NODES
+from drmemctl.model.associativity import MAX_NODES, is_node
 from drmemctl.wording import count_of
 
 _LINUX = "Linux arch/powerpc/mm/numa.c initialize_form2_numa_distance_lookup_table"

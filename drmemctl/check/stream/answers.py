@@ -10,6 +10,7 @@ from typing import TypeVar
 from drmemctl.check.bounds import MAX_VIOLATIONS
 from drmemctl.check.finding import Violation
 from drmemctl.errors import DrmemctlError
+from drmemctl.formats.drc import MY_DRC_INDEX
 from drmemctl.formats.rtas_input import Answer
 from drmemctl.formats.rtas_kinds import Decoded
 from drmemctl.formats.rtas_labels import Labels
@@ -42,7 +43,7 @@ class TreeLabels(Labels):
     def _connectors(self) -> dict[int, str]:
         found = {}
         for path, node in self.tree.walk():
-            data = node.get("ibm,my-drc-index")
+            data = node.get(MY_DRC_INDEX)
             if data is not None and len(data) >= 4:
                 found[int.from_bytes(data[:4], "big")] = path
         return found
