@@ -26,6 +26,7 @@ HEADER = Rows(drc_index=32, zero=32, name_offset=32, value_length=32, value_offs
 HEADER_SIZE = HEADER.size
 
 COMPLETE, NEXT_SIBLING, NEXT_CHILD, NEXT_PROPERTY, PREVIOUS_PARENT, MORE_MEMORY = range(6)
+BUSY = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ STATUSES = {
     PREVIOUS_PARENT: "previous parent: one level up",
     MORE_MEMORY: "more memory needed",
     -1: "hardware error",
-    -2: "busy, call again",
+    BUSY: "busy, call again",
     -9001: "not supported",
     -9002: "not supported",
     -9003: "not configurable: the connector is in another state",
