@@ -72,7 +72,7 @@ def property_behind_node(subject: Subject) -> Iterator[Violation]:
         FDT_BEGIN_NODE "" FDT_BEGIN_NODE "memory@0" … FDT_END_NODE FDT_PROP "#size-cells" …
 
     Kernel:
-        All go past it.
+        All pass it over.
 
     Fix:
         Have the tool that wrote the blob put properties first; dtc does when it reads the blob and writes it
