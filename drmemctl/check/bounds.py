@@ -129,7 +129,7 @@ def limited(violations: Iterable[Violation], things: str) -> Iterator[Violation]
 def first_of(
     violations: Iterable[Violation], others: Callable[[int, Violation], Violation]
 ) -> Iterator[Violation]:
-    """Yield at most `MAX_VIOLATIONS`: where there are more, the last is made by `others`, of their number and first."""
+    """Yield at most `MAX_VIOLATIONS`; the last of more is `others` of how many are left, and the first of those."""
     rest = 0
     first = Violation("")
     for number, violation in enumerate(violations, 1):
