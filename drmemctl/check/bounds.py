@@ -129,7 +129,7 @@ def limited(violations: Iterable[Violation], things: str) -> Iterator[Violation]
 def first_of(
     violations: Iterable[Violation], others: Callable[[int, Violation], Violation]
 ) -> Iterator[Violation]:
-    """Yield at most `MAX_VIOLATIONS`; the last of more is `others` of how many are left, and the first of those."""
+    """Yield at most `MAX_VIOLATIONS`; the last of more is `others` of how many are left, and of the first left."""
     rest = 0
     first = Violation("")
     for number, violation in enumerate(violations, 1):
