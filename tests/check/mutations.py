@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
+
+import pytest
 
 from drmemctl.check.engine import Plan, judge
 from drmemctl.check.finding import Finding
@@ -141,3 +143,17 @@ def broken_anew(
 ) -> set[str]:
     """Return the rules that `changed` breaks and the tree that it was made from does not."""
     return {*found(changed, before=before, running=running)} - {*found(base)}
+
+
+def cases(table: Mapping[str, Iterable[object]]) -> list[object]:
+    """Return a parameter set for each case of each rule: the rule's id, and what the case is, a tuple in parts."""
+    return [
+        pytest.param(rule, *(case if isinstance(case, tuple) else (case,)), id=f"{rule}-{number}")
+        for rule, several in table.items()
+        for number, case in enumerate(several)
+    ]
+
+
+def rules_of(family: str) -> set[str]:
+    """Return the ids of a family's rules."""
+    return {rule.id for rule in Plan(select=(family,)).rules()}

@@ -20,10 +20,12 @@ from drmemctl.kernel.profiles import profile
 from drmemctl.tree.node import Node, Property, Tree
 from tests.check.mutations import (
     broken_anew,
+    cases,
     entries,
     findings,
     fixture,
     messages,
+    rules_of,
     with_child,
     with_entries,
     with_entry,
@@ -128,14 +130,6 @@ MISSES: dict[str, list[Change]] = {
 }
 
 
-def cases(changes: dict[str, list[Change]]) -> list[object]:
-    return [
-        pytest.param(rule, change, id=f"{rule}-{number}")
-        for rule, several in changes.items()
-        for number, change in enumerate(several)
-    ]
-
-
 FOLLOWS = {
     "DRM066": {"DRM016", "DRM059", "DRM067"},
     "DRM068": {"DRM047", "DRM104"},
@@ -158,7 +152,7 @@ def test_a_near_miss_does_not(rule: str, change: Change) -> None:
 
 
 def test_every_rule_of_the_family_has_both() -> None:
-    assert {*BREAKS} == {*MISSES} == {rule.id for rule in Plan(select=("boot",)).rules()}
+    assert {*BREAKS} == {*MISSES} == rules_of("boot")
 
 
 def test_a_crash_kernel_gets_low_memory_on_the_node_of_an_lmb() -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from drmemctl.check.engine import Plan
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, encode_lrdr_capacity
 from drmemctl.formats.memory_reg import REG, MemoryRange, decode_reg, encode_reg
@@ -17,11 +16,13 @@ from drmemctl.model.lmbs import Entry
 from drmemctl.tree.node import Tree
 from tests.check.mutations import (
     broken_anew,
+    cases,
     entries,
     findings,
     fixture,
     found,
     messages,
+    rules_of,
     table,
     with_cut,
     with_entries,
@@ -200,14 +201,6 @@ FOLLOWS = {"DRM059", "DRM102"}
 """An LMB where another one would be usual has a DRC index that is not the usual one."""
 
 
-def cases(changes: dict[str, list[Change]]) -> list[object]:
-    return [
-        pytest.param(rule, change, id=f"{rule}-{number}")
-        for rule, several in changes.items()
-        for number, change in enumerate(several)
-    ]
-
-
 @pytest.mark.parametrize(("rule", "change"), cases(BREAKS))
 def test_a_tree_breaks_exactly_this_rule(rule: str, change: Change) -> None:
     base = unlisted()
@@ -221,7 +214,7 @@ def test_a_near_miss_does_not(rule: str, change: Change) -> None:
 
 
 def test_every_rule_of_the_family_has_both() -> None:
-    rules = {rule.id for rule in Plan(select=("drmem",)).rules()}
+    rules = rules_of("drmem")
     assert {*BREAKS} == {*MISSES} == rules
 
 

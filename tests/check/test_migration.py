@@ -21,10 +21,12 @@ from drmemctl.model.conversion import convert
 from drmemctl.tree.node import Tree
 from tests.check.mutations import (
     broken_anew,
+    cases,
     entries,
     findings,
     fixture,
     messages,
+    rules_of,
     table,
     with_entries,
     with_entry,
@@ -137,34 +139,20 @@ MISSES: dict[str, list[Change]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("rule", "change", "follows"),
-    [
-        pytest.param(rule, change, follows, id=f"{rule}-{number}")
-        for rule, several in BREAKS.items()
-        for number, (change, follows) in enumerate(several)
-    ],
-)
+@pytest.mark.parametrize(("rule", "change", "follows"), cases(BREAKS))
 def test_a_pair_breaks_exactly_this_rule(rule: str, change: Change, follows: set[str]) -> None:
     base = unlisted()
     assert broken_anew(base, change(base), before=base) - follows == {rule}
 
 
-@pytest.mark.parametrize(
-    ("rule", "change"),
-    [
-        pytest.param(rule, change, id=f"{rule}-{number}")
-        for rule, several in MISSES.items()
-        for number, change in enumerate(several)
-    ],
-)
+@pytest.mark.parametrize(("rule", "change"), cases(MISSES))
 def test_a_near_miss_does_not(rule: str, change: Change) -> None:
     base = unlisted()
     assert rule not in broken_anew(base, change(base), before=base)
 
 
 def test_every_rule_of_the_family_has_both() -> None:
-    assert {*BREAKS} == {*MISSES} == {rule.id for rule in Plan(select=("migration",)).rules()}
+    assert {*BREAKS} == {*MISSES} == rules_of("migration")
 
 
 def test_nothing_changed_breaks_nothing() -> None:

@@ -16,7 +16,18 @@ from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.conversion import convert
 from drmemctl.tree.node import Tree
-from tests.check.mutations import broken_anew, findings, fixture, found, messages, with_cut, with_prop, words
+from tests.check.mutations import (
+    broken_anew,
+    cases,
+    findings,
+    fixture,
+    found,
+    messages,
+    rules_of,
+    with_cut,
+    with_prop,
+    words,
+)
 
 FORM1 = "trees/numa4-form1-dist"
 FORM2 = "trees/numa4-form2-dist"
@@ -158,14 +169,6 @@ NEAR_MISSES: dict[str, list[tuple[str, Change]]] = {
 }
 
 
-def cases(table: dict[str, list[tuple[str, Change]]]) -> list[object]:
-    return [
-        pytest.param(rule, name, change, id=f"{rule}-{number}")
-        for rule, changes in table.items()
-        for number, (name, change) in enumerate(changes)
-    ]
-
-
 @pytest.mark.parametrize(("rule", "name", "change"), cases(BREAKS))
 def test_a_tree_breaks_exactly_the_rule(rule: str, name: str, change: Change) -> None:
     base = fixture(name)
@@ -175,6 +178,10 @@ def test_a_tree_breaks_exactly_the_rule(rule: str, name: str, change: Change) ->
 @pytest.mark.parametrize(("rule", "name", "change"), cases(NEAR_MISSES))
 def test_a_near_miss_does_not_break_the_rule(rule: str, name: str, change: Change) -> None:
     assert rule not in found(change(fixture(name)))
+
+
+def test_every_rule_of_the_family_has_both() -> None:
+    assert {*BREAKS} == {*NEAR_MISSES} == rules_of("numa")
 
 
 def test_the_golden_distances_of_form2_break_nothing() -> None:

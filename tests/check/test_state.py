@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from drmemctl.check.engine import Plan
 from drmemctl.check.subject import MemoryBlock, Running
 from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
@@ -19,7 +18,7 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_m
 from drmemctl.kernel.state import Cpu
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
-from tests.check.mutations import findings, fixture, found, messages, table, with_prop, words
+from tests.check.mutations import cases, findings, fixture, found, messages, rules_of, table, with_prop, words
 from tests.conftest import FIXTURES, fixture_trees, gunzip, tree_name
 
 LMB = 0x10000000
@@ -155,32 +154,18 @@ def judged(change: Change) -> set[str]:
     return {*found(tree, running=change(healthy(tree)))} - {*found(tree)}
 
 
-@pytest.mark.parametrize(
-    ("rule", "case"),
-    [
-        pytest.param(rule, case, id=f"{rule}-{number}")
-        for rule, several in BREAKS.items()
-        for number, case in enumerate(several)
-    ],
-)
+@pytest.mark.parametrize(("rule", "case"), cases(BREAKS))
 def test_a_state_breaks_exactly_this_rule(rule: str, case: Case) -> None:
     assert judged(case.change) - case.follows == {rule}
 
 
-@pytest.mark.parametrize(
-    ("rule", "change"),
-    [
-        pytest.param(rule, change, id=f"{rule}-{number}")
-        for rule, several in MISSES.items()
-        for number, change in enumerate(several)
-    ],
-)
+@pytest.mark.parametrize(("rule", "change"), cases(MISSES))
 def test_a_near_miss_does_not(rule: str, change: Change) -> None:
     assert rule not in judged(change)
 
 
 def test_every_rule_of_the_family_has_both() -> None:
-    assert {*BREAKS} == {*MISSES} == {rule.id for rule in Plan(select=("state",)).rules()}
+    assert {*BREAKS} == {*MISSES} == rules_of("state")
 
 
 def test_a_healthy_state_breaks_nothing() -> None:
