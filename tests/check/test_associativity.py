@@ -11,6 +11,7 @@ from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.tree.node import Node, Tree
 from tests.check.mutations import (
+    Change,
     broken_anew,
     cases,
     edited,
@@ -41,8 +42,6 @@ VEC5 = "ibm,architecture-vec-5"
 ASSOCIATIVITY = "ibm,associativity"
 FORM1_LISTS = (0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 2, 0, 0, 0, 3)
 FORM0_VECTOR = "190020000000040000000000000000000000000000008040400040"
-
-Change = Callable[[Tree], Tree]
 
 
 def lookup(*cells: int) -> Change:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -17,6 +16,8 @@ from drmemctl.tree.writer import write_fdt
 from tests.blobs import Struct
 from tests.blobs import blob as flattened
 from tests.check.mutations import (
+    PLUGGED,
+    Change,
     broken_anew,
     cases,
     edited,
@@ -32,10 +33,6 @@ from tests.check.mutations import (
     words,
 )
 from tests.conftest import blob
-
-PLUGGED = "captures/7.2-v2-to-v1"
-
-Change = Callable[[Tree], Tree]
 
 
 def noted(code: str, path: str = "", property: str = "") -> Change:

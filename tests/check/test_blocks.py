@@ -3,33 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from drmemctl.formats.memory_reg import REG, MemoryRange, encode_reg
 from drmemctl.tree.node import Node, Property, Tree
 from tests.check.mutations import (
+    LMB,
+    PLUGGED,
+    Change,
     broken_anew,
     cases,
     fixture,
     messages,
+    reg,
     rules_of,
     with_child,
     with_prop,
     without_node,
     words,
 )
-
-LMB = 0x10000000
-PLUGGED = "captures/7.2-v2-to-v1"
-"""512 MiB each in memory@0 and memory@20000000; 4 LMBs reserved, 4 assigned from 0x40000000 on, 24 free."""
-
-Change = Callable[[Tree], Tree]
-
-
-def reg(path: str, base: int, size: int) -> Change:
-    return lambda tree: with_prop(tree, path, REG, encode_reg([MemoryRange(base, size)]))
 
 
 def both(first: Change, second: Change) -> Change:

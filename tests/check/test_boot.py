@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -19,12 +18,16 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_m
 from drmemctl.kernel.profiles import profile
 from drmemctl.tree.node import Node, Property, Tree
 from tests.check.mutations import (
+    LMB,
+    PLUGGED,
+    Change,
     broken_anew,
     cases,
     entries,
     findings,
     fixture,
     messages,
+    reg,
     rules_of,
     with_child,
     with_entries,
@@ -32,16 +35,6 @@ from tests.check.mutations import (
     with_prop,
     without_node,
 )
-
-LMB = 0x10000000
-PLUGGED = "captures/7.2-v2-to-v1"
-"""512 MiB each in memory@0 and memory@20000000; 4 LMBs reserved, 4 assigned from 0x40000000 on, 24 free."""
-
-Change = Callable[[Tree], Tree]
-
-
-def reg(path: str, base: int, size: int) -> Change:
-    return lambda tree: with_prop(tree, path, REG, encode_reg([MemoryRange(base, size)]))
 
 
 def memory(base: int, size: int, device_type: bytes = b"memory\0", **more: bytes) -> Node:

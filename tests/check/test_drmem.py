@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -15,6 +14,9 @@ from drmemctl.model.conversion import convert
 from drmemctl.model.lmbs import Entry
 from drmemctl.tree.node import Tree
 from tests.check.mutations import (
+    LMB,
+    PLUGGED,
+    Change,
     broken_anew,
     cases,
     entries,
@@ -24,6 +26,7 @@ from tests.check.mutations import (
     messages,
     rules_of,
     table,
+    unlisted,
     with_cut,
     with_entries,
     with_entry,
@@ -31,20 +34,6 @@ from tests.check.mutations import (
     without_node,
     words,
 )
-
-LMB = 0x10000000
-PLUGGED = "captures/7.2-v2-to-v1"
-"""Sets of 4 reserved LMBs, 2 assigned with aa_index 1, 2 with 0, 24 free, DRC indexes from 0x80000004 on."""
-
-Change = Callable[[Tree], Tree]
-
-
-def unlisted(name: str = PLUGGED) -> Tree:
-    """Return a tree that says nowhere else which LMBs there are: other ones contradict nothing."""
-    tree = fixture(name)
-    for prop in ("indexes", "names", "types", "power-domains"):
-        tree = with_prop(tree, "/", f"ibm,drc-{prop}", None)
-    return with_prop(tree, "/rtas", LRDR_CAPACITY, None)
 
 
 def sets(*new: Entry) -> Change:

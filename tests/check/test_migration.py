@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -20,6 +20,9 @@ from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.conversion import convert
 from drmemctl.tree.node import Tree
 from tests.check.mutations import (
+    LMB,
+    PLUGGED,
+    Change,
     broken_anew,
     cases,
     entries,
@@ -28,6 +31,7 @@ from tests.check.mutations import (
     messages,
     rules_of,
     table,
+    unlisted,
     with_entries,
     with_entry,
     with_prop,
@@ -35,20 +39,6 @@ from tests.check.mutations import (
     words,
 )
 from tests.conftest import FIXTURES
-
-LMB = 0x10000000
-PLUGGED = "captures/7.2-v2-to-v1"
-"""Sets of 4 reserved LMBs, 2 assigned with aa_index 1, 2 with 0, 24 free; lookup arrays (0) and (1)."""
-
-Change = Callable[[Tree], Tree]
-
-
-def unlisted() -> Tree:
-    """Return a tree that says nowhere else which LMBs there are."""
-    tree = with_prop(fixture(PLUGGED), "/rtas", "ibm,lrdr-capacity", None)
-    for prop in ("indexes", "names", "types", "power-domains"):
-        tree = with_prop(tree, "/", f"ibm,drc-{prop}", None)
-    return tree
 
 
 def prop(path: str, name: str, value: bytes | None) -> Change:

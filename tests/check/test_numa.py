@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -17,6 +16,7 @@ from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.conversion import convert
 from drmemctl.tree.node import Tree
 from tests.check.mutations import (
+    Change,
     broken_anew,
     cases,
     findings,
@@ -34,8 +34,6 @@ FORM2 = "trees/numa4-form2-dist"
 VECTOR = bytes.fromhex("1900200000a0040000000000000000000000000000008040400040")
 GOLDEN = "00000010 0a281428 280a5028 14500a14 2828140a"
 """Of -numa dist 10 40 20 40, 40 10 80 40, 20 80 10 20, 40 40 20 10."""
-
-Change = Callable[[Tree], Tree]
 
 
 def rtas(name: str, value: bytes | None) -> Change:

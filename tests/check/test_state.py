@@ -18,15 +18,20 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_m
 from drmemctl.kernel.state import Cpu
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
-from tests.check.mutations import cases, findings, fixture, found, messages, rules_of, table, with_prop, words
+from tests.check.mutations import (
+    LMB,
+    PLUGGED,
+    cases,
+    findings,
+    fixture,
+    found,
+    messages,
+    rules_of,
+    table,
+    with_prop,
+    words,
+)
 from tests.conftest import FIXTURES, fixture_trees, gunzip, tree_name
-
-LMB = 0x10000000
-PLUGGED = "captures/7.2-v2-to-v1"
-"""512 MiB each in memory@0 and memory@20000000; LMBs 4 to 7 assigned, the first two to node 1, 8 to 31 free.
-
-PowerPC,POWER9@0 is on node 0.
-"""
 
 Change = Callable[[Running], Running]
 
