@@ -52,7 +52,8 @@ def assigned_without_node(subject: Subject) -> Iterator[Violation]:
     Fix:
         Give the LMB an aa_index below the number of lists and clear flag 0x40, or add the list it means. After a
         migration this is the hypervisor's to mend: report it with the tree from before and after. On QEMU with an
-        NVDIMM, use a kernel that asks for ibm,dynamic-memory-v2.
+        NVDIMM, use a kernel that asks for ibm,dynamic-memory-v2. To boot all the same, add numa=off to the command
+        line of the kernel: everything is on node 0 then.
     """
     if numa_is_off(subject):
         return  # Linux asks for no node then: a rule of its own.
