@@ -16,6 +16,9 @@ _LMB = 1 << 28
 _BOOT = 2
 """LMBs of boot memory, which a memory node describes."""
 
+_AGREED = bytes.fromhex("19 00 20 00 00 80 04" + " 00" * 15 + " 80 00 00 00 00")
+"""Dynamic memory, form 1, hotplug interrupts, v2."""
+
 _DRC = 0x80000000
 _STEPS = ("remove index {}", "add index {}", "remove indexed-count 1 {}", "add indexed-count 1 {}")
 
@@ -53,7 +56,7 @@ def partition(count: int) -> Simulation:
         Property("ibm,associativity-reference-points", _words(1)),
         Property("ibm,max-associativity-domains", _words(1, 2)),
     )
-    chosen = (Property("ibm,architecture-vec-5", b"\x19" + bytes(4) + b"\xa0\x05" + bytes(19)),)
+    chosen = (Property("ibm,architecture-vec-5", _AGREED),)
     children = (
         Node("memory@0", boot),
         Node("rtas", rtas),

@@ -25,7 +25,7 @@ from drmemctl.tree.source import load
 from drmemctl.tree.writer import to_dts, write_fdt
 from fuzz.mutate import changed_tree
 from fuzz.seeds import LONGEST_TREE, small_trees
-from fuzz.target import Mutate, Target
+from fuzz.target import Mutate, Target, memory_folder
 from tests.oracles import Libfdt
 from tests.tree.differential import check
 from tests.tree.lsprop_text import CUT, listing
@@ -122,7 +122,7 @@ def run_directory(data: bytes) -> None:
         tree = read_fdt(data)
     except DrmemctlError:
         return
-    with tempfile.TemporaryDirectory(dir=_memory()) as folder:
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
         top = Path(folder) / "base"
         plain = _lay_out(tree.root, top, oddity=tree.boot_cpu)
         try:
@@ -131,10 +131,6 @@ def run_directory(data: bytes) -> None:
             return
         if plain and tree.root.find("compatible"):
             assert {path for path, _ in again.walk()} == {path for path, _ in tree.walk()}
-
-
-def _memory() -> str | None:
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def _lay_out(node: Node, place: Path, oddity: int) -> bool:

@@ -3,9 +3,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
+
+
+def memory_folder() -> str | None:
+    """Return a folder whose files are in memory, for inputs that have to be files; None for the usual one."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
 
 Mutate = Callable[[bytes, int], bytes]
 """libFuzzer's own mutation of some bytes, which become at most so many."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,7 +22,7 @@ from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Tree
 from fuzz.mutate import changed_pair, changed_tree, split
 from fuzz.seeds import LONGEST_TREE, recorded_steps, small_trees
-from fuzz.target import Mutate, Target
+from fuzz.target import Mutate, Target, memory_folder
 from tests.conftest import FIXTURES
 
 _MOST_STEPS = 12
@@ -180,15 +179,11 @@ def run_commands(data: bytes) -> None:
     """Run the commands on a tree: each says something, and ends with 0, 1 or 3."""
     # Which ones depends on the content, not on an own byte: so a find is a file for any command.
     picked = Random(data)
-    with tempfile.NamedTemporaryFile(suffix=".dtb", dir=_memory()) as file:
+    with tempfile.NamedTemporaryFile(suffix=".dtb", dir=memory_folder()) as file:
         file.write(data)
         file.flush()
         for command, *options in picked.sample(_COMMANDS, 3):
             _run([command, file.name, *options])
-
-
-def _memory() -> str | None:
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 def _run(arguments: list[str]) -> None:

@@ -13,10 +13,9 @@ from drmemctl.formats.associativity import ASSOCIATIVITY, decode_associativity
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.formats.reference_points import REFERENCE_POINTS
-from drmemctl.model.associativity import MAX_NODES, RTAS, reference_points_node
+from drmemctl.model.associativity import RTAS, is_node, reference_points_node
 from drmemctl.model.lmbs import is_assigned
 
-_INVALID_DOMAIN = 0xFFFF
 _NEGATIVE = 1 << 31
 """From here on a u32 is negative as the int that Linux keeps it in."""
 
@@ -47,11 +46,6 @@ def primary(subject: Subject) -> int | None:
 def numa_is_off(subject: Subject) -> bool:
     """Whether Linux finds no primary reference point in a tree that tells, and so runs without NUMA."""
     return subject.after_cas and numa_place(subject) is not None and primary(subject) is None
-
-
-def is_node(domain: int) -> bool:
-    """Whether a domain can be a Linux node at all."""
-    return domain != _INVALID_DOMAIN and domain < MAX_NODES
 
 
 def lookup_is_cut(subject: Subject) -> bool:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from drmemctl.check.finding import Violation
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.model.lmbs import Entry, Run
+from drmemctl.wording import count_of
 
 _Reason = TypeVar("_Reason")
 
@@ -59,7 +60,7 @@ class Found:
     @property
     def number(self) -> str:
         """How a message names them: `1 LMB`, `4,096 LMBs`."""
-        return f"{self.n_lmbs:,} LMB{'' if self.n_lmbs == 1 else 's'}"
+        return count_of(self.n_lmbs, "LMB")
 
     @property
     def are(self) -> str:
@@ -118,15 +119,24 @@ class ByReason(Generic[_Reason]):
 
 def limited(violations: Iterable[Violation], things: str) -> Iterator[Violation]:
     """Yield the first violations; where there are more, the last one says how many more `things` there are."""
+
+    def others(rest: int, first: Violation) -> Violation:
+        return Violation(f"{rest:,} more {things} like these", first.path, first.property)
+
+    return first_of(violations, others)
+
+
+def first_of(
+    violations: Iterable[Violation], others: Callable[[int, Violation], Violation]
+) -> Iterator[Violation]:
+    """Yield at most `MAX_VIOLATIONS`; the last of more is `others` of how many are left, and of the first left."""
     rest = 0
-    last = Violation("")
+    first = Violation("")
     for number, violation in enumerate(violations, 1):
         if number < MAX_VIOLATIONS:
             yield violation
         else:
-            last = violation if not rest else last
+            first = first if rest else violation
             rest += 1
-    if rest > 1:
-        yield Violation(f"{rest:,} more {things} like these", last.path, last.property)
-    elif rest:
-        yield last
+    if rest:
+        yield first if rest == 1 else others(rest, first)

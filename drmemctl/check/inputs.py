@@ -11,7 +11,7 @@ from drmemctl.check.engine import Plan, all_rules
 from drmemctl.check.report import Report, report
 from drmemctl.tree.discover import Found, discover, is_meant
 from drmemctl.tree.node import Tree
-from drmemctl.tree.source import STDIN
+from drmemctl.tree.plain_input import STDIN
 
 
 def find_inputs(arguments: Iterable[str]) -> list[Found]:

@@ -10,14 +10,6 @@ _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?\Z", re.ASCII)
 
 Version = tuple[int, int, int]
 
-SMALLEST_BLOCK = 16 << 20
-"""Linux MIN_MEMORY_BLOCK_SIZE on ppc64: one section."""
-
-
-def is_block_size(size: int) -> bool:
-    """Whether Linux takes this for the size of a memory block, which is an LMB."""
-    return size >= SMALLEST_BLOCK and size & (size - 1) == 0
-
 
 def parse_version(text: str) -> Version:
     """Return a mainline version as numbers: `5.10` is (5, 10, 0); `ValueError` for anything else."""

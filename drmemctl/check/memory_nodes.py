@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import device_type, per_subject
+from drmemctl.check.survey import per_subject
 from drmemctl.formats.memory_reg import REG, MemoryRange, decode_reg
 from drmemctl.model.drmem import RootCells
+from drmemctl.model.standard_properties import device_type, is_available
 from drmemctl.tree.node import Node
 
 _ADDRESSES = 1 << 64
@@ -32,13 +33,12 @@ class MemoryNode(NamedTuple):
     @property
     def is_typed(self) -> bool:
         """Whether Linux takes it for memory: by its device_type, whatever its name."""
-        return device_type(self.node) == b"memory"
+        return device_type(self.node) == "memory"
 
     @property
     def is_available(self) -> bool:
         """Whether `status` lets Linux use it."""
-        status = self.node.get("status")
-        return status is None or status.partition(b"\0")[0] in (b"okay", b"ok")
+        return is_available(self.node)
 
 
 @per_subject
@@ -48,7 +48,7 @@ def memory_nodes(subject: Subject) -> tuple[MemoryNode, ...]:
     return tuple(
         MemoryNode("/" + node.name, node, _ranges(node, cells))
         for node in subject.tree.root.children
-        if device_type(node) == b"memory" or node.base_name == "memory"
+        if device_type(node) == "memory" or node.base_name == "memory"
     )
 
 

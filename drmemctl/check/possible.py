@@ -9,10 +9,8 @@ from typing import NamedTuple
 from drmemctl.check.affinity import primary
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import per_subject, whole
-from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, Domains, decode_domains
+from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, MIGRATABLE, Domains, decode_domains
 from drmemctl.model.associativity import RTAS
-
-MIGRATABLE = "ibm,migratable-partition"
 
 
 class DomainsProperty(NamedTuple):

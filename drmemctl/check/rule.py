@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Finding, Severity, Violation
-from drmemctl.check.kernels import Kernels, Version, is_block_size
+from drmemctl.check.kernels import Kernels, Version
 from drmemctl.check.subject import Subject
+from drmemctl.kernel.sections import is_block_size
 
 Judge = Callable[[Any], Iterator[Violation]]
 """A rule's function; what it takes is what `Rule.about` says."""
@@ -36,13 +37,14 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
         and subject.running.block_size is not None
         and subject.running.system is None
     ),
+    "cpus": lambda subject: subject.running.cpus is not None,
     "live": lambda subject: subject.running.system is not None,
     "faults": lambda subject: subject.running.faults is not None,
 }
 """What a rule may need; a rule whose needs are not met is not run."""
 
 
-FAMILY_NEEDS = {"state": ("array", "senses", "blocks"), "kernel": ("faults",), "live": ("live",)}
+FAMILY_NEEDS = {"state": ("array", "senses", "blocks", "cpus"), "kernel": ("faults",), "live": ("live",)}
 """Families of which every rule needs one of these: without any of them, the family is not even imported."""
 
 ABOUT_STREAMS = "stream"

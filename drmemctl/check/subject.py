@@ -18,6 +18,7 @@ from drmemctl.tree.node import Node, Tree
 if TYPE_CHECKING:
     from drmemctl.kernel.job import Fault
     from drmemctl.kernel.profiles import Profile
+    from drmemctl.kernel.state import Cpu
     from drmemctl.model.live_system import LiveSystem
 
 
@@ -56,6 +57,7 @@ class Running(NamedTuple):
         senses: dr-entity-sense of connectors by DRC index, or in ascending ranges: 0 empty, 1 present, 2 unusable.
         blocks: the memory blocks by number, or in ascending ranges.
         block_size: bytes of one.
+        cpus: the CPUs with their nodes; only a simulated kernel tells, since sysfs numbers CPUs by itself.
         associativity: affinity as this kernel takes it, which at boot fixed form and position; None is what the
             tree says.
         faults: what the kernel itself just did wrong.
@@ -72,6 +74,7 @@ class Running(NamedTuple):
     associativity: Associativity | None = None
     faults: tuple[Fault, ...] | None = None
     profile: Profile | None = None
+    cpus: tuple[Cpu, ...] | None = None
 
     @classmethod
     def of_system(cls, system: LiveSystem) -> Running:

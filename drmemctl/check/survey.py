@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from drmemctl.check.subject import Subject
 from drmemctl.formats import drc, drc_info
+from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node
 
 _T = TypeVar("_T")
@@ -65,7 +66,7 @@ def survey(subject: Subject) -> Survey:
     found = Survey()
     for path, node in subject.tree.walk():
         place = Place(path, node)
-        kind = _by_type(found, device_type(node))
+        kind = _by_type(found, device_type(node) or "")
         if kind is not None:
             kind.append(place)
         if any(prop.name in _LISTS_CONNECTORS for prop in node.properties):
@@ -79,21 +80,14 @@ def survey(subject: Subject) -> Survey:
     return found
 
 
-def _by_type(found: Survey, kind: bytes) -> list[Place] | None:
-    return {b"memory": found.memory, b"cpu": found.cpus, b"ibm,pmemory": found.pmemory}.get(kind)
-
-
-def device_type(node: Node) -> bytes:
-    """Return the `device_type` of a node without its NUL; empty if it has none."""
-    return (node.get("device_type") or b"").partition(b"\0")[0]
+def _by_type(found: Survey, kind: str) -> list[Place] | None:
+    return {"memory": found.memory, "cpu": found.cpus, "ibm,pmemory": found.pmemory}.get(kind)
 
 
 def whole(node: Node | None, name: str) -> bytes | None:
     """Return a property's value, or None if it is absent or the source shows only its beginning."""
     prop = None if node is None else node.find(name)
-    if prop is None or (prop.total is not None and len(prop.value) < prop.total):
-        return None
-    return prop.value
+    return None if prop is None or prop.is_cut else prop.value
 
 
 def some(items: Sequence[object], number: int | None = None, limit: int = 5) -> str:

@@ -37,9 +37,10 @@ def command(tree: str, cmdline: str | None, profile: Profile, format: str, scree
     The exit code is 1 if the kernel does not come up on this tree.
     """
     from drmemctl.kernel.block_map import BlockMap, owners_of
-    from drmemctl.kernel.block_size import block_size_of, is_suitable
+    from drmemctl.kernel.block_size import block_size_of
     from drmemctl.kernel.boot import boot, boot_associativity
     from drmemctl.kernel.boot_regions import driver_memory
+    from drmemctl.kernel.sections import is_block_size
     from drmemctl.model.memory import Memory
     from drmemctl.output.blocks import BlocksView, show_blocks
 
@@ -50,6 +51,6 @@ def command(tree: str, cmdline: str | None, profile: Profile, format: str, scree
     table = memory.table
     spans = BlockMap(owners_of(memory.boot, table), table.lmb_size, state.block_size, state.blocks).spans()
     pmem = driver_memory(device_tree, boot_associativity(device_tree, profile))
-    show_blocks(screen, BlocksView(profile.name, size, is_suitable(size), spans, pmem), format)
+    show_blocks(screen, BlocksView(profile.name, size, is_block_size(size), spans, pmem), format)
     report_defects(memory.defects)
     return say_faults(faults)

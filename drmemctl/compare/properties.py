@@ -16,11 +16,12 @@ from drmemctl.compare.nodes import NodePair, pairs_of
 from drmemctl.compare.side import Side, is_cut
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.associativity import ASSOCIATIVITY
+from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
-from drmemctl.model.drmem import LMB_SIZE, RootCells
+from drmemctl.model.drmem import RootCells
 from drmemctl.tree.node import Node, Property, Tree, encode_name
 
 ADDED = "added"

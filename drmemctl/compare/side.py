@@ -6,11 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import AI_INVALID, LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.associativity import RTAS, Associativity
 from drmemctl.model.boot_memory import BootMemory
-from drmemctl.model.drmem import LMB_SIZE, Drmem, RootCells
+from drmemctl.model.drmem import Drmem, RootCells
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.numa import NumaLayout

@@ -10,7 +10,6 @@ from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.subject import Running, Subject
 from drmemctl.explore.world import World
-from drmemctl.kernel.processors import node_in_tree
 from drmemctl.model.lmbs import Run
 from drmemctl.scenario.findings import applies, new_findings
 from drmemctl.scenario.subject import subject_of, written_back
@@ -19,8 +18,6 @@ _CRASH_RULE = "DRM080"
 """What the crash kernel was loaded with is judged as a tree beside the kernel's array."""
 
 _HANG = "a thread waits for ever"
-_CPU = "CPU on another node than the tree says"
-"""What no rule of `drmemctl check` looks at: that knows no nodes of CPUs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class Verdict:
     """Something that is wrong at an end.
 
     Attributes:
-        rule: the id of the rule that it breaks; empty for a thread that hangs, and for CPUs.
+        rule: the id of the rule that it breaks; empty for a thread that hangs.
         severity: the worst consequence.
         title: the rule in a few words.
         message: what is there, and what it leads to.
@@ -54,7 +51,6 @@ class Judge:
 
     def __init__(self, first: World) -> None:
         self._profile = first.kernel.profile
-        self._cpus = {verdict.message for verdict in _of_cpus(first)}
         self._before = self._of_rules(_subject(first))
 
     def verdicts(
@@ -72,7 +68,6 @@ class Judge:
         found = [finding for finding in self._of_rules(subject) if _counts(finding)]
         yield from map(_verdict, new_findings(found, self._before, subject))
         yield from self._of_crash_kernel(world)
-        yield from (verdict for verdict in _of_cpus(world) if verdict.message not in self._cpus)
 
     def _of_rules(self, subject: Subject) -> list[Finding]:
         fitting = (rule for rule in all_rules().values() if applies(rule, subject, self._profile))
@@ -85,14 +80,6 @@ class Judge:
         rule = all_rules()[_CRASH_RULE]
         if applies(rule, subject, self._profile):
             yield from (_verdict(finding, "the crash kernel's tree: ") for finding in rule.findings(subject))
-
-
-def _of_cpus(world: World) -> Iterator[Verdict]:
-    for cpu in world.kernel.cpus:
-        told = node_in_tree(world.kernel, cpu.path)
-        if told is not None and told != cpu.node:
-            message = f"{cpu.path} is on node {cpu.node}, the tree says {told}: its update was missed"
-            yield Verdict("", Severity.WARNING, _CPU, message)
 
 
 def _counts(finding: Finding) -> bool:

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from drmemctl.defect import Defect
 from drmemctl.errors import FormatError
-from drmemctl.formats.fields import Field
+from drmemctl.formats.fields import Field, preview
 from drmemctl.formats.rows import Rows
 from drmemctl.formats.rtas_labels import LARGEST, NO_LABELS, Labels, with_label
 from drmemctl.formats.seam import building
@@ -26,6 +26,7 @@ HEADER = Rows(drc_index=32, zero=32, name_offset=32, value_length=32, value_offs
 HEADER_SIZE = HEADER.size
 
 COMPLETE, NEXT_SIBLING, NEXT_CHILD, NEXT_PROPERTY, PREVIOUS_PARENT, MORE_MEMORY = range(6)
+BUSY = -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,7 @@ class ConnectorArea:
         if self.name is not None:
             yield Field(self.name_offset, len(to_bytes(self.name)) + 1, "name", self.name, self.name)
         if self.value is not None:
-            text = self.value[:16].hex(" ", 4) + (" ..." if len(self.value) > 16 else "")
-            yield Field(self.value_offset, len(self.value), "value", None, text)
+            yield Field(self.value_offset, len(self.value), "value", None, preview(self.value, 4))
 
 
 def _string(data: bytes, offset: int) -> str | None:
@@ -150,7 +150,7 @@ STATUSES = {
     PREVIOUS_PARENT: "previous parent: one level up",
     MORE_MEMORY: "more memory needed",
     -1: "hardware error",
-    -2: "busy, call again",
+    BUSY: "busy, call again",
     -9001: "not supported",
     -9002: "not supported",
     -9003: "not configurable: the connector is in another state",

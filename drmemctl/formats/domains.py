@@ -16,6 +16,9 @@ from drmemctl.formats.lists import decode_counted_words, encode_counted_words
 MAX_DOMAINS = "ibm,max-associativity-domains"
 CURRENT_DOMAINS = "ibm,current-associativity-domains"
 
+MIGRATABLE = "ibm,migratable-partition"
+"""Property of the root: with it, Linux from 5.15 on goes by the maximum, since nodes may come by a migration."""
+
 
 @dataclass(frozen=True, slots=True)
 class Domains:

@@ -2,8 +2,8 @@
 """`ibm,dynamic-memory` (v1, an entry per LMB) and `ibm,dynamic-memory-v2` (an entry per set of LMBs).
 
 Source: LoPAR 2.9, "ibm,dynamic-reconfiguration-memory"; Linux arch/powerpc/include/asm/drmem.h
-(`of_drconf_cell_v1`, `of_drconf_cell_v2`) and drivers' reader `read_drconf_v1_cell`/`read_drconf_v2_cell`,
-which take the base address in the root's #address-cells.
+(`of_drconf_cell_v1`, `of_drconf_cell_v2`) and arch/powerpc/mm/drmem.c `read_drconf_v1_cell`,
+`read_drconf_v2_cell`, which take the base address in the root's #address-cells.
 """
 
 from __future__ import annotations

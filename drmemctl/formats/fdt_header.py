@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from drmemctl.formats.rows import Rows
 
-MAGIC = 0xD00DFEED
+MAGIC = b"\xd0\x0d\xfe\xed"
+"""The first bytes of every blob: 0xd00dfeed."""
+
 LAST_COMPATIBLE = 17
 
 BEGIN_NODE = 1

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from drmemctl.defect import Defect
+from drmemctl.formats.cells import DEFAULT_CELLS, MAX_CELLS
+
+_PREVIEWED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class Field:
     text: str
 
 
+def preview(data: bytes, group: int = 1) -> str:
+    """Return the first bytes of a value in hex, `group` of them at a time, and whether there are more."""
+    return data[:_PREVIEWED].hex(" ", group) + (" ..." if len(data) > _PREVIEWED else "")
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a value has to be read with, beside its own bytes.
@@ -47,12 +55,12 @@ class Context:
     @property
     def address(self) -> int:
         """The cells of an address as decoders read it; see `usable_cells`."""
-        return self.address_cells if 1 <= self.address_cells <= 4 else 2
+        return self.address_cells if 1 <= self.address_cells <= MAX_CELLS else DEFAULT_CELLS
 
     @property
     def size(self) -> int:
         """The cells of a size, likewise."""
-        return self.size_cells if 1 <= self.size_cells <= 4 else 2
+        return self.size_cells if 1 <= self.size_cells <= MAX_CELLS else DEFAULT_CELLS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from drmemctl.formats.fields import Field
+from drmemctl.formats.fields import Field, preview
 from drmemctl.formats.rows import Rows, pack_words, words
 from drmemctl.formats.rtas_labels import NO_LABELS, Labels, with_label
 from drmemctl.formats.strings import to_bytes, to_string, to_text
@@ -118,7 +118,7 @@ class Hotplug:
             at += size
         if self.rest:
             what = "HP.token" if self.capabilities & TOKEN_PRESENT and len(self.rest) == 4 else "HP.rest"
-            yield Field(at, len(self.rest), what, None, self.rest[:16].hex(" "))
+            yield Field(at, len(self.rest), what, None, preview(self.rest))
 
     @property
     def _capabilities(self) -> str:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from drmemctl.errors import FormatError
-from drmemctl.formats.fields import Field
+from drmemctl.formats.fields import Field, preview
 
 LARGEST = 1 << 20
 """Bytes of one area or event that are made from JSON: an order of magnitude beyond any firmware's."""
@@ -49,5 +49,4 @@ def tail_field(offset: int, tail: bytes) -> list[Field]:
     """Return the field for bytes that belong to nothing, if there are any."""
     if not tail:
         return []
-    text = tail[:16].hex(" ") + (" ..." if len(tail) > 16 else "")
-    return [Field(offset, len(tail), "after the end", None, text)]
+    return [Field(offset, len(tail), "after the end", None, preview(tail))]

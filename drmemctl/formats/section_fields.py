@@ -12,7 +12,7 @@ from typing import Any
 
 from construct import Bytes, Int8ub, Int16ub, Int32ub, Int64ub, Struct
 
-from drmemctl.formats.fields import Field
+from drmemctl.formats.fields import Field, preview
 
 MAIN_A = Struct(
     "date" / Int32ub,
@@ -104,8 +104,7 @@ def section_fields(name: str, at: int, body: bytes) -> Iterator[Field]:
     layout = _LAYOUTS.get(name)
     if layout is None or len(body) < layout.sizeof():
         if body:
-            text = body[:16].hex(" ") + (" ..." if len(body) > 16 else "")
-            yield Field(at, len(body), f"{name}.data", None, text)
+            yield Field(at, len(body), f"{name}.data", None, preview(body))
         return
     found = layout.parse(body[: layout.sizeof()])
     for part in layout.subcons:

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import ClassVar
 
 from drmemctl.defect import Defect
-from drmemctl.formats.fields import Field
+from drmemctl.formats.fields import Field, preview
 from drmemctl.formats.rows import Rows, pack_words
 from drmemctl.formats.rtas_labels import NO_LABELS, Labels, padded, tail_field, with_label
 from drmemctl.formats.seam import building
@@ -234,8 +234,7 @@ def _value_fields(one: Descriptor, name: str, path: str, labels: Labels) -> Iter
     """Yield what a whole value of a known property holds; of any other, its first bytes."""
     from drmemctl.formats.registry import describe
 
-    text = one.value[:16].hex(" ", 4) + (" ..." if len(one.value) > 16 else "")
-    yield Field(one.value_offset, len(one.value), f"{name}.value", None, text)
+    yield Field(one.value_offset, len(one.value), f"{name}.value", None, preview(one.value, 4))
     whole = not one.is_part and len(one.value) == one.size
     parts = describe(path, one.name, one.value, *labels.cells, limit=FIELDS_OF_VALUE) if whole and path else None
     for each in islice(parts or (), FIELDS_OF_VALUE):

@@ -204,7 +204,7 @@ KINDS: dict[int, Kind] = {
     0x8: Kind("MEM", State.UNUSABLE, State.CONFIGURED),
     0x9: Kind("PMEM", State.UNUSABLE, State.CONFIGURED),
 }
-"""QEMU's types by the upper four bits of the DRC index (`spapr_drc_index`)."""
+"""QEMU's types by the upper four bits of the DRC index (`spapr_drc_index`); 28 is LoPAR's PCI Express slot."""
 
 
 def kind_of(drc_index: int) -> Kind:

@@ -21,8 +21,9 @@ from drmemctl.hypervisor.connectors import ConnectorRun, State
 from drmemctl.hypervisor.inventory import lookup_rows
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.qemu import Qemu
+from drmemctl.model.conversion import singles
 from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import Entry, Run
+from drmemctl.model.lmbs import Entry, LmbTable, Run
 from drmemctl.tree.node import Tree
 
 _HOTREMOVABLE_SINCE = (5, 1)
@@ -41,15 +42,10 @@ def firmware_tree(machine: Machine) -> Tree:
     entries = [entry for run in drmem.table.runs for entry in _entries(machine, run, rows, drmem.entries.property)]
     name = drmem.entries.property
     if name == V1:
-        entries = [one for entry in entries for one in _singles(entry, machine.lmb_size)]
+        entries = list(singles(LmbTable.of(entries, machine.lmb_size)))
     if len(rows) > known:
         tree = tree.with_property(NODE, LOOKUP_ARRAYS, encode_lookup_arrays(rows, len(rows[0])))
     return tree.with_property(NODE, name, encode_entries(name, entries))
-
-
-def _singles(entry: Entry, lmb_size: int) -> Iterator[Entry]:
-    count, base, drc, aa, flags = entry
-    return ((1, base + i * lmb_size, drc + i, aa, flags) for i in range(count))
 
 
 def _entries(machine: Machine, run: Run, rows: list[tuple[int, ...]], name: str) -> Iterator[Entry]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from itertools import count as counting
 
-from drmemctl.formats.drc import decode_drc_indexes
+from drmemctl.formats.drc import INDEXES, MY_DRC_INDEX, decode_drc_indexes
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, V2
 from drmemctl.hypervisor.connectors import ConnectorRun, kind_of
 from drmemctl.hypervisor.machine import Device
@@ -17,9 +17,11 @@ from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import Entry, LmbTable
 from drmemctl.tree.node import Tree
 
-_DRC_INDEXES = "ibm,drc-indexes"
-_MY_DRC_INDEX = "ibm,my-drc-index"
 _LMB = 0x8
+"""Upper four bits of an LMB's DRC index."""
+
+_FIRST_OTHER = 1 << 20
+"""Number of the first device that is no DIMM: above those of as many DIMMs as any tree has."""
 
 Interval = tuple[int, int]
 
@@ -39,7 +41,7 @@ def drc_intervals(tree: Tree) -> list[Interval]:
     """Return the DRC indexes of all `ibm,drc-indexes` of a tree as ascending (first, end)."""
     indexes: set[int] = set()
     for _, node in tree.walk():
-        data = node.get(_DRC_INDEXES)
+        data = node.get(INDEXES)
         if data is not None:
             indexes.update(decode_drc_indexes(data).cells)
     return list(_intervals(sorted(indexes)))
@@ -59,7 +61,7 @@ def _intervals(indexes: Iterable[int]) -> Iterator[Interval]:
 
 def present_drcs(tree: Tree) -> set[int]:
     """Return the DRC indexes of the nodes that are there."""
-    found = (node.get(_MY_DRC_INDEX) for _, node in tree.walk())
+    found = (node.get(MY_DRC_INDEX) for _, node in tree.walk())
     return {int.from_bytes(data[:4], "big") for data in found if data is not None and len(data) >= 4}
 
 
@@ -88,7 +90,7 @@ def assigned_devices(tree: Tree, entries: Iterable[Entry]) -> Iterator[Device]:
 def other_runs(tree: Tree, intervals: Iterable[Interval]) -> Iterator[ConnectorRun]:
     """Yield the connectors that are not for LMBs: with a device where the tree has a node for them."""
     present = present_drcs(tree)
-    numbers = counting(1 << 20)
+    numbers = counting(_FIRST_OTHER)
     for first, end in intervals:
         if first >> 28 == _LMB:
             continue

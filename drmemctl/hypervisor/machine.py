@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from drmemctl.errors import DrmemctlError
-from drmemctl.formats.associativity import encode_associativity
+from drmemctl.formats.associativity import ASSOCIATIVITY, encode_associativity
+from drmemctl.formats.drc import MY_DRC_INDEX
+from drmemctl.formats.memory_reg import REG
 from drmemctl.hypervisor.connectors import (
     Call,
     ConnectorRun,
@@ -157,6 +159,13 @@ class Machine:
         """Return the machine after its user took the events."""
         return replace(self, events=()) if self.events else self
 
+    def existing(self, first: int, count: int) -> list[ConnectorRun]:
+        """Return `count` connectors from DRC index `first` on; `RefusedError` unless all of them exist."""
+        runs = list(self.connectors.between(first, count))
+        if count == 0 or sum(run.count for run in runs) < count:
+            raise RefusedError(f"there are no {count} connectors from {first:#x} on")
+        return runs
+
     def get_sensor(self, sensor: int, drc_index: int) -> tuple[tuple[int, int], Self]:
         """Answer get-sensor-state: (status, state)."""
         run = self.connectors.find(drc_index)
@@ -211,18 +220,20 @@ class Machine:
         """Return the subtree of a connector: a memory node for an LMB, for others what the tree has for it."""
         if not kind_of(drc_index).is_lmb:
             return self._node_in_tree(drc_index)
+        # As QEMU since 4.0 has it: of the whole DRC index, so 2^59 too high with LMBs of 256 MiB. Linux reads the
+        # associativity only.
         address = drc_index * self.lmb_size & 0xFFFFFFFFFFFFFFFF
         reg = address.to_bytes(8, "big") + self.lmb_size.to_bytes(8, "big")
         properties = (
-            Property("ibm,associativity", encode_associativity(self.domains_of(drc_index))),
-            Property("reg", reg),
+            Property(ASSOCIATIVITY, encode_associativity(self.domains_of(drc_index))),
+            Property(REG, reg),
             Property("device_type", b"memory\0"),
         )
         return Node(f"memory@{address:x}", properties)
 
     def _node_in_tree(self, drc_index: int) -> Node | None:
         wanted = drc_index.to_bytes(4, "big")
-        return next((node for _, node in self.tree.walk() if node.get("ibm,my-drc-index") == wanted), None)
+        return next((node for _, node in self.tree.walk() if node.get(MY_DRC_INDEX) == wanted), None)
 
 
 def _allowed(transition: Transition, run: ConnectorRun, drc_index: int) -> bool:

@@ -19,7 +19,7 @@ from drmemctl.hypervisor.inventory import (
     lookup_rows,
     other_runs,
 )
-from drmemctl.hypervisor.machine import Machine, RefusedError
+from drmemctl.hypervisor.machine import Machine
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
 
@@ -94,15 +94,13 @@ class PowerVm(Machine):
         return replace(self, tree=tree, placements=(), lmbs=lmb_table(tree), lists=lookup_rows(tree))
 
     def attach(self, first: int, count: int, domains: tuple[int, ...]) -> PowerVm:
-        """Say where LMBs are; they could be acquired all along."""
-        if count == 0 or sum(run.count for run in self.connectors.between(first, count)) < count:
-            raise RefusedError(f"there are no {count} connectors from {first:#x} on")
+        """Say where LMBs are; they could be acquired all along. `RefusedError` where there are none."""
+        self.existing(first, count)
         return replace(self, placements=(*self.placements, Placement(first, count, domains)))
 
     def detach(self, first: int, count: int) -> PowerVm:
-        """Want LMBs back: the partition decides, nothing is remembered."""
-        if count == 0 or sum(run.count for run in self.connectors.between(first, count)) < count:
-            raise RefusedError(f"there are no {count} connectors from {first:#x} on")
+        """Want LMBs back: the partition decides, nothing is remembered. `RefusedError` where there are none."""
+        self.existing(first, count)
         return self
 
     def reset(self) -> PowerVm:

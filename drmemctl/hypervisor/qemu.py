@@ -32,6 +32,9 @@ from drmemctl.hypervisor.inventory import (
 from drmemctl.hypervisor.machine import Device, Machine, RefusedError
 from drmemctl.tree.node import Tree
 
+_EOPNOTSUPP = 95
+"""As Linux numbers it on powerpc, whatever this machine does."""
+
 Version = tuple[int, int]
 
 MEASURED: Version = (7, 2)
@@ -88,7 +91,7 @@ class Qemu(Machine):
     @property
     def transfer_error(self) -> int:
         """QEMU has no H_VASI_STATE: H_FUNCTION, which Linux turns into EOPNOTSUPP."""
-        return -95
+        return -_EOPNOTSUPP
 
     def table(self, drc_index: int) -> Table:
         """Return the state table of a connector."""
@@ -111,9 +114,7 @@ class Qemu(Machine):
 
         Raises `RefusedError` where there is no room for it.
         """
-        runs = list(self.connectors.between(first, count))
-        if count == 0 or sum(run.count for run in runs) < count:
-            raise RefusedError(f"there are no {count} connectors from {first:#x} on")
+        runs = self.existing(first, count)
         for device in self.devices:
             if device.first < first + count and first < device.end:
                 raise RefusedError(f"address range conflicts with memory device id='{device.name}'")

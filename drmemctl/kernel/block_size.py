@@ -14,17 +14,12 @@ from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.memory_reg import decode_reg
 from drmemctl.kernel.capabilities import BLOCK_SIZE_PROBE, BLOCK_SIZE_U32
 from drmemctl.kernel.profiles import Profile
-from drmemctl.model.boot_memory import device_type
+from drmemctl.kernel.sections import MIN_BLOCK_SIZE
 from drmemctl.model.drmem import RootCells
+from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Tree
 
-MIN_BLOCK_SIZE = 1 << 24
 _PROBED_FROM = 1 << 30
-
-
-def is_suitable(size: int) -> bool:
-    """Whether drivers/base/memory.c takes a block size: a power of two, 16 MiB at least."""
-    return size >= MIN_BLOCK_SIZE and size & (size - 1) == 0
 
 
 def block_size_of(tree: Tree, profile: Profile) -> int:

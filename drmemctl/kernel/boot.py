@@ -9,9 +9,9 @@ arch/powerpc/mm/numa.c `find_possible_nodes`; arch/powerpc/mm/drmem.c
 from __future__ import annotations
 
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, PRRN, decode_architecture_vec5
-from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, decode_domains
+from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, MIGRATABLE, decode_domains
 from drmemctl.formats.dynamic_memory import NODE, V1
-from drmemctl.kernel.block_size import MIN_BLOCK_SIZE, block_size_of, is_suitable
+from drmemctl.kernel.block_size import block_size_of
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.capabilities import (
     BLOCK_SIZE_PANIC,
@@ -31,6 +31,7 @@ from drmemctl.kernel.job import Fault, OopsError
 from drmemctl.kernel.processors import cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import blocks_of
+from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
 from drmemctl.kernel.state import KernelState, Topology
 from drmemctl.model.associativity import CHOSEN, RTAS, Associativity
 from drmemctl.model.drmem import Drmem
@@ -52,7 +53,7 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
         faults.append(oops.fault)
         state = KernelState(profile, tree, LmbTable.of((), None), Blocks(), size or MIN_BLOCK_SIZE, dead=oops.dead)
         return state, tuple(faults)
-    if not is_suitable(size):
+    if not is_block_size(size):
         size = MIN_BLOCK_SIZE
     blocks = blocks_of(regions, size)
     table = LmbTable.of((), None) if drmem is None else _array(drmem, profile)
@@ -98,7 +99,7 @@ def _array(drmem: Drmem, profile: Profile) -> LmbTable:
 
 
 def _check_block_size(size: int, profile: Profile, faults: list[Fault]) -> None:
-    if is_suitable(size):
+    if is_block_size(size):
         return
     fault = Fault("panic", f"Memory block size not suitable: {size:#x}", "memory_dev_init", NODE, "ibm,lmb-size")
     if profile.has(BLOCK_SIZE_PANIC):
@@ -123,7 +124,7 @@ def _possible(tree: Tree, profile: Profile, primary_index: int | None) -> int:
     if primary_index is None:
         return 0
     names = [MAX_DOMAINS]
-    migratable = profile.has(MIGRATABLE_MAX_DOMAINS) and tree.root.find("ibm,migratable-partition") is not None
+    migratable = profile.has(MIGRATABLE_MAX_DOMAINS) and tree.root.find(MIGRATABLE) is not None
     if profile.has(USES_CURRENT_DOMAINS) and not migratable:
         names.insert(0, CURRENT_DOMAINS)
     for name in names:

@@ -27,14 +27,12 @@ from drmemctl.kernel.fake_nodes import FakeNodes
 from drmemctl.kernel.job import Fault, OopsError
 from drmemctl.kernel.memblock import Memblock
 from drmemctl.kernel.profiles import Profile
+from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.associativity import CHOSEN, Associativity
 from drmemctl.model.boot_memory import BootMemory, MemoryNode
 from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import Run
 from drmemctl.tree.node import Tree
-
-MAX_PHYSICAL = 1 << 51
-"""Addresses from here on are skipped (MAX_PHYSMEM_BITS with 64 KiB pages)."""
 
 _PAGE = 1 << 16
 _LARGE_PAGE = 1 << 24

@@ -20,9 +20,9 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_m
 from drmemctl.kernel.boot_regions import BootRegion
 from drmemctl.kernel.memblock import MemblockRegion
 from drmemctl.model.associativity import CHOSEN, RTAS
-from drmemctl.model.boot_memory import device_type
 from drmemctl.model.drmem import Drmem, RootCells
 from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Tree
 
 CRASH_BASE, CRASH_SIZE = "linux,crashkernel-base", "linux,crashkernel-size"

@@ -21,8 +21,8 @@ from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Job
 from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import Cpu, KernelState
 from drmemctl.model.associativity import Associativity, domains_of
-from drmemctl.model.boot_memory import device_type
 from drmemctl.model.processors import CPUS, cores
+from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Tree
 
 _NO_UPDATES = "this kernel does not listen to such updates: they were taken out in 5.9"

@@ -4,5 +4,16 @@
 SECTION = 1 << 24
 """SECTION_SIZE_BITS 24: memory comes and goes in sections at least."""
 
+MIN_BLOCK_SIZE = SECTION
+"""Linux MIN_MEMORY_BLOCK_SIZE: a memory block is a section at least."""
+
+MAX_PHYSICAL = 1 << 51
+"""MAX_PHYSMEM_BITS 51, with 64 KiB pages: memory from here on is skipped."""
+
 SUBSECTION = 1 << 21
 """SUBSECTION_SHIFT 21: device memory may begin and end inside a section, at multiples of this."""
+
+
+def is_block_size(size: int) -> bool:
+    """Whether Linux takes this for the size of a memory block (drivers/base/memory.c `memory_dev_init`)."""
+    return size >= MIN_BLOCK_SIZE and size & (size - 1) == 0

@@ -81,7 +81,12 @@ class Associativity:
         if self.primary_index is None or not 1 <= self.primary_index <= len(domains):
             return None
         node = domains[self.primary_index - 1]
-        return None if node == _INVALID_DOMAIN or node >= MAX_NODES else node
+        return node if is_node(node) else None
+
+
+def is_node(domain: int) -> bool:
+    """Whether a domain can be a Linux node at all."""
+    return domain != _INVALID_DOMAIN and domain < MAX_NODES
 
 
 def affinity_form(tree: Tree) -> int:

@@ -20,9 +20,9 @@ from drmemctl.formats.memory_reg import (
     decode_reg,
     decode_usable_reg,
 )
-from drmemctl.formats.strings import decode_strings
 from drmemctl.model.associativity import Associativity, domains_of
 from drmemctl.model.drmem import RootCells
+from drmemctl.model.standard_properties import device_type, is_available
 from drmemctl.tree.node import Node, Tree
 
 DEFAULT_NODE = 0
@@ -127,21 +127,3 @@ def _node_of(domains: tuple[int, ...] | None, associativity: Associativity) -> i
     if domains is None or associativity.primary_index is None:
         return DEFAULT_NODE
     return associativity.node_of_row(domains)
-
-
-def device_type(node: Node) -> str | None:
-    """Return a node's `device_type`."""
-    return first_string(node, "device_type")
-
-
-def first_string(node: Node, name: str) -> str | None:
-    """Return the first string of a property, None where it has none; untrusted text."""
-    data = node.get(name)
-    items = () if data is None else decode_strings(data).items
-    return items[0] if items else None
-
-
-def is_available(node: Node) -> bool:
-    """Whether `status` lets Linux use a device: absent, `okay` or `ok` (`of_device_is_available`)."""
-    data = node.get("status")
-    return data is None or first_string(node, "status") in ("okay", "ok")

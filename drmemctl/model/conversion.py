@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 from drmemctl.defect import Defect
 from drmemctl.errors import FormatError, LimitError, NotInTreeError
+from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import COUNT_SIZE, NODE, V1, V2, Entries, decode_entries, encode_entries
-from drmemctl.model.drmem import LMB_SIZE, Drmem, drmem_node
+from drmemctl.model.drmem import Drmem, drmem_node
 from drmemctl.model.lmbs import Entry, LmbTable, check_limit
 from drmemctl.tree.node import Node, Property, Tree
 
@@ -178,6 +179,6 @@ def shortened(tree: Tree) -> Iterator[Defect]:
     """Yield a defect for each value of which the source shows only the beginning."""
     for path, node in tree.walk():
         for prop in node.properties:
-            if prop.total is not None and len(prop.value) < prop.total:
+            if prop.is_cut:
                 message = f"the source shows {len(prop.value):,} of {prop.total:,} bytes"
                 yield Defect("value-cut", message, path, prop.name)

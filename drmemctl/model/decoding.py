@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from drmemctl.formats import describers
 from drmemctl.formats.fields import Field
 from drmemctl.formats.registry import describe, describer
-from drmemctl.formats.strings import to_text
 from drmemctl.model.drmem import RootCells
+from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.dts_text import is_strings
 from drmemctl.tree.node import Node, Property, Tree
 
@@ -37,7 +37,7 @@ class Decoder:
 
     def fields(self, path: str, node: Node, prop: Property) -> list[Field] | None:
         """Return a property's fields in their order, what is wrong with it last; None if its layout is unknown."""
-        kind = _device_type(node)
+        kind = device_type(node) or ""
         if len(prop.value) > _LARGEST_TEXT and describer(path, prop.name, kind) is describers.strings:
             return None
         return describe(
@@ -57,9 +57,5 @@ def is_text(path: str, node: Node, prop: Property) -> bool:
 
     A phandle of 0x3e647200 looks like the text ">dr".
     """
-    known = describer(path, prop.name, _device_type(node))
+    known = describer(path, prop.name, device_type(node) or "")
     return known in (None, describers.strings) and is_strings(prop.value)
-
-
-def _device_type(node: Node) -> str:
-    return to_text(node.get("device_type") or b"").partition("\0")[0]

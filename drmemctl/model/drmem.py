@@ -12,14 +12,14 @@ from typing import NamedTuple
 from drmemctl.defect import Defect
 from drmemctl.errors import LimitError, NotInTreeError
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
-from drmemctl.formats.cells import decode_lmb_size
+from drmemctl.formats.cells import LMB_SIZE, decode_lmb_size
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Tree
 
-LMB_SIZE = "ibm,lmb-size"
 PAPR_CELLS = 2
 """#address-cells and #size-cells of every PAPR root; what a dump without them is read with."""
 
@@ -99,7 +99,7 @@ def drmem_node(tree: Tree) -> Node:
     if node is not None:
         return node
     hint = "take the tree from the running system (/sys/firmware/fdt, /proc/device-tree)"
-    if _texts(tree.root, "device_type") not in ((), ("chrp",)):
+    if device_type(tree.root) not in (None, "chrp"):
         reason, hint = "this is no tree of a pseries machine", "drmemctl is about IBM pseries partitions"
     elif tree.find(CHOSEN) is None:
         reason = "this dump shows only a part of a tree"
@@ -110,13 +110,6 @@ def drmem_node(tree: Tree) -> Node:
         hint = "on QEMU, give -m a maxmem above the size"
     message = f"no node {NODE}: {reason}"
     raise NotInTreeError(message, source=tree.source, hint=hint)
-
-
-def _texts(node: Node, name: str) -> tuple[str, ...]:
-    from drmemctl.formats.strings import decode_strings
-
-    data = node.get(name)
-    return () if data is None else decode_strings(data).items
 
 
 def is_before_cas(tree: Tree) -> bool:

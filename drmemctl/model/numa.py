@@ -13,15 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from drmemctl.defect import Defect
-from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, decode_domains
+from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, MIGRATABLE, decode_domains
 from drmemctl.model.associativity import RTAS, domains_of
 from drmemctl.model.boot_memory import DEFAULT_NODE
 from drmemctl.model.distances import Distance, Distances, Form1, Form2, form0_distance
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.processors import cores
 from drmemctl.tree.node import Tree
-
-MIGRATABLE = "ibm,migratable-partition"
 
 
 @dataclass(frozen=True, slots=True)

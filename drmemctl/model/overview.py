@@ -11,9 +11,9 @@ from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, decode_archite
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.model.associativity import CHOSEN
-from drmemctl.model.boot_memory import first_string
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.numa import NumaLayout
+from drmemctl.model.standard_properties import first_string
 from drmemctl.tree.node import Node, Tree
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from drmemctl.formats.rows import words
 from drmemctl.model.associativity import Associativity, domains_of
-from drmemctl.model.boot_memory import device_type, is_available
+from drmemctl.model.standard_properties import device_type, is_available
 from drmemctl.tree.node import Node, Tree
 
 CPUS = "/cpus"

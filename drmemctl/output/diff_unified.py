@@ -12,9 +12,10 @@ from difflib import SequenceMatcher
 
 from drmemctl.compare.diff import Diff
 from drmemctl.compare.properties import HEADER, PropertyChange
+from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import LMB_SIZE, Drmem
+from drmemctl.model.drmem import Drmem
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.tree.dts_text import is_strings, shown_name, value_text

@@ -47,6 +47,9 @@ _BY_TREE = ("drmem", "associativity", "numa", "boot")
 
 _STATE, _MIGRATION = "state", "migration"
 
+_BESIDE_MEMORY = frozenset({"DRM087"})
+"""Rules of the family state about CPUs: whether a partition is consistent is asked of its memory."""
+
 _LASTING = frozenset({"DRM065", "DRM073"})
 """Rules of other families that look at what runs as well, and tell of what stays so."""
 
@@ -174,7 +177,8 @@ class Judged:
 
 def _contradicts(finding: Finding) -> bool:
     """Whether a finding is about two sides that do not agree now, even if only a flush makes that matter."""
-    return all_rules()[finding.rule].family == _STATE and finding.severity is not Severity.INFO
+    of_memory = all_rules()[finding.rule].family == _STATE and finding.rule not in _BESIDE_MEMORY
+    return of_memory and finding.severity is not Severity.INFO
 
 
 def contradictions_in(subject: Subject, profile: Profile) -> list[Finding]:
@@ -199,7 +203,7 @@ class Judge:
     def present(self, situation: Situation) -> Judged:
         """Return all that the rules say of a partition as it is now, the worst first."""
         kernel, machine = situation.kernel, situation.machine
-        parts = (kernel.tree, kernel.table, kernel.blocks, machine.connectors, kernel.profile)
+        parts = (kernel.tree, kernel.table, kernel.blocks, kernel.cpus, machine.connectors, kernel.profile)
         return self._moments.get((*map(id, parts), kernel.dead), parts, lambda: self._judged(situation))
 
     def _judged(self, situation: Situation) -> Judged:

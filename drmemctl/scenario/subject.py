@@ -18,7 +18,7 @@ _V1_ENTRY = 24
 
 
 def subject_of(kernel: KernelState, machine: Machine) -> Subject:
-    """Return what the rules judge: the tree, and beside it array, connectors and memory blocks."""
+    """Return what the rules judge: the tree, and beside it array, connectors, memory blocks and CPUs."""
     running = Running(
         array=kernel.table if kernel.profile.has(DRMEM_ARRAY) else None,
         senses=_senses(machine),
@@ -26,6 +26,7 @@ def subject_of(kernel: KernelState, machine: Machine) -> Subject:
         block_size=kernel.block_size,
         associativity=current_associativity(kernel),
         profile=kernel.profile,
+        cpus=kernel.cpus,
     )
     return Subject(kernel.tree, running=running, drmem=written_back(kernel))
 

@@ -16,7 +16,7 @@ from drmemctl.kernel.firmware import HARDWARE_ERROR, Firmware
 from drmemctl.kernel.job import Fault
 from drmemctl.kernel.mobility import UPDATE_NODES
 from drmemctl.kernel.tree_edit import phandle_of
-from drmemctl.model.boot_memory import device_type
+from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node, Tree, encode_name
 
 

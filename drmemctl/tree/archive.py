@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from drmemctl.errors import InputError
+from drmemctl.formats.fdt_header import MAGIC
 from drmemctl.tree.builder import TreeBuilder, shown
 from drmemctl.tree.finder import (
     COMPARED,
@@ -31,8 +32,6 @@ Watch = Callable[[Stream, Member], None]
 
 ReadFile = Callable[[bytes, str], Tree]
 """Reads a member that is a tree by itself (a blob, a text): its content and how to call it in messages."""
-
-_BLOB_MAGIC = b"\xd0\x0d\xfe\xed"
 
 
 class _Contents:
@@ -77,7 +76,7 @@ class _Survey:
             if inside_named_tree(member.path):
                 self.kept.keep(stream, member)
                 continue
-            if member.is_file and stream.peek(4) == _BLOB_MAGIC and len(self.blobs) < LIMITS.max_candidates:
+            if member.is_file and stream.peek(len(MAGIC)) == MAGIC and len(self.blobs) < LIMITS.max_candidates:
                 self.blobs.append(member.path)
             if watch is not None:
                 watch(stream, member)

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 from drmemctl.defect import Defect
 from drmemctl.errors import LimitError
-from drmemctl.tree.limits import LIMITS, NOT_REAL, Limits, too_large
+from drmemctl.tree.limits import LIMITS, MAX_DEFECTS, NOT_REAL, Limits, too_large
 from drmemctl.tree.node import Node, Property, Tree, encode_name
 
 MAX_SHOWN = 200
-MAX_DEFECTS = 1000
+"""Bytes of a name in a message: a name may have 255, and a message has others beside it."""
 
 
 def shown(name: str, limit: int = MAX_SHOWN) -> str:
@@ -19,17 +19,6 @@ def shown(name: str, limit: int = MAX_SHOWN) -> str:
     raw = encode_name(name[: limit + 1])
     text = "".join(chr(c) if 0x20 <= c < 0x7F else f"\\x{c:02x}" for c in raw[:limit])
     return text + ("…" if len(raw) > limit else "")
-
-
-def duplicate_node(path: str) -> Defect:
-    """Return the defect of a second node with the name and parent of an earlier one."""
-    return Defect("duplicate-node", "a second node of this name; Linux keeps both, lookups find one", path)
-
-
-def duplicate_property(path: str, name: str) -> Defect:
-    """Return the defect of a second property with the name of an earlier one of the same node."""
-    message = "a second property of this name; the first is the one that Linux uses"
-    return Defect("duplicate-property", message, path, name)
 
 
 class Draft:
@@ -84,7 +73,7 @@ class TreeBuilder:
         node = Draft(name, parent)
         self._check(node.depth, self.limits.max_depth, "levels of nodes")
         if name in parent.by_name:
-            self.note(duplicate_node(node.path))
+            self.note(Defect("duplicate-node", f"a second node {name}", node.path))
         parent.by_name.setdefault(name, node)
         parent.children.append(node)
         return node
@@ -106,7 +95,7 @@ class TreeBuilder:
         if self._bytes > self.limits.max_bytes:
             raise too_large(None, self.source, "the tree")
         if name in node.seen:
-            self.note(duplicate_property(node.path, name))
+            self.note(Defect("duplicate-property", f"a second property {name}", node.path, name))
         node.seen.add(name)
         node.properties.append(Property(name, value, total))
 

@@ -35,7 +35,7 @@ TAKEN = (
 SECRET_NAMES = frozenset(
     {
         *("system-id", "serial-number", "ibm,loc-code", "ibm,partition-uuid", "ibm,partition-name", "host-serial"),
-        *("vm,uuid", "local-mac-address", "mac-address", "ibm,fw-adapter-name", "ibm,vpd", "linux,pci-probe-only"),
+        *("vm,uuid", "local-mac-address", "mac-address", "ibm,fw-adapter-name", "ibm,vpd"),
         *("kaslr-seed", "rng-seed", "ibm,rpa-client-config-serial", "ibm,serial"),
     }
 )
@@ -175,6 +175,7 @@ def archive(files: Files, when: int) -> bytes:
 
 
 SUFFIXES = (".tar.zst", ".tar.gz", ".tar.xz", ".tar")
+"""What the name of a capture may end in."""
 
 
 def compressed(data: bytes, name: str) -> bytes:

@@ -262,10 +262,8 @@ class _Layer:
 
     def _count(self, size: int) -> None:
         self._output += size
-        limits, hint = (
-            self._limits,
-            f"if it is meant to be like this, raise {RAISE_VARIABLE}, or unpack it first",
-        )
+        limits = self._limits
+        hint = f"if it is meant to be like this, raise {RAISE_VARIABLE}, or unpack it first"
         if self._output > limits.max_unpacked:
             message = f"the {self._method.name} data is more than {limits.max_unpacked // MIB} MiB unpacked"
             raise LimitError(message, source=self._source, hint=hint)

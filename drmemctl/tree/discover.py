@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from drmemctl.errors import DrmemctlError, LimitError
+from drmemctl.formats.fdt_header import MAGIC
 from drmemctl.tree.compression import decompressed
 from drmemctl.tree.finder import Finder
 from drmemctl.tree.limits import LIMITS
@@ -20,7 +21,6 @@ from drmemctl.tree.node import decode_name
 from drmemctl.tree.stream import CHUNK, Stream
 from drmemctl.tree.tar import BLOCK, is_tar_header, members
 
-_FDT_MAGIC = b"\xd0\x0d\xfe\xed"
 _HEAD = 1 << 16
 """How many bytes of a text are looked at."""
 
@@ -104,7 +104,7 @@ def _kind_of(path: str) -> str | None:
 
 def _kind_of_stream(stream: Stream) -> str | None:
     # A little at a time: of a damaged file the first bytes may be all that can be had.
-    if stream.peek(len(_FDT_MAGIC)) == _FDT_MAGIC:
+    if stream.peek(len(MAGIC)) == MAGIC:
         return "tree"
     if is_tar_header(stream.peek(BLOCK)):
         return "archive"
@@ -135,7 +135,7 @@ def _holds_tree(path: str) -> bool:
             for member in members(stream, path):
                 if member.is_file:
                     finder.file(member.path)
-                    if stream.peek(len(_FDT_MAGIC)) == _FDT_MAGIC:
+                    if stream.peek(len(MAGIC)) == MAGIC:
                         return True
                 elif member.is_directory:
                     finder.directory(member.path)

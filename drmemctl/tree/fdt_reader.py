@@ -28,15 +28,12 @@ from drmemctl.formats.fdt_header import (
     Header,
     decode_header,
 )
-from drmemctl.tree.limits import LIMITS, MIB, NOT_REAL, Limits
+from drmemctl.tree.limits import LIMITS, MAX_DEFECTS, MIB, NOT_REAL, Limits
 from drmemctl.tree.node import Node, Property, Tree, decode_name
 from drmemctl.wording import count_of
 
 _MAX_INT = 0x7FFFFFFF
 """libfdt keeps offsets in a signed int."""
-
-_MAX_DEFECTS = 1000
-"""A blob of nothing but duplicates must not cost more in remarks than in content."""
 
 _NOPS = tuple(NOP.to_bytes(4, "big") * count for count in (256, 16, 1))
 """NOPs are the one token that no limit bounds: 64 MiB of them must not cost a step each."""
@@ -74,7 +71,7 @@ def read_header(blob: bytes) -> Header:
     header = decode_header(blob)
     if len(blob) < header.size:
         raise BlobError("FDT_ERR_TRUNCATED", f"{len(blob)} bytes are too few for a header", offset=len(blob))
-    if int.from_bytes(blob[:4], "big") != MAGIC:
+    if not blob.startswith(MAGIC):
         raise BlobError("FDT_ERR_BADMAGIC", f"magic is {blob[:4].hex()}, not d00dfeed", offset=0)
     compatible = header.last_comp_version
     if header.version < 1 or compatible > LAST_COMPATIBLE or header.version < compatible:
@@ -319,7 +316,7 @@ class _Builder:
             raise BlobError("FDT_ERR_BADSTRUCTURE", "there is no root node", offset=token.offset)
 
     def _defect(self, code: str, message: str, property: str, token: Token) -> None:
-        if len(self.defects) < _MAX_DEFECTS:
+        if len(self.defects) < MAX_DEFECTS:
             self.defects.append(Defect(code, message, self.path, property, token.offset))
 
 

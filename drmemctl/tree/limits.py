@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from drmemctl.errors import LimitError
 
 MIB = 1 << 20
+MAX_DEFECTS = 1000
+"""Defects noted of one tree: one of nothing but duplicates must not cost more in remarks than in content."""
+
 RAISE_VARIABLE = "DRMEMCTL_MAX_MIB"
 """Environment variable that raises `Limits.max_bytes`; its value is a number of MiB."""
 

@@ -129,7 +129,7 @@ class _Reader:
             self._add(node, name, entry)
 
     def _add(self, node: Draft, name: str, entry: _Entry) -> None:
-        lines = [line for line in entry.lines if line.strip()] or []
+        lines = [line for line in entry.lines if line.strip()]
         total = None
         if lines and (match := _TOTAL.fullmatch(lines[-1])):
             total = int(match[1])

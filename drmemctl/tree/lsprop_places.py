@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from drmemctl.tree.builder import shown
 from drmemctl.tree.finder import DRMEM_NODE
@@ -45,7 +45,7 @@ class Place:
     names: Names = ()
     base: str = ""
     inferred: bool = False
-    mixed: bool = field(default=False)
+    mixed: bool = False
 
     @property
     def shown(self) -> str:

@@ -4,23 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from drmemctl.defect import Defect
 from drmemctl.errors import NotInTreeError
+from drmemctl.formats.strings import to_bytes, to_text
 
+decode_name = to_text
+"""Returns a name as text that `encode_name` turns back into the same bytes, whatever they are."""
 
-def decode_name(raw: bytes) -> str:
-    """Return a name as text that `encode_name` turns back into the same bytes, whatever they are."""
-    return raw.decode("ascii", "surrogateescape")
-
-
-def encode_name(name: str) -> bytes:
-    """Return the bytes of a name made by `decode_name` (or given as plain text by a user)."""
-    try:
-        return name.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return name.encode("utf-8", "surrogatepass")
+encode_name = to_bytes
+"""Returns the bytes of a name made by `decode_name` (or given as plain text by a user)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +28,11 @@ class Property:
     name: str
     value: bytes
     total: int | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the source showed only the beginning of the value."""
+        return self.total is not None and len(self.value) < self.total
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ class Tree:
     kind: str = "fdt"
     reservations: tuple[tuple[int, int], ...] = ()
     boot_cpu: int = 0
-    defects: tuple[Defect, ...] = field(default=())
+    defects: tuple[Defect, ...] = ()
 
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Yield (path, node) in document order, the root first."""
@@ -124,8 +123,11 @@ class Tree:
         """Return the node at an absolute path, or raise `NotInTreeError`."""
         node = self.find(path)
         if node is None:
-            raise NotInTreeError(f"no node {path}", source=self.source, hint="see `drmemctl tree`")
+            raise self._no_node(path)
         return node
+
+    def _no_node(self, path: str) -> NotInTreeError:
+        return NotInTreeError(f"no node {path}", source=self.source, hint="see `drmemctl tree`")
 
     def get(self, path: str, name: str) -> bytes | None:
         """Return a property's value, or None if the node or the property is absent."""
@@ -138,10 +140,10 @@ class Tree:
         for part in (part for part in path.strip("/").split("/") if part):
             child = trail[-1].child(part)
             if child is None:
-                raise NotInTreeError(f"no node {path}", source=self.source)
+                raise self._no_node(path)
             trail.append(child)
-        new = trail.pop().with_property(name, value)
-        old = self.node(path)
+        old = trail.pop()
+        new = old.with_property(name, value)
         while trail:
             parent = trail.pop()
             children = tuple(new if child is old else child for child in parent.children)

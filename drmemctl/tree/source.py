@@ -16,9 +16,11 @@ from typing import IO, TYPE_CHECKING
 
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
+from drmemctl.formats.fdt_header import MAGIC
 from drmemctl.tree.compression import compression_of, decompressed
 from drmemctl.tree.limits import LIMITS, MIB, check_environment, too_large
 from drmemctl.tree.node import Tree, decode_name
+from drmemctl.tree.plain_input import STDIN
 from drmemctl.tree.stream import CHUNK, Stream
 from drmemctl.tree.tar import BLOCK, is_tar_header
 
@@ -26,9 +28,7 @@ if TYPE_CHECKING:
     from drmemctl.tree.archive import Watch
 
 LIVE = "live"
-STDIN = "-"
 _LIVE_PLACES = ("/proc/device-tree", "/sys/firmware/devicetree/base", "/sys/firmware/fdt")
-_FDT_MAGIC = b"\xd0\x0d\xfe\xed"
 _HEAD = 1 << 16
 """How many bytes are looked at to tell what an input is."""
 
@@ -230,7 +230,7 @@ def _kind_of(head: bytes, source: str) -> str:
     """Return `fdt`, `dts` or `lsprop` for the beginning of an input; raise `InputError` for anything else."""
     if not head:
         raise InputError("this is empty", source=source, hint=f"expected {_KINDS}")
-    if head.startswith(_FDT_MAGIC):
+    if head.startswith(MAGIC):
         return "fdt"
     if not _CONTROL.search(head):
         from drmemctl.tree.dts import is_dts

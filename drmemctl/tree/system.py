@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from drmemctl.errors import LimitError
 from drmemctl.tree.node import Tree
-from drmemctl.tree.source import is_live, load
+from drmemctl.tree.source import file_of, is_live, load
 from drmemctl.tree.stream import Stream
 from drmemctl.tree.tar import Member
 
@@ -43,7 +43,7 @@ _FIXED = (
     *("memory/blocks", "memory/nodes", "memory/block_size_bytes", "proc/iomem", "proc/cmdline", "proc/version"),
     *("uname", "dmesg", f"{_MEMORY}/block_size_bytes"),
 )
-_TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base", "/sys/firmware/fdt")
+_TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
 _ENTRY = re.compile(r"(?:memory|node)\d+\Z")
 
 
@@ -87,8 +87,8 @@ def load_system(source: str) -> tuple[Tree, SystemFiles]:
     tree = load(source, watch=beside)
     if is_live(source):
         return tree, read_root("/")
-    place = source.partition("::")[0] if not os.path.lexists(source) else source
-    if os.path.isdir(place):  # noqa: PTH112 - paths as the user typed them
+    place = file_of(source)
+    if place is not None and os.path.isdir(place):  # noqa: PTH112 - paths as the user typed them
         return tree, read_root(_root_of(place))
     return tree, beside.found()
 

@@ -115,7 +115,8 @@ def _size(block: bytes, extended: dict[str, bytes], source: str, offset: int) ->
 def _member(block: bytes, kind: bytes, extended: dict[str, bytes], size: int, offset: int) -> Member:
     name = extended.get("path") or _ustar_name(block)
     sparse = any(key.startswith("GNU.sparse.") for key in extended)
-    is_directory = kind == b"5" or (kind in b"\00" and name.endswith(b"/"))
+    # As for GNU tar: tars from before ustar tell a directory by the slash at its end alone.
+    is_directory = kind == b"5" or (kind in (b"0", b"\0") and name.endswith(b"/"))
     is_file = kind in (b"0", b"\0", b"7") and not is_directory and not sparse
     return Member(clean_path(name), is_file, is_directory, size, offset)
 

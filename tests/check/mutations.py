@@ -4,19 +4,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
+
+import pytest
 
 from drmemctl.check.engine import Plan, judge
 from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Running, Subject
+from drmemctl.formats import drc
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, encode_entries
+from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
+from drmemctl.formats.memory_reg import REG, MemoryRange, encode_reg
 from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import Entry, LmbTable
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
 from tests.conftest import blob
+
+LMB = 0x10000000
+PLUGGED = "captures/7.2-v2-to-v1"
+"""512 MiB each in memory@0 and memory@20000000, and a core, PowerPC,POWER9@0, on node 0.
+
+Sets of 4 reserved LMBs, 2 assigned from 0x40000000 (DRC 0x80000004) on with aa_index 1, 2 with 0, and 24 free;
+lookup arrays (0) and (1).
+"""
+
+Change = Callable[[Tree], Tree]
 
 
 @cache
@@ -49,6 +64,19 @@ def edited(tree: Tree, path: str, edit: Callable[[Node], Node | None]) -> Tree:
     root = rebuilt(tree.root, 0)
     assert root is not None
     return replace(tree, root=root)
+
+
+def unlisted(name: str = PLUGGED) -> Tree:
+    """Return a tree that says nowhere else which LMBs there are: other ones contradict nothing."""
+    tree = with_prop(fixture(name), "/rtas", LRDR_CAPACITY, None)
+    for prop in (drc.INDEXES, drc.NAMES, drc.TYPES, drc.POWER_DOMAINS):
+        tree = with_prop(tree, "/", prop, None)
+    return tree
+
+
+def reg(path: str, base: int, size: int) -> Change:
+    """Return the change of a memory node to one range."""
+    return lambda tree: with_prop(tree, path, REG, encode_reg([MemoryRange(base, size)]))
 
 
 def without_node(tree: Tree, path: str) -> Tree:
@@ -141,3 +169,17 @@ def broken_anew(
 ) -> set[str]:
     """Return the rules that `changed` breaks and the tree that it was made from does not."""
     return {*found(changed, before=before, running=running)} - {*found(base)}
+
+
+def cases(table: Mapping[str, Iterable[object]]) -> list[object]:
+    """Return a parameter set for each case of each rule: the rule's id, and what the case is, a tuple in parts."""
+    return [
+        pytest.param(rule, *(case if isinstance(case, tuple) else (case,)), id=f"{rule}-{number}")
+        for rule, several in table.items()
+        for number, case in enumerate(several)
+    ]
+
+
+def rules_of(family: str) -> set[str]:
+    """Return the ids of a family's rules."""
+    return {rule.id for rule in Plan(select=(family,)).rules()}

@@ -4,21 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from drmemctl.check.finding import Severity
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.tree.node import Node, Tree
 from tests.check.mutations import (
+    Change,
     broken_anew,
+    cases,
     edited,
     findings,
     fixture,
     found,
     messages,
+    rules_of,
     with_cut,
     with_entries,
     with_entry,
@@ -26,7 +27,6 @@ from tests.check.mutations import (
     without_node,
     words,
 )
-from tests.conftest import fixture_trees, tree_name
 
 FORM1 = "trees/numa4-form1-dist"
 """Four nodes with lists 0000, 0011, 0002, 0003; LMBs: 16 reserved, 4 on node 2, 4 on node 3, 40 free."""
@@ -42,8 +42,6 @@ VEC5 = "ibm,architecture-vec-5"
 ASSOCIATIVITY = "ibm,associativity"
 FORM1_LISTS = (0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 2, 0, 0, 0, 3)
 FORM0_VECTOR = "190020000000040000000000000000000000000000008040400040"
-
-Change = Callable[[Tree], Tree]
 
 
 def lookup(*cells: int) -> Change:
@@ -161,14 +159,6 @@ NEAR_MISSES: dict[str, list[tuple[str, Change]]] = {
 }
 
 
-def cases(table: dict[str, list[tuple[str, Change]]]) -> list[object]:
-    return [
-        pytest.param(rule, name, change, id=f"{rule}-{number}")
-        for rule, changes in table.items()
-        for number, (name, change) in enumerate(changes)
-    ]
-
-
 @pytest.mark.parametrize(("rule", "name", "change"), cases(BREAKS))
 def test_a_tree_breaks_exactly_the_rule(rule: str, name: str, change: Change) -> None:
     base = fixture(name)
@@ -180,18 +170,8 @@ def test_a_near_miss_does_not_break_the_rule(rule: str, name: str, change: Chang
     assert rule not in found(change(fixture(name)))
 
 
-DEADLY = {"boot/aa-out-of-range", "trees/v1-nvdimm"}
-
-
-@pytest.mark.parametrize("path", fixture_trees(), ids=tree_name)
-def test_real_trees_have_errors_only_where_kernels_died(path: Path) -> None:
-    rules = ("DRM03", "DRM04", "DRM05")
-    errors = {
-        finding.rule
-        for finding in findings(fixture(tree_name(path)))
-        if finding.severity is Severity.ERROR and finding.rule.startswith(rules)
-    }
-    assert errors == ({"DRM030"} if tree_name(path) in DEADLY else set())
+def test_every_rule_of_the_family_has_both() -> None:
+    assert {*BREAKS} == {*NEAR_MISSES} == rules_of("associativity")
 
 
 @pytest.mark.parametrize(

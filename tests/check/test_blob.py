@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from drmemctl.check.blob.reading import flattened_size
-from drmemctl.check.engine import Plan
 from drmemctl.defect import Defect
 from drmemctl.formats.dynamic_memory import NODE, V2
 from drmemctl.tree.fdt_reader import read_fdt
@@ -18,12 +16,16 @@ from drmemctl.tree.writer import write_fdt
 from tests.blobs import Struct
 from tests.blobs import blob as flattened
 from tests.check.mutations import (
+    PLUGGED,
+    Change,
     broken_anew,
+    cases,
     edited,
     entries,
     fixture,
     found,
     messages,
+    rules_of,
     with_child,
     with_cut,
     with_entries,
@@ -31,10 +33,6 @@ from tests.check.mutations import (
     words,
 )
 from tests.conftest import blob
-
-PLUGGED = "captures/7.2-v2-to-v1"
-
-Change = Callable[[Tree], Tree]
 
 
 def noted(code: str, path: str = "", property: str = "") -> Change:
@@ -99,14 +97,6 @@ MISSES: dict[str, list[Change]] = {
 }
 
 
-def cases(changes: dict[str, list[Change]]) -> list[object]:
-    return [
-        pytest.param(rule, change, id=f"{rule}-{number}")
-        for rule, several in changes.items()
-        for number, change in enumerate(several)
-    ]
-
-
 @pytest.mark.parametrize(("rule", "change"), cases(BREAKS))
 def test_a_tree_breaks_exactly_this_rule(rule: str, change: Change) -> None:
     base = fixture(PLUGGED)
@@ -121,7 +111,7 @@ def test_a_near_miss_does_not(rule: str, change: Change) -> None:
 
 
 def test_every_rule_of_the_family_has_both() -> None:
-    assert {*BREAKS} == {*MISSES} == {rule.id for rule in Plan(select=("blob",)).rules()}
+    assert {*BREAKS} == {*MISSES} == rules_of("blob")
 
 
 def test_what_the_reader_remarks_of_real_bytes_reaches_the_rules() -> None:

@@ -3,24 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from drmemctl.check.engine import Plan
-from drmemctl.formats.memory_reg import REG, MemoryRange, encode_reg
 from drmemctl.tree.node import Node, Property, Tree
-from tests.check.mutations import broken_anew, fixture, messages, with_child, with_prop, without_node, words
-
-LMB = 0x10000000
-PLUGGED = "captures/7.2-v2-to-v1"
-"""512 MiB each in memory@0 and memory@20000000; 4 LMBs reserved, 4 assigned from 0x40000000 on, 24 free."""
-
-Change = Callable[[Tree], Tree]
-
-
-def reg(path: str, base: int, size: int) -> Change:
-    return lambda tree: with_prop(tree, path, REG, encode_reg([MemoryRange(base, size)]))
+from tests.check.mutations import (
+    LMB,
+    PLUGGED,
+    Change,
+    broken_anew,
+    cases,
+    fixture,
+    messages,
+    reg,
+    rules_of,
+    with_child,
+    with_prop,
+    without_node,
+    words,
+)
 
 
 def both(first: Change, second: Change) -> Change:
@@ -68,14 +68,6 @@ MISSES: dict[str, list[Change]] = {
 }
 
 
-def cases(changes: dict[str, list[Change]]) -> list[object]:
-    return [
-        pytest.param(rule, change, id=f"{rule}-{number}")
-        for rule, several in changes.items()
-        for number, change in enumerate(several)
-    ]
-
-
 @pytest.mark.parametrize(("rule", "change"), cases(BREAKS))
 def test_a_tree_breaks_this_rule_of_the_family(rule: str, change: Change) -> None:
     base = fixture(PLUGGED)
@@ -106,7 +98,7 @@ def test_a_block_of_a_memory_node_and_lmbs() -> None:
 
 
 def test_every_rule_of_the_family_has_both() -> None:
-    ids = {rule.id for rule in Plan(select=("blocks",)).rules()}
+    ids = rules_of("blocks")
     assert {*BREAKS, "DRM101"} == {*MISSES, "DRM101"} == ids
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -19,27 +18,23 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_m
 from drmemctl.kernel.profiles import profile
 from drmemctl.tree.node import Node, Property, Tree
 from tests.check.mutations import (
+    LMB,
+    PLUGGED,
+    Change,
     broken_anew,
+    cases,
     entries,
     findings,
     fixture,
     messages,
+    reg,
+    rules_of,
     with_child,
     with_entries,
     with_entry,
     with_prop,
     without_node,
 )
-
-LMB = 0x10000000
-PLUGGED = "captures/7.2-v2-to-v1"
-"""512 MiB each in memory@0 and memory@20000000; 4 LMBs reserved, 4 assigned from 0x40000000 on, 24 free."""
-
-Change = Callable[[Tree], Tree]
-
-
-def reg(path: str, base: int, size: int) -> Change:
-    return lambda tree: with_prop(tree, path, REG, encode_reg([MemoryRange(base, size)]))
 
 
 def memory(base: int, size: int, device_type: bytes = b"memory\0", **more: bytes) -> Node:
@@ -128,14 +123,6 @@ MISSES: dict[str, list[Change]] = {
 }
 
 
-def cases(changes: dict[str, list[Change]]) -> list[object]:
-    return [
-        pytest.param(rule, change, id=f"{rule}-{number}")
-        for rule, several in changes.items()
-        for number, change in enumerate(several)
-    ]
-
-
 FOLLOWS = {
     "DRM066": {"DRM016", "DRM059", "DRM067"},
     "DRM068": {"DRM047", "DRM104"},
@@ -158,7 +145,7 @@ def test_a_near_miss_does_not(rule: str, change: Change) -> None:
 
 
 def test_every_rule_of_the_family_has_both() -> None:
-    assert {*BREAKS} == {*MISSES} == {rule.id for rule in Plan(select=("boot",)).rules()}
+    assert {*BREAKS} == {*MISSES} == rules_of("boot")
 
 
 def test_a_crash_kernel_gets_low_memory_on_the_node_of_an_lmb() -> None:

@@ -19,11 +19,13 @@ from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry, encode_dr
 from drmemctl.tree.node import Tree
 from tests.check.mutations import (
     broken_anew,
+    cases,
     entries,
     findings,
     fixture,
     found,
     messages,
+    rules_of,
     with_cut,
     with_entries,
     with_entry,
@@ -243,14 +245,6 @@ NEAR_MISSES: dict[str, list[tuple[str, Change]]] = {
 }
 
 
-def cases(table: dict[str, list[tuple[str, Change]]]) -> list[object]:
-    return [
-        pytest.param(rule, name, change, id=f"{rule}-{number}")
-        for rule, changes in table.items()
-        for number, (name, change) in enumerate(changes)
-    ]
-
-
 @pytest.mark.parametrize(("rule", "name", "change"), cases(BREAKS))
 def test_a_tree_breaks_exactly_the_rule(rule: str, name: str, change: Change) -> None:
     base = fixture(name)
@@ -260,6 +254,10 @@ def test_a_tree_breaks_exactly_the_rule(rule: str, name: str, change: Change) ->
 @pytest.mark.parametrize(("rule", "name", "change"), cases(NEAR_MISSES))
 def test_a_near_miss_does_not_break_the_rule(rule: str, name: str, change: Change) -> None:
     assert rule not in found(change(fixture(name)))
+
+
+def test_every_rule_of_the_family_has_both() -> None:
+    assert {*BREAKS} == {*NEAR_MISSES} == rules_of("connectors")
 
 
 def test_the_lmbs_that_are_not_listed_are_given_as_ranges() -> None:

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from drmemctl.check.engine import Plan
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, encode_lrdr_capacity
 from drmemctl.formats.memory_reg import REG, MemoryRange, decode_reg, encode_reg
@@ -16,13 +14,19 @@ from drmemctl.model.conversion import convert
 from drmemctl.model.lmbs import Entry
 from drmemctl.tree.node import Tree
 from tests.check.mutations import (
+    LMB,
+    PLUGGED,
+    Change,
     broken_anew,
+    cases,
     entries,
     findings,
     fixture,
     found,
     messages,
+    rules_of,
     table,
+    unlisted,
     with_cut,
     with_entries,
     with_entry,
@@ -30,20 +34,6 @@ from tests.check.mutations import (
     without_node,
     words,
 )
-
-LMB = 0x10000000
-PLUGGED = "captures/7.2-v2-to-v1"
-"""Sets of 4 reserved LMBs, 2 assigned with aa_index 1, 2 with 0, 24 free, DRC indexes from 0x80000004 on."""
-
-Change = Callable[[Tree], Tree]
-
-
-def unlisted(name: str = PLUGGED) -> Tree:
-    """Return a tree that says nowhere else which LMBs there are: other ones contradict nothing."""
-    tree = fixture(name)
-    for prop in ("indexes", "names", "types", "power-domains"):
-        tree = with_prop(tree, "/", f"ibm,drc-{prop}", None)
-    return with_prop(tree, "/rtas", LRDR_CAPACITY, None)
 
 
 def sets(*new: Entry) -> Change:
@@ -200,14 +190,6 @@ FOLLOWS = {"DRM059", "DRM102"}
 """An LMB where another one would be usual has a DRC index that is not the usual one."""
 
 
-def cases(changes: dict[str, list[Change]]) -> list[object]:
-    return [
-        pytest.param(rule, change, id=f"{rule}-{number}")
-        for rule, several in changes.items()
-        for number, change in enumerate(several)
-    ]
-
-
 @pytest.mark.parametrize(("rule", "change"), cases(BREAKS))
 def test_a_tree_breaks_exactly_this_rule(rule: str, change: Change) -> None:
     base = unlisted()
@@ -221,7 +203,7 @@ def test_a_near_miss_does_not(rule: str, change: Change) -> None:
 
 
 def test_every_rule_of_the_family_has_both() -> None:
-    rules = {rule.id for rule in Plan(select=("drmem",)).rules()}
+    rules = rules_of("drmem")
     assert {*BREAKS} == {*MISSES} == rules
 
 

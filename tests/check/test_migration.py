@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -20,12 +20,18 @@ from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.conversion import convert
 from drmemctl.tree.node import Tree
 from tests.check.mutations import (
+    LMB,
+    PLUGGED,
+    Change,
     broken_anew,
+    cases,
     entries,
     findings,
     fixture,
     messages,
+    rules_of,
     table,
+    unlisted,
     with_entries,
     with_entry,
     with_prop,
@@ -33,20 +39,6 @@ from tests.check.mutations import (
     words,
 )
 from tests.conftest import FIXTURES
-
-LMB = 0x10000000
-PLUGGED = "captures/7.2-v2-to-v1"
-"""Sets of 4 reserved LMBs, 2 assigned with aa_index 1, 2 with 0, 24 free; lookup arrays (0) and (1)."""
-
-Change = Callable[[Tree], Tree]
-
-
-def unlisted() -> Tree:
-    """Return a tree that says nowhere else which LMBs there are."""
-    tree = with_prop(fixture(PLUGGED), "/rtas", "ibm,lrdr-capacity", None)
-    for prop in ("indexes", "names", "types", "power-domains"):
-        tree = with_prop(tree, "/", f"ibm,drc-{prop}", None)
-    return tree
 
 
 def prop(path: str, name: str, value: bytes | None) -> Change:
@@ -137,34 +129,20 @@ MISSES: dict[str, list[Change]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("rule", "change", "follows"),
-    [
-        pytest.param(rule, change, follows, id=f"{rule}-{number}")
-        for rule, several in BREAKS.items()
-        for number, (change, follows) in enumerate(several)
-    ],
-)
+@pytest.mark.parametrize(("rule", "change", "follows"), cases(BREAKS))
 def test_a_pair_breaks_exactly_this_rule(rule: str, change: Change, follows: set[str]) -> None:
     base = unlisted()
     assert broken_anew(base, change(base), before=base) - follows == {rule}
 
 
-@pytest.mark.parametrize(
-    ("rule", "change"),
-    [
-        pytest.param(rule, change, id=f"{rule}-{number}")
-        for rule, several in MISSES.items()
-        for number, change in enumerate(several)
-    ],
-)
+@pytest.mark.parametrize(("rule", "change"), cases(MISSES))
 def test_a_near_miss_does_not(rule: str, change: Change) -> None:
     base = unlisted()
     assert rule not in broken_anew(base, change(base), before=base)
 
 
 def test_every_rule_of_the_family_has_both() -> None:
-    assert {*BREAKS} == {*MISSES} == {rule.id for rule in Plan(select=("migration",)).rules()}
+    assert {*BREAKS} == {*MISSES} == rules_of("migration")
 
 
 def test_nothing_changed_breaks_nothing() -> None:

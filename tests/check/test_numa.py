@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -16,15 +15,25 @@ from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.conversion import convert
 from drmemctl.tree.node import Tree
-from tests.check.mutations import broken_anew, findings, fixture, found, messages, with_cut, with_prop, words
+from tests.check.mutations import (
+    Change,
+    broken_anew,
+    cases,
+    findings,
+    fixture,
+    found,
+    messages,
+    rules_of,
+    with_cut,
+    with_prop,
+    words,
+)
 
 FORM1 = "trees/numa4-form1-dist"
 FORM2 = "trees/numa4-form2-dist"
 VECTOR = bytes.fromhex("1900200000a0040000000000000000000000000000008040400040")
 GOLDEN = "00000010 0a281428 280a5028 14500a14 2828140a"
 """Of -numa dist 10 40 20 40, 40 10 80 40, 20 80 10 20, 40 40 20 10."""
-
-Change = Callable[[Tree], Tree]
 
 
 def rtas(name: str, value: bytes | None) -> Change:
@@ -158,14 +167,6 @@ NEAR_MISSES: dict[str, list[tuple[str, Change]]] = {
 }
 
 
-def cases(table: dict[str, list[tuple[str, Change]]]) -> list[object]:
-    return [
-        pytest.param(rule, name, change, id=f"{rule}-{number}")
-        for rule, changes in table.items()
-        for number, (name, change) in enumerate(changes)
-    ]
-
-
 @pytest.mark.parametrize(("rule", "name", "change"), cases(BREAKS))
 def test_a_tree_breaks_exactly_the_rule(rule: str, name: str, change: Change) -> None:
     base = fixture(name)
@@ -175,6 +176,10 @@ def test_a_tree_breaks_exactly_the_rule(rule: str, name: str, change: Change) ->
 @pytest.mark.parametrize(("rule", "name", "change"), cases(NEAR_MISSES))
 def test_a_near_miss_does_not_break_the_rule(rule: str, name: str, change: Change) -> None:
     assert rule not in found(change(fixture(name)))
+
+
+def test_every_rule_of_the_family_has_both() -> None:
+    assert {*BREAKS} == {*NEAR_MISSES} == rules_of("numa")
 
 
 def test_the_golden_distances_of_form2_break_nothing() -> None:

@@ -10,19 +10,28 @@ from typing import Any
 
 import pytest
 
-from drmemctl.check.engine import Plan
 from drmemctl.check.subject import MemoryBlock, Running
+from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.memory_reg import MemoryRange
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_memory
+from drmemctl.kernel.state import Cpu
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
-from tests.check.mutations import findings, fixture, found, messages, table, with_prop
+from tests.check.mutations import (
+    LMB,
+    PLUGGED,
+    cases,
+    findings,
+    fixture,
+    found,
+    messages,
+    rules_of,
+    table,
+    with_prop,
+    words,
+)
 from tests.conftest import FIXTURES, fixture_trees, gunzip, tree_name
-
-LMB = 0x10000000
-PLUGGED = "captures/7.2-v2-to-v1"
-"""512 MiB each in memory@0 and memory@20000000; LMBs 4 to 7 assigned, the first two to node 1, 8 to 31 free."""
 
 Change = Callable[[Running], Running]
 
@@ -33,7 +42,7 @@ def healthy(tree: Tree) -> Running:
     senses = {0x80000004 + n: 1 if n < 4 else 2 for n in range(28)}
     nodes = {0: 0, 1: 0, 2: 1, 3: 1, 4: 1, 5: 1, 6: 0, 7: 0}
     blocks = {number: MemoryBlock(number, node) for number, node in nodes.items()}
-    return Running(array, senses, blocks, LMB)
+    return Running(array, senses, blocks, LMB, cpus=(Cpu("/cpus/PowerPC,POWER9@0", (0,), 0),))
 
 
 def array(first: int, count: int, *, aa: int | None = None, flags: int | None = None) -> Change:
@@ -80,6 +89,11 @@ def without_block(number: int) -> Change:
     )
 
 
+def core(name: str, node: int) -> Change:
+    """Return the change to one CPU that Linux knows by its path, and has on a node."""
+    return lambda running: running._replace(cpus=(Cpu(f"/cpus/{name}", (0,), node),))
+
+
 def block_size(size: int) -> Change:
     return lambda running: running._replace(block_size=size)
 
@@ -121,6 +135,7 @@ BREAKS: dict[str, list[Case]] = {
     ],
     "DRM085": [Case(block(5, 0)), Case(block(6, 1))],
     "DRM086": [Case(block_size(LMB // 2), frozenset({"DRM084", "DRM085"}))],
+    "DRM087": [Case(core("PowerPC,POWER9@0", 1))],
 }
 
 MISSES: dict[str, list[Change]] = {
@@ -131,6 +146,11 @@ MISSES: dict[str, list[Change]] = {
     "DRM084": [block(0, 0, online=False), without_block(1), block(100, 0)],
     "DRM085": [block(5, None), block(5, 0, online=False), block(9, 1), block(0, 1)],
     "DRM086": [block_size(LMB)],
+    "DRM087": [
+        core("PowerPC,POWER9@0", 0),
+        core("PowerPC,POWER9@8", 1),
+        lambda running: running._replace(cpus=()),
+    ],
 }
 
 
@@ -139,32 +159,18 @@ def judged(change: Change) -> set[str]:
     return {*found(tree, running=change(healthy(tree)))} - {*found(tree)}
 
 
-@pytest.mark.parametrize(
-    ("rule", "case"),
-    [
-        pytest.param(rule, case, id=f"{rule}-{number}")
-        for rule, several in BREAKS.items()
-        for number, case in enumerate(several)
-    ],
-)
+@pytest.mark.parametrize(("rule", "case"), cases(BREAKS))
 def test_a_state_breaks_exactly_this_rule(rule: str, case: Case) -> None:
     assert judged(case.change) - case.follows == {rule}
 
 
-@pytest.mark.parametrize(
-    ("rule", "change"),
-    [
-        pytest.param(rule, change, id=f"{rule}-{number}")
-        for rule, several in MISSES.items()
-        for number, change in enumerate(several)
-    ],
-)
+@pytest.mark.parametrize(("rule", "change"), cases(MISSES))
 def test_a_near_miss_does_not(rule: str, change: Change) -> None:
     assert rule not in judged(change)
 
 
 def test_every_rule_of_the_family_has_both() -> None:
-    assert {*BREAKS} == {*MISSES} == {rule.id for rule in Plan(select=("state",)).rules()}
+    assert {*BREAKS} == {*MISSES} == rules_of("state")
 
 
 def test_a_healthy_state_breaks_nothing() -> None:
@@ -252,6 +258,21 @@ def test_a_crash_kernel_has_few_blocks() -> None:
     )
     running = healthy(tree)._replace(blocks={4: MemoryBlock(4, 1)})
     assert messages(tree, "DRM084", running=running) == []
+
+
+def test_a_cpu_that_the_tree_puts_nowhere_is_on_no_wrong_node() -> None:
+    tree = fixture(PLUGGED)
+    for value in (None, words(0), words(2, 0xFFFF, 0)):
+        homeless = with_prop(tree, "/cpus/PowerPC,POWER9@0", ASSOCIATIVITY, value)
+        assert messages(homeless, "DRM087", running=core("PowerPC,POWER9@0", 1)(healthy(tree))) == []
+
+
+def test_a_cpu_is_named_with_both_nodes() -> None:
+    tree = fixture(PLUGGED)
+    moved = with_prop(tree, "/cpus/PowerPC,POWER9@0", ASSOCIATIVITY, words(2, 1, 0))
+    assert messages(moved, "DRM087", running=healthy(tree)) == [
+        "PowerPC,POWER9@0 is on node 0, where the tree says 1: Linux leaves it there"
+    ]
 
 
 def test_sets_of_all_indexes_are_compared_at_once() -> None:

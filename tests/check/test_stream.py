@@ -239,6 +239,7 @@ OUTSIDE = words(0x80000004, 0, 4096, 4, 4094).ljust(4096, b"\0")
         (OUTSIDE, 3, ["DRM119", "DRM119"]),
         (OUTSIDE, None, ["DRM119", "DRM119"]),
         (NODE, 5, ["DRM119"]),
+        (NODE, -1, ["DRM119"]),
         (NODE, -9003, ["DRM119"]),
         (NODE, 9902, ["DRM119"]),
         (NODE[:10], 2, ["DRM119"]),

@@ -74,7 +74,9 @@ def test_the_work_queue_keeps_the_order_of_events() -> None:
 def test_a_saved_schedule_is_kept_exactly(threads: tuple[str, ...], kernel: str) -> None:
     asked = question(*threads, kernel=kernel)
     policy = BY_NAME["kernel"]
-    for end in answer(asked, policy).bad:
+    ends = answer(asked, policy).bad
+    assert ends
+    for end in ends:
         text = saved(asked, policy, end.schedule).text()
         again = read_schedule(text, "file", question())
         assert again.text() == text

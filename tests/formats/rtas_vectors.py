@@ -33,8 +33,10 @@ def answers(path: Path, call: str = "") -> list[Any]:
 
 
 def areas(call: str) -> list[bytes]:
-    """Return the work areas of every recorded answer of a call, filled up."""
-    return [bytes.fromhex(one["answer"]).ljust(4096, b"\0") for path in MOBILITY for one in answers(path, call)]
+    """Return the work areas of every recorded answer of a call, filled up; there is at least one."""
+    found = [bytes.fromhex(one["answer"]).ljust(4096, b"\0") for path in MOBILITY for one in answers(path, call)]
+    assert found, f"no record has an answer of {call}"
+    return found
 
 
 def words(*numbers: int) -> bytes:

@@ -70,6 +70,22 @@ def test_the_step_says_why_a_cpu_is_not_where_the_tree_has_it(kernel: str, step:
     ]
 
 
+@pytest.mark.parametrize(
+    ("kernel", "step", "stays"), [("6.1", LPM, True), ("4.20", LPM, True), ("5.1", PRRN, False)]
+)
+def test_a_rule_speaks_of_a_cpu_that_stays_and_memory_is_consistent_all_the_same(
+    kernel: str, step: str, stays: bool
+) -> None:
+    simulation = moved(kernel, step)
+    said = [finding.rule for finding in simulation.results[-1].findings]
+    assert said.count("DRM087") == stays
+    assert simulation.run("expect consistent").ok
+    if stays:
+        assert simulation.run("expect finding DRM087").ok
+        simulation.run("kexec")
+        assert "DRM087" not in {finding.rule for finding in simulation.findings}
+
+
 def test_what_says_nothing_of_cpus_says_so() -> None:
     simulation = moved("6.1", "dlpar memory add count 1")
     assert "cpus" not in simulation.results[-1].to_json()

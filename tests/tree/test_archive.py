@@ -42,6 +42,15 @@ def packed(*links: tuple[str, str, bytes], entries: tuple[tuple[str, bytes | Non
     return stream.getvalue()
 
 
+@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE])
+def test_a_name_with_a_slash_at_its_end_is_a_directory(kind: bytes) -> None:
+    top = "proc/device-tree"
+    entries = ((f"{top}/model", b"x\0"), (f"{top}/#address-cells", bytes(4)))
+    read = load(packed((f"{top}/cpus/", "", kind), entries=entries))
+    assert [child.name for child in read.root.children] == ["cpus"]
+    assert read.root.get("cpus") is None
+
+
 def refused(data: bytes | str, message: str, kind: type[DrmemctlError] = InputError) -> DrmemctlError:
     with pytest.raises(DrmemctlError, match=message) as caught:
         load(data)

@@ -43,7 +43,7 @@ def other_lengths(subject: Subject) -> Iterator[Violation]:
         the LMB may be on another node, or on none at the next kexec, which is deadly (see DRM030).
 
     Fix:
-        A matter of the firmware. Do not hot-add memory before it is mended.
+        Report it, with the tree, to whoever makes the firmware. Do not hot-add memory before it is mended.
     """
     lookup = whole_lookup(subject)
     size = lookup.array_sz if lookup is not None and lookup.n_arrays else None

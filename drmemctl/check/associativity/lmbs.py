@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 
-from drmemctl.check.affinity import is_node, lookup_is_cut, numa_is_off, primary
+from drmemctl.check.affinity import lookup_is_cut, numa_is_off, primary
 from drmemctl.check.bounds import Found
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
@@ -14,6 +14,7 @@ from drmemctl.check.runs import with_reason
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS
 from drmemctl.formats.lookup_arrays import LookupArrays
+from drmemctl.model.associativity import is_node
 from drmemctl.model.lmbs import is_assigned
 from drmemctl.wording import count_of
 
@@ -51,7 +52,8 @@ def assigned_without_node(subject: Subject) -> Iterator[Violation]:
     Fix:
         Give the LMB an aa_index below the number of lists and clear flag 0x40, or add the list it means. After a
         migration this is the hypervisor's to mend: report it with the tree from before and after. On QEMU with an
-        NVDIMM, use a kernel that asks for ibm,dynamic-memory-v2.
+        NVDIMM, use a kernel that asks for ibm,dynamic-memory-v2. To boot all the same, add numa=off to the command
+        line of the kernel: everything is on node 0 then.
     """
     if numa_is_off(subject):
         return  # Linux asks for no node then: a rule of its own.

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from drmemctl.check.affinity import (
     boot_nodes,
-    is_node,
     looked_up_nodes,
     numa_place,
     primary,
@@ -20,10 +19,11 @@ from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import per_subject, some
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.formats.lookup_arrays import LookupArrays
+from drmemctl.formats.lookup_arrays import HEADER, LookupArrays
+from drmemctl.model.associativity import is_node
 from drmemctl.wording import count_of
 
-_HEADER = 8
+_HEADER = HEADER.size
 
 
 def _violation(message: str, offset: int) -> Violation:

@@ -8,7 +8,6 @@ from itertools import chain
 
 from drmemctl.check.affinity import (
     OwnList,
-    is_node,
     lookup_rows,
     memory_lists,
     numa_is_off,
@@ -24,7 +23,7 @@ from drmemctl.check.survey import Place
 from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
-from drmemctl.model.associativity import MAX_REFERENCE_POINTS
+from drmemctl.model.associativity import MAX_REFERENCE_POINTS, is_node
 from drmemctl.wording import count_of
 
 

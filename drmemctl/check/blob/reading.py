@@ -10,7 +10,7 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.defect import Defect
-from drmemctl.formats.dynamic_memory import COUNT_SIZE, V2
+from drmemctl.formats.dynamic_memory import COUNT_SIZE, V2, rows_v1
 from drmemctl.tree.node import Tree, encode_name
 
 _DUPLICATES = ("duplicate-node", "duplicate-property")
@@ -19,8 +19,6 @@ _TRAILING = ("blob-trailing", "trailing-bytes")
 
 _QEMU_LIMIT = 2 << 20
 """QEMU FDT_MAX_SIZE, and the buffer that SLOF offers for the tree."""
-
-_V1_ENTRY = 24
 
 
 @rule(
@@ -74,7 +72,7 @@ def property_behind_node(subject: Subject) -> Iterator[Violation]:
         FDT_BEGIN_NODE "" FDT_BEGIN_NODE "memory@0" … FDT_END_NODE FDT_PROP "#size-cells" …
 
     Kernel:
-        All go past it.
+        All pass it over.
 
     Fix:
         Have the tool that wrote the blob put properties first; dtc does when it reads the blob and writes it
@@ -141,7 +139,7 @@ def incomplete_input(subject: Subject) -> Iterator[Violation]:
 def _cut(tree: Tree) -> Iterator[Violation]:
     for path, node in tree.walk():
         for prop in node.properties:
-            if prop.total is not None and len(prop.value) < prop.total:
+            if prop.is_cut:
                 message = f"only {len(prop.value):,} of {prop.total:,} bytes are shown"
                 yield Violation(message, path, prop.name, len(prop.value))
 
@@ -202,7 +200,7 @@ def too_large_for_qemu(subject: Subject) -> Iterator[Violation]:
 def _more_in_v1(subject: Subject) -> int:
     if not subject.has_lmbs or subject.entries.property != V2:
         return 0
-    return COUNT_SIZE + _V1_ENTRY * subject.table.n_lmbs - len(subject.entries.data)
+    return COUNT_SIZE + rows_v1().size * subject.table.n_lmbs - len(subject.entries.data)
 
 
 def flattened_size(tree: Tree) -> int:

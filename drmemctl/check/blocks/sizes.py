@@ -11,6 +11,7 @@ from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.pmemory import NODE as PERSISTENT_MEMORY
 from drmemctl.formats.pmemory import NUMBER_OF_BLOCKS
+from drmemctl.kernel.sections import is_block_size
 from drmemctl.wording import size_text
 
 
@@ -89,9 +90,9 @@ def changing_block_size(subject: Subject) -> Iterator[Violation]:
     """
     if subject.drmem_node is not None or not subject.after_cas:
         return
-    from drmemctl.kernel.block_size import block_size_of, is_suitable
+    from drmemctl.kernel.block_size import block_size_of
     from drmemctl.kernel.profiles import profile
 
     old, new = (block_size_of(subject.tree, profile(kernel)) for kernel in ("6.5", "6.6"))
-    if old != new and is_suitable(old) and is_suitable(new):
+    if old != new and is_block_size(old) and is_block_size(new):
         yield Violation(f"memory blocks have {size_text(old)} up to Linux 6.5, {size_text(new)} from 6.6 on", "/")

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from drmemctl.check.block_ranges import block_spans
 from drmemctl.check.bounds import Found
-from drmemctl.check.drmem.places import MAX_PHYSICAL
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory, taken_nodes
 from drmemctl.check.rule import rule
@@ -19,6 +18,7 @@ from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_lrdr_capacity
 from drmemctl.kernel.cmdline import command_line, memory_size
+from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.lmbs import Run, is_assigned
 

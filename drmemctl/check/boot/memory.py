@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.check.bounds import Found, limited
-from drmemctl.check.drmem.places import MAX_PHYSICAL
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import MemoryNode, boot_memory, memory_nodes, taken_nodes
 from drmemctl.check.rule import rule
@@ -15,6 +14,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tables import spans_of_addresses
 from drmemctl.formats.dynamic_memory import RESERVED
 from drmemctl.formats.memory_reg import REG
+from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.lmbs import is_assigned
 
 _QEMU_OFFSET = 1 << 59

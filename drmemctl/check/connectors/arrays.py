@@ -37,7 +37,8 @@ def repeated_indexes(subject: Subject) -> Iterator[Violation]:
         Kernels and drmgr take the first. A second LMB of the same index can neither be added nor removed by it.
 
     Fix:
-        A matter of the firmware.
+        Report it, with the tree, to whoever makes the firmware. Until it is mended, add and remove nothing that
+        has such an index.
     """
     yield from limited(filter(None, map(_repeats, listings(subject).by_path.values())), "nodes")
 
@@ -82,7 +83,8 @@ def misfitting_counts(subject: Subject) -> Iterator[Violation]:
         and stops or crashes.
 
     Fix:
-        A matter of the firmware; a tree that was copied in part looks the same.
+        Copy the tree again, whole: one that was copied in part looks the same. Else report it, with the tree, to
+        whoever makes the firmware.
     """
     yield from limited(_misfits(subject), "faults")
 

@@ -49,8 +49,8 @@ def unlisted_devices(subject: Subject) -> Iterator[Violation]:
         as it stands.
 
     Fix:
-        A matter of the firmware; after a migration see whether the lists or the nodes are those of the old
-        machine.
+        Report it, with the tree, to whoever makes the firmware; after a migration see first whether the lists or
+        the nodes are those of the old machine.
     """
     yield from limited(_unlisted(subject), "devices")
 
@@ -102,7 +102,7 @@ def unusable_pmemory(subject: Subject) -> Iterator[Violation]:
         unit-guid!" and give the region up.
 
     Fix:
-        A matter of the firmware. The data is not lost by it.
+        Report it, with the tree, to whoever makes the firmware. The data is not lost by it.
     """
     yield from limited(_unusable(subject), "regions")
 

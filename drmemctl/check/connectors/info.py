@@ -92,7 +92,8 @@ def overlapping_sequences(subject: Subject) -> Iterator[Violation]:
         and compute the last index of a range in 32 bits: one that wraps is empty to them.
 
     Fix:
-        A matter of the firmware.
+        Report it, with the tree, to whoever makes the firmware. Until it is mended, add and remove nothing that
+        has such an index.
     """
     faults = (
         Violation(message, listing.path, DRC_INFO_PROPERTY, entry.offset)

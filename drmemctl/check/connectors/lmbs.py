@@ -107,8 +107,8 @@ def unlisted_lmbs(subject: Subject) -> Iterator[Violation]:
         list and does not find the LMB.
 
     Fix:
-        On QEMU use 6.0 or later. Elsewhere a matter of the firmware; do not remove these LMBs before it is
-        mended.
+        On QEMU use 6.0 or later. Elsewhere report it, with the tree, to whoever makes the firmware, and do not
+        remove these LMBs before it is mended.
     """
     root = _root(subject)
     if root is None:
@@ -149,7 +149,8 @@ def lmbs_of_other_type(subject: Subject) -> Iterator[Violation]:
         memory that is not there; a removal releases the other device under its driver.
 
     Fix:
-        A matter of the firmware, or of whoever edited the tree.
+        Report it, with the tree, to whoever makes the firmware; if someone edited the tree, correct it there. No
+        DLPAR of these LMBs before that.
     """
     root = _root(subject)
     if root is None:

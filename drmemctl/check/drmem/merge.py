@@ -19,6 +19,7 @@ from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, KERNEL_TOUCHED, RESERVED, V2
 from drmemctl.model.lmbs import Entry, LmbTable, Run
+from drmemctl.wording import count_of
 
 _WRITTEN = ~KERNEL_TOUCHED
 _ADDRESS_MASK = (1 << 64) - 1
@@ -194,10 +195,9 @@ def mergeable_sets(subject: Subject) -> Iterator[Violation]:
         before.add(one)
         after.add(other)
     if before:
-        gaps = f"{before.n_runs:,} gap{'' if before.n_runs == 1 else 's'}"
         message = (
-            f"{gaps} in addresses or DRC indexes, the first before {after.first}: once a request has put both"
-            " sides in the same state, Linux merges them and corrupts the property"
+            f"{count_of(before.n_runs, 'gap')} in addresses or DRC indexes, the first before {after.first}: once a"
+            " request has put both sides in the same state, Linux merges them and corrupts the property"
         )
         yield after.violation(message, V2)
 

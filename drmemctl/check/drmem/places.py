@@ -15,10 +15,8 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tables import drc_indexes, spans_of_addresses
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, RESERVED
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
+from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.lmbs import Run, is_assigned
-
-MAX_PHYSICAL = 1 << 51
-"""Linux MAX_PHYSMEM_BITS on ppc64 with 64 KiB pages: memory from here on is skipped."""
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32

@@ -6,21 +6,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.kernels import SMALLEST_BLOCK, Kernels, is_block_size
+from drmemctl.check.kernels import Kernels
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.cells import LMB_SIZE, read_cells
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.memory_reg import REG, decode_reg
+from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
 from drmemctl.model.drmem import PAPR_CELLS, RootCells
-from drmemctl.tree.node import Node, Property
+from drmemctl.tree.node import Node
 
 _FOUR_GIB = 1 << 32
-
-
-def is_cut(prop: Property) -> bool:
-    """Whether the source shows only the beginning of a value."""
-    return prop.total is not None and len(prop.value) < prop.total
 
 
 @rule(
@@ -60,7 +56,7 @@ def unusable_node(subject: Subject) -> Iterator[Violation]:
     size = node.find(LMB_SIZE)
     if size is None:
         yield Violation(f"no {LMB_SIZE}: none of the LMBs becomes memory", NODE, LMB_SIZE)
-    elif subject.drmem.table.lmb_size is None and not is_cut(size):
+    elif subject.drmem.table.lmb_size is None and not size.is_cut:
         message = (
             f"{LMB_SIZE} has {len(size.value)} bytes where the root's #size-cells want"
             f" {4 * subject.drmem.cells.size}: none of the LMBs becomes memory"
@@ -110,7 +106,7 @@ def unsuitable_block_size(subject: Subject) -> Iterator[Violation]:
 
 
 def _why_not(size: int) -> str:
-    return f"{size:#x} is {'below 16 MiB' if size < SMALLEST_BLOCK else 'no power of two'}"
+    return f"{size:#x} is {'below 16 MiB' if size < MIN_BLOCK_SIZE else 'no power of two'}"
 
 
 def _without_drmem(subject: Subject) -> Iterator[Violation]:

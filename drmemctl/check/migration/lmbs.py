@@ -21,12 +21,12 @@ from drmemctl.formats.dynamic_memory import (
     V1,
     V2,
     decode_entries,
+    rows_v1,
 )
 from drmemctl.model.lmbs import LmbTable, Run
 
 _LOPAR = "LoPAR 2.9, ibm,update-properties: of ibm,dynamic-memory only the associativity indexes change"
 _STATE = ASSIGNED | RESERVED
-_WRITTEN_V1 = 24
 
 
 def tables(subject: Subject) -> tuple[LmbTable, LmbTable] | None:
@@ -189,7 +189,7 @@ def short_v1(subject: Subject) -> Iterator[Violation]:
     if prop is None or n_lmbs is None:
         return
     length = prop.total or len(prop.value)
-    needed = COUNT_SIZE + _WRITTEN_V1 * n_lmbs
+    needed = COUNT_SIZE + rows_v1().size * n_lmbs
     if length < needed:
         message = (
             f"{length:,} bytes, and Linux will write {needed:,} for the {n_lmbs:,} LMBs of its array: the next"

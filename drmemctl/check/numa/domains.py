@@ -47,7 +47,8 @@ def uncountable_nodes(subject: Subject) -> Iterator[Violation]:
         message is "Partition configured for … NUMA nodes.".
 
     Fix:
-        A matter of the firmware. To boot all the same, add numa=off to the kernel's command line.
+        Report it, with the tree, to whoever makes the firmware. To boot all the same, add numa=off to the
+        kernel's command line.
     """
     index, prop = primary(subject), counting_property(subject)
     if index is None or prop is None:
@@ -88,7 +89,8 @@ def contradicting_domains(subject: Subject) -> Iterator[Violation]:
         5.15 and later the maximum if the partition is migratable.
 
     Fix:
-        A matter of the firmware; after a migration, of the machine that the partition came to.
+        Report it, with the tree, to whoever makes the firmware; after a migration, to that of the machine that
+        the partition came to.
     """
     found = {prop.name: prop for prop in domain_properties(subject)}
     for name, prop in found.items():

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain, combinations
 
-from drmemctl.check.affinity import cpu_lists, is_node, lookup_rows, memory_lists, numa_place, whole_lookup
+from drmemctl.check.affinity import cpu_lists, lookup_rows, memory_lists, numa_place, whole_lookup
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import some
 from drmemctl.formats.reference_points import REFERENCE_POINTS
-from drmemctl.model.associativity import MAX_REFERENCE_POINTS
+from drmemctl.model.associativity import MAX_REFERENCE_POINTS, is_node
 
 _FARTHEST = 160
 """10, doubled for each of the four reference points."""

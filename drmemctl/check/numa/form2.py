@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.affinity import boot_nodes, is_node, looked_up_nodes, numa_place, primary
+from drmemctl.check.affinity import boot_nodes, looked_up_nodes, numa_place, primary
 from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels
@@ -14,7 +14,7 @@ from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import some
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
-from drmemctl.model.associativity import MAX_NODES
+from drmemctl.model.associativity import MAX_NODES, is_node
 from drmemctl.wording import count_of
 
 _LINUX = "Linux arch/powerpc/mm/numa.c initialize_form2_numa_distance_lookup_table"
@@ -47,7 +47,8 @@ def missing_tables(subject: Subject) -> Iterator[Violation]:
 
     Fix:
         The firmware must supply both tables or not agree on form 2. A tree for kexec that was put together from
-        parts must take /rtas and /chosen from the same source.
+        parts must take /rtas and /chosen from the same source. To boot all the same, add numa=off to the kernel's
+        command line.
     """
     place = numa_place(subject)
     if place is None or subject.associativity.form != 2:
@@ -87,7 +88,8 @@ def misfitting_tables(subject: Subject) -> Iterator[Violation]:
         distance between two nodes; 5.15.0 then reads the table all the same.
 
     Fix:
-        A matter of the firmware.
+        Report it, with the tree, to whoever makes the firmware. To boot all the same, add numa=off to the
+        kernel's command line.
     """
     tables = form2_tables(subject)
     if tables is None:
@@ -139,7 +141,8 @@ def oversized_ids(subject: Subject) -> Iterator[Violation]:
         5.15 and later write the distances of such an id outside the table, over other kernel data, in early boot.
 
     Fix:
-        The firmware must number its domains below 256 at the primary reference point.
+        The firmware must number its domains below 256 at the primary reference point. To boot all the same, add
+        numa=off to the kernel's command line.
     """
     tables = form2_tables(subject)
     if tables is None:

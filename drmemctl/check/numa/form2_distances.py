@@ -12,9 +12,7 @@ from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import some
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
-
-_LOCAL = 10
-"""LOCAL_DISTANCE: of a node to itself."""
+from drmemctl.model.distances import LOCAL
 
 
 @rule(
@@ -51,8 +49,8 @@ def strange_distances(subject: Subject) -> Iterator[Violation]:
     if tables is None:
         return
     if tables.sound:
-        yield from _strange(tables, "to themselves are not 10", lambda i, j, here, _: i == j and here != _LOCAL)
-        yield from _strange(tables, "to others are not above 10", lambda i, j, here, _: i != j and here <= _LOCAL)
+        yield from _strange(tables, "to themselves are not 10", lambda i, j, here, _: i == j and here != LOCAL)
+        yield from _strange(tables, "to others are not above 10", lambda i, j, here, _: i != j and here <= LOCAL)
         yield from _strange(tables, "differ by direction", lambda i, j, here, back: i < j and here != back)
     yield from _repeated_ids(tables)
     yield from _trailing(tables)

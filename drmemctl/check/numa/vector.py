@@ -139,7 +139,7 @@ def misfit_vector(subject: Subject) -> Iterator[Violation]:
         first byte.
 
     Fix:
-        A matter of the firmware, or of what copied the tree.
+        Copy the tree again. If it is the same then: report it, with the tree, to whoever makes the firmware.
     """
     vector = _vector(subject)
     for defect in vector.defects if vector is not None else ():

@@ -14,7 +14,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tables import by_drc_index
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import ASSIGNED, KERNEL_TOUCHED, NODE, RESERVED, V2
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.lmbs import LmbTable, Run, state_of
 
 _STATE = ASSIGNED | RESERVED
 
@@ -91,14 +91,8 @@ def _what_differs(live: Run | None, shown: Run | None) -> str:
     if live.base != shown.base:
         return "at another address in the tree"
     if (live.flags ^ shown.flags) & _STATE:
-        return f"{_state(live)} for Linux and {_state(shown)} in the tree"
+        return f"{state_of(live.flags)} for Linux and {state_of(shown.flags)} in the tree"
     return ""
-
-
-def _state(run: Run) -> str:
-    if run.flags & RESERVED:
-        return "reserved"
-    return "assigned" if run.flags & ASSIGNED else "free"
 
 
 def _hex(number: int | None) -> str:

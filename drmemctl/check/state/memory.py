@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from drmemctl.check.block_ranges import block_ranges, block_spans
 from drmemctl.check.bounds import ByReason
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.kernels import SMALLEST_BLOCK
 from drmemctl.check.memory_nodes import boot_memory
 from drmemctl.check.rule import rule
 from drmemctl.check.spans import Spans, side_by_side
@@ -18,9 +17,10 @@ from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE, RESERVED
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.cmdline import command_line, memory_size
+from drmemctl.kernel.firmware import SENSE_PRESENT
+from drmemctl.kernel.sections import SECTION
 from drmemctl.model.lmbs import LmbTable, Run, is_assigned
 
-_PRESENT = 1
 _SENSES = {0: "empty", 1: "present", 2: "unusable", 3: "exchange", 4: "recover"}
 
 
@@ -99,9 +99,9 @@ def _sense_ranges(senses: Mapping[int, int]) -> Iterator[SenseRange]:
 
 def _why_not(run: Run, sense: int) -> str:
     says = _SENSES.get(sense, str(sense))
-    if run.assigned and sense != _PRESENT:
+    if run.assigned and sense != SENSE_PRESENT:
         return f"assigned, but the connector is {says}: the hypervisor may give that memory away"
-    if not run.assigned and not run.flags & RESERVED and sense == _PRESENT:
+    if not run.assigned and not run.flags & RESERVED and sense == SENSE_PRESENT:
         return f"free, but the connector is {says}: that memory is lost until the next boot"
     return ""
 
@@ -172,7 +172,7 @@ def _expected_end(subject: Subject) -> int:
         return 0
     # LMBs may have come and gone since boot; but what lies below this address never was beyond the limit.
     asked = memory_size(command_line(subject.tree)) or 1 << 64
-    return asked // SMALLEST_BLOCK * SMALLEST_BLOCK or 1 << 64
+    return asked // SECTION * SECTION or 1 << 64
 
 
 def piece(table: LmbTable, run: Run, start: int, count: int) -> Run:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, wraps
 from typing import TypeVar
 
-from drmemctl.check.bounds import MAX_VIOLATIONS
+from drmemctl.check.bounds import first_of
 from drmemctl.check.finding import Violation
 from drmemctl.errors import DrmemctlError
+from drmemctl.formats.drc import MY_DRC_INDEX
 from drmemctl.formats.rtas_input import Answer
 from drmemctl.formats.rtas_kinds import Decoded
 from drmemctl.formats.rtas_labels import Labels
@@ -42,7 +43,7 @@ class TreeLabels(Labels):
     def _connectors(self) -> dict[int, str]:
         found = {}
         for path, node in self.tree.walk():
-            data = node.get("ibm,my-drc-index")
+            data = node.get(MY_DRC_INDEX)
             if data is not None and len(data) >= 4:
                 found[int.from_bytes(data[:4], "big")] = path
         return found
@@ -94,16 +95,11 @@ def bounded(judge: StreamJudge) -> StreamJudge:
     """Return a rule's function that lists its first violations only; the last one then counts the others."""
 
     @wraps(judge)
-    def first_of(stream: Stream) -> Iterator[Violation]:
-        rest, first = 0, Violation("")
-        for number, violation in enumerate(judge(stream), 1):
-            if number < MAX_VIOLATIONS:
-                yield violation
-                continue
-            rest += 1
-            first = violation if rest == 1 else first
-        if rest:
-            message = first.message if rest == 1 else f"{rest:,} more like these from here on"
-            yield Violation(message, offset=first.offset, answer=first.answer)
+    def some(stream: Stream) -> Iterator[Violation]:
+        return first_of(judge(stream), _others)
 
-    return first_of
+    return some
+
+
+def _others(rest: int, first: Violation) -> Violation:
+    return first._replace(message=f"{rest:,} more like these from here on")

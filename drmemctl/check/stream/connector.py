@@ -9,7 +9,8 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.stream.answers import Stream, bounded
 from drmemctl.formats.configure_connector import (
-    MORE_MEMORY,
+    BUSY,
+    COMPLETE,
     NEXT_CHILD,
     NEXT_PROPERTY,
     NEXT_SIBLING,
@@ -17,6 +18,9 @@ from drmemctl.formats.configure_connector import (
     ConnectorArea,
     status_text,
 )
+
+_GOES_ON = (COMPLETE, NEXT_SIBLING, NEXT_CHILD, NEXT_PROPERTY, PREVIOUS_PARENT, BUSY)
+"""The statuses that are no error to Linux."""
 
 
 @rule(
@@ -44,8 +48,8 @@ def unread_connector(stream: Stream) -> Iterator[Violation]:
 
     Kernel:
         Linux copies names and values from where the offsets say, without a look at the work area's end. Status 5,
-        -9003 and all that it does not know give "Unexpected Error (N) returned from configure-connector". Before
-        5.12 that included 9900 to 9905, which mean busy.
+        -1, -9003 and all that it does not know give "Unexpected Error (N) returned from configure-connector".
+        Before 5.12 that included 9900 to 9905, which mean busy.
 
     Fix:
         Firmware: keep name and value inside the 4096 bytes. -9003: isolate and unisolate the connector, then start
@@ -58,7 +62,7 @@ def unread_connector(stream: Stream) -> Iterator[Violation]:
 
 
 def _faults(area: ConnectorArea, status: int | None) -> Iterator[tuple[str, int]]:
-    if status is not None and (status == MORE_MEMORY or status < -2 or status > PREVIOUS_PARENT):
+    if status is not None and status not in _GOES_ON:
         yield f"status {status}: {status_text(status)}{_gives_up(status)}", 0
         return
     if area.drc_index is None:
