@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from drmemctl.cli.completion import completions
+from drmemctl.cli.step_completion import completions
 from drmemctl.cli.steps import pointed, worded
 from drmemctl.errors import DrmemctlError, InputError
 from drmemctl.output.screen import Screen
