@@ -38,7 +38,7 @@ COMMANDS = (
     "explain",
     "completion",
 )
-"""The commands in the order in which a user meets them; each is a module of this package, imported when it is used."""
+"""The commands in the order in which a user meets them, each a module of this package that is imported for it."""
 
 EXIT_ERROR = 3
 EXIT_INTERRUPTED = 130

@@ -25,7 +25,7 @@ EINVAL, no whole number of blocks; refused, the LMB is reserved; not offered, no
 """
 
 
-@click.command("blocks", epilog=_EXAMPLE)
+@click.command("blocks", short_help="Show memory blocks: size, node, what lies in each.", epilog=_EXAMPLE)
 @tree_argument()
 @cmdline_option()
 @profile_option()

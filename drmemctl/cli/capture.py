@@ -22,7 +22,7 @@ def _default_output() -> str:
     return f"drmemctl-capture{'.tar.zst' if has_zstd() else '.tar.xz'}"
 
 
-@click.command("capture", epilog=_EXAMPLE)
+@click.command("capture", short_help="Take a capture of this machine.", epilog=_EXAMPLE)
 @click.option(
     "-o",
     "--output",

@@ -37,7 +37,7 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
 _FILE = click.Path(dir_okay=False, path_type=str)
 
 
-@click.command("check", epilog=_EXAMPLE)
+@click.command("check", short_help="Say what is wrong with device trees.", epilog=_EXAMPLE)
 @click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=click.Path(path_type=str))
 @rules_option("--select", "Only these rules: ids, beginnings of ids, families; comma-separated or repeated.")
 @rules_option("--ignore", "Not these rules.")

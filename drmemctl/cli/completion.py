@@ -20,7 +20,7 @@ Packages bring these files along; a new shell reads them.
 _FISH_SPLIT = 'string split "," $completion'
 
 
-@click.command("completion", epilog=_EXAMPLE)
+@click.command("completion", short_help="Print the script for completion in bash, zsh or fish.", epilog=_EXAMPLE)
 @click.argument("shell", metavar="bash|zsh|fish", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
     """Print the script that makes a shell complete commands, options, rules, kernels and nodes of a TREE.

@@ -20,7 +20,7 @@ Examples:
 """
 
 
-@click.command("convert", epilog=_EXAMPLE)
+@click.command("convert", short_help="Write a tree as a blob or source, the LMBs as v1 or v2.", epilog=_EXAMPLE)
 @tree_argument()
 @click.option("--to", type=click.Choice(["v1", "v2"]), help="Make the LMBs ibm,dynamic-memory or -v2.")
 @click.option(

@@ -29,7 +29,7 @@ a JSON list of {call, answer, status}, as a migration is recorded in; each 4096 
 _FILE = click.Path(dir_okay=False, path_type=str)
 
 
-@click.command("decode", epilog=_EXAMPLE)
+@click.command("decode", short_help="Show what RTAS answered, field by field.", epilog=_EXAMPLE)
 @click.argument("kind", metavar="KIND", type=click.Choice(_KINDS))
 @click.argument("file", metavar="FILE", type=_FILE)
 @click.option(

@@ -45,7 +45,7 @@ some schedule ends inconsistent.
 _LOCKING = ("kernel", "none", "mutex", "drain", "both", "hotplug", "all")
 
 
-@click.command("explore", epilog=_EXAMPLE)
+@click.command("explore", short_help="Try every interleaving of concurrent steps.", epilog=_EXAMPLE)
 @tree_argument()
 @click.option("--thread", "threads", metavar="STEP", multiple=True, help="What a thread does. Repeat for each.")
 @simulated_kernel_option()

@@ -49,7 +49,7 @@ def _bytes(number: str, unit: str) -> int:
     )
 
 
-@click.command("kexec", epilog=_EXAMPLE)
+@click.command("kexec", short_help="Predict the memory of a crash kernel, and what is wrong.", epilog=_EXAMPLE)
 @tree_argument()
 @click.option(
     "--crashkernel",

@@ -17,7 +17,7 @@ Examples:
 """
 
 
-@click.command("lmb", epilog=_EXAMPLE)
+@click.command("lmb", short_help="Show the LMB table.", epilog=_EXAMPLE)
 @tree_argument()
 @click.option("--expand", is_flag=True, help="A line for every LMB instead of every run.")
 @click.option("--node", type=click.IntRange(-1), help="Only LMBs of this Linux node (-1: those without one).")

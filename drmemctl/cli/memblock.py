@@ -26,7 +26,7 @@ and flags are the same.
 """
 
 
-@click.command("memblock", epilog=_EXAMPLE)
+@click.command("memblock", short_help="Show boot memory as the kernel registers it.", epilog=_EXAMPLE)
 @tree_argument()
 @cmdline_option()
 @profile_option()

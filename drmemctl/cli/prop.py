@@ -23,7 +23,7 @@ Examples:
 """
 
 
-@click.command("prop", epilog=_EXAMPLE)
+@click.command("prop", short_help="Show a node's properties, field by field.", epilog=_EXAMPLE)
 @tree_argument()
 @click.argument("path", metavar="PATH[:NAME]", shell_complete=complete_nodes)
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=complete_properties)

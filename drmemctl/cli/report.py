@@ -38,7 +38,7 @@ Exit code 0 says that the page was written, whatever it says about the tree.
 _FILE = click.Path(dir_okay=False, path_type=str)
 
 
-@click.command("report", epilog=_EXAMPLE)
+@click.command("report", short_help="Write everything about a tree on one HTML page.", epilog=_EXAMPLE)
 @tree_argument()
 @click.argument("tree2", metavar="[TREE2]", required=False, type=click.Path(path_type=str))
 @click.option("-o", "--output", required=True, metavar="OUT", type=_FILE, help="A file; - is standard output.")

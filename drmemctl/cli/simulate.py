@@ -51,7 +51,7 @@ no error number (plug, unplug, lpm), any that holds will do. Exit code 1: a step
 _FILE = click.Path(dir_okay=False, path_type=str)
 
 
-@click.command("simulate", epilog=_EXAMPLE)
+@click.command("simulate", short_help="Do steps as a kernel and a hypervisor would.", epilog=_EXAMPLE)
 @tree_argument()
 @click.argument("steps", metavar="[STEP]...", nargs=-1)
 @click.option("-f", "--file", "script", metavar="FILE", type=_FILE, help="Steps to do first; - is standard input.")

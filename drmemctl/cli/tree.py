@@ -19,7 +19,7 @@ Examples:
 """
 
 
-@click.command("tree", epilog=_EXAMPLE)
+@click.command("tree", short_help="Show a tree, or a part of it, as device tree source.", epilog=_EXAMPLE)
 @tree_argument()
 @click.argument("path", metavar="[PATH]", default="/", shell_complete=complete_nodes)
 @click.option("--depth", type=click.IntRange(0), help="Levels of nodes below PATH; 0: only PATH itself.")

@@ -24,7 +24,7 @@ Ctrl-C stops it.
 """
 
 
-@click.command("watch", epilog=_EXAMPLE)
+@click.command("watch", short_help="Show what changes on this machine, as it changes.", epilog=_EXAMPLE)
 @click.option(
     "--interval", type=click.FloatRange(0.05), default=2.0, show_default=True, help="Seconds between looks."
 )
