@@ -10,9 +10,9 @@ import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import (
-    capability_option,
+    capability_options,
     chosen_kernel,
-    complete_hypervisors,
+    hypervisor_option,
     simulated_kernel_option,
 )
 from drmemctl.cli.replay import keep
@@ -49,15 +49,8 @@ _LOCKING = ("kernel", "none", "mutex", "drain", "both", "hotplug", "all")
 @tree_argument()
 @click.option("--thread", "threads", metavar="STEP", multiple=True, help="What a thread does. Repeat for each.")
 @simulated_kernel_option()
-@capability_option("--with", "added", "Let the kernel have this capability as well.")
-@capability_option("--without", "removed", "Take this capability away.")
-@click.option(
-    "--hypervisor",
-    metavar="qemu|qemu-X.Y|powervm",
-    default="powervm",
-    show_default=True,
-    shell_complete=complete_hypervisors,
-)
+@capability_options()
+@hypervisor_option("powervm")
 @click.option("--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [kernel]")
 @click.option("--until", metavar="RULE|inconsistent", default="", help="Stop at the first end that breaks it.")
 @click.option("--max-states", type=click.IntRange(1), default=1_000_000, show_default=True)

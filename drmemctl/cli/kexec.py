@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.boot_options import profile_option, say_faults
+from drmemctl.cli.boot_options import say_faults
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.kernel_options import profile_option
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.boot_options import cmdline_option, profile_option, say_faults, with_options
+from drmemctl.cli.boot_options import cmdline_option, say_faults, with_cmdline
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.kernel_options import profile_option
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def command(tree: str, cmdline: str | None, profile: Profile, format: str, scree
     from drmemctl.kernel.cmdline import command_line
     from drmemctl.output.memblock import MemblockView, show_memblock
 
-    device_tree = with_options(open_tree(tree), cmdline)
+    device_tree = with_cmdline(open_tree(tree), cmdline)
     regions, faults = boot_regions(device_tree, profile)
     by_driver = driver_memory(device_tree, boot_associativity(device_tree, profile))
     notes = boot_notes(device_tree, profile)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.common import open_system, tree_argument
-from drmemctl.cli.kernel_options import capability_option, chosen_kernel, complete_kernels, hypervisor_option
+from drmemctl.cli.kernel_options import capability_options, chosen_kernel, complete_kernels, hypervisor_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,8 +54,7 @@ _FILE = click.Path(dir_okay=False, path_type=str)
     help="Judge and simulate for this release (6.12) or name.  [default: judge for all, simulate the latest]",
 )
 @hypervisor_option()
-@capability_option("--with", "added", "Give the simulated kernel a capability, as a backport does.")
-@capability_option("--without", "removed", "Take a capability away.")
+@capability_options()
 def command(
     tree: str,
     tree2: str | None,

@@ -9,7 +9,7 @@ import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import (
-    capability_option,
+    capability_options,
     chosen_kernel,
     hypervisor_option,
     simulated_kernel_option,
@@ -59,8 +59,7 @@ _FILE = click.Path(dir_okay=False, path_type=str)
 @click.option("-i", "--interactive", is_flag=True, help="Ask for steps, after those given; has undo and history.")
 @simulated_kernel_option()
 @hypervisor_option()
-@capability_option("--with", "added", "Give the kernel a capability, as a backport does.")
-@capability_option("--without", "removed", "Take a capability away.")
+@capability_options()
 @format_option("text", "json", "junit")
 @click.option("-o", "--output", metavar="OUT", type=_FILE, help="Write the tree after the last step (.dtb, .dts).")
 @click.option("--save-array", metavar="FILE", type=_FILE, help="Write the kernel's LMB array as JSON.")
