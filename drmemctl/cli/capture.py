@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import click
 
+from drmemctl.cli.common import FILE
+
 _EXAMPLE = """
 \b
 Examples:
@@ -26,10 +28,9 @@ def _default_output() -> str:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False),
+    type=FILE,
     default=_default_output,
-    show_default="drmemctl-capture.tar.zst",
-    help="The file: .tar.zst, .tar.gz, .tar.xz or .tar.",
+    help="The file: .tar.zst, .tar.gz, .tar.xz or .tar.  [default: drmemctl-capture.tar.zst]",
 )
 @click.option("--redact", is_flag=True, help="Without serial numbers, UUIDs and location codes.")
 @click.option("--list", "listing", is_flag=True, help="Say what is taken, and take nothing.")

@@ -33,7 +33,12 @@ Examples:
 )
 @click.option("--format", type=click.Choice(["dtb", "dts"]), help="What to write; without it OUT's suffix says.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=4_194_304, show_default=True, help="LMBs that --to v1 may make."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1),
+    default=4_194_304,
+    show_default=True,
+    help="LMBs that --to v1 may make.",
 )
 @click.option("--allow-cut", is_flag=True, help="Write values of which TREE shows only the beginning.")
 @click.option("--force", is_flag=True, help="Let OUT replace TREE.")

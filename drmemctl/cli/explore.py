@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import (
     capability_options,
     chosen_kernel,
@@ -51,15 +51,32 @@ _LOCKING = ("kernel", "none", "mutex", "drain", "both", "hotplug", "all")
 @simulated_kernel_option()
 @capability_options()
 @hypervisor_option("powervm")
-@click.option("--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [kernel]")
+@click.option(
+    "--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [default: kernel]"
+)
 @click.option("--until", metavar="RULE|inconsistent", default="", help="Stop at the first end that breaks it.")
-@click.option("--max-states", type=click.IntRange(1), default=1_000_000, show_default=True)
-@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="Give up after so long.")
-@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Policies at a time.")
-@click.option("--ends", type=click.IntRange(0), default=3, show_default=True, help="Ends to show for a policy.")
+@click.option(
+    "--max-states",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    help="Give up after so many.",
+)
+@click.option(
+    "--max-seconds", metavar="SECONDS", type=click.FloatRange(0, min_open=True), help="Give up after so long."
+)
+@click.option(
+    "-j", "--jobs", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Policies at a time."
+)
+@click.option(
+    "--ends", metavar="N", type=click.IntRange(0), default=3, show_default=True, help="Ends to show for a policy."
+)
 @click.option("--all", "everything", is_flag=True, help="Show how each inconsistent end comes about.")
-@click.option("--save-trace", "save", type=click.Path(dir_okay=False), help="Write the worst schedule to a file.")
-@click.option("--replay", type=click.Path(dir_okay=False), help="Keep a schedule that --save-trace wrote.")
+@click.option(
+    "--save-trace", "save", type=FILE, callback=named_file, help="Write the worst schedule to this file."
+)
+@click.option("--replay", type=FILE, help="Follow a schedule that --save-trace wrote, action by action.")
 @format_option("text", "json", "mermaid")
 @color_option()
 def command(

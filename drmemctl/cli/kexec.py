@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.boot_options import say_faults
-from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import profile_option
 from drmemctl.output.screen import Screen
 
@@ -69,9 +69,7 @@ def _bytes(number: str, unit: str) -> int:
     "--page", type=click.Choice(["4096", "65536"]), default="4096", show_default=True, help="Page size, in bytes."
 )
 @profile_option()
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False), help="Write the crash kernel's tree to this file."
-)
+@click.option("-o", "--output", type=FILE, callback=named_file, help="Write the crash kernel's tree to this file.")
 @format_option("table", "json")
 @color_option()
 def command(

@@ -30,6 +30,7 @@ Examples:
 @click.option("--raw", is_flag=True, help="Write the value's bytes and nothing else; needs NAME.")
 @click.option(
     "--limit",
+    metavar="N",
     type=click.IntRange(0),
     help="Fields of a value to show; without it 4096, and 16 of each in a table of all properties.",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import (
     capability_options,
     chosen_kernel,
@@ -48,21 +48,30 @@ A failed step is no failure if an expectation behind it names its error number o
 no error number (plug, unplug, lpm), any that holds will do. Exit code 1: a step or an expectation failed.
 """
 
-_FILE = click.Path(dir_okay=False, path_type=str)
-
 
 @click.command("simulate", short_help="Do steps as a kernel and a hypervisor would.", epilog=_EXAMPLE)
 @tree_argument()
 @click.argument("steps", metavar="[STEP]...", nargs=-1)
-@click.option("-f", "--file", "script", metavar="FILE", type=_FILE, help="Steps to do first; - is standard input.")
-@click.option("--schedule", type=_FILE, help="Keep a schedule that `explore --save-trace` wrote, exactly.")
+@click.option("-f", "--file", "script", metavar="FILE", type=FILE, help="Steps to do first; - is standard input.")
+@click.option(
+    "--schedule", type=FILE, help="Follow a schedule that `explore --save-trace` wrote, action by action."
+)
 @click.option("-i", "--interactive", is_flag=True, help="Ask for steps, after those given; has undo and history.")
 @simulated_kernel_option()
 @hypervisor_option()
 @capability_options()
 @format_option("text", "json", "junit")
-@click.option("-o", "--output", metavar="OUT", type=_FILE, help="Write the tree after the last step (.dtb, .dts).")
-@click.option("--save-array", metavar="FILE", type=_FILE, help="Write the kernel's LMB array as JSON.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    type=FILE,
+    callback=named_file,
+    help="Write the tree after the last step (.dtb, .dts).",
+)
+@click.option(
+    "--save-array", metavar="FILE", type=FILE, callback=named_file, help="Write the kernel's LMB array as JSON."
+)
 @click.option("--force", is_flag=True, help="Let OUT and FILE replace TREE.")
 @click.option("--trace", is_flag=True, help="Every RTAS call and every write, with the kernel function.")
 @click.option("--diff", "show_diff", is_flag=True, help="The properties before and after, set by set.")
@@ -129,8 +138,6 @@ def _check_options(tree: str, script: str | None, interactive: bool, format: str
 
 
 def _check_outputs(output: str | None, save_array: str | None) -> None:
-    if "-" in (output, save_array):
-        raise click.UsageError("standard output is for what the steps did: name a file.")
     if output is not None and output == save_array:
         raise click.UsageError("-o and --save-array cannot be the same file.")
 
