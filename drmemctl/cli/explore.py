@@ -17,6 +17,7 @@ from drmemctl.cli.kernel_options import (
 )
 from drmemctl.cli.replay import keep
 from drmemctl.cli.steps import pointed, worded
+from drmemctl.explore.policy import BY_NAME, POLICIES
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -34,15 +35,19 @@ Examples:
   drmemctl explore before.dtb --replay race.steps --format mermaid
 
 A thread is a step of `drmemctl simulate` that sets something off (lpm, prrn, dlpar, plug, unplug, attach, detach,
-firmware), several of them separated by `;`, or kdump: user space that loads the crash kernel anew whenever memory
-came or went. --locking: kernel (what that release does), none, mutex (around the tree update), drain (no
-reassignment is left when a migration begins), both, hotplug (the tree update holds device_hotplug_lock), all.
+firmware), several of them separated by `;`, or kdump: user space that reloads the crash kernel whenever memory
+came or went.
 
-BY RACE counts the ends with something that no order of the threads one after the other leads to. Exit code 1 if
-some schedule ends inconsistent.
-"""
+\b
+Locking:
+{locking}
+  all      each of these
 
-_LOCKING = ("kernel", "none", "mutex", "drain", "both", "hotplug", "all")
+The column "by race" counts the ends with something that no order of the threads one after the other leads to. The
+exit code is 1 if some schedule ends inconsistent.
+""".format(locking="\n".join(f"  {policy.name:8} {policy.says}" for policy in POLICIES))
+
+_LOCKING = (*(policy.name for policy in POLICIES), "all")
 
 
 @click.command("explore", short_help="Try every interleaving of concurrent steps.", epilog=_EXAMPLE)
@@ -130,8 +135,6 @@ def _check_threads(threads: Sequence[str]) -> None:
 
 
 def _policies(names: Sequence[str]) -> list[Policy]:
-    from drmemctl.explore.policy import BY_NAME, POLICIES
-
     if "all" in names:
         return list(POLICIES)
     return [BY_NAME[name] for name in dict.fromkeys(names or ("kernel",))]

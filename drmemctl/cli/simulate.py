@@ -14,6 +14,7 @@ from drmemctl.cli.kernel_options import (
     hypervisor_option,
     simulated_kernel_option,
 )
+from drmemctl.cli.steps import SYNTAX
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _EXIT_FAILED = 1
 
-_EXAMPLE = """
+_EXAMPLE = f"""
 \b
 Examples:
   drmemctl simulate guest.dtb 'plug 0x80000008 2 node 1' 'dlpar memory remove count 1' --kernel 5.10
@@ -36,16 +37,11 @@ Examples:
 
 \b
 Steps, one a line or argument; # begins a comment:
-  dlpar memory add|remove count N | index DRC | indexed-count N DRC
-  plug|attach DRC COUNT [node N | assoc W,W,...]      unplug|detach DRC COUNT
-  firmware PATH PROPERTY HEX|@FILE|-                  lpm TREE     migrate FILE
-  prrn TREE | prrn SCOPE PHANDLE...                   unmovable|movable DRC...
-  rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE | configure-connector DRC
-  reboot     kexec
-  expect ok | ERRNO | consistent | finding RULE | drc DRC aa INDEX | drc DRC node N | blocks N
+{SYNTAX}
 
-A failed step is no failure if an expectation behind it names its error number or finding; behind a step that has
-no error number (plug, unplug, lpm), any that holds will do. Exit code 1: a step or an expectation failed.
+A step that fails is no failure if an expectation right after it names its error number or finding; after a step
+that has no error number (plug, unplug, lpm), any expectation that holds will do. The exit code is 1 if a step or an
+expectation failed.
 """
 
 

@@ -23,7 +23,7 @@ def test_a_table_then_the_shortest_schedule() -> None:
     )
     lines = done.out.splitlines()
     assert done.code == 1
-    assert lines[0].split()[:6] == ["LOCKING", "SCHEDULES", "STATES", "ENDS", "INCONSISTENT", "BY"]
+    assert lines[0].split()[:6] == ["locking", "schedules", "states", "ends", "inconsistent", "by"]
     assert lines[2].split()[0] == "hotplug"
     assert lines[2].split()[4:7] == ["0", "0", "-"]
     assert "PASSED OVER, another thread has in_drmem_update set" in done.out
