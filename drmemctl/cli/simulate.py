@@ -40,8 +40,8 @@ Steps, one a line or argument; # begins a comment:
 {SYNTAX}
 
 A step that fails is no failure if an expectation right after it names its error number or finding; after a step
-that has no error number (plug, unplug, lpm), any expectation that holds will do. The exit code is 1 if a step or an
-expectation failed.
+that has no error number (plug, unplug, lpm), any expectation that holds will do. The exit code is 1 if a step or
+an expectation failed.
 """
 
 
