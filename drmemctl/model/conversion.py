@@ -178,6 +178,6 @@ def shortened(tree: Tree) -> Iterator[Defect]:
     """Yield a defect for each value of which the source shows only the beginning."""
     for path, node in tree.walk():
         for prop in node.properties:
-            if prop.total is not None and len(prop.value) < prop.total:
+            if prop.is_cut:
                 message = f"the source shows {len(prop.value):,} of {prop.total:,} bytes"
                 yield Defect("value-cut", message, path, prop.name)

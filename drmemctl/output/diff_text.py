@@ -12,7 +12,7 @@ from drmemctl.check.rule import RULES
 from drmemctl.compare.diff import Diff
 from drmemctl.compare.lmbs import ADDRESS, DRC_INDEX, LmbChange, Lmbs, NodeTotal
 from drmemctl.compare.lookup import ListChange
-from drmemctl.compare.properties import FieldChange, PropertyChange, length
+from drmemctl.compare.properties import FieldChange, PropertyChange
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 from drmemctl.output.diff_words import fact_text, headlines, lookup_text, notes
 from drmemctl.output.screen import Screen, node_style
@@ -266,7 +266,7 @@ def _field_row(field: FieldChange) -> Sequence[Cell]:
 
 
 def _length(prop: Property | None) -> str:
-    return "" if prop is None else count_of(length(prop), "byte")
+    return "" if prop is None else count_of(prop.length, "byte")
 
 
 def _value(prop: Property | None) -> str:

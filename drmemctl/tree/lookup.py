@@ -64,7 +64,7 @@ def whole_value(tree: Tree, place: Place) -> tuple[bytes, int]:
     """
     found = [prop for prop in place.node.properties if prop.name == place.property]
     first = found[0]
-    if first.total is not None and len(first.value) < first.total:
+    if first.is_cut:
         raise InputError(
             f"only {len(first.value):,} of {first.total:,} bytes of the value are known",
             source=tree.source,

@@ -35,6 +35,16 @@ class Property:
     value: bytes
     total: int | None = None
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the source shows only the beginning of the value."""
+        return self.total is not None and self.total > len(self.value)
+
+    @property
+    def length(self) -> int:
+        """The bytes of the whole value, shown or not."""
+        return len(self.value) if self.total is None else self.total
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
