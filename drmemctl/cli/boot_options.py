@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import Decorator
+from drmemctl.cli.common import Decorator, say
 
 if TYPE_CHECKING:
     from drmemctl.kernel.job import Fault
@@ -34,5 +34,5 @@ def say_faults(faults: Collection[Fault]) -> int:
     from drmemctl.output.text import safe
 
     for fault in faults:
-        click.echo(f"drmemctl: {fault.function}: {safe(fault.message)}", err=True)
+        say(f"{fault.function}: {safe(fault.message)}")
     return 1 if faults else 0

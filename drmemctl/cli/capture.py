@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import FILE
+from drmemctl.cli.common import FILE, say
 
 _EXAMPLE = """
 \b
@@ -63,4 +63,4 @@ def _take(output: str, root: str, redact: bool) -> None:
 
     data = compressed(archive(captured(root, redact=redact), int(time.time())), output)
     write_atomically(output, data)
-    click.echo(f"drmemctl: {output}: {len(data):,} bytes", err=True)
+    say(f"{output}: {len(data):,} bytes")

@@ -113,11 +113,18 @@ def open_any_tree(source: str) -> Tree:
     return load(source)
 
 
+def say(message: str) -> None:
+    """Say something on standard error, where it does not get among the data."""
+    from drmemctl.output.text import safe
+
+    click.echo(f"drmemctl: {safe(message, 2000)}", err=True)
+
+
 def report_defects(defects: Sequence[Defect]) -> None:
     """Say on standard error what is wrong with the properties that were read; a hostile tree has no end of it."""
     from drmemctl.output.text import safe
 
     for defect in defects[:_DEFECTS_SHOWN]:
-        click.echo(f"drmemctl: {defect.code}: {safe(str(defect))}", err=True)
+        say(f"{defect.code}: {safe(str(defect))}")
     if len(defects) > _DEFECTS_SHOWN:
-        click.echo(f"drmemctl: {len(defects) - _DEFECTS_SHOWN:,} more defects; see drmemctl show", err=True)
+        say(f"{len(defects) - _DEFECTS_SHOWN:,} more defects; see drmemctl show")

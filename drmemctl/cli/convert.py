@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import click
 
-from drmemctl.cli.common import open_any_tree, report_defects, tree_argument
+from drmemctl.cli.common import open_any_tree, report_defects, say, tree_argument
 from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
@@ -65,7 +65,7 @@ def command(
         report_defects(list(shortened(device_tree)))
     _write(output, data, tree, force)
     for note in notes(device_tree, kind, data.size):
-        click.echo(f"drmemctl: {note}", err=True)
+        say(note)
 
 
 def _format(output: str, format: str | None) -> str:
@@ -75,7 +75,7 @@ def _format(output: str, format: str | None) -> str:
     if kind is None:
         raise click.UsageError(f"{output!r} ends in neither .dtb nor .dts; add --format.")
     if kind == "dtb" and output == "-" and sys.stdout.isatty():
-        raise click.UsageError("A blob is no text for a terminal; name a file, or add --format dts.")
+        raise click.UsageError("a blob is not text for a terminal; name a file, or add --format dts.")
     return kind
 
 
@@ -85,7 +85,7 @@ def _converted(tree: Tree, to: str, limit: int) -> Tree:
     conversion = convert(tree, to, limit)
     report_defects(conversion.remarks)
     if not conversion.changed:
-        click.echo(f"drmemctl: the LMBs are {to} already: {PROPERTY_OF[to]} is unchanged", err=True)
+        say(f"the LMBs are {to} already: {PROPERTY_OF[to]} is unchanged")
     return conversion.tree
 
 

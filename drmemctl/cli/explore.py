@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
+from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, say, tree_argument
 from drmemctl.cli.kernel_options import (
     capability_options,
     chosen_kernel,
@@ -168,4 +168,4 @@ def _save(question: Question, found: Sequence[Answer], path: str) -> None:
             steps = (step for text in question.threads for step in steps_of(text))
             write_atomically(path, schedule, inputs=[question.tree.source, *files_of(steps)])
             return
-    click.echo(f"drmemctl: no schedule ends inconsistent, {path} is not written", err=True)
+    say(f"no schedule ends inconsistent, {path} is not written")

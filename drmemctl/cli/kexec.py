@@ -14,7 +14,7 @@ from drmemctl.cli.kernel_options import profile_option
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
-    from drmemctl.kernel.kdump import CrashMemory
+    from drmemctl.kernel.kdump import CrashMemory, Producer
     from drmemctl.kernel.profiles import Profile
     from drmemctl.tree.node import Tree
 
@@ -39,7 +39,7 @@ def _crash_memory(ctx: click.Context, param: click.Parameter, value: str | None)
 
     match = _SIZE.match(value)
     if match is None:
-        raise click.BadParameter(f"{value!r} is no SIZE[@BASE], such as 512M@128M", ctx, param)
+        raise click.BadParameter(f"{value!r} is not SIZE[@BASE], such as 512M@128M", ctx, param)
     base = _DEFAULT_BASE if match[3] is None else _bytes(match[3], match[4])
     return CrashMemory(base, _bytes(match[1], match[2]))
 
@@ -104,12 +104,11 @@ def command(
     return say_faults(faults) or (1 if findings else 0)
 
 
-def _predicted(tree: Tree, crash: CrashMemory | None, producer: object, page: int) -> Tree:
-    from drmemctl.kernel.kdump import CrashMemory, Producer, is_crash_tree, kdump_tree
+def _predicted(tree: Tree, crash: CrashMemory | None, producer: Producer, page: int) -> Tree:
+    from drmemctl.kernel.kdump import CrashMemory, is_crash_tree, kdump_tree
 
     if crash is None and is_crash_tree(tree):
         return tree
-    assert isinstance(producer, Producer)  # noqa: S101 - the caller's choice
     return kdump_tree(tree, crash or CrashMemory.from_tree(tree), producer, page)
 
 

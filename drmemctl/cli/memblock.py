@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.boot_options import cmdline_option, say_faults, with_cmdline
-from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_tree, say, tree_argument
 from drmemctl.cli.kernel_options import profile_option
 from drmemctl.output.screen import Screen
 
@@ -53,5 +53,5 @@ def command(tree: str, cmdline: str | None, profile: Profile, format: str, scree
     notes = boot_notes(device_tree, profile)
     show_memblock(screen, MemblockView(profile.name, command_line(device_tree), regions, by_driver, notes), format)
     for note in notes:
-        click.echo(f"drmemctl: {note}", err=True)
+        say(note)
     return say_faults(faults)

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_any_tree, say, tree_argument
 from drmemctl.cli.node_completion import complete_nodes, complete_properties
 from drmemctl.output.screen import Screen
 from drmemctl.tree.lookup import Place
@@ -67,4 +67,4 @@ def _write_raw(tree: Tree, place: Place) -> None:
     write_bytes(value)
     if others:
         rest = count_of(others, "further property", "further properties")
-        click.echo(f"drmemctl: {rest} of this name; this is the first, which Linux uses", err=True)
+        say(f"{rest} of this name; this is the first, which Linux uses")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_any_tree, say, tree_argument
 from drmemctl.cli.node_completion import complete_nodes
 from drmemctl.output.screen import Screen
 
@@ -60,6 +60,4 @@ def command(
         screen, device_tree, place, DtsView.on(screen, everything=everything, decode=not no_decode, depth=depth)
     )
     if names:
-        click.echo(
-            f"drmemctl: {count_of(names, 'name')} that DTS cannot hold: comments say what they are", err=True
-        )
+        say(f"{count_of(names, 'name')} that DTS cannot hold: comments say what they are")

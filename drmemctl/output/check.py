@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +12,7 @@ from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import LmbRange, Report, ReportedFinding
 from drmemctl.check.tally import Tally
-from drmemctl.output.findings import MESSAGE
+from drmemctl.output.findings import MESSAGE, severities
 from drmemctl.output.lmb_words import address_range, drc_range
 from drmemctl.output.progress import with_progress
 from drmemctl.output.screen import Screen
@@ -137,16 +137,6 @@ def summary(tally: Tally) -> str:
     known = f"; {tally.known:,} known from the baseline" if tally.known else ""
     unreadable = f"; {tally.unreadable:,} unreadable" if tally.unreadable else ""
     return f"{found} in {where}{known}{unreadable}"
-
-
-def severities(numbers: Mapping[Severity, int]) -> str:
-    """Return e.g. `2 errors, 1 warning`."""
-    parts = [
-        count_of(number, severity.value, "info" if severity is Severity.INFO else None)
-        for severity, number in numbers.items()
-        if number
-    ]
-    return ", ".join(parts) or "no findings"
 
 
 def place(finding: ReportedFinding) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report, ReportedFinding
 from drmemctl.output.check import (
     CheckView,
@@ -15,10 +14,9 @@ from drmemctl.output.check import (
     place_and_offset,
     range_text,
     ranges_left_out,
-    severities,
     summary,
 )
-from drmemctl.output.findings import STYLES, heading, hint
+from drmemctl.output.findings import STYLES, counted, heading, hint, severities
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
@@ -82,9 +80,7 @@ def _report_lines(report: Report, room: int, screen: Screen) -> list[_Line]:
 
 
 def _head(report: Report) -> _Line:
-    number = dict.fromkeys(Severity, 0)
-    for finding in report.findings:
-        number[finding.severity] += 1
+    number = counted(finding.severity for finding in report.findings)
     known = f", {report.known:,} known from the baseline" if report.known else ""
     note = f" ({safe(report.note, 500)})" if report.note else ""
     return _Line(

@@ -59,9 +59,8 @@ def _json(decoding: Decoding) -> Iterator[str]:
     head = {"schema": schema("decode"), "kind": decoding.kind}
     answers = (_answer_record(answer, decoding.stream) for answer in decoding.stream.answers)
     findings = (_finding_record(finding) for finding in decoding.findings)
-    # The values must come back as the same bytes, so their texts are whole; DEL is all that JSON leaves as it is.
-    for part in streamed(head, {"answers": answers, "findings": findings}):
-        yield part.replace("\x7f", "\\u007f")
+    # The values must come back as the same bytes, so their texts are whole.
+    return streamed(head, {"answers": answers, "findings": findings})
 
 
 def _answer_record(answer: Answer, stream: Stream) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from drmemctl.explore.trace import Row, rows
 from drmemctl.kernel.trace import RtasCall
 from drmemctl.output.explore_words import outcome_words, row_words, verdict_words
 from drmemctl.output.json import document, schema
+from drmemctl.output.lmb_words import run_facts
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Column, show_table
 from drmemctl.output.text import safe
@@ -178,16 +179,7 @@ def verdict_record(verdict: Verdict, *, raced: bool | None) -> dict[str, Any]:
         "rule": verdict.rule or None,
         "severity": verdict.severity.value,
         "message": verdict.message,
-        "lmbs": [
-            {
-                "base": run.base,
-                "count": run.count,
-                "drc_index": run.drc_index,
-                "aa_index": run.aa_index,
-                "flags": run.flags,
-            }
-            for run in verdict.lmbs
-        ],
+        "lmbs": [run_facts(run) for run in verdict.lmbs],
     }
     return record if raced is None else {**record, "race": raced}
 

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from drmemctl.check.finding import Severity
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
+from drmemctl.wording import count_of
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
@@ -23,6 +24,24 @@ class Shown(NamedTuple):
     severity: Severity
     title: str
     text: str
+
+
+def counted(severities: Iterable[Severity]) -> dict[Severity, int]:
+    """Return how many there are of each severity, the worst first."""
+    numbers = dict.fromkeys(Severity, 0)
+    for severity in severities:
+        numbers[severity] += 1
+    return numbers
+
+
+def severities(numbers: Mapping[Severity, int]) -> str:
+    """Return e.g. `2 errors, 1 warning`."""
+    parts = [
+        count_of(number, severity.value, "info" if severity is Severity.INFO else None)
+        for severity, number in numbers.items()
+        if number
+    ]
+    return ", ".join(parts) or "no findings"
 
 
 def heading(rule: str, severity: Severity, title: str) -> str:

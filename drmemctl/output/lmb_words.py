@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""LMBs in the words that all tables share: addresses, DRC indexes, domains."""
+"""LMBs as all outputs have them: addresses, DRC indexes, domains, and what JSON says of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from drmemctl.model.lmbs import Run
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
@@ -20,6 +22,17 @@ def drc_range(first: int, count: int, *, same: bool = False) -> str:
     if same:
         return f"{first:#010x} each"
     return f"{first:#010x}" if count == 1 else f"{first:#010x}-{(first + count - 1) % _DRC_INDEXES:#010x}"
+
+
+def run_facts(run: Run) -> dict[str, int]:
+    """Return a run as JSON has it, without what its aa_index and flags mean."""
+    return {
+        "base": run.base,
+        "count": run.count,
+        "drc_index": run.drc_index,
+        "aa_index": run.aa_index,
+        "flags": run.flags,
+    }
 
 
 def domains_text(domains: Sequence[int]) -> str:
