@@ -13,32 +13,32 @@ from drmemctl._version import __version__
 from drmemctl.cli.ending import raise_what_came
 from drmemctl.errors import DrmemctlError
 
-COMMANDS = {
-    "show": "show",
-    "lmb": "lmb",
-    "map": "map",
-    "assoc": "assoc",
-    "numa": "numa",
-    "memblock": "memblock",
-    "blocks": "blocks",
-    "kexec": "kexec",
-    "tree": "tree",
-    "prop": "prop",
-    "convert": "convert",
-    "check": "check",
-    "capture": "capture",
-    "watch": "watch",
-    "diff": "diff",
-    "simulate": "simulate",
-    "explore": "explore",
-    "report": "report",
-    "kernels": "kernels",
-    "decode": "decode",
-    "rules": "rules",
-    "explain": "explain",
-    "completion": "shell",
-}
-"""Command name → module of this package, imported when the command is used."""
+COMMANDS = (
+    "show",
+    "lmb",
+    "map",
+    "assoc",
+    "numa",
+    "memblock",
+    "blocks",
+    "kexec",
+    "tree",
+    "prop",
+    "convert",
+    "check",
+    "capture",
+    "watch",
+    "diff",
+    "simulate",
+    "explore",
+    "report",
+    "kernels",
+    "decode",
+    "rules",
+    "explain",
+    "completion",
+)
+"""The commands in the order in which a user meets them, each a module of this package that is imported for it."""
 
 EXIT_ERROR = 3
 EXIT_INTERRUPTED = 130
@@ -56,14 +56,14 @@ class LazyGroup(click.Group):
     """A group whose commands are imported when they are looked up."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order in which a user meets them."""
+        """Return the names of the commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command, or None."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"drmemctl.cli.{COMMANDS[cmd_name]}").command
+        command: click.Command = import_module(f"drmemctl.cli.{cmd_name}").command
         return command
 
     def resolve_command(

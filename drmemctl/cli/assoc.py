@@ -16,10 +16,15 @@ Examples:
 """
 
 
-@click.command("assoc", epilog=_EXAMPLE)
+@click.command("assoc", short_help="Show the associativity lookup arrays and who uses them.", epilog=_EXAMPLE)
 @tree_argument()
 @click.option(
-    "--limit", type=click.IntRange(1), default=65_536, show_default=True, help="Arrays that may be listed."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1),
+    default=65_536,
+    show_default=True,
+    help="Arrays that may be listed.",
 )
 @format_option("table", "json", "csv")
 @color_option()

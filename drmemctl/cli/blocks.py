@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.boot_options import cmdline_option, profile_option, say_faults, with_options
+from drmemctl.cli.boot_options import cmdline_option, say_faults, with_cmdline
 from drmemctl.cli.common import color_option, format_option, open_tree, report_defects, tree_argument
+from drmemctl.cli.kernel_options import profile_option
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ EINVAL, no whole number of blocks; refused, the LMB is reserved; not offered, no
 """
 
 
-@click.command("blocks", epilog=_EXAMPLE)
+@click.command("blocks", short_help="Show memory blocks: size, node, what lies in each.", epilog=_EXAMPLE)
 @tree_argument()
 @cmdline_option()
 @profile_option()
@@ -44,7 +45,7 @@ def command(tree: str, cmdline: str | None, profile: Profile, format: str, scree
     from drmemctl.model.memory import Memory
     from drmemctl.output.blocks import BlocksView, show_blocks
 
-    device_tree = with_options(open_tree(tree), cmdline)
+    device_tree = with_cmdline(open_tree(tree), cmdline)
     memory = Memory.from_tree(device_tree)
     state, faults = boot(device_tree, profile)
     size = block_size_of(device_tree, profile)

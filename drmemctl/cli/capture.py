@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import click
 
+from drmemctl.cli.common import FILE, say
+
 _EXAMPLE = """
 \b
 Examples:
@@ -22,14 +24,13 @@ def _default_output() -> str:
     return f"drmemctl-capture{'.tar.zst' if has_zstd() else '.tar.xz'}"
 
 
-@click.command("capture", epilog=_EXAMPLE)
+@click.command("capture", short_help="Take a capture of this machine.", epilog=_EXAMPLE)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False),
+    type=FILE,
     default=_default_output,
-    show_default="drmemctl-capture.tar.zst",
-    help="The file: .tar.zst, .tar.gz, .tar.xz or .tar.",
+    help="The file: .tar.zst, .tar.gz, .tar.xz or .tar.  [default: drmemctl-capture.tar.zst]",
 )
 @click.option("--redact", is_flag=True, help="Without serial numbers, UUIDs and location codes.")
 @click.option("--list", "listing", is_flag=True, help="Say what is taken, and take nothing.")
@@ -62,4 +63,4 @@ def _take(output: str, root: str, redact: bool) -> None:
 
     data = compressed(archive(captured(root, redact=redact), int(time.time())), output)
     write_atomically(output, data)
-    click.echo(f"drmemctl: {output}: {len(data):,} bytes", err=True)
+    say(f"{output}: {len(data):,} bytes")

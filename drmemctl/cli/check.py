@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_tree
+from drmemctl.cli.common import FILE, TREE, color_option, format_option, named_file, open_tree
 from drmemctl.cli.rule_options import kernel_option, rules_option
 from drmemctl.output.screen import Screen
 
@@ -34,18 +34,16 @@ A directory that is no tree itself stands for all trees below it, also those in 
 ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.toml.
 """
 
-_FILE = click.Path(dir_okay=False, path_type=str)
 
-
-@click.command("check", epilog=_EXAMPLE)
-@click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=click.Path(path_type=str))
+@click.command("check", short_help="Say what is wrong with device trees.", epilog=_EXAMPLE)
+@click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=TREE)
 @rules_option("--select", "Only these rules: ids, beginnings of ids, families; comma-separated or repeated.")
 @rules_option("--ignore", "Not these rules.")
 @kernel_option()
 @click.option(
     "--before",
     metavar="OLD",
-    type=click.Path(path_type=str),
+    type=TREE,
     help="The tree from before a migration, for the rules about it.",
 )
 @click.option(
@@ -53,14 +51,19 @@ _FILE = click.Path(dir_okay=False, path_type=str)
     type=click.Choice(["error", "warning", "info", "never"]),
     help="The least severity for exit code 1.  [default: warning]",
 )
-@click.option("--baseline", type=_FILE, help="Show, and fail on, only what this file does not know.")
-@click.option("--write-baseline", type=_FILE, help="Write all findings to this file as known; no other output.")
-@click.option("-j", "--jobs", type=click.IntRange(1), help="Processes.  [default: one per CPU]")
-@click.option("--config", type=_FILE, help="Take settings from this file.")
+@click.option("--baseline", type=FILE, help="Show, and fail on, only what this file does not know.")
+@click.option(
+    "--write-baseline",
+    type=FILE,
+    callback=named_file,
+    help="Write all findings to this file as known; no other output.",
+)
+@click.option("-j", "--jobs", metavar="N", type=click.IntRange(1), help="Processes.  [default: one per CPU]")
+@click.option("--config", type=FILE, help="Take settings from this file.")
 @click.option("--isolated", is_flag=True, help="Take no settings from any file.")
 @click.option("--all", "everything", is_flag=True, help="All findings and LMBs, not a screen for each tree.")
 @format_option("text", "json", "sarif", "junit", "github", "markdown")
-@click.option("-o", "--output", type=_FILE, help="Write to this file.")
+@click.option("-o", "--output", type=FILE, help="Write to this file; - is standard output.")
 @color_option()
 def command(
     trees: tuple[str, ...],
@@ -94,7 +97,11 @@ def command(
         made = Baseline.read(settings.baseline).new_in(made)
     made = tally.counted(made)
     read = (before, settings.baseline if write_baseline is None else None, config)
-    target = Target(screen, output, tuple(each.path for each in inputs) + tuple(name for name in read if name))
+    target = Target(
+        screen,
+        None if output == "-" else output,
+        tuple(each.path for each in inputs) + tuple(name for name in read if name),
+    )
     if write_baseline is not None:
         _write_baseline(write_baseline, made, target, tally)
         return _exit_code(tally, "never")

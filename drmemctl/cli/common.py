@@ -12,9 +12,6 @@ from drmemctl.defect import Defect
 from drmemctl.output.screen import Screen
 from drmemctl.tree.node import Tree
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
 if TYPE_CHECKING:
     from drmemctl.tree.system import SystemFiles
 
@@ -22,6 +19,16 @@ if TYPE_CHECKING:
 else:
     # Of the releases of Click that will do, only the later ones have types that take a parameter.
     _Number = click.ParamType
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+FILE = click.Path(dir_okay=False, path_type=str)
+"""A file to read or write."""
+
+TREE = click.Path(path_type=str)
+"""A device tree in any form."""
+
+_DEFECTS_SHOWN = 20
 
 
 class KernelInt(_Number):
@@ -48,7 +55,14 @@ class KernelInt(_Number):
 
 def tree_argument(name: str = "tree") -> Decorator:
     """Return the TREE argument; it completes file names."""
-    return click.argument(name, metavar=name.upper(), type=click.Path(path_type=str))
+    return click.argument(name, metavar=name.upper(), type=TREE)
+
+
+def named_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse `-`: a callback of options for what is written besides what a command prints."""
+    if value == "-":
+        raise click.BadParameter("standard output cannot be used here: name a file", ctx, param)
+    return value
 
 
 def format_option(*formats: str) -> Decorator:
@@ -99,7 +113,11 @@ def open_any_tree(source: str) -> Tree:
     return load(source)
 
 
-_DEFECTS_SHOWN = 20
+def say(message: str) -> None:
+    """Say something on standard error, where it does not get among the data."""
+    from drmemctl.output.text import safe
+
+    click.echo(f"drmemctl: {safe(message, 2000)}", err=True)
 
 
 def report_defects(defects: Sequence[Defect]) -> None:
@@ -107,6 +125,6 @@ def report_defects(defects: Sequence[Defect]) -> None:
     from drmemctl.output.text import safe
 
     for defect in defects[:_DEFECTS_SHOWN]:
-        click.echo(f"drmemctl: {defect.code}: {safe(str(defect))}", err=True)
+        say(f"{defect.code}: {safe(str(defect))}")
     if len(defects) > _DEFECTS_SHOWN:
-        click.echo(f"drmemctl: {len(defects) - _DEFECTS_SHOWN:,} more defects; see drmemctl show", err=True)
+        say(f"{len(defects) - _DEFECTS_SHOWN:,} more defects; see drmemctl show")

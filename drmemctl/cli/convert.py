@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import click
 
-from drmemctl.cli.common import open_any_tree, report_defects, tree_argument
+from drmemctl.cli.common import open_any_tree, report_defects, say, tree_argument
 from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
@@ -20,7 +20,7 @@ Examples:
 """
 
 
-@click.command("convert", epilog=_EXAMPLE)
+@click.command("convert", short_help="Write a tree as a blob or source, the LMBs as v1 or v2.", epilog=_EXAMPLE)
 @tree_argument()
 @click.option("--to", type=click.Choice(["v1", "v2"]), help="Make the LMBs ibm,dynamic-memory or -v2.")
 @click.option(
@@ -33,7 +33,12 @@ Examples:
 )
 @click.option("--format", type=click.Choice(["dtb", "dts"]), help="What to write; without it OUT's suffix says.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=4_194_304, show_default=True, help="LMBs that --to v1 may make."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1),
+    default=4_194_304,
+    show_default=True,
+    help="LMBs that --to v1 may make.",
 )
 @click.option("--allow-cut", is_flag=True, help="Write values of which TREE shows only the beginning.")
 @click.option("--force", is_flag=True, help="Let OUT replace TREE.")
@@ -60,7 +65,7 @@ def command(
         report_defects(list(shortened(device_tree)))
     _write(output, data, tree, force)
     for note in notes(device_tree, kind, data.size):
-        click.echo(f"drmemctl: {note}", err=True)
+        say(note)
 
 
 def _format(output: str, format: str | None) -> str:
@@ -70,7 +75,7 @@ def _format(output: str, format: str | None) -> str:
     if kind is None:
         raise click.UsageError(f"{output!r} ends in neither .dtb nor .dts; add --format.")
     if kind == "dtb" and output == "-" and sys.stdout.isatty():
-        raise click.UsageError("A blob is no text for a terminal; name a file, or add --format dts.")
+        raise click.UsageError("a blob is not text for a terminal; name a file, or add --format dts.")
     return kind
 
 
@@ -80,7 +85,7 @@ def _converted(tree: Tree, to: str, limit: int) -> Tree:
     conversion = convert(tree, to, limit)
     report_defects(conversion.remarks)
     if not conversion.changed:
-        click.echo(f"drmemctl: the LMBs are {to} already: {PROPERTY_OF[to]} is unchanged", err=True)
+        say(f"the LMBs are {to} already: {PROPERTY_OF[to]} is unchanged")
     return conversion.tree
 
 

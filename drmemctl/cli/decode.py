@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_tree
+from drmemctl.cli.common import FILE, TREE, color_option, format_option, open_tree
 from drmemctl.cli.rule_options import kernel_option
 from drmemctl.output.screen import Screen
 
@@ -26,16 +26,14 @@ FILE holds the bytes as they are, as hex (plain, 0x… and commas, or as xxd, he
 a JSON list of {call, answer, status}, as a migration is recorded in; each 4096 bytes are a work area.
 """
 
-_FILE = click.Path(dir_okay=False, path_type=str)
 
-
-@click.command("decode", epilog=_EXAMPLE)
+@click.command("decode", short_help="Show what RTAS answered, field by field.", epilog=_EXAMPLE)
 @click.argument("kind", metavar="KIND", type=click.Choice(_KINDS))
-@click.argument("file", metavar="FILE", type=_FILE)
+@click.argument("file", metavar="FILE", type=FILE)
 @click.option(
     "--tree",
     metavar="TREE",
-    type=click.Path(path_type=str),
+    type=TREE,
     help="Name the nodes and LMBs of this tree, and judge by it.",
 )
 @kernel_option()
@@ -46,9 +44,12 @@ _FILE = click.Path(dir_okay=False, path_type=str)
     show_default=True,
     help="The least severity for exit code 1.",
 )
-@click.option("--encode", is_flag=True, help="FILE is such JSON: make the bytes of it.")
+@click.option("--encode", is_flag=True, help="FILE is JSON as --format json prints it: make the bytes again.")
 @click.option(
-    "-o", "--output", type=_FILE, help="With --encode, write the bytes to this file, not hex to the screen."
+    "-o",
+    "--output",
+    type=FILE,
+    help="With --encode, write the bytes to this file, not hex to the screen; - is standard output.",
 )
 @format_option("table", "json")
 @color_option()
@@ -82,11 +83,14 @@ def _encode(kind: str, file: str, output: str | None, screen: Screen) -> None:
     from drmemctl.formats.rtas_document import encoded
     from drmemctl.output.decode import hex_lines
     from drmemctl.output.files import write_atomically
+    from drmemctl.output.screen import write_bytes
     from drmemctl.tree.plain_input import read_input, source_name
 
     data = encoded(kind, read_input(file, _LARGEST), source_name(file))
     if output is None:
         screen.write_all(hex_lines(data))
+    elif output == "-":
+        write_bytes(data)
     else:
         write_atomically(output, data, inputs=[file])
 

@@ -21,7 +21,7 @@ Exit code 0 if there is no difference, 1 if there is one, 3 if a tree cannot be 
 """
 
 
-@click.command("diff", epilog=_EXAMPLE)
+@click.command("diff", short_help="Say what is different between two trees.", epilog=_EXAMPLE)
 @tree_argument("old")
 @tree_argument("new")
 @click.option("--all", "everything", is_flag=True, help="All properties, not only those on memory and affinity.")

@@ -16,7 +16,7 @@ Example:
 """
 
 
-@click.command("explain", epilog=_EXAMPLE)
+@click.command("explain", short_help="Explain a rule: why it matters, how to fix it.", epilog=_EXAMPLE)
 @click.argument("rule", metavar="RULE", shell_complete=complete_ids)
 @format_option("text", "markdown", "json")
 @color_option()

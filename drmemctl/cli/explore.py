@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, say, tree_argument
 from drmemctl.cli.kernel_options import (
-    capability_option,
+    capability_options,
     chosen_kernel,
-    complete_hypervisors,
+    hypervisor_option,
     simulated_kernel_option,
 )
 from drmemctl.cli.replay import keep
 from drmemctl.cli.steps import pointed, worded
+from drmemctl.explore.policy import BY_NAME, POLICIES
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -34,39 +35,53 @@ Examples:
   drmemctl explore before.dtb --replay race.steps --format mermaid
 
 A thread is a step of `drmemctl simulate` that sets something off (lpm, prrn, dlpar, plug, unplug, attach, detach,
-firmware), several of them separated by `;`, or kdump: user space that loads the crash kernel anew whenever memory
-came or went. --locking: kernel (what that release does), none, mutex (around the tree update), drain (no
-reassignment is left when a migration begins), both, hotplug (the tree update holds device_hotplug_lock), all.
+firmware), several of them separated by `;`, or kdump: user space that reloads the crash kernel whenever memory
+came or went.
 
-BY RACE counts the ends with something that no order of the threads one after the other leads to. Exit code 1 if
-some schedule ends inconsistent.
-"""
+\b
+Locking:
+{locking}
+  all      each of these
 
-_LOCKING = ("kernel", "none", "mutex", "drain", "both", "hotplug", "all")
+The column "by race" counts the ends with something that no order of the threads one after the other leads to. The
+exit code is 1 if some schedule ends inconsistent.
+""".format(locking="\n".join(f"  {policy.name:8} {policy.says}" for policy in POLICIES))
+
+_LOCKING = (*(policy.name for policy in POLICIES), "all")
 
 
-@click.command("explore", epilog=_EXAMPLE)
+@click.command("explore", short_help="Try every interleaving of concurrent steps.", epilog=_EXAMPLE)
 @tree_argument()
 @click.option("--thread", "threads", metavar="STEP", multiple=True, help="What a thread does. Repeat for each.")
 @simulated_kernel_option()
-@capability_option("--with", "added", "Let the kernel have this capability as well.")
-@capability_option("--without", "removed", "Take this capability away.")
+@capability_options()
+@hypervisor_option("powervm")
 @click.option(
-    "--hypervisor",
-    metavar="qemu|qemu-X.Y|powervm",
-    default="powervm",
-    show_default=True,
-    shell_complete=complete_hypervisors,
+    "--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [default: kernel]"
 )
-@click.option("--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [kernel]")
 @click.option("--until", metavar="RULE|inconsistent", default="", help="Stop at the first end that breaks it.")
-@click.option("--max-states", type=click.IntRange(1), default=1_000_000, show_default=True)
-@click.option("--max-seconds", type=click.FloatRange(0, min_open=True), help="Give up after so long.")
-@click.option("-j", "--jobs", type=click.IntRange(1), default=1, show_default=True, help="Policies at a time.")
-@click.option("--ends", type=click.IntRange(0), default=3, show_default=True, help="Ends to show for a policy.")
+@click.option(
+    "--max-states",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1_000_000,
+    show_default=True,
+    help="Give up after so many.",
+)
+@click.option(
+    "--max-seconds", metavar="SECONDS", type=click.FloatRange(0, min_open=True), help="Give up after so long."
+)
+@click.option(
+    "-j", "--jobs", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Policies at a time."
+)
+@click.option(
+    "--ends", metavar="N", type=click.IntRange(0), default=3, show_default=True, help="Ends to show for a policy."
+)
 @click.option("--all", "everything", is_flag=True, help="Show how each inconsistent end comes about.")
-@click.option("--save-trace", "save", type=click.Path(dir_okay=False), help="Write the worst schedule to a file.")
-@click.option("--replay", type=click.Path(dir_okay=False), help="Keep a schedule that --save-trace wrote.")
+@click.option(
+    "--save-trace", "save", type=FILE, callback=named_file, help="Write the worst schedule to this file."
+)
+@click.option("--replay", type=FILE, help="Follow a schedule that --save-trace wrote, action by action.")
 @format_option("text", "json", "mermaid")
 @color_option()
 def command(
@@ -120,8 +135,6 @@ def _check_threads(threads: Sequence[str]) -> None:
 
 
 def _policies(names: Sequence[str]) -> list[Policy]:
-    from drmemctl.explore.policy import BY_NAME, POLICIES
-
     if "all" in names:
         return list(POLICIES)
     return [BY_NAME[name] for name in dict.fromkeys(names or ("kernel",))]
@@ -155,4 +168,4 @@ def _save(question: Question, found: Sequence[Answer], path: str) -> None:
             steps = (step for text in question.threads for step in steps_of(text))
             write_atomically(path, schedule, inputs=[question.tree.source, *files_of(steps)])
             return
-    click.echo(f"drmemctl: no schedule ends inconsistent, {path} is not written", err=True)
+    say(f"no schedule ends inconsistent, {path} is not written")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Options that name a kernel to simulate, its capabilities and the hypervisor under it."""
+"""Options that name a kernel, its capabilities and the hypervisor under it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,31 +16,52 @@ if TYPE_CHECKING:
 
 def simulated_kernel_option() -> Decorator:
     """Return `--kernel`, which takes a release, what `uname -r` prints, or a profile's name."""
+    return _kernel_option("kernel")
+
+
+def profile_option() -> Decorator:
+    """Return `--kernel` for commands without capability options, which hands them the `profile`."""
+    return _kernel_option("profile", callback=lambda _ctx, _param, name: chosen_kernel(name))
+
+
+def _kernel_option(parameter: str, **more: Any) -> Decorator:
     return click.option(
         "--kernel",
+        parameter,
         metavar="KERNEL",
         default="latest",
         show_default=True,
         shell_complete=complete_kernels,
         help="A release (5.10, 6.12.3), what uname -r prints, or a name that `drmemctl kernels` lists.",
+        **more,
     )
 
 
-def hypervisor_option() -> Decorator:
+def hypervisor_option(default: str = "qemu") -> Decorator:
     """Return `--hypervisor`."""
     return click.option(
         "--hypervisor",
         metavar="qemu|qemu-X.Y|powervm",
-        default="qemu",
+        default=default,
         show_default=True,
         callback=_known_hypervisor,
-        shell_complete=complete_hypervisors,
-        help="Who owns the connectors; QEMU may be a version.",
+        shell_complete=_complete_hypervisors,
+        help="Who owns the connectors: QEMU, also a release of it, or PowerVM.",
     )
 
 
-def capability_option(name: str, parameter: str, about: str) -> Decorator:
-    """Return an option that names a capability and may be repeated."""
+def capability_options() -> Decorator:
+    """Return `--with` and `--without`, which hand the command what is `added` and `removed`."""
+
+    def both(command: Callable[..., Any]) -> Callable[..., Any]:
+        return given(taken(command))
+
+    given = _capability_option("--with", "added", "Give the kernel a capability, as a backport does.")
+    taken = _capability_option("--without", "removed", "Take a capability away.")
+    return both
+
+
+def _capability_option(name: str, parameter: str, about: str) -> Decorator:
     return click.option(
         name, parameter, metavar="CAPABILITY", multiple=True, shell_complete=_complete_capabilities, help=about
     )
@@ -73,8 +95,7 @@ def _known_hypervisor(ctx: click.Context, param: click.Parameter, value: str) ->
     return value
 
 
-def complete_hypervisors(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Return the hypervisors that begin so."""
+def _complete_hypervisors(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     from drmemctl.scenario.simulation import HYPERVISORS
 
     return [name for name in HYPERVISORS if name.startswith(incomplete)]

@@ -23,7 +23,7 @@ A kernel is a release (5.10, 6.12.3), what uname -r prints, or one of the names 
 """
 
 
-@click.command("kernels", epilog=_EXAMPLE)
+@click.command("kernels", short_help="List what kernels can do, or what two differ in.", epilog=_EXAMPLE)
 @click.argument("kernels", metavar="[KERNEL [OTHER]]", nargs=-1, shell_complete=complete_kernels)
 @format_option("table", "json", "markdown")
 @color_option()

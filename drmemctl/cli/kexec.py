@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.boot_options import profile_option, say_faults
-from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.boot_options import say_faults
+from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
+from drmemctl.cli.kernel_options import profile_option
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
-    from drmemctl.kernel.kdump import CrashMemory
+    from drmemctl.kernel.kdump import CrashMemory, Producer
     from drmemctl.kernel.profiles import Profile
     from drmemctl.tree.node import Tree
 
@@ -38,7 +39,7 @@ def _crash_memory(ctx: click.Context, param: click.Parameter, value: str | None)
 
     match = _SIZE.match(value)
     if match is None:
-        raise click.BadParameter(f"{value!r} is no SIZE[@BASE], such as 512M@128M", ctx, param)
+        raise click.BadParameter(f"{value!r} is not SIZE[@BASE], such as 512M@128M", ctx, param)
     base = _DEFAULT_BASE if match[3] is None else _bytes(match[3], match[4])
     return CrashMemory(base, _bytes(match[1], match[2]))
 
@@ -49,7 +50,7 @@ def _bytes(number: str, unit: str) -> int:
     )
 
 
-@click.command("kexec", epilog=_EXAMPLE)
+@click.command("kexec", short_help="Predict the memory of a crash kernel, and what is wrong.", epilog=_EXAMPLE)
 @tree_argument()
 @click.option(
     "--crashkernel",
@@ -68,9 +69,7 @@ def _bytes(number: str, unit: str) -> int:
     "--page", type=click.Choice(["4096", "65536"]), default="4096", show_default=True, help="Page size, in bytes."
 )
 @profile_option()
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False), help="Write the crash kernel's tree to this file."
-)
+@click.option("-o", "--output", type=FILE, callback=named_file, help="Write the crash kernel's tree to this file.")
 @format_option("table", "json")
 @color_option()
 def command(
@@ -105,12 +104,11 @@ def command(
     return say_faults(faults) or (1 if findings else 0)
 
 
-def _predicted(tree: Tree, crash: CrashMemory | None, producer: object, page: int) -> Tree:
-    from drmemctl.kernel.kdump import CrashMemory, Producer, is_crash_tree, kdump_tree
+def _predicted(tree: Tree, crash: CrashMemory | None, producer: Producer, page: int) -> Tree:
+    from drmemctl.kernel.kdump import CrashMemory, is_crash_tree, kdump_tree
 
     if crash is None and is_crash_tree(tree):
         return tree
-    assert isinstance(producer, Producer)  # noqa: S101 - the caller's choice
     return kdump_tree(tree, crash or CrashMemory.from_tree(tree), producer, page)
 
 

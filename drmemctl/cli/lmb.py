@@ -17,17 +17,24 @@ Examples:
 """
 
 
-@click.command("lmb", epilog=_EXAMPLE)
+@click.command("lmb", short_help="Show the LMB table.", epilog=_EXAMPLE)
 @tree_argument()
 @click.option("--expand", is_flag=True, help="A line for every LMB instead of every run.")
-@click.option("--node", type=click.IntRange(-1), help="Only LMBs of this Linux node (-1: those without one).")
+@click.option(
+    "--node", metavar="N", type=click.IntRange(-1), help="Only LMBs of this Linux node (-1: those without one)."
+)
 @click.option("--drc", type=KernelInt(32), help="Only the LMB with this DRC index.")
 @click.option("--address", type=KernelInt(64), help="Only the LMB that holds this address.")
 @click.option(
     "--state", type=click.Choice(["assigned", "free", "reserved", "hot-removable"]), help="Only such LMBs."
 )
 @click.option(
-    "--limit", type=click.IntRange(1), default=1_048_576, show_default=True, help="LMBs that --expand may make."
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1_048_576,
+    show_default=True,
+    help="LMBs that --expand may make.",
 )
 @format_option("table", "json", "csv", "ndjson")
 @color_option()

@@ -18,9 +18,9 @@ Examples:
 """
 
 
-@click.command("map", epilog=_EXAMPLE)
+@click.command("map", short_help="Draw the address space, a letter and a colour for each node.", epilog=_EXAMPLE)
 @tree_argument()
-@click.option("--width", type=click.IntRange(24, 1000), help="Columns to use; the terminal's, or 80.")
+@click.option("--width", metavar="N", type=click.IntRange(24, 1000), help="Columns to use; the terminal's, or 80.")
 @format_option("table", "json", "csv", "svg")
 @color_option()
 def command(tree: str, width: int | None, format: str, screen: Screen) -> None:

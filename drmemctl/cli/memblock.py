@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.boot_options import cmdline_option, profile_option, say_faults, with_options
-from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.boot_options import cmdline_option, say_faults, with_cmdline
+from drmemctl.cli.common import color_option, format_option, open_tree, say, tree_argument
+from drmemctl.cli.kernel_options import profile_option
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ and flags are the same.
 """
 
 
-@click.command("memblock", epilog=_EXAMPLE)
+@click.command("memblock", short_help="Show boot memory as the kernel registers it.", epilog=_EXAMPLE)
 @tree_argument()
 @cmdline_option()
 @profile_option()
@@ -46,11 +47,11 @@ def command(tree: str, cmdline: str | None, profile: Profile, format: str, scree
     from drmemctl.kernel.cmdline import command_line
     from drmemctl.output.memblock import MemblockView, show_memblock
 
-    device_tree = with_options(open_tree(tree), cmdline)
+    device_tree = with_cmdline(open_tree(tree), cmdline)
     regions, faults = boot_regions(device_tree, profile)
     by_driver = driver_memory(device_tree, boot_associativity(device_tree, profile))
     notes = boot_notes(device_tree, profile)
     show_memblock(screen, MemblockView(profile.name, command_line(device_tree), regions, by_driver, notes), format)
     for note in notes:
-        click.echo(f"drmemctl: {note}", err=True)
+        say(note)
     return say_faults(faults)

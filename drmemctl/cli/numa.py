@@ -16,7 +16,7 @@ Examples:
 """
 
 
-@click.command("numa", epilog=_EXAMPLE)
+@click.command("numa", short_help="Show NUMA nodes, their memory and CPUs, and distances.", epilog=_EXAMPLE)
 @tree_argument()
 @format_option("table", "json", "csv")
 @color_option()

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from drmemctl.cli.completion import completions
-from drmemctl.cli.steps import pointed, worded
+from drmemctl.cli.step_completion import completions
+from drmemctl.cli.steps import SYNTAX, pointed, worded
 from drmemctl.errors import DrmemctlError, InputError
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation import show_lines
@@ -23,15 +23,9 @@ from drmemctl.scenario.steps import Step
 _HISTORY = "~/.drmemctl_history"
 _REMEMBERED = 1000
 
-_HELP = """\
+_HELP = f"""\
 A step of the language does something to the partition:
-  dlpar memory add|remove count N | index DRC | indexed-count N DRC
-  plug|attach DRC COUNT [node N | assoc W,W,...]      unplug|detach DRC COUNT
-  firmware PATH PROPERTY HEX|@FILE|-                  lpm TREE     migrate FILE
-  prrn TREE | prrn SCOPE PHANDLE...                   unmovable|movable DRC...
-  rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE | configure-connector DRC
-  reboot     kexec
-  expect ok | ERRNO | consistent | finding RULE | drc DRC aa INDEX | drc DRC node N | blocks N
+{SYNTAX}
 Beside these:
   show [lmb]    whether all agrees, and what the next flush would change; the LMBs of the array
   steps         the steps so far, to keep in a file

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_any_tree, say, tree_argument
 from drmemctl.cli.node_completion import complete_nodes, complete_properties
 from drmemctl.output.screen import Screen
 from drmemctl.tree.lookup import Place
@@ -23,13 +23,14 @@ Examples:
 """
 
 
-@click.command("prop", epilog=_EXAMPLE)
+@click.command("prop", short_help="Show a node's properties, field by field.", epilog=_EXAMPLE)
 @tree_argument()
 @click.argument("path", metavar="PATH[:NAME]", shell_complete=complete_nodes)
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=complete_properties)
 @click.option("--raw", is_flag=True, help="Write the value's bytes and nothing else; needs NAME.")
 @click.option(
     "--limit",
+    metavar="N",
     type=click.IntRange(0),
     help="Fields of a value to show; without it 4096, and 16 of each in a table of all properties.",
 )
@@ -66,4 +67,4 @@ def _write_raw(tree: Tree, place: Place) -> None:
     write_bytes(value)
     if others:
         rest = count_of(others, "further property", "further properties")
-        click.echo(f"drmemctl: {rest} of this name; this is the first, which Linux uses", err=True)
+        say(f"{rest} of this name; this is the first, which Linux uses")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import open_system, tree_argument
-from drmemctl.cli.kernel_options import capability_option, chosen_kernel, complete_kernels, hypervisor_option
+from drmemctl.cli.common import FILE, TREE, open_system, tree_argument
+from drmemctl.cli.kernel_options import capability_options, chosen_kernel, complete_kernels, hypervisor_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,17 +35,13 @@ holds the first 262,144 rows. It loads nothing and holds no date: the same input
 Exit code 0 says that the page was written, whatever it says about the tree.
 """
 
-_FILE = click.Path(dir_okay=False, path_type=str)
 
-
-@click.command("report", epilog=_EXAMPLE)
+@click.command("report", short_help="Write everything about a tree on one HTML page.", epilog=_EXAMPLE)
 @tree_argument()
-@click.argument("tree2", metavar="[TREE2]", required=False, type=click.Path(path_type=str))
-@click.option("-o", "--output", required=True, metavar="OUT", type=_FILE, help="A file; - is standard output.")
+@click.argument("tree2", metavar="[TREE2]", required=False, type=TREE)
+@click.option("-o", "--output", required=True, metavar="OUT", type=FILE, help="A file; - is standard output.")
 @click.option("--title", metavar="TEXT", default="", help="The heading.  [default: the partition's name]")
-@click.option(
-    "-f", "--file", "script", metavar="FILE", type=_FILE, help="Simulate the steps of this file on TREE."
-)
+@click.option("-f", "--file", "script", metavar="FILE", type=FILE, help="Simulate the steps of this file on TREE.")
 @click.option("--step", "steps", metavar="STEP", multiple=True, help="Simulate a step, after those of FILE.")
 @click.option(
     "--kernel",
@@ -54,8 +50,7 @@ _FILE = click.Path(dir_okay=False, path_type=str)
     help="Judge and simulate for this release (6.12) or name.  [default: judge for all, simulate the latest]",
 )
 @hypervisor_option()
-@capability_option("--with", "added", "Give the simulated kernel a capability, as a backport does.")
-@capability_option("--without", "removed", "Take a capability away.")
+@capability_options()
 def command(
     tree: str,
     tree2: str | None,

@@ -12,7 +12,7 @@ from drmemctl.cli.common import Decorator
 from drmemctl.cli.kernel_options import complete_kernels
 
 
-def parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
     """Return a callback that parses an option's text, or its texts together; None where it is not given."""
 
     def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
@@ -41,7 +41,7 @@ def _version(text: str) -> tuple[int, int, int]:
 def rules_option(name: str, about: str) -> Decorator:
     """Return an option that takes rules and families, comma-separated or repeated."""
     return click.option(
-        name, metavar="RULES", multiple=True, callback=parsed(_rules), shell_complete=_complete, help=about
+        name, metavar="RULES", multiple=True, callback=_parsed(_rules), shell_complete=_complete, help=about
     )
 
 
@@ -49,7 +49,7 @@ def kernel_option() -> Decorator:
     """Return `--kernel`."""
     help_text = "Only rules about this release (6.12), or a name that `drmemctl kernels` lists."
     return click.option(
-        "--kernel", metavar="KERNEL", callback=parsed(_version), shell_complete=complete_kernels, help=help_text
+        "--kernel", metavar="KERNEL", callback=_parsed(_version), shell_complete=complete_kernels, help=help_text
     )
 
 

@@ -18,7 +18,7 @@ Examples:
 """
 
 
-@click.command("rules", epilog=_EXAMPLE)
+@click.command("rules", short_help="List the rules that check and decode judge by.", epilog=_EXAMPLE)
 @click.option("--family", type=click.Choice(list(FAMILIES)), help="Only the rules of this family.")
 @kernel_option()
 @format_option("table", "json", "markdown")

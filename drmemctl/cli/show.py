@@ -17,7 +17,7 @@ Examples:
 """
 
 
-@click.command("show", epilog=_EXAMPLE)
+@click.command("show", short_help="Show a partition on one screen.", epilog=_EXAMPLE)
 @tree_argument()
 @format_option("table", "json")
 @color_option()

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import (
-    capability_option,
+    capability_options,
     chosen_kernel,
     hypervisor_option,
     simulated_kernel_option,
 )
+from drmemctl.cli.steps import SYNTAX
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _EXIT_FAILED = 1
 
-_EXAMPLE = """
+_EXAMPLE = f"""
 \b
 Examples:
   drmemctl simulate guest.dtb 'plug 0x80000008 2 node 1' 'dlpar memory remove count 1' --kernel 5.10
@@ -36,34 +37,37 @@ Examples:
 
 \b
 Steps, one a line or argument; # begins a comment:
-  dlpar memory add|remove count N | index DRC | indexed-count N DRC
-  plug|attach DRC COUNT [node N | assoc W,W,...]      unplug|detach DRC COUNT
-  firmware PATH PROPERTY HEX|@FILE|-                  lpm TREE     migrate FILE
-  prrn TREE | prrn SCOPE PHANDLE...                   unmovable|movable DRC...
-  rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE | configure-connector DRC
-  reboot     kexec
-  expect ok | ERRNO | consistent | finding RULE | drc DRC aa INDEX | drc DRC node N | blocks N
+{SYNTAX}
 
-A failed step is no failure if an expectation behind it names its error number or finding; behind a step that has
-no error number (plug, unplug, lpm), any that holds will do. Exit code 1: a step or an expectation failed.
+A step that fails is no failure if an expectation right after it names its error number or finding; after a step
+that has no error number (plug, unplug, lpm), any expectation that holds will do. The exit code is 1 if a step or
+an expectation failed.
 """
 
-_FILE = click.Path(dir_okay=False, path_type=str)
 
-
-@click.command("simulate", epilog=_EXAMPLE)
+@click.command("simulate", short_help="Do steps as a kernel and a hypervisor would.", epilog=_EXAMPLE)
 @tree_argument()
 @click.argument("steps", metavar="[STEP]...", nargs=-1)
-@click.option("-f", "--file", "script", metavar="FILE", type=_FILE, help="Steps to do first; - is standard input.")
-@click.option("--schedule", type=_FILE, help="Keep a schedule that `explore --save-trace` wrote, exactly.")
+@click.option("-f", "--file", "script", metavar="FILE", type=FILE, help="Steps to do first; - is standard input.")
+@click.option(
+    "--schedule", type=FILE, help="Follow a schedule that `explore --save-trace` wrote, action by action."
+)
 @click.option("-i", "--interactive", is_flag=True, help="Ask for steps, after those given; has undo and history.")
 @simulated_kernel_option()
 @hypervisor_option()
-@capability_option("--with", "added", "Give the kernel a capability, as a backport does.")
-@capability_option("--without", "removed", "Take a capability away.")
+@capability_options()
 @format_option("text", "json", "junit")
-@click.option("-o", "--output", metavar="OUT", type=_FILE, help="Write the tree after the last step (.dtb, .dts).")
-@click.option("--save-array", metavar="FILE", type=_FILE, help="Write the kernel's LMB array as JSON.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    type=FILE,
+    callback=named_file,
+    help="Write the tree after the last step (.dtb, .dts).",
+)
+@click.option(
+    "--save-array", metavar="FILE", type=FILE, callback=named_file, help="Write the kernel's LMB array as JSON."
+)
 @click.option("--force", is_flag=True, help="Let OUT and FILE replace TREE.")
 @click.option("--trace", is_flag=True, help="Every RTAS call and every write, with the kernel function.")
 @click.option("--diff", "show_diff", is_flag=True, help="The properties before and after, set by set.")
@@ -130,8 +134,6 @@ def _check_options(tree: str, script: str | None, interactive: bool, format: str
 
 
 def _check_outputs(output: str | None, save_array: str | None) -> None:
-    if "-" in (output, save_array):
-        raise click.UsageError("standard output is for what the steps did: name a file.")
     if output is not None and output == save_array:
         raise click.UsageError("-o and --save-array cannot be the same file.")
 

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from drmemctl.scenario.grammar import StepError
     from drmemctl.scenario.steps import Step
 
+SYNTAX = """\
+  dlpar memory add|remove count N | index DRC | indexed-count N DRC
+  plug|attach DRC COUNT [node N | assoc W,W,...]      unplug|detach DRC COUNT
+  firmware PATH PROPERTY HEX|@FILE|-                  lpm TREE     migrate FILE
+  prrn TREE | prrn SCOPE PHANDLE...                   unmovable|movable DRC...
+  rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE | configure-connector DRC
+  reboot     kexec
+  expect ok | ERRNO | consistent | finding RULE | drc DRC aa INDEX | drc DRC node N | blocks N"""
+"""The steps as help texts have them."""
+
 _BEFORE, _AFTER = 60, 40
 """Characters of a line that are shown before and after the fault: values of properties are long."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_any_tree, say, tree_argument
 from drmemctl.cli.node_completion import complete_nodes
 from drmemctl.output.screen import Screen
 
@@ -19,10 +19,12 @@ Examples:
 """
 
 
-@click.command("tree", epilog=_EXAMPLE)
+@click.command("tree", short_help="Show a tree, or a part of it, as device tree source.", epilog=_EXAMPLE)
 @tree_argument()
 @click.argument("path", metavar="[PATH]", default="/", shell_complete=complete_nodes)
-@click.option("--depth", type=click.IntRange(0), help="Levels of nodes below PATH; 0: only PATH itself.")
+@click.option(
+    "--depth", metavar="N", type=click.IntRange(0), help="Levels of nodes below PATH; 0: only PATH itself."
+)
 @click.option(
     "--all", "everything", is_flag=True, help="Every value whole, and up to 65,536 fields of it explained."
 )
@@ -58,6 +60,4 @@ def command(
         screen, device_tree, place, DtsView.on(screen, everything=everything, decode=not no_decode, depth=depth)
     )
     if names:
-        click.echo(
-            f"drmemctl: {count_of(names, 'name')} that DTS cannot hold: comments say what they are", err=True
-        )
+        say(f"{count_of(names, 'name')} that DTS cannot hold: comments say what they are")

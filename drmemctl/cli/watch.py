@@ -24,11 +24,16 @@ Ctrl-C stops it.
 """
 
 
-@click.command("watch", epilog=_EXAMPLE)
+@click.command("watch", short_help="Show what changes on this machine, as it changes.", epilog=_EXAMPLE)
 @click.option(
-    "--interval", type=click.FloatRange(0.05), default=2.0, show_default=True, help="Seconds between looks."
+    "--interval",
+    metavar="SECONDS",
+    type=click.FloatRange(0.05),
+    default=2.0,
+    show_default=True,
+    help="Seconds between looks.",
 )
-@click.option("--count", type=click.IntRange(1), help="Stop after so many looks.")
+@click.option("--count", metavar="N", type=click.IntRange(1), help="Stop after so many looks.")
 @click.option("--root", type=click.Path(file_okay=False), default="/", help="A directory that stands for /.")
 @format_option("auto", "ndjson", "table")
 @color_option()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from drmemctl.tree.node import Node
 
-_PHANDLES = ("phandle", "linux,phandle", "ibm,phandle")
+PHANDLES = ("phandle", "linux,phandle", "ibm,phandle")
+"""Properties that hold a node's phandle: firmware gives it anew at every boot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def _is_rename(one: NodePair, other: NodePair) -> bool:
 
 def phandle(node: Node) -> bytes | None:
     """Return a node's phandle as it stands in the tree, by the first of the names that it has; 0 is none."""
-    for name in _PHANDLES:
+    for name in PHANDLES:
         value = node.get(name)
         if value and len(value) == 4 and any(value):
             return value

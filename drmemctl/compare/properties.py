@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from drmemctl.compare.nodes import NodePair, pairs_of
-from drmemctl.compare.side import Side, is_cut
+from drmemctl.compare.nodes import PHANDLES, NodePair, pairs_of
+from drmemctl.compare.side import Side
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.cells import LMB_SIZE
@@ -58,8 +58,6 @@ _CONNECTOR_NODES = ("/", "/cpus")
 _RELATED_NODES = frozenset(
     {"memory", "ibm,dynamic-reconfiguration-memory", "ibm,persistent-memory", "persistent-memory"}
 )
-_HANDLES = frozenset({"phandle", "linux,phandle", "ibm,phandle"})
-
 
 FIELDS = 1024
 """Decoded fields of each value that are compared; of a longer list, the bytes tell."""
@@ -189,7 +187,7 @@ class _Comparison:
             return
         is_drmem = pair.old_path == NODE == pair.new_path
         for name, ones, others in _by_name(old, new):
-            if not self._everything and not (whole and name not in _HANDLES) and not _is_related(pair, name):
+            if not self._everything and not (whole and name not in PHANDLES) and not _is_related(pair, name):
                 continue
             if is_drmem:
                 ones, others = self._unread(name, ones, others)  # noqa: PLW2901 - what is left to compare
@@ -288,15 +286,10 @@ def _differs(old: Property | None, new: Property | None) -> bool:
     """Whether two values differ, as far as both sources show them."""
     if old is None or new is None:
         return True
-    if not is_cut(old) and not is_cut(new):
+    if not old.is_cut and not new.is_cut:
         return old.value != new.value
     shown = min(len(old.value), len(new.value))
-    return old.value[:shown] != new.value[:shown] or length(old) != length(new)
-
-
-def length(prop: Property) -> int:
-    """Return how long a value is, also where its source shows only the beginning."""
-    return len(prop.value) if prop.total is None else prop.total
+    return old.value[:shown] != new.value[:shown] or old.length != new.length
 
 
 def _is_shown_name(prop: Property | None, old: Node, new: Node) -> bool:

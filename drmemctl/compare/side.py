@@ -75,12 +75,12 @@ class Side:
     def is_cut(self) -> bool:
         """Whether the source shows only the beginning of the LMBs."""
         prop = self.drmem_property(self.table.property_name)
-        return prop is not None and is_cut(prop)
+        return prop is not None and prop.is_cut
 
     @cached_property
     def _lookup_is_cut(self) -> bool:
         prop = self.drmem_property(LOOKUP_ARRAYS)
-        return prop is not None and is_cut(prop)
+        return prop is not None and prop.is_cut
 
     def drmem_property(self, name: str) -> Property | None:
         """Return a property of the drmem node."""
@@ -102,11 +102,6 @@ class Side:
             return NOWHERE
         node = None if row is None else self.associativity.node_of_row(row)
         return Place(known=True, associativity=row, node=node)
-
-
-def is_cut(prop: Property) -> bool:
-    """Whether the source shows only the beginning of a value."""
-    return prop.total is not None and prop.total > len(prop.value)
 
 
 def read_pair(old: Tree, new: Tree) -> tuple[Side, Side]:

@@ -17,11 +17,12 @@ from typing import Any, NamedTuple, cast
 from drmemctl.explore.policy import Policy
 from drmemctl.explore.threads import Reload, Thread
 from drmemctl.explore.world import Keys, World
+from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.job import Fault, Job, OopsError
 from drmemctl.kernel.task import Action, Lock
 from drmemctl.scenario.simulation import Hypervisor
 
-OOPSED = -14
+OOPSED = EFAULT
 """The outcome of a thread that the kernel killed: nobody gets an error number."""
 
 

@@ -11,14 +11,16 @@ from drmemctl.errors import DrmemctlError
 from drmemctl.explore.policy import Policy
 from drmemctl.explore.source import FirmwareSource, ListedSource
 from drmemctl.hypervisor.machine import RefusedError
+from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.mobility import handle_prrn_event, post_mobility_fixup
 from drmemctl.kernel.notifier import remove_property, set_property
-from drmemctl.kernel.requests import ADD, INDEXED_COUNT, REMOVE, Request, dlpar_store, handle_event
+from drmemctl.kernel.requests import dlpar_store, handle_event
 from drmemctl.kernel.task import Action, Footprint, Lock, Part, Task, atomic, drop, take
 from drmemctl.scenario.grammar import StepError, parse_step
+from drmemctl.scenario.hotplug import changed, request_of
 from drmemctl.scenario.simulation import Files, Hypervisor
-from drmemctl.scenario.steps import Attach, Detach, Dlpar, FirmwareUpdate, Lpm, Prrn, Step
+from drmemctl.scenario.steps import PRRN_EVENT_SCOPE, Attach, Detach, Dlpar, FirmwareUpdate, Lpm, Prrn, Step
 from drmemctl.tree.node import Tree
 
 KDUMP = "kdump"
@@ -178,7 +180,7 @@ def _prrn(job: Job, source: FirmwareSource) -> Task[int]:
     here = yield Action("event-scan", reassigned, touches, joins=Lock.RTASD)
     yield from take(Lock.RTASD)
     if here:
-        yield from handle_prrn_event(job, source, 2)
+        yield from handle_prrn_event(job, source, PRRN_EVENT_SCOPE)
     yield from drop(Lock.RTASD)
     return 0
 
@@ -198,21 +200,14 @@ def _event(job: Job, step: Attach | Detach) -> Task[int]:
     """Let the hypervisor attach or detach, and the guest handle the event if it is told."""
     refused = yield from _changed(job, step)
     if refused or not step.tell:
-        return -22 if refused else 0
-    action = ADD if isinstance(step, Attach) else REMOVE
-    return (yield from handle_event(job, Request(action, INDEXED_COUNT, step.count, step.drc_index)))
+        return EINVAL if refused else 0
+    return (yield from handle_event(job, request_of(cast("Hypervisor", job.firmware), step)))
 
 
 @atomic(writes=(Part.CONNECTORS,))
 def _changed(job: Job, step: Attach | Detach) -> bool:
-    machine = cast("Hypervisor", job.firmware)
     try:
-        if isinstance(step, Detach):
-            job.firmware = machine.detach(step.drc_index, step.count)
-        else:
-            rows, row = machine.rows, step.node or 0
-            domains = step.domains if step.domains is not None else rows[row] if row < len(rows) else ()
-            job.firmware = machine.attach(step.drc_index, step.count, domains)
+        job.firmware = changed(cast("Hypervisor", job.firmware), step)
     except RefusedError:
         return True
     return False

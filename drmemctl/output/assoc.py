@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from drmemctl.model.lookup_usage import INVALID, OUT_OF_RANGE, UNSET, ArrayUse, LookupUsage, Outsiders, Users
+from drmemctl.output.csv import csv_lines
+from drmemctl.output.lmb_words import address_range, domains_text
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.wording import count_of, size_text
-
-_DOMAINS_SHOWN = 8
 
 _WHY = {UNSET: "no array", OUT_OF_RANGE: "no such array", INVALID: "ai-invalid flag"}
 
@@ -78,18 +79,9 @@ _CSV = (
 
 
 def _csv_lines(usage: LookupUsage) -> Iterator[str]:
-    yield ",".join(_CSV) + "\n"
     records = (array_record(one, usage.lmb_size) for one in usage.arrays)
     others = (outsiders_record(one, usage.lmb_size) for one in usage.outsiders)
-    for group in (records, others):
-        for record in group:
-            yield ",".join(_csv_cell(record.get(column)) for column in _CSV) + "\n"
-
-
-def _csv_cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return csv_lines(_CSV, chain(records, others))
 
 
 COLUMNS = (
@@ -134,10 +126,8 @@ def _array_row(one: ArrayUse, lmb_size: int | None) -> Sequence[Cell]:
     notes = [f"same as {one.same_as}"] * (one.same_as is not None)
     notes += ["unused"] * (not one.users.lmbs)
     notes += _states(one.users)
-    shown = " ".join(map(str, one.domains[:_DOMAINS_SHOWN]))
-    domains = shown + " …" if len(one.domains) > _DOMAINS_SHOWN else shown
     note: Cell = (", ".join(notes), "yellow" if one.same_as is not None or not one.users.lmbs else "dim")
-    return (str(one.index), domains, node, *_users_cells(one.users, lmb_size), note)
+    return (str(one.index), domains_text(one.domains), node, *_users_cells(one.users, lmb_size), note)
 
 
 def _outsiders_row(one: Outsiders, lmb_size: int | None) -> Sequence[Cell]:
@@ -170,9 +160,7 @@ def _addresses(users: Users, lmb_size: int | None) -> str:
 
 
 def _range(base: int, lmbs: int, lmb_size: int | None) -> str:
-    if lmb_size is None:
-        return f"{base:#x}"
-    return f"{base:#x}-{(base + lmbs * lmb_size - 1) % (1 << 64):#x}"
+    return f"{base:#x}" if lmb_size is None else address_range(base, lmbs * lmb_size)
 
 
 def _states(users: Users) -> list[str]:

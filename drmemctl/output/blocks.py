@@ -64,7 +64,8 @@ def _summary(view: BlocksView) -> str:
     size = f"memory blocks of {size_text(view.block_size)} ({view.block_size:#x})"
     if not view.suitable:
         return f"{size}: Linux refuses that size"
-    return f"{size}: {count_of(per_block, 'section')} of 16 MiB, each {per_section} sub-sections of 2 MiB"
+    parts = f"{per_section} sub-sections of {size_text(SUBSECTION)}"
+    return f"{size}: {count_of(per_block, 'section')} of {size_text(SECTION)}, each {parts}"
 
 
 def _record(span: BlockSpan, size: int) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def _owners(span: BlockSpan) -> Cell:
     words = []
     for owner in span.owners:
         drc = "" if owner.run is None else f" {owner.run.drc_index:#x}"
-        words.append(f"{safe(owner.path, 40)}" if owner.kind == "memory" else f"LMBs{drc} {owner.state}")
+        words.append(safe(owner.path, 40) if owner.kind == "memory" else f"LMBs{drc} {owner.state}")
     more = span.n_owners - len(span.owners)
     text = ", ".join(words) + (f" and {more:,} more" if more else "")
     return (text or "none", "yellow" if span.shared or not span.aligned else None)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +12,8 @@ from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import LmbRange, Report, ReportedFinding
 from drmemctl.check.tally import Tally
+from drmemctl.output.findings import MESSAGE, severities
+from drmemctl.output.lmb_words import address_range, drc_range
 from drmemctl.output.progress import with_progress
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
@@ -30,8 +32,7 @@ RENDERERS = {
 }
 """Format → module of this package with a function `render(view, screen)`."""
 
-MESSAGE = 1000
-"""Characters of a message that are shown; names from a tree can make one long."""
+_ADDRESS_WIDTH = len("0x000000000000")
 
 
 class CheckView(NamedTuple):
@@ -138,16 +139,6 @@ def summary(tally: Tally) -> str:
     return f"{found} in {where}{known}{unreadable}"
 
 
-def severities(numbers: Mapping[Severity, int]) -> str:
-    """Return e.g. `2 errors, 1 warning`."""
-    parts = [
-        count_of(number, severity.value, "info" if severity is Severity.INFO else None)
-        for severity, number in numbers.items()
-        if number
-    ]
-    return ", ".join(parts) or "no findings"
-
-
 def place(finding: ReportedFinding) -> str:
     """Return `path:property` of a finding, or as much of it as there is, to be shown."""
     path = safe(finding.path)
@@ -171,13 +162,11 @@ def range_text(lmbs: LmbRange) -> str:
     """Return a range of LMBs as people read it: addresses, size, DRC indexes, aa_index, node, flags."""
     from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 
-    last_drc = (lmbs.drc_index + lmbs.count - 1) % (1 << 32)
-    drc = f"{lmbs.drc_index:#010x}" + (f"-{last_drc:#010x}" if lmbs.count > 1 else "")
     parts = [
         addresses(lmbs),
         "size unknown" if lmbs.size is None else size_text(lmbs.size),
         count_of(lmbs.count, "LMB"),
-        f"DRC {drc}",
+        f"DRC {drc_range(lmbs.drc_index, lmbs.count)}",
         "aa unset" if lmbs.aa_index == AA_UNSET else f"aa {lmbs.aa_index}",
         "no node" if lmbs.node is None else f"node {lmbs.node}",
         " ".join(flag_names(lmbs.flags)) or "free",
@@ -187,9 +176,7 @@ def range_text(lmbs: LmbRange) -> str:
 
 def addresses(lmbs: LmbRange) -> str:
     """Return the first and the last address of a range, or the first alone."""
-    if lmbs.size is None:
-        return f"{lmbs.base:#014x}"
-    return f"{lmbs.base:#014x}-{(lmbs.base + lmbs.size - 1) % (1 << 64):#014x}"
+    return f"{lmbs.base:#014x}" if lmbs.size is None else address_range(lmbs.base, lmbs.size, _ADDRESS_WIDTH)
 
 
 def ranges_left_out(number: int) -> str:

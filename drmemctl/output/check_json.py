@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from drmemctl.check.report import Report, ReportedFinding
 from drmemctl.output.check import CheckView
-from drmemctl.output.json import schema
+from drmemctl.output.json import array, schema
 from drmemctl.output.screen import Screen
 
 
@@ -22,15 +22,6 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     yield from array(inputs, "  ")
     counts = {severity.value: number for severity, number in view.tally.findings.items()}
     yield f',\n  "summary": {json.dumps(counts)}\n}}\n'
-
-
-def array(records: Iterable[Mapping[str, Any]], indent: str) -> Iterator[str]:
-    """Yield a JSON array with a record a line."""
-    separator = "["
-    for record in records:
-        yield f"{separator}\n{indent}  {json.dumps(record)}"
-        separator = ","
-    yield "[]" if separator == "[" else f"\n{indent}]"
 
 
 def _findings(reports: Iterable[Report], inputs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

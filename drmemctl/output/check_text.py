@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report, ReportedFinding
 from drmemctl.output.check import (
     CheckView,
@@ -15,9 +14,9 @@ from drmemctl.output.check import (
     place_and_offset,
     range_text,
     ranges_left_out,
-    severities,
     summary,
 )
+from drmemctl.output.findings import STYLES, counted, heading, hint, severities
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
@@ -30,8 +29,6 @@ _AROUND = 2
 
 _LEAST = 3
 """Lines of a rule's findings that are worth more than its heading alone."""
-
-STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
 class _Line(NamedTuple):
@@ -64,7 +61,7 @@ def _ending(view: CheckView, screen: Screen, *, many: bool) -> str:
     if many:
         lines.append(screen.style(summary(view.tally), "bold"))
     if rule is not None:
-        lines.append(screen.style(f"drmemctl explain {rule}: what it means and what to do", "dim"))
+        lines.append(screen.style(hint(rule), "dim"))
     gap = "\n" if lines and view.tally.faulty else ""
     return gap + "".join(line + "\n" for line in lines)
 
@@ -83,9 +80,7 @@ def _report_lines(report: Report, room: int, screen: Screen) -> list[_Line]:
 
 
 def _head(report: Report) -> _Line:
-    number = dict.fromkeys(Severity, 0)
-    for finding in report.findings:
-        number[finding.severity] += 1
+    number = counted(finding.severity for finding in report.findings)
     known = f", {report.known:,} known from the baseline" if report.known else ""
     note = f" ({safe(report.note, 500)})" if report.note else ""
     return _Line(
@@ -97,8 +92,8 @@ def _group(findings: Sequence[ReportedFinding]) -> list[_Line]:
     """Return all lines on the findings of one rule."""
     first = findings[0]
     number = f" ({len(findings):,} findings)" if len(findings) > 1 else ""
-    heading = f"{first.severity:<7} {first.rule}  {first.title}{number}"
-    lines = [_Line(heading, style=STYLES[first.severity])]
+    title = heading(first.rule, first.severity, first.title + number)
+    lines = [_Line(title, style=STYLES[first.severity])]
     for finding in findings:
         lines.append(_Line(f"  {message(finding)}", "finding"))
         where = place_and_offset(finding)

@@ -15,7 +15,7 @@ from drmemctl.formats.rtas_document import as_plain
 from drmemctl.formats.rtas_input import Answer
 from drmemctl.formats.rtas_kinds import meaning_of
 from drmemctl.formats.rtas_labels import NO_LABELS
-from drmemctl.output.check_text import STYLES
+from drmemctl.output.findings import Shown, finding_lines
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Column, plain_lines
@@ -59,9 +59,8 @@ def _json(decoding: Decoding) -> Iterator[str]:
     head = {"schema": schema("decode"), "kind": decoding.kind}
     answers = (_answer_record(answer, decoding.stream) for answer in decoding.stream.answers)
     findings = (_finding_record(finding) for finding in decoding.findings)
-    # The values must come back as the same bytes, so their texts are whole; DEL is all that JSON leaves as it is.
-    for part in streamed(head, {"answers": answers, "findings": findings}):
-        yield part.replace("\x7f", "\\u007f")
+    # The values must come back as the same bytes, so their texts are whole.
+    return streamed(head, {"answers": answers, "findings": findings})
 
 
 def _answer_record(answer: Answer, stream: Stream) -> dict[str, Any]:
@@ -106,7 +105,8 @@ def _text(screen: Screen, decoding: Decoding) -> Iterator[str]:
         rows = (_cells(field) for field in answer.value.fields(stream.labels or NO_LABELS))
         yield from ("  " + line for line in plain_lines(screen, _COLUMNS, rows))
     yield "\n" if decoding.findings else ""
-    yield from _finding_lines(screen, decoding)
+    several = len(stream.answers) > 1
+    yield from finding_lines(screen, (_shown(finding, several=several) for finding in decoding.findings))
 
 
 def _heading(number: int, total: int, answer: Answer) -> str:
@@ -120,17 +120,8 @@ def _cells(field: Field) -> tuple[str, str, str, str]:
     return f"{field.offset:#x}", str(field.size), safe(field.name), safe(field.text)
 
 
-def _finding_lines(screen: Screen, decoding: Decoding) -> Iterator[str]:
-    several = len(decoding.stream.answers) > 1
-    last = ""
-    for finding in decoding.findings:
-        if finding.rule != last:
-            title = f"{finding.severity.value:<7} {finding.rule}  {RULES[finding.rule].title}"
-            yield screen.style(title, STYLES[finding.severity]) + "\n"
-        last = finding.rule
-        violation = finding.violation
-        place = f"{(violation.answer or 0) + 1}: " if several else ""
-        yield f"  {place}{safe(finding.message, 1000)} (at offset {violation.offset or 0:#x})\n"
-    if last:
-        hint = f"drmemctl explain {decoding.findings[0].rule}: what it means and what to do"
-        yield screen.style(hint, "dim") + "\n"
+def _shown(finding: Finding, *, several: bool) -> Shown:
+    violation = finding.violation
+    place = f"{(violation.answer or 0) + 1}: " if several else ""
+    text = f"{place}{finding.message} (at offset {violation.offset or 0:#x})"
+    return Shown(finding.rule, finding.severity, RULES[finding.rule].title, text)

@@ -14,7 +14,7 @@ from drmemctl.compare.lookup import ListChange
 from drmemctl.compare.numa import Fact
 from drmemctl.compare.properties import PropertyChange
 from drmemctl.formats.dynamic_memory import flag_names
-from drmemctl.model.lmbs import Run
+from drmemctl.output.lmb_words import run_facts
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.tree.node import Property, Tree
@@ -180,15 +180,5 @@ def _finding_record(finding: Finding) -> dict[str, Any]:
         "path": safe(violation.path, None) or None,
         "property": safe(violation.property, None) or None,
         "offset": violation.offset,
-        "lmbs": [_run_record(run) for run in violation.lmbs],
-    }
-
-
-def _run_record(run: Run) -> dict[str, Any]:
-    return {
-        "base": run.base,
-        "count": run.count,
-        "drc_index": run.drc_index,
-        "aa_index": run.aa_index,
-        "flags": run.flags,
+        "lmbs": [run_facts(run) for run in violation.lmbs],
     }

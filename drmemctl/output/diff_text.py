@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from drmemctl.check.finding import Finding, Severity
+from drmemctl.check.finding import Finding
 from drmemctl.check.rule import RULES
 from drmemctl.compare.diff import Diff
 from drmemctl.compare.lmbs import ADDRESS, DRC_INDEX, LmbChange, Lmbs, NodeTotal
 from drmemctl.compare.lookup import ListChange
-from drmemctl.compare.properties import FieldChange, PropertyChange, length
+from drmemctl.compare.properties import FieldChange, PropertyChange
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 from drmemctl.output.diff_words import fact_text, headlines, lookup_text, notes
+from drmemctl.output.findings import MESSAGE, STYLES
+from drmemctl.output.lmb_words import address_range, domains_text, drc_range
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.output.text import safe
@@ -22,14 +24,10 @@ from drmemctl.tree.dts_text import value_text
 from drmemctl.tree.node import Property
 from drmemctl.wording import count_of, size_text
 
-_DOMAINS_SHOWN = 8
 _FIELDS_SHOWN = 4
 _INDEXES_SHOWN = 8
 _SHORT = 24
 _FACTS_SHOWN = 200
-_ADDRESSES = 1 << 64
-
-_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +131,11 @@ def _of_both(text: Callable[[Lmbs], str], change: LmbChange) -> str:
 def _addresses(lmbs: Lmbs | None, count: int, size: int | None) -> str | None:
     if lmbs is None or size is None:
         return None if lmbs is None else f"{lmbs.base:#x}"
-    return f"{lmbs.base:#x}-{(lmbs.base + count * size - 1) % _ADDRESSES:#x}"
+    return address_range(lmbs.base, count * size)
 
 
 def _drc_indexes(lmbs: Lmbs | None, count: int) -> str | None:
-    if lmbs is None:
-        return None
-    first = f"{lmbs.drc_index:#010x}"
-    if lmbs.same_drc:
-        return f"{first} each"
-    return first if count == 1 else f"{first}-{(lmbs.drc_index + count - 1) % (1 << 32):#010x}"
+    return None if lmbs is None else drc_range(lmbs.drc_index, count, same=lmbs.same_drc)
 
 
 def _aa(lmbs: Lmbs) -> str:
@@ -152,14 +145,11 @@ def _aa(lmbs: Lmbs) -> str:
 def _domains(lmbs: Lmbs) -> str:
     if not lmbs.place.known:
         return "?"
-    return "-" if lmbs.place.associativity is None else domains_text(lmbs.place.associativity)
+    return "-" if lmbs.place.associativity is None else _domains_text(lmbs.place.associativity)
 
 
-@lru_cache(4096)
-def domains_text(domains: tuple[int, ...]) -> str:
-    """Return an associativity list, the first of it if it is long."""
-    shown = " ".join(map(str, domains[:_DOMAINS_SHOWN]))
-    return shown + " …" if len(domains) > _DOMAINS_SHOWN else shown
+_domains_text = lru_cache(4096)(domains_text)
+"""Many LMBs have the same few lists."""
 
 
 def _node_cell(change: LmbChange) -> Cell:
@@ -222,7 +212,7 @@ _LIST_COLUMNS = (Column("change"), Column("index"), Column("domains"))
 
 def _list_row(change: ListChange) -> Sequence[Cell]:
     indexes = _changed(_indexes(change.old_indexes), _indexes(change.new_indexes))
-    domains = (None if one is None else domains_text(one) for one in (change.old, change.new))
+    domains = (None if one is None else _domains_text(one) for one in (change.old, change.new))
     return change.kind, indexes, _changed(*domains)
 
 
@@ -266,7 +256,7 @@ def _field_row(field: FieldChange) -> Sequence[Cell]:
 
 
 def _length(prop: Property | None) -> str:
-    return "" if prop is None else count_of(length(prop), "byte")
+    return "" if prop is None else count_of(prop.length, "byte")
 
 
 def _value(prop: Property | None) -> str:
@@ -287,7 +277,7 @@ _FINDING_COLUMNS = (
 
 def _finding_row(finding: Finding) -> Sequence[Cell]:
     violation = finding.violation
-    text = f"{RULES[finding.rule].title}: {safe(finding.message, 1000)}"
+    text = f"{RULES[finding.rule].title}: {safe(finding.message, MESSAGE)}"
     if violation.path and not violation.lmbs:
         text += f" ({safe(':'.join(filter(None, (violation.path, violation.property))))})"
-    return (finding.severity.value, _STYLES[finding.severity]), finding.rule, text
+    return (finding.severity.value, STYLES[finding.severity]), finding.rule, text

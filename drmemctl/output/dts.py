@@ -142,7 +142,7 @@ class _Writer:
             seen.add(prop.name)
             name, true_name = self._name(prop.name)
             notes += [true_name] if true_name else []
-            if prop.total is not None and prop.total > len(prop.value):
+            if prop.is_cut:
                 notes.append(f"the source shows {len(prop.value):,} of {prop.total:,} bytes")
             text = is_text(path, node, prop)
             fields = self._decoder.fields(path, node, prop) if self._view.decode and not text else None

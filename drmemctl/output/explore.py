@@ -11,21 +11,23 @@ from drmemctl.explore.answer import Answer, End, Question
 from drmemctl.explore.judge import Verdict
 from drmemctl.explore.schedule import switches
 from drmemctl.explore.trace import Row, rows
+from drmemctl.kernel.trace import RtasCall
 from drmemctl.output.explore_words import outcome_words, row_words, verdict_words
 from drmemctl.output.json import document, schema
+from drmemctl.output.lmb_words import run_facts
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Column, show_table
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
 
 _COLUMNS = (
-    Column("LOCKING"),
-    Column("SCHEDULES", right=True),
-    Column("STATES", right=True),
-    Column("ENDS", right=True),
-    Column("INCONSISTENT", right=True),
-    Column("BY RACE", right=True),
-    Column("WORST"),
+    Column("locking"),
+    Column("schedules", right=True),
+    Column("states", right=True),
+    Column("ends", right=True),
+    Column("inconsistent", right=True),
+    Column("by race", right=True),
+    Column("worst"),
 )
 _NARROWEST, _WIDEST = 30, 64
 
@@ -177,16 +179,7 @@ def verdict_record(verdict: Verdict, *, raced: bool | None) -> dict[str, Any]:
         "rule": verdict.rule or None,
         "severity": verdict.severity.value,
         "message": verdict.message,
-        "lmbs": [
-            {
-                "base": run.base,
-                "count": run.count,
-                "drc_index": run.drc_index,
-                "aa_index": run.aa_index,
-                "flags": run.flags,
-            }
-            for run in verdict.lmbs
-        ],
+        "lmbs": [run_facts(run) for run in verdict.lmbs],
     }
     return record if raced is None else {**record, "race": raced}
 
@@ -215,7 +208,7 @@ def mermaid(
 
 
 def _target(row: Row) -> str:
-    return "F" if any(hasattr(event, "call") for event in row.events) else "K"
+    return "F" if any(isinstance(event, RtasCall) for event in row.events) else "K"
 
 
 def _quoted(text: str) -> str:

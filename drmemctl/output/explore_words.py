@@ -41,7 +41,15 @@ _PLAIN = {
     "changed": "the hypervisor attaches or detaches",
     "add_memory": "__add_memory fails",
     "marked": "goes through the LMBs that it touched",
+    "walk_array": "starts to walk the array",
+    "find_range": "looks for the part of the array that begins with that DRC index",
+    "find_drc": "looks for the LMB with that DRC index",
+    "identity": "reads the LMB's address and DRC index",
+    "give_copy_back": "gives its copy of the property back",
+    "transfer_error": "asks how the transfer of memory ended",
+    "delete": "delete_dt_node: the node is not there any more, or stays",
 }
+"""What an action does that changes nothing that a trace has events for, by its name."""
 
 _LOST = "notifier: PASSED OVER, another thread has in_drmem_update set"
 _OWN = "notifier: passes over its own update"

@@ -15,7 +15,7 @@ def schema(command: str) -> str:
 
 def document(value: Mapping[str, Any]) -> str:
     """Return a whole document, indented for people."""
-    return json.dumps(value, indent=2) + "\n"
+    return _printable(json.dumps(value, indent=2)) + "\n"
 
 
 def streamed(head: Mapping[str, Any], lists: Mapping[str, Iterable[Mapping[str, Any]]]) -> Iterator[str]:
@@ -23,20 +23,30 @@ def streamed(head: Mapping[str, Any], lists: Mapping[str, Iterable[Mapping[str, 
     yield "{"
     separator = "\n"
     for key, value in head.items():
-        yield f"{separator}  {json.dumps(key)}: {json.dumps(value)}"
+        yield f"{separator}  {json.dumps(key)}: {_printable(json.dumps(value))}"
         separator = ",\n"
     for key, records in lists.items():
-        yield f"{separator}  {json.dumps(key)}: ["
+        yield f"{separator}  {json.dumps(key)}: "
+        yield from array(records, "  ")
         separator = ",\n"
-        inner = "\n"
-        for record in records:
-            yield f"{inner}    {json.dumps(record)}"
-            inner = ",\n"
-        yield "]" if inner == "\n" else "\n  ]"
     yield "\n}\n"
+
+
+def array(records: Iterable[Mapping[str, Any]], indent: str) -> Iterator[str]:
+    """Yield an array with a record a line; `indent` is that of the line it begins in."""
+    separator = "["
+    for record in records:
+        yield f"{separator}\n{indent}  {_printable(json.dumps(record))}"
+        separator = ","
+    yield "[]" if separator == "[" else f"\n{indent}]"
 
 
 def lines(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield NDJSON: one record a line."""
     for record in records:
-        yield json.dumps(record) + "\n"
+        yield _printable(json.dumps(record)) + "\n"
+
+
+def _printable(text: str) -> str:
+    """Return JSON without DEL, the one control character that it lets through as it is."""
+    return text.replace("\x7f", "\\u007f")

@@ -12,6 +12,7 @@ from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.memory_reg import USABLE_MEMORY
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.kdump import CrashRegion
+from drmemctl.output.findings import Shown, finding_lines
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
@@ -45,9 +46,10 @@ def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
         return
     columns = [Column("address"), Column("size", right=True), Column("node"), Column("was on")]
     show_table(screen, columns, _rows(view.regions))
-    for finding in view.findings:
-        style = "red" if finding.severity.value == "error" else "yellow"
-        screen.write(f"\n{screen.style(finding.rule, style)} {safe(finding.message, None)}\n")
+    if view.findings:
+        screen.write("\n")
+        shown = (Shown(one.rule, one.severity, one.title, one.message) for one in view.findings)
+        screen.write_all(finding_lines(screen, shown))
 
 
 def _show_json(screen: Screen, view: KexecView) -> None:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.lmbs import Lmb, LmbTable, Run, check_limit, is_assigned
+from drmemctl.output.csv import csv_lines
+from drmemctl.output.lmb_words import address_range, domains_text, drc_range
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import SAMPLE, Cell, Column, heading, line_maker, show_table
 from drmemctl.wording import count_of, size_text
 
-_DOMAINS_SHOWN = 8
 _REMEMBERED = 10_000
 _MANY = 4096
 """From so many lines on it pays to make them all at once."""
@@ -95,16 +96,7 @@ _CSV_LMB = ("base", "drc_index", "aa_index", "flags", "node")
 
 
 def _csv_lines(view: LmbView) -> Iterator[str]:
-    columns = _CSV_RUN if view.limit is None else _CSV_LMB
-    yield ",".join(columns) + "\n"
-    for record in _records(view):
-        yield ",".join(_csv_cell(record[column]) for column in columns) + "\n"
-
-
-def _csv_cell(value: Any) -> str:
-    if value is None:
-        return ""
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return csv_lines(_CSV_RUN if view.limit is None else _CSV_LMB, _records(view))
 
 
 COLUMNS = (
@@ -227,7 +219,8 @@ class Row:
                 self._known.clear()
             rest = self._known[key] = self._rest(run)
         lmb_bytes, count, aa, domains, node, flags = rest
-        return self._addresses(line), lmb_bytes, count, _drc_indexes(line), aa, domains, node, flags
+        drc_indexes = drc_range(run.drc_index, run.count, same=line.same_drc)
+        return self._addresses(line), lmb_bytes, count, drc_indexes, aa, domains, node, flags
 
     def _rest(self, run: Run) -> tuple[Cell, ...]:
         row = self._associativity.row(run.aa_index, run.flags)
@@ -235,7 +228,7 @@ class Row:
             "?" if self._lmb_size is None else size_text(self._lmb_size * run.count),
             str(run.count),
             "-" if run.aa_index == AA_UNSET else str(run.aa_index),
-            _domains(row),
+            "-" if row is None else domains_text(row),
             _node_cell(self._associativity.node_of(run.aa_index, run.flags), run),
             _flags_cell(run.flags),
         )
@@ -246,8 +239,7 @@ class Row:
             return "?"
         if self._lmb_size is None:
             return f"{run.base:#0{self._width}x}"
-        end = (run.base + run.count * self._lmb_size - 1) % (1 << 64)
-        return f"{run.base:#0{self._width}x}-{end:#0{self._width}x}"
+        return address_range(run.base, run.count * self._lmb_size, self._width)
 
 
 def address_width(table: LmbTable) -> int:
@@ -255,22 +247,6 @@ def address_width(table: LmbTable) -> int:
     if len(table.runs) > _REMEMBERED:
         return len("0x000000000000")
     return max((len(f"{run.base + run.count * (table.lmb_size or 1) - 1:#x}") for run in table.runs), default=1)
-
-
-def _domains(row: Sequence[int] | None) -> str:
-    if row is None:
-        return "-"
-    shown = " ".join(map(str, row[:_DOMAINS_SHOWN]))
-    return shown + " …" if len(row) > _DOMAINS_SHOWN else shown
-
-
-def _drc_indexes(line: Line) -> str:
-    first = line.run.drc_index
-    if line.same_drc:
-        return f"{first:#010x} each"
-    if line.run.count == 1:
-        return f"{first:#010x}"
-    return f"{first:#010x}-{(first + line.run.count - 1) % (1 << 32):#010x}"
 
 
 def _node_cell(node: int | None, run: Run) -> tuple[str, str | None]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from drmemctl.model.address_map import HOLE, AddressMap, Segment
 from drmemctl.model.picture import Cell, Gap, Line, Picture
+from drmemctl.output.csv import csv_lines
 from drmemctl.output.map_key import Entry, Key, legend
 from drmemctl.output.screen import Screen
 from drmemctl.wording import count_of, size_text
@@ -59,12 +60,11 @@ def segment_record(segment: Segment) -> dict[str, Any]:
     }
 
 
+_CSV = ("start", "size", "kind", "node", "overlap")
+
+
 def _csv_lines(address_map: AddressMap) -> Iterator[str]:
-    yield "start,size,kind,node,overlap\n"
-    for segment in address_map.with_holes():
-        record = segment_record(segment)
-        node = "" if record["node"] is None else record["node"]
-        yield f"{record['start']},{record['size']},{record['kind']},{node},{str(record['overlap']).lower()}\n"
+    return csv_lines(_CSV, map(segment_record, address_map.with_holes()))
 
 
 def columns_in(width: int, label: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from drmemctl.model.distances import Distances
 from drmemctl.model.numa import NumaLayout, NumaNode
+from drmemctl.output.csv import csv_lines
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import Cell, Column, plain_lines, show_table
 from drmemctl.wording import size_text
@@ -73,10 +74,7 @@ _CSV = ("node", "bytes", "boot_bytes", "lmbs", "lmb_bytes", "cores", "threads", 
 
 
 def _csv_lines(layout: NumaLayout) -> Iterator[str]:
-    yield ",".join(_CSV) + "\n"
-    for node in layout.nodes:
-        record = node_record(node)
-        yield ",".join("" if record[name] is None else str(record[name]) for name in _CSV) + "\n"
+    return csv_lines(_CSV, map(node_record, layout.nodes))
 
 
 def affinity_words(layout: NumaLayout) -> str:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
+from drmemctl.check.finding import Severity
 from drmemctl.defect import Defect
 from drmemctl.model.lmbs import STATES
 from drmemctl.model.numa import NumaLayout, NumaNode
 from drmemctl.model.overview import DynamicMemory, Overview
+from drmemctl.output.findings import severities
 from drmemctl.output.numa import affinity_record, affinity_words, node_record, possible_words
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.text import safe
@@ -237,12 +239,9 @@ def _node_line(screen: Screen, node: NumaNode, whole: int) -> str:
 def _judgement_lines(screen: Screen, overview: Overview) -> Iterator[str]:
     yield from _field(screen, "defects", defects_words(overview.defects))
     if overview.findings is not None:
-        found = ", ".join(_counted(severity, number) for severity, number in overview.findings.items() if number)
-        yield from _field(screen, "findings", f"{found} (drmemctl check)" if found else "none")
-
-
-def _counted(severity: str, number: int) -> str:
-    return f"{number:,} info" if severity == "info" else count_of(number, severity)
+        numbers = {Severity(name): number for name, number in overview.findings.items()}
+        found = f"{severities(numbers)} (drmemctl check)" if any(numbers.values()) else "none"
+        yield from _field(screen, "findings", found)
 
 
 def defects_words(defects: tuple[Defect, ...]) -> str:

@@ -39,18 +39,13 @@ def property_record(path: str, node: Node, prop: Property) -> dict[str, Any]:
         "hex": prop.value.hex(),
         "text": _strings(prop.value) if is_text(path, node, prop) else None,
     }
-    if is_cut(prop):
+    if prop.is_cut:
         record["total"] = prop.total
     return record
 
 
 def _strings(value: bytes) -> list[str] | None:
     return list(decode_strings(value).items) if len(value) <= _LARGEST_TEXT else None
-
-
-def is_cut(prop: Property) -> bool:
-    """Whether the source shows only the beginning of the value."""
-    return prop.total is not None and prop.total > len(prop.value)
 
 
 def show_tree_json(screen: Screen, tree: Tree, place: Place, depth: int | None) -> None:
@@ -146,7 +141,7 @@ def _says_more(field: Field) -> bool:
 
 def _heading(screen: Screen, path: str, prop: Property, *, again: bool) -> str:
     size = count_of(len(prop.value), "byte")
-    if is_cut(prop):
+    if prop.is_cut:
         size = f"the first {len(prop.value):,} of {prop.total:,} bytes"
     note = screen.style(", a second property of this name", "yellow") if again else ""
     return f"{screen.style(f'{safe(path, None)}:{safe(prop.name)}', 'bold')}, {size}{note}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from drmemctl.check.pages import Page
-from drmemctl.output.check_text import STYLES
+from drmemctl.output.findings import STYLES
 from drmemctl.output.screen import Screen
 
 

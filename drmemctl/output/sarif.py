@@ -13,7 +13,7 @@ from drmemctl.check.finding import Severity
 from drmemctl.check.pages import Page
 from drmemctl.check.report import Report, ReportedFinding
 from drmemctl.output.check import CheckView, message, place, range_text, ranges_left_out
-from drmemctl.output.check_json import array
+from drmemctl.output.json import array
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.tree.source import file_of

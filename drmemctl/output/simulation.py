@@ -6,9 +6,10 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, flag_names
+from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
 from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.output.json import schema, streamed
@@ -71,8 +72,7 @@ def show_json(screen: Screen, session: Session) -> None:
     """Print the record of all steps done."""
     simulation = session.simulation
     lists = {"steps": map(StepResult.to_json, simulation.results), "blocks": simulation.blocks_to_json()}
-    # JSON lets DEL through as it is; a terminal should not see it.
-    screen.write_all(part.replace("\x7f", "\\u007f") for part in streamed(simulation.head_to_json(), lists))
+    screen.write_all(streamed(simulation.head_to_json(), lists))
 
 
 def show_junit(screen: Screen, session: Session, source: str, steps: Sequence[Step]) -> None:
@@ -89,17 +89,7 @@ def array_document(state: KernelState, kernel: str) -> Iterator[bytes]:
 
 
 def _runs(state: KernelState) -> Iterator[dict[str, Any]]:
+    from drmemctl.output.lmb import run_record
+
     nodes = current_associativity(state)
-    for run in state.table.runs:
-        flags = run.flags & ~KERNEL_TOUCHED
-        row = nodes.row(run.aa_index, flags)
-        yield {
-            "base": run.base,
-            "count": run.count,
-            "drc_index": run.drc_index,
-            "aa_index": run.aa_index,
-            "flags": flags,
-            "flag_names": flag_names(flags),
-            "associativity": None if row is None else list(row),
-            "node": nodes.node_of(run.aa_index, flags),
-        }
+    return (run_record(replace(run, flags=run.flags & ~KERNEL_TOUCHED), nodes) for run in state.table.runs)

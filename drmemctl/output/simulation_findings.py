@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from drmemctl.output.check_text import STYLES
+from drmemctl.output.findings import STYLES
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.scenario.findings import NEXT_FLUSH, StepFinding

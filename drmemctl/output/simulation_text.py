@@ -86,7 +86,7 @@ def step_lines(screen: Screen, number: int, done: DoneStep, detail: Detail) -> I
     if result.note:
         yield "    " + screen.style(safe(result.note, 2000), "red")
     for event in result.events:
-        yield "    " + screen.style(f"{safe(event)}", "magenta")
+        yield "    " + screen.style(safe(event), "magenta")
     yield from _indented(changes(screen, done, detail), "  ")
     yield from _indented(_cut((finding_line(screen, one) for one in result.findings), detail, "findings"), "  ")
     if detail.diff:

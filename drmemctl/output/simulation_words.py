@@ -21,6 +21,7 @@ from drmemctl.formats.lookup_arrays import decode_lookup_arrays
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.processors import CpuChange
 from drmemctl.model.lmbs import state_of
+from drmemctl.output.lmb_words import address_range, domains_text
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.text import safe
 from drmemctl.scenario.session import DoneStep
@@ -28,9 +29,7 @@ from drmemctl.scenario.steps import Attach, Detach, Dlpar
 from drmemctl.tree.node import Tree
 from drmemctl.wording import count_of
 
-_DOMAINS_SHOWN = 8
 _LISTS_SHOWN = 4
-_ADDRESSES = 1 << 64
 
 SHOWN_BY_MEANING = frozenset(f"{NODE}:{name}" for name in (V1, V2, LOOKUP_ARRAYS))
 """Properties whose changes have lines of their own."""
@@ -73,9 +72,7 @@ def lmb_lines(screen: Screen, changes: Sequence[LmbsChanged], *, drc: bool = Fal
 
 
 def _addresses(change: LmbsChanged) -> str:
-    if not change.lmb_size:
-        return f"{change.base:#x}"
-    return f"{change.base:#x}-{(change.base + change.count * change.lmb_size - 1) % _ADDRESSES:#x}"
+    return address_range(change.base, change.count * change.lmb_size) if change.lmb_size else f"{change.base:#x}"
 
 
 def _drc(change: LmbsChanged) -> str:
@@ -87,7 +84,7 @@ def _what(screen: Screen, change: LmbsChanged) -> list[str]:
     old, new = change.old, change.new
     if old is None or new is None:
         side, word = (new, "new:") if old is None else (old, "gone:")
-        return [] if side is None else [f"{word} {_aa(side)}{_on(screen, side)}", _state(side)]
+        return [] if side is None else [f"{word} {_aa(side)}{_on(screen, side)}", state_of(side.flags)]
     parts = [_aa_change(screen, old, new)] if (old.aa_index, old.node) != (new.aa_index, new.node) else []
     if state_of(old.flags) != state_of(new.flags):
         parts.append(f"{state_of(old.flags)} → {state_of(new.flags)}")
@@ -116,10 +113,6 @@ def _on(screen: Screen, side: Side) -> str:
 
 def _node(screen: Screen, node: int | None) -> str:
     return screen.style("none" if node is None else str(node), node_style(node))
-
-
-def _state(side: Side) -> str:
-    return state_of(side.flags)
 
 
 def _flags(side: Side) -> str:
@@ -157,9 +150,7 @@ def _lookup_lines(old: Tree, new: Tree) -> Iterator[str]:
 
 
 def _list(row: Sequence[int] | None) -> str:
-    row = row or ()
-    more = " …" if len(row) > _DOMAINS_SHOWN else ""
-    return f"<{' '.join(map(str, row[:_DOMAINS_SHOWN]))}{more}>"
+    return f"<{domains_text(row or ())}>"
 
 
 def _came(now: Sequence[int] | None) -> str:

@@ -23,11 +23,10 @@ Cell = str | tuple[str, str | None]
 
 
 class Column(NamedTuple):
-    """A column's heading, alignment and style."""
+    """A column's heading and alignment."""
 
     title: str
     right: bool = False
-    style: str | None = None
 
 
 def _text(cell: Cell) -> str:
@@ -95,7 +94,7 @@ def _colored(screen: Screen, columns: Sequence[Column], widths: Sequence[int]) -
     def line(row: Sequence[Cell]) -> str:
         parts = []
         for column, width, cell in zip(columns, widths, row, strict=True):
-            text, style = (cell, column.style) if isinstance(cell, str) else cell
+            text, style = (cell, None) if isinstance(cell, str) else cell
             pad = " " * (width - len(text))
             shown = screen.style(text, style)
             parts.append(pad + shown if column.right else shown + pad)
@@ -111,9 +110,7 @@ def _draw(screen: Screen, columns: Sequence[Column], rows: Sequence[Sequence[Cel
 
     table = Table(box=SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
     for column in columns:
-        table.add_column(
-            Text(column.title), justify="right" if column.right else "left", no_wrap=True, style=column.style
-        )
+        table.add_column(Text(column.title), justify="right" if column.right else "left", no_wrap=True)
     for row in rows:
         table.add_row(*(Text(cell) if isinstance(cell, str) else Text(cell[0], cell[1] or "") for cell in row))
     screen.console().print(table)

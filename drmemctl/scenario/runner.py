@@ -7,24 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, decode_architecture_vec5
 from drmemctl.hypervisor.firmware_tree import firmware_tree
 from drmemctl.hypervisor.machine import RefusedError
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.errno import ENODEV, errno_name
-from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Fault, Job, OopsError, Outcome
 from drmemctl.kernel.mobility import migrate, reassign
 from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.processors import cpu_changes
-from drmemctl.kernel.requests import ADD, COUNT, INDEXED_COUNT, REMOVE, NotSimulatedError, Request, handle, store
+from drmemctl.kernel.requests import NotSimulatedError, handle, store
 from drmemctl.kernel.task import run
-from drmemctl.model.associativity import CHOSEN
 from drmemctl.scenario.expectations import expectation
 from drmemctl.scenario.findings import Judge, StepFinding
+from drmemctl.scenario.hotplug import changed, request_of
 from drmemctl.scenario.result import StepResult, changed_properties
 from drmemctl.scenario.simulation import Files, Hypervisor, Situation
 from drmemctl.scenario.steps import (
+    PRRN_EVENT_SCOPE,
     Attach,
     Detach,
     Dlpar,
@@ -134,54 +133,24 @@ def _dlpar(situation: Situation, step: Dlpar, files: Files) -> _Done:
         return _Done(situation, ok=False, note=error.message)
 
 
-def _attach(situation: Situation, step: Attach, files: Files) -> _Done:
-    del files
-    machine = situation.machine
-    try:
-        domains = _domains(situation, step)
-        after = replace(situation, machine=machine.attach(step.drc_index, step.count, domains))
-    except RefusedError as refused:
-        return _Done(situation, ok=False, note=refused.message)
-    return _told(after, ADD, step) if step.tell else _Done(after)
-
-
-def _domains(situation: Situation, step: Attach) -> tuple[int, ...]:
-    if step.domains is not None:
-        return step.domains
-    rows, row = situation.machine.rows, step.node or 0
-    if row < len(rows):
-        return rows[row]
-    if step.node is None:
-        return ()
-    raise RefusedError(f"the lookup arrays had no row {row} at boot, but {len(rows)}")
-
-
-def _detach(situation: Situation, step: Detach, files: Files) -> _Done:
+def _plug(situation: Situation, step: Attach | Detach, files: Files) -> _Done:
     del files
     try:
-        after = replace(situation, machine=situation.machine.detach(step.drc_index, step.count))
+        after = replace(situation, machine=changed(situation.machine, step))
     except RefusedError as refused:
         return _Done(situation, ok=False, note=refused.message)
     if after.machine.aborted:
         return _Done(after, ok=False)
-    return _told(after, REMOVE, step) if step.tell else _Done(after)
+    return _told(after, step) if step.tell else _Done(after)
 
 
-def _told(situation: Situation, action: str, step: Attach | Detach) -> _Done:
+def _told(situation: Situation, step: Attach | Detach) -> _Done:
     """Let the guest handle the hotplug event, whose result nobody gets."""
     dead = _dead(situation)
     if dead is not None:
         return dead
-    request = Request(action, INDEXED_COUNT, step.count, step.drc_index)
-    if action == ADD and not _hotplug_events(situation):
-        # Guests that did not negotiate the event source are told a number of LMBs only.
-        request = Request(action, COUNT, step.count)
+    request = request_of(situation.machine, step)
     return _from(situation, handle(situation.kernel, situation.machine, request), write=False)
-
-
-def _hotplug_events(situation: Situation) -> bool:
-    data = situation.machine.tree.get(CHOSEN, ARCHITECTURE_VEC5)
-    return data is None or decode_architecture_vec5(data).has("HP_EVT")
 
 
 def _firmware(situation: Situation, step: FirmwareUpdate, files: Files) -> _Done:
@@ -225,22 +194,16 @@ def _migrate(situation: Situation, step: Migrate, files: Files) -> _Done:
     return _updated(situation, recorded, migrate(situation.kernel, situation.machine, recorded))
 
 
-_DEFAULT_SCOPE = 2
-
-
 def _prrn(situation: Situation, step: Prrn, files: Files) -> _Done:
     dead = _dead(situation)
     if dead is not None:
         return dead
-    source: Planned
     if step.tree is None:
-        source = listed(step.phandles)
-        scope = step.scope
+        source, scope = listed(step.phandles), step.scope
     else:
         source = difference(situation.kernel.tree, files.tree(step.tree), reassignment=True).source()
-        scope = _DEFAULT_SCOPE
-    checked: UpdateSource = source
-    return _updated(situation, source, reassign(situation.kernel, situation.machine, checked, scope))
+        scope = PRRN_EVENT_SCOPE
+    return _updated(situation, source, reassign(situation.kernel, situation.machine, source, scope))
 
 
 def _unmovable(situation: Situation, step: Unmovable, files: Files) -> _Done:
@@ -279,8 +242,8 @@ def _reboot(situation: Situation, step: Reboot, files: Files) -> _Done:
 
 _DO: dict[type[Step], Callable[[Situation, Any, Files], _Done]] = {
     Dlpar: _dlpar,
-    Attach: _attach,
-    Detach: _detach,
+    Attach: _plug,
+    Detach: _plug,
     FirmwareUpdate: _firmware,
     Lpm: _lpm,
     Migrate: _migrate,

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PRRN_EVENT_SCOPE = 2
+"""The scope in the event of a reassignment to a tree; the kernel asks firmware for the updates of its negative."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

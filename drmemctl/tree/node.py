@@ -31,8 +31,13 @@ class Property:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the source showed only the beginning of the value."""
-        return self.total is not None and len(self.value) < self.total
+        """Whether the source shows only the beginning of the value."""
+        return self.total is not None and self.total > len(self.value)
+
+    @property
+    def length(self) -> int:
+        """The bytes of the whole value, shown or not."""
+        return len(self.value) if self.total is None else self.total
 
 
 @dataclass(frozen=True, slots=True)

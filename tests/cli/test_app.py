@@ -13,11 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 import drmemctl
 from drmemctl.cli import app as app_module
-from drmemctl.cli.app import COMMANDS, main
+from drmemctl.cli.app import COMMANDS, app, main
 from drmemctl.errors import InputError
 from tests.blobs import Struct, blob
 from tests.cli.running import COMMAND, environment, on_terminal, process, run
@@ -49,6 +50,13 @@ def test_the_help_names_every_command_and_the_exit_codes(option: str) -> None:
     assert outcome.code == 0
     assert [name for name in COMMANDS if f"\n  {name} " not in outcome.out] == []
     assert "Exit codes:" in outcome.out
+
+
+def test_in_80_columns_the_list_of_commands_says_all_of_what_each_does() -> None:
+    with click.Context(app, info_name="drmemctl", terminal_width=80) as context:
+        listed = app.get_help(context).partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert len(listed) == len(COMMANDS)
+    assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

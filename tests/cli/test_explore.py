@@ -23,7 +23,7 @@ def test_a_table_then_the_shortest_schedule() -> None:
     )
     lines = done.out.splitlines()
     assert done.code == 1
-    assert lines[0].split()[:6] == ["LOCKING", "SCHEDULES", "STATES", "ENDS", "INCONSISTENT", "BY"]
+    assert lines[0].split()[:6] == ["locking", "schedules", "states", "ends", "inconsistent", "by"]
     assert lines[2].split()[0] == "hotplug"
     assert lines[2].split()[4:7] == ["0", "0", "-"]
     assert "PASSED OVER, another thread has in_drmem_update set" in done.out
@@ -102,6 +102,7 @@ def test_on_a_terminal_columns_fit() -> None:
         (("--thread", "lpm"), 2, "\n  lpm\n     ^"),
         (("--thread", FLUSH, "--kernel", "2.6"), 2, "nothing is known of Linux 2.6"),
         (("--thread", FLUSH, "--locking", "some"), 2, "is not one of"),
+        (("--thread", FLUSH, "--hypervisor", "xen"), 2, "no hypervisor 'xen'"),
         (("--replay", BEFORE), 3, "this is no schedule"),
         (("--thread", "lpm nowhere.dtb"), 3, "nowhere.dtb"),
     ],

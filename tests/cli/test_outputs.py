@@ -121,6 +121,20 @@ def test_what_is_no_file_to_write_to(name: str, lines: dict[str, list[str]], tmp
 
 
 @each_writing
+def test_a_dash_is_standard_output_or_refused_and_never_a_file(
+    name: str, lines: dict[str, list[str]], tmp_path: Path
+) -> None:
+    done = run_in_shell(f'cd "{tmp_path}" && exec "$@"', *lines[name], "-")
+    if name in ("convert", "check", "decode"):
+        assert done.returncode in (0, 1)
+        assert done.stdout
+    else:
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert b"name a file" in done.stderr or b"should end in one of" in done.stderr
+    assert not (tmp_path / "-").exists()
+
+
+@each_writing
 def test_a_link_is_followed_and_a_pipe_is_written_to(
     name: str, lines: dict[str, list[str]], tmp_path: Path
 ) -> None:

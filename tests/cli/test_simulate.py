@@ -17,6 +17,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.scenario.grammar import STEP_NAMES
 from tests.cli.running import COMMAND, environment, on_terminal, process, run
 from tests.conftest import FIXTURES, ROOT, Tool
 from tests.oracles import fdtget_value
@@ -168,6 +169,10 @@ class TestUsage:
         _, shown, caret = run("simulate", TREE, "plug \x1b[31m 1").err.splitlines()[-3:]
         assert "\x1b" not in shown
         assert shown[len(caret) - 1 :].startswith("\\x1b[31m")
+
+    def test_the_help_has_every_step(self) -> None:
+        steps = run("simulate", "--help").out.partition("\n  Steps, ")[2].partition("\n\n")[0]
+        assert set(re.findall(r"[a-z]+", steps)) >= set(STEP_NAMES)
 
     def test_nothing_is_done_before_all_steps_are_read(self, tmp_path: Path) -> None:
         out = tmp_path / "out.dtb"

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from drmemctl.explore.threads import ThreadsError
 from drmemctl.explore.trace import read_schedule, replay, rows, saved
 from drmemctl.scenario.grammar import StepError
 from drmemctl.scenario.simulation import Simulation
+from drmemctl.tree.node import Node, Property, Tree
 from tests.explore.cases import BEFORE, FILES, explored, question
 
 LMBS = st.integers(2, 8).map(lambda lmb: f"{0x80000000 + lmb:#x}")
@@ -29,15 +32,26 @@ REQUESTS = st.one_of(
     ),
     st.just("prrn 2 0x80000002"),
 )
+HOTPLUG = st.one_of(
+    st.builds(
+        "{} {} {}{}".format,
+        st.sampled_from(["plug", "attach"]),
+        LMBS,
+        st.integers(1, 3),
+        st.sampled_from(["", " node 1", " node 9", " assoc 1"]),
+    ),
+    st.builds("{} {} {}".format, st.sampled_from(["unplug", "detach"]), LMBS, st.integers(1, 3)),
+)
 
 
+@pytest.mark.parametrize("hypervisor", ["powervm", "qemu"])
 @pytest.mark.parametrize("kernel", ["4.15", "4.20", "5.10", "latest", "arrayless"])
-@given(steps=st.lists(REQUESTS, min_size=1, max_size=4))
+@given(steps=st.lists(REQUESTS | HOTPLUG, min_size=1, max_size=4))
 @settings(max_examples=25)
-def test_one_thread_is_the_simulator(kernel: str, steps: list[str]) -> None:
-    simulation = Simulation(BEFORE, kernel, "powervm", files=FILES)
+def test_one_thread_is_the_simulator(kernel: str, hypervisor: str, steps: list[str]) -> None:
+    simulation = Simulation(BEFORE, kernel, hypervisor, files=FILES)
     printed = [line for step in steps for line in simulation.run(step).log]
-    engine, graph = explored(question("; ".join(steps), kernel=kernel))
+    engine, graph = explored(question("; ".join(steps), kernel=kernel, hypervisor=hypervisor))
     assert len(graph.ends) == 1
     world = engine.world(graph.ends[0])
     assert world.kernel == simulation.state
@@ -45,6 +59,20 @@ def test_one_thread_is_the_simulator(kernel: str, steps: list[str]) -> None:
     schedule = (0,) * (len(graph.edges) - 1)
     said = [*engine.said_first(0), *(line for row in rows(engine, schedule) for line in row.log)]
     assert said == printed
+
+
+def test_a_guest_without_the_event_source_is_asked_for_any_lmb_as_in_the_simulator() -> None:
+    # Of option vector 5 only DRCONF_MEMORY: a plug names no DRC index, and the guest takes the first free LMB.
+    agreed = Property("ibm,architecture-vec-5", bytes((10, 0, 0x20)) + bytes(9))
+    others = tuple(child for child in BEFORE.root.children if child.name != "chosen")
+    base = Tree(replace(BEFORE.root, children=(*others, Node("chosen", (agreed,)))))
+    simulation = Simulation(base, "latest", "powervm", files=FILES)
+    simulation.run("plug 0x80000006 1")
+    engine, graph = explored(question("plug 0x80000006 1", base=base))
+    (end,) = graph.ends
+    assert engine.world(end).kernel == simulation.state
+    flags = {run.drc_index: run.flags for run in engine.world(end).kernel.table.runs}
+    assert flags[0x80000004] == 8
 
 
 def test_a_lock_keeps_requests_apart() -> None:

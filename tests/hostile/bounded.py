@@ -143,7 +143,7 @@ def _serve() -> None:
 
     from drmemctl.cli.app import COMMANDS
 
-    for module in {*COMMANDS.values()}:
+    for module in COMMANDS:
         import_module(f"drmemctl.cli.{module}")
     for line in sys.stdin.buffer:
         task = json.loads(line)

@@ -53,11 +53,6 @@ def test_colour_does_not_move_a_column() -> None:
     assert lines(PIPE, rows)[1:] == ["a        1  z\n", "bb      22  z\n"]
 
 
-def test_a_columns_style_is_that_of_its_plain_cells() -> None:
-    columns = [Column("n", style="cyan")]
-    assert lines(COLOURED, [("1",), (("2", None),)], columns)[1:] == ["\x1b[36m1\x1b[0m\n", "2\n"]
-
-
 def test_a_later_and_wider_cell_shifts_only_its_own_line() -> None:
     row: Sequence[Cell] = ("a", "1", "x")
     made = lines(PIPE, [*[row] * 1500, ("wider than all", "1", "x"), row])

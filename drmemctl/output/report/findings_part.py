@@ -8,10 +8,10 @@ from itertools import groupby
 from typing import NamedTuple
 
 from drmemctl.check.engine import all_rules
-from drmemctl.check.finding import Severity
 from drmemctl.check.pages import HEADINGS, Page
 from drmemctl.check.report import LmbRange, Report, ReportedFinding
-from drmemctl.output.check import addresses, message, place_and_offset, range_text, ranges_left_out, severities
+from drmemctl.output.check import addresses, message, place_and_offset, range_text, ranges_left_out
+from drmemctl.output.findings import counted, severities
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
 
@@ -87,9 +87,7 @@ class FindingsPart(NamedTuple):
 
 def findings_part(report: Report) -> FindingsPart:
     """Return what there is to show of a report."""
-    numbers = dict.fromkeys(Severity, 0)
-    for finding in report.findings:
-        numbers[finding.severity] += 1
+    numbers = counted(finding.severity for finding in report.findings)
     worst = next((severity.value for severity, number in numbers.items() if number), "")
     groups = (list(members) for _, members in groupby(report.findings, lambda finding: finding.rule))
     return FindingsPart(severities(numbers), worst, safe(report.note, 500), tuple(map(_group, groups)))

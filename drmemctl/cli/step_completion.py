@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""What a half-written step could go on with: steps, DRC indexes, nodes and properties of the tree, file names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+from drmemctl.output.text import safe
+from drmemctl.scenario.grammar import STEP_NAMES
+from drmemctl.scenario.simulation import Simulation
+
+_MOST = 200
+"""Of a machine with 100,000 LMBs nobody reads the list."""
+
+DRC, NUMBER, PATH, PROPERTY, FILE, VALUE = "<drc>", "<number>", "<path>", "<property>", "<file>", "<value>"
+
+_GRAMMAR: dict[str, tuple[tuple[str, ...], ...]] = {
+    "dlpar": (("memory",), ("add", "remove"), ("count", "index", "indexed-count"), (DRC,), (DRC,)),
+    "plug": ((DRC,), (NUMBER,), ("node", "assoc"), (NUMBER,)),
+    "attach": ((DRC,), (NUMBER,), ("node", "assoc"), (NUMBER,)),
+    "unplug": ((DRC,), (NUMBER,)),
+    "detach": ((DRC,), (NUMBER,)),
+    "firmware": ((PATH,), (PROPERTY,), (VALUE,)),
+    "lpm": ((FILE,),),
+    "migrate": ((FILE,),),
+    "prrn": ((FILE,),),
+    "unmovable": ((DRC,),),
+    "movable": ((DRC,),),
+    "rtas": (("get-sensor", "set-indicator", "configure-connector"), ("9003", "9001", DRC), (DRC,), ("0", "1")),
+    "expect": (("ok", "consistent", "finding", "drc", "blocks", "EINVAL", "EBUSY"), (DRC,), ("aa", "node")),
+    "show": (("lmb",),),
+}
+"""What each word of a step can be."""
+
+
+def completions(simulation: Simulation, before: str, text: str, commands: Iterable[str] = ()) -> list[str]:
+    """Return what a word that begins with `text` could be, after the words `before` it."""
+    words = before.split()
+    if not words:
+        return [f"{name} " for name in (*STEP_NAMES, *commands) if name.startswith(text)]
+    places = _GRAMMAR.get(words[0], ())
+    if words[0] in ("movable", "unmovable"):
+        place: tuple[str, ...] = (DRC,)
+    elif len(words) > len(places):
+        return []
+    else:
+        place = places[len(words) - 1]
+    names = (name for kind in place for name in _of_kind(simulation, kind, words, text))
+    found = list(islice(dict.fromkeys(names), _MOST))
+    # A word that can be nothing else is done.
+    return [f"{name} " for name in found] if len(found) == 1 and not found[0].endswith("/") else found
+
+
+def _of_kind(simulation: Simulation, kind: str, words: list[str], text: str) -> Iterable[str]:
+    if kind == DRC:
+        return _drc_indexes(simulation, text)
+    if kind == PATH:
+        return (path for path, _ in simulation.tree.walk() if _fits(path, text))
+    if kind == PROPERTY:
+        node = simulation.tree.find(words[1])
+        return () if node is None else (prop.name for prop in node.properties if _fits(prop.name, text))
+    if kind == FILE:
+        return _files(text)
+    if kind == VALUE:
+        return [f"@{name}" for name in _files(text[1:])] if text.startswith("@") else []
+    return [kind] if kind != NUMBER and kind.startswith(text) else []
+
+
+def _fits(name: str, text: str) -> bool:
+    # A name that is no plain text cannot be written at the prompt, and must not be written to it.
+    return name.startswith(text) and safe(name, None) == name
+
+
+def _drc_indexes(simulation: Simulation, text: str) -> Iterable[str]:
+    wanted = text.lower()
+    for run in simulation.state.table.runs:
+        # Only where runs can begin so: not every LMB of a large machine.
+        found = (f"{run.drc_index + position:#x}" for position in range(min(run.count, 1 << 16)))
+        yield from (name for name in found if name.startswith(wanted))
+
+
+def _files(text: str) -> list[str]:
+    folder, _, start = text.rpartition("/")
+    where = Path(f"{folder}/" if "/" in text else ".")
+    head = f"{folder}/" if "/" in text else ""
+    try:
+        found = sorted(where.iterdir())
+    except OSError:
+        return []
+    names = (f"{head}{path.name}{'/' if path.is_dir() else ''}" for path in found if path.name.startswith(start))
+    return [name for name in names if safe(name, None) == name]

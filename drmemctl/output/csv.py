@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+"""CSV: a line of column names, then a record a line. All values are numbers or our own words: no quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+
+def csv_lines(columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of a table; what a record does not have is empty."""
+    yield ",".join(columns) + "\n"
+    for record in records:
+        yield ",".join(_cell(record.get(column)) for column in columns) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: MIT
+"""LMBs as all outputs have them: addresses, DRC indexes, domains, and what JSON says of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from drmemctl.model.lmbs import Run
+
+_ADDRESSES = 1 << 64
+_DRC_INDEXES = 1 << 32
+_DOMAINS_SHOWN = 8
+
+
+def address_range(base: int, size: int, width: int = 0) -> str:
+    """Return the first and the last of `size` addresses, each padded to `width` characters; they may wrap."""
+    return f"{base:#0{width}x}-{(base + size - 1) % _ADDRESSES:#0{width}x}"
+
+
+def drc_range(first: int, count: int, *, same: bool = False) -> str:
+    """Return the DRC indexes of consecutive LMBs; `same` where each has the first one's."""
+    if same:
+        return f"{first:#010x} each"
+    return f"{first:#010x}" if count == 1 else f"{first:#010x}-{(first + count - 1) % _DRC_INDEXES:#010x}"
+
+
+def run_facts(run: Run) -> dict[str, int]:
+    """Return a run as JSON has it, without what its aa_index and flags mean."""
+    return {
+        "base": run.base,
+        "count": run.count,
+        "drc_index": run.drc_index,
+        "aa_index": run.aa_index,
+        "flags": run.flags,
+    }
+
+
+def domains_text(domains: Sequence[int]) -> str:
+    """Return an associativity list, the first of it if it is long."""
+    shown = " ".join(map(str, domains[:_DOMAINS_SHOWN]))
+    return f"{shown} …" if len(domains) > _DOMAINS_SHOWN else shown
