@@ -122,6 +122,13 @@ def test_random_tokens(oracle: Libfdt, tokens: list[int], version: int) -> None:
     check(data, oracle)
 
 
+@pytest.mark.parametrize("name_offset", [0, 2, 0x2E00])
+def test_a_property_behind_the_root_node(oracle: Libfdt, name_offset: int) -> None:
+    behind = small()
+    behind.data[-4:] = b""
+    assert check(blob(behind.prop(b"late", name_offset=name_offset).finish()), oracle) == "refused"
+
+
 @settings(max_examples=500)
 @given(st.binary(max_size=200), st.booleans())
 def test_random_bytes_raise_nothing_but_our_own_error(data: bytes, tree_like: bool) -> None:
