@@ -50,7 +50,7 @@ def check_refusal(data: bytes, error: BlobError, oracle: Libfdt) -> None:
         assert theirs == ""
         assert header(data, "version") < 17 or overlaps(data, oracle)
     elif error.message not in ROOTLESS and header(data, "version") > 1 and theirs != error.code:
-        # A property outside the root node with a bad name as well: libfdt looks at the place first, we at the name.
+        # A property behind the root node with a bad name as well: libfdt looks at the place first, we at the name.
         assert error.message.startswith("a property's name lies at")
         named = data[: error.offset + 8] + bytes(4) + data[error.offset + 12 :]
         with pytest.raises(BlobError) as refused:
