@@ -16,6 +16,9 @@ from drmemctl.tree.node import Node
 
 _T = TypeVar("_T")
 
+_NAMED = 5
+"""Items that a message names; of others it has the number."""
+
 
 def per_subject(find: Callable[[Subject], _T]) -> Callable[[Subject], _T]:
     """Remember what the decorated function finds, for each subject."""
@@ -90,10 +93,10 @@ def whole(node: Node | None, name: str) -> bytes | None:
     return None if prop is None or prop.is_cut else prop.value
 
 
-def some(items: Sequence[object], number: int | None = None, limit: int = 5) -> str:
+def some(items: Sequence[object], number: int | None = None) -> str:
     """Return the first items as words: `3, 5 and 7`, or `3, 5, 7, 8, 9 and 40 more` of `number`."""
     total = len(items) if number is None else number
-    words = [str(item) for item in items[:limit]]
+    words = [str(item) for item in items[:_NAMED]]
     if total > len(words):
         return f"{', '.join(words)} and {total - len(words):,} more"
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

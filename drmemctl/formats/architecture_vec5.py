@@ -75,8 +75,8 @@ def _bit(name: str, byte: int, mask: int, meaning: str, source: str = _BOTH) -> 
     return Feature(name, byte, mask, meaning, source, mask)
 
 
-def _choice(name: str, byte: int, value: int, meaning: str, mask: int = 0xC0) -> Feature:
-    return Feature(name, byte, mask, meaning, _LINUX, value)
+def _choice(name: str, byte: int, value: int, meaning: str) -> Feature:
+    return Feature(name, byte, 0xC0, meaning, _LINUX, value)
 
 
 FEATURES: tuple[Feature, ...] = (

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from drmemctl.defect import Defect
 from drmemctl.errors import LimitError
-from drmemctl.tree.limits import LIMITS, MAX_DEFECTS, NOT_REAL, Limits, too_large
+from drmemctl.tree.limits import LIMITS, MAX_DEFECTS, NOT_REAL, too_large
 from drmemctl.tree.node import Node, Property, Tree, encode_name
 
 MAX_SHOWN = 200
@@ -55,10 +55,9 @@ class TreeBuilder:
 
     """
 
-    def __init__(self, source: str, kind: str, limits: Limits | None = None) -> None:
+    def __init__(self, source: str, kind: str) -> None:
         self.source = source
         self.kind = kind
-        self.limits = limits or LIMITS
         self.root = Draft("", None)
         self.defects: list[Defect] = []
         self._nodes = 1
@@ -69,9 +68,9 @@ class TreeBuilder:
         """Add a child, also where one of its name is there already."""
         self._check_name(name)
         self._nodes += 1
-        self._check(self._nodes, self.limits.max_nodes, "nodes")
+        self._check(self._nodes, LIMITS.max_nodes, "nodes")
         node = Draft(name, parent)
-        self._check(node.depth, self.limits.max_depth, "levels of nodes")
+        self._check(node.depth, LIMITS.max_depth, "levels of nodes")
         if name in parent.by_name:
             self.note(Defect("duplicate-node", f"a second node {name}", node.path))
         parent.by_name.setdefault(name, node)
@@ -90,9 +89,9 @@ class TreeBuilder:
         """Add a property; `total` is its true length in bytes where `value` is only its beginning."""
         self._check_name(name)
         self._properties += 1
-        self._check(self._properties, self.limits.max_properties, "properties")
+        self._check(self._properties, LIMITS.max_properties, "properties")
         self._bytes += len(value)
-        if self._bytes > self.limits.max_bytes:
+        if self._bytes > LIMITS.max_bytes:
             raise too_large(None, self.source, "the tree")
         if name in node.seen:
             self.note(Defect("duplicate-property", f"a second property {name}", node.path, name))
@@ -101,7 +100,7 @@ class TreeBuilder:
 
     def room(self) -> int:
         """Return how many bytes of values the tree may still take."""
-        return self.limits.max_bytes - self._bytes
+        return LIMITS.max_bytes - self._bytes
 
     def note(self, defect: Defect) -> None:
         """Keep a defect, unless there are plenty already."""
@@ -113,16 +112,15 @@ class TreeBuilder:
         *,
         reservations: Iterable[tuple[int, int]] = (),
         boot_cpu: int = 0,
-        defects: Iterable[Defect] = (),
     ) -> Tree:
-        """Return the tree; `defects` come before those noted here."""
+        """Return the tree, with the defects that were noted."""
         return Tree(
             root=_freeze(self.root),
             source=self.source,
             kind=self.kind,
             reservations=tuple(reservations),
             boot_cpu=boot_cpu,
-            defects=(*defects, *self.defects),
+            defects=tuple(self.defects),
         )
 
     def _check(self, count: int, most: int, what: str) -> None:
@@ -131,9 +129,9 @@ class TreeBuilder:
             raise LimitError(message, source=self.source, hint=None if what == "levels of nodes" else NOT_REAL)
 
     def _check_name(self, name: str) -> None:
-        if len(name) > self.limits.max_name:
+        if len(name) > LIMITS.max_name:
             raise LimitError(
-                f"the name {shown(name, 40)} has {len(name):,} bytes, more than {self.limits.max_name}",
+                f"the name {shown(name, 40)} has {len(name):,} bytes, more than {LIMITS.max_name}",
                 source=self.source,
             )
 

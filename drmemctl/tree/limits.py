@@ -98,10 +98,9 @@ def limits_from(environment: Mapping[str, str]) -> Limits:
     )
 
 
-def check_environment(environment: Mapping[str, str] | None = None) -> None:
+def check_environment() -> None:
     """Raise `LimitError` if `DRMEMCTL_MAX_MIB` says something that is no size from 1 to 2048 MiB."""
-    env = os.environ if environment is None else environment
-    if env.get(RAISE_VARIABLE) and _asked_for(env) is None:
+    if os.environ.get(RAISE_VARIABLE) and _asked_for(os.environ) is None:
         raise LimitError(
             f"{RAISE_VARIABLE} is no number of MiB from 1 to {LARGEST_MIB}",
             hint=f"set it to a plain number, such as {RAISE_VARIABLE}=256, or unset it",

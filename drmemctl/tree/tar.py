@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from drmemctl.errors import InputError, LimitError
-from drmemctl.tree.limits import LIMITS, Limits
+from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import decode_name
 from drmemctl.tree.stream import Stream
 
@@ -69,15 +69,14 @@ def clean_path(raw: bytes) -> str:
     return decode_name(b"/".join(parts))
 
 
-def members(stream: Stream, source: str, limits: Limits | None = None) -> Iterator[Member]:
+def members(stream: Stream, source: str) -> Iterator[Member]:
     """Yield each member; its content, or any beginning of it, may be read from `stream` before the next one.
 
     Raises `InputError` where the archive is damaged or ends early, `LimitError` for more than
-    `limits.max_members` members.
+    `LIMITS.max_members` members.
     """
-    limits = limits or LIMITS
     extended: dict[str, bytes] = {}
-    for _ in range(limits.max_members + 1):
+    for _ in range(LIMITS.max_members + 1):
         offset = stream.offset
         block = stream.read(BLOCK)
         if _is_end(block):
@@ -95,7 +94,7 @@ def members(stream: Stream, source: str, limits: Limits | None = None) -> Iterat
             yield _member(block, kind, extended, size, offset)
             extended = {}
         _pass(stream, end + -size % BLOCK, source)
-    raise LimitError(f"the archive has more than {limits.max_members:,} members", source=source)
+    raise LimitError(f"the archive has more than {LIMITS.max_members:,} members", source=source)
 
 
 def _is_end(block: bytes) -> bool:

@@ -14,9 +14,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.hostile.answers import ANSWERS
 from tests.hostile.bounded import Run, Runner, table
 from tests.hostile.commands import BASIC, DECODE, FULL, QUICK, READING
-from tests.hostile.files import ANSWERS, FILES
+from tests.hostile.files import FILES
 from tests.hostile.trees import TREES
 
 TOO_LARGE = 60 << 20

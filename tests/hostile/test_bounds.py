@@ -14,9 +14,10 @@ import pytest
 
 from tests.conftest import FIXTURES
 from tests.hostile.__main__ import ACCEPTED, ACCEPTED_OF
+from tests.hostile.answers import ANSWERS
 from tests.hostile.bounded import MEMORY, MIB, Run, Runner
 from tests.hostile.commands import BASIC, DECODE, QUICK, READING
-from tests.hostile.files import ANSWERS, FILES
+from tests.hostile.files import FILES
 from tests.hostile.trees import TREES
 
 PART = 64
