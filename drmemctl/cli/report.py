@@ -155,6 +155,6 @@ def _write(output: str, material: Material, inputs: list[str]) -> None:
 
         Screen().write(text)
         return
-    from drmemctl.output.check import write_file
+    from drmemctl.output.files import write_text
 
-    write_file(output, (text,), inputs)
+    write_text(output, (text,), inputs)

@@ -63,6 +63,11 @@ def test_a_terminal_gets_a_table(tmp_path: Path) -> None:
     assert "findings: 0" in shown
 
 
+def test_a_terminal_is_left_alone_where_there_is_nothing_to_watch(tmp_path: Path) -> None:
+    shown = on_terminal("watch", "--root", tmp_path, NO_COLOR="1").decode()
+    assert shown.startswith(f"drmemctl: {tmp_path}/proc/device-tree: ")
+
+
 def test_an_interrupt_ends_it_cleanly(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root", NAME, states(NAME)[0])
     with subprocess.Popen(
