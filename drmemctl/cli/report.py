@@ -29,8 +29,8 @@ Examples:
   drmemctl report before.dtb after.dtb --kernel 6.12 -o migration.html --title "lpar42, migration of 3 May"
   drmemctl report guest.dtb --step 'plug 0x80000008 2 node 1' --step 'lpm after.dtb' -o steps.html
 
-The page is one file, of some 60 KiB, or a MiB for 262,144 LMBs no two of which are alike; of a longer LMB table it
-holds the first 262,144 rows. It loads nothing and holds no date: the same input gives the same bytes.
+The page is one file of some 60 KiB, or a MiB for 262,144 LMBs no two of which are alike; of a longer LMB table it
+has the first 262,144 rows. It loads nothing and has no date in it: the same input gives the same bytes.
 
 Exit code 0 says that the page was written, whatever it says about the tree.
 """

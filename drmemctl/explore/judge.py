@@ -18,6 +18,9 @@ from drmemctl.scenario.subject import subject_of, written_back
 _CRASH_RULE = "DRM080"
 """What the crash kernel was loaded with is judged as a tree beside the kernel's array."""
 
+_FATAL = frozenset({"DRM090", "DRM093", "DRM094"})
+"""Rules that are broken by a kernel that dies."""
+
 _HANG = "a thread waits for ever"
 _CPU = "CPU on another node than the tree says"
 """What no rule of `drmemctl check` looks at: that knows no nodes of CPUs."""
@@ -45,7 +48,7 @@ class Verdict:
     @property
     def order(self) -> tuple[int, int, str]:
         """The worst comes first: a kernel that dies, then errors, then warnings."""
-        dies = self.title == _HANG or self.rule in ("DRM090", "DRM093", "DRM094")
+        dies = self.title == _HANG or self.rule in _FATAL
         return (0 if dies else 1, self.severity.rank, self.rule)
 
 
