@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_tree, report_defects, tree_argument
+from drmemctl.cli.common import LISTS, color_option, format_option, open_tree, report_defects, tree_argument
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -22,7 +22,7 @@ Examples:
     "--limit",
     metavar="N",
     type=click.IntRange(1),
-    default=65_536,
+    default=LISTS,
     show_default=True,
     help="Arrays that may be listed.",
 )

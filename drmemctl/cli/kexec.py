@@ -84,8 +84,8 @@ def command(
 ) -> int:
     """Predict the tree that a kdump kernel gets, the memory that it makes of it, and what is wrong with that.
 
-    Those who write linux,drconf-usable-memory count LMBs in another way than Linux, which reads it. The exit code is
-    1 if a rule about that finds something.
+    Those who write linux,drconf-usable-memory count LMBs in another way than Linux, which reads it. The exit code
+    is 1 if a rule about that finds something.
     """
     from drmemctl.check.engine import Plan
     from drmemctl.check.report import report_tree

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE, TREE, open_system, tree_argument
+from drmemctl.cli.common import FILE, LISTS, TREE, open_system, tree_argument
 from drmemctl.cli.kernel_options import capability_options, chosen_kernel, complete_kernels, hypervisor_option
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _usage(memory: Memory) -> LookupUsage | None:
     if memory.drmem is None:
         return None
     try:
-        return LookupUsage.of(memory.drmem, memory.associativity, 65_536)
+        return LookupUsage.of(memory.drmem, memory.associativity, LISTS)
     except LimitError:
         return None
 
