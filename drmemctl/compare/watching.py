@@ -61,7 +61,7 @@ def look(root: str) -> Look:
 
 
 def looks(root: str, interval: float, count: int | None) -> Iterator[tuple[float, Look, list[Event]]]:
-    """Yield time, system and what changed since the look before, `interval` seconds apart, `count` times or always.
+    """Yield time, system and what changed since the last look, every `interval` seconds, `count` times or for ever.
 
     Raises `InputError` where there is nothing to look at. Nodes come and go while they are read: a later look that
     fails is left out, the next one will see how it ended.
