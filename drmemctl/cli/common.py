@@ -80,6 +80,13 @@ def format_option(*formats: str) -> Decorator:
     )
 
 
+def limit_option(default: int, about: str) -> Decorator:
+    """Return `--limit`: so much is made or listed, and more refused."""
+    return click.option(
+        "--limit", metavar="N", type=click.IntRange(1), default=default, show_default=True, help=about
+    )
+
+
 def color_option() -> Decorator:
     """Return `--color`, which hands the command its `screen`."""
     return click.option(

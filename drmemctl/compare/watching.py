@@ -61,7 +61,7 @@ def look(root: str) -> Look:
 
 
 def looks(root: str, interval: float, count: int | None) -> Iterator[tuple[float, Look, list[Event]]]:
-    """Yield time, system and what changed since the last look, every `interval` seconds, `count` times or for ever.
+    """Yield time, system and what changed since the last, every `interval` seconds, `count` times or on and on.
 
     Raises `InputError` where there is nothing to look at. Nodes come and go while they are read: a later look that
     fails is left out, the next one will see how it ended.
