@@ -5,7 +5,15 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_tree, report_defects, tree_argument
+from drmemctl.cli.common import (
+    LISTS,
+    color_option,
+    format_option,
+    limit_option,
+    open_tree,
+    report_defects,
+    tree_argument,
+)
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -18,14 +26,7 @@ Examples:
 
 @click.command("assoc", short_help="Show the associativity lookup arrays and who uses them.", epilog=_EXAMPLE)
 @tree_argument()
-@click.option(
-    "--limit",
-    metavar="N",
-    type=click.IntRange(1),
-    default=65_536,
-    show_default=True,
-    help="Arrays that may be listed.",
-)
+@limit_option(LISTS, "Arrays that may be listed.")
 @format_option("table", "json", "csv")
 @color_option()
 def command(tree: str, limit: int, format: str, screen: Screen) -> None:

@@ -21,7 +21,7 @@ Examples:
   drmemctl blocks /proc/device-tree
   drmemctl blocks guest.dtb --kernel 6.1 --format json
 
-The column "adding" is what it comes to if memory is added at these addresses: possible; EEXIST, there is memory;
+The column "adding" says what would come of adding memory at these addresses: possible; EEXIST, there is memory;
 EINVAL, no whole number of blocks; refused, the LMB is reserved; not offered, no LMB has them.
 """
 

@@ -39,7 +39,7 @@ def _default_output() -> str:
 def command(output: str, redact: bool, listing: bool, script: bool, root: str) -> None:
     """Take a capture of this machine: device tree, memory blocks, nodes, /proc/iomem, messages about memory.
 
-    It reads only, as root all, else what it may; the file is there whole or not at all.
+    It only reads: as root everything, otherwise what the user may read. The file is there whole or not at all.
     """
     from drmemctl.tree import capture
 

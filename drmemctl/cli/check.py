@@ -134,9 +134,10 @@ def _old_tree(before: str | None, trees: tuple[str, ...]) -> Tree | None:
 
 def _write_baseline(path: str, made: Iterator[Report], target: Target, tally: Tally) -> None:
     from drmemctl.check.baseline import document
-    from drmemctl.output.check import say_written, write_file
+    from drmemctl.output.check import say_written
+    from drmemctl.output.files import write_text
 
-    write_file(path, (document(target.attended(made), path),), target.inputs)
+    write_text(path, (document(target.attended(made), path),), target.inputs)
     say_written(tally, path)
 
 

@@ -28,6 +28,9 @@ FILE = click.Path(dir_okay=False, path_type=str)
 TREE = click.Path(path_type=str)
 """A device tree in any form."""
 
+LISTS = 65_536
+"""Lookup arrays that are listed, unless more are asked for."""
+
 _DEFECTS_SHOWN = 20
 
 
@@ -74,6 +77,13 @@ def format_option(*formats: str) -> Decorator:
         default=formats[0],
         show_default=True,
         help="What to print.",
+    )
+
+
+def limit_option(default: int, about: str) -> Decorator:
+    """Return `--limit`: so much is made or listed, and more refused."""
+    return click.option(
+        "--limit", metavar="N", type=click.IntRange(1), default=default, show_default=True, help=about
     )
 
 

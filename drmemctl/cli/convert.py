@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import click
 
-from drmemctl.cli.common import open_any_tree, report_defects, say, tree_argument
+from drmemctl.cli.common import limit_option, open_any_tree, report_defects, say, tree_argument
 from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
@@ -32,14 +32,7 @@ Examples:
     help="A file; - is standard output.",
 )
 @click.option("--format", type=click.Choice(["dtb", "dts"]), help="What to write; without it OUT's suffix says.")
-@click.option(
-    "--limit",
-    metavar="N",
-    type=click.IntRange(1),
-    default=4_194_304,
-    show_default=True,
-    help="LMBs that --to v1 may make.",
-)
+@limit_option(4_194_304, "LMBs that --to v1 may make.")
 @click.option("--allow-cut", is_flag=True, help="Write values of which TREE shows only the beginning.")
 @click.option("--force", is_flag=True, help="Let OUT replace TREE.")
 def command(

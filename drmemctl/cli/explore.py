@@ -15,7 +15,7 @@ from drmemctl.cli.kernel_options import (
     hypervisor_option,
     simulated_kernel_option,
 )
-from drmemctl.cli.replay import keep
+from drmemctl.cli.replay import replay_schedule
 from drmemctl.cli.steps import pointed, worded
 from drmemctl.explore.policy import BY_NAME, POLICIES
 from drmemctl.output.screen import Screen
@@ -81,7 +81,7 @@ _LOCKING = (*(policy.name for policy in POLICIES), "all")
 @click.option(
     "--save-trace", "save", type=FILE, callback=named_file, help="Write the worst schedule to this file."
 )
-@click.option("--replay", type=FILE, help="Follow a schedule that --save-trace wrote, action by action.")
+@click.option("--replay", type=FILE, help="Replay a schedule that --save-trace wrote, action by action.")
 @format_option("text", "json", "mermaid")
 @color_option()
 def command(
@@ -112,7 +112,7 @@ def command(
     from drmemctl.explore.search import Bounds
 
     if replay is not None:
-        return keep(tree, replay, screen, format)
+        return replay_schedule(tree, replay, screen, format)
     _check_threads(threads)
     bounds = Bounds(max_states, max_seconds or float("inf"))
     chosen = chosen_kernel(kernel, added, removed)

@@ -25,7 +25,7 @@ Examples:
   drmemctl kexec guest.dtb --crashkernel 512M@128M --producer kexec-file
   drmemctl kexec guest.dtb --crashkernel 512M@128M -o crash.dtb
 
-A tree that is a crash kernel's already is judged as it is.
+A tree that is already a crash kernel's is judged as it is.
 """
 
 _SIZE = re.compile(r"(0[xX][0-9a-fA-F]+|[0-9]+)([kKmMgG]?)(?:@(0[xX][0-9a-fA-F]+|[0-9]+)([kKmMgG]?))?\Z", re.ASCII)
@@ -84,8 +84,8 @@ def command(
 ) -> int:
     """Predict the tree that a kdump kernel gets, the memory that it makes of it, and what is wrong with that.
 
-    Those who write linux,drconf-usable-memory and Linux, which reads it, count LMBs differently. The exit code is
-    1 if a rule about that finds something.
+    Those who write linux,drconf-usable-memory count LMBs in another way than Linux, which reads it. The exit code
+    is 1 if a rule about that finds something.
     """
     from drmemctl.check.engine import Plan
     from drmemctl.check.report import report_tree

@@ -5,7 +5,15 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import KernelInt, color_option, format_option, open_tree, report_defects, tree_argument
+from drmemctl.cli.common import (
+    KernelInt,
+    color_option,
+    format_option,
+    limit_option,
+    open_tree,
+    report_defects,
+    tree_argument,
+)
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -28,14 +36,7 @@ Examples:
 @click.option(
     "--state", type=click.Choice(["assigned", "free", "reserved", "hot-removable"]), help="Only such LMBs."
 )
-@click.option(
-    "--limit",
-    metavar="N",
-    type=click.IntRange(1),
-    default=1_048_576,
-    show_default=True,
-    help="LMBs that --expand may make.",
-)
+@limit_option(1_048_576, "LMBs that --expand may make.")
 @format_option("table", "json", "csv", "ndjson")
 @color_option()
 def command(

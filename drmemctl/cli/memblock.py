@@ -39,7 +39,7 @@ def command(tree: str, cmdline: str | None, profile: Profile, format: str, scree
     The zone; whether kexec -s may place its images there (kexec without -s knows no flags and may place them
     anywhere) and must name the memory to the second kernel; whether it belongs into the vmcore; whether it can be
     unplugged. mem=, movable_node, kernelcore=, movablecore=, numa=off and numa=fake= count. The exit code is 1 if
-    the kernel does not survive it.
+    the kernel does not survive the boot.
     """
     from drmemctl.kernel.boot import boot_associativity
     from drmemctl.kernel.boot_notes import boot_notes

@@ -41,7 +41,7 @@ def command(
 ) -> None:
     """Show the properties of the node at PATH, or one: value, and what its parts mean with their offsets.
 
-    Parts of PATH may leave their unit address out. A property of which there are several is shown as often.
+    Parts of PATH may leave their unit address out. A property that occurs more than once is shown each time.
     """
     from drmemctl.output.properties import show_properties
     from drmemctl.tree.lookup import find_property

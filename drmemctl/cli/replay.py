@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Keeping a saved schedule, for `explore --replay` and `simulate --schedule`."""
+"""Replaying a saved schedule, for `explore --replay` and `simulate --schedule`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from drmemctl.output.screen import Screen
 _EXIT_INCONSISTENT = 1
 
 
-def keep(tree: str, path: str, screen: Screen, format: str) -> int:
-    """Keep a schedule on a tree, print it, and return the exit code: 1 if it ends inconsistent."""
+def replay_schedule(tree: str, path: str, screen: Screen, format: str) -> int:
+    """Replay a schedule on a tree, print it, and return the exit code: 1 if it ends inconsistent."""
     from drmemctl.explore.answer import Question
     from drmemctl.explore.trace import read_schedule, replay
     from drmemctl.output.explore_replay import show_replay
     from drmemctl.scenario.simulation import read_file
 
     text = read_file(path).decode("utf-8", "replace")
-    kept = replay(read_schedule(text, path, Question(open_tree(tree), ())))
-    show_replay(screen, kept, format)
-    return _EXIT_INCONSISTENT if kept.verdicts else 0
+    done = replay(read_schedule(text, path, Question(open_tree(tree), ())))
+    show_replay(screen, done, format)
+    return _EXIT_INCONSISTENT if done.verdicts else 0

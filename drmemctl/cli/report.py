@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE, TREE, open_system, tree_argument
+from drmemctl.cli.common import FILE, LISTS, TREE, open_system, tree_argument
 from drmemctl.cli.kernel_options import capability_options, chosen_kernel, complete_kernels, hypervisor_option
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ Examples:
   drmemctl report before.dtb after.dtb --kernel 6.12 -o migration.html --title "lpar42, migration of 3 May"
   drmemctl report guest.dtb --step 'plug 0x80000008 2 node 1' --step 'lpm after.dtb' -o steps.html
 
-The page is one file, of some 60 KiB, or a MiB for 262,144 LMBs no two of which are alike; of a longer LMB table it
-holds the first 262,144 rows. It loads nothing and holds no date: the same input gives the same bytes.
+The page is one file of some 60 KiB, or a MiB for 262,144 LMBs no two of which are alike; of a longer LMB table it
+has the first 262,144 rows. It loads nothing and has no date in it: the same input gives the same bytes.
 
 Exit code 0 says that the page was written, whatever it says about the tree.
 """
@@ -116,7 +116,7 @@ def _usage(memory: Memory) -> LookupUsage | None:
     if memory.drmem is None:
         return None
     try:
-        return LookupUsage.of(memory.drmem, memory.associativity, 65_536)
+        return LookupUsage.of(memory.drmem, memory.associativity, LISTS)
     except LimitError:
         return None
 
@@ -155,6 +155,6 @@ def _write(output: str, material: Material, inputs: list[str]) -> None:
 
         Screen().write(text)
         return
-    from drmemctl.output.check import write_file
+    from drmemctl.output.files import write_text
 
-    write_file(output, (text,), inputs)
+    write_text(output, (text,), inputs)

@@ -50,7 +50,7 @@ an expectation failed.
 @click.argument("steps", metavar="[STEP]...", nargs=-1)
 @click.option("-f", "--file", "script", metavar="FILE", type=FILE, help="Steps to do first; - is standard input.")
 @click.option(
-    "--schedule", type=FILE, help="Follow a schedule that `explore --save-trace` wrote, action by action."
+    "--schedule", type=FILE, help="Replay a schedule that `explore --save-trace` wrote, action by action."
 )
 @click.option("-i", "--interactive", is_flag=True, help="Ask for steps, after those given; has undo and history.")
 @simulated_kernel_option()
@@ -102,11 +102,11 @@ def command(
     from drmemctl.output.simulation_text import Detail
 
     if schedule is not None:
-        from drmemctl.cli.replay import keep
+        from drmemctl.cli.replay import replay_schedule
 
         if steps or script or interactive or format == "junit":
             raise click.UsageError("--schedule goes with no steps, and with --format text or json.")
-        return keep(tree, schedule, screen, format)
+        return replay_schedule(tree, schedule, screen, format)
     _check_options(tree, script, interactive, format)
     _check_outputs(output, save_array)
     known = chosen_kernel(kernel, added, removed)

@@ -52,7 +52,9 @@ def _content(script: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError("steps are UTF-8 text", source=script, offset=error.start) from error
+        raise InputError(
+            "this is no file of steps, which are UTF-8 text", source=script, offset=error.start
+        ) from error
 
 
 def _parsed(text: str, name: str) -> list[Step]:

@@ -3,16 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
 import click
 
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.output.screen import Screen
-
-if TYPE_CHECKING:
-    from drmemctl.compare.watching import Event, Look
 
 _EXAMPLE = """
 \b
@@ -42,28 +36,8 @@ def command(interval: float, count: int | None, root: str, format: str, screen: 
 
     A live table on a terminal, else NDJSON: a line for the state at the start, then one for each change.
     """
+    from drmemctl.compare.watching import looks
     from drmemctl.output.watch import show_changes
 
     live = format == "table" or (format == "auto" and screen.terminal)
-    show_changes(screen, _looks(root, interval, count), live=live)
-
-
-def _looks(root: str, interval: float, count: int | None) -> Iterator[tuple[float, Look, list[Event]]]:
-    import time
-
-    from drmemctl.compare.watching import events, look
-    from drmemctl.errors import InputError
-
-    seen = look(root)
-    yield time.time(), seen, []
-    done = 1
-    while count is None or done < count:
-        time.sleep(interval)
-        done += 1
-        try:
-            now = look(root)
-        except InputError:
-            # Nodes come and go while they are read; the next look will see how it ended.
-            continue
-        yield time.time(), now, list(events(seen, now))
-        seen = now
+    show_changes(screen, looks(root, interval, count), live=live)

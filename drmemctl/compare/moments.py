@@ -27,8 +27,8 @@ from drmemctl.model.lmbs import LmbTable, Run
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """LMBs at one moment.
+class LmbState:
+    """What LMBs are at one moment.
 
     Attributes:
         aa_index: their aa_index.
@@ -60,8 +60,8 @@ class LmbsChanged:
     count: int
     lmb_size: int
     drc_index: int
-    old: Side | None
-    new: Side | None
+    old: LmbState | None
+    new: LmbState | None
 
     def goes_on(self, other: LmbsChanged) -> bool:
         """Whether `other` begins where this ends and changed in the same way."""
@@ -129,15 +129,15 @@ def _side_by_side(old: LmbTable, new: LmbTable) -> Iterator[tuple[Run | None, Ru
         yield None, left
 
 
-def _taken(run: Run | None, nodes: Associativity) -> Side | None:
+def _taken(run: Run | None, nodes: Associativity) -> LmbState | None:
     if run is None:
         return None
-    return Side(run.aa_index, run.flags & ~KERNEL_TOUCHED, nodes.node_of(run.aa_index, run.flags))
+    return LmbState(run.aa_index, run.flags & ~KERNEL_TOUCHED, nodes.node_of(run.aa_index, run.flags))
 
 
 def _changes(
-    old: Side | None,
-    new: Side | None,
+    old: LmbState | None,
+    new: LmbState | None,
     tables: tuple[LmbTable, LmbTable],
     runs: tuple[Run | None, Run | None],
 ) -> Iterator[LmbsChanged]:
@@ -153,7 +153,7 @@ def _changes(
         yield LmbsChanged(after.base, after.count, tables[1].lmb_size or 0, after.drc_index, None, new)
 
 
-def _alike(old: Side | None, new: Side | None) -> bool:
+def _alike(old: LmbState | None, new: LmbState | None) -> bool:
     """Whether nothing changed that anybody looks at: the node of free memory means nothing."""
     if old is None or new is None or old == new:
         return old == new

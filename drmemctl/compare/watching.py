@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from time import sleep, time
 from typing import Any
 
 from drmemctl.check.engine import Plan
@@ -13,6 +14,7 @@ from drmemctl.check.report import ReportedFinding, report_tree
 from drmemctl.check.subject import Running
 from drmemctl.compare.diff import diff
 from drmemctl.compare.lmbs import LmbChange, Lmbs
+from drmemctl.errors import InputError
 from drmemctl.formats.system_tables import BlockLine
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.lmbs import state_of
@@ -56,6 +58,26 @@ def look(root: str) -> Look:
     system = LiveSystem.from_files(found.files, found.links)
     findings = report_tree(tree, Plan(), running=Running.of_system(system)).findings
     return Look(tree, system, findings)
+
+
+def looks(root: str, interval: float, count: int | None) -> Iterator[tuple[float, Look, list[Event]]]:
+    """Yield time, system and what changed since the last, every `interval` seconds, `count` times or on and on.
+
+    Raises `InputError` where there is nothing to look at. Nodes come and go while they are read: a later look that
+    fails is left out, the next one will see how it ended.
+    """
+    seen = look(root)
+    yield time(), seen, []
+    done = 1
+    while count is None or done < count:
+        sleep(interval)
+        done += 1
+        try:
+            now = look(root)
+        except InputError:
+            continue
+        yield time(), now, list(events(seen, now))
+        seen = now
 
 
 def events(old: Look, new: Look) -> Iterator[Event]:

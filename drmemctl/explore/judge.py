@@ -17,6 +17,9 @@ from drmemctl.scenario.subject import subject_of, written_back
 _CRASH_RULE = "DRM080"
 """What the crash kernel was loaded with is judged as a tree beside the kernel's array."""
 
+_FATAL = frozenset({"DRM090", "DRM093", "DRM094"})
+"""Rules that are broken by a kernel that dies."""
+
 _HANG = "a thread waits for ever"
 
 
@@ -42,7 +45,7 @@ class Verdict:
     @property
     def order(self) -> tuple[int, int, str]:
         """The worst comes first: a kernel that dies, then errors, then warnings."""
-        dies = self.title == _HANG or self.rule in ("DRM090", "DRM093", "DRM094")
+        dies = self.title == _HANG or self.rule in _FATAL
         return (0 if dies else 1, self.severity.rank, self.rule)
 
 

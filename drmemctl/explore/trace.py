@@ -112,7 +112,8 @@ def read_schedule(text: str, source: str, question: Question) -> Saved:
     """Return the schedule of a step file for a tree; `InputError` for any other text."""
     head, found, body = text.partition("\nschedule\n")
     if not found or not head.startswith(HEADER):
-        raise InputError("this is no schedule that drmemctl explore saved", source=source)
+        hint = "name a file that `drmemctl explore --save-trace` wrote"
+        raise InputError("this is no saved schedule", source=source, hint=hint)
     fields = [line.partition(" ") for line in head.splitlines()[1:] if line and not line.startswith("#")]
 
     def named(key: str) -> list[str]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -89,7 +89,9 @@ def show_check(target: Target, view: CheckView, format: str) -> None:
     reports = target.attended(view.reports)
     view = view._replace(reports=reports)
     if target.file is not None:
-        write_file(target.file, rendered(Screen(), view, format), target.inputs)
+        from drmemctl.output.files import write_text
+
+        write_text(target.file, rendered(Screen(), view, format), target.inputs)
         say_written(view.tally, target.file)
         return
     pieces = rendered(target.screen, view, format)
@@ -108,13 +110,6 @@ def rendered(screen: Screen, view: CheckView, format: str) -> Iterator[str]:
     module = import_module(f"drmemctl.output.{RENDERERS[format]}")
     pieces: Iterator[str] = module.render(view, screen)
     return pieces
-
-
-def write_file(path: str, pieces: Iterable[str], inputs: Iterable[str]) -> None:
-    """Write text to a file, whole or not at all, and never over an input."""
-    from drmemctl.output.files import write_atomically
-
-    write_atomically(path, (piece.encode() for piece in pieces), inputs=inputs)
 
 
 def say_written(tally: Tally, path: str) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `drmemctl explore --replay` prints: a schedule that was kept, and what is wrong at its end."""
+"""What `drmemctl explore --replay` prints: a schedule, action by action, and what is wrong at its end."""
 
 from __future__ import annotations
 

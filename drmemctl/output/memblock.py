@@ -50,6 +50,9 @@ def show_memblock(screen: Screen, view: MemblockView, format: str) -> None:
         return
     titles = ("node", "flags", "zone", "kexec images", "second kernel", "vmcore", "unplug")
     columns = [Column("address"), Column("size", right=True), *(Column(title) for title in titles)]
+    if not view.regions and not view.by_driver:
+        screen.write("the kernel registers no memory\n")
+        return
     show_table(screen, columns, _rows(view))
 
 

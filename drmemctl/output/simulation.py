@@ -52,8 +52,10 @@ def _wrapped(line: str, width: int) -> str:
     for word in re.split(r"(?<=\S) ", line):
         shown = len(_COLOR.sub("", word))
         if parts[-1] and used + 1 + shown > width:
+            # The blanks that would align it on the line before are of no use here.
+            word = word.lstrip(" ")  # noqa: PLW2901 - what is left of it
             parts.append(indent + word)
-            used = len(indent) + shown
+            used = len(indent) + len(_COLOR.sub("", word))
         else:
             parts[-1] = f"{parts[-1]} {word}" if parts[-1] else word
             used += shown + (1 if used else 0)

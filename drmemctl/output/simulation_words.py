@@ -9,8 +9,8 @@ from itertools import zip_longest
 from drmemctl.compare.moments import (
     BlocksChanged,
     LmbsChanged,
+    LmbState,
     Placed,
-    Side,
     array_and_tree,
     changed_blocks,
     changed_in_tree,
@@ -93,11 +93,11 @@ def _what(screen: Screen, change: LmbsChanged) -> list[str]:
     return parts
 
 
-def _aa(side: Side) -> str:
+def _aa(side: LmbState) -> str:
     return "aa none" if side.aa_index == AA_UNSET else f"aa {side.aa_index}"
 
 
-def _aa_change(screen: Screen, old: Side, new: Side) -> str:
+def _aa_change(screen: Screen, old: LmbState, new: LmbState) -> str:
     text = _aa(old) if old.aa_index == new.aa_index else f"{_aa(old)} → {_aa(new).removeprefix('aa ')}"
     if old.node == new.node:
         return text + _on(screen, new)
@@ -107,7 +107,7 @@ def _aa_change(screen: Screen, old: Side, new: Side) -> str:
     return f"{text} (node {_node(screen, old.node)} → {_node(screen, new.node)})"
 
 
-def _on(screen: Screen, side: Side) -> str:
+def _on(screen: Screen, side: LmbState) -> str:
     return "" if side.aa_index == AA_UNSET else f" (node {_node(screen, side.node)})"
 
 
@@ -115,7 +115,7 @@ def _node(screen: Screen, node: int | None) -> str:
     return screen.style("none" if node is None else str(node), node_style(node))
 
 
-def _flags(side: Side) -> str:
+def _flags(side: LmbState) -> str:
     return ",".join(flag_names(side.flags)) or "no flags"
 
 

@@ -7,6 +7,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from drmemctl.compare.watching import Event, Look, node_counts
@@ -61,9 +62,12 @@ def _safe(value: Any) -> Any:
 def _show_live(screen: Screen, looks: Looks) -> None:
     from rich.live import Live
 
+    looks = iter(looks)
+    # What cannot be looked at at all is told before the terminal is taken over.
+    first = list(islice(looks, 1))
     events: deque[tuple[str, Event]] = deque(maxlen=_SHOWN)
     with Live(console=screen.console(), auto_refresh=False, transient=False) as live:
-        for when, seen, new in looks:
+        for when, seen, new in chain(first, looks):
             events.extend((_time(when), event) for event in new)
             live.update(_table(when, seen, events), refresh=True)
 

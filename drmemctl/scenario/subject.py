@@ -6,15 +6,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drmemctl.check.subject import BlockRange, Running, SenseRange, Subject
-from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, decode_entries
+from drmemctl.formats.dynamic_memory import COUNT_SIZE, KERNEL_TOUCHED, NODE, V1, decode_entries, rows_v1
 from drmemctl.hypervisor.connectors import kind_of, sense_of
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.drmem import PAPR_CELLS, Drmem, RootCells
-
-_V1_ENTRY = 24
 
 
 def subject_of(kernel: KernelState, machine: Machine) -> Subject:
@@ -54,6 +52,6 @@ def written_back(kernel: KernelState) -> Drmem | None:
     if kernel.tree.get(NODE, V1) is not data or cells.address != PAPR_CELLS:
         return None
     marked = any(flags & KERNEL_TOUCHED for *_, flags in table.runs.entries())
-    if marked or len(data) != 4 + _V1_ENTRY * table.n_lmbs:
+    if marked or len(data) != COUNT_SIZE + rows_v1().size * table.n_lmbs:
         return None
     return Drmem(replace(table, property_name=V1), decode_entries(V1, data), cells, ())

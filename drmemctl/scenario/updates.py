@@ -234,6 +234,6 @@ def changes_of(old: Node, new: Node) -> Iterator[Change]:
         yield Change(encode_name(name), after[name])
 
 
-def listed(scope_phandles: Sequence[int]) -> Planned:
+def listed(phandles: Sequence[int]) -> Planned:
     """Return the updates of a reassignment that names phandles (or DRC indexes) and has no new properties."""
-    return Planned(encode_update_nodes([(UPDATE, scope_phandles)]), {})
+    return Planned(encode_update_nodes([(UPDATE, phandles)]), {})

@@ -110,6 +110,13 @@ def test_every_bundled_tree(name: str) -> None:
     assert json.loads(run("memblock", fixture(name), "--format", "json").out)["regions"]
 
 
+def test_a_tree_without_memory(tmp_path: Path) -> None:
+    (tmp_path / "empty.dts").write_text("/dts-v1/;\n/ { #address-cells = <2>; #size-cells = <2>; cpus { }; };\n")
+    outcome = run("memblock", tmp_path / "empty.dts")
+    assert (outcome.code, outcome.out) == (0, "the kernel registers no memory\n")
+    assert json.loads(run("memblock", tmp_path / "empty.dts", "--format", "json").out)["regions"] == []
+
+
 def test_wrong_input(tmp_path: Path) -> None:
     (tmp_path / "cut.dtb").write_bytes(b"\xd0\x0d\xfe\xed")
     assert run("memblock", tmp_path / "cut.dtb").code == 3

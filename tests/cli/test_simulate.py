@@ -201,6 +201,17 @@ class TestUsage:
         assert b"cannot be both" in process("simulate", "-", "-f", "-").stderr
 
 
+def test_on_a_terminal_a_long_line_goes_on_below_it_without_the_blanks_of_a_column() -> None:
+    update = f"lpm {FIXTURES / 'races' / 'after.dts'}"
+    shown = on_terminal(
+        "simulate", FIXTURES / "races" / "before.dts", update, "--trace", COLUMNS="80", NO_COLOR="1"
+    ).decode()
+    lines = [line.rstrip() for line in shown.splitlines()]
+    at = lines.index("      update_dt_property")
+    assert lines[at + 1] == f"          {NODE}:ibm,associativity-lookup-arrays ="
+    assert lines[at + 2] == "          16 bytes"
+
+
 class TestFiles:
     def test_steps_of_a_file_come_before_those_of_the_command_line(self, tmp_path: Path) -> None:
         script = tmp_path / "steps"

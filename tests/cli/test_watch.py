@@ -63,6 +63,10 @@ def test_a_terminal_gets_a_table(tmp_path: Path) -> None:
     assert "findings: 0" in shown
 
 
+def test_a_terminal_is_left_alone_where_there_is_nothing_to_watch(tmp_path: Path) -> None:
+    assert on_terminal("watch", "--root", tmp_path, NO_COLOR="1") == b""
+
+
 def test_an_interrupt_ends_it_cleanly(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root", NAME, states(NAME)[0])
     with subprocess.Popen(

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from drmemctl.compare.moments import (
     LmbsChanged,
+    LmbState,
     Placed,
-    Side,
     array_and_tree,
     changed_blocks,
     changed_in_tree,
@@ -40,11 +40,11 @@ def table(rows: Iterable[tuple[int, int]], first: int = 8) -> LmbTable:
     return LmbTable.of(entries, SIZE)
 
 
-def side(aa_index: int, flags: int) -> Side:
-    return Side(aa_index, flags, NODES.node_of(aa_index, flags))
+def side(aa_index: int, flags: int) -> LmbState:
+    return LmbState(aa_index, flags, NODES.node_of(aa_index, flags))
 
 
-def each(changes: Iterable[LmbsChanged]) -> list[tuple[int, int, Side | None, Side | None]]:
+def each(changes: Iterable[LmbsChanged]) -> list[tuple[int, int, LmbState | None, LmbState | None]]:
     return [
         (change.base + n * SIZE, change.drc_index + n, change.old, change.new)
         for change in changes
@@ -55,7 +55,7 @@ def each(changes: Iterable[LmbsChanged]) -> list[tuple[int, int, Side | None, Si
 @given(tables, tables)
 def test_the_changes_are_those_of_each_lmb(old: list[tuple[int, int]], new: list[tuple[int, int]]) -> None:
     both = min(len(old), len(new))
-    expected: list[tuple[int, int, Side | None, Side | None]] = [
+    expected: list[tuple[int, int, LmbState | None, LmbState | None]] = [
         (n * SIZE, 0x80000000 + n, side(*one), side(*other))
         for n, (one, other) in enumerate(zip(old, new, strict=False), 8)
         if one != other
