@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What each decoder says of bytes that do not fit, word for word: what should be there, what is, and from where."""
+"""What each decoder says of bytes that do not fit, word for word: what should be there, what is, and where."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from drmemctl.formats.architecture_vec5 import decode_architecture_vec5
 from drmemctl.formats.associativity import decode_associativity
 from drmemctl.formats.cells import decode_flags_mask, decode_lmb_size, decode_number, decode_preservation_time
-from drmemctl.formats.configure_connector import ConnectorArea
 from drmemctl.formats.domains import decode_domains
 from drmemctl.formats.drc import decode_drc_indexes, decode_drc_names, decode_drc_power_domains, decode_drc_types
 from drmemctl.formats.drc_info import decode_drc_info
@@ -21,10 +20,7 @@ from drmemctl.formats.lrdr_capacity import decode_lrdr_capacity
 from drmemctl.formats.memory_reg import decode_hotpluggable, decode_reg, decode_usable_reg
 from drmemctl.formats.numa_tables import decode_distance_table, decode_index_table
 from drmemctl.formats.reference_points import decode_reference_points
-from drmemctl.formats.rtas_event import RtasEvent
 from drmemctl.formats.strings import decode_strings
-from drmemctl.formats.update_nodes import UpdateNodes
-from drmemctl.formats.update_properties import UpdateProperties
 from drmemctl.formats.usable_memory import decode_usable_memory
 from tests.formats.values import unhex
 
@@ -63,7 +59,6 @@ def reg_of_five_cells(data: bytes) -> Any:
 
 V1_ENTRY = "0000000010000000 80000001 00000000 00000000 00000008"
 V2_SET = "0000018e 0000000020000000 80000002 00000001 00000008"
-AREA = "00001234 00000000 0000000000000000"
 
 
 @pytest.mark.parametrize(
@@ -133,8 +128,10 @@ AREA = "00001234 00000000 0000000000000000"
         (
             decode_associativity,
             "00000002 00000007",
-            "associativity-too-short: 1 associativity list, the first of 2 domains: 12 bytes expected, there are 8"
-            " (at offset 0x8)",
+            (
+                "associativity-too-short: 1 associativity list, the first of 2 domains: 12 bytes expected, there are 8"
+                " (at offset 0x8)"
+            ),
         ),
         (
             decode_associativity,
@@ -144,8 +141,10 @@ AREA = "00001234 00000000 0000000000000000"
         (
             decode_associativity,
             "000000",
-            "associativity-too-short: 0 associativity lists, the first of 0 domains: 4 bytes expected, there are 3"
-            " (at offset 0x3)",
+            (
+                "associativity-too-short: 0 associativity lists, the first of 0 domains: 4 bytes expected, there are 3"
+                " (at offset 0x3)"
+            ),
         ),
         (
             decode_architecture_vec5,
@@ -231,8 +230,10 @@ AREA = "00001234 00000000 0000000000000000"
         (
             decode_usable_memory,
             "0000000000000000 0000000000000002 0000000000000000 0000000000001000",
-            "usable-memory-too-short: 2 counters, the last one at 0x8 with 2 ranges: 48 bytes expected, there are 32"
-            " (at offset 0x20)",
+            (
+                "usable-memory-too-short: 2 counters, the last one at 0x8 with 2 ranges: 48 bytes expected,"
+                " there are 32 (at offset 0x20)"
+            ),
         ),
         (
             decode_usable_memory,
@@ -240,66 +241,6 @@ AREA = "00001234 00000000 0000000000000000"
             "usable-memory-trailing: 4 bytes follow 1 counter (at offset 0x8)",
         ),
         (decode_strings, "410042", "string-unterminated: the last string has no terminating NUL (at offset 0x2)"),
-        (UpdateNodes.decode, "0000", "nodes-header-cut: 2 of the header's 16 bytes (at offset 0x2)"),
-        (
-            UpdateNodes.decode,
-            f"{AREA} 03000002 00000001 80000000 00000001",
-            "nodes-truncated: add of 2: 4 words expected, there are 3 (at offset 0x10)",
-        ),
-        (UpdateNodes.decode, f"{AREA} 01000000", "nodes-unterminated: no word 0 ends the list (at offset 0x14)"),
-        (UpdateProperties.decode, "00", "properties-header-cut: 1 of the header's 20 bytes (at offset 0x1)"),
-        (
-            UpdateProperties.decode,
-            f"{AREA} 00000001 4142",
-            "properties-name-unterminated: a name that nothing ends (at offset 0x14)",
-        ),
-        (
-            UpdateProperties.decode,
-            f"{AREA} 00000001 410000",
-            "properties-cut: a name without the word that belongs after it (at offset 0x14)",
-        ),
-        (
-            UpdateProperties.decode,
-            f"{AREA} 00000001 4100 00001000 01",
-            "properties-value-cut: 4,096 bytes of a value expected, there are 1 (at offset 0x1a)",
-        ),
-        (
-            UpdateProperties.decode,
-            f"{AREA} 00001000 4100 00000001 01",
-            "properties-too-many: nprops is 4,096, but there are 1 (at offset 0x10)",
-        ),
-        (
-            UpdateProperties.decode,
-            f"{AREA} 00000001 4100 00000001 01 4200 0000",
-            "properties-left-over: 1 byte after the 1 that are counted (at offset 0x1b)",
-        ),
-        (ConnectorArea.decode, "0000", "connector-header-cut: 2 of the first 20 bytes (at offset 0x2)"),
-        (
-            ConnectorArea.decode,
-            f"{AREA[:17]} 00000018 00000000 00000000",
-            "connector-name-outside: no name at 0x18 (at offset 0x8)",
-        ),
-        (
-            ConnectorArea.decode,
-            f"{AREA[:17]} 00000000 00000001 00000015 00",
-            "connector-value-outside: 1 byte at 0x15 are not all in the area (at offset 0xc)",
-        ),
-        (RtasEvent.decode, "0000", "event-header-cut: 2 of the fixed part's 8 bytes (at offset 0x2)"),
-        (
-            RtasEvent.decode,
-            "063460e5 00001000",
-            "event-cut: 4,104 bytes expected, there are 8 (at offset 0x8)",
-        ),
-        (
-            RtasEvent.decode,
-            "063460e5 00000018 86008e00000000000000000049424d00 5048000700000000",
-            "event-section-stuck: a section of 7 bytes, less than the 8 of its header (at offset 0x18)",
-        ),
-        (
-            RtasEvent.decode,
-            "063460e5 00000019 86008e00000000000000000049424d00 5048100000000000 00",
-            "event-section-cut: a section of 4,096 bytes, of which 9 are there (at offset 0x18)",
-        ),
     ],
 )
 def test_what_is_wrong_is_said(decode: Callable[[bytes], Any], data: str, said: str) -> None:
