@@ -129,8 +129,8 @@ V2_SET = "0000018e 0000000020000000 80000002 00000001 00000008"
             decode_associativity,
             "00000002 00000007",
             (
-                "associativity-too-short: 1 associativity list, the first of 2 domains: 12 bytes expected, there are 8"
-                " (at offset 0x8)"
+                "associativity-too-short: 1 associativity list, the first of 2 domains: 12 bytes expected,"
+                " there are 8 (at offset 0x8)"
             ),
         ),
         (
@@ -142,8 +142,8 @@ V2_SET = "0000018e 0000000020000000 80000002 00000001 00000008"
             decode_associativity,
             "000000",
             (
-                "associativity-too-short: 0 associativity lists, the first of 0 domains: 4 bytes expected, there are 3"
-                " (at offset 0x3)"
+                "associativity-too-short: 0 associativity lists, the first of 0 domains: 4 bytes expected,"
+                " there are 3 (at offset 0x3)"
             ),
         ),
         (
