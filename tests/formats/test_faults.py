@@ -325,10 +325,26 @@ def test_what_the_source_does_not_show_is_said(
 
 
 @pytest.mark.parametrize(
-    "decode", [decode_reference_points, decode_index_table, decode_associativity, decode_reg, v1, v2]
+    ("decode", "data"),
+    [
+        (decode_reference_points, "00000004 00"),
+        (decode_index_table, "00000002 00000000"),
+        (decode_associativity, "00000002 00000000"),
+        (decode_lookup_arrays, "00000002 00000001 00000000"),
+        (decode_drc_names, "00000002 4100"),
+        (decode_drc_info, "00000001 4100"),
+        (decode_reg, "00"),
+        (decode_usable_memory, "0000000000000001 00"),
+        (lmb_size, "0000000010"),
+        (v1, "00000001 00"),
+        (v2, "00000001 00"),
+    ],
 )
-def test_a_value_that_is_there_in_full_is_not_called_cut(decode: Callable[..., Any]) -> None:
-    assert decode(b"", total=0).defects == decode(b"").defects
+def test_a_value_that_is_shown_in_full_is_not_called_cut(decode: Callable[..., Any], data: str) -> None:
+    value = unhex(data)
+    (*_, defect) = decode(value).defects
+    assert not defect.code.endswith("-cut")
+    assert decode(value, total=len(value)).defects == decode(value).defects
 
 
 def test_cells_that_cannot_be_are_named_one_by_one() -> None:
