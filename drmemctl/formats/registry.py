@@ -88,8 +88,8 @@ def is_known(name: str) -> bool:
 
 
 def _matches(pattern: str, path: str, device_type: str) -> bool:
-    kind, colon, wanted = pattern.partition(":")
-    return wanted == device_type if colon and kind == "type" else fnmatchcase(path, pattern)
+    _, colon, wanted = pattern.partition(":")
+    return wanted == device_type if colon else fnmatchcase(path, pattern)
 
 
 def describer(path: str, name: str, device_type: str = "") -> Describer | None:

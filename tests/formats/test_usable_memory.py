@@ -103,6 +103,7 @@ def test_cells_and_cuts() -> None:
     # A counter of no cells would never end.
     assert codes(decode_usable_memory(SMALL, 2, 0)) == ["usable-memory-size-cells"]
     assert codes(decode_usable_memory(SMALL[:20], total=len(SMALL))) == ["usable-memory-cut"]
+    assert codes(decode_usable_memory(SMALL, total=len(SMALL) + 8)) == ["usable-memory-cut"]
 
 
 def test_ranges_that_do_not_fit_are_a_format_error() -> None:
