@@ -128,13 +128,14 @@ USABLE = "00000000 00000002 0000000040001000 00001000 0000000040008000 00002000"
         (d.domains, "000000", []),
         (
             d.associativity,
-            "00000002 00000005 00000006 00000001 00000007",
+            "00000002 00000005 00000006 00000001 00000007 00000000",
             [
                 (0, 4, "length", 2, "2 domains"),
                 (4, 4, "[0]", 5, "5"),
                 (8, 4, "[1]", 6, "6"),
                 (12, 4, "length", 1, "1 domain"),
                 (16, 4, "[0]", 7, "7"),
+                (20, 4, "length", 0, "0 domains"),
             ],
         ),
         (d.associativity, "00000000", [(0, 4, "length", 0, "0 domains")]),
@@ -350,5 +351,7 @@ def test_faults_are_those_of_the_layout(describe: Describer, short: str, least: 
     assert faults(describe, "00" * least, Context(total=200)) == [f"{short}-cut"]
 
 
-def test_text_without_an_end_is_a_fault() -> None:
+def test_other_faults() -> None:
     assert faults(d.strings, "61") == ["string-unterminated"]
+    (defect,) = d.words(unhex("00000001 00"), Context()).defects
+    assert str(defect) == "1 byte follows 1 number (at offset 0x4)"

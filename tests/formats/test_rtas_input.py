@@ -49,7 +49,7 @@ def filled(answer: dict[str, Any]) -> bytes:
     [
         [NODES, PROPERTIES, EVENT],
         {"answers": [NODES, PROPERTIES, EVENT]},
-        {"steps": [{"answers": [NODES]}, 7, {}, {"answers": 3}, {"answers": [PROPERTIES]}]},
+        {"steps": [{"answers": [NODES]}, 7, {}, [PROPERTIES], {"answers": 3}, {"answers": [PROPERTIES]}]},
         {"steps": [{"steps": [{"answers": [NODES]}]}], "answers": [PROPERTIES]},
         {"steps": 3, "answers": [NODES, PROPERTIES]},
     ],
