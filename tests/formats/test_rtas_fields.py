@@ -11,7 +11,7 @@ from drmemctl.formats.configure_connector import ConnectorArea
 from drmemctl.formats.rtas_event import RtasEvent
 from drmemctl.formats.rtas_labels import Labels
 from drmemctl.formats.section_fields import section_fields
-from drmemctl.formats.update_nodes import UpdateNodes
+from drmemctl.formats.update_nodes import Operation, UpdateNodes
 from drmemctl.formats.update_properties import UpdateProperties
 from tests.formats.rtas_vectors import PRRN_SCOPE_2, QEMU_EVENT, described, words
 
@@ -73,6 +73,12 @@ def test_lists_that_are_cut() -> None:
         (16, 4, "operation[0]", 0x02000003, "update, 3 nodes"),
         (20, 4, "operation[0].phandle[0]", 1, "0x1"),
     ]
+
+
+def test_a_list_that_is_made_counts_its_operands() -> None:
+    made = UpdateNodes(0, (Operation(3, (8, 9)), Operation(1, (7, 7))))
+    texts = [row[4] for row in rows(made) if row[2] in ("operation[0]", "operation[1]")]
+    assert texts == ["add, 1 node", "delete, 2 nodes"]
 
 
 HEAD = words(0x55, 0x12, 1, 2)
@@ -152,10 +158,30 @@ def test_values_that_are_whole_are_shown_with_their_parts(
     assert any(name.endswith("levels") for name in found) is shown
 
 
+def test_only_the_first_empty_name_is_a_path() -> None:
+    area = HEAD + words(2) + described(b"", 6, b"/a X \0") + described(b"", 1, b"b")
+    assert rows(UpdateProperties.decode(area))[4:] == [
+        (21, 4, "path.length", 6, "0x6, 6 bytes"),
+        (25, 6, "path", "/a X ", "/a X "),
+        (32, 4, "property[1].length", 1, "0x1, 1 byte"),
+        (36, 1, "property[1].value", None, "62"),
+    ]
+
+
+def test_the_rest_of_a_value_has_no_parts_whatever_it_is_called() -> None:
+    assert names(HEAD + words(1) + described(b"status", 5, b"okay\0"), Rtas()) == [
+        "property[0]",
+        "property[0].length",
+        "property[0].value",
+    ]
+
+
 def test_a_value_that_is_cut_has_no_parts() -> None:
     area = HEAD + words(2) + described(b"", 6, b"/rtas\0") + DOMAINS
     assert names(area)[-2:] == ["property[1].levels", "property[1].[0]"]
     assert names(area[:-4])[-1] == "property[1].value"
+    area = HEAD + words(1) + described(b"y", 16, LONG[:16])
+    assert rows(UpdateProperties.decode(area))[-1][4] == "01020304 05060708 090a0b0c 0d0e0f10"
 
 
 def test_long_values_show_their_first_fields() -> None:
