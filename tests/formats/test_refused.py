@@ -197,3 +197,4 @@ def test_what_just_fits_is_built() -> None:
     far = ConnectorArea(1, name_offset=(1 << 20) - 2, name="x").encode()
     assert (len(far), far[-2:]) == (1 << 20, b"x\0")
     assert ConnectorArea(None, value_offset=0, value=b"ab").encode() == b"ab"
+    assert ConnectorArea(None, value_offset=0, value=b"").encode() == b""

@@ -151,7 +151,7 @@ def test_a_section_alone_may_lack_the_unused_half_of_its_union_only() -> None:
             Hotplug(4, 1, 4, count=1, index=0x80000004),
             "PHB add by indexed count 1 0x80000004",
         ),
-        ("05010100 4100 07", Hotplug(5, 1, 1, name="A", rest=b"\7"), "PCI add by name"),
+        ("05010100 4100 0700", Hotplug(5, 1, 1, name="A", rest=b"\7\0"), "PCI add by name"),
         ("07030500 07", Hotplug(7, 3, 5, rest=b"\7"), "resource 7 action 3 id type 5"),
     ],
 )
