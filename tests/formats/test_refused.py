@@ -146,6 +146,10 @@ def test_what_does_not_fit_is_told_by_property(encode: Callable[[], bytes], prop
             "update-properties: cannot be built from these values: a string with a NUL inside",
         ),
         (
+            lambda: Hotplug(2, 1, 1, name="\0").encode(),
+            "HP: cannot be built from these values: a string with a NUL inside",
+        ),
+        (
             lambda: ConnectorArea(1, length=(1 << 20) + 1).encode(),
             "configure-connector: a length of 1,048,577 bytes: at most 1,048,576 can be",
         ),

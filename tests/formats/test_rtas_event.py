@@ -209,6 +209,15 @@ def test_requests_in_lines(section: Hotplug, expected: list[tuple[int, int, str]
     assert [(each.offset, each.size, each.text) for each in section.fields(8)] == expected
 
 
+def test_a_name_is_its_fields_value() -> None:
+    assert [each.value for each in Hotplug(2, 1, 1, name="A-1").fields(0)][-1] == "A-1"
+
+
+def test_what_follows_an_index_is_behind_it() -> None:
+    (*_, last) = Hotplug(2, 1, 2, index=0x80000004, rest=b"\7").fields(8)
+    assert (last.name, last.offset) == ("HP.rest", 16)
+
+
 @pytest.mark.parametrize(
     ("capabilities", "rest", "name"),
     [
