@@ -192,7 +192,7 @@ class RtasEvent:
             # No event has version 0x48: this is a section alone, as logs and documents show it.
             sections, defects = _sections(data, 0)
             # What is left out of it then is the unused part of the union.
-            defects = () if sections and sections[0].hotplug and sections[0].length >= SECTION_SIZE else defects
+            defects = () if sections and sections[0].hotplug else defects
             return cls(None, None, sections, data[sections[-1].end :] if sections else data, defects)
         if len(data) < FIXED_SIZE:
             message = f"{len(data)} of the fixed part's {FIXED_SIZE} bytes"
