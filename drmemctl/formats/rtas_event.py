@@ -277,7 +277,7 @@ def _sections(data: bytes, at: int) -> tuple[tuple[Section, ...], tuple[Defect, 
     while at + SECTION_SIZE <= len(data):
         (numbers, *_) = SECTION.iterate(data, at, 1)
         section_id, length, version, subtype, creator = numbers
-        body = data[at + SECTION_SIZE : max(at + length, at + SECTION_SIZE)]
+        body = data[at + SECTION_SIZE : at + length]
         hotplug = Hotplug.decode(body) if section_id == HOTPLUG else None
         facts = (section_id, length, version, subtype, creator)
         found.append(Section(*facts, body=b"" if hotplug else body, hotplug=hotplug, offset=at))

@@ -30,6 +30,7 @@ def test_what_qemu_gives() -> None:
     assert [each.name for each in event.sections] == ["PH", "UH", "HP"]
     section = event.section(HOTPLUG)
     assert section is not None
+    assert section.body == b""
     assert section.hotplug == Hotplug(2, 1, 4, 0, count=4, index=0x80000010)
     assert section.hotplug.request == "memory add by indexed count 4 0x80000010"
     shown = texts(QEMU_EVENT)
@@ -121,6 +122,11 @@ def test_the_first_section_of_an_id_is_taken() -> None:
     assert [each.offset for each in event.sections] == [24, 33]
     assert event.section(0x5048) is event.sections[0]
     assert event.section(0x5548) is None
+
+
+def test_a_section_may_be_its_header_alone() -> None:
+    event = logged(32, LOG + bytes.fromhex("5858000800000000") * 2)
+    assert ([each.offset for each in event.sections], event.defects) == ([24, 32], ())
 
 
 def test_sections_without_letters_have_numbers() -> None:

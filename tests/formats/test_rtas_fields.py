@@ -207,6 +207,8 @@ def test_properties_that_are_cut() -> None:
     assert rows(UpdateProperties.decode(area))[4:] == [
         (20, 17, "after the end", None, "01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10 ..."),
     ]
+    area = HEAD + words(0) + bytes(range(1, 17))
+    assert rows(UpdateProperties.decode(area))[-1][4] == "01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10"
     assert rows(UpdateProperties.decode(HEAD + words(1) + b"\0" + words(0)))[4:] == [
         (21, 4, "path.length", 0, "0x0, name only"),
     ]
