@@ -60,8 +60,6 @@ def _lines(text: str) -> Iterator[_Line]:
 
 
 def _line(number: int, text: str, *, in_dump: bool) -> _Line:
-    if text == "*":
-        return _Line(number, None, ("*",))
     offset, colon, rest = text.partition(":")
     if colon and _OFFSET.match(offset):
         # xxd puts what the bytes are in ASCII behind two spaces.

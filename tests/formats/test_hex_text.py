@@ -79,6 +79,8 @@ def test_what_tools_print(command: str) -> None:
         ("0000 00 01", ""),
         ("00000000 00 1", "line 1: '1' has an odd number of digits"),
         ("0000010", "line 1: '0000010' has an odd number of digits"),
+        ("0000000 0100", "line 1: words of two bytes, whose order the dump does not say"),
+        ("0000000 01 0302", "line 1: '0000000' has an odd number of digits"),
         ("0000000 0100 03", "line 1: '0000000' has an odd number of digits"),
         (
             "00000000: " + "00" * 1000 + "\n00000000: 00",
@@ -112,6 +114,7 @@ def test_what_is_no_hex_or_could_be_two_things_is_refused(text: str, said: str) 
         ("00000100: 6162\n00000102: 63", "616263"),
         ("00000000: 6162\n*\n00000006: 63", "61626162616263"),
         ("00000000: 6162\n*\n00000002: 63", "616263"),
+        ("00000100: 61\n*\n00000104: 62", "6161616162"),
         ("00000000 61 62\n*\n00000006\n", "616261626162"),
         ("0000000 61\n*\n0000010\n", "61" * 16),
         ("0000000 " + "61 " * 8 + "\n0000010 62\n0000011", "61" * 8 + "62"),

@@ -66,6 +66,7 @@ def test_what_is_left_out_has_its_default() -> None:
         ({"raw": "0"}, "value.raw is '0', not bytes in hex"),
         ({"raw": "0x" + "0" * 60}, f"value.raw is '0x{'0' * 37}..., not bytes in hex"),
         ({"raw": "x" * 38}, f"value.raw is '{'x' * 38}', not bytes in hex"),
+        ({"raw": "x" * 39}, f"value.raw is '{'x' * 39}..., not bytes in hex"),
         ({"inner": 7}, "value.inner is 7, not an object"),
         ({"inner": {}}, "value.inner has no 'number'"),
         ({"inner": {"number": False}}, "value.inner.number is False, not a number"),
