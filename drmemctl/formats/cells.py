@@ -28,9 +28,9 @@ DEFAULT_CELLS = 2
 
 def cells(number: int) -> Any:
     """Return the declaration of a number of that many cells."""
-    from construct import BytesInteger, Int32ub, Int64ub
+    from construct import BytesInteger
 
-    return {1: Int32ub, 2: Int64ub}.get(number) or BytesInteger(4 * number)
+    return BytesInteger(4 * number)
 
 
 def read_cells(data: bytes, offset: int, number: int) -> int | None:

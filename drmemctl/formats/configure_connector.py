@@ -117,7 +117,7 @@ class ConnectorArea:
 
 
 def _string(data: bytes, offset: int) -> str | None:
-    end = data.find(b"\0", offset) if HEADER_SIZE <= offset < len(data) else -1
+    end = data.find(b"\0", offset) if offset >= HEADER_SIZE else -1
     return None if end < 0 else to_text(data[offset:end])
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from math import isqrt
 
 from drmemctl.formats.fields import Context, Description, Field
@@ -27,26 +28,23 @@ def _chain(*parts: Iterable[Field]) -> Iterator[Field]:
         yield from part
 
 
-def number(text: Callable[[int], str] = str, name: str = "value", cells: int | None = 1) -> Describer:
-    """Return the describer of a number in `cells` cells; in one or two by its length where that is None."""
+def number(
+    data: bytes, context: Context, text: Callable[[int], str] = str, name: str = "value", cells: int | None = 1
+) -> Description:
+    """Describe a number in `cells` cells; in one or two by its length where that is None."""
+    from drmemctl.formats.cells import decode_number
 
-    def describe(data: bytes, context: Context) -> Description:
-        from drmemctl.formats.cells import decode_number
-
-        width = cells or (2 if (context.total or len(data)) == 8 else 1)
-        found = decode_number("number", data, width, context.total)
-        fields = [] if found.value is None else [Field(0, 4 * width, name, found.value, text(found.value))]
-        return Description(fields, found.defects)
-
-    return describe
+    width = cells or (2 if (context.total or len(data)) == 8 else 1)
+    found = decode_number("number", data, width, context.total)
+    fields = [] if found.value is None else [Field(0, 4 * width, name, found.value, text(found.value))]
+    return Description(fields, found.defects)
 
 
-count = number(str)
-handle = number(hex)
-decimal = number(str, cells=None)
-hertz = number(lambda value: f"{value} Hz", cells=None)
-byte_size = number(size_text, cells=None)
-minutes = number(lambda value: count_of(value, "minute"))
+handle = partial(number, text=hex)
+decimal = partial(number, cells=None)
+hertz = partial(number, text=lambda value: f"{value} Hz", cells=None)
+byte_size = partial(number, text=size_text, cells=None)
+minutes = partial(number, text=lambda value: count_of(value, "minute"))
 
 
 def flag(data: bytes, _context: Context) -> Description:
@@ -54,16 +52,12 @@ def flag(data: bytes, _context: Context) -> Description:
     return Description([Field(0, len(data), "present", None, "yes")])
 
 
-def words(text: Callable[[int], str] = hex) -> Describer:
-    """Return the describer of a list of u32 without a count."""
+def words(data: bytes, context: Context, text: Callable[[int], str] = hex) -> Description:
+    """Describe a list of u32 without a count."""
+    from drmemctl.formats.lists import decode_words
 
-    def describe(data: bytes, context: Context) -> Description:
-        from drmemctl.formats.lists import decode_words
-
-        found = decode_words("list", "number", data, context.total)
-        return Description(_listed(found.cells, 0, text), found.defects)
-
-    return describe
+    found = decode_words("list", "number", data, context.total)
+    return Description(_listed(found.cells, 0, text), found.defects)
 
 
 def strings(data: bytes, _context: Context) -> Description:
@@ -97,7 +91,7 @@ def flags_mask(data: bytes, context: Context) -> Description:
     """Describe `ibm,memory-flags-mask`."""
     from drmemctl.formats.dynamic_memory import flag_names
 
-    return number(lambda value: f"{value:#x}: {' '.join(flag_names(value))}", "mask")(data, context)
+    return number(data, context, lambda value: f"{value:#x}: {' '.join(flag_names(value))}", "mask")
 
 
 def _aa_text(aa_index: int) -> str:
@@ -105,26 +99,22 @@ def _aa_text(aa_index: int) -> str:
     return "-1" if aa_index == 0xFFFFFFFF else str(aa_index)
 
 
-def entries(property: str) -> Describer:
-    """Return the describer of `ibm,dynamic-memory` or `ibm,dynamic-memory-v2`: a line for each entry."""
+def entries(data: bytes, context: Context, property: str) -> Description:
+    """Describe `ibm,dynamic-memory` or `ibm,dynamic-memory-v2`: a line for each entry."""
+    from drmemctl.formats.dynamic_memory import V2, decode_entries, flag_names
 
-    def describe(data: bytes, context: Context) -> Description:
-        from drmemctl.formats.dynamic_memory import V2, decode_entries, flag_names
+    found = decode_entries(property, data, context.address_cells, context.total)
 
-        found = decode_entries(property, data, context.address_cells, context.total)
+    def rows() -> Iterator[Field]:
+        for position, (count, base, drc, aa, flags) in enumerate(found):
+            lmbs = f"{count_of(count, 'LMB')} from " if property == V2 else ""
+            names = " ".join(flag_names(flags)) or "none"
+            text = f"{lmbs}{base:#x}, DRC {drc:#x}, aa_index {_aa_text(aa)}, flags {flags:#x} ({names})"
+            yield Field(found.offset(position), found.rows.size, f"[{position}]", None, text)
 
-        def rows() -> Iterator[Field]:
-            for position, (count, base, drc, aa, flags) in enumerate(found):
-                lmbs = f"{count_of(count, 'LMB')} from " if property == V2 else ""
-                names = " ".join(flag_names(flags)) or "none"
-                text = f"{lmbs}{base:#x}, DRC {drc:#x}, aa_index {_aa_text(aa)}, flags {flags:#x} ({names})"
-                yield Field(found.offset(position), found.rows.size, f"[{position}]", None, text)
-
-        what = "sets" if property == V2 else "LMBs"
-        head = [_u32(0, what, found.declared)] if len(data) >= 4 else []
-        return Description(_chain(head, rows()), found.defects)
-
-    return describe
+    what = "sets" if property == V2 else "LMBs"
+    head = [_u32(0, what, found.declared)] if len(data) >= 4 else []
+    return Description(_chain(head, rows()), found.defects)
 
 
 def lookup_arrays(data: bytes, context: Context) -> Description:

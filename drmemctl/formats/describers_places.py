@@ -5,52 +5,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.formats.describers import Describer
 from drmemctl.formats.fields import Context, Description, Field
 from drmemctl.wording import range_text
 
 
-def drc_words(property: str) -> Describer:
-    """Return the describer of `ibm,drc-indexes` or `ibm,drc-power-domains`."""
+def drc_words(data: bytes, context: Context, property: str) -> Description:
+    """Describe `ibm,drc-indexes` or `ibm,drc-power-domains`."""
+    from drmemctl.formats.drc import INDEXES, decode_drc_indexes, decode_drc_power_domains
 
-    def describe(data: bytes, context: Context) -> Description:
-        from drmemctl.formats.drc import INDEXES, decode_drc_indexes, decode_drc_power_domains
+    decode = decode_drc_indexes if property == INDEXES else decode_drc_power_domains
+    found = decode(data, context.total)
 
-        decode = decode_drc_indexes if property == INDEXES else decode_drc_power_domains
-        found = decode(data, context.total)
+    def fields() -> Iterator[Field]:
+        if len(data) >= 4:
+            yield Field(0, 4, "connectors", found.declared, str(found.declared))
+        for position, cell in enumerate(found.cells):
+            yield Field(4 + 4 * position, 4, f"[{position}]", cell, hex(cell))
 
-        def fields() -> Iterator[Field]:
-            if len(data) >= 4:
-                yield Field(0, 4, "connectors", found.declared, str(found.declared))
-            for position, cell in enumerate(found.cells):
-                yield Field(4 + 4 * position, 4, f"[{position}]", cell, hex(cell))
-
-        return Description(fields(), found.defects)
-
-    return describe
+    return Description(fields(), found.defects)
 
 
-def drc_strings(property: str) -> Describer:
-    """Return the describer of `ibm,drc-names` or `ibm,drc-types`."""
+def drc_strings(data: bytes, context: Context, property: str) -> Description:
+    """Describe `ibm,drc-names` or `ibm,drc-types`."""
+    from drmemctl.formats.drc import NAMES, decode_drc_names, decode_drc_types
 
-    def describe(data: bytes, context: Context) -> Description:
-        from drmemctl.formats.drc import NAMES, decode_drc_names, decode_drc_types
+    decode = decode_drc_names if property == NAMES else decode_drc_types
+    found = decode(data, context.total)
 
-        decode = decode_drc_names if property == NAMES else decode_drc_types
-        found = decode(data, context.total)
+    def fields() -> Iterator[Field]:
+        if len(data) >= 4:
+            yield Field(0, 4, "connectors", found.declared, str(found.declared))
+        offset = 4
+        for position, item in enumerate(found):
+            # A character for each byte: see `to_text`.
+            yield Field(offset, len(item) + 1, f"[{position}]", item, item)
+            offset += len(item) + 1
 
-        def fields() -> Iterator[Field]:
-            if len(data) >= 4:
-                yield Field(0, 4, "connectors", found.declared, str(found.declared))
-            offset = 4
-            for position, item in enumerate(found):
-                # A character for each byte: see `to_text`.
-                yield Field(offset, len(item) + 1, f"[{position}]", item, item)
-                offset += len(item) + 1
-
-        return Description(fields(), found.defects)
-
-    return describe
+    return Description(fields(), found.defects)
 
 
 def drc_info(data: bytes, context: Context) -> Description:
@@ -72,20 +63,16 @@ def drc_info(data: bytes, context: Context) -> Description:
     return Description(fields(), found.defects)
 
 
-def reg(short: str) -> Describer:
-    """Return the describer of `reg` or `linux,usable-memory` of a memory node."""
+def reg(data: bytes, context: Context, short: str) -> Description:
+    """Describe `reg` or `linux,usable-memory` of a memory node."""
+    from drmemctl.formats.memory_reg import decode_reg
 
-    def describe(data: bytes, context: Context) -> Description:
-        from drmemctl.formats.memory_reg import decode_reg
-
-        found = decode_reg(data, context.address_cells, context.size_cells, context.total, short)
-        fields = (
-            Field(position * found.stride, found.stride, f"[{position}]", None, range_text(one.base, one.size))
-            for position, one in enumerate(found.ranges)
-        )
-        return Description(fields, found.defects)
-
-    return describe
+    found = decode_reg(data, context.address_cells, context.size_cells, context.total, short)
+    fields = (
+        Field(position * found.stride, found.stride, f"[{position}]", None, range_text(one.base, one.size))
+        for position, one in enumerate(found.ranges)
+    )
+    return Description(fields, found.defects)
 
 
 def usable_memory(data: bytes, context: Context) -> Description:

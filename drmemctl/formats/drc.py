@@ -128,7 +128,7 @@ def _padded(column: Iterable[_T] | None) -> Iterator[_T | None]:
 
 def decode_drc_indexes(data: bytes, total: int | None = None) -> Words:
     """Return the DRC indexes of `ibm,drc-indexes`."""
-    return decode_counted_words("drc-indexes", "DRC index", data, total)
+    return decode_counted_words("drc-indexes", "connector", data, total)
 
 
 def decode_drc_power_domains(data: bytes, total: int | None = None) -> Words:

@@ -43,7 +43,7 @@ def parse_hex(text: str) -> bytes:
             raise
         try:
             return _joined(lines, 8)  # od counts in octal
-        except (FormatError, ValueError):
+        except FormatError:
             pass
         raise
 
@@ -60,8 +60,6 @@ def _lines(text: str) -> Iterator[_Line]:
 
 
 def _line(number: int, text: str, *, in_dump: bool) -> _Line:
-    if text == "*":
-        return _Line(number, None, ("*",))
     offset, colon, rest = text.partition(":")
     if colon and _OFFSET.match(offset):
         # xxd puts what the bytes are in ASCII behind two spaces.
@@ -84,30 +82,35 @@ def _has_offset(groups: tuple[str, ...], *, in_dump: bool) -> bool:
 def _joined(lines: list[_Line], base: int) -> bytes:
     data = bytearray()
     first: int | None = None
-    last, repeated = b"", False
+    last = b""
+    star: _Line | None = None
     for line in lines:
         if line.groups == ("*",):
-            repeated = True
+            star = line
             continue
         if line.offset is not None:
-            offset = _offset(line, base)
+            offset = _offset(line.number, line.offset, base)
             first = offset if first is None else first
-            if repeated:
+            if star is not None:
                 data += _filling(line, offset - first - len(data), last)
             if offset - first != len(data):
                 message = f"the offset {line.offset} does not count the {len(data):,} bytes before it"
                 raise _refused(line.number, message)
-        repeated = False
+        elif star is not None:
+            break
+        star = None
         last = _bytes(line)
         data += last
+    if star is not None:
+        raise _refused(star.number, "no offset behind the * says how often it repeats the line before it")
     return bytes(data)
 
 
-def _offset(line: _Line, base: int) -> int:
+def _offset(number: int, digits: str, base: int) -> int:
     try:
-        return int(line.offset or "", base)
+        return int(digits, base)
     except ValueError:
-        raise _refused(line.number, f"the offset {line.offset} is no number of base {base}") from None
+        raise _refused(number, f"the offset {digits} is no number of base {base}") from None
 
 
 def _filling(line: _Line, size: int, last: bytes) -> bytes:

@@ -38,7 +38,7 @@ def judge_length(
     if total is not None and size < total:
         return (Defect(f"{short}-cut", f"the source shows {size} of {total} bytes: {what}"),)
     if size < expected:
-        message = f"{what}: {expected} bytes expected, there are {size}"
+        message = f"{what}: {count_of(expected, 'byte')} expected, there are {size:,}"
         return (Defect(f"{short}-too-short", message, offset=size),)
     if size > expected:
         extra = size - expected

@@ -78,10 +78,8 @@ def decode_reg(
     whole = len(data) // stride
     found = (read_range(data, i * stride, address, size) for i in range(whole))
     ranges = tuple(item for item in found if item is not None)
-    cut = total is not None and len(data) < total
     what = count_of(whole, "range") + f" of {stride} bytes"
-    expected = whole * stride if not cut else total or 0
-    return MemoryReg(ranges, stride, defects + judge_length(short, what, len(data), expected, total=total))
+    return MemoryReg(ranges, stride, defects + judge_length(short, what, len(data), whole * stride, total=total))
 
 
 def decode_usable_reg(

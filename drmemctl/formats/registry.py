@@ -7,6 +7,7 @@ A new property is one line here, once its module and its describer are there.
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import islice
 
 from drmemctl.formats import describers as d
@@ -33,7 +34,7 @@ KNOWN: tuple[tuple[str, tuple[str, ...], Describer], ...] = (
     ),
     ("ibm,hypertas-functions ibm,loc-code ibm,partition-name stdout-path linux,stdout-path", _ANY, d.strings),
     ("phandle linux,phandle ibm,phandle interrupt-parent", _ANY, d.handle),
-    ("#address-cells #size-cells #interrupt-cells ibm,partition-no ibm,chip-id", _ANY, d.count),
+    ("#address-cells #size-cells #interrupt-cells ibm,partition-no ibm,chip-id", _ANY, d.number),
     ("timebase-frequency clock-frequency", _ANY, d.hertz),
     ("linux,memory-limit", ("/chosen",), d.byte_size),
     ("linux,booted-from-kexec", ("/chosen",), d.flag),
@@ -41,8 +42,8 @@ KNOWN: tuple[tuple[str, tuple[str, ...], Describer], ...] = (
     ("ibm,lmb-size", _DRMEM, d.lmb_size),
     ("ibm,memory-flags-mask", _DRMEM, d.flags_mask),
     ("ibm,memory-preservation-time", _DRMEM, d.minutes),
-    ("ibm,dynamic-memory", _DRMEM, d.entries("ibm,dynamic-memory")),
-    ("ibm,dynamic-memory-v2", _DRMEM, d.entries("ibm,dynamic-memory-v2")),
+    ("ibm,dynamic-memory", _DRMEM, partial(d.entries, property="ibm,dynamic-memory")),
+    ("ibm,dynamic-memory-v2", _DRMEM, partial(d.entries, property="ibm,dynamic-memory-v2")),
     ("ibm,associativity-lookup-arrays", _DRMEM, d.lookup_arrays),
     ("linux,drconf-usable-memory", _DRMEM, places.usable_memory),
     ("ibm,associativity-reference-points", _NUMA, d.reference_points),
@@ -51,22 +52,22 @@ KNOWN: tuple[tuple[str, tuple[str, ...], Describer], ...] = (
     ("ibm,numa-distance-table", _NUMA, d.distance_table),
     ("ibm,lrdr-capacity", ("/rtas",), d.lrdr_capacity),
     ("ibm,associativity", _ANY, d.associativity),
-    ("ibm,drc-indexes", _ANY, places.drc_words("ibm,drc-indexes")),
-    ("ibm,drc-power-domains", _ANY, places.drc_words("ibm,drc-power-domains")),
-    ("ibm,drc-names", _ANY, places.drc_strings("ibm,drc-names")),
-    ("ibm,drc-types", _ANY, places.drc_strings("ibm,drc-types")),
+    ("ibm,drc-indexes", _ANY, partial(places.drc_words, property="ibm,drc-indexes")),
+    ("ibm,drc-power-domains", _ANY, partial(places.drc_words, property="ibm,drc-power-domains")),
+    ("ibm,drc-names", _ANY, partial(places.drc_strings, property="ibm,drc-names")),
+    ("ibm,drc-types", _ANY, partial(places.drc_strings, property="ibm,drc-types")),
     ("ibm,drc-info", _ANY, places.drc_info),
-    ("ibm,my-drc-index", _ANY, d.words(hex)),
-    ("ibm,ppc-interrupt-server#s", _ANY, d.words(str)),
-    ("reg", _MEMORY, places.reg("reg")),
-    ("linux,usable-memory", _MEMORY, places.reg("usable-reg")),
+    ("ibm,my-drc-index", _ANY, d.words),
+    ("ibm,ppc-interrupt-server#s", _ANY, partial(d.words, text=str)),
+    ("reg", _MEMORY, partial(places.reg, short="reg")),
+    ("linux,usable-memory", _MEMORY, partial(places.reg, short="usable-reg")),
     ("hotpluggable", _MEMORY, d.flag),
     ("reg", _PMEMORY, d.handle),
     ("ibm,unit-guid ibm,pmem-application", _PMEMORY, d.strings),
     ("ibm,block-size ibm,metadata-size", _PMEMORY, d.byte_size),
     ("ibm,number-of-blocks", _PMEMORY, d.decimal),
     ("ibm,cache-flush-required ibm,hcall-flush-required", _PMEMORY, d.flag),
-    ("reg", ("/cpus/*", "type:cpu"), d.count),
+    ("reg", ("/cpus/*", "type:cpu"), d.number),
 )
 
 
@@ -87,8 +88,8 @@ def is_known(name: str) -> bool:
 
 
 def _matches(pattern: str, path: str, device_type: str) -> bool:
-    kind, colon, wanted = pattern.partition(":")
-    return wanted == device_type if colon and kind == "type" else fnmatchcase(path, pattern)
+    _, colon, wanted = pattern.partition(":")
+    return wanted == device_type if colon else fnmatchcase(path, pattern)
 
 
 def describer(path: str, name: str, device_type: str = "") -> Describer | None:

@@ -94,10 +94,8 @@ def _joined(high: array[int], low: array[int]) -> array[int]:
 def words(data: bytes | memoryview) -> array[int]:
     """Return the whole big-endian u32 words of `data`; a tail shorter than a word is left out."""
     cells = array("I")
-    if cells.itemsize != 4:  # pragma: no cover - no platform of CPython's has another size
-        cells = array("L")
     cells.frombytes(memoryview(data)[: len(data) & ~3])
-    if struct.pack("=I", 1) != struct.pack(">I", 1):
+    if sys.byteorder == "little":
         cells.byteswap()
     return cells
 

@@ -192,7 +192,7 @@ class RtasEvent:
             # No event has version 0x48: this is a section alone, as logs and documents show it.
             sections, defects = _sections(data, 0)
             # What is left out of it then is the unused part of the union.
-            defects = () if sections and sections[0].hotplug and sections[0].length >= SECTION_SIZE else defects
+            defects = () if sections and sections[0].hotplug else defects
             return cls(None, None, sections, data[sections[-1].end :] if sections else data, defects)
         if len(data) < FIXED_SIZE:
             message = f"{len(data)} of the fixed part's {FIXED_SIZE} bytes"
@@ -277,7 +277,7 @@ def _sections(data: bytes, at: int) -> tuple[tuple[Section, ...], tuple[Defect, 
     while at + SECTION_SIZE <= len(data):
         (numbers, *_) = SECTION.iterate(data, at, 1)
         section_id, length, version, subtype, creator = numbers
-        body = data[at + SECTION_SIZE : max(at + length, at + SECTION_SIZE)]
+        body = data[at + SECTION_SIZE : at + length]
         hotplug = Hotplug.decode(body) if section_id == HOTPLUG else None
         facts = (section_id, length, version, subtype, creator)
         found.append(Section(*facts, body=b"" if hotplug else body, hotplug=hotplug, offset=at))

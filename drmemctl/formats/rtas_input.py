@@ -95,9 +95,11 @@ def _answers(document: Any) -> Iterator[Any]:
     if isinstance(document, list):
         yield from document
     elif isinstance(document, dict):
-        for step in document.get("steps", ()) if isinstance(document.get("steps"), list) else ():
-            yield from _answers(step if isinstance(step, dict) else {})
-        yield from document["answers"] if isinstance(document.get("answers"), list) else ()
+        steps, answers = document.get("steps"), document.get("answers")
+        for step in steps if isinstance(steps, list) else ():
+            if isinstance(step, dict):
+                yield from _answers(step)
+        yield from answers if isinstance(answers, list) else ()
 
 
 def _answer(one: Any, place: str) -> Answer:

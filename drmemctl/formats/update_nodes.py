@@ -75,6 +75,11 @@ class Operation:
         """The offset behind its operands."""
         return self.offset + 4 + 4 * len(self.operands)
 
+    @property
+    def declared(self) -> int:
+        """The count in its word."""
+        return len(self.operands) // (2 if self.action == ADD else 1) if self.count is None else self.count
+
     def items(self) -> Iterator[tuple[int, int, int | None]]:
         """Yield (offset, phandle, DRC index) of each operand; only additions have DRC indexes."""
         size = 2 if self.action == ADD else 1
@@ -84,10 +89,9 @@ class Operation:
 
     def encode(self) -> bytes:
         """Return its words as bytes."""
-        count = len(self.operands) // (2 if self.action == ADD else 1) if self.count is None else self.count
-        if not 0 <= count <= COUNT_MASK or not 0 <= self.opcode < 256:
-            raise ValueError(f"opcode {self.opcode} with count {count}")
-        return pack_words([self.action | count, *self.operands])
+        if not 0 <= self.declared <= COUNT_MASK or not 0 <= self.opcode < 256:
+            raise ValueError(f"opcode {self.opcode} with count {self.declared}")
+        return pack_words([self.action | self.declared, *self.operands])
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +190,9 @@ def _operations(
 
 
 def _operation_fields(number: int, operation: Operation, labels: Labels) -> Iterator[Field]:
-    what = f"{operation.name}, {count_of(operation.count or 0, 'node')}"
+    what = f"{operation.name}, {count_of(operation.declared, 'node')}"
     name = f"operation[{number}]"
-    yield Field(operation.offset, 4, name, operation.action | (operation.count or 0), what)
+    yield Field(operation.offset, 4, name, operation.action | operation.declared, what)
     for position, (offset, phandle, drc_index) in enumerate(operation.items()):
         role = "phandle" if drc_index is None else "parent"
         text = with_label(f"{phandle:#x}", labels.path(phandle))

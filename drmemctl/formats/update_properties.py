@@ -212,7 +212,7 @@ def _descriptor(data: bytes, at: int) -> Descriptor | Defect:
     if end + 5 > len(data):
         return Defect("properties-cut", "a name without the word that belongs after it", offset=at)
     word = int.from_bytes(data[end + 1 : end + 5], "big")
-    bare = Descriptor(to_text(data[at:end]), word, b"", at)
+    bare = Descriptor(to_text(data[at:end]), word)
     return Descriptor(bare.name, word, data[end + 5 : end + 5 + bare.size], at)
 
 

@@ -103,8 +103,7 @@ def decode_usable_memory(
     what = count_of(count, "counter")
     if end > len(data):
         what += f", the last one at {start:#x} with {count_of(counter, 'range')}"
-    expected = total if total is not None and total > len(data) else end
-    found = judge_length("usable-memory", what, len(data), expected, total=total)
+    found = judge_length("usable-memory", what, len(data), end, total=total)
     return UsableMemory(data, address, size, count, defects + found)
 
 

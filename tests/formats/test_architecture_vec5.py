@@ -72,6 +72,15 @@ def test_every_feature_of_linux_is_where_linux_has_it(name: str, number: int) ->
     assert feature.value & ~feature.mask == 0
 
 
+def test_bits_decide_alone_and_choices_are_of_two() -> None:
+    by_name = {feature.name: feature for feature in FEATURES}
+    assert by_name["LPAR"] == ("LPAR", 2, 0x80, "logical partitioning", "LoPAR 2.9; Linux asm/prom.h", 0x80)
+    assert by_name["TCE_64BIT"].source == "LoPAR 2.9"
+    assert by_name["XIVE_LEGACY"] == (
+        "XIVE_LEGACY", 23, 0xC0, "interrupts through XICS", "Linux asm/prom.h", 0x00
+    )  # fmt: skip
+
+
 def test_names_are_unique_and_values_fit_their_masks() -> None:
     assert len({feature.name for feature in FEATURES}) == len(FEATURES)
     assert all(feature.value | feature.mask == feature.mask for feature in FEATURES)
@@ -108,6 +117,7 @@ def test_bytes_beyond_the_value_are_off() -> None:
     found = decode_architecture_vec5(b"\0\0")
     assert not any(found.has(feature.name) for feature in FEATURES if feature.value)
     assert found.has("MMU_HASH")
+    assert decode_architecture_vec5(b"\0\x80").has("IGNORE")
     assert (found.byte(5), found.byte(-1), found.byte(0), found.max_cpus) == (0, 0, 0, None)
 
 

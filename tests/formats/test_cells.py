@@ -109,6 +109,8 @@ def test_cell_counts_that_cannot_be_are_read_as_two() -> None:
     (address, size), defects = usable_cells("reg", address_cells=0, size_cells=1)
     assert (address, size) == (2, 1)
     assert [str(one) for one in defects] == ["root #address-cells is 0; read with 2"]
+    assert usable_cells("reg", address_cells=4, size_cells=1) == ([4, 1], ())
+    assert [one.code for one in usable_cells("reg", size_cells=5)[1]] == ["reg-size-cells"]
 
 
 @pytest.mark.parametrize("value", [-1, 1 << 32, "x", None, 1.5])

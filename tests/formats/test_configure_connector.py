@@ -23,6 +23,7 @@ def test_a_property_with_an_unaligned_value() -> None:
     found = ConnectorArea.decode(PROPERTY)
     assert (found.name, found.value, found.defects) == ("reg-ab", words(7), ())
     assert [field.name for field in found.fields()][-2:] == ["name", "value"]
+    assert ConnectorArea.decode(words(1, 0, 0, 0, 20) + b"x").value is None
 
 
 @pytest.mark.parametrize(

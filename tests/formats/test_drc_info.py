@@ -100,6 +100,17 @@ def test_four_thousand_million_connectors_cost_nothing() -> None:
     assert [one.name for one in islice(found, 2)] == ["LMB 0", "LMB 3"]
 
 
+def test_indexes_and_names_wrap_as_in_linux() -> None:
+    entry = DrcInfoEntry("MEM", "LMB ", 0xFFFFFFFE, 0xFFFFFFFF, 4, 2, 0)
+    assert [(one.index, one.name) for one in entry] == [
+        (0xFFFFFFFE, "LMB 4294967295"),
+        (0, "LMB 1"),
+        (2, "LMB 3"),
+        (4, "LMB 5"),
+    ]
+    assert [entry.position(index) for index in (0xFFFFFFFE, 4, 6, 1, 1 << 32)] == [0, 3, None, None, None]
+
+
 @pytest.mark.parametrize(
     ("data", "entries", "faults"),
     [
@@ -123,6 +134,9 @@ def test_a_value_that_the_source_cut() -> None:
     found = decode_drc_info(POWERVM[:40], total=len(POWERVM))
     assert (codes(found), len(found.entries)) == (["drc-info-cut"], 1)
     assert codes(decode_drc_info(b"", total=9)) == ["drc-info-cut"]
+    found = decode_drc_info(POWERVM, total=len(POWERVM) + 4)
+    assert (codes(found), len(found.entries)) == (["drc-info-cut"], 2)
+    assert decode_drc_info(b"\0\0\1").declared == 0
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,7 @@ def test_values_that_do_not_fit_are_a_format_error() -> None:
 def test_too_short_for_its_count() -> None:
     found = decode_entries(V2, b"\0\0\0")
     assert (codes(found), found.defects[0].offset, list(found)) == (["v2-too-short"], 0, [])
+    assert (found.property, found.data, found.declared, found.rows.size) == (V2, b"\0\0\0", 0, 24)
 
 
 def test_too_few_sets_are_still_decoded() -> None:
@@ -200,6 +201,7 @@ def test_flags_have_the_names_of_lopar_and_keep_the_unknown() -> None:
     assert flag_names(0x108) == ["assigned", "hot-removable"]
     assert flag_names(0x800000A0) == ["drc-invalid", "reserved", "0x80000000"]
     assert flag_names(0) == []
+    assert flag_names(1) == ["preserved"]
     assert sum(FLAG_NAMES) == 0x1FF
 
 
@@ -234,7 +236,17 @@ def test_blocks_hold_each_lmb_in_its_place(
     assert listed == single
 
 
-def test_a_long_v1_property_is_few_blocks() -> None:
-    single = [(1, at * 16, at, 0, 8) for at in range(100_000)]
-    blocks = list(decode_entries(V1, encode_entries(V1, single)).blocks(16))
-    assert len(blocks) < 1000
+@pytest.mark.parametrize("cells", [1, 2])
+def test_a_long_v1_property_is_few_entries(cells: int) -> None:
+    single = [(1, at * 16, at, 0, 9) for at in range(100_000)]
+    blocks = list(decode_entries(V1, encode_entries(V1, single, cells), cells).blocks(16))
+    assert sum(len(block.counts) for block in blocks) < 200
+    assert sum(count for block in blocks for count in block.counts) == 100_000
+
+
+@either
+def test_entries_end_where_the_count_says(name: str) -> None:
+    single = [(1, at * 16, 7, 0, 8) for at in range(5000)]
+    found = decode_entries(name, encode_entries(name, single) + bytes(24 * 5000))
+    assert list(found) == single
+    assert sum(len(block.counts) for block in found.blocks(None)) == 5000

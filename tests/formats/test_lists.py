@@ -38,7 +38,7 @@ def test_counted_round_trip(values: list[int]) -> None:
 def test_plain_round_trip(values: list[int]) -> None:
     data = encode_words("p", values)
     found = decode_words("x", "thing", data)
-    assert (list(found.cells), found.defects) == (values, ())
+    assert (list(found.cells), found.declared, found.defects) == (values, len(values), ())
     assert data == struct.pack(f">{len(values)}I", *values)
 
 
@@ -69,6 +69,10 @@ def test_what_is_wrong_with_a_counted_list(data: str, code: str, offset: int, va
     assert list(found.cells) == values
 
 
+def test_a_list_without_a_whole_count_declares_nothing() -> None:
+    assert decode_counted_words("x", "thing", b"\0\0\1").declared == 0
+
+
 def test_a_tail_shorter_than_a_cell() -> None:
     found = decode_words("x", "thing", unhex("00000001 0000"))
     assert [(one.code, one.offset, one.message) for one in found.defects] == [
@@ -79,7 +83,8 @@ def test_a_tail_shorter_than_a_cell() -> None:
 def test_a_value_that_the_source_cut() -> None:
     assert codes(decode_counted_words("x", "thing", unhex("00000009 00000001"), total=40)) == ["x-cut"]
     assert codes(decode_counted_words("x", "thing", b"\0", total=40)) == ["x-cut"]
-    assert codes(decode_words("x", "thing", unhex("00000001 00"), total=8)) == ["x-cut"]
+    found = decode_words("x", "thing", unhex("00000001 00"), total=8)
+    assert (codes(found), found.declared, list(found.cells)) == (["x-cut"], 2, [1])
 
 
 def test_messages_count_in_words() -> None:

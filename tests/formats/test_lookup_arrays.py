@@ -61,8 +61,15 @@ def test_no_bytes_make_it_raise(data: bytes, total: int | None) -> None:
 
 
 def test_too_short_for_the_counts() -> None:
-    assert codes(decode_lookup_arrays(POWERVM[:7])) == ["lookup-too-short"]
-    assert not decode_lookup_arrays(POWERVM[:7]).usable
+    found = decode_lookup_arrays(POWERVM[:7])
+    assert codes(found) == ["lookup-too-short"]
+    assert (found.n_arrays, found.array_sz, list(found.cells), found.usable) == (0, 0, [], False)
+
+
+def test_lmbs_share_their_list() -> None:
+    found = decode_lookup_arrays(POWERVM)
+    assert found.row(1) is found.row(1)
+    assert found.row(0) is not found.row(1)
 
 
 def test_arrays_that_are_there_are_decoded() -> None:

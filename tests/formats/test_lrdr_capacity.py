@@ -22,6 +22,11 @@ def test_a_gap_as_qemu_counts_it() -> None:
     assert (found.second, found.defects) == (None, ())
 
 
+def test_the_root_of_a_pseries_tree_has_two_cells_each() -> None:
+    assert encode_lrdr_capacity(0x130000000, 0x10000000, 1) == value_in("trees/v2-gap", NAME)
+    assert lrdr_capacity().sizeof() == 20
+
+
 def test_no_window_and_no_maximum() -> None:
     assert decode_lrdr_capacity(value_in("trees/nomaxmem", NAME)).max_address == 0
 

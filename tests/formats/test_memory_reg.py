@@ -29,6 +29,11 @@ def test_two_ranges() -> None:
     assert (found.stride, found.defects) == (16, ())
 
 
+def test_the_root_of_a_pseries_tree_has_two_cells_each() -> None:
+    assert encode_reg([MemoryRange(1 << 32, 1 << 28)]) == unhex("00000001 00000000 00000000 10000000")
+    assert pair().sizeof() == 16
+
+
 def test_bundled_memory_nodes_are_where_their_names_say() -> None:
     for value in values_of("reg", "/memory@"):
         found = decode_reg(value.data)

@@ -29,7 +29,7 @@ def test_the_example_of_the_kernels_documentation() -> None:
     assert (index.ids, index.defects) == ((0, 8, 40), ())
     assert [list(distance.row(i, 3)) for i in range(3)] == [[10, 20, 80], [20, 10, 160], [80, 160, 10]]
     assert (distance.declared, distance.defects) == (9, ())
-    assert (distance.row(3, 3), distance.row(-1, 3)) == (b"", b"")
+    assert (distance.row(3, 3), distance.row(-1, 3), distance.row(-2, 3)) == (b"", b"", b"")
 
 
 def test_distances_as_given_to_qemu() -> None:
@@ -90,6 +90,7 @@ def test_other_faults() -> None:
     assert codes(decode_index_table(unhex("00000002 00000000"))) == ["numa-index-too-short"]
     assert codes(decode_distance_table(unhex("00000004 0a"), total=8)) == ["numa-distance-cut"]
     assert codes(decode_distance_table(b"", total=8)) == ["numa-distance-cut"]
+    assert decode_distance_table(b"\0\0\1").declared == 0
     assert encode_distance_table([10], count=4) == unhex("00000004 0a")
     with pytest.raises(FormatError, match=DISTANCE):
         encode_distance_table([256])

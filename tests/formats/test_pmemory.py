@@ -96,6 +96,33 @@ def test_faults(name: str, data: bytes, code: str | None, field: str, value: obj
         assert getattr(found, field) == value
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("reg", b"", "pmemory-too-short: a number of 1 cell: 4 bytes expected, there are 0"),
+        (
+            "ibm,number-of-blocks",
+            bytes(9),
+            "pmemory-trailing: 1 byte follows a number of 2 cells",
+        ),
+        (
+            "ibm,hcall-flush-required",
+            bytes(2),
+            "pmemory-trailing: 2 bytes follow a flag",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(name: str, data: bytes, said: str) -> None:
+    assert [f"{one.code}: {one.message}" for one in decode_pmemory({name: data}).defects] == [said]
+
+
+def test_a_region_that_is_connected_twice() -> None:
+    lists = Associativity(1, (3,), ((4,),))
+    assert encode_pmemory(Pmemory(associativity=lists)) == {
+        "ibm,associativity": bytes.fromhex("00000001000000030000000100000004")
+    }
+
+
 def test_values_that_do_not_fit_are_a_format_error() -> None:
     with pytest.raises(FormatError, match="ibm,metadata-size"):
         encode_pmemory(Pmemory(metadata_size=1 << 32))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.formats.fields import Field
-from drmemctl.formats.registry import DEFAULT_LIMIT, KNOWN, describe, describer
+from drmemctl.formats.registry import DEFAULT_LIMIT, KNOWN, describe, describer, is_known
 from drmemctl.wording import range_text, size_text
 from tests.formats.values import all_values, unhex, value_in
 
@@ -109,6 +109,7 @@ def test_unknown_properties_and_known_ones_elsewhere_are_none() -> None:
     assert describe("/rtas", "ibm,unheard-of", b"") is None
     assert describe("/rtas", "ibm,lmb-size", bytes(8)) is None
     assert describe("/vdevice/vty@30000000", "reg", bytes(4)) is None
+    assert (is_known("reg"), is_known("ibm,drc-types"), is_known("ibm,unheard-of")) == (True, True, False)
 
 
 def test_a_node_may_be_known_by_its_device_type() -> None:
@@ -139,6 +140,7 @@ def test_no_more_fields_than_asked_for() -> None:
     fields = describe(DRMEM, "ibm,dynamic-memory", data, limit=3)
     assert fields is not None
     assert [(field.name, field.offset) for field in fields] == [("LMBs", 0), ("[0]", 4), ("[1]", 28), ("more", 52)]
+    assert fields[-1] == Field(52, 0, "more", None, "and more, not shown")
     everything = describe("/", "ibm,drc-indexes", struct.pack(">3I", 2, 5, 6), limit=3)
     assert everything is not None
     assert [field.name for field in everything] == ["connectors", "[0]", "[1]"]

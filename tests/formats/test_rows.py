@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 
 import construct
 import pytest
@@ -71,8 +72,11 @@ def test_pack_equals_build(data: st.DataObject, kinds: list[construct.Construct]
 @pytest.mark.parametrize("count", [0, 1, 4095, 4096, 4097, 8192, 9000])
 def test_chunks_join_without_a_seam(count: int) -> None:
     rows = Rows(number=32, long=64)
-    data = b"".join(struct.pack(">IQ", i, i << 33) for i in range(count))
-    assert list(rows.iterate(data, 0, count)) == [(i, i << 33) for i in range(count)]
+    numbers = [(i, i << 33) for i in range(count)]
+    data = b"".join(struct.pack(">IQ", *pair) for pair in numbers)
+    assert list(rows.iterate(data, 0, count)) == numbers
+    assert list(rows.iterate(data * 2, 0, count)) == numbers
+    assert rows.pack(numbers) == data
 
 
 @pytest.mark.parametrize("bits", [0, 4, 24, 128])
@@ -96,6 +100,26 @@ def test_lowered_words_are_each_less_that_number(cells: list[int], by: int) -> N
 @given(st.lists(st.integers(0x80000000, 0x80FFFFFF), min_size=1, max_size=20), st.integers(0, 0x80FFFFFF))
 def test_words_with_one_upper_byte_do_not_borrow_from_one_another(cells: list[int], by: int) -> None:
     assert list(lowered(words(pack_words(cells)), by)) == [cell - by for cell in cells]
+
+
+@pytest.mark.parametrize(
+    ("cells", "by", "at_once"),
+    [
+        ([0x80000005, 0x80FFFFFF, 0x80000000], 0, True),
+        ([0x80000005, 0x80FFFFFF, 0x80000000], 0x80000000, True),
+        ([0x80000005, 0x80FFFFFF, 0x80000000], 0x80000001, False),  # the last one becomes negative
+        ([0x80000005, 0x80FFFFFF, 0x80000000], -1, False),
+        ([0x80000005, 0x81000000], 0x80000000, False),
+        ([0x80000005, 0x80000005, 0x80000005, 0x80000005, 0x70000005], 0x80000000, False),
+        ([0x00000005], 0, True),
+        ([0x00000005], 1, False),
+        ([], 0, False),
+    ],
+)
+def test_words_are_lowered_at_once_where_none_can_borrow(cells: list[int], by: int, at_once: bool) -> None:
+    found = lowered(words(pack_words(cells)), by)
+    assert list(found) == [cell - by for cell in cells]
+    assert isinstance(found, array) is at_once
 
 
 @given(layouts, st.binary(max_size=400), st.integers(0, 7))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from drmemctl.formats.hotplug_section import HOTPLUG, Hotplug
 from drmemctl.formats.rtas_event import EPOW, RtasEvent
 from tests.formats.rtas_vectors import HP_COUNT, HP_INDEXED_COUNT, PRRN_SCOPE_2, QEMU_EVENT
@@ -28,6 +30,7 @@ def test_what_qemu_gives() -> None:
     assert [each.name for each in event.sections] == ["PH", "UH", "HP"]
     section = event.section(HOTPLUG)
     assert section is not None
+    assert section.body == b""
     assert section.hotplug == Hotplug(2, 1, 4, 0, count=4, index=0x80000010)
     assert section.hotplug.request == "memory add by indexed count 4 0x80000010"
     shown = texts(QEMU_EVENT)
@@ -85,3 +88,151 @@ def test_logs_of_other_formats_keep_their_bytes() -> None:
     assert RtasEvent.decode(older).tail == QEMU_EVENT[8:]
     foreign = QEMU_EVENT[:20] + b"XYZ\0" + QEMU_EVENT[24:]
     assert RtasEvent.decode(foreign).sections == ()
+
+
+HEAD = bytes.fromhex("063460e500000000")
+
+
+def logged(size: int, log: bytes) -> RtasEvent:
+    """Decode a hotplug event that says that its log has so many bytes."""
+    return RtasEvent.decode(HEAD[:4] + size.to_bytes(4, "big") + log)
+
+
+LOG = QEMU_EVENT[8:24]
+PH = bytes.fromhex("5048000900000000") + b"\7"
+
+
+def test_where_the_log_ends() -> None:
+    for event, end, tail in (
+        (RtasEvent.decode(PRRN_SCOPE_2), 8, b""),
+        (RtasEvent.decode(b"\6\1"), 0, b"\6\1"),
+        (logged(16, LOG + b"rest"), 24, b"rest"),
+        (logged(15, LOG), 8, LOG),
+        (logged(25, LOG + PH + b"rest"), 33, b"rest"),
+        # Eight bytes of a section's header are in the log, or there is no section.
+        (logged(23, LOG + PH), 24, PH),
+        (logged(25, LOG[:-4] + b"XYZ\0" + PH), 24, PH),
+        (RtasEvent.decode(HP_COUNT + b"\0\0\0\0rest"), 20, b"rest"),
+    ):
+        assert (event.end, event.tail) == (end, tail)
+
+
+def test_the_first_section_of_an_id_is_taken() -> None:
+    event = logged(34, LOG + PH + PH)
+    assert [each.offset for each in event.sections] == [24, 33]
+    assert event.section(0x5048) is event.sections[0]
+    assert event.section(0x5548) is None
+
+
+def test_a_section_may_be_its_header_alone() -> None:
+    event = logged(32, LOG + bytes.fromhex("5858000800000000") * 2)
+    assert ([each.offset for each in event.sections], event.defects) == ([24, 32], ())
+
+
+def test_sections_without_letters_have_numbers() -> None:
+    names = [
+        logged(24, LOG + section.to_bytes(2, "big") + PH[2:8].replace(b"\x09", b"\x08")).sections[0].name
+        for section in (0x5048, 0x5048 | 0x80, 0x0000, 0x4131)
+    ]
+    assert names == ["PH", "0x50c8", "0x0000", "A1"]
+
+
+def test_a_section_alone_may_lack_the_unused_half_of_its_union_only() -> None:
+    assert RtasEvent.decode(HP_COUNT).sections[0].end == 16
+    cut = RtasEvent.decode(HP_COUNT[:14])
+    assert ([each.code for each in cut.defects], cut.sections[0].hotplug) == (["event-section-cut"], None)
+    stuck = RtasEvent.decode(HP_COUNT[:2] + b"\0\7" + HP_COUNT[4:])
+    assert [each.code for each in stuck.defects] == ["event-section-stuck"]
+    assert RtasEvent.decode(b"HP").tail == b"HP"
+
+
+@pytest.mark.parametrize(
+    ("body", "made", "said"),
+    [
+        ("01010000", Hotplug(1, 1, 0), "CPU add id type 0"),
+        ("0202028080000004", Hotplug(2, 2, 2, 0x80, index=0x80000004), "memory remove by index 0x80000004"),
+        ("0301030000001000", Hotplug(3, 1, 3, count=0x1000), "slot add by count 4,096"),
+        (
+            "0401040000000001 80000004",
+            Hotplug(4, 1, 4, count=1, index=0x80000004),
+            "PHB add by indexed count 1 0x80000004",
+        ),
+        ("05010100 4100 0700", Hotplug(5, 1, 1, name="A", rest=b"\7\0"), "PCI add by name"),
+        ("07030500 07", Hotplug(7, 3, 5, rest=b"\7"), "resource 7 action 3 id type 5"),
+    ],
+)
+def test_requests(body: str, made: Hotplug, said: str) -> None:
+    raw = bytes.fromhex(body)
+    assert Hotplug.decode(raw) == made
+    assert made.encode() == raw
+    assert made.request == said
+
+
+@pytest.mark.parametrize(
+    "body", ["", "020101", "02010200000000", "0201030000", "0201040000000180000", "0201010041"]
+)
+def test_requests_that_are_cut(body: str) -> None:
+    assert Hotplug.decode(bytes.fromhex(body[: len(body) // 2 * 2])) is None
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        (
+            Hotplug(9, 9, 9, 0x40),
+            [
+                (8, 1, "9, not known"),
+                (9, 1, "9, not known"),
+                (10, 1, "9, not known"),
+                (11, 1, "0x40, non-transactional"),
+            ],
+        ),
+        (
+            Hotplug(6, 2, 1, 0xC0, name="A-1", rest=b"\1\2\3\4"),
+            [
+                (8, 1, "6, PMEM"),
+                (9, 1, "2, remove"),
+                (10, 1, "1, by name"),
+                (11, 1, "0xc0, token non-transactional"),
+                (12, 4, "A-1"),
+                (16, 4, "01 02 03 04"),
+            ],
+        ),
+        (
+            Hotplug(2, 1, 3, 0x80, count=4096, rest=b"\7"),
+            [
+                (8, 1, "2, memory"),
+                (9, 1, "1, add"),
+                (10, 1, "3, by count"),
+                (11, 1, "0x80, token"),
+                (12, 4, "4,096"),
+                (16, 1, "07"),
+            ],
+        ),
+    ],
+)
+def test_requests_in_lines(section: Hotplug, expected: list[tuple[int, int, str]]) -> None:
+    assert [(each.offset, each.size, each.text) for each in section.fields(8)] == expected
+
+
+def test_a_name_is_its_fields_value() -> None:
+    assert [each.value for each in Hotplug(2, 1, 1, name="A-1").fields(0)][-1] == "A-1"
+
+
+def test_what_follows_an_index_is_behind_it() -> None:
+    (*_, last) = Hotplug(2, 1, 2, index=0x80000004, rest=b"\7").fields(8)
+    assert (last.name, last.offset) == ("HP.rest", 16)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "rest", "name"),
+    [
+        (0x80, b"1234", "HP.token"),
+        (0x80, b"123", "HP.rest"),
+        (0x40, b"1234", "HP.rest"),
+        (0, b"1" * 20, "HP.rest"),
+    ],
+)
+def test_four_bytes_that_are_announced_are_the_token(capabilities: int, rest: bytes, name: str) -> None:
+    (*_, last) = Hotplug(2, 1, 0, capabilities, rest=rest).fields(0)
+    assert (last.name, last.value, last.text) == (name, None, rest[:16].hex(" "))

@@ -33,8 +33,10 @@ def test_what_fits_is_built() -> None:
 
 @pytest.mark.parametrize("error", [struct.error("s"), OverflowError("o"), ValueError("v")])
 def test_pythons_own_errors_are_translated_as_well(error: Exception) -> None:
-    with pytest.raises(FormatError, match="cannot be built"), building("p"):
+    with pytest.raises(FormatError) as caught, building("p"):
         raise error
+    assert str(caught.value) == f"p: cannot be built from these values: {error}"
+    assert caught.value.__cause__ is error
 
 
 def test_a_programming_error_is_not() -> None:

@@ -64,6 +64,11 @@ def test_text_of_any_bytes_is_lossless_and_has_a_character_for_each(data: bytes)
 
 def test_text_that_is_no_ascii_is_written_as_utf8() -> None:
     assert to_bytes("ä") == "ä".encode()
+    # Half of a surrogate pair stands for no byte: it is written as it would be in WTF-8.
+    assert to_bytes("a\ud800") == b"a\xed\xa0\x80"
+    assert encode_strings(["a", "bc"]) == b"a\0bc\0"
+    assert encode_strings(["a", "bc"], terminated=False) == b"a\0bc"
+    assert list(iterate_strings(b"\0a\0b", 0, 3)) == ["", "a"]
 
 
 @given(NAMES, st.binary(max_size=3), st.integers(0, 12))

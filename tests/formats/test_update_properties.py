@@ -59,6 +59,10 @@ def test_what_the_encoder_makes_decodes() -> None:
         (words(1, 0, 0, 0, 1) + described(b"a", 9, b"1234"), [("properties-value-cut", 26)]),
         (properties_area(3, PATH, described(b"a", 1, b"x")), [("properties-too-many", 16)]),
         (properties_area(0xFFFFFFFF, PATH), [("properties-too-many", 16)]),
+        # One that is empty altogether can be a path; several, or one without any bytes, are not there.
+        (words(1, 0, 0, 0, 1, 0, 0), []),
+        (words(1, 0, 0, 0, 2, 0, 0), [("properties-too-many", 16)]),
+        (words(1, 0, 0, 0, 1), [("properties-too-many", 16)]),
         (properties_area(1, PATH, described(b"a", 1, b"x")), [("properties-left-over", 28)]),
         (properties_area(2, PATH, described(b"a", 0x7FFFFFFF, b"x")), [("properties-value-cut", 34)]),
     ],

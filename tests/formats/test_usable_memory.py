@@ -37,6 +37,7 @@ def test_a_counter_and_its_ranges_for_each() -> None:
         UsableRecord(32, 2, (MemoryRange(0x20000000, 0x1000), MemoryRange(0x28000000, 0x2000))),
     ]
     assert (len(found), found.defects) == (3, ())
+    assert [(one.base, one.size) for one in record().parse(SMALL).ranges] == [(0, 0x10000000)]
 
 
 def test_linux_writes_a_counter_for_every_lmb() -> None:
@@ -103,6 +104,7 @@ def test_cells_and_cuts() -> None:
     # A counter of no cells would never end.
     assert codes(decode_usable_memory(SMALL, 2, 0)) == ["usable-memory-size-cells"]
     assert codes(decode_usable_memory(SMALL[:20], total=len(SMALL))) == ["usable-memory-cut"]
+    assert codes(decode_usable_memory(SMALL, total=len(SMALL) + 8)) == ["usable-memory-cut"]
 
 
 def test_ranges_that_do_not_fit_are_a_format_error() -> None:
