@@ -43,7 +43,7 @@ def updates(area: bytes, status: int = 0) -> Answer:
 
 
 def migrated(kernel: str, *answers: Answer, base: Tree | None = None) -> tuple[Simulation, StepResult]:
-    """Return a partition of which LMBs 2 and 3 are assigned, on node 1, after such a migration, and what came of it."""
+    """Return a partition with LMBs 2 and 3 assigned on node 1 after such a migration, and what came of it."""
     listed = [{"call": call, "answer": area.hex(), "status": status} for call, area, status in answers]
     files = Files(file=lambda _: json.dumps(listed).encode())
     before = tree(lmbs(2, 2, 1, 8), lmbs(4, 2)) if base is None else base
