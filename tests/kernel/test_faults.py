@@ -13,7 +13,7 @@ from drmemctl.kernel.profiles import profile
 from drmemctl.scenario.findings import StepFinding
 from drmemctl.scenario.simulation import Simulation
 from drmemctl.tree.node import Tree
-from tests.kernel.partitions import BOOT_MEMORY, LMB, lmbs, tree, u32
+from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, lmbs, memory_node, tree, u32
 from tests.kernel.streams import CHOSEN, Answer, descriptor, migrated, nodes, properties, updates
 
 HELD = "the kernel does not answer: the hotplug lock is held"
@@ -187,3 +187,23 @@ def test_of_an_addition(arrays: bytes, message: str) -> None:
     kind = "oops" if "compared" in message else "over-read"
     assert (kind, message, "find_aa_index", NODE, LOOKUP_ARRAYS) in told(*result.faults)
     assert (simulation.run("dlpar memory add count 1").note == HELD) is (kind == "oops")
+
+
+def test_of_an_array_that_was_never_read() -> None:
+    """From 4.16 to 5.6 the iterator looks at the first LMB before it looks for the end."""
+    simulation = Simulation(tree(), "5.4", "powervm")
+    result = simulation.run("dlpar memory remove count 1")
+    message = "there is no array, and its iterator goes through a null pointer"
+    assert told(*result.faults) == [("oops", message, "for_each_drmem_lmb", NODE, "")]
+    assert simulation.run("dlpar memory add count 1").note == HELD
+
+
+def test_of_memory_that_goes_from_the_middle_of_a_block() -> None:
+    """try_remove_memory: BUG_ON(check_hotplug_memory_range(start, size))."""
+    before = tree(lmbs(2, 2, 1, 8), (1, 4 * LMB + LMB // 2, DRC + 4, 1, 8), memory=[memory_node(0, 6 * LMB)])
+    simulation = Simulation(before, "6.1", "powervm")
+    result = simulation.run("dlpar memory remove index 0x80000004")
+    message = "memory at 0x48000000 is removed, which is not where a block of 0x10000000 bytes begins"
+    assert told(*result.faults) == [("oops", message, "try_remove_memory", NODE, "")]
+    assert "Block size [0x10000000] unaligned hotplug range: start 0x48000000, size 0x10000000" in result.log
+    assert simulation.run("dlpar memory add count 1").note == HELD

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V2, encode_entries
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.notifier import remove_property, set_property
@@ -13,7 +13,7 @@ from drmemctl.kernel.task import run
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite, recorded
 from drmemctl.tree.node import Node, Property
 from tests.kernel import streams
-from tests.kernel.partitions import BOOT_MEMORY, DRC, UNSET, lmbs, partition, tree, u32
+from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, aa_of, lmbs, partition, tree, u32
 
 ALLOCATION, ISOLATION = 9003, 9001
 USABLE, UNUSABLE = 1, 0
@@ -50,6 +50,27 @@ def test_an_addition() -> None:
         ArrayWrite("dlpar_add_lmb", 1, 4, 1, DRC + 4, flags=8),
         TreeWrite("drmem_update_dt_v2", 2, NODE, V2, V2_OF_4_SETS),
     ]
+
+
+def test_an_addition_where_there_is_memory_already() -> None:
+    """dlpar_add_lmb forgets the list again if __add_memory fails."""
+    simulation = partition(lmbs(2, 2, 1, 8), (1, 2 * LMB, DRC + 5, UNSET, 0))
+    with recorded() as events:
+        assert simulation.run("dlpar memory add index 0x80000005").errno == "EEXIST"
+    assert [event for event in events if isinstance(event, ArrayWrite)] == [
+        ArrayWrite("update_lmb_associativity_index", 1, 4, 1, DRC + 5, aa_index=0),
+        ArrayWrite("invalidate_lmb_associativity_index", 2, 4, 1, DRC + 5, aa_index=UNSET),
+    ]
+    assert aa_of(simulation, 5) == UNSET
+
+
+def test_a_kernel_without_an_array_writes_each_lmb_through() -> None:
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 2), kernel="4.15", v1=True)
+    with recorded() as events:
+        assert simulation.run("dlpar memory remove index 0x80000002").ok
+    size = 4 + 6 * 24
+    written = [event for event in events if isinstance(event, TreeWrite)]
+    assert written == [TreeWrite("dlpar_update_device_tree_lmb", written[0].messages, NODE, V1, size)]
 
 
 def test_a_counted_removal_with_its_mark() -> None:
