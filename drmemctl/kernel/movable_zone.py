@@ -49,7 +49,7 @@ def _kept(cmdline: str, total: int) -> int:
     if movable:
         movable = min(total, -(-movable // _LARGEST_PAGES) * _LARGEST_PAGES)
         kernel = max(kernel, total - movable)
-    return kernel if kernel < total else 0
+    return kernel
 
 
 def _amount(cmdline: str, name: str, total: int) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import pytest
 
+from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.trace import RtasCall, recorded
 from drmemctl.scenario.simulation import Simulation
-from tests.kernel.partitions import DRC, assigned, lmbs, partition
+from tests.kernel.partitions import DRC, assigned, lmbs, partition, tree
 
 RELEASED = ["rtas set-indicator 9001 0x80000002 0", "rtas set-indicator 9003 0x80000002 0"]
 PREFIX = "pseries-hotplug-mem: "
@@ -42,6 +43,27 @@ def test_an_lmb_that_cannot_be_added_back_is_named(request_text: str, messages: 
     found = [line for line in result.log if "back" in line or "adding any" in line or "add LMB," in line]
     assert found == [PREFIX + message for message in messages]
     assert assigned(simulation) == [3]
+
+
+@pytest.mark.parametrize(("counts", "left"), [(True, [4]), (False, [3, 4])])
+def test_a_removal_that_fails_adds_back_what_is_marked(counts: bool, left: list[int]) -> None:
+    """A kernel that counts its marks stops after as many as it set: at LMB 2, which came marked, not at LMB 3."""
+    held = {"added": ["counted-marks"]} if counts else {"removed": ["counted-marks"]}
+    entries = lmbs(2, 1, 1, 0x80000000), lmbs(3, 2, 1, 8)
+    simulation = Simulation(tree(*entries), profile("6.1").changed(**held), "powervm")
+    simulation.run("unmovable 0x80000004")
+    result = simulation.run("dlpar memory remove count 2")
+    assert result.errno == "EINVAL"
+    assert f"{PREFIX}Failed to add LMB back, drc index 80000002" in result.log
+    assert assigned(simulation) == left
+
+
+@pytest.mark.parametrize(("kernel", "named"), [("5.4", True), ("latest", False)])
+def test_only_older_kernels_say_which_memory_was_not_removed_by_index(kernel: str, named: bool) -> None:
+    simulation = partition(lmbs(2, 2, 1, 8), kernel=kernel)
+    simulation.run("unmovable 0x80000003")
+    result = simulation.run("dlpar memory remove index 0x80000003")
+    assert (f"{PREFIX}Failed to hot-remove memory at 30000000" in result.log) is named
 
 
 def test_a_connector_is_released_once_more_if_an_update_fails() -> None:
