@@ -72,7 +72,6 @@ def _beyond(regions: Sequence[MemblockRegion], kept: int) -> Begins:
     while kept and left:
         share = _share(kept, left)
         for node in nodes:
-            share = share if kept >= share else _share(kept, left)
             kept -= min(kept, _give(regions, node, share, found))
         left -= 1
         if kept // _PAGE <= left:

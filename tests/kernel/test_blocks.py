@@ -42,3 +42,9 @@ def test_a_block_with_a_hole_is_there_all_the_same() -> None:
     blocks = blocks_of([Region(0, 30, 1), Region(35, 40, 0), Region(40, 60, 2)], 20)
     assert list(blocks) == [(0, 1), (1, 0), (2, 2)]
     assert blocks.holed == {1}
+
+
+def test_a_hole_stays_until_its_block_goes() -> None:
+    blocks = blocks_of([Region(0, 30, 1), Region(35, 60, 1)], 20)
+    assert blocks.added(5, 0).removed(0).holed == {1}
+    assert blocks.removed(1).holed == frozenset()

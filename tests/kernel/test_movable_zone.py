@@ -17,6 +17,7 @@ def region(base: int, end: int, node: int = 0, *, hotplug: bool = False) -> Memb
 
 ONE = [region(0, 512 * M)]
 SMALL_AND_LARGE = [region(0, 64 * M), region(64 * M, 576 * M, 1)]
+THREE = [region(0, 64 * M), region(64 * M, 576 * M, 1), region(576 * M, 1600 * M, 2)]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,10 @@ SMALL_AND_LARGE = [region(0, 64 * M), region(64 * M, 576 * M, 1)]
         (ONE, "kernelcore=25%", {0: 128 * M}),
         (ONE, "movablecore=25%", {0: 384 * M}),
         (ONE, "kernelcore=25% kernelcore=64M", {0: 64 * M}),
+        # Whole pages of 64 KiB: what is asked for, and the share of 8196 and of 8194 of them.
+        (ONE, f"kernelcore={112 * M + 1}", {0: 112 * M}),
+        ([region(0, 512 * M + 256 * K)], "kernelcore=25%", {0: 144 * M}),
+        ([region(0, 512 * M + 128 * K)], "kernelcore=25%", {0: 128 * M}),
         # Nothing is left for the zone.
         (ONE, "kernelcore=512M", {}),
         (ONE, "kernelcore=2G", {}),
@@ -39,6 +44,10 @@ SMALL_AND_LARGE = [region(0, 64 * M), region(64 * M, 576 * M, 1)]
         # Each node keeps 128 MiB, and what the small one lacks the large one keeps, too.
         (SMALL_AND_LARGE, "kernelcore=256M", {1: (64 + 128 + 64) * M}),
         (SMALL_AND_LARGE, "kernelcore=64M", {0: 32 * M, 1: (64 + 32) * M}),
+        # 300 MiB each, of which the small node has 64; then 118 each of the 236 that are left.
+        (THREE, "kernelcore=900M", {1: 496 * M, 2: 1008 * M}),
+        # 299 each; of the 235 that are left node 1 has 21, and node 2 gives 117 and then the rest.
+        ([THREE[0], region(64 * M, 384 * M, 1), region(384 * M, 1408 * M, 2)], "kernelcore=897M", {2: 912 * M}),
         # A node's share goes over a hole.
         ([region(0, 64 * M), region(128 * M, 512 * M)], "kernelcore=96M", {0: (128 + 32) * M}),
         # movable_node goes by what is marked, and then by nothing else; page 0 cannot be.
