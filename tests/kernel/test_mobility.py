@@ -10,7 +10,11 @@ import pytest
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, encode_update_nodes
 from drmemctl.formats.update_properties import HEADER_SIZE, Change, encode_update_properties
+from drmemctl.kernel.job import Job
+from drmemctl.kernel.mobility import post_mobility_fixup
+from drmemctl.kernel.task import Lock
 from drmemctl.scenario.simulation import Simulation
+from drmemctl.scenario.updates import Recorded
 from drmemctl.tree.node import Node, Property
 from tests.kernel.partitions import LMB, aa_of, lmbs, memory_node, properties_of, tree, u32
 from tests.kernel.streams import (
@@ -287,3 +291,27 @@ def test_work_areas_that_were_made_are_those_that_are_understood() -> None:
     assert result.ok
     assert properties_of(partition)[V2] == NEW_V2
     assert HEADER_SIZE == 20
+
+
+@pytest.mark.parametrize(("kernel", "stops"), [("4.20", True), ("5.8", True), ("6.1", False)])
+def test_topology_updates_are_stopped_while_a_migration_updates_the_tree(kernel: str, stops: bool) -> None:
+    """mobility.c from 4.20 to 5.8: stop_topology_update() before, start_topology_update() after it."""
+    simulation = Simulation(tree(lmbs(2, 2, 1, 8)), kernel, "powervm")
+    job = Job(simulation.state, simulation.situation.machine)
+    found = []
+    task = post_mobility_fixup(job, Recorded([]))
+    action = next(task)
+    while True:
+        result = action.do(job)
+        found.append((action.name, action.takes or action.drops, job.state.deaf))
+        try:
+            action = task.send(result)
+        except StopIteration:
+            break
+    listed = ["take", "call", "drop"]
+    if stops:
+        listed = ["stop_topology_update", *listed, "start_topology_update"]
+    assert [name for name, _, _ in found if name != "transfer_error"] == listed
+    assert [lock for name, lock, _ in found if name in ("take", "drop")] == [Lock.TREE_UPDATE] * 2
+    assert {deaf for name, _, deaf in found if name in ("take", "call", "drop")} == {stops}
+    assert not job.state.deaf
