@@ -76,7 +76,12 @@ def test_options_by_name() -> None:
 def test_the_command_line_of_a_tree() -> None:
     assert command_line(tree(bootargs="quiet mem=1G")) == "quiet mem=1G"
     assert command_line(tree().with_property("/chosen", "bootargs", None)) == ""
-    assert command_line(with_command_line(tree(bootargs="quiet"), "numa=off \udcff")) == "numa=off \udcff"
+    written = with_command_line(tree(bootargs="quiet"), "numa=off \udcff")
+    assert written.get("/chosen", "bootargs") == b"numa=off \xff\0"
+    # early_init_dt_scan_chosen copies a C string.
+    assert command_line(written.with_property("/chosen", "bootargs", b"quiet\0mem=1G\0")) == "quiet"
+    assert command_line(written.with_property("/chosen", "bootargs", b"quiet")) == "quiet"
+    assert command_line(written.with_property("/chosen", "bootargs", b"")) == ""
 
 
 LIMIT = (256 * M).to_bytes(8, "big")

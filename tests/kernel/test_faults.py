@@ -176,6 +176,7 @@ def test_of_a_boot() -> None:
             u32(9, 1, 0, 1),
             "9 arrays of 1 domains do not fit in 16 bytes: the kernel reads and writes beyond the property",
         ),
+        (u32(2), "the two counts do not fit in 4 bytes: the kernel reads and writes beyond the property"),
         (u32(1, 2, 9, 9), "the connector's list has 1 domains, the lookup arrays want 2: reads beyond it"),
         (u32(1, 1 << 30, 9), "lists of 1073741824 domains are compared"),
     ],
