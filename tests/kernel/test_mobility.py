@@ -10,10 +10,12 @@ import pytest
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, encode_update_nodes
 from drmemctl.formats.update_properties import HEADER_SIZE, Change, encode_update_properties
+from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.mobility import post_mobility_fixup
+from drmemctl.kernel.mobility import migrate, post_mobility_fixup, reassign
 from drmemctl.kernel.task import Lock
 from drmemctl.scenario.simulation import Simulation
+from drmemctl.scenario.updates import Answer as Answered
 from drmemctl.scenario.updates import Recorded
 from drmemctl.tree.node import Node, Property
 from tests.kernel.partitions import LMB, aa_of, lmbs, memory_node, properties_of, tree, u32
@@ -315,3 +317,19 @@ def test_topology_updates_are_stopped_while_a_migration_updates_the_tree(kernel:
     assert [lock for name, lock, _ in found if name in ("take", "drop")] == [Lock.TREE_UPDATE] * 2
     assert {deaf for name, _, deaf in found if name in ("take", "call", "drop")} == {stops}
     assert not job.state.deaf
+
+
+def test_a_reassignment_may_oops_as_well() -> None:
+    simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "5.1", "powervm")
+    answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(u32(CHOSEN)))]
+    outcome = reassign(simulation.state, simulation.situation.machine, Recorded(answers), 2)
+    assert [(fault.code, fault.function) for fault in outcome.faults] == [("oops", "update_dt_node")]
+    assert outcome.rc == EFAULT
+
+
+def test_a_migration_that_oopses_has_no_end() -> None:
+    simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "6.1", "powervm")
+    answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(u32(CHOSEN)))]
+    outcome = migrate(simulation.state, simulation.situation.machine, Recorded(answers))
+    assert outcome.rc == EFAULT
+    assert not [line for line in outcome.log if "memory transfer" in line]

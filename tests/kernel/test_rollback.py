@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import pytest
 
+from drmemctl.errors import LimitError
+from drmemctl.formats.dynamic_memory import NODE, V2, encode_entries
+from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.profiles import profile
+from drmemctl.kernel.requests import Request, handle, store
 from drmemctl.kernel.trace import RtasCall, recorded
 from drmemctl.scenario.simulation import Simulation
-from tests.kernel.partitions import DRC, assigned, lmbs, partition, tree
+from tests.kernel.partitions import DRC, LMB, assigned, lmbs, partition, tree
 
 RELEASED = ["rtas set-indicator 9001 0x80000002 0", "rtas set-indicator 9003 0x80000002 0"]
 PREFIX = "pseries-hotplug-mem: "
@@ -98,3 +102,25 @@ def test_only_the_flags_that_the_kernel_knows_make_an_lmb_unavailable() -> None:
     simulation = partition(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 0x101), lmbs(4, 1, 1, 1))
     assert simulation.run("dlpar memory add count 2").ok
     assert assigned(simulation) == [2, 3, 4]
+
+
+@pytest.mark.parametrize("by", ["user", "interrupt"])
+def test_a_request_that_oopses_leaves_the_lock_held(by: str) -> None:
+    """From 4.16 to 5.6 an array without LMBs is walked through a null pointer."""
+    simulation = Simulation(tree(), "5.4", "powervm")
+    state, machine = simulation.state, simulation.situation.machine
+    outcome = (
+        store(state, machine, "memory remove count 1")
+        if by == "user"
+        else handle(state, machine, Request("remove", "count", 1))
+    )
+    assert [fault.function for fault in outcome.faults] == ["for_each_drmem_lmb"]
+    assert (outcome.rc, outcome.state.dead) == (EINVAL, "the hotplug lock is held")
+
+
+def test_too_many_marks_are_said_how_to_get_rid_of() -> None:
+    huge = encode_entries(V2, [(1 << 30, 4 * LMB, DRC + 4, 0, 0x80000008)])
+    simulation = Simulation(tree(lmbs(2, 1)).with_property(NODE, V2, huge), "latest", "powervm")
+    with pytest.raises(LimitError) as caught:
+        simulation.run("dlpar memory remove count 1")
+    assert caught.value.hint == "clear bit 31 of the flags in the tree: firmware does not set it"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -55,30 +56,34 @@ def actions_of(task: Task[Any]) -> list[Action]:
     return list(task)
 
 
-@atomic(reads=(Part.FLAGS,), writes=(Part.AA, Part.BLOCKS))
-def _noted(job: Job, text: str, *, times: int) -> int:
-    """Note a text."""
-    job.log += [text] * times
-    return times
+def noting() -> Callable[..., Task[int]]:
+    @atomic(reads=(Part.FLAGS,), writes=(Part.AA, Part.BLOCKS))
+    def _noted(job: Job, text: str, *, times: int) -> int:
+        """Note a text."""
+        job.log += [text] * times
+        return times
+
+    return _noted
 
 
 def test_an_atomic_function_is_one_action_of_its_name() -> None:
-    (action,) = actions_of(_noted(job(), "x", times=2))
+    made = noting()
+    (action,) = actions_of(made(job(), "x", times=2))
     assert action.name == "noted"
     assert action.touches == Footprint(frozenset({Part.FLAGS}), frozenset({Part.AA, Part.BLOCKS}))
     assert (action.joins, action.takes, action.drops) == (None, None, None)
-    assert _noted.__doc__ == "Note a text."
+    assert made.__doc__ == "Note a text."
 
 
 def test_an_atomic_function_is_done_to_the_job_that_it_is_run_with() -> None:
     asked, done = job(), job()
-    assert run(done, _noted(asked, "x", times=2)) == 2
+    assert run(done, noting()(asked, "x", times=2)) == 2
     assert (asked.log, done.log) == ([], ["x", "x"])
 
 
 def test_who_queues_first_has_its_turn_first() -> None:
     """It queues, waits for those before it, and leaves the queue once it is done."""
-    found = actions_of(in_turn(Lock.WORKQUEUE, _noted(job(), "x", times=1)))
+    found = actions_of(in_turn(Lock.WORKQUEUE, noting()(job(), "x", times=1)))
     assert [one.name for one in found] == ["queue", "take", "noted", "drop"]
     assert [one.joins for one in found] == [Lock.WORKQUEUE, None, None, None]
     assert [one.takes for one in found] == [None, Lock.WORKQUEUE, None, None]
