@@ -17,9 +17,6 @@ from drmemctl.kernel.notifier import set_property
 from drmemctl.kernel.task import Part, Task, atomic
 
 _HEADER_WORDS = 2
-_MAX_ARRAYS = 1 << 16
-"""More lists than any property has; a count from here on is garbage that the kernel would compare for ages."""
-
 _MAX_WIDTH = 1 << 20
 """Domains of a list from which on comparing it leaves mapped memory."""
 
@@ -65,10 +62,10 @@ def find_aa_index(job: Job, arrays: bytes, associativity: bytes) -> Task[int]:
     """
     cells = words(arrays)
     count, width = cells[0] if cells else 0, cells[1] if len(cells) > 1 else 0
-    if 4 * len(cells) < 4 * _HEADER_WORDS:
+    if len(cells) < _HEADER_WORDS:
         job.faults.append(_over_read("the two counts", len(arrays)))
     wanted = _list_of(job, associativity, width)
-    for index in range(min(count, len(cells), _MAX_ARRAYS) if width else min(count, 1)):
+    for index in range(min(count, len(cells))):
         first = _HEADER_WORDS + index * width
         if cells[first : first + width].tolist() == wanted:
             return index
@@ -101,11 +98,10 @@ def _appended(arrays: bytes, count: int, width: int, wanted: list[int]) -> bytes
     """Return the property with room for one list more, written right behind the counted ones (not at its end)."""
     size = len(arrays) + 4 * width
     first = 4 * (_HEADER_WORDS + count * width)
-    grown = bytearray(arrays) + bytes(4 * width)
+    grown = bytearray(arrays.ljust(size, b"\0"))
     grown[:4] = pack_words([(count + 1) & 0xFFFFFFFF])
-    if first + 4 * width <= size:
-        grown[first : first + 4 * width] = pack_words(wanted)
-    return bytes(grown[:size])
+    grown[first : first + 4 * width] = pack_words(wanted)
+    return bytes(grown[:size])  # what is written beyond the property is other memory
 
 
 def log_no_associativity(job: Job, rc: int, drc_index: int) -> None:

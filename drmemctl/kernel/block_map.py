@@ -138,7 +138,7 @@ class BlockMap:
                 if opens:
                     inside[index] = None
                 else:
-                    inside.pop(index, None)
+                    del inside[index]
                 position += 1
             if inside or self.blocks.node_of(first) is not None:
                 yield self._span(first, end - first, inside)

@@ -25,9 +25,9 @@ _ADDRESSES = 1 << 64
 
 
 def command_line(tree: Tree) -> str:
-    """Return the command line that the tree hands over; untrusted text."""
-    data = tree.get(CHOSEN, BOOTARGS)
-    return "" if data is None else " ".join(decode_strings(data).items)
+    """Return the command line that the tree hands over, up to its first NUL as Linux does; untrusted text."""
+    data = tree.get(CHOSEN, BOOTARGS) or b""
+    return next(iter(decode_strings(data).items), "")
 
 
 def with_command_line(tree: Tree, text: str) -> Tree:

@@ -120,12 +120,10 @@ class EarlyMemory:
             yield from ((part.base, part.size, 1, node.node or 0) for part in _numa_ranges(node))
         for base, size, run in self.lmb_ranges():
             count = 1 if self._usable is not None else run.count
-            yield base, size // count, count, self.node_of(run)
+            yield base, size // count, count, self._node_of(run)
 
-    def node_of(self, run: Run) -> int:
+    def _node_of(self, run: Run) -> int:
         """Return the node of LMBs at boot; a kernel that finds none sets node -1 online and dies of it."""
-        if self.associativity.primary_index is None:
-            return 0
         node = self.associativity.node_of(run.aa_index, run.flags)
         if node is None and self.profile.has(NO_DEFAULT_NODE):
             message = (

@@ -49,7 +49,7 @@ def _kept(cmdline: str, total: int) -> int:
     if movable:
         movable = min(total, -(-movable // _LARGEST_PAGES) * _LARGEST_PAGES)
         kernel = max(kernel, total - movable)
-    return kernel if kernel < total else 0
+    return kernel
 
 
 def _amount(cmdline: str, name: str, total: int) -> int:
@@ -72,7 +72,6 @@ def _beyond(regions: Sequence[MemblockRegion], kept: int) -> Begins:
     while kept and left:
         share = _share(kept, left)
         for node in nodes:
-            share = share if kept >= share else _share(kept, left)
             kept -= min(kept, _give(regions, node, share, found))
         left -= 1
         if kept // _PAGE <= left:

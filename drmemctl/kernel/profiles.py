@@ -78,7 +78,7 @@ def _known(names: Iterable[str]) -> frozenset[str]:
 def _near(name: str, names: Iterable[str]) -> str:
     from difflib import get_close_matches
 
-    found = get_close_matches(name, list(names), 3)
+    found = get_close_matches(name, list(names))
     return f"did you mean {' or '.join(found)}?" if found else ""
 
 

@@ -31,7 +31,7 @@ from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, in_turn, run, t
 ADD, REMOVE, READD = "add", "remove", "readd"
 COUNT, INDEX, INDEXED_COUNT = "count", "index", "indexed-count"
 
-_U32 = re.compile(r"\+?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)\n?\Z", re.ASCII)
+_U32 = re.compile(r"\+?(0[xX][0-9a-fA-F]+|(?P<octal>0[0-7]*)|[1-9][0-9]*)\n?\Z", re.ASCII)
 _PREFIX = "dlpar: "
 
 
@@ -147,10 +147,9 @@ def _u32(job: Job, token: str | None, what: str) -> int | None:
     if token is None:
         _refuse(job, f"No DRC {what} specified.")
         return None
-    digits = token.removesuffix("\n").removeprefix("+")
-    if _U32.match(token):
-        octal = digits[:1] == "0" and digits[1:2] not in ("x", "X")
-        value = int(digits, 8 if octal else 0)
+    found = _U32.match(token)
+    if found:
+        value = int(found[1], 8 if found["octal"] else 0)
         if value >> 32 == 0:
             return value
     _refuse(job, f"Invalid DRC {what} specified.")

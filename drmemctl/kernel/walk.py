@@ -24,11 +24,6 @@ class Span:
     first: int
     count: int
 
-    @property
-    def end(self) -> int:
-        """The index after the last LMB's."""
-        return self.first + self.count
-
 
 def whole(job: Job) -> Span:
     """Return the whole array."""
@@ -100,7 +95,7 @@ def for_each_marked(
     that came with the tree counts like any other.
     """
     marked = yield from _marked(job, span)
-    for index in marked if limit is None else marked[:limit]:
+    for index in marked[:limit]:
         yield from act(index)
         yield from unmark(job, index)
 

@@ -9,6 +9,7 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.kernel.associativity import find_aa_index
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.task import run
+from drmemctl.kernel.trace import TreeWrite, recorded
 from tests.kernel.partitions import lmbs, partition, properties_of, u32
 
 
@@ -62,6 +63,23 @@ def test_a_property_that_is_too_short_is_read_beyond(arrays: bytes) -> None:
     done = job()
     run(done, find_aa_index(done, arrays, u32(1, 5)))
     assert "over-read" in [fault.code for fault in done.faults]
+
+
+def test_a_list_that_is_appended_beyond_the_end_leaves_its_beginning_in_the_property() -> None:
+    """The clone is zeroed, with room for one list more; memcpy writes to where the counted lists would end."""
+    done = job()
+    assert run(done, find_aa_index(done, u32(2, 2, 5, 6, 7), u32(2, 8, 9))) == 2
+    assert arrays_of(done) == u32(3, 2, 5, 6, 7, 0, 8)
+    done = job()
+    run(done, find_aa_index(done, u32(9, 1, 0, 1), u32(1, 5)))
+    assert arrays_of(done) == u32(10, 1, 0, 1, 0)
+
+
+def test_the_function_that_appends_is_named() -> None:
+    with recorded() as events:
+        done = job()
+        run(done, find_aa_index(done, TWO, u32(1, 9)))
+    assert events == [TreeWrite("find_aa_index", 0, NODE, LOOKUP_ARRAYS, 20)]
 
 
 def test_lists_of_four_billion_domains_oops() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.memory import Memory
-from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, lmbs, tree
+from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, tree
 from tests.scenario.records import record, record_names, tree_of
 
 SIZE = 10
@@ -59,6 +60,43 @@ def test_misaligned_lmbs_are_no_whole_blocks() -> None:
 
 def test_reserved_lmbs_in_a_memory_node_are_no_owner_of_their_own() -> None:
     assert spans(BOOT_MEMORY)[0] == (0, 2, 1, True, "EEXIST")
+
+
+def test_an_owner_of_which_part_is_listed_again_as_reserved_is_one_span() -> None:
+    assert spans(lmbs(1, 1, UNSET, 0xA0))[0] == (0, 2, 1, True, "EEXIST")
+
+
+def test_whose_memory_it_is() -> None:
+    memory = Memory.from_tree(tree(lmbs(2, 2, 1, 8), lmbs(4, 3)))
+    table = memory.table
+    reserved, assigned, free = table.runs
+    assert owners_of(memory.boot, table) == [
+        Owner("memory", "assigned", 0, 2 * LMB, "/memory@0"),
+        Owner("lmb", "reserved", 0, 2 * LMB, run=reserved),
+        Owner("lmb", "assigned", 2 * LMB, 2 * LMB, run=assigned),
+        Owner("lmb", "free", 4 * LMB, 3 * LMB, run=free),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "base", "size", "fits"),
+    [
+        ("memory", 20, 20, True),
+        ("memory", 25, 15, False),
+        ("memory", 20, 15, False),
+        # LMBs of another size than a block are added by the block nowhere.
+        ("lmb", 20, 20, False),
+    ],
+)
+def test_what_blocks_of_10_fit(kind: str, base: int, size: int, fits: bool) -> None:
+    (span,) = BlockMap([Owner(kind, "free", base, size)], 5, SIZE, Blocks()).spans()
+    assert (span.first, span.count, span.aligned) == (2, 2, fits)
+    assert not span.shared
+
+
+def test_two_owners_share_a_block() -> None:
+    owners = [Owner("memory", "assigned", 0, 15, "/a"), Owner("memory", "assigned", 15, 5, "/b")]
+    assert [one.shared for one in BlockMap(owners, None, SIZE, Blocks()).spans()] == [False, True]
 
 
 def test_blocks_of_every_recorded_boot_have_an_owner() -> None:

@@ -42,3 +42,18 @@ def test_a_block_with_a_hole_is_there_all_the_same() -> None:
     blocks = blocks_of([Region(0, 30, 1), Region(35, 40, 0), Region(40, 60, 2)], 20)
     assert list(blocks) == [(0, 1), (1, 0), (2, 2)]
     assert blocks.holed == {1}
+
+
+def test_a_hole_stays_until_its_block_goes() -> None:
+    blocks = blocks_of([Region(0, 30, 1), Region(35, 60, 1)], 20)
+    assert blocks.added(5, 0).removed(0).holed == {1}
+    assert blocks.removed(1).holed == frozenset()
+
+
+def test_a_block_of_several_regions() -> None:
+    """The lowest node wins, and memory that ends within a block leaves a hole."""
+    blocks = blocks_of([Region(0, 30, 1), Region(30, 60, 2)], 20)
+    assert list(blocks) == [(0, 1), (1, 1), (2, 2)]
+    assert blocks.holed == frozenset()
+    assert blocks_of([Region(0, 19, 0)], 20).holed == {0}
+    assert list(blocks_of([Region(0, 41)], 20)) == [(0, 0), (1, 0), (2, 0)]

@@ -12,6 +12,7 @@ from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.profiles import profile
 from drmemctl.tree.fdt_reader import read_fdt
+from drmemctl.tree.node import Node, Tree
 from tests.conftest import FIXTURES, blob
 from tests.kernel.partitions import DRC, LMB, UNSET, cpus, drmem_node, lmbs, memory_node, tree, u32
 
@@ -132,6 +133,45 @@ def test_domain_counts_too_short_for_the_primary_index_make_no_node_possible() -
     state, _ = boot(found, profile("latest"))
     assert state.topology.possible == 0
     assert state.topology.is_possible(1)
+
+
+def without_associativity(node: Node) -> Node:
+    return Node(node.name, tuple(one for one in node.properties if one.name != "ibm,associativity"), node.children)
+
+
+@pytest.mark.parametrize(
+    ("memory", "cpu_node", "expected"),
+    [
+        # numa_setup_cpu: without a node of its own, the first online node: one with memory, or with other CPUs.
+        ([memory_node(0, 2 * LMB, 2)], None, (2, 2)),
+        ([memory_node(0, 2 * LMB, 2)], 1, (1, 1)),
+        ([], None, (0, 0)),
+    ],
+)
+def test_the_first_online_node(memory: list[Node], cpu_node: int | None, expected: tuple[int, int]) -> None:
+    with_core = cpus(cpu_node or 0)
+    core = with_core.children[0] if cpu_node is not None else without_associativity(with_core.children[0])
+    base = tree(memory=memory)
+    children = tuple(Node("cpus", (), (core,)) if one.name == "cpus" else one for one in base.root.children)
+    state, _ = boot(Tree(Node("", base.root.properties, children)), profile("6.1"))
+    assert (state.cpus[0].node, state.first_online_node) == expected
+
+
+def test_with_numa_off_there_is_one_node_and_all_cpus_are_on_it() -> None:
+    state, _ = boot(tree(lmbs(2, 2, 1, 8), cpu_node=3, bootargs="numa=off"), profile("6.1"))
+    assert state.topology.primary_index is None
+    assert state.topology.with_cpus == state.online == {0}
+    assert [cpu.node for cpu in state.cpus] == [0]
+
+
+def test_possible_nodes_are_counted_at_the_primary_domain() -> None:
+    """ibm,max-associativity-domains has a count for each level; the first reference point names one, from 1 on."""
+    base = tree().with_property("/rtas", "ibm,max-associativity-domains", u32(3, 7, 5, 9))
+    for level, count in ((1, 7), (2, 5), (3, 9), (4, 0)):
+        state, _ = boot(base.with_property("/rtas", "ibm,associativity-reference-points", u32(level)), profile())
+        assert (state.topology.primary_index, state.topology.possible) == (level, count)
+    without = base.with_property("/rtas", "ibm,max-associativity-domains", None)
+    assert boot(without, profile())[0].topology.possible == 0
 
 
 def test_cpus_are_found_where_they_are() -> None:

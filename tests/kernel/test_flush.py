@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, decode_entries
-from drmemctl.kernel.flush import encode_v1, encode_v2, patched
+from drmemctl.kernel.flush import encode_v1, encode_v2, patched, write_through
+from drmemctl.kernel.job import Job
+from drmemctl.kernel.task import run
+from drmemctl.kernel.tree_edit import detached
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.scenario.simulation import Simulation
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, partition, properties_of, tree, u32
@@ -167,3 +171,22 @@ def test_a_patched_property_is_the_new_one_whatever_changed(
 ) -> None:
     old, new = attributed(before, 20), attributed(after, 20)
     assert patched(encode_v1(old), old, new) == encode_v1(new)
+
+
+@pytest.mark.parametrize("base", [5 * LMB, 1 << 63])
+def test_lmbs_of_no_size_have_one_address(base: int) -> None:
+    table = LmbTable.of([(3, base, DRC, 1, 8)], 0)
+    assert encode_v1(table) == struct.pack(">I", 3) + b"".join(
+        struct.pack(">QIIII", base, DRC + n, 0, 1, 8) for n in range(3)
+    )
+
+
+@pytest.mark.parametrize("gone", ["the node", "the property"])
+def test_without_a_property_nothing_is_written_through(gone: str) -> None:
+    simulation = Simulation(tree(lmbs(2, 2, 1, 8), v1=True), "4.15", "powervm")
+    state = simulation.state
+    without = detached(state.tree, NODE) if gone == "the node" else state.tree.with_property(NODE, V1, None)
+    job = Job(replace(state, tree=without), simulation.situation.machine, events=[])
+    run(job, write_through(job))
+    assert job.state.tree == without
+    assert (job.events, job.state.updating) == ([], False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from drmemctl.errors import NotInTreeError
+from drmemctl.errors import LimitError, NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.memory_reg import USABLE_MEMORY, decode_usable_reg
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, decode_usable_memory
@@ -24,7 +24,7 @@ from drmemctl.kernel.kdump import (
 )
 from drmemctl.kernel.profiles import profile
 from drmemctl.tree.node import Tree
-from tests.kernel.partitions import BOOT_MEMORY, LMB, lmbs, memory_node, tree, u32
+from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, lmbs, memory_node, tree, u32
 from tests.scenario.records import record, tree_of
 
 RECORDED = "captures/7.2-kdump"
@@ -64,6 +64,8 @@ def test_regions_that_only_touch_have_nothing_in_common() -> None:
     old = regions_of(tree(memory=(memory_node(0, LMB, 1), memory_node(LMB, LMB, 2))))
     (only,) = crash_regions(new, old)
     assert only.nodes == (1,)
+    (only,) = crash_regions(regions_of(tree(memory=(memory_node(LMB, LMB),))), old)
+    assert only.nodes == (2,)
 
 
 def regions_of(base: Tree) -> list[BootRegion]:
@@ -98,6 +100,28 @@ def test_kexec_tools_takes_every_range_after_the_first_that_fits() -> None:
     low = CrashMemory(0, LMB)
     assert counters(kdump_tree(base, low, Producer.TOOLS))[2] == [(2 * LMB, 0x1000), (0, LMB)]
     assert counters(kdump_tree(base, low, Producer.FILE))[2] == [(2 * LMB, 0x1000)]
+
+
+def test_kexec_tools_does_so_for_memory_nodes_as_well() -> None:
+    base = with_rtas(tree(memory=(memory_node(0, LMB), memory_node(2 * LMB, LMB))), 2 * LMB, 0x1000)
+    low = CrashMemory(0, LMB)
+    assert ranges(kdump_tree(base, low, Producer.TOOLS), "/memory@20000000") == [(2 * LMB, 0x1000), (0, LMB)]
+    assert ranges(kdump_tree(base, low, Producer.FILE), "/memory@20000000") == [(2 * LMB, 0x1000)]
+
+
+def test_lmbs_that_wrap_around_lie_in_low_memory() -> None:
+    base = tree((2, (1 << 64) - LMB, DRC + 2, 1, 8))
+    found = counters(kdump_tree(base, CrashMemory(0, LMB), Producer.FILE))
+    assert found == [[(0, LMB)], [], [], [(0, LMB)]]
+
+
+def test_more_lmbs_than_anyone_has_are_refused() -> None:
+    base = replace(tree(lmbs(2, 524_287)), source="a.dtb")
+    with pytest.raises(LimitError) as caught:
+        kdump_tree(base, CRASH, Producer.FILE)
+    assert caught.value.message == "524,289 LMBs, each of which linux,drconf-usable-memory has a record for"
+    assert caught.value.hint == "the memory of a crash kernel is predicted for 524,288 at most"
+    assert (caught.value.source, caught.value.path) == ("a.dtb", NODE)
 
 
 def test_the_kernel_refuses_to_do_it_twice() -> None:

@@ -3,53 +3,37 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import pytest
 
-from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, encode_update_nodes
 from drmemctl.formats.update_properties import HEADER_SIZE, Change, encode_update_properties
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.kernel.errno import EFAULT
+from drmemctl.kernel.job import Job
+from drmemctl.kernel.mobility import migrate, post_mobility_fixup, reassign
+from drmemctl.kernel.task import Lock
+from drmemctl.scenario.simulation import Simulation
+from drmemctl.scenario.updates import Answer as Answered
+from drmemctl.scenario.updates import Recorded
 from drmemctl.tree.node import Node, Property
-from tests.kernel.partitions import BOOT_MEMORY, LMB, aa_of, lmbs, memory_node, properties_of, tree, u32
+from tests.kernel.partitions import LMB, aa_of, lmbs, memory_node, properties_of, tree, u32
+from tests.kernel.streams import (
+    CHOSEN,
+    DRMEM,
+    NEW_ARRAYS,
+    NEW_V2,
+    Answer,
+    descriptor,
+    migrated,
+    nodes,
+    properties,
+    updates,
+)
 
-DRMEM = 0x1234
-CHOSEN = 0x4000
 FLUSH = "dlpar memory add indexed-count 1 0x80000002"
 KERNELS = ["5.10", "6.1", "6.12", "7.2"]
-
-NEW_V2 = encode_entries(V2, [BOOT_MEMORY, lmbs(2, 2, 0, 8), lmbs(4, 2)])
-NEW_ARRAYS = u32(3, 1, 0, 1, 0)
-
-Answer = tuple[str, bytes, int]
-
-
-def descriptor(name: str, value: bytes, word: int | None = None) -> bytes:
-    return name.encode() + b"\0" + u32(len(value) if word is None else word) + value
-
-
-def properties(*descriptors: bytes, path: bool = True, count: int | None = None, phandle: int = DRMEM) -> bytes:
-    first = [descriptor("", NODE.encode() + b"\0")] if path else []
-    listed = [*first, *descriptors]
-    return u32(phandle, 0, 0, 0, len(listed) if count is None else count) + b"".join(listed)
-
-
-def nodes(*words: int) -> Answer:
-    return "update-nodes", bytes(16) + u32(*words), 0
-
-
-def updates(area: bytes, status: int = 0) -> Answer:
-    return "update-properties", area, status
-
-
-def migrated(kernel: str, *answers: Answer) -> tuple[Simulation, StepResult]:
-    listed = [{"call": call, "answer": area.hex(), "status": status} for call, area, status in answers]
-    files = Files(file=lambda _: json.dumps(listed).encode())
-    partition = Simulation(tree(lmbs(2, 2, 1, 8), lmbs(4, 2)), kernel, "powervm", files=files)
-    return partition, partition.run("migrate answers")
 
 
 def flushed_aa(partition: Simulation) -> int:
@@ -87,7 +71,7 @@ SEEN_TO_WORK: dict[str, Sequence[Answer]] = {
     "unknown opcode": [nodes(0x07000002, CHOSEN, CHOSEN, UPDATE | 1, DRMEM), updates(properties(ARRAYS, WHOLE))],
     "name only": [UPDATE_DRMEM, updates(properties(descriptor("oracle,x", b""), ARRAYS, WHOLE))],
     "nodes continued": [
-        ("update-nodes", nodes(UPDATE | 1, CHOSEN)[1], 1),
+        nodes(UPDATE | 1, CHOSEN, status=1),
         updates(properties(descriptor("oracle,note", b"hello\0"), phandle=CHOSEN)),
         UPDATE_DRMEM,
         updates(properties(ARRAYS, WHOLE)),
@@ -247,10 +231,7 @@ def test_the_memory_of_a_deleted_node_counts_where_its_reg_says(base: int | None
     there = memory_node(3 * LMB, LMB)
     reg = () if base is None else (Property("reg", base.to_bytes(8, "big") + bytes(8)),)
     node = Node("memory@x", tuple(one for one in there.properties if one.name != "reg") + reg)
-    listed = [{"call": "update-nodes", "answer": nodes(DELETE | 1, 0x2003)[1].hex(), "status": 0}]
-    files = Files(file=lambda _: json.dumps(listed).encode())
-    partition = Simulation(tree(lmbs(2, 2, 1, 8), more=[node]), "6.1", "powervm", files=files)
-    result = partition.run("migrate answers")
+    partition, result = migrated("6.1", nodes(DELETE | 1, 0x2003), base=tree(lmbs(2, 2, 1, 8), more=[node]))
     assert [fault.function for fault in result.faults] == ["pseries_remove_mem_node"] * faults
     assert partition.tree.find("/memory@x") is None
 
@@ -277,10 +258,8 @@ def test_platform_facilities_are_neither_added_nor_deleted_by_newer_kernels(kern
         lmbs(2, 2, 1, 8),
         more=[facilities, added, Node("bus", (Property("ibm,drc-indexes", u32(1, 0x10000008)),))],
     )
-    area = nodes(DELETE | 1, 0x5001, ADD | 1, CHOSEN, 0x10000008, DELETE | 1, 0x5000)[1]
-    listed = [{"call": "update-nodes", "answer": area.hex(), "status": 0}]
-    partition = Simulation(base, kernel, "powervm", files=Files(file=lambda _: json.dumps(listed).encode()))
-    result = partition.run("migrate answers")
+    operations = nodes(DELETE | 1, 0x5001, ADD | 1, CHOSEN, 0x10000008, DELETE | 1, 0x5000)
+    partition, result = migrated(kernel, operations, base=base)
     assert result.ok
     kept = kernel == "7.2"
     assert (partition.tree.find("/ibm,platform-facilities") is not None) is kept
@@ -298,9 +277,8 @@ def test_an_added_node_loses_its_children() -> None:
         "cpu@8", (Property("ibm,my-drc-index", u32(0x10000008)), Property("phandle", u32(0x99))), (child,)
     )
     base = tree(lmbs(2, 2, 1, 8), more=[there, Node("cpus2", (Property("ibm,drc-indexes", u32(1, 0x10000008)),))])
-    listed = [{"call": "update-nodes", "answer": nodes(ADD | 1, CHOSEN, 0x10000008)[1].hex(), "status": 0}]
-    partition = Simulation(base, "6.1", "powervm", files=Files(file=lambda _: json.dumps(listed).encode()))
-    assert partition.run("migrate answers").ok
+    partition, result = migrated("6.1", nodes(ADD | 1, CHOSEN, 0x10000008), base=base)
+    assert result.ok
     added = partition.tree.find("/chosen/cpu@8")
     assert added is not None
     assert added.children == ()
@@ -315,3 +293,43 @@ def test_work_areas_that_were_made_are_those_that_are_understood() -> None:
     assert result.ok
     assert properties_of(partition)[V2] == NEW_V2
     assert HEADER_SIZE == 20
+
+
+@pytest.mark.parametrize(("kernel", "stops"), [("4.20", True), ("5.8", True), ("6.1", False)])
+def test_topology_updates_are_stopped_while_a_migration_updates_the_tree(kernel: str, stops: bool) -> None:
+    """mobility.c from 4.20 to 5.8: stop_topology_update() before, start_topology_update() after it."""
+    simulation = Simulation(tree(lmbs(2, 2, 1, 8)), kernel, "powervm")
+    job = Job(simulation.state, simulation.situation.machine)
+    found = []
+    task = post_mobility_fixup(job, Recorded([]))
+    action = next(task)
+    while True:
+        result = action.do(job)
+        found.append((action.name, action.takes or action.drops, job.state.deaf))
+        try:
+            action = task.send(result)
+        except StopIteration:
+            break
+    listed = ["take", "call", "drop"]
+    if stops:
+        listed = ["stop_topology_update", *listed, "start_topology_update"]
+    assert [name for name, _, _ in found if name != "transfer_error"] == listed
+    assert [lock for name, lock, _ in found if name in ("take", "drop")] == [Lock.TREE_UPDATE] * 2
+    assert {deaf for name, _, deaf in found if name in ("take", "call", "drop")} == {stops}
+    assert not job.state.deaf
+
+
+def test_a_reassignment_may_oops_as_well() -> None:
+    simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "5.1", "powervm")
+    answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(u32(CHOSEN)))]
+    outcome = reassign(simulation.state, simulation.situation.machine, Recorded(answers), 2)
+    assert [(fault.code, fault.function) for fault in outcome.faults] == [("oops", "update_dt_node")]
+    assert outcome.rc == EFAULT
+
+
+def test_a_migration_that_oopses_has_no_end() -> None:
+    simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "6.1", "powervm")
+    answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(u32(CHOSEN)))]
+    outcome = migrate(simulation.state, simulation.situation.machine, Recorded(answers))
+    assert outcome.rc == EFAULT
+    assert not [line for line in outcome.log if "memory transfer" in line]

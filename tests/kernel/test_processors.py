@@ -3,12 +3,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from drmemctl.formats.update_nodes import DELETE
+from drmemctl.kernel.job import Job
+from drmemctl.kernel.notifier import set_property
 from drmemctl.kernel.processors import cpus_of, tells_home_nodes
 from drmemctl.kernel.state import Cpu
+from drmemctl.kernel.task import run
+from drmemctl.kernel.tree_edit import attached
 from drmemctl.model.associativity import Associativity
+from drmemctl.scenario.simulation import Simulation
+from drmemctl.tree.node import Tree
 from tests.kernel.cpu_partitions import CORE, moved, with_core
+from tests.kernel.partitions import u32
+from tests.kernel.streams import migrated, nodes
 
 LPM, PRRN = "lpm there", "prrn there"
 
@@ -114,3 +125,47 @@ def test_cpus_without_a_node_are_where_the_kernel_puts_them() -> None:
 def test_who_tells_home_nodes() -> None:
     assert tells_home_nodes(with_core(1, vphn=True))
     assert not tells_home_nodes(with_core(1))
+
+
+OTHER = "/cpus/PowerPC,POWER9@8"
+
+
+def with_two_cores() -> Tree:
+    base = with_core(1)
+    core = base.node(CORE)
+    other = replace(core, name=OTHER.rpartition("/")[2]).with_property("reg", u32(8))
+    return attached(base, "/cpus", other.with_property("phandle", u32(0x3001)))
+
+
+@pytest.mark.parametrize(("domain", "node"), [(2, 2), (9, 0), (0xFFFF, 0)])
+def test_only_the_cpu_that_is_updated_moves_and_only_to_a_node_that_is_possible(domain: int, node: int) -> None:
+    """There are four possible nodes; without a node of its own a CPU goes to the first online one."""
+    simulation = Simulation(with_two_cores(), "5.1", "powervm")
+    result = simulation.run(f"firmware {OTHER} ibm,associativity {u32(2, domain, 0).hex()}")
+    assert [(cpu.path, cpu.node) for cpu in simulation.state.cpus] == [(CORE, 1), (OTHER, node)]
+    assert [change.path for change in result.cpus] == [OTHER]
+
+
+def test_a_cpu_of_which_the_tree_says_nothing_any_more() -> None:
+    simulation = Simulation(with_core(1), "6.1", "powervm")
+    (change,) = simulation.run(f"firmware {CORE} ibm,associativity -").cpus
+    assert (change.before, change.node, change.in_tree) == (1, 1, None)
+
+
+def test_a_cpu_whose_node_is_deleted() -> None:
+    simulation, result = migrated("6.1", nodes(DELETE | 1, 0x3000), base=with_core(1))
+    assert simulation.tree.find(CORE) is None
+    (change,) = result.cpus
+    assert (change.path, change.node, change.in_tree) == (CORE, 1, None)
+
+
+def test_an_update_of_a_cpu_that_was_detached_moves_nothing() -> None:
+    simulation = Simulation(with_core(1), "5.1", "powervm")
+    job = Job(simulation.state, simulation.situation.machine)
+    run(job, set_property(job, OTHER, "ibm,associativity", u32(2, 2, 0)))
+    assert [cpu.node for cpu in job.state.cpus] == [1]
+
+
+@pytest.mark.parametrize("names", [b"", b"hcall-pft\0", b"hcall-vphn-2\0"])
+def test_who_does_not_tell_home_nodes(names: bytes) -> None:
+    assert not tells_home_nodes(with_core(1).with_property("/rtas", "ibm,hypertas-functions", names))

@@ -70,6 +70,7 @@ def test_changing_nothing_gives_the_same_profile() -> None:
     ("name", "message"),
     [
         ("latst", "no kernel 'latst'; did you mean latest?"),
+        ("debian-1", "no kernel 'debian-1'; did you mean debian-13 or debian-12 or debian-11?"),
         ("six", "no kernel 'six'; write e.g. 6.1 or latest"),
         ("4.14", "nothing is known of Linux 4.14; 4.15 is the oldest"),
         ("6.1.0.0.0", "no kernel '6.1.0.0.0'; write e.g. 6.1 or latest"),
@@ -81,11 +82,14 @@ def test_unknown_kernel(name: str, message: str) -> None:
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"), [("aa-sink", "did you mean aa-sync?"), ("zzzz", "see `drmemctl kernels`")]
+)
 @pytest.mark.parametrize("direction", ["added", "removed"])
-def test_unknown_capability(direction: str) -> None:
+def test_unknown_capability(direction: str, name: str, hint: str) -> None:
     with pytest.raises(ProfileError) as caught:
-        profile("6.1", **{direction: ["aa-sink"]})
-    assert str(caught.value) == "no capability 'aa-sink'; did you mean aa-sync?"
+        profile("6.1", **{direction: [name]})
+    assert str(caught.value) == f"no capability {name!r}; {hint}"
 
 
 def test_every_named_profile_exists() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -78,9 +79,18 @@ def state_of(simulation: Simulation, names: list[str]) -> State:
     return State(properties, list(simulation.state.blocks))
 
 
-@cache
 def replay(name: str) -> Run:
-    """Do the steps of a bundled run on a simulated partition with the same kernel."""
+    """Do the steps of a bundled run on a simulated partition with the same kernel, once for all tests.
+
+    mutmut notes which tests come past a function, and then forks for each change of it: every one of these tests
+    has to come past, and none may find what was done before the change.
+    """
+    mutant = os.environ.get("MUTANT_UNDER_TEST", "")
+    return _replayed.__wrapped__(name, mutant) if mutant == "stats" else _replayed(name, mutant)
+
+
+@cache
+def _replayed(name: str, _mutant: str) -> Run:
     return simulated(record(name), tree_of(name))
 
 
