@@ -155,9 +155,14 @@ def _domains(lmbs: Lmbs) -> str:
     return "-" if lmbs.place.associativity is None else domains_text(lmbs.place.associativity)
 
 
-@lru_cache(4096)
 def domains_text(domains: tuple[int, ...]) -> str:
     """Return an associativity list, the first of it if it is long."""
+    # A list may have a million domains: to look the whole of it up costs more than to write the beginning.
+    return _domains_text(domains[: _DOMAINS_SHOWN + 1])
+
+
+@lru_cache(4096)
+def _domains_text(domains: tuple[int, ...]) -> str:
     shown = " ".join(map(str, domains[:_DOMAINS_SHOWN]))
     return shown + " …" if len(domains) > _DOMAINS_SHOWN else shown
 
