@@ -14,8 +14,10 @@ they are.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, pairwise
+from itertools import accumulate, chain, pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 from drmemctl.formats.dynamic_memory import DRC_INVALID
@@ -156,8 +158,10 @@ def _grouped(pieces: list[Piece], lmb_size: int, placed: Placed, rest: list[Piec
 
 def _swept(old: list[Piece], new: list[Piece], lmb_size: int) -> Iterator[Pair]:
     """Yield all of one axis in parts that lie between the same two places, those alike as pairs."""
-    if not old or not new:
-        yield from _lone(old, new)
+    old, alone = _meeting(old, new)
+    new, also_alone = _meeting(new, old)
+    yield from _lone(alone, also_alone)
+    if not old:
         return
     depth = DEPTH if len(old) + len(new) <= MANY else 1
     begin: dict[int, tuple[list[Piece], list[Piece]]] = {}
@@ -168,16 +172,37 @@ def _swept(old: list[Piece], new: list[Piece], lmb_size: int) -> Iterator[Pair]:
     ones: list[Piece] = []
     others: list[Piece] = []
     nothing: tuple[list[Piece], list[Piece]] = ([], [])
-    for low, high in pairwise(cuts):
-        starting = begin.get(low, nothing)
-        ones, too_deep = _active(ones, starting[0], low, depth)
+    low = cuts[0]
+    for high in cuts:
+        starting = begin.get(high, nothing)
+        following, too_deep = _active(ones, starting[0], high, depth)
         yield from _lone(too_deep, ())
-        others, too_deep = _active(others, starting[1], low, depth)
+        other_following, too_deep = _active(others, starting[1], high, depth)
         yield from _lone((), too_deep)
-        yield from _paired(
-            [piece.part(low, high, lmb_size) for piece in ones],
-            [piece.part(low, high, lmb_size) for piece in others],
-        )
+        # What goes on is not cut where only something begins that is not looked at.
+        if following != ones or other_following != others:
+            yield from _paired(
+                [piece.part(low, high, lmb_size) for piece in ones],
+                [piece.part(low, high, lmb_size) for piece in others],
+            )
+            low, ones, others = high, following, other_following
+
+
+def _meeting(pieces: list[Piece], others: list[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """Return the pieces that have anything in common with any of the others, and those that have not."""
+    others = sorted(others, key=_start)
+    starts = [piece.start for piece in others]
+    reaches = list(accumulate((piece.end for piece in others), max))
+    met: list[Piece] = []
+    rest: list[Piece] = []
+    for piece in pieces:
+        before = bisect_left(starts, piece.end)
+        meets = before > 0 and reaches[before - 1] > piece.start
+        (met if meets else rest).append(piece)
+    return met, rest
+
+
+_start = attrgetter("start")
 
 
 def _lone(old: Iterable[Piece], new: Iterable[Piece]) -> Iterator[Pair]:
