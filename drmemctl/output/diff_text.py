@@ -107,6 +107,8 @@ _LMB_COLUMNS = (
 def _lmb_row(change: LmbChange, diff: Diff) -> Sequence[Cell]:
     size = diff.lmb_size_of(change)
     both = (change.old, change.new)
+    if change.old is None or change.new is None:
+        return _lone_row(change, change.old or change.new, size)
     return (
         _changed(*(_addresses(one, change.count, size) for one in both), differs=ADDRESS in change.kinds),
         "?" if size is None else size_text(size * change.count),
@@ -116,6 +118,22 @@ def _lmb_row(change: LmbChange, diff: Diff) -> Sequence[Cell]:
         _of_both(_domains, change),
         _node_cell(change),
         _state_cell(*both),
+    )
+
+
+def _lone_row(change: LmbChange, lmbs: Lmbs | None, size: int | None) -> Sequence[Cell]:
+    """Return the row of LMBs that only one of the trees has: two unlike trees have nothing else."""
+    if lmbs is None:
+        return ()
+    return (
+        _addresses(lmbs, change.count, size) or "",
+        "?" if size is None else size_text(size * change.count),
+        f"{change.count:,}",
+        _drc_indexes(lmbs, change.count) or "",
+        _aa(lmbs),
+        _domains(lmbs),
+        (_node(lmbs), node_style(lmbs.place.node)),
+        _state_cell(change.old, change.new),
     )
 
 
