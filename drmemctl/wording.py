@@ -14,11 +14,9 @@ def count_of(number: int, thing: str, things: str | None = None) -> str:
 
 def size_text(size: int) -> str:
     """Return a number of bytes exactly, e.g. `256 MiB`, `1280 MiB`; a long number with decimals: `12.5 GiB`."""
-    power = 0
-    value = size
-    while value and value % 1024 == 0 and power < len(_UNITS):
-        value //= 1024
-        power += 1
+    zero_bits = (size & -size).bit_length() - 1
+    power = min(max(zero_bits, 0) // 10, len(_UNITS))
+    value = size >> 10 * power
     if not power:
         return count_of(size, "byte")
     # 12800 MiB is 12.5 GiB exactly; 1073741825 KiB must not become 1 TiB.

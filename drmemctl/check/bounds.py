@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from drmemctl.check.finding import Violation
 from drmemctl.formats.dynamic_memory import NODE
-from drmemctl.model.lmbs import Entry, Run
+from drmemctl.model.lmbs import Entry, Run, as_run
 from drmemctl.wording import count_of
 
 _Reason = TypeVar("_Reason")
@@ -77,12 +77,6 @@ class Found:
         if self.n_runs > MAX_RUNS:
             message += f" (of {self.n_runs:,} runs the first {MAX_RUNS:,} are listed)"
         return Violation(message, NODE, property, lmbs=tuple(self.runs))
-
-
-def as_run(entry: Entry) -> Run:
-    """Return (count, base, DRC index, aa_index, flags) as a run."""
-    count, base, drc, aa, flags = entry
-    return Run(base, count, drc, aa, flags)
 
 
 def place(run: Run) -> str:

@@ -10,6 +10,8 @@ from itertools import islice, repeat
 from operator import add, le, lt, mul, sub
 
 _LARGEST = (1 << 64) - 1
+_PAST_ALL = (_LARGEST + 1, _LARGEST + 1, None)
+"""What stands for the next range where there is none."""
 
 
 class Spans:
@@ -117,32 +119,24 @@ def side_by_side(left: Spans, right: Spans) -> Iterator[tuple[int, int, int | No
 
     None stands for a list that does not have these numbers.
     """
-    i = j = 0
-    at = 0
-    while i < len(left) or j < len(right):
-        here = _head(left, i, at)
-        there = _head(right, j, at)
-        start = min(here[0], there[0])
-        in_left, in_right = here[0] == start, there[0] == start
-        last = min(_until(here, start), _until(there, start))
-        yield (
-            start,
-            last - start + 1,
-            left.owners[i] if in_left else None,
-            right.owners[j] if in_right else None,
-        )
-        at = last + 1
-        i += in_left and last == here[1]
-        j += in_right and last == there[1]
-
-
-def _head(spans: Spans, index: int, at: int) -> tuple[int, int]:
-    """Return (start, last) of what is left of a range from `at` on; beyond all numbers past the end."""
-    if index >= len(spans):
-        return _LARGEST + 1, _LARGEST + 1
-    return max(spans.starts[index], at), spans.lasts[index]
-
-
-def _until(span: tuple[int, int], start: int) -> int:
-    """Return how far a piece that begins at `start` may go because of this range."""
-    return span[1] if span[0] == start else span[0] - 1
+    ours, theirs = iter(left), iter(right)
+    start, last, owner = next(ours, _PAST_ALL)
+    other_start, other_last, other = next(theirs, _PAST_ALL)
+    while (first := min(other_start, start)) <= _LARGEST:
+        # Up to where the nearest of the two ends, or the other one begins.
+        if start < other_start:
+            until = last if last < other_start else other_start - 1
+            yield first, until - first + 1, owner, None
+            start = until + 1
+        elif other_start < start:
+            until = other_last if other_last < start else start - 1
+            yield first, until - first + 1, None, other
+            other_start = until + 1
+        else:
+            until = min(other_last, last)
+            yield first, until - first + 1, owner, other
+            start = other_start = until + 1
+        if start > last:
+            start, last, owner = next(ours, _PAST_ALL)
+        if other_start > other_last:
+            other_start, other_last, other = next(theirs, _PAST_ALL)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from drmemctl.check.runs import columns_of
 from drmemctl.check.spans import Spans, side_by_side
@@ -11,8 +12,9 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.survey import per_subject
 from drmemctl.formats.dynamic_memory import AI_INVALID, DRC_INVALID
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.lmbs import LmbTable, Run, Runs
 
+_ADDRESSES = 1 << 64
 _LARGEST_DRC_INDEX = (1 << 32) - 1
 
 
@@ -22,9 +24,8 @@ def spans_of_addresses(table: LmbTable, wanted: Callable[[int], bool]) -> Spans:
     return Spans.of(*columns_of(runs, wanted, runs.bases, runs.counts, range(len(runs))), unit=table.lmb_size or 0)
 
 
-def spans_of_drc_indexes(table: LmbTable) -> Spans:
+def spans_of_drc_indexes(runs: Runs) -> Spans:
     """Return the DRC indexes of the runs that have one; the owner is the run's position."""
-    runs = table.runs
     columns = columns_of(
         runs, lambda flags: not flags & DRC_INVALID, runs.drc_indexes, runs.counts, range(len(runs))
     )
@@ -34,31 +35,55 @@ def spans_of_drc_indexes(table: LmbTable) -> Spans:
 @per_subject
 def drc_indexes(subject: Subject) -> Spans:
     """Return the DRC indexes of the tree's LMBs, as `spans_of_drc_indexes` does."""
-    return spans_of_drc_indexes(subject.table)
+    return spans_of_drc_indexes(subject.table.runs)
+
+
+@lru_cache(2)
+def _disjoint(runs: Runs) -> Spans:
+    """Return the DRC indexes of runs without overlaps: several rules ask for those of the same two tables."""
+    return spans_of_drc_indexes(runs).disjoint()
 
 
 def by_drc_index(old: LmbTable, new: LmbTable) -> Iterator[tuple[Run | None, Run | None]]:
-    """Yield the same LMBs of two tables, by DRC index: (run of the old one, run of the new one).
+    """Yield the LMBs of two tables that differ, by DRC index: (run of the old one, run of the new one).
 
     Both runs have the same DRC indexes. None stands for a table without them; LMBs without one are left out.
     """
-    pieces = side_by_side(spans_of_drc_indexes(old).disjoint(), spans_of_drc_indexes(new).disjoint())
-    for start, count, left, right in pieces:
-        yield _piece(old, left, start, count), _piece(new, right, start, count)
+    ones, others = old.runs, new.runs
+    for start, count, left, right in side_by_side(_disjoint(ones), _disjoint(others)):
+        if left is None or right is None:
+            yield _piece(old, left, start, count), _piece(new, right, start, count)
+            continue
+        alike = ones.flags[left] == others.flags[right] and ones.aa_indexes[left] == others.aa_indexes[right]
+        one, other = _base(old, left, start), _base(new, right, start)
+        if not alike or one != other:
+            yield (
+                Run(one, count, start, ones.aa_indexes[left], ones.flags[left]),
+                Run(other, count, start, others.aa_indexes[right], others.flags[right]),
+            )
 
 
 def both_by_drc_index(old: LmbTable, new: LmbTable) -> Iterator[tuple[Run, Run]]:
-    """Yield what `by_drc_index` does where both tables have the LMBs."""
-    for one, other in by_drc_index(old, new):
-        if one is not None and other is not None:
-            yield one, other
+    """Yield what both tables have, by DRC index, whether it differs or not."""
+    ones, others = old.runs, new.runs
+    for start, count, left, right in side_by_side(_disjoint(ones), _disjoint(others)):
+        if left is not None and right is not None:
+            yield (
+                Run(_base(old, left, start), count, start, ones.aa_indexes[left], ones.flags[left]),
+                Run(_base(new, right, start), count, start, others.aa_indexes[right], others.flags[right]),
+            )
+
+
+def _base(table: LmbTable, owner: int, drc_index: int) -> int:
+    """Return the address of the LMB of a run that has a DRC index."""
+    runs = table.runs
+    return (runs.bases[owner] + (drc_index - runs.drc_indexes[owner]) * (table.lmb_size or 0)) % _ADDRESSES
 
 
 def _piece(table: LmbTable, owner: int | None, start: int, count: int) -> Run | None:
     if owner is None:
         return None
-    run = table.runs[owner]
-    return run.part(start - run.drc_index, count, table.lmb_size)
+    return Run(_base(table, owner, start), count, start, table.runs.aa_indexes[owner], table.runs.flags[owner])
 
 
 class Nodes:
@@ -70,7 +95,11 @@ class Nodes:
 
     def of(self, run: Run) -> int | None:
         """Return the node, None where Linux finds none."""
-        key = run.aa_index, run.flags & AI_INVALID
+        return self.of_kind(run.aa_index, run.flags)
+
+    def of_kind(self, aa_index: int, flags: int) -> int | None:
+        """Return the node of LMBs with this aa_index and flags."""
+        key = aa_index, flags & AI_INVALID
         if key not in self._known:
             self._known[key] = self._associativity.node_of(*key)
         return self._known[key]

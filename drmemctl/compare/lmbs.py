@@ -13,7 +13,7 @@ from itertools import chain, pairwise
 from drmemctl.compare.matching import Pair, Piece, is_reordered, matched, pieces_of
 from drmemctl.compare.side import Place, Side
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
-from drmemctl.model.lmbs import Entry, Run, is_assigned, state_of
+from drmemctl.model.lmbs import Entry, Run, as_run, in_common, is_assigned, state_of
 
 VANISHED = "vanished"
 ADDED = "added"
@@ -160,15 +160,17 @@ def _pairs(old: Side, new: Side) -> tuple[Iterator[RunPair], bool]:
         return iter(()), False
     ones, others = list(old.table.runs.entries()), list(new.table.runs.entries())
     if not same_lmb_size(old, new):
-        return chain(((run, None) for run in map(_run, ones)), ((None, run) for run in map(_run, others))), False
-    head, tail = _in_common(ones, others)
+        return chain(
+            ((run, None) for run in map(as_run, ones)), ((None, run) for run in map(as_run, others))
+        ), False
+    head, tail = in_common(ones, others)
     alike = [] if same_places else ones[:head] + ones[len(ones) - tail :]
     ones, others = ones[head : len(ones) - tail], others[head : len(others) - tail]
-    equal = ((run, run) for run in map(_run, alike))
+    equal = ((run, run) for run in map(as_run, alike))
     size = old.table.lmb_size or new.table.lmb_size
     if [entry[:3] for entry in ones] == [entry[:3] for entry in others] and _ascend(ones, size):
-        return chain(equal, zip(map(_run, ones), map(_run, others), strict=True)), False
-    same, rest = matched(pieces_of(map(_run, ones), size), pieces_of(map(_run, others), size), size)
+        return chain(equal, zip(map(as_run, ones), map(as_run, others), strict=True)), False
+    same, rest = matched(pieces_of(map(as_run, ones), size), pieces_of(map(as_run, others), size), size)
     return chain(equal, _runs_of(same), _runs_of(rest)), is_reordered(same)
 
 
@@ -180,26 +182,12 @@ def _ascend(entries: list[Entry], lmb_size: int | None) -> bool:
     )
 
 
-def _run(entry: Entry) -> Run:
-    count, base, drc, aa, flags = entry
-    return Run(base, count, drc, aa, flags)
-
-
 def _runs_of(pairs: Iterable[Pair]) -> Iterator[RunPair]:
     return ((_run_of(one), _run_of(other)) for one, other in pairs)
 
 
 def _run_of(piece: Piece | None) -> Run | None:
     return None if piece is None else piece.run
-
-
-def _in_common(ones: list[Entry], others: list[Entry]) -> tuple[int, int]:
-    """Return how many entries are the same at the beginning, and then at the end."""
-    shorter = min(len(ones), len(others))
-    head = next((i for i, (one, other) in enumerate(zip(ones, others, strict=False)) if one != other), shorter)
-    backwards = zip(reversed(ones), reversed(others), strict=False)
-    tail = next((i for i, (one, other) in enumerate(backwards) if one != other), shorter)
-    return head, min(tail, shorter - head)
 
 
 Steps = tuple[int, int]

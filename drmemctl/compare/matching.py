@@ -14,9 +14,11 @@ they are.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise
+from operator import attrgetter
+from typing import NamedTuple
 
 from drmemctl.formats.dynamic_memory import DRC_INVALID
 from drmemctl.model.lmbs import Run
@@ -31,19 +33,18 @@ MANY = 1000
 """Sets on one axis beyond which only the first of those on top of one another is looked at: all cost too much."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Some LMBs of a table on the axis of a round.
 
     Attributes:
-        index: array index of the first.
+        place: array index of the first.
         run: the LMBs.
         group: which axis.
         start: where on it the first one is; the others follow one by one.
 
     """
 
-    index: int
+    place: int
     run: Run
     group: int = 0
     start: int = 0
@@ -58,7 +59,7 @@ class Piece:
         if low == self.start and high == self.end:
             return self
         first = low - self.start
-        return Piece(self.index + first, self.run.part(first, high - low, lmb_size), self.group, low)
+        return Piece(self.place + first, self.run.part(first, high - low, lmb_size), self.group, low)
 
 
 Pair = tuple[Piece | None, Piece | None]
@@ -102,38 +103,36 @@ def matched(old: list[Piece], new: list[Piece], lmb_size: int | None) -> tuple[l
 def by_both(piece: Piece, lmb_size: int) -> Piece:
     """Return the piece on the line on which addresses and DRC indexes grow together."""
     drc = piece.run.drc_index
-    return Piece(piece.index, piece.run, piece.run.base - drc * lmb_size, drc)
+    return Piece(piece.place, piece.run, piece.run.base - drc * lmb_size, drc)
 
 
 def by_drc_index(piece: Piece, _lmb_size: int) -> Piece | None:
     """Return the piece by its DRC indexes, None if they do not count."""
-    return None if piece.run.flags & DRC_INVALID else Piece(piece.index, piece.run, 0, piece.run.drc_index)
+    return None if piece.run.flags & DRC_INVALID else Piece(piece.place, piece.run, 0, piece.run.drc_index)
 
 
 def by_address(piece: Piece, lmb_size: int) -> Piece:
     """Return the piece by its addresses; without an LMB size only its first is known."""
     if not lmb_size:
-        return Piece(piece.index, piece.run, piece.run.base, 0)
-    return Piece(piece.index, piece.run, piece.run.base % lmb_size, piece.run.base // lmb_size)
+        return Piece(piece.place, piece.run, piece.run.base, 0)
+    return Piece(piece.place, piece.run, piece.run.base % lmb_size, piece.run.base // lmb_size)
 
 
 def _round(
     old: list[Piece], new: list[Piece], lmb_size: int, placed: Placed
 ) -> tuple[list[Both], list[Piece], list[Piece]]:
     """Return what is the same in a round, and what is left of both sides."""
-    groups: dict[int, tuple[list[Piece], list[Piece]]] = {}
     left: list[Piece] = []
     right: list[Piece] = []
-    for side, pieces, rest in ((0, old, left), (1, new, right)):
-        for piece in pieces:
-            found = placed(piece, lmb_size)
-            if found is None:
-                rest.append(piece)
-            else:
-                groups.setdefault(found.group, ([], []))[side].append(found)
+    ours, theirs = _grouped(old, lmb_size, placed, left), _grouped(new, lmb_size, placed, right)
+    # Most groups of unlike tables have pieces of one side only, which match nothing.
+    left += chain.from_iterable(pieces for group, pieces in ours.items() if group not in theirs)
+    right += chain.from_iterable(pieces for group, pieces in theirs.items() if group not in ours)
     both: list[Both] = []
-    for ones, others in groups.values():
-        for one, other in _swept(ones, others, lmb_size):
+    for group, ones in ours.items():
+        if group not in theirs:
+            continue
+        for one, other in _swept(ones, theirs[group], lmb_size):
             if one is not None and other is not None:
                 both.append((one, other))
             elif one is not None:
@@ -143,10 +142,26 @@ def _round(
     return both, left, right
 
 
+def _grouped(pieces: list[Piece], lmb_size: int, placed: Placed, rest: list[Piece]) -> dict[int, list[Piece]]:
+    """Return pieces by their axis; those that have none are put to the rest."""
+    groups: dict[int, list[Piece]] = {}
+    for piece in pieces:
+        found = placed(piece, lmb_size)
+        if found is None:
+            rest.append(piece)
+        elif (group := groups.get(found.group)) is None:
+            groups[found.group] = [found]
+        else:
+            group.append(found)
+    return groups
+
+
 def _swept(old: list[Piece], new: list[Piece], lmb_size: int) -> Iterator[Pair]:
     """Yield all of one axis in parts that lie between the same two places, those alike as pairs."""
-    if not old or not new:
-        yield from _lone(old, new)
+    old, alone = _meeting(old, new)
+    new, also_alone = _meeting(new, old)
+    yield from _lone(alone, also_alone)
+    if not old:
         return
     depth = DEPTH if len(old) + len(new) <= MANY else 1
     begin: dict[int, tuple[list[Piece], list[Piece]]] = {}
@@ -157,16 +172,37 @@ def _swept(old: list[Piece], new: list[Piece], lmb_size: int) -> Iterator[Pair]:
     ones: list[Piece] = []
     others: list[Piece] = []
     nothing: tuple[list[Piece], list[Piece]] = ([], [])
-    for low, high in pairwise(cuts):
-        starting = begin.get(low, nothing)
-        ones, too_deep = _active(ones, starting[0], low, depth)
+    low = cuts[0]
+    for high in cuts:
+        starting = begin.get(high, nothing)
+        following, too_deep = _active(ones, starting[0], high, depth)
         yield from _lone(too_deep, ())
-        others, too_deep = _active(others, starting[1], low, depth)
+        other_following, too_deep = _active(others, starting[1], high, depth)
         yield from _lone((), too_deep)
-        yield from _paired(
-            [piece.part(low, high, lmb_size) for piece in ones],
-            [piece.part(low, high, lmb_size) for piece in others],
-        )
+        # What goes on is not cut where only something begins that is not looked at.
+        if following != ones or other_following != others:
+            yield from _paired(
+                [piece.part(low, high, lmb_size) for piece in ones],
+                [piece.part(low, high, lmb_size) for piece in others],
+            )
+            low, ones, others = high, following, other_following
+
+
+def _meeting(pieces: list[Piece], others: list[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """Return the pieces that have anything in common with any of the others, and those that have not."""
+    others = sorted(others, key=_start)
+    starts = [piece.start for piece in others]
+    reaches = list(accumulate((piece.end for piece in others), max))
+    met: list[Piece] = []
+    rest: list[Piece] = []
+    for piece in pieces:
+        before = bisect_left(starts, piece.end)
+        meets = before > 0 and reaches[before - 1] > piece.start
+        (met if meets else rest).append(piece)
+    return met, rest
+
+
+_start = attrgetter("start")
 
 
 def _lone(old: Iterable[Piece], new: Iterable[Piece]) -> Iterator[Pair]:
@@ -210,5 +246,5 @@ def _what(piece: Piece) -> tuple[int, int, int, int]:
 
 def is_reordered(pairs: Iterable[Both]) -> bool:
     """Whether the arrays have the LMBs that both have in another order."""
-    indexes = sorted((one.index, other.index) for one, other in pairs)
+    indexes = sorted((one.place, other.place) for one, other in pairs)
     return any(first[1] > second[1] for first, second in pairwise(indexes))

@@ -23,7 +23,7 @@ from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import run
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.lmbs import LmbTable, Run, as_run, in_common
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def compare_tables(
 ) -> list[LmbsChanged]:
     """Return what is different between two tables, by place."""
     found: list[LmbsChanged] = []
-    for before, after in _side_by_side(old, new):
+    for before, after in _side_by_side(old, new, from_both_ends=old_nodes == new_nodes):
         for change in _changes(_taken(before, old_nodes), _taken(after, new_nodes), (old, new), (before, after)):
             if found and found[-1].goes_on(change):
                 found[-1] = replace(found[-1], count=found[-1].count + change.count)
@@ -114,15 +114,31 @@ def compare_tables(
     return found
 
 
-def _side_by_side(old: LmbTable, new: LmbTable) -> Iterator[tuple[Run | None, Run | None]]:
-    """Yield the runs of both tables, cut so that they pair up; what one table has more of stands alone."""
-    ones, others = iter(old.runs), iter(new.runs)
+def _side_by_side(
+    old: LmbTable, new: LmbTable, *, from_both_ends: bool
+) -> Iterator[tuple[Run | None, Run | None]]:
+    """Yield the runs of both tables, cut so that they pair up; what one table has more of stands alone.
+
+    `from_both_ends` leaves out the runs before the first that differ, and those after the last.
+    """
+    ones, others = list(old.runs.entries()), list(new.runs.entries())
+    if from_both_ends:
+        head, tail = in_common(ones, others)
+        if old.n_lmbs != new.n_lmbs:
+            tail = 0
+        ones, others = ones[head : len(ones) - tail], others[head : len(others) - tail]
+    return _paired(map(as_run, ones), map(as_run, others), (old.lmb_size, new.lmb_size))
+
+
+def _paired(
+    ones: Iterator[Run], others: Iterator[Run], sizes: tuple[int | None, int | None]
+) -> Iterator[tuple[Run | None, Run | None]]:
     one, other = next(ones, None), next(others, None)
     while one is not None and other is not None:
         count = min(one.count, other.count)
-        yield one.part(0, count, old.lmb_size), other.part(0, count, new.lmb_size)
-        one = one.part(count, one.count - count, old.lmb_size) if count < one.count else next(ones, None)
-        other = other.part(count, other.count - count, new.lmb_size) if count < other.count else next(others, None)
+        yield one.part(0, count, sizes[0]), other.part(0, count, sizes[1])
+        one = one.part(count, one.count - count, sizes[0]) if count < one.count else next(ones, None)
+        other = other.part(count, other.count - count, sizes[1]) if count < other.count else next(others, None)
     for left in (one, *ones) if one is not None else ():
         yield left, None
     for left in (other, *others) if other is not None else ():
@@ -164,6 +180,8 @@ def _alike(old: LmbState | None, new: LmbState | None) -> bool:
 def changed_blocks(old: Blocks, new: Blocks) -> list[BlocksChanged]:
     """Return the memory blocks that came, went, or are on another node now."""
     found: list[BlocksChanged] = []
+    head, tail = in_common(old.runs, new.runs)
+    old, new = (Blocks(blocks.runs[head : len(blocks.runs) - tail]) for blocks in (old, new))
     for first, end in _stretches(old, new):
         before, after = old.node_of(first), new.node_of(first)
         if before == after:

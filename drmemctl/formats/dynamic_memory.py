@@ -65,7 +65,17 @@ _ADDRESS_BITS = {1: 32, 2: 64}
 
 def flag_names(flags: int) -> list[str]:
     """Return the names of the bits set, lowest first; a bit without a name as `0x…`."""
-    return [FLAG_NAMES.get(bit, f"{bit:#x}") for bit in (1 << n for n in range(32)) if flags & bit]
+    names: list[str] = []
+    for byte in range(4):
+        names += _names_in(flags >> 8 * byte & 0xFF, byte)
+    return names
+
+
+@cache
+def _names_in(bits: int, byte: int) -> tuple[str, ...]:
+    """Return the names of one byte of the flags: a hostile tree has other flags in each of very many LMBs."""
+    masks = (1 << 8 * byte + n for n in range(8) if bits & 1 << n)
+    return tuple(FLAG_NAMES.get(mask, f"{mask:#x}") for mask in masks)
 
 
 @cache

@@ -68,6 +68,14 @@ class BlockSpan:
     node: int | None
     aligned: bool
 
+    def goes_on(self, other: BlockSpan) -> bool:
+        """Whether `other` begins where this ends and is like it."""
+        return (
+            other.first == self.first + self.count
+            and (other.n_owners, other.node, other.aligned) == (self.n_owners, self.node, self.aligned)
+            and other.owners == self.owners
+        )
+
     @property
     def shared(self) -> bool:
         """Whether one block has memory of several owners."""
@@ -118,7 +126,7 @@ class BlockMap:
         """Yield the blocks in which there is anything, ascending."""
         last: BlockSpan | None = None
         for span in self._pieces():
-            if last is not None and span == replace(last, first=last.first + last.count, count=span.count):
+            if last is not None and last.goes_on(span):
                 last = replace(last, count=last.count + span.count)
                 continue
             if last is not None:
@@ -132,6 +140,7 @@ class BlockMap:
         ends = {edge for run in self.blocks.runs for edge in (run.first, run.end)}
         inside: dict[int, None] = {}
         position = 0
+        blocks = _Ascending(self.blocks)
         for first, end in pairwise(sorted({at for at, _, _ in edges} | ends)):
             while position < len(edges) and edges[position][0] <= first:
                 _, opens, index = edges[position]
@@ -140,24 +149,42 @@ class BlockMap:
                 else:
                     del inside[index]
                 position += 1
-            if inside or self.blocks.node_of(first) is not None:
-                yield self._span(first, end - first, inside)
+            node = blocks.node_of(first)
+            if inside or node is not None:
+                yield self._span(first, end - first, inside, node)
 
-    def _span(self, first: int, count: int, inside: dict[int, None]) -> BlockSpan:
+    def _span(self, first: int, count: int, inside: dict[int, None], node: int | None) -> BlockSpan:
         # Firmware lists boot memory as reserved LMBs too: those are no owners beside the memory node.
         looked_at = list(islice(inside, _OWNERS_LOOKED_AT))
+        if len(looked_at) == 1:
+            owner = self.owners[looked_at[0]]
+            return BlockSpan(first, count, (owner,), 1, node, self._fits(owner))
         found = [index for index in looked_at if self.owners[index].state != "reserved"] or looked_at
         shown = tuple(self.owners[index] for index in found[:_OWNERS_SHOWN])
         # Several ranges of one memory node are one owner.
         paths = [owner.path for owner in shown if owner.path]
         number = len(found) + len(inside) - len(looked_at) - len(paths) + len(set(paths))
         aligned = all(self._fits(owner) for owner in shown)
-        return BlockSpan(first, count, shown, number, self.blocks.node_of(first), aligned)
+        return BlockSpan(first, count, shown, number, node, aligned)
 
     def _fits(self, owner: Owner) -> bool:
         if owner.kind == "lmb" and self.lmb_size != self.block_size:
             return False
         return not (owner.base % self.block_size or owner.end % self.block_size)
+
+
+class _Ascending:
+    """The nodes of blocks that are asked for in ascending order."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._runs = iter(blocks.runs)
+        self._run = next(self._runs, None)
+
+    def node_of(self, block: int) -> int | None:
+        """Return the node of a block, None if there is no such block."""
+        while self._run is not None and self._run.end <= block:
+            self._run = next(self._runs, None)
+        return self._run.node if self._run is not None and self._run.first <= block else None
 
 
 def _edges(owners: Sequence[Owner], block_size: int) -> list[tuple[int, bool, int]]:

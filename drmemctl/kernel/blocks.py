@@ -6,6 +6,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,9 @@ class BlockRun:
     def end(self) -> int:
         """The number after the last block's."""
         return self.first + self.count
+
+
+_first = attrgetter("first")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Blocks:
 
     def _at(self, block: int) -> int:
         """Return the position of the last run that begins at or before a block, -1 if none does."""
-        return bisect_right(self.runs, block, key=lambda run: run.first) - 1
+        return bisect_right(self.runs, block, key=_first) - 1
 
     def node_of(self, block: int) -> int | None:
         """Return the node of a block, None if there is no such block."""

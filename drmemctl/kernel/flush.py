@@ -77,6 +77,8 @@ def encode_v1(table: LmbTable, most: int | None = None) -> bytes:
     """
     parts = [pack_words([table.n_lmbs & 0xFFFFFFFF])]
     left = table.n_lmbs if most is None else most
+    if len(table.runs) == table.n_lmbs:
+        return b"".join([*parts, _one_by_one(table, left)])
     for length, base, drc, aa, flags in table.runs.entries():
         count = min(length, left)
         left -= count
@@ -88,6 +90,18 @@ def encode_v1(table: LmbTable, most: int | None = None) -> bytes:
             entries.byteswap()
         parts.append(entries.tobytes())
     return b"".join(parts)
+
+
+def _one_by_one(table: LmbTable, most: int) -> bytes:
+    """Return the first entries of a table in which no LMB goes on from the one before."""
+    _, bases, drc_indexes, aa_indexes, flags = table.runs.columns(0, most)
+    entries = array("Q", bytes(_V1_CELL * len(bases)))
+    entries[0::3] = bases
+    entries[1::3] = array("Q", (drc << 32 for drc in drc_indexes))
+    entries[2::3] = array("Q", (aa << 32 | bits & _FLAGS for aa, bits in zip(aa_indexes, flags, strict=True)))
+    if sys.byteorder == "little":
+        entries.byteswap()
+    return entries.tobytes()
 
 
 def patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:

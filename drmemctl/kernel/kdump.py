@@ -8,10 +8,13 @@ Source: kexec-tools kexec/arch/ppc64/fs2dt.c `add_ranges`, `add_dyn_reconf_usabl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from itertools import repeat
+from operator import attrgetter
 
 from drmemctl.errors import LimitError, NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE
@@ -23,7 +26,7 @@ from drmemctl.model.associativity import CHOSEN, RTAS
 from drmemctl.model.drmem import Drmem, RootCells
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.model.standard_properties import device_type
-from drmemctl.tree.node import Tree
+from drmemctl.tree.node import Node, Tree
 
 CRASH_BASE, CRASH_SIZE = "linux,crashkernel-base", "linux,crashkernel-size"
 RTAS_BASE, RTAS_SIZE = "linux,rtas-base", "rtas-size"
@@ -79,17 +82,27 @@ def kdump_tree(tree: Tree, crash: CrashMemory, producer: Producer, page: int = K
     for name in (CRASH_BASE, CRASH_SIZE):
         result = result.with_property(CHOSEN, name, None) if tree.get(CHOSEN, name) is not None else result
     cells = RootCells.from_tree(tree)
-    for child in tree.root.children:
+
+    @cache
+    def encoded(parts: tuple[MemoryRange, ...]) -> bytes:
+        return encode_reg(parts, cells.address, cells.size, USABLE_MEMORY)
+
+    def restricted(child: Node) -> Node:
         reg = child.get(REG)
         if device_type(child) != "memory" or reg is None:
-            continue
+            return child
         ranges = decode_reg(reg, cells.address, cells.size).ranges
         # kexec-tools reads the first range of each node only.
         taken = ranges[:1] if producer is Producer.TOOLS else ranges
         parts = tuple(part for one in taken for part in _inside(usable, one.base, one.base + one.size, producer))
-        data = encode_reg(parts or _NOTHING, cells.address, cells.size, USABLE_MEMORY)
-        result = result.with_property("/" + child.name, USABLE_MEMORY, data)
-    return _with_lmbs(result, usable, producer)
+        return child.with_property(USABLE_MEMORY, encoded(parts or _NOTHING))
+
+    return _with_lmbs(_with_children(result, restricted), usable, producer)
+
+
+def _with_children(tree: Tree, changed: Callable[[Node], Node]) -> Tree:
+    """Return the tree with each child of the root changed, all of them at once: there may be very many."""
+    return replace(tree, root=replace(tree.root, children=tuple(map(changed, tree.root.children))))
 
 
 def usable_ranges(tree: Tree, crash: CrashMemory, producer: Producer, page: int) -> list[MemoryRange]:
@@ -178,10 +191,7 @@ def without_usable(tree: Tree) -> Tree:
     """Return the tree without restrictions: that of the kernel that crashed."""
     if tree.get(NODE, DRCONF_USABLE_MEMORY) is not None:
         tree = tree.with_property(NODE, DRCONF_USABLE_MEMORY, None)
-    for child in tree.root.children:
-        if child.find(USABLE_MEMORY) is not None:
-            tree = tree.with_property("/" + child.name, USABLE_MEMORY, None)
-    return tree
+    return _with_children(tree, lambda child: child.with_property(USABLE_MEMORY, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +212,8 @@ def crash_regions(regions: Iterable[BootRegion], before: Iterable[BootRegion]) -
     old = [one.region for one in before]
     found = []
     for one in regions:
-        common = (part for part in old if part.base < one.region.end and one.region.base < part.end)
+        # Both lists ascend.
+        first = bisect_right(old, one.region.base, key=attrgetter("end"))
+        common = old[first : bisect_left(old, one.region.end, lo=first, key=attrgetter("base"))]
         found.append(CrashRegion(one.region, tuple(dict.fromkeys(part.node for part in common))))
     return found

@@ -7,9 +7,10 @@ Source: Linux mm/memblock.c `memblock_add_range`, `memblock_merge_regions`, `mem
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 HOTPLUG = 0x1
 """MEMBLOCK_HOTPLUG: the firmware may want this memory back."""
@@ -51,13 +52,20 @@ class MemblockRegion:
         return (other.end, other.node, other.flags) == (self.base, self.node, self.flags)
 
 
+Changed = Callable[[int, int, int | None, int], MemblockRegion]
+"""What makes a region of another one's base, end, node and flags."""
+
+_end = attrgetter("end")
+
+
 class Memblock:
     """`memblock.memory`: ascending regions without overlaps, none of which continues its neighbour."""
 
-    __slots__ = ("_regions",)
+    __slots__ = ("_recent", "_regions")
 
     def __init__(self) -> None:
         self._regions: list[MemblockRegion] = []
+        self._recent = 0
 
     def __iter__(self) -> Iterator[MemblockRegion]:
         return iter(self._regions)
@@ -88,11 +96,11 @@ class Memblock:
 
     def mark_hotplug(self, base: int, size: int) -> None:
         """Mark what is there of a range (`memblock_mark_hotplug`)."""
-        self._change(base, size, lambda region: replace(region, flags=region.flags | HOTPLUG))
+        self._change(base, size, lambda base, end, node, flags: MemblockRegion(base, end, node, flags | HOTPLUG))
 
     def set_node(self, base: int, size: int, node: int | None) -> None:
         """Put what is there of a range on a node (`memblock_set_node`)."""
-        self._change(base, size, lambda region: replace(region, node=node))
+        self._change(base, size, lambda base, end, _, flags: MemblockRegion(base, end, node, flags))
 
     def keep_lowest(self, limit: int) -> None:
         """Drop all but the lowest `limit` bytes of memory (`memblock_enforce_memory_limit`)."""
@@ -105,10 +113,22 @@ class Memblock:
 
     def _touched(self, base: int, end: int) -> tuple[int, int]:
         """Return which regions a range has bytes in common with: from the first index up to the second."""
-        low = bisect_right(self._regions, base, key=lambda region: region.end)
-        return low, bisect_left(self._regions, end, lo=low, key=lambda region: region.base)
+        regions = self._regions
+        low = self._recent + 1
+        # Memory mostly comes by address: what is asked for is next to what was asked for last.
+        if low > len(regions) or regions[low - 1].end > base or not self._ends_behind(low, base):
+            low = bisect_right(regions, base, key=_end)
+        self._recent = low
+        high = low
+        while high < len(regions) and regions[high].base < end:
+            high += 1
+        return low, high
 
-    def _change(self, base: int, size: int, changed: Callable[[MemblockRegion], MemblockRegion]) -> None:
+    def _ends_behind(self, position: int, base: int) -> bool:
+        """Whether the region at a position, if there is one, ends behind an address."""
+        return position == len(self._regions) or self._regions[position].end > base
+
+    def _change(self, base: int, size: int, changed: Changed) -> None:
         """Cut the regions at both ends of a range (`memblock_isolate_range`) and change those inside."""
         end = min(base + size, _ADDRESSES - 1)
         if end <= base:
@@ -116,12 +136,12 @@ class Memblock:
         low, high = self._touched(base, end)
         regions = []
         for region in self._regions[low:high]:
-            inside = replace(region, base=max(base, region.base), end=min(end, region.end))
+            node, flags = region.node, region.flags
             if region.base < base:
-                regions.append(replace(region, end=base))
-            regions.append(changed(inside))
+                regions.append(MemblockRegion(region.base, base, node, flags))
+            regions.append(changed(max(base, region.base), min(end, region.end), node, flags))
             if end < region.end:
-                regions.append(replace(region, base=end))
+                regions.append(MemblockRegion(end, region.end, node, flags))
         self._replace(low, high, regions)
 
     def _replace(self, low: int, high: int, regions: list[MemblockRegion]) -> None:
@@ -130,7 +150,7 @@ class Memblock:
         merged: list[MemblockRegion] = []
         for region in (*before, *regions, *after):
             if merged and region.continues(merged[-1]):
-                merged[-1] = replace(merged[-1], end=region.end)
+                merged[-1] = MemblockRegion(merged[-1].base, region.end, region.node, region.flags)
             else:
                 merged.append(region)
         self._regions[low - len(before) : high + len(after)] = merged

@@ -6,8 +6,10 @@ A 64 TiB partition has 262,144 LMBs of 256 MiB, but a handful of runs. Everythin
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, overload
 
 from drmemctl.errors import LimitError
@@ -67,6 +69,21 @@ class Run:
             return 0 if address == self.base else None
         position = (address - self.base) % _ADDRESSES // lmb_size
         return position if position < self.count else None
+
+
+def as_run(entry: Entry) -> Run:
+    """Return (count, base, DRC index, aa_index, flags) as a run."""
+    count, base, drc, aa, flags = entry
+    return Run(base, count, drc, aa, flags)
+
+
+def in_common(ones: Sequence[object], others: Sequence[object]) -> tuple[int, int]:
+    """Return how many items of two lists are the same at the beginning, and then at the end."""
+    shorter = min(len(ones), len(others))
+    head = next((i for i, (one, other) in enumerate(zip(ones, others, strict=False)) if one != other), shorter)
+    backwards = zip(reversed(ones), reversed(others), strict=False)
+    tail = next((i for i, (one, other) in enumerate(backwards) if one != other), shorter)
+    return head, min(tail, shorter - head)
 
 
 def is_assigned(flags: int) -> bool:
@@ -150,6 +167,10 @@ class Runs(Sequence[Run]):
     def __iter__(self) -> Iterator[Run]:
         return map(Run, self.bases, self.counts, self.drc_indexes, self.aa_indexes, self.flags)
 
+    def columns(self, first: int = 0, end: int | None = None) -> Columns:
+        """Return the columns of the runs from one position up to another."""
+        return Columns(*(column[first:end] for column in self._columns()))
+
     def entries(self) -> Iterator[Entry]:
         """Yield the runs as (count, base, DRC index, aa_index, flags)."""
         return zip(self.counts, self.bases, self.drc_indexes, self.aa_indexes, self.flags, strict=True)
@@ -232,11 +253,11 @@ class LmbTable:
     def index_of_drc(self, drc_index: int) -> int | None:
         """Return the array index of the first LMB with this DRC index, as Linux would find it, or None."""
         first = 0
-        for run in self.runs:
-            position = run.position_of_drc(drc_index)
-            if position is not None:
+        for count, drc in zip(self.runs.counts, self.runs.drc_indexes, strict=True):
+            position = (drc_index - drc) % _DRC_INDEXES
+            if position < count:
                 return first + position
-            first += run.count
+            first += count
         return None
 
     def index_of_address(self, address: int) -> int | None:
@@ -253,40 +274,50 @@ class LmbTable:
         """Return the runs of `count` LMBs from array index `first` on, cut at both ends."""
         parts = []
         end = first + count
-        begin = 0
-        for run in self.runs:
+        begin, position = self._run_at(first)
+        while begin < end and position < len(self.runs):
+            run = self.runs[position]
             low, high = max(first, begin), min(end, begin + run.count)
             if low < high:
                 parts.append(run.part(low - begin, high - low, self.lmb_size))
             begin += run.count
-            if begin >= end:
-                break
+            position += 1
         return parts
+
+    def _run_at(self, index: int) -> tuple[int, int]:
+        """Return where in the array the run begins that has an LMB, and which run it is."""
+        ends = list(accumulate(self.runs.counts))
+        position = bisect_right(ends, index)
+        return ends[position - 1] if position else 0, position
 
     def with_changed(
         self, first: int, count: int, *, aa_index: int | None = None, flags: int | None = None
     ) -> LmbTable:
         """Return the table with `count` LMBs from array index `first` on given a new aa_index or flags."""
-        changed = (
-            (
-                run.count,
+        count = min(count, self.n_lmbs - first)
+        if count <= 0:
+            return self
+        changed = [
+            Run(
                 run.base,
+                run.count,
                 run.drc_index,
                 run.aa_index if aa_index is None else aa_index,
                 run.flags if flags is None else flags,
             )
             for run in self.part(first, count)
-        )
-        entries = [
-            *_entries(self.part(0, first)),
-            *changed,
-            *_entries(self.part(first + count, self.n_lmbs - first - count)),
         ]
-        return LmbTable(Runs(entries, self.lmb_size), self.lmb_size, self.property_name)
+        begin, low = self._run_at(first)
+        last, high = self._run_at(first + count - 1)
+        end = last + self.runs.counts[high]
+        between = [*self.part(begin, first - begin), *changed, *self.part(first + count, end - first - count)]
+        # What is on both sides stays as it is, however many runs: columns are copied and no run is looked at.
+        blocks = self.runs.columns(0, low), Runs(map(_entry, between), None).columns(), self.runs.columns(high + 1)
+        return LmbTable(Runs.of_blocks(blocks, self.lmb_size), self.lmb_size, self.property_name)
 
 
-def _entries(runs: Iterable[Run]) -> Iterator[Entry]:
-    return ((run.count, run.base, run.drc_index, run.aa_index, run.flags) for run in runs)
+def _entry(run: Run) -> Entry:
+    return run.count, run.base, run.drc_index, run.aa_index, run.flags
 
 
 def check_limit(n_lmbs: int, limit: int) -> None:

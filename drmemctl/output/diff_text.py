@@ -105,6 +105,8 @@ _LMB_COLUMNS = (
 def _lmb_row(change: LmbChange, diff: Diff) -> Sequence[Cell]:
     size = diff.lmb_size_of(change)
     both = (change.old, change.new)
+    if change.old is None or change.new is None:
+        return _lone_row(change, change.old or change.new, size)
     return (
         _changed(*(_addresses(one, change.count, size) for one in both), differs=ADDRESS in change.kinds),
         "?" if size is None else size_text(size * change.count),
@@ -114,6 +116,22 @@ def _lmb_row(change: LmbChange, diff: Diff) -> Sequence[Cell]:
         _of_both(_domains, change),
         _node_cell(change),
         _state_cell(*both),
+    )
+
+
+def _lone_row(change: LmbChange, lmbs: Lmbs | None, size: int | None) -> Sequence[Cell]:
+    """Return the row of LMBs that only one of the trees has: two unlike trees have nothing else."""
+    if lmbs is None:
+        return ()
+    return (
+        _addresses(lmbs, change.count, size) or "",
+        "?" if size is None else size_text(size * change.count),
+        f"{change.count:,}",
+        _drc_indexes(lmbs, change.count) or "",
+        _aa(lmbs),
+        _domains(lmbs),
+        (_node(lmbs), node_style(lmbs.place.node)),
+        _state_cell(change.old, change.new),
     )
 
 
@@ -145,11 +163,7 @@ def _aa(lmbs: Lmbs) -> str:
 def _domains(lmbs: Lmbs) -> str:
     if not lmbs.place.known:
         return "?"
-    return "-" if lmbs.place.associativity is None else _domains_text(lmbs.place.associativity)
-
-
-_domains_text = lru_cache(4096)(domains_text)
-"""Many LMBs have the same few lists."""
+    return "-" if lmbs.place.associativity is None else domains_text(lmbs.place.associativity)
 
 
 def _node_cell(change: LmbChange) -> Cell:
@@ -212,7 +226,7 @@ _LIST_COLUMNS = (Column("change"), Column("index"), Column("domains"))
 
 def _list_row(change: ListChange) -> Sequence[Cell]:
     indexes = _changed(_indexes(change.old_indexes), _indexes(change.new_indexes))
-    domains = (None if one is None else _domains_text(one) for one in (change.old, change.new))
+    domains = (None if one is None else domains_text(one) for one in (change.old, change.new))
     return change.kind, indexes, _changed(*domains)
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from drmemctl.model.lmbs import Run
 
@@ -37,5 +38,11 @@ def run_facts(run: Run) -> dict[str, int]:
 
 def domains_text(domains: Sequence[int]) -> str:
     """Return an associativity list, the first of it if it is long."""
+    # A list may have a million domains: to look the whole of it up costs more than to write the beginning.
+    return _domains_text(tuple(domains[: _DOMAINS_SHOWN + 1]))
+
+
+@lru_cache(4096)
+def _domains_text(domains: tuple[int, ...]) -> str:
     shown = " ".join(map(str, domains[:_DOMAINS_SHOWN]))
     return f"{shown} …" if len(domains) > _DOMAINS_SHOWN else shown

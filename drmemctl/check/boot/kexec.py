@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from drmemctl.check.bounds import Found, as_run, limited, place
+from drmemctl.check.bounds import Found, limited, place
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
@@ -21,7 +21,7 @@ from drmemctl.formats.usable_memory import (
     UsableRecord,
     decode_usable_memory,
 )
-from drmemctl.model.lmbs import Entry, Run, is_assigned
+from drmemctl.model.lmbs import Entry, Run, as_run, is_assigned
 
 
 class Taken(NamedTuple):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from drmemctl.check.block_ranges import block_spans
 from drmemctl.check.bounds import Found
@@ -55,12 +55,12 @@ def limited_by_mem(subject: Subject) -> Iterator[Violation]:
     if end is None:
         return
     size = subject.table.lmb_size or 1
-    found = Found()
+    above: list[Run] = []
     for run in subject.table.runs:
         first = max(0, (end - run.base) // size)
         if run.assigned and first < run.count:
-            for part in _without_blocks(subject, run.part(first, run.count - first, size)):
-                found.add(part)
+            above.append(run.part(first, run.count - first, size))
+    found = Found(_without_blocks(subject, above))
     if found:
         message = (
             f"{found.are} assigned above {end:#x}, where mem= ends memory, first {found.first}: requests to remove"
@@ -69,13 +69,18 @@ def limited_by_mem(subject: Subject) -> Iterator[Violation]:
         yield found.violation(message, subject.table.property_name)
 
 
-def _without_blocks(subject: Subject, run: Run) -> Iterator[Run]:
-    """Yield those LMBs of a run that have no memory block, where that is known: LMBs added since boot have one."""
+def _without_blocks(subject: Subject, runs: Sequence[Run]) -> Iterator[Run]:
+    """Yield those LMBs of runs that have no memory block, where that is known: LMBs added since boot have one."""
+    if not subject.running.blocks:
+        yield from runs
+        return
     size = subject.table.lmb_size or 1
     lmbs = Spans()
-    lmbs.add(run.base, run.count * size, 0)
-    for start, count, owner, block in side_by_side(lmbs, block_spans(subject)):
-        if owner is not None and block is None:
+    for owner, run in enumerate(runs):
+        lmbs.add(run.base, run.count * size, owner)
+    for start, count, index, block in side_by_side(lmbs.disjoint(), block_spans(subject)):
+        if index is not None and block is None:
+            run = runs[index]
             first = (start - run.base) // size
             yield run.part(first, -(-count // size), size)
 

@@ -12,13 +12,13 @@ from dataclasses import replace
 from itertools import compress, islice, pairwise, repeat
 from operator import add, and_, eq, mul, ne
 
-from drmemctl.check.bounds import Found, as_run, limited, place
+from drmemctl.check.bounds import Found, limited, place
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, KERNEL_TOUCHED, RESERVED, V2
-from drmemctl.model.lmbs import Entry, LmbTable, Run
+from drmemctl.model.lmbs import Entry, LmbTable, Run, as_run
 from drmemctl.wording import count_of
 
 _WRITTEN = ~KERNEL_TOUCHED

@@ -10,7 +10,7 @@ from drmemctl.check.bounds import ByReason, Found
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.tables import both_by_drc_index, by_drc_index
+from drmemctl.check.tables import by_drc_index
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import (
     ASSIGNED,
@@ -47,7 +47,8 @@ def _changed(subject: Subject, differs: Callable[[Run, Run], bool]) -> Found:
     both = tables(subject)
     if both is None or both[0] == both[1]:
         return Found()
-    return Found(new for old, new in both_by_drc_index(*both) if differs(old, new))
+    pairs = by_drc_index(*both)
+    return Found(new for old, new in pairs if old is not None and new is not None and differs(old, new))
 
 
 @rule(

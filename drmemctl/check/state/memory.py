@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from drmemctl.check.block_ranges import block_ranges, block_spans
 from drmemctl.check.bounds import ByReason
@@ -62,13 +63,15 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
     """
     table = live_table(subject)
     reasons = ByReason[str]()
-    pieces = side_by_side(spans_of_drc_indexes(table).disjoint(), _by_sense(subject))
+    pieces = side_by_side(spans_of_drc_indexes(table.runs).disjoint(), _by_sense(subject))
+    all_flags = table.runs.flags
+    why_not = cache(_why_not)
     for start, count, owner, sense in pieces:
         if owner is None or sense is None:
             continue
-        run = table.runs[owner]
-        reason = _why_not(run, sense)
+        reason = why_not(all_flags[owner], sense)
         if reason:
+            run = table.runs[owner]
             reasons.under(reason).add(run.part(start - run.drc_index, count, table.lmb_size))
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
@@ -97,11 +100,11 @@ def _sense_ranges(senses: Mapping[int, int]) -> Iterator[SenseRange]:
         yield SenseRange(start, count, sense)
 
 
-def _why_not(run: Run, sense: int) -> str:
+def _why_not(flags: int, sense: int) -> str:
     says = _SENSES.get(sense, str(sense))
-    if run.assigned and sense != SENSE_PRESENT:
+    if is_assigned(flags) and sense != SENSE_PRESENT:
         return f"assigned, but the connector is {says}: the hypervisor may give that memory away"
-    if not run.assigned and not run.flags & RESERVED and sense == SENSE_PRESENT:
+    if not is_assigned(flags) and not flags & RESERVED and sense == SENSE_PRESENT:
         return f"free, but the connector is {says}: that memory is lost until the next boot"
     return ""
 
@@ -140,17 +143,17 @@ def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
     reasons = ByReason[str]()
     expected = _expected_end(subject)
     boot = boot_memory(subject).disjoint()
+    all_flags = table.runs.flags
     for start, count, owner, index in side_by_side(lmbs, block_spans(subject)):
         if owner is None:
             continue
-        run = table.runs[owner]
         block = None if index is None else blocks[index]
-        if run.assigned:
+        if is_assigned(all_flags[owner]):
             reason = "" if start >= expected else _missing(block)
         else:
             reason = "" if block is None or boot.first_in(start, count) is not None else _SURPLUS
         if reason:
-            reasons.under(reason).add(piece(table, run, start, count))
+            reasons.under(reason).add(piece(table, table.runs[owner], start, count))
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
     yield from reasons.others(table.property_name)
@@ -217,11 +220,11 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
     for start, count, owner, index in side_by_side(lmbs, block_spans(subject)):
         if owner is None or index is None:
             continue
-        run, block = table.runs[owner], blocks[index]
-        node = nodes.of(run)
-        if block.online and None not in (node, block.node) and node != block.node:
+        block = blocks[index]
+        node = nodes.of_kind(table.runs.aa_indexes[owner], table.runs.flags[owner])
+        if block.online and node is not None and block.node is not None and node != block.node:
             reasons.under(f"on node {block.node}, where the aa_index says {node}").add(
-                piece(table, run, start, count)
+                piece(table, table.runs[owner], start, count)
             )
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
