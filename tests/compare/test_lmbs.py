@@ -203,9 +203,9 @@ def test_sets_of_two_to_the_32() -> None:
     old = partition([(most, 0, 0, 1, ASSIGNED), (most, 1 << 63, 0, 1, ASSIGNED)])
     rest = (most - 1000, (1 << 63) + 1000 * LMB, 1000, 1, ASSIGNED)
     new = partition([(most, 0, 0, 1, ASSIGNED), (1000, 1 << 63, 0, 2, ASSIGNED), rest])
-    begin = time.perf_counter()
+    begin = time.process_time()
     (change,) = diff(old, new).lmbs.changes
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
     assert (change.count, change.kinds) == (1000, ("node",))
     assert diff(old, partition([])).lmbs.changes[0].count >= most
 
@@ -213,10 +213,10 @@ def test_sets_of_two_to_the_32() -> None:
 def test_sets_on_top_of_one_another_cost_by_the_set() -> None:
     old = partition([(1 << 20, i * LMB, i, i % 3, ASSIGNED) for i in range(4000)])
     new = partition([(1 << 20, i * LMB, i, i % 3, 0) for i in range(4000)])
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert diff(old, old).same
     assert not diff(old, new).same
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 def test_another_lmb_size_makes_other_lmbs() -> None:

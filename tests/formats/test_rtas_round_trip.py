@@ -67,10 +67,10 @@ def test_real_answers_with_changed_bytes_come_back(kind: str, data: st.DataObjec
 @each_kind
 @pytest.mark.parametrize("byte", [0xFF, 0x03, 0x01])
 def test_counts_of_millions_take_no_longer_than_the_bytes(kind: str, byte: int) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     value = decode(kind, bytes([byte]) * 65536)
     assert sum(1 for _ in value.fields()) < 70_000
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize(

@@ -280,12 +280,12 @@ def seconds_for(count: int, requests: int) -> float:
     base = tree(lmbs(2, half, 1, 8), lmbs(2 + half, half)).with_property("/", "ibm,drc-indexes", listed)
     simulation = Simulation(base, "latest", "powervm")
     simulation.run_all([f"dlpar memory {word} index {DRC + 2:#x}" for word in ("remove", "add")])
-    start = time.perf_counter()
+    start = time.process_time()
     for number in range(requests):
         drc = DRC + 3 + number * 7919 % 1000
         assert simulation.run(f"dlpar memory remove index {drc:#x}").findings == ()
         assert simulation.run(f"dlpar memory add index {drc:#x}").findings == ()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def test_rules_cost_the_same_in_a_partition_of_64_tib() -> None:

@@ -113,12 +113,12 @@ def many(count: int, *, v1: bool = False) -> Simulation:
 
 
 def seconds_for(simulation: Simulation, requests: int) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     for number in range(requests):
         drc = DRC + 2 + number * 7919 % 1000
         assert simulation.run(f"dlpar memory remove index {drc:#x}").ok
         assert simulation.run(f"dlpar memory add index {drc:#x}").ok
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def test_a_request_costs_the_same_in_a_partition_of_64_tib() -> None:
