@@ -103,7 +103,7 @@ def test_on_a_terminal_columns_fit() -> None:
         (("--thread", FLUSH, "--kernel", "2.6"), 2, "nothing is known of Linux 2.6"),
         (("--thread", FLUSH, "--locking", "some"), 2, "is not one of"),
         (("--thread", FLUSH, "--hypervisor", "xen"), 2, "no hypervisor 'xen'"),
-        (("--replay", BEFORE), 3, "this is no schedule"),
+        (("--replay", BEFORE), 3, "this is no saved schedule"),
         (("--thread", "lpm nowhere.dtb"), 3, "nowhere.dtb"),
     ],
 )
