@@ -9,9 +9,6 @@ from drmemctl.cli.common import FILE, TREE, color_option, format_option, open_tr
 from drmemctl.cli.rule_options import kernel_option
 from drmemctl.output.screen import Screen
 
-_LARGEST = 16 << 20
-"""Bytes of a file that are read: records of real migrations have some hundred kB."""
-
 _KINDS = ("update-nodes", "update-properties", "rtas-event", "configure-connector")
 
 _EXAMPLE = """
@@ -79,14 +76,23 @@ def command(
     return _decode(screen, (kind, file, format), tree, kernel, fail_on)
 
 
+def _content(file: str) -> bytes:
+    from drmemctl.tree.limits import LIMITS, RAISE_VARIABLE
+    from drmemctl.tree.plain_input import read_input
+
+    return read_input(
+        file, LIMITS.max_answers, f"decode a part of it, or set {RAISE_VARIABLE} to a multiple of 64"
+    )
+
+
 def _encode(kind: str, file: str, output: str | None, screen: Screen) -> None:
     from drmemctl.formats.rtas_document import encoded
     from drmemctl.output.decode import hex_lines
     from drmemctl.output.files import write_atomically
     from drmemctl.output.screen import write_bytes
-    from drmemctl.tree.plain_input import read_input, source_name
+    from drmemctl.tree.plain_input import source_name
 
-    data = encoded(kind, read_input(file, _LARGEST), source_name(file))
+    data = encoded(kind, _content(file), source_name(file))
     if output is None:
         screen.write_all(hex_lines(data))
     elif output == "-":
@@ -107,10 +113,10 @@ def _decode(
     from drmemctl.check.tally import fails
     from drmemctl.formats.rtas_input import read_answers
     from drmemctl.output.decode import Decoding, show_decoding
-    from drmemctl.tree.plain_input import read_input, source_name
+    from drmemctl.tree.plain_input import source_name
 
     kind, file, format = what
-    answers = read_answers(kind, read_input(file, _LARGEST), source_name(file))
+    answers = read_answers(kind, _content(file), source_name(file))
     stream = Stream(answers, None if tree is None else open_tree(tree))
     findings = judge(stream, Plan(kernel=kernel))
     show_decoding(screen, Decoding(kind, stream, findings), format)

@@ -56,6 +56,7 @@ def command(
     """
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
+    from drmemctl.model.sizes import listed_within_bounds
     from drmemctl.output.lmb import LmbView, show_lmbs
 
     device_tree = open_tree(tree)
@@ -66,6 +67,8 @@ def command(
         from drmemctl.model.selection import Selection
 
         table = Selection(node, drc, address, state).of(table, associativity)
+    if format != "table" and associativity.lookup is not None:
+        listed_within_bounds(len(table.runs) * associativity.lookup.listed, device_tree.source)
     view = LmbView(table, associativity, limit if expand else None)
     show_lmbs(screen, view, format)
     report_defects(drmem.defects)

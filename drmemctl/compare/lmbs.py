@@ -12,8 +12,11 @@ from itertools import chain, pairwise
 
 from drmemctl.compare.matching import Pair, Piece, is_reordered, matched, pieces_of
 from drmemctl.compare.side import Place, Side
+from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
+from drmemctl.formats.dynamic_memory import NODE as DRMEM
 from drmemctl.model.lmbs import Entry, Run, as_run, in_common, is_assigned, state_of
+from drmemctl.tree.limits import LIMITS, NOT_REAL
 
 VANISHED = "vanished"
 ADDED = "added"
@@ -140,8 +143,17 @@ def compare_lmbs(old: Side, new: Side) -> LmbDiff:
     raw = [found for one, other in pairs if (found := judge.change(one, other))]
     raw.sort(key=_order)
     sizes = (old.table.lmb_size or new.table.lmb_size or 0, new.table.lmb_size or old.table.lmb_size or 0)
-    changes = tuple(judge.made(found) for found in _merged(raw, sizes))
+    merged = list(_merged(raw, sizes))
+    del raw
+    _check_number(len(merged), "ranges of LMBs that differ", new)
+    changes = tuple(map(judge.made, merged))
     return LmbDiff(changes, _totals(old, new), reordered)
+
+
+def _check_number(number: int, of_what: str, side: Side) -> None:
+    if number > LIMITS.max_runs:
+        message = f"{number:,} {of_what}, more than {LIMITS.max_runs:,}"
+        raise LimitError(message, source=side.tree.source or None, path=DRMEM, hint=NOT_REAL)
 
 
 def same_lmb_size(old: Side, new: Side) -> bool:
@@ -170,6 +182,7 @@ def _pairs(old: Side, new: Side) -> tuple[Iterator[RunPair], bool]:
     size = old.table.lmb_size or new.table.lmb_size
     if [entry[:3] for entry in ones] == [entry[:3] for entry in others] and _ascend(ones, size):
         return chain(equal, zip(map(as_run, ones), map(as_run, others), strict=True)), False
+    _check_number(len(ones) + len(others), "runs of LMBs in both trees to match", new)
     same, rest = matched(pieces_of(map(as_run, ones), size), pieces_of(map(as_run, others), size), size)
     return chain(equal, _runs_of(same), _runs_of(rest)), is_reordered(same)
 

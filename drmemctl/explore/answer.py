@@ -16,7 +16,7 @@ from drmemctl.explore.schedule import Schedule, shortest, switches, tidied
 from drmemctl.explore.search import Bounds, Graph, search
 from drmemctl.explore.threads import KDUMP, ThreadsError, threads_of
 from drmemctl.explore.world import World
-from drmemctl.kernel.boot import boot
+from drmemctl.kernel.boot import boot, check_runs
 from drmemctl.kernel.profiles import LATEST, Profile, profile
 from drmemctl.scenario.simulation import Files, machine_for
 from drmemctl.tree.node import Tree
@@ -54,7 +54,7 @@ class Question:
 
     def world(self) -> World:
         """Return the partition before any thread begins."""
-        state, faults = boot(self.tree, self.kernel)
+        state, faults = boot(check_runs(self.tree), self.kernel)
         if state.dead:
             raise ThreadsError(f"Linux {self.kernel.name} does not come up: {state.dead}", source=self.tree.source)
         crash = self.tree if KDUMP in map(str.strip, self.threads) else None

@@ -53,6 +53,11 @@ class LookupArrays:
             return self.n_arrays
         return min(self.n_arrays, len(self.cells) // self.array_sz)
 
+    @property
+    def listed(self) -> int:
+        """How many domains the list of an LMB has at most."""
+        return self.array_sz if self.present else 0
+
     def row(self, index: int) -> tuple[int, ...] | None:
         """Return list `index`, or None if it is not there in full."""
         known = self._rows.get(index)

@@ -8,6 +8,7 @@ arch/powerpc/mm/numa.c `find_possible_nodes`; arch/powerpc/mm/drmem.c
 
 from __future__ import annotations
 
+from drmemctl.errors import LimitError
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, PRRN, decode_architecture_vec5
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, MIGRATABLE, decode_domains
 from drmemctl.formats.dynamic_memory import NODE, V1
@@ -37,6 +38,7 @@ from drmemctl.model.associativity import CHOSEN, RTAS, Associativity
 from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.model.processors import cores
+from drmemctl.tree.limits import LIMITS, NOT_REAL
 from drmemctl.tree.node import Tree
 
 
@@ -60,6 +62,15 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     topology = _topology(tree, profile, associativity, blocks)
     cpus = cpus_of(tree, associativity, min(topology.with_cpus | blocks.nodes(), default=0))
     return KernelState(profile, tree, table, blocks, size, topology, cpus), tuple(faults)
+
+
+def check_runs(tree: Tree) -> Tree:
+    """Return the tree; `LimitError` if its LMBs are in more runs than can be simulated in some seconds."""
+    number = 0 if tree.find(NODE) is None else len(Drmem.from_tree(tree).table.runs)
+    if number > LIMITS.max_simulated_runs:
+        message = f"{number:,} runs of LMBs, more than the {LIMITS.max_simulated_runs:,} that are simulated"
+        raise LimitError(message, source=tree.source or None, path=NODE, hint=NOT_REAL)
+    return tree
 
 
 def boot_associativity(tree: Tree, profile: Profile) -> Associativity:

@@ -118,8 +118,9 @@ class EarlyMemory:
             return
         for node in self._memory_nodes():
             yield from ((part.base, part.size, 1, node.node or 0) for part in _numa_ranges(node))
+        restricted = self._usable is not None
         for base, size, run in self.lmb_ranges():
-            count = 1 if self._usable is not None else run.count
+            count = 1 if restricted else run.count
             yield base, size // count, count, self._node_of(run)
 
     def _node_of(self, run: Run) -> int:

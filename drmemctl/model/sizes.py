@@ -4,9 +4,23 @@
 from __future__ import annotations
 
 from drmemctl.errors import LimitError
-from drmemctl.formats.dynamic_memory import V1, V2
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.tree.limits import LIMITS, MIB, NOT_REAL
 from drmemctl.tree.node import Tree
+
+_DOMAINS = 64
+"""Domains of a list that are allowed for each of as many runs as a tree may have; real lists have 4 to 8."""
+
+
+def listed_within_bounds(number: int, source: str) -> None:
+    """Raise `LimitError` if so many domains are to be written: each run may have a list of a million."""
+    most = LIMITS.max_runs * _DOMAINS
+    if number > most:
+        message = (
+            f"the associativity lists of all LMBs have {number:,} domains, more than the {most:,} that are written"
+        )
+        hint = f"without --format only the first of each are shown; {NOT_REAL}"
+        raise LimitError(message, source=source or None, path=NODE, property=LOOKUP_ARRAYS, hint=hint)
 
 
 def _most(name: str) -> int:

@@ -47,9 +47,12 @@ def show_diff(screen: Screen, view: DiffView, format: str) -> None:
 
 
 def _json(diff: Diff) -> Iterator[str]:
+    from drmemctl.model.sizes import listed_within_bounds
     from drmemctl.output.diff_words import headlines
     from drmemctl.output.json import schema, streamed
 
+    both = (one for change in diff.lmbs.changes for one in (change.old, change.new) if one is not None)
+    listed_within_bounds(sum(len(one.place.associativity or ()) for one in both), diff.new.source)
     head = {
         "schema": schema("diff"),
         "same": diff.same,

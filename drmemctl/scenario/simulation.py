@@ -11,7 +11,7 @@ from typing import Any
 from drmemctl.errors import LimitError
 from drmemctl.hypervisor.powervm import PowerVm
 from drmemctl.hypervisor.qemu import MEASURED, Qemu
-from drmemctl.kernel.boot import boot
+from drmemctl.kernel.boot import boot, check_runs
 from drmemctl.kernel.profiles import LATEST, Profile, ProfileError, profile
 from drmemctl.kernel.state import KernelState
 from drmemctl.scenario.findings import Judge, StepFinding
@@ -44,7 +44,7 @@ def read_tree(name: str) -> Tree:
     from drmemctl.model.sizes import within_bounds
     from drmemctl.tree.source import load
 
-    return within_bounds(load(name))
+    return check_runs(within_bounds(load(name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Simulation:
         """
         self.profile = kernel if isinstance(kernel, Profile) else profile(kernel)
         self.hypervisor = hypervisor
-        state, faults = boot(tree, self.profile)
+        state, faults = boot(check_runs(tree), self.profile)
         self.boot_faults = tuple(map(StepFinding.of_fault, faults))
         self.situation = Situation(state, machine_for(tree, hypervisor), boot=self.boot_faults)
         self.results: list[StepResult] = []

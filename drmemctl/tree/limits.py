@@ -36,11 +36,13 @@ class Limits:
         max_properties: properties of one tree.
         max_runs: LMBs that do not follow from the one before, where more is done than to list them. A partition
             of 64 TiB has 262,144 LMBs of 256 MiB, and a handful of runs.
+        max_simulated_runs: the same in a simulated kernel, which is looked at again after each step.
         max_value: one value, where it is decoded: 65,536 lookup arrays of 16 domains, a distance table of 2,048
             nodes. Linux has 256 nodes at most.
         max_value_by_lmb: the same of a property that grows with the number of LMBs; 1,048,576 connectors have
             names of 12 MiB. One of version 1 has no other bound than `max_bytes`.
         max_value_by_connector: the same of one that has four bytes for each: 1,310,720 connectors.
+        max_answers: recorded answers of RTAS: 2,048 work areas. Those of a migration come to some hundred KiB.
         max_depth: nodes on the way from the root to a leaf, the root included. Linux refuses deeper ones as
             well (drivers/of/fdt.c, FDT_MAX_DEPTH 64), and writers of this depth may recurse.
         max_reservations: entries of the memory reservation block.
@@ -59,9 +61,11 @@ class Limits:
     max_nodes: int = 65_536
     max_properties: int = 262_144
     max_runs: int = 262_144
+    max_simulated_runs: int = 131_072
     max_value: int = 4 * MIB
     max_value_by_lmb: int = 16 * MIB
     max_value_by_connector: int = 5 * MIB
+    max_answers: int = 8 * MIB
     max_depth: int = 64
     max_reservations: int = 4_096
     max_name: int = 255
@@ -90,9 +94,11 @@ def limits_from(environment: Mapping[str, str]) -> Limits:
         max_nodes=default.max_nodes * factor,
         max_properties=default.max_properties * factor,
         max_runs=default.max_runs * factor,
+        max_simulated_runs=default.max_simulated_runs * factor,
         max_value=default.max_value * factor,
         max_value_by_lmb=default.max_value_by_lmb * factor,
         max_value_by_connector=default.max_value_by_connector * factor,
+        max_answers=default.max_answers * factor,
         max_unpacked=max(default.max_unpacked, 4 * max_bytes),
         ratio_floor=max(default.ratio_floor, max_bytes),
     )

@@ -12,8 +12,11 @@ from drmemctl.errors import InputError, LimitError
 STDIN = "-"
 
 
-def read_input(name: str, largest: int) -> bytes:
-    """Return the bytes of a file, `-` being standard input; `LimitError` if there are more than `largest`."""
+def read_input(name: str, largest: int, hint: str = "") -> bytes:
+    """Return the bytes of a file, `-` being standard input; `LimitError` if there are more than `largest`.
+
+    `hint` says what to do then.
+    """
     source = source_name(name)
     try:
         data = _read_stdin(largest) if name == STDIN else _read_file(name, largest)
@@ -24,7 +27,8 @@ def read_input(name: str, largest: int) -> bytes:
         message = "no such file" if missing else f"cannot be read: {error.strerror or error}"
         raise InputError(message, source=source) from error
     if len(data) > largest:
-        raise LimitError(f"more than the {largest:,} bytes that are read of such a file", source=source)
+        message = f"more than the {largest:,} bytes that are read of such a file"
+        raise LimitError(message, source=source, hint=hint or None)
     return data
 
 

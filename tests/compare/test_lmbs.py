@@ -12,11 +12,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from drmemctl.compare import matching
 from drmemctl.compare.diff import diff
 from drmemctl.compare.lmbs import LmbChange
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.lmbs import LmbTable, Run
 from drmemctl.tree.node import Node, Tree
 from tests.compare.naive import differing, expanded, lmbs_of, matched
 from tests.compare.trees import LMB, Set, after, fixture, partition, with_drmem
@@ -322,3 +323,16 @@ def test_totals_are_assigned_memory_of_each_node() -> None:
     gone = sum(total.old_lmbs for total in found.lmbs.totals)
     table = LmbTable.from_tree(old)
     assert gone == sum(run.count for run in table.runs if run.assigned)
+
+
+def test_sets_on_top_of_one_another_are_cut_only_where_the_other_tree_has_something() -> None:
+    """LMBs are matched by DRC index: 50 sets lie in the long one, and the other tree has the first LMB only."""
+    long = Run(BASE, 1000, DRC, 0, ASSIGNED)
+    inside = [Run(BASE + (2000 + n) * LMB, 1, DRC + 10 * n + 5, 0, ASSIGNED) for n in range(50)]
+    elsewhere = Run(BASE + 5000 * LMB, 1, DRC, 0, ASSIGNED)
+    same, rest = matching.matched(
+        matching.pieces_of([long, *inside], LMB), matching.pieces_of([elsewhere], LMB), LMB
+    )
+    assert same == []
+    counts = sorted((one.run.count, other is not None) for one, other in rest if one is not None)
+    assert counts == [*[(1, False)] * 50, (1, True), (999, False)]

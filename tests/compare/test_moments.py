@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -124,3 +125,26 @@ def test_the_next_flush_changes_what_it_is_said_to_change() -> None:
                 assert changed_in_tree(before.kernel, simulation.state) == said
                 assert changed_lmbs(before.kernel, simulation.state) == []
             simulation.situation = before
+
+
+def test_one_change_among_very_many_runs_is_found_by_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    node_of = Associativity.node_of
+
+    def counting(self: Associativity, aa_index: int, flags: int = 0) -> int | None:
+        asked.append(aa_index)
+        return node_of(self, aa_index, flags)
+
+    rows = [(n % 2, 8) for n in range(1000)]
+    changed = [*rows[:600], (1, 0), *rows[601:]]
+    monkeypatch.setattr(Associativity, "node_of", counting)
+    found = compare_tables(table(rows), NODES, table(changed), NODES)
+    assert [(one.base, one.count) for one in found] == [((600 + 8) * SIZE, 1)]
+    assert len(asked) == 2
+
+
+def test_a_changed_lmb_leaves_the_runs_around_it_as_they_are() -> None:
+    rows = [(0, 8), (0, 8), (1, 8), (1, 8), (1, 8), (0, 0)]
+    for index, count in ((0, 1), (1, 1), (1, 2), (3, 1), (2, 3), (5, 1), (0, 6), (4, 9), (6, 1), (2, 0)):
+        expected = [(3 if index <= n < index + count else aa, flags) for n, (aa, flags) in enumerate(rows)]
+        assert table(rows).with_changed(index, count, aa_index=3) == table(expected)

@@ -26,6 +26,7 @@ QUICK = (
     "convert {in} --to v1 -o {out}.dtb",
     "check {in}",
     "diff {in} {base}",
+    "report {in} -o {out}.html",
     "simulate {in} 'plug 0x80000100 2 node 1' 'dlpar memory add count 1' 'dlpar memory remove count 1' kexec",
     "explore {in} --thread 'prrn 2 0x80000002' --thread 'dlpar memory remove count 1' --max-states 50",
 )
@@ -42,6 +43,7 @@ FULL = (
     "lmb {in} --node 1 --drc 0x80000008 --address 0x40000000",
     "map {in} --format json",
     "map {in} --format csv",
+    "map {in} --format svg",
     "map {in} --width 1000 --color always",
     "assoc {in} --format json",
     "assoc {in} --format csv",
@@ -79,6 +81,7 @@ FULL = (
     "diff {in} {base} --format unified",
     "diff {in} {in} --all",
     "diff {in} {changed}",
+    "report {in} {changed} -o {out}.html",
     "simulate {in} 'lpm {base}' --kernel 6.1 --format json",
     "simulate {base} 'lpm {in}' --kernel 6.1 --trace",
     "simulate {base} 'prrn {in}' --kernel 5.10 --diff",

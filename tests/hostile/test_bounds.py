@@ -71,6 +71,43 @@ def test_hostile_answers_of_rtas(name: str, runner: Runner, memory: int, tmp_pat
     judged([runner.run(command, {"in": path, "base": BASIC}, 2 * SECONDS) for command in DECODE], memory)
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "command", "code"),
+    [
+        # Each of these took ten times as long and more when it was looked at again for every other one.
+        ("memory_nodes", 1_400_000, "kexec {in} --crashkernel 512M@128M -o {out}.dtb", 0),
+        ("lookup_wide", 2_000_000, "diff {in} {base}", 1),
+        ("v1_half_limited", 24 * 30_000, "simulate {in} 'dlpar memory add count 1'", 1),
+        # So much is refused, and at once.
+        ("v1_one_by_one", 24 * 131_073, "simulate {in} 'dlpar memory add count 1'", 3),
+        ("v1_one_by_one", 24 * 131_073, "simulate {base} 'lpm {in}'", 3),
+        ("v1_one_by_one", 24 * 131_073, "explore {in} --thread 'dlpar memory add count 1' --max-states 50", 3),
+        ("lookup_wide", 24 * 10_000, "lmb {in} --format json", 3),
+        ("lookup_wide", 24 * 10_000, "diff {in} {base} --format json", 3),
+        ("v1_random", 24 * 140_000, "diff {in} {changed}", 3),
+    ],
+)
+def test_what_depends_on_two_numbers(
+    name: str, size: int, command: str, code: int, runner: Runner, tmp_path: Path
+) -> None:
+    """Of these, a 64th of the size costs next to nothing: what grows with the square shows only here."""
+    path, changed = tmp_path / "in.dtb", tmp_path / "changed.dtb"
+    path.write_bytes(TREES[name](size))
+    changed.write_bytes(TREES[name](size * 99 // 100))
+    run = runner.run(command, {"in": path, "base": BASIC, "changed": changed}, 2 * SECONDS)
+    assert run.wrong(SECONDS, MEMORY // 2) == []
+    assert run.code == code
+
+
+@pytest.mark.parametrize(("size", "codes"), [(1_000_000, {1}), (9_000_000, {3})])
+def test_work_areas_full_of_noise(size: int, codes: set[int], runner: Runner, tmp_path: Path) -> None:
+    """Every word of some areas is a field of its own: 16 MiB of them took 15 s to show."""
+    path = ANSWERS["answer_noise"](tmp_path, size)
+    runs = [runner.run(f"decode update-nodes {{in}} --format {one}", {"in": path}, 8) for one in ("table", "json")]
+    judged(runs, MEMORY // 2)
+    assert {run.code for run in runs} == codes
+
+
 @pytest.mark.parametrize("command", ["check {in}", "lmb {in}"])
 def test_the_largest_sound_dump_is_read(command: str, runner: Runner, tmp_path: Path) -> None:
     """1,048,576 LMBs in version 1 cells, 24 MiB: as many as 256 TiB have."""

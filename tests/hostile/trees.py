@@ -131,6 +131,15 @@ def v2_one_by_one(size: int) -> bytes:
     return with_lmbs(V2, counted(sets(size // 24), size // 24))
 
 
+def v1_half_limited(size: int) -> bytes:
+    """No two neighbours alike, and a mem= that lets Linux have half of them."""
+    n = size // 24
+    rows = (row[4:16] + bytes(4) + row[16:] for row in sets(n))
+    content = partition(chosen=[(b"bootargs", b"mem=%dM\0" % (n // 3 * (LMB >> 20)))], open_node=DRMEM)
+    content.prop(b"ibm,lmb-size", words(0, LMB)).prop(LOOKUP, words(4, 4, *(0,) * 16)).prop(V1, counted(rows, n))
+    return finished(content, ends=2)
+
+
 def v2_small_sets(size: int) -> bytes:
     """Random places and states, but sets of a few LMBs: more of them mean something."""
     choose, n = random.Random(size), size // 24
@@ -424,7 +433,7 @@ TREES: dict[str, Make] = {
     make.__name__: make
     for make in (
         *(v1_random, v1_one_by_one, v1_long, v2_random, v2_one_by_one, v2_small_sets, v2_sets_of_all),
-        *(v2_one_set_of_all, v2_four_million, v2_claims),
+        *(v2_one_set_of_all, v2_four_million, v2_claims, v1_half_limited),
         *(lookup_claims, lookup_claims_empty_rows, lookup_rows, lookup_alike, lookup_used, lookup_wide),
         *(usable_memory, form2, rtas_lists, drc_arrays, drc_info),
         *(nested, siblings, memory_nodes, cpus, phandles, empty_properties, long_names, own_names),
