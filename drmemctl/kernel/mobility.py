@@ -33,7 +33,7 @@ from drmemctl.kernel.capabilities import (
 from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.firmware import Firmware, UpdateSource
-from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Fault, Job, OopsError, Outcome
+from drmemctl.kernel.job import REASSIGNMENT, Fault, Job, OopsError, Outcome
 from drmemctl.kernel.requests import INDEX, READD, Request, handle_request
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, run, take
@@ -69,7 +69,7 @@ class _Words:
 
 def migrate(state: KernelState, firmware: Firmware, source: UpdateSource) -> Outcome:
     """Do what follows a migration, which failed updates do not make fail (`pseries_migrate_partition`)."""
-    job = Job(state, firmware, doing=MIGRATION)
+    job = Job(state, firmware)
     if job.has(SUSPEND_IN_STOP_MACHINE):
         job.log += [f"{_PREFIX}calling ibm,suspend-me on CPU 0", f"{_PREFIX}CPU 0 waking all threads"]
     try:
@@ -80,7 +80,6 @@ def migrate(state: KernelState, firmware: Firmware, source: UpdateSource) -> Out
 
 def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
     """Update the tree on the destination and wait for the rest of the memory (`post_mobility_fixup`)."""
-    job.doing = MIGRATION
     if job.has(TOPOLOGY_STOPPED):
         yield from _stop_topology_update(job)
     rc = yield from devicetree_update(job, source, MIGRATION_SCOPE)
