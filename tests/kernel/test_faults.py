@@ -155,6 +155,19 @@ def test_of_nothing(entries: list[tuple[int, int, int, int, int]]) -> None:
     assert (result.ok, result.faults) == (True, ())
 
 
+def test_of_an_lmb_that_comes_where_there_is_memory() -> None:
+    """memblock_add takes what is there already, and nothing is removed."""
+    before, after = (tree(lmbs(2, 2, 1, 8), (1, 0, DRC + 4, 1, flags), v1=True) for flags in (0, 8))
+    result = Simulation(before, "5.4", "powervm").run(f"firmware {NODE} {V1} {(after.get(NODE, V1) or b'').hex()}")
+    assert (result.ok, result.faults) == (True, ())
+
+
+def test_of_an_lmb_behind_the_array() -> None:
+    result = Simulation(BEFORE, "5.4", "powervm").run("dlpar memory remove index 0xdeadbeef")
+    message = "the address of an LMB behind the end of the array is printed; the log says 0 for it here"
+    assert told(*result.faults) == [("over-read", message, "dlpar_memory_remove_by_index", "", "")]
+
+
 def test_of_memory_that_was_not_there_any_more() -> None:
     """LMB 3 has no memory block, though the property has it as assigned: there is nothing to remove."""
     simulation = Simulation(IN_V1.with_property("/chosen", "bootargs", b"mem=768M\0"), "5.4", "powervm")
