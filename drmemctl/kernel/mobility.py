@@ -195,8 +195,8 @@ def _desynchronised(phandle: int) -> Fault:
     return Fault("desync", message, "pseries_devicetree_update")
 
 
-def _is_type(node: Node | None, kind: str) -> bool:
-    data = None if node is None else node.get("device_type")
+def _is_type(node: Node, kind: str) -> bool:
+    data = node.get("device_type")
     return data is not None and decode_strings(data).items[:1] == (kind,)
 
 
@@ -207,7 +207,7 @@ def _delete(job: Job, path: str) -> None:
     if node is None:
         return
     if job.has(PLATFORM_FACILITIES_KEPT):
-        parent = job.state.tree.find(parent_of(path))
+        parent = job.state.tree.node(parent_of(path))
         if _is_type(node, _PLATFORM_FACILITIES) or _is_type(parent, _PLATFORM_FACILITIES):
             job.log.append(f"{_PREFIX}ignoring remove operation for {path}:{phandle_of(node)}")
             return

@@ -20,7 +20,7 @@ from drmemctl.scenario.simulation import Simulation
 from drmemctl.scenario.updates import Answer as Answered
 from drmemctl.scenario.updates import Recorded
 from drmemctl.tree.node import Node, Property
-from tests.kernel.partitions import LMB, aa_of, lmbs, memory_node, properties_of, tree, u32
+from tests.kernel.partitions import DRC, LMB, aa_of, lmbs, memory_node, properties_of, tree, u32
 from tests.kernel.streams import (
     CHOSEN,
     DRMEM,
@@ -236,6 +236,22 @@ def test_the_memory_of_a_deleted_node_counts_where_its_reg_says(base: int | None
     partition, result = migrated("6.1", nodes(DELETE | 1, 0x2003), base=tree(lmbs(2, 2, 1, 8), more=[node]))
     assert [fault.function for fault in result.faults] == ["pseries_remove_mem_node"] * faults
     assert partition.tree.find("/memory@x") is None
+
+
+def test_only_the_first_string_of_a_type_counts() -> None:
+    """of_node_is_type compares a C string."""
+    base = tree(lmbs(2, 2, 1, 8)).with_property("/memory@0", "device_type", b"memory\0other\0")
+    _, result = migrated("6.1", nodes(DELETE | 1, 0x2000), base=base)
+    assert [fault.function for fault in result.faults] == ["pseries_remove_mem_node"]
+
+
+def test_blocks_of_one_section_are_removed_section_by_section() -> None:
+    section = 1 << 24
+    partition, result = migrated(
+        "6.1", nodes(DELETE | 1, 0x2000), base=tree((2, 2 * LMB, DRC + 2, 1, 8), size=section)
+    )
+    assert partition.state.block_size == section
+    assert result.faults == ()
 
 
 @pytest.mark.parametrize("kernel", ["5.10", "7.2"])

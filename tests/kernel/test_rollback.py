@@ -127,6 +127,14 @@ def test_a_request_that_oopses_leaves_the_lock_held(by: str) -> None:
     assert (outcome.rc, outcome.state.dead) == (EINVAL, "the hotplug lock is held")
 
 
+def test_before_5_14_reserved_lmbs_count_as_available_and_are_tried() -> None:
+    """Two of the boot memory and two with other flags, of which only these can be acquired."""
+    simulation = partition(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 0x101), lmbs(4, 1, 1, 1), kernel="5.4")
+    result = simulation.run("dlpar memory add count 3")
+    assert f"{PREFIX}Memory hot-add failed, removing any added LMBs" in result.log
+    assert assigned(simulation) == [2]
+
+
 def test_too_many_marks_are_said_how_to_get_rid_of() -> None:
     huge = encode_entries(V2, [(1 << 30, 4 * LMB, DRC + 4, 0, 0x80000008)])
     simulation = Simulation(tree(lmbs(2, 1)).with_property(NODE, V2, huge), "latest", "powervm")
