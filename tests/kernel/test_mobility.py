@@ -395,3 +395,18 @@ def test_scopes() -> None:
     migrate(state, machine, source)
     reassign(state, machine, source, 77)
     assert source.calls == [("update-nodes", 1), ("update-nodes", -77)]
+
+
+def test_a_node_is_asked_for_by_its_phandle_in_an_area_of_zeros() -> None:
+    """LoPAR: the state variable behind the phandle is 0 in the first call."""
+    areas = []
+
+    class Noting(Recorded):
+        def call(self, name: str, work_area: bytes, scope: int, firmware: Firmware) -> tuple[bytes, int]:
+            areas.append((name, work_area))
+            return super().call(name, work_area, scope, firmware)
+
+    simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "6.1", "powervm")
+    answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(properties(phandle=CHOSEN)))]
+    migrate(simulation.state, simulation.situation.machine, Noting(answers))
+    assert areas == [("update-nodes", bytes(4096)), ("update-properties", u32(CHOSEN).ljust(4096, b"\0"))]
