@@ -22,7 +22,7 @@ Examples:
   drmemctl blocks guest.dtb --kernel 6.1 --format json
 
 The column "adding" says what would come of adding memory at these addresses: possible; EEXIST, there is memory;
-EINVAL, no whole number of blocks; refused, the LMB is reserved; not offered, no LMB has them.
+EINVAL, no whole number of blocks; refused, the LMB is reserved.
 """
 
 

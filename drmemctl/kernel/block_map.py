@@ -89,7 +89,7 @@ class BlockSpan:
         if not self.aligned:
             return "EINVAL"
         states = {owner.state for owner in self.owners}
-        return "possible" if states == {"free"} else "not offered" if not states else "refused"
+        return "possible" if states == {"free"} else "refused"
 
 
 def owners_of(memory: BootMemory, table: LmbTable) -> list[Owner]:

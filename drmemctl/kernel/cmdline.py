@@ -66,4 +66,4 @@ def crash_kernel(text: str) -> tuple[int, int | None] | None:
     size, rest = memparse(values[-1]) if values else (0, "")
     if not size or rest[:1] not in ("", "@"):
         return None
-    return size, (memparse(rest[1:])[0] or None) if rest else None
+    return size, memparse(rest[1:])[0] or None

@@ -81,7 +81,7 @@ class Job:
         faults: faults so far.
         events: where what it does is written down, None where nobody wants to know.
         asks_each: whether firmware is asked for each LMB also where it is known that it refuses a whole run.
-        doing: `MIGRATION` or `REASSIGNMENT` while one updates the tree.
+        doing: `REASSIGNMENT` while one updates the tree; a migration shows in the state (`deaf`).
 
     """
 

@@ -33,7 +33,7 @@ from drmemctl.kernel.capabilities import (
 from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.firmware import Firmware, UpdateSource
-from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Fault, Job, OopsError, Outcome
+from drmemctl.kernel.job import REASSIGNMENT, Fault, Job, OopsError, Outcome
 from drmemctl.kernel.requests import INDEX, READD, Request, handle_request
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, run, take
@@ -69,7 +69,7 @@ class _Words:
 
 def migrate(state: KernelState, firmware: Firmware, source: UpdateSource) -> Outcome:
     """Do what follows a migration, which failed updates do not make fail (`pseries_migrate_partition`)."""
-    job = Job(state, firmware, doing=MIGRATION)
+    job = Job(state, firmware)
     if job.has(SUSPEND_IN_STOP_MACHINE):
         job.log += [f"{_PREFIX}calling ibm,suspend-me on CPU 0", f"{_PREFIX}CPU 0 waking all threads"]
     try:
@@ -80,7 +80,6 @@ def migrate(state: KernelState, firmware: Firmware, source: UpdateSource) -> Out
 
 def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
     """Update the tree on the destination and wait for the rest of the memory (`post_mobility_fixup`)."""
-    job.doing = MIGRATION
     if job.has(TOPOLOGY_STOPPED):
         yield from _stop_topology_update(job)
     rc = yield from devicetree_update(job, source, MIGRATION_SCOPE)
@@ -196,8 +195,8 @@ def _desynchronised(phandle: int) -> Fault:
     return Fault("desync", message, "pseries_devicetree_update")
 
 
-def _is_type(node: Node | None, kind: str) -> bool:
-    data = None if node is None else node.get("device_type")
+def _is_type(node: Node, kind: str) -> bool:
+    data = node.get("device_type")
     return data is not None and decode_strings(data).items[:1] == (kind,)
 
 
@@ -208,7 +207,7 @@ def _delete(job: Job, path: str) -> None:
     if node is None:
         return
     if job.has(PLATFORM_FACILITIES_KEPT):
-        parent = job.state.tree.find(parent_of(path))
+        parent = job.state.tree.node(parent_of(path))
         if _is_type(node, _PLATFORM_FACILITIES) or _is_type(parent, _PLATFORM_FACILITIES):
             job.log.append(f"{_PREFIX}ignoring remove operation for {path}:{phandle_of(node)}")
             return

@@ -45,7 +45,7 @@ class _Reader:
         return int.from_bytes(self.data[offset : offset + 4], "big")
 
     def name(self) -> str:
-        end = self.data.find(b"\0", self.at) if self.at < WORK_AREA else -1
+        end = self.data.find(b"\0", self.at)
         if end < 0:
             raise self._gone()
         name = decode_name(self.data[self.at : end])

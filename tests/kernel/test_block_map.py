@@ -12,7 +12,7 @@ from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.memory import Memory
-from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, tree
+from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, memory_node, tree
 from tests.scenario.records import record, record_names, tree_of
 
 SIZE = 10
@@ -64,6 +64,11 @@ def test_reserved_lmbs_in_a_memory_node_are_no_owner_of_their_own() -> None:
 
 def test_an_owner_of_which_part_is_listed_again_as_reserved_is_one_span() -> None:
     assert spans(lmbs(1, 1, UNSET, 0xA0))[0] == (0, 2, 1, True, "EEXIST")
+
+
+def test_spans_of_other_lengths_are_put_together() -> None:
+    found = spans(lmbs(5, 1), memory=[memory_node(0, 5 * LMB)])
+    assert found == [(0, 5, 1, True, "EEXIST"), (5, 1, 1, True, "possible")]
 
 
 def test_whose_memory_it_is() -> None:

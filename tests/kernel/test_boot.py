@@ -68,6 +68,16 @@ def test_without_an_lmb_size_no_lmb_becomes_memory() -> None:
     assert len(state.blocks) <= reg // (1 << 24)
 
 
+def test_without_an_lmb_size_an_array_has_nothing_and_the_property_what_it_says() -> None:
+    base = tree(lmbs(2, 2, 1, 8), v1=True).with_property(NODE, "ibm,lmb-size", None)
+    assert [boot(base, profile(kernel))[0].table.n_lmbs for kernel in ("4.15", "4.16")] == [4, 0]
+
+
+def test_an_lmb_size_that_is_cut_to_32_bits_leaves_the_property_its_name() -> None:
+    base = tree(lmbs(2, 2, 1, 8), size=(1 << 32) + LMB)
+    assert boot(base, profile("5.4"))[0].table.property_name == V2
+
+
 def test_v1_wins_over_v2() -> None:
     found = tree(lmbs(2, 2, 1, 8), lmbs(4, 4))
     other = drmem_node([lmbs(2, 1, 0, 8)], v1=True).get(V1)
@@ -159,7 +169,7 @@ def test_the_first_online_node(memory: list[Node], cpu_node: int | None, expecte
 
 def test_with_numa_off_there_is_one_node_and_all_cpus_are_on_it() -> None:
     state, _ = boot(tree(lmbs(2, 2, 1, 8), cpu_node=3, bootargs="numa=off"), profile("6.1"))
-    assert state.topology.primary_index is None
+    assert (state.topology.primary_index, state.topology.possible) == (None, 0)
     assert state.topology.with_cpus == state.online == {0}
     assert [cpu.node for cpu in state.cpus] == [0]
 

@@ -73,6 +73,14 @@ def test_of_updates(answers: list[Answer], found: list[Told]) -> None:
     assert result.errno is None or result.errno == "EFAULT"
 
 
+def test_of_a_list_of_nodes_that_fills_its_work_area() -> None:
+    """There is no room for the word that ends it, and the next one is looked at all the same."""
+    _, result = migrated("6.1", nodes(0x07000000 | 1019, *[CHOSEN] * 1019))
+    assert [(one.code, one.function) for one in result.faults] == [("over-read", "pseries_devicetree_update")]
+    _, result = migrated("6.1", nodes(0x07000000 | 1018, *[CHOSEN] * 1018))
+    assert result.faults == ()
+
+
 def test_of_a_memory_node_that_goes() -> None:
     partition, result = migrated("6.1", nodes(DELETE | 1, 0x2000))
     message = "memory at 0x0 is removed in sections of 16 MiB, but its blocks have 0x10000000 bytes"
@@ -147,6 +155,19 @@ def test_of_nothing(entries: list[tuple[int, int, int, int, int]]) -> None:
     assert (result.ok, result.faults) == (True, ())
 
 
+def test_of_an_lmb_that_comes_where_there_is_memory() -> None:
+    """memblock_add takes what is there already, and nothing is removed."""
+    before, after = (tree(lmbs(2, 2, 1, 8), (1, 0, DRC + 4, 1, flags), v1=True) for flags in (0, 8))
+    result = Simulation(before, "5.4", "powervm").run(f"firmware {NODE} {V1} {(after.get(NODE, V1) or b'').hex()}")
+    assert (result.ok, result.faults) == (True, ())
+
+
+def test_of_an_lmb_behind_the_array() -> None:
+    result = Simulation(BEFORE, "5.4", "powervm").run("dlpar memory remove index 0xdeadbeef")
+    message = "the address of an LMB behind the end of the array is printed; the log says 0 for it here"
+    assert told(*result.faults) == [("over-read", message, "dlpar_memory_remove_by_index", "", "")]
+
+
 def test_of_memory_that_was_not_there_any_more() -> None:
     """LMB 3 has no memory block, though the property has it as assigned: there is nothing to remove."""
     simulation = Simulation(IN_V1.with_property("/chosen", "bootargs", b"mem=768M\0"), "5.4", "powervm")
@@ -164,6 +185,9 @@ def test_of_a_boot() -> None:
     state, faults = boot(size, profile("6.1"))
     assert told(*faults) == [panic]
     assert (state.table.n_lmbs, state.block_size, dict(state.blocks)) == (0, 3 << 27, {})
+    small = with_lmb_size(1 << 20)
+    message = "the block size 0x100000 is not suitable; 16 MiB"
+    assert told(*boot(small, profile("4.15"))[1])[:1] == [("block-size", message, "memory_dev_init", "", "")]
     beyond = BEFORE.with_property(NODE, V2, u32(9) + SIX[4:])
     message = "9 entries are read where there are 3: the rest is whatever follows"
     assert told(*boot(beyond, profile("6.1"))[1]) == [("over-read", message, "drmem_init", NODE, V2)]

@@ -181,11 +181,13 @@ def test_lmbs_of_no_size_have_one_address(base: int) -> None:
     )
 
 
-@pytest.mark.parametrize("gone", ["the node", "the property"])
+@pytest.mark.parametrize("gone", ["the node", "the property", "all but v2"])
 def test_without_a_property_nothing_is_written_through(gone: str) -> None:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8), v1=True), "4.15", "powervm")
     state = simulation.state
     without = detached(state.tree, NODE) if gone == "the node" else state.tree.with_property(NODE, V1, None)
+    if gone == "all but v2":
+        without = without.with_property(NODE, V2, sets(BOOT_MEMORY))  # 4.15 knows no v2
     job = Job(replace(state, tree=without), simulation.situation.machine, events=[])
     run(job, write_through(job))
     assert job.state.tree == without

@@ -202,6 +202,9 @@ def test_sizes_of_one_cell(producer: Producer) -> None:
     base = base.with_property("/memory@0", "reg", u32(0, 0, 2 * LMB)).with_property(NODE, "ibm,lmb-size", u32(LMB))
     made = kdump_tree(base, CrashMemory(0, LMB), producer)
     assert made.get("/memory@0", USABLE_MEMORY) == u32(0, 0, LMB)
+    more = base.with_property("/memory@0", "reg", u32(0, LMB // 2, LMB // 4))
+    found = kdump_tree(more, CrashMemory(0, LMB), producer).get("/memory@0", USABLE_MEMORY)
+    assert found == u32(0, LMB // 2, LMB // 4)
     # A counter of one cell for each LMB, and behind that of the first an address of two cells and a size of one.
     assert made.get(NODE, DRCONF_USABLE_MEMORY) == u32(1, 0, 0, LMB) + u32(0) + u32(0)
 

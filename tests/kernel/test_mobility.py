@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -11,6 +12,7 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, encode_update_nodes
 from drmemctl.formats.update_properties import HEADER_SIZE, Change, encode_update_properties
 from drmemctl.kernel.errno import EFAULT
+from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.mobility import migrate, post_mobility_fixup, reassign
 from drmemctl.kernel.task import Lock
@@ -18,7 +20,7 @@ from drmemctl.scenario.simulation import Simulation
 from drmemctl.scenario.updates import Answer as Answered
 from drmemctl.scenario.updates import Recorded
 from drmemctl.tree.node import Node, Property
-from tests.kernel.partitions import LMB, aa_of, lmbs, memory_node, properties_of, tree, u32
+from tests.kernel.partitions import DRC, LMB, aa_of, lmbs, memory_node, properties_of, tree, u32
 from tests.kernel.streams import (
     CHOSEN,
     DRMEM,
@@ -236,6 +238,22 @@ def test_the_memory_of_a_deleted_node_counts_where_its_reg_says(base: int | None
     assert partition.tree.find("/memory@x") is None
 
 
+def test_only_the_first_string_of_a_type_counts() -> None:
+    """of_node_is_type compares a C string."""
+    base = tree(lmbs(2, 2, 1, 8)).with_property("/memory@0", "device_type", b"memory\0other\0")
+    _, result = migrated("6.1", nodes(DELETE | 1, 0x2000), base=base)
+    assert [fault.function for fault in result.faults] == ["pseries_remove_mem_node"]
+
+
+def test_blocks_of_one_section_are_removed_section_by_section() -> None:
+    section = 1 << 24
+    partition, result = migrated(
+        "6.1", nodes(DELETE | 1, 0x2000), base=tree((2, 2 * LMB, DRC + 2, 1, 8), size=section)
+    )
+    assert partition.state.block_size == section
+    assert result.faults == ()
+
+
 @pytest.mark.parametrize("kernel", ["5.10", "7.2"])
 def test_nothing_is_attached_for_a_connector_that_cannot_be_configured(kernel: str) -> None:
     partition, result = migrated(kernel, nodes(ADD | 1, CHOSEN, 0x77))
@@ -333,3 +351,62 @@ def test_a_migration_that_oopses_has_no_end() -> None:
     outcome = migrate(simulation.state, simulation.situation.machine, Recorded(answers))
     assert outcome.rc == EFAULT
     assert not [line for line in outcome.log if "memory transfer" in line]
+
+
+ROOM = 4096 - 20
+
+
+@pytest.mark.parametrize(
+    ("last", "faults", "values"),
+    [
+        # The length is the last word: it names the property, and says nothing of its value.
+        (descriptor("a" * (ROOM - 5), b""), [], []),
+        # What a value has beyond the work area comes as zeros here; the kernel reads on.
+        (descriptor("a" * (ROOM - 9), b"1234", 10), [], [b"1234" + bytes(6)]),
+        # The length itself lies beyond, in part.
+        (descriptor("a" * (ROOM - 3), b""), ["oops"], []),
+    ],
+)
+def test_a_descriptor_at_the_end_of_the_work_area(last: bytes, faults: list[str], values: list[bytes]) -> None:
+    area = properties(last, path=False, phandle=CHOSEN)
+    partition, result = migrated("6.1", nodes(UPDATE | 1, CHOSEN), updates(area))
+    assert [fault.code for fault in result.faults] == faults
+    chosen = partition.tree.node("/chosen")
+    assert [one.value for one in chosen.properties if one.name.startswith("aaa")] == values
+
+
+@dataclass
+class Asked:
+    """Firmware without updates that notes what it was asked for."""
+
+    calls: list[tuple[str, int]] = field(default_factory=list)
+
+    def call(self, name: str, work_area: bytes, scope: int, firmware: Firmware) -> tuple[bytes, int]:
+        assert firmware.transfer_error == 0
+        self.calls.append((name, scope))
+        return bytes(len(work_area)), 0
+
+
+def test_scopes() -> None:
+    """LoPAR: 1 is the scope of a migration, that of a reassignment the negated number of its event."""
+    simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "5.1", "powervm")
+    state, machine = simulation.state, simulation.situation.machine
+    source = Asked()
+    migrate(state, machine, source)
+    reassign(state, machine, source, 77)
+    assert source.calls == [("update-nodes", 1), ("update-nodes", -77)]
+
+
+def test_a_node_is_asked_for_by_its_phandle_in_an_area_of_zeros() -> None:
+    """LoPAR: the state variable behind the phandle is 0 in the first call."""
+    areas = []
+
+    class Noting(Recorded):
+        def call(self, name: str, work_area: bytes, scope: int, firmware: Firmware) -> tuple[bytes, int]:
+            areas.append((name, work_area))
+            return super().call(name, work_area, scope, firmware)
+
+    simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "6.1", "powervm")
+    answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(properties(phandle=CHOSEN)))]
+    migrate(simulation.state, simulation.situation.machine, Noting(answers))
+    assert areas == [("update-nodes", bytes(4096)), ("update-properties", u32(CHOSEN).ljust(4096, b"\0"))]

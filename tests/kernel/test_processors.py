@@ -146,6 +146,12 @@ def test_only_the_cpu_that_is_updated_moves_and_only_to_a_node_that_is_possible(
     assert [change.path for change in result.cpus] == [OTHER]
 
 
+def test_other_properties_of_a_cpu_move_it_nowhere() -> None:
+    simulation = moved("5.1")
+    simulation.run(f"firmware {CORE} x 00")
+    assert [cpu.node for cpu in simulation.state.cpus] == [1]
+
+
 def test_a_cpu_of_which_the_tree_says_nothing_any_more() -> None:
     simulation = Simulation(with_core(1), "6.1", "powervm")
     (change,) = simulation.run(f"firmware {CORE} ibm,associativity -").cpus

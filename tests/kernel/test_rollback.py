@@ -12,7 +12,7 @@ from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import Request, handle, store
 from drmemctl.kernel.trace import RtasCall, recorded
 from drmemctl.scenario.simulation import Simulation
-from tests.kernel.partitions import DRC, LMB, assigned, lmbs, partition, tree
+from tests.kernel.partitions import DRC, LMB, UNSET, assigned, lmbs, partition, tree
 
 RELEASED = ["rtas set-indicator 9001 0x80000002 0", "rtas set-indicator 9003 0x80000002 0"]
 PREFIX = "pseries-hotplug-mem: "
@@ -98,8 +98,17 @@ def test_a_negative_count_acts_on_no_lmb() -> None:
     assert log[0] == f"{PREFIX}Attempting to hot-add -1 LMB(s)"
 
 
-def test_only_the_flags_that_the_kernel_knows_make_an_lmb_unavailable() -> None:
-    simulation = partition(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 0x101), lmbs(4, 1, 1, 1))
+def test_an_indexed_addition_leaves_marks_outside_of_its_range_alone() -> None:
+    marked = lmbs(2, 1, 1, 0x80000008)
+    simulation = partition(marked, lmbs(4, 1), (1, 2 * LMB, DRC + 5, UNSET, 0))
+    assert simulation.run("dlpar memory add indexed-count 2 0x80000004").errno == "EINVAL"
+    assert assigned(simulation) == [2]
+    assert simulation.state.table.lmb(2).flags == marked[4]
+
+
+@pytest.mark.parametrize("kernel", ["5.4", "latest"])
+def test_only_the_flags_that_the_kernel_knows_make_an_lmb_unavailable(kernel: str) -> None:
+    simulation = partition(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 0x101), lmbs(4, 1, 1, 1), kernel=kernel)
     assert simulation.run("dlpar memory add count 2").ok
     assert assigned(simulation) == [2, 3, 4]
 
@@ -116,6 +125,14 @@ def test_a_request_that_oopses_leaves_the_lock_held(by: str) -> None:
     )
     assert [fault.function for fault in outcome.faults] == ["for_each_drmem_lmb"]
     assert (outcome.rc, outcome.state.dead) == (EINVAL, "the hotplug lock is held")
+
+
+def test_before_5_14_reserved_lmbs_count_as_available_and_are_tried() -> None:
+    """Two of the boot memory and two with other flags, of which only these can be acquired."""
+    simulation = partition(lmbs(2, 1, 1, 8), lmbs(3, 1, 1, 0x101), lmbs(4, 1, 1, 1), kernel="5.4")
+    result = simulation.run("dlpar memory add count 3")
+    assert f"{PREFIX}Memory hot-add failed, removing any added LMBs" in result.log
+    assert assigned(simulation) == [2]
 
 
 def test_too_many_marks_are_said_how_to_get_rid_of() -> None:
