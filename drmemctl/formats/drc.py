@@ -58,10 +58,8 @@ class DrcStrings:
 
     def get(self, position: int) -> str | None:
         """Return the string at a position, or None if there is none."""
-        if not 0 <= position < self.present:
-            return None
-        start = skip_strings(self.data, COUNT_SIZE, position)
-        return None if start is None else next(iterate_strings(self.data, start, 1), None)
+        start = skip_strings(self.data, COUNT_SIZE, position) if 0 <= position < self.present else None
+        return None if start is None else next(iterate_strings(self.data, start, 1))
 
 
 @dataclass(frozen=True, slots=True)

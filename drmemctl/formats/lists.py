@@ -85,9 +85,8 @@ def decode_counted_words(short: str, thing: str, data: bytes, total: int | None 
             0, array("I"), judge_length(short, f"the count of {thing}s", len(data), COUNT_SIZE, total=total)
         )
     declared = int.from_bytes(data[:COUNT_SIZE], "big")
-    present = min(declared, (len(data) - COUNT_SIZE) // 4)
-    end = COUNT_SIZE + 4 * present
-    defects = judge_length(short, count_of(declared, thing), len(data), COUNT_SIZE + 4 * declared, total=total)
+    end = COUNT_SIZE + 4 * declared
+    defects = judge_length(short, count_of(declared, thing), len(data), end, total=total)
     return Words(declared, words(memoryview(data)[COUNT_SIZE:end]), defects)
 
 

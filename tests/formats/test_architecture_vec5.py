@@ -72,13 +72,13 @@ def test_every_feature_of_linux_is_where_linux_has_it(name: str, number: int) ->
     assert feature.value & ~feature.mask == 0
 
 
-def test_bits_decide_alone_and_choices_are_of_two() -> None:
-    by_name = {feature.name: feature for feature in FEATURES}
-    assert by_name["LPAR"] == ("LPAR", 2, 0x80, "logical partitioning", "LoPAR 2.9; Linux asm/prom.h", 0x80)
-    assert by_name["TCE_64BIT"].source == "LoPAR 2.9"
-    assert by_name["XIVE_LEGACY"] == (
-        "XIVE_LEGACY", 23, 0xC0, "interrupts through XICS", "Linux asm/prom.h", 0x00
-    )  # fmt: skip
+def test_what_features_say_of_themselves() -> None:
+    data = encode_features(["LPAR", "TCE_64BIT", "XIVE_EXPLOIT"])
+    assert decode_architecture_vec5(data).features == (
+        ("TCE_64BIT", 1, 0x20, "64-bit TCEs from ibm,query-pe-dma-window", "LoPAR 2.9", 0x20),
+        ("LPAR", 2, 0x80, "logical partitioning", "LoPAR 2.9; Linux asm/prom.h", 0x80),
+        ("XIVE_EXPLOIT", 23, 0xC0, "interrupts through XIVE", "Linux asm/prom.h", 0x40),
+    )
 
 
 def test_names_are_unique_and_values_fit_their_masks() -> None:

@@ -110,7 +110,20 @@ def test_what_is_wrong_with_names(data: bytes, items: list[str], faults: list[tu
     assert (list(found), [(one.code, one.offset) for one in found.defects]) == (items, faults)
 
 
+def test_what_is_there_of_names() -> None:
+    found = decode_drc_names(b"\0\0\0\1LMB 0\0LMB 1\0")
+    assert [found.get(position) for position in (-1, 0, 1)] == [None, "LMB 0", None]
+    for data, declared in ((b"\0\0\1", 0), (b"\0\0\0\2", 2)):
+        found = decode_drc_names(data)
+        assert (found.data, found.declared, found.present) == (data, declared, 0)
+
+
 def test_values_that_the_source_cut() -> None:
+    cut = b"\0\0\0\2LMB 0\0LM"
+    found = decode_drc_names(cut, total=16)
+    assert (found.data, list(found), codes(found)) == (cut, ["LMB 0"], ["drc-names-cut"])
+    found = decode_drc_names(b"\0\0\0\1LMB 0\0", total=16)
+    assert (list(found), codes(found)) == (["LMB 0"], ["drc-names-cut"])
     assert codes(decode_drc_types(b"\0\0\0\3MEM\0ME", total=16)) == ["drc-types-cut"]
     assert codes(decode_drc_types(b"\0\0", total=16)) == ["drc-types-cut"]
     assert codes(decode_drc_power_domains(unhex("00000003 ffffffff"), total=16)) == ["drc-power-domains-cut"]
@@ -118,11 +131,18 @@ def test_values_that_the_source_cut() -> None:
 
 def test_counts_that_disagree() -> None:
     found = decode_connectors(unhex("00000002 80000000 80000001"), b"\0\0\0\1LMB 0\0", None, unhex("00000000"))
-    assert [(one.code, one.property) for one in found.defects] == [
-        ("drc-names-count", NAMES),
-        ("drc-power-domains-count", POWER_DOMAINS),
+    assert [f"{one.code}: {one.property}: {one.message}, {one.offset}" for one in found.defects] == [
+        f"drc-names-count: {NAMES}: declares 1 connectors, {INDEXES} declares 2, 0",
+        f"drc-power-domains-count: {POWER_DOMAINS}: declares 0 connectors, {INDEXES} declares 2, 0",
     ]
     assert list(found) == [Connector(0x80000000, "LMB 0"), Connector(0x80000001)]
+    assert found.find(0x80000001) == Connector(0x80000001)
+    assert found.find(0x80000000) == Connector(0x80000000, "LMB 0")
+
+
+def test_indexes_alone_are_connectors() -> None:
+    found = decode_connectors(unhex("00000002 80000000 80000001"))
+    assert list(found) == [Connector(0x80000000), Connector(0x80000001)]
     assert found.find(0x80000001) == Connector(0x80000001)
 
 
@@ -154,4 +174,5 @@ def test_values_that_do_not_fit_are_a_format_error() -> None:
         encode_drc_strings(NAMES, ["a\0b"])
     with pytest.raises(FormatError, match=INDEXES):
         encode_drc_words(INDEXES, [-1])
+    assert encode_drc_words(INDEXES, [1], count=2) == unhex("00000002 00000001")
     assert encode_drc_strings(NAMES, ["a"], count=2) == b"\0\0\0\2a\0"

@@ -60,6 +60,7 @@ def test_no_bytes_make_them_raise(data: bytes, total: int | None) -> None:
         ("00000002 0000000a 00", "x-too-short", 9, [10]),
         ("00000001 0000000a 0000000b", "x-trailing", 8, [10]),
         ("00000000 00", "x-trailing", 4, []),
+        ("00000004 00000001 00000002 00000003 00000004 00000005", "x-trailing", 20, [1, 2, 3, 4]),
         ("ffffffff 0000000a", "x-too-short", 8, [10]),
     ],
 )
@@ -83,7 +84,7 @@ def test_a_tail_shorter_than_a_cell() -> None:
 def test_a_value_that_the_source_cut() -> None:
     assert codes(decode_counted_words("x", "thing", unhex("00000009 00000001"), total=40)) == ["x-cut"]
     assert codes(decode_counted_words("x", "thing", b"\0", total=40)) == ["x-cut"]
-    found = decode_words("x", "thing", unhex("00000001 00"), total=8)
+    found = decode_words("x", "thing", unhex("00000001 00"), total=11)
     assert (codes(found), found.declared, list(found.cells)) == (["x-cut"], 2, [1])
 
 

@@ -88,25 +88,25 @@ def test_what_is_wrong_is_said(decode: Callable[[bytes], Any], data: str, said: 
 
 def test_what_is_cut_keeps_its_bytes() -> None:
     """Zeros at the end follow from the length; nothing else there is left out."""
-    nodes = UpdateNodes.decode(b"\1X \0\0")
+    nodes = UpdateNodes.decode(b"\1 X\0\0")
     assert (nodes.state, nodes.operations, nodes.reserved, nodes.terminator) == (None, (), b"", None)
-    assert (nodes.tail, nodes.length, nodes.end) == (b"\1X ", 5, 0)
-    properties = UpdateProperties.decode(b"\1X \0\0")
+    assert (nodes.tail, nodes.length, nodes.end) == (b"\1 X", 5, 0)
+    properties = UpdateProperties.decode(b"\1 X\0\0")
     assert (properties.phandle, properties.state, properties.nprops, properties.reserved) == (None, 0, 0, 0)
-    assert (properties.tail, properties.length, properties.end) == (b"\1X ", 5, 0)
-    area = ConnectorArea.decode(b"\1X \0\0")
-    assert (area.drc_index, area.rest, area.length) == (None, b"\1X ", 5)
+    assert (properties.tail, properties.length, properties.end) == (b"\1 X", 5, 0)
+    area = ConnectorArea.decode(b"\1 X\0\0")
+    assert (area.drc_index, area.rest, area.length) == (None, b"\1 X", 5)
 
 
 def test_what_follows_the_end_keeps_its_bytes() -> None:
     head = unhex(AREA)
-    nodes = UpdateNodes.decode(head + bytes(4) + b"\1X \0\0")
-    assert (nodes.terminator, nodes.tail, nodes.end) == (0, b"\1X ", 20)
-    properties = UpdateProperties.decode(head + bytes(4) + b"\1X \0\0")
-    assert (properties.descriptors, properties.tail, properties.end) == ((), b"\1X ", 20)
+    nodes = UpdateNodes.decode(head + bytes(4) + b"\1 X\0\0")
+    assert (nodes.terminator, nodes.tail, nodes.end) == (0, b"\1 X", 20)
+    properties = UpdateProperties.decode(head + bytes(4) + b"\1 X\0\0")
+    assert (properties.descriptors, properties.tail, properties.end) == ((), b"\1 X", 20)
     assert properties.defects[0].message == "3 bytes after the 0 that are counted"
-    area = ConnectorArea.decode(bytes(20) + b"\1X \0\0")
-    assert (area.rest, area.name, area.value, area.defects) == (b"\1X ", None, None, ())
+    area = ConnectorArea.decode(bytes(20) + b"\1 X\0\0")
+    assert (area.rest, area.name, area.value, area.defects) == (b"\1 X", None, None, ())
 
 
 def test_the_header_alone_is_enough() -> None:

@@ -37,6 +37,7 @@ def test_a_counter_and_its_ranges_for_each() -> None:
         UsableRecord(32, 2, (MemoryRange(0x20000000, 0x1000), MemoryRange(0x28000000, 0x2000))),
     ]
     assert (len(found), found.defects) == (3, ())
+    assert encode_usable_memory([one.ranges for one in found]) == SMALL
     assert [(one.base, one.size) for one in record().parse(SMALL).ranges] == [(0, 0x10000000)]
 
 
@@ -104,7 +105,8 @@ def test_cells_and_cuts() -> None:
     # A counter of no cells would never end.
     assert codes(decode_usable_memory(SMALL, 2, 0)) == ["usable-memory-size-cells"]
     assert codes(decode_usable_memory(SMALL[:20], total=len(SMALL))) == ["usable-memory-cut"]
-    assert codes(decode_usable_memory(SMALL, total=len(SMALL) + 8)) == ["usable-memory-cut"]
+    (defect,) = decode_usable_memory(SMALL, total=len(SMALL) + 8).defects
+    assert defect.message == "the source shows 72 of 80 bytes: 3 counters"
 
 
 def test_ranges_that_do_not_fit_are_a_format_error() -> None:
