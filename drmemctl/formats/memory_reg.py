@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 from drmemctl.defect import Defect
-from drmemctl.formats.cells import cells, read_cells, usable_cells
+from drmemctl.formats.cells import DEFAULT_CELLS, cells, read_cells, usable_cells
 from drmemctl.formats.lists import judge_length
+from drmemctl.formats.rows import Rows
 from drmemctl.formats.seam import build
 from drmemctl.wording import count_of
 
@@ -76,8 +78,12 @@ def decode_reg(
     (address, size), defects = usable_cells(short, address_cells=address_cells, size_cells=size_cells)
     stride = 4 * (address + size)
     whole = len(data) // stride
-    found = (read_range(data, i * stride, address, size) for i in range(whole))
-    ranges = tuple(item for item in found if item is not None)
+    if address <= DEFAULT_CELLS and size <= DEFAULT_CELLS:
+        # Numbers of one or two cells are integers to `struct`: a quarter of a million pairs at C speed.
+        ranges = tuple(starmap(MemoryRange, Rows(base=32 * address, size=32 * size).iterate(data, 0, whole)))
+    else:
+        found = (read_range(data, i * stride, address, size) for i in range(whole))
+        ranges = tuple(item for item in found if item is not None)
     what = count_of(whole, "range") + f" of {stride} bytes"
     return MemoryReg(ranges, stride, defects + judge_length(short, what, len(data), whole * stride, total=total))
 

@@ -42,7 +42,7 @@ class Limits:
         max_value_by_lmb: the same of a property that grows with the number of LMBs; 1,048,576 connectors have
             names of 12 MiB. One of version 1 has no other bound than `max_bytes`.
         max_value_by_connector: the same of one that has four bytes for each: 1,310,720 connectors.
-        max_answers: recorded answers of RTAS: 2,048 work areas. Those of a migration come to some hundred KiB.
+        max_answers: recorded answers of RTAS: 1,024 work areas. Those of a migration come to some hundred KiB.
         max_depth: nodes on the way from the root to a leaf, the root included. Linux refuses deeper ones as
             well (drivers/of/fdt.c, FDT_MAX_DEPTH 64), and writers of this depth may recurse.
         max_reservations: entries of the memory reservation block.
@@ -65,7 +65,7 @@ class Limits:
     max_value: int = 4 * MIB
     max_value_by_lmb: int = 16 * MIB
     max_value_by_connector: int = 5 * MIB
-    max_answers: int = 8 * MIB
+    max_answers: int = 4 * MIB
     max_depth: int = 64
     max_reservations: int = 4_096
     max_name: int = 255

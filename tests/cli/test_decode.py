@@ -270,8 +270,9 @@ def test_a_file_that_is_not_there_or_far_too_large(tmp_path: Path) -> None:
     assert "no such file" in run("decode", "rtas-event", tmp_path / "none").err
     large = tmp_path / "large"
     with large.open("wb") as stream:
-        stream.truncate(17 << 20)
+        stream.truncate(5 << 20)
     outcome = run("decode", "rtas-event", large)
     assert outcome.code == 3
-    assert "more than the 16,777,216 bytes" in outcome.err
+    assert "more than the 4,194,304 bytes" in outcome.err
+    assert "DRMEMCTL_MAX_MIB" in outcome.err
     assert run("decode", "rtas-event", tmp_path).code == 2

@@ -36,7 +36,7 @@ ACCEPTED_OF = {
 }
 """The same of inputs of which another limit than that of a value decides."""
 
-ANSWER_SIZE = 8_300_000
+ANSWER_SIZE = 4_100_000
 
 
 @dataclass(frozen=True)
