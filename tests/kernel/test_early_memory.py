@@ -80,3 +80,10 @@ def test_marks_by_name() -> None:
     assert MemblockRegion(0, 1, flags=0x5).flag_names == ["hotplug", "nomap"]
     assert MemblockRegion(0, 1, flags=0xA).flag_names == ["mirror", "driver-managed"]
     assert MemblockRegion(0, 1).flag_names == []
+
+
+@pytest.mark.parametrize(("kernel", "there"), [("5.10", [0, 1, 7]), ("latest", [0, 1, 7, 8, 9])])
+def test_without_an_iommu_older_kernels_take_no_memory_from_2_gib_on(kernel: str, there: list[int]) -> None:
+    """prom.c `validate_mem_limit`: what begins below is cut, what begins beyond is passed over."""
+    base = tree(lmbs(7, 2, 1, 8), lmbs(9, 1, 0, 8)).with_property("/chosen", "linux,iommu-off", b"")
+    assert [block for block, _ in boot(base, profile(kernel))[0].blocks] == there
