@@ -53,6 +53,11 @@ AREA = "00001234 00000000 0000000000000000"
             f"{AREA} 00000001 4100 00000001 01 4200 0000",
             "properties-left-over: 1 byte after the 1 that are counted (at offset 0x1b)",
         ),
+        (
+            UpdateProperties.decode,
+            f"{AREA} 00000002 0000000000000000",
+            "properties-too-many: nprops is 2, but there are 0 (at offset 0x10)",
+        ),
         (ConnectorArea.decode, "0000", "connector-header-cut: 2 of the first 20 bytes (at offset 0x2)"),
         (
             ConnectorArea.decode,

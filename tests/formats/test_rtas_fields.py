@@ -159,12 +159,12 @@ def test_values_that_are_whole_are_shown_with_their_parts(
 
 
 def test_only_the_first_empty_name_is_a_path() -> None:
-    area = HEAD + words(2) + described(b"", 6, b"/a X \0") + described(b"", 1, b"b")
+    area = HEAD + words(2) + described(b"", 5, b"/a X\0") + described(b"", 1, b"b")
     assert rows(UpdateProperties.decode(area))[4:] == [
-        (21, 4, "path.length", 6, "0x6, 6 bytes"),
-        (25, 6, "path", "/a X ", "/a X "),
-        (32, 4, "property[1].length", 1, "0x1, 1 byte"),
-        (36, 1, "property[1].value", None, "62"),
+        (21, 4, "path.length", 5, "0x5, 5 bytes"),
+        (25, 5, "path", "/a X", "/a X"),
+        (31, 4, "property[1].length", 1, "0x1, 1 byte"),
+        (35, 1, "property[1].value", None, "62"),
     ]
 
 
