@@ -225,14 +225,14 @@ def test_what_follows_an_index_is_behind_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "rest", "name"),
+    ("capabilities", "rest", "name", "text"),
     [
-        (0x80, b"1234", "HP.token"),
-        (0x80, b"123", "HP.rest"),
-        (0x40, b"1234", "HP.rest"),
-        (0, b"1" * 20, "HP.rest"),
+        (0x80, b"1234", "HP.token", "31 32 33 34"),
+        (0x80, b"123", "HP.rest", "31 32 33"),
+        (0x40, b"1234", "HP.rest", "31 32 33 34"),
+        (0, b"1" * 17, "HP.rest", "31 31 31 31 31 31 31 31 31 31 31 31 31 31 31 31 ..."),
     ],
 )
-def test_four_bytes_that_are_announced_are_the_token(capabilities: int, rest: bytes, name: str) -> None:
+def test_four_bytes_that_are_announced_are_the_token(capabilities: int, rest: bytes, name: str, text: str) -> None:
     (*_, last) = Hotplug(2, 1, 0, capabilities, rest=rest).fields(0)
-    assert (last.name, last.value, last.text) == (name, None, rest[:16].hex(" "))
+    assert (last.name, last.value, last.text) == (name, None, text)
