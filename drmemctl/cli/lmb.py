@@ -58,9 +58,10 @@ def command(
     from drmemctl.model.drmem import Drmem
     from drmemctl.model.sizes import listed_within_bounds
     from drmemctl.output.lmb import LmbView, show_lmbs
+    from drmemctl.tree.limits import LIMITS
 
     device_tree = open_tree(tree)
-    drmem = Drmem.from_tree(device_tree, None)
+    drmem = Drmem.from_tree(device_tree, LIMITS.max_listed_runs)
     associativity = Associativity.from_tree(device_tree)
     table = drmem.table
     if (node, drc, address, state) != (None,) * 4:

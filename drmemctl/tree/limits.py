@@ -36,6 +36,7 @@ class Limits:
         max_properties: properties of one tree.
         max_runs: LMBs that do not follow from the one before, where more is done than to list them. A partition
             of 64 TiB has 262,144 LMBs of 256 MiB, and a handful of runs.
+        max_listed_runs: the same where they are only listed.
         max_simulated_runs: the same in a simulated kernel, which is looked at again after each step.
         max_value: one value, where it is decoded: 65,536 lookup arrays of 16 domains, a distance table of 2,048
             nodes. Linux has 256 nodes at most.
@@ -61,6 +62,7 @@ class Limits:
     max_nodes: int = 65_536
     max_properties: int = 262_144
     max_runs: int = 262_144
+    max_listed_runs: int = 1_048_576
     max_simulated_runs: int = 131_072
     max_value: int = 4 * MIB
     max_value_by_lmb: int = 16 * MIB
@@ -94,6 +96,7 @@ def limits_from(environment: Mapping[str, str]) -> Limits:
         max_nodes=default.max_nodes * factor,
         max_properties=default.max_properties * factor,
         max_runs=default.max_runs * factor,
+        max_listed_runs=default.max_listed_runs * factor,
         max_simulated_runs=default.max_simulated_runs * factor,
         max_value=default.max_value * factor,
         max_value_by_lmb=default.max_value_by_lmb * factor,

@@ -118,6 +118,14 @@ def test_the_largest_sound_dump_is_read(command: str, runner: Runner, tmp_path: 
     assert run.code in (0, 1)
 
 
+def test_more_runs_than_are_listed_are_refused(runner: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "in.dtb"
+    path.write_bytes(TREES["v1_one_by_one"](24 * 1_050_000))
+    run = runner.run("lmb {in}", {"in": path}, 20)
+    assert run.wrong(SECONDS) == []
+    assert (run.code, run.output) == (3, 0)
+
+
 def test_a_run_beyond_its_bounds_is_seen(runner: Runner, tmp_path: Path) -> None:
     path = tmp_path / "in.dtb"
     path.write_bytes(TREES["v2_four_million"](0))
