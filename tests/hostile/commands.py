@@ -74,7 +74,7 @@ FULL = (
     "check {in} --all",
     "check {in} --before {base}",
     "check {base} --before {in}",
-    "check {in} {in} {in} -j 3",
+    "check {in} {base} -j 2",
     "check {in} --write-baseline {out}.json",
     "diff {base} {in} --format json",
     "diff {in} {base} --format markdown --all",
