@@ -63,7 +63,7 @@ class Limits:
     max_properties: int = 262_144
     max_runs: int = 262_144
     max_listed_runs: int = 1_048_576
-    max_simulated_runs: int = 131_072
+    max_simulated_runs: int = 65_536
     max_value: int = 4 * MIB
     max_value_by_lmb: int = 16 * MIB
     max_value_by_connector: int = 5 * MIB

@@ -79,9 +79,9 @@ def test_hostile_answers_of_rtas(name: str, runner: Runner, memory: int, tmp_pat
         ("lookup_wide", 2_000_000, "diff {in} {base}", 1),
         ("v1_half_limited", 24 * 30_000, "simulate {in} 'dlpar memory add count 1'", 1),
         # So much is refused, and at once.
-        ("v1_one_by_one", 24 * 131_073, "simulate {in} 'dlpar memory add count 1'", 3),
-        ("v1_one_by_one", 24 * 131_073, "simulate {base} 'lpm {in}'", 3),
-        ("v1_one_by_one", 24 * 131_073, "explore {in} --thread 'dlpar memory add count 1' --max-states 50", 3),
+        ("v1_one_by_one", 24 * 65_537, "simulate {in} 'dlpar memory add count 1'", 3),
+        ("v1_one_by_one", 24 * 65_537, "simulate {base} 'lpm {in}'", 3),
+        ("v1_one_by_one", 24 * 65_537, "explore {in} --thread 'dlpar memory add count 1' --max-states 50", 3),
         ("lookup_wide", 24 * 10_000, "lmb {in} --format json", 3),
         ("lookup_wide", 24 * 10_000, "diff {in} {base} --format json", 3),
         ("v1_random", 24 * 140_000, "diff {in} {changed}", 3),
