@@ -15,9 +15,11 @@ from functools import cache
 from typing import NamedTuple
 
 from drmemctl.defect import Defect
+from drmemctl.formats.lists import COUNT_SIZE, judge_length
 from drmemctl.formats.progressions import progressions
 from drmemctl.formats.rows import Rows, pack_words
 from drmemctl.formats.seam import building
+from drmemctl.wording import count_of
 
 V1 = "ibm,dynamic-memory"
 V2 = "ibm,dynamic-memory-v2"
@@ -50,9 +52,6 @@ FLAG_NAMES: dict[int, str] = {
 
 AA_UNSET = 0xFFFFFFFF
 """aa_index of an LMB that has none (LoPAR: of an unassigned LMB)."""
-
-COUNT_SIZE = 4
-"""Both properties open with a u32: the number of entries."""
 
 _V1_REST = 16
 """Bytes of a v1 entry after its base address."""
@@ -160,7 +159,7 @@ def decode_entries(property: str, data: bytes, address_cells: int = 2, total: in
     what does not fit is a defect `v1-…` or `v2-…` with the offset at which it shows.
     """
     short = "v2" if property == V2 else "v1"
-    what = "sets" if property == V2 else "LMBs"
+    thing = "set" if property == V2 else "LMB"
     defects = []
     if address_cells not in _ADDRESS_BITS:
         defects.append(
@@ -177,19 +176,9 @@ def decode_entries(property: str, data: bytes, address_cells: int = 2, total: in
     declared = int.from_bytes(data[:COUNT_SIZE], "big")
     expected = COUNT_SIZE + declared * rows.size
     present = min(declared, (len(data) - COUNT_SIZE) // rows.size)
-    if total is not None and len(data) < total:
-        defects.append(
-            Defect(
-                f"{short}-cut",
-                f"the source shows {len(data)} of {total} bytes: {present} of {declared} {what}",
-            )
-        )
-    elif len(data) < expected:
-        message = f"{declared} {what} need {expected} bytes, there are {len(data)}: {present} {what} are whole"
-        defects.append(Defect(f"{short}-too-short", message, offset=COUNT_SIZE + present * rows.size))
-    elif len(data) > expected:
-        message = f"{len(data) - expected} bytes follow the {declared} {what}"
-        defects.append(Defect(f"{short}-trailing", message, offset=expected))
+    count = count_of(declared, thing)
+    what = count if present == declared else f"{count}, {present:,} whole"
+    defects += judge_length(short, what, len(data), expected, total=total)
     return Entries(property, data, declared, present, rows, tuple(defects))
 
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 
 from drmemctl.defect import Defect
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS
+from drmemctl.formats.lists import judge_length
 from drmemctl.formats.rows import Rows, pack_words, words
 from drmemctl.formats.seam import building
+from drmemctl.wording import count_of
 
 HEADER = Rows(n_arrays=32, array_sz=32)
 _REMEMBERED = 4096
@@ -81,17 +83,9 @@ def decode_lookup_arrays(data: bytes, total: int | None = None) -> LookupArrays:
         return LookupArrays(0, 0, array("I"), len(data), (defect,))
     n_arrays, array_sz = next(HEADER.iterate(data, 0, 1))
     expected = HEADER.size + 4 * n_arrays * array_sz
-    counts = f"{n_arrays} arrays of {array_sz} domains"
-    defects = []
-    if total is not None and len(data) < total:
-        defects.append(Defect("lookup-cut", f"the source shows {len(data)} of {total} bytes: {counts}"))
-    elif len(data) < expected:
-        message = f"{counts} need {expected} bytes, there are {len(data)}"
-        defects.append(Defect("lookup-too-short", message, offset=len(data)))
-    elif len(data) > expected:
-        message = f"{len(data) - expected} bytes follow the {counts}"
-        defects.append(Defect("lookup-trailing", message, offset=expected))
-    return LookupArrays(n_arrays, array_sz, words(data[HEADER.size :]), len(data), tuple(defects))
+    lists = f"{count_of(n_arrays, 'array')} of {count_of(array_sz, 'domain')}"
+    defects = judge_length("lookup", lists, len(data), expected, total=total)
+    return LookupArrays(n_arrays, array_sz, words(data[HEADER.size :]), len(data), defects)
 
 
 def encode_lookup_arrays(arrays: list[tuple[int, ...]], array_sz: int) -> bytes:

@@ -8,7 +8,8 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import replace
 
-from drmemctl.formats.dynamic_memory import COUNT_SIZE, KERNEL_TOUCHED, NODE, V1, V2, encode_entries
+from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, V2, encode_entries
+from drmemctl.formats.lists import COUNT_SIZE
 from drmemctl.formats.rows import pack_words
 from drmemctl.kernel.capabilities import DYNAMIC_MEMORY_V2
 from drmemctl.kernel.errno import EPERM

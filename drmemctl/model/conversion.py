@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from drmemctl.defect import Defect
 from drmemctl.errors import FormatError, LimitError, NotInTreeError
 from drmemctl.formats.cells import LMB_SIZE
-from drmemctl.formats.dynamic_memory import COUNT_SIZE, NODE, V1, V2, Entries, decode_entries, encode_entries
+from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries, encode_entries
+from drmemctl.formats.lists import COUNT_SIZE
 from drmemctl.model.drmem import Drmem, drmem_node
 from drmemctl.model.lmbs import Entry, LmbTable, check_limit
 from drmemctl.tree.node import Node, Property, Tree

@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from drmemctl.check.subject import BlockRange, Running, SenseRange, Subject
-from drmemctl.formats.dynamic_memory import COUNT_SIZE, KERNEL_TOUCHED, NODE, V1, decode_entries, rows_v1
+from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, decode_entries, rows_v1
+from drmemctl.formats.lists import COUNT_SIZE
 from drmemctl.hypervisor.connectors import kind_of, sense_of
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.kernel.capabilities import DRMEM_ARRAY

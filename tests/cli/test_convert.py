@@ -99,7 +99,7 @@ def test_what_the_new_format_has_no_room_for_is_said(tmp_path: Path) -> None:
     assert outcome.code == 0
     place = f"{DRMEM}:ibm,dynamic-memory"
     assert outcome.err.splitlines() == [
-        f"drmemctl: v1-trailing: {place}: 32 bytes follow the 16 LMBs, and are left out (at offset 0x184)",
+        f"drmemctl: v1-trailing: {place}: 32 bytes follow 16 LMBs, and are left out (at offset 0x184)",
         f"drmemctl: v1-reserved: {place}: reserved words that are not 0 are left out: 16 of 16 (at offset 0x4)",
     ]
 

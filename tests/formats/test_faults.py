@@ -68,32 +68,32 @@ V2_SET = "0000018e 0000000020000000 80000002 00000001 00000008"
         (
             v1,
             f"00000003 {V1_ENTRY} {V1_ENTRY}",
-            "v1-too-short: 3 LMBs need 76 bytes, there are 52: 2 LMBs are whole (at offset 0x34)",
+            "v1-too-short: 3 LMBs, 2 whole: 76 bytes expected, there are 52 (at offset 0x34)",
         ),
-        (v1, f"00000001 {V1_ENTRY} 0000", "v1-trailing: 2 bytes follow the 1 LMBs (at offset 0x1c)"),
+        (v1, f"00000001 {V1_ENTRY} 0000", "v1-trailing: 2 bytes follow 1 LMB (at offset 0x1c)"),
         (
             one_cell,
             "00000002 10000000 80000001 00000000 00000000 00000008",
-            "v1-too-short: 2 LMBs need 44 bytes, there are 24: 1 LMBs are whole (at offset 0x18)",
+            "v1-too-short: 2 LMBs, 1 whole: 44 bytes expected, there are 24 (at offset 0x18)",
         ),
         (three_cells, "00000000", "v1-address-cells: root #address-cells is 3; read with 2, as Linux writes"),
         (v2, "000000", "v2-too-short: 3 bytes, too short for its count (at offset 0x0)"),
         (
             v2,
             f"00000002 {V2_SET} 00",
-            "v2-too-short: 2 sets need 52 bytes, there are 29: 1 sets are whole (at offset 0x1c)",
+            "v2-too-short: 2 sets, 1 whole: 52 bytes expected, there are 29 (at offset 0x1d)",
         ),
-        (v2, f"00000000 {V2_SET}", "v2-trailing: 24 bytes follow the 0 sets (at offset 0x4)"),
+        (v2, f"00000000 {V2_SET}", "v2-trailing: 24 bytes follow 0 sets (at offset 0x4)"),
         (decode_lookup_arrays, "0000", "lookup-too-short: 2 bytes, too short for its two counts (at offset 0x0)"),
         (
             decode_lookup_arrays,
             "00000002 00000002 00000000 00000001 00000002",
-            "lookup-too-short: 2 arrays of 2 domains need 24 bytes, there are 20 (at offset 0x14)",
+            "lookup-too-short: 2 arrays of 2 domains: 24 bytes expected, there are 20 (at offset 0x14)",
         ),
         (
             decode_lookup_arrays,
             "00000001 00000002 00000000 00000001 000000",
-            "lookup-trailing: 3 bytes follow the 1 arrays of 2 domains (at offset 0x10)",
+            "lookup-trailing: 3 bytes follow 1 array of 2 domains (at offset 0x10)",
         ),
         (
             decode_reference_points,
@@ -250,13 +250,13 @@ def test_what_is_wrong_is_said(decode: Callable[[bytes], Any], data: str, said: 
 @pytest.mark.parametrize(
     ("decode", "data", "total", "said"),
     [
-        (v1, f"00000003 {V1_ENTRY} 00", 76, "v1-cut: the source shows 29 of 76 bytes: 1 of 3 LMBs"),
-        (v2, f"00000003 {V2_SET}", 29, "v2-cut: the source shows 28 of 29 bytes: 1 of 3 sets"),
+        (v1, f"00000003 {V1_ENTRY} 00", 76, "v1-cut: the source shows 29 of 76 bytes: 3 LMBs, 1 whole"),
+        (v2, f"00000003 {V2_SET}", 29, "v2-cut: the source shows 28 of 29 bytes: 3 sets, 1 whole"),
         (
             decode_lookup_arrays,
             "00000002 00000001",
             16,
-            "lookup-cut: the source shows 8 of 16 bytes: 2 arrays of 1 domains",
+            "lookup-cut: the source shows 8 of 16 bytes: 2 arrays of 1 domain",
         ),
         (
             decode_reference_points,

@@ -126,7 +126,7 @@ def test_the_roots_cells_decide() -> None:
 def test_defects_are_told_behind_the_fields() -> None:
     fields = describe(DRMEM, "ibm,dynamic-memory-v2", V2 + b"\0")
     assert fields is not None
-    assert fields[-1] == Field(28, 0, "defect", "v2-trailing", "1 bytes follow the 1 sets")
+    assert fields[-1] == Field(28, 0, "defect", "v2-trailing", "1 byte follows 1 set")
 
 
 def test_what_the_source_cut_is_told() -> None:

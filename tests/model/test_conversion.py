@@ -70,7 +70,7 @@ def test_every_fixture_converted_there_and_back_keeps_its_lmbs(name: str) -> Non
 
 def test_what_a_real_v1_property_has_beside_its_lmbs_is_said() -> None:
     assert [str(remark) for remark in convert(fixture("captures/7.2-v1-slack"), "v2").remarks] == [
-        f"{NODE}:{V1}: 32 bytes follow the 16 LMBs, and are left out (at offset 0x184)",
+        f"{NODE}:{V1}: 32 bytes follow 16 LMBs, and are left out (at offset 0x184)",
         f"{NODE}:{V1}: reserved words that are not 0 are left out: 16 of 16 (at offset 0x4)",
     ]
 
@@ -157,7 +157,7 @@ def test_bytes_behind_the_entries_are_left_out_with_a_word() -> None:
     entries = v1((1, MIB_256, 0x80000001, 0, 8))
     conversion = convert(tree_with(replace(entries, value=entries.value + bytes(48))), "v2")
     assert [str(remark) for remark in conversion.remarks] == [
-        f"{NODE}:{V1}: 48 bytes follow the 1 LMBs, and are left out (at offset 0x1c)"
+        f"{NODE}:{V1}: 48 bytes follow 1 LMB, and are left out (at offset 0x1c)"
     ]
 
 
@@ -181,9 +181,13 @@ def test_sets_of_nothing_are_left_out_with_a_word() -> None:
 @pytest.mark.parametrize(
     ("prop", "message", "offset"),
     [
-        (Property(V1, b"\0\0\0\2" + bytes(30)), "2 LMBs need 52 bytes, there are 34: 1 LMBs are whole", 28),
+        (Property(V1, b"\0\0\0\2" + bytes(30)), "2 LMBs, 1 whole: 52 bytes expected, there are 34", 34),
         (Property(V1, b"\0\0"), "2 bytes, too short for its count", 0),
-        (Property(V1, b"\0\0\0\2" + bytes(24), total=52), "the source shows 28 of 52 bytes: 1 of 2 LMBs", None),
+        (
+            Property(V1, b"\0\0\0\2" + bytes(24), total=52),
+            "the source shows 28 of 52 bytes: 2 LMBs, 1 whole",
+            None,
+        ),
     ],
 )
 def test_a_property_that_is_not_whole_is_refused(prop: Property, message: str, offset: int | None) -> None:

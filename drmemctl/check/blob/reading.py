@@ -10,7 +10,8 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.defect import Defect
-from drmemctl.formats.dynamic_memory import COUNT_SIZE, V2, rows_v1
+from drmemctl.formats.dynamic_memory import V2, rows_v1
+from drmemctl.formats.lists import COUNT_SIZE
 from drmemctl.tree.node import Tree, encode_name
 
 _DUPLICATES = ("duplicate-node", "duplicate-property")

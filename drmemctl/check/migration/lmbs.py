@@ -14,7 +14,6 @@ from drmemctl.check.tables import by_drc_index
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import (
     ASSIGNED,
-    COUNT_SIZE,
     DRC_INVALID,
     NODE,
     RESERVED,
@@ -23,6 +22,7 @@ from drmemctl.formats.dynamic_memory import (
     decode_entries,
     rows_v1,
 )
+from drmemctl.formats.lists import COUNT_SIZE
 from drmemctl.model.lmbs import LmbTable, Run
 
 _LOPAR = "LoPAR 2.9, ibm,update-properties: of ibm,dynamic-memory only the associativity indexes change"
