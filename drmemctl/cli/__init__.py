@@ -60,7 +60,8 @@ def run() -> None:
         sys.stderr.write("drmemctl: interrupted\n")
         code = _INTERRUPTED
     # All that was asked for is done or refused: an interrupt from here on would only hide that.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
     if code == _INTERRUPTED:
         _leave_at_once(code)
     # What is left goes with the process: the interpreter need not look through it on its way out.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -98,6 +99,45 @@ def test_a_termination_leaves_nothing_half_written(name: str, delay: float, tree
     time.sleep(delay)
     assert ended(running, signal.SIGTERM, group=False) == (128 + signal.SIGTERM, b"")
     assert list(tmp_path.iterdir()) == []
+
+
+LOSING = """
+import signal, sys, time, weakref
+from drmemctl.cli.ending import end_tidily
+
+class Dying:
+    pass
+
+def interrupt(*_):
+    signal.raise_signal(int(sys.argv[1]))
+
+end_tidily()
+dying = Dying()
+reference = weakref.ref(dying, interrupt)
+del dying
+try:
+    time.sleep(60)
+except BaseException as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGINT, "KeyboardInterrupt \n"), (signal.SIGTERM, "SystemExit 143\n")]
+)
+def test_what_falls_into_a_callback_that_raises_nothing_is_not_lost(number: int, raised: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", LOSING, str(number)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment({}),
+        check=False,
+        timeout=60,
+        # Whoever runs the tests in the background of a shell has SIGINT ignored, and so would we.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert (ran.stdout, ran.stderr) == (raised, "")
 
 
 def test_watching_ends_when_nobody_reads_any_more(tmp_path: Path) -> None:
