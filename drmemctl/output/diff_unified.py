@@ -7,7 +7,7 @@ cells: a line that is the same in both trees is not shown as changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
 from drmemctl.compare.diff import Diff
@@ -19,7 +19,7 @@ from drmemctl.model.drmem import Drmem
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.tree.dts_text import is_strings, shown_name, value_text
-from drmemctl.tree.node import Property, Tree
+from drmemctl.tree.node import Node, Property, Tree
 
 CONTEXT = 3
 """Lines shown before and after those that changed, as by `diff -u`."""
@@ -62,8 +62,10 @@ def _blocks(diff: Diff, old: Tree, new: Tree) -> Iterator[tuple[str, Lines, Line
         yield f"{NODE}:{name}", _set_lines(old), _set_lines(new)
     if not diff.lookup.same:
         yield f"{NODE}:{LOOKUP_ARRAYS}", _list_lines(old), _list_lines(new)
+    gone = _nodes(old, {change.old_path for change in diff.properties if _is_node(change, "removed")})
+    came = _nodes(new, {change.new_path for change in diff.properties if _is_node(change, "added")})
     for change in diff.properties:
-        yield from _block(change, old, new)
+        yield from _block(change, gone, came)
 
 
 def _size_lines(tree: Tree) -> Lines:
@@ -88,7 +90,22 @@ def _list_lines(tree: Tree) -> Lines:
     return [f"<{lookup.n_arrays:#010x} {lookup.array_sz:#010x}>", *rows]
 
 
-def _block(change: PropertyChange, old: Tree, new: Tree) -> Iterator[tuple[str, Lines, Lines]]:
+def _is_node(change: PropertyChange, how: str) -> bool:
+    return change.name is None and change.change == how
+
+
+def _nodes(tree: Tree, paths: Collection[str]) -> dict[str, Node]:
+    """Return the nodes at some paths: of several at one path the first."""
+    found: dict[str, Node] = {}
+    for path, node in tree.walk() if paths else ():
+        if path in paths:
+            found.setdefault(path, node)
+    return found
+
+
+def _block(
+    change: PropertyChange, gone: dict[str, Node], came: dict[str, Node]
+) -> Iterator[tuple[str, Lines, Lines]]:
     path = (
         HEADER if change.old_path == HEADER else _path(change.new_path if change.old is None else change.old_path)
     )
@@ -99,10 +116,10 @@ def _block(change: PropertyChange, old: Tree, new: Tree) -> Iterator[tuple[str, 
     elif change.change == "renamed":
         yield path, [f"{_path(change.old_path)} {{"], [f"{_path(change.new_path)} {{"]
     else:
-        gone = change.change == "removed"
-        path = change.old_path if gone else change.new_path
-        lines = _node_lines(old if gone else new, path)
-        yield _path(path), lines if gone else [], [] if gone else lines
+        removed = change.change == "removed"
+        path = change.old_path if removed else change.new_path
+        lines = _node_lines((gone if removed else came)[path])
+        yield _path(path), lines if removed else [], [] if removed else lines
 
 
 def _path(path: str) -> str:
@@ -137,11 +154,10 @@ def _source(value: bytes) -> str:
     return value_text(value) if value.strip(b"\0") or not is_strings(value) else f"[{value.hex(' ')}]"
 
 
-def _node_lines(tree: Tree, path: str) -> Lines:
+def _node_lines(node: Node) -> Lines:
     from drmemctl.tree.writer import to_dts
 
-    node = next((node for found, node in tree.walk() if found == path), None)
-    return [] if node is None else to_dts(node).splitlines()
+    return to_dts(node).splitlines()
 
 
 def compared(old: Lines, new: Lines) -> Iterator[str]:
