@@ -8,7 +8,7 @@ and five u32 each; the strings make everything behind them unaligned.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import gcd
 from typing import Any
@@ -18,7 +18,7 @@ from drmemctl.formats.drc import Connector
 from drmemctl.formats.lists import COUNT_SIZE, judge_length
 from drmemctl.formats.rows import Rows
 from drmemctl.formats.seam import build
-from drmemctl.formats.strings import string, to_bytes, to_string, to_text
+from drmemctl.formats.strings import string, to_string, to_text
 from drmemctl.wording import count_of
 
 DRC_INFO_PROPERTY = "ibm,drc-info"
@@ -89,6 +89,30 @@ class DrcInfoEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class DrcInfoEntries:
+    """The entries of a value, decoded whenever they are iterated: each is ten times as large as its bytes.
+
+    Attributes:
+        data: the raw value.
+        present: how many entries are there in full.
+
+    """
+
+    data: bytes
+    present: int
+
+    def __len__(self) -> int:
+        return self.present
+
+    def __iter__(self) -> Iterator[DrcInfoEntry]:
+        offset = COUNT_SIZE
+        for _ in range(self.present):
+            entry = _decode_entry(self.data, offset)
+            yield entry
+            offset += entry.size
+
+
+@dataclass(frozen=True, slots=True)
 class DrcInfo:
     """The sequences of a node.
 
@@ -100,7 +124,7 @@ class DrcInfo:
     """
 
     declared: int
-    entries: tuple[DrcInfoEntry, ...]
+    entries: DrcInfoEntries
     defects: tuple[Defect, ...] = ()
 
     @property
@@ -121,12 +145,16 @@ class DrcInfo:
         return None
 
 
-def _decode_entry(data: bytes, offset: int) -> DrcInfoEntry | None:
+def _parts(data: bytes, offset: int) -> tuple[int, int, int]:
+    """Return where the prefix, the numbers and the next entry begin; 0 for the last if the entry is not whole."""
     prefix = data.find(b"\0", offset) + 1
     numbers = data.find(b"\0", prefix) + 1 if prefix else 0
     end = numbers + NUMBERS.size
-    if not numbers or end > len(data):
-        return None
+    return prefix, numbers, end if numbers and end <= len(data) else 0
+
+
+def _decode_entry(data: bytes, offset: int) -> DrcInfoEntry:
+    prefix, numbers, end = _parts(data, offset)
     start, suffix, count, increment, domain = next(NUMBERS.iterate(data, numbers, 1))
     kind, name = to_text(data[offset : prefix - 1]), to_text(data[prefix : numbers - 1])
     return DrcInfoEntry(kind, name, start, suffix, count, increment, domain, offset, end - offset)
@@ -135,18 +163,19 @@ def _decode_entry(data: bytes, offset: int) -> DrcInfoEntry | None:
 def decode_drc_info(data: bytes, total: int | None = None) -> DrcInfo:
     """Return the entries of the property, as many as are there in full."""
     if len(data) < COUNT_SIZE:
-        return DrcInfo(0, (), judge_length("drc-info", "the count of entries", len(data), COUNT_SIZE, total=total))
+        defects = judge_length("drc-info", "the count of entries", len(data), COUNT_SIZE, total=total)
+        return DrcInfo(0, DrcInfoEntries(data, 0), defects)
     declared = int.from_bytes(data[:COUNT_SIZE], "big")
-    entries: list[DrcInfoEntry] = []
-    offset = COUNT_SIZE
-    while len(entries) < declared:
-        entry = _decode_entry(data, offset)
-        if entry is None:
-            return DrcInfo(declared, tuple(entries), (_incomplete(data, declared, len(entries), offset, total),))
-        entries.append(entry)
-        offset += entry.size
+    present, offset = 0, COUNT_SIZE
+    while present < declared:
+        *_, end = _parts(data, offset)
+        if not end:
+            incomplete = _incomplete(data, declared, present, offset, total)
+            return DrcInfo(declared, DrcInfoEntries(data, present), (incomplete,))
+        present, offset = present + 1, end
     what = count_of(declared, "sequence")
-    return DrcInfo(declared, tuple(entries), judge_length("drc-info", what, len(data), offset, total=total))
+    defects = judge_length("drc-info", what, len(data), offset, total=total)
+    return DrcInfo(declared, DrcInfoEntries(data, present), defects)
 
 
 def _incomplete(data: bytes, declared: int, present: int, offset: int, total: int | None) -> Defect:
@@ -160,13 +189,11 @@ def _incomplete(data: bytes, declared: int, present: int, offset: int, total: in
     )
 
 
-def encode_drc_info(entries: Sequence[DrcInfoEntry]) -> bytes:
+def encode_drc_info(entries: Iterable[DrcInfoEntry]) -> bytes:
     """Return the property's bytes; offset and size of the entries play no part."""
-    for text in (text for entry in entries for text in (entry.type, entry.prefix)):
-        to_string(text, DRC_INFO_PROPERTY)
     values = [
         {name: getattr(entry, name) for name in NUMBERS.names}
-        | {"type": to_bytes(entry.type), "prefix": to_bytes(entry.prefix)}
+        | {name: to_string(getattr(entry, name), DRC_INFO_PROPERTY)[:-1] for name in ("type", "prefix")}
         for entry in entries
     ]
     return build(drc_info(), values, DRC_INFO_PROPERTY)

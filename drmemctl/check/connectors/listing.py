@@ -90,9 +90,9 @@ class Listing:
     def _memory_in_arrays(self) -> IndexRanges:
         return IndexRanges(_stretches(self.memory_indexes))
 
-    @property
+    @cached_property
     def _entries(self) -> tuple[DrcInfoEntry, ...]:
-        return () if self.info is None else self.info.entries
+        return () if self.info is None else tuple(self.info.entries)
 
     @property
     def is_whole(self) -> bool:
