@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -92,10 +94,20 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Give a folder that goes again, however deep it has become: too deep for Python 3.11 to remove."""
+    path = Path(tempfile.mkdtemp(prefix="drmemctl-hostile-"))
+    try:
+        yield path
+    finally:
+        subprocess.run(["rm", "-rf", "--", str(path)], check=True)
+
+
 def measured(case: Case, seconds: float) -> list[Run]:
     """Return what each command used; may be called by several threads."""
-    with tempfile.TemporaryDirectory() as scratch, Runner(Path(scratch)) as runner:
-        folder = Path(scratch, case.name)
+    with scratch_folder() as scratch, Runner(scratch) as runner:
+        folder = scratch / case.name
         folder.mkdir()
         names = made(case.name, folder, case.size)
         return [runner.run(command, names, int(2 * seconds)) for command in case.commands]
