@@ -133,6 +133,10 @@ BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
 _NUMBER_BITS = {3: 0x7F, **dict.fromkeys((9, 10, 11, 12, 13, 14, 28, 29), 0xFF)}
 
 
+_LONGEST = 257
+"""Bytes of the longest vector that byte 0 can tell of."""
+
+
 class UnknownBits(NamedTuple):
     """Bits that are set and that no source defines: of option byte `byte`, those in `mask`."""
 
@@ -169,11 +173,14 @@ class ArchitectureVec5:
 
     @property
     def unknown(self) -> tuple[UnknownBits, ...]:
-        """The bits that are set without being part of a feature that is on, or of a number."""
+        """The bits that are set without being part of a feature that is on, or of a number.
+
+        What lies behind the longest vector there can be is not looked at.
+        """
         known = dict(_NUMBER_BITS)
         for feature in self.features:
             known[feature.byte] = known.get(feature.byte, 0) | feature.value
-        left = ((k, self.data[k] & ~known.get(k, 0)) for k in range(1, len(self.data)))
+        left = ((k, self.data[k] & ~known.get(k, 0)) for k in range(1, min(len(self.data), _LONGEST)))
         return tuple(UnknownBits(byte, mask) for byte, mask in left if mask)
 
     @property

@@ -9,8 +9,10 @@ from drmemctl.formats import describers
 from drmemctl.formats.fields import Field
 from drmemctl.formats.registry import describe, describer
 from drmemctl.model.drmem import RootCells
+from drmemctl.model.sizes import most_decoded
 from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.dts_text import is_strings
+from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Property, Tree
 
 _LARGEST_TEXT = 1 << 20
@@ -36,9 +38,16 @@ class Decoder:
         return cls(RootCells.from_tree(tree), limit)
 
     def fields(self, path: str, node: Node, prop: Property) -> list[Field] | None:
-        """Return a property's fields in their order, what is wrong with it last; None if its layout is unknown."""
+        """Return a property's fields in their order, what is wrong with it last.
+
+        None if its layout is unknown, or it is far larger than that of any partition: some of its fields would
+        not be worth reading all of it.
+        """
         kind = device_type(node) or ""
-        if len(prop.value) > _LARGEST_TEXT and describer(path, prop.name, kind) is describers.strings:
+        size = len(prop.value)
+        if size > LIMITS.max_value and size > most_decoded(prop.name):
+            return None
+        if size > _LARGEST_TEXT and describer(path, prop.name, kind) is describers.strings:
             return None
         return describe(
             path,

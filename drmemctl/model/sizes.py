@@ -23,11 +23,14 @@ def listed_within_bounds(number: int, source: str) -> None:
         raise LimitError(message, source=source or None, path=NODE, property=LOOKUP_ARRAYS, hint=hint)
 
 
-def _most(name: str) -> int:
+def most_decoded(name: str) -> int:
+    """Return how many bytes a property of a layout that is known may have to be decoded."""
     # Few trees have a property that is asked about: the formats are not imported for all others.
     from drmemctl.formats.drc import INDEXES, NAMES, POWER_DOMAINS, TYPES
     from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 
+    if name == V1:
+        return LIMITS.max_bytes
     if name in (V2, NAMES, DRCONF_USABLE_MEMORY):  # these grow with the number of LMBs, as v1 does
         return LIMITS.max_value_by_lmb
     if name in (INDEXES, TYPES, POWER_DOMAINS):  # the same with four bytes for each
@@ -46,8 +49,8 @@ def within_bounds(tree: Tree) -> Tree:
     for path, node in tree.walk():
         for prop in node.properties:
             size = len(prop.value)
-            if size > LIMITS.max_value and prop.name != V1:
-                most = _most(prop.name)
+            if size > LIMITS.max_value:
+                most = most_decoded(prop.name)
                 if size > most and _is_known(prop.name):
                     message = f"{size:,} bytes, more than {most // MIB} MiB"
                     source = tree.source or None

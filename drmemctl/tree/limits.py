@@ -32,6 +32,8 @@ class Limits:
     Attributes:
         max_bytes: one tree: a blob, a text, or all values of a directory or archive together. 64 MiB holds
             2,796,202 LMBs in version 1 cells, 682 TiB in LMBs of 256 MiB.
+        max_text: the same where it is text, which is several times as long as what it says: 262,144 LMBs in
+            version 1 cells as fdtdump prints them.
         max_nodes: nodes of one tree. A reserved-memory-heavy POWER10 has some thousand.
         max_properties: properties of one tree.
         max_runs: LMBs that do not follow from the one before, where more is done than to list them. A partition
@@ -59,6 +61,7 @@ class Limits:
     """
 
     max_bytes: int = 64 * MIB
+    max_text: int = 18 * MIB
     max_nodes: int = 65_536
     max_properties: int = 262_144
     max_runs: int = 262_144
@@ -93,6 +96,7 @@ def limits_from(environment: Mapping[str, str]) -> Limits:
     factor = max(1, -(-max_bytes // default.max_bytes))
     return Limits(
         max_bytes=max_bytes,
+        max_text=max_bytes,
         max_nodes=default.max_nodes * factor,
         max_properties=default.max_properties * factor,
         max_runs=default.max_runs * factor,
@@ -125,11 +129,12 @@ def _asked_for(environment: Mapping[str, str]) -> int | None:
     return mib if 1 <= mib <= LARGEST_MIB else None
 
 
-def too_large(size: int | None, source: str, what: str = "the input") -> LimitError:
-    """Return the error for a tree of more bytes than `LIMITS.max_bytes`; `size` is None where unknown."""
+def too_large(size: int | None, source: str, what: str = "the input", *, text: bool = False) -> LimitError:
+    """Return the error for a tree of more bytes than `LIMITS` allows; `size` is None where unknown."""
     have = "has more" if size is None else f"has {size:,} bytes, more"
+    most, of_what = (LIMITS.max_text, "the text of a device tree") if text else (LIMITS.max_bytes, "a device tree")
     return LimitError(
-        f"{what} {have} than the {LIMITS.max_bytes // MIB} MiB that a device tree may have",
+        f"{what} {have} than the {most // MIB} MiB that {of_what} may have",
         source=source,
         hint=f"if it is one all the same, set {RAISE_VARIABLE} to as many MiB",
     )

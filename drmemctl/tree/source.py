@@ -163,7 +163,7 @@ class _Input:
             raise InputError("this is no archive, :: cannot name a part of it", source=self._source)
         else:
             kind = _kind_of(head, self._source)
-            data = self._whole(stream, is_plain=stream is plain)
+            data = self._whole(stream, is_plain=stream is plain, is_text=kind != "fdt")
             tree = _read_content(kind, data, self._source)
         return replace(tree, defects=(*self._defects, *tree.defects)) if self._defects else tree
 
@@ -205,20 +205,21 @@ class _Input:
         wanted = None if member is None else decode_name(os.fsencode(member))
         return read_archive(self._restart, self._source, wanted, _read_member, self._watch)
 
-    def _whole(self, stream: Stream, *, is_plain: bool) -> bytes:
+    def _whole(self, stream: Stream, *, is_plain: bool, is_text: bool) -> bytes:
         """Return all bytes; those of a plain file at once, since joining pieces takes twice the memory."""
+        most = LIMITS.max_text if is_text else LIMITS.max_bytes
         if is_plain and isinstance(self._raw, io.FileIO) and self._begin is not None:
             size = os.fstat(self._raw.fileno()).st_size - self._begin
-            if size > LIMITS.max_bytes:
-                raise too_large(size, self._source)
+            if size > most:
+                raise too_large(size, self._source, text=is_text)
             self._raw.seek(self._begin)
             data = self._raw.read(size + 1) or b""
             if len(data) == size:
                 return data
             stream = self._restart_plain()
-        data = stream.read(LIMITS.max_bytes + 1)
-        if len(data) > LIMITS.max_bytes:
-            raise too_large(None, self._source)
+        data = stream.read(most + 1)
+        if len(data) > most:
+            raise too_large(None, self._source, text=is_text)
         return data
 
 

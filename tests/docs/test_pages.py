@@ -107,6 +107,7 @@ def test_the_limits_are_those_of_the_program() -> None:
     figures = (LIMITS.max_nodes, LIMITS.max_properties, LIMITS.max_members)
     assert [figure for figure in figures if f"{figure:,}" not in said] == []
     assert f"| {LIMITS.max_bytes // MIB} MiB " in said
+    assert f"| {LIMITS.max_text // MIB} MiB " in said
     assert (
         f"{LIMITS.max_unpacked // MIB} MiB, and {LIMITS.max_ratio} times its size from {LIMITS.ratio_floor // MIB}"
         in said

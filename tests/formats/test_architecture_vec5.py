@@ -135,6 +135,9 @@ def test_bits_that_nobody_defines_are_told() -> None:
         UnknownBits(21, 0x02),
         UnknownBits(23, 0xC0),
     )
+    assert decode_architecture_vec5(b"\xff" + bytes(255) + b"\1\1").unknown == (UnknownBits(256, 1),), (
+        "byte 0 of 255"
+    )
     assert {"IO_SUPER_PAGE", "FORM1"} <= names(data)
     assert (found.max_cpus, found.lopar_level) == (0x400, (2, 9))
 

@@ -86,6 +86,8 @@ def made(name: str, folder: Path, size: int) -> dict[str, str | Path]:
 
 
 def sizes(name: str, size: int | None) -> tuple[int, ...]:
+    if name in ANSWERS and size is None:
+        return (ANSWER_SIZE,)
     return (ACCEPTED_OF.get(name, ACCEPTED), TOO_LARGE) if size is None else (size,)
 
 

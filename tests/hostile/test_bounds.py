@@ -78,6 +78,11 @@ def test_hostile_answers_of_rtas(name: str, runner: Runner, memory: int, tmp_pat
         ("memory_nodes", 1_400_000, "kexec {in} --crashkernel 512M@128M -o {out}.dtb", 0),
         ("lookup_wide", 2_000_000, "diff {in} {base}", 1),
         ("v1_half_limited", 24 * 30_000, "simulate {in} 'dlpar memory add count 1'", 1),
+        ("cpus", 1_400_000, "diff {in} {base} --format unified", 1),
+        # Each of these took a gigabyte at 60 MiB.
+        ("drc_info", 16 << 20, "tree {in}", 0),
+        ("long_reg", 24 << 20, "tree {in}", 0),
+        ("long_associativity", 24 << 20, "tree {in}", 0),
         # So much is refused, and at once.
         ("v1_one_by_one", 24 * 65_537, "simulate {in} 'dlpar memory add count 1'", 3),
         ("v1_one_by_one", 24 * 65_537, "simulate {base} 'lpm {in}'", 3),

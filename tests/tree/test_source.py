@@ -221,6 +221,16 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     assert RAISE_VARIABLE in (error.hint or "")
 
 
+@pytest.mark.parametrize("line", [b"/dts-v1/;\n", b"ibm,lmb-size     00000000 10000000\n"])
+def test_text_that_is_too_large_is_not_read(line: bytes, tmp_path: Path) -> None:
+    """A tree is several times as large as its text; reading 60 MiB of it took a gigabyte and 20 seconds."""
+    path = tmp_path / "text"
+    path.write_bytes(line.ljust((18 << 20) + 1, b"\n"))
+    error = expect(path, "has 18,874,369 bytes, more than the 18 MiB that the text of a device tree", LimitError)
+    assert RAISE_VARIABLE in (error.hint or "")
+    expect(gzip.compress(path.read_bytes()), "has more than the 18 MiB that the text", LimitError)
+
+
 def test_a_tree_that_is_too_large_when_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source_module, "LIMITS", Limits(max_bytes=10_000))
     expect(gzip.compress(blob("trees/form0"), mtime=0), "MiB that a device tree may have", LimitError)
@@ -230,6 +240,7 @@ def test_the_environment_raises_the_limits() -> None:
     assert limits_from({}) == Limits()
     raised = limits_from({RAISE_VARIABLE: "256"})
     assert (raised.max_bytes, raised.max_nodes, raised.max_depth) == (256 << 20, 4 * 65_536, 64)
+    assert raised.max_text == 256 << 20
     assert limits_from({RAISE_VARIABLE: "1"}).max_bytes == 1 << 20
 
 
