@@ -43,6 +43,7 @@ def command(tree: str, cmdline: str | None, profile: Profile, format: str, scree
     from drmemctl.kernel.boot_regions import driver_memory
     from drmemctl.kernel.sections import is_block_size
     from drmemctl.model.memory import Memory
+    from drmemctl.model.sizes import blocks_within_bounds
     from drmemctl.output.blocks import BlocksView, show_blocks
 
     device_tree = with_cmdline(open_tree(tree), cmdline)
@@ -50,8 +51,9 @@ def command(tree: str, cmdline: str | None, profile: Profile, format: str, scree
     state, faults = boot(device_tree, profile)
     size = block_size_of(device_tree, profile)
     table = memory.table
-    spans = BlockMap(owners_of(memory.boot, table), table.lmb_size, state.block_size, state.blocks).spans()
+    found = BlockMap(owners_of(memory.boot, table), table.lmb_size, state.block_size, state.blocks)
+    blocks_within_bounds(found.most_spans, device_tree.source)
     pmem = driver_memory(device_tree, boot_associativity(device_tree, profile))
-    show_blocks(screen, BlocksView(profile.name, size, is_block_size(size), spans, pmem), format)
+    show_blocks(screen, BlocksView(profile.name, size, is_block_size(size), found.spans(), pmem), format)
     report_defects(memory.defects)
     return say_faults(faults)

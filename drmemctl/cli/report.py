@@ -77,12 +77,10 @@ def command(
     profile, plan = chosen_kernel(kernel or "latest", added, removed), _plan(kernel)
     parsed = parse_steps(script, steps)
     device_tree, beside = open_system(tree)
-    material = Material(
-        title,
-        _partition(device_tree, beside, plan),
-        None if tree2 is None else _comparison(device_tree, tree2, plan),
-        _simulated(device_tree, parsed, profile, hypervisor) if parsed else None,
-    )
+    # What can be refused comes first, before anybody waits for the rest.
+    simulated = _simulated(device_tree, parsed, profile, hypervisor) if parsed else None
+    comparison = None if tree2 is None else _comparison(device_tree, tree2, plan)
+    material = Material(title, _partition(device_tree, beside, plan), comparison, simulated)
     _write(output, material, [name for name in (tree, tree2, script, *files_of(parsed)) if name is not None])
 
 
@@ -126,7 +124,8 @@ def _comparison(old: Tree, source: str, plan: Plan) -> Comparison:
     from drmemctl.output.report.material import Comparison
 
     new, beside = open_system(source)
-    return Comparison(_partition(new, beside, plan, before=old), diff(old, new))
+    difference = diff(old, new)
+    return Comparison(_partition(new, beside, plan, before=old), difference)
 
 
 def _simulated(tree: Tree, steps: Sequence[Step], profile: Profile, hypervisor: str) -> Simulated:

@@ -122,6 +122,11 @@ class BlockMap:
     block_size: int
     blocks: Blocks
 
+    @property
+    def most_spans(self) -> int:
+        """How many spans there are at most: one between every two places where something begins or ends."""
+        return len(self._bounds(_edges(self.owners, self.block_size)))
+
     def spans(self) -> Iterator[BlockSpan]:
         """Yield the blocks in which there is anything, ascending."""
         last: BlockSpan | None = None
@@ -135,13 +140,17 @@ class BlockMap:
         if last is not None:
             yield last
 
+    def _bounds(self, edges: Sequence[tuple[int, bool, int]]) -> list[int]:
+        """Return the blocks at which owners or existing blocks begin or end, ascending."""
+        ends = {edge for run in self.blocks.runs for edge in (run.first, run.end)}
+        return sorted({at for at, _, _ in edges} | ends)
+
     def _pieces(self) -> Iterator[BlockSpan]:
         edges = _edges(self.owners, self.block_size)
-        ends = {edge for run in self.blocks.runs for edge in (run.first, run.end)}
         inside: dict[int, None] = {}
         position = 0
         blocks = _Ascending(self.blocks)
-        for first, end in pairwise(sorted({at for at, _, _ in edges} | ends)):
+        for first, end in pairwise(self._bounds(edges)):
             while position < len(edges) and edges[position][0] <= first:
                 _, opens, index = edges[position]
                 if opens:

@@ -23,6 +23,14 @@ def listed_within_bounds(number: int, source: str) -> None:
         raise LimitError(message, source=source or None, path=NODE, property=LOOKUP_ARRAYS, hint=hint)
 
 
+def blocks_within_bounds(number: int, source: str) -> None:
+    """Raise `LimitError` if so many stretches of memory blocks are to be listed, each with what lies in it."""
+    most = LIMITS.max_listed_blocks
+    if number > most:
+        message = f"{number:,} stretches of memory blocks, more than the {most:,} that are listed"
+        raise LimitError(message, source=source or None, path=NODE, hint=NOT_REAL)
+
+
 def most_decoded(name: str) -> int:
     """Return how many bytes a property of a layout that is known may have to be decoded."""
     # Few trees have a property that is asked about: the formats are not imported for all others.

@@ -39,7 +39,9 @@ class Limits:
         max_runs: LMBs that do not follow from the one before, where more is done than to list them. A partition
             of 64 TiB has 262,144 LMBs of 256 MiB, and a handful of runs.
         max_listed_runs: the same where they are only listed.
-        max_simulated_runs: the same in a simulated kernel, which is looked at again after each step.
+        max_listed_blocks: stretches of memory blocks that are listed: runs that overlap one another come to twice
+            as many.
+        max_simulated_runs: the same as `max_runs` in a simulated kernel, which is looked at again after each step.
         max_value: one value, where it is decoded: 65,536 lookup arrays of 16 domains, a distance table of 2,048
             nodes. Linux has 256 nodes at most.
         max_value_by_lmb: the same of a property that grows with the number of LMBs; 1,048,576 connectors have
@@ -66,6 +68,7 @@ class Limits:
     max_properties: int = 262_144
     max_runs: int = 262_144
     max_listed_runs: int = 1_048_576
+    max_listed_blocks: int = 393_216
     max_simulated_runs: int = 65_536
     max_value: int = 4 * MIB
     max_value_by_lmb: int = 16 * MIB
@@ -101,6 +104,7 @@ def limits_from(environment: Mapping[str, str]) -> Limits:
         max_properties=default.max_properties * factor,
         max_runs=default.max_runs * factor,
         max_listed_runs=default.max_listed_runs * factor,
+        max_listed_blocks=default.max_listed_blocks * factor,
         max_simulated_runs=default.max_simulated_runs * factor,
         max_value=default.max_value * factor,
         max_value_by_lmb=default.max_value_by_lmb * factor,
