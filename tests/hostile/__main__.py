@@ -125,7 +125,7 @@ def again(case: Case, run: Run, seconds: float) -> Run:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, help="bytes of each input; without it, two sizes")
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seconds", type=float, default=13)
     parser.add_argument("--rows", type=int, default=40)
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), help="inputs at the same time")
     extent = parser.add_mutually_exclusive_group()
