@@ -82,6 +82,8 @@ class Job:
         events: where what it does is written down, None where nobody wants to know.
         asks_each: whether firmware is asked for each LMB also where it is known that it refuses a whole run.
         doing: `REASSIGNMENT` while one updates the tree; a migration shows in the state (`deaf`).
+        nodes: how many nodes the tree had when one was first looked for by its phandle.
+        searched: nodes among which one was looked for so far.
 
     """
 
@@ -92,6 +94,8 @@ class Job:
     events: list[Event] | None = field(default_factory=collector)
     asks_each: bool = field(default_factory=lambda: collector() is not None)
     doing: str = ""
+    nodes: int = 0
+    searched: int = 0
 
     def has(self, capability: Capability) -> bool:
         """Whether this kernel has a capability."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from drmemctl.errors import LimitError
 from drmemctl.formats.strings import decode_strings
 from drmemctl.formats.update_nodes import (
     ACTION_MASK,
@@ -40,6 +41,7 @@ from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, run, take
 from drmemctl.kernel.tree_edit import attached, detached, find_phandle, parent_of, phandle_of
 from drmemctl.kernel.update_node import call, update_dt_node
 from drmemctl.model.drmem import RootCells
+from drmemctl.tree.limits import LIMITS, NOT_REAL
 from drmemctl.tree.node import Node
 
 UPDATE_NODES = "update-nodes"
@@ -184,8 +186,19 @@ def _operation(job: Job, source: UpdateSource, words: _Words, action: int, scope
         yield from handle_request(job, Request(READD, INDEX, drc_index=phandle))
 
 
+def _count_search(job: Job) -> None:
+    """Raise `LimitError` once so many nodes were looked for among so many that it takes more than seconds."""
+    job.nodes = job.nodes or sum(1 for _ in job.state.tree.walk())
+    job.searched += job.nodes
+    if job.searched > LIMITS.max_searched_nodes:
+        most = LIMITS.max_searched_nodes // job.nodes
+        message = f"more than {most:,} updates of nodes, each of which looks for one of {job.nodes:,}"
+        raise LimitError(message, source=job.state.tree.source or None, hint=NOT_REAL)
+
+
 @atomic(reads=(Part.NODES,))
 def _lookup(job: Job, phandle: int) -> str | None:
+    _count_search(job)
     found = find_phandle(job.state.tree, phandle)
     return None if found is None else found[0]
 

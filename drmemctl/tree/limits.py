@@ -42,6 +42,8 @@ class Limits:
         max_listed_blocks: stretches of memory blocks that are listed: runs that overlap one another come to twice
             as many.
         max_simulated_runs: the same as `max_runs` in a simulated kernel, which is looked at again after each step.
+        max_searched_nodes: updates of nodes in a simulated migration, times the nodes of the tree: 16,777,216 are
+            all 4,096 nodes of one.
         max_value: one value, where it is decoded: 65,536 lookup arrays of 16 domains, a distance table of 2,048
             nodes. Linux has 256 nodes at most.
         max_value_by_lmb: the same of a property that grows with the number of LMBs; 1,048,576 connectors have
@@ -70,6 +72,7 @@ class Limits:
     max_listed_runs: int = 1_048_576
     max_listed_blocks: int = 393_216
     max_simulated_runs: int = 65_536
+    max_searched_nodes: int = 16_777_216
     max_value: int = 4 * MIB
     max_value_by_lmb: int = 16 * MIB
     max_value_by_connector: int = 5 * MIB
@@ -106,6 +109,7 @@ def limits_from(environment: Mapping[str, str]) -> Limits:
         max_listed_runs=default.max_listed_runs * factor,
         max_listed_blocks=default.max_listed_blocks * factor,
         max_simulated_runs=default.max_simulated_runs * factor,
+        max_searched_nodes=default.max_searched_nodes * factor,
         max_value=default.max_value * factor,
         max_value_by_lmb=default.max_value_by_lmb * factor,
         max_value_by_connector=default.max_value_by_connector * factor,

@@ -62,13 +62,12 @@ class Node:
 
     def child(self, name: str) -> Node | None:
         """Return the first child of that name; without a unit address, the first whose base name it is."""
-        base_match = None
         for node in self.children:
             if node.name == name:
                 return node
-            if base_match is None and "@" not in name and node.base_name == name:
-                base_match = node
-        return base_match
+        if "@" in name:
+            return None
+        return next((node for node in self.children if node.base_name == name), None)
 
     @property
     def base_name(self) -> str:
@@ -109,12 +108,19 @@ class Tree:
 
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Yield (path, node) in document order, the root first."""
-        stack: list[tuple[str, Node]] = [("/", self.root)]
-        while stack:
-            path, node = stack.pop()
-            yield path, node
-            prefix = "/" if path == "/" else path + "/"
-            stack.extend((prefix + child.name, child) for child in reversed(node.children))
+        yield "/", self.root
+        # Of many children no more are looked at than the caller takes.
+        levels = [("/", iter(self.root.children))]
+        while levels:
+            prefix, children = levels[-1]
+            for node in children:
+                path = prefix + node.name
+                yield path, node
+                if node.children:
+                    levels.append((path + "/", iter(node.children)))
+                    break
+            else:
+                levels.pop()
 
     def find(self, path: str) -> Node | None:
         """Return the node at an absolute path, or None. A component may leave its unit address out."""

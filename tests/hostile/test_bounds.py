@@ -89,6 +89,7 @@ def test_hostile_answers_of_rtas(name: str, runner: Runner, memory: int, tmp_pat
         ("v1_one_by_one", 24 * 65_537, "explore {in} --thread 'dlpar memory add count 1' --max-states 50", 3),
         ("v2_random", 24 * 200_000, "blocks {in}", 3),
         ("v2_random", 24 * 140_000, "report {in} {changed} -o {out}.html", 3),
+        ("phandles", 36 * 10_000, "simulate {in} 'lpm {base}' --kernel 6.1", 3),
         ("lookup_wide", 24 * 10_000, "lmb {in} --format json", 3),
         ("lookup_wide", 24 * 10_000, "diff {in} {base} --format json", 3),
         ("v1_random", 24 * 140_000, "diff {in} {changed}", 3),
