@@ -16,7 +16,6 @@ from drmemctl.formats.cells import LMB_SIZE, decode_lmb_size
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.model.lmbs import LmbTable
-from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Tree
 
@@ -99,6 +98,8 @@ def drmem_node(tree: Tree) -> Node:
     if node is not None:
         return node
     hint = "take the tree from the running system (/sys/firmware/fdt, /proc/device-tree)"
+    from drmemctl.model.standard_properties import device_type  # only where something is wrong
+
     if device_type(tree.root) not in (None, "chrp"):
         reason, hint = "this is no tree of a pseries machine", "drmemctl is about IBM pseries partitions"
     elif tree.find(CHOSEN) is None:

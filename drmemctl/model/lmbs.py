@@ -6,7 +6,6 @@ A 64 TiB partition has 262,144 LMBs of 256 MiB, but a handful of runs. Everythin
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -286,6 +285,8 @@ class LmbTable:
 
     def _run_at(self, index: int) -> tuple[int, int]:
         """Return where in the array the run begins that has an LMB, and which run it is."""
+        from bisect import bisect_right
+
         ends = list(accumulate(self.runs.counts))
         position = bisect_right(ends, index)
         return ends[position - 1] if position else 0, position

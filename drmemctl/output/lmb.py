@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.lmbs import Lmb, LmbTable, Run, check_limit, is_assigned
-from drmemctl.output.csv import csv_lines
 from drmemctl.output.lmb_words import address_range, domains_text, drc_range
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import SAMPLE, Cell, Column, heading, line_maker, show_table
@@ -96,6 +95,8 @@ _CSV_LMB = ("base", "drc_index", "aa_index", "flags", "node")
 
 
 def _csv_lines(view: LmbView) -> Iterator[str]:
+    from drmemctl.output.csv import csv_lines
+
     return csv_lines(_CSV_RUN if view.limit is None else _CSV_LMB, _records(view))
 
 
