@@ -204,7 +204,7 @@ def test_a_value_that_the_source_cuts_is_marked(tmp_path: Path) -> None:
 def test_faults_are_said_beside_the_value(tmp_path: Path) -> None:
     node = Plain(b"ibm,dynamic-reconfiguration-memory", ((b"ibm,dynamic-memory-v2", b"\0\0\0\5" + bytes(24)),))
     text = run("tree", tree_file(tmp_path, Plain(b"", (), (node,)))).out
-    assert "/* v2-too-short: 5 sets need 124 bytes" in text
+    assert "/* v2-too-short: 5 sets, 1 whole: 124 bytes expected" in text
 
 
 def test_a_terminal_gets_long_values_cut_and_the_whole_of_them_with_all(tmp_path: Path) -> None:
