@@ -8,7 +8,7 @@
 # make oracle real guests as the oracle: downloads Debian's ppc64el kernels, boots them in QEMU, makes records once more
 #             ONLY='7.2-*' records · KERNEL=vmlinux a kernel of your own · OUT=folder · WRITE=1 replaces the bundled ones
 # make fuzz   a minute of coverage-guided fuzzing for each target; FUZZ_SECONDS=600 for more
-# make hostile  every command on every hostile input at full size, and what each used: three quarters of an hour and more
+# make hostile  every command on every hostile input at full size, and what each used: half an hour and more
 # make dist   wheel and sources in dist/; the same bytes from the same commit
 # make pyz    dist/drmemctl.pyz as well: one file for machines without pip
 # make dist-check  both, installed and run in empty environments on each supported Python of this machine
