@@ -79,6 +79,7 @@ def test_no_bytes_make_it_raise(data: bytes, total: int | None) -> None:
 def test_no_bytes_behind_a_sound_count_make_it_raise(count: int, data: bytes) -> None:
     found = decode_drc_info(struct.pack(">I", count) + data)
     assert len(found.entries) == count or codes(found) == ["drc-info-too-short"]
+    assert len(list(found.entries)) == len(found.entries), "also those of a value that is not whole"
 
 
 @given(U32, st.integers(0, 50), st.one_of(st.integers(0, 8), U32), st.one_of(st.integers(0, 60), U32))
@@ -133,10 +134,12 @@ def test_faults(data: bytes, entries: int, faults: list[tuple[str, int]]) -> Non
 def test_a_value_that_the_source_cut() -> None:
     found = decode_drc_info(POWERVM[:40], total=len(POWERVM))
     assert (codes(found), len(found.entries)) == (["drc-info-cut"], 1)
+    assert list(found.entries) == list(decode_drc_info(POWERVM).entries)[:1]
     assert codes(decode_drc_info(b"", total=9)) == ["drc-info-cut"]
     found = decode_drc_info(POWERVM, total=len(POWERVM) + 4)
     assert (codes(found), len(found.entries)) == (["drc-info-cut"], 2)
-    assert decode_drc_info(b"\0\0\1").declared == 0
+    short = decode_drc_info(b"\0\0\1")
+    assert (short.declared, short.entries.data) == (0, b"\0\0\1")
 
 
 @pytest.mark.parametrize(
