@@ -95,7 +95,7 @@ class Keys:
                 kernel.cpus,
                 kernel.topology.with_cpus,
             ),
-            machine_key(world.machine),
+            (machine_key(world.machine), world.machine.delivered.key),
             (world.faults, world.held, world.queued, world.uevent),
             None if crash is None else (crash.get(NODE, V1), crash.get(NODE, V2)),
         )
@@ -116,12 +116,12 @@ def _name(item: tuple[str, bytes | None]) -> str:
 _BY_IDENTITY = frozenset({"tree", "lmbs", "lists"})
 """What a machine takes from the tree that it was made from or moved to; there are two or three of those."""
 
+_LEFT_OUT = _BY_IDENTITY | {"events", "delivered"}
+
 
 def machine_key(machine: Hypervisor) -> Hashable:
     """Return what tells a machine from another that was made from the same trees."""
     parts: Iterable[Hashable] = (
-        getattr(machine, part.name)
-        for part in fields(machine)
-        if part.name not in _BY_IDENTITY and part.name != "events"
+        getattr(machine, part.name) for part in fields(machine) if part.name not in _LEFT_OUT
     )
     return (id(machine.tree), *parts)
