@@ -121,7 +121,7 @@ def test_every_named_profile_exists() -> None:
         # /proc/version (init/version-timestamp.c) and uname -a.
         ("Linux version 5.10.262\n", "5.10.262", (5, 10), 262),
         (
-            "Linux version 5.10.0-28-powerpc64le (x@debian.org) (gcc-10 (Debian 10.2.1-6)) #1 SMP Debian 5.10.209-2",
+            "Linux version 5.10.0-28-powerpc64le (x@y) (gcc-10 (Debian 10.2.1-6)) #1 SMP Debian 5.10.209-2",
             "5.10.0-28-powerpc64le",
             (5, 10),
             209,
@@ -171,9 +171,9 @@ def test_what_names_no_kernel(text: str) -> None:
         ),
         ("5.4.0-190-generic", "5.4.0-190-generic is taken as 5.4; distribution kernel: backports not known"),
         (
-            "5.14.0-1.el9.elrepo.ppc64le",
+            "5.14.0-427.13.1.el9_4.ppc64le",
             (
-                "5.14.0-1.el9.elrepo.ppc64le is taken as rhel-9, built from 5.14; "
+                "5.14.0-427.13.1.el9_4.ppc64le is taken as rhel-9, built from 5.14; "
                 "distribution kernel: backports not known"
             ),
         ),
