@@ -77,9 +77,8 @@ def command(
     view = LmbView(table, associativity, limit if expand else None)
     show_lmbs(screen, view, format)
     if selected and not table.n_lmbs:
-        say(
-            f"none of the {count_of(drmem.table.n_lmbs, 'LMB')} is selected by {_conditions(node, drc, address, state)}"
-        )
+        conditions = _conditions(node, drc, address, state)
+        say(f"none of the {count_of(drmem.table.n_lmbs, 'LMB')} is selected by {conditions}")
     report_defects(drmem.defects)
 
 
