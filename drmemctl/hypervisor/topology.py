@@ -15,7 +15,7 @@ from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS,
 from drmemctl.formats.lookup_arrays import LookupArrays, decode_lookup_arrays
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem, RootCells
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.lmbs import LmbTable, Run
 from drmemctl.tree.node import Tree
 
 _NO_LMBS = LmbTable.of((), None)
@@ -35,9 +35,9 @@ class Told:
         return self.first + self.count
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class DeliveredTopology:
-    """What the hypervisor delivered last.
+    """What the hypervisor delivered last. Two are equal if they say the same, whatever said so.
 
     Attributes:
         lmbs: the LMB property that came last.
@@ -98,10 +98,26 @@ class DeliveredTopology:
 
     @property
     def key(self) -> Hashable:
-        """What only equal ones share."""
-        arrays = (self.lookup, self.appended)
-        cells = (None if one is None else (one.n_arrays, one.array_sz, one.cells.tobytes()) for one in arrays)
-        return self.lmbs, tuple(cells), self.told
+        """What only those share that say the same, and will when lookup arrays are delivered."""
+        lookup = self.lookup
+        cells = None if lookup is None else (lookup.n_arrays, lookup.array_sz, lookup.cells.tobytes())
+        rows = [] if lookup is None else lookup.rows()
+        listed = sorted(self._indexed(run) for run in self.lmbs.runs if run.assigned)
+        all_told = DeliveredTopology(told=_merged((), [Told(*part) for part in listed], ()))
+        for part in self.told:
+            index = rows.index(part.domains) if part.domains in rows else -1
+            all_told = all_told.configured(part.first, part.count, (index, *part.domains))
+        return all_told.told, cells, self.lmbs.property_name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DeliveredTopology) and (self is other or self.key == other.key)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def _indexed(self, run: Run) -> tuple[int, int, tuple[int, ...]]:
+        """Return LMBs with their index before their domains."""
+        return run.drc_index, run.count, (run.aa_index, *(self.domains(run.aa_index, run.flags) or ()))
 
     def configured(self, first: int, count: int, domains: tuple[int, ...]) -> DeliveredTopology:
         """Return what holds once connectors have said where their LMBs are."""

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import NamedTuple
 
 from drmemctl.check.bounds import ByReason, Found
@@ -65,11 +66,13 @@ def lost_topology(subject: Subject) -> Iterator[Violation]:
         Remove the LMB and add it again: Linux asks the hypervisor anew. Or reboot; kexec keeps what is wrong.
     """
     delivered = subject.running.delivered
-    if delivered is None:
-        return
-    reasons = ByReason[_Lost]()
+    if delivered is None or delivered.lookup is None:
+        return  # without lists, firmware's own property leads nowhere
     associativity = subject.running.associativity or subject.associativity
-    for lost, run in _lost(subject.table, associativity, delivered):
+    reasons = ByReason[_Lost]()
+    for lost, run in _merged(
+        subject.table, sorted(_lost(subject.table, associativity, delivered), key=_drc_index)
+    ):
         reasons.under(lost).add(run)
     name = subject.table.property_name
     for lost, found in reasons:
@@ -101,6 +104,17 @@ def _lost(
         lost = _why(associativity, runs.aa_indexes[owner], runs.flags[owner], domains)
         if lost is not None:
             yield lost, _piece(table, owner, start, count)
+
+
+def _drc_index(found: tuple[_Lost, Run]) -> int:
+    return found[1].drc_index
+
+
+def _merged(table: LmbTable, found: Iterable[tuple[_Lost, Run]]) -> Iterator[tuple[_Lost, Run]]:
+    """Yield LMBs in as few runs as can be, however the hypervisor told of them."""
+    for why, parts in groupby(found, key=lambda pair: pair[0]):
+        entries = ((run.count, run.base, run.drc_index, run.aa_index, run.flags) for _, run in parts)
+        yield from ((why, run) for run in Runs(entries, table.lmb_size))
 
 
 def _assigned(runs: Runs) -> Spans:
