@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 
 from drmemctl.errors import LimitError
+from drmemctl.tree.kernel_banner import root_of
 from drmemctl.tree.node import Tree
 from drmemctl.tree.source import file_of, is_live, load
 from drmemctl.tree.stream import Stream
@@ -43,7 +44,6 @@ _FIXED = (
     *("memory/blocks", "memory/nodes", "memory/block_size_bytes", "proc/iomem", "proc/cmdline", "proc/version"),
     *("uname", "dmesg", f"{_MEMORY}/block_size_bytes"),
 )
-_TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
 _ENTRY = re.compile(r"(?:memory|node)\d+\Z")
 
 
@@ -89,18 +89,8 @@ def load_system(source: str) -> tuple[Tree, SystemFiles]:
         return tree, read_root("/")
     place = file_of(source)
     if place is not None and os.path.isdir(place):  # noqa: PTH112 - paths as the user typed them
-        return tree, read_root(_root_of(place))
+        return tree, read_root(root_of(place))
     return tree, beside.found()
-
-
-def _root_of(place: str) -> str:
-    full = os.path.abspath(place)  # noqa: PTH100
-    for suffix in _TREES:
-        if full.endswith(suffix):
-            return full.removesuffix(suffix) or "/"
-    names = [name for name in os.listdir(place) if os.path.isdir(f"{place}/{name}")]  # noqa: PTH112, PTH208
-    # A capture that was unpacked: all of it is in one directory.
-    return f"{place}/{names[0]}" if len(names) == 1 else place
 
 
 def read_root(root: str) -> SystemFiles:
