@@ -20,6 +20,7 @@ from drmemctl.scenario.steps import (
     Step,
     Unmovable,
 )
+from tests.cases import each
 
 STEPS: list[tuple[str, Step]] = [
     ("dlpar memory add count 1", Dlpar("", "memory add count 1")),
@@ -56,7 +57,7 @@ STEPS: list[tuple[str, Step]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "step"), STEPS, ids=[text for text, _ in STEPS])
+@each(("text", "step"), STEPS, ids=[text for text, _ in STEPS])
 @pytest.mark.parametrize("decoration", ["{}", "  {}  ", "\t{}  # a comment"])
 def test_steps(text: str, step: Step, decoration: str) -> None:
     found = parse_step(decoration.format(text))
