@@ -6,7 +6,6 @@ Nothing here is the package's: LoPAR 2.9 says how these bytes are laid out.
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -86,7 +85,8 @@ class Hypervisor:
         name: the LMB property that it delivered last.
         lmbs: what that says.
         rows: the lookup arrays that it delivered last.
-        connected: associativities that connectors gave since that property came, by DRC index.
+        connected: what connectors gave since that property came, by DRC index: which of its lists that was, None
+            for one that the guest appends, and where it is by now.
         devices: those that they would give.
         boot_rows: the lookup arrays of boot.
 
@@ -96,7 +96,7 @@ class Hypervisor:
     lmbs: Lmbs
     rows: Rows
     boot_rows: Rows
-    connected: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    connected: dict[int, tuple[int | None, tuple[int, ...] | None]] = field(default_factory=dict)
     devices: dict[int, tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
@@ -111,10 +111,10 @@ class Hypervisor:
     def deliver(self, name: str, value: bytes | None, guest: Rows) -> None:
         """Deliver a property to a guest with these lookup arrays."""
         if name == LOOKUP:
-            old, self.rows = self.rows, [] if value is None else rows_of(value)
-            for drc, place in self.connected.items():
-                index = old.index(place) if place in old else len(self.rows)
-                self.connected[drc] = self.rows[index] if index < len(self.rows) else place
+            self.rows = [] if value is None else rows_of(value)
+            for drc, (index, _) in self.connected.items():
+                if index is not None:
+                    self.connected[drc] = index, self.rows[index] if index < len(self.rows) else None
         elif name in (V1, V2) and (value is not None or name == self.name):
             self.name, self.lmbs, self.connected = name, {} if value is None else lmbs_of(name, value), {}
             # An index beyond firmware's own lists can only mean one that the guest had appended.
@@ -131,7 +131,14 @@ class Hypervisor:
 
     def has_at(self, drc: int) -> tuple[int, ...] | None:
         """Return where it has an LMB, as far as it has told."""
-        return self.connected.get(drc) or place_of(self.lmbs.get(drc), self.rows)
+        if drc in self.connected:
+            return self.connected[drc][1]
+        return place_of(self.lmbs.get(drc), self.rows)
+
+    def connect(self, drc: int) -> None:
+        """Let an LMB's connector say where it is."""
+        place = self.devices[drc]
+        self.connected[drc] = self.rows.index(place) if place in self.rows else None, place
 
 
 def lost(hypervisor: Hypervisor, properties: dict[str, str]) -> set[int]:
@@ -160,9 +167,9 @@ def lost_by_step(record: dict[str, Any], phandle: int, size: int) -> Iterator[se
             hypervisor.plug(int(words[1], 0), int(words[2], 0), words[3:])
         new = {block["block"] for block in step["blocks"]} - {block["block"] for block in before["blocks"]}
         for drc in _drcs(step["properties"], new, size):
-            hypervisor.connected[drc] = hypervisor.devices[drc]
+            hypervisor.connect(drc)
         for drc in _taken_back(step, words):
-            hypervisor.connected[drc] = hypervisor.devices[drc]
+            hypervisor.connect(drc)
         yield lost(hypervisor, step["properties"])
         before = step
 
@@ -184,10 +191,3 @@ def _drcs(properties: dict[str, str], blocks: set[int], size: int) -> Iterator[i
             else:
                 count, base, drc = struct.unpack_from(">IQI", data, offset)
             yield from (drc + number for number in range(count) if base // size + number in blocks)
-
-
-def file_answers(record: dict[str, Any]) -> dict[str, bytes]:
-    """Return the answers of the record's migrations by the name that the steps have for them."""
-    return {
-        step["step"].split()[1]: json.dumps(step["answers"]).encode() for step in record["steps"] if "answers" in step
-    }
