@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 import click
@@ -124,17 +125,25 @@ def main(arguments: Sequence[str]) -> int:
         # Click and rich, when nobody reads what they print, end the process themselves, with 1; nothing else does.
         if isinstance(error, SystemExit) and error.code != 1:
             raise
-        from drmemctl.output.screen import close_output
-
-        close_output()
+        _close_output()
         return 0
     except Exception as error:  # noqa: BLE001 - the outermost seam: a user never meets a traceback
         raise_what_came()
         if os.environ.get("DRMEMCTL_DEBUG") == "1":
             _show_traceback()
         _say(_explained(error))
+        if isinstance(error, OSError):
+            _close_output()
         return EXIT_ERROR
     return code if isinstance(code, int) else 0
+
+
+def _close_output() -> None:
+    """Have the interpreter not try once more to write what could not be written."""
+    from drmemctl.output.screen import close_output
+
+    with suppress(OSError):  # what stands for standard output within a program may be no file
+        close_output()
 
 
 def _explained(error: Exception) -> str:
