@@ -21,7 +21,10 @@ ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-features=LocalNetworkAccessChecks",  # the tests listen on this machine for what a page asks for
 )
+OWN_PAGES = ("chrome:", "chrome-untrusted:", "chrome-extension:", "devtools:")
+"""How the addresses of the browser's own pages begin, such as that of a new tab."""
 
 
 class Browser:
@@ -43,6 +46,7 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(_program("chromedriver")))
         self.driver.set_page_load_timeout(120)
+        self.driver.get("about:blank")  # a new tab goes on loading parts of itself
 
     def open(
         self, page: Path, width: int = 1600, *, height: int = 1000, dark: bool = False, scripts: bool = True
@@ -51,6 +55,19 @@ class Browser:
         self.command("Emulation.setScriptExecutionDisabled", value=not scripts)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.command("Emulation.setEmulatedMedia", features=[scheme])
+        self._set_size(width, height)
+        self.console()
+        self.requests()
+        self.driver.get(page.as_uri())
+
+    def resize(self, width: int, height: int = 1000) -> None:
+        """Make the window larger or smaller, and let the page draw itself anew."""
+        self._set_size(width, height)
+        self.driver.execute_async_script(
+            "const [done] = arguments; requestAnimationFrame(() => requestAnimationFrame(done))"
+        )
+
+    def _set_size(self, width: int, height: int) -> None:
         self.command(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -58,9 +75,6 @@ class Browser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
-        self.console()
-        self.requests()
-        self.driver.get(page.as_uri())
 
     def command(self, name: str, **parameters: Any) -> Any:
         """Send a command of the DevTools protocol."""
@@ -79,11 +93,10 @@ class Browser:
         return entries
 
     def requests(self) -> list[str]:
-        """Return the addresses that were asked for since the last time."""
+        """Return the addresses that were asked for since the last time, but by the browser's own pages."""
         events = (json.loads(entry["message"])["message"] for entry in self._log("performance"))
-        return [
-            event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"
-        ]
+        sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+        return [event["request"]["url"] for event in sent if not event["documentURL"].startswith(OWN_PAGES)]
 
 
 def _program(*names: str) -> str:

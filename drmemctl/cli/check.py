@@ -10,7 +10,7 @@ import click
 
 from drmemctl.cli.common import FILE, TREE, color_option, format_option, named_file, open_tree
 from drmemctl.cli.rule_options import kernel_option, rules_option
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
     from drmemctl.check.report import Report
@@ -89,6 +89,8 @@ def command(
     old = _old_tree(before, trees)
     inputs = find_inputs(trees)
     plan = settings.plan
+    if (plan.select or plan.ignore) and not plan.rules():
+        say("select and ignore leave no rule: nothing is judged")
     tally = Tally()
     made = reports(inputs, plan, old, settings.jobs or default_jobs())
     if settings.baseline is not None and write_baseline is None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -18,29 +17,30 @@ from drmemctl.kernel.capabilities import (
     Capability,
     Release,
 )
+from drmemctl.kernel.distributions import DISTRIBUTIONS, Distribution, distribution_of, follows_stable
+from drmemctl.kernel.names import KernelName, parse_kernel_name
 
 LATEST = "latest"
 ARRAYLESS = "arrayless"
 
-_VERSION = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.(\d{1,5}))?(?P<build>[-+~].*)?\Z", re.ASCII)
-
-_DISTRIBUTIONS: dict[str, tuple[str, str]] = {
-    "debian-11": ("5.10.262", "Debian 11, linux 5.10"),
-    "debian-12": ("6.1", "Debian 12, linux 6.1"),
-    "debian-13": ("6.12", "Debian 13, linux 6.12"),
-}
-"""Named profiles: the release they are built from and what they stand for."""
+_NAMED: dict[str, Distribution] = {distribution.name: distribution for distribution in DISTRIBUTIONS}
 
 PROFILES: dict[str, str] = {
     LATEST: "the newest release that is known: {}.{}".format(*NEWEST),
     ARRAYLESS: "the newest release without its LMB array: the property is the only truth (a proposal)",
-    **{name: about for name, (_, about) in _DISTRIBUTIONS.items()},
+    **{name: distribution.about for name, distribution in _NAMED.items()},
 }
 """What the names that are no versions stand for."""
+
+_NOT_KNOWN = "distribution kernel: backports not known"
 
 
 class ProfileError(DrmemctlError):
     """No kernel or capability of that name is known."""
+
+
+class TooOldError(ProfileError):
+    """The kernel is older than the oldest release that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,14 @@ class Profile:
         name: as the user named it.
         release: the mainline release it is built from.
         capabilities: names of the capabilities that it has.
+        notes: what has to be said of it: what it stands in for, what is not known of it.
 
     """
 
     name: str
     release: Release
     capabilities: frozenset[str]
+    notes: tuple[str, ...] = ()
 
     def has(self, capability: Capability) -> bool:
         """Whether this kernel has a capability."""
@@ -90,8 +92,10 @@ def profile_names() -> tuple[str, ...]:
 def profile(name: str = LATEST, added: Iterable[str] = (), removed: Iterable[str] = ()) -> Profile:
     """Return the profile of a kernel, with backports added or capabilities removed.
 
-    `5.10` is the newest known release of that stable series, `5.10.0` mainline's own; `6.1.0-50-powerpc64le`, as
-    `uname -r` prints it, counts as its series. Raises `ProfileError` for what is not known.
+    `5.10` is the newest known release of that stable series, `5.10.0` and `5.10-rc3` mainline's own;
+    `6.1.0-50-powerpc64le`, as `uname -r` prints it, counts as its series, `5.14.0-427.el9.ppc64le` as `rhel-9`; a
+    line of /proc/version will do as well. What is newer than the newest known release is taken as that, and says
+    so in `notes`. Raises `ProfileError` for what is not known.
     """
     return _named(name).changed(added, removed)
 
@@ -101,21 +105,53 @@ def _named(name: str) -> Profile:
         return _of_release(name, NEWEST, None)
     if name == ARRAYLESS:
         # The proposal to do without the array: everything of the newest kernel, on the property itself.
-        return replace(_of_release(name, NEWEST, None)).changed([FLUSH_PER_LMB.name], [DRMEM_ARRAY.name])
-    if name in _DISTRIBUTIONS:
-        return replace(_named(_DISTRIBUTIONS[name][0]), name=name)
-    match = _VERSION.match(name)
-    if match is None:
+        return _of_release(name, NEWEST, None).changed([FLUSH_PER_LMB.name], [DRMEM_ARRAY.name])
+    if name in _NAMED:
+        return _of_distribution(name, _NAMED[name])
+    parsed = parse_kernel_name(name)
+    if parsed is None:
         raise ProfileError(f"no kernel {name!r}", hint=_near(name, profile_names()) or "write e.g. 6.1 or latest")
-    release = (int(match[1]), int(match[2]))
-    if release < OLDEST:
+    if parsed.release < OLDEST:
         oldest = "{}.{}".format(*OLDEST)
-        raise ProfileError(f"nothing is known of Linux {match[1]}.{match[2]}", hint=f"{oldest} is the oldest")
-    # A distribution's own numbering ("6.1.0-50") says nothing about which stable release it was built from.
-    patch = None if match[3] is None or match["build"] else int(match[3])
-    return _of_release(name, release, patch)
+        raise TooOldError(
+            "nothing is known of Linux {}.{}".format(*parsed.release), hint=f"{oldest} is the oldest"
+        )
+    return _of_name(parsed)
+
+
+def _of_name(name: KernelName) -> Profile:
+    if name.release > NEWEST:
+        newest = "{}.{}".format(*NEWEST)
+        note = f"{name.text} is newer than {newest}, the newest release that is known: taken as that"
+        return replace(_of_release(name.text, NEWEST, None), notes=(note,))
+    distribution = distribution_of(name)
+    if distribution is not None:
+        return _of_distribution(name.text, distribution)
+    found = _of_release(name.text, name.release, name.patch)
+    if not name.build or follows_stable(name):
+        return found
+    return replace(found, notes=(f"{name.text} is taken as {_base(name.release, name.patch)}; {_NOT_KNOWN}",))
+
+
+def _of_distribution(name: str, distribution: Distribution) -> Profile:
+    """Return a distribution's kernel: its mainline release, with what is settled of its backports."""
+    base = _of_release(name, distribution.release, distribution.patch)
+    held = {backport.capability for backport in distribution.backports if backport.has}
+    gone = {backport.capability for backport in distribution.backports if not backport.has}
+    notes: tuple[str, ...] = ()
+    if not distribution.stable:
+        known = len(distribution.backports)
+        settled = f", but for the {known} of `drmemctl kernels {distribution.name}`" if known else ""
+        taken = "" if name == distribution.name else f"{distribution.name}, "
+        base_text = _base(distribution.release, distribution.patch)
+        notes = (f"{name} is taken as {taken}built from {base_text}; {_NOT_KNOWN}{settled}",)
+    return replace(base, capabilities=(base.capabilities | held) - gone, notes=notes)
+
+
+def _base(release: Release, patch: int | None) -> str:
+    return "{}.{}".format(*release) + ("" if not patch else f".{patch}")
 
 
 def _of_release(name: str, release: Release, patch: int | None) -> Profile:
-    held = (one.name for one in CAPABILITIES if one.in_release(release, patch))
+    held = (capability.name for capability in CAPABILITIES if capability.in_release(release, patch))
     return Profile(name, release, frozenset(held))

@@ -12,6 +12,7 @@ from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.memory_reg import USABLE_MEMORY
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.kdump import CrashRegion
+from drmemctl.kernel.state import KernelState
 from drmemctl.output.findings import Shown, finding_lines
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen
@@ -26,14 +27,14 @@ class KexecView:
     """What to show.
 
     Attributes:
-        kernel: the crash kernel, as the user named it.
+        kernel: the crash kernel after boot.
         tree: the tree that it gets.
         regions: the memory that it makes of it.
         findings: what is wrong.
 
     """
 
-    kernel: str
+    kernel: KernelState
     tree: Tree
     regions: Sequence[CrashRegion]
     findings: Sequence[ReportedFinding]
@@ -45,9 +46,11 @@ def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
         _show_json(screen, view)
         return
     columns = [Column("address"), Column("size", right=True), Column("node"), Column("was on")]
-    show_table(screen, columns, _rows(view.regions))
+    in_vain = view.kernel.dead and all(one.region.node is not None for one in view.regions)
+    if not in_vain:
+        show_table(screen, columns, _rows(view.regions))
     if view.findings:
-        screen.write("\n")
+        screen.write("" if in_vain else "\n")
         shown = (Shown(one.rule, one.severity, one.title, one.message) for one in view.findings)
         screen.write_all(finding_lines(screen, shown))
 
@@ -61,7 +64,8 @@ def _show_json(screen: Screen, view: KexecView) -> None:
     lmbs = view.tree.get(NODE, DRCONF_USABLE_MEMORY)
     head = {
         "schema": schema("kexec"),
-        "kernel": view.kernel,
+        "kernel": view.kernel.profile.name,
+        "dead": view.kernel.dead or None,
         USABLE_MEMORY: usable,
         DRCONF_USABLE_MEMORY: None if lmbs is None else lmbs.hex(),
     }

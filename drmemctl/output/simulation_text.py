@@ -67,6 +67,8 @@ def machine_lines(screen: Screen, simulation: Simulation, state: KernelState) ->
     where = ", ".join(f"{number:,} on node {node}" for node, number in islice(blocks.items(), _MOST)) or "none"
     more = f", and on {len(blocks) - _MOST} more nodes" if len(blocks) > _MOST else ""
     yield screen.style(f"{safe(name)} on {safe(simulation.hypervisor)}", "bold") + f": {_lmbs(state)}"
+    if state.dead and not state.blocks.runs:
+        return  # it died while it booted: what it worked out by then is the size that it died of
     yield f"memory blocks of {size_text(state.block_size)}: {where}{more}"
 
 

@@ -17,6 +17,7 @@ from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.processors import cpu_changes
 from drmemctl.kernel.requests import NotSimulatedError, handle, store
 from drmemctl.kernel.task import run
+from drmemctl.numbers import printed_drc_index
 from drmemctl.scenario.expectations import expectation
 from drmemctl.scenario.findings import Judge, StepFinding
 from drmemctl.scenario.hotplug import changed, request_of
@@ -128,9 +129,18 @@ def _dlpar(situation: Situation, step: Dlpar, files: Files) -> _Done:
     if dead is not None:
         return dead
     try:
-        return _from(situation, store(situation.kernel, situation.machine, step.request + "\n"), write=True)
+        done = _from(situation, store(situation.kernel, situation.machine, step.request + "\n"), write=True)
     except NotSimulatedError as error:
         return _Done(situation, ok=False, note=error.message)
+    return done if done.ok else replace(done, note=_advice_on_drc_index(step.request))
+
+
+def _advice_on_drc_index(request: str) -> str:
+    """Return what a request that failed may have meant: `kstrtou32` takes what the kernel prints for decimal."""
+    printed = next(filter(printed_drc_index, request.split()[2:]), "")
+    if not printed:
+        return ""
+    return f"the kernel reads {printed} as no hexadecimal number: did you mean {printed_drc_index(printed)}?"
 
 
 def _plug(situation: Situation, step: Attach | Detach, files: Files) -> _Done:

@@ -19,6 +19,9 @@ from typing import Self
 
 from drmemctl.read_files import note
 
+NO_ROOT = (FileNotFoundError, NotADirectoryError, PermissionError)
+"""What `Root` raises where there is no such directory."""
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE = 1 << 20

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from drmemctl.defect import Defect
 from drmemctl.errors import NotInTreeError
@@ -96,6 +96,8 @@ class Tree:
         reservations: the memory reservation block, (address, size) in bytes.
         boot_cpu: physical id of the boot CPU, 0 where the source has none.
         defects: what the reader saw that is wrong, while going on.
+        kernel: what lies beside the tree and names the kernel that ran on it: /proc/version, or what `uname -a`
+            printed; untrusted text, empty where there is none.
 
     """
 
@@ -105,6 +107,7 @@ class Tree:
     reservations: tuple[tuple[int, int], ...] = ()
     boot_cpu: int = 0
     defects: tuple[Defect, ...] = ()
+    kernel: str = field(default="", compare=False)
 
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Yield (path, node) in document order, the root first."""

@@ -27,6 +27,7 @@ from drmemctl.tree.tar import BLOCK, is_tar_header
 
 if TYPE_CHECKING:
     from drmemctl.tree.archive import Watch
+    from drmemctl.tree.tar import Member
 
 LIVE = "live"
 _LIVE_PLACES = ("/proc/device-tree", "/sys/firmware/devicetree/base", "/sys/firmware/fdt")
@@ -96,12 +97,26 @@ def _load_named(name: str, watch: Watch | None) -> Tree:
     if is_live(place):
         place = _live_place()
     if stat.S_ISDIR(os.stat(place).st_mode):  # noqa: PTH116 - keeps pathlib out of the way of small files
-        from drmemctl.tree.directory import read_directory
-
-        return read_directory(place if member is None else f"{place}/{member}", name)
+        return _read_directory(place if member is None else f"{place}/{member}", name)
     with io.FileIO(place) as raw:
         note_descriptor(raw.fileno())
-        return _read(raw, place, member, watch)
+        tree = _read(raw, place, member, watch)
+    return replace(tree, kernel=_running_kernel()) if is_live(name) else tree
+
+
+def _read_directory(place: str, source: str) -> Tree:
+    from drmemctl.tree.directory import read_directory
+    from drmemctl.tree.kernel_banner import banner_below, root_of
+
+    tree = read_directory(place, source)
+    kernel = _running_kernel() if is_live(source) else banner_below(root_of(place))
+    return replace(tree, kernel=kernel) if kernel else tree
+
+
+def _running_kernel() -> str:
+    from drmemctl.tree.kernel_banner import banner_below
+
+    return banner_below("/")
 
 
 def _split(name: str) -> tuple[str, str | None]:
@@ -202,9 +217,19 @@ class _Input:
 
     def _read_archive(self, member: str | None) -> Tree:
         from drmemctl.tree.archive import read_archive
+        from drmemctl.tree.kernel_banner import BannersInArchive
 
         wanted = None if member is None else decode_name(os.fsencode(member))
-        return read_archive(self._restart, self._source, wanted, _read_member, self._watch)
+        banners = BannersInArchive()
+
+        def watch(stream: Stream, seen: Member) -> None:
+            banners(stream, seen)
+            if self._watch is not None:
+                self._watch(stream, seen)
+
+        tree = read_archive(self._restart, self._source, wanted, _read_member, watch)
+        kernel = banners.beside(wanted)
+        return replace(tree, kernel=kernel) if kernel else tree
 
     def _whole(self, stream: Stream, *, is_plain: bool, is_text: bool) -> bytes:
         """Return all bytes; those of a plain file at once, since joining pieces takes twice the memory."""

@@ -11,11 +11,11 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
 
 from drmemctl.errors import InputError, LimitError
-from drmemctl.tree.below_root import Folder, Root
+from drmemctl.tree.below_root import NO_ROOT, Folder, Root
+from drmemctl.tree.kernel_banner import banner_below, root_of
 from drmemctl.tree.limits import check_environment
 from drmemctl.tree.node import Tree
 from drmemctl.tree.source import file_of, is_live, load
@@ -48,8 +48,7 @@ _FIXED = (
     *("memory/blocks", "memory/nodes", "memory/block_size_bytes", "proc/iomem", "proc/cmdline", "proc/version"),
     *("uname", "dmesg", f"{_MEMORY}/block_size_bytes"),
 )
-_TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
-_NO_ROOT = (FileNotFoundError, NotADirectoryError, PermissionError)
+_TREE = "/proc/device-tree"
 _ENTRY = re.compile(r"(?:memory|node)\d+\Z")
 
 
@@ -95,26 +94,14 @@ def load_system(source: str) -> tuple[Tree, SystemFiles]:
         return tree, read_root("/")
     place = file_of(source)
     if place is not None and os.path.isdir(place):  # noqa: PTH112 - paths as the user typed them
-        return tree, read_root(_root_of(place))
+        return tree, read_root(root_of(place))
     return tree, beside.found()
-
-
-def _root_of(place: str) -> str:
-    full = os.path.abspath(place)  # noqa: PTH100
-    for suffix in _TREES:
-        if full.endswith(suffix):
-            return full.removesuffix(suffix) or "/"
-    with os.scandir(place) as entries:
-        folders = (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-        names = list(islice(folders, 2))
-    # A capture that was unpacked: all of it is in one directory.
-    return f"{place}/{names[0]}" if len(names) == 1 else place
 
 
 def read_root(root: str) -> SystemFiles:
     """Return the files below a directory that stands for `/`."""
     beside, room = SystemFiles(), _Room(root)
-    with suppress(*_NO_ROOT), Root(root) as top:
+    with suppress(*NO_ROOT), Root(root) as top:
         _read_fixed(top, beside, room)
         _read_entries(top, beside, room, _MEMORY, ("state", "valid_zones"))
         _read_entries(top, beside, room, _NODE, ("distance", "meminfo", "cpulist"))
@@ -157,13 +144,13 @@ def load_root(root: str) -> Tree:
     from drmemctl.tree.directory import read_directory
 
     check_environment()
-    source = f"{root.rstrip('/')}{_TREES[0]}"
+    source = f"{root.rstrip('/')}{_TREE}"
     real = None
-    with suppress(*_NO_ROOT), Root(root) as top:
-        real = top.folder_path(_TREES[0])
+    with suppress(*NO_ROOT), Root(root) as top:
+        real = top.folder_path(_TREE)
     if real is None:
         raise InputError("no such file or directory", source=source, hint="name a directory that stands for /")
-    return read_directory(f"{root.rstrip('/')}/{real}", source)
+    return replace(read_directory(f"{root.rstrip('/')}/{real}", source), kernel=banner_below(root))
 
 
 class _Beside:

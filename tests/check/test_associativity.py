@@ -10,6 +10,7 @@ import pytest
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.tree.node import Node, Tree
+from tests.cases import each
 from tests.check.mutations import (
     Change,
     broken_anew,
@@ -159,7 +160,7 @@ NEAR_MISSES: dict[str, list[tuple[str, Change]]] = {
 }
 
 
-@pytest.mark.parametrize(("rule", "name", "change"), cases(BREAKS))
+@each(("rule", "name", "change"), cases(BREAKS))
 def test_a_tree_breaks_exactly_the_rule(rule: str, name: str, change: Change) -> None:
     base = fixture(name)
     assert broken_anew(base, change(base)) == {rule}

@@ -17,6 +17,7 @@ from drmemctl.formats import drc
 from drmemctl.formats.drc import Connector, decode_connectors, encode_drc_strings, encode_drc_words
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry, encode_drc_info
 from drmemctl.tree.node import Tree
+from tests.cases import each
 from tests.check.mutations import (
     broken_anew,
     cases,
@@ -245,7 +246,7 @@ NEAR_MISSES: dict[str, list[tuple[str, Change]]] = {
 }
 
 
-@pytest.mark.parametrize(("rule", "name", "change"), cases(BREAKS))
+@each(("rule", "name", "change"), cases(BREAKS))
 def test_a_tree_breaks_exactly_the_rule(rule: str, name: str, change: Change) -> None:
     base = fixture(name)
     assert broken_anew(base, change(base)) == {rule}

@@ -13,6 +13,7 @@ from drmemctl.formats.memory_reg import REG, MemoryRange, decode_reg, encode_reg
 from drmemctl.model.conversion import convert
 from drmemctl.model.lmbs import Entry
 from drmemctl.tree.node import Tree
+from tests.cases import each
 from tests.check.mutations import (
     LMB,
     PLUGGED,
@@ -190,13 +191,13 @@ FOLLOWS = {"DRM059", "DRM102"}
 """An LMB where another one would be usual has a DRC index that is not the usual one."""
 
 
-@pytest.mark.parametrize(("rule", "change"), cases(BREAKS))
+@each(("rule", "change"), cases(BREAKS))
 def test_a_tree_breaks_exactly_this_rule(rule: str, change: Change) -> None:
     base = unlisted()
     assert broken_anew(base, change(base)) - FOLLOWS == {rule}
 
 
-@pytest.mark.parametrize(("rule", "change"), cases(MISSES))
+@each(("rule", "change"), cases(MISSES))
 def test_a_near_miss_does_not(rule: str, change: Change) -> None:
     base = unlisted()
     assert rule not in broken_anew(base, change(base))

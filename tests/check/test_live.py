@@ -17,6 +17,7 @@ from drmemctl.check.report import ReportedFinding, report, report_tree
 from drmemctl.check.subject import Running
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.live_system import LiveSystem
+from tests.cases import each
 from tests.live_roots import MEMORY, NODES, files_of, make_root, states, tree_at, write
 from tests.scenario.records import record, record_names, tree_of
 
@@ -80,7 +81,7 @@ def blocks_in(findings: tuple[ReportedFinding, ...], rule: str, size: int) -> se
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_after_every_step_the_lmbs_on_other_nodes_are_those_of_the_record(name: str) -> None:
     size = record(name)["block_size"]
     for state in states(name):
@@ -95,7 +96,7 @@ def test_a_migration_leaves_memory_on_the_old_node() -> None:
     assert counts[0] == 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_a_plain_boot_has_nothing(name: str) -> None:
     odd = {"captures/7.2-reserved-assigned", "captures/7.2-kdump", "captures/7.2-mem-limit"}
     findings = judged(name, states(name)[0])

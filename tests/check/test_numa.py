@@ -15,6 +15,7 @@ from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.conversion import convert
 from drmemctl.tree.node import Tree
+from tests.cases import each
 from tests.check.mutations import (
     Change,
     broken_anew,
@@ -167,7 +168,7 @@ NEAR_MISSES: dict[str, list[tuple[str, Change]]] = {
 }
 
 
-@pytest.mark.parametrize(("rule", "name", "change"), cases(BREAKS))
+@each(("rule", "name", "change"), cases(BREAKS))
 def test_a_tree_breaks_exactly_the_rule(rule: str, name: str, change: Change) -> None:
     base = fixture(name)
     assert broken_anew(base, change(base)) == {rule}

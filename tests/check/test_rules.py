@@ -6,13 +6,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-import pytest
-
 from drmemctl.check.engine import all_rules
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity
 from drmemctl.check.kernels import parse_version
 from drmemctl.check.rule import SECTIONS, Rule
+from tests.cases import each
 
 RANGES = {
     "blob": range(1, 10),
@@ -47,7 +46,7 @@ OF_STRUCTURE = {"DRM001", "DRM002", "DRM004", "DRM065", "DRM074"}
 """Rules about nodes, names and words: their examples have no bytes to show."""
 
 RULES = list(all_rules().values())
-each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+each_rule = each("rule", RULES, ids=lambda rule: rule.id)
 
 
 def test_ids_and_severities_are_stable() -> None:

@@ -18,6 +18,7 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_m
 from drmemctl.kernel.state import Cpu
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
+from tests.cases import each
 from tests.check.mutations import (
     LMB,
     PLUGGED,
@@ -200,7 +201,7 @@ def test_a_real_kernels_array_and_blocks_are_what_its_tree_says(path: Any) -> No
 CAPTURES = [path for path in fixture_trees("captures") if "vectors" not in path.name]
 
 
-@pytest.mark.parametrize("path", CAPTURES, ids=tree_name)
+@each("path", CAPTURES, ids=tree_name)
 def test_the_blocks_of_a_real_boot_are_those_of_its_tree(path: Any) -> None:
     """Where they are not, the tree has an error of its own that says why."""
     name = tree_name(path)

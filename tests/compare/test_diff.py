@@ -15,6 +15,7 @@ from drmemctl.compare.properties import HEADER
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays, encode_lookup_arrays
 from drmemctl.tree.node import Node, Property, Tree
+from tests.cases import each
 from tests.check.mutations import edited, with_child, with_cut, with_prop, without_node, words
 from tests.check.test_any_tree import BASES, changed, changes
 from tests.compare.trees import fixture, partition
@@ -25,7 +26,7 @@ NUMA = "trees/numa4-form1-dist"
 CPU = "/cpus/PowerPC,POWER9@0"
 
 
-@pytest.mark.parametrize("name", [tree_name(path) for path in fixture_trees()])
+@each("name", [tree_name(path) for path in fixture_trees()])
 def test_every_bundled_tree_is_the_same_as_itself(name: str) -> None:
     tree = fixture(name)
     found = diff(tree, replace(tree), everything=True)

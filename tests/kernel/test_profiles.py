@@ -13,7 +13,9 @@ from drmemctl.kernel.capabilities import (
     QUIET_INDEX_MESSAGES,
     RESERVED_RANGE_NAMED,
     Capability,
+    Release,
 )
+from drmemctl.kernel.names import parse_kernel_name
 from drmemctl.kernel.profiles import ProfileError, profile, profile_names
 
 
@@ -26,7 +28,7 @@ from drmemctl.kernel.profiles import ProfileError, profile, profile_names
         ("6.1.0-50-powerpc64le", (6, 1)),
         ("7.2.13+deb14-powerpc64le", (7, 2)),
         ("latest", (7, 2)),
-        ("9.9", (9, 9)),
+        ("9.9", (7, 2)),
         ("debian-12", (6, 1)),
         ("arrayless", (7, 2)),
     ],
@@ -94,3 +96,130 @@ def test_unknown_capability(direction: str, name: str, hint: str) -> None:
 
 def test_every_named_profile_exists() -> None:
     assert [profile(name).name for name in profile_names()] == list(profile_names())
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "release", "patch"),
+    [
+        # What people write.
+        ("5.10", "5.10", (5, 10), None),
+        ("v5.10", "v5.10", (5, 10), None),
+        ("5.10.0", "5.10.0", (5, 10), 0),
+        ("5.10-rc3", "5.10-rc3", (5, 10), 0),
+        ("v6.13.0-rc1", "v6.13.0-rc1", (6, 13), 0),
+        ("6.12.3", "6.12.3", (6, 12), 3),
+        # What uname -r prints on Debian 11 to 14, RHEL 8 and 9, SLES 15 SP5, Ubuntu 20.04, Fedora 41.
+        ("5.10.0-28-powerpc64le", "5.10.0-28-powerpc64le", (5, 10), None),
+        ("7.2.13+deb14-powerpc64le", "7.2.13+deb14-powerpc64le", (7, 2), 13),
+        ("4.18.0-553.el8_10.ppc64le", "4.18.0-553.el8_10.ppc64le", (4, 18), None),
+        ("5.14.0-427.13.1.el9_4.ppc64le", "5.14.0-427.13.1.el9_4.ppc64le", (5, 14), None),
+        ("5.14.21-150500.55-default", "5.14.21-150500.55-default", (5, 14), 21),
+        ("5.4.0-190-generic", "5.4.0-190-generic", (5, 4), None),
+        ("6.12.4-200.fc41.ppc64le", "6.12.4-200.fc41.ppc64le", (6, 12), 4),
+        # A tree that was built by hand: setlocalversion.
+        ("6.1.0-rc7-00012-g4a7b5c6d8e9f-dirty", "6.1.0-rc7-00012-g4a7b5c6d8e9f-dirty", (6, 1), 0),
+        # /proc/version (init/version-timestamp.c) and uname -a.
+        ("Linux version 5.10.262\n", "5.10.262", (5, 10), 262),
+        (
+            "Linux version 5.10.0-28-powerpc64le (x@y) (gcc-10 (Debian 10.2.1-6)) #1 SMP Debian 5.10.209-2",
+            "5.10.0-28-powerpc64le",
+            (5, 10),
+            209,
+        ),
+        (
+            "Linux lpar7 4.18.0-553.el8_10.ppc64le #1 SMP Fri May 10 15:00:00 UTC 2024 ppc64le ppc64le GNU/Linux",
+            "4.18.0-553.el8_10.ppc64le",
+            (4, 18),
+            None,
+        ),
+    ],
+)
+def test_names_as_people_and_systems_write_them(text: str, name: str, release: Release, patch: int | None) -> None:
+    found = parse_kernel_name(text)
+    assert found is not None
+    assert (found.text, found.release, found.patch) == (name, release, patch)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "six",
+        "6",
+        "6.",
+        "v",
+        "6.1.0.0.0",
+        "6.1 lts",
+        "6.1\n5.10",
+        "\u0666.\u0661",
+        "6.1-\x1b[31m",
+        "Linux version",
+        "Darwin x 23.1.0",
+    ],
+)
+def test_what_names_no_kernel(text: str) -> None:
+    assert parse_kernel_name(text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("9.9", "9.9 is newer than 7.2, the newest release that is known: taken as that"),
+        (
+            "7.3.0-1-powerpc64le",
+            "7.3.0-1-powerpc64le is newer than 7.2, the newest release that is known: taken as that",
+        ),
+        ("5.4.0-190-generic", "5.4.0-190-generic is taken as 5.4; distribution kernel: backports not known"),
+        (
+            "5.14.0-427.13.1.el9_4.ppc64le",
+            (
+                "5.14.0-427.13.1.el9_4.ppc64le is taken as rhel-9, built from 5.14; "
+                "distribution kernel: backports not known"
+            ),
+        ),
+    ],
+)
+def test_what_has_to_be_said_of_a_kernel(name: str, note: str) -> None:
+    assert profile(name).notes == (note,)
+
+
+def test_nothing_has_to_be_said_of_what_is_known() -> None:
+    for name in (
+        "5.10",
+        "5.10.0",
+        "latest",
+        "arrayless",
+        "debian-12",
+        "6.1.0-50-powerpc64le",
+        "7.2.13+deb14-powerpc64le",
+    ):
+        assert profile(name).notes == (), name
+
+
+@pytest.mark.parametrize(
+    ("release", "name"),
+    [
+        ("4.18.0-553.el8_10.ppc64le", "rhel-8"),
+        ("4.18.0-80.el8.ppc64le", "rhel-8"),
+        ("5.14.0-570.12.1.el9_6.ppc64le", "rhel-9"),
+        ("6.12.0-55.9.1.el10_0.ppc64le", "rhel-10"),
+        ("5.3.18-24.107-default", "sles-15-sp2"),
+        ("5.3.18-150300.59.164-default", "sles-15-sp3"),
+        ("5.3.18-57-default", "sles-15-sp3"),
+        ("5.14.21-150400.24.119-default", "sles-15-sp4"),
+        ("5.14.21-150500.55-default", "sles-15-sp5"),
+        ("6.4.0-150600.23.25-default", "sles-15-sp6"),
+        ("6.4.0-150700.53.3-default", "sles-15-sp7"),
+    ],
+)
+def test_a_release_leads_to_its_distribution(release: str, name: str) -> None:
+    found = profile(release)
+    assert (found.name, found.release) == (release, profile(name).release)
+    assert found.capabilities == profile(name).capabilities
+    assert f"taken as {name}, " in found.notes[0]
+
+
+@pytest.mark.parametrize("release", ["6.1.0-1.el9.ppc64le", "5.14.0-427.ppc64le", "5.14.21-150600.1-default"])
+def test_a_release_of_another_base_is_no_distribution_s(release: str) -> None:
+    assert "distribution kernel: backports not known" in profile(release).notes[0]
+    assert "built from" not in profile(release).notes[0]

@@ -11,6 +11,7 @@ from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report, ReportedFinding
 from drmemctl.output.check_text import SCREEN
 from drmemctl.output.screen import Screen
+from tests.cases import each
 from tests.output.reports import LMBS, drawn, finding, hostile, unreadable
 
 
@@ -65,7 +66,7 @@ def many(rules: int, each: int, ranges: int) -> list[ReportedFinding]:
 
 
 @pytest.mark.parametrize("rules", [1, 2, 5, 7, 19, 20, 21, 22, 60])
-@pytest.mark.parametrize(("each", "ranges"), [(1, 0), (1, 1), (3, 2), (40, 0), (1, 100)])
+@each(("each", "ranges"), [(1, 0), (1, 1), (3, 2), (40, 0), (1, 100)])
 def test_a_tree_takes_a_screen_at_most(rules: int, each: int, ranges: int) -> None:
     report = Report("a.dtb", tuple(many(rules, each, ranges)))
     lines = drawn([report], "text").splitlines()

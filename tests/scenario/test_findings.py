@@ -21,6 +21,7 @@ from drmemctl.scenario.findings import NEXT_FLUSH, NOW, StepFinding
 from drmemctl.scenario.result import StepResult
 from drmemctl.scenario.simulation import Files, Simulation
 from drmemctl.tree.node import Tree
+from tests.cases import each
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, partition, tree, u32
 from tests.scenario.records import record, record_names, replay, tree_of
 
@@ -225,12 +226,12 @@ def test_json_is_that_of_check() -> None:
 RECORDED = [*record_names("captures"), *record_names("mobility")]
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@each("name", RECORDED)
 def test_a_real_kernel_contradicts_nothing_when_it_has_booted(name: str) -> None:
     assert Simulation(tree_of(name), record(name)["kernel"]).consistent
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@each("name", RECORDED)
 def test_each_finding_of_a_real_run_is_whole(name: str) -> None:
     for step in replay(name).steps:
         for found in step.result.findings:

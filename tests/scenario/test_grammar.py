@@ -20,6 +20,7 @@ from drmemctl.scenario.steps import (
     Step,
     Unmovable,
 )
+from tests.cases import each
 
 STEPS: list[tuple[str, Step]] = [
     ("dlpar memory add count 1", Dlpar("", "memory add count 1")),
@@ -55,7 +56,7 @@ STEPS: list[tuple[str, Step]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "step"), STEPS, ids=[text for text, _ in STEPS])
+@each(("text", "step"), STEPS, ids=[text for text, _ in STEPS])
 @pytest.mark.parametrize("decoration", ["{}", "  {}  ", "\t{}  # a comment"])
 def test_steps(text: str, step: Step, decoration: str) -> None:
     found = parse_step(decoration.format(text))
@@ -77,6 +78,29 @@ def test_lines_without_a_step(text: str) -> None:
     assert parse_step(text) is None
 
 
+@pytest.mark.parametrize("digits", ["80000004", "800003fe", "DEADBEEF", "00000010"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plug {} 1",
+        "attach {} 1 assoc 1,2",
+        "unplug {} 1",
+        "detach {} 1",
+        "unmovable 0x80000001 {}",
+        "movable {}",
+        "rtas get-sensor 9003 {}",
+        "rtas set-indicator 9001 {} 1",
+        "rtas configure-connector {}",
+        "expect drc {} aa 1",
+    ],
+)
+def test_a_drc_index_as_the_kernel_prints_it_is_refused_with_what_was_meant(text: str, digits: str) -> None:
+    with pytest.raises(
+        StepError, match=rf"expected a DRC index \(8 hex.*did you mean 0x{digits}\?\), not '{digits}'"
+    ):
+        parse_step(text.format(digits))
+
+
 @pytest.mark.parametrize(
     ("text", "column", "expected"),
     [
@@ -84,7 +108,7 @@ def test_lines_without_a_step(text: str) -> None:
         ("  frobnicate", 3, "a step (dlpar, plug,"),
         ("dlpar", 6, "what is written to /sys/kernel/dlpar"),
         ("plug", 5, "a DRC index"),
-        ("plug 800003fe 1", 6, "a DRC index (not a number: write 0x800003fe for hexadecimal)"),
+        ("plug 800003f 1", 6, "a DRC index (not a number: write 0x800003f for hexadecimal)"),
         ("plug 0x80000008", 16, "how many LMBs"),
         ("plug 0x80000008 x", 17, "how many LMBs (not a number"),
         ("plug 0x80000008 1 on 1", 19, "`node` or `assoc`"),

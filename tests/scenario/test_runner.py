@@ -130,6 +130,16 @@ def test_without_hotplug_events_the_guest_is_told_a_number_only() -> None:
     assert assigned(simulation) == [2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("kind", ["index {}", "indexed-count 1 {}"])
+@pytest.mark.parametrize("digits", ["80000005", "800003fe"])
+def test_a_request_that_failed_for_a_drc_index_as_the_kernel_prints_it_says_so(kind: str, digits: str) -> None:
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 2))
+    result = simulation.run(f"dlpar memory add {kind.format(digits)}")
+    assert result.errno == "EINVAL"
+    assert result.note.endswith(f"did you mean 0x{digits}?")
+    assert not simulation.run(f"dlpar memory add {kind.format('0x800003fe')}").note
+
+
 def test_on_qemu_only_what_was_attached_can_be_added() -> None:
     simulation = qemu()
     assert simulation.run("dlpar memory add count 1").errno == "EINVAL"

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Distribution kernels: the mainline release that each is built from, and which backports are settled by a source.
+
+A capability that is listed here was looked up in what the distribution publishes: the patches of its kernel, or
+its kernel's source. One that is not listed is as in the mainline release, which nobody has looked up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from drmemctl.kernel.capabilities import Release
+from drmemctl.kernel.names import KernelName
+
+_DEBIAN_FLAVOUR = re.compile(r"[-+].*\bpowerpc64(?:le)?(?:-64k)?\Z", re.ASCII)
+"""Debian's flavours for this machine; its kernels are stable releases with few patches of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backport:
+    """A capability that a distribution's kernel has and its mainline release has not, or the other way round.
+
+    Attributes:
+        capability: its name.
+        source: where that is to be seen.
+        has: whether the kernel has it.
+
+    """
+
+    capability: str
+    source: str
+    has: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A distribution's kernel.
+
+    Attributes:
+        name: what `--kernel` calls it.
+        about: what it is.
+        release: the mainline release it is built from.
+        patch: the stable release of that, None for the newest that is known.
+        build: what its releases have behind that, as a regular expression; empty where they cannot be told.
+        backports: what is settled, each with its source.
+        stable: whether it follows a stable series, and has few patches besides: then nothing is unknown of it.
+
+    """
+
+    name: str
+    about: str
+    release: Release
+    patch: int | None
+    build: str = ""
+    backports: tuple[Backport, ...] = field(default=())
+    stable: bool = False
+
+
+DISTRIBUTIONS: tuple[Distribution, ...] = (
+    Distribution("debian-11", "Debian 11, linux 5.10", (5, 10), 262, stable=True),
+    Distribution("debian-12", "Debian 12, linux 6.1", (6, 1), None, stable=True),
+    Distribution("debian-13", "Debian 13, linux 6.12", (6, 12), None, stable=True),
+    Distribution("rhel-8", "Red Hat Enterprise Linux 8", (4, 18), 0, r"-\d[\d.]*\.el8(?:_\d+)?(?:\.|\Z)"),
+    Distribution("rhel-9", "Red Hat Enterprise Linux 9", (5, 14), 0, r"-\d[\d.]*\.el9(?:_\d+)?(?:\.|\Z)"),
+    Distribution("rhel-10", "Red Hat Enterprise Linux 10", (6, 12), 0, r"-\d[\d.]*\.el10(?:_\d+)?(?:\.|\Z)"),
+    Distribution("sles-15-sp2", "SUSE Linux Enterprise Server 15 SP2", (5, 3), 18, r"-(?:2[24][.-]|150200\.)"),
+    Distribution("sles-15-sp3", "SUSE Linux Enterprise Server 15 SP3", (5, 3), 18, r"-(?:5[79][.-]|150300\.)"),
+    Distribution("sles-15-sp4", "SUSE Linux Enterprise Server 15 SP4", (5, 14), 21, r"-150400\."),
+    Distribution("sles-15-sp5", "SUSE Linux Enterprise Server 15 SP5", (5, 14), 21, r"-150500\."),
+    Distribution("sles-15-sp6", "SUSE Linux Enterprise Server 15 SP6", (6, 4), 0, r"-150600\."),
+    Distribution("sles-15-sp7", "SUSE Linux Enterprise Server 15 SP7", (6, 4), 0, r"-150700\."),
+)
+"""The distributions' kernels that have names."""
+
+
+def distribution_of(name: KernelName) -> Distribution | None:
+    """Return the distribution whose numbering a release has, None where it has nobody's that is known."""
+    return next(_matching(name), None)
+
+
+def _matching(name: KernelName) -> Iterator[Distribution]:
+    for distribution in DISTRIBUTIONS:
+        if (
+            distribution.release == name.release
+            and distribution.build
+            and re.match(distribution.build, name.build)
+        ):
+            yield distribution
+
+
+def follows_stable(name: KernelName) -> bool:
+    """Whether a release is of a distribution that follows the stable series: Debian."""
+    return _DEBIAN_FLAVOUR.match(name.build) is not None

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Which kernel ran on a tree, as the files beside it say: /proc/version, or what `uname -a` printed for sosreport.
+
+A capture has `capture/proc/version`, a sosreport both; an unpacked one and a running system are directories.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from itertools import islice
+
+from drmemctl.tree.below_root import NO_ROOT, Root
+from drmemctl.tree.stream import Stream
+from drmemctl.tree.tar import Member
+
+BANNERS = ("proc/version", "uname", "sos_commands/kernel/uname_-a", "sos_commands/host/uname_-a")
+"""Files that name the kernel, the best first."""
+
+_LARGEST = 4096
+"""Bytes of such a file that are looked at; Linux prints some 300."""
+
+_TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
+
+
+def first_line(content: bytes) -> str:
+    """Return the line that names the kernel, untrusted text."""
+    return content[:_LARGEST].decode("utf-8", "replace").strip().partition("\n")[0]
+
+
+def root_of(place: str) -> str:
+    """Return the directory that stands for `/` beside a tree's directory."""
+    full = os.path.abspath(place)  # noqa: PTH100
+    for suffix in _TREES:
+        if full.endswith(suffix):
+            return full.removesuffix(suffix) or "/"
+    with os.scandir(place) as entries:
+        folders = (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        names = list(islice(folders, 2))
+    # A capture that was unpacked: all of it is in one directory.
+    return f"{place}/{names[0]}" if len(names) == 1 else place
+
+
+def banner_below(root: str) -> str:
+    """Return what the files below a directory that stands for `/` say; empty where there are none."""
+    with suppress(*NO_ROOT), Root(root) as top:
+        for name in BANNERS:
+            line = first_line(top.read(name, _LARGEST) or b"")
+            if line:
+                return line
+    return ""
+
+
+class BannersInArchive:
+    """Keeps what the members of an archive say of a kernel, by the directory that stands for `/`."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, int], str] = {}
+
+    def __call__(self, stream: Stream, member: Member) -> None:
+        """Look at a member that is no part of a tree."""
+        if not member.is_file:
+            return
+        for rank, name in enumerate(BANNERS):
+            if member.path.endswith(name) and len(self._lines) < _LARGEST:
+                root = member.path[: -len(name)]
+                if root and not root.endswith("/"):
+                    continue
+                # Others may want to read it, too.
+                line = first_line(stream.peek(min(member.size, _LARGEST)))
+                if line:
+                    self._lines[root, rank] = line
+                return
+
+    def beside(self, wanted: str | None) -> str:
+        """Return what lies beside the tree: the nearest above the path that was asked for, else the uppermost."""
+        place = (wanted or "").strip("/") + "/"
+        above = [key for key in self._lines if wanted and place.startswith(key[0])]
+        if above:
+            return self._lines[min(above, key=lambda key: (-len(key[0]), key[1]))]
+        if wanted or not self._lines:
+            return ""
+        return self._lines[min(self._lines, key=lambda key: (key[0].count("/"), key[1], key[0]))]
