@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import Report
 from drmemctl.output.check import (
     CheckView,
     message,
@@ -88,7 +89,7 @@ def _head(report: Report) -> _Line:
     )
 
 
-def _group(findings: Sequence[ReportedFinding]) -> list[_Line]:
+def _group(findings: Sequence[Finding]) -> list[_Line]:
     """Return all lines on the findings of one rule."""
     first = findings[0]
     number = f" ({len(findings):,} findings)" if len(findings) > 1 else ""

@@ -14,4 +14,4 @@ from drmemctl.scenario.subject import subject_of
 def contradictions(state: KernelState, machine: Machine) -> Iterator[str]:
     """Yield what does not agree, a sentence each, as the rules of the family state have it."""
     found = contradictions_in(subject_of(state, machine), state.profile)
-    return (f"{finding.rule}: {finding.message}" for finding in found)
+    return (f"{violation.rule}: {violation.message}" for violation in found)
