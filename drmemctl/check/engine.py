@@ -128,4 +128,8 @@ def finding_of(violation: Violation, subject: Subject | Stream) -> Finding:
 
 def ordered(violations: Iterable[Violation]) -> list[Violation]:
     """Return violations, the worst first, then by rule and place."""
-    return sorted(violations, key=lambda violation: violation.order)
+    return sorted(violations, key=_order)
+
+
+def _order(violation: Violation) -> tuple[int, str, int, int]:
+    return violation.severity.rank, violation.rule, violation.answer or 0, violation.offset or 0

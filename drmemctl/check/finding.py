@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -61,13 +62,9 @@ class Violation(NamedTuple):
     rule: str = ""
     severity: Severity = Severity.INFO
 
-    @property
-    def order(self) -> tuple[int, str, int, int]:
-        """The worst comes first, then by rule and place."""
-        return self.severity.rank, self.rule, self.answer or 0, self.offset or 0
 
-
-class LmbRange(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LmbRange:
     """Consecutive LMBs that a finding is about.
 
     Attributes:

@@ -38,13 +38,18 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
         and subject.running.system is None
     ),
     "cpus": lambda subject: subject.running.cpus is not None,
+    "delivered": lambda subject: subject.running.delivered is not None,
     "live": lambda subject: subject.running.system is not None,
     "faults": lambda subject: subject.running.faults is not None,
 }
 """What a rule may need; a rule whose needs are not met is not run."""
 
 
-FAMILY_NEEDS = {"state": ("array", "senses", "blocks", "cpus"), "kernel": ("faults",), "live": ("live",)}
+FAMILY_NEEDS = {
+    "state": ("array", "senses", "blocks", "cpus", "delivered"),
+    "kernel": ("faults",),
+    "live": ("live",),
+}
 """Families of which every rule needs one of these: without any of them, the family is not even imported."""
 
 ABOUT_STREAMS = "stream"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SYNTAX = """\
   dlpar memory add|remove count N | index DRC | indexed-count N DRC
-  plug|attach DRC COUNT [node N | assoc W,W,...]      unplug|detach DRC COUNT
+  plug|attach DRC COUNT [node N | row N | assoc W,...]  unplug|detach DRC COUNT
   firmware PATH PROPERTY HEX|@FILE|-                  lpm TREE     migrate FILE
   prrn TREE | prrn SCOPE PHANDLE...                   unmovable|movable DRC...
   rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE | configure-connector DRC

@@ -16,8 +16,8 @@ from drmemctl.check.tally import fails
 from drmemctl.output.check import (
     CheckView,
     in_lines,
-    message,
 )
+from drmemctl.output.findings import message
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 

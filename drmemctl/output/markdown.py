@@ -9,12 +9,12 @@ from drmemctl.check.finding import Finding
 from drmemctl.check.report import Report
 from drmemctl.output.check import (
     CheckView,
-    message,
     place_and_offset,
     range_text,
     ranges_left_out,
     summary,
 )
+from drmemctl.output.findings import message
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 

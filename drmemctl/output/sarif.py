@@ -12,7 +12,8 @@ from drmemctl._version import __version__
 from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.pages import Page
 from drmemctl.check.report import Report
-from drmemctl.output.check import CheckView, message, place, range_text, ranges_left_out
+from drmemctl.output.check import CheckView, place, range_text, ranges_left_out
+from drmemctl.output.findings import message
 from drmemctl.output.json import array
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe

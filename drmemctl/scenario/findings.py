@@ -129,14 +129,17 @@ class Moments:
     def present(self, situation: Situation) -> Judged:
         """Return all that the rules say of a partition as it is now, the worst first."""
         kernel, machine = situation.kernel, situation.machine
-        parts = (kernel.tree, kernel.table, kernel.blocks, kernel.cpus, machine.connectors, kernel.profile)
+        parts = (
+            *(kernel.tree, kernel.table, kernel.blocks, kernel.cpus, kernel.profile),
+            *(machine.connectors, machine.delivered, situation.flush),
+        )
         return self._moments.get((*map(id, parts), kernel.dead), parts, lambda: self._judged(situation))
 
     def _judged(self, situation: Situation) -> Judged:
         kernel = situation.kernel
         profile, tree = kernel.profile, kernel.tree
         judge = Judge(profile=profile)
-        subject = subject_of(kernel, situation.machine)
+        subject = subject_of(kernel, situation.machine, situation.flush)
         layout = (_layout(subject), _others(tree), id(profile))
         said = [
             *self._layouts.get(layout, (tree, profile), lambda: tuple(judge.ask(self._by_layout, subject))),

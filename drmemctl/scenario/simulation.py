@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.check.finding import Finding
+from drmemctl.check.subject import Flush
 from drmemctl.errors import LimitError
 from drmemctl.hypervisor.powervm import PowerVm
 from drmemctl.hypervisor.qemu import MEASURED, Qemu
@@ -65,6 +66,7 @@ class Situation:
         machine: the hypervisor's side.
         last: what came of the last step that was not an expectation.
         boot: what the kernel did wrong when the simulation began.
+        flush: what wrote the LMB property first after the hypervisor's last delivery, None for nothing.
 
     """
 
@@ -72,6 +74,7 @@ class Situation:
     machine: Hypervisor
     last: StepResult | None = None
     boot: tuple[Finding, ...] = ()
+    flush: Flush | None = None
 
 
 def machine_for(tree: Tree, hypervisor: str) -> Hypervisor:
