@@ -11,10 +11,14 @@ from typing import Any
 
 from drmemctl.check.finding import Finding
 from drmemctl.check.report import Report
-from drmemctl.errors import InputError
+from drmemctl.errors import InputError, LimitError
+from drmemctl.read_files import open_regular
 from drmemctl.tree.source import file_of
 
 SCHEMA = "drmemctl.baseline/1"
+
+_LARGEST = 8 << 20
+"""Bytes that a baseline may have: some 40,000 findings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,7 @@ class Baseline:
         import json
 
         try:
-            with open(path, "rb") as stream:  # noqa: PTH123 - pathlib takes as long to import as all of this
-                document = json.load(stream)
+            document = json.loads(_content(path))
         except OSError as error:
             raise InputError(f"the baseline cannot be read: {error.strerror}", source=path) from error
         except (ValueError, RecursionError) as error:
@@ -55,6 +58,15 @@ class Baseline:
             left = Counter(self.known.get(_name(report.source, self.folder), ()))
             new = tuple(finding for finding in report.findings if not _take(left, finding.fingerprint))
             yield report._replace(findings=new, known=len(report.findings) - len(new))
+
+
+def _content(path: str) -> bytes:
+    """Return what is in the file: a repository that somebody else wrote may name any, of any size."""
+    with open_regular(path) as stream:
+        data = stream.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise LimitError(f"more than the {_LARGEST:,} bytes that a baseline may have", source=path)
+    return data
 
 
 _HINT = "write it again with --write-baseline"

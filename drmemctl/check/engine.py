@@ -69,7 +69,8 @@ def _named(rule: Rule, words: Iterable[str]) -> bool:
 
 def unknown_words(words: Sequence[str]) -> list[str]:
     """Return those words that name no rule and no family."""
-    return [word for word in words if not any(_named(rule, (word,)) for rule in all_rules().values())]
+    rules = all_rules().values()
+    return [word for word in words if not any(_named(rule, (word,)) for rule in rules)]
 
 
 _NEEDS: dict[str, tuple[tuple[Capability, ...], tuple[Capability, ...]]] = {

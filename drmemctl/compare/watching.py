@@ -51,10 +51,9 @@ class Event:
 def look(root: str) -> Look:
     """Return the system whose / is a directory; `InputError` where it has no device tree."""
     from drmemctl.model.sizes import within_bounds
-    from drmemctl.tree.source import load
-    from drmemctl.tree.system import read_root
+    from drmemctl.tree.system import load_root, read_root
 
-    tree = within_bounds(load(f"{root.rstrip('/')}/proc/device-tree"))
+    tree = within_bounds(load_root(root))
     found = read_root(root.rstrip("/"))
     system = LiveSystem.from_files(found.files, found.links)
     findings = report_tree(tree, Plan(), running=Running.of_system(system)).findings

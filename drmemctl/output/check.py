@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +14,7 @@ from drmemctl.check.tally import Tally
 from drmemctl.output.findings import message, severities
 from drmemctl.output.lmb_words import address_range, drc_range
 from drmemctl.output.progress import with_progress
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of, size_text
 
@@ -115,12 +114,6 @@ def rendered(screen: Screen, view: CheckView, format: str) -> Iterator[str]:
 def say_written(tally: Tally, path: str) -> None:
     """Say what was found, where the findings themselves went to a file."""
     say(f"{summary(tally)}; written to {path}")
-
-
-def say(message: str) -> None:
-    """Write a line to standard error."""
-    sys.stderr.write(f"drmemctl: {safe(message, 2000)}\n")
-    sys.stderr.flush()
 
 
 def summary(tally: Tally) -> str:
