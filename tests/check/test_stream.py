@@ -47,8 +47,6 @@ def found(kind: str, *areas: bytes, statuses: tuple[int | None, ...] = ()) -> li
     last = (*statuses, *[None] * len(areas))
     answers = [Answer.of(kind, area, status) for area, status in zip(areas, last, strict=False)]
     return Judge().violations(Stream(answers))
-        Stream([Answer.of(kind, area, status) for area, status in zip(areas, last, strict=False)])
-    )
 
 
 def rules(findings: list[Violation]) -> list[str]:
