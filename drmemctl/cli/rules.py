@@ -8,7 +8,7 @@ import click
 from drmemctl.check.families import FAMILIES
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.rule_options import kernel_option
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 
 _EXAMPLE = """
 \b
@@ -30,4 +30,7 @@ def command(family: str | None, kernel: tuple[int, int, int] | None, format: str
     from drmemctl.output.rules import show_rules
 
     plan = Plan((family,) if family else (), (), kernel)
-    show_rules(screen, pages(rule for rule in plan.rules() if rule.kernels.include(kernel)), format)
+    listed = pages(rule for rule in plan.rules() if rule.kernels.include(kernel))
+    show_rules(screen, listed, format)
+    if not listed:
+        say(f"no rule of the family {family} is about that kernel")
