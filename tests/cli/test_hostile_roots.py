@@ -26,7 +26,8 @@ BESIDE = (
     "proc/iomem", "proc/cmdline", "proc/version", "uname", "dmesg", "memory/blocks",
     "sos_commands/kernel/uname_-a", "sys/devices/system/memory/block_size_bytes",
     f"{BLOCK}/state", f"{BLOCK}/valid_zones", "sys/devices/system/node/node0/distance",
-    "sys/devices/system/node/node0/meminfo", "sys/firmware/fdt", "var/log/drmgr", "var/log/platform", "var/log/dmesg",
+    "sys/devices/system/node/node0/meminfo", "sys/firmware/fdt",
+    "var/log/drmgr", "var/log/platform", "var/log/dmesg",
 )  # fmt: skip
 COMMANDS = {
     "check": ["check", "--isolated", "TREE"],
@@ -67,7 +68,9 @@ def everywhere(root: Path, kind: str, outside: Path) -> None:
             os.mkfifo(path)
         else:
             path.symlink_to(
-                {"zero": "/dev/zero", "file": outside, "relative": os.path.relpath(outside, path)}[kind]
+                {"zero": "/dev/zero", "file": str(outside), "relative": os.path.relpath(outside, path.parent)}[
+                    kind
+                ]
             )
 
 

@@ -91,11 +91,11 @@ def test_folders(top: Root) -> None:
 
 
 def test_what_is_read_is_noted_and_no_descriptor_stays_open(top: Root, tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     with read_files.kept():
         for path in ("absolute", "out", "loop", "pipe", "folder/none", "a/up"):
             top.read(path, LARGEST)
             top.folder_path(path)
         assert read_files.was_read((tmp_path / "root" / "a" / "b" / "file").stat())
         assert not read_files.was_read((tmp_path / "secret").stat())
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
