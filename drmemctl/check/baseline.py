@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import Report
 from drmemctl.errors import InputError, LimitError
 from drmemctl.read_files import open_regular
 from drmemctl.tree.source import file_of
@@ -96,7 +97,7 @@ def document(reports: Iterable[Report], path: str) -> str:
     return json.dumps(whole, indent=2) + "\n"
 
 
-def _entry(finding: ReportedFinding) -> dict[str, str]:
+def _entry(finding: Finding) -> dict[str, str]:
     # Only the fingerprint counts; the rest tells people what they agreed to.
     return {"fingerprint": finding.fingerprint, "rule": finding.rule, "message": finding.message}
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from drmemctl.check.families import FAMILIES
-from drmemctl.check.finding import Finding, Severity, Violation
+from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels, Version
 from drmemctl.check.subject import Subject
 from drmemctl.kernel.sections import is_block_size
@@ -100,9 +100,9 @@ class Rule(NamedTuple):
             return False
         return not isinstance(subject, Subject) or all(NEEDS[need](subject) for need in self.needs)
 
-    def findings(self, subject: object) -> Iterator[Finding]:
+    def violations(self, subject: object) -> Iterator[Violation]:
         """Yield what breaks the rule."""
-        return (Finding(self.id, self.severity, violation) for violation in self.judge(subject))
+        return (violation._replace(rule=self.id, severity=self.severity) for violation in self.judge(subject))
 
     @property
     def page(self) -> dict[str, str]:

@@ -10,7 +10,8 @@ from time import sleep, time
 from typing import Any
 
 from drmemctl.check.engine import Plan
-from drmemctl.check.report import ReportedFinding, report_tree
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import report_tree
 from drmemctl.check.subject import Running
 from drmemctl.compare.diff import diff
 from drmemctl.compare.lmbs import LmbChange, Lmbs
@@ -35,7 +36,7 @@ class Look:
 
     tree: Tree
     system: LiveSystem
-    findings: tuple[ReportedFinding, ...]
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,7 +245,7 @@ def test_a_vector_that_is_shown_in_part_is_not_short() -> None:
 
 def test_v2_without_the_bit_says_which_property_it_is_about() -> None:
     (finding,) = (item for item in findings(vector(b22=0)(fixture(FORM2))) if item.rule == "DRM047")
-    assert (finding.violation.path, finding.violation.property) == (NODE, V2)
+    assert (finding.path, finding.property) == (NODE, V2)
 
 
 def test_findings_come_with_the_worst_first() -> None:
