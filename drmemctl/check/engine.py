@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Finding
-from drmemctl.check.kernels import Version
 from drmemctl.check.rule import RULES, Rule, families_about
+from drmemctl.kernel.profiles import Profile
 
 
 def all_rules() -> dict[str, Rule]:
@@ -32,13 +32,13 @@ class Plan(NamedTuple):
     Attributes:
         select: rule ids, family names or prefixes of ids; empty is all.
         ignore: the same, taken away again.
-        kernel: the release that the rules must be about, None for any.
+        kernel: the kernel that the rules must be about; None for any, unless an input names its own.
 
     """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
-    kernel: Version | None = None
+    kernel: Profile | None = None
 
     def rules(self, families: Iterable[str] = FAMILIES) -> list[Rule]:
         """Return the rules of these families, in the order of ids."""

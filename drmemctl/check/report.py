@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from drmemctl.check.engine import Plan, judge
 from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.rule import RULES
-from drmemctl.check.subject import Running, Subject, known_profile
+from drmemctl.check.subject import Running, Subject
 from drmemctl.errors import DrmemctlError, NotInTreeError
 from drmemctl.formats.dynamic_memory import flag_names
 from drmemctl.model.drmem import drmem_node
@@ -100,6 +100,8 @@ class Report(NamedTuple):
         error: why it cannot be read, empty if it can.
         note: what could not be judged, and why.
         known: findings left out because a baseline has them.
+        kernel: the kernel that was judged for, None for all.
+        kernel_notes: what has to be said of it.
 
     """
 
@@ -108,6 +110,8 @@ class Report(NamedTuple):
     error: str = ""
     note: str = ""
     known: int = 0
+    kernel: str | None = None
+    kernel_notes: tuple[str, ...] = ()
 
 
 def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
@@ -146,12 +150,31 @@ def report_tree(
     running: Running | None = None,
 ) -> Report:
     """Return the report of a tree; `before` is the tree that a migration to it started from."""
-    running = running or Running()
-    if plan.kernel is not None and running.profile is None:
-        running = running._replace(profile=known_profile("{}.{}.{}".format(*plan.kernel)))
+    plan, notes = _about_its_kernel(plan, tree)
+    running = (running or Running())._replace(profile=plan.kernel)
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
     findings = tuple(reported(finding, subject) for finding in judge(subject, plan))
-    return Report(tree.source if source is None else source, findings, note=_not_judged(subject))
+    kernel = None if plan.kernel is None else plan.kernel.name
+    return Report(
+        tree.source if source is None else source,
+        findings,
+        note=_not_judged(subject),
+        kernel=kernel,
+        kernel_notes=notes,
+    )
+
+
+def _about_its_kernel(plan: Plan, tree: Tree) -> tuple[Plan, tuple[str, ...]]:
+    """Return the plan for a tree, and what there is to say of its kernel: the plan's, else the input's.
+
+    Where neither names one, rules about any release are run: a dump does not say which kernel will boot it next.
+    """
+    if plan.kernel is None and not tree.kernel:
+        return plan, ()
+    from drmemctl.kernel.choice import kernel_for
+
+    choice = kernel_for(tree, plan.kernel)
+    return plan._replace(kernel=choice.judged), choice.notes
 
 
 def _not_judged(subject: Subject) -> str:

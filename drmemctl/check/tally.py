@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from drmemctl.check.engine import judge
+from drmemctl.check.engine import Plan, judge
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report
-from drmemctl.check.subject import Subject
+from drmemctl.check.subject import Running, Subject
+from drmemctl.kernel.profiles import Profile
 from drmemctl.tree.node import Tree
 
 NEVER = "never"
@@ -66,9 +67,10 @@ class Tally:
         return any(number and fails(severity, fail_on) for severity, number in self.findings.items())
 
 
-def counted(tree: Tree) -> dict[str, int]:
-    """Return how many findings of each severity a tree has, the worst first."""
-    found = Counter(finding.severity for finding in judge(Subject(tree)))
+def counted(tree: Tree, kernel: Profile | None = None) -> dict[str, int]:
+    """Return how many findings of each severity a tree has, the worst first; for a kernel, or for any."""
+    running = Running(profile=kernel)
+    found = Counter(finding.severity for finding in judge(Subject(tree, running=running), Plan(kernel=kernel)))
     return {severity.value: found[severity] for severity in Severity}
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from drmemctl.cli.common import (
@@ -14,7 +16,11 @@ from drmemctl.cli.common import (
     report_defects,
     tree_argument,
 )
+from drmemctl.cli.kernel_options import kernel_option, reading_of
 from drmemctl.output.screen import Screen
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.profiles import Profile
 
 _EXAMPLE = """
 \b
@@ -37,6 +43,7 @@ Examples:
     "--state", type=click.Choice(["assigned", "free", "reserved", "hot-removable"]), help="Only such LMBs."
 )
 @limit_option(1_048_576, "LMBs that --expand may make.")
+@kernel_option()
 @format_option("table", "json", "csv", "ndjson")
 @color_option()
 def command(
@@ -47,6 +54,7 @@ def command(
     address: int | None,
     state: str | None,
     limit: int,
+    kernel: Profile | None,
     format: str,
     screen: Screen,
 ) -> None:
@@ -62,7 +70,8 @@ def command(
 
     device_tree = open_tree(tree)
     drmem = Drmem.from_tree(device_tree, LIMITS.max_listed_runs)
-    associativity = Associativity.from_tree(device_tree)
+    reading = reading_of(device_tree, kernel)
+    associativity = Associativity.from_tree(device_tree, reading.rules)
     table = drmem.table
     if (node, drc, address, state) != (None,) * 4:
         from drmemctl.model.selection import Selection
@@ -70,6 +79,6 @@ def command(
         table = Selection(node, drc, address, state).of(table, associativity)
     if format != "table" and associativity.lookup is not None:
         listed_within_bounds(len(table.runs) * associativity.lookup.listed, device_tree.source)
-    view = LmbView(table, associativity, limit if expand else None)
+    view = LmbView(table, associativity, limit if expand else None, reading.kernel)
     show_lmbs(screen, view, format)
     report_defects(drmem.defects)

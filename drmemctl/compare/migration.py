@@ -15,13 +15,14 @@ from drmemctl.check.rule import RULES
 from drmemctl.check.subject import Running, Subject
 from drmemctl.compare.lmbs import LmbDiff, Lmbs
 from drmemctl.compare.side import Side
+from drmemctl.kernel.profiles import Profile
 from drmemctl.model.lmbs import LmbTable
 
 FAMILY = "migration"
 
 
-def judge_migration(old: Side, new: Side, lmbs: LmbDiff) -> list[Finding]:
-    """Return the findings about the new tree, the worst first."""
+def judge_migration(old: Side, new: Side, lmbs: LmbDiff, kernel: Profile | None = None) -> list[Finding]:
+    """Return the findings about the new tree for a kernel, or any; the worst first."""
     # Only this family: importing all of them takes longer than comparing most trees.
     import_module(f"drmemctl.check.{FAMILY}")
     before = _subject(old, _changed(old, lmbs, is_old=True), None)
@@ -29,7 +30,7 @@ def judge_migration(old: Side, new: Side, lmbs: LmbDiff) -> list[Finding]:
     # The kernel's array stays what it was at boot, in all its length.
     after.running = Running(array=old.table) if old.memory.drmem is not None else Running()
     rules = sorted((rule for rule in RULES.values() if rule.family == FAMILY), key=lambda rule: rule.id)
-    found = [finding for rule in rules if rule.applies(after, None) for finding in rule.findings(after)]
+    found = [finding for rule in rules if rule.applies(after, kernel) for finding in rule.findings(after)]
     return sorted(found, key=lambda finding: (finding.severity.rank, finding.rule))
 
 

@@ -11,7 +11,7 @@ from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.subject import Running, Subject
 from drmemctl.explore.world import World
 from drmemctl.model.lmbs import Run
-from drmemctl.scenario.findings import applies, new_findings
+from drmemctl.scenario.findings import new_findings
 from drmemctl.scenario.subject import subject_of, written_back
 
 _CRASH_RULE = "DRM080"
@@ -73,7 +73,7 @@ class Judge:
         yield from self._of_crash_kernel(world)
 
     def _of_rules(self, subject: Subject) -> list[Finding]:
-        fitting = (rule for rule in all_rules().values() if applies(rule, subject, self._profile))
+        fitting = (rule for rule in all_rules().values() if rule.applies(subject, self._profile))
         return [finding for rule in fitting for finding in rule.findings(subject)]
 
     def _of_crash_kernel(self, world: World) -> Iterator[Verdict]:
@@ -81,7 +81,7 @@ class Judge:
             return
         subject = Subject(world.crash_tree, running=Running(array=world.kernel.table))
         rule = all_rules()[_CRASH_RULE]
-        if applies(rule, subject, self._profile):
+        if rule.applies(subject, self._profile):
             yield from (_verdict(finding, "the crash kernel's tree: ") for finding in rule.findings(subject))
 
 

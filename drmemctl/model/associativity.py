@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from drmemctl.defect import Defect
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, FORM1, FORM2, decode_architecture_vec5
-from drmemctl.formats.dynamic_memory import AI_INVALID, LOOKUP_ARRAYS, NODE
+from drmemctl.formats.dynamic_memory import AI_INVALID, ASSIGNED, LOOKUP_ARRAYS, NODE
 from drmemctl.formats.lookup_arrays import LookupArrays, decode_lookup_arrays
 from drmemctl.formats.reference_points import REFERENCE_POINTS, decode_reference_points
 from drmemctl.tree.node import Node, Tree
@@ -31,6 +31,28 @@ _INVALID_DOMAIN = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
+class AffinityRules:
+    """How kernels differ in what they make of affinity; as it stands, the newest.
+
+    Attributes:
+        form2: whether form 2 is known (`1c6b5a7e7405`); without, such a tree is taken in form 1.
+        default_node: the node of assigned LMBs whose lookup finds none: 0 before `ea9f5b702fe0`, else None.
+        current_domains: whether possible nodes come from ibm,current-associativity-domains (`67df77845c18`).
+        migratable_max: whether they come from the maximum on a partition that may migrate (`9c7248bb8de3`).
+
+    """
+
+    form2: bool = True
+    default_node: int | None = None
+    current_domains: bool = True
+    migratable_max: bool = True
+
+
+NEWEST = AffinityRules()
+"""The rules of the newest kernel."""
+
+
+@dataclass(frozen=True, slots=True)
 class Associativity:
     """What a tree says about affinity, as a kernel that knows all three forms takes it.
 
@@ -40,6 +62,7 @@ class Associativity:
         primary_index: the position whose domain is the node; None where Linux runs without NUMA.
         lookup: the lookup arrays, None where the tree has none.
         defects: faults of these properties.
+        default_node: the node of assigned LMBs whose lookup finds none; None for no node.
 
     """
 
@@ -48,12 +71,13 @@ class Associativity:
     primary_index: int | None
     lookup: LookupArrays | None
     defects: tuple[Defect, ...] = ()
+    default_node: int | None = None
 
     @classmethod
-    def from_tree(cls, tree: Tree, *, form2: bool = True) -> Associativity:
-        """Return the associativity of a tree; `form2` says whether the kernel knows form 2 (since 5.15)."""
+    def from_tree(cls, tree: Tree, rules: AffinityRules = NEWEST) -> Associativity:
+        """Return the associativity of a tree, as a kernel with these rules takes it."""
         form = affinity_form(tree)
-        if form == 2 and not form2:
+        if form == 2 and not rules.form2:
             form = 1
         points, defects = _reference_points(tree)
         primary = primary_index(form, points)
@@ -63,7 +87,7 @@ class Associativity:
         if prop is not None:
             lookup = decode_lookup_arrays(prop.value, prop.total)
             defects += [defect.at(NODE, LOOKUP_ARRAYS) for defect in lookup.defects]
-        return cls(form, points, primary, lookup, tuple(defects))
+        return cls(form, points, primary, lookup, tuple(defects), rules.default_node)
 
     def row(self, aa_index: int, flags: int = 0) -> tuple[int, ...] | None:
         """Return the associativity list of an LMB, or None where Linux would find none."""
@@ -74,7 +98,9 @@ class Associativity:
     def node_of(self, aa_index: int, flags: int = 0) -> int | None:
         """Return the node of an LMB, or None where `of_drconf_to_nid_single` finds none."""
         row = self.row(aa_index, flags)
-        return None if row is None else self.node_of_row(row)
+        node = None if row is None else self.node_of_row(row)
+        # Only what is assigned is ever looked up.
+        return self.default_node if node is None and flags & ASSIGNED else node
 
     def node_of_row(self, domains: Sequence[int]) -> int | None:
         """Return the node of an associativity list without its length cell, or None (`associativity_to_nid`)."""

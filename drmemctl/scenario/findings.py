@@ -18,14 +18,6 @@ from drmemctl.check.rule import Rule
 from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import DRC_INVALID, NODE, RESERVED, V1, V2
-from drmemctl.kernel.capabilities import (
-    AA_SYNC,
-    CURRENT_DOMAINS,
-    DRMEM_ARRAY,
-    FORM2,
-    LMB_SIZE_U32,
-    Capability,
-)
 from drmemctl.kernel.job import Fault
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.lmbs import LmbTable
@@ -52,28 +44,6 @@ _BESIDE_MEMORY = frozenset({"DRM087"})
 
 _LASTING = frozenset({"DRM065", "DRM073"})
 """Rules of other families that look at what runs as well, and tell of what stays so."""
-
-_NEEDS: dict[str, tuple[tuple[Capability, ...], tuple[Capability, ...]]] = {
-    "DRM012": ((LMB_SIZE_U32,), ()),
-    "DRM015": ((DRMEM_ARRAY,), ()),
-    "DRM016": ((DRMEM_ARRAY,), ()),
-    "DRM040": ((CURRENT_DOMAINS,), ()),
-    "DRM045": ((FORM2,), ()),
-    "DRM076": ((DRMEM_ARRAY,), (AA_SYNC,)),
-    "DRM080": ((DRMEM_ARRAY,), ()),
-    "DRM081": ((DRMEM_ARRAY,), ()),
-    "DRM082": ((DRMEM_ARRAY,), ()),
-}
-"""Rules about releases that a capability tells apart as well: (those needed, those that must be missing)."""
-
-
-def applies(rule: Rule, subject: Subject, profile: Profile) -> bool:
-    """Whether a rule can judge a partition, and is about its kernel: by capability, else by release."""
-    if rule.id not in _NEEDS:
-        return rule.applies(subject, (*profile.release, 0))
-    has, lacks = _NEEDS[rule.id]
-    fits = all(map(profile.has, has)) and not any(map(profile.has, lacks))
-    return fits and rule.applies(subject, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +210,7 @@ class Judge:
 
 
 def _findings(rules: Iterable[Rule], subject: Subject, profile: Profile) -> tuple[Finding, ...]:
-    fitting = (rule for rule in rules if applies(rule, subject, profile))
+    fitting = (rule for rule in rules if rule.applies(subject, profile))
     return tuple(finding for rule in fitting for finding in rule.findings(subject))
 
 
