@@ -24,6 +24,24 @@ def parse_kernel_int(text: str, bits: int = 32) -> int:
     return value
 
 
+def parse_drc_index(text: str) -> int:
+    """Return a DRC index: a number as the kernel parses it, but not one that it prints and a user pasted.
+
+    The kernel prints DRC indexes as 8 hexadecimal digits without 0x ("drc index 80000004"), which base 0 takes
+    for another number wherever all of them are decimal digits. Raises `ValueError` with what was meant.
+    """
+    if meant := printed_drc_index(text):
+        raise ValueError(
+            f"8 hexadecimal digits without 0x, as the kernel prints a DRC index: did you mean {meant}?"
+        )
+    return parse_kernel_int(text)
+
+
+def printed_drc_index(text: str) -> str:
+    """Return how to write a DRC index that is written as the kernel prints it; empty for any other text."""
+    return f"0x{text}" if re.fullmatch(r"[0-9a-fA-F]{8}", text, re.ASCII) else ""
+
+
 _BASES = (("hex", 16), ("octal", 8), ("decimal", 10))
 
 

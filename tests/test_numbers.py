@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drmemctl.numbers import parse_kernel_int
+from drmemctl.numbers import parse_drc_index, parse_kernel_int, printed_drc_index
 
 RIGHT = [
     ("0", 0),
@@ -69,6 +69,19 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_hexadecimal_without_its_prefix_gets_the_advice_to_write_it(text: str) -> None:
     with pytest.raises(ValueError, match=f"^not a number: write 0x{text} for hexadecimal$"):
         parse_kernel_int(text)
+
+
+@pytest.mark.parametrize("text", ["80000004", "800003fe", "00000010", "10000000", "DEADBEEF"])
+def test_a_drc_index_as_the_kernel_prints_it_gets_the_question_what_was_meant(text: str) -> None:
+    with pytest.raises(ValueError, match=rf"did you mean 0x{text}\?$"):
+        parse_drc_index(text)
+    assert printed_drc_index(text) == f"0x{text}"
+
+
+@pytest.mark.parametrize("text", ["0x80000004", "2147483652", "020000000004", "+2147483652"])
+def test_a_drc_index_of_another_length_or_with_a_prefix_is_a_number_as_ever(text: str) -> None:
+    assert parse_drc_index(text) == 0x80000004
+    assert not printed_drc_index(text)
 
 
 def test_what_is_no_hexadecimal_either_gets_the_forms() -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from drmemctl.check.engine import Plan, judge
+from drmemctl.check.engine import Judge
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report
 from drmemctl.check.subject import Running, Subject
@@ -69,8 +69,8 @@ class Tally:
 
 def counted(tree: Tree, kernel: Profile | None = None) -> dict[str, int]:
     """Return how many findings of each severity a tree has, the worst first; for a kernel, or for any."""
-    running = Running(profile=kernel)
-    found = Counter(finding.severity for finding in judge(Subject(tree, running=running), Plan(kernel=kernel)))
+    subject = Subject(tree, running=Running(profile=kernel))
+    found = Counter(violation.severity for violation in Judge(profile=kernel).violations(subject))
     return {severity.value: found[severity] for severity in Severity}
 
 

@@ -35,13 +35,13 @@ EINVAL, no whole number of blocks; refused, the LMB is reserved.
 def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str, screen: Screen) -> int:
     """Show the memory blocks after boot: their size, their node, which LMBs and memory nodes lie in each.
 
-    The exit code is 1 if the kernel does not come up on this tree.
+    The exit code is 1 if the kernel does not come up on this tree, and then there are no blocks to show. Up to 5.3
+    it comes up with blocks of 16 MiB where the tree's size is none for a block, and the exit code is 1 as well.
     """
     from drmemctl.kernel.block_map import BlockMap, owners_of
     from drmemctl.kernel.block_size import block_size_of
     from drmemctl.kernel.boot import boot, boot_associativity
     from drmemctl.kernel.boot_regions import driver_memory
-    from drmemctl.kernel.sections import is_block_size
     from drmemctl.model.memory import Memory
     from drmemctl.model.sizes import blocks_within_bounds
     from drmemctl.output.blocks import BlocksView, show_blocks
@@ -55,6 +55,6 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
     found = BlockMap(owners_of(memory.boot, table), table.lmb_size, state.block_size, state.blocks)
     blocks_within_bounds(found.most_spans, device_tree.source)
     pmem = driver_memory(device_tree, boot_associativity(device_tree, profile))
-    show_blocks(screen, BlocksView(profile.name, size, is_block_size(size), found.spans(), pmem), format)
+    show_blocks(screen, BlocksView(state, size, found.spans(), pmem), format)
     report_defects(memory.defects)
-    return say_faults(faults)
+    return say_faults(faults, state)

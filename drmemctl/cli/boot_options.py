@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import Decorator, say
+from drmemctl.cli.common import Decorator
+from drmemctl.output.screen import say
 
 if TYPE_CHECKING:
     from drmemctl.kernel.job import Fault
+    from drmemctl.kernel.state import KernelState
     from drmemctl.tree.node import Tree
 
 
@@ -29,10 +31,16 @@ def with_cmdline(tree: Tree, cmdline: str | None) -> Tree:
     return with_command_line(tree, cmdline)
 
 
-def say_faults(faults: Collection[Fault]) -> int:
-    """Say on standard error what goes wrong in the kernel; return the exit code that follows."""
+def say_faults(faults: Collection[Fault], state: KernelState) -> int:
+    """Say on standard error what goes wrong in the kernel; return the exit code that follows.
+
+    A kernel that does not come up dies of its last fault, and the line about that says so.
+    """
     from drmemctl.output.text import safe
 
-    for fault in faults:
-        say(f"{fault.function}: {safe(fault.message)}")
+    for position, fault in enumerate(faults, start=1):
+        line = f"{fault.function}: {safe(fault.message)}"
+        if state.dead and position == len(faults):
+            line += f"; Linux {safe(state.profile.name)} does not come up ({safe(state.dead)})"
+        say(line)
     return 1 if faults else 0

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drmemctl.defect import Defect
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
+from drmemctl.output.text import safe
 from drmemctl.tree.node import Tree
 
 if TYPE_CHECKING:
@@ -46,14 +47,29 @@ class KernelInt(_Number):
         """Return the number, or fail with what to write instead."""
         if isinstance(value, int):
             return value
+        try:
+            return self.parse(value)
+        except ValueError as error:
+            is_number = str(error).startswith("more than")
+            self.fail(f"{value!r}: {error}" if is_number else f"{value!r} is {error}", param, ctx)
+
+    def parse(self, text: str) -> int:
+        """Return the number that the text stands for; `ValueError` with what to write instead."""
         from drmemctl.numbers import parse_kernel_int
 
-        try:
-            return parse_kernel_int(value, self.bits)
-        except ValueError as error:
-            self.fail(
-                f"{value!r} is {error}" if "not a number" in str(error) else f"{value!r}: {error}", param, ctx
-            )
+        return parse_kernel_int(text, self.bits)
+
+
+class DrcIndex(KernelInt):
+    """A DRC index: a number as the kernel parses it, but not 8 digits as the kernel prints them."""
+
+    name = "DRC"
+
+    def parse(self, text: str) -> int:
+        """Return the DRC index; `ValueError` with what to write instead."""
+        from drmemctl.numbers import parse_drc_index
+
+        return parse_drc_index(text)
 
 
 def tree_argument(name: str = "tree") -> Decorator:
@@ -123,17 +139,8 @@ def open_any_tree(source: str) -> Tree:
     return load(source)
 
 
-def say(message: str) -> None:
-    """Say something on standard error, where it does not get among the data."""
-    from drmemctl.output.text import safe
-
-    click.echo(f"drmemctl: {safe(message, 2000)}", err=True)
-
-
 def report_defects(defects: Sequence[Defect]) -> None:
     """Say on standard error what is wrong with the properties that were read; a hostile tree has no end of it."""
-    from drmemctl.output.text import safe
-
     for defect in defects[:_DEFECTS_SHOWN]:
         say(f"{defect.code}: {safe(str(defect))}")
     if len(defects) > _DEFECTS_SHOWN:

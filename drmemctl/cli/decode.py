@@ -113,7 +113,7 @@ def _decode(
     kernel: Profile | None,
     fail_on: str,
 ) -> int:
-    from drmemctl.check.engine import Plan, judge
+    from drmemctl.check.engine import Judge, Plan
     from drmemctl.check.stream.answers import Stream
     from drmemctl.check.tally import fails
     from drmemctl.formats.rtas_input import read_answers
@@ -126,6 +126,6 @@ def _decode(
     stream = Stream(answers, device_tree)
     if device_tree is not None:
         kernel = kernel_choice(device_tree, kernel).judged
-    findings = judge(stream, Plan(kernel=kernel or setting("kernel")))
+    findings = Judge(Plan(kernel=kernel or setting("kernel"))).findings(stream)
     show_decoding(screen, Decoding(kind, stream, findings), format)
     return int(any(fails(finding.severity, fail_on) for finding in findings))

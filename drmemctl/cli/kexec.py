@@ -89,6 +89,7 @@ def command(
     """
     from drmemctl.check.engine import Plan
     from drmemctl.check.report import report_tree
+    from drmemctl.kernel.boot import boot
     from drmemctl.kernel.boot_regions import boot_regions
     from drmemctl.kernel.kdump import Producer, crash_regions, without_usable
     from drmemctl.output.kexec import KexecView, show_kexec
@@ -96,13 +97,14 @@ def command(
     before = open_tree(tree)
     profile = kernel_of(before, kernel)
     after = _predicted(before, crashkernel, Producer(producer), int(page))
-    regions, faults = boot_regions(after, profile)
+    state, faults = boot(after, profile)
+    regions, _ = boot_regions(after, profile)
     first, _ = boot_regions(without_usable(before), profile)
     findings = report_tree(after, Plan(select=("DRM064",), kernel=profile)).findings
     if output is not None:
         _write(after, output, tree)
-    show_kexec(screen, KexecView(profile.name, after, crash_regions(regions, first), findings), format)
-    return say_faults(faults) or (1 if findings else 0)
+    show_kexec(screen, KexecView(state, after, crash_regions(regions, first), findings), format)
+    return say_faults(faults, state) or (1 if findings else 0)
 
 
 def _predicted(tree: Tree, crash: CrashMemory | None, producer: Producer, page: int) -> Tree:

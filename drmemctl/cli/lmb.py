@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.common import (
+    DrcIndex,
     KernelInt,
     color_option,
     format_option,
@@ -17,7 +18,8 @@ from drmemctl.cli.common import (
     tree_argument,
 )
 from drmemctl.cli.kernel_options import kernel_option, reading_of
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
+from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
@@ -37,7 +39,7 @@ Examples:
 @click.option(
     "--node", metavar="N", type=click.IntRange(-1), help="Only LMBs of this Linux node (-1: those without one)."
 )
-@click.option("--drc", type=KernelInt(32), help="Only the LMB with this DRC index.")
+@click.option("--drc", type=DrcIndex(), help="Only the LMB with this DRC index.")
 @click.option("--address", type=KernelInt(64), help="Only the LMB that holds this address.")
 @click.option(
     "--state", type=click.Choice(["assigned", "free", "reserved", "hot-removable"]), help="Only such LMBs."
@@ -73,7 +75,8 @@ def command(
     reading = reading_of(device_tree, kernel)
     associativity = Associativity.from_tree(device_tree, reading.rules)
     table = drmem.table
-    if (node, drc, address, state) != (None,) * 4:
+    selected = (node, drc, address, state) != (None,) * 4
+    if selected:
         from drmemctl.model.selection import Selection
 
         table = Selection(node, drc, address, state).of(table, associativity)
@@ -81,4 +84,18 @@ def command(
         listed_within_bounds(len(table.runs) * associativity.lookup.listed, device_tree.source)
     view = LmbView(table, associativity, limit if expand else None, reading.kernel)
     show_lmbs(screen, view, format)
+    if selected and not table.n_lmbs:
+        conditions = _conditions(node, drc, address, state)
+        say(f"none of the {count_of(drmem.table.n_lmbs, 'LMB')} is selected by {conditions}")
     report_defects(drmem.defects)
+
+
+def _conditions(node: int | None, drc: int | None, address: int | None, state: str | None) -> str:
+    """Return the conditions as they can be written on the command line."""
+    options = (
+        ("--node", node),
+        ("--drc", None if drc is None else f"{drc:#x}"),
+        ("--address", None if address is None else f"{address:#x}"),
+        ("--state", state),
+    )
+    return " ".join(f"{name} {value}" for name, value in options if value is not None)

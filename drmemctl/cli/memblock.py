@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.boot_options import cmdline_option, say_faults, with_cmdline
-from drmemctl.cli.common import color_option, format_option, open_tree, say, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import kernel_of, kernel_option
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
@@ -39,9 +39,9 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
     The zone; whether kexec -s may place its images there (kexec without -s knows no flags and may place them
     anywhere) and must name the memory to the second kernel; whether it belongs into the vmcore; whether it can be
     unplugged. mem=, movable_node, kernelcore=, movablecore=, numa=off and numa=fake= count. The exit code is 1 if
-    the kernel does not survive the boot.
+    anything goes wrong in the boot. Of a kernel that panics only JSON tells how far it came.
     """
-    from drmemctl.kernel.boot import boot_associativity
+    from drmemctl.kernel.boot import boot, boot_associativity
     from drmemctl.kernel.boot_notes import boot_notes
     from drmemctl.kernel.boot_regions import boot_regions, driver_memory
     from drmemctl.kernel.cmdline import command_line
@@ -49,10 +49,11 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
 
     device_tree = with_cmdline(open_tree(tree), cmdline)
     profile = kernel_of(device_tree, kernel)
-    regions, faults = boot_regions(device_tree, profile)
+    state, faults = boot(device_tree, profile)
+    regions, _ = boot_regions(device_tree, profile)
     by_driver = driver_memory(device_tree, boot_associativity(device_tree, profile))
     notes = boot_notes(device_tree, profile)
-    show_memblock(screen, MemblockView(profile.name, command_line(device_tree), regions, by_driver, notes), format)
+    show_memblock(screen, MemblockView(state, command_line(device_tree), regions, by_driver, notes), format)
     for note in notes:
         say(note)
-    return say_faults(faults)
+    return say_faults(faults, state)

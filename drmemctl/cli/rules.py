@@ -10,7 +10,7 @@ import click
 from drmemctl.check.families import FAMILIES
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.kernel_options import kernel_option
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
@@ -35,4 +35,7 @@ def command(family: str | None, kernel: Profile | None, format: str, screen: Scr
     from drmemctl.output.rules import show_rules
 
     plan = Plan((family,) if family else (), (), kernel)
-    show_rules(screen, pages(rule for rule in plan.rules() if rule.kernels.include(kernel)), format)
+    listed = pages(rule for rule in plan.rules() if rule.kernels.include(kernel))
+    show_rules(screen, listed, format)
+    if not listed:
+        say(f"no rule of the family {family} is about that kernel")

@@ -138,4 +138,4 @@ def diff(
         return found
     from drmemctl.compare.migration import judge_migration
 
-    return replace(found, findings=tuple(judge_migration(one, other, found.lmbs, choice.judged)))
+    return replace(found, findings=judge_migration(one, other, found.lmbs, choice.judged))

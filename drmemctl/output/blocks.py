@@ -9,7 +9,8 @@ from typing import Any
 
 from drmemctl.kernel.block_map import BlockSpan, Owner
 from drmemctl.kernel.boot_regions import DriverMemory
-from drmemctl.kernel.sections import SECTION, SUBSECTION
+from drmemctl.kernel.sections import SECTION, SUBSECTION, is_block_size
+from drmemctl.kernel.state import KernelState
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import Cell, Column, show_table
@@ -22,19 +23,27 @@ class BlocksView:
     """What to show.
 
     Attributes:
-        kernel: the kernel, as the user named it.
-        block_size: bytes of a memory block, suitable or not.
-        suitable: whether Linux takes that size.
+        kernel: the kernel after boot; one that is dead has no blocks.
+        computed_size: what it works out for the bytes of a block, suitable or not.
         spans: the blocks.
         pmem: persistent memory, whose address the tree does not say.
 
     """
 
-    kernel: str
-    block_size: int
-    suitable: bool
+    kernel: KernelState
+    computed_size: int
     spans: Iterable[BlockSpan]
     pmem: Sequence[DriverMemory]
+
+    @property
+    def block_size(self) -> int:
+        """Bytes of the blocks that there are: kernels that go on with an unsuitable size take another."""
+        return self.computed_size if self.kernel.dead else self.kernel.block_size
+
+    @property
+    def suitable(self) -> bool:
+        """Whether Linux takes the size that it works out."""
+        return is_block_size(self.computed_size)
 
 
 def show_blocks(screen: Screen, view: BlocksView, format: str) -> None:
@@ -42,17 +51,21 @@ def show_blocks(screen: Screen, view: BlocksView, format: str) -> None:
     if format == "json":
         head = {
             "schema": schema("blocks"),
-            "kernel": view.kernel,
+            "kernel": view.kernel.profile.name,
+            "dead": view.kernel.dead or None,
             "block_size": view.block_size,
+            "computed_size": view.computed_size,
             "suitable": view.suitable,
             "section_size": SECTION,
             "subsection_size": SUBSECTION,
         }
         lists = {
-            "blocks": (_record(span, view.block_size) for span in view.spans),
+            "blocks": () if view.kernel.dead else (_record(span, view.block_size) for span in view.spans),
             "pmem": (_pmem_record(one, view.block_size) for one in view.pmem),
         }
         screen.write_all(streamed(head, lists))
+        return
+    if view.kernel.dead:
         return
     screen.write(screen.style(_summary(view), "bold") + "\n")
     columns = [Column("blocks", right=True), *(Column(title) for title in ("address", "node", "owners", "adding"))]
@@ -63,7 +76,7 @@ def _summary(view: BlocksView) -> str:
     per_block, per_section = view.block_size // SECTION, SECTION // SUBSECTION
     size = f"memory blocks of {size_text(view.block_size)} ({view.block_size:#x})"
     if not view.suitable:
-        return f"{size}: Linux refuses that size"
+        size += f", as Linux refuses {view.computed_size:#x}"
     parts = f"{per_section} sub-sections of {size_text(SUBSECTION)}"
     return f"{size}: {count_of(per_block, 'section')} of {size_text(SECTION)}, each {parts}"
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drmemctl.check.report import ReportedFinding
+from drmemctl.check.finding import Finding
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.memory_reg import USABLE_MEMORY
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.kdump import CrashRegion
-from drmemctl.output.findings import Shown, finding_lines
+from drmemctl.kernel.state import KernelState
+from drmemctl.output.findings import finding_lines
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
@@ -26,17 +27,17 @@ class KexecView:
     """What to show.
 
     Attributes:
-        kernel: the crash kernel, as the user named it.
+        kernel: the crash kernel after boot.
         tree: the tree that it gets.
         regions: the memory that it makes of it.
         findings: what is wrong.
 
     """
 
-    kernel: str
+    kernel: KernelState
     tree: Tree
     regions: Sequence[CrashRegion]
-    findings: Sequence[ReportedFinding]
+    findings: Sequence[Finding]
 
 
 def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
@@ -45,11 +46,12 @@ def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
         _show_json(screen, view)
         return
     columns = [Column("address"), Column("size", right=True), Column("node"), Column("was on")]
-    show_table(screen, columns, _rows(view.regions))
+    in_vain = view.kernel.dead and all(one.region.node is not None for one in view.regions)
+    if not in_vain:
+        show_table(screen, columns, _rows(view.regions))
     if view.findings:
-        screen.write("\n")
-        shown = (Shown(one.rule, one.severity, one.title, one.message) for one in view.findings)
-        screen.write_all(finding_lines(screen, shown))
+        screen.write("" if in_vain else "\n")
+        screen.write_all(finding_lines(screen, view.findings))
 
 
 def _show_json(screen: Screen, view: KexecView) -> None:
@@ -61,7 +63,8 @@ def _show_json(screen: Screen, view: KexecView) -> None:
     lmbs = view.tree.get(NODE, DRCONF_USABLE_MEMORY)
     head = {
         "schema": schema("kexec"),
-        "kernel": view.kernel,
+        "kernel": view.kernel.profile.name,
+        "dead": view.kernel.dead or None,
         USABLE_MEMORY: usable,
         DRCONF_USABLE_MEMORY: None if lmbs is None else lmbs.hex(),
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 from drmemctl.kernel.boot_regions import BootRegion, Consequences, DriverMemory
 from drmemctl.kernel.memblock import DRIVER_MANAGED, FLAG_NAMES
+from drmemctl.kernel.state import KernelState
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import Cell, Column, show_table
@@ -21,7 +22,7 @@ class MemblockView:
     """What to show.
 
     Attributes:
-        kernel: the kernel, as the user named it.
+        kernel: the kernel after boot.
         cmdline: its command line; untrusted text.
         regions: the regions of boot memory.
         by_driver: memory that drivers may add.
@@ -29,7 +30,7 @@ class MemblockView:
 
     """
 
-    kernel: str
+    kernel: KernelState
     cmdline: str
     regions: Sequence[BootRegion]
     by_driver: Sequence[DriverMemory]
@@ -41,13 +42,16 @@ def show_memblock(screen: Screen, view: MemblockView, format: str) -> None:
     if format == "json":
         head = {
             "schema": schema("memblock"),
-            "kernel": view.kernel,
+            "kernel": view.kernel.profile.name,
+            "dead": view.kernel.dead or None,
             "cmdline": safe(view.cmdline, None),
             "notes": [*view.notes],
         }
         lists = {"regions": map(_record, view.regions), "driver_managed": map(_driver_record, view.by_driver)}
         screen.write_all(streamed(head, lists))
         return
+    if view.kernel.dead and all(one.region.node is not None for one in view.regions):
+        return  # memory without a node is what a kernel dies of, and worth a table; nothing else is
     titles = ("node", "flags", "zone", "kexec images", "second kernel", "vmcore", "unplug")
     columns = [Column("address"), Column("size", right=True), *(Column(title) for title in titles)]
     if not view.regions and not view.by_driver:

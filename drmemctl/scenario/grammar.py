@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.errno import is_errno_name
-from drmemctl.numbers import parse_kernel_int
+from drmemctl.numbers import parse_drc_index, parse_kernel_int
 from drmemctl.scenario.steps import (
     Attach,
     Detach,
@@ -80,6 +80,13 @@ class _Words:
         except ValueError as error:
             raise self.fail(f"{expected} ({error})", back=1) from None
 
+    def drc_index(self) -> int:
+        text = self.next("a DRC index")
+        try:
+            return parse_drc_index(text)
+        except ValueError as error:
+            raise self.fail(f"a DRC index ({error})", back=1) from None
+
     def signed(self, expected: str) -> int:
         text = self.next(expected)
         try:
@@ -88,7 +95,8 @@ class _Words:
             raise self.fail(f"{expected} ({error})", back=1) from None
 
     def keyword(self, *names: str) -> str:
-        expected = " or ".join(f"`{name}`" for name in names)
+        quoted = [f"`{name}`" for name in names]
+        expected = " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
         if self.next(expected) not in names:
             raise self.fail(expected, back=1)
         return self.words[self.at - 1][1]
@@ -139,12 +147,15 @@ def _dlpar(words: _Words, text: str) -> Step:
 
 
 def _attach(words: _Words, text: str) -> Step:
-    drc_index, count = words.number("a DRC index"), words.number("how many LMBs")
+    drc_index, count = words.drc_index(), words.number("how many LMBs")
     tell = words.words[0][1] == "plug"
     if not words.left:
         return Attach(text, drc_index, count, tell)
-    if words.keyword("node", "assoc") == "node":
-        return Attach(text, drc_index, count, tell, node=words.number("a row of the lookup arrays at boot"))
+    where = words.keyword("node", "row", "assoc")
+    if where == "node":
+        return Attach(text, drc_index, count, tell, node=words.number("a Linux node"))
+    if where == "row":
+        return Attach(text, drc_index, count, tell, row=words.number("a row of the lookup arrays at boot"))
     return Attach(text, drc_index, count, tell, domains=_domains(words))
 
 
@@ -159,7 +170,7 @@ def _domains(words: _Words) -> tuple[int, ...]:
 
 def _detach(words: _Words, text: str) -> Step:
     tell = words.words[0][1] == "unplug"
-    return Detach(text, words.number("a DRC index"), words.number("how many LMBs"), tell)
+    return Detach(text, words.drc_index(), words.number("how many LMBs"), tell)
 
 
 def _firmware(words: _Words, text: str) -> Step:
@@ -195,9 +206,9 @@ def _prrn(words: _Words, text: str) -> Step:
 
 
 def _unmovable(words: _Words, text: str) -> Step:
-    found = [words.number("a DRC index")]
+    found = [words.drc_index()]
     while words.left:
-        found.append(words.number("a DRC index"))
+        found.append(words.drc_index())
     return Unmovable(text, tuple(found), words.words[0][1] == "unmovable")
 
 
@@ -207,16 +218,16 @@ _SENSOR, _INDICATORS = 9003, (9001, 9003)
 def _rtas(words: _Words, text: str) -> Step:
     call = words.keyword("get-sensor", "set-indicator", "configure-connector")
     if call == "configure-connector":
-        return Rtas(text, call, words.number("a DRC index"))
+        return Rtas(text, call, words.drc_index())
     if call == "get-sensor":
         what = words.number("the sensor 9003")
         if what != _SENSOR:
             raise words.fail("the sensor 9003", back=1)
-        return Rtas(text, call, words.number("a DRC index"), what)
+        return Rtas(text, call, words.drc_index(), what)
     what = words.number("the indicator 9001 or 9003")
     if what not in _INDICATORS:
         raise words.fail("the indicator 9001 or 9003", back=1)
-    return Rtas(text, call, words.number("a DRC index"), what, words.number("its new value"))
+    return Rtas(text, call, words.drc_index(), what, words.number("its new value"))
 
 
 def _reboot(words: _Words, text: str) -> Step:
@@ -235,7 +246,7 @@ def _expect(words: _Words, text: str) -> Step:
     if kind == "blocks":
         return Expect(text, kind, number=words.number("a number of memory blocks"))
     if kind == "drc":
-        drc_index = words.number("a DRC index")
+        drc_index = words.drc_index()
         field = words.keyword("aa", "node")
         return Expect(text, field, drc_index=drc_index, number=words.number("a number"))
     if is_errno_name(kind):

@@ -18,6 +18,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.cases import each
 from tests.cli.running import COMMAND, Outcome, environment, on_terminal, process, run
 from tests.conftest import FIXTURES, ROOT, blob, fixture_trees, tree_name
 
@@ -123,7 +124,7 @@ N_TREES = len(fixture_trees()) + len(OTHERS)
 """What `check` finds below fixtures/: blobs, the source of the races' trees, the archives of the tutorial."""
 
 
-@pytest.mark.parametrize("path", fixture_trees(), ids=tree_name)
+@each("path", fixture_trees(), ids=tree_name)
 def test_text_fits_a_screen(path: Path) -> None:
     assert len(check(path).out.splitlines()) <= 24
     assert "--all" not in check(path, "--all").out

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.blobs import Struct, blob
+from tests.cases import each
 from tests.cli.running import process, run
 from tests.conftest import FIXTURES, Tool, fixture_trees, gunzip, tree_name
 from tests.oracles import fdtget_value
@@ -160,7 +161,7 @@ def json_of(*arguments: str | Path) -> Any:
     return json.loads(outcome.out)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_the_json_of_every_bundled_tree_is_what_fdtget_and_the_contract_make(
     name: str, expected: Callable[[str], Expected]
 ) -> None:
@@ -228,7 +229,7 @@ ROW = re.compile(
 )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_the_table_has_every_lmb(name: str) -> None:
     title, _, *lines = run("lmb", fixture(name)).out.splitlines()
     rows = [ROW.match(line) for line in lines]
@@ -281,7 +282,7 @@ FILTERS: dict[str, tuple[list[str], Callable[[dict[str, Any]], bool]]] = {
 }
 
 
-@pytest.mark.parametrize("name", ["kernel-arrays/numa2-plug2", "trees/v2-gap", "captures/6.1-merge"])
+@each("name", ["kernel-arrays/numa2-plug2", "trees/v2-gap", "captures/6.1-merge"])
 @pytest.mark.parametrize(("options", "wanted"), FILTERS.values(), ids=FILTERS)
 def test_a_choice_shows_the_lmbs_for_which_it_holds(
     name: str, options: list[str], wanted: Callable[[dict[str, Any]], bool], expected: Callable[[str], Expected]
@@ -358,8 +359,32 @@ def test_without_an_lmb_size_addresses_that_nobody_knows_are_null() -> None:
     assert "lmb-size-absent" in outcome.err
 
 
+NOTHING = {
+    "--drc 0x80000063": ["--drc", "0x80000063"],
+    "--node 9": ["--node", "9"],
+    "--address 0x5000000000000": ["--address", "0x5000000000000"],
+    "--node 9 --state assigned": ["--state", "assigned", "--node", "9"],
+}
+
+
+@pytest.mark.parametrize("format", ["table", "json", "csv", "ndjson"])
+@pytest.mark.parametrize(("words", "options"), NOTHING.items(), ids=NOTHING)
+def test_conditions_that_no_lmb_meets_are_said_on_standard_error(
+    words: str, options: list[str], format: str
+) -> None:
+    outcome = run("lmb", fixture("trees/v2-gap"), *options, "--format", format)
+    assert outcome.code == 0
+    assert outcome.err == f"drmemctl: none of the 19 LMBs is selected by {words}\n"
+
+
+def test_conditions_that_an_lmb_meets_leave_standard_error_empty() -> None:
+    assert not run("lmb", fixture("trees/v2-gap"), "--drc", "0x80000008").err
+
+
 WRONG = {
-    "hex-without-0x": (["--drc", "800003fe"], "'800003fe' is not a number: write 0x800003fe for hexadecimal"),
+    "hex-without-0x": (["--drc", "800003f"], "'800003f' is not a number: write 0x800003f for hexadecimal"),
+    "as-the-kernel-prints-it": (["--drc", "80000004"], "'80000004' is 8 hexadecimal digits without 0x"),
+    "what-was-meant": (["--drc", "800003fe"], "did you mean 0x800003fe?"),
     "word": (["--drc", "all"], "'all' is not a number: 0x… is hexadecimal, 0… octal, anything else decimal"),
     "too-large": (["--drc", "0x100000000"], "'0x100000000': more than 32 bits"),
     "negative": (["--drc", "-1"], "'-1' is not a number"),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
 
@@ -101,10 +102,14 @@ def test_a_kernel_that_does_not_survive_is_said_and_is_exit_code_1() -> None:
     outcome = run("memblock", fixture("boot/aa-out-of-range"))
     assert outcome.code == 1
     assert outcome.err.startswith("drmemctl: numa_setup_drmem_lmb: LMB 0x8000000")
-    assert "none" in outcome.out
+    assert outcome.err.endswith("does not come up (oops at boot)\n")
+    assert "none" in outcome.out  # what it dies of
+    found = json.loads(run("memblock", fixture("boot/aa-out-of-range"), "--format", "json").out)
+    assert found["dead"] == "oops at boot"
+    assert None in {one["node"] for one in found["regions"]}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_bundled_tree(name: str) -> None:
     assert run("memblock", fixture(name)).code in (0, 1)
     assert json.loads(run("memblock", fixture(name), "--format", "json").out)["regions"]

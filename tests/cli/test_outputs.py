@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,8 +25,8 @@ from tests.cli.outputs import (
     writing,
 )
 from tests.cli.outputs import shell as run_in_shell
-from tests.cli.running import process
-from tests.conftest import gunzip
+from tests.cli.running import COMMAND, environment, process
+from tests.conftest import ROOT, gunzip
 
 each_printing = pytest.mark.parametrize(("code", "arguments"), PRINTING.values(), ids=PRINTING)
 each_writing = pytest.mark.parametrize(
@@ -209,6 +211,72 @@ def test_a_disk_that_is_full_behind_standard_output(small_disk: Path) -> None:
     (small_disk / "filler").unlink()
     assert done.returncode == 3
     assert done.stderr == b"drmemctl: standard output: cannot write the output: No space left on device\n"
+
+
+LARGE = {
+    "report": ["report", BOOTED, "-o", "-"],
+    "report, by its name": ["report", BOOTED, "-o", "/dev/stdout"],
+    "convert": ["convert", BOOTED, "-o", "-"],
+    "dts": ["convert", BOOTED, "-o", "-", "--format", "dts"],
+    "lmb": ["lmb", TREE, "--expand"],
+    "rules": ["rules"],
+    "simulate --help": ["simulate", "--help"],
+    "capture --script": ["capture", "--script"],
+    "completion": ["completion", "bash"],
+    "prop": ["prop", BOOTED, "/rtas"],
+}
+"""What prints more than fits, through each of the ways in which something is printed."""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", LARGE.values(), ids=LARGE)
+def test_a_write_that_is_short_is_an_error_in_every_mode(
+    arguments: list[str], unbuffered: str, tmp_path: Path
+) -> None:
+    # As a disk that fills up: the first write is short, and only the second fails.
+    most = 1000
+    whole = process(*arguments).stdout
+    assert len(whole) > most
+    script = f'ulimit -f 1; trap "" XFSZ; PYTHONUNBUFFERED={unbuffered}; export PYTHONUNBUFFERED; exec "$@" > out'
+    done = run_in_shell(
+        f"cd {tmp_path} && {script}",
+        *[str(ROOT / word) if "/" in word[1:] and (ROOT / word).exists() else word for word in arguments],
+    )
+    assert done.returncode == 3
+    assert done.stderr.endswith(b": File too large\n")
+    assert whole.startswith((tmp_path / "out").read_bytes())
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", LARGE.values(), ids=LARGE)
+def test_a_pipe_that_does_not_wait_gets_all(arguments: list[str], unbuffered: str) -> None:
+    whole = process(*arguments).stdout
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(write, False)
+    running = subprocess.Popen(
+        [*COMMAND, *arguments], stdout=write, stderr=subprocess.PIPE, cwd=ROOT,
+        env=environment({"PYTHONUNBUFFERED": unbuffered}),
+    )  # fmt: skip
+    os.close(write)
+    with os.fdopen(read, "rb") as stream, running:
+        time.sleep(0.5)
+        assert stream.read() == whole
+        assert running.stderr is not None
+        assert (running.stderr.read(), running.wait(timeout=60)) == (b"", 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["lmb", "/no/such"], 3), (["nope"], 2), (["check", "--isolated", FAULTY, "-o", "OUT"], 1)],
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_standard_error_leaves_the_exit_code(
+    arguments: list[str], code: int, unbuffered: str, tmp_path: Path
+) -> None:
+    words = [word.replace("OUT", str(tmp_path / "out")) for word in arguments]
+    done = run_in_shell(f'PYTHONUNBUFFERED={unbuffered}; export PYTHONUNBUFFERED; exec "$@" 2>/dev/full', *words)
+    assert (done.returncode, done.stdout) == (code, b"")
 
 
 INPUTS = {

@@ -2,8 +2,8 @@
 """Runs of drmemctl in processes whose time and memory are measured, and what is wrong with each.
 
 A process that is forked from a large one counts the large one's memory as its own. So a small process, which
-has loaded the commands and nothing else, forks them: `python -m tests.hostile.bounded`. That saves the time to
-load them, too.
+has loaded the package and nothing else, forks them: `python -m tests.hostile.bounded`. That saves the time to
+load it, too, which is most of what a command takes for a small input.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import pkgutil
 import re
 import resource
 import shlex
@@ -18,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
@@ -139,12 +141,11 @@ def _complaints(path: Path, code: int) -> list[str]:
 
 
 def _serve() -> None:
-    from importlib import import_module
+    import drmemctl
 
-    from drmemctl.cli.app import COMMANDS
-
-    for module in COMMANDS:
-        import_module(f"drmemctl.cli.{module}")
+    for module in pkgutil.walk_packages(drmemctl.__path__, "drmemctl."):
+        if module.name != "drmemctl.__main__":
+            import_module(module.name)
     for line in sys.stdin.buffer:
         task = json.loads(line)
         child = os.fork()

@@ -92,7 +92,11 @@ def test_plug_and_unplug_on_qemu() -> None:
         (["plug 0x80000002 1"], "address range conflicts with memory device id='dimm1'"),
         (["plug 0x80000007 9"], "there are no 9 connectors from 0x80000007 on"),
         (["plug 0x80000004 0"], "there are no 0 connectors from 0x80000004 on"),
-        (["plug 0x80000004 1 node 7"], "the lookup arrays had no row 7 at boot, but 2"),
+        (["plug 0x80000004 1 row 7"], "the lookup arrays had no row 7 at boot, but 2"),
+        (
+            ["plug 0x80000004 1 node 7"],
+            "no row of the lookup arrays at boot leads to node 7, but to 0, 1: see `row N`",
+        ),
         (["unplug 0x80000004 1"], "no device has 1 LMBs from 0x80000004 on"),
         (["attach 0x80000004 2", "unplug 0x80000004 1"], "1 LMBs from 0x80000004 on are not the whole of dimm2"),
     ],
@@ -128,6 +132,16 @@ def test_without_hotplug_events_the_guest_is_told_a_number_only() -> None:
     result = simulation.run("plug 0x80000004 2 node 1")
     assert result.log == ("pseries-hotplug-mem: Attempting to hot-add 2 LMB(s)",)
     assert assigned(simulation) == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("kind", ["index {}", "indexed-count 1 {}"])
+@pytest.mark.parametrize("digits", ["80000005", "800003fe"])
+def test_a_request_that_failed_for_a_drc_index_as_the_kernel_prints_it_says_so(kind: str, digits: str) -> None:
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 2))
+    result = simulation.run(f"dlpar memory add {kind.format(digits)}")
+    assert result.errno == "EINVAL"
+    assert result.note.endswith(f"did you mean 0x{digits}?")
+    assert not simulation.run(f"dlpar memory add {kind.format('0x800003fe')}").note
 
 
 def test_on_qemu_only_what_was_attached_can_be_added() -> None:
