@@ -39,6 +39,11 @@ class Report(NamedTuple):
     kernel: str | None = None
     kernel_notes: tuple[str, ...] = ()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """All that has to be said besides the findings."""
+        return (self.note, *self.kernel_notes) if self.note else self.kernel_notes
+
 
 def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
     """Return the report of an input; one that cannot be read or judged is a report with an error."""

@@ -80,8 +80,6 @@ class Target(NamedTuple):
         for report in with_progress(reports, len(self.inputs), lambda report: on_terminal or bool(report.error)):
             if report.error:
                 say(report.error)
-            for note in report.kernel_notes:
-                say(f"{report.source}: {note}")
             yield report
 
 

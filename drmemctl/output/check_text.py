@@ -82,7 +82,7 @@ def _report_lines(report: Report, room: int, screen: Screen) -> list[_Line]:
 def _head(report: Report) -> _Line:
     number = counted(finding.severity for finding in report.findings)
     known = f", {report.known:,} known from the baseline" if report.known else ""
-    note = f" ({safe(report.note, 500)})" if report.note else ""
+    note = f" ({safe('; '.join(report.notes), 500)})" if report.notes else ""
     return _Line(
         f"{safe(report.source)}: {severities(number)}{known}{note}", style="bold" if report.findings else None
     )
