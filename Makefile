@@ -18,7 +18,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-PYTEST_ARGS ?= -n auto --maxprocesses 8
+# Tests of one file stay in one process where they can: they share what was made for the first of them.
+PYTEST_ARGS ?= -n auto --maxprocesses 8 --dist worksteal
 FUZZ_SECONDS ?= 60
 
 DEMO_TREE := fixtures/kernel-arrays/numa2-plug2.dtb.gz

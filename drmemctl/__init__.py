@@ -20,7 +20,7 @@ from drmemctl._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from drmemctl.check.report import ReportedFinding
+    from drmemctl.check.finding import Finding
     from drmemctl.compare.diff import Diff, diff
     from drmemctl.errors import DrmemctlError
     from drmemctl.model.associativity import Associativity
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         kernel: str | None = None,
         select: Sequence[str] = (),
         ignore: Sequence[str] = (),
-    ) -> tuple[ReportedFinding, ...]: ...
+    ) -> tuple[Finding, ...]: ...
 
 
 __all__ = [

@@ -55,6 +55,19 @@ class Browser:
         self.command("Emulation.setScriptExecutionDisabled", value=not scripts)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.command("Emulation.setEmulatedMedia", features=[scheme])
+        self._set_size(width, height)
+        self.console()
+        self.requests()
+        self.driver.get(page.as_uri())
+
+    def resize(self, width: int, height: int = 1000) -> None:
+        """Make the window larger or smaller, and let the page draw itself anew."""
+        self._set_size(width, height)
+        self.driver.execute_async_script(
+            "const [done] = arguments; requestAnimationFrame(() => requestAnimationFrame(done))"
+        )
+
+    def _set_size(self, width: int, height: int) -> None:
         self.command(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -62,9 +75,6 @@ class Browser:
             deviceScaleFactor=1,
             mobile=width < 600,
         )
-        self.console()
-        self.requests()
-        self.driver.get(page.as_uri())
 
     def command(self, name: str, **parameters: Any) -> Any:
         """Send a command of the DevTools protocol."""

@@ -20,19 +20,18 @@ import pytest
 ONLY = "CASE"
 """The variable of the environment that chooses cases: those whose name has it as a part."""
 
-Values = Iterable[Any] | Mapping[str, Any]
+PARAM: Any = type(pytest.param())
+Ids = Callable[[Any], str] | Iterable[str]
 Test = Callable[..., None]
 
 
-def each(names: str, values: Values, *, ids: Callable[[Any], str] | None = None) -> Callable[[Test], Test]:
+def each(names: str | tuple[str, ...], values: Iterable[Any], *, ids: Ids | None = None) -> Callable[[Test], Test]:
     """Try a test with each of many values, as `pytest.mark.parametrize` does, but in one test.
 
-    `names` are the parameters that get them, separated by commas; with several, a value is a tuple. A case is
-    called by its key where `values` is a mapping, else by what `ids` makes of the value. Each has a `tmp_path` and
-    a `monkeypatch` of its own.
+    Everything is as there, but marks; each case has a `tmp_path` and a `monkeypatch` of its own.
     """
-    parameters = [name.strip() for name in names.split(",")]
-    cases = list(_named(values, ids or _called))
+    parameters = (names,) if isinstance(names, str) else names
+    cases = list(_named(list(values), ids, single=isinstance(names, str)))
     assert cases, f"no cases of {names}"
 
     def decorate(test: Test) -> Test:
@@ -44,7 +43,7 @@ def each(names: str, values: Values, *, ids: Callable[[Any], str] | None = None)
             failures: list[Exception] = []
             skipped: list[str] = []
             for number, (name, value) in enumerate(chosen):
-                arguments = zip(parameters, value if len(parameters) > 1 else (value,), strict=True)
+                arguments = zip(parameters, value, strict=True)
                 try:
                     with _own(fixtures, number) as own:
                         test(*args, **own, **dict(arguments))
@@ -61,8 +60,15 @@ def each(names: str, values: Values, *, ids: Callable[[Any], str] | None = None)
     return decorate
 
 
-def _named(values: Values, ids: Callable[[Any], str]) -> Iterable[tuple[str, Any]]:
-    return values.items() if isinstance(values, Mapping) else ((ids(value), value) for value in values)
+def _named(values: list[Any], ids: Ids | None, *, single: bool) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield the name and the parameters of each case; `pytest.param` has its own."""
+    called = map(ids or _called, values) if ids is None or callable(ids) else ids
+    for name, value in zip(called, values, strict=True):
+        if isinstance(value, PARAM):
+            assert not value.marks, f"{name}: a case cannot have marks"
+            yield value.id or _called(value.values), tuple(value.values)
+        else:
+            yield name, (value,) if single else tuple(value)
 
 
 def _called(value: Any) -> str:

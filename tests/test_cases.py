@@ -40,7 +40,7 @@ def test_what_does_not_raise_is_a_failure_of_its_case() -> None:
 def test_values_of_the_same_name_are_all_tried() -> None:
     tried = []
 
-    @each("path, text", [(Path("a/x"), "é"), (Path("b/x"), "é")])
+    @each(("path", "text"), [(Path("a/x"), "é"), (Path("b/x"), "é")])
     def test(path: Path, text: str) -> None:
         tried.append(path.parent.name)
 
@@ -51,7 +51,7 @@ def test_values_of_the_same_name_are_all_tried() -> None:
 def test_cases_are_chosen_by_a_part_of_their_name(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = []
 
-    @each("value", {"one": 1, "two": 2, "twenty": 20})
+    @each("value", [1, 2, 20], ids=["one", "two", "twenty"])
     def test(value: int) -> None:
         tried.append(value)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.conftest import FIXTURES, ROOT
 
 PACKAGE = ROOT / "drmemctl"
@@ -27,7 +28,7 @@ def module_id(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
-each_module = pytest.mark.parametrize("path", MODULES, ids=module_id)
+each_module = each("path", MODULES, ids=module_id)
 
 
 def parsed(path: Path) -> ast.Module:

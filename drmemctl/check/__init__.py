@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drmemctl.check.report import ReportedFinding
+    from drmemctl.check.finding import Finding
     from drmemctl.tree.node import Tree
 
 
@@ -25,7 +25,7 @@ class _Callable(ModuleType):
         kernel: str | None = None,
         select: Sequence[str] = (),
         ignore: Sequence[str] = (),
-    ) -> tuple[ReportedFinding, ...]:
+    ) -> tuple[Finding, ...]:
         """Return the findings of a tree, the worst first.
 
         `before` is the tree from before a migration; `kernel` a mainline version that the rules must be about;

@@ -9,6 +9,7 @@ from functools import partial
 
 from drmemctl.check.engine import Plan, all_rules
 from drmemctl.check.report import Report, report
+from drmemctl.read_files import note_name
 from drmemctl.tree.discover import Found, discover, is_meant
 from drmemctl.tree.node import Tree
 from drmemctl.tree.plain_input import STDIN
@@ -67,4 +68,6 @@ def _is_stdin(found: Found) -> bool:
 
 
 def _lost(found: Found, how: str) -> Report:
+    # Whether it came to reading it, only the process knew.
+    note_name(found.path)
     return Report(found.path, error=f"{found.path}: the process that read it {how}")

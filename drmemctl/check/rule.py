@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from drmemctl.check.families import FAMILIES
-from drmemctl.check.finding import Finding, Severity, Violation
+from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels, Version
 from drmemctl.check.subject import Subject
 from drmemctl.kernel.sections import is_block_size
@@ -39,13 +39,18 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
         and subject.running.system is None
     ),
     "cpus": lambda subject: subject.running.cpus is not None,
+    "delivered": lambda subject: subject.running.delivered is not None,
     "live": lambda subject: subject.running.system is not None,
     "faults": lambda subject: subject.running.faults is not None,
 }
 """What a rule may need; a rule whose needs are not met is not run."""
 
 
-FAMILY_NEEDS = {"state": ("array", "senses", "blocks", "cpus"), "kernel": ("faults",), "live": ("live",)}
+FAMILY_NEEDS = {
+    "state": ("array", "senses", "blocks", "cpus", "delivered"),
+    "kernel": ("faults",),
+    "live": ("live",),
+}
 """Families of which every rule needs one of these: without any of them, the family is not even imported."""
 
 ABOUT_STREAMS = "stream"
@@ -101,9 +106,9 @@ class Rule(NamedTuple):
             return False
         return not isinstance(subject, Subject) or all(NEEDS[need](subject) for need in self.needs)
 
-    def findings(self, subject: object) -> Iterator[Finding]:
+    def violations(self, subject: object) -> Iterator[Violation]:
         """Yield what breaks the rule."""
-        return (Finding(self.id, self.severity, violation) for violation in self.judge(subject))
+        return (violation._replace(rule=self.id, severity=self.severity) for violation in self.judge(subject))
 
     @property
     def page(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from drmemctl.model.platform import Platform, is_before_cas, platform_of
 from drmemctl.tree.node import Node, Tree
 
 if TYPE_CHECKING:
+    from drmemctl.hypervisor.topology import DeliveredTopology
     from drmemctl.kernel.job import Fault
     from drmemctl.kernel.profiles import Profile
     from drmemctl.kernel.state import Cpu
@@ -50,6 +51,13 @@ class SenseRange:
     sense: int
 
 
+class Flush(NamedTuple):
+    """The kernel function that wrote the LMB property from what the kernel holds, and the step in which it did."""
+
+    function: str
+    step: str = ""
+
+
 class Running(NamedTuple):
     """What else is known of a running (or simulated) system at the moment of the tree; None is unknown.
 
@@ -63,6 +71,8 @@ class Running(NamedTuple):
             tree says.
         faults: what the kernel itself just did wrong.
         profile: which kernel it is.
+        delivered: where the hypervisor has the LMBs, as it told the partition last; only a simulated one tells.
+        flush: what wrote the LMB property since then, None for nothing.
         system: all that a live system or a capture showed; the rules of the family live are about it.
 
     """
@@ -76,6 +86,8 @@ class Running(NamedTuple):
     faults: tuple[Fault, ...] | None = None
     profile: Profile | None = None
     cpus: tuple[Cpu, ...] | None = None
+    delivered: DeliveredTopology | None = None
+    flush: Flush | None = None
 
     @classmethod
     def of_system(cls, system: LiveSystem) -> Running:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from drmemctl.check.engine import judge
+from drmemctl.check.engine import Judge
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report
 from drmemctl.check.subject import Subject
@@ -71,7 +71,7 @@ class Tally:
 
 def counted(tree: Tree) -> dict[str, int]:
     """Return how many findings of each severity a tree has, the worst first."""
-    found = Counter(finding.severity for finding in judge(Subject(tree)))
+    found = Counter(violation.severity for violation in Judge().violations(Subject(tree)))
     return {severity.value: found[severity] for severity in Severity}
 
 

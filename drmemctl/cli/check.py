@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drmemctl.cli.common import FILE, TREE, color_option, format_option, named_file, open_tree, say
+from drmemctl.cli.common import FILE, TREE, color_option, format_option, named_file, open_tree
 from drmemctl.cli.rule_options import kernel_option, rules_option
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
     from drmemctl.check.report import Report
@@ -126,9 +126,16 @@ def _settings(options: dict[str, Any], config: str | None, isolated: bool) -> Se
     own = Settings(**options)
     try:
         path = None if isolated else config or find_settings()
-        return own if path is None else own.over(read_settings(path))
+        return own if path is None else own.over(_at_most_a_process_a_cpu(read_settings(path)))
     except SettingsError as error:
         raise click.UsageError(safe(str(error), 2000)) from error
+
+
+def _at_most_a_process_a_cpu(settings: Settings) -> Settings:
+    """Bound what somebody else may have written: whoever wants more processes says so on the command line."""
+    from drmemctl.check.inputs import default_jobs
+
+    return settings if settings.jobs is None else settings._replace(jobs=min(settings.jobs, default_jobs()))
 
 
 def _old_tree(before: str | None, trees: tuple[str, ...]) -> Tree | None:

@@ -108,7 +108,7 @@ def _decode(
     kernel: tuple[int, int, int] | None,
     fail_on: str,
 ) -> int:
-    from drmemctl.check.engine import Plan, judge
+    from drmemctl.check.engine import Judge, Plan
     from drmemctl.check.stream.answers import Stream
     from drmemctl.check.tally import fails
     from drmemctl.formats.rtas_input import read_answers
@@ -118,6 +118,6 @@ def _decode(
     kind, file, format = what
     answers = read_answers(kind, _content(file), source_name(file))
     stream = Stream(answers, None if tree is None else open_tree(tree))
-    findings = judge(stream, Plan(kernel=kernel))
+    findings = Judge(Plan(kernel=kernel)).findings(stream)
     show_decoding(screen, Decoding(kind, stream, findings), format)
     return int(any(fails(finding.severity, fail_on) for finding in findings))

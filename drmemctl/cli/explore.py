@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, say, tree_argument
+from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import (
     capability_options,
     chosen_kernel,
@@ -18,7 +18,7 @@ from drmemctl.cli.kernel_options import (
 from drmemctl.cli.replay import replay_schedule
 from drmemctl.cli.steps import pointed, worded
 from drmemctl.explore.policy import BY_NAME, POLICIES
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
     from drmemctl.explore.answer import Answer, Question
@@ -121,6 +121,7 @@ def command(
 
 
 def _check_threads(threads: Sequence[str]) -> None:
+    from drmemctl.cli.usage import PointedError
     from drmemctl.explore.threads import steps_of
     from drmemctl.scenario.grammar import StepError
 
@@ -131,7 +132,7 @@ def _check_threads(threads: Sequence[str]) -> None:
             steps_of(text)
         except StepError as error:
             said = [f"--thread {number}: {worded(error.message)}", *pointed(error)]
-            raise click.UsageError("\n".join(said)) from error
+            raise PointedError("\n".join(said)) from error
 
 
 def _policies(names: Sequence[str]) -> list[Policy]:

@@ -13,10 +13,9 @@ from drmemctl.cli.common import (
     limit_option,
     open_tree,
     report_defects,
-    say,
     tree_argument,
 )
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 from drmemctl.wording import count_of
 
 _EXAMPLE = """

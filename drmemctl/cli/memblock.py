@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.boot_options import cmdline_option, say_faults, with_cmdline
-from drmemctl.cli.common import color_option, format_option, open_tree, say, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import profile_option
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile

@@ -6,9 +6,9 @@ from __future__ import annotations
 import click
 
 from drmemctl.check.families import FAMILIES
-from drmemctl.cli.common import color_option, format_option, say
+from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.rule_options import kernel_option
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 
 _EXAMPLE = """
 \b

@@ -6,15 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import click
-
 if TYPE_CHECKING:
     from drmemctl.scenario.grammar import StepError
     from drmemctl.scenario.steps import Step
 
 SYNTAX = """\
   dlpar memory add|remove count N | index DRC | indexed-count N DRC
-  plug|attach DRC COUNT [node N | assoc W,W,...]      unplug|detach DRC COUNT
+  plug|attach DRC COUNT [node N | row N | assoc W,...]  unplug|detach DRC COUNT
   firmware PATH PROPERTY HEX|@FILE|-                  lpm TREE     migrate FILE
   prrn TREE | prrn SCOPE PHANDLE...                   unmovable|movable DRC...
   rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE | configure-connector DRC
@@ -42,11 +40,9 @@ def _content(script: str) -> str:
     from drmemctl.scenario.simulation import read_file
 
     if script == "-":
-        import sys
+        from drmemctl.tree.plain_input import standard_input
 
-        if sys.stdin is None:
-            raise InputError("there is no standard input", source="<stdin>")
-        data = sys.stdin.buffer.read()
+        data = standard_input().read()
     else:
         data = read_file(script)
     try:
@@ -58,13 +54,14 @@ def _content(script: str) -> str:
 
 
 def _parsed(text: str, name: str) -> list[Step]:
+    from drmemctl.cli.usage import PointedError
     from drmemctl.output.text import safe
     from drmemctl.scenario.grammar import StepError, parse_script
 
     try:
         return list(parse_script(text))
     except StepError as error:
-        raise click.UsageError("\n".join([f"{safe(name)}: {worded(error.message)}", *pointed(error)])) from error
+        raise PointedError("\n".join([f"{safe(name)}: {worded(error.message)}", *pointed(error)])) from error
 
 
 def worded(message: str) -> str:

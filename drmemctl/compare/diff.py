@@ -120,4 +120,4 @@ def diff(old: Tree, new: Tree, *, everything: bool = False, migration: bool = Tr
         return found
     from drmemctl.compare.migration import judge_migration
 
-    return replace(found, findings=tuple(judge_migration(one, other, found.lmbs)))
+    return replace(found, findings=judge_migration(one, other, found.lmbs))

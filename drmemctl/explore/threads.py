@@ -32,11 +32,34 @@ Make = Callable[[Job], Task[int]]
 
 _REQUEST = Footprint(
     frozenset(Part) - {Part.OTHER, Part.CRASH_KERNEL},
-    frozenset({Part.CONNECTORS, Part.FLAGS, Part.AA, Part.BLOCKS, Part.LMBS, Part.LOOKUP, Part.UPDATING}),
+    frozenset(
+        {
+            Part.CONNECTORS,
+            Part.FLAGS,
+            Part.AA,
+            Part.BLOCKS,
+            Part.LMBS,
+            Part.LOOKUP,
+            Part.UPDATING,
+            Part.DELIVERED,
+        }
+    ),
 )
 _TREE_UPDATE = Footprint(
     frozenset({Part.CONNECTORS, Part.NODES, Part.UPDATING, Part.BLOCKS, Part.OTHER, Part.WINDOW}),
-    frozenset({Part.CONNECTORS, Part.NODES, Part.LMBS, Part.LOOKUP, Part.OTHER, Part.AA, Part.CPUS, Part.WINDOW}),
+    frozenset(
+        {
+            Part.CONNECTORS,
+            Part.NODES,
+            Part.LMBS,
+            Part.LOOKUP,
+            Part.OTHER,
+            Part.AA,
+            Part.CPUS,
+            Part.WINDOW,
+            Part.DELIVERED,
+        }
+    ),
 )
 _READ_AGAIN = Footprint(writes=frozenset({Part.FLAGS}))
 _RELOAD = Footprint(frozenset({Part.LMBS, Part.BLOCKS}), frozenset({Part.CRASH_KERNEL}))
@@ -141,10 +164,10 @@ def _suspend(home: Tree, policy: Policy) -> Action:
 
     def moved(job: Job) -> None:
         machine = cast("Hypervisor", job.firmware)
-        job.firmware = machine.moved(home)
+        job.firmware = machine.moved(home).handing_out(home)
         job.called("pseries_suspend", "suspend-me", (), (0,))
 
-    touches = Footprint(writes=frozenset({Part.CONNECTORS}))
+    touches = Footprint(writes=frozenset({Part.CONNECTORS, Part.DELIVERED}))
     waited = Lock.RTASD if policy.drains else None
     return Action("suspend", moved, touches, takes=waited, drops=waited)
 
@@ -190,7 +213,10 @@ def _update(step: FirmwareUpdate, files: Files) -> Make:
     path, name = step.path, step.property
 
     def make(job: Job) -> Task[int]:
-        yield from remove_property(job, path, name) if value is None else set_property(job, path, name, value)
+        if value is None:
+            yield from remove_property(job, path, name, delivered=True)
+        else:
+            yield from set_property(job, path, name, value, delivered=True)
         return 0
 
     return make

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, fields, replace
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.kernel.job import Fault
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Action, Lock
@@ -78,6 +79,7 @@ class Keys:
     def __init__(self, first: Tree) -> None:
         self._first = first
         self._trees: dict[int, tuple[Tree, Hashable]] = {}
+        self._topologies: dict[int, tuple[DeliveredTopology, Hashable]] = {}
 
     def of(self, world: World) -> Hashable:
         """Return the key of a world."""
@@ -95,10 +97,16 @@ class Keys:
                 kernel.cpus,
                 kernel.topology.with_cpus,
             ),
-            machine_key(world.machine),
+            (machine_key(world.machine), self._topology(world.machine.delivered)),
             (world.faults, world.held, world.queued, world.uevent),
             None if crash is None else (crash.get(NODE, V1), crash.get(NODE, V2)),
         )
+
+    def _topology(self, delivered: DeliveredTopology) -> Hashable:
+        known = self._topologies.get(id(delivered))
+        if known is None:
+            known = self._topologies[id(delivered)] = delivered, delivered.key
+        return known[1]
 
     def _tree(self, tree: Tree) -> Hashable:
         known = self._trees.get(id(tree))
@@ -116,12 +124,12 @@ def _name(item: tuple[str, bytes | None]) -> str:
 _BY_IDENTITY = frozenset({"tree", "lmbs", "lists"})
 """What a machine takes from the tree that it was made from or moved to; there are two or three of those."""
 
+_LEFT_OUT = _BY_IDENTITY | {"events", "delivered"}
+
 
 def machine_key(machine: Hypervisor) -> Hashable:
     """Return what tells a machine from another that was made from the same trees."""
     parts: Iterable[Hashable] = (
-        getattr(machine, part.name)
-        for part in fields(machine)
-        if part.name not in _BY_IDENTITY and part.name != "events"
+        getattr(machine, part.name) for part in fields(machine) if part.name not in _LEFT_OUT
     )
     return (id(machine.tree), *parts)

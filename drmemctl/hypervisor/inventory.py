@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from itertools import count as counting
 
@@ -35,6 +35,16 @@ def lookup_rows(tree: Tree) -> tuple[tuple[int, ...], ...]:
 def lmb_table(tree: Tree) -> LmbTable:
     """Return a tree's LMBs, none without a drmem node."""
     return Drmem.from_tree(tree).table if tree.find(NODE) is not None else LmbTable.of((), None)
+
+
+NO_LMBS = LmbTable.of((), None)
+
+
+def described(lmbs: LmbTable, lists: Sequence[tuple[int, ...]], drc_index: int) -> tuple[int, ...] | None:
+    """Return the list that an LMB property gives an LMB, None where it gives it none."""
+    index = lmbs.index_of_drc(drc_index)
+    aa_index = -1 if index is None else lmbs.lmb(index).aa_index
+    return lists[aa_index] if 0 <= aa_index < len(lists) else None
 
 
 def drc_intervals(tree: Tree) -> list[Interval]:

@@ -25,6 +25,7 @@ from drmemctl.hypervisor.connectors import (
     kind_of,
     sense_of,
 )
+from drmemctl.hypervisor.topology import NOTHING_DELIVERED, DeliveredTopology
 from drmemctl.kernel.firmware import (
     ALLOCATION_STATE,
     DR_ENTITY_SENSE,
@@ -36,6 +37,7 @@ from drmemctl.kernel.firmware import (
     SUCCESS,
     Connector,
 )
+from drmemctl.model.associativity import node_of_list
 from drmemctl.tree.node import Node, Property, Tree
 
 _CALLS = {
@@ -89,9 +91,11 @@ class Machine:
         connectors: its connectors.
         devices: what is attached, by number.
         rows: the lists of the firmware's lookup arrays at boot.
+        primary_index: the position in them of what makes the Linux node, None where Linux runs without NUMA.
         lmb_size: bytes of an LMB.
         events: what its user was told since they were last taken.
         aborted: whether the hypervisor itself stopped.
+        delivered: where its LMBs are, as it told the partition last.
 
     """
 
@@ -99,9 +103,11 @@ class Machine:
     connectors: Connectors
     devices: tuple[Device, ...] = ()
     rows: tuple[tuple[int, ...], ...] = ()
+    primary_index: int | None = None
     lmb_size: int = 0
     events: tuple[str, ...] = ()
     aborted: bool = False
+    delivered: DeliveredTopology = NOTHING_DELIVERED
 
     # What a policy decides.
 
@@ -137,6 +143,10 @@ class Machine:
         return replace(self, tree=tree)
 
     # What they share.
+
+    def node_of(self, domains: tuple[int, ...]) -> int | None:
+        """Return the Linux node of an associativity list, None for none."""
+        return node_of_list(self.primary_index, domains)
 
     def device(self, number: int) -> Device | None:
         """Return a device by its number."""
@@ -183,7 +193,20 @@ class Machine:
     def configure_connector(self, drc_index: int) -> tuple[Connector, Self]:
         """Answer ibm,configure-connector, walked to its end."""
         status, machine = self._do(Call.CONFIGURE, drc_index)
-        return Connector(status, machine.described(drc_index) if status == SUCCESS else None), machine
+        if status != SUCCESS:
+            return Connector(status), machine
+        domains = machine.domains_of(drc_index) if kind_of(drc_index).is_lmb else ()
+        if domains:
+            machine = replace(machine, delivered=machine.delivered.configured(drc_index, 1, domains))
+        return Connector(status, machine.described(drc_index)), machine
+
+    def updated(self, name: str, value: bytes | None, tree: Tree) -> Self:
+        """Return the machine after it delivered a property of the drmem node to a partition that holds `tree`."""
+        return replace(self, delivered=self.delivered.updated(name, value, tree))
+
+    def handing_out(self, tree: Tree) -> Self:
+        """Return the machine after it delivered a whole tree: at boot, or as the destination of a migration."""
+        return replace(self, delivered=DeliveredTopology.of_tree(tree))
 
     def _do(self, call: Call, drc_index: int) -> tuple[int, Self]:
         run = self.connectors.find(drc_index)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 
 from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, Connectors, Table
 from drmemctl.hypervisor.inventory import (
+    NO_LMBS,
     assigned_devices,
+    described,
     drc_intervals,
     lmb_entries,
     lmb_intervals,
@@ -20,14 +22,12 @@ from drmemctl.hypervisor.inventory import (
     other_runs,
 )
 from drmemctl.hypervisor.machine import Machine
+from drmemctl.model.associativity import Associativity
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
 
 _MEMORY = 1
 """The one device that stands for the memory pool: every LMB has it."""
-
-
-_NO_LMBS = LmbTable.of((), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class PowerVm(Machine):
     """
 
     placements: tuple[Placement, ...] = ()
-    lmbs: LmbTable = _NO_LMBS
+    lmbs: LmbTable = NO_LMBS
     lists: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
@@ -62,7 +62,9 @@ class PowerVm(Machine):
         pooled = (replace(run, device=_MEMORY) for run in lmbs)
         table, rows = lmb_table(tree), lookup_rows(tree)
         connectors = Connectors.of([*pooled, *other_runs(tree, intervals)])
-        return cls(tree, connectors, (), rows, table.lmb_size or 0, lmbs=table, lists=rows)
+        position = Associativity.as_booted(tree).primary_index
+        machine = cls(tree, connectors, (), rows, position, table.lmb_size or 0, lmbs=table, lists=rows)
+        return machine.handing_out(tree)
 
     def table(self, drc_index: int) -> Table:
         """Return the state table of a connector; slots are left out."""
@@ -74,16 +76,11 @@ class PowerVm(Machine):
         placed = self._placement(drc_index)
         if placed is not None:
             return placed.domains
-        return self._described(drc_index) or (self.lists[0] if self.lists else ())
+        return described(self.lmbs, self.lists, drc_index) or (self.lists[0] if self.lists else ())
 
     def _placement(self, drc_index: int) -> Placement | None:
         found = (one for one in reversed(self.placements) if one.first <= drc_index < one.first + one.count)
         return next(found, None)
-
-    def _described(self, drc_index: int) -> tuple[int, ...] | None:
-        index = self.lmbs.index_of_drc(drc_index)
-        aa_index = -1 if index is None else self.lmbs.lmb(index).aa_index
-        return self.lists[aa_index] if 0 <= aa_index < len(self.lists) else None
 
     def is_where_it_was(self, drc_index: int) -> bool:
         """Whether an LMB was given no other place since."""

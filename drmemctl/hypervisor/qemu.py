@@ -20,7 +20,9 @@ from drmemctl.hypervisor.connectors import (
     kind_of,
 )
 from drmemctl.hypervisor.inventory import (
+    NO_LMBS,
     assigned_devices,
+    described,
     drc_intervals,
     lmb_entries,
     lmb_intervals,
@@ -30,6 +32,8 @@ from drmemctl.hypervisor.inventory import (
     other_runs,
 )
 from drmemctl.hypervisor.machine import Device, Machine, RefusedError
+from drmemctl.model.associativity import Associativity
+from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
 
 _EOPNOTSUPP = 95
@@ -74,9 +78,21 @@ TELLS_GUEST_ERROR = Feature((6, 2), commit="4b08cd567b")
 
 @dataclass(frozen=True, slots=True)
 class Qemu(Machine):
-    """A QEMU pseries machine; `version` decides what differs between them."""
+    """A QEMU pseries machine.
+
+    Attributes:
+        version: decides what differs between machines.
+        moved_devices: the highest number of a device that a migration brought along: the destination's tree says
+            where those are.
+        lmbs: the LMBs of that tree.
+        lists: its lookup arrays.
+
+    """
 
     version: Version = MEASURED
+    moved_devices: int = 0
+    lmbs: LmbTable = NO_LMBS
+    lists: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def from_tree(cls, tree: Tree, version: Version = MEASURED) -> Qemu:
@@ -86,7 +102,9 @@ class Qemu(Machine):
         lmbs = lmb_runs(lmb_intervals(intervals, entries), devices)
         connectors = Connectors.of([*lmbs, *other_runs(tree, intervals)])
         size = lmb_table(tree).lmb_size or 0
-        return cls(tree, connectors, devices, lookup_rows(tree), size, version=version)
+        position = Associativity.as_booted(tree).primary_index
+        machine = cls(tree, connectors, devices, lookup_rows(tree), position, size, version=version)
+        return machine.handing_out(tree)
 
     @property
     def transfer_error(self) -> int:
@@ -101,7 +119,16 @@ class Qemu(Machine):
         """Return the list of the DIMM that an LMB belongs to."""
         run = self.connectors.find(drc_index)
         device = None if run is None else self.device(run.device)
-        return device.domains if device is not None else ()
+        if device is None:
+            return ()
+        moved = described(self.lmbs, self.lists, drc_index) if device.number <= self.moved_devices else None
+        return moved or device.domains
+
+    def moved(self, tree: Tree) -> Qemu:
+        """Return the machine on the destination, whose tree says where the DIMMs are that came along."""
+        newest = max((device.number for device in self.devices), default=0)
+        moved = replace(self, tree=tree, moved_devices=newest)
+        return replace(moved, lmbs=lmb_table(tree), lists=lookup_rows(tree))
 
     def is_where_it_was(self, drc_index: int) -> bool:
         """Whether an LMB belongs to a DIMM that was there at boot."""

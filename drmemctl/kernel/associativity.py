@@ -13,7 +13,7 @@ from drmemctl.kernel.capabilities import TREE_ERRORS_LOGGED
 from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EINVAL, ENODEV
 from drmemctl.kernel.job import Fault, Job, OopsError
-from drmemctl.kernel.notifier import set_property
+from drmemctl.kernel.notifier import APPENDING, set_property
 from drmemctl.kernel.task import Part, Task, atomic
 
 _HEADER_WORDS = 2
@@ -73,7 +73,7 @@ def find_aa_index(job: Job, arrays: bytes, associativity: bytes) -> Task[int]:
         job.faults.append(_over_read(f"{count} arrays of {width} domains", len(arrays)))
     # Whatever became of the property meanwhile: it is replaced by what was made of the one that was found.
     appended = _appended(arrays, count, width, wanted)
-    yield from set_property(job, NODE, LOOKUP_ARRAYS, appended, "find_aa_index")
+    yield from set_property(job, NODE, LOOKUP_ARRAYS, appended, APPENDING)
     return count
 
 

@@ -81,7 +81,7 @@ def unisolate_drc(job: Job, drc_index: int) -> Task[int]:
     return 0
 
 
-@atomic(writes=(Part.CONNECTORS,))
+@atomic(writes=(Part.CONNECTORS, Part.DELIVERED))
 def configure_connector(job: Job, drc_index: int) -> Node | None:
     """Return what ibm,configure-connector describes, or None on any error (`dlpar_configure_connector`)."""
     connector = job.configure_connector("dlpar_configure_connector", drc_index)

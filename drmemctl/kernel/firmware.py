@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from drmemctl.tree.node import Node
+from drmemctl.tree.node import Node, Tree
 
 ISOLATION_STATE = 9001
 DR_INDICATOR = 9002
@@ -60,6 +60,10 @@ class Firmware(Protocol):
 
     def configure_connector(self, drc_index: int) -> tuple[Connector, Firmware]:
         """Call ibm,configure-connector to its end."""
+        ...
+
+    def updated(self, name: str, value: bytes | None, tree: Tree) -> Firmware:
+        """Note that it delivered a property of the drmem node, None for removed, to a kernel that holds `tree`."""
         ...
 
     def refused(self, drc_index: int, count: int) -> int:

@@ -170,6 +170,9 @@ def _sets(table: LmbTable) -> Iterator[Entry]:
 
 _WRITER = "dlpar_update_device_tree_lmb"
 
+FLUSHES = frozenset({*_WRITERS.values(), _WRITER})
+"""Functions that write what the kernel holds into the LMB property."""
+
 
 def write_through(job: Job) -> Task[None]:
     """Put a change of an LMB into the property at once, as kernels without an array do."""

@@ -19,22 +19,28 @@ from drmemctl.model.processors import CPUS
 
 _DRC_INDEXES = 1 << 32
 
+APPENDING = "find_aa_index"
+"""The function that appends a list to the lookup arrays, where every index keeps its meaning."""
 
-def set_property(job: Job, path: str, name: str, value: bytes, by: str = "of_update_property") -> Task[None]:
+
+def set_property(  # noqa: PLR0913 - what changes, who wants it, and whether it comes from outside
+    job: Job, path: str, name: str, value: bytes, by: str = "of_update_property", *, delivered: bool = False
+) -> Task[None]:
     """Update or add a property of an existing node, then notify (`of_update_property`).
 
     `by` is the kernel function that wants it. Between the update and the notification others may run.
+    `delivered` is set where this is the moment at which firmware delivers it.
     """
-    old = yield from _put(job, by, path, name, value)
+    old = yield from _put(job, by, path, name, value, delivered=delivered)
     if path == NODE and name in (V1, V2):
         yield from _notify(job, name, old, value)
     elif name == ASSOCIATIVITY and path.startswith(CPUS + "/"):
         yield from _notify_topology(job, path, job.doing)
 
 
-def remove_property(job: Job, path: str, name: str) -> Task[None]:
+def remove_property(job: Job, path: str, name: str, *, delivered: bool = False) -> Task[None]:
     """Remove a property; no notifier of the memory code listens to that (`of_remove_property`)."""
-    yield from _put(job, "of_remove_property", path, name, None)
+    yield from _put(job, "of_remove_property", path, name, None, delivered=delivered)
 
 
 def _part_of(path: str, name: str) -> Part:
@@ -43,12 +49,22 @@ def _part_of(path: str, name: str) -> Part:
     return Part.LOOKUP if (path, name) == (NODE, LOOKUP_ARRAYS) else Part.OTHER
 
 
-def _put(job: Job, by: str, path: str, name: str, value: bytes | None) -> Task[bytes | None]:
+def _put(  # noqa: PLR0913 - see `set_property`
+    job: Job, by: str, path: str, name: str, value: bytes | None, *, delivered: bool
+) -> Task[bytes | None]:
     """Put a property in place, or take it away; return its old value."""
     touches = Footprint(frozenset({Part.NODES}), frozenset({_part_of(path, name)}))
+    if delivered and path == NODE:
+        touches |= Footprint(frozenset({Part.LOOKUP}), frozenset({Part.DELIVERED}))
     if not job.has(DRMEM_ARRAY) and path == NODE:
         touches |= Footprint(writes=frozenset({Part.AA, Part.FLAGS}))
-    old: bytes | None = yield Action(by, lambda now: _put_now(now, by, path, name, value), touches)
+
+    def put(now: Job) -> bytes | None:
+        if delivered and path == NODE:
+            now.firmware = now.firmware.updated(name, value, now.state.tree)
+        return _put_now(now, by, path, name, value)
+
+    old: bytes | None = yield Action(by, put, touches)
     return old
 
 
@@ -59,6 +75,8 @@ def _put_now(job: Job, by: str, path: str, name: str, value: bytes | None) -> by
         return None  # nobody finds a detached node's properties, and none that is not there
     size = None if value is None else len(value)
     job.set_tree(by, tree.with_property(path, name, value), path, name, size)
+    if path == NODE and (name in (V1, V2) or (name == LOOKUP_ARRAYS and by != APPENDING)):
+        job.state = replace(job.state, writer=by)
     if value is None and path == NODE and not job.has(DRMEM_ARRAY):
         reread(job)
     return node.get(name)

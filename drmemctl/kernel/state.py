@@ -73,6 +73,7 @@ class KernelState:
             `rtas_hp_event`): one flag for all threads.
         deaf: whether updates of CPUs are not listened to at the moment (`stop_topology_update`).
         copies: requests at work in a kernel without an array, each on its own copy of the property.
+        writer: the function that last changed where the LMB property leads, empty since boot.
         written: the array and the v1 property that it wrote last, which make the next faster to write.
 
     """
@@ -89,6 +90,7 @@ class KernelState:
     updating: bool = False
     deaf: bool = False
     copies: int = 0
+    writer: str = field(default="", compare=False)
     written: tuple[LmbTable, bytes] | None = field(default=None, compare=False, repr=False)
 
     @property

@@ -35,6 +35,7 @@ class Part(StrEnum):
     CPUS = "nodes of CPUs"
     WINDOW = "topology updates"
     CRASH_KERNEL = "crash kernel"
+    DELIVERED = "what the hypervisor delivered"
 
 
 class Lock(StrEnum):

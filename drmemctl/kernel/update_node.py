@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from drmemctl.formats.delivery import Delivery
+from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.update_nodes import WORK_AREA
 from drmemctl.formats.update_properties import DELETED, HEADER_SIZE, NAME_ONLY, PARTIAL
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import Fault, Job, OopsError
 from drmemctl.kernel.notifier import remove_property, set_property
-from drmemctl.kernel.task import Part, Task, atomic
+from drmemctl.kernel.task import Action, Footprint, Part, Task
 from drmemctl.tree.node import decode_name
 
 UPDATE_PROPERTIES = "update-properties"
@@ -61,23 +63,46 @@ class _Reader:
         return OopsError(Fault("oops", message, _FUNCTION))
 
 
-@atomic(reads=(Part.CONNECTORS,))
+_CALLS = Footprint(reads=frozenset({Part.CONNECTORS}))
+_DELIVERS = Footprint(frozenset({Part.LOOKUP}), frozenset({Part.DELIVERED}))
+
+
 def call(  # noqa: PLR0913, PLR0917 - what is called, by whom, and the call's own arguments
-    job: Job, function: str, source: UpdateSource, name: str, area: bytes, scope: int
-) -> tuple[bytes, int]:
-    """Call ibm,update-nodes or ibm,update-properties: (work area, status)."""
-    answer, status = source.call(name, area, scope, job.firmware)
-    which = (int.from_bytes(area[:4], "big"), scope) if name == UPDATE_PROPERTIES else (scope,)
-    job.called(function, name, which, (status,))
-    return answer, status
+    job: Job,
+    function: str,
+    source: UpdateSource,
+    name: str,
+    area: bytes,
+    scope: int,
+    earlier: Delivery | None = None,
+) -> Task[tuple[bytes, int]]:
+    """Call ibm,update-nodes or ibm,update-properties: (work area, status).
+
+    `earlier` is what has come of the drmem node's properties: firmware knows from now on what it told of them.
+    """
+    del job
+
+    def called(now: Job) -> tuple[bytes, int]:
+        answer, status = source.call(name, area, scope, now.firmware)
+        which = (int.from_bytes(area[:4], "big"), scope) if name == UPDATE_PROPERTIES else (scope,)
+        now.called(function, name, which, (status,))
+        if earlier is not None and status >= 0:
+            for change in earlier.taken(answer).changes:
+                now.firmware = now.firmware.updated(decode_name(change.name), change.value, now.state.tree)
+        return answer, status
+
+    answer: tuple[bytes, int] = yield Action("call", called, _CALLS if earlier is None else _CALLS | _DELIVERS)
+    return answer
 
 
 def update_dt_node(job: Job, source: UpdateSource, path: str, phandle: int, scope: int) -> Task[None]:
     """Fetch a node's new properties until there are no more; errors end it silently."""
     area = phandle.to_bytes(4, "big").ljust(WORK_AREA, b"\0")
     pending: _Pending | None = None
+    delivery = Delivery() if path == NODE else None
     while True:
-        area, status = yield from call(job, _FUNCTION, source, UPDATE_PROPERTIES, area, scope)
+        area, status = yield from call(job, _FUNCTION, source, UPDATE_PROPERTIES, area, scope, delivery)
+        delivery = None if delivery is None else delivery.taken(area)
         if status < 0:
             return
         pending = yield from _apply(job, _Reader(area), path, pending)

@@ -90,10 +90,15 @@ class Associativity:
 
     def node_of_row(self, domains: Sequence[int]) -> int | None:
         """Return the node of an associativity list without its length cell, or None (`associativity_to_nid`)."""
-        if self.primary_index is None or not 1 <= self.primary_index <= len(domains):
-            return None
-        node = domains[self.primary_index - 1]
-        return node if is_node(node) else None
+        return node_of_list(self.primary_index, domains)
+
+
+def node_of_list(position: int | None, domains: Sequence[int]) -> int | None:
+    """Return the node that the domain at a 1-based position of a list makes, None for none."""
+    if position is None or not 1 <= position <= len(domains):
+        return None
+    node = domains[position - 1]
+    return node if is_node(node) else None
 
 
 def is_node(domain: int) -> bool:

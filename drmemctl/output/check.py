@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from drmemctl.check.engine import Plan
-from drmemctl.check.finding import Severity
-from drmemctl.check.report import LmbRange, Report, ReportedFinding
+from drmemctl.check.finding import Finding, LmbRange, Severity
+from drmemctl.check.report import Report
 from drmemctl.check.tally import Tally
-from drmemctl.output.findings import MESSAGE, severities
+from drmemctl.output.findings import message, severities
 from drmemctl.output.lmb_words import address_range, drc_range
 from drmemctl.output.progress import with_progress
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of, size_text
 
@@ -137,12 +136,6 @@ def say_written(tally: Tally, path: str) -> None:
     say(f"{summary(tally)}; written to {path}")
 
 
-def say(message: str) -> None:
-    """Write a line to standard error."""
-    sys.stderr.write(f"drmemctl: {safe(message, 2000)}\n")
-    sys.stderr.flush()
-
-
 def summary(tally: Tally) -> str:
     """Return what was found in all, e.g. `2 errors, 1 warning in 2 of 14 trees; 1 unreadable`."""
     found = severities(tally.findings)
@@ -155,23 +148,18 @@ def summary(tally: Tally) -> str:
     return f"{found} in {where}{known}{unjudged}{unreadable}"
 
 
-def place(finding: ReportedFinding) -> str:
+def place(finding: Finding) -> str:
     """Return `path:property` of a finding, or as much of it as there is, to be shown."""
     path = safe(finding.path)
     return f"{path}:{safe(finding.property)}" if finding.property else path
 
 
-def place_and_offset(finding: ReportedFinding) -> str:
+def place_and_offset(finding: Finding) -> str:
     """Return where a finding is, with the byte offset."""
     where = place(finding)
     if finding.offset is None:
         return where
     return f"{where}, offset {finding.offset:#x}" if where else f"offset {finding.offset:#x}"
-
-
-def message(finding: ReportedFinding) -> str:
-    """Return a finding's message, to be shown."""
-    return safe(finding.message, MESSAGE)
 
 
 def range_text(lmbs: LmbRange) -> str:
@@ -200,7 +188,7 @@ def ranges_left_out(number: int) -> str:
     return f"… {count_of(number, 'more range')}"
 
 
-def in_lines(finding: ReportedFinding, most: int) -> str:
+def in_lines(finding: Finding, most: int) -> str:
     """Return message, place and the first ranges of LMBs, a line each, for whoever shows plain text only."""
     lines = [message(finding), place_and_offset(finding)]
     lines += [range_text(lmbs) for lmbs in finding.lmbs[:most]]

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import Report
 from drmemctl.output.check import CheckView
 from drmemctl.output.json import array, schema
 from drmemctl.output.screen import Screen
@@ -40,7 +41,7 @@ def _findings(reports: Iterable[Report], inputs: list[dict[str, Any]]) -> Iterat
             yield finding_record(finding, report.source)
 
 
-def finding_record(finding: ReportedFinding, source: str) -> dict[str, Any]:
+def finding_record(finding: Finding, source: str) -> dict[str, Any]:
     """Return a finding as JSON has it."""
     record = {
         "rule": finding.rule,

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import Report
 from drmemctl.output.check import (
     CheckView,
-    message,
     place_and_offset,
     range_text,
     ranges_left_out,
     summary,
 )
-from drmemctl.output.findings import STYLES, counted, heading, hint, severities
+from drmemctl.output.findings import STYLES, counted, heading, hint, message, severities
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
@@ -91,7 +91,7 @@ def _head(report: Report) -> _Line:
     return _Line(f"{safe(report.source)}: {found}{known}{note}", style="bold" if report.findings else None)
 
 
-def _group(findings: Sequence[ReportedFinding]) -> list[_Line]:
+def _group(findings: Sequence[Finding]) -> list[_Line]:
     """Return all lines on the findings of one rule."""
     first = findings[0]
     number = f" ({len(findings):,} findings)" if len(findings) > 1 else ""

@@ -175,13 +175,12 @@ def _safe(text: str | None) -> str | None:
 
 
 def _finding_record(finding: Finding) -> dict[str, Any]:
-    violation = finding.violation
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,
         "message": safe(finding.message, None),
-        "path": safe(violation.path, None) or None,
-        "property": safe(violation.property, None) or None,
-        "offset": violation.offset,
-        "lmbs": [run_facts(run) for run in violation.lmbs],
+        "path": safe(finding.path, None) or None,
+        "property": safe(finding.property, None) or None,
+        "offset": finding.offset,
+        "lmbs": [run_facts(run) for run in finding.lmbs],
     }

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from drmemctl.check.finding import Finding
 from drmemctl.check.pages import Page
-from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.report import Report
 from drmemctl.check.tally import fails
 from drmemctl.output.check import (
     CheckView,
     in_lines,
-    message,
     unjudged_error,
 )
+from drmemctl.output.findings import message
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 
@@ -52,7 +53,7 @@ def _broken(name: str, case: str, kind: str, error: str) -> Iterator[str]:
 
 
 def _suite(report: Report, pages: Sequence[Page], fail_on: str) -> Iterator[str]:
-    by_rule: dict[str, list[ReportedFinding]] = {page.rule: [] for page in pages}
+    by_rule: dict[str, list[Finding]] = {page.rule: [] for page in pages}
     for finding in report.findings:
         by_rule[finding.rule].append(finding)
     failures = sum(bool(found) and fails(found[0].severity, fail_on) for found in by_rule.values())
@@ -66,7 +67,7 @@ def _suite(report: Report, pages: Sequence[Page], fail_on: str) -> Iterator[str]
     yield "  </testsuite>\n"
 
 
-def _case(page: Page, findings: Sequence[ReportedFinding], source: str, fail_on: str) -> str:
+def _case(page: Page, findings: Sequence[Finding], source: str, fail_on: str) -> str:
     head = f'    <testcase classname="{source}" name="{_quoted(f"{page.rule} {page.title}")}"'
     if not findings:
         return f"{head}/>\n"

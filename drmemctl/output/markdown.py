@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import Report
 from drmemctl.output.check import (
     CheckView,
-    message,
     place_and_offset,
     range_text,
     ranges_left_out,
     summary,
     unjudged_error,
 )
+from drmemctl.output.findings import message
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 
@@ -56,7 +57,7 @@ def _table(report: Report, rows: int) -> str:
     return head + "".join(map(_row, report.findings[:rows])) + more
 
 
-def _row(finding: ReportedFinding) -> str:
+def _row(finding: Finding) -> str:
     what = f"{escaped(finding.title)}: {escaped(message(finding))}"
     places = [code(where)] if (where := place_and_offset(finding)) else []
     places += [code(range_text(lmbs)) for lmbs in finding.lmbs[:_RANGES]]

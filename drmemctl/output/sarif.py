@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from drmemctl._version import __version__
-from drmemctl.check.finding import Severity
+from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.pages import Page
-from drmemctl.check.report import ReportedFinding
-from drmemctl.output.check import CheckView, message, place, range_text, ranges_left_out, unjudged_error
+from drmemctl.output.check import CheckView, place, range_text, ranges_left_out, unjudged_error
+from drmemctl.output.findings import message
 from drmemctl.output.json import array
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
@@ -76,7 +76,7 @@ def _results(view: CheckView, index: dict[str, int], unreadable: list[str]) -> I
             yield _result(finding, artifact, index)
 
 
-def _result(finding: ReportedFinding, artifact: dict[str, str] | None, index: dict[str, int]) -> dict[str, Any]:
+def _result(finding: Finding, artifact: dict[str, str] | None, index: dict[str, int]) -> dict[str, Any]:
     properties: dict[str, Any] = {"lmbs": [lmbs.to_json() for lmbs in finding.lmbs]}
     if finding.property and finding.offset is not None:
         properties["propertyOffset"] = finding.offset
@@ -95,13 +95,13 @@ def _result(finding: ReportedFinding, artifact: dict[str, str] | None, index: di
     }
 
 
-def _text(finding: ReportedFinding) -> str:
+def _text(finding: Finding) -> str:
     lines = [message(finding), *(range_text(lmbs) for lmbs in finding.lmbs[:_RANGES])]
     left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
     return "\n".join([*lines, *([ranges_left_out(left_out)] if left_out else [])])
 
 
-def _location(finding: ReportedFinding, artifact: dict[str, str] | None) -> dict[str, Any]:
+def _location(finding: Finding, artifact: dict[str, str] | None) -> dict[str, Any]:
     location: dict[str, Any] = {}
     if artifact is not None:
         location["physicalLocation"] = {"artifactLocation": artifact, "region": _region(finding)}
@@ -116,7 +116,7 @@ def _location(finding: ReportedFinding, artifact: dict[str, str] | None) -> dict
     return location
 
 
-def _region(finding: ReportedFinding) -> dict[str, int]:
+def _region(finding: Finding) -> dict[str, int]:
     # An offset in a property is none in the file. GitHub drops results without a line.
     if finding.offset is not None and not finding.property:
         return {"startLine": 1, "byteOffset": finding.offset}

@@ -10,14 +10,14 @@ from itertools import islice
 from drmemctl.compare.moments import next_flush
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.kernel.state import KernelState
+from drmemctl.output.findings import finding_line
 from drmemctl.output.screen import Screen
-from drmemctl.output.simulation_findings import finding_line
 from drmemctl.output.simulation_words import SHOWN_BY_MEANING, change_lines, cpu_lines, lmb_lines
 from drmemctl.output.text import safe
-from drmemctl.scenario.consistency import contradictions
+from drmemctl.scenario.consistency import contradictions, sides
 from drmemctl.scenario.result import StepResult
 from drmemctl.scenario.session import DoneStep, Session
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.scenario.simulation import Simulation, Situation
 from drmemctl.wording import count_of, size_text
 
 _MOST = 12
@@ -169,19 +169,27 @@ def verdict_lines(screen: Screen, session: Session, detail: Detail) -> Iterator[
     """Yield whether all agrees now, what the next flush would destroy, and which steps failed."""
     situation = session.simulation.situation
     state = situation.kernel
-    against = list(contradictions(state, situation.machine)) if not state.dead else [f"the kernel: {state.dead}"]
-    if not against:
-        agree = "array, tree, connectors and memory blocks agree"
-        yield f"{screen.style('consistent', 'bold green')}: {agree}"
+    if state.dead:
+        yield f"{screen.style('not consistent', 'bold red')}: the kernel: {safe(state.dead, None)}"
     else:
-        yield f"{screen.style('not consistent', 'bold red')}: {safe(against[0], None)}"
-        more = (safe(reason, None) for reason in against[1:])
-        yield from _indented(_cut(more, detail, "contradictions"), "  ")
+        yield from _consistency_lines(screen, situation, detail)
     lost = next_flush(state, situation.machine)
     if lost:
         yield screen.style("the next flush would change what the tree says:", "yellow")
         yield from _indented(_cut(iter(lmb_lines(screen, lost)), detail, "ranges"), "  ")
     yield from _failures(screen, session)
+
+
+def _consistency_lines(screen: Screen, situation: Situation, detail: Detail) -> Iterator[str]:
+    """Yield who agrees with whom, and each thing that they do not agree on."""
+    against = contradictions(situation)
+    who = sides(situation.kernel, against)
+    if not against:
+        yield f"{screen.style('consistent', 'bold green')}: {who}"
+        return
+    first, *others = (safe(f"{finding.rule}: {finding.message}", None) for finding in against)
+    yield f"{screen.style('not consistent', 'bold red')}: {who}: {first}"
+    yield from _indented(_cut(iter(others), detail, "contradictions"), "  ")
 
 
 def _failures(screen: Screen, session: Session) -> Iterator[str]:

@@ -1,17 +1,65 @@
 # SPDX-License-Identifier: MIT
-"""Whether array, tree, connectors and memory blocks say the same."""
+"""Whether tree, array, connectors, memory blocks and the hypervisor's topology say the same, and which do not."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-from drmemctl.hypervisor.machine import Machine
+from drmemctl.check.finding import Violation
+from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.state import KernelState
 from drmemctl.scenario.findings import contradictions_in
+from drmemctl.scenario.simulation import Situation
 from drmemctl.scenario.subject import subject_of
 
+TREE, ARRAY, CONNECTORS, BLOCKS, HYPERVISOR = "tree", "array", "connectors", "memory blocks", "the hypervisor"
 
-def contradictions(state: KernelState, machine: Machine) -> Iterator[str]:
-    """Yield what does not agree, a sentence each, as the rules of the family state have it."""
-    found = contradictions_in(subject_of(state, machine), state.profile)
-    return (f"{finding.rule}: {finding.message}" for finding in found)
+_SPLITS = {
+    "DRM080": ARRAY,
+    "DRM081": ARRAY,
+    "DRM082": ARRAY,
+    "DRM083": CONNECTORS,
+    "DRM084": BLOCKS,
+    "DRM085": BLOCKS,
+    "DRM086": BLOCKS,
+    "DRM088": HYPERVISOR,
+}
+"""Who does not agree by a rule of the family state: array and hypervisor with the tree, others with the array."""
+
+
+def contradictions(situation: Situation) -> list[Violation]:
+    """Return what does not agree, as the rules of the family state have it."""
+    state = situation.kernel
+    return contradictions_in(subject_of(state, situation.machine, situation.flush), state.profile)
+
+
+def sides(state: KernelState, found: Iterable[Violation]) -> str:
+    """Return who agrees with whom in a few words; who is not on the hypervisor's side is wrong."""
+    apart = {_SPLITS[violation.rule] for violation in found if violation.rule in _SPLITS}
+    camps = sorted(_camps(apart, state), key=lambda camp: (HYPERVISOR not in camp, TREE not in camp))
+    right, wrong = camps[0], [party for camp in camps[1:] for party in camp]
+    if not wrong:
+        return f"{_listed(right)} agree"
+    if right == [HYPERVISOR]:
+        # Nobody follows it: what the others agree on is what was before.
+        right, wrong = camps[1], [party for camp in camps[2:] for party in camp]
+        agree = "agree with each other" if len(right) > 1 else "agrees with nobody"
+        return f"{_listed(right)} {agree}, not with {_listed([*wrong, HYPERVISOR])}"
+    return f"{_listed(right)} agree, {_listed(wrong)} {'does' if wrong == [ARRAY] else 'do'} not"
+
+
+def _camps(apart: set[str], state: KernelState) -> list[list[str]]:
+    """Return the parties by whom they agree with, those in `apart` not with whom they are compared with."""
+    array = TREE if not state.profile.has(DRMEM_ARRAY) else ARRAY if ARRAY in apart else TREE
+    # Connectors know nothing of an aa_index: they go with the tree as long as that is about nothing else.
+    with_whom = {ARRAY: array, TREE: TREE, CONNECTORS: TREE, BLOCKS: array, HYPERVISOR: TREE}
+    if not state.profile.has(DRMEM_ARRAY):
+        del with_whom[ARRAY]
+    camps: dict[str, list[str]] = {}
+    for party, camp in with_whom.items():
+        camps.setdefault(party if party in apart else camp, []).append(party)
+    return list(camps.values())
+
+
+def _listed(parties: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(parties[:-1]), parties[-1])))

@@ -95,7 +95,8 @@ class _Words:
             raise self.fail(f"{expected} ({error})", back=1) from None
 
     def keyword(self, *names: str) -> str:
-        expected = " or ".join(f"`{name}`" for name in names)
+        quoted = [f"`{name}`" for name in names]
+        expected = " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
         if self.next(expected) not in names:
             raise self.fail(expected, back=1)
         return self.words[self.at - 1][1]
@@ -150,8 +151,11 @@ def _attach(words: _Words, text: str) -> Step:
     tell = words.words[0][1] == "plug"
     if not words.left:
         return Attach(text, drc_index, count, tell)
-    if words.keyword("node", "assoc") == "node":
-        return Attach(text, drc_index, count, tell, node=words.number("a row of the lookup arrays at boot"))
+    where = words.keyword("node", "row", "assoc")
+    if where == "node":
+        return Attach(text, drc_index, count, tell, node=words.number("a Linux node"))
+    if where == "row":
+        return Attach(text, drc_index, count, tell, row=words.number("a row of the lookup arrays at boot"))
     return Attach(text, drc_index, count, tell, domains=_domains(words))
 
 

@@ -10,6 +10,9 @@ from drmemctl.model.associativity import CHOSEN
 from drmemctl.scenario.simulation import Hypervisor
 from drmemctl.scenario.steps import Attach, Detach
 
+_NODES = 16
+"""Nodes that a refusal names."""
+
 
 def changed(machine: Hypervisor, step: Attach | Detach) -> Hypervisor:
     """Return the hypervisor's side after it attached or detached; `RefusedError` where it does not."""
@@ -21,12 +24,23 @@ def changed(machine: Hypervisor, step: Attach | Detach) -> Hypervisor:
 def _domains(machine: Hypervisor, step: Attach) -> tuple[int, ...]:
     if step.domains is not None:
         return step.domains
-    rows, row = machine.rows, step.node or 0
+    if step.node is not None:
+        return _leading_to(machine, step.node)
+    rows, row = machine.rows, step.row or 0
     if row < len(rows):
         return rows[row]
-    if step.node is None:
+    if step.row is None:
         return ()
     raise RefusedError(f"the lookup arrays had no row {row} at boot, but {len(rows)}")
+
+
+def _leading_to(machine: Hypervisor, node: int) -> tuple[int, ...]:
+    """Return the first list of boot that leads to a Linux node; without NUMA all lead to node 0."""
+    nodes = [0 if machine.primary_index is None else machine.node_of(row) for row in machine.rows]
+    if node in nodes:
+        return machine.rows[nodes.index(node)]
+    known = ", ".join(map(str, sorted({found for found in nodes if found is not None})[:_NODES])) or "none"
+    raise RefusedError(f"no row of the lookup arrays at boot leads to node {node}, but to {known}: see `row N`")
 
 
 def request_of(machine: Hypervisor, step: Attach | Detach) -> Request:

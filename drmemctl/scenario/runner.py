@@ -7,10 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from drmemctl.check.finding import Finding
+from drmemctl.check.subject import Flush
 from drmemctl.hypervisor.firmware_tree import firmware_tree
 from drmemctl.hypervisor.machine import RefusedError
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.errno import ENODEV, errno_name
+from drmemctl.kernel.flush import FLUSHES
 from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Fault, Job, OopsError, Outcome
 from drmemctl.kernel.mobility import migrate, reassign
 from drmemctl.kernel.notifier import remove_property, set_property
@@ -19,7 +22,7 @@ from drmemctl.kernel.requests import NotSimulatedError, handle, store
 from drmemctl.kernel.task import run
 from drmemctl.numbers import printed_drc_index
 from drmemctl.scenario.expectations import expectation
-from drmemctl.scenario.findings import Judge, StepFinding
+from drmemctl.scenario.findings import Moments, finding_of_fault
 from drmemctl.scenario.hotplug import changed, request_of
 from drmemctl.scenario.result import StepResult, changed_properties
 from drmemctl.scenario.simulation import Files, Hypervisor, Situation
@@ -57,20 +60,21 @@ class _Done:
 
 
 def carry_out(
-    situation: Situation, step: Step, files: Files, judge: Judge, *, findings: bool = True
+    situation: Situation, step: Step, files: Files, moments: Moments, *, findings: bool = True
 ) -> tuple[StepResult, Situation]:
     """Do a step; return what came of it and the partition after it; with `findings`, what the rules say of it."""
     if isinstance(step, Expect):
-        return expectation(situation, step, judge), situation
+        return expectation(situation, step, moments), situation
     if situation.machine.aborted:
         done = _Done(situation, ok=False, note=_ABORTED)
     else:
         done = _DO[type(step)](situation, step, files)
+        done = replace(done, situation=replace(done.situation, flush=_flush(situation, done.situation, step)))
     if findings:
         migrated = isinstance(step, _MIGRATIONS)
-        found = tuple(judge.after(situation, done.situation, done.faults, migrated=migrated))
+        found = tuple(moments.after(situation, done.situation, done.faults, migrated=migrated))
     else:
-        found = tuple(map(StepFinding.of_fault, done.faults))
+        found = tuple(map(finding_of_fault, done.faults))
     return _finished(situation, step, done, found)
 
 
@@ -78,7 +82,7 @@ _MIGRATIONS = (FirmwareUpdate, Lpm, Migrate, Prrn)
 
 
 def _finished(
-    before: Situation, step: Step, done: _Done, findings: tuple[StepFinding, ...]
+    before: Situation, step: Step, done: _Done, findings: tuple[Finding, ...]
 ) -> tuple[StepResult, Situation]:
     machine = done.situation.machine
     result = StepResult(
@@ -94,6 +98,16 @@ def _finished(
         () if isinstance(step, Reboot) else cpu_changes(before.kernel, done.situation.kernel, _doing(step)),
     )
     return result, replace(done.situation, machine=machine.without_events(), last=result)
+
+
+def _flush(before: Situation, after: Situation, step: Step) -> Flush | None:
+    """Return what wrote the LMB property first since the hypervisor delivered it, or lookup arrays, last."""
+    if isinstance(step, Reboot):
+        return before.flush if step.kexec else None
+    writer = after.kernel.writer
+    if writer not in FLUSHES:
+        return before.flush if writer == before.kernel.writer else None
+    return before.flush or Flush(writer, step.text)
 
 
 def _doing(step: Step) -> str:
@@ -173,9 +187,9 @@ def _firmware(situation: Situation, step: FirmwareUpdate, files: Files) -> _Done
     job = Job(situation.kernel, situation.machine)
     try:
         if value is None:
-            run(job, remove_property(job, step.path, step.property))
+            run(job, remove_property(job, step.path, step.property, delivered=True))
         else:
-            run(job, set_property(job, step.path, step.property, value))
+            run(job, set_property(job, step.path, step.property, value, delivered=True))
     except OopsError as oops:
         return _from(situation, job.stopped(oops, 0), write=True)
     return _from(situation, job.outcome(0), write=True)
@@ -192,7 +206,7 @@ def _lpm(situation: Situation, step: Lpm, files: Files) -> _Done:
         return dead
     destination = files.tree(step.tree)
     planned = difference(situation.kernel.tree, destination).source()
-    machine = situation.machine.moved(destination)
+    machine = situation.machine.moved(destination).handing_out(destination)
     return _updated(situation, planned, migrate(situation.kernel, machine, planned))
 
 
@@ -244,7 +258,7 @@ def _reboot(situation: Situation, step: Reboot, files: Files) -> _Done:
     if not step.kexec:
         machine = machine.reset()
         tree = firmware_tree(machine)
-        machine = replace(machine, tree=tree)
+        machine = replace(machine, tree=tree).handing_out(tree)
     state, faults = boot(tree, situation.kernel.profile)
     after = replace(situation, kernel=state, machine=machine)
     return _Done(after, ok=not state.dead, faults=faults, note=state.dead)

@@ -27,13 +27,21 @@ class Dlpar(Step):
 class Attach(Step):
     """`plug` or `attach`: the hypervisor attaches LMBs; `tell` asks the guest to add them.
 
-    `node` names a row of the firmware's lookup arrays at boot, `domains` is a list; with neither, row 0.
+    Attributes:
+        drc_index: the first LMB's.
+        count: how many LMBs.
+        tell: whether the guest is asked.
+        node: the Linux node that a list of the firmware's lookup arrays at boot has to lead to, None if not given.
+        row: the number of such a list, None if not given.
+        domains: an associativity list, None if not given; with none of the three it is list 0.
+
     """
 
     drc_index: int
     count: int
     tell: bool
     node: int | None = None
+    row: int | None = None
     domains: tuple[int, ...] | None = None
 
 

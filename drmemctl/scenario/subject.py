@@ -5,19 +5,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from drmemctl.check.subject import BlockRange, Running, SenseRange, Subject
+from drmemctl.check.subject import BlockRange, Flush, Running, SenseRange, Subject
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, decode_entries, rows_v1
 from drmemctl.formats.lists import COUNT_SIZE
 from drmemctl.hypervisor.connectors import kind_of, sense_of
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
+from drmemctl.kernel.flush import FLUSHES
 from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.drmem import PAPR_CELLS, Drmem, RootCells
 
 
-def subject_of(kernel: KernelState, machine: Machine) -> Subject:
-    """Return what the rules judge: the tree, and beside it array, connectors, memory blocks and CPUs."""
+def subject_of(kernel: KernelState, machine: Machine, flush: Flush | None = None) -> Subject:
+    """Return what the rules judge: the tree, and beside it array, connectors, memory blocks, CPUs, hypervisor.
+
+    `flush` is what wrote the LMB property, where more is known than by which function.
+    """
+    if flush is None and kernel.writer in FLUSHES:
+        flush = Flush(kernel.writer)
     running = Running(
         array=kernel.table if kernel.profile.has(DRMEM_ARRAY) else None,
         senses=_senses(machine),
@@ -26,6 +32,8 @@ def subject_of(kernel: KernelState, machine: Machine) -> Subject:
         associativity=current_associativity(kernel),
         profile=kernel.profile,
         cpus=kernel.cpus,
+        delivered=machine.delivered,
+        flush=flush,
     )
     return Subject(kernel.tree, running=running, drmem=written_back(kernel))
 

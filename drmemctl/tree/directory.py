@@ -13,6 +13,7 @@ from itertools import islice
 
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
+from drmemctl.read_files import note
 from drmemctl.tree.builder import Draft, TreeBuilder
 from drmemctl.tree.finder import COMPARED, DRMEM_NODE, Finder, Root, several_trees
 from drmemctl.tree.limits import LIMITS
@@ -142,6 +143,7 @@ def _read_file(path: str, most: int) -> tuple[bytes, int]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(0, "no regular file any more")
+        note(status)
         parts, missing = [], most + 1
         while missing > 0 and (part := os.read(descriptor, min(missing, _PIECE))):
             parts.append(part)

@@ -130,7 +130,7 @@ def _holds_tree(path: str) -> bool:
     """Whether there is any tree in an archive; True also where it is too damaged to tell."""
     finder = Finder()
     try:
-        with io.FileIO(path) as raw:
+        with io.FileIO(os.open(path, _OPEN)) as raw:
             stream = decompressed(Stream(lambda: raw.read(CHUNK) or b""), path, [])
             for member in members(stream, path):
                 if member.is_file:

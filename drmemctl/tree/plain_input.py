@@ -6,8 +6,11 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
+from typing import IO
 
 from drmemctl.errors import InputError, LimitError
+from drmemctl.read_files import note_descriptor
 
 STDIN = "-"
 
@@ -39,12 +42,24 @@ def source_name(name: str) -> str:
 
 def _read_file(name: str, largest: int) -> bytes:
     with open(os.fspath(name), "rb") as stream:  # noqa: PTH123 - pathlib costs more than reading
+        note_descriptor(stream.fileno())
         return stream.read(largest + 1)
 
 
 def _read_stdin(largest: int) -> bytes:
-    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+    stream = standard_input()
+    if sys.stdin.isatty():
         raise InputError(
             "there is nothing on standard input", source="<stdin>", hint="pipe a file into it: … < FILE"
         )
-    return sys.stdin.buffer.read(largest + 1)
+    return stream.read(largest + 1)
+
+
+def standard_input() -> IO[bytes]:
+    """Return standard input, which is going to be read; `InputError` where whoever started us has closed it."""
+    if sys.stdin is None or sys.stdin.closed:
+        raise InputError("there is no standard input", source="<stdin>")
+    stream = sys.stdin.buffer
+    with suppress(OSError):  # what a program has put in its place need not be a file
+        note_descriptor(stream.fileno())
+    return stream

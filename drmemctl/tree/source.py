@@ -17,10 +17,11 @@ from typing import IO, TYPE_CHECKING
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
 from drmemctl.formats.fdt_header import MAGIC
+from drmemctl.read_files import note_descriptor
 from drmemctl.tree.compression import compression_of, decompressed
 from drmemctl.tree.limits import LIMITS, MIB, check_environment, too_large
 from drmemctl.tree.node import Tree, decode_name
-from drmemctl.tree.plain_input import STDIN
+from drmemctl.tree.plain_input import STDIN, standard_input
 from drmemctl.tree.stream import CHUNK, Stream
 from drmemctl.tree.tar import BLOCK, is_tar_header
 
@@ -98,6 +99,7 @@ def _load_named(name: str, watch: Watch | None) -> Tree:
     if stat.S_ISDIR(os.stat(place).st_mode):  # noqa: PTH116 - keeps pathlib out of the way of small files
         return _read_directory(place if member is None else f"{place}/{member}", name)
     with io.FileIO(place) as raw:
+        note_descriptor(raw.fileno())
         tree = _read(raw, place, member, watch)
     return replace(tree, kernel=_running_kernel()) if is_live(name) else tree
 
@@ -142,11 +144,10 @@ def _live_place() -> str:
 
 
 def _stdin() -> IO[bytes]:
-    if sys.stdin is None or sys.stdin.closed:
-        raise InputError("there is no standard input", source="<stdin>")
+    stream = standard_input()
     if sys.stdin.isatty():
         raise InputError("standard input is a terminal", source="<stdin>", hint="pipe a tree into it: … < FILE")
-    return sys.stdin.buffer
+    return stream
 
 
 def _read(raw: IO[bytes] | io.FileIO, source: str, member: str | None, watch: Watch | None = None) -> Tree:

@@ -17,6 +17,7 @@ from drmemctl.formats import drc
 from drmemctl.formats.drc import Connector, decode_connectors, encode_drc_strings, encode_drc_words
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry, encode_drc_info
 from drmemctl.tree.node import Tree
+from tests.cases import each
 from tests.check.mutations import (
     broken_anew,
     cases,
@@ -245,7 +246,7 @@ NEAR_MISSES: dict[str, list[tuple[str, Change]]] = {
 }
 
 
-@pytest.mark.parametrize(("rule", "name", "change"), cases(BREAKS))
+@each(("rule", "name", "change"), cases(BREAKS))
 def test_a_tree_breaks_exactly_the_rule(rule: str, name: str, change: Change) -> None:
     base = fixture(name)
     assert broken_anew(base, change(base)) == {rule}
@@ -263,7 +264,7 @@ def test_every_rule_of_the_family_has_both() -> None:
 def test_the_lmbs_that_are_not_listed_are_given_as_ranges() -> None:
     tree = without(0x80000020, 0x80000021, 0x80000030)(fixture(TREE))
     (finding,) = (item for item in findings(tree) if item.rule == "DRM050")
-    assert [(run.base, run.count) for run in finding.violation.lmbs] == [(0x200000000, 2), (0x300000000, 1)]
+    assert [(run.base, run.count) for run in finding.lmbs] == [(0x200000000, 2), (0x300000000, 1)]
     assert finding.message == (
         "3 LMBs have a DRC index that the root does not list, the first at 0x200000000 (DRC 0x80000020): "
         "once removed it may not come back"

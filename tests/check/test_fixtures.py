@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from drmemctl.check.finding import Severity
 from drmemctl.tree.source import load
+from tests.cases import each
 from tests.check.mutations import findings, fixture
 from tests.conftest import FIXTURES, fixture_trees, tree_name
 
@@ -54,7 +53,7 @@ real firmware and kernels made them, so that no rule has anything to say of them
 """
 
 
-@pytest.mark.parametrize("path", fixture_trees(), ids=tree_name)
+@each("path", fixture_trees(), ids=tree_name)
 def test_only_edited_trees_have_warnings(path: Path) -> None:
     name = tree_name(path)
     remarks = {item.rule for item in findings(fixture(name)) if item.severity is not Severity.ERROR}
@@ -69,7 +68,7 @@ def test_the_partitions_of_the_races_are_sound() -> None:
     assert races == {"before": set(), "after": set(), "reassigned": set(), "after-v1": {"DRM047"}}
 
 
-@pytest.mark.parametrize("path", fixture_trees(), ids=tree_name)
+@each("path", fixture_trees(), ids=tree_name)
 def test_only_deadly_trees_have_errors(path: Path) -> None:
     name = tree_name(path)
     errors = [item for item in findings(fixture(name)) if item.severity is Severity.ERROR]

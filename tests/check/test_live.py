@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from drmemctl.check.engine import Plan
-from drmemctl.check.report import ReportedFinding, report, report_tree
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import report, report_tree
 from drmemctl.check.subject import Running
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.live_system import LiveSystem
+from tests.cases import each
 from tests.live_roots import MEMORY, NODES, files_of, make_root, states, tree_at, write
 from tests.scenario.records import record, record_names, tree_of
 
@@ -25,13 +27,13 @@ NAMES = record_names("captures")
 ASSIGNED, RESERVED, AI_INVALID = 8, 0x80, 0x40
 
 
-def found(place: Path, plan: Plan = LIVE) -> tuple[ReportedFinding, ...]:
+def found(place: Path, plan: Plan = LIVE) -> tuple[Finding, ...]:
     made = report(str(place), plan)
     assert made.error == ""
     return made.findings
 
 
-def judged(name: str, state: dict[str, Any]) -> tuple[ReportedFinding, ...]:
+def judged(name: str, state: dict[str, Any]) -> tuple[Finding, ...]:
     """Return the findings of a recorded state, without files."""
     running = Running.of_system(LiveSystem.from_files(files_of(name, state)))
     return report_tree(tree_at(name, state), LIVE, running=running).findings
@@ -70,7 +72,7 @@ def misplaced(name: str, state: dict[str, Any]) -> set[int]:
     }
 
 
-def blocks_in(findings: tuple[ReportedFinding, ...], rule: str, size: int) -> set[int]:
+def blocks_in(findings: tuple[Finding, ...], rule: str, size: int) -> set[int]:
     return {
         one.base // size + i
         for item in findings
@@ -80,7 +82,7 @@ def blocks_in(findings: tuple[ReportedFinding, ...], rule: str, size: int) -> se
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_after_every_step_the_lmbs_on_other_nodes_are_those_of_the_record(name: str) -> None:
     size = record(name)["block_size"]
     for state in states(name):
@@ -95,7 +97,7 @@ def test_a_migration_leaves_memory_on_the_old_node() -> None:
     assert counts[0] == 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_a_plain_boot_has_nothing(name: str) -> None:
     odd = {"captures/7.2-reserved-assigned", "captures/7.2-kdump", "captures/7.2-mem-limit"}
     findings = judged(name, states(name)[0])

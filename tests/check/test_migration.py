@@ -195,7 +195,7 @@ def test_write_back_is_announced_where_it_happens(name: str, expected: bool) -> 
     said = [item for item in findings(after, before=before, plan=plan) if item.rule == "DRM076"]
     assert bool(said) is expected
     for item in said:
-        for run in item.violation.lmbs:
+        for run in item.lmbs:
             held = [
                 next(r.aa_index for r in table(tree).runs if r.position_of_drc(run.drc_index) is not None)
                 for tree in (before, later)

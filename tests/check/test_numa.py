@@ -15,6 +15,7 @@ from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.conversion import convert
 from drmemctl.tree.node import Tree
+from tests.cases import each
 from tests.check.mutations import (
     Change,
     broken_anew,
@@ -167,7 +168,7 @@ NEAR_MISSES: dict[str, list[tuple[str, Change]]] = {
 }
 
 
-@pytest.mark.parametrize(("rule", "name", "change"), cases(BREAKS))
+@each(("rule", "name", "change"), cases(BREAKS))
 def test_a_tree_breaks_exactly_the_rule(rule: str, name: str, change: Change) -> None:
     base = fixture(name)
     assert broken_anew(base, change(base)) == {rule}
@@ -244,7 +245,7 @@ def test_a_vector_that_is_shown_in_part_is_not_short() -> None:
 
 def test_v2_without_the_bit_says_which_property_it_is_about() -> None:
     (finding,) = (item for item in findings(vector(b22=0)(fixture(FORM2))) if item.rule == "DRM047")
-    assert (finding.violation.path, finding.violation.property) == (NODE, V2)
+    assert (finding.path, finding.property) == (NODE, V2)
 
 
 def test_findings_come_with_the_worst_first() -> None:

@@ -12,12 +12,14 @@ import pytest
 
 from drmemctl.check.subject import MemoryBlock, Running
 from drmemctl.formats.associativity import ASSOCIATIVITY
-from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.memory_reg import MemoryRange
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_memory
+from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.kernel.state import Cpu
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
+from tests.cases import each
 from tests.check.mutations import (
     LMB,
     PLUGGED,
@@ -42,7 +44,8 @@ def healthy(tree: Tree) -> Running:
     senses = {0x80000004 + n: 1 if n < 4 else 2 for n in range(28)}
     nodes = {0: 0, 1: 0, 2: 1, 3: 1, 4: 1, 5: 1, 6: 0, 7: 0}
     blocks = {number: MemoryBlock(number, node) for number, node in nodes.items()}
-    return Running(array, senses, blocks, LMB, cpus=(Cpu("/cpus/PowerPC,POWER9@0", (0,), 0),))
+    cpus = (Cpu("/cpus/PowerPC,POWER9@0", (0,), 0),)
+    return Running(array, senses, blocks, LMB, cpus=cpus, delivered=DeliveredTopology.of_tree(tree))
 
 
 def array(first: int, count: int, *, aa: int | None = None, flags: int | None = None) -> Change:
@@ -94,6 +97,26 @@ def core(name: str, node: int) -> Change:
     return lambda running: running._replace(cpus=(Cpu(f"/cpus/{name}", (0,), node),))
 
 
+def told(first: int, count: int, *domains: int) -> Change:
+    """Return the change of what connectors said last of some LMBs."""
+
+    def change(running: Running) -> Running:
+        assert running.delivered is not None
+        return running._replace(delivered=running.delivered.configured(first, count, domains))
+
+    return change
+
+
+def delivered(name: str, value: bytes | None) -> Change:
+    """Return the change of what the hypervisor delivered last."""
+
+    def change(running: Running) -> Running:
+        assert running.delivered is not None
+        return running._replace(delivered=running.delivered.updated(name, value, fixture(PLUGGED)))
+
+    return change
+
+
 def block_size(size: int) -> Change:
     return lambda running: running._replace(block_size=size)
 
@@ -136,6 +159,12 @@ BREAKS: dict[str, list[Case]] = {
     "DRM085": [Case(block(5, 0)), Case(block(6, 1))],
     "DRM086": [Case(block_size(LMB // 2), frozenset({"DRM084", "DRM085"}))],
     "DRM087": [Case(core("PowerPC,POWER9@0", 1))],
+    "DRM088": [
+        Case(told(0x80000005, 1, 0)),
+        Case(told(0x80000004, 8, 1)),  # 80000006 and 80000007 are on node 0
+        Case(delivered(LOOKUP_ARRAYS, bytes.fromhex("00000002 00000001 00000000 00000002"))),
+        Case(delivered(V2, encode_entries(V2, [(2, 0x40000000, 0x80000004, 0, 8)]))),
+    ],
 }
 
 MISSES: dict[str, list[Change]] = {
@@ -150,6 +179,18 @@ MISSES: dict[str, list[Change]] = {
         core("PowerPC,POWER9@0", 0),
         core("PowerPC,POWER9@8", 1),
         lambda running: running._replace(cpus=()),
+    ],
+    "DRM088": [
+        told(0x80000004, 2, 1),
+        told(0x80000008, 24, 5),  # not assigned
+        told(0x80000004, 2, 1, 7),  # longer than the lookup arrays' lists
+        delivered(LOOKUP_ARRAYS, bytes.fromhex("00000003 00000001 00000000 00000001 00000005")),
+        delivered(LOOKUP_ARRAYS, None),  # the hypervisor has no lists at all, and LMBs nowhere
+        delivered(V2, encode_entries(V2, [(2, 0x40000000, 0x80000004, 1, 8)])),
+        delivered(V2, encode_entries(V2, [(2, 0x40000000, 0x80000004, 0, 0)])),  # not assigned there
+        delivered(V2, encode_entries(V2, [(2, 0x40000000, 0x80000004, 0, 0x48)])),  # the index is invalid
+        delivered(V2, encode_entries(V2, [(2, 0x40000000, 0x80000004, 0xFFFFFFFF, 8)])),
+        delivered(V2, None),
     ],
 }
 
@@ -200,7 +241,7 @@ def test_a_real_kernels_array_and_blocks_are_what_its_tree_says(path: Any) -> No
 CAPTURES = [path for path in fixture_trees("captures") if "vectors" not in path.name]
 
 
-@pytest.mark.parametrize("path", CAPTURES, ids=tree_name)
+@each("path", CAPTURES, ids=tree_name)
 def test_the_blocks_of_a_real_boot_are_those_of_its_tree(path: Any) -> None:
     """Where they are not, the tree has an error of its own that says why."""
     name = tree_name(path)

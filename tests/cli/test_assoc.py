@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.cli.running import on_terminal, run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
 
@@ -81,7 +82,7 @@ def test_it_fits_a_terminal_of_80_columns(name: str) -> None:
     assert max(len(line) for line in lines) <= 80
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_csv_has_a_line_for_every_record_of_json(name: str) -> None:
     rows = list(csv.DictReader(io.StringIO(run("assoc", fixture(name), "--format", "csv").out)))
     found = record(name)
@@ -103,6 +104,6 @@ def test_more_arrays_than_the_limit_are_refused() -> None:
     assert "raise --limit" in outcome.err
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_bundled_tree_has_a_table(name: str) -> None:
     assert run("assoc", fixture(name)).code == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
 
@@ -52,7 +53,7 @@ def test_the_block_size_follows_the_release(kernel: str, size: int) -> None:
     assert found["block_size"] == size
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_bundled_tree(name: str) -> None:
     expected = {3} if name == "trees/precas" else {0, 1}
     assert run("blocks", fixture(name)).code in expected

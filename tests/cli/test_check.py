@@ -18,6 +18,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.cases import each
 from tests.cli.running import COMMAND, Outcome, environment, on_terminal, process, run
 from tests.conftest import FIXTURES, ROOT, blob, fixture_trees, tree_name
 
@@ -132,7 +133,7 @@ N_TREES = len(fixture_trees()) + len(OTHERS)
 """What `check` finds below fixtures/: blobs, source of cases and races, the archives of the tutorial."""
 
 
-@pytest.mark.parametrize("path", fixture_trees(), ids=tree_name)
+@each("path", fixture_trees(), ids=tree_name)
 def test_text_fits_a_screen(path: Path) -> None:
     assert len(check(path).out.splitlines()) <= 24
     assert "--all" not in check(path, "--all").out

@@ -16,6 +16,7 @@ from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.source import load
 from tests.blobs import Plain, write
 from tests.blobs import blob as made_blob
+from tests.cases import each
 from tests.cli.running import on_terminal, process, run
 from tests.conftest import FIXTURES, Tool, blob, fixture_trees, tree_name
 from tests.oracles import Libfdt, fdtget_value
@@ -36,7 +37,7 @@ def library(libfdt: Any) -> Libfdt:
     return Libfdt(libfdt)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 @pytest.mark.parametrize("suffix", ["dtb", "dts"])
 def test_every_fixture_is_written_with_the_same_content(
     name: str, suffix: str, tmp_path: Path, dtc: Tool, library: Libfdt
@@ -51,7 +52,7 @@ def test_every_fixture_is_written_with_the_same_content(
     assert library.reservations(written) == library.reservations(blob(name))
 
 
-@pytest.mark.parametrize("name", CONVERTIBLE)
+@each("name", CONVERTIBLE)
 @pytest.mark.parametrize("to", ["v1", "v2"])
 def test_every_fixture_is_converted_and_only_its_lmbs_change(
     name: str, to: str, tmp_path: Path, dtc: Tool, fdtget: Tool, library: Libfdt

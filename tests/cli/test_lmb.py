@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.blobs import Struct, blob
+from tests.cases import each
 from tests.cli.running import process, run
 from tests.conftest import FIXTURES, Tool, fixture_trees, gunzip, tree_name
 from tests.oracles import fdtget_value
@@ -160,7 +161,7 @@ def json_of(*arguments: str | Path) -> Any:
     return json.loads(outcome.out)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_the_json_of_every_bundled_tree_is_what_fdtget_and_the_contract_make(
     name: str, expected: Callable[[str], Expected]
 ) -> None:
@@ -228,7 +229,7 @@ ROW = re.compile(
 )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_the_table_has_every_lmb(name: str) -> None:
     title, _, *lines = run("lmb", fixture(name)).out.splitlines()
     rows = [ROW.match(line) for line in lines]
@@ -281,7 +282,7 @@ FILTERS: dict[str, tuple[list[str], Callable[[dict[str, Any]], bool]]] = {
 }
 
 
-@pytest.mark.parametrize("name", ["kernel-arrays/numa2-plug2", "trees/v2-gap", "captures/6.1-merge"])
+@each("name", ["kernel-arrays/numa2-plug2", "trees/v2-gap", "captures/6.1-merge"])
 @pytest.mark.parametrize(("options", "wanted"), FILTERS.values(), ids=FILTERS)
 def test_a_choice_shows_the_lmbs_for_which_it_holds(
     name: str, options: list[str], wanted: Callable[[dict[str, Any]], bool], expected: Callable[[str], Expected]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.cli.running import on_terminal, process, run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
 
@@ -79,7 +80,7 @@ def test_a_cell_of_several_lmbs_shows_the_most_and_marks_what_is_mixed() -> None
     assert lines[-1].startswith("^    more than one kind")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 @pytest.mark.parametrize("width", ["24", "80", "200"])
 def test_no_line_is_wider_than_asked_for(name: str, width: str) -> None:
     outcome = run("map", fixture(name), "--width", width)
@@ -89,7 +90,7 @@ def test_no_line_is_wider_than_asked_for(name: str, width: str) -> None:
     assert len([line for line in picture if line.strip(" ^")]) <= 16
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_segments_in_json_cover_the_address_space_without_a_seam(name: str) -> None:
     found = json.loads(run("map", fixture(name), "--format", "json").out)
     assert found["schema"] == "drmemctl.map/1"

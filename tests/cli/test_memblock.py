@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
 
@@ -108,7 +109,7 @@ def test_a_kernel_that_does_not_survive_is_said_and_is_exit_code_1() -> None:
     assert None in {one["node"] for one in found["regions"]}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_bundled_tree(name: str) -> None:
     assert run("memblock", fixture(name)).code in (0, 1)
     assert json.loads(run("memblock", fixture(name), "--format", "json").out)["regions"]

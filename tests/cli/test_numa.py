@@ -14,6 +14,7 @@ import pytest
 
 from tests.blobs import Struct
 from tests.blobs import blob as blob_of
+from tests.cases import each
 from tests.cli.running import on_terminal, run
 from tests.conftest import FIXTURES, fixture_trees, tree_name
 from tests.model.partitions import KERNEL_ARRAYS, sysfs
@@ -68,7 +69,7 @@ def test_it_fits_a_terminal_of_80_columns(name: str) -> None:
     assert max(map(len, lines)) <= 80
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_csv_has_the_nodes_of_json(name: str) -> None:
     rows = list(csv.DictReader(io.StringIO(run("numa", fixture(name), "--format", "csv").out)))
     records = json.loads(run("numa", fixture(name), "--format", "json").out)["nodes"]
@@ -135,6 +136,6 @@ def test_a_hostile_tree_is_shown_in_bounded_printable_lines(
     assert json.loads(run(command, hostile(name), "--format", "json").out)["schema"] == f"drmemctl.{command}/1"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_bundled_tree_has_a_table(name: str) -> None:
     assert run("numa", fixture(name)).code == 0

@@ -13,6 +13,7 @@ import pytest
 
 from tests.blobs import Plain, write
 from tests.blobs import blob as made_blob
+from tests.cases import each
 from tests.cli.running import on_terminal, process, run
 from tests.conftest import FIXTURES, Tool, blob, fixture_trees, tree_name
 from tests.oracles import Libfdt, fdtget_value
@@ -45,7 +46,7 @@ def lsprop(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_property_of_a_fixture_is_what_libfdt_reads(name: str, libfdt: Any) -> None:
     trail: list[str] = []
     for node in Libfdt(libfdt).nodes(blob(name)):
@@ -77,7 +78,7 @@ def test_raw_writes_the_bytes_that_fdtget_reads(path: str, name: str, fdtget: To
     assert process("prop", TREE, f"{path}:{name}", "--raw").stdout == done.stdout
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("trees/precas", "trees/nomaxmem")])
+@each("name", [name for name in NAMES if name not in ("trees/precas", "trees/nomaxmem")])
 def test_fields_lie_in_the_value_and_numbers_are_its_bytes(name: str) -> None:
     for path in ("/", DRMEM, "/chosen", "/rtas", "/cpus/PowerPC,POWER9"):
         for prop in record(fixture(name), path)["properties"]:

@@ -22,6 +22,7 @@ from drmemctl.tree.node import Node, encode_name
 from drmemctl.tree.source import load
 from drmemctl.tree.writer import write_fdt
 from tests.blobs import Plain, blob, write
+from tests.cases import each
 from tests.check.test_hostile import changed_values
 from tests.cli.running import process, run
 from tests.conftest import FIXTURES, ROOT, fixture_trees, tree_name
@@ -50,7 +51,7 @@ def section(document: Element, name: str) -> Element:
     return document.one("section", id=name)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_tree_has_a_page_whose_parts_fit_together(name: str) -> None:
     document = page(fixture(name))
     ids = [one.attributes["id"] for one in document.walk() if "id" in one.attributes]
@@ -64,7 +65,7 @@ def test_every_tree_has_a_page_whose_parts_fit_together(name: str) -> None:
         assert widths <= {len(table.one("thead").all("th"))}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_the_lmb_rows_and_the_findings_are_those_of_the_other_commands(name: str) -> None:
     document = page(fixture(name))
     tables = [table for table in document.all("table") if table.attributes.get("id") == "lmb-table"]
@@ -79,7 +80,7 @@ def test_the_lmb_rows_and_the_findings_are_those_of_the_other_commands(name: str
     assert rules == list(dict.fromkeys(one["rule"] for one in found))
 
 
-@pytest.mark.parametrize("name", [*NAMES[::4], "trees/v1-huge-1T", "kernel-arrays/v1numa4-boot", V1_TREE])
+@each("name", [*NAMES[::4], "trees/v1-huge-1T", "kernel-arrays/v1numa4-boot", V1_TREE])
 def test_the_data_is_that_of_lmb_and_map(name: str) -> None:
     data = data_of(page(fixture(name)))
     if data["lmbs"] is not None:

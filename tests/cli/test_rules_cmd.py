@@ -10,10 +10,11 @@ import pytest
 
 from drmemctl.check.engine import all_rules
 from drmemctl.check.pages import HEADINGS, Page, documents, write
+from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import ROOT
 
-each_rule = pytest.mark.parametrize("rule", list(all_rules()))
+each_rule = each("rule", list(all_rules()))
 
 
 def test_rules_lists_all() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases import each
 from tests.cli.running import on_terminal, process, run
 from tests.conftest import FIXTURES, Tool, fixture_trees, tree_name
 
@@ -117,7 +118,7 @@ def test_a_guest_without_dynamic_memory() -> None:
     assert "no dynamic memory" in outcome.out
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "trees/nomaxmem"])
+@each("name", [name for name in NAMES if name != "trees/nomaxmem"])
 def test_lmbs_by_state_are_what_fdtget_and_struct_count(
     name: str, fdtget: Tool, dtb_file: Callable[[str], Path]
 ) -> None:
@@ -142,7 +143,7 @@ def test_lmbs_by_state_are_what_fdtget_and_struct_count(
     assert found["lmbs"] == sum(n for n, _ in entries)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_it_fits_one_screen(name: str) -> None:
     outcome = run("show", fixture(name))
     assert outcome.code == 0

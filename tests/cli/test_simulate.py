@@ -18,6 +18,7 @@ import pytest
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.scenario.grammar import STEP_NAMES
+from tests.cases import each
 from tests.cli.running import COMMAND, environment, on_terminal, process, run
 from tests.conftest import FIXTURES, ROOT, Tool
 from tests.oracles import fdtget_value
@@ -50,7 +51,7 @@ def simulated(*arguments: str | Path) -> Any:
 CAPTURES = [name for name in record_names("captures") if not name.endswith("v2-to-v1") and record(name)["steps"]]
 
 
-@pytest.mark.parametrize("name", CAPTURES)
+@each("name", CAPTURES)
 def test_json_is_what_the_real_kernel_did(name: str, tmp_path: Path) -> None:
     script = tmp_path / "steps"
     script.write_text("\n".join(steps_of(name)))
@@ -100,7 +101,7 @@ def test_the_keys_are_those_of_the_schema() -> None:
     assert found["kernel"] == "latest"
 
 
-@pytest.mark.parametrize(
+@each(
     ("steps", "code"),
     [
         ([], 0),

@@ -22,6 +22,7 @@ from drmemctl.tree.lookup import Place
 from drmemctl.tree.node import Node, Property, Tree
 from tests.blobs import Plain, write
 from tests.blobs import blob as made_blob
+from tests.cases import each
 from tests.cli.running import on_terminal, run
 from tests.conftest import FIXTURES, Tool, blob, fixture_trees, tree_name
 from tests.oracles import Libfdt, OracleNode, content_of, fdtget_value
@@ -53,7 +54,7 @@ def tree_file(folder: Path, root: Plain, **options: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_dtc_reads_back_the_same_content(name: str, dtc: Tool, library: Libfdt) -> None:
     outcome = run("tree", fixture(name))
     assert (outcome.code, outcome.err) == (0, "")
@@ -69,7 +70,7 @@ def test_no_option_changes_the_content(name: str, options: list[str], dtc: Tool,
     assert library.nodes(again) == library.nodes(blob(name))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_our_own_reader_takes_it_for_the_same_tree(name: str) -> None:
     tree = read_fdt(blob(name))
     again = read_dts(run("tree", fixture(name)).out.encode(), "")
@@ -162,7 +163,7 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@each("text", HOSTILE)
 @pytest.mark.parametrize("known", [b"model", b"ibm,drc-names", b"ibm,loc-code", b"unknown"])
 def test_hostile_text_is_harmless_and_keeps_its_bytes(
     text: bytes, known: bytes, tmp_path: Path, dtc: Tool, library: Libfdt
@@ -223,7 +224,7 @@ def test_color_does_not_change_the_text() -> None:
     assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_json_has_every_node_and_byte(name: str, library: Libfdt) -> None:
     found = json.loads(run("tree", fixture(name), "--format", "json").out)
     assert (found["schema"], found["path"]) == ("drmemctl.tree/1", "/")

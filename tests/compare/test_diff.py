@@ -15,6 +15,7 @@ from drmemctl.compare.properties import HEADER
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays, encode_lookup_arrays
 from drmemctl.tree.node import Node, Property, Tree
+from tests.cases import each
 from tests.check.mutations import edited, with_child, with_cut, with_prop, without_node, words
 from tests.check.test_any_tree import BASES, changed, changes
 from tests.compare.trees import fixture, partition
@@ -25,7 +26,7 @@ NUMA = "trees/numa4-form1-dist"
 CPU = "/cpus/PowerPC,POWER9@0"
 
 
-@pytest.mark.parametrize("name", [tree_name(path) for path in fixture_trees()])
+@each("name", [tree_name(path) for path in fixture_trees()])
 def test_every_bundled_tree_is_the_same_as_itself(name: str) -> None:
     tree = fixture(name)
     found = diff(tree, replace(tree), everything=True)
@@ -270,12 +271,12 @@ def test_findings_are_those_of_a_migration() -> None:
 
 
 def test_the_rules_see_the_same_in_the_changes_as_in_the_whole_trees() -> None:
-    from drmemctl.check.engine import Plan, judge
+    from drmemctl.check.engine import Judge, Plan
     from drmemctl.check.subject import Subject
 
     names = ["numa2-boot", "numa2-plug1", "numa2-plug2", "numa2-unplug1", "v1numa4-boot", "v1numa4-plug1"]
     for old in names:
         for new in names:
             one, other = fixture(f"kernel-arrays/{old}"), fixture(f"kernel-arrays/{new}")
-            whole = judge(Subject(other, before=Subject(one)), Plan(select=("migration",)))
+            whole = Judge(Plan(select=("migration",))).findings(Subject(other, before=Subject(one)))
             assert set(diff(one, other).findings) == set(whole) or diff(one, other).same, (old, new)

@@ -18,6 +18,7 @@ from drmemctl.kernel.capabilities import CAPABILITIES
 from drmemctl.model.conversion import convert
 from drmemctl.scenario.grammar import STEP_NAMES, parse_script
 from drmemctl.tree.limits import LIMITS, MIB
+from tests.cases import each
 from tests.conftest import ROOT
 from tests.docs.sosreport import RECORD, state
 from tests.scenario.records import record, tree_of
@@ -44,7 +45,7 @@ def blocks(path: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.relative_to(ROOT).as_posix())
+@each("path", WRITTEN, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_link_leads_to_a_file_or_to_a_page_that_is_made(path: Path) -> None:
     targets = {target for target in LINK.findall(FENCED.sub("", path.read_text(encoding="utf-8"))) if target}
     made = {(DOCS / page).resolve() for page in pages()}

@@ -11,6 +11,7 @@ import click
 import pytest
 
 from drmemctl.cli.app import app
+from tests.cases import each
 from tests.conftest import ROOT
 from tests.docs.transcripts import Entry, Shell, documents, entries, renewed
 
@@ -80,7 +81,7 @@ def commands_not_run() -> list[str]:
     return sorted(line for line in lines | named if line.startswith("drmemctl "))
 
 
-@pytest.mark.parametrize("line", commands_not_run())
+@each("line", commands_not_run())
 def test_a_command_that_is_not_run_has_its_options(line: str) -> None:
     words = shlex.split(line, comments=True)
     command = app.get_command(click.Context(app), words[1])

@@ -10,6 +10,7 @@ import pytest
 from drmemctl.explore.answer import answer
 from drmemctl.explore.policy import BY_NAME
 from drmemctl.explore.search import Bounds
+from tests.cases import each
 from tests.explore.cases import end_keys, explored, question
 
 STEPS = (
@@ -35,7 +36,7 @@ POLICIES = ("kernel", "none", "mutex", "drain", "both", "hotplug")
 SCENARIOS = 240
 
 
-@pytest.mark.parametrize("seed", range(SCENARIOS))
+@each("seed", range(SCENARIOS))
 def test_reduction_loses_no_end(seed: int) -> None:
     chance = random.Random(seed)
     threads = chance.sample(STEPS, 2)

@@ -19,6 +19,7 @@ from drmemctl.formats.architecture_vec5 import (
     encode_features,
     vector,
 )
+from tests.cases import each
 from tests.formats.values import codes, unhex, value_in, values_of
 
 NAME = "ibm,architecture-vec-5"
@@ -65,7 +66,7 @@ def names(data: bytes) -> set[str]:
     return {feature.name for feature in decode_architecture_vec5(data).features}
 
 
-@pytest.mark.parametrize(("name", "number"), LINUX.items())
+@each(("name", "number"), LINUX.items())
 def test_every_feature_of_linux_is_where_linux_has_it(name: str, number: int) -> None:
     (feature,) = (one for one in FEATURES if one.name == name)
     assert feature.byte << 8 | feature.value == number

@@ -11,6 +11,7 @@ from drmemctl.formats import describers as d
 from drmemctl.formats import describers_places as places
 from drmemctl.formats.describers import Describer
 from drmemctl.formats.fields import Context
+from tests.cases import each
 from tests.formats.values import unhex
 
 Row = tuple[int, int, str, int | str | None, str]
@@ -42,7 +43,7 @@ DRC_INFO = (
 USABLE = "00000000 00000002 0000000040001000 00001000 0000000040008000 00002000"
 
 
-@pytest.mark.parametrize(
+@each(
     ("describe", "data", "expected"),
     [
         (

@@ -22,6 +22,7 @@ from drmemctl.formats.numa_tables import decode_distance_table, decode_index_tab
 from drmemctl.formats.reference_points import decode_reference_points
 from drmemctl.formats.strings import decode_strings
 from drmemctl.formats.usable_memory import decode_usable_memory
+from tests.cases import each
 from tests.formats.values import unhex
 
 
@@ -61,7 +62,7 @@ V1_ENTRY = "0000000010000000 80000001 00000000 00000000 00000008"
 V2_SET = "0000018e 0000000020000000 80000002 00000001 00000008"
 
 
-@pytest.mark.parametrize(
+@each(
     ("decode", "data", "said"),
     [
         (v1, "0000", "v1-too-short: 2 bytes, too short for its count (at offset 0x0)"),

@@ -28,13 +28,14 @@ from drmemctl.formats.strings import encode_strings
 from drmemctl.formats.update_nodes import Operation, UpdateNodes
 from drmemctl.formats.update_properties import Descriptor, UpdateProperties
 from drmemctl.formats.usable_memory import encode_usable_memory
+from tests.cases import each
 
 TOO_MUCH = 1 << 32
 FIXED = (6, 1, 2, 1, 0, 6, 0, 0xE5, 108)
 HEADER = (0x86, 0, 1, 0, 14, 0, 0x49424D00)
 
 
-@pytest.mark.parametrize(
+@each(
     ("encode", "property"),
     [
         (lambda: encode_entries(V1, [(1, -1, 0, 0, 0)]), "ibm,dynamic-memory"),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from drmemctl.formats.fields import Field
 from drmemctl.formats.registry import DEFAULT_LIMIT, KNOWN, describe, describer, is_known
 from drmemctl.wording import range_text, size_text
+from tests.cases import each
 from tests.formats.values import all_values, unhex, value_in
 
 DRMEM = "/ibm,dynamic-reconfiguration-memory"
@@ -146,7 +147,7 @@ def test_no_more_fields_than_asked_for() -> None:
     assert [field.name for field in everything] == ["connectors", "[0]", "[1]"]
 
 
-@pytest.mark.parametrize(("path", "name"), PLACES)
+@each(("path", "name"), PLACES)
 @settings(max_examples=20)
 @given(data=st.binary(max_size=100), address=st.integers(-1, 9), size=st.integers(-1, 9))
 def test_no_bytes_make_a_known_property_raise(path: str, name: str, data: bytes, address: int, size: int) -> None:

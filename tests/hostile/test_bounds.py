@@ -21,8 +21,8 @@ from tests.hostile.files import FILES
 from tests.hostile.trees import TREES
 
 PART = 64
-FREE = 24 * MIB
-"""What need not be in proportion: buffers, and libraries that are loaded late."""
+FREE = 16 * MIB
+"""What need not be in proportion: buffers."""
 
 SECONDS = 4
 """CPU seconds of a command: on a busy machine, the 64th of some seconds is not worth measuring."""

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, encode_update_nodes
 from drmemctl.kernel.boot import boot
@@ -21,6 +19,7 @@ from drmemctl.kernel.requests import dlpar_store
 from drmemctl.kernel.task import Lock
 from drmemctl.scenario.simulation import Files, Simulation
 from drmemctl.tree.node import Node, Property, Tree
+from tests.cases import each
 from tests.kernel.cpu_partitions import moved
 from tests.kernel.partitions import (
     BOOT_MEMORY,
@@ -537,7 +536,7 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("case", "with_it", "without"), CASES, ids=lambda value: getattr(value, "__name__", ""))
+@each(("case", "with_it", "without"), CASES, ids=lambda value: getattr(value, "__name__", ""))
 def test_both_sides(case: Callable[[], tuple[Any, Any]], with_it: Any, without: Any) -> None:
     assert case() == (with_it, without)
 

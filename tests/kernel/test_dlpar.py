@@ -19,6 +19,7 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.task import Task, run
 from drmemctl.kernel.trace import RtasCall
+from drmemctl.tree.node import Tree
 from tests.kernel.partitions import DRC, lmbs, tree
 
 EMPTY, PRESENT, UNUSABLE = 0, 1, 2
@@ -49,6 +50,9 @@ class Scripted:
 
     def configure_connector(self, _drc_index: int) -> tuple[Connector, Scripted]:
         return Connector(-9003), self
+
+    def updated(self, _name: str, _value: bytes | None, _tree: Tree) -> Scripted:
+        return self
 
     def refused(self, _drc_index: int, _count: int) -> int:
         return 0

@@ -18,6 +18,7 @@ from drmemctl.kernel.memblock import HOTPLUG, Memblock, MemblockRegion
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.associativity import Associativity
 from drmemctl.tree.node import Node, Property
+from tests.cases import each
 from tests.kernel.partitions import BOOT_MEMORY, LMB, lmbs, memory_node, tree, u32
 from tests.kernel.printed import printed, simulated, zones
 from tests.scenario.records import record, record_names, tree_of
@@ -60,7 +61,7 @@ def test_it_is_what_it_would_be_address_by_address(changes: list[tuple[str, int,
     assert memory.size == len(plain)
 
 
-@pytest.mark.parametrize("name", [name for name in LOGGED if name not in NOT_WORKED_OUT])
+@each("name", [name for name in LOGGED if name not in NOT_WORKED_OUT])
 def test_regions_are_those_that_the_kernel_printed(name: str) -> None:
     kernel = record(name)["kernel"]
     assert boot_regions(tree_of(name), profile(kernel))[1] == ()
@@ -74,13 +75,13 @@ def test_what_is_not_worked_out_is_said(name: str) -> None:
     assert any("worked out" in note for note in boot_notes(tree_of(name), profile(kernel)))
 
 
-@pytest.mark.parametrize("name", record_names("memblock"))
+@each("name", record_names("memblock"))
 def test_zones_are_those_of_the_running_kernel(name: str) -> None:
     found = record(name)
     assert zones(tree_of(name), found) == [block["zone"] for block in found["boot"]["blocks"]]
 
 
-@pytest.mark.parametrize("name", record_names("memblock"))
+@each("name", record_names("memblock"))
 def test_a_simulated_boot_has_the_blocks_of_the_real_one(name: str) -> None:
     if name not in NOT_WORKED_OUT:
         found = record(name)
@@ -88,7 +89,7 @@ def test_a_simulated_boot_has_the_blocks_of_the_real_one(name: str) -> None:
         assert list(state.blocks) == [(block["block"], block["node"]) for block in found["boot"]["blocks"]]
 
 
-@pytest.mark.parametrize("name", record_names("captures"))
+@each("name", record_names("captures"))
 def test_blocks_of_every_recorded_boot_lie_in_its_regions(name: str) -> None:
     found = record(name)
     regions, _ = boot_regions(tree_of(name), profile(found["kernel"]))

@@ -20,6 +20,7 @@ from drmemctl.scenario.simulation import Simulation
 from drmemctl.scenario.updates import Answer as Answered
 from drmemctl.scenario.updates import Recorded
 from drmemctl.tree.node import Node, Property
+from tests.cases import each
 from tests.kernel.partitions import DRC, LMB, aa_of, lmbs, memory_node, properties_of, tree, u32
 from tests.kernel.streams import (
     CHOSEN,
@@ -86,7 +87,7 @@ SEEN_TO_WORK: dict[str, Sequence[Answer]] = {
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("stream", SEEN_TO_WORK, ids=str)
+@each("stream", SEEN_TO_WORK, ids=str)
 def test_streams_that_work(stream: str, kernel: str) -> None:
     partition, result = migrated(kernel, *SEEN_TO_WORK[stream])
     assert result.ok

@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-import pytest
-
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite, recorded
 from drmemctl.scenario.simulation import Simulation
+from tests.cases import each
 from tests.scenario.records import record, record_names, tree_of
 
 NAMES = record_names("captures")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_the_writes_lead_from_one_state_to_the_next(name: str) -> None:
     simulation = Simulation(tree_of(name), record(name)["kernel"], findings=False)
     for step in record(name)["steps"]:

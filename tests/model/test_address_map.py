@@ -15,6 +15,7 @@ from drmemctl.model.address_map import RESERVED as KEPT
 from drmemctl.model.memory import Memory
 from drmemctl.model.picture import Gap, Line, Picture
 from drmemctl.tree.node import Tree
+from tests.cases import each
 from tests.model.partitions import (
     ASSIGNED,
     CAPTURES,
@@ -52,7 +53,7 @@ def test_memory_is_where_the_running_kernel_has_it(name: str) -> None:
 
 
 # A crash kernel takes only a part of the tree's memory, and so does one with mem= on its command line.
-@pytest.mark.parametrize("name", sorted({*CAPTURES} - {"7.2-kdump", "7.2-mem-limit"}))
+@each("name", sorted({*CAPTURES} - {"7.2-kdump", "7.2-mem-limit"}))
 def test_memory_is_where_every_recorded_boot_had_it(name: str) -> None:
     expected = {block["block"]: block["node"] for block in capture(name)["boot"]["blocks"]}
     assert blocks_of(fixture_tree(f"captures/{name}"), LMB) == expected

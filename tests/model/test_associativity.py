@@ -15,6 +15,7 @@ from drmemctl.model.associativity import Associativity, affinity_form, domains_o
 from drmemctl.model.drmem import Drmem
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
+from tests.cases import each
 from tests.conftest import FIXTURES, fixture_trees, gunzip, tree_name
 
 DRMEM = "/ibm,dynamic-reconfiguration-memory"
@@ -65,7 +66,7 @@ RECORDED = [
 ]
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=tree_name)
+@each("path", RECORDED, ids=tree_name)
 def test_the_node_of_every_memory_block_at_boot_is_the_kernels(path: Path) -> None:
     tree, run = read_fdt(gunzip(path)), record(path)
     assert int(str(run["block_size"]), 0) == 0x10000000
@@ -91,7 +92,7 @@ def settled_states(run: Any) -> list[Any]:
 WALKS = [path for path in RECORDED if path.parent.name == "captures" and settled_states(record(path))]
 
 
-@pytest.mark.parametrize("path", WALKS, ids=tree_name)
+@each("path", WALKS, ids=tree_name)
 def test_the_node_of_every_lmb_plugged_later_is_the_kernels(path: Path) -> None:
     run, tree = record(path), read_fdt(gunzip(path))
     for state in settled_states(run):

@@ -7,12 +7,11 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from drmemctl.formats.memory_reg import MemoryRange
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.boot_memory import BootMemory
 from drmemctl.tree.node import Node
+from tests.cases import each
 from tests.conftest import Tool, fixture_trees, tree_name
 from tests.model.partitions import fixture_tree, memory, node, partition
 
@@ -28,7 +27,7 @@ def pairs(*numbers: int) -> bytes:
     return struct.pack(f">{len(numbers)}Q", *numbers)
 
 
-@pytest.mark.parametrize("name", [tree_name(path) for path in fixture_trees()])
+@each("name", [tree_name(path) for path in fixture_trees()])
 def test_ranges_of_every_bundled_tree_are_what_fdtget_reads(
     name: str, fdtget: Tool, dtb_file: Callable[[str], Path]
 ) -> None:

@@ -19,6 +19,7 @@ from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import Entry, LmbTable
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
+from tests.cases import each
 from tests.conftest import FIXTURES, blob, fixture_trees, tree_name
 
 MIB_256 = 0x10000000
@@ -57,7 +58,7 @@ def names(tree: Tree) -> list[str]:
     return [prop.name for prop in tree.node(NODE).properties]
 
 
-@pytest.mark.parametrize("name", CONVERTIBLE)
+@each("name", CONVERTIBLE)
 def test_every_fixture_converted_there_and_back_keeps_its_lmbs(name: str) -> None:
     tree = fixture(name)
     before = LmbTable.from_tree(tree)
@@ -75,7 +76,7 @@ def test_what_a_real_v1_property_has_beside_its_lmbs_is_said() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", CONVERTIBLE)
+@each("name", CONVERTIBLE)
 @pytest.mark.parametrize("to", ["v1", "v2"])
 def test_nothing_else_in_a_fixture_changes(name: str, to: str) -> None:
     tree = fixture(name)

@@ -16,6 +16,7 @@ from drmemctl.model.lmbs import LmbTable, Run
 from drmemctl.model.platform import is_before_cas
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
+from tests.cases import each
 from tests.conftest import FIXTURES, Tool, blob, fixture_trees, tree_name
 from tests.oracles import fdtget_value
 
@@ -46,7 +47,7 @@ def count(data: bytes) -> int:
     return 24 * int.from_bytes(data[:4], "big")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_every_bundled_tree_has_the_lmbs_that_fdtget_shows(
     name: str, fdtget: Tool, dtb_file: Callable[[str], Path]
 ) -> None:
@@ -59,7 +60,7 @@ def test_every_bundled_tree_has_the_lmbs_that_fdtget_shows(
         assert found == unpacked(v1, v2, table.lmb_size)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_the_bundled_trees_are_sound(name: str) -> None:
     codes = {defect.code for defect in Drmem.from_tree(read_fdt(blob(name))).defects}
     expected = {

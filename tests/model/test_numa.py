@@ -13,6 +13,7 @@ from drmemctl.errors import NotInTreeError
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.distances import Distances, Form1
 from drmemctl.model.numa import NumaLayout, PossibleNodes
+from tests.cases import each
 from tests.model.partitions import (
     AI_INVALID,
     ASSIGNED,
@@ -74,7 +75,7 @@ def test_the_node_of_each_assigned_lmb_of_the_kernels_array_is_that_of_its_memor
 BOOTED_AS_THE_TREE_SAYS = sorted({*CAPTURES} - {"7.2-kdump", "7.2-mem-limit"})
 
 
-@pytest.mark.parametrize("name", BOOTED_AS_THE_TREE_SAYS)
+@each("name", BOOTED_AS_THE_TREE_SAYS)
 def test_node_memory_is_that_of_every_recorded_boot(name: str) -> None:
     record = capture(name)
     expected: dict[int, int] = {}

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from drmemctl.check.finding import Severity
-from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.finding import Finding, Severity
+from drmemctl.check.report import Report
 from drmemctl.output.check_text import SCREEN
 from drmemctl.output.screen import Screen
+from tests.cases import each
 from tests.output.reports import LMBS, drawn, finding, hostile, unreadable
 
 
@@ -59,13 +60,13 @@ def test_nothing_read_is_said() -> None:
     assert drawn([unreadable(), unreadable()], "text") == "no findings in 0 trees; 2 unreadable\n"
 
 
-def many(rules: int, each: int, ranges: int) -> list[ReportedFinding]:
+def many(rules: int, each: int, ranges: int) -> list[Finding]:
     lmbs = tuple(replace(LMBS, base=LMBS.base + number * LMBS.base) for number in range(ranges))
     return [finding(rule=f"DRM{900 + rule}", lmbs=lmbs) for rule in range(rules) for _ in range(each)]
 
 
 @pytest.mark.parametrize("rules", [1, 2, 5, 7, 19, 20, 21, 22, 60])
-@pytest.mark.parametrize(("each", "ranges"), [(1, 0), (1, 1), (3, 2), (40, 0), (1, 100)])
+@each(("each", "ranges"), [(1, 0), (1, 1), (3, 2), (40, 0), (1, 100)])
 def test_a_tree_takes_a_screen_at_most(rules: int, each: int, ranges: int) -> None:
     report = Report("a.dtb", tuple(many(rules, each, ranges)))
     lines = drawn([report], "text").splitlines()

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-import pytest
-
 from drmemctl.check.engine import Plan, all_rules
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report
+from tests.cases import each
 from tests.output.reports import HOSTILE, drawn, finding, hostile, unreadable
 
 PLAN = Plan(select=("associativity",))
@@ -62,7 +61,7 @@ def test_foreign_text_breaks_nothing() -> None:
     assert second.get("errors") == "1"
 
 
-@pytest.mark.parametrize("code", [*range(0x20), 0x7F, 0x85, 0xFFFE, 0xFFFF, 0xD800, 0x10FFFF])
+@each("code", [*range(0x20), 0x7F, 0x85, 0xFFFE, 0xFFFF, 0xD800, 0x10FFFF])
 def test_no_character_is_invalid_in_xml(code: int) -> None:
     (suite,) = suites(Report(f"a{chr(code)}", (finding(message=chr(code)),)))
     assert suite.get("failures") == "1"

@@ -8,9 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import pytest
-
 from drmemctl.tree.writer import write_fdt
+from tests.cases import each
 from tests.cli.running import run
 from tests.compare.trees import partition
 from tests.conftest import FIXTURES, fixture_trees, tree_name
@@ -39,7 +38,7 @@ def words(root: ET.Element) -> list[str]:
     return [one.findtext(f"{SVG}title", "") for one in bars(root)]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_it_is_the_picture_of_the_terminal(name: str) -> None:
     root = drawing(name)
     assert root.findtext(f"{SVG}title") == "Address map"
@@ -57,7 +56,7 @@ def test_it_is_the_picture_of_the_terminal(name: str) -> None:
     assert [entry for entry in legend if not any(entry.endswith(one) for one in shown)] in ([], [legend[-1]])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 def test_bars_lie_side_by_side_within_the_picture(name: str) -> None:
     lines = 0
     for line in drawing(name).iter(f"{SVG}g"):

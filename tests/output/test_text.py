@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from drmemctl.output.text import LONGEST, safe
 from drmemctl.tree.node import decode_name
+from tests.cases import each
 
 
-@pytest.mark.parametrize("byte", range(256))
+@each("byte", range(256))
 def test_every_byte_of_a_name_is_shown_in_printable_ascii(byte: int) -> None:
     expected = chr(byte) if 0x20 <= byte <= 0x7E else f"\\x{byte:02x}"
     assert safe(decode_name(bytes([byte]))) == expected

@@ -128,7 +128,7 @@ class Walker:
     def plug(self) -> str:
         """Attach, and mostly tell the guest."""
         verb = "plug" if self.random.random() < 0.7 else "attach"
-        where = "node 0" if self.random.random() < 0.4 else f"assoc {','.join(map(str, self.row()))}"
+        where = "row 0" if self.random.random() < 0.4 else f"assoc {','.join(map(str, self.row()))}"
         return f"{verb} {self.drc():#x} {self.random.randint(1, 4)} {where}"
 
     def row(self) -> tuple[int, ...]:

@@ -125,7 +125,7 @@ class NaiveSimulation:
 
     def _attach(self, words: list[str]) -> tuple[bool, str | None]:
         first, count = int(words[1], 0), int(words[2])
-        domains = self.rows[0] if words[3] == "node" else tuple(int(word) for word in words[4].split(","))
+        domains = self.rows[0] if words[3] == "row" else tuple(int(word) for word in words[4].split(","))
         try:
             self.firmware.attach(first, count, domains)
         except NaiveRefusedError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cases import each
 from tests.scenario.documented import FOLDER, NAMES, POINT, read, run
 from tests.scenario.records import record
 
@@ -15,9 +16,7 @@ EXAMPLES = [read(name) for name in NAMES]
 PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 
 
-@pytest.mark.parametrize(
-    ("name", "kernel"), [(one.name, kernel) for one in EXAMPLES for kernel in one.listed("kernels")]
-)
+@each(("name", "kernel"), [(one.name, kernel) for one in EXAMPLES for kernel in one.listed("kernels")])
 def test_every_expectation_holds(name: str, kernel: str) -> None:
     failed, _ = run(read(name), kernel)
     assert [(result.step, result.note) for result in failed] == []

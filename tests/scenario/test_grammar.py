@@ -20,12 +20,14 @@ from drmemctl.scenario.steps import (
     Step,
     Unmovable,
 )
+from tests.cases import each
 
 STEPS: list[tuple[str, Step]] = [
     ("dlpar memory add count 1", Dlpar("", "memory add count 1")),
     ("dlpar memory  frob   x", Dlpar("", "memory  frob   x")),
     ("plug 0x80000008 2", Attach("", 0x80000008, 2, True)),
     ("plug 0x80000008 2 node 1", Attach("", 0x80000008, 2, True, node=1)),
+    ("plug 0x80000008 2 row 1", Attach("", 0x80000008, 2, True, row=1)),
     ("attach 0x80000008 2 assoc 0,0,0,3", Attach("", 0x80000008, 2, False, domains=(0, 0, 0, 3))),
     ("unplug 2147483656 0x2", Detach("", 0x80000008, 2, True)),
     ("detach 0x80000008 2", Detach("", 0x80000008, 2, False)),
@@ -55,7 +57,7 @@ STEPS: list[tuple[str, Step]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "step"), STEPS, ids=[text for text, _ in STEPS])
+@each(("text", "step"), STEPS, ids=[text for text, _ in STEPS])
 @pytest.mark.parametrize("decoration", ["{}", "  {}  ", "\t{}  # a comment"])
 def test_steps(text: str, step: Step, decoration: str) -> None:
     found = parse_step(decoration.format(text))
@@ -110,8 +112,9 @@ def test_a_drc_index_as_the_kernel_prints_it_is_refused_with_what_was_meant(text
         ("plug 800003f 1", 6, "a DRC index (not a number: write 0x800003f for hexadecimal)"),
         ("plug 0x80000008", 16, "how many LMBs"),
         ("plug 0x80000008 x", 17, "how many LMBs (not a number"),
-        ("plug 0x80000008 1 on 1", 19, "`node` or `assoc`"),
-        ("plug 0x80000008 1 node", 23, "a row of the lookup arrays at boot"),
+        ("plug 0x80000008 1 on 1", 19, "`node`, `row` or `assoc`"),
+        ("plug 0x80000008 1 node", 23, "a Linux node"),
+        ("plug 0x80000008 1 row", 22, "a row of the lookup arrays at boot"),
         ("plug 0x80000008 1 node 1 2", 26, "the end of the step"),
         ("plug 0x80000008 1 assoc 1,,2", 25, "an associativity list W,W,… (not a number"),
         ("unplug 0x80000008 1 node 1", 21, "the end of the step"),
@@ -121,7 +124,7 @@ def test_a_drc_index_as_the_kernel_prints_it_is_refused_with_what_was_meant(text
         ("firmware / x zz", 14, "whole bytes in hex, @FILE, or -"),
         ("prrn", 5, "a tree, or a scope and phandles"),
         ("prrn x 1", 6, "a tree, or a scope and phandles (not a number"),
-        ("rtas sense 1", 6, "`get-sensor` or `set-indicator` or `configure-connector`"),
+        ("rtas sense 1", 6, "`get-sensor`, `set-indicator` or `configure-connector`"),
         ("rtas get-sensor 9001 1", 17, "the sensor 9003"),
         ("rtas set-indicator 9002 1 1", 20, "the indicator 9001 or 9003"),
         ("reboot now", 8, "the end of the step"),

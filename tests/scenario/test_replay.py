@@ -5,26 +5,25 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
+from tests.cases import each
 from tests.scenario.records import record, record_names, recorded_state, replay
 
 CAPTURES = record_names("captures")
 MIGRATIONS = record_names("mobility")
 ALL = [*CAPTURES, *MIGRATIONS]
 
-EACH_STEP = [
-    pytest.param(name, number, id=f"{name.partition('/')[2]}-{number:02}-{step['step'][:40]}")
+STEPS = {
+    f"{name.partition('/')[2]}-{number:02}-{step['step'][:40]}": (name, number)
     for name in ALL
     for number, step in enumerate(record(name)["steps"])
-]
-each_step = pytest.mark.parametrize(("name", "number"), EACH_STEP)
+}
+each_step = each(("name", "number"), STEPS.values(), ids=STEPS)
 
 OOPS_LINE = re.compile(r"(BUG|Oops|WARNING): |\[c0")
 """Addresses and backtraces of an oops: of that one boot of that one kernel."""
 
 
-@pytest.mark.parametrize("name", ALL)
+@each("name", ALL)
 def test_boot(name: str) -> None:
     run = replay(name)
     assert run.boot == recorded_state(run.record["boot"])
@@ -78,14 +77,14 @@ def test_oopses(name: str, number: int) -> None:
     assert oopsed == step.recorded.get("oops", False)
 
 
-@pytest.mark.parametrize("name", CAPTURES)
+@each("name", CAPTURES)
 def test_events_of_the_hypervisor(name: str) -> None:
     run = replay(name)
     events = [event for step in run.steps for event in step.result.events]
     assert events == [one["event"] for one in run.record["events"]]
 
 
-@pytest.mark.parametrize("name", ALL)
+@each("name", ALL)
 def test_what_changed_is_what_differs(name: str) -> None:
     run = replay(name)
     before = run.boot.properties

@@ -92,7 +92,11 @@ def test_plug_and_unplug_on_qemu() -> None:
         (["plug 0x80000002 1"], "address range conflicts with memory device id='dimm1'"),
         (["plug 0x80000007 9"], "there are no 9 connectors from 0x80000007 on"),
         (["plug 0x80000004 0"], "there are no 0 connectors from 0x80000004 on"),
-        (["plug 0x80000004 1 node 7"], "the lookup arrays had no row 7 at boot, but 2"),
+        (["plug 0x80000004 1 row 7"], "the lookup arrays had no row 7 at boot, but 2"),
+        (
+            ["plug 0x80000004 1 node 7"],
+            "no row of the lookup arrays at boot leads to node 7, but to 0, 1: see `row N`",
+        ),
         (["unplug 0x80000004 1"], "no device has 1 LMBs from 0x80000004 on"),
         (["attach 0x80000004 2", "unplug 0x80000004 1"], "1 LMBs from 0x80000004 on are not the whole of dimm2"),
     ],

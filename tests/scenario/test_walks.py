@@ -6,10 +6,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from drmemctl.scenario.result import StepResult
 from drmemctl.scenario.simulation import Simulation
+from tests.cases import each
 from tests.scenario.records import tree_of, walk_file
 
 DOCUMENT: dict[str, Any] = json.loads(walk_file().read_text(encoding="utf-8"))
@@ -40,7 +39,7 @@ def answer_of(call: dict[str, Any], result: StepResult) -> Any:
     return list(result.answer) if call["call"] == "sense" else result.answer[0]
 
 
-@pytest.mark.parametrize("walk", DOCUMENT["walks"], ids=lambda walk: str(walk["seed"]))
+@each("walk", DOCUMENT["walks"], ids=lambda walk: str(walk["seed"]))
 def test_walk(walk: dict[str, Any]) -> None:
     simulation = Simulation(tree_of("trees/v2-empty"))
     for call in walk["calls"]:
@@ -66,7 +65,7 @@ def mixed_answer(simulation: Simulation, call: dict[str, Any]) -> tuple[Any, lis
     return "ok" if name == "reset" else answer_of(call, result), list(result.events)
 
 
-@pytest.mark.parametrize("walk", MIXED["walks"], ids=lambda walk: str(walk["seed"]))
+@each("walk", MIXED["walks"], ids=lambda walk: str(walk["seed"]))
 def test_mixed_walk(walk: dict[str, Any]) -> None:
     simulation = Simulation(tree_of("drc/mixed"))
     for call in walk["calls"]:

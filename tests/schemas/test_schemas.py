@@ -19,6 +19,7 @@ from drmemctl.check.families import FAMILIES
 from drmemctl.compare.lmbs import KINDS
 from drmemctl.explore.policy import POLICIES
 from drmemctl.formats.rtas_kinds import KINDS as DECODED
+from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES, ROOT, fixture_trees, tree_name
 from tests.formats.rtas_vectors import answers as recorded_answers
@@ -166,7 +167,7 @@ def test_lists_of_choices_are_those_of_the_program() -> None:
     assert set(schema("diff")["$defs"]["lmb_changes"]["items"]["enum"]) == set(KINDS)
 
 
-@pytest.mark.parametrize("rule", sorted(all_rules()))
+@each("rule", sorted(all_rules()))
 def test_the_page_of_every_rule(rule: str) -> None:
     printed("explain", "explain", rule, "--format", "json")
 
@@ -191,13 +192,13 @@ ON_A_TREE = (
 )
 
 
-@pytest.mark.parametrize("path", fixture_trees(), ids=tree_name)
+@each("path", fixture_trees(), ids=tree_name)
 def test_every_output_on_every_tree(path: Path) -> None:
     got = [bool(printed(name, name, path, *more, "--format", "json")) for name, *more in ON_A_TREE]
     assert sum(got) >= len(ON_A_TREE) // 2
 
 
-@pytest.mark.parametrize("path", fixture_trees("captures"), ids=tree_name)
+@each("path", fixture_trees("captures"), ids=tree_name)
 def test_every_diff_of_captures(path: Path) -> None:
     for more in ((), ("--all",)):
         for pair in ((path, PLUGGED), (PLUGGED, path)):

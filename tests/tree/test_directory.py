@@ -14,6 +14,7 @@ from drmemctl.tree import directory as directory_module
 from drmemctl.tree.finder import DRMEM_NODE
 from drmemctl.tree.limits import Limits
 from drmemctl.tree.source import load
+from tests.cases import each
 from tests.conftest import Tool, fixture_trees, gunzip, tree_name
 from tests.tree.samples import content, tree, write_directory
 
@@ -30,7 +31,7 @@ def refused(path: Path | str, message: str, kind: type[DrmemctlError] = InputErr
     return caught.value
 
 
-@pytest.mark.parametrize("path", fixture_trees(), ids=tree_name)
+@each("path", fixture_trees(), ids=tree_name)
 def test_every_bundled_tree_as_a_directory(path: Path, tmp_path: Path) -> None:
     expected = load(gunzip(path))
     read = load(write_directory(expected.root, tmp_path / "any name"))

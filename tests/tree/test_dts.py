@@ -14,6 +14,7 @@ from drmemctl.tree.dts import is_dts, read_dts
 from drmemctl.tree.limits import MIB, Limits
 from drmemctl.tree.node import Tree
 from drmemctl.tree.source import load
+from tests.cases import each
 from tests.conftest import Tool, fixture_trees, gunzip, tree_name
 from tests.tree.samples import content
 
@@ -30,7 +31,7 @@ def refused(text: str, message: str, kind: type[DrmemctlError] = InputError) -> 
     return caught.value
 
 
-@pytest.mark.parametrize("path", fixture_trees(), ids=tree_name)
+@each("path", fixture_trees(), ids=tree_name)
 def test_what_dtc_and_fdtdump_print_is_what_they_read(
     path: Path, tmp_path: Path, dtc: Tool, fdtdump: Tool
 ) -> None:
@@ -137,7 +138,7 @@ def test_warnings_of_dtc_before_the_text() -> None:
     assert read_dts(text.replace(b" { ; }", b""), "x").root.children == ()
 
 
-@pytest.mark.parametrize(
+@each(
     ("text", "message"),
     [
         ("/dts-v1/;\n/ {\n  a = <1", "line 3, column 7: a cell list without its >"),

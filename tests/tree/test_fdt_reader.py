@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node
 from tests.blobs import ORDER, Plain, Struct, blob, patched, small, struct_at, write
+from tests.cases import each
 from tests.conftest import Tool, fixture_trees, gunzip, tree_name
 from tests.conftest import blob as fixture
 from tests.oracles import Libfdt, OracleNode, as_bytes, content_of, fdtget_values
 
-each_tree = pytest.mark.parametrize("path", fixture_trees(), ids=tree_name)
+each_tree = each("path", fixture_trees(), ids=tree_name)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from drmemctl.errors import BlobError, LimitError
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.limits import Limits
 from tests.blobs import FIELDS, Struct, blob, header, nested, patched, small, struct_at
+from tests.cases import each
 from tests.oracles import Libfdt
 
 
@@ -38,7 +39,7 @@ SMALL = blob(small(), reservations=[(4096, 4096)])
 TOTAL = len(SMALL)
 
 
-@pytest.mark.parametrize("length", range(TOTAL))
+@each("length", range(TOTAL))
 def test_every_truncation_is_refused(length: int, oracle: Libfdt) -> None:
     assert oracle.check(SMALL[:length]) == "FDT_ERR_TRUNCATED"
     assert refusal(SMALL[:length]) == ("FDT_ERR_TRUNCATED", length)
@@ -50,7 +51,7 @@ def test_a_truncated_blob_says_how_much_is_missing() -> None:
 
 
 @pytest.mark.parametrize("version", [0, 1, 2, 3, 16, 17, 18, 0x14F800])
-@pytest.mark.parametrize("length", range(28, 41, 2))
+@each("length", range(28, 41, 2))
 def test_a_short_header_is_refused_as_by_libfdt_whatever_its_version(
     version: int, length: int, oracle: Libfdt
 ) -> None:
@@ -66,7 +67,7 @@ def test_nothing_at_all_is_refused() -> None:
 STRUCT_SIZE = header(SMALL, "size_dt_struct")
 
 
-@pytest.mark.parametrize("size", range(STRUCT_SIZE))
+@each("size", range(STRUCT_SIZE))
 def test_a_structure_block_that_ends_early_is_refused(size: int, oracle: Libfdt) -> None:
     data = patched(SMALL, size_dt_struct=size)
     code, offset = refusal(data)
@@ -75,7 +76,7 @@ def test_a_structure_block_that_ends_early_is_refused(size: int, oracle: Libfdt)
     assert struct_at(data) <= offset <= struct_at(data, size)
 
 
-@pytest.mark.parametrize("size", range(len(small().strings)))
+@each("size", range(len(small().strings)))
 def test_a_strings_block_that_ends_early_is_refused(size: int, oracle: Libfdt) -> None:
     data = patched(SMALL, size_dt_strings=size)
     assert refusal(data)[0] == oracle.check(data) != ""

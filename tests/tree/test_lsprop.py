@@ -12,12 +12,13 @@ from drmemctl.tree.finder import DRMEM_NODE
 from drmemctl.tree.lsprop import is_lsprop, read_lsprop
 from drmemctl.tree.node import Property
 from drmemctl.tree.source import load
+from tests.cases import each
 from tests.conftest import fixture_trees, gunzip, tree_name
 from tests.tree.lsprop_text import CUT, listing, printed
 from tests.tree.samples import content, tree
 
 
-@pytest.mark.parametrize("path", fixture_trees(), ids=tree_name)
+@each("path", fixture_trees(), ids=tree_name)
 @pytest.mark.parametrize("base", ["/proc/device-tree", "", "./copy", "/sys/firmware/devicetree/base"])
 def test_a_whole_tree_that_is_not_cut(path: Path, base: str) -> None:
     expected = load(gunzip(path))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from drmemctl.errors import NotInTreeError
 from drmemctl.tree.node import Node, Property, Tree, decode_name, encode_name
+from tests.cases import each
 
 MEMORY_0 = Node("memory@0", (Property("reg", b"0"),))
 MEMORY_1 = Node("memory@1", (Property("reg", b"1"),))
@@ -144,7 +145,7 @@ def test_a_name_of_any_bytes_survives(raw: bytes) -> None:
     assert encode_name(decode_name(raw)) == raw
 
 
-@pytest.mark.parametrize("byte", range(256))
+@each("byte", range(256))
 def test_every_byte_has_a_name_of_one_character(byte: int) -> None:
     assert len(decode_name(bytes([byte]))) == 1
 

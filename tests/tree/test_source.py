@@ -19,11 +19,12 @@ from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.tree import source as source_module
 from drmemctl.tree.limits import RAISE_VARIABLE, Limits, limits_from
 from drmemctl.tree.source import file_of, load
+from tests.cases import each
 from tests.conftest import Tool, blob, fixture_trees, gunzip, tree_name
 from tests.tree.samples import NAMES, content, tar_of, tree, write_directory
 
 
-@pytest.mark.parametrize("path", fixture_trees(), ids=tree_name)
+@each("path", fixture_trees(), ids=tree_name)
 def test_every_bundled_tree_is_read_by_its_name(path: Path) -> None:
     read = load(path)
     assert (read.kind, read.source) == ("fdt", str(path))

@@ -17,10 +17,11 @@ from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
 from drmemctl.tree.source import load
 from drmemctl.tree.writer import to_dts, write_fdt
+from tests.cases import each
 from tests.conftest import Tool, fixture_trees, gunzip, tree_name
 from tests.tree.samples import content, tree
 
-trees = pytest.mark.parametrize("path", fixture_trees(), ids=tree_name)
+trees = each("path", fixture_trees(), ids=tree_name)
 
 
 def root(*properties: Property, children: tuple[Node, ...] = ()) -> Tree:

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""Where the hypervisor has the LMBs, as far as it has told the partition: what it delivered last counts.
+
+An LMB's place is its associativity, domain by domain, and not an index: the partition may number the lists of the
+lookup arrays otherwise, and firmware numbers them anew when a partition migrates.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+
+from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS, NODE, V1, V2, decode_entries
+from drmemctl.formats.lookup_arrays import LookupArrays, decode_lookup_arrays
+from drmemctl.model.associativity import Associativity
+from drmemctl.model.drmem import Drmem, RootCells
+from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.tree.node import Tree
+
+_NO_LMBS = LmbTable.of((), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What connectors said of LMBs: `count` from DRC index `first` on have this associativity."""
+
+    first: int
+    count: int
+    domains: tuple[int, ...]
+
+    @property
+    def end(self) -> int:
+        """The DRC index after the last one's."""
+        return self.first + self.count
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeliveredTopology:
+    """What the hypervisor delivered last. Two are equal if they say the same, whatever said so.
+
+    Attributes:
+        lmbs: the LMB property that came last.
+        lookup: the lookup arrays that came last, None without any.
+        appended: the partition's lookup arrays when that property came, where an aa_index is beyond `lookup`: it
+            can only mean a list that the partition had appended itself.
+        told: what ibm,configure-connector said since then, by ascending DRC index.
+
+    """
+
+    lmbs: LmbTable = _NO_LMBS
+    lookup: LookupArrays | None = None
+    appended: LookupArrays | None = None
+    told: tuple[Told, ...] = ()
+
+    @classmethod
+    def of_tree(cls, tree: Tree) -> DeliveredTopology:
+        """Return what firmware says that hands out this tree."""
+        lookup = Associativity.from_tree(tree).lookup
+        if tree.find(NODE) is None:
+            return cls(lookup=lookup)
+        return cls(Drmem.from_tree(tree).table, lookup)
+
+    def domains(self, aa_index: int, flags: int) -> tuple[int, ...] | None:
+        """Return where LMBs of the property with this aa_index are; None where it leads nowhere."""
+        if flags & AI_INVALID:
+            return None
+        arrays = (self.lookup, self.appended)
+        rows = (lookup.row(aa_index) for lookup in arrays if lookup is not None and lookup.usable)
+        return next((row for row in rows if row is not None), None)
+
+    def updated(self, name: str, value: bytes | None, tree: Tree) -> DeliveredTopology:
+        """Return what holds once a property of the drmem node was delivered to a partition that holds `tree`."""
+        if name == LOOKUP_ARRAYS:
+            return self._with_lookup(None if value is None else decode_lookup_arrays(value))
+        if name not in (V1, V2):
+            return self
+        if value is None:
+            gone = LmbTable.of((), self.lmbs.lmb_size)
+            return replace(self, lmbs=gone, told=()) if self.lmbs.property_name == name else self
+        entries = decode_entries(name, value, RootCells.from_tree(tree).address)
+        lmbs = LmbTable.of_property(entries, self.lmbs.lmb_size)
+        known = 0 if self.lookup is None else self.lookup.present
+        beyond = any(known <= aa_index < AA_UNSET for aa_index in lmbs.runs.aa_indexes)
+        return DeliveredTopology(lmbs, self.lookup, Associativity.from_tree(tree).lookup if beyond else None)
+
+    def _with_lookup(self, lookup: LookupArrays | None) -> DeliveredTopology:
+        """Return what holds with new lists: an LMB keeps its index of firmware's, and is where that leads now.
+
+        Lists that only the partition had appended are none of firmware's: what has one of those stays there.
+        """
+        old = self.lookup.rows() if self.told and self.lookup is not None else []
+        told = []
+        for part in self.told:
+            row = lookup.row(old.index(part.domains)) if lookup is not None and part.domains in old else None
+            told.append(part if row is None else replace(part, domains=row))
+        return replace(self, lookup=lookup, appended=None, told=tuple(told))
+
+    @property
+    def key(self) -> Hashable:
+        """What only those share that say the same, and will when lookup arrays are delivered."""
+        lookup = self.lookup
+        cells = None if lookup is None else (lookup.n_arrays, lookup.array_sz, lookup.cells.tobytes())
+        rows = [] if lookup is None else lookup.rows()
+        listed = sorted(self._indexed(run) for run in self.lmbs.runs if run.assigned)
+        all_told = DeliveredTopology(told=_merged((), [Told(*part) for part in listed], ()))
+        for part in self.told:
+            index = rows.index(part.domains) if part.domains in rows else -1
+            all_told = all_told.configured(part.first, part.count, (index, *part.domains))
+        return all_told.told, cells, self.lmbs.property_name
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DeliveredTopology) and (self is other or self.key == other.key)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def _indexed(self, run: Run) -> tuple[int, int, tuple[int, ...]]:
+        """Return LMBs with their index before their domains."""
+        return run.drc_index, run.count, (run.aa_index, *(self.domains(run.aa_index, run.flags) or ()))
+
+    def configured(self, first: int, count: int, domains: tuple[int, ...]) -> DeliveredTopology:
+        """Return what holds once connectors have said where their LMBs are."""
+        told = self.told
+        low = bisect_right(told, first, key=lambda part: part.end)
+        high = bisect_left(told, first + count, key=lambda part: part.first)
+        before, after = told[:low], told[high:]
+        middle = [Told(first, count, domains)]
+        for part in told[low:high]:
+            if part.first < first:
+                middle.insert(0, replace(part, count=first - part.first))
+            if part.end > first + count:
+                middle.append(Told(first + count, part.end - first - count, part.domains))
+        return replace(self, told=_merged(before[:-1], [*before[-1:], *middle, *after[:1]], after[1:]))
+
+
+NOTHING_DELIVERED = DeliveredTopology()
+
+
+def _merged(before: tuple[Told, ...], middle: list[Told], after: tuple[Told, ...]) -> tuple[Told, ...]:
+    """Return parts in order, those in the middle as few as can be."""
+    merged = middle[:1]
+    for part in middle[1:]:
+        last = merged[-1]
+        if (last.end, last.domains) == (part.first, part.domains):
+            merged[-1] = replace(last, count=last.count + part.count)
+        else:
+            merged.append(part)
+    return (*before, *merged, *after)
