@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,19 @@ def test_a_reader_who_has_gone_before_the_start_is_no_error(code: int, arguments
 
 @each_printing
 def test_a_reader_who_takes_one_line(code: int, arguments: list[str]) -> None:
-    done = run_in_shell('{ "$@"; echo "ended with $?" >&2; } | head -n 1', *arguments)
-    assert done.stderr.decode() == f"ended with {code}\n"
-    assert done.stdout.count(b"\n") == 1
+    read, write = os.pipe()
+    with ThreadPoolExecutor(1) as pool:
+        line = pool.submit(first_line, read)
+        done = process(*arguments, stdout=write)
+        os.close(write)
+    assert (done.returncode, done.stderr) == (code, b"")
+    assert line.result().count(b"\n") == 1
+
+
+def first_line(pipe: int) -> bytes:
+    """Take as `head -n 1` does what is there until there is a line, and no more."""
+    with open(pipe, "rb") as stream:
+        return stream.readline()
 
 
 @each_printing
@@ -61,6 +72,7 @@ def test_a_full_disk_behind_standard_output(code: int, arguments: list[str]) -> 
 
 @each_printing
 def test_a_closed_standard_output_leaves_the_exit_code(code: int, arguments: list[str]) -> None:
+    # Python itself opens what is left; each command is started by itself here, with nothing loaded before.
     done = run_in_shell('exec "$@" <&- >&-', *arguments)
     assert (done.returncode, done.stderr) == (code, b"")
 
