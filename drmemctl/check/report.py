@@ -11,6 +11,7 @@ from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Running, Subject
 from drmemctl.errors import DrmemctlError, NotInTreeError
 from drmemctl.model.drmem import drmem_node
+from drmemctl.model.platform import describes_partition
 from drmemctl.tree.node import Tree
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Report(NamedTuple):
         findings: the worst first.
         error: why it cannot be read, empty if it can.
         note: what could not be judged, and why.
+        judged: whether there was anything to judge: LMBs, or else a partition's tree in which something was found.
         known: findings left out because a baseline has them.
         kernel: the kernel that was judged for, None for all.
         kernel_notes: what has to be said of it.
@@ -36,6 +38,7 @@ class Report(NamedTuple):
     error: str = ""
     note: str = ""
     known: int = 0
+    judged: bool = True
     kernel: str | None = None
     kernel_notes: tuple[str, ...] = ()
 
@@ -89,7 +92,8 @@ def report_tree(
     return Report(
         tree.source if source is None else source,
         findings,
-        note=_not_judged(subject),
+        note=_note(subject),
+        judged=_is_judged(subject, findings),
         kernel=kernel,
         kernel_notes=notes,
     )
@@ -108,11 +112,18 @@ def _about_its_kernel(plan: Plan, tree: Tree) -> tuple[Plan, tuple[str, ...]]:
     return plan._replace(kernel=choice.judged), choice.notes
 
 
-def _not_judged(subject: Subject) -> str:
+def _note(subject: Subject) -> str:
     if subject.drmem_node is not None:
-        return ""
+        return subject.associativity.unknown and f"{subject.associativity.unknown}: nodes are unknown"
     try:
         drmem_node(subject.tree)
     except NotInTreeError as error:
-        return f"{error.message}; rules about it were not run"
+        return error.message
     return ""
+
+
+def _is_judged(subject: Subject, findings: tuple[Finding, ...]) -> bool:
+    """Whether there was anything to judge: a partition may have no LMBs, and yet be wrong."""
+    if subject.drmem_node is not None:
+        return True
+    return bool(findings) and describes_partition(subject.tree)

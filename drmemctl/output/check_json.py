@@ -36,6 +36,7 @@ def _findings(reports: Iterable[Report], inputs: list[dict[str, Any]]) -> Iterat
                 "note": report.note or None,
                 "kernel": report.kernel,
                 "kernel_notes": list(report.kernel_notes),
+                "judged": report.judged and not report.error,
             }
         )
         for finding in report.findings:
