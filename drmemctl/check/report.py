@@ -11,6 +11,7 @@ from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Running, Subject, known_profile
 from drmemctl.errors import DrmemctlError, NotInTreeError
 from drmemctl.model.drmem import drmem_node
+from drmemctl.model.platform import describes_partition
 from drmemctl.tree.node import Tree
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Report(NamedTuple):
         findings: the worst first.
         error: why it cannot be read, empty if it can.
         note: what could not be judged, and why.
+        judged: whether there was anything to judge: LMBs, or else a partition's tree in which something was found.
         known: findings left out because a baseline has them.
 
     """
@@ -34,6 +36,7 @@ class Report(NamedTuple):
     error: str = ""
     note: str = ""
     known: int = 0
+    judged: bool = True
 
 
 def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
@@ -77,14 +80,22 @@ def report_tree(
         running = running._replace(profile=known_profile("{}.{}.{}".format(*plan.kernel)))
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
     findings = Judge(plan).findings(subject)
-    return Report(tree.source if source is None else source, findings, note=_not_judged(subject))
+    name = tree.source if source is None else source
+    return Report(name, findings, note=_note(subject), judged=_is_judged(subject, findings))
 
 
-def _not_judged(subject: Subject) -> str:
+def _note(subject: Subject) -> str:
     if subject.drmem_node is not None:
-        return ""
+        return subject.associativity.unknown and f"{subject.associativity.unknown}: nodes are unknown"
     try:
         drmem_node(subject.tree)
     except NotInTreeError as error:
-        return f"{error.message}; rules about it were not run"
+        return error.message
     return ""
+
+
+def _is_judged(subject: Subject, findings: tuple[Finding, ...]) -> bool:
+    """Whether there was anything to judge: a partition may have no LMBs, and yet be wrong."""
+    if subject.drmem_node is not None:
+        return True
+    return bool(findings) and describes_partition(subject.tree)

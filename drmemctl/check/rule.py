@@ -17,6 +17,7 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels, Version
 from drmemctl.check.subject import Subject
 from drmemctl.kernel.sections import is_block_size
+from drmemctl.model.platform import Platform
 
 Judge = Callable[[Any], Iterator[Violation]]
 """A rule's function; what it takes is what `Rule.about` says."""
@@ -55,11 +56,16 @@ FAMILY_NEEDS = {
 ABOUT_STREAMS = "stream"
 """The family whose rules judge what RTAS answered, and no `Subject`."""
 
+ABOUT_BLOBS = "blob"
+"""The family whose rules are about any device tree; those of the others, about the tree of a partition."""
+
 
 def families_about(subject: object) -> list[str]:
     """Return the families that can have a rule for what is to be judged."""
     if not isinstance(subject, Subject):
         return [ABOUT_STREAMS]
+    if subject.platform is not Platform.PSERIES:
+        return [ABOUT_BLOBS]
     return [
         family
         for family in FAMILIES

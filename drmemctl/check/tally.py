@@ -27,6 +27,7 @@ class Tally:
         trees: inputs that could be read.
         faulty: those of them with findings.
         unreadable: inputs that could not be read.
+        unjudged: trees in which there was nothing to judge.
         known: findings left out because a baseline has them.
         rules: ids of the rules broken, the worst first.
 
@@ -36,6 +37,7 @@ class Tally:
     trees: int = 0
     faulty: int = 0
     unreadable: int = 0
+    unjudged: int = 0
     known: int = 0
     _rules: dict[str, int] = field(default_factory=dict)
 
@@ -48,6 +50,7 @@ class Tally:
     def _count(self, report: Report) -> None:
         self.unreadable += bool(report.error)
         self.trees += not report.error
+        self.unjudged += not report.error and not report.judged
         self.faulty += bool(report.findings)
         self.known += report.known
         for finding in report.findings:

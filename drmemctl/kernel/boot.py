@@ -75,7 +75,7 @@ def check_runs(tree: Tree) -> Tree:
 
 def boot_associativity(tree: Tree, profile: Profile) -> Associativity:
     """Return how the kernel finds nodes: not at all with `numa=off`."""
-    associativity = Associativity.from_tree(tree, form2=profile.has(FORM2))
+    associativity = Associativity.as_booted(tree, form2=profile.has(FORM2))
     if "off" in options(command_line(tree), "numa"):
         return Associativity(associativity.form, (), None, associativity.lookup)
     return associativity

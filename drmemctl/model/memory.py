@@ -13,8 +13,9 @@ from drmemctl.defect import Defect
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE, NODE
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.boot_memory import DEFAULT_NODE, BootMemory
-from drmemctl.model.drmem import Drmem, drmem_node, is_before_cas
+from drmemctl.model.drmem import Drmem, drmem_node
 from drmemctl.model.lmbs import LmbTable, is_assigned, state_of
+from drmemctl.model.platform import describes_memory
 from drmemctl.tree.node import Tree
 
 _REMEMBERED = 4096
@@ -38,8 +39,8 @@ class Memory:
 
     @classmethod
     def from_tree(cls, tree: Tree) -> Memory:
-        """Return the memory of a tree; `NotInTreeError` if it was made before the firmware could describe it."""
-        if tree.find(NODE) is None and is_before_cas(tree):
+        """Return the memory of a tree; `NotInTreeError` if that is of another machine, or from before CAS."""
+        if not describes_memory(tree):
             drmem_node(tree)
         drmem = Drmem.from_tree(tree) if tree.find(NODE) is not None else None
         associativity = Associativity.from_tree(tree)

@@ -13,6 +13,7 @@ from drmemctl.output.check import (
     range_text,
     ranges_left_out,
     summary,
+    unjudged_error,
 )
 from drmemctl.output.findings import message
 from drmemctl.output.screen import Screen
@@ -41,7 +42,10 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     for report in view.reports:
         if report.error:
             yield f"\n**{code(safe(report.source))} cannot be read:** {escaped(safe(report.error, 2000))}\n"
-        elif report.findings:
+            continue
+        if view.is_unjudged(report):
+            yield f"\n**{escaped(safe(unjudged_error(report), 2000))}**\n"
+        if report.findings:
             yield _table(report, len(report.findings) if view.everything else ROWS)
     yield f"\n**{escaped(summary(view.tally))}**\n"
 
