@@ -61,6 +61,7 @@ class Diff:
         numa: facts about the NUMA layout, the LMB size and agreed features that changed.
         properties: other properties and nodes that changed.
         findings: what a migration from the old to the new tree must not have changed; no part of comparisons.
+        everything: whether all properties were compared, and not only those about memory and affinity.
 
     """
 
@@ -71,6 +72,7 @@ class Diff:
     numa: tuple[Fact, ...]
     properties: tuple[PropertyChange, ...]
     findings: tuple[Finding, ...] = field(default=(), compare=False)
+    everything: bool = field(default=False, compare=False)
 
     @property
     def same(self) -> bool:
@@ -97,6 +99,7 @@ class Diff:
             self.lookup.mirrored(),
             tuple(fact.mirrored() for fact in self.numa),
             tuple(properties),
+            everything=self.everything,
         )
 
 
@@ -115,6 +118,7 @@ def diff(old: Tree, new: Tree, *, everything: bool = False, migration: bool = Tr
         compare_lookup(one.associativity.lookup, other.associativity.lookup),
         compare_numa(one, other),
         compare_properties(one, other, everything=everything),
+        everything=everything,
     )
     if not migration or (found.same and found.same_format):
         return found
