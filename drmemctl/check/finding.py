@@ -155,9 +155,8 @@ class Finding(NamedTuple):
 
 
 def _ranges(runs: Iterable[Run], size: int | None, subject: Subject) -> Iterator[LmbRange]:
-    node_of = subject.associativity.node_of
     for run in runs:
-        node = node_of(run.aa_index, run.flags)
+        node = subject.associativity.node_of(run.aa_index, run.flags)
         total = None if size is None else size * run.count
         yield LmbRange(run.base, run.count, run.drc_index, run.aa_index, run.flags, node, total)
 

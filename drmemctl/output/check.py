@@ -43,6 +43,7 @@ class CheckView(NamedTuple):
         plan: the rules that are run, for formats that tell of them.
         fail_on: the least severity that fails, or `never`.
         everything: whether to show all of every report.
+        allow_unjudged: whether a tree in which there is nothing to judge may pass.
 
     """
 
@@ -51,6 +52,11 @@ class CheckView(NamedTuple):
     plan: Plan
     fail_on: str = Severity.WARNING.value
     everything: bool = False
+    allow_unjudged: bool = False
+
+    def is_unjudged(self, report: Report) -> bool:
+        """Whether an input could be read, but had nothing to judge, and that is a failure."""
+        return not (report.error or report.judged or self.allow_unjudged)
 
     @property
     def pages(self) -> tuple[Page, ...]:
@@ -74,18 +80,32 @@ class Target(NamedTuple):
     file: str | None
     inputs: tuple[str, ...]
 
-    def attended(self, reports: Iterator[Report]) -> Iterator[Report]:
-        """Yield the reports, with a progress bar; errors among them also go to standard error, a line each."""
+    def attended(self, reports: Iterator[Report], *, allow_unjudged: bool = True) -> Iterator[Report]:
+        """Yield the reports, with a progress bar; errors among them also go to standard error, a line each.
+
+        Unless allowed, a tree in which there is nothing to judge is an error as well.
+        """
         on_terminal = self.screen.terminal and self.file is None
-        for report in with_progress(reports, len(self.inputs), lambda report: on_terminal or bool(report.error)):
-            if report.error:
-                say(report.error)
+
+        def error_of(report: Report) -> str:
+            return report.error or ("" if report.judged or allow_unjudged else unjudged_error(report))
+
+        for report in with_progress(
+            reports, len(self.inputs), lambda report: on_terminal or bool(error_of(report))
+        ):
+            if error := error_of(report):
+                say(error)
             yield report
+
+
+def unjudged_error(report: Report) -> str:
+    """Return the line about a tree in which there is nothing to judge."""
+    return f"{report.source}: nothing to judge: {report.note}; --allow-no-drmem lets such trees pass"
 
 
 def show_check(target: Target, view: CheckView, format: str) -> None:
     """Print the reports, on a terminal each as soon as it is there; or write them to a file."""
-    reports = target.attended(view.reports)
+    reports = target.attended(view.reports, allow_unjudged=view.allow_unjudged)
     view = view._replace(reports=reports)
     if target.file is not None:
         from drmemctl.output.files import write_text
@@ -123,8 +143,9 @@ def summary(tally: Tally) -> str:
         f"{tally.faulty:,} of {count_of(tally.trees, 'tree')}" if tally.faulty else count_of(tally.trees, "tree")
     )
     known = f"; {tally.known:,} known from the baseline" if tally.known else ""
+    unjudged = f"; {tally.unjudged:,} with nothing to judge" if tally.unjudged else ""
     unreadable = f"; {tally.unreadable:,} unreadable" if tally.unreadable else ""
-    return f"{found} in {where}{known}{unreadable}"
+    return f"{found} in {where}{known}{unjudged}{unreadable}"
 
 
 def place(finding: Finding) -> str:

@@ -13,6 +13,7 @@ from drmemctl.output.check import (
     range_text,
     ranges_left_out,
     summary,
+    unjudged_error,
 )
 from drmemctl.output.findings import message
 from drmemctl.output.screen import Screen
@@ -41,13 +42,17 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     for report in view.reports:
         if report.error:
             yield f"\n**{code(safe(report.source))} cannot be read:** {escaped(safe(report.error, 2000))}\n"
-        elif report.findings:
+            continue
+        if view.is_unjudged(report):
+            yield f"\n**{escaped(safe(unjudged_error(report), 2000))}**\n"
+        if report.findings:
             yield _table(report, len(report.findings) if view.everything else ROWS)
     yield f"\n**{escaped(summary(view.tally))}**\n"
 
 
 def _table(report: Report, rows: int) -> str:
-    head = f"\n## {code(safe(report.source))}\n\n| severity | rule | finding | where |\n|---|---|---|---|\n"
+    notes = f"{escaped(safe('; '.join(report.notes), 500))}\n\n" if report.notes else ""
+    head = f"\n## {code(safe(report.source))}\n\n{notes}| severity | rule | finding | where |\n|---|---|---|---|\n"
     left_out = len(report.findings) - rows
     more = f"\n{left_out:,} more; `--all` shows them.\n" if left_out > 0 else ""
     return head + "".join(map(_row, report.findings[:rows])) + more

@@ -11,8 +11,7 @@ from typing import Any
 from drmemctl._version import __version__
 from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.pages import Page
-from drmemctl.check.report import Report
-from drmemctl.output.check import CheckView, place, range_text, ranges_left_out
+from drmemctl.output.check import CheckView, place, range_text, ranges_left_out, unjudged_error
 from drmemctl.output.findings import message
 from drmemctl.output.json import array
 from drmemctl.output.screen import Screen
@@ -40,7 +39,7 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     for key, value in head.items():
         yield f"      {json.dumps(key)}: {json.dumps(value)},\n"
     yield '      "results": '
-    yield from array(_results(view.reports, index, unreadable), "      ")
+    yield from array(_results(view, index, unreadable), "      ")
     yield f',\n      "invocations": [{json.dumps(_invocation(unreadable))}]\n    }}\n  ]\n}}\n'
 
 
@@ -68,13 +67,16 @@ def _word_characters(text: str) -> Iterator[str]:
     return (char if char.isalnum() else " " for char in text)
 
 
-def _results(reports: Iterable[Report], index: dict[str, int], unreadable: list[str]) -> Iterator[dict[str, Any]]:
-    for report in reports:
-        if report.error:
-            unreadable.append(report.error)
+def _results(view: CheckView, index: dict[str, int], unreadable: list[str]) -> Iterator[dict[str, Any]]:
+    for report in view.reports:
+        if report.error or view.is_unjudged(report):
+            unreadable.append(report.error or unjudged_error(report))
         artifact = _artifact(report.source)
         for finding in report.findings:
-            yield _result(finding, artifact, index)
+            result = _result(finding, artifact, index)
+            if report.kernel is not None:
+                result["properties"]["kernel"] = report.kernel
+            yield result
 
 
 def _result(finding: Finding, artifact: dict[str, str] | None, index: dict[str, int]) -> dict[str, Any]:

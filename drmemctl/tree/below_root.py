@@ -19,9 +19,6 @@ from typing import Self
 
 from drmemctl.read_files import note
 
-NO_ROOT = (FileNotFoundError, NotADirectoryError, PermissionError)
-"""What `Root` raises where there is no such directory."""
-
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE = 1 << 20
@@ -55,6 +52,12 @@ class Folder:
         """Whether a name is that of a directory, and not of a link to one."""
         with suppress(OSError, ValueError):
             return stat.S_ISDIR(self._status(name).st_mode)
+        return False
+
+    def is_link(self, name: str) -> bool:
+        """Whether a name is that of a link."""
+        with suppress(OSError, ValueError):
+            return stat.S_ISLNK(self._status(name).st_mode)
         return False
 
     def read(self, name: str, most: int, *, last: bool = False) -> bytes | None:

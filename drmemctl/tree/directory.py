@@ -46,7 +46,7 @@ def read_directory(path: str, source: str) -> Tree:
 
 def _find_roots(path: str, source: str) -> list[Root]:
     """Return the roots at or below a directory; the whole of it is looked through only if it is none itself."""
-    finder = Finder(os.path.realpath(path))
+    finder = Finder(source, os.path.realpath(path))
     try:
         below = _look(path, "", finder)
     except OSError as error:

@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from itertools import islice
 
-from drmemctl.tree.below_root import NO_ROOT, Root
+from drmemctl.tree.below_root import Root
 from drmemctl.tree.stream import Stream
 from drmemctl.tree.tar import Member
 
@@ -43,7 +43,7 @@ def root_of(place: str) -> str:
 
 def banner_below(root: str) -> str:
     """Return what the files below a directory that stands for `/` say; empty where there are none."""
-    with suppress(*NO_ROOT), Root(root) as top:
+    with suppress(OSError), Root(root) as top:
         for name in BANNERS:
             line = first_line(top.read(name, _LARGEST) or b"")
             if line:

@@ -186,6 +186,14 @@ class _Input:
     def _pull(self) -> bytes:
         return self._raw.read(CHUNK) or b""
 
+    def _pass(self, size: int) -> int:
+        """Pass bytes without reading them, as far as the file reaches: of a sparse one there may be a TiB."""
+        begin = self._raw.tell()
+        self._raw.seek(0, io.SEEK_END)
+        end = max(begin, min(begin + size, self._raw.tell()))
+        self._raw.seek(end)
+        return end - begin
+
     def _first_stream(self) -> Stream:
         stream = Stream(self._pull)
         head = stream.peek(BLOCK)
@@ -209,7 +217,7 @@ class _Input:
 
     def _restart_plain(self) -> Stream:
         self._raw.seek(self._begin or 0)
-        return Stream(self._pull)
+        return Stream(self._pull, self._pass)
 
     def _restart(self) -> Stream:
         self._defects.clear()

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from drmemctl.errors import InputError, LimitError
-from drmemctl.tree.below_root import NO_ROOT, Folder, Root
+from drmemctl.tree.below_root import Folder, Root
 from drmemctl.tree.kernel_banner import banner_below, root_of
 from drmemctl.tree.limits import check_environment
 from drmemctl.tree.node import Tree
@@ -101,7 +101,7 @@ def load_system(source: str) -> tuple[Tree, SystemFiles]:
 def read_root(root: str) -> SystemFiles:
     """Return the files below a directory that stands for `/`."""
     beside, room = SystemFiles(), _Room(root)
-    with suppress(*NO_ROOT), Root(root) as top:
+    with suppress(OSError), Root(root) as top:
         _read_fixed(top, beside, room)
         _read_entries(top, beside, room, _MEMORY, ("state", "valid_zones"))
         _read_entries(top, beside, room, _NODE, ("distance", "meminfo", "cpulist"))
@@ -146,7 +146,7 @@ def load_root(root: str) -> Tree:
     check_environment()
     source = f"{root.rstrip('/')}{_TREE}"
     real = None
-    with suppress(*NO_ROOT), Root(root) as top:
+    with suppress(OSError), Root(root) as top:
         real = top.folder_path(_TREE)
     if real is None:
         raise InputError("no such file or directory", source=source, hint="name a directory that stands for /")
