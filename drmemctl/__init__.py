@@ -13,14 +13,16 @@ Nothing here prints; every error is a `DrmemctlError` with source, path and offs
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from drmemctl._version import __version__
 
+# Not that of typing: an interrupt while that is imported would be nobody's to catch.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
-    from drmemctl.check.report import ReportedFinding
+    from drmemctl.check.finding import Finding
     from drmemctl.compare.diff import Diff, diff
     from drmemctl.errors import DrmemctlError
     from drmemctl.model.associativity import Associativity
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
         kernel: str | None = None,
         select: Sequence[str] = (),
         ignore: Sequence[str] = (),
-    ) -> tuple[ReportedFinding, ...]: ...
+    ) -> tuple[Finding, ...]: ...
 
 
 __all__ = [

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drmemctl.check.report import ReportedFinding
+    from drmemctl.check.finding import Finding
     from drmemctl.tree.node import Tree
 
 
@@ -25,11 +25,12 @@ class _Callable(ModuleType):
         kernel: str | None = None,
         select: Sequence[str] = (),
         ignore: Sequence[str] = (),
-    ) -> tuple[ReportedFinding, ...]:
+    ) -> tuple[Finding, ...]:
         """Return the findings of a tree, the worst first.
 
-        `before` is the tree from before a migration; `kernel` a mainline version that the rules must be about;
-        `select` and `ignore` are rule ids, beginnings of ids or families. `ValueError` for an unknown one.
+        `before` is the tree from before a migration; `kernel` the kernel that the rules must be about, else the
+        one that the input names (a capture, a sosreport), else any. `select` and `ignore` are rule ids, beginnings
+        of ids or families. `ValueError` for an unknown one, `ProfileError` for a kernel that is not known.
         """
         from drmemctl.check.report import report_tree
         from drmemctl.check.settings import plan_of

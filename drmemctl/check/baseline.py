@@ -9,11 +9,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from drmemctl.check.report import Report, ReportedFinding
-from drmemctl.errors import InputError
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import Report
+from drmemctl.errors import InputError, LimitError
+from drmemctl.read_files import open_regular
 from drmemctl.tree.source import file_of
 
 SCHEMA = "drmemctl.baseline/1"
+
+_LARGEST = 8 << 20
+"""Bytes that a baseline may have: some 40,000 findings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,7 @@ class Baseline:
         import json
 
         try:
-            with open(path, "rb") as stream:  # noqa: PTH123 - pathlib takes as long to import as all of this
-                document = json.load(stream)
+            document = json.loads(_content(path))
         except OSError as error:
             raise InputError(f"the baseline cannot be read: {error.strerror}", source=path) from error
         except (ValueError, RecursionError) as error:
@@ -54,6 +58,15 @@ class Baseline:
             left = Counter(self.known.get(_name(report.source, self.folder), ()))
             new = tuple(finding for finding in report.findings if not _take(left, finding.fingerprint))
             yield report._replace(findings=new, known=len(report.findings) - len(new))
+
+
+def _content(path: str) -> bytes:
+    """Return what is in the file: a repository that somebody else wrote may name any, of any size."""
+    with open_regular(path) as stream:
+        data = stream.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise LimitError(f"more than the {_LARGEST:,} bytes that a baseline may have", source=path)
+    return data
 
 
 _HINT = "write it again with --write-baseline"
@@ -84,7 +97,7 @@ def document(reports: Iterable[Report], path: str) -> str:
     return json.dumps(whole, indent=2) + "\n"
 
 
-def _entry(finding: ReportedFinding) -> dict[str, str]:
+def _entry(finding: Finding) -> dict[str, str]:
     # Only the fingerprint counts; the rest tells people what they agreed to.
     return {"fingerprint": finding.fingerprint, "rule": finding.rule, "message": finding.message}
 

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""Running rules over a state."""
+"""Running rules over a state: the one `Judge` whom all commands ask."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from drmemctl.check.families import FAMILIES
-from drmemctl.check.finding import Finding
-from drmemctl.check.kernels import Version
+from drmemctl.check.finding import Finding, Violation
 from drmemctl.check.rule import RULES, Rule, families_about
+
+if TYPE_CHECKING:
+    from drmemctl.check.stream.answers import Stream
+    from drmemctl.check.subject import Subject
+    from drmemctl.kernel.profiles import Profile
 
 
 def all_rules() -> dict[str, Rule]:
@@ -32,13 +36,13 @@ class Plan(NamedTuple):
     Attributes:
         select: rule ids, family names or prefixes of ids; empty is all.
         ignore: the same, taken away again.
-        kernel: the release that the rules must be about, None for any.
+        kernel: the kernel that the rules must be about; None for any, unless an input names its own.
 
     """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
-    kernel: Version | None = None
+    kernel: Profile | None = None
 
     def rules(self, families: Iterable[str] = FAMILIES) -> list[Rule]:
         """Return the rules of these families, in the order of ids."""
@@ -56,21 +60,43 @@ def _named(rule: Rule, words: Iterable[str]) -> bool:
 
 def unknown_words(words: Sequence[str]) -> list[str]:
     """Return those words that name no rule and no family."""
-    return [word for word in words if not any(_named(rule, (word,)) for rule in all_rules().values())]
+    rules = all_rules().values()
+    return [word for word in words if not any(_named(rule, (word,)) for rule in rules)]
 
 
-def judge(subject: object, plan: Plan | None = None) -> list[Finding]:
-    """Return the findings of a `Subject` or a `Stream`, the worst first, then by rule and place."""
-    plan = plan or Plan()
-    findings = [
-        finding
-        for rule in plan.rules(families_about(subject))
-        if rule.applies(subject, plan.kernel)
-        for finding in rule.findings(subject)
-    ]
-    return sorted(findings, key=_order)
+class Judge:
+    """Asks rules about a `Subject` or a `Stream`, for one kernel or for any."""
+
+    def __init__(self, plan: Plan | None = None, profile: Profile | None = None) -> None:
+        """Ask those rules that are about a kernel: `profile`, else the plan's, else any."""
+        self.plan = plan or Plan()
+        self.profile = self.plan.kernel if profile is None else profile
+
+    def findings(self, subject: Subject | Stream) -> tuple[Finding, ...]:
+        """Return what is wrong, the worst first, then by rule and place."""
+        return tuple(finding_of(violation, subject) for violation in self.violations(subject))
+
+    def violations(self, subject: Subject | Stream) -> list[Violation]:
+        """Return the same as the rules have it."""
+        return ordered(self.ask(self.plan.rules(families_about(subject)), subject))
+
+    def ask(self, rules: Iterable[Rule], subject: Subject | Stream) -> Iterator[Violation]:
+        """Yield what breaks some rules, rule by rule."""
+        for rule in rules:
+            if rule.applies(subject, self.profile):
+                yield from rule.violations(subject)
 
 
-def _order(finding: Finding) -> tuple[int, str, int, int]:
-    violation = finding.violation
-    return finding.severity.rank, finding.rule, violation.answer or 0, violation.offset or 0
+def finding_of(violation: Violation, subject: Subject | Stream) -> Finding:
+    """Return what there is to show of a violation."""
+    # A stream has no LMBs, which is all that is asked of a subject.
+    return Finding.of(violation, RULES[violation.rule].title, cast("Subject", subject))
+
+
+def ordered(violations: Iterable[Violation]) -> list[Violation]:
+    """Return violations, the worst first, then by rule and place."""
+    return sorted(violations, key=_order)
+
+
+def _order(violation: Violation) -> tuple[int, str, int, int]:
+    return violation.severity.rank, violation.rule, violation.answer or 0, violation.offset or 0

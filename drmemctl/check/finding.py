@@ -1,12 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""What a rule says of a state."""
+"""What a rule says of a state: a `Violation`, and the `Finding` that everybody shows."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from drmemctl.formats.dynamic_memory import flag_names
 from drmemctl.model.lmbs import Run
+
+if TYPE_CHECKING:
+    from drmemctl.check.subject import Subject
+
+MOST_RANGES = 4096
+"""Ranges of LMBs that a finding keeps; a tree can be made to have a million, and nobody reads them."""
+
+NOW, NEXT_FLUSH = "now", "next-flush"
 
 
 class Severity(StrEnum):
@@ -36,6 +48,8 @@ class Violation(NamedTuple):
         offset: byte offset in the property (in the blob without one), or None.
         lmbs: the LMBs concerned, as runs.
         answer: in a stream of RTAS answers, which of them, from 0; the offset is in it then.
+        rule: the id of the rule that it breaks, which the registry fills in.
+        severity: that rule's severity, likewise.
 
     """
 
@@ -45,16 +59,131 @@ class Violation(NamedTuple):
     offset: int | None = None
     lmbs: tuple[Run, ...] = ()
     answer: int | None = None
+    rule: str = ""
+    severity: Severity = Severity.INFO
+
+
+@dataclass(frozen=True, slots=True)
+class LmbRange:
+    """Consecutive LMBs that a finding is about.
+
+    Attributes:
+        base: address of the first.
+        count: how many.
+        drc_index: DRC index of the first.
+        aa_index: of all of them.
+        flags: of all of them.
+        node: the Linux node that the kernel finds for them, None for none.
+        size: bytes of all of them together, None where the tree does not say.
+
+    """
+
+    base: int
+    count: int
+    drc_index: int
+    aa_index: int
+    flags: int
+    node: int | None
+    size: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it like the runs of `drmemctl lmb --format json`."""
+        return {
+            "base": self.base,
+            "count": self.count,
+            "drc_index": self.drc_index,
+            "aa_index": self.aa_index,
+            "flags": self.flags,
+            "flag_names": flag_names(self.flags),
+            "node": self.node,
+        }
 
 
 class Finding(NamedTuple):
-    """A violation with the rule that it breaks and that rule's severity."""
+    """What is wrong, with all that there is to show of it.
+
+    Attributes:
+        rule: the rule's id; empty for what no rule is about.
+        severity: the worst consequence.
+        title: what the rule finds, in a few words.
+        message: what is there, and what it leads to.
+        path: the node, empty for the blob itself, or for none.
+        property: the property, empty for a node or the blob.
+        offset: byte offset in the property (in the blob without one), or None.
+        lmbs: the LMBs concerned, at most `MOST_RANGES` ranges.
+        ranges_left_out: how many more ranges there are.
+        fingerprint: the same as long as the rule, the place and the LMBs are.
+        answer: in a stream of RTAS answers, which of them, from 0.
+        when: `now`, or `next-flush` for what the next successful request would destroy.
+        code: for a fault of the kernel, its kind, e.g. `oops`.
+        function: the kernel function that it happens in.
+
+    """
 
     rule: str
     severity: Severity
-    violation: Violation
+    title: str
+    message: str
+    path: str = ""
+    property: str = ""
+    offset: int | None = None
+    lmbs: tuple[LmbRange, ...] = ()
+    ranges_left_out: int = 0
+    fingerprint: str = ""
+    answer: int | None = None
+    when: str = NOW
+    code: str = ""
+    function: str = ""
 
-    @property
-    def message(self) -> str:
-        """The violation's message."""
-        return self.violation.message
+    @classmethod
+    def of(cls, violation: Violation, title: str, subject: Subject) -> Finding:
+        """Return what there is to show of a violation of a rule of that title."""
+        size = subject.table.lmb_size if violation.lmbs else None
+        return cls(
+            violation.rule,
+            violation.severity,
+            title,
+            violation.message,
+            violation.path,
+            violation.property,
+            violation.offset,
+            tuple(_ranges(islice(violation.lmbs, MOST_RANGES), size, subject)),
+            max(0, len(violation.lmbs) - MOST_RANGES),
+            fingerprint(violation, size),
+            violation.answer,
+        )
+
+
+def _ranges(runs: Iterable[Run], size: int | None, subject: Subject) -> Iterator[LmbRange]:
+    for run in runs:
+        node = subject.associativity.node_of(run.aa_index, run.flags)
+        total = None if size is None else size * run.count
+        yield LmbRange(run.base, run.count, run.drc_index, run.aa_index, run.flags, node, total)
+
+
+def fingerprint(violation: Violation, lmb_size: int | None) -> str:
+    """Return what stays the same of a finding while other things in the tree change.
+
+    Offsets and messages are not part of it: they shift and count with what stands before. How the LMBs fall
+    into runs is not either, since that follows from flags and indexes that the rule may not be about.
+    """
+    from hashlib import sha256
+
+    place = f"{violation.rule}\0{violation.path}\0{violation.property}"
+    digest = sha256(place.encode("utf-8", "surrogatepass"))
+    for base, count in _merged(violation.lmbs, lmb_size):
+        digest.update(b"\0%x+%x" % (base, count))
+    return digest.hexdigest()[:16]
+
+
+def _merged(runs: Iterable[Run], lmb_size: int | None) -> Iterator[tuple[int, int]]:
+    base, count = 0, 0
+    for run in runs:
+        if lmb_size and count and run.base == base + count * lmb_size:
+            count += run.count
+            continue
+        if count:
+            yield base, count
+        base, count = run.base, run.count
+    if count:
+        yield base, count

@@ -9,6 +9,7 @@ from functools import partial
 
 from drmemctl.check.engine import Plan, all_rules
 from drmemctl.check.report import Report, report
+from drmemctl.read_files import note_name
 from drmemctl.tree.discover import Found, discover, is_meant
 from drmemctl.tree.node import Tree
 from drmemctl.tree.plain_input import STDIN
@@ -20,12 +21,14 @@ def find_inputs(arguments: Iterable[str]) -> list[Found]:
 
 
 def _matches(argument: str) -> list[str]:
+    """Return the files that an argument names or matches; a file called `-` is no standard input."""
     from glob import glob, has_magic
 
     if os.path.lexists(argument) or not has_magic(argument):
         return [argument]
     # A pattern that matches nothing stays what it is: reading it will say that there is no such file.
-    return sorted(glob(argument, recursive=True)) or [argument]  # noqa: PTH207 - Path would rewrite ./ and ../
+    names = sorted(glob(argument, recursive=True)) or [argument]  # noqa: PTH207 - Path would rewrite ./ and ../
+    return [f"./{name}" if name.partition("::")[0] == STDIN else name for name in names]
 
 
 def _expanded(name: str) -> list[Found]:
@@ -67,4 +70,6 @@ def _is_stdin(found: Found) -> bool:
 
 
 def _lost(found: Found, how: str) -> Report:
+    # Whether it came to reading it, only the process knew.
+    note_name(found.path)
     return Report(found.path, error=f"{found.path}: the process that read it {how}")

@@ -13,6 +13,8 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
+from drmemctl import read_files
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -89,9 +91,11 @@ def _serve(work: Work, pipe: Connection, inherited: Iterable[Connection]) -> Non
     # With a copy of the other ends open, no process would see that the first one has gone.
     for end in inherited:
         end.close()
+    read_files.taken()
     try:
         while True:
-            pipe.send(work(pipe.recv()))
+            result = work(pipe.recv())
+            pipe.send((result, read_files.taken()))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 
@@ -157,10 +161,11 @@ class _Crew:
         for pipe in wait(list(by_pipe)):
             worker = by_pipe[pipe]
             try:
-                result = worker.pipe.recv()
+                result, read = worker.pipe.recv()
             except (EOFError, OSError):
                 self._replace(worker)
             else:
+                read_files.add(read)
                 self._done[worker.pending.popleft()] = result
 
     def _replace(self, worker: _Worker) -> None:

@@ -4,91 +4,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from drmemctl.check.engine import Plan, judge
-from drmemctl.check.finding import Finding, Severity
-from drmemctl.check.rule import RULES
-from drmemctl.check.subject import Running, Subject, known_profile
+from drmemctl.check.engine import Judge, Plan
+from drmemctl.check.finding import Finding
+from drmemctl.check.subject import Running, Subject
 from drmemctl.errors import DrmemctlError, NotInTreeError
-from drmemctl.formats.dynamic_memory import flag_names
 from drmemctl.model.drmem import drmem_node
-from drmemctl.model.lmbs import Run
+from drmemctl.model.platform import describes_partition
 from drmemctl.tree.node import Tree
 
 if TYPE_CHECKING:
     from drmemctl.tree.system import SystemFiles
-
-MOST_RANGES = 4096
-"""Ranges of LMBs that a finding keeps; a tree can be made to have a million, and nobody reads them."""
-
-
-@dataclass(frozen=True, slots=True)
-class LmbRange:
-    """Consecutive LMBs that a finding is about.
-
-    Attributes:
-        base: address of the first.
-        count: how many.
-        drc_index: DRC index of the first.
-        aa_index: of all of them.
-        flags: of all of them.
-        node: the Linux node that the kernel finds for them, None for none.
-        size: bytes of all of them together, None where the tree does not say.
-
-    """
-
-    base: int
-    count: int
-    drc_index: int
-    aa_index: int
-    flags: int
-    node: int | None
-    size: int | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it like the runs of `drmemctl lmb --format json`."""
-        return {
-            "base": self.base,
-            "count": self.count,
-            "drc_index": self.drc_index,
-            "aa_index": self.aa_index,
-            "flags": self.flags,
-            "flag_names": flag_names(self.flags),
-            "node": self.node,
-        }
-
-
-class ReportedFinding(NamedTuple):
-    """A finding with all that there is to show of it.
-
-    Attributes:
-        rule: the rule's id.
-        severity: the worst consequence.
-        title: what the rule finds, in a few words.
-        message: what is there, and what it leads to.
-        path: the node, empty for the blob itself.
-        property: the property, empty for a node or the blob.
-        offset: byte offset in the property (in the blob without one), or None.
-        lmbs: the LMBs concerned, at most `MOST_RANGES` ranges.
-        ranges_left_out: how many more ranges there are.
-        fingerprint: the same as long as the rule, the place and the LMBs are.
-
-    """
-
-    rule: str
-    severity: Severity
-    title: str
-    message: str
-    path: str
-    property: str
-    offset: int | None
-    lmbs: tuple[LmbRange, ...]
-    ranges_left_out: int
-    fingerprint: str
 
 
 class Report(NamedTuple):
@@ -99,15 +26,26 @@ class Report(NamedTuple):
         findings: the worst first.
         error: why it cannot be read, empty if it can.
         note: what could not be judged, and why.
+        judged: whether there was anything to judge: LMBs, or else a partition's tree in which something was found.
         known: findings left out because a baseline has them.
+        kernel: the kernel that was judged for, None for all.
+        kernel_notes: what has to be said of it.
 
     """
 
     source: str
-    findings: tuple[ReportedFinding, ...] = ()
+    findings: tuple[Finding, ...] = ()
     error: str = ""
     note: str = ""
     known: int = 0
+    judged: bool = True
+    kernel: str | None = None
+    kernel_notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """All that has to be said besides the findings."""
+        return (self.note, *self.kernel_notes) if self.note else self.kernel_notes
 
 
 def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
@@ -146,74 +84,46 @@ def report_tree(
     running: Running | None = None,
 ) -> Report:
     """Return the report of a tree; `before` is the tree that a migration to it started from."""
-    running = running or Running()
-    if plan.kernel is not None and running.profile is None:
-        running = running._replace(profile=known_profile("{}.{}.{}".format(*plan.kernel)))
+    plan, notes = _about_its_kernel(plan, tree)
+    running = (running or Running())._replace(profile=plan.kernel)
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
-    findings = tuple(reported(finding, subject) for finding in judge(subject, plan))
-    return Report(tree.source if source is None else source, findings, note=_not_judged(subject))
-
-
-def _not_judged(subject: Subject) -> str:
-    if subject.drmem_node is not None:
-        return ""
-    try:
-        drmem_node(subject.tree)
-    except NotInTreeError as error:
-        return f"{error.message}; rules about it were not run"
-    return ""
-
-
-def reported(finding: Finding, subject: Subject) -> ReportedFinding:
-    """Return a finding with all that there is to show of it."""
-    violation = finding.violation
-    size = subject.table.lmb_size if violation.lmbs else None
-    return ReportedFinding(
-        finding.rule,
-        finding.severity,
-        RULES[finding.rule].title,
-        violation.message,
-        violation.path,
-        violation.property,
-        violation.offset,
-        tuple(_ranges(islice(violation.lmbs, MOST_RANGES), size, subject)),
-        max(0, len(violation.lmbs) - MOST_RANGES),
-        fingerprint(finding, size),
+    findings = Judge(plan).findings(subject)
+    kernel = None if plan.kernel is None else plan.kernel.name
+    return Report(
+        tree.source if source is None else source,
+        findings,
+        note=_note(subject),
+        judged=_is_judged(subject, findings),
+        kernel=kernel,
+        kernel_notes=notes,
     )
 
 
-def _ranges(runs: Iterable[Run], size: int | None, subject: Subject) -> Iterator[LmbRange]:
-    node_of = subject.associativity.node_of
-    for run in runs:
-        node = node_of(run.aa_index, run.flags)
-        total = None if size is None else size * run.count
-        yield LmbRange(run.base, run.count, run.drc_index, run.aa_index, run.flags, node, total)
+def _about_its_kernel(plan: Plan, tree: Tree) -> tuple[Plan, tuple[str, ...]]:
+    """Return the plan for a tree, and what there is to say of its kernel: the plan's, else the input's.
 
-
-def fingerprint(finding: Finding, lmb_size: int | None) -> str:
-    """Return what stays the same of a finding while other things in the tree change.
-
-    Offsets and messages are not part of it: they shift and count with what stands before. How the LMBs fall
-    into runs is not either, since that follows from flags and indexes that the rule may not be about.
+    Where neither names one, rules about any release are run: a dump does not say which kernel will boot it next.
     """
-    from hashlib import sha256
+    if plan.kernel is None and not tree.kernel:
+        return plan, ()
+    from drmemctl.kernel.choice import kernel_for
 
-    violation = finding.violation
-    place = f"{finding.rule}\0{violation.path}\0{violation.property}"
-    digest = sha256(place.encode("utf-8", "surrogatepass"))
-    for base, count in _merged(violation.lmbs, lmb_size):
-        digest.update(b"\0%x+%x" % (base, count))
-    return digest.hexdigest()[:16]
+    choice = kernel_for(tree, plan.kernel)
+    return plan._replace(kernel=choice.judged), choice.notes
 
 
-def _merged(runs: Iterable[Run], lmb_size: int | None) -> Iterator[tuple[int, int]]:
-    base, count = 0, 0
-    for run in runs:
-        if lmb_size and count and run.base == base + count * lmb_size:
-            count += run.count
-            continue
-        if count:
-            yield base, count
-        base, count = run.base, run.count
-    if count:
-        yield base, count
+def _note(subject: Subject) -> str:
+    if subject.drmem_node is not None:
+        return subject.associativity.unknown and f"{subject.associativity.unknown}: nodes are unknown"
+    try:
+        drmem_node(subject.tree)
+    except NotInTreeError as error:
+        return error.message
+    return ""
+
+
+def _is_judged(subject: Subject, findings: tuple[Finding, ...]) -> bool:
+    """Whether there was anything to judge: a partition may have no LMBs, and yet be wrong."""
+    if subject.drmem_node is not None:
+        return True
+    return bool(findings) and describes_partition(subject.tree)

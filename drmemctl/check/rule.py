@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from drmemctl.check.families import FAMILIES
-from drmemctl.check.finding import Finding, Severity, Violation
-from drmemctl.check.kernels import Kernels, Version
+from drmemctl.check.finding import Severity, Violation
+from drmemctl.check.kernels import Kernels
 from drmemctl.check.subject import Subject
+from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.sections import is_block_size
+from drmemctl.model.platform import Platform
 
 Judge = Callable[[Any], Iterator[Violation]]
 """A rule's function; what it takes is what `Rule.about` says."""
@@ -55,11 +57,16 @@ FAMILY_NEEDS = {
 ABOUT_STREAMS = "stream"
 """The family whose rules judge what RTAS answered, and no `Subject`."""
 
+ABOUT_BLOBS = "blob"
+"""The family whose rules are about any device tree; those of the others, about the tree of a partition."""
+
 
 def families_about(subject: object) -> list[str]:
     """Return the families that can have a rule for what is to be judged."""
     if not isinstance(subject, Subject):
         return [ABOUT_STREAMS]
+    if subject.platform is not Platform.PSERIES:
+        return [ABOUT_BLOBS]
     return [
         family
         for family in FAMILIES
@@ -94,15 +101,15 @@ class Rule(NamedTuple):
     references: tuple[str, ...]
     about: type = Subject
 
-    def applies(self, subject: object, version: Version | None) -> bool:
+    def applies(self, subject: object, profile: Profile | None) -> bool:
         """Whether the rule can and should judge this for this kernel."""
-        if not isinstance(subject, self.about) or not self.kernels.include(version):
+        if not isinstance(subject, self.about) or not self.kernels.include(profile):
             return False
         return not isinstance(subject, Subject) or all(NEEDS[need](subject) for need in self.needs)
 
-    def findings(self, subject: object) -> Iterator[Finding]:
+    def violations(self, subject: object) -> Iterator[Violation]:
         """Yield what breaks the rule."""
-        return (Finding(self.id, self.severity, violation) for violation in self.judge(subject))
+        return (violation._replace(rule=self.id, severity=self.severity) for violation in self.judge(subject))
 
     @property
     def page(self) -> dict[str, str]:

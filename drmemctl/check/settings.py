@@ -7,24 +7,49 @@ Every check looks for such a file, so pathlib, which takes longer to import than
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from drmemctl.check.engine import Plan, all_rules, unknown_words
 from drmemctl.check.families import FAMILIES
-from drmemctl.check.kernels import Version, parse_kernel
 from drmemctl.check.tally import FAIL_ON
 from drmemctl.errors import DrmemctlError
+from drmemctl.kernel.profiles import Profile, ProfileError, profile
+from drmemctl.read_files import open_regular
 
 _NAMES = ("drmemctl.toml", "pyproject.toml")
 """Where settings are, in one directory the first of these."""
+
+_MOST_WORDS = 1000
+"""Words for rules; there are fewer rules and families by far."""
+
+_LONGEST_WORD = 64
+"""Characters of a word for which others are suggested: to compare long ones takes its time."""
 
 _NEAR = 3
 _ALIKE = 0.6
 """How many words are suggested for a wrong one, and how like it they must be (1 is the same)."""
 
-_LARGEST = 1 << 20
+_LARGEST = 1 << 18
 """Bytes that a file of settings may have."""
+
+_DEEPEST = 16
+"""Parts of a dotted key: tomllib keeps each of its beginnings, which is quadratic in them."""
+
+_MOST_JOBS = 1024
+"""Processes that a file of settings may ask for."""
+
+_REPOSITORY = (".git", ".hg", ".svn", ".jj")
+"""What the root of a repository has."""
+
+_STRINGS = re.compile(
+    r"""\"{3}(?:\\.|[^\\])*?(?:"{3,5}|\Z)|'{3}.*?(?:'{3,5}|\Z)"""
+    r"""|"(?:\\.|[^"\\\n])*"?|'[^'\n]*'?|\#[^\n]*""",
+    re.DOTALL,
+)
+"""Strings and comments of TOML; one that does not end goes on to the end of its line or of the file."""
 
 
 class SettingsError(DrmemctlError):
@@ -38,7 +63,7 @@ class Settings(NamedTuple):
         select: rule ids, beginnings of ids, or families, to which checking is restricted.
         ignore: the same, left out.
         fail_on: the least severity that makes the exit code 1, or `never`.
-        kernel: the mainline release that the rules must be about.
+        kernel: the kernel that everything is about.
         jobs: how many processes.
         baseline: file with the findings that are known.
 
@@ -47,7 +72,7 @@ class Settings(NamedTuple):
     select: tuple[str, ...] | None = None
     ignore: tuple[str, ...] | None = None
     fail_on: str | None = None
-    kernel: Version | None = None
+    kernel: Profile | None = None
     jobs: int | None = None
     baseline: str | None = None
 
@@ -63,15 +88,13 @@ class Settings(NamedTuple):
 
 def plan_of(kernel: str | None, select: Sequence[str], ignore: Sequence[str]) -> Plan:
     """Return a plan from words; `ValueError` if one is unknown."""
-    version = None if kernel is None else parse_kernel(kernel)
-    return Plan(words(",".join(select)), words(",".join(ignore)), version)
+    chosen = None if kernel is None else profile(kernel)
+    return Plan(words(",".join(select)), words(",".join(ignore)), chosen)
 
 
 def find_settings(folder: str = ".") -> str | None:
-    """Return the nearest file of settings in a directory or those above it, or None."""
-    place, above = "", os.path.abspath(folder)  # noqa: PTH100
-    while place != above:
-        place, above = above, os.path.dirname(above)  # noqa: PTH120
+    """Return the nearest file of settings in a directory, or those above it in the project, or None."""
+    for place in _project(os.path.abspath(folder)):  # noqa: PTH100
         for name in _NAMES:
             path = f"{place.rstrip('/')}/{name}"
             if os.path.isfile(path) and (name == _NAMES[0] or _has_section(path)):  # noqa: PTH113
@@ -79,10 +102,33 @@ def find_settings(folder: str = ".") -> str | None:
     return None
 
 
+def _project(place: str) -> Iterator[str]:
+    """Yield a directory and those above it, up to the root of its repository or the user's home directory.
+
+    Where it lies in neither, those that only this user can have put something into: anybody may in /tmp.
+    """
+    home = os.path.expanduser("~")  # noqa: PTH111
+    while True:
+        yield place
+        above = os.path.dirname(place)  # noqa: PTH120
+        is_top = place in (above, home) or any(os.path.lexists(f"{place}/{name}") for name in _REPOSITORY)
+        if is_top or not _is_own(above):
+            return
+        place = above
+
+
+def _is_own(folder: str) -> bool:
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+    except OSError:
+        return False
+    return status.st_uid == os.geteuid() and not status.st_mode & stat.S_IWOTH
+
+
 def _has_section(path: str) -> bool:
     """Whether a pyproject.toml has a section of ours; those of other projects are none of our business."""
     try:
-        with open(path, "rb") as stream:  # noqa: PTH123
+        with open_regular(path) as stream:
             if b"drmemctl" not in stream.read(_LARGEST):
                 return False
     except OSError:
@@ -110,17 +156,25 @@ def _read(path: str) -> dict[str, Any]:
     import tomllib
 
     try:
-        with open(path, "rb") as stream:  # noqa: PTH123
+        with open_regular(path) as stream:
             data = stream.read(_LARGEST + 1)
         if len(data) > _LARGEST:
-            raise SettingsError(f"more than {_LARGEST:,} bytes", source=path)
-        return tomllib.loads(data.decode())
+            raise SettingsError(f"more than the {_LARGEST:,} bytes that settings may have", source=path)
+        text = data.decode()
+        _check_depth(text, path)
+        return tomllib.loads(text)
     except OSError as error:
         raise SettingsError(f"cannot be read: {error.strerror}", source=path) from error
     except ValueError as error:  # TOML that is none, and text that is no UTF-8
         raise SettingsError(f"this is no TOML: {error}", source=path) from error
     except RecursionError as error:
         raise SettingsError("nested too deeply", source=path) from error
+
+
+def _check_depth(text: str, path: str) -> None:
+    for part in re.split(r"[=,\[\]{}\n]", _STRINGS.sub("", text)):
+        if part.count(".") >= _DEEPEST:
+            raise SettingsError(f"a key of more than {_DEEPEST} parts", source=path)
 
 
 def _settings(table: Mapping[str, Any], path: str) -> Settings:
@@ -152,7 +206,9 @@ def _words(value: object) -> tuple[str, ...]:
 
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a comma-separated list; `ValueError` if one names no rule and no family."""
-    found = tuple(word for part in text.split(",") if (word := part.strip()))
+    found = tuple(dict.fromkeys(word for part in text.split(",") if (word := part.strip())))
+    if len(found) > _MOST_WORDS:
+        raise ValueError(f"more than {_MOST_WORDS:,} words")
     unknown = unknown_words(found)
     if unknown:
         near = suggestion(unknown[0], [*all_rules(), *FAMILIES])
@@ -164,6 +220,8 @@ def suggestion(word: str, known: list[str]) -> str:
     """Return `; did you mean …?` with the known words that are nearest, or nothing."""
     from difflib import SequenceMatcher
 
+    if len(word) > _LONGEST_WORD:
+        return ""
     folded = word.casefold()
     near = [name for name in known if folded and name.casefold().startswith(folded)][:_NEAR]
     if not near:
@@ -179,15 +237,20 @@ def _fail_on(value: object) -> str:
     return str(value)
 
 
-def _kernel(value: object) -> Version:
+def _kernel(value: object) -> Profile:
     if not isinstance(value, str):
         raise ValueError('this is no text such as "6.12"')  # noqa: TRY004 - one kind of error for all keys
-    return parse_kernel(value)
+    try:
+        return profile(value)
+    except ProfileError as error:
+        raise ValueError(str(error)) from error
 
 
 def _jobs(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError("this is no number from 1 on")
+    if value > _MOST_JOBS:
+        raise ValueError(f"more than {_MOST_JOBS:,} processes")
     return value
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from drmemctl.errors import NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE, Entries
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem, is_before_cas
+from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.platform import Platform, is_before_cas, platform_of
 from drmemctl.tree.node import Node, Tree
 
 if TYPE_CHECKING:
@@ -97,19 +98,7 @@ class Running(NamedTuple):
             number: MemoryBlock(number, one.nodes[0] if one.nodes else None, one.state == "online")
             for number, one in system.blocks.items()
         }
-        return cls(
-            blocks=blocks, block_size=system.block_size, system=system, profile=known_profile(system.release)
-        )
-
-
-def known_profile(release: str) -> Profile | None:
-    """Return the kernel of a release, None where nothing is known of it."""
-    from drmemctl.kernel.profiles import ProfileError, profile
-
-    try:
-        return profile(release) if release else None
-    except ProfileError:
-        return None
+        return cls(blocks=blocks, block_size=system.block_size, system=system)
 
 
 class Subject:
@@ -164,6 +153,11 @@ class Subject:
     def associativity(self) -> Associativity:
         """Affinity as the newest kernel takes it."""
         return Associativity.from_tree(self.tree)
+
+    @cached_property
+    def platform(self) -> Platform:
+        """What kind of machine the tree describes; all rules but those about the blob are about pseries."""
+        return platform_of(self.tree)
 
     @cached_property
     def after_cas(self) -> bool:

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from drmemctl.check.engine import judge
+from drmemctl.check.engine import Judge
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report
-from drmemctl.check.subject import Subject
+from drmemctl.check.subject import Running, Subject
+from drmemctl.kernel.profiles import Profile
 from drmemctl.tree.node import Tree
 
 NEVER = "never"
@@ -27,6 +28,7 @@ class Tally:
         trees: inputs that could be read.
         faulty: those of them with findings.
         unreadable: inputs that could not be read.
+        unjudged: trees in which there was nothing to judge.
         known: findings left out because a baseline has them.
         rules: ids of the rules broken, the worst first.
 
@@ -36,6 +38,7 @@ class Tally:
     trees: int = 0
     faulty: int = 0
     unreadable: int = 0
+    unjudged: int = 0
     known: int = 0
     _rules: dict[str, int] = field(default_factory=dict)
 
@@ -48,6 +51,7 @@ class Tally:
     def _count(self, report: Report) -> None:
         self.unreadable += bool(report.error)
         self.trees += not report.error
+        self.unjudged += not report.error and not report.judged
         self.faulty += bool(report.findings)
         self.known += report.known
         for finding in report.findings:
@@ -66,9 +70,10 @@ class Tally:
         return any(number and fails(severity, fail_on) for severity, number in self.findings.items())
 
 
-def counted(tree: Tree) -> dict[str, int]:
-    """Return how many findings of each severity a tree has, the worst first."""
-    found = Counter(finding.severity for finding in judge(Subject(tree)))
+def counted(tree: Tree, kernel: Profile | None = None) -> dict[str, int]:
+    """Return how many findings of each severity a tree has, the worst first; for a kernel, or for any."""
+    subject = Subject(tree, running=Running(profile=kernel))
+    found = Counter(violation.severity for violation in Judge(profile=kernel).violations(subject))
     return {severity.value: found[severity] for severity in Severity}
 
 

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
+from drmemctl import read_files
 from drmemctl._version import __version__
 from drmemctl.cli.ending import raise_what_came
 from drmemctl.errors import DrmemctlError
+from drmemctl.output.screen import close_output, flush_output, say, say_lines
 
 COMMANDS = (
     "show",
@@ -111,28 +114,41 @@ def _show_version(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; every error becomes one line on standard error."""
+    if not sys.stderr.isatty():
+        with read_files.kept():
+            return _run(arguments)
+    from drmemctl.output.progress import reading_shown
+
+    with read_files.kept(), reading_shown():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         code = app.main(list(arguments), prog_name="drmemctl", standalone_mode=False)
+        flush_output()
     except click.ClickException as error:
         raise_what_came()
-        error.show()
+        from drmemctl.cli.usage import usage_text
+
+        say_lines((usage_text(error),))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        _say("interrupted")
+        say("interrupted")
         return EXIT_INTERRUPTED
     except (BrokenPipeError, SystemExit) as error:
         # Click and rich, when nobody reads what they print, end the process themselves, with 1; nothing else does.
         if isinstance(error, SystemExit) and error.code != 1:
             raise
-        from drmemctl.output.screen import close_output
-
         close_output()
         return 0
     except Exception as error:  # noqa: BLE001 - the outermost seam: a user never meets a traceback
         raise_what_came()
         if os.environ.get("DRMEMCTL_DEBUG") == "1":
             _show_traceback()
-        _say(_explained(error))
+        if isinstance(error, OSError):
+            close_output()
+        say(_explained(error))
         return EXIT_ERROR
     return code if isinstance(code, int) else 0
 
@@ -148,16 +164,9 @@ def _explained(error: Exception) -> str:
     return f"internal error: {type(error).__name__}: {error}; DRMEMCTL_DEBUG=1 shows where, please report it"
 
 
-def _say(message: str) -> None:
-    from drmemctl.output.text import safe
-
-    click.echo(f"drmemctl: {safe(message, 2000)}", err=True)
-
-
 def _show_traceback() -> None:
     from traceback import format_exc
 
     from drmemctl.output.text import safe
 
-    for line in format_exc().splitlines():
-        click.echo(safe(line, None), err=True)
+    say_lines(safe(line, None) for line in format_exc().splitlines())

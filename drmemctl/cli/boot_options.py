@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import Decorator, say
+from drmemctl.cli.common import Decorator
+from drmemctl.output.screen import say
 
 if TYPE_CHECKING:
     from drmemctl.kernel.job import Fault

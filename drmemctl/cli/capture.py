@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import FILE, say
+from drmemctl.cli.common import FILE
+from drmemctl.output.screen import say
 
 _EXAMPLE = """
 \b

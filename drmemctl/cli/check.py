@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drmemctl.cli.common import FILE, TREE, color_option, format_option, named_file, open_tree, say
-from drmemctl.cli.rule_options import kernel_option, rules_option
-from drmemctl.output.screen import Screen
+from drmemctl.cli.common import FILE, TREE, color_option, format_option, named_file, open_tree
+from drmemctl.cli.kernel_options import kernel_option
+from drmemctl.cli.rule_options import rules_option
+from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
     from drmemctl.check.report import Report
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _EXIT_FINDINGS = 1
 _EXIT_UNREADABLE = 3
+"""Also where a tree has nothing to judge: who checks the wrong file is to notice."""
 
 _EXAMPLE = """
 \b
@@ -39,7 +41,7 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
 @click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=TREE)
 @rules_option("--select", "Only these rules: ids, beginnings of ids, families; comma-separated or repeated.")
 @rules_option("--ignore", "Not these rules.")
-@kernel_option()
+@kernel_option("the input's, else any", "Only rules about this kernel. ")
 @click.option(
     "--before",
     metavar="OLD",
@@ -51,6 +53,7 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
     type=click.Choice(["error", "warning", "info", "never"]),
     help="The least severity for exit code 1.  [default: warning]",
 )
+@click.option("--allow-no-drmem", is_flag=True, help="Pass trees in which there is nothing to judge.")
 @click.option("--baseline", type=FILE, help="Show, and fail on, only what this file does not know.")
 @click.option(
     "--write-baseline",
@@ -68,6 +71,7 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
 def command(
     trees: tuple[str, ...],
     before: str | None,
+    allow_no_drmem: bool,
     write_baseline: str | None,
     config: str | None,
     isolated: bool,
@@ -79,7 +83,9 @@ def command(
 ) -> int:
     """Say what is wrong with device trees, what a kernel makes of it, and which LMBs it concerns.
 
-    The exit code is 1 if anything is found, 3 if an input cannot be read; the others are judged all the same.
+    The exit code is 1 if anything is found, 3 if an input cannot be read or has nothing to judge: it is of another
+    machine, from before firmware and OS agreed on dynamic memory, or a part of a tree. The others are judged all
+    the same.
     """
     from drmemctl.check.inputs import default_jobs, find_inputs, reports
     from drmemctl.check.tally import Tally
@@ -105,11 +111,11 @@ def command(
         tuple(each.path for each in inputs) + tuple(name for name in read if name),
     )
     if write_baseline is not None:
-        _write_baseline(write_baseline, made, target, tally)
-        return _exit_code(tally, "never")
+        _write_baseline(write_baseline, target.attended(made, allow_unjudged=allow_no_drmem), target, tally)
+        return _exit_code(tally, "never", allow_no_drmem)
     fail_on = settings.fail_on or "warning"
-    show_check(target, CheckView(made, tally, plan, fail_on, everything), format)
-    return _exit_code(tally, fail_on)
+    show_check(target, CheckView(made, tally, plan, fail_on, everything, allow_no_drmem), format)
+    return _exit_code(tally, fail_on, allow_no_drmem)
 
 
 def _settings(options: dict[str, Any], config: str | None, isolated: bool) -> Settings:
@@ -121,9 +127,16 @@ def _settings(options: dict[str, Any], config: str | None, isolated: bool) -> Se
     own = Settings(**options)
     try:
         path = None if isolated else config or find_settings()
-        return own if path is None else own.over(read_settings(path))
+        return own if path is None else own.over(_at_most_a_process_a_cpu(read_settings(path)))
     except SettingsError as error:
         raise click.UsageError(safe(str(error), 2000)) from error
+
+
+def _at_most_a_process_a_cpu(settings: Settings) -> Settings:
+    """Bound what somebody else may have written: whoever wants more processes says so on the command line."""
+    from drmemctl.check.inputs import default_jobs
+
+    return settings if settings.jobs is None else settings._replace(jobs=min(settings.jobs, default_jobs()))
 
 
 def _old_tree(before: str | None, trees: tuple[str, ...]) -> Tree | None:
@@ -139,11 +152,11 @@ def _write_baseline(path: str, made: Iterator[Report], target: Target, tally: Ta
     from drmemctl.output.check import say_written
     from drmemctl.output.files import write_text
 
-    write_text(path, (document(target.attended(made), path),), target.inputs)
+    write_text(path, (document(made, path),), target.inputs)
     say_written(tally, path)
 
 
-def _exit_code(tally: Tally, fail_on: str) -> int:
-    if tally.unreadable:
+def _exit_code(tally: Tally, fail_on: str, allow_no_drmem: bool) -> int:
+    if tally.unreadable or (tally.unjudged and not allow_no_drmem):
         return _EXIT_UNREADABLE
     return _EXIT_FINDINGS if tally.fails(fail_on) else 0

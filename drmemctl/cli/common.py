@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drmemctl.defect import Defect
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
+from drmemctl.output.text import safe
 from drmemctl.tree.node import Tree
 
 if TYPE_CHECKING:
@@ -138,17 +139,8 @@ def open_any_tree(source: str) -> Tree:
     return load(source)
 
 
-def say(message: str) -> None:
-    """Say something on standard error, where it does not get among the data."""
-    from drmemctl.output.text import safe
-
-    click.echo(f"drmemctl: {safe(message, 2000)}", err=True)
-
-
 def report_defects(defects: Sequence[Defect]) -> None:
     """Say on standard error what is wrong with the properties that were read; a hostile tree has no end of it."""
-    from drmemctl.output.text import safe
-
     for defect in defects[:_DEFECTS_SHOWN]:
         say(f"{defect.code}: {safe(str(defect))}")
     if len(defects) > _DEFECTS_SHOWN:

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 import click
 
-from drmemctl.cli.common import limit_option, open_any_tree, report_defects, say, tree_argument
+from drmemctl.cli.common import limit_option, open_any_tree, report_defects, tree_argument
+from drmemctl.output.screen import say
 from drmemctl.tree.node import Tree
 
 _EXAMPLE = """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from drmemctl.cli.step_completion import completions
 from drmemctl.cli.steps import SYNTAX, pointed, worded
-from drmemctl.errors import DrmemctlError, InputError
+from drmemctl.errors import DrmemctlError
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation import show_lines
 from drmemctl.output.simulation_text import Detail, boot_lines, machine_lines, step_lines, verdict_lines
@@ -19,6 +19,7 @@ from drmemctl.output.text import safe
 from drmemctl.scenario.grammar import StepError, parse_step
 from drmemctl.scenario.session import Session
 from drmemctl.scenario.steps import Step
+from drmemctl.tree.plain_input import standard_input
 
 _HISTORY = "~/.drmemctl_history"
 _REMEMBERED = 1000
@@ -142,8 +143,7 @@ class Prompt(cmd.Cmd):
 
 def converse(screen: Screen, session: Session, steps: Iterable[Step], detail: Detail) -> None:
     """Do the steps given, then ask for more until the input ends; the verdict comes last."""
-    if sys.stdin is None:
-        raise InputError("there is no standard input", source="<stdin>", hint="give the steps as arguments")
+    standard_input()  # which `cmd` reads, a line at a time
     prompt = Prompt(screen, session, detail)
     show_lines(screen, boot_lines(screen, session))
     for step in steps:

@@ -7,9 +7,9 @@ import sys
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_any_tree, say, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
 from drmemctl.cli.node_completion import complete_nodes, complete_properties
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 from drmemctl.tree.lookup import Place
 from drmemctl.tree.node import Tree
 

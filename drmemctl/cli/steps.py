@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-import click
-
 if TYPE_CHECKING:
     from drmemctl.scenario.grammar import StepError
     from drmemctl.scenario.steps import Step
@@ -28,27 +26,25 @@ _BEFORE, _AFTER = 60, 40
 
 def parse_steps(script: str | None, arguments: Iterable[str]) -> list[Step]:
     """Return the steps of a file and then those of the arguments; a usage error for the first that is none."""
+    from drmemctl.scenario.grammar import bound_steps
+
     steps: list[Step] = []
     if script is not None:
         name = "standard input" if script == "-" else script
         steps += _parsed(_content(script), name)
     for number, argument in enumerate(arguments, 1):
         steps += _parsed(argument, f"STEP {number}")
+        bound_steps(len(steps))
     return steps
 
 
 def _content(script: str) -> str:
     from drmemctl.errors import InputError
-    from drmemctl.scenario.simulation import read_file
+    from drmemctl.tree.limits import LIMITS
+    from drmemctl.tree.plain_input import read_input
 
-    if script == "-":
-        import sys
-
-        if sys.stdin is None:
-            raise InputError("there is no standard input", source="<stdin>")
-        data = sys.stdin.buffer.read()
-    else:
-        data = read_file(script)
+    hint = "put long values into files: `firmware PATH PROPERTY @FILE`"
+    data = read_input(script, LIMITS.max_script, hint, typed=True)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -58,13 +54,17 @@ def _content(script: str) -> str:
 
 
 def _parsed(text: str, name: str) -> list[Step]:
+    from drmemctl.cli.usage import PointedError
+    from drmemctl.errors import LimitError
     from drmemctl.output.text import safe
     from drmemctl.scenario.grammar import StepError, parse_script
 
     try:
         return list(parse_script(text))
     except StepError as error:
-        raise click.UsageError("\n".join([f"{safe(name)}: {worded(error.message)}", *pointed(error)])) from error
+        raise PointedError("\n".join([f"{safe(name)}: {worded(error.message)}", *pointed(error)])) from error
+    except LimitError as error:
+        raise error.with_source(name) from None
 
 
 def worded(message: str) -> str:

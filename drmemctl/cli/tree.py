@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_any_tree, say, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
 from drmemctl.cli.node_completion import complete_nodes
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 
 _EXAMPLE = """
 \b

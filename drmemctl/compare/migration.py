@@ -8,29 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from importlib import import_module
 
+from drmemctl.check.engine import Judge, finding_of, ordered, rules_of
 from drmemctl.check.finding import Finding
-from drmemctl.check.rule import RULES
 from drmemctl.check.subject import Running, Subject
 from drmemctl.compare.lmbs import LmbDiff, Lmbs
 from drmemctl.compare.side import Side
+from drmemctl.kernel.profiles import Profile
 from drmemctl.model.lmbs import LmbTable
 
 FAMILY = "migration"
 
 
-def judge_migration(old: Side, new: Side, lmbs: LmbDiff) -> list[Finding]:
-    """Return the findings about the new tree, the worst first."""
-    # Only this family: importing all of them takes longer than comparing most trees.
-    import_module(f"drmemctl.check.{FAMILY}")
+def judge_migration(old: Side, new: Side, lmbs: LmbDiff, kernel: Profile | None = None) -> tuple[Finding, ...]:
+    """Return the findings about the new tree for a kernel, or any; the worst first."""
     before = _subject(old, _changed(old, lmbs, is_old=True), None)
     after = _subject(new, _changed(new, lmbs, is_old=False), before)
     # The kernel's array stays what it was at boot, in all its length.
     after.running = Running(array=old.table) if old.memory.drmem is not None else Running()
-    rules = sorted((rule for rule in RULES.values() if rule.family == FAMILY), key=lambda rule: rule.id)
-    found = [finding for rule in rules if rule.applies(after, None) for finding in rule.findings(after)]
-    return sorted(found, key=lambda finding: (finding.severity.rank, finding.rule))
+    # Only this family: importing all of them takes longer than comparing most trees.
+    violations = Judge(profile=kernel).ask(rules_of([FAMILY]).values(), after)
+    return tuple(finding_of(violation, after) for violation in ordered(violations))
 
 
 def _subject(side: Side, table: LmbTable, before: Subject | None) -> Subject:

@@ -10,7 +10,8 @@ from time import sleep, time
 from typing import Any
 
 from drmemctl.check.engine import Plan
-from drmemctl.check.report import ReportedFinding, report_tree
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import report_tree
 from drmemctl.check.subject import Running
 from drmemctl.compare.diff import diff
 from drmemctl.compare.lmbs import LmbChange, Lmbs
@@ -35,7 +36,7 @@ class Look:
 
     tree: Tree
     system: LiveSystem
-    findings: tuple[ReportedFinding, ...]
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +51,9 @@ class Event:
 def look(root: str) -> Look:
     """Return the system whose / is a directory; `InputError` where it has no device tree."""
     from drmemctl.model.sizes import within_bounds
-    from drmemctl.tree.source import load
-    from drmemctl.tree.system import read_root
+    from drmemctl.tree.system import load_root, read_root
 
-    tree = within_bounds(load(f"{root.rstrip('/')}/proc/device-tree"))
+    tree = within_bounds(load_root(root))
     found = read_root(root.rstrip("/"))
     system = LiveSystem.from_files(found.files, found.links)
     findings = report_tree(tree, Plan(), running=Running.of_system(system)).findings

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from itertools import permutations
 from time import monotonic
 
+from drmemctl.check.finding import Finding
 from drmemctl.errors import DrmemctlError
 from drmemctl.explore.engine import Engine, State
-from drmemctl.explore.judge import Judge, Verdict
+from drmemctl.explore.judge import Ends, gravity
 from drmemctl.explore.policy import POLICIES, Policy
 from drmemctl.explore.schedule import Schedule, shortest, switches, tidied
 from drmemctl.explore.search import Bounds, Graph, search
@@ -78,8 +79,8 @@ class End:
     """
 
     outcomes: tuple[int | None, ...]
-    verdicts: tuple[Verdict, ...]
-    raced: tuple[Verdict, ...]
+    verdicts: tuple[Finding, ...]
+    raced: tuple[Finding, ...]
     schedule: Schedule
 
     @property
@@ -88,7 +89,7 @@ class End:
         worst = (self.raced or self.verdicts)[0]
         return (
             not self.raced,
-            worst.order,
+            gravity(worst),
             worst.message,
             len(self.schedule),
             switches(self.schedule),
@@ -129,9 +130,9 @@ class Answer:
         return tuple(end for end in self.bad if end.raced)
 
     @property
-    def worst(self) -> Verdict | None:
+    def worst(self) -> Finding | None:
         """The worst that can happen; None if nothing is wrong anywhere."""
-        return min((end.verdicts[0] for end in self.bad), key=lambda one: one.order, default=None)
+        return min((end.verdicts[0] for end in self.bad), key=gravity, default=None)
 
 
 def answers(question: Question, policies: Sequence[Policy] = POLICIES, *, jobs: int = 1) -> Iterator[Answer]:
@@ -169,16 +170,16 @@ class _Judging:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._judge = Judge(engine.world(engine.first))
+        self._judge = Ends(engine.world(engine.first))
         self._endless = [thread.endless for thread in engine.threads]
-        self._known: dict[tuple[int, tuple[int | None, ...]], tuple[Verdict, ...]] = {}
+        self._known: dict[tuple[int, tuple[int | None, ...]], tuple[Finding, ...]] = {}
 
-    def of(self, state: State) -> tuple[Verdict, ...]:
+    def of(self, state: State) -> tuple[Finding, ...]:
         """Return what is wrong with an end."""
         outcomes = self._engine.outcomes(state)
         key = state.world, outcomes
         if key not in self._known:
-            self._known[key] = self._judge.verdicts(self._engine.world(state), outcomes, self._endless)
+            self._known[key] = self._judge.findings(self._engine.world(state), outcomes, self._endless)
         return self._known[key]
 
     def watch(self, until: str) -> Callable[[State], bool] | None:
@@ -221,5 +222,5 @@ class _Judging:
         return state
 
 
-def _kind(verdict: Verdict) -> tuple[str, str]:
+def _kind(verdict: Finding) -> tuple[str, str]:
     return verdict.rule, verdict.message

@@ -7,10 +7,11 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from drmemctl.check.finding import Finding
 from drmemctl.errors import InputError
 from drmemctl.explore.answer import Question
 from drmemctl.explore.engine import Engine
-from drmemctl.explore.judge import Judge, Verdict
+from drmemctl.explore.judge import Ends
 from drmemctl.explore.policy import BY_NAME, Policy
 from drmemctl.explore.schedule import states_of
 from drmemctl.explore.threads import Reload, ThreadsError
@@ -137,7 +138,7 @@ class Replay:
     saved: Saved
     rows: tuple[Row, ...]
     outcomes: tuple[int | None, ...]
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Finding, ...]
     ended: bool
 
 
@@ -154,5 +155,5 @@ def replay(schedule: Saved) -> Replay:
     last = states_of(engine, schedule.schedule)[-1]
     endless = [thread.endless for thread in engine.threads]
     outcomes = engine.outcomes(last)
-    verdicts = Judge(engine.world(engine.first)).verdicts(engine.world(last), outcomes, endless)
+    verdicts = Ends(engine.world(engine.first)).findings(engine.world(last), outcomes, endless)
     return Replay(schedule, done, outcomes, verdicts, not engine.enabled(last))

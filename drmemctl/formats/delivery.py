@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drmemctl.formats.strings import to_bytes
+from drmemctl.formats.update_nodes import WORK_AREA
 from drmemctl.formats.update_properties import DELETED, NAME_ONLY, Change, UpdateProperties
 
 
@@ -31,7 +32,8 @@ class Delivery:
         """Return what is delivered once another work area has come."""
         name, value = self.name, self.value
         changes: list[Change] = []
-        for descriptor in UpdateProperties.decode(area).changes:
+        # Whoever recorded a work area may have left out the zeros at its end.
+        for descriptor in UpdateProperties.decode(area.ljust(WORK_AREA, b"\0")).changes:
             if descriptor.word == NAME_ONLY or len(descriptor.value) < descriptor.size:
                 continue  # without a value, or with one that is cut, nothing is delivered
             if descriptor.word == DELETED:

@@ -99,7 +99,7 @@ def lmb_entries(tree: Tree) -> list[Entry]:
 
 def assigned_devices(tree: Tree, entries: Iterable[Entry]) -> Iterator[Device]:
     """Yield a device for each assigned entry."""
-    associativity = Associativity.from_tree(tree)
+    associativity = Associativity.as_booted(tree)
     numbers = counting(1)
     for lmbs, _, drc, aa, flags in entries:
         if flags & ASSIGNED:

@@ -63,7 +63,7 @@ class PowerVm(Machine):
         pooled = (replace(run, device=_MEMORY) for run in lmbs)
         table, rows = lmb_table(tree), lookup_rows(tree)
         connectors = Connectors.of([*pooled, *other_runs(tree, intervals)])
-        position = Associativity.from_tree(tree).primary_index
+        position = Associativity.as_booted(tree).primary_index
         machine = cls(tree, connectors, (), rows, position, table.lmb_size or 0, lmbs=table, lists=rows)
         return machine.handing_out(tree)
 

@@ -103,7 +103,7 @@ class Qemu(Machine):
         lmbs = lmb_runs(lmb_intervals(intervals, entries), devices)
         connectors = Connectors.of([*lmbs, *other_runs(tree, intervals)])
         size = lmb_table(tree).lmb_size or 0
-        position = Associativity.from_tree(tree).primary_index
+        position = Associativity.as_booted(tree).primary_index
         machine = cls(tree, connectors, devices, lookup_rows(tree), position, size, version=version)
         return machine.handing_out(tree)
 

@@ -21,12 +21,21 @@ from drmemctl.tree.node import Tree
 _NO_LMBS = LmbTable.of((), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Told:
-    """What connectors said of LMBs: `count` from DRC index `first` on have this associativity."""
+    """What connectors said of LMBs: `count` from DRC index `first` on have this associativity.
+
+    Attributes:
+        first: the first one's DRC index.
+        count: how many.
+        index: which of firmware's lists that was then; None for none of them: the partition appends it.
+        domains: the list; empty where firmware has fewer lists by now, or the LMB was given back.
+
+    """
 
     first: int
     count: int
+    index: int | None
     domains: tuple[int, ...]
 
     @property
@@ -89,25 +98,23 @@ class DeliveredTopology:
 
         Lists that only the partition had appended are none of firmware's: what has one of those stays there.
         """
-        old = self.lookup.rows() if self.told and self.lookup is not None else []
-        told = []
-        for part in self.told:
-            row = lookup.row(old.index(part.domains)) if lookup is not None and part.domains in old else None
-            told.append(part if row is None else replace(part, domains=row))
-        return replace(self, lookup=lookup, appended=None, told=tuple(told))
+        told = tuple(
+            part if part.index is None else replace(part, domains=(lookup and lookup.row(part.index)) or ())
+            for part in self.told
+        )
+        return replace(self, lookup=lookup, appended=None, told=told)
 
     @property
     def key(self) -> Hashable:
         """What only those share that say the same, and will when lookup arrays are delivered."""
         lookup = self.lookup
         cells = None if lookup is None else (lookup.n_arrays, lookup.array_sz, lookup.cells.tobytes())
-        rows = [] if lookup is None else lookup.rows()
-        listed = sorted(self._indexed(run) for run in self.lmbs.runs if run.assigned)
-        all_told = DeliveredTopology(told=_merged((), [Told(*part) for part in listed], ()))
+        listed = sorted(self._told(run) for run in self.lmbs.runs if run.assigned)
+        all_told = _merged((), listed, ())
         for part in self.told:
-            index = rows.index(part.domains) if part.domains in rows else -1
-            all_told = all_told.configured(part.first, part.count, (index, *part.domains))
-        return all_told.told, cells, self.lmbs.property_name
+            all_told = _with_part(all_told, part)
+        places = tuple(part for part in all_told if part.index is not None or part.domains)
+        return places, cells, self.lmbs.property_name
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DeliveredTopology) and (self is other or self.key == other.key)
@@ -115,26 +122,43 @@ class DeliveredTopology:
     def __hash__(self) -> int:
         return hash(self.key)
 
-    def _indexed(self, run: Run) -> tuple[int, int, tuple[int, ...]]:
-        """Return LMBs with their index before their domains."""
-        return run.drc_index, run.count, (run.aa_index, *(self.domains(run.aa_index, run.flags) or ()))
+    def _told(self, run: Run) -> Told:
+        domains = self.domains(run.aa_index, run.flags)
+        return Told(run.drc_index, run.count, run.aa_index, domains or ())
 
     def configured(self, first: int, count: int, domains: tuple[int, ...]) -> DeliveredTopology:
         """Return what holds once connectors have said where their LMBs are."""
-        told = self.told
-        low = bisect_right(told, first, key=lambda part: part.end)
-        high = bisect_left(told, first + count, key=lambda part: part.first)
-        before, after = told[:low], told[high:]
-        middle = [Told(first, count, domains)]
-        for part in told[low:high]:
-            if part.first < first:
-                middle.insert(0, replace(part, count=first - part.first))
-            if part.end > first + count:
-                middle.append(Told(first + count, part.end - first - count, part.domains))
-        return replace(self, told=_merged(before[:-1], [*before[-1:], *middle, *after[:1]], after[1:]))
+        return replace(self, told=_with_part(self.told, Told(first, count, self._index_of(domains), domains)))
+
+    def released(self, first: int, count: int) -> DeliveredTopology:
+        """Return what holds once the partition has given LMBs back: the hypervisor has them nowhere."""
+        return replace(self, told=_with_part(self.told, Told(first, count, None, ())))
+
+    def _index_of(self, domains: tuple[int, ...]) -> int | None:
+        """Return which of firmware's lists this is: Linux compares as many domains as those have."""
+        # One request adds many LMBs of one place, and lists may be many.
+        known = next((part.index for part in reversed(self.told) if part.domains == domains), None)
+        if known is not None or self.lookup is None:
+            return known
+        rows, wanted = self.lookup.rows(), domains[: self.lookup.array_sz]
+        return rows.index(wanted) if wanted in rows else None
 
 
 NOTHING_DELIVERED = DeliveredTopology()
+
+
+def _with_part(told: tuple[Told, ...], new: Told) -> tuple[Told, ...]:
+    """Return ascending parts with a new one in place of what they said of the same LMBs."""
+    low = bisect_right(told, new.first, key=lambda part: part.end)
+    high = bisect_left(told, new.end, key=lambda part: part.first)
+    before, after = told[:low], told[high:]
+    middle = [new]
+    for part in told[low:high]:
+        if part.first < new.first:
+            middle.insert(0, replace(part, count=new.first - part.first))
+        if part.end > new.end:
+            middle.append(replace(part, first=new.end, count=part.end - new.end))
+    return _merged(before[:-1], [*before[-1:], *middle, *after[:1]], after[1:])
 
 
 def _merged(before: tuple[Told, ...], middle: list[Told], after: tuple[Told, ...]) -> tuple[Told, ...]:
@@ -142,7 +166,7 @@ def _merged(before: tuple[Told, ...], middle: list[Told], after: tuple[Told, ...
     merged = middle[:1]
     for part in middle[1:]:
         last = merged[-1]
-        if (last.end, last.domains) == (part.first, part.domains):
+        if (last.end, last.index, last.domains) == (part.first, part.index, part.domains):
             merged[-1] = replace(last, count=last.count + part.count)
         else:
             merged.append(part)

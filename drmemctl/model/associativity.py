@@ -8,17 +8,17 @@ Source: Linux arch/powerpc/mm/numa.c `find_primary_domain_index`, `of_get_assoc_
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drmemctl.defect import Defect
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, FORM1, FORM2, decode_architecture_vec5
-from drmemctl.formats.dynamic_memory import AI_INVALID, LOOKUP_ARRAYS, NODE
+from drmemctl.formats.dynamic_memory import AI_INVALID, ASSIGNED, LOOKUP_ARRAYS, NODE
 from drmemctl.formats.lookup_arrays import LookupArrays, decode_lookup_arrays
 from drmemctl.formats.reference_points import REFERENCE_POINTS, decode_reference_points
+from drmemctl.model import platform
 from drmemctl.tree.node import Node, Tree
 
-RTAS = "/rtas"
-CHOSEN = "/chosen"
+RTAS, CHOSEN = platform.RTAS, platform.CHOSEN
 
 MAX_NODES = 256
 """Linux MAX_NUMNODES with the ppc64 default CONFIG_NODES_SHIFT of 8: ids from here on are no node."""
@@ -31,6 +31,28 @@ _INVALID_DOMAIN = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
+class AffinityRules:
+    """How kernels differ in what they make of affinity; as it stands, the newest.
+
+    Attributes:
+        form2: whether form 2 is known (`1c6b5a7e7405`); without, such a tree is taken in form 1.
+        default_node: the node of assigned LMBs whose lookup finds none: 0 before `ea9f5b702fe0`, else None.
+        current_domains: whether possible nodes come from ibm,current-associativity-domains (`67df77845c18`).
+        migratable_max: whether they come from the maximum on a partition that may migrate (`9c7248bb8de3`).
+
+    """
+
+    form2: bool = True
+    default_node: int | None = None
+    current_domains: bool = True
+    migratable_max: bool = True
+
+
+NEWEST = AffinityRules()
+"""The rules of the newest kernel."""
+
+
+@dataclass(frozen=True, slots=True)
 class Associativity:
     """What a tree says about affinity, as a kernel that knows all three forms takes it.
 
@@ -40,6 +62,8 @@ class Associativity:
         primary_index: the position whose domain is the node; None where Linux runs without NUMA.
         lookup: the lookup arrays, None where the tree has none.
         defects: faults of these properties.
+        default_node: the node of assigned LMBs whose lookup finds none; None for no node.
+        unknown: why form and reference points cannot be told, since the tree is shown in part only; else empty.
 
     """
 
@@ -48,12 +72,24 @@ class Associativity:
     primary_index: int | None
     lookup: LookupArrays | None
     defects: tuple[Defect, ...] = ()
+    unknown: str = ""
+    default_node: int | None = None
 
     @classmethod
-    def from_tree(cls, tree: Tree, *, form2: bool = True) -> Associativity:
-        """Return the associativity of a tree; `form2` says whether the kernel knows form 2 (since 5.15)."""
+    def from_tree(cls, tree: Tree, rules: AffinityRules = NEWEST) -> Associativity:
+        """Return the associativity of a tree, as a kernel with these rules takes it.
+
+        Without a primary index where only a part of the tree is shown.
+        """
+        read = cls.as_booted(tree, rules)
+        unknown = _not_shown(tree, read.form, read.reference_points)
+        return replace(read, primary_index=None, unknown=unknown) if unknown else read
+
+    @classmethod
+    def as_booted(cls, tree: Tree, rules: AffinityRules = NEWEST) -> Associativity:
+        """Return what a kernel makes of exactly this tree, to which a property that is not shown is absent."""
         form = affinity_form(tree)
-        if form == 2 and not form2:
+        if form == 2 and not rules.form2:
             form = 1
         points, defects = _reference_points(tree)
         primary = primary_index(form, points)
@@ -63,7 +99,7 @@ class Associativity:
         if prop is not None:
             lookup = decode_lookup_arrays(prop.value, prop.total)
             defects += [defect.at(NODE, LOOKUP_ARRAYS) for defect in lookup.defects]
-        return cls(form, points, primary, lookup, tuple(defects))
+        return cls(form, points, primary, lookup, tuple(defects), default_node=rules.default_node)
 
     def row(self, aa_index: int, flags: int = 0) -> tuple[int, ...] | None:
         """Return the associativity list of an LMB, or None where Linux would find none."""
@@ -74,7 +110,10 @@ class Associativity:
     def node_of(self, aa_index: int, flags: int = 0) -> int | None:
         """Return the node of an LMB, or None where `of_drconf_to_nid_single` finds none."""
         row = self.row(aa_index, flags)
-        return None if row is None else self.node_of_row(row)
+        node = None if row is None else self.node_of_row(row)
+        # Only what is assigned is ever looked up.
+        looked_up = flags & ASSIGNED and not self.unknown
+        return self.default_node if node is None and looked_up else node
 
     def node_of_row(self, domains: Sequence[int]) -> int | None:
         """Return the node of an associativity list without its length cell, or None (`associativity_to_nid`)."""
@@ -96,6 +135,8 @@ def is_node(domain: int) -> bool:
 
 def affinity_form(tree: Tree) -> int:
     """Return 0, 1 or 2: what `ibm,architecture-vec-5` says; 0 where there is none, as in Linux."""
+    if platform.has_opal(tree):
+        return 1  # find_primary_domain_index: FW_FEATURE_OPAL, no vector is looked at
     data = tree.get(CHOSEN, ARCHITECTURE_VEC5)
     if data is None:
         return 0
@@ -106,8 +147,44 @@ def affinity_form(tree: Tree) -> int:
 
 
 def reference_points_node(tree: Tree) -> str:
-    """Return the path of the node whose NUMA properties Linux reads: /rtas, or the root without one."""
+    """Return the path of the node whose NUMA properties Linux reads: /ibm,opal, else /rtas, else the root."""
+    if platform.has_opal(tree):
+        return platform.OPAL
     return RTAS if tree.find(RTAS) is not None else "/"
+
+
+_FORM_BYTE = 5
+"""Where `ibm,architecture-vec-5` has the form."""
+
+
+def _not_shown(tree: Tree, form: int, points: Sequence[int]) -> str:
+    """Return what the tree does not show of form and reference points, empty where it shows all that decides."""
+    return _form_not_shown(tree) or _points_not_shown(tree, form, points)
+
+
+def _form_not_shown(tree: Tree) -> str:
+    if platform.has_opal(tree):
+        return ""
+    chosen = tree.find(CHOSEN)
+    if chosen is None:
+        return f"no {CHOSEN} is shown, so that nothing tells the affinity form"
+    vector = chosen.find(ARCHITECTURE_VEC5)
+    if vector is None:
+        is_shown = platform.is_whole(tree, chosen) and not platform.missing_part(tree)
+        return "" if is_shown else f"no {ARCHITECTURE_VEC5} is shown, so that nothing tells the affinity form"
+    is_cut = vector.is_cut and len(vector.value) <= _FORM_BYTE
+    return f"{ARCHITECTURE_VEC5} is cut before the affinity form" if is_cut else ""
+
+
+def _points_not_shown(tree: Tree, form: int, points: Sequence[int]) -> str:
+    node = tree.find(reference_points_node(tree))
+    prop = None if node is None else node.find(REFERENCE_POINTS)
+    if prop is None:
+        if node is not tree.root and platform.is_whole(tree, node):
+            return ""
+        return f"no {RTAS} with {REFERENCE_POINTS} is shown"
+    is_cut = prop.is_cut and primary_index(form, points) is None
+    return f"{REFERENCE_POINTS} is cut before what decides" if is_cut else ""
 
 
 def _reference_points(tree: Tree) -> tuple[tuple[int, ...], list[Defect]]:

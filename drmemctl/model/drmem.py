@@ -11,11 +11,10 @@ from typing import NamedTuple
 
 from drmemctl.defect import Defect
 from drmemctl.errors import LimitError, NotInTreeError
-from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.cells import LMB_SIZE, decode_lmb_size
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
-from drmemctl.model.associativity import CHOSEN
 from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.platform import why_no_drmem
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Tree
 
@@ -97,22 +96,6 @@ def drmem_node(tree: Tree) -> Node:
     node = tree.find(NODE)
     if node is not None:
         return node
-    hint = "take the tree from the running system (/sys/firmware/fdt, /proc/device-tree)"
-    from drmemctl.model.standard_properties import device_type  # only where something is wrong
-
-    if device_type(tree.root) not in (None, "chrp"):
-        reason, hint = "this is no tree of a pseries machine", "drmemctl is about IBM pseries partitions"
-    elif tree.find(CHOSEN) is None:
-        reason = "this dump shows only a part of a tree"
-    elif is_before_cas(tree):
-        reason = "this blob was made before ibm,client-architecture-support"
-    else:
-        reason = "the firmware offers this partition no dynamic memory"
-        hint = "on QEMU, give -m a maxmem above the size"
+    reason, hint = why_no_drmem(tree)  # only where something is wrong
     message = f"no node {NODE}: {reason}"
     raise NotInTreeError(message, source=tree.source, hint=hint)
-
-
-def is_before_cas(tree: Tree) -> bool:
-    """Whether the tree was made before the OS told the firmware what it supports: no option vector 5 agreed on."""
-    return not any(tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"")

@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from drmemctl.check.engine import Plan
-from drmemctl.check.finding import Severity
-from drmemctl.check.report import LmbRange, Report, ReportedFinding
+from drmemctl.check.finding import Finding, LmbRange, Severity
+from drmemctl.check.report import Report
 from drmemctl.check.tally import Tally
-from drmemctl.output.findings import MESSAGE, severities
+from drmemctl.output.findings import message, severities
 from drmemctl.output.lmb_words import address_range, drc_range
 from drmemctl.output.progress import with_progress
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of, size_text
 
@@ -44,6 +43,7 @@ class CheckView(NamedTuple):
         plan: the rules that are run, for formats that tell of them.
         fail_on: the least severity that fails, or `never`.
         everything: whether to show all of every report.
+        allow_unjudged: whether a tree in which there is nothing to judge may pass.
 
     """
 
@@ -52,6 +52,11 @@ class CheckView(NamedTuple):
     plan: Plan
     fail_on: str = Severity.WARNING.value
     everything: bool = False
+    allow_unjudged: bool = False
+
+    def is_unjudged(self, report: Report) -> bool:
+        """Whether an input could be read, but had nothing to judge, and that is a failure."""
+        return not (report.error or report.judged or self.allow_unjudged)
 
     @property
     def pages(self) -> tuple[Page, ...]:
@@ -75,18 +80,32 @@ class Target(NamedTuple):
     file: str | None
     inputs: tuple[str, ...]
 
-    def attended(self, reports: Iterator[Report]) -> Iterator[Report]:
-        """Yield the reports, with a progress bar; errors among them also go to standard error, a line each."""
+    def attended(self, reports: Iterator[Report], *, allow_unjudged: bool = True) -> Iterator[Report]:
+        """Yield the reports, with a progress bar; errors among them also go to standard error, a line each.
+
+        Unless allowed, a tree in which there is nothing to judge is an error as well.
+        """
         on_terminal = self.screen.terminal and self.file is None
-        for report in with_progress(reports, len(self.inputs), lambda report: on_terminal or bool(report.error)):
-            if report.error:
-                say(report.error)
+
+        def error_of(report: Report) -> str:
+            return report.error or ("" if report.judged or allow_unjudged else unjudged_error(report))
+
+        for report in with_progress(
+            reports, len(self.inputs), lambda report: on_terminal or bool(error_of(report))
+        ):
+            if error := error_of(report):
+                say(error)
             yield report
+
+
+def unjudged_error(report: Report) -> str:
+    """Return the line about a tree in which there is nothing to judge."""
+    return f"{report.source}: nothing to judge: {report.note}; --allow-no-drmem lets such trees pass"
 
 
 def show_check(target: Target, view: CheckView, format: str) -> None:
     """Print the reports, on a terminal each as soon as it is there; or write them to a file."""
-    reports = target.attended(view.reports)
+    reports = target.attended(view.reports, allow_unjudged=view.allow_unjudged)
     view = view._replace(reports=reports)
     if target.file is not None:
         from drmemctl.output.files import write_text
@@ -117,12 +136,6 @@ def say_written(tally: Tally, path: str) -> None:
     say(f"{summary(tally)}; written to {path}")
 
 
-def say(message: str) -> None:
-    """Write a line to standard error."""
-    sys.stderr.write(f"drmemctl: {safe(message, 2000)}\n")
-    sys.stderr.flush()
-
-
 def summary(tally: Tally) -> str:
     """Return what was found in all, e.g. `2 errors, 1 warning in 2 of 14 trees; 1 unreadable`."""
     found = severities(tally.findings)
@@ -130,27 +143,23 @@ def summary(tally: Tally) -> str:
         f"{tally.faulty:,} of {count_of(tally.trees, 'tree')}" if tally.faulty else count_of(tally.trees, "tree")
     )
     known = f"; {tally.known:,} known from the baseline" if tally.known else ""
+    unjudged = f"; {tally.unjudged:,} with nothing to judge" if tally.unjudged else ""
     unreadable = f"; {tally.unreadable:,} unreadable" if tally.unreadable else ""
-    return f"{found} in {where}{known}{unreadable}"
+    return f"{found} in {where}{known}{unjudged}{unreadable}"
 
 
-def place(finding: ReportedFinding) -> str:
+def place(finding: Finding) -> str:
     """Return `path:property` of a finding, or as much of it as there is, to be shown."""
     path = safe(finding.path)
     return f"{path}:{safe(finding.property)}" if finding.property else path
 
 
-def place_and_offset(finding: ReportedFinding) -> str:
+def place_and_offset(finding: Finding) -> str:
     """Return where a finding is, with the byte offset."""
     where = place(finding)
     if finding.offset is None:
         return where
     return f"{where}, offset {finding.offset:#x}" if where else f"offset {finding.offset:#x}"
-
-
-def message(finding: ReportedFinding) -> str:
-    """Return a finding's message, to be shown."""
-    return safe(finding.message, MESSAGE)
 
 
 def range_text(lmbs: LmbRange) -> str:
@@ -179,7 +188,7 @@ def ranges_left_out(number: int) -> str:
     return f"… {count_of(number, 'more range')}"
 
 
-def in_lines(finding: ReportedFinding, most: int) -> str:
+def in_lines(finding: Finding, most: int) -> str:
     """Return message, place and the first ranges of LMBs, a line each, for whoever shows plain text only."""
     lines = [message(finding), place_and_offset(finding)]
     lines += [range_text(lmbs) for lmbs in finding.lmbs[:most]]

@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import Report
 from drmemctl.output.check import CheckView
 from drmemctl.output.json import array, schema
 from drmemctl.output.screen import Screen
@@ -33,13 +34,16 @@ def _findings(reports: Iterable[Report], inputs: list[dict[str, Any]]) -> Iterat
                 "known": report.known,
                 "error": report.error or None,
                 "note": report.note or None,
+                "kernel": report.kernel,
+                "kernel_notes": list(report.kernel_notes),
+                "judged": report.judged and not report.error,
             }
         )
         for finding in report.findings:
             yield finding_record(finding, report.source)
 
 
-def finding_record(finding: ReportedFinding, source: str) -> dict[str, Any]:
+def finding_record(finding: Finding, source: str) -> dict[str, Any]:
     """Return a finding as JSON has it."""
     record = {
         "rule": finding.rule,

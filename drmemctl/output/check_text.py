@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import Report
 from drmemctl.output.check import (
     CheckView,
-    message,
     place_and_offset,
     range_text,
     ranges_left_out,
     summary,
 )
-from drmemctl.output.findings import STYLES, counted, heading, hint, severities
+from drmemctl.output.findings import STYLES, counted, heading, hint, message, severities
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
@@ -50,7 +50,9 @@ def render(view: CheckView, screen: Screen) -> Iterator[str]:
         gap = "\n" if last is not None and (report.findings or last.findings) else ""
         last = report
         if not report.error:
-            lines = _report_lines(report, room, screen)
+            # Standard error says why there is nothing to judge.
+            shown = report._replace(note="") if view.is_unjudged(report) else report
+            lines = _report_lines(shown, room, screen)
             yield gap + "".join(screen.style(line.text, line.style) + "\n" for line in lines)
     yield _ending(view, screen, many=many or last is None)
 
@@ -81,14 +83,15 @@ def _report_lines(report: Report, room: int, screen: Screen) -> list[_Line]:
 
 def _head(report: Report) -> _Line:
     number = counted(finding.severity for finding in report.findings)
+    found = severities(number)
+    if not report.judged:
+        found = f"{found}, and nothing more to judge" if report.findings else "nothing to judge"
     known = f", {report.known:,} known from the baseline" if report.known else ""
-    note = f" ({safe(report.note, 500)})" if report.note else ""
-    return _Line(
-        f"{safe(report.source)}: {severities(number)}{known}{note}", style="bold" if report.findings else None
-    )
+    note = f" ({safe('; '.join(report.notes), 500)})" if report.notes else ""
+    return _Line(f"{safe(report.source)}: {found}{known}{note}", style="bold" if report.findings else None)
 
 
-def _group(findings: Sequence[ReportedFinding]) -> list[_Line]:
+def _group(findings: Sequence[Finding]) -> list[_Line]:
     """Return all lines on the findings of one rule."""
     first = findings[0]
     number = f" ({len(findings):,} findings)" if len(findings) > 1 else ""

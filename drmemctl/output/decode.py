@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from drmemctl.check.finding import Finding
-from drmemctl.check.rule import RULES
 from drmemctl.check.stream.answers import Stream
 from drmemctl.formats.fields import Field
 from drmemctl.formats.rtas_document import as_plain
 from drmemctl.formats.rtas_input import Answer
 from drmemctl.formats.rtas_kinds import meaning_of
 from drmemctl.formats.rtas_labels import NO_LABELS
-from drmemctl.output.findings import Shown, finding_lines
+from drmemctl.output.findings import MESSAGE, finding_lines
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Column, plain_lines
@@ -90,10 +90,10 @@ def _finding_record(finding: Finding) -> dict[str, Any]:
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,
-        "title": RULES[finding.rule].title,
+        "title": finding.title,
         "message": safe(finding.message, None),
-        "answer": finding.violation.answer,
-        "offset": finding.violation.offset,
+        "answer": finding.answer,
+        "offset": finding.offset,
     }
 
 
@@ -106,7 +106,7 @@ def _text(screen: Screen, decoding: Decoding) -> Iterator[str]:
         yield from ("  " + line for line in plain_lines(screen, _COLUMNS, rows))
     yield "\n" if decoding.findings else ""
     several = len(stream.answers) > 1
-    yield from finding_lines(screen, (_shown(finding, several=several) for finding in decoding.findings))
+    yield from finding_lines(screen, decoding.findings, partial(_words, several=several))
 
 
 def _heading(number: int, total: int, answer: Answer) -> str:
@@ -120,8 +120,6 @@ def _cells(field: Field) -> tuple[str, str, str, str]:
     return f"{field.offset:#x}", str(field.size), safe(field.name), safe(field.text)
 
 
-def _shown(finding: Finding, *, several: bool) -> Shown:
-    violation = finding.violation
-    place = f"{(violation.answer or 0) + 1}: " if several else ""
-    text = f"{place}{finding.message} (at offset {violation.offset or 0:#x})"
-    return Shown(finding.rule, finding.severity, RULES[finding.rule].title, text)
+def _words(finding: Finding, *, several: bool) -> str:
+    place = f"{(finding.answer or 0) + 1}: " if several else ""
+    return safe(f"{place}{finding.message} (at offset {finding.offset or 0:#x})", MESSAGE)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from drmemctl.check.finding import Finding
-from drmemctl.check.rule import RULES
 from drmemctl.compare.diff import Diff
 from drmemctl.compare.lmbs import ADDRESS, DRC_INDEX, LmbChange, Lmbs, NodeTotal
 from drmemctl.compare.lookup import ListChange
@@ -290,8 +289,7 @@ _FINDING_COLUMNS = (
 
 
 def _finding_row(finding: Finding) -> Sequence[Cell]:
-    violation = finding.violation
-    text = f"{RULES[finding.rule].title}: {safe(finding.message, MESSAGE)}"
-    if violation.path and not violation.lmbs:
-        text += f" ({safe(':'.join(filter(None, (violation.path, violation.property))))})"
+    text = f"{finding.title}: {safe(finding.message, MESSAGE)}"
+    if finding.path and not finding.lmbs:
+        text += f" ({safe(':'.join(filter(None, (finding.path, finding.property))))})"
     return (finding.severity.value, STYLES[finding.severity]), finding.rule, text

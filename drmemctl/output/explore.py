@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from drmemctl.check.finding import Finding
 from drmemctl.explore.answer import Answer, End, Question
-from drmemctl.explore.judge import Verdict
 from drmemctl.explore.schedule import switches
 from drmemctl.explore.trace import Row, rows
 from drmemctl.kernel.trace import RtasCall
@@ -173,7 +173,7 @@ def _end_record(view: ExploreView, answer: Answer, end: End) -> dict[str, Any]:
     }
 
 
-def verdict_record(verdict: Verdict, *, raced: bool | None) -> dict[str, Any]:
+def verdict_record(verdict: Finding, *, raced: bool | None) -> dict[str, Any]:
     """Return what is wrong as JSON has it."""
     record: dict[str, Any] = {
         "rule": verdict.rule or None,
@@ -192,7 +192,7 @@ def _mermaid(view: ExploreView) -> Iterator[str]:
 
 
 def mermaid(
-    threads: Sequence[str], trace: Sequence[Row], verdicts: Sequence[Verdict], title: str
+    threads: Sequence[str], trace: Sequence[Row], verdicts: Sequence[Finding], title: str
 ) -> Iterator[str]:
     """Yield a trace as a Mermaid sequence diagram: calls to firmware as arrows, the rest as notes."""
     yield f"sequenceDiagram\n    %% locking: {title}\n"

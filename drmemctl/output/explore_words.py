@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from drmemctl.explore.judge import Verdict
+from drmemctl.check.finding import Finding
 from drmemctl.explore.trace import Row
 from drmemctl.kernel.errno import errno_name
 from drmemctl.kernel.task import Lock
@@ -103,6 +103,6 @@ def outcome_words(outcome: int | None, *, endless: bool) -> str:
     return errno_name(outcome) or "ok"
 
 
-def verdict_words(verdict: Verdict) -> str:
+def verdict_words(verdict: Finding) -> str:
     """Return what is wrong in a line."""
     return safe(f"{verdict.rule or verdict.title} {verdict.severity}: {verdict.message}", 400)

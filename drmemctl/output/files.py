@@ -9,11 +9,16 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 
 from drmemctl.errors import WriteError
+from drmemctl.output.writer import writer
+from drmemctl.read_files import was_read
 
 _DESCRIPTOR = re.compile(r"/dev/(?:std(in|out|err)|fd/(\d+))|/proc/(?:self|thread-self)/fd/(\d+)")
 _STANDARD = {"in": 0, "out": 1, "err": 2}
+_PERMISSIONS = 0o777
+"""What a replaced file keeps of its mode: its new content is nothing that anybody made setuid."""
 
 
 def write_atomically(
@@ -26,19 +31,22 @@ def write_atomically(
     """Write a file so that it is there whole or not at all, whatever happens meanwhile.
 
     The bytes go to a temporary file beside it, which takes its name once it is on the disk; a link is
-    followed, the permissions of a replaced file are kept. Devices, pipes and `/dev/stdout` are written to
-    directly. `inputs` are the files that were read, also as `ARCHIVE::PATH`: to replace one takes `force`,
-    which is None where the user cannot ask for it.
+    followed, the permissions of a replaced file are kept, but for setuid and its like. Devices, pipes and
+    `/dev/stdout` are written to directly. To replace a file that the command has read takes `force`, which is None
+    where the user cannot ask for it; `inputs` names those that it is still to read, also as `ARCHIVE::PATH`.
 
     Raises `WriteError` for everything that the operating system refuses, `BrokenPipeError` where the reader of
     a pipe has gone.
     """
     name = os.fspath(path)
     pieces: Iterable[bytes] = [data] if isinstance(data, bytes) else data
+    replaceable = _Replaceable(name, force)
     with _translated(name):
         descriptor = _DESCRIPTOR.fullmatch(name)
         if descriptor:
-            _write_descriptor(os.dup(_number(descriptor)), pieces)
+            number = _number(descriptor)
+            replaceable.check(os.fstat(number))
+            _write_descriptor(os.dup(number), pieces)
             return
         status = _status(name)
         if name.endswith("/") or (status is not None and stat.S_ISDIR(status.st_mode)):
@@ -46,10 +54,9 @@ def write_atomically(
         if status is not None and not stat.S_ISREG(status.st_mode):
             _write_descriptor(os.open(name, os.O_WRONLY | os.O_CLOEXEC), pieces)
             return
-        if status is not None and not force:
-            hint = "name another file" if force is None else "add --force to replace it"
-            _refuse_inputs(name, status, inputs, hint)
-        _replace(os.path.realpath(name), status, pieces)
+        if status is not None:
+            replaceable.check(status, inputs)
+        _replace(os.path.realpath(name), status, pieces, replaceable)
 
 
 def write_text(path: str, pieces: Iterable[str], inputs: Iterable[str]) -> None:
@@ -84,28 +91,44 @@ def _status(name: str) -> os.stat_result | None:
         return None
 
 
-def _refuse_inputs(name: str, status: os.stat_result, inputs: Iterable[str], hint: str) -> None:
+class _Replaceable:
+    """Whether a file may be replaced: not one that is an input, unless the user says so."""
+
+    def __init__(self, name: str, force: bool | None) -> None:
+        self._name = name
+        self._force = force
+
+    def check(self, status: os.stat_result, inputs: Iterable[str] = ()) -> None:
+        """Raise `WriteError` if this file was read, or is one that `inputs` names."""
+        if not self._force and (was_read(status) or _is_named(status, inputs)):
+            hint = "name another file" if self._force is None else "add --force to replace it"
+            raise WriteError("this is an input", source=self._name, hint=hint)
+
+
+def _is_named(status: os.stat_result, inputs: Iterable[str]) -> bool:
     for source in inputs:
         # A name may hold :: itself, so both readings of it are compared.
         for candidate in {source, source.partition("::")[0], source.rpartition("::")[0]}:
             with suppress(OSError, ValueError):
                 if candidate and os.path.samestat(status, os.stat(candidate)):  # noqa: PTH116
-                    raise WriteError("this is an input", source=name, hint=hint)
+                    return True
+    return False
 
 
 def _write_descriptor(descriptor: int, pieces: Iterable[bytes]) -> None:
-    with os.fdopen(descriptor, "wb", buffering=0) as stream:
+    with writer(descriptor, closes=True) as stream:
         for piece in pieces:
-            view = memoryview(piece)
-            while view:
-                view = view[stream.write(view) :]
+            stream.write(piece)
 
 
-def _replace(name: str, status: os.stat_result | None, pieces: Iterable[bytes]) -> None:
+def _replace(name: str, status: os.stat_result | None, pieces: Iterable[bytes], replaceable: _Replaceable) -> None:
     if status is not None:
         # The directory may allow to replace it, but whoever made it read-only meant something.
         os.close(os.open(name, os.O_WRONLY | os.O_CLOEXEC))
     folder = os.path.dirname(name)  # noqa: PTH120
+    pieces = iter(pieces)
+    # The first is made before there is a file: of a tree that is a directory, it would be one more property.
+    first = next(pieces, b"")
     temporary = f"{folder}/.drmemctl-{os.urandom(6).hex()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     descriptor = None
@@ -114,9 +137,13 @@ def _replace(name: str, status: os.stat_result | None, pieces: Iterable[bytes]) 
         descriptor = os.open(temporary, flags, 0o666)
         if status is not None:
             with suppress(PermissionError):
-                os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-        _write_descriptor(os.dup(descriptor), pieces)
+                os.fchmod(descriptor, status.st_mode & _PERMISSIONS)
+        _write_descriptor(os.dup(descriptor), chain((first,), pieces))
         os.fsync(descriptor)
+        # Inputs that were read while the pieces were made count as well.
+        now = _status(name)
+        if now is not None:
+            replaceable.check(now)
         os.replace(temporary, name)  # noqa: PTH105
     except BaseException:
         with suppress(OSError):

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from drmemctl.check.finding import Severity
+from drmemctl.check.finding import NEXT_FLUSH, Finding, Severity
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
@@ -17,13 +16,9 @@ MESSAGE = 1000
 """Characters of a message that are shown; names from a tree can make one long."""
 
 
-class Shown(NamedTuple):
-    """A finding to show: its rule, and what is there."""
-
-    rule: str
-    severity: Severity
-    title: str
-    text: str
+def message(finding: Finding) -> str:
+    """Return a finding's message, to be shown."""
+    return safe(finding.message, MESSAGE)
 
 
 def counted(severities: Iterable[Severity]) -> dict[Severity, int]:
@@ -54,13 +49,29 @@ def hint(rule: str) -> str:
     return f"drmemctl explain {rule}: what it means and what to do"
 
 
-def finding_lines(screen: Screen, findings: Iterable[Shown]) -> Iterator[str]:
+def finding_lines(
+    screen: Screen, findings: Iterable[Finding], words: Callable[[Finding], str] = message
+) -> Iterator[str]:
     """Yield a line for each finding, under the heading of its rule; those of a rule stand together."""
     first = last = ""
-    for one in findings:
-        if one.rule != last:
-            yield screen.style(heading(one.rule, one.severity, one.title), STYLES[one.severity]) + "\n"
-        first, last = first or one.rule, one.rule
-        yield f"  {safe(one.text, MESSAGE)}\n"
+    for finding in findings:
+        if finding.rule != last:
+            title = heading(finding.rule, finding.severity, finding.title)
+            yield screen.style(title, STYLES[finding.severity]) + "\n"
+        first, last = first or finding.rule, finding.rule
+        yield f"  {words(finding)}\n"
     if first:
         yield screen.style(hint(first), "dim") + "\n"
+
+
+def finding_line(screen: Screen, finding: Finding) -> str:
+    """Return a finding of a step as a line: severity and rule, what is wrong, and the kernel function."""
+    head = screen.style(f"{finding.severity.value} {finding.rule}", STYLES[finding.severity])
+    return f"{head} {step_words(finding)}"
+
+
+def step_words(finding: Finding) -> str:
+    """Return what is wrong after a step, and the kernel function where it knows."""
+    what = f"{finding.code}: " if finding.code else "next flush: " if finding.when == NEXT_FLUSH else ""
+    where = f" [{safe(finding.function)}]" if finding.function else ""
+    return f"{what}{safe(finding.message, 2000)}{where}"

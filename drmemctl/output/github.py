@@ -15,6 +15,7 @@ from drmemctl.output.check import (
     CheckView,
     in_lines,
     summary,
+    unjudged_error,
 )
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
@@ -29,6 +30,8 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     for report in view.reports:
         if report.error:
             yield _command("error", report, "unreadable input", safe(report.error, 2000))
+        if view.is_unjudged(report):
+            yield _command("error", report, "nothing to judge", safe(unjudged_error(report), 2000))
         for finding in report.findings:
             title = f"{finding.rule} {finding.title}"
             yield _command(_COMMANDS[finding.severity], report, title, in_lines(finding, _RANGES))

@@ -48,5 +48,13 @@ def lines(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _printable(text: str) -> str:
-    """Return JSON without DEL, the one control character that it lets through as it is."""
-    return text.replace("\x7f", "\\u007f")
+    """Return JSON without DEL, the one control character that it lets through as it is, and without `##[`.
+
+    That begins a command where a log of GitHub's runner shows it.
+    """
+    return text.replace("\x7f", "\\u007f").replace("##[", "##\\u005b")
+
+
+def kernel_field(kernel: str | None) -> dict[str, str]:
+    """Return the field that names the kernel as which a tree was read; none where nobody named one."""
+    return {} if kernel is None else {"kernel": kernel}

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from drmemctl.check.finding import Finding
 from drmemctl.check.pages import Page
-from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.report import Report
 from drmemctl.check.tally import fails
 from drmemctl.output.check import (
     CheckView,
     in_lines,
-    message,
+    unjudged_error,
 )
+from drmemctl.output.findings import message
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 
@@ -28,7 +30,12 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="drmemctl check">\n'
     pages = view.pages
     for report in view.reports:
-        yield from _unread(report) if report.error else _suite(report, pages, view.fail_on)
+        if report.error:
+            yield from _broken(report.source, "can be read", "unreadable", report.error)
+        elif view.is_unjudged(report) and not report.findings:
+            yield from _broken(report.source, "has something to judge", "unjudged", unjudged_error(report))
+        else:
+            yield from _suite(report, pages, view.fail_on)
     yield "</testsuites>\n"
 
 
@@ -37,16 +44,16 @@ def _quoted(text: str, limit: int | None = None) -> str:
     return escape(safe(text, limit))
 
 
-def _unread(report: Report) -> Iterator[str]:
-    source = _quoted(report.source)
+def _broken(name: str, case: str, kind: str, error: str) -> Iterator[str]:
+    source = _quoted(name)
     yield f'  <testsuite name="{source}" tests="1" failures="0" errors="1" skipped="0">\n'
-    yield f'    <testcase classname="{source}" name="can be read">\n'
-    yield f'      <error type="unreadable" message="{_quoted(report.error, 2000)}"/>\n'
+    yield f'    <testcase classname="{source}" name="{case}">\n'
+    yield f'      <error type="{kind}" message="{_quoted(error, 2000)}"/>\n'
     yield "    </testcase>\n  </testsuite>\n"
 
 
 def _suite(report: Report, pages: Sequence[Page], fail_on: str) -> Iterator[str]:
-    by_rule: dict[str, list[ReportedFinding]] = {page.rule: [] for page in pages}
+    by_rule: dict[str, list[Finding]] = {page.rule: [] for page in pages}
     for finding in report.findings:
         by_rule[finding.rule].append(finding)
     failures = sum(bool(found) and fails(found[0].severity, fail_on) for found in by_rule.values())
@@ -55,12 +62,12 @@ def _suite(report: Report, pages: Sequence[Page], fail_on: str) -> Iterator[str]
     yield f'  <testsuite name="{source}" {counts}>\n'
     for page in pages:
         yield _case(page, by_rule[page.rule], source, fail_on)
-    if report.note:
-        yield f"    <system-out>{_quoted(report.note, 2000)}</system-out>\n"
+    if report.notes:
+        yield f"    <system-out>{_quoted('; '.join(report.notes), 2000)}</system-out>\n"
     yield "  </testsuite>\n"
 
 
-def _case(page: Page, findings: Sequence[ReportedFinding], source: str, fail_on: str) -> str:
+def _case(page: Page, findings: Sequence[Finding], source: str, fail_on: str) -> str:
     head = f'    <testcase classname="{source}" name="{_quoted(f"{page.rule} {page.title}")}"'
     if not findings:
         return f"{head}/>\n"

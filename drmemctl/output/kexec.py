@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from drmemctl.check.report import ReportedFinding
+from drmemctl.check.finding import Finding
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.memory_reg import USABLE_MEMORY
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.kdump import CrashRegion
 from drmemctl.kernel.state import KernelState
-from drmemctl.output.findings import Shown, finding_lines
+from drmemctl.output.findings import finding_lines
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
@@ -37,7 +37,7 @@ class KexecView:
     kernel: KernelState
     tree: Tree
     regions: Sequence[CrashRegion]
-    findings: Sequence[ReportedFinding]
+    findings: Sequence[Finding]
 
 
 def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
@@ -51,8 +51,7 @@ def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
         show_table(screen, columns, _rows(view.regions))
     if view.findings:
         screen.write("" if in_vain else "\n")
-        shown = (Shown(one.rule, one.severity, one.title, one.message) for one in view.findings)
-        screen.write_all(finding_lines(screen, shown))
+        screen.write_all(finding_lines(screen, view.findings))
 
 
 def _show_json(screen: Screen, view: KexecView) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from drmemctl.model.lmbs import Run
+if TYPE_CHECKING:
+    from drmemctl.check.finding import LmbRange
+    from drmemctl.model.lmbs import Run
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
@@ -25,7 +28,7 @@ def drc_range(first: int, count: int, *, same: bool = False) -> str:
     return f"{first:#010x}" if count == 1 else f"{first:#010x}-{(first + count - 1) % _DRC_INDEXES:#010x}"
 
 
-def run_facts(run: Run) -> dict[str, int]:
+def run_facts(run: Run | LmbRange) -> dict[str, int]:
     """Return a run as JSON has it, without what its aa_index and flags mean."""
     return {
         "base": run.base,

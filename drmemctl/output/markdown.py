@@ -5,15 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import Report
 from drmemctl.output.check import (
     CheckView,
-    message,
     place_and_offset,
     range_text,
     ranges_left_out,
     summary,
+    unjudged_error,
 )
+from drmemctl.output.findings import message
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 
@@ -40,19 +42,23 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     for report in view.reports:
         if report.error:
             yield f"\n**{code(safe(report.source))} cannot be read:** {escaped(safe(report.error, 2000))}\n"
-        elif report.findings:
+            continue
+        if view.is_unjudged(report):
+            yield f"\n**{escaped(safe(unjudged_error(report), 2000))}**\n"
+        if report.findings:
             yield _table(report, len(report.findings) if view.everything else ROWS)
     yield f"\n**{escaped(summary(view.tally))}**\n"
 
 
 def _table(report: Report, rows: int) -> str:
-    head = f"\n## {code(safe(report.source))}\n\n| severity | rule | finding | where |\n|---|---|---|---|\n"
+    notes = f"{escaped(safe('; '.join(report.notes), 500))}\n\n" if report.notes else ""
+    head = f"\n## {code(safe(report.source))}\n\n{notes}| severity | rule | finding | where |\n|---|---|---|---|\n"
     left_out = len(report.findings) - rows
     more = f"\n{left_out:,} more; `--all` shows them.\n" if left_out > 0 else ""
     return head + "".join(map(_row, report.findings[:rows])) + more
 
 
-def _row(finding: ReportedFinding) -> str:
+def _row(finding: Finding) -> str:
     what = f"{escaped(finding.title)}: {escaped(message(finding))}"
     places = [code(where)] if (where := place_and_offset(finding)) else []
     places += [code(range_text(lmbs)) for lmbs in finding.lmbs[:_RANGES]]

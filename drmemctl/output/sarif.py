@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from drmemctl._version import __version__
-from drmemctl.check.finding import Severity
+from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.pages import Page
-from drmemctl.check.report import Report, ReportedFinding
-from drmemctl.output.check import CheckView, message, place, range_text, ranges_left_out
+from drmemctl.output.check import CheckView, place, range_text, ranges_left_out, unjudged_error
+from drmemctl.output.findings import message
 from drmemctl.output.json import array
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
@@ -39,7 +39,7 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     for key, value in head.items():
         yield f"      {json.dumps(key)}: {json.dumps(value)},\n"
     yield '      "results": '
-    yield from array(_results(view.reports, index, unreadable), "      ")
+    yield from array(_results(view, index, unreadable), "      ")
     yield f',\n      "invocations": [{json.dumps(_invocation(unreadable))}]\n    }}\n  ]\n}}\n'
 
 
@@ -67,16 +67,19 @@ def _word_characters(text: str) -> Iterator[str]:
     return (char if char.isalnum() else " " for char in text)
 
 
-def _results(reports: Iterable[Report], index: dict[str, int], unreadable: list[str]) -> Iterator[dict[str, Any]]:
-    for report in reports:
-        if report.error:
-            unreadable.append(report.error)
+def _results(view: CheckView, index: dict[str, int], unreadable: list[str]) -> Iterator[dict[str, Any]]:
+    for report in view.reports:
+        if report.error or view.is_unjudged(report):
+            unreadable.append(report.error or unjudged_error(report))
         artifact = _artifact(report.source)
         for finding in report.findings:
-            yield _result(finding, artifact, index)
+            result = _result(finding, artifact, index)
+            if report.kernel is not None:
+                result["properties"]["kernel"] = report.kernel
+            yield result
 
 
-def _result(finding: ReportedFinding, artifact: dict[str, str] | None, index: dict[str, int]) -> dict[str, Any]:
+def _result(finding: Finding, artifact: dict[str, str] | None, index: dict[str, int]) -> dict[str, Any]:
     properties: dict[str, Any] = {"lmbs": [lmbs.to_json() for lmbs in finding.lmbs]}
     if finding.property and finding.offset is not None:
         properties["propertyOffset"] = finding.offset
@@ -95,13 +98,13 @@ def _result(finding: ReportedFinding, artifact: dict[str, str] | None, index: di
     }
 
 
-def _text(finding: ReportedFinding) -> str:
+def _text(finding: Finding) -> str:
     lines = [message(finding), *(range_text(lmbs) for lmbs in finding.lmbs[:_RANGES])]
     left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
     return "\n".join([*lines, *([ranges_left_out(left_out)] if left_out else [])])
 
 
-def _location(finding: ReportedFinding, artifact: dict[str, str] | None) -> dict[str, Any]:
+def _location(finding: Finding, artifact: dict[str, str] | None) -> dict[str, Any]:
     location: dict[str, Any] = {}
     if artifact is not None:
         location["physicalLocation"] = {"artifactLocation": artifact, "region": _region(finding)}
@@ -116,7 +119,7 @@ def _location(finding: ReportedFinding, artifact: dict[str, str] | None) -> dict
     return location
 
 
-def _region(finding: ReportedFinding) -> dict[str, int]:
+def _region(finding: Finding) -> dict[str, int]:
     # An offset in a property is none in the file. GitHub drops results without a line.
     if finding.offset is not None and not finding.property:
         return {"startLine": 1, "byteOffset": finding.offset}

@@ -5,17 +5,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from drmemctl.errors import WriteError
+from drmemctl.output.text import safe
+from drmemctl.read_files import was_read
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _BLOCK = 1 << 16
 """Characters gathered before a write: a table of a million rows must not be a million system calls."""
+
+_OUTPUT = "standard output"
+_LONGEST_MESSAGE = 2000
+"""Characters of a message on standard error."""
 
 _SGR = {
     "bold": "1",
@@ -121,33 +128,62 @@ def _columns() -> int:
 
 def _put(text: str) -> bool:
     """Write and flush; return False if nobody reads any more. Other failures (disk full) are errors."""
+    _check_is_no_input()
+    return _written(lambda: sys.stdout.write(text))
+
+
+def flush_output() -> None:
+    """Write what libraries have left unwritten."""
+    _written(lambda: None)
+
+
+def _written(write: Callable[[], object]) -> bool:
     try:
-        sys.stdout.write(text)
+        write()
         sys.stdout.flush()
     except BrokenPipeError:
         close_output()
         return False
     except OSError as error:
         close_output()
-        raise WriteError(f"cannot write the output: {error.strerror}", source="standard output") from error
+        raise WriteError(f"cannot write the output: {error.strerror}", source=_OUTPUT) from error
     return True
+
+
+def _check_is_no_input() -> None:
+    """Refuse to append to a file that was read (`>> tree.dtb`), as cat does."""
+    with suppress(OSError, ValueError):  # no file at all, where a program has put something in its place
+        if was_read(os.fstat(sys.stdout.fileno())):
+            raise WriteError("this is an input", source=_OUTPUT, hint="name another file")
 
 
 def close_output() -> None:
     """Point standard output at nothing, so that the interpreter's last flush has nothing to complain about."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    _point_at_nothing(sys.stdout)
+
+
+def _point_at_nothing(stream: TextIO) -> None:
+    with suppress(ValueError):  # no file, where a program has put something in its place
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def write_bytes(data: bytes | memoryview) -> None:
     """Write raw bytes to standard output; a reader who has gone away is no error."""
+    _check_is_no_input()
+    _written(lambda: (sys.stdout.flush(), sys.stdout.buffer.write(data)))
+
+
+def say(message: str) -> None:
+    """Say something on standard error, where it does not get among the data."""
+    say_lines((f"drmemctl: {safe(message, _LONGEST_MESSAGE)}",))
+
+
+def say_lines(lines: Iterable[str]) -> None:
+    """Write lines, which are `safe` already, to standard error; the exit code tells where that cannot."""
     try:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        close_output()
-    except OSError as error:
-        close_output()
-        raise WriteError(f"cannot write the output: {error.strerror}", source="standard output") from error
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        sys.stderr.flush()
+    except OSError:
+        _point_at_nothing(sys.stderr)

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from html import escape
 
+from drmemctl.output.findings import finding_line
 from drmemctl.output.screen import Screen
-from drmemctl.output.simulation_findings import finding_line
 from drmemctl.output.simulation_text import outcome, shortened
 from drmemctl.output.simulation_words import change_lines, cpu_lines
 from drmemctl.output.text import safe

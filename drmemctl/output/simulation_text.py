@@ -10,8 +10,8 @@ from itertools import islice
 from drmemctl.compare.moments import next_flush
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.kernel.state import KernelState
+from drmemctl.output.findings import finding_line
 from drmemctl.output.screen import Screen
-from drmemctl.output.simulation_findings import finding_line
 from drmemctl.output.simulation_words import SHOWN_BY_MEANING, change_lines, cpu_lines, lmb_lines
 from drmemctl.output.text import safe
 from drmemctl.scenario.consistency import contradictions, sides

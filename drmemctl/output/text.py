@@ -6,16 +6,21 @@ from __future__ import annotations
 LONGEST = 200
 """Characters of a name or a text that are shown; the rest is counted."""
 
+_COMMAND = "##["
+"""What begins a command in the log of a GitHub action, as in `##[error]` (actions/runner, `TryParse`)."""
+
 
 def safe(text: str, limit: int | None = LONGEST) -> str:
     r"""Return text from a tree as printable ASCII: any other character as `\xNN` or `\u{…}`, and not too long.
 
-    Names and values come from whoever made the dump: no escape sequence, line break or bidi mark gets through.
+    Names and values come from whoever made the dump: no escape sequence, line break or bidi mark gets through, nor
+    does a command that GitHub's runner would carry out wherever it stands in a line.
     """
-    if text.isascii() and text.isprintable() and (limit is None or len(text) <= limit):
+    if text.isascii() and text.isprintable() and (limit is None or len(text) <= limit) and _COMMAND not in text:
         return text
     shown = text if limit is None else text[:limit]
     out = "".join(char if " " <= char <= "~" else _escaped(char) for char in shown)
+    out = out.replace(_COMMAND, "##" + _escaped("["))
     rest = len(text) - len(shown)
     return f"{out}… +{rest} characters" if rest else out
 

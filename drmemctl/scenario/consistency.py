@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from drmemctl.check.finding import Finding
+from drmemctl.check.engine import ordered
+from drmemctl.check.finding import Violation
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.state import KernelState
 from drmemctl.scenario.findings import contradictions_in
@@ -27,15 +28,15 @@ _SPLITS = {
 """Who does not agree by a rule of the family state: array and hypervisor with the tree, others with the array."""
 
 
-def contradictions(situation: Situation) -> list[Finding]:
+def contradictions(situation: Situation) -> list[Violation]:
     """Return what does not agree, as the rules of the family state have it."""
     state = situation.kernel
-    return contradictions_in(subject_of(state, situation.machine, situation.flush), state.profile)
+    return ordered(contradictions_in(subject_of(state, situation.machine, situation.flush), state.profile))
 
 
-def sides(state: KernelState, found: Iterable[Finding]) -> str:
+def sides(state: KernelState, found: Iterable[Violation]) -> str:
     """Return who agrees with whom in a few words; who is not on the hypervisor's side is wrong."""
-    apart = {_SPLITS[finding.rule] for finding in found if finding.rule in _SPLITS}
+    apart = {_SPLITS[violation.rule] for violation in found if violation.rule in _SPLITS}
     camps = sorted(_camps(apart, state), key=lambda camp: (HYPERVISOR not in camp, TREE not in camp))
     right, wrong = camps[0], [party for camp in camps[1:] for party in camp]
     if not wrong:

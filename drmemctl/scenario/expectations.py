@@ -5,16 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from drmemctl.scenario.findings import Judge
+from drmemctl.scenario.findings import Moments
 from drmemctl.scenario.result import StepResult
 from drmemctl.scenario.simulation import Situation
 from drmemctl.scenario.steps import Expect
 
 
-def expectation(situation: Situation, step: Expect, judge: Judge) -> StepResult:
+def expectation(situation: Situation, step: Expect, moments: Moments) -> StepResult:
     """Return a result that is ok if the expectation holds, else with a note of what was expected and what is."""
     if step.kind in _JUDGED:
-        found = _JUDGED[step.kind](situation, step, judge)
+        found = _JUDGED[step.kind](situation, step, moments)
     else:
         found = _CHECKS[step.kind](situation, step)
     return StepResult(step.text, ok=not found, note=found)
@@ -40,18 +40,18 @@ def _errno(situation: Situation, step: Expect) -> str:
     return _differs(step.name, _outcome(situation))
 
 
-def _consistent(situation: Situation, step: Expect, judge: Judge) -> str:
+def _consistent(situation: Situation, step: Expect, moments: Moments) -> str:
     del step
     if situation.kernel.dead:
         return f"expected consistent, is not: {situation.kernel.dead}"
-    one = next(iter(judge.present(situation).contradictions()), None)
+    one = next(iter(moments.present(situation).contradictions()), None)
     return "" if one is None else f"expected consistent, is not: {one.rule}: {one.message}"
 
 
-def _finding(situation: Situation, step: Expect, judge: Judge) -> str:
+def _finding(situation: Situation, step: Expect, moments: Moments) -> str:
     """Look among what the last step brought, and what is so now whoever brought it."""
     brought = situation.boot if situation.last is None else situation.last.findings
-    names = {finding.rule for finding in judge.present(situation).findings}
+    names = {violation.rule for violation in moments.present(situation).violations}
     names.update(name for finding in brought for name in (finding.rule, finding.code) if name)
     return "" if step.name in names else f"expected finding {step.name}, is {', '.join(sorted(names)) or 'none'}"
 
@@ -83,4 +83,4 @@ _CHECKS: dict[str, Callable[[Situation, Expect], str]] = {
     "blocks": _blocks,
 }
 
-_JUDGED: dict[str, Callable[[Situation, Expect, Judge], str]] = {"consistent": _consistent, "finding": _finding}
+_JUDGED: dict[str, Callable[[Situation, Expect, Moments], str]] = {"consistent": _consistent, "finding": _finding}

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from drmemctl.check.finding import Finding
 from drmemctl.kernel.processors import CpuChange
-from drmemctl.scenario.findings import StepFinding
 from drmemctl.tree.node import Node, Tree
 
 
@@ -36,13 +36,13 @@ class StepResult:
     log: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     changed: dict[str, bytes | None] = field(default_factory=dict)
-    findings: tuple[StepFinding, ...] = ()
+    findings: tuple[Finding, ...] = ()
     answer: tuple[int, ...] | None = None
     note: str = ""
     cpus: tuple[CpuChange, ...] = ()
 
     @property
-    def faults(self) -> tuple[StepFinding, ...]:
+    def faults(self) -> tuple[Finding, ...]:
         """What the kernel itself did wrong in the step."""
         return tuple(finding for finding in self.findings if finding.code)
 
@@ -55,7 +55,7 @@ class StepResult:
             "log": list(self.log),
             "events": list(self.events),
             "changed": {name: None if data is None else data.hex() for name, data in self.changed.items()},
-            "findings": [finding.to_json() for finding in self.findings],
+            "findings": [_finding_record(finding) for finding in self.findings],
         }
         if self.answer is not None:
             found["answer"] = list(self.answer)
@@ -64,6 +64,21 @@ class StepResult:
         if self.cpus:
             found["cpus"] = [_cpu_record(change) for change in self.cpus]
         return found
+
+
+def _finding_record(finding: Finding) -> dict[str, Any]:
+    """Return it as `drmemctl check --format json` has findings; a fault with its code and function."""
+    record = {
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "path": finding.path or None,
+        "property": finding.property or None,
+        "offset": finding.offset,
+        "lmbs": [lmbs.to_json() for lmbs in finding.lmbs],
+        "when": finding.when,
+    }
+    return {**record, "code": finding.code, "function": finding.function} if finding.code else record
 
 
 def _cpu_record(change: CpuChange) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Flush
 from drmemctl.hypervisor.firmware_tree import firmware_tree
 from drmemctl.hypervisor.machine import RefusedError
@@ -21,7 +22,7 @@ from drmemctl.kernel.requests import NotSimulatedError, handle, store
 from drmemctl.kernel.task import run
 from drmemctl.numbers import printed_drc_index
 from drmemctl.scenario.expectations import expectation
-from drmemctl.scenario.findings import Judge, StepFinding
+from drmemctl.scenario.findings import Moments, finding_of_fault
 from drmemctl.scenario.hotplug import changed, request_of
 from drmemctl.scenario.result import StepResult, changed_properties
 from drmemctl.scenario.simulation import Files, Hypervisor, Situation
@@ -59,11 +60,11 @@ class _Done:
 
 
 def carry_out(
-    situation: Situation, step: Step, files: Files, judge: Judge, *, findings: bool = True
+    situation: Situation, step: Step, files: Files, moments: Moments, *, findings: bool = True
 ) -> tuple[StepResult, Situation]:
     """Do a step; return what came of it and the partition after it; with `findings`, what the rules say of it."""
     if isinstance(step, Expect):
-        return expectation(situation, step, judge), situation
+        return expectation(situation, step, moments), situation
     if situation.machine.aborted:
         done = _Done(situation, ok=False, note=_ABORTED)
     else:
@@ -71,9 +72,9 @@ def carry_out(
         done = replace(done, situation=replace(done.situation, flush=_flush(situation, done.situation, step)))
     if findings:
         migrated = isinstance(step, _MIGRATIONS)
-        found = tuple(judge.after(situation, done.situation, done.faults, migrated=migrated))
+        found = tuple(moments.after(situation, done.situation, done.faults, migrated=migrated))
     else:
-        found = tuple(map(StepFinding.of_fault, done.faults))
+        found = tuple(map(finding_of_fault, done.faults))
     return _finished(situation, step, done, found)
 
 
@@ -81,7 +82,7 @@ _MIGRATIONS = (FirmwareUpdate, Lpm, Migrate, Prrn)
 
 
 def _finished(
-    before: Situation, step: Step, done: _Done, findings: tuple[StepFinding, ...]
+    before: Situation, step: Step, done: _Done, findings: tuple[Finding, ...]
 ) -> tuple[StepResult, Situation]:
     machine = done.situation.machine
     result = StepResult(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Flush
 from drmemctl.errors import LimitError
 from drmemctl.hypervisor.powervm import PowerVm
@@ -15,7 +16,7 @@ from drmemctl.hypervisor.qemu import MEASURED, Qemu
 from drmemctl.kernel.boot import boot, check_runs
 from drmemctl.kernel.profiles import LATEST, Profile, ProfileError, profile
 from drmemctl.kernel.state import KernelState
-from drmemctl.scenario.findings import Judge, StepFinding
+from drmemctl.scenario.findings import Moments, finding_of_fault
 from drmemctl.scenario.grammar import parse_script
 from drmemctl.scenario.result import StepResult
 from drmemctl.scenario.steps import Step
@@ -72,7 +73,7 @@ class Situation:
     kernel: KernelState
     machine: Hypervisor
     last: StepResult | None = None
-    boot: tuple[StepFinding, ...] = ()
+    boot: tuple[Finding, ...] = ()
     flush: Flush | None = None
 
 
@@ -114,12 +115,12 @@ class Simulation:
         self.profile = kernel if isinstance(kernel, Profile) else profile(kernel)
         self.hypervisor = hypervisor
         state, faults = boot(check_runs(tree), self.profile)
-        self.boot_faults = tuple(map(StepFinding.of_fault, faults))
+        self.boot_faults = tuple(map(finding_of_fault, faults))
         self.situation = Situation(state, machine_for(tree, hypervisor), boot=self.boot_faults)
         self.results: list[StepResult] = []
         self._files = files or Files()
         self._findings = findings
-        self._judge = Judge()
+        self._moments = Moments()
 
     @property
     def state(self) -> KernelState:
@@ -133,13 +134,13 @@ class Simulation:
 
     @property
     def consistent(self) -> bool:
-        """Whether array, tree, connectors and memory blocks agree."""
-        return not self.state.dead and not self._judge.present(self.situation).contradictions()
+        """Whether array, tree, connectors, memory blocks and the hypervisor agree."""
+        return not self.state.dead and not self._moments.present(self.situation).contradictions()
 
     @property
-    def findings(self) -> tuple[StepFinding, ...]:
+    def findings(self) -> tuple[Finding, ...]:
         """All that the rules say of the partition as it is now, the worst first."""
-        return tuple(self._judge.present(self.situation).shown())
+        return tuple(self._moments.present(self.situation).findings())
 
     def run(self, step: str | Step) -> StepResult:
         """Do one step, given as text or parsed; `StepError` for what is none."""
@@ -149,7 +150,7 @@ class Simulation:
         if parsed is None:
             return StepResult(str(step))
         result, self.situation = carry_out(
-            self.situation, parsed, self._files, self._judge, findings=self._findings
+            self.situation, parsed, self._files, self._moments, findings=self._findings
         )
         self.results.append(result)
         return result

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Device trees in tar archives, read from the stream: nothing is unpacked, only the tree itself is kept.
 
-The archive is read once where the trees lie at a path that Linux gives them, else twice: first to find them.
+The archive is read once, and what may be a tree is kept on the way. It is read again where that is too much: a
+tree at a path that Linux does not give it, among very many other files or with large properties.
 """
 
 from __future__ import annotations
@@ -34,53 +35,146 @@ ReadFile = Callable[[bytes, str], Tree]
 """Reads a member that is a tree by itself (a blob, a text): its content and how to call it in messages."""
 
 
+_MOST_PROPERTIES = 64 << 10
+"""Bytes of a file that is kept although nothing says yet that it lies in a tree: most properties are smaller."""
+
+_MOST_BLOB = 4 << 20
+"""Bytes of the flattened tree that is kept until it is known that there is no other."""
+
+
 class _Contents:
     """What of an archive is kept: the files of some directories, the names of the directories below them."""
 
-    def __init__(self, source: str, *, bounded: bool) -> None:
+    def __init__(self, source: str, *, bounded: bool, share: int = 1) -> None:
+        """Keep nothing yet; at most what one tree may have, divided by `share`."""
         self._source = source
         self._bounded = bounded
-        self._room = LIMITS.max_bytes
+        self._room = LIMITS.max_bytes // share
+        self._most = (LIMITS.max_properties + LIMITS.max_nodes) // share
         self.complete = True
         self.entries: dict[str, bytes | None] = {}
 
     def keep(self, stream: Stream, member: Member) -> None:
         """Keep a file's content or a directory's name; drop everything where it is more than one tree's."""
+        if self.has_room(member):
+            # As for tar: a later member of the same path replaces the earlier one.
+            self.entries[member.path] = _content(stream, member, self._source) if member.is_file else None
+
+    def has_room(self, member: Member) -> bool:
+        """Whether a member can be kept, for which room is then taken."""
         if not self.complete or not (member.is_file or member.is_directory):
-            return
+            return False
         self._room -= member.size
-        if self._room < 0 or len(self.entries) > LIMITS.max_properties + LIMITS.max_nodes:
+        if self._room < 0 or len(self.entries) > self._most:
             if not self._bounded:
                 raise too_large(None, self._source, f"the tree at {shown(member.path)}")
-            self.complete = False
-            self.entries.clear()
-            return
-        # As for tar: a later member of the same path replaces the earlier one.
-        self.entries[member.path] = _content(stream, member, self._source) if member.is_file else None
+            self.drop()
+        return self.complete
+
+    def drop(self) -> None:
+        """Keep nothing any more."""
+        self.complete = False
+        self.entries.clear()
 
 
 class _Survey:
-    """What one pass over an archive shows: roots, blobs by their magic, and what could be kept on the way."""
+    """What one pass over an archive shows, and what could be kept on the way.
 
-    def __init__(self, stream: Stream, source: str, watch: Watch | None) -> None:
-        finder = Finder()
-        self.kept = _Contents(source, bounded=True)
-        self.blobs: list[str] = []
+    Attributes:
+        members: how many there are.
+        roots: the topmost directories that are trees.
+        blobs: the members that are flattened trees, by path.
+        is_file: whether what was asked for is a file.
+        is_directory: whether what was asked for is a directory, or one that something lies in.
+
+    """
+
+    def __init__(self, stream: Stream, source: str, watch: Watch | None, wanted: str = "") -> None:
+        self._source = source
+        self._watch = watch
+        self._wanted = wanted
+        self._prefix = f"{wanted}/" if wanted else ""
+        self._finder = Finder(source, wanted)
+        self._named = _Contents(source, bounded=True)
+        self._small = _Contents(source, bounded=True, share=4)
+        self._with_large: set[str] = set()
+        self._files: dict[str, bytes] = {}
         self.members = 0
+        self.blobs: list[str] = []
+        self.is_file, self.is_directory = False, not wanted
         for member in members(stream, source):
             self.members += 1
-            if member.is_file:
-                finder.file(member.path)
-            elif member.is_directory:
-                finder.directory(member.path)
-            if inside_named_tree(member.path):
-                self.kept.keep(stream, member)
-                continue
-            if member.is_file and stream.peek(len(MAGIC)) == MAGIC and len(self.blobs) < LIMITS.max_candidates:
-                self.blobs.append(member.path)
-            if watch is not None:
-                watch(stream, member)
-        self.roots = finder.roots()
+            self._see(stream, member)
+        self.roots = [root._replace(path=(self._prefix + root.path).rstrip("/")) for root in self._finder.roots()]
+
+    def _see(self, stream: Stream, member: Member) -> None:
+        inside = member.path.startswith(self._prefix)
+        if inside:
+            self._find(member)
+        if inside_named_tree(member.path):
+            if inside:
+                self._named.keep(stream, member)
+        elif member.is_file and member.path == self._wanted:
+            self.is_file = True
+            self._files = {member.path: _content(stream, member, self._source)}
+        elif not inside:
+            self._show(stream, member)
+        elif member.is_file and stream.peek(len(MAGIC)) == MAGIC and len(self.blobs) < LIMITS.max_candidates:
+            self._keep_blob(stream, member)
+        elif member.size <= _MOST_PROPERTIES and self._small.has_room(member):
+            content = _content(stream, member, self._source)
+            self._small.entries[member.path] = content if member.is_file else None
+            self._show(_stream_of(content), member)
+        else:
+            self._note_large(member)
+            self._show(stream, member)
+
+    def _find(self, member: Member) -> None:
+        path = member.path[len(self._prefix) :]
+        if member.is_file:
+            self._finder.file(path)
+        elif member.is_directory:
+            self._finder.directory(path)
+        self.is_directory = True
+
+    def _show(self, stream: Stream, member: Member) -> None:
+        if self._watch is not None:
+            self._watch(stream, member)
+
+    def _keep_blob(self, stream: Stream, member: Member) -> None:
+        """Keep the only blob; one can also be a file of a tree (`linux,initrd`, a copy of another machine's)."""
+        self.blobs.append(member.path)
+        self._note_large(member)
+        self._files.clear()
+        if len(self.blobs) == 1 and member.size <= _MOST_BLOB:
+            content = _content(stream, member, self._source)
+            self._files[member.path] = content
+            stream = _stream_of(content)
+        self._show(stream, member)
+
+    def _note_large(self, member: Member) -> None:
+        if member.is_file and self._small.complete:
+            self._with_large.add(member.path.rpartition("/")[0])
+            if len(self._with_large) > LIMITS.max_candidates:
+                self._small.drop()
+
+    def content_of(self, path: str) -> bytes | None:
+        """Return the content of a file that was kept."""
+        return self._files.get(path)
+
+    def entries_of(self, root: Root) -> dict[str, bytes | None] | None:
+        """Return what was kept of a tree, among other things; None if that may not be all of it."""
+        prefix = f"{root.path}/" if root.path else ""
+        if inside_named_tree(prefix):
+            return self._named.entries if self._named.complete else None
+        if not (self._small.complete and self._named.complete):
+            return None
+        elsewhere = (*self._with_large, *self._named.entries)
+        return None if any(f"{path}/".startswith(prefix) for path in elsewhere) else self._small.entries
+
+
+def _stream_of(content: bytes) -> Stream:
+    return Stream(iter((content, b"")).__next__)
 
 
 def _content(stream: Stream, member: Member, source: str) -> bytes:
@@ -114,7 +208,7 @@ def read_archive(
     if survey.roots:
         return _read_root(restart, source, survey, survey.roots[0])
     if len(survey.blobs) == 1:
-        return _read_member(restart, source, survey.blobs[0], read_file)
+        return _read_member(restart, source, survey, survey.blobs[0], read_file)
     if survey.blobs:
         raise several_trees("archive", "::", survey.blobs, source)
     raise InputError(
@@ -124,10 +218,11 @@ def read_archive(
     )
 
 
-def _read_root(restart: Restart, source: str, survey: _Survey | None, root: Root) -> Tree:
+def _read_root(restart: Restart, source: str, survey: _Survey, root: Root) -> Tree:
+    entries = survey.entries_of(root)
+    if entries is not None:
+        return _assemble(entries, root, source)
     prefix = f"{root.path}/" if root.path else ""
-    if survey is not None and survey.kept.complete and inside_named_tree(prefix):
-        return _assemble(survey.kept.entries, root, source)
     contents = _Contents(source, bounded=False)
     stream = restart()
     for member in members(stream, source):
@@ -149,41 +244,34 @@ def _read_one_of(restart: Restart, source: str, survey: _Survey) -> Tree:
 
 def _read_wanted(restart: Restart, source: str, wanted: str, read_file: ReadFile, watch: Watch | None) -> Tree:
     """Return the tree at a path: a root, a directory with one root inside, a member, or any directory."""
-    finder, is_directory, is_file = Finder(wanted), wanted in ("", "."), False
     path = "" if wanted == "." else wanted
-    prefix = f"{path}/" if path else ""
-    stream = restart()
-    for member in members(stream, source):
-        if watch is not None and not inside_named_tree(member.path):
-            watch(stream, member)
-        is_file |= member.is_file and member.path == path
-        if not member.path.startswith(prefix):
-            continue
-        is_directory = True
-        if member.is_file:
-            finder.file(member.path[len(prefix) :])
-        elif member.is_directory:
-            finder.directory(member.path[len(prefix) :])
-    if is_file:
-        return _read_member(restart, source, path, read_file)
-    if not is_directory:
+    survey = _Survey(restart(), source, watch, path)
+    if survey.is_file:
+        return _read_member(restart, source, survey, path, read_file)
+    if not survey.is_directory:
         raise InputError(f"no member {shown(wanted)} in the archive", source=source, hint="see `tar -tf`")
-    roots = [root._replace(path=(prefix + root.path).rstrip("/")) for root in finder.roots()]
-    if len(roots) > 1:
-        raise several_trees("archive", "::", [root.path for root in roots], source)
+    if len(survey.roots) > 1:
+        raise several_trees("archive", "::", [root.path for root in survey.roots], source)
     # A directory that looks like no root is read all the same: it was asked for by name.
-    return _read_root(restart, f"{source}::{shown(wanted)}", None, roots[0] if roots else Root(path))
+    root = survey.roots[0] if survey.roots else Root(path)
+    return _read_root(restart, f"{source}::{shown(wanted)}", survey, root)
 
 
-def _read_member(restart: Restart, source: str, path: str, read_file: ReadFile) -> Tree:
-    stream = restart()
-    found: bytes | None = None
+def _read_member(restart: Restart, source: str, survey: _Survey, path: str, read_file: ReadFile) -> Tree:
+    content = survey.content_of(path)
+    if content is None:
+        content = _content_at(restart(), source, path)
+    return read_file(content, f"{source}::{shown(path)}")
+
+
+def _content_at(stream: Stream, source: str, path: str) -> bytes:
+    content: bytes | None = None
     for member in members(stream, source):
         if member.is_file and member.path == path:
-            found = _content(stream, member, source)
-    if found is None:
+            content = _content(stream, member, source)
+    if content is None:
         raise InputError(f"no file {shown(path)} in the archive", source=source)
-    return read_file(found, f"{source}::{shown(path)}")
+    return content
 
 
 def _assemble(entries: dict[str, bytes | None], root: Root, source: str) -> Tree:

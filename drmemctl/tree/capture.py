@@ -11,9 +11,10 @@ import io
 import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
-from drmemctl.errors import InputError
+from drmemctl.errors import InputError, LimitError
+from drmemctl.tree.below_root import Folder, Root
 from drmemctl.tree.limits import LIMITS
 
 TOP = "capture"
@@ -50,61 +51,124 @@ MESSAGES = re.compile(
 _LOCATION = re.compile(rb"U[0-9A-Z]{4}\.[0-9A-Z]{3}\.[0-9A-Z]{7}")
 _LOGS = ("var/log/drmgr", "var/log/drmgr.0", "var/log/platform")
 _LOG_BYTES = 1 << 20
-_LARGEST = 64 << 20
+_LARGEST = LIMITS.max_bytes + (16 << 20)
+"""Bytes of all files together: the tree, and what lies beside it."""
+
+_LARGEST_ARCHIVE = 128 << 20
+"""Bytes of an archive, in which each file has a header of 512 or more."""
+
+_MOST_FILES = 1 << 21
+"""Files and directories: 64 TiB in memory blocks of 256 MiB have five for each."""
+
+_LINE = 1 << 16
+"""Bytes of a file of sysfs about a memory block or a node."""
+
 _MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
 
 Files = Iterator[tuple[str, bytes]]
 
 
-def captured(root: str, *, redact: bool = False) -> Files:
-    """Yield path and content of all that a capture holds; `InputError` where there is no device tree."""
-    tree = f"{root}/proc/device-tree"
-    if not os.path.isdir(tree):  # noqa: PTH112
-        hint = "only systems that booted with a device tree have one"
-        raise InputError("there is no device tree to capture", source=tree, hint=hint)
-    yield from _tree(tree, redact=redact)
+def captured(place: str, *, redact: bool = False) -> Files:
+    """Yield path and content of all that a capture of the directory `place`, which stands for `/`, holds.
+
+    Only regular files are read, and links are followed below that directory alone. `InputError` where there is no
+    device tree, `LimitError` where there is more than anybody could want to send.
+    """
+    with ExitStack() as open_root:
+        try:
+            root = open_root.enter_context(Root(place))
+        except OSError as error:
+            raise _no_tree(place) from error
+        yield from _captured(_Source(root, place), redact=redact)
+
+
+def _no_tree(place: str) -> InputError:
+    hint = "only systems that booted with a device tree have one"
+    return InputError("there is no device tree to capture", source=f"{place}/proc/device-tree", hint=hint)
+
+
+class _Source:
+    """The files below a root, as many as there is room for in a capture."""
+
+    def __init__(self, root: Root, place: str) -> None:
+        self.root = root
+        self.place = place
+        self._bytes = _LARGEST
+        self._files = _MOST_FILES
+
+    def read(
+        self, path: str, *, folder: Folder | None = None, most: int = _LARGEST, last: bool = False
+    ) -> bytes | None:
+        """Return a file's content, None where it cannot be read: a capture holds what there is."""
+        data = (folder or self.root).read(path, min(most, self._bytes + 1), last=last)
+        self.count(len(data or b""))
+        return data
+
+    def count(self, size: int = 0) -> None:
+        """Count a file or directory; `LimitError` where there is no room for it."""
+        self._bytes -= size
+        self._files -= 1
+        if self._bytes < 0 or self._files < 0:
+            what = f"{_LARGEST >> 20} MiB" if self._bytes < 0 else f"{_MOST_FILES:,} files and directories"
+            raise too_much(what, self.place or "/")
+
+
+def too_much(what: str, source: str) -> LimitError:
+    """Return the error that there is more than a capture may hold."""
+    return LimitError(f"more than {what} to capture", source=source, hint="no real machine has as much")
+
+
+def _captured(source: _Source, *, redact: bool) -> Files:
+    yield from _tree(source, redact=redact)
     if not redact:
         # Its properties cannot be told apart here; the tree has them all, as they are now.
-        yield from _files(root, ("sys/firmware/fdt",))
-    size = _read(f"{root}/{_MEMORY}/block_size_bytes")
-    if size is not None:
-        yield "memory/block_size_bytes", size
-    yield "memory/blocks", "".join(_blocks(root)).encode()
-    yield "memory/nodes", "".join(_nodes(root)).encode()
-    yield from _files(root, ("proc/iomem", "proc/cmdline", "proc/version"))
-    yield "dmesg", b"".join(line + b"\n" for line in _messages(root) if MESSAGES.search(line))
+        yield from _files(source, ("sys/firmware/fdt",))
+    yield from ((f"memory/{name}", data) for name, data in _table_files(source))
+    yield from _files(source, ("proc/iomem", "proc/cmdline", "proc/version"))
+    yield "dmesg", b"".join(line + b"\n" for line in _messages(source) if MESSAGES.search(line))
     for path in _LOGS:
-        data = _read(f"{root}/{path}")
+        data = source.read(path, most=_LOG_BYTES, last=True)
         if data is not None:
-            yield f"log/{os.path.basename(path)}", data[-_LOG_BYTES:]  # noqa: PTH119
+            yield f"log/{os.path.basename(path)}", data  # noqa: PTH119
 
 
-def _files(root: str, paths: tuple[str, ...]) -> Files:
+def _table_files(source: _Source) -> Files:
+    size = source.read(f"{_MEMORY}/block_size_bytes", most=_LINE)
+    if size is not None:
+        yield "block_size_bytes", size
+    yield "blocks", "".join(_blocks(source)).encode()
+    yield "nodes", "".join(_nodes(source)).encode()
+
+
+def _files(source: _Source, paths: tuple[str, ...]) -> Files:
     for path in paths:
-        data = _read(f"{root}/{path}")
+        data = source.read(path)
         if data is not None:
             yield path, data
 
 
-def _read(path: str) -> bytes | None:
-    """Return a file's content, None where it cannot be read: a capture holds what there is."""
-    try:
-        with open(path, "rb") as stream:  # noqa: PTH123
-            return stream.read(_LARGEST)
-    except OSError:
-        return None
+def _tree(source: _Source, *, redact: bool) -> Files:
+    with source.root.folder("proc/device-tree") as folder:
+        if folder is None:
+            raise _no_tree(source.place)
+        yield from _properties(source, folder, "proc/device-tree", redact=redact, depth=LIMITS.max_depth)
 
 
-def _tree(place: str, *, redact: bool) -> Files:
-    room = LIMITS.max_properties
-    for folder, folders, names in os.walk(place + "/."):
-        folders.sort()
-        for name in sorted(names):
-            data = _read(f"{folder}/{name}")
-            room -= 1
-            if data is not None and room > 0:
-                path = os.path.relpath(f"{folder}/{name}", place)
-                yield f"proc/device-tree/{path}", redacted(name, data) if redact else data
+def _properties(source: _Source, folder: Folder, path: str, *, redact: bool, depth: int) -> Files:
+    """Yield the files of a directory, then those of the directories in it; none is behind a link."""
+    below = []
+    for name in folder.names():
+        if folder.is_folder(name):
+            below.append(name)
+        elif not folder.is_link(name):
+            data = source.read(name, folder=folder)
+            if data is not None:
+                yield f"{path}/{name}", redacted(name, data) if redact else data
+    for name in below if depth > 0 else ():
+        source.count()
+        with folder.folder(name) as node:
+            if node is not None:
+                yield from _properties(source, node, f"{path}/{name}", redact=redact, depth=depth - 1)
 
 
 def redacted(name: str, data: bytes) -> bytes:
@@ -114,42 +178,49 @@ def redacted(name: str, data: bytes) -> bytes:
     return _LOCATION.sub(b"Uxxxx.xxx.xxxxxxx", data)
 
 
-def _text(path: str) -> str:
-    data = _read(path)
+def _text(source: _Source, folder: Folder, name: str) -> str:
+    data = source.read(name, folder=folder, most=_LINE)
     words = [] if data is None else data.decode("utf-8", "replace").split()
     return ",".join(words) or "-"
 
 
-def _numbered(folder: str, kind: str) -> list[int]:
-    with suppress(OSError):
-        found = (re.fullmatch(rf"{kind}(\d{{1,9}})", name, re.ASCII) for name in os.listdir(folder))  # noqa: PTH208
-        return sorted(int(match[1]) for match in found if match)
-    return []
+def _numbered(folder: Folder, kind: str) -> list[int]:
+    matches = (re.fullmatch(rf"{kind}(\d{{1,9}})", name, re.ASCII) for name in folder.names())
+    return sorted(int(match[1]) for match in matches if match)
 
 
-def _blocks(root: str) -> Iterator[str]:
-    for number in _numbered(f"{root}/{_MEMORY}", "memory"):
-        place = f"{root}/{_MEMORY}/memory{number}"
-        nodes = ",".join(map(str, _numbered(place, "node"))) or "-"
+def _entries(source: _Source, path: str, kind: str) -> Iterator[tuple[int, Folder]]:
+    """Yield the directories of memory blocks or nodes, each with its number."""
+    with source.root.folder(path) as folder:
+        if folder is None:
+            return
+        for number in _numbered(folder, kind):
+            with folder.folder(f"{kind}{number}") as entry:
+                if entry is not None:
+                    yield number, entry
+
+
+def _blocks(source: _Source) -> Iterator[str]:
+    for number, entry in _entries(source, _MEMORY, "memory"):
+        nodes = ",".join(map(str, _numbered(entry, "node"))) or "-"
         index, state, zones, removable = (
-            _text(f"{place}/{name}") for name in ("phys_index", "state", "valid_zones", "removable")
+            _text(source, entry, name) for name in ("phys_index", "state", "valid_zones", "removable")
         )
         yield f"{number} {index} {state} {nodes} {zones} {removable}\n"
 
 
-def _nodes(root: str) -> Iterator[str]:
-    for number in _numbered(f"{root}/{_NODE}", "node"):
-        place = f"{root}/{_NODE}/node{number}"
-        total = re.search(rb"MemTotal:\s+(\d+)", _read(f"{place}/meminfo") or b"")
+def _nodes(source: _Source) -> Iterator[str]:
+    for number, entry in _entries(source, _NODE, "node"):
+        total = re.search(rb"MemTotal:\s+(\d+)", source.read("meminfo", folder=entry, most=_LINE) or b"")
         memory = total[1].decode() if total else "-"
-        yield f"{number} {_text(f'{place}/distance')} {memory} {_text(f'{place}/cpulist')}\n"
+        yield f"{number} {_text(source, entry, 'distance')} {memory} {_text(source, entry, 'cpulist')}\n"
 
 
-def _messages(root: str) -> list[bytes]:
+def _messages(source: _Source) -> list[bytes]:
     """Return the lines of the kernel's log: of this machine what /dev/kmsg has, elsewhere what is in a file."""
-    if root not in ("", "/"):
-        found = (_read(f"{root}/{path}") for path in ("dmesg", "var/log/dmesg"))
-        return next((data.splitlines() for data in found if data is not None), [])
+    if source.place not in ("", "/"):
+        logs = (source.read(path) for path in ("dmesg", "var/log/dmesg"))
+        return next((data.splitlines() for data in logs if data is not None), [])
     lines = []
     with suppress(OSError):
         descriptor = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -171,6 +242,8 @@ def archive(files: Files, when: int) -> bytes:
             member = tarfile.TarInfo(f"{TOP}/{path}")
             member.size, member.mtime, member.mode = len(data), when, 0o644
             tar.addfile(member, io.BytesIO(data))
+            if buffer.tell() > _LARGEST_ARCHIVE:
+                raise too_much(f"{_LARGEST_ARCHIVE >> 20} MiB", path)
     return buffer.getvalue()
 
 

@@ -13,11 +13,15 @@ from drmemctl.errors import InputError, LimitError
 from drmemctl.tree.limits import LIMITS, MIB, RAISE_VARIABLE, Limits
 from drmemctl.tree.stream import CHUNK, Stream
 
-_LZMA_MEMORY = 256 * MIB
-"""What one xz stream may use; `xz -9` needs 65 MiB."""
+_MEMORY = 256 * MIB
+"""What the decoders of all layers may use together; `xz -9` needs 65 MiB, zstd without --long up to 128."""
 
-_ZSTD_WINDOW = 128 * MIB
-"""What zstd itself reads without --long, in bytes."""
+_SMALL = 8 * MIB
+"""What a decoder uses beside its dictionary, and at most without one."""
+
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_LARGEST = 128 * MIB
+"""The largest window that zstd itself takes without --long or --memory."""
 
 _ZSTD_PIECE = 512
 """Compressed bytes given to zstd at once: 4 of them can stand for 128 KiB, so these give at most 16 MiB."""
@@ -52,9 +56,10 @@ class _Decoder(Protocol):
 class _Zlib:
     """gzip by zlib, which checks the member's CRC and length itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int) -> None:
         import zlib
 
+        del memory
         self._decoder = zlib.decompressobj(zlib.MAX_WBITS | 16)
         self._error = zlib.error
         self.needs_input = True
@@ -111,6 +116,51 @@ def has_zstd() -> bool:
     return sys.version_info >= (3, 14) or find_spec("zstandard") is not None
 
 
+class _Budget:
+    """What all layers of one input share: memory for decoders, decompressed bytes."""
+
+    def __init__(self, limits: Limits, source: str, compressed: Stream) -> None:
+        self.limits = limits
+        self._source = source
+        self._compressed = compressed
+        self._memory = _MEMORY
+        self._output = 0
+
+    def decoder(self, method: Method, head: bytes, previous: int = 0) -> tuple[_Decoder, int]:
+        """Return a decoder for a stream that begins with `head`, and the bytes that it may use.
+
+        `previous` is what the decoder that it takes the place of has used.
+        """
+        self._memory += previous
+        memory = method.dictionary(head) + _SMALL
+        if memory > self._memory:
+            message = (
+                f"the {method.name} data needs {memory // MIB} MiB to be unpacked, "
+                f"more than the {self._memory // MIB} MiB that are left of {_MEMORY // MIB}"
+            )
+            raise LimitError(message, source=self._source, hint="unpack it first")
+        self._memory -= memory
+        try:
+            return method.decoder(memory), memory
+        except InputError as error:
+            raise error.with_source(self._source) from None
+
+    def count(self, size: int, name: str) -> None:
+        """Count decompressed bytes of any layer."""
+        self._output += size
+        limits, compressed = self.limits, self._compressed.offset
+        hint = f"if it is meant to be like this, raise {RAISE_VARIABLE}, or unpack it first"
+        if self._output > limits.max_unpacked:
+            message = f"the {name} data is more than {limits.max_unpacked // MIB} MiB unpacked"
+            raise LimitError(message, source=self._source, hint=hint)
+        if self._output > limits.ratio_floor + limits.max_ratio * compressed:
+            message = (
+                f"the {name} data grows more than {limits.max_ratio} times "
+                f"({compressed:,} bytes to {self._output:,} so far)"
+            )
+            raise LimitError(message, source=self._source, offset=compressed, hint=hint)
+
+
 def zstandard_package(instead: str) -> Any:
     """Return the zstandard package; `InputError` that says what to do instead where it is not installed.
 
@@ -127,9 +177,9 @@ def zstandard_package(instead: str) -> Any:
 class _Zstandard:
     """The zstandard package: nothing bounds its output but the size of its input, so that comes in pieces."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: int) -> None:
         zstandard = zstandard_package("unpack it with `zstd -d`")
-        self._decoder = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+        self._decoder = zstandard.ZstdDecompressor(max_window_size=memory).decompressobj()
         self._error = zstandard.ZstdError
         self._input = b""
         self._at = 0
@@ -157,44 +207,108 @@ class _Zstandard:
             raise _DamagedError(str(error).rpartition(": ")[2]) from None
 
 
-def _xz() -> _Decoder:
+def _xz(memory: int) -> _Decoder:
     import lzma
 
-    decoder = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_LZMA_MEMORY)
+    decoder = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=memory)
     return _Standard(decoder, lzma.LZMAError)
 
 
-def _bzip2() -> _Decoder:
+def _bzip2(memory: int) -> _Decoder:
     import bz2
 
+    del memory
     return _Standard(bz2.BZ2Decompressor(), OSError)
 
 
-def _standard_zstd() -> _Decoder:
+def _standard_zstd(memory: int) -> _Decoder:
     # By its name, since the type stubs of Pythons before 3.14 do not have it.
     zstd = import_module("compression.zstd")
-    options = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW.bit_length() - 1}
+    options = {zstd.DecompressionParameter.window_log_max: (memory - 1).bit_length()}
     return _Standard(zstd.ZstdDecompressor(options=options), zstd.ZstdError)
 
 
-_zstd: Callable[[], _Decoder] = _standard_zstd if sys.version_info >= (3, 14) else _Zstandard
+_zstd: Callable[[int], _Decoder] = _standard_zstd if sys.version_info >= (3, 14) else _Zstandard
+
+
+def _no_dictionary(head: bytes) -> int:
+    del head
+    return 0
+
+
+def _xz_dictionary(head: bytes) -> int:
+    """Return the bytes of the first block's LZMA2 dictionary; 0 without a block (xz file format 3.1, 5.3.1)."""
+    if len(head) < 14 or not head[12]:
+        return 0
+    flags, at = head[13], 14
+    for has_size in (flags & 0x40, flags & 0x80):
+        _, at = _varint(head, at) if has_size else (0, at)
+    for _ in range((flags & 3) + 1):
+        kind, at = _varint(head, at)
+        size, at = _varint(head, at)
+        if kind == 0x21:
+            bits = head[at] & 0x3F if at < len(head) else 0
+            return (2 | bits & 1) << (bits // 2 + 11)
+        at += size
+    return 0
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return a number of seven bits a byte, the lowest first, and where it ends."""
+    number = shift = 0
+    while at < len(data) and shift < 63:
+        number |= (data[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 0x80:
+            break
+    return number, at
+
+
+def _zstd_window(head: bytes) -> int:
+    """Return the bytes of a frame's window (RFC 8878, 3.1.1.1); of a skippable frame's successor the largest."""
+    if head[:4] != _ZSTD_MAGIC:
+        return _ZSTD_LARGEST
+    if len(head) < 6:
+        return 0
+    descriptor = head[4]
+    if not descriptor & 0x20:
+        exponent, mantissa = head[5] >> 3, head[5] & 7
+        base = 1 << (10 + exponent)
+        return base + base // 8 * mantissa
+    # One segment: the window is as large as the content.
+    at = 5 + (0, 1, 2, 4)[descriptor & 3]
+    size = 1 << (descriptor >> 6)
+    return int.from_bytes(head[at : at + size], "little") + (256 if size == 2 else 0)
+
+
+_HEAD = 64
+"""Bytes of a stream that tell its dictionary: an xz block's header has four filters at most."""
 
 
 class Method(NamedTuple):
-    """A compression: its name, what its streams begin with, and a function that makes a decoder for one."""
+    """A compression.
+
+    Attributes:
+        name: what it is called in messages.
+        magics: what its streams begin with.
+        decoder: makes a decoder for one stream, which may use this many bytes.
+        dictionary: the bytes of the dictionary (window) that a stream asks for, by its first `HEAD` bytes.
+
+    """
 
     name: str
     magics: tuple[bytes, ...]
-    decoder: Callable[[], _Decoder]
+    decoder: Callable[[int], _Decoder]
+    dictionary: Callable[[bytes], int] = _no_dictionary
 
 
 # zstd frames may be preceded by skippable ones (RFC 8878 section 3.1.2): 0x184D2A50 to 0x184D2A5F.
-_ZSTD_MAGICS = (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + i, 0x2A, 0x4D, 0x18]) for i in range(16)))
+_ZSTD_MAGICS = (_ZSTD_MAGIC, *(bytes([0x50 + i, 0x2A, 0x4D, 0x18]) for i in range(16)))
 
 METHODS = (
     Method("gzip", (b"\x1f\x8b\x08",), _Zlib),
-    Method("xz", (b"\xfd7zXZ\x00",), _xz),
-    Method("zstd", _ZSTD_MAGICS, _zstd),
+    Method("xz", (b"\xfd7zXZ\x00",), _xz, _xz_dictionary),
+    Method("zstd", _ZSTD_MAGICS, _zstd, _zstd_window),
     Method("bzip2", tuple(b"BZh%d" % level for level in range(1, 10)), _bzip2),
 )
 
@@ -207,19 +321,15 @@ def compression_of(head: bytes) -> Method | None:
 class _Layer:
     """The state of one compressed stream that is being read: `pull` gives the next decompressed bytes."""
 
-    def __init__(self, inner: Stream, method: Method, source: str, defects: list[Defect], limits: Limits) -> None:
+    def __init__(self, inner: Stream, method: Method, source: str, defects: list[Defect], budget: _Budget) -> None:
         self._inner = inner
         self._method = method
         self._source = source
         self._defects = defects
-        self._limits = limits
-        try:
-            self._decoder = method.decoder()
-        except InputError as error:
-            raise error.with_source(source) from None
+        self._budget = budget
+        self._decoder, self._memory = budget.decoder(method, inner.peek(_HEAD))
         self._members = 1
         self._piece = _FIRST_PIECE
-        self._output = 0
         self._done = False
 
     def pull(self) -> bytes:
@@ -228,7 +338,7 @@ class _Layer:
             if self._decoder.eof:
                 self._next_member()
             elif output := self._step():
-                self._count(len(output))
+                self._budget.count(len(output), self._method.name)
                 return output
         return b""
 
@@ -247,32 +357,20 @@ class _Layer:
     def _next_member(self) -> None:
         """Go on with a further member, or end; what follows and is neither member nor padding is noted."""
         self._inner.unread(self._decoder.unused_data)
-        head = self._inner.peek(6)
+        head = self._inner.peek(_HEAD)
         if head.startswith(self._method.magics):
-            self._decoder, self._piece = self._method.decoder(), _FIRST_PIECE
+            self._decoder, self._memory = self._budget.decoder(self._method, head, self._memory)
+            self._piece = _FIRST_PIECE
             self._members += 1
-            if self._members > self._limits.max_members:
-                message = f"the {self._method.name} data has more than {self._limits.max_members:,} members"
+            most = self._budget.limits.max_members
+            if self._members > most:
+                message = f"the {self._method.name} data has more than {most:,} members"
                 raise LimitError(message, source=self._source, offset=self._inner.offset)
             return
         self._done = True
-        if head.strip(b"\0"):
+        if head[:6].strip(b"\0"):
             message = f"bytes that are no {self._method.name} follow the {self._method.name} data; ignored"
             self._defects.append(Defect("trailing-bytes", message, offset=self._inner.offset))
-
-    def _count(self, size: int) -> None:
-        self._output += size
-        limits = self._limits
-        hint = f"if it is meant to be like this, raise {RAISE_VARIABLE}, or unpack it first"
-        if self._output > limits.max_unpacked:
-            message = f"the {self._method.name} data is more than {limits.max_unpacked // MIB} MiB unpacked"
-            raise LimitError(message, source=self._source, hint=hint)
-        if self._output > limits.ratio_floor + limits.max_ratio * self._inner.offset:
-            message = (
-                f"the {self._method.name} data grows more than {limits.max_ratio} times "
-                f"({self._inner.offset:,} bytes to {self._output:,} so far)"
-            )
-            raise LimitError(message, source=self._source, offset=self._inner.offset, hint=hint)
 
     def _error(self, what: str, hint: str) -> InputError:
         message = f"the {self._method.name} data {what}"
@@ -291,11 +389,12 @@ def decompressed(
     """
     limits = limits or LIMITS
     noted = [] if defects is None else defects
+    budget = _Budget(limits, source, stream)
     for _ in range(limits.max_layers):
         method = compression_of(stream.peek(6))
         if method is None:
             return stream
-        stream = Stream(_Layer(stream, method, source, noted, limits).pull)
+        stream = Stream(_Layer(stream, method, source, noted, budget).pull)
     if compression_of(stream.peek(6)):
         raise LimitError(f"it is compressed more than {limits.max_layers} times", source=source)
     return stream

@@ -13,6 +13,7 @@ from itertools import islice
 
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
+from drmemctl.read_files import note
 from drmemctl.tree.builder import Draft, TreeBuilder
 from drmemctl.tree.finder import COMPARED, DRMEM_NODE, Finder, Root, several_trees
 from drmemctl.tree.limits import LIMITS
@@ -45,7 +46,7 @@ def read_directory(path: str, source: str) -> Tree:
 
 def _find_roots(path: str, source: str) -> list[Root]:
     """Return the roots at or below a directory; the whole of it is looked through only if it is none itself."""
-    finder = Finder(os.path.realpath(path))
+    finder = Finder(source, os.path.realpath(path))
     try:
         below = _look(path, "", finder)
     except OSError as error:
@@ -142,6 +143,7 @@ def _read_file(path: str, most: int) -> tuple[bytes, int]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(0, "no regular file any more")
+        note(status)
         parts, missing = [], most + 1
         while missing > 0 and (part := os.read(descriptor, min(missing, _PIECE))):
             parts.append(part)

@@ -61,7 +61,7 @@ class _Survey:
     """What the names of all directories and files say."""
 
     def __init__(self, path: str) -> None:
-        self.finder = Finder(os.path.realpath(path))
+        self.finder = Finder(path, os.path.realpath(path))
         self.files: list[tuple[str, str]] = []
         self.unreadable: list[str] = []
         self._seen = 0
@@ -128,9 +128,9 @@ def is_meant(found: Found) -> bool:
 
 def _holds_tree(path: str) -> bool:
     """Whether there is any tree in an archive; True also where it is too damaged to tell."""
-    finder = Finder()
+    finder = Finder(path)
     try:
-        with io.FileIO(path) as raw:
+        with io.FileIO(os.open(path, _OPEN)) as raw:
             stream = decompressed(Stream(lambda: raw.read(CHUNK) or b""), path, [])
             for member in members(stream, path):
                 if member.is_file:

@@ -9,10 +9,12 @@ root has; and the topmost of such directories counts, since inner nodes look ali
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
-from drmemctl.errors import InputError
+from drmemctl.errors import InputError, LimitError
 from drmemctl.tree.builder import shown
+from drmemctl.tree.limits import LIMITS, MIB
 
 DRMEM_NODE = "ibm,dynamic-reconfiguration-memory"
 """The node that holds the LMBs (LoPAR C.6.6.2)."""
@@ -31,6 +33,14 @@ _ROOT_NODES = (
 )
 _CHILDREN = {DRMEM_NODE: _DRMEM_CHILD, **{name: 32 << bit for bit, name in enumerate(_ROOT_NODES)}}
 _CHILD_MASK = sum(_CHILDREN.values())
+# Looked for in whole paths: prefixes made one after the other cost the square of the depth.
+_NODES_IN_PATH = re.compile(rf"(?:^|/)({'|'.join(map(re.escape, _CHILDREN))})(?=/|\Z)")
+
+_MOST_LOOKS = 4 * LIMITS.max_members
+"""Names of such nodes in all paths of an input: a member of a real archive has one, seldom two."""
+
+_MOST_CHARACTERS = 32 * MIB
+"""Characters of the paths that are kept: 65,536 nodes with paths of 512."""
 
 
 COMPARED = 4
@@ -63,11 +73,13 @@ def inside_named_tree(path: str) -> bool:
 class Finder:
     """Takes paths as they come and says which directories are roots; keeps only what can be one."""
 
-    def __init__(self, top: str = "") -> None:
+    def __init__(self, source: str, top: str = "") -> None:
         """Start with no paths; `top` is the path of the directory that they are relative to."""
+        self._source = source
         self._top = top
         self._flags: dict[str, int] = {}
         self._last = ""
+        self._looks = self._characters = 0
 
     def file(self, path: str) -> None:
         """Take a regular file."""
@@ -75,30 +87,40 @@ class Finder:
         self.directory(parent)
         flag = _FILES.get(name, 0) | (0 if parent and not names_tree(parent) else _ANY_FILE)
         if flag:
-            self._flags[parent] = self._flags.get(parent, 0) | flag
+            self._flag(parent, flag)
 
     def directory(self, path: str) -> None:
-        """Take a directory, and those it lies in."""
+        """Take a directory, and those it lies in; `LimitError` where more look like trees than any input has."""
         if path == self._last:
             return
         self._last = path
-        while path:
-            parent, _, name = path.rpartition("/")
-            flag = _CHILDREN.get(name)
-            if flag is not None:
-                self._flags[parent] = self._flags.get(parent, 0) | flag
-            path = parent
+        for match in _NODES_IN_PATH.finditer(path):
+            self._looks += 1
+            self._flag(path[: max(0, match.start())], _CHILDREN[match[1]])
+        if self._looks > _MOST_LOOKS:
+            message = f"more than {_MOST_LOOKS:,} names of nodes that only a device tree's root has"
+            raise LimitError(message, source=self._source)
 
     def roots(self) -> list[Root]:
         """Return the topmost roots, in the order of their paths."""
-        found = [root for path, flags in sorted(self._flags.items()) if (root := self._judge(path, flags))]
-        known: set[str] = set()
-        topmost = []
-        for root in sorted(found, key=lambda root: root.path.count("/") if root.path else -1):
-            if not _has_ancestor(root.path, known):
-                known.add(root.path)
+        roots = (root for path, flags in self._flags.items() if (root := self._judge(path, flags)))
+        topmost: list[Root] = []
+        above = ""
+        # A directory sorts right before all that lies in it.
+        for inside, root in sorted((f"{root.path}/".lstrip("/").replace("/", "\0"), root) for root in roots):
+            if not topmost or not inside.startswith(above):
+                above = inside
                 topmost.append(root)
         return sorted(topmost)
+
+    def _flag(self, path: str, flag: int) -> None:
+        flags = self._flags.get(path)
+        if flags is None:
+            self._characters += len(path)
+            if self._characters > _MOST_CHARACTERS:
+                message = "more directories look like a device tree than any input has"
+                raise LimitError(message, source=self._source)
+        self._flags[path] = (flags or 0) | flag
 
     def _judge(self, path: str, flags: int) -> Root | None:
         named = names_tree(path or self._top)
@@ -110,14 +132,6 @@ class Finder:
         ):
             return Root(path)
         return Root(path, is_drmem=True) if flags & _LMBS else None
-
-
-def _has_ancestor(path: str, known: set[str]) -> bool:
-    while path:
-        path = path.rpartition("/")[0]
-        if path in known:
-            return True
-    return False
 
 
 def several_trees(what: str, joint: str, paths: list[str], source: str) -> InputError:

@@ -7,8 +7,10 @@ A capture has `capture/proc/version`, a sosreport both; an unpacked one and a ru
 from __future__ import annotations
 
 import os
-import stat
+from contextlib import suppress
+from itertools import islice
 
+from drmemctl.tree.below_root import Root
 from drmemctl.tree.stream import Stream
 from drmemctl.tree.tar import Member
 
@@ -32,32 +34,21 @@ def root_of(place: str) -> str:
     for suffix in _TREES:
         if full.endswith(suffix):
             return full.removesuffix(suffix) or "/"
-    names = [name for name in os.listdir(place) if os.path.isdir(f"{place}/{name}")]  # noqa: PTH112, PTH208
+    with os.scandir(place) as entries:
+        folders = (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+        names = list(islice(folders, 2))
     # A capture that was unpacked: all of it is in one directory.
     return f"{place}/{names[0]}" if len(names) == 1 else place
 
 
 def banner_below(root: str) -> str:
     """Return what the files below a directory that stands for `/` say; empty where there are none."""
-    for name in BANNERS:
-        line = first_line(_beginning(f"{root}/{name}"))
-        if line:
-            return line
+    with suppress(OSError), Root(root) as top:
+        for name in BANNERS:
+            line = first_line(top.read(name, _LARGEST) or b"")
+            if line:
+                return line
     return ""
-
-
-def _beginning(path: str) -> bytes:
-    """Return the beginning of a regular file; nothing of a FIFO, which would wait, or of what a link leads to."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.read(handle, _LARGEST) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
-    except OSError:
-        return b""
-    finally:
-        os.close(handle)
 
 
 class BannersInArchive:

@@ -6,20 +6,23 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
+from typing import IO
 
 from drmemctl.errors import InputError, LimitError
+from drmemctl.read_files import note_descriptor
 
 STDIN = "-"
 
 
-def read_input(name: str, largest: int, hint: str = "") -> bytes:
+def read_input(name: str, largest: int, hint: str = "", *, typed: bool = False) -> bytes:
     """Return the bytes of a file, `-` being standard input; `LimitError` if there are more than `largest`.
 
-    `hint` says what to do then.
+    `hint` says what to do then; `typed` lets somebody type them.
     """
     source = source_name(name)
     try:
-        data = _read_stdin(largest) if name == STDIN else _read_file(name, largest)
+        data = _read_stdin(largest, typed=typed) if name == STDIN else _read_file(name, largest)
     except ValueError as error:
         raise InputError(f"cannot be read: {error}", source=source) from error
     except OSError as error:
@@ -39,12 +42,24 @@ def source_name(name: str) -> str:
 
 def _read_file(name: str, largest: int) -> bytes:
     with open(os.fspath(name), "rb") as stream:  # noqa: PTH123 - pathlib costs more than reading
+        note_descriptor(stream.fileno())
         return stream.read(largest + 1)
 
 
-def _read_stdin(largest: int) -> bytes:
-    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+def _read_stdin(largest: int, *, typed: bool) -> bytes:
+    stream = standard_input()
+    if not typed and sys.stdin.isatty():
         raise InputError(
             "there is nothing on standard input", source="<stdin>", hint="pipe a file into it: … < FILE"
         )
-    return sys.stdin.buffer.read(largest + 1)
+    return stream.read(largest + 1)
+
+
+def standard_input() -> IO[bytes]:
+    """Return standard input, which is going to be read; `InputError` where whoever started us has closed it."""
+    if sys.stdin is None or sys.stdin.closed:
+        raise InputError("there is no standard input", source="<stdin>")
+    stream = sys.stdin.buffer
+    with suppress(OSError):  # what a program has put in its place need not be a file
+        note_descriptor(stream.fileno())
+    return stream

@@ -17,10 +17,12 @@ from typing import IO, TYPE_CHECKING
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
 from drmemctl.formats.fdt_header import MAGIC
+from drmemctl.read_files import note_descriptor
 from drmemctl.tree.compression import compression_of, decompressed
 from drmemctl.tree.limits import LIMITS, MIB, check_environment, too_large
 from drmemctl.tree.node import Tree, decode_name
-from drmemctl.tree.plain_input import STDIN
+from drmemctl.tree.plain_input import STDIN, standard_input
+from drmemctl.tree.reading import tell, tell_end
 from drmemctl.tree.stream import CHUNK, Stream
 from drmemctl.tree.tar import BLOCK, is_tar_header
 
@@ -86,6 +88,22 @@ def _translated(name: str) -> Iterator[None]:
         raise InputError(message, source=name, hint=hint) from error
 
 
+@contextmanager
+def _temporary(source: str) -> Iterator[None]:
+    """Say of what the operating system refuses that it is about a temporary file, and not about the input."""
+    try:
+        yield
+    except OSError as error:
+        from tempfile import tempdir
+
+        where = f" in {tempdir}" if tempdir else ""
+        raise InputError(
+            f"this has to be kept in a temporary file{where}, which cannot be written: {error.strerror or error}",
+            source=source,
+            hint="set TMPDIR to a directory with room, or put the input in a file",
+        ) from error
+
+
 def _load_named(name: str, watch: Watch | None) -> Tree:
     if "\0" in name or not name:
         message = "a path cannot hold a NUL" if name else "the name of the input is empty"
@@ -98,6 +116,7 @@ def _load_named(name: str, watch: Watch | None) -> Tree:
     if stat.S_ISDIR(os.stat(place).st_mode):  # noqa: PTH116 - keeps pathlib out of the way of small files
         return _read_directory(place if member is None else f"{place}/{member}", name)
     with io.FileIO(place) as raw:
+        note_descriptor(raw.fileno())
         tree = _read(raw, place, member, watch)
     return replace(tree, kernel=_running_kernel()) if is_live(name) else tree
 
@@ -142,15 +161,15 @@ def _live_place() -> str:
 
 
 def _stdin() -> IO[bytes]:
-    if sys.stdin is None or sys.stdin.closed:
-        raise InputError("there is no standard input", source="<stdin>")
+    stream = standard_input()
     if sys.stdin.isatty():
         raise InputError("standard input is a terminal", source="<stdin>", hint="pipe a tree into it: … < FILE")
-    return sys.stdin.buffer
+    return stream
 
 
 def _read(raw: IO[bytes] | io.FileIO, source: str, member: str | None, watch: Watch | None = None) -> Tree:
     with ExitStack() as open_files:
+        open_files.callback(tell_end, source)
         return _Input(raw, source, open_files, watch).read(member)
 
 
@@ -183,7 +202,16 @@ class _Input:
         return replace(tree, defects=(*self._defects, *tree.defects)) if self._defects else tree
 
     def _pull(self) -> bytes:
+        tell(self._source, self._raw)
         return self._raw.read(CHUNK) or b""
+
+    def _pass(self, size: int) -> int:
+        """Pass bytes without reading them, as far as the file reaches: of a sparse one there may be a TiB."""
+        begin = self._raw.tell()
+        self._raw.seek(0, io.SEEK_END)
+        end = max(begin, min(begin + size, self._raw.tell()))
+        self._raw.seek(end)
+        return end - begin
 
     def _first_stream(self) -> Stream:
         stream = Stream(self._pull)
@@ -203,12 +231,15 @@ class _Input:
             if stream.offset > LIMITS.max_unpacked:
                 message = f"more than {LIMITS.max_unpacked // MIB} MiB came from a pipe"
                 raise LimitError(message, source=self._source, hint="put it in a file")
-            spool.write(data)
+            with _temporary(self._source):
+                spool.write(data)
+        with _temporary(self._source):
+            spool.flush()
         self._raw, self._begin = spool, 0
 
     def _restart_plain(self) -> Stream:
         self._raw.seek(self._begin or 0)
-        return Stream(self._pull)
+        return Stream(self._pull, self._pass)
 
     def _restart(self) -> Stream:
         self._defects.clear()

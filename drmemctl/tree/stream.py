@@ -16,9 +16,13 @@ class Stream:
 
     """
 
-    def __init__(self, pull: Callable[[], bytes]) -> None:
-        """Make one of `pull`, which returns the next bytes, as many as it likes, and b"" at the end."""
+    def __init__(self, pull: Callable[[], bytes], seek: Callable[[int], int] | None = None) -> None:
+        """Make one of `pull`, which returns the next bytes, as many as it likes, and b"" at the end.
+
+        `seek` passes up to as many bytes as it is given without reading them, and returns how many.
+        """
         self._pull = pull
+        self._seek = seek
         self._head = b""
         self._at = 0
         self.offset = 0
@@ -52,6 +56,11 @@ class Stream:
     def skip(self, size: int) -> int:
         """Pass bytes without keeping them; return how many there were."""
         missing = size
+        if self._seek is not None and missing > len(self._head) - self._at:
+            missing -= len(self._head) - self._at
+            self._head, self._at = b"", 0
+            missing -= self._seek(missing)
+            self.offset += size - missing
         while missing > 0 and (part := self._take(missing)):
             missing -= len(part)
         return size - missing

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
-from drmemctl.errors import LimitError
-from drmemctl.tree.kernel_banner import root_of
+from drmemctl.errors import InputError, LimitError
+from drmemctl.tree.below_root import Folder, Root
+from drmemctl.tree.kernel_banner import banner_below, root_of
+from drmemctl.tree.limits import check_environment
 from drmemctl.tree.node import Tree
 from drmemctl.tree.source import file_of, is_live, load
 from drmemctl.tree.stream import Stream
@@ -44,6 +48,7 @@ _FIXED = (
     *("memory/blocks", "memory/nodes", "memory/block_size_bytes", "proc/iomem", "proc/cmdline", "proc/version"),
     *("uname", "dmesg", f"{_MEMORY}/block_size_bytes"),
 )
+_TREE = "/proc/device-tree"
 _ENTRY = re.compile(r"(?:memory|node)\d+\Z")
 
 
@@ -95,36 +100,57 @@ def load_system(source: str) -> tuple[Tree, SystemFiles]:
 
 def read_root(root: str) -> SystemFiles:
     """Return the files below a directory that stands for `/`."""
-    found, room = SystemFiles(), _Room(root)
+    beside, room = SystemFiles(), _Room(root)
+    with suppress(OSError), Root(root) as top:
+        _read_fixed(top, beside, room)
+        _read_entries(top, beside, room, _MEMORY, ("state", "valid_zones"))
+        _read_entries(top, beside, room, _NODE, ("distance", "meminfo", "cpulist"))
+    return beside
+
+
+def _read_fixed(top: Root, beside: SystemFiles, room: _Room) -> None:
+    # A file that is not there, or that only root may read, is one that the rules do without.
     for path in (*_FIXED, *_ALIASES):
-        _read(found, root, path, room)
-    for folder, names in ((_MEMORY, ("state", "valid_zones")), (_NODE, ("distance", "meminfo", "cpulist"))):
-        for entry in _names(f"{root}/{folder}"):
-            if _ENTRY.match(entry):
-                for name in names:
-                    _read(found, root, f"{folder}/{entry}/{name}", room)
-                for name in filter(_ENTRY.match, _names(f"{root}/{folder}/{entry}")):
-                    room.take(b"")
-                    found.links.add(f"{folder}/{entry}/{name}")
-    return found
+        content = top.read(path, room.most)
+        if content is not None:
+            room.take(content)
+            beside.files[_ALIASES.get(path, path)] = content
 
 
-def _names(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)  # noqa: PTH208
-    except OSError:
-        return []
+def _read_entries(top: Root, beside: SystemFiles, room: _Room, path: str, files: Sequence[str]) -> None:
+    """Read what there is about each memory block or node, and the names of the links among them."""
+    with top.folder(path) as folder:
+        if folder is None:
+            return
+        for entry in filter(_ENTRY.match, folder.names()):
+            with folder.folder(entry) as place:
+                if place is not None:
+                    _read_entry(place, beside, room, f"{path}/{entry}", files)
 
 
-def _read(found: SystemFiles, root: str, path: str, room: _Room) -> None:
-    try:
-        with open(f"{root}/{path}", "rb") as stream:  # noqa: PTH123
-            content = stream.read(room.most)
-    except OSError:
-        # A file that is not there, or that only root may read, is one that the rules do without.
-        return
-    room.take(content)
-    found.files[_ALIASES.get(path, path)] = content
+def _read_entry(place: Folder, beside: SystemFiles, room: _Room, path: str, files: Sequence[str]) -> None:
+    for name in files:
+        content = place.read(name, room.most)
+        if content is not None:
+            room.take(content)
+            beside.files[f"{path}/{name}"] = content
+    for name in filter(_ENTRY.match, place.names()):
+        room.take(b"")
+        beside.links.add(f"{path}/{name}")
+
+
+def load_root(root: str) -> Tree:
+    """Return the tree of a directory that stands for `/`: it may be behind links, but none that lead out."""
+    from drmemctl.tree.directory import read_directory
+
+    check_environment()
+    source = f"{root.rstrip('/')}{_TREE}"
+    real = None
+    with suppress(OSError), Root(root) as top:
+        real = top.folder_path(_TREE)
+    if real is None:
+        raise InputError("no such file or directory", source=source, hint="name a directory that stands for /")
+    return replace(read_directory(f"{root.rstrip('/')}/{real}", source), kernel=banner_below(root))
 
 
 class _Beside:

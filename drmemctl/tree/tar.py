@@ -10,6 +10,7 @@ Format" (types L, K, S and base-256 numbers).
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -21,6 +22,12 @@ from drmemctl.tree.stream import Stream
 BLOCK = 512
 _MAX_EXTENSION = 1 << 20
 """Bytes of one extended header: PATH_MAX is 4096, so these are never near it."""
+
+_PATH_MAX = 4095
+"""Bytes of a member's name: what Linux's PATH_MAX leaves beside the final NUL."""
+
+_MAX_RECORDS = 8 * LIMITS.max_members
+"""Records of all pax headers together: tar writes up to six for a member (times, size, path, SELinux label)."""
 
 
 class Member(NamedTuple):
@@ -60,13 +67,8 @@ def _number(field: bytes) -> int | None:
 
 def clean_path(raw: bytes) -> str:
     """Return a member's name as a relative path that stays inside the archive, whatever it says."""
-    parts: list[bytes] = []
-    for part in raw.split(b"/"):
-        if part == b"..":
-            del parts[-1:]
-        elif part not in (b"", b"."):
-            parts.append(part)
-    return decode_name(b"/".join(parts))
+    # From the root, since nothing is above it; and by the C library, since an archive can have a GiB of names.
+    return decode_name(posixpath.normpath(b"/" + raw.partition(b"\0")[0]).lstrip(b"/"))
 
 
 def members(stream: Stream, source: str) -> Iterator[Member]:
@@ -76,6 +78,7 @@ def members(stream: Stream, source: str) -> Iterator[Member]:
     `LIMITS.max_members` members.
     """
     extended: dict[str, bytes] = {}
+    records = 0
     for _ in range(LIMITS.max_members + 1):
         offset = stream.offset
         block = stream.read(BLOCK)
@@ -87,11 +90,14 @@ def members(stream: Stream, source: str) -> Iterator[Member]:
         kind = block[156:157]
         end = stream.offset + size
         if kind in b"xLKg":
-            _extend(extended, kind, _extension(stream, size, source))
+            records += _extend(extended, kind, _extension(stream, size, source))
+            if records > _MAX_RECORDS:
+                message = f"the archive has more than {_MAX_RECORDS:,} records in extended headers"
+                raise LimitError(message, source=source, offset=offset)
         else:
             _pass_sparse_map(stream, block, kind)
             end = stream.offset + size
-            yield _member(block, kind, extended, size, offset)
+            yield _member(_name(block, extended, source, offset), kind, extended, size, offset)
             extended = {}
         _pass(stream, end + -size % BLOCK, source)
     raise LimitError(f"the archive has more than {LIMITS.max_members:,} members", source=source)
@@ -111,8 +117,17 @@ def _size(block: bytes, extended: dict[str, bytes], source: str, offset: int) ->
     return 0 if block[156:157] in b"123456" else size
 
 
-def _member(block: bytes, kind: bytes, extended: dict[str, bytes], size: int, offset: int) -> Member:
+def _name(block: bytes, extended: dict[str, bytes], source: str, offset: int) -> bytes:
     name = extended.get("path") or _ustar_name(block)
+    if len(name) > _PATH_MAX:
+        message = (
+            f"the archive has a member with a name of {len(name):,} bytes, more than {_PATH_MAX:,} (PATH_MAX)"
+        )
+        raise LimitError(message, source=source, offset=offset, hint="no file can have such a name")
+    return name
+
+
+def _member(name: bytes, kind: bytes, extended: dict[str, bytes], size: int, offset: int) -> Member:
     sparse = any(key.startswith("GNU.sparse.") for key in extended)
     # As for GNU tar: tars from before ustar tell a directory by the slash at its end alone.
     is_directory = kind == b"5" or (kind in (b"0", b"\0") and name.endswith(b"/"))
@@ -133,12 +148,19 @@ def _extension(stream: Stream, size: int, source: str) -> bytes:
     return stream.read(size)
 
 
-def _extend(extended: dict[str, bytes], kind: bytes, data: bytes) -> None:
-    """Take a long name (L) or the records of a pax header (x); K names a link's target, g is for all."""
+def _extend(extended: dict[str, bytes], kind: bytes, data: bytes) -> int:
+    """Take a long name (L) or the records of a pax header (x); K names a link's target, g is for all.
+
+    Return how many records there were.
+    """
+    records = 0
     if kind == b"L":
         extended["path"] = data.partition(b"\0")[0]
     elif kind == b"x":
-        extended.update(_pax_records(data))
+        for key, value in _pax_records(data):
+            extended[key] = value
+            records += 1
+    return records
 
 
 def _pax_records(data: bytes) -> Iterator[tuple[str, bytes]]:

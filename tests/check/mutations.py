@@ -10,8 +10,8 @@ from functools import cache
 
 import pytest
 
-from drmemctl.check.engine import Plan, judge
-from drmemctl.check.finding import Finding
+from drmemctl.check.engine import Judge, Plan
+from drmemctl.check.finding import Violation
 from drmemctl.check.subject import Running, Subject
 from drmemctl.formats import drc
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, encode_entries
@@ -143,10 +143,10 @@ def table(tree: Tree) -> LmbTable:
 
 def findings(
     tree: Tree, *, before: Tree | None = None, running: Running | None = None, plan: Plan | None = None
-) -> list[Finding]:
+) -> list[Violation]:
     """Return what check says of a tree."""
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
-    return judge(subject, plan)
+    return Judge(plan).violations(subject)
 
 
 def found(tree: Tree, *, before: Tree | None = None, running: Running | None = None) -> Counter[str]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.check.bounds import MAX_RUNS, MAX_VIOLATIONS
-from drmemctl.check.engine import Plan, all_rules, judge
+from drmemctl.check.engine import Judge, Plan, all_rules
 from drmemctl.check.rule import Rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
@@ -89,13 +89,13 @@ def judge_all(tree: Tree) -> None:
 
 
 def check(rule: Rule, subject: Subject) -> None:
-    found = list(rule.findings(subject)) if rule.applies(subject, None) else []
+    found = list(rule.violations(subject)) if rule.applies(subject, None) else []
     assert len(found) <= 4 * MAX_VIOLATIONS
     for finding in found:
         assert finding.message
         assert not finding.message.endswith(".")
         assert len(finding.message) < 1000
-        assert len(finding.violation.lmbs) <= MAX_RUNS + 1
+        assert len(finding.lmbs) <= MAX_RUNS + 1
 
 
 @settings(max_examples=150)
@@ -119,7 +119,7 @@ def test_no_missing_node_stops_a_rule(name: str, gone: set[int]) -> None:
 
 def test_a_tree_that_shows_nothing_breaks_no_rule_about_affinity_and_connectors() -> None:
     about = ("associativity", "numa", "connectors")
-    found = [item.rule for item in judge(Subject(Tree(Node(""))), Plan(select=about))]
+    found = [item.rule for item in Judge(Plan(select=about)).violations(Subject(Tree(Node(""))))]
     assert not found
 
 

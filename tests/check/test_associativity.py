@@ -194,7 +194,7 @@ def test_the_message_says_which_aa_indexes_there_are() -> None:
 def test_the_lmbs_of_a_finding_are_those_without_a_node() -> None:
     tree = entry(1, split=3, aa=4)(fixture(FORM2))
     (finding,) = (item for item in findings(tree) if item.rule == "DRM030")
-    assert [(run.base, run.count) for run in finding.violation.lmbs] == [(0x130000000, 1)]
+    assert [(run.base, run.count) for run in finding.lmbs] == [(0x130000000, 1)]
 
 
 def test_a_thousand_reasons_make_one_finding_with_a_thousand_runs() -> None:
@@ -202,7 +202,7 @@ def test_a_thousand_reasons_make_one_finding_with_a_thousand_runs() -> None:
     new = [(1, (16 + n) << 28, 0x80000010 + n, 10 + n, 8) for n in range(3000)]
     tree = with_entries(fixture(FORM2), [reserved, *new])
     (finding,) = (item for item in findings(tree) if item.rule == "DRM030")
-    assert len(finding.violation.lmbs) == 1000
+    assert len(finding.lmbs) == 1000
     assert finding.message.startswith("3,000 LMBs are assigned, but with aa_index 10, 11, 12, …, and")
 
 

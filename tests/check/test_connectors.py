@@ -264,7 +264,7 @@ def test_every_rule_of_the_family_has_both() -> None:
 def test_the_lmbs_that_are_not_listed_are_given_as_ranges() -> None:
     tree = without(0x80000020, 0x80000021, 0x80000030)(fixture(TREE))
     (finding,) = (item for item in findings(tree) if item.rule == "DRM050")
-    assert [(run.base, run.count) for run in finding.violation.lmbs] == [(0x200000000, 2), (0x300000000, 1)]
+    assert [(run.base, run.count) for run in finding.lmbs] == [(0x200000000, 2), (0x300000000, 1)]
     assert finding.message == (
         "3 LMBs have a DRC index that the root does not list, the first at 0x200000000 (DRC 0x80000020): "
         "once removed it may not come back"

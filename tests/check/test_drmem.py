@@ -215,7 +215,7 @@ def test_merged_sets_come_out_as_the_kernel_wrote_them(name: str) -> None:
     assert "0x80000000 (DRC 0x80000008) as 0x60000000 (DRC 0x80000006)" in first
     assert "0x1c0000000 (DRC 0x8000001c) as 0x190000000 (DRC 0x80000019)" in second
     assert "corrupts the property" in first
-    lmbs = next(item.violation.lmbs for item in findings(fixture(name)) if item.rule == "DRM015")
+    lmbs = next(item.lmbs for item in findings(fixture(name)) if item.rule == "DRM015")
     assert [(run.base, run.count) for run in lmbs] == [(0x80000000, 2)]
 
 
@@ -276,7 +276,7 @@ def test_many_violations_are_counted_not_listed() -> None:
     assert "2,980 more pairs of runs" in said[-1].message
     flagged = with_entries(unlisted(), [(1, LMB * 2 * n, 0x80000000 + 2 * n, 1, 0x88) for n in range(3000)])
     (item,) = [item for item in findings(flagged) if item.rule == "DRM022"]
-    assert len(item.violation.lmbs) == 1000
+    assert len(item.lmbs) == 1000
     assert "3,000 LMBs" in item.message
     assert "of 3,000 runs the first 1,000 are listed" in item.message
 

@@ -43,7 +43,7 @@ def all_findings(tree: Tree, before: Tree | None = None, running: Running | None
     said = []
     for rule in all_rules().values():
         if rule.applies(subject, None):
-            violations = [item.violation for item in rule.findings(subject)]
+            violations = list(rule.violations(subject))
             assert all(len(item.lmbs) <= MAX_RUNS for item in violations), rule.id
             assert all(item.message and "\x1b" not in item.message for item in violations), rule.id
             said += violations

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from drmemctl.check.engine import Plan
-from drmemctl.check.report import ReportedFinding, report, report_tree
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import report, report_tree
 from drmemctl.check.subject import Running
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.live_system import LiveSystem
@@ -26,13 +27,13 @@ NAMES = record_names("captures")
 ASSIGNED, RESERVED, AI_INVALID = 8, 0x80, 0x40
 
 
-def found(place: Path, plan: Plan = LIVE) -> tuple[ReportedFinding, ...]:
+def found(place: Path, plan: Plan = LIVE) -> tuple[Finding, ...]:
     made = report(str(place), plan)
     assert made.error == ""
     return made.findings
 
 
-def judged(name: str, state: dict[str, Any]) -> tuple[ReportedFinding, ...]:
+def judged(name: str, state: dict[str, Any]) -> tuple[Finding, ...]:
     """Return the findings of a recorded state, without files."""
     running = Running.of_system(LiveSystem.from_files(files_of(name, state)))
     return report_tree(tree_at(name, state), LIVE, running=running).findings
@@ -71,7 +72,7 @@ def misplaced(name: str, state: dict[str, Any]) -> set[int]:
     }
 
 
-def blocks_in(findings: tuple[ReportedFinding, ...], rule: str, size: int) -> set[int]:
+def blocks_in(findings: tuple[Finding, ...], rule: str, size: int) -> set[int]:
     return {
         one.base // size + i
         for item in findings

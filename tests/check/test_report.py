@@ -12,8 +12,8 @@ import pytest
 
 import drmemctl
 from drmemctl.check.engine import Plan
-from drmemctl.check.finding import Finding, Severity, Violation
-from drmemctl.check.report import MOST_RANGES, Report, fingerprint, report, report_tree
+from drmemctl.check.finding import MOST_RANGES, Severity, Violation, fingerprint
+from drmemctl.check.report import Report, report, report_tree
 from drmemctl.check.rule import RULES, rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.tally import Tally
@@ -95,7 +95,7 @@ BASE = Violation("message", NODE, V2, 4, (Run(0, 2, 5, 1, 8), Run(8 * LMB, 1, 9,
 
 
 def print_of(violation: Violation, rule_id: str = "DRM001", size: int | None = LMB) -> str:
-    return fingerprint(Finding(rule_id, Severity.ERROR, violation), size)
+    return fingerprint(violation._replace(rule=rule_id), size)
 
 
 @pytest.mark.parametrize(

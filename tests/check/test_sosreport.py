@@ -12,7 +12,8 @@ from shutil import rmtree
 import pytest
 
 from drmemctl.check.engine import Plan
-from drmemctl.check.report import ReportedFinding, report
+from drmemctl.check.finding import Finding
+from drmemctl.check.report import report
 from drmemctl.tree import tar
 from tests.cli.running import run
 from tests.live_roots import MEMORY, make_root, states, write
@@ -63,7 +64,7 @@ def packed(top: Path, mode: str) -> Path:
     return place
 
 
-def live(place: Path | str) -> tuple[ReportedFinding, ...]:
+def live(place: Path | str) -> tuple[Finding, ...]:
     made = report(str(place), Plan(select=("live",)))
     assert made.error == ""
     return made.findings

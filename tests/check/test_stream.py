@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from drmemctl.check.engine import Plan, judge
-from drmemctl.check.finding import Finding
+from drmemctl.check.engine import Judge
+from drmemctl.check.finding import Violation
 from drmemctl.check.stream.answers import Stream
 from drmemctl.check.subject import Subject
 from drmemctl.formats.rtas_input import Answer, read_answers
@@ -43,12 +43,13 @@ PART = described(b"v", (1 << 32) - 4, b"abcd")
 REST = described(b"v", 2, b"ef")
 
 
-def found(kind: str, *areas: bytes, statuses: tuple[int | None, ...] = ()) -> list[Finding]:
+def found(kind: str, *areas: bytes, statuses: tuple[int | None, ...] = ()) -> list[Violation]:
     last = (*statuses, *[None] * len(areas))
-    return judge(Stream([Answer.of(kind, area, status) for area, status in zip(areas, last, strict=False)]))
+    answers = [Answer.of(kind, area, status) for area, status in zip(areas, last, strict=False)]
+    return Judge().violations(Stream(answers))
 
 
-def rules(findings: list[Finding]) -> list[str]:
+def rules(findings: list[Violation]) -> list[str]:
     return [finding.rule for finding in findings]
 
 
@@ -56,9 +57,9 @@ def rules(findings: list[Finding]) -> list[str]:
 def test_recorded_migrations(path: Path) -> None:
     answers = read_answers("update-nodes", path.read_bytes(), path.name)
     expected = RECORDED.get(path.stem, ())
-    with_tree = judge(Stream(answers, load(path.with_suffix(".dtb.gz"))))
+    with_tree = Judge().violations(Stream(answers, load(path.with_suffix(".dtb.gz"))))
     assert tuple(rules(with_tree)) == expected
-    without = judge(Stream(answers))
+    without = Judge().violations(Stream(answers))
     assert tuple(rules(without)) == tuple(rule for rule in expected if rule not in OF_THE_TREE)
     if path.stem in OOPSES:
         assert "dies" in without[0].message
@@ -66,8 +67,8 @@ def test_recorded_migrations(path: Path) -> None:
 
 def test_a_tree_is_no_stream_and_a_stream_is_no_tree() -> None:
     subject = Subject(load(MOBILITY[0].with_suffix(".dtb.gz")))
-    assert [item for item in judge(subject) if item.rule >= "DRM110"] == []
-    assert judge(Stream([]), Plan()) == []
+    assert [item for item in Judge().violations(subject) if item.rule >= "DRM110"] == []
+    assert Judge().violations(Stream([])) == []
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_lists_of_nodes(area: bytes, expected: list[str]) -> None:
 def test_order_counts_over_all_calls() -> None:
     update, delete = nodes_area(0x02000001, 5), nodes_area(0x01000001, 6)
     (finding,) = found("update-nodes", update, delete, statuses=(1, 0))
-    assert (finding.rule, finding.violation.answer, finding.violation.offset) == ("DRM111", 1, 16)
+    assert (finding.rule, finding.answer, finding.offset) == ("DRM111", 1, 16)
     assert found("update-nodes", update, delete, statuses=(1, -1)) == []
 
 
@@ -117,7 +118,7 @@ def test_what_is_below_a_deleted_node_is_gone_and_a_drc_index_can_be_a_phandle()
     paths = {path: phandle for phandle, path in stream.labels.paths.items()}
     cpus, cpu = paths["/cpus"], next(handle for path, handle in paths.items() if path.startswith("/cpus/"))
     area = nodes_area(0x01000001, cpus, 0x02000001, cpu, 0x03000001, paths["/chosen"], cpu)
-    messages = [item.message for item in judge(Stream([Answer.of("update-nodes", area)], tree))]
+    messages = [item.message for item in Judge().violations(Stream([Answer.of("update-nodes", area)], tree))]
     assert [message.split(": ")[0] for message in messages if "deleted before" in message] == [
         f"update of phandle {cpu:#x}, which was deleted before"
     ]
@@ -159,7 +160,7 @@ def test_properties(area: bytes, expected: list[str]) -> None:
 def test_values_in_parts(second: bytes, statuses: tuple[int, int], said: str) -> None:
     findings = found("update-properties", properties_area(2, PATH, PART), second, statuses=statuses)
     assert [item.rule for item in findings] == (["DRM116"] if said else [])
-    assert all(said in item.message and item.violation.answer == 1 for item in findings)
+    assert all(said in item.message and item.answer == 1 for item in findings)
 
 
 def test_a_path_of_another_node() -> None:
@@ -168,8 +169,8 @@ def test_a_path_of_another_node() -> None:
     assert labels is not None
     phandle = next(handle for handle, path in labels.paths.items() if path == "/chosen")
     area = properties_area(2, PATH, REST, phandle=phandle)
-    (finding,) = judge(Stream([Answer.of("update-properties", area)], tree))
-    assert (finding.rule, finding.violation.offset) == ("DRM117", 20)
+    (finding,) = Judge().violations(Stream([Answer.of("update-properties", area)], tree))
+    assert (finding.rule, finding.offset) == ("DRM117", 20)
 
 
 def hotplug(payload: str) -> bytes:
@@ -218,7 +219,7 @@ def test_requests_are_held_against_the_tree() -> None:
         ("02010300 00009999", "a count of 39,321, and the tree has 12 LMBs: EINVAL"),
         ("01010200 80009999", ""),
     ):
-        findings = judge(Stream([Answer.of("rtas-event", hotplug(payload))], tree))
+        findings = Judge().violations(Stream([Answer.of("rtas-event", hotplug(payload))], tree))
         assert [item.message for item in findings] == ([said] if said else [])
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import os
@@ -11,13 +12,21 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from drmemctl.cli.app import main
 from tests.conftest import ROOT
+from tests.forked import Forks
 
 COMMAND = [sys.executable, "-m", "drmemctl"]
+DROPPED = {
+    *("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"),
+    # With it, what cannot be written is known before the end.
+    "PYTHONUNBUFFERED",
+    *("DRMEMCTL_DEBUG", "DRMEMCTL_MAX_MIB"),
+}
 
 
 class Outcome(NamedTuple):
@@ -37,15 +46,59 @@ def run(*arguments: str | Path) -> Outcome:
 
 
 def environment(changes: Mapping[str, str]) -> dict[str, str]:
-    """Return this environment without what decides about colour and width, and with `changes`."""
-    dropped = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "DRMEMCTL_DEBUG", "DRMEMCTL_MAX_MIB")
+    """Return this environment without what decides about colour, width and buffers, and with `changes`."""
+    dropped = (
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "COLUMNS",
+        "TERM",
+        "PYTHONUNBUFFERED",
+        "DRMEMCTL_DEBUG",
+        "DRMEMCTL_MAX_MIB",
+    )
     return {key: value for key, value in os.environ.items() if key not in dropped} | dict(changes)
 
 
 def process(
     *arguments: str | Path, stdin: bytes = b"", stdout: Any = subprocess.PIPE, **variables: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command line in a process of its own; `variables` go into its environment."""
+    """Run a command line in a process of its own, which need not load the package; see `tests.forked`."""
+    if any(name.startswith(("PYTHON", "LC_", "LANG")) for name in variables):
+        return started(*arguments, stdin=stdin, stdout=stdout, **variables)
+    command = [str(argument) for argument in arguments]
+    with ThreadPoolExecutor(3) as pool:
+        (in_read, in_write), (err_read, err_write) = os.pipe(), os.pipe()
+        out_read, out_write = os.pipe() if stdout == subprocess.PIPE else (None, stdout)
+        _forks().start(command, (in_read, _number(out_write), err_write), environment(variables))
+        for number in (in_read, err_write, *([] if out_read is None else [out_write])):
+            os.close(number)
+        pool.submit(_write_all, in_write, stdin)
+        out = None if out_read is None else pool.submit(_read_to_end, out_read)
+        err = pool.submit(_read_to_end, err_read)
+        code = _forks().wait(60).code
+        return subprocess.CompletedProcess(command, code, out.result() if out else None, err.result())
+
+
+@cache
+def _forks() -> Forks:
+    forks = Forks()
+    atexit.register(forks.close)
+    return forks
+
+
+def _number(stream: Any) -> int:
+    return stream if isinstance(stream, int) else int(stream.fileno())
+
+
+def _write_all(pipe: int, data: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), open(pipe, "wb") as stream:
+        stream.write(data)
+
+
+def started(
+    *arguments: str | Path, stdin: bytes = b"", stdout: Any = subprocess.PIPE, **variables: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command line from the start of Python on; `variables` go into its environment."""
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         input=stdin,

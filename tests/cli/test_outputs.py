@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
+import struct
 import subprocess
+import termios
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,8 +28,8 @@ from tests.cli.outputs import (
     writing,
 )
 from tests.cli.outputs import shell as run_in_shell
-from tests.cli.running import process
-from tests.conftest import gunzip
+from tests.cli.running import COMMAND, environment, process
+from tests.conftest import ROOT, gunzip
 
 each_printing = pytest.mark.parametrize(("code", "arguments"), PRINTING.values(), ids=PRINTING)
 each_writing = pytest.mark.parametrize(
@@ -44,9 +49,19 @@ def test_a_reader_who_has_gone_before_the_start_is_no_error(code: int, arguments
 
 @each_printing
 def test_a_reader_who_takes_one_line(code: int, arguments: list[str]) -> None:
-    done = run_in_shell('{ "$@"; echo "ended with $?" >&2; } | head -n 1', *arguments)
-    assert done.stderr.decode() == f"ended with {code}\n"
-    assert done.stdout.count(b"\n") == 1
+    read, write = os.pipe()
+    with ThreadPoolExecutor(1) as pool:
+        line = pool.submit(first_line, read)
+        done = process(*arguments, stdout=write)
+        os.close(write)
+    assert (done.returncode, done.stderr) == (code, b"")
+    assert line.result().count(b"\n") == 1
+
+
+def first_line(pipe: int) -> bytes:
+    """Take as `head -n 1` does what is there until there is a line, and no more."""
+    with open(pipe, "rb") as stream:
+        return stream.readline()
 
 
 @each_printing
@@ -59,6 +74,7 @@ def test_a_full_disk_behind_standard_output(code: int, arguments: list[str]) -> 
 
 @each_printing
 def test_a_closed_standard_output_leaves_the_exit_code(code: int, arguments: list[str]) -> None:
+    # Python itself opens what is left; each command is started by itself here, with nothing loaded before.
     done = run_in_shell('exec "$@" <&- >&-', *arguments)
     assert (done.returncode, done.stderr) == (code, b"")
 
@@ -209,6 +225,80 @@ def test_a_disk_that_is_full_behind_standard_output(small_disk: Path) -> None:
     (small_disk / "filler").unlink()
     assert done.returncode == 3
     assert done.stderr == b"drmemctl: standard output: cannot write the output: No space left on device\n"
+
+
+LARGE = {
+    "report": ["report", BOOTED, "-o", "-"],
+    "report, by its name": ["report", BOOTED, "-o", "/dev/stdout"],
+    "convert": ["convert", BOOTED, "-o", "-"],
+    "dts": ["convert", BOOTED, "-o", "-", "--format", "dts"],
+    "lmb": ["lmb", TREE, "--expand"],
+    "rules": ["rules"],
+    "simulate --help": ["simulate", "--help"],
+    "capture --script": ["capture", "--script"],
+    "completion": ["completion", "zsh"],
+    "prop": ["prop", BOOTED, "/rtas"],
+}
+"""What prints more than fits, through each of the ways in which something is printed."""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", LARGE.values(), ids=LARGE)
+def test_a_write_that_is_short_is_an_error_in_every_mode(
+    arguments: list[str], unbuffered: str, tmp_path: Path
+) -> None:
+    # As a disk that fills up: the first write is short, and only the second fails.
+    most = 1000
+    whole = process(*arguments).stdout
+    assert len(whole) > most
+    script = f'ulimit -f 1; trap "" XFSZ; PYTHONUNBUFFERED={unbuffered}; export PYTHONUNBUFFERED; exec "$@" > out'
+    done = run_in_shell(
+        f"cd {tmp_path} && {script}",
+        *[str(ROOT / word) if "/" in word[1:] and (ROOT / word).exists() else word for word in arguments],
+    )
+    assert done.returncode == 3
+    assert done.stderr.endswith(b": File too large\n")
+    assert whole.startswith((tmp_path / "out").read_bytes())
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", LARGE.values(), ids=LARGE)
+def test_a_pipe_that_does_not_wait_gets_all(arguments: list[str], unbuffered: str) -> None:
+    whole = process(*arguments).stdout
+    read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(write, False)
+    running = subprocess.Popen(
+        [*COMMAND, *arguments], stdout=write, stderr=subprocess.PIPE, cwd=ROOT,
+        env=environment({"PYTHONUNBUFFERED": unbuffered}),
+    )  # fmt: skip
+    os.close(write)
+    with os.fdopen(read, "rb") as stream, running:
+        until_it_waits(stream.fileno(), running)
+        assert stream.read() == whole
+        assert running.stderr is not None
+        assert (running.stderr.read(), running.wait(timeout=60)) == (b"", 0)
+
+
+def until_it_waits(pipe: int, running: subprocess.Popen[bytes]) -> None:
+    """Return when what writes to a pipe that nobody reads has ended, or writes no more since the pipe is full."""
+    before, there = -1, 0
+    while running.poll() is None and (not there or there != before):
+        time.sleep(0.03)
+        before, there = there, struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["lmb", "/no/such"], 3), (["nope"], 2), (["check", "--isolated", FAULTY, "-o", "OUT"], 1)],
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_standard_error_leaves_the_exit_code(
+    arguments: list[str], code: int, unbuffered: str, tmp_path: Path
+) -> None:
+    words = [word.replace("OUT", str(tmp_path / "out")) for word in arguments]
+    done = run_in_shell(f'PYTHONUNBUFFERED={unbuffered}; export PYTHONUNBUFFERED; exec "$@" 2>/dev/full', *words)
+    assert (done.returncode, done.stdout) == (code, b"")
 
 
 INPUTS = {

@@ -271,12 +271,12 @@ def test_findings_are_those_of_a_migration() -> None:
 
 
 def test_the_rules_see_the_same_in_the_changes_as_in_the_whole_trees() -> None:
-    from drmemctl.check.engine import Plan, judge
+    from drmemctl.check.engine import Judge, Plan
     from drmemctl.check.subject import Subject
 
     names = ["numa2-boot", "numa2-plug1", "numa2-plug2", "numa2-unplug1", "v1numa4-boot", "v1numa4-plug1"]
     for old in names:
         for new in names:
             one, other = fixture(f"kernel-arrays/{old}"), fixture(f"kernel-arrays/{new}")
-            whole = judge(Subject(other, before=Subject(one)), Plan(select=("migration",)))
+            whole = Judge(Plan(select=("migration",))).findings(Subject(other, before=Subject(one)))
             assert set(diff(one, other).findings) == set(whole) or diff(one, other).same, (old, new)

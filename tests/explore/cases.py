@@ -74,6 +74,7 @@ def end_keys(engine: Engine, graph: Graph) -> set[Hashable]:
         world = keys.of(engine.world(state))
         assert isinstance(world, tuple)
         # Of the machine its tree is known by identity, which another engine does not share.
-        return (*world[:5], world[5][1:], *world[6:], engine.outcomes(state))
+        machine, topology = world[4]
+        return (*world[:4], machine[1:], topology, *world[5:], engine.outcomes(state))
 
     return {key(state) for state in graph.ends}

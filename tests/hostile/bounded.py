@@ -1,30 +1,23 @@
 # SPDX-License-Identifier: MIT
 """Runs of drmemctl in processes whose time and memory are measured, and what is wrong with each.
 
-A process that is forked from a large one counts the large one's memory as its own. So a small process, which
-has loaded the package and nothing else, forks them: `python -m tests.hostile.bounded`. That saves the time to
-load it, too, which is most of what a command takes for a small input.
+They are forked from a process that has loaded the package (`tests.forked`): loading is most of what a command
+takes for a small input.
 """
 
 from __future__ import annotations
 
 import codecs
-import json
 import os
-import pkgutil
 import re
-import resource
 import shlex
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Self
 
-from tests.conftest import ROOT
+from tests.forked import Forks
 
 MIB = 1 << 20
 MEMORY = 400 * MIB
@@ -33,7 +26,6 @@ MEMORY = 400 * MIB
 MOST_LINES = 50
 """Lines on standard error: the first defects of each kind, and what the command has to say."""
 
-_BACKSTOP_MEMORY = 6 << 30
 _PIECE = 1 << 22
 _SGR = re.compile(rb"\x1b\[[0-9;]*m")
 _FORBIDDEN = re.compile(
@@ -72,13 +64,8 @@ class Runner:
         self._folder = folder
         dropped = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", "DRMEMCTL_DEBUG", "DRMEMCTL_MAX_MIB")
         environment = {key: value for key, value in os.environ.items() if key not in dropped}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.hostile.bounded"],
-            cwd=ROOT,
-            env={**environment, **(variables or {})},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
+        self._environment = {**environment, **(variables or {})}
+        self._forks = Forks()
 
     def __enter__(self) -> Self:
         return self
@@ -86,29 +73,27 @@ class Runner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._process.communicate()
+        self._forks.close()
 
     def run(self, command: str, names: Mapping[str, str | Path], most_seconds: int) -> Run:
         """Run a command line in which `{name}`s stand for files; it is killed soon after `most_seconds` of CPU."""
         arguments = [part.format_map({**names, "out": self._folder / "out"}) for part in shlex.split(command)]
         out, err = self._folder / "stdout", self._folder / "stderr"
-        task = {"arguments": arguments, "out": str(out), "err": str(err), "seconds": most_seconds}
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(task).encode() + b"\n")
-        self._process.stdin.flush()
-        used: dict[str, Any] = json.loads(self._process.stdout.readline())
+        with Path(os.devnull).open("rb") as nothing, out.open("wb") as stdout, err.open("wb") as stderr:
+            streams = (nothing.fileno(), stdout.fileno(), stderr.fileno())
+            self._forks.start(arguments, streams, self._environment, most_seconds)
+        used = self._forks.wait()
         is_raw = "--raw" in arguments
         faults = [
             *([] if is_raw else _faults(out, "stdout")),
             *_faults(err, "stderr"),
-            *_complaints(err, used["code"]),
+            *_complaints(err, used.code),
         ]
         size = out.stat().st_size
         for path in self._folder.glob("out.*"):
             path.unlink()
         out.unlink()
-        return Run(command, used["code"], used["seconds"], used["memory"], size, tuple(faults))
+        return Run(command, used.code, used.seconds, used.memory, size, tuple(faults))
 
 
 def _faults(path: Path, what: str) -> list[str]:
@@ -140,49 +125,6 @@ def _complaints(path: Path, code: int) -> list[str]:
     return wrong
 
 
-def _serve() -> None:
-    import drmemctl
-
-    for module in pkgutil.walk_packages(drmemctl.__path__, "drmemctl."):
-        if module.name != "drmemctl.__main__":
-            import_module(module.name)
-    for line in sys.stdin.buffer:
-        task = json.loads(line)
-        child = os.fork()
-        if not child:
-            _become(task)
-        _, status, used = os.wait4(child, 0)
-        answer = {
-            "code": os.waitstatus_to_exitcode(status),
-            "seconds": used.ru_utime + used.ru_stime,
-            "memory": used.ru_maxrss * 1024,
-        }
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-
-
-def _become(task: dict[str, Any]) -> NoReturn:
-    """Be a drmemctl."""
-    code = 99
-    try:
-        for path, descriptor in ((os.devnull, 0), (task["out"], 1), (task["err"], 2)):
-            opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
-            os.dup2(opened, descriptor)
-            os.close(opened)
-        resource.setrlimit(resource.RLIMIT_CPU, (task["seconds"] + 1, task["seconds"] + 2))
-        resource.setrlimit(resource.RLIMIT_AS, (_BACKSTOP_MEMORY, _BACKSTOP_MEMORY))
-        from drmemctl.cli import run
-
-        sys.argv = ["drmemctl", *task["arguments"]]
-        run()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
 def table(runs: Sequence[tuple[str, Run]]) -> str:
     """Return runs as lines, the most expensive first."""
     rows = sorted(runs, key=lambda row: -max(row[1].seconds / 10, row[1].memory / MEMORY))
@@ -192,7 +134,3 @@ def table(runs: Sequence[tuple[str, Run]]) -> str:
             f"{run.seconds:6.1f} {run.memory // MIB:5} {run.code:4} {run.output:12,}  {name}: {run.command}"
         )
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    _serve()

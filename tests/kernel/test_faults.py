@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
+from drmemctl.check.finding import Finding
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.job import Fault
 from drmemctl.kernel.profiles import profile
-from drmemctl.scenario.findings import StepFinding
 from drmemctl.scenario.simulation import Simulation
 from drmemctl.tree.node import Tree
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, lmbs, memory_node, tree, u32
@@ -22,7 +22,7 @@ Told = tuple[str, str, str, str, str]
 """Code, message, function, path, property."""
 
 
-def told(*faults: Fault | StepFinding) -> list[Told]:
+def told(*faults: Fault | Finding) -> list[Told]:
     return [(one.code, one.message, one.function, one.path, one.property) for one in faults]
 
 

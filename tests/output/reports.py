@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from drmemctl.check.engine import Plan
-from drmemctl.check.finding import Severity
-from drmemctl.check.report import LmbRange, Report, ReportedFinding
+from drmemctl.check.finding import Finding, LmbRange, Severity
+from drmemctl.check.report import Report
 from drmemctl.check.tally import Tally
 from drmemctl.output.check import CheckView, rendered
 from drmemctl.output.screen import Screen
@@ -24,7 +24,7 @@ HOSTILE = (
 LMBS = LmbRange(0x50000000, 2, 0x80000005, 5, 8, None, 2 * MIB_256)
 
 
-def finding(**changes: Any) -> ReportedFinding:
+def finding(**changes: Any) -> Finding:
     """Return a finding, changed."""
     values: dict[str, Any] = {
         "rule": "DRM030",
@@ -38,7 +38,7 @@ def finding(**changes: Any) -> ReportedFinding:
         "ranges_left_out": 0,
         "fingerprint": "0123456789abcdef",
     }
-    return ReportedFinding(**{**values, **changes})
+    return Finding(**{**values, **changes})
 
 
 def hostile() -> Report:

@@ -40,15 +40,16 @@ def test_the_document_is_the_contract() -> None:
             }
         ],
         "inputs": [
-            {"source": "a.dtb", "findings": 1, "known": 0, "error": None, "note": None},
+            {"source": "a.dtb", "findings": 1, "known": 0, "error": None, "note": None, "judged": True},
             {
                 "source": "bad.dtb",
                 "findings": 0,
                 "known": 0,
                 "error": "bad.dtb: no such file or directory",
                 "note": None,
+                "judged": False,
             },
-            {"source": "b.dtb", "findings": 0, "known": 3, "error": None, "note": "no node"},
+            {"source": "b.dtb", "findings": 0, "known": 3, "error": None, "note": "no node", "judged": True},
         ],
         "summary": {"error": 1, "warning": 0, "info": 0},
     }

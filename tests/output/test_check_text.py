@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from drmemctl.check.finding import Severity
-from drmemctl.check.report import Report, ReportedFinding
+from drmemctl.check.finding import Finding, Severity
+from drmemctl.check.report import Report
 from drmemctl.output.check_text import SCREEN
 from drmemctl.output.screen import Screen
 from tests.cases import each
@@ -60,7 +60,7 @@ def test_nothing_read_is_said() -> None:
     assert drawn([unreadable(), unreadable()], "text") == "no findings in 0 trees; 2 unreadable\n"
 
 
-def many(rules: int, each: int, ranges: int) -> list[ReportedFinding]:
+def many(rules: int, each: int, ranges: int) -> list[Finding]:
     lmbs = tuple(replace(LMBS, base=LMBS.base + number * LMBS.base) for number in range(ranges))
     return [finding(rule=f"DRM{900 + rule}", lmbs=lmbs) for rule in range(rules) for _ in range(each)]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.scenario.simulation import Files, Simulation, Situation
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Tree
 from tests.conftest import FIXTURES, blob
@@ -35,6 +35,7 @@ class Replayed:
     recorded: dict[str, Any]
     result: StepResult
     state: State
+    after: Situation
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def simulated(found: dict[str, Any], tree: Tree) -> Run:
         result = simulation.run(step["step"])
         if unmovable:
             simulation.run(f"movable {unmovable}")
-        steps.append(Replayed(step, result, state_of(simulation, list(step["properties"]))))
+        state = state_of(simulation, list(step["properties"]))
+        steps.append(Replayed(step, result, state, simulation.situation))
     return Run(found, boot, tuple(steps), simulation)
 
 

@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.check.engine import all_rules
+from drmemctl.check.finding import NEXT_FLUSH, NOW, Finding
 from drmemctl.check.kernel.codes import RULE_OF
 from drmemctl.check.subject import Running, Subject
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.kernel.job import Fault
 from drmemctl.kernel.profiles import profile
-from drmemctl.scenario.findings import NEXT_FLUSH, NOW, StepFinding
+from drmemctl.scenario.findings import finding_of_fault
 from drmemctl.scenario.result import StepResult
 from drmemctl.scenario.simulation import Files, Simulation
 from drmemctl.tree.node import Tree
@@ -30,7 +31,7 @@ SWAPPED = encode_lookup_arrays([(1,), (0,)], 1).hex()
 STATE = {rule.id for rule in all_rules().values() if rule.family == "state"}
 
 
-def rules(found: Iterable[StepFinding]) -> list[str]:
+def rules(found: Iterable[Finding]) -> list[str]:
     return [one.rule for one in found]
 
 
@@ -182,12 +183,12 @@ def test_every_code_of_a_fault_has_a_rule() -> None:
     for code, rule in RULE_OF.items():
         assert rule in all_rules()
         fault = Fault(code, "it is so", "some_function", NODE, V2)
-        shown = StepFinding.of_fault(fault)
+        shown = finding_of_fault(fault)
         assert (shown.rule, shown.code, shown.function) == (rule, code, "some_function")
         if all_rules()[rule].family == "kernel":
             subject = Subject(tree(*USUAL), running=Running(faults=(fault,)))
-            found = list(all_rules()[rule].findings(subject))
-            assert [(one.rule, one.violation.path, one.message) for one in found] == [
+            found = list(all_rules()[rule].violations(subject))
+            assert [(one.rule, one.path, one.message) for one in found] == [
                 (rule, NODE, "some_function: it is so")
             ]
 

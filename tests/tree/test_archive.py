@@ -3,9 +3,13 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import os
+import random
 import tarfile
 import time
 import tracemalloc
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -17,7 +21,7 @@ from drmemctl.tree import archive as archive_module
 from drmemctl.tree.finder import DRMEM_NODE
 from drmemctl.tree.limits import MIB, Limits
 from drmemctl.tree.node import Tree
-from drmemctl.tree.source import load
+from drmemctl.tree.source import _Input, load
 from drmemctl.tree.tar import clean_path
 from tests.conftest import Tool, blob
 from tests.tree.samples import NAMES, content, files, tar, tar_of, tree
@@ -369,3 +373,115 @@ def test_members_of_any_names_raise_nothing_but_our_errors(entries: list[tuple[s
     except DrmemctlError:
         return
     assert read.kind == "archive"
+
+
+def pax(name: bytes, content: bytes = b"") -> bytes:
+    """Return a member whose name stands in a pax header."""
+    record = b" path=" + name + b"\n"
+    size = len(record)
+    while len(b"%d" % size) + len(record) > size:
+        size += 1
+    data = b"%d" % size + record
+    padded = data + bytes(-len(data) % 512)
+    block = header(b"short", b"%o" % len(content))
+    return header(b"pax", b"%o" % len(data), b"x") + padded + block + content + bytes(-len(content) % 512)
+
+
+def long_name(name: bytes, content: bytes = b"") -> bytes:
+    """Return a member whose name stands in a GNU header."""
+    padded = name + bytes(512 - len(name) % 512)
+    block = header(b"short", b"%o" % len(content)) + content + bytes(-len(content) % 512)
+    return header(b"././@LongLink", b"%o" % (len(name) + 1), b"L") + padded + block
+
+
+@pytest.mark.parametrize("member", [pax, long_name])
+@pytest.mark.parametrize("part", [b"a/", b"cpus/", b"./", b"../", b"a"])
+def test_a_name_that_no_path_can_have_is_refused_at_once(member: Callable[[bytes], bytes], part: bytes) -> None:
+    start = time.process_time()
+    most = part * (4095 // len(part))
+    refused(member(most + b"z" * (4095 - len(most))), "no device tree in the archive")
+    refused(header(b"ok") + member(part * (1_000_000 // len(part))), r"more than 4,095 \(PATH_MAX\)", LimitError)
+    assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize(
+    "name", [b"a/" * 50 + b"f", b"cpus/" * 60 + b"f", b"./" * 50 + b"f", b"x/../" * 60 + b"f"]
+)
+def test_deep_members_cost_by_their_names(name: bytes) -> None:
+    data = b"".join(pax(b"%d/" % index + name) for index in range(2_000))
+    start = time.process_time()
+    with suppress(InputError):
+        load(data)
+    assert time.process_time() - start < 2
+
+
+def test_names_of_root_nodes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drmemctl.tree.finder._MOST_LOOKS", 1000)
+    refused(tar(*((f"{n}/cpus/rtas", None) for n in range(501))), "1,000 names of nodes that only", LimitError)
+    monkeypatch.setattr("drmemctl.tree.finder._MOST_LOOKS", 1 << 30)
+    monkeypatch.setattr("drmemctl.tree.finder._MOST_CHARACTERS", 1000)
+    refused(
+        tar(*((f"{n:0300}/model", b"") for n in range(5))), "more directories look like a device tree", LimitError
+    )
+
+
+def test_records_of_extended_headers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = (header(b"x", b"%o" % 5000, b"x") + b"5 a=\n" * 1000 + bytes(120)) * 3 + header(b"y")
+    refused(data, "no device tree in the archive")
+    monkeypatch.setattr("drmemctl.tree.tar._MAX_RECORDS", 2_999)
+    refused(data, "more than 2,999 records in extended headers", LimitError)
+
+
+class Counted(io.BytesIO):
+    """Bytes that count how many are read."""
+
+    count = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
+@pytest.mark.parametrize(
+    ("prefix", "wanted"),
+    [
+        (("proc/device-tree",), None),
+        (("mine",), None),
+        (("mine",), "mine"),
+        (("sos/mine",), "sos"),
+        (("proc/device-tree", "sys/firmware/devicetree/base"), None),
+        (("copy", "second/copy"), None),
+    ],
+)
+def test_an_archive_is_read_once(prefix: tuple[str, ...], wanted: str | None) -> None:
+    entries = [entry for top in prefix for entry in files(tree(), top)]
+    log = ("log/large", random.Random(6).randbytes(4 * MIB))
+    data = gzip.compress(tar(*NOISE, *entries, log), 1)
+    raw = Counted(data)
+    with ExitStack() as open_files:
+        read = _Input(raw, "x", open_files).read(wanted)
+    assert read.root == tree().root
+    # What the input is shows in its first bytes, which are read again.
+    assert raw.count < 1.5 * len(data)
+
+
+def test_a_large_property_outside_of_a_known_place_is_read_all_the_same() -> None:
+    entries = files(tree(), "mine")
+    large = random.Random(5).randbytes(100_000)
+    read = load(tar(*NOISE, *entries, ("mine/chosen/large", large), ("other/log", large)))
+    assert read.get("/chosen", "large") == large
+
+
+def test_what_a_plain_archive_does_not_need_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    size = 1 << 40
+    with path.open("wb") as file:
+        file.write(header(b"var/log/big", b"\x80" + size.to_bytes(11, "big")))
+        file.seek(size, io.SEEK_CUR)
+        file.write(tar_of(tree()))
+    start = time.process_time()
+    assert load(path).root == tree().root
+    assert time.process_time() - start < 1
+    os.truncate(path, size // 2)
+    refused(str(path), "the archive ends early")

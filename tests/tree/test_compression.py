@@ -167,15 +167,62 @@ def test_a_zstd_window_beyond_what_zstd_allows_is_refused() -> None:
     parameters = zstandard.ZstdCompressionParameters(window_log=28, compression_level=1)
     packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     packed = packer.compress(b"tree" * 1000) + packer.flush()
-    with pytest.raises(InputError, match="zstd data is damaged"):
+    with pytest.raises(LimitError, match="zstd data needs 264 MiB to be unpacked, more than the 256"):
         unpack(packed)
 
 
 def test_an_xz_dictionary_beyond_the_memory_limit_is_refused() -> None:
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": 512 * MIB}]
     packed = lzma.compress(b"tree", filters=filters)
-    with pytest.raises(InputError, match="Memory usage limit"):
+    with pytest.raises(LimitError, match="xz data needs 520 MiB to be unpacked, more than the 256"):
         unpack(packed)
+
+
+def xz_of(data: bytes, dictionary: int, *, delta: bool = False) -> bytes:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 1, "dict_size": dictionary}]
+    return lzma.compress(data, filters=[{"id": lzma.FILTER_DELTA, "dist": 1}, *filters] if delta else filters)
+
+
+def zstd_of(data: bytes, window_log: int) -> bytes:
+    parameters = zstandard.ZstdCompressionParameters(window_log=window_log, compression_level=1)
+    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    return packer.compress(data) + packer.flush()
+
+
+def test_memory_for_unpacking_is_that_of_all_layers_together() -> None:
+    largest: tuple[Callable[[bytes], bytes], ...] = (
+        lambda data: xz_of(data, 128 * MIB),
+        lambda data: zstd_of(data, 27),
+    )
+    for outer in largest:
+        for inner in largest:
+            with pytest.raises(
+                LimitError, match="136 MiB to be unpacked, more than the 120 MiB that are left of 256"
+            ):
+                unpack(outer(inner(b"tree" * 10_000)))
+    # What `xz -9` and `zstd --ultra -22` make may lie in one another, and either alone be as large as it gets.
+    assert unpack(xz_of(xz_of(xz_of(b"tree", 64 * MIB), 64 * MIB), 64 * MIB))[0] == b"tree"
+    assert unpack(zstd_of(xz_of(b"tree", 64 * MIB, delta=True), 27))[0] == b"tree"
+
+
+def test_streams_that_follow_one_another_use_the_same_memory() -> None:
+    packed = b"".join(xz_of(b"tree", 128 * MIB) for _ in range(5))
+    assert unpack(packed)[0] == b"tree" * 5
+
+
+@all_methods
+def test_the_bytes_of_all_layers_count_together(method: str) -> None:
+    limits = Limits(max_unpacked=3 * MIB, ratio_floor=64 * MIB)
+    noise = random.Random(3).randbytes(2 * MIB)
+    assert unpack(gzip.compress(noise), limits)[0] == noise
+    with pytest.raises(LimitError, match="more than 3 MiB unpacked"):
+        unpack(COMPRESSORS[method](gzip.compress(noise)), limits)
+
+
+def test_a_ratio_counts_from_the_outermost_bytes() -> None:
+    packed = gzip.compress(gzip.compress(bytes(2 * MIB)))
+    with pytest.raises(LimitError, match="grows more than 200 times"):
+        unpack(packed, Limits(ratio_floor=MIB))
 
 
 def test_gzip_header_fields_are_passed_over() -> None:

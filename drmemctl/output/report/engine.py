@@ -12,6 +12,13 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from drmemctl.check.finding import Finding
+from drmemctl.output.check import addresses, place_and_offset, range_text, ranges_left_out
+from drmemctl.output.findings import message, step_words
+
+_RANGES = 12
+"""Ranges of LMBs of a finding that are shown."""
+
 
 def read(name: str) -> str:
     """Return a file of this package; also from within a zip archive."""
@@ -21,7 +28,7 @@ def read(name: str) -> str:
 @cache
 def environment() -> Environment:
     """Return the environment: everything is escaped, and a name that a template gets wrong is an error."""
-    return Environment(
+    made = Environment(
         autoescape=True,
         loader=FunctionLoader(read),
         undefined=StrictUndefined,
@@ -29,6 +36,21 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    made.filters.update(
+        addresses=addresses,
+        message=message,
+        more_ranges=_more_ranges,
+        place=place_and_offset,
+        range_text=range_text,
+        ranges=lambda finding: finding.lmbs[:_RANGES],
+        step_words=step_words,
+    )
+    return made
+
+
+def _more_ranges(finding: Finding) -> str:
+    rest = len(finding.lmbs[_RANGES:]) + finding.ranges_left_out
+    return ranges_left_out(rest) if rest else ""
 
 
 def rendered(template: str, **values: Any) -> str:

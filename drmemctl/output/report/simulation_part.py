@@ -7,13 +7,12 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from drmemctl.check.finding import Finding
 from drmemctl.output.report.findings_part import RulePage, rule_page
 from drmemctl.output.screen import Screen
-from drmemctl.output.simulation_findings import finding_words
 from drmemctl.output.simulation_text import Detail, boot_lines, changes, outcome, shortened, verdict_lines
 from drmemctl.output.simulation_trace import trace_lines
 from drmemctl.output.text import safe
-from drmemctl.scenario.findings import StepFinding
 from drmemctl.scenario.session import DoneStep, Session, is_failure
 from drmemctl.wording import count_of
 
@@ -30,14 +29,6 @@ _TEXT = 400
 """Characters of a step: values of properties are long."""
 
 _PLAIN = Screen()
-
-
-class ShownFinding(NamedTuple):
-    """What is wrong since a step."""
-
-    severity: str
-    rule: str
-    words: str
 
 
 class Card(NamedTuple):
@@ -64,7 +55,7 @@ class Card(NamedTuple):
     notes: tuple[str, ...]
     log: tuple[str, ...]
     changes: tuple[str, ...]
-    findings: tuple[ShownFinding, ...]
+    findings: tuple[Finding, ...]
     more: str
     trace: tuple[str, ...]
 
@@ -126,14 +117,10 @@ def _card(session: Session, position: int) -> Card:
         (*notes, *map(safe, result.events)),
         _first((safe(line, 2000) for line in result.log), len(result.log)),
         tuple(_lines(changes(_PLAIN, done, Detail()))),
-        tuple(_shown(one) for one in result.findings[:_LINES]),
+        result.findings[:_LINES],
         f"{count_of(left_out, 'more finding')}: drmemctl simulate shows them" if left_out > 0 else "",
         _trace(done),
     )
-
-
-def _shown(found: StepFinding) -> ShownFinding:
-    return ShownFinding(found.severity.value, found.rule, finding_words(found))
 
 
 def _tone(session: Session, position: int) -> str:
