@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from drmemctl.check.engine import Judge
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report
-from drmemctl.check.subject import Subject
+from drmemctl.check.subject import Running, Subject
+from drmemctl.kernel.profiles import Profile
 from drmemctl.tree.node import Tree
 
 NEVER = "never"
@@ -69,9 +70,10 @@ class Tally:
         return any(number and fails(severity, fail_on) for severity, number in self.findings.items())
 
 
-def counted(tree: Tree) -> dict[str, int]:
-    """Return how many findings of each severity a tree has, the worst first."""
-    found = Counter(violation.severity for violation in Judge().violations(Subject(tree)))
+def counted(tree: Tree, kernel: Profile | None = None) -> dict[str, int]:
+    """Return how many findings of each severity a tree has, the worst first; for a kernel, or for any."""
+    subject = Subject(tree, running=Running(profile=kernel))
+    found = Counter(violation.severity for violation in Judge(profile=kernel).violations(subject))
     return {severity.value: found[severity] for severity in Severity}
 
 

@@ -26,25 +26,25 @@ _BEFORE, _AFTER = 60, 40
 
 def parse_steps(script: str | None, arguments: Iterable[str]) -> list[Step]:
     """Return the steps of a file and then those of the arguments; a usage error for the first that is none."""
+    from drmemctl.scenario.grammar import bound_steps
+
     steps: list[Step] = []
     if script is not None:
         name = "standard input" if script == "-" else script
         steps += _parsed(_content(script), name)
     for number, argument in enumerate(arguments, 1):
         steps += _parsed(argument, f"STEP {number}")
+        bound_steps(len(steps))
     return steps
 
 
 def _content(script: str) -> str:
     from drmemctl.errors import InputError
-    from drmemctl.scenario.simulation import read_file
+    from drmemctl.tree.limits import LIMITS
+    from drmemctl.tree.plain_input import read_input
 
-    if script == "-":
-        from drmemctl.tree.plain_input import standard_input
-
-        data = standard_input().read()
-    else:
-        data = read_file(script)
+    hint = "put long values into files: `firmware PATH PROPERTY @FILE`"
+    data = read_input(script, LIMITS.max_script, hint, typed=True)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -55,6 +55,7 @@ def _content(script: str) -> str:
 
 def _parsed(text: str, name: str) -> list[Step]:
     from drmemctl.cli.usage import PointedError
+    from drmemctl.errors import LimitError
     from drmemctl.output.text import safe
     from drmemctl.scenario.grammar import StepError, parse_script
 
@@ -62,6 +63,8 @@ def _parsed(text: str, name: str) -> list[Step]:
         return list(parse_script(text))
     except StepError as error:
         raise PointedError("\n".join([f"{safe(name)}: {worded(error.message)}", *pointed(error)])) from error
+    except LimitError as error:
+        raise error.with_source(name) from None
 
 
 def worded(message: str) -> str:

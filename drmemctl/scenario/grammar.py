@@ -6,8 +6,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from drmemctl.errors import DrmemctlError
+from drmemctl.errors import DrmemctlError, LimitError
 from drmemctl.kernel.errno import is_errno_name
 from drmemctl.numbers import parse_drc_index, parse_kernel_int
 from drmemctl.scenario.steps import (
@@ -24,6 +25,7 @@ from drmemctl.scenario.steps import (
     Step,
     Unmovable,
 )
+from drmemctl.tree.limits import LIMITS
 
 _WORD = re.compile(r"\S+")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*\Z")
@@ -108,15 +110,27 @@ class _Words:
 
 def parse_script(text: str) -> Iterator[Step]:
     """Yield the steps of a file; `StepError` at the first line that is none."""
+    number = 0
     for line, content in enumerate(text.splitlines(), 1):
         step = parse_step(content, line)
         if step is not None:
+            number += 1
+            bound_steps(number)
             yield step
+
+
+def bound_steps(number: int) -> None:
+    """Raise `LimitError` for more steps than can be simulated in some seconds."""
+    if number > LIMITS.max_steps:
+        raise LimitError(f"more than the {LIMITS.max_steps:,} steps that are simulated", hint="do them in parts")
 
 
 def parse_step(text: str, line: int = 1) -> Step | None:
     """Return the step in a line, None for an empty one or a comment."""
-    words = [(match.start(), match[0]) for match in _WORD.finditer(text)]
+    words = [(match.start(), match[0]) for match in islice(_WORD.finditer(text), LIMITS.max_words + 1)]
+    if len(words) > LIMITS.max_words:
+        message = f"line {line} has more than the {LIMITS.max_words:,} words that a step may have"
+        raise LimitError(message, hint="put it into several steps")
     words = _without_comment(words)
     if not words:
         return None

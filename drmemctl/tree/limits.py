@@ -50,6 +50,9 @@ class Limits:
             names of 12 MiB. One of version 1 has no other bound than `max_bytes`.
         max_value_by_connector: the same of one that has four bytes for each: 1,310,720 connectors.
         max_answers: recorded answers of RTAS: 1,024 work areas. Those of a migration come to some hundred KiB.
+        max_script: the text of steps of a simulation.
+        max_steps: its steps; each takes about a millisecond on a tree of few runs.
+        max_words: words of one step: `unmovable` names LMBs one by one.
         max_depth: nodes on the way from the root to a leaf, the root included. Linux refuses deeper ones as
             well (drivers/of/fdt.c, FDT_MAX_DEPTH 64), and writers of this depth may recurse.
         max_reservations: entries of the memory reservation block.
@@ -77,6 +80,9 @@ class Limits:
     max_value_by_lmb: int = 16 * MIB
     max_value_by_connector: int = 5 * MIB
     max_answers: int = 4 * MIB
+    max_script: int = 4 * MIB
+    max_steps: int = 10_000
+    max_words: int = 65_536
     max_depth: int = 64
     max_reservations: int = 4_096
     max_name: int = 255
@@ -114,6 +120,9 @@ def limits_from(environment: Mapping[str, str]) -> Limits:
         max_value_by_lmb=default.max_value_by_lmb * factor,
         max_value_by_connector=default.max_value_by_connector * factor,
         max_answers=default.max_answers * factor,
+        max_script=default.max_script * factor,
+        max_steps=default.max_steps * factor,
+        max_words=default.max_words * factor,
         max_unpacked=max(default.max_unpacked, 4 * max_bytes),
         ratio_floor=max(default.ratio_floor, max_bytes),
     )

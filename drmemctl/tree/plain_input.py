@@ -15,14 +15,14 @@ from drmemctl.read_files import note_descriptor
 STDIN = "-"
 
 
-def read_input(name: str, largest: int, hint: str = "") -> bytes:
+def read_input(name: str, largest: int, hint: str = "", *, typed: bool = False) -> bytes:
     """Return the bytes of a file, `-` being standard input; `LimitError` if there are more than `largest`.
 
-    `hint` says what to do then.
+    `hint` says what to do then; `typed` lets somebody type them.
     """
     source = source_name(name)
     try:
-        data = _read_stdin(largest) if name == STDIN else _read_file(name, largest)
+        data = _read_stdin(largest, typed=typed) if name == STDIN else _read_file(name, largest)
     except ValueError as error:
         raise InputError(f"cannot be read: {error}", source=source) from error
     except OSError as error:
@@ -46,9 +46,9 @@ def _read_file(name: str, largest: int) -> bytes:
         return stream.read(largest + 1)
 
 
-def _read_stdin(largest: int) -> bytes:
+def _read_stdin(largest: int, *, typed: bool) -> bytes:
     stream = standard_input()
-    if sys.stdin.isatty():
+    if not typed and sys.stdin.isatty():
         raise InputError(
             "there is nothing on standard input", source="<stdin>", hint="pipe a file into it: … < FILE"
         )

@@ -87,6 +87,22 @@ def _translated(name: str) -> Iterator[None]:
         raise InputError(message, source=name, hint=hint) from error
 
 
+@contextmanager
+def _temporary(source: str) -> Iterator[None]:
+    """Say of what the operating system refuses that it is about a temporary file, and not about the input."""
+    try:
+        yield
+    except OSError as error:
+        from tempfile import tempdir
+
+        where = f" in {tempdir}" if tempdir else ""
+        raise InputError(
+            f"this has to be kept in a temporary file{where}, which cannot be written: {error.strerror or error}",
+            source=source,
+            hint="set TMPDIR to a directory with room, or put the input in a file",
+        ) from error
+
+
 def _load_named(name: str, watch: Watch | None) -> Tree:
     if "\0" in name or not name:
         message = "a path cannot hold a NUL" if name else "the name of the input is empty"
@@ -212,7 +228,10 @@ class _Input:
             if stream.offset > LIMITS.max_unpacked:
                 message = f"more than {LIMITS.max_unpacked // MIB} MiB came from a pipe"
                 raise LimitError(message, source=self._source, hint="put it in a file")
-            spool.write(data)
+            with _temporary(self._source):
+                spool.write(data)
+        with _temporary(self._source):
+            spool.flush()
         self._raw, self._begin = spool, 0
 
     def _restart_plain(self) -> Stream:

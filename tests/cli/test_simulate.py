@@ -389,7 +389,7 @@ class TestTerminals:
         assert done.stdout.isascii()
 
     def test_a_reader_who_leaves_is_no_error(self) -> None:
-        step = "expect blocks 8\n" * 20_000
+        step = "expect blocks 8\n" * 10_000
         command = f"{sys.executable} -m drmemctl simulate {TREE} -f - | head -1; exit ${{PIPESTATUS[0]}}"
         done = subprocess.run(
             ["bash", "-c", command], input=step.encode(), capture_output=True, cwd=ROOT, timeout=120, check=False
@@ -464,3 +464,23 @@ def typed(home: Path, *inputs: str) -> str:
     os.close(ours)
     assert child.wait(60) == 0
     return shown.replace("\r", "")
+
+
+@pytest.mark.parametrize("where", ["file", "input", "argument"])
+def test_steps_are_bounded(where: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.steps"
+    path.write_bytes(b"reboot\n" * 10_001)
+    given: dict[str, tuple[tuple[str, ...], bytes]] = {
+        "file": (("-f", str(path)), b""),
+        "input": (("-f", "-"), path.read_bytes()),
+        "argument": (("\n".join(["reboot"] * 10_000), "reboot"), b""),
+    }
+    arguments, typed = given[where]
+    done = process("simulate", TREE, *arguments, stdin=typed)
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert b"more than the 10,000 steps that are simulated" in done.stderr
+    if where != "argument":
+        path.write_bytes(b"# " + b"x" * (4 << 20))
+        done = process("simulate", TREE, *arguments, stdin=path.read_bytes())
+        assert done.returncode == 3
+        assert b"more than the 4,194,304 bytes" in done.stderr

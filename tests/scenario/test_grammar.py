@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+
 import pytest
 
+from drmemctl.errors import LimitError
 from drmemctl.scenario.grammar import STEP_NAMES, StepError, parse_script, parse_step
 from drmemctl.scenario.steps import (
     Attach,
@@ -20,6 +24,7 @@ from drmemctl.scenario.steps import (
     Step,
     Unmovable,
 )
+from drmemctl.tree.limits import LIMITS
 from tests.cases import each
 
 STEPS: list[tuple[str, Step]] = [
@@ -153,3 +158,18 @@ def test_a_script_counts_its_lines() -> None:
 def test_a_script() -> None:
     steps = list(parse_script("# first\nreboot\n\n  kexec # second\n"))
     assert [step.text for step in steps] == ["reboot", "kexec"]
+
+
+def test_steps_words_and_bytes_are_bounded() -> None:
+    most = LIMITS.max_steps
+    assert sum(1 for _ in parse_script("reboot\n# none\n\n" * most)) == most
+    with pytest.raises(LimitError, match="more than the 10,000 steps"):
+        list(parse_script("reboot\n" * (most + 1)))
+    start = time.process_time()
+    for name in ("unmovable", "prrn 4", "plug", "firmware"):
+        longest = f"{name} {'1 ' * 65_000}"
+        with suppress(StepError):
+            list(parse_script(longest))
+        with pytest.raises(LimitError, match="line 2 has more than the 65,536 words"):
+            list(parse_script("reboot\n" + longest * 30))
+    assert time.process_time() - start < 3
