@@ -22,6 +22,7 @@ from drmemctl.tree.compression import compression_of, decompressed
 from drmemctl.tree.limits import LIMITS, MIB, check_environment, too_large
 from drmemctl.tree.node import Tree, decode_name
 from drmemctl.tree.plain_input import STDIN, standard_input
+from drmemctl.tree.reading import tell, tell_end
 from drmemctl.tree.stream import CHUNK, Stream
 from drmemctl.tree.tar import BLOCK, is_tar_header
 
@@ -168,6 +169,7 @@ def _stdin() -> IO[bytes]:
 
 def _read(raw: IO[bytes] | io.FileIO, source: str, member: str | None, watch: Watch | None = None) -> Tree:
     with ExitStack() as open_files:
+        open_files.callback(tell_end, source)
         return _Input(raw, source, open_files, watch).read(member)
 
 
@@ -200,6 +202,7 @@ class _Input:
         return replace(tree, defects=(*self._defects, *tree.defects)) if self._defects else tree
 
     def _pull(self) -> bytes:
+        tell(self._source, self._raw)
         return self._raw.read(CHUNK) or b""
 
     def _pass(self, size: int) -> int:
