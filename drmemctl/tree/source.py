@@ -22,6 +22,7 @@ from drmemctl.tree.compression import compression_of, decompressed
 from drmemctl.tree.limits import LIMITS, MIB, check_environment, too_large
 from drmemctl.tree.node import Tree, decode_name
 from drmemctl.tree.plain_input import STDIN, standard_input
+from drmemctl.tree.reading import tell, tell_end
 from drmemctl.tree.stream import CHUNK, Stream
 from drmemctl.tree.tar import BLOCK, is_tar_header
 
@@ -168,6 +169,7 @@ def _stdin() -> IO[bytes]:
 
 def _read(raw: IO[bytes] | io.FileIO, source: str, member: str | None, watch: Watch | None = None) -> Tree:
     with ExitStack() as open_files:
+        open_files.callback(tell_end, source)
         return _Input(raw, source, open_files, watch).read(member)
 
 
@@ -200,6 +202,7 @@ class _Input:
         return replace(tree, defects=(*self._defects, *tree.defects)) if self._defects else tree
 
     def _pull(self) -> bytes:
+        tell(self._source, self._raw)
         return self._raw.read(CHUNK) or b""
 
     def _pass(self, size: int) -> int:
@@ -289,7 +292,9 @@ def _kind_of(head: bytes, source: str) -> str:
     if not _CONTROL.search(head):
         from drmemctl.tree.dts import is_dts
         from drmemctl.tree.lsprop import is_lsprop
+        from drmemctl.tree.quoted_text import unquoted
 
+        head = unquoted(head)
         if is_dts(head):
             return "dts"
         if is_lsprop(head):
@@ -306,6 +311,9 @@ def _read_content(kind: str, data: bytes, source: str) -> Tree:
         from drmemctl.tree.fdt_reader import read_fdt
 
         return read_fdt(data, source)
+    from drmemctl.tree.quoted_text import unquoted
+
+    data = unquoted(data)
     if kind == "dts":
         from drmemctl.tree.dts import read_dts
 
