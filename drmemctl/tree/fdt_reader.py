@@ -3,7 +3,8 @@
 
 What libfdt's `fdt_check_full` refuses is refused, with the same error name and the offset, but for NOPs.
 Beyond that, a blob with overlapping or misaligned blocks or without a root is refused too, since two readers could
-then see two different trees. What is only odd (duplicates, trailing bytes) is read on, and kept as a defect of the tree.
+then see two different trees. What is only odd (duplicates, trailing bytes) is read on, and kept as a defect of the
+tree.
 
 Source: Devicetree Specification v0.4 chapter 5; libfdt `fdt_check_header`, `fdt_check_full`, `fdt_next_tag`.
 """
