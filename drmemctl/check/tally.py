@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from drmemctl.check.engine import Judge
+from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Severity
-from drmemctl.check.report import Report
-from drmemctl.check.subject import Subject
+from drmemctl.check.report import Report, report_tree
 from drmemctl.tree.node import Tree
 
 NEVER = "never"
@@ -71,8 +70,8 @@ class Tally:
 
 def counted(tree: Tree) -> dict[str, int]:
     """Return how many findings of each severity a tree has, the worst first."""
-    found = Counter(violation.severity for violation in Judge().violations(Subject(tree)))
-    return {severity.value: found[severity] for severity in Severity}
+    numbers = Counter(finding.severity for finding in report_tree(tree, Plan()).findings)
+    return {severity.value: numbers[severity] for severity in Severity}
 
 
 def fails(severity: Severity, fail_on: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE, LISTS, TREE, open_system, tree_argument
+from drmemctl.cli.common import FILE, LISTS, TREE, open_tree, tree_argument
 from drmemctl.cli.kernel_options import capability_options, chosen_kernel, complete_kernels, hypervisor_option
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from drmemctl.output.report.material import Comparison, Material, Partition, Simulated
     from drmemctl.scenario.steps import Step
     from drmemctl.tree.node import Tree
-    from drmemctl.tree.system import SystemFiles
 
 _EXAMPLE = """
 \b
@@ -76,11 +75,11 @@ def command(
 
     profile, plan = chosen_kernel(kernel or "latest", added, removed), _plan(kernel)
     parsed = parse_steps(script, steps)
-    device_tree, beside = open_system(tree)
+    device_tree = open_tree(tree)
     # What can be refused comes first, before anybody waits for the rest.
     simulated = _simulated(device_tree, parsed, profile, hypervisor) if parsed else None
     comparison = None if tree2 is None else _comparison(device_tree, tree2, plan)
-    material = Material(title, _partition(device_tree, beside, plan), comparison, simulated)
+    material = Material(title, _partition(device_tree, plan), comparison, simulated)
     _write(output, material, [name for name in (tree, tree2, script, *files_of(parsed)) if name is not None])
 
 
@@ -94,16 +93,16 @@ def _plan(kernel: str | None) -> Plan:
         raise click.UsageError(f"--kernel: {error}") from error
 
 
-def _partition(tree: Tree, beside: SystemFiles, plan: Plan, before: Tree | None = None) -> Partition:
-    """Judge a tree and what lies beside it; `before` is the one that a migration to it started from."""
-    from drmemctl.check.report import report_tree, running_of
+def _partition(tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
+    """Judge a tree, with what lies beside it; `before` is the one that a migration to it started from."""
+    from drmemctl.check.report import report_tree
     from drmemctl.model.address_map import AddressMap
     from drmemctl.model.memory import Memory
     from drmemctl.model.overview import Overview
     from drmemctl.output.report.material import Partition
 
     memory = Memory.from_tree(tree)
-    found = report_tree(tree, plan, before, running=running_of(beside))
+    found = report_tree(tree, plan, before)
     return Partition(Overview.from_tree(tree), memory, AddressMap.of(memory), _usage(memory), found)
 
 
@@ -123,9 +122,9 @@ def _comparison(old: Tree, source: str, plan: Plan) -> Comparison:
     from drmemctl.compare.diff import diff
     from drmemctl.output.report.material import Comparison
 
-    new, beside = open_system(source)
+    new = open_tree(source)
     difference = diff(old, new)
-    return Comparison(_partition(new, beside, plan, before=old), difference)
+    return Comparison(_partition(new, plan, before=old), difference)
 
 
 def _simulated(tree: Tree, steps: Sequence[Step], profile: Profile, hypervisor: str) -> Simulated:
