@@ -28,8 +28,9 @@ class _Callable(ModuleType):
     ) -> tuple[Finding, ...]:
         """Return the findings of a tree, the worst first.
 
-        `before` is the tree from before a migration; `kernel` a mainline version that the rules must be about;
-        `select` and `ignore` are rule ids, beginnings of ids or families. `ValueError` for an unknown one.
+        `before` is the tree from before a migration; `kernel` the kernel that the rules must be about, else the
+        one that the input names (a capture, a sosreport), else any. `select` and `ignore` are rule ids, beginnings
+        of ids or families. `ValueError` for an unknown one, `ProfileError` for a kernel that is not known.
         """
         from drmemctl.check.report import report_tree
         from drmemctl.check.settings import plan_of

@@ -9,16 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Finding, Violation
-from drmemctl.check.kernels import Version
 from drmemctl.check.rule import RULES, Rule, families_about
-from drmemctl.kernel.capabilities import (
-    AA_SYNC,
-    CURRENT_DOMAINS,
-    DRMEM_ARRAY,
-    FORM2,
-    LMB_SIZE_U32,
-    Capability,
-)
 
 if TYPE_CHECKING:
     from drmemctl.check.stream.answers import Stream
@@ -45,13 +36,13 @@ class Plan(NamedTuple):
     Attributes:
         select: rule ids, family names or prefixes of ids; empty is all.
         ignore: the same, taken away again.
-        kernel: the release that the rules must be about, None for any.
+        kernel: the kernel that the rules must be about; None for any, unless an input names its own.
 
     """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
-    kernel: Version | None = None
+    kernel: Profile | None = None
 
     def rules(self, families: Iterable[str] = FAMILIES) -> list[Rule]:
         """Return the rules of these families, in the order of ids."""
@@ -73,27 +64,13 @@ def unknown_words(words: Sequence[str]) -> list[str]:
     return [word for word in words if not any(_named(rule, (word,)) for rule in rules)]
 
 
-_NEEDS: dict[str, tuple[tuple[Capability, ...], tuple[Capability, ...]]] = {
-    "DRM012": ((LMB_SIZE_U32,), ()),
-    "DRM015": ((DRMEM_ARRAY,), ()),
-    "DRM016": ((DRMEM_ARRAY,), ()),
-    "DRM040": ((CURRENT_DOMAINS,), ()),
-    "DRM045": ((FORM2,), ()),
-    "DRM076": ((DRMEM_ARRAY,), (AA_SYNC,)),
-    "DRM080": ((DRMEM_ARRAY,), ()),
-    "DRM081": ((DRMEM_ARRAY,), ()),
-    "DRM082": ((DRMEM_ARRAY,), ()),
-}
-"""Rules about releases that a capability tells apart as well: (those needed, those that must be missing)."""
-
-
 class Judge:
     """Asks rules about a `Subject` or a `Stream`, for one kernel or for any."""
 
     def __init__(self, plan: Plan | None = None, profile: Profile | None = None) -> None:
-        """Ask those rules that are about a kernel: that of `profile`, else the plan's release, else any."""
+        """Ask those rules that are about a kernel: `profile`, else the plan's, else any."""
         self.plan = plan or Plan()
-        self.profile = profile
+        self.profile = self.plan.kernel if profile is None else profile
 
     def findings(self, subject: Subject | Stream) -> tuple[Finding, ...]:
         """Return what is wrong, the worst first, then by rule and place."""
@@ -106,19 +83,8 @@ class Judge:
     def ask(self, rules: Iterable[Rule], subject: Subject | Stream) -> Iterator[Violation]:
         """Yield what breaks some rules, rule by rule."""
         for rule in rules:
-            if self._fits(rule, subject):
+            if rule.applies(subject, self.profile):
                 yield from rule.violations(subject)
-
-    def _fits(self, rule: Rule, subject: Subject | Stream) -> bool:
-        """Whether a rule can judge this, and is about the kernel: by capability, else by release."""
-        profile = self.profile
-        if profile is None:
-            return rule.applies(subject, self.plan.kernel)
-        if rule.id not in _NEEDS:
-            return rule.applies(subject, (*profile.release, 0))
-        has, lacks = _NEEDS[rule.id]
-        fits = all(map(profile.has, has)) and not any(map(profile.has, lacks))
-        return fits and rule.applies(subject, None)
 
 
 def finding_of(violation: Violation, subject: Subject | Stream) -> Finding:

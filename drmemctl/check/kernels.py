@@ -3,47 +3,41 @@
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?\Z", re.ASCII)
-
-Version = tuple[int, int, int]
-
-
-def parse_version(text: str) -> Version:
-    """Return a mainline version as numbers: `5.10` is (5, 10, 0); `ValueError` for anything else."""
-    match = _VERSION.match(text)
-    if match is None:
-        raise ValueError(f"{text!r} is no kernel version such as 5.10 or 6.12.3")
-    return int(match[1]), int(match[2]), int(match[3] or 0)
-
-
-def parse_kernel(text: str) -> Version:
-    """Return the release of a kernel by its number or by its name among the profiles, e.g. `debian-12`."""
-    from drmemctl.kernel.profiles import profile, profile_names
-
-    if text in profile_names():
-        return (*profile(text).release, 0)
-    return parse_version(text)
+from drmemctl.kernel.capabilities import (
+    AA_SYNC,
+    BLOCK_SIZE_U32,
+    CURRENT_DOMAINS,
+    DRMEM_ARRAY,
+    FORM2,
+    LMB_SIZE_U32,
+    Capability,
+    Release,
+)
+from drmemctl.kernel.profiles import Profile
 
 
 class Kernels(NamedTuple):
     """Mainline releases from `since` on and before `before`; None is open-ended.
 
-    Without `--kernel` every rule runs: a dump does not say which kernel will boot it next.
+    What brought a rule about, and what ended it, may be capabilities: a kernel is then judged by whether it has
+    one of `needs` and not `lacks`, since distributions and stable series take over fixes, not numbers.
     """
 
     since: str | None = None
     before: str | None = None
+    needs: tuple[Capability, ...] = ()
+    lacks: Capability | None = None
 
-    def include(self, version: Version | None) -> bool:
-        """Whether a release is among them; None stands for any."""
-        if version is None:
+    def include(self, profile: Profile | None) -> bool:
+        """Whether a kernel is among them; None stands for any."""
+        if profile is None:
             return True
-        if self.since is not None and version < parse_version(self.since):
-            return False
-        return self.before is None or version < parse_version(self.before)
+        if self.needs:
+            return any(map(profile.has, self.needs)) and not (self.lacks and profile.has(self.lacks))
+        begun = self.since is None or profile.release >= _release(self.since)
+        return begun and (self.before is None or profile.release < _release(self.before))
 
     def __str__(self) -> str:
         if self.since and self.before:
@@ -51,3 +45,24 @@ class Kernels(NamedTuple):
         if self.since:
             return f"{self.since} and later"
         return f"before {self.before}" if self.before else "all"
+
+
+def _release(text: str) -> Release:
+    major, minor = text.split(".")
+    return int(major), int(minor)
+
+
+WITH_ARRAY = Kernels(since="4.16", needs=(DRMEM_ARRAY,))
+"""Kernels that hold the LMBs in an array."""
+
+WITH_STALE_ARRAY = Kernels(since="4.16", before="5.15", needs=(DRMEM_ARRAY,), lacks=AA_SYNC)
+"""Those whose array does not follow an updated property."""
+
+WITH_FORM2 = Kernels(since="5.15", needs=(FORM2,))
+"""Kernels that know affinity form 2."""
+
+WITH_CURRENT_DOMAINS = Kernels(since="5.10", needs=(CURRENT_DOMAINS,))
+"""Kernels that count possible nodes by ibm,current-associativity-domains."""
+
+WITH_NARROW_LMB_SIZE = Kernels(before="5.10", needs=(LMB_SIZE_U32, BLOCK_SIZE_U32))
+"""Kernels that hold the size of LMBs, or of memory blocks, in 32 bits."""

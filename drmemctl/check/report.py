@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from drmemctl.check.engine import Judge, Plan
 from drmemctl.check.finding import Finding
-from drmemctl.check.subject import Running, Subject, known_profile
+from drmemctl.check.subject import Running, Subject
 from drmemctl.errors import DrmemctlError, NotInTreeError
 from drmemctl.model.drmem import drmem_node
 from drmemctl.model.platform import describes_partition
@@ -25,6 +25,8 @@ class Report(NamedTuple):
         note: what could not be judged, and why.
         judged: whether there was anything to judge: LMBs, or else a partition's tree in which something was found.
         known: findings left out because a baseline has them.
+        kernel: the kernel that was judged for, None for all.
+        kernel_notes: what has to be said of it.
 
     """
 
@@ -34,6 +36,13 @@ class Report(NamedTuple):
     note: str = ""
     known: int = 0
     judged: bool = True
+    kernel: str | None = None
+    kernel_notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """All that has to be said besides the findings."""
+        return (self.note, *self.kernel_notes) if self.note else self.kernel_notes
 
 
 def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
@@ -65,13 +74,32 @@ def report_tree(
 
     `running` is what is known of its kernel, by default what the files beside the tree say.
     """
-    running = Running.of_tree(tree) if running is None else running
-    if plan.kernel is not None and running.profile is None:
-        running = running._replace(profile=known_profile("{}.{}.{}".format(*plan.kernel)))
+    plan, notes = _about_its_kernel(plan, tree)
+    running = (Running.of_tree(tree) if running is None else running)._replace(profile=plan.kernel)
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
     findings = Judge(plan).findings(subject)
-    name = tree.source if source is None else source
-    return Report(name, findings, note=_note(subject), judged=_is_judged(subject, findings))
+    kernel = None if plan.kernel is None else plan.kernel.name
+    return Report(
+        tree.source if source is None else source,
+        findings,
+        note=_note(subject),
+        judged=_is_judged(subject, findings),
+        kernel=kernel,
+        kernel_notes=notes,
+    )
+
+
+def _about_its_kernel(plan: Plan, tree: Tree) -> tuple[Plan, tuple[str, ...]]:
+    """Return the plan for a tree, and what there is to say of its kernel: the plan's, else the input's.
+
+    Where neither names one, rules about any release are run: a dump does not say which kernel will boot it next.
+    """
+    if plan.kernel is None and not tree.kernel:
+        return plan, ()
+    from drmemctl.kernel.choice import kernel_for
+
+    choice = kernel_for(tree, plan.kernel)
+    return plan._replace(kernel=choice.judged), choice.notes
 
 
 def _note(subject: Subject) -> str:

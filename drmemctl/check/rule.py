@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.kernels import Kernels, Version
+from drmemctl.check.kernels import Kernels
 from drmemctl.check.subject import Subject
+from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.sections import is_block_size
 from drmemctl.model.platform import Platform
 
@@ -100,9 +101,9 @@ class Rule(NamedTuple):
     references: tuple[str, ...]
     about: type = Subject
 
-    def applies(self, subject: object, version: Version | None) -> bool:
+    def applies(self, subject: object, profile: Profile | None) -> bool:
         """Whether the rule can and should judge this for this kernel."""
-        if not isinstance(subject, self.about) or not self.kernels.include(version):
+        if not isinstance(subject, self.about) or not self.kernels.include(profile):
             return False
         return not isinstance(subject, Subject) or all(NEEDS[need](subject) for need in self.needs)
 

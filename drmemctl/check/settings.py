@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from drmemctl.check.engine import Plan, all_rules, unknown_words
 from drmemctl.check.families import FAMILIES
-from drmemctl.check.kernels import Version, parse_kernel
 from drmemctl.check.tally import FAIL_ON
 from drmemctl.errors import DrmemctlError
+from drmemctl.kernel.profiles import Profile, ProfileError, profile
 from drmemctl.read_files import open_regular
 
 _NAMES = ("drmemctl.toml", "pyproject.toml")
@@ -63,7 +63,7 @@ class Settings(NamedTuple):
         select: rule ids, beginnings of ids, or families, to which checking is restricted.
         ignore: the same, left out.
         fail_on: the least severity that makes the exit code 1, or `never`.
-        kernel: the mainline release that the rules must be about.
+        kernel: the kernel that everything is about.
         jobs: how many processes.
         baseline: file with the findings that are known.
 
@@ -72,7 +72,7 @@ class Settings(NamedTuple):
     select: tuple[str, ...] | None = None
     ignore: tuple[str, ...] | None = None
     fail_on: str | None = None
-    kernel: Version | None = None
+    kernel: Profile | None = None
     jobs: int | None = None
     baseline: str | None = None
 
@@ -88,8 +88,8 @@ class Settings(NamedTuple):
 
 def plan_of(kernel: str | None, select: Sequence[str], ignore: Sequence[str]) -> Plan:
     """Return a plan from words; `ValueError` if one is unknown."""
-    version = None if kernel is None else parse_kernel(kernel)
-    return Plan(words(",".join(select)), words(",".join(ignore)), version)
+    chosen = None if kernel is None else profile(kernel)
+    return Plan(words(",".join(select)), words(",".join(ignore)), chosen)
 
 
 def find_settings(folder: str = ".") -> str | None:
@@ -237,10 +237,13 @@ def _fail_on(value: object) -> str:
     return str(value)
 
 
-def _kernel(value: object) -> Version:
+def _kernel(value: object) -> Profile:
     if not isinstance(value, str):
         raise ValueError('this is no text such as "6.12"')  # noqa: TRY004 - one kind of error for all keys
-    return parse_kernel(value)
+    try:
+        return profile(value)
+    except ProfileError as error:
+        raise ValueError(str(error)) from error
 
 
 def _jobs(value: object) -> int:

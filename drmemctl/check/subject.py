@@ -108,19 +108,7 @@ class Running(NamedTuple):
             number: MemoryBlock(number, one.nodes[0] if one.nodes else None, one.state == "online")
             for number, one in system.blocks.items()
         }
-        return cls(
-            blocks=blocks, block_size=system.block_size, system=system, profile=known_profile(system.release)
-        )
-
-
-def known_profile(release: str) -> Profile | None:
-    """Return the kernel of a release, None where nothing is known of it."""
-    from drmemctl.kernel.profiles import ProfileError, profile
-
-    try:
-        return profile(release) if release else None
-    except ProfileError:
-        return None
+        return cls(blocks=blocks, block_size=system.block_size, system=system)
 
 
 class Subject:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report, report_tree
+from drmemctl.kernel.profiles import Profile
 from drmemctl.tree.node import Tree
 
 NEVER = "never"
@@ -68,9 +69,9 @@ class Tally:
         return any(number and fails(severity, fail_on) for severity, number in self.findings.items())
 
 
-def counted(tree: Tree) -> dict[str, int]:
-    """Return how many findings of each severity a tree has, the worst first."""
-    numbers = Counter(finding.severity for finding in report_tree(tree, Plan()).findings)
+def counted(tree: Tree, kernel: Profile | None = None) -> dict[str, int]:
+    """Return how many findings of each severity a tree has, the worst first; by default for its own kernel."""
+    numbers = Counter(finding.severity for finding in report_tree(tree, Plan(kernel=kernel)).findings)
     return {severity.value: numbers[severity] for severity in Severity}
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from drmemctl.cli.common import (
@@ -14,7 +16,11 @@ from drmemctl.cli.common import (
     report_defects,
     tree_argument,
 )
+from drmemctl.cli.kernel_options import kernel_option, reading_of
 from drmemctl.output.screen import Screen
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.profiles import Profile
 
 _EXAMPLE = """
 \b
@@ -27,9 +33,10 @@ Examples:
 @click.command("assoc", short_help="Show the associativity lookup arrays and who uses them.", epilog=_EXAMPLE)
 @tree_argument()
 @limit_option(LISTS, "Arrays that may be listed.")
+@kernel_option()
 @format_option("table", "json", "csv")
 @color_option()
-def command(tree: str, limit: int, format: str, screen: Screen) -> None:
+def command(tree: str, limit: int, kernel: Profile | None, format: str, screen: Screen) -> None:
     """Show the associativity lookup arrays: domains, node, and the LMBs that have each.
 
     After the arrays come the LMBs that have none: aa_index unset, out of range, or flagged as invalid.
@@ -41,6 +48,7 @@ def command(tree: str, limit: int, format: str, screen: Screen) -> None:
 
     device_tree = open_tree(tree)
     drmem = Drmem.from_tree(device_tree)
-    associativity = Associativity.from_tree(device_tree)
-    show_usage(screen, LookupUsage.of(drmem, associativity, limit), format)
+    reading = reading_of(device_tree, kernel)
+    associativity = Associativity.from_tree(device_tree, reading.rules)
+    show_usage(screen, LookupUsage.of(drmem, associativity, limit), format, reading.kernel)
     report_defects(drmem.defects + associativity.defects)

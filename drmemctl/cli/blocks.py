@@ -9,7 +9,7 @@ import click
 
 from drmemctl.cli.boot_options import cmdline_option, say_faults, with_cmdline
 from drmemctl.cli.common import color_option, format_option, open_tree, report_defects, tree_argument
-from drmemctl.cli.kernel_options import profile_option
+from drmemctl.cli.kernel_options import kernel_of, kernel_option
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ EINVAL, no whole number of blocks; refused, the LMB is reserved.
 @click.command("blocks", short_help="Show memory blocks: size, node, what lies in each.", epilog=_EXAMPLE)
 @tree_argument()
 @cmdline_option()
-@profile_option()
+@kernel_option()
 @format_option("table", "json")
 @color_option()
-def command(tree: str, cmdline: str | None, profile: Profile, format: str, screen: Screen) -> int:
+def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str, screen: Screen) -> int:
     """Show the memory blocks after boot: their size, their node, which LMBs and memory nodes lie in each.
 
     The exit code is 1 if the kernel does not come up on this tree, and then there are no blocks to show. Up to 5.3
@@ -47,6 +47,7 @@ def command(tree: str, cmdline: str | None, profile: Profile, format: str, scree
     from drmemctl.output.blocks import BlocksView, show_blocks
 
     device_tree = with_cmdline(open_tree(tree), cmdline)
+    profile = kernel_of(device_tree, kernel)
     memory = Memory.from_tree(device_tree)
     state, faults = boot(device_tree, profile)
     size = block_size_of(device_tree, profile)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drmemctl.cli.common import FILE, TREE, color_option, format_option, named_file, open_tree
-from drmemctl.cli.rule_options import kernel_option, rules_option
+from drmemctl.cli.kernel_options import kernel_option
+from drmemctl.cli.rule_options import rules_option
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
 @click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=TREE)
 @rules_option("--select", "Only these rules: ids, beginnings of ids, families; comma-separated or repeated.")
 @rules_option("--ignore", "Not these rules.")
-@kernel_option()
+@kernel_option("the input's, else any", "Only rules about this kernel. ")
 @click.option(
     "--before",
     metavar="OLD",

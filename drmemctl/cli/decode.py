@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from drmemctl.cli.common import FILE, TREE, color_option, format_option, open_tree
-from drmemctl.cli.rule_options import kernel_option
+from drmemctl.cli.kernel_options import kernel_choice, kernel_option, setting
 from drmemctl.output.screen import Screen
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.profiles import Profile
 
 _KINDS = ("update-nodes", "update-properties", "rtas-event", "configure-connector")
 
@@ -33,7 +38,7 @@ a JSON list of {call, answer, status}, as a migration is recorded in; each 4096 
     type=TREE,
     help="Name the nodes and LMBs of this tree, and judge by it.",
 )
-@kernel_option()
+@kernel_option("the one that --tree names, else any", "Only rules about this kernel. ")
 @click.option(
     "--fail-on",
     type=click.Choice(["error", "warning", "info", "never"]),
@@ -54,7 +59,7 @@ def command(
     kind: str,
     file: str,
     tree: str | None,
-    kernel: tuple[int, int, int] | None,
+    kernel: Profile | None,
     fail_on: str,
     encode: bool,
     output: str | None,
@@ -105,7 +110,7 @@ def _decode(
     screen: Screen,
     what: tuple[str, str, str],
     tree: str | None,
-    kernel: tuple[int, int, int] | None,
+    kernel: Profile | None,
     fail_on: str,
 ) -> int:
     from drmemctl.check.engine import Judge, Plan
@@ -117,7 +122,10 @@ def _decode(
 
     kind, file, format = what
     answers = read_answers(kind, _content(file), source_name(file))
-    stream = Stream(answers, None if tree is None else open_tree(tree))
-    findings = Judge(Plan(kernel=kernel)).findings(stream)
+    device_tree = None if tree is None else open_tree(tree)
+    stream = Stream(answers, device_tree)
+    if device_tree is not None:
+        kernel = kernel_choice(device_tree, kernel).judged
+    findings = Judge(Plan(kernel=kernel or setting("kernel"))).findings(stream)
     show_decoding(screen, Decoding(kind, stream, findings), format)
     return int(any(fails(finding.severity, fail_on) for finding in findings))

@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
-from drmemctl.output.screen import Screen
+from drmemctl.cli.kernel_options import kernel_option, setting
+from drmemctl.output.screen import Screen, say
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.profiles import Profile
 
 _EXIT_DIFFERENT = 1
 
@@ -25,9 +31,10 @@ Exit code 0 if there is no difference, 1 if there is one, 3 if a tree cannot be 
 @tree_argument("old")
 @tree_argument("new")
 @click.option("--all", "everything", is_flag=True, help="All properties, not only those on memory and affinity.")
+@kernel_option()
 @format_option("table", "json", "markdown", "unified")
 @color_option()
-def command(old: str, new: str, everything: bool, format: str, screen: Screen) -> int:
+def command(old: str, new: str, everything: bool, kernel: Profile | None, format: str, screen: Screen) -> int:
     """Say what is different in NEW: which LMBs moved, came, went or changed state, and what else.
 
     The two may be any kinds of TREE. Lookup arrays are compared by the lists in them, so that a renumbering which
@@ -40,6 +47,9 @@ def command(old: str, new: str, everything: bool, format: str, screen: Screen) -
     from drmemctl.output.diff import DiffView, show_diff
 
     trees = open_tree(old), open_tree(new)
-    found = diff(*trees, everything=everything)
+    named = kernel if kernel is not None else setting("kernel")
+    found = diff(*trees, everything=everything, kernel=named)
+    for note in found.kernel_notes:
+        say(note)
     show_diff(screen, DiffView(found, *trees), format)
     return 0 if found.same else _EXIT_DIFFERENT

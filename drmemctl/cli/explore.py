@@ -11,9 +11,10 @@ import click
 from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import (
     capability_options,
-    chosen_kernel,
+    check_capabilities,
     hypervisor_option,
-    simulated_kernel_option,
+    kernel_of,
+    kernel_option,
 )
 from drmemctl.cli.replay import replay_schedule
 from drmemctl.cli.steps import pointed, worded
@@ -23,6 +24,7 @@ from drmemctl.output.screen import Screen, say
 if TYPE_CHECKING:
     from drmemctl.explore.answer import Answer, Question
     from drmemctl.explore.policy import Policy
+    from drmemctl.kernel.profiles import Profile
 
 _EXIT_INCONSISTENT = 1
 
@@ -50,16 +52,36 @@ exit code is 1 if some schedule ends inconsistent.
 _LOCKING = (*(policy.name for policy in POLICIES), "all")
 
 
+def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    from drmemctl.check.engine import all_rules
+    from drmemctl.check.settings import suggestion
+    from drmemctl.explore.answer import INCONSISTENT
+
+    if value in ("", INCONSISTENT):
+        return value
+    rules = all_rules()
+    if value.upper() not in rules:
+        near = suggestion(value, [INCONSISTENT, *rules])
+        raise click.BadParameter(f"{value!r} is neither a rule nor {INCONSISTENT!r}{near}", ctx, param)
+    return value.upper()
+
+
 @click.command("explore", short_help="Try every interleaving of concurrent steps.", epilog=_EXAMPLE)
 @tree_argument()
 @click.option("--thread", "threads", metavar="STEP", multiple=True, help="What a thread does. Repeat for each.")
-@simulated_kernel_option()
+@kernel_option()
 @capability_options()
 @hypervisor_option("powervm")
 @click.option(
     "--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [default: kernel]"
 )
-@click.option("--until", metavar="RULE|inconsistent", default="", help="Stop at the first end that breaks it.")
+@click.option(
+    "--until",
+    metavar="RULE|inconsistent",
+    default="",
+    callback=_rule_or_inconsistent,
+    help="Stop at the first end that breaks it.",
+)
 @click.option(
     "--max-states",
     metavar="N",
@@ -87,7 +109,7 @@ _LOCKING = (*(policy.name for policy in POLICIES), "all")
 def command(
     tree: str,
     threads: tuple[str, ...],
-    kernel: str,
+    kernel: Profile | None,
     added: tuple[str, ...],
     removed: tuple[str, ...],
     hypervisor: str,
@@ -115,8 +137,10 @@ def command(
         return replay_schedule(tree, replay, screen, format)
     _check_threads(threads)
     bounds = Bounds(max_states, max_seconds or float("inf"))
-    chosen = chosen_kernel(kernel, added, removed)
-    question = Question(open_tree(tree), threads, chosen, hypervisor, bounds, until)
+    check_capabilities(added, removed)
+    device_tree = open_tree(tree)
+    profile = kernel_of(device_tree, kernel).changed(added, removed)
+    question = Question(device_tree, threads, profile, hypervisor, bounds, until)
     return _explored(question, _policies(locking), jobs, save, (screen, format, None if everything else ends))
 
 

@@ -4,36 +4,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from drmemctl.cli.common import Decorator
+from drmemctl.output.screen import say
 
 if TYPE_CHECKING:
+    from drmemctl.kernel.choice import KernelChoice
     from drmemctl.kernel.profiles import Profile
+    from drmemctl.model.associativity import AffinityRules
+    from drmemctl.tree.node import Tree
 
 
-def simulated_kernel_option() -> Decorator:
-    """Return `--kernel`, which takes a release, what `uname -r` prints, or a profile's name."""
-    return _kernel_option("kernel")
-
-
-def profile_option() -> Decorator:
-    """Return `--kernel` for commands without capability options, which hands them the `profile`."""
-    return _kernel_option("profile", callback=lambda _ctx, _param, name: chosen_kernel(name))
-
-
-def _kernel_option(parameter: str, **more: Any) -> Decorator:
+def kernel_option(default: str = "the input's, else latest", about: str = "") -> Decorator:
+    """Return `--kernel`, which hands the command a profile or None; `about` begins its help."""
+    what = "A release (5.10, 6.12.3), what uname -r prints, or a name that `drmemctl kernels` lists."
     return click.option(
         "--kernel",
-        parameter,
         metavar="KERNEL",
-        default="latest",
-        show_default=True,
+        callback=lambda _ctx, _param, name: None if name is None else named_kernel(name),
         shell_complete=complete_kernels,
-        help="A release (5.10, 6.12.3), what uname -r prints, or a name that `drmemctl kernels` lists.",
-        **more,
+        help=f"{about}{what}  [default: {default}]",
     )
 
 
@@ -67,8 +60,19 @@ def _capability_option(name: str, parameter: str, about: str) -> Decorator:
     )
 
 
-def chosen_kernel(name: str, added: tuple[str, ...] = (), removed: tuple[str, ...] = ()) -> Profile:
-    """Return the kernel that options name; a usage error for one that is not known."""
+def named_kernel(name: str) -> Profile:
+    """Return the kernel of a name; a usage error for one that is not known."""
+    from drmemctl.kernel.profiles import ProfileError, profile
+    from drmemctl.output.text import safe
+
+    try:
+        return profile(name)
+    except ProfileError as error:
+        raise click.UsageError(safe(str(error), 2000)) from error
+
+
+def check_capabilities(added: tuple[str, ...], removed: tuple[str, ...]) -> None:
+    """Refuse what `--with` and `--without` make no sense of, before anything is read."""
     from drmemctl.kernel.profiles import ProfileError, profile
     from drmemctl.output.text import safe
 
@@ -76,9 +80,52 @@ def chosen_kernel(name: str, added: tuple[str, ...] = (), removed: tuple[str, ..
     if both:
         raise click.UsageError(f"--with and --without both name {', '.join(map(safe, both))}.")
     try:
-        return profile(name, added, removed)
+        profile().changed(added, removed)
     except ProfileError as error:
         raise click.UsageError(safe(str(error), 2000)) from error
+
+
+def kernel_choice(tree: Tree, named: Profile | None) -> KernelChoice:
+    """Return the kernel for a tree, and say on standard error what has to be said of the choice."""
+    from drmemctl.kernel.choice import kernel_for
+
+    choice = kernel_for(tree, named, None if named is not None else setting("kernel"))
+    for note in choice.notes:
+        say(note)
+    return choice
+
+
+def kernel_of(tree: Tree, named: Profile | None) -> Profile:
+    """Return the kernel that boots a tree: the one named, the settings', the input's, or the newest."""
+    return kernel_choice(tree, named).profile
+
+
+class Reading(NamedTuple):
+    """As which kernel a tree is read: its name, None where nobody named one, and what it makes of affinity."""
+
+    kernel: str | None
+    rules: AffinityRules
+
+
+def reading_of(tree: Tree, named: Profile | None) -> Reading:
+    """Return as which kernel to read a tree, and say on standard error what has to be said of the choice."""
+    from drmemctl.model.associativity import NEWEST
+
+    if named is None and not tree.kernel and setting("kernel") is None:
+        # To import the table of kernels takes longer than to read most trees.
+        return Reading(None, NEWEST)
+    from drmemctl.kernel.affinity import affinity_rules
+
+    choice = kernel_choice(tree, named)
+    return Reading(choice.profile.name if choice.named else None, affinity_rules(choice.profile))
+
+
+def setting(key: str) -> Any:
+    """Return what the nearest file of settings says of a kernel or a hypervisor, None for nothing."""
+    from drmemctl.cli.found_settings import found_settings
+
+    settings = found_settings()
+    return None if settings is None else getattr(settings, key)
 
 
 def _known_hypervisor(ctx: click.Context, param: click.Parameter, value: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from drmemctl.cli.common import color_option, format_option
-from drmemctl.cli.kernel_options import chosen_kernel, complete_kernels
+from drmemctl.cli.kernel_options import complete_kernels, named_kernel
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -37,5 +37,5 @@ def command(kernels: tuple[str, ...], format: str, screen: Screen) -> None:
 
     if len(kernels) > 2:
         raise click.UsageError("at most two kernels can be compared.")
-    chosen: Any = tuple(chosen_kernel(name) for name in kernels)
+    chosen: Any = tuple(named_kernel(name) for name in kernels)
     show_kernels(screen, KernelsView(chosen, PROFILES), format)

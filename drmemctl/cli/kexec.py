@@ -10,7 +10,7 @@ import click
 
 from drmemctl.cli.boot_options import say_faults
 from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
-from drmemctl.cli.kernel_options import profile_option
+from drmemctl.cli.kernel_options import kernel_of, kernel_option
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _bytes(number: str, unit: str) -> int:
 @click.option(
     "--page", type=click.Choice(["4096", "65536"]), default="4096", show_default=True, help="Page size, in bytes."
 )
-@profile_option()
+@kernel_option()
 @click.option("-o", "--output", type=FILE, callback=named_file, help="Write the crash kernel's tree to this file.")
 @format_option("table", "json")
 @color_option()
@@ -77,7 +77,7 @@ def command(
     crashkernel: CrashMemory | None,
     producer: str,
     page: str,
-    profile: Profile,
+    kernel: Profile | None,
     output: str | None,
     format: str,
     screen: Screen,
@@ -95,11 +95,12 @@ def command(
     from drmemctl.output.kexec import KexecView, show_kexec
 
     before = open_tree(tree)
+    profile = kernel_of(before, kernel)
     after = _predicted(before, crashkernel, Producer(producer), int(page))
     state, faults = boot(after, profile)
     regions, _ = boot_regions(after, profile)
     first, _ = boot_regions(without_usable(before), profile)
-    findings = report_tree(after, Plan(select=("DRM064",))).findings
+    findings = report_tree(after, Plan(select=("DRM064",), kernel=profile)).findings
     if output is not None:
         _write(after, output, tree)
     show_kexec(screen, KexecView(state, after, crash_regions(regions, first), findings), format)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from drmemctl.cli.common import (
@@ -15,8 +17,12 @@ from drmemctl.cli.common import (
     report_defects,
     tree_argument,
 )
+from drmemctl.cli.kernel_options import kernel_option, reading_of
 from drmemctl.output.screen import Screen, say
 from drmemctl.wording import count_of
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.profiles import Profile
 
 _EXAMPLE = """
 \b
@@ -39,6 +45,7 @@ Examples:
     "--state", type=click.Choice(["assigned", "free", "reserved", "hot-removable"]), help="Only such LMBs."
 )
 @limit_option(1_048_576, "LMBs that --expand may make.")
+@kernel_option()
 @format_option("table", "json", "csv", "ndjson")
 @color_option()
 def command(
@@ -49,6 +56,7 @@ def command(
     address: int | None,
     state: str | None,
     limit: int,
+    kernel: Profile | None,
     format: str,
     screen: Screen,
 ) -> None:
@@ -64,7 +72,8 @@ def command(
 
     device_tree = open_tree(tree)
     drmem = Drmem.from_tree(device_tree, LIMITS.max_listed_runs)
-    associativity = Associativity.from_tree(device_tree)
+    reading = reading_of(device_tree, kernel)
+    associativity = Associativity.from_tree(device_tree, reading.rules)
     table = drmem.table
     selected = (node, drc, address, state) != (None,) * 4
     if selected:
@@ -73,7 +82,7 @@ def command(
         table = Selection(node, drc, address, state).of(table, associativity)
     if format != "table" and associativity.lookup is not None:
         listed_within_bounds(len(table.runs) * associativity.lookup.listed, device_tree.source)
-    view = LmbView(table, associativity, limit if expand else None)
+    view = LmbView(table, associativity, limit if expand else None, reading.kernel)
     show_lmbs(screen, view, format)
     if selected and not table.n_lmbs:
         conditions = _conditions(node, drc, address, state)

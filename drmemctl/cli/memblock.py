@@ -9,7 +9,7 @@ import click
 
 from drmemctl.cli.boot_options import cmdline_option, say_faults, with_cmdline
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
-from drmemctl.cli.kernel_options import profile_option
+from drmemctl.cli.kernel_options import kernel_of, kernel_option
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ and flags are the same.
 @click.command("memblock", short_help="Show boot memory as the kernel registers it.", epilog=_EXAMPLE)
 @tree_argument()
 @cmdline_option()
-@profile_option()
+@kernel_option()
 @format_option("table", "json")
 @color_option()
-def command(tree: str, cmdline: str | None, profile: Profile, format: str, screen: Screen) -> int:
+def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str, screen: Screen) -> int:
     """Show boot memory as the kernel registers it, and what follows for each region.
 
     The zone; whether kexec -s may place its images there (kexec without -s knows no flags and may place them
@@ -48,6 +48,7 @@ def command(tree: str, cmdline: str | None, profile: Profile, format: str, scree
     from drmemctl.output.memblock import MemblockView, show_memblock
 
     device_tree = with_cmdline(open_tree(tree), cmdline)
+    profile = kernel_of(device_tree, kernel)
     state, faults = boot(device_tree, profile)
     regions, _ = boot_regions(device_tree, profile)
     by_driver = driver_memory(device_tree, boot_associativity(device_tree, profile))

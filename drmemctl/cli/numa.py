@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, report_defects, tree_argument
+from drmemctl.cli.kernel_options import kernel_option, reading_of
 from drmemctl.output.screen import Screen
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.profiles import Profile
 
 _EXAMPLE = """
 \b
@@ -18,9 +24,10 @@ Examples:
 
 @click.command("numa", short_help="Show NUMA nodes, their memory and CPUs, and distances.", epilog=_EXAMPLE)
 @tree_argument()
+@kernel_option()
 @format_option("table", "json", "csv")
 @color_option()
-def command(tree: str, format: str, screen: Screen) -> None:
+def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> None:
     """Show the NUMA nodes that Linux makes: memory, CPUs, and the distances between them.
 
     A node without memory or CPUs is listed among the distances only, where the firmware's table names it.
@@ -30,7 +37,8 @@ def command(tree: str, format: str, screen: Screen) -> None:
     from drmemctl.output.numa import show_numa
 
     device_tree = open_tree(tree)
-    memory = Memory.from_tree(device_tree)
+    reading = reading_of(device_tree, kernel)
+    memory = Memory.from_tree(device_tree, reading.rules)
     layout = NumaLayout.of(device_tree, memory, Tally.of(memory))
-    show_numa(screen, layout, format)
+    show_numa(screen, layout, format, reading.kernel)
     report_defects(memory.defects + layout.defects)

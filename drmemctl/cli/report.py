@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.common import FILE, LISTS, TREE, open_tree, tree_argument
-from drmemctl.cli.kernel_options import capability_options, chosen_kernel, complete_kernels, hypervisor_option
+from drmemctl.cli.kernel_options import (
+    capability_options,
+    check_capabilities,
+    hypervisor_option,
+    kernel_of,
+    kernel_option,
+    setting,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,12 +49,7 @@ Exit code 0 says that the page was written, whatever it says about the tree.
 @click.option("--title", metavar="TEXT", default="", help="The heading.  [default: the partition's name]")
 @click.option("-f", "--file", "script", metavar="FILE", type=FILE, help="Simulate the steps of this file on TREE.")
 @click.option("--step", "steps", metavar="STEP", multiple=True, help="Simulate a step, after those of FILE.")
-@click.option(
-    "--kernel",
-    metavar="KERNEL",
-    shell_complete=complete_kernels,
-    help="Judge and simulate for this release (6.12) or name.  [default: judge for all, simulate the latest]",
-)
+@kernel_option("the input's, else judge for any and simulate the latest", "Judge and simulate for this kernel. ")
 @hypervisor_option()
 @capability_options()
 def command(
@@ -57,7 +59,7 @@ def command(
     title: str,
     script: str | None,
     steps: tuple[str, ...],
-    kernel: str | None,
+    kernel: Profile | None,
     hypervisor: str,
     added: tuple[str, ...],
     removed: tuple[str, ...],
@@ -70,12 +72,15 @@ def command(
     """
     if [tree, tree2, script].count("-") > 1:
         raise click.UsageError("standard input can be only one of TREE, TREE2 and FILE.")
+    from drmemctl.check.engine import Plan
     from drmemctl.cli.steps import files_of, parse_steps
     from drmemctl.output.report.material import Material
 
-    profile, plan = chosen_kernel(kernel or "latest", added, removed), _plan(kernel)
+    check_capabilities(added, removed)
     parsed = parse_steps(script, steps)
     device_tree = open_tree(tree)
+    profile = kernel_of(device_tree, kernel).changed(added, removed)
+    plan = Plan(kernel=kernel or setting("kernel"))
     # What can be refused comes first, before anybody waits for the rest.
     simulated = _simulated(device_tree, parsed, profile, hypervisor) if parsed else None
     comparison = None if tree2 is None else _comparison(device_tree, tree2, plan)
@@ -83,27 +88,20 @@ def command(
     _write(output, material, [name for name in (tree, tree2, script, *files_of(parsed)) if name is not None])
 
 
-def _plan(kernel: str | None) -> Plan:
-    from drmemctl.check.engine import Plan
-    from drmemctl.check.kernels import parse_kernel
-
-    try:
-        return Plan(kernel=None if kernel is None else parse_kernel(kernel))
-    except ValueError as error:
-        raise click.UsageError(f"--kernel: {error}") from error
-
-
 def _partition(tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
     """Judge a tree, with what lies beside it; `before` is the one that a migration to it started from."""
     from drmemctl.check.report import report_tree
+    from drmemctl.kernel.affinity import affinity_rules
+    from drmemctl.kernel.choice import kernel_for
     from drmemctl.model.address_map import AddressMap
     from drmemctl.model.memory import Memory
     from drmemctl.model.overview import Overview
     from drmemctl.output.report.material import Partition
 
-    memory = Memory.from_tree(tree)
+    rules = affinity_rules(kernel_for(tree, plan.kernel).profile)
+    memory = Memory.from_tree(tree, rules)
     found = report_tree(tree, plan, before)
-    return Partition(Overview.from_tree(tree), memory, AddressMap.of(memory), _usage(memory), found)
+    return Partition(Overview.from_tree(tree, rules=rules), memory, AddressMap.of(memory), _usage(memory), found)
 
 
 def _usage(memory: Memory) -> LookupUsage | None:
@@ -123,7 +121,7 @@ def _comparison(old: Tree, source: str, plan: Plan) -> Comparison:
     from drmemctl.output.report.material import Comparison
 
     new = open_tree(source)
-    difference = diff(old, new)
+    difference = diff(old, new, kernel=plan.kernel)
     return Comparison(_partition(new, plan, before=old), difference)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from drmemctl.cli.common import Decorator
-from drmemctl.cli.kernel_options import complete_kernels
 
 
 def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -32,24 +31,10 @@ def _rules(text: str) -> tuple[str, ...]:
     return words(text)
 
 
-def _version(text: str) -> tuple[int, int, int]:
-    from drmemctl.check.kernels import parse_kernel
-
-    return parse_kernel(text)
-
-
 def rules_option(name: str, about: str) -> Decorator:
     """Return an option that takes rules and families, comma-separated or repeated."""
     return click.option(
         name, metavar="RULES", multiple=True, callback=_parsed(_rules), shell_complete=_complete, help=about
-    )
-
-
-def kernel_option() -> Decorator:
-    """Return `--kernel`."""
-    help_text = "Only rules about this release (6.12), or a name that `drmemctl kernels` lists."
-    return click.option(
-        "--kernel", metavar="KERNEL", callback=_parsed(_version), shell_complete=complete_kernels, help=help_text
     )
 
 

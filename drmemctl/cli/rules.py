@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from drmemctl.check.families import FAMILIES
 from drmemctl.cli.common import color_option, format_option
-from drmemctl.cli.rule_options import kernel_option
+from drmemctl.cli.kernel_options import kernel_option
 from drmemctl.output.screen import Screen, say
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.profiles import Profile
 
 _EXAMPLE = """
 \b
@@ -20,10 +25,10 @@ Examples:
 
 @click.command("rules", short_help="List the rules that check and decode judge by.", epilog=_EXAMPLE)
 @click.option("--family", type=click.Choice(list(FAMILIES)), help="Only the rules of this family.")
-@kernel_option()
+@kernel_option("any", "Only rules about this kernel. ")
 @format_option("table", "json", "markdown")
 @color_option()
-def command(family: str | None, kernel: tuple[int, int, int] | None, format: str, screen: Screen) -> None:
+def command(family: str | None, kernel: Profile | None, format: str, screen: Screen) -> None:
     """List the rules that `check` and `decode` judge by; `explain RULE` tells more of one."""
     from drmemctl.check.engine import Plan
     from drmemctl.check.pages import pages

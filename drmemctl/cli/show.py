@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.kernel_options import kernel_choice, kernel_option
 from drmemctl.output.screen import Screen
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.profiles import Profile
 
 _EXAMPLE = """
 \b
@@ -19,17 +25,21 @@ Examples:
 
 @click.command("show", short_help="Show a partition on one screen.", epilog=_EXAMPLE)
 @tree_argument()
+@kernel_option()
 @format_option("table", "json")
 @color_option()
-def command(tree: str, format: str, screen: Screen) -> None:
+def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> None:
     """Show a partition on one screen: machine, features, memory by state and by node.
 
     Nodes are those that Linux would make; defects are what could not be decoded as it should be, findings what
     `drmemctl check` has to say.
     """
     from drmemctl.check.tally import counted
+    from drmemctl.kernel.affinity import affinity_rules
     from drmemctl.model.overview import Overview
     from drmemctl.output.overview import show_overview
 
     opened = open_tree(tree)
-    show_overview(screen, Overview.from_tree(opened, counted(opened)), format)
+    choice = kernel_choice(opened, kernel)
+    overview = Overview.from_tree(opened, counted(opened, choice.judged), affinity_rules(choice.profile))
+    show_overview(screen, overview, format, choice.profile.name if choice.named else None)

@@ -10,9 +10,10 @@ import click
 from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import (
     capability_options,
-    chosen_kernel,
+    check_capabilities,
     hypervisor_option,
-    simulated_kernel_option,
+    kernel_of,
+    kernel_option,
 )
 from drmemctl.cli.steps import SYNTAX
 from drmemctl.output.screen import Screen
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from drmemctl.output.simulation_text import Detail
     from drmemctl.scenario.session import Session
     from drmemctl.scenario.steps import Step
+    from drmemctl.tree.node import Tree
 
 _EXIT_FAILED = 1
 
@@ -53,7 +55,7 @@ an expectation failed.
     "--schedule", type=FILE, help="Replay a schedule that `explore --save-trace` wrote, action by action."
 )
 @click.option("-i", "--interactive", is_flag=True, help="Ask for steps, after those given; has undo and history.")
-@simulated_kernel_option()
+@kernel_option()
 @hypervisor_option()
 @capability_options()
 @format_option("text", "json", "junit")
@@ -79,7 +81,7 @@ def command(
     script: str | None,
     schedule: str | None,
     interactive: bool,
-    kernel: str,
+    kernel: Profile | None,
     hypervisor: str,
     added: tuple[str, ...],
     removed: tuple[str, ...],
@@ -109,9 +111,11 @@ def command(
         return replay_schedule(tree, schedule, screen, format)
     _check_options(tree, script, interactive, format)
     _check_outputs(output, save_array)
-    known = chosen_kernel(kernel, added, removed)
+    check_capabilities(added, removed)
     parsed = parse_steps(script, steps)
-    session = _session(tree, known, hypervisor, traced=trace)
+    device_tree = open_tree(tree)
+    profile = kernel_of(device_tree, kernel).changed(added, removed)
+    session = _session(device_tree, profile, hypervisor, traced=trace)
     detail = Detail(trace=trace, diff=show_diff, verbose=verbose)
     if interactive:
         from drmemctl.cli.prompt import converse
@@ -138,11 +142,11 @@ def _check_outputs(output: str | None, save_array: str | None) -> None:
         raise click.UsageError("-o and --save-array cannot be the same file.")
 
 
-def _session(tree: str, kernel: Profile, hypervisor: str, *, traced: bool) -> Session:
+def _session(tree: Tree, kernel: Profile, hypervisor: str, *, traced: bool) -> Session:
     from drmemctl.scenario.session import Session
     from drmemctl.scenario.simulation import Simulation
 
-    return Session(Simulation(open_tree(tree), kernel, hypervisor), traced=traced)
+    return Session(Simulation(tree, kernel, hypervisor), traced=traced)
 
 
 def _run(screen: Screen, session: Session, steps: Sequence[Step], format: str, tree: str, detail: Detail) -> None:

@@ -11,6 +11,9 @@ from drmemctl.compare.lookup import LookupDiff, compare_lookup
 from drmemctl.compare.numa import Fact, compare_numa
 from drmemctl.compare.properties import PropertyChange, compare_properties
 from drmemctl.compare.side import Side, read_pair
+from drmemctl.kernel.affinity import affinity_rules
+from drmemctl.kernel.choice import kernel_for
+from drmemctl.kernel.profiles import Profile
 from drmemctl.tree.node import Tree
 
 if TYPE_CHECKING:
@@ -61,6 +64,9 @@ class Diff:
         numa: facts about the NUMA layout, the LMB size and agreed features that changed.
         properties: other properties and nodes that changed.
         findings: what a migration from the old to the new tree must not have changed; no part of comparisons.
+        everything: whether all properties were compared, and not only those about memory and affinity.
+        kernel: the kernel as which both were read, None where nobody named one: the newest.
+        kernel_notes: what has to be said of it.
 
     """
 
@@ -71,6 +77,9 @@ class Diff:
     numa: tuple[Fact, ...]
     properties: tuple[PropertyChange, ...]
     findings: tuple[Finding, ...] = field(default=(), compare=False)
+    everything: bool = field(default=False, compare=False)
+    kernel: str | None = field(default=None, compare=False)
+    kernel_notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def same(self) -> bool:
@@ -97,17 +106,27 @@ class Diff:
             self.lookup.mirrored(),
             tuple(fact.mirrored() for fact in self.numa),
             tuple(properties),
+            everything=self.everything,
         )
 
 
-def diff(old: Tree, new: Tree, *, everything: bool = False, migration: bool = True) -> Diff:
+def diff(
+    old: Tree,
+    new: Tree,
+    *,
+    everything: bool = False,
+    migration: bool = True,
+    kernel: str | Profile | None = None,
+) -> Diff:
     """Return what is different in `new`.
 
     `everything` compares all properties, not only those about memory and affinity. `migration` says whether to
     judge the change by the rules of what a migration may do. Trees without LMBs, and parts of trees, can be
-    compared as well. Nothing is raised.
+    compared as well. `kernel` is the one whose view of nodes and distances counts: else the one that the new input
+    names, or the old one; else the newest. Nothing is raised but `ProfileError` for a kernel that is not known.
     """
-    one, other = read_pair(old, new)
+    choice = kernel_for(new if new.kernel else old, kernel)
+    one, other = read_pair(old, new, affinity_rules(choice.profile))
     found = Diff(
         Origin.of(one),
         Origin.of(other),
@@ -115,9 +134,12 @@ def diff(old: Tree, new: Tree, *, everything: bool = False, migration: bool = Tr
         compare_lookup(one.associativity.lookup, other.associativity.lookup),
         compare_numa(one, other),
         compare_properties(one, other, everything=everything),
+        everything=everything,
+        kernel=choice.profile.name if choice.named else None,
+        kernel_notes=choice.notes,
     )
     if not migration or (found.same and found.same_format):
         return found
     from drmemctl.compare.migration import judge_migration
 
-    return replace(found, findings=judge_migration(one, other, found.lmbs))
+    return replace(found, findings=judge_migration(one, other, found.lmbs, choice.judged))

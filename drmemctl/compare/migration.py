@@ -14,19 +14,20 @@ from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Running, Subject
 from drmemctl.compare.lmbs import LmbDiff, Lmbs
 from drmemctl.compare.side import Side
+from drmemctl.kernel.profiles import Profile
 from drmemctl.model.lmbs import LmbTable
 
 FAMILY = "migration"
 
 
-def judge_migration(old: Side, new: Side, lmbs: LmbDiff) -> tuple[Finding, ...]:
-    """Return the findings about the new tree, the worst first."""
+def judge_migration(old: Side, new: Side, lmbs: LmbDiff, kernel: Profile | None = None) -> tuple[Finding, ...]:
+    """Return the findings about the new tree for a kernel, or any; the worst first."""
     before = _subject(old, _changed(old, lmbs, is_old=True), None)
     after = _subject(new, _changed(new, lmbs, is_old=False), before)
     # The kernel's array stays what it was at boot, in all its length.
     after.running = Running(array=old.table) if old.memory.drmem is not None else Running()
     # Only this family: importing all of them takes longer than comparing most trees.
-    violations = Judge().ask(rules_of([FAMILY]).values(), after)
+    violations = Judge(profile=kernel).ask(rules_of([FAMILY]).values(), after)
     return tuple(finding_of(violation, after) for violation in ordered(violations))
 
 

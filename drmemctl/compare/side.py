@@ -9,7 +9,7 @@ from functools import cached_property
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import AI_INVALID, LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.reference_points import REFERENCE_POINTS
-from drmemctl.model.associativity import RTAS, Associativity
+from drmemctl.model.associativity import NEWEST, RTAS, AffinityRules, Associativity
 from drmemctl.model.boot_memory import BootMemory
 from drmemctl.model.drmem import Drmem, RootCells
 from drmemctl.model.lmbs import LmbTable
@@ -104,23 +104,23 @@ class Side:
         return Place(known=True, associativity=row, node=node)
 
 
-def read_pair(old: Tree, new: Tree) -> tuple[Side, Side]:
-    """Return both sides; what has the same bytes in both trees is read once."""
-    old_memory = _memory(old, None)
+def read_pair(old: Tree, new: Tree, rules: AffinityRules = NEWEST) -> tuple[Side, Side]:
+    """Return both sides, as a kernel with these rules takes them; what both trees share is read once."""
+    old_memory = _memory(old, None, rules)
     shared = old_memory if _drmem_bytes(old) == _drmem_bytes(new) else None
-    new_memory = _memory(new, shared)
+    new_memory = _memory(new, shared, rules)
     old_tally = Tally.of(old_memory)
     same = new_memory.drmem is old_memory.drmem and new_memory.associativity == old_memory.associativity
     return Side(old, old_memory, old_tally), Side(new, new_memory, old_tally if same else Tally.of(new_memory))
 
 
-def _memory(tree: Tree, like: Memory | None) -> Memory:
+def _memory(tree: Tree, like: Memory | None, rules: AffinityRules) -> Memory:
     """Return the memory of any tree, also of one made before the firmware could describe it."""
-    associativity = Associativity.from_tree(tree)
+    associativity = Associativity.from_tree(tree, rules)
     boot = BootMemory.from_tree(tree, associativity)
     if like is not None:
-        return Memory(like.drmem, boot, associativity)
-    return Memory(None if tree.find(NODE) is None else Drmem.from_tree(tree), boot, associativity)
+        return Memory(like.drmem, boot, associativity, rules)
+    return Memory(None if tree.find(NODE) is None else Drmem.from_tree(tree), boot, associativity, rules)
 
 
 def _drmem_bytes(tree: Tree) -> tuple[object, ...]:

@@ -227,6 +227,8 @@ class Machine:
         now = machine.connectors.find(one.first) or one
         changed = replace(now.part(one.first, one.end), state=transition.to)
         machine = replace(machine, connectors=machine.connectors.put(changed))
+        if call is Call.UNUSABLE and kind_of(one.first).is_lmb:
+            machine = replace(machine, delivered=machine.delivered.released(one.first, one.count))
         return machine.released(changed) if transition.effect is Effect.RELEASE and changed.unplug else machine
 
     def refused(self, drc_index: int, count: int) -> int:

@@ -29,7 +29,7 @@ class Told:
         first: the first one's DRC index.
         count: how many.
         index: which of firmware's lists that was then; None for none of them: the partition appends it.
-        domains: the list; empty where firmware has fewer lists by now.
+        domains: the list; empty where firmware has fewer lists by now, or the LMB was given back.
 
     """
 
@@ -113,7 +113,8 @@ class DeliveredTopology:
         all_told = _merged((), listed, ())
         for part in self.told:
             all_told = _with_part(all_told, part)
-        return all_told, cells, self.lmbs.property_name
+        places = tuple(part for part in all_told if part.index is not None or part.domains)
+        return places, cells, self.lmbs.property_name
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DeliveredTopology) and (self is other or self.key == other.key)
@@ -128,6 +129,10 @@ class DeliveredTopology:
     def configured(self, first: int, count: int, domains: tuple[int, ...]) -> DeliveredTopology:
         """Return what holds once connectors have said where their LMBs are."""
         return replace(self, told=_with_part(self.told, Told(first, count, self._index_of(domains), domains)))
+
+    def released(self, first: int, count: int) -> DeliveredTopology:
+        """Return what holds once the partition has given LMBs back: the hypervisor has them nowhere."""
+        return replace(self, told=_with_part(self.told, Told(first, count, None, ())))
 
     def _index_of(self, domains: tuple[int, ...]) -> int | None:
         """Return which of firmware's lists this is: Linux compares as many domains as those have."""

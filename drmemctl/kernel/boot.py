@@ -34,7 +34,7 @@ from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import blocks_of
 from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
 from drmemctl.kernel.state import KernelState, Topology
-from drmemctl.model.associativity import CHOSEN, RTAS, Associativity
+from drmemctl.model.associativity import CHOSEN, RTAS, AffinityRules, Associativity
 from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.model.processors import cores
@@ -75,7 +75,7 @@ def check_runs(tree: Tree) -> Tree:
 
 def boot_associativity(tree: Tree, profile: Profile) -> Associativity:
     """Return how the kernel finds nodes: not at all with `numa=off`."""
-    associativity = Associativity.as_booted(tree, form2=profile.has(FORM2))
+    associativity = Associativity.as_booted(tree, AffinityRules(form2=profile.has(FORM2)))
     if "off" in options(command_line(tree), "numa"):
         return Associativity(associativity.form, (), None, associativity.lookup)
     return associativity

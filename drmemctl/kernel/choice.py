@@ -26,11 +26,16 @@ class KernelChoice(NamedTuple):
     named: bool
     notes: tuple[str, ...] = ()
 
+    @property
+    def judged(self) -> Profile | None:
+        """The kernel that rules must be about, None for any: a dump does not say which will boot it next."""
+        return self.profile if self.named else None
+
 
 def kernel_for(
     tree: Tree,
-    option: str | None = None,
-    setting: str | None = None,
+    option: str | Profile | None = None,
+    setting: str | Profile | None = None,
     added: Iterable[str] = (),
     removed: Iterable[str] = (),
 ) -> KernelChoice:
@@ -40,16 +45,11 @@ def kernel_for(
     """
     name = option if option is not None else setting
     if name is not None:
-        chosen = profile(name)
+        chosen = name if isinstance(name, Profile) else profile(name)
         choice = KernelChoice(chosen, True, chosen.notes)
     else:
         choice = _of_input(tree.kernel)
     return choice._replace(profile=choice.profile.changed(added, removed))
-
-
-def kernel_of_input(tree: Tree) -> Profile | None:
-    """Return the kernel that ran on a tree, as what lies beside it says; None where that names none."""
-    return _of_input(tree.kernel).profile if tree.kernel else None
 
 
 def _of_input(banner: str) -> KernelChoice:

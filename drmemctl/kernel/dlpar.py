@@ -42,7 +42,7 @@ def _sense(job: Job, function: str, drc_index: int, expected: int) -> bool:
     return status == SUCCESS and state == expected
 
 
-@atomic(writes=(Part.CONNECTORS,))
+@atomic(writes=(Part.CONNECTORS, Part.DELIVERED))
 def _set(job: Job, function: str, indicator: int, drc_index: int, value: int) -> int:
     return rtas_error_rc(job, job.set_indicator(function, indicator, drc_index, value))
 

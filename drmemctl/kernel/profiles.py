@@ -35,7 +35,7 @@ PROFILES: dict[str, str] = {
 _NOT_KNOWN = "distribution kernel: backports not known"
 
 
-class ProfileError(DrmemctlError):
+class ProfileError(DrmemctlError, ValueError):
     """No kernel or capability of that name is known."""
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from drmemctl.defect import Defect
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, FORM1, FORM2, decode_architecture_vec5
-from drmemctl.formats.dynamic_memory import AI_INVALID, LOOKUP_ARRAYS, NODE
+from drmemctl.formats.dynamic_memory import AI_INVALID, ASSIGNED, LOOKUP_ARRAYS, NODE
 from drmemctl.formats.lookup_arrays import LookupArrays, decode_lookup_arrays
 from drmemctl.formats.reference_points import REFERENCE_POINTS, decode_reference_points
 from drmemctl.model import platform
@@ -31,6 +31,28 @@ _INVALID_DOMAIN = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
+class AffinityRules:
+    """How kernels differ in what they make of affinity; as it stands, the newest.
+
+    Attributes:
+        form2: whether form 2 is known (`1c6b5a7e7405`); without, such a tree is taken in form 1.
+        default_node: the node of assigned LMBs whose lookup finds none: 0 before `ea9f5b702fe0`, else None.
+        current_domains: whether possible nodes come from ibm,current-associativity-domains (`67df77845c18`).
+        migratable_max: whether they come from the maximum on a partition that may migrate (`9c7248bb8de3`).
+
+    """
+
+    form2: bool = True
+    default_node: int | None = None
+    current_domains: bool = True
+    migratable_max: bool = True
+
+
+NEWEST = AffinityRules()
+"""The rules of the newest kernel."""
+
+
+@dataclass(frozen=True, slots=True)
 class Associativity:
     """What a tree says about affinity, as a kernel that knows all three forms takes it.
 
@@ -40,6 +62,7 @@ class Associativity:
         primary_index: the position whose domain is the node; None where Linux runs without NUMA.
         lookup: the lookup arrays, None where the tree has none.
         defects: faults of these properties.
+        default_node: the node of assigned LMBs whose lookup finds none; None for no node.
         unknown: why form and reference points cannot be told, since the tree is shown in part only; else empty.
 
     """
@@ -50,22 +73,23 @@ class Associativity:
     lookup: LookupArrays | None
     defects: tuple[Defect, ...] = ()
     unknown: str = ""
+    default_node: int | None = None
 
     @classmethod
-    def from_tree(cls, tree: Tree, *, form2: bool = True) -> Associativity:
-        """Return the associativity of a tree; without a primary index where only a part of the tree is shown.
+    def from_tree(cls, tree: Tree, rules: AffinityRules = NEWEST) -> Associativity:
+        """Return the associativity of a tree, as a kernel with these rules takes it.
 
-        `form2` says whether the kernel knows form 2 (since 5.15).
+        Without a primary index where only a part of the tree is shown.
         """
-        read = cls.as_booted(tree, form2=form2)
+        read = cls.as_booted(tree, rules)
         unknown = _not_shown(tree, read.form, read.reference_points)
         return replace(read, primary_index=None, unknown=unknown) if unknown else read
 
     @classmethod
-    def as_booted(cls, tree: Tree, *, form2: bool = True) -> Associativity:
+    def as_booted(cls, tree: Tree, rules: AffinityRules = NEWEST) -> Associativity:
         """Return what a kernel makes of exactly this tree, to which a property that is not shown is absent."""
         form = affinity_form(tree)
-        if form == 2 and not form2:
+        if form == 2 and not rules.form2:
             form = 1
         points, defects = _reference_points(tree)
         primary = primary_index(form, points)
@@ -75,7 +99,7 @@ class Associativity:
         if prop is not None:
             lookup = decode_lookup_arrays(prop.value, prop.total)
             defects += [defect.at(NODE, LOOKUP_ARRAYS) for defect in lookup.defects]
-        return cls(form, points, primary, lookup, tuple(defects))
+        return cls(form, points, primary, lookup, tuple(defects), default_node=rules.default_node)
 
     def row(self, aa_index: int, flags: int = 0) -> tuple[int, ...] | None:
         """Return the associativity list of an LMB, or None where Linux would find none."""
@@ -86,7 +110,10 @@ class Associativity:
     def node_of(self, aa_index: int, flags: int = 0) -> int | None:
         """Return the node of an LMB, or None where `of_drconf_to_nid_single` finds none."""
         row = self.row(aa_index, flags)
-        return None if row is None else self.node_of_row(row)
+        node = None if row is None else self.node_of_row(row)
+        # Only what is assigned is ever looked up.
+        looked_up = flags & ASSIGNED and not self.unknown
+        return self.default_node if node is None and looked_up else node
 
     def node_of_row(self, domains: Sequence[int]) -> int | None:
         """Return the node of an associativity list without its length cell, or None (`associativity_to_nid`)."""

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from drmemctl.defect import Defect
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE, NODE
-from drmemctl.model.associativity import Associativity
+from drmemctl.model.associativity import NEWEST, AffinityRules, Associativity
 from drmemctl.model.boot_memory import DEFAULT_NODE, BootMemory
 from drmemctl.model.drmem import Drmem, drmem_node
 from drmemctl.model.lmbs import LmbTable, is_assigned, state_of
@@ -30,21 +30,26 @@ class Memory:
         drmem: the LMBs, None where the partition has no dynamic memory.
         boot: the `memory@` nodes.
         associativity: how Linux finds the node of each.
+        rules: by which rules of affinity it was read.
 
     """
 
     drmem: Drmem | None
     boot: BootMemory
     associativity: Associativity
+    rules: AffinityRules = NEWEST
 
     @classmethod
-    def from_tree(cls, tree: Tree) -> Memory:
-        """Return the memory of a tree; `NotInTreeError` if that is of another machine, or from before CAS."""
+    def from_tree(cls, tree: Tree, rules: AffinityRules = NEWEST) -> Memory:
+        """Return the memory of a tree, as a kernel with these rules takes it.
+
+        `NotInTreeError` if that is of another machine, or from before CAS.
+        """
         if not describes_memory(tree):
             drmem_node(tree)
         drmem = Drmem.from_tree(tree) if tree.find(NODE) is not None else None
-        associativity = Associativity.from_tree(tree)
-        return cls(drmem, BootMemory.from_tree(tree, associativity), associativity)
+        associativity = Associativity.from_tree(tree, rules)
+        return cls(drmem, BootMemory.from_tree(tree, associativity), associativity, rules)
 
     @property
     def table(self) -> LmbTable:

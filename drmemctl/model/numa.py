@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from drmemctl.defect import Defect
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, MIGRATABLE, decode_domains
-from drmemctl.model.associativity import RTAS, domains_of
+from drmemctl.model.associativity import NEWEST, RTAS, AffinityRules, domains_of
 from drmemctl.model.boot_memory import DEFAULT_NODE
 from drmemctl.model.distances import Distance, Distances, Form1, Form2, form0_distance
 from drmemctl.model.memory import Memory, Tally
@@ -88,9 +88,12 @@ class NumaLayout:
     defects: tuple[Defect, ...] = ()
 
     @classmethod
-    def from_tree(cls, tree: Tree) -> NumaLayout:
-        """Return the layout; `NotInTreeError` for a tree that was made before the firmware could describe it."""
-        memory = Memory.from_tree(tree)
+    def from_tree(cls, tree: Tree, rules: AffinityRules = NEWEST) -> NumaLayout:
+        """Return the layout as a kernel with these rules has it.
+
+        `NotInTreeError` for a tree that was made before the firmware could describe it.
+        """
+        memory = Memory.from_tree(tree, rules)
         return cls.of(tree, memory, Tally.of(memory))
 
     @classmethod
@@ -100,7 +103,7 @@ class NumaLayout:
         builder = _Builder(tree, memory, tally)
         nodes = builder.nodes()
         distances, defects = builder.distances({node.node for node in nodes if node.node is not None})
-        possible, more = _possible_nodes(tree, associativity.primary_index)
+        possible, more = _possible_nodes(tree, associativity.primary_index, memory.rules)
         return cls(
             associativity.primary_index is not None,
             associativity.form,
@@ -217,9 +220,12 @@ def _bridge_lists(tree: Tree) -> Iterator[tuple[int, ...]]:
             yield domains
 
 
-def _possible_nodes(tree: Tree, primary_index: int | None) -> tuple[PossibleNodes | None, tuple[Defect, ...]]:
+def _possible_nodes(
+    tree: Tree, primary_index: int | None, rules: AffinityRules
+) -> tuple[PossibleNodes | None, tuple[Defect, ...]]:
     """Return what `find_possible_nodes` reads: the current number, or the maximum where nodes may come by LPM."""
-    names = (MAX_DOMAINS,) if tree.root.find(MIGRATABLE) is not None else (CURRENT_DOMAINS, MAX_DOMAINS)
+    migratable = rules.migratable_max and tree.root.find(MIGRATABLE) is not None
+    names = (CURRENT_DOMAINS, MAX_DOMAINS) if rules.current_domains and not migratable else (MAX_DOMAINS,)
     name = next((name for name in names if tree.get(RTAS, name) is not None), None)
     if name is None or primary_index is None:
         return None, ()

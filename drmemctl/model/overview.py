@@ -10,7 +10,7 @@ from drmemctl.defect import Defect
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, decode_architecture_vec5
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
-from drmemctl.model.associativity import CHOSEN
+from drmemctl.model.associativity import CHOSEN, NEWEST, AffinityRules
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.numa import NumaLayout
 from drmemctl.model.standard_properties import first_string
@@ -130,9 +130,14 @@ class Overview:
     findings: Mapping[str, int] | None = None
 
     @classmethod
-    def from_tree(cls, tree: Tree, findings: Mapping[str, int] | None = None) -> Overview:
-        """Return the overview; `NotInTreeError` for a tree that was made before the firmware could describe it."""
-        memory = Memory.from_tree(tree)
+    def from_tree(
+        cls, tree: Tree, findings: Mapping[str, int] | None = None, rules: AffinityRules = NEWEST
+    ) -> Overview:
+        """Return the overview, with nodes as a kernel with these rules has them.
+
+        `NotInTreeError` for a tree that was made before the firmware could describe it.
+        """
+        memory = Memory.from_tree(tree, rules)
         tally = Tally.of(memory)
         numa = NumaLayout.of(tree, memory, tally)
         features, defects = _features(tree)

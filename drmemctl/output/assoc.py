@@ -17,10 +17,10 @@ from drmemctl.wording import count_of, size_text
 _WHY = {UNSET: "no array", OUT_OF_RANGE: "no such array", INVALID: "ai-invalid flag"}
 
 
-def show_usage(screen: Screen, usage: LookupUsage, format: str) -> None:
+def show_usage(screen: Screen, usage: LookupUsage, format: str, kernel: str | None = None) -> None:
     """Print the arrays as `table`, `json` or `csv`."""
     if format == "json":
-        _show_json(screen, usage)
+        _show_json(screen, usage, kernel)
     elif format == "csv":
         screen.write_all(_csv_lines(usage))
     else:
@@ -56,11 +56,12 @@ def users_record(users: Users, lmb_size: int | None) -> dict[str, Any]:
     }
 
 
-def _show_json(screen: Screen, usage: LookupUsage) -> None:
-    from drmemctl.output.json import schema, streamed
+def _show_json(screen: Screen, usage: LookupUsage, kernel: str | None) -> None:
+    from drmemctl.output.json import kernel_field, schema, streamed
 
     head = {
         "schema": schema("assoc"),
+        **kernel_field(kernel),
         "n_arrays": usage.n_arrays,
         "array_sz": usage.array_sz,
         "usable": usage.usable,

@@ -34,6 +34,8 @@ def _findings(reports: Iterable[Report], inputs: list[dict[str, Any]]) -> Iterat
                 "known": report.known,
                 "error": report.error or None,
                 "note": report.note or None,
+                "kernel": report.kernel,
+                "kernel_notes": list(report.kernel_notes),
                 "judged": report.judged and not report.error,
             }
         )

@@ -87,7 +87,7 @@ def _head(report: Report) -> _Line:
     if not report.judged:
         found = f"{found}, and nothing more to judge" if report.findings else "nothing to judge"
     known = f", {report.known:,} known from the baseline" if report.known else ""
-    note = f" ({safe(report.note, 500)})" if report.note else ""
+    note = f" ({safe('; '.join(report.notes), 500)})" if report.notes else ""
     return _Line(f"{safe(report.source)}: {found}{known}{note}", style="bold" if report.findings else None)
 
 

@@ -49,12 +49,13 @@ def show_diff(screen: Screen, view: DiffView, format: str) -> None:
 def _json(diff: Diff) -> Iterator[str]:
     from drmemctl.model.sizes import listed_within_bounds
     from drmemctl.output.diff_words import headlines
-    from drmemctl.output.json import schema, streamed
+    from drmemctl.output.json import kernel_field, schema, streamed
 
     both = (one for change in diff.lmbs.changes for one in (change.old, change.new) if one is not None)
     listed_within_bounds(sum(len(one.place.associativity or ()) for one in both), diff.new.source)
     head = {
         "schema": schema("diff"),
+        **kernel_field(diff.kernel),
         "same": diff.same,
         "headlines": headlines(diff),
         "old": _origin_record(diff.old),

@@ -53,3 +53,8 @@ def _printable(text: str) -> str:
     That begins a command where a log of GitHub's runner shows it.
     """
     return text.replace("\x7f", "\\u007f").replace("##[", "##\\u005b")
+
+
+def kernel_field(kernel: str | None) -> dict[str, str]:
+    """Return the field that names the kernel as which a tree was read; none where nobody named one."""
+    return {} if kernel is None else {"kernel": kernel}

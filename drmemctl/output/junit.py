@@ -62,8 +62,8 @@ def _suite(report: Report, pages: Sequence[Page], fail_on: str) -> Iterator[str]
     yield f'  <testsuite name="{source}" {counts}>\n'
     for page in pages:
         yield _case(page, by_rule[page.rule], source, fail_on)
-    if report.note:
-        yield f"    <system-out>{_quoted(report.note, 2000)}</system-out>\n"
+    if report.notes:
+        yield f"    <system-out>{_quoted('; '.join(report.notes), 2000)}</system-out>\n"
     yield "  </testsuite>\n"
 
 

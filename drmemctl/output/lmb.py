@@ -21,11 +21,12 @@ _MANY = 4096
 
 
 class LmbView(NamedTuple):
-    """The LMBs to show; `limit` is how many may be expanded, None shows runs."""
+    """The LMBs to show, read as `kernel` does; `limit` is how many may be expanded, None shows runs."""
 
     table: LmbTable
     associativity: Associativity
     limit: int | None = None
+    kernel: str | None = None
 
 
 def run_record(run: Run, associativity: Associativity) -> dict[str, Any]:
@@ -77,10 +78,11 @@ def _records(view: LmbView) -> Iterator[dict[str, Any]]:
 
 
 def _show_json(screen: Screen, view: LmbView) -> None:
-    from drmemctl.output.json import schema, streamed
+    from drmemctl.output.json import kernel_field, schema, streamed
 
     head = {
         "schema": schema("lmb"),
+        **kernel_field(view.kernel),
         "property": view.table.property_name or None,
         "lmb_size": view.table.lmb_size,
     }

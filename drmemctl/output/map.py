@@ -26,12 +26,19 @@ PIPED_WIDTH = 80
 _MARKS_WIDTH = 5
 
 
-def show_map(screen: Screen, address_map: AddressMap, format: str, width: int | None = None) -> None:
+def show_map(
+    screen: Screen, address_map: AddressMap, format: str, width: int | None = None, kernel: str | None = None
+) -> None:
     """Print the map as `table` (the picture), `json`, `csv` or `svg`."""
     if format == "json":
-        from drmemctl.output.json import schema, streamed
+        from drmemctl.output.json import kernel_field, schema, streamed
 
-        head = {"schema": schema("map"), "lmb_size": address_map.lmb_size, "clipped_runs": address_map.clipped}
+        head = {
+            "schema": schema("map"),
+            **kernel_field(kernel),
+            "lmb_size": address_map.lmb_size,
+            "clipped_runs": address_map.clipped,
+        }
         lists = {"segments": map(segment_record, address_map.with_holes())}
         screen.write_all(streamed(head, lists))
     elif format == "csv":

@@ -51,7 +51,8 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
 
 
 def _table(report: Report, rows: int) -> str:
-    head = f"\n## {code(safe(report.source))}\n\n| severity | rule | finding | where |\n|---|---|---|---|\n"
+    notes = f"{escaped(safe('; '.join(report.notes), 500))}\n\n" if report.notes else ""
+    head = f"\n## {code(safe(report.source))}\n\n{notes}| severity | rule | finding | where |\n|---|---|---|---|\n"
     left_out = len(report.findings) - rows
     more = f"\n{left_out:,} more; `--all` shows them.\n" if left_out > 0 else ""
     return head + "".join(map(_row, report.findings[:rows])) + more

@@ -42,22 +42,23 @@ def affinity_record(layout: NumaLayout) -> dict[str, Any]:
     }
 
 
-def show_numa(screen: Screen, layout: NumaLayout, format: str) -> None:
+def show_numa(screen: Screen, layout: NumaLayout, format: str, kernel: str | None = None) -> None:
     """Print the layout as `table`, `json` or `csv`."""
     if format == "json":
-        _show_json(screen, layout)
+        _show_json(screen, layout, kernel)
     elif format == "csv":
         screen.write_all(_csv_lines(layout))
     else:
         _show_tables(screen, layout)
 
 
-def _show_json(screen: Screen, layout: NumaLayout) -> None:
-    from drmemctl.output.json import schema, streamed
+def _show_json(screen: Screen, layout: NumaLayout, kernel: str | None) -> None:
+    from drmemctl.output.json import kernel_field, schema, streamed
 
     possible = layout.possible
     head = {
         "schema": schema("numa"),
+        **kernel_field(kernel),
         **affinity_record(layout),
         "possible": None if possible is None else {"count": possible.count, "property": possible.property},
     }

@@ -32,12 +32,12 @@ _CODES_SHOWN = 3
 _STATE_STYLES = {"assigned": "green", "free": "dim", "reserved": "dim", "hot-removable": "cyan"}
 
 
-def show_overview(screen: Screen, overview: Overview, format: str) -> None:
+def show_overview(screen: Screen, overview: Overview, format: str, kernel: str | None = None) -> None:
     """Print the overview as `table` or `json`."""
     if format == "json":
         from drmemctl.output.json import document
 
-        screen.write(document(overview_record(overview)))
+        screen.write(document(overview_record(overview, kernel)))
         return
     head = [*_head_lines(screen, overview), "", *_state_lines(screen, overview), ""]
     tail = ["", *_judgement_lines(screen, overview)]
@@ -45,13 +45,14 @@ def show_overview(screen: Screen, overview: Overview, format: str) -> None:
     screen.write("\n".join([*head, *_node_lines(screen, overview, room), *tail]) + "\n")
 
 
-def overview_record(overview: Overview) -> dict[str, Any]:
+def overview_record(overview: Overview, kernel: str | None = None) -> dict[str, Any]:
     """Return the overview as JSON has it; `findings` only where the checker was asked."""
-    from drmemctl.output.json import schema
+    from drmemctl.output.json import kernel_field, schema
 
     identity, lookup = overview.identity, overview.lookup
     record = {
         "schema": schema("show"),
+        **kernel_field(kernel),
         "kind": overview.kind,
         "model": identity.model,
         "serial": identity.serial,

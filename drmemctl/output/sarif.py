@@ -73,7 +73,10 @@ def _results(view: CheckView, index: dict[str, int], unreadable: list[str]) -> I
             unreadable.append(report.error or unjudged_error(report))
         artifact = _artifact(report.source)
         for finding in report.findings:
-            yield _result(finding, artifact, index)
+            result = _result(finding, artifact, index)
+            if report.kernel is not None:
+                result["properties"]["kernel"] = report.kernel
+            yield result
 
 
 def _result(finding: Finding, artifact: dict[str, str] | None, index: dict[str, int]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from drmemctl.check.engine import ordered
 from drmemctl.check.finding import Violation
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.state import KernelState
@@ -30,7 +31,7 @@ _SPLITS = {
 def contradictions(situation: Situation) -> list[Violation]:
     """Return what does not agree, as the rules of the family state have it."""
     state = situation.kernel
-    return contradictions_in(subject_of(state, situation.machine, situation.flush), state.profile)
+    return ordered(contradictions_in(subject_of(state, situation.machine, situation.flush), state.profile))
 
 
 def sides(state: KernelState, found: Iterable[Violation]) -> str:

@@ -97,7 +97,7 @@ class Judged:
         return (step_finding(violation, self.subject) for violation in self.violations)
 
     def contradictions(self) -> list[Violation]:
-        """Return where tree, array, connectors and memory blocks do not agree."""
+        """Return where tree, array, connectors, memory blocks and the hypervisor do not agree."""
         return list(filter(_contradicts, self.violations))
 
 
@@ -108,7 +108,7 @@ def _contradicts(violation: Violation) -> bool:
 
 
 def contradictions_in(subject: Subject, profile: Profile) -> list[Violation]:
-    """Return where tree, array, connectors and memory blocks do not agree, asking just the rules about that."""
+    """Return where tree, array, memory and hypervisor do not agree, asking just the rules about that."""
     rules = [rule for rule in all_rules().values() if rule.family == _STATE]
     return list(filter(_contradicts, Judge(profile=profile).ask(rules, subject)))
 

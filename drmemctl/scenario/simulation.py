@@ -134,7 +134,7 @@ class Simulation:
 
     @property
     def consistent(self) -> bool:
-        """Whether array, tree, connectors and memory blocks agree."""
+        """Whether array, tree, connectors, memory blocks and the hypervisor agree."""
         return not self.state.dead and not self._moments.present(self.situation).contradictions()
 
     @property

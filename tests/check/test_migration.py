@@ -12,11 +12,11 @@ import pytest
 
 from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Severity
-from drmemctl.check.kernels import parse_version
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.memory_reg import REG, MemoryRange, encode_reg
 from drmemctl.formats.reference_points import REFERENCE_POINTS
+from drmemctl.kernel.profiles import profile
 from drmemctl.model.conversion import convert
 from drmemctl.tree.node import Tree
 from tests.check.mutations import (
@@ -191,7 +191,7 @@ def test_a_real_migration_is_no_error(name: str) -> None:
 def test_write_back_is_announced_where_it_happens(name: str, expected: bool) -> None:
     """5.10 wrote the aa_indexes of the source over those of the destination; 6.1 and 7.2 did not."""
     before, after, later = next(migrations(name))
-    plan = Plan(kernel=parse_version(name.partition("-")[0]))
+    plan = Plan(kernel=profile(name.partition("-")[0]))
     said = [item for item in findings(after, before=before, plan=plan) if item.rule == "DRM076"]
     assert bool(said) is expected
     for item in said:
@@ -207,7 +207,7 @@ def test_write_back_is_about_kernels_before_5_15() -> None:
     base = unlisted()
     after = BREAKS["DRM076"][0][0](base)
     for version, expected in (("4.15", 0), ("4.16", 1), ("5.10", 1), ("5.14.2", 1), ("5.15", 0), ("6.1", 0)):
-        plan = Plan(kernel=parse_version(version))
+        plan = Plan(kernel=profile(version))
         said = [item for item in findings(after, before=base, plan=plan) if item.rule == "DRM076"]
         assert len(said) == expected, version
 

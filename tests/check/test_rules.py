@@ -9,8 +9,9 @@ from collections import Counter
 from drmemctl.check.engine import all_rules
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity
-from drmemctl.check.kernels import parse_version
 from drmemctl.check.rule import SECTIONS, Rule
+from drmemctl.kernel.names import parse_kernel_name
+from drmemctl.kernel.profiles import profile
 from tests.cases import each
 
 RANGES = {
@@ -114,6 +115,21 @@ def test_the_title_is_a_phrase(rule: Rule) -> None:
 @each_rule
 def test_the_kernels_are_releases(rule: Rule) -> None:
     for release in (rule.kernels.since, rule.kernels.before):
-        assert release is None or parse_version(release)
+        assert release is None or _release(release)
     if rule.kernels.since and rule.kernels.before:
-        assert parse_version(rule.kernels.since) < parse_version(rule.kernels.before)
+        assert _release(rule.kernels.since) < _release(rule.kernels.before)
+
+
+def _release(text: str) -> tuple[int, int]:
+    name = parse_kernel_name(text)
+    assert name is not None
+    return name.release
+
+
+@each_rule
+def test_a_capability_says_the_same_of_releases_as_the_words(rule: Rule) -> None:
+    """Mainline's own releases: what stable series and distributions took over, only the capability knows."""
+    by_words = rule.kernels._replace(needs=(), lacks=None)
+    old = [f"4.{minor}.0" for minor in range(16, 21)]
+    for release in (*old, *(f"5.{minor}.0" for minor in range(20)), "6.1", "7.2"):
+        assert rule.kernels.include(profile(release)) == by_words.include(profile(release)), release

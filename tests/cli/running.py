@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import os
@@ -80,7 +81,9 @@ def process(
 
 @cache
 def _forks() -> Forks:
-    return Forks()
+    forks = Forks()
+    atexit.register(forks.close)
+    return forks
 
 
 def _number(stream: Any) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from drmemctl.kernel.choice import kernel_for, kernel_of_input
+from drmemctl.kernel.choice import kernel_for
 from drmemctl.kernel.profiles import ProfileError
 from drmemctl.tree.node import Node, Tree
 from drmemctl.tree.source import load
@@ -85,7 +85,7 @@ def test_what_is_named_counts_more_than_the_input() -> None:
 def test_without_a_name_it_is_the_newest() -> None:
     choice = kernel_for(Tree(Node("")))
     assert (choice.profile.name, choice.named, choice.notes) == ("latest", False, ())
-    assert kernel_of_input(Tree(Node(""))) is None
+    assert choice.judged is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from drmemctl.formats.dynamic_memory import AI_INVALID
-from drmemctl.model.associativity import Associativity, affinity_form, domains_of, primary_index
+from drmemctl.model.associativity import AffinityRules, Associativity, affinity_form, domains_of, primary_index
 from drmemctl.model.drmem import Drmem
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
@@ -155,7 +155,7 @@ def test_an_option_vector_5_too_short_for_byte_5_says_form_0() -> None:
 
 def test_a_kernel_before_form_2_takes_form_1_instead() -> None:
     assert Associativity.from_tree(tree_of(vec5=0xA0)).form == 2
-    assert Associativity.from_tree(tree_of(vec5=0xA0), form2=False).form == 1
+    assert Associativity.from_tree(tree_of(vec5=0xA0), AffinityRules(form2=False)).form == 1
 
 
 @pytest.mark.parametrize(

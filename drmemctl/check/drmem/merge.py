@@ -14,7 +14,7 @@ from operator import add, and_, eq, mul, ne
 
 from drmemctl.check.bounds import Found, limited, place
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.kernels import Kernels
+from drmemctl.check.kernels import WITH_ARRAY
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, KERNEL_TOUCHED, RESERVED, V2
@@ -114,7 +114,7 @@ def _moved(first: Entry, position: int, size: int) -> tuple[int, int]:
     "drmem",
     "sets that Linux merges although they do not continue one another",
     needs=("block-size",),
-    kernels=Kernels(since="4.16"),
+    kernels=WITH_ARRAY,
     references=(
         "Linux arch/powerpc/mm/drmem.c drmem_update_dt_v2 (2b31e3aec1db, 4.16)",
         "no fix up to 7.2, where it was seen to happen",
@@ -166,7 +166,7 @@ def _come(found: Found) -> str:
     "drmem",
     "sets that Linux merges once their LMBs are in the same state",
     needs=("block-size",),
-    kernels=Kernels(since="4.16"),
+    kernels=WITH_ARRAY,
     references=("Linux arch/powerpc/mm/drmem.c drmem_update_dt_v2 (2b31e3aec1db, 4.16)",),
 )
 def mergeable_sets(subject: Subject) -> Iterator[Violation]:

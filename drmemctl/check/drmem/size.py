@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.kernels import Kernels
+from drmemctl.check.kernels import WITH_NARROW_LMB_SIZE
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.cells import LMB_SIZE, read_cells
@@ -132,7 +132,7 @@ def _first_size(node: Node | None, cells: RootCells) -> int:
     "drmem",
     "LMB size that older kernels cut to 32 bits",
     needs=("lmb-size",),
-    kernels=Kernels(before="5.10"),
+    kernels=WITH_NARROW_LMB_SIZE,
     references=(
         "Linux 89c140bbaeee (5.9): 64-bit memory block size",
         "Linux ec72024e35dd (5.10): 64-bit drmem lmb_size",

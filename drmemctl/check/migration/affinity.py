@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.bounds import ByReason, Found, limited
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.kernels import Kernels
+from drmemctl.check.kernels import WITH_STALE_ARRAY
 from drmemctl.check.memory_nodes import taken_nodes
 from drmemctl.check.migration.lmbs import tables
 from drmemctl.check.rule import rule
@@ -120,7 +120,7 @@ class NodePair:
     "migration",
     "aa_index that an older kernel will write back",
     needs=("before", "lmbs"),
-    kernels=Kernels(since="4.16", before="5.15"),
+    kernels=WITH_STALE_ARRAY,
     references=(
         "Linux d144f4d5a8a8 (5.15): pseries/drmem: update LMBs after LPM",
         "linuxppc-dev, L. Dufour, April and May 2021",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.affinity import primary
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.kernels import Kernels
+from drmemctl.check.kernels import WITH_CURRENT_DOMAINS
 from drmemctl.check.possible import counted_nodes, counting_property, domain_properties
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
@@ -21,7 +21,7 @@ from drmemctl.model.associativity import MAX_NODES, RTAS
     "numa",
     "number of nodes that Linux cannot count",
     needs=("after-cas",),
-    kernels=Kernels(since="5.10"),
+    kernels=WITH_CURRENT_DOMAINS,
     references=(
         "Linux arch/powerpc/mm/numa.c find_possible_nodes",
         "Linux 67df77845c18 (5.10): current domains first, read without a check of the length",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from drmemctl.check.affinity import boot_nodes, looked_up_nodes, numa_place, primary
 from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.kernels import Kernels
+from drmemctl.check.kernels import WITH_FORM2
 from drmemctl.check.numa.tables import Tables, form2_tables
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
@@ -19,7 +19,6 @@ from drmemctl.wording import count_of
 
 _LINUX = "Linux arch/powerpc/mm/numa.c initialize_form2_numa_distance_lookup_table"
 _DOCUMENT = "Linux Documentation/arch/powerpc/associativity.rst, Form 2 associativity"
-_FORM2 = Kernels(since="5.15")
 
 
 @rule(
@@ -28,7 +27,7 @@ _FORM2 = Kernels(since="5.15")
     "numa",
     "form 2 without its tables",
     needs=("after-cas",),
-    kernels=_FORM2,
+    kernels=WITH_FORM2,
     references=(_LINUX, _DOCUMENT, "Linux 1c6b5a7e7405 (5.15): form 2"),
 )
 def missing_tables(subject: Subject) -> Iterator[Violation]:
@@ -64,7 +63,7 @@ def missing_tables(subject: Subject) -> Iterator[Violation]:
     Severity.ERROR,
     "numa",
     "form 2 tables whose counts do not fit",
-    kernels=_FORM2,
+    kernels=WITH_FORM2,
     references=(
         _LINUX + ": `Wrong NUMA distance information`",
         "Linux 302039466f6a (5.16, 5.15.y): does not use a table of the wrong size",
@@ -124,7 +123,7 @@ def _misfits_of_index(tables: Tables) -> Iterator[Violation]:
     Severity.ERROR,
     "numa",
     "form 2 id that Linux has no room for",
-    kernels=_FORM2,
+    kernels=WITH_FORM2,
     references=(_LINUX, _DOCUMENT, "Linux include/linux/numa.h MAX_NUMNODES: 256 with CONFIG_NODES_SHIFT=8"),
 )
 def oversized_ids(subject: Subject) -> Iterator[Violation]:
@@ -165,7 +164,7 @@ def oversized_ids(subject: Subject) -> Iterator[Violation]:
     Severity.WARNING,
     "numa",
     "node without distances in form 2",
-    kernels=_FORM2,
+    kernels=WITH_FORM2,
     references=(
         "Linux arch/powerpc/mm/numa.c update_numa_distance: `NUMA distance details for node %d not provided`",
         "Linux kernel/sched/topology.c sched_init_numa: `Invalid distance value range`",

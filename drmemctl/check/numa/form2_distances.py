@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.kernels import Kernels
+from drmemctl.check.kernels import WITH_FORM2
 from drmemctl.check.numa.tables import Tables, form2_tables
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
@@ -20,7 +20,7 @@ from drmemctl.model.distances import LOCAL
     Severity.WARNING,
     "numa",
     "form 2 distance that makes no sense",
-    kernels=Kernels(since="5.15"),
+    kernels=WITH_FORM2,
     references=(
         "Linux kernel/sched/topology.c sched_init_numa: `Invalid distance value range`",
         "Linux include/linux/topology.h LOCAL_DISTANCE; Documentation/arch/powerpc/associativity.rst",

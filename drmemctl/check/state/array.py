@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from drmemctl.check.bounds import ByReason, Found, limited
 from drmemctl.check.drmem.merge import merge_violation, merges
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.kernels import Kernels
+from drmemctl.check.kernels import WITH_ARRAY
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import by_drc_index
@@ -31,7 +31,7 @@ def array_of(subject: Subject) -> LmbTable | None:
     "state",
     "tree that shows other memory than Linux has",
     needs=("array",),
-    kernels=Kernels(since="4.16"),
+    kernels=WITH_ARRAY,
     references=(
         "Linux 063b8b1251fd (4.16): the property is written once a request",
         "linuxppc-dev, P. Liu, August 2020 (v5): kdump with a stale tree, SIGBUS in makedumpfile; not merged",
@@ -105,7 +105,7 @@ def _hex(number: int | None) -> str:
     "state",
     "tree that the next flush overwrites",
     needs=("array", "lmbs"),
-    kernels=Kernels(since="4.16"),
+    kernels=WITH_ARRAY,
     references=(
         "Linux arch/powerpc/mm/drmem.c drmem_update_dt",
         "Linux d144f4d5a8a8 (5.15): the aa_index of a migration is taken over",
@@ -158,7 +158,7 @@ def _what_is_lost(live: Run, shown: Run) -> str:
     "state",
     "array that Linux will write as other LMBs",
     needs=("array", "block-size"),
-    kernels=Kernels(since="4.16"),
+    kernels=WITH_ARRAY,
     references=("Linux arch/powerpc/mm/drmem.c drmem_update_dt_v2 (2b31e3aec1db, 4.16); see DRM015",),
 )
 def merging_array(subject: Subject) -> Iterator[Violation]:

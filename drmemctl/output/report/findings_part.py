@@ -71,7 +71,7 @@ def findings_part(report: Report) -> FindingsPart:
     numbers = counted(finding.severity for finding in report.findings)
     worst = next((severity.value for severity, number in numbers.items() if number), "")
     groups = (list(members) for _, members in groupby(report.findings, lambda finding: finding.rule))
-    return FindingsPart(severities(numbers), worst, safe(report.note, 500), tuple(map(_group, groups)))
+    return FindingsPart(severities(numbers), worst, safe("; ".join(report.notes), 500), tuple(map(_group, groups)))
 
 
 def _group(findings: Sequence[Finding]) -> RuleGroup:
