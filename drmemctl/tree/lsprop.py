@@ -28,8 +28,11 @@ _PROMPT = re.compile(
 )
 _COMPLAINT = re.compile(r"(\S+): (?:Permission denied|read error|No such file or directory)\s*")
 _EVIDENCE = re.compile(
-    r'^(?:[^\s"]+[ \t]+|[ \t]+)(?:"[^\n]*"|[0-9a-f]{8}(?: [0-9a-f]{8})*(?: \(-?\d+\))?)[ \t\r]*$', re.MULTILINE
+    r'^(?:[^\s"]+[ \t]+|[ \t]+)(?!(?: ?[1-9][0-9]{7})+[ \t\r]*$)'
+    r'(?:"[^\n]*"|[0-9a-f]{8}(?: [0-9a-f]{8})*(?: \(-?\d+\))?)[ \t\r]*$',
+    re.MULTILINE,
 )
+"""A name or a line's continuation with a value; decimal numbers of eight digits alone are some other table's."""
 _CONTINUED = ("\t", " ")
 
 

@@ -22,6 +22,7 @@ from drmemctl.tree.compression import compression_of, decompressed
 from drmemctl.tree.limits import LIMITS, MIB, check_environment, too_large
 from drmemctl.tree.node import Tree, decode_name
 from drmemctl.tree.plain_input import STDIN, standard_input
+from drmemctl.tree.reading import tell, tell_end
 from drmemctl.tree.stream import CHUNK, Stream
 from drmemctl.tree.tar import BLOCK, is_tar_header
 
@@ -85,6 +86,22 @@ def _translated(name: str) -> Iterator[None]:
         hint = "it takes another user to read it" if denied else None
         message = f"cannot be read: {error.strerror or error}"
         raise InputError(message, source=name, hint=hint) from error
+
+
+@contextmanager
+def _temporary(source: str) -> Iterator[None]:
+    """Say of what the operating system refuses that it is about a temporary file, and not about the input."""
+    try:
+        yield
+    except OSError as error:
+        from tempfile import tempdir
+
+        where = f" in {tempdir}" if tempdir else ""
+        raise InputError(
+            f"this has to be kept in a temporary file{where}, which cannot be written: {error.strerror or error}",
+            source=source,
+            hint="set TMPDIR to a directory with room, or put the input in a file",
+        ) from error
 
 
 def _load_named(name: str, watch: Watch | None) -> Tree:
@@ -152,6 +169,7 @@ def _stdin() -> IO[bytes]:
 
 def _read(raw: IO[bytes] | io.FileIO, source: str, member: str | None, watch: Watch | None = None) -> Tree:
     with ExitStack() as open_files:
+        open_files.callback(tell_end, source)
         return _Input(raw, source, open_files, watch).read(member)
 
 
@@ -184,6 +202,7 @@ class _Input:
         return replace(tree, defects=(*self._defects, *tree.defects)) if self._defects else tree
 
     def _pull(self) -> bytes:
+        tell(self._source, self._raw)
         return self._raw.read(CHUNK) or b""
 
     def _pass(self, size: int) -> int:
@@ -212,7 +231,10 @@ class _Input:
             if stream.offset > LIMITS.max_unpacked:
                 message = f"more than {LIMITS.max_unpacked // MIB} MiB came from a pipe"
                 raise LimitError(message, source=self._source, hint="put it in a file")
-            spool.write(data)
+            with _temporary(self._source):
+                spool.write(data)
+        with _temporary(self._source):
+            spool.flush()
         self._raw, self._begin = spool, 0
 
     def _restart_plain(self) -> Stream:
