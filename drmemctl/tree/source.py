@@ -289,7 +289,9 @@ def _kind_of(head: bytes, source: str) -> str:
     if not _CONTROL.search(head):
         from drmemctl.tree.dts import is_dts
         from drmemctl.tree.lsprop import is_lsprop
+        from drmemctl.tree.quoted_text import unquoted
 
+        head = unquoted(head)
         if is_dts(head):
             return "dts"
         if is_lsprop(head):
@@ -306,6 +308,9 @@ def _read_content(kind: str, data: bytes, source: str) -> Tree:
         from drmemctl.tree.fdt_reader import read_fdt
 
         return read_fdt(data, source)
+    from drmemctl.tree.quoted_text import unquoted
+
+    data = unquoted(data)
     if kind == "dts":
         from drmemctl.tree.dts import read_dts
 
