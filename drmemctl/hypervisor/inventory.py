@@ -32,11 +32,23 @@ def lookup_rows(tree: Tree) -> tuple[tuple[int, ...], ...]:
     return () if lookup is None else tuple(lookup.rows())
 
 
+_DRC_INDEXES = 1 << 32
+
+
 def described(lmbs: LmbTable, lists: Sequence[tuple[int, ...]], drc_index: int) -> tuple[int, ...] | None:
     """Return the list that an LMB property gives an LMB, None where it gives it none."""
     index = lmbs.index_of_drc(drc_index)
     aa_index = -1 if index is None else lmbs.lmb(index).aa_index
     return lists[aa_index] if 0 <= aa_index < len(lists) else None
+
+
+def n_described_alike(lmbs: LmbTable, drc_index: int, count: int) -> int:
+    """Return how many of `count` LMBs from a DRC index on an LMB property certainly gives the same list."""
+    for length, first in zip(lmbs.runs.counts, lmbs.runs.drc_indexes, strict=True):
+        for edge in ((first - drc_index) % _DRC_INDEXES, (first + length - drc_index) % _DRC_INDEXES):
+            if 0 < edge < count:
+                count = edge
+    return count
 
 
 def drc_intervals(tree: Tree) -> list[Interval]:
