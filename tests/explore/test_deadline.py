@@ -133,6 +133,7 @@ def test_a_terminal_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     counter.show("kernel: 64 states, 2 ends")
     counter.hide()
     assert terminal.getvalue() == "\r\x1b[Kkernel: 64 states, 2 ends, 0 s\r\x1b[K"
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    file = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", file)
     Counter().show("nobody sees this")
-    assert sys.stderr.getvalue() == ""
+    assert file.getvalue() == ""
