@@ -14,8 +14,11 @@ from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, MIGRATABLE, d
 from drmemctl.formats.dynamic_memory import NODE, V1
 from drmemctl.kernel.block_size import block_size_of
 from drmemctl.kernel.blocks import Blocks
+from drmemctl.kernel.boot_faults import deadly_faults
 from drmemctl.kernel.capabilities import (
-    BLOCK_SIZE_PANIC,
+    CURRENT_DOMAINS as USES_CURRENT_DOMAINS,
+)
+from drmemctl.kernel.capabilities import (
     DRMEM_ARRAY,
     DYNAMIC_MEMORY_V2,
     FORM2,
@@ -23,12 +26,9 @@ from drmemctl.kernel.capabilities import (
     LMB_SIZE_U32,
     MIGRATABLE_MAX_DOMAINS,
 )
-from drmemctl.kernel.capabilities import (
-    CURRENT_DOMAINS as USES_CURRENT_DOMAINS,
-)
 from drmemctl.kernel.cmdline import command_line, options
 from drmemctl.kernel.early_memory import EarlyMemory
-from drmemctl.kernel.job import Fault, OopsError
+from drmemctl.kernel.job import Fault
 from drmemctl.kernel.processors import cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import blocks_of
@@ -48,20 +48,31 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     drmem = read_drmem(tree, profile, faults)
     associativity = boot_associativity(tree, profile)
     size = block_size_of(tree, profile)
-    try:
-        _check_block_size(size, profile, faults)
-        regions = EarlyMemory(tree, profile, drmem, associativity).memblock()
-    except OopsError as oops:
-        faults.append(oops.fault)
-        state = KernelState(profile, tree, LmbTable.of((), None), Blocks(), size or MIN_BLOCK_SIZE, dead=oops.dead)
-        return state, tuple(faults)
+    memory = EarlyMemory(tree, profile, drmem, associativity)
+    deadly = next(deadly_faults(memory), None)
+    if deadly is not None:
+        no_lmbs = LmbTable.of((), None)
+        state = KernelState(profile, tree, no_lmbs, Blocks(), size or MIN_BLOCK_SIZE, dead=deadly.dead)
+        return state, (*faults, deadly)
+    regions = memory.memblock()
     if not is_block_size(size):
+        faults.append(Fault("block-size", f"the block size {size:#x} is not suitable; 16 MiB", "memory_dev_init"))
         size = MIN_BLOCK_SIZE
     blocks = blocks_of(regions, size)
     table = LmbTable.of((), None) if drmem is None else _array(drmem, profile)
     topology = _topology(tree, profile, associativity, blocks)
     cpus = cpus_of(tree, associativity, min(topology.with_cpus | blocks.nodes(), default=0))
     return KernelState(profile, tree, table, blocks, size, topology, cpus), tuple(faults)
+
+
+def deadly_at_boot(tree: Tree, profile: Profile, drmem: Drmem | None = None) -> tuple[Fault, ...]:
+    """Return all of a tree that a kernel dies of while it boots, in its order; it comes up if there is nothing.
+
+    `drmem` is what the drmem node says, where that is known already.
+    """
+    taken = read_drmem(tree, profile, [], drmem)
+    memory = EarlyMemory(tree, profile, taken, boot_associativity(tree, profile))
+    return tuple(deadly_faults(memory))
 
 
 def check_runs(tree: Tree) -> Tree:
@@ -81,12 +92,12 @@ def boot_associativity(tree: Tree, profile: Profile) -> Associativity:
     return associativity
 
 
-def read_drmem(tree: Tree, profile: Profile, faults: list[Fault]) -> Drmem | None:
+def read_drmem(tree: Tree, profile: Profile, faults: list[Fault], known: Drmem | None = None) -> Drmem | None:
     """Return what the kernel makes of the node, None where it makes nothing of it."""
     node = tree.find(NODE)
     if node is None or (node.find(V1) is None and not profile.has(DYNAMIC_MEMORY_V2)):
         return None
-    drmem = Drmem.from_tree(tree)
+    drmem = known or Drmem.from_tree(tree)
     entries = drmem.entries
     if entries is None or entries.present == entries.declared:
         return drmem
@@ -107,15 +118,6 @@ def _array(drmem: Drmem, profile: Profile) -> LmbTable:
     if profile.has(LMB_SIZE_U32) and size >> 32 and drmem.entries is not None:
         return LmbTable.of(drmem.entries, size & 0xFFFFFFFF, drmem.table.property_name)
     return drmem.table
-
-
-def _check_block_size(size: int, profile: Profile, faults: list[Fault]) -> None:
-    if is_block_size(size):
-        return
-    fault = Fault("panic", f"Memory block size not suitable: {size:#x}", "memory_dev_init", NODE, "ibm,lmb-size")
-    if profile.has(BLOCK_SIZE_PANIC):
-        raise OopsError(fault, dead="panic at boot")
-    faults.append(Fault("block-size", f"the block size {size:#x} is not suitable; 16 MiB", fault.function))
 
 
 def _topology(tree: Tree, profile: Profile, associativity: Associativity, blocks: Blocks) -> Topology:

@@ -24,11 +24,10 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.cmdline import command_line, crash_kernel, memory_size
 from drmemctl.kernel.fake_nodes import FakeNodes
-from drmemctl.kernel.job import Fault, OopsError
 from drmemctl.kernel.memblock import Memblock
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.sections import MAX_PHYSICAL
-from drmemctl.model.associativity import CHOSEN, Associativity
+from drmemctl.model.associativity import CHOSEN, Associativity, is_node
 from drmemctl.model.boot_memory import BootMemory, MemoryNode
 from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import Run
@@ -62,7 +61,7 @@ class EarlyMemory:
     associativity: Associativity
 
     def memblock(self) -> Memblock:
-        """Return the memory with its nodes; `OopsError` where the kernel does not survive finding them."""
+        """Return the memory with its nodes, of a kernel that survives finding them (see `deadly_faults`)."""
         found = self.registered()
         self.set_nodes(found)
         return found
@@ -75,6 +74,12 @@ class EarlyMemory:
         if limit:
             found.keep_lowest(limit)
         return found
+
+    def is_empty(self) -> bool:
+        """Whether there is no memory at all."""
+        if any(node.size for node in self._memory_nodes()):
+            return False
+        return not any(size for _, size, _ in self.lmb_ranges())
 
     def _memory_nodes(self) -> tuple[MemoryNode, ...]:
         return BootMemory.from_tree(self.tree, self.associativity).nodes
@@ -105,7 +110,7 @@ class EarlyMemory:
             yield base, min(size, limit - base)
 
     def set_nodes(self, found: Memblock) -> None:
-        """Put memory on its nodes, memory nodes first, then LMBs; `OopsError` at an LMB that has none."""
+        """Put memory on its nodes, memory nodes first, then LMBs."""
         fake = FakeNodes(command_line(self.tree))
         for base, size, count, node in self._on_nodes(found):
             for piece in fake.of(base, size, count, node):
@@ -116,23 +121,29 @@ class EarlyMemory:
         if self.associativity.primary_index is None:
             yield from [(region.base, region.size, 1, 0) for region in found]
             return
-        for node in self._memory_nodes():
-            yield from ((part.base, part.size, 1, node.node or 0) for part in _numa_ranges(node))
+        for memory_node in self._memory_nodes():
+            yield from ((part.base, part.size, 1, memory_node.node or 0) for part in _numa_ranges(memory_node))
         restricted = self._usable is not None
         for base, size, run in self.lmb_ranges():
             count = 1 if restricted else run.count
-            yield base, size // count, count, self._node_of(run)
+            node = self.node_of(run)
+            if node is None and self.profile.has(NO_DEFAULT_NODE):
+                return  # The kernel does not survive it: see `deadly_faults`.
+            yield base, size // count, count, node or 0
 
-    def _node_of(self, run: Run) -> int:
-        """Return the node of LMBs at boot; a kernel that finds none sets node -1 online and dies of it."""
-        node = self.associativity.node_of(run.aa_index, run.flags)
-        if node is None and self.profile.has(NO_DEFAULT_NODE):
-            message = (
-                f"LMB {run.drc_index:#x} is assigned, but aa_index {run.aa_index:#x} leads to no node: node -1"
-            )
-            fault = Fault("oops", message, "numa_setup_drmem_lmb", NODE, "ibm,associativity-lookup-arrays")
-            raise OopsError(fault, dead="oops at boot")
-        return node or 0
+    def node_of(self, run: Run) -> int | None:
+        """Return the node of assigned LMBs, None where the lookup finds none.
+
+        With reference point 0 Linux takes the word before the list, which is the last one of the list before.
+        """
+        lookup = self.associativity.lookup
+        if self.associativity.primary_index != 0 or lookup is None:
+            return self.associativity.node_of(run.aa_index, run.flags)
+        if self.associativity.row(run.aa_index, run.flags) is None:
+            return None
+        size = lookup.array_sz
+        domain = lookup.cells[run.aa_index * size - 1] if run.aa_index and size else size
+        return domain if is_node(domain) else None
 
     @property
     def _usable(self) -> bytes | None:

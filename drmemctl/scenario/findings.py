@@ -52,6 +52,7 @@ def finding_of_fault(fault: Fault) -> Finding:
         fault.property,
         code=fault.code,
         function=fault.function,
+        deadly=bool(fault.dead),
     )
 
 
