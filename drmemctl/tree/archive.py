@@ -109,6 +109,7 @@ class _Survey:
         self.blobs: list[str] = []
         self.is_file, self.is_directory = False, not wanted
         self._left_out = _LeftOut()
+        self._files_seen: set[int] = set()
         for member in members(stream, source):
             self.members += 1
             self._see(*self._resolved(stream, member))
@@ -120,6 +121,7 @@ class _Survey:
             self._left_out.add(member)
         elif member.is_file:
             self._left_out.remove(member.path)
+            self._files_seen.add(hash(member.path))
         return _as_file(stream, member, self._named.entries, self._small.entries, self._files)
 
     def left_out_of(self, root: Root) -> list[Member]:
@@ -129,6 +131,12 @@ class _Survey:
     def targets_of(self, path: str) -> list[str]:
         """Return what a hard link is to, and what that is to if it is one as well; nothing for what is none."""
         return self._left_out.targets_of(path)
+
+    def is_lost(self, member: Member, entries: Mapping[str, bytes | None]) -> bool:
+        """Whether a hard link to a file that is in the archive is not among what was kept."""
+        if entries.get(member.path) is not None:
+            return False
+        return any(hash(target) in self._files_seen for target in self.targets_of(member.path)[-1:])
 
     def _see(self, stream: Stream, member: Member) -> None:
         inside = member.path.startswith(self._prefix)
@@ -284,7 +292,7 @@ def read_archive(
 
 def _read_root(restart: Restart, source: str, survey: _Survey, root: Root) -> Tree:
     entries, left_out = survey.entries_of(root), survey.left_out_of(root)
-    if entries is None or any(member.target and entries.get(member.path) is None for member in left_out):
+    if entries is None or any(survey.is_lost(member, entries) for member in left_out):
         targets = {target for member in left_out for target in survey.targets_of(member.path)}
         entries = _entries_again(restart(), source, root, targets)
     return _assemble(entries, root, source, left_out)
@@ -362,7 +370,12 @@ def _assemble(entries: dict[str, bytes | None], root: Root, source: str, left_ou
         if entries.get(member.path) is None:
             *parents, name = member.path[len(prefix) :].split("/")
             node = "/" + "/".join((*base, *parents))
-            builder.note(Defect("not-regular", f"left out: {member.oddity}", node, name))
+            what = (
+                f"{member.oddity} to {shown(member.target)}, which is not before it"
+                if member.target
+                else member.oddity
+            )
+            builder.note(Defect("not-regular", f"left out: {what}", node, name))
     return builder.finish()
 
 

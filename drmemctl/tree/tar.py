@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from drmemctl.errors import InputError, LimitError
-from drmemctl.tree.builder import shown
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import decode_name
 from drmemctl.tree.stream import Stream
@@ -151,7 +150,7 @@ def _as_link(member: Member, block: bytes, extended: dict[str, bytes]) -> Member
     name = extended.get("linkpath") or block[157:257].partition(b"\0")[0]
     # A target that no file can have as its name is none in the archive.
     target = clean_path(name) if len(name) <= _PATH_MAX else ""
-    return member._replace(target=target, oddity=f"a hard link to {shown(target)}, which is not before it")
+    return member._replace(target=target, oddity="a hard link")
 
 
 def _ustar_name(block: bytes) -> bytes:
