@@ -58,7 +58,7 @@ LEFT_BEHIND = "array, tree, connectors and the hypervisor agree, memory blocks d
 
 @pytest.mark.parametrize(("kernel", "words"), [("5.10", STALE), ("5.14", STALE), ("6.1", LEFT_BEHIND)])
 def test_the_verdict_on_a_migration_knows_the_hypervisor(kernel: str, words: str) -> None:
-    """By dtc, the destination has both LMBs on list 0; 5.10 and 5.14 write 1 over that, and memory is as before."""
+    """By dtc, the destination has both LMBs on list 0; 5.10 and 5.14 write 1 over it, memory stays."""
     outcome = run("simulate", *MIGRATED, "--kernel", kernel)
     assert outcome.out.splitlines()[-1].startswith(f"not consistent: {words}: 2 LMBs ")
     assert simulated(*MIGRATED, "--kernel", kernel)["consistent"] is False
