@@ -12,10 +12,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.tree.below_root import Folder, Root
 from drmemctl.tree.limits import LIMITS
+from drmemctl.tree.node import Node, Tree
 
 TOP = "capture"
 
@@ -231,6 +233,19 @@ def host_of(place: str) -> str:
             filter(None, (root.read(path, _LINE) for path in ("proc/sys/kernel/hostname", "etc/hostname"))), b""
         )
     return next(iter(words.decode("utf-8", "replace").split()), "")
+
+
+def redacted_tree(tree: Tree) -> Tree:
+    """Return a tree with all its values redacted: it is the same partition, and has the same files beside it."""
+    secrets = secret_texts((prop.name, prop.value) for _, node in tree.walk() for prop in node.properties)
+    return replace(tree, root=_redacted_node(tree.root, secrets))
+
+
+def _redacted_node(node: Node, secrets: Sequence[bytes]) -> Node:
+    values = tuple(replace(prop, value=redacted(prop.name, prop.value, secrets)) for prop in node.properties)
+    return replace(
+        node, properties=values, children=tuple(_redacted_node(child, secrets) for child in node.children)
+    )
 
 
 def _text(source: _Source, folder: Folder, name: str) -> str:
