@@ -15,6 +15,7 @@ from drmemctl.cli.kernel_options import (
     hypervisor_option,
     kernel_of,
     kernel_option,
+    named_hypervisor,
 )
 from drmemctl.cli.replay import replay_schedule
 from drmemctl.cli.steps import pointed, worded
@@ -57,7 +58,7 @@ _LOCKING = (*(policy.name for policy in POLICIES), "all")
 @click.option("--thread", "threads", metavar="STEP", multiple=True, help="What a thread does. Repeat for each.")
 @kernel_option()
 @capability_options()
-@hypervisor_option("powervm")
+@hypervisor_option()
 @click.option(
     "--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [default: kernel]"
 )
@@ -92,7 +93,7 @@ def command(
     kernel: Profile | None,
     added: tuple[str, ...],
     removed: tuple[str, ...],
-    hypervisor: str,
+    hypervisor: str | None,
     locking: tuple[str, ...],
     until: str,
     max_states: int,
@@ -112,6 +113,7 @@ def command(
     """
     from drmemctl.explore.answer import Question
     from drmemctl.explore.search import Bounds
+    from drmemctl.hypervisor.inference import inferred_hypervisor
 
     if replay is not None:
         return replay_schedule(tree, replay, screen, format)
@@ -120,7 +122,8 @@ def command(
     check_capabilities(added, removed)
     device_tree = open_tree(tree)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
-    question = Question(device_tree, threads, profile, hypervisor, bounds, until)
+    machine = named_hypervisor(hypervisor) or inferred_hypervisor(device_tree).name
+    question = Question(device_tree, threads, profile, machine, bounds, until)
     return _explored(question, _policies(locking), jobs, save, (screen, format, None if everything else ends))
 
 

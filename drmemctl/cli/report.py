@@ -14,6 +14,7 @@ from drmemctl.cli.kernel_options import (
     hypervisor_option,
     kernel_of,
     kernel_option,
+    named_hypervisor,
     setting,
 )
 
@@ -61,7 +62,7 @@ def command(
     script: str | None,
     steps: tuple[str, ...],
     kernel: Profile | None,
-    hypervisor: str,
+    hypervisor: str | None,
     added: tuple[str, ...],
     removed: tuple[str, ...],
 ) -> None:
@@ -83,7 +84,7 @@ def command(
     profile = kernel_of(device_tree, kernel).changed(added, removed)
     plan = Plan(kernel=kernel or setting("kernel"))
     # What can be refused comes first, before anybody waits for the rest.
-    simulated = _simulated(device_tree, parsed, profile, hypervisor) if parsed else None
+    simulated = _simulated(device_tree, parsed, profile, named_hypervisor(hypervisor)) if parsed else None
     comparison = None if tree2 is None else _comparison(device_tree, tree2, plan)
     material = Material(title, _partition(device_tree, beside, plan), comparison, simulated)
     _write(output, material, [name for name in (tree, tree2, script, *files_of(parsed)) if name is not None])
@@ -126,7 +127,7 @@ def _comparison(old: Tree, source: str, plan: Plan) -> Comparison:
     return Comparison(_partition(new, beside, plan, before=old), difference)
 
 
-def _simulated(tree: Tree, steps: Sequence[Step], profile: Profile, hypervisor: str) -> Simulated:
+def _simulated(tree: Tree, steps: Sequence[Step], profile: Profile, hypervisor: str | None) -> Simulated:
     from drmemctl.errors import NotInTreeError
     from drmemctl.model.address_map import AddressMap
     from drmemctl.model.memory import Memory
