@@ -58,7 +58,7 @@ def test_what_is_not_set_is_left_to_others() -> None:
     [
         (
             "jobz = 3",
-            "jobz: unknown key; did you mean jobs?; there are select, ignore, fail-on, kernel, jobs, baseline, hyper",
+            "jobz: unknown key; did you mean jobs?; there are select, ignore, fail-on, kernel, jobs, basel",
         ),
         ("jobs = 0", "jobs: this is no number from 1 on"),
         ("jobs = true", "jobs: this is no number from 1 on"),
