@@ -28,7 +28,7 @@ class Report(NamedTuple):
         note: what could not be judged, and why.
         judged: whether there was anything to judge: LMBs, or else a partition's tree in which something was found.
         known: findings left out because a baseline has them.
-        kernel: the kernel that was judged for, None for all.
+        kernel: the kernel that was judged for where the input names it, else None.
         kernel_notes: what has to be said of it.
 
     """
@@ -84,11 +84,12 @@ def report_tree(
     running: Running | None = None,
 ) -> Report:
     """Return the report of a tree; `before` is the tree that a migration to it started from."""
+    asked = plan.kernel
     plan, notes = _about_its_kernel(plan, tree)
     running = (running or Running())._replace(profile=plan.kernel)
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
     findings = Judge(plan).findings(subject)
-    kernel = None if plan.kernel is None else plan.kernel.name
+    kernel = None if plan.kernel is None or plan.kernel is asked else plan.kernel.name
     return Report(
         tree.source if source is None else source,
         findings,

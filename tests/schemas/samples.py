@@ -32,6 +32,7 @@ BEFORE, AFTER = RACES / "before.dts", RACES / "after.dts"
 THREADS = ("--thread", f"lpm {AFTER}", "--thread", "dlpar memory add indexed-count 1 0x80000002")
 PLUGGED = FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
 LPM = FIXTURES / "captures" / "6.1-lpm.dtb.gz"
+LPAR7 = FIXTURES / "tutorial" / "lpar7-after.tar.xz"
 BAD = FIXTURES / "boot" / "aa-out-of-range.dtb.gz"
 HOLED = FIXTURES / "trees" / "v2-dimm-hole.dtb.gz"
 
@@ -153,7 +154,7 @@ def _decode(folder: Path) -> list[Any]:
 
 def _check(folder: Path) -> list[Any]:
     missing = folder / "missing.dtb"
-    arguments = ("check", "--isolated", "-j1", "--format", "json", BAD, missing, AFTER, PLUGGED)
+    arguments = ("check", "--isolated", "-j1", "--format", "json", BAD, missing, AFTER, PLUGGED, LPAR7)
     done = run(*arguments)
     assert done.code == 3  # one input cannot be read, and the document says which
     left_out = Report("a.dtb", (finding(ranges_left_out=7),))  # more than any rule names
