@@ -20,11 +20,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.figures import FAILED, KNOWN_MISSES, NOT_MET, Figure, value_text, verdict
 from benchmarks.page import Section, page
-from benchmarks.requests import REQUESTS, partition, seconds_per_request
+from benchmarks.requests import REQUESTS, partition, seconds_per_request, seconds_to_come_and_go
+
+if TYPE_CHECKING:
+    from drmemctl.scenario.simulation import Simulation
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL_TREE = ROOT / "fixtures" / "kernel-arrays" / "numa2-plug2.dtb.gz"
@@ -53,6 +56,9 @@ PAGE_LIMIT = 2.0
 """Seconds in which a browser shows a report."""
 
 GROWTH_LIMIT = 1.5
+RUN_SIZES = (1_000, 126_000)
+RUN_SHARE = 0.5
+"""A request acts on a run of LMBs at once; the kernel's message about each that goes remains."""
 """What a request may cost on a larger partition, in times of the smallest one's."""
 
 
@@ -220,6 +226,16 @@ def request_figures() -> Iterator[Figure]:
     for count, cost in zip(REQUEST_SIZES, best, strict=True):
         detail = f"{cost * 1e6:.0f} us a request, best mean of {REQUESTS:,}"
         yield Figure(f"simulate, {count:,} LMBs", detail, cost / best[0], GROWTH_LIMIT, "x")
+    yield from run_figures(partitions[1])
+
+
+def run_figures(large: Simulation) -> Iterator[Figure]:
+    """Yield what many LMBs in one request cost: no more than the lines that the kernel prints about them."""
+    rounds = [[seconds_to_come_and_go(large, count) for count in RUN_SIZES] for _ in range(REQUEST_ROUNDS)]
+    few, many = (min(costs) for costs in zip(*rounds, strict=True))
+    times = RUN_SIZES[1] / RUN_SIZES[0]
+    detail = f"{many * 1e3:.0f} ms, {RUN_SIZES[0]:,} LMBs {few * 1e3:.1f} ms"
+    yield Figure(f"simulate, {RUN_SIZES[1]:,} LMBs at once", detail, many / few, times * RUN_SHARE, "x")
 
 
 def page_figures(scratch: Path) -> Iterator[Figure]:
@@ -310,7 +326,8 @@ reduction and without. The threads are a migration and DLPAR requests (`fixtures
     Part(
         "simulate",
         f"""What a DLPAR request costs, the mean of {REQUESTS:,}, in times of what it costs on the smallest
-partition: it must not grow with the number of LMBs.""",
+partition: it must not grow with the number of LMBs. Last, {RUN_SIZES[1]:,} LMBs that come in one request and go in
+another, in times of {RUN_SIZES[0]:,}.""",
         lambda _scratch: request_figures(),
     ),
 )

@@ -67,6 +67,16 @@ def partition(count: int) -> Simulation:
     return Simulation(Tree(Node("", root, children)), "latest", "powervm")
 
 
+def seconds_to_come_and_go(simulation: Simulation, count: int) -> float:
+    """Return what it costs that so many LMBs are added in one request, and removed in another."""
+    first = _DRC + _BOOT + simulation.state.table.n_lmbs // 2
+    begin = time.perf_counter()
+    for action in ("add", "remove"):
+        if not simulation.run(f"dlpar memory {action} indexed-count {count} {first:#x}").ok:
+            raise AssertionError(action)
+    return time.perf_counter() - begin
+
+
 def seconds_per_request(simulation: Simulation, requests: int = REQUESTS) -> float:
     """Return what a request costs on average, LMBs here and there going and coming back."""
     drcs = [f"{_DRC + _BOOT + number * 7919 % 2000:#x}" for number in range(requests // len(_STEPS) + 1)]

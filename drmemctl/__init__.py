@@ -13,12 +13,14 @@ Nothing here prints; every error is a `DrmemctlError` with source, path and offs
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from drmemctl._version import __version__
 
+# Not that of typing: an interrupt while that is imported would be nobody's to catch.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from drmemctl.check.finding import Finding
     from drmemctl.compare.diff import Diff, diff

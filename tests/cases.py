@@ -12,13 +12,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 ONLY = "CASE"
 """The variable of the environment that chooses cases: those whose name has it as a part."""
+
+MOST_NAMES = 20
+"""How many of the cases that fail a message names; what is wrong with each stands below it."""
 
 PARAM: Any = type(pytest.param())
 Ids = Callable[[Any], str] | Iterable[str]
@@ -74,7 +76,7 @@ def _named(values: list[Any], ids: Ids | None, *, single: bool) -> Iterator[tupl
 def _called(value: Any) -> str:
     if isinstance(value, tuple):
         return "-".join(map(_called, value))
-    return value.name if isinstance(value, Path) else str(value)
+    return str(getattr(value, "__name__", None) or getattr(value, "name", None) or value)[:40]
 
 
 @contextmanager
@@ -99,7 +101,9 @@ def _noted(failure: BaseException, name: str) -> Exception:
 
 def _tell(failures: list[Exception], skipped: list[str], tried: int) -> None:
     if failures:
-        names = ", ".join(failure.__notes__[-1].removeprefix("case: ") for failure in failures)
+        names = ", ".join(failure.__notes__[-1].removeprefix("case: ") for failure in failures[:MOST_NAMES])
+        if len(failures) > MOST_NAMES:
+            names += " and more"
         raise ExceptionGroup(f"{len(failures)} of {tried} cases failed: {names}", failures)
     if skipped:
         pytest.skip(f"{len(skipped)} of {tried} cases: {'; '.join(sorted(set(skipped)))}")

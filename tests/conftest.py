@@ -7,6 +7,7 @@ import gzip
 import os
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -31,6 +32,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FIXTURES = ROOT / "fixtures"
 """The bundled files; their README says where each is from."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was not tested on this machine, and why: one line for each reason."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", ())
+    )
+    if reasons:
+        terminalreporter.section("not tested here")
+    for reason, tests in reasons.most_common():
+        terminalreporter.write_line(f"{tests} test{'s' * (tests > 1)}: {reason}")
 
 
 def fixture_trees(folder: str = "") -> list[Path]:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Processes of drmemctl that need not start Python and load the package: each is forked from one that has.
 
-After that it is as a process that was started: its arguments, environment and standard streams are its own, and it
-ends as Python does. Loading takes five times as long as what most commands do. What is about the start itself
-(`tests.cli.running.started`) and the packages (`tests/packaging/smoke.py`) starts Python.
+After that it is as a process that was started: its arguments, environment, directory and standard streams are its
+own, and it ends as Python does. Loading takes ten times as long as what most commands do. What is about the start
+itself (`tests.cli.running.started`) and the packages (`tests/packaging/smoke.py`) starts Python.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 _BACKSTOP_MEMORY = 6 << 30
@@ -52,10 +53,16 @@ class Forks:
         arguments: Sequence[str],
         streams: tuple[int, int, int],
         environment: Mapping[str, str],
+        folder: str | Path = ROOT,
         most_seconds: int | None = None,
     ) -> None:
         """Start drmemctl with these standard streams; it is killed soon after `most_seconds` of CPU."""
-        task = {"arguments": list(arguments), "environment": dict(environment), "seconds": most_seconds}
+        task = {
+            "arguments": list(arguments),
+            "environment": dict(environment),
+            "folder": str(folder),
+            "seconds": most_seconds,
+        }
         data = json.dumps(task).encode()
         socket.send_fds(self._socket, [len(data).to_bytes(4, "big")], streams)
         self._socket.sendall(data)
@@ -108,6 +115,7 @@ def _become(task: dict[str, Any], streams: Sequence[int]) -> None:
     sys.stdin, sys.stdout, sys.stderr = (
         _reopened(number, like) for number, like in enumerate((sys.stdin, sys.stdout, sys.stderr))
     )
+    os.chdir(task["folder"])
     os.environ.clear()
     os.environ.update(task["environment"])
     if task["seconds"] is not None:
@@ -116,7 +124,22 @@ def _become(task: dict[str, Any], streams: Sequence[int]) -> None:
     from drmemctl.cli import run
 
     sys.argv = ["drmemctl", *task["arguments"]]
-    run()
+    try:
+        run()
+    except SystemExit as end:
+        _end(end.code if isinstance(end.code, int) else int(end.code is not None))
+
+
+def _end(code: int) -> NoReturn:
+    """End with an exit code as Python does, but leave to the system what else Python would take apart."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        sys.stderr.write(f"Exception ignored in: {sys.stdout!r}\n{error}\n")
+        code = 120
+    with suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _reopened(number: int, like: Any) -> io.TextIOWrapper:

@@ -21,12 +21,14 @@ def find_inputs(arguments: Iterable[str]) -> list[Found]:
 
 
 def _matches(argument: str) -> list[str]:
+    """Return the files that an argument names or matches; a file called `-` is no standard input."""
     from glob import glob, has_magic
 
     if os.path.lexists(argument) or not has_magic(argument):
         return [argument]
     # A pattern that matches nothing stays what it is: reading it will say that there is no such file.
-    return sorted(glob(argument, recursive=True)) or [argument]  # noqa: PTH207 - Path would rewrite ./ and ../
+    names = sorted(glob(argument, recursive=True)) or [argument]  # noqa: PTH207 - Path would rewrite ./ and ../
+    return [f"./{name}" if name.partition("::")[0] == STDIN else name for name in names]
 
 
 def _expanded(name: str) -> list[Found]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -113,7 +114,12 @@ def _show_version(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; every error becomes one line on standard error."""
-    with read_files.kept():
+    if not sys.stderr.isatty():
+        with read_files.kept():
+            return _run(arguments)
+    from drmemctl.output.progress import reading_shown
+
+    with read_files.kept(), reading_shown():
         return _run(arguments)
 
 

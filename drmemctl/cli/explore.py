@@ -53,6 +53,20 @@ exit code is 1 if some schedule ends inconsistent.
 _LOCKING = (*(policy.name for policy in POLICIES), "all")
 
 
+def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    from drmemctl.check.engine import all_rules
+    from drmemctl.check.settings import suggestion
+    from drmemctl.explore.answer import INCONSISTENT
+
+    if value in ("", INCONSISTENT):
+        return value
+    rules = all_rules()
+    if value.upper() not in rules:
+        near = suggestion(value, [INCONSISTENT, *rules])
+        raise click.BadParameter(f"{value!r} is neither a rule nor {INCONSISTENT!r}{near}", ctx, param)
+    return value.upper()
+
+
 @click.command("explore", short_help="Try every interleaving of concurrent steps.", epilog=_EXAMPLE)
 @tree_argument()
 @click.option("--thread", "threads", metavar="STEP", multiple=True, help="What a thread does. Repeat for each.")
@@ -62,7 +76,13 @@ _LOCKING = (*(policy.name for policy in POLICIES), "all")
 @click.option(
     "--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [default: kernel]"
 )
-@click.option("--until", metavar="RULE|inconsistent", default="", help="Stop at the first end that breaks it.")
+@click.option(
+    "--until",
+    metavar="RULE|inconsistent",
+    default="",
+    callback=_rule_or_inconsistent,
+    help="Stop at the first end that breaks it.",
+)
 @click.option(
     "--max-states",
     metavar="N",

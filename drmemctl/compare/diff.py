@@ -64,6 +64,7 @@ class Diff:
         numa: facts about the NUMA layout, the LMB size and agreed features that changed.
         properties: other properties and nodes that changed.
         findings: what a migration from the old to the new tree must not have changed; no part of comparisons.
+        everything: whether all properties were compared, and not only those about memory and affinity.
         kernel: the kernel as which both were read, None where nobody named one: the newest.
         kernel_notes: what has to be said of it.
 
@@ -76,6 +77,7 @@ class Diff:
     numa: tuple[Fact, ...]
     properties: tuple[PropertyChange, ...]
     findings: tuple[Finding, ...] = field(default=(), compare=False)
+    everything: bool = field(default=False, compare=False)
     kernel: str | None = field(default=None, compare=False)
     kernel_notes: tuple[str, ...] = field(default=(), compare=False)
 
@@ -104,6 +106,7 @@ class Diff:
             self.lookup.mirrored(),
             tuple(fact.mirrored() for fact in self.numa),
             tuple(properties),
+            everything=self.everything,
         )
 
 
@@ -131,6 +134,7 @@ def diff(
         compare_lookup(one.associativity.lookup, other.associativity.lookup),
         compare_numa(one, other),
         compare_properties(one, other, everything=everything),
+        everything=everything,
         kernel=choice.profile.name if choice.named else None,
         kernel_notes=choice.notes,
     )

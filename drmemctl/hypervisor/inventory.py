@@ -37,6 +37,8 @@ def lmb_table(tree: Tree) -> LmbTable:
     return Drmem.from_tree(tree).table if tree.find(NODE) is not None else LmbTable.of((), None)
 
 
+_DRC_INDEXES = 1 << 32
+
 NO_LMBS = LmbTable.of((), None)
 
 
@@ -45,6 +47,15 @@ def described(lmbs: LmbTable, lists: Sequence[tuple[int, ...]], drc_index: int) 
     index = lmbs.index_of_drc(drc_index)
     aa_index = -1 if index is None else lmbs.lmb(index).aa_index
     return lists[aa_index] if 0 <= aa_index < len(lists) else None
+
+
+def n_described_alike(lmbs: LmbTable, drc_index: int, count: int) -> int:
+    """Return how many of `count` LMBs from a DRC index on an LMB property certainly gives the same list."""
+    for length, first in zip(lmbs.runs.counts, lmbs.runs.drc_indexes, strict=True):
+        for edge in ((first - drc_index) % _DRC_INDEXES, (first + length - drc_index) % _DRC_INDEXES):
+            if 0 < edge < count:
+                count = edge
+    return count
 
 
 def drc_intervals(tree: Tree) -> list[Interval]:

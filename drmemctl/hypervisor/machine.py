@@ -49,6 +49,10 @@ _CALLS = {
 }
 
 
+_KIND_SHIFT = 28
+"""The bits of a DRC index above these are its type (`kind_of`)."""
+
+
 class RefusedError(DrmemctlError):
     """The hypervisor refuses what its user asked for; nothing has changed."""
 
@@ -137,6 +141,10 @@ class Machine:
         """Return the associativity list of an LMB."""
         raise NotImplementedError
 
+    def n_placed_alike(self, run: ConnectorRun, drc_index: int, count: int) -> int:
+        """Return how many of `count` connectors of a run have the same associativity, and are given back alike."""
+        raise NotImplementedError
+
     def is_where_it_was(self, drc_index: int) -> bool:
         """Whether an LMB that is attached was so at boot, on the node that the tree says."""
         raise NotImplementedError
@@ -188,19 +196,19 @@ class Machine:
             return (SUCCESS, SENSE_PRESENT if run.device else SENSE_EMPTY), self
         return (SUCCESS, sense_of(run)), self
 
-    def set_indicator(self, indicator: int, drc_index: int, value: int) -> tuple[int, Self]:
-        """Answer set-indicator."""
+    def set_indicator(self, indicator: int, drc_index: int, value: int, count: int = 1) -> tuple[int, Self]:
+        """Answer set-indicator, for `count` connectors that are alike."""
         call = _CALLS.get((indicator, value))
-        return (PARAMETER_ERROR, self) if call is None else self._do(call, drc_index)
+        return (PARAMETER_ERROR, self) if call is None else self._do(call, drc_index, count)
 
-    def configure_connector(self, drc_index: int) -> tuple[Connector, Self]:
-        """Answer ibm,configure-connector, walked to its end."""
-        status, machine = self._do(Call.CONFIGURE, drc_index)
+    def configure_connector(self, drc_index: int, count: int = 1) -> tuple[Connector, Self]:
+        """Answer ibm,configure-connector, walked to its end, for `count` connectors that are alike."""
+        status, machine = self._do(Call.CONFIGURE, drc_index, count)
         if status != SUCCESS:
             return Connector(status), machine
         domains = machine.domains_of(drc_index) if kind_of(drc_index).is_lmb else ()
         if domains:
-            machine = replace(machine, delivered=machine.delivered.configured(drc_index, 1, domains))
+            machine = replace(machine, delivered=machine.delivered.configured(drc_index, count, domains))
         return Connector(status, machine.described(drc_index)), machine
 
     def updated(self, name: str, value: bytes | None, tree: Tree) -> Self:
@@ -211,15 +219,15 @@ class Machine:
         """Return the machine after it delivered a whole tree: at boot, or as the destination of a migration."""
         return replace(self, delivered=DeliveredTopology.of_tree(tree))
 
-    def _do(self, call: Call, drc_index: int) -> tuple[int, Self]:
+    def _do(self, call: Call, drc_index: int, count: int = 1) -> tuple[int, Self]:
         run = self.connectors.find(drc_index)
         transition = None if run is None else self.table(drc_index).get((call, run.state))
         if run is None or transition is None:
             return PARAMETER_ERROR, self
         if not _allowed(transition, run, drc_index):
             return transition.otherwise, self
-        one = run.part(drc_index, drc_index + 1)
-        return transition.status, self._changed(call, one, transition)
+        alike = run.part(drc_index, drc_index + count)
+        return transition.status, self._changed(call, alike, transition)
 
     def _changed(self, call: Call, one: ConnectorRun, transition: Transition) -> Self:
         machine = self
@@ -238,6 +246,15 @@ class Machine:
         """Return how many of the connectors from `drc_index` on can be acquired."""
         runs = self.connectors.between(drc_index, count)
         return sum(run.count for run in runs if self._could_be_acquired(run))
+
+    def n_alike(self, drc_index: int, count: int) -> int:
+        """Return how many of `count` connectors from `drc_index` on are in one state and at one place."""
+        run = self.connectors.find(drc_index)
+        if run is None:
+            following = next(self.connectors.between(drc_index, count), None)
+            return count if following is None else following.first - drc_index
+        kind_ends = (drc_index >> _KIND_SHIFT) + 1 << _KIND_SHIFT
+        return self.n_placed_alike(run, drc_index, min(count, run.end - drc_index, kind_ends - drc_index))
 
     def refused(self, drc_index: int, count: int) -> int:
         """Return how many connectors from `drc_index` on cannot be acquired, before the first that can."""

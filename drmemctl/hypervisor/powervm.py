@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, Connectors, Table
+from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, ConnectorRun, Connectors, Table
 from drmemctl.hypervisor.inventory import (
     NO_LMBS,
     assigned_devices,
@@ -20,6 +20,7 @@ from drmemctl.hypervisor.inventory import (
     lmb_runs,
     lmb_table,
     lookup_rows,
+    n_described_alike,
     other_runs,
 )
 from drmemctl.hypervisor.machine import Machine
@@ -84,6 +85,15 @@ class PowerVm(Machine):
     def _placement(self, drc_index: int) -> Placement | None:
         found = (one for one in reversed(self.placements) if one.first <= drc_index < one.first + one.count)
         return next(found, None)
+
+    def n_placed_alike(self, run: ConnectorRun, drc_index: int, count: int) -> int:
+        """Return how many of `count` connectors were placed alike, by the user or by the tree."""
+        del run
+        for placed in self.placements:
+            for edge in (placed.first - drc_index, placed.first + placed.count - drc_index):
+                if 0 < edge < count:
+                    count = edge
+        return n_described_alike(self.lmbs, drc_index, count)
 
     def is_where_it_was(self, drc_index: int) -> bool:
         """Whether an LMB was given no other place since."""

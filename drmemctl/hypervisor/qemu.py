@@ -29,6 +29,7 @@ from drmemctl.hypervisor.inventory import (
     lmb_runs,
     lmb_table,
     lookup_rows,
+    n_described_alike,
     other_runs,
 )
 from drmemctl.hypervisor.machine import Device, Machine, RefusedError
@@ -125,6 +126,16 @@ class Qemu(Machine):
             return ()
         moved = described(self.lmbs, self.lists, drc_index) if device.number <= self.moved_devices else None
         return moved or device.domains
+
+    def n_placed_alike(self, run: ConnectorRun, drc_index: int, count: int) -> int:
+        """Return how many of `count` connectors have the same list, and do not all complete a pending unplug."""
+        device = self.device(run.device)
+        if run.unplug:
+            if device is None or device.pending is None:
+                return 1
+            count = min(count, device.pending, device.end - drc_index)
+        moved = device is not None and device.number <= self.moved_devices
+        return n_described_alike(self.lmbs, drc_index, count) if moved else count
 
     def moved(self, tree: Tree) -> Qemu:
         """Return the machine on the destination, whose tree says where the DIMMs are that came along."""

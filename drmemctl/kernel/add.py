@@ -70,13 +70,13 @@ def _added(job: Job, index: int, *, quiet: bool = False) -> Task[None]:
     if quiet and job.has(QUIET_INDEX_MESSAGES):
         return
     base, drc_index = yield from identity(job, index)
-    job.log.append(f"{PREFIX}Memory at {base:x} (drc index {drc_index:x}) was hot-added")
+    job.tell(PREFIX + "Memory at {base:x} (drc index {drc:x}) was hot-added", base, drc_index)
 
 
 def _take_back(job: Job, index: int) -> Task[None]:
     _, drc_index = yield from identity(job, index)
     if (yield from remove_lmb(job, index)):
-        job.log.append(f"{PREFIX}Failed to remove LMB, drc index {drc_index:x}")
+        job.tell(PREFIX + "Failed to remove LMB, drc index {drc:x}", 0, drc_index)
     else:
         yield from release_drc(job, drc_index)
 
@@ -102,7 +102,7 @@ def add_by_ic(job: Job, count: int, drc_index: int) -> Task[int]:
     if span is None or not (yield from passes_reserved(job, span)):
         return EINVAL
     find = partial(_next_free_in, span=span)
-    if (yield from act_on_each(job, span.first, find, _acquire_and_add)) == 0:
+    if (yield from act_on_each(job, span, find, _acquire_and_add)) == 0:
         yield from for_each_marked(job, span, lambda index: _added(job, index))
         return 0
     job.log.append(f"{PREFIX}Memory indexed-count-add failed, removing any added LMBs")

@@ -107,5 +107,5 @@ def _appended(arrays: bytes, count: int, width: int, wanted: list[int]) -> bytes
 def log_no_associativity(job: Job, rc: int, drc_index: int) -> None:
     """Report an LMB without associativity, in those kernels that say so (`dlpar_add_device_tree_lmb`)."""
     if job.has(TREE_ERRORS_LOGGED) and rc:
-        job.log.append(f"pseries-hotplug-mem: Couldn't find associativity index for drc index {drc_index:x}")
-        job.log.append(f"pseries-hotplug-mem: Couldn't update device tree for drc index {drc_index:x}")
+        job.tell("pseries-hotplug-mem: Couldn't find associativity index for drc index {drc:x}", 0, drc_index)
+        job.tell("pseries-hotplug-mem: Couldn't update device tree for drc index {drc:x}", 0, drc_index)

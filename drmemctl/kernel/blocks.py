@@ -79,18 +79,28 @@ class Blocks:
         """Return the nodes that have memory."""
         return frozenset(run.node for run in self.runs)
 
-    def added(self, block: int, node: int) -> Blocks:
-        """Return the blocks with one more, which did not exist."""
-        at = self._at(block) + 1
-        return Blocks.of((*self.runs[:at], BlockRun(block, 1, node), *self.runs[at:]), self.holed)
+    def n_alike(self, block: int, count: int) -> int:
+        """Return how many of `count` blocks from `block` on all exist as a whole, or all do not."""
+        at = self._at(block)
+        if at < 0 or block >= self.runs[at].end:
+            return self.missing(block, count)
+        count = min(count, self.runs[at].end - block)
+        if not self.holed or block in self.holed:
+            return 1 if block in self.holed else count
+        return next((place for place in range(1, count) if block + place in self.holed), count)
 
-    def removed(self, block: int) -> Blocks:
-        """Return the blocks without one that exists."""
+    def added(self, block: int, node: int, count: int = 1) -> Blocks:
+        """Return the blocks with more of them, which did not exist."""
+        at = self._at(block) + 1
+        return Blocks.of((*self.runs[:at], BlockRun(block, count, node), *self.runs[at:]), self.holed)
+
+    def removed(self, block: int, count: int = 1) -> Blocks:
+        """Return the blocks without some of one run; of several, none may be there in part only."""
         at = self._at(block)
         run = self.runs[at]
         parts = (
             BlockRun(run.first, block - run.first, run.node),
-            BlockRun(block + 1, run.end - block - 1, run.node),
+            BlockRun(block + count, run.end - block - count, run.node),
         )
         kept = (part for part in parts if part.count)
         return Blocks((*self.runs[:at], *kept, *self.runs[at + 1 :]), self.holed - {block})

@@ -54,12 +54,19 @@ class Firmware(Protocol):
         """Call get-sensor-state: ((status, state), firmware)."""
         ...
 
-    def set_indicator(self, indicator: int, drc_index: int, value: int) -> tuple[int, Firmware]:
-        """Call set-indicator: (status, firmware)."""
+    def set_indicator(self, indicator: int, drc_index: int, value: int, count: int = 1) -> tuple[int, Firmware]:
+        """Call set-indicator, for `count` connectors that are alike: (status of each, firmware)."""
         ...
 
-    def configure_connector(self, drc_index: int) -> tuple[Connector, Firmware]:
-        """Call ibm,configure-connector to its end."""
+    def configure_connector(self, drc_index: int, count: int = 1) -> tuple[Connector, Firmware]:
+        """Call ibm,configure-connector to its end, for `count` connectors that are alike; return the first."""
+        ...
+
+    def n_alike(self, drc_index: int, count: int) -> int:
+        """Return how many of `count` connectors from `drc_index` on, one after the other, are alike.
+
+        Whatever is asked of one after the other then has the same answers, and the same associativity.
+        """
         ...
 
     def updated(self, name: str, value: bytes | None, tree: Tree) -> Firmware:

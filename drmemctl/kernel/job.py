@@ -8,6 +8,7 @@ carries both from one kernel function to the next, the way locks and pointers do
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from drmemctl.kernel.capabilities import Capability
 from drmemctl.kernel.firmware import Connector, Firmware
@@ -67,6 +68,32 @@ class Outcome:
     faults: tuple[Fault, ...] = ()
 
 
+class LmbMessage(str):
+    """A message that names an LMB, and can name those that follow it in its place.
+
+    Attributes:
+        template: the message with places for `{base:x}` and `{drc:x}`.
+        base: the LMB's address.
+        drc: its DRC index.
+
+    """
+
+    __slots__ = ("base", "drc", "template")
+    template: str
+    base: int
+    drc: int
+
+    def __new__(cls, template: str, base: int, drc: int) -> Self:
+        """Return the message about the first LMB."""
+        message = super().__new__(cls, template.format(base=base, drc=drc))
+        message.template, message.base, message.drc = template, base, drc
+        return message
+
+    def of_following(self, place: int, lmb_size: int) -> str:
+        """Return the message about the LMB that is `place` LMBs further on."""
+        return self.template.format(base=self.base + place * lmb_size, drc=self.drc + place)
+
+
 MIGRATION, REASSIGNMENT = "migration", "reassignment"
 
 
@@ -81,6 +108,8 @@ class Job:
         faults: faults so far.
         events: where what it does is written down, None where nobody wants to know.
         asks_each: whether firmware is asked for each LMB also where it is known that it refuses a whole run.
+        alone: whether nobody looks on and no other thread runs meanwhile: then LMBs that are alike are one.
+        width: how many such LMBs, from the one that is named on, everything is done to.
         doing: `REASSIGNMENT` while one updates the tree; a migration shows in the state (`deaf`).
         nodes: how many nodes the tree had when one was first looked for by its phandle.
         searched: nodes among which one was looked for so far.
@@ -93,6 +122,8 @@ class Job:
     faults: list[Fault] = field(default_factory=list)
     events: list[Event] | None = field(default_factory=collector)
     asks_each: bool = field(default_factory=lambda: collector() is not None)
+    alone: bool = False
+    width: int = 1
     doing: str = ""
     nodes: int = 0
     searched: int = 0
@@ -111,15 +142,19 @@ class Job:
 
     def set_indicator(self, function: str, indicator: int, drc_index: int, value: int) -> int:
         """Call set-indicator."""
-        status, self.firmware = self.firmware.set_indicator(indicator, drc_index, value)
+        status, self.firmware = self.firmware.set_indicator(indicator, drc_index, value, *self._count)
         self.called(function, "set-indicator", (indicator, drc_index, value), (status,))
         return status
 
     def configure_connector(self, function: str, drc_index: int) -> Connector:
         """Call ibm,configure-connector to its end."""
-        connector, self.firmware = self.firmware.configure_connector(drc_index)
+        connector, self.firmware = self.firmware.configure_connector(drc_index, *self._count)
         self.called(function, "configure-connector", (drc_index,), (connector.status,))
         return connector
+
+    @property
+    def _count(self) -> tuple[int, ...]:
+        return () if self.width == 1 else (self.width,)
 
     def called(self, function: str, call: str, arguments: tuple[int, ...], answer: tuple[int, ...]) -> None:
         """Write an RTAS call down."""
@@ -134,22 +169,26 @@ class Job:
 
     def set_lmb(self, function: str, index: int, *, aa_index: int | None = None, flags: int | None = None) -> None:
         """Change an LMB of the array."""
-        self.state = self.state.with_lmb(index, aa_index=aa_index, flags=flags)
+        self.state = self.state.with_lmbs(index, self.width, aa_index=aa_index, flags=flags)
         if self.events is not None:
             drc_index = self.state.table.lmb(index).drc_index
             self.events.append(ArrayWrite(function, len(self.log), index, 1, drc_index, aa_index, flags))
 
     def add_block(self, function: str, block: int, node: int) -> None:
         """Add a memory block on a node."""
-        self.state = replace(self.state, blocks=self.state.blocks.added(block, node))
+        self.state = replace(self.state, blocks=self.state.blocks.added(block, node, self.width))
         if self.events is not None:
             self.events.append(BlockWrite(function, len(self.log), block, node))
 
     def remove_block(self, function: str, block: int) -> None:
         """Take a memory block away."""
-        self.state = replace(self.state, blocks=self.state.blocks.removed(block))
+        self.state = replace(self.state, blocks=self.state.blocks.removed(block, self.width))
         if self.events is not None:
             self.events.append(BlockWrite(function, len(self.log), block, None))
+
+    def tell(self, template: str, base: int, drc_index: int) -> None:
+        """Print a message about an LMB, in which `{base:x}` and `{drc:x}` stand for its address and DRC index."""
+        self.log.append(LmbMessage(template, base, drc_index))
 
     def outcome(self, rc: int) -> Outcome:
         """Return what came of it."""

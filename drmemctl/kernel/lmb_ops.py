@@ -101,13 +101,12 @@ def _check_aligned(job: Job, base: int) -> None:
     """Stop where no block begins at an address: `try_remove_memory` has a BUG_ON for that."""
     size = job.state.block_size
     if base % size:
-        job.log.append(_unaligned(base, size))
+        job.tell(_UNALIGNED.format(size=size), base, 0)
         message = f"memory at {base:#x} is removed, which is not where a block of {size:#x} bytes begins"
         raise OopsError(Fault("oops", message, "try_remove_memory", NODE), dead="the hotplug lock is held")
 
 
-def _unaligned(base: int, size: int) -> str:
-    return f"Block size [{size:#x}] unaligned hotplug range: start {base:#x}, size {size:#x}"
+_UNALIGNED = "Block size [{size:#x}] unaligned hotplug range: start {{base:#x}}, size {size:#x}"
 
 
 @atomic(writes=(Part.AA, Part.FLAGS))
@@ -136,7 +135,7 @@ def add_lmb(job: Job, index: int, drc_index: int) -> Task[int]:
         # Released here and by the callers once more; harmless, since then it is not present.
         log_no_associativity(job, rc, drc_index)
         yield from release_drc(job, drc_index)
-        _log_error(job, f"Failed to configure LMB 0x{drc_index:x}")
+        _log_error(job, "Failed to configure LMB 0x{drc:x}", lmb_at(job, index))
         return rc
     node = yield from node_for_add(job, index)
     rc = yield from _add_memory(job, index, node)
@@ -160,7 +159,7 @@ def _add_memory(job: Job, index: int, node: int) -> int:
     base, size = base_of(lmb), job.state.block_size
     rc = _add_error(job, base, size)
     if rc:
-        _log_error(job, f"Failed to add LMB 0x{lmb.drc_index:x} to node {node}")
+        _log_error(job, f"Failed to add LMB 0x{{drc:x}} to node {node}", lmb)
         return rc
     job.add_block("__add_memory", job.state.block_of(base), node)
     return 0
@@ -168,14 +167,14 @@ def _add_memory(job: Job, index: int, node: int) -> int:
 
 def _add_error(job: Job, base: int, size: int) -> int:
     if base % size:
-        job.log.append(_unaligned(base, size))
+        job.tell(_UNALIGNED.format(size=size), base, 0)
         return EINVAL
     return 0 if job.state.blocks.node_of(job.state.block_of(base)) is None else EEXIST
 
 
-def _log_error(job: Job, message: str) -> None:
+def _log_error(job: Job, template: str, lmb: Lmb) -> None:
     if job.has(ADD_ERRORS_LOGGED):
-        job.log.append(PREFIX + message)
+        job.tell(PREFIX + template, base_of(lmb), lmb.drc_index)
 
 
 @atomic(reads=(Part.AA, Part.FLAGS, Part.LOOKUP, Part.BLOCKS, Part.CPUS))

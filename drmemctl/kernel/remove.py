@@ -87,13 +87,13 @@ def _absent(job: Job, run: Run, position: int) -> int:
 def _removed_by_count(job: Job, index: int) -> Task[None]:
     base, drc_index = yield from identity(job, index)
     yield from release_drc(job, drc_index)
-    job.log.append(f"{PREFIX}Memory at {base:x} was hot-removed")
+    job.tell(PREFIX + "Memory at {base:x} was hot-removed", base, drc_index)
 
 
 def _add_back(job: Job, index: int, back: str = "") -> Task[None]:
     _, drc_index = yield from identity(job, index)
     if (yield from add_lmb(job, index, drc_index)):
-        job.log.append(f"{PREFIX}Failed to add LMB{back}, drc index {drc_index:x}")
+        job.tell(f"{PREFIX}Failed to add LMB{back}, drc index {{drc:x}}", 0, drc_index)
 
 
 def remove_by_index(job: Job, drc_index: int) -> Task[int]:
@@ -148,7 +148,7 @@ def remove_by_ic(job: Job, count: int, drc_index: int) -> Task[int]:
     span = yield from find_range(job, count, drc_index)
     if span is None or not (yield from passes_reserved(job, span)):
         return EINVAL
-    rc = yield from act_on_each(job, span.first, partial(_next_assigned_in, span=span), _remove)
+    rc = yield from act_on_each(job, span, partial(_next_assigned_in, span=span), _remove)
     if rc == 0:
         yield from for_each_marked(job, span, lambda index: _removed_by_ic(job, index))
         return 0
@@ -168,7 +168,7 @@ def _next_assigned_in(job: Job, start: int, *, span: Span) -> tuple[int, int] | 
 def _removed_by_ic(job: Job, index: int) -> Task[None]:
     base, drc_index = yield from identity(job, index)
     yield from release_drc(job, drc_index)
-    job.log.append(f"{PREFIX}Memory at {base:x} (drc index {drc_index:x}) was hot-removed")
+    job.tell(PREFIX + "Memory at {base:x} (drc index {drc:x}) was hot-removed", base, drc_index)
 
 
 def _roll_back(job: Job, index: int) -> Task[None]:

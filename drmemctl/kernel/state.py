@@ -107,6 +107,8 @@ class KernelState:
         """Return the number of the memory block that holds an address."""
         return base // self.block_size
 
-    def with_lmb(self, index: int, *, aa_index: int | None = None, flags: int | None = None) -> KernelState:
-        """Return the state with one LMB of the array changed."""
-        return replace(self, table=self.table.with_changed(index, 1, aa_index=aa_index, flags=flags))
+    def with_lmbs(
+        self, index: int, count: int, *, aa_index: int | None = None, flags: int | None = None
+    ) -> KernelState:
+        """Return the state with `count` LMBs of the array changed."""
+        return replace(self, table=self.table.with_changed(index, count, aa_index=aa_index, flags=flags))

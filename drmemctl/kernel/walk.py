@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
+from drmemctl.kernel.alike import at_once, n_alike, on_alike
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import mark, unmark
 from drmemctl.kernel.task import Part, Task, atomic
@@ -68,21 +69,35 @@ def act_until(job: Job, count: int, find: Find, act: Act) -> Task[int]:
     """
     done = start = 0
     while done < count and (found := (yield from find(job, start))) is not None:
-        if (yield from act(job, *found)) == 0:
-            yield from mark(job, found[0])
-            done += 1
-        start = found[0] + 1
+        index, drc_index = found
+        width = n_alike(job, index)
+        part = at_once(job, min(width, count - done))
+        if (yield from on_alike(job, part, act(job, index, drc_index))) == 0:
+            yield from on_alike(job, part, mark(job, index))
+            done, start = done + part, index + part
+            continue
+        if part < width:  # what one fails of, those that are alike fail of, too
+            yield from on_alike(job, width - part, act(job, index + part, drc_index + part))
+        start = index + width
     return done
 
 
-def act_on_each(job: Job, start: int, find: Find, act: Act) -> Task[int]:
-    """Act on all LMBs that `find` returns from an index on and mark them; return the rc of the first failure."""
+def act_on_each(job: Job, span: Span, find: Find, act: Act) -> Task[int]:
+    """Act on all LMBs of a part of the array that `find` returns and mark them; return the first failure.
+
+    The first of LMBs that are alike is tried alone: if that fails, no other is touched.
+    """
+    start, end = span.first, span.first + span.count
     while (found := (yield from find(job, start))) is not None:
-        rc = yield from act(job, *found)
-        if rc:
-            return rc
-        yield from mark(job, found[0])
-        start = found[0] + 1
+        index, drc_index = found
+        alike = at_once(job, n_alike(job, index, end - index))
+        for place, width in ((0, 1), (1, alike - 1)):
+            if width:
+                rc = yield from on_alike(job, width, act(job, index + place, drc_index + place))
+                if rc:
+                    return rc
+                yield from on_alike(job, width, mark(job, index + place))
+        start = index + alike
     return 0
 
 
@@ -95,13 +110,19 @@ def for_each_marked(
     that came with the tree counts like any other.
     """
     marked = yield from _marked(job, span)
-    for index in marked[:limit]:
-        yield from act(index)
-        yield from unmark(job, index)
+    left = _MOST_MARKED if limit is None else limit
+    for part in marked:
+        index, end = part.first, part.first + min(part.count, left)
+        left -= end - index
+        while index < end:
+            width = at_once(job, n_alike(job, index, end - index))
+            yield from on_alike(job, width, act(index))
+            yield from on_alike(job, width, unmark(job, index))
+            index += width
 
 
 @atomic(reads=(Part.FLAGS,))
-def _marked(job: Job, span: Span | None) -> tuple[int, ...]:
+def _marked(job: Job, span: Span | None) -> tuple[Span, ...]:
     runs = [one for one in runs_in(job.state.table, span or whole(job)) if one[1].flags & KERNEL_TOUCHED]
     number = sum(run.count for _, run in runs)
     if number > _MOST_MARKED:
@@ -109,4 +130,4 @@ def _marked(job: Job, span: Span | None) -> tuple[int, ...]:
             f"{number:,} LMBs have the kernel's own mark, more than the {_MOST_MARKED:,} that one request acts on"
         )
         raise LimitError(message, hint="clear bit 31 of the flags in the tree: firmware does not set it")
-    return tuple(index + position for index, run in runs for position in range(run.count))
+    return tuple(Span(index, run.count) for index, run in runs)

@@ -291,6 +291,12 @@ class LmbTable:
         position = bisect_right(ends, index)
         return ends[position - 1] if position else 0, position
 
+    def rest_of_run(self, index: int) -> Run:
+        """Return the run from the LMB at an array index on; `IndexError` past the end."""
+        begin, position = self._run_at(index)
+        run = self.runs[position]
+        return run.part(index - begin, run.count - (index - begin), self.lmb_size)
+
     def with_changed(
         self, first: int, count: int, *, aa_index: int | None = None, flags: int | None = None
     ) -> LmbTable:

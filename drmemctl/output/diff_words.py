@@ -41,12 +41,21 @@ def headlines(diff: Diff) -> list[str]:
 
 def notes(diff: Diff) -> list[str]:
     """Return what is no difference, and what could not be compared."""
-    said = []
+    said = [_compared(diff)] if diff.same else []
     if not diff.same and not diff.same_format and diff.old.property and diff.new.property:
         said.append(f"the LMBs were in {diff.old.property}, now in {diff.new.property}: no difference by itself")
     for name, origin in (("OLD", diff.old), ("NEW", diff.new)):
         said += _limits(name, origin)
     return said
+
+
+def _compared(diff: Diff) -> str:
+    """Return what two trees are the same in: that they have nothing to compare looks the same otherwise."""
+    lmbs = count_of(diff.new.n_lmbs, "LMB") if diff.new.n_lmbs else "no LMBs (neither tree has any)"
+    lists = diff.lookup.new_lists
+    lookup = "no lookup arrays" if lists is None else count_of(lists, "lookup array")
+    rest = "all properties" if diff.everything else "the properties on memory and affinity; --all compares all"
+    return f"compared: {lmbs}, {lookup}, NUMA facts, features and {rest}"
 
 
 def _limits(name: str, origin: Origin) -> Iterator[str]:

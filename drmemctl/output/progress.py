@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
+
+from drmemctl.output.text import safe
+from drmemctl.tree.reading import observed
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -15,6 +19,9 @@ T = TypeVar("T")
 
 _PATIENCE = 1.0
 """Seconds without a bar."""
+
+_NAME = 40
+"""Characters of a file's name beside a bar."""
 
 _PAUSE = 0.1
 """Seconds between two drawings."""
@@ -40,11 +47,30 @@ def with_progress(items: Iterable[T], total: int, interrupts: Callable[[T], bool
         bar.hide()
 
 
-class _Bar:
-    """A bar that is made when it is first drawn: rich takes its time to import."""
+@contextmanager
+def reading_shown() -> Iterator[None]:
+    """Show how far the reading of a large input is, with its name; for a terminal."""
+    bars: dict[str, _Bar] = {}
 
-    def __init__(self, total: int) -> None:
+    def show(source: str, position: int, size: int) -> None:
+        if size:
+            bars.setdefault(source, _Bar(size, source)).draw(position)
+        elif source in bars:
+            bars.pop(source).hide()
+
+    with observed(show):
+        yield
+
+
+class _Bar:
+    """A bar that is made when it is first drawn: rich takes its time to import.
+
+    `name` is that of the file whose bytes it counts, empty where it counts other things.
+    """
+
+    def __init__(self, total: int, name: str = "") -> None:
         self._total = total
+        self._name = name
         self._next = monotonic() + _PATIENCE
         self._progress: Progress | None = None
         self._shown = False
@@ -55,7 +81,7 @@ class _Bar:
             return
         self._next = monotonic() + _PAUSE
         if self._progress is None:
-            self._progress = _progress()
+            self._progress = _progress(self._name)
             self._progress.add_task("", total=self._total)
         if not self._shown:
             self._progress.start()
@@ -70,14 +96,25 @@ class _Bar:
         self._shown = False
 
 
-def _progress() -> Progress:
+def _progress(name: str) -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
+    columns: tuple[ProgressColumn, ...] = (BarColumn(), MofNCompleteColumn())
+    if name:
+        columns = (TextColumn(f"reading {escape(safe(name, _NAME))}"), BarColumn(), DownloadColumn())
     # Without a thread of its own: processes are forked meanwhile.
     return Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
+        *columns,
         TimeRemainingColumn(),
         console=Console(stderr=True),
         auto_refresh=False,

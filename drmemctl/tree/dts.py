@@ -15,8 +15,11 @@ from drmemctl.tree.dts_values import UNRESOLVED, Scanner, Value, read_number, re
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Property, Tree
 
-# Before the text there may be what the tools say on stderr, when both were put in one file.
-_PREAMBLE = re.compile(r"(?:\s++|\*{4}[^\n]*+|[^\n;{}]*?: (?:Warning|ERROR) \(\w+\): [^\n]*+)*+")
+# Before the text there may be what the tools say on stderr, if both are in one file, a prompt, or who wrote it.
+_PREAMBLE = re.compile(
+    r"(?:\s++|\*{4}[^\n]*+|[^\n;{}]*?: (?:Warning|ERROR) \(\w+\): [^\n]*+)*+"
+    r"(?P<foreign>(?:(?:[^\n;{}#$>%]*+[#$>%] ?[^\n;{}]*+|[^\n;{}:]*+:)?[ \t]*+\n)*?(?=[ \t]*/dts-v1/;))?"
+)
 _HEAD = re.compile(
     r"(?:\s++|//[^\n]*+|/\*.*?\*/|#[ \t][^\n]*+)*+(?:/dts-v1/|/plugin/|/memreserve/|/include/|#include|/\s*\{)",
     re.DOTALL,
@@ -64,6 +67,11 @@ class _Parser:
         boot_cpu = _BOOT_CPU.search(header)
         self._boot_cpu = int(boot_cpu[1], 16) if boot_cpu else 0
         self._builder = TreeBuilder(source, "dts")
+        if match and match["foreign"]:
+            message = (
+                f"what stands before /dts-v1/ is no device tree source: {shown(match['foreign'].strip(), 60)}"
+            )
+            self._builder.note(Defect("dts-line", message))
         self._reservations: list[tuple[int, int]] = []
         self._labels: dict[str, Draft] = {}
         self._pending: list[tuple[Draft, int, int, str, int]] = []

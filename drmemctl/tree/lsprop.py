@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError
 from drmemctl.tree.builder import Draft, TreeBuilder, shown
-from drmemctl.tree.lsprop_places import Names, Place, is_heading, place_of, split_name
+from drmemctl.tree.lsprop_places import Names, Place, is_heading, is_known, place_of, split_name
 from drmemctl.tree.node import Tree, decode_name, encode_name
+from drmemctl.tree.quoted_text import without_indent
 
 _WORDS = re.compile(r"\s*[0-9a-f]{8}(?: [0-9a-f]{8})*\s*")
 _ONE_WORD = re.compile(r"\s*([0-9a-f]{8}) \(-?\d+\)\s*")
@@ -28,8 +29,18 @@ _PROMPT = re.compile(
 )
 _COMPLAINT = re.compile(r"(\S+): (?:Permission denied|read error|No such file or directory)\s*")
 _EVIDENCE = re.compile(
-    r'^(?:[^\s"]+[ \t]+|[ \t]+)(?:"[^\n]*"|[0-9a-f]{8}(?: [0-9a-f]{8})*(?: \(-?\d+\))?)[ \t\r]*$', re.MULTILINE
+    r'^(?:[^\s"]+[ \t]+|[ \t]+)(?!(?: ?[1-9][0-9]{7})+[ \t\r]*$)'
+    r'(?:"[^\n]*"|[0-9a-f]{8}(?: [0-9a-f]{8})*(?: \(-?\d+\))?)[ \t\r]*$',
+    re.MULTILINE,
 )
+"""A name or a line's continuation with a value; decimal numbers of eight digits alone are some other table's."""
+
+_NAME = re.compile(r"[A-Za-z0-9,._+*?#@~/-]+", re.ASCII)
+"""A property, or the file of one."""
+
+_WIDTH = 16
+"""Columns that lsprop fills with a name and blanks."""
+
 _CONTINUED = ("\t", " ")
 
 
@@ -63,9 +74,10 @@ def read_lsprop(data: bytes, source: str) -> Tree:
     beginning of a value is printed; `Property.total` is its length), `lsprop-place` (a node that was
     inferred), `lsprop-newline` (a line end in a string, of which lsprop does not say which it is),
     `lsprop-line` (a line of another kind), `unreadable` (lsprop itself could not read it).
-    Raises `InputError` if there are more lines of another kind than properties.
+    Common indent of the lines is no part of them. Raises `InputError` if there are more lines of another kind than
+    properties, and none of these is one of a partition's.
     """
-    text = decode_name(data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n"))
+    text = decode_name(without_indent(data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")))
     reader = _Reader(source)
     reader.split(text)
     reader.place()
@@ -78,14 +90,16 @@ class _Reader:
         self._builder = TreeBuilder(source, "lsprop")
         self._sections = [_Section(None, starts=True)]
         self._properties = 0
+        self._is_known = False
         self._bad: list[int] = []
 
     def split(self, text: str) -> None:
         """Sort the lines into sections and entries."""
+        is_foreign = False  # what is indented below a foreign line belongs to that
         for number, line in enumerate(text.split("\n"), 1):
             entries = self._sections[-1].entries
             if line.startswith(_CONTINUED):
-                if entries:
+                if entries and not is_foreign:
                     entries[-1].lines.append(line)
                 elif line.strip():
                     self._bad_line(number, line)
@@ -95,9 +109,14 @@ class _Reader:
                 self._sections.append(_Section(match[1], starts=False))
             elif match := _COMPLAINT.fullmatch(line):
                 self._builder.note(Defect("unreadable", f"lsprop could not read {shown(match[1])}"))
-            elif line:
+            elif line.strip():
                 name, *rest = line.split(maxsplit=1)
-                entries.append(_Entry(name, [" " + part for part in rest], number))
+                if _NAME.fullmatch(name) and not _is_prompt(name, line):
+                    is_foreign = False
+                    entries.append(_Entry(name, [" " + part for part in rest], number))
+                else:
+                    self._bad_line(number, line)
+                    is_foreign = True
 
     def place(self) -> None:
         """Put every section's properties into its node."""
@@ -148,6 +167,7 @@ class _Reader:
             total = None
         self._builder.add(node, name, value, total)
         self._properties += 1
+        self._is_known = self._is_known or is_known(name)
 
     def _bad_line(self, number: int, line: str) -> None:
         self._bad.append(number)
@@ -155,12 +175,17 @@ class _Reader:
 
     def finish(self) -> Tree:
         """Return the tree; raise `InputError` if the text was mostly something else."""
-        if self._bad and len(self._bad) >= self._properties:
+        if self._bad and len(self._bad) >= self._properties and not self._is_known:
             message = f"line {self._bad[0]}: this is nothing that lsprop prints"
             raise InputError(message, source=self._source)
         if not self._properties:
             raise InputError("no property in this text", source=self._source)
         return self._builder.finish()
+
+
+def _is_prompt(name: str, line: str) -> bool:
+    """Whether a line is a shell's prompt and no property of such a name, which lsprop would fill with blanks."""
+    return name.endswith("#") and len(line) < _WIDTH
 
 
 def _content(line: str) -> str:

@@ -83,6 +83,11 @@ def place_of(path: str | None, next_path: str | None, properties: Mapping[str, S
     return _infer(base, properties)
 
 
+def is_known(name: str) -> bool:
+    """Whether a property is one that stands in a certain node of a partition, and so no word of a letter."""
+    return name in _HOMES
+
+
 def is_heading(path: str, properties: Mapping[str, Sequence[str]]) -> bool:
     """Whether `path:` is a person's heading and no node: a single word over properties of another node."""
     homes = {_HOMES[name] for name in properties if name in _HOMES}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import os
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from drmemctl.cli.app import main
 from tests.conftest import ROOT
@@ -59,20 +60,33 @@ def environment(changes: Mapping[str, str]) -> dict[str, str]:
 
 
 def process(
-    *arguments: str | Path, stdin: bytes = b"", stdout: Any = subprocess.PIPE, **variables: str
+    *arguments: str | Path,
+    stdin: bytes | IO[bytes] = b"",
+    stdout: Any = subprocess.PIPE,
+    cwd: str | Path = ROOT,
+    **variables: str,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a command line in a process of its own, which need not load the package; see `tests.forked`."""
+    """Run a command line in a process of its own, which need not load the package; see `tests.forked`.
+
+    `variables` go into its environment.
+    """
     if any(name.startswith(("PYTHON", "LC_", "LANG")) for name in variables):
+        assert isinstance(stdin, bytes)
         return started(*arguments, stdin=stdin, stdout=stdout, **variables)
     command = [str(argument) for argument in arguments]
     with ThreadPoolExecutor(3) as pool:
-        (in_read, in_write), (err_read, err_write) = os.pipe(), os.pipe()
-        out_read, out_write = os.pipe() if stdout == subprocess.PIPE else (None, stdout)
-        _forks().start(command, (in_read, _number(out_write), err_write), environment(variables))
-        for number in (in_read, err_write, *([] if out_read is None else [out_write])):
-            os.close(number)
-        pool.submit(_write_all, in_write, stdin)
-        out = None if out_read is None else pool.submit(_read_to_end, out_read)
+        in_read, in_write = os.pipe() if isinstance(stdin, bytes) else (stdin.fileno(), None)
+        out_read, out_write = os.pipe() if stdout == subprocess.PIPE else (None, _number(stdout))
+        err_read, err_write = os.pipe()
+        _forks().start(command, (in_read, out_write, err_write), environment(variables), cwd)
+        os.close(err_write)
+        if in_write is not None and isinstance(stdin, bytes):
+            os.close(in_read)
+            pool.submit(_write_all, in_write, stdin)
+        out = None
+        if out_read is not None:
+            os.close(out_write)
+            out = pool.submit(_read_to_end, out_read)
         err = pool.submit(_read_to_end, err_read)
         code = _forks().wait(60).code
         return subprocess.CompletedProcess(command, code, out.result() if out else None, err.result())
@@ -80,7 +94,9 @@ def process(
 
 @cache
 def _forks() -> Forks:
-    return Forks()
+    forks = Forks()
+    atexit.register(forks.close)
+    return forks
 
 
 def _number(stream: Any) -> int:

@@ -7,7 +7,9 @@ import contextlib
 import fcntl
 import os
 import shutil
+import struct
 import subprocess
+import termios
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -234,7 +236,7 @@ LARGE = {
     "rules": ["rules"],
     "simulate --help": ["simulate", "--help"],
     "capture --script": ["capture", "--script"],
-    "completion": ["completion", "bash"],
+    "completion": ["completion", "zsh"],
     "prop": ["prop", BOOTED, "/rtas"],
 }
 """What prints more than fits, through each of the ways in which something is printed."""
@@ -272,10 +274,18 @@ def test_a_pipe_that_does_not_wait_gets_all(arguments: list[str], unbuffered: st
     )  # fmt: skip
     os.close(write)
     with os.fdopen(read, "rb") as stream, running:
-        time.sleep(0.5)
+        until_it_waits(stream.fileno(), running)
         assert stream.read() == whole
         assert running.stderr is not None
         assert (running.stderr.read(), running.wait(timeout=60)) == (b"", 0)
+
+
+def until_it_waits(pipe: int, running: subprocess.Popen[bytes]) -> None:
+    """Return when what writes to a pipe that nobody reads has ended, or writes no more since the pipe is full."""
+    before, there = -1, 0
+    while running.poll() is None and (not there or there != before):
+        time.sleep(0.03)
+        before, there = there, struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from drmemctl.errors import WriteError
 from drmemctl.output.files import write_atomically
 from drmemctl.tree.source import load
 from tests.cli.outputs import AFTER, BOOTED, FAULTY, RACE, REMOVE
-from tests.cli.running import COMMAND, environment, process
-from tests.conftest import ROOT, gunzip
+from tests.cli.running import process
+from tests.conftest import gunzip
 from tests.live_roots import write_tree
 
 COMPATIBLE = "tree/compatible"
@@ -45,14 +45,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def run(arguments: list[str], stdin: str = os.devnull) -> subprocess.CompletedProcess[bytes]:
     with Path(stdin).open("rb") as stream:
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            stdin=stream,
-            capture_output=True,
-            check=False,
-            env=environment({"PYTHONPATH": str(ROOT)}),
-            timeout=60,
-        )
+        return process(*arguments, stdin=stream, cwd=Path.cwd())
 
 
 PROPERTIES = {

@@ -81,7 +81,7 @@ class Runner:
         out, err = self._folder / "stdout", self._folder / "stderr"
         with Path(os.devnull).open("rb") as nothing, out.open("wb") as stdout, err.open("wb") as stderr:
             streams = (nothing.fileno(), stdout.fileno(), stderr.fileno())
-            self._forks.start(arguments, streams, self._environment, most_seconds)
+            self._forks.start(arguments, streams, self._environment, most_seconds=most_seconds)
         used = self._forks.wait()
         is_raw = "--raw" in arguments
         faults = [

@@ -45,14 +45,17 @@ class Scripted:
     def get_sensor(self, _sensor: int, _drc_index: int) -> tuple[tuple[int, int], Scripted]:
         return self.sense, self
 
-    def set_indicator(self, indicator: int, drc_index: int, value: int) -> tuple[int, Scripted]:
+    def set_indicator(self, indicator: int, drc_index: int, value: int, _count: int = 1) -> tuple[int, Scripted]:
         return self.refuses.get((indicator, drc_index, value), 0), self
 
-    def configure_connector(self, _drc_index: int) -> tuple[Connector, Scripted]:
+    def configure_connector(self, _drc_index: int, _count: int = 1) -> tuple[Connector, Scripted]:
         return Connector(-9003), self
 
     def updated(self, _name: str, _value: bytes | None, _tree: Tree) -> Scripted:
         return self
+
+    def n_alike(self, _drc_index: int, _count: int) -> int:
+        return 1
 
     def refused(self, _drc_index: int, _count: int) -> int:
         return 0
