@@ -12,6 +12,7 @@ from typing import Any
 from drmemctl.check.finding import Finding
 from drmemctl.check.report import Report
 from drmemctl.errors import InputError, LimitError
+from drmemctl.json_input import parse_json
 from drmemctl.read_files import open_regular
 from drmemctl.tree.source import file_of
 
@@ -34,10 +35,8 @@ class Baseline:
     @classmethod
     def read(cls, path: str) -> Baseline:
         """Return the baseline in a file; `InputError` if it is none."""
-        import json
-
         try:
-            document = json.loads(_content(path))
+            document = parse_json(_content(path))
         except OSError as error:
             raise InputError(f"the baseline cannot be read: {error.strerror}", source=path) from error
         except (ValueError, RecursionError) as error:

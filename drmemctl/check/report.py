@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from drmemctl.check.engine import Judge, Plan
 from drmemctl.check.finding import Finding
@@ -13,9 +13,6 @@ from drmemctl.errors import DrmemctlError, NotInTreeError
 from drmemctl.model.drmem import drmem_node
 from drmemctl.model.platform import describes_partition
 from drmemctl.tree.node import Tree
-
-if TYPE_CHECKING:
-    from drmemctl.tree.system import SystemFiles
 
 
 class Report(NamedTuple):
@@ -51,11 +48,10 @@ class Report(NamedTuple):
 def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
     """Return the report of an input; one that cannot be read or judged is a report with an error."""
     from drmemctl.model.sizes import within_bounds
-    from drmemctl.tree.system import load_system
+    from drmemctl.tree.source import load
 
     try:
-        tree, beside = load_system(source)
-        return report_tree(within_bounds(tree), plan, before, source, running_of(beside))
+        return report_tree(within_bounds(load(source)), plan, before, source)
     except DrmemctlError as error:
         return Report(source, error=str(error.with_source(source)))
     except (MemoryError, RecursionError) as error:
@@ -67,15 +63,6 @@ def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
         return Report(source, error=f"{source}: internal error: {type(error).__name__}: {error}; {hint}")
 
 
-def running_of(found: SystemFiles) -> Running:
-    """Return what the files beside a tree say: a capture, or this machine, shows its memory blocks too."""
-    if not found:
-        return Running()
-    from drmemctl.model.live_system import LiveSystem
-
-    return Running.of_system(LiveSystem.from_files(found.files, found.links))
-
-
 def report_tree(
     tree: Tree,
     plan: Plan,
@@ -83,9 +70,12 @@ def report_tree(
     source: str | None = None,
     running: Running | None = None,
 ) -> Report:
-    """Return the report of a tree; `before` is the tree that a migration to it started from."""
+    """Return the report of a tree; `before` is the tree that a migration to it started from.
+
+    `running` is what is known of its kernel, by default what the files beside the tree say.
+    """
     plan, notes = _about_its_kernel(plan, tree)
-    running = (running or Running())._replace(profile=plan.kernel)
+    running = (Running.of_tree(tree) if running is None else running)._replace(profile=plan.kernel)
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
     findings = Judge(plan).findings(subject)
     kernel = None if plan.kernel is None else plan.kernel.name

@@ -90,6 +90,16 @@ class Running(NamedTuple):
     flush: Flush | None = None
 
     @classmethod
+    def of_tree(cls, tree: Tree) -> Running:
+        """Return what the files beside a tree say: a capture, or this machine, shows its memory blocks too."""
+        files = None if tree.beside is None else tree.beside.files()
+        if not files:
+            return cls()
+        from drmemctl.model.live_system import LiveSystem
+
+        return cls.of_system(LiveSystem.from_files(files.files, files.links))
+
+    @classmethod
     def of_system(cls, system: LiveSystem) -> Running:
         """Return what a live system or a capture shows; nothing where it shows no blocks."""
         if not system:
@@ -104,8 +114,8 @@ class Running(NamedTuple):
 class Subject:
     """One state to judge.
 
-    `before` is the state that a migration started from, for the rules that compare the two; `drmem` is what the
-    drmem node says, where that is known already.
+    `running` is by default what lies beside the tree; `before` is the state that a migration started from, for the
+    rules that compare the two; `drmem` is what the drmem node says, where that is known already.
     """
 
     def __init__(
@@ -117,10 +127,16 @@ class Subject:
         drmem: Drmem | None = None,
     ) -> None:
         self.tree = tree
-        self.running = running or Running()
+        if running is not None:
+            self.running = running
         self.before = before
         if drmem is not None:
             self.drmem = drmem
+
+    @cached_property
+    def running(self) -> Running:
+        """What else is known of the same moment."""
+        return Running.of_tree(self.tree)
 
     @cached_property
     def drmem_node(self) -> Node | None:

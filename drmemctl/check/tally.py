@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from drmemctl.check.engine import Judge
+from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Severity
-from drmemctl.check.report import Report
-from drmemctl.check.subject import Running, Subject
+from drmemctl.check.report import Report, report_tree
 from drmemctl.kernel.profiles import Profile
 from drmemctl.tree.node import Tree
 
@@ -71,10 +70,9 @@ class Tally:
 
 
 def counted(tree: Tree, kernel: Profile | None = None) -> dict[str, int]:
-    """Return how many findings of each severity a tree has, the worst first; for a kernel, or for any."""
-    subject = Subject(tree, running=Running(profile=kernel))
-    found = Counter(violation.severity for violation in Judge(profile=kernel).violations(subject))
-    return {severity.value: found[severity] for severity in Severity}
+    """Return how many findings of each severity a tree has, the worst first; by default for its own kernel."""
+    numbers = Counter(finding.severity for finding in report_tree(tree, Plan(kernel=kernel)).findings)
+    return {severity.value: numbers[severity] for severity in Severity}
 
 
 def fails(severity: Severity, fail_on: str) -> bool:

@@ -14,8 +14,6 @@ from drmemctl.output.text import safe
 from drmemctl.tree.node import Tree
 
 if TYPE_CHECKING:
-    from drmemctl.tree.system import SystemFiles
-
     _Number = click.ParamType[int]
 else:
     # Of the releases of Click that will do, only the later ones have types that take a parameter.
@@ -121,15 +119,6 @@ def open_tree(source: str) -> Tree:
     from drmemctl.model.sizes import within_bounds
 
     return within_bounds(open_any_tree(source))
-
-
-def open_system(source: str) -> tuple[Tree, SystemFiles]:
-    """Read a TREE argument and the files of the kernel beside it, for a command that decodes both."""
-    from drmemctl.model.sizes import within_bounds
-    from drmemctl.tree.system import load_system
-
-    tree, beside = load_system(source)
-    return within_bounds(tree), beside
 
 
 def open_any_tree(source: str) -> Tree:

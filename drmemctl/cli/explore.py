@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -20,13 +20,17 @@ from drmemctl.cli.replay import replay_schedule
 from drmemctl.cli.steps import pointed, worded
 from drmemctl.explore.policy import BY_NAME, POLICIES
 from drmemctl.output.screen import Screen, say
+from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from drmemctl.explore.answer import Answer, Question
     from drmemctl.explore.policy import Policy
     from drmemctl.kernel.profiles import Profile
+    from drmemctl.tree.node import Tree
 
 _EXIT_INCONSISTENT = 1
+_TO_SHOW = 0.5
+"""Seconds beyond --max-seconds in which the answers are shown."""
 
 _EXAMPLE = """
 \b
@@ -91,7 +95,10 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
     help="Give up after so many.",
 )
 @click.option(
-    "--max-seconds", metavar="SECONDS", type=click.FloatRange(0, min_open=True), help="Give up after so long."
+    "--max-seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(0, min_open=True),
+    help="Give up after so long, in all.",
 )
 @click.option(
     "-j", "--jobs", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Policies at a time."
@@ -130,18 +137,38 @@ def command(
     Every order of the threads' atomic actions is looked at: of each call, array write, property update and
     notification, with the locks of that release. The rules of `drmemctl check` judge the ends.
     """
+    from time import monotonic
+
     from drmemctl.explore.answer import Question
+    from drmemctl.explore.deadline import NEVER
     from drmemctl.explore.search import Bounds
 
+    began = monotonic()
     if replay is not None:
         return replay_schedule(tree, replay, screen, format)
     _check_threads(threads)
-    bounds = Bounds(max_states, max_seconds or float("inf"))
+    bounds = Bounds(max_states, max_seconds or NEVER)
     check_capabilities(added, removed)
-    device_tree = open_tree(tree)
+    device_tree = _opened(tree, bounds.seconds)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
     question = Question(device_tree, threads, profile, hypervisor, bounds, until)
-    return _explored(question, _policies(locking), jobs, save, (screen, format, None if everything else ends))
+    shown = screen, format, None if everything else ends
+    return _explored(question, _policies(locking), (jobs, began), save, shown)
+
+
+def _opened(tree: str, seconds: float) -> Tree:
+    """Return the tree; `DrmemctlError` if reading it takes all the time that there is."""
+    from time import monotonic
+
+    from drmemctl.errors import DrmemctlError
+    from drmemctl.explore.deadline import TimeUpError, ended_at
+
+    try:
+        with ended_at(monotonic() + seconds):
+            return open_tree(tree)
+    except TimeUpError:
+        message = f"{seconds:g} s were over before it was read: nothing was looked at"
+        raise DrmemctlError(message, source=tree, hint="raise --max-seconds") from None
 
 
 def _check_threads(threads: Sequence[str]) -> None:
@@ -166,19 +193,42 @@ def _policies(names: Sequence[str]) -> list[Policy]:
 
 
 def _explored(
-    question: Question, policies: list[Policy], jobs: int, save: str | None, shown: tuple[Screen, str, int | None]
+    question: Question,
+    policies: list[Policy],
+    how: tuple[int, float],
+    save: str | None,
+    shown: tuple[Screen, str, int | None],
 ) -> int:
-    from drmemctl.explore.answer import answers
     from drmemctl.output.explore import ExploreView, show_explored
-    from drmemctl.output.progress import with_progress
 
-    made = answers(question, policies, jobs=jobs)
-    found = list(with_progress(made, len(policies), lambda _: False))
+    jobs, began = how
+    found = list(_answers(question, policies, jobs, began))
     screen, format, most = shown
-    show_explored(screen, ExploreView(question, found, most), format)
+    late = began + question.bounds.seconds + _TO_SHOW
+    show_explored(screen, ExploreView(question, found, most, late), format)
     if save is not None:
         _save(question, found, save)
     return _EXIT_INCONSISTENT if any(answer.bad for answer in found) else 0
+
+
+def _answers(question: Question, policies: list[Policy], jobs: int, began: float) -> Iterator[Answer]:
+    """Yield the answers; a terminal shows how far the search is."""
+    from drmemctl.explore.answer import answers
+    from drmemctl.output.progress import Counter, with_progress
+
+    if jobs > 1 and len(policies) > 1:
+        made = answers(question, policies, jobs=jobs, began=began)
+        yield from with_progress(made, len(policies), lambda _: False)
+        return
+    counter = Counter()
+
+    def tell(policy: Policy, states: int, ends: int) -> None:
+        counter.show(f"{policy.name}: {count_of(states, 'state')}, {count_of(ends, 'end')}")
+
+    try:
+        yield from answers(question, policies, began=began, tell=tell)
+    finally:
+        counter.hide()
 
 
 def _save(question: Question, found: Sequence[Answer], path: str) -> None:
@@ -188,7 +238,7 @@ def _save(question: Question, found: Sequence[Answer], path: str) -> None:
     from drmemctl.output.files import write_atomically
 
     for answer in found:
-        for end in answer.bad[:1]:
+        for end in [end for end in answer.bad if end.schedule][:1]:
             schedule = saved(question, answer.policy, end.schedule).text().encode()
             steps = (step for text in question.threads for step in steps_of(text))
             write_atomically(path, schedule, inputs=[question.tree.source, *files_of(steps)])

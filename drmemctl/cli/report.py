@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE, LISTS, TREE, open_system, tree_argument
+from drmemctl.cli.common import FILE, LISTS, TREE, open_tree, tree_argument
 from drmemctl.cli.kernel_options import (
     capability_options,
     check_capabilities,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from drmemctl.output.report.material import Comparison, Material, Partition, Simulated
     from drmemctl.scenario.steps import Step
     from drmemctl.tree.node import Tree
-    from drmemctl.tree.system import SystemFiles
 
 _EXAMPLE = """
 \b
@@ -79,19 +78,19 @@ def command(
 
     check_capabilities(added, removed)
     parsed = parse_steps(script, steps)
-    device_tree, beside = open_system(tree)
+    device_tree = open_tree(tree)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
     plan = Plan(kernel=kernel or setting("kernel"))
     # What can be refused comes first, before anybody waits for the rest.
     simulated = _simulated(device_tree, parsed, profile, hypervisor) if parsed else None
     comparison = None if tree2 is None else _comparison(device_tree, tree2, plan)
-    material = Material(title, _partition(device_tree, beside, plan), comparison, simulated)
+    material = Material(title, _partition(device_tree, plan), comparison, simulated)
     _write(output, material, [name for name in (tree, tree2, script, *files_of(parsed)) if name is not None])
 
 
-def _partition(tree: Tree, beside: SystemFiles, plan: Plan, before: Tree | None = None) -> Partition:
-    """Judge a tree and what lies beside it; `before` is the one that a migration to it started from."""
-    from drmemctl.check.report import report_tree, running_of
+def _partition(tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
+    """Judge a tree, with what lies beside it; `before` is the one that a migration to it started from."""
+    from drmemctl.check.report import report_tree
     from drmemctl.kernel.affinity import affinity_rules
     from drmemctl.kernel.choice import kernel_for
     from drmemctl.model.address_map import AddressMap
@@ -101,7 +100,7 @@ def _partition(tree: Tree, beside: SystemFiles, plan: Plan, before: Tree | None 
 
     rules = affinity_rules(kernel_for(tree, plan.kernel).profile)
     memory = Memory.from_tree(tree, rules)
-    found = report_tree(tree, plan, before, running=running_of(beside))
+    found = report_tree(tree, plan, before)
     return Partition(Overview.from_tree(tree, rules=rules), memory, AddressMap.of(memory), _usage(memory), found)
 
 
@@ -121,9 +120,9 @@ def _comparison(old: Tree, source: str, plan: Plan) -> Comparison:
     from drmemctl.compare.diff import diff
     from drmemctl.output.report.material import Comparison
 
-    new, beside = open_system(source)
+    new = open_tree(source)
     difference = diff(old, new, kernel=plan.kernel)
-    return Comparison(_partition(new, beside, plan, before=old), difference)
+    return Comparison(_partition(new, plan, before=old), difference)
 
 
 def _simulated(tree: Tree, steps: Sequence[Step], profile: Profile, hypervisor: str) -> Simulated:

@@ -18,8 +18,8 @@ DRC, NUMBER, PATH, PROPERTY, FILE, VALUE = "<drc>", "<number>", "<path>", "<prop
 
 _GRAMMAR: dict[str, tuple[tuple[str, ...], ...]] = {
     "dlpar": (("memory",), ("add", "remove"), ("count", "index", "indexed-count"), (DRC,), (DRC,)),
-    "plug": ((DRC,), (NUMBER,), ("node", "assoc"), (NUMBER,)),
-    "attach": ((DRC,), (NUMBER,), ("node", "assoc"), (NUMBER,)),
+    "plug": ((DRC,), (NUMBER,), ("node", "row", "assoc"), (NUMBER,)),
+    "attach": ((DRC,), (NUMBER,), ("node", "row", "assoc"), (NUMBER,)),
     "unplug": ((DRC,), (NUMBER,)),
     "detach": ((DRC,), (NUMBER,)),
     "firmware": ((PATH,), (PROPERTY,), (VALUE,)),

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import permutations
 from time import monotonic
+from typing import TypeVar
 
 from drmemctl.check.finding import Finding
 from drmemctl.errors import DrmemctlError
+from drmemctl.explore.deadline import NEVER, TimeUpError, ended_at
 from drmemctl.explore.engine import Engine, State
 from drmemctl.explore.judge import Ends, gravity
 from drmemctl.explore.policy import POLICIES, Policy
@@ -21,6 +24,9 @@ from drmemctl.kernel.boot import boot, check_runs
 from drmemctl.kernel.profiles import LATEST, Profile, profile
 from drmemctl.scenario.simulation import Files, machine_for
 from drmemctl.tree.node import Tree
+from drmemctl.wording import count_of
+
+R = TypeVar("R")
 
 MOST_SERIAL = 5
 """Threads of which every order one after the other is tried: 120 of them."""
@@ -111,6 +117,7 @@ class Answer:
         complete: whether that is all.
         why: why not.
         seconds: how long it took.
+        missed: what was not looked at.
 
     """
 
@@ -123,6 +130,7 @@ class Answer:
     complete: bool
     why: str
     seconds: float
+    missed: tuple[str, ...] = ()
 
     @property
     def races(self) -> tuple[End, ...]:
@@ -135,44 +143,120 @@ class Answer:
         return min((end.verdicts[0] for end in self.bad), key=gravity, default=None)
 
 
-def answers(question: Question, policies: Sequence[Policy] = POLICIES, *, jobs: int = 1) -> Iterator[Answer]:
-    """Yield the answer for each policy, in order; with `jobs`, so many are worked out at a time."""
-    if jobs == 1 or len(policies) == 1:
-        yield from (answer(question, policy) for policy in policies)
-        return
-    from functools import partial
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """The time that one policy has, and what part of it each phase may have used up when it ends."""
 
+    begin: float
+    end: float
+
+    def at(self, share: float) -> float:
+        """Return when a share of the time is over."""
+        return self.begin + (self.end - self.begin) * share if self.end < NEVER else NEVER
+
+
+_SEARCHED, _JUDGED, _COMPARED, _COUNTED = 0.6, 0.8, 0.85, 0.95
+"""Shares of the time after which no more states are looked at, ends judged, orders compared, schedules counted."""
+
+
+def answers(
+    question: Question,
+    policies: Sequence[Policy] = POLICIES,
+    *,
+    jobs: int = 1,
+    began: float | None = None,
+    tell: Callable[[Policy, int, int], None] | None = None,
+) -> Iterator[Answer]:
+    """Yield the answer for each policy, in order; with `jobs`, so many are worked out at a time.
+
+    All of them have `question.bounds.seconds` together, counted from `began` (`monotonic`) on. `tell` is told of
+    the states and ends of a policy so far; other processes tell nothing.
+    """
+    begin, rounds = monotonic() if began is None else began, -(-len(policies) // jobs)
+    ends = [begin + question.bounds.seconds * (number // jobs + 1) / rounds for number in range(len(policies))]
+    tasks = list(zip(policies, ends, strict=True))
+    if jobs == 1 or len(policies) == 1:
+        yield from (answer(question, policy, end, tell) for policy, end in tasks)
+        return
     from drmemctl.check.pool import ordered_map
 
-    yield from ordered_map(partial(answer, question), policies, jobs, lost=_lost)
+    yield from ordered_map(partial(_answer_of, question), tasks, jobs, lost=_lost)
 
 
-def _lost(policy: Policy, how: str) -> Answer:
-    raise DrmemctlError(f"the process that explored with locking {policy.name} {how}", hint="try --jobs 1")
+def _answer_of(question: Question, task: tuple[Policy, float]) -> Answer:
+    return answer(question, *task)
 
 
-def answer(question: Question, policy: Policy) -> Answer:
-    """Explore under one policy."""
+def _lost(task: tuple[Policy, float], how: str) -> Answer:
+    raise DrmemctlError(f"the process that explored with locking {task[0].name} {how}", hint="try --jobs 1")
+
+
+def answer(
+    question: Question,
+    policy: Policy,
+    end: float | None = None,
+    tell: Callable[[Policy, int, int], None] | None = None,
+) -> Answer:
+    """Explore under one policy, until `end` on the clock (`monotonic`) or for `question.bounds.seconds`."""
     begin = monotonic()
-    engine = question.engine(policy)
-    judging = _Judging(engine)
+    clock = _Clock(begin, begin + question.bounds.seconds if end is None else end)
+    try:
+        with ended_at(clock.at(_SEARCHED)):
+            engine = question.engine(policy)
+            judging = _Judging(engine)
+    except TimeUpError:
+        late = _time_over(question), monotonic() - begin, ("a single state",)
+        return Answer(policy, 0, 0, 0, 0, (), False, *late)
     bounds = question.bounds.of_size(len(engine.worlds[0].kernel.table.runs))
-    graph = search(engine, bounds, reduce=question.reduce, watch=judging.watch(question.until))
+    graph = search(
+        engine,
+        bounds,
+        reduce=question.reduce,
+        watch=judging.watch(question.until),
+        deadline=clock.at(_SEARCHED),
+        tell=None if tell is None else partial(tell, policy),
+    )
     ends = {(state.world, engine.outcomes(state)): state for state in graph.ends}
-    bad = judging.bad_ends(graph, list(ends.values()))
-    seconds = monotonic() - begin
-    counts = len(graph.edges), graph.transitions, graph.schedules(), len(ends)
-    return Answer(policy, *counts, bad, graph.complete, graph.why, seconds)
+    bad = judging.bad_ends(graph, list(ends.values()), clock)
+    ways = judging.in_time(clock.at(1), "how many schedules there are", graph.schedules)
+    counts = len(graph.edges), graph.transitions, ways or 0, len(ends)
+    missed = (*_unfollowed(graph), *judging.missed)
+    why = graph.why or (_time_over(question) if missed else "")
+    return Answer(policy, *counts, bad, not why, why, monotonic() - begin, missed)
+
+
+def _time_over(question: Question) -> str:
+    return f"{question.bounds.seconds:g} s were over"
+
+
+def _unfollowed(graph: Graph) -> Iterator[str]:
+    if graph.unfollowed:
+        yield f"{graph.unfollowed:,} of the actions from {count_of(len(graph.edges), 'state')}"
 
 
 class _Judging:
-    """What the rules say of ends, each asked once."""
+    """What the rules say of ends, each asked once.
+
+    Attributes:
+        missed: what there was no time for.
+
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._judge = Ends(engine.world(engine.first))
         self._endless = [thread.endless for thread in engine.threads]
         self._known: dict[tuple[int, tuple[int | None, ...]], tuple[Finding, ...]] = {}
+        self.missed: list[str] = []
+
+    def in_time(self, deadline: float, what: str, work: Callable[[], R]) -> R | None:
+        """Return the result of some work; None, and a note, if it is not done by a time."""
+        try:
+            with ended_at(deadline):
+                return work()
+        except TimeUpError:
+            self.missed.append(what)
+            return None
 
     def of(self, state: State) -> tuple[Finding, ...]:
         """Return what is wrong with an end."""
@@ -188,20 +272,43 @@ class _Judging:
             return None
         return lambda state: any(until in (INCONSISTENT, verdict.rule) for verdict in self.of(state))
 
-    def bad_ends(self, graph: Graph, states: list[State]) -> tuple[End, ...]:
-        """Return the inconsistent ends with a schedule for each."""
-        bad = [state for state in states if self.of(state)]
+    def bad_ends(self, graph: Graph, states: list[State], clock: _Clock) -> tuple[End, ...]:
+        """Return the inconsistent ends with a schedule for each, as far as there is time."""
+        bad = self._bad(states, clock.at(_JUDGED))
         if not bad:
             return ()
-        serial = {_kind(verdict) for state in self._serial() for verdict in self.of(state)}
-        ways = shortest(graph, bad)
-        found = []
+        serial = self.in_time(clock.at(_COMPARED), "what comes by race", self._serial_kinds)
+        ways = self.in_time(clock.at(_COUNTED), "how these ends come about", lambda: shortest(graph, bad)) or {}
+        ends = []
         for state in bad:
             verdicts = self.of(state)
-            raced = tuple(verdict for verdict in verdicts if _kind(verdict) not in serial)
-            way = tidied(self._engine, ways[state])
-            found.append(End(self._engine.outcomes(state), verdicts, raced, way))
-        return tuple(sorted(found, key=lambda end: end.order))
+            raced = () if serial is None else tuple(one for one in verdicts if _kind(one) not in serial)
+            ends.append(End(self._engine.outcomes(state), verdicts, raced, ways.get(state, ())))
+        return tuple(sorted(self._tidy(ends, clock.at(1)), key=lambda end: end.order))
+
+    def _bad(self, states: list[State], deadline: float) -> list[State]:
+        judged: list[State] = []
+        try:
+            with ended_at(deadline):
+                for state in states:
+                    self.of(state)
+                    judged.append(state)
+        except TimeUpError:
+            self.missed.append(f"{len(states) - len(judged):,} of {len(states):,} ends")
+        return [state for state in judged if self.of(state)]
+
+    def _tidy(self, ends: list[End], deadline: float) -> list[End]:
+        """Return the ends with schedules in which threads change less often, as many as there is time for."""
+        tidy: list[End] = []
+
+        def gather() -> None:
+            tidy.extend(replace(end, schedule=tidied(self._engine, end.schedule)) for end in ends)
+
+        self.in_time(deadline, "fewer switches between threads", gather)
+        return [*tidy, *ends[len(tidy) :]]
+
+    def _serial_kinds(self) -> set[tuple[str, str]]:
+        return {_kind(verdict) for state in self._serial() for verdict in self.of(state)}
 
     def _serial(self) -> Iterator[State]:
         """Yield the ends of the threads one after the other, in any order; those without end react at once."""

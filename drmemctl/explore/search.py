@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
+from drmemctl.explore.deadline import TimeUpError, ended_at
 from drmemctl.explore.engine import Engine, State
 from drmemctl.explore.threads import Reload
 from drmemctl.kernel.task import Action, Part
 
 Sleep = frozenset[int]
 
+_TOLD_EVERY = 64
 _FEW_RUNS = 1000
 _RUNS_IN_ALL = 3_000_000
 """Runs of LMBs in all states together, where a partition has more than a few: some 50 bytes each."""
@@ -55,6 +57,7 @@ class Graph:
         ends: the states in which no thread can go on.
         complete: whether the bounds let the search see all that there is.
         why: why not, empty if it is complete.
+        unfollowed: actions that could have been taken from its states, and were not.
 
     """
 
@@ -63,6 +66,7 @@ class Graph:
     ends: list[State] = field(default_factory=list)
     complete: bool = True
     why: str = ""
+    unfollowed: int = 0
 
     @property
     def transitions(self) -> int:
@@ -97,20 +101,34 @@ def independent(one: Action, other: Action) -> bool:
     return not locks - {None} and not one.touches.conflicts(other.touches)
 
 
-def search(
+def search(  # noqa: PLR0913 - the bounds, the reduction, and who listens
     engine: Engine,
     bounds: Bounds,
     *,
     reduce: bool = True,
     watch: Callable[[State], bool] | None = None,
+    deadline: float | None = None,
+    tell: Callable[[int, int], None] | None = None,
 ) -> Graph:
-    """Explore; without `reduce`, every order of everything. `watch` sees each end; if true, it was the last."""
-    return _Search(engine, bounds, reduce=reduce, watch=watch).run()
+    """Explore; without `reduce`, every order of everything. `watch` sees each end; if true, it was the last.
+
+    `deadline` is when it is late by the clock, where that is not `bounds.seconds` from now. `tell` is told of the
+    number of states and of ends now and then.
+    """
+    until = monotonic() + bounds.seconds if deadline is None else deadline
+    return _Search(engine, bounds, until, reduce=reduce, watch=watch, tell=tell).run()
 
 
 class _Search:
-    def __init__(
-        self, engine: Engine, bounds: Bounds, *, reduce: bool, watch: Callable[[State], bool] | None
+    def __init__(  # noqa: PLR0913 - as `search`
+        self,
+        engine: Engine,
+        bounds: Bounds,
+        deadline: float,
+        *,
+        reduce: bool,
+        watch: Callable[[State], bool] | None,
+        tell: Callable[[int, int], None] | None,
     ) -> None:
         self._engine = engine
         self._bounds = bounds
@@ -118,23 +136,34 @@ class _Search:
         self._watch = watch
         self._graph = Graph(engine.first)
         self._slept: dict[State, Sleep] = {}
-        self._deadline = monotonic() + bounds.seconds
+        self._deadline = deadline
+        self._tell = tell
+        self._stack: list[tuple[State, list[int], Sleep]] = []
 
     def run(self) -> Graph:
-        """Go through all states."""
-        stack: list[tuple[State, list[int], Sleep]] = []
+        """Go through all states, or as many as there is time for."""
+        try:
+            with ended_at(self._deadline):
+                self._go_on()
+        except TimeUpError:
+            self._give_up(f"{self._bounds.seconds:g} s were over")
+        self._graph.unfollowed = sum(len(todo) for _, todo, _ in self._stack)
+        return self._graph
+
+    def _go_on(self) -> None:
+        stack = self._stack
         self._enter(stack, self._engine.first, frozenset())
         while stack and self._graph.complete:
             state, todo, sleep = stack[-1]
             if not todo:
                 stack.pop()
                 continue
-            thread = todo.pop(0)
+            thread = todo[0]
             after = self._engine.step(state, thread)
+            del todo[0]
             self._graph.edges[state][thread] = after
             stack[-1] = state, todo, sleep | {thread}
             self._enter(stack, after, self._still_asleep(state, thread, sleep))
-        return self._graph
 
     def _still_asleep(self, state: State, thread: int, sleep: Sleep) -> Sleep:
         """Return who need not go first after this action either: those whose action commutes with it."""
@@ -163,6 +192,8 @@ class _Search:
     def _first_visit(self, state: State, sleep: Sleep) -> list[int]:
         if self._is_too_much():
             return []
+        if self._tell is not None and not len(self._slept) % _TOLD_EVERY:
+            self._tell(len(self._slept), len(self._graph.ends))
         self._graph.edges[state] = {}
         enabled = self._engine.enabled(state)
         if not enabled:

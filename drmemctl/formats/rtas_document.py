@@ -10,6 +10,7 @@ from drmemctl.errors import DrmemctlError, FormatError, InputError
 from drmemctl.formats.plain import from_plain, plain
 from drmemctl.formats.rtas_input import UPDATES, Answer
 from drmemctl.formats.rtas_kinds import KINDS
+from drmemctl.json_input import parse_json
 
 
 def as_plain(answer: Answer) -> dict[str, Any]:
@@ -22,10 +23,8 @@ def encoded(kind: str, data: bytes, source: str) -> bytes:
 
     Raises `InputError` or `FormatError` that says what is missing or wrong.
     """
-    import json
-
     try:
-        return b"".join(_encoded(kind, json.loads(data)))
+        return b"".join(_encoded(kind, parse_json(data)))
     except (ValueError, RecursionError) as error:
         raise InputError(f"no JSON: {error}", source=source) from error
     except DrmemctlError as error:

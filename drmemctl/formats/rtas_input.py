@@ -11,6 +11,7 @@ from drmemctl.errors import DrmemctlError, FormatError, InputError
 from drmemctl.formats.hex_text import is_text, parse_hex
 from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, WORK_AREA, Decoded, decode
 from drmemctl.formats.update_properties import UpdateProperties
+from drmemctl.json_input import parse_json
 
 UPDATES = ("update-nodes", "update-properties")
 """Kinds that come in one record, since each list of nodes leads to properties of some."""
@@ -77,10 +78,8 @@ def _split(kind: str, data: bytes) -> list[Answer]:
 
 
 def _recorded(kind: str, text: str) -> list[Answer]:
-    import json
-
     try:
-        listed = list(_answers(json.loads(text)))
+        listed = list(_answers(parse_json(text)))
     except (ValueError, RecursionError) as error:
         raise InputError(f"no JSON: {error}") from error
     wanted = UPDATES if kind in UPDATES else (kind,)
@@ -102,14 +101,25 @@ def _answers(document: Any) -> Iterator[Any]:
         yield from answers if isinstance(answers, list) else ()
 
 
+def parse_status(value: object) -> int:
+    """Return what a call returned, a signed number of 32 bits; `ValueError` for anything else."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("a status that is no number")  # noqa: TRY004 - one kind of error, as for JSON itself
+    if not -(1 << 31) <= value < 1 << 31:
+        raise ValueError("a status of more than 32 bits")
+    return value
+
+
 def _answer(one: Any, place: str) -> Answer:
     if not isinstance(one, dict) or not {"call", "answer", "status"} <= set(one):
         raise FormatError(f"{place} is no object with call, answer and status")
-    kind, status = KIND_OF_CALL.get(str(one["call"]).removeprefix("ibm,")), one["status"]
+    kind = KIND_OF_CALL.get(str(one["call"]).removeprefix("ibm,"))
     if kind is None:
         raise FormatError(f"{place} is of a call that is not known here: {str(one['call'])[:40]!r}")
-    if isinstance(status, bool) or not isinstance(status, int):
-        raise FormatError(f"{place} has a status that is no number")
+    try:
+        status = parse_status(one["status"])
+    except ValueError as error:
+        raise FormatError(f"{place} has {error}") from error
     try:
         data = bytes.fromhex(one["answer"])
     except (TypeError, ValueError) as error:

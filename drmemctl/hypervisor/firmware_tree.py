@@ -26,6 +26,8 @@ from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import Entry, LmbTable, Run
 from drmemctl.tree.node import Tree
 
+_MAX_COUNT = (1 << 32) - 1
+
 _HOTREMOVABLE_SINCE = (5, 1)
 
 
@@ -39,8 +41,9 @@ def firmware_tree(machine: Machine) -> Tree:
         return tree
     rows = list(lookup_rows(tree))
     known = len(rows)
-    entries = [entry for run in drmem.table.runs for entry in _entries(machine, run, rows, drmem.entries.property)]
     name = drmem.entries.property
+    whole = (entry for run in drmem.table.runs for entry in _entries(machine, run, rows, name))
+    entries = [part for entry in whole for part in _countable(entry, machine.lmb_size)]
     if name == V1:
         entries = list(singles(LmbTable.of(entries, machine.lmb_size)))
     if len(rows) > known:
@@ -56,6 +59,16 @@ def _entries(machine: Machine, run: Run, rows: list[tuple[int, ...]], name: str)
         aa, flags = _attributes(machine, part, run, rows, name)
         base = run.base + (part.first - run.drc_index) * machine.lmb_size
         yield part.count, base, part.first, aa, flags
+
+
+def _countable(entry: Entry, lmb_size: int) -> Iterator[Entry]:
+    """Yield an entry in parts of as many LMBs as a set can count in 32 bits."""
+    count, base, drc, aa, flags = entry
+    while count > _MAX_COUNT:
+        yield _MAX_COUNT, base, drc, aa, flags
+        count -= _MAX_COUNT
+        base, drc = base + _MAX_COUNT * lmb_size & (1 << 64) - 1, drc + _MAX_COUNT & 0xFFFFFFFF
+    yield count, base, drc, aa, flags
 
 
 def _parts(machine: Machine, run: Run) -> Iterator[ConnectorRun]:
@@ -86,7 +99,10 @@ def _attributes(
 
 
 def _row(rows: list[tuple[int, ...]], domains: Sequence[int]) -> int:
+    """Return the index of a list, which is appended; none for a list that does not fit among the others."""
     wanted = tuple(domains)
+    if not wanted or (rows and len(rows[0]) != len(wanted)):
+        return AA_UNSET
     if wanted not in rows:
         rows.append(wanted)
     return rows.index(wanted)

@@ -32,14 +32,7 @@ def lookup_rows(tree: Tree) -> tuple[tuple[int, ...], ...]:
     return () if lookup is None else tuple(lookup.rows())
 
 
-def lmb_table(tree: Tree) -> LmbTable:
-    """Return a tree's LMBs, none without a drmem node."""
-    return Drmem.from_tree(tree).table if tree.find(NODE) is not None else LmbTable.of((), None)
-
-
 _DRC_INDEXES = 1 << 32
-
-NO_LMBS = LmbTable.of((), None)
 
 
 def described(lmbs: LmbTable, lists: Sequence[tuple[int, ...]], drc_index: int) -> tuple[int, ...] | None:

@@ -38,6 +38,7 @@ from drmemctl.kernel.firmware import (
     Connector,
 )
 from drmemctl.model.associativity import node_of_list
+from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Node, Property, Tree
 
 _CALLS = {
@@ -212,9 +213,9 @@ class Machine:
         """Return the machine after it delivered a property of the drmem node to a partition that holds `tree`."""
         return replace(self, delivered=self.delivered.updated(name, value, tree))
 
-    def handing_out(self, tree: Tree) -> Self:
+    def handing_out(self, tree: Tree, lmbs: LmbTable | None = None) -> Self:
         """Return the machine after it delivered a whole tree: at boot, or as the destination of a migration."""
-        return replace(self, delivered=DeliveredTopology.of_tree(tree))
+        return replace(self, delivered=DeliveredTopology.of_tree(tree, lmbs))
 
     def _do(self, call: Call, drc_index: int, count: int = 1) -> tuple[int, Self]:
         run = self.connectors.find(drc_index)

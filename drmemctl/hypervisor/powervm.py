@@ -10,19 +10,18 @@ from dataclasses import dataclass, replace
 
 from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, ConnectorRun, Connectors, Table
 from drmemctl.hypervisor.inventory import (
-    NO_LMBS,
     assigned_devices,
     described,
     drc_intervals,
     lmb_entries,
     lmb_intervals,
     lmb_runs,
-    lmb_table,
     lookup_rows,
     n_described_alike,
     other_runs,
 )
 from drmemctl.hypervisor.machine import Machine
+from drmemctl.hypervisor.topology import NO_LMBS, lmb_table
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
@@ -65,7 +64,7 @@ class PowerVm(Machine):
         connectors = Connectors.of([*pooled, *other_runs(tree, intervals)])
         position = Associativity.as_booted(tree).primary_index
         machine = cls(tree, connectors, (), rows, position, table.lmb_size or 0, lmbs=table, lists=rows)
-        return machine.handing_out(tree)
+        return machine.handing_out(tree, table)
 
     def table(self, drc_index: int) -> Table:
         """Return the state table of a connector; slots are left out."""

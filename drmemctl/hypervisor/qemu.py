@@ -20,19 +20,18 @@ from drmemctl.hypervisor.connectors import (
     kind_of,
 )
 from drmemctl.hypervisor.inventory import (
-    NO_LMBS,
     assigned_devices,
     described,
     drc_intervals,
     lmb_entries,
     lmb_intervals,
     lmb_runs,
-    lmb_table,
     lookup_rows,
     n_described_alike,
     other_runs,
 )
 from drmemctl.hypervisor.machine import Device, Machine, RefusedError
+from drmemctl.hypervisor.topology import NO_LMBS, lmb_table
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.tree.node import Tree
@@ -102,10 +101,10 @@ class Qemu(Machine):
         devices = tuple(assigned_devices(tree, entries))
         lmbs = lmb_runs(lmb_intervals(intervals, entries), devices)
         connectors = Connectors.of([*lmbs, *other_runs(tree, intervals)])
-        size = lmb_table(tree).lmb_size or 0
+        table = lmb_table(tree)
         position = Associativity.as_booted(tree).primary_index
-        machine = cls(tree, connectors, devices, lookup_rows(tree), position, size, version=version)
-        return machine.handing_out(tree)
+        machine = cls(tree, connectors, devices, lookup_rows(tree), position, table.lmb_size or 0, version=version)
+        return machine.handing_out(tree, table)
 
     @property
     def transfer_error(self) -> int:

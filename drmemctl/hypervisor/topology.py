@@ -18,7 +18,12 @@ from drmemctl.model.drmem import Drmem, RootCells
 from drmemctl.model.lmbs import LmbTable, Run
 from drmemctl.tree.node import Tree
 
-_NO_LMBS = LmbTable.of((), None)
+NO_LMBS = LmbTable.of((), None)
+
+
+def lmb_table(tree: Tree) -> LmbTable:
+    """Return a tree's LMBs, none without a drmem node."""
+    return Drmem.from_tree(tree).table if tree.find(NODE) is not None else NO_LMBS
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,18 +62,15 @@ class DeliveredTopology:
 
     """
 
-    lmbs: LmbTable = _NO_LMBS
+    lmbs: LmbTable = NO_LMBS
     lookup: LookupArrays | None = None
     appended: LookupArrays | None = None
     told: tuple[Told, ...] = ()
 
     @classmethod
-    def of_tree(cls, tree: Tree) -> DeliveredTopology:
-        """Return what firmware says that hands out this tree."""
-        lookup = Associativity.from_tree(tree).lookup
-        if tree.find(NODE) is None:
-            return cls(lookup=lookup)
-        return cls(Drmem.from_tree(tree).table, lookup)
+    def of_tree(cls, tree: Tree, lmbs: LmbTable | None = None) -> DeliveredTopology:
+        """Return what firmware says that hands out this tree, whose LMBs may be known already."""
+        return cls(lmb_table(tree) if lmbs is None else lmbs, Associativity.from_tree(tree).lookup)
 
     def domains(self, aa_index: int, flags: int) -> tuple[int, ...] | None:
         """Return where LMBs of the property with this aa_index are; None where it leads nowhere."""

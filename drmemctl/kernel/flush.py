@@ -7,6 +7,7 @@ import sys
 from array import array
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, V2, encode_entries
 from drmemctl.formats.lists import COUNT_SIZE
@@ -21,7 +22,12 @@ from drmemctl.model.lmbs import Entry, LmbTable
 _V1_CELL = 24
 """sizeof(struct of_drconf_cell_v1): the writer takes an address for 64 bits, whatever #address-cells says."""
 
-_FLAGS = ~KERNEL_TOUCHED
+WRITTEN_FLAGS = ~KERNEL_TOUCHED
+"""What `drmem_lmb_flags` leaves of the flags of an LMB."""
+
+_COUNT_MASK = (1 << 32) - 1
+_ADDRESS_MASK = (1 << 64) - 1
+_DRC_MASK = (1 << 32) - 1
 
 
 _WRITERS = {V1: "drmem_update_dt_v1", V2: "drmem_update_dt_v2"}
@@ -86,7 +92,7 @@ def encode_v1(table: LmbTable, most: int | None = None) -> bytes:
         entries = array("Q", bytes(_V1_CELL * count))
         entries[0::3] = _progression(base, table.lmb_size or 0, count, 1 << 64)
         entries[1::3] = _progression(drc << 32, 1 << 32, count, 1 << 64)
-        entries[2::3] = array("Q", [aa << 32 | flags & _FLAGS]) * count
+        entries[2::3] = array("Q", [aa << 32 | flags & WRITTEN_FLAGS]) * count
         if sys.byteorder == "little":
             entries.byteswap()
         parts.append(entries.tobytes())
@@ -99,7 +105,9 @@ def _one_by_one(table: LmbTable, most: int) -> bytes:
     entries = array("Q", bytes(_V1_CELL * len(bases)))
     entries[0::3] = bases
     entries[1::3] = array("Q", (drc << 32 for drc in drc_indexes))
-    entries[2::3] = array("Q", (aa << 32 | bits & _FLAGS for aa, bits in zip(aa_indexes, flags, strict=True)))
+    entries[2::3] = array(
+        "Q", (aa << 32 | bits & WRITTEN_FLAGS for aa, bits in zip(aa_indexes, flags, strict=True))
+    )
     if sys.byteorder == "little":
         entries.byteswap()
     return entries.tobytes()
@@ -114,7 +122,7 @@ def patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:
     patched = bytearray(data)
     entries = memoryview(patched)[4 : 4 + present * _V1_CELL].cast("B").cast("Q")
     for first, count, aa, flags in _differences(before, after):
-        words = array("Q", [aa << 32 | flags & _FLAGS]) * max(0, min(count, present - first))
+        words = array("Q", [aa << 32 | flags & WRITTEN_FLAGS]) * max(0, min(count, present - first))
         if sys.byteorder == "little":
             words.byteswap()
         entries[3 * first + 2 : 3 * (first + len(words)) : 3] = memoryview(words)
@@ -146,26 +154,60 @@ def _progression(first: int, step: int, count: int, wrap: int) -> array[int]:
     return array("Q", [(first + i * step) % wrap for i in range(count)])
 
 
-def encode_v2(table: LmbTable) -> bytes:
-    """Return the sets that `drmem_update_dt_v2` makes: a new one only where aa_index or flags change.
+class Placed(NamedTuple):
+    """Where `drmem_update_dt_v2` puts LMBs of the array.
+
+    Attributes:
+        first: the LMBs that the set begins with.
+        position: how many LMBs of the set are before these.
+        entry: the LMBs.
+
+    """
+
+    first: Entry
+    position: int
+    entry: Entry
+
+    @property
+    def read_back(self) -> int:
+        """How many LMBs the set has up to here, as its 32-bit count says it."""
+        return self.position + self.entry[0] & _COUNT_MASK
+
+
+def placed_in_sets(table: LmbTable) -> Iterator[Placed]:
+    """Yield in which set `drmem_update_dt_v2` writes LMBs: a new one only where aa_index or flags change.
 
     It looks at neither address nor DRC index, so that neighbours in the array with equal attributes become one
     set even where they are not contiguous; all but the first then read back wrongly.
     """
-    return encode_entries(V2, list(_sets(table)))
+    first: Entry | None = None
+    position = 0
+    for entry in table.runs.entries():
+        if first is None or not is_same_set(first, entry):
+            first, position = entry, 0
+        yield Placed(first, position, entry)
+        position += entry[0]
 
 
-def _sets(table: LmbTable) -> Iterator[Entry]:
-    held: Entry | None = None
-    for count, base, drc, aa, flags in table.runs.entries():
-        if held is not None and held[3:] == (aa, flags & _FLAGS):
-            held = (held[0] + count, *held[1:])
-            continue
-        if held is not None:
-            yield held
-        held = (count, base, drc, aa, flags & _FLAGS)
-    if held is not None:
-        yield held
+def is_same_set(entry: Entry, following: Entry) -> bool:
+    """Whether `drmem_update_dt_v2` goes on with a set: it compares aa_index and flags."""
+    return entry[3] == following[3] and not (entry[4] ^ following[4]) & WRITTEN_FLAGS
+
+
+def in_set(first: Entry, position: int, lmb_size: int) -> tuple[int, int]:
+    """Return address and DRC index with which an LMB at a position of a set reads back."""
+    return first[1] + position * lmb_size & _ADDRESS_MASK, first[2] + position & _DRC_MASK
+
+
+def encode_v2(table: LmbTable) -> bytes:
+    """Return what `drmem_update_dt_v2` makes of an array: its `seq_lmbs` is a u32, and wraps."""
+    sets: list[Entry] = []
+    for placed in placed_in_sets(table):
+        if not placed.position:
+            sets.append(placed.first)
+        _, base, drc, aa, flags = placed.first
+        sets[-1] = (placed.read_back, base, drc, aa, flags & WRITTEN_FLAGS)
+    return encode_entries(V2, sets)
 
 
 _WRITER = "dlpar_update_device_tree_lmb"
@@ -192,5 +234,8 @@ def _property_by_lmb(job: Job) -> tuple[str, bytes] | None:
         return V1, _encode_v1(job, old)
     if node is None or node.get(V2) is None or not job.has(DYNAMIC_MEMORY_V2):
         return None
-    entries = [(n, base, drc, aa, flags & _FLAGS) for n, base, drc, aa, flags in job.state.table.runs.entries()]
+    entries = [
+        (n & _COUNT_MASK, base, drc, aa, flags & WRITTEN_FLAGS)
+        for n, base, drc, aa, flags in job.state.table.runs.entries()
+    ]
     return V2, encode_entries(V2, entries)

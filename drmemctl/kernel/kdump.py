@@ -102,7 +102,7 @@ def kdump_tree(tree: Tree, crash: CrashMemory, producer: Producer, page: int = K
 
 def _with_children(tree: Tree, changed: Callable[[Node], Node]) -> Tree:
     """Return the tree with each child of the root changed, all of them at once: there may be very many."""
-    return replace(tree, root=replace(tree.root, children=tuple(map(changed, tree.root.children))))
+    return tree.with_root(replace(tree.root, children=tuple(map(changed, tree.root.children))))
 
 
 def usable_ranges(tree: Tree, crash: CrashMemory, producer: Producer, page: int) -> list[MemoryRange]:

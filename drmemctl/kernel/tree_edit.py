@@ -59,4 +59,4 @@ def _replaced(tree: Tree, path: str, new: Node) -> Tree:
         parent = trail.pop()
         children = tuple(new if child is old else child for child in parent.children)
         old, new = parent, replace(parent, children=children)
-    return replace(tree, root=new)
+    return tree.with_root(new)

@@ -173,7 +173,7 @@ def _with_only(tree: Tree, node: Node, place: str, new: Property) -> Tree:
         return tree
     changed = replace(node, properties=properties)
     children = tuple(changed if child is node else child for child in tree.root.children)
-    return replace(tree, root=replace(tree.root, children=children))
+    return tree.with_root(replace(tree.root, children=children))
 
 
 def shortened(tree: Tree) -> Iterator[Defect]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from drmemctl.check.finding import Finding
 from drmemctl.explore.answer import Answer, End, Question
+from drmemctl.explore.deadline import NEVER, TimeUpError, ended_at
 from drmemctl.explore.schedule import switches
 from drmemctl.explore.trace import Row, rows
 from drmemctl.kernel.trace import RtasCall
@@ -30,6 +31,7 @@ _COLUMNS = (
     Column("worst"),
 )
 _NARROWEST, _WIDEST = 30, 64
+_NO_TIME = "how it comes about: no time was left for that\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +42,22 @@ class ExploreView:
         question: what was explored.
         answers: what came out.
         most: how many bad ends of a policy are shown, one for each rule; None is all of them.
+        deadline: when there is no more time to show how ends come about (`monotonic`).
 
     """
 
     question: Question
     answers: Sequence[Answer]
     most: int | None = None
+    deadline: float = NEVER
 
     def trace(self, answer: Answer, end: End) -> list[Row]:
-        """Return the actions of an end's schedule."""
-        return list(rows(self.question.engine(answer.policy), end.schedule))
+        """Return the actions of an end's schedule; none once the time is over."""
+        try:
+            with ended_at(self.deadline):
+                return list(rows(self.question.engine(answer.policy), end.schedule))
+        except TimeUpError:
+            return []
 
     def shown(self, answer: Answer) -> Sequence[End]:
         """Return the ends to show: by default one for each rule that a race breaks, or else that is broken."""
@@ -82,7 +90,8 @@ def _row(answer: Answer) -> list[str]:
 def _details(screen: Screen, view: ExploreView) -> Iterator[str]:
     for answer in view.answers:
         if not answer.complete:
-            warning = f"\n{answer.policy.name}: NOT COMPLETE: {answer.why}; there may be other ends\n"
+            missed = f"not looked at: {', '.join(answer.missed)}\n" if answer.missed else ""
+            warning = f"\n{answer.policy.name}: NOT COMPLETE: {answer.why}; there may be other ends\n{missed}"
             yield screen.style(warning, "bold red")
         for number, end in enumerate(view.shown(answer), 1):
             yield from _end(screen, view, answer, end, number)
@@ -94,7 +103,8 @@ def _details(screen: Screen, view: ExploreView) -> Iterator[str]:
 def _end(screen: Screen, view: ExploreView, answer: Answer, end: End, number: int) -> Iterator[str]:
     size = f"{count_of(len(end.schedule), 'action')}, {count_of(switches(end.schedule), 'switch', 'switches')}"
     yield screen.style(f"\n{answer.policy.name}, end {number}: {size}\n", "bold")
-    yield from columns(screen, view.question.threads, view.trace(answer, end))
+    trace = view.trace(answer, end)
+    yield from columns(screen, view.question.threads, trace) if trace else (_NO_TIME,)
     yield from _outcomes(view.question.threads, end.outcomes)
     for verdict in end.verdicts:
         why = "" if verdict in end.raced else " (also without any overlap)"
@@ -157,6 +167,7 @@ def _answer(view: ExploreView, answer: Answer) -> dict[str, Any]:
         "worst": None if answer.worst is None else verdict_record(answer.worst, raced=None),
         "complete": answer.complete,
         "why": answer.why or None,
+        "not_looked_at": list(answer.missed),
         "bad_ends": [_end_record(view, answer, end) for end in answer.bad],
     }
 

@@ -47,6 +47,31 @@ def with_progress(items: Iterable[T], total: int, interrupts: Callable[[T], bool
         bar.hide()
 
 
+class Counter:
+    """A line of standard error that says how far a search is whose end nobody knows; on a terminal only."""
+
+    def __init__(self) -> None:
+        self._begin = monotonic()
+        self._next = self._begin + _PATIENCE
+        self._terminal = sys.stderr.isatty()
+        self._shown = False
+
+    def show(self, text: str) -> None:
+        """Show a text and the seconds since the beginning, if it is time."""
+        now = monotonic()
+        if self._terminal and now >= self._next:
+            self._next, self._shown = now + _PAUSE, True
+            sys.stderr.write(f"\r\x1b[K{safe(text)}, {now - self._begin:.0f} s")
+            sys.stderr.flush()
+
+    def hide(self) -> None:
+        """Take the line away, if it is there."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._shown = False
+
+
 @contextmanager
 def reading_shown() -> Iterator[None]:
     """Show how far the reading of a large input is, with its name; for a terminal."""

@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from drmemctl.errors import InputError
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.formats.rtas_input import parse_status
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, WORK_AREA, encode_update_nodes
 from drmemctl.formats.update_properties import Change, encode_update_properties
+from drmemctl.json_input import parse_json
 from drmemctl.kernel.firmware import HARDWARE_ERROR, Firmware
 from drmemctl.kernel.job import Fault
 from drmemctl.kernel.mobility import UPDATE_NODES
@@ -32,10 +33,12 @@ class Answer:
 def read_answers(data: bytes, source: str) -> list[Answer]:
     """Return the answers of a file: a JSON list of {call, answer, status}; `InputError` for anything else."""
     try:
-        listed: Any = json.loads(data)
+        listed: Any = parse_json(data)
         if isinstance(listed, dict):
             listed = listed["answers"]
-        return [Answer(str(one["call"]), bytes.fromhex(one["answer"]), int(one["status"])) for one in listed]
+        return [
+            Answer(str(one["call"]), bytes.fromhex(one["answer"]), parse_status(one["status"])) for one in listed
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"no list of RTAS answers: {error}",

@@ -26,7 +26,12 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def read_directory(path: str, source: str) -> Tree:
-    """Return the tree of a directory, or of the only directory below it that is the root of one.
+    """Return the tree of a directory, or of the only directory below it that is the root of one."""
+    return read_directory_at(path, source)[0]
+
+
+def read_directory_at(path: str, source: str) -> tuple[Tree, str]:
+    """Return the same, and which directory that is.
 
     Raises `InputError` if there is none, several, or the directory cannot be read; `LimitError` beyond
     `LIMITS`. What cannot be read inside is a defect: `unreadable`, `not-regular`, `changed`.
@@ -41,7 +46,7 @@ def read_directory(path: str, source: str) -> Tree:
     tree = _read_root(path, roots[0], source)
     if len(roots) > COMPARED or any(_read_root(path, root, source).root != tree.root for root in roots[1:]):
         raise several_trees("directory", "/", [root.path for root in roots], source)
-    return tree
+    return tree, _place(path, roots[0])
 
 
 def _find_roots(path: str, source: str) -> list[Root]:
@@ -90,11 +95,14 @@ def _look(place: str, relative: str, finder: Finder) -> list[tuple[str, str]]:
 def _read_root(path: str, root: Root, source: str) -> Tree:
     builder = TreeBuilder(source, "directory")
     node = builder.at((DRMEM_NODE,)) if root.is_drmem else builder.root
-    place = os.fsdecode(encode_name(root.path))
-    stack = [(f"{path.rstrip('/')}/{place}", node)]
+    stack = [(_place(path, root), node)]
     while stack:
         stack.extend(reversed(_read_node(*stack.pop(), builder)))
     return builder.finish()
+
+
+def _place(path: str, root: Root) -> str:
+    return f"{path.rstrip('/')}/{os.fsdecode(encode_name(root.path))}"
 
 
 def _read_node(place: str, node: Draft, builder: TreeBuilder) -> list[tuple[str, Draft]]:

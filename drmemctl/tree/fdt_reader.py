@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Reader of flattened device trees: strict, bounded, iterative; values are never interpreted.
 
-What libfdt's `fdt_check_full` refuses is refused, with the same error name and the offset. Beyond that, a
-blob with overlapping or misaligned blocks or without a root is refused too, since two readers could then see two
-different trees. What is only odd (duplicates, trailing bytes) is read on, and kept as a defect of the tree.
+What libfdt's `fdt_check_full` refuses is refused, with the same error name and the offset, but for NOPs.
+Beyond that, a blob with overlapping or misaligned blocks or without a root is refused too, since two readers could
+then see two different trees. What is only odd (duplicates, trailing bytes) is read on, and kept as a defect of the
+tree.
 
 Source: Devicetree Specification v0.4 chapter 5; libfdt `fdt_check_header`, `fdt_check_full`, `fdt_next_tag`.
 """
@@ -257,7 +258,9 @@ class _Builder:
         return "/" + "/".join(node.name for node in self._open[1:])
 
     def take(self, token: Token) -> None:
-        if self.root is not None and token.tag != END:
+        # NOPs may stand anywhere (Devicetree Specification 5.4.1), behind the root node as well: fdt_check_full up
+        # to 1.7.2 refuses them there, while all of libfdt that reads a tree takes them.
+        if self.root is not None and token.tag not in (NOP, END):
             raise BlobError("FDT_ERR_BADSTRUCTURE", "something follows the root node", offset=token.offset)
         if token.tag == BEGIN_NODE:
             self._begin(token)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from itertools import islice
 
 from drmemctl.tree.below_root import Root
 from drmemctl.tree.stream import Stream
@@ -20,6 +19,9 @@ BANNERS = ("proc/version", "uname", "sos_commands/kernel/uname_-a", "sos_command
 _LARGEST = 4096
 """Bytes of such a file that are looked at; Linux prints some 300."""
 
+_MARKS = (*BANNERS, "memory/blocks", "sys/devices/system/memory", "sos_commands/memory")
+"""What there is in a directory that stands for `/`."""
+
 _TREES = ("/proc/device-tree", "/sys/firmware/devicetree/base")
 
 
@@ -28,17 +30,21 @@ def first_line(content: bytes) -> str:
     return content[:_LARGEST].decode("utf-8", "replace").strip().partition("\n")[0]
 
 
-def root_of(place: str) -> str:
-    """Return the directory that stands for `/` beside a tree's directory."""
-    full = os.path.abspath(place)  # noqa: PTH100
+def root_of(named: str, tree: str) -> str:
+    """Return the directory that stands for `/` beside a tree's directory, which is the one named or below it."""
+    top, full = os.path.abspath(named), os.path.abspath(tree)  # noqa: PTH100
     for suffix in _TREES:
         if full.endswith(suffix):
             return full.removesuffix(suffix) or "/"
-    with os.scandir(place) as entries:
-        folders = (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-        names = list(islice(folders, 2))
-    # A capture that was unpacked: all of it is in one directory.
-    return f"{place}/{names[0]}" if len(names) == 1 else place
+    # Else it is the nearest directory with such files. This machine's own belong to no copy of a tree.
+    place = os.path.dirname(full)  # noqa: PTH120
+    while place != "/":
+        if any(os.path.lexists(f"{place}/{name}") for name in _MARKS):
+            return place
+        if len(place) <= len(top):
+            break
+        place = os.path.dirname(place)  # noqa: PTH120
+    return top
 
 
 def banner_below(root: str) -> str:

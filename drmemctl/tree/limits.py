@@ -86,7 +86,7 @@ class Limits:
     max_depth: int = 64
     max_reservations: int = 4_096
     max_name: int = 255
-    max_members: int = 1_000_000
+    max_members: int = 500_000
     max_unpacked: int = 1024 * MIB
     max_ratio: int = 200
     ratio_floor: int = 64 * MIB

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
 
 from drmemctl.defect import Defect
 from drmemctl.errors import NotInTreeError
 from drmemctl.formats.strings import to_bytes, to_text
+
+if TYPE_CHECKING:
+    from drmemctl.tree.system import SystemFiles
 
 decode_name = to_text
 """Returns a name as text that `encode_name` turns back into the same bytes, whatever they are."""
@@ -85,6 +89,13 @@ class Node:
         return replace(self, properties=tuple(kept))
 
 
+class Beside(Protocol):
+    """What lies beside a tree: files of the kernel that ran on it."""
+
+    def files(self) -> SystemFiles:
+        """Return them; `LimitError` where they are too many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """A whole device tree and where it came from.
@@ -98,6 +109,8 @@ class Tree:
         defects: what the reader saw that is wrong, while going on.
         kernel: what lies beside the tree and names the kernel that ran on it: /proc/version, or what `uname -a`
             printed; untrusted text, empty where there is none.
+        beside: the files about memory of that kernel, None where the source is a tree alone; a tree that is made
+            from another has none, since no kernel ran on it.
 
     """
 
@@ -108,6 +121,7 @@ class Tree:
     boot_cpu: int = 0
     defects: tuple[Defect, ...] = ()
     kernel: str = field(default="", compare=False)
+    beside: Beside | None = field(default=None, compare=False, repr=False)
 
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Yield (path, node) in document order, the root first."""
@@ -148,6 +162,10 @@ class Tree:
         node = self.find(path)
         return None if node is None else node.get(name)
 
+    def with_root(self, root: Node) -> Tree:
+        """Return a tree made from this one."""
+        return replace(self, root=root, beside=None)
+
     def with_property(self, path: str, name: str, value: bytes | None) -> Tree:
         """Return the tree with one property of an existing node set, or removed if `value` is None."""
         trail = [self.root]
@@ -162,4 +180,4 @@ class Tree:
             parent = trail.pop()
             children = tuple(new if child is old else child for child in parent.children)
             old, new = parent, replace(parent, children=children)
-        return replace(self, root=new)
+        return self.with_root(new)

@@ -27,7 +27,6 @@ from drmemctl.tree.stream import CHUNK, Stream
 from drmemctl.tree.tar import BLOCK, is_tar_header
 
 if TYPE_CHECKING:
-    from drmemctl.tree.archive import Watch
     from drmemctl.tree.tar import Member
 
 LIVE = "live"
@@ -50,22 +49,21 @@ _FOREIGN = {
 }
 
 
-def load(source: str | os.PathLike[str] | bytes, *, watch: Watch | None = None) -> Tree:
+def load(source: str | os.PathLike[str] | bytes) -> Tree:
     """Return the device tree of any kind of input, recognised by its content.
 
     `source` is a path, `-` for standard input, `live` for this machine (a file of that name goes first),
-    `ARCHIVE::PATH` for one of several trees in an archive, or the content itself as bytes. `watch` is shown what
-    else is in an archive.
+    `ARCHIVE::PATH` for one of several trees in an archive, or the content itself as bytes.
 
     Raises `InputError` if it cannot be opened, is damaged or of no kind that holds a tree, `BlobError` for a
     malformed flattened tree, `LimitError` if it is larger than `LIMITS`; nothing else.
     """
     check_environment()
     if isinstance(source, bytes | bytearray | memoryview):
-        return _read(io.BytesIO(source), "<bytes>", None, watch)
+        return _read(io.BytesIO(source), "<bytes>", None)
     name = os.fsdecode(source)
     with _translated(name):
-        return _load_named(name, watch)
+        return _load_named(name)
 
 
 def file_of(source: str) -> str | None:
@@ -104,36 +102,37 @@ def _temporary(source: str) -> Iterator[None]:
         ) from error
 
 
-def _load_named(name: str, watch: Watch | None) -> Tree:
+def _load_named(name: str) -> Tree:
     if "\0" in name or not name:
         message = "a path cannot hold a NUL" if name else "the name of the input is empty"
         raise InputError(message, source=name or "''")
     place, member = _split(name)
     if place == STDIN:
-        return _read(_stdin(), "<stdin>", member, watch)
+        return _read(_stdin(), "<stdin>", member)
     if is_live(place):
         place = _live_place()
     if stat.S_ISDIR(os.stat(place).st_mode):  # noqa: PTH116 - keeps pathlib out of the way of small files
         return _read_directory(place if member is None else f"{place}/{member}", name)
     with io.FileIO(place) as raw:
         note_descriptor(raw.fileno())
-        tree = _read(raw, place, member, watch)
-    return replace(tree, kernel=_running_kernel()) if is_live(name) else tree
+        tree = _read(raw, place, member)
+    return _of_running(tree, "/") if is_live(name) else tree
 
 
 def _read_directory(place: str, source: str) -> Tree:
-    from drmemctl.tree.directory import read_directory
-    from drmemctl.tree.kernel_banner import banner_below, root_of
+    from drmemctl.tree.directory import read_directory_at
+    from drmemctl.tree.kernel_banner import root_of
 
-    tree = read_directory(place, source)
-    kernel = _running_kernel() if is_live(source) else banner_below(root_of(place))
-    return replace(tree, kernel=kernel) if kernel else tree
+    tree, at = read_directory_at(place, source)
+    return _of_running(tree, "/" if is_live(source) else root_of(place, at))
 
 
-def _running_kernel() -> str:
+def _of_running(tree: Tree, root: str) -> Tree:
+    """Return a tree with what lies beside it below a directory that stands for `/`."""
     from drmemctl.tree.kernel_banner import banner_below
+    from drmemctl.tree.system import BesideDirectory
 
-    return banner_below("/")
+    return replace(tree, kernel=banner_below(root), beside=BesideDirectory(root))
 
 
 def _split(name: str) -> tuple[str, str | None]:
@@ -167,20 +166,17 @@ def _stdin() -> IO[bytes]:
     return stream
 
 
-def _read(raw: IO[bytes] | io.FileIO, source: str, member: str | None, watch: Watch | None = None) -> Tree:
+def _read(raw: IO[bytes] | io.FileIO, source: str, member: str | None) -> Tree:
     with ExitStack() as open_files:
         open_files.callback(tell_end, source)
-        return _Input(raw, source, open_files, watch).read(member)
+        return _Input(raw, source, open_files).read(member)
 
 
 class _Input:
     """One input that is open: `read` may go over it more than once. Files it opens go into `open_files`."""
 
-    def __init__(
-        self, raw: IO[bytes] | io.FileIO, source: str, open_files: ExitStack, watch: Watch | None = None
-    ) -> None:
+    def __init__(self, raw: IO[bytes] | io.FileIO, source: str, open_files: ExitStack) -> None:
         self._raw = raw
-        self._watch = watch
         self._open_files = open_files
         self._source = source
         self._begin: int | None = raw.tell() if raw.seekable() else None
@@ -248,18 +244,19 @@ class _Input:
     def _read_archive(self, member: str | None) -> Tree:
         from drmemctl.tree.archive import read_archive
         from drmemctl.tree.kernel_banner import BannersInArchive
+        from drmemctl.tree.system import SystemsInArchive
 
         wanted = None if member is None else decode_name(os.fsencode(member))
         banners = BannersInArchive()
+        systems = SystemsInArchive(self._source)
 
         def watch(stream: Stream, seen: Member) -> None:
             banners(stream, seen)
-            if self._watch is not None:
-                self._watch(stream, seen)
+            systems(stream, seen)
 
         tree = read_archive(self._restart, self._source, wanted, _read_member, watch)
-        kernel = banners.beside(wanted)
-        return replace(tree, kernel=kernel) if kernel else tree
+        kernel, beside = banners.beside(wanted) or tree.kernel, systems.beside(wanted) or tree.beside
+        return replace(tree, kernel=kernel, beside=beside)
 
     def _whole(self, stream: Stream, *, is_plain: bool, is_text: bool) -> bytes:
         """Return all bytes; those of a plain file at once, since joining pieces takes twice the memory."""

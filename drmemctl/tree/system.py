@@ -7,7 +7,6 @@ Links count by their names alone: `memory4/node1` says that block 4 is on node 1
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,10 +14,9 @@ from dataclasses import dataclass, field, replace
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.tree.below_root import Folder, Root
-from drmemctl.tree.kernel_banner import banner_below, root_of
+from drmemctl.tree.kernel_banner import banner_below
 from drmemctl.tree.limits import check_environment
 from drmemctl.tree.node import Tree
-from drmemctl.tree.source import file_of, is_live, load
 from drmemctl.tree.stream import Stream
 from drmemctl.tree.tar import Member
 
@@ -86,18 +84,6 @@ class _Room:
             raise LimitError(message, source=self._source, hint="take the tree out, and check that alone")
 
 
-def load_system(source: str) -> tuple[Tree, SystemFiles]:
-    """Return the tree of a TREE argument and what lies beside it; nothing where that is a tree alone."""
-    beside = _Beside(source)
-    tree = load(source, watch=beside)
-    if is_live(source):
-        return tree, read_root("/")
-    place = file_of(source)
-    if place is not None and os.path.isdir(place):  # noqa: PTH112 - paths as the user typed them
-        return tree, read_root(root_of(place))
-    return tree, beside.found()
-
-
 def read_root(root: str) -> SystemFiles:
     """Return the files below a directory that stands for `/`."""
     beside, room = SystemFiles(), _Room(root)
@@ -150,22 +136,58 @@ def load_root(root: str) -> Tree:
         real = top.folder_path(_TREE)
     if real is None:
         raise InputError("no such file or directory", source=source, hint="name a directory that stands for /")
-    return replace(read_directory(f"{root.rstrip('/')}/{real}", source), kernel=banner_below(root))
+    tree = read_directory(f"{root.rstrip('/')}/{real}", source)
+    return replace(tree, kernel=banner_below(root), beside=BesideDirectory(root))
 
 
-class _Beside:
-    """Keeps what of an archive lies beside the tree, by the directory that stands for `/`."""
+@dataclass(frozen=True, slots=True)
+class BesideDirectory:
+    """What lies beside a tree that is a directory; read only when somebody asks: of most trees nobody does."""
+
+    root: str
+
+    def files(self) -> SystemFiles:
+        """Return the files."""
+        return read_root(self.root)
+
+
+@dataclass(frozen=True, slots=True)
+class BesideMember:
+    """What lies beside a tree in an archive, or why it could not be kept."""
+
+    kept: SystemFiles
+    error: LimitError | None = None
+
+    def files(self) -> SystemFiles:
+        """Return the files; `LimitError` where they are too many."""
+        if self.error is not None:
+            raise self.error
+        return self.kept
+
+
+class SystemsInArchive:
+    """Keeps what of an archive lies beside trees, by the directory that stands for `/`."""
 
     def __init__(self, source: str) -> None:
         self._roots: dict[str, SystemFiles] = {}
         self._room = _Room(source)
+        self._error: LimitError | None = None
 
     def __call__(self, stream: Stream, member: Member) -> None:
-        match = re.match(_WANTED, member.path)  # compiled when the first archive is read
+        """Look at a member that is no part of a tree."""
+        match = None if self._error else re.match(_WANTED, member.path)  # compiled when the first archive is read
         if match is None:
             return
-        files = self._roots.setdefault(match["root"], SystemFiles())
-        path = _ALIASES.get(match["path"], match["path"])
+        try:
+            self._keep(stream, member, match["root"], match["path"])
+        except LimitError as error:
+            # It matters only to who asks for the files.
+            self._error = error
+            self._roots.clear()
+
+    def _keep(self, stream: Stream, member: Member, root: str, path: str) -> None:
+        files = self._roots.setdefault(root, SystemFiles())
+        path = _ALIASES.get(path, path)
         content = stream.read(min(member.size, self._room.most)) if member.is_file else b""
         self._room.take(content)
         if member.is_file:
@@ -173,6 +195,13 @@ class _Beside:
         else:
             files.links.add(path)
 
-    def found(self) -> SystemFiles:
-        """Return the files of the directory that has most."""
-        return max(self._roots.values(), key=lambda one: len(one.files), default=SystemFiles())
+    def beside(self, wanted: str | None) -> BesideMember | None:
+        """Return what lies beside the tree: nearest above the path that was asked for, else where most is."""
+        if self._error is not None:
+            return BesideMember(SystemFiles(), self._error)
+        roots = self._roots
+        if wanted is None:
+            return BesideMember(max(roots.values(), key=lambda kept: len(kept.files))) if roots else None
+        place = wanted.strip("/") + "/"
+        above = max((root for root in roots if place.startswith(root)), key=len, default=None)
+        return None if above is None else BesideMember(roots[above])

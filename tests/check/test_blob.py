@@ -58,7 +58,8 @@ BREAKS: dict[str, list[Change]] = {
         lambda tree: with_cut(tree, "/chosen", "bootargs", 8),
     ],
     "DRM005": [
-        lambda tree: with_prop(tree, NODE, "ibm,phandle", words(0x1234)),
+        lambda tree: with_prop(tree, NODE, "linux,phandle", words(0x1234)),
+        lambda tree: with_prop(tree, NODE, "ibm,phandle", bytes(4)),
         lambda tree: with_prop(tree, NODE, "phandle", bytes(4)),
         lambda tree: with_prop(tree, NODE, "phandle", b"\x12"),
     ],
@@ -78,7 +79,12 @@ MISSES: dict[str, list[Change]] = {
     "DRM003": [noted("duplicate-node")],
     "DRM004": [noted("blob-trailing"), lambda tree: with_cut(tree, "/chosen", "bootargs", 1 << 20)],
     "DRM005": [
-        lambda tree: with_prop(tree, NODE, "ibm,phandle", phandle_of(tree, NODE)),
+        lambda tree: with_prop(tree, NODE, "linux,phandle", phandle_of(tree, NODE)),
+        # PowerVM: Open Firmware's package handle is another number than what the hypervisor names the node by.
+        lambda tree: with_prop(tree, NODE, "ibm,phandle", words(0x1234)),
+        lambda tree: with_prop(
+            with_prop(tree, NODE, "ibm,phandle", words(0x1234)), NODE, "linux,phandle", words(0x00CD4010)
+        ),
         lambda tree: with_prop(tree, NODE, "phandle", None),
     ],
     "DRM006": [

@@ -15,7 +15,9 @@ from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.conversion import convert
+from drmemctl.model.numa import NumaLayout
 from drmemctl.tree.node import Tree
+from drmemctl.tree.source import load
 from tests.cases import each
 from tests.check.mutations import (
     Change,
@@ -30,6 +32,7 @@ from tests.check.mutations import (
     with_prop,
     words,
 )
+from tests.conftest import FIXTURES
 
 FORM1 = "trees/numa4-form1-dist"
 FORM2 = "trees/numa4-form2-dist"
@@ -136,6 +139,11 @@ BREAKS: dict[str, list[tuple[str, Change]]] = {
         (FORM1, lookup(4, 4, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 2, 0, 0, 0, 3)),
         ("captures/6.1-form1-1", lookup(3, 4, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2)),
     ],
+    "DRM130": [
+        (FORM1, rtas(REFERENCE_POINTS, words(4, 4))),
+        (FORM1, rtas(REFERENCE_POINTS, words(4, 4, 2))),
+        (FORM1, rtas(REFERENCE_POINTS, words(4, 3, 2, 3))),
+    ],
 }
 
 NEAR_MISSES: dict[str, list[tuple[str, Change]]] = {
@@ -165,6 +173,13 @@ NEAR_MISSES: dict[str, list[tuple[str, Change]]] = {
     "DRM049": [
         (FORM1, lookup(4, 4, 0, 0, 0, 0, 0, 1, 1, 1, 0, 2, 2, 2, 0, 3, 3, 3)),
         ("trees/legacy-5.0", lookup(2, 4, 0, 0, 0, 0, 1, 1, 1, 1)),
+    ],
+    "DRM130": [
+        (FORM1, rtas(REFERENCE_POINTS, words(4, 3))),
+        (FORM1, rtas(REFERENCE_POINTS, words(4, 3, 2, 1, 4))),
+        (FORM1, chain(rtas(REFERENCE_POINTS, words(4, 4)), vector(b5=0))),
+        (FORM2, rtas(REFERENCE_POINTS, words(1, 1))),
+        ("trees/nomaxmem", lambda tree: tree),
     ],
 }
 
@@ -203,6 +218,18 @@ def test_a_distance_of_11_on_qemu_is_told_as_160() -> None:
     assert messages(tree, "DRM049") == [
         "1 pair of nodes shares no domain at any reference point (0 and 1): Linux puts them 160 apart"
     ]
+
+
+@each(
+    ("points", "reach"),
+    [((4, 4), "is 40"), ((4, 4, 4), "is 80"), ((4, 4, 2), "is at least 40"), ((4, 4, 2, 4), "is at least 40")],
+)
+def test_what_a_repeated_reference_point_does_to_distances(points: tuple[int, ...], reach: str) -> None:
+    tree = rtas(REFERENCE_POINTS, words(*points))(load(FIXTURES / "cases" / "reference-points-4-4.dts"))
+    (message,) = messages(tree, "DRM130")
+    assert message.endswith(f"counts as often: the distance of any two of nodes 0 and 1 {reach}")
+    distances_of = NumaLayout.from_tree(tree).distances.rows
+    assert reach.endswith(f" {distances_of[0][1]}")
 
 
 def test_asymmetric_distances_are_told_with_both_directions() -> None:

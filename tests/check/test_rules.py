@@ -18,7 +18,7 @@ RANGES = {
     "blob": range(1, 10),
     "drmem": range(10, 30),
     "associativity": range(30, 40),
-    "numa": range(40, 50),
+    "numa": [*range(40, 50), *range(130, 140)],
     "connectors": range(50, 60),
     "boot": range(60, 70),
     "migration": range(70, 80),
@@ -39,7 +39,7 @@ FROZEN = {
         "1 2 5 6 7 8 12 16 23 24 25 28 35 36 39 41 45 46 47 48 50 51 52 53 55 56 57 61 65 67 74 75 76 77 79 81 87"
         " 96 97 101 111 113 117 123 124 125"
     ),
-    "info": "3 4 9 26 27 29 32 37 38 49 54 59 66 68 69 102 103 104 126",
+    "info": "3 4 9 26 27 29 32 37 38 49 54 59 66 68 69 102 103 104 126 130",
 }
 """Ids and severities that users have in settings and baselines: there may be more, but none may change."""
 

@@ -15,7 +15,6 @@ import pytest
 from drmemctl.tree import compression
 from drmemctl.tree.capture import SECRET_NAMES, TAKEN, redacted
 from drmemctl.tree.source import load
-from drmemctl.tree.system import load_system
 from tests.check.test_live import misplaced
 from tests.cli.running import run
 from tests.conftest import FIXTURES
@@ -143,8 +142,10 @@ def test_redacting_keeps_the_length() -> None:
 
 
 def test_a_tree_alone_has_nothing_beside_it(root: Path, tmp_path: Path) -> None:
-    assert not load_system(str(FIXTURES / "trees/v2-gap.dtb.gz"))[1]
-    assert load_system(str(root))[1].links >= {"sys/devices/system/memory/memory0/node0"}
+    assert load(FIXTURES / "trees/v2-gap.dtb.gz").beside is None
+    beside = load(root).beside
+    assert beside is not None
+    assert beside.files().links >= {"sys/devices/system/memory/memory0/node0"}
 
 
 def test_where_zstd_cannot_be_written_the_default_is_xz(

@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from tests.hostile.answers import ANSWERS
+from tests.hostile.answers import ANSWERS, STEPS
 from tests.hostile.bounded import MIB, Run, Runner, table
 from tests.hostile.commands import BASIC, DECODE, FULL, QUICK, READING
+from tests.hostile.commands import STEPS as SIMULATE
 from tests.hostile.files import FILES
 from tests.hostile.trees import TREES
 
@@ -52,7 +53,7 @@ class Case:
 
 def cases(options: argparse.Namespace) -> Iterator[Case]:
     """Yield the inputs that were asked for, each size by itself."""
-    for name in (*TREES, *FILES, *ANSWERS):
+    for name in (*TREES, *FILES, *ANSWERS, *STEPS):
         for size in sizes(name, options.size):
             chosen = tuple(
                 command
@@ -71,6 +72,8 @@ def commands_for(name: str, size: int, options: argparse.Namespace) -> tuple[str
     """
     if name in TREES:
         return QUICK if options.quick or (size == TOO_LARGE and not options.all) else FULL
+    if name in STEPS:
+        return SIMULATE
     return DECODE if name in ANSWERS else READING
 
 
@@ -81,12 +84,13 @@ def made(name: str, folder: Path, size: int) -> dict[str, str | Path]:
         one.write_bytes(TREES[name](size))
         other.write_bytes(TREES[name](size * 99 // 100))
         return {"in": one, "base": BASIC, "changed": other}
-    make = (FILES | ANSWERS)[name]
-    return {"in": make(folder, min(size, ANSWER_SIZE) if name in ANSWERS else size), "base": BASIC}
+    make = (FILES | ANSWERS | STEPS)[name]
+    small = name in ANSWERS or name in STEPS
+    return {"in": make(folder, min(size, ANSWER_SIZE) if small else size), "base": BASIC}
 
 
 def sizes(name: str, size: int | None) -> tuple[int, ...]:
-    if name in ANSWERS and size is None:
+    if (name in ANSWERS or name in STEPS) and size is None:
         return (ANSWER_SIZE,)
     return (ACCEPTED_OF.get(name, ACCEPTED), TOO_LARGE) if size is None else (size,)
 

@@ -60,6 +60,31 @@ def answer_event(folder: Path, size: int) -> Path:
     return written(folder, "event.bin", head + (b"HP\0\x08\x01\0\0\0" * (size // 8)))
 
 
+def steps_many(folder: Path, size: int) -> Path:
+    return written(folder, "many.steps", b"unmovable 0x80000004\n" * min(10_000, size // 21))
+
+
+def steps_too_many(folder: Path, size: int) -> Path:
+    return written(folder, "many.steps", b"reboot\n" * (size // 7))
+
+
+def steps_words(folder: Path, size: int) -> Path:
+    return written(folder, "words.steps", (b"prrn 4" + b" 1" * 65_000 + b"\n") * (size // 130_007))
+
+
+def steps_one_word(folder: Path, size: int) -> Path:
+    return written(folder, "word.steps", b"firmware / p " + b"00" * (size // 2) + b"\n")
+
+
+def steps_lines(folder: Path, size: int) -> Path:
+    return written(folder, "lines.steps", b"\n" * size)
+
+
+STEPS: dict[str, Make] = {
+    make.__name__: make for make in (steps_many, steps_too_many, steps_words, steps_one_word, steps_lines)
+}
+"""Name → what makes a FILE of steps."""
+
 ANSWERS: dict[str, Make] = {
     make.__name__: make
     for make in (

@@ -186,6 +186,39 @@ def tar_value(folder: Path, size: int) -> Path:
     return tar(folder, "value.tar", [member(f"{TREE}/noise", noise(size))])
 
 
+def tar_deep(folder: Path, size: int) -> Path:
+    """Empty files of depth 100, in directories that all differ."""
+    path = "/".join("cpus" if depth % 9 == 0 else "d" for depth in range(46))
+    return tar(folder, "deep.tar", (member(f"{index:x}/{path[: 90 - 6]}") for index in range(size // 512)))
+
+
+def long_named(name: bytes) -> bytes:
+    """Return an empty file whose name stands in a header of GNU's."""
+    return member("././@LongLink", name + b"\0", tarfile.GNUTYPE_LONGNAME) + member("short")
+
+
+def tar_names(folder: Path, size: int) -> Path:
+    """Names as long as Linux has them, full of what is taken away from them and of what only a root has."""
+    parts = (b"./", b"cpus/", b"x/../", b"d/")
+    names = (parts[index % 4] * (4000 // len(parts[index % 4])) + b"%d" % index for index in range(size // 5632))
+    return tar(folder, "names.tar", map(long_named, names))
+
+
+def tar_name(folder: Path, size: int) -> Path:
+    """One name that is far too long, in a file of 2 KiB."""
+    return written(folder, "name.tar.gz", gzip.compress(long_named(b"a/" * (min(size, 1 << 20) // 2 - 1))))
+
+
+def layers(folder: Path, size: int) -> Path:
+    """xz in zstd in xz, each with the largest dictionary that is taken where it is alone."""
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 128 << 20}]
+    window = zstandard.ZstdCompressor(
+        compression_params=zstandard.ZstdCompressionParameters(window_log=27, compression_level=1)
+    ).compressobj()
+    inner = lzma.compress(noise(min(size, 1 << 20)), filters=filters)
+    return written(folder, "layers.xz", lzma.compress(window.compress(inner) + window.flush(), filters=filters))
+
+
 def pax(records: bytes, kind: bytes) -> bytes:
     return member("PaxHeader", records, kind) + member(f"{TREE}/after", b"x")
 
@@ -231,5 +264,5 @@ ARCHIVES: tuple[Make, ...] = (
     *(gzip_bomb, xz_bomb, zstd_bomb, bzip2_bomb, tar_bomb, nested_bomb, deep_bomb, tiny_members),
     *(zstd_window, xz_dictionary),
     *(tar_places, tar_sparse, tar_size, tar_members, tar_roots, tar_properties, tar_value),
-    *(pax_huge, pax_records, gnu_name, tar_blocks, tar_sysfs),
+    *(pax_huge, pax_records, gnu_name, tar_deep, tar_names, tar_name, layers, tar_blocks, tar_sysfs),
 )

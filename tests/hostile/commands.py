@@ -98,3 +98,10 @@ DECODE = tuple(
 ) + tuple(
     f"decode {kind} {{in}} --encode -o {{out}}.bin" for kind in ("update-nodes", "update-properties", "rtas-event")
 )
+
+STEPS = (
+    *(f"simulate {{base}} -f {{in}} --format {format}" for format in ("text", "json", "junit")),
+    "simulate {base} -f {in} --trace",
+    "report {base} -f {in} -o {out}.html",
+)
+"""What a file of steps meets."""

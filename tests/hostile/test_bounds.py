@@ -14,9 +14,10 @@ import pytest
 
 from tests.conftest import FIXTURES
 from tests.hostile.__main__ import ACCEPTED, ACCEPTED_OF
-from tests.hostile.answers import ANSWERS
+from tests.hostile.answers import ANSWERS, STEPS
 from tests.hostile.bounded import MEMORY, MIB, Run, Runner
 from tests.hostile.commands import BASIC, DECODE, QUICK, READING
+from tests.hostile.commands import STEPS as SIMULATE
 from tests.hostile.files import FILES
 from tests.hostile.trees import TREES
 
@@ -69,6 +70,12 @@ def test_hostile_input_of_other_kinds(name: str, runner: Runner, memory: int, tm
 def test_hostile_answers_of_rtas(name: str, runner: Runner, memory: int, tmp_path: Path) -> None:
     path = ANSWERS[name](tmp_path, ACCEPTED // PART)
     judged([runner.run(command, {"in": path, "base": BASIC}, 2 * SECONDS) for command in DECODE], memory)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_hostile_files_of_steps(name: str, runner: Runner, memory: int, tmp_path: Path) -> None:
+    path = STEPS[name](tmp_path, ACCEPTED // PART)
+    judged([runner.run(command, {"in": path, "base": BASIC}, 2 * SECONDS) for command in SIMULATE], memory)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import drmemctl
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, decode_entries
 from drmemctl.kernel.flush import encode_v1, encode_v2, patched, write_through
 from drmemctl.kernel.job import Job
@@ -17,6 +18,7 @@ from drmemctl.kernel.task import run
 from drmemctl.kernel.tree_edit import detached
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.scenario.simulation import Simulation
+from tests.conftest import FIXTURES
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, partition, properties_of, tree, u32
 
 FLUSH = "dlpar memory add indexed-count 1 0x80000002"
@@ -40,6 +42,35 @@ def test_neighbours_with_equal_attributes_merge_even_across_a_gap() -> None:
     assert encode_v2(table) == expected
     back = LmbTable.of(decode_entries(V2, expected), LMB)
     assert [lmb.base for lmb in back.lmbs(5)][2:4] == [0x60000000, 0x70000000]
+
+
+def test_the_count_of_a_set_wraps_as_the_kernels_u32_does() -> None:
+    # drmem_update_dt_v2: u32 seq_lmbs, incremented by LMB.
+    table = LmbTable.of([(0xFFFFFFFF, 0, 0, UNSET, 0), (3, 1 << 62, 0x80000000, UNSET, 0)], LMB)
+    assert encode_v2(table) == sets((2, 0, 0, UNSET, 0))
+    contiguous = LmbTable.of([(1 << 31, 0, 0, UNSET, 0), (1 << 31, 1 << 59, 1 << 31, UNSET, 0)], LMB)
+    assert encode_v2(contiguous) == sets((0, 0, 0, UNSET, 0))
+
+
+@pytest.mark.parametrize("step", ["dlpar memory add count 1", "reboot", "kexec"])
+@pytest.mark.parametrize("hypervisor", ["qemu", "powervm"])
+def test_more_lmbs_than_32_bits_count_are_simulated(step: str, hypervisor: str) -> None:
+    tree = drmemctl.load(f"{FIXTURES}/cases/sets-beyond-2-to-the-32.dts")
+    simulation = Simulation(tree, hypervisor=hypervisor)
+    simulation.run(step)
+    data = properties_of(simulation)[V2]
+    assert int.from_bytes(data[:4], "big") * 24 + 4 == len(data)
+
+
+def test_drm015_says_what_the_flush_writes() -> None:
+    tree = drmemctl.load(f"{FIXTURES}/cases/sets-beyond-2-to-the-32.dts")
+    simulation = Simulation(tree, hypervisor="powervm")
+    simulation.run("dlpar memory add count 1")
+    # The set from 0xf0000000 on: the one LMB before it was added. 4,563,402,801 LMBs, modulo 2^32.
+    written = [entry for entry in decode_entries(V2, properties_of(simulation)[V2]) if entry[1] == 0xF0000000]
+    assert [entry[0] for entry in written] == [4_563_402_801 - (1 << 32)]
+    (message,) = (finding.message for finding in drmemctl.check(tree) if finding.rule == "DRM015")
+    assert f"its 32-bit count is {4_563_402_802 - (1 << 32):,}, the others are lost" in message
 
 
 def test_the_kernels_own_mark_is_not_written() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE
+from drmemctl.hypervisor.powervm import PowerVm
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.mobility import handle_prrn_event, post_mobility_fixup
 from drmemctl.kernel.notifier import remove_property, set_property
@@ -40,7 +41,8 @@ REQUESTS = [
 
 def parts(job: Job) -> dict[Part, Any]:
     """Return each part of a partition as it is, but the properties."""
-    state = job.state
+    state, machine = job.state, job.firmware
+    assert isinstance(machine, PowerVm)
     held = list(state.table.lmbs(1 << 10))
     return {
         Part.NODES: [path for path, _ in state.tree.walk()],
@@ -50,7 +52,8 @@ def parts(job: Job) -> dict[Part, Any]:
         Part.UPDATING: state.updating,
         Part.WINDOW: state.deaf,
         Part.CPUS: state.cpus,
-        Part.CONNECTORS: job.firmware,
+        Part.CONNECTORS: machine.handing_out(machine.tree),
+        Part.DELIVERED: machine.delivered,
     }
 
 
@@ -103,13 +106,13 @@ def tasks_of(job: Job) -> Iterator[Task[Any]]:
     yield post_mobility_fixup(job, Recorded(list(answers)))
     yield set_property(job, CORE, "ibm,associativity", u32(2, 3, 0))
     yield handle_prrn_event(job, Recorded(list(answers)), 2)
-    yield set_property(job, NODE, LOOKUP_ARRAYS, u32(1, 1, 2))
+    yield set_property(job, NODE, LOOKUP_ARRAYS, u32(1, 1, 2), delivered=True)
     for name in (V1, V2):
         yield set_property(
             job, NODE, name, tree(lmbs(2, 3, 0, 8), lmbs(5, 3), v1=name == V1).get(NODE, name) or b""
         )
     for name in (LOOKUP_ARRAYS, V1, V2):
-        yield remove_property(job, NODE, name)
+        yield remove_property(job, NODE, name, delivered=True)
 
 
 def started(kernel: str, *, v1: bool) -> Job:

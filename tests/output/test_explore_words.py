@@ -10,7 +10,7 @@ from drmemctl.output.explore_words import _PLAIN
 from tests.conftest import ROOT
 
 WRITES = {"assign", "unassign", "mark", "unmark", "set_aa", "attach"}
-CALLS = {"call", "sense", "set", "configure_connector"}
+CALLS = {"sense", "set", "configure_connector"}
 """Atomic functions that write or call firmware whenever they run: the trace has an event for each."""
 
 

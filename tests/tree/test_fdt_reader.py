@@ -139,6 +139,17 @@ def test_nops_change_nothing(version: int, oracle: Libfdt) -> None:
     assert read_fdt(data).root == read_fdt(blob(write(TREE).finish())).root
 
 
+@pytest.mark.parametrize("version", [16, 17])
+@pytest.mark.parametrize("count", [1, 2, 1000])
+def test_nops_behind_the_root_node_change_nothing(count: int, version: int, oracle: Libfdt) -> None:
+    # dtc's own tests have such blobs (noppy.*.dtb), and every function of libfdt that reads a tree takes them.
+    noppy = Struct()
+    with_nops(noppy, TREE)
+    data = blob(noppy.nop(count).finish(), version=version)
+    assert content_of(read_fdt(data).root) == oracle.nodes(data)
+    assert read_fdt(data).root == read_fdt(blob(write(TREE).finish())).root
+
+
 @pytest.mark.parametrize(("extra", "said"), [(1, "1 byte "), (17, "17 bytes ")])
 def test_bytes_after_the_blob_are_a_defect_with_their_offset(extra: int, said: str) -> None:
     data = blob(small())

@@ -188,7 +188,7 @@ STRUCT_FAULTS = {
     "one-end-too-many": (Struct().begin().end().end().finish(), "FDT_ERR_BADSTRUCTURE", 12),
     "end-before-begin": (Struct().end().begin().end().finish(), "FDT_ERR_BADSTRUCTURE", 0),
     "two-roots": (Struct().begin().end().begin().end().finish(), "FDT_ERR_BADSTRUCTURE", 12),
-    "nop-after-root": (Struct().begin().end().nop().finish(), "FDT_ERR_BADSTRUCTURE", 12),
+    "root-after-nops": (Struct().begin().end().nop(2).begin().end().finish(), "FDT_ERR_BADSTRUCTURE", 20),
     "property-after-root": (Struct().begin().end().prop(b"p").finish(), "FDT_ERR_BADSTRUCTURE", 12),
     "named-root": (Struct().begin(b"root").end().finish(), "FDT_ERR_BADSTRUCTURE", 0),
     "root-called-/": (Struct().begin(b"/").end().finish(), "FDT_ERR_BADSTRUCTURE", 0),

@@ -15,7 +15,8 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tables import drc_indexes
 from drmemctl.tree.node import Node, Tree
 
-PHANDLES = ("ibm,phandle", "phandle", "linux,phandle")
+IBM_PHANDLE = "ibm,phandle"
+PHANDLES = (IBM_PHANDLE, "phandle", "linux,phandle")
 """The properties that may hold a node's phandle; the first that is there is the one that counts at boot."""
 
 _NODE_NAME = re.compile(r"[0-9A-Za-z,._+#-]+(@[0-9A-Za-z,._+:-]*)?\Z", re.ASCII)
@@ -38,26 +39,28 @@ def phandles(tree: Tree) -> Iterator[tuple[int, str]]:
     "blob",
     "phandle that is none, or that its node contradicts",
     references=(
-        "Linux drivers/of/fdt.c populate_properties, drivers/of/dynamic.c __of_attach_node_post",
+        "Linux drivers/of/fdt.c populate_properties: ibm,phandle replaces what was found before",
+        "Linux arch/powerpc/kernel/prom_init.c scan_dt_build_struct: phandle is the package handle",
         "LoPAR 2.9, ibm,update-nodes: phandles are those of ibm,phandle",
     ),
 )
 def contradicting_phandles(subject: Subject) -> Iterator[Violation]:
-    """Look for phandles of 0 or of other than 4 bytes, and for nodes whose phandle properties disagree.
+    """Look for phandles of 0 or of other than 4 bytes, and for phandle and linux,phandle that disagree.
 
     Why:
         A migration names the nodes to update by phandle. A node that cannot be found by the number that the
-        firmware has for it is not updated.
+        firmware has for it is not updated. An ibm,phandle of another value than the two is how PowerVM has it on
+        each node: those are Open Firmware's package handles, which prom_init writes down, and nothing refers to.
 
     Example:
-        phandle 0000001f and ibm,phandle 00000020 in one node; or phandle 00000000.
+        phandle 0000001f and linux,phandle 00000020 in one node; or phandle 00000000.
 
     Kernel:
-        All take ibm,phandle over phandle over linux,phandle at boot, but phandle first for a node that is added at
-        run time. Looking up 0 always fails.
+        All take ibm,phandle over whichever of phandle and linux,phandle comes first at boot. Looking up 0 always
+        fails.
 
     Fix:
-        Keep ibm,phandle as the firmware made it, and give phandle the same value or leave it out.
+        Keep ibm,phandle as the firmware made it; give phandle and linux,phandle one value, or leave one out.
     """
     yield from limited(
         chain.from_iterable(_contradictions(path, node) for path, node in subject.tree.walk()), "nodes"
@@ -70,9 +73,10 @@ def _contradictions(path: str, node: Node) -> Iterator[Violation]:
         if len(value) != 4 or value in (b"\0\0\0\0", b"\xff\xff\xff\xff"):
             shown = value.hex() if len(value) <= 4 else f"{len(value)} bytes"
             yield Violation(f"{name} is {shown or 'empty'}: no look-up finds the node by it", path, name)
-    if len(set(found.values())) > 1:
-        values = ", ".join(f"{name} {value[:4].hex()}" for name, value in found.items())
-        yield Violation(f"{values}: the node is found by one of them at boot and by another later", path)
+    handles = {name: value for name, value in found.items() if name != IBM_PHANDLE}
+    if len(set(handles.values())) > 1 and IBM_PHANDLE not in found:
+        values = ", ".join(f"{name} {value[:4].hex()}" for name, value in handles.items())
+        yield Violation(f"{values}: Linux takes whichever comes first, and what refers to the other is lost", path)
 
 
 @rule(

@@ -17,48 +17,49 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_ARRAY
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, KERNEL_TOUCHED, RESERVED, V2
+from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED, V2
+from drmemctl.kernel.flush import WRITTEN_FLAGS, Placed, in_set, is_same_set, placed_in_sets
 from drmemctl.model.lmbs import Entry, LmbTable, Run, as_run
 from drmemctl.wording import count_of
 
-_WRITTEN = ~KERNEL_TOUCHED
-_ADDRESS_MASK = (1 << 64) - 1
-_DRC_MASK = (1 << 32) - 1
-
 
 class Merged:
-    """LMBs that Linux writes as one set although they do not all go on from one another.
+    """LMBs that Linux writes as one set although they do not all go on from one another, or are too many.
 
     Attributes:
         first: the first run of the set.
         n_lmbs: how many LMBs it has.
+        read_back: how many it has by its 32-bit count.
         changed: those that come out at another address or with another DRC index.
         example: the first of these, and as what it comes out.
 
     """
 
-    __slots__ = ("changed", "example", "first", "n_lmbs")
+    __slots__ = ("changed", "example", "first", "n_lmbs", "read_back")
 
     def __init__(self, first: Entry) -> None:
         self.first = first
         self.n_lmbs = 0
+        self.read_back = 0
         self.changed = Found()
         self.example: tuple[Run, Run] | None = None
 
-    def takes(self, entry: Entry) -> bool:
-        """Whether Linux puts these LMBs into the same set: it compares aa_index and flags."""
-        return entry[3] == self.first[3] and not (entry[4] ^ self.first[4]) & _WRITTEN
-
-    def add(self, entry: Entry, size: int) -> None:
+    def add(self, placed: Placed, size: int) -> None:
         """Append LMBs."""
-        count, base, drc, _, flags = entry
-        as_base, as_drc = _moved(self.first, self.n_lmbs, size)
+        count, base, drc, _, flags = placed.entry
+        as_base, as_drc = in_set(placed.first, placed.position, size)
         # Which DRC index an LMB that has none comes out with is nobody's concern.
         if base != as_base or (drc != as_drc and not flags & DRC_INVALID):
-            run = as_run(entry)
+            run = as_run(placed.entry)
             self.changed.add(run)
             self.example = self.example or (run, replace(run, base=as_base, drc_index=as_drc))
         self.n_lmbs += count
+        self.read_back = placed.read_back
+
+    @property
+    def is_corrupted(self) -> bool:
+        """Whether the set does not decode to the same LMBs."""
+        return bool(self.changed) or self.read_back != self.n_lmbs
 
 
 def merges(table: LmbTable) -> Iterator[Merged]:
@@ -67,22 +68,22 @@ def merges(table: LmbTable) -> Iterator[Merged]:
         return
     size = table.lmb_size or 0
     current: Merged | None = None
-    for entry in table.runs.entries():
-        if current is None or not current.takes(entry):
-            if current is not None and current.changed:
+    for placed in placed_in_sets(table):
+        if current is None or not placed.position:
+            if current is not None and current.is_corrupted:
                 yield current
-            current = Merged(entry)
-        current.add(entry, size)
-    if current is not None and current.changed:
+            current = Merged(placed.first)
+        current.add(placed, size)
+    if current is not None and current.is_corrupted:
         yield current
 
 
 def _may_merge(table: LmbTable) -> bool:
     """Whether some neighbours of one kind may not go on from one another; told of all of them at once."""
-    if not _addresses_go_on(table):
+    if table.n_lmbs >> 32 or not _addresses_go_on(table):
         return True
     runs = table.runs
-    kinds = list(zip(runs.aa_indexes, map(and_, runs.flags, repeat(_WRITTEN)), strict=True))
+    kinds = list(zip(runs.aa_indexes, map(and_, runs.flags, repeat(WRITTEN_FLAGS)), strict=True))
     repeated = set(compress(kinds, map(eq, kinds, islice(kinds, 1, None))))
     return not all(flags & DRC_INVALID for _, flags in repeated)
 
@@ -101,11 +102,6 @@ def _addresses_go_on(table: LmbTable) -> bool:
     runs = table.runs
     ends = map(add, runs.bases, map(mul, runs.counts, repeat(table.lmb_size or 0)))
     return not any(map(ne, ends, islice(runs.bases, 1, None)))
-
-
-def _moved(first: Entry, position: int, size: int) -> tuple[int, int]:
-    """Return address and DRC index of an LMB at a position in the set that begins with `first`."""
-    return first[1] + position * size & _ADDRESS_MASK, first[2] + position & _DRC_MASK
 
 
 @rule(
@@ -146,13 +142,18 @@ def merged_sets(subject: Subject) -> Iterator[Violation]:
 
 def merge_violation(merged: Merged) -> Violation:
     """Return the violation that such a set is."""
-    assert merged.example is not None  # noqa: S101 - `merges` yields what is changed
-    run, written_as = merged.example
     message = (
         f"{merged.n_lmbs:,} LMBs from {place(as_run(merged.first))} on become one set at the next successful DLPAR"
-        f" request, which corrupts the property: {merged.changed.number} {_come(merged.changed)} out elsewhere,"
-        f" {place(run)} as {place(written_as)}"
+        " request, which corrupts the property:"
     )
+    if merged.read_back != merged.n_lmbs:
+        message += f" its 32-bit count is {merged.read_back:,}, the others are lost"
+    if merged.example is not None:
+        run, written_as = merged.example
+        message += "," if merged.read_back != merged.n_lmbs else ""
+        message += (
+            f" {merged.changed.number} {_come(merged.changed)} out elsewhere, {place(run)} as {place(written_as)}"
+        )
     return merged.changed.violation(message, V2)
 
 
@@ -208,9 +209,9 @@ def _seams(table: LmbTable) -> Iterator[tuple[Run, Run]]:
         return
     size = table.lmb_size or 0
     for one, other in pairwise(table.runs.entries()):
-        if (one[4] ^ other[4]) & _WRITTEN & ~ASSIGNED or one[4] & RESERVED:
+        if (one[4] ^ other[4]) & WRITTEN_FLAGS & ~ASSIGNED or one[4] & RESERVED:
             continue  # No request changes other flags, and none takes what is reserved.
-        if one[3] == other[3] and not (one[4] ^ other[4]) & _WRITTEN:
+        if is_same_set(one, other):
             continue  # Merged now: DRM015.
-        if _moved(one, one[0], size) != other[1:3]:
+        if in_set(one, one[0], size) != other[1:3]:
             yield as_run(one), as_run(other)

@@ -66,6 +66,53 @@ def farthest_nodes(subject: Subject) -> Iterator[Violation]:
         yield Violation(message, place.path, REFERENCE_POINTS)
 
 
+@rule(
+    "DRM130",
+    Severity.INFO,
+    "numa",
+    "reference point that repeats one before it",
+    needs=("after-cas",),
+    references=(
+        "Linux arch/powerpc/mm/numa.c __node_distance: doubled for each reference point that differs",
+        "QEMU hw/ppc/spapr_numa.c spapr_numa_FORM1_write_rtas_dt: 4 4 for machines up to 5.0, 4 4 2 for 5.1",
+        "LoPAR 2.9, Relative Performance Distance",
+    ),
+)
+def repeated_points(subject: Subject) -> Iterator[Violation]:
+    """Look in form 1, with more than one node, for a reference point that is among those that Linux uses already.
+
+    Why:
+        Linux doubles the distance at each reference point at which two lists differ. One that is there twice
+        counts twice: with 4 4 no two nodes are 20 apart, all are 40, and with 4 4 2 none is nearer than that.
+
+    Example:
+        ibm,associativity-reference-points 00000004 00000004.
+
+    Kernel:
+        All kernels: "10 40" in /sys/devices/system/node/node0/distance, where one reference point gives "10 20".
+
+    Fix:
+        A matter of the firmware, and about speed only. On QEMU take machine pseries-5.2 or later, which gives
+        4 3 2 1.
+    """
+    points = subject.associativity.reference_points[:MAX_REFERENCE_POINTS]
+    place = numa_place(subject)
+    again = next((position for position, point in enumerate(points) if point in points[:position]), None)
+    if subject.associativity.form != 1 or again is None or place is None:
+        return
+    nodes = sorted(_levels(subject, points))
+    if len(nodes) > 1:
+        number = points.count(points[again])
+        message = f"reference point {points[again]} is there {number} times, and counts as often: "
+        leading = next((position for position, point in enumerate(points) if point != points[0]), len(points))
+        if leading > 1:
+            reach = "is" if leading == len(points) else "is at least"
+            message += f"the distance of any two of nodes {some(nodes)} {reach} {10 << leading}"
+        else:
+            message += "the distance of nodes that differ there and at the points between is doubled once more"
+        yield Violation(message, place.path, REFERENCE_POINTS, 4 * again)
+
+
 def _levels(subject: Subject, points: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
     """Return the domains at the reference points for each node; the last list of it counts, as in Linux."""
     lists = [found.domains for found in (*memory_lists(subject), *cpu_lists(subject))]
