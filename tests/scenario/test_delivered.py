@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.scenario.consistency import contradictions
 from drmemctl.scenario.simulation import Situation
+from tests.cases import each
 from tests.scenario.delivered import lost_by_step
 from tests.scenario.records import record, record_names, replay, tree_of
 
@@ -35,6 +34,6 @@ def expected(name: str, found: dict[str, Any]) -> list[set[int]]:
     return list(lost_by_step(found, phandle, found["block_size"]))
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@each("name", RECORDED)
 def test_the_verdict_names_exactly_the_lmbs_that_a_real_kernel_lost(name: str) -> None:
     assert [lost_lmbs(step.after) for step in replay(name).steps] == expected(name, record(name))
