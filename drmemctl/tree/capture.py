@@ -12,10 +12,12 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.tree.below_root import Folder, Root
 from drmemctl.tree.limits import LIMITS
+from drmemctl.tree.node import Node, Tree
 
 TOP = "capture"
 
@@ -176,6 +178,16 @@ def redacted(name: str, data: bytes) -> bytes:
     if name in SECRET_NAMES:
         return bytes(byte and 0x78 for byte in data)
     return _LOCATION.sub(b"Uxxxx.xxx.xxxxxxx", data)
+
+
+def redacted_tree(tree: Tree) -> Tree:
+    """Return a tree with all its values redacted: it is the same partition, and has the same files beside it."""
+    return replace(tree, root=_redacted_node(tree.root))
+
+
+def _redacted_node(node: Node) -> Node:
+    values = tuple(replace(prop, value=redacted(prop.name, prop.value)) for prop in node.properties)
+    return replace(node, properties=values, children=tuple(map(_redacted_node, node.children)))
 
 
 def _text(source: _Source, folder: Folder, name: str) -> str:
