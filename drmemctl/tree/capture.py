@@ -182,7 +182,9 @@ def redacted(name: str, data: bytes) -> bytes:
 
 def redacted_tree(tree: Tree) -> Tree:
     """Return a tree with all its values redacted: it is the same partition, and has the same files beside it."""
-    return replace(tree, root=_redacted_node(tree.root))
+    # `uname -a` prints the name of the host, and /proc/version who built the kernel.
+    kernel = re.sub(r"\ALinux (?!version )\S+", "Linux x", tree.kernel)
+    return replace(tree, root=_redacted_node(tree.root), kernel=re.sub(r"[^\s(]+@[^\s)]+", "x@x", kernel))
 
 
 def _redacted_node(node: Node) -> Node:
