@@ -44,7 +44,8 @@ def _signalled(error: BaseException | None) -> int | None:
     """Return the exit code of a signal whose exception this is, or was before Python or a library wrapped it."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
-            os.write(2, b"drmemctl: interrupted\n")
+            with suppress(OSError):
+                os.write(2, b"drmemctl: interrupted\n")
             return _INTERRUPTED
         if isinstance(error, SystemExit) and isinstance(error.code, int):
             return error.code
