@@ -93,10 +93,9 @@ def command(
         _simulated(Simulation(device_tree, profile, hypervisor, files=opened.files), parsed) if parsed else None
     )
     comparison = None if tree2 is None else _comparison(device_tree, opened(tree2), plan)
-    named = list(files_of(parsed))
-    names = {name: opened.shown(name) for name in named}
+    names = {name: opened.shown(name) for name in files_of(parsed)}
     material = Material(title, _partition(device_tree, plan), comparison, simulated, names)
-    _write(output, material, [name for name in (tree, tree2, script, *named) if name is not None])
+    _write(output, material)
 
 
 class Trees:
@@ -188,7 +187,7 @@ def _simulated(simulation: Simulation, steps: Sequence[Step]) -> Simulated:
         return Simulated(session, None)
 
 
-def _write(output: str, material: Material, inputs: list[str]) -> None:
+def _write(output: str, material: Material) -> None:
     from drmemctl.output.report.page import page
 
     text = page(material)
@@ -199,4 +198,4 @@ def _write(output: str, material: Material, inputs: list[str]) -> None:
         return
     from drmemctl.output.files import write_text
 
-    write_text(output, (text,), inputs)
+    write_text(output, (text,))
