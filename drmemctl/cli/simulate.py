@@ -14,6 +14,7 @@ from drmemctl.cli.kernel_options import (
     hypervisor_option,
     kernel_of,
     kernel_option,
+    named_hypervisor,
 )
 from drmemctl.cli.steps import SYNTAX
 from drmemctl.output.screen import Screen
@@ -82,7 +83,7 @@ def command(
     schedule: str | None,
     interactive: bool,
     kernel: Profile | None,
-    hypervisor: str,
+    hypervisor: str | None,
     added: tuple[str, ...],
     removed: tuple[str, ...],
     format: str,
@@ -115,7 +116,7 @@ def command(
     parsed = parse_steps(script, steps)
     device_tree = open_tree(tree)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
-    session = _session(device_tree, profile, hypervisor, traced=trace)
+    session = _session(device_tree, profile, named_hypervisor(hypervisor), traced=trace)
     detail = Detail(trace=trace, diff=show_diff, verbose=verbose)
     if interactive:
         from drmemctl.cli.prompt import converse
@@ -141,7 +142,7 @@ def _check_outputs(output: str | None, save_array: str | None) -> None:
         raise click.UsageError("-o and --save-array cannot be the same file.")
 
 
-def _session(tree: Tree, kernel: Profile, hypervisor: str, *, traced: bool) -> Session:
+def _session(tree: Tree, kernel: Profile, hypervisor: str | None, *, traced: bool) -> Session:
     from drmemctl.scenario.session import Session
     from drmemctl.scenario.simulation import Simulation
 

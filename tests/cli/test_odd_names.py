@@ -15,6 +15,7 @@ import pytest
 
 from drmemctl.output.json import document
 from drmemctl.output.text import safe
+from tests.cases import each
 from tests.cli.outputs import BOOTED, RACE, REMOVE
 from tests.cli.running import environment, run
 from tests.conftest import ROOT, gunzip
@@ -69,7 +70,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_nothing_of_a_name_gets_through(arguments: list[str], name: str, folder: Path) -> None:
     outcome = run(*(word.replace("NAME", name) for word in arguments))
