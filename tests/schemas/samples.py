@@ -30,6 +30,9 @@ from tests.schemas.published import documents, printed
 RACES = FIXTURES / "races"
 BEFORE, AFTER = RACES / "before.dts", RACES / "after.dts"
 THREADS = ("--thread", f"lpm {AFTER}", "--thread", "dlpar memory add indexed-count 1 0x80000002")
+PART = FIXTURES / "cases" / "partial-drconf.dts"
+"""A dump that does not show what it takes to know form and nodes."""
+
 PLUGGED = FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
 LPM = FIXTURES / "captures" / "6.1-lpm.dtb.gz"
 BAD = FIXTURES / "boot" / "aa-out-of-range.dtb.gz"
@@ -85,7 +88,7 @@ def _decoded(folder: Path, kind: str, data: bytes) -> list[Any]:
 def _show(folder: Path) -> list[Any]:
     broken = with_prop(fixture("kernel-arrays/numa2-plug2"), NODE, V2, b"\0\0\0\2" + bytes(24))
     trees = [PLUGGED, tree_file(folder, _shuffled(fixture("captures/6.1-lpm"))), tree_file(folder, broken)]
-    return [one for tree in trees for one in printed("show", "show", tree, "--format", "json")]
+    return [one for tree in (*trees, PART) for one in printed("show", "show", tree, "--format", "json")]
 
 
 def _diff(folder: Path) -> list[Any]:
@@ -184,7 +187,9 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "array": _array,
     "map": _of("map", ("map", PLUGGED), ("map", HOLED)),
     "assoc": _of("assoc", ("assoc", PLUGGED), ("assoc", BAD)),
-    "numa": _of("numa", ("numa", PLUGGED), ("numa", FIXTURES / "trees" / "numa4-form2-dist.dtb.gz")),
+    "numa": _of(
+        "numa", ("numa", PLUGGED), ("numa", FIXTURES / "trees" / "numa4-form2-dist.dtb.gz"), ("numa", PART)
+    ),
     "show": _show,
     "memblock": _of(
         "memblock",
