@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import NamedTuple
 
 from drmemctl.check.engine import Judge, Plan
@@ -74,6 +75,8 @@ def report_tree(
 
     `running` is what is known of its kernel, by default what the files beside the tree say.
     """
+    if before is not None and not tree.kernel:
+        tree = replace(tree, kernel=before.kernel)  # a migration takes the kernel along
     plan, notes = _about_its_kernel(plan, tree)
     running = (Running.of_tree(tree) if running is None else running)._replace(profile=plan.kernel)
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))

@@ -168,6 +168,7 @@ def _comparison(old: Tree, new: Tree, plan: Plan) -> Comparison:
     from drmemctl.compare.diff import diff
     from drmemctl.output.report.material import Comparison
 
+    new = new if new.kernel else replace(new, kernel=old.kernel)  # a migration takes the kernel along
     difference = diff(old, new, kernel=plan.kernel)
     return Comparison(_partition(new, plan, before=old), difference)
 

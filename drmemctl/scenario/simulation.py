@@ -19,12 +19,16 @@ from drmemctl.kernel.state import KernelState
 from drmemctl.scenario.findings import Moments, finding_of_fault
 from drmemctl.scenario.grammar import parse_script
 from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.steps import Step
+from drmemctl.scenario.steps import FirmwareUpdate, Lpm, Migrate, Prrn, Reboot, Step
+from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Tree
 
 Hypervisor = Qemu | PowerVm
 
 _QEMU = re.compile(r"qemu(?:-(\d{1,3})\.(\d{1,3}))?\Z", re.ASCII)
+
+_WHOLE_TREE = (FirmwareUpdate, Lpm, Migrate, Prrn, Reboot)
+"""Steps that cost by the tree; a PRRN that names its nodes does not."""
 
 _MOST_BLOCKS = 1 << 20
 """Memory blocks that are listed: 256 TiB in blocks of 256 MiB. A tree may promise billions."""
@@ -121,6 +125,7 @@ class Simulation:
         self._files = files or Files()
         self._findings = findings
         self._moments = Moments()
+        self._rebuilt = 0
 
     @property
     def state(self) -> KernelState:
@@ -149,11 +154,23 @@ class Simulation:
         parsed = next(parse_script(step), None) if isinstance(step, str) else step
         if parsed is None:
             return StepResult(str(step))
+        self._bound(parsed)
         result, self.situation = carry_out(
             self.situation, parsed, self._files, self._moments, findings=self._findings
         )
         self.results.append(result)
         return result
+
+    def _bound(self, step: Step) -> None:
+        """Raise `LimitError` if this and the steps before look at more trees than can be in some seconds."""
+        if not isinstance(step, _WHOLE_TREE) or (isinstance(step, Prrn) and step.tree is None):
+            return
+        self._rebuilt += sum(1 + len(node.properties) for _, node in self.tree.walk())
+        if self._rebuilt > LIMITS.max_rebuilt:
+            message = (
+                f"more than {LIMITS.max_rebuilt:,} nodes and properties in all the steps that look at a whole tree"
+            )
+            raise LimitError(message, source=self.tree.source or None, hint="do them in parts")
 
     def run_all(self, steps: Iterable[str | Step]) -> list[StepResult]:
         """Do several steps; return what came of each."""
