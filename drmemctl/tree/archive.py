@@ -48,6 +48,10 @@ _NAME = 256
 """Bytes of the names of members without content, and what is kept of each beside its name."""
 
 
+_MARKS = 1 << 18
+"""Marks for the names of files that were seen."""
+
+
 class _Contents:
     """What of an archive is kept: the files of some directories, the names of the directories below them."""
 
@@ -109,7 +113,8 @@ class _Survey:
         self.blobs: list[str] = []
         self.is_file, self.is_directory = False, not wanted
         self._left_out = _LeftOut()
-        self._files_seen: set[int] = set()
+        # Not the names, of which there may be many: that two share a mark costs another pass at most.
+        self._files_seen = bytearray(_MARKS)
         for member in members(stream, source):
             self.members += 1
             self._see(*self._resolved(stream, member))
@@ -121,7 +126,7 @@ class _Survey:
             self._left_out.add(member)
         elif member.is_file:
             self._left_out.remove(member.path)
-            self._files_seen.add(hash(member.path))
+            self._files_seen[hash(member.path) % _MARKS] = 1
         return _as_file(stream, member, self._named.entries, self._small.entries, self._files)
 
     def left_out_of(self, root: Root) -> list[Member]:
@@ -136,7 +141,7 @@ class _Survey:
         """Whether a hard link to a file that is in the archive is not among what was kept."""
         if entries.get(member.path) is not None:
             return False
-        return any(hash(target) in self._files_seen for target in self.targets_of(member.path)[-1:])
+        return any(self._files_seen[hash(target) % _MARKS] for target in self.targets_of(member.path)[-1:])
 
     def _see(self, stream: Stream, member: Member) -> None:
         inside = member.path.startswith(self._prefix)

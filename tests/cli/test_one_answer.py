@@ -128,6 +128,33 @@ def test_a_diff_says_what_check_says_of_a_migration() -> None:
         )
 
 
+KERNELS = ("4.19", "5.10", "5.14", "6.6", "latest")
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_for_a_kernel_too(kernel: str) -> None:
+    old, new = ARCHIVES[0], FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
+    for place in (*ARCHIVES, new, FIXTURES / "captures" / "6.1-lpm.dtb.gz"):
+        said = of_json(printed("check", place, "--kernel", kernel)["findings"])
+        assert of_values(drmemctl.check(drmemctl.load(place), kernel=kernel)) == said
+        assert sum(printed("show", place, "--kernel", kernel)["findings"].values()) == said.total()
+        html = run("report", place, "--kernel", kernel, "-o", "-").out
+        rules = {one.text for one in parsed(html).one("section", id="findings").all("span", class_="rule")}
+        assert rules == {one[0] for one in said}, (place, kernel)
+    for pair in ((old, new), (new, old)):
+        difference = printed("diff", *pair, "--kernel", kernel)
+        checked_pair = printed("check", pair[1], "--before", pair[0], "--kernel", kernel, "--select", FAMILY)
+        assert of_json(difference["findings"]) == of_json(checked_pair["findings"])
+
+
+def test_a_migration_takes_the_kernel_along() -> None:
+    old, new = ARCHIVES[0], FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
+    expected = of_json(printed("check", new, "--before", old, "--select", FAMILY)["findings"])
+    assert of_json(printed("diff", old, new)["findings"]) == expected
+    text = run("report", old, new, "-o", "-").out
+    assert "the kernel is 5.10.262" in parsed(text).one("section", id="findings").text
+
+
 def test_several_trees_at_once_are_judged_as_each_alone() -> None:
     places = [*ARCHIVES, *fixture_trees()[:5]]
     together = of_json(printed("check", *places)["findings"])

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.scenario.consistency import contradictions
 from drmemctl.scenario.simulation import Situation
+from tests.cases import each
 from tests.scenario.delivered import lost_by_step
 from tests.scenario.records import record, record_names, replay, tree_of
 
@@ -53,6 +52,6 @@ def _is_late(name: str) -> bool:
     return any(release in name for release in ("6.1", "6.12", "7.2"))
 
 
-@pytest.mark.parametrize("name", RECORDED)
+@each("name", RECORDED)
 def test_the_verdict_names_exactly_the_lmbs_that_a_real_kernel_lost(name: str) -> None:
     assert [lost_lmbs(step.after) for step in replay(name).steps] == expected(name, record(name))
