@@ -16,6 +16,7 @@ from drmemctl.cli.kernel_options import (
     hypervisor_option,
     kernel_of,
     kernel_option,
+    named_hypervisor,
     setting,
 )
 
@@ -65,7 +66,7 @@ def command(
     steps: tuple[str, ...],
     redact: bool,
     kernel: Profile | None,
-    hypervisor: str,
+    hypervisor: str | None,
     added: tuple[str, ...],
     removed: tuple[str, ...],
 ) -> None:
@@ -89,14 +90,14 @@ def command(
     profile = kernel_of(device_tree, kernel).changed(added, removed)
     plan = Plan(kernel=kernel or setting("kernel"))
     # What can be refused comes first, before anybody waits for the rest.
-    simulated = (
-        _simulated(Simulation(device_tree, profile, hypervisor, files=opened.files), parsed) if parsed else None
-    )
+    simulated = None
+    if parsed:
+        machine = named_hypervisor(hypervisor)
+        simulated = _simulated(Simulation(device_tree, profile, machine, files=opened.files), parsed)
     comparison = None if tree2 is None else _comparison(device_tree, opened(tree2), plan)
-    named = list(files_of(parsed))
-    names = {name: opened.shown(name) for name in named}
+    names = {name: opened.shown(name) for name in files_of(parsed)}
     material = Material(title, _partition(device_tree, plan), comparison, simulated, names)
-    _write(output, material, [name for name in (tree, tree2, script, *named) if name is not None])
+    _write(output, material)
 
 
 class Trees:
@@ -189,7 +190,7 @@ def _simulated(simulation: Simulation, steps: Sequence[Step]) -> Simulated:
         return Simulated(session, None)
 
 
-def _write(output: str, material: Material, inputs: list[str]) -> None:
+def _write(output: str, material: Material) -> None:
     from drmemctl.output.report.page import page
 
     text = page(material)
@@ -200,4 +201,4 @@ def _write(output: str, material: Material, inputs: list[str]) -> None:
         return
     from drmemctl.output.files import write_text
 
-    write_text(output, (text,), inputs)
+    write_text(output, (text,))
