@@ -97,7 +97,11 @@ def plan_of(kernel: str | None, select: Sequence[str], ignore: Sequence[str]) ->
 
 def find_settings(folder: str = ".") -> str | None:
     """Return the nearest file of settings in a directory, or those above it in the project, or None."""
-    for place in _project(os.path.abspath(folder)):  # noqa: PTH100
+    try:
+        start = os.path.abspath(folder)  # noqa: PTH100
+    except FileNotFoundError:  # a current directory that was removed
+        return None
+    for place in _project(start):
         for name in _NAMES:
             path = f"{place.rstrip('/')}/{name}"
             if os.path.isfile(path) and (name == _NAMES[0] or _has_section(path)):  # noqa: PTH113

@@ -235,15 +235,12 @@ def _answers(question: Question, policies: list[Policy], jobs: int, began: float
 
 
 def _save(question: Question, found: Sequence[Answer], path: str) -> None:
-    from drmemctl.cli.steps import files_of
-    from drmemctl.explore.threads import steps_of
     from drmemctl.explore.trace import saved
     from drmemctl.output.files import write_atomically
 
     for answer in found:
         for end in [end for end in answer.bad if end.schedule][:1]:
             schedule = saved(question, answer.policy, end.schedule).text().encode()
-            steps = (step for text in question.threads for step in steps_of(text))
-            write_atomically(path, schedule, inputs=[question.tree.source, *files_of(steps)])
+            write_atomically(path, schedule)
             return
     say(f"no schedule ends inconsistent, {path} is not written")

@@ -101,7 +101,7 @@ def command(
     kernel's array and in the tree, if not told otherwise), memory blocks, findings; at the end whether all agrees,
     and what the next flush would change.
     """
-    from drmemctl.cli.steps import files_of, parse_steps
+    from drmemctl.cli.steps import parse_steps
     from drmemctl.output.simulation_text import Detail
 
     if schedule is not None:
@@ -124,8 +124,7 @@ def command(
         converse(screen, session, parsed, detail)
     else:
         _run(screen, session, parsed, format, tree, detail)
-    inputs = [tree, *([script] if script else []), *files_of(done.step for done in session.done)]
-    _save(session, output, save_array, inputs, force=force)
+    _save(session, output, save_array, force=force)
     return 0 if session.succeeded else _EXIT_FAILED
 
 
@@ -164,17 +163,17 @@ def _run(screen: Screen, session: Session, steps: Sequence[Step], format: str, t
         show_junit(screen, session, tree, steps)
 
 
-def _save(session: Session, output: str | None, save_array: str | None, inputs: list[str], *, force: bool) -> None:
+def _save(session: Session, output: str | None, save_array: str | None, *, force: bool) -> None:
     """Write the tree and the array as they are after the last step; nothing over what was read."""
     if output is not None:
         from drmemctl.output.files import write_atomically
         from drmemctl.output.tree_file import content, format_of
 
         data = content(session.simulation.tree, format_of(output) or "dtb")
-        write_atomically(output, data, inputs=inputs, force=force)
+        write_atomically(output, data, force=force)
     if save_array is not None:
         from drmemctl.output.files import write_atomically
         from drmemctl.output.simulation import array_document
 
         document = array_document(session.simulation.state, session.simulation.profile.name)
-        write_atomically(save_array, document, inputs=inputs, force=force)
+        write_atomically(save_array, document, force=force)

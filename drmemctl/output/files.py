@@ -65,7 +65,7 @@ def write_atomically(
         _replace(os.path.realpath(name), status, pieces, replaceable)
 
 
-def write_text(path: str, pieces: Iterable[str], inputs: Iterable[str]) -> None:
+def write_text(path: str, pieces: Iterable[str], inputs: Iterable[str] = ()) -> None:
     """Write text to a file as `write_atomically` writes bytes, and never over an input."""
     write_atomically(path, (piece.encode() for piece in pieces), inputs=inputs)
 

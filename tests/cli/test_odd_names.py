@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +25,8 @@ NAMES = [
     "a\n::error::made up.dtb",
     "##[error]made up.dtb",
     "\u202edtb.a",
+    "::error::made up.dtb",
+    "  ::add-mask::x.dtb",
     "b\x7f.dtb",
     "c\x9b1m.dtb",
 ]
@@ -84,6 +87,8 @@ def test_a_command_of_github_is_broken_wherever_it_stands() -> None:
     assert safe("a ##[error]b") == "a ##\\x5berror]b"
     assert safe("###[[x]") == "###\\x5b[x]"
     assert safe("[#] ## [x]") == "[#] ## [x]"
+    assert safe(" ::set-env name=x::y") == " \\x3a:set-env name=x::y"
+    assert safe("a::b :: c") == "a::b :: c"
     assert "##[" not in safe("x" * 198 + "##[error]")
     assert document({"a": "##[x]"}) == '{\n  "a": "##\\u005bx]"\n}\n'
 
@@ -94,6 +99,17 @@ def test_a_pattern_means_files_whatever_they_are_called(name: str, folder: Path)
     outcome = run("check", "--isolated", "-j1", "*")
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith(name if name[0] != "-" else f"./{name}")
+
+
+def test_a_pattern_passes_over_what_nobody_writes_to(folder: Path) -> None:
+    (folder / "a.dtb").write_bytes(gunzip(Path(BOOTED)))
+    os.mkfifo(folder / "b.dtb")
+    (folder / "c.dtb").symlink_to("/dev/zero")
+    (folder / "d.dtb").symlink_to("gone")
+    outcome = run("check", "--isolated", "-j1", "*.dtb")
+    assert outcome.code == 3
+    assert outcome.out.startswith("a.dtb: no findings")
+    assert outcome.err == "drmemctl: d.dtb: no such file or directory\n"
 
 
 @pytest.mark.parametrize("until", ["NONSENSE", "DRM", "DRM999", "consistent", "\x1b[1m"])
