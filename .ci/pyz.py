@@ -28,9 +28,17 @@ LEFT_OUT = ("*.so", "*.pyi", "py.typed", "__pycache__", "RECORD", "INSTALLER", "
 MAIN = """\
 import sys
 
+# In words that Pythons from 2.7 on understand: machines whose Python is too old are why there is a shell script.
+if sys.version_info < (3, 11):
+    sys.stderr.write(
+        "drmemctl: needs Python 3.11; use `capture --script`, whose output takes a capture here by sh alone"
+        " (this is Python %d.%d)\\n" % sys.version_info[:2]
+    )
+    sys.exit(2)
+
 # The modules as this Python compiled them, if they are here, before their sources.
-archive = __file__.removesuffix("/__main__.py")
-sys.path.insert(0, f"{archive}/{sys.implementation.cache_tag}")
+archive = __file__[: -len("/__main__.py")]
+sys.path.insert(0, archive + "/" + sys.implementation.cache_tag)
 
 from drmemctl.cli import run
 

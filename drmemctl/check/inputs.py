@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
@@ -27,8 +28,18 @@ def _matches(argument: str) -> list[str]:
     if os.path.lexists(argument) or not has_magic(argument):
         return [argument]
     # A pattern that matches nothing stays what it is: reading it will say that there is no such file.
-    names = sorted(glob(argument, recursive=True)) or [argument]  # noqa: PTH207 - Path would rewrite ./ and ../
+    matches = glob(argument, recursive=True)  # noqa: PTH207 - Path would rewrite ./ and ../
+    names = sorted(name for name in matches if not _may_wait(name)) or [argument]
     return [f"./{name}" if name.partition("::")[0] == STDIN else name for name in names]
+
+
+def _may_wait(name: str) -> bool:
+    """Whether a pattern matched a FIFO, a terminal or the like, which nobody named to be read."""
+    try:
+        mode = os.stat(name).st_mode  # noqa: PTH116 - as above
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _expanded(name: str) -> list[Found]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from drmemctl.check.engine import all_rules
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity
+from drmemctl.check.powervm import POWERVM
 from drmemctl.check.rule import Rule
 
 HEADINGS = {
@@ -40,6 +41,7 @@ class Page:
         summary: what it looks for, in a sentence.
         sections: (key of `HEADINGS`, text), in their order.
         references: kernel commits, chapters of LoPAR, and the like.
+        powervm: what is known of it on PowerVM.
 
     """
 
@@ -51,6 +53,7 @@ class Page:
     summary: str
     sections: tuple[tuple[str, str], ...]
     references: tuple[str, ...]
+    powervm: str = ""
 
     @classmethod
     def of(cls, rule: Rule) -> Page:
@@ -58,7 +61,7 @@ class Page:
         page = rule.page
         sections = tuple((key, page[key]) for key in HEADINGS if page.get(key))
         facts = (rule.id, rule.severity, rule.family, rule.title, str(rule.kernels))
-        return cls(*facts, page["Summary"], sections, rule.references)
+        return cls(*facts, page["Summary"], sections, rule.references, POWERVM.get(rule.id, ""))
 
     def markdown(self) -> str:
         """Return the page as Markdown, without its heading."""
@@ -66,6 +69,8 @@ class Page:
         parts = [facts, self.summary]
         for key, text in self.sections:
             parts += [f"## {HEADINGS[key]}", text]
+        if self.powervm:
+            parts.append(f"**PowerVM:** {self.powervm}")
         if self.references:
             parts += ["## References", "\n".join(f"- {reference}" for reference in self.references)]
         return "\n\n".join(parts) + "\n"
@@ -75,6 +80,8 @@ class Page:
         facts = f"{self.severity}, {self.family} ({FAMILIES[self.family]}), kernels: {self.kernels}"
         parts = [facts, self.summary]
         parts += [f"{HEADINGS[key]}:\n{_indented(text)}" for key, text in self.sections]
+        if self.powervm:
+            parts.append(f"PowerVM: {self.powervm}")
         if self.references:
             parts.append("References:\n" + _indented("\n".join(self.references)))
         return "\n\n".join(parts) + "\n"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import NamedTuple
 
 from drmemctl.check.engine import Judge, Plan
@@ -25,7 +26,7 @@ class Report(NamedTuple):
         note: what could not be judged, and why.
         judged: whether there was anything to judge: LMBs, or else a partition's tree in which something was found.
         known: findings left out because a baseline has them.
-        kernel: the kernel that was judged for, None for all.
+        kernel: the kernel that was judged for where the input names it, else None.
         kernel_notes: what has to be said of it.
 
     """
@@ -74,11 +75,14 @@ def report_tree(
 
     `running` is what is known of its kernel, by default what the files beside the tree say.
     """
+    asked = plan.kernel
+    if before is not None and not tree.kernel:
+        tree = replace(tree, kernel=before.kernel)  # a migration takes the kernel along
     plan, notes = _about_its_kernel(plan, tree)
     running = (Running.of_tree(tree) if running is None else running)._replace(profile=plan.kernel)
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
     findings = Judge(plan).findings(subject)
-    kernel = None if plan.kernel is None else plan.kernel.name
+    kernel = None if plan.kernel is None or plan.kernel is asked else plan.kernel.name
     return Report(
         tree.source if source is None else source,
         findings,

@@ -16,6 +16,7 @@ from drmemctl.check.engine import Plan, all_rules, unknown_words
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.tally import FAIL_ON
 from drmemctl.errors import DrmemctlError
+from drmemctl.hypervisor.inference import qemu_version
 from drmemctl.kernel.profiles import Profile, ProfileError, profile
 from drmemctl.read_files import open_regular
 
@@ -66,6 +67,7 @@ class Settings(NamedTuple):
         kernel: the kernel that everything is about.
         jobs: how many processes.
         baseline: file with the findings that are known.
+        hypervisor: who owns the connectors: `qemu`, `qemu-VERSION` or `powervm`.
 
     """
 
@@ -75,6 +77,7 @@ class Settings(NamedTuple):
     kernel: Profile | None = None
     jobs: int | None = None
     baseline: str | None = None
+    hypervisor: str | None = None
 
     def over(self, lower: Settings) -> Settings:
         """Return these settings, completed by others that count less."""
@@ -94,7 +97,11 @@ def plan_of(kernel: str | None, select: Sequence[str], ignore: Sequence[str]) ->
 
 def find_settings(folder: str = ".") -> str | None:
     """Return the nearest file of settings in a directory, or those above it in the project, or None."""
-    for place in _project(os.path.abspath(folder)):  # noqa: PTH100
+    try:
+        start = os.path.abspath(folder)  # noqa: PTH100
+    except FileNotFoundError:  # a current directory that was removed
+        return None
+    for place in _project(start):
         for name in _NAMES:
             path = f"{place.rstrip('/')}/{name}"
             if os.path.isfile(path) and (name == _NAMES[0] or _has_section(path)):  # noqa: PTH113
@@ -260,6 +267,13 @@ def _baseline(value: object) -> str:
     return value
 
 
+def _hypervisor(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError('this is no text such as "powervm"')  # noqa: TRY004 - one kind of error for all keys
+    qemu_version(value)
+    return value
+
+
 _KEYS: dict[str, Callable[[object], Any]] = {
     "select": _words,
     "ignore": _words,
@@ -267,4 +281,5 @@ _KEYS: dict[str, Callable[[object], Any]] = {
     "kernel": _kernel,
     "jobs": _jobs,
     "baseline": _baseline,
+    "hypervisor": _hypervisor,
 }

@@ -44,12 +44,19 @@ def _signalled(error: BaseException | None) -> int | None:
     """Return the exit code of a signal whose exception this is, or was before Python or a library wrapped it."""
     while error is not None:
         if isinstance(error, KeyboardInterrupt):
-            os.write(2, b"drmemctl: interrupted\n")
+            _say_interrupted()
             return _INTERRUPTED
         if isinstance(error, SystemExit) and isinstance(error.code, int):
             return error.code
         error = error.__cause__ or error.__context__
     return None
+
+
+def _say_interrupted() -> None:
+    try:
+        os.write(2, b"drmemctl: interrupted\n")
+    except OSError:  # nobody to tell; contextlib would be one more import to be interrupted in
+        return
 
 
 def _end(code: int) -> None:

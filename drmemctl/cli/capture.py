@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 
 from drmemctl.cli.common import FILE
@@ -11,6 +13,7 @@ from drmemctl.output.screen import say
 _EXAMPLE = """
 \b
 Examples:
+  drmemctl capture
   drmemctl capture -o lpar7.tar.zst
   drmemctl check lpar7.tar.zst
   drmemctl capture --script > capture.sh     # for machines without Python: sh capture.sh -o lpar7.tar.gz
@@ -19,28 +22,25 @@ A capture is a TREE for every command; check also holds it against the memory bl
 """
 
 
-def _default_output() -> str:
-    from drmemctl.tree.compression import has_zstd
-
-    return f"drmemctl-capture{'.tar.zst' if has_zstd() else '.tar.xz'}"
-
-
 @click.command("capture", short_help="Take a capture of this machine.", epilog=_EXAMPLE)
 @click.option(
     "-o",
     "--output",
     type=FILE,
-    default=_default_output,
-    help="The file: .tar.zst, .tar.gz, .tar.xz or .tar.  [default: drmemctl-capture.tar.zst]",
+    help="The file: .tar.zst, .tar.gz, .tar.xz or .tar.  [default: drmemctl-capture-HOST-TIME.tar.gz]",
 )
-@click.option("--redact", is_flag=True, help="Without serial numbers, UUIDs and location codes.")
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option(
+    "--redact", is_flag=True, help="Without serial numbers, UUIDs, location codes and passwords, anywhere."
+)
 @click.option("--list", "listing", is_flag=True, help="Say what is taken, and take nothing.")
 @click.option("--script", is_flag=True, help="Print a POSIX shell script that takes the same.")
 @click.option("--root", type=click.Path(file_okay=False), default="/", help="A directory that stands for /.")
-def command(output: str, redact: bool, listing: bool, script: bool, root: str) -> None:
+def command(output: str | None, force: bool, redact: bool, listing: bool, script: bool, root: str) -> None:
     """Take a capture of this machine: device tree, memory blocks, nodes, /proc/iomem, messages about memory.
 
-    It only reads: as root everything, otherwise what the user may read. The file is there whole or not at all.
+    It only reads: as root everything, otherwise what the user may read. The file is there whole or not at all, and
+    replaces none. Its name has the host, unless that is to be redacted, and the time in UTC.
     """
     from drmemctl.tree import capture
 
@@ -51,17 +51,43 @@ def command(output: str, redact: bool, listing: bool, script: bool, root: str) -
         for path, meaning in capture.TAKEN:
             click.echo(f"{path:24}  {meaning}")
         return
-    if not output.endswith(capture.SUFFIXES):
+    if output is not None and not output.endswith(capture.SUFFIXES):
         raise click.UsageError(f"{output!r} should end in one of {', '.join(capture.SUFFIXES)}.")
-    _take(output, root.rstrip("/"), redact)
+    _take(output, root.rstrip("/"), redact, force)
 
 
-def _take(output: str, root: str, redact: bool) -> None:
+def _take(output: str | None, root: str, redact: bool, force: bool) -> None:
     import time
 
     from drmemctl.output.files import write_atomically
-    from drmemctl.tree.capture import archive, captured, compressed
+    from drmemctl.tree.capture import archive, captured, compressed, default_name
 
-    data = compressed(archive(captured(root, redact=redact), int(time.time())), output)
-    write_atomically(output, data)
+    now = time.time()
+    name = default_name("", "") if output is None else output
+    data = compressed(archive(captured(root, redact=redact), int(now)), name)
+    if output is None:
+        output = _write_new(data, _host(root, redact), time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)))
+    else:
+        write_atomically(output, data, force=force, new=True)
     say(f"{output}: {len(data):,} bytes")
+
+
+def _host(root: str, redact: bool) -> str:
+    from drmemctl.tree.capture import host_of
+
+    return "" if redact else host_of(root)
+
+
+def _write_new(data: bytes, host: str, when: str) -> str:
+    """Write a file that has the first free of its default names; return that."""
+    from itertools import count
+
+    from drmemctl.output.files import ExistingFileError, write_atomically
+    from drmemctl.tree.capture import default_name
+
+    for number in count(1):
+        name = default_name(host, when, number)
+        with suppress(ExistingFileError):
+            write_atomically(name, data, new=True)
+            return name
+    raise AssertionError("numbers do not end")

@@ -57,7 +57,7 @@ def command(
         from drmemctl.model.conversion import shortened
 
         report_defects(list(shortened(device_tree)))
-    _write(output, data, tree, force)
+    _write(output, data, force)
     for note in notes(device_tree, kind, data.size):
         say(note)
 
@@ -83,7 +83,7 @@ def _converted(tree: Tree, to: str, limit: int) -> Tree:
     return conversion.tree
 
 
-def _write(output: str, data: Iterable[bytes], source: str, force: bool) -> None:
+def _write(output: str, data: Iterable[bytes], force: bool) -> None:
     if output == "-":
         from drmemctl.output.screen import write_bytes
 
@@ -92,4 +92,4 @@ def _write(output: str, data: Iterable[bytes], source: str, force: bool) -> None
     else:
         from drmemctl.output.files import write_atomically
 
-        write_atomically(output, data, inputs=[source], force=force)
+        write_atomically(output, data, force=force)

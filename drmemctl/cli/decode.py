@@ -103,7 +103,7 @@ def _encode(kind: str, file: str, output: str | None, screen: Screen) -> None:
     elif output == "-":
         write_bytes(data)
     else:
-        write_atomically(output, data, inputs=[file])
+        write_atomically(output, data)
 
 
 def _decode(

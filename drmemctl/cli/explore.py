@@ -15,6 +15,7 @@ from drmemctl.cli.kernel_options import (
     hypervisor_option,
     kernel_of,
     kernel_option,
+    named_hypervisor,
 )
 from drmemctl.cli.replay import replay_schedule
 from drmemctl.cli.steps import pointed, worded
@@ -75,7 +76,7 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
 @click.option("--thread", "threads", metavar="STEP", multiple=True, help="What a thread does. Repeat for each.")
 @kernel_option()
 @capability_options()
-@hypervisor_option("powervm")
+@hypervisor_option()
 @click.option(
     "--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [default: kernel]"
 )
@@ -119,7 +120,7 @@ def command(
     kernel: Profile | None,
     added: tuple[str, ...],
     removed: tuple[str, ...],
-    hypervisor: str,
+    hypervisor: str | None,
     locking: tuple[str, ...],
     until: str,
     max_states: int,
@@ -142,6 +143,7 @@ def command(
     from drmemctl.explore.answer import Question
     from drmemctl.explore.deadline import NEVER
     from drmemctl.explore.search import Bounds
+    from drmemctl.hypervisor.inference import inferred_hypervisor
 
     began = monotonic()
     if replay is not None:
@@ -151,7 +153,8 @@ def command(
     check_capabilities(added, removed)
     device_tree = _opened(tree, bounds.seconds)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
-    question = Question(device_tree, threads, profile, hypervisor, bounds, until)
+    machine = named_hypervisor(hypervisor) or inferred_hypervisor(device_tree).name
+    question = Question(device_tree, threads, profile, machine, bounds, until)
     shown = screen, format, None if everything else ends
     return _explored(question, _policies(locking), (jobs, began), save, shown)
 
@@ -232,15 +235,12 @@ def _answers(question: Question, policies: list[Policy], jobs: int, began: float
 
 
 def _save(question: Question, found: Sequence[Answer], path: str) -> None:
-    from drmemctl.cli.steps import files_of
-    from drmemctl.explore.threads import steps_of
     from drmemctl.explore.trace import saved
     from drmemctl.output.files import write_atomically
 
     for answer in found:
         for end in [end for end in answer.bad if end.schedule][:1]:
             schedule = saved(question, answer.policy, end.schedule).text().encode()
-            steps = (step for text in question.threads for step in steps_of(text))
-            write_atomically(path, schedule, inputs=[question.tree.source, *files_of(steps)])
+            write_atomically(path, schedule)
             return
     say(f"no schedule ends inconsistent, {path} is not written")

@@ -30,17 +30,25 @@ def kernel_option(default: str = "the input's, else latest", about: str = "") ->
     )
 
 
-def hypervisor_option(default: str = "qemu") -> Decorator:
+def hypervisor_option() -> Decorator:
     """Return `--hypervisor`."""
     return click.option(
         "--hypervisor",
         metavar="qemu|qemu-X.Y|powervm",
-        default=default,
-        show_default=True,
         callback=_known_hypervisor,
         shell_complete=_complete_hypervisors,
-        help="Who owns the connectors: QEMU, also a release of it, or PowerVM.",
+        help="Who owns the connectors: QEMU, also a release of it, or PowerVM.  [default: as the tree says]",
     )
+
+
+def named_hypervisor(option: str | None) -> str | None:
+    """Return the hypervisor that the option or the settings name, None for none; say what is to be said of it."""
+    from drmemctl.hypervisor.inference import NOT_MEASURED, POWERVM
+
+    name = option or setting("hypervisor")
+    if name == POWERVM:
+        say(NOT_MEASURED)
+    return name
 
 
 def capability_options() -> Decorator:
@@ -128,22 +136,21 @@ def setting(key: str) -> Any:
     return None if settings is None else getattr(settings, key)
 
 
-def _known_hypervisor(ctx: click.Context, param: click.Parameter, value: str) -> str:
+def _known_hypervisor(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    from drmemctl.hypervisor.inference import qemu_version
     from drmemctl.kernel.profiles import ProfileError
     from drmemctl.output.text import safe
-    from drmemctl.scenario.simulation import machine_for
-    from drmemctl.tree.node import Node, Tree
 
     try:
-        # Of a tree with nothing in it: only the name counts here.
-        machine_for(Tree(Node("")), value)
+        if value is not None:
+            qemu_version(value)
     except ProfileError as error:
         raise click.BadParameter(safe(str(error), 2000), ctx, param) from error
     return value
 
 
 def _complete_hypervisors(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    from drmemctl.scenario.simulation import HYPERVISORS
+    from drmemctl.hypervisor.inference import HYPERVISORS
 
     return [name for name in HYPERVISORS if name.startswith(incomplete)]
 

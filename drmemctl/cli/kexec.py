@@ -102,7 +102,7 @@ def command(
     first, _ = boot_regions(without_usable(before), profile)
     findings = report_tree(after, Plan(select=("DRM064",), kernel=profile)).findings
     if output is not None:
-        _write(after, output, tree)
+        _write(after, output)
     show_kexec(screen, KexecView(state, after, crash_regions(regions, first), findings), format)
     return say_faults(faults, state) or (1 if findings else 0)
 
@@ -115,8 +115,8 @@ def _predicted(tree: Tree, crash: CrashMemory | None, producer: Producer, page: 
     return kdump_tree(tree, crash or CrashMemory.from_tree(tree), producer, page)
 
 
-def _write(tree: Tree, output: str, source: str) -> None:
+def _write(tree: Tree, output: str) -> None:
     from drmemctl.output.files import write_atomically
     from drmemctl.tree.writer import fdt_pieces
 
-    write_atomically(output, fdt_pieces(tree), inputs=(source,))
+    write_atomically(output, fdt_pieces(tree))

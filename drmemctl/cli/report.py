@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +16,7 @@ from drmemctl.cli.kernel_options import (
     hypervisor_option,
     kernel_of,
     kernel_option,
+    named_hypervisor,
     setting,
 )
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from drmemctl.model.lookup_usage import LookupUsage
     from drmemctl.model.memory import Memory
     from drmemctl.output.report.material import Comparison, Material, Partition, Simulated
+    from drmemctl.scenario.simulation import Files, Simulation
     from drmemctl.scenario.steps import Step
     from drmemctl.tree.node import Tree
 
@@ -49,6 +53,7 @@ Exit code 0 says that the page was written, whatever it says about the tree.
 @click.option("--title", metavar="TEXT", default="", help="The heading.  [default: the partition's name]")
 @click.option("-f", "--file", "script", metavar="FILE", type=FILE, help="Simulate the steps of this file on TREE.")
 @click.option("--step", "steps", metavar="STEP", multiple=True, help="Simulate a step, after those of FILE.")
+@click.option("--redact", is_flag=True, help="Without serial numbers, UUIDs, location codes and file names.")
 @kernel_option("the input's, else judge for any and simulate the latest", "Judge and simulate for this kernel. ")
 @hypervisor_option()
 @capability_options()
@@ -59,38 +64,79 @@ def command(
     title: str,
     script: str | None,
     steps: tuple[str, ...],
+    redact: bool,
     kernel: Profile | None,
-    hypervisor: str,
+    hypervisor: str | None,
     added: tuple[str, ...],
     removed: tuple[str, ...],
 ) -> None:
     """Write everything about a TREE on one HTML page that can be sent as it is.
 
     Overview, findings with their explanation, a map to point at and zoom into, the LMB table with a filter, lookup
-    arrays, NUMA distances. TREE2 adds what is different in it, and what is wrong if that was a migration; steps,
-    as `drmemctl simulate` has them, add what a kernel would do.
+    arrays, NUMA distances. With TREE2 all that is TREE2's, and the page says what is different in it, and what is
+    wrong if that was a migration; steps, as `drmemctl simulate` has them, add what a kernel would do to TREE.
     """
     if [tree, tree2, script].count("-") > 1:
         raise click.UsageError("standard input can be only one of TREE, TREE2 and FILE.")
     from drmemctl.check.engine import Plan
     from drmemctl.cli.steps import files_of, parse_steps
     from drmemctl.output.report.material import Material
+    from drmemctl.scenario.simulation import Simulation
 
     check_capabilities(added, removed)
     parsed = parse_steps(script, steps)
-    device_tree = open_tree(tree)
+    opened = Trees(redact)
+    device_tree = opened(tree)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
     plan = Plan(kernel=kernel or setting("kernel"))
     # What can be refused comes first, before anybody waits for the rest.
-    simulated = _simulated(device_tree, parsed, profile, hypervisor) if parsed else None
-    comparison = None if tree2 is None else _comparison(device_tree, tree2, plan)
-    material = Material(title, _partition(device_tree, plan), comparison, simulated)
-    _write(output, material, [name for name in (tree, tree2, script, *files_of(parsed)) if name is not None])
+    simulated = None
+    if parsed:
+        machine = named_hypervisor(hypervisor)
+        simulated = _simulated(Simulation(device_tree, profile, machine, files=opened.files), parsed)
+    comparison = None if tree2 is None else _comparison(opened, device_tree, opened(tree2), plan)
+    names = {name: opened.shown(name) for name in files_of(parsed)}
+    material = Material(title, _partition(opened, device_tree, plan), comparison, simulated, names)
+    _write(output, material)
 
 
-def _partition(tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
+class Trees:
+    """Opens the trees of a report, which says nothing of where they lay; redacted, nothing of whose they are."""
+
+    def __init__(self, redact: bool) -> None:
+        self._redact = redact
+
+    def __call__(self, source: str) -> Tree:
+        """Return the tree of a TREE argument."""
+        return self._redacted(open_tree(source))
+
+    def shown(self, name: str) -> str:
+        """Return what the page calls an input."""
+        if self._redact:
+            return "FILE"
+        file, inside = name.partition("::")[::2]
+        file = PurePath(file).name if file.startswith("/") else file
+        return f"{file}::{inside}" if inside else file
+
+    @property
+    def files(self) -> Files:
+        """How the trees of steps are read."""
+        from drmemctl.scenario.simulation import Files, read_tree
+
+        return Files(tree=lambda name: self._redacted(read_tree(name)))
+
+    def _redacted(self, tree: Tree) -> Tree:
+        if not self._redact:
+            return tree
+        from drmemctl.tree.capture import redacted_tree
+
+        return redacted_tree(tree)
+
+
+def _partition(opened: Trees, tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
     """Judge a tree, with what lies beside it; `before` is the one that a migration to it started from."""
     from drmemctl.check.report import report_tree
+    from drmemctl.check.subject import Running
     from drmemctl.kernel.affinity import affinity_rules
     from drmemctl.kernel.choice import kernel_for
     from drmemctl.model.address_map import AddressMap
@@ -100,8 +146,10 @@ def _partition(tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
 
     rules = affinity_rules(kernel_for(tree, plan.kernel).profile)
     memory = Memory.from_tree(tree, rules)
-    found = report_tree(tree, plan, before)
-    return Partition(Overview.from_tree(tree, rules=rules), memory, AddressMap.of(memory), _usage(memory), found)
+    running = Running.of_tree(tree)
+    found = report_tree(tree, plan, before, running=running)
+    overview = replace(Overview.from_tree(tree, rules=rules), source=opened.shown(tree.source))
+    return Partition(overview, memory, AddressMap.of(memory), _usage(memory), found, running.system)
 
 
 def _usage(memory: Memory) -> LookupUsage | None:
@@ -116,33 +164,32 @@ def _usage(memory: Memory) -> LookupUsage | None:
         return None
 
 
-def _comparison(old: Tree, source: str, plan: Plan) -> Comparison:
+def _comparison(opened: Trees, old: Tree, new: Tree, plan: Plan) -> Comparison:
     from drmemctl.compare.diff import diff
     from drmemctl.output.report.material import Comparison
 
-    new = open_tree(source)
+    new = new if new.kernel else replace(new, kernel=old.kernel)  # a migration takes the kernel along
     difference = diff(old, new, kernel=plan.kernel)
-    return Comparison(_partition(new, plan, before=old), difference)
+    return Comparison(_partition(opened, new, plan, before=old), difference)
 
 
-def _simulated(tree: Tree, steps: Sequence[Step], profile: Profile, hypervisor: str) -> Simulated:
+def _simulated(simulation: Simulation, steps: Sequence[Step]) -> Simulated:
     from drmemctl.errors import NotInTreeError
     from drmemctl.model.address_map import AddressMap
     from drmemctl.model.memory import Memory
     from drmemctl.output.report.material import Simulated
     from drmemctl.scenario.session import Session
-    from drmemctl.scenario.simulation import Simulation
 
-    session = Session(Simulation(tree, profile, hypervisor), traced=True)
+    session = Session(simulation, traced=True)
     for _ in session.do_all(steps):
         pass
     try:
-        return Simulated(session, AddressMap.of(Memory.from_tree(session.simulation.tree)))
+        return Simulated(session, AddressMap.of(Memory.from_tree(simulation.tree)))
     except NotInTreeError:
         return Simulated(session, None)
 
 
-def _write(output: str, material: Material, inputs: list[str]) -> None:
+def _write(output: str, material: Material) -> None:
     from drmemctl.output.report.page import page
 
     text = page(material)
@@ -153,4 +200,4 @@ def _write(output: str, material: Material, inputs: list[str]) -> None:
         return
     from drmemctl.output.files import write_text
 
-    write_text(output, (text,), inputs)
+    write_text(output, (text,))

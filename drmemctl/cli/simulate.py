@@ -14,6 +14,7 @@ from drmemctl.cli.kernel_options import (
     hypervisor_option,
     kernel_of,
     kernel_option,
+    named_hypervisor,
 )
 from drmemctl.cli.steps import SYNTAX
 from drmemctl.output.screen import Screen
@@ -82,7 +83,7 @@ def command(
     schedule: str | None,
     interactive: bool,
     kernel: Profile | None,
-    hypervisor: str,
+    hypervisor: str | None,
     added: tuple[str, ...],
     removed: tuple[str, ...],
     format: str,
@@ -100,7 +101,7 @@ def command(
     kernel's array and in the tree, if not told otherwise), memory blocks, findings; at the end whether all agrees,
     and what the next flush would change.
     """
-    from drmemctl.cli.steps import files_of, parse_steps
+    from drmemctl.cli.steps import parse_steps
     from drmemctl.output.simulation_text import Detail
 
     if schedule is not None:
@@ -115,7 +116,7 @@ def command(
     parsed = parse_steps(script, steps)
     device_tree = open_tree(tree)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
-    session = _session(device_tree, profile, hypervisor, traced=trace)
+    session = _session(device_tree, profile, named_hypervisor(hypervisor), traced=trace)
     detail = Detail(trace=trace, diff=show_diff, verbose=verbose)
     if interactive:
         from drmemctl.cli.prompt import converse
@@ -123,8 +124,7 @@ def command(
         converse(screen, session, parsed, detail)
     else:
         _run(screen, session, parsed, format, tree, detail)
-    inputs = [tree, *([script] if script else []), *files_of(done.step for done in session.done)]
-    _save(session, output, save_array, inputs, force=force)
+    _save(session, output, save_array, force=force)
     return 0 if session.succeeded else _EXIT_FAILED
 
 
@@ -142,7 +142,7 @@ def _check_outputs(output: str | None, save_array: str | None) -> None:
         raise click.UsageError("-o and --save-array cannot be the same file.")
 
 
-def _session(tree: Tree, kernel: Profile, hypervisor: str, *, traced: bool) -> Session:
+def _session(tree: Tree, kernel: Profile, hypervisor: str | None, *, traced: bool) -> Session:
     from drmemctl.scenario.session import Session
     from drmemctl.scenario.simulation import Simulation
 
@@ -163,17 +163,17 @@ def _run(screen: Screen, session: Session, steps: Sequence[Step], format: str, t
         show_junit(screen, session, tree, steps)
 
 
-def _save(session: Session, output: str | None, save_array: str | None, inputs: list[str], *, force: bool) -> None:
+def _save(session: Session, output: str | None, save_array: str | None, *, force: bool) -> None:
     """Write the tree and the array as they are after the last step; nothing over what was read."""
     if output is not None:
         from drmemctl.output.files import write_atomically
         from drmemctl.output.tree_file import content, format_of
 
         data = content(session.simulation.tree, format_of(output) or "dtb")
-        write_atomically(output, data, inputs=inputs, force=force)
+        write_atomically(output, data, force=force)
     if save_array is not None:
         from drmemctl.output.files import write_atomically
         from drmemctl.output.simulation import array_document
 
         document = array_document(session.simulation.state, session.simulation.profile.name)
-        write_atomically(save_array, document, inputs=inputs, force=force)
+        write_atomically(save_array, document, force=force)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.formats.associativity import ASSOCIATIVITY, encode_associativity
@@ -113,6 +113,9 @@ class Machine:
     events: tuple[str, ...] = ()
     aborted: bool = False
     delivered: DeliveredTopology = NOTHING_DELIVERED
+
+    name: ClassVar[str] = ""
+    """What `--hypervisor` calls it."""
 
     # What a policy decides.
 
@@ -239,6 +242,11 @@ class Machine:
         if call is Call.UNUSABLE and kind_of(one.first).is_lmb:
             machine = replace(machine, delivered=machine.delivered.released(one.first, one.count))
         return machine.released(changed) if transition.effect is Effect.RELEASE and changed.unplug else machine
+
+    def obtainable(self, drc_index: int, count: int) -> int:
+        """Return how many of the connectors from `drc_index` on can be acquired."""
+        runs = self.connectors.between(drc_index, count)
+        return sum(run.count for run in runs if self._could_be_acquired(run))
 
     def n_alike(self, drc_index: int, count: int) -> int:
         """Return how many of `count` connectors from `drc_index` on are in one state and at one place."""

@@ -7,6 +7,7 @@ Source: LoPAR 2.9, "Dynamic Reconfiguration (DR) Architecture"; no answer here w
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, ConnectorRun, Connectors, Table
 from drmemctl.hypervisor.inventory import (
@@ -49,6 +50,8 @@ class PowerVm(Machine):
         lists: the lookup arrays of that tree, which after a migration are not those of boot.
 
     """
+
+    name: ClassVar[str] = "powervm"
 
     placements: tuple[Placement, ...] = ()
     lmbs: LmbTable = NO_LMBS

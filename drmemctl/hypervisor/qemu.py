@@ -8,7 +8,7 @@ Source: QEMU hw/ppc/spapr.c `spapr_memory_plug`, `spapr_memory_unplug_request`, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 from drmemctl.hypervisor.connectors import (
     QEMU_LOGICAL,
@@ -88,6 +88,8 @@ class Qemu(Machine):
         lists: its lookup arrays.
 
     """
+
+    name: ClassVar[str] = "qemu"
 
     version: Version = MEASURED
     moved_devices: int = 0

@@ -21,6 +21,7 @@ from drmemctl.kernel.job import Cause, Fault
 from drmemctl.kernel.sections import is_block_size
 from drmemctl.model.associativity import is_node, reference_points_node
 from drmemctl.model.drmem import RootCells
+from drmemctl.model.platform import shows_absence
 from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node
 
@@ -38,18 +39,14 @@ def deadly_faults(memory: EarlyMemory) -> Iterator[Fault]:
 
 def _without_memory(memory: EarlyMemory) -> Iterator[Fault]:
     """Yield the fault of a tree that shows all it has, and has no memory."""
-    if memory.tree.kind in _WHOLE and memory.is_empty():
+    if shows_absence(memory.tree) and memory.is_empty():
         message = "no memory: nothing can be allocated"
         yield Fault("panic", message, "memblock_alloc", "/", dead=PANIC, cause=Cause.NO_MEMORY)
 
 
-_WHOLE = frozenset({"fdt", "directory"})
-"""Kinds of input in which what is not there is absent, and not just left out."""
-
-
 def _while_finding_nodes(memory: EarlyMemory) -> Iterator[Fault]:
     yield from _missing_tables(memory)
-    if memory.tree.kind in _WHOLE and not _has_memory_node(memory):
+    if shows_absence(memory.tree) and not _has_memory_node(memory):
         message = "numa.c: No memory nodes found!"
         yield Fault("panic", message, "get_n_mem_cells", "/", dead=PANIC, cause=Cause.NO_MEMORY_NODE)
     if memory.profile.has(UNGUARDED_MEMORY_NODE):

@@ -253,7 +253,12 @@ CAPABILITIES: tuple[Capability, ...] = (
         stable=(((5, 10), 54),),
     ),
     FORM2 := Capability(
-        "form2", "FORM2 affinity is understood", first=(5, 15), commit="1c6b5a7e7405", source=_NUMA
+        "form2",
+        "FORM2 affinity is understood",
+        first=(5, 15),
+        commit="1c6b5a7e7405",
+        source=_NUMA,
+        stable=(((5, 10), 223),),
     ),
     UNGUARDED_MEMORY_NODE := Capability(
         "unguarded-memory-node",
@@ -276,6 +281,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 15),
         commit="9c7248bb8de3",
         source=_NUMA,
+        stable=(((5, 10), 223),),
     ),
     NODE_LOOKUP_FIRST := Capability(
         "node-lookup-first",

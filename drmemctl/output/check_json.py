@@ -10,7 +10,7 @@ from typing import Any
 from drmemctl.check.finding import Finding
 from drmemctl.check.report import Report
 from drmemctl.output.check import CheckView
-from drmemctl.output.json import array, schema
+from drmemctl.output.json import array, kernel_field, schema
 from drmemctl.output.screen import Screen
 
 
@@ -34,8 +34,8 @@ def _findings(reports: Iterable[Report], inputs: list[dict[str, Any]]) -> Iterat
                 "known": report.known,
                 "error": report.error or None,
                 "note": report.note or None,
-                "kernel": report.kernel,
-                "kernel_notes": list(report.kernel_notes),
+                **kernel_field(report.kernel),
+                **({"kernel_notes": list(report.kernel_notes)} if report.kernel_notes else {}),
                 "judged": report.judged and not report.error,
             }
         )

@@ -17,6 +17,7 @@ from drmemctl.output.explore_words import outcome_words, row_words, verdict_word
 from drmemctl.output.json import document, schema
 from drmemctl.output.lmb_words import run_facts
 from drmemctl.output.screen import Screen
+from drmemctl.output.simulation_text import hypervisor_words, kernel_words
 from drmemctl.output.table import Column, show_table
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
@@ -77,7 +78,14 @@ def show_explored(screen: Screen, view: ExploreView, format: str) -> None:
         screen.write_all(_mermaid(view))
     else:
         show_table(screen, _COLUMNS, map(_row, view.answers))
+        screen.write(_subject(screen, view.question))
         screen.write_all(_details(screen, view))
+
+
+def _subject(screen: Screen, question: Question) -> str:
+    """Return what was explored: the kernel and the hypervisor, which may both be defaults."""
+    text = f"{kernel_words(question.kernel.name)} on {hypervisor_words(question.hypervisor)}"
+    return screen.style(safe(text), "dim") + "\n"
 
 
 def _row(answer: Answer) -> list[str]:

@@ -21,26 +21,32 @@ _PERMISSIONS = 0o777
 """What a replaced file keeps of its mode: its new content is nothing that anybody made setuid."""
 
 
+class ExistingFileError(WriteError):
+    """A file is not written, because there is one of that name."""
+
+
 def write_atomically(
     path: str | os.PathLike[str],
     data: bytes | Iterable[bytes],
     *,
     inputs: Iterable[str] = (),
     force: bool | None = None,
+    new: bool = False,
 ) -> None:
     """Write a file so that it is there whole or not at all, whatever happens meanwhile.
 
     The bytes go to a temporary file beside it, which takes its name once it is on the disk; a link is
     followed, the permissions of a replaced file are kept, but for setuid and its like. Devices, pipes and
     `/dev/stdout` are written to directly. To replace a file that the command has read takes `force`, which is None
-    where the user cannot ask for it; `inputs` names those that it is still to read, also as `ARCHIVE::PATH`.
+    where the user cannot ask for it; with `new`, so does every file. `inputs` names those that it is still to
+    read, also as `ARCHIVE::PATH`.
 
     Raises `WriteError` for everything that the operating system refuses, `BrokenPipeError` where the reader of
     a pipe has gone.
     """
     name = os.fspath(path)
     pieces: Iterable[bytes] = [data] if isinstance(data, bytes) else data
-    replaceable = _Replaceable(name, force)
+    replaceable = _Replaceable(name, force, new=new)
     with _translated(name):
         descriptor = _DESCRIPTOR.fullmatch(name)
         if descriptor:
@@ -59,7 +65,7 @@ def write_atomically(
         _replace(os.path.realpath(name), status, pieces, replaceable)
 
 
-def write_text(path: str, pieces: Iterable[str], inputs: Iterable[str]) -> None:
+def write_text(path: str, pieces: Iterable[str], inputs: Iterable[str] = ()) -> None:
     """Write text to a file as `write_atomically` writes bytes, and never over an input."""
     write_atomically(path, (piece.encode() for piece in pieces), inputs=inputs)
 
@@ -94,15 +100,32 @@ def _status(name: str) -> os.stat_result | None:
 class _Replaceable:
     """Whether a file may be replaced: not one that is an input, unless the user says so."""
 
-    def __init__(self, name: str, force: bool | None) -> None:
+    def __init__(self, name: str, force: bool | None, *, new: bool = False) -> None:
         self._name = name
         self._force = force
+        self._new = new
 
     def check(self, status: os.stat_result, inputs: Iterable[str] = ()) -> None:
         """Raise `WriteError` if this file was read, or is one that `inputs` names."""
         if not self._force and (was_read(status) or _is_named(status, inputs)):
             hint = "name another file" if self._force is None else "add --force to replace it"
             raise WriteError("this is an input", source=self._name, hint=hint)
+        if self._new and not self._force and stat.S_ISREG(status.st_mode):
+            raise self._exists()
+
+    def put(self, temporary: str, name: str) -> None:
+        """Give a file its name."""
+        if not self._new or self._force:
+            os.replace(temporary, name)  # noqa: PTH105
+            return
+        try:
+            os.link(temporary, name)  # a name that came meanwhile stays what it is
+        except FileExistsError:
+            raise self._exists() from None
+        os.unlink(temporary)  # noqa: PTH108
+
+    def _exists(self) -> ExistingFileError:
+        return ExistingFileError("there is a file already", source=self._name, hint="add --force to replace it")
 
 
 def _is_named(status: os.stat_result, inputs: Iterable[str]) -> bool:
@@ -144,7 +167,7 @@ def _replace(name: str, status: os.stat_result | None, pieces: Iterable[bytes], 
         now = _status(name)
         if now is not None:
             replaceable.check(now)
-        os.replace(temporary, name)  # noqa: PTH105
+        replaceable.put(temporary, name)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary)  # noqa: PTH108

@@ -50,6 +50,7 @@ def show_page(screen: Screen, page: Page, format: str) -> None:
 
         sections = {key.lower(): text for key, text in page.sections}
         record = {"schema": schema("explain"), **_summary(page), "summary": page.summary, **sections}
+        record["powervm"] = page.powervm
         screen.write(document({**record, "references": list(page.references)}))
     elif format == "markdown":
         screen.write(f"# {page.rule}: {page.title}\n\n{page.markdown()}")

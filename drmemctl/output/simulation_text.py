@@ -9,6 +9,7 @@ from itertools import islice
 
 from drmemctl.compare.moments import next_flush
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.hypervisor.inference import POWERVM
 from drmemctl.kernel.state import KernelState
 from drmemctl.output.findings import finding_line
 from drmemctl.output.screen import Screen
@@ -59,17 +60,26 @@ def boot_lines(screen: Screen, session: Session) -> Iterator[str]:
 
 def machine_lines(screen: Screen, simulation: Simulation, state: KernelState) -> Iterator[str]:
     """Yield what runs, and how much memory it has on which node."""
-    kernel = simulation.profile.name
-    name = f"Linux {kernel}" if kernel[:1].isdigit() else f"Linux ({kernel})"
     blocks = dict.fromkeys(sorted(state.blocks.nodes()), 0)
     for run in state.blocks.runs:
         blocks[run.node] += run.count
     where = ", ".join(f"{number:,} on node {node}" for node, number in islice(blocks.items(), _MOST)) or "none"
     more = f", and on {len(blocks) - _MOST} more nodes" if len(blocks) > _MOST else ""
-    yield screen.style(f"{safe(name)} on {safe(simulation.hypervisor)}", "bold") + f": {_lmbs(state)}"
+    runs = f"{kernel_words(simulation.profile.name)} on {hypervisor_words(simulation.hypervisor)}"
+    yield screen.style(safe(runs), "bold") + f": {_lmbs(state)}"
     if state.dead and not state.blocks.runs:
         return  # it died while it booted: what it worked out by then is the size that it died of
     yield f"memory blocks of {size_text(state.block_size)}: {where}{more}"
+
+
+def kernel_words(name: str) -> str:
+    """Return a kernel as headings name it."""
+    return f"Linux {name}" if name[:1].isdigit() else f"Linux ({name})"
+
+
+def hypervisor_words(name: str) -> str:
+    """Return a hypervisor as headings name it: with what has to be said of PowerVM's."""
+    return f"{name} (read in LoPAR, not measured)" if name == POWERVM else name
 
 
 def _lmbs(state: KernelState) -> str:
@@ -87,6 +97,8 @@ def step_lines(screen: Screen, number: int, done: DoneStep, detail: Detail) -> I
     yield from _indented(_messages(screen, done, detail), "    ")
     if result.note:
         yield "    " + screen.style(safe(result.note, 2000), "red")
+    if result.hypervisor:
+        yield "    " + screen.style(safe(result.hypervisor, 2000), "red")
     for event in result.events:
         yield "    " + screen.style(safe(event), "magenta")
     yield from _indented(changes(screen, done, detail), "  ")

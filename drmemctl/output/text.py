@@ -6,23 +6,31 @@ from __future__ import annotations
 LONGEST = 200
 """Characters of a name or a text that are shown; the rest is counted."""
 
-_COMMAND = "##["
-"""What begins a command in the log of a GitHub action, as in `##[error]` (actions/runner, `TryParse`)."""
+_COMMAND, _COMMAND_LINE = "##[", "::"
+"""What begins a command in the log of a GitHub action, as in `##[error]` and, behind blanks that begin a line,
+`::error::` (actions/runner, `ActionCommand.TryParse` and `TryParseV2`)."""
 
 
 def safe(text: str, limit: int | None = LONGEST) -> str:
     r"""Return text from a tree as printable ASCII: any other character as `\xNN` or `\u{…}`, and not too long.
 
     Names and values come from whoever made the dump: no escape sequence, line break or bidi mark gets through, nor
-    does a command that GitHub's runner would carry out wherever it stands in a line.
+    does a command that GitHub's runner would carry out: what is shown may begin a line.
     """
-    if text.isascii() and text.isprintable() and (limit is None or len(text) <= limit) and _COMMAND not in text:
+    is_plain = text.isascii() and text.isprintable() and (limit is None or len(text) <= limit)
+    if is_plain and _COMMAND not in text and not (text[:1] in " :" and _begins_command(text)):
         return text
     shown = text if limit is None else text[:limit]
     out = "".join(char if " " <= char <= "~" else _escaped(char) for char in shown)
     out = out.replace(_COMMAND, "##" + _escaped("["))
+    if _begins_command(out):
+        out = out.replace(":", _escaped(":"), 1)
     rest = len(text) - len(shown)
     return f"{out}… +{rest} characters" if rest else out
+
+
+def _begins_command(text: str) -> bool:
+    return text.lstrip().startswith(_COMMAND_LINE)
 
 
 def _escaped(char: str) -> str:

@@ -26,6 +26,7 @@ class StepResult:
         findings: what the kernel did wrong, then what the rules say that they did not say before the step.
         answer: the words that an `rtas` step returned, None for other steps.
         note: why it is not ok, where the log does not say.
+        hypervisor: which hypervisor refused it for want of a connector, and what that one gives; else empty.
         cpus: the CPUs that the step gave another associativity, and the node that each keeps or gets.
 
     """
@@ -39,6 +40,7 @@ class StepResult:
     findings: tuple[Finding, ...] = ()
     answer: tuple[int, ...] | None = None
     note: str = ""
+    hypervisor: str = ""
     cpus: tuple[CpuChange, ...] = ()
 
     @property
@@ -61,6 +63,8 @@ class StepResult:
             found["answer"] = list(self.answer)
         if self.note:
             found["note"] = self.note
+        if self.hypervisor:
+            found["hypervisor"] = self.hypervisor
         if self.cpus:
             found["cpus"] = [_cpu_record(change) for change in self.cpus]
         return found

@@ -24,6 +24,7 @@ from drmemctl.numbers import printed_drc_index
 from drmemctl.scenario.expectations import expectation
 from drmemctl.scenario.findings import Moments, finding_of_fault
 from drmemctl.scenario.hotplug import changed, request_of
+from drmemctl.scenario.refusals import lacking_connectors, taken_to_be
 from drmemctl.scenario.result import StepResult, changed_properties
 from drmemctl.scenario.simulation import Files, Hypervisor, Situation
 from drmemctl.scenario.steps import (
@@ -57,6 +58,7 @@ class _Done:
     faults: tuple[Fault, ...] = ()
     answer: tuple[int, ...] | None = None
     note: str = ""
+    hypervisor: str = ""
 
 
 def carry_out(
@@ -95,6 +97,7 @@ def _finished(
         findings,
         done.answer,
         done.note,
+        done.hypervisor,
         () if isinstance(step, Reboot) else cpu_changes(before.kernel, done.situation.kernel, _doing(step)),
     )
     return result, replace(done.situation, machine=machine.without_events(), last=result)
@@ -146,7 +149,10 @@ def _dlpar(situation: Situation, step: Dlpar, files: Files) -> _Done:
         done = _from(situation, store(situation.kernel, situation.machine, step.request + "\n"), write=True)
     except NotSimulatedError as error:
         return _Done(situation, ok=False, note=error.message)
-    return done if done.ok else replace(done, note=_advice_on_drc_index(step.request))
+    if done.ok:
+        return done
+    lacking = lacking_connectors(situation.kernel, situation.machine, step.request)
+    return replace(done, note=_advice_on_drc_index(step.request), hypervisor=lacking)
 
 
 def _advice_on_drc_index(request: str) -> str:
@@ -162,7 +168,7 @@ def _plug(situation: Situation, step: Attach | Detach, files: Files) -> _Done:
     try:
         after = replace(situation, machine=changed(situation.machine, step))
     except RefusedError as refused:
-        return _Done(situation, ok=False, note=refused.message)
+        return _Done(situation, ok=False, note=refused.message, hypervisor=taken_to_be(situation.machine))
     if after.machine.aborted:
         return _Done(after, ok=False)
     return _told(after, step) if step.tell else _Done(after)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,26 +10,27 @@ from typing import Any
 from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Flush
 from drmemctl.errors import LimitError
+from drmemctl.hypervisor.inference import POWERVM, QEMU, inferred_hypervisor, qemu_version
 from drmemctl.hypervisor.powervm import PowerVm
 from drmemctl.hypervisor.qemu import MEASURED, Qemu
 from drmemctl.kernel.boot import boot, check_runs
-from drmemctl.kernel.profiles import LATEST, Profile, ProfileError, profile
+from drmemctl.kernel.choice import kernel_for
+from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
 from drmemctl.scenario.findings import Moments, finding_of_fault
 from drmemctl.scenario.grammar import parse_script
 from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.steps import Step
+from drmemctl.scenario.steps import FirmwareUpdate, Lpm, Migrate, Prrn, Reboot, Step
+from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Tree
 
 Hypervisor = Qemu | PowerVm
 
-_QEMU = re.compile(r"qemu(?:-(\d{1,3})\.(\d{1,3}))?\Z", re.ASCII)
+_WHOLE_TREE = (FirmwareUpdate, Lpm, Migrate, Prrn, Reboot)
+"""Steps that cost by the tree; a PRRN that names its nodes does not."""
 
 _MOST_BLOCKS = 1 << 20
 """Memory blocks that are listed: 256 TiB in blocks of 256 MiB. A tree may promise billions."""
-
-HYPERVISORS = ("qemu", "powervm")
-"""Names that `machine_for` takes; `qemu` also with a version."""
 
 
 def read_file(name: str) -> bytes:
@@ -79,12 +79,10 @@ class Situation:
 
 def machine_for(tree: Tree, hypervisor: str) -> Hypervisor:
     """Return the hypervisor's side of a tree: `qemu`, `qemu-6.0` or `powervm`."""
-    if hypervisor == "powervm":
+    version = qemu_version(hypervisor)
+    if hypervisor == POWERVM:
         return PowerVm.from_tree(tree)
-    match = _QEMU.match(hypervisor)
-    if match is None:
-        raise ProfileError(f"no hypervisor {hypervisor!r}", hint="write qemu, qemu-VERSION or powervm")
-    return Qemu.from_tree(tree, (int(match[1]), int(match[2])) if match[1] else MEASURED)
+    return Qemu.from_tree(tree, version or MEASURED)
 
 
 class Simulation:
@@ -93,7 +91,8 @@ class Simulation:
     Attributes:
         situation: the partition now.
         profile: its kernel.
-        hypervisor: its hypervisor as the user named it.
+        hypervisor: its hypervisor as the user named it, else as the tree says.
+        kernel_notes: what has to be said of the choice of the kernel.
         boot_faults: what the kernel did wrong at boot.
         results: what came of each step so far.
 
@@ -102,25 +101,29 @@ class Simulation:
     def __init__(
         self,
         tree: Tree,
-        kernel: str | Profile = LATEST,
-        hypervisor: str = "qemu",
+        kernel: str | Profile | None = None,
+        hypervisor: str | None = None,
         *,
         files: Files | None = None,
         findings: bool = True,
     ) -> None:
         """Boot a kernel on a tree, on the hypervisor that is taken to have made it.
 
-        Without `findings`, the rules are asked only where a step expects something of them.
+        Without a kernel, it is the one that the input names, else the newest; without a hypervisor, the one that
+        the tree names, else QEMU. Without `findings`, the rules are asked only where a step expects something of
+        them.
         """
-        self.profile = kernel if isinstance(kernel, Profile) else profile(kernel)
-        self.hypervisor = hypervisor
+        self.profile, _, self.kernel_notes = kernel_for(tree, kernel)
+        self.hypervisor = hypervisor or inferred_hypervisor(tree).name
+        self._named = hypervisor is not None
         state, faults = boot(check_runs(tree), self.profile)
         self.boot_faults = tuple(map(finding_of_fault, faults))
-        self.situation = Situation(state, machine_for(tree, hypervisor), boot=self.boot_faults)
+        self.situation = Situation(state, machine_for(tree, self.hypervisor), boot=self.boot_faults)
         self.results: list[StepResult] = []
         self._files = files or Files()
         self._findings = findings
         self._moments = Moments()
+        self._rebuilt = 0
 
     @property
     def state(self) -> KernelState:
@@ -149,11 +152,23 @@ class Simulation:
         parsed = next(parse_script(step), None) if isinstance(step, str) else step
         if parsed is None:
             return StepResult(str(step))
+        self._bound(parsed)
         result, self.situation = carry_out(
             self.situation, parsed, self._files, self._moments, findings=self._findings
         )
         self.results.append(result)
         return result
+
+    def _bound(self, step: Step) -> None:
+        """Raise `LimitError` if this and the steps before look at more trees than can be in some seconds."""
+        if not isinstance(step, _WHOLE_TREE) or (isinstance(step, Prrn) and step.tree is None):
+            return
+        self._rebuilt += sum(1 + len(node.properties) for _, node in self.tree.walk())
+        if self._rebuilt > LIMITS.max_rebuilt:
+            message = (
+                f"more than {LIMITS.max_rebuilt:,} nodes and properties in all the steps that look at a whole tree"
+            )
+            raise LimitError(message, source=self.tree.source or None, hint="do them in parts")
 
     def run_all(self, steps: Iterable[str | Step]) -> list[StepResult]:
         """Do several steps; return what came of each."""
@@ -166,7 +181,8 @@ class Simulation:
 
     def head_to_json(self) -> dict[str, Any]:
         """Return what stands before the lists of steps and blocks."""
-        return {"schema": "drmemctl.simulate/1", "kernel": self.profile.name, "consistent": self.consistent}
+        head = {"schema": "drmemctl.simulate/1", "kernel": self.profile.name, "consistent": self.consistent}
+        return head if self._named or self.hypervisor == QEMU else {**head, "hypervisor": self.hypervisor}
 
     def blocks_to_json(self) -> Iterator[dict[str, int]]:
         """Return the memory blocks one by one; `LimitError` if they are too many for that."""

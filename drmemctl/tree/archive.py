@@ -7,8 +7,9 @@ tree at a path that Linux does not give it, among very many other files or with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
+from drmemctl.defect import Defect
 from drmemctl.errors import InputError
 from drmemctl.formats.fdt_header import MAGIC
 from drmemctl.tree.builder import TreeBuilder, shown
@@ -40,6 +41,15 @@ _MOST_PROPERTIES = 64 << 10
 
 _MOST_BLOB = 4 << 20
 """Bytes of the flattened tree that is kept until it is known that there is no other."""
+
+
+_MOST_NAMES = 16 << 20
+_NAME = 256
+"""Bytes of the names of members without content, and what is kept of each beside its name."""
+
+
+_MARKS = 1 << 18
+"""Marks for the names of files that were seen."""
 
 
 class _Contents:
@@ -102,10 +112,36 @@ class _Survey:
         self.members = 0
         self.blobs: list[str] = []
         self.is_file, self.is_directory = False, not wanted
+        self._left_out = _LeftOut()
+        # Not the names, of which there may be many: that two share a mark costs another pass at most.
+        self._files_seen = bytearray(_MARKS)
         for member in members(stream, source):
             self.members += 1
-            self._see(stream, member)
+            self._see(*self._resolved(stream, member))
         self.roots = [root._replace(path=(self._prefix + root.path).rstrip("/")) for root in self._finder.roots()]
+
+    def _resolved(self, stream: Stream, member: Member) -> tuple[Stream, Member]:
+        """Keep in mind what has no content of its own; return a hard link as the file that it is, if kept."""
+        if member.oddity:
+            self._left_out.add(member)
+        elif member.is_file:
+            self._left_out.remove(member.path)
+            self._files_seen[hash(member.path) % _MARKS] = 1
+        return _as_file(stream, member, self._named.entries, self._small.entries, self._files)
+
+    def left_out_of(self, root: Root) -> list[Member]:
+        """Return the members below a root that have no content of their own: hard links, and what is no file."""
+        return self._left_out.below(f"{root.path}/" if root.path else "")
+
+    def targets_of(self, path: str) -> list[str]:
+        """Return what a hard link is to, and what that is to if it is one as well; nothing for what is none."""
+        return self._left_out.targets_of(path)
+
+    def is_lost(self, member: Member, entries: Mapping[str, bytes | None]) -> bool:
+        """Whether a hard link to a file that is in the archive is not among what was kept."""
+        if entries.get(member.path) is not None:
+            return False
+        return any(self._files_seen[hash(target) % _MARKS] for target in self.targets_of(member.path)[-1:])
 
     def _see(self, stream: Stream, member: Member) -> None:
         inside = member.path.startswith(self._prefix)
@@ -173,6 +209,47 @@ class _Survey:
         return None if any(f"{path}/".startswith(prefix) for path in elsewhere) else self._small.entries
 
 
+class _LeftOut:
+    """Members without content, by path: as many as the names of which there is room for."""
+
+    def __init__(self) -> None:
+        self._members: dict[str, Member] = {}
+        self._room = _MOST_NAMES
+
+    def add(self, member: Member) -> None:
+        """Keep a member in mind."""
+        self._room -= len(member.path) + len(member.target) + _NAME
+        if self._room >= 0:
+            self._members[member.path] = member
+
+    def remove(self, path: str) -> None:
+        """Forget one that a file replaces."""
+        self._members.pop(path, None)
+
+    def below(self, prefix: str) -> list[Member]:
+        """Return those in a directory."""
+        return [member for path, member in self._members.items() if path.startswith(prefix)]
+
+    def targets_of(self, path: str) -> list[str]:
+        """Return what a hard link is to, in the end the last of these."""
+        targets: list[str] = []
+        while (member := self._members.get(path)) is not None and member.target and member.target not in targets:
+            path = member.target
+            targets.append(path)
+        return targets
+
+
+def _as_file(stream: Stream, member: Member, *kept: Mapping[str, bytes | None]) -> tuple[Stream, Member]:
+    """Return a hard link to a file that was kept as that file, with its content; anything else as it is."""
+    if not member.target:
+        return stream, member
+    content = next((entries[member.target] for entries in kept if entries.get(member.target) is not None), None)
+    # Another name of a flattened tree does not make it two of them.
+    if content is None or (content.startswith(MAGIC) and not inside_named_tree(member.path)):
+        return stream, member
+    return _stream_of(content), member._replace(is_file=True, size=len(content), target="", oddity="")
+
+
 def _stream_of(content: bytes) -> Stream:
     return Stream(iter((content, b"")).__next__)
 
@@ -219,16 +296,22 @@ def read_archive(
 
 
 def _read_root(restart: Restart, source: str, survey: _Survey, root: Root) -> Tree:
-    entries = survey.entries_of(root)
-    if entries is not None:
-        return _assemble(entries, root, source)
+    entries, left_out = survey.entries_of(root), survey.left_out_of(root)
+    if entries is None or any(survey.is_lost(member, entries) for member in left_out):
+        targets = {target for member in left_out for target in survey.targets_of(member.path)}
+        entries = _entries_again(restart(), source, root, targets)
+    return _assemble(entries, root, source, left_out)
+
+
+def _entries_again(stream: Stream, source: str, root: Root, targets: set[str]) -> dict[str, bytes | None]:
+    """Return the content of a tree, and of what the hard links in it are to, from another pass."""
     prefix = f"{root.path}/" if root.path else ""
     contents = _Contents(source, bounded=False)
-    stream = restart()
-    for member in members(stream, source):
-        if member.path.startswith(prefix):
-            contents.keep(stream, member)
-    return _assemble(contents.entries, root, source)
+    for unresolved in members(stream, source):
+        content, member = _as_file(stream, unresolved, contents.entries)
+        if member.path.startswith(prefix) or member.path in targets:
+            contents.keep(content, member)
+    return contents.entries
 
 
 def _read_one_of(restart: Restart, source: str, survey: _Survey) -> Tree:
@@ -248,6 +331,9 @@ def _read_wanted(restart: Restart, source: str, wanted: str, read_file: ReadFile
     survey = _Survey(restart(), source, watch, path)
     if survey.is_file:
         return _read_member(restart, source, survey, path, read_file)
+    targets = survey.targets_of(path)
+    if targets:
+        return read_file(_content_at(restart(), source, targets[-1]), f"{source}::{shown(path)}")
     if not survey.is_directory:
         raise InputError(f"no member {shown(wanted)} in the archive", source=source, hint="see `tar -tf`")
     if len(survey.roots) > 1:
@@ -274,7 +360,7 @@ def _content_at(stream: Stream, source: str, path: str) -> bytes:
     return content
 
 
-def _assemble(entries: dict[str, bytes | None], root: Root, source: str) -> Tree:
+def _assemble(entries: dict[str, bytes | None], root: Root, source: str, left_out: Iterable[Member] = ()) -> Tree:
     builder = TreeBuilder(source, "archive")
     top = builder.at((DRMEM_NODE,)) if root.is_drmem else builder.root
     prefix = f"{root.path}/" if root.path else ""
@@ -285,6 +371,16 @@ def _assemble(entries: dict[str, bytes | None], root: Root, source: str) -> Tree
             builder.at((*base, *parents, name))
         else:
             builder.add(builder.at((*base, *parents)), name, content)
+    for member in left_out:
+        if entries.get(member.path) is None:
+            *parents, name = member.path[len(prefix) :].split("/")
+            node = "/" + "/".join((*base, *parents))
+            what = (
+                f"{member.oddity} to {shown(member.target)}, which is not before it"
+                if member.target
+                else member.oddity
+            )
+            builder.note(Defect("not-regular", f"left out: {what}", node, name))
     return builder.finish()
 
 

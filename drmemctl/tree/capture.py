@@ -10,12 +10,14 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.tree.below_root import Folder, Root
 from drmemctl.tree.limits import LIMITS
+from drmemctl.tree.node import Node, Tree
 
 TOP = "capture"
 
@@ -41,6 +43,14 @@ SECRET_NAMES = frozenset(
     }
 )
 """Properties that `--redact` fills with `x`: what tells one machine from another."""
+
+SECRET_PREFIX = "security-"  # noqa: S105 - the names of such properties begin so
+"""So does it with Open Firmware's `security-password` and its like, whatever comes behind."""
+
+_SECRET_TEXT = re.compile(rb"(?![0-9]{1,5}\Z)[!-~][ -~]{3,}\Z")
+"""Text of such a property that is looked for elsewhere: a short number would be found in every address."""
+
+_MAC_BYTES = 6
 
 MESSAGES = re.compile(
     rb"pseries|dlpar|drmem|memory|memblock|numa|node |mobility|migrat|prrn|kexec|crash|rtas|zone|Linux version",
@@ -119,10 +129,19 @@ def too_much(what: str, source: str) -> LimitError:
 
 
 def _captured(source: _Source, *, redact: bool) -> Files:
-    yield from _tree(source, redact=redact)
-    if not redact:
-        # Its properties cannot be told apart here; the tree has them all, as they are now.
-        yield from _files(source, ("sys/firmware/fdt",))
+    if redact:
+        properties = list(_tree(source))
+        secrets = secret_texts(properties)
+        yield from ((path, redacted(os.path.basename(path), data, secrets)) for path, data in properties)  # noqa: PTH119
+        yield from ((path, redacted("", data, secrets)) for path, data in _beside(source))
+        return
+    yield from _tree(source)
+    # Its properties cannot be told apart here, so that a redacted capture has only the tree as it is now.
+    yield from _files(source, ("sys/firmware/fdt",))
+    yield from _beside(source)
+
+
+def _beside(source: _Source) -> Files:
     yield from ((f"memory/{name}", data) for name, data in _table_files(source))
     yield from _files(source, ("proc/iomem", "proc/cmdline", "proc/version"))
     yield "dmesg", b"".join(line + b"\n" for line in _messages(source) if MESSAGES.search(line))
@@ -147,14 +166,14 @@ def _files(source: _Source, paths: tuple[str, ...]) -> Files:
             yield path, data
 
 
-def _tree(source: _Source, *, redact: bool) -> Files:
+def _tree(source: _Source) -> Files:
     with source.root.folder("proc/device-tree") as folder:
         if folder is None:
             raise _no_tree(source.place)
-        yield from _properties(source, folder, "proc/device-tree", redact=redact, depth=LIMITS.max_depth)
+        yield from _properties(source, folder, "proc/device-tree", depth=LIMITS.max_depth)
 
 
-def _properties(source: _Source, folder: Folder, path: str, *, redact: bool, depth: int) -> Files:
+def _properties(source: _Source, folder: Folder, path: str, *, depth: int) -> Files:
     """Yield the files of a directory, then those of the directories in it; none is behind a link."""
     below = []
     for name in folder.names():
@@ -163,19 +182,73 @@ def _properties(source: _Source, folder: Folder, path: str, *, redact: bool, dep
         elif not folder.is_link(name):
             data = source.read(name, folder=folder)
             if data is not None:
-                yield f"{path}/{name}", redacted(name, data) if redact else data
+                yield f"{path}/{name}", data
     for name in below if depth > 0 else ():
         source.count()
         with folder.folder(name) as node:
             if node is not None:
-                yield from _properties(source, node, f"{path}/{name}", redact=redact, depth=depth - 1)
+                yield from _properties(source, node, f"{path}/{name}", depth=depth - 1)
 
 
-def redacted(name: str, data: bytes) -> bytes:
-    """Return a value of the same length without serial numbers and location codes."""
-    if name in SECRET_NAMES:
+def is_secret(name: str) -> bool:
+    """Whether a property tells one machine from another, or is a password."""
+    return name in SECRET_NAMES or name.startswith(SECRET_PREFIX)
+
+
+def secret_texts(properties: Iterable[tuple[str, bytes]]) -> list[bytes]:
+    """Return the texts in secret properties, which are to be found nowhere else either."""
+    texts: set[bytes] = set()
+    for path, data in properties:
+        if is_secret(os.path.basename(path)):  # noqa: PTH119
+            texts.update(re.split(rb"[\0\n]", data + b"\n" + data.replace(b",", b"\n")))
+            if path.endswith("mac-address") and len(data) == _MAC_BYTES:
+                texts.add(data.hex(":").encode())
+    return sorted(filter(_SECRET_TEXT.match, texts))
+
+
+def redacted(name: str, data: bytes, secrets: Sequence[bytes] = ()) -> bytes:
+    """Return a value of the same length without serial numbers, location codes and `secrets`."""
+    if is_secret(name):
         return bytes(byte and 0x78 for byte in data)
+    for text in secrets:
+        data = data.replace(text, b"x" * len(text))
     return _LOCATION.sub(b"Uxxxx.xxx.xxxxxxx", data)
+
+
+def default_name(host: str, when: str, number: int = 1) -> str:
+    """Return what a capture of a machine at a time is called, and how the ones after it in the same second are.
+
+    Every Python can write and read gzip, and so can the script's machine.
+    """
+    parts = ["drmemctl-capture", re.sub(r"[^0-9A-Za-z._-]", "_", host).strip(".")[:64], when]
+    return "-".join([*filter(None, parts), *([str(number)] if number > 1 else [])]) + ".tar.gz"
+
+
+def host_of(place: str) -> str:
+    """Return the name of the machine that a root directory is of; empty where it does not say."""
+    if place in ("", "/"):
+        return os.uname().nodename
+    with Root(place) as root:
+        words = next(
+            filter(None, (root.read(path, _LINE) for path in ("proc/sys/kernel/hostname", "etc/hostname"))), b""
+        )
+    return next(iter(words.decode("utf-8", "replace").split()), "")
+
+
+def redacted_tree(tree: Tree) -> Tree:
+    """Return a tree with all its values redacted: it is the same partition, and has the same files beside it."""
+    # `uname -a` prints the name of the host, and /proc/version who built the kernel.
+    kernel = re.sub(r"\ALinux (?!version )\S+", "Linux x", tree.kernel)
+    secrets = secret_texts((prop.name, prop.value) for _, node in tree.walk() for prop in node.properties)
+    root = _redacted_node(tree.root, secrets)
+    return replace(tree, root=root, kernel=re.sub(r"[^\s(]+@[^\s)]+", "x@x", kernel))
+
+
+def _redacted_node(node: Node, secrets: Sequence[bytes]) -> Node:
+    values = tuple(replace(prop, value=redacted(prop.name, prop.value, secrets)) for prop in node.properties)
+    return replace(
+        node, properties=values, children=tuple(_redacted_node(child, secrets) for child in node.children)
+    )
 
 
 def _text(source: _Source, folder: Folder, name: str) -> str:
@@ -284,7 +357,8 @@ def script() -> str:
 
     text = (files("drmemctl.tree") / "capture.sh").read_text(encoding="utf-8")
     taken = "\n".join(f"{path:24}  {meaning}" for path, meaning in TAKEN)
-    words = {"@TAKEN@": taken, "@SECRET@": "|".join(sorted(SECRET_NAMES)), "@MESSAGES@": MESSAGES.pattern.decode()}
+    secret = "|".join([*sorted(SECRET_NAMES), f"{SECRET_PREFIX}*"])
+    words = {"@TAKEN@": taken, "@SECRET@": secret, "@MESSAGES@": MESSAGES.pattern.decode()}
     for mark, value in words.items():
         text = text.replace(mark, value)
     return text

@@ -52,6 +52,8 @@ class Limits:
         max_answers: recorded answers of RTAS: 1,024 work areas. Those of a migration come to some hundred KiB.
         max_script: the text of steps of a simulation.
         max_steps: its steps; each takes about a millisecond on a tree of few runs.
+        max_rebuilt: nodes and properties of the tree, counted again for each step that looks at all of it: a boot,
+            a migration, an update by firmware.
         max_words: words of one step: `unmovable` names LMBs one by one.
         max_depth: nodes on the way from the root to a leaf, the root included. Linux refuses deeper ones as
             well (drivers/of/fdt.c, FDT_MAX_DEPTH 64), and writers of this depth may recurse.
@@ -82,6 +84,7 @@ class Limits:
     max_answers: int = 4 * MIB
     max_script: int = 4 * MIB
     max_steps: int = 10_000
+    max_rebuilt: int = 393_216
     max_words: int = 65_536
     max_depth: int = 64
     max_reservations: int = 4_096
@@ -122,6 +125,7 @@ def limits_from(environment: Mapping[str, str]) -> Limits:
         max_answers=default.max_answers * factor,
         max_script=default.max_script * factor,
         max_steps=default.max_steps * factor,
+        max_rebuilt=default.max_rebuilt * factor,
         max_words=default.max_words * factor,
         max_unpacked=max(default.max_unpacked, 4 * max_bytes),
         ratio_floor=max(default.ratio_floor, max_bytes),

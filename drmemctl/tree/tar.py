@@ -2,7 +2,8 @@
 """Members of a tar archive from a stream: headers only, in constant memory, names made harmless.
 
 The standard library's `tarfile` keeps every member, recurses over extended headers and reads them whole,
-however large they claim to be; here nothing of that is needed. Links, devices and sparse files are passed over.
+however large they claim to be; here nothing of that is needed. A hard link says whose content it has; of other
+links, of devices and of sparse files it is only told that they are there.
 
 Source: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar manual, "Basic Tar
 Format" (types L, K, S and base-256 numbers).
@@ -30,10 +31,15 @@ _MAX_RECORDS = 8 * LIMITS.max_members
 """Records of all pax headers together: tar writes up to six for a member (times, size, path, SELinux label)."""
 
 
+_HARD_LINK = b"1"
+_ODDITIES = {b"2": "a link; links are not followed", b"S": "a sparse file"}
+
+
 class Member(NamedTuple):
     """A member whose content comes next in the stream.
 
     `path` is relative and without empty, `.` or `..` parts, `size` counts bytes of content in the archive.
+    `target` is the path of the member that a hard link is to; `oddity` says what one is that has no content here.
     """
 
     path: str
@@ -41,6 +47,8 @@ class Member(NamedTuple):
     is_directory: bool
     size: int
     offset: int
+    target: str = ""
+    oddity: str = ""
 
 
 def is_tar_header(block: bytes) -> bool:
@@ -97,7 +105,8 @@ def members(stream: Stream, source: str) -> Iterator[Member]:
         else:
             _pass_sparse_map(stream, block, kind)
             end = stream.offset + size
-            yield _member(_name(block, extended, source, offset), kind, extended, size, offset)
+            member = _member(_name(block, extended, source, offset), kind, extended, size, offset)
+            yield _as_link(member, block, extended) if kind == _HARD_LINK else member
             extended = {}
         _pass(stream, end + -size % BLOCK, source)
     raise LimitError(f"the archive has more than {LIMITS.max_members:,} members", source=source)
@@ -118,7 +127,8 @@ def _size(block: bytes, extended: dict[str, bytes], source: str, offset: int) ->
 
 
 def _name(block: bytes, extended: dict[str, bytes], source: str, offset: int) -> bytes:
-    name = extended.get("path") or _ustar_name(block)
+    # What is in `path` of a sparse file of the pax formats is made up (GNU tar manual, "PAX Format, Version 1.0").
+    name = extended.get("GNU.sparse.name") or extended.get("path") or _ustar_name(block)
     if len(name) > _PATH_MAX:
         message = (
             f"the archive has a member with a name of {len(name):,} bytes, more than {_PATH_MAX:,} (PATH_MAX)"
@@ -132,7 +142,15 @@ def _member(name: bytes, kind: bytes, extended: dict[str, bytes], size: int, off
     # As for GNU tar: tars from before ustar tell a directory by the slash at its end alone.
     is_directory = kind == b"5" or (kind in (b"0", b"\0") and name.endswith(b"/"))
     is_file = kind in (b"0", b"\0", b"7") and not is_directory and not sparse
-    return Member(clean_path(name), is_file, is_directory, size, offset)
+    oddity = "" if is_file or is_directory else _ODDITIES.get(b"S" if sparse else kind, "no regular file")
+    return Member(clean_path(name), is_file, is_directory, size, offset, oddity=oddity)
+
+
+def _as_link(member: Member, block: bytes, extended: dict[str, bytes]) -> Member:
+    name = extended.get("linkpath") or block[157:257].partition(b"\0")[0]
+    # A target that no file can have as its name is none in the archive.
+    target = clean_path(name) if len(name) <= _PATH_MAX else ""
+    return member._replace(target=target, oddity="a hard link")
 
 
 def _ustar_name(block: bytes) -> bytes:
@@ -149,13 +167,13 @@ def _extension(stream: Stream, size: int, source: str) -> bytes:
 
 
 def _extend(extended: dict[str, bytes], kind: bytes, data: bytes) -> int:
-    """Take a long name (L) or the records of a pax header (x); K names a link's target, g is for all.
+    """Take a long name (L), that of a link's target (K), or the records of a pax header (x); g is for all.
 
     Return how many records there were.
     """
     records = 0
-    if kind == b"L":
-        extended["path"] = data.partition(b"\0")[0]
+    if kind in b"LK":
+        extended["path" if kind == b"L" else "linkpath"] = data.partition(b"\0")[0]
     elif kind == b"x":
         for key, value in _pax_records(data):
             extended[key] = value

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,8 @@ from drmemctl.check.settings import SettingsError, find_settings, read_settings
 from drmemctl.cli.check import _settings
 from drmemctl.errors import InputError, LimitError
 from tests.cli.outputs import FAULTY
-from tests.cli.running import process
+from tests.cli.running import COMMAND, environment, process
+from tests.conftest import ROOT
 
 
 def written(path: Path, text: str) -> str:
@@ -157,3 +159,16 @@ def test_a_baseline_of_any_content_costs_little(tmp_path: Path, text: str) -> No
     with suppress(InputError, LimitError):
         Baseline.read(str(path))
     assert time.process_time() - before < 3
+
+
+def test_a_current_directory_that_is_gone_has_no_settings(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = f'cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", *COMMAND, "check", FAULTY],
+        capture_output=True,
+        check=False,
+        env=environment({"PYTHONPATH": str(ROOT)}),
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (1, b"")

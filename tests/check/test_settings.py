@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from drmemctl.check.engine import Plan
 from drmemctl.check.settings import Settings, SettingsError, find_settings, read_settings, suggestion, words
 from drmemctl.kernel.profiles import profile
+from tests.cli.running import run
+from tests.conftest import FIXTURES
 
 FULL = """
 select = ["drmem", "DRM03"]
@@ -55,7 +58,7 @@ def test_what_is_not_set_is_left_to_others() -> None:
     [
         (
             "jobz = 3",
-            "jobz: unknown key; did you mean jobs?; there are select, ignore, fail-on, kernel, jobs, baseline",
+            "jobz: unknown key; did you mean jobs?; there are select, ignore, fail-on, kernel, jobs, basel",
         ),
         ("jobs = 0", "jobs: this is no number from 1 on"),
         ("jobs = true", "jobs: this is no number from 1 on"),
@@ -69,6 +72,9 @@ def test_what_is_not_set_is_left_to_others() -> None:
             "ignore: 'nuna' is no rule, no beginning of a rule's id and no family; did you mean numa",
         ),
         ("baseline = ''", "baseline: this is no path"),
+        ("hypervisor = 'xen'", "hypervisor: no hypervisor 'xen'; write qemu, qemu-VERSION or powervm"),
+        ("hypervisor = 1", 'hypervisor: this is no text such as "powervm"'),
+        ("kernel = '4.4'", "kernel: nothing is known of Linux 4.4; 4.15 is the oldest"),
         ("baseline = 1", "baseline: this is no path"),
         ("x", "this is no TOML: "),
         ("[tool]\ndrmemctl = 3", "tool.drmemctl: this is no table"),
@@ -125,3 +131,17 @@ def test_words_are_split_and_known() -> None:
 )
 def test_suggestions_are_near(word: str, near: str) -> None:
     assert suggestion(word, ["DRM300", "DRM030", "associativity"]) == near
+
+
+def test_kernel_and_hypervisor_of_the_settings_hold_in_other_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path / "pyproject.toml", "[tool.drmemctl]\nkernel = '5.10.0'\nhypervisor = 'powervm'\n")
+    tree = FIXTURES / "captures" / "6.1-lpm.dtb.gz"
+    simulated = run("simulate", tree, "--format", "json")
+    assert json.loads(simulated.out)["kernel"] == "5.10.0"
+    assert "PowerVM's side was read in LoPAR" in simulated.err
+    assert json.loads(run("lmb", tree, "--format", "json").out)["kernel"] == "5.10.0"
+    asked = run("simulate", tree, "--format", "json", "--kernel", "6.1", "--hypervisor", "qemu")
+    assert (json.loads(asked.out)["kernel"], asked.err) == ("6.1", "")

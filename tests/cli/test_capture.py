@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from drmemctl.tree import compression
 from drmemctl.tree.capture import SECRET_NAMES, TAKEN, redacted
 from drmemctl.tree.source import load
 from tests.check.test_live import misplaced
@@ -97,7 +97,7 @@ def test_busybox_alone_can_run_it(root: Path, tmp_path: Path) -> None:
     for tool in subprocess.run(["busybox", "--list"], capture_output=True, check=True, text=True).stdout.split():
         (tools / tool).symlink_to(shutil.which("busybox") or "")
     shell = ["env", "-i", f"PATH={tools}", str(tools / "ash")]
-    for more in ((), ("--redact",)):
+    for more in ((), ("--redact", "--force")):
         assert by_script(shell, root, tmp_path / "made.tar.gz", *more).returncode == 0
         assert findings(tmp_path / "made.tar.gz") == findings(root)
 
@@ -148,14 +148,148 @@ def test_a_tree_alone_has_nothing_beside_it(root: Path, tmp_path: Path) -> None:
     assert beside.files().links >= {"sys/devices/system/memory/memory0/node0"}
 
 
-def test_where_zstd_cannot_be_written_the_default_is_xz(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+NAME = re.compile(r"drmemctl-capture-lpar7\.example-\d{8}T\d{6}Z(-\d+)?\.tar\.gz")
+REDACTED = re.compile(r"drmemctl-capture-\d{8}T\d{6}Z(-\d+)?\.tar\.gz")
+
+
+def taken_in(folder: Path, root: Path, shell: list[str] | None, *more: str) -> str:
+    """Take a capture in a directory, by the command or the script; return its name."""
+    before = set(folder.iterdir())
+    if shell is None:
+        outcome = run("capture", "--root", root, *more)
+        assert outcome.code == 0, outcome.err
+    else:
+        script = folder.parent / "capture.sh"
+        script.write_text(run("capture", "--script").out)
+        command = [*shell, str(script), "--root", str(root), *more]
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+    (made,) = set(folder.iterdir()) - before
+    return made.name
+
+
+TAKERS = pytest.mark.parametrize(
+    "shell", [None, *shells()], ids=lambda shell: "command" if shell is None else shell[0]
+)
+
+
+@TAKERS
+def test_each_capture_has_a_name_of_its_own(
+    shell: list[str] | None, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(root / "etc/hostname", "lpar7.example\n")
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    names = [taken_in(folder, root, shell) for _ in range(3)]
+    assert len(set(names)) == 3
+    assert all(NAME.fullmatch(name) for name in names)
+    assert REDACTED.fullmatch(taken_in(folder, root, shell, "--redact"))
+    assert all(load(str(folder / name)).find("/rtas") is not None for name in names)
+    (root / "etc/hostname").write_text("../x y/\x1b[1m$(id)\n")
+    assert "/" not in (name := taken_in(folder, root, shell))
+    assert name.startswith("drmemctl-capture-_x-"), name
+
+
+@pytest.mark.parametrize("without", ["zstandard", "lzma", "bz2"])
+def test_the_name_does_not_depend_on_what_is_installed(
+    without: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(compression, "has_zstd", lambda: False)
-    assert run("capture", "--root", root).code == 0
-    with tarfile.open("drmemctl-capture.tar.xz") as made:
-        assert "capture/memory/blocks" in made.getnames()
+    monkeypatch.setitem(sys.modules, without, None)
+    assert run("capture", "--root", root, "--redact").code == 0
+    (made,) = tmp_path.glob("*.tar.*")
+    assert REDACTED.fullmatch(made.name)
+    assert load(str(made)).find("/rtas") is not None
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling"])
+def test_a_file_is_replaced_with_force_only(kind: str, root: Path, tmp_path: Path) -> None:
+    target, place = tmp_path / "target.tar.gz", tmp_path / "made.tar.gz"
+    if kind != "dangling":
+        target.write_bytes(b"mine")
+    if kind == "file":
+        target.rename(place)
+    else:
+        place.symlink_to(target)
+    if kind != "dangling":
+        outcome = run("capture", "--root", root, "-o", place)
+        assert outcome.code == 3
+        assert "there is a file already" in outcome.err
+        assert "--force" in outcome.err
+        assert place.read_bytes() == b"mine"
+    for shell in shells():
+        done = by_script(shell, root, place)
+        assert done.returncode == 3
+        assert b"there is a file already; add --force" in done.stderr
+    assert not target.exists() or target.read_bytes() == b"mine"
+    assert {path.name for path in tmp_path.iterdir() if path.name.startswith(".")} == set()
+    assert by_script(["sh"], root, place, "--force").returncode == 0
+    assert load(str(place)).find("/rtas") is not None
+    assert run("capture", "--root", root, "-o", place, "--force").code == 0
+
+
+def test_a_name_that_is_taken_meanwhile_is_not_replaced(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "made.tar"
+
+    def late(descriptor: int) -> None:
+        del descriptor
+        place.write_bytes(b"theirs")
+
+    monkeypatch.setattr("drmemctl.output.files.os.fsync", late)
+    assert run("capture", "--root", root, "-o", place).code == 3
+    assert place.read_bytes() == b"theirs"
+
+
+@pytest.mark.parametrize("shell", [None, *shells()], ids=lambda shell: "command" if shell is None else shell[0])
+def test_what_is_secret_in_the_tree_is_nowhere_else_either(
+    shell: list[str] | None, root: Path, tmp_path: Path
+) -> None:
+    tree = root / "proc/device-tree"
+    secrets = {
+        "system-id": b"IBM,0278ABCDE\0",
+        "ibm,partition-name": b"bank.prod/7 [a*b]$\0",
+        "vm,uuid": b"01234567-89ab-cdef-0123-456789abcdef\0",
+        "security-password": b"s3cr&t\\1\0",
+        "security-mode": b"command\0",
+        "local-mac-address": bytes.fromhex("0ab1c2d3e4f5"),
+        "host-serial": b"10\0",
+    }
+    for name, value in secrets.items():
+        (tree / name).write_bytes(value)
+    said = (
+        "bank.prod/7 [a*b]$ has serial 0278ABCDE or IBM,0278ABCDE, {01234567-89ab-cdef-0123-456789abcdef}"
+        " s3cr&t\\1 0a:b1:c2:d3:e4:f5 U78D2.001.WZS00AB-P1 10 LMBs"
+    )
+    (tree / "chosen").mkdir(exist_ok=True)
+    (tree / "chosen/bootargs").write_bytes(b"host=0278ABCDE quiet\0")
+    for path in ("proc/cmdline", "var/log/drmgr", "var/log/platform"):
+        write(root / path, f"{said}\n")
+    write(root / "dmesg", f"[    0.1] pseries: {said}\n")
+    place = tmp_path / "made.tar.gz"
+    if shell is None:
+        assert run("capture", "--root", root, "-o", place, "--redact").code == 0
+    else:
+        assert by_script(shell, root, place, "--redact").returncode == 0
+    found = {name: data for name, data in contents(place).items() if not name.endswith("/")}
+    expected = said
+    for text in (
+        "bank.prod/7 [a*b]$",
+        "0278ABCDE",
+        "01234567-89ab-cdef-0123-456789abcdef",
+        "s3cr&t\\1",
+        "0a:b1:c2:d3:e4:f5",
+    ):
+        expected = expected.replace(text, "x" * len(text))
+        assert not any(text.encode() in data for data in found.values()), text
+    expected = expected.replace("U78D2.001.WZS00AB", "Uxxxx.xxx.xxxxxxx")
+    for path in ("proc/cmdline", "log/drmgr", "log/platform"):
+        assert found[f"capture/{path}"].decode() == f"{expected}\n"
+    assert found["capture/dmesg"].decode() == f"[    0.1] pseries: {expected}\n"
+    assert found["capture/proc/device-tree/chosen/bootargs"] == b"host=xxxxxxxxx quiet\0"
+    assert found["capture/proc/device-tree/security-mode"] == b"xxxxxxx\0"
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="the standard library has zstd")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from drmemctl.output.json import document
 from drmemctl.output.text import safe
+from tests.cases import each
 from tests.cli.outputs import BOOTED, RACE, REMOVE
 from tests.cli.running import environment, run
 from tests.conftest import ROOT, gunzip
@@ -23,6 +25,8 @@ NAMES = [
     "a\n::error::made up.dtb",
     "##[error]made up.dtb",
     "\u202edtb.a",
+    "::error::made up.dtb",
+    "  ::add-mask::x.dtb",
     "b\x7f.dtb",
     "c\x9b1m.dtb",
 ]
@@ -66,7 +70,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", NAMES)
+@each("name", NAMES)
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_nothing_of_a_name_gets_through(arguments: list[str], name: str, folder: Path) -> None:
     outcome = run(*(word.replace("NAME", name) for word in arguments))
@@ -83,6 +87,8 @@ def test_a_command_of_github_is_broken_wherever_it_stands() -> None:
     assert safe("a ##[error]b") == "a ##\\x5berror]b"
     assert safe("###[[x]") == "###\\x5b[x]"
     assert safe("[#] ## [x]") == "[#] ## [x]"
+    assert safe(" ::set-env name=x::y") == " \\x3a:set-env name=x::y"
+    assert safe("a::b :: c") == "a::b :: c"
     assert "##[" not in safe("x" * 198 + "##[error]")
     assert document({"a": "##[x]"}) == '{\n  "a": "##\\u005bx]"\n}\n'
 
@@ -93,6 +99,17 @@ def test_a_pattern_means_files_whatever_they_are_called(name: str, folder: Path)
     outcome = run("check", "--isolated", "-j1", "*")
     assert outcome.code == 0, outcome.err
     assert outcome.out.startswith(name if name[0] != "-" else f"./{name}")
+
+
+def test_a_pattern_passes_over_what_nobody_writes_to(folder: Path) -> None:
+    (folder / "a.dtb").write_bytes(gunzip(Path(BOOTED)))
+    os.mkfifo(folder / "b.dtb")
+    (folder / "c.dtb").symlink_to("/dev/zero")
+    (folder / "d.dtb").symlink_to("gone")
+    outcome = run("check", "--isolated", "-j1", "*.dtb")
+    assert outcome.code == 3
+    assert outcome.out.startswith("a.dtb: no findings")
+    assert outcome.err == "drmemctl: d.dtb: no such file or directory\n"
 
 
 @pytest.mark.parametrize("until", ["NONSENSE", "DRM", "DRM999", "consistent", "\x1b[1m"])

@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import NODE, V2
+from drmemctl.tree.capture import redacted_tree
 from drmemctl.tree.node import Node, encode_name
 from drmemctl.tree.source import load
 from drmemctl.tree.writer import write_fdt
@@ -136,17 +137,72 @@ def test_a_page_with_everything_says_what_the_commands_say() -> None:
     assert section(document, "simulation").one("div", class_="verdict bad").text.startswith("not consistent")
     assert [one.attributes["id"] for one in document.all("div") if "data-map" in one.attributes] == [
         "map",
-        "map-new",
+        "map-old",
         "map-end",
     ]
 
 
 def test_what_a_migration_may_not_have_changed_is_explained_once() -> None:
     document = page(fixture(LPM), fixture(V1_TREE))
-    changes = section(document, "changes")
-    assert [one.text for one in changes.all("span", class_="rule")] == ["DRM071", "DRM078"]
-    assert changes.text.count("boot memory that changed") == 1
-    assert len(changes.all("details")) == 2
+    findings = section(document, "findings")
+    assert [one.text for one in findings.all("span", class_="rule")] == ["DRM071", "DRM078"]
+    assert findings.text.count("boot memory that changed") == 1
+    assert len(findings.all("details")) == 2
+    assert section(document, "changes").all("span", class_="rule") == []
+
+
+def test_with_two_trees_the_page_is_about_the_second() -> None:
+    document, alone = page(fixture(LPM), fixture(V1_TREE)), page(fixture(V1_TREE))
+    assert data_of(document)["lmbs"] == data_of(alone)["lmbs"]
+    assert segments_of(data_of(document)["maps"]["map"]) == segments_of(data_of(alone)["maps"]["map"])
+    assert segments_of(data_of(document)["maps"]["map-old"]) == segments_of(
+        data_of(page(fixture(LPM)))["maps"]["map"]
+    )
+    facts = [section(one, "overview").one("dl", class_="facts").text for one in (document, alone)]
+    assert facts[0] == facts[1]
+
+
+def test_the_first_line_is_the_worst_finding_of_the_newest_tree() -> None:
+    before, after = (FIXTURES / "tutorial" / f"lpar7-{when}.tar.xz" for when in ("before", "after"))
+    for arguments in ((after,), (before, after)):
+        found = json.loads(run("check", after, "--format", "json").out)["findings"][0]
+        # What it says of the kernel goes to standard error.
+        document = parsed(run("report", *arguments, "-o", "-").out)
+        line = document.one("dl", class_="lead").all("dd")[0].text
+        assert line.split(maxsplit=2) == [found["severity"], found["rule"], found["message"]]
+    nothing = page(fixture("trees/v2-gap")).one("dl", class_="lead").all("dd")[0].text
+    assert nothing.split() == ["fine", "no", "findings"]
+
+
+def test_it_says_what_it_read_and_not_where_that_lay() -> None:
+    archive = FIXTURES / "tutorial" / "lpar7-after.tar.xz"
+    text = run("report", archive, archive, "--step", f"lpm {archive}", "-o", "-").out
+    assert str(FIXTURES) not in text
+    assert "lpar7-after.tar.xz (archive)" in text
+    assert "6 memory blocks (sysfs), Linux 5.10.262" in text
+    assert "no memory blocks (sysfs)" in html(fixture(LPM))
+
+
+def test_redacted_it_tells_no_machine_from_another(tmp_path: Path) -> None:
+    real = load(str(fixture(LPM)))
+    secrets = ("SERIAL4711", "lpar-of-acme", "U78D2.001.WZS0B1C-P1")
+    for name, value in zip(("system-id", "ibm,partition-name", "ibm,loc-code"), secrets, strict=True):
+        real = real.with_property("/", name, value.encode() + b"\0")
+    tree = tmp_path / "acme.dtb"
+    tree.write_bytes(write_fdt(real))
+    arguments = (tree, tree, "--step", f"lpm {tree}")
+    plain_page, redacted_page = html(*arguments), html(*arguments, "--redact")
+    assert [secret in plain_page for secret in secrets[:2]] == [True, True]
+    assert not [secret for secret in (*secrets, "acme", str(tmp_path)) if secret in redacted_page]
+    first, second = (section(parsed(text), "findings").text for text in (plain_page, redacted_page))
+    assert first == second
+
+
+def test_redacted_the_kernel_is_the_same_and_its_host_is_not_named() -> None:
+    for banner in ("Linux acme-lpar7 9.9.x odd", "Linux version 5.10.262 (me@acme) (gcc) #1"):
+        kernel = redacted_tree(replace(load(str(fixture(LPM))), kernel=banner)).kernel
+        assert "acme" not in kernel
+        assert kernel.split()[2] == banner.split()[2]
 
 
 def test_a_failed_step_is_shown_and_no_error() -> None:
@@ -247,7 +303,7 @@ def test_text_of_a_tree_stays_text(tmp_path: Path) -> None:
         assert "<script>alert(1)" in document.text
     for char in "\u2028\u2029\u202e\u2066\x1b\x07\x80\ufffd":
         assert char not in text
-    assert data_of(both[1])["maps"].keys() == {"map", "map-new"}
+    assert data_of(both[1])["maps"].keys() == {"map", "map-old"}
 
 
 def test_a_title_is_text_as_well() -> None:

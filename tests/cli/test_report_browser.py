@@ -140,7 +140,7 @@ def test_a_page_with_everything_renders_in_light_and_dark(
         browser.run(f"return getComputedStyle(document.body).{name}") for name in ("backgroundColor", "color")
     )
     assert (brightness(back) < 60, brightness(ink) > 200) == (dark, dark)
-    assert {look for look, _ in bars(browser, "map-new")} == {f"bar {one}" for one in NEW_LOOKS}
+    assert {look for look, _ in bars(browser, "map")} == {f"bar {one}" for one in NEW_LOOKS}
     assert browser.run("return [...document.querySelectorAll('.steps > li')].length") == 9
 
 

@@ -47,6 +47,26 @@ def simulated(*arguments: str | Path) -> Any:
     return json.loads(outcome.out)
 
 
+MIGRATED = (
+    FIXTURES / "tutorial/lpar7-before.tar.xz",
+    f"lpm {FIXTURES / 'tutorial/lpar7-after.tar.xz'}",
+    "plug 0x80000006 1 node 0",
+)
+STALE = "array, tree, connectors and memory blocks agree with each other, not with the hypervisor: DRM088"
+LEFT_BEHIND = "array, tree, connectors and the hypervisor agree, memory blocks do not: DRM085"
+
+
+@pytest.mark.parametrize(("kernel", "words"), [("5.10", STALE), ("5.14", STALE), ("6.1", LEFT_BEHIND)])
+def test_the_verdict_on_a_migration_knows_the_hypervisor(kernel: str, words: str) -> None:
+    """By dtc, the destination has both LMBs on list 0; 5.10 and 5.14 write 1 over it, memory stays."""
+    outcome = run("simulate", *MIGRATED, "--kernel", kernel)
+    assert outcome.out.splitlines()[-1].startswith(f"not consistent: {words}: 2 LMBs ")
+    assert simulated(*MIGRATED, "--kernel", kernel)["consistent"] is False
+    assert run("simulate", *MIGRATED, "expect consistent", "--kernel", kernel).code == 1
+    assert run("simulate", *MIGRATED, "expect finding DRM088", "--kernel", kernel).code == (words != STALE)
+    assert run("simulate", *MIGRATED, "reboot", "expect consistent", "--kernel", kernel).code == 0
+
+
 # Runs in which the operator removed a property between steps cannot be given as steps alone.
 CAPTURES = [name for name in record_names("captures") if not name.endswith("v2-to-v1") and record(name)["steps"]]
 

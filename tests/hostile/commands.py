@@ -81,7 +81,7 @@ FULL = (
     "diff {in} {base} --format unified",
     "diff {in} {in} --all",
     "diff {in} {changed}",
-    "report {in} {changed} -o {out}.html",
+    "report {in} {changed} --redact -o {out}.html",
     "simulate {in} 'lpm {base}' --kernel 6.1 --format json",
     "simulate {base} 'lpm {in}' --kernel 6.1 --trace",
     "simulate {base} 'prrn {in}' --kernel 5.10 --diff",

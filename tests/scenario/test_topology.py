@@ -195,6 +195,54 @@ def test_a_reassignment_counts_as_far_as_it_is_delivered() -> None:
     assert lost_after("prrn moved", ANY, kernel="6.1") == set()
 
 
+# By node, by row.
+
+
+SHUFFLED = ((1,), (0,), (3,), (0,), (256,))
+"""Lists that are not in the order of their nodes; the last one is no node at all."""
+
+
+@pytest.mark.parametrize("hypervisor", ["qemu", "powervm"])
+@pytest.mark.parametrize(
+    ("where", "row", "block_node"),
+    [("node 0", 1, 0), ("node 1", 0, 1), ("node 3", 2, 3), ("row 0", 0, 1), ("row 3", 1, 0), ("", 0, 1)],
+)
+def test_a_node_is_the_one_that_linux_has_and_a_row_is_a_row(
+    hypervisor: str, where: str, row: int, block_node: int
+) -> None:
+    """The kernel takes the first list that is alike: row 3 repeats row 1."""
+    simulation = Simulation(tree(lmbs(2, 2, 0, 8), lmbs(4, 4), rows=SHUFFLED), "6.1", hypervisor)
+    assert simulation.run(f"plug 0x80000004 1 {where}").ok
+    for expected in (f"drc 0x80000004 aa {row}", f"drc 0x80000004 node {block_node}", "consistent"):
+        assert simulation.run(f"expect {expected}").ok, expected
+
+
+@pytest.mark.parametrize("hypervisor", ["qemu", "powervm"])
+@pytest.mark.parametrize("where", ["node 2", "node 256", "node 4", "row 5"])
+def test_a_node_that_no_row_leads_to_is_refused(hypervisor: str, where: str) -> None:
+    simulation = Simulation(tree(lmbs(2, 2, 0, 8), lmbs(4, 4), rows=SHUFFLED), "6.1", hypervisor)
+    before = simulation.situation.machine
+    result = simulation.run(f"plug 0x80000004 1 {where}")
+    assert not result.ok
+    assert ("leads to node" in result.note) == where.startswith("node")
+    assert simulation.situation.machine == before
+
+
+def test_the_rows_are_those_of_boot() -> None:
+    simulation = partition("6.1")
+    simulation.run_all([lists(1, 0), "plug 0x80000004 1 node 1"])
+    # Firmware's list for node 1 at boot was <1>, which is the first of the new ones.
+    assert simulation.run("expect drc 0x80000004 aa 0").ok
+
+
+def test_without_numa_every_row_leads_to_node_0() -> None:
+    # Without reference points Linux runs without NUMA.
+    bare = tree(lmbs(2, 2, 1, 8), lmbs(4, 4)).with_property("/rtas", "ibm,associativity-reference-points", None)
+    simulation = Simulation(bare, "6.1", "powervm")
+    assert simulation.run("plug 0x80000004 1 node 0").ok
+    assert not simulation.run("plug 0x80000005 1 node 1").ok
+
+
 # Who agrees with whom.
 
 

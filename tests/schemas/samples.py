@@ -30,8 +30,12 @@ from tests.schemas.published import documents, printed
 RACES = FIXTURES / "races"
 BEFORE, AFTER = RACES / "before.dts", RACES / "after.dts"
 THREADS = ("--thread", f"lpm {AFTER}", "--thread", "dlpar memory add indexed-count 1 0x80000002")
+PART = FIXTURES / "cases" / "partial-drconf.dts"
+"""A dump that does not show what it takes to know form and nodes."""
+
 PLUGGED = FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
 LPM = FIXTURES / "captures" / "6.1-lpm.dtb.gz"
+LPAR7 = FIXTURES / "tutorial" / "lpar7-after.tar.xz"
 BAD = FIXTURES / "boot" / "aa-out-of-range.dtb.gz"
 HOLED = FIXTURES / "trees" / "v2-dimm-hole.dtb.gz"
 
@@ -85,14 +89,18 @@ def _decoded(folder: Path, kind: str, data: bytes) -> list[Any]:
 def _show(folder: Path) -> list[Any]:
     broken = with_prop(fixture("kernel-arrays/numa2-plug2"), NODE, V2, b"\0\0\0\2" + bytes(24))
     trees = [PLUGGED, tree_file(folder, _shuffled(fixture("captures/6.1-lpm"))), tree_file(folder, broken)]
-    return [one for tree in trees for one in printed("show", "show", tree, "--format", "json")]
+    return [
+        one
+        for tree in (*trees, PART)
+        for one in printed("show", "show", tree, "--kernel", "6.1", "--format", "json")
+    ]
 
 
 def _diff(folder: Path) -> list[Any]:
     old = fixture("captures/6.1-lpm")
     pairs: list[tuple[str | Path, ...]] = [
         (tree_file(folder, old), tree_file(folder, _shuffled(old)), "--all"),
-        (PLUGGED, FIXTURES / "trees" / "numa4-form1-dist.dtb.gz", "--all"),
+        (PLUGGED, FIXTURES / "trees" / "numa4-form1-dist.dtb.gz", "--all", "--kernel", "6.1"),
         (PLUGGED, FIXTURES / "kernel-arrays" / "v1numa4-boot.dtb.gz"),
         (BEFORE, AFTER),
         _same_drc(folder),
@@ -113,6 +121,7 @@ def _simulate(folder: Path) -> list[Any]:
         (PLUGGED, "unplug 0x80000008 1", "unmovable 0x80000009", "unplug 0x80000009 1", "expect ok"),
         (LPM, f"lpm {FIXTURES / 'captures' / '6.1-merge.dtb.gz'}", "kexec", "--kernel", "5.10"),
         (LPM, f"lpm {FIXTURES / 'trees' / 'numa4-form1-dist.dtb.gz'}", "--kernel", "5.4", "--trace"),
+        (BEFORE, "plug 0x80000fff 9"),
         *((with_cpu, f"lpm {reassigned}", "--kernel", kernel) for kernel in ("4.18", "4.20", "6.1")),
     ]
     return [one for steps in runs for one in printed("simulate", "simulate", *steps, "--format", "json")]
@@ -152,7 +161,7 @@ def _decode(folder: Path) -> list[Any]:
 
 def _check(folder: Path) -> list[Any]:
     missing = folder / "missing.dtb"
-    arguments = ("check", "--isolated", "-j1", "--format", "json", BAD, missing, AFTER, PLUGGED)
+    arguments = ("check", "--isolated", "-j1", "--format", "json", BAD, missing, AFTER, PLUGGED, LPAR7)
     done = run(*arguments)
     assert done.code == 3  # one input cannot be read, and the document says which
     left_out = Report("a.dtb", (finding(ranges_left_out=7),))  # more than any rule names
@@ -180,11 +189,18 @@ def _of(name: str, *commands: tuple[str | Path, ...]) -> Callable[[Path], list[A
 
 
 SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
-    "lmb": _of("lmb", ("lmb", PLUGGED), ("lmb", PLUGGED, "--expand"), ("lmb", PLUGGED, "--node", "1")),
+    "lmb": _of(
+        "lmb", ("lmb", PLUGGED), ("lmb", PLUGGED, "--expand"), ("lmb", PLUGGED, "--node", "1", "--kernel", "6.1")
+    ),
     "array": _array,
-    "map": _of("map", ("map", PLUGGED), ("map", HOLED)),
-    "assoc": _of("assoc", ("assoc", PLUGGED), ("assoc", BAD)),
-    "numa": _of("numa", ("numa", PLUGGED), ("numa", FIXTURES / "trees" / "numa4-form2-dist.dtb.gz")),
+    "map": _of("map", ("map", PLUGGED), ("map", HOLED, "--kernel", "5.10")),
+    "assoc": _of("assoc", ("assoc", PLUGGED), ("assoc", BAD, "--kernel", "5.2")),
+    "numa": _of(
+        "numa",
+        ("numa", PLUGGED),
+        ("numa", FIXTURES / "trees" / "numa4-form2-dist.dtb.gz", "--kernel", "5.10.0"),
+        ("numa", PART),
+    ),
     "show": _show,
     "memblock": _of(
         "memblock",
@@ -215,7 +231,9 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "simulate": _simulate,
     "explore": _of("explore", ("explore", BEFORE, *THREADS), ("explore", BEFORE, *THREADS, "--max-states", "5")),
     "explore-replay": _replayed,
-    "kernels": _of("kernels", ("kernels",), ("kernels", "5.10"), ("kernels", "5.10", "6.1")),
+    "kernels": _of(
+        "kernels", ("kernels",), ("kernels", "5.10"), ("kernels", "5.10", "6.1"), ("kernels", "rhel-8")
+    ),
     "rules": _of("rules", ("rules",)),
     "explain": _of("explain", ("explain", "DRM015")),
     "watch": _watch,

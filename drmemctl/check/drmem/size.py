@@ -15,6 +15,7 @@ from drmemctl.formats.memory_reg import REG
 from drmemctl.kernel.block_size import second_memory_node
 from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
 from drmemctl.model.drmem import PAPR_CELLS
+from drmemctl.model.platform import shows_absence
 
 _FOUR_GIB = 1 << 32
 
@@ -182,7 +183,7 @@ def foreign_cells(subject: Subject) -> Iterator[Violation]:
     Fix:
         PAPR has 2 and 2. A tree with anything else was put together by hand or by a tool: correct it there.
     """
-    whole = subject.tree.kind in ("fdt", "directory")
+    whole = shows_absence(subject.tree)
     for name in ("#address-cells", "#size-cells"):
         data = subject.tree.root.get(name)
         number = None if data is None else read_cells(data, 0, 1)

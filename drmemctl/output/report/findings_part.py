@@ -55,6 +55,7 @@ class FindingsPart(NamedTuple):
     Attributes:
         summary: how many of each severity.
         worst: the worst severity, empty if there is none.
+        first: the worst finding.
         note: what could not be judged.
         groups: the rules.
 
@@ -62,6 +63,7 @@ class FindingsPart(NamedTuple):
 
     summary: str
     worst: str
+    first: Finding | None
     note: str
     groups: tuple[RuleGroup, ...]
 
@@ -71,7 +73,10 @@ def findings_part(report: Report) -> FindingsPart:
     numbers = counted(finding.severity for finding in report.findings)
     worst = next((severity.value for severity, number in numbers.items() if number), "")
     groups = (list(members) for _, members in groupby(report.findings, lambda finding: finding.rule))
-    return FindingsPart(severities(numbers), worst, safe("; ".join(report.notes), 500), tuple(map(_group, groups)))
+    first = next(iter(report.findings), None)
+    return FindingsPart(
+        severities(numbers), worst, first, safe("; ".join(report.notes), 500), tuple(map(_group, groups))
+    )
 
 
 def _group(findings: Sequence[Finding]) -> RuleGroup:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from drmemctl.check.report import Report
 from drmemctl.compare.diff import Diff
 from drmemctl.model.address_map import AddressMap
+from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.lookup_usage import LookupUsage
 from drmemctl.model.memory import Memory
 from drmemctl.model.overview import Overview
@@ -24,6 +26,7 @@ class Partition:
         address_map: what is at each address.
         usage: the lookup arrays and who uses them, None without dynamic memory or where there are too many.
         report: what `check` says.
+        system: what the files beside the tree show of its kernel, None where they show no memory blocks.
 
     """
 
@@ -32,6 +35,7 @@ class Partition:
     address_map: AddressMap
     usage: LookupUsage | None
     report: Report
+    system: LiveSystem | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Material:
         partition: the tree.
         comparison: the second tree, if there is one.
         simulated: the steps, if there are any.
+        names: how to call the files that steps name, where not as they are written.
 
     """
 
@@ -78,3 +83,9 @@ class Material:
     partition: Partition
     comparison: Comparison | None = None
     simulated: Simulated | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def newest(self) -> Partition:
+        """The tree that the page is about first of all: the second one, if there is one."""
+        return self.partition if self.comparison is None else self.comparison.other

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from drmemctl.model.distances import LOCAL, Distances
+from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.overview import Overview
-from drmemctl.output.numa import NODE_COLUMNS, affinity_words, node_cells, possible_words
+from drmemctl.output.numa import NODE_COLUMNS, affinity_words, nodes_cells, possible_words
 from drmemctl.output.overview import defects_words, facts, state_rows
+from drmemctl.output.report.material import Partition
 from drmemctl.output.report.tables import HtmlTable, Part, Tables
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of, size_text
@@ -19,6 +21,7 @@ _MATRIX = 48
 """Nodes of a distance matrix that is drawn; Linux has at most 256."""
 
 _LEVELS = 6
+_RELEASE = 60
 
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -76,13 +79,18 @@ class OverviewPart(NamedTuple):
     defects: tuple[str, ...]
 
 
-def overview_part(overview: Overview, tables: Tables) -> OverviewPart:
-    """Return what there is to show of an overview."""
+def overview_part(partition: Partition, tables: Tables) -> OverviewPart:
+    """Return what there is to show of a partition."""
+    overview = partition.overview
     numa = overview.numa
-    nodes = tables.table("Nodes that Linux makes", NODE_COLUMNS, map(node_cells, numa.nodes), "drmemctl numa")
+    nodes = tables.table("Nodes that Linux makes", NODE_COLUMNS, nodes_cells(numa), "drmemctl numa")
     possible = possible_words(numa)
     affinity = affinity_words(numa) + (f"; nodes {possible}" if possible else "")
-    known = (("input", f"{safe(overview.source, None)} ({overview.kind})"), *facts(overview))
+    known = (
+        ("input", f"{safe(overview.source, None)} ({overview.kind})"),
+        ("beside it", _beside(partition.system)),
+        *facts(overview),
+    )
     return OverviewPart(
         tuple(_tiles(overview)),
         known,
@@ -92,6 +100,17 @@ def overview_part(overview: Overview, tables: Tables) -> OverviewPart:
         _matrix(numa.distances, tables),
         tuple(_defects(overview)),
     )
+
+
+def _beside(system: LiveSystem | None) -> str:
+    """Return what was read besides the tree."""
+    if system is None:
+        return "no memory blocks (sysfs): rules about a running kernel were not asked"
+    parts = [count_of(len(system.blocks), "memory block") + " (sysfs)"]
+    parts += [count_of(len(system.nodes), "node")] * bool(system.nodes)
+    parts += ["iomem"] * bool(system.resources)
+    parts += [f"Linux {safe(system.release, _RELEASE)}"] * bool(system.release)
+    return ", ".join(parts)
 
 
 def _tiles(overview: Overview) -> Iterator[Tile]:

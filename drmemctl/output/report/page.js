@@ -11,7 +11,7 @@ for (const box of document.querySelectorAll("[data-map]")) {
 /* A finding's addresses lead to the map of the tree that it is about. */
 for (const item of document.querySelectorAll("[data-range]")) {
   const range = parsedRange(item.dataset.range);
-  const map = item.closest("#changes") ? MAPS["map-new"] : MAPS.map;
+  const map = item.closest("#changes") ? MAPS["map-old"] : MAPS.map;
   if (!range || !map.bars.length) continue;
   const button = element("button", { type: "button", class: "show" }, "Show on the map");
   button.addEventListener("click", () => map.showAddresses(...range));

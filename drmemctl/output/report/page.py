@@ -22,7 +22,7 @@ from drmemctl.output.report.findings_part import findings_part
 from drmemctl.output.report.map_svg import TALL, WIDTH, Drawing, look_of
 from drmemctl.output.report.material import Material, Partition
 from drmemctl.output.report.overview_part import overview_part
-from drmemctl.output.report.simulation_part import simulation_part
+from drmemctl.output.report.simulation_part import SimulationPart, simulation_part
 from drmemctl.output.report.tables import HtmlTable, Tables
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
@@ -31,7 +31,8 @@ STYLE = ("page.css", "tables.css", "print.css", "map.css")
 SCRIPT = ("core.js", "map_model.js", "map.js", "table.js", "page.js")
 
 
-_NAMELESS = ("", "<stdin>")
+_NAMELESS = ("", "<stdin>", "FILE")
+"""Inputs without a name of their own; redacted, all are FILE."""
 
 
 class MapPart(NamedTuple):
@@ -52,7 +53,7 @@ class DiffPart(NamedTuple):
 
 def page(material: Material) -> str:
     """Return the page. The same material gives the same bytes."""
-    one = material.partition
+    one = material.newest
     maps = dict(_maps(material))
     key = Key.of_maps(*(address_map for _, address_map in maps.values()))
     tables = Tables(key)
@@ -61,13 +62,15 @@ def page(material: Material) -> str:
         "page.html.j2",
         version=__version__,
         title=_own(material.title) or safe(_title(one.overview), 300),
-        overview=overview_part(one.overview, tables),
+        overview=overview_part(one, tables),
         findings=findings_part(one.report),
         maps={name: MapPart(name, heading, Drawing.of(found, key)) for name, (heading, found) in maps.items()},
         lmbs=lmbs,
         lookup=_lookup(one, tables),
         **_comparison(material, tables),
-        simulation=None if material.simulated is None else simulation_part(material.simulated.session),
+        simulation=None
+        if material.simulated is None
+        else simulation_part(material.simulated.session, material.names),
         data=embedded(
             {
                 "maps": {name: map_data(found, key) for name, (_, found) in maps.items()},
@@ -82,22 +85,28 @@ def page(material: Material) -> str:
     )
 
 
+def _simulation(material: Material) -> SimulationPart | None:
+    done = material.simulated
+    return None if done is None else simulation_part(done.session, material.names)
+
+
 def _own(title: str) -> str:
     """Return the user's own words, in any script, without what steers a text's direction or a terminal."""
     return "".join(char if char.isprintable() else safe(char) for char in title)
 
 
 def _title(overview: Overview) -> str:
-    name = overview.identity.partition_name
+    name = (overview.identity.partition_name or "").strip()
+    name = "" if set(name) == {"x"} else name  # redacted
     source = overview.source.rstrip("/").rpartition("/")[2]
     return f"Memory of {name or ('a partition' if source in _NAMELESS else source)}"
 
 
 def _maps(material: Material) -> Iterator[tuple[str, tuple[str, AddressMap]]]:
     """Yield the maps of the page: where each is, its heading, what it shows."""
-    yield "map", ("Address space", material.partition.address_map)
+    yield "map", ("Address space", material.newest.address_map)
     if material.comparison is not None:
-        yield "map-new", ("Address space of the second tree", material.comparison.other.address_map)
+        yield "map-old", ("Address space of the first tree", material.partition.address_map)
     if material.simulated is not None and material.simulated.address_map is not None:
         yield "map-end", ("Address space after the last step", material.simulated.address_map)
 
@@ -138,12 +147,11 @@ def _lookup(one: Partition, tables: Tables) -> HtmlTable | None:
 
 def _comparison(material: Material, tables: Tables) -> dict[str, Any]:
     if material.comparison is None:
-        return {"diff": None, "new": None, "new_findings": None}
-    other = material.comparison.other
+        return {"diff": None, "old": None, "old_findings": None}
     return {
         "diff": _diff(material.comparison.diff, tables),
-        "new": overview_part(other.overview, tables),
-        "new_findings": findings_part(other.report),
+        "old": overview_part(material.partition, tables),
+        "old_findings": findings_part(material.partition.report),
     }
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
@@ -83,12 +83,12 @@ class SimulationPart(NamedTuple):
     failed: str
 
 
-def simulation_part(session: Session) -> SimulationPart:
-    """Return what there is to show of a simulation."""
+def simulation_part(session: Session, names: Mapping[str, str]) -> SimulationPart:
+    """Return what there is to show of a simulation; `names` says how to call files that steps name."""
     rest = len(session.done) - _STEPS
     return SimulationPart(
         tuple(_lines(boot_lines(_PLAIN, session))),
-        tuple(_card(session, number) for number in range(min(len(session.done), _STEPS))),
+        tuple(_card(session, number, names) for number in range(min(len(session.done), _STEPS))),
         f"{count_of(rest, 'more step')}: drmemctl simulate shows them" if rest > 0 else "",
         tuple(map(rule_page, _rules(session))),
         tuple(_lines(verdict_lines(_PLAIN, session, Detail()))),
@@ -104,14 +104,14 @@ def _rules(session: Session) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _card(session: Session, position: int) -> Card:
+def _card(session: Session, position: int, names: Mapping[str, str]) -> Card:
     done = session.done[position]
     result = done.result
     left_out = len(result.findings) - _LINES
-    notes = [safe(result.note, 2000)] * bool(result.note)
+    notes = [safe(_renamed(result.note, names), 2000)] * bool(result.note)
     return Card(
         position + 1,
-        shortened(result.step, _TEXT),
+        shortened(_renamed(result.step, names), _TEXT),
         outcome(result, expectation=done.is_expectation),
         _tone(session, position),
         (*notes, *map(safe, result.events)),
@@ -121,6 +121,12 @@ def _card(session: Session, position: int) -> Card:
         f"{count_of(left_out, 'more finding')}: drmemctl simulate shows them" if left_out > 0 else "",
         _trace(done),
     )
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    for name in sorted(names, key=len, reverse=True):
+        text = text.replace(name, names[name])
+    return text
 
 
 def _tone(session: Session, position: int) -> str:

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""One input, one answer: check, show, the Python interface, the report and diff name the same findings."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import drmemctl
+from drmemctl.check.finding import Finding
+from drmemctl.compare.migration import FAMILY
+from tests.cli.running import run
+from tests.conftest import FIXTURES, fixture_trees
+from tests.pages import parsed
+
+Said = Counter[tuple[object, ...]]
+
+ARCHIVES = sorted((FIXTURES / "tutorial").glob("*.tar.xz"))
+TEXTS = sorted([*FIXTURES.rglob("*.dts"), *FIXTURES.rglob("*.lsprop")])
+
+
+def printed(*arguments: str | Path) -> Any:
+    return json.loads(run(*arguments, "--format", "json").out)
+
+
+def of_json(findings: list[dict[str, Any]]) -> Said:
+    return Counter(
+        (one["rule"], one["severity"], one["path"], one["property"], one["offset"], one["message"])
+        for one in findings
+    )
+
+
+def of_values(findings: tuple[Finding, ...]) -> Said:
+    return Counter(
+        (one.rule, one.severity.value, one.path or None, one.property or None, one.offset, one.message)
+        for one in findings
+    )
+
+
+def checked(place: Path) -> Said:
+    """Return what `check` says, which `show` and the Python interface must say, too."""
+    said = of_json(printed("check", place)["findings"])
+    counts = Counter(severity for _, severity, *_ in said.elements())
+    shown = run("show", place, "--format", "json")
+    if shown.code == 0:
+        numbers = json.loads(shown.out)["findings"]
+        assert numbers == {severity: counts[severity] for severity in numbers}, place
+        assert set(counts) <= set(numbers), place
+    assert of_values(drmemctl.check(drmemctl.load(place))) == said, place
+    return said
+
+
+def reported(place: Path) -> list[str]:
+    """Return the rules that the page of a tree explains, and what its first line says."""
+    document = parsed(run("report", place, "-o", "-").out)
+    rules = [one.text for one in document.one("section", id="findings").all("span", class_="rule")]
+    return [*rules, document.one("dl", class_="lead").all("dd")[0].text.split(maxsplit=2)[-1]]
+
+
+def agreed(place: Path) -> Said:
+    said = checked(place)
+    found = printed("check", place)["findings"]
+    rules = list(dict.fromkeys(one["rule"] for one in found))
+    assert reported(place)[:-1] == rules, place
+    if found:
+        assert reported(place)[-1] == found[0]["message"], place
+    return said
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_every_bundled_tree(part: int) -> None:
+    for place in [*fixture_trees(), *TEXTS][part::4]:
+        checked(place)
+
+
+def unpacked(archive: Path, place: Path) -> Path:
+    with tarfile.open(archive) as tar:
+        tar.extractall(place, filter="data")
+    return place
+
+
+@pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.name.partition(".")[0])
+def test_archives_with_sysfs_and_what_is_unpacked_of_them(archive: Path, tmp_path: Path) -> None:
+    said = agreed(archive)
+    place = unpacked(archive, tmp_path / "all")
+    (capture,) = place.iterdir()
+    assert agreed(place) == agreed(capture) == agreed(capture / "proc" / "device-tree") == said
+    # Wherever the tree lies: what is beside it is beside it.
+    tree = capture / "proc" / "device-tree"
+    tree.rename(capture / "device-tree")
+    assert agreed(capture) == agreed(capture / "device-tree") == agreed(place) == said
+
+
+def test_there_is_something_to_agree_on() -> None:
+    families = {one[0] for archive in ARCHIVES for one in checked(archive)}
+    assert {"DRM121"} <= families
+
+
+def test_a_file_that_is_gone_from_beside_the_tree_is_gone_for_all(tmp_path: Path) -> None:
+    archive = FIXTURES / "tutorial" / "lpar7-after.tar.xz"
+    (capture,) = unpacked(archive, tmp_path / "all").iterdir()
+    (capture / "proc" / "device-tree").rename(tmp_path / "tree")
+    rules = {one[0] for one in agreed(tmp_path / "tree")}
+    assert "DRM121" in {one[0] for one in checked(archive)} - rules
+
+
+def pairs() -> Iterator[tuple[Path, Path]]:
+    names = ["numa2-boot", "numa2-plug2", "numa2-unplug1", "v1numa4-boot", "v1numa4-plug1"]
+    trees = [FIXTURES / "kernel-arrays" / f"{name}.dtb.gz" for name in names]
+    yield from ((old, new) for old in trees for new in trees if old != new)
+    yield from ((old, new) for old in ARCHIVES for new in ARCHIVES if old != new)
+
+
+def test_a_diff_says_what_check_says_of_a_migration() -> None:
+    for old, new in pairs():
+        difference = printed("diff", old, new)
+        expected = of_json(printed("check", new, "--before", old, "--select", FAMILY)["findings"])
+        same = not any(difference[key] for key in ("lmbs", "lookup_arrays", "numa", "properties"))
+        assert of_json(difference["findings"]) == expected or same, (old, new)
+        assert of_values(drmemctl.diff(drmemctl.load(old), drmemctl.load(new)).findings) == of_json(
+            difference["findings"]
+        )
+
+
+KERNELS = ("4.19", "5.10", "5.14", "6.6", "latest")
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_for_a_kernel_too(kernel: str) -> None:
+    old, new = ARCHIVES[0], FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
+    for place in (*ARCHIVES, new, FIXTURES / "captures" / "6.1-lpm.dtb.gz"):
+        said = of_json(printed("check", place, "--kernel", kernel)["findings"])
+        assert of_values(drmemctl.check(drmemctl.load(place), kernel=kernel)) == said
+        assert sum(printed("show", place, "--kernel", kernel)["findings"].values()) == said.total()
+        html = run("report", place, "--kernel", kernel, "-o", "-").out
+        rules = {one.text for one in parsed(html).one("section", id="findings").all("span", class_="rule")}
+        assert rules == {one[0] for one in said}, (place, kernel)
+    for pair in ((old, new), (new, old)):
+        difference = printed("diff", *pair, "--kernel", kernel)
+        checked_pair = printed("check", pair[1], "--before", pair[0], "--kernel", kernel, "--select", FAMILY)
+        assert of_json(difference["findings"]) == of_json(checked_pair["findings"])
+
+
+def test_a_migration_takes_the_kernel_along() -> None:
+    old, new = ARCHIVES[0], FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
+    expected = of_json(printed("check", new, "--before", old, "--select", FAMILY)["findings"])
+    assert of_json(printed("diff", old, new)["findings"]) == expected
+    text = run("report", old, new, "-o", "-").out
+    assert "the kernel is 5.10.262" in parsed(text).one("section", id="findings").text
+
+
+def test_several_trees_at_once_are_judged_as_each_alone() -> None:
+    places = [*ARCHIVES, *fixture_trees()[:5]]
+    together = of_json(printed("check", *places)["findings"])
+    assert together == sum((of_json(printed("check", place)["findings"]) for place in places), Counter())
+
+
+def test_a_tree_that_is_made_from_another_has_nothing_beside_it() -> None:
+    tree = drmemctl.load(FIXTURES / "tutorial" / "lpar7-after.tar.xz")
+    assert tree.beside is not None
+    assert tree.with_property("/", "model", b"x\0").beside is None
