@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import Rule
 from drmemctl.check.subject import Subject
-from drmemctl.kernel.boot_faults import OOPS, PANIC
-from drmemctl.kernel.job import Cause, Fault
+from drmemctl.kernel.fault import OOPS, PANIC, Cause, Fault
 from drmemctl.kernel.profiles import Profile, profile
 
 RULE_OF_CAUSE = {
@@ -53,7 +52,7 @@ class BootConsequence:
 
     def _by_rule(self) -> dict[str, list[Fault]]:
         if self._faults is None:
-            from drmemctl.kernel.boot import deadly_at_boot
+            from drmemctl.kernel.boot_faults import deadly_at_boot
 
             self._faults = {}
             subject = self._subject

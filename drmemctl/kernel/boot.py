@@ -11,30 +11,27 @@ from __future__ import annotations
 from drmemctl.errors import LimitError
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, PRRN, decode_architecture_vec5
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, MIGRATABLE, decode_domains
-from drmemctl.formats.dynamic_memory import NODE, V1
+from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.kernel.block_size import block_size_of
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.boot_faults import deadly_faults
+from drmemctl.kernel.boot_input import boot_associativity, read_drmem
 from drmemctl.kernel.capabilities import (
     CURRENT_DOMAINS as USES_CURRENT_DOMAINS,
 )
 from drmemctl.kernel.capabilities import (
     DRMEM_ARRAY,
-    DYNAMIC_MEMORY_V2,
-    FORM2,
-    LENGTH_CHECK,
     LMB_SIZE_U32,
     MIGRATABLE_MAX_DOMAINS,
 )
-from drmemctl.kernel.cmdline import command_line, options
 from drmemctl.kernel.early_memory import EarlyMemory
-from drmemctl.kernel.job import Fault
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.processors import cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import blocks_of
 from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
 from drmemctl.kernel.state import KernelState, Topology
-from drmemctl.model.associativity import CHOSEN, RTAS, AffinityRules, Associativity
+from drmemctl.model.associativity import CHOSEN, RTAS, Associativity
 from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.model.processors import cores
@@ -65,16 +62,6 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     return KernelState(profile, tree, table, blocks, size, topology, cpus), tuple(faults)
 
 
-def deadly_at_boot(tree: Tree, profile: Profile, drmem: Drmem | None = None) -> tuple[Fault, ...]:
-    """Return all of a tree that a kernel dies of while it boots, in its order; it comes up if there is nothing.
-
-    `drmem` is what the drmem node says, where that is known already.
-    """
-    taken = read_drmem(tree, profile, [], drmem)
-    memory = EarlyMemory(tree, profile, taken, boot_associativity(tree, profile))
-    return tuple(deadly_faults(memory))
-
-
 def check_runs(tree: Tree) -> Tree:
     """Return the tree; `LimitError` if its LMBs are in more runs than can be simulated in some seconds."""
     number = 0 if tree.find(NODE) is None else len(Drmem.from_tree(tree).table.runs)
@@ -82,32 +69,6 @@ def check_runs(tree: Tree) -> Tree:
         message = f"{number:,} runs of LMBs, more than the {LIMITS.max_simulated_runs:,} that are simulated"
         raise LimitError(message, source=tree.source or None, path=NODE, hint=NOT_REAL)
     return tree
-
-
-def boot_associativity(tree: Tree, profile: Profile) -> Associativity:
-    """Return how the kernel finds nodes: not at all with `numa=off`."""
-    associativity = Associativity.as_booted(tree, AffinityRules(form2=profile.has(FORM2)))
-    if "off" in options(command_line(tree), "numa"):
-        return Associativity(associativity.form, (), None, associativity.lookup)
-    return associativity
-
-
-def read_drmem(tree: Tree, profile: Profile, faults: list[Fault], known: Drmem | None = None) -> Drmem | None:
-    """Return what the kernel makes of the node, None where it makes nothing of it."""
-    node = tree.find(NODE)
-    if node is None or (node.find(V1) is None and not profile.has(DYNAMIC_MEMORY_V2)):
-        return None
-    drmem = known or Drmem.from_tree(tree)
-    entries = drmem.entries
-    if entries is None or entries.present == entries.declared:
-        return drmem
-    if profile.has(LENGTH_CHECK):
-        return None
-    message = (
-        f"{entries.declared} entries are read where there are {entries.present}: the rest is whatever follows"
-    )
-    faults.append(Fault("over-read", message, "drmem_init", NODE, entries.property))
-    return drmem
 
 
 def _array(drmem: Drmem, profile: Profile) -> LmbTable:

@@ -15,21 +15,29 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.formats.memory_reg import REG, USABLE_MEMORY
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.kernel.block_size import block_size_of, second_memory_node
+from drmemctl.kernel.boot_input import BootInput, boot_associativity, read_drmem
 from drmemctl.kernel.capabilities import BLOCK_SIZE_PANIC, NO_DEFAULT_NODE, UNGUARDED_MEMORY_NODE
-from drmemctl.kernel.early_memory import EarlyMemory
-from drmemctl.kernel.job import Cause, Fault
+from drmemctl.kernel.fault import OOPS, PANIC, Cause, Fault
+from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.sections import is_block_size
 from drmemctl.model.associativity import is_node, reference_points_node
-from drmemctl.model.drmem import RootCells
+from drmemctl.model.drmem import Drmem, RootCells
 from drmemctl.model.platform import shows_absence
 from drmemctl.model.standard_properties import device_type
-from drmemctl.tree.node import Node
-
-OOPS, PANIC = "oops at boot", "panic at boot"
-"""What the state of a kernel says that did not come up."""
+from drmemctl.tree.node import Node, Tree
 
 
-def deadly_faults(memory: EarlyMemory) -> Iterator[Fault]:
+def deadly_at_boot(tree: Tree, profile: Profile, drmem: Drmem | None = None) -> tuple[Fault, ...]:
+    """Return all of a tree that a kernel dies of while it boots, in its order; it comes up if there is nothing.
+
+    `drmem` is what the drmem node says, where that is known already.
+    """
+    taken = read_drmem(tree, profile, [], drmem)
+    memory = BootInput(tree, profile, taken, boot_associativity(tree, profile))
+    return tuple(deadly_faults(memory))
+
+
+def deadly_faults(memory: BootInput) -> Iterator[Fault]:
     """Yield all that a kernel cannot survive, in the order in which it comes to it; it dies of the first."""
     yield from _without_memory(memory)
     if memory.associativity.primary_index is not None:
@@ -37,14 +45,14 @@ def deadly_faults(memory: EarlyMemory) -> Iterator[Fault]:
     yield from _unsuitable_block_size(memory)
 
 
-def _without_memory(memory: EarlyMemory) -> Iterator[Fault]:
+def _without_memory(memory: BootInput) -> Iterator[Fault]:
     """Yield the fault of a tree that shows all it has, and has no memory."""
     if shows_absence(memory.tree) and memory.is_empty():
         message = "no memory: nothing can be allocated"
         yield Fault("panic", message, "memblock_alloc", "/", dead=PANIC, cause=Cause.NO_MEMORY)
 
 
-def _while_finding_nodes(memory: EarlyMemory) -> Iterator[Fault]:
+def _while_finding_nodes(memory: BootInput) -> Iterator[Fault]:
     yield from _missing_tables(memory)
     if shows_absence(memory.tree) and not _has_memory_node(memory):
         message = "numa.c: No memory nodes found!"
@@ -55,7 +63,7 @@ def _while_finding_nodes(memory: EarlyMemory) -> Iterator[Fault]:
         yield from _lmbs_without_node(memory)
 
 
-def _missing_tables(memory: EarlyMemory) -> Iterator[Fault]:
+def _missing_tables(memory: BootInput) -> Iterator[Fault]:
     if memory.associativity.form != 2:
         return
     path = reference_points_node(memory.tree)
@@ -67,7 +75,7 @@ def _missing_tables(memory: EarlyMemory) -> Iterator[Fault]:
             yield Fault("oops", message, function, path, name, dead=OOPS, cause=Cause.NO_FORM2_TABLE)
 
 
-def _has_memory_node(memory: EarlyMemory) -> bool:
+def _has_memory_node(memory: BootInput) -> bool:
     """Whether a node at any depth is of the type (`of_find_node_by_type`)."""
     tree = memory.tree
     if any(device_type(node) == "memory" for node in tree.root.children):
@@ -75,7 +83,7 @@ def _has_memory_node(memory: EarlyMemory) -> bool:
     return any(device_type(node) == "memory" for _, node in tree.walk())
 
 
-def _memory_nodes_without_node(memory: EarlyMemory) -> Iterator[Fault]:
+def _memory_nodes_without_node(memory: BootInput) -> Iterator[Fault]:
     """Yield memory nodes that have a list, but no node by it: those without a list go to node 0.
 
     What a list that ends before its own count says is not known: Linux reads what is behind it.
@@ -93,7 +101,7 @@ def _memory_nodes_without_node(memory: EarlyMemory) -> Iterator[Fault]:
             )
 
 
-def _leads_nowhere(memory: EarlyMemory, node: Node) -> bool:
+def _leads_nowhere(memory: BootInput, node: Node) -> bool:
     """Whether `associativity_to_nid` certainly finds no node for a list."""
     index = memory.associativity.primary_index
     data = node.get(ASSOCIATIVITY)
@@ -107,7 +115,7 @@ def _leads_nowhere(memory: EarlyMemory, node: Node) -> bool:
     return index <= len(found.domains) and not is_node(found.domains[index - 1])
 
 
-def _lmbs_without_node(memory: EarlyMemory) -> Iterator[Fault]:
+def _lmbs_without_node(memory: BootInput) -> Iterator[Fault]:
     if any(defect.code == "lookup-cut" for defect in memory.associativity.defects):
         return  # The source shows only the beginning: which lists there are is not known.
     with_node: set[tuple[int, int]] = set()
@@ -125,7 +133,7 @@ def _lmbs_without_node(memory: EarlyMemory) -> Iterator[Fault]:
             return
 
 
-def _unsuitable_block_size(memory: EarlyMemory) -> Iterator[Fault]:
+def _unsuitable_block_size(memory: BootInput) -> Iterator[Fault]:
     size = block_size_of(memory.tree, memory.profile)
     if is_block_size(size) or not memory.profile.has(BLOCK_SIZE_PANIC):
         return

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 from drmemctl.formats.pmemory import NODE as PERSISTENT_MEMORY
 from drmemctl.formats.pmemory import Pmemory, decode_pmemory
-from drmemctl.kernel.boot import boot_associativity, read_drmem
 from drmemctl.kernel.boot_faults import deadly_faults
+from drmemctl.kernel.boot_input import boot_associativity, read_drmem
 from drmemctl.kernel.capabilities import KEXEC_IN_HOTPLUG
 from drmemctl.kernel.cmdline import command_line, has_flag
 from drmemctl.kernel.early_memory import EarlyMemory
-from drmemctl.kernel.job import Fault
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.memblock import Memblock, MemblockRegion
 from drmemctl.kernel.movable_zone import Begins, movable_begins
 from drmemctl.kernel.profiles import Profile

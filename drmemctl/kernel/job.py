@@ -8,52 +8,14 @@ carries both from one kernel function to the next, the way locks and pointers do
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import Self
 
 from drmemctl.kernel.capabilities import Capability
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import Connector, Firmware
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite, collector
 from drmemctl.tree.node import Tree
-
-
-class Cause(Enum):
-    """What of a tree a kernel dies of while it boots."""
-
-    NO_MEMORY = "no memory"
-    NO_MEMORY_NODE = "no memory node"
-    NO_FORM2_TABLE = "form 2 without a table"
-    MEMORY_NODE_WITHOUT_NODE = "memory node without a node"
-    LMB_WITHOUT_NODE = "LMB without a node"
-    BLOCK_SIZE = "block size"
-    CUT_BLOCK_SIZE = "block size cut to 32 bits"
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something that a kernel does and should not: an oops, a read beyond the end, a lost update.
-
-    Attributes:
-        code: stable name, e.g. `oops` or `over-read`.
-        message: what happens, in a sentence.
-        function: the kernel function that it happens in.
-        path: the node that it is about, empty if none.
-        property: its property, empty if none.
-        rule: the id of the rule that judges it; filled in by the rules, empty until then.
-        dead: how the kernel ends that does not survive it while it boots, empty for all else.
-        cause: what of the tree it then dies of.
-
-    """
-
-    code: str
-    message: str
-    function: str
-    path: str = ""
-    property: str = ""
-    rule: str = ""
-    dead: str = ""
-    cause: Cause | None = None
 
 
 class OopsError(Exception):

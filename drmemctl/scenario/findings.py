@@ -14,7 +14,7 @@ from drmemctl.check.finding import NEXT_FLUSH, NOW, Finding, Severity, Violation
 from drmemctl.check.kernel.codes import RULE_OF
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import DRC_INVALID, NODE, RESERVED, V1, V2
-from drmemctl.kernel.job import Fault
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.scenario.subject import subject_of
