@@ -48,4 +48,4 @@ _BASES = (("hex", 16), ("octal", 8), ("decimal", 10))
 def _advice(text: str) -> str:
     if re.fullmatch(r"[0-9a-fA-F]{1,16}", text, re.ASCII):
         return f"not a number: write 0x{text} for hexadecimal"
-    return "not a number: 0x… is hexadecimal, 0… octal, anything else decimal"
+    return "not a number: 0x... is hexadecimal, 0... octal, anything else decimal"

@@ -85,7 +85,8 @@ def test_a_drc_index_of_another_length_or_with_a_prefix_is_a_number_as_ever(text
 
 
 def test_what_is_no_hexadecimal_either_gets_the_forms() -> None:
-    with pytest.raises(ValueError, match=r"^not a number: 0x… is hexadecimal, 0… octal, anything else decimal$"):
+    forms = r"^not a number: 0x... is hexadecimal, 0... octal, anything else decimal$"
+    with pytest.raises(ValueError, match=forms):
         parse_kernel_int("xyz")
 
 

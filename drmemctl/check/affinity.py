@@ -45,7 +45,8 @@ def primary(subject: Subject) -> int | None:
 
 def numa_is_off(subject: Subject) -> bool:
     """Whether Linux finds no primary reference point in a tree that tells, and so runs without NUMA."""
-    return subject.after_cas and numa_place(subject) is not None and primary(subject) is None
+    tells = subject.after_cas and numa_place(subject) is not None and not subject.associativity.unknown
+    return tells and primary(subject) is None
 
 
 def lookup_is_cut(subject: Subject) -> bool:

@@ -75,6 +75,7 @@ class LmbRange:
         flags: of all of them.
         node: the Linux node that the kernel finds for them, None for none.
         size: bytes of all of them together, None where the tree does not say.
+        is_shown: whether the tree shows what it takes to know the node.
 
     """
 
@@ -85,6 +86,7 @@ class LmbRange:
     flags: int
     node: int | None
     size: int | None
+    is_shown: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return it like the runs of `drmemctl lmb --format json`."""
@@ -158,7 +160,8 @@ def _ranges(runs: Iterable[Run], size: int | None, subject: Subject) -> Iterator
     for run in runs:
         node = subject.associativity.node_of(run.aa_index, run.flags)
         total = None if size is None else size * run.count
-        yield LmbRange(run.base, run.count, run.drc_index, run.aa_index, run.flags, node, total)
+        is_shown = not subject.associativity.unknown
+        yield LmbRange(run.base, run.count, run.drc_index, run.aa_index, run.flags, node, total, is_shown)
 
 
 def fingerprint(violation: Violation, lmb_size: int | None) -> str:

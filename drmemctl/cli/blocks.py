@@ -55,6 +55,6 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
     found = BlockMap(owners_of(memory.boot, table), table.lmb_size, state.block_size, state.blocks)
     blocks_within_bounds(found.most_spans, device_tree.source)
     pmem = driver_memory(device_tree, boot_associativity(device_tree, profile))
-    show_blocks(screen, BlocksView(state, size, found.spans(), pmem), format)
+    show_blocks(screen, BlocksView(state, size, found.spans(), pmem, bool(memory.associativity.unknown)), format)
     report_defects(memory.defects)
     return say_faults(faults, state)

@@ -88,6 +88,8 @@ def command(
         conditions = _conditions(node, drc, address, state)
         say(f"none of the {count_of(drmem.table.n_lmbs, 'LMB')} is selected by {conditions}")
     report_defects(drmem.defects)
+    if associativity.unknown:
+        say(f"{associativity.unknown}: nodes are unknown")
 
 
 def _conditions(node: int | None, drc: int | None, address: int | None, state: str | None) -> str:

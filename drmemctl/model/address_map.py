@@ -18,6 +18,8 @@ from drmemctl.model.memory import Memory
 
 LAST_ADDRESS = (1 << 64) - 1
 
+NO_NODE, UNKNOWN_NODE = -1, -2
+
 BOOT = "memory@"
 ASSIGNED = "assigned"
 FREE = "free"
@@ -36,7 +38,8 @@ class Content:
 
     Attributes:
         kind: `memory@`, `assigned`, `free`, `reserved` or `hole`.
-        node: the Linux node of memory; -1 for memory for which Linux finds none, None for all that is no memory.
+        node: the Linux node of memory; `NO_NODE` for memory for which Linux finds none, `UNKNOWN_NODE` where the
+            tree does not tell, None for all that is no memory.
         overlap: whether two claims clash: two LMBs, two memory nodes, or an LMB in a memory node. A reserved
             LMB there is no clash: that is how QEMU lists boot memory.
 
@@ -138,6 +141,7 @@ class _Claims:
         self.clipped = 0
         self._known: dict[Content, int] = {}
         self._memory = memory
+        self._no_node = UNKNOWN_NODE if memory.associativity.unknown else NO_NODE
 
     def position(self, content: Content) -> int:
         if content not in self._known:
@@ -150,7 +154,7 @@ class _Claims:
 
     def _boot(self) -> Iterator[Span]:
         for node in self._memory.boot.nodes:
-            content = self.position(Content(BOOT, -1 if node.node is None else node.node))
+            content = self.position(Content(BOOT, self._no_node if node.node is None else node.node))
             for part in node.ranges:
                 # Linux keeps the low 64 bits of an address in more cells.
                 start = part.base & LAST_ADDRESS
@@ -171,7 +175,7 @@ class _Claims:
         if not is_assigned(flags):
             return self.position(Content(state_of(flags)))
         node = self._memory.node_of(aa_index, flags)
-        return self.position(Content(ASSIGNED, -1 if node is None else node))
+        return self.position(Content(ASSIGNED, self._no_node if node is None else node))
 
 
 def _ascending(table: LmbTable) -> Iterator[tuple[int, int, int, int]]:

@@ -83,7 +83,10 @@ class Associativity:
         """
         read = cls.as_booted(tree, rules)
         unknown = _not_shown(tree, read.form, read.reference_points)
-        return replace(read, primary_index=None, unknown=unknown) if unknown else read
+        if not unknown:
+            return read
+        note = Defect("affinity-unknown", f"{unknown}: form and nodes are unknown")
+        return replace(read, primary_index=None, unknown=unknown, defects=(*read.defects, note))
 
     @classmethod
     def as_booted(cls, tree: Tree, rules: AffinityRules = NEWEST) -> Associativity:

@@ -38,7 +38,7 @@ class MemoryNode:
         reg: the ranges of `reg`, those of size 0 left out.
         usable: the ranges of `linux,usable-memory`, to which kexec restricts a crash kernel; None without it.
         domains: its `ibm,associativity` without the length cell, None where it has none.
-        node: the Linux node: 0 without `ibm,associativity`, None where that leads to none.
+        node: the Linux node: 0 without `ibm,associativity`, None where that leads to none, or is not known.
         hotpluggable: whether Linux marks it as memory that can be taken away.
         available: whether `status` lets Linux use it.
 
@@ -88,6 +88,10 @@ class BootMemory:
             for child in tree.root.children
             if device_type(child) == "memory"
         ]
+        if not nodes and tree.kind != "fdt":
+            # Every partition has memory at 0; firmware's blob without any is what DRM063 is about.
+            message = "no memory node is shown: sums are without the memory that is there from boot on"
+            defects.append(Defect("memory-not-shown", message))
         return cls(tuple(nodes), tuple(defects))
 
     @property
@@ -124,6 +128,8 @@ def _ranges(
 
 
 def _node_of(domains: tuple[int, ...] | None, associativity: Associativity) -> int | None:
+    if associativity.unknown:
+        return None
     if domains is None or associativity.primary_index is None:
         return DEFAULT_NODE
     return associativity.node_of_row(domains)

@@ -101,6 +101,7 @@ class LookupUsage:
         arrays: the arrays that are there in full; none where they have no domains.
         outsiders: LMBs without an array, `unset` first.
         lmb_size: bytes of an LMB.
+        unknown: whether the tree does not show what it takes to know the nodes.
 
     """
 
@@ -110,6 +111,7 @@ class LookupUsage:
     arrays: tuple[ArrayUse, ...]
     outsiders: tuple[Outsiders, ...]
     lmb_size: int | None
+    unknown: bool = False
 
     @classmethod
     def of(cls, drmem: Drmem, associativity: Associativity, limit: int) -> LookupUsage:
@@ -133,6 +135,7 @@ class LookupUsage:
             tuple(_arrays(lookup, present, associativity, users)),
             tuple(outsiders),
             drmem.table.lmb_size,
+            bool(associativity.unknown),
         )
 
     @classmethod

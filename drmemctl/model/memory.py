@@ -63,8 +63,11 @@ class Memory:
         return drmem + self.boot.defects + self.associativity.defects
 
     def node_of(self, aa_index: int, flags: int) -> int | None:
-        """Return the node of assigned LMBs: as `Associativity`, but node 0 where Linux runs without NUMA."""
-        if self.associativity.primary_index is None:
+        """Return the node of assigned LMBs: as `Associativity`, but node 0 where Linux runs without NUMA.
+
+        None is also the node of all where the tree does not show what it takes to know.
+        """
+        if self.associativity.primary_index is None and not self.associativity.unknown:
             return DEFAULT_NODE
         return self.associativity.node_of(aa_index, flags)
 

@@ -67,25 +67,27 @@ class NumaLayout:
     """The layout as Linux has it after boot.
 
     Attributes:
-        enabled: whether Linux runs with NUMA; without, everything is in node 0.
-        form: affinity form 0, 1 or 2.
+        enabled: whether Linux runs with NUMA; without, everything is in node 0. None where `unknown`.
+        form: affinity form 0, 1 or 2. None where `unknown`.
         primary_index: the position in an associativity list that gives the node.
         reference_points: the positions that give distances in form 1.
         nodes: the nodes that have something, ascending; the entry for no node comes last.
         possible: the nodes there may be, None where the tree does not say.
         distances: between the nodes that have something, and those that FORM2 tables list.
         defects: faults of the domain counts and distance tables.
+        unknown: why the tree does not tell the nodes, of which it shows a part only; all is under no node then.
 
     """
 
-    enabled: bool
-    form: int
+    enabled: bool | None
+    form: int | None
     primary_index: int | None
     reference_points: tuple[int, ...]
     nodes: tuple[NumaNode, ...]
     possible: PossibleNodes | None
     distances: Distances
     defects: tuple[Defect, ...] = ()
+    unknown: str = ""
 
     @classmethod
     def from_tree(cls, tree: Tree, rules: AffinityRules = NEWEST) -> NumaLayout:
@@ -104,15 +106,17 @@ class NumaLayout:
         nodes = builder.nodes()
         distances, defects = builder.distances({node.node for node in nodes if node.node is not None})
         possible, more = _possible_nodes(tree, associativity.primary_index, memory.rules)
+        unknown = associativity.unknown
         return cls(
-            associativity.primary_index is not None,
-            associativity.form,
+            None if unknown else associativity.primary_index is not None,
+            None if unknown else associativity.form,
             associativity.primary_index,
             associativity.reference_points,
             nodes,
             possible,
             distances,
             defects + more,
+            unknown,
         )
 
     def find(self, node: int | None) -> NumaNode:
@@ -198,7 +202,11 @@ class _Builder:
     def _add_homeless(self, homeless: _Counts) -> None:
         """Put CPUs without a node in the first online one (`numa_setup_cpu`)."""
         if homeless.cores:
-            first = min((node for node in self._found if node is not None), default=DEFAULT_NODE)
+            first = (
+                None
+                if self._memory.associativity.unknown
+                else min((node for node in self._found if node is not None), default=DEFAULT_NODE)
+            )
             counts = self._at(first)
             counts.cores += homeless.cores
             counts.threads.extend(homeless.threads)

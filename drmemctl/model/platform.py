@@ -81,6 +81,12 @@ def is_whole(tree: Tree, node: Node | None) -> bool:
     return node is not None and (tree.kind != "lsprop" or node.find("name") is not None)
 
 
+def shows_absence(tree: Tree) -> bool:
+    """Whether what this tree does not show is not there: no text, and with what no partition is without."""
+    is_copy = tree.kind in ("fdt", "directory")
+    return is_copy and tree.find(CHOSEN) is not None and tree.find(RTAS) is not None
+
+
 def is_before_cas(tree: Tree) -> bool:
     """Whether no option vector 5 was agreed on: the OS has not told firmware yet what it supports, or never."""
     return not any(tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"")

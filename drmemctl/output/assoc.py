@@ -117,18 +117,19 @@ def title(usage: LookupUsage) -> str:
 def rows(usage: LookupUsage) -> Iterator[Sequence[Cell]]:
     """Yield the cells of each array, then of the LMBs that have none; one for each of `COLUMNS`."""
     for one in usage.arrays:
-        yield _array_row(one, usage.lmb_size)
+        yield _array_row(one, usage)
     for other in usage.outsiders:
         yield _outsiders_row(other, usage.lmb_size)
 
 
-def _array_row(one: ArrayUse, lmb_size: int | None) -> Sequence[Cell]:
-    node: Cell = ("none", "bold red") if one.node is None else (str(one.node), node_style(one.node))
+def _array_row(one: ArrayUse, usage: LookupUsage) -> Sequence[Cell]:
+    none: Cell = ("?", "dim") if usage.unknown else ("none", "bold red")
+    node: Cell = none if one.node is None else (str(one.node), node_style(one.node))
     notes = [f"same as {one.same_as}"] * (one.same_as is not None)
     notes += ["unused"] * (not one.users.lmbs)
     notes += _states(one.users)
     note: Cell = (", ".join(notes), "yellow" if one.same_as is not None or not one.users.lmbs else "dim")
-    return (str(one.index), domains_text(one.domains), node, *_users_cells(one.users, lmb_size), note)
+    return (str(one.index), domains_text(one.domains), node, *_users_cells(one.users, usage.lmb_size), note)
 
 
 def _outsiders_row(one: Outsiders, lmb_size: int | None) -> Sequence[Cell]:

@@ -27,6 +27,7 @@ class BlocksView:
         computed_size: what it works out for the bytes of a block, suitable or not.
         spans: the blocks.
         pmem: persistent memory, whose address the tree does not say.
+        unknown: whether the tree does not show what it takes to know the nodes.
 
     """
 
@@ -34,6 +35,7 @@ class BlocksView:
     computed_size: int
     spans: Iterable[BlockSpan]
     pmem: Sequence[DriverMemory]
+    unknown: bool = False
 
     @property
     def block_size(self) -> int:
@@ -60,7 +62,7 @@ def show_blocks(screen: Screen, view: BlocksView, format: str) -> None:
             "subsection_size": SUBSECTION,
         }
         lists = {
-            "blocks": () if view.kernel.dead else (_record(span, view.block_size) for span in view.spans),
+            "blocks": () if view.kernel.dead else (_record(span, view) for span in view.spans),
             "pmem": (_pmem_record(one, view.block_size) for one in view.pmem),
         }
         screen.write_all(streamed(head, lists))
@@ -81,12 +83,12 @@ def _summary(view: BlocksView) -> str:
     return f"{size}: {count_of(per_block, 'section')} of {size_text(SECTION)}, each {parts}"
 
 
-def _record(span: BlockSpan, size: int) -> dict[str, Any]:
+def _record(span: BlockSpan, view: BlocksView) -> dict[str, Any]:
     return {
         "block": span.first,
         "count": span.count,
-        "base": span.first * size,
-        "node": span.node,
+        "base": span.first * view.block_size,
+        "node": None if view.unknown else span.node,
         "exists": span.node is not None,
         "owners": [_owner(owner) for owner in span.owners],
         "owner_count": span.n_owners,
@@ -126,6 +128,7 @@ def _rows(view: BlocksView) -> Iterator[Sequence[Cell]]:
         numbers = str(span.first) if span.count == 1 else f"{span.first}-{last}"
         place = f"{span.first * size:#011x}-{(last + 1) * size - 1:#011x}"
         node: Cell = "-" if span.node is None else (str(span.node), node_style(span.node))
+        node = "?" if view.unknown and span.node is not None else node
         yield (numbers, place, node, _owners(span), _adding(span))
     for one in view.pmem:
         amount = "size unknown" if one.size is None else size_text(one.size)

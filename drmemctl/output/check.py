@@ -172,10 +172,16 @@ def range_text(lmbs: LmbRange) -> str:
         count_of(lmbs.count, "LMB"),
         f"DRC {drc_range(lmbs.drc_index, lmbs.count)}",
         "aa unset" if lmbs.aa_index == AA_UNSET else f"aa {lmbs.aa_index}",
-        "no node" if lmbs.node is None else f"node {lmbs.node}",
+        _node_text(lmbs),
         " ".join(flag_names(lmbs.flags)) or "free",
     ]
     return "  ".join(parts)
+
+
+def _node_text(lmbs: LmbRange) -> str:
+    if lmbs.node is not None:
+        return f"node {lmbs.node}"
+    return "no node" if lmbs.is_shown else "node unknown"
 
 
 def addresses(lmbs: LmbRange) -> str:

@@ -232,7 +232,7 @@ class Row:
             str(run.count),
             "-" if run.aa_index == AA_UNSET else str(run.aa_index),
             "-" if row is None else domains_text(row),
-            _node_cell(self._associativity.node_of(run.aa_index, run.flags), run),
+            _node_cell(self._associativity, run),
             _flags_cell(run.flags),
         )
 
@@ -252,7 +252,10 @@ def address_width(table: LmbTable) -> int:
     return max((len(f"{run.base + run.count * (table.lmb_size or 1) - 1:#x}") for run in table.runs), default=1)
 
 
-def _node_cell(node: int | None, run: Run) -> tuple[str, str | None]:
+def _node_cell(associativity: Associativity, run: Run) -> tuple[str, str | None]:
+    if associativity.unknown:
+        return "?", "dim"
+    node = associativity.node_of(run.aa_index, run.flags)
     if node is not None:
         return str(node), node_style(node)
     # Assigned memory whose node cannot be found kills a booting kernel: not a detail to dim.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from drmemctl.model.address_map import HOLE, AddressMap, Segment
+from drmemctl.model.address_map import HOLE, NO_NODE, UNKNOWN_NODE, AddressMap, Segment
 from drmemctl.model.picture import Cell, Gap, Line, Picture
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.map_key import Entry, Key, legend
@@ -62,7 +62,7 @@ def segment_record(segment: Segment) -> dict[str, Any]:
         "start": segment.start,
         "size": segment.size,
         "kind": content.kind,
-        "node": None if content.node == -1 else content.node,
+        "node": None if content.node in (NO_NODE, UNKNOWN_NODE) else content.node,
         "overlap": content.overlap,
     }
 

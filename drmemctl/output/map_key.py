@@ -6,7 +6,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from drmemctl.model.address_map import ASSIGNED, BOOT, FREE, HOLE, RESERVED, AddressMap, Content
+from drmemctl.model.address_map import (
+    ASSIGNED,
+    BOOT,
+    FREE,
+    HOLE,
+    NO_NODE,
+    RESERVED,
+    UNKNOWN_NODE,
+    AddressMap,
+    Content,
+)
 from drmemctl.output.screen import node_style
 from drmemctl.wording import count_of, size_text
 
@@ -71,7 +81,7 @@ class Key:
         if content.node is None:
             return _MARKS[content.kind], "dim"
         if content.node < 0:
-            return _NO_NODE, "bold red"
+            return _NO_NODE, "dim" if content.node == UNKNOWN_NODE else "bold red"
         letter = self.nodes[content.node]
         style = node_style(content.node)
         return (letter, f"bold {style}") if content.kind == ASSIGNED else (letter.lower(), style)
@@ -85,10 +95,13 @@ def legend(address_map: AddressMap, key: Key, *, mixed: bool) -> Iterator[Entry]
         amount = sum(part for content, part in totals.items() if content.kind == kind)
         if amount:
             yield Entry(_MARKS[kind], "dim", f"{words} {size_text(amount)}", (Content(kind),))
-    homeless = sum(part for content, part in totals.items() if content.node == -1)
-    if homeless:
-        words = f"no node found by Linux: {size_text(homeless)}"
-        yield Entry(_NO_NODE, "bold red", words, (Content(ASSIGNED, -1),))
+    for none, words, style in (
+        (NO_NODE, "no node found by Linux", "bold red"),
+        (UNKNOWN_NODE, "node unknown: only a part of the tree is shown", "dim"),
+    ):
+        homeless = sum(part for content, part in totals.items() if content.node == none)
+        if homeless:
+            yield Entry(_NO_NODE, style, f"{words}: {size_text(homeless)}", (Content(ASSIGNED, none),))
     clashes = sum(part for content, part in totals.items() if content.overlap)
     if clashes:
         words = f"claimed twice: {size_text(clashes)}"

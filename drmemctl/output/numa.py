@@ -34,12 +34,13 @@ def node_record(node: NumaNode) -> dict[str, Any]:
 
 def affinity_record(layout: NumaLayout) -> dict[str, Any]:
     """Return what the layout is made by as JSON has it."""
-    return {
+    record = {
         "enabled": layout.enabled,
         "form": layout.form,
         "primary_index": layout.primary_index,
         "reference_points": list(layout.reference_points),
     }
+    return {**record, "unknown": layout.unknown} if layout.unknown else record
 
 
 def show_numa(screen: Screen, layout: NumaLayout, format: str, kernel: str | None = None) -> None:
@@ -80,6 +81,8 @@ def _csv_lines(layout: NumaLayout) -> Iterator[str]:
 
 def affinity_words(layout: NumaLayout) -> str:
     """Return in words how Linux finds the node of a resource, and its distances."""
+    if layout.unknown:
+        return f"unknown: {layout.unknown}"
     if not layout.enabled:
         return f"form {layout.form} without usable reference points: Linux runs without NUMA, all in node 0"
     points = " ".join(map(str, layout.reference_points[:8])) + (" …" if len(layout.reference_points) > 8 else "")
@@ -100,7 +103,7 @@ def _show_tables(screen: Screen, layout: NumaLayout) -> None:
     possible = possible_words(layout)
     nodes = f"nodes {possible}\n" if possible else ""
     screen.write(f"{screen.style(affinity_words(layout), 'bold')}\n{nodes}\n")
-    show_table(screen, NODE_COLUMNS, map(node_cells, layout.nodes))
+    show_table(screen, NODE_COLUMNS, nodes_cells(layout))
     screen.write_all(_matrix(screen, layout.distances))
 
 
@@ -111,10 +114,20 @@ NODE_COLUMNS = (
 )
 
 
-def node_cells(node: NumaNode) -> Sequence[Cell]:
-    """Return the cells of a node, one for each of `NODE_COLUMNS`."""
+def nodes_cells(layout: NumaLayout) -> Iterator[Sequence[Cell]]:
+    """Yield the cells of each node, one for each of `NODE_COLUMNS`."""
+    return (_node_cells(node, node_name(node, layout)) for node in layout.nodes)
+
+
+def node_name(node: NumaNode, layout: NumaLayout) -> tuple[str, str | None]:
+    """Return how a node is called, and its style."""
+    if node.node is not None:
+        return str(node.node), node_style(node.node)
     # Assigned memory whose node cannot be found kills a booting kernel: not a detail to dim.
-    name: Cell = ("none", "bold red") if node.node is None else (str(node.node), node_style(node.node))
+    return ("unknown", "dim") if layout.unknown else ("none", "bold red")
+
+
+def _node_cells(node: NumaNode, name: Cell) -> Sequence[Cell]:
     return (
         name,
         size_text(node.bytes),

@@ -14,8 +14,8 @@ from drmemctl.model.lmbs import STATES
 from drmemctl.model.numa import NumaLayout, NumaNode
 from drmemctl.model.overview import DynamicMemory, Overview
 from drmemctl.output.findings import severities
-from drmemctl.output.numa import affinity_record, affinity_words, node_record, possible_words
-from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.numa import affinity_record, affinity_words, node_name, node_record, possible_words
+from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of, size_text
 
@@ -129,7 +129,7 @@ def facts(overview: Overview) -> Iterator[tuple[str, str]]:
     yield "machine", ", ".join(machine)
     if identity.partition_name is not None or identity.partition_number is not None:
         yield "partition", _partition(overview)
-    yield "features", " ".join(overview.features) or "none"
+    yield "features", " ".join(overview.features) or ("unknown" if overview.numa.unknown else "none")
     yield "affinity", _affinity(overview)
     yield "nodes", _nodes(overview.numa)
     yield "LMBs", "no dynamic memory" if overview.dynamic is None else _lmbs(overview.dynamic)
@@ -149,6 +149,8 @@ def _affinity(overview: Overview) -> str:
 
 
 def _nodes(layout: NumaLayout) -> str:
+    if layout.unknown:
+        return "unknown"
     online = sum(1 for node in layout.nodes if node.node is not None)
     possible = possible_words(layout)
     return f"{online:,} in use" + (f", {possible}" if possible else "")
@@ -222,19 +224,19 @@ def _node_lines(screen: Screen, overview: Overview, room: int) -> Iterator[str]:
     shown = len(nodes) if len(nodes) < room else max(room - 2, 1)
     whole = max((node.bytes for node in nodes), default=0)
     for node in islice(nodes, shown):
-        yield _node_line(screen, node, whole)
+        yield _node_line(screen, overview.numa, node, whole)
     if shown < len(nodes):
         rest = sum(node.bytes for node in nodes[shown:])
         yield f"… {count_of(len(nodes) - shown, 'more node')} with {size_text(rest)}: see drmemctl numa"
 
 
-def _node_line(screen: Screen, node: NumaNode, whole: int) -> str:
-    style = "bold red" if node.node is None else node_style(node.node)
-    name = screen.style(f"{'none' if node.node is None else node.node:<14}", style)
+def _node_line(screen: Screen, layout: NumaLayout, node: NumaNode, whole: int) -> str:
+    text, style = node_name(node, layout)
+    name = screen.style(f"{text:<14}", style)
     lmbs = f"{node.lmbs:,}" if node.lmbs else "-"
     cores = str(node.cores) if node.cores else "-"
-    text = f"{name}{size_text(node.bytes):>10}{lmbs:>12}  {cores:>5}"
-    return f"{text}  {_bar(screen, node.bytes, whole, style)}".rstrip()
+    line = f"{name}{size_text(node.bytes):>10}{lmbs:>12}  {cores:>5}"
+    return f"{line}  {_bar(screen, node.bytes, whole, style)}".rstrip()
 
 
 def _judgement_lines(screen: Screen, overview: Overview) -> Iterator[str]:

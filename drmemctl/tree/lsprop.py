@@ -41,6 +41,9 @@ _NAME = re.compile(r"[A-Za-z0-9,._+*?#@~/-]+", re.ASCII)
 _WIDTH = 16
 """Columns that lsprop fills with a name and blanks."""
 
+_LETTER = 8
+"""Lines of a letter for each property of which the name alone tells that this is lsprop's."""
+
 _CONTINUED = ("\t", " ")
 
 
@@ -75,7 +78,7 @@ def read_lsprop(data: bytes, source: str) -> Tree:
     inferred), `lsprop-newline` (a line end in a string, of which lsprop does not say which it is),
     `lsprop-line` (a line of another kind), `unreadable` (lsprop itself could not read it).
     Common indent of the lines is no part of them. Raises `InputError` if there are more lines of another kind than
-    properties, and none of these is one of a partition's.
+    properties; those that only a partition has may stand in a letter.
     """
     text = decode_name(without_indent(data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")))
     reader = _Reader(source)
@@ -90,7 +93,7 @@ class _Reader:
         self._builder = TreeBuilder(source, "lsprop")
         self._sections = [_Section(None, starts=True)]
         self._properties = 0
-        self._is_known = False
+        self._known = 0
         self._bad: list[int] = []
 
     def split(self, text: str) -> None:
@@ -167,7 +170,7 @@ class _Reader:
             total = None
         self._builder.add(node, name, value, total)
         self._properties += 1
-        self._is_known = self._is_known or is_known(name)
+        self._known += is_known(name)
 
     def _bad_line(self, number: int, line: str) -> None:
         self._bad.append(number)
@@ -175,7 +178,7 @@ class _Reader:
 
     def finish(self) -> Tree:
         """Return the tree; raise `InputError` if the text was mostly something else."""
-        if self._bad and len(self._bad) >= self._properties and not self._is_known:
+        if self._bad and len(self._bad) >= self._properties + _LETTER * self._known:
             message = f"line {self._bad[0]}: this is nothing that lsprop prints"
             raise InputError(message, source=self._source)
         if not self._properties:

@@ -88,7 +88,11 @@ def process(
             os.close(out_write)
             out = pool.submit(_read_to_end, out_read)
         err = pool.submit(_read_to_end, err_read)
-        code = _forks().wait(60).code
+        try:
+            code = _forks().wait(120).code
+        except TimeoutError:
+            _forks.cache_clear()
+            raise
         return subprocess.CompletedProcess(command, code, out.result() if out else None, err.result())
 
 
@@ -120,7 +124,7 @@ def started(
         check=False,
         cwd=ROOT,
         env=environment(variables),
-        timeout=60,
+        timeout=120,
     )
 
 

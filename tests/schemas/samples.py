@@ -30,6 +30,9 @@ from tests.schemas.published import documents, printed
 RACES = FIXTURES / "races"
 BEFORE, AFTER = RACES / "before.dts", RACES / "after.dts"
 THREADS = ("--thread", f"lpm {AFTER}", "--thread", "dlpar memory add indexed-count 1 0x80000002")
+PART = FIXTURES / "cases" / "partial-drconf.dts"
+"""A dump that does not show what it takes to know form and nodes."""
+
 PLUGGED = FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
 LPM = FIXTURES / "captures" / "6.1-lpm.dtb.gz"
 LPAR7 = FIXTURES / "tutorial" / "lpar7-after.tar.xz"
@@ -86,7 +89,11 @@ def _decoded(folder: Path, kind: str, data: bytes) -> list[Any]:
 def _show(folder: Path) -> list[Any]:
     broken = with_prop(fixture("kernel-arrays/numa2-plug2"), NODE, V2, b"\0\0\0\2" + bytes(24))
     trees = [PLUGGED, tree_file(folder, _shuffled(fixture("captures/6.1-lpm"))), tree_file(folder, broken)]
-    return [one for tree in trees for one in printed("show", "show", tree, "--kernel", "6.1", "--format", "json")]
+    return [
+        one
+        for tree in (*trees, PART)
+        for one in printed("show", "show", tree, "--kernel", "6.1", "--format", "json")
+    ]
 
 
 def _diff(folder: Path) -> list[Any]:
@@ -189,7 +196,10 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "map": _of("map", ("map", PLUGGED), ("map", HOLED, "--kernel", "5.10")),
     "assoc": _of("assoc", ("assoc", PLUGGED), ("assoc", BAD, "--kernel", "5.2")),
     "numa": _of(
-        "numa", ("numa", PLUGGED), ("numa", FIXTURES / "trees" / "numa4-form2-dist.dtb.gz", "--kernel", "5.10.0")
+        "numa",
+        ("numa", PLUGGED),
+        ("numa", FIXTURES / "trees" / "numa4-form2-dist.dtb.gz", "--kernel", "5.10.0"),
+        ("numa", PART),
     ),
     "show": _show,
     "memblock": _of(
@@ -221,7 +231,9 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "simulate": _simulate,
     "explore": _of("explore", ("explore", BEFORE, *THREADS), ("explore", BEFORE, *THREADS, "--max-states", "5")),
     "explore-replay": _replayed,
-    "kernels": _of("kernels", ("kernels",), ("kernels", "5.10"), ("kernels", "5.10", "6.1")),
+    "kernels": _of(
+        "kernels", ("kernels",), ("kernels", "5.10"), ("kernels", "5.10", "6.1"), ("kernels", "rhel-8")
+    ),
     "rules": _of("rules", ("rules",)),
     "explain": _of("explain", ("explain", "DRM015")),
     "watch": _watch,

@@ -16,6 +16,7 @@ from drmemctl.formats.dynamic_memory import RESERVED
 from drmemctl.formats.memory_reg import REG
 from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.lmbs import is_assigned
+from drmemctl.model.platform import shows_absence
 
 _QEMU_OFFSET = 1 << 59
 """How far too high QEMU since 4.0 puts the memory node that configure-connector gives for an LMB."""
@@ -171,7 +172,7 @@ def useless_memory_nodes(subject: Subject) -> Iterator[Violation]:
     """
     found = list(memory_nodes(subject))
     yield from limited((item for node in found for item in _judge_node(node)), "memory nodes")
-    if subject.tree.kind in ("fdt", "directory") and not any(node.is_typed for node in found):
+    if shows_absence(subject.tree) and not any(node.is_typed for node in found):
         yield Violation("there is no memory node at all: Linux panics while it boots", "/")
 
 

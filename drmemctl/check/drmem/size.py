@@ -14,6 +14,7 @@ from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.memory_reg import REG, decode_reg
 from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
 from drmemctl.model.drmem import PAPR_CELLS, RootCells
+from drmemctl.model.platform import shows_absence
 from drmemctl.tree.node import Node
 
 _FOUR_GIB = 1 << 32
@@ -191,7 +192,7 @@ def foreign_cells(subject: Subject) -> Iterator[Violation]:
     Fix:
         PAPR has 2 and 2. A tree with anything else was put together by hand or by a tool: correct it there.
     """
-    whole = subject.tree.kind in ("fdt", "directory")
+    whole = shows_absence(subject.tree)
     for name in ("#address-cells", "#size-cells"):
         data = subject.tree.root.get(name)
         number = None if data is None else read_cells(data, 0, 1)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from drmemctl.model.address_map import ASSIGNED, BOOT, FREE, HOLE, AddressMap, Content
+from drmemctl.model.address_map import ASSIGNED, BOOT, FREE, HOLE, NO_NODE, UNKNOWN_NODE, AddressMap, Content
 from drmemctl.model.picture import UNIT, Cell, Gap, Line, Picture
 from drmemctl.output.map import LINES, scale_words
 from drmemctl.output.map_key import Entry, Key, legend
@@ -169,7 +169,8 @@ def words_of(content: Content) -> str:
         words = "free LMBs" if content.kind == FREE else f"{content.kind} LMBs"
     else:
         what = "memory@" if content.kind == BOOT else "LMBs"
-        words = f"{what} without a node" if content.node < 0 else f"node {content.node}, {what}"
+        words = f"{what} without a node" if content.node == NO_NODE else f"node {content.node}, {what}"
+        words = f"{what}, node unknown" if content.node == UNKNOWN_NODE else words
     return f"{words}, claimed twice" if content.overlap else words
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from drmemctl.model.distances import LOCAL, Distances
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.overview import Overview
-from drmemctl.output.numa import NODE_COLUMNS, affinity_words, node_cells, possible_words
+from drmemctl.output.numa import NODE_COLUMNS, affinity_words, nodes_cells, possible_words
 from drmemctl.output.overview import defects_words, facts, state_rows
 from drmemctl.output.report.material import Partition
 from drmemctl.output.report.tables import HtmlTable, Part, Tables
@@ -83,7 +83,7 @@ def overview_part(partition: Partition, tables: Tables) -> OverviewPart:
     """Return what there is to show of a partition."""
     overview = partition.overview
     numa = overview.numa
-    nodes = tables.table("Nodes that Linux makes", NODE_COLUMNS, map(node_cells, numa.nodes), "drmemctl numa")
+    nodes = tables.table("Nodes that Linux makes", NODE_COLUMNS, nodes_cells(numa), "drmemctl numa")
     possible = possible_words(numa)
     affinity = affinity_words(numa) + (f"; nodes {possible}" if possible else "")
     known = (
