@@ -138,6 +138,82 @@ def test_an_input_is_never_run(runner: Path, name: str) -> None:
     assert not (runner / "work" / "pwned").exists()
 
 
+BACKEND = """
+import os, zipfile
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "drmemctl-0-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
+        wheel.writestr("drmemctl/__init__.py", "def run():\\n    print('installed')\\n")
+        info = "drmemctl-0.dist-info/"
+        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: drmemctl\\nVersion: 0\\n")
+        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(info + "entry_points.txt", "[console_scripts]\\ndrmemctl = drmemctl:run\\n")
+        wheel.writestr(info + "RECORD", "")
+    return name
+"""
+"""What builds a package that needs nothing from anywhere."""
+
+
+@needs_bash
+@pytest.mark.parametrize("path", [None, "work"], ids=["as it is", "with a PYTHONPATH"])
+def test_nothing_in_the_repository_is_run_while_the_action_installs(path: str | None, tmp_path: Path) -> None:
+    work, source, temporary = tmp_path / "work", tmp_path / "action", tmp_path / "temp"
+    for folder in (work, source, temporary):
+        folder.mkdir()
+    (source / "backend.py").write_text(BACKEND)
+    (source / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    for name in ("venv", "pip", "ensurepip", "sitecustomize", "usercustomize", "subprocess", "drmemctl", "json"):
+        (work / f"{name}.py").write_text(f"open({str(tmp_path / 'pwned')!r}, 'a').write({name!r})\n")
+    step = action()["runs"]["steps"][0]
+    assert "-m venv" in step["run"]
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=work,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(temporary),
+            "RUNNER_TEMP": str(temporary),
+            "PYTHON": sys.executable,
+            "ACTION": str(source),
+            "PIP_NO_INDEX": "1",
+            **({} if path is None else {"PYTHONPATH": str(tmp_path / path)}),
+        },
+        timeout=300,
+    )
+    assert not (tmp_path / "pwned").exists(), (tmp_path / "pwned").read_text()
+    assert done.returncode == 0, done.stderr
+    program = temporary / "drmemctl" / "bin" / "drmemctl"
+    clean = {"PATH": os.environ["PATH"]}
+    said = subprocess.run([program], capture_output=True, text=True, check=True, cwd=work, env=clean, timeout=60)
+    assert (said.stdout, (tmp_path / "pwned").exists()) == ("installed\n", False)
+
+
+@pytest.mark.parametrize("name", ["--write-baseline=x.dtb", "--fail-on=never.dtb", "-o.dtb", "--help.dtb"])
+def test_the_hook_takes_no_name_for_an_option(name: str, tmp_path: Path) -> None:
+    """pre-commit adds the names to the entry as they are."""
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    program, *arguments = hook["entry"].split()
+    assert (program, arguments[-1]) == ("drmemctl", "--")
+    shutil.copy(BAD, tmp_path / name)
+    done = subprocess.run(
+        [sys.executable, "-m", "drmemctl", *arguments, name],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.returncode == 1
+    assert "DRM030" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 def test_the_hook_is_of_the_agreed_form() -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     jsonschema.validate([hook], published_schema("https://json.schemastore.org/pre-commit-hooks.json"))

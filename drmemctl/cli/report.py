@@ -94,9 +94,9 @@ def command(
     if parsed:
         machine = named_hypervisor(hypervisor)
         simulated = _simulated(Simulation(device_tree, profile, machine, files=opened.files), parsed)
-    comparison = None if tree2 is None else _comparison(device_tree, opened(tree2), plan)
+    comparison = None if tree2 is None else _comparison(opened, device_tree, opened(tree2), plan)
     names = {name: opened.shown(name) for name in files_of(parsed)}
-    material = Material(title, _partition(device_tree, plan), comparison, simulated, names)
+    material = Material(title, _partition(opened, device_tree, plan), comparison, simulated, names)
     _write(output, material)
 
 
@@ -111,7 +111,7 @@ class Trees:
         return self._redacted(open_tree(source))
 
     def shown(self, name: str) -> str:
-        """Return what to call an input."""
+        """Return what the page calls an input."""
         if self._redact:
             return "FILE"
         file, inside = name.partition("::")[::2]
@@ -126,7 +126,6 @@ class Trees:
         return Files(tree=lambda name: self._redacted(read_tree(name)))
 
     def _redacted(self, tree: Tree) -> Tree:
-        tree = replace(tree, source=self.shown(tree.source))
         if not self._redact:
             return tree
         from drmemctl.tree.capture import redacted_tree
@@ -134,7 +133,7 @@ class Trees:
         return redacted_tree(tree)
 
 
-def _partition(tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
+def _partition(opened: Trees, tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
     """Judge a tree, with what lies beside it; `before` is the one that a migration to it started from."""
     from drmemctl.check.report import report_tree
     from drmemctl.check.subject import Running
@@ -149,7 +148,7 @@ def _partition(tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
     memory = Memory.from_tree(tree, rules)
     running = Running.of_tree(tree)
     found = report_tree(tree, plan, before, running=running)
-    overview = Overview.from_tree(tree, rules=rules)
+    overview = replace(Overview.from_tree(tree, rules=rules), source=opened.shown(tree.source))
     return Partition(overview, memory, AddressMap.of(memory), _usage(memory), found, running.system)
 
 
@@ -165,13 +164,13 @@ def _usage(memory: Memory) -> LookupUsage | None:
         return None
 
 
-def _comparison(old: Tree, new: Tree, plan: Plan) -> Comparison:
+def _comparison(opened: Trees, old: Tree, new: Tree, plan: Plan) -> Comparison:
     from drmemctl.compare.diff import diff
     from drmemctl.output.report.material import Comparison
 
     new = new if new.kernel else replace(new, kernel=old.kernel)  # a migration takes the kernel along
     difference = diff(old, new, kernel=plan.kernel)
-    return Comparison(_partition(new, plan, before=old), difference)
+    return Comparison(_partition(opened, new, plan, before=old), difference)
 
 
 def _simulated(simulation: Simulation, steps: Sequence[Step]) -> Simulated:

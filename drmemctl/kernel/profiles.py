@@ -17,18 +17,17 @@ from drmemctl.kernel.capabilities import (
     Capability,
     Release,
 )
-from drmemctl.kernel.distributions import DISTRIBUTIONS, Distribution, distribution_of, follows_stable
+from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS_BY_NAME
+from drmemctl.kernel.distributions import Backport, Distribution, distribution_of, follows_stable
 from drmemctl.kernel.names import KernelName, parse_kernel_name
 
 LATEST = "latest"
 ARRAYLESS = "arrayless"
 
-_NAMED: dict[str, Distribution] = {distribution.name: distribution for distribution in DISTRIBUTIONS}
-
 PROFILES: dict[str, str] = {
     LATEST: "the newest release that is known: {}.{}".format(*NEWEST),
     ARRAYLESS: "the newest release without its LMB array: the property is the only truth (a proposal)",
-    **{name: distribution.about for name, distribution in _NAMED.items()},
+    **{name: distribution.about for name, distribution in DISTRIBUTIONS_BY_NAME.items()},
 }
 """What the names that are no versions stand for."""
 
@@ -52,6 +51,7 @@ class Profile:
         release: the mainline release it is built from.
         capabilities: names of the capabilities that it has.
         notes: what has to be said of it: what it stands in for, what is not known of it.
+        distribution: the name of the distribution whose kernel it is, empty where it is nobody's that is known.
 
     """
 
@@ -59,6 +59,7 @@ class Profile:
     release: Release
     capabilities: frozenset[str]
     notes: tuple[str, ...] = ()
+    distribution: str = ""
 
     def has(self, capability: Capability) -> bool:
         """Whether this kernel has a capability."""
@@ -106,8 +107,9 @@ def _named(name: str) -> Profile:
     if name == ARRAYLESS:
         # The proposal to do without the array: everything of the newest kernel, on the property itself.
         return _of_release(name, NEWEST, None).changed([FLUSH_PER_LMB.name], [DRMEM_ARRAY.name])
-    if name in _NAMED:
-        return _of_distribution(name, _NAMED[name])
+    if name in DISTRIBUTIONS_BY_NAME:
+        distribution = DISTRIBUTIONS_BY_NAME[name]
+        return _of_distribution(name, distribution, distribution.settled())
     parsed = parse_kernel_name(name)
     if parsed is None:
         raise ProfileError(f"no kernel {name!r}", hint=_near(name, profile_names()) or "write e.g. 6.1 or latest")
@@ -126,26 +128,27 @@ def _of_name(name: KernelName) -> Profile:
         return replace(_of_release(name.text, NEWEST, None), notes=(note,))
     distribution = distribution_of(name)
     if distribution is not None:
-        return _of_distribution(name.text, distribution)
+        return _of_distribution(name.text, distribution, distribution.settled(name))
     found = _of_release(name.text, name.release, name.patch)
     if not name.build or follows_stable(name):
         return found
     return replace(found, notes=(f"{name.text} is taken as {_base(name.release, name.patch)}; {_NOT_KNOWN}",))
 
 
-def _of_distribution(name: str, distribution: Distribution) -> Profile:
+def _of_distribution(name: str, distribution: Distribution, backports: tuple[Backport, ...]) -> Profile:
     """Return a distribution's kernel: its mainline release, with what is settled of its backports."""
     base = _of_release(name, distribution.release, distribution.patch)
-    held = {backport.capability for backport in distribution.backports if backport.has}
-    gone = {backport.capability for backport in distribution.backports if not backport.has}
+    held = {backport.capability for backport in backports if backport.has}
+    gone = {backport.capability for backport in backports if not backport.has}
     notes: tuple[str, ...] = ()
     if not distribution.stable:
-        known = len(distribution.backports)
-        settled = f", but for the {known} of `drmemctl kernels {distribution.name}`" if known else ""
+        known = len(backports)
+        settled = f", but for {known} (see `drmemctl kernels {distribution.name}`)" if known else ""
         taken = "" if name == distribution.name else f"{distribution.name}, "
         base_text = _base(distribution.release, distribution.patch)
         notes = (f"{name} is taken as {taken}built from {base_text}; {_NOT_KNOWN}{settled}",)
-    return replace(base, capabilities=(base.capabilities | held) - gone, notes=notes)
+    held_now = (base.capabilities | held) - gone
+    return replace(base, capabilities=held_now, notes=notes, distribution=distribution.name)
 
 
 def _base(release: Release, patch: int | None) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.kernel.capabilities import CAPABILITIES, Capability, Release
+from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS
+from drmemctl.kernel.distributions import Backport
 from drmemctl.kernel.profiles import Profile
 from drmemctl.output.screen import Screen
 from drmemctl.wording import count_of
@@ -27,6 +29,11 @@ class KernelsView:
         if len(self.kernels) == 1:
             return [one for one in CAPABILITIES if self.kernels[0].has(one)]
         return [one for one in CAPABILITIES if self.kernels[0].has(one) != self.kernels[1].has(one)]
+
+    def settled(self) -> tuple[Backport, ...]:
+        """Return which backports of a single kernel a public source settles, where it is a distribution's."""
+        named = self.kernels[0].distribution if len(self.kernels) == 1 else ""
+        return DISTRIBUTIONS[named].backports if named else ()
 
     def title(self) -> str:
         """Return what is shown, in a line."""
@@ -73,6 +80,12 @@ def _show_text(screen: Screen, view: KernelsView) -> None:
     for capability in view.shown():
         mark = f"{_holder(view, capability)}: " if len(view.kernels) == 2 else ""
         screen.write_all(f"{line}\n" for line in _lines(screen, capability, mark))
+    if view.settled():
+        heading = f"\nsettled of {view.kernels[0].distribution} by what is published of it"
+        screen.write(screen.style(heading, "bold") + "\n")
+    for backport in view.settled():
+        word = "has" if backport.has else "has not"
+        screen.write(f"  {word} {screen.style(backport.capability, 'cyan')}: {backport.source}\n")
     if not view.kernels:
         screen.write(screen.style("\nkernels with names", "bold") + "\n")
         width = max(map(len, view.names))
@@ -114,7 +127,12 @@ def _record(view: KernelsView) -> dict[str, Any]:
         "kernels": [{"name": one.name, "release": release_text(one.release)} for one in view.kernels],
         "capabilities": [_capability(view, one) for one in view.shown()],
         "names": [{"name": name, "about": about} for name, about in view.names.items()],
+        **({"settled": list(map(_settled, view.settled()))} if view.settled() else {}),
     }
+
+
+def _settled(backport: Backport) -> dict[str, Any]:
+    return {"capability": backport.capability, "has": backport.has, "source": backport.source}
 
 
 def _capability(view: KernelsView, one: Capability) -> dict[str, Any]:

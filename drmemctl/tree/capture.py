@@ -237,8 +237,11 @@ def host_of(place: str) -> str:
 
 def redacted_tree(tree: Tree) -> Tree:
     """Return a tree with all its values redacted: it is the same partition, and has the same files beside it."""
+    # `uname -a` prints the name of the host, and /proc/version who built the kernel.
+    kernel = re.sub(r"\ALinux (?!version )\S+", "Linux x", tree.kernel)
     secrets = secret_texts((prop.name, prop.value) for _, node in tree.walk() for prop in node.properties)
-    return replace(tree, root=_redacted_node(tree.root, secrets))
+    root = _redacted_node(tree.root, secrets)
+    return replace(tree, root=root, kernel=re.sub(r"[^\s(]+@[^\s)]+", "x@x", kernel))
 
 
 def _redacted_node(node: Node, secrets: Sequence[bytes]) -> Node:

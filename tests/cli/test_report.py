@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import NODE, V2
+from drmemctl.tree.capture import redacted_tree
 from drmemctl.tree.node import Node, encode_name
 from drmemctl.tree.source import load
 from drmemctl.tree.writer import write_fdt
@@ -195,6 +196,13 @@ def test_redacted_it_tells_no_machine_from_another(tmp_path: Path) -> None:
     assert not [secret for secret in (*secrets, "acme", str(tmp_path)) if secret in redacted_page]
     first, second = (section(parsed(text), "findings").text for text in (plain_page, redacted_page))
     assert first == second
+
+
+def test_redacted_the_kernel_is_the_same_and_its_host_is_not_named() -> None:
+    for banner in ("Linux acme-lpar7 9.9.x odd", "Linux version 5.10.262 (me@acme) (gcc) #1"):
+        kernel = redacted_tree(replace(load(str(fixture(LPM))), kernel=banner)).kernel
+        assert "acme" not in kernel
+        assert kernel.split()[2] == banner.split()[2]
 
 
 def test_a_failed_step_is_shown_and_no_error() -> None:

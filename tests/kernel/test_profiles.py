@@ -7,14 +7,17 @@ import pytest
 
 from drmemctl.kernel.capabilities import (
     AA_SYNC,
+    BY_NAME,
     DRMEM_ARRAY,
     FLUSH_PER_LMB,
+    FORM2,
     NODE_LOOKUP_FIRST,
     QUIET_INDEX_MESSAGES,
     RESERVED_RANGE_NAMED,
     Capability,
     Release,
 )
+from drmemctl.kernel.distributions import DISTRIBUTIONS
 from drmemctl.kernel.names import parse_kernel_name
 from drmemctl.kernel.profiles import ProfileError, profile, profile_names
 
@@ -200,7 +203,6 @@ def test_nothing_has_to_be_said_of_what_is_known() -> None:
     ("release", "name"),
     [
         ("4.18.0-553.el8_10.ppc64le", "rhel-8"),
-        ("4.18.0-80.el8.ppc64le", "rhel-8"),
         ("5.14.0-570.12.1.el9_6.ppc64le", "rhel-9"),
         ("6.12.0-55.9.1.el10_0.ppc64le", "rhel-10"),
         ("5.3.18-24.107-default", "sles-15-sp2"),
@@ -223,3 +225,31 @@ def test_a_release_leads_to_its_distribution(release: str, name: str) -> None:
 def test_a_release_of_another_base_is_no_distribution_s(release: str) -> None:
     assert "distribution kernel: backports not known" in profile(release).notes[0]
     assert "built from" not in profile(release).notes[0]
+
+
+def test_what_is_settled_of_rhel_8_holds_from_its_8_5_on() -> None:
+    """kernel-4.18.0-331.el8, arch/powerpc/mm/numa.c: find_possible_nodes as since 5.10, no default node."""
+    first = profile("4.18.0-80.el8.ppc64le")
+    later = profile("4.18.0-348.el8.ppc64le")
+    assert first.capabilities == profile("4.18.0").capabilities
+    assert first.notes[0].endswith("distribution kernel: backports not known")
+    assert later.capabilities - first.capabilities == {
+        *("no-default-node", "current-domains", "node-lookup-first", "update-errors-prefixed"),
+        "suspend-in-stop-machine",
+    }
+    assert first.capabilities - later.capabilities == {"cpu-topology-update", "vphn-failure-ignored", "prrn-readd"}
+
+
+def test_sles_15_sp5_knows_form_2_and_sp4_is_not_settled() -> None:
+    """openSUSE/kernel-source, SLE15-SP5: 1c6b5a7e7405 is among its patches (jsc#PED-551)."""
+    assert profile("5.14.21-150500.55-default").has(FORM2)
+    assert not profile("5.14.21-150400.24.119-default").has(FORM2)
+
+
+def test_every_backport_names_a_capability_and_a_source() -> None:
+    for distribution in DISTRIBUTIONS:
+        base = profile("{}.{}.{}".format(*distribution.release, distribution.patch or 0))
+        for backport in distribution.backports:
+            assert backport.capability in BY_NAME
+            assert len(backport.source) > 20
+            assert (backport.capability in base.capabilities) is not backport.has, "as in mainline: no backport"

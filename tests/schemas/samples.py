@@ -231,7 +231,9 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "simulate": _simulate,
     "explore": _of("explore", ("explore", BEFORE, *THREADS), ("explore", BEFORE, *THREADS, "--max-states", "5")),
     "explore-replay": _replayed,
-    "kernels": _of("kernels", ("kernels",), ("kernels", "5.10"), ("kernels", "5.10", "6.1")),
+    "kernels": _of(
+        "kernels", ("kernels",), ("kernels", "5.10"), ("kernels", "5.10", "6.1"), ("kernels", "rhel-8")
+    ),
     "rules": _of("rules", ("rules",)),
     "explain": _of("explain", ("explain", "DRM015")),
     "watch": _watch,
