@@ -22,6 +22,7 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.drmem import RootCells
+from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node, Property, Tree, encode_name
 
 ADDED = "added"
@@ -231,7 +232,7 @@ def _fields(path: str, node: Node, prop: Property | None, cells: RootCells) -> F
         prop.value,
         cells.address,
         cells.size,
-        device_type=_device_type(node),
+        device_type=device_type(node) or "",
         limit=FIELDS,
         total=prop.total,
     )
@@ -306,13 +307,9 @@ def _is_related(pair: NodePair, name: str) -> bool:
 def _is_memory(path: str, node: Node) -> bool:
     """Whether all of a node is about memory."""
     top = path.split("/")[1].partition("@")[0]
-    return top in _RELATED_NODES or _device_type(node) in ("memory", "ibm,pmemory")
+    return top in _RELATED_NODES or device_type(node) in ("memory", "ibm,pmemory")
 
 
 def _matters(path: str, node: Node) -> bool:
     """Whether it matters that a node came or went."""
-    return _is_memory(path, node) or _device_type(node) == "cpu"
-
-
-def _device_type(node: Node) -> str:
-    return (node.get("device_type") or b"").partition(b"\0")[0].decode("ascii", "replace")
+    return _is_memory(path, node) or device_type(node) == "cpu"

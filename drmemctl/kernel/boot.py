@@ -10,19 +10,15 @@ from __future__ import annotations
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, PRRN, decode_architecture_vec5
-from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, MIGRATABLE, decode_domains
 from drmemctl.formats.dynamic_memory import NODE
+from drmemctl.kernel.affinity import affinity_rules
 from drmemctl.kernel.block_size import block_size_of
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.boot_faults import deadly_faults
 from drmemctl.kernel.boot_input import boot_associativity, read_drmem
 from drmemctl.kernel.capabilities import (
-    CURRENT_DOMAINS as USES_CURRENT_DOMAINS,
-)
-from drmemctl.kernel.capabilities import (
     DRMEM_ARRAY,
     LMB_SIZE_U32,
-    MIGRATABLE_MAX_DOMAINS,
 )
 from drmemctl.kernel.early_memory import EarlyMemory
 from drmemctl.kernel.fault import Fault
@@ -31,9 +27,10 @@ from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import blocks_of
 from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
 from drmemctl.kernel.state import KernelState, Topology
-from drmemctl.model.associativity import CHOSEN, RTAS, Associativity
+from drmemctl.model.associativity import CHOSEN, Associativity
 from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.numa import possible_nodes
 from drmemctl.model.processors import cores
 from drmemctl.tree.limits import LIMITS, NOT_REAL
 from drmemctl.tree.node import Tree
@@ -94,16 +91,6 @@ def _topology(tree: Tree, profile: Profile, associativity: Associativity, blocks
 
 
 def _possible(tree: Tree, profile: Profile, primary_index: int | None) -> int:
-    """Return how many nodes there may ever be (`find_possible_nodes`)."""
-    if primary_index is None:
-        return 0
-    names = [MAX_DOMAINS]
-    migratable = profile.has(MIGRATABLE_MAX_DOMAINS) and tree.root.find(MIGRATABLE) is not None
-    if profile.has(USES_CURRENT_DOMAINS) and not migratable:
-        names.insert(0, CURRENT_DOMAINS)
-    for name in names:
-        data = tree.get(RTAS, name)
-        if data is not None:
-            counts = decode_domains(data).counts
-            return counts[primary_index - 1] if 1 <= primary_index <= len(counts) else 0
-    return 0
+    """Return how many nodes there may ever be, 0 where nothing tells."""
+    possible, _ = possible_nodes(tree, primary_index, affinity_rules(profile))
+    return 0 if possible is None else possible.count

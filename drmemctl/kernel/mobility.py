@@ -37,6 +37,7 @@ from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import Firmware, UpdateSource
 from drmemctl.kernel.job import REASSIGNMENT, Job, OopsError, Outcome
 from drmemctl.kernel.requests import INDEX, READD, Request, handle_request
+from drmemctl.kernel.sections import SECTION
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, run, take
 from drmemctl.kernel.tree_edit import attached, detached, find_phandle, parent_of, phandle_of
@@ -51,7 +52,6 @@ PRRN_SCOPE = -2
 
 _PREFIX = "mobility: "
 _PLATFORM_FACILITIES = "ibm,platform-facilities"
-_MIN_SECTION = 1 << 24
 
 
 class _OverReadError(Exception):
@@ -237,7 +237,7 @@ def _remove_memory_node(job: Job, path: str, node: Node) -> None:
         return
     base = int.from_bytes(reg[: 4 * RootCells.from_tree(job.state.tree).address], "big")
     blocks, size = job.state.blocks, job.state.block_size
-    if blocks.node_of(base // size) is not None and size > _MIN_SECTION:
+    if blocks.node_of(base // size) is not None and size > SECTION:
         message = f"memory at {base:#x} is removed in sections of 16 MiB, but its blocks have {size:#x} bytes"
         raise OopsError(Fault("oops", message, "pseries_remove_mem_node", path), dead="the hotplug lock is held")
 

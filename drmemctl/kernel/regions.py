@@ -8,9 +8,6 @@ from collections.abc import Iterable
 from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.kernel.memblock import MemblockRegion
 
-SECTION_SIZE = 1 << 24
-"""Bytes of a memory section (SECTION_SIZE_BITS 24): a section is there if any of its memory is."""
-
 
 def blocks_of(regions: Iterable[MemblockRegion], block_size: int) -> Blocks:
     """Return the memory blocks that hold any of the memory; the lowest node wins where a block has several."""

@@ -105,7 +105,7 @@ class NumaLayout:
         builder = _Builder(tree, memory, tally)
         nodes = builder.nodes()
         distances, defects = builder.distances({node.node for node in nodes if node.node is not None})
-        possible, more = _possible_nodes(tree, associativity.primary_index, memory.rules)
+        possible, more = possible_nodes(tree, associativity.primary_index, memory.rules)
         unknown = associativity.unknown
         return cls(
             None if unknown else associativity.primary_index is not None,
@@ -228,7 +228,7 @@ def _bridge_lists(tree: Tree) -> Iterator[tuple[int, ...]]:
             yield domains
 
 
-def _possible_nodes(
+def possible_nodes(
     tree: Tree, primary_index: int | None, rules: AffinityRules
 ) -> tuple[PossibleNodes | None, tuple[Defect, ...]]:
     """Return what `find_possible_nodes` reads: the current number, or the maximum where nodes may come by LPM."""
