@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from drmemctl.check.boot_consequence import DEADLY_RULES, BootConsequence
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Finding, Violation
 from drmemctl.check.rule import RULES, Rule, families_about
+from drmemctl.check.subject import Subject
 
 if TYPE_CHECKING:
     from drmemctl.check.stream.answers import Stream
-    from drmemctl.check.subject import Subject
     from drmemctl.kernel.profiles import Profile
 
 
@@ -82,15 +83,19 @@ class Judge:
 
     def ask(self, rules: Iterable[Rule], subject: Subject | Stream) -> Iterator[Violation]:
         """Yield what breaks some rules, rule by rule."""
+        consequence: BootConsequence | None = None
         for rule in rules:
-            if rule.applies(subject, self.profile):
-                yield from rule.violations(subject)
+            said = rule.violations(subject) if rule.applies(subject, self.profile) else iter(())
+            if rule.id in DEADLY_RULES and isinstance(subject, Subject):
+                consequence = consequence or BootConsequence(subject, self.profile)
+                said = consequence.of_rule(rule, said)
+            yield from said
 
 
 def finding_of(violation: Violation, subject: Subject | Stream) -> Finding:
     """Return what there is to show of a violation."""
     # A stream has no LMBs, which is all that is asked of a subject.
-    return Finding.of(violation, RULES[violation.rule].title, cast("Subject", subject))
+    return Finding.of(violation, RULES[violation.rule].title, cast(Subject, subject))
 
 
 def ordered(violations: Iterable[Violation]) -> list[Violation]:

@@ -50,6 +50,7 @@ class Violation(NamedTuple):
         answer: in a stream of RTAS answers, which of them, from 0; the offset is in it then.
         rule: the id of the rule that it breaks, which the registry fills in.
         severity: that rule's severity, likewise.
+        deadly: whether the kernel that is asked about dies of it while it boots, which the registry fills in.
 
     """
 
@@ -61,6 +62,7 @@ class Violation(NamedTuple):
     answer: int | None = None
     rule: str = ""
     severity: Severity = Severity.INFO
+    deadly: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ class Finding(NamedTuple):
         when: `now`, or `next-flush` for what the next successful request would destroy.
         code: for a fault of the kernel, its kind, e.g. `oops`.
         function: the kernel function that it happens in.
+        deadly: whether the kernel that is asked about dies of it while it boots.
 
     """
 
@@ -136,6 +139,7 @@ class Finding(NamedTuple):
     when: str = NOW
     code: str = ""
     function: str = ""
+    deadly: bool = False
 
     @classmethod
     def of(cls, violation: Violation, title: str, subject: Subject) -> Finding:
@@ -153,6 +157,7 @@ class Finding(NamedTuple):
             max(0, len(violation.lmbs) - MOST_RANGES),
             fingerprint(violation, size),
             violation.answer,
+            deadly=violation.deadly,
         )
 
 

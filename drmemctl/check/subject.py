@@ -18,7 +18,7 @@ from drmemctl.tree.node import Node, Tree
 
 if TYPE_CHECKING:
     from drmemctl.hypervisor.topology import DeliveredTopology
-    from drmemctl.kernel.job import Fault
+    from drmemctl.kernel.fault import Fault
     from drmemctl.kernel.profiles import Profile
     from drmemctl.kernel.state import Cpu
     from drmemctl.model.live_system import LiveSystem

@@ -40,7 +40,8 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
     """
     from drmemctl.kernel.block_map import BlockMap, owners_of
     from drmemctl.kernel.block_size import block_size_of
-    from drmemctl.kernel.boot import boot, boot_associativity
+    from drmemctl.kernel.boot import boot
+    from drmemctl.kernel.boot_input import boot_associativity
     from drmemctl.kernel.boot_regions import driver_memory
     from drmemctl.model.memory import Memory
     from drmemctl.model.sizes import blocks_within_bounds

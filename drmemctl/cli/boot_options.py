@@ -12,7 +12,7 @@ from drmemctl.cli.common import Decorator
 from drmemctl.output.screen import say
 
 if TYPE_CHECKING:
-    from drmemctl.kernel.job import Fault
+    from drmemctl.kernel.fault import Fault
     from drmemctl.kernel.state import KernelState
     from drmemctl.tree.node import Tree
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +12,14 @@ import click
 if TYPE_CHECKING:
     from drmemctl.check.settings import Settings
 
-_NAMES = ("drmemctl.toml", "pyproject.toml")
+_OWN, _SHARED = "drmemctl.toml", "pyproject.toml"
+
+_LOOKED_AT = 1 << 20
+"""Bytes of a file that are looked at; settings are refused in larger ones."""
+
+_TABLE = re.compile(
+    rb"""^\s*(?:\[\s*["']?tool["']?\s*(?:\]|\.\s*["']?drmemctl)|["']?tool["']?\s*[.=])""", re.MULTILINE
+)
 
 
 def found_settings() -> Settings | None:
@@ -29,10 +37,21 @@ def found_settings() -> Settings | None:
 
 
 def _may_be_there() -> bool:
-    """Whether any directory above has such a file at all: to read settings takes as long as to read a tree."""
+    """Whether a directory above may have any of ours: to import what reads them takes longer than a tree."""
     place, above = "", os.path.abspath(".")  # noqa: PTH100
     while place != above:
         place, above = above, os.path.dirname(above)  # noqa: PTH120
-        if any(os.path.exists(f"{place.rstrip('/')}/{name}") for name in _NAMES):  # noqa: PTH110
+        if os.path.exists(f"{place.rstrip('/')}/{_OWN}") or _mentions_us(f"{place.rstrip('/')}/{_SHARED}"):  # noqa: PTH110
             return True
     return False
+
+
+def _mentions_us(path: str) -> bool:
+    """Whether a pyproject.toml may have a table of ours, however TOML lets it be written."""
+    if not os.path.isfile(path):  # noqa: PTH113
+        return False
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123
+            return _TABLE.search(stream.read(_LOOKED_AT)) is not None
+    except OSError:
+        return True  # whoever reads it in earnest says what is wrong

@@ -41,7 +41,8 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
     unplugged. mem=, movable_node, kernelcore=, movablecore=, numa=off and numa=fake= count. The exit code is 1 if
     anything goes wrong in the boot. Of a kernel that panics only JSON tells how far it came.
     """
-    from drmemctl.kernel.boot import boot, boot_associativity
+    from drmemctl.kernel.boot import boot
+    from drmemctl.kernel.boot_input import boot_associativity
     from drmemctl.kernel.boot_notes import boot_notes
     from drmemctl.kernel.boot_regions import boot_regions, driver_memory
     from drmemctl.kernel.cmdline import command_line

@@ -18,7 +18,8 @@ from drmemctl.explore.policy import Policy
 from drmemctl.explore.threads import Reload, Thread
 from drmemctl.explore.world import Keys, World
 from drmemctl.kernel.errno import EFAULT
-from drmemctl.kernel.job import Fault, Job, OopsError
+from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.task import Action, Lock
 from drmemctl.scenario.simulation import Hypervisor
 

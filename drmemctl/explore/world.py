@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.hypervisor.topology import DeliveredTopology
-from drmemctl.kernel.job import Fault
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Action, Lock
 from drmemctl.scenario.result import changed_properties

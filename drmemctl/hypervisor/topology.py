@@ -76,9 +76,8 @@ class DeliveredTopology:
         """Return where LMBs of the property with this aa_index are; None where it leads nowhere."""
         if flags & AI_INVALID:
             return None
-        arrays = (self.lookup, self.appended)
-        rows = (lookup.row(aa_index) for lookup in arrays if lookup is not None and lookup.usable)
-        return next((row for row in rows if row is not None), None)
+        row = _row(self.lookup, aa_index)
+        return _row(self.appended, aa_index) if row is None else row
 
     def updated(self, name: str, value: bytes | None, tree: Tree) -> DeliveredTopology:
         """Return what holds once a property of the drmem node was delivered to a partition that holds `tree`."""
@@ -101,7 +100,7 @@ class DeliveredTopology:
         Lists that only the partition had appended are none of firmware's: what has one of those stays there.
         """
         told = tuple(
-            part if part.index is None else replace(part, domains=(lookup and lookup.row(part.index)) or ())
+            part if part.index is None else replace(part, domains=_row(lookup, part.index) or ())
             for part in self.told
         )
         return replace(self, lookup=lookup, appended=None, told=told)
@@ -147,6 +146,11 @@ class DeliveredTopology:
 
 
 NOTHING_DELIVERED = DeliveredTopology()
+
+
+def _row(lookup: LookupArrays | None, index: int) -> tuple[int, ...] | None:
+    """Return a list that Linux finds in lookup arrays, None where it finds none."""
+    return None if lookup is None or not lookup.usable else lookup.row(index)
 
 
 def _with_part(told: tuple[Told, ...], new: Told) -> tuple[Told, ...]:

@@ -12,7 +12,8 @@ from drmemctl.formats.rows import pack_words, words
 from drmemctl.kernel.capabilities import TREE_ERRORS_LOGGED
 from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EINVAL, ENODEV
-from drmemctl.kernel.job import Fault, Job, OopsError
+from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.notifier import APPENDING, set_property
 from drmemctl.kernel.task import Part, Task, atomic
 

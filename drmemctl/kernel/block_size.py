@@ -26,7 +26,7 @@ def block_size_of(tree: Tree, profile: Profile) -> int:
     """Return the block size in bytes, suitable or not."""
     if tree.find(NODE) is not None:
         return _lmb_size(tree, profile)
-    return _probed(tree) if profile.has(BLOCK_SIZE_PROBE) else _second_memory_node(tree)
+    return _probed(tree) if profile.has(BLOCK_SIZE_PROBE) else second_memory_node(tree)[1]
 
 
 def _lmb_size(tree: Tree, profile: Profile) -> int:
@@ -46,13 +46,17 @@ def _sizes(tree: Tree) -> Iterator[tuple[str, int]]:
             yield child.name, part.size
 
 
-def _second_memory_node(tree: Tree) -> int:
-    """Return the size of the memory node that follows the one at 0, which used to have the size of an LMB."""
+def second_memory_node(tree: Tree) -> tuple[str, int]:
+    """Return path and size of the memory node that follows the one at 0, which used to have the size of an LMB.
+
+    That size is the block size of kernels before `probe_memory_block_size`; without such a node it is 16 MiB.
+    """
     sizes: dict[str, int] = {}
     for name, size in _sizes(tree):
         sizes.setdefault(name, size)
     first = sizes.get("memory@0")
-    return sizes.get(f"memory@{first:x}", MIN_BLOCK_SIZE) if first else MIN_BLOCK_SIZE
+    name = f"memory@{first:x}" if first else ""
+    return (f"/{name}", sizes[name]) if name in sizes else ("/", MIN_BLOCK_SIZE)
 
 
 def _probed(tree: Tree) -> int:

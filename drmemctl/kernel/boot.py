@@ -11,30 +11,27 @@ from __future__ import annotations
 from drmemctl.errors import LimitError
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, PRRN, decode_architecture_vec5
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, MIGRATABLE, decode_domains
-from drmemctl.formats.dynamic_memory import NODE, V1
+from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.kernel.block_size import block_size_of
 from drmemctl.kernel.blocks import Blocks
-from drmemctl.kernel.capabilities import (
-    BLOCK_SIZE_PANIC,
-    DRMEM_ARRAY,
-    DYNAMIC_MEMORY_V2,
-    FORM2,
-    LENGTH_CHECK,
-    LMB_SIZE_U32,
-    MIGRATABLE_MAX_DOMAINS,
-)
+from drmemctl.kernel.boot_faults import deadly_faults
+from drmemctl.kernel.boot_input import boot_associativity, read_drmem
 from drmemctl.kernel.capabilities import (
     CURRENT_DOMAINS as USES_CURRENT_DOMAINS,
 )
-from drmemctl.kernel.cmdline import command_line, options
+from drmemctl.kernel.capabilities import (
+    DRMEM_ARRAY,
+    LMB_SIZE_U32,
+    MIGRATABLE_MAX_DOMAINS,
+)
 from drmemctl.kernel.early_memory import EarlyMemory
-from drmemctl.kernel.job import Fault, OopsError
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.processors import cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import blocks_of
 from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
 from drmemctl.kernel.state import KernelState, Topology
-from drmemctl.model.associativity import CHOSEN, RTAS, AffinityRules, Associativity
+from drmemctl.model.associativity import CHOSEN, RTAS, Associativity
 from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.model.processors import cores
@@ -48,14 +45,15 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     drmem = read_drmem(tree, profile, faults)
     associativity = boot_associativity(tree, profile)
     size = block_size_of(tree, profile)
-    try:
-        _check_block_size(size, profile, faults)
-        regions = EarlyMemory(tree, profile, drmem, associativity).memblock()
-    except OopsError as oops:
-        faults.append(oops.fault)
-        state = KernelState(profile, tree, LmbTable.of((), None), Blocks(), size or MIN_BLOCK_SIZE, dead=oops.dead)
-        return state, tuple(faults)
+    memory = EarlyMemory(tree, profile, drmem, associativity)
+    deadly = next(deadly_faults(memory), None)
+    if deadly is not None:
+        no_lmbs = LmbTable.of((), None)
+        state = KernelState(profile, tree, no_lmbs, Blocks(), size or MIN_BLOCK_SIZE, dead=deadly.dead)
+        return state, (*faults, deadly)
+    regions = memory.memblock()
     if not is_block_size(size):
+        faults.append(Fault("block-size", f"the block size {size:#x} is not suitable; 16 MiB", "memory_dev_init"))
         size = MIN_BLOCK_SIZE
     blocks = blocks_of(regions, size)
     table = LmbTable.of((), None) if drmem is None else _array(drmem, profile)
@@ -73,32 +71,6 @@ def check_runs(tree: Tree) -> Tree:
     return tree
 
 
-def boot_associativity(tree: Tree, profile: Profile) -> Associativity:
-    """Return how the kernel finds nodes: not at all with `numa=off`."""
-    associativity = Associativity.as_booted(tree, AffinityRules(form2=profile.has(FORM2)))
-    if "off" in options(command_line(tree), "numa"):
-        return Associativity(associativity.form, (), None, associativity.lookup)
-    return associativity
-
-
-def read_drmem(tree: Tree, profile: Profile, faults: list[Fault]) -> Drmem | None:
-    """Return what the kernel makes of the node, None where it makes nothing of it."""
-    node = tree.find(NODE)
-    if node is None or (node.find(V1) is None and not profile.has(DYNAMIC_MEMORY_V2)):
-        return None
-    drmem = Drmem.from_tree(tree)
-    entries = drmem.entries
-    if entries is None or entries.present == entries.declared:
-        return drmem
-    if profile.has(LENGTH_CHECK):
-        return None
-    message = (
-        f"{entries.declared} entries are read where there are {entries.present}: the rest is whatever follows"
-    )
-    faults.append(Fault("over-read", message, "drmem_init", NODE, entries.property))
-    return drmem
-
-
 def _array(drmem: Drmem, profile: Profile) -> LmbTable:
     """Return the array; kernels with a 32-bit LMB size compute the addresses in a set with what is left of it."""
     size = drmem.table.lmb_size
@@ -107,15 +79,6 @@ def _array(drmem: Drmem, profile: Profile) -> LmbTable:
     if profile.has(LMB_SIZE_U32) and size >> 32 and drmem.entries is not None:
         return LmbTable.of(drmem.entries, size & 0xFFFFFFFF, drmem.table.property_name)
     return drmem.table
-
-
-def _check_block_size(size: int, profile: Profile, faults: list[Fault]) -> None:
-    if is_block_size(size):
-        return
-    fault = Fault("panic", f"Memory block size not suitable: {size:#x}", "memory_dev_init", NODE, "ibm,lmb-size")
-    if profile.has(BLOCK_SIZE_PANIC):
-        raise OopsError(fault, dead="panic at boot")
-    faults.append(Fault("block-size", f"the block size {size:#x} is not suitable; 16 MiB", fault.function))
 
 
 def _topology(tree: Tree, profile: Profile, associativity: Associativity, blocks: Blocks) -> Topology:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 from drmemctl.formats.pmemory import NODE as PERSISTENT_MEMORY
 from drmemctl.formats.pmemory import Pmemory, decode_pmemory
-from drmemctl.kernel.boot import boot_associativity, read_drmem
+from drmemctl.kernel.boot_faults import deadly_faults
+from drmemctl.kernel.boot_input import boot_associativity, read_drmem
 from drmemctl.kernel.capabilities import KEXEC_IN_HOTPLUG
 from drmemctl.kernel.cmdline import command_line, has_flag
 from drmemctl.kernel.early_memory import EarlyMemory
-from drmemctl.kernel.job import Fault, OopsError
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.memblock import Memblock, MemblockRegion
 from drmemctl.kernel.movable_zone import Begins, movable_begins
 from drmemctl.kernel.profiles import Profile
@@ -93,10 +94,8 @@ def boot_regions(tree: Tree, profile: Profile) -> tuple[list[BootRegion], tuple[
     faults: list[Fault] = []
     memory = EarlyMemory(tree, profile, read_drmem(tree, profile, faults), boot_associativity(tree, profile))
     found = memory.registered()
-    try:
-        memory.set_nodes(found)
-    except OopsError as oops:
-        faults.append(oops.fault)
+    memory.set_nodes(found)
+    faults += list(deadly_faults(memory))[:1]
     lmbs = Memblock()
     for base, size, _ in memory.lmb_ranges():
         lmbs.add(base, size)

@@ -260,6 +260,14 @@ CAPABILITIES: tuple[Capability, ...] = (
         source=_NUMA,
         stable=(((5, 10), 223),),
     ),
+    UNGUARDED_MEMORY_NODE := Capability(
+        "unguarded-memory-node",
+        "a memory node whose list leads to no node is set online on node -1; without, it goes to node 0",
+        first=(5, 15),
+        commit="8ddc6448ec5a",
+        source=_NUMA,
+        stable=(((5, 10), 223),),
+    ),
     CURRENT_DOMAINS := Capability(
         "current-domains",
         "possible nodes come from ibm,current-associativity-domains first",

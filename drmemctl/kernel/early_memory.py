@@ -9,29 +9,24 @@ arch/powerpc/mm/numa.c `parse_numa_properties`, `numa_setup_drmem_lmb`, `setup_n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from drmemctl.formats.dynamic_memory import HOTREMOVABLE, NODE
+from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.formats.memory_reg import MemoryRange
-from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, UsableRecord, decode_usable_memory
+from drmemctl.kernel.boot_input import BootInput
 from drmemctl.kernel.capabilities import (
     CHOSEN_LIMITS,
     CRASHKERNEL_RAISES_LIMIT,
     HOTREMOVABLE_MEMBLOCK,
-    LMB_SIZE_U32,
     MEMORY_LIMIT_16M,
     NO_DEFAULT_NODE,
 )
 from drmemctl.kernel.cmdline import command_line, crash_kernel, memory_size
 from drmemctl.kernel.fake_nodes import FakeNodes
-from drmemctl.kernel.job import Fault, OopsError
 from drmemctl.kernel.memblock import Memblock
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.sections import MAX_PHYSICAL
-from drmemctl.model.associativity import CHOSEN, Associativity
-from drmemctl.model.boot_memory import BootMemory, MemoryNode
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import Run
+from drmemctl.model.associativity import CHOSEN
+from drmemctl.model.boot_memory import MemoryNode
 from drmemctl.tree.node import Tree
 
 _PAGE = 1 << 16
@@ -41,28 +36,13 @@ MEMORY_LIMIT = "linux,memory-limit"
 _BELOW_2G = 1 << 31
 
 Range = tuple[int, int]
-LmbRange = tuple[int, int, Run]
 
 
-@dataclass(frozen=True, slots=True)
-class EarlyMemory:
-    """Everything that decides which memory a kernel starts with.
-
-    Attributes:
-        tree: the tree.
-        profile: the kernel.
-        drmem: the drmem node as that kernel reads it, None where it makes nothing of it.
-        associativity: how it finds nodes.
-
-    """
-
-    tree: Tree
-    profile: Profile
-    drmem: Drmem | None
-    associativity: Associativity
+class EarlyMemory(BootInput):
+    """The memory that a kernel starts with."""
 
     def memblock(self) -> Memblock:
-        """Return the memory with its nodes; `OopsError` where the kernel does not survive finding them."""
+        """Return the memory with its nodes, of a kernel that survives finding them (see `deadly_faults`)."""
         found = self.registered()
         self.set_nodes(found)
         return found
@@ -76,9 +56,6 @@ class EarlyMemory:
             found.keep_lowest(limit)
         return found
 
-    def _memory_nodes(self) -> tuple[MemoryNode, ...]:
-        return BootMemory.from_tree(self.tree, self.associativity).nodes
-
     def _add(self, found: Memblock) -> None:
         """Add all memory. Its order, which changed in 5.17, shows nowhere: marks are made by address, too."""
         marks = self.profile.has(HOTREMOVABLE_MEMBLOCK)
@@ -87,7 +64,7 @@ class EarlyMemory:
                 found.add(start, count)
                 if marks and run.flags & HOTREMOVABLE:
                     found.mark_hotplug(start, count)
-        for node in self._memory_nodes():
+        for node in self.memory_nodes():
             self._add_node(found, node)
 
     def _add_node(self, found: Memblock, node: MemoryNode) -> None:
@@ -105,7 +82,7 @@ class EarlyMemory:
             yield base, min(size, limit - base)
 
     def set_nodes(self, found: Memblock) -> None:
-        """Put memory on its nodes, memory nodes first, then LMBs; `OopsError` at an LMB that has none."""
+        """Put memory on its nodes, memory nodes first, then LMBs."""
         fake = FakeNodes(command_line(self.tree))
         for base, size, count, node in self._on_nodes(found):
             for piece in fake.of(base, size, count, node):
@@ -116,45 +93,15 @@ class EarlyMemory:
         if self.associativity.primary_index is None:
             yield from [(region.base, region.size, 1, 0) for region in found]
             return
-        for node in self._memory_nodes():
-            yield from ((part.base, part.size, 1, node.node or 0) for part in _numa_ranges(node))
-        restricted = self._usable is not None
+        for memory_node in self.memory_nodes():
+            yield from ((part.base, part.size, 1, memory_node.node or 0) for part in _numa_ranges(memory_node))
+        restricted = self.usable is not None
         for base, size, run in self.lmb_ranges():
             count = 1 if restricted else run.count
-            yield base, size // count, count, self._node_of(run)
-
-    def _node_of(self, run: Run) -> int:
-        """Return the node of LMBs at boot; a kernel that finds none sets node -1 online and dies of it."""
-        node = self.associativity.node_of(run.aa_index, run.flags)
-        if node is None and self.profile.has(NO_DEFAULT_NODE):
-            message = (
-                f"LMB {run.drc_index:#x} is assigned, but aa_index {run.aa_index:#x} leads to no node: node -1"
-            )
-            fault = Fault("oops", message, "numa_setup_drmem_lmb", NODE, "ibm,associativity-lookup-arrays")
-            raise OopsError(fault, dead="oops at boot")
-        return node or 0
-
-    @property
-    def _usable(self) -> bytes | None:
-        """What restricts the memory of LMBs; None for nothing."""
-        data = self.tree.get(NODE, DRCONF_USABLE_MEMORY)
-        return None if data is None or len(data) < 4 else data
-
-    def lmb_ranges(self) -> Iterator[LmbRange]:
-        """Yield (address, bytes, run) of the memory of assigned LMBs, restricted as a crash kernel's is."""
-        if self.drmem is None or not self.drmem.table.lmb_size:
-            return
-        size = self.drmem.table.lmb_size
-        if self.profile.has(LMB_SIZE_U32):
-            size &= 0xFFFFFFFF
-        usable = self._usable
-        assigned = (run for run in self.drmem.table.runs if run.assigned)
-        if usable is None:
-            yield from ((run.base, run.count * size, run) for run in assigned if size)
-            return
-        records = iter(decode_usable_memory(usable, self.drmem.cells.address, self.drmem.cells.size))
-        for run in assigned:
-            yield from _usable_ranges(run, records)
+            node = self.node_of(run)
+            if node is None and self.profile.has(NO_DEFAULT_NODE):
+                return  # The kernel does not survive it: see `deadly_faults`.
+            yield base, size // count, count, node or 0
 
 
 def memory_limit(tree: Tree, profile: Profile, present: int) -> int:
@@ -189,17 +136,3 @@ def inherited_limit(tree: Tree) -> int:
 def _numa_ranges(node: MemoryNode) -> tuple[MemoryRange, ...]:
     """Return what `parse_numa_properties` puts on the node: it does not look at `status`."""
     return node.reg if node.usable is None else node.usable
-
-
-def _usable_ranges(run: Run, records: Iterator[UsableRecord]) -> Iterator[LmbRange]:
-    """Yield the ranges of as many counters as the run has LMBs.
-
-    kexec writes a counter for every LMB, Linux reads one for each that is assigned: the ranges slide, and come
-    out on the nodes of other LMBs than they lie in.
-    """
-    for _ in range(run.count):
-        record = next(records, None)
-        if record is None:
-            return
-        for part in record.ranges:
-            yield part.base, part.size, run

@@ -14,7 +14,8 @@ from drmemctl.formats.lists import COUNT_SIZE
 from drmemctl.formats.rows import pack_words
 from drmemctl.kernel.capabilities import DYNAMIC_MEMORY_V2
 from drmemctl.kernel.errno import EPERM
-from drmemctl.kernel.job import Fault, Job
+from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.job import Job
 from drmemctl.kernel.notifier import clear_updating, set_property, set_updating
 from drmemctl.kernel.task import Part, Task, atomic
 from drmemctl.model.lmbs import Entry, LmbTable

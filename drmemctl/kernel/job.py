@@ -11,32 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from drmemctl.kernel.capabilities import Capability
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import Connector, Firmware
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite, collector
 from drmemctl.tree.node import Tree
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Something that a kernel does and should not: an oops, a read beyond the end, a lost update.
-
-    Attributes:
-        code: stable name, e.g. `oops` or `over-read`.
-        message: what happens, in a sentence.
-        function: the kernel function that it happens in.
-        path: the node that it is about, empty if none.
-        property: its property, empty if none.
-        rule: the id of the rule that judges it; filled in by the rules, empty until then.
-
-    """
-
-    code: str
-    message: str
-    function: str
-    path: str = ""
-    property: str = ""
-    rule: str = ""
 
 
 class OopsError(Exception):

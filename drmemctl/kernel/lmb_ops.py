@@ -19,8 +19,9 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.dlpar import release_drc
 from drmemctl.kernel.errno import EBUSY, EEXIST, EINVAL
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.flush import write_through
-from drmemctl.kernel.job import Fault, Job, OopsError
+from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.nodes import node_of_lmb
 from drmemctl.kernel.task import Part, Task, atomic
 from drmemctl.model.lmbs import Lmb, is_assigned

@@ -33,8 +33,9 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EFAULT
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import Firmware, UpdateSource
-from drmemctl.kernel.job import REASSIGNMENT, Fault, Job, OopsError, Outcome
+from drmemctl.kernel.job import REASSIGNMENT, Job, OopsError, Outcome
 from drmemctl.kernel.requests import INDEX, READD, Request, handle_request
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, run, take

@@ -9,7 +9,8 @@ from dataclasses import replace
 from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import ASSIGNED, LOOKUP_ARRAYS, NODE, V1, V2, decode_entries
 from drmemctl.kernel.capabilities import AA_SYNC, ASSIGNED_DIFF_NOTIFIER, DRMEM_ARRAY, OLD_PROPERTY_CHECK
-from drmemctl.kernel.job import Fault, Job, OopsError
+from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.processors import cpu_updated
 from drmemctl.kernel.task import Action, Footprint, Part, Task, atomic
 from drmemctl.kernel.trace import ArrayWrite

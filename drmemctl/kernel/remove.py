@@ -14,7 +14,8 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.dlpar import release_drc, unisolate_drc
 from drmemctl.kernel.errno import EINVAL
-from drmemctl.kernel.job import Fault, Job
+from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, is_removable, remove_lmb
 from drmemctl.kernel.range import as_int, find_drc, find_range, identity, passes_reserved
 from drmemctl.kernel.task import Part, Task, atomic

@@ -20,9 +20,10 @@ from drmemctl.kernel.capabilities import (
     QUEUED_REQUESTS,
 )
 from drmemctl.kernel.errno import EINVAL
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.flush import drmem_update_dt
-from drmemctl.kernel.job import Fault, Job, OopsError, Outcome
+from drmemctl.kernel.job import Job, OopsError, Outcome
 from drmemctl.kernel.notifier import reread
 from drmemctl.kernel.remove import readd_by_index, remove_by_count, remove_by_ic, remove_by_index
 from drmemctl.kernel.state import KernelState

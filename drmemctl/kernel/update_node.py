@@ -9,8 +9,9 @@ from drmemctl.formats.delivery import Delivery
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.update_nodes import WORK_AREA
 from drmemctl.formats.update_properties import DELETED, HEADER_SIZE, NAME_ONLY, PARTIAL
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import UpdateSource
-from drmemctl.kernel.job import Fault, Job, OopsError
+from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.task import Action, Footprint, Part, Task
 from drmemctl.tree.node import decode_name

@@ -26,6 +26,9 @@ MAX_NODES = 256
 MAX_REFERENCE_POINTS = 4
 """Linux MAX_DISTANCE_REF_POINTS: further levels are ignored, with a warning."""
 
+_NEGATIVE = 1 << 31
+"""From here on a reference point is negative as the int that Linux keeps it in."""
+
 _INVALID_DOMAIN = 0xFFFF
 """POWER4's "no node", which every lookup still honours."""
 
@@ -204,7 +207,9 @@ def primary_index(form: int, points: Sequence[int]) -> int | None:
     """Return the 1-based position of the node's domain, or None: `find_primary_domain_index` disables NUMA."""
     # Form 0 takes the second reference point and refuses a list that has none.
     position = 1 if form == 0 else 0
-    return points[position] if len(points) > position else None
+    if len(points) <= position or points[position] >= _NEGATIVE:
+        return None
+    return points[position]
 
 
 def domains_of(node: Node) -> tuple[int, ...] | None:

@@ -57,4 +57,6 @@ def finding_record(finding: Finding, source: str) -> dict[str, Any]:
         "lmbs": [lmbs.to_json() for lmbs in finding.lmbs],
         "fingerprint": finding.fingerprint,
     }
+    if finding.deadly:
+        record["deadly"] = True
     return {**record, "ranges_left_out": finding.ranges_left_out} if finding.ranges_left_out else record

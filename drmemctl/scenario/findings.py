@@ -14,7 +14,7 @@ from drmemctl.check.finding import NEXT_FLUSH, NOW, Finding, Severity, Violation
 from drmemctl.check.kernel.codes import RULE_OF
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import DRC_INVALID, NODE, RESERVED, V1, V2
-from drmemctl.kernel.job import Fault
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.scenario.subject import subject_of
@@ -52,6 +52,7 @@ def finding_of_fault(fault: Fault) -> Finding:
         fault.property,
         code=fault.code,
         function=fault.function,
+        deadly=bool(fault.dead),
     )
 
 

@@ -13,8 +13,9 @@ from drmemctl.hypervisor.firmware_tree import firmware_tree
 from drmemctl.hypervisor.machine import RefusedError
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.errno import ENODEV, errno_name
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.flush import FLUSHES
-from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Fault, Job, OopsError, Outcome
+from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Job, OopsError, Outcome
 from drmemctl.kernel.mobility import migrate, reassign
 from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.processors import cpu_changes

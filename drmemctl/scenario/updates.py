@@ -13,8 +13,8 @@ from drmemctl.formats.rtas_input import parse_status
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, WORK_AREA, encode_update_nodes
 from drmemctl.formats.update_properties import Change, encode_update_properties
 from drmemctl.json_input import parse_json
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import HARDWARE_ERROR, Firmware
-from drmemctl.kernel.job import Fault
 from drmemctl.kernel.mobility import UPDATE_NODES
 from drmemctl.kernel.tree_edit import phandle_of
 from drmemctl.model.standard_properties import device_type

@@ -64,7 +64,7 @@ def writing(folder: Path) -> dict[str, list[str]]:
         "kexec": ["kexec", BOOTED, "--crashkernel", "256M", "-o"],
         "explore": ["explore", RACE, "--thread", f"lpm {AFTER}", "--thread", REMOVE, "--save-trace"],
         "decode": ["decode", "update-nodes", "--encode", str(document), "-o"],
-        "capture": ["capture", "--root", str(root), "-o"],
+        "capture": ["capture", "--force", "--root", str(root), "-o"],
     }
 
 

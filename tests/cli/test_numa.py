@@ -139,3 +139,41 @@ def test_a_hostile_tree_is_shown_in_bounded_printable_lines(
 @each("name", NAMES)
 def test_every_bundled_tree_has_a_table(name: str) -> None:
     assert run("numa", fixture(name)).code == 0
+
+
+def test_a_kernel_without_form_2_has_no_distances_of_its_tables() -> None:
+    """5.10.0's `__node_distance` knows forms 0 and 1: with one reference point, 20 between any two nodes."""
+    tree = FIXTURES / "trees" / "numa4-form2-dist.dtb.gz"
+    told = json.loads(run("numa", tree, "--format", "json").out)
+    older = json.loads(run("numa", tree, "--format", "json", "--kernel", "5.10.0").out)
+    assert (told["form"], older["form"], older["kernel"]) == (2, 1, "5.10.0")
+    assert "kernel" not in told
+    points = len(older["reference_points"])
+    for row in older["distances"]:
+        assert row["distances"] == [
+            10 if node == row["node"] else 10 << points for node in older["distance_nodes"]
+        ]
+    assert told["distances"] != older["distances"]
+    # 5.10.223 and later have form 2 as a stable fix: measured, captures/5.10-form2-1 agreed on it.
+    stable = json.loads(run("numa", tree, "--format", "json", "--kernel", "5.10.262").out)
+    assert (stable["form"], stable["distances"]) == (2, told["distances"])
+
+
+def test_memory_without_a_node_is_on_node_0_before_5_3() -> None:
+    """numa.c `of_drconf_to_nid_single`: default_nid was 0 up to 5.2, and NUMA_NO_NODE since ea9f5b702fe0."""
+    tree = FIXTURES / "boot" / "aa-out-of-range.dtb.gz"
+    nodes = {
+        kernel: [
+            entry["node"]
+            for entry in json.loads(run("numa", tree, "--format", "json", "--kernel", kernel).out)["nodes"]
+        ]
+        for kernel in ("5.2", "5.3")
+    }
+    assert None not in nodes["5.2"]
+    assert None in nodes["5.3"]
+
+
+def test_what_the_input_names_is_said() -> None:
+    done = run("numa", FIXTURES / "tutorial" / "lpar7-before.tar.xz", "--format", "json")
+    assert json.loads(done.out)["kernel"] == "5.10.262"
+    assert done.err == "drmemctl: the kernel is 5.10.262, which the input names\n"

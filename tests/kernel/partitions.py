@@ -18,6 +18,9 @@ DRC = 0x80000000
 DOMAINS = 4
 """Possible nodes: 0 to 3."""
 
+DISTANCES = [10 if one == other else 20 for one in range(DOMAINS) for other in range(DOMAINS)]
+"""What form 2, which was agreed on, wants to know of each pair of them."""
+
 
 def u32(*cells: int) -> bytes:
     """Return cells as bytes."""
@@ -94,6 +97,8 @@ def tree(
             (
                 Property("ibm,associativity-reference-points", u32(1)),
                 Property("ibm,max-associativity-domains", u32(1, DOMAINS)),
+                Property("ibm,numa-lookup-index-table", u32(DOMAINS, *range(DOMAINS))),
+                Property("ibm,numa-distance-table", u32(DOMAINS**2) + bytes(DISTANCES)),
             ),
         ),
         Node(

@@ -155,7 +155,6 @@ def without_associativity(node: Node) -> Node:
         # numa_setup_cpu: without a node of its own, the first online node: one with memory, or with other CPUs.
         ([memory_node(0, 2 * LMB, 2)], None, (2, 2)),
         ([memory_node(0, 2 * LMB, 2)], 1, (1, 1)),
-        ([], None, (0, 0)),
     ],
 )
 def test_the_first_online_node(memory: list[Node], cpu_node: int | None, expected: tuple[int, int]) -> None:
@@ -178,7 +177,9 @@ def test_possible_nodes_are_counted_at_the_primary_domain() -> None:
     """ibm,max-associativity-domains has a count for each level; the first reference point names one, from 1 on."""
     base = tree().with_property("/rtas", "ibm,max-associativity-domains", u32(3, 7, 5, 9))
     for level, count in ((1, 7), (2, 5), (3, 9), (4, 0)):
-        state, _ = boot(base.with_property("/rtas", "ibm,associativity-reference-points", u32(level)), profile())
+        state, _ = boot(
+            base.with_property("/rtas", "ibm,associativity-reference-points", u32(level)), profile("5.14")
+        )
         assert (state.topology.primary_index, state.topology.possible) == (level, count)
     without = base.with_property("/rtas", "ibm,max-associativity-domains", None)
     assert boot(without, profile())[0].topology.possible == 0

@@ -405,6 +405,12 @@ def queued_requests() -> tuple[Any, Any]:
     return both("queued-requests", tree(*USUAL), locks)
 
 
+def unguarded_memory_node() -> tuple[str, str]:
+    base = tree(memory=[memory_node(0, 2 * LMB, 0xFFFF)])
+    with_it, without = profile("6.1"), profile("6.1", removed=["unguarded-memory-node"])
+    return boot(base, with_it)[0].dead, boot(base, without)[0].dead
+
+
 CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (queued_requests, [Lock.WORKQUEUE, Lock.HOTPLUG], [Lock.HOTPLUG]),
     (drmem_array, 1, 0),
@@ -524,6 +530,7 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
         ],
         [],
     ),
+    (unguarded_memory_node, "oops at boot", ""),
     (cpu_topology_update, 2, 1),
     (topology_stopped_in_migration, 1, 2),
     (cpu_readd, 2, 1),

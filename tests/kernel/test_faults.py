@@ -9,7 +9,7 @@ from drmemctl.check.finding import Finding
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE
 from drmemctl.kernel.boot import boot
-from drmemctl.kernel.job import Fault
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import profile
 from drmemctl.scenario.simulation import Simulation
 from drmemctl.tree.node import Tree

@@ -16,7 +16,7 @@ from drmemctl.check.kernel.codes import RULE_OF
 from drmemctl.check.subject import Running, Subject
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
-from drmemctl.kernel.job import Fault
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import profile
 from drmemctl.scenario.findings import finding_of_fault
 from drmemctl.scenario.result import StepResult

@@ -62,7 +62,7 @@ def assigned_without_node(subject: Subject) -> Iterator[Violation]:
     for reason, entry in with_reason(subject, reason_of):
         lost.setdefault(reason, Found()).add_entry(entry)
     for reason, found in lost.items():
-        message = f"{found.are} assigned, but {reason.format(_some_indexes(found))}: the kernel dies at boot"
+        message = f"{found.are} assigned, but {reason.format(_some_indexes(found))}"
         yield found.violation(message, subject.table.property_name)
 
 

@@ -35,7 +35,7 @@ from drmemctl.wording import count_of
     needs=("after-cas",),
     references=(
         "Linux arch/powerpc/mm/numa.c parse_numa_properties, associativity_to_nid",
-        "Linux 1c6b5a7e7405 (5.15): a memory node without a valid domain no longer falls back to node 0",
+        "Linux 8ddc6448ec5a (5.15): a memory node without a valid domain no longer falls back to node 0",
         "LoPAR 2.9, ibm,associativity and ibm,associativity-reference-points",
     ),
 )
@@ -53,9 +53,10 @@ def no_primary_domain(subject: Subject) -> Iterator[Violation]:
         00000001: there is no fourth domain.
 
     Kernel:
-        5.15 and later set memory of a memory@ node online on node -1, unguarded, as for LMBs (see DRM030);
-        before, it goes to node 0. Of lookup arrays that are too short: assigned LMBs are lost in the same way,
-        hot-added ones go to the first online node.
+        5.15 and later, and 5.10.y with form 2, set memory of a memory@ node online on node -1, unguarded, as for
+        LMBs (see DRM030): they die at boot (read in numa.c). Other kernels put it on node 0. Of a list that ends
+        before the number that it says they read what is behind it: not known. Of lookup arrays that are too
+        short: assigned LMBs are lost in the same way, hot-added ones go to the first online node.
 
     Fix:
         Reference points, lists and the form agreed on in ibm,architecture-vec-5 must belong together: a matter of

@@ -55,7 +55,7 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
     table = subject.table
     name = table.property_name
     if table.n_lmbs > _LARGEST_COUNT:
-        message = f"{table.n_lmbs:,} LMBs in all overflow an int: Linux overruns its array or dies for want of one"
+        message = f"{table.n_lmbs:,} LMBs in all overflow an int: Linux overruns its array or has none"
         yield Violation(message, NODE, name, 0)
     size = table.lmb_size or 0
     end = highest_end(subject)

@@ -11,11 +11,11 @@ from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.cells import LMB_SIZE, read_cells
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
-from drmemctl.formats.memory_reg import REG, decode_reg
+from drmemctl.formats.memory_reg import REG
+from drmemctl.kernel.block_size import second_memory_node
 from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
-from drmemctl.model.drmem import PAPR_CELLS, RootCells
+from drmemctl.model.drmem import PAPR_CELLS
 from drmemctl.model.platform import shows_absence
-from drmemctl.tree.node import Node
 
 _FOUR_GIB = 1 << 32
 
@@ -103,7 +103,7 @@ def unsuitable_block_size(subject: Subject) -> Iterator[Violation]:
         return
     size = subject.drmem.table.lmb_size
     if size is not None and not is_block_size(size):
-        yield Violation(f"{LMB_SIZE} {_why_not(size)}: Linux panics while it boots", NODE, LMB_SIZE, 0)
+        yield Violation(f"{LMB_SIZE} {_why_not(size)}", NODE, LMB_SIZE, 0)
 
 
 def _why_not(size: int) -> str:
@@ -112,19 +112,10 @@ def _why_not(size: int) -> str:
 
 def _without_drmem(subject: Subject) -> Iterator[Violation]:
     """Judge the block size that kernels up to 6.5 take from memory@0 and the node after it."""
-    cells = RootCells.from_tree(subject.tree)
-    zero = _first_size(subject.tree.root.child("memory@0"), cells)
-    path = f"memory@{zero:x}"
-    size = _first_size(subject.tree.root.child(path), cells) if zero else 0
-    if subject.after_cas and size and not is_block_size(size):
-        message = f"its size {_why_not(size)}, and without {NODE} it is the block size: Linux 5.4 to 6.5 panics"
-        yield Violation(message, "/" + path, REG)
-
-
-def _first_size(node: Node | None, cells: RootCells) -> int:
-    data = None if node is None else node.get(REG)
-    ranges = () if data is None else decode_reg(data, cells.address, cells.size).ranges
-    return ranges[0].size if ranges else 0
+    path, size = second_memory_node(subject.tree)
+    if subject.after_cas and not is_block_size(size):
+        message = f"its size {_why_not(size)}, and without {NODE} it is the block size of Linux 5.4 to 6.5"
+        yield Violation(message, path, REG)
 
 
 @rule(

@@ -44,7 +44,8 @@ def uncountable_nodes(subject: Subject) -> Iterator[Violation]:
         5.10 and later, of ibm,current-associativity-domains or, without it (5.15: or with
         ibm,migratable-partition), of ibm,max-associativity-domains: a missing count is whatever lies in memory
         behind the property, a large one sets bits far behind the map of nodes, in other kernel data. The last
-        message is "Partition configured for … NUMA nodes.".
+        message is "Partition configured for … NUMA nodes.". Whether they come up then depends on what lies there,
+        which is not known; `simulate` lets them.
 
     Fix:
         Report it, with the tree, to whoever makes the firmware. To boot all the same, add numa=off to the

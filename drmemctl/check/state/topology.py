@@ -70,9 +70,8 @@ def lost_topology(subject: Subject) -> Iterator[Violation]:
         return  # without lists, firmware's own property leads nowhere
     associativity = subject.running.associativity or subject.associativity
     reasons = ByReason[_Lost]()
-    for lost, run in _merged(
-        subject.table, sorted(_lost(subject.table, associativity, delivered), key=_drc_index)
-    ):
+    lost_runs = sorted(_lost(subject.table, associativity, delivered), key=_drc_index)
+    for lost, run in _merged(subject.table, lost_runs):
         reasons.under(lost).add(run)
     name = subject.table.property_name
     for lost, found in reasons:
@@ -88,7 +87,6 @@ def _lost(
     if not delivered.told and delivered.lmbs == table and delivered.lookup == associativity.lookup:
         return  # as it was handed out, however many runs that has
     runs, theirs = table.runs, delivered.lmbs.runs
-
     rest = Spans()
     for start, count, owner, told in side_by_side(_assigned(runs), _told(delivered)):
         if owner is None:
@@ -106,13 +104,13 @@ def _lost(
             yield lost, _piece(table, owner, start, count)
 
 
-def _drc_index(found: tuple[_Lost, Run]) -> int:
-    return found[1].drc_index
+def _drc_index(lost_run: tuple[_Lost, Run]) -> int:
+    return lost_run[1].drc_index
 
 
-def _merged(table: LmbTable, found: Iterable[tuple[_Lost, Run]]) -> Iterator[tuple[_Lost, Run]]:
+def _merged(table: LmbTable, lost_runs: Iterable[tuple[_Lost, Run]]) -> Iterator[tuple[_Lost, Run]]:
     """Yield LMBs in as few runs as can be, however the hypervisor told of them."""
-    for why, parts in groupby(found, key=lambda pair: pair[0]):
+    for why, parts in groupby(lost_runs, key=lambda pair: pair[0]):
         entries = ((run.count, run.base, run.drc_index, run.aa_index, run.flags) for _, run in parts)
         yield from ((why, run) for run in Runs(entries, table.lmb_size))
 

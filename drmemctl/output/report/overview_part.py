@@ -125,7 +125,8 @@ def _tiles(overview: Overview) -> Iterator[Tile]:
         each = "of unknown size" if dynamic.lmb_size is None else f"of {size_text(dynamic.lmb_size)}"
         yield Tile(f"{dynamic.lmbs:,}", f"{'LMB' if dynamic.lmbs == 1 else 'LMBs'} {each}")
     online = sum(1 for node in overview.numa.nodes if node.node is not None)
-    yield Tile(f"{online:,}", f"NUMA {'node' if online == 1 else 'nodes'} in use")
+    in_words = "?" if overview.numa.unknown else f"{online:,}"
+    yield Tile(in_words, f"NUMA {'node' if in_words == '1' else 'nodes'} in use")
     cores = sum(node.cores for node in overview.numa.nodes)
     yield Tile(f"{cores:,}", "CPU core" if cores == 1 else "CPU cores")
 
