@@ -138,6 +138,7 @@ class _Search:
         self._slept: dict[State, Sleep] = {}
         self._deadline = deadline
         self._tell = tell
+        self._bounded = False
         self._stack: list[tuple[State, list[int], Sleep]] = []
 
     def run(self) -> Graph:
@@ -146,8 +147,11 @@ class _Search:
             with ended_at(self._deadline):
                 self._go_on()
         except TimeUpError:
+            self._bounded = True
             self._give_up(f"{self._bounds.seconds:g} s were over")
-        self._graph.unfollowed = sum(len(todo) for _, todo, _ in self._stack)
+        unfollowed = sum(len(todo) for _, todo, _ in self._stack)
+        # The state that a bound kept it from looking at has at least one.
+        self._graph.unfollowed = max(unfollowed, 1) if self._bounded else unfollowed
         return self._graph
 
     def _go_on(self) -> None:
@@ -208,6 +212,7 @@ class _Search:
             self._give_up(f"{self._bounds.states:,} states were looked at")
         elif monotonic() > self._deadline:
             self._give_up(f"{self._bounds.seconds:g} s were over")
+        self._bounded = self._bounded or not self._graph.complete
         return not self._graph.complete
 
     def _end(self, state: State) -> None:

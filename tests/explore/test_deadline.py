@@ -35,7 +35,18 @@ def forever(*_args: object, **_kwargs: object) -> None:
 def explored(*more: str, seconds: float = 1, threads: tuple[str, ...] = FEW) -> tuple[int, str, str]:
     begin = monotonic()
     outcome = run(
-        "explore", TREE, *threads, "--kernel", "5.4", "--locking", "none", "--max-seconds", f"{seconds}", *more
+        "explore",
+        TREE,
+        *threads,
+        "--kernel",
+        "5.4",
+        "--hypervisor",
+        "powervm",
+        "--locking",
+        "none",
+        "--max-seconds",
+        f"{seconds}",
+        *more,
     )
     assert monotonic() - begin < seconds + ALLOWED
     return outcome.code, outcome.out, outcome.err
