@@ -1,10 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""Numbers in words: counts and sizes as messages and tables have them."""
+"""Numbers in words, counts and sizes as messages and tables have them; and what a wrong word may have meant."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import islice
+
 _UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _LONGEST = 10_240
+
+_NAMED = 3
+"""Words that are proposed."""
+_COMPARED = 4_096
+"""Words that are compared with a wrong one; each comparison costs some microseconds."""
+_LONGEST_WORD = 128
+"""Characters of a wrong word that is compared: what is longer is no misspelling."""
+_ALIKE = 0.6
+"""How alike words are that are proposed, from 0 to 1."""
 
 
 def count_of(number: int, thing: str, things: str | None = None) -> str:
@@ -31,3 +43,36 @@ def range_text(base: int, size: int) -> str:
     if size == 0:
         return f"{base:#x}, empty"
     return f"{base:#x}-{base + size - 1:#x} ({size_text(size)})"
+
+
+def nearest(word: str, known: Iterable[str]) -> list[str]:
+    """Return the words, at most three, that a wrong one may have meant.
+
+    These are those that begin with it, else those that it is a part of, which is what people remember of names,
+    else those that are spelled alike. Case does not count.
+    """
+    from difflib import SequenceMatcher
+
+    folded = word.casefold()
+    if not folded or len(folded) > _LONGEST_WORD:
+        return []
+    names = {name: name.casefold() for name in islice(dict.fromkeys(known), _COMPARED)}
+    near = [name for name, text in names.items() if text.startswith(folded)]
+    if not near and len(folded) > 2:
+        near = [name for name, text in names.items() if folded in text]
+    if not near:
+        matcher = SequenceMatcher()
+        matcher.set_seq2(folded)
+        likeness = {}
+        for name, text in names.items():
+            matcher.set_seq1(text)
+            if matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE:
+                likeness[name] = matcher.ratio()
+        near = sorted((name for name in likeness if likeness[name] >= _ALIKE), key=lambda name: -likeness[name])
+    return near[:_NAMED]
+
+
+def did_you_mean(names: Iterable[str]) -> str:
+    """Return `did you mean …?` with these words; nothing without any."""
+    text = " or ".join(names)
+    return f"did you mean {text}?" if text else ""

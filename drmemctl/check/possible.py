@@ -9,8 +9,10 @@ from typing import NamedTuple
 from drmemctl.check.affinity import primary
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import per_subject, whole
-from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, MIGRATABLE, Domains, decode_domains
-from drmemctl.model.associativity import RTAS
+from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, Domains, decode_domains
+from drmemctl.model import numa
+from drmemctl.model.associativity import NEWEST, RTAS
+from drmemctl.model.numa import counting_property
 
 
 class DomainsProperty(NamedTuple):
@@ -31,20 +33,15 @@ def domain_properties(subject: Subject) -> Iterator[DomainsProperty]:
 
 
 @per_subject
-def counting_property(subject: Subject) -> DomainsProperty | None:
-    """Return the one that Linux counts the nodes by: current unless the partition can migrate, else max."""
-    migratable = subject.tree.root.find(MIGRATABLE) is not None
-    wanted = (prop for prop in domain_properties(subject) if not (migratable and prop.name == CURRENT_DOMAINS))
-    return next(wanted, None)
-
-
-def counted_nodes(prop: DomainsProperty, index: int) -> int | None:
-    """Return the word at the primary reference point, where Linux looks whatever the count says; None beyond."""
-    word = prop.data[4 * index : 4 * index + 4]
-    return int.from_bytes(word, "big") if len(word) == 4 else None
+def counted_by(subject: Subject) -> DomainsProperty | None:
+    """Return the property that Linux counts the nodes by; None where the tree does not show all of it."""
+    name = counting_property(subject.tree)
+    return next((prop for prop in domain_properties(subject) if prop.name == name), None)
 
 
 def possible_nodes(subject: Subject) -> int | None:
     """Return the number of nodes below which all are possible, or None if the tree does not tell."""
-    index, prop = primary(subject), counting_property(subject)
-    return None if index is None or prop is None else counted_nodes(prop, index)
+    if counted_by(subject) is None:
+        return None
+    possible, _ = numa.possible_nodes(subject.tree, primary(subject), NEWEST)
+    return None if possible is None else possible.count

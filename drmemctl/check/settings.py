@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from drmemctl.check.engine import Plan, all_rules, unknown_words
@@ -19,19 +19,13 @@ from drmemctl.errors import DrmemctlError
 from drmemctl.hypervisor.inference import qemu_version
 from drmemctl.kernel.profiles import Profile, ProfileError, profile
 from drmemctl.read_files import open_regular
+from drmemctl.wording import did_you_mean, nearest
 
 _NAMES = ("drmemctl.toml", "pyproject.toml")
 """Where settings are, in one directory the first of these."""
 
 _MOST_WORDS = 1000
 """Words for rules; there are fewer rules and families by far."""
-
-_LONGEST_WORD = 64
-"""Characters of a word for which others are suggested: to compare long ones takes its time."""
-
-_NEAR = 3
-_ALIKE = 0.6
-"""How many words are suggested for a wrong one, and how like it they must be (1 is the same)."""
 
 _LARGEST = 1 << 18
 """Bytes that a file of settings may have."""
@@ -223,19 +217,10 @@ def words(text: str) -> tuple[str, ...]:
     return found
 
 
-def suggestion(word: str, known: list[str]) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean …?` with the known words that are nearest, or nothing."""
-    from difflib import SequenceMatcher
-
-    if len(word) > _LONGEST_WORD:
-        return ""
-    folded = word.casefold()
-    near = [name for name in known if folded and name.casefold().startswith(folded)][:_NEAR]
-    if not near:
-        likeness = {name: SequenceMatcher(None, folded, name.casefold()).ratio() for name in known}
-        likely = [name for name in known if likeness[name] >= _ALIKE]
-        near = sorted(likely, key=lambda name: -likeness[name])[:_NEAR]
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+    near = nearest(word, known)
+    return f"; {did_you_mean(near)}" if near else ""
 
 
 def _fail_on(value: object) -> str:

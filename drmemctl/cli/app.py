@@ -15,6 +15,7 @@ from drmemctl._version import __version__
 from drmemctl.cli.ending import raise_what_came
 from drmemctl.errors import DrmemctlError
 from drmemctl.output.screen import close_output, flush_output, say, say_lines
+from drmemctl.wording import nearest
 
 COMMANDS = (
     "show",
@@ -76,9 +77,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from difflib import get_close_matches
-
-            near = get_close_matches(args[0], COMMANDS, n=1)
+            near = nearest(args[0], COMMANDS)
             if not near or "Did you mean" in error.message:
                 raise
             raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None

@@ -6,10 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from drmemctl.model.phandles import phandle_of
 from drmemctl.tree.node import Node
-
-PHANDLES = ("phandle", "linux,phandle", "ibm,phandle")
-"""Properties that hold a node's phandle: firmware gives it anew at every boot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +69,11 @@ def _children(parent: NodePair, old: Node, new: Node) -> Iterator[NodePair]:
 
 def _renamed(alone: list[NodePair]) -> dict[int, int]:
     """Return which nodes that only one tree has are one node under two names: position to position."""
-    sides: tuple[dict[bytes, list[int]], dict[bytes, list[int]]] = ({}, {})
+    sides: tuple[dict[int, list[int]], dict[int, list[int]]] = ({}, {})
     for position, pair in enumerate(alone):
         node = pair.old or pair.new
-        handle = None if node is None else phandle(node)
-        if handle is not None:
+        handle = 0 if node is None else phandle_of(node)
+        if handle:
             sides[pair.old is None].setdefault(handle, []).append(position)
     partners: dict[int, int] = {}
     for handle, olds in sides[0].items():
@@ -92,12 +90,3 @@ def _is_rename(one: NodePair, other: NodePair) -> bool:
         return False
     same_parent = one.old_path.rpartition("/")[0] == other.old_path.rpartition("/")[0]
     return same_parent or one.old.base_name == other.new.base_name
-
-
-def phandle(node: Node) -> bytes | None:
-    """Return a node's phandle as it stands in the tree, by the first of the names that it has; 0 is none."""
-    for name in PHANDLES:
-        value = node.get(name)
-        if value and len(value) == 4 and any(value):
-            return value
-    return None

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from drmemctl.compare.nodes import PHANDLES, NodePair, pairs_of
+from drmemctl.compare.nodes import NodePair, pairs_of
 from drmemctl.compare.side import Side
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.associativity import ASSOCIATIVITY
@@ -22,6 +22,7 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.drmem import RootCells
+from drmemctl.model.phandles import PHANDLES
 from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node, Property, Tree, encode_name
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from time import monotonic
 from types import FrameType
 
 NEVER = float("inf")
+_LATER = 0.001
+"""Seconds after which an exception that Python dropped is raised again."""
 
 
 class TimeUpError(Exception):
@@ -29,13 +32,25 @@ def ended_at(deadline: float) -> Iterator[None]:
     if deadline == NEVER or threading.current_thread() is not threading.main_thread():
         yield
         return
-    earlier = signal.signal(signal.SIGALRM, _stop)
+    earlier, hook = signal.signal(signal.SIGALRM, _stop), sys.unraisablehook
+
+    def raise_again(dropped: sys.UnraisableHookArgs) -> None:
+        """See what Python drops: an exception that fell into a `__del__` or into a callback of its own."""
+        if isinstance(dropped.exc_value, TimeUpError):
+            signal.setitimer(signal.ITIMER_REAL, _LATER)
+            return
+        # An interrupt is raised again by means of the same signal.
+        signal.signal(signal.SIGALRM, earlier)
+        hook(dropped)
+
+    sys.unraisablehook = raise_again
     signal.setitimer(signal.ITIMER_REAL, left)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, earlier)
+        sys.unraisablehook = hook
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -18,7 +18,7 @@ from drmemctl.formats.update_properties import Change, encode_update_properties
 from drmemctl.hypervisor.firmware_tree import firmware_tree
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.mobility import UPDATE_NODES
-from drmemctl.kernel.tree_edit import phandle_of
+from drmemctl.model.phandles import phandle_of
 from drmemctl.scenario.simulation import Hypervisor
 from drmemctl.scenario.updates import Difference, changes_of, difference
 from drmemctl.tree.node import Tree, encode_name

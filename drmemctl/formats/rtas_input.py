@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from drmemctl.errors import DrmemctlError, FormatError, InputError
 from drmemctl.formats.hex_text import is_text, parse_hex
@@ -77,27 +77,64 @@ def _split(kind: str, data: bytes) -> list[Answer]:
     return [Answer.of(kind, piece) for piece in pieces]
 
 
-def _recorded(kind: str, text: str) -> list[Answer]:
+class RecordedCall(NamedTuple):
+    """One call as it was recorded: its name, the work area that came back, and the status."""
+
+    call: str
+    area: bytes
+    status: int
+
+
+def recorded_calls(text: str | bytes) -> Iterator[RecordedCall]:
+    """Yield the calls of a JSON record: a list of them, an object that has one, or the steps of a capture.
+
+    Raises `InputError` for what is no JSON, `FormatError` for what is no call.
+    """
     try:
-        listed = list(_answers(parse_json(text)))
-    except (ValueError, RecursionError) as error:
+        document = parse_json(text)
+    except ValueError as error:
         raise InputError(f"no JSON: {error}") from error
+    for number, recorded in enumerate(_listed(document), 1):
+        yield _recorded_call(recorded, f"answer {number}")
+
+
+def _recorded_call(recorded: Any, place: str) -> RecordedCall:
+    if not isinstance(recorded, dict) or not {"call", "answer", "status"} <= set(recorded):
+        raise FormatError(f"{place} is no object with call, answer and status")
+    try:
+        status = parse_status(recorded["status"])
+    except ValueError as error:
+        raise FormatError(f"{place} has {error}") from error
+    try:
+        area = bytes.fromhex(recorded["answer"])
+    except (TypeError, ValueError) as error:
+        raise FormatError(f"{place} is not in hex: {error}") from error
+    return RecordedCall(str(recorded["call"]), area, status)
+
+
+def _recorded(kind: str, text: str) -> list[Answer]:
     wanted = UPDATES if kind in UPDATES else (kind,)
-    found = [_answer(one, f"answer {at}") for at, one in enumerate(listed, 1)]
+    found = [_answer(recorded, f"answer {at}") for at, recorded in enumerate(recorded_calls(text), 1)]
     if not any(each.kind in wanted for each in found):
         raise InputError(f"the record has no answer of {' or '.join(wanted)}")
     return [each for each in found if each.kind in wanted]
 
 
-def _answers(document: Any) -> Iterator[Any]:
+def _listed(document: Any) -> Iterator[Any]:
     """Yield the answers of a list, of an object that has one, or of the steps of a capture."""
+    if not isinstance(document, list | dict):
+        raise FormatError("this is no list of answers, and no object that has one")
+    return _nested(document)
+
+
+def _nested(document: Any) -> Iterator[Any]:
     if isinstance(document, list):
         yield from document
     elif isinstance(document, dict):
         steps, answers = document.get("steps"), document.get("answers")
         for step in steps if isinstance(steps, list) else ():
             if isinstance(step, dict):
-                yield from _answers(step)
+                yield from _nested(step)
         yield from answers if isinstance(answers, list) else ()
 
 
@@ -110,20 +147,9 @@ def parse_status(value: object) -> int:
     return value
 
 
-def _answer(one: Any, place: str) -> Answer:
-    if not isinstance(one, dict) or not {"call", "answer", "status"} <= set(one):
-        raise FormatError(f"{place} is no object with call, answer and status")
-    kind = KIND_OF_CALL.get(str(one["call"]).removeprefix("ibm,"))
+def _answer(recorded: RecordedCall, place: str) -> Answer:
+    kind = KIND_OF_CALL.get(recorded.call.removeprefix("ibm,"))
     if kind is None:
-        raise FormatError(f"{place} is of a call that is not known here: {str(one['call'])[:40]!r}")
-    try:
-        status = parse_status(one["status"])
-    except ValueError as error:
-        raise FormatError(f"{place} has {error}") from error
-    try:
-        data = bytes.fromhex(one["answer"])
-    except (TypeError, ValueError) as error:
-        raise FormatError(f"{place} is not in hex: {error}") from error
-    if KINDS[kind].has_area:
-        data = data.ljust(WORK_AREA, b"\0")
-    return Answer.of(kind, data, status)
+        raise FormatError(f"{place} is of a call that is not known here: {recorded.call[:40]!r}")
+    area = recorded.area.ljust(WORK_AREA, b"\0") if KINDS[kind].has_area else recorded.area
+    return Answer.of(kind, area, recorded.status)

@@ -40,9 +40,10 @@ from drmemctl.kernel.requests import INDEX, READD, Request, handle_request
 from drmemctl.kernel.sections import SECTION
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, run, take
-from drmemctl.kernel.tree_edit import attached, detached, find_phandle, parent_of, phandle_of
+from drmemctl.kernel.tree_edit import attached, detached, parent_of
 from drmemctl.kernel.update_node import call, update_dt_node
 from drmemctl.model.drmem import RootCells
+from drmemctl.model.phandles import find_phandle, phandle_of
 from drmemctl.tree.limits import LIMITS, NOT_REAL
 from drmemctl.tree.node import Node
 

@@ -20,6 +20,7 @@ from drmemctl.kernel.capabilities import (
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS_BY_NAME
 from drmemctl.kernel.distributions import Backport, Distribution, distribution_of, follows_stable
 from drmemctl.kernel.names import KernelName, parse_kernel_name
+from drmemctl.wording import did_you_mean, nearest
 
 LATEST = "latest"
 ARRAYLESS = "arrayless"
@@ -74,15 +75,10 @@ class Profile:
 def _known(names: Iterable[str]) -> frozenset[str]:
     for name in (names := tuple(names)):
         if name not in BY_NAME:
-            raise ProfileError(f"no capability {name!r}", hint=_near(name, BY_NAME) or "see `drmemctl kernels`")
+            raise ProfileError(
+                f"no capability {name!r}", hint=did_you_mean(nearest(name, BY_NAME)) or "see `drmemctl kernels`"
+            )
     return frozenset(names)
-
-
-def _near(name: str, names: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    found = get_close_matches(name, list(names))
-    return f"did you mean {' or '.join(found)}?" if found else ""
 
 
 def profile_names() -> tuple[str, ...]:
@@ -112,7 +108,9 @@ def _named(name: str) -> Profile:
         return _of_distribution(name, distribution, distribution.settled())
     parsed = parse_kernel_name(name)
     if parsed is None:
-        raise ProfileError(f"no kernel {name!r}", hint=_near(name, profile_names()) or "write e.g. 6.1 or latest")
+        raise ProfileError(
+            f"no kernel {name!r}", hint=did_you_mean(nearest(name, profile_names())) or "write e.g. 6.1 or latest"
+        )
     if parsed.release < OLDEST:
         oldest = "{}.{}".format(*OLDEST)
         raise TooOldError(

@@ -1,30 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Nodes that come and go in a running kernel's tree (Linux drivers/of/dynamic.c, drivers/of/base.c)."""
+"""Nodes that come and go in a running kernel's tree (Linux drivers/of/dynamic.c)."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from drmemctl.tree.node import Node, Tree
-
-_PHANDLES = ("ibm,phandle", "phandle", "linux,phandle")
-"""What names a node in firmware's lists: unflattening lets `ibm,phandle` win (`populate_properties`)."""
-
-
-def phandle_of(node: Node) -> int:
-    """Return a node's phandle, 0 if it has none."""
-    for name in _PHANDLES:
-        data = node.get(name)
-        if data is not None and len(data) >= 4:
-            return int.from_bytes(data[:4], "big")
-    return 0
-
-
-def find_phandle(tree: Tree, phandle: int) -> tuple[str, Node] | None:
-    """Return (path, node) of a phandle; None for one that no node has, and for 0 (`of_find_node_by_phandle`)."""
-    if phandle == 0:
-        return None
-    return next(((path, node) for path, node in tree.walk() if phandle_of(node) == phandle), None)
 
 
 def parent_of(path: str) -> str:

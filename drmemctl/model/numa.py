@@ -232,13 +232,20 @@ def possible_nodes(
     tree: Tree, primary_index: int | None, rules: AffinityRules
 ) -> tuple[PossibleNodes | None, tuple[Defect, ...]]:
     """Return what `find_possible_nodes` reads: the current number, or the maximum where nodes may come by LPM."""
-    migratable = rules.migratable_max and tree.root.find(MIGRATABLE) is not None
-    names = (CURRENT_DOMAINS, MAX_DOMAINS) if rules.current_domains and not migratable else (MAX_DOMAINS,)
-    name = next((name for name in names if tree.get(RTAS, name) is not None), None)
+    name = counting_property(tree, rules)
     if name is None or primary_index is None:
         return None, ()
-    domains = decode_domains(tree.get(RTAS, name) or b"")
-    defects = tuple(defect.at(RTAS, name) for defect in domains.defects)
-    if not 1 <= primary_index <= len(domains.counts):
+    data = tree.get(RTAS, name) or b""
+    defects = tuple(defect.at(RTAS, name) for defect in decode_domains(data).defects)
+    # Linux reads the word at that position, whatever the count before them says.
+    word = data[4 * primary_index : 4 * primary_index + 4]
+    if len(word) < 4:
         return None, defects
-    return PossibleNodes(domains.counts[primary_index - 1], name), defects
+    return PossibleNodes(int.from_bytes(word, "big"), name), defects
+
+
+def counting_property(tree: Tree, rules: AffinityRules = NEWEST) -> str | None:
+    """Return the property that Linux counts possible nodes by, None where neither is there."""
+    migratable = rules.migratable_max and tree.root.find(MIGRATABLE) is not None
+    names = (CURRENT_DOMAINS, MAX_DOMAINS) if rules.current_domains and not migratable else (MAX_DOMAINS,)
+    return next((name for name in names if tree.get(RTAS, name) is not None), None)

@@ -43,7 +43,7 @@ from drmemctl.scenario.steps import (
     Step,
     Unmovable,
 )
-from drmemctl.scenario.updates import Planned, Recorded, difference, listed, read_answers
+from drmemctl.scenario.updates import Planned, Recorded, difference, listed, read_record
 
 _ABORTED = "the hypervisor has aborted"
 
@@ -221,7 +221,7 @@ def _migrate(situation: Situation, step: Migrate, files: Files) -> _Done:
     dead = _dead(situation)
     if dead is not None:
         return dead
-    recorded = Recorded(read_answers(files.file(step.file), step.file))
+    recorded = Recorded(read_record(files.file(step.file), step.file))
     return _updated(situation, recorded, migrate(situation.kernel, situation.machine, recorded))
 
 

@@ -5,53 +5,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from drmemctl.errors import InputError
+from drmemctl.errors import FormatError, InputError
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
-from drmemctl.formats.rtas_input import parse_status
+from drmemctl.formats.rtas_input import RecordedCall, recorded_calls
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, WORK_AREA, encode_update_nodes
 from drmemctl.formats.update_properties import Change, encode_update_properties
-from drmemctl.json_input import parse_json
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import HARDWARE_ERROR, Firmware
 from drmemctl.kernel.mobility import UPDATE_NODES
-from drmemctl.kernel.tree_edit import phandle_of
+from drmemctl.model.phandles import phandle_of
 from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node, Tree, encode_name
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One recorded call: its name, the work area that came back, and the status."""
-
-    call: str
-    area: bytes
-    status: int
-
-
-def read_answers(data: bytes, source: str) -> list[Answer]:
-    """Return the answers of a file: a JSON list of {call, answer, status}; `InputError` for anything else."""
+def read_record(data: bytes, source: str) -> list[RecordedCall]:
+    """Return the calls of a file of RTAS answers; `InputError` for any other file."""
+    wrong = "an object without any"
     try:
-        listed: Any = parse_json(data)
-        if isinstance(listed, dict):
-            listed = listed["answers"]
-        return [
-            Answer(str(one["call"]), bytes.fromhex(one["answer"]), parse_status(one["status"])) for one in listed
-        ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"no list of RTAS answers: {error}",
-            source=source,
-            hint="write a JSON list of {call, answer, status}, each answer in hex",
-        ) from error
+        calls = list(recorded_calls(data))
+    except (InputError, FormatError) as error:
+        calls, wrong = [], error.message
+    else:
+        # A list may be empty: then firmware has no answer to whatever the kernel asks.
+        if calls or data.lstrip()[:1] == b"[":
+            return calls
+    raise InputError(
+        f"no list of RTAS answers: {wrong}",
+        source=source,
+        hint="write a JSON list of {call, answer, status}, each answer in hex",
+    )
 
 
 @dataclass(slots=True)
 class Recorded:
     """Answers in the order in which they were recorded; a kernel that asks for others gets an error."""
 
-    answers: list[Answer]
+    answers: list[RecordedCall]
     faults: list[Fault] = field(default_factory=list)
 
     def call(self, name: str, work_area: bytes, scope: int, firmware: Firmware) -> tuple[bytes, int]:

@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
 from drmemctl.errors import InputError, NotInTreeError
 from drmemctl.tree.node import Node, Tree, decode_name, encode_name
-
-_COMPARED = 2000
-"""Names that a wrong one is compared with; a hostile tree has a million."""
+from drmemctl.wording import did_you_mean, nearest
 
 _NAMED = 3
 
@@ -102,13 +99,13 @@ def _split(tree: Tree, path: str) -> tuple[str, str | None]:
 
 
 def _no_node(tree: Tree, path: str, parent: Place, name: str) -> NotInTreeError:
-    near = _near(name, (child.name for child in parent.node.children))
+    near = nearest(name, (child.name for child in parent.node.children))
     prefix = parent.path.rstrip("/") + "/"
     found = [prefix + one for one in near] or _elsewhere(tree, name)
     message = f"no node {path}"
     if parent.path != "/":
         message += f": {parent.path} has no {name}"
-    return NotInTreeError(message, source=tree.source, hint=_hint(found) or "see `drmemctl tree`")
+    return NotInTreeError(message, source=tree.source, hint=did_you_mean(found) or "see `drmemctl tree`")
 
 
 def _elsewhere(tree: Tree, name: str) -> list[str]:
@@ -118,22 +115,9 @@ def _elsewhere(tree: Tree, name: str) -> list[str]:
 
 
 def _no_property(tree: Tree, place: Place, name: str) -> NotInTreeError:
-    found = _near(name, (prop.name for prop in place.node.properties))
+    found = nearest(name, (prop.name for prop in place.node.properties))
     if not found:
         having = (path for path, node in tree.walk() if node.find(name) is not None)
         found = [f"{path}:{name}" for path in islice(having, _NAMED)]
-    hint = _hint(found) or f"see `drmemctl prop TREE {place.path}`"
+    hint = did_you_mean(found) or f"see `drmemctl prop TREE {place.path}`"
     return NotInTreeError(f"no property {name}", source=tree.source, path=place.path, hint=hint)
-
-
-def _near(name: str, names: Iterable[str]) -> list[str]:
-    from difflib import get_close_matches
-
-    known = list(dict.fromkeys(islice(names, _COMPARED)))
-    # A part of the name is what people remember: `dynamic-memory`, `distance-table`.
-    holding = [one for one in known if len(name) > 2 and name in one]
-    return (holding or get_close_matches(name, known, _NAMED))[:_NAMED]
-
-
-def _hint(found: list[str]) -> str:
-    return f"did you mean {' or '.join(found)}?" if found else ""

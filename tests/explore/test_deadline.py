@@ -148,3 +148,20 @@ def test_a_terminal_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", file)
     Counter().show("nobody sees this")
     assert file.getvalue() == ""
+
+
+def test_what_falls_into_a_callback_is_raised_again() -> None:
+    begin = monotonic()
+
+    class Dropping:
+        def __del__(self) -> None:
+            while monotonic() < begin + 0.3:
+                pass
+
+    def dropped() -> None:
+        Dropping()
+        sleep(5)
+
+    with pytest.raises(TimeUpError), ended_at(begin + 0.1):
+        dropped()
+    assert monotonic() - begin < 3

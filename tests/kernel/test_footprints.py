@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
+from drmemctl.formats.rtas_input import RecordedCall as Answer
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE
 from drmemctl.hypervisor.powervm import PowerVm
 from drmemctl.kernel.job import Job, OopsError
@@ -17,7 +18,7 @@ from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.requests import dlpar_store
 from drmemctl.kernel.task import Action, Part, Task
 from drmemctl.scenario.simulation import Simulation
-from drmemctl.scenario.updates import Answer, Recorded
+from drmemctl.scenario.updates import Recorded
 from drmemctl.tree.node import Node, Property
 from tests.kernel import streams
 from tests.kernel.cpu_partitions import CORE

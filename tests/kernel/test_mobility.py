@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
+from drmemctl.formats.rtas_input import RecordedCall as Answered
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, encode_update_nodes
 from drmemctl.formats.update_properties import HEADER_SIZE, Change, encode_update_properties
 from drmemctl.kernel.errno import EFAULT
@@ -17,7 +18,6 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.mobility import migrate, post_mobility_fixup, reassign
 from drmemctl.kernel.task import Lock
 from drmemctl.scenario.simulation import Simulation
-from drmemctl.scenario.updates import Answer as Answered
 from drmemctl.scenario.updates import Recorded
 from drmemctl.tree.node import Node, Property
 from tests.cases import each

@@ -75,7 +75,7 @@ def test_changing_nothing_gives_the_same_profile() -> None:
     ("name", "message"),
     [
         ("latst", "no kernel 'latst'; did you mean latest?"),
-        ("debian-1", "no kernel 'debian-1'; did you mean debian-13 or debian-12 or debian-11?"),
+        ("debian-1", "no kernel 'debian-1'; did you mean debian-11 or debian-12 or debian-13?"),
         ("six", "no kernel 'six'; write e.g. 6.1 or latest"),
         ("4.14", "nothing is known of Linux 4.14; 4.15 is the oldest"),
         ("6.1.0.0.0", "no kernel '6.1.0.0.0'; write e.g. 6.1 or latest"),

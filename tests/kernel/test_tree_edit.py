@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from drmemctl.kernel.tree_edit import attached, detached, find_phandle, parent_of
+from drmemctl.kernel.tree_edit import attached, detached, parent_of
+from drmemctl.model.phandles import find_phandle
 from drmemctl.tree.node import Node, Property, Tree
 from tests.kernel.partitions import u32
 

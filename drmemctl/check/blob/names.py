@@ -13,24 +13,11 @@ from drmemctl.check.kernels import Kernels
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import drc_indexes
+from drmemctl.model.phandles import IBM_PHANDLE, PHANDLES, phandles
 from drmemctl.tree.node import Node, Tree
-
-IBM_PHANDLE = "ibm,phandle"
-PHANDLES = (IBM_PHANDLE, "phandle", "linux,phandle")
-"""The properties that may hold a node's phandle; the first that is there is the one that counts at boot."""
 
 _NODE_NAME = re.compile(r"[0-9A-Za-z,._+#-]+(@[0-9A-Za-z,._+:-]*)?\Z", re.ASCII)
 _PROPERTY_NAME = re.compile(r"[0-9A-Za-z,._+?#*@~-]+\Z", re.ASCII)
-
-
-def phandles(tree: Tree) -> Iterator[tuple[int, str]]:
-    """Yield (phandle, path) of each node that has one, as Linux knows it after boot."""
-    for path, node in tree.walk():
-        for name in PHANDLES:
-            data = node.get(name)
-            if data is not None and len(data) >= 4:
-                yield int.from_bytes(data[:4], "big"), path
-                break
 
 
 @rule(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from drmemctl.check.affinity import primary
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_CURRENT_DOMAINS
-from drmemctl.check.possible import counted_nodes, counting_property, domain_properties
+from drmemctl.check.possible import counted_by, domain_properties, possible_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
@@ -51,10 +51,10 @@ def uncountable_nodes(subject: Subject) -> Iterator[Violation]:
         Report it, with the tree, to whoever makes the firmware. To boot all the same, add numa=off to the
         kernel's command line.
     """
-    index, prop = primary(subject), counting_property(subject)
+    index, prop = primary(subject), counted_by(subject)
     if index is None or prop is None:
         return
-    number = counted_nodes(prop, index)
+    number = possible_nodes(subject)
     if number is None:
         there = len(prop.data) // 4
         message = f"Linux takes word {index} for the number of nodes, there are {there}: it reads behind the end"
