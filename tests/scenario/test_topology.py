@@ -15,6 +15,8 @@ from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.scenario.consistency import contradictions, sides
 from drmemctl.scenario.simulation import Files, Simulation
 from drmemctl.tree.node import Tree
+from drmemctl.tree.source import load
+from tests.conftest import FIXTURES
 from tests.explore.cases import question
 from tests.kernel.partitions import BOOT_MEMORY, DRC, lmbs, tree
 from tests.scenario.test_delivered import lost_lmbs
@@ -313,3 +315,16 @@ def test_a_tree_without_memory_to_add_has_a_topology_too() -> None:
     root = BEFORE.root
     bare = Tree(replace(root, children=tuple(child for child in root.children if f"/{child.name}" != NODE)))
     assert Simulation(bare, "6.1", "powervm").consistent
+
+
+@pytest.mark.parametrize("arrays", ["-", "000000020000000100000000"])
+@pytest.mark.parametrize("kernel", ["5.10", "6.1"])
+def test_memory_whose_list_is_gone_stays_where_it_was(kernel: str, arrays: str) -> None:
+    """The LMBs lead to no node, which is where the first online one stands for, and their blocks are on node 1."""
+    simulation = Simulation(load(FIXTURES / "tutorial" / "lpar7-before.tar.xz"), kernel)
+    simulation.run(f"firmware {NODE} {LOOKUP_ARRAYS} {arrays}")
+    assert not simulation.consistent
+    assert not simulation.run("expect consistent").ok
+    (blocks,) = (finding for finding in simulation.findings if finding.rule == "DRM085")
+    assert [(run.base, run.count) for run in blocks.lmbs] == [(0x40000000, 2)]
+    assert "on node 1, where the aa_index leads to no node" in blocks.message

@@ -199,6 +199,8 @@ def piece(table: LmbTable, run: Run, start: int, count: int) -> Run:
 def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
     """Look for online memory blocks on another Linux node than the aa_index of their LMB leads to.
 
+    An aa_index that leads to none stands for the first online node, where Linux adds such memory.
+
     Why:
         Programs are placed by Linux's nodes: memory that is reported as near is far.
 
@@ -215,6 +217,8 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
     table = live_table(subject)
     nodes = Nodes(subject.running.associativity or subject.associativity)
     blocks = block_ranges(subject)
+    online = {block.node for block in blocks} | {cpu.node for cpu in subject.running.cpus or ()}
+    first_online = min((node for node in online if node is not None), default=None)
     reasons = ByReason[str]()
     lmbs = spans_of_addresses(table, is_assigned).disjoint()
     for start, count, owner, index in side_by_side(lmbs, block_spans(subject)):
@@ -222,10 +226,12 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
             continue
         block = blocks[index]
         node = nodes.of_kind(table.runs.aa_indexes[owner], table.runs.flags[owner])
-        if block.online and node is not None and block.node is not None and node != block.node:
-            reasons.under(f"on node {block.node}, where the aa_index says {node}").add(
-                piece(table, table.runs[owner], start, count)
-            )
+        if not block.online or block.node is None or block.node == (first_online if node is None else node):
+            continue
+        said = "leads to no node" if node is None else f"says {node}"
+        reasons.under(f"on node {block.node}, where the aa_index {said}").add(
+            piece(table, table.runs[owner], start, count)
+        )
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
     yield from reasons.others(table.property_name)
