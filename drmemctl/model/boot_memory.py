@@ -8,7 +8,8 @@ place of `reg`, pairs of size 0 passed over, `hotpluggable`), arch/powerpc/mm/nu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from drmemctl.defect import Defect
 from drmemctl.formats.memory_reg import (
@@ -25,6 +26,8 @@ from drmemctl.model.drmem import RootCells
 from drmemctl.model.standard_properties import device_type, is_available
 from drmemctl.tree.node import Node, Tree
 
+_ADDRESSES = 1 << 64
+
 DEFAULT_NODE = 0
 """Where Linux puts memory without `ibm,associativity`, and all memory when it runs without NUMA."""
 
@@ -35,6 +38,7 @@ class MemoryNode:
 
     Attributes:
         path: its path.
+        is_typed: whether its `device_type` is `memory`, by which Linux knows it; else it is only called so.
         reg: the ranges of `reg`, those of size 0 left out.
         usable: the ranges of `linux,usable-memory`, to which kexec restricts a crash kernel; None without it.
         domains: its `ibm,associativity` without the length cell, None where it has none.
@@ -45,6 +49,7 @@ class MemoryNode:
     """
 
     path: str
+    is_typed: bool
     reg: tuple[MemoryRange, ...]
     usable: tuple[MemoryRange, ...] | None
     domains: tuple[int, ...] | None
@@ -55,7 +60,7 @@ class MemoryNode:
     @property
     def ranges(self) -> tuple[MemoryRange, ...]:
         """The memory that Linux takes from this node."""
-        if not self.available:
+        if not (self.available and self.is_typed):
             return ()
         return self.reg if self.usable is None else self.usable
 
@@ -81,13 +86,8 @@ class BootMemory:
     @classmethod
     def from_tree(cls, tree: Tree, associativity: Associativity) -> BootMemory:
         """Return the memory nodes: children of the root whose `device_type` is `memory`."""
-        cells = RootCells.from_tree(tree)
         defects: list[Defect] = []
-        nodes = [
-            _memory_node(child, cells, associativity, defects)
-            for child in tree.root.children
-            if device_type(child) == "memory"
-        ]
+        nodes = [node for node in memory_nodes(tree, associativity, defects) if node.is_typed]
         if not nodes and tree.kind != "fdt":
             # Every partition has memory at 0; firmware's blob without any is what DRM063 is about.
             message = "no memory node is shown: sums are without the memory that is there from boot on"
@@ -100,12 +100,24 @@ class BootMemory:
         return sum(node.size for node in self.nodes)
 
 
+def memory_nodes(tree: Tree, associativity: Associativity, defects: list[Defect]) -> Iterator[MemoryNode]:
+    """Yield the children of the root that are, or are called, memory; faults go into `defects`."""
+    cells = RootCells.from_tree(tree)
+    for child in tree.root.children:
+        if device_type(child) == "memory":
+            yield _memory_node(child, cells, associativity, defects)
+        elif child.base_name == "memory":
+            # Nobody takes it, so that its faults are nobody's.
+            yield replace(_memory_node(child, cells, associativity, []), is_typed=False)
+
+
 def _memory_node(node: Node, cells: RootCells, associativity: Associativity, defects: list[Defect]) -> MemoryNode:
     path = "/" + node.name
     domains = domains_of(node)
     reg = _ranges(node, REG, path, cells, defects)
     return MemoryNode(
         path=path,
+        is_typed=True,
         reg=reg or (),
         usable=_ranges(node, USABLE_MEMORY, path, cells, defects),
         domains=domains,
@@ -124,7 +136,9 @@ def _ranges(
     decode = decode_usable_reg if name == USABLE_MEMORY else decode_reg
     found: MemoryReg = decode(prop.value, cells.address, cells.size, prop.total)
     defects += [defect.at(path, name) for defect in found.defects]
-    return tuple(part for part in found.ranges if part.size)
+    # Linux reads numbers of more cells into 64 bits (`dt_mem_next_cell`).
+    cut = (MemoryRange(part.base % _ADDRESSES, part.size % _ADDRESSES) for part in found.ranges)
+    return tuple(part for part in cut if part.size)
 
 
 def _node_of(domains: tuple[int, ...] | None, associativity: Associativity) -> int | None:

@@ -170,7 +170,7 @@ def memory_inside_section(subject: Subject) -> Iterator[Violation]:
     ends = (
         (node, edge)
         for node in taken_nodes(subject)
-        for part in node.ranges
+        for part in node.reg
         for edge in (part.base, part.base + part.size)
         if edge % SECTION
     )

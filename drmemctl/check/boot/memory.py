@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.bounds import Found, limited
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.memory_nodes import MemoryNode, boot_memory, memory_nodes, taken_nodes
+from drmemctl.check.memory_nodes import boot_memory, memory_nodes, taken_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.spans import shared
 from drmemctl.check.subject import Subject
@@ -15,6 +15,7 @@ from drmemctl.check.tables import spans_of_addresses
 from drmemctl.formats.dynamic_memory import RESERVED
 from drmemctl.formats.memory_reg import REG
 from drmemctl.kernel.sections import MAX_PHYSICAL
+from drmemctl.model.boot_memory import MemoryNode
 from drmemctl.model.lmbs import is_assigned
 from drmemctl.model.platform import shows_absence
 
@@ -171,24 +172,25 @@ def useless_memory_nodes(subject: Subject) -> Iterator[Violation]:
         Restore device_type and reg. An address that is 2^59 too high comes from QEMU since 4.0: it is what
         ibm,configure-connector gives for an LMB, and belongs in no tree.
     """
-    found = list(memory_nodes(subject))
-    yield from limited((item for node in found for item in _judge_node(node)), "memory nodes")
-    if shows_absence(subject.tree) and not any(node.is_typed for node in found):
+    nodes = memory_nodes(subject)
+    violations = (violation for node in nodes for violation in _judge_node(subject, node))
+    yield from limited(violations, "memory nodes")
+    if shows_absence(subject.tree) and not any(node.is_typed for node in nodes):
         yield Violation("there is no memory node at all", "/")
 
 
-def _judge_node(found: MemoryNode) -> Iterator[Violation]:
-    if not found.is_typed:
+def _judge_node(subject: Subject, node: MemoryNode) -> Iterator[Violation]:
+    if not node.is_typed:
         message = 'has no device_type "memory": Linux does not see this memory'
-        yield Violation(message, found.path, "device_type")
-    elif not found.ranges and not found.node.get(REG):
-        yield Violation("has no reg: Linux takes no memory from it", found.path, REG)
-    for part in found.ranges:
+        yield Violation(message, node.path, "device_type")
+    elif not node.reg and not subject.tree.get(node.path, REG):
+        yield Violation("has no reg: Linux takes no memory from it", node.path, REG)
+    for part in node.reg:
         if part.base + part.size > MAX_PHYSICAL:
             real = part.base - _QEMU_OFFSET
             hint = f" (QEMU means {real:#x})" if 0 <= real < MAX_PHYSICAL else ""
             message = f"{part.base:#x} with {part.size:#x} bytes ends beyond 2^51{hint}: Linux skips it"
-            yield Violation(message, found.path, REG)
+            yield Violation(message, node.path, REG)
 
 
 @rule(
@@ -224,7 +226,7 @@ def uneven_memory_nodes(subject: Subject) -> Iterator[Violation]:
         (
             Violation(f"{part.base:#x} with {part.size:#x} bytes is no whole number of blocks", node.path, REG)
             for node in taken_nodes(subject)
-            for part in node.ranges
+            for part in node.reg
             if part.base % size or part.size % size
         ),
         "ranges",

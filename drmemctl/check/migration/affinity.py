@@ -19,7 +19,7 @@ from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import AA_UNSET
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
-from drmemctl.model.associativity import CHOSEN, Associativity, domains_of, reference_points_node
+from drmemctl.model.associativity import CHOSEN, Associativity, reference_points_node
 from drmemctl.model.lmbs import Run
 
 _LOPAR_BYTE = 3
@@ -83,8 +83,7 @@ def _moved_nodes(before: Subject, after: Subject) -> Iterator[Violation]:
 def _places(subject: Subject) -> Iterator[tuple[str, int | None]]:
     """Yield (path, Linux node) of the memory@ nodes whose memory Linux takes."""
     for found in taken_nodes(subject):
-        domains = domains_of(found.node)
-        yield found.path, None if domains is None else subject.associativity.node_of_row(domains)
+        yield found.path, None if found.domains is None else subject.associativity.node_of_row(found.domains)
 
 
 class NodePair:

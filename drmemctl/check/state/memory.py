@@ -199,8 +199,6 @@ def piece(table: LmbTable, run: Run, start: int, count: int) -> Run:
 def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
     """Look for online memory blocks on another Linux node than the aa_index of their LMB leads to.
 
-    An aa_index that leads to none stands for the first online node, where Linux adds such memory.
-
     Why:
         Programs are placed by Linux's nodes: memory that is reported as near is far.
 
@@ -208,7 +206,8 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
         80000004 at 0x40000000 with the aa_index of node 1, and /sys/devices/system/memory/memory4/node0.
 
     Kernel:
-        4.16 to 5.9 put every LMB that is added on the first online node. All leave memory where it is when a
+        4.16 to 5.9 put every LMB that is added on the first online node, where all put one whose aa_index leads to
+        no node. All leave memory where it is when a
         migration brings another topology.
 
     Fix:
@@ -217,8 +216,7 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
     table = live_table(subject)
     nodes = Nodes(subject.running.associativity or subject.associativity)
     blocks = block_ranges(subject)
-    online = {block.node for block in blocks} | {cpu.node for cpu in subject.running.cpus or ()}
-    first_online = min((node for node in online if node is not None), default=None)
+    fallback = _first_online_node(subject)
     reasons = ByReason[str]()
     lmbs = spans_of_addresses(table, is_assigned).disjoint()
     for start, count, owner, index in side_by_side(lmbs, block_spans(subject)):
@@ -226,7 +224,8 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
             continue
         block = blocks[index]
         node = nodes.of_kind(table.runs.aa_indexes[owner], table.runs.flags[owner])
-        if not block.online or block.node is None or block.node == (first_online if node is None else node):
+        expected = fallback if node is None else node
+        if not block.online or None in (block.node, expected) or block.node == expected:
             continue
         said = "leads to no node" if node is None else f"says {node}"
         reasons.under(f"on node {block.node}, where the aa_index {said}").add(
@@ -235,6 +234,14 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
     for reason, found in reasons:
         yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
     yield from reasons.others(table.property_name)
+
+
+def _first_online_node(subject: Subject) -> int | None:
+    """Return where Linux adds memory that leads to no node; None where not all nodes are known: CPUs have some."""
+    if subject.running.cpus is None:
+        return None
+    online = {block.node for block in block_ranges(subject)} | {cpu.node for cpu in subject.running.cpus}
+    return min((node for node in online if node is not None), default=None)
 
 
 @rule(
