@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from drmemctl.formats.dynamic_memory import NODE, V1
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, UsableRecord, decode_usable_memory
@@ -25,7 +26,7 @@ from drmemctl.tree.node import Tree
 LmbRange = tuple[int, int, Run]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BootInput:
     """Everything of a tree that decides which memory a kernel starts with.
 
@@ -44,12 +45,13 @@ class BootInput:
 
     def is_empty(self) -> bool:
         """Whether there is no memory at all."""
-        if any(node.size for node in self.memory_nodes()):
+        if any(node.size for node in self.memory_nodes):
             return False
         return not any(size for _, size, _ in self.lmb_ranges())
 
+    @cached_property
     def memory_nodes(self) -> tuple[MemoryNode, ...]:
-        """Return the memory nodes."""
+        """The memory nodes."""
         return BootMemory.from_tree(self.tree, self.associativity).nodes
 
     def node_of(self, run: Run) -> int | None:

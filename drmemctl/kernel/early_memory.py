@@ -64,7 +64,7 @@ class EarlyMemory(BootInput):
                 found.add(start, count)
                 if marks and run.flags & HOTREMOVABLE:
                     found.mark_hotplug(start, count)
-        for node in self.memory_nodes():
+        for node in self.memory_nodes:
             self._add_node(found, node)
 
     def _add_node(self, found: Memblock, node: MemoryNode) -> None:
@@ -93,7 +93,7 @@ class EarlyMemory(BootInput):
         if self.associativity.primary_index is None:
             yield from [(region.base, region.size, 1, 0) for region in found]
             return
-        for memory_node in self.memory_nodes():
+        for memory_node in self.memory_nodes:
             yield from ((part.base, part.size, 1, memory_node.node or 0) for part in _numa_ranges(memory_node))
         restricted = self.usable is not None
         for base, size, run in self.lmb_ranges():

@@ -84,7 +84,7 @@ class Limits:
     max_answers: int = 4 * MIB
     max_script: int = 4 * MIB
     max_steps: int = 10_000
-    max_rebuilt: int = 393_216
+    max_rebuilt: int = 262_144
     max_words: int = 65_536
     max_depth: int = 64
     max_reservations: int = 4_096
