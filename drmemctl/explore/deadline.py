@@ -48,9 +48,13 @@ def ended_at(deadline: float) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, earlier)
-        sys.unraisablehook = hook
+        # The time may be over just here.
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, earlier)
+            sys.unraisablehook = hook
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -313,9 +313,9 @@ def peak_of(data: bytes) -> tuple[Tree | None, int]:
 
 
 def test_many_members_take_seconds() -> None:
-    data = gzip.compress(header(b"sosreport/some/file") * 200_000, 1, mtime=0)
+    data = gzip.compress(header(b"sosreport/some/file") * 100_000, 1, mtime=0)
     start = time.process_time()
-    refused(data, r"\(200,000 members\)")
+    refused(data, r"\(100,000 members\)")
     assert time.process_time() - start < 10
 
 
