@@ -114,10 +114,10 @@ def _recorded_call(recorded: Any, place: str) -> RecordedCall:
 
 def _recorded(kind: str, text: str) -> list[Answer]:
     wanted = UPDATES if kind in UPDATES else (kind,)
-    found = [_answer(recorded, f"answer {at}") for at, recorded in enumerate(recorded_calls(text), 1)]
-    if not any(each.kind in wanted for each in found):
+    answers = [_answer(recorded, f"answer {at}") for at, recorded in enumerate(recorded_calls(text), 1)]
+    if not any(answer.kind in wanted for answer in answers):
         raise InputError(f"the record has no answer of {' or '.join(wanted)}")
-    return [each for each in found if each.kind in wanted]
+    return [answer for answer in answers if answer.kind in wanted]
 
 
 def _listed(document: Any) -> Iterator[Any]:

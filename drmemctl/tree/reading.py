@@ -26,8 +26,9 @@ def observed(observer: Observer) -> Iterator[None]:
 
 
 def tell(source: str, raw: IO[bytes] | io.FileIO) -> None:
-    """Tell how far an open file is read; nothing of one whose size nobody knows."""
-    for observer in _OBSERVERS:
+    """Tell how far a file is read; nothing of a pipe, whose size nobody knows, nor of what is in memory."""
+    # Asking a spooled file for its descriptor would put it on the disk.
+    for observer in _OBSERVERS if isinstance(raw, io.FileIO) else ():
         with suppress(OSError, ValueError):
             observer(source, raw.tell(), os.fstat(raw.fileno()).st_size)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import gzip
 import random
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from drmemctl.errors import InputError
-from drmemctl.tree.reading import observed
+from drmemctl.tree.reading import observed, tell
 from drmemctl.tree.source import load
 from tests.tree.samples import files, tar, tree
 
@@ -36,3 +37,14 @@ def test_an_observer_hears_how_much_is_read_and_that_it_has_ended(tmp_path: Path
     # The first bytes are read twice: they say what the input is.
     assert positions[2:] == sorted(positions[2:])
     assert positions[-1] > 0.9 * len(data)
+
+
+def test_a_spooled_pipe_stays_in_memory() -> None:
+    spooled = tempfile.SpooledTemporaryFile(max_size=1 << 20)  # noqa: SIM115 - closed at once
+    with spooled:
+        spooled.write(b"x")
+        told: list[tuple[str, int, int]] = []
+        with observed(lambda *news: told.append(news)):
+            tell("<stdin>", spooled)
+        assert told == []
+        assert vars(spooled)["_rolled"] is False
