@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How the code reads, in figures: lines, names that say nothing, class names used twice, helpers with one caller.
 
-``python tools/measure.py [PACKAGE …]`` prints a row for each package directory, and with ``--worst`` what makes it.
+``python tools/measure.py [PACKAGE …]`` prints a row for each package, and with ``--worst`` what makes it.
 ``--trip`` counts the modules and functions that three tasks pass through.
 The figures are for comparison between commits and between code bases: each is counted the same way everywhere.
 """
@@ -21,8 +21,10 @@ from types import FrameType
 
 #: Names that say where a value came from and not what it is.
 EMPTY_NAMES = frozenset(
-    ("found", "one", "other", "others", "each", "made", "held", "kept", "taken", "given")
-    + ("known", "left", "what", "some", "rest", "asked", "told", "done", "so", "now")
+    (
+        *("found", "one", "other", "others", "each", "made", "held", "kept", "taken", "given"),
+        *("known", "left", "what", "some", "rest", "asked", "told", "done", "so", "now"),
+    )
 )
 _NOT_CODE = frozenset(
     {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
@@ -34,8 +36,8 @@ _SCOPES = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 class Figures:
     """What one package's modules add up to.
 
-    ``empty_names`` counts stores to `EMPTY_NAMES` by module; ``classes`` has the modules that define a class of a name;
-    ``helpers`` the references to each private function, in its own module.
+    ``empty_names`` counts stores to `EMPTY_NAMES` by module; ``classes`` has the modules that define a class of
+    a name; ``helpers`` the references to each private function, in its own module.
     """
 
     code_lines: int = 0
