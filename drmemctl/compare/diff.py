@@ -43,7 +43,7 @@ class Origin:
 
     @classmethod
     def of(cls, side: Side) -> Origin:
-        """Return what is to be said of a side."""
+        """Return the figures of a tree."""
         table = side.table
         name = table.property_name or None
         return cls(side.tree.source, name, table.lmb_size, table.n_lmbs, side.is_cut, side.shows_nodes)
@@ -126,20 +126,20 @@ def diff(
     names, or the old one; else the newest. Nothing is raised but `ProfileError` for a kernel that is not known.
     """
     choice = kernel_for(new if new.kernel else old, kernel)
-    one, other = read_pair(old, new, affinity_rules(choice.profile))
-    found = Diff(
-        Origin.of(one),
-        Origin.of(other),
-        compare_lmbs(one, other),
-        compare_lookup(one.associativity.lookup, other.associativity.lookup),
-        compare_numa(one, other),
-        compare_properties(one, other, everything=everything),
+    before, after = read_pair(old, new, affinity_rules(choice.profile))
+    difference = Diff(
+        Origin.of(before),
+        Origin.of(after),
+        compare_lmbs(before, after),
+        compare_lookup(before.associativity.lookup, after.associativity.lookup),
+        compare_numa(before, after),
+        compare_properties(before, after, everything=everything),
         everything=everything,
         kernel=choice.profile.name if choice.named else None,
         kernel_notes=choice.notes,
     )
-    if not migration or (found.same and found.same_format):
-        return found
+    if not migration or (difference.same and difference.same_format):
+        return difference
     from drmemctl.compare.migration import judge_migration
 
-    return replace(found, findings=judge_migration(one, other, found.lmbs, choice.judged))
+    return replace(difference, findings=judge_migration(before, after, difference.lmbs, choice.judged))

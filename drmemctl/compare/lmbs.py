@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, pairwise
+from typing import NamedTuple
 
-from drmemctl.compare.matching import Pair, Piece, is_reordered, matched, pieces_of
-from drmemctl.compare.side import Place, Side
+from drmemctl.compare.matching import Pair, is_reordered, matched, pieces_of
+from drmemctl.compare.side import Affinity, Side
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.formats.dynamic_memory import NODE as DRMEM
@@ -49,7 +50,7 @@ class Lmbs:
         drc_index: the first one's DRC index.
         aa_index: of each.
         flags: of each.
-        place: where Linux finds them.
+        affinity: their list and their Linux node.
         same_drc: whether all have the first one's DRC index, instead of consecutive ones.
 
     """
@@ -58,7 +59,7 @@ class Lmbs:
     drc_index: int
     aa_index: int
     flags: int
-    place: Place
+    affinity: Affinity
     same_drc: bool = False
 
     @property
@@ -132,34 +133,28 @@ class LmbDiff:
 
     def mirrored(self) -> LmbDiff:
         """Return the diff in the other direction."""
-        changes = sorted((change.mirrored() for change in self.changes), key=_order_of_change)
+        mirrored = (change.mirrored() for change in self.changes)
+        changes = sorted(mirrored, key=lambda change: _order(change.old, change.new, change.count))
         return LmbDiff(tuple(changes), tuple(total.mirrored() for total in self.totals), self.reordered)
 
 
 def compare_lmbs(old: Side, new: Side) -> LmbDiff:
     """Return what became of the LMBs of `old`."""
     pairs, reordered = _pairs(old, new)
-    judge = _Judge(old, new)
-    raw = [found for one, other in pairs if (found := judge.change(one, other))]
-    raw.sort(key=_order)
+    comparison = _LmbComparison(old, new)
+    changes = [change for pair in pairs if (change := comparison.change(*pair))]
+    changes.sort(key=lambda change: _order(change.old, change.new, change.lmbs))
     sizes = (old.table.lmb_size or new.table.lmb_size or 0, new.table.lmb_size or old.table.lmb_size or 0)
-    merged = list(_merged(raw, sizes))
-    del raw
+    merged = list(_merged(changes, sizes))
+    del changes
     _check_number(len(merged), "ranges of LMBs that differ", new)
-    changes = tuple(map(judge.made, merged))
-    return LmbDiff(changes, _totals(old, new), reordered)
+    return LmbDiff(tuple(map(comparison.described, merged)), _totals(old, new), reordered)
 
 
 def _check_number(number: int, of_what: str, side: Side) -> None:
     if number > LIMITS.max_runs:
         message = f"{number:,} {of_what}, more than {LIMITS.max_runs:,}"
         raise LimitError(message, source=side.tree.source or None, path=DRMEM, hint=NOT_REAL)
-
-
-def same_lmb_size(old: Side, new: Side) -> bool:
-    """Whether LMBs can be compared one by one: a tree that does not give their size may have any."""
-    sizes = {old.table.lmb_size, new.table.lmb_size} - {None}
-    return len(sizes) < 2
 
 
 RunPair = tuple[Run | None, Run | None]
@@ -170,21 +165,25 @@ def _pairs(old: Side, new: Side) -> tuple[Iterator[RunPair], bool]:
     same_places = old.associativity == new.associativity and old.shows_nodes == new.shows_nodes
     if old.table.runs is new.table.runs and same_places:
         return iter(()), False
-    ones, others = list(old.table.runs.entries()), list(new.table.runs.entries())
-    if not same_lmb_size(old, new):
-        return chain(
-            ((run, None) for run in map(as_run, ones)), ((None, run) for run in map(as_run, others))
-        ), False
-    head, tail = in_common(ones, others)
-    alike = [] if same_places else ones[:head] + ones[len(ones) - tail :]
-    ones, others = ones[head : len(ones) - tail], others[head : len(others) - tail]
-    equal = ((run, run) for run in map(as_run, alike))
+    old_entries, new_entries = list(old.table.runs.entries()), list(new.table.runs.entries())
+    # LMBs of different sizes are not the same LMBs; a tree that does not give the size may have any.
+    if len({old.table.lmb_size, new.table.lmb_size} - {None}) > 1:
+        vanished = ((as_run(entry), None) for entry in old_entries)
+        return chain(vanished, ((None, as_run(entry)) for entry in new_entries)), False
+    head, tail = in_common(old_entries, new_entries)
+    equal = [] if same_places else old_entries[:head] + old_entries[len(old_entries) - tail :]
+    old_entries = old_entries[head : len(old_entries) - tail]
+    new_entries = new_entries[head : len(new_entries) - tail]
+    equal_pairs = ((run, run) for run in map(as_run, equal))
     size = old.table.lmb_size or new.table.lmb_size
-    if [entry[:3] for entry in ones] == [entry[:3] for entry in others] and _ascend(ones, size):
-        return chain(equal, zip(map(as_run, ones), map(as_run, others), strict=True)), False
-    _check_number(len(ones) + len(others), "runs of LMBs in both trees to match", new)
-    same, rest = matched(pieces_of(map(as_run, ones), size), pieces_of(map(as_run, others), size), size)
-    return chain(equal, _runs_of(same), _runs_of(rest)), is_reordered(same)
+    old_runs, new_runs = map(as_run, old_entries), map(as_run, new_entries)
+    if [entry[:3] for entry in old_entries] == [entry[:3] for entry in new_entries] and _ascend(old_entries, size):
+        return chain(equal_pairs, zip(old_runs, new_runs, strict=True)), False
+    _check_number(len(old_entries) + len(new_entries), "runs of LMBs in both trees to match", new)
+    same, pairs = matched(pieces_of(old_runs, size), pieces_of(new_runs, size), size)
+    pieces: Iterator[Pair] = chain(same, pairs)
+    runs = ((before and before.run, after and after.run) for before, after in pieces)
+    return chain(equal_pairs, runs), is_reordered(same)
 
 
 def _ascend(entries: list[Entry], lmb_size: int | None) -> bool:
@@ -195,87 +194,77 @@ def _ascend(entries: list[Entry], lmb_size: int | None) -> bool:
     )
 
 
-def _runs_of(pairs: Iterable[Pair]) -> Iterator[RunPair]:
-    return ((_run_of(one), _run_of(other)) for one, other in pairs)
-
-
-def _run_of(piece: Piece | None) -> Run | None:
-    return None if piece is None else piece.run
-
-
-Steps = tuple[int, int]
-"""By how much the DRC index may grow from LMB to LMB in the old and the new tree: bit 0 for 0, bit 1 for 1."""
-
 _ANY, _ONE, _NONE = 0b11, 0b10, 0b01
-
-Raw = tuple[int, tuple[str, ...], Run | None, Run | None, Steps]
-"""A change before it is merged with its neighbours: count, kinds, old, new, steps."""
+"""By how much the DRC index may grow from LMB to LMB: bit 0 for 0, bit 1 for 1."""
 
 
-def _raw(kinds: tuple[str, ...], old: Run | None, new: Run | None) -> Raw:
-    count = old.count if old is not None else new.count if new is not None else 0
-    step = _ONE if count > 1 else _ANY
-    return count, kinds, old, new, (step, step)
+class _RunChange(NamedTuple):
+    """A change of `lmbs` LMBs before it is merged; the steps are `_ANY`, `_ONE` or `_NONE` of each tree."""
+
+    lmbs: int
+    kinds: tuple[str, ...]
+    old: Run | None
+    new: Run | None
+    old_step: int
+    new_step: int
+
+    @classmethod
+    def of(cls, kinds: tuple[str, ...], old: Run | None, new: Run | None) -> _RunChange:
+        run = old or new
+        lmbs = 0 if run is None else run.count
+        step = _ONE if lmbs > 1 else _ANY
+        return cls(lmbs, kinds, old, new, step, step)
 
 
-class _Judge:
+class _LmbComparison:
     """Says what changed, once for all LMBs that have the same aa_index and flags."""
 
     def __init__(self, old: Side, new: Side) -> None:
         self._old, self._new = old, new
-        self._known: dict[tuple[int, int, int, int], tuple[str, ...]] = {}
-        self._nodes = old.shows_nodes and new.shows_nodes
+        self._kinds_of: dict[tuple[int, int, int, int], tuple[str, ...]] = {}
+        self._shows_nodes = old.shows_nodes and new.shows_nodes
 
-    def change(self, old: Run | None, new: Run | None) -> Raw | None:
+    def change(self, old: Run | None, new: Run | None) -> _RunChange | None:
         """Return the change of the same LMBs in both trees, None if there is none."""
         if old is None or new is None:
-            return self._lone(old, new)
+            # LMBs that a source does not show are not gone.
+            source_is_cut = self._new.is_cut if new is None else self._old.is_cut
+            return None if source_is_cut else _RunChange.of((VANISHED if new is None else ADDED,), old, new)
         key = old.aa_index, old.flags, new.aa_index, new.flags
-        kinds = self._known.get(key)
+        kinds = self._kinds_of.get(key)
         if kinds is None:
-            kinds = self._known[key] = tuple(self._kinds(*key))
+            kinds = self._kinds_of[key] = tuple(self._kinds(*key))
         if old.base != new.base:
             kinds = (ADDRESS, *kinds)
         if old.drc_index != new.drc_index and not old.flags & new.flags & DRC_INVALID:
             kinds = (*kinds, DRC_INDEX)
-        return _raw(kinds, old, new) if kinds else None
-
-    def _lone(self, old: Run | None, new: Run | None) -> Raw | None:
-        # What a source does not show is not gone.
-        if old is not None and not self._new.is_cut:
-            return _raw((VANISHED,), old, None)
-        if new is not None and not self._old.is_cut:
-            return _raw((ADDED,), None, new)
-        return None
+        return _RunChange.of(kinds, old, new) if kinds else None
 
     def _kinds(self, old_aa: int, old_flags: int, new_aa: int, new_flags: int) -> Iterator[str]:
-        states = state_of(old_flags), state_of(new_flags)
-        if states[0] != states[1]:
+        same_state = state_of(old_flags) == state_of(new_flags)
+        if not same_state:
             yield STATE
-        old, new = self._old.place(old_aa, old_flags), self._new.place(new_aa, new_flags)
-        if old.known and new.known:
+        old, new = self._old.affinity(old_aa, old_flags), self._new.affinity(new_aa, new_flags)
+        both_shown = old.is_shown and new.is_shown
+        if both_shown and (same_state or None not in (old.associativity, new.associativity)):
             # Where memory comes from nowhere or goes there, its state says so.
-            lists = states[0] == states[1] or None not in (old.associativity, new.associativity)
-            if self._nodes and lists and old.node != new.node:
+            if self._shows_nodes and old.node != new.node:
                 yield NODE
-            elif lists and old.associativity != new.associativity:
+            elif old.associativity != new.associativity:
                 yield ASSOCIATIVITY
         if old_aa != new_aa:
-            yield from self._renumbered(old, new, states)
+            same_list = old.associativity == new.associativity
+            if both_shown and same_list and old.associativity is not None:
+                yield RENUMBERED
+            elif same_list and old.associativity is None and same_state:
+                yield AA_INDEX
         if (old_flags ^ new_flags) & ~_STATE_FLAGS:
             yield FLAGS
 
-    def _renumbered(self, old: Place, new: Place, states: tuple[str, str]) -> Iterator[str]:
-        listed = old.known and new.known and old.associativity is not None
-        if listed and old.associativity == new.associativity:
-            yield RENUMBERED
-        elif old.associativity is None and new.associativity is None and states[0] == states[1]:
-            yield AA_INDEX
-
-    def made(self, raw: Raw) -> LmbChange:
+    def described(self, change: _RunChange) -> LmbChange:
         """Return a change with what both trees say of the LMBs."""
-        count, kinds, old, new, steps = raw
-        return LmbChange(count, kinds, _lmbs(old, self._old, steps[0]), _lmbs(new, self._new, steps[1]))
+        old = _lmbs(change.old, self._old, change.old_step)
+        return LmbChange(change.lmbs, change.kinds, old, _lmbs(change.new, self._new, change.new_step))
 
 
 _STATE_FLAGS = ASSIGNED | RESERVED
@@ -284,26 +273,21 @@ _STATE_FLAGS = ASSIGNED | RESERVED
 def _lmbs(run: Run | None, side: Side, step: int) -> Lmbs | None:
     if run is None:
         return None
-    place = side.place(run.aa_index, run.flags)
-    return Lmbs(run.base, run.drc_index, run.aa_index, run.flags, place, step == _NONE)
+    affinity = side.affinity(run.aa_index, run.flags)
+    return Lmbs(run.base, run.drc_index, run.aa_index, run.flags, affinity, step == _NONE)
 
 
-def _order(raw: Raw) -> tuple[object, ...]:
-    """Return the place of a change among the others: by address, the same in both directions."""
-    count, _, old, new, _ = raw
-    sides = sorted((run.base, run.drc_index, run.aa_index, run.flags) for run in (old, new) if run is not None)
+def _order(old: Run | Lmbs | None, new: Run | Lmbs | None, count: int) -> tuple[object, ...]:
+    """Return what changes are sorted by: by address, the same in both directions."""
+    sides = sorted(
+        (lmbs.base, lmbs.drc_index, lmbs.aa_index, lmbs.flags) for lmbs in (old, new) if lmbs is not None
+    )
     return sides[0], sides[-1], count, old is None
 
 
-def _order_of_change(change: LmbChange) -> tuple[object, ...]:
-    both = (change.old, change.new)
-    sides = sorted((one.base, one.drc_index, one.aa_index, one.flags) for one in both if one is not None)
-    return sides[0], sides[-1], change.count, change.old is None
-
-
-def _merged(changes: Iterable[Raw], sizes: tuple[int, int]) -> Iterator[Raw]:
-    """Yield the changes with those joined that go on where the one before ends."""
-    last: Raw | None = None
+def _merged(changes: Iterable[_RunChange], sizes: tuple[int, int]) -> Iterator[_RunChange]:
+    """Yield the changes with those joined that go on where the one before ends; LMB sizes are old and new."""
+    last: _RunChange | None = None
     for change in changes:
         joined = None if last is None else _joined(last, change, sizes)
         if joined is None and last is not None:
@@ -313,18 +297,18 @@ def _merged(changes: Iterable[Raw], sizes: tuple[int, int]) -> Iterator[Raw]:
         yield last
 
 
-def _joined(first: Raw, second: Raw, sizes: tuple[int, int]) -> Raw | None:
-    """Return two changes as one, None unless one goes on as the other began."""
-    count, kinds, old, new, steps = first
-    if kinds != second[1]:
+def _joined(first: _RunChange, second: _RunChange, sizes: tuple[int, int]) -> _RunChange | None:
+    """Return two changes as one, None unless the second goes on as the first began."""
+    lmbs, kinds, old, new, old_step, new_step = first
+    if kinds != second.kinds:
         return None
-    ours = steps[0] & second[4][0] & _going_on(old, second[2], count, sizes[0])
-    theirs = steps[1] & second[4][1] & _going_on(new, second[3], count, sizes[1])
-    return (count + second[0], kinds, old, new, (ours, theirs)) if ours and theirs else None
+    old_step &= second.old_step & _steps(old, second.old, lmbs, sizes[0])
+    new_step &= second.new_step & _steps(new, second.new, lmbs, sizes[1])
+    return _RunChange(lmbs + second.lmbs, kinds, old, new, old_step, new_step) if old_step and new_step else None
 
 
-def _going_on(run: Run | None, following: Run | None, count: int, size: int) -> int:
-    """Return with what steps of the DRC index a run goes on with another; 0 if it does not."""
+def _steps(run: Run | None, following: Run | None, count: int, size: int) -> int:
+    """Return by what steps of the DRC index `following` continues `count` LMBs from `run` on; 0: it does not."""
     if run is None or following is None:
         return _ANY if run is following else 0
     if (run.aa_index, run.flags) != (following.aa_index, following.flags) or not size:

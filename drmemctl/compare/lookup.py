@@ -46,9 +46,9 @@ class ListChange:
 
     @property
     def order(self) -> tuple[object, ...]:
-        """Its place among the others: by the first index at which it is met, the same in both directions."""
-        first = sorted((*self.old_indexes[:1], *self.new_indexes[:1]))
-        return first[0], first[-1], self.kind, sorted(filter(None, (self.old, self.new)))
+        """What changes are sorted by: the first index at which it is met, the same in both directions."""
+        first_indexes = sorted((*self.old_indexes[:1], *self.new_indexes[:1]))
+        return first_indexes[0], first_indexes[-1], self.kind, sorted(filter(None, (self.old, self.new)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class LookupDiff:
 
     @property
     def only_renumbered(self) -> bool:
-        """Whether the lists are the same, and only their indexes are others."""
+        """Whether the lists are the same, and only their indexes differ."""
         return bool(self.changes) and all(change.kind == RENUMBERED for change in self.changes)
 
     def mirrored(self) -> LookupDiff:
@@ -86,7 +86,7 @@ class LookupDiff:
 
 def compare_lookup(old: LookupArrays | None, new: LookupArrays | None) -> LookupDiff:
     """Return what became of the lists that are there in full, as far as the shorter one of two cut values goes."""
-    counts = _count(old), _count(new)
+    counts = (None if old is None else old.n_arrays), (None if new is None else new.n_arrays)
     if old == new:
         return LookupDiff(*counts)
     limit = min(_shown(old), _shown(new))
@@ -98,10 +98,6 @@ def compare_lookup(old: LookupArrays | None, new: LookupArrays | None) -> Lookup
     return LookupDiff(*counts, tuple(changes), incomplete)
 
 
-def _count(arrays: LookupArrays | None) -> int | None:
-    return None if arrays is None else arrays.n_arrays
-
-
 def _shown(arrays: LookupArrays | None) -> int:
     """Return how many lists may be compared: of a value that its source cut, those that it shows."""
     if arrays is not None and any(defect.code == "lookup-cut" for defect in arrays.defects):
@@ -110,12 +106,12 @@ def _shown(arrays: LookupArrays | None) -> int:
 
 
 def _by_domains(arrays: LookupArrays | None, limit: int) -> dict[Domains, tuple[int, ...]]:
-    """Return each list with the indexes that it has; lists of no domains say nothing."""
-    found: dict[Domains, list[int]] = {}
+    """Return each list with the indexes that it has; lists without domains are left out."""
+    indexes: dict[Domains, list[int]] = {}
     if arrays is not None and arrays.array_sz:
         for index in range(min(arrays.present, limit)):
-            found.setdefault(arrays.row(index) or (), []).append(index)
-    return {domains: tuple(indexes) for domains, indexes in found.items()}
+            indexes.setdefault(arrays.row(index) or (), []).append(index)
+    return {domains: tuple(listed) for domains, listed in indexes.items()}
 
 
 def _changes(
@@ -126,13 +122,13 @@ def _changes(
             yield ListChange(RENUMBERED, domains, domains, before[domains], after[domains])
     removed = {domains: before[domains] for domains in before.keys() - after.keys()}
     added = {domains: after[domains] for domains in after.keys() - before.keys()}
-    at = {indexes: domains for domains, indexes in added.items()}
+    added_at = {indexes: domains for domains, indexes in added.items()}
     for domains, indexes in removed.items():
-        other = at.get(indexes)
-        if other is None:
+        successor = added_at.get(indexes)
+        if successor is None:
             yield ListChange(REMOVED, domains, None, indexes, ())
         else:
-            del added[other]
-            yield ListChange(CHANGED, domains, other, indexes, indexes)
+            del added[successor]
+            yield ListChange(CHANGED, domains, successor, indexes, indexes)
     for domains, indexes in added.items():
         yield ListChange(ADDED, None, domains, (), indexes)

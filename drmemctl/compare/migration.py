@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A pair of trees judged by the rules of what a migration may change.
 
-The rules see only the LMBs that changed: of the others they have nothing to say, and there may be very many.
+The rules see only the LMBs that changed: they have nothing to say of unchanged ones, and there may be very many.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def _changed(side: Side, lmbs: LmbDiff, *, is_old: bool) -> LmbTable:
     """Return the LMBs that changed as they are on a side; all of them where their order changed."""
     if lmbs.reordered:
         return side.table
-    changes = ((change.count, change.old if is_old else change.new) for change in lmbs.changes)
-    entries = (entry for count, found in changes if found is not None for entry in _entries(count, found, side))
+    changed = ((change.count, change.old if is_old else change.new) for change in lmbs.changes)
+    entries = (entry for count, values in changed if values is not None for entry in _entries(count, values, side))
     return LmbTable.of(entries, side.table.lmb_size, side.table.property_name)
 
 

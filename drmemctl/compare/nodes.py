@@ -37,20 +37,20 @@ def pairs_of(old: Node, new: Node) -> Iterator[NodePair]:
         if position not in renamed:
             yield pair
         elif pair.old is not None:
-            other = alone[renamed[position]]
-            yield from _below(NodePair(pair.old_path, pair.old, other.new_path, other.new))
+            renamed_to = alone[renamed[position]]
+            yield from _below(NodePair(pair.old_path, pair.old, renamed_to.new_path, renamed_to.new))
 
 
 def _below(top: NodePair) -> list[NodePair]:
     """Return a pair and all below it, without recursion."""
-    found: list[NodePair] = []
+    pairs: list[NodePair] = []
     pending = [top]
     while pending:
         pair = pending.pop()
-        found.append(pair)
+        pairs.append(pair)
         if pair.old is not None and pair.new is not None:
             pending += reversed(list(_children(pair, pair.old, pair.new)))
-    return found
+    return pairs
 
 
 def _children(parent: NodePair, old: Node, new: Node) -> Iterator[NodePair]:
@@ -84,9 +84,9 @@ def _renamed(alone: list[NodePair]) -> dict[int, int]:
     return partners
 
 
-def _is_rename(one: NodePair, other: NodePair) -> bool:
+def _is_rename(gone: NodePair, come: NodePair) -> bool:
     """Whether two nodes with the same phandle may be one: firmware counts phandles anew at every boot."""
-    if one.old is None or other.new is None:
+    if gone.old is None or come.new is None:
         return False
-    same_parent = one.old_path.rpartition("/")[0] == other.old_path.rpartition("/")[0]
-    return same_parent or one.old.base_name == other.new.base_name
+    same_parent = gone.old_path.rpartition("/")[0] == come.old_path.rpartition("/")[0]
+    return same_parent or gone.old.base_name == come.new.base_name

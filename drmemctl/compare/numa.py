@@ -27,35 +27,35 @@ FEATURE = "feature"
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A fact about the partition that is another one now.
+    """A fact about the partition that changed.
 
     Attributes:
-        what: `lmb_size`, `numa`, `form`, `primary_index`, `reference_points`, `max_domains`, `current_domains`,
-            `possible_nodes`; `boot_bytes`, `cores`, `threads`, `bridges` of a node; `distance` from a node to
-            another; `feature` of option vector 5.
+        quantity: `lmb_size`, `numa`, `form`, `primary_index`, `reference_points`, `max_domains`,
+            `current_domains`, `possible_nodes`; `boot_bytes`, `cores`, `threads`, `bridges` of a node; `distance`
+            from a node to another; `feature` of option vector 5.
         old: its old value, None where it had none.
         new: its new value.
         node: the node that it is about; None also for what has no node.
-        other: the other node of a distance.
+        to_node: the node that a distance leads to.
         name: the name of a feature.
 
     """
 
-    what: str
+    quantity: str
     old: Value
     new: Value
     node: int | None = None
-    other: int | None = None
+    to_node: int | None = None
     name: str = ""
 
     @property
     def is_about_node(self) -> bool:
         """Whether it is about one node, or memory without one."""
-        return self.what in PER_NODE or self.what == DISTANCE
+        return self.quantity in PER_NODE or self.quantity == DISTANCE
 
     def mirrored(self) -> Fact:
         """Return it with old and new exchanged."""
-        return Fact(self.what, self.new, self.old, self.node, self.other, self.name)
+        return Fact(self.quantity, self.new, self.old, self.node, self.to_node, self.name)
 
 
 def compare_numa(old: Side, new: Side) -> tuple[Fact, ...]:
@@ -75,12 +75,12 @@ def _lmb_size(old: Side, new: Side) -> Iterator[Fact]:
 def _features(old: Tree, new: Tree) -> Iterator[Fact]:
     if old.find(CHOSEN) is None or new.find(CHOSEN) is None:
         return
-    before, after = _on(old), _on(new)
+    before, after = _agreed(old), _agreed(new)
     for feature in FEATURES:
         yield Fact(FEATURE, feature in before, feature in after, name=feature.name)
 
 
-def _on(tree: Tree) -> tuple[Feature, ...]:
+def _agreed(tree: Tree) -> tuple[Feature, ...]:
     return decode_architecture_vec5(tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"\0").features
 
 
@@ -98,8 +98,8 @@ def _possible(layout: NumaLayout) -> int | None:
 
 
 def _domains(old: Tree, new: Tree) -> Iterator[Fact]:
-    for what, name in (("max_domains", MAX_DOMAINS), ("current_domains", CURRENT_DOMAINS)):
-        yield Fact(what, _counts(old, name), _counts(new, name))
+    yield Fact("max_domains", _counts(old, MAX_DOMAINS), _counts(new, MAX_DOMAINS))
+    yield Fact("current_domains", _counts(old, CURRENT_DOMAINS), _counts(new, CURRENT_DOMAINS))
 
 
 def _counts(tree: Tree, name: str) -> tuple[int, ...] | None:
@@ -109,7 +109,7 @@ def _counts(tree: Tree, name: str) -> tuple[int, ...] | None:
 
 def _nodes(old: Side, new: Side) -> Iterator[Fact]:
     """Yield what nodes have beside LMBs."""
-    ids = {found.node for side in (old, new) for found in side.layout.nodes}
+    ids = {entry.node for side in (old, new) for entry in side.layout.nodes}
     for node in sorted(ids, key=lambda node: (node is None, node or 0)):
         before, after = old.layout.find(node), new.layout.find(node)
         yield Fact(BOOT_BYTES, before.boot_bytes, after.boot_bytes, node)
@@ -126,5 +126,5 @@ def _distances(old: Side, new: Side) -> Iterator[Fact]:
     rows = {node: row for row, node in enumerate(after.nodes)}
     columns = [(column, rows[node], node) for column, node in enumerate(before.nodes) if node in rows]
     for row, new_row, node in columns:
-        for column, new_column, other in columns:
-            yield Fact(DISTANCE, before.rows[row][column], after.rows[new_row][new_column], node, other)
+        for column, new_column, to_node in columns:
+            yield Fact(DISTANCE, before.rows[row][column], after.rows[new_row][new_column], node, to_node)

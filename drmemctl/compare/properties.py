@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
+from operator import itemgetter
 
 from drmemctl.compare.nodes import NodePair, pairs_of
 from drmemctl.compare.side import Side
@@ -76,7 +77,7 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class PropertyChange:
-    """A property, or a node, that one tree has or has otherwise.
+    """A property, or a node, that differs or that only one tree has.
 
     Attributes:
         change: `added`, `removed`, `changed`; `renamed` of a node.
@@ -101,13 +102,13 @@ class PropertyChange:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """Its place among the others: by path and name, the same in both directions."""
+        """What changes are sorted by: path and name, the same in both directions."""
         return (*sorted((self.old_path, self.new_path)), self.name or "", self.change)
 
     def mirrored(self) -> PropertyChange:
         """Return what the change back would be."""
         change = {ADDED: REMOVED, REMOVED: ADDED}.get(self.change, self.change)
-        fields = self.fields and tuple(FieldChange(one.name, one.new, one.old) for one in self.fields)
+        fields = self.fields and tuple(FieldChange(field.name, field.new, field.old) for field in self.fields)
         return PropertyChange(
             change, self.new_path, self.old_path, self.name, self.new, self.old, self.nodes, fields
         )
@@ -116,21 +117,20 @@ class PropertyChange:
 def compare_properties(old: Side, new: Side, *, everything: bool) -> tuple[PropertyChange, ...]:
     """Return the changes of properties and nodes: of those about memory and affinity, or of `everything`."""
     changes = list(_header(old.tree, new.tree)) if everything else []
-    compare = _Comparison(old, new, everything)
+    comparison = _NodeComparison(old, new, everything)
     for pair in pairs_of(old.tree.root, new.tree.root):
         if pair.old is None or pair.new is None:
             changes += _lone(pair, everything)
         else:
-            changes += compare.node(pair, pair.old, pair.new)
+            changes += comparison.changes(pair, pair.old, pair.new)
     return tuple(sorted(changes, key=lambda change: change.order))
 
 
 def _header(old: Tree, new: Tree) -> Iterator[PropertyChange]:
-    """Yield what changed outside the nodes: source has only a part of it, a directory nothing."""
+    """Yield what changed outside the nodes: DTS text has only the reservations, a directory nothing."""
     kinds = {old.kind, new.kind}
     if kinds == {"fdt"} and old.boot_cpu != new.boot_cpu:
-        cpus = (tree.boot_cpu.to_bytes(4, "big") for tree in (old, new))
-        yield _header_change("boot_cpuid_phys", *cpus)
+        yield _header_change("boot_cpuid_phys", old.boot_cpu.to_bytes(4, "big"), new.boot_cpu.to_bytes(4, "big"))
     if kinds <= {"fdt", "dts"} and old.reservations != new.reservations:
         yield _header_change("/memreserve/", _reservations(old), _reservations(new))
 
@@ -141,11 +141,6 @@ def _header_change(name: str, old: bytes, new: bytes) -> PropertyChange:
 
 def _reservations(tree: Tree) -> bytes:
     return b"".join(number.to_bytes(8, "big") for pair in tree.reservations for number in pair)
-
-
-def _read_by_meaning(side: Side) -> frozenset[str]:
-    """Return the properties of the drmem node that were compared before."""
-    return frozenset({LMB_SIZE, LOOKUP_ARRAYS, side.table.property_name})
 
 
 def _lone(pair: NodePair, everything: bool) -> Iterator[PropertyChange]:
@@ -165,22 +160,21 @@ def _lone(pair: NodePair, everything: bool) -> Iterator[PropertyChange]:
 
 
 def _count(node: Node) -> int:
-    found, pending = 0, [node]
+    number, pending = 0, [node]
     while pending:
-        found += 1
+        number += 1
         pending += pending.pop().children
-    return found
+    return number
 
 
-class _Comparison:
+class _NodeComparison:
     """Compares nodes that both trees have."""
 
     def __init__(self, old: Side, new: Side, everything: bool) -> None:
-        self._read = (_read_by_meaning(old), _read_by_meaning(new))
-        self._cells = (old.cells, new.cells)
+        self._old, self._new = old, new
         self._everything = everything
 
-    def node(self, pair: NodePair, old: Node, new: Node) -> Iterator[PropertyChange]:
+    def changes(self, pair: NodePair, old: Node, new: Node) -> Iterator[PropertyChange]:
         """Yield what changed in a node."""
         whole = self._everything or any(map(_is_memory, (pair.old_path, pair.new_path), (old, new)))
         if old.name != new.name and whole:
@@ -188,33 +182,36 @@ class _Comparison:
         if old.properties is new.properties:
             return
         is_drmem = pair.old_path == NODE == pair.new_path
-        for name, ones, others in _by_name(old, new):
+        for name, (old_props, new_props) in _by_name(old, new).items():
             if not self._everything and not (whole and name not in PHANDLES) and not _is_related(pair, name):
                 continue
             if is_drmem:
-                ones, others = self._unread(name, ones, others)  # noqa: PLW2901 - what is left to compare
-            for before, after in zip_longest(ones, others):
+                old_props, new_props = self._unread(name, old_props, new_props)  # noqa: PLW2901
+            for before, after in zip_longest(old_props, new_props):
                 if _differs(before, after) and not _is_shown_name(before or after, old, new):
                     yield self._change(pair, (old, new), name, before, after)
 
     def _unread(
-        self, name: str, ones: list[Property], others: list[Property]
+        self, name: str, old: list[Property], new: list[Property]
     ) -> tuple[list[Property], list[Property]]:
-        """Return the properties that Linux does not read, in the order in which it would.
+        """Return the properties of the drmem node that were not compared by their meaning.
 
-        If one tree has LMBs in a property that the other has, but does not read, the two are compared.
+        Linux reads the first of several of that name. If one tree has LMBs in a property that the other has, but
+        does not read, the two are compared.
         """
-        old_read, new_read = name in self._read[0], name in self._read[1]
-        if old_read != new_read and ones and others:
-            return ones, others
-        return ones[old_read:], others[new_read:]
+        old_read, new_read = (
+            name in (LMB_SIZE, LOOKUP_ARRAYS, side.table.property_name) for side in (self._old, self._new)
+        )
+        if old_read != new_read and old and new:
+            return old, new
+        return old[old_read:], new[new_read:]
 
     def _change(
         self, pair: NodePair, nodes: tuple[Node, Node], name: str, old: Property | None, new: Property | None
     ) -> PropertyChange:
         change = ADDED if old is None else REMOVED if new is None else CHANGED
-        before = _fields(pair.old_path, nodes[0], old, self._cells[0])
-        after = _fields(pair.new_path, nodes[1], new, self._cells[1])
+        before = _fields(pair.old_path, nodes[0], old, self._old.cells)
+        after = _fields(pair.new_path, nodes[1], new, self._new.cells)
         fields = None
         if before is not None and after is not None:
             fields = tuple((_listed if name in _CONNECTORS else _field_changes)(before, after))
@@ -227,7 +224,7 @@ def _fields(path: str, node: Node, prop: Property | None, cells: RootCells) -> F
 
     if prop is None:
         return {}
-    found = describe(
+    described = describe(
         path,
         prop.name,
         prop.value,
@@ -237,7 +234,9 @@ def _fields(path: str, node: Node, prop: Property | None, cells: RootCells) -> F
         limit=FIELDS,
         total=prop.total,
     )
-    return None if found is None else {one.name: (one.offset, one.text) for one in found if one.size}
+    if described is None:
+        return None
+    return {field.name: (field.offset, field.text) for field in described if field.size}
 
 
 Fields = dict[str, tuple[int, str]]
@@ -246,42 +245,44 @@ Fields = dict[str, tuple[int, str]]
 
 def _field_changes(old: Fields, new: Fields) -> list[FieldChange]:
     """Return the fields that differ, by offset."""
-    nothing = (1 << 64, None)
-    found = []
+    absent = (1 << 64, None)
+    changes = []
     for name in {**old, **new}:
-        (at, before), (new_at, after) = old.get(name, nothing), new.get(name, nothing)
+        (old_offset, before), (new_offset, after) = old.get(name, absent), new.get(name, absent)
         if before != after:
-            found.append((min(at, new_at), name, FieldChange(name, before, after)))
-    return [change for _, _, change in sorted(found, key=lambda one: one[:2])]
+            changes.append((min(old_offset, new_offset), name, FieldChange(name, before, after)))
+    return [change for _, _, change in sorted(changes, key=itemgetter(0, 1))]
 
 
 def _listed(old: Fields, new: Fields) -> list[FieldChange]:
     """Return what one of two lists has more of: firmware lists connectors in the order of a hash table."""
     counts = _field_changes(_items(old, listed=False), _items(new, listed=False))
     old, new = _items(old, listed=True), _items(new, listed=True)
-    gone = ((at, text, FieldChange(name, text, None)) for name, at, text in _surplus(old, new))
-    come = ((at, text, FieldChange(name, None, text)) for name, at, text in _surplus(new, old))
-    return counts + [change for _, _, change in sorted((*gone, *come), key=lambda one: one[:2])]
+    gone = ((offset, text, FieldChange(name, text, None)) for name, offset, text in _surplus(old, new))
+    come = ((offset, text, FieldChange(name, None, text)) for name, offset, text in _surplus(new, old))
+    return counts + [change for _, _, change in sorted((*gone, *come), key=itemgetter(0, 1))]
 
 
 def _items(fields: Fields, *, listed: bool) -> Fields:
     return {name: field for name, field in fields.items() if name.startswith("[") == listed}
 
 
-def _surplus(fields: Fields, others: Fields) -> Iterator[tuple[str, int, str]]:
-    left = Counter(text for _, text in others.values())
-    for name, (at, text) in fields.items():
-        left[text] -= 1
-        if left[text] < 0:
-            yield name, at, text
+def _surplus(fields: Fields, opposite: Fields) -> Iterator[tuple[str, int, str]]:
+    """Yield name, offset and text of the fields of which `opposite` has fewer with the same text."""
+    counts = Counter(text for _, text in opposite.values())
+    for name, (offset, text) in fields.items():
+        counts[text] -= 1
+        if counts[text] < 0:
+            yield name, offset, text
 
 
-def _by_name(old: Node, new: Node) -> Iterator[tuple[str, list[Property], list[Property]]]:
-    found: dict[str, tuple[list[Property], list[Property]]] = {}
-    for side, node in enumerate((old, new)):
+def _by_name(old: Node, new: Node) -> dict[str, tuple[list[Property], list[Property]]]:
+    """Return the properties of both nodes by name: a blob may have several of one."""
+    by_name: dict[str, tuple[list[Property], list[Property]]] = {}
+    for tree, node in enumerate((old, new)):
         for prop in node.properties:
-            found.setdefault(prop.name, ([], []))[side].append(prop)
-    return ((name, *both) for name, both in found.items())
+            by_name.setdefault(prop.name, ([], []))[tree].append(prop)
+    return by_name
 
 
 def _differs(old: Property | None, new: Property | None) -> bool:

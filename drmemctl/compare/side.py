@@ -15,26 +15,26 @@ from drmemctl.model.drmem import Drmem, RootCells
 from drmemctl.model.lmbs import LmbTable
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.numa import NumaLayout
-from drmemctl.tree.node import Property, Tree
+from drmemctl.tree.node import Tree
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where Linux finds LMBs in the NUMA layout.
+class Affinity:
+    """What the lookup arrays say of LMBs with some aa_index and flags.
 
     Attributes:
-        known: whether the source shows enough to tell.
+        is_shown: whether the source shows enough of the lookup arrays to tell.
         associativity: their list in the lookup arrays, None where they have none.
         node: the Linux node, None where that leads to none.
 
     """
 
-    known: bool
+    is_shown: bool
     associativity: tuple[int, ...] | None = None
     node: int | None = None
 
 
-NOWHERE = Place(known=False)
+_NOT_SHOWN = Affinity(is_shown=False)
 
 
 class Side:
@@ -44,7 +44,7 @@ class Side:
         self.tree = tree
         self.memory = memory
         self.tally = tally
-        self._places: dict[tuple[int, int], Place] = {}
+        self._affinities: dict[tuple[int, int], Affinity] = {}
 
     @cached_property
     def table(self) -> LmbTable:
@@ -74,34 +74,32 @@ class Side:
     @cached_property
     def is_cut(self) -> bool:
         """Whether the source shows only the beginning of the LMBs."""
-        prop = self.drmem_property(self.table.property_name)
-        return prop is not None and prop.is_cut
+        return self._is_cut(self.table.property_name)
 
     @cached_property
     def _lookup_is_cut(self) -> bool:
-        prop = self.drmem_property(LOOKUP_ARRAYS)
+        return self._is_cut(LOOKUP_ARRAYS)
+
+    def _is_cut(self, name: str) -> bool:
+        node = self.tree.find(NODE)
+        prop = None if node is None else node.find(name)
         return prop is not None and prop.is_cut
 
-    def drmem_property(self, name: str) -> Property | None:
-        """Return a property of the drmem node."""
-        node = self.tree.find(NODE)
-        return None if node is None else node.find(name)
-
-    def place(self, aa_index: int, flags: int) -> Place:
-        """Return where LMBs with this aa_index and flags are; each list is looked at once."""
+    def affinity(self, aa_index: int, flags: int) -> Affinity:
+        """Return list and node of LMBs with this aa_index and flags; each list is looked at once."""
         key = aa_index, flags & AI_INVALID
-        found = self._places.get(key)
-        if found is None:
-            found = self._places[key] = self._find(*key)
-        return found
+        affinity = self._affinities.get(key)
+        if affinity is None:
+            affinity = self._affinities[key] = self._affinity(*key)
+        return affinity
 
-    def _find(self, aa_index: int, flags: int) -> Place:
+    def _affinity(self, aa_index: int, flags: int) -> Affinity:
         row = self.associativity.row(aa_index, flags)
         lookup = self.associativity.lookup
         if row is None and not flags and self._lookup_is_cut and lookup and aa_index < lookup.n_arrays:
-            return NOWHERE
+            return _NOT_SHOWN
         node = None if row is None else self.associativity.node_of_row(row)
-        return Place(known=True, associativity=row, node=node)
+        return Affinity(is_shown=True, associativity=row, node=node)
 
 
 def read_pair(old: Tree, new: Tree, rules: AffinityRules = NEWEST) -> tuple[Side, Side]:
@@ -114,12 +112,12 @@ def read_pair(old: Tree, new: Tree, rules: AffinityRules = NEWEST) -> tuple[Side
     return Side(old, old_memory, old_tally), Side(new, new_memory, old_tally if same else Tally.of(new_memory))
 
 
-def _memory(tree: Tree, like: Memory | None, rules: AffinityRules) -> Memory:
-    """Return the memory of any tree, also of one made before the firmware could describe it."""
+def _memory(tree: Tree, shared: Memory | None, rules: AffinityRules) -> Memory:
+    """Return the memory of any tree, also of one from before client architecture support; `shared` has its LMBs."""
     associativity = Associativity.from_tree(tree, rules)
     boot = BootMemory.from_tree(tree, associativity)
-    if like is not None:
-        return Memory(like.drmem, boot, associativity, rules)
+    if shared is not None:
+        return Memory(shared.drmem, boot, associativity, rules)
     return Memory(None if tree.find(NODE) is None else Drmem.from_tree(tree), boot, associativity, rules)
 
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from itertools import repeat
 from time import sleep, time
-from typing import Any
 
 from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Finding
 from drmemctl.check.report import report_tree
 from drmemctl.check.subject import Running
 from drmemctl.compare.diff import diff
-from drmemctl.compare.lmbs import LmbChange, Lmbs
+from drmemctl.compare.lmbs import LmbChange
+from drmemctl.compare.properties import PropertyChange
 from drmemctl.errors import InputError
 from drmemctl.formats.system_tables import BlockLine
 from drmemctl.model.live_system import LiveSystem
-from drmemctl.model.lmbs import state_of
 from drmemctl.tree.node import Tree
-from drmemctl.wording import count_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +39,32 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One change: its kind, in words, and its figures. Words may hold untrusted names."""
+class BlockChange:
+    """Consecutive memory blocks that changed alike.
 
-    kind: str
-    text: str
-    data: dict[str, Any] = field(default_factory=dict)
+    Attributes:
+        first: the number of the first block.
+        count: how many there are.
+        old: the first one before, None where it was not there.
+        new: the first one now, None where it is gone.
+
+    """
+
+    first: int
+    count: int
+    old: BlockLine | None
+    new: BlockLine | None
+
+
+@dataclass(frozen=True, slots=True)
+class FindingChange:
+    """A finding that appeared (`is_new`) or is gone."""
+
+    finding: Finding
+    is_new: bool
+
+
+SystemChange = LmbChange | PropertyChange | BlockChange | FindingChange
 
 
 def look(root: str) -> Look:
@@ -54,104 +73,66 @@ def look(root: str) -> Look:
     from drmemctl.tree.system import load_root, read_root
 
     tree = within_bounds(load_root(root))
-    found = read_root(root.rstrip("/"))
-    system = LiveSystem.from_files(found.files, found.links)
+    beside = read_root(root.rstrip("/"))
+    system = LiveSystem.from_files(beside.files, beside.links)
     findings = report_tree(tree, Plan(), running=Running.of_system(system)).findings
     return Look(tree, system, findings)
 
 
-def looks(root: str, interval: float, count: int | None) -> Iterator[tuple[float, Look, list[Event]]]:
+def looks(root: str, interval: float, count: int | None) -> Iterator[tuple[float, Look, list[SystemChange]]]:
     """Yield time, system and what changed since the last, every `interval` seconds, `count` times or on and on.
 
     Raises `InputError` where there is nothing to look at. Nodes come and go while they are read: a later look that
     fails is left out, the next one will see how it ended.
     """
-    seen = look(root)
-    yield time(), seen, []
-    done = 1
-    while count is None or done < count:
+    last = look(root)
+    yield time(), last, []
+    for _ in repeat(None) if count is None else repeat(None, count - 1):
         sleep(interval)
-        done += 1
         try:
-            now = look(root)
+            current = look(root)
         except InputError:
             continue
-        yield time(), now, list(events(seen, now))
-        seen = now
+        yield time(), current, list(changes_between(last, current))
+        last = current
 
 
-def events(old: Look, new: Look) -> Iterator[Event]:
+def changes_between(old: Look, new: Look) -> Iterator[SystemChange]:
     """Yield what changed, the tree first, then blocks, then what that makes of the findings."""
     if old.tree.root != new.tree.root:
-        found = diff(old.tree, new.tree)
-        yield from map(_of_lmbs, found.lmbs.changes)
-        for change in found.properties:
-            place = f"{change.new_path}:{change.name}" if change.name else change.new_path
-            yield Event(
-                "property",
-                f"{place} {change.change}",
-                {"path": change.new_path, "name": change.name, "change": change.change},
-            )
-    yield from _of_blocks(old.system, new.system)
-    yield from _of_findings(old, new)
+        difference = diff(old.tree, new.tree)
+        yield from difference.lmbs.changes
+        yield from difference.properties
+    yield from _block_changes(old.system, new.system)
+    before, after = ({finding.fingerprint: finding for finding in side.findings} for side in (old, new))
+    yield from (FindingChange(after[key], is_new=True) for key in after if key not in before)
+    yield from (FindingChange(before[key], is_new=False) for key in before if key not in after)
 
 
-def _of_lmbs(change: LmbChange) -> Event:
-    now = change.new or change.old
-    data = {"count": change.count, "kinds": list(change.kinds), "old": _lmbs(change.old), "new": _lmbs(change.new)}
-    first = "" if now is None else f" from {now.base:#x} (DRC {now.drc_index:#x})"
-    before, after = _state(change.old), _state(change.new)
-    return Event("lmbs", f"{count_of(change.count, 'LMB')}{first}: {before} -> {after}", data)
-
-
-def _lmbs(lmbs: Lmbs | None) -> dict[str, Any] | None:
-    if lmbs is None:
-        return None
-    values = {"base": lmbs.base, "drc_index": lmbs.drc_index, "aa_index": lmbs.aa_index}
-    return values | {"flags": lmbs.flags, "node": lmbs.place.node}
-
-
-def _state(lmbs: Lmbs | None) -> str:
-    if lmbs is None:
-        return "not there"
-    return state_of(lmbs.flags) + ("" if lmbs.place.node is None else f" on node {lmbs.place.node}")
-
-
-def _of_blocks(old: LiveSystem, new: LiveSystem) -> Iterator[Event]:
-    first, count, known = 0, 0, ("", "")
+def _block_changes(old: LiveSystem, new: LiveSystem) -> Iterator[BlockChange]:
+    """Yield the changes of state or node, blocks that follow one another and changed alike as one."""
+    pending: BlockChange | None = None
     for number in sorted({*old.blocks, *new.blocks}):
-        now = _block(old.blocks.get(number)), _block(new.blocks.get(number))
-        if now[0] == now[1]:
+        change = BlockChange(number, 1, old.blocks.get(number), new.blocks.get(number))
+        if _state(change.old) == _state(change.new):
             continue
-        if count and number == first + count and now == known:
-            count += 1
+        if pending is not None and _continues(pending, change):
+            pending = replace(pending, count=pending.count + 1)
             continue
-        if count:
-            yield _blocks(first, count, known)
-        first, count, known = number, 1, now
-    if count:
-        yield _blocks(first, count, known)
+        if pending is not None:
+            yield pending
+        pending = change
+    if pending is not None:
+        yield pending
 
 
-def _block(block: BlockLine | None) -> str:
-    if block is None:
-        return "not there"
-    return f"{block.state} on node {','.join(map(str, block.nodes)) or 'none'}"
+def _continues(pending: BlockChange, change: BlockChange) -> bool:
+    alike = (_state(pending.old), _state(pending.new)) == (_state(change.old), _state(change.new))
+    return alike and change.first == pending.first + pending.count
 
 
-def _blocks(first: int, count: int, known: tuple[str, str]) -> Event:
-    names = f"block {first}" if count == 1 else f"blocks {first}-{first + count - 1}"
-    data = {"first": first, "count": count, "old": known[0], "new": known[1]}
-    return Event("blocks", f"{names}: {known[0]} -> {known[1]}", data)
-
-
-def _of_findings(old: Look, new: Look) -> Iterator[Event]:
-    before, after = ({one.fingerprint: one for one in each.findings} for each in (old, new))
-    for kind, these, others in (("finding", after, before), ("finding-gone", before, after)):
-        for fingerprint, one in these.items():
-            if fingerprint not in others:
-                data = {"rule": one.rule, "severity": one.severity.value, "message": one.message}
-                yield Event(kind, f"{one.rule} {one.severity.value}: {one.message}", data)
+def _state(block: BlockLine | None) -> tuple[str, tuple[int, ...]] | None:
+    return None if block is None else (block.state, block.nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +144,12 @@ class NodeCount:
     blocks: int
 
 
-def node_counts(seen: Look) -> list[NodeCount]:
+def node_counts(look: Look) -> list[NodeCount]:
     """Return the counts of every node that has either."""
     from drmemctl.model.memory import Memory, Tally
 
-    lmbs = Tally.of(Memory.from_tree(seen.tree)).nodes
-    blocks = Counter(
-        one.nodes[0] if one.nodes else None for one in seen.system.blocks.values() if one.state == "online"
-    )
+    lmbs = Tally.of(Memory.from_tree(look.tree)).nodes
+    online = (block for block in look.system.blocks.values() if block.state == "online")
+    blocks = Counter(block.nodes[0] if block.nodes else None for block in online)
     nodes = sorted({*lmbs, *blocks}, key=lambda node: -1 if node is None else node)
     return [NodeCount(node, lmbs.get(node, 0), blocks.get(node, 0)) for node in nodes]

@@ -52,7 +52,7 @@ def _json(diff: Diff) -> Iterator[str]:
     from drmemctl.output.json import kernel_field, schema, streamed
 
     both = (one for change in diff.lmbs.changes for one in (change.old, change.new) if one is not None)
-    listed_within_bounds(sum(len(one.place.associativity or ()) for one in both), diff.new.source)
+    listed_within_bounds(sum(len(one.affinity.associativity or ()) for one in both), diff.new.source)
     head = {
         "schema": schema("diff"),
         **kernel_field(diff.kernel),
@@ -109,8 +109,8 @@ def _side_record(lmbs: Lmbs | None) -> dict[str, Any] | None:
         "flags": lmbs.flags,
         "flag_names": flag_names(lmbs.flags),
         "state": lmbs.state,
-        "associativity": None if lmbs.place.associativity is None else list(lmbs.place.associativity),
-        "node": lmbs.place.node,
+        "associativity": None if lmbs.affinity.associativity is None else list(lmbs.affinity.associativity),
+        "node": lmbs.affinity.node,
     }
     return {**record, "same_drc_index": True} if lmbs.same_drc else record
 
@@ -136,11 +136,11 @@ def _list_record(change: ListChange) -> dict[str, Any]:
 
 
 def _fact_record(fact: Fact) -> dict[str, Any]:
-    record: dict[str, Any] = {"fact": fact.what, "old": _json_value(fact.old), "new": _json_value(fact.new)}
+    record: dict[str, Any] = {"fact": fact.quantity, "old": _json_value(fact.old), "new": _json_value(fact.new)}
     if fact.is_about_node:
         record["node"] = fact.node
-    if fact.other is not None:
-        record["to"] = fact.other
+    if fact.to_node is not None:
+        record["to"] = fact.to_node
     return {**record, "name": fact.name} if fact.name else record
 
 

@@ -129,7 +129,7 @@ def _lone_row(change: LmbChange, lmbs: Lmbs | None, size: int | None) -> Sequenc
         _drc_indexes(lmbs, change.count) or "",
         _aa(lmbs),
         _domains(lmbs),
-        (_node(lmbs), node_style(lmbs.place.node)),
+        (_node(lmbs), node_style(lmbs.affinity.node)),
         _state_cell(change.old, change.new),
     )
 
@@ -160,22 +160,22 @@ def _aa(lmbs: Lmbs) -> str:
 
 
 def _domains(lmbs: Lmbs) -> str:
-    if not lmbs.place.known:
+    if not lmbs.affinity.is_shown:
         return "?"
-    return "-" if lmbs.place.associativity is None else domains_text(lmbs.place.associativity)
+    return "-" if lmbs.affinity.associativity is None else domains_text(lmbs.affinity.associativity)
 
 
 def _node_cell(change: LmbChange) -> Cell:
     latest = change.new or change.old
-    return _of_both(_node, change), node_style(None if latest is None else latest.place.node)
+    return _of_both(_node, change), node_style(None if latest is None else latest.affinity.node)
 
 
 def _node(lmbs: Lmbs) -> str:
-    if not lmbs.place.known:
+    if not lmbs.affinity.is_shown:
         return "?"
-    if lmbs.place.node is None:
+    if lmbs.affinity.node is None:
         return "none" if lmbs.assigned else "-"
-    return str(lmbs.place.node)
+    return str(lmbs.affinity.node)
 
 
 def _state_cell(old: Lmbs | None, new: Lmbs | None) -> Cell:

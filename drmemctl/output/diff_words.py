@@ -73,7 +73,7 @@ def _same_in_another_format(diff: Diff) -> str:
 
 def _lmb_size(diff: Diff) -> Iterator[str]:
     for fact in diff.numa:
-        if fact.what == LMB_SIZE:
+        if fact.quantity == LMB_SIZE:
             sizes = [size_text(size) if isinstance(size, int) else "unknown" for size in (fact.old, fact.new)]
             together = "" if None in (fact.old, fact.new) else ": LMBs cannot be compared one by one"
             yield f"the LMB size was {sizes[0]} and is {sizes[1]}{together}"
@@ -127,11 +127,11 @@ def _sentence(kind: str, change: LmbChange) -> str:
 
 
 def _on(lmbs: Lmbs) -> str:
-    return f" on {_node(lmbs)}" if lmbs.assigned and lmbs.place.known else ""
+    return f" on {_node(lmbs)}" if lmbs.assigned and lmbs.affinity.is_shown else ""
 
 
 def _node(lmbs: Lmbs) -> str:
-    return "no node" if lmbs.place.node is None else f"node {lmbs.place.node}"
+    return "no node" if lmbs.affinity.node is None else f"node {lmbs.affinity.node}"
 
 
 def _others(diff: Diff) -> Iterator[str]:
@@ -139,7 +139,7 @@ def _others(diff: Diff) -> Iterator[str]:
         yield "the LMBs are in another order"
     if not diff.lookup.only_renumbered and not diff.lookup.same:
         yield f"lookup arrays: {lookup_text(diff.lookup)}"
-    facts = [fact for fact in diff.numa if fact.what != LMB_SIZE]
+    facts = [fact for fact in diff.numa if fact.quantity != LMB_SIZE]
     if facts:
         yield f"{count_of(len(facts), 'NUMA fact')} changed: {_some(facts)}"
     if diff.properties:
@@ -147,7 +147,7 @@ def _others(diff: Diff) -> Iterator[str]:
 
 
 def _some(facts: list[Fact]) -> str:
-    words = list(dict.fromkeys("features" if fact.what == FEATURE else fact.what for fact in facts))
+    words = list(dict.fromkeys("features" if fact.quantity == FEATURE else fact.quantity for fact in facts))
     return ", ".join(word.replace("_", " ") for word in words[:4]) + (", …" if len(words) > 4 else "")
 
 
@@ -165,14 +165,14 @@ def lookup_text(lookup: LookupDiff) -> str:
 
 def fact_text(fact: Fact) -> tuple[str, str, str]:
     """Return what a fact is about, and its old and new value."""
-    what = fact.what.replace("_", " ")
-    if fact.what == FEATURE:
+    what = fact.quantity.replace("_", " ")
+    if fact.quantity == FEATURE:
         what = f"feature {fact.name}"
-    elif fact.other is not None:
-        what = f"distance from node {fact.node} to {fact.other}"
+    elif fact.to_node is not None:
+        what = f"distance from node {fact.node} to {fact.to_node}"
     elif fact.is_about_node:
         what = f"{what} of {'no node' if fact.node is None else f'node {fact.node}'}"
-    sized = fact.what in ("lmb_size", "boot_bytes")
+    sized = fact.quantity in ("lmb_size", "boot_bytes")
     return what.replace(" bytes", " memory"), _value(fact.old, sized=sized), _value(fact.new, sized=sized)
 
 

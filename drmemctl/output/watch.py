@@ -8,12 +8,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from drmemctl.compare.watching import Event, Look, node_counts
+from drmemctl.compare.lmbs import LmbChange, Lmbs
+from drmemctl.compare.properties import PropertyChange
+from drmemctl.compare.watching import BlockChange, FindingChange, Look, SystemChange, node_counts
+from drmemctl.formats.system_tables import BlockLine
 from drmemctl.output.json import schema
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
+from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -23,8 +27,16 @@ _SHOWN = 15
 
 _STYLES = {"finding": "yellow", "finding-gone": "green", "lmbs": "cyan", "blocks": "magenta"}
 
-Looks = Iterable[tuple[float, Look, list[Event]]]
+Looks = Iterable[tuple[float, Look, list[SystemChange]]]
 """Time, the system at that time, and what changed since the last look."""
+
+
+class Event(NamedTuple):
+    """One change: its kind, in words, and its fields. Words and fields may hold untrusted names."""
+
+    kind: str
+    text: str
+    data: dict[str, Any]
 
 
 def show_changes(screen: Screen, looks: Looks, *, live: bool) -> None:
@@ -32,19 +44,76 @@ def show_changes(screen: Screen, looks: Looks, *, live: bool) -> None:
     if live:
         _show_live(screen, looks)
         return
-    for number, (when, seen, events) in enumerate(looks):
-        records = [_start(when, seen)] if not number else [_record(when, event) for event in events]
+    for number, (when, look, changes) in enumerate(looks):
+        records = [_record(when, event_of(change)) for change in changes] if number else [_start(when, look)]
         if not screen.write_all(json.dumps(record) + "\n" for record in records):
             return
+
+
+def event_of(change: SystemChange) -> Event:
+    """Return a change in words and as the fields of a record."""
+    match change:
+        case LmbChange():
+            return _lmbs_event(change)
+        case PropertyChange():
+            place = f"{change.new_path}:{change.name}" if change.name else change.new_path
+            data = {"path": change.new_path, "name": change.name, "change": change.change}
+            return Event("property", f"{place} {change.change}", data)
+        case BlockChange():
+            return _blocks_event(change)
+        case FindingChange(finding, is_new):
+            data = {"rule": finding.rule, "severity": finding.severity.value, "message": finding.message}
+            text = f"{finding.rule} {finding.severity.value}: {finding.message}"
+            return Event("finding" if is_new else "finding-gone", text, data)
+
+
+def _lmbs_event(change: LmbChange) -> Event:
+    latest = change.new or change.old
+    first = "" if latest is None else f" from {latest.base:#x} (DRC {latest.drc_index:#x})"
+    text = f"{count_of(change.count, 'LMB')}{first}: {_lmbs_text(change.old)} -> {_lmbs_text(change.new)}"
+    data = {
+        "count": change.count,
+        "kinds": list(change.kinds),
+        "old": _lmbs_fields(change.old),
+        "new": _lmbs_fields(change.new),
+    }
+    return Event("lmbs", text, data)
+
+
+def _lmbs_fields(lmbs: Lmbs | None) -> dict[str, Any] | None:
+    if lmbs is None:
+        return None
+    values = {"base": lmbs.base, "drc_index": lmbs.drc_index, "aa_index": lmbs.aa_index}
+    return values | {"flags": lmbs.flags, "node": lmbs.affinity.node}
+
+
+def _lmbs_text(lmbs: Lmbs | None) -> str:
+    if lmbs is None:
+        return "not there"
+    return lmbs.state + ("" if lmbs.affinity.node is None else f" on node {lmbs.affinity.node}")
+
+
+def _blocks_event(change: BlockChange) -> Event:
+    last = change.first + change.count - 1
+    names = f"block {last}" if change.count == 1 else f"blocks {change.first}-{last}"
+    old, new = _block_text(change.old), _block_text(change.new)
+    data = {"first": change.first, "count": change.count, "old": old, "new": new}
+    return Event("blocks", f"{names}: {old} -> {new}", data)
+
+
+def _block_text(block: BlockLine | None) -> str:
+    if block is None:
+        return "not there"
+    return f"{block.state} on node {','.join(map(str, block.nodes)) or 'none'}"
 
 
 def _time(when: float) -> str:
     return datetime.fromtimestamp(when, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _start(when: float, seen: Look) -> dict[str, Any]:
-    nodes = [{"node": one.node, "lmbs": one.lmbs, "blocks": one.blocks} for one in node_counts(seen)]
-    findings = [{"rule": one.rule, "message": safe(one.message, None)} for one in seen.findings]
+def _start(when: float, look: Look) -> dict[str, Any]:
+    nodes = [{"node": counts.node, "lmbs": counts.lmbs, "blocks": counts.blocks} for counts in node_counts(look)]
+    findings = [{"rule": finding.rule, "message": safe(finding.message, None)} for finding in look.findings]
     return {"schema": schema("watch"), "time": _time(when), "event": "start", "nodes": nodes, "findings": findings}
 
 
@@ -67,12 +136,12 @@ def _show_live(screen: Screen, looks: Looks) -> None:
     first = list(islice(looks, 1))
     events: deque[tuple[str, Event]] = deque(maxlen=_SHOWN)
     with Live(console=screen.console(), auto_refresh=False, transient=False) as live:
-        for when, seen, new in chain(first, looks):
-            events.extend((_time(when), event) for event in new)
-            live.update(_table(when, seen, events), refresh=True)
+        for when, look, changes in chain(first, looks):
+            events.extend((_time(when), event_of(change)) for change in changes)
+            live.update(_table(when, look, events), refresh=True)
 
 
-def _table(when: float, seen: Look, events: Iterable[tuple[str, Event]]) -> Group:
+def _table(when: float, look: Look, events: Iterable[tuple[str, Event]]) -> Group:
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -81,14 +150,14 @@ def _table(when: float, seen: Look, events: Iterable[tuple[str, Event]]) -> Grou
     table.add_column("time")
     table.add_column("change")
     table.add_column("")
-    for at, event in events:
+    for moment, event in events:
         kind = Text(event.kind, style=_STYLES.get(event.kind, ""))
-        table.add_row(Text(at), kind, Text(safe(event.text, 300)))
-    return Group(Text(f"{_time(when)}  {'  '.join(_counts(seen))}", style="bold"), table)
+        table.add_row(Text(moment), kind, Text(safe(event.text, 300)))
+    return Group(Text(f"{_time(when)}  {'  '.join(_counts(look))}", style="bold"), table)
 
 
-def _counts(seen: Look) -> Iterator[str]:
-    for one in node_counts(seen):
-        name = "no node" if one.node is None else f"node {one.node}"
-        yield f"{name}: {one.lmbs:,} LMBs, {one.blocks:,} blocks"
-    yield f"findings: {len(seen.findings)}"
+def _counts(look: Look) -> Iterator[str]:
+    for counts in node_counts(look):
+        name = "no node" if counts.node is None else f"node {counts.node}"
+        yield f"{name}: {counts.lmbs:,} LMBs, {counts.blocks:,} blocks"
+    yield f"findings: {len(look.findings)}"

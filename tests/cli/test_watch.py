@@ -13,7 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from drmemctl.compare.watching import events, look
+from drmemctl.compare.lmbs import LmbChange
+from drmemctl.compare.watching import BlockChange, FindingChange, changes_between, look
 from tests.cli.running import COMMAND, environment, on_terminal, run
 from tests.conftest import ROOT
 from tests.live_roots import MEMORY, make_root, states, write
@@ -23,19 +24,18 @@ NAME = "captures/6.1-lpm"
 
 def test_the_changes_of_recorded_steps(tmp_path: Path) -> None:
     looks = [look(str(make_root(tmp_path / str(n), NAME, state))) for n, state in enumerate(states(NAME))]
-    kinds = [{event.kind for event in events(old, new)} for old, new in pairwise(looks)]
-    assert {"lmbs", "blocks"} <= set().union(*kinds)
-    assert any("finding" in kind for kind in kinds)
+    kinds = {type(change) for old, new in pairwise(looks) for change in changes_between(old, new)}
+    assert kinds >= {LmbChange, BlockChange, FindingChange}
     for old, new in pairwise(looks):
         added = {*new.system.blocks} - {*old.system.blocks}
         told = {
-            event.data["first"] + i
-            for event in events(old, new)
-            if event.kind == "blocks" and event.data["old"] == "not there"
-            for i in range(event.data["count"])
+            change.first + i
+            for change in changes_between(old, new)
+            if isinstance(change, BlockChange) and change.old is None
+            for i in range(change.count)
         }
         assert told == added
-    assert list(events(looks[0], looks[0])) == []
+    assert list(changes_between(looks[0], looks[0])) == []
 
 
 def test_ndjson(tmp_path: Path) -> None:

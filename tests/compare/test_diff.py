@@ -113,7 +113,7 @@ def test_as_many_lists_as_a_property_can_hold_cost_little() -> None:
 
 
 def facts(old: Tree, new: Tree) -> dict[str, tuple[object, object]]:
-    return {fact.name or fact.what: (fact.old, fact.new) for fact in diff(old, new).numa}
+    return {fact.name or fact.quantity: (fact.old, fact.new) for fact in diff(old, new).numa}
 
 
 def test_reference_points_form_and_features() -> None:
@@ -134,9 +134,9 @@ def test_domains_nodes_and_distances() -> None:
     table = bytearray(tree.get("/rtas", name) or b"")
     table[5] = 99
     found = diff(tree, with_prop(tree, "/rtas", name, bytes(table)))
-    assert [(fact.what, fact.node, fact.other, fact.new) for fact in found.numa] == [("distance", 0, 1, 99)]
+    assert [(fact.quantity, fact.node, fact.to_node, fact.new) for fact in found.numa] == [("distance", 0, 1, 99)]
     fewer = diff(tree, without_node(tree, CPU))
-    assert {(fact.what, fact.node) for fact in fewer.numa} >= {("cores", 0), ("threads", 0)}
+    assert {(fact.quantity, fact.node) for fact in fewer.numa} >= {("cores", 0), ("threads", 0)}
     domains = with_prop(tree, "/rtas", "ibm,max-associativity-domains", words(1, 9))
     assert facts(tree, domains)["max_domains"][1] == (9,)
 

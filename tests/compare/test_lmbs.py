@@ -68,7 +68,7 @@ def test_a_plugged_dimm_is_one_change_and_one_total() -> None:
     (change,) = found.lmbs.changes
     assert (change.count, change.kinds) == (2, ("state",))
     assert change.new is not None
-    assert change.new.place.node == 0
+    assert change.new.affinity.node == 0
     assert [(total.node, total.old_bytes, total.new_bytes) for total in found.lmbs.totals] == [
         (0, 0, 2 * LMB),
         (1, 4 * LMB, 4 * LMB),
@@ -230,7 +230,7 @@ def test_an_unknown_lmb_size_is_taken_for_the_others() -> None:
     sets = [(1, BASE, DRC, 1, ASSIGNED), (1, BASE + LMB, DRC + 1, 1, ASSIGNED)]
     found = diff(partition(sets, form=V1), partition(sets, form=V1, lmb_size=None))
     assert found.lmbs.same
-    assert [fact.what for fact in found.numa] == ["lmb_size"]
+    assert [fact.quantity for fact in found.numa] == ["lmb_size"]
 
 
 def without_drmem(tree: Tree) -> Tree:

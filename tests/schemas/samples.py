@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drmemctl.check.report import Report
-from drmemctl.compare.watching import events, look
+from drmemctl.compare.watching import changes_between, look
 from drmemctl.formats.dynamic_memory import NODE, V2
 from drmemctl.output.screen import Screen
 from drmemctl.output.watch import show_changes
@@ -176,7 +176,8 @@ def _watch(folder: Path) -> list[Any]:
     # And back again: what appeared goes.
     looks += looks[::-1]
     changes = [
-        (float(at), now, [] if not at else list(events(looks[at - 1], now))) for at, now in enumerate(looks)
+        (float(at), now, [] if not at else list(changes_between(looks[at - 1], now)))
+        for at, now in enumerate(looks)
     ]
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
