@@ -16,9 +16,9 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation import show_lines
 from drmemctl.output.simulation_text import Detail, boot_lines, machine_lines, step_lines, verdict_lines
 from drmemctl.output.text import safe
-from drmemctl.scenario.grammar import StepError, parse_step
-from drmemctl.scenario.session import Session
-from drmemctl.scenario.steps import Step
+from drmemctl.simulate.grammar import StepError, parse_step
+from drmemctl.simulate.session import Session
+from drmemctl.simulate.steps import Step
 from drmemctl.tree.plain_input import standard_input
 
 _HISTORY = "~/.drmemctl_history"

@@ -8,10 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.check.finding import Finding
-from drmemctl.explore.answer import Answer, End, Question
-from drmemctl.explore.deadline import NEVER, TimeUpError, ended_at
-from drmemctl.explore.schedule import switches
-from drmemctl.explore.trace import Row, rows
 from drmemctl.kernel.trace import RtasCall
 from drmemctl.output.explore_words import outcome_words, row_words, verdict_words
 from drmemctl.output.json import document, schema
@@ -20,6 +16,10 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import hypervisor_words, kernel_words
 from drmemctl.output.table import Column, show_table
 from drmemctl.output.text import safe
+from drmemctl.simulate.interleave.answer import Answer, End, Question
+from drmemctl.simulate.interleave.deadline import NEVER, TimeUpError, ended_at
+from drmemctl.simulate.interleave.schedule import switches
+from drmemctl.simulate.interleave.trace import Row, rows
 from drmemctl.wording import count_of
 
 _COLUMNS = (

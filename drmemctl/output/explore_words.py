@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from drmemctl.check.finding import Finding
-from drmemctl.explore.trace import Row
 from drmemctl.kernel.errno import errno_name
 from drmemctl.kernel.task import Lock
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite
 from drmemctl.output.text import safe
+from drmemctl.simulate.interleave.trace import Row
 
 _PLAIN = {
     "set_updating": "drmem_update_dt: in_drmem_update = true",

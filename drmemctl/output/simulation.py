@@ -14,9 +14,9 @@ from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.session import Session
-from drmemctl.scenario.steps import Step
+from drmemctl.simulate.result import StepResult
+from drmemctl.simulate.session import Session
+from drmemctl.simulate.steps import Step
 
 if TYPE_CHECKING:
     from drmemctl.output.simulation_text import Detail

@@ -12,7 +12,7 @@ from drmemctl.model.lmbs import LmbTable
 from drmemctl.output.diff_unified import compared, styled, value_lines
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
-from drmemctl.scenario.session import DoneStep
+from drmemctl.simulate.session import DoneStep
 from drmemctl.tree.dts_text import shown_name
 from drmemctl.tree.node import Property, Tree
 

@@ -11,8 +11,8 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import outcome, shortened
 from drmemctl.output.simulation_words import change_lines, cpu_lines
 from drmemctl.output.text import safe
-from drmemctl.scenario.session import DoneStep, Session
-from drmemctl.scenario.steps import Step
+from drmemctl.simulate.session import DoneStep, Session
+from drmemctl.simulate.steps import Step
 
 _NAME = 200
 _LINES = 200

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from drmemctl.compare.moments import next_flush
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.hypervisor.inference import POWERVM
 from drmemctl.kernel.state import KernelState
@@ -15,10 +14,11 @@ from drmemctl.output.findings import finding_line
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_words import SHOWN_BY_MEANING, change_lines, cpu_lines, lmb_lines
 from drmemctl.output.text import safe
-from drmemctl.scenario.consistency import contradictions, sides
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.session import DoneStep, Session
-from drmemctl.scenario.simulation import Simulation, Situation
+from drmemctl.simulate.change import next_flush
+from drmemctl.simulate.consistency import contradictions, sides
+from drmemctl.simulate.result import StepResult
+from drmemctl.simulate.session import DoneStep, Session
+from drmemctl.simulate.simulation import Simulation, Situation
 from drmemctl.wording import count_of, size_text
 
 _MOST = 12

@@ -9,7 +9,7 @@ from drmemctl.formats.dynamic_memory import AA_UNSET, KERNEL_TOUCHED, flag_names
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
-from drmemctl.scenario.session import DoneStep
+from drmemctl.simulate.session import DoneStep
 from drmemctl.wording import count_of
 
 MOST = 400

@@ -6,7 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
-from drmemctl.compare.moments import (
+from drmemctl.formats.dynamic_memory import AA_UNSET, LOOKUP_ARRAYS, NODE, V1, V2, flag_names
+from drmemctl.formats.lookup_arrays import decode_lookup_arrays
+from drmemctl.kernel.capabilities import DRMEM_ARRAY
+from drmemctl.kernel.processors import CpuChange
+from drmemctl.model.lmbs import state_of
+from drmemctl.output.lmb_words import address_range, domains_text
+from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.text import safe
+from drmemctl.simulate.change import (
     BlocksChanged,
     LmbsChanged,
     LmbState,
@@ -16,16 +24,8 @@ from drmemctl.compare.moments import (
     changed_in_tree,
     changed_lmbs,
 )
-from drmemctl.formats.dynamic_memory import AA_UNSET, LOOKUP_ARRAYS, NODE, V1, V2, flag_names
-from drmemctl.formats.lookup_arrays import decode_lookup_arrays
-from drmemctl.kernel.capabilities import DRMEM_ARRAY
-from drmemctl.kernel.processors import CpuChange
-from drmemctl.model.lmbs import state_of
-from drmemctl.output.lmb_words import address_range, domains_text
-from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.text import safe
-from drmemctl.scenario.session import DoneStep
-from drmemctl.scenario.steps import Attach, Detach, Dlpar
+from drmemctl.simulate.session import DoneStep
+from drmemctl.simulate.steps import Attach, Detach, Dlpar
 from drmemctl.tree.node import Tree
 from drmemctl.wording import count_of
 

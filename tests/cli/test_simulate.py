@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
-from drmemctl.scenario.grammar import STEP_NAMES
+from drmemctl.simulate.grammar import STEP_NAMES
 from tests.cases import each
 from tests.cli.running import COMMAND, environment, on_terminal, process, run
 from tests.conftest import FIXTURES, ROOT, Tool

@@ -7,14 +7,14 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from drmemctl.explore.answer import Question
-from drmemctl.explore.engine import Engine, State
-from drmemctl.explore.policy import BY_NAME
-from drmemctl.explore.search import Bounds, Graph, search
-from drmemctl.explore.world import Keys
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.lmbs import Entry
-from drmemctl.scenario.simulation import Files
+from drmemctl.simulate.interleave.answer import Question
+from drmemctl.simulate.interleave.engine import Engine, State
+from drmemctl.simulate.interleave.policy import BY_NAME
+from drmemctl.simulate.interleave.search import Bounds, Graph, search
+from drmemctl.simulate.interleave.world import Keys
+from drmemctl.simulate.simulation import Files
 from drmemctl.tree.node import Node, Property, Tree
 from tests.kernel.partitions import lmbs, tree, u32
 

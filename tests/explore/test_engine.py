@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.errors import InputError
-from drmemctl.explore.answer import answer
-from drmemctl.explore.policy import BY_NAME
-from drmemctl.explore.schedule import states_of
-from drmemctl.explore.threads import ThreadsError
-from drmemctl.explore.trace import read_schedule, replay, rows, saved
-from drmemctl.scenario.grammar import StepError
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.grammar import StepError
+from drmemctl.simulate.interleave.answer import answer
+from drmemctl.simulate.interleave.policy import BY_NAME
+from drmemctl.simulate.interleave.schedule import states_of
+from drmemctl.simulate.interleave.threads import ThreadsError
+from drmemctl.simulate.interleave.trace import read_schedule, replay, rows, saved
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Node, Property, Tree
 from tests.explore.cases import BEFORE, FILES, explored, question
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from drmemctl.explore.answer import Answer, answer
-from drmemctl.explore.policy import BY_NAME
+from drmemctl.simulate.interleave.answer import Answer, answer
+from drmemctl.simulate.interleave.policy import BY_NAME
 from tests.explore.cases import CPU_BEFORE, question
 
 MIGRATED_REASSIGNED = ("lpm after", "prrn reassigned")

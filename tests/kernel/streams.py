@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 
 from drmemctl.formats.dynamic_memory import NODE, V2, encode_entries
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.simulate.result import StepResult
+from drmemctl.simulate.simulation import Files, Simulation
 from drmemctl.tree.node import Tree
 from tests.kernel.partitions import BOOT_MEMORY, lmbs, tree, u32
 

@@ -17,7 +17,7 @@ from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.kernel.job import LmbMessage
 from drmemctl.kernel.trace import recorded
 from drmemctl.model.lmbs import Entry, LmbTable
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import DRC, LMB, UNSET, lmbs, memory_node, tree
 
 KERNELS = ["4.15", "4.16", "4.20", "5.4", "5.9", "5.10", "5.13", "5.14", "6.1", "latest", "arrayless"]

@@ -17,7 +17,7 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import dlpar_store
 from drmemctl.kernel.task import Lock
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.simulate.simulation import Files, Simulation
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.kernel.cpu_partitions import moved

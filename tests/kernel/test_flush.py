@@ -17,7 +17,7 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.task import run
 from drmemctl.kernel.tree_edit import detached
 from drmemctl.model.lmbs import LmbTable
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from tests.conftest import FIXTURES
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, partition, properties_of, tree, u32
 

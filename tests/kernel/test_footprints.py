@@ -17,8 +17,8 @@ from drmemctl.kernel.mobility import handle_prrn_event, post_mobility_fixup
 from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.requests import dlpar_store
 from drmemctl.kernel.task import Action, Part, Task
-from drmemctl.scenario.simulation import Simulation
-from drmemctl.scenario.updates import Recorded
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.updates import Recorded
 from drmemctl.tree.node import Node, Property
 from tests.kernel import streams
 from tests.kernel.cpu_partitions import CORE

@@ -17,8 +17,8 @@ from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.mobility import migrate, post_mobility_fixup, reassign
 from drmemctl.kernel.task import Lock
-from drmemctl.scenario.simulation import Simulation
-from drmemctl.scenario.updates import Recorded
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.updates import Recorded
 from drmemctl.tree.node import Node, Property
 from tests.cases import each
 from tests.kernel.partitions import DRC, LMB, aa_of, lmbs, memory_node, properties_of, tree, u32

@@ -10,7 +10,7 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import NotSimulatedError, store
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import (
     BOOT_MEMORY,
     DRC,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite, recorded
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from tests.cases import each
 from tests.scenario.records import record, record_names, tree_of
 

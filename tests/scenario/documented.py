@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drmemctl.kernel.profiles import profile
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.simulate.result import StepResult
+from drmemctl.simulate.simulation import Files, Simulation
 from tests.conftest import ROOT
 from tests.scenario.records import tree_of
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Files, Simulation, Situation
+from drmemctl.simulate.result import StepResult
+from drmemctl.simulate.simulation import Files, Simulation, Situation
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Tree
 from tests.conftest import FIXTURES, blob

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from drmemctl.formats.dynamic_memory import NODE
-from drmemctl.scenario.consistency import contradictions
-from drmemctl.scenario.simulation import Situation
+from drmemctl.simulate.consistency import contradictions
+from drmemctl.simulate.simulation import Situation
 from tests.cases import each
 from tests.scenario.delivered import lost_by_step
 from tests.scenario.records import record, record_names, replay, tree_of

@@ -9,8 +9,8 @@ from contextlib import suppress
 import pytest
 
 from drmemctl.errors import LimitError
-from drmemctl.scenario.grammar import STEP_NAMES, StepError, parse_script, parse_step
-from drmemctl.scenario.steps import (
+from drmemctl.simulate.grammar import STEP_NAMES, StepError, parse_script, parse_step
+from drmemctl.simulate.steps import (
     Attach,
     Detach,
     Dlpar,

@@ -11,8 +11,8 @@ import pytest
 from drmemctl.errors import InputError, LimitError
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.kernel.profiles import ProfileError
-from drmemctl.scenario.grammar import StepError
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.simulate.grammar import StepError
+from drmemctl.simulate.simulation import Files, Simulation
 from drmemctl.tree.limits import Limits
 from drmemctl.tree.node import Node, Property, Tree
 from drmemctl.tree.source import load
@@ -463,7 +463,7 @@ def test_results_and_situations_are_values() -> None:
 def test_steps_that_cost_by_the_tree_are_bounded(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tree = load(FIXTURES / "mobility/basic-6.1.dtb.gz")
     size = sum(1 + len(node.properties) for _, node in tree.walk())
-    monkeypatch.setattr("drmemctl.scenario.simulation.LIMITS", Limits(max_rebuilt=3 * size + 2))
+    monkeypatch.setattr("drmemctl.simulate.simulation.LIMITS", Limits(max_rebuilt=3 * size + 2))
     simulation = Simulation(tree, files=Files(tree=lambda _name: tree))
     simulation.run_all([step, "dlpar memory add count 1", step, "prrn 2 0x5", step])
     with pytest.raises(LimitError, match="all the steps that look at a whole tree"):

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from drmemctl.scenario.grammar import parse_step
-from drmemctl.scenario.session import Session
-from drmemctl.scenario.simulation import Simulation
-from drmemctl.scenario.steps import Step
+from drmemctl.simulate.grammar import parse_step
+from drmemctl.simulate.session import Session
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.steps import Step
 from tests.scenario.records import record, tree_of
 
 TREE = "captures/6.1-lpm"

@@ -13,7 +13,7 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import Detail, boot_lines, changes, outcome, shortened, verdict_lines
 from drmemctl.output.simulation_trace import trace_lines
 from drmemctl.output.text import safe
-from drmemctl.scenario.session import DoneStep, Session, is_failure
+from drmemctl.simulate.session import DoneStep, Session, is_failure
 from drmemctl.wording import count_of
 
 _STEPS = 500

@@ -11,7 +11,6 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
-from drmemctl.explore.world import machine_key
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, WORK_AREA, encode_update_nodes
 from drmemctl.formats.update_properties import Change, encode_update_properties
@@ -19,8 +18,9 @@ from drmemctl.hypervisor.firmware_tree import firmware_tree
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.mobility import UPDATE_NODES
 from drmemctl.model.phandles import phandle_of
-from drmemctl.scenario.simulation import Hypervisor
-from drmemctl.scenario.updates import Difference, changes_of, difference
+from drmemctl.simulate.interleave.world import machine_key
+from drmemctl.simulate.simulation import Hypervisor
+from drmemctl.simulate.updates import Difference, changes_of, difference
 from drmemctl.tree.node import Tree, encode_name
 
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from drmemctl.explore.engine import Engine, State
-from drmemctl.explore.search import Graph, independent
+from drmemctl.simulate.interleave.engine import Engine, State
+from drmemctl.simulate.interleave.search import Graph, independent
 
 Schedule = tuple[int, ...]
 """The number of the thread that goes on, action by action."""

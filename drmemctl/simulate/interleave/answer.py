@@ -12,17 +12,17 @@ from typing import TypeVar
 
 from drmemctl.check.finding import Finding
 from drmemctl.errors import DrmemctlError
-from drmemctl.explore.deadline import NEVER, TimeUpError, ended_at
-from drmemctl.explore.engine import Engine, State
-from drmemctl.explore.judge import Ends, gravity
-from drmemctl.explore.policy import POLICIES, Policy
-from drmemctl.explore.schedule import Schedule, shortest, switches, tidied
-from drmemctl.explore.search import Bounds, Graph, search
-from drmemctl.explore.threads import KDUMP, ThreadsError, threads_of
-from drmemctl.explore.world import World
 from drmemctl.kernel.boot import boot, check_runs
 from drmemctl.kernel.profiles import LATEST, Profile, profile
-from drmemctl.scenario.simulation import Files, machine_for
+from drmemctl.simulate.interleave.deadline import NEVER, TimeUpError, ended_at
+from drmemctl.simulate.interleave.engine import Engine, State
+from drmemctl.simulate.interleave.judge import Ends, gravity
+from drmemctl.simulate.interleave.policy import POLICIES, Policy
+from drmemctl.simulate.interleave.schedule import Schedule, shortest, switches, tidied
+from drmemctl.simulate.interleave.search import Bounds, Graph, search
+from drmemctl.simulate.interleave.threads import KDUMP, ThreadsError, threads_of
+from drmemctl.simulate.interleave.world import World
+from drmemctl.simulate.simulation import Files, machine_for
 from drmemctl.tree.node import Tree
 from drmemctl.wording import count_of
 

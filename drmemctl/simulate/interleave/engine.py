@@ -14,14 +14,14 @@ from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
-from drmemctl.explore.policy import Policy
-from drmemctl.explore.threads import Reload, Thread
-from drmemctl.explore.world import Keys, World
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.task import Action, Lock
-from drmemctl.scenario.simulation import Hypervisor
+from drmemctl.simulate.interleave.policy import Policy
+from drmemctl.simulate.interleave.threads import Reload, Thread
+from drmemctl.simulate.interleave.world import Keys, World
+from drmemctl.simulate.simulation import Hypervisor
 
 OOPSED = EFAULT
 """The outcome of a thread that the kernel killed: nobody gets an error number."""

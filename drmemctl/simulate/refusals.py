@@ -10,7 +10,7 @@ from drmemctl.hypervisor.inference import POWERVM, QEMU
 from drmemctl.kernel.requests import ADD, COUNT, INDEX, INDEXED_COUNT, Request
 from drmemctl.kernel.state import KernelState
 from drmemctl.numbers import parse_kernel_int
-from drmemctl.scenario.simulation import Hypervisor
+from drmemctl.simulate.simulation import Hypervisor
 
 _ADVICE = {
     QEMU: "it gives only what was plugged or attached; on powervm (--hypervisor) every unassigned LMB can be had",

@@ -9,15 +9,15 @@ from typing import cast
 
 from drmemctl.check.finding import Finding
 from drmemctl.errors import InputError
-from drmemctl.explore.answer import Question
-from drmemctl.explore.engine import Engine
-from drmemctl.explore.judge import Ends
-from drmemctl.explore.policy import BY_NAME, Policy
-from drmemctl.explore.schedule import states_of
-from drmemctl.explore.threads import Reload, ThreadsError
 from drmemctl.kernel.profiles import ProfileError, profile
 from drmemctl.kernel.task import Action
 from drmemctl.kernel.trace import Event
+from drmemctl.simulate.interleave.answer import Question
+from drmemctl.simulate.interleave.engine import Engine
+from drmemctl.simulate.interleave.judge import Ends
+from drmemctl.simulate.interleave.policy import BY_NAME, Policy
+from drmemctl.simulate.interleave.schedule import states_of
+from drmemctl.simulate.interleave.threads import Reload, ThreadsError
 
 HEADER = "# drmemctl explore schedule 1"
 

@@ -11,7 +11,7 @@ from itertools import islice
 from drmemctl.errors import DrmemctlError, LimitError
 from drmemctl.kernel.errno import is_errno_name
 from drmemctl.numbers import parse_drc_index, parse_kernel_int
-from drmemctl.scenario.steps import (
+from drmemctl.simulate.steps import (
     Attach,
     Detach,
     Dlpar,

@@ -17,10 +17,10 @@ from drmemctl.kernel.boot import boot, check_runs
 from drmemctl.kernel.choice import kernel_for
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
-from drmemctl.scenario.findings import Moments, finding_of_fault
-from drmemctl.scenario.grammar import parse_script
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.steps import FirmwareUpdate, Lpm, Migrate, Prrn, Reboot, Step
+from drmemctl.simulate.findings import Moments, finding_of_fault
+from drmemctl.simulate.grammar import parse_script
+from drmemctl.simulate.result import StepResult
+from drmemctl.simulate.steps import FirmwareUpdate, Lpm, Migrate, Prrn, Reboot, Step
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Tree
 
@@ -147,7 +147,7 @@ class Simulation:
 
     def run(self, step: str | Step) -> StepResult:
         """Do one step, given as text or parsed; `StepError` for what is none."""
-        from drmemctl.scenario.runner import carry_out
+        from drmemctl.simulate.runner import carry_out
 
         parsed = next(parse_script(step), None) if isinstance(step, str) else step
         if parsed is None:

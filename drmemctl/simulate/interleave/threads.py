@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import cast
 
 from drmemctl.errors import DrmemctlError
-from drmemctl.explore.policy import Policy
-from drmemctl.explore.source import FirmwareSource, ListedSource
 from drmemctl.hypervisor.machine import RefusedError
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Job
@@ -17,10 +15,12 @@ from drmemctl.kernel.mobility import handle_prrn_event, post_mobility_fixup
 from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.requests import dlpar_store, handle_event
 from drmemctl.kernel.task import Action, Footprint, Lock, Part, Task, atomic, drop, take
-from drmemctl.scenario.grammar import StepError, parse_step
-from drmemctl.scenario.hotplug import changed, request_of
-from drmemctl.scenario.simulation import Files, Hypervisor
-from drmemctl.scenario.steps import PRRN_EVENT_SCOPE, Attach, Detach, Dlpar, FirmwareUpdate, Lpm, Prrn, Step
+from drmemctl.simulate.grammar import StepError, parse_step
+from drmemctl.simulate.hotplug import changed, request_of
+from drmemctl.simulate.interleave.policy import Policy
+from drmemctl.simulate.interleave.source import FirmwareSource, ListedSource
+from drmemctl.simulate.simulation import Files, Hypervisor
+from drmemctl.simulate.steps import PRRN_EVENT_SCOPE, Attach, Detach, Dlpar, FirmwareUpdate, Lpm, Prrn, Step
 from drmemctl.tree.node import Tree
 
 KDUMP = "kdump"

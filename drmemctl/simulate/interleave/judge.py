@@ -9,8 +9,8 @@ from drmemctl.check.changes import new_violations
 from drmemctl.check.engine import Judge, all_rules, finding_of
 from drmemctl.check.finding import Finding, Severity, Violation
 from drmemctl.check.subject import Running, Subject
-from drmemctl.explore.world import World
-from drmemctl.scenario.subject import subject_of, written_back
+from drmemctl.simulate.interleave.world import World
+from drmemctl.simulate.subject import subject_of, written_back
 
 _CRASH_RULE = "DRM080"
 """What the crash kernel was loaded with is judged as a tree beside the kernel's array."""

@@ -9,9 +9,9 @@ from drmemctl.check.engine import ordered
 from drmemctl.check.finding import Violation
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.state import KernelState
-from drmemctl.scenario.findings import contradictions_in
-from drmemctl.scenario.simulation import Situation
-from drmemctl.scenario.subject import subject_of
+from drmemctl.simulate.findings import contradictions_in
+from drmemctl.simulate.simulation import Situation
+from drmemctl.simulate.subject import subject_of
 
 TREE, ARRAY, CONNECTORS, BLOCKS, HYPERVISOR = "tree", "array", "connectors", "memory blocks", "the hypervisor"
 

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
-from drmemctl.explore.deadline import TimeUpError, ended_at
-from drmemctl.explore.engine import Engine, State
-from drmemctl.explore.threads import Reload
 from drmemctl.kernel.task import Action, Part
+from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
+from drmemctl.simulate.interleave.engine import Engine, State
+from drmemctl.simulate.interleave.threads import Reload
 
 Sleep = frozenset[int]
 

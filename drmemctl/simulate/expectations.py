@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from drmemctl.scenario.findings import Moments
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Situation
-from drmemctl.scenario.steps import Expect
+from drmemctl.simulate.findings import Moments
+from drmemctl.simulate.result import StepResult
+from drmemctl.simulate.simulation import Situation
+from drmemctl.simulate.steps import Expect
 
 
 def expectation(situation: Situation, step: Expect, moments: Moments) -> StepResult:

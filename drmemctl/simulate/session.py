@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from drmemctl.kernel.trace import Event, recorded
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Simulation, Situation
-from drmemctl.scenario.steps import Expect, Step
+from drmemctl.simulate.result import StepResult
+from drmemctl.simulate.simulation import Simulation, Situation
+from drmemctl.simulate.steps import Expect, Step
 
 
 @dataclass(frozen=True, slots=True)

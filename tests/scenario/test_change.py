@@ -10,7 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drmemctl.compare.moments import (
+from drmemctl.formats.dynamic_memory import ASSIGNED
+from drmemctl.kernel.blocks import BlockRun, Blocks
+from drmemctl.model.associativity import Associativity
+from drmemctl.model.lmbs import LmbTable
+from drmemctl.simulate.change import (
     LmbsChanged,
     LmbState,
     Placed,
@@ -21,11 +25,7 @@ from drmemctl.compare.moments import (
     compare_tables,
     next_flush,
 )
-from drmemctl.formats.dynamic_memory import ASSIGNED
-from drmemctl.kernel.blocks import BlockRun, Blocks
-from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from tests.scenario.records import record, record_names, tree_of
 
 SIZE = 256 << 20

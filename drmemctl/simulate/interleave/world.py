@@ -11,8 +11,8 @@ from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Action, Lock
-from drmemctl.scenario.result import changed_properties
-from drmemctl.scenario.simulation import Hypervisor
+from drmemctl.simulate.result import changed_properties
+from drmemctl.simulate.simulation import Hypervisor
 from drmemctl.tree.node import Tree
 
 QUEUES = frozenset({Lock.WORKQUEUE, Lock.RTASD})

@@ -17,11 +17,11 @@ from drmemctl.formats.dynamic_memory import DRC_INVALID, NODE, RESERVED, V1, V2
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.lmbs import LmbTable
-from drmemctl.scenario.subject import subject_of
+from drmemctl.simulate.subject import subject_of
 from drmemctl.tree.node import Tree
 
 if TYPE_CHECKING:
-    from drmemctl.scenario.simulation import Situation
+    from drmemctl.simulate.simulation import Situation
 
 _NEXT_FLUSH = frozenset({"DRM013", "DRM015", "DRM073", "DRM076", "DRM079", "DRM081", "DRM082"})
 """Rules about what is still right, until the next successful request writes the array over it."""

@@ -7,8 +7,8 @@ from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, decode_archite
 from drmemctl.hypervisor.machine import RefusedError
 from drmemctl.kernel.requests import ADD, COUNT, INDEXED_COUNT, REMOVE, Request
 from drmemctl.model.associativity import CHOSEN
-from drmemctl.scenario.simulation import Hypervisor
-from drmemctl.scenario.steps import Attach, Detach
+from drmemctl.simulate.simulation import Hypervisor
+from drmemctl.simulate.steps import Attach, Detach
 
 _NODES = 16
 """Nodes that a refusal names."""

@@ -22,13 +22,13 @@ from drmemctl.kernel.processors import cpu_changes
 from drmemctl.kernel.requests import NotSimulatedError, handle, store
 from drmemctl.kernel.task import run
 from drmemctl.numbers import printed_drc_index
-from drmemctl.scenario.expectations import expectation
-from drmemctl.scenario.findings import Moments, finding_of_fault
-from drmemctl.scenario.hotplug import changed, request_of
-from drmemctl.scenario.refusals import lacking_connectors, taken_to_be
-from drmemctl.scenario.result import StepResult, changed_properties
-from drmemctl.scenario.simulation import Files, Hypervisor, Situation
-from drmemctl.scenario.steps import (
+from drmemctl.simulate.expectations import expectation
+from drmemctl.simulate.findings import Moments, finding_of_fault
+from drmemctl.simulate.hotplug import changed, request_of
+from drmemctl.simulate.refusals import lacking_connectors, taken_to_be
+from drmemctl.simulate.result import StepResult, changed_properties
+from drmemctl.simulate.simulation import Files, Hypervisor, Situation
+from drmemctl.simulate.steps import (
     PRRN_EVENT_SCOPE,
     Attach,
     Detach,
@@ -43,7 +43,7 @@ from drmemctl.scenario.steps import (
     Step,
     Unmovable,
 )
-from drmemctl.scenario.updates import Planned, Recorded, difference, listed, read_record
+from drmemctl.simulate.updates import Planned, Recorded, difference, listed, read_record
 
 _ABORTED = "the hypervisor has aborted"
 
