@@ -25,7 +25,7 @@ from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
-    from drmemctl.simulate.interleave.answer import Answer, Question
+    from drmemctl.simulate.interleave.answer import PolicyAnswer, Question
     from drmemctl.simulate.interleave.policy import Policy
     from drmemctl.tree.node import Tree
 
@@ -176,8 +176,8 @@ def _opened(tree: str, seconds: float) -> Tree:
 
 def _check_threads(threads: Sequence[str]) -> None:
     from drmemctl.cli.usage import PointedError
-    from drmemctl.simulate.grammar import StepError
     from drmemctl.simulate.interleave.threads import steps_of
+    from drmemctl.simulate.steps.words import StepError
 
     if not threads:
         raise click.UsageError("there is no thread to explore: add --thread STEP.")
@@ -214,7 +214,7 @@ def _explored(
     return _EXIT_INCONSISTENT if any(answer.bad for answer in found) else 0
 
 
-def _answers(question: Question, policies: list[Policy], jobs: int, began: float) -> Iterator[Answer]:
+def _answers(question: Question, policies: list[Policy], jobs: int, began: float) -> Iterator[PolicyAnswer]:
     """Yield the answers; a terminal shows how far the search is."""
     from drmemctl.output.progress import Counter, with_progress
     from drmemctl.simulate.interleave.answer import answers
@@ -234,7 +234,7 @@ def _answers(question: Question, policies: list[Policy], jobs: int, began: float
         counter.hide()
 
 
-def _save(question: Question, found: Sequence[Answer], path: str) -> None:
+def _save(question: Question, found: Sequence[PolicyAnswer], path: str) -> None:
     from drmemctl.output.files import write_atomically
     from drmemctl.simulate.interleave.trace import saved
 

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from drmemctl.model.lookup_usage import LookupUsage
     from drmemctl.model.memory import Memory
     from drmemctl.output.report.material import Comparison, Material, Partition, Simulated
-    from drmemctl.simulate.simulation import Files, Simulation
-    from drmemctl.simulate.steps import Step
+    from drmemctl.simulate.files import Files
+    from drmemctl.simulate.partition import Step
+    from drmemctl.simulate.simulation import Simulation
     from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
@@ -121,7 +122,7 @@ class Trees:
     @property
     def files(self) -> Files:
         """How the trees of steps are read."""
-        from drmemctl.simulate.simulation import Files, read_tree
+        from drmemctl.simulate.files import Files, read_tree
 
         return Files(tree=lambda name: self._redacted(read_tree(name)))
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from drmemctl.kernel.profiles import Profile
     from drmemctl.output.simulation_text import Detail
+    from drmemctl.simulate.partition import Step
     from drmemctl.simulate.session import Session
-    from drmemctl.simulate.steps import Step
     from drmemctl.tree.node import Tree
 
 _EXIT_FAILED = 1

@@ -91,6 +91,11 @@ class Action:
     takes: Lock | None = None
     drops: Lock | None = None
 
+    @property
+    def locks(self) -> frozenset[Lock]:
+        """The queues and locks that it has to do with."""
+        return frozenset(lock for lock in (self.joins, self.takes, self.drops) if lock is not None)
+
 
 Task = Generator[Action, Any, R]
 

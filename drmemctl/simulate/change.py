@@ -24,6 +24,7 @@ from drmemctl.kernel.task import run
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem
 from drmemctl.model.lmbs import LmbTable, Run, as_run, in_common
+from drmemctl.tree.node import Node, Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class LmbState:
 
 
 @dataclass(frozen=True, slots=True)
-class LmbsChanged:
+class LmbRangeChange:
     """LMBs that follow one another and changed alike.
 
     Attributes:
@@ -53,6 +54,8 @@ class LmbsChanged:
         drc_index: the first one's DRC index.
         old: what they were, None for LMBs that were not there.
         new: what they are, None for those that went.
+        in_array: whether the kernel's array has the change.
+        in_tree: whether the tree has it.
 
     """
 
@@ -62,18 +65,29 @@ class LmbsChanged:
     drc_index: int
     old: LmbState | None
     new: LmbState | None
+    in_array: bool = True
+    in_tree: bool = True
 
-    def goes_on(self, other: LmbsChanged) -> bool:
-        """Whether `other` begins where this ends and changed in the same way."""
-        return (
-            (self.old, self.new, self.lmb_size) == (other.old, other.new, other.lmb_size)
-            and other.base == self.base + self.count * self.lmb_size
-            and other.drc_index == self.drc_index + self.count
+    @property
+    def end(self) -> int:
+        """The address behind the last."""
+        return self.base + self.count * self.lmb_size
+
+    def same_kind(self, change: LmbRangeChange) -> bool:
+        """Whether other LMBs changed in the same way and in the same places."""
+        return (self.old, self.new, self.lmb_size, self.in_array, self.in_tree) == (
+            *(change.old, change.new, change.lmb_size),
+            *(change.in_array, change.in_tree),
         )
+
+    def part(self, first: int, count: int) -> LmbRangeChange:
+        """Return the change of `count` of these LMBs, from the one at place `first` on."""
+        base, drc_index = self.base + first * self.lmb_size, self.drc_index + first
+        return replace(self, base=base, count=count, drc_index=drc_index)
 
 
 @dataclass(frozen=True, slots=True)
-class BlocksChanged:
+class BlockRangeChange:
     """Memory blocks that follow one another; a node is None where they do not exist."""
 
     first: int
@@ -82,91 +96,94 @@ class BlocksChanged:
     new: int | None
 
 
-def changed_lmbs(old: KernelState, new: KernelState) -> list[LmbsChanged]:
+def changed_lmbs(old: KernelState, new: KernelState) -> list[LmbRangeChange]:
+    """Return what changed of the LMBs by address: each change once, with whether array and tree have it."""
+    return in_array_and_tree(changed_in_array(old, new), changed_in_tree(old, new))
+
+
+def changed_in_array(old: KernelState, new: KernelState) -> list[LmbRangeChange]:
     """Return what changed in the array: aa_index, flags, or the node that an assigned LMB's aa_index leads to."""
     if old.table is new.table and old.tree is new.tree:
         return []
     return compare_tables(old.table, current_associativity(old), new.table, current_associativity(new))
 
 
-def changed_in_tree(old: KernelState, new: KernelState) -> list[LmbsChanged]:
-    """Return what changed in what the tree says of the LMBs, as `changed_lmbs` does of the array."""
+def changed_in_tree(old: KernelState, new: KernelState) -> list[LmbRangeChange]:
+    """Return what changed in what the tree says of the LMBs."""
     if old.tree is new.tree:
         return []
-    return compare_tables(_in_tree(old), current_associativity(old), _in_tree(new), current_associativity(new))
+    return compare_tables(
+        _table_of_tree(old), current_associativity(old), _table_of_tree(new), current_associativity(new)
+    )
 
 
-def _in_tree(state: KernelState) -> LmbTable:
+def _table_of_tree(state: KernelState) -> LmbTable:
     return LmbTable.of((), None) if state.tree.find(NODE) is None else Drmem.from_tree(state.tree).table
 
 
 def compare_tables(
     old: LmbTable, old_nodes: Associativity, new: LmbTable, new_nodes: Associativity
-) -> list[LmbsChanged]:
+) -> list[LmbRangeChange]:
     """Return what is different between two tables, by place."""
-    found: list[LmbsChanged] = []
-    for before, after in _side_by_side(old, new, from_both_ends=old_nodes == new_nodes):
-        for change in _changes(_taken(before, old_nodes), _taken(after, new_nodes), (old, new), (before, after)):
-            if found and found[-1].goes_on(change):
-                found[-1] = replace(found[-1], count=found[-1].count + change.count)
-            else:
-                found.append(change)
-    return found
+    changes: list[LmbRangeChange] = []
+    old_size, new_size = old.lmb_size or 0, new.lmb_size or 0
+    for before, after in _side_by_side(old, new, skip_alike=old_nodes == new_nodes):
+        was, is_ = _state(before, old_nodes), _state(after, new_nodes)
+        if before and after and (before.base, before.drc_index) == (after.base, after.drc_index):
+            if not _alike(was, is_):
+                _append(changes, LmbRangeChange(before.base, before.count, old_size, before.drc_index, was, is_))
+            continue
+        if before is not None:
+            _append(changes, LmbRangeChange(before.base, before.count, old_size, before.drc_index, was, None))
+        if after is not None:
+            _append(changes, LmbRangeChange(after.base, after.count, new_size, after.drc_index, None, is_))
+    return changes
 
 
-def _side_by_side(
-    old: LmbTable, new: LmbTable, *, from_both_ends: bool
-) -> Iterator[tuple[Run | None, Run | None]]:
+def _append(changes: list[LmbRangeChange], change: LmbRangeChange) -> None:
+    """Add a change to those before it: to the last of them where its LMBs follow on that and changed alike."""
+    if changes:
+        last = changes[-1]
+        if last.same_kind(change) and (change.base, change.drc_index) == (last.end, last.drc_index + last.count):
+            changes[-1] = replace(last, count=last.count + change.count)
+            return
+    changes.append(change)
+
+
+def _side_by_side(old: LmbTable, new: LmbTable, *, skip_alike: bool) -> Iterator[tuple[Run | None, Run | None]]:
     """Yield the runs of both tables, cut so that they pair up; what one table has more of stands alone.
 
-    `from_both_ends` leaves out the runs before the first that differ, and those after the last.
+    `skip_alike` leaves out the runs before the first that differ, and those after the last.
     """
-    ones, others = list(old.runs.entries()), list(new.runs.entries())
-    if from_both_ends:
-        head, tail = in_common(ones, others)
+    old_entries, new_entries = list(old.runs.entries()), list(new.runs.entries())
+    if skip_alike:
+        head, tail = in_common(old_entries, new_entries)
         if old.n_lmbs != new.n_lmbs:
             tail = 0
-        ones, others = ones[head : len(ones) - tail], others[head : len(others) - tail]
-    return _paired(map(as_run, ones), map(as_run, others), (old.lmb_size, new.lmb_size))
+        old_entries = old_entries[head : len(old_entries) - tail]
+        new_entries = new_entries[head : len(new_entries) - tail]
+    old_runs, new_runs = map(as_run, old_entries), map(as_run, new_entries)
+    before, after = next(old_runs, None), next(new_runs, None)
+    while before is not None and after is not None:
+        count = min(before.count, after.count)
+        yield before.part(0, count, old.lmb_size), after.part(0, count, new.lmb_size)
+        before = _beyond(before, count, old.lmb_size) or next(old_runs, None)
+        after = _beyond(after, count, new.lmb_size) or next(new_runs, None)
+    if before is not None:
+        yield from ((run, None) for run in (before, *old_runs))
+    if after is not None:
+        yield from ((None, run) for run in (after, *new_runs))
 
 
-def _paired(
-    ones: Iterator[Run], others: Iterator[Run], sizes: tuple[int | None, int | None]
-) -> Iterator[tuple[Run | None, Run | None]]:
-    one, other = next(ones, None), next(others, None)
-    while one is not None and other is not None:
-        count = min(one.count, other.count)
-        yield one.part(0, count, sizes[0]), other.part(0, count, sizes[1])
-        one = one.part(count, one.count - count, sizes[0]) if count < one.count else next(ones, None)
-        other = other.part(count, other.count - count, sizes[1]) if count < other.count else next(others, None)
-    for left in (one, *ones) if one is not None else ():
-        yield left, None
-    for left in (other, *others) if other is not None else ():
-        yield None, left
+def _beyond(run: Run, count: int, lmb_size: int | None) -> Run | None:
+    """Return a run without its first LMBs, None where it has no more."""
+    return run.part(count, run.count - count, lmb_size) if count < run.count else None
 
 
-def _taken(run: Run | None, nodes: Associativity) -> LmbState | None:
+def _state(run: Run | None, nodes: Associativity) -> LmbState | None:
     if run is None:
         return None
     return LmbState(run.aa_index, run.flags & ~KERNEL_TOUCHED, nodes.node_of(run.aa_index, run.flags))
-
-
-def _changes(
-    old: LmbState | None,
-    new: LmbState | None,
-    tables: tuple[LmbTable, LmbTable],
-    runs: tuple[Run | None, Run | None],
-) -> Iterator[LmbsChanged]:
-    before, after = runs
-    same_place = before and after and (before.base, before.drc_index) == (after.base, after.drc_index)
-    if same_place and before is not None:
-        if not _alike(old, new):
-            yield LmbsChanged(before.base, before.count, tables[0].lmb_size or 0, before.drc_index, old, new)
-        return
-    if before is not None:
-        yield LmbsChanged(before.base, before.count, tables[0].lmb_size or 0, before.drc_index, old, None)
-    if after is not None:
-        yield LmbsChanged(after.base, after.count, tables[1].lmb_size or 0, after.drc_index, None, new)
 
 
 def _alike(old: LmbState | None, new: LmbState | None) -> bool:
@@ -177,29 +194,49 @@ def _alike(old: LmbState | None, new: LmbState | None) -> bool:
     return free and (old.aa_index, old.flags) == (new.aa_index, new.flags)
 
 
-def changed_blocks(old: Blocks, new: Blocks) -> list[BlocksChanged]:
+def changed_blocks(old: Blocks, new: Blocks) -> list[BlockRangeChange]:
     """Return the memory blocks that came, went, or are on another node now."""
-    found: list[BlocksChanged] = []
+    changes: list[BlockRangeChange] = []
     head, tail = in_common(old.runs, new.runs)
     old, new = (Blocks(blocks.runs[head : len(blocks.runs) - tail]) for blocks in (old, new))
-    for first, end in _stretches(old, new):
+    # Between two of these numbers nothing begins and nothing ends.
+    marks = sorted({mark for run in (*old.runs, *new.runs) for mark in (run.first, run.end)})
+    for first, end in pairwise(marks):
         before, after = old.node_of(first), new.node_of(first)
         if before == after:
             continue
-        last = found[-1] if found else None
+        last = changes[-1] if changes else None
         if last is not None and (last.old, last.new, last.first + last.count) == (before, after, first):
-            found[-1] = replace(last, count=end - last.first)
+            changes[-1] = replace(last, count=end - last.first)
         else:
-            found.append(BlocksChanged(first, end - first, before, after))
-    return found
+            changes.append(BlockRangeChange(first, end - first, before, after))
+    return changes
 
 
-def _stretches(old: Blocks, new: Blocks) -> Iterator[tuple[int, int]]:
-    """Yield the stretches of block numbers in which nothing begins and nothing ends."""
-    return pairwise(sorted({mark for run in (*old.runs, *new.runs) for mark in (run.first, run.end)}))
+def changed_properties(old: Tree, new: Tree) -> dict[str, bytes | None]:
+    """Return the properties in which two trees differ, with their bytes in the new one.
+
+    Costs by what changed: subtrees that are one and the same value in both are not looked at.
+    """
+    return dict(_changed_properties("", old.root, new.root))
 
 
-def next_flush(state: KernelState, firmware: Firmware) -> list[LmbsChanged]:
+def _changed_properties(path: str, old: Node | None, new: Node | None) -> Iterator[tuple[str, bytes | None]]:
+    if old is new:
+        return
+    before = {} if old is None else {prop.name: prop.value for prop in old.properties}
+    after = {} if new is None else {prop.name: prop.value for prop in new.properties}
+    for name in {**before, **after}:
+        if before.get(name) != after.get(name):
+            yield f"{path or '/'}:{name}", after.get(name)
+    gone = {} if old is None else {child.name: child for child in old.children}
+    for child in () if new is None else new.children:
+        yield from _changed_properties(f"{path}/{child.name}", gone.pop(child.name, None), child)
+    for name, child in gone.items():
+        yield from _changed_properties(f"{path}/{name}", child, None)
+
+
+def next_flush(state: KernelState, firmware: Firmware) -> list[LmbRangeChange]:
     """Return what the tree would lose if the kernel wrote its array back now: old is what the tree says.
 
     Nothing for a kernel that holds no array, nor for one that runs no more.
@@ -207,58 +244,35 @@ def next_flush(state: KernelState, firmware: Firmware) -> list[LmbsChanged]:
     if state.dead or not state.profile.has(DRMEM_ARRAY):
         return []
     job = Job(state, firmware, events=None)
-    if run(job, drmem_update_dt(job)) or _properties(job.state) == _properties(state):
+    if run(job, drmem_update_dt(job)) or _lmb_properties(job.state) == _lmb_properties(state):
         return []
     nodes = current_associativity(state)
-    return compare_tables(_in_tree(state), nodes, _in_tree(job.state), nodes)
+    return compare_tables(_table_of_tree(state), nodes, _table_of_tree(job.state), nodes)
 
 
-def _properties(state: KernelState) -> list[bytes | None]:
+def _lmb_properties(state: KernelState) -> list[bytes | None]:
     return [state.tree.get(NODE, name) for name in (V1, V2)]
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A change of LMBs, and whether it is in the array, in the tree, or in both."""
-
-    change: LmbsChanged
-    in_array: bool
-    in_tree: bool
-
-
-def array_and_tree(array: list[LmbsChanged], tree: list[LmbsChanged]) -> list[Placed]:
+def in_array_and_tree(array: list[LmbRangeChange], tree: list[LmbRangeChange]) -> list[LmbRangeChange]:
     """Return both lists as one by address: each change once, with where it is."""
     if array == tree:
-        return [Placed(change, in_array=True, in_tree=True) for change in array]
-    ones, others = (list(_cut(changes, _ends(array) | _ends(tree))) for changes in (array, tree))
-    in_array, in_tree = set(ones), set(others)
-    found: list[Placed] = []
+        return array
+    marks = sorted({mark for change in (*array, *tree) for mark in (change.base, change.end)})
+    array_parts, tree_parts = (list(_cut(changes, marks)) for changes in (array, tree))
+    in_array, in_tree = set(array_parts), set(tree_parts)
+    changes: list[LmbRangeChange] = []
     # Where both have something to say about an LMB, the array comes first.
-    for change in sorted(dict.fromkeys([*ones, *others]), key=lambda change: change.base):
-        now = Placed(change, change in in_array, change in in_tree)
-        last = found[-1] if found else None
-        if last is not None and _same_place(last, now) and last.change.goes_on(change):
-            found[-1] = replace(last, change=replace(last.change, count=last.change.count + change.count))
-        else:
-            found.append(now)
-    return found
+    for change in sorted(dict.fromkeys([*array_parts, *tree_parts]), key=lambda change: change.base):
+        _append(changes, replace(change, in_array=change in in_array, in_tree=change in in_tree))
+    return changes
 
 
-def _same_place(one: Placed, other: Placed) -> bool:
-    return (one.in_array, one.in_tree) == (other.in_array, other.in_tree)
-
-
-def _ends(changes: list[LmbsChanged]) -> set[int]:
-    return {end for one in changes for end in (one.base, one.base + one.count * one.lmb_size)}
-
-
-def _cut(changes: list[LmbsChanged], ends: set[int]) -> Iterator[LmbsChanged]:
+def _cut(changes: list[LmbRangeChange], marks: list[int]) -> Iterator[LmbRangeChange]:
     """Yield the changes cut at every address at which another begins or ends."""
-    marks = sorted(ends)
     for change in changes:
-        size = change.lmb_size
-        inside = marks[bisect_right(marks, change.base) : bisect_left(marks, change.base + change.count * size)]
-        positions = [(mark - change.base) // size for mark in inside if (mark - change.base) % size == 0]
+        inside = marks[bisect_right(marks, change.base) : bisect_left(marks, change.end)]
+        offsets = (mark - change.base for mark in inside)
+        positions = [offset // change.lmb_size for offset in offsets if offset % change.lmb_size == 0]
         for first, end in pairwise([0, *positions, change.count]):
-            base, drc_index = change.base + first * size, change.drc_index + first
-            yield replace(change, base=base, count=end - first, drc_index=drc_index)
+            yield change.part(first, end - first)

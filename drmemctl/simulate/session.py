@@ -1,40 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Steps done one after the other, each kept with what was before and after it, and which of them failed."""
+"""Steps done one after the other, and which of them failed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from itertools import takewhile
 
-from drmemctl.kernel.trace import Event, recorded
-from drmemctl.simulate.result import StepResult
-from drmemctl.simulate.simulation import Simulation, Situation
-from drmemctl.simulate.steps import Expect, Step
-
-
-@dataclass(frozen=True, slots=True)
-class DoneStep:
-    """A step and what came of it.
-
-    Attributes:
-        step: the step.
-        result: what came of it.
-        before: the partition before it.
-        after: the partition after it.
-        events: what the kernel did meanwhile, if that was wanted.
-
-    """
-
-    step: Step
-    result: StepResult
-    before: Situation
-    after: Situation
-    events: tuple[Event, ...] = ()
-
-    @property
-    def is_expectation(self) -> bool:
-        """Whether the step only asks."""
-        return isinstance(self.step, Expect)
+from drmemctl.simulate.partition import Partition, Step, StepResult
+from drmemctl.simulate.simulation import Simulation
 
 
 class Session:
@@ -42,50 +15,42 @@ class Session:
 
     Attributes:
         simulation: the partition.
-        done: the steps so far.
+        start: the partition after boot.
+        done: the results of the steps so far.
         traced: whether the kernel's events are collected.
 
     """
 
     def __init__(self, simulation: Simulation, *, traced: bool = False) -> None:
         self.simulation = simulation
-        self.done: list[DoneStep] = []
+        self.start = simulation.situation
+        self.done: list[StepResult] = []
         self.traced = traced
-        self._start = simulation.situation
+        self._past: list[Partition] = []
 
-    @property
-    def start(self) -> Situation:
-        """The partition after boot."""
-        return self._start
-
-    def do(self, step: Step) -> DoneStep:
+    def do(self, step: Step) -> StepResult:
         """Do a step."""
         before = self.simulation.situation
-        if self.traced:
-            with recorded() as events:
-                result = self.simulation.run(step)
-        else:
-            events, result = [], self.simulation.run(step)
-        done = DoneStep(step, result, before, self.simulation.situation, tuple(events))
-        self.done.append(done)
-        return done
+        result = self.simulation.run(step, traced=self.traced)
+        self._past.append(before)
+        self.done.append(result)
+        return result
 
-    def do_all(self, steps: Iterable[Step]) -> Iterator[DoneStep]:
-        """Do steps up to the first expectation that fails; yield each when it is done."""
+    def do_all(self, steps: Iterable[Step]) -> Iterator[StepResult]:
+        """Do steps up to the first expectation that fails; yield the result of each when it is done."""
         for step in steps:
-            one = self.do(step)
-            yield one
-            if one.is_expectation and not one.result.ok:
+            result = self.do(step)
+            yield result
+            if step.is_expectation and not result.ok:
                 return
 
-    def undo(self) -> DoneStep | None:
-        """Take the last step back and return it, None if there is none."""
+    def undo(self) -> StepResult | None:
+        """Take the last step back and return its result, None if there is none."""
         if not self.done:
             return None
-        one = self.done.pop()
-        self.simulation.situation = one.before
+        self.simulation.situation = self._past.pop()
         self.simulation.results.pop()
-        return one
+        return self.done.pop()
 
     @property
     def failed(self) -> list[int]:
@@ -98,26 +63,19 @@ class Session:
         return not self.start.kernel.dead and not self.failed
 
 
-def is_failure(done: Sequence[DoneStep], at: int) -> bool:
+def is_failure(results: Sequence[StepResult], at: int) -> bool:
     """Whether a step failed, and no expectation right behind it says so.
 
     An expectation that holds and names an error number or a finding says so. Of a step without an error number
     (nobody gets one for a `plug`) any other that holds does, too: the script knows how things are after it.
     """
-    one = done[at]
-    if one.result.ok:
+    result = results[at]
+    if result.ok:
         return False
-    return one.is_expectation or not any(_knows(expected, one) for expected in _expectations(done, at))
-
-
-def _expectations(done: Sequence[DoneStep], at: int) -> Iterator[DoneStep]:
-    for one in done[at + 1 :]:
-        if not one.is_expectation:
-            return
-        yield one
-
-
-def _knows(expected: DoneStep, failed: DoneStep) -> bool:
-    if not isinstance(expected.step, Expect) or not expected.result.ok:
-        return False
-    return expected.step.kind in ("errno", "finding") or failed.result.errno is None
+    if result.parsed.is_expectation:
+        return True
+    following = (results[number] for number in range(at + 1, len(results)))
+    expectations = takewhile(lambda expectation: expectation.parsed.is_expectation, following)
+    return not any(
+        expectation.ok and (expectation.parsed.names_cause or result.errno is None) for expectation in expectations
+    )

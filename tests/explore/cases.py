@@ -9,12 +9,12 @@ from typing import Any
 
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.lmbs import Entry
+from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.answer import Question
-from drmemctl.simulate.interleave.engine import Engine, State
+from drmemctl.simulate.interleave.engine import Engine, SearchState
+from drmemctl.simulate.interleave.keys import Keys
 from drmemctl.simulate.interleave.policy import BY_NAME
 from drmemctl.simulate.interleave.search import Bounds, Graph, search
-from drmemctl.simulate.interleave.world import Keys
-from drmemctl.simulate.simulation import Files
 from drmemctl.tree.node import Node, Property, Tree
 from tests.kernel.partitions import lmbs, tree, u32
 
@@ -70,8 +70,8 @@ def end_keys(engine: Engine, graph: Graph) -> set[Hashable]:
     """Return what tells ends apart, independent of the engine's numbers."""
     keys = Keys(BEFORE)
 
-    def key(state: State) -> Hashable:
-        world = keys.of(engine.world(state))
+    def key(state: SearchState) -> Hashable:
+        world = keys.of(engine.partition(state))
         assert isinstance(world, tuple)
         # Of the machine its tree is known by identity, which another engine does not share.
         machine, topology = world[4]

@@ -18,7 +18,7 @@ from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.requests import dlpar_store
 from drmemctl.kernel.task import Action, Part, Task
 from drmemctl.simulate.simulation import Simulation
-from drmemctl.simulate.updates import Recorded
+from drmemctl.simulate.updates import RecordedUpdates
 from drmemctl.tree.node import Node, Property
 from tests.kernel import streams
 from tests.kernel.cpu_partitions import CORE
@@ -104,9 +104,9 @@ def tasks_of(job: Job) -> Iterator[Task[Any]]:
         streams.properties(moved, phandle=0x3000),
     ]
     answers = [Answer(*operations), *(Answer(*streams.updates(area)) for area in areas)]
-    yield post_mobility_fixup(job, Recorded(list(answers)))
+    yield post_mobility_fixup(job, RecordedUpdates(list(answers)))
     yield set_property(job, CORE, "ibm,associativity", u32(2, 3, 0))
-    yield handle_prrn_event(job, Recorded(list(answers)), 2)
+    yield handle_prrn_event(job, RecordedUpdates(list(answers)), 2)
     yield set_property(job, NODE, LOOKUP_ARRAYS, u32(1, 1, 2), delivered=True)
     for name in (V1, V2):
         yield set_property(

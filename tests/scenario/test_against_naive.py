@@ -27,7 +27,7 @@ from drmemctl.kernel.capabilities import (
     Capability,
 )
 from drmemctl.kernel.profiles import profile
-from drmemctl.simulate.result import StepResult
+from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.simulation import Simulation
 from tests.hypervisor.naive import NaiveAbortError, NaiveFirmware, NaivePowerVm, NaiveQemu, NaiveRefusedError
 from tests.kernel.naive import NaiveKernel

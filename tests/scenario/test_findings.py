@@ -18,9 +18,10 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import profile
+from drmemctl.simulate.files import Files
 from drmemctl.simulate.findings import finding_of_fault
-from drmemctl.simulate.result import StepResult
-from drmemctl.simulate.simulation import Files, Simulation
+from drmemctl.simulate.partition import StepResult
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 from tests.cases import each
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, partition, tree, u32

@@ -11,9 +11,10 @@ import pytest
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.simulate.consistency import contradictions, sides
+from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.answer import answer
 from drmemctl.simulate.interleave.policy import BY_NAME
-from drmemctl.simulate.simulation import Files, Simulation
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 from drmemctl.tree.source import load
 from tests.conftest import FIXTURES

@@ -6,34 +6,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from drmemctl.simulate.interleave.engine import Engine, State
+from drmemctl.simulate.interleave.engine import Engine, SearchState
 from drmemctl.simulate.interleave.search import Graph, independent
 
 Schedule = tuple[int, ...]
 """The number of the thread that goes on, action by action."""
 
-_Node = tuple[State, int]
+_Node = tuple[SearchState, int]
 _Cost = tuple[int, int]
 
 
-def shortest(graph: Graph, ends: Iterable[State]) -> dict[State, Schedule]:
+def shortest(graph: Graph, ends: Iterable[SearchState]) -> dict[SearchState, Schedule]:
     """Return a shortest schedule to each of some ends, among those that the search went through."""
     best: dict[_Node, tuple[_Cost, _Node | None]] = {(graph.first, -1): ((0, 0), None)}
-    last: dict[State, dict[int, None]] = {graph.first: {-1: None}}
+    last: dict[SearchState, dict[int, None]] = {graph.first: {-1: None}}
     for state in reversed(list(graph.backwards())):
         for thread, after in graph.edges[state].items():
-            found = min(
-                ((*_add(best[state, before][0], before, thread),), (state, before)) for before in last[state]
-            )
             node = after, thread
-            if node not in best or found[0] < best[node][0]:
-                best[node] = found
+            ways = ((_extended(best[state, before][0], before, thread), before) for before in last[state])
+            cost, before = min(ways)
+            if node not in best or cost < best[node][0]:
+                best[node] = cost, (state, before)
             last.setdefault(after, {})[thread] = None
-    return {end: _way(best, min(((end, one) for one in last[end]), key=lambda n: best[n][0])) for end in ends}
+    return {
+        end: _way(best, min(((end, thread) for thread in last[end]), key=lambda node: best[node][0]))
+        for end in ends
+    }
 
 
-def _add(cost: _Cost, before: int, thread: int) -> _Cost:
-    return cost[0] + 1, cost[1] + (before not in (-1, thread))
+def _extended(cost: _Cost, before: int, thread: int) -> _Cost:
+    actions, changes = cost
+    return actions + 1, changes + (before not in (-1, thread))
 
 
 def _way(best: dict[_Node, tuple[_Cost, _Node | None]], node: _Node) -> Schedule:
@@ -47,10 +50,10 @@ def _way(best: dict[_Node, tuple[_Cost, _Node | None]], node: _Node) -> Schedule
 
 def switches(schedule: Schedule) -> int:
     """Return how often another thread goes on."""
-    return sum(one != other for one, other in pairwise(schedule))
+    return sum(thread != following for thread, following in pairwise(schedule))
 
 
-def states_of(engine: Engine, schedule: Sequence[int]) -> list[State]:
+def states_of(engine: Engine, schedule: Sequence[int]) -> list[SearchState]:
     """Return the states that a schedule goes through, the first included; `ValueError` if it cannot be kept."""
     states = [engine.first]
     for thread in schedule:
@@ -67,37 +70,36 @@ def tidied(engine: Engine, schedule: Schedule) -> Schedule:
     """
     states = states_of(engine, schedule)
     candidates = [schedule, *(_gathered(engine, schedule, states, first) for first in sorted(set(schedule)))]
-    return min((one for one in candidates if _ends_alike(engine, one, states[-1])), key=switches)
+    return min((order for order in candidates if _ends_alike(engine, order, states[-1])), key=switches)
 
 
-def _ends_alike(engine: Engine, schedule: Schedule, end: State) -> bool:
+def _ends_alike(engine: Engine, schedule: Schedule, end: SearchState) -> bool:
     try:
         last = states_of(engine, schedule)[-1]
     except ValueError:
         return False
-    return last.world == end.world and engine.outcomes(last) == engine.outcomes(end)
+    return last.partition == end.partition and engine.outcomes(last) == engine.outcomes(end)
 
 
-def _gathered(engine: Engine, schedule: Schedule, states: Sequence[State], first: int) -> Schedule:
+def _gathered(engine: Engine, schedule: Schedule, states: Sequence[SearchState], first: int) -> Schedule:
     """Return an equivalent order that stays with a thread as long as that can go on."""
-    left = list(range(len(schedule)))
-    taken: list[int] = []
+    actions = [engine.action(state, thread) for state, thread in zip(states, schedule, strict=False)]
+
+    def stays_before(first: int, second: int) -> bool:
+        """Whether the action at a position has to stay before that at another."""
+        if first >= second:
+            return False
+        earlier, later = actions[first], actions[second]
+        same_thread = schedule[first] == schedule[second]
+        return same_thread or earlier is None or later is None or not independent(earlier, later)
+
+    remaining = list(range(len(schedule)))
+    order: list[int] = []
     current = first
-    while left:
-        ready = [at for at in left if not any(_before(engine, schedule, states, one, at) for one in left)]
-        at = next((one for one in ready if schedule[one] == current), ready[0])
+    while remaining:
+        ready = [at for at in remaining if not any(stays_before(earlier, at) for earlier in remaining)]
+        at = next((at for at in ready if schedule[at] == current), ready[0])
         current = schedule[at]
-        left.remove(at)
-        taken.append(current)
-    return tuple(taken)
-
-
-def _before(engine: Engine, schedule: Schedule, states: Sequence[State], one: int, other: int) -> bool:
-    """Whether an action has to stay before another."""
-    if one >= other:
-        return False
-    if schedule[one] == schedule[other]:
-        return True
-    first = engine.action(states[one], schedule[one])
-    second = engine.action(states[other], schedule[other])
-    return first is None or second is None or not independent(first, second)
+        remaining.remove(at)
+        order.append(current)
+    return tuple(order)
