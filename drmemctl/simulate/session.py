@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from drmemctl.kernel.trace import Event, recorded
+from drmemctl.kernel.trace import TraceEvent, recorded
 from drmemctl.simulate.result import StepResult
 from drmemctl.simulate.simulation import Simulation, Situation
 from drmemctl.simulate.steps import Expect, Step
@@ -29,7 +29,7 @@ class DoneStep:
     result: StepResult
     before: Situation
     after: Situation
-    events: tuple[Event, ...] = ()
+    events: tuple[TraceEvent, ...] = ()
 
     @property
     def is_expectation(self) -> bool:

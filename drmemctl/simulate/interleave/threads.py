@@ -14,7 +14,7 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.mobility import handle_prrn_event, post_mobility_fixup
 from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.requests import dlpar_store, handle_event
-from drmemctl.kernel.task import Action, Footprint, Lock, Part, Task, atomic, drop, take
+from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, atomic, drop, take
 from drmemctl.simulate.grammar import StepError, parse_step
 from drmemctl.simulate.hotplug import changed, request_of
 from drmemctl.simulate.interleave.policy import Policy
@@ -31,38 +31,47 @@ _OF_A_THREAD = (Dlpar, Lpm, Prrn, FirmwareUpdate, Attach, Detach)
 Make = Callable[[Job], Task[int]]
 
 _REQUEST = Footprint(
-    frozenset(Part) - {Part.OTHER, Part.CRASH_KERNEL},
+    frozenset(StatePart) - {StatePart.OTHER, StatePart.CRASH_KERNEL},
     frozenset(
         {
-            Part.CONNECTORS,
-            Part.FLAGS,
-            Part.AA,
-            Part.BLOCKS,
-            Part.LMBS,
-            Part.LOOKUP,
-            Part.UPDATING,
-            Part.DELIVERED,
+            StatePart.CONNECTORS,
+            StatePart.FLAGS,
+            StatePart.AA,
+            StatePart.BLOCKS,
+            StatePart.LMBS,
+            StatePart.LOOKUP,
+            StatePart.UPDATING,
+            StatePart.DELIVERED,
         }
     ),
 )
 _TREE_UPDATE = Footprint(
-    frozenset({Part.CONNECTORS, Part.NODES, Part.UPDATING, Part.BLOCKS, Part.OTHER, Part.WINDOW}),
     frozenset(
         {
-            Part.CONNECTORS,
-            Part.NODES,
-            Part.LMBS,
-            Part.LOOKUP,
-            Part.OTHER,
-            Part.AA,
-            Part.CPUS,
-            Part.WINDOW,
-            Part.DELIVERED,
+            StatePart.CONNECTORS,
+            StatePart.NODES,
+            StatePart.UPDATING,
+            StatePart.BLOCKS,
+            StatePart.OTHER,
+            StatePart.WINDOW,
+        }
+    ),
+    frozenset(
+        {
+            StatePart.CONNECTORS,
+            StatePart.NODES,
+            StatePart.LMBS,
+            StatePart.LOOKUP,
+            StatePart.OTHER,
+            StatePart.AA,
+            StatePart.CPUS,
+            StatePart.WINDOW,
+            StatePart.DELIVERED,
         }
     ),
 )
-_READ_AGAIN = Footprint(writes=frozenset({Part.FLAGS}))
-_RELOAD = Footprint(frozenset({Part.LMBS, Part.BLOCKS}), frozenset({Part.CRASH_KERNEL}))
+_READ_AGAIN = Footprint(writes=frozenset({StatePart.FLAGS}))
+_RELOAD = Footprint(frozenset({StatePart.LMBS, StatePart.BLOCKS}), frozenset({StatePart.CRASH_KERNEL}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +176,7 @@ def _suspend(home: Tree, policy: Policy) -> Action:
         job.firmware = machine.moved(home).handing_out(home)
         job.called("pseries_suspend", "suspend-me", (), (0,))
 
-    touches = Footprint(writes=frozenset({Part.CONNECTORS, Part.DELIVERED}))
+    touches = Footprint(writes=frozenset({StatePart.CONNECTORS, StatePart.DELIVERED}))
     waited = Lock.RTASD if policy.drains else None
     return Action("suspend", moved, touches, takes=waited, drops=waited)
 
@@ -199,7 +208,7 @@ def _prrn(job: Job, source: FirmwareSource) -> Task[int]:
         now.called("rtas_event_scan", "event-scan", (), (0 if here else 1,))
         return here
 
-    touches = Footprint(writes=frozenset({Part.CONNECTORS}))
+    touches = Footprint(writes=frozenset({StatePart.CONNECTORS}))
     here = yield Action("event-scan", reassigned, touches, joins=Lock.RTASD)
     yield from take(Lock.RTASD)
     if here:
@@ -230,7 +239,7 @@ def _event(job: Job, step: Attach | Detach) -> Task[int]:
     return (yield from handle_event(job, request_of(cast("Hypervisor", job.firmware), step)))
 
 
-@atomic(writes=(Part.CONNECTORS,))
+@atomic(writes=(StatePart.CONNECTORS,))
 def _changed(job: Job, step: Attach | Detach) -> bool:
     try:
         job.firmware = changed(cast("Hypervisor", job.firmware), step)
