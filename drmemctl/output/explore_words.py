@@ -6,7 +6,7 @@ from __future__ import annotations
 from drmemctl.check.finding import Finding
 from drmemctl.kernel.errno import errno_name
 from drmemctl.kernel.task import Lock
-from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite
+from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite
 from drmemctl.output.text import safe
 from drmemctl.simulate.interleave.trace import TracedAction
 
@@ -72,7 +72,7 @@ def _plain(row: TracedAction) -> str:
     return words.format(lock=lock.value if isinstance(lock, Lock) else "")
 
 
-def _event(event: Event) -> str:
+def _event(event: TraceEvent) -> str:
     match event:
         case RtasCall():
             arguments = " ".join(_number(one) for one in event.arguments)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.formats.dynamic_memory import AA_UNSET, KERNEL_TOUCHED, flag_names
-from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite
+from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.simulate.partition import StepResult
@@ -31,7 +31,7 @@ def trace_lines(screen: Screen, result: StepResult, most: int | None = MOST) -> 
     yield from log[said:]
 
 
-def _what(event: Event) -> str:
+def _what(event: TraceEvent) -> str:
     match event:
         case RtasCall():
             return f"{_call(event)} → {' '.join(map(str, event.answer))}"

@@ -22,7 +22,7 @@ from drmemctl.kernel.flush import FLUSHES
 from drmemctl.kernel.processors import CpuChange
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Action, Lock
-from drmemctl.kernel.trace import Event
+from drmemctl.kernel.trace import TraceEvent
 from drmemctl.model.lmbs import state_of
 from drmemctl.simulate.change import BlockRangeChange, LmbRangeChange, LmbState, changed_blocks, changed_lmbs
 from drmemctl.simulate.files import Files
@@ -191,7 +191,7 @@ class StepResult:
     hypervisor: str = ""
     cpus: tuple[CpuChange, ...] = ()
     kernel_faults: tuple[Fault, ...] = ()
-    trace: tuple[Event, ...] = field(default=(), compare=False)
+    trace: tuple[TraceEvent, ...] = field(default=(), compare=False)
 
     @property
     def step(self) -> str:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.hypervisor.connectors import Connectors
+from drmemctl.hypervisor.connectors import ConnectorTable
 from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.kernel.job import LmbMessage
 from drmemctl.kernel.trace import recorded
@@ -104,7 +104,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
             (LmbTable, "with_changed"),
             (Blocks, "added"),
             (Blocks, "removed"),
-            (Connectors, "put"),
+            (ConnectorTable, "put"),
         ):
             counting(kind, name)
         yield work

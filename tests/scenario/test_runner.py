@@ -71,11 +71,12 @@ def test_json_says_which_lmbs_and_memory_blocks_changed() -> None:
     place = {"base": 3 * LMB, "count": 1, "drc_index": 0x80000003}
     assert step["lmbs"] == [{**place, "before": before, "after": after, "in_array": True, "in_tree": True}]
     assert step["memory_blocks"] == [{"first": 3, "count": 1, "before": 1, "after": None}]
-    # A property that firmware writes is in the tree alone: the array keeps what it has.
-    older = partition(*USUAL, version="5.10")
-    update = older.run(f"firmware {NODE} {V2} {properties_of(simulation)[V2].hex()}").to_json()
-    assert [(lmbs["base"], lmbs["in_array"], lmbs["in_tree"]) for lmbs in update["lmbs"]] == [
-        (3 * LMB, False, True)
+    # Of a property that firmware writes, the array takes over the aa_index alone (drmem_update_lmbs).
+    update = partition(*USUAL).run(f"firmware {NODE} {V2} {properties_of(simulation)[V2].hex()}").to_json()
+    in_array = {**before, "aa_index": 0xFFFFFFFF, "node": None}
+    assert update["lmbs"] == [
+        {**place, "before": before, "after": in_array, "in_array": True, "in_tree": False},
+        {**place, "before": before, "after": after, "in_array": False, "in_tree": True},
     ]
     assert "memory_blocks" not in update
     assert not {"lmbs", "memory_blocks"} & set(simulation.run("expect ok").to_json())

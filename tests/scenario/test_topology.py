@@ -308,7 +308,7 @@ def test_worlds_tell_topologies_apart_by_what_they_say(hypervisor: str) -> None:
     one, other = first.situation.machine.delivered, second.situation.machine.delivered
     assert one == other
     assert hash(one) == hash(other)
-    assert replace(one, told=()) != one
+    assert replace(one, places=()) != one
     assert one != "a topology"
 
 

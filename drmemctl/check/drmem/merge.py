@@ -18,7 +18,7 @@ from drmemctl.check.kernels import WITH_ARRAY
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED, V2
-from drmemctl.kernel.flush import WRITTEN_FLAGS, Placed, in_set, is_same_set, placed_in_sets
+from drmemctl.kernel.flush import WRITTEN_FLAGS, PlacedEntry, in_set, is_same_set, placed_in_sets
 from drmemctl.model.lmbs import Entry, LmbTable, Run, as_run
 from drmemctl.wording import count_of
 
@@ -44,7 +44,7 @@ class Merged:
         self.changed = Found()
         self.example: tuple[Run, Run] | None = None
 
-    def add(self, placed: Placed, size: int) -> None:
+    def add(self, placed: PlacedEntry, size: int) -> None:
         """Append LMBs."""
         count, base, drc, _, flags = placed.entry
         as_base, as_drc = in_set(placed.first, placed.position, size)

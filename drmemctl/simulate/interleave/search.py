@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
-from drmemctl.kernel.task import Action, Part
+from drmemctl.kernel.task import Action, StatePart
 from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
 from drmemctl.simulate.interleave.engine import Engine, SearchState
 from drmemctl.simulate.interleave.threads import Reload
@@ -251,6 +251,6 @@ class _Search:
         thread = self._engine.threads[number]
         if action.locks & thread.locks & self._engine.policy.locks:
             return True
-        if isinstance(action, Reload) and Part.BLOCKS in thread.touches.writes:
+        if isinstance(action, Reload) and StatePart.BLOCKS in thread.touches.writes:
             return True
         return action.touches.conflicts(thread.touches)

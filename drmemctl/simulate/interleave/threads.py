@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.task import Action, Footprint, Lock, Part, Task
+from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.policy import Policy
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
@@ -19,7 +19,7 @@ from drmemctl.tree.node import Tree
 KDUMP = "kdump"
 """A thread that is no step: user space, which loads the crash kernel anew whenever memory came or went."""
 
-_RELOAD = Footprint(frozenset({Part.LMBS, Part.BLOCKS}), frozenset({Part.CRASH_KERNEL}))
+_RELOAD = Footprint(frozenset({StatePart.LMBS, StatePart.BLOCKS}), frozenset({StatePart.CRASH_KERNEL}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from drmemctl.hypervisor.machine import RefusedError
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.requests import ADD, COUNT, INDEXED_COUNT, REMOVE, Request, handle_event
-from drmemctl.kernel.task import Footprint, Part, Task, atomic
+from drmemctl.kernel.task import Footprint, StatePart, Task, atomic
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.numbers import parse_kernel_int
 from drmemctl.simulate.files import Files
@@ -77,7 +77,7 @@ class _Hotplug(KernelStep):
         return self.run_alone(partition, changed, files)
 
 
-@atomic(writes=(Part.CONNECTORS,))
+@atomic(writes=(StatePart.CONNECTORS,))
 def _changed(job: Job, step: _Hotplug) -> bool:
     """Let the hypervisor attach or detach; return whether it refuses."""
     try:

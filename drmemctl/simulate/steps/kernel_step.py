@@ -11,7 +11,7 @@ from typing import ClassVar, cast
 from drmemctl.kernel.errno import EFAULT, errno_name
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job, OopsError
-from drmemctl.kernel.task import Footprint, Part, Task, run
+from drmemctl.kernel.task import Footprint, StatePart, Task, run
 from drmemctl.kernel.trace import collector
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, Step, StepResult
@@ -21,22 +21,46 @@ MakeTask = Callable[[Job], Task[int]]
 """Makes the task of a step for a job; the task returns 0 or a negative error number."""
 
 REQUEST = Footprint(
-    frozenset(Part) - {Part.OTHER, Part.CRASH_KERNEL},
+    frozenset(StatePart) - {StatePart.OTHER, StatePart.CRASH_KERNEL},
     frozenset(
         {
-            *(Part.CONNECTORS, Part.FLAGS, Part.AA, Part.BLOCKS, Part.LMBS, Part.LOOKUP),
-            *(Part.UPDATING, Part.DELIVERED),
+            *(
+                StatePart.CONNECTORS,
+                StatePart.FLAGS,
+                StatePart.AA,
+                StatePart.BLOCKS,
+                StatePart.LMBS,
+                StatePart.LOOKUP,
+            ),
+            *(StatePart.UPDATING, StatePart.DELIVERED),
         }
     ),
 )
 """What a request for memory may read and write."""
 
 TREE_UPDATE = Footprint(
-    frozenset({Part.CONNECTORS, Part.NODES, Part.UPDATING, Part.BLOCKS, Part.OTHER, Part.WINDOW}),
     frozenset(
         {
-            *(Part.CONNECTORS, Part.NODES, Part.LMBS, Part.LOOKUP, Part.OTHER, Part.AA, Part.FLAGS),
-            *(Part.CPUS, Part.WINDOW, Part.DELIVERED),
+            StatePart.CONNECTORS,
+            StatePart.NODES,
+            StatePart.UPDATING,
+            StatePart.BLOCKS,
+            StatePart.OTHER,
+            StatePart.WINDOW,
+        }
+    ),
+    frozenset(
+        {
+            *(
+                StatePart.CONNECTORS,
+                StatePart.NODES,
+                StatePart.LMBS,
+                StatePart.LOOKUP,
+                StatePart.OTHER,
+                StatePart.AA,
+                StatePart.FLAGS,
+            ),
+            *(StatePart.CPUS, StatePart.WINDOW, StatePart.DELIVERED),
         }
     ),
 )

@@ -10,7 +10,7 @@ from drmemctl.kernel.capabilities import SUSPEND_IN_STOP_MACHINE
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import MIGRATION, Job
 from drmemctl.kernel.mobility import post_mobility_fixup
-from drmemctl.kernel.task import Action, Footprint, Lock, Part, Task, drop, take
+from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop, take
 from drmemctl.simulate.partition import Hypervisor
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.steps.words import StepWords
@@ -66,7 +66,7 @@ def _suspend(destination: Tree, circumstances: Circumstances) -> Action:
         if not circumstances.alone:
             job.called("pseries_suspend", "suspend-me", (), (0,))
 
-    touches = Footprint(writes=frozenset({Part.CONNECTORS, Part.DELIVERED}))
+    touches = Footprint(writes=frozenset({StatePart.CONNECTORS, StatePart.DELIVERED}))
     waits_for = Lock.RTASD if circumstances.drains else None
     return Action("suspend", moved, touches, takes=waits_for, drops=waits_for)
 

@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 
 from drmemctl.kernel.job import REASSIGNMENT, Job
 from drmemctl.kernel.mobility import handle_prrn_event
-from drmemctl.kernel.task import Action, Footprint, Lock, Part, Task, drop, take
+from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop, take
 from drmemctl.simulate.partition import Hypervisor
 from drmemctl.simulate.steps.kernel_step import REQUEST, TREE_UPDATE, Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.steps.words import StepWords
@@ -87,7 +87,7 @@ def _handled_where_it_is(job: Job, updates: LiveUpdates) -> Task[int]:
         scanning.called("rtas_event_scan", "event-scan", (), (0 if here else 1,))
         return here
 
-    touches = Footprint(writes=frozenset({Part.CONNECTORS}))
+    touches = Footprint(writes=frozenset({StatePart.CONNECTORS}))
     here = yield Action("event-scan", reassigned, touches, joins=Lock.RTASD)
     yield from take(Lock.RTASD)
     if here:
