@@ -221,18 +221,15 @@ def answer(
     bad = judging.bad_ends(graph, list(ends.values()), clock)
     ways = judging.in_time(clock.at(1), "how many schedules there are", graph.schedules)
     counts = len(graph.edges), graph.transitions, ways or 0, len(ends)
-    missed = (*_unfollowed(graph), *judging.missed)
+    missed = tuple(judging.missed)
+    if graph.unfollowed:
+        missed = (f"{graph.unfollowed:,} of the actions from {count_of(len(graph.edges), 'state')}", *missed)
     why = graph.why or (_time_over(question) if missed else "")
     return PolicyAnswer(policy, *counts, bad, not why, why, monotonic() - begin, missed)
 
 
 def _time_over(question: Question) -> str:
     return f"{question.bounds.seconds:g} s were over"
-
-
-def _unfollowed(graph: Graph) -> Iterator[str]:
-    if graph.unfollowed:
-        yield f"{graph.unfollowed:,} of the actions from {count_of(len(graph.edges), 'state')}"
 
 
 class _Judging:
@@ -311,20 +308,18 @@ class _Judging:
         return [*tidy, *ends[len(tidy) :]]
 
     def _serial_kinds(self) -> set[tuple[str, str]]:
-        return {_kind(verdict) for state in self._serial() for verdict in self.findings(state)}
-
-    def _serial(self) -> Iterator[SearchState]:
-        """Yield the ends of the threads one after the other, in any order; those without end react at once."""
+        """Return what is wrong after the threads one after the other, in any order; endless ones react at once."""
+        kinds: set[tuple[str, str]] = set()
         ending = [number for number, endless in enumerate(self._endless) if not endless]
-        orders = permutations(ending) if len(ending) <= MOST_SERIAL else [tuple(ending)]
-        for order in orders:
+        reacting = [number for number, endless in enumerate(self._endless) if endless]
+        for order in permutations(ending) if len(ending) <= MOST_SERIAL else [tuple(ending)]:
             state = self._engine.first
             for thread in order:
-                state = self._alone(state, thread)
-                for number, endless in enumerate(self._endless):
-                    state = self._alone(state, number) if endless else state
+                for number in (thread, *reacting):
+                    state = self._alone(state, number)
             if not self._engine.enabled(state):
-                yield state
+                kinds.update(map(_kind, self.findings(state)))
+        return kinds
 
     def _alone(self, state: SearchState, thread: int) -> SearchState:
         while thread in self._engine.enabled(state):

@@ -38,17 +38,14 @@ class Ends:
         self, partition: Partition, outcomes: Sequence[int | None], endless: Sequence[bool]
     ) -> tuple[Finding, ...]:
         """Return what is wrong with an end, the worst first."""
-        wrong = list(self._wrong(partition))
+        subject = _subject(partition)
+        said = [violation for violation in self._of_rules(subject) if _counts(violation)]
+        wrong = [finding_of(violation, subject) for violation in new_violations(said, self._before, subject)]
+        wrong += self._of_crash_kernel(partition)
         hanging = any(out is None and not goes_on for out, goes_on in zip(outcomes, endless, strict=True))
         if hanging and not partition.machine.aborted:
             wrong.append(Finding("", Severity.ERROR, _HANG, partition.kernel.dead or _HANG))
         return tuple(sorted(wrong, key=lambda finding: (gravity(finding), finding.message)))
-
-    def _wrong(self, partition: Partition) -> Iterator[Finding]:
-        subject = _subject(partition)
-        said = [violation for violation in self._of_rules(subject) if _counts(violation)]
-        yield from (finding_of(violation, subject) for violation in new_violations(said, self._before, subject))
-        yield from self._of_crash_kernel(partition)
 
     def _of_rules(self, subject: Subject) -> list[Violation]:
         return list(self._judge.ask(all_rules().values(), subject))

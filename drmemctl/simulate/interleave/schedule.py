@@ -23,7 +23,10 @@ def shortest(graph: Graph, ends: Iterable[SearchState]) -> dict[SearchState, Sch
     for state in reversed(list(graph.backwards())):
         for thread, after in graph.edges[state].items():
             node = after, thread
-            ways = ((_extended(best[state, before][0], before, thread), before) for before in last[state])
+            ways = []
+            for before in last[state]:
+                actions, changes = best[state, before][0]
+                ways.append(((actions + 1, changes + (before not in (-1, thread))), before))
             cost, before = min(ways)
             if node not in best or cost < best[node][0]:
                 best[node] = cost, (state, before)
@@ -32,11 +35,6 @@ def shortest(graph: Graph, ends: Iterable[SearchState]) -> dict[SearchState, Sch
         end: _way(best, min(((end, thread) for thread in last[end]), key=lambda node: best[node][0]))
         for end in ends
     }
-
-
-def _extended(cost: _Cost, before: int, thread: int) -> _Cost:
-    actions, changes = cost
-    return actions + 1, changes + (before not in (-1, thread))
 
 
 def _way(best: dict[_Node, tuple[_Cost, _Node | None]], node: _Node) -> Schedule:

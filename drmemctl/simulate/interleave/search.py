@@ -144,7 +144,7 @@ class _Search:
         """Go through all states, or as many as there is time for."""
         try:
             with ended_at(self._deadline):
-                self._go_on()
+                self._follow_all()
         except TimeUpError:
             self._bounded = True
             self._give_up(f"{self._bounds.seconds:g} s were over")
@@ -153,9 +153,9 @@ class _Search:
         self._graph.unfollowed = max(unfollowed, 1) if self._bounded else unfollowed
         return self._graph
 
-    def _go_on(self) -> None:
+    def _follow_all(self) -> None:
         stack = self._stack
-        self._enter(stack, self._engine.first, frozenset())
+        self._enter(self._engine.first, frozenset())
         while stack and self._graph.complete:
             state, todo, sleep = stack[-1]
             if not todo:
@@ -166,7 +166,7 @@ class _Search:
             del todo[0]
             self._graph.edges[state][thread] = after
             stack[-1] = state, todo, sleep | {thread}
-            self._enter(stack, after, self._still_asleep(state, thread, sleep))
+            self._enter(after, self._still_asleep(state, thread, sleep))
 
     def _still_asleep(self, state: SearchState, thread: int, sleep: Sleep) -> Sleep:
         """Return who need not go first after this action either: those whose action commutes with it."""
@@ -181,7 +181,7 @@ class _Search:
             and independent(action, theirs)
         )
 
-    def _enter(self, stack: list[tuple[SearchState, list[int], Sleep]], state: SearchState, sleep: Sleep) -> None:
+    def _enter(self, state: SearchState, sleep: Sleep) -> None:
         slept = self._slept.get(state)
         if slept is None:
             todo = self._first_visit(state, sleep)
@@ -189,7 +189,7 @@ class _Search:
             todo = sorted(slept - sleep)
             sleep = self._slept[state] = slept & sleep
         if todo:
-            stack.append((state, todo, sleep))
+            self._stack.append((state, todo, sleep))
 
     def _first_visit(self, state: SearchState, sleep: Sleep) -> list[int]:
         if self._is_too_much():
@@ -199,7 +199,10 @@ class _Search:
         self._graph.edges[state] = {}
         enabled = self._engine.enabled(state)
         if not enabled:
-            self._end(state)
+            self._slept[state] = frozenset()
+            self._graph.ends.append(state)
+            if self._watch is not None and self._watch(state):
+                self._give_up("the first such end was enough")
             return []
         chosen = self._persistent(state, enabled) if self._reduce else enabled
         self._slept[state] = sleep & frozenset(chosen) if self._reduce else frozenset()
@@ -212,12 +215,6 @@ class _Search:
             self._give_up(f"{self._bounds.seconds:g} s were over")
         self._bounded = self._bounded or not self._graph.complete
         return not self._graph.complete
-
-    def _end(self, state: SearchState) -> None:
-        self._slept[state] = frozenset()
-        self._graph.ends.append(state)
-        if self._watch is not None and self._watch(state):
-            self._give_up("the first such end was enough")
 
     def _give_up(self, why: str) -> None:
         self._graph.complete, self._graph.why = False, why
