@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from drmemctl.compare.matching import in_common
 from drmemctl.formats.dynamic_memory import ASSIGNED, KERNEL_TOUCHED, NODE, V1, V2
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
@@ -22,8 +23,8 @@ from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import run
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import LmbTable, Run, as_run, in_common
+from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +122,13 @@ def _side_by_side(
 
     `from_both_ends` leaves out the runs before the first that differ, and those after the last.
     """
-    ones, others = list(old.runs.entries()), list(new.runs.entries())
+    ones, others = list(old.runs), list(new.runs)
     if from_both_ends:
         head, tail = in_common(ones, others)
         if old.n_lmbs != new.n_lmbs:
             tail = 0
         ones, others = ones[head : len(ones) - tail], others[head : len(others) - tail]
-    return _paired(map(as_run, ones), map(as_run, others), (old.lmb_size, new.lmb_size))
+    return _paired(iter(ones), iter(others), (old.lmb_size, new.lmb_size))
 
 
 def _paired(
@@ -135,10 +136,10 @@ def _paired(
 ) -> Iterator[tuple[Run | None, Run | None]]:
     one, other = next(ones, None), next(others, None)
     while one is not None and other is not None:
-        count = min(one.count, other.count)
+        count = min(one.lmbs, other.lmbs)
         yield one.part(0, count, sizes[0]), other.part(0, count, sizes[1])
-        one = one.part(count, one.count - count, sizes[0]) if count < one.count else next(ones, None)
-        other = other.part(count, other.count - count, sizes[1]) if count < other.count else next(others, None)
+        one = one.part(count, one.lmbs - count, sizes[0]) if count < one.lmbs else next(ones, None)
+        other = other.part(count, other.lmbs - count, sizes[1]) if count < other.lmbs else next(others, None)
     for left in (one, *ones) if one is not None else ():
         yield left, None
     for left in (other, *others) if other is not None else ():
@@ -161,12 +162,12 @@ def _changes(
     same_place = before and after and (before.base, before.drc_index) == (after.base, after.drc_index)
     if same_place and before is not None:
         if not _alike(old, new):
-            yield LmbsChanged(before.base, before.count, tables[0].lmb_size or 0, before.drc_index, old, new)
+            yield LmbsChanged(before.base, before.lmbs, tables[0].lmb_size or 0, before.drc_index, old, new)
         return
     if before is not None:
-        yield LmbsChanged(before.base, before.count, tables[0].lmb_size or 0, before.drc_index, old, None)
+        yield LmbsChanged(before.base, before.lmbs, tables[0].lmb_size or 0, before.drc_index, old, None)
     if after is not None:
-        yield LmbsChanged(after.base, after.count, tables[1].lmb_size or 0, after.drc_index, None, new)
+        yield LmbsChanged(after.base, after.lmbs, tables[1].lmb_size or 0, after.drc_index, None, new)
 
 
 def _alike(old: LmbState | None, new: LmbState | None) -> bool:

@@ -13,7 +13,7 @@ from drmemctl.explore.policy import BY_NAME
 from drmemctl.explore.search import Bounds, Graph, search
 from drmemctl.explore.world import Keys
 from drmemctl.kernel.profiles import profile
-from drmemctl.model.lmbs import Entry
+from drmemctl.model.run import Run
 from drmemctl.scenario.simulation import Files
 from drmemctl.tree.node import Node, Property, Tree
 from tests.kernel.partitions import lmbs, tree, u32
@@ -42,7 +42,7 @@ VPHN = Node(
 )
 
 
-def with_vphn(cpu_node: int, *entries: Entry, rows: Sequence[tuple[int, ...]] = ((0,), (1,))) -> Tree:
+def with_vphn(cpu_node: int, *entries: Run, rows: Sequence[tuple[int, ...]] = ((0,), (1,))) -> Tree:
     """Return a partition that asks its hypervisor where its one CPU is."""
     base = tree(*entries, cpu_node=cpu_node, rows=rows)
     children = tuple(VPHN if child.name == "rtas" else child for child in base.root.children)
