@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem, LmbTable
     from drmemctl.model.run import Lmb, Run
-    from drmemctl.scenario.simulation import Simulation
+    from drmemctl.simulate.simulation import Simulation
     from drmemctl.tree.node import Node, Property, Tree
     from drmemctl.tree.source import load
 
@@ -73,7 +73,7 @@ _HOMES = {
     "Node": "drmemctl.tree.node",
     "Property": "drmemctl.tree.node",
     "Run": "drmemctl.model.run",
-    "Simulation": "drmemctl.scenario.simulation",
+    "Simulation": "drmemctl.simulate.simulation",
     "Tree": "drmemctl.tree.node",
     "diff": "drmemctl.compare.diff",
     "load": "drmemctl.tree.source",

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from drmemctl.output.text import safe
-from drmemctl.scenario.grammar import STEP_NAMES
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.steps.language import STEP_NAMES
 
 _MOST = 200
 """Of a machine with 100,000 LMBs nobody reads the list."""

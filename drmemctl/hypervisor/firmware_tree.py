@@ -17,7 +17,7 @@ from drmemctl.formats.dynamic_memory import (
     encode_entries,
 )
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
-from drmemctl.hypervisor.connectors import ConnectorRun, State
+from drmemctl.hypervisor.connectors import ConnectorRun, ConnectorState
 from drmemctl.hypervisor.inventory import lookup_rows
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.qemu import Qemu
@@ -40,13 +40,13 @@ def firmware_tree(machine: Machine) -> Tree:
     if drmem.entries is None:
         return tree
     rows = list(lookup_rows(tree))
-    known = len(rows)
+    n_rows = len(rows)
     name = drmem.entries.property
     whole = (entry for run in drmem.table.runs for entry in _entries(machine, run, rows, name))
     entries = [part for entry in whole for part in _countable(entry, machine.lmb_size)]
     if name == V1:
         entries = list(singles(LmbTable.of(entries, machine.lmb_size)))
-    if len(rows) > known:
+    if len(rows) > n_rows:
         tree = tree.with_property(NODE, LOOKUP_ARRAYS, encode_lookup_arrays(rows, len(rows[0])))
     return tree.with_property(NODE, name, encode_entries(name, entries))
 
@@ -72,23 +72,23 @@ def _parts(machine: Machine, run: Run) -> Iterator[ConnectorRun]:
     at = run.drc_index
     for part in machine.connectors.between(run.drc_index, run.lmbs):
         if at < part.first:
-            yield ConnectorRun(at, part.first - at, State.UNUSABLE)
+            yield ConnectorRun(at, part.first - at, ConnectorState.UNUSABLE)
         yield part
         at = part.end
     if at < run.drc_index + run.lmbs:
-        yield ConnectorRun(at, run.drc_index + run.lmbs - at, State.UNUSABLE)
+        yield ConnectorRun(at, run.drc_index + run.lmbs - at, ConnectorState.UNUSABLE)
 
 
 def _attributes(
     machine: Machine, part: ConnectorRun, run: Run, rows: list[tuple[int, ...]], name: str
 ) -> tuple[int, int]:
-    there = part.device != 0 if isinstance(machine, Qemu) else part.state is State.CONFIGURED
-    kept = run.flags & ~(ASSIGNED | HOTREMOVABLE)
+    there = part.device != 0 if isinstance(machine, Qemu) else part.state is ConnectorState.CONFIGURED
+    flags_kept = run.flags & ~(ASSIGNED | HOTREMOVABLE)
     if not there:
-        return AA_UNSET, kept
+        return AA_UNSET, flags_kept
     if run.flags & ASSIGNED and machine.is_where_it_was(part.first):
         return run.aa_index, run.flags
-    flags = kept | ASSIGNED | run.flags & HOTREMOVABLE
+    flags = flags_kept | ASSIGNED | run.flags & HOTREMOVABLE
     if isinstance(machine, Qemu) and name == V2 and machine.version >= _HOTREMOVABLE_SINCE:
         flags |= HOTREMOVABLE
     return _row(rows, machine.domains_of(part.first)), flags

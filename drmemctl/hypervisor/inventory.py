@@ -75,8 +75,8 @@ def _intervals(indexes: Iterable[int]) -> Iterator[Interval]:
 
 def present_drcs(tree: Tree) -> set[int]:
     """Return the DRC indexes of the nodes that are there."""
-    found = (node.get(MY_DRC_INDEX) for _, node in tree.walk())
-    return {int.from_bytes(data[:4], "big") for data in found if data is not None and len(data) >= 4}
+    properties = (node.get(MY_DRC_INDEX) for _, node in tree.walk())
+    return {int.from_bytes(data[:4], "big") for data in properties if data is not None and len(data) >= 4}
 
 
 def lmb_entries(tree: Tree) -> list[Run]:
@@ -120,9 +120,9 @@ def lmb_intervals(intervals: Iterable[Interval], entries: Iterable[Run]) -> list
     QEMU 4.0 to 5.2 lost them from the root's list; PowerVM may give them as `ibm,drc-info`: then every LMB of the
     drmem node that has a valid DRC index is taken to have one.
     """
-    found = [interval for interval in intervals if interval[0] >> 28 == _LMB]
-    if found:
-        return found
+    listed = [interval for interval in intervals if interval[0] >> 28 == _LMB]
+    if listed:
+        return listed
     drcs = sorted((run.drc_index, run.drc_index + run.lmbs) for run in entries)
     merged: list[Interval] = []
     for first, end in drcs:
@@ -136,16 +136,16 @@ def lmb_intervals(intervals: Iterable[Interval], entries: Iterable[Run]) -> list
 def lmb_runs(intervals: Iterable[Interval], devices: Iterable[Device]) -> Iterator[ConnectorRun]:
     """Yield the connectors of LMBs: configured where a device is, unusable elsewhere."""
     kind = kind_of(_LMB << 28)
-    taken = sorted(devices, key=lambda device: device.first)
+    by_drc = sorted(devices, key=lambda device: device.first)
     # The highest end of each device and those before it: where it is too low, none of them reaches an interval.
-    reach = list(accumulate((device.end for device in taken), max))
-    starts = [device.first for device in taken]
+    reach = list(accumulate((device.end for device in by_drc), max))
+    starts = [device.first for device in by_drc]
     for first, end in intervals:
         at = first
         for number in range(bisect_right(reach, first), bisect_left(starts, end)):
             if at == end:
                 break
-            device = taken[number]
+            device = by_drc[number]
             low, high = max(at, device.first), min(end, device.end)
             if low < high:
                 if at < low:

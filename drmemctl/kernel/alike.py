@@ -55,11 +55,11 @@ def _until(run: Run, count: int, is_other: Callable[[int], bool]) -> int:
 def _until_assigned(table: LmbTable, run: Run, count: int) -> int:
     """Return how many LMBs of a run lie where no assigned LMB of the array does."""
     size = table.lmb_size or 0
-    for other in table.runs:
-        if other.assigned and other.position_of_address(run.base, size) is not None:
+    for assigned_run in table.runs:
+        if assigned_run.assigned and assigned_run.position_of_address(run.base, size) is not None:
             return 1
-        if other.assigned:
-            count = min(count, -(-((other.base - run.base) % _ADDRESSES) // size))
+        if assigned_run.assigned:
+            count = min(count, -(-((assigned_run.base - run.base) % _ADDRESSES) // size))
     return count
 
 

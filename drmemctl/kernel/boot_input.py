@@ -113,12 +113,12 @@ def boot_associativity(tree: Tree, profile: Profile) -> Associativity:
     return associativity
 
 
-def read_drmem(tree: Tree, profile: Profile, faults: list[Fault], known: Drmem | None = None) -> Drmem | None:
+def read_drmem(tree: Tree, profile: Profile, faults: list[Fault], decoded: Drmem | None = None) -> Drmem | None:
     """Return what the kernel makes of the node, None where it makes nothing of it."""
     node = tree.find(NODE)
     if node is None or (node.find(V1) is None and not profile.has(DYNAMIC_MEMORY_V2)):
         return None
-    drmem = known or Drmem.from_tree(tree)
+    drmem = decoded or Drmem.from_tree(tree)
     entries = drmem.entries
     if entries is None or entries.present == entries.declared:
         return drmem

@@ -17,7 +17,7 @@ from drmemctl.kernel.errno import EPERM
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.notifier import clear_updating, set_property, set_updating
-from drmemctl.kernel.task import Part, Task, atomic
+from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
 
@@ -42,14 +42,14 @@ def drmem_update_dt(job: Job) -> Task[int]:
     updates between the first and the last of these actions.
     """
     yield from set_updating(job)
-    made = yield from _property_from_array(job)
-    if made is not None:
-        yield from set_property(job, NODE, *made, _WRITERS[made[0]])
+    regenerated = yield from _property_from_array(job)
+    if regenerated is not None:
+        yield from set_property(job, NODE, *regenerated, _WRITERS[regenerated[0]])
     yield from clear_updating(job)
-    return EPERM if made is None else 0
+    return EPERM if regenerated is None else 0
 
 
-@atomic(reads=(Part.NODES, Part.LMBS, Part.AA, Part.FLAGS))
+@atomic(reads=(StatePart.NODES, StatePart.LMBS, StatePart.AA, StatePart.FLAGS))
 def _property_from_array(job: Job) -> tuple[str, bytes] | None:
     """Return name and bytes of the property, the first of v1 and v2 that there is; None without either."""
     node = job.state.tree.find(NODE)
@@ -85,12 +85,12 @@ def encode_v1(table: LmbTable, most: int | None = None) -> bytes:
     An entry is three 64-bit words, which are made by the column: a v1 property has an entry for each LMB.
     """
     parts = [pack_words([table.n_lmbs & 0xFFFFFFFF])]
-    left = table.n_lmbs if most is None else most
+    remaining = table.n_lmbs if most is None else most
     if len(table.runs) == table.n_lmbs:
-        return b"".join([*parts, _one_by_one(table, left)])
+        return b"".join([*parts, _one_by_one(table, remaining)])
     for base, lmbs, drc, aa, flags in table.runs:
-        count = min(lmbs, left)
-        left -= count
+        count = min(lmbs, remaining)
+        remaining -= count
         entries = array("Q", bytes(_V1_CELL * count))
         entries[0::3] = _progression(base, table.lmb_size or 0, count, 1 << 64)
         entries[1::3] = _progression(drc << 32, 1 << 32, count, 1 << 64)
@@ -135,17 +135,17 @@ def patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:
 def _differences(before: LmbTable, after: LmbTable) -> Iterator[tuple[int, int, int, int]]:
     """Yield (array index, count, aa_index, flags) where one table differs from another of the same LMBs."""
     old = iter(before.runs)
-    held, left, first = None, 0, 0
+    old_run, remaining, first = None, 0, 0
     for run in after.runs:
         todo = run.lmbs
         while todo:
-            if not left:
-                held = next(old)
-                left = held.lmbs
-            count = min(todo, left)
-            if held is not None and (held.aa_index, held.flags) != (run.aa_index, run.flags):
+            if not remaining:
+                old_run = next(old)
+                remaining = old_run.lmbs
+            count = min(todo, remaining)
+            if old_run is not None and (old_run.aa_index, old_run.flags) != (run.aa_index, run.flags):
                 yield first, count, run.aa_index, run.flags
-            first, todo, left = first + count, todo - count, left - count
+            first, todo, remaining = first + count, todo - count, remaining - count
 
 
 def _progression(first: int, step: int, count: int, wrap: int) -> array[int]:
@@ -156,7 +156,7 @@ def _progression(first: int, step: int, count: int, wrap: int) -> array[int]:
     return array("Q", [(first + i * step) % wrap for i in range(count)])
 
 
-class Placed(NamedTuple):
+class PlacedRun(NamedTuple):
     """Where `drmem_update_dt_v2` puts LMBs of the array.
 
     Attributes:
@@ -176,7 +176,7 @@ class Placed(NamedTuple):
         return self.position + self.run.lmbs & _COUNT_MASK
 
 
-def placed_in_sets(table: LmbTable) -> Iterator[Placed]:
+def placed_in_sets(table: LmbTable) -> Iterator[PlacedRun]:
     """Yield in which set `drmem_update_dt_v2` writes LMBs: a new one only where aa_index or flags change.
 
     It looks at neither address nor DRC index, so that neighbours in the array with equal attributes become one
@@ -187,7 +187,7 @@ def placed_in_sets(table: LmbTable) -> Iterator[Placed]:
     for run in table.runs:
         if first is None or not is_same_set(first, run):
             first, position = run, 0
-        yield Placed(first, position, run)
+        yield PlacedRun(first, position, run)
         position += run.lmbs
 
 
@@ -220,13 +220,13 @@ FLUSHES = frozenset({*_WRITERS.values(), _WRITER})
 def write_through(job: Job) -> Task[None]:
     """Put a change of an LMB into the property at once, as kernels without an array do."""
     yield from set_updating(job)
-    made = yield from _property_by_lmb(job)
-    if made is not None:
-        yield from set_property(job, NODE, *made, _WRITER)
+    regenerated = yield from _property_by_lmb(job)
+    if regenerated is not None:
+        yield from set_property(job, NODE, *regenerated, _WRITER)
     yield from clear_updating(job)
 
 
-@atomic(reads=(Part.NODES, Part.LMBS, Part.AA, Part.FLAGS))
+@atomic(reads=(StatePart.NODES, StatePart.LMBS, StatePart.AA, StatePart.FLAGS))
 def _property_by_lmb(job: Job) -> tuple[str, bytes] | None:
     """Return name and bytes of the property: each LMB's own entry, a v2 set split where it has to be."""
     node = job.state.tree.find(NODE)

@@ -13,9 +13,8 @@ from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.session import Session
-from drmemctl.scenario.steps import Step
+from drmemctl.simulate.partition import Step, StepResult
+from drmemctl.simulate.session import Session
 
 if TYPE_CHECKING:
     from drmemctl.output.simulation_text import Detail
@@ -30,8 +29,8 @@ def show_simulation(screen: Screen, session: Session, steps: Iterable[Step], det
     from drmemctl.output.simulation_text import boot_lines, step_lines, verdict_lines
 
     show_lines(screen, boot_lines(screen, session))
-    for done in session.do_all(steps):
-        show_lines(screen, step_lines(screen, len(session.done), done, detail))
+    for result in session.do_all(steps):
+        show_lines(screen, step_lines(screen, len(session.done), result, detail))
     show_lines(screen, verdict_lines(screen, session, detail))
 
 

@@ -11,15 +11,15 @@ from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.output.diff_unified import compared, styled, value_lines
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
-from drmemctl.scenario.session import DoneStep
+from drmemctl.simulate.partition import StepResult
 from drmemctl.tree.dts_text import shown_name
 from drmemctl.tree.node import Property, Tree
 
 
-def diff_lines(screen: Screen, done: DoneStep) -> Iterator[str]:
+def diff_lines(screen: Screen, result: StepResult) -> Iterator[str]:
     """Yield the lines of all properties that a step changed, each under its name."""
-    old, new = done.before.kernel.tree, done.after.kernel.tree
-    for key in done.result.changed:
+    old, new = result.before.kernel.tree, result.after.kernel.tree
+    for key in result.changed:
         path, _, name = key.rpartition(":")
         if old.find(path) is None and new.find(path) is None:
             # The name has a colon itself: whichever cut names a node that is there.

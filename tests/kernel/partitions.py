@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.model.run import Run
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Node, Property, Tree
 
 LMB = 1 << 28

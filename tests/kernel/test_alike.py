@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.hypervisor.connectors import Connectors
+from drmemctl.hypervisor.connectors import ConnectorTable
 from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.kernel.job import LmbMessage
 from drmemctl.kernel.trace import recorded
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import DRC, LMB, UNSET, lmbs, memory_node, tree
 
 KERNELS = ["4.15", "4.16", "4.20", "5.4", "5.9", "5.10", "5.13", "5.14", "6.1", "latest", "arrayless"]
@@ -105,7 +105,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
             (LmbTable, "with_changed"),
             (Blocks, "added"),
             (Blocks, "removed"),
-            (Connectors, "put"),
+            (ConnectorTable, "put"),
         ):
             counting(kind, name)
         yield work

@@ -18,7 +18,8 @@ from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import dlpar_store
 from drmemctl.kernel.task import Lock
 from drmemctl.model.run import Run
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.kernel.cpu_partitions import moved

@@ -12,7 +12,7 @@ from drmemctl.kernel.boot import boot
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.run import Run
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, lmbs, memory_node, tree, u32
 from tests.kernel.streams import CHOSEN, Answer, descriptor, migrated, nodes, properties, updates

@@ -18,7 +18,7 @@ from drmemctl.kernel.task import run
 from drmemctl.kernel.tree_edit import detached
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from tests.conftest import FIXTURES
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, partition, properties_of, tree, u32
 
@@ -39,7 +39,7 @@ def test_neighbours_with_equal_attributes_merge_even_across_a_gap() -> None:
         ],
         LMB,
     )
-    expected = sets((4, 0x40000000, 0x80000010, 1, 8), (1, 0x200000000, 0x80000080, UNSET, 0))
+    expected = sets(Run(0x40000000, 4, 0x80000010, 1, 8), Run(0x200000000, 1, 0x80000080, UNSET, 0))
     assert encode_v2(table) == expected
     back = LmbTable.of_property(decode_entries(V2, expected), LMB)
     assert [lmb.base for lmb in back.lmbs(5)][2:4] == [0x60000000, 0x70000000]
@@ -48,9 +48,9 @@ def test_neighbours_with_equal_attributes_merge_even_across_a_gap() -> None:
 def test_the_count_of_a_set_wraps_as_the_kernels_u32_does() -> None:
     # drmem_update_dt_v2: u32 seq_lmbs, incremented by LMB.
     table = LmbTable.of([Run(0, 0xFFFFFFFF, 0, UNSET, 0), Run(1 << 62, 3, 0x80000000, UNSET, 0)], LMB)
-    assert encode_v2(table) == sets((2, 0, 0, UNSET, 0))
+    assert encode_v2(table) == sets(Run(0, 2, 0, UNSET, 0))
     contiguous = LmbTable.of([Run(0, 1 << 31, 0, UNSET, 0), Run(1 << 59, 1 << 31, 1 << 31, UNSET, 0)], LMB)
-    assert encode_v2(contiguous) == sets((0, 0, 0, UNSET, 0))
+    assert encode_v2(contiguous) == sets(Run(0, 0, 0, UNSET, 0))
 
 
 @pytest.mark.parametrize("step", ["dlpar memory add count 1", "reboot", "kexec"])
@@ -76,13 +76,13 @@ def test_drm015_says_what_the_flush_writes() -> None:
 
 def test_the_kernels_own_mark_is_not_written() -> None:
     table = LmbTable.of([Run(0, 1, 1, 0, 0x80000008), Run(LMB, 1, 2, 0, 8)], LMB)
-    assert encode_v2(table) == sets((2, 0, 1, 0, 8))
+    assert encode_v2(table) == sets(Run(0, 2, 1, 0, 8))
     assert encode_v1(table)[-4:] == u32(8)
 
 
 def test_unknown_flags_are_kept() -> None:
     table = LmbTable.of([Run(0, 1, 1, 0, 0x7FFFFE08)], LMB)
-    assert encode_v2(table) == sets((1, 0, 1, 0, 0x7FFFFE08))
+    assert encode_v2(table) == sets(Run(0, 1, 1, 0, 0x7FFFFE08))
 
 
 @pytest.mark.parametrize("slack", [0, 3, 16, 20, 23])

@@ -18,8 +18,8 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.mobility import migrate, post_mobility_fixup, reassign
 from drmemctl.kernel.task import Lock
 from drmemctl.model.run import Run
-from drmemctl.scenario.simulation import Simulation
-from drmemctl.scenario.updates import Recorded
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.updates import RecordedUpdates
 from drmemctl.tree.node import Node, Property
 from tests.cases import each
 from tests.kernel.partitions import DRC, LMB, aa_of, lmbs, memory_node, properties_of, tree, u32
@@ -321,7 +321,7 @@ def test_topology_updates_are_stopped_while_a_migration_updates_the_tree(kernel:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), kernel, "powervm")
     job = Job(simulation.state, simulation.situation.machine)
     found = []
-    task = post_mobility_fixup(job, Recorded([]))
+    task = post_mobility_fixup(job, RecordedUpdates([]))
     action = next(task)
     while True:
         result = action.do(job)
@@ -342,7 +342,7 @@ def test_topology_updates_are_stopped_while_a_migration_updates_the_tree(kernel:
 def test_a_reassignment_may_oops_as_well() -> None:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "5.1", "powervm")
     answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(u32(CHOSEN)))]
-    outcome = reassign(simulation.state, simulation.situation.machine, Recorded(answers), 2)
+    outcome = reassign(simulation.state, simulation.situation.machine, RecordedUpdates(answers), 2)
     assert [(fault.code, fault.function) for fault in outcome.faults] == [("oops", "update_dt_node")]
     assert outcome.rc == EFAULT
 
@@ -350,7 +350,7 @@ def test_a_reassignment_may_oops_as_well() -> None:
 def test_a_migration_that_oopses_has_no_end() -> None:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "6.1", "powervm")
     answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(u32(CHOSEN)))]
-    outcome = migrate(simulation.state, simulation.situation.machine, Recorded(answers))
+    outcome = migrate(simulation.state, simulation.situation.machine, RecordedUpdates(answers))
     assert outcome.rc == EFAULT
     assert not [line for line in outcome.log if "memory transfer" in line]
 
@@ -403,7 +403,7 @@ def test_a_node_is_asked_for_by_its_phandle_in_an_area_of_zeros() -> None:
     """LoPAR: the state variable behind the phandle is 0 in the first call."""
     areas = []
 
-    class Noting(Recorded):
+    class Noting(RecordedUpdates):
         def call(self, name: str, work_area: bytes, scope: int, firmware: Firmware) -> tuple[bytes, int]:
             areas.append((name, work_area))
             return super().call(name, work_area, scope, firmware)

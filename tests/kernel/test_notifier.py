@@ -11,7 +11,7 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.notifier import set_property
 from drmemctl.kernel.task import run
 from drmemctl.model.run import Run
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import DRC, LMB, UNSET, aa_of, lmbs, partition, tree, u32
 
 

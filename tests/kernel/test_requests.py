@@ -11,7 +11,7 @@ from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import NotSimulatedError, store
 from drmemctl.model.run import Run
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import (
     BOOT_MEMORY,
     DRC,

@@ -12,7 +12,7 @@ from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import Request, handle, store
 from drmemctl.kernel.trace import RtasCall, recorded
 from drmemctl.model.run import Run
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import DRC, LMB, UNSET, assigned, lmbs, partition, tree
 
 RELEASED = ["rtas set-indicator 9001 0x80000002 0", "rtas set-indicator 9003 0x80000002 0"]

@@ -10,7 +10,7 @@ from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.task import run
-from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite, recorded
+from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite, recorded
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Property
 from tests.kernel import streams
@@ -25,14 +25,14 @@ V2_OF_3_SETS = 4 + 3 * 24
 V2_OF_4_SETS = 4 + 4 * 24
 
 
-def events_of(step: str, kernel: str = "latest") -> list[Event]:
+def events_of(step: str, kernel: str = "latest") -> list[TraceEvent]:
     simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 2), kernel=kernel)
     with recorded() as events:
         simulation.run(step)
     return events
 
 
-def released(lmb: int, messages: int) -> list[Event]:
+def released(lmb: int, messages: int) -> list[TraceEvent]:
     return [
         RtasCall("dlpar_release_drc", messages, "get-sensor-state", (9003, DRC + lmb), (0, PRESENT)),
         RtasCall("dlpar_release_drc", messages, "set-indicator", (ISOLATION, DRC + lmb, ISOLATE), (0,)),

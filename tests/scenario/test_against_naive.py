@@ -28,8 +28,8 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.run import Run
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.partition import StepResult
+from drmemctl.simulate.simulation import Simulation
 from tests.hypervisor.naive import NaiveAbortError, NaiveFirmware, NaivePowerVm, NaiveQemu, NaiveRefusedError
 from tests.kernel.naive import NaiveKernel
 from tests.kernel.partitions import DOMAINS, LMB

@@ -19,9 +19,10 @@ from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.run import Run
-from drmemctl.scenario.findings import finding_of_fault
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.findings import finding_of_fault
+from drmemctl.simulate.partition import StepResult
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 from tests.cases import each
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, partition, tree, u32

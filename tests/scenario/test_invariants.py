@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
-from drmemctl.scenario.consistency import contradictions
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.consistency import contradictions
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import DRC, lmbs, tree
 
 KERNELS = ["4.16", "5.9", "5.10", "5.13", "5.14", "6.1", "latest", "arrayless"]

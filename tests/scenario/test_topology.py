@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from drmemctl.explore.answer import answer
-from drmemctl.explore.policy import BY_NAME
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.model.run import Run
-from drmemctl.scenario.consistency import contradictions, sides
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.simulate.consistency import contradictions, sides
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.interleave.answer import answer
+from drmemctl.simulate.interleave.policy import BY_NAME
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 from drmemctl.tree.source import load
 from tests.conftest import FIXTURES
@@ -308,7 +309,7 @@ def test_worlds_tell_topologies_apart_by_what_they_say(hypervisor: str) -> None:
     one, other = first.situation.machine.delivered, second.situation.machine.delivered
     assert one == other
     assert hash(one) == hash(other)
-    assert replace(one, told=()) != one
+    assert replace(one, places=()) != one
     assert one != "a topology"
 
 

@@ -17,7 +17,7 @@ from drmemctl.check.kernels import WITH_ARRAY
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED, V2
-from drmemctl.kernel.flush import WRITTEN_FLAGS, Placed, in_set, is_same_set, placed_in_sets
+from drmemctl.kernel.flush import WRITTEN_FLAGS, PlacedRun, in_set, is_same_set, placed_in_sets
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
 from drmemctl.wording import count_of
@@ -44,7 +44,7 @@ class Merged:
         self.changed = Found()
         self.example: tuple[Run, Run] | None = None
 
-    def add(self, placed: Placed, size: int) -> None:
+    def add(self, placed: PlacedRun, size: int) -> None:
         """Append LMBs."""
         run = placed.run
         as_base, as_drc = in_set(placed.first, placed.position, size)

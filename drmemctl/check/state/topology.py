@@ -86,7 +86,7 @@ def _lost(
     table: LmbTable, associativity: Associativity, delivered: DeliveredTopology
 ) -> Iterator[tuple[_Lost, Run]]:
     """Yield the assigned LMBs that the property leads elsewhere, and why."""
-    if not delivered.told and delivered.lmbs == table and delivered.lookup == associativity.lookup:
+    if not delivered.places and delivered.lmbs == table and delivered.lookup == associativity.lookup:
         return  # as it was handed out, however many runs that has
     runs, theirs = table.runs, delivered.lmbs.runs
     rest = Spans()
@@ -96,7 +96,7 @@ def _lost(
         if told is None:
             rest.add(start, count, owner)
             continue
-        lost = _why(associativity, runs.aa_indexes[owner], runs.flags[owner], delivered.told[told].domains)
+        lost = _why(associativity, runs.aa_indexes[owner], runs.flags[owner], delivered.places[told].domains)
         if lost is not None:
             yield lost, _piece(table, owner, start, count)
     for start, count, place, owner in shared(_assigned(theirs), rest):
@@ -128,7 +128,7 @@ def _assigned(runs: Runs) -> Spans:
 
 def _told(delivered: DeliveredTopology) -> Spans:
     spans = Spans()
-    for number, part in enumerate(delivered.told):
+    for number, part in enumerate(delivered.places):
         spans.add(part.first, part.count, number)
     return spans
 

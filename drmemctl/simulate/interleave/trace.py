@@ -9,21 +9,21 @@ from typing import cast
 
 from drmemctl.check.finding import Finding
 from drmemctl.errors import InputError
-from drmemctl.explore.answer import Question
-from drmemctl.explore.engine import Engine
-from drmemctl.explore.judge import Ends
-from drmemctl.explore.policy import BY_NAME, Policy
-from drmemctl.explore.schedule import states_of
-from drmemctl.explore.threads import Reload, ThreadsError
 from drmemctl.kernel.profiles import ProfileError, profile
 from drmemctl.kernel.task import Action
-from drmemctl.kernel.trace import Event
+from drmemctl.kernel.trace import TraceEvent
+from drmemctl.simulate.interleave.answer import Question
+from drmemctl.simulate.interleave.engine import Engine
+from drmemctl.simulate.interleave.judge import Ends
+from drmemctl.simulate.interleave.policy import BY_NAME, Policy
+from drmemctl.simulate.interleave.schedule import states_of
+from drmemctl.simulate.interleave.threads import Reload, ThreadsError
 
 HEADER = "# drmemctl explore schedule 1"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TracedAction:
     """One action.
 
     Attributes:
@@ -38,7 +38,7 @@ class Row:
 
     thread: int
     action: Action
-    events: tuple[Event, ...]
+    events: tuple[TraceEvent, ...]
     log: tuple[str, ...]
     passed_over: bool = False
     lost: bool = False
@@ -47,23 +47,22 @@ class Row:
     def counts(self) -> bool:
         """Whether it has to do with anything that threads share, or prints something."""
         action = self.action
-        locks = action.joins or action.takes or action.drops
-        return bool(self.events or self.log or locks or action.touches.reads or action.touches.writes)
+        return bool(self.events or self.log or action.locks or action.touches.reads or action.touches.writes)
 
 
-def rows(engine: Engine, schedule: Sequence[int]) -> Iterator[Row]:
+def rows(engine: Engine, schedule: Sequence[int]) -> Iterator[TracedAction]:
     """Yield the actions of a schedule; `ValueError` if it cannot be kept."""
     flush = -1
     for state, thread in zip(states_of(engine, schedule), schedule, strict=False):
-        events: list[Event] = []
+        events: list[TraceEvent] = []
         action = engine.action(state, thread)
         _, result, job = engine.perform(state, thread, events)
         log = (*job.log, *engine.said(state, thread, cast("Hashable", result)))
         if action is None:
             continue
         flush = thread if action.name == "set_updating" else flush
-        passed = action.name == "pseries_memory_notifier" and engine.world(state).kernel.updating
-        yield Row(thread, action, tuple(events), log, passed, passed and flush != thread)
+        passed = action.name == "pseries_memory_notifier" and engine.partition(state).kernel.updating
+        yield TracedAction(thread, action, tuple(events), log, passed, passed and flush != thread)
 
 
 def label(action: Action) -> str:
@@ -94,10 +93,10 @@ class Saved:
     def text(self) -> str:
         """Return the step file."""
         kernel = self.question.kernel
-        given = profile(kernel.name)
-        extra = sorted(kernel.capabilities - given.capabilities), sorted(given.capabilities - kernel.capabilities)
+        release = profile(kernel.name).capabilities
+        added, removed = sorted(kernel.capabilities - release), sorted(release - kernel.capabilities)
         head = [HEADER, f"kernel {kernel.name}", f"hypervisor {self.question.hypervisor}"]
-        head += [f"with {name}" for name in extra[0]] + [f"without {name}" for name in extra[1]]
+        head += [f"with {name}" for name in added] + [f"without {name}" for name in removed]
         head += [f"locking {self.policy.name}", *(f"thread {text}" for text in self.question.threads)]
         steps = (f"{thread + 1} {name}" for thread, name in zip(self.schedule, self.labels, strict=True))
         return "\n".join([*head, "schedule", *steps]) + "\n"
@@ -111,8 +110,8 @@ def saved(question: Question, policy: Policy, schedule: Sequence[int]) -> Saved:
 
 def read_schedule(text: str, source: str, question: Question) -> Saved:
     """Return the schedule of a step file for a tree; `InputError` for any other text."""
-    head, found, body = text.partition("\nschedule\n")
-    if not found or not head.startswith(HEADER):
+    head, separator, body = text.partition("\nschedule\n")
+    if not separator or not head.startswith(HEADER):
         hint = "name a file that `drmemctl explore --save-trace` wrote"
         raise InputError("this is no saved schedule", source=source, hint=hint)
     fields = [line.partition(" ") for line in head.splitlines()[1:] if line and not line.startswith("#")]
@@ -127,8 +126,8 @@ def read_schedule(text: str, source: str, question: Question) -> Saved:
         order = tuple(int(number) - 1 for number, _, _ in steps)
     except (IndexError, KeyError, ValueError, ProfileError) as error:
         raise InputError(f"the schedule is not whole: {error}", source=source) from error
-    asked = Question(question.tree, tuple(named("thread")), kernel, hypervisor, files=question.files)
-    return Saved(asked, policy, order, tuple(name for _, _, name in steps))
+    question = Question(question.tree, tuple(named("thread")), kernel, hypervisor, files=question.files)
+    return Saved(question, policy, order, tuple(name for _, _, name in steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ class Replay:
     """A schedule that was kept: its actions, what the threads came to, what is wrong at its end."""
 
     saved: Saved
-    rows: tuple[Row, ...]
+    rows: tuple[TracedAction, ...]
     outcomes: tuple[int | None, ...]
     verdicts: tuple[Finding, ...]
     ended: bool
@@ -146,14 +145,14 @@ def replay(schedule: Saved) -> Replay:
     """Keep a schedule exactly; `ThreadsError` where that cannot be."""
     engine = schedule.question.engine(schedule.policy)
     try:
-        done = tuple(rows(engine, schedule.schedule))
+        traced = tuple(rows(engine, schedule.schedule))
     except ValueError as error:
         raise ThreadsError(f"the schedule cannot be kept: {error}") from error
-    for number, (row, name) in enumerate(zip(done, schedule.labels, strict=True), 1):
+    for number, (row, name) in enumerate(zip(traced, schedule.labels, strict=True), 1):
         if label(row.action) != name:
             raise ThreadsError(f"action {number} is {label(row.action)!r}, the schedule has {name!r} there")
     last = states_of(engine, schedule.schedule)[-1]
     endless = [thread.endless for thread in engine.threads]
     outcomes = engine.outcomes(last)
-    verdicts = Ends(engine.world(engine.first)).findings(engine.world(last), outcomes, endless)
-    return Replay(schedule, done, outcomes, verdicts, not engine.enabled(last))
+    verdicts = Ends(engine.partition(engine.first)).findings(engine.partition(last), outcomes, endless)
+    return Replay(schedule, traced, outcomes, verdicts, not engine.enabled(last))

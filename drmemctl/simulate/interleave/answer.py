@@ -12,17 +12,17 @@ from typing import TypeVar
 
 from drmemctl.check.finding import Finding
 from drmemctl.errors import DrmemctlError
-from drmemctl.explore.deadline import NEVER, TimeUpError, ended_at
-from drmemctl.explore.engine import Engine, State
-from drmemctl.explore.judge import Ends, gravity
-from drmemctl.explore.policy import POLICIES, Policy
-from drmemctl.explore.schedule import Schedule, shortest, switches, tidied
-from drmemctl.explore.search import Bounds, Graph, search
-from drmemctl.explore.threads import KDUMP, ThreadsError, threads_of
-from drmemctl.explore.world import World
 from drmemctl.kernel.boot import boot, check_runs
 from drmemctl.kernel.profiles import LATEST, Profile, profile
-from drmemctl.scenario.simulation import Files, machine_for
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.interleave.deadline import NEVER, TimeUpError, ended_at
+from drmemctl.simulate.interleave.engine import Engine, SearchState
+from drmemctl.simulate.interleave.judge import Ends, gravity
+from drmemctl.simulate.interleave.policy import POLICIES, Policy
+from drmemctl.simulate.interleave.schedule import Schedule, shortest, switches, tidied
+from drmemctl.simulate.interleave.search import Bounds, Graph, search
+from drmemctl.simulate.interleave.threads import KDUMP, ThreadsError, threads_of
+from drmemctl.simulate.partition import Partition, machine_for
 from drmemctl.tree.node import Tree
 from drmemctl.wording import count_of
 
@@ -59,17 +59,18 @@ class Question:
     files: Files = field(default_factory=Files)
     reduce: bool = True
 
-    def world(self) -> World:
+    def partition(self) -> Partition:
         """Return the partition before any thread begins."""
         state, faults = boot(check_runs(self.tree), self.kernel)
         if state.dead:
             raise ThreadsError(f"Linux {self.kernel.name} does not come up: {state.dead}", source=self.tree.source)
         crash = self.tree if KDUMP in map(str.strip, self.threads) else None
-        return World(state, machine_for(self.tree, self.hypervisor), frozenset(faults), crash_tree=crash)
+        machine = machine_for(self.tree, self.hypervisor)
+        return Partition(state, machine, faults=frozenset(faults), crash_tree=crash)
 
     def engine(self, policy: Policy) -> Engine:
         """Return the threads on the partition, kept apart by a policy."""
-        return Engine(self.world(), threads_of(self.threads, self.tree, self.files, policy), policy)
+        return Engine(self.partition(), threads_of(self.threads, self.tree, self.files, policy), policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PolicyAnswer:
     """What came out for a policy.
 
     Attributes:
@@ -166,7 +167,7 @@ def answers(
     jobs: int = 1,
     began: float | None = None,
     tell: Callable[[Policy, int, int], None] | None = None,
-) -> Iterator[Answer]:
+) -> Iterator[PolicyAnswer]:
     """Yield the answer for each policy, in order; with `jobs`, so many are worked out at a time.
 
     All of them have `question.bounds.seconds` together, counted from `began` (`monotonic`) on. `tell` is told of
@@ -183,11 +184,11 @@ def answers(
     yield from ordered_map(partial(_answer_of, question), tasks, jobs, lost=_lost)
 
 
-def _answer_of(question: Question, task: tuple[Policy, float]) -> Answer:
+def _answer_of(question: Question, task: tuple[Policy, float]) -> PolicyAnswer:
     return answer(question, *task)
 
 
-def _lost(task: tuple[Policy, float], how: str) -> Answer:
+def _lost(task: tuple[Policy, float], how: str) -> PolicyAnswer:
     raise DrmemctlError(f"the process that explored with locking {task[0].name} {how}", hint="try --jobs 1")
 
 
@@ -196,7 +197,7 @@ def answer(
     policy: Policy,
     end: float | None = None,
     tell: Callable[[Policy, int, int], None] | None = None,
-) -> Answer:
+) -> PolicyAnswer:
     """Explore under one policy, until `end` on the clock (`monotonic`) or for `question.bounds.seconds`."""
     begin = monotonic()
     clock = _Clock(begin, begin + question.bounds.seconds if end is None else end)
@@ -206,8 +207,8 @@ def answer(
             judging = _Judging(engine)
     except TimeUpError:
         late = _time_over(question), monotonic() - begin, ("a single state",)
-        return Answer(policy, 0, 0, 0, 0, (), False, *late)
-    bounds = question.bounds.of_size(len(engine.worlds[0].kernel.table.runs))
+        return PolicyAnswer(policy, 0, 0, 0, 0, (), False, *late)
+    bounds = question.bounds.of_size(len(engine.partitions[0].kernel.table.runs))
     graph = search(
         engine,
         bounds,
@@ -216,13 +217,13 @@ def answer(
         deadline=clock.at(_SEARCHED),
         tell=None if tell is None else partial(tell, policy),
     )
-    ends = {(state.world, engine.outcomes(state)): state for state in graph.ends}
+    ends = {(state.partition, engine.outcomes(state)): state for state in graph.ends}
     bad = judging.bad_ends(graph, list(ends.values()), clock)
     ways = judging.in_time(clock.at(1), "how many schedules there are", graph.schedules)
     counts = len(graph.edges), graph.transitions, ways or 0, len(ends)
     missed = (*_unfollowed(graph), *judging.missed)
     why = graph.why or (_time_over(question) if missed else "")
-    return Answer(policy, *counts, bad, not why, why, monotonic() - begin, missed)
+    return PolicyAnswer(policy, *counts, bad, not why, why, monotonic() - begin, missed)
 
 
 def _time_over(question: Question) -> str:
@@ -244,35 +245,35 @@ class _Judging:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._judge = Ends(engine.world(engine.first))
+        self._judge = Ends(engine.partition(engine.first))
         self._endless = [thread.endless for thread in engine.threads]
-        self._known: dict[tuple[int, tuple[int | None, ...]], tuple[Finding, ...]] = {}
+        self._findings: dict[tuple[int, tuple[int | None, ...]], tuple[Finding, ...]] = {}
         self.missed: list[str] = []
 
-    def in_time(self, deadline: float, what: str, work: Callable[[], R]) -> R | None:
-        """Return the result of some work; None, and a note, if it is not done by a time."""
+    def in_time(self, deadline: float, purpose: str, work: Callable[[], R]) -> R | None:
+        """Return the result of some work; None, with its purpose noted as missed, if it is not done by a time."""
         try:
             with ended_at(deadline):
                 return work()
         except TimeUpError:
-            self.missed.append(what)
+            self.missed.append(purpose)
             return None
 
-    def of(self, state: State) -> tuple[Finding, ...]:
+    def findings(self, state: SearchState) -> tuple[Finding, ...]:
         """Return what is wrong with an end."""
         outcomes = self._engine.outcomes(state)
-        key = state.world, outcomes
-        if key not in self._known:
-            self._known[key] = self._judge.findings(self._engine.world(state), outcomes, self._endless)
-        return self._known[key]
+        key = state.partition, outcomes
+        if key not in self._findings:
+            self._findings[key] = self._judge.findings(self._engine.partition(state), outcomes, self._endless)
+        return self._findings[key]
 
-    def watch(self, until: str) -> Callable[[State], bool] | None:
+    def watch(self, until: str) -> Callable[[SearchState], bool] | None:
         """Return what stops the search."""
         if not until:
             return None
-        return lambda state: any(until in (INCONSISTENT, verdict.rule) for verdict in self.of(state))
+        return lambda state: any(until in (INCONSISTENT, verdict.rule) for verdict in self.findings(state))
 
-    def bad_ends(self, graph: Graph, states: list[State], clock: _Clock) -> tuple[End, ...]:
+    def bad_ends(self, graph: Graph, states: list[SearchState], clock: _Clock) -> tuple[End, ...]:
         """Return the inconsistent ends with a schedule for each, as far as there is time."""
         bad = self._bad(states, clock.at(_JUDGED))
         if not bad:
@@ -281,21 +282,23 @@ class _Judging:
         ways = self.in_time(clock.at(_COUNTED), "how these ends come about", lambda: shortest(graph, bad)) or {}
         ends = []
         for state in bad:
-            verdicts = self.of(state)
-            raced = () if serial is None else tuple(one for one in verdicts if _kind(one) not in serial)
+            verdicts = self.findings(state)
+            raced = (
+                () if serial is None else tuple(verdict for verdict in verdicts if _kind(verdict) not in serial)
+            )
             ends.append(End(self._engine.outcomes(state), verdicts, raced, ways.get(state, ())))
         return tuple(sorted(self._tidy(ends, clock.at(1)), key=lambda end: end.order))
 
-    def _bad(self, states: list[State], deadline: float) -> list[State]:
-        judged: list[State] = []
+    def _bad(self, states: list[SearchState], deadline: float) -> list[SearchState]:
+        judged: list[SearchState] = []
         try:
             with ended_at(deadline):
                 for state in states:
-                    self.of(state)
+                    self.findings(state)
                     judged.append(state)
         except TimeUpError:
             self.missed.append(f"{len(states) - len(judged):,} of {len(states):,} ends")
-        return [state for state in judged if self.of(state)]
+        return [state for state in judged if self.findings(state)]
 
     def _tidy(self, ends: list[End], deadline: float) -> list[End]:
         """Return the ends with schedules in which threads change less often, as many as there is time for."""
@@ -308,9 +311,9 @@ class _Judging:
         return [*tidy, *ends[len(tidy) :]]
 
     def _serial_kinds(self) -> set[tuple[str, str]]:
-        return {_kind(verdict) for state in self._serial() for verdict in self.of(state)}
+        return {_kind(verdict) for state in self._serial() for verdict in self.findings(state)}
 
-    def _serial(self) -> Iterator[State]:
+    def _serial(self) -> Iterator[SearchState]:
         """Yield the ends of the threads one after the other, in any order; those without end react at once."""
         ending = [number for number, endless in enumerate(self._endless) if not endless]
         orders = permutations(ending) if len(ending) <= MOST_SERIAL else [tuple(ending)]
@@ -318,12 +321,12 @@ class _Judging:
             state = self._engine.first
             for thread in order:
                 state = self._alone(state, thread)
-                for other, endless in enumerate(self._endless):
-                    state = self._alone(state, other) if endless else state
+                for number, endless in enumerate(self._endless):
+                    state = self._alone(state, number) if endless else state
             if not self._engine.enabled(state):
                 yield state
 
-    def _alone(self, state: State, thread: int) -> State:
+    def _alone(self, state: SearchState, thread: int) -> SearchState:
         while thread in self._engine.enabled(state):
             state = self._engine.step(state, thread)
         return state

@@ -9,8 +9,8 @@ from drmemctl.check.changes import new_violations
 from drmemctl.check.engine import Judge, all_rules, finding_of
 from drmemctl.check.finding import Finding, Severity, Violation
 from drmemctl.check.subject import Running, Subject
-from drmemctl.explore.world import World
-from drmemctl.scenario.subject import subject_of, written_back
+from drmemctl.simulate.partition import Partition
+from drmemctl.simulate.subject import subject_of, written_back
 
 _CRASH_RULE = "DRM080"
 """What the crash kernel was loaded with is judged as a tree beside the kernel's array."""
@@ -28,35 +28,35 @@ def gravity(finding: Finding) -> tuple[int, int, str]:
 
 
 class Ends:
-    """Asks the rules about ends; what they say of the beginning is nobody's doing."""
+    """Asks the rules about ends; what they say of the beginning no thread brought about."""
 
-    def __init__(self, first: World) -> None:
+    def __init__(self, first: Partition) -> None:
         self._judge = Judge(profile=first.kernel.profile)
         self._before = self._of_rules(_subject(first))
 
     def findings(
-        self, world: World, outcomes: Sequence[int | None], endless: Sequence[bool]
+        self, partition: Partition, outcomes: Sequence[int | None], endless: Sequence[bool]
     ) -> tuple[Finding, ...]:
         """Return what is wrong with an end, the worst first."""
-        wrong = list(self._wrong(world))
+        wrong = list(self._wrong(partition))
         hanging = any(out is None and not goes_on for out, goes_on in zip(outcomes, endless, strict=True))
-        if hanging and not world.stopped:
-            wrong.append(Finding("", Severity.ERROR, _HANG, world.kernel.dead or _HANG))
+        if hanging and not partition.machine.aborted:
+            wrong.append(Finding("", Severity.ERROR, _HANG, partition.kernel.dead or _HANG))
         return tuple(sorted(wrong, key=lambda finding: (gravity(finding), finding.message)))
 
-    def _wrong(self, world: World) -> Iterator[Finding]:
-        subject = _subject(world)
+    def _wrong(self, partition: Partition) -> Iterator[Finding]:
+        subject = _subject(partition)
         said = [violation for violation in self._of_rules(subject) if _counts(violation)]
         yield from (finding_of(violation, subject) for violation in new_violations(said, self._before, subject))
-        yield from self._of_crash_kernel(world)
+        yield from self._of_crash_kernel(partition)
 
     def _of_rules(self, subject: Subject) -> list[Violation]:
         return list(self._judge.ask(all_rules().values(), subject))
 
-    def _of_crash_kernel(self, world: World) -> Iterator[Finding]:
-        if world.crash_tree is None:
+    def _of_crash_kernel(self, partition: Partition) -> Iterator[Finding]:
+        if partition.crash_tree is None:
             return
-        subject = Subject(world.crash_tree, running=Running(array=world.kernel.table))
+        subject = Subject(partition.crash_tree, running=Running(array=partition.kernel.table))
         for violation in self._judge.ask([all_rules()[_CRASH_RULE]], subject):
             finding = finding_of(violation, subject)
             yield finding._replace(message=f"the crash kernel's tree: {finding.message}")
@@ -70,7 +70,9 @@ def _counts(violation: Violation) -> bool:
     return violation.severity is Severity.ERROR
 
 
-def _subject(world: World) -> Subject:
-    subject = subject_of(world.kernel, world.machine)
-    faults = tuple(sorted(world.faults, key=lambda fault: (fault.code, fault.message)))
-    return Subject(subject.tree, running=subject.running._replace(faults=faults), drmem=written_back(world.kernel))
+def _subject(partition: Partition) -> Subject:
+    subject = subject_of(partition.kernel, partition.machine)
+    faults = tuple(sorted(partition.faults, key=lambda fault: (fault.code, fault.message)))
+    return Subject(
+        subject.tree, running=subject.running._replace(faults=faults), drmem=written_back(partition.kernel)
+    )

@@ -3,86 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from drmemctl.check.finding import Finding
-from drmemctl.check.subject import Flush
 from drmemctl.errors import LimitError
-from drmemctl.hypervisor.inference import POWERVM, QEMU, inferred_hypervisor, qemu_version
-from drmemctl.hypervisor.powervm import PowerVm
-from drmemctl.hypervisor.qemu import MEASURED, Qemu
+from drmemctl.hypervisor.inference import QEMU, inferred_hypervisor
 from drmemctl.kernel.boot import boot, check_runs
 from drmemctl.kernel.choice import kernel_for
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
-from drmemctl.scenario.findings import Moments, finding_of_fault
-from drmemctl.scenario.grammar import parse_script
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.steps import FirmwareUpdate, Lpm, Migrate, Prrn, Reboot, Step
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.findings import Moments, finding_of_fault
+from drmemctl.simulate.partition import Partition, Step, StepResult, machine_for
+from drmemctl.simulate.run import carry_out
+from drmemctl.simulate.steps.language import parse_script
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Tree
 
-Hypervisor = Qemu | PowerVm
-
-_WHOLE_TREE = (FirmwareUpdate, Lpm, Migrate, Prrn, Reboot)
-"""Steps that cost by the tree; a PRRN that names its nodes does not."""
-
 _MOST_BLOCKS = 1 << 20
 """Memory blocks that are listed: 256 TiB in blocks of 256 MiB. A tree may promise billions."""
-
-
-def read_file(name: str) -> bytes:
-    """Return the content of a file that a step names; `InputError` if it cannot be read."""
-    from drmemctl.tree.limits import LIMITS
-    from drmemctl.tree.plain_input import read_input
-
-    return read_input(name, LIMITS.max_value_by_lmb)
-
-
-def read_tree(name: str) -> Tree:
-    """Return a tree that a step names."""
-    from drmemctl.model.sizes import within_bounds
-    from drmemctl.tree.source import load
-
-    return check_runs(within_bounds(load(name)))
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """How a step's files and trees are read."""
-
-    file: Callable[[str], bytes] = read_file
-    tree: Callable[[str], Tree] = read_tree
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """A partition at one moment: the kernel, and the hypervisor under it. Immutable.
-
-    Attributes:
-        kernel: the kernel.
-        machine: the hypervisor's side.
-        last: what came of the last step that was not an expectation.
-        boot: what the kernel did wrong when the simulation began.
-        flush: what wrote the LMB property first after the hypervisor's last delivery, None for nothing.
-
-    """
-
-    kernel: KernelState
-    machine: Hypervisor
-    last: StepResult | None = None
-    boot: tuple[Finding, ...] = ()
-    flush: Flush | None = None
-
-
-def machine_for(tree: Tree, hypervisor: str) -> Hypervisor:
-    """Return the hypervisor's side of a tree: `qemu`, `qemu-6.0` or `powervm`."""
-    version = qemu_version(hypervisor)
-    if hypervisor == POWERVM:
-        return PowerVm.from_tree(tree)
-    return Qemu.from_tree(tree, version or MEASURED)
 
 
 class Simulation:
@@ -118,11 +58,10 @@ class Simulation:
         self._named = hypervisor is not None
         state, faults = boot(check_runs(tree), self.profile)
         self.boot_faults = tuple(map(finding_of_fault, faults))
-        self.situation = Situation(state, machine_for(tree, self.hypervisor), boot=self.boot_faults)
+        self.situation = Partition(state, machine_for(tree, self.hypervisor), boot=self.boot_faults)
         self.results: list[StepResult] = []
         self._files = files or Files()
-        self._findings = findings
-        self._moments = Moments()
+        self._moments = Moments(after_steps=findings)
         self._rebuilt = 0
 
     @property
@@ -145,23 +84,23 @@ class Simulation:
         """All that the rules say of the partition as it is now, the worst first."""
         return tuple(self._moments.present(self.situation).findings())
 
-    def run(self, step: str | Step) -> StepResult:
-        """Do one step, given as text or parsed; `StepError` for what is none."""
-        from drmemctl.scenario.runner import carry_out
+    def run(self, step: str | Step, *, traced: bool = False) -> StepResult:
+        """Do one step, given as text or parsed; `StepError` for what is none.
 
+        `traced` collects what the kernel does meanwhile, for the result's `trace`.
+        """
         parsed = next(parse_script(step), None) if isinstance(step, str) else step
         if parsed is None:
-            return StepResult(str(step))
+            return StepResult(Step(str(step)), self.situation, self.situation)
         self._bound(parsed)
-        result, self.situation = carry_out(
-            self.situation, parsed, self._files, self._moments, findings=self._findings
-        )
+        result = carry_out(parsed, self.situation, self._files, self._moments, traced=traced)
+        self.situation = result.after
         self.results.append(result)
         return result
 
     def _bound(self, step: Step) -> None:
         """Raise `LimitError` if this and the steps before look at more trees than can be in some seconds."""
-        if not isinstance(step, _WHOLE_TREE) or (isinstance(step, Prrn) and step.tree is None):
+        if not step.whole_tree:
             return
         self._rebuilt += sum(1 + len(node.properties) for _, node in self.tree.walk())
         if self._rebuilt > LIMITS.max_rebuilt:

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
-from drmemctl.explore.deadline import TimeUpError, ended_at
-from drmemctl.explore.engine import Engine, State
-from drmemctl.explore.threads import Reload
-from drmemctl.kernel.task import Action, Part
+from drmemctl.kernel.task import Action, StatePart
+from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
+from drmemctl.simulate.interleave.engine import Engine, SearchState
+from drmemctl.simulate.interleave.threads import Reload
 
 Sleep = frozenset[int]
 
@@ -61,9 +61,9 @@ class Graph:
 
     """
 
-    first: State
-    edges: dict[State, dict[int, State]] = field(default_factory=dict)
-    ends: list[State] = field(default_factory=list)
+    first: SearchState
+    edges: dict[SearchState, dict[int, SearchState]] = field(default_factory=dict)
+    ends: list[SearchState] = field(default_factory=list)
     complete: bool = True
     why: str = ""
     unfollowed: int = 0
@@ -75,30 +75,29 @@ class Graph:
 
     def schedules(self) -> int:
         """Return how many ways lead from the first state to an end."""
-        ways: dict[State, int] = {}
+        ways: dict[SearchState, int] = {}
         for state in self.backwards():
             after = self.edges[state].values()
-            ways[state] = sum(ways.get(one, 0) for one in after) if self.edges[state] else 1
+            ways[state] = sum(ways.get(following, 0) for following in after) if self.edges[state] else 1
         return ways.get(self.first, 0)
 
-    def backwards(self) -> Iterator[State]:
+    def backwards(self) -> Iterator[SearchState]:
         """Yield every state after those that it leads to."""
-        seen: set[State] = set()
+        seen: set[SearchState] = set()
         stack = [(self.first, False)]
         while stack:
-            state, done = stack.pop()
-            if done:
+            state, followed = stack.pop()
+            if followed:
                 yield state
             elif state not in seen and state in self.edges:
                 seen.add(state)
                 stack.append((state, True))
-                stack.extend((one, False) for one in self.edges[state].values())
+                stack.extend((following, False) for following in self.edges[state].values())
 
 
-def independent(one: Action, other: Action) -> bool:
+def independent(first: Action, second: Action) -> bool:
     """Whether two actions of different threads can change places."""
-    locks = {one.joins, one.takes, one.drops} & {other.joins, other.takes, other.drops}
-    return not locks - {None} and not one.touches.conflicts(other.touches)
+    return not first.locks & second.locks and not first.touches.conflicts(second.touches)
 
 
 def search(  # noqa: PLR0913 - the bounds, the reduction, and who listens
@@ -106,7 +105,7 @@ def search(  # noqa: PLR0913 - the bounds, the reduction, and who listens
     bounds: Bounds,
     *,
     reduce: bool = True,
-    watch: Callable[[State], bool] | None = None,
+    watch: Callable[[SearchState], bool] | None = None,
     deadline: float | None = None,
     tell: Callable[[int, int], None] | None = None,
 ) -> Graph:
@@ -127,7 +126,7 @@ class _Search:
         deadline: float,
         *,
         reduce: bool,
-        watch: Callable[[State], bool] | None,
+        watch: Callable[[SearchState], bool] | None,
         tell: Callable[[int, int], None] | None,
     ) -> None:
         self._engine = engine
@@ -135,11 +134,11 @@ class _Search:
         self._reduce = reduce
         self._watch = watch
         self._graph = Graph(engine.first)
-        self._slept: dict[State, Sleep] = {}
+        self._slept: dict[SearchState, Sleep] = {}
         self._deadline = deadline
         self._tell = tell
         self._bounded = False
-        self._stack: list[tuple[State, list[int], Sleep]] = []
+        self._stack: list[tuple[SearchState, list[int], Sleep]] = []
 
     def run(self) -> Graph:
         """Go through all states, or as many as there is time for."""
@@ -169,31 +168,30 @@ class _Search:
             stack[-1] = state, todo, sleep | {thread}
             self._enter(stack, after, self._still_asleep(state, thread, sleep))
 
-    def _still_asleep(self, state: State, thread: int, sleep: Sleep) -> Sleep:
+    def _still_asleep(self, state: SearchState, thread: int, sleep: Sleep) -> Sleep:
         """Return who need not go first after this action either: those whose action commutes with it."""
         if not sleep:
             return sleep
         action = self._engine.action(state, thread)
         return frozenset(
-            other
-            for other in sleep
+            sleeper
+            for sleeper in sleep
             if action is not None
-            and (theirs := self._engine.action(state, other)) is not None
+            and (theirs := self._engine.action(state, sleeper)) is not None
             and independent(action, theirs)
         )
 
-    def _enter(self, stack: list[tuple[State, list[int], Sleep]], state: State, sleep: Sleep) -> None:
-        known = self._slept.get(state)
-        if known is None:
+    def _enter(self, stack: list[tuple[SearchState, list[int], Sleep]], state: SearchState, sleep: Sleep) -> None:
+        slept = self._slept.get(state)
+        if slept is None:
             todo = self._first_visit(state, sleep)
         else:
-            self._slept[state] = known & sleep
-            todo = sorted(known - sleep)
-            sleep = known & sleep
+            todo = sorted(slept - sleep)
+            sleep = self._slept[state] = slept & sleep
         if todo:
             stack.append((state, todo, sleep))
 
-    def _first_visit(self, state: State, sleep: Sleep) -> list[int]:
+    def _first_visit(self, state: SearchState, sleep: Sleep) -> list[int]:
         if self._is_too_much():
             return []
         if self._tell is not None and not len(self._slept) % _TOLD_EVERY:
@@ -215,7 +213,7 @@ class _Search:
         self._bounded = self._bounded or not self._graph.complete
         return not self._graph.complete
 
-    def _end(self, state: State) -> None:
+    def _end(self, state: SearchState) -> None:
         self._slept[state] = frozenset()
         self._graph.ends.append(state)
         if self._watch is not None and self._watch(state):
@@ -224,7 +222,7 @@ class _Search:
     def _give_up(self, why: str) -> None:
         self._graph.complete, self._graph.why = False, why
 
-    def _persistent(self, state: State, enabled: list[int]) -> list[int]:
+    def _persistent(self, state: SearchState, enabled: list[int]) -> list[int]:
         """Return the smallest persistent set that can be grown from one thread."""
         best = enabled
         for seed in enabled:
@@ -234,25 +232,25 @@ class _Search:
                 best = chosen
         return best
 
-    def _grown(self, state: State, seed: int) -> set[int]:
+    def _grown(self, state: SearchState, seed: int) -> set[int]:
         """Return a thread with all others that it depends on, now or later."""
         grown, todo = {seed}, [seed]
         while todo:
             thread = todo.pop()
             action = self._engine.action(state, thread)
-            for other in range(len(self._engine.threads)):
-                if other not in grown and action is not None and self._depends(state, action, other):
-                    grown.add(other)
-                    todo.append(other)
+            for candidate in range(len(self._engine.threads)):
+                if candidate not in grown and action is not None and self._depends(state, action, candidate):
+                    grown.add(candidate)
+                    todo.append(candidate)
         return grown
 
-    def _depends(self, state: State, action: Action, other: int) -> bool:
+    def _depends(self, state: SearchState, action: Action, number: int) -> bool:
         """Whether another thread might yet do what does not commute with an action, or what that waits for."""
-        if self._engine.action(state, other) is None:
+        if self._engine.action(state, number) is None:
             return False
-        thread = self._engine.threads[other]
-        if {action.joins, action.takes, action.drops} & (thread.locks & self._engine.policy.locks):
+        thread = self._engine.threads[number]
+        if action.locks & thread.locks & self._engine.policy.locks:
             return True
-        if isinstance(action, Reload) and Part.BLOCKS in thread.touches.writes:
+        if isinstance(action, Reload) and StatePart.BLOCKS in thread.touches.writes:
             return True
         return action.touches.conflicts(thread.touches)

@@ -4,29 +4,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drmemctl.compare.moments import (
-    LmbsChanged,
-    LmbState,
-    Placed,
-    array_and_tree,
-    changed_blocks,
-    changed_in_tree,
-    changed_lmbs,
-    compare_tables,
-    next_flush,
-)
 from drmemctl.formats.dynamic_memory import ASSIGNED
 from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.change import (
+    LmbRangeChange,
+    LmbState,
+    changed_blocks,
+    changed_in_array,
+    changed_in_tree,
+    compare_tables,
+    in_array_and_tree,
+    next_flush,
+)
+from drmemctl.simulate.simulation import Simulation
 from tests.scenario.records import record, record_names, tree_of
 
 SIZE = 256 << 20
@@ -46,7 +46,7 @@ def side(aa_index: int, flags: int) -> LmbState:
     return LmbState(aa_index, flags, NODES.node_of(aa_index, flags))
 
 
-def each(changes: Iterable[LmbsChanged]) -> list[tuple[int, int, LmbState | None, LmbState | None]]:
+def each(changes: Iterable[LmbRangeChange]) -> list[tuple[int, int, LmbState | None, LmbState | None]]:
     return [
         (change.base + n * SIZE, change.drc_index + n, change.old, change.new)
         for change in changes
@@ -82,15 +82,19 @@ def test_each_change_has_its_place(
     count = min(map(len, (rows, array, tree)))
     start = table(rows[:count])
     ones, others = (compare_tables(start, NODES, table(after[:count]), NODES) for after in (array, tree))
-    placed = array_and_tree(ones, others)
-    assert sorted(each(one.change for one in placed if one.in_array), key=str) == sorted(each(ones), key=str)
-    assert sorted(each(one.change for one in placed if one.in_tree), key=str) == sorted(each(others), key=str)
+    placed = in_array_and_tree(ones, others)
+    assert sorted(each(one for one in placed if one.in_array), key=str) == sorted(each(ones), key=str)
+    assert sorted(each(one for one in placed if one.in_tree), key=str) == sorted(each(others), key=str)
     assert all(one.in_array or one.in_tree for one in placed)
 
 
 def test_a_change_in_both_is_told_once() -> None:
     changes = compare_tables(table([(0, 0)] * 3), NODES, table([(0, 8)] * 3), NODES)
-    assert array_and_tree(changes, changes) == [Placed(changes[0], in_array=True, in_tree=True)]
+    assert in_array_and_tree(changes, changes) == changes
+    assert changes[0].in_array
+    assert changes[0].in_tree
+    (only,) = in_array_and_tree(changes, [])
+    assert only == replace(changes[0], in_tree=False)
 
 
 blocks = st.dictionaries(st.integers(0, 15), st.integers(0, 2)).map(
@@ -124,7 +128,7 @@ def test_the_next_flush_changes_what_it_is_said_to_change() -> None:
             done = simulation.run(f"dlpar memory add indexed-count 1 {drc_index:#x}")
             if done.ok:
                 assert changed_in_tree(before.kernel, simulation.state) == said
-                assert changed_lmbs(before.kernel, simulation.state) == []
+                assert changed_in_array(before.kernel, simulation.state) == []
             simulation.situation = before
 
 

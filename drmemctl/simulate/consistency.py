@@ -9,9 +9,9 @@ from drmemctl.check.engine import ordered
 from drmemctl.check.finding import Violation
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.state import KernelState
-from drmemctl.scenario.findings import contradictions_in
-from drmemctl.scenario.simulation import Situation
-from drmemctl.scenario.subject import subject_of
+from drmemctl.simulate.findings import contradictions_in
+from drmemctl.simulate.partition import Partition
+from drmemctl.simulate.subject import subject_of
 
 TREE, ARRAY, CONNECTORS, BLOCKS, HYPERVISOR = "tree", "array", "connectors", "memory blocks", "the hypervisor"
 
@@ -28,15 +28,15 @@ _SPLITS = {
 """Who does not agree by a rule of the family state: array and hypervisor with the tree, others with the array."""
 
 
-def contradictions(situation: Situation) -> list[Violation]:
+def contradictions(partition: Partition) -> list[Violation]:
     """Return what does not agree, as the rules of the family state have it."""
-    state = situation.kernel
-    return ordered(contradictions_in(subject_of(state, situation.machine, situation.flush), state.profile))
+    state = partition.kernel
+    return ordered(contradictions_in(subject_of(state, partition.machine, partition.flush), state.profile))
 
 
-def sides(state: KernelState, found: Iterable[Violation]) -> str:
+def sides(state: KernelState, violations: Iterable[Violation]) -> str:
     """Return who agrees with whom in a few words; who is not on the hypervisor's side is wrong."""
-    apart = {_SPLITS[violation.rule] for violation in found if violation.rule in _SPLITS}
+    apart = {_SPLITS[violation.rule] for violation in violations if violation.rule in _SPLITS}
     camps = sorted(_camps(apart, state), key=lambda camp: (HYPERVISOR not in camp, TREE not in camp))
     right, wrong = camps[0], [party for camp in camps[1:] for party in camp]
     if not wrong:

@@ -26,8 +26,8 @@ def ended_at(deadline: float) -> Iterator[None]:
 
     Python asks for signals in the main thread only; elsewhere what is done has to look at the clock itself.
     """
-    left = deadline - monotonic()
-    if left <= 0:
+    remaining = deadline - monotonic()
+    if remaining <= 0:
         raise TimeUpError
     if deadline == NEVER or threading.current_thread() is not threading.main_thread():
         yield
@@ -44,7 +44,7 @@ def ended_at(deadline: float) -> Iterator[None]:
         hook(dropped)
 
     sys.unraisablehook = raise_again
-    signal.setitimer(signal.ITIMER_REAL, left)
+    signal.setitimer(signal.ITIMER_REAL, remaining)
     try:
         yield
     finally:

@@ -14,23 +14,23 @@ from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
-from drmemctl.explore.policy import Policy
-from drmemctl.explore.threads import Reload, Thread
-from drmemctl.explore.world import Keys, World
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.task import Action, Lock
-from drmemctl.scenario.simulation import Hypervisor
+from drmemctl.simulate.interleave.keys import Keys
+from drmemctl.simulate.interleave.policy import Policy
+from drmemctl.simulate.interleave.threads import Reload, Thread
+from drmemctl.simulate.partition import Hypervisor, Partition
 
 OOPSED = EFAULT
 """The outcome of a thread that the kernel killed: nobody gets an error number."""
 
 
-class State(NamedTuple):
-    """Number of the world, and the place of each thread."""
+class SearchState(NamedTuple):
+    """Number of the partition among those that were seen, and the place of each thread."""
 
-    world: int
+    partition: int
     places: tuple[int, ...]
 
 
@@ -68,7 +68,7 @@ _OOPS = ("oops",)
 class _Code:
     """The places of a thread that were reached so far. All ends with the same outcome are one place."""
 
-    def __init__(self, thread: Thread, start: World, locks: frozenset[Lock]) -> None:
+    def __init__(self, thread: Thread, start: Partition, locks: frozenset[Lock]) -> None:
         self._thread = thread
         self._start = start
         self._locks = locks
@@ -83,16 +83,16 @@ class _Code:
 
     def after(self, place: int, result: Hashable) -> tuple[int, _Way]:
         """Return the place after the next action there, once that returned, and what happens on the way."""
-        known = self.places[place].next.get(result)
-        if known is None:
+        following = self.places[place].next.get(result)
+        if following is None:
             new = _Place(place, result)
             if result is _OOPS:
                 new.outcome = OOPSED
-                known = self._number(new), _Way()
+                following = self._number(new), _Way()
             else:
-                known = self._go_on(new, *self._at(place), result)
-            self.places[place].next[result] = known
-        return known
+                following = self._go_on(new, *self._at(place), result)
+            self.places[place].next[result] = following
+        return following
 
     def _number(self, place: _Place) -> int:
         number = len(self.places) if place.outcome is None else self._ends.get(place.outcome, len(self.places))
@@ -121,13 +121,9 @@ class _Code:
     def _next(self, task: Generator[Action, Any, int], result: Any) -> Action:
         """Return the next action; locks that do not hold are passed by."""
         action = task.send(result)
-        while self._passed(action):
+        while action.name in ("queue", "take", "drop") and not action.locks & self._locks:
             action = task.send(None)
         return action
-
-    def _passed(self, action: Action) -> bool:
-        locks = {action.joins, action.takes, action.drops} - {None}
-        return bool(locks) and action.name in ("queue", "take", "drop") and not locks & self._locks
 
     def _go_on(self, place: _Place, job: Job, task: Generator[Action, Any, int], result: Any) -> tuple[int, _Way]:
         job.log.clear()
@@ -146,67 +142,67 @@ class _Code:
 
 
 class Engine:
-    """Threads on a partition, and all worlds and places that they were seen in."""
+    """Threads on a partition, and all partitions and places that they were seen in."""
 
-    def __init__(self, start: World, threads: Sequence[Thread], policy: Policy) -> None:
+    def __init__(self, start: Partition, threads: Sequence[Thread], policy: Policy) -> None:
         self.threads = tuple(threads)
         self.policy = policy
         self._keys = Keys(start.kernel.tree)
         self._numbers: dict[Hashable, int] = {}
-        self.worlds: list[World] = []
+        self.partitions: list[Partition] = []
         self._code = [_Code(thread, start, policy.locks) for thread in threads]
-        self._done: dict[tuple[int, int, int], tuple[int, int]] = {}
+        self._steps: dict[tuple[int, int, int], tuple[int, int]] = {}
         first = start
         for code in self._code:
             first = _with_faults(first, code.begin)
-        self.first = State(self._number(first), (0,) * len(threads))
+        self.first = SearchState(self._number(first), (0,) * len(threads))
 
-    def _number(self, world: World) -> int:
-        key = self._keys.of(world)
+    def _number(self, partition: Partition) -> int:
+        key = self._keys.of(partition)
         number = self._numbers.get(key)
         if number is None:
-            number = self._numbers[key] = len(self.worlds)
-            self.worlds.append(world)
+            number = self._numbers[key] = len(self.partitions)
+            self.partitions.append(partition)
         return number
 
-    def world(self, state: State) -> World:
-        """Return the world of a state."""
-        return self.worlds[state.world]
+    def partition(self, state: SearchState) -> Partition:
+        """Return the partition of a state."""
+        return self.partitions[state.partition]
 
-    def action(self, state: State, thread: int) -> Action | None:
+    def action(self, state: SearchState, thread: int) -> Action | None:
         """Return a thread's next action, None at its end."""
         return self._code[thread].places[state.places[thread]].action
 
-    def outcomes(self, state: State) -> tuple[int | None, ...]:
+    def outcomes(self, state: SearchState) -> tuple[int | None, ...]:
         """Return what each thread came to; None for one that is not at its end."""
         return tuple(code.places[place].outcome for code, place in zip(self._code, state.places, strict=True))
 
-    def enabled(self, state: State) -> list[int]:
+    def enabled(self, state: SearchState) -> list[int]:
         """Return the threads that need not wait."""
-        world = self.world(state)
-        if world.stopped:
+        partition = self.partition(state)
+        if partition.machine.aborted:
             return []
-        return [thread for thread in range(len(self.threads)) if self._can_go(world, state, thread)]
+        return [thread for thread in range(len(self.threads)) if self._can_go(partition, state, thread)]
 
-    def _can_go(self, world: World, state: State, thread: int) -> bool:
+    def _can_go(self, partition: Partition, state: SearchState, thread: int) -> bool:
         action = self.action(state, thread)
         if action is None:
             return False
-        return world.uevent if isinstance(action, Reload) else world.lets(thread, action)
+        return partition.uevent if isinstance(action, Reload) else partition.admits(thread, action)
 
-    def step(self, state: State, thread: int) -> State:
+    def step(self, state: SearchState, thread: int) -> SearchState:
         """Return the state after a thread's next action, which must be able to go."""
         place = state.places[thread]
-        key = state.world, thread, place
-        done = self._done.get(key)
-        if done is None:
-            world, result, _ = self.perform(state, thread)
-            number, way = self._code[thread].after(place, result)
-            done = self._done[key] = self._number(_with_faults(world, way)), number
-        places = (*state.places[:thread], done[1], *state.places[thread + 1 :])
-        return State(done[0], places)
+        key = state.partition, thread, place
+        following = self._steps.get(key)
+        if following is None:
+            partition, result, _ = self.perform(state, thread)
+            next_place, way = self._code[thread].after(place, result)
+            following = self._steps[key] = self._number(_with_faults(partition, way)), next_place
+        number, next_place = following
+        return SearchState(number, (*state.places[:thread], next_place, *state.places[thread + 1 :]))
 
-    def said(self, state: State, thread: int, result: Hashable) -> tuple[str, ...]:
+    def said(self, state: SearchState, thread: int, result: Hashable) -> tuple[str, ...]:
         """Return what a thread prints after its next action, once that returned."""
         return self._code[thread].after(state.places[thread], result)[1].log
 
@@ -214,12 +210,14 @@ class Engine:
         """Return what a thread prints before its first action."""
         return self._code[thread].begin.log
 
-    def perform(self, state: State, thread: int, events: list[Any] | None = None) -> tuple[World, Any, Job]:
-        """Do a thread's next action: the world after it, what it returned, and the job that it was done to."""
-        world, action = self.world(state), self.action(state, thread)
+    def perform(
+        self, state: SearchState, thread: int, events: list[Any] | None = None
+    ) -> tuple[Partition, Any, Job]:
+        """Do a thread's next action: the partition after it, what it returned, and the job that it was done to."""
+        partition, action = self.partition(state), self.action(state, thread)
         if action is None:
             raise ValueError(f"thread {thread} is at its end")
-        job = Job(world.kernel, world.machine, events=events, asks_each=False)
+        job = Job(partition.kernel, partition.machine, events=events, asks_each=False)
         try:
             result = action.do(job)
         except OopsError as oops:
@@ -227,15 +225,15 @@ class Engine:
             job.faults.append(oops.fault)
             job.state = replace(job.state, dead=oops.dead or job.state.dead)
         changed = replace(
-            world,
+            partition,
             kernel=job.state,
             machine=cast("Hypervisor", job.firmware).without_events(),
-            faults=world.faults | frozenset(job.faults),
+            faults=partition.faults | frozenset(job.faults),
         )
-        return self._seen_outside(world, changed.locked(thread, action), action), result, job
+        return self._seen_outside(partition, changed.locked(thread, action), action), result, job
 
-    def _seen_outside(self, before: World, after: World, action: Action) -> World:
-        """Return the world with what user space gets to know."""
+    def _seen_outside(self, before: Partition, after: Partition, action: Action) -> Partition:
+        """Return the partition with what user space gets to know."""
         if isinstance(action, Reload):
             return replace(after, uevent=False, crash_tree=after.kernel.tree)
         if after.crash_tree is not None and after.kernel.blocks is not before.kernel.blocks:
@@ -243,5 +241,5 @@ class Engine:
         return after
 
 
-def _with_faults(world: World, way: _Way) -> World:
-    return replace(world, faults=world.faults | way.faults) if way.faults else world
+def _with_faults(partition: Partition, way: _Way) -> Partition:
+    return replace(partition, faults=partition.faults | way.faults) if way.faults else partition

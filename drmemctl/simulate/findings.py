@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from drmemctl.check.changes import new_violations
 from drmemctl.check.engine import Judge, all_rules, finding_of, ordered
@@ -17,11 +17,9 @@ from drmemctl.formats.dynamic_memory import DRC_INVALID, NODE, RESERVED, V1, V2
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.drmem import LmbTable
-from drmemctl.scenario.subject import subject_of
+from drmemctl.simulate.partition import Partition
+from drmemctl.simulate.subject import subject_of
 from drmemctl.tree.node import Tree
-
-if TYPE_CHECKING:
-    from drmemctl.scenario.simulation import Situation
 
 _NEXT_FLUSH = frozenset({"DRM013", "DRM015", "DRM073", "DRM076", "DRM079", "DRM081", "DRM082"})
 """Rules about what is still right, until the next successful request writes the array over it."""
@@ -74,16 +72,16 @@ class _Recent(Generic[_T]):
     _MOST = 8
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Any, tuple[object, _T]] = OrderedDict()
+        self._results: OrderedDict[Any, tuple[object, _T]] = OrderedDict()
 
-    def get(self, key: Any, held: object, make: Callable[[], _T]) -> _T:
-        if key in self._known:
-            self._known.move_to_end(key)
+    def get(self, key: Any, parts: object, make: Callable[[], _T]) -> _T:
+        if key in self._results:
+            self._results.move_to_end(key)
         else:
-            self._known[key] = held, make()
-            if len(self._known) > self._MOST:
-                self._known.popitem(last=False)
-        return self._known[key][1]
+            self._results[key] = parts, make()
+            if len(self._results) > self._MOST:
+                self._results.popitem(last=False)
+        return self._results[key][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,9 @@ def contradictions_in(subject: Subject, profile: Profile) -> list[Violation]:
 class Moments:
     """Has a judge ask the rules about a partition; what has not changed is not asked again."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, after_steps: bool = True) -> None:
+        """Without `after_steps`, the rules are not asked what a step brought, only what is so."""
+        self._after_steps = after_steps
         self._moments: _Recent[Judged] = _Recent()
         self._layouts: _Recent[tuple[Violation, ...]] = _Recent()
         self._trees: _Recent[tuple[Violation, ...]] = _Recent()
@@ -127,21 +127,21 @@ class Moments:
         self._of_state = [rule for rule in rules if rule.family == _STATE or rule.id in _LASTING]
         self._of_migration = [rule for rule in rules if rule.family == _MIGRATION and rule.id not in _LASTING]
 
-    def present(self, situation: Situation) -> Judged:
+    def present(self, partition: Partition) -> Judged:
         """Return all that the rules say of a partition as it is now, the worst first."""
-        kernel, machine = situation.kernel, situation.machine
+        kernel, machine = partition.kernel, partition.machine
         parts = (
             *(kernel.tree, kernel.table, kernel.blocks, kernel.cpus, kernel.profile),
-            *(machine.connectors, machine.delivered, situation.flush),
+            *(machine.connectors, machine.delivered, partition.flush),
         )
-        return self._moments.get((*map(id, parts), kernel.dead), parts, lambda: self._judged(situation))
+        return self._moments.get((*map(id, parts), kernel.dead), parts, lambda: self._judged(partition))
 
-    def _judged(self, situation: Situation) -> Judged:
-        kernel = situation.kernel
+    def _judged(self, partition: Partition) -> Judged:
+        kernel = partition.kernel
         profile, tree = kernel.profile, kernel.tree
         judge = Judge(profile=profile)
-        subject = subject_of(kernel, situation.machine, situation.flush)
-        layout = (_layout(subject), _others(tree), id(profile))
+        subject = subject_of(kernel, partition.machine, partition.flush)
+        layout = (_layout(subject), _all_but_lmbs(tree), id(profile))
         said = [
             *self._layouts.get(layout, (tree, profile), lambda: tuple(judge.ask(self._by_layout, subject))),
             *self._trees.get(
@@ -153,30 +153,34 @@ class Moments:
         return Judged(subject, tuple(ordered(said)))
 
     def after(
-        self, before: Situation, after: Situation, faults: Sequence[Fault], *, migrated: bool
+        self, before: Partition, after: Partition, faults: Sequence[Fault], *, migrated: bool
     ) -> Iterator[Finding]:
         """Yield the kernel's faults, then what the rules say of `after` that they did not say of `before`.
 
         `migrated` is set where a migration may have come between the two, which has rules of its own.
         """
         yield from map(finding_of_fault, faults)
-        now, then = self.present(after), self.present(before)
-        subject = now.subject
-        said = [] if now is then else new_violations(now.violations, then.violations, subject)
+        if not self._after_steps:
+            return
+        judged_after, judged_before = self.present(after), self.present(before)
+        subject = judged_after.subject
+        said: list[Violation] = []
+        if judged_after is not judged_before:
+            said = new_violations(judged_after.violations, judged_before.violations, subject)
         if migrated and after.kernel.tree is not before.kernel.tree:
-            pair = Subject(subject.tree, running=subject.running, before=then.subject)
+            pair = Subject(subject.tree, running=subject.running, before=judged_before.subject)
             said += Judge(profile=after.kernel.profile).ask(self._of_migration, pair)
         for violation in ordered(said):
             yield step_finding(violation, subject)
 
 
-def _others(tree: Tree) -> tuple[int, ...]:
+def _all_but_lmbs(tree: Tree) -> tuple[int, ...]:
     """Return the identities of all of a tree but the lists of LMBs, which every request writes anew."""
     drmem = tree.find(NODE)
     inside: tuple[int, ...] = ()
     if drmem is not None:
-        kept = (id(prop) for prop in drmem.properties if prop.name not in (V1, V2))
-        inside = (*kept, *map(id, drmem.children), *(drmem.find(name) is None for name in (V1, V2)))
+        properties = (id(prop) for prop in drmem.properties if prop.name not in (V1, V2))
+        inside = (*properties, *map(id, drmem.children), *(drmem.find(name) is None for name in (V1, V2)))
     nodes = (id(node) for node in tree.root.children if node is not drmem)
     return (*map(id, tree.root.properties), *nodes, *inside)
 
