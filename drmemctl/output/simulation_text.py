@@ -15,8 +15,8 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_words import SHOWN_BY_MEANING, change_lines, cpu_lines, lmb_lines
 from drmemctl.output.text import safe
 from drmemctl.simulate.change import next_flush
-from drmemctl.simulate.consistency import contradictions, sides
-from drmemctl.simulate.partition import Partition, StepResult
+from drmemctl.simulate.findings import sides
+from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.session import Session
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.wording import count_of, size_text
@@ -184,7 +184,7 @@ def verdict_lines(screen: Screen, session: Session, detail: Detail) -> Iterator[
     if state.dead:
         yield f"{screen.style('not consistent', 'bold red')}: the kernel: {safe(state.dead, None)}"
     else:
-        yield from _consistency_lines(screen, partition, detail)
+        yield from _consistency_lines(screen, session.simulation, detail)
     lost = next_flush(state, partition.machine)
     if lost:
         yield screen.style("the next flush would change what the tree says:", "yellow")
@@ -192,10 +192,10 @@ def verdict_lines(screen: Screen, session: Session, detail: Detail) -> Iterator[
     yield from _failures(screen, session)
 
 
-def _consistency_lines(screen: Screen, partition: Partition, detail: Detail) -> Iterator[str]:
+def _consistency_lines(screen: Screen, simulation: Simulation, detail: Detail) -> Iterator[str]:
     """Yield who agrees with whom, and each thing that they do not agree on."""
-    against = contradictions(partition)
-    who = sides(partition.kernel, against)
+    against = simulation.contradictions
+    who = sides(simulation.state, against)
     if not against:
         yield f"{screen.style('consistent', 'bold green')}: {who}"
         return

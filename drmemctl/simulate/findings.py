@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What the rules say of a simulated partition: after a step, what they did not say before it."""
+"""What the rules say of a simulated partition, what they say only since a step, and who contradicts whom."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -14,8 +14,9 @@ from drmemctl.check.finding import NEXT_FLUSH, NOW, Finding, Severity, Violation
 from drmemctl.check.kernel.codes import RULE_OF
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import DRC_INVALID, NODE, RESERVED, V1, V2
+from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.profiles import Profile
+from drmemctl.kernel.state import KernelState
 from drmemctl.model.drmem import LmbTable
 from drmemctl.simulate.partition import Partition
 from drmemctl.simulate.subject import subject_of
@@ -96,20 +97,17 @@ class Judged:
         return (step_finding(violation, self.subject) for violation in self.violations)
 
     def contradictions(self) -> list[Violation]:
-        """Return where tree, array, connectors, memory blocks and the hypervisor do not agree."""
-        return list(filter(_contradicts, self.violations))
+        """Return where tree, array, connectors, memory blocks and the hypervisor do not agree.
 
-
-def _contradicts(violation: Violation) -> bool:
-    """Whether it is about two sides that do not agree now, even if only a flush makes that matter."""
-    of_memory = all_rules()[violation.rule].family == _STATE and violation.rule not in _BESIDE_MEMORY
-    return of_memory and violation.severity is not Severity.INFO
-
-
-def contradictions_in(subject: Subject, profile: Profile) -> list[Violation]:
-    """Return where tree, array, memory and hypervisor do not agree, asking just the rules about that."""
-    rules = [rule for rule in all_rules().values() if rule.family == _STATE]
-    return list(filter(_contradicts, Judge(profile=profile).ask(rules, subject)))
+        They do not agree now even where only a flush makes that matter.
+        """
+        return [
+            violation
+            for violation in self.violations
+            if all_rules()[violation.rule].family == _STATE
+            and violation.rule not in _BESIDE_MEMORY
+            and violation.severity is not Severity.INFO
+        ]
 
 
 class Moments:
@@ -192,3 +190,50 @@ def _layout(subject: Subject) -> LmbTable | None:
     table = subject.table
     runs = (run._replace(aa_index=0, flags=run.flags & (RESERVED | DRC_INVALID)) for run in table.runs)
     return LmbTable.of(runs, table.lmb_size)
+
+
+TREE, ARRAY, CONNECTORS, BLOCKS, HYPERVISOR = "tree", "array", "connectors", "memory blocks", "the hypervisor"
+
+_SPLITS = {
+    "DRM080": ARRAY,
+    "DRM081": ARRAY,
+    "DRM082": ARRAY,
+    "DRM083": CONNECTORS,
+    "DRM084": BLOCKS,
+    "DRM085": BLOCKS,
+    "DRM086": BLOCKS,
+    "DRM088": HYPERVISOR,
+}
+"""Who does not agree by a rule of the family state: array and hypervisor with the tree, others with the array."""
+
+
+def sides(state: KernelState, violations: Iterable[Violation]) -> str:
+    """Return who agrees with whom in a few words; who is not on the hypervisor's side is wrong."""
+    apart = {_SPLITS[violation.rule] for violation in violations if violation.rule in _SPLITS}
+    camps = sorted(_camps(apart, state), key=lambda camp: (HYPERVISOR not in camp, TREE not in camp))
+    right, wrong = camps[0], [party for camp in camps[1:] for party in camp]
+    if not wrong:
+        return f"{_listed(right)} agree"
+    if right == [HYPERVISOR]:
+        # Nobody follows it: what the others agree on is what was before.
+        right, wrong = camps[1], [party for camp in camps[2:] for party in camp]
+        agree = "agree with each other" if len(right) > 1 else "agrees with nobody"
+        return f"{_listed(right)} {agree}, not with {_listed([*wrong, HYPERVISOR])}"
+    return f"{_listed(right)} agree, {_listed(wrong)} {'does' if wrong == [ARRAY] else 'do'} not"
+
+
+def _camps(apart: set[str], state: KernelState) -> list[list[str]]:
+    """Return the parties by whom they agree with, those in `apart` not with whom they are compared with."""
+    array = TREE if not state.profile.has(DRMEM_ARRAY) else ARRAY if ARRAY in apart else TREE
+    # Connectors know nothing of an aa_index: they go with the tree as long as that is about nothing else.
+    with_whom = {ARRAY: array, TREE: TREE, CONNECTORS: TREE, BLOCKS: array, HYPERVISOR: TREE}
+    if not state.profile.has(DRMEM_ARRAY):
+        del with_whom[ARRAY]
+    camps: dict[str, list[str]] = {}
+    for party, camp in with_whom.items():
+        camps.setdefault(party if party in apart else camp, []).append(party)
+    return list(camps.values())
+
+
+def _listed(parties: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(parties[:-1]), parties[-1])))

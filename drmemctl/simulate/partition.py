@@ -228,9 +228,33 @@ class StepResult:
             "answer": None if self.answer is None else list(self.answer),
             "note": self.note,
             "hypervisor": self.hypervisor,
-            "lmbs": [_lmbs_record(change) for change in self.changed_lmbs],
-            "memory_blocks": [_blocks_record(change) for change in self.changed_blocks],
-            "cpus": [_cpu_record(change) for change in self.cpus],
+            "lmbs": [
+                {
+                    "base": change.base,
+                    "count": change.count,
+                    "drc_index": change.drc_index,
+                    "before": _lmb_state_record(change.old),
+                    "after": _lmb_state_record(change.new),
+                    "in_array": change.in_array,
+                    "in_tree": change.in_tree,
+                }
+                for change in self.changed_lmbs
+            ],
+            "memory_blocks": [
+                {"first": change.first, "count": change.count, "before": change.old, "after": change.new}
+                for change in self.changed_blocks
+            ],
+            "cpus": [
+                {
+                    "path": change.path,
+                    "threads": list(change.threads),
+                    "before": change.before,
+                    "node": change.node,
+                    "in_tree": change.in_tree,
+                    "why": change.why or None,
+                }
+                for change in self.cpus
+            ],
         }
         return {**record, **{name: value for name, value in further.items() if value}}
 
@@ -250,18 +274,6 @@ def _finding_record(finding: Finding) -> dict[str, Any]:
     return {**record, "code": finding.code, "function": finding.function} if finding.code else record
 
 
-def _lmbs_record(change: LmbRangeChange) -> dict[str, Any]:
-    return {
-        "base": change.base,
-        "count": change.count,
-        "drc_index": change.drc_index,
-        "before": _lmb_state_record(change.old),
-        "after": _lmb_state_record(change.new),
-        "in_array": change.in_array,
-        "in_tree": change.in_tree,
-    }
-
-
 def _lmb_state_record(state: LmbState | None) -> dict[str, Any] | None:
     if state is None:
         return None
@@ -271,19 +283,4 @@ def _lmb_state_record(state: LmbState | None) -> dict[str, Any] | None:
         "flag_names": list(flag_names(state.flags)),
         "state": state_of(state.flags),
         "node": state.node,
-    }
-
-
-def _blocks_record(change: BlockRangeChange) -> dict[str, Any]:
-    return {"first": change.first, "count": change.count, "before": change.old, "after": change.new}
-
-
-def _cpu_record(change: CpuChange) -> dict[str, Any]:
-    return {
-        "path": change.path,
-        "threads": list(change.threads),
-        "before": change.before,
-        "node": change.node,
-        "in_tree": change.in_tree,
-        "why": change.why or None,
     }

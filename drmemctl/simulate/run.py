@@ -27,31 +27,26 @@ def carry_out(
         return step.judged(partition, moments)
     if partition.machine.aborted:
         result = StepResult(step, partition, partition, ok=False, note="the hypervisor has aborted")
-    elif traced:
-        with recorded() as events:
-            result = step.carry_out(partition, files)
-        result = replace(result, trace=tuple(events))
+        flush = partition.flush
     else:
-        result = step.carry_out(partition, files)
-    return _completed(result, moments)
-
-
-def _completed(result: StepResult, moments: Moments) -> StepResult:
-    """Return a result with what the step changed and what is wrong since, kept in the partition as its last."""
-    step, before, machine = result.parsed, result.before, result.after.machine
-    after = result.after
-    if not before.machine.aborted:
-        after = replace(after, flush=step.flush(before, after))
-    findings = moments.after(before, after, result.kernel_faults, migrated=step.updates_tree)
+        if traced:
+            with recorded() as events:
+                result = step.carry_out(partition, files)
+            result = replace(result, trace=tuple(events))
+        else:
+            result = step.carry_out(partition, files)
+        flush = step.flush(partition, result.after)
+    after = replace(result.after, flush=flush)
+    machine = after.machine
+    findings = moments.after(partition, after, result.kernel_faults, migrated=step.updates_tree)
     result = replace(
         result,
         # A result that the next step's `before` held on to, with all before that, would never be given free.
-        before=replace(before, last=None),
-        ok=result.ok and not (machine.aborted and not before.machine.aborted),
+        before=replace(partition, last=None),
+        ok=result.ok and not (machine.aborted and not partition.machine.aborted),
         events=machine.events,
-        changed=changed_properties(before.kernel.tree, after.kernel.tree),
+        changed=changed_properties(partition.kernel.tree, after.kernel.tree),
         findings=tuple(findings),
-        cpus=() if step.boots else cpu_changes(before.kernel, after.kernel, step.doing),
+        cpus=() if step.boots else cpu_changes(partition.kernel, after.kernel, step.doing),
     )
-    after = replace(after, machine=machine.without_events(), last=result)
-    return replace(result, after=after)
+    return replace(result, after=replace(after, machine=machine.without_events(), last=result))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from drmemctl.check.finding import Finding
+from drmemctl.check.finding import Finding, Violation
 from drmemctl.errors import LimitError
 from drmemctl.hypervisor.inference import QEMU, inferred_hypervisor
 from drmemctl.kernel.boot import boot, check_runs
@@ -77,7 +77,12 @@ class Simulation:
     @property
     def consistent(self) -> bool:
         """Whether array, tree, connectors, memory blocks and the hypervisor agree."""
-        return not self.state.dead and not self._moments.present(self.situation).contradictions()
+        return not self.state.dead and not self.contradictions
+
+    @property
+    def contradictions(self) -> list[Violation]:
+        """Where they do not agree, as the rules of the family state have it."""
+        return self._moments.present(self.situation).contradictions()
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -24,10 +24,13 @@ def subject_of(kernel: KernelState, machine: Machine, flush: Flush | None = None
     """
     if flush is None and kernel.writer in FLUSHES:
         flush = Flush(kernel.writer)
+    lmb_connectors = (run for run in machine.connectors.runs if kind_of(run.first).is_lmb)
+    # With NUMA off all blocks are on node 0, whatever the tree says, and none is misplaced.
+    numa = kernel.topology.primary_index is not None
     running = Running(
         array=kernel.table if kernel.profile.has(DRMEM_ARRAY) else None,
-        senses=_senses(machine),
-        blocks=_blocks(kernel),
+        senses=tuple(SenseRange(run.first, run.count, sense_of(run)) for run in lmb_connectors),
+        blocks=tuple(BlockRange(run.first, run.count, run.node if numa else None) for run in kernel.blocks.runs),
         block_size=kernel.block_size,
         associativity=current_associativity(kernel),
         profile=kernel.profile,
@@ -36,17 +39,6 @@ def subject_of(kernel: KernelState, machine: Machine, flush: Flush | None = None
         flush=flush,
     )
     return Subject(kernel.tree, running=running, drmem=written_back(kernel))
-
-
-def _blocks(kernel: KernelState) -> tuple[BlockRange, ...]:
-    """Return the memory blocks; with NUMA off all are on node 0, whatever the tree says, and none is misplaced."""
-    numa = kernel.topology.primary_index is not None
-    return tuple(BlockRange(run.first, run.count, run.node if numa else None) for run in kernel.blocks.runs)
-
-
-def _senses(machine: Machine) -> tuple[SenseRange, ...]:
-    lmbs = (run for run in machine.connectors.runs if kind_of(run.first).is_lmb)
-    return tuple(SenseRange(run.first, run.count, sense_of(run)) for run in lmbs)
 
 
 def written_back(kernel: KernelState) -> Drmem | None:

@@ -174,35 +174,31 @@ class LiveUpdates:
         """Return the next work area; status 1 if more follow. The state word counts those that were fetched."""
         del scope
         machine = cast("Hypervisor", firmware)
+        here = machine.tree is self.tree
+        drmem = self.told.find(NODE)
+        drmem_phandle = 0 if drmem is None else phandle_of(drmem)
+        if name == UPDATE_NODES:
+            phandles = dict.fromkeys(phandle for phandle, _, _ in self.difference.updated)
+            if drmem_phandle:
+                phandles[drmem_phandle] = None
+            lists = self.difference.node_lists(list(phandles), additions=self.additions) if here else []
+            return _next_area(name, work_area, lists or [bytes(WORK_AREA)])
         phandle = int.from_bytes(work_area[:4], "big")
-        areas = self._nodes(machine) if name == UPDATE_NODES else self._properties(machine, phandle)
-        return _next_area(name, work_area, areas)
-
-    def _nodes(self, machine: Hypervisor) -> list[bytes]:
-        if machine.tree is not self.tree:
-            return [bytes(WORK_AREA)]
-        drmem = self.told.find(NODE)
-        phandles = {phandle: None for phandle, _, _ in self.difference.updated}
-        if drmem is not None and phandle_of(drmem):
-            phandles[phandle_of(drmem)] = None
-        return self.difference.node_lists(list(phandles), additions=self.additions) or [bytes(WORK_AREA)]
-
-    def _properties(self, machine: Hypervisor, phandle: int) -> list[bytes]:
         path, changes = "", tuple[Change, ...]()
-        if machine.tree is self.tree:
-            path, changes = self._changes(machine, phandle)
-        return encode_update_properties(phandle, encode_name(path), changes)
+        if here and drmem is not None and phandle == drmem_phandle:
+            handed_out = self._handed_out(machine).find(NODE)
+            path, changes = NODE, () if handed_out is None else tuple(changes_of(drmem, handed_out))
+        elif here:
+            updates = (update for update in self.difference.updated if update[0] == phandle)
+            _, path, changes = next(updates, (phandle, path, changes))
+        return _next_area(name, work_area, encode_update_properties(phandle, encode_name(path), changes))
 
-    def _changes(self, machine: Hypervisor, phandle: int) -> tuple[str, tuple[Change, ...]]:
-        drmem = self.told.find(NODE)
-        if drmem is not None and phandle_of(drmem) == phandle:
-            key = machine_key(machine)
-            if key not in self.trees:
-                self.trees[key] = firmware_tree(machine)
-            handed_out = self.trees[key].find(NODE)
-            return NODE, () if handed_out is None else tuple(changes_of(drmem, handed_out))
-        listed = ((path, changes) for number, path, changes in self.difference.updated if number == phandle)
-        return next(listed, ("", ()))
+    def _handed_out(self, machine: Hypervisor) -> Tree:
+        """Return the tree that firmware hands out by what it knows now."""
+        key = machine_key(machine)
+        if key not in self.trees:
+            self.trees[key] = firmware_tree(machine)
+        return self.trees[key]
 
 
 _NOT_TOLD = frozenset({"phandle", "linux,phandle", "ibm,phandle", "name", "slof,from-fdt"})
@@ -249,17 +245,18 @@ def difference(old: Tree, new: Tree, *, reassignment: bool = False) -> TreeDiffe
 
     A platform resource reassignment may change less than a migration, and brings and takes no nodes.
     """
-    comparison = _Comparison(reassignment=reassignment)
+    comparison = _TreeComparison(reassignment=reassignment)
     comparison.compare("/", old.root, new.root)
     lists = (tuple(comparison.deleted), tuple(comparison.updated), tuple(comparison.added))
     return TreeDifference(*lists, tuple(comparison.faults))
 
 
-class _Comparison:
+class _TreeComparison:
     """Walks two trees, node by node below the same path."""
 
     def __init__(self, *, reassignment: bool) -> None:
         self._reassignment = reassignment
+        self._event = "a reassignment" if reassignment else "a migration"
         self.deleted: list[int] = []
         self.updated: list[tuple[int, str, tuple[Change, ...]]] = []
         self.added: list[tuple[int, int, Node]] = []
@@ -270,45 +267,38 @@ class _Comparison:
             return
         changes = tuple(changes_of(old, new))
         for change in changes:
-            self._check_allowed(path, old, change.name.decode("ascii", "replace"))
+            name = change.name.decode("ascii", "replace")
+            allowed = _may_be_reassigned(path, old, name) if self._reassignment else name in _MIGRATED
+            if not allowed:
+                self._fault(f"{path}:{name} may not change in {self._event}", path, name)
         if changes and phandle_of(old):
             self.updated.append((phandle_of(old), path, changes))
         elif changes:
             self._fault(f"{path} has no phandle to tell of its changes by", path)
+        self._compare_children(path, old, new)
+
+    def _compare_children(self, path: str, old: Node, new: Node) -> None:
         gone = {child.name: child for child in old.children}
         for child in new.children:
             below = f"{path.rstrip('/')}/{child.name}"
             match = gone.pop(child.name, None)
+            drc_index = child.get("ibm,my-drc-index")
             if match is not None:
                 self.compare(below, match, child)
+            elif self._reassignment:
+                self._fault(f"{below} is new, and {self._event} brings no nodes", below)
+            elif phandle_of(old) and drc_index is not None:
+                self.added.append((phandle_of(old), int.from_bytes(drc_index[:4], "big"), child))
             else:
-                self._add(below, phandle_of(old), child)
+                self._fault(f"{below} is new, but has no parent's phandle or no DRC index to be added by", below)
         for name, child in gone.items():
-            self._delete(f"{path.rstrip('/')}/{name}", child)
-
-    def _check_allowed(self, path: str, node: Node, name: str) -> None:
-        allowed = _may_be_reassigned(path, node, name) if self._reassignment else name in _MIGRATED
-        if not allowed:
-            event = "a reassignment" if self._reassignment else "a migration"
-            self._fault(f"{path}:{name} may not change in {event}", path, name)
-
-    def _add(self, path: str, parent: int, node: Node) -> None:
-        if self._reassignment:
-            self._fault(f"{path} is new, and a reassignment brings no nodes", path)
-            return
-        drc_index = node.get("ibm,my-drc-index")
-        if not parent or drc_index is None:
-            self._fault(f"{path} is new, but has no parent's phandle or no DRC index to be added by", path)
-            return
-        self.added.append((parent, int.from_bytes(drc_index[:4], "big"), node))
-
-    def _delete(self, path: str, node: Node) -> None:
-        if self._reassignment:
-            self._fault(f"{path} is gone, and a reassignment takes no nodes", path)
-        elif phandle_of(node):
-            self.deleted.append(phandle_of(node))
-        else:
-            self._fault(f"{path} is gone, but has no phandle to be deleted by", path)
+            below = f"{path.rstrip('/')}/{name}"
+            if self._reassignment:
+                self._fault(f"{below} is gone, and {self._event} takes no nodes", below)
+            elif phandle_of(child):
+                self.deleted.append(phandle_of(child))
+            else:
+                self._fault(f"{below} is gone, but has no phandle to be deleted by", below)
 
     def _fault(self, message: str, path: str, name: str = "") -> None:
         self.faults.append(Fault("lopar-not-allowed", message, "ibm,update-nodes", path, name))

@@ -59,9 +59,18 @@ class Expect(Step):
     def judged(self, partition: Partition, moments: Moments) -> StepResult:
         """Return a result that is ok if the expectation holds, else with what was expected and what is."""
         if self.kind == "consistent":
-            note = _inconsistency(partition, moments)
+            contradictions = (
+                f"{fault.rule}: {fault.message}" for fault in moments.present(partition).contradictions()
+            )
+            reason = partition.kernel.dead or next(contradictions, "")
+            note = f"expected consistent, is not: {reason}" if reason else ""
         elif self.kind == "finding":
-            note = self._missing_finding(partition, moments)
+            # Among what the last step brought, and what is so now whoever brought it.
+            brought = partition.boot if partition.last is None else partition.last.findings
+            names = {violation.rule for violation in moments.present(partition).violations}
+            names.update(name for finding in brought for name in (finding.rule, finding.code) if name)
+            listed = ", ".join(sorted(names)) or "none"
+            note = "" if self.name in names else f"expected finding {self.name}, is {listed}"
         else:
             expected, actual = self._compared(partition)
             note = "" if expected == actual else f"expected {expected}, is {actual}"
@@ -86,19 +95,3 @@ class Expect(Step):
         if last is not None and not last.ok:
             actual = last.errno or last.note or next((fault.message for fault in last.findings), "not ok")
         return self.name or "ok", actual
-
-    def _missing_finding(self, partition: Partition, moments: Moments) -> str:
-        """Look among what the last step brought, and what is so now whoever brought it."""
-        brought = partition.boot if partition.last is None else partition.last.findings
-        names = {violation.rule for violation in moments.present(partition).violations}
-        names.update(name for finding in brought for name in (finding.rule, finding.code) if name)
-        if self.name in names:
-            return ""
-        return f"expected finding {self.name}, is {', '.join(sorted(names)) or 'none'}"
-
-
-def _inconsistency(partition: Partition, moments: Moments) -> str:
-    if partition.kernel.dead:
-        return f"expected consistent, is not: {partition.kernel.dead}"
-    violation = next(iter(moments.present(partition).contradictions()), None)
-    return "" if violation is None else f"expected consistent, is not: {violation.rule}: {violation.message}"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, cast
 
@@ -122,19 +123,22 @@ class Attach(_Hotplug):
 
     def on(self, machine: Hypervisor) -> Hypervisor:
         """Return the hypervisor's side after it attached; `RefusedError` where it does not."""
-        return machine.attach(self.drc_index, self.count, self._domains(machine))
-
-    def _domains(self, machine: Hypervisor) -> tuple[int, ...]:
-        if self.domains is not None:
-            return self.domains
-        if self.node is not None:
-            return _row_of_node(machine, self.node)
         rows, row = machine.rows, self.row or 0
-        if row < len(rows):
-            return rows[row]
-        if self.row is None:
-            return ()
-        raise RefusedError(f"the lookup arrays had no row {row} at boot, but {len(rows)}")
+        if self.domains is not None:
+            domains = self.domains
+        elif self.node is not None:
+            # Without NUMA all lists lead to node 0.
+            nodes = [0 if machine.primary_index is None else machine.node_of(row) for row in rows]
+            if self.node not in nodes:
+                raise _no_row_of_node(self.node, nodes)
+            domains = rows[nodes.index(self.node)]
+        elif row < len(rows):
+            domains = rows[row]
+        elif self.row is None:
+            domains = ()
+        else:
+            raise RefusedError(f"the lookup arrays had no row {row} at boot, but {len(rows)}")
+        return machine.attach(self.drc_index, self.count, domains)
 
     def request(self, machine: Hypervisor) -> Request:
         """Return what the guest is asked to add.
@@ -147,14 +151,10 @@ class Attach(_Hotplug):
         return Request(ADD, INDEXED_COUNT, self.count, self.drc_index)
 
 
-def _row_of_node(machine: Hypervisor, node: int) -> tuple[int, ...]:
-    """Return the first list of boot that leads to a Linux node; without NUMA all lead to node 0."""
-    nodes = [0 if machine.primary_index is None else machine.node_of(row) for row in machine.rows]
-    if node in nodes:
-        return machine.rows[nodes.index(node)]
+def _no_row_of_node(node: int, nodes: Sequence[int | None]) -> RefusedError:
     listed = sorted({number for number in nodes if number is not None})[:_NODES]
     names = ", ".join(map(str, listed)) or "none"
-    raise RefusedError(f"no row of the lookup arrays at boot leads to node {node}, but to {names}: see `row N`")
+    return RefusedError(f"no row of the lookup arrays at boot leads to node {node}, but to {names}: see `row N`")
 
 
 @dataclass(frozen=True, slots=True)

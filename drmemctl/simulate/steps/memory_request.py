@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -54,19 +53,12 @@ class Dlpar(KernelStep):
             return StepResult(self, partition, partition, ok=False, note=error.message)
         if result.ok or result.note:
             return result
-        return replace(
-            result,
-            note=_advice_on_drc_index(self.request),
-            hypervisor=_lacking_connectors(partition.kernel, partition.machine, self.request),
-        )
-
-
-def _advice_on_drc_index(request: str) -> str:
-    """Return what a request that failed may have meant: `kstrtou32` takes what the kernel prints for decimal."""
-    printed = next(filter(printed_drc_index, request.split()[2:]), "")
-    if not printed:
-        return ""
-    return f"the kernel reads {printed} as no hexadecimal number: did you mean {printed_drc_index(printed)}?"
+        # What the kernel prints as a DRC index, `kstrtou32` takes for a decimal number.
+        printed = next(filter(printed_drc_index, self.request.split()[2:]), "")
+        meant = printed and printed_drc_index(printed)
+        note = f"the kernel reads {printed} as no hexadecimal number: did you mean {meant}?" if printed else ""
+        lacking = _lacking_connectors(partition.kernel, partition.machine, self.request)
+        return replace(result, note=note, hypervisor=lacking)
 
 
 _ADVICE = {
@@ -80,11 +72,18 @@ def _lacking_connectors(state: KernelState, machine: Hypervisor, text: str) -> s
     request = _request_to_add(text)
     if request is None:
         return ""
-    free = list(_free(state, request))
-    number = sum(size for _, size in free)
-    # By index those that are assigned do not matter.
+    number = obtainable = 0
+    for run in state.table.runs:
+        if run.flags & (ASSIGNED | RESERVED | DRC_INVALID):
+            continue
+        first, end = run.drc_index, run.drc_index + run.lmbs
+        if request.kind != COUNT:
+            first, end = max(first, request.drc_index), min(end, request.drc_index + request.count)
+        if first < end:
+            number += end - first
+            obtainable += machine.obtainable(first, end - first)
+    # By index LMBs that are assigned do not matter.
     wanted = request.count if request.kind == COUNT else number
-    obtainable = sum(machine.obtainable(first, size) for first, size in free)
     if number < wanted or obtainable >= wanted:
         return ""
     gives = f"gives {obtainable:,} of {wanted:,} LMBs: {_ADVICE[machine.name]}"
@@ -107,15 +106,3 @@ def _request_to_add(text: str) -> Request | None:
     if kind == INDEX:
         return Request(ADD, INDEX, 1, values[0])
     return Request(ADD, COUNT, values[0]) if kind == COUNT else None
-
-
-def _free(state: KernelState, request: Request) -> Iterator[tuple[int, int]]:
-    """Yield the unassigned LMBs that a request can be about: the DRC index of the first, and how many follow."""
-    for run in state.table.runs:
-        if run.flags & (ASSIGNED | RESERVED | DRC_INVALID):
-            continue
-        first, end = run.drc_index, run.drc_index + run.lmbs
-        if request.kind != COUNT:
-            first, end = max(first, request.drc_index), min(end, request.drc_index + request.count)
-        if first < end:
-            yield first, end - first
