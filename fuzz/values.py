@@ -81,7 +81,7 @@ _Decoded = tuple[object, Callable[[], bytes]]
 def _entries(name: str, data: bytes, cells: int) -> _Decoded:
     found = decode_entries(name, data, cells)
     for lmb_size in (None, 1 << 28):
-        assert sum(sum(block.counts) for block in found.blocks(lmb_size)) == sum(one[0] for one in found)
+        assert sum(sum(block.lmbs) for block in found.blocks(lmb_size)) == sum(lmbs for _, lmbs, *_ in found)
     again = encode_entries(name, found, cells if cells in (1, 2) else 2)
     assert list(decode_entries(name, again, cells)) == list(found)
     # The reserved word of a v1 entry is written as 0.

@@ -77,7 +77,7 @@ def _drc_indexes(simulation: Simulation, text: str) -> Iterable[str]:
     wanted = text.lower()
     for run in simulation.state.table.runs:
         # Only where runs can begin so: not every LMB of a large machine.
-        found = (f"{run.drc_index + position:#x}" for position in range(min(run.count, 1 << 16)))
+        found = (f"{run.drc_index + position:#x}" for position in range(min(run.lmbs, 1 << 16)))
         yield from (name for name in found if name.startswith(wanted))
 
 

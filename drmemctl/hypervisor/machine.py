@@ -38,7 +38,7 @@ from drmemctl.kernel.firmware import (
     ConnectorAnswer,
 )
 from drmemctl.model.associativity import node_of_list
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Node, Property, Tree
 
 _CALLS = {

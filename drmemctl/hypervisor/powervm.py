@@ -24,7 +24,7 @@ from drmemctl.hypervisor.inventory import (
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.topology import NO_LMBS, lmb_table
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Tree
 
 _MEMORY = 1

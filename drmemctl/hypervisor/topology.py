@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS, NODE, V1, V2, decode_entries
 from drmemctl.formats.lookup_arrays import LookupArrays, decode_lookup_arrays
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem, RootCells
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.drmem import Drmem, LmbTable, RootCells
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 
 NO_LMBS = LmbTable.of((), None)
@@ -125,7 +125,7 @@ class DeliveredTopology:
 
     def _place(self, run: Run) -> ConnectorPlace:
         domains = self.domains(run.aa_index, run.flags)
-        return ConnectorPlace(run.drc_index, run.count, run.aa_index, domains or ())
+        return ConnectorPlace(run.drc_index, run.lmbs, run.aa_index, domains or ())
 
     def configured(self, first: int, count: int, domains: tuple[int, ...]) -> DeliveredTopology:
         """Return what holds once connectors have said where their LMBs are."""

@@ -13,7 +13,8 @@ from itertools import islice, pairwise
 
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.model.boot_memory import BootMemory
-from drmemctl.model.lmbs import LmbTable, Run, state_of
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run, state_of
 
 _OWNERS_SHOWN = 8
 _OWNERS_LOOKED_AT = 64
@@ -101,7 +102,7 @@ def owners_of(memory: BootMemory, table: LmbTable) -> list[Owner]:
     ]
     size = table.lmb_size
     if size:
-        owners += [Owner("lmb", state_of(run.flags), run.base, run.count * size, run=run) for run in table.runs]
+        owners += [Owner("lmb", state_of(run.flags), run.base, run.lmbs * size, run=run) for run in table.runs]
     return owners
 
 

@@ -97,7 +97,7 @@ class EarlyMemory(BootInput):
             yield from ((part.base, part.size, 1, memory_node.node or 0) for part in _numa_ranges(memory_node))
         restricted = self.usable is not None
         for base, size, run in self.lmb_ranges():
-            count = 1 if restricted else run.count
+            count = 1 if restricted else run.lmbs
             node = self.node_of(run)
             if node is None and self.profile.has(NO_DEFAULT_NODE):
                 return  # The kernel does not survive it: see `deadly_faults`.

@@ -23,8 +23,7 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_m
 from drmemctl.kernel.boot_regions import BootRegion
 from drmemctl.kernel.memblock import MemblockRegion
 from drmemctl.model.associativity import CHOSEN, RTAS
-from drmemctl.model.drmem import Drmem, RootCells
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import Drmem, LmbTable, RootCells
 from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node, Tree
 
@@ -174,13 +173,13 @@ def _records(
     reach = max((region.base + region.size for region in usable), default=0)
     for run in table.runs:
         # Above all usable memory there is nothing to find; large tables are mostly that.
-        low = max(0, min(run.count, -(-(reach - run.base) // size)))
-        if run.base + run.count * size > _ADDRESSES:
-            low = run.count
+        low = max(0, min(run.lmbs, -(-(reach - run.base) // size)))
+        if run.base + run.lmbs * size > _ADDRESSES:
+            low = run.lmbs
         for position in range(low):
             base = (run.base + position * size) % _ADDRESSES
             yield tuple(_inside(usable, base, base + size, producer)) if base < reach else ()
-        yield from repeat((), run.count - low)
+        yield from repeat((), run.lmbs - low)
 
 
 def is_crash_tree(tree: Tree) -> bool:

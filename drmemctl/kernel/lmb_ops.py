@@ -24,7 +24,7 @@ from drmemctl.kernel.flush import write_through
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.nodes import node_of_lmb
 from drmemctl.kernel.task import StatePart, Task, atomic
-from drmemctl.model.lmbs import Lmb, is_assigned
+from drmemctl.model.run import Lmb, is_assigned
 
 PREFIX = "pseries-hotplug-mem: "
 
@@ -201,5 +201,5 @@ def _assigned_at(job: Job, base: int) -> Lmb | None:
         position = run.position_of_address(base, table.lmb_size) if is_assigned(run.flags) else None
         if position is not None:
             return table.lmb(first + position)
-        first += run.count
+        first += run.lmbs
     return None

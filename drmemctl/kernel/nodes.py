@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import Lmb
+from drmemctl.model.run import Lmb
 
 
 def current_associativity(state: KernelState) -> Associativity:

@@ -14,9 +14,10 @@ from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.processors import cpu_updated
 from drmemctl.kernel.task import Action, Footprint, StatePart, Task, atomic
 from drmemctl.kernel.trace import ArrayWrite
-from drmemctl.model.drmem import Drmem, RootCells
-from drmemctl.model.lmbs import LmbTable, Run, Runs
+from drmemctl.model.drmem import Drmem, LmbTable, RootCells
 from drmemctl.model.processors import CPUS
+from drmemctl.model.run import Run
+from drmemctl.model.runs import Runs
 
 _DRC_INDEXES = 1 << 32
 
@@ -184,7 +185,7 @@ def _first_matches(table: LmbTable, described: Run) -> Iterator[tuple[int, int]]
             # A run of the array may wrap around at 2^32, and then overlaps an interval twice.
             for shift in (0, _DRC_INDEXES):
                 begin = max(low + shift, run.drc_index)
-                end = min(high + shift, run.drc_index + run.count)
+                end = min(high + shift, run.drc_index + run.lmbs)
                 if begin < end:
                     yield first + begin - run.drc_index, end - begin
                     remaining += [(low, begin - shift), (end - shift, high)]
@@ -192,29 +193,25 @@ def _first_matches(table: LmbTable, described: Run) -> Iterator[tuple[int, int]]
             else:
                 remaining.append((low, high))
         wanted = [(low, high) for low, high in remaining if low < high]
-        first += run.count
+        first += run.lmbs
 
 
 def _intervals(run: Run) -> list[tuple[int, int]]:
-    end = run.drc_index + run.count
+    end = run.drc_index + run.lmbs
     if end <= _DRC_INDEXES:
         return [(run.drc_index, end)]
     return [(run.drc_index, _DRC_INDEXES), (0, min(end - _DRC_INDEXES, run.drc_index))]
 
 
-def _changed(
-    table: LmbTable, changes: Iterable[tuple[int, int]], aa_index: int
-) -> Iterator[tuple[int, int, int, int, int]]:
-    """Yield the table's entries with the aa_index of some ranges changed, in one pass."""
+def _changed(table: LmbTable, changes: Iterable[tuple[int, int]], aa_index: int) -> Iterator[Run]:
+    """Yield the table's runs with the aa_index of some ranges changed, in one pass."""
     first = 0
     for begin, count in sorted(changes):
-        for run in table.part(first, begin - first):
-            yield run.count, run.base, run.drc_index, run.aa_index, run.flags
+        yield from table.part(first, begin - first)
         for run in table.part(begin, count):
-            yield run.count, run.base, run.drc_index, aa_index, run.flags
+            yield run._replace(aa_index=aa_index)
         first = begin + count
-    for run in table.part(first, table.n_lmbs - first):
-        yield run.count, run.base, run.drc_index, run.aa_index, run.flags
+    yield from table.part(first, table.n_lmbs - first)
 
 
 def _assigned_diff(job: Job, old: bytes | None, new: bytes) -> None:
@@ -229,9 +226,7 @@ def _assigned_diff(job: Job, old: bytes | None, new: bytes) -> None:
             message = f"{V1} was not there before: its old value is read through a null pointer"
             raise OopsError(Fault("oops", message, function, NODE, V1))
         return
-    for (_, base, _, _, was), (_, _, _, _, flags) in zip(
-        decode_entries(V1, old), decode_entries(V1, new), strict=False
-    ):
+    for (base, *_, was), (*_, flags) in zip(decode_entries(V1, old), decode_entries(V1, new), strict=False):
         if (was ^ flags) & ASSIGNED:
             block = job.state.block_of(base)
             if was & ASSIGNED and job.state.blocks.node_of(block) is not None:

@@ -20,7 +20,7 @@ from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, is_removable, remove_lmb
 from drmemctl.kernel.range import as_int, find_drc, find_range, identity, passes_reserved
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 
 
 def remove_by_count(job: Job, count: int) -> Task[int]:
@@ -48,7 +48,7 @@ def _available(job: Job, wanted: int) -> int:
     available = 0
     for run in job.state.table.runs:
         if is_removable(job, run.flags):
-            available += run.count - _stuck(job, run)
+            available += run.lmbs - _stuck(job, run)
         if available >= wanted:
             return wanted
     return available
@@ -71,7 +71,7 @@ def _next_removable(job: Job, start: int) -> tuple[int, int] | None:
     """Return the next LMB that may be removed; those without a memory block are passed over."""
 
     def n_skipped(position: int, run: Run) -> int:
-        return _absent(job, run, position) if is_removable(job, run.flags) else run.count
+        return _absent(job, run, position) if is_removable(job, run.flags) else run.lmbs
 
     return next_lmb(job.state.table, whole(job), start, n_skipped)
 
@@ -161,7 +161,7 @@ def remove_by_ic(job: Job, count: int, drc_index: int) -> Task[int]:
 @atomic(reads=(StatePart.FLAGS,))
 def _next_assigned_in(job: Job, start: int, *, span: Span) -> tuple[int, int] | None:
     def n_skipped(_: int, run: Run) -> int:
-        return 0 if run.flags & ASSIGNED else run.count
+        return 0 if run.flags & ASSIGNED else run.lmbs
 
     return next_lmb(job.state.table, span, start, n_skipped)
 

@@ -12,7 +12,8 @@ from drmemctl.kernel.alike import at_once, n_alike, on_alike
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import mark, unmark
 from drmemctl.kernel.task import StatePart, Task, atomic
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 
 _MOST_MARKED = 1 << 18
 """LMBs that one request acts on: all of a partition of 64 TiB. A tree may say that billions are marked."""
@@ -36,7 +37,7 @@ def runs_in(table: LmbTable, span: Span) -> Iterator[tuple[int, Run]]:
     index = span.first
     for run in table.runs if span.count == table.n_lmbs else table.part(span.first, span.count):
         yield index, run
-        index += run.count
+        index += run.lmbs
 
 
 def has_flags(table: LmbTable, span: Span, mask: int) -> int | None:
@@ -53,9 +54,9 @@ def next_lmb(
     """
     for first, run in runs_in(table, span):
         position = max(0, start - first)
-        if position < run.count:
+        if position < run.lmbs:
             position += n_skipped(position, run)
-        if position < run.count:
+        if position < run.lmbs:
             return first + position, (run.drc_index + position) & 0xFFFFFFFF
     return None
 
@@ -126,10 +127,10 @@ def for_each_marked(
 @atomic(reads=(StatePart.FLAGS,))
 def _marked(job: Job, span: Span | None) -> tuple[Span, ...]:
     runs = [entry for entry in runs_in(job.state.table, span or whole(job)) if entry[1].flags & KERNEL_TOUCHED]
-    number = sum(run.count for _, run in runs)
+    number = sum(run.lmbs for _, run in runs)
     if number > _MOST_MARKED:
         message = (
             f"{number:,} LMBs have the kernel's own mark, more than the {_MOST_MARKED:,} that one request acts on"
         )
         raise LimitError(message, hint="clear bit 31 of the flags in the tree: firmware does not set it")
-    return tuple(Span(index, run.count) for index, run in runs)
+    return tuple(Span(index, run.lmbs) for index, run in runs)

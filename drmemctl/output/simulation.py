@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
@@ -93,4 +92,4 @@ def _runs(state: KernelState) -> Iterator[dict[str, Any]]:
     from drmemctl.output.lmb import run_record
 
     nodes = current_associativity(state)
-    return (run_record(replace(run, flags=run.flags & ~KERNEL_TOUCHED), nodes) for run in state.table.runs)
+    return (run_record(run._replace(flags=run.flags & ~KERNEL_TOUCHED), nodes) for run in state.table.runs)

@@ -10,7 +10,7 @@ from drmemctl.formats.dynamic_memory import AA_UNSET, LOOKUP_ARRAYS, NODE, V1, V
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.processors import CpuChange
-from drmemctl.model.lmbs import state_of
+from drmemctl.model.run import state_of
 from drmemctl.output.lmb_words import address_range, domains_text
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.text import safe

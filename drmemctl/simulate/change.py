@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from drmemctl.compare.matching import in_common
 from drmemctl.formats.dynamic_memory import ASSIGNED, KERNEL_TOUCHED, NODE, V1, V2
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
@@ -22,8 +23,8 @@ from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import run
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import LmbTable, Run, as_run, in_common
+from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Tree
 
 
@@ -131,12 +132,12 @@ def compare_tables(
         was, is_ = _state(before, old_nodes), _state(after, new_nodes)
         if before and after and (before.base, before.drc_index) == (after.base, after.drc_index):
             if not _alike(was, is_):
-                _append(changes, LmbRangeChange(before.base, before.count, old_size, before.drc_index, was, is_))
+                _append(changes, LmbRangeChange(before.base, before.lmbs, old_size, before.drc_index, was, is_))
             continue
         if before is not None:
-            _append(changes, LmbRangeChange(before.base, before.count, old_size, before.drc_index, was, None))
+            _append(changes, LmbRangeChange(before.base, before.lmbs, old_size, before.drc_index, was, None))
         if after is not None:
-            _append(changes, LmbRangeChange(after.base, after.count, new_size, after.drc_index, None, is_))
+            _append(changes, LmbRangeChange(after.base, after.lmbs, new_size, after.drc_index, None, is_))
     return changes
 
 
@@ -155,17 +156,16 @@ def _side_by_side(old: LmbTable, new: LmbTable, *, skip_alike: bool) -> Iterator
 
     `skip_alike` leaves out the runs before the first that differ, and those after the last.
     """
-    old_entries, new_entries = list(old.runs.entries()), list(new.runs.entries())
+    old_list, new_list = list(old.runs), list(new.runs)
     if skip_alike:
-        head, tail = in_common(old_entries, new_entries)
+        head, tail = in_common(old_list, new_list)
         if old.n_lmbs != new.n_lmbs:
             tail = 0
-        old_entries = old_entries[head : len(old_entries) - tail]
-        new_entries = new_entries[head : len(new_entries) - tail]
-    old_runs, new_runs = map(as_run, old_entries), map(as_run, new_entries)
+        old_list, new_list = old_list[head : len(old_list) - tail], new_list[head : len(new_list) - tail]
+    old_runs, new_runs = iter(old_list), iter(new_list)
     before, after = next(old_runs, None), next(new_runs, None)
     while before is not None and after is not None:
-        count = min(before.count, after.count)
+        count = min(before.lmbs, after.lmbs)
         yield before.part(0, count, old.lmb_size), after.part(0, count, new.lmb_size)
         before = _beyond(before, count, old.lmb_size) or next(old_runs, None)
         after = _beyond(after, count, new.lmb_size) or next(new_runs, None)
@@ -177,7 +177,7 @@ def _side_by_side(old: LmbTable, new: LmbTable, *, skip_alike: bool) -> Iterator
 
 def _beyond(run: Run, count: int, lmb_size: int | None) -> Run | None:
     """Return a run without its first LMBs, None where it has no more."""
-    return run.part(count, run.count - count, lmb_size) if count < run.count else None
+    return run.part(count, run.lmbs - count, lmb_size) if count < run.lmbs else None
 
 
 def _state(run: Run | None, nodes: Associativity) -> LmbState | None:

@@ -17,7 +17,7 @@ from drmemctl.formats.dynamic_memory import DRC_INVALID, NODE, RESERVED, V1, V2
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.state import KernelState
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
 from drmemctl.simulate.partition import Partition
 from drmemctl.simulate.subject import subject_of
 from drmemctl.tree.node import Tree
@@ -188,10 +188,8 @@ def _layout(subject: Subject) -> LmbTable | None:
     if not subject.has_lmbs:
         return None
     table = subject.table
-    entries = (
-        (n, base, drc, 0, flags & (RESERVED | DRC_INVALID)) for n, base, drc, _, flags in table.runs.entries()
-    )
-    return LmbTable.of(entries, table.lmb_size)
+    runs = (run._replace(aa_index=0, flags=run.flags & (RESERVED | DRC_INVALID)) for run in table.runs)
+    return LmbTable.of(runs, table.lmb_size)
 
 
 TREE, ARRAY, CONNECTORS, BLOCKS, HYPERVISOR = "tree", "array", "connectors", "memory blocks", "the hypervisor"

@@ -23,7 +23,7 @@ from drmemctl.kernel.processors import CpuChange
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Action, Lock
 from drmemctl.kernel.trace import TraceEvent
-from drmemctl.model.lmbs import state_of
+from drmemctl.model.run import state_of
 from drmemctl.simulate.change import BlockRangeChange, LmbRangeChange, LmbState, changed_blocks, changed_lmbs
 from drmemctl.simulate.files import Files
 from drmemctl.tree.node import Tree

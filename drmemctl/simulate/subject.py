@@ -52,7 +52,7 @@ def written_back(kernel: KernelState) -> Drmem | None:
     cells = RootCells.from_tree(kernel.tree)
     if kernel.tree.get(NODE, V1) is not data or cells.address != PAPR_CELLS:
         return None
-    marked = any(flags & KERNEL_TOUCHED for *_, flags in table.runs.entries())
+    marked = any(flags & KERNEL_TOUCHED for flags in table.runs.flags)
     if marked or len(data) != COUNT_SIZE + rows_v1().size * table.n_lmbs:
         return None
     return Drmem(replace(table, property_name=V1), decode_entries(V1, data), cells, ())

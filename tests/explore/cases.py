@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from drmemctl.kernel.profiles import profile
-from drmemctl.model.lmbs import Entry
+from drmemctl.model.run import Run
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.answer import Question
 from drmemctl.simulate.interleave.engine import Engine, SearchState
@@ -42,7 +42,7 @@ VPHN = Node(
 )
 
 
-def with_vphn(cpu_node: int, *entries: Entry, rows: Sequence[tuple[int, ...]] = ((0,), (1,))) -> Tree:
+def with_vphn(cpu_node: int, *entries: Run, rows: Sequence[tuple[int, ...]] = ((0,), (1,))) -> Tree:
     """Return a partition that asks its hypervisor where its one CPU is."""
     base = tree(*entries, cpu_node=cpu_node, rows=rows)
     children = tuple(VPHN if child.name == "rtas" else child for child in base.root.children)

@@ -17,6 +17,7 @@ from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.mobility import migrate, post_mobility_fixup, reassign
 from drmemctl.kernel.task import Lock
+from drmemctl.model.run import Run
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.updates import RecordedUpdates
 from drmemctl.tree.node import Node, Property
@@ -249,7 +250,7 @@ def test_only_the_first_string_of_a_type_counts() -> None:
 def test_blocks_of_one_section_are_removed_section_by_section() -> None:
     section = 1 << 24
     partition, result = migrated(
-        "6.1", nodes(DELETE | 1, 0x2000), base=tree((2, 2 * LMB, DRC + 2, 1, 8), size=section)
+        "6.1", nodes(DELETE | 1, 0x2000), base=tree(Run(2 * LMB, 2, DRC + 2, 1, 8), size=section)
     )
     assert partition.state.block_size == section
     assert result.faults == ()

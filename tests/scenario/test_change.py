@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from drmemctl.formats.dynamic_memory import ASSIGNED
 from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 from drmemctl.simulate.change import (
     LmbRangeChange,
     LmbState,
@@ -37,7 +38,7 @@ tables = st.lists(attributes, min_size=1, max_size=12)
 
 
 def table(rows: Iterable[tuple[int, int]], first: int = 8) -> LmbTable:
-    entries = ((1, n * SIZE, 0x80000000 + n, aa, flags) for n, (aa, flags) in enumerate(rows, first))
+    entries = (Run(n * SIZE, 1, 0x80000000 + n, aa, flags) for n, (aa, flags) in enumerate(rows, first))
     return LmbTable.of(entries, SIZE)
 
 

@@ -19,7 +19,7 @@ def lost_lmbs(situation: Partition) -> set[int]:
     """Return the DRC indexes that the verdict says are lost."""
     found = [finding for finding in Moments().present(situation).contradictions() if finding.rule == LOST]
     runs = [run for finding in found for run in finding.lmbs]
-    return {run.drc_index + number for run in runs for number in range(run.count)}
+    return {run.drc_index + number for run in runs for number in range(run.lmbs)}
 
 
 def moves(name: str) -> bool:

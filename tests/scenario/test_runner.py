@@ -11,6 +11,7 @@ import pytest
 from drmemctl.errors import InputError, LimitError
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.kernel.profiles import ProfileError
+from drmemctl.model.run import Run
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.steps.words import StepError
@@ -235,7 +236,7 @@ def test_a_new_list_has_a_new_row_after_a_reboot() -> None:
 
 def test_kexec_boots_from_the_kernels_own_tree() -> None:
     # What merging did to the property becomes the truth of the next kernel.
-    simulation = partition(lmbs(2, 1, 1, 8), (1, 9 << 28, DRC + 9, 1, 8), lmbs(4, 2))
+    simulation = partition(lmbs(2, 1, 1, 8), Run(9 << 28, 1, DRC + 9, 1, 8), lmbs(4, 2))
     simulation.run_all(["dlpar memory add indexed-count 1 0x80000002", "kexec"])
     assert nodes(simulation) == {0: 0, 1: 0, 2: 1, 3: 1}
 

@@ -10,6 +10,7 @@ import pytest
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
+from drmemctl.model.run import Run
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.findings import sides
 from drmemctl.simulate.interleave.answer import answer
@@ -62,7 +63,7 @@ def firmware(name: str, value: bytes | None) -> str:
     return f"firmware {NODE} {name} {'-' if value is None else value.hex() or '-'}"
 
 
-def v2(*entries: tuple[int, int, int, int, int]) -> str:
+def v2(*entries: Run) -> str:
     return firmware(V2, encode_entries(V2, [BOOT_MEMORY, *entries]))
 
 

@@ -16,7 +16,9 @@ from drmemctl.check.subject import Flush, Subject
 from drmemctl.formats.dynamic_memory import DRC_INVALID
 from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable, Run, Runs, is_assigned
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run, is_assigned
+from drmemctl.model.runs import Runs
 
 _LISTED_DOMAINS = 8
 _LONGEST_STEP = 80
@@ -111,8 +113,7 @@ def _drc_index(lost_run: tuple[_Lost, Run]) -> int:
 def _merged(table: LmbTable, lost_runs: Iterable[tuple[_Lost, Run]]) -> Iterator[tuple[_Lost, Run]]:
     """Yield LMBs in as few runs as can be, however the hypervisor told of them."""
     for why, parts in groupby(lost_runs, key=lambda pair: pair[0]):
-        entries = ((run.count, run.base, run.drc_index, run.aa_index, run.flags) for _, run in parts)
-        yield from ((why, run) for run in Runs(entries, table.lmb_size))
+        yield from ((why, run) for run in Runs((run for _, run in parts), table.lmb_size))
 
 
 def _assigned(runs: Runs) -> Spans:
@@ -120,7 +121,7 @@ def _assigned(runs: Runs) -> Spans:
     columns = columns_of(
         runs,
         lambda flags: is_assigned(flags) and not flags & DRC_INVALID,
-        *(runs.drc_indexes, runs.counts, range(len(runs))),
+        *(runs.drc_indexes, runs.lmbs, range(len(runs))),
     )
     return Spans.of(*columns, largest=_LARGEST_DRC_INDEX).disjoint()
 

@@ -76,7 +76,7 @@ def _lacking_connectors(state: KernelState, machine: Hypervisor, text: str) -> s
     for run in state.table.runs:
         if run.flags & (ASSIGNED | RESERVED | DRC_INVALID):
             continue
-        first, end = run.drc_index, run.drc_index + run.count
+        first, end = run.drc_index, run.drc_index + run.lmbs
         if request.kind != COUNT:
             first, end = max(first, request.drc_index), min(end, request.drc_index + request.count)
         if first < end:
