@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from drmemctl.check.finding import Violation
 from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 
 _FIGURES = re.compile(r"0x[0-9a-f]+|[0-9][0-9,]*")
 
@@ -28,14 +28,14 @@ def new_violations(after: Sequence[Violation], before: Sequence[Violation], subj
     addresses: dict[_Kind, Spans] = {}
     for violation in before:
         for run in violation.lmbs:
-            addresses.setdefault(_kind(violation, run), Spans()).add(run.base, run.count * size, 0)
+            addresses.setdefault(_kind(violation, run), Spans()).add(run.base, run.lmbs * size, 0)
     covered = {kind: spans.disjoint() for kind, spans in addresses.items()}
 
     def is_new(violation: Violation) -> bool:
         if not violation.lmbs:
             return _words(violation) not in words
         return not all(
-            _covers(covered.get(_kind(violation, run), Spans()), run.base, run.count * size)
+            _covers(covered.get(_kind(violation, run), Spans()), run.base, run.lmbs * size)
             for run in violation.lmbs
         )
 

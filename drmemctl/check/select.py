@@ -11,7 +11,7 @@ from drmemctl.check.finding import Violation
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import per_subject
 from drmemctl.formats.dynamic_memory import NODE
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 from drmemctl.wording import count_of
 
 _Reason = TypeVar("_Reason")
@@ -40,7 +40,7 @@ class AffectedLmbs:
 
     def add(self, run: Run) -> None:
         """Count a run, and list it if there is room."""
-        self.n_lmbs += run.count
+        self.n_lmbs += run.lmbs
         self.n_runs += 1
         if self.n_runs <= MAX_RUNS:
             self.runs.append(run)
@@ -124,4 +124,4 @@ def kinds(subject: Subject) -> frozenset[tuple[int, int]]:
 def highest_end(subject: Subject) -> int:
     """Return the highest address at which a run ends, were addresses not limited to 64 bits; 0 without any."""
     size = subject.table.lmb_size or 0
-    return max((run.base + run.count * size for run in subject.runs), default=0)
+    return max((run.base + run.lmbs * size for run in subject.runs), default=0)

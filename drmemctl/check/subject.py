@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from drmemctl.errors import NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE, Entries
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import LmbTable, Runs
+from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.platform import Platform, is_before_cas, platform_of
+from drmemctl.model.runs import Runs
 from drmemctl.tree.node import Node, Tree
 
 if TYPE_CHECKING:

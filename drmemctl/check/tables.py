@@ -14,7 +14,9 @@ from drmemctl.check.subject import BlockRange, MemoryBlock, Subject
 from drmemctl.check.survey import per_subject
 from drmemctl.formats.dynamic_memory import AI_INVALID, DRC_INVALID
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable, Run, Runs
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
+from drmemctl.model.runs import Runs
 
 _LARGEST_DRC_INDEX = (1 << 32) - 1
 
@@ -22,14 +24,14 @@ _LARGEST_DRC_INDEX = (1 << 32) - 1
 def spans_of_addresses(table: LmbTable, wanted: Callable[[int], bool]) -> Spans:
     """Return the bytes of the runs for whose flags `wanted` holds; the owner is the run's position."""
     marks = _marks(table.runs, wanted)
-    columns = (table.runs.bases, table.runs.counts, range(len(table.runs)))
+    columns = (table.runs.bases, table.runs.lmbs, range(len(table.runs)))
     return Spans.of(*(array("Q", compress(column, marks)) for column in columns), unit=table.lmb_size or 0)
 
 
 def spans_of_drc_indexes(runs: Runs, wanted: Callable[[int], bool] = lambda _: True) -> Spans:
     """Return the DRC indexes of the runs that have one, likewise."""
     marks = _marks(runs, lambda flags: not flags & DRC_INVALID and wanted(flags))
-    columns = (runs.drc_indexes, runs.counts, range(len(runs)))
+    columns = (runs.drc_indexes, runs.lmbs, range(len(runs)))
     return Spans.of(*(array("Q", compress(column, marks)) for column in columns), largest=_LARGEST_DRC_INDEX)
 
 

@@ -21,7 +21,7 @@ from drmemctl.formats.usable_memory import (
     UsableRecord,
     decode_usable_memory,
 )
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 
 
 class CountedLmb(NamedTuple):
@@ -47,9 +47,9 @@ def counted_lmbs(records: Iterable[UsableRecord], runs: Iterable[Run], size: int
     run = next(remaining, None)
     begin = assigned_before = 0
     for number, record in enumerate(records):
-        while run is not None and number >= begin + run.count:
-            assigned_before += run.count if run.assigned else 0
-            begin += run.count
+        while run is not None and number >= begin + run.lmbs:
+            assigned_before += run.lmbs if run.assigned else 0
+            begin += run.lmbs
             run = next(remaining, None)
         if run is None:
             return
@@ -99,7 +99,7 @@ def sliding_usable_memory(subject: Subject) -> Iterator[Violation]:
     records = decode_usable_memory(prop.value, cells.address, cells.size)
     table, size = subject.table, subject.table.lmb_size or 0
     assigned = [run for run in subject.runs if run.assigned]
-    n_assigned = sum(run.count for run in assigned)
+    n_assigned = sum(run.lmbs for run in assigned)
     if len(records) < n_assigned:
         message = f"{len(records):,} counters for {n_assigned:,} assigned LMBs"
         message += ": Linux reads on past the end of the property"

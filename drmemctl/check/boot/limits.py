@@ -19,7 +19,7 @@ from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_l
 from drmemctl.kernel.cmdline import command_line, memory_size
 from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.drmem import RootCells
-from drmemctl.model.lmbs import Run, is_assigned
+from drmemctl.model.run import Run, is_assigned
 
 
 @rule(
@@ -57,8 +57,8 @@ def limited_by_mem(subject: Subject) -> Iterator[Violation]:
     above: list[Run] = []
     for run in subject.runs:
         first = max(0, (end - run.base) // size)
-        if run.assigned and first < run.count:
-            above.append(run.part(first, run.count - first, size))
+        if run.assigned and first < run.lmbs:
+            above.append(run.part(first, run.lmbs - first, size))
     lmbs = for_lmbs(subject, _without_blocks(subject, above))
     if lmbs:
         yield lmbs.violation(
@@ -75,7 +75,7 @@ def _without_blocks(subject: Subject, runs: Sequence[Run]) -> Iterator[Run]:
     size = subject.table.lmb_size or 1
     lmbs = Spans()
     for owner, run in enumerate(runs):
-        lmbs.add(run.base, run.count * size, owner)
+        lmbs.add(run.base, run.lmbs * size, owner)
     for start, count, index, block in side_by_side(lmbs.disjoint(), block_spans(subject)):
         if index is not None and block is None:
             run = runs[index]

@@ -23,7 +23,7 @@ from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
 from drmemctl.formats.dynamic_memory import DRC_INVALID, RESERVED
 from drmemctl.formats.rows import lowered
 from drmemctl.formats.strings import to_bytes, to_text
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 
 _LOW_BITS = 0x0FFFFFFF
 _LMB_CLASS = 0x80000000
@@ -44,8 +44,8 @@ def _partly_in(subject: Subject, connectors: IndexRanges) -> Iterator[tuple[Run,
         return
     for run in subject.runs:
         if _has_connector(run.flags):
-            number = connectors.number_in(run.drc_index, run.count)
-            if number != run.count:
+            number = connectors.number_in(run.drc_index, run.lmbs)
+            if number != run.lmbs:
                 yield run, number
 
 
@@ -69,7 +69,7 @@ def _add_parts(
     lmbs: AffectedLmbs, run: Run, parts: Iterable[tuple[int, int]], number: int, lmb_size: int | None
 ) -> None:
     """Add `number` LMBs of a run: the parts (DRC index, count) as long as there is room, the rest as one."""
-    if lmbs.n_runs < MAX_RUNS and number < run.count:
+    if lmbs.n_runs < MAX_RUNS and number < run.lmbs:
         for first, count in islice(parts, MAX_RUNS - lmbs.n_runs):
             lmbs.add(run.part((first - run.drc_index) % (1 << 32), count, lmb_size))
             number -= count
@@ -114,8 +114,8 @@ def unlisted_lmbs(subject: Subject) -> Iterator[Violation]:
         return
     lmbs = for_lmbs(subject)
     for run, number in _partly_in(subject, root.all):
-        parts = root.all.parts(run.drc_index, run.count, inside=False)
-        _add_parts(lmbs, run, parts, run.count - number, subject.table.lmb_size)
+        parts = root.all.parts(run.drc_index, run.lmbs, inside=False)
+        _add_parts(lmbs, run, parts, run.lmbs - number, subject.table.lmb_size)
     if lmbs:
         yield lmbs.violation(
             f"{lmbs.have} a DRC index that the root does not list, the first at {lmbs.first}: once removed it may"
@@ -157,11 +157,11 @@ def lmbs_of_other_type(subject: Subject) -> Iterator[Violation]:
         return
     lmbs = for_lmbs(subject)
     for run, number in _partly_in(subject, root.memory):
-        n_devices = root.all.number_in(run.drc_index, run.count) - number
+        n_devices = root.all.number_in(run.drc_index, run.lmbs) - number
         if n_devices > 0:
             parts = (
                 part
-                for first, count in root.memory.parts(run.drc_index, run.count, inside=False)
+                for first, count in root.memory.parts(run.drc_index, run.lmbs, inside=False)
                 for part in root.all.parts(first, count, inside=True)
             )
             _add_parts(lmbs, run, parts, n_devices, subject.table.lmb_size)

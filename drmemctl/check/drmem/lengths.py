@@ -12,7 +12,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.defect import Defect
 from drmemctl.formats.cells import FLAGS_MASK, PRESERVATION_TIME, decode_flags_mask, decode_preservation_time
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
 
 
 @rule(
@@ -137,9 +137,9 @@ def _small_properties(subject: Subject) -> Iterator[Defect]:
 
 
 def _empty_sets(entries: Entries) -> Iterator[Violation]:
-    if 0 not in entries.columns(0, entries.present).counts:
+    if 0 not in entries.columns(0, entries.present).lmbs:
         return
-    for index, (count, base, drc, *_) in enumerate(entries):
-        if count == 0:
-            message = f"the set at {base:#x} (DRC {drc:#x}) has no LMBs; no reader uses that"
+    for index, (base, lmbs, drc_index, *_) in enumerate(entries):
+        if lmbs == 0:
+            message = f"the set at {base:#x} (DRC {drc_index:#x}) has no LMBs; no reader uses that"
             yield Violation(message, NODE, entries.property, entries.offset(index))

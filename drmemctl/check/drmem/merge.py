@@ -8,7 +8,6 @@ the first LMB of a set, so that LMBs that do not go on from there come out as ot
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import groupby, pairwise
 from operator import attrgetter
 
@@ -18,8 +17,9 @@ from drmemctl.check.rule import rule
 from drmemctl.check.select import AffectedLmbs, for_lmbs, place
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED, V2
-from drmemctl.kernel.flush import WRITTEN_FLAGS, Placed, in_set, is_same_set, placed_in_sets
-from drmemctl.model.lmbs import Entry, LmbTable, Run, as_run
+from drmemctl.kernel.flush import WRITTEN_FLAGS, PlacedRun, in_set, is_same_set, placed_in_sets
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 from drmemctl.wording import count_of
 
 
@@ -37,23 +37,22 @@ class Merged:
 
     __slots__ = ("changed", "example", "first", "n_lmbs", "read_back")
 
-    def __init__(self, first: Entry) -> None:
+    def __init__(self, first: Run) -> None:
         self.first = first
         self.n_lmbs = 0
         self.read_back = 0
         self.changed = AffectedLmbs(property=V2)
         self.example: tuple[Run, Run] | None = None
 
-    def add(self, placed: Placed, size: int) -> None:
+    def add(self, placed: PlacedRun, size: int) -> None:
         """Append LMBs."""
-        count, base, drc, _, flags = placed.entry
-        as_base, as_drc = in_set(placed.first, placed.position, size)
+        run = placed.run
+        base, drc_index = in_set(placed.first, placed.position, size)
         # Which DRC index an LMB that has none comes out with is nobody's concern.
-        if base != as_base or (drc != as_drc and not flags & DRC_INVALID):
-            run = as_run(placed.entry)
+        if run.base != base or (run.drc_index != drc_index and not run.flags & DRC_INVALID):
             self.changed.add(run)
-            self.example = self.example or (run, replace(run, base=as_base, drc_index=as_drc))
-        self.n_lmbs += count
+            self.example = self.example or (run, run._replace(base=base, drc_index=drc_index))
+        self.n_lmbs += run.lmbs
         self.read_back = placed.read_back
 
 
@@ -107,7 +106,7 @@ def merged_sets(subject: Subject) -> Iterator[Violation]:
 def merge_violation(merged: Merged) -> Violation:
     """Return the violation that such a set is."""
     message = (
-        f"{merged.n_lmbs:,} LMBs from {place(as_run(merged.first))} on become one set at the next successful DLPAR"
+        f"{merged.n_lmbs:,} LMBs from {place(merged.first)} on become one set at the next successful DLPAR"
         " request, which corrupts the property:"
     )
     if merged.read_back != merged.n_lmbs:
@@ -152,13 +151,13 @@ def mergeable_sets(subject: Subject) -> Iterator[Violation]:
         return
     size = subject.table.lmb_size or 0
     gaps = for_lmbs(subject)
-    for entry, following in pairwise(subject.table.runs.entries()):
-        if (entry[4] ^ following[4]) & WRITTEN_FLAGS & ~ASSIGNED or entry[4] & RESERVED:
+    for run, following in pairwise(subject.runs):
+        if (run.flags ^ following.flags) & WRITTEN_FLAGS & ~ASSIGNED or run.flags & RESERVED:
             continue  # No request changes other flags, and none takes what is reserved.
-        if is_same_set(entry, following):
+        if is_same_set(run, following):
             continue  # Merged now: DRM015.
-        if in_set(entry, entry[0], size) != following[1:3]:
-            gaps.add(as_run(following))
+        if in_set(run, run.lmbs, size) != (following.base, following.drc_index):
+            gaps.add(following)
     if gaps:
         yield gaps.violation(
             f"{count_of(gaps.n_runs, 'gap')} in addresses or DRC indexes, the first before {gaps.first}: once a"

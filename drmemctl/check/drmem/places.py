@@ -54,19 +54,19 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
     if table.n_lmbs > _LARGEST_COUNT:
         message = f"{table.n_lmbs:,} LMBs in all overflow an int: Linux overruns its array or has none"
         yield Violation(message, NODE, table.property_name, 0)
-    wrapping = for_lmbs(subject, (run for run in subject.runs if run.base + run.count * size > _ADDRESSES))
+    wrapping = for_lmbs(subject, (run for run in subject.runs if run.base + run.lmbs * size > _ADDRESSES))
     if wrapping:
         yield wrapping.violation(
             f"{wrapping.number} from {wrapping.first} on wrap at 64 bits: Linux takes address 0 and up for LMBs"
         )
     with_drc = (run for run in subject.runs if not run.flags & DRC_INVALID)
-    indexes = for_lmbs(subject, (run for run in with_drc if run.drc_index + run.count > _DRC_INDEXES))
+    indexes = for_lmbs(subject, (run for run in with_drc if run.drc_index + run.lmbs > _DRC_INDEXES))
     if indexes:
         yield indexes.violation(
             f"{indexes.number} from {indexes.first} on: DRC indexes wrap at 32 bits to those of other resources"
         )
     assigned = (run for run in subject.runs if run.assigned)
-    skipped = for_lmbs(subject, (run for run in assigned if run.base + run.count * size > MAX_PHYSICAL))
+    skipped = for_lmbs(subject, (run for run in assigned if run.base + run.lmbs * size > MAX_PHYSICAL))
     if skipped:
         yield skipped.violation(
             f"{skipped.are} assigned in a run that ends beyond 2^51: Linux skips that memory, first"
@@ -141,7 +141,7 @@ def overlapping_lmbs(subject: Subject) -> Iterator[Violation]:
     spans = spans_of_addresses(table, lambda flags: not flags & RESERVED or bool(flags & ASSIGNED))
     for earlier, later in spans.overlaps():
         first, second = table.runs[earlier], table.runs[later]
-        end = min(first.base + first.count * size, second.base + second.count * size)
+        end = min(first.base + first.lmbs * size, second.base + second.lmbs * size)
         message = (
             f"{place(first)} and {place(second)} both hold {second.base:#x} to {end - 1:#x}: one memory in two"
             " LMBs, and removing one takes it away under the other"
@@ -184,7 +184,7 @@ def duplicate_drc_indexes(subject: Subject) -> Iterator[Violation]:
     """
     for earlier, later in drc_indexes(subject).overlaps():
         first, second = subject.runs[earlier], subject.runs[later]
-        n = min(first.drc_index + first.count, second.drc_index + second.count) - second.drc_index
+        n = min(first.drc_index + first.lmbs, second.drc_index + second.lmbs) - second.drc_index
         several = f"{n:,} DRC indexes from {second.drc_index:#x} on are"
         message = (
             f"{several if n > 1 else f'DRC {second.drc_index:#x} is'} in the runs at {first.base:#x} and"
@@ -221,7 +221,7 @@ def unsorted_lmbs(subject: Subject) -> Iterator[Violation]:
     if all(lower.base <= upper.base for lower, upper in pairwise(subject.runs)):
         return
     end, last = highest_end(subject), subject.runs[-1]
-    last_end = last.base + last.count * (subject.table.lmb_size or 0)
+    last_end = last.base + last.lmbs * (subject.table.lmb_size or 0)
     if last_end < end and subject.tree.get("/rtas", LRDR_CAPACITY) is None:
         yield for_lmbs(subject, [last]).violation(
             f"the last LMB ends at {last_end:#x}, the highest at {end:#x}: Linux sizes DMA windows for the former"

@@ -82,10 +82,10 @@ def live_nodes(subject: Subject) -> Iterator[Violation]:
     owned: Counter[int | None] = Counter()
     for run in subject.runs:
         if run.assigned:
-            owned[nodes.of(run)] += run.count
+            owned[nodes.of(run)] += run.lmbs
     misplaced: Counter[int | None] = Counter()
     for run in (run for violation in violations for run in violation.lmbs):
-        misplaced[nodes.of(run)] += run.count
+        misplaced[nodes.of(run)] += run.lmbs
     total = score(misplaced.total(), owned.total())
     for violation in violations:
         node = nodes.of(violation.lmbs[0])

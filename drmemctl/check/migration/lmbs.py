@@ -23,7 +23,8 @@ from drmemctl.formats.dynamic_memory import (
     rows_v1,
 )
 from drmemctl.formats.lists import COUNT_SIZE
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 
 _LOPAR = "LoPAR 2.9, ibm,update-properties: of ibm,dynamic-memory only the associativity indexes change"
 _STATE = ASSIGNED | RESERVED
@@ -204,7 +205,7 @@ def _array_size(subject: Subject) -> int | None:
     if v2 is None:
         return None
     entries = decode_entries(V2, v2.value, subject.drmem.cells.address, v2.total)
-    return sum(entries.columns(0, entries.present).counts)
+    return sum(entries.columns(0, entries.present).lmbs)
 
 
 @rule(

@@ -15,7 +15,9 @@ from drmemctl.check.subject import Flush, Subject
 from drmemctl.check.tables import part_of_drc, spans_of_drc_indexes
 from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable, Run, Runs, is_assigned
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run, is_assigned
+from drmemctl.model.runs import Runs
 
 _LISTED_DOMAINS = 8
 _LONGEST_STEP = 80
@@ -77,8 +79,7 @@ def lost_topology(subject: Subject) -> Iterator[Violation]:
     lost = sorted(_lost(subject.table, associativity, delivered), key=lambda pair: pair[1].drc_index)
     # In as few runs as can be, however the hypervisor told of them.
     for placement, pairs in groupby(lost, key=lambda pair: pair[0]):
-        entries = ((run.count, run.base, run.drc_index, run.aa_index, run.flags) for _, run in pairs)
-        for run in Runs(entries, subject.table.lmb_size):
+        for run in Runs((run for _, run in pairs), subject.table.lmb_size):
             reasons.add(placement, run)
     written = _written(subject.running.flush)
     yield from reasons.violations(lambda placement, lmbs: _message(placement, lmbs, associativity) + written)
@@ -88,20 +89,20 @@ def _lost(
     table: LmbTable, associativity: Associativity, delivered: DeliveredTopology
 ) -> Iterator[tuple[LostPlacement, Run]]:
     """Yield the assigned LMBs that the property leads elsewhere, and why."""
-    if not delivered.told and delivered.lmbs == table and delivered.lookup == associativity.lookup:
+    if not delivered.places and delivered.lmbs == table and delivered.lookup == associativity.lookup:
         return  # as it was handed out, however many runs that has
     runs, firmware_runs = table.runs, delivered.lmbs.runs
     not_told = Spans()
     told = Spans()
-    for number, part in enumerate(delivered.told):
-        told.add(part.first, part.count, number)
-    for start, count, owner, told_by in side_by_side(spans_of_drc_indexes(runs, is_assigned).disjoint(), told):
+    for position, part in enumerate(delivered.places):
+        told.add(part.first, part.count, position)
+    for start, count, owner, number in side_by_side(spans_of_drc_indexes(runs, is_assigned).disjoint(), told):
         if owner is None:
             continue
-        if told_by is None:
+        if number is None:
             not_told.add(start, count, owner)
             continue
-        placement = _misplaced(associativity, runs[owner], delivered.told[told_by].domains)
+        placement = _misplaced(associativity, runs[owner], delivered.places[number].domains)
         if placement is not None:
             yield placement, part_of_drc(table, owner, start, count)
     for start, count, position, owner in shared(
