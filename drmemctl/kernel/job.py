@@ -12,9 +12,9 @@ from typing import Self
 
 from drmemctl.kernel.capabilities import Capability
 from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.firmware import Connector, Firmware
+from drmemctl.kernel.firmware import ConnectorAnswer, Firmware
 from drmemctl.kernel.state import KernelState
-from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite, collector
+from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite, collector
 from drmemctl.tree.node import Tree
 
 
@@ -99,7 +99,7 @@ class Job:
     firmware: Firmware
     log: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    events: list[Event] | None = field(default_factory=collector)
+    events: list[TraceEvent] | None = field(default_factory=collector)
     asks_each: bool = field(default_factory=lambda: collector() is not None)
     alone: bool = False
     width: int = 1
@@ -125,7 +125,7 @@ class Job:
         self.called(function, "set-indicator", (indicator, drc_index, value), (status,))
         return status
 
-    def configure_connector(self, function: str, drc_index: int) -> Connector:
+    def configure_connector(self, function: str, drc_index: int) -> ConnectorAnswer:
         """Call ibm,configure-connector to its end."""
         connector, self.firmware = self.firmware.configure_connector(drc_index, *self._count)
         self.called(function, "configure-connector", (drc_index,), (connector.status,))

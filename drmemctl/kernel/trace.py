@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class TraceEvent:
     """Something that a kernel does.
 
     Attributes:
@@ -28,7 +28,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class RtasCall(Event):
+class RtasCall(TraceEvent):
     """An RTAS call.
 
     Attributes:
@@ -44,7 +44,7 @@ class RtasCall(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ArrayWrite(Event):
+class ArrayWrite(TraceEvent):
     """LMBs of the array that follow one another get an aa_index or flags.
 
     Attributes:
@@ -64,7 +64,7 @@ class ArrayWrite(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class TreeWrite(Event):
+class TreeWrite(TraceEvent):
     """A property gets a value, or goes; without a name it is the node that comes or goes.
 
     Attributes:
@@ -80,25 +80,25 @@ class TreeWrite(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class BlockWrite(Event):
+class BlockWrite(TraceEvent):
     """A memory block comes, on a node, or goes: then `node` is None."""
 
     block: int
     node: int | None
 
 
-_collector: ContextVar[list[Event] | None] = ContextVar("collector", default=None)
+_collector: ContextVar[list[TraceEvent] | None] = ContextVar("collector", default=None)
 
 
-def collector() -> list[Event] | None:
+def collector() -> list[TraceEvent] | None:
     """Return where events go to, None where nobody collects them."""
     return _collector.get()
 
 
 @contextmanager
-def recorded() -> Iterator[list[Event]]:
+def recorded() -> Iterator[list[TraceEvent]]:
     """Collect the events of all that is simulated meanwhile (by this thread or task)."""
-    events: list[Event] = []
+    events: list[TraceEvent] = []
     token = _collector.set(events)
     try:
         yield events
