@@ -94,7 +94,7 @@ class Action:
     @property
     def locks(self) -> frozenset[Lock]:
         """The queues and locks that it has to do with."""
-        return frozenset(lock for lock in (self.joins, self.takes, self.drops) if lock is not None)
+        return frozenset(filter(None, (self.joins, self.takes, self.drops)))
 
 
 Task = Generator[Action, Any, R]

@@ -82,6 +82,8 @@ class Partition:
 
     def locked(self, thread: int, action: Action) -> Partition:
         """Return the partition after a thread has queued for, taken or given back what an action says."""
+        if not action.locks:
+            return self
         held, queued = self.held, self.queued
         if action.joins is not None:
             queued = (*queued, (action.joins, thread))

@@ -221,18 +221,15 @@ def answer(
     bad = judging.bad_ends(graph, list(ends.values()), clock)
     ways = judging.in_time(clock.at(1), "how many schedules there are", graph.schedules)
     counts = len(graph.edges), graph.transitions, ways or 0, len(ends)
-    missed = (*_unfollowed(graph), *judging.missed)
+    missed = tuple(judging.missed)
+    if graph.unfollowed:
+        missed = (f"{graph.unfollowed:,} of the actions from {count_of(len(graph.edges), 'state')}", *missed)
     why = graph.why or (_time_over(question) if missed else "")
     return PolicyAnswer(policy, *counts, bad, not why, why, monotonic() - begin, missed)
 
 
 def _time_over(question: Question) -> str:
     return f"{question.bounds.seconds:g} s were over"
-
-
-def _unfollowed(graph: Graph) -> Iterator[str]:
-    if graph.unfollowed:
-        yield f"{graph.unfollowed:,} of the actions from {count_of(len(graph.edges), 'state')}"
 
 
 class _Judging:
@@ -287,7 +284,14 @@ class _Judging:
                 () if serial is None else tuple(verdict for verdict in verdicts if _kind(verdict) not in serial)
             )
             ends.append(End(self._engine.outcomes(state), verdicts, raced, ways.get(state, ())))
-        return tuple(sorted(self._tidy(ends, clock.at(1)), key=lambda end: end.order))
+        # Schedules in which threads change less often, for as many as there is time for.
+        tidy: list[End] = []
+
+        def gather() -> None:
+            tidy.extend(replace(end, schedule=tidied(self._engine, end.schedule)) for end in ends)
+
+        self.in_time(clock.at(1), "fewer switches between threads", gather)
+        return tuple(sorted([*tidy, *ends[len(tidy) :]], key=lambda end: end.order))
 
     def _bad(self, states: list[SearchState], deadline: float) -> list[SearchState]:
         judged: list[SearchState] = []
@@ -300,36 +304,20 @@ class _Judging:
             self.missed.append(f"{len(states) - len(judged):,} of {len(states):,} ends")
         return [state for state in judged if self.findings(state)]
 
-    def _tidy(self, ends: list[End], deadline: float) -> list[End]:
-        """Return the ends with schedules in which threads change less often, as many as there is time for."""
-        tidy: list[End] = []
-
-        def gather() -> None:
-            tidy.extend(replace(end, schedule=tidied(self._engine, end.schedule)) for end in ends)
-
-        self.in_time(deadline, "fewer switches between threads", gather)
-        return [*tidy, *ends[len(tidy) :]]
-
     def _serial_kinds(self) -> set[tuple[str, str]]:
-        return {_kind(verdict) for state in self._serial() for verdict in self.findings(state)}
-
-    def _serial(self) -> Iterator[SearchState]:
-        """Yield the ends of the threads one after the other, in any order; those without end react at once."""
+        """Return what is wrong after the threads one after the other, in any order; endless ones react at once."""
+        kinds: set[tuple[str, str]] = set()
         ending = [number for number, endless in enumerate(self._endless) if not endless]
-        orders = permutations(ending) if len(ending) <= MOST_SERIAL else [tuple(ending)]
-        for order in orders:
+        reacting = [number for number, endless in enumerate(self._endless) if endless]
+        for order in permutations(ending) if len(ending) <= MOST_SERIAL else [tuple(ending)]:
             state = self._engine.first
             for thread in order:
-                state = self._alone(state, thread)
-                for number, endless in enumerate(self._endless):
-                    state = self._alone(state, number) if endless else state
+                for number in (thread, *reacting):
+                    while number in self._engine.enabled(state):
+                        state = self._engine.step(state, number)
             if not self._engine.enabled(state):
-                yield state
-
-    def _alone(self, state: SearchState, thread: int) -> SearchState:
-        while thread in self._engine.enabled(state):
-            state = self._engine.step(state, thread)
-        return state
+                kinds.update(map(_kind, self.findings(state)))
+        return kinds
 
 
 def _kind(verdict: Finding) -> tuple[str, str]:

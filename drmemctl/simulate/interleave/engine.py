@@ -182,13 +182,14 @@ class Engine:
         partition = self.partition(state)
         if partition.machine.aborted:
             return []
-        return [thread for thread in range(len(self.threads)) if self._can_go(partition, state, thread)]
-
-    def _can_go(self, partition: Partition, state: SearchState, thread: int) -> bool:
-        action = self.action(state, thread)
-        if action is None:
-            return False
-        return partition.uevent if isinstance(action, Reload) else partition.admits(thread, action)
+        enabled = []
+        for thread in range(len(self.threads)):
+            action = self.action(state, thread)
+            # User space reloads the crash kernel once a memory block came or went.
+            ready = partition.uevent if isinstance(action, Reload) else action and partition.admits(thread, action)
+            if ready:
+                enabled.append(thread)
+        return enabled
 
     def step(self, state: SearchState, thread: int) -> SearchState:
         """Return the state after a thread's next action, which must be able to go."""
@@ -230,15 +231,13 @@ class Engine:
             machine=cast("Hypervisor", job.firmware).without_events(),
             faults=partition.faults | frozenset(job.faults),
         )
-        return self._seen_outside(partition, changed.locked(thread, action), action), result, job
-
-    def _seen_outside(self, before: Partition, after: Partition, action: Action) -> Partition:
-        """Return the partition with what user space gets to know."""
+        changed = changed.locked(thread, action)
+        # What user space gets to know.
         if isinstance(action, Reload):
-            return replace(after, uevent=False, crash_tree=after.kernel.tree)
-        if after.crash_tree is not None and after.kernel.blocks is not before.kernel.blocks:
-            return replace(after, uevent=True)
-        return after
+            changed = replace(changed, uevent=False, crash_tree=changed.kernel.tree)
+        elif changed.crash_tree is not None and changed.kernel.blocks is not partition.kernel.blocks:
+            changed = replace(changed, uevent=True)
+        return changed, result, job
 
 
 def _with_faults(partition: Partition, way: _Way) -> Partition:

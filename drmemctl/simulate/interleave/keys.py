@@ -27,9 +27,14 @@ class Keys:
 
     def of(self, partition: Partition) -> Hashable:
         """Return the key of a partition."""
-        kernel, crash = partition.kernel, partition.crash_tree
+        kernel, crash, delivered = partition.kernel, partition.crash_tree, partition.machine.delivered
+        if id(kernel.tree) not in self._trees:
+            changed = sorted(changed_properties(self._first, kernel.tree).items(), key=itemgetter(0))
+            self._trees[id(kernel.tree)] = kernel.tree, tuple(changed)
+        if id(delivered) not in self._topologies:
+            self._topologies[id(delivered)] = delivered, delivered.key
         return (
-            self._tree_key(kernel.tree),
+            self._trees[id(kernel.tree)][1],
             kernel.table.runs.packed(),
             kernel.blocks,
             (
@@ -41,18 +46,7 @@ class Keys:
                 kernel.cpus,
                 kernel.topology.with_cpus,
             ),
-            (machine_key(partition.machine), self._topology_key(partition.machine.delivered)),
+            (machine_key(partition.machine), self._topologies[id(delivered)][1]),
             (partition.faults, partition.held, partition.queued, partition.uevent),
             None if crash is None else (crash.get(NODE, V1), crash.get(NODE, V2)),
         )
-
-    def _topology_key(self, delivered: DeliveredTopology) -> Hashable:
-        if id(delivered) not in self._topologies:
-            self._topologies[id(delivered)] = delivered, delivered.key
-        return self._topologies[id(delivered)][1]
-
-    def _tree_key(self, tree: Tree) -> Hashable:
-        if id(tree) not in self._trees:
-            changed = sorted(changed_properties(self._first, tree).items(), key=itemgetter(0))
-            self._trees[id(tree)] = tree, tuple(changed)
-        return self._trees[id(tree)][1]

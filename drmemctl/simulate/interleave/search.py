@@ -144,7 +144,9 @@ class _Search:
         """Go through all states, or as many as there is time for."""
         try:
             with ended_at(self._deadline):
-                self._go_on()
+                self._enter(self._engine.first, frozenset())
+                while self._stack and self._graph.complete:
+                    self._follow_one()
         except TimeUpError:
             self._bounded = True
             self._give_up(f"{self._bounds.seconds:g} s were over")
@@ -153,35 +155,27 @@ class _Search:
         self._graph.unfollowed = max(unfollowed, 1) if self._bounded else unfollowed
         return self._graph
 
-    def _go_on(self) -> None:
-        stack = self._stack
-        self._enter(stack, self._engine.first, frozenset())
-        while stack and self._graph.complete:
-            state, todo, sleep = stack[-1]
-            if not todo:
-                stack.pop()
-                continue
-            thread = todo[0]
-            after = self._engine.step(state, thread)
-            del todo[0]
-            self._graph.edges[state][thread] = after
-            stack[-1] = state, todo, sleep | {thread}
-            self._enter(stack, after, self._still_asleep(state, thread, sleep))
+    def _follow_one(self) -> None:
+        """Follow the first action that is left to the state on top of the stack; drop a state that has none."""
+        state, todo, sleep = self._stack[-1]
+        if not todo:
+            self._stack.pop()
+            return
+        thread = todo[0]
+        after = self._engine.step(state, thread)
+        del todo[0]
+        self._graph.edges[state][thread] = after
+        self._stack[-1] = state, todo, sleep | {thread}
+        # Who need not go first after this action either: those whose action commutes with it.
+        action = self._engine.action(state, thread) if sleep else None
+        still = []
+        for sleeper in sleep:
+            theirs = self._engine.action(state, sleeper)
+            if action is not None and theirs is not None and independent(action, theirs):
+                still.append(sleeper)
+        self._enter(after, frozenset(still))
 
-    def _still_asleep(self, state: SearchState, thread: int, sleep: Sleep) -> Sleep:
-        """Return who need not go first after this action either: those whose action commutes with it."""
-        if not sleep:
-            return sleep
-        action = self._engine.action(state, thread)
-        return frozenset(
-            sleeper
-            for sleeper in sleep
-            if action is not None
-            and (theirs := self._engine.action(state, sleeper)) is not None
-            and independent(action, theirs)
-        )
-
-    def _enter(self, stack: list[tuple[SearchState, list[int], Sleep]], state: SearchState, sleep: Sleep) -> None:
+    def _enter(self, state: SearchState, sleep: Sleep) -> None:
         slept = self._slept.get(state)
         if slept is None:
             todo = self._first_visit(state, sleep)
@@ -189,7 +183,7 @@ class _Search:
             todo = sorted(slept - sleep)
             sleep = self._slept[state] = slept & sleep
         if todo:
-            stack.append((state, todo, sleep))
+            self._stack.append((state, todo, sleep))
 
     def _first_visit(self, state: SearchState, sleep: Sleep) -> list[int]:
         if self._is_too_much():
@@ -199,7 +193,10 @@ class _Search:
         self._graph.edges[state] = {}
         enabled = self._engine.enabled(state)
         if not enabled:
-            self._end(state)
+            self._slept[state] = frozenset()
+            self._graph.ends.append(state)
+            if self._watch is not None and self._watch(state):
+                self._give_up("the first such end was enough")
             return []
         chosen = self._persistent(state, enabled) if self._reduce else enabled
         self._slept[state] = sleep & frozenset(chosen) if self._reduce else frozenset()
@@ -212,12 +209,6 @@ class _Search:
             self._give_up(f"{self._bounds.seconds:g} s were over")
         self._bounded = self._bounded or not self._graph.complete
         return not self._graph.complete
-
-    def _end(self, state: SearchState) -> None:
-        self._slept[state] = frozenset()
-        self._graph.ends.append(state)
-        if self._watch is not None and self._watch(state):
-            self._give_up("the first such end was enough")
 
     def _give_up(self, why: str) -> None:
         self._graph.complete, self._graph.why = False, why
