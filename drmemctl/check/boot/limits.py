@@ -26,7 +26,7 @@ from drmemctl.model.run import Run, is_assigned
     "DRM065",
     Severity.WARNING,
     "boot",
-    "assigned LMB above what mem= lets Linux use",
+    "assigned LMB above the mem= limit",
     needs=("block-size",),
     references=(
         "Linux arch/powerpc/kernel/prom.c early_parse_mem; mm/memblock.c memblock_enforce_memory_limit",

@@ -111,7 +111,7 @@ def _in_memory_nodes(subject: Subject, wanted: Callable[[int], bool]) -> Affecte
     "DRM062",
     Severity.ERROR,
     "boot",
-    "memory nodes that overlap",
+    "overlapping memory nodes",
     counted="overlaps",
     references=("Linux arch/powerpc/mm/numa.c parse_numa_properties; mm/memblock.c memblock_set_node",),
 )
@@ -141,7 +141,7 @@ def overlapping_memory_nodes(subject: Subject) -> Iterator[Violation]:
     "DRM063",
     Severity.ERROR,
     "boot",
-    "memory node that Linux cannot take",
+    "memory node that Linux cannot use",
     references=(
         "Linux drivers/of/fdt.c early_init_dt_scan_memory",
         "Linux arch/powerpc/mm/numa.c get_n_mem_cells: panic without a memory node",
@@ -191,7 +191,7 @@ def _judge_node(subject: Subject, node: MemoryNode) -> Iterator[Violation]:
     "DRM069",
     Severity.INFO,
     "boot",
-    "memory node that is no whole number of blocks",
+    "memory node that is not a multiple of the block size",
     counted="ranges",
     needs=("block-size",),
     references=(

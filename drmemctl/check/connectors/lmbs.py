@@ -81,7 +81,7 @@ def _add_parts(
     "DRM050",
     Severity.WARNING,
     "connectors",
-    "LMB whose connector the root does not list",
+    "LMB whose connector is not listed by the root",
     needs=("lmbs",),
     references=(
         "LoPAR 2.9, Properties for Dynamic Reconfiguration: ibm,drc-indexes, ibm,drc-info",
@@ -176,7 +176,7 @@ def lmbs_of_other_type(subject: Subject) -> Iterator[Violation]:
     "DRM054",
     Severity.INFO,
     "connectors",
-    "LMB connector with an odd name",
+    "unexpected name of an LMB connector",
     references=(
         "LoPAR 2.9, ibm,drc-names: LMB and a decimal number without leading zeros",
         "powerpc-utils d7e9a49: on PowerVM the number is the low part of the DRC index plus 1",

@@ -81,7 +81,7 @@ def unmovable_zones(subject: Subject) -> Iterator[Violation]:
     "DRM124",
     Severity.WARNING,
     "live",
-    "distance that is not that of the tree",
+    "distance in sysfs other than the tree's",
     counted="distances",
     needs=("live",),
     references=(
@@ -126,7 +126,7 @@ def live_distances(subject: Subject) -> Iterator[Violation]:
     "DRM125",
     Severity.WARNING,
     "live",
-    "memory of which /proc/iomem knows nothing",
+    "memory block and /proc/iomem disagree",
     counted="ranges",
     needs=("live",),
     references=(
@@ -185,7 +185,7 @@ def _block_spans(system: LiveSystem) -> Spans:
     "DRM126",
     Severity.INFO,
     "live",
-    "section with system memory and persistent memory",
+    "section with both system and persistent memory",
     counted="sections",
     needs=("live",),
     references=(

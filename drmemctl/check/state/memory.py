@@ -42,7 +42,7 @@ def live_table(subject: Subject) -> LmbTable:
     "DRM083",
     Severity.ERROR,
     "state",
-    "connector that contradicts its LMB",
+    "connector state contradicts its LMB",
     needs=("senses", "lmbs"),
     references=(
         "LoPAR 2.9, dr-entity-sense (9003)",
@@ -118,7 +118,7 @@ def _contradiction(flags: int, sense: int) -> str:
     "DRM084",
     Severity.ERROR,
     "state",
-    "LMB whose memory block is not as it should be",
+    "LMB with a missing, offline or unexpected memory block",
     needs=("blocks", "block-size"),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c lmb_to_memblock, dlpar_remove_lmb",
@@ -181,7 +181,7 @@ def _expected_end(subject: Subject) -> int:
     "DRM085",
     Severity.ERROR,
     "state",
-    "memory on another node than its LMB says",
+    "memory on a different node than its LMB's aa_index",
     needs=("blocks", "block-size"),
     references=(
         "Linux 72cdd117c449 (5.10): hot-added memory went to the first online node",
@@ -236,7 +236,7 @@ def _first_online_node(subject: Subject) -> int | None:
     "DRM086",
     Severity.ERROR,
     "state",
-    "memory block of another size than an LMB",
+    "memory block size other than the LMB size",
     needs=("blocks", "block-size"),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c dlpar_remove_lmb: memory_block_size_bytes()",

@@ -43,7 +43,7 @@ class LostPlacement(NamedTuple):
     "DRM088",
     Severity.ERROR,
     "state",
-    "property that no longer leads where the hypervisor has an LMB",
+    "aa_index that leads elsewhere than where the hypervisor has the LMB",
     needs=("delivered", "lmbs"),
     references=(
         "Linux d144f4d5a8a8 (5.15): the aa_index of a migration is taken over",
