@@ -69,4 +69,4 @@ class FirmwareUpdate(KernelStep):
         if not kernel.dead and kernel.tree.find(self.path) is None:
             note = f"no node {self.path}"
             return StepResult(self, partition, partition, ok=False, errno=errno_name(ENODEV), note=note)
-        return self.run_alone(partition, partition, files)
+        return self.alone(partition, partition, files)

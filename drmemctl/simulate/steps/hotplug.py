@@ -74,7 +74,7 @@ class _Hotplug(KernelStep):
             return StepResult(self, partition, partition, ok=False, note=refused.message, hypervisor=hypervisor)
         if changed.machine.aborted or not self.tell:
             return StepResult(self, partition, changed, ok=not changed.machine.aborted)
-        return self.run_alone(partition, changed, files)
+        return self.alone(partition, changed, files)
 
 
 @atomic(writes=(StatePart.CONNECTORS,))

@@ -48,7 +48,7 @@ class Dlpar(KernelStep):
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result; where the request failed, with what it may have meant and what it lacked."""
         try:
-            result = self.run_alone(partition, partition, files)
+            result = self.alone(partition, partition, files)
         except NotSimulatedError as error:
             return StepResult(self, partition, partition, ok=False, note=error.message)
         if result.ok or result.note:

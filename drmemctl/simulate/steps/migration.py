@@ -9,15 +9,13 @@ from typing import ClassVar, cast
 from drmemctl.kernel.capabilities import SUSPEND_IN_STOP_MACHINE
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import MIGRATION, Job
-from drmemctl.kernel.mobility import post_mobility_fixup
+from drmemctl.kernel.mobility import SUSPENDED, post_mobility_fixup
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop, take
 from drmemctl.simulate.partition import Hypervisor
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.steps.words import StepWords
 from drmemctl.simulate.updates import LiveUpdates, RecordedUpdates, difference, read_record
 from drmemctl.tree.node import Tree
-
-_SUSPENDED = ("mobility: calling ibm,suspend-me on CPU 0", "mobility: CPU 0 waking all threads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ def _suspend(destination: Tree, circumstances: Circumstances) -> Action:
 def _update_tree(job: Job, updates: UpdateSource, circumstances: Circumstances) -> Task[int]:
     """Do what follows the suspension, which failed updates do not make fail (`pseries_migrate_partition`)."""
     if circumstances.alone and job.has(SUSPEND_IN_STOP_MACHINE):
-        job.log += _SUSPENDED
+        job.log += SUSPENDED
     if circumstances.hotplug_lock:
         yield from take(Lock.HOTPLUG)
     rc = yield from post_mobility_fixup(job, updates)
