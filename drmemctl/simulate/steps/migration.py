@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, Self, cast
 
 from drmemctl.kernel.capabilities import SUSPEND_IN_STOP_MACHINE
 from drmemctl.kernel.firmware import UpdateSource
@@ -13,8 +13,8 @@ from drmemctl.kernel.mobility import SUSPENDED, post_mobility_fixup
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop, take
 from drmemctl.simulate.partition import Hypervisor
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.steps.words import StepWords
 from drmemctl.simulate.updates import LiveUpdates, RecordedUpdates, difference, read_record
+from drmemctl.simulate.words import FILE, StepWords
 from drmemctl.tree.node import Tree
 
 
@@ -25,10 +25,11 @@ class Lpm(KernelStep):
     tree: str
 
     updates_tree: ClassVar[bool] = True
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = ((FILE,),)
     doing: ClassVar[str] = MIGRATION
 
     @classmethod
-    def parse(cls, words: StepWords) -> Lpm:
+    def parse(cls, words: StepWords) -> Self:
         """Return the step."""
         return cls(words.text, words.next("the tree of the destination"))
 
@@ -89,10 +90,11 @@ class Migrate(KernelStep):
 
     interleaves: ClassVar[bool] = False
     updates_tree: ClassVar[bool] = True
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = ((FILE,),)
     doing: ClassVar[str] = MIGRATION
 
     @classmethod
-    def parse(cls, words: StepWords) -> Migrate:
+    def parse(cls, words: StepWords) -> Self:
         """Return the step."""
         return cls(words.text, words.next("a file of RTAS answers"))
 
