@@ -55,7 +55,9 @@ def reports(inputs: Sequence[Found], plan: Plan, before: Tree | None, jobs: int)
         from drmemctl.check.pool import ordered_map
 
         all_rules()  # here once, and not in every process
-        results = ordered_map(work, inputs, jobs, lost=_lost, here=_is_stdin)
+        results = ordered_map(
+            work, inputs, jobs, lost=_lost, here=lambda source: source.path.partition("::")[0] == STDIN
+        )
     return (result for result in results if result is not None)
 
 
@@ -67,11 +69,6 @@ def _report(source: Found, plan: Plan, before: Tree | None) -> Report | None:
 def default_jobs() -> int:
     """Return how many processes there are CPUs for."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _is_stdin(source: Found) -> bool:
-    """Whether only this process can read it."""
-    return source.path.partition("::")[0] == STDIN
 
 
 def _lost(source: Found, how: str) -> Report:
