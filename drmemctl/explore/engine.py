@@ -21,6 +21,7 @@ from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.task import Action, Lock
+from drmemctl.kernel.trace import Trace
 from drmemctl.scenario.simulation import Hypervisor
 
 OOPSED = EFAULT
@@ -214,7 +215,7 @@ class Engine:
         """Return what a thread prints before its first action."""
         return self._code[thread].begin.log
 
-    def perform(self, state: State, thread: int, events: list[Any] | None = None) -> tuple[World, Any, Job]:
+    def perform(self, state: State, thread: int, events: Trace | None = None) -> tuple[World, Any, Job]:
         """Do a thread's next action: the world after it, what it returned, and the job that it was done to."""
         world, action = self.world(state), self.action(state, thread)
         if action is None:

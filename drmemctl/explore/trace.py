@@ -17,7 +17,7 @@ from drmemctl.explore.schedule import states_of
 from drmemctl.explore.threads import Reload, ThreadsError
 from drmemctl.kernel.profiles import ProfileError, profile
 from drmemctl.kernel.task import Action
-from drmemctl.kernel.trace import Event
+from drmemctl.kernel.trace import Event, Trace
 
 HEADER = "# drmemctl explore schedule 1"
 
@@ -55,7 +55,7 @@ def rows(engine: Engine, schedule: Sequence[int]) -> Iterator[Row]:
     """Yield the actions of a schedule; `ValueError` if it cannot be kept."""
     flush = -1
     for state, thread in zip(states_of(engine, schedule), schedule, strict=False):
-        events: list[Event] = []
+        events = Trace()
         action = engine.action(state, thread)
         _, result, job = engine.perform(state, thread, events)
         log = (*job.log, *engine.said(state, thread, cast("Hashable", result)))

@@ -28,7 +28,6 @@ from drmemctl.kernel.notifier import reread
 from drmemctl.kernel.remove import readd_by_index, remove_by_count, remove_by_ic, remove_by_index
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, in_turn, run, take
-from drmemctl.kernel.trace import collector
 
 ADD, REMOVE, READD = "add", "remove", "readd"
 COUNT, INDEX, INDEXED_COUNT = "count", "index", "indexed-count"
@@ -72,7 +71,7 @@ def handle_request(job: Job, request: Request) -> Task[int]:
 
 def handle(state: KernelState, firmware: Firmware, request: Request) -> Outcome:
     """Carry a request out, as the hotplug interrupt's handler does."""
-    job = Job(state, firmware, alone=collector() is None)
+    job = Job(state, firmware, alone=True)
     try:
         return job.outcome(run(job, handle_event(job, request)))
     except OopsError as oops:
@@ -81,7 +80,7 @@ def handle(state: KernelState, firmware: Firmware, request: Request) -> Outcome:
 
 def store(state: KernelState, firmware: Firmware, text: str) -> Outcome:
     """Carry out what is written to /sys/kernel/dlpar."""
-    job = Job(state, firmware, alone=collector() is None)
+    job = Job(state, firmware, alone=True)
     try:
         return job.outcome(run(job, dlpar_store(job, text)))
     except OopsError as oops:

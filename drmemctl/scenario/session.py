@@ -29,7 +29,7 @@ class DoneStep:
     result: StepResult
     before: Situation
     after: Situation
-    events: tuple[Event, ...] = ()
+    events: Sequence[Event] = ()
 
     @property
     def is_expectation(self) -> bool:
@@ -61,12 +61,13 @@ class Session:
     def do(self, step: Step) -> DoneStep:
         """Do a step."""
         before = self.simulation.situation
+        events: Sequence[Event] = ()
         if self.traced:
             with recorded() as events:
                 result = self.simulation.run(step)
         else:
-            events, result = [], self.simulation.run(step)
-        done = DoneStep(step, result, before, self.simulation.situation, tuple(events))
+            result = self.simulation.run(step)
+        done = DoneStep(step, result, before, self.simulation.situation, events)
         self.done.append(done)
         return done
 
