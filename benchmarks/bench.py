@@ -27,7 +27,7 @@ from benchmarks.page import Section, page
 from benchmarks.requests import REQUESTS, partition, seconds_per_request, seconds_to_come_and_go
 
 if TYPE_CHECKING:
-    from drmemctl.scenario.simulation import Simulation
+    from drmemctl.simulate.simulation import Simulation
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL_TREE = ROOT / "fixtures" / "kernel-arrays" / "numa2-plug2.dtb.gz"
@@ -194,9 +194,9 @@ def many_figures(scratch: Path) -> Iterator[Figure]:
 
 def explore_figures() -> Iterator[Figure]:
     """Yield how fast states are explored, and how many there are with more threads and longer ones."""
-    from drmemctl.explore.answer import Question
-    from drmemctl.explore.policy import BY_NAME
-    from drmemctl.explore.search import Bounds, search
+    from drmemctl.simulate.interleave.answer import Question
+    from drmemctl.simulate.interleave.policy import BY_NAME
+    from drmemctl.simulate.interleave.search import Bounds, search
     from drmemctl.tree.source import load
 
     races = ROOT / "fixtures" / "races"

@@ -43,7 +43,8 @@ from drmemctl.formats.rtas_input import Answer, read_answers
 from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, decode
 from drmemctl.formats.strings import decode_strings, encode_strings
 from drmemctl.formats.usable_memory import decode_usable_memory, encode_usable_memory
-from drmemctl.scenario.grammar import StepError, parse_script
+from drmemctl.simulate.steps.language import parse_script
+from drmemctl.simulate.steps.words import StepError
 from drmemctl.tree.fdt_reader import read_fdt
 from fuzz.seeds import recorded_answers, recorded_steps, small_trees, values
 from fuzz.target import Target
@@ -80,7 +81,7 @@ _Decoded = tuple[object, Callable[[], bytes]]
 def _entries(name: str, data: bytes, cells: int) -> _Decoded:
     found = decode_entries(name, data, cells)
     for lmb_size in (None, 1 << 28):
-        assert sum(sum(block.counts) for block in found.blocks(lmb_size)) == sum(one[0] for one in found)
+        assert sum(sum(block.lmbs) for block in found.blocks(lmb_size)) == sum(lmbs for _, lmbs, *_ in found)
     again = encode_entries(name, found, cells if cells in (1, 2) else 2)
     assert list(decode_entries(name, again, cells)) == list(found)
     # The reserved word of a v1 entry is written as 0.

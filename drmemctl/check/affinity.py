@@ -14,7 +14,7 @@ from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.associativity import RTAS, is_node, reference_points_node
-from drmemctl.model.lmbs import is_assigned
+from drmemctl.model.run import is_assigned
 
 _NEGATIVE = 1 << 31
 """From here on a u32 is negative as the int that Linux keeps it in."""

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from drmemctl.check.finding import Violation
 from drmemctl.formats.dynamic_memory import NODE
-from drmemctl.model.lmbs import Entry, Run, as_run
+from drmemctl.model.run import Run
 from drmemctl.wording import count_of
 
 _Reason = TypeVar("_Reason")
@@ -41,18 +41,10 @@ class Found:
 
     def add(self, run: Run) -> None:
         """Count a run, and list it if there is room."""
-        self.n_lmbs += run.count
+        self.n_lmbs += run.lmbs
         self.n_runs += 1
         if self.n_runs <= MAX_RUNS:
             self.runs.append(run)
-
-    def add_entry(self, entry: Entry) -> None:
-        """Count a run that is no object yet, and make it one only if there is room."""
-        if self.n_runs < MAX_RUNS:
-            self.add(as_run(entry))
-        else:
-            self.n_lmbs += entry[0]
-            self.n_runs += 1
 
     def __bool__(self) -> bool:
         return self.n_runs > 0

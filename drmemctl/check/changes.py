@@ -42,7 +42,7 @@ def _covered(known: Sequence[Violation], subject: Subject) -> dict[_Kind, Spans]
     for violation in known:
         for run in violation.lmbs:
             key = (violation.rule, violation.property, run.aa_index, run.flags)
-            held.setdefault(key, Spans()).add(run.base, run.count * size, 0)
+            held.setdefault(key, Spans()).add(run.base, run.lmbs * size, 0)
     return {key: spans.disjoint() for key, spans in held.items()}
 
 
@@ -50,7 +50,7 @@ def _has_new(violation: Violation, held: dict[_Kind, Spans], subject: Subject) -
     size = _size(subject)
     for run in violation.lmbs:
         spans = held.get((violation.rule, violation.property, run.aa_index, run.flags))
-        if spans is None or not _covers(spans, run.base, run.count * size):
+        if spans is None or not _covers(spans, run.base, run.lmbs * size):
             return True
     return False
 

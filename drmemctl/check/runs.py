@@ -16,7 +16,8 @@ from typing import TypeVar
 from drmemctl.check.bounds import Found
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import per_subject
-from drmemctl.model.lmbs import Entry, Runs
+from drmemctl.model.run import Run
+from drmemctl.model.runs import Runs
 
 _Reason = TypeVar("_Reason")
 
@@ -33,34 +34,30 @@ def kinds(subject: Subject) -> frozenset[Kind]:
 
 def with_reason(
     subject: Subject, reason_of: Callable[[int, int], _Reason | None]
-) -> Iterator[tuple[_Reason, Entry]]:
+) -> Iterator[tuple[_Reason, Run]]:
     """Yield each run of which `reason_of(aa_index, flags)` is not None, and what it is."""
     reasons = {kind: reason for kind in kinds(subject) if (reason := reason_of(*kind)) is not None}
     if reasons:
-        for entry in subject.table.runs.entries():
-            reason = reasons.get(entry[3:])
+        for run in subject.table.runs:
+            reason = reasons.get((run.aa_index, run.flags))
             if reason is not None:
-                yield reason, entry
+                yield reason, run
 
 
 def of_kind(subject: Subject, wanted: Callable[[int, int], bool]) -> Found:
     """Return the LMBs for whose aa_index and flags something holds."""
     found = Found()
-    for _, entry in with_reason(subject, lambda aa_index, flags: wanted(aa_index, flags) or None):
-        found.add_entry(entry)
+    for _, run in with_reason(subject, lambda aa_index, flags: wanted(aa_index, flags) or None):
+        found.add(run)
     return found
 
 
-def found_lmbs(subject: Subject, breaks: Callable[[Entry], bool], *, when: bool = True) -> Found:
-    """Return the runs for whose (count, base, DRC index, aa_index, flags) something holds.
+def found_lmbs(subject: Subject, breaks: Callable[[Run], bool], *, when: bool = True) -> Found:
+    """Return the runs for which something holds.
 
     Each of them is looked at, unless `when`, which says whether there can be any, is false.
     """
-    found = Found()
-    if when:
-        for entry in filter(breaks, subject.table.runs.entries()):
-            found.add_entry(entry)
-    return found
+    return Found(filter(breaks, subject.table.runs) if when else ())
 
 
 def columns_of(runs: Runs, wanted: Callable[[int], bool], *columns: Sequence[int]) -> Iterator[array[int]]:
@@ -74,7 +71,7 @@ def columns_of(runs: Runs, wanted: Callable[[int], bool], *columns: Sequence[int
 def _ends(subject: Subject) -> Iterator[int]:
     """Yield where the runs end, were addresses not limited to 64 bits."""
     runs = subject.table.runs
-    return map(add, runs.bases, map(mul, runs.counts, repeat(subject.table.lmb_size or 0)))
+    return map(add, runs.bases, map(mul, runs.lmbs, repeat(subject.table.lmb_size or 0)))
 
 
 @per_subject

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from drmemctl.errors import NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE, Entries
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.platform import Platform, is_before_cas, platform_of
 from drmemctl.tree.node import Node, Tree
 

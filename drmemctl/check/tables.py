@@ -12,7 +12,9 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.survey import per_subject
 from drmemctl.formats.dynamic_memory import AI_INVALID, DRC_INVALID
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable, Run, Runs
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
+from drmemctl.model.runs import Runs
 
 _ADDRESSES = 1 << 64
 _LARGEST_DRC_INDEX = (1 << 32) - 1
@@ -21,13 +23,13 @@ _LARGEST_DRC_INDEX = (1 << 32) - 1
 def spans_of_addresses(table: LmbTable, wanted: Callable[[int], bool]) -> Spans:
     """Return the bytes of the runs whose flags are wanted; the owner is the run's position."""
     runs = table.runs
-    return Spans.of(*columns_of(runs, wanted, runs.bases, runs.counts, range(len(runs))), unit=table.lmb_size or 0)
+    return Spans.of(*columns_of(runs, wanted, runs.bases, runs.lmbs, range(len(runs))), unit=table.lmb_size or 0)
 
 
 def spans_of_drc_indexes(runs: Runs) -> Spans:
     """Return the DRC indexes of the runs that have one; the owner is the run's position."""
     columns = columns_of(
-        runs, lambda flags: not flags & DRC_INVALID, runs.drc_indexes, runs.counts, range(len(runs))
+        runs, lambda flags: not flags & DRC_INVALID, runs.drc_indexes, runs.lmbs, range(len(runs))
     )
     return Spans.of(*columns, largest=_LARGEST_DRC_INDEX)
 

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from drmemctl.model.lookup_usage import LookupUsage
     from drmemctl.model.memory import Memory
     from drmemctl.output.report.material import Comparison, Material, Partition, Simulated
-    from drmemctl.scenario.simulation import Files, Simulation
-    from drmemctl.scenario.steps import Step
+    from drmemctl.simulate.files import Files
+    from drmemctl.simulate.partition import Step
+    from drmemctl.simulate.simulation import Simulation
     from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
@@ -81,7 +82,7 @@ def command(
     from drmemctl.check.engine import Plan
     from drmemctl.cli.steps import files_of, parse_steps
     from drmemctl.output.report.material import Material
-    from drmemctl.scenario.simulation import Simulation
+    from drmemctl.simulate.simulation import Simulation
 
     check_capabilities(added, removed)
     parsed = parse_steps(script, steps)
@@ -121,7 +122,7 @@ class Trees:
     @property
     def files(self) -> Files:
         """How the trees of steps are read."""
-        from drmemctl.scenario.simulation import Files, read_tree
+        from drmemctl.simulate.files import Files, read_tree
 
         return Files(tree=lambda name: self._redacted(read_tree(name)))
 
@@ -178,7 +179,7 @@ def _simulated(simulation: Simulation, steps: Sequence[Step]) -> Simulated:
     from drmemctl.model.address_map import AddressMap
     from drmemctl.model.memory import Memory
     from drmemctl.output.report.material import Simulated
-    from drmemctl.scenario.session import Session
+    from drmemctl.simulate.session import Session
 
     session = Session(simulation, traced=True)
     for _ in session.do_all(steps):

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 from drmemctl.output.text import safe
-from drmemctl.scenario.grammar import STEP_NAMES
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.steps.language import STEP_NAMES
 
 _MOST = 200
 """Of a machine with 100,000 LMBs nobody reads the list."""
@@ -77,7 +77,7 @@ def _drc_indexes(simulation: Simulation, text: str) -> Iterable[str]:
     wanted = text.lower()
     for run in simulation.state.table.runs:
         # Only where runs can begin so: not every LMB of a large machine.
-        found = (f"{run.drc_index + position:#x}" for position in range(min(run.count, 1 << 16)))
+        found = (f"{run.drc_index + position:#x}" for position in range(min(run.lmbs, 1 << 16)))
         yield from (name for name in found if name.startswith(wanted))
 
 

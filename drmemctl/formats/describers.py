@@ -106,7 +106,7 @@ def entries(data: bytes, context: Context, property: str) -> Description:
     found = decode_entries(property, data, context.address_cells, context.total)
 
     def rows() -> Iterator[Field]:
-        for position, (count, base, drc, aa, flags) in enumerate(found):
+        for position, (base, count, drc, aa, flags) in enumerate(found):
             lmbs = f"{count_of(count, 'LMB')} from " if property == V2 else ""
             names = " ".join(flag_names(flags)) or "none"
             text = f"{lmbs}{base:#x}, DRC {drc:#x}, aa_index {_aa_text(aa)}, flags {flags:#x} ({names})"

@@ -92,8 +92,8 @@ def rows_v2(address_cells: int = 2) -> Rows:
 class Columns(NamedTuple):
     """Entries of either property, field by field; in v1 each counts one LMB."""
 
-    counts: array[int]
     bases: array[int]
+    lmbs: array[int]
     drc_indexes: array[int]
     aa_indexes: array[int]
     flags: array[int]
@@ -128,12 +128,14 @@ class Entries:
         """Return `count` entries from the one at `first` on, field by field."""
         columns = self.rows.columns(self.data, self.offset(first), count)
         if self.property == V2:
-            return Columns(*columns)
-        bases, drc_indexes, _, aa_indexes, flags = columns
-        return Columns(array("I", (1,)) * count, bases, drc_indexes, aa_indexes, flags)
+            lmbs, bases, drc_indexes, aa_indexes, flags = columns
+        else:
+            bases, drc_indexes, _, aa_indexes, flags = columns
+            lmbs = array("I", (1,)) * count
+        return Columns(bases, lmbs, drc_indexes, aa_indexes, flags)
 
     def __iter__(self) -> Iterator[tuple[int, int, int, int, int]]:
-        """Yield (count, base address, DRC index, aa_index, flags) of each entry: count is 1 in v1."""
+        """Yield (base address, LMBs, DRC index, aa_index, flags) of each entry: one LMB in v1."""
         for first in range(0, self.present, _AT_ONCE):
             yield from zip(*self.columns(first, min(_AT_ONCE, self.present - first)), strict=True)
 
@@ -147,7 +149,7 @@ class Entries:
         steps = {"base_addr": lmb_size, "drc_index": 1}
         for first, count, regular in progressions(self.rows, self.data, COUNT_SIZE, self.present, steps):
             if regular:
-                yield self.columns(first, 1)._replace(counts=array("I", (count,)))
+                yield self.columns(first, 1)._replace(lmbs=array("I", (count,)))
             else:
                 yield self.columns(first, count)
 
@@ -189,7 +191,10 @@ def encode_entries(
 
     The reserved word of a v1 entry is written as 0, as Linux does.
     """
-    cells = entries if property == V2 else ((base, drc, 0, aa, flags) for _, base, drc, aa, flags in entries)
+    cells = (
+        (lmbs, base, drc, aa, flags) if property == V2 else (base, drc, 0, aa, flags)
+        for base, lmbs, drc, aa, flags in entries
+    )
     with building(property):
         rows = rows_v2(address_cells) if property == V2 else rows_v1(address_cells)
         packed = rows.pack(cells)

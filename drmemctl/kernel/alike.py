@@ -13,7 +13,8 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.kernel.capabilities import FLUSH_PER_LMB, WRONG_NODE_ADD
 from drmemctl.kernel.job import Job, LmbMessage
 from drmemctl.kernel.task import R, Task
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 
 _DRC_INDEXES = 1 << 32
 _ADDRESSES = 1 << 64
@@ -28,7 +29,7 @@ def n_alike(job: Job, index: int, most: int = _DRC_INDEXES) -> int:
     state = job.state
     run = state.table.rest_of_run(index)
     size = state.block_size
-    count = min(run.count, most, _DRC_INDEXES - run.drc_index)
+    count = min(run.lmbs, most, _DRC_INDEXES - run.drc_index)
     if count == 1 or state.table.lmb_size != size or run.base % size or not _arrays_are_sound(job):
         return 1
     count = state.blocks.n_alike(run.base // size, min(count, (_ADDRESSES - run.base) // size))
@@ -54,11 +55,11 @@ def _until(run: Run, count: int, is_other: Callable[[int], bool]) -> int:
 def _until_assigned(table: LmbTable, run: Run, count: int) -> int:
     """Return how many LMBs of a run lie where no assigned LMB of the array does."""
     size = table.lmb_size or 0
-    for other in table.runs:
-        if other.assigned and other.position_of_address(run.base, size) is not None:
+    for assigned_run in table.runs:
+        if assigned_run.assigned and assigned_run.position_of_address(run.base, size) is not None:
             return 1
-        if other.assigned:
-            count = min(count, -(-((other.base - run.base) % _ADDRESSES) // size))
+        if assigned_run.assigned:
+            count = min(count, -(-((assigned_run.base - run.base) % _ADDRESSES) // size))
     return count
 
 

@@ -12,7 +12,7 @@ from typing import Self
 
 from drmemctl.kernel.capabilities import Capability
 from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.firmware import Connector, Firmware
+from drmemctl.kernel.firmware import ConnectorAnswer, Firmware
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, Trace, TreeWrite, collector
 from drmemctl.tree.node import Tree
@@ -125,7 +125,7 @@ class Job:
         self.called(function, "set-indicator", (indicator, drc_index, value), (status,))
         return status
 
-    def configure_connector(self, function: str, drc_index: int) -> Connector:
+    def configure_connector(self, function: str, drc_index: int) -> ConnectorAnswer:
         """Call ibm,configure-connector to its end."""
         connector, self.firmware = self.firmware.configure_connector(drc_index, *self._count)
         self.called(function, "configure-connector", (drc_index,), (connector.status,))

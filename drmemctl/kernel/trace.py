@@ -17,7 +17,7 @@ from typing import Self, overload
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class TraceEvent:
     """Something that a kernel does.
 
     Attributes:
@@ -40,7 +40,7 @@ _DRC_ARGUMENT = {"configure-connector": 0, "get-sensor-state": 1, "set-indicator
 
 
 @dataclass(frozen=True, slots=True)
-class RtasCall(Event):
+class RtasCall(TraceEvent):
     """An RTAS call.
 
     Attributes:
@@ -62,7 +62,7 @@ class RtasCall(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class ArrayWrite(Event):
+class ArrayWrite(TraceEvent):
     """LMBs of the array that follow one another get an aa_index or flags.
 
     Attributes:
@@ -87,7 +87,7 @@ class ArrayWrite(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class TreeWrite(Event):
+class TreeWrite(TraceEvent):
     """A property gets a value, or goes; without a name it is the node that comes or goes.
 
     Attributes:
@@ -103,7 +103,7 @@ class TreeWrite(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class BlockWrite(Event):
+class BlockWrite(TraceEvent):
     """A memory block comes, on a node, or goes: then `node` is None."""
 
     block: int
@@ -118,11 +118,11 @@ class BlockWrite(Event):
 class _Following:
     """What is done to `count` LMBs behind one as it was to that: its events, and how many messages came of it."""
 
-    events: tuple[Event, ...]
+    events: tuple[TraceEvent, ...]
     messages: int
     count: int
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[TraceEvent]:
         for place in range(1, self.count + 1):
             for event in self.events:
                 yield event.of_following(place, place * self.messages)
@@ -131,13 +131,13 @@ class _Following:
         return self.count * len(self.events)
 
 
-class Trace(Sequence[Event]):
+class Trace(Sequence[TraceEvent]):
     """Events in their order. Those of LMBs that are alike are made when they are looked at."""
 
     def __init__(self) -> None:
-        self._parts: list[list[Event] | _Following] = []
+        self._parts: list[list[TraceEvent] | _Following] = []
 
-    def append(self, event: Event) -> None:
+    def append(self, event: TraceEvent) -> None:
         """Add an event."""
         last = self._parts[-1] if self._parts else None
         if isinstance(last, list):
@@ -145,29 +145,29 @@ class Trace(Sequence[Event]):
         else:
             self._parts.append([event])
 
-    def new_part(self) -> Sequence[Event]:
+    def new_part(self) -> Sequence[TraceEvent]:
         """Return the events from here on, up to the next call or repetition; there are none yet."""
-        part: list[Event] = []
+        part: list[TraceEvent] = []
         self._parts.append(part)
         return part
 
-    def repeat(self, events: Sequence[Event], messages: int, count: int) -> None:
+    def repeat(self, events: Sequence[TraceEvent], messages: int, count: int) -> None:
         """Add for `count` LMBs that follow one what was done to that, which led to so many messages."""
         self._parts.append(_Following(tuple(events), messages, count))
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[TraceEvent]:
         return chain.from_iterable(self._parts)
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))
 
     @overload
-    def __getitem__(self, index: int) -> Event: ...
+    def __getitem__(self, index: int) -> TraceEvent: ...
 
     @overload
-    def __getitem__(self, index: slice) -> list[Event]: ...
+    def __getitem__(self, index: slice) -> list[TraceEvent]: ...
 
-    def __getitem__(self, index: int | slice) -> Event | list[Event]:
+    def __getitem__(self, index: int | slice) -> TraceEvent | list[TraceEvent]:
         return list(self)[index]
 
     def __eq__(self, other: object) -> bool:

@@ -17,8 +17,8 @@ from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS, NODE
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import LmbTable, state_of
+from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.run import state_of
 from drmemctl.tree.node import Tree
 
 RANGES_KEPT = 16
@@ -182,13 +182,13 @@ def _by_index(table: LmbTable) -> Iterator[tuple[int, Users]]:
     # One number a run, sorted: a dictionary of a hostile tree's three million values would take a gigabyte.
     keys = sorted(
         ((_AI_INVALID if flags & AI_INVALID else aa_index) << _SHIFT) + position
-        for position, (_, _, _, aa_index, flags) in enumerate(table.runs.entries())
+        for position, (aa_index, flags) in enumerate(zip(table.runs.aa_indexes, table.runs.flags, strict=True))
     )
     for aa_index, group in groupby(keys, key=lambda key: key >> _SHIFT):
         counter = _Counter()
         for key in group:
             run = table.runs[key & ((1 << _SHIFT) - 1)]
-            counter.add(run.base, run.count, run.flags, table.lmb_size)
+            counter.add(run.base, run.lmbs, run.flags, table.lmb_size)
         yield aa_index, counter.users()
 
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import Lmb, LmbTable, Run, check_limit, is_assigned
+from drmemctl.model.drmem import LmbTable, check_limit
+from drmemctl.model.run import Lmb, Run, is_assigned
 from drmemctl.output.lmb_words import address_range, domains_text, drc_range
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import SAMPLE, Cell, Column, heading, line_maker, show_table
@@ -34,7 +35,7 @@ def run_record(run: Run, associativity: Associativity) -> dict[str, Any]:
     row = associativity.row(run.aa_index, run.flags)
     return {
         "base": run.base,
-        "count": run.count,
+        "count": run.lmbs,
         "drc_index": run.drc_index,
         "aa_index": run.aa_index,
         "flags": run.flags,
@@ -176,7 +177,7 @@ def _lines(view: LmbView) -> Iterator[Line]:
         return (
             Line(run.part(position, 1, lmb_size), placed=position == 0 or lmb_size is not None)
             for run in view.table.runs
-            for position in range(run.count)
+            for position in range(run.lmbs)
         )
     return folded(view.table)
 
@@ -188,16 +189,16 @@ def folded(table: LmbTable) -> Iterator[Line]:
     """
     size = table.lmb_size or 0
     folds = table.lmb_size is not None
-    count, base, drc, aa, flags = 0, 0, 0, 0, 0
+    base, count, drc, aa, flags = 0, 0, 0, 0, 0
     same_drc, next_base = False, -1
-    for n, run_base, run_drc, run_aa, run_flags in table.runs.entries():
+    for run_base, n, run_drc, run_aa, run_flags in table.runs:
         alike = n == 1 and run_base == next_base and run_drc == drc and run_aa == aa and run_flags == flags
         if alike and folds and (count == 1 or same_drc):
             count, same_drc = count + 1, True
         else:
             if count:
                 yield Line(Run(base, count, drc, aa, flags), same_drc)
-            count, base, drc, aa, flags, same_drc = n, run_base, run_drc, run_aa, run_flags, False
+            base, count, drc, aa, flags, same_drc = run_base, n, run_drc, run_aa, run_flags, False
         next_base = base + count * size
     if count:
         yield Line(Run(base, count, drc, aa, flags), same_drc)
@@ -215,21 +216,21 @@ class Row:
     def cells(self, line: Line) -> Sequence[Cell]:
         """Return the cells of a line, one for each of `COLUMNS`."""
         run = line.run
-        key = (run.count, run.aa_index, run.flags)
+        key = (run.lmbs, run.aa_index, run.flags)
         rest = self._known.get(key)
         if rest is None:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             rest = self._known[key] = self._rest(run)
         lmb_bytes, count, aa, domains, node, flags = rest
-        drc_indexes = drc_range(run.drc_index, run.count, same=line.same_drc)
+        drc_indexes = drc_range(run.drc_index, run.lmbs, same=line.same_drc)
         return self._addresses(line), lmb_bytes, count, drc_indexes, aa, domains, node, flags
 
     def _rest(self, run: Run) -> tuple[Cell, ...]:
         row = self._associativity.row(run.aa_index, run.flags)
         return (
-            "?" if self._lmb_size is None else size_text(self._lmb_size * run.count),
-            str(run.count),
+            "?" if self._lmb_size is None else size_text(self._lmb_size * run.lmbs),
+            str(run.lmbs),
             "-" if run.aa_index == AA_UNSET else str(run.aa_index),
             "-" if row is None else domains_text(row),
             _node_cell(self._associativity, run),
@@ -249,7 +250,7 @@ def address_width(table: LmbTable) -> int:
     """Return the characters of the highest address; of a table with many runs, of a usual one."""
     if len(table.runs) > _REMEMBERED:
         return len("0x000000000000")
-    return max((len(f"{run.base + run.count * (table.lmb_size or 1) - 1:#x}") for run in table.runs), default=1)
+    return max((len(f"{run.base + run.lmbs * (table.lmb_size or 1) - 1:#x}") for run in table.runs), default=1)
 
 
 def _node_cell(associativity: Associativity, run: Run) -> tuple[str, str | None]:

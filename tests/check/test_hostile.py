@@ -22,7 +22,8 @@ from drmemctl.check.subject import MemoryBlock, Running, Subject
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.memory_reg import REG
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Property, Tree
 from tests.check.mutations import fixture, table, with_entries, with_prop, words
 from tests.conftest import fixture_trees, tree_name
@@ -34,7 +35,7 @@ NAMES = sorted(tree_name(path) for path in fixture_trees() if "huge" not in path
 u32 = st.sampled_from([0, 1, 2, 3, 0x7FFFFFFF, 0x80000000, 0x80000004, 0xFFFFFFFF]) | st.integers(0, (1 << 32) - 1)
 u64 = st.sampled_from([0, 1 << 28, 1 << 51, (1 << 64) - 1]) | st.integers(0, (1 << 64) - 1)
 flags = st.sampled_from([0, 0x8, 0x108, 0x80, 0xA0, 0x88, 0x48, 0x20, 0x80000008]) | u32
-entry = st.tuples(st.integers(0, 5) | u32, u64, u32, st.integers(0, 3) | u32, flags)
+entry = st.builds(Run, u64, st.integers(0, 5) | u32, u32, st.integers(0, 3) | u32, flags)
 
 
 def all_findings(tree: Tree, before: Tree | None = None, running: Running | None = None) -> list[Violation]:
@@ -99,9 +100,7 @@ def test_mutated_real_trees_crash_no_rule(data: st.DataObject) -> None:
     old=st.lists(entry, max_size=12),
     size=st.sampled_from([1 << 28, 1 << 24, 1 << 32, 0x18000000, 0, 1, (1 << 64) - 1]),
 )
-def test_any_sets_crash_no_rule(
-    new: list[tuple[int, int, int, int, int]], old: list[tuple[int, int, int, int, int]], size: int
-) -> None:
+def test_any_sets_crash_no_rule(new: list[Run], old: list[Run], size: int) -> None:
     base = with_prop(fixture(PLUGGED), NODE, "ibm,lmb-size", size.to_bytes(8, "big"))
     tree, before = with_entries(base, new), with_entries(base, old)
     running = Running(
@@ -154,14 +153,14 @@ def long_reg(n: int) -> Tree:
 
 
 def long_stream(n: int) -> Tree:
-    tree = with_entries(fixture(PLUGGED), [((1 << 31) - 1, 0, 0, 1, 8)])
+    tree = with_entries(fixture(PLUGGED), [Run(0, (1 << 31) - 1, 0, 1, 8)])
     return with_prop(tree, NODE, DRCONF_USABLE_MEMORY, struct.pack(">QQQ", 1, 1, 1) * n)
 
 
 def wide_rows(n: int) -> Tree:
     """Return a tree with one list of n domains, which many runs refer to."""
     tree = with_prop(fixture(PLUGGED), NODE, LOOKUP_ARRAYS, words(1, n) + bytes(4 * n))
-    return with_entries(tree, [(1, i << 29, 0x80000000 + 2 * i, 0, 8) for i in range(n)])
+    return with_entries(tree, [Run(i << 29, 1, 0x80000000 + 2 * i, 0, 8) for i in range(n)])
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tally import Tally
 from drmemctl.errors import InputError
 from drmemctl.formats.dynamic_memory import NODE, V2
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 from tests.check.mutations import fixture
 
 BAD = "boot/aa-out-of-range"

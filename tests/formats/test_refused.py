@@ -28,6 +28,7 @@ from drmemctl.formats.strings import encode_strings
 from drmemctl.formats.update_nodes import Operation, UpdateNodes
 from drmemctl.formats.update_properties import Descriptor, UpdateProperties
 from drmemctl.formats.usable_memory import encode_usable_memory
+from drmemctl.model.run import Run
 from tests.cases import each
 
 TOO_MUCH = 1 << 32
@@ -38,9 +39,9 @@ HEADER = (0x86, 0, 1, 0, 14, 0, 0x49424D00)
 @each(
     ("encode", "property"),
     [
-        (lambda: encode_entries(V1, [(1, -1, 0, 0, 0)]), "ibm,dynamic-memory"),
-        (lambda: encode_entries(V2, [(TOO_MUCH, 0, 0, 0, 0)]), "ibm,dynamic-memory-v2"),
-        (lambda: encode_entries(V1, [(1, TOO_MUCH, 0, 0, 0)], 1), "ibm,dynamic-memory"),
+        (lambda: encode_entries(V1, [Run(-1, 1, 0, 0, 0)]), "ibm,dynamic-memory"),
+        (lambda: encode_entries(V2, [Run(0, TOO_MUCH, 0, 0, 0)]), "ibm,dynamic-memory-v2"),
+        (lambda: encode_entries(V1, [Run(TOO_MUCH, 1, 0, 0, 0)], 1), "ibm,dynamic-memory"),
         (lambda: encode_entries(V1, [], 3), "ibm,dynamic-memory"),
         (lambda: encode_lookup_arrays([(TOO_MUCH,)], 1), "ibm,associativity-lookup-arrays"),
         (lambda: encode_lmb_size(1 << 64), "ibm,lmb-size"),

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.hypervisor.connectors import Connectors
+from drmemctl.hypervisor.connectors import ConnectorTable
 from drmemctl.kernel import walk
 from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.kernel.job import LmbMessage
 from drmemctl.kernel.trace import recorded
-from drmemctl.model.lmbs import Entry, LmbTable
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import DRC, LMB, UNSET, lmbs, memory_node, tree
 
 KERNELS = ["4.15", "4.16", "4.20", "5.4", "5.9", "5.10", "5.13", "5.14", "6.1", "latest", "arrayless"]
@@ -30,13 +31,13 @@ _ATTRIBUTES = st.sampled_from(
 
 
 @st.composite
-def arrays(draw: st.DrawFn) -> list[Entry]:
+def arrays(draw: st.DrawFn) -> list[Run]:
     """LMBs in runs, now and then with a gap, or where others are already."""
     entries, lmb = [], 2
     for _ in range(draw(st.integers(1, 4))):
         count, (aa, flags) = draw(st.integers(1, 6)), draw(_ATTRIBUTES)
         shift = draw(st.sampled_from([0, 0, 0, 1, -2]))
-        entries.append((count, (lmb + shift) * LMB, DRC + lmb, aa, flags))
+        entries.append(Run((lmb + shift) * LMB, count, DRC + lmb, aa, flags))
         lmb += count + draw(st.sampled_from([0, 0, 2]))
     return entries
 
@@ -67,7 +68,7 @@ STEPS = st.one_of(
 @given(entries=arrays(), steps=st.lists(STEPS, min_size=1, max_size=6), v1=st.booleans(), hole=st.booleans())
 @settings(max_examples=20)
 def test_a_run_of_lmbs_at_once_is_one_after_the_other(
-    kernel: str, hypervisor: str, entries: list[Entry], steps: list[str], v1: bool, hole: bool
+    kernel: str, hypervisor: str, entries: list[Run], steps: list[str], v1: bool, hole: bool
 ) -> None:
     end = 2 * LMB + (LMB // 2 if hole else 0)
     start = tree(*entries, v1=v1, memory=[memory_node(0, end)])
@@ -116,7 +117,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
             (LmbTable, "with_changed"),
             (Blocks, "added"),
             (Blocks, "removed"),
-            (Connectors, "put"),
+            (ConnectorTable, "put"),
         ):
             counting(kind, name)
         yield work

@@ -14,7 +14,7 @@ import pytest
 
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.dlpar import acquire_drc, configure_connector, release_drc, unisolate_drc
-from drmemctl.kernel.firmware import Connector
+from drmemctl.kernel.firmware import ConnectorAnswer
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.task import Task, run
@@ -48,8 +48,8 @@ class Scripted:
     def set_indicator(self, indicator: int, drc_index: int, value: int, _count: int = 1) -> tuple[int, Scripted]:
         return self.refuses.get((indicator, drc_index, value), 0), self
 
-    def configure_connector(self, _drc_index: int, _count: int = 1) -> tuple[Connector, Scripted]:
-        return Connector(-9003), self
+    def configure_connector(self, _drc_index: int, _count: int = 1) -> tuple[ConnectorAnswer, Scripted]:
+        return ConnectorAnswer(-9003), self
 
     def updated(self, _name: str, _value: bytes | None, _tree: Tree) -> Scripted:
         return self

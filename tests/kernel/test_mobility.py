@@ -17,8 +17,9 @@ from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.mobility import migrate, post_mobility_fixup, reassign
 from drmemctl.kernel.task import Lock
-from drmemctl.scenario.simulation import Simulation
-from drmemctl.scenario.updates import Recorded
+from drmemctl.model.run import Run
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.updates import RecordedUpdates
 from drmemctl.tree.node import Node, Property
 from tests.cases import each
 from tests.kernel.partitions import DRC, LMB, aa_of, lmbs, memory_node, properties_of, tree, u32
@@ -249,7 +250,7 @@ def test_only_the_first_string_of_a_type_counts() -> None:
 def test_blocks_of_one_section_are_removed_section_by_section() -> None:
     section = 1 << 24
     partition, result = migrated(
-        "6.1", nodes(DELETE | 1, 0x2000), base=tree((2, 2 * LMB, DRC + 2, 1, 8), size=section)
+        "6.1", nodes(DELETE | 1, 0x2000), base=tree(Run(2 * LMB, 2, DRC + 2, 1, 8), size=section)
     )
     assert partition.state.block_size == section
     assert result.faults == ()
@@ -320,7 +321,7 @@ def test_topology_updates_are_stopped_while_a_migration_updates_the_tree(kernel:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), kernel, "powervm")
     job = Job(simulation.state, simulation.situation.machine)
     found = []
-    task = post_mobility_fixup(job, Recorded([]))
+    task = post_mobility_fixup(job, RecordedUpdates([]))
     action = next(task)
     while True:
         result = action.do(job)
@@ -341,7 +342,7 @@ def test_topology_updates_are_stopped_while_a_migration_updates_the_tree(kernel:
 def test_a_reassignment_may_oops_as_well() -> None:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "5.1", "powervm")
     answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(u32(CHOSEN)))]
-    outcome = reassign(simulation.state, simulation.situation.machine, Recorded(answers), 2)
+    outcome = reassign(simulation.state, simulation.situation.machine, RecordedUpdates(answers), 2)
     assert [(fault.code, fault.function) for fault in outcome.faults] == [("oops", "update_dt_node")]
     assert outcome.rc == EFAULT
 
@@ -349,7 +350,7 @@ def test_a_reassignment_may_oops_as_well() -> None:
 def test_a_migration_that_oopses_has_no_end() -> None:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "6.1", "powervm")
     answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(u32(CHOSEN)))]
-    outcome = migrate(simulation.state, simulation.situation.machine, Recorded(answers))
+    outcome = migrate(simulation.state, simulation.situation.machine, RecordedUpdates(answers))
     assert outcome.rc == EFAULT
     assert not [line for line in outcome.log if "memory transfer" in line]
 
@@ -402,7 +403,7 @@ def test_a_node_is_asked_for_by_its_phandle_in_an_area_of_zeros() -> None:
     """LoPAR: the state variable behind the phandle is 0 in the first call."""
     areas = []
 
-    class Noting(Recorded):
+    class Noting(RecordedUpdates):
         def call(self, name: str, work_area: bytes, scope: int, firmware: Firmware) -> tuple[bytes, int]:
             areas.append((name, work_area))
             return super().call(name, work_area, scope, firmware)

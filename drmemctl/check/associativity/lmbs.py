@@ -15,7 +15,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.model.associativity import is_node
-from drmemctl.model.lmbs import is_assigned
+from drmemctl.model.run import is_assigned
 from drmemctl.wording import count_of
 
 _SHOWN = 3
@@ -59,8 +59,8 @@ def assigned_without_node(subject: Subject) -> Iterator[Violation]:
         return  # Linux asks for no node then: a rule of its own.
     reason_of = _reason_finder(subject)
     lost: dict[str, Found] = {}
-    for reason, entry in with_reason(subject, reason_of):
-        lost.setdefault(reason, Found()).add_entry(entry)
+    for reason, run in with_reason(subject, reason_of):
+        lost.setdefault(reason, Found()).add(run)
     for reason, found in lost.items():
         message = f"{found.are} assigned, but {reason.format(_some_indexes(found))}"
         yield found.violation(message, subject.table.property_name)

@@ -21,7 +21,7 @@ from drmemctl.formats.usable_memory import (
     UsableRecord,
     decode_usable_memory,
 )
-from drmemctl.model.lmbs import Entry, Run, as_run, is_assigned
+from drmemctl.model.run import Run, is_assigned
 
 
 class Taken(NamedTuple):
@@ -33,22 +33,22 @@ class Taken(NamedTuple):
     assigned_before: int
 
 
-def taken(records: Iterable[UsableRecord], entries: Iterable[Entry], size: int) -> Iterator[Taken]:
-    """Yield each record that is not empty with its LMB, where there is one record for each LMB of `entries`."""
-    lmbs = iter(entries)
+def taken(records: Iterable[UsableRecord], runs: Iterable[Run], size: int) -> Iterator[Taken]:
+    """Yield each record that is not empty with its LMB, where there is one record for each LMB of `runs`."""
+    rest = iter(runs)
     begin = end = before = 0
-    entry: Entry = (0, 0, 0, 0, 0)
+    run = Run(0, 0, 0, 0, 0)
     for number, record in enumerate(records):
         while number >= end:
-            before += entry[0] if is_assigned(entry[4]) else 0
-            following = next(lmbs, None)
+            before += run.lmbs if run.assigned else 0
+            following = next(rest, None)
             if following is None:
                 return
-            entry, begin, end = following, end, end + following[0]
+            run, begin, end = following, end, end + following.lmbs
         if record.counter:
             position = number - begin
-            ahead = before + (position if is_assigned(entry[4]) else 0)
-            yield Taken(record, number, as_run(entry).part(position, 1, size), ahead)
+            ahead = before + (position if run.assigned else 0)
+            yield Taken(record, number, run.part(position, 1, size), ahead)
 
 
 @rule(
@@ -89,13 +89,13 @@ def sliding_usable_memory(subject: Subject) -> Iterator[Violation]:
         return
     table = subject.table
     size = table.lmb_size or 0
-    assigned = sum(entry[0] for entry in table.runs.entries() if is_assigned(entry[4]))
+    assigned = sum(run.lmbs for run in table.runs if run.assigned)
     if len(found) < assigned:
         message = (
             f"{len(found):,} counters for {assigned:,} assigned LMBs: Linux reads on past the end of the property"
         )
         yield Violation(message, NODE, DRCONF_USABLE_MEMORY, len(found.data))
-    consumed = taken(found, (entry for entry in table.runs.entries() if is_assigned(entry[4])), size)
+    consumed = taken(found, (run for run in table.runs if run.assigned), size)
     outside = (_outside(item) for item in consumed if not _is_inside(item, size))
     yield from limited(outside, "counters")
     if len(found) == table.n_lmbs != assigned:
@@ -128,7 +128,7 @@ def _outside(item: Taken) -> Violation:
 def _lost(found: UsableMemory, subject: Subject, size: int) -> Iterator[Violation]:
     """Yield the LMBs that whoever counted all LMBs meant to be used, and that get another counter."""
     slid = Found()
-    for item in taken(found, subject.table.runs.entries(), size):
+    for item in taken(found, subject.table.runs, size):
         if is_assigned(item.lmb.flags) and item.assigned_before != item.number:
             slid.add(item.lmb)
     if slid:

@@ -20,7 +20,7 @@ from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_l
 from drmemctl.kernel.cmdline import command_line, memory_size
 from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.drmem import RootCells
-from drmemctl.model.lmbs import Run, is_assigned
+from drmemctl.model.run import Run, is_assigned
 
 
 @rule(
@@ -58,8 +58,8 @@ def limited_by_mem(subject: Subject) -> Iterator[Violation]:
     above: list[Run] = []
     for run in subject.table.runs:
         first = max(0, (end - run.base) // size)
-        if run.assigned and first < run.count:
-            above.append(run.part(first, run.count - first, size))
+        if run.assigned and first < run.lmbs:
+            above.append(run.part(first, run.lmbs - first, size))
     found = Found(_without_blocks(subject, above))
     if found:
         message = (
@@ -77,7 +77,7 @@ def _without_blocks(subject: Subject, runs: Sequence[Run]) -> Iterator[Run]:
     size = subject.table.lmb_size or 1
     lmbs = Spans()
     for owner, run in enumerate(runs):
-        lmbs.add(run.base, run.count * size, owner)
+        lmbs.add(run.base, run.lmbs * size, owner)
     for start, count, index, block in side_by_side(lmbs.disjoint(), block_spans(subject)):
         if index is not None and block is None:
             run = runs[index]
@@ -140,7 +140,7 @@ def removable_below_boot_memory(subject: Subject) -> Iterator[Violation]:
     top = max((end for end in tops if end <= MAX_PHYSICAL), default=0)
     found = found_lmbs(
         subject,
-        lambda entry: is_assigned(entry[4]) and bool(entry[4] & HOTREMOVABLE) and entry[1] < top,
+        lambda run: run.assigned and bool(run.flags & HOTREMOVABLE) and run.base < top,
         when=any(flags & HOTREMOVABLE for _, flags in kinds(subject)),
     )
     if found:

@@ -16,8 +16,8 @@ from drmemctl.formats.dynamic_memory import RESERVED
 from drmemctl.formats.memory_reg import REG
 from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.boot_memory import MemoryNode
-from drmemctl.model.lmbs import is_assigned
 from drmemctl.model.platform import shows_absence
+from drmemctl.model.run import is_assigned
 
 _QEMU_OFFSET = 1 << 59
 """How far too high QEMU since 4.0 puts the memory node that configure-connector gives for an LMB."""

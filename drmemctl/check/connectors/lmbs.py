@@ -24,7 +24,7 @@ from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
 from drmemctl.formats.dynamic_memory import DRC_INVALID, RESERVED
 from drmemctl.formats.rows import lowered
 from drmemctl.formats.strings import to_bytes, to_text
-from drmemctl.model.lmbs import Entry, Run
+from drmemctl.model.run import Run
 
 _LOW_BITS = 0x0FFFFFFF
 _LMB_CLASS = 0x80000000
@@ -39,15 +39,15 @@ def _has_connector(flags: int) -> bool:
     return not flags & (DRC_INVALID | RESERVED)
 
 
-def _known(subject: Subject, listed: IndexRanges) -> Iterator[tuple[Entry, int]]:
+def _known(subject: Subject, listed: IndexRanges) -> Iterator[tuple[Run, int]]:
     """Yield runs with connectors of which not all are among some connectors, and how many are."""
     if _has_all(listed, drc_indexes(subject).disjoint()):
         return
-    for entry in subject.table.runs.entries():
-        if _has_connector(entry[4]):
-            known = listed.number_in(entry[2], entry[0])
-            if known != entry[0]:
-                yield entry, known
+    for run in subject.table.runs:
+        if _has_connector(run.flags):
+            known = listed.number_in(run.drc_index, run.lmbs)
+            if known != run.lmbs:
+                yield run, known
 
 
 def _has_all(listed: IndexRanges, indexes: Spans) -> bool:
@@ -66,16 +66,14 @@ def _root(subject: Subject) -> Listing | None:
     return root if root is not None and root.is_whole else None
 
 
-def _take(found: Found, subject: Subject, entry: Entry, parts: Iterable[tuple[int, int]], number: int) -> None:
+def _take(found: Found, subject: Subject, run: Run, parts: Iterable[tuple[int, int]], number: int) -> None:
     """Add `number` LMBs of a run: the parts (DRC index, count) as long as there is room, the rest as one."""
-    count, base, drc_index, aa_index, flags = entry
-    if found.n_runs < MAX_RUNS and number < count:
-        run = Run(base, count, drc_index, aa_index, flags)
+    if found.n_runs < MAX_RUNS and number < run.lmbs:
         for first, size in islice(parts, MAX_RUNS - found.n_runs):
-            found.add(run.part((first - drc_index) % (1 << 32), size, subject.table.lmb_size))
+            found.add(run.part((first - run.drc_index) % (1 << 32), size, subject.table.lmb_size))
             number -= size
     if number > 0:
-        found.add_entry((number, base, drc_index, aa_index, flags))
+        found.add(run._replace(lmbs=number))
 
 
 @rule(
@@ -114,9 +112,9 @@ def unlisted_lmbs(subject: Subject) -> Iterator[Violation]:
     if root is None:
         return
     found = Found()
-    for entry, known in _known(subject, root.all):
-        parts = root.all.parts(entry[2], entry[0], inside=False)
-        _take(found, subject, entry, parts, entry[0] - known)
+    for run, known in _known(subject, root.all):
+        parts = root.all.parts(run.drc_index, run.lmbs, inside=False)
+        _take(found, subject, run, parts, run.lmbs - known)
     if found:
         has = "has" if found.n_lmbs == 1 else "have"
         message = f"{found.number} {has} a DRC index that the root does not list, the first at {found.first}"
@@ -156,19 +154,19 @@ def lmbs_of_other_type(subject: Subject) -> Iterator[Violation]:
     if root is None:
         return
     found = Found()
-    for entry, known in _known(subject, root.memory):
-        other = root.all.number_in(entry[2], entry[0]) - known
+    for run, known in _known(subject, root.memory):
+        other = root.all.number_in(run.drc_index, run.lmbs) - known
         if other > 0:
-            _take(found, subject, entry, _of_other_type(root, entry), other)
+            _take(found, subject, run, _of_other_type(root, run), other)
     if found:
         has = "has" if found.n_lmbs == 1 else "have"
         message = f"{found.number} {has} the DRC index of another device, the first at {found.first}"
         yield found.violation(f"{message}: a request for it acts on that device", subject.table.property_name)
 
 
-def _of_other_type(root: Listing, entry: Entry) -> Iterator[tuple[int, int]]:
+def _of_other_type(root: Listing, run: Run) -> Iterator[tuple[int, int]]:
     """Yield the DRC indexes (first, count) of a run that are listed, though not as memory."""
-    for first, count in root.memory.parts(entry[2], entry[0], inside=False):
+    for first, count in root.memory.parts(run.drc_index, run.lmbs, inside=False):
         yield from root.all.parts(first, count, inside=True)
 
 
@@ -299,7 +297,7 @@ def odd_indexes(subject: Subject) -> Iterator[Violation]:
     shifts = set(map(sub, indexes, map(floordiv, bases, repeat(size))))
     found = found_lmbs(
         subject,
-        lambda entry: entry[2] != _LMB_CLASS | entry[1] // size & _LOW_BITS and _has_connector(entry[4]),
+        lambda run: run.drc_index != _LMB_CLASS | run.base // size & _LOW_BITS and _has_connector(run.flags),
         when=bool(shifts - {_LMB_CLASS}) or highest_end(subject) // size > _LOW_BITS,
     )
     if found:

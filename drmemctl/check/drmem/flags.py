@@ -127,10 +127,8 @@ def half_reserved(subject: Subject) -> Iterator[Violation]:
         What must not be used has both flags (0xa0), as QEMU has it for boot memory.
     """
     reasons = ByReason[str]()
-    for why, entry in with_reason(
-        subject, lambda _, flags: _HALF.get(flags & (ASSIGNED | DRC_INVALID | RESERVED))
-    ):
-        reasons.under(why).add_entry(entry)
+    for why, run in with_reason(subject, lambda _, flags: _HALF.get(flags & (ASSIGNED | DRC_INVALID | RESERVED))):
+        reasons.under(why).add(run)
     for reason, found in reasons:
         yield found.violation(f"{found.number} {reason}, first {found.first}", subject.table.property_name)
     yield from reasons.others(subject.table.property_name)
@@ -215,8 +213,8 @@ def undefined_flags(subject: Subject) -> Iterator[Violation]:
     if mask is not None:
         defined &= mask | HOTREMOVABLE | KERNEL_TOUCHED
     reasons = ByReason[int]()
-    for unknown, entry in with_reason(subject, lambda _, flags: flags & ~defined or None):
-        reasons.under(unknown).add_entry(entry)
+    for unknown, run in with_reason(subject, lambda _, flags: flags & ~defined or None):
+        reasons.under(unknown).add(run)
     for flags, found in reasons:
         message = f"{found.number} with flags {flags:#x} beyond those defined, first {found.first}"
         yield found.violation(message, subject.table.property_name)

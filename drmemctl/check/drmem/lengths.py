@@ -12,7 +12,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.defect import Defect
 from drmemctl.formats.cells import FLAGS_MASK, PRESERVATION_TIME, decode_flags_mask, decode_preservation_time
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, decode_entries
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
 
 
 @rule(
@@ -137,10 +137,10 @@ def _small_properties(subject: Subject) -> Iterator[Defect]:
 
 def _empty_sets(subject: Subject) -> Iterator[Violation]:
     entries = subject.entries
-    counts = entries.columns(0, entries.present).counts
+    counts = entries.columns(0, entries.present).lmbs
     if 0 not in counts:
         return
-    for index, (count, base, drc, *_) in enumerate(entries):
-        if count == 0:
+    for index, (base, lmbs, drc, *_) in enumerate(entries):
+        if lmbs == 0:
             message = f"the set at {base:#x} (DRC {drc:#x}) has no LMBs; no reader uses that"
             yield Violation(message, NODE, entries.property, entries.offset(index))

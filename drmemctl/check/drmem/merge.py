@@ -8,7 +8,6 @@ the first LMB of a set, so that LMBs that do not go on from there come out as ot
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import compress, islice, pairwise, repeat
 from operator import add, and_, eq, mul, ne
 
@@ -18,8 +17,9 @@ from drmemctl.check.kernels import WITH_ARRAY
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED, V2
-from drmemctl.kernel.flush import WRITTEN_FLAGS, Placed, in_set, is_same_set, placed_in_sets
-from drmemctl.model.lmbs import Entry, LmbTable, Run, as_run
+from drmemctl.kernel.flush import WRITTEN_FLAGS, PlacedRun, in_set, is_same_set, placed_in_sets
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 from drmemctl.wording import count_of
 
 
@@ -37,23 +37,22 @@ class Merged:
 
     __slots__ = ("changed", "example", "first", "n_lmbs", "read_back")
 
-    def __init__(self, first: Entry) -> None:
+    def __init__(self, first: Run) -> None:
         self.first = first
         self.n_lmbs = 0
         self.read_back = 0
         self.changed = Found()
         self.example: tuple[Run, Run] | None = None
 
-    def add(self, placed: Placed, size: int) -> None:
+    def add(self, placed: PlacedRun, size: int) -> None:
         """Append LMBs."""
-        count, base, drc, _, flags = placed.entry
+        run = placed.run
         as_base, as_drc = in_set(placed.first, placed.position, size)
         # Which DRC index an LMB that has none comes out with is nobody's concern.
-        if base != as_base or (drc != as_drc and not flags & DRC_INVALID):
-            run = as_run(placed.entry)
+        if run.base != as_base or (run.drc_index != as_drc and not run.flags & DRC_INVALID):
             self.changed.add(run)
-            self.example = self.example or (run, replace(run, base=as_base, drc_index=as_drc))
-        self.n_lmbs += count
+            self.example = self.example or (run, run._replace(base=as_base, drc_index=as_drc))
+        self.n_lmbs += run.lmbs
         self.read_back = placed.read_back
 
     @property
@@ -93,14 +92,14 @@ def _may_have_seams(table: LmbTable) -> bool:
     if not _addresses_go_on(table):
         return True
     runs = table.runs
-    following = map(add, runs.drc_indexes, runs.counts)
+    following = map(add, runs.drc_indexes, runs.lmbs)
     broken = set(compress(runs.flags, map(ne, following, islice(runs.drc_indexes, 1, None))))
     return not all(flags & RESERVED for flags in broken)
 
 
 def _addresses_go_on(table: LmbTable) -> bool:
     runs = table.runs
-    ends = map(add, runs.bases, map(mul, runs.counts, repeat(table.lmb_size or 0)))
+    ends = map(add, runs.bases, map(mul, runs.lmbs, repeat(table.lmb_size or 0)))
     return not any(map(ne, ends, islice(runs.bases, 1, None)))
 
 
@@ -143,7 +142,7 @@ def merged_sets(subject: Subject) -> Iterator[Violation]:
 def merge_violation(merged: Merged) -> Violation:
     """Return the violation that such a set is."""
     message = (
-        f"{merged.n_lmbs:,} LMBs from {place(as_run(merged.first))} on become one set at the next successful DLPAR"
+        f"{merged.n_lmbs:,} LMBs from {place(merged.first)} on become one set at the next successful DLPAR"
         " request, which corrupts the property:"
     )
     if merged.read_back != merged.n_lmbs:
@@ -208,10 +207,10 @@ def _seams(table: LmbTable) -> Iterator[tuple[Run, Run]]:
     if not _may_have_seams(table):
         return
     size = table.lmb_size or 0
-    for one, other in pairwise(table.runs.entries()):
-        if (one[4] ^ other[4]) & WRITTEN_FLAGS & ~ASSIGNED or one[4] & RESERVED:
+    for run, following in pairwise(table.runs):
+        if (run.flags ^ following.flags) & WRITTEN_FLAGS & ~ASSIGNED or run.flags & RESERVED:
             continue  # No request changes other flags, and none takes what is reserved.
-        if is_same_set(one, other):
+        if is_same_set(run, following):
             continue  # Merged now: DRM015.
-        if in_set(one, one[0], size) != other[1:3]:
-            yield as_run(one), as_run(other)
+        if in_set(run, run.lmbs, size) != (following.base, following.drc_index):
+            yield run, following

@@ -16,7 +16,7 @@ from drmemctl.check.tables import drc_indexes, spans_of_addresses
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, RESERVED
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
 from drmemctl.kernel.sections import MAX_PHYSICAL
-from drmemctl.model.lmbs import Run, is_assigned
+from drmemctl.model.run import Run
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
@@ -59,7 +59,7 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
         yield Violation(message, NODE, name, 0)
     size = table.lmb_size or 0
     end = highest_end(subject)
-    wrapping = found_lmbs(subject, lambda entry: entry[1] + entry[0] * size > _ADDRESSES, when=end > _ADDRESSES)
+    wrapping = found_lmbs(subject, lambda run: run.base + run.lmbs * size > _ADDRESSES, when=end > _ADDRESSES)
     if wrapping:
         message = (
             f"{wrapping.number} from {wrapping.first} on wrap at 64 bits: Linux takes address 0 and up for LMBs"
@@ -67,8 +67,8 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
         yield wrapping.violation(message, name)
     indexes = found_lmbs(
         subject,
-        lambda entry: entry[2] + entry[0] > _DRC_INDEXES and not entry[4] & DRC_INVALID,
-        when=max(map(add, table.runs.drc_indexes, table.runs.counts), default=0) > _DRC_INDEXES,
+        lambda run: run.drc_index + run.lmbs > _DRC_INDEXES and not run.flags & DRC_INVALID,
+        when=max(map(add, table.runs.drc_indexes, table.runs.lmbs), default=0) > _DRC_INDEXES,
     )
     if indexes:
         message = (
@@ -77,7 +77,7 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
         yield indexes.violation(message, name)
     lost = found_lmbs(
         subject,
-        lambda entry: is_assigned(entry[4]) and entry[1] + entry[0] * size > MAX_PHYSICAL,
+        lambda run: run.assigned and run.base + run.lmbs * size > MAX_PHYSICAL,
         when=end > MAX_PHYSICAL,
     )
     if lost:
@@ -117,7 +117,7 @@ def misaligned_lmbs(subject: Subject) -> Iterator[Violation]:
     size = subject.table.lmb_size or 1
     found = found_lmbs(
         subject,
-        lambda entry: entry[1] % size != 0 and not entry[4] & RESERVED,
+        lambda run: run.base % size != 0 and not run.flags & RESERVED,
         when=any(map(mod, subject.table.runs.bases, repeat(size))),
     )
     if found:
@@ -163,7 +163,7 @@ def overlapping_lmbs(subject: Subject) -> Iterator[Violation]:
 
 
 def _overlap(one: Run, other: Run, size: int, name: str) -> Violation:
-    end = min(one.base + one.count * size, other.base + other.count * size)
+    end = min(one.base + one.lmbs * size, other.base + other.lmbs * size)
     message = (
         f"{place(one)} and {place(other)} both hold {other.base:#x} to {end - 1:#x}: one memory in two LMBs, and"
         " removing one takes it away under the other"
@@ -210,7 +210,7 @@ def duplicate_drc_indexes(subject: Subject) -> Iterator[Violation]:
 
 
 def _same_drc(one: Run, other: Run, name: str) -> Violation:
-    n = min(one.drc_index + one.count, other.drc_index + other.count) - other.drc_index
+    n = min(one.drc_index + one.lmbs, other.drc_index + other.lmbs) - other.drc_index
     several = f"{n:,} DRC indexes from {other.drc_index:#x} on are" if n > 1 else f"DRC {other.drc_index:#x} is"
     message = (
         f"{several} in the runs at {one.base:#x} and {other.base:#x}: a request by index acts on the wrong LMB"
@@ -247,7 +247,7 @@ def unsorted_lmbs(subject: Subject) -> Iterator[Violation]:
     if all(map(le, runs.bases, islice(runs.bases, 1, None))):
         return
     end, last = highest_end(subject), runs[-1]
-    last_end = last.base + last.count * (subject.table.lmb_size or 0)
+    last_end = last.base + last.lmbs * (subject.table.lmb_size or 0)
     if last_end < end and subject.tree.get("/rtas", LRDR_CAPACITY) is None:
         message = (
             f"the last LMB ends at {last_end:#x}, the highest at {end:#x}: Linux sizes DMA windows for the former"

@@ -79,12 +79,12 @@ def live_nodes(subject: Subject) -> Iterator[Violation]:
         return
     owned = owned_by_node(subject)
     total = sum(owned.values())
-    misplaced = sum(run.count for one in found for run in one.lmbs)
+    misplaced = sum(run.lmbs for one in found for run in one.lmbs)
     nodes = Nodes(subject.associativity)
     for one in found:
         node = nodes.of(one.lmbs[0])
         # A reason is a pair of nodes; what the node says of others is told with them.
-        away = sum(run.count for other in found for run in other.lmbs if nodes.of(run) == node)
+        away = sum(run.lmbs for other in found for run in other.lmbs if nodes.of(run) == node)
         of_node = f"node {node} {score(away, owned[node])}"
         yield one._replace(message=f"{one.message}; NUMA score {score(misplaced, total)}, {of_node}")
 
@@ -95,7 +95,7 @@ def owned_by_node(subject: Subject) -> Counter[int | None]:
     owned: Counter[int | None] = Counter()
     for run in subject.table.runs:
         if run.assigned:
-            owned[nodes.of(run)] += run.count
+            owned[nodes.of(run)] += run.lmbs
     return owned
 
 

@@ -18,9 +18,9 @@ from drmemctl.kernel.cmdline import has_flag
 from drmemctl.kernel.sections import SECTION
 from drmemctl.model.distances import Distances
 from drmemctl.model.live_system import LiveSystem
-from drmemctl.model.lmbs import is_assigned
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.numa import NumaLayout
+from drmemctl.model.run import is_assigned
 from drmemctl.wording import range_text
 
 _SYSTEM_RAM = "System RAM"

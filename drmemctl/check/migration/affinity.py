@@ -20,7 +20,7 @@ from drmemctl.formats.dynamic_memory import AA_UNSET
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.associativity import CHOSEN, Associativity, reference_points_node
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 
 _LOPAR_BYTE = 3
 """The byte of option vector 5 that LoPAR lets a migration change."""

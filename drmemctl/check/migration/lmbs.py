@@ -23,7 +23,8 @@ from drmemctl.formats.dynamic_memory import (
     rows_v1,
 )
 from drmemctl.formats.lists import COUNT_SIZE
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 
 _LOPAR = "LoPAR 2.9, ibm,update-properties: of ibm,dynamic-memory only the associativity indexes change"
 _STATE = ASSIGNED | RESERVED
@@ -210,7 +211,7 @@ def _array_size(subject: Subject) -> int | None:
     if other is None:
         return None
     entries = decode_entries(V2, other.value, subject.drmem.cells.address, other.total)
-    return sum(entries.columns(0, entries.present).counts)
+    return sum(entries.columns(0, entries.present).lmbs)
 
 
 @rule(
@@ -299,5 +300,4 @@ def _moved_first(subject: Subject) -> Run | None:
 
 def _ranks(table: LmbTable) -> dict[int, int]:
     """Return the positions of runs by their first DRC index."""
-    runs = enumerate(table.runs.entries())
-    return {entry[2]: index for index, entry in runs if not entry[4] & DRC_INVALID}
+    return {run.drc_index: index for index, run in enumerate(table.runs) if not run.flags & DRC_INVALID}

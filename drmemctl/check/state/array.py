@@ -14,7 +14,8 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tables import by_drc_index
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import ASSIGNED, KERNEL_TOUCHED, NODE, RESERVED, V2
-from drmemctl.model.lmbs import LmbTable, Run, state_of
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run, state_of
 
 _STATE = ASSIGNED | RESERVED
 

@@ -20,7 +20,8 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.cmdline import command_line, memory_size
 from drmemctl.kernel.firmware import SENSE_PRESENT
 from drmemctl.kernel.sections import SECTION
-from drmemctl.model.lmbs import LmbTable, Run, is_assigned
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run, is_assigned
 
 _SENSES = {0: "empty", 1: "present", 2: "unusable", 3: "exchange", 4: "recover"}
 

@@ -16,7 +16,9 @@ from drmemctl.check.subject import Flush, Subject
 from drmemctl.formats.dynamic_memory import DRC_INVALID
 from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable, Run, Runs, is_assigned
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run, is_assigned
+from drmemctl.model.runs import Runs
 
 _LISTED_DOMAINS = 8
 _LONGEST_STEP = 80
@@ -84,7 +86,7 @@ def _lost(
     table: LmbTable, associativity: Associativity, delivered: DeliveredTopology
 ) -> Iterator[tuple[_Lost, Run]]:
     """Yield the assigned LMBs that the property leads elsewhere, and why."""
-    if not delivered.told and delivered.lmbs == table and delivered.lookup == associativity.lookup:
+    if not delivered.places and delivered.lmbs == table and delivered.lookup == associativity.lookup:
         return  # as it was handed out, however many runs that has
     runs, theirs = table.runs, delivered.lmbs.runs
     rest = Spans()
@@ -94,7 +96,7 @@ def _lost(
         if told is None:
             rest.add(start, count, owner)
             continue
-        lost = _why(associativity, runs.aa_indexes[owner], runs.flags[owner], delivered.told[told].domains)
+        lost = _why(associativity, runs.aa_indexes[owner], runs.flags[owner], delivered.places[told].domains)
         if lost is not None:
             yield lost, _piece(table, owner, start, count)
     for start, count, place, owner in shared(_assigned(theirs), rest):
@@ -111,8 +113,7 @@ def _drc_index(lost_run: tuple[_Lost, Run]) -> int:
 def _merged(table: LmbTable, lost_runs: Iterable[tuple[_Lost, Run]]) -> Iterator[tuple[_Lost, Run]]:
     """Yield LMBs in as few runs as can be, however the hypervisor told of them."""
     for why, parts in groupby(lost_runs, key=lambda pair: pair[0]):
-        entries = ((run.count, run.base, run.drc_index, run.aa_index, run.flags) for _, run in parts)
-        yield from ((why, run) for run in Runs(entries, table.lmb_size))
+        yield from ((why, run) for run in Runs((run for _, run in parts), table.lmb_size))
 
 
 def _assigned(runs: Runs) -> Spans:
@@ -120,14 +121,14 @@ def _assigned(runs: Runs) -> Spans:
     columns = columns_of(
         runs,
         lambda flags: is_assigned(flags) and not flags & DRC_INVALID,
-        *(runs.drc_indexes, runs.counts, range(len(runs))),
+        *(runs.drc_indexes, runs.lmbs, range(len(runs))),
     )
     return Spans.of(*columns, largest=_LARGEST_DRC_INDEX).disjoint()
 
 
 def _told(delivered: DeliveredTopology) -> Spans:
     spans = Spans()
-    for number, part in enumerate(delivered.told):
+    for number, part in enumerate(delivered.places):
         spans.add(part.first, part.count, number)
     return spans
 

@@ -14,8 +14,7 @@ from drmemctl.formats.drc import MY_DRC_INDEX
 from drmemctl.formats.rtas_input import Answer
 from drmemctl.formats.rtas_kinds import Decoded
 from drmemctl.formats.rtas_labels import Labels
-from drmemctl.model.drmem import RootCells
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable, RootCells
 from drmemctl.model.phandles import phandle_of
 from drmemctl.tree.node import Tree
 

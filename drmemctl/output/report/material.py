@@ -13,7 +13,7 @@ from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.lookup_usage import LookupUsage
 from drmemctl.model.memory import Memory
 from drmemctl.model.overview import Overview
-from drmemctl.scenario.session import Session
+from drmemctl.simulate.session import Session
 
 
 @dataclass(frozen=True, slots=True)
