@@ -72,7 +72,9 @@ def _report(found: Found, plan: Plan, before: Tree | None) -> Report | None:
 
 def default_jobs() -> int:
     """Return how many processes there are CPUs for."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from drmemctl.check.pool import cpus
+
+    return cpus()
 
 
 def _is_stdin(found: Found) -> bool:

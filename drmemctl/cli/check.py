@@ -61,7 +61,13 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
     callback=named_file,
     help="Write all findings to this file as known; no other output.",
 )
-@click.option("-j", "--jobs", metavar="N", type=click.IntRange(1), help="Processes.  [default: one per CPU]")
+@click.option(
+    "-j",
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Processes, four per CPU at most.  [default: one per CPU]",
+)
 @click.option("--config", type=FILE, help="Take settings from this file.")
 @click.option("--isolated", is_flag=True, help="Take no settings from any file.")
 @click.option("--all", "everything", is_flag=True, help="All findings and LMBs, not a screen for each tree.")
