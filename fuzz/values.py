@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from drmemctl.check.engine import Judge
-from drmemctl.check.stream.answers import Stream
+from drmemctl.check.stream.answers import RtasStream
 from drmemctl.errors import DrmemctlError
 from drmemctl.formats.architecture_vec5 import decode_architecture_vec5, encode_architecture_vec5
 from drmemctl.formats.associativity import decode_associativity, encode_associativity
@@ -264,7 +264,7 @@ def run_answers(data: bytes) -> None:
     assert again.encode() == data[1:]
     assert all(field.offset >= 0 for field in value.fields())
     tree = None if data[0] >= _NO_TREE else _TREES[data[0] // len(KINDS) % len(_TREES)]
-    Judge().findings(Stream([Answer.of(kind, data[1:])], tree))
+    Judge().findings(RtasStream([Answer.of(kind, data[1:])], tree))
 
 
 def answer_seeds() -> Iterator[bytes]:
@@ -283,7 +283,7 @@ def run_answer_file(data: bytes) -> None:
         with suppress(DrmemctlError):
             encoded(kind, data, "file")
         with suppress(DrmemctlError):
-            Judge().findings(Stream(read_answers(kind, data, "file"), None))
+            Judge().findings(RtasStream(read_answers(kind, data, "file"), None))
 
 
 def answer_file_seeds() -> Iterator[bytes]:

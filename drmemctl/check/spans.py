@@ -114,29 +114,29 @@ def shared(many: Spans, few: Spans) -> Iterator[tuple[int, int, int, int]]:
             position += 1
 
 
-def side_by_side(left: Spans, right: Spans) -> Iterator[tuple[int, int, int | None, int | None]]:
-    """Yield (start, count, owner in left, owner in right) for all that either of two `disjoint` lists has.
+def side_by_side(first_list: Spans, second_list: Spans) -> Iterator[tuple[int, int, int | None, int | None]]:
+    """Yield (start, count, owner in the first list, in the second) for what either of two `disjoint` lists has.
 
     None stands for a list that does not have these numbers.
     """
-    ours, theirs = iter(left), iter(right)
-    start, last, owner = next(ours, _PAST_ALL)
-    other_start, other_last, other = next(theirs, _PAST_ALL)
-    while (first := min(other_start, start)) <= _LARGEST:
+    ranges1, ranges2 = iter(first_list), iter(second_list)
+    start1, last1, owner1 = next(ranges1, _PAST_ALL)
+    start2, last2, owner2 = next(ranges2, _PAST_ALL)
+    while (start := min(start1, start2)) <= _LARGEST:
         # Up to where the nearest of the two ends, or the other one begins.
-        if start < other_start:
-            until = last if last < other_start else other_start - 1
-            yield first, until - first + 1, owner, None
-            start = until + 1
-        elif other_start < start:
-            until = other_last if other_last < start else start - 1
-            yield first, until - first + 1, None, other
-            other_start = until + 1
+        if start1 < start2:
+            until = last1 if last1 < start2 else start2 - 1
+            yield start, until - start + 1, owner1, None
+            start1 = until + 1
+        elif start2 < start1:
+            until = last2 if last2 < start1 else start1 - 1
+            yield start, until - start + 1, None, owner2
+            start2 = until + 1
         else:
-            until = min(other_last, last)
-            yield first, until - first + 1, owner, other
-            start = other_start = until + 1
-        if start > last:
-            start, last, owner = next(ours, _PAST_ALL)
-        if other_start > other_last:
-            other_start, other_last, other = next(theirs, _PAST_ALL)
+            until = min(last1, last2)
+            yield start, until - start + 1, owner1, owner2
+            start1 = start2 = until + 1
+        if start1 > last1:
+            start1, last1, owner1 = next(ranges1, _PAST_ALL)
+        if start2 > last2:
+            start2, last2, owner2 = next(ranges2, _PAST_ALL)

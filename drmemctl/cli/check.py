@@ -16,7 +16,7 @@ from drmemctl.output.screen import Screen, say
 if TYPE_CHECKING:
     from drmemctl.check.report import Report
     from drmemctl.check.settings import Settings
-    from drmemctl.check.tally import Tally
+    from drmemctl.check.tally import CheckTally
     from drmemctl.output.check import Target
     from drmemctl.tree.node import Tree
 
@@ -94,7 +94,7 @@ def command(
     the same.
     """
     from drmemctl.check.inputs import default_jobs, find_inputs, reports
-    from drmemctl.check.tally import Tally
+    from drmemctl.check.tally import CheckTally
     from drmemctl.output.check import CheckView, Target, show_check
 
     settings = _settings(options, config, isolated)
@@ -103,7 +103,7 @@ def command(
     plan = settings.plan
     if (plan.select or plan.ignore) and not plan.rules():
         say("select and ignore leave no rule: nothing is judged")
-    tally = Tally()
+    tally = CheckTally()
     made = reports(inputs, plan, old, settings.jobs or default_jobs())
     if settings.baseline is not None and write_baseline is None:
         from drmemctl.check.baseline import Baseline
@@ -153,7 +153,7 @@ def _old_tree(before: str | None, trees: tuple[str, ...]) -> Tree | None:
     return open_tree(before)
 
 
-def _write_baseline(path: str, made: Iterator[Report], target: Target, tally: Tally) -> None:
+def _write_baseline(path: str, made: Iterator[Report], target: Target, tally: CheckTally) -> None:
     from drmemctl.check.baseline import document
     from drmemctl.output.check import say_written
     from drmemctl.output.files import write_text
@@ -162,7 +162,7 @@ def _write_baseline(path: str, made: Iterator[Report], target: Target, tally: Ta
     say_written(tally, path)
 
 
-def _exit_code(tally: Tally, fail_on: str, allow_no_drmem: bool) -> int:
+def _exit_code(tally: CheckTally, fail_on: str, allow_no_drmem: bool) -> int:
     if tally.unreadable or (tally.unjudged and not allow_no_drmem):
         return _EXIT_UNREADABLE
     return _EXIT_FINDINGS if tally.fails(fail_on) else 0

@@ -9,9 +9,10 @@ Source: LoPAR 2.9, "ibm,dynamic-reconfiguration-memory"; Linux arch/powerpc/incl
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import sub
 from typing import NamedTuple
 
 from drmemctl.defect import Defect
@@ -147,11 +148,19 @@ class Entries:
                 yield self.columns(first, min(_AT_ONCE, self.present - first))
             return
         steps = {"base_addr": lmb_size, "drc_index": 1}
-        for first, count, regular in progressions(self.rows, self.data, COUNT_SIZE, self.present, steps):
-            if regular:
-                yield self.columns(first, 1)._replace(lmbs=array("I", (count,)))
-            else:
+        for first, count, begins in progressions(self.rows, self.data, COUNT_SIZE, self.present, steps):
+            if len(begins) == count:
                 yield self.columns(first, count)
+            else:
+                yield self._progressions(begins, first + count)
+
+    def _progressions(self, begins: Sequence[int], end: int) -> Columns:
+        """Return v1 entries of which each stands for the LMBs from it to the next, the last up to `end`."""
+        heads = (self.rows.unpack_one(self.data, begin, COUNT_SIZE) for begin in begins)
+        bases, drc_indexes, _, aa_indexes, flags = zip(*heads, strict=True)
+        lmbs = map(sub, (*begins[1:], end), begins)
+        words = (array("I", column) for column in (lmbs, drc_indexes, aa_indexes, flags))
+        return Columns(array("Q", bases), *words)
 
 
 def decode_entries(property: str, data: bytes, address_cells: int = 2, total: int | None = None) -> Entries:

@@ -55,6 +55,10 @@ class Rows:
                 view[begin : begin + min(_CHUNK_RECORDS, count - first) * self.size]
             )
 
+    def unpack_one(self, data: bytes | memoryview, position: int, start: int = 0) -> tuple[int, ...]:
+        """Return the record at a position of those that begin at byte `start`."""
+        return self._struct.unpack_from(data, start + position * self.size)
+
     def columns(self, data: bytes | memoryview, start: int, count: int) -> list[array[int]]:
         """Return the fields of `count` records from byte `start` on, each field as a column.
 

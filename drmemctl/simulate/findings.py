@@ -210,7 +210,15 @@ _SPLITS = {
 def sides(state: KernelState, violations: Iterable[Violation]) -> str:
     """Return who agrees with whom in a few words; who is not on the hypervisor's side is wrong."""
     apart = {_SPLITS[violation.rule] for violation in violations if violation.rule in _SPLITS}
-    camps = sorted(_camps(apart, state), key=lambda camp: (HYPERVISOR not in camp, TREE not in camp))
+    array = TREE if not state.profile.has(DRMEM_ARRAY) else ARRAY if ARRAY in apart else TREE
+    # Connectors know nothing of an aa_index: they go with the tree as long as that is about nothing else.
+    with_whom = {ARRAY: array, TREE: TREE, CONNECTORS: TREE, BLOCKS: array, HYPERVISOR: TREE}
+    if not state.profile.has(DRMEM_ARRAY):
+        del with_whom[ARRAY]
+    by_side: dict[str, list[str]] = {}
+    for party, side in with_whom.items():
+        by_side.setdefault(party if party in apart else side, []).append(party)
+    camps = sorted(by_side.values(), key=lambda camp: (HYPERVISOR not in camp, TREE not in camp))
     right, wrong = camps[0], [party for camp in camps[1:] for party in camp]
     if not wrong:
         return f"{_listed(right)} agree"
@@ -220,19 +228,6 @@ def sides(state: KernelState, violations: Iterable[Violation]) -> str:
         agree = "agree with each other" if len(right) > 1 else "agrees with nobody"
         return f"{_listed(right)} {agree}, not with {_listed([*wrong, HYPERVISOR])}"
     return f"{_listed(right)} agree, {_listed(wrong)} {'does' if wrong == [ARRAY] else 'do'} not"
-
-
-def _camps(apart: set[str], state: KernelState) -> list[list[str]]:
-    """Return the parties by whom they agree with, those in `apart` not with whom they are compared with."""
-    array = TREE if not state.profile.has(DRMEM_ARRAY) else ARRAY if ARRAY in apart else TREE
-    # Connectors know nothing of an aa_index: they go with the tree as long as that is about nothing else.
-    with_whom = {ARRAY: array, TREE: TREE, CONNECTORS: TREE, BLOCKS: array, HYPERVISOR: TREE}
-    if not state.profile.has(DRMEM_ARRAY):
-        del with_whom[ARRAY]
-    camps: dict[str, list[str]] = {}
-    for party, camp in with_whom.items():
-        camps.setdefault(party if party in apart else camp, []).append(party)
-    return list(camps.values())
 
 
 def _listed(parties: list[str]) -> str:

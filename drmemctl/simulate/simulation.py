@@ -97,22 +97,16 @@ class Simulation:
         parsed = next(parse_script(step), None) if isinstance(step, str) else step
         if parsed is None:
             return StepResult(Step(str(step)), self.situation, self.situation)
-        self._bound(parsed)
+        if parsed.whole_tree:
+            self._rebuilt += sum(1 + len(node.properties) for _, node in self.tree.walk())
+            if self._rebuilt > LIMITS.max_rebuilt:
+                most = f"{LIMITS.max_rebuilt:,} nodes and properties"
+                message = f"more than {most} in all the steps that look at a whole tree"
+                raise LimitError(message, source=self.tree.source or None, hint="do them in parts")
         result = carry_out(parsed, self.situation, self._files, self._moments, traced=traced)
         self.situation = result.after
         self.results.append(result)
         return result
-
-    def _bound(self, step: Step) -> None:
-        """Raise `LimitError` if this and the steps before look at more trees than can be in some seconds."""
-        if not step.whole_tree:
-            return
-        self._rebuilt += sum(1 + len(node.properties) for _, node in self.tree.walk())
-        if self._rebuilt > LIMITS.max_rebuilt:
-            message = (
-                f"more than {LIMITS.max_rebuilt:,} nodes and properties in all the steps that look at a whole tree"
-            )
-            raise LimitError(message, source=self.tree.source or None, hint="do them in parts")
 
     def run_all(self, steps: Iterable[str | Step]) -> list[StepResult]:
         """Do several steps; return what came of each."""

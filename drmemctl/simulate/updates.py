@@ -186,19 +186,15 @@ class LiveUpdates:
         phandle = int.from_bytes(work_area[:4], "big")
         path, changes = "", tuple[Change, ...]()
         if here and drmem is not None and phandle == drmem_phandle:
-            handed_out = self._handed_out(machine).find(NODE)
+            key = machine_key(machine)
+            if key not in self.trees:
+                self.trees[key] = firmware_tree(machine)
+            handed_out = self.trees[key].find(NODE)
             path, changes = NODE, () if handed_out is None else tuple(changes_of(drmem, handed_out))
         elif here:
             updates = (update for update in self.difference.updated if update[0] == phandle)
             _, path, changes = next(updates, (phandle, path, changes))
         return _next_area(name, work_area, encode_update_properties(phandle, encode_name(path), changes))
-
-    def _handed_out(self, machine: Hypervisor) -> Tree:
-        """Return the tree that firmware hands out by what it knows now."""
-        key = machine_key(machine)
-        if key not in self.trees:
-            self.trees[key] = firmware_tree(machine)
-        return self.trees[key]
 
 
 _NOT_TOLD = frozenset({"phandle", "linux,phandle", "ibm,phandle", "name", "slof,from-fdt"})
@@ -235,11 +231,6 @@ _REASSIGNED = {NODE: frozenset({V1, V2}), "cpu": _ASSOCIATIVITY, "memory": _ASSO
 _PLATFORM_FACILITIES = "/ibm,platform-facilities"
 
 
-def _may_be_reassigned(path: str, node: Node, name: str) -> bool:
-    allowed = _REASSIGNED.get(path) or _REASSIGNED.get(device_type(node) or "", frozenset())
-    return name in allowed or path.startswith(_PLATFORM_FACILITIES)
-
-
 def difference(old: Tree, new: Tree, *, reassignment: bool = False) -> TreeDifference:
     """Return what firmware of `new` would tell a kernel that holds `old`; nodes are matched by their path.
 
@@ -266,10 +257,14 @@ class _TreeComparison:
         if old is new:
             return
         changes = tuple(changes_of(old, new))
+        allowed = _MIGRATED
+        if self._reassignment:
+            allowed = _REASSIGNED.get(path) or _REASSIGNED.get(device_type(old) or "", frozenset())
+            if path.startswith(_PLATFORM_FACILITIES):
+                allowed = frozenset(change.name.decode("ascii", "replace") for change in changes)
         for change in changes:
             name = change.name.decode("ascii", "replace")
-            allowed = _may_be_reassigned(path, old, name) if self._reassignment else name in _MIGRATED
-            if not allowed:
+            if name not in allowed:
                 self._fault(f"{path}:{name} may not change in {self._event}", path, name)
         if changes and phandle_of(old):
             self.updated.append((phandle_of(old), path, changes))

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drmemctl.check.bounds import MAX_RUNS, MAX_VIOLATIONS, Found, limited
+from drmemctl.check.bounds import MAX_RUNS, MAX_VIOLATIONS, limited
 from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Violation
+from drmemctl.check.select import AffectedLmbs
 from drmemctl.check.spans import Spans, shared, side_by_side
 from drmemctl.check.subject import MemoryBlock, Running, Subject
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
@@ -272,7 +273,7 @@ def test_limited_says_how_many_there_are(count: int) -> None:
 
 
 def test_found_counts_all_and_lists_some() -> None:
-    found = Found(Run(n << 29, 3, n, 0, 0) for n in range(MAX_RUNS + 5))
+    found = AffectedLmbs(Run(n << 29, 3, n, 0, 0) for n in range(MAX_RUNS + 5))
     assert (found.n_lmbs, found.n_runs, len(found.runs)) == (3 * (MAX_RUNS + 5), MAX_RUNS + 5, MAX_RUNS)
-    assert Found([Run(0, 1, 0, 0, 0)]).are == "1 LMB is"
+    assert AffectedLmbs([Run(0, 1, 0, 0, 0)]).are == "1 LMB is"
     assert table(fixture(PLUGGED)).n_lmbs == 32

@@ -72,6 +72,10 @@ def test_whatever_takes_long_is_given_up(name: str, missed: str, monkeypatch: py
     assert policy["why"] == "1 s were over"
     assert any(missed in said for said in policy["not_looked_at"])
     assert code == (1 if policy["inconsistent"] else 0)
+
+
+def test_text_says_that_it_is_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drmemctl.explore.judge.Ends.findings", forever)
     assert "NOT COMPLETE: 1 s were over" in explored()[1]
 
 

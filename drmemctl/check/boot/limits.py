@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from drmemctl.check.block_ranges import block_spans
-from drmemctl.check.bounds import Found
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory, taken_nodes
 from drmemctl.check.rule import rule
-from drmemctl.check.runs import found_lmbs, highest_end, kinds
+from drmemctl.check.select import for_lmbs, highest_end
 from drmemctl.check.spans import Spans, side_by_side
 from drmemctl.check.subject import Subject
-from drmemctl.check.tables import spans_of_addresses
+from drmemctl.check.tables import block_spans, spans_of_addresses
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_lrdr_capacity
@@ -56,17 +55,16 @@ def limited_by_mem(subject: Subject) -> Iterator[Violation]:
         return
     size = subject.table.lmb_size or 1
     above: list[Run] = []
-    for run in subject.table.runs:
+    for run in subject.runs:
         first = max(0, (end - run.base) // size)
         if run.assigned and first < run.lmbs:
             above.append(run.part(first, run.lmbs - first, size))
-    found = Found(_without_blocks(subject, above))
-    if found:
-        message = (
-            f"{found.are} assigned above {end:#x}, where mem= ends memory, first {found.first}: requests to remove"
+    lmbs = for_lmbs(subject, _without_blocks(subject, above))
+    if lmbs:
+        yield lmbs.violation(
+            f"{lmbs.are} assigned above {end:#x}, where mem= ends memory, first {lmbs.first}: requests to remove"
             " LMBs by number count them in and fail"
         )
-        yield found.violation(message, subject.table.property_name)
 
 
 def _without_blocks(subject: Subject, runs: Sequence[Run]) -> Iterator[Run]:
@@ -93,14 +91,11 @@ def memory_end(subject: Subject) -> int | None:
     from drmemctl.kernel.early_memory import memory_limit
     from drmemctl.kernel.profiles import profile
 
-    both = Spans()
-    lmbs = spans_of_addresses(subject.table, is_assigned)
-    for spans in (boot_memory(subject), lmbs):
-        for start, last, owner in spans:
-            both.add(start, last - start + 1, owner)
-    ranges = [(start, last - start + 1) for start, last, _ in both.disjoint()]
-    present = sum(size for _, size in ranges)
-    limit = memory_limit(subject.tree, subject.running.profile or profile(), present)
+    memory = Spans()
+    for start, last, _ in chain(boot_memory(subject), spans_of_addresses(subject.table, is_assigned)):
+        memory.add(start, last - start + 1, 0)
+    ranges = [(start, last - start + 1) for start, last, _ in memory.disjoint()]
+    limit = memory_limit(subject.tree, subject.running.profile or profile(), sum(size for _, size in ranges))
     for start, size in ranges:
         if limit <= size:
             return start + limit if limit else None
@@ -136,16 +131,14 @@ def removable_below_boot_memory(subject: Subject) -> Iterator[Violation]:
     Fix:
         None without movable_node. With it, put memory that may go above all memory that stays.
     """
-    tops = [part.base + part.size for node in taken_nodes(subject) for part in node.ranges]
-    top = max((end for end in tops if end <= MAX_PHYSICAL), default=0)
-    found = found_lmbs(
-        subject,
-        lambda run: run.assigned and bool(run.flags & HOTREMOVABLE) and run.base < top,
-        when=any(flags & HOTREMOVABLE for _, flags in kinds(subject)),
-    )
-    if found:
-        message = f"{found.are} hot-removable below the end of boot memory {top:#x}, first {found.first}"
-        yield found.violation(message, subject.table.property_name)
+    ends = (part.base + part.size for node in taken_nodes(subject) for part in node.ranges)
+    top = max((end for end in ends if end <= MAX_PHYSICAL), default=0)
+    below = (run for run in subject.runs if run.assigned and run.base < top)
+    removable = for_lmbs(subject, (run for run in below if run.flags & HOTREMOVABLE))
+    if removable:
+        yield removable.violation(
+            f"{removable.are} hot-removable below the end of boot memory {top:#x}, first {removable.first}"
+        )
 
 
 @rule(

@@ -284,7 +284,14 @@ class _Judging:
                 () if serial is None else tuple(verdict for verdict in verdicts if _kind(verdict) not in serial)
             )
             ends.append(End(self._engine.outcomes(state), verdicts, raced, ways.get(state, ())))
-        return tuple(sorted(self._tidy(ends, clock.at(1)), key=lambda end: end.order))
+        # Schedules in which threads change less often, for as many as there is time for.
+        tidy: list[End] = []
+
+        def gather() -> None:
+            tidy.extend(replace(end, schedule=tidied(self._engine, end.schedule)) for end in ends)
+
+        self.in_time(clock.at(1), "fewer switches between threads", gather)
+        return tuple(sorted([*tidy, *ends[len(tidy) :]], key=lambda end: end.order))
 
     def _bad(self, states: list[SearchState], deadline: float) -> list[SearchState]:
         judged: list[SearchState] = []
@@ -297,16 +304,6 @@ class _Judging:
             self.missed.append(f"{len(states) - len(judged):,} of {len(states):,} ends")
         return [state for state in judged if self.findings(state)]
 
-    def _tidy(self, ends: list[End], deadline: float) -> list[End]:
-        """Return the ends with schedules in which threads change less often, as many as there is time for."""
-        tidy: list[End] = []
-
-        def gather() -> None:
-            tidy.extend(replace(end, schedule=tidied(self._engine, end.schedule)) for end in ends)
-
-        self.in_time(deadline, "fewer switches between threads", gather)
-        return [*tidy, *ends[len(tidy) :]]
-
     def _serial_kinds(self) -> set[tuple[str, str]]:
         """Return what is wrong after the threads one after the other, in any order; endless ones react at once."""
         kinds: set[tuple[str, str]] = set()
@@ -316,15 +313,11 @@ class _Judging:
             state = self._engine.first
             for thread in order:
                 for number in (thread, *reacting):
-                    state = self._alone(state, number)
+                    while number in self._engine.enabled(state):
+                        state = self._engine.step(state, number)
             if not self._engine.enabled(state):
                 kinds.update(map(_kind, self.findings(state)))
         return kinds
-
-    def _alone(self, state: SearchState, thread: int) -> SearchState:
-        while thread in self._engine.enabled(state):
-            state = self._engine.step(state, thread)
-        return state
 
 
 def _kind(verdict: Finding) -> tuple[str, str]:

@@ -32,7 +32,12 @@ def ended_at(deadline: float) -> Iterator[None]:
     if deadline == NEVER or threading.current_thread() is not threading.main_thread():
         yield
         return
-    earlier, hook = signal.signal(signal.SIGALRM, _stop), sys.unraisablehook
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise TimeUpError
+
+    earlier, hook = signal.signal(signal.SIGALRM, stop), sys.unraisablehook
 
     def raise_again(dropped: sys.UnraisableHookArgs) -> None:
         """See what Python drops: an exception that fell into a `__del__` or into a callback of its own."""
@@ -55,8 +60,3 @@ def ended_at(deadline: float) -> Iterator[None]:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, earlier)
             sys.unraisablehook = hook
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    del number, frame
-    raise TimeUpError

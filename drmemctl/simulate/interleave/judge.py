@@ -15,6 +15,9 @@ from drmemctl.simulate.subject import subject_of, written_back
 _CRASH_RULE = "DRM080"
 """What the crash kernel was loaded with is judged as a tree beside the kernel's array."""
 
+_OF_RACES = frozenset({"state", "kernel"})
+"""Families of which warnings count as well."""
+
 _FATAL = frozenset({"DRM090", "DRM093", "DRM094"})
 """Rules that are broken by a kernel that dies."""
 
@@ -39,7 +42,13 @@ class Ends:
     ) -> tuple[Finding, ...]:
         """Return what is wrong with an end, the worst first."""
         subject = _subject(partition)
-        said = [violation for violation in self._of_rules(subject) if _counts(violation)]
+        # What races do, and not the shape of the tree that somebody made.
+        said = [
+            violation
+            for violation in self._of_rules(subject)
+            if violation.severity is Severity.ERROR
+            or (violation.severity is not Severity.INFO and all_rules()[violation.rule].family in _OF_RACES)
+        ]
         wrong = [finding_of(violation, subject) for violation in new_violations(said, self._before, subject)]
         wrong += self._of_crash_kernel(partition)
         hanging = any(out is None and not goes_on for out, goes_on in zip(outcomes, endless, strict=True))
@@ -57,14 +66,6 @@ class Ends:
         for violation in self._judge.ask([all_rules()[_CRASH_RULE]], subject):
             finding = finding_of(violation, subject)
             yield finding._replace(message=f"the crash kernel's tree: {finding.message}")
-
-
-def _counts(violation: Violation) -> bool:
-    """Whether it is about what races do: not about the shape of the tree that somebody made."""
-    family = all_rules()[violation.rule].family
-    if family in ("state", "kernel"):
-        return violation.severity is not Severity.INFO
-    return violation.severity is Severity.ERROR
 
 
 def _subject(partition: Partition) -> Subject:

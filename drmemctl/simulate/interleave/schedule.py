@@ -31,19 +31,15 @@ def shortest(graph: Graph, ends: Iterable[SearchState]) -> dict[SearchState, Sch
             if node not in best or cost < best[node][0]:
                 best[node] = cost, (state, before)
             last.setdefault(after, {})[thread] = None
-    return {
-        end: _way(best, min(((end, thread) for thread in last[end]), key=lambda node: best[node][0]))
-        for end in ends
-    }
-
-
-def _way(best: dict[_Node, tuple[_Cost, _Node | None]], node: _Node) -> Schedule:
-    way = []
-    before = best[node][1]
-    while before is not None:
-        way.append(node[1])
-        node, before = before, best[before][1]
-    return tuple(reversed(way))
+    schedules: dict[SearchState, Schedule] = {}
+    for end in ends:
+        node = min(((end, thread) for thread in last[end]), key=lambda node: best[node][0])
+        threads = []
+        while (earlier := best[node][1]) is not None:
+            threads.append(node[1])
+            node = earlier
+        schedules[end] = tuple(reversed(threads))
+    return schedules
 
 
 def switches(schedule: Schedule) -> int:
@@ -68,15 +64,16 @@ def tidied(engine: Engine, schedule: Schedule) -> Schedule:
     """
     states = states_of(engine, schedule)
     candidates = [schedule, *(_gathered(engine, schedule, states, first) for first in sorted(set(schedule)))]
-    return min((order for order in candidates if _ends_alike(engine, order, states[-1])), key=switches)
-
-
-def _ends_alike(engine: Engine, schedule: Schedule, end: SearchState) -> bool:
-    try:
-        last = states_of(engine, schedule)[-1]
-    except ValueError:
-        return False
-    return last.partition == end.partition and engine.outcomes(last) == engine.outcomes(end)
+    outcomes = engine.outcomes(states[-1])
+    alike = []
+    for candidate in candidates:
+        try:
+            last = states_of(engine, candidate)[-1]
+        except ValueError:
+            continue
+        if last.partition == states[-1].partition and engine.outcomes(last) == outcomes:
+            alike.append(candidate)
+    return min(alike, key=switches)
 
 
 def _gathered(engine: Engine, schedule: Schedule, states: Sequence[SearchState], first: int) -> Schedule:

@@ -144,7 +144,9 @@ class _Search:
         """Go through all states, or as many as there is time for."""
         try:
             with ended_at(self._deadline):
-                self._follow_all()
+                self._enter(self._engine.first, frozenset())
+                while self._stack and self._graph.complete:
+                    self._follow_one()
         except TimeUpError:
             self._bounded = True
             self._give_up(f"{self._bounds.seconds:g} s were over")
@@ -153,33 +155,25 @@ class _Search:
         self._graph.unfollowed = max(unfollowed, 1) if self._bounded else unfollowed
         return self._graph
 
-    def _follow_all(self) -> None:
-        stack = self._stack
-        self._enter(self._engine.first, frozenset())
-        while stack and self._graph.complete:
-            state, todo, sleep = stack[-1]
-            if not todo:
-                stack.pop()
-                continue
-            thread = todo[0]
-            after = self._engine.step(state, thread)
-            del todo[0]
-            self._graph.edges[state][thread] = after
-            stack[-1] = state, todo, sleep | {thread}
-            self._enter(after, self._still_asleep(state, thread, sleep))
-
-    def _still_asleep(self, state: SearchState, thread: int, sleep: Sleep) -> Sleep:
-        """Return who need not go first after this action either: those whose action commutes with it."""
-        if not sleep:
-            return sleep
-        action = self._engine.action(state, thread)
-        return frozenset(
-            sleeper
-            for sleeper in sleep
-            if action is not None
-            and (theirs := self._engine.action(state, sleeper)) is not None
-            and independent(action, theirs)
-        )
+    def _follow_one(self) -> None:
+        """Follow the first action that is left to the state on top of the stack; drop a state that has none."""
+        state, todo, sleep = self._stack[-1]
+        if not todo:
+            self._stack.pop()
+            return
+        thread = todo[0]
+        after = self._engine.step(state, thread)
+        del todo[0]
+        self._graph.edges[state][thread] = after
+        self._stack[-1] = state, todo, sleep | {thread}
+        # Who need not go first after this action either: those whose action commutes with it.
+        action = self._engine.action(state, thread) if sleep else None
+        still = []
+        for sleeper in sleep:
+            theirs = self._engine.action(state, sleeper)
+            if action is not None and theirs is not None and independent(action, theirs):
+                still.append(sleeper)
+        self._enter(after, frozenset(still))
 
     def _enter(self, state: SearchState, sleep: Sleep) -> None:
         slept = self._slept.get(state)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, cast
 
@@ -130,7 +129,12 @@ class Attach(_Hotplug):
             # Without NUMA all lists lead to node 0.
             nodes = [0 if machine.primary_index is None else machine.node_of(row) for row in rows]
             if self.node not in nodes:
-                raise _no_row_of_node(self.node, nodes)
+                listed = sorted({number for number in nodes if number is not None})[:_NODES]
+                names = ", ".join(map(str, listed)) or "none"
+                message = (
+                    f"no row of the lookup arrays at boot leads to node {self.node}, but to {names}: see `row N`"
+                )
+                raise RefusedError(message)
             domains = rows[nodes.index(self.node)]
         elif row < len(rows):
             domains = rows[row]
@@ -149,12 +153,6 @@ class Attach(_Hotplug):
         if vector5 is not None and not decode_architecture_vec5(vector5).has("HP_EVT"):
             return Request(ADD, COUNT, self.count)
         return Request(ADD, INDEXED_COUNT, self.count, self.drc_index)
-
-
-def _no_row_of_node(node: int, nodes: Sequence[int | None]) -> RefusedError:
-    listed = sorted({number for number in nodes if number is not None})[:_NODES]
-    names = ", ".join(map(str, listed)) or "none"
-    return RefusedError(f"no row of the lookup arrays at boot leads to node {node}, but to {names}: see `row N`")
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,11 @@ def parse_step(text: str, line: int = 1) -> Step | None:
     if len(words) > LIMITS.max_words:
         message = f"line {line} has more than the {LIMITS.max_words:,} words that a step may have"
         raise LimitError(message, hint="put it into several steps")
-    words = _without_comment(words)
+    for at, (_, word) in enumerate(words):
+        # `firmware / #size-cells …`: in that place a property has to stand, and several begin so.
+        if word.startswith("#") and not (at == 2 and words[0][1] == "firmware"):
+            words = words[:at]
+            break
     if not words:
         return None
     step_words = StepWords(text, line, words)
@@ -75,11 +79,3 @@ def parse_step(text: str, line: int = 1) -> Step | None:
     step = parse(step_words)
     step_words.end()
     return step
-
-
-def _without_comment(words: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    for at, (_, word) in enumerate(words):
-        # `firmware / #size-cells …`: in that place a property has to stand, and several begin so.
-        if word.startswith("#") and not (at == 2 and words[0][1] == "firmware"):
-            return words[:at]
-    return words

@@ -6,13 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, cast
 
+from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import REASSIGNMENT, Job
 from drmemctl.kernel.mobility import handle_prrn_event
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop, take
 from drmemctl.simulate.partition import Hypervisor
 from drmemctl.simulate.steps.kernel_step import REQUEST, TREE_UPDATE, Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.steps.words import StepWords
-from drmemctl.simulate.updates import LiveUpdates, PlannedUpdates, difference, updates_of_phandles
+from drmemctl.simulate.updates import LiveUpdates, difference, updates_of_phandles
 
 _EVENT_SCOPE = 2
 """The scope in the event of a reassignment to a tree; the kernel asks firmware for the updates of its negative."""
@@ -56,41 +57,41 @@ class Prrn(KernelStep):
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task: receive the event, update the tree of its scope."""
         if self.tree is None:
-            updates, scope = updates_of_phandles(self.phandles), self.scope
-            return lambda job: _handled(job, updates, scope)
+            listed, scope = updates_of_phandles(self.phandles), self.scope
+            return lambda job: _handled(job, _scan(), listed, scope)
         reassigned = circumstances.files.tree(self.tree)
         if circumstances.alone:
             planned = difference(circumstances.tree, reassigned, reassignment=True).planned()
             circumstances.faults.extend(planned.faults)
-            return lambda job: _handled(job, planned, _EVENT_SCOPE)
+            return lambda job: _handled(job, _scan(), planned, _EVENT_SCOPE)
         live = LiveUpdates.between(circumstances.tree, reassigned, additions=False)
-        return lambda job: _handled_where_it_is(job, live)
+        return lambda job: _handled(job, _scan_where_it_is(live), live, _EVENT_SCOPE)
 
 
-def _handled(job: Job, updates: PlannedUpdates, scope: int) -> Task[int]:
-    """Receive an event and update the tree, after the events that came before it (`rtas_event_scan`)."""
-    yield Action("event-scan", lambda _: None, joins=Lock.RTASD)
-    yield from take(Lock.RTASD)
-    yield from handle_prrn_event(job, updates, scope)
-    yield from drop(Lock.RTASD)
-    return 0
+def _scan() -> Action:
+    return Action("event-scan", lambda _: True, joins=Lock.RTASD)
 
 
-def _handled_where_it_is(job: Job, updates: LiveUpdates) -> Task[int]:
-    """Receive the event on the system that has it: after a migration it does not come any more."""
+def _scan_where_it_is(updates: LiveUpdates) -> Action:
+    """Return the scan that finds the event where that is: after a migration it does not come any more."""
 
-    def reassigned(scanning: Job) -> bool:
-        machine = cast("Hypervisor", scanning.firmware)
+    def reassigned(job: Job) -> bool:
+        machine = cast("Hypervisor", job.firmware)
         here = machine.tree is updates.told
         if here:
-            scanning.firmware = machine.moved(updates.tree)
-        scanning.called("rtas_event_scan", "event-scan", (), (0 if here else 1,))
+            job.firmware = machine.moved(updates.tree)
+        job.called("rtas_event_scan", "event-scan", (), (0 if here else 1,))
         return here
 
     touches = Footprint(writes=frozenset({StatePart.CONNECTORS}))
-    here = yield Action("event-scan", reassigned, touches, joins=Lock.RTASD)
+    return Action("event-scan", reassigned, touches, joins=Lock.RTASD)
+
+
+def _handled(job: Job, scan: Action, updates: UpdateSource, scope: int) -> Task[int]:
+    """Update the tree if the scan found an event, after the events that came before it (`rtas_event_scan`)."""
+    is_there = yield scan
     yield from take(Lock.RTASD)
-    if here:
-        yield from handle_prrn_event(job, updates, _EVENT_SCOPE)
+    if is_there:
+        yield from handle_prrn_event(job, updates, scope)
     yield from drop(Lock.RTASD)
     return 0
