@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from drmemctl import read_files
+from drmemctl.check.cpus import n_cpus
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -44,16 +44,11 @@ def ordered_map(
     `lost(task, how)` is the result for a task over which a process died; tasks that are to be done `here` are
     done in this process. Stopping early, by an exception too, ends the processes.
     """
-    crew = _Crew(work, tasks, min(jobs, len(tasks), _MOST_PER_CPU * cpus()), lost, here)
+    crew = _Crew(work, tasks, min(jobs, len(tasks), _MOST_PER_CPU * n_cpus()), lost, here)
     try:
         yield from crew.results()
     finally:
         crew.stop()
-
-
-def cpus() -> int:
-    """Return how many CPUs this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Worker:
