@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A pool of processes that keeps order, holds few results at once, and survives the death of any of them.
 
-`concurrent.futures` gives up as a whole when one process dies, and cannot say over which task it did.
+Not `concurrent.futures`: its executor gives up as a whole when one process dies and cannot say over which task. It
+also runs threads, so that a process in place of a dead one would be forked beside them (Python 3.12 warns);
+starting processes otherwise costs each an import of the package, and wants work that can be pickled.
 """
 
 from __future__ import annotations

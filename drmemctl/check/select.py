@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import compress, repeat
+from operator import add, mul
 from typing import Generic, TypeVar
 
 from drmemctl.check.bounds import MAX_RUNS, MAX_VIOLATIONS
@@ -120,8 +122,21 @@ def kinds(subject: Subject) -> frozenset[tuple[int, int]]:
     return frozenset(zip(runs.aa_indexes, runs.flags, strict=True))
 
 
+def of_kind(subject: Subject, wanted: Callable[[int, int], object]) -> Iterator[Run]:
+    """Return the runs for whose aa_index and flags `wanted` is true.
+
+    It is asked once for each pair: no run is looked at where none is wanted, as is the case in nearly all trees.
+    """
+    pairs = {pair for pair in kinds(subject) if wanted(*pair)}
+    if not pairs:
+        return iter(())
+    return compress(
+        subject.runs, map(pairs.__contains__, zip(subject.runs.aa_indexes, subject.runs.flags, strict=True))
+    )
+
+
 @per_subject
 def highest_end(subject: Subject) -> int:
     """Return the highest address at which a run ends, were addresses not limited to 64 bits; 0 without any."""
-    size = subject.table.lmb_size or 0
-    return max((run.base + run.lmbs * size for run in subject.runs), default=0)
+    runs, size = subject.runs, subject.table.lmb_size or 0
+    return max(map(add, runs.bases, map(mul, runs.lmbs, repeat(size))), default=0)

@@ -177,7 +177,7 @@ def _opened(tree: str, seconds: float) -> Tree:
 def _check_threads(threads: Sequence[str]) -> None:
     from drmemctl.cli.usage import PointedError
     from drmemctl.simulate.interleave.threads import steps_of
-    from drmemctl.simulate.steps.words import StepError
+    from drmemctl.simulate.words import StepError
 
     if not threads:
         raise click.UsageError("there is no thread to explore: add --thread STEP.")

@@ -19,7 +19,7 @@ from drmemctl.output.text import safe
 from drmemctl.simulate.partition import Step
 from drmemctl.simulate.session import Session
 from drmemctl.simulate.steps.language import parse_step
-from drmemctl.simulate.steps.words import StepError
+from drmemctl.simulate.words import StepError
 from drmemctl.tree.plain_input import standard_input
 
 _HISTORY = "~/.drmemctl_history"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from drmemctl.simulate.partition import Step
-    from drmemctl.simulate.steps.words import StepError
+    from drmemctl.simulate.words import StepError
 
 SYNTAX = """\
   dlpar memory add|remove count N | index DRC | indexed-count N DRC
@@ -58,7 +58,7 @@ def _parsed(text: str, name: str) -> list[Step]:
     from drmemctl.errors import LimitError
     from drmemctl.output.text import safe
     from drmemctl.simulate.steps.language import parse_script
-    from drmemctl.simulate.steps.words import StepError
+    from drmemctl.simulate.words import StepError
 
     try:
         return list(parse_script(text))

@@ -26,20 +26,17 @@ from drmemctl.kernel.capabilities import (
     PRRN_OFF_BY_DEFAULT,
     PRRN_READD,
     PRRN_UPDATE,
-    SUSPEND_IN_STOP_MACHINE,
     TOPOLOGY_STOPPED,
     UPDATE_ERRORS_PREFIXED,
     WAIT_FOR_TRANSFER,
 )
 from drmemctl.kernel.dlpar import configure_connector
-from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.firmware import Firmware, UpdateSource
-from drmemctl.kernel.job import REASSIGNMENT, Job, OopsError, Outcome
+from drmemctl.kernel.firmware import UpdateSource
+from drmemctl.kernel.job import REASSIGNMENT, Job, OopsError
 from drmemctl.kernel.requests import INDEX, READD, Request, handle_request
 from drmemctl.kernel.sections import SECTION
-from drmemctl.kernel.state import KernelState
-from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, run, take
+from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, take
 from drmemctl.kernel.tree_edit import attached, detached, parent_of
 from drmemctl.kernel.update_node import call, update_dt_node
 from drmemctl.model.drmem import RootCells
@@ -53,6 +50,9 @@ PRRN_SCOPE = -2
 
 _PREFIX = "mobility: "
 _PLATFORM_FACILITIES = "ibm,platform-facilities"
+
+SUSPENDED = (f"{_PREFIX}calling ibm,suspend-me on CPU 0", f"{_PREFIX}CPU 0 waking all threads")
+"""What kernels with `SUSPEND_IN_STOP_MACHINE` print of the suspension (`do_join`, `do_suspend`)."""
 
 
 class _OverReadError(Exception):
@@ -69,17 +69,6 @@ class _NodeList:
             raise _OverReadError
         self._at += 4
         return int.from_bytes(self._data[self._at - 4 : self._at], "big")
-
-
-def migrate(state: KernelState, firmware: Firmware, source: UpdateSource) -> Outcome:
-    """Do what follows a migration, which failed updates do not make fail (`pseries_migrate_partition`)."""
-    job = Job(state, firmware)
-    if job.has(SUSPEND_IN_STOP_MACHINE):
-        job.log += [f"{_PREFIX}calling ibm,suspend-me on CPU 0", f"{_PREFIX}CPU 0 waking all threads"]
-    try:
-        return job.outcome(run(job, post_mobility_fixup(job, source)))
-    except OopsError as oops:
-        return job.stopped(oops, EFAULT)
 
 
 def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
@@ -113,16 +102,6 @@ def _start_topology_update(job: Job) -> None:
 @atomic()
 def _transfer_error(job: Job) -> int:
     return job.firmware.transfer_error
-
-
-def reassign(state: KernelState, firmware: Firmware, source: UpdateSource, scope: int) -> Outcome:
-    """Take a platform resource reassignment event of a scope as this release does: many ignore it."""
-    job = Job(state, firmware)
-    try:
-        run(job, handle_prrn_event(job, source, scope))
-    except OopsError as oops:
-        return job.stopped(oops, EFAULT)
-    return job.outcome(0)
 
 
 def handle_prrn_event(job: Job, source: UpdateSource, scope: int) -> Task[None]:

@@ -21,13 +21,11 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.flush import drmem_update_dt
-from drmemctl.kernel.job import Job, OopsError, Outcome
+from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.notifier import reread
 from drmemctl.kernel.remove import readd_by_index, remove_by_count, remove_by_ic, remove_by_index
-from drmemctl.kernel.state import KernelState
-from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, in_turn, run, take
+from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, in_turn, take
 
 ADD, REMOVE, READD = "add", "remove", "readd"
 COUNT, INDEX, INDEXED_COUNT = "count", "index", "indexed-count"
@@ -67,24 +65,6 @@ def handle_request(job: Job, request: Request) -> Task[int]:
     """Do what a user or a reassignment asked for (`handle_dlpar_errorlog`, earlier `queue_hotplug_event`)."""
     task = dlpar_memory(job, request)
     return in_turn(Lock.WORKQUEUE, task) if job.has(QUEUED_REQUESTS) else task
-
-
-def handle(state: KernelState, firmware: Firmware, request: Request) -> Outcome:
-    """Carry a request out, as the hotplug interrupt's handler does."""
-    job = Job(state, firmware, alone=True)
-    try:
-        return job.outcome(run(job, handle_event(job, request)))
-    except OopsError as oops:
-        return job.stopped(oops, EINVAL)
-
-
-def store(state: KernelState, firmware: Firmware, text: str) -> Outcome:
-    """Carry out what is written to /sys/kernel/dlpar."""
-    job = Job(state, firmware, alone=True)
-    try:
-        return job.outcome(run(job, dlpar_store(job, text)))
-    except OopsError as oops:
-        return job.stopped(oops, EINVAL)
 
 
 def dlpar_store(job: Job, text: str) -> Task[int]:

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from drmemctl.kernel.job import Job
+from drmemctl.kernel.errno import EFAULT
+from drmemctl.kernel.firmware import Firmware
+from drmemctl.kernel.job import Job, OopsError, Outcome
+from drmemctl.kernel.state import KernelState
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -154,3 +157,17 @@ def run(job: Job, task: Task[R]) -> R:
             value: R = end.value
             return value
         result = action.do(job)
+
+
+def run_alone(
+    state: KernelState, firmware: Firmware, make: Callable[[Job], Task[Any]], *, alike: bool = False
+) -> Outcome:
+    """Carry out alone the task that `make` returns for a job: one that returns an error number, or nothing for 0.
+
+    An oops ends it. With `alike`, LMBs that are alike are acted on at once.
+    """
+    job = Job(state, firmware, alone=alike)
+    try:
+        return job.outcome(run(job, make(job)) or 0)
+    except OopsError as oops:
+        return job.stopped(oops, EFAULT)

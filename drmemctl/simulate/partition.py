@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Flush
@@ -26,6 +26,7 @@ from drmemctl.kernel.trace import TraceEvent
 from drmemctl.model.run import state_of
 from drmemctl.simulate.change import BlockRangeChange, LmbRangeChange, LmbState, changed_blocks, changed_lmbs
 from drmemctl.simulate.files import Files
+from drmemctl.simulate.words import StepWords
 from drmemctl.tree.node import Tree
 
 Hypervisor = Qemu | PowerVm
@@ -118,6 +119,8 @@ class Step:
         updates_tree: whether firmware may tell the kernel of new properties in it, as after a migration.
         doing: what the kernel takes the update of a CPU's associativity for, as `kernel.job` names it.
         boots: whether the kernel boots anew, with other CPUs than before.
+        completions: what each word after the first can be, as `words` names it; the last may come again
+            where `repeats` is set.
 
     """
 
@@ -127,6 +130,8 @@ class Step:
     updates_tree: ClassVar[bool] = False
     doing: ClassVar[str] = ""
     boots: ClassVar[bool] = False
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    repeats: ClassVar[bool] = False
 
     @property
     def whole_tree(self) -> bool:
@@ -149,6 +154,11 @@ class Step:
         if writer not in FLUSHES:
             return before.flush if writer == before.kernel.writer else None
         return before.flush or Flush(writer, self.text)
+
+    @classmethod
+    def parse(cls, words: StepWords) -> Self:
+        """Return the step of some words, of which the first was taken; `StepError` where they are none."""
+        return cls(words.text)
 
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result for a partition; what the rules say of it and what it changed come later."""

@@ -16,7 +16,7 @@ from drmemctl.simulate.interleave.schedule import states_of
 from drmemctl.simulate.interleave.threads import ThreadsError
 from drmemctl.simulate.interleave.trace import read_schedule, replay, rows, saved
 from drmemctl.simulate.simulation import Simulation
-from drmemctl.simulate.steps.words import StepError
+from drmemctl.simulate.words import StepError
 from drmemctl.tree.node import Node, Property, Tree
 from tests.explore.cases import BEFORE, FILES, explored, question
 

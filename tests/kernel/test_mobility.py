@@ -15,8 +15,8 @@ from drmemctl.formats.update_properties import HEADER_SIZE, Change, encode_updat
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.mobility import migrate, post_mobility_fixup, reassign
-from drmemctl.kernel.task import Lock
+from drmemctl.kernel.mobility import handle_prrn_event, post_mobility_fixup
+from drmemctl.kernel.task import Lock, run_alone
 from drmemctl.model.run import Run
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.updates import RecordedUpdates
@@ -342,7 +342,9 @@ def test_topology_updates_are_stopped_while_a_migration_updates_the_tree(kernel:
 def test_a_reassignment_may_oops_as_well() -> None:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "5.1", "powervm")
     answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(u32(CHOSEN)))]
-    outcome = reassign(simulation.state, simulation.situation.machine, RecordedUpdates(answers), 2)
+    updates_of = RecordedUpdates(answers)
+    state, machine = simulation.state, simulation.situation.machine
+    outcome = run_alone(state, machine, lambda job: handle_prrn_event(job, updates_of, 2))
     assert [(fault.code, fault.function) for fault in outcome.faults] == [("oops", "update_dt_node")]
     assert outcome.rc == EFAULT
 
@@ -350,7 +352,9 @@ def test_a_reassignment_may_oops_as_well() -> None:
 def test_a_migration_that_oopses_has_no_end() -> None:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "6.1", "powervm")
     answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(u32(CHOSEN)))]
-    outcome = migrate(simulation.state, simulation.situation.machine, RecordedUpdates(answers))
+    updates_of = RecordedUpdates(answers)
+    state, machine = simulation.state, simulation.situation.machine
+    outcome = run_alone(state, machine, lambda job: post_mobility_fixup(job, updates_of))
     assert outcome.rc == EFAULT
     assert not [line for line in outcome.log if "memory transfer" in line]
 
@@ -394,8 +398,8 @@ def test_scopes() -> None:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "5.1", "powervm")
     state, machine = simulation.state, simulation.situation.machine
     source = Asked()
-    migrate(state, machine, source)
-    reassign(state, machine, source, 77)
+    run_alone(state, machine, lambda job: post_mobility_fixup(job, source))
+    run_alone(state, machine, lambda job: handle_prrn_event(job, source, 77))
     assert source.calls == [("update-nodes", 1), ("update-nodes", -77)]
 
 
@@ -410,5 +414,6 @@ def test_a_node_is_asked_for_by_its_phandle_in_an_area_of_zeros() -> None:
 
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "6.1", "powervm")
     answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(properties(phandle=CHOSEN)))]
-    migrate(simulation.state, simulation.situation.machine, Noting(answers))
+    noting = Noting(answers)
+    run_alone(simulation.state, simulation.situation.machine, lambda job: post_mobility_fixup(job, noting))
     assert areas == [("update-nodes", bytes(4096)), ("update-properties", u32(CHOSEN).ljust(4096, b"\0"))]

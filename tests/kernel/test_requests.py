@@ -9,7 +9,8 @@ from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.kernel.profiles import profile
-from drmemctl.kernel.requests import NotSimulatedError, store
+from drmemctl.kernel.requests import NotSimulatedError, dlpar_store
+from drmemctl.kernel.task import run_alone
 from drmemctl.model.run import Run
 from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import (
@@ -59,7 +60,8 @@ COMPLAINT = "dlpar: Could not handle DLPAR request"
 def test_what_the_parser_refuses(request_text: str, message: str | None) -> None:
 
     simulation = partition(*USUAL)
-    outcome = store(simulation.state, simulation.situation.machine, request_text + "\n")
+    state, machine = simulation.state, simulation.situation.machine
+    outcome = run_alone(state, machine, lambda job: dlpar_store(job, request_text + "\n"))
     said = [f"dlpar: {message}"] if message else []
     assert list(outcome.log) == [*said, f'{COMPLAINT} "{request_text}']
     assert outcome.rc == -22
@@ -82,7 +84,11 @@ def test_what_follows_a_whole_request_is_ignored() -> None:
 def test_requests_for_other_resources_are_not_simulated() -> None:
     simulation = partition(*USUAL)
     with pytest.raises(NotSimulatedError):
-        store(simulation.state, simulation.situation.machine, "cpu add index 0x10000000\n")
+        run_alone(
+            simulation.state,
+            simulation.situation.machine,
+            lambda job: dlpar_store(job, "cpu add index 0x10000000\n"),
+        )
 
 
 def test_add_by_count_takes_the_first_free_lmbs() -> None:

@@ -20,7 +20,7 @@ from drmemctl.simulate.steps.migration import Lpm, Migrate
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
 from drmemctl.simulate.steps.unmovable import Unmovable
-from drmemctl.simulate.steps.words import StepError
+from drmemctl.simulate.words import StepError
 from drmemctl.tree.limits import LIMITS
 from tests.cases import each
 

@@ -9,11 +9,12 @@ from functools import cache
 from drmemctl.check.affinity import lookup_is_cut, numa_is_off, primary
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.select import AffectedLmbs, LmbsByReason
+from drmemctl.check.select import AffectedLmbs, LmbsByReason, of_kind
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.model.associativity import is_node
+from drmemctl.model.run import is_assigned
 from drmemctl.wording import count_of
 
 _SHOWN = 3
@@ -57,8 +58,8 @@ def assigned_without_node(subject: Subject) -> Iterator[Violation]:
         return  # Linux asks for no node then: a rule of its own.
     reasons = LmbsByReason[str](subject.table.property_name)
     reason_of = cache(_reason_finder(subject))
-    for run in subject.runs:
-        reason = reason_of(run.aa_index, run.flags) if run.assigned else None
+    for run in of_kind(subject, lambda aa_index, flags: is_assigned(flags) and reason_of(aa_index, flags)):
+        reason = reason_of(run.aa_index, run.flags)
         if reason is not None:
             reasons.add(reason, run)
     yield from reasons.violations(

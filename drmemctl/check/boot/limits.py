@@ -9,7 +9,7 @@ from itertools import chain
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory, taken_nodes
 from drmemctl.check.rule import rule
-from drmemctl.check.select import for_lmbs, highest_end
+from drmemctl.check.select import for_lmbs, highest_end, of_kind
 from drmemctl.check.spans import Spans, side_by_side
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import block_spans, spans_of_addresses
@@ -133,8 +133,8 @@ def removable_below_boot_memory(subject: Subject) -> Iterator[Violation]:
     """
     ends = (part.base + part.size for node in taken_nodes(subject) for part in node.ranges)
     top = max((end for end in ends if end <= MAX_PHYSICAL), default=0)
-    below = (run for run in subject.runs if run.assigned and run.base < top)
-    removable = for_lmbs(subject, (run for run in below if run.flags & HOTREMOVABLE))
+    lmbs = of_kind(subject, lambda _, flags: is_assigned(flags) and flags & HOTREMOVABLE)
+    removable = for_lmbs(subject, (run for run in lmbs if run.base < top))
     if removable:
         yield removable.violation(
             f"{removable.are} hot-removable below the end of boot memory {top:#x}, first {removable.first}"

@@ -13,7 +13,7 @@ from drmemctl.check.connectors.listing import Listing, is_memory, listings, raw_
 from drmemctl.check.connectors.ranges import IndexRanges
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.select import AffectedLmbs, for_lmbs
+from drmemctl.check.select import AffectedLmbs, for_lmbs, of_kind
 from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import listed
@@ -292,7 +292,7 @@ def odd_indexes(subject: Subject) -> Iterator[Violation]:
         Compare with the connector names at the root, or with what the management console says.
     """
     size = subject.table.lmb_size or 1
-    connected = (run for run in subject.runs if _has_connector(run.flags))
+    connected = of_kind(subject, lambda _, flags: _has_connector(flags))
     odd = for_lmbs(
         subject, (run for run in connected if run.drc_index != _LMB_CLASS | run.base // size & _LOW_BITS)
     )

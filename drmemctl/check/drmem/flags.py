@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.select import LmbsByReason, for_lmbs
+from drmemctl.check.select import LmbsByReason, for_lmbs, of_kind
 from drmemctl.check.subject import Subject
 from drmemctl.formats.cells import FLAGS_MASK, read_cells
 from drmemctl.formats.dynamic_memory import (
@@ -50,7 +50,7 @@ def kernel_flag(subject: Subject) -> Iterator[Violation]:
     Fix:
         Clear the bit. Firmware never sets it.
     """
-    lmbs = for_lmbs(subject, (run for run in subject.runs if run.flags & KERNEL_TOUCHED))
+    lmbs = for_lmbs(subject, of_kind(subject, lambda _, flags: flags & KERNEL_TOUCHED))
     if lmbs:
         yield lmbs.violation(
             f"{lmbs.number} with flag 0x80000000, first {lmbs.first}: a request that fails takes them for its"
@@ -86,7 +86,7 @@ def reserved_and_assigned(subject: Subject) -> Iterator[Violation]:
         Report it to whoever makes the tree: reserved LMBs are not assigned. There is no request that clears 0x80.
     """
     both = ASSIGNED | RESERVED
-    lmbs = for_lmbs(subject, (run for run in subject.runs if run.flags & both == both))
+    lmbs = for_lmbs(subject, of_kind(subject, lambda _, flags: flags & both == both))
     if lmbs:
         yield lmbs.violation(
             f"{lmbs.are} assigned and reserved, first {lmbs.first}: Linux does not use that memory, it is lost"
@@ -123,11 +123,10 @@ def half_reserved(subject: Subject) -> Iterator[Violation]:
     Fix:
         What must not be used has both flags (0xa0), as QEMU has it for boot memory.
     """
+    state = ASSIGNED | DRC_INVALID | RESERVED
     reasons = LmbsByReason[str](subject.table.property_name)
-    for run in subject.runs:
-        reason = _HALF.get(run.flags & (ASSIGNED | DRC_INVALID | RESERVED))
-        if reason is not None:
-            reasons.add(reason, run)
+    for run in of_kind(subject, lambda _, flags: flags & state in _HALF):
+        reasons.add(_HALF[run.flags & state], run)
     yield from reasons.violations(lambda reason, lmbs: f"{lmbs.number} {reason}, first {lmbs.first}")
 
 
@@ -167,7 +166,7 @@ def free_without_node(subject: Subject) -> Iterator[Violation]:
         Clear flag 0x40: that an unassigned LMB has no node is what aa_index 0xffffffff says.
     """
     state = AI_INVALID | ASSIGNED | RESERVED
-    lmbs = for_lmbs(subject, (run for run in subject.runs if run.flags & state == AI_INVALID))
+    lmbs = for_lmbs(subject, of_kind(subject, lambda _, flags: flags & state == AI_INVALID))
     if lmbs:
         yield lmbs.violation(
             f"{lmbs.are} free with flag 0x40, first {lmbs.first}: added, it is on the wrong node, and the next"
@@ -209,9 +208,8 @@ def undefined_flags(subject: Subject) -> Iterator[Violation]:
     if mask is not None:
         defined &= mask | HOTREMOVABLE | KERNEL_TOUCHED
     by_flags = LmbsByReason[int](subject.table.property_name)
-    for run in subject.runs:
-        if run.flags & ~defined:
-            by_flags.add(run.flags & ~defined, run)
+    for run in of_kind(subject, lambda _, flags: flags & ~defined):
+        by_flags.add(run.flags & ~defined, run)
     yield from by_flags.violations(
         lambda flags, lmbs: f"{lmbs.number} with flags {flags:#x} beyond those defined, first {lmbs.first}"
     )
@@ -242,7 +240,7 @@ def free_with_aa_index(subject: Subject) -> Iterator[Violation]:
         None is needed.
     """
     lmbs = for_lmbs(
-        subject, (run for run in subject.runs if not run.flags & ASSIGNED and run.aa_index != AA_UNSET)
+        subject, of_kind(subject, lambda aa_index, flags: not flags & ASSIGNED and aa_index != AA_UNSET)
     )
     if lmbs:
         yield lmbs.violation(f"{lmbs.are} free but with an aa_index, {lmbs.runs[0].aa_index:#x} at {lmbs.first}")

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.select import for_lmbs, highest_end, place
+from drmemctl.check.select import for_lmbs, highest_end, of_kind, place
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import drc_indexes, spans_of_addresses
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, RESERVED
@@ -54,19 +54,25 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
     if table.n_lmbs > _LARGEST_COUNT:
         message = f"{table.n_lmbs:,} LMBs in all overflow an int: Linux overruns its array or has none"
         yield Violation(message, NODE, table.property_name, 0)
-    wrapping = for_lmbs(subject, (run for run in subject.runs if run.base + run.lmbs * size > _ADDRESSES))
+    wrapping, wrapping_indexes, skipped = (for_lmbs(subject) for _ in range(3))
+    for run in subject.runs:
+        end = run.base + run.lmbs * size
+        if end > MAX_PHYSICAL:
+            if end > _ADDRESSES:
+                wrapping.add(run)
+            if run.assigned:
+                skipped.add(run)
+        if run.drc_index + run.lmbs > _DRC_INDEXES and not run.flags & DRC_INVALID:
+            wrapping_indexes.add(run)
     if wrapping:
         yield wrapping.violation(
             f"{wrapping.number} from {wrapping.first} on wrap at 64 bits: Linux takes address 0 and up for LMBs"
         )
-    with_drc = (run for run in subject.runs if not run.flags & DRC_INVALID)
-    indexes = for_lmbs(subject, (run for run in with_drc if run.drc_index + run.lmbs > _DRC_INDEXES))
-    if indexes:
-        yield indexes.violation(
-            f"{indexes.number} from {indexes.first} on: DRC indexes wrap at 32 bits to those of other resources"
+    if wrapping_indexes:
+        yield wrapping_indexes.violation(
+            f"{wrapping_indexes.number} from {wrapping_indexes.first} on: DRC indexes wrap at 32 bits to those of"
+            " other resources"
         )
-    assigned = (run for run in subject.runs if run.assigned)
-    skipped = for_lmbs(subject, (run for run in assigned if run.base + run.lmbs * size > MAX_PHYSICAL))
     if skipped:
         yield skipped.violation(
             f"{skipped.are} assigned in a run that ends beyond 2^51: Linux skips that memory, first"
@@ -102,7 +108,8 @@ def misaligned_lmbs(subject: Subject) -> Iterator[Violation]:
         Check ibm,lmb-size first: a wrong one makes every address look wrong. Else correct the base address.
     """
     size = subject.table.lmb_size or 1
-    odd = for_lmbs(subject, (run for run in subject.runs if run.base % size and not run.flags & RESERVED))
+    usable = of_kind(subject, lambda _, flags: not flags & RESERVED)
+    odd = for_lmbs(subject, (run for run in usable if run.base % size))
     if odd:
         yield odd.violation(
             f"{odd.are} not aligned to {size:#x}, first {odd.first}: Linux dies when it removes such an LMB"
@@ -218,7 +225,7 @@ def unsorted_lmbs(subject: Subject) -> Iterator[Violation]:
     Fix:
         Sort the property by address. Firmware does.
     """
-    if all(lower.base <= upper.base for lower, upper in pairwise(subject.runs)):
+    if all(lower <= upper for lower, upper in pairwise(subject.runs.bases)):
         return
     end, last = highest_end(subject), subject.runs[-1]
     last_end = last.base + last.lmbs * (subject.table.lmb_size or 0)

@@ -13,7 +13,7 @@ from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.policy import Policy
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.steps.language import parse_step
-from drmemctl.simulate.steps.words import StepError
+from drmemctl.simulate.words import StepError
 from drmemctl.tree.node import Tree
 
 KDUMP = "kdump"

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from drmemctl.check.subject import Flush
 from drmemctl.hypervisor.firmware_tree import firmware_tree
 from drmemctl.kernel.boot import boot
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, Step, StepResult
-from drmemctl.simulate.steps.words import StepWords
+from drmemctl.simulate.words import StepWords
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Reboot(Step):
     boots: ClassVar[bool] = True
 
     @classmethod
-    def parse(cls, words: StepWords) -> Reboot:
+    def parse(cls, words: StepWords) -> Self:
         """Return the step."""
         return cls(words.text, words.name == "kexec")
 

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from drmemctl.kernel.errno import is_errno_name
 from drmemctl.simulate.findings import Moments
 from drmemctl.simulate.partition import Partition, Step, StepResult
-from drmemctl.simulate.steps.words import StepWords
+from drmemctl.simulate.words import DRC, StepWords
 
 _EXPECTED = "ok, an error number's name, consistent, finding RULE, drc DRC aa|node N, or blocks N"
 
@@ -32,9 +32,14 @@ class Expect(Step):
     number: int = 0
 
     is_expectation: ClassVar[bool] = True
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("ok", "consistent", "finding", "drc", "blocks", "EINVAL", "EBUSY"),
+        (DRC,),
+        ("aa", "node"),
+    )
 
     @classmethod
-    def parse(cls, words: StepWords) -> Expect:
+    def parse(cls, words: StepWords) -> Self:
         """Return the step."""
         kind = words.next(_EXPECTED)
         if kind in ("ok", "consistent"):

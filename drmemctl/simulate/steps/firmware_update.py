@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from drmemctl.kernel.errno import ENODEV, errno_name
 from drmemctl.kernel.job import Job
@@ -14,7 +14,7 @@ from drmemctl.kernel.task import Task
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.steps.words import StepWords
+from drmemctl.simulate.words import PATH, PROPERTY, VALUE, StepWords
 
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*\Z")
 
@@ -29,9 +29,10 @@ class FirmwareUpdate(KernelStep):
     file: str | None = None
 
     updates_tree: ClassVar[bool] = True
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = ((PATH,), (PROPERTY,), (VALUE,))
 
     @classmethod
-    def parse(cls, words: StepWords) -> FirmwareUpdate:
+    def parse(cls, words: StepWords) -> Self:
         """Return the step."""
         path = words.next("the path of a node")
         if not path.startswith("/"):
@@ -69,4 +70,4 @@ class FirmwareUpdate(KernelStep):
         if not kernel.dead and kernel.tree.find(self.path) is None:
             note = f"no node {self.path}"
             return StepResult(self, partition, partition, ok=False, errno=errno_name(ENODEV), note=note)
-        return self.run_alone(partition, partition, files)
+        return self.alone(partition, partition, files)

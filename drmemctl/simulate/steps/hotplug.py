@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar, cast
+from typing import ClassVar, Self, cast
 
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, decode_architecture_vec5
 from drmemctl.hypervisor.machine import RefusedError
@@ -18,7 +18,7 @@ from drmemctl.numbers import parse_kernel_int
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
 from drmemctl.simulate.steps.kernel_step import REQUEST, Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.steps.words import StepWords
+from drmemctl.simulate.words import DRC, NUMBER, StepWords
 
 _NODES = 16
 """Nodes that a refusal names."""
@@ -74,7 +74,7 @@ class _Hotplug(KernelStep):
             return StepResult(self, partition, partition, ok=False, note=refused.message, hypervisor=hypervisor)
         if changed.machine.aborted or not self.tell:
             return StepResult(self, partition, changed, ok=not changed.machine.aborted)
-        return self.run_alone(partition, changed, files)
+        return self.alone(partition, changed, files)
 
 
 @atomic(writes=(StatePart.CONNECTORS,))
@@ -102,8 +102,10 @@ class Attach(_Hotplug):
     row: int | None = None
     domains: tuple[int, ...] | None = None
 
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = ((DRC,), (NUMBER,), ("node", "row", "assoc"), (NUMBER,))
+
     @classmethod
-    def parse(cls, words: StepWords) -> Attach:
+    def parse(cls, words: StepWords) -> Self:
         """Return the step."""
         step = cls(words.text, words.drc_index(), words.number("how many LMBs"), tell=words.name == "plug")
         if not words.remaining:
@@ -159,8 +161,10 @@ class Attach(_Hotplug):
 class Detach(_Hotplug):
     """`unplug` or `detach`: the hypervisor wants LMBs back."""
 
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = ((DRC,), (NUMBER,))
+
     @classmethod
-    def parse(cls, words: StepWords) -> Detach:
+    def parse(cls, words: StepWords) -> Self:
         """Return the step."""
         return cls(words.text, words.drc_index(), words.number("how many LMBs"), tell=words.name == "unplug")
 

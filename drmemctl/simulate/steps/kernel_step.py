@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, cast
 
-from drmemctl.kernel.errno import EFAULT, errno_name
+from drmemctl.kernel.errno import errno_name
 from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.job import Job, OopsError
-from drmemctl.kernel.task import Footprint, StatePart, Task, run
+from drmemctl.kernel.job import Job
+from drmemctl.kernel.task import Footprint, StatePart, Task, run_alone
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, Step, StepResult
 from drmemctl.tree.node import Tree
@@ -111,21 +111,16 @@ class KernelStep(Step):
 
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result of the task run alone; a dead kernel does nothing."""
-        return self.run_alone(partition, partition, files)
+        return self.alone(partition, partition, files)
 
-    def run_alone(self, before: Partition, partition: Partition, files: Files) -> StepResult:
+    def alone(self, before: Partition, partition: Partition, files: Files) -> StepResult:
         """Return the result of the task for a partition, as that of the step which began `before`."""
         kernel = partition.kernel
         if kernel.dead:
             note = f"the kernel does not answer: {kernel.dead}"
             return StepResult(self, before, partition, ok=False, note=note)
         circumstances = Circumstances(kernel.tree, files)
-        make = self.task(circumstances)
-        job = Job(kernel, partition.machine, alone=self.alike)
-        try:
-            outcome = job.outcome(run(job, make(job)))
-        except OopsError as oops:
-            outcome = job.stopped(oops, EFAULT)
+        outcome = run_alone(kernel, partition.machine, self.task(circumstances), alike=self.alike)
         after = replace(partition, kernel=outcome.state, machine=cast("Hypervisor", outcome.firmware))
         stopped = any(fault.code in _STOPS for fault in outcome.faults)
         return StepResult(

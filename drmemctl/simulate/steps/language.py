@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 from drmemctl.errors import LimitError
@@ -17,29 +17,29 @@ from drmemctl.simulate.steps.migration import Lpm, Migrate
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
 from drmemctl.simulate.steps.unmovable import Unmovable
-from drmemctl.simulate.steps.words import WORD, StepWords
+from drmemctl.simulate.words import WORD, StepWords
 from drmemctl.tree.limits import LIMITS
 
-_STEPS: dict[str, Callable[[StepWords], Step]] = {
-    "dlpar": Dlpar.parse,
-    "plug": Attach.parse,
-    "unplug": Detach.parse,
-    "attach": Attach.parse,
-    "detach": Detach.parse,
-    "firmware": FirmwareUpdate.parse,
-    "lpm": Lpm.parse,
-    "migrate": Migrate.parse,
-    "prrn": Prrn.parse,
-    "unmovable": Unmovable.parse,
-    "movable": Unmovable.parse,
-    "rtas": Rtas.parse,
-    "reboot": Reboot.parse,
-    "kexec": Reboot.parse,
-    "expect": Expect.parse,
+STEPS: dict[str, type[Step]] = {
+    "dlpar": Dlpar,
+    "plug": Attach,
+    "unplug": Detach,
+    "attach": Attach,
+    "detach": Detach,
+    "firmware": FirmwareUpdate,
+    "lpm": Lpm,
+    "migrate": Migrate,
+    "prrn": Prrn,
+    "unmovable": Unmovable,
+    "movable": Unmovable,
+    "rtas": Rtas,
+    "reboot": Reboot,
+    "kexec": Reboot,
+    "expect": Expect,
 }
-"""How the words of each step are read, by the first; that one is taken already."""
+"""The kind of each step by its first word."""
 
-STEP_NAMES = tuple(_STEPS)
+STEP_NAMES = tuple(STEPS)
 
 
 def parse_script(text: str) -> Iterator[Step]:
@@ -73,9 +73,9 @@ def parse_step(text: str, line: int = 1) -> Step | None:
     if not words:
         return None
     step_words = StepWords(text, line, words)
-    parse = _STEPS.get(step_words.next("a step"))
-    if parse is None:
-        raise step_words.error(f"a step ({', '.join(_STEPS)})", back=1)
-    step = parse(step_words)
+    kind = STEPS.get(step_words.next("a step"))
+    if kind is None:
+        raise step_words.error(f"a step ({', '.join(STEPS)})", back=1)
+    step = kind.parse(step_words)
     step_words.end()
     return step

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.hypervisor.inference import POWERVM, QEMU
@@ -16,7 +16,7 @@ from drmemctl.numbers import parse_kernel_int, printed_drc_index
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
 from drmemctl.simulate.steps.kernel_step import REQUEST, Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.steps.words import StepWords
+from drmemctl.simulate.words import DRC, StepWords
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,18 @@ class Dlpar(KernelStep):
     request: str
 
     is_request: ClassVar[bool] = True
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("memory",),
+        ("add", "remove"),
+        ("count", "index", "indexed-count"),
+        (DRC,),
+        (DRC,),
+    )
     touches: ClassVar[Footprint] = REQUEST
     alike: ClassVar[bool] = True
 
     @classmethod
-    def parse(cls, words: StepWords) -> Dlpar:
+    def parse(cls, words: StepWords) -> Self:
         """Return the step; the kernel reads all that follows."""
         words.next("what is written to /sys/kernel/dlpar")
         words.at = len(words.words)
@@ -48,7 +55,7 @@ class Dlpar(KernelStep):
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result; where the request failed, with what it may have meant and what it lacked."""
         try:
-            result = self.run_alone(partition, partition, files)
+            result = self.alone(partition, partition, files)
         except NotSimulatedError as error:
             return StepResult(self, partition, partition, ok=False, note=error.message)
         if result.ok or result.note:

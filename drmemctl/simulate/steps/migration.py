@@ -4,20 +4,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, Self, cast
 
 from drmemctl.kernel.capabilities import SUSPEND_IN_STOP_MACHINE
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import MIGRATION, Job
-from drmemctl.kernel.mobility import post_mobility_fixup
+from drmemctl.kernel.mobility import SUSPENDED, post_mobility_fixup
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop, take
 from drmemctl.simulate.partition import Hypervisor
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.steps.words import StepWords
 from drmemctl.simulate.updates import LiveUpdates, RecordedUpdates, difference, read_record
+from drmemctl.simulate.words import FILE, StepWords
 from drmemctl.tree.node import Tree
-
-_SUSPENDED = ("mobility: calling ibm,suspend-me on CPU 0", "mobility: CPU 0 waking all threads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +25,11 @@ class Lpm(KernelStep):
     tree: str
 
     updates_tree: ClassVar[bool] = True
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = ((FILE,),)
     doing: ClassVar[str] = MIGRATION
 
     @classmethod
-    def parse(cls, words: StepWords) -> Lpm:
+    def parse(cls, words: StepWords) -> Self:
         """Return the step."""
         return cls(words.text, words.next("the tree of the destination"))
 
@@ -74,7 +73,7 @@ def _suspend(destination: Tree, circumstances: Circumstances) -> Action:
 def _update_tree(job: Job, updates: UpdateSource, circumstances: Circumstances) -> Task[int]:
     """Do what follows the suspension, which failed updates do not make fail (`pseries_migrate_partition`)."""
     if circumstances.alone and job.has(SUSPEND_IN_STOP_MACHINE):
-        job.log += _SUSPENDED
+        job.log += SUSPENDED
     if circumstances.hotplug_lock:
         yield from take(Lock.HOTPLUG)
     rc = yield from post_mobility_fixup(job, updates)
@@ -91,10 +90,11 @@ class Migrate(KernelStep):
 
     interleaves: ClassVar[bool] = False
     updates_tree: ClassVar[bool] = True
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = ((FILE,),)
     doing: ClassVar[str] = MIGRATION
 
     @classmethod
-    def parse(cls, words: StepWords) -> Migrate:
+    def parse(cls, words: StepWords) -> Self:
         """Return the step."""
         return cls(words.text, words.next("a file of RTAS answers"))
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, Self, cast
 
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import REASSIGNMENT, Job
@@ -12,8 +12,8 @@ from drmemctl.kernel.mobility import handle_prrn_event
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop, take
 from drmemctl.simulate.partition import Hypervisor
 from drmemctl.simulate.steps.kernel_step import REQUEST, TREE_UPDATE, Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.steps.words import StepWords
 from drmemctl.simulate.updates import LiveUpdates, difference, updates_of_phandles
+from drmemctl.simulate.words import FILE, StepWords
 
 _EVENT_SCOPE = 2
 """The scope in the event of a reassignment to a tree; the kernel asks firmware for the updates of its negative."""
@@ -30,11 +30,12 @@ class Prrn(KernelStep):
     phandles: tuple[int, ...] = ()
 
     updates_tree: ClassVar[bool] = True
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = ((FILE,),)
     doing: ClassVar[str] = REASSIGNMENT
     touches: ClassVar[Footprint] = TREE_UPDATE | REQUEST
 
     @classmethod
-    def parse(cls, words: StepWords) -> Prrn:
+    def parse(cls, words: StepWords) -> Self:
         """Return the step."""
         if words.remaining == 1:
             return cls(words.text, words.next(_TREE_OR_PHANDLES))

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, Step, StepResult
-from drmemctl.simulate.steps.words import StepWords
+from drmemctl.simulate.words import DRC, StepWords
 
 _SENSOR, _INDICATORS = 9003, (9001, 9003)
 """dr-entity-sense; isolation-state and allocation-state (LoPAR, RTAS sensors and indicators)."""
@@ -30,8 +31,15 @@ class Rtas(Step):
     token: int = 0
     value: int = 0
 
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("get-sensor", "set-indicator", "configure-connector"),
+        ("9003", "9001", DRC),
+        (DRC,),
+        ("0", "1"),
+    )
+
     @classmethod
-    def parse(cls, words: StepWords) -> Rtas:
+    def parse(cls, words: StepWords) -> Self:
         """Return the step."""
         call = words.keyword("get-sensor", "set-indicator", "configure-connector")
         if call == "configure-connector":

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, Step, StepResult
-from drmemctl.simulate.steps.words import StepWords
+from drmemctl.simulate.words import DRC, StepWords
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,11 @@ class Unmovable(Step):
     drc_indexes: tuple[int, ...]
     unmovable: bool
 
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = ((DRC,),)
+    repeats: ClassVar[bool] = True
+
     @classmethod
-    def parse(cls, words: StepWords) -> Unmovable:
+    def parse(cls, words: StepWords) -> Self:
         """Return the step."""
         drc_indexes = [words.drc_index()]
         while words.remaining:

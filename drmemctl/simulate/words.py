@@ -11,6 +11,9 @@ from drmemctl.numbers import parse_drc_index, parse_kernel_int
 
 WORD = re.compile(r"\S+")
 
+DRC, NUMBER, PATH, PROPERTY, FILE, VALUE = "<drc>", "<number>", "<path>", "<property>", "<file>", "<value>"
+"""What a word of a step can be, besides itself: a step says so for each of its words in `completions`."""
+
 
 class StepError(DrmemctlError):
     """A step that the language does not have.
