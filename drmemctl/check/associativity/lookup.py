@@ -34,7 +34,7 @@ def _violation(message: str, offset: int) -> Violation:
     "DRM031",
     Severity.ERROR,
     "associativity",
-    "lookup arrays shorter than they say",
+    "lookup arrays shorter than their counts",
     references=(
         "Linux arch/powerpc/mm/numa.c of_get_assoc_arrays; pseries/hotplug-memory.c find_aa_index",
         "LoPAR 2.9, ibm,dynamic-reconfiguration-memory: ibm,associativity-lookup-arrays",
@@ -80,7 +80,7 @@ def short_lookup_arrays(subject: Subject) -> Iterator[Violation]:
     "DRM032",
     Severity.INFO,
     "associativity",
-    "lookup arrays longer than they say",
+    "lookup arrays longer than their counts",
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c find_aa_index: appends behind the counted lists",
     ),

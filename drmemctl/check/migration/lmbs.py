@@ -49,7 +49,7 @@ def _changed(subject: Subject, differs: Callable[[Run, Run], int]) -> AffectedLm
     "DRM070",
     Severity.ERROR,
     "migration",
-    "LMB size that changed",
+    "LMB size changed",
     needs=("before", "lmbs"),
     references=(_LOPAR, "Linux arch/powerpc/mm/drmem.c init_drmem_lmb_size: never read again"),
 )
@@ -80,7 +80,7 @@ def changed_lmb_size(subject: Subject) -> Iterator[Violation]:
     "DRM071",
     Severity.ERROR,
     "migration",
-    "LMBs that vanished, appeared or moved",
+    "LMBs that disappeared, appeared or moved",
     needs=("before", "lmbs"),
     references=(_LOPAR, "Linux arch/powerpc/mm/drmem.c drmem_update_lmbs: aa_index only"),
 )
@@ -119,7 +119,7 @@ def changed_lmbs(subject: Subject) -> Iterator[Violation]:
     "DRM072",
     Severity.ERROR,
     "migration",
-    "LMBs whose state changed",
+    "LMB state changed",
     needs=("before", "lmbs"),
     references=(
         _LOPAR,
@@ -247,7 +247,7 @@ def changed_format(subject: Subject) -> Iterator[Violation]:
     "DRM079",
     Severity.WARNING,
     "migration",
-    "flags or order that Linux does not take over",
+    "changed flags or order that Linux ignores",
     needs=("before", "lmbs"),
     references=(_LOPAR, "Linux d144f4d5a8a8 (5.15): drmem_update_lmbs takes the aa_index by DRC index"),
 )

@@ -61,7 +61,7 @@ def missing_tables(subject: Subject) -> Iterator[Violation]:
     "DRM043",
     Severity.ERROR,
     "numa",
-    "form 2 tables whose counts do not fit",
+    "form 2 tables with inconsistent counts",
     kernels=WITH_FORM2,
     references=(
         _LINUX + ": `Wrong NUMA distance information`",
@@ -117,7 +117,7 @@ def misfitting_tables(subject: Subject) -> Iterator[Violation]:
     "DRM044",
     Severity.ERROR,
     "numa",
-    "form 2 id that Linux has no room for",
+    "form 2 node id too large for Linux",
     counted="ids",
     kernels=WITH_FORM2,
     references=(_LINUX, _DOCUMENT, "Linux include/linux/numa.h MAX_NUMNODES: 256 with CONFIG_NODES_SHIFT=8"),

@@ -19,7 +19,7 @@ from drmemctl.model.distances import LOCAL
     "DRM045",
     Severity.WARNING,
     "numa",
-    "form 2 distance that makes no sense",
+    "invalid form 2 distance",
     kernels=WITH_FORM2,
     references=(
         "Linux kernel/sched/topology.c sched_init_numa: `Invalid distance value range`",
