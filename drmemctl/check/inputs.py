@@ -66,11 +66,6 @@ def _report(source: Found, plan: Plan, before: Tree | None) -> Report | None:
     return None if result.error and not is_meant(source) else result
 
 
-def default_jobs() -> int:
-    """Return how many processes there are CPUs for."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _lost(source: Found, how: str) -> Report:
     # Whether it came to reading it, only the process knew.
     note_name(source.path)

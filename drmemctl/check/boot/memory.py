@@ -10,13 +10,13 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory, memory_nodes, taken_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.select import AffectedLmbs, for_lmbs
-from drmemctl.check.spans import shared
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import spans_of_addresses
 from drmemctl.formats.dynamic_memory import RESERVED
 from drmemctl.formats.memory_reg import REG
 from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.boot_memory import MemoryNode
+from drmemctl.model.intervals import shared
 from drmemctl.model.platform import shows_absence
 from drmemctl.model.run import is_assigned
 

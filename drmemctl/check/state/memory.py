@@ -10,7 +10,6 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory
 from drmemctl.check.rule import rule
 from drmemctl.check.select import LmbsByReason
-from drmemctl.check.spans import Spans, side_by_side
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import (
     Nodes,
@@ -28,6 +27,7 @@ from drmemctl.kernel.cmdline import command_line, memory_size
 from drmemctl.kernel.firmware import SENSE_PRESENT
 from drmemctl.kernel.sections import SECTION
 from drmemctl.model.drmem import LmbTable
+from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.model.run import is_assigned
 
 _SENSES = {0: "empty", 1: "present", 2: "unusable", 3: "exchange", 4: "recover"}
@@ -83,9 +83,9 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
     yield from reasons.violations(lambda reason, lmbs: f"{lmbs.are} {reason}, first {lmbs.first}")
 
 
-def _by_sense(subject: Subject) -> Spans:
+def _by_sense(subject: Subject) -> Intervals:
     """Return ranges of DRC indexes with the same sense, which is the owner."""
-    spans = Spans()
+    spans = Intervals()
     senses = subject.running.senses or ()
     if isinstance(senses, tuple):
         for part in senses:
