@@ -64,11 +64,6 @@ def _report(source: Found, plan: Plan, before: Tree | None) -> Report | None:
     return None if result.error and not is_meant(source) else result
 
 
-def default_jobs() -> int:
-    """Return how many processes there are CPUs for."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _is_stdin(source: Found) -> bool:
     """Whether only this process can read it."""
     return source.path.partition("::")[0] == STDIN
