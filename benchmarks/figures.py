@@ -43,8 +43,8 @@ WORST = (
     " and has no start-up; no firmware builds such a tree"
 )
 CHECKED_WORST = (
-    "rules look at runs, named ones, and this tree has one for each LMB; no firmware builds such a tree, and what they"
-    " cost on thousands of runs counts"
+    "rules look at each run by name, and this tree has one for each LMB; no firmware builds such a tree, and what"
+    " counts is thousands of runs"
 )
 
 KNOWN_MISSES = {
