@@ -26,9 +26,6 @@ _ZSTD_LARGEST = 128 * MIB
 _ZSTD_PIECE = 512
 """Compressed bytes given to zstd at once: 4 of them can stand for 128 KiB, so these give at most 16 MiB."""
 
-_MOST_MEMBERS = 100_000
-"""Members or frames of one stream: each takes some 25 µs, empty or not. bgzip makes 16,384 of a GiB."""
-
 _FIRST_PIECE = 1 << 12
 """Compressed bytes read at the start of a member: a million tiny members must not each cost a large read."""
 
@@ -365,7 +362,7 @@ class _Layer:
             self._decoder, self._memory = self._budget.decoder(self._method, head, self._memory)
             self._piece = _FIRST_PIECE
             self._members += 1
-            most = min(self._budget.limits.max_members, _MOST_MEMBERS)
+            most = min(self._budget.limits.max_members, self._budget.limits.max_frames)
             if self._members > most:
                 message = f"the {self._method.name} data has more than {most:,} members"
                 raise LimitError(message, source=self._source, offset=self._inner.offset)
