@@ -8,8 +8,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from drmemctl.check.finding import Violation
-from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
+from drmemctl.model.intervals import Intervals
 from drmemctl.model.run import Run
 
 _FIGURES = re.compile(r"0x[0-9a-f]+|[0-9][0-9,]*")
@@ -25,17 +25,17 @@ def new_violations(after: Sequence[Violation], before: Sequence[Violation], subj
     """
     size = (subject.table.lmb_size if subject.has_lmbs else None) or 1
     words = {_words(violation) for violation in before}
-    addresses: dict[_Kind, Spans] = {}
+    addresses: dict[_Kind, Intervals] = {}
     for violation in before:
         for run in violation.lmbs:
-            addresses.setdefault(_kind(violation, run), Spans()).add(run.base, run.lmbs * size, 0)
+            addresses.setdefault(_kind(violation, run), Intervals()).add(run.base, run.lmbs * size, 0)
     covered = {kind: spans.disjoint() for kind, spans in addresses.items()}
 
     def is_new(violation: Violation) -> bool:
         if not violation.lmbs:
             return _words(violation) not in words
         return not all(
-            _covers(covered.get(_kind(violation, run), Spans()), run.base, run.lmbs * size)
+            _covers(covered.get(_kind(violation, run), Intervals()), run.base, run.lmbs * size)
             for run in violation.lmbs
         )
 
@@ -50,7 +50,7 @@ def _kind(violation: Violation, run: Run) -> _Kind:
     return violation.rule, violation.property, run.aa_index, run.flags
 
 
-def _covers(spans: Spans, start: int, count: int) -> bool:
+def _covers(spans: Intervals, start: int, count: int) -> bool:
     """Whether ranges that do not overlap hold all these numbers."""
     position = max(0, bisect_right(spans.starts, start) - 1)
     end = start + count

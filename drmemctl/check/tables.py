@@ -9,30 +9,30 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import compress
 
-from drmemctl.check.spans import Spans, side_by_side
 from drmemctl.check.subject import BlockRange, MemoryBlock, Subject
 from drmemctl.check.survey import per_subject
 from drmemctl.formats.dynamic_memory import AI_INVALID, DRC_INVALID
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable
+from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.model.run import Run
 from drmemctl.model.runs import Runs
 
 _LARGEST_DRC_INDEX = (1 << 32) - 1
 
 
-def spans_of_addresses(table: LmbTable, wanted: Callable[[int], bool]) -> Spans:
+def spans_of_addresses(table: LmbTable, wanted: Callable[[int], bool]) -> Intervals:
     """Return the bytes of the runs for whose flags `wanted` holds; the owner is the run's position."""
     marks = _marks(table.runs, wanted)
     columns = (table.runs.bases, table.runs.lmbs, range(len(table.runs)))
-    return Spans.of(*(array("Q", compress(column, marks)) for column in columns), unit=table.lmb_size or 0)
+    return Intervals.of(*(array("Q", compress(column, marks)) for column in columns), unit=table.lmb_size or 0)
 
 
-def spans_of_drc_indexes(runs: Runs, wanted: Callable[[int], bool] = lambda _: True) -> Spans:
+def spans_of_drc_indexes(runs: Runs, wanted: Callable[[int], bool] = lambda _: True) -> Intervals:
     """Return the DRC indexes of the runs that have one, likewise."""
     marks = _marks(runs, lambda flags: not flags & DRC_INVALID and wanted(flags))
     columns = (runs.drc_indexes, runs.lmbs, range(len(runs)))
-    return Spans.of(*(array("Q", compress(column, marks)) for column in columns), largest=_LARGEST_DRC_INDEX)
+    return Intervals.of(*(array("Q", compress(column, marks)) for column in columns), largest=_LARGEST_DRC_INDEX)
 
 
 def _marks(runs: Runs, wanted: Callable[[int], bool]) -> list[bool]:
@@ -42,13 +42,13 @@ def _marks(runs: Runs, wanted: Callable[[int], bool]) -> list[bool]:
 
 
 @per_subject
-def drc_indexes(subject: Subject) -> Spans:
+def drc_indexes(subject: Subject) -> Intervals:
     """Return the DRC indexes of the tree's LMBs, as `spans_of_drc_indexes` does."""
     return spans_of_drc_indexes(subject.table.runs)
 
 
 @lru_cache(2)
-def _disjoint(runs: Runs) -> Spans:
+def _disjoint(runs: Runs) -> Intervals:
     """Return the DRC indexes of runs without overlaps: several rules ask for those of the same two tables."""
     return spans_of_drc_indexes(runs).disjoint()
 
@@ -107,10 +107,10 @@ def _ranges_of_blocks(blocks: Mapping[int, MemoryBlock]) -> Iterator[BlockRange]
         yield current
 
 
-def block_spans(subject: Subject) -> Spans:
+def block_spans(subject: Subject) -> Intervals:
     """Return the bytes of the memory blocks; the owner is the position in `block_ranges`."""
     size = subject.running.block_size or 0
-    spans = Spans()
+    spans = Intervals()
     for position, blocks in enumerate(block_ranges(subject)):
         spans.add(blocks.first * size, blocks.count * size, position)
     return spans

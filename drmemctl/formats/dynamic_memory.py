@@ -188,8 +188,8 @@ def decode_entries(property: str, data: bytes, address_cells: int = 2, total: in
     expected = COUNT_SIZE + declared * rows.size
     present = min(declared, (len(data) - COUNT_SIZE) // rows.size)
     count = count_of(declared, thing)
-    what = count if present == declared else f"{count}, {present:,} whole"
-    defects += judge_length(short, what, len(data), expected, total=total)
+    content = count if present == declared else f"{count}, {present:,} whole"
+    defects += judge_length(short, content, len(data), expected, total=total)
     return Entries(property, data, declared, present, rows, tuple(defects))
 
 

@@ -111,9 +111,9 @@ def lowered(cells: array[int], by: int) -> Sequence[int]:
     # With `by` below the least word of that byte, no word borrows from the next one.
     if not raw or tops != tops[:1] * len(tops) or not 0 <= by <= tops[0] << 24:
         return [cell - by for cell in cells]
-    taken = by.to_bytes(4, sys.byteorder) * len(cells)
-    left = int.from_bytes(raw, sys.byteorder) - int.from_bytes(taken, sys.byteorder)
-    return array(cells.typecode, left.to_bytes(len(raw), sys.byteorder))
+    subtrahend = by.to_bytes(4, sys.byteorder) * len(cells)
+    difference = int.from_bytes(raw, sys.byteorder) - int.from_bytes(subtrahend, sys.byteorder)
+    return array(cells.typecode, difference.to_bytes(len(raw), sys.byteorder))
 
 
 def pack_words(cells: Sequence[int]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, starmap
+from itertools import accumulate, groupby, starmap
 from itertools import count as counting
 
 from drmemctl.formats.drc import INDEXES, MY_DRC_INDEX, decode_drc_indexes
@@ -14,6 +14,7 @@ from drmemctl.hypervisor.connectors import ConnectorRun, kind_of
 from drmemctl.hypervisor.machine import Device
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.intervals import stretches
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 
@@ -58,19 +59,9 @@ def drc_intervals(tree: Tree) -> list[Interval]:
         data = node.get(INDEXES)
         if data is not None:
             indexes.update(decode_drc_indexes(data).cells)
-    return list(_intervals(sorted(indexes)))
-
-
-def _intervals(indexes: Iterable[int]) -> Iterator[Interval]:
-    first = end = -1
-    for index in indexes:
-        if index != end or index >> 28 != first >> 28:
-            if first >= 0:
-                yield first, end
-            first = index
-        end = index + 1
-    if first >= 0:
-        yield first, end
+    # The upper four bits are the connector's type: no interval has several.
+    by_type = groupby(sorted(indexes), key=lambda index: index >> 28)
+    return [interval for _, same_type in by_type for interval in stretches(same_type)]
 
 
 def present_drcs(tree: Tree) -> set[int]:

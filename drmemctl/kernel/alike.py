@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """LMBs that are alike: what a request does with one, it does with all of them, and is carried out once.
 
-The kernel acts on one LMB after the other. Where nobody looks on and no other thread runs between, that cannot be
-told from acting on a run of LMBs that are alike in everything that the kernel and firmware look at.
+The kernel acts on one LMB after the other. Where no other thread runs between, that cannot be told from acting on
+a run of LMBs that are alike in everything that the kernel and firmware look at.
 """
 
 from __future__ import annotations
@@ -72,11 +72,34 @@ def _arrays_are_sound(job: Job) -> bool:
     return 4 * (2 + count * width) == len(arrays) <= _MAX_LOOKUP_ARRAYS
 
 
-def on_alike(job: Job, width: int, task: Task[R]) -> Task[R]:
-    """Carry out on `width` LMBs that are alike what is to be done with the first of them.
+def on_alike(job: Job, width: int, act: Callable[[int], Task[R]]) -> Task[R]:
+    """Carry out on `width` LMBs that are alike what is to be done with each: `act(0)` with the first of them.
 
-    Messages and faults come as they would one LMB after the other.
+    Messages, faults and events come as they would one LMB after the other.
     """
+    if width == 1 or job.events is None:
+        return (yield from _on_run(job, width, act(0)))
+    trace = job.events
+    for place in range(min(width, _SHOWN)):
+        events, n_messages = trace.new_part(), len(job.log)
+        result = yield from act(place)
+        n_messages = len(job.log) - n_messages
+    if width > _SHOWN:
+        job.events = None
+        result = yield from _on_run(job, width - _SHOWN, act(_SHOWN))
+        job.events = trace
+        trace.repeat(events, n_messages, width - _SHOWN)
+    return result
+
+
+_SHOWN = 2
+"""LMBs that are acted on by themselves where somebody looks on; those that follow go as the last of them.
+
+The first may differ in what is there once: it appends a list, and splits a set of the property.
+"""
+
+
+def _on_run(job: Job, width: int, task: Task[R]) -> Task[R]:
     if width == 1:
         return (yield from task)
     log, faults = job.log, job.faults

@@ -15,11 +15,10 @@ from drmemctl.kernel.processors import cpu_updated
 from drmemctl.kernel.task import Action, Footprint, StatePart, Task, atomic
 from drmemctl.kernel.trace import ArrayWrite
 from drmemctl.model.drmem import Drmem, LmbTable, RootCells
+from drmemctl.model.intervals import split
 from drmemctl.model.processors import CPUS
-from drmemctl.model.run import Run
+from drmemctl.model.run import DRC_INDEXES, Run
 from drmemctl.model.runs import Runs
-
-_DRC_INDEXES = 1 << 32
 
 APPENDING = "find_aa_index"
 """The function that appends a list to the lookup arrays, where every index keeps its meaning."""
@@ -175,7 +174,7 @@ def _with_aa(job: Job, table: LmbTable, described: Run) -> LmbTable:
 
 def _first_matches(table: LmbTable, described: Run) -> Iterator[tuple[int, int]]:
     """Yield (array index, count) of the LMBs that are the first in the array with a DRC index of the run."""
-    wanted = _intervals(described)
+    wanted = list(split(described.drc_index, described.lmbs))
     first = 0
     for run in table.runs:
         if not wanted:
@@ -183,7 +182,7 @@ def _first_matches(table: LmbTable, described: Run) -> Iterator[tuple[int, int]]
         remaining: list[tuple[int, int]] = []
         for low, high in wanted:
             # A run of the array may wrap around at 2^32, and then overlaps an interval twice.
-            for shift in (0, _DRC_INDEXES):
+            for shift in (0, DRC_INDEXES):
                 begin = max(low + shift, run.drc_index)
                 end = min(high + shift, run.drc_index + run.lmbs)
                 if begin < end:
@@ -194,13 +193,6 @@ def _first_matches(table: LmbTable, described: Run) -> Iterator[tuple[int, int]]
                 remaining.append((low, high))
         wanted = [(low, high) for low, high in remaining if low < high]
         first += run.lmbs
-
-
-def _intervals(run: Run) -> list[tuple[int, int]]:
-    end = run.drc_index + run.lmbs
-    if end <= _DRC_INDEXES:
-        return [(run.drc_index, end)]
-    return [(run.drc_index, _DRC_INDEXES), (0, min(end - _DRC_INDEXES, run.drc_index))]
 
 
 def _changed(table: LmbTable, changes: Iterable[tuple[int, int]], aa_index: int) -> Iterator[Run]:

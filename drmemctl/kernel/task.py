@@ -18,7 +18,6 @@ from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.job import Job, OopsError, Outcome
 from drmemctl.kernel.state import KernelState
-from drmemctl.kernel.trace import collector
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -165,9 +164,9 @@ def run_alone(
 ) -> Outcome:
     """Carry out alone the task that `make` returns for a job: one that returns an error number, or nothing for 0.
 
-    An oops ends it. With `alike`, LMBs that are alike are acted on at once, unless somebody collects the events.
+    An oops ends it. With `alike`, LMBs that are alike are acted on at once.
     """
-    job = Job(state, firmware, alone=alike and collector() is None)
+    job = Job(state, firmware, alone=alike)
     try:
         return job.outcome(run(job, make(job)) or 0)
     except OopsError as oops:

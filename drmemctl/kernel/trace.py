@@ -2,15 +2,18 @@
 """What a kernel does while it works, one event after the other: calls to firmware, writes to its array and tree.
 
 Events are data for whoever wants to see them. Nobody collects them unless asked to: a request for 100,000 LMBs
-has a million.
+has a million, of which those of LMBs that are alike are kept once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
+from operator import eq
+from typing import Self, overload
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,15 @@ class TraceEvent:
 
     function: str
     messages: int
+
+    def of_following(self, place: int, messages: int) -> Self:
+        """Return the event of the LMB that is `place` LMBs further on, so many messages later."""
+        del place
+        return replace(self, messages=self.messages + messages)
+
+
+_DRC_ARGUMENT = {"configure-connector": 0, "get-sensor-state": 1, "set-indicator": 1}
+"""Which argument of a call is the DRC index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,12 @@ class RtasCall(TraceEvent):
     call: str
     arguments: tuple[int, ...]
     answer: tuple[int, ...]
+
+    def of_following(self, place: int, messages: int) -> Self:
+        """Return the same call about the connector `place` DRC indexes further on."""
+        at = _DRC_ARGUMENT[self.call]
+        arguments = (*self.arguments[:at], self.arguments[at] + place, *self.arguments[at + 1 :])
+        return replace(self, messages=self.messages + messages, arguments=arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +79,11 @@ class ArrayWrite(TraceEvent):
     drc_index: int
     aa_index: int | None = None
     flags: int | None = None
+
+    def of_following(self, place: int, messages: int) -> Self:
+        """Return the same change of the LMB `place` LMBs further on."""
+        first, drc_index = self.first + place, self.drc_index + place
+        return replace(self, messages=self.messages + messages, first=first, drc_index=drc_index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +109,85 @@ class BlockWrite(TraceEvent):
     block: int
     node: int | None
 
+    def of_following(self, place: int, messages: int) -> Self:
+        """Return the same of the block `place` blocks further on."""
+        return replace(self, messages=self.messages + messages, block=self.block + place)
 
-_collector: ContextVar[list[TraceEvent] | None] = ContextVar("collector", default=None)
+
+@dataclass(frozen=True, slots=True)
+class _Following:
+    """What is done to `count` LMBs behind one as it was to that: its events, and how many messages came of it."""
+
+    events: tuple[TraceEvent, ...]
+    messages: int
+    count: int
+
+    def __iter__(self) -> Iterator[TraceEvent]:
+        for place in range(1, self.count + 1):
+            for event in self.events:
+                yield event.of_following(place, place * self.messages)
+
+    def __len__(self) -> int:
+        return self.count * len(self.events)
 
 
-def collector() -> list[TraceEvent] | None:
+class Trace(Sequence[TraceEvent]):
+    """Events in their order. Those of LMBs that are alike are made when they are looked at."""
+
+    def __init__(self) -> None:
+        self._parts: list[list[TraceEvent] | _Following] = []
+
+    def append(self, event: TraceEvent) -> None:
+        """Add an event."""
+        last = self._parts[-1] if self._parts else None
+        if isinstance(last, list):
+            last.append(event)
+        else:
+            self._parts.append([event])
+
+    def new_part(self) -> Sequence[TraceEvent]:
+        """Return the events from here on, up to the next call or repetition; there are none yet."""
+        part: list[TraceEvent] = []
+        self._parts.append(part)
+        return part
+
+    def repeat(self, events: Sequence[TraceEvent], messages: int, count: int) -> None:
+        """Add for `count` LMBs that follow one what was done to that, which led to so many messages."""
+        self._parts.append(_Following(tuple(events), messages, count))
+
+    def __iter__(self) -> Iterator[TraceEvent]:
+        return chain.from_iterable(self._parts)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts))
+
+    @overload
+    def __getitem__(self, index: int) -> TraceEvent: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[TraceEvent]: ...
+
+    def __getitem__(self, index: int | slice) -> TraceEvent | list[TraceEvent]:
+        return list(self)[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+_collector: ContextVar[Trace | None] = ContextVar("collector", default=None)
+
+
+def collector() -> Trace | None:
     """Return where events go to, None where nobody collects them."""
     return _collector.get()
 
 
 @contextmanager
-def recorded() -> Iterator[list[TraceEvent]]:
+def recorded() -> Iterator[Trace]:
     """Collect the events of all that is simulated meanwhile (by this thread or task)."""
-    events: list[TraceEvent] = []
+    events = Trace()
     token = _collector.set(events)
     try:
         yield events

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
@@ -75,14 +76,22 @@ def act_until(job: Job, count: int, find: Find, act: Act) -> Task[int]:
         index, drc_index = lmb
         width = n_alike(job, index)
         part = at_once(job, min(width, count - acted))
-        if (yield from on_alike(job, part, act(job, index, drc_index))) == 0:
-            yield from on_alike(job, part, mark(job, index))
+        if (yield from on_alike(job, part, partial(_act_and_mark, job, act, index, drc_index))) == 0:
             acted, start = acted + part, index + part
             continue
         if part < width:  # what one fails of, those that are alike fail of, too
-            yield from on_alike(job, width - part, act(job, index + part, drc_index + part))
+            failing = partial(_act_and_mark, job, act, index + part, drc_index + part)
+            yield from on_alike(job, width - part, failing)
         start = index + width
     return acted
+
+
+def _act_and_mark(job: Job, act: Act, index: int, drc_index: int, place: int) -> Task[int]:
+    """Act on the LMB that is `place` LMBs behind one, and mark it if that worked."""
+    rc = yield from act(job, index + place, drc_index + place)
+    if rc == 0:
+        yield from mark(job, index + place)
+    return rc
 
 
 def act_on_each(job: Job, span: Span, find: Find, act: Act) -> Task[int]:
@@ -96,10 +105,10 @@ def act_on_each(job: Job, span: Span, find: Find, act: Act) -> Task[int]:
         alike = at_once(job, n_alike(job, index, end - index))
         for place, width in ((0, 1), (1, alike - 1)):
             if width:
-                rc = yield from on_alike(job, width, act(job, index + place, drc_index + place))
+                act_here = partial(_act_and_mark, job, act, index + place, drc_index + place)
+                rc = yield from on_alike(job, width, act_here)
                 if rc:
                     return rc
-                yield from on_alike(job, width, mark(job, index + place))
         start = index + alike
     return 0
 
@@ -119,9 +128,13 @@ def for_each_marked(
         remaining -= end - index
         while index < end:
             width = at_once(job, n_alike(job, index, end - index))
-            yield from on_alike(job, width, act(index))
-            yield from on_alike(job, width, unmark(job, index))
+            yield from on_alike(job, width, partial(_act_and_unmark, job, act, index))
             index += width
+
+
+def _act_and_unmark(job: Job, act: Callable[[int], Task[None]], index: int, place: int) -> Task[None]:
+    yield from act(index + place)
+    yield from unmark(job, index + place)
 
 
 @atomic(reads=(StatePart.FLAGS,))

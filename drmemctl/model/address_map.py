@@ -102,9 +102,9 @@ class AddressMap(Sequence[Segment]):
     def of(cls, memory: Memory) -> AddressMap:
         """Return the map of a partition's memory."""
         claims = _Claims(memory)
-        found = cls(_flattened(claims.sorted(), claims.contents), claims.contents, claims.lmb_size)
-        found.clipped = claims.clipped
-        return found
+        address_map = cls(_flattened(claims.sorted(), claims.contents), claims.contents, claims.lmb_size)
+        address_map.clipped = claims.clipped
+        return address_map
 
     def __len__(self) -> int:
         return len(self._start)

@@ -128,9 +128,9 @@ def _not_held(old: Entries) -> Iterator[Defect]:
     offsets = _empty_sets(old) if old.property == V2 else _reserved_words(old)
     first = next(offsets, None)
     if first is not None:
-        what = "sets without LMBs" if old.property == V2 else "reserved words that are not 0"
+        content = "sets without LMBs" if old.property == V2 else "reserved words that are not 0"
         code = "v2-empty-set" if old.property == V2 else "v1-reserved"
-        message = f"{what} are left out: {1 + sum(1 for _ in offsets):,} of {old.present:,}"
+        message = f"{content} are left out: {1 + sum(1 for _ in offsets):,} of {old.present:,}"
         yield Defect(code, message, NODE, old.property, first)
 
 

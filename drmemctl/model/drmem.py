@@ -144,8 +144,8 @@ class LmbTable:
         if count <= 0:
             return self
         changes = {"aa_index": aa_index, "flags": flags}
-        given = {name: value for name, value in changes.items() if value is not None}
-        changed = [run._replace(**given) for run in self.part(first, count)]
+        replaced = {name: value for name, value in changes.items() if value is not None}
+        changed = [run._replace(**replaced) for run in self.part(first, count)]
         begin, low = self._run_at(first)
         last, high = self._run_at(first + count - 1)
         end = last + self.runs.lmbs[high]

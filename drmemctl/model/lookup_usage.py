@@ -121,13 +121,13 @@ class LookupUsage:
         _check(present, "lookup arrays", limit)
         users: dict[int, Users] = {}
         outsiders: list[Outsiders] = []
-        for aa_index, found in _by_index(drmem.table):
+        for aa_index, index_users in _by_index(drmem.table):
             if 0 <= aa_index < present:
-                users[aa_index] = found
+                users[aa_index] = index_users
             else:
-                outsiders.append(_outsiders(aa_index, found))
+                outsiders.append(_outsiders(aa_index, index_users))
             _check(len(outsiders), "aa_index values without an array", limit)
-        outsiders.sort(key=lambda one: (one.reason != UNSET, one.reason != INVALID))
+        outsiders.sort(key=lambda outsider: (outsider.reason != UNSET, outsider.reason != INVALID))
         return cls(
             lookup.n_arrays,
             lookup.array_sz,
@@ -146,18 +146,18 @@ class LookupUsage:
     @property
     def unused(self) -> int:
         """How many arrays no LMB has."""
-        return sum(1 for one in self.arrays if not one.users.lmbs)
+        return sum(1 for use in self.arrays if not use.users.lmbs)
 
     @property
     def duplicates(self) -> int:
         """How many arrays say the same as an earlier one."""
-        return sum(1 for one in self.arrays if one.same_as is not None)
+        return sum(1 for use in self.arrays if use.same_as is not None)
 
 
-def _check(number: int, what: str, limit: int) -> None:
+def _check(number: int, things: str, limit: int) -> None:
     if number > limit:
         raise LimitError(
-            f"more than {limit:,} {what}", path=NODE, property=LOOKUP_ARRAYS, hint="raise --limit to list them"
+            f"more than {limit:,} {things}", path=NODE, property=LOOKUP_ARRAYS, hint="raise --limit to list them"
         )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from drmemctl.formats.dynamic_memory import AA_UNSET, KERNEL_TOUCHED, flag_names
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite
@@ -22,7 +23,7 @@ def trace_lines(screen: Screen, result: StepResult, most: int | None = MOST) -> 
     """Yield events and messages in their order; messages are dim."""
     log = [screen.style(safe(line, None), "dim") for line in result.log]
     said = 0
-    for event in result.trace[:most]:
+    for event in islice(result.trace, most):
         yield from log[said : event.messages]
         said = max(said, event.messages)
         yield f"  {screen.style(f'{event.function:{_FUNCTION}}', 'cyan')} {_what(event)}"

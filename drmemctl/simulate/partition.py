@@ -7,7 +7,7 @@ simulation goes from one such value to the next step by step, the search of `int
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
@@ -203,7 +203,7 @@ class StepResult:
     hypervisor: str = ""
     cpus: tuple[CpuChange, ...] = ()
     kernel_faults: tuple[Fault, ...] = ()
-    trace: tuple[TraceEvent, ...] = field(default=(), compare=False)
+    trace: Sequence[TraceEvent] = field(default=(), compare=False)
 
     @property
     def step(self) -> str:

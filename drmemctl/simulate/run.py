@@ -32,7 +32,7 @@ def carry_out(
         if traced:
             with recorded() as events:
                 result = step.carry_out(partition, files)
-            result = replace(result, trace=tuple(events))
+            result = replace(result, trace=events)
         else:
             result = step.carry_out(partition, files)
         flush = step.flush(partition, result.after)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drmemctl.check.connectors.ranges import IndexRanges, ranges_of
 from drmemctl.formats import drc
-from drmemctl.formats.drc import Connector, decode_connectors, encode_drc_strings, encode_drc_words
-from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry, encode_drc_info
+from drmemctl.formats.drc import Connector, decode_connectors
+from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry
+from drmemctl.model.intervals import IndexSet, stretches
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 from tests.cases import each
@@ -34,6 +34,7 @@ from tests.check.mutations import (
     with_prop,
     words,
 )
+from tests.encoders import encode_drc_info, encode_drc_strings, encode_drc_words
 
 TREE = "trees/numa4-form2-dist"
 """16 LMBs reserved, 4 on node 2, 4 on node 3, 40 free from 0x180000000 (DRC 0x80000018) on; 48 LMB connectors."""
@@ -328,7 +329,7 @@ start_and_count = st.tuples(st.integers(0, 70), st.integers(1, 40))
 @given(spans, start_and_count)
 def test_ranges_are_a_set(pairs: list[tuple[int, int]], wanted: tuple[int, int]) -> None:
     members = {index for start, count in pairs for index in range(start, start + count)}
-    ranges = IndexRanges((start, start + count) for start, count in pairs)
+    ranges = IndexSet((start, start + count) for start, count in pairs)
     asked = set(range(wanted[0], wanted[0] + wanted[1]))
     assert {index for start, end in ranges for index in range(start, end)} == members
     assert ranges.number_in(*wanted) == len(asked & members)
@@ -336,12 +337,12 @@ def test_ranges_are_a_set(pairs: list[tuple[int, int]], wanted: tuple[int, int])
         parts = list(ranges.parts(*wanted, inside=inside))
         assert {index for start, count in parts for index in range(start, start + count)} == expected
         assert sum(count for _, count in parts) == len(expected)
-    assert ranges == IndexRanges(ranges_of(sorted(members)))
+    assert ranges == IndexSet(stretches(sorted(members)))
     assert all((index in ranges) == (index in members) for index in range(80))
 
 
 def test_consecutive_indexes_wrap_in_32_bits() -> None:
-    ranges = IndexRanges([(0, 4), (0xFFFFFFFE, 1 << 32)])
+    ranges = IndexSet([(0, 4), (0xFFFFFFFE, 1 << 32)])
     assert ranges.number_in(0xFFFFFFFC, 8) == 6
     assert list(ranges.parts(0xFFFFFFFC, 8, inside=False)) == [(0xFFFFFFFC, 2)]
     assert ranges.number_in(0, 1 << 40) == 6

@@ -18,12 +18,12 @@ from drmemctl.check.bounds import MAX_RUNS, MAX_VIOLATIONS, limited
 from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Violation
 from drmemctl.check.select import AffectedLmbs
-from drmemctl.check.spans import Spans, shared, side_by_side
 from drmemctl.check.subject import MemoryBlock, Running, Subject
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.memory_reg import REG
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.model.drmem import LmbTable
+from drmemctl.model.intervals import Intervals, shared, side_by_side
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Property, Tree
 from tests.check.mutations import fixture, table, with_entries, with_prop, words
@@ -188,14 +188,14 @@ def test_cost_grows_with_size_and_no_faster(make: Callable[[int], Tree]) -> None
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=12)
 
 
-def made(parts: list[tuple[int, int]]) -> Spans:
-    result = Spans()
+def made(parts: list[tuple[int, int]]) -> Intervals:
+    result = Intervals()
     for owner, (start, count) in enumerate(parts):
         result.add(start, count, owner)
     return result
 
 
-def numbers(parts: Spans) -> set[int]:
+def numbers(parts: Intervals) -> set[int]:
     return {number for start, last, _ in parts for number in range(start, last + 1)}
 
 
@@ -248,14 +248,14 @@ def test_shared_is_what_both_lists_have(left: list[tuple[int, int]], right: list
 def test_spans_of_columns_are_those_added_one_by_one(parts: list[tuple[int, int]], unit: int) -> None:
     starts, counts = (array("Q", (part[field] for part in parts)) for field in (0, 1))
     owners = array("Q", range(len(parts)))
-    whole = Spans.of(starts, counts, owners, unit=unit)
+    whole = Intervals.of(starts, counts, owners, unit=unit)
     assert list(whole) == list(made([(start, count * unit) for start, count in parts]))
-    cut = Spans.of(starts, counts, owners, largest=60)
+    cut = Intervals.of(starts, counts, owners, largest=60)
     assert list(cut) == list(made([(start, min(count, 61 - start)) for start, count in parts]))
 
 
 def test_spans_end_at_64_bits() -> None:
-    whole = Spans()
+    whole = Intervals()
     whole.add((1 << 64) - 2, 1 << 70, 0)
     whole.add(1 << 64, 5, 1)
     assert list(whole) == [((1 << 64) - 2, (1 << 64) - 1, 0)]

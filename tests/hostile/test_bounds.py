@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import FIXTURES
+from tests.hostile import bounded
 from tests.hostile.__main__ import ACCEPTED, ACCEPTED_OF
 from tests.hostile.answers import ANSWERS, STEPS
 from tests.hostile.bounded import MEMORY, MIB, Run, Runner
@@ -157,3 +158,13 @@ def test_a_run_beyond_its_bounds_is_seen(runner: Runner, tmp_path: Path) -> None
     assert run.code == -24, "SIGXCPU"
     assert run.wrong(1)[0] == "exit code -24"
     assert runner.run("lmb {in}", {"in": path}, 5).wrong(5, memory=MIB) != []
+
+
+@pytest.mark.parametrize("before", range(-8, 2))
+def test_colours_and_controls_are_told_apart_where_a_piece_ends(before: int, tmp_path: Path) -> None:
+    """A colour of which only the beginning was in a piece was taken for a control sequence."""
+    path = tmp_path / "out"
+    path.write_bytes(b"x" * (bounded._PIECE + before) + b"\x1b[32m" + b"y" * 100)
+    assert bounded._faults(path, "stdout") == []
+    path.write_bytes(b"x" * (bounded._PIECE + before) + b"\x1b]0;" + b"y" * 100)
+    assert bounded._faults(path, "stdout") != []

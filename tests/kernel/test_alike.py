@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.hypervisor.connectors import ConnectorTable
+from drmemctl.kernel import walk
 from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.kernel.job import LmbMessage
 from drmemctl.kernel.trace import recorded
@@ -71,13 +72,24 @@ def test_a_run_of_lmbs_at_once_is_one_after_the_other(
 ) -> None:
     end = 2 * LMB + (LMB // 2 if hole else 0)
     start = tree(*entries, v1=v1, memory=[memory_node(0, end)])
-    at_once, each = (Simulation(start, kernel, hypervisor) for _ in range(2))
+    at_once, traced, each = (Simulation(start, kernel, hypervisor) for _ in range(3))
     for step in steps:
         result = at_once.run(step)
-        with recorded():
+        with recorded() as events:
+            traced_result = traced.run(step)
+        with recorded() as expected_events, nothing_alike():
             expected = each.run(step)
-        assert result == expected
-        assert at_once.situation == each.situation
+        assert result == traced_result == expected
+        assert at_once.situation == traced.situation == each.situation
+        assert list(events) == list(expected_events)
+
+
+@contextmanager
+def nothing_alike() -> Iterator[None]:
+    """Have the kernel act on one LMB after the other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(walk, "n_alike", lambda *_: 1)
+        yield
 
 
 @dataclass
@@ -146,6 +158,27 @@ def test_more_lmbs_are_no_more_work(
                 step = step if step.startswith(("plug", "unplug", "attach")) else f"dlpar memory {step}"
                 result = simulation.run(step)
                 assert result.ok or hypervisor == "qemu", step
+        numbers[n] = work.changes
+    assert numbers[10] == numbers[3000]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("hypervisor", REQUESTS)
+def test_more_lmbs_are_no_more_work_where_somebody_looks_on(
+    kernel: str, hypervisor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = {}
+    for n in (10, 3000):
+        simulation = Simulation(tree(lmbs(2, n, 1, 8), lmbs(2 + n, n), v1=True), kernel, hypervisor)
+        with counted(monkeypatch) as work:
+            for request in REQUESTS[hypervisor]:
+                step = request.format(n=n, free=f"{DRC + 2 + n:#x}")
+                with recorded() as events:
+                    simulation.run(
+                        step if step.startswith(("plug", "unplug", "attach")) else f"dlpar memory {step}"
+                    )
+                if "add count" in step:
+                    assert len(events) > n
         numbers[n] = work.changes
     assert numbers[10] == numbers[3000]
 

@@ -18,7 +18,7 @@ from drmemctl.kernel.firmware import ConnectorAnswer
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.task import Task, run
-from drmemctl.kernel.trace import RtasCall
+from drmemctl.kernel.trace import RtasCall, Trace
 from drmemctl.tree.node import Tree
 from tests.kernel.partitions import DRC, lmbs, tree
 
@@ -63,7 +63,7 @@ class Scripted:
 
 def done(task: Callable[[Job, int], Task[int]], firmware: Scripted) -> tuple[int, Job]:
     state, _ = boot(tree(lmbs(2, 2)), profile("6.1"))
-    job = Job(state, firmware, events=[])
+    job = Job(state, firmware, events=Trace())
     return run(job, task(job, DRC)), job
 
 
@@ -120,7 +120,7 @@ def test_only_a_status_that_the_kernel_does_not_know_is_logged(status: int, rc: 
 
 def test_a_connector_that_cannot_be_configured_is_logged_with_its_status() -> None:
     state, _ = boot(tree(lmbs(2, 2)), profile("6.1"))
-    job = Job(state, Scripted((0, PRESENT)), events=[])
+    job = Job(state, Scripted((0, PRESENT)), events=Trace())
     assert run(job, configure_connector(job, DRC)) is None
     assert calls(job) == [("configure-connector", (DRC,))]
     assert job.log == ["Unexpected Error (-9003) returned from configure-connector"]

@@ -15,6 +15,7 @@ from drmemctl.formats.dynamic_memory import NODE, V1, V2, decode_entries
 from drmemctl.kernel.flush import encode_v1, encode_v2, patched, write_through
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.task import run
+from drmemctl.kernel.trace import Trace
 from drmemctl.kernel.tree_edit import detached
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
@@ -220,7 +221,7 @@ def test_without_a_property_nothing_is_written_through(gone: str) -> None:
     without = detached(state.tree, NODE) if gone == "the node" else state.tree.with_property(NODE, V1, None)
     if gone == "all but v2":
         without = without.with_property(NODE, V2, sets(BOOT_MEMORY))  # 4.15 knows no v2
-    job = Job(replace(state, tree=without), simulation.situation.machine, events=[])
+    job = Job(replace(state, tree=without), simulation.situation.machine, events=Trace())
     run(job, write_through(job))
     assert job.state.tree == without
-    assert (job.events, job.state.updating) == ([], False)
+    assert (list(job.events or ()), job.state.updating) == ([], False)

@@ -38,7 +38,7 @@ def events_of(*steps: str, hypervisor: str = "qemu") -> list[TraceEvent]:
     simulation = Simulation(tree_of("captures/6.1-lpm"), "6.1", hypervisor)
     with recorded() as events:
         simulation.run_all(steps)
-    return events
+    return list(events)
 
 
 def test_each_connector_is_asked_for_where_somebody_looks_on() -> None:

@@ -29,7 +29,7 @@ def events_of(step: str, kernel: str = "latest") -> list[TraceEvent]:
     simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 2), kernel=kernel)
     with recorded() as events:
         simulation.run(step)
-    return events
+    return list(events)
 
 
 def released(lmb: int, messages: int) -> list[TraceEvent]:

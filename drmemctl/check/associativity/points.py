@@ -30,7 +30,7 @@ from drmemctl.wording import count_of
     "DRM033",
     Severity.ERROR,
     "associativity",
-    "memory whose list has no node at the primary reference point",
+    "associativity list without a node at the primary reference point",
     needs=("after-cas",),
     references=(
         "Linux arch/powerpc/mm/numa.c parse_numa_properties, associativity_to_nid",

@@ -21,7 +21,7 @@ _PROPERTY_NAME = re.compile(r"[0-9A-Za-z,._+?#*@~-]+\Z", re.ASCII)
     "DRM005",
     Severity.WARNING,
     "blob",
-    "phandle that is none, or that its node contradicts",
+    "invalid or contradictory phandle",
     counted="nodes",
     references=(
         "Linux drivers/of/fdt.c populate_properties: ibm,phandle replaces what was found before",
@@ -63,7 +63,7 @@ def contradicting_phandles(subject: Subject) -> Iterator[Violation]:
     "DRM006",
     Severity.WARNING,
     "blob",
-    "phandle of two nodes",
+    "phandle used by two nodes",
     counted="nodes",
     references=(
         "Devicetree Specification v0.4, 2.3.3: unique in the tree",
@@ -97,7 +97,7 @@ def duplicate_phandles(subject: Subject) -> Iterator[Violation]:
     "DRM007",
     Severity.WARNING,
     "blob",
-    "DRC index of an LMB that is a phandle as well",
+    "DRC index of an LMB that is also a phandle",
     counted="nodes",
     needs=("lmbs",),
     kernels=Kernels(since="4.11", before="5.9"),
@@ -135,7 +135,7 @@ def drc_index_is_phandle(subject: Subject) -> Iterator[Violation]:
     "DRM009",
     Severity.INFO,
     "blob",
-    "odd name",
+    "unusual characters in a name",
     counted="names",
     references=("Devicetree Specification v0.4, 2.2.1 and 2.2.4: characters of names",),
 )

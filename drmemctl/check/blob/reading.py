@@ -56,7 +56,7 @@ def duplicate_names(subject: Subject) -> Iterator[Violation]:
     "DRM002",
     Severity.WARNING,
     "blob",
-    "property behind a subnode",
+    "property after a subnode",
     counted="places",
     references=(
         "Devicetree Specification v0.4, 5.4.2: properties come first",
@@ -87,7 +87,7 @@ def property_behind_node(subject: Subject) -> Iterator[Violation]:
     "DRM003",
     Severity.INFO,
     "blob",
-    "bytes behind the tree",
+    "bytes after the end of the tree",
     counted="places",
     references=("Devicetree Specification v0.4, 5.2: totalsize",),
 )
@@ -113,7 +113,7 @@ def bytes_behind(subject: Subject) -> Iterator[Violation]:
     "DRM004",
     Severity.INFO,
     "blob",
-    "input that is not whole",
+    "incomplete input",
     references=("powerpc-utils lsprop.c: values are cut at 128 bytes without -m",),
 )
 def incomplete_input(subject: Subject) -> Iterator[Violation]:
@@ -139,16 +139,13 @@ def incomplete_input(subject: Subject) -> Iterator[Violation]:
         "remarks of the reader",
     )
     remarked = {(defect.path, defect.property) for defect in defects}
-    cut = (violation for violation in _cut(subject.tree) if (violation.path, violation.property) not in remarked)
+    cut = (
+        Violation(f"only {len(prop.value):,} of {prop.total:,} bytes are shown", path, prop.name, len(prop.value))
+        for path, node in subject.tree.walk()
+        for prop in node.properties
+        if prop.is_cut and (path, prop.name) not in remarked
+    )
     yield from limited(cut, "values")
-
-
-def _cut(tree: Tree) -> Iterator[Violation]:
-    for path, node in tree.walk():
-        for prop in node.properties:
-            if prop.is_cut:
-                message = f"only {len(prop.value):,} of {prop.total:,} bytes are shown"
-                yield Violation(message, path, prop.name, len(prop.value))
 
 
 def _remarks(subject: Subject, codes: tuple[str, ...], consequence: str) -> Iterator[Violation]:
@@ -162,7 +159,7 @@ def _remarks(subject: Subject, codes: tuple[str, ...], consequence: str) -> Iter
     "DRM008",
     Severity.WARNING,
     "blob",
-    "tree that QEMU cannot make again",
+    "tree too large for QEMU to rebuild",
     references=(
         "QEMU include/hw/ppc/spapr.h FDT_MAX_SIZE: 2 MiB (b7573092ab, 6.1)",
         "SLOF board-qemu/slof/archsupport.fs cas-buffer-size: 2 MiB",

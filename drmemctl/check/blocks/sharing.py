@@ -98,7 +98,7 @@ def _shared(block: BlockSpan, consequence: str) -> Violation:
     "DRM101",
     Severity.WARNING,
     "blocks",
-    "memory block with a memory node and LMBs in it",
+    "memory block shared by a memory node and LMBs",
     counted="blocks",
     needs=("block-size",),
     references=(

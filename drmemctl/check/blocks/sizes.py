@@ -18,7 +18,7 @@ from drmemctl.wording import size_text
     "DRM103",
     Severity.INFO,
     "blocks",
-    "persistent memory of no whole number of blocks",
+    "persistent memory that is not a multiple of the block size",
     counted="regions",
     needs=("block-size",),
     references=(

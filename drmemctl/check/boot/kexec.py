@@ -63,7 +63,7 @@ def counted_lmbs(records: Iterable[UsableRecord], runs: Iterable[Run], size: int
     "DRM064",
     Severity.ERROR,
     "boot",
-    "usable memory that Linux gives to other LMBs",
+    "usable memory that Linux assigns to other LMBs",
     needs=("block-size",),
     references=(
         "Linux arch/powerpc/kexec/file_load_64.c kdump_setup_usable_lmb (5.9): a counter per LMB",

@@ -10,7 +10,6 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory, taken_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.select import for_lmbs, highest_end, of_kind
-from drmemctl.check.spans import Spans, side_by_side
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import block_spans, spans_of_addresses
 from drmemctl.formats.cells import LMB_SIZE
@@ -19,6 +18,7 @@ from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_l
 from drmemctl.kernel.cmdline import command_line, memory_size
 from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.drmem import RootCells
+from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.model.run import Run, is_assigned
 
 
@@ -26,7 +26,7 @@ from drmemctl.model.run import Run, is_assigned
     "DRM065",
     Severity.WARNING,
     "boot",
-    "assigned LMB above what mem= lets Linux use",
+    "assigned LMB above the mem= limit",
     needs=("block-size",),
     references=(
         "Linux arch/powerpc/kernel/prom.c early_parse_mem; mm/memblock.c memblock_enforce_memory_limit",
@@ -73,7 +73,7 @@ def _without_blocks(subject: Subject, runs: Sequence[Run]) -> Iterator[Run]:
         yield from runs
         return
     size = subject.table.lmb_size or 1
-    lmbs = Spans()
+    lmbs = Intervals()
     for owner, run in enumerate(runs):
         lmbs.add(run.base, run.lmbs * size, owner)
     for start, count, index, block in side_by_side(lmbs.disjoint(), block_spans(subject)):
@@ -91,7 +91,7 @@ def memory_end(subject: Subject) -> int | None:
     from drmemctl.kernel.early_memory import memory_limit
     from drmemctl.kernel.profiles import profile
 
-    memory = Spans()
+    memory = Intervals()
     for start, last, _ in chain(boot_memory(subject), spans_of_addresses(subject.table, is_assigned)):
         memory.add(start, last - start + 1, 0)
     ranges = [(start, last - start + 1) for start, last, _ in memory.disjoint()]

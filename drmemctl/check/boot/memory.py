@@ -10,13 +10,13 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory, memory_nodes, taken_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.select import AffectedLmbs, for_lmbs
-from drmemctl.check.spans import shared
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import spans_of_addresses
 from drmemctl.formats.dynamic_memory import RESERVED
 from drmemctl.formats.memory_reg import REG
 from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.boot_memory import MemoryNode
+from drmemctl.model.intervals import shared
 from drmemctl.model.platform import shows_absence
 from drmemctl.model.run import is_assigned
 
@@ -111,7 +111,7 @@ def _in_memory_nodes(subject: Subject, wanted: Callable[[int], bool]) -> Affecte
     "DRM062",
     Severity.ERROR,
     "boot",
-    "memory nodes that overlap",
+    "overlapping memory nodes",
     counted="overlaps",
     references=("Linux arch/powerpc/mm/numa.c parse_numa_properties; mm/memblock.c memblock_set_node",),
 )
@@ -141,7 +141,7 @@ def overlapping_memory_nodes(subject: Subject) -> Iterator[Violation]:
     "DRM063",
     Severity.ERROR,
     "boot",
-    "memory node that Linux cannot take",
+    "memory node that Linux cannot use",
     references=(
         "Linux drivers/of/fdt.c early_init_dt_scan_memory",
         "Linux arch/powerpc/mm/numa.c get_n_mem_cells: panic without a memory node",
@@ -191,7 +191,7 @@ def _judge_node(subject: Subject, node: MemoryNode) -> Iterator[Violation]:
     "DRM069",
     Severity.INFO,
     "boot",
-    "memory node that is no whole number of blocks",
+    "memory node that is not a multiple of the block size",
     counted="ranges",
     needs=("block-size",),
     references=(

@@ -19,7 +19,7 @@ from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
     "DRM051",
     Severity.WARNING,
     "connectors",
-    "DRC index that is listed twice",
+    "duplicate DRC index in ibm,drc-indexes",
     counted="nodes",
     references=("LoPAR 2.9, Properties for Dynamic Reconfiguration: ibm,drc-indexes; DRC indexes are unique",),
 )
@@ -54,7 +54,7 @@ def repeated_indexes(subject: Subject) -> Iterator[Violation]:
     "DRM052",
     Severity.WARNING,
     "connectors",
-    "connector properties whose counts do not fit",
+    "connector properties with inconsistent counts",
     counted="faults",
     references=(
         "LoPAR 2.9, Properties for Dynamic Reconfiguration: the four properties correspond by position",

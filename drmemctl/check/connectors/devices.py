@@ -27,7 +27,7 @@ _REQUIRED = {
     "DRM057",
     Severity.WARNING,
     "connectors",
-    "device whose connector its parent does not list",
+    "device whose connector is not listed by its parent",
     counted="devices",
     references=(
         "LoPAR 2.9, Properties for Dynamic Reconfiguration: ibm,my-drc-index",
@@ -68,7 +68,7 @@ def unlisted_devices(subject: Subject) -> Iterator[Violation]:
     "DRM058",
     Severity.ERROR,
     "connectors",
-    "persistent memory that Linux does not take",
+    "persistent memory that Linux cannot use",
     counted="regions",
     references=(
         "Linux arch/powerpc/platforms/pseries/papr_scm.c papr_scm_probe",

@@ -22,7 +22,7 @@ _INDEXES = 1 << 32
     "DRM055",
     Severity.WARNING,
     "connectors",
-    "ibm,drc-info beside other arrays, or not agreed on",
+    "ibm,drc-info beside the drc arrays, or not agreed on",
     references=(
         "LoPAR 2.9, ibm,drc-info: replaces the four properties where option vector 5 byte 22 bit 1 is agreed on",
         "Linux advertises it in 4.19, not in 4.20 to 5.4, and again from 5.5",
@@ -72,7 +72,7 @@ def two_forms(subject: Subject) -> Iterator[Violation]:
     "DRM056",
     Severity.WARNING,
     "connectors",
-    "sequences of ibm,drc-info that overlap or do not end",
+    "overlapping or endless ibm,drc-info sequences",
     counted="sequences",
     references=(
         "LoPAR 2.9, ibm,drc-info: increment applies to the DRC index and to the number in the name",

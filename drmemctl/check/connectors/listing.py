@@ -9,12 +9,12 @@ from functools import cached_property
 from itertools import compress
 from operator import not_
 
-from drmemctl.check.connectors.ranges import IndexRanges, ranges_of, split
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import LocatedNode, per_subject, survey, whole
 from drmemctl.formats import drc
 from drmemctl.formats.drc import Connectors, DrcStrings, decode_connectors
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry, decode_drc_info
+from drmemctl.model.intervals import IndexSet, split, stretches
 
 _MEMORY = "MEM"
 _MOST_EXPANDED = 1 << 16
@@ -68,30 +68,30 @@ class Listing:
         return array("I") if self.arrays is None else self.arrays.indexes.cells
 
     @cached_property
-    def in_arrays(self) -> IndexRanges:
+    def in_arrays(self) -> IndexSet:
         """The DRC indexes of the arrays."""
         devices = array("I", compress(self.cells, map(not_, self.marks)) if 0 in self.marks else ())
-        return IndexRanges((*self._memory_in_arrays, *_stretches(devices)))
+        return IndexSet((*self._memory_in_arrays, *_stretches(devices)))
 
     @cached_property
-    def in_info(self) -> IndexRanges:
+    def in_info(self) -> IndexSet:
         """The DRC indexes of ibm,drc-info."""
-        return IndexRanges(span for entry in self._entries for span in _spans(entry))
+        return IndexSet(span for entry in self._entries for span in _spans(entry))
 
     @cached_property
-    def all(self) -> IndexRanges:
+    def all(self) -> IndexSet:
         """The DRC indexes of both."""
-        return IndexRanges((*self.in_arrays, *self.in_info)) if self.in_info else self.in_arrays
+        return IndexSet((*self.in_arrays, *self.in_info)) if self.in_info else self.in_arrays
 
     @cached_property
-    def memory(self) -> IndexRanges:
+    def memory(self) -> IndexSet:
         """Those of LMBs, or of a type that is not told."""
         spans = [span for entry in self._entries if is_memory(entry.type) for span in _spans(entry)]
-        return IndexRanges((*spans, *self._memory_in_arrays))
+        return IndexSet((*spans, *self._memory_in_arrays))
 
     @cached_property
-    def _memory_in_arrays(self) -> IndexRanges:
-        return IndexRanges(_stretches(self.memory_indexes))
+    def _memory_in_arrays(self) -> IndexSet:
+        return IndexSet(_stretches(self.memory_indexes))
 
     @cached_property
     def _entries(self) -> tuple[DrcInfoEntry, ...]:
@@ -135,10 +135,10 @@ def _stretches(indexes: array[int]) -> Iterator[tuple[int, int]]:
         for index in indexes:
             seen[index - low] = 1
     except IndexError:
-        yield from ranges_of(sorted(set(indexes)))
+        yield from stretches(sorted(set(indexes)))
         return
     if 0 in seen:
-        yield from ranges_of(sorted(set(indexes)))
+        yield from stretches(sorted(set(indexes)))
     else:
         yield low, low + len(indexes)
 

@@ -10,11 +10,9 @@ from itertools import compress, islice
 
 from drmemctl.check.bounds import MAX_RUNS
 from drmemctl.check.connectors.listing import Listing, is_memory, listings, raw_strings
-from drmemctl.check.connectors.ranges import IndexRanges
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.select import AffectedLmbs, for_lmbs, of_kind
-from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import listed
 from drmemctl.check.tables import drc_indexes
@@ -23,6 +21,7 @@ from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
 from drmemctl.formats.dynamic_memory import DRC_INVALID, RESERVED
 from drmemctl.formats.rows import lowered
 from drmemctl.formats.strings import to_bytes, to_text
+from drmemctl.model.intervals import IndexSet, Intervals
 from drmemctl.model.run import Run
 
 _LOW_BITS = 0x0FFFFFFF
@@ -38,7 +37,7 @@ def _has_connector(flags: int) -> bool:
     return not flags & (DRC_INVALID | RESERVED)
 
 
-def _partly_in(subject: Subject, connectors: IndexRanges) -> Iterator[tuple[Run, int]]:
+def _partly_in(subject: Subject, connectors: IndexSet) -> Iterator[tuple[Run, int]]:
     """Yield runs with connectors of which not all are among these, and how many are."""
     if _has_all(connectors, drc_indexes(subject).disjoint()):
         return
@@ -49,7 +48,7 @@ def _partly_in(subject: Subject, connectors: IndexRanges) -> Iterator[tuple[Run,
                 yield run, number
 
 
-def _has_all(connectors: IndexRanges, indexes: Spans) -> bool:
+def _has_all(connectors: IndexSet, indexes: Intervals) -> bool:
     """Whether they are all from the first DRC index to the last."""
     if not indexes:
         return True
@@ -81,7 +80,7 @@ def _add_parts(
     "DRM050",
     Severity.WARNING,
     "connectors",
-    "LMB whose connector the root does not list",
+    "LMB whose connector is not listed by the root",
     needs=("lmbs",),
     references=(
         "LoPAR 2.9, Properties for Dynamic Reconfiguration: ibm,drc-indexes, ibm,drc-info",
@@ -176,7 +175,7 @@ def lmbs_of_other_type(subject: Subject) -> Iterator[Violation]:
     "DRM054",
     Severity.INFO,
     "connectors",
-    "LMB connector with an odd name",
+    "unexpected name of an LMB connector",
     references=(
         "LoPAR 2.9, ibm,drc-names: LMB and a decimal number without leading zeros",
         "powerpc-utils d7e9a49: on PowerVM the number is the low part of the DRC index plus 1",

@@ -28,7 +28,7 @@ _DEFINED = sum(FLAG_NAMES)
     "DRM021",
     Severity.ERROR,
     "drmem",
-    "flag that is the kernel's own (bit 31)",
+    "flag reserved for the kernel (bit 31)",
     needs=("lmbs",),
     references=("Linux arch/powerpc/include/asm/drmem.h DRMEM_LMB_RESERVED, drmem_lmb_flags",),
 )
@@ -142,7 +142,7 @@ _HALF = {
     "DRM028",
     Severity.WARNING,
     "drmem",
-    "free LMB that will have no node",
+    "free LMB without a valid aa_index",
     needs=("lmbs",),
     references=(
         "Linux arch/powerpc/mm/numa.c of_drconf_to_nid_single: DRCONF_MEM_AI_INVALID",
@@ -178,7 +178,7 @@ def free_without_node(subject: Subject) -> Iterator[Violation]:
     "DRM026",
     Severity.INFO,
     "drmem",
-    "flag that nobody defines",
+    "undefined flag",
     needs=("lmbs",),
     references=(
         "LoPAR 2.9, ibm,memory-flags-mask (0xff, although the same text defines 0x100)",

@@ -93,7 +93,7 @@ def both_properties(subject: Subject) -> Iterator[Violation]:
     "DRM029",
     Severity.INFO,
     "drmem",
-    "bytes that say nothing",
+    "unused bytes",
     needs=("drmem",),
     references=("Linux arch/powerpc/mm/drmem.c drmem_update_dt_v1: the old length is kept",),
 )

@@ -84,7 +84,7 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
     "DRM018",
     Severity.ERROR,
     "drmem",
-    "LMB address that is no multiple of the LMB size",
+    "LMB address not aligned to the LMB size",
     needs=("block-size",),
     references=(
         "Linux mm/memory_hotplug.c check_hotplug_memory_range: EINVAL",
@@ -121,7 +121,7 @@ def misaligned_lmbs(subject: Subject) -> Iterator[Violation]:
     "DRM019",
     Severity.ERROR,
     "drmem",
-    "LMBs that overlap",
+    "overlapping LMBs",
     counted="overlaps",
     needs=("block-size",),
     references=("Linux mm/memory_hotplug.c add_memory_resource, register_memory_resource: EEXIST",),
@@ -160,7 +160,7 @@ def overlapping_lmbs(subject: Subject) -> Iterator[Violation]:
     "DRM020",
     Severity.ERROR,
     "drmem",
-    "DRC index of two LMBs",
+    "DRC index used by two LMBs",
     counted="pairs of runs",
     needs=("lmbs",),
     references=(
@@ -204,7 +204,7 @@ def duplicate_drc_indexes(subject: Subject) -> Iterator[Violation]:
     "DRM025",
     Severity.WARNING,
     "drmem",
-    "last LMB that is not the highest",
+    "last LMB is not the highest",
     needs=("block-size",),
     references=("Linux arch/powerpc/include/asm/drmem.h drmem_lmb_memory_max; mm/numa.c memory_hotplug_max",),
 )

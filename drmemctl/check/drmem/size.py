@@ -24,7 +24,7 @@ _FOUR_GIB = 1 << 32
     "DRM010",
     Severity.ERROR,
     "drmem",
-    "dynamic memory that Linux cannot take",
+    "dynamic memory that Linux cannot use",
     needs=("drmem",),
     references=(
         "Linux arch/powerpc/mm/drmem.c walk_drmem_lmbs_early, init_drmem_lmb_size, drmem_init",
@@ -153,7 +153,7 @@ def oversized_lmb(subject: Subject) -> Iterator[Violation]:
     "DRM013",
     Severity.ERROR,
     "drmem",
-    "root cells that Linux reads by, but does not write by",
+    "root #address-cells or #size-cells other than 2",
     needs=("lmbs",),
     references=(
         "Linux arch/powerpc/mm/drmem.c drmem_update_dt_v1, drmem_update_dt_v2: 64-bit base address",

@@ -17,7 +17,7 @@ from drmemctl.check.tables import Nodes
     "DRM120",
     Severity.ERROR,
     "live",
-    "assigned LMB without memory, or memory at a free LMB, in sysfs",
+    "assigned LMB without a memory block, or memory block at a free LMB",
     needs=("live", "block-size"),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c lmb_to_memblock, dlpar_remove_lmb",
@@ -49,7 +49,7 @@ def live_blocks(subject: Subject) -> Iterator[Violation]:
     "DRM121",
     Severity.ERROR,
     "live",
-    "memory that sysfs has on another node than its LMB says",
+    "memory block on a different node than its LMB's aa_index",
     needs=("live", "block-size"),
     references=(
         "powerpc-utils lparnumascore",
@@ -102,7 +102,7 @@ def score(misplaced: int, owned: int) -> int:
     "DRM122",
     Severity.ERROR,
     "live",
-    "block_size_bytes that is not the LMB size",
+    "block_size_bytes other than the LMB size",
     needs=("live", "block-size"),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c dlpar_remove_lmb: memory_block_size_bytes()",

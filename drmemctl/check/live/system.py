@@ -9,12 +9,12 @@ from itertools import chain
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.select import AffectedLmbs
-from drmemctl.check.spans import Spans, side_by_side
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import part_at, spans_of_addresses
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.kernel.cmdline import has_flag
 from drmemctl.kernel.sections import SECTION
+from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.numa import NumaLayout
@@ -81,7 +81,7 @@ def unmovable_zones(subject: Subject) -> Iterator[Violation]:
     "DRM124",
     Severity.WARNING,
     "live",
-    "distance that is not that of the tree",
+    "distance in sysfs other than the tree's",
     counted="distances",
     needs=("live",),
     references=(
@@ -126,7 +126,7 @@ def live_distances(subject: Subject) -> Iterator[Violation]:
     "DRM125",
     Severity.WARNING,
     "live",
-    "memory of which /proc/iomem knows nothing",
+    "memory block and /proc/iomem disagree",
     counted="ranges",
     needs=("live",),
     references=(
@@ -165,17 +165,17 @@ def live_resources(subject: Subject) -> Iterator[Violation]:
             yield Violation(f"{range_text(start, count)}: {message}")
 
 
-def _spans(system: LiveSystem, name: str) -> Spans:
-    spans = Spans()
+def _spans(system: LiveSystem, name: str) -> Intervals:
+    spans = Intervals()
     for position, resource in enumerate(system.resources):
         if resource.name.startswith(name):
             spans.add(resource.base, resource.last - resource.base + 1, position)
     return spans
 
 
-def _block_spans(system: LiveSystem) -> Spans:
+def _block_spans(system: LiveSystem) -> Intervals:
     size = system.block_size or 0
-    spans = Spans()
+    spans = Intervals()
     for number in sorted(system.blocks):
         spans.add(number * size, size, number)
     return spans
@@ -185,7 +185,7 @@ def _block_spans(system: LiveSystem) -> Spans:
     "DRM126",
     Severity.INFO,
     "live",
-    "section with system memory and persistent memory",
+    "section with both system and persistent memory",
     counted="sections",
     needs=("live",),
     references=(
@@ -210,8 +210,8 @@ def shared_sections(subject: Subject) -> Iterator[Violation]:
         Begin namespaces at multiples of 16 MiB.
     """
     system = system_of(subject)
-    lmbs = spans_of_addresses(subject.table, is_assigned).disjoint() if subject.has_lmbs else Spans()
-    memory = Spans()
+    lmbs = spans_of_addresses(subject.table, is_assigned).disjoint() if subject.has_lmbs else Intervals()
+    memory = Intervals()
     for start, last, owner in chain(_spans(system, _SYSTEM_RAM), lmbs):
         memory.add(start, last - start + 1, owner)
     memory = memory.disjoint()

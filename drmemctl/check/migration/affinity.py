@@ -32,7 +32,7 @@ _LOPAR_BYTE = 3
     "DRM075",
     Severity.WARNING,
     "migration",
-    "memory that belongs to another node than before",
+    "memory on a different node than before",
     needs=("before", "lmbs"),
     references=(
         "Linux d144f4d5a8a8 (5.15): the aa_index is taken over, no memory is moved",
@@ -100,7 +100,7 @@ def _moved_nodes(before: Subject, after: Subject) -> Iterator[Violation]:
     "DRM076",
     Severity.WARNING,
     "migration",
-    "aa_index that an older kernel will write back",
+    "aa_index that kernels before 5.15 write back",
     needs=("before", "lmbs"),
     kernels=WITH_STALE_ARRAY,
     references=(
@@ -149,7 +149,7 @@ def pending_write_back(subject: Subject) -> Iterator[Violation]:
     "DRM077",
     Severity.WARNING,
     "migration",
-    "affinity that Linux does not read again",
+    "changed affinity that Linux reads only at boot",
     needs=("before",),
     references=(
         "Linux arch/powerpc/mm/numa.c: primary_domain_index, distance_ref_points, FORM2 tables are read at boot",

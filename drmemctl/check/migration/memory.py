@@ -16,7 +16,7 @@ from drmemctl.formats.memory_reg import REG
     "DRM078",
     Severity.ERROR,
     "migration",
-    "boot memory that changed",
+    "boot memory changed",
     counted="memory nodes",
     needs=("before",),
     references=(

@@ -71,7 +71,7 @@ def farthest_nodes(subject: Subject) -> Iterator[Violation]:
     "DRM130",
     Severity.INFO,
     "numa",
-    "reference point that repeats one before it",
+    "repeated reference point",
     needs=("after-cas",),
     references=(
         "Linux arch/powerpc/mm/numa.c __node_distance: doubled for each reference point that differs",

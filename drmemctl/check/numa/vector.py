@@ -34,7 +34,7 @@ def _vector(subject: Subject) -> ArchitectureVec5 | None:
     "DRM047",
     Severity.WARNING,
     "numa",
-    "content that is not what was agreed on",
+    "content that was not agreed on in option vector 5",
     needs=("after-cas",),
     references=(
         "LoPAR 2.9, ibm,client-architecture-support: option vector 5 bytes 2, 5 and 22",
@@ -113,7 +113,7 @@ def _numbers_of_nodes(subject: Subject) -> tuple[int, int]:
     "DRM048",
     Severity.WARNING,
     "numa",
-    "option vector 5 of another length than it says",
+    "option vector 5 with a wrong length byte",
     references=(
         "LoPAR 2.9, ibm,architecture-vec-5: a length byte, then the option bytes",
         "Linux arch/powerpc/platforms/pseries/firmware.c fw_vec5_feature_init: bytes beyond the property are 0",

@@ -30,7 +30,7 @@ def array_of(subject: Subject) -> LmbTable | None:
     "DRM080",
     Severity.ERROR,
     "state",
-    "tree that shows other memory than Linux has",
+    "tree and kernel array disagree about memory",
     needs=("array",),
     kernels=WITH_ARRAY,
     references=(
@@ -140,7 +140,7 @@ def pending_flush(subject: Subject) -> Iterator[Violation]:
     "DRM082",
     Severity.ERROR,
     "state",
-    "array that Linux will write as other LMBs",
+    "array that Linux writes back as other LMBs",
     counted="such sets",
     needs=("array", "block-size"),
     kernels=WITH_ARRAY,

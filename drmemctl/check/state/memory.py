@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory
 from drmemctl.check.rule import rule
 from drmemctl.check.select import LmbsByReason
-from drmemctl.check.spans import Spans, side_by_side
-from drmemctl.check.subject import SenseRange, Subject
+from drmemctl.check.subject import Subject
 from drmemctl.check.tables import (
     Nodes,
     block_ranges,
@@ -28,6 +27,7 @@ from drmemctl.kernel.cmdline import command_line, memory_size
 from drmemctl.kernel.firmware import SENSE_PRESENT
 from drmemctl.kernel.sections import SECTION
 from drmemctl.model.drmem import LmbTable
+from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.model.run import is_assigned
 
 _SENSES = {0: "empty", 1: "present", 2: "unusable", 3: "exchange", 4: "recover"}
@@ -42,7 +42,7 @@ def live_table(subject: Subject) -> LmbTable:
     "DRM083",
     Severity.ERROR,
     "state",
-    "connector that contradicts its LMB",
+    "connector state contradicts its LMB",
     needs=("senses", "lmbs"),
     references=(
         "LoPAR 2.9, dr-entity-sense (9003)",
@@ -83,26 +83,20 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
     yield from reasons.violations(lambda reason, lmbs: f"{lmbs.are} {reason}, first {lmbs.first}")
 
 
-def _by_sense(subject: Subject) -> Spans:
+def _by_sense(subject: Subject) -> Intervals:
     """Return ranges of DRC indexes with the same sense, which is the owner."""
+    spans = Intervals()
     senses = subject.running.senses or ()
-    spans = Spans()
-    for part in senses if isinstance(senses, tuple) else _sense_ranges(senses):
-        spans.add(part.first, part.count, part.sense)
+    if isinstance(senses, tuple):
+        for part in senses:
+            spans.add(part.first, part.count, part.sense)
+        return spans
+    for drc_index, sense in sorted(senses.items()):
+        if spans and spans.lasts[-1] + 1 == drc_index and spans.owners[-1] == sense:
+            spans.lasts[-1] = drc_index
+        else:
+            spans.add(drc_index, 1, sense)
     return spans
-
-
-def _sense_ranges(senses: Mapping[int, int]) -> Iterator[SenseRange]:
-    start, count, sense = 0, 0, 0
-    for drc in sorted(senses):
-        if count and drc == start + count and senses[drc] == sense:
-            count += 1
-            continue
-        if count:
-            yield SenseRange(start, count, sense)
-        start, count, sense = drc, 1, senses[drc]
-    if count:
-        yield SenseRange(start, count, sense)
 
 
 def _contradiction(flags: int, sense: int) -> str:
@@ -118,7 +112,7 @@ def _contradiction(flags: int, sense: int) -> str:
     "DRM084",
     Severity.ERROR,
     "state",
-    "LMB whose memory block is not as it should be",
+    "LMB with a missing, offline or unexpected memory block",
     needs=("blocks", "block-size"),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c lmb_to_memblock, dlpar_remove_lmb",
@@ -181,7 +175,7 @@ def _expected_end(subject: Subject) -> int:
     "DRM085",
     Severity.ERROR,
     "state",
-    "memory on another node than its LMB says",
+    "memory on a different node than its LMB's aa_index",
     needs=("blocks", "block-size"),
     references=(
         "Linux 72cdd117c449 (5.10): hot-added memory went to the first online node",
@@ -236,7 +230,7 @@ def _first_online_node(subject: Subject) -> int | None:
     "DRM086",
     Severity.ERROR,
     "state",
-    "memory block of another size than an LMB",
+    "memory block size other than the LMB size",
     needs=("blocks", "block-size"),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c dlpar_remove_lmb: memory_block_size_bytes()",

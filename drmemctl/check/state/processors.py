@@ -17,7 +17,7 @@ from drmemctl.model.processors import CPUS
     "DRM087",
     Severity.WARNING,
     "state",
-    "CPU on another node than the tree says",
+    "CPU on a different node than its ibm,associativity",
     counted="CPUs",
     needs=("cpus",),
     references=(

@@ -10,12 +10,12 @@ from typing import NamedTuple
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.select import AffectedLmbs, LmbsByReason
-from drmemctl.check.spans import Spans, shared, side_by_side
 from drmemctl.check.subject import Flush, Subject
 from drmemctl.check.tables import part_of_drc, spans_of_drc_indexes
 from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable
+from drmemctl.model.intervals import Intervals, shared, side_by_side
 from drmemctl.model.run import Run, is_assigned
 from drmemctl.model.runs import Runs
 
@@ -43,7 +43,7 @@ class LostPlacement(NamedTuple):
     "DRM088",
     Severity.ERROR,
     "state",
-    "property that no longer leads where the hypervisor has an LMB",
+    "aa_index that leads elsewhere than where the hypervisor has the LMB",
     needs=("delivered", "lmbs"),
     references=(
         "Linux d144f4d5a8a8 (5.15): the aa_index of a migration is taken over",
@@ -92,8 +92,8 @@ def _lost(
     if not delivered.places and delivered.lmbs == table and delivered.lookup == associativity.lookup:
         return  # as it was handed out, however many runs that has
     runs, firmware_runs = table.runs, delivered.lmbs.runs
-    not_told = Spans()
-    told = Spans()
+    not_told = Intervals()
+    told = Intervals()
     for position, part in enumerate(delivered.places):
         told.add(part.first, part.count, position)
     for start, count, owner, number in side_by_side(spans_of_drc_indexes(runs, is_assigned).disjoint(), told):

@@ -27,7 +27,7 @@ _GOES_ON = (COMPLETE, NEXT_SIBLING, NEXT_CHILD, NEXT_PROPERTY, PREVIOUS_PARENT, 
     "DRM119",
     Severity.ERROR,
     "stream",
-    "connector that Linux cannot read to its end",
+    "connector that Linux cannot read completely",
     references=(
         "Linux arch/powerpc/platforms/pseries/dlpar.c: dlpar_configure_connector",
         "Linux 768d70e19ba5 (5.12): busy statuses of ibm,configure-connector",

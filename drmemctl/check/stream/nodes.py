@@ -18,7 +18,7 @@ _LINUX = "Linux arch/powerpc/platforms/pseries/mobility.c: pseries_devicetree_up
     "DRM110",
     Severity.ERROR,
     "stream",
-    "list of nodes without its end",
+    "list of nodes without a terminator",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
@@ -52,7 +52,7 @@ def no_end(stream: RtasStream) -> Iterator[Violation]:
     "DRM111",
     Severity.WARNING,
     "stream",
-    "operation out of order, without effect or of no known kind",
+    "operation out of order, without effect or of unknown kind",
     references=(_LOPAR, _LINUX),
     about=RtasStream,
 )

@@ -30,7 +30,7 @@ def _short(text: str) -> str:
     "DRM114",
     Severity.ERROR,
     "stream",
-    "descriptors that are not as many, or as long, as they say",
+    "descriptors that do not match their count or length",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
@@ -67,7 +67,7 @@ def misfit(stream: RtasStream) -> Iterator[Violation]:
     "DRM115",
     Severity.ERROR,
     "stream",
-    "part of a value that is not the last of its work area",
+    "partial value that is not the last of its work area",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
@@ -127,7 +127,7 @@ class PartialValue:
     "DRM116",
     Severity.ERROR,
     "stream",
-    "value in parts that does not go on as it began",
+    "partial value that is not continued",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )
@@ -174,7 +174,7 @@ def broken_value(stream: RtasStream) -> Iterator[Violation]:
     "DRM117",
     Severity.WARNING,
     "stream",
-    "descriptor that Linux passes over, or that is for another node",
+    "descriptor that Linux ignores, or for another node",
     references=(_LINUX, _LOPAR),
     about=RtasStream,
 )

@@ -17,7 +17,7 @@ from typing import Any
 from markupsafe import Markup
 
 from drmemctl.model.address_map import HOLE, AddressMap, Content, Span
-from drmemctl.model.picture import UNIT, Line, Picture
+from drmemctl.model.picture import UNIT, MapLine, Picture
 from drmemctl.model.run import state_of
 from drmemctl.output.lmb import Line as LmbLine
 from drmemctl.output.lmb import LmbView, Row, address_width, folded
@@ -77,7 +77,7 @@ def _coarse(address_map: AddressMap, contents: list[Content]) -> Iterator[Span]:
     picture = Picture.of(address_map, COLUMNS, SEGMENTS // COLUMNS)
     position = {content: number for number, content in enumerate(contents)}
     for line in picture.lines:
-        if not isinstance(line, Line):
+        if not isinstance(line, MapLine):
             continue
         for number, cell in enumerate(line.cells):
             if cell.content.kind != HOLE:

@@ -18,6 +18,7 @@ from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.task import Action, Lock
+from drmemctl.kernel.trace import Trace
 from drmemctl.simulate.interleave.keys import Keys
 from drmemctl.simulate.interleave.policy import Policy
 from drmemctl.simulate.interleave.threads import Reload, Thread
@@ -211,9 +212,7 @@ class Engine:
         """Return what a thread prints before its first action."""
         return self._code[thread].begin.log
 
-    def perform(
-        self, state: SearchState, thread: int, events: list[Any] | None = None
-    ) -> tuple[Partition, Any, Job]:
+    def perform(self, state: SearchState, thread: int, events: Trace | None = None) -> tuple[Partition, Any, Job]:
         """Do a thread's next action: the partition after it, what it returned, and the job that it was done to."""
         partition, action = self.partition(state), self.action(state, thread)
         if action is None:

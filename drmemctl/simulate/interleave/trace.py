@@ -11,7 +11,7 @@ from drmemctl.check.finding import Finding
 from drmemctl.errors import InputError
 from drmemctl.kernel.profiles import ProfileError, profile
 from drmemctl.kernel.task import Action
-from drmemctl.kernel.trace import TraceEvent
+from drmemctl.kernel.trace import Trace, TraceEvent
 from drmemctl.simulate.interleave.answer import Question
 from drmemctl.simulate.interleave.engine import Engine
 from drmemctl.simulate.interleave.judge import Ends
@@ -54,7 +54,7 @@ def rows(engine: Engine, schedule: Sequence[int]) -> Iterator[TracedAction]:
     """Yield the actions of a schedule; `ValueError` if it cannot be kept."""
     flush = -1
     for state, thread in zip(states_of(engine, schedule), schedule, strict=False):
-        events: list[TraceEvent] = []
+        events = Trace()
         action = engine.action(state, thread)
         _, result, job = engine.perform(state, thread, events)
         log = (*job.log, *engine.said(state, thread, cast("Hashable", result)))

@@ -95,7 +95,7 @@ class KernelStep(Step):
     Attributes:
         touches: what any action of the task may read and write.
         interleaves: whether it can be a thread beside others: one that replays recorded answers cannot.
-        alike: whether LMBs that are alike are acted on at once where nobody looks on.
+        alike: whether LMBs that are alike are acted on at once where no other thread runs.
         returns_errno: whether somebody gets the error number of the task.
 
     """
