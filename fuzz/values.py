@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from drmemctl.check.engine import Judge
-from drmemctl.check.stream.answers import Stream
+from drmemctl.check.stream.answers import RtasStream
 from drmemctl.errors import DrmemctlError
 from drmemctl.formats.architecture_vec5 import decode_architecture_vec5, encode_architecture_vec5
 from drmemctl.formats.associativity import decode_associativity, encode_associativity
@@ -43,7 +43,8 @@ from drmemctl.formats.rtas_input import Answer, read_answers
 from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, decode
 from drmemctl.formats.strings import decode_strings, encode_strings
 from drmemctl.formats.usable_memory import decode_usable_memory, encode_usable_memory
-from drmemctl.scenario.grammar import StepError, parse_script
+from drmemctl.simulate.steps.language import parse_script
+from drmemctl.simulate.words import StepError
 from drmemctl.tree.fdt_reader import read_fdt
 from fuzz.seeds import recorded_answers, recorded_steps, small_trees, values
 from fuzz.target import Target
@@ -80,7 +81,7 @@ _Decoded = tuple[object, Callable[[], bytes]]
 def _entries(name: str, data: bytes, cells: int) -> _Decoded:
     found = decode_entries(name, data, cells)
     for lmb_size in (None, 1 << 28):
-        assert sum(sum(block.counts) for block in found.blocks(lmb_size)) == sum(one[0] for one in found)
+        assert sum(sum(block.lmbs) for block in found.blocks(lmb_size)) == sum(lmbs for _, lmbs, *_ in found)
     again = encode_entries(name, found, cells if cells in (1, 2) else 2)
     assert list(decode_entries(name, again, cells)) == list(found)
     # The reserved word of a v1 entry is written as 0.
@@ -263,7 +264,7 @@ def run_answers(data: bytes) -> None:
     assert again.encode() == data[1:]
     assert all(field.offset >= 0 for field in value.fields())
     tree = None if data[0] >= _NO_TREE else _TREES[data[0] // len(KINDS) % len(_TREES)]
-    Judge().findings(Stream([Answer.of(kind, data[1:])], tree))
+    Judge().findings(RtasStream([Answer.of(kind, data[1:])], tree))
 
 
 def answer_seeds() -> Iterator[bytes]:
@@ -282,7 +283,7 @@ def run_answer_file(data: bytes) -> None:
         with suppress(DrmemctlError):
             encoded(kind, data, "file")
         with suppress(DrmemctlError):
-            Judge().findings(Stream(read_answers(kind, data, "file"), None))
+            Judge().findings(RtasStream(read_answers(kind, data, "file"), None))
 
 
 def answer_file_seeds() -> Iterator[bytes]:

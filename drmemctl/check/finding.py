@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drmemctl.formats.dynamic_memory import flag_names
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 
 if TYPE_CHECKING:
     from drmemctl.check.subject import Subject
@@ -164,9 +164,9 @@ class Finding(NamedTuple):
 def _ranges(runs: Iterable[Run], size: int | None, subject: Subject) -> Iterator[LmbRange]:
     for run in runs:
         node = subject.associativity.node_of(run.aa_index, run.flags)
-        total = None if size is None else size * run.count
+        total = None if size is None else size * run.lmbs
         is_shown = not subject.associativity.unknown
-        yield LmbRange(run.base, run.count, run.drc_index, run.aa_index, run.flags, node, total, is_shown)
+        yield LmbRange(run.base, run.lmbs, run.drc_index, run.aa_index, run.flags, node, total, is_shown)
 
 
 def fingerprint(violation: Violation, lmb_size: int | None) -> str:
@@ -188,10 +188,10 @@ def _merged(runs: Iterable[Run], lmb_size: int | None) -> Iterator[tuple[int, in
     base, count = 0, 0
     for run in runs:
         if lmb_size and count and run.base == base + count * lmb_size:
-            count += run.count
+            count += run.lmbs
             continue
         if count:
             yield base, count
-        base, count = run.base, run.count
+        base, count = run.base, run.lmbs
     if count:
         yield base, count

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A pool of processes that keeps order, holds few results at once, and survives the death of any of them.
 
-`concurrent.futures` gives up as a whole when one process dies, and cannot say over which task it did.
+Not `concurrent.futures`: its executor gives up as a whole when one process dies and cannot say over which task. It
+also runs threads, so that a process in place of a dead one would be forked beside them (Python 3.12 warns);
+starting processes otherwise costs each an import of the package, and wants work that can be pickled.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from drmemctl import read_files
+from drmemctl.check.cpus import n_cpus
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,6 +26,9 @@ _IN_HAND = 2
 
 _AHEAD = 8
 """Results per process that may wait for their turn before no further task is given out."""
+
+_MOST_PER_CPU = 4
+"""Processes for each CPU, whatever was asked for: more only share the same CPUs, and each takes memory."""
 
 Work = Callable[[Any], Any]
 
@@ -35,12 +41,12 @@ def ordered_map(
     lost: Callable[[T, str], R],
     here: Callable[[T], bool] = lambda _: False,
 ) -> Iterator[R]:
-    """Yield `work(task)` for each task in order, made by up to `jobs` processes.
+    """Yield `work(task)` for each task in order, made by up to `jobs` processes, four a CPU at most.
 
     `lost(task, how)` is the result for a task over which a process died; tasks that are to be done `here` are
     done in this process. Stopping early, by an exception too, ends the processes.
     """
-    crew = _Crew(work, tasks, min(jobs, len(tasks)), lost, here)
+    crew = _Crew(work, tasks, min(jobs, len(tasks), _MOST_PER_CPU * n_cpus()), lost, here)
     try:
         yield from crew.results()
     finally:

@@ -75,14 +75,14 @@ def report_tree(
 
     `running` is what is known of its kernel, by default what the files beside the tree say.
     """
-    asked = plan.kernel
+    selected = plan.kernel
     if before is not None and not tree.kernel:
         tree = replace(tree, kernel=before.kernel)  # a migration takes the kernel along
     plan, notes = _about_its_kernel(plan, tree)
     running = (Running.of_tree(tree) if running is None else running)._replace(profile=plan.kernel)
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
     findings = Judge(plan).findings(subject)
-    kernel = None if plan.kernel is None or plan.kernel is asked else plan.kernel.name
+    kernel = None if plan.kernel is None or plan.kernel is selected else plan.kernel.name
     return Report(
         tree.source if source is None else source,
         findings,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from drmemctl.errors import NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE, Entries
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem
+from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.dumped import array_in
-from drmemctl.model.lmbs import LmbTable
 from drmemctl.model.platform import Platform, is_before_cas, platform_of
+from drmemctl.model.runs import Runs
 from drmemctl.tree.node import Node, Tree
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ class Running(NamedTuple):
         if not system:
             return cls()
         blocks = {
-            number: MemoryBlock(number, one.nodes[0] if one.nodes else None, one.state == "online")
-            for number, one in system.blocks.items()
+            number: MemoryBlock(number, block.nodes[0] if block.nodes else None, block.state == "online")
+            for number, block in system.blocks.items()
         }
         return cls(blocks=blocks, block_size=system.block_size, system=system)
 
@@ -159,6 +159,11 @@ class Subject:
     def table(self) -> LmbTable:
         """The LMBs."""
         return self.drmem.table
+
+    @property
+    def runs(self) -> Runs:
+        """The LMBs as runs."""
+        return self.drmem.table.runs
 
     @property
     def entries(self) -> Entries:

@@ -19,7 +19,7 @@ FAIL_ON = (*(severity.value for severity in Severity), NEVER)
 
 
 @dataclass(slots=True)
-class Tally:
+class CheckTally:
     """The counts of a run so far.
 
     Attributes:

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
-from drmemctl.compare.matching import Pair, Piece, is_reordered, matched, pieces_of
+from drmemctl.compare.matching import Pair, Piece, in_common, is_reordered, matched, pieces_of
 from drmemctl.compare.side import Place, Side
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.formats.dynamic_memory import NODE as DRMEM
-from drmemctl.model.lmbs import Entry, Run, as_run, in_common, is_assigned, state_of
+from drmemctl.model.run import Run, is_assigned, state_of
 from drmemctl.tree.limits import LIMITS, NOT_REAL
 
 VANISHED = "vanished"
@@ -170,29 +170,25 @@ def _pairs(old: Side, new: Side) -> tuple[Iterator[RunPair], bool]:
     same_places = old.associativity == new.associativity and old.shows_nodes == new.shows_nodes
     if old.table.runs is new.table.runs and same_places:
         return iter(()), False
-    ones, others = list(old.table.runs.entries()), list(new.table.runs.entries())
+    ones, others = list(old.table.runs), list(new.table.runs)
     if not same_lmb_size(old, new):
-        return chain(
-            ((run, None) for run in map(as_run, ones)), ((None, run) for run in map(as_run, others))
-        ), False
+        return chain(((run, None) for run in ones), ((None, run) for run in others)), False
     head, tail = in_common(ones, others)
     alike = [] if same_places else ones[:head] + ones[len(ones) - tail :]
     ones, others = ones[head : len(ones) - tail], others[head : len(others) - tail]
-    equal = ((run, run) for run in map(as_run, alike))
+    equal = ((run, run) for run in alike)
     size = old.table.lmb_size or new.table.lmb_size
-    if [entry[:3] for entry in ones] == [entry[:3] for entry in others] and _ascend(ones, size):
-        return chain(equal, zip(map(as_run, ones), map(as_run, others), strict=True)), False
+    if [run[:3] for run in ones] == [run[:3] for run in others] and _ascend(ones, size):
+        return chain(equal, zip(ones, others, strict=True)), False
     _check_number(len(ones) + len(others), "runs of LMBs in both trees to match", new)
-    same, rest = matched(pieces_of(map(as_run, ones), size), pieces_of(map(as_run, others), size), size)
+    same, rest = matched(pieces_of(ones, size), pieces_of(others, size), size)
     return chain(equal, _runs_of(same), _runs_of(rest)), is_reordered(same)
 
 
-def _ascend(entries: list[Entry], lmb_size: int | None) -> bool:
-    """Whether each entry begins after the one before ends: no LMB is there twice."""
+def _ascend(runs: list[Run], lmb_size: int | None) -> bool:
+    """Whether each run begins after the one before ends: no LMB is there twice."""
     size = lmb_size or 0
-    return bool(size) and all(
-        base + count * size <= following[1] for (count, base, *_), following in pairwise(entries)
-    )
+    return bool(size) and all(run.base + run.lmbs * size <= following.base for run, following in pairwise(runs))
 
 
 def _runs_of(pairs: Iterable[Pair]) -> Iterator[RunPair]:
@@ -213,7 +209,7 @@ Raw = tuple[int, tuple[str, ...], Run | None, Run | None, Steps]
 
 
 def _raw(kinds: tuple[str, ...], old: Run | None, new: Run | None) -> Raw:
-    count = old.count if old is not None else new.count if new is not None else 0
+    count = old.lmbs if old is not None else new.lmbs if new is not None else 0
     step = _ONE if count > 1 else _ANY
     return count, kinds, old, new, (step, step)
 

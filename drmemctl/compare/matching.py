@@ -15,13 +15,13 @@ they are.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, chain, pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
 from drmemctl.formats.dynamic_memory import DRC_INVALID
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
@@ -52,7 +52,7 @@ class Piece(NamedTuple):
     @property
     def end(self) -> int:
         """Where on the axis the next one would be."""
-        return self.start + self.run.count
+        return self.start + self.run.lmbs
 
     def part(self, low: int, high: int, lmb_size: int) -> Piece:
         """Return what of it is from `low` to before `high` on the axis."""
@@ -73,14 +73,14 @@ def pieces_of(runs: Iterable[Run], lmb_size: int | None) -> list[Piece]:
     first = 0
     for run in runs:
         at = 0
-        while at < run.count:
-            rest = run.part(at, run.count - at, lmb_size) if at else run
-            count = min(rest.count, _DRC_INDEXES - rest.drc_index)
+        while at < run.lmbs:
+            rest = run.part(at, run.lmbs - at, lmb_size) if at else run
+            count = min(rest.lmbs, _DRC_INDEXES - rest.drc_index)
             if lmb_size:
                 count = min(count, -(-(_ADDRESSES - rest.base) // lmb_size))
-            pieces.append(Piece(first + at, rest if count == rest.count else rest.part(0, count, lmb_size)))
+            pieces.append(Piece(first + at, rest if count == rest.lmbs else rest.part(0, count, lmb_size)))
             at += count
-        first += run.count
+        first += run.lmbs
     return pieces
 
 
@@ -248,3 +248,12 @@ def is_reordered(pairs: Iterable[Both]) -> bool:
     """Whether the arrays have the LMBs that both have in another order."""
     indexes = sorted((one.place, other.place) for one, other in pairs)
     return any(first[1] > second[1] for first, second in pairwise(indexes))
+
+
+def in_common(ones: Sequence[object], others: Sequence[object]) -> tuple[int, int]:
+    """Return how many items of two lists are the same at the beginning, and then at the end."""
+    shorter = min(len(ones), len(others))
+    head = next((i for i, (one, other) in enumerate(zip(ones, others, strict=False)) if one != other), shorter)
+    backwards = zip(reversed(ones), reversed(others), strict=False)
+    tail = next((i for i, (one, other) in enumerate(backwards) if one != other), shorter)
+    return head, min(tail, shorter - head)

@@ -11,8 +11,7 @@ from drmemctl.formats.dynamic_memory import AI_INVALID, LOOKUP_ARRAYS, NODE, V1,
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.associativity import NEWEST, RTAS, AffinityRules, Associativity
 from drmemctl.model.boot_memory import BootMemory
-from drmemctl.model.drmem import Drmem, RootCells
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import Drmem, LmbTable, RootCells
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.numa import NumaLayout
 from drmemctl.tree.node import Property, Tree

@@ -18,7 +18,7 @@ from drmemctl.compare.lmbs import LmbChange, Lmbs
 from drmemctl.errors import InputError
 from drmemctl.formats.system_tables import BlockLine
 from drmemctl.model.live_system import LiveSystem
-from drmemctl.model.lmbs import state_of
+from drmemctl.model.run import state_of
 from drmemctl.tree.node import Tree
 from drmemctl.wording import count_of
 

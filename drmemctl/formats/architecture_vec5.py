@@ -177,11 +177,11 @@ class ArchitectureVec5:
 
         What lies behind the longest vector there can be is not looked at.
         """
-        known = dict(_NUMBER_BITS)
+        defined = dict(_NUMBER_BITS)
         for feature in self.features:
-            known[feature.byte] = known.get(feature.byte, 0) | feature.value
-        left = ((k, self.data[k] & ~known.get(k, 0)) for k in range(1, min(len(self.data), _LONGEST)))
-        return tuple(UnknownBits(byte, mask) for byte, mask in left if mask)
+            defined[feature.byte] = defined.get(feature.byte, 0) | feature.value
+        masks = ((k, self.data[k] & ~defined.get(k, 0)) for k in range(1, min(len(self.data), _LONGEST)))
+        return tuple(UnknownBits(byte, mask) for byte, mask in masks if mask)
 
     @property
     def max_cpus(self) -> int | None:

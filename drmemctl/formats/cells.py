@@ -73,8 +73,8 @@ class Number(NamedTuple):
 
 def decode_number(short: str, data: bytes, number: int = 1, total: int | None = None) -> Number:
     """Return the number in the first `number` cells; `short` begins the code of any defect."""
-    what = f"a number of {count_of(number, 'cell')}"
-    return Number(read_cells(data, 0, number), judge_length(short, what, len(data), 4 * number, total=total))
+    content = f"a number of {count_of(number, 'cell')}"
+    return Number(read_cells(data, 0, number), judge_length(short, content, len(data), 4 * number, total=total))
 
 
 def encode_number(property: str, value: int, number: int = 1) -> bytes:
@@ -85,11 +85,11 @@ def encode_number(property: str, value: int, number: int = 1) -> bytes:
 def decode_lmb_size(data: bytes, size_cells: int = DEFAULT_CELLS, total: int | None = None) -> Number:
     """Return the LMB size in bytes, read as Linux does: `size_cells` cells, whatever follows."""
     (number,), defects = usable_cells("lmb-size", size_cells=size_cells)
-    found = decode_number("lmb-size", data, number, total)
+    size = decode_number("lmb-size", data, number, total)
     if len(data) % 4 and (total is None or total == len(data)):
         odd = Defect("lmb-size-odd", f"{len(data)} bytes are no whole cells", offset=len(data) & ~3)
         defects = (*defects, odd)
-    return Number(found.value, defects + found.defects)
+    return Number(size.value, defects + size.defects)
 
 
 def encode_lmb_size(value: int, size_cells: int = DEFAULT_CELLS) -> bytes:

@@ -38,8 +38,8 @@ class Domains:
 
 def decode_domains(data: bytes, total: int | None = None) -> Domains:
     """Return the counts of either property."""
-    found = decode_counted_words("domains", "level", data, total)
-    return Domains(found.declared, tuple(found.cells), found.defects)
+    levels = decode_counted_words("domains", "level", data, total)
+    return Domains(levels.declared, tuple(levels.cells), levels.defects)
 
 
 def encode_domains(counts: Sequence[int], property: str = MAX_DOMAINS) -> bytes:

@@ -150,13 +150,13 @@ def _decode_strings(short: str, thing: str, data: bytes, total: int | None) -> D
         return DrcStrings(data, 0, 0, faults)
     declared = int.from_bytes(data[:COUNT_SIZE], "big")
     end = skip_strings(data, COUNT_SIZE, declared)
-    what = count_of(declared, thing)
+    content = count_of(declared, thing)
     if end is not None:
-        return DrcStrings(data, declared, declared, judge_length(short, what, len(data), end, total=total))
+        return DrcStrings(data, declared, declared, judge_length(short, content, len(data), end, total=total))
     present = data.count(b"\0", COUNT_SIZE)
     if total is not None and len(data) < total:
-        return DrcStrings(data, declared, present, judge_length(short, what, len(data), total, total=total))
-    message = f"{what} declared, {present} are there"
+        return DrcStrings(data, declared, present, judge_length(short, content, len(data), total, total=total))
+    message = f"{content} declared, {present} are there"
     return DrcStrings(data, declared, present, (Defect(f"{short}-too-short", message, offset=len(data)),))
 
 
@@ -167,24 +167,24 @@ def decode_connectors(
     power_domains: bytes | None = None,
 ) -> Connectors:
     """Return the connectors that the four properties of a node describe together."""
-    found = Connectors(
+    connectors = Connectors(
         decode_drc_indexes(indexes),
         None if names is None else decode_drc_names(names),
         None if types is None else decode_drc_types(types),
         None if power_domains is None else decode_drc_power_domains(power_domains),
     )
     columns = {
-        INDEXES: found.indexes,
-        NAMES: found.names,
-        TYPES: found.types,
-        POWER_DOMAINS: found.power_domains,
+        INDEXES: connectors.indexes,
+        NAMES: connectors.names,
+        TYPES: connectors.types,
+        POWER_DOMAINS: connectors.power_domains,
     }
     defects: list[Defect] = []
     for property, column in columns.items():
         if column is not None:
             defects += (replace(defect, property=property) for defect in column.defects)
-            defects += _count_mismatch(property, column.declared, found.indexes.declared)
-    return replace(found, defects=tuple(defects))
+            defects += _count_mismatch(property, column.declared, connectors.indexes.declared)
+    return replace(connectors, defects=tuple(defects))
 
 
 def _count_mismatch(property: str, count: int, indexes: int) -> list[Defect]:

@@ -77,8 +77,8 @@ class DrcInfoEntry:
         if ahead % step or not 0 <= index < _WORD:
             return None
         # position · increment ≡ ahead (mod 2^32): divide by the common factor, then by an odd number.
-        found = ahead // step * pow(self.increment // step, -1, _WORD // step) % (_WORD // step)
-        return found if found < self.n_sequential else None
+        position = ahead // step * pow(self.increment // step, -1, _WORD // step) % (_WORD // step)
+        return position if position < self.n_sequential else None
 
     def connector(self, position: int) -> Connector:
         """Return the connector at `position`."""
@@ -173,8 +173,8 @@ def decode_drc_info(data: bytes, total: int | None = None) -> DrcInfo:
             incomplete = _incomplete(data, declared, present, offset, total)
             return DrcInfo(declared, DrcInfoEntries(data, present), (incomplete,))
         present, offset = present + 1, end
-    what = count_of(declared, "sequence")
-    defects = judge_length("drc-info", what, len(data), offset, total=total)
+    content = count_of(declared, "sequence")
+    defects = judge_length("drc-info", content, len(data), offset, total=total)
     return DrcInfo(declared, DrcInfoEntries(data, present), defects)
 
 

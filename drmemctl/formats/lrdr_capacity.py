@@ -58,13 +58,13 @@ def decode_lrdr_capacity(
     cpus = 4 * (address + size)
     second = read_cells(data, cpus + 4, 1)
     expected = cpus + (4 if second is None else 8)
-    found = judge_length("lrdr", "an address, a size and a count", len(data), expected, total=total)
+    length_defects = judge_length("lrdr", "an address, a size and a count", len(data), expected, total=total)
     return LrdrCapacity(
         max_address=read_cells(data, 0, address),
         lmb_size=read_cells(data, 4 * address, size),
         max_cpus=read_cells(data, cpus, 1),
         second=second,
-        defects=defects + found,
+        defects=defects + length_defects,
     )
 
 

@@ -66,8 +66,8 @@ class DistanceTable:
 
 def decode_index_table(data: bytes, total: int | None = None) -> IndexTable:
     """Return the domain ids."""
-    found = decode_counted_words("numa-index", "domain id", data, total)
-    return IndexTable(found.declared, tuple(found.cells), found.defects)
+    ids = decode_counted_words("numa-index", "domain id", data, total)
+    return IndexTable(ids.declared, tuple(ids.cells), ids.defects)
 
 
 def encode_index_table(ids: Sequence[int]) -> bytes:
@@ -81,8 +81,8 @@ def decode_distance_table(data: bytes, total: int | None = None) -> DistanceTabl
         short = judge_length("numa-distance", "the count of distances", len(data), COUNT_SIZE, total=total)
         return DistanceTable(0, b"", short)
     declared = int.from_bytes(data[:COUNT_SIZE], "big")
-    what = f"{count_of(declared, 'distance')} of a byte each"
-    defects = judge_length("numa-distance", what, len(data), COUNT_SIZE + declared, total=total)
+    content = f"{count_of(declared, 'distance')} of a byte each"
+    defects = judge_length("numa-distance", content, len(data), COUNT_SIZE + declared, total=total)
     return DistanceTable(declared, data[COUNT_SIZE : COUNT_SIZE + declared], defects)
 
 

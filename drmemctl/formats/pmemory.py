@@ -15,7 +15,7 @@ from typing import Any
 from drmemctl.defect import Defect
 from drmemctl.formats.associativity import (
     ASSOCIATIVITY,
-    Associativity,
+    AssociativityLists,
     decode_associativity,
     encode_associativity,
 )
@@ -62,7 +62,7 @@ class Pmemory:
     blocks: int | None = None
     metadata_size: int | None = None
     application: str | None = None
-    associativity: Associativity | None = None
+    associativity: AssociativityLists | None = None
     cache_flush_required: bool = False
     hcall_flush_required: bool = False
     defects: tuple[Defect, ...] = ()
@@ -77,18 +77,18 @@ _Decoded = tuple[object, tuple[Defect, ...]]
 
 
 def _u32(data: bytes) -> _Decoded:
-    found = decode_number("pmemory", data)
-    return found.value, found.defects
+    number = decode_number("pmemory", data)
+    return number.value, number.defects
 
 
 def _u64(data: bytes) -> _Decoded:
-    found = decode_number("pmemory", data, 2)
-    return found.value, found.defects
+    number = decode_number("pmemory", data, 2)
+    return number.value, number.defects
 
 
 def _string(data: bytes) -> _Decoded:
-    found = decode_strings(data)
-    return (found.items[0] if found.items else None), found.defects
+    strings = decode_strings(data)
+    return (strings.items[0] if strings.items else None), strings.defects
 
 
 def _flag(data: bytes) -> _Decoded:
@@ -96,8 +96,8 @@ def _flag(data: bytes) -> _Decoded:
 
 
 def _lists(data: bytes) -> _Decoded:
-    found = decode_associativity(data)
-    return found, found.defects
+    lists = decode_associativity(data)
+    return lists, lists.defects
 
 
 _NUMBERS = {
@@ -124,8 +124,8 @@ def decode_pmemory(properties: Mapping[str, bytes]) -> Pmemory:
     defects: list[Defect] = []
     for field, (name, decode) in _DECODERS.items():
         if name in properties:
-            values[field], found = decode(properties[name])
-            defects.extend(replace(defect, property=name) for defect in found)
+            values[field], faults = decode(properties[name])
+            defects.extend(replace(defect, property=name) for defect in faults)
     return Pmemory(**values, defects=tuple(defects))
 
 

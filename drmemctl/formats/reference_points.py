@@ -31,8 +31,8 @@ class ReferencePoints(NamedTuple):
 
 def decode_reference_points(data: bytes, total: int | None = None) -> ReferencePoints:
     """Return the reference points that are there in full."""
-    found = decode_words("reference-points", "reference point", data, total)
-    return ReferencePoints(tuple(found.cells), found.defects)
+    points = decode_words("reference-points", "reference point", data, total)
+    return ReferencePoints(tuple(points.cells), points.defects)
 
 
 def encode_reference_points(points: Sequence[int]) -> bytes:

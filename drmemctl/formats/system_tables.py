@@ -78,7 +78,8 @@ def _numbers(text: str) -> tuple[int, ...]:
 def encode_blocks(blocks: Iterable[BlockLine]) -> str:
     """Return the table of memory blocks."""
     return "".join(
-        f"{one.block} {one.block:08x} {one.state} {_joined(one.nodes)} {_joined(one.zones)} -\n" for one in blocks
+        f"{line.block} {line.block:08x} {line.state} {_joined(line.nodes)} {_joined(line.zones)} -\n"
+        for line in blocks
     )
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 from drmemctl.tree.dump import KernelDump
 
 
@@ -12,4 +13,4 @@ def array_in(dump: KernelDump) -> LmbTable | None:
     array = dump.array
     if array is None:
         return None
-    return LmbTable.of(((1, base, drc, aa, flags) for base, drc, aa, flags in array), array.lmb_size)
+    return LmbTable.of((Run(base, 1, drc, aa, flags) for base, drc, aa, flags in array), array.lmb_size)

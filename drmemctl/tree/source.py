@@ -36,8 +36,8 @@ _HEAD = 1 << 16
 """How many bytes are looked at to tell what an input is."""
 
 _KINDS = (
-    "a flattened tree (.dtb), a directory like /proc/device-tree, a tar of one, text of lsprop, dtc, fdtdump, a dump "
-    "of a kernel's memory, compressed or not (gzip, xz, zstd, bzip2)"
+    "a flattened tree (.dtb), a directory like /proc/device-tree, a tar of one, text of lsprop, dtc, fdtdump, "
+    "a dump of a kernel's memory, compressed or not (gzip, xz, zstd, bzip2)"
 )
 _SEPARATOR = "::"
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")

@@ -9,6 +9,7 @@ import pytest
 
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Tree
 from tests.cases import each
 from tests.check.mutations import (
@@ -194,12 +195,12 @@ def test_the_message_says_which_aa_indexes_there_are() -> None:
 def test_the_lmbs_of_a_finding_are_those_without_a_node() -> None:
     tree = entry(1, split=3, aa=4)(fixture(FORM2))
     (finding,) = (item for item in findings(tree) if item.rule == "DRM030")
-    assert [(run.base, run.count) for run in finding.lmbs] == [(0x130000000, 1)]
+    assert [(run.base, run.lmbs) for run in finding.lmbs] == [(0x130000000, 1)]
 
 
 def test_a_thousand_reasons_make_one_finding_with_a_thousand_runs() -> None:
-    reserved = (16, 0, 0, 0xFFFFFFFF, 0xA0)
-    new = [(1, (16 + n) << 28, 0x80000010 + n, 10 + n, 8) for n in range(3000)]
+    reserved = Run(0, 16, 0, 0xFFFFFFFF, 0xA0)
+    new = [Run((16 + n) << 28, 1, 0x80000010 + n, 10 + n, 8) for n in range(3000)]
     tree = with_entries(fixture(FORM2), [reserved, *new])
     (finding,) = (item for item in findings(tree) if item.rule == "DRM030")
     assert len(finding.lmbs) == 1000

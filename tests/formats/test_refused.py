@@ -9,7 +9,7 @@ import pytest
 
 from drmemctl.errors import FormatError
 from drmemctl.formats.architecture_vec5 import encode_architecture_vec5, encode_features
-from drmemctl.formats.associativity import Associativity, encode_associativity
+from drmemctl.formats.associativity import AssociativityLists, encode_associativity
 from drmemctl.formats.cells import encode_flags_mask, encode_lmb_size, encode_number, encode_preservation_time
 from drmemctl.formats.configure_connector import ConnectorArea
 from drmemctl.formats.domains import CURRENT_DOMAINS, encode_domains
@@ -23,11 +23,12 @@ from drmemctl.formats.memory_reg import MemoryRange, encode_reg
 from drmemctl.formats.numa_tables import encode_distance_table, encode_index_table
 from drmemctl.formats.pmemory import Pmemory, encode_pmemory
 from drmemctl.formats.reference_points import encode_reference_points
-from drmemctl.formats.rtas_event import ExtendedHeader, FixedPart, RtasEvent, Section
+from drmemctl.formats.rtas_event import ExtendedHeader, FixedPart, LogSection, RtasEvent
 from drmemctl.formats.strings import encode_strings
 from drmemctl.formats.update_nodes import Operation, UpdateNodes
 from drmemctl.formats.update_properties import Descriptor, UpdateProperties
 from drmemctl.formats.usable_memory import encode_usable_memory
+from drmemctl.model.run import Run
 from tests.cases import each
 
 TOO_MUCH = 1 << 32
@@ -38,9 +39,9 @@ HEADER = (0x86, 0, 1, 0, 14, 0, 0x49424D00)
 @each(
     ("encode", "property"),
     [
-        (lambda: encode_entries(V1, [(1, -1, 0, 0, 0)]), "ibm,dynamic-memory"),
-        (lambda: encode_entries(V2, [(TOO_MUCH, 0, 0, 0, 0)]), "ibm,dynamic-memory-v2"),
-        (lambda: encode_entries(V1, [(1, TOO_MUCH, 0, 0, 0)], 1), "ibm,dynamic-memory"),
+        (lambda: encode_entries(V1, [Run(-1, 1, 0, 0, 0)]), "ibm,dynamic-memory"),
+        (lambda: encode_entries(V2, [Run(0, TOO_MUCH, 0, 0, 0)]), "ibm,dynamic-memory-v2"),
+        (lambda: encode_entries(V1, [Run(TOO_MUCH, 1, 0, 0, 0)], 1), "ibm,dynamic-memory"),
         (lambda: encode_entries(V1, [], 3), "ibm,dynamic-memory"),
         (lambda: encode_lookup_arrays([(TOO_MUCH,)], 1), "ibm,associativity-lookup-arrays"),
         (lambda: encode_lmb_size(1 << 64), "ibm,lmb-size"),
@@ -69,7 +70,7 @@ HEADER = (0x86, 0, 1, 0, 14, 0, 0x49424D00)
         (lambda: encode_pmemory(Pmemory(reg=TOO_MUCH)), "reg"),
         (lambda: encode_pmemory(Pmemory(block_size=1 << 64)), "ibm,block-size"),
         (lambda: encode_pmemory(Pmemory(application="a\0b")), "ibm,pmem-application"),
-        (lambda: encode_pmemory(Pmemory(associativity=Associativity(1, (TOO_MUCH,)))), "ibm,associativity"),
+        (lambda: encode_pmemory(Pmemory(associativity=AssociativityLists(1, (TOO_MUCH,)))), "ibm,associativity"),
         (lambda: UpdateNodes(TOO_MUCH, ()).encode(), "update-nodes"),
         (lambda: UpdateNodes(0, (), bytes(11)).encode(), "update-nodes"),
         (lambda: UpdateNodes(0, (), terminator=TOO_MUCH).encode(), "update-nodes"),
@@ -79,9 +80,9 @@ HEADER = (0x86, 0, 1, 0, 14, 0, 0x49424D00)
         (lambda: ConnectorArea(TOO_MUCH).encode(), "configure-connector"),
         (lambda: RtasEvent(FixedPart(256, *FIXED[1:])).encode(), "rtas-event"),
         (lambda: RtasEvent(FixedPart(*FIXED), ExtendedHeader(256, *HEADER[1:])).encode(), "rtas-event"),
-        (lambda: RtasEvent(None, None, (Section(0x5048, 8, 256, 0, 0),)).encode(), "rtas-event"),
+        (lambda: RtasEvent(None, None, (LogSection(0x5048, 8, 256, 0, 0),)).encode(), "rtas-event"),
         (
-            lambda: RtasEvent(None, None, (Section(0x4850, 8, 1, 0, 0, hotplug=Hotplug(256, 1, 1)),)).encode(),
+            lambda: RtasEvent(None, None, (LogSection(0x4850, 8, 1, 0, 0, hotplug=Hotplug(256, 1, 1)),)).encode(),
             "rtas-event",
         ),
     ],

@@ -150,7 +150,7 @@ def test_consequences() -> None:
         (2, False, "movable"),
         (2, True, "unless pinned"),
     ]
-    assert all(one.consequences.told and one.consequences.in_dump for one in regions)
+    assert all(one.consequences.listed and one.consequences.in_dump for one in regions)
 
 
 def test_an_lmb_without_a_node_is_a_fault_and_the_regions_are_shown() -> None:
@@ -173,7 +173,7 @@ def test_persistent_memory_is_no_boot_memory() -> None:
     (found,) = driver_memory(base, Associativity.from_tree(base))
     assert (found.size, found.node, found.drc_index) == (512 << 20, 1, 0x90000001)
     assert not found.consequences.images
-    assert not found.consequences.told
+    assert not found.consequences.listed
     assert len(boot_regions(base, profile())[0]) == 2
 
 

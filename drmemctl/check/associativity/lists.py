@@ -53,10 +53,13 @@ def other_lengths(subject: Subject) -> Iterator[Violation]:
 
 def _odd_lists(lists: tuple[OwnList, ...], size: int | None, extra: int) -> Iterator[Violation]:
     """Yield what is wrong with lists that should have `size` domains, or up to `extra` more."""
-    for found in lists:
-        if len(found.domains) < found.declared:
-            message = f"the list says {count_of(found.declared, 'domain')} and ends after {len(found.domains)}"
-            yield Violation(message, found.path, ASSOCIATIVITY, 0)
-        elif size is not None and not size <= found.declared <= size + extra:
-            message = f"a list of {count_of(found.declared, 'domain')}, and the lookup arrays have {size}"
-            yield Violation(f"{message}: a hot-add compares the wrong words", found.path, ASSOCIATIVITY, 0)
+    for own_list in lists:
+        declared = count_of(own_list.declared, "domain")
+        if len(own_list.domains) < own_list.declared:
+            message = f"the list says {declared} and ends after {len(own_list.domains)}"
+            yield Violation(message, own_list.path, ASSOCIATIVITY, 0)
+        elif size is not None and not size <= own_list.declared <= size + extra:
+            message = (
+                f"a list of {declared}, and the lookup arrays have {size}: a hot-add compares the wrong words"
+            )
+            yield Violation(message, own_list.path, ASSOCIATIVITY, 0)

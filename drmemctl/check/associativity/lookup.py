@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from drmemctl.check.affinity import (
     boot_nodes,
     looked_up_nodes,
-    numa_place,
+    numa_node,
     primary,
     used_lists,
     whole_lookup,
@@ -17,9 +17,9 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.possible import possible_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import per_subject, some
+from drmemctl.check.survey import listed, per_subject
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.formats.lookup_arrays import HEADER, LookupArrays
+from drmemctl.formats.lookup_arrays import HEADER
 from drmemctl.model.associativity import is_node
 from drmemctl.wording import count_of
 
@@ -34,7 +34,7 @@ def _violation(message: str, offset: int) -> Violation:
     "DRM031",
     Severity.ERROR,
     "associativity",
-    "lookup arrays shorter than they say",
+    "lookup arrays shorter than their counts",
     references=(
         "Linux arch/powerpc/mm/numa.c of_get_assoc_arrays; pseries/hotplug-memory.c find_aa_index",
         "LoPAR 2.9, ibm,dynamic-reconfiguration-memory: ibm,associativity-lookup-arrays",
@@ -63,25 +63,24 @@ def short_lookup_arrays(subject: Subject) -> Iterator[Violation]:
     lookup = whole_lookup(subject)
     if lookup is None:
         return
+    needed = _HEADER + 4 * lookup.n_arrays * lookup.array_sz
     if lookup.size < _HEADER:
         yield _violation(f"{lookup.size} bytes, too short for the two counts", 0)
-    elif lookup.size < _HEADER + 4 * lookup.n_arrays * lookup.array_sz:
-        yield _violation(_too_short(lookup), lookup.size)
-
-
-def _too_short(lookup: LookupArrays) -> str:
-    lists = f"{lookup.n_arrays:,} lists of {count_of(lookup.array_sz, 'domain')}"
-    need = f"{lists} need {_HEADER + 4 * lookup.n_arrays * lookup.array_sz:,} bytes, there are {lookup.size:,}"
-    if lookup.usable:
-        return f"{need}; the product wraps in 32 bits, so Linux takes them and reads behind the end"
-    return f"{need}: Linux takes none of them, and no LMB has a node"
+    elif lookup.size < needed:
+        lists = f"{lookup.n_arrays:,} lists of {count_of(lookup.array_sz, 'domain')}"
+        message = f"{lists} need {needed:,} bytes, there are {lookup.size:,}"
+        if lookup.usable:
+            message += "; the product wraps in 32 bits, so Linux takes them and reads behind the end"
+        else:
+            message += ": Linux takes none of them, and no LMB has a node"
+        yield _violation(message, lookup.size)
 
 
 @rule(
     "DRM032",
     Severity.INFO,
     "associativity",
-    "lookup arrays longer than they say",
+    "lookup arrays longer than their counts",
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c find_aa_index: appends behind the counted lists",
     ),
@@ -120,12 +119,12 @@ def _repeats(subject: Subject) -> dict[int, int]:
         return {}
     data, size = lookup.cells.tobytes(), 4 * lookup.array_sz
     first: dict[bytes, int] = {}
-    again: dict[int, int] = {}
+    repeats: dict[int, int] = {}
     for index in range(lookup.present):
-        seen = first.setdefault(data[index * size : (index + 1) * size], index)
-        if seen != index:
-            again[index] = seen
-    return again
+        earlier = first.setdefault(data[index * size : (index + 1) * size], index)
+        if earlier != index:
+            repeats[index] = earlier
+    return repeats
 
 
 @rule(
@@ -154,11 +153,12 @@ def repeated_lists(subject: Subject) -> Iterator[Violation]:
     Fix:
         Nothing has to be done. A firmware that builds such a table wastes space in it.
     """
-    again = _repeats(subject)
-    if again:
-        pairs = [f"{index} repeats {seen}" for index, seen in list(again.items())[:5]]
-        lists = "1 list repeats" if len(again) == 1 else f"{len(again):,} lists repeat"
-        yield _violation(f"{lists} an earlier one: {some(pairs, len(again))}", _offset(subject, min(again)))
+    repeats = _repeats(subject)
+    if repeats:
+        pairs = [f"{index} repeats {earlier}" for index, earlier in list(repeats.items())[:5]]
+        lists = "1 list repeats" if len(repeats) == 1 else f"{len(repeats):,} lists repeat"
+        message = f"{lists} an earlier one: {listed(pairs, len(repeats))}"
+        yield _violation(message, _offset(subject, min(repeats)))
 
 
 @rule(
@@ -205,7 +205,7 @@ def unused_lists(subject: Subject) -> Iterator[Violation]:
         named.add(node)
     if unused:
         lists = "1 lookup array is" if len(unused) == 1 else f"{len(unused):,} lookup arrays are"
-        message = f"{lists} used by no LMB, and other ones name the same nodes: {some(unused)}"
+        message = f"{lists} used by no LMB, and other ones name the same nodes: {listed(unused)}"
         yield _violation(message, _offset(subject, unused[0]))
 
 
@@ -241,7 +241,7 @@ def impossible_nodes(subject: Subject) -> Iterator[Violation]:
         of these lists; if it has happened, reboot.
     """
     lookup = whole_lookup(subject)
-    if lookup is None or not primary(subject) or numa_place(subject) is None:
+    if lookup is None or not primary(subject) or numa_node(subject) is None:
         return
     limit = possible_nodes(subject)
     if limit is None:
@@ -249,7 +249,7 @@ def impossible_nodes(subject: Subject) -> Iterator[Violation]:
     online = boot_nodes(subject)
     lost = sorted(node for node in looked_up_nodes(subject) if node >= limit and node not in online)
     if lost:
-        names = some([node if is_node(node) else f"{node:#x}" for node in lost])
+        names = listed([node if is_node(node) else f"{node:#x}" for node in lost])
         nodes = f"node {names}, which is" if len(lost) == 1 else f"nodes {names}, which are"
         message = f"lookup arrays name {nodes} not among the {limit:,} possible ones and not online at boot"
         yield _violation(f"{message}: memory hot-added there lands on another node", _HEADER)

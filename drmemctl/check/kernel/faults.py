@@ -17,7 +17,7 @@ _SIMULATED = ("faults",)
     "DRM090",
     Severity.ERROR,
     "kernel",
-    "kernel that oopses",
+    "kernel oops",
     needs=_SIMULATED,
     references=(
         "Linux arch/powerpc/platforms/pseries/mobility.c update_dt_node: seen on 5.10, 6.1, 6.12 and 7.2",
@@ -50,7 +50,7 @@ def oopses(subject: Subject) -> Iterator[Violation]:
     "DRM091",
     Severity.ERROR,
     "kernel",
-    "kernel that panics at boot",
+    "kernel panic at boot",
     needs=_SIMULATED,
     references=("Linux drivers/base/memory.c memory_dev_init (5.4): Memory block size not suitable",),
 )
@@ -76,7 +76,7 @@ def panics(subject: Subject) -> Iterator[Violation]:
     "DRM092",
     Severity.ERROR,
     "kernel",
-    "kernel that reads beyond the end",
+    "kernel reads past the end",
     needs=_SIMULATED,
     references=(
         "Linux 2b31e3aec1db (4.16): drmem_init without a length check",
@@ -106,7 +106,7 @@ def over_reads(subject: Subject) -> Iterator[Violation]:
     "DRM093",
     Severity.ERROR,
     "kernel",
-    "kernel that writes beyond the end",
+    "kernel writes past the end",
     needs=_SIMULATED,
     references=("Linux arch/powerpc/mm/drmem.c drmem_update_dt_v1: old length, new count",),
 )
@@ -135,7 +135,7 @@ def heap_overruns(subject: Subject) -> Iterator[Violation]:
     "DRM094",
     Severity.ERROR,
     "kernel",
-    "kernel that does not come back",
+    "kernel does not return",
     needs=_SIMULATED,
     references=("Linux arch/powerpc/mm/drmem.c drmem_update_lmbs, walk_drmem_v2_lmbs (5.15): seen on 6.1",),
 )

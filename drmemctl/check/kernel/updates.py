@@ -17,7 +17,7 @@ _SIMULATED = ("faults",)
     "DRM095",
     Severity.ERROR,
     "kernel",
-    "list of updates that the kernel reads one word off",
+    "update list that the kernel reads one word off",
     needs=_SIMULATED,
     references=(
         "Linux 2efd7f6eb9b7 (5.11, and 5.10.y): pseries_devicetree_update looks the phandle up first",
@@ -48,7 +48,7 @@ def desynchronised(subject: Subject) -> Iterator[Violation]:
     "DRM096",
     Severity.WARNING,
     "kernel",
-    "update that LoPAR does not let a migration make",
+    "update that LoPAR does not allow in a migration",
     needs=_SIMULATED,
     references=("LoPAR 2.9, ibm,update-nodes and ibm,update-properties: nodes and properties by scope",),
 )
@@ -77,7 +77,7 @@ def not_allowed(subject: Subject) -> Iterator[Violation]:
     "DRM097",
     Severity.WARNING,
     "kernel",
-    "recorded answers that do not fit the calls",
+    "recorded answers that do not match the calls",
     needs=_SIMULATED,
     references=("LoPAR 2.9, ibm,update-properties: called until its status is not 1",),
 )

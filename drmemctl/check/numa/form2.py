@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.affinity import boot_nodes, looked_up_nodes, numa_place, primary
-from drmemctl.check.bounds import limited
+from drmemctl.check.affinity import boot_nodes, looked_up_nodes, numa_node, primary
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_FORM2
-from drmemctl.check.numa.tables import Tables, form2_tables
+from drmemctl.check.numa.tables import form2_tables
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import some
+from drmemctl.check.survey import listed
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.model.associativity import MAX_NODES, is_node
 from drmemctl.wording import count_of
@@ -49,20 +48,20 @@ def missing_tables(subject: Subject) -> Iterator[Violation]:
         parts must take /rtas and /chosen from the same source. To boot all the same, add numa=off to the kernel's
         command line.
     """
-    place = numa_place(subject)
-    if place is None or subject.associativity.form != 2:
+    numa = numa_node(subject)
+    if numa is None or subject.associativity.form != 2:
         return
     for name in (LOOKUP_INDEX_TABLE, DISTANCE_TABLE):
-        if place.node.find(name) is None:
+        if numa.node.find(name) is None:
             message = f"form 2 was agreed on and {name} is not there"
-            yield Violation(message, place.path, name)
+            yield Violation(message, numa.path, name)
 
 
 @rule(
     "DRM043",
     Severity.ERROR,
     "numa",
-    "form 2 tables whose counts do not fit",
+    "form 2 tables with inconsistent counts",
     kernels=WITH_FORM2,
     references=(
         _LINUX + ": `Wrong NUMA distance information`",
@@ -94,36 +93,32 @@ def misfitting_tables(subject: Subject) -> Iterator[Violation]:
     tables = form2_tables(subject)
     if tables is None:
         return
-    yield from _misfits_of_index(tables)
-    n, distance = tables.width, tables.distance
+    n, ids, distance = tables.width, len(tables.index.ids), tables.distance
+    if n > MAX_NODES:
+        message = f"{n:,} ids, and Linux has room for {MAX_NODES}: it overwrites what is behind"
+        yield Violation(message, tables.path, LOOKUP_INDEX_TABLE, 0)
+    elif ids < n:
+        message = f"{count_of(n, 'id')} declared, {ids} there: Linux reads behind the end"
+        yield Violation(message, tables.path, LOOKUP_INDEX_TABLE, 4 + 4 * ids)
     if distance.declared != n * n:
         message = (
             f"{distance.declared:,} distances, and {count_of(n, 'id')} make {n * n:,}: Linux takes 20 for all"
         )
         yield Violation(message, tables.path, DISTANCE_TABLE, 0)
     elif len(distance.distances) < distance.declared:
-        there = len(distance.distances)
+        present = len(distance.distances)
         message = (
-            f"{distance.declared:,} distances are declared and {there:,} are there: Linux reads behind the end"
+            f"{distance.declared:,} distances are declared and {present:,} are there: Linux reads behind the end"
         )
-        yield Violation(message, tables.path, DISTANCE_TABLE, 4 + there)
-
-
-def _misfits_of_index(tables: Tables) -> Iterator[Violation]:
-    there = len(tables.index.ids)
-    if tables.width > MAX_NODES:
-        message = f"{tables.width:,} ids, and Linux has room for {MAX_NODES}: it overwrites what is behind"
-        yield Violation(message, tables.path, LOOKUP_INDEX_TABLE, 0)
-    elif there < tables.width:
-        message = f"{count_of(tables.width, 'id')} declared, {there} there: Linux reads behind the end"
-        yield Violation(message, tables.path, LOOKUP_INDEX_TABLE, 4 + 4 * there)
+        yield Violation(message, tables.path, DISTANCE_TABLE, 4 + present)
 
 
 @rule(
     "DRM044",
     Severity.ERROR,
     "numa",
-    "form 2 id that Linux has no room for",
+    "form 2 node id too large for Linux",
+    counted="ids",
     kernels=WITH_FORM2,
     references=(_LINUX, _DOCUMENT, "Linux include/linux/numa.h MAX_NUMNODES: 256 with CONFIG_NODES_SHIFT=8"),
 )
@@ -148,17 +143,10 @@ def oversized_ids(subject: Subject) -> Iterator[Violation]:
     tables = form2_tables(subject)
     if tables is None:
         return
-    large = (
-        Violation(
-            f"id {found:,} is no node that Linux has room for: it writes outside its table of distances",
-            tables.path,
-            LOOKUP_INDEX_TABLE,
-            4 + 4 * position,
-        )
-        for position, found in enumerate(tables.index.ids)
-        if found >= MAX_NODES
-    )
-    yield from limited(large, "ids")
+    for position, node in enumerate(tables.index.ids):
+        if node >= MAX_NODES:
+            message = f"id {node:,} is no node that Linux has room for: it writes outside its table of distances"
+            yield Violation(message, tables.path, LOOKUP_INDEX_TABLE, 4 + 4 * position)
 
 
 @rule(
@@ -194,10 +182,10 @@ def unlisted_nodes(subject: Subject) -> Iterator[Violation]:
     tables = form2_tables(subject)
     if tables is None or not primary(subject) or len(tables.index.ids) < tables.width:
         return
-    listed = set(tables.index.ids)
+    with_distances = set(tables.index.ids)
     at_boot = boot_nodes(subject)
     for nodes, when in ((at_boot, "at boot"), (looked_up_nodes(subject) - at_boot, "with the next hot-add there")):
-        lost = sorted(node for node in nodes - listed if is_node(node))
+        lost = sorted(node for node in nodes - with_distances if is_node(node))
         if lost:
-            which = f"node {some(lost)} is" if len(lost) == 1 else f"nodes {some(lost)} are"
+            which = f"node {listed(lost)} is" if len(lost) == 1 else f"nodes {listed(lost)} are"
             yield Violation(f"{which} not listed: no distances {when}", tables.path, LOOKUP_INDEX_TABLE, 0)

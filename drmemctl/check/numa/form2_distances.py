@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_FORM2
-from drmemctl.check.numa.tables import Tables, form2_tables
+from drmemctl.check.numa.tables import Form2Tables, form2_tables
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import some
+from drmemctl.check.survey import listed
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.model.distances import LOCAL
 
@@ -19,7 +19,7 @@ from drmemctl.model.distances import LOCAL
     "DRM045",
     Severity.WARNING,
     "numa",
-    "form 2 distance that makes no sense",
+    "invalid form 2 distance",
     kernels=WITH_FORM2,
     references=(
         "Linux kernel/sched/topology.c sched_init_numa: `Invalid distance value range`",
@@ -49,39 +49,28 @@ def strange_distances(subject: Subject) -> Iterator[Violation]:
     if tables is None:
         return
     if tables.sound:
-        yield from _strange(tables, "to themselves are not 10", lambda i, j, here, _: i == j and here != LOCAL)
-        yield from _strange(tables, "to others are not above 10", lambda i, j, here, _: i != j and here <= LOCAL)
-        yield from _strange(tables, "differ by direction", lambda i, j, here, back: i < j and here != back)
-    yield from _repeated_ids(tables)
-    yield from _trailing(tables)
+        yield from _strange(tables, "to themselves are not 10", lambda i, j, to, _: i == j and to != LOCAL)
+        yield from _strange(tables, "to others are not above 10", lambda i, j, to, _: i != j and to <= LOCAL)
+        yield from _strange(tables, "differ by direction", lambda i, j, to, back: i < j and to != back)
+    ids = tables.index.ids
+    first = {node: position for position, node in reversed(list(enumerate(ids)))}
+    repeated = [position for position, node in enumerate(ids) if first[node] != position]
+    if repeated:
+        names = listed([ids[position] for position in repeated])
+        message = f"ids occur again ({names}): of their distances the last ones count"
+        yield Violation(message, tables.path, LOOKUP_INDEX_TABLE, 4 + 4 * repeated[0])
+    for name, table in ((LOOKUP_INDEX_TABLE, tables.index), (DISTANCE_TABLE, tables.distance)):
+        for defect in table.defects:
+            if defect.code.endswith("-trailing"):
+                yield Violation(f"{defect.message}; Linux ignores them", tables.path, name, defect.offset)
 
 
-def _strange(tables: Tables, what: str, wrong: Callable[[int, int, int, int], bool]) -> Iterator[Violation]:
+def _strange(tables: Form2Tables, fault: str, wrong: Callable[[int, int, int, int], bool]) -> Iterator[Violation]:
     """Yield the violation of all pairs for which `wrong` (row, column, distance there, distance back) holds."""
     n, cells, ids = tables.width, tables.distance.distances, tables.index.ids
     pairs = [(i, j) for i in range(n) for j in range(n) if wrong(i, j, cells[i * n + j], cells[j * n + i])]
     if pairs:
         shown = [f"{ids[i]} to {ids[j]}: {cells[i * n + j]} (back: {cells[j * n + i]})" for i, j in pairs[:5]]
         i, j = pairs[0]
-        message = f"{len(pairs):,} of {n * n:,} distances {what}: {some(shown, len(pairs))}"
+        message = f"{len(pairs):,} of {n * n:,} distances {fault}: {listed(shown, len(pairs))}"
         yield Violation(message, tables.path, DISTANCE_TABLE, 4 + i * n + j)
-
-
-def _repeated_ids(tables: Tables) -> Iterator[Violation]:
-    ids = tables.index.ids
-    if len(set(ids)) < len(ids):
-        first = {found: position for position, found in reversed(list(enumerate(ids)))}
-        again = [position for position, found in enumerate(ids) if first[found] != position]
-        names = some([ids[position] for position in again])
-        message = f"ids occur again ({names}): of their distances the last ones count"
-        yield Violation(message, tables.path, LOOKUP_INDEX_TABLE, 4 + 4 * again[0])
-
-
-def _trailing(tables: Tables) -> Iterator[Violation]:
-    for name, defects in (
-        (LOOKUP_INDEX_TABLE, tables.index.defects),
-        (DISTANCE_TABLE, tables.distance.defects),
-    ):
-        for defect in defects:
-            if defect.code.endswith("-trailing"):
-                yield Violation(f"{defect.message}; Linux ignores them", tables.path, name, defect.offset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drmemctl.check.affinity import numa_place
+from drmemctl.check.affinity import numa_node
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import per_subject, whole
 from drmemctl.formats.numa_tables import (
@@ -20,7 +20,7 @@ from drmemctl.model.associativity import MAX_NODES
 
 
 @dataclass(frozen=True, slots=True)
-class Tables:
+class Form2Tables:
     """Both tables of a tree whose form is 2.
 
     Attributes:
@@ -48,12 +48,12 @@ class Tables:
 
 
 @per_subject
-def form2_tables(subject: Subject) -> Tables | None:
+def form2_tables(subject: Subject) -> Form2Tables | None:
     """Return the tables if form 2 was agreed on and the tree shows both whole."""
-    place = numa_place(subject)
-    if place is None or not subject.after_cas or subject.associativity.form != 2:
+    numa = numa_node(subject)
+    if numa is None or not subject.after_cas or subject.associativity.form != 2:
         return None
-    ids, distances = whole(place.node, LOOKUP_INDEX_TABLE), whole(place.node, DISTANCE_TABLE)
+    ids, distances = whole(numa.node, LOOKUP_INDEX_TABLE), whole(numa.node, DISTANCE_TABLE)
     if ids is None or distances is None:
         return None
-    return Tables(place.path, decode_index_table(ids), decode_distance_table(distances))
+    return Form2Tables(numa.path, decode_index_table(ids), decode_distance_table(distances))
