@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
 from drmemctl.defect import Defect
-from drmemctl.errors import InputError, LimitError
+from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.formats.fdt_header import MAGIC
 from drmemctl.read_files import note_descriptor
 from drmemctl.tree.compression import compression_of, decompressed
@@ -267,7 +267,10 @@ class _Input:
 
         if not is_plain or self._begin != 0:
             self._spool(stream)
-        return read_dump(self._raw, self._source, member)
+        try:
+            return read_dump(self._raw, self._source, member)
+        except DrmemctlError as error:
+            raise error.with_source(self._source) from None
 
     def _whole(self, stream: Stream, *, is_plain: bool, is_text: bool) -> bytes:
         """Return all bytes; those of a plain file at once, since joining pieces takes twice the memory."""
