@@ -12,31 +12,18 @@ from drmemctl.check.stream.answers import RtasStream
 from drmemctl.errors import DrmemctlError
 from drmemctl.formats.architecture_vec5 import decode_architecture_vec5, encode_architecture_vec5
 from drmemctl.formats.associativity import decode_associativity, encode_associativity
-from drmemctl.formats.cells import decode_lmb_size, encode_lmb_size
-from drmemctl.formats.domains import decode_domains, encode_domains
-from drmemctl.formats.drc import (
-    INDEXES,
-    NAMES,
-    decode_connectors,
-    decode_drc_indexes,
-    decode_drc_names,
-    encode_drc_strings,
-    encode_drc_words,
-)
-from drmemctl.formats.drc_info import decode_drc_info, encode_drc_info
+from drmemctl.formats.cells import decode_lmb_size
+from drmemctl.formats.domains import decode_domains
+from drmemctl.formats.drc import INDEXES, NAMES, decode_connectors, decode_drc_indexes, decode_drc_names
+from drmemctl.formats.drc_info import decode_drc_info
 from drmemctl.formats.dynamic_memory import V1, V2, decode_entries, encode_entries
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays, encode_lookup_arrays
-from drmemctl.formats.lrdr_capacity import decode_lrdr_capacity, encode_lrdr_capacity
+from drmemctl.formats.lrdr_capacity import decode_lrdr_capacity
 from drmemctl.formats.memory_reg import decode_reg, encode_reg
-from drmemctl.formats.numa_tables import (
-    decode_distance_table,
-    decode_index_table,
-    encode_distance_table,
-    encode_index_table,
-)
+from drmemctl.formats.numa_tables import decode_distance_table, decode_index_table
 from drmemctl.formats.plain import from_plain, plain
-from drmemctl.formats.pmemory import decode_pmemory, encode_pmemory
-from drmemctl.formats.reference_points import decode_reference_points, encode_reference_points
+from drmemctl.formats.pmemory import decode_pmemory
+from drmemctl.formats.reference_points import decode_reference_points
 from drmemctl.formats.registry import KNOWN, describe
 from drmemctl.formats.rtas_document import as_plain, encoded
 from drmemctl.formats.rtas_input import Answer, read_answers
@@ -49,6 +36,18 @@ from drmemctl.tree.fdt_reader import read_fdt
 from fuzz.seeds import recorded_answers, recorded_steps, small_trees, values
 from fuzz.target import Target
 from tests.conftest import ROOT
+from tests.encoders import (
+    encode_distance_table,
+    encode_domains,
+    encode_drc_info,
+    encode_drc_strings,
+    encode_drc_words,
+    encode_index_table,
+    encode_lmb_size,
+    encode_lrdr_capacity,
+    encode_pmemory,
+    encode_reference_points,
+)
 from tests.formats.rtas_vectors import HP_COUNT, HP_INDEXED_COUNT, PRRN_SCOPE_2, QEMU_EVENT, words
 
 PROPERTIES = [

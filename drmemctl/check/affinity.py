@@ -10,10 +10,13 @@ from drmemctl.check.select import kinds
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import LocatedNode, per_subject, survey, whole
 from drmemctl.formats.associativity import ASSOCIATIVITY, decode_associativity
+from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, Domains, decode_domains
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.formats.reference_points import REFERENCE_POINTS
-from drmemctl.model.associativity import RTAS, is_node, reference_points_node
+from drmemctl.model import numa
+from drmemctl.model.associativity import NEWEST, RTAS, is_node, reference_points_node
+from drmemctl.model.numa import counting_property
 from drmemctl.model.run import is_assigned
 
 _NEGATIVE = 1 << 31
@@ -138,3 +141,35 @@ def used_lists(subject: Subject) -> frozenset[int]:
     if not subject.has_lmbs:
         return frozenset()
     return frozenset(aa_index for aa_index, _ in kinds(subject)) - {AA_UNSET}
+
+
+class DomainsProperty(NamedTuple):
+    """One of the two properties that are there: its name, its bytes and what they say."""
+
+    name: str
+    data: bytes
+    domains: Domains
+
+
+def domain_properties(subject: Subject) -> Iterator[DomainsProperty]:
+    """Yield current and maximum domains, as far as the tree shows them whole."""
+    rtas = subject.tree.find(RTAS)
+    for name in (CURRENT_DOMAINS, MAX_DOMAINS):
+        data = whole(rtas, name)
+        if data is not None:
+            yield DomainsProperty(name, data, decode_domains(data))
+
+
+@per_subject
+def counted_by(subject: Subject) -> DomainsProperty | None:
+    """Return the property that Linux counts the nodes by; None where the tree does not show all of it."""
+    name = counting_property(subject.tree)
+    return next((prop for prop in domain_properties(subject) if prop.name == name), None)
+
+
+def possible_nodes(subject: Subject) -> int | None:
+    """Return the number of nodes below which all are possible, or None if the tree does not tell."""
+    if counted_by(subject) is None:
+        return None
+    possible, _ = numa.possible_nodes(subject.tree, primary(subject), NEWEST)
+    return None if possible is None else possible.count

@@ -47,12 +47,11 @@ class Plan(NamedTuple):
 
     def rules(self, families: Iterable[str] = FAMILIES) -> list[Rule]:
         """Return the rules of these families, in the order of ids."""
-        return [rule for rule in rules_of(families).values() if self._takes(rule)]
-
-    def _takes(self, rule: Rule) -> bool:
-        if self.select and not _named(rule, self.select):
-            return False
-        return not _named(rule, self.ignore)
+        return [
+            rule
+            for rule in rules_of(families).values()
+            if (not self.select or _named(rule, self.select)) and not _named(rule, self.ignore)
+        ]
 
 
 def _named(rule: Rule, words: Iterable[str]) -> bool:
@@ -100,8 +99,12 @@ def finding_of(violation: Violation, subject: Subject | RtasStream) -> Finding:
 
 def ordered(violations: Iterable[Violation]) -> list[Violation]:
     """Return violations, the worst first, then by rule and place."""
-    return sorted(violations, key=_order)
-
-
-def _order(violation: Violation) -> tuple[int, str, int, int]:
-    return violation.severity.rank, violation.rule, violation.answer or 0, violation.offset or 0
+    return sorted(
+        violations,
+        key=lambda violation: (
+            violation.severity.rank,
+            violation.rule,
+            violation.answer or 0,
+            violation.offset or 0,
+        ),
+    )

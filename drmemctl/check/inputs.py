@@ -55,18 +55,15 @@ def reports(inputs: Sequence[Found], plan: Plan, before: Tree | None, jobs: int)
         from drmemctl.check.pool import ordered_map
 
         all_rules()  # here once, and not in every process
-        results = ordered_map(work, inputs, jobs, lost=_lost, here=_is_stdin)
+        results = ordered_map(
+            work, inputs, jobs, lost=_lost, here=lambda source: source.path.partition("::")[0] == STDIN
+        )
     return (result for result in results if result is not None)
 
 
 def _report(source: Found, plan: Plan, before: Tree | None) -> Report | None:
     result = report(source.path, plan, before)
     return None if result.error and not is_meant(source) else result
-
-
-def _is_stdin(source: Found) -> bool:
-    """Whether only this process can read it."""
-    return source.path.partition("::")[0] == STDIN
 
 
 def _lost(source: Found, how: str) -> Report:

@@ -56,11 +56,11 @@ def ordered_map(
 class _Worker:
     """A process, our end of the pipe to it, and the numbers of the tasks that it has."""
 
-    def __init__(self, work: Work, others: Iterable[Connection]) -> None:
+    def __init__(self, work: Work, inherited: Iterable[Connection]) -> None:
         context = get_context("fork")
         self.pipe, far = context.Pipe()
         self.pending: deque[int] = deque()
-        self._process = context.Process(target=_serve, args=(work, far, [self.pipe, *others]), daemon=True)
+        self._process = context.Process(target=_serve, args=(work, far, [self.pipe, *inherited]), daemon=True)
         # An interrupt goes to the whole foreground group; only this process is to act on it. A termination that
         # came to the new process before `_serve` would have it clean up what is ours.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -143,7 +143,10 @@ class _Crew:
                     number = self._next_task(wanted)
                     if number is None:
                         return
-                    self._give(worker, number)
+                    try:
+                        worker.give(number, self._tasks[number])
+                    except (BrokenPipeError, ConnectionResetError):
+                        self._replace(worker)
 
     def _next_task(self, wanted: int) -> int | None:
         if self._again:
@@ -154,12 +157,6 @@ class _Crew:
                 return number
             self._done[number] = self._work(self._tasks[number])
         return None
-
-    def _give(self, worker: _Worker, number: int) -> None:
-        try:
-            worker.give(number, self._tasks[number])
-        except (BrokenPipeError, ConnectionResetError):
-            self._replace(worker)
 
     def _collect(self) -> None:
         """Wait for results and take them."""

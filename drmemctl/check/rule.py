@@ -120,19 +120,15 @@ class Rule(NamedTuple):
     @property
     def page(self) -> dict[str, str]:
         """The sections of the rule's page: `Summary` and those of `SECTIONS`."""
-        return _sections(inspect.getdoc(self.judge) or "")
-
-
-def _sections(doc: str) -> dict[str, str]:
-    sections = {"Summary": ""}
-    current = "Summary"
-    for line in doc.splitlines():
-        if line.endswith(":") and line[:-1] in SECTIONS:
-            current = line[:-1]
-            sections[current] = ""
-        else:
-            sections[current] += line + "\n"
-    return {title: inspect.cleandoc(text).strip() for title, text in sections.items()}
+        page = {"Summary": ""}
+        section = "Summary"
+        for line in (inspect.getdoc(self.judge) or "").splitlines():
+            if line.endswith(":") and line[:-1] in SECTIONS:
+                section = line[:-1]
+                page[section] = ""
+            else:
+                page[section] += line + "\n"
+        return {section: inspect.cleandoc(text).strip() for section, text in page.items()}
 
 
 RULES: dict[str, Rule] = {}

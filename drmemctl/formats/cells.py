@@ -92,26 +92,11 @@ def decode_lmb_size(data: bytes, size_cells: int = DEFAULT_CELLS, total: int | N
     return Number(size.value, defects + size.defects)
 
 
-def encode_lmb_size(value: int, size_cells: int = DEFAULT_CELLS) -> bytes:
-    """Return the bytes of `ibm,lmb-size`."""
-    return encode_number(LMB_SIZE, value, size_cells)
-
-
 def decode_flags_mask(data: bytes, total: int | None = None) -> Number:
     """Return which bits of the flags word are defined, as the firmware says."""
     return decode_number("flags-mask", data, total=total)
 
 
-def encode_flags_mask(value: int) -> bytes:
-    """Return the bytes of `ibm,memory-flags-mask`."""
-    return encode_number(FLAGS_MASK, value)
-
-
 def decode_preservation_time(data: bytes, total: int | None = None) -> Number:
     """Return for how many minutes preservable memory is kept without power; 0: there is none."""
     return decode_number("preservation-time", data, total=total)
-
-
-def encode_preservation_time(minutes: int) -> bytes:
-    """Return the bytes of `ibm,memory-preservation-time`."""
-    return encode_number(PRESERVATION_TIME, minutes)

@@ -187,21 +187,16 @@ def architecture_vec5(data: bytes, context: Context) -> Description:
 
 def lrdr_capacity(data: bytes, context: Context) -> Description:
     """Describe `ibm,lrdr-capacity`."""
-    from drmemctl.formats.lrdr_capacity import decode_lrdr_capacity
+    from drmemctl.formats.lrdr_capacity import decode_lrdr_capacity, layout
 
     limits = decode_lrdr_capacity(data, context.address_cells, context.size_cells, context.total)
-    address, size = 4 * context.address, 4 * context.size
-    parts: list[tuple[int, int, str, int | None, Callable[[int], str]]] = [
-        (0, address, "max_address", limits.max_address, size_text),
-        (address, size, "lmb_size", limits.lmb_size, size_text),
-        (address + size, 4, "max_cpus", limits.max_cpus, str),
-        (address + size + 4, 4, "second", limits.second, str),
-    ]
-    fields = [
-        Field(offset, length, name, value, text(value))
-        for offset, length, name, value, text in parts
-        if value is not None
-    ]
+    fields, offset = [], 0
+    for name, cells in (*layout(context.address, context.size), ("second", 1)):
+        value = getattr(limits, name)
+        if value is not None:
+            text = size_text(value) if name in ("max_address", "lmb_size") else str(value)
+            fields.append(Field(offset, 4 * cells, name, value, text))
+        offset += 4 * cells
     return Description(fields, limits.defects)
 
 

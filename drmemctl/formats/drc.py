@@ -12,14 +12,14 @@ strings stay in the property's bytes until someone asks for one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import TypeVar
 
 from drmemctl.defect import Defect
-from drmemctl.formats.lists import COUNT_SIZE, Words, decode_counted_words, encode_counted_words, judge_length
-from drmemctl.formats.strings import iterate_strings, skip_strings, to_string
+from drmemctl.formats.lists import COUNT_SIZE, Words, decode_counted_words, judge_length
+from drmemctl.formats.strings import iterate_strings, skip_strings
 from drmemctl.wording import count_of
 
 INDEXES = "ibm,drc-indexes"
@@ -192,14 +192,3 @@ def _count_mismatch(property: str, count: int, indexes: int) -> list[Defect]:
         return []
     message = f"declares {count} connectors, {INDEXES} declares {indexes}"
     return [Defect(f"{_SHORT[property]}-count", message, property=property, offset=0)]
-
-
-def encode_drc_words(property: str, values: Sequence[int], count: int | None = None) -> bytes:
-    """Return the bytes of `ibm,drc-indexes` or `ibm,drc-power-domains`; `count` overrides the true one."""
-    return encode_counted_words(property, values, count)
-
-
-def encode_drc_strings(property: str, values: Sequence[str], count: int | None = None) -> bytes:
-    """Return the bytes of `ibm,drc-names` or `ibm,drc-types`; `count` overrides the true one."""
-    head = encode_counted_words(property, (), len(values) if count is None else count)
-    return head + b"".join(to_string(value, property) for value in values)

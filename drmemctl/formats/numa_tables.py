@@ -8,13 +8,11 @@ Source: Linux Documentation/arch/powerpc/associativity.rst and arch/powerpc/mm/n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.defect import Defect
-from drmemctl.formats.lists import COUNT_SIZE, decode_counted_words, encode_counted_words, judge_length
-from drmemctl.formats.seam import build
+from drmemctl.formats.lists import COUNT_SIZE, decode_counted_words, judge_length
 from drmemctl.wording import count_of
 
 LOOKUP_INDEX_TABLE = "ibm,numa-lookup-index-table"
@@ -70,11 +68,6 @@ def decode_index_table(data: bytes, total: int | None = None) -> IndexTable:
     return IndexTable(ids.declared, tuple(ids.cells), ids.defects)
 
 
-def encode_index_table(ids: Sequence[int]) -> bytes:
-    """Return the index table's bytes."""
-    return encode_counted_words(LOOKUP_INDEX_TABLE, ids)
-
-
 def decode_distance_table(data: bytes, total: int | None = None) -> DistanceTable:
     """Return the distances; whether they fit the index table is for a rule to say."""
     if len(data) < COUNT_SIZE:
@@ -84,9 +77,3 @@ def decode_distance_table(data: bytes, total: int | None = None) -> DistanceTabl
     content = f"{count_of(declared, 'distance')} of a byte each"
     defects = judge_length("numa-distance", content, len(data), COUNT_SIZE + declared, total=total)
     return DistanceTable(declared, data[COUNT_SIZE : COUNT_SIZE + declared], defects)
-
-
-def encode_distance_table(distances: Sequence[int], count: int | None = None) -> bytes:
-    """Return the distance table's bytes; `count` overrides the true one, to make faulty values."""
-    data = build(distances_table(), list(distances), DISTANCE_TABLE)
-    return data if count is None else encode_counted_words(DISTANCE_TABLE, (), count) + data[COUNT_SIZE:]

@@ -17,12 +17,11 @@ from drmemctl.formats.associativity import (
     ASSOCIATIVITY,
     AssociativityLists,
     decode_associativity,
-    encode_associativity,
 )
-from drmemctl.formats.cells import decode_number, encode_number
+from drmemctl.formats.cells import decode_number
 from drmemctl.formats.drc import MY_DRC_INDEX
 from drmemctl.formats.lists import judge_length
-from drmemctl.formats.strings import decode_strings, encode_strings
+from drmemctl.formats.strings import decode_strings
 
 NODE = "/ibm,persistent-memory"
 
@@ -127,20 +126,3 @@ def decode_pmemory(properties: Mapping[str, bytes]) -> Pmemory:
             values[field], faults = decode(properties[name])
             defects.extend(replace(defect, property=name) for defect in faults)
     return Pmemory(**values, defects=tuple(defects))
-
-
-def encode_pmemory(region: Pmemory) -> dict[str, bytes]:
-    """Return the properties that say what `region` does, in the order of its attributes."""
-    properties: dict[str, bytes] = {}
-    for field, (name, _) in _DECODERS.items():
-        value = getattr(region, field)
-        if field in _NUMBERS and value is not None:
-            properties[name] = encode_number(name, value, _NUMBERS[field][1])
-        elif field in _STRINGS and value is not None:
-            properties[name] = encode_strings([value], property=name)
-        elif field in _FLAGS and value:
-            properties[name] = b""
-    if region.associativity is not None:
-        lists = region.associativity
-        properties[ASSOCIATIVITY] = encode_associativity(lists.domains, *lists.more)
-    return properties

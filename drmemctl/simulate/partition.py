@@ -53,7 +53,7 @@ class Partition:
         boot: what the kernel did wrong when the simulation began.
         flush: what wrote the LMB property first after the hypervisor's last delivery, None for nothing.
         faults: what the kernel did wrong so far, while its threads interleave.
-        held: locks and the numbers of the threads that hold them.
+        locks: locks and the numbers of the threads that hold them.
         queued: queues and the threads in them, in the order in which they came; the first is at work.
         uevent: whether user space has not seen yet that a memory block came or went.
         crash_tree: the tree that the crash kernel was loaded with, None where nobody loads one.
@@ -66,7 +66,7 @@ class Partition:
     boot: tuple[Finding, ...] = ()
     flush: Flush | None = None
     faults: frozenset[Fault] = frozenset()
-    held: frozenset[tuple[Lock, int]] = frozenset()
+    locks: frozenset[tuple[Lock, int]] = frozenset()
     queued: tuple[tuple[Lock, int], ...] = ()
     uevent: bool = False
     crash_tree: Tree | None = None
@@ -79,21 +79,21 @@ class Partition:
         if lock in QUEUES:
             first = next((number for queue, number in self.queued if queue is lock), None)
             return first == thread or (first is None and action.drops is lock)
-        return all(held_lock is not lock for held_lock, _ in self.held)
+        return all(taken is not lock for taken, _ in self.locks)
 
     def locked(self, thread: int, action: Action) -> Partition:
         """Return the partition after a thread has queued for, taken or given back what an action says."""
         if not action.locks:
             return self
-        held, queued = self.held, self.queued
+        locks, queued = self.locks, self.queued
         if action.joins is not None:
             queued = (*queued, (action.joins, thread))
         if action.takes is not None and action.takes not in QUEUES:
-            held |= {(action.takes, thread)}
+            locks |= {(action.takes, thread)}
         if action.drops is not None:
-            held -= {(action.drops, thread)}
+            locks -= {(action.drops, thread)}
             queued = tuple(place for place in queued if place != (action.drops, thread))
-        return replace(self, held=held, queued=queued)
+        return replace(self, locks=locks, queued=queued)
 
 
 _BY_IDENTITY = frozenset({"tree", "lmbs", "lists"})

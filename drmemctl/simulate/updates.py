@@ -151,7 +151,7 @@ class LiveUpdates:
     another order.
 
     Attributes:
-        told: the tree that the kernel was last told of as a whole.
+        kernel_tree: the tree that the kernel was last told of as a whole.
         tree: the tree of the system that has the news; another, after a migration, has nothing to tell of it.
         difference: what differs between the two.
         additions: whether nodes that come and go are told of: a reassignment only has updates.
@@ -159,23 +159,23 @@ class LiveUpdates:
 
     """
 
-    told: Tree
+    kernel_tree: Tree
     tree: Tree
     difference: TreeDifference
     additions: bool
     trees: dict[Hashable, Tree] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def between(cls, told: Tree, tree: Tree, *, additions: bool) -> LiveUpdates:
-        """Return the firmware of `tree` for a kernel that came up with `told`."""
-        return cls(told, tree, difference(told, tree), additions)
+    def between(cls, kernel_tree: Tree, tree: Tree, *, additions: bool) -> LiveUpdates:
+        """Return the firmware of `tree` for a kernel that came up with `kernel_tree`."""
+        return cls(kernel_tree, tree, difference(kernel_tree, tree), additions)
 
     def call(self, name: str, work_area: bytes, scope: int, firmware: Firmware) -> tuple[bytes, int]:
         """Return the next work area; status 1 if more follow. The state word counts those that were fetched."""
         del scope
         machine = cast("Hypervisor", firmware)
         here = machine.tree is self.tree
-        drmem = self.told.find(NODE)
+        drmem = self.kernel_tree.find(NODE)
         drmem_phandle = 0 if drmem is None else phandle_of(drmem)
         if name == UPDATE_NODES:
             phandles = dict.fromkeys(phandle for phandle, _, _ in self.difference.updated)

@@ -7,12 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
+from drmemctl.check.bounds import MAX_VIOLATIONS
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Tree
 from tests.cases import each
 from tests.check.mutations import (
+    LMB,
+    PLUGGED,
     Change,
     broken_anew,
     cases,
@@ -242,3 +245,15 @@ def test_a_migratable_partition_counts_its_nodes_by_the_maximum() -> None:
     current = rtas(CURRENT_DOMAINS, 4, 4, 4, 4, 4)
     assert "DRM039" in found(current(more(fixture(FORM1))))
     assert "DRM039" not in found(current(more(tree)))
+
+
+def test_of_many_reasons_why_lmbs_have_no_node_the_last_counts_what_is_left() -> None:
+    domains = [1000 + number for number in range(40)]
+    tree = lookup(40, 4, *(domain for domain in domains for _ in range(4)))(fixture(PLUGGED))
+    tree = with_entries(
+        tree, [Run(0x40000000 + index * LMB, 1, 0x80000004 + index, index, 8) for index in range(40)]
+    )
+    reasons = messages(tree, "DRM030")
+    assert len(reasons) == MAX_VIOLATIONS
+    assert "names domain 0x3e8, which is no node" in reasons[0]
+    assert reasons[-1].startswith("21 LMBs in many other ways like these")

@@ -12,7 +12,7 @@ from drmemctl.check.engine import Plan
 from drmemctl.check.report import report_tree
 from drmemctl.check.subject import Running, Subject
 from drmemctl.formats.dynamic_memory import NODE
-from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, encode_lrdr_capacity
+from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
 from drmemctl.formats.memory_reg import REG, MemoryRange, encode_reg
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_memory
 from drmemctl.kernel.profiles import profile
@@ -35,6 +35,7 @@ from tests.check.mutations import (
     with_prop,
     without_node,
 )
+from tests.encoders import encode_lrdr_capacity
 
 
 def memory(base: int, size: int, device_type: bytes = b"memory\0", **more: bytes) -> Node:

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.formats import drc
-from drmemctl.formats.drc import Connector, decode_connectors, encode_drc_strings, encode_drc_words
-from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry, encode_drc_info
+from drmemctl.formats.drc import Connector, decode_connectors
+from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry
 from drmemctl.model.intervals import IndexSet, stretches
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
@@ -34,6 +34,7 @@ from tests.check.mutations import (
     with_prop,
     words,
 )
+from tests.encoders import encode_drc_info, encode_drc_strings, encode_drc_words
 
 TREE = "trees/numa4-form2-dist"
 """16 LMBs reserved, 4 on node 2, 4 on node 3, 40 free from 0x180000000 (DRC 0x80000018) on; 48 LMB connectors."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
-from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, encode_lrdr_capacity
+from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
 from drmemctl.formats.memory_reg import REG, MemoryRange, decode_reg, encode_reg
 from drmemctl.model.conversion import convert
 from drmemctl.model.run import Run
@@ -35,6 +35,7 @@ from tests.check.mutations import (
     without_node,
     words,
 )
+from tests.encoders import encode_lrdr_capacity
 
 
 def sets(*new: Run) -> Change:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError
 from drmemctl.formats.associativity import AssociativityLists
-from drmemctl.formats.pmemory import Pmemory, decode_pmemory, encode_pmemory
+from drmemctl.formats.pmemory import Pmemory, decode_pmemory
+from tests.encoders import encode_pmemory
 from tests.formats.values import all_values
 
 GUID = "75a3cdd7-6a2f-4791-8d15-fe0a920e8e91"

@@ -17,6 +17,7 @@ from drmemctl.kernel.cmdline import memory_size, with_command_line
 from drmemctl.kernel.memblock import HOTPLUG, Memblock, MemblockRegion
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.associativity import Associativity
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Property
 from tests.cases import each
 from tests.kernel.partitions import BOOT_MEMORY, LMB, lmbs, memory_node, tree, u32
@@ -102,9 +103,7 @@ def test_blocks_of_every_recorded_boot_lie_in_its_regions(name: str) -> None:
     assert covered == {block["block"] for block in found["boot"]["blocks"]}
 
 
-def shown(
-    *entries: tuple[int, int, int, int, int], cmdline: str = "", kernel: str = "latest", **more: object
-) -> list[str]:
+def shown(*entries: Run, cmdline: str = "", kernel: str = "latest", **more: object) -> list[str]:
     """Return regions in short: first LMB-LMB after the last, node, H for hotplug, zone."""
     base = with_command_line(tree(*entries, **more), cmdline)  # type: ignore[arg-type]
     return [

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError, LimitError, NotInTreeError
-from drmemctl.formats.cells import encode_lmb_size
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, encode_entries
 from drmemctl.model.conversion import convert, shortened
 from drmemctl.model.drmem import Drmem, LmbTable
@@ -21,6 +20,7 @@ from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.conftest import FIXTURES, blob, fixture_trees, tree_name
+from tests.encoders import encode_lmb_size
 
 MIB_256 = 0x10000000
 

@@ -198,6 +198,13 @@ def test_an_index_past_the_end_is_an_error() -> None:
         table.lmb(2)
 
 
+def test_a_run_has_its_fields_by_name_and_in_order() -> None:
+    run = Run(base=0x40000000, lmbs=2, drc_index=0x80000004, aa_index=1, flags=8)
+    assert run == (0x40000000, 2, 0x80000004, 1, 8)
+    assert run.count == run.lmbs == 2
+    assert run._replace(aa_index=3) == Run(0x40000000, 2, 0x80000004, 3, 8)
+
+
 def test_runs_are_a_sequence() -> None:
     runs = Runs([entry(1, 7), entry(1, 0), entry(2, 9)], LMB_SIZE)
     assert runs[-1] == Run(9, 2, 0, 0, 8)

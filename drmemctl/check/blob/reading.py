@@ -139,16 +139,13 @@ def incomplete_input(subject: Subject) -> Iterator[Violation]:
         "remarks of the reader",
     )
     remarked = {(defect.path, defect.property) for defect in defects}
-    cut = (violation for violation in _cut(subject.tree) if (violation.path, violation.property) not in remarked)
+    cut = (
+        Violation(f"only {len(prop.value):,} of {prop.total:,} bytes are shown", path, prop.name, len(prop.value))
+        for path, node in subject.tree.walk()
+        for prop in node.properties
+        if prop.is_cut and (path, prop.name) not in remarked
+    )
     yield from limited(cut, "values")
-
-
-def _cut(tree: Tree) -> Iterator[Violation]:
-    for path, node in tree.walk():
-        for prop in node.properties:
-            if prop.is_cut:
-                message = f"only {len(prop.value):,} of {prop.total:,} bytes are shown"
-                yield Violation(message, path, prop.name, len(prop.value))
 
 
 def _remarks(subject: Subject, codes: tuple[str, ...], consequence: str) -> Iterator[Violation]:

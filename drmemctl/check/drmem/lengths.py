@@ -9,7 +9,6 @@ from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.defect import Defect
 from drmemctl.formats.cells import FLAGS_MASK, PRESERVATION_TIME, decode_flags_mask, decode_preservation_time
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
 from drmemctl.model.drmem import LmbTable
@@ -115,25 +114,17 @@ def idle_bytes(subject: Subject) -> Iterator[Violation]:
     Fix:
         None is needed; have the tool that made it count again.
     """
-    unused = [
-        defect
-        for defect in subject.drmem.defects
-        if defect.code in ("lmb-size-trailing", "lmb-size-odd") or defect.code.endswith("-trailing")
-    ]
-    for defect in (*unused, *_small_properties(subject)):
-        yield Violation(f"{defect.message}; no reader uses that", NODE, defect.property, defect.offset)
-    if subject.has_lmbs and subject.entries.property == V2:
-        yield from limited(_empty_sets(subject.entries), "sets")
-
-
-def _small_properties(subject: Subject) -> Iterator[Defect]:
-    node = subject.drmem_node
+    for defect in subject.drmem.defects:
+        if defect.code == "lmb-size-odd" or defect.code.endswith("-trailing"):
+            yield Violation(f"{defect.message}; no reader uses that", NODE, defect.property, defect.offset)
     decoders = {FLAGS_MASK: decode_flags_mask, PRESERVATION_TIME: decode_preservation_time}
     for name, decode in decoders.items():
-        prop = None if node is None else node.find(name)
+        prop = None if subject.drmem_node is None else subject.drmem_node.find(name)
         for defect in decode(prop.value, prop.total).defects if prop is not None else ():
             if not defect.code.endswith("-cut"):
-                yield defect.at(NODE, name)
+                yield Violation(f"{defect.message}; no reader uses that", NODE, name, defect.offset)
+    if subject.has_lmbs and subject.entries.property == V2:
+        yield from limited(_empty_sets(subject.entries), "sets")
 
 
 def _empty_sets(entries: Entries) -> Iterator[Violation]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.select import for_lmbs, highest_end, of_kind, place
+from drmemctl.check.select import for_lmbs, highest_end, place
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import drc_indexes, spans_of_addresses
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, RESERVED
@@ -108,8 +108,7 @@ def misaligned_lmbs(subject: Subject) -> Iterator[Violation]:
         Check ibm,lmb-size first: a wrong one makes every address look wrong. Else correct the base address.
     """
     size = subject.table.lmb_size or 1
-    usable = of_kind(subject, lambda _, flags: not flags & RESERVED)
-    odd = for_lmbs(subject, (run for run in usable if run.base % size))
+    odd = for_lmbs(subject, (run for run in subject.runs if run.base % size and not run.flags & RESERVED))
     if odd:
         yield odd.violation(
             f"{odd.are} not aligned to {size:#x}, first {odd.first}: Linux dies when it removes such an LMB"

@@ -274,25 +274,19 @@ def changed_flags(subject: Subject) -> Iterator[Violation]:
             f"{lmbs.number} with other flags than before, first {lmbs.first}: {lmbs.runs[0].flags:#x}; the next"
             " flush puts the old ones back"
         )
-    moved = _moved_first(subject)
-    if moved is not None:
-        yield for_lmbs(subject, [moved]).violation(
-            f"the LMBs are in another order than before, from {moved.base:#x} on; the next flush puts the old one"
-            " back"
-        )
-
-
-def _moved_first(subject: Subject) -> Run | None:
-    """Return the first LMBs that come after others which they came before."""
     both = tables(subject)
     if both is None or both[0] == both[1]:
-        return None
-    # Positions of runs by their first DRC index.
+        return
+    # Positions of runs by their first DRC index: the first run that comes after another which it came before.
     old, new = (
         {run.drc_index: position for position, run in enumerate(table.runs) if not run.flags & DRC_INVALID}
         for table in both
     )
-    for first, second in pairwise(drc_index for drc_index in new if drc_index in old):
-        if old[first] > old[second]:
-            return both[1].runs[new[second]]
-    return None
+    pairs = pairwise(drc_index for drc_index in new if drc_index in old)
+    moved = next((second for first, second in pairs if old[first] > old[second]), None)
+    if moved is not None:
+        run = subject.runs[new[moved]]
+        yield for_lmbs(subject, [run]).violation(
+            f"the LMBs are in another order than before, from {run.base:#x} on; the next flush puts the old one"
+            " back"
+        )

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.affinity import primary
+from drmemctl.check.affinity import counted_by, domain_properties, possible_nodes, primary
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_CURRENT_DOMAINS
-from drmemctl.check.possible import counted_by, domain_properties, possible_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS

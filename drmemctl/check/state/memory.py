@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory
 from drmemctl.check.rule import rule
 from drmemctl.check.select import LmbsByReason
-from drmemctl.check.subject import SenseRange, Subject
+from drmemctl.check.subject import Subject
 from drmemctl.check.tables import (
     Nodes,
     block_ranges,
@@ -85,24 +85,18 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
 
 def _by_sense(subject: Subject) -> Intervals:
     """Return ranges of DRC indexes with the same sense, which is the owner."""
-    senses = subject.running.senses or ()
     spans = Intervals()
-    for part in senses if isinstance(senses, tuple) else _sense_ranges(senses):
-        spans.add(part.first, part.count, part.sense)
+    senses = subject.running.senses or ()
+    if isinstance(senses, tuple):
+        for part in senses:
+            spans.add(part.first, part.count, part.sense)
+        return spans
+    for drc_index, sense in sorted(senses.items()):
+        if spans and spans.lasts[-1] + 1 == drc_index and spans.owners[-1] == sense:
+            spans.lasts[-1] = drc_index
+        else:
+            spans.add(drc_index, 1, sense)
     return spans
-
-
-def _sense_ranges(senses: Mapping[int, int]) -> Iterator[SenseRange]:
-    start, count, sense = 0, 0, 0
-    for drc in sorted(senses):
-        if count and drc == start + count and senses[drc] == sense:
-            count += 1
-            continue
-        if count:
-            yield SenseRange(start, count, sense)
-        start, count, sense = drc, 1, senses[drc]
-    if count:
-        yield SenseRange(start, count, sense)
 
 
 def _contradiction(flags: int, sense: int) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.select import AffectedLmbs, LmbsByReason
-from drmemctl.check.subject import Flush, Subject
+from drmemctl.check.subject import Subject
 from drmemctl.check.tables import part_of_drc, spans_of_drc_indexes
 from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.model.associativity import Associativity
@@ -81,7 +81,10 @@ def lost_topology(subject: Subject) -> Iterator[Violation]:
     for placement, pairs in groupby(lost, key=lambda pair: pair[0]):
         for run in Runs((run for _, run in pairs), subject.table.lmb_size):
             reasons.add(placement, run)
-    written = _written(subject.running.flush)
+    flush, written = subject.running.flush, ""
+    if flush is not None:
+        step = flush.step if len(flush.step) <= _LONGEST_STEP else f"{flush.step[:_LONGEST_STEP]}…"
+        written = f": {flush.function} wrote that" + (f" in {step!r}" if step else "")
     yield from reasons.violations(lambda placement, lmbs: _message(placement, lmbs, associativity) + written)
 
 
@@ -141,10 +144,3 @@ def _place(domains: Domains, associativity: Associativity) -> str:
     listed = " ".join(map(str, domains[:_LISTED_DOMAINS])) + (" …" if len(domains) > _LISTED_DOMAINS else "")
     node = associativity.node_of_row(domains)
     return f"<{listed}>" + ("" if node is None else f" (node {node})")
-
-
-def _written(flush: Flush | None) -> str:
-    if flush is None:
-        return ""
-    step = flush.step if len(flush.step) <= _LONGEST_STEP else f"{flush.step[:_LONGEST_STEP]}…"
-    return f": {flush.function} wrote that" + (f" in {step!r}" if step else "")

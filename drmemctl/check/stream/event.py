@@ -75,7 +75,12 @@ def bad_event(stream: RtasStream) -> Iterator[Violation]:
 def _faults(event: RtasEvent, stream: RtasStream) -> _Faults:
     for defect in event.defects:
         yield f"{defect.message}: {_CONSEQUENCES[defect.code]}", defect.offset or 0
-    yield from _reassignment_faults(event)
+    fixed = event.fixed
+    if fixed is not None and fixed.type == PRRN:
+        if fixed.scope <= 0:
+            yield f"a reassignment of scope {fixed.scope}: Linux asks for updates of {-fixed.scope}", 4
+        if fixed.extended or event.tail:
+            yield "a reassignment has no extended log: its length word is the scope", 1
     yield from _log_faults(event)
     section = event.section(HOTPLUG)
     if section is None:
@@ -87,15 +92,6 @@ def _faults(event: RtasEvent, stream: RtasStream) -> _Faults:
         yield f"a section HP of {section.length} bytes", section.offset
     for message, offset in _request_faults(section.hotplug, stream):
         yield message, section.offset + offset
-
-
-def _reassignment_faults(event: RtasEvent) -> _Faults:
-    if event.fixed is None or event.fixed.type != PRRN:
-        return
-    if event.fixed.scope <= 0:
-        yield f"a reassignment of scope {event.fixed.scope}: Linux asks for updates of {-event.fixed.scope}", 4
-    if event.fixed.extended or event.tail:
-        yield "a reassignment has no extended log: its length word is the scope", 1
 
 
 def _log_faults(event: RtasEvent) -> _Faults:

@@ -122,19 +122,17 @@ def lost_place(stream: RtasStream) -> Iterator[Violation]:
     desynchronised: set[int] = set()
     for node in _named(stream):
         # Where one answer's list has lost its place, the rest of it is no longer what it says.
-        if node.drc_index is not None and node.missing and node.number not in desynchronised:
-            desynchronised.add(node.number)
-            message = f"the parent {node.phandle:#x} {node.missing}: since 5.11 the DRC index {node.drc_index:#x}"
-            message += f" is taken for {_misread(node, node.drc_index)}"
-            yield Violation(message, offset=node.offset, answer=node.number)
-
-
-def _misread(node: NamedNode, drc_index: int) -> str:
-    if node.offset + 8 < node.operation.end:
-        return "the next parent"
-    if not drc_index & ACTION_MASK:
-        return "the end of the list"
-    return f"operation {drc_index >> 24:#04x} with {drc_index & COUNT_MASK:,} operands"
+        if node.drc_index is None or not node.missing or node.number in desynchronised:
+            continue
+        desynchronised.add(node.number)
+        if node.offset + 8 < node.operation.end:
+            misread = "the next parent"
+        elif not node.drc_index & ACTION_MASK:
+            misread = "the end of the list"
+        else:
+            misread = f"operation {node.drc_index >> 24:#04x} with {node.drc_index & COUNT_MASK:,} operands"
+        message = f"the parent {node.phandle:#x} {node.missing}: since 5.11 the DRC index {node.drc_index:#x}"
+        yield Violation(f"{message} is taken for {misread}", offset=node.offset, answer=node.number)
 
 
 def _counted_in_words(nodes: UpdateNodes) -> Operation | None:

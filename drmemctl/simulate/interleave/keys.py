@@ -47,6 +47,6 @@ class Keys:
                 kernel.topology.with_cpus,
             ),
             (machine_key(partition.machine), self._topologies[id(delivered)][1]),
-            (partition.faults, partition.held, partition.queued, partition.uevent),
+            (partition.faults, partition.locks, partition.queued, partition.uevent),
             None if crash is None else (crash.get(NODE, V1), crash.get(NODE, V2)),
         )

@@ -78,7 +78,7 @@ def _scan_where_it_is(updates: LiveUpdates) -> Action:
 
     def reassigned(job: Job) -> bool:
         machine = cast("Hypervisor", job.firmware)
-        here = machine.tree is updates.told
+        here = machine.tree is updates.kernel_tree
         if here:
             job.firmware = machine.moved(updates.tree)
         job.called("rtas_event_scan", "event-scan", (), (0 if here else 1,))
