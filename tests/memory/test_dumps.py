@@ -192,7 +192,12 @@ def test_pages_that_are_left_out_are_named() -> None:
 @each("change", ["machine", "class", "type", "cut"])
 def test_other_files_are_refused_with_the_reason(change: str) -> None:
     data = bytearray(content(STALE))
-    expected = {"machine": "another architecture", "class": "no core of 64 bits", "type": "an ELF file", "cut": "in the dump|not found"}[change]
+    expected = {
+        "machine": "another architecture",
+        "class": "no core of 64 bits",
+        "type": "an ELF file",
+        "cut": "in the dump|not found",
+    }[change]
     if change == "machine":
         struct.pack_into("<H", data, 18, 62)
     elif change == "class":
