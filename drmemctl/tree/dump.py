@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import IO
 
 from drmemctl.errors import InputError
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE
-from drmemctl.formats.system_tables import BlockLine, encode_blocks
 from drmemctl.memory.boot_blob import boot_blob
 from drmemctl.memory.device_tree import KernelNode, kernel_tree
 from drmemctl.memory.file import random_access
@@ -122,25 +122,16 @@ def _files(memory: KernelMemory, tree: Tree, banner: str, block_size: int) -> It
     log = log_text(memory)
     if log:
         yield "dmesg", log
-    blocks = encode_blocks(_blocks(sections(memory), block_size)) if block_size else ""
+    blocks = "".join(_block_lines(sections(memory), block_size)) if block_size else ""
     if blocks:
         yield "memory/blocks", blocks.encode()
         yield "memory/block_size_bytes", b"%x\n" % block_size
 
 
-def _blocks(present: Iterable[Section], block_size: int) -> Iterator[BlockLine]:
-    """Yield memory blocks of sections; a block has those of an LMB (pseries_memory_block_size)."""
-    number, members = -1, list[Section]()
-    for section in present:
-        if section.base // block_size != number and members:
-            yield _block(number, members)
-            members = []
-        number = section.base // block_size
-        members.append(section)
-    if members:
-        yield _block(number, members)
-
-
-def _block(number: int, members: list[Section]) -> BlockLine:
-    nodes = tuple(sorted({section.node for section in members if section.node is not None}))
-    return BlockLine(number, "online" if all(section.online for section in members) else "offline", nodes)
+def _block_lines(present: Iterable[Section], block_size: int) -> Iterator[str]:
+    """Yield memory blocks as lines of a capture; a block has the size of an LMB (pseries_memory_block_size)."""
+    for number, members in groupby(present, lambda section: section.base // block_size):
+        block = list(members)
+        nodes = sorted({section.node for section in block if section.node is not None})
+        state = "online" if all(section.online for section in block) else "offline"
+        yield f"{number} {number:08x} {state} {','.join(map(str, nodes)) or '-'} - -\n"
