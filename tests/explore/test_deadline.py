@@ -75,7 +75,7 @@ def test_whatever_takes_long_is_given_up(name: str, missed: str, monkeypatch: py
 
 
 def test_text_says_that_it_is_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drmemctl.explore.judge.Ends.findings", forever)
+    monkeypatch.setattr("drmemctl.simulate.interleave.judge.Ends.findings", forever)
     assert "NOT COMPLETE: 1 s were over" in explored()[1]
 
 
