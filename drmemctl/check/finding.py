@@ -144,13 +144,12 @@ class Finding(NamedTuple):
     def of(cls, violation: Violation, title: str, subject: Subject) -> Finding:
         """Return what there is to show of a violation of a rule of that title."""
         size = subject.table.lmb_size if violation.lmbs else None
-        associativity = subject.associativity
         ranges = tuple(
             LmbRange(
                 *run,
-                node=associativity.node_of(run.aa_index, run.flags),
+                node=subject.associativity.node_of(run.aa_index, run.flags),
                 size=None if size is None else size * run.lmbs,
-                is_shown=not associativity.unknown,
+                is_shown=not subject.associativity.unknown,
             )
             for run in violation.lmbs[:MOST_RANGES]
         )
