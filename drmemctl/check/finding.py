@@ -144,6 +144,7 @@ class Finding(NamedTuple):
     def of(cls, violation: Violation, title: str, subject: Subject) -> Finding:
         """Return what there is to show of a violation of a rule of that title."""
         size = subject.table.lmb_size if violation.lmbs else None
+        # Firmware's answers, which `decode` judges, have no associativity, and no LMBs.
         ranges = tuple(
             LmbRange(
                 *run,

@@ -12,6 +12,7 @@ from drmemctl.errors import NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE, Entries
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.dumped import array_in
 from drmemctl.model.platform import Platform, is_before_cas, platform_of
 from drmemctl.model.runs import Runs
 from drmemctl.tree.node import Node, Tree
@@ -97,7 +98,8 @@ class Running(NamedTuple):
             return cls()
         from drmemctl.model.live_system import LiveSystem
 
-        return cls.of_system(LiveSystem.from_files(files.files, files.links))
+        running = cls.of_system(LiveSystem.from_files(files.files, files.links))
+        return running if tree.dump is None else running._replace(array=array_in(tree.dump))
 
     @classmethod
     def of_system(cls, system: LiveSystem) -> Running:
