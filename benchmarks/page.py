@@ -110,6 +110,6 @@ def _processor() -> str:
 
 
 def _cpus() -> int:
-    from drmemctl.check.inputs import default_jobs
+    from drmemctl.check.cpus import n_cpus
 
-    return default_jobs()
+    return n_cpus()

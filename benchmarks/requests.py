@@ -7,7 +7,7 @@ import struct
 import time
 from itertools import cycle, islice
 
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Node, Property, Tree
 
 REQUESTS = 1_000

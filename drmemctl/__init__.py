@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from drmemctl.compare.diff import Diff, diff
     from drmemctl.errors import DrmemctlError
     from drmemctl.model.associativity import Associativity
-    from drmemctl.model.drmem import Drmem
-    from drmemctl.model.lmbs import Lmb, LmbTable, Run
-    from drmemctl.scenario.simulation import Simulation
+    from drmemctl.model.drmem import Drmem, LmbTable
+    from drmemctl.model.run import Lmb, Run
+    from drmemctl.simulate.simulation import Simulation
     from drmemctl.tree.node import Node, Property, Tree
     from drmemctl.tree.source import load
 
@@ -68,12 +68,12 @@ _HOMES = {
     "Drmem": "drmemctl.model.drmem",
     "DrmemctlError": "drmemctl.errors",
     "Finding": "drmemctl.check.finding",
-    "Lmb": "drmemctl.model.lmbs",
-    "LmbTable": "drmemctl.model.lmbs",
+    "Lmb": "drmemctl.model.run",
+    "LmbTable": "drmemctl.model.drmem",
     "Node": "drmemctl.tree.node",
     "Property": "drmemctl.tree.node",
-    "Run": "drmemctl.model.lmbs",
-    "Simulation": "drmemctl.scenario.simulation",
+    "Run": "drmemctl.model.run",
+    "Simulation": "drmemctl.simulate.simulation",
     "Tree": "drmemctl.tree.node",
     "diff": "drmemctl.compare.diff",
     "load": "drmemctl.tree.source",

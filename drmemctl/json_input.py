@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""JSON that somebody else wrote: Python's parser takes numbers that nothing here can mean, as 1e999: infinity."""
+"""JSON that somebody else wrote.
+
+Python's parser takes numbers that nothing here can mean (1e999 is infinity), and the last of a key given twice.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from math import isfinite
 from typing import Any, NoReturn
 
@@ -13,13 +17,26 @@ _DIGITS = 20
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Return what a text says; `ValueError` if it is no JSON, nested too deeply, or has a number out of range."""
+    """Return what a text says.
+
+    `ValueError` if it is no JSON, nested too deeply, or has a number out of range or a key twice in an object.
+    """
     import json
 
     try:
-        return json.loads(text, parse_int=_integer, parse_float=_fraction, parse_constant=_no_number)
+        return json.loads(
+            text, object_pairs_hook=_object, parse_int=_integer, parse_float=_fraction, parse_constant=_no_number
+        )
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {_shown(repr(twice))} is there twice in an object")
+    return members
 
 
 def _integer(digits: str) -> int:

@@ -16,8 +16,9 @@ from random import Random
 from drmemctl import check, diff
 from drmemctl.cli.app import main
 from drmemctl.errors import DrmemctlError
-from drmemctl.scenario.grammar import parse_step
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.steps.language import parse_step
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Tree
 from fuzz.mutate import changed_pair, changed_tree, split

@@ -8,46 +8,46 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from drmemctl.check.engine import Judge
-from drmemctl.check.stream.answers import Stream
+from drmemctl.check.stream.answers import RtasStream
 from drmemctl.errors import DrmemctlError
 from drmemctl.formats.architecture_vec5 import decode_architecture_vec5, encode_architecture_vec5
 from drmemctl.formats.associativity import decode_associativity, encode_associativity
-from drmemctl.formats.cells import decode_lmb_size, encode_lmb_size
-from drmemctl.formats.domains import decode_domains, encode_domains
-from drmemctl.formats.drc import (
-    INDEXES,
-    NAMES,
-    decode_connectors,
-    decode_drc_indexes,
-    decode_drc_names,
-    encode_drc_strings,
-    encode_drc_words,
-)
-from drmemctl.formats.drc_info import decode_drc_info, encode_drc_info
+from drmemctl.formats.cells import decode_lmb_size
+from drmemctl.formats.domains import decode_domains
+from drmemctl.formats.drc import INDEXES, NAMES, decode_connectors, decode_drc_indexes, decode_drc_names
+from drmemctl.formats.drc_info import decode_drc_info
 from drmemctl.formats.dynamic_memory import V1, V2, decode_entries, encode_entries
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays, encode_lookup_arrays
-from drmemctl.formats.lrdr_capacity import decode_lrdr_capacity, encode_lrdr_capacity
+from drmemctl.formats.lrdr_capacity import decode_lrdr_capacity
 from drmemctl.formats.memory_reg import decode_reg, encode_reg
-from drmemctl.formats.numa_tables import (
-    decode_distance_table,
-    decode_index_table,
-    encode_distance_table,
-    encode_index_table,
-)
+from drmemctl.formats.numa_tables import decode_distance_table, decode_index_table
 from drmemctl.formats.plain import from_plain, plain
-from drmemctl.formats.pmemory import decode_pmemory, encode_pmemory
-from drmemctl.formats.reference_points import decode_reference_points, encode_reference_points
+from drmemctl.formats.pmemory import decode_pmemory
+from drmemctl.formats.reference_points import decode_reference_points
 from drmemctl.formats.registry import KNOWN, describe
 from drmemctl.formats.rtas_document import as_plain, encoded
 from drmemctl.formats.rtas_input import Answer, read_answers
 from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, decode
 from drmemctl.formats.strings import decode_strings, encode_strings
 from drmemctl.formats.usable_memory import decode_usable_memory, encode_usable_memory
-from drmemctl.scenario.grammar import StepError, parse_script
+from drmemctl.simulate.steps.language import parse_script
+from drmemctl.simulate.words import StepError
 from drmemctl.tree.fdt_reader import read_fdt
 from fuzz.seeds import recorded_answers, recorded_steps, small_trees, values
 from fuzz.target import Target
 from tests.conftest import ROOT
+from tests.encoders import (
+    encode_distance_table,
+    encode_domains,
+    encode_drc_info,
+    encode_drc_strings,
+    encode_drc_words,
+    encode_index_table,
+    encode_lmb_size,
+    encode_lrdr_capacity,
+    encode_pmemory,
+    encode_reference_points,
+)
 from tests.formats.rtas_vectors import HP_COUNT, HP_INDEXED_COUNT, PRRN_SCOPE_2, QEMU_EVENT, words
 
 PROPERTIES = [
@@ -80,7 +80,7 @@ _Decoded = tuple[object, Callable[[], bytes]]
 def _entries(name: str, data: bytes, cells: int) -> _Decoded:
     found = decode_entries(name, data, cells)
     for lmb_size in (None, 1 << 28):
-        assert sum(sum(block.counts) for block in found.blocks(lmb_size)) == sum(one[0] for one in found)
+        assert sum(sum(block.lmbs) for block in found.blocks(lmb_size)) == sum(lmbs for _, lmbs, *_ in found)
     again = encode_entries(name, found, cells if cells in (1, 2) else 2)
     assert list(decode_entries(name, again, cells)) == list(found)
     # The reserved word of a v1 entry is written as 0.
@@ -263,7 +263,7 @@ def run_answers(data: bytes) -> None:
     assert again.encode() == data[1:]
     assert all(field.offset >= 0 for field in value.fields())
     tree = None if data[0] >= _NO_TREE else _TREES[data[0] // len(KINDS) % len(_TREES)]
-    Judge().findings(Stream([Answer.of(kind, data[1:])], tree))
+    Judge().findings(RtasStream([Answer.of(kind, data[1:])], tree))
 
 
 def answer_seeds() -> Iterator[bytes]:
@@ -282,7 +282,7 @@ def run_answer_file(data: bytes) -> None:
         with suppress(DrmemctlError):
             encoded(kind, data, "file")
         with suppress(DrmemctlError):
-            Judge().findings(Stream(read_answers(kind, data, "file"), None))
+            Judge().findings(RtasStream(read_answers(kind, data, "file"), None))
 
 
 def answer_file_seeds() -> Iterator[bytes]:

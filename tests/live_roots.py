@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from drmemctl.formats.dynamic_memory import NODE
-from drmemctl.formats.system_tables import BlockLine, encode_blocks
+from drmemctl.formats.system_tables import BlockLine
 from drmemctl.tree.node import Node, Tree
+from tests.encoders import encode_blocks
 from tests.scenario.records import record, tree_of
 
 MEMORY = "sys/devices/system/memory"

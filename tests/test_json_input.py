@@ -33,7 +33,8 @@ def test_numbers_in_range(text: str | bytes, value: object) -> None:
 @pytest.mark.parametrize(
     "text",
     ["1e999", "-1e999", "Infinity", "-Infinity", "NaN", "18446744073709551616", "-9223372036854775809",
-     "9" * 100, "9" * 10_000, "[" * 100_000, "1" * 400 + ".5", "", "{", b"\xff", "01"],
+     "9" * 100, '{"a": 1, "a": 1}', '[{"b": {"a": 1, "\\u0061": 2}}]',
+     "9" * 10_000, "[" * 100_000, "1" * 400 + ".5", "", "{", b"\xff", "01"],
 )  # fmt: skip
 def test_what_is_refused(text: str | bytes) -> None:
     with pytest.raises(ValueError, match=r"\w"):

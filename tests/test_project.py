@@ -116,7 +116,7 @@ NOT_FOR_A_TREE = {
     "drmemctl.kernel.boot",
     "drmemctl.kernel.early_memory",
     "drmemctl.hypervisor.machine",
-    "drmemctl.scenario.simulation",
+    "drmemctl.simulate.simulation",
     "drmemctl.check.stream",
     "drmemctl.check.live",
     "drmemctl.formats.registry",

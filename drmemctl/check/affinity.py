@@ -6,21 +6,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from drmemctl.check.runs import kinds
+from drmemctl.check.select import kinds
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import Place, per_subject, survey, whole
+from drmemctl.check.survey import LocatedNode, per_subject, survey, whole
 from drmemctl.formats.associativity import ASSOCIATIVITY, decode_associativity
+from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS, Domains, decode_domains
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.formats.reference_points import REFERENCE_POINTS
-from drmemctl.model.associativity import RTAS, is_node, reference_points_node
-from drmemctl.model.lmbs import is_assigned
+from drmemctl.model import numa
+from drmemctl.model.associativity import NEWEST, RTAS, is_node, reference_points_node
+from drmemctl.model.numa import counting_property
+from drmemctl.model.run import is_assigned
 
 _NEGATIVE = 1 << 31
 """From here on a u32 is negative as the int that Linux keeps it in."""
 
 
-def numa_place(subject: Subject) -> Place | None:
+def numa_node(subject: Subject) -> LocatedNode | None:
     """Return the node whose NUMA properties Linux reads, or None if this dump does not show all of it."""
     path = reference_points_node(subject.tree)
     node = subject.tree.find(path)
@@ -28,8 +31,8 @@ def numa_place(subject: Subject) -> Place | None:
         return None
     points = node.find(REFERENCE_POINTS)
     if points is None:
-        return Place(path, node) if path == RTAS else None
-    return Place(path, node) if whole(node, REFERENCE_POINTS) is not None else None
+        return LocatedNode(path, node) if path == RTAS else None
+    return LocatedNode(path, node) if whole(node, REFERENCE_POINTS) is not None else None
 
 
 def primary(subject: Subject) -> int | None:
@@ -37,7 +40,7 @@ def primary(subject: Subject) -> int | None:
 
     The form decides which point it is, and only a tree made after ibm,client-architecture-support tells the form.
     """
-    if not subject.after_cas or numa_place(subject) is None:
+    if not subject.after_cas or numa_node(subject) is None:
         return None
     index = subject.associativity.primary_index
     return None if index is None or index >= _NEGATIVE else index
@@ -45,7 +48,7 @@ def primary(subject: Subject) -> int | None:
 
 def numa_is_off(subject: Subject) -> bool:
     """Whether Linux finds no primary reference point in a tree that tells, and so runs without NUMA."""
-    tells = subject.after_cas and numa_place(subject) is not None and not subject.associativity.unknown
+    tells = subject.after_cas and numa_node(subject) is not None and not subject.associativity.unknown
     return tells and primary(subject) is None
 
 
@@ -96,12 +99,12 @@ def cpu_lists(subject: Subject) -> tuple[OwnList, ...]:
     return tuple(_own_lists(survey(subject).cpus))
 
 
-def _own_lists(places: Iterable[Place]) -> Iterable[OwnList]:
-    for place in places:
-        data = whole(place.node, ASSOCIATIVITY)
+def _own_lists(nodes: Iterable[LocatedNode]) -> Iterable[OwnList]:
+    for node in nodes:
+        data = whole(node.node, ASSOCIATIVITY)
         if data is not None:
-            found = decode_associativity(data)
-            yield OwnList(place.path, found.declared, found.domains)
+            associativity = decode_associativity(data)
+            yield OwnList(node.path, associativity.declared, associativity.domains)
 
 
 @per_subject
@@ -120,22 +123,16 @@ def boot_nodes(subject: Subject) -> frozenset[int]:
     index = primary(subject)
     if not index:
         return frozenset()
-    own = (found.domain(index) for found in (*memory_lists(subject), *cpu_lists(subject)))
-    nodes = {domain for domain in own if domain is not None and is_node(domain)}
+    nodes = {own_list.domain(index) for own_list in (*memory_lists(subject), *cpu_lists(subject))}
     if subject.has_lmbs:
-        nodes.update(_lmb_nodes(subject))
-    return frozenset(nodes)
-
-
-def _lmb_nodes(subject: Subject) -> set[int]:
-    associativity = subject.associativity
-    n_arrays = associativity.lookup.n_arrays if associativity.lookup is not None else 0
-    used = {
-        aa_index
-        for aa_index, flags in kinds(subject)
-        if aa_index < n_arrays and is_assigned(flags) and not flags & AI_INVALID
-    }
-    return {node for node in map(associativity.node_of, used) if node is not None}
+        associativity = subject.associativity
+        n_arrays = associativity.lookup.n_arrays if associativity.lookup is not None else 0
+        nodes |= {
+            associativity.node_of(aa_index)
+            for aa_index, flags in kinds(subject)
+            if aa_index < n_arrays and is_assigned(flags) and not flags & AI_INVALID
+        }
+    return frozenset(node for node in nodes if node is not None and is_node(node))
 
 
 @per_subject
@@ -144,3 +141,35 @@ def used_lists(subject: Subject) -> frozenset[int]:
     if not subject.has_lmbs:
         return frozenset()
     return frozenset(aa_index for aa_index, _ in kinds(subject)) - {AA_UNSET}
+
+
+class DomainsProperty(NamedTuple):
+    """One of the two properties that are there: its name, its bytes and what they say."""
+
+    name: str
+    data: bytes
+    domains: Domains
+
+
+def domain_properties(subject: Subject) -> Iterator[DomainsProperty]:
+    """Yield current and maximum domains, as far as the tree shows them whole."""
+    rtas = subject.tree.find(RTAS)
+    for name in (CURRENT_DOMAINS, MAX_DOMAINS):
+        data = whole(rtas, name)
+        if data is not None:
+            yield DomainsProperty(name, data, decode_domains(data))
+
+
+@per_subject
+def counted_by(subject: Subject) -> DomainsProperty | None:
+    """Return the property that Linux counts the nodes by; None where the tree does not show all of it."""
+    name = counting_property(subject.tree)
+    return next((prop for prop in domain_properties(subject) if prop.name == name), None)
+
+
+def possible_nodes(subject: Subject) -> int | None:
+    """Return the number of nodes below which all are possible, or None if the tree does not tell."""
+    if counted_by(subject) is None:
+        return None
+    possible, _ = numa.possible_nodes(subject.tree, primary(subject), NEWEST)
+    return None if possible is None else possible.count

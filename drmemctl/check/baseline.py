@@ -7,9 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from drmemctl.check.finding import Finding
 from drmemctl.check.report import Report
 from drmemctl.errors import InputError, LimitError
 from drmemctl.json_input import parse_json
@@ -30,7 +28,7 @@ class Baseline:
     """
 
     folder: str
-    known: dict[str, Counter[str]]
+    fingerprints: dict[str, Counter[str]]
 
     @classmethod
     def read(cls, path: str) -> Baseline:
@@ -42,21 +40,29 @@ class Baseline:
         except (ValueError, RecursionError) as error:
             raise InputError(f"this is no baseline: {error}", source=path, hint=_HINT) from error
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-            found = document.get("schema") if isinstance(document, dict) else None
-            what = f"its schema is {str(found)[:40]!r}, not {SCHEMA!r}" if found else f"no schema {SCHEMA!r}"
-            raise InputError(f"this is no baseline that this version reads: {what}", source=path, hint=_HINT)
+            schema = document.get("schema") if isinstance(document, dict) else None
+            fault = f"its schema is {str(schema)[:40]!r}, not {SCHEMA!r}" if schema else f"no schema {SCHEMA!r}"
+            raise InputError(f"this is no baseline that this version reads: {fault}", source=path, hint=_HINT)
         try:
-            known = {source: _counted(entries) for source, entries in document["findings"].items()}
+            fingerprints = {
+                source: Counter(str(entry["fingerprint"]) for entry in entries)
+                for source, entries in document["findings"].items()
+            }
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError("this baseline is damaged", source=path, hint=_HINT) from error
-        return cls(_folder(path), known)
+        return cls(_folder(path), fingerprints)
 
     def new_in(self, reports: Iterable[Report]) -> Iterator[Report]:
         """Yield the reports without the findings that are known."""
         for report in reports:
-            left = Counter(self.known.get(_name(report.source, self.folder), ()))
-            new = tuple(finding for finding in report.findings if not _take(left, finding.fingerprint))
-            yield report._replace(findings=new, known=len(report.findings) - len(new))
+            remaining = Counter(self.fingerprints.get(_name(report.source, self.folder), ()))
+            new = []
+            for finding in report.findings:
+                if remaining[finding.fingerprint] > 0:
+                    remaining[finding.fingerprint] -= 1
+                else:
+                    new.append(finding)
+            yield report._replace(findings=tuple(new), known=len(report.findings) - len(new))
 
 
 def _content(path: str) -> bytes:
@@ -71,17 +77,6 @@ def _content(path: str) -> bytes:
 _HINT = "write it again with --write-baseline"
 
 
-def _take(left: Counter[str], fingerprint: str) -> bool:
-    if left[fingerprint] < 1:
-        return False
-    left[fingerprint] -= 1
-    return True
-
-
-def _counted(entries: list[dict[str, Any]]) -> Counter[str]:
-    return Counter(str(entry["fingerprint"]) for entry in entries)
-
-
 def document(reports: Iterable[Report], path: str) -> str:
     """Return the content of a baseline file at `path` that knows all findings of these reports."""
     import json
@@ -91,14 +86,12 @@ def document(reports: Iterable[Report], path: str) -> str:
     for report in reports:
         if report.findings:
             entries = findings.setdefault(_name(report.source, folder), [])
-            entries += [_entry(finding) for finding in report.findings]
-    whole = {"schema": SCHEMA, "findings": dict(sorted(findings.items()))}
-    return json.dumps(whole, indent=2) + "\n"
-
-
-def _entry(finding: Finding) -> dict[str, str]:
-    # Only the fingerprint counts; the rest tells people what they agreed to.
-    return {"fingerprint": finding.fingerprint, "rule": finding.rule, "message": finding.message}
+            # Only the fingerprint counts; the rest tells people what they agreed to.
+            entries += [
+                {"fingerprint": finding.fingerprint, "rule": finding.rule, "message": finding.message}
+                for finding in report.findings
+            ]
+    return json.dumps({"schema": SCHEMA, "findings": dict(sorted(findings.items()))}, indent=2) + "\n"
 
 
 def _folder(path: str) -> str:

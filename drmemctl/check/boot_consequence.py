@@ -40,15 +40,17 @@ class BootConsequence:
         """Yield the violations of a rule with what becomes of the kernel; at least one where it dies of that."""
         faults = self._by_rule().get(rule.id, [])
         deaths = {fault.path: fault.dead for fault in reversed(faults)}
-        told: set[str] = set()
+        paths: set[str] = set()
         for violation in violations:
-            told.add(violation.path)
+            paths.add(violation.path)
             yield _deadly(violation, deaths.get(violation.path, ""))
         for fault in faults:
-            if fault.path not in told:
-                told.add(fault.path)
-                untold = Violation(fault.message, fault.path, fault.property, rule=rule.id, severity=rule.severity)
-                yield _deadly(untold, fault.dead)
+            if fault.path not in paths:
+                paths.add(fault.path)
+                violation = Violation(
+                    fault.message, fault.path, fault.property, rule=rule.id, severity=rule.severity
+                )
+                yield _deadly(violation, fault.dead)
 
     def _by_rule(self) -> dict[str, list[Fault]]:
         if self._faults is None:

@@ -14,7 +14,7 @@ from drmemctl.check.rule import RULES, Rule, families_about
 from drmemctl.check.subject import Subject
 
 if TYPE_CHECKING:
-    from drmemctl.check.stream.answers import Stream
+    from drmemctl.check.stream.answers import RtasStream
     from drmemctl.kernel.profiles import Profile
 
 
@@ -47,12 +47,11 @@ class Plan(NamedTuple):
 
     def rules(self, families: Iterable[str] = FAMILIES) -> list[Rule]:
         """Return the rules of these families, in the order of ids."""
-        return [rule for rule in rules_of(families).values() if self._takes(rule)]
-
-    def _takes(self, rule: Rule) -> bool:
-        if self.select and not _named(rule, self.select):
-            return False
-        return not _named(rule, self.ignore)
+        return [
+            rule
+            for rule in rules_of(families).values()
+            if (not self.select or _named(rule, self.select)) and not _named(rule, self.ignore)
+        ]
 
 
 def _named(rule: Rule, words: Iterable[str]) -> bool:
@@ -66,33 +65,33 @@ def unknown_words(words: Sequence[str]) -> list[str]:
 
 
 class Judge:
-    """Asks rules about a `Subject` or a `Stream`, for one kernel or for any."""
+    """Asks rules about a `Subject` or a `RtasStream`, for one kernel or for any."""
 
     def __init__(self, plan: Plan | None = None, profile: Profile | None = None) -> None:
         """Ask those rules that are about a kernel: `profile`, else the plan's, else any."""
         self.plan = plan or Plan()
         self.profile = self.plan.kernel if profile is None else profile
 
-    def findings(self, subject: Subject | Stream) -> tuple[Finding, ...]:
+    def findings(self, subject: Subject | RtasStream) -> tuple[Finding, ...]:
         """Return what is wrong, the worst first, then by rule and place."""
         return tuple(finding_of(violation, subject) for violation in self.violations(subject))
 
-    def violations(self, subject: Subject | Stream) -> list[Violation]:
+    def violations(self, subject: Subject | RtasStream) -> list[Violation]:
         """Return the same as the rules have it."""
         return ordered(self.ask(self.plan.rules(families_about(subject)), subject))
 
-    def ask(self, rules: Iterable[Rule], subject: Subject | Stream) -> Iterator[Violation]:
+    def ask(self, rules: Iterable[Rule], subject: Subject | RtasStream) -> Iterator[Violation]:
         """Yield what breaks some rules, rule by rule."""
         consequence: BootConsequence | None = None
         for rule in rules:
-            said = rule.violations(subject) if rule.applies(subject, self.profile) else iter(())
+            violations = rule.violations(subject) if rule.applies(subject, self.profile) else iter(())
             if rule.id in DEADLY_RULES and isinstance(subject, Subject):
                 consequence = consequence or BootConsequence(subject, self.profile)
-                said = consequence.of_rule(rule, said)
-            yield from said
+                violations = consequence.of_rule(rule, violations)
+            yield from violations
 
 
-def finding_of(violation: Violation, subject: Subject | Stream) -> Finding:
+def finding_of(violation: Violation, subject: Subject | RtasStream) -> Finding:
     """Return what there is to show of a violation."""
     # A stream has no LMBs, which is all that is asked of a subject.
     return Finding.of(violation, RULES[violation.rule].title, cast(Subject, subject))
@@ -100,8 +99,12 @@ def finding_of(violation: Violation, subject: Subject | Stream) -> Finding:
 
 def ordered(violations: Iterable[Violation]) -> list[Violation]:
     """Return violations, the worst first, then by rule and place."""
-    return sorted(violations, key=_order)
-
-
-def _order(violation: Violation) -> tuple[int, str, int, int]:
-    return violation.severity.rank, violation.rule, violation.answer or 0, violation.offset or 0
+    return sorted(
+        violations,
+        key=lambda violation: (
+            violation.severity.rank,
+            violation.rule,
+            violation.answer or 0,
+            violation.offset or 0,
+        ),
+    )

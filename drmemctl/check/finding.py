@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drmemctl.formats.dynamic_memory import flag_names
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 
 if TYPE_CHECKING:
     from drmemctl.check.subject import Subject
@@ -145,6 +144,16 @@ class Finding(NamedTuple):
     def of(cls, violation: Violation, title: str, subject: Subject) -> Finding:
         """Return what there is to show of a violation of a rule of that title."""
         size = subject.table.lmb_size if violation.lmbs else None
+        # Firmware's answers, which `decode` judges, have no associativity, and no LMBs.
+        ranges = tuple(
+            LmbRange(
+                *run,
+                node=subject.associativity.node_of(run.aa_index, run.flags),
+                size=None if size is None else size * run.lmbs,
+                is_shown=not subject.associativity.unknown,
+            )
+            for run in violation.lmbs[:MOST_RANGES]
+        )
         return cls(
             violation.rule,
             violation.severity,
@@ -153,20 +162,12 @@ class Finding(NamedTuple):
             violation.path,
             violation.property,
             violation.offset,
-            tuple(_ranges(islice(violation.lmbs, MOST_RANGES), size, subject)),
-            max(0, len(violation.lmbs) - MOST_RANGES),
+            ranges,
+            len(violation.lmbs) - len(ranges),
             fingerprint(violation, size),
             violation.answer,
             deadly=violation.deadly,
         )
-
-
-def _ranges(runs: Iterable[Run], size: int | None, subject: Subject) -> Iterator[LmbRange]:
-    for run in runs:
-        node = subject.associativity.node_of(run.aa_index, run.flags)
-        total = None if size is None else size * run.count
-        is_shown = not subject.associativity.unknown
-        yield LmbRange(run.base, run.count, run.drc_index, run.aa_index, run.flags, node, total, is_shown)
 
 
 def fingerprint(violation: Violation, lmb_size: int | None) -> str:
@@ -188,10 +189,10 @@ def _merged(runs: Iterable[Run], lmb_size: int | None) -> Iterator[tuple[int, in
     base, count = 0, 0
     for run in runs:
         if lmb_size and count and run.base == base + count * lmb_size:
-            count += run.count
+            count += run.lmbs
             continue
         if count:
             yield base, count
-        base, count = run.base, run.count
+        base, count = run.base, run.lmbs
     if count:
         yield base, count

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from drmemctl.check.engine import Plan, all_rules
@@ -18,7 +18,12 @@ from drmemctl.tree.plain_input import STDIN
 
 def find_inputs(arguments: Iterable[str]) -> list[Found]:
     """Return the inputs that arguments name: trees, all trees below a directory, all matches of a pattern."""
-    return [found for argument in arguments for name in _matches(argument) for found in _expanded(name)]
+    inputs: list[Found] = []
+    for argument in arguments:
+        for name in _matches(argument):
+            # Arguments are no paths until somebody says so.
+            inputs += discover(name) if os.path.isdir(name) else [Found(name)]  # noqa: PTH112
+    return inputs
 
 
 def _matches(argument: str) -> list[str]:
@@ -42,45 +47,26 @@ def _may_wait(name: str) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def _expanded(name: str) -> list[Found]:
-    if not os.path.isdir(name):  # noqa: PTH112 - arguments are no paths until somebody says so
-        return [Found(name)]
-    return discover(name)
-
-
 def reports(inputs: Sequence[Found], plan: Plan, before: Tree | None, jobs: int) -> Iterator[Report]:
     """Return the report of each input, in order; `jobs` processes make them."""
     work = partial(_report, plan=plan, before=before)
-    return (made for made in _in_order(work, inputs, jobs) if made is not None)
+    results: Iterable[Report | None] = map(work, inputs)
+    if jobs > 1 and len(inputs) > 1:
+        from drmemctl.check.pool import ordered_map
+
+        all_rules()  # here once, and not in every process
+        results = ordered_map(
+            work, inputs, jobs, lost=_lost, here=lambda source: source.path.partition("::")[0] == STDIN
+        )
+    return (result for result in results if result is not None)
 
 
-def _in_order(
-    work: Callable[[Found], Report | None], inputs: Sequence[Found], jobs: int
-) -> Iterable[Report | None]:
-    if jobs < 2 or len(inputs) < 2:
-        return map(work, inputs)
-    from drmemctl.check.pool import ordered_map
-
-    all_rules()  # here once, and not in every process
-    return ordered_map(work, inputs, jobs, lost=_lost, here=_is_stdin)
+def _report(source: Found, plan: Plan, before: Tree | None) -> Report | None:
+    result = report(source.path, plan, before)
+    return None if result.error and not is_meant(source) else result
 
 
-def _report(found: Found, plan: Plan, before: Tree | None) -> Report | None:
-    made = report(found.path, plan, before)
-    return None if made.error and not is_meant(found) else made
-
-
-def default_jobs() -> int:
-    """Return how many processes there are CPUs for."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _is_stdin(found: Found) -> bool:
-    """Whether only this process can read it."""
-    return found.path.partition("::")[0] == STDIN
-
-
-def _lost(found: Found, how: str) -> Report:
+def _lost(source: Found, how: str) -> Report:
     # Whether it came to reading it, only the process knew.
-    note_name(found.path)
-    return Report(found.path, error=f"{found.path}: the process that read it {how}")
+    note_name(source.path)
+    return Report(source.path, error=f"{source.path}: the process that read it {how}")

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from drmemctl.check.spans import Spans
 from drmemctl.check.subject import Subject
 from drmemctl.check.survey import per_subject
 from drmemctl.model import boot_memory as model
 from drmemctl.model.boot_memory import MemoryNode
+from drmemctl.model.intervals import Intervals
 
 
 @per_subject
@@ -23,9 +23,9 @@ def taken_nodes(subject: Subject) -> tuple[MemoryNode, ...]:
 
 
 @per_subject
-def boot_memory(subject: Subject) -> Spans:
+def boot_memory(subject: Subject) -> Intervals:
     """Return all ranges of memory that Linux takes, in bytes; the owner is the position in `taken_nodes`."""
-    spans = Spans()
+    spans = Intervals()
     for owner, node in enumerate(taken_nodes(subject)):
         for part in node.ranges:
             spans.add(part.base, part.size, owner)

@@ -1,17 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The pages of the rules: what `explain` prints, what SARIF carries, and the files of `docs/rules`.
-
-`python -m drmemctl.check.pages docs/rules` writes those files.
-"""
+"""The pages of the rules: what `explain` prints, what SARIF and JUnit carry, and what the site has of each."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-from drmemctl.check.engine import all_rules
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity
 from drmemctl.check.powervm import POWERVM
@@ -24,8 +18,6 @@ HEADINGS = {
     "Fix": "How to fix it",
 }
 """The sections of a page, as they are headed."""
-
-_INDEX = "README.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,38 +86,3 @@ def _indented(text: str) -> str:
 def pages(rules: Iterable[Rule]) -> tuple[Page, ...]:
     """Return the pages of rules."""
     return tuple(Page.of(rule) for rule in rules)
-
-
-def documents() -> dict[str, str]:
-    """Return the files of `docs/rules` by name."""
-    all_pages = pages(all_rules().values())
-    files = {f"{page.rule}.md": f"# {page.rule}: {page.title}\n\n{page.markdown()}" for page in all_pages}
-    return {_INDEX: _index(all_pages), **files}
-
-
-def _index(all_pages: Iterable[Page]) -> str:
-    made_by = "python -m drmemctl.check.pages docs/rules"
-    parts = [f"# Rules\n\nMade from the rules themselves (`{made_by}`); `drmemctl explain RULE` prints a page.\n"]
-    by_family: dict[str, list[Page]] = {family: [] for family in FAMILIES}
-    for page in all_pages:
-        by_family[page.family].append(page)
-    for family, members in by_family.items():
-        if members:
-            rows = [f"| [{page.rule}]({page.rule}.md) | {page.severity} | {page.title} |" for page in members]
-            table = ["| rule | severity | finds |", "|---|---|---|", *rows]
-            parts.append(f"## {family}: {FAMILIES[family]}\n\n" + "\n".join(table) + "\n")
-    return "\n".join(parts)
-
-
-def write(folder: Path) -> None:
-    """Write the files of `docs/rules`, and remove those of rules that are gone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    files = documents()
-    for stale in sorted(set(folder.glob("*.md")) - {folder / name for name in files}):
-        stale.unlink()
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A pool of processes that keeps order, holds few results at once, and survives the death of any of them.
 
-`concurrent.futures` gives up as a whole when one process dies, and cannot say over which task it did.
+Not `concurrent.futures`: its executor gives up as a whole when one process dies and cannot say over which task. It
+also runs threads, so that a process in place of a dead one would be forked beside them (Python 3.12 warns);
+starting processes otherwise costs each an import of the package, and wants work that can be pickled.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from drmemctl import read_files
+from drmemctl.check.cpus import n_cpus
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -23,6 +26,9 @@ _IN_HAND = 2
 
 _AHEAD = 8
 """Results per process that may wait for their turn before no further task is given out."""
+
+_MOST_PER_CPU = 4
+"""Processes for each CPU, whatever was asked for: more only share the same CPUs, and each takes memory."""
 
 Work = Callable[[Any], Any]
 
@@ -35,12 +41,12 @@ def ordered_map(
     lost: Callable[[T, str], R],
     here: Callable[[T], bool] = lambda _: False,
 ) -> Iterator[R]:
-    """Yield `work(task)` for each task in order, made by up to `jobs` processes.
+    """Yield `work(task)` for each task in order, made by up to `jobs` processes, four a CPU at most.
 
     `lost(task, how)` is the result for a task over which a process died; tasks that are to be done `here` are
     done in this process. Stopping early, by an exception too, ends the processes.
     """
-    crew = _Crew(work, tasks, min(jobs, len(tasks)), lost, here)
+    crew = _Crew(work, tasks, min(jobs, len(tasks), _MOST_PER_CPU * n_cpus()), lost, here)
     try:
         yield from crew.results()
     finally:
@@ -50,11 +56,11 @@ def ordered_map(
 class _Worker:
     """A process, our end of the pipe to it, and the numbers of the tasks that it has."""
 
-    def __init__(self, work: Work, others: Iterable[Connection]) -> None:
+    def __init__(self, work: Work, inherited: Iterable[Connection]) -> None:
         context = get_context("fork")
         self.pipe, far = context.Pipe()
         self.pending: deque[int] = deque()
-        self._process = context.Process(target=_serve, args=(work, far, [self.pipe, *others]), daemon=True)
+        self._process = context.Process(target=_serve, args=(work, far, [self.pipe, *inherited]), daemon=True)
         # An interrupt goes to the whole foreground group; only this process is to act on it. A termination that
         # came to the new process before `_serve` would have it clean up what is ours.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -137,7 +143,10 @@ class _Crew:
                     number = self._next_task(wanted)
                     if number is None:
                         return
-                    self._give(worker, number)
+                    try:
+                        worker.give(number, self._tasks[number])
+                    except (BrokenPipeError, ConnectionResetError):
+                        self._replace(worker)
 
     def _next_task(self, wanted: int) -> int | None:
         if self._again:
@@ -148,12 +157,6 @@ class _Crew:
                 return number
             self._done[number] = self._work(self._tasks[number])
         return None
-
-    def _give(self, worker: _Worker, number: int) -> None:
-        try:
-            worker.give(number, self._tasks[number])
-        except (BrokenPipeError, ConnectionResetError):
-            self._replace(worker)
 
     def _collect(self) -> None:
         """Wait for results and take them."""

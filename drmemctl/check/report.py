@@ -75,19 +75,21 @@ def report_tree(
 
     `running` is what is known of its kernel, by default what the files beside the tree say.
     """
-    asked = plan.kernel
+    selected = plan.kernel
     if before is not None and not tree.kernel:
         tree = replace(tree, kernel=before.kernel)  # a migration takes the kernel along
     plan, notes = _about_its_kernel(plan, tree)
     running = (Running.of_tree(tree) if running is None else running)._replace(profile=plan.kernel)
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
     findings = Judge(plan).findings(subject)
-    kernel = None if plan.kernel is None or plan.kernel is asked else plan.kernel.name
+    # A partition may have no LMBs, and yet be wrong.
+    judged = subject.drmem_node is not None or (bool(findings) and describes_partition(tree))
+    kernel = None if plan.kernel is None or plan.kernel is selected else plan.kernel.name
     return Report(
         tree.source if source is None else source,
         findings,
         note=_note(subject),
-        judged=_is_judged(subject, findings),
+        judged=judged,
         kernel=kernel,
         kernel_notes=notes,
     )
@@ -114,10 +116,3 @@ def _note(subject: Subject) -> str:
     except NotInTreeError as error:
         return error.message
     return ""
-
-
-def _is_judged(subject: Subject, findings: tuple[Finding, ...]) -> bool:
-    """Whether there was anything to judge: a partition may have no LMBs, and yet be wrong."""
-    if subject.drmem_node is not None:
-        return True
-    return bool(findings) and describes_partition(subject.tree)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The registry of rules, and how a rule tells about itself.
 
-A rule is a function from a `Subject` to the `Violation`s in it, or from a `Stream`, which is what RTAS answered.
+A rule is a function from a `Subject` to the `Violation`s in it, or from an `RtasStream`, what RTAS answered.
 Its docstring is its page: the first line says what it looks for, then sections `Why`, `Example`, `Kernel` (what a
 kernel does with such bytes) and `Fix`.
 """
@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from drmemctl.check.bounds import limited
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels
@@ -20,7 +21,7 @@ from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.sections import is_block_size
 from drmemctl.model.platform import Platform
 
-Judge = Callable[[Any], Iterator[Violation]]
+RuleFunction = Callable[[Any], Iterator[Violation]]
 """A rule's function; what it takes is what `Rule.about` says."""
 
 SECTIONS = ("Why", "Example", "Kernel", "Fix")
@@ -87,7 +88,8 @@ class Rule(NamedTuple):
         kernels: the releases it is about.
         needs: keys of `NEEDS`.
         references: kernel commits, LoPAR sections, QEMU commits, mails.
-        about: what it judges: a `Subject`, or a `drmemctl.check.stream.answers.Stream`.
+        about: what it judges: a `Subject`, or a `drmemctl.check.stream.answers.RtasStream`.
+        counted: what the violations beyond `MAX_VIOLATIONS` are called; empty where the function bounds them.
 
     """
 
@@ -95,11 +97,12 @@ class Rule(NamedTuple):
     severity: Severity
     family: str
     title: str
-    judge: Judge
+    judge: RuleFunction
     kernels: Kernels
     needs: tuple[str, ...]
     references: tuple[str, ...]
     about: type = Subject
+    counted: str = ""
 
     def applies(self, subject: object, profile: Profile | None) -> bool:
         """Whether the rule can and should judge this for this kernel."""
@@ -109,24 +112,23 @@ class Rule(NamedTuple):
 
     def violations(self, subject: object) -> Iterator[Violation]:
         """Yield what breaks the rule."""
-        return (violation._replace(rule=self.id, severity=self.severity) for violation in self.judge(subject))
+        violations = self.judge(subject)
+        if self.counted:
+            violations = limited(violations, self.counted)
+        return (violation._replace(rule=self.id, severity=self.severity) for violation in violations)
 
     @property
     def page(self) -> dict[str, str]:
         """The sections of the rule's page: `Summary` and those of `SECTIONS`."""
-        return _sections(inspect.getdoc(self.judge) or "")
-
-
-def _sections(doc: str) -> dict[str, str]:
-    sections = {"Summary": ""}
-    current = "Summary"
-    for line in doc.splitlines():
-        if line.endswith(":") and line[:-1] in SECTIONS:
-            current = line[:-1]
-            sections[current] = ""
-        else:
-            sections[current] += line + "\n"
-    return {title: inspect.cleandoc(text).strip() for title, text in sections.items()}
+        page = {"Summary": ""}
+        section = "Summary"
+        for line in (inspect.getdoc(self.judge) or "").splitlines():
+            if line.endswith(":") and line[:-1] in SECTIONS:
+                section = line[:-1]
+                page[section] = ""
+            else:
+                page[section] += line + "\n"
+        return {section: inspect.cleandoc(text).strip() for section, text in page.items()}
 
 
 RULES: dict[str, Rule] = {}
@@ -143,14 +145,18 @@ def rule(  # noqa: PLR0913 - a rule is registered with all that is known of it
     kernels: Kernels | None = None,
     references: tuple[str, ...] = (),
     about: type = Subject,
-) -> Callable[[Judge], Judge]:
-    """Register the decorated function as a rule; `ValueError` if the id is taken or a word is unknown."""
+    counted: str = "",
+) -> Callable[[RuleFunction], RuleFunction]:
+    """Register the decorated function as a rule; the parameters are the attributes of `Rule`.
 
-    def register(judge: Judge) -> Judge:
+    `ValueError` if the id is taken, or the family or a need is unknown.
+    """
+
+    def register(judge: RuleFunction) -> RuleFunction:
         if rule_id in RULES or family not in FAMILIES or any(need not in NEEDS for need in needs):
             raise ValueError(f"rule {rule_id}: id taken, or unknown family or need")
         facts = (rule_id, severity, family, title, judge, kernels or Kernels(), needs, references)
-        RULES[rule_id] = Rule(*facts, about)
+        RULES[rule_id] = Rule(*facts, about, counted)
         return judge
 
     return register

@@ -207,19 +207,19 @@ def _words(value: object) -> tuple[str, ...]:
 
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a comma-separated list; `ValueError` if one names no rule and no family."""
-    found = tuple(dict.fromkeys(word for part in text.split(",") if (word := part.strip())))
-    if len(found) > _MOST_WORDS:
+    selectors = tuple(dict.fromkeys(word for part in text.split(",") if (word := part.strip())))
+    if len(selectors) > _MOST_WORDS:
         raise ValueError(f"more than {_MOST_WORDS:,} words")
-    unknown = unknown_words(found)
+    unknown = unknown_words(selectors)
     if unknown:
         near = suggestion(unknown[0], [*all_rules(), *FAMILIES])
         raise ValueError(f"{unknown[0]!r} is no rule, no beginning of a rule's id and no family{near}")
-    return found
+    return selectors
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
+def suggestion(word: str, names: Iterable[str]) -> str:
     """Return `; did you mean …?` with the known words that are nearest, or nothing."""
-    near = nearest(word, known)
+    near = nearest(word, names)
     return f"; {did_you_mean(near)}" if near else ""
 
 

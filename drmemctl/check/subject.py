@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from drmemctl.errors import NotInTreeError
 from drmemctl.formats.dynamic_memory import NODE, Entries
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.dumped import array_in
 from drmemctl.model.platform import Platform, is_before_cas, platform_of
+from drmemctl.model.runs import Runs
 from drmemctl.tree.node import Node, Tree
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ class Running(NamedTuple):
             return cls()
         from drmemctl.model.live_system import LiveSystem
 
-        return cls.of_system(LiveSystem.from_files(files.files, files.links))
+        running = cls.of_system(LiveSystem.from_files(files.files, files.links))
+        return running if tree.dump is None else running._replace(array=array_in(tree.dump))
 
     @classmethod
     def of_system(cls, system: LiveSystem) -> Running:
@@ -105,8 +107,8 @@ class Running(NamedTuple):
         if not system:
             return cls()
         blocks = {
-            number: MemoryBlock(number, one.nodes[0] if one.nodes else None, one.state == "online")
-            for number, one in system.blocks.items()
+            number: MemoryBlock(number, block.nodes[0] if block.nodes else None, block.state == "online")
+            for number, block in system.blocks.items()
         }
         return cls(blocks=blocks, block_size=system.block_size, system=system)
 
@@ -157,6 +159,11 @@ class Subject:
     def table(self) -> LmbTable:
         """The LMBs."""
         return self.drmem.table
+
+    @property
+    def runs(self) -> Runs:
+        """The LMBs as runs."""
+        return self.drmem.table.runs
 
     @property
     def entries(self) -> Entries:

@@ -20,21 +20,21 @@ _NAMED = 5
 """Items that a message names; of others it has the number."""
 
 
-def per_subject(find: Callable[[Subject], _T]) -> Callable[[Subject], _T]:
-    """Remember what the decorated function finds, for each subject."""
-    known: WeakKeyDictionary[Subject, _T] = WeakKeyDictionary()
+def per_subject(function: Callable[[Subject], _T]) -> Callable[[Subject], _T]:
+    """Remember what the decorated function returns, for each subject."""
+    results: WeakKeyDictionary[Subject, _T] = WeakKeyDictionary()
 
-    @wraps(find)
-    def found(subject: Subject) -> _T:
-        if subject not in known:
-            known[subject] = find(subject)
-        return known[subject]
+    @wraps(function)
+    def cached(subject: Subject) -> _T:
+        if subject not in results:
+            results[subject] = function(subject)
+        return results[subject]
 
-    return found
+    return cached
 
 
-class Place(NamedTuple):
-    """A node and where it is."""
+class LocatedNode(NamedTuple):
+    """A node and its path."""
 
     path: str
     node: Node
@@ -49,15 +49,15 @@ class Survey:
         cpus: the CPUs.
         pmemory: the regions of persistent memory.
         parents: the nodes that list connectors of their children.
-        devices: the nodes that have a DRC index of their own, each with its parent.
+        devices: the nodes that have a DRC index of their own.
 
     """
 
-    memory: list[Place] = field(default_factory=list)
-    cpus: list[Place] = field(default_factory=list)
-    pmemory: list[Place] = field(default_factory=list)
-    parents: list[Place] = field(default_factory=list)
-    devices: list[tuple[Place, Node]] = field(default_factory=list)
+    memory: list[LocatedNode] = field(default_factory=list)
+    cpus: list[LocatedNode] = field(default_factory=list)
+    pmemory: list[LocatedNode] = field(default_factory=list)
+    parents: list[LocatedNode] = field(default_factory=list)
+    devices: list[LocatedNode] = field(default_factory=list)
 
 
 _LISTS_CONNECTORS = {drc.INDEXES, drc.NAMES, drc.TYPES, drc.POWER_DOMAINS, drc_info.DRC_INFO_PROPERTY}
@@ -66,25 +66,21 @@ _LISTS_CONNECTORS = {drc.INDEXES, drc.NAMES, drc.TYPES, drc.POWER_DOMAINS, drc_i
 @per_subject
 def survey(subject: Subject) -> Survey:
     """Return the nodes of interest."""
-    found = Survey()
+    nodes = Survey()
+    by_type = {"memory": nodes.memory, "cpu": nodes.cpus, "ibm,pmemory": nodes.pmemory}
     for path, node in subject.tree.walk():
-        place = Place(path, node)
-        kind = _by_type(found, device_type(node) or "")
-        if kind is not None:
-            kind.append(place)
+        kind = device_type(node)
+        if kind is not None and kind in by_type:
+            by_type[kind].append(LocatedNode(path, node))
         if any(prop.name in _LISTS_CONNECTORS for prop in node.properties):
-            found.parents.append(place)
+            nodes.parents.append(LocatedNode(path, node))
         prefix = "/" if path == "/" else path + "/"
-        found.devices += (
-            (Place(prefix + child.name, child), node)
+        nodes.devices += (
+            LocatedNode(prefix + child.name, child)
             for child in node.children
             if child.find(drc.MY_DRC_INDEX) is not None
         )
-    return found
-
-
-def _by_type(found: Survey, kind: str) -> list[Place] | None:
-    return {"memory": found.memory, "cpu": found.cpus, "ibm,pmemory": found.pmemory}.get(kind)
+    return nodes
 
 
 def whole(node: Node | None, name: str) -> bytes | None:
@@ -93,7 +89,7 @@ def whole(node: Node | None, name: str) -> bytes | None:
     return None if prop is None or prop.is_cut else prop.value
 
 
-def some(items: Sequence[object], number: int | None = None) -> str:
+def listed(items: Sequence[object], number: int | None = None) -> str:
     """Return the first items as words: `3, 5 and 7`, or `3, 5, 7, 8, 9 and 40 more` of `number`."""
     total = len(items) if number is None else number
     words = [str(item) for item in items[:_NAMED]]

@@ -1,89 +1,119 @@
 # SPDX-License-Identifier: MIT
-"""LMB tables as ranges of addresses or of DRC indexes, and two tables side by side."""
+"""LMBs and memory blocks as ranges of addresses or of DRC indexes, and two tables side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
+from itertools import compress
 
-from drmemctl.check.runs import columns_of
-from drmemctl.check.spans import Spans, side_by_side
-from drmemctl.check.subject import Subject
+from drmemctl.check.subject import BlockRange, MemoryBlock, Subject
 from drmemctl.check.survey import per_subject
 from drmemctl.formats.dynamic_memory import AI_INVALID, DRC_INVALID
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable, Run, Runs
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.intervals import Intervals, side_by_side
+from drmemctl.model.run import Run
+from drmemctl.model.runs import Runs
 
-_ADDRESSES = 1 << 64
 _LARGEST_DRC_INDEX = (1 << 32) - 1
 
 
-def spans_of_addresses(table: LmbTable, wanted: Callable[[int], bool]) -> Spans:
-    """Return the bytes of the runs whose flags are wanted; the owner is the run's position."""
-    runs = table.runs
-    return Spans.of(*columns_of(runs, wanted, runs.bases, runs.counts, range(len(runs))), unit=table.lmb_size or 0)
+def spans_of_addresses(table: LmbTable, wanted: Callable[[int], bool]) -> Intervals:
+    """Return the bytes of the runs for whose flags `wanted` holds; the owner is the run's position."""
+    marks = _marks(table.runs, wanted)
+    columns = (table.runs.bases, table.runs.lmbs, range(len(table.runs)))
+    return Intervals.of(*(array("Q", compress(column, marks)) for column in columns), unit=table.lmb_size or 0)
 
 
-def spans_of_drc_indexes(runs: Runs) -> Spans:
-    """Return the DRC indexes of the runs that have one; the owner is the run's position."""
-    columns = columns_of(
-        runs, lambda flags: not flags & DRC_INVALID, runs.drc_indexes, runs.counts, range(len(runs))
-    )
-    return Spans.of(*columns, largest=_LARGEST_DRC_INDEX)
+def spans_of_drc_indexes(runs: Runs, wanted: Callable[[int], bool] = lambda _: True) -> Intervals:
+    """Return the DRC indexes of the runs that have one, likewise."""
+    marks = _marks(runs, lambda flags: not flags & DRC_INVALID and wanted(flags))
+    columns = (runs.drc_indexes, runs.lmbs, range(len(runs)))
+    return Intervals.of(*(array("Q", compress(column, marks)) for column in columns), largest=_LARGEST_DRC_INDEX)
+
+
+def _marks(runs: Runs, wanted: Callable[[int], bool]) -> list[bool]:
+    """Return for each run whether its flags are wanted: asked once for each value, of which there are few."""
+    by_flags = {flags: wanted(flags) for flags in set(runs.flags)}
+    return list(map(by_flags.__getitem__, runs.flags))
 
 
 @per_subject
-def drc_indexes(subject: Subject) -> Spans:
+def drc_indexes(subject: Subject) -> Intervals:
     """Return the DRC indexes of the tree's LMBs, as `spans_of_drc_indexes` does."""
     return spans_of_drc_indexes(subject.table.runs)
 
 
 @lru_cache(2)
-def _disjoint(runs: Runs) -> Spans:
+def _disjoint(runs: Runs) -> Intervals:
     """Return the DRC indexes of runs without overlaps: several rules ask for those of the same two tables."""
     return spans_of_drc_indexes(runs).disjoint()
 
 
 def by_drc_index(old: LmbTable, new: LmbTable) -> Iterator[tuple[Run | None, Run | None]]:
-    """Yield the LMBs of two tables that differ, by DRC index: (run of the old one, run of the new one).
+    """Yield the LMBs of two tables by DRC index: (run of the old one, run of the new one).
 
     Both runs have the same DRC indexes. None stands for a table without them; LMBs without one are left out.
     """
-    ones, others = old.runs, new.runs
-    for start, count, left, right in side_by_side(_disjoint(ones), _disjoint(others)):
-        if left is None or right is None:
-            yield _piece(old, left, start, count), _piece(new, right, start, count)
-            continue
-        alike = ones.flags[left] == others.flags[right] and ones.aa_indexes[left] == others.aa_indexes[right]
-        one, other = _base(old, left, start), _base(new, right, start)
-        if not alike or one != other:
-            yield (
-                Run(one, count, start, ones.aa_indexes[left], ones.flags[left]),
-                Run(other, count, start, others.aa_indexes[right], others.flags[right]),
-            )
+    for start, count, old_owner, new_owner in side_by_side(_disjoint(old.runs), _disjoint(new.runs)):
+        yield (
+            None if old_owner is None else part_of_drc(old, old_owner, start, count),
+            None if new_owner is None else part_of_drc(new, new_owner, start, count),
+        )
 
 
-def both_by_drc_index(old: LmbTable, new: LmbTable) -> Iterator[tuple[Run, Run]]:
-    """Yield what both tables have, by DRC index, whether it differs or not."""
-    ones, others = old.runs, new.runs
-    for start, count, left, right in side_by_side(_disjoint(ones), _disjoint(others)):
-        if left is not None and right is not None:
-            yield (
-                Run(_base(old, left, start), count, start, ones.aa_indexes[left], ones.flags[left]),
-                Run(_base(new, right, start), count, start, others.aa_indexes[right], others.flags[right]),
-            )
+def in_both_by_drc_index(old: LmbTable, new: LmbTable) -> Iterator[tuple[Run, Run]]:
+    """Yield those that both tables have."""
+    for old_run, new_run in by_drc_index(old, new):
+        if old_run is not None and new_run is not None:
+            yield old_run, new_run
 
 
-def _base(table: LmbTable, owner: int, drc_index: int) -> int:
-    """Return the address of the LMB of a run that has a DRC index."""
-    runs = table.runs
-    return (runs.bases[owner] + (drc_index - runs.drc_indexes[owner]) * (table.lmb_size or 0)) % _ADDRESSES
+def part_of_drc(table: LmbTable, position: int, drc_index: int, count: int) -> Run:
+    """Return `count` LMBs from a DRC index on, which the run at a position of a table has."""
+    run = table.runs[position]
+    return run.part(drc_index - run.drc_index, count, table.lmb_size)
 
 
-def _piece(table: LmbTable, owner: int | None, start: int, count: int) -> Run | None:
-    if owner is None:
-        return None
-    return Run(_base(table, owner, start), count, start, table.runs.aa_indexes[owner], table.runs.flags[owner])
+def part_at(table: LmbTable, position: int, start: int, count: int) -> Run:
+    """Return the LMBs of the run at a position of a table that `count` bytes from `start` on meet."""
+    run = table.runs[position]
+    size = table.lmb_size or 1
+    first, last = (start - run.base) // size, (start + count - 1 - run.base) // size
+    return run.part(first, last - first + 1, size)
+
+
+def block_ranges(subject: Subject) -> tuple[BlockRange, ...]:
+    """Return the memory blocks of a running system as ranges of the same kind."""
+    blocks = subject.running.blocks or ()
+    return blocks if isinstance(blocks, tuple) else tuple(_ranges_of_blocks(blocks))
+
+
+def _ranges_of_blocks(blocks: Mapping[int, MemoryBlock]) -> Iterator[BlockRange]:
+    current: BlockRange | None = None
+    for number, block in sorted(blocks.items()):
+        following = BlockRange(number, 1, block.node, block.online)
+        if current is None:
+            current = following
+        elif following == replace(current, first=current.first + current.count, count=1):
+            current = replace(current, count=current.count + 1)
+        else:
+            yield current
+            current = following
+    if current is not None:
+        yield current
+
+
+def block_spans(subject: Subject) -> Intervals:
+    """Return the bytes of the memory blocks; the owner is the position in `block_ranges`."""
+    size = subject.running.block_size or 0
+    spans = Intervals()
+    for position, blocks in enumerate(block_ranges(subject)):
+        spans.add(blocks.first * size, blocks.count * size, position)
+    return spans
 
 
 class Nodes:
@@ -91,19 +121,11 @@ class Nodes:
 
     def __init__(self, associativity: Associativity) -> None:
         self._associativity = associativity
-        self._known: dict[tuple[int, int], int | None] = {}
+        self._nodes: dict[tuple[int, int], int | None] = {}
 
     def of(self, run: Run) -> int | None:
         """Return the node, None where Linux finds none."""
-        return self.of_kind(run.aa_index, run.flags)
-
-    def of_kind(self, aa_index: int, flags: int) -> int | None:
-        """Return the node of LMBs with this aa_index and flags."""
-        key = aa_index, flags & AI_INVALID
-        if key not in self._known:
-            self._known[key] = self._associativity.node_of(*key)
-        return self._known[key]
-
-    def row(self, aa_index: int) -> tuple[int, ...] | None:
-        """Return a lookup array."""
-        return self._associativity.row(aa_index)
+        kind = run.aa_index, run.flags & AI_INVALID
+        if kind not in self._nodes:
+            self._nodes[kind] = self._associativity.node_of(*kind)
+        return self._nodes[kind]

@@ -19,7 +19,7 @@ FAIL_ON = (*(severity.value for severity in Severity), NEVER)
 
 
 @dataclass(slots=True)
-class Tally:
+class CheckTally:
     """The counts of a run so far.
 
     Attributes:
@@ -44,18 +44,15 @@ class Tally:
     def counted(self, reports: Iterable[Report]) -> Iterator[Report]:
         """Yield the reports, each counted before it is passed on."""
         for report in reports:
-            self._count(report)
+            self.unreadable += bool(report.error)
+            self.trees += not report.error
+            self.unjudged += not report.error and not report.judged
+            self.faulty += bool(report.findings)
+            self.known += report.known
+            for finding in report.findings:
+                self.findings[finding.severity] += 1
+                self._rules[finding.rule] = finding.severity.rank
             yield report
-
-    def _count(self, report: Report) -> None:
-        self.unreadable += bool(report.error)
-        self.trees += not report.error
-        self.unjudged += not report.error and not report.judged
-        self.faulty += bool(report.findings)
-        self.known += report.known
-        for finding in report.findings:
-            self.findings[finding.severity] += 1
-            self._rules[finding.rule] = finding.severity.rank
 
     @property
     def worst_rule(self) -> str | None:

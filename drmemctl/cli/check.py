@@ -16,7 +16,7 @@ from drmemctl.output.screen import Screen, say
 if TYPE_CHECKING:
     from drmemctl.check.report import Report
     from drmemctl.check.settings import Settings
-    from drmemctl.check.tally import Tally
+    from drmemctl.check.tally import CheckTally
     from drmemctl.output.check import Target
     from drmemctl.tree.node import Tree
 
@@ -61,7 +61,13 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
     callback=named_file,
     help="Write all findings to this file as known; no other output.",
 )
-@click.option("-j", "--jobs", metavar="N", type=click.IntRange(1), help="Processes.  [default: one per CPU]")
+@click.option(
+    "-j",
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Processes, four per CPU at most.  [default: one per CPU]",
+)
 @click.option("--config", type=FILE, help="Take settings from this file.")
 @click.option("--isolated", is_flag=True, help="Take no settings from any file.")
 @click.option("--all", "everything", is_flag=True, help="All findings and LMBs, not a screen for each tree.")
@@ -87,8 +93,9 @@ def command(
     machine, from before firmware and OS agreed on dynamic memory, or a part of a tree. The others are judged all
     the same.
     """
-    from drmemctl.check.inputs import default_jobs, find_inputs, reports
-    from drmemctl.check.tally import Tally
+    from drmemctl.check.cpus import n_cpus
+    from drmemctl.check.inputs import find_inputs, reports
+    from drmemctl.check.tally import CheckTally
     from drmemctl.output.check import CheckView, Target, show_check
 
     settings = _settings(options, config, isolated)
@@ -97,8 +104,8 @@ def command(
     plan = settings.plan
     if (plan.select or plan.ignore) and not plan.rules():
         say("select and ignore leave no rule: nothing is judged")
-    tally = Tally()
-    made = reports(inputs, plan, old, settings.jobs or default_jobs())
+    tally = CheckTally()
+    made = reports(inputs, plan, old, settings.jobs or n_cpus())
     if settings.baseline is not None and write_baseline is None:
         from drmemctl.check.baseline import Baseline
 
@@ -134,9 +141,9 @@ def _settings(options: dict[str, Any], config: str | None, isolated: bool) -> Se
 
 def _at_most_a_process_a_cpu(settings: Settings) -> Settings:
     """Bound what somebody else may have written: whoever wants more processes says so on the command line."""
-    from drmemctl.check.inputs import default_jobs
+    from drmemctl.check.cpus import n_cpus
 
-    return settings if settings.jobs is None else settings._replace(jobs=min(settings.jobs, default_jobs()))
+    return settings if settings.jobs is None else settings._replace(jobs=min(settings.jobs, n_cpus()))
 
 
 def _old_tree(before: str | None, trees: tuple[str, ...]) -> Tree | None:
@@ -147,7 +154,7 @@ def _old_tree(before: str | None, trees: tuple[str, ...]) -> Tree | None:
     return open_tree(before)
 
 
-def _write_baseline(path: str, made: Iterator[Report], target: Target, tally: Tally) -> None:
+def _write_baseline(path: str, made: Iterator[Report], target: Target, tally: CheckTally) -> None:
     from drmemctl.check.baseline import document
     from drmemctl.output.check import say_written
     from drmemctl.output.files import write_text
@@ -156,7 +163,7 @@ def _write_baseline(path: str, made: Iterator[Report], target: Target, tally: Ta
     say_written(tally, path)
 
 
-def _exit_code(tally: Tally, fail_on: str, allow_no_drmem: bool) -> int:
+def _exit_code(tally: CheckTally, fail_on: str, allow_no_drmem: bool) -> int:
     if tally.unreadable or (tally.unjudged and not allow_no_drmem):
         return _EXIT_UNREADABLE
     return _EXIT_FINDINGS if tally.fails(fail_on) else 0

@@ -114,7 +114,7 @@ def _decode(
     fail_on: str,
 ) -> int:
     from drmemctl.check.engine import Judge, Plan
-    from drmemctl.check.stream.answers import Stream
+    from drmemctl.check.stream.answers import RtasStream
     from drmemctl.check.tally import fails
     from drmemctl.formats.rtas_input import read_answers
     from drmemctl.output.decode import Decoding, show_decoding
@@ -123,7 +123,7 @@ def _decode(
     kind, file, format = what
     answers = read_answers(kind, _content(file), source_name(file))
     device_tree = None if tree is None else open_tree(tree)
-    stream = Stream(answers, device_tree)
+    stream = RtasStream(answers, device_tree)
     if device_tree is not None:
         kernel = kernel_choice(device_tree, kernel).judged
     findings = Judge(Plan(kernel=kernel or setting("kernel"))).findings(stream)

@@ -19,14 +19,14 @@ from drmemctl.cli.kernel_options import (
 )
 from drmemctl.cli.replay import replay_schedule
 from drmemctl.cli.steps import pointed, worded
-from drmemctl.explore.policy import BY_NAME, POLICIES
 from drmemctl.output.screen import Screen, say
+from drmemctl.simulate.interleave.policy import BY_NAME, POLICIES
 from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
-    from drmemctl.explore.answer import Answer, Question
-    from drmemctl.explore.policy import Policy
     from drmemctl.kernel.profiles import Profile
+    from drmemctl.simulate.interleave.answer import PolicyAnswer, Question
+    from drmemctl.simulate.interleave.policy import Policy
     from drmemctl.tree.node import Tree
 
 _EXIT_INCONSISTENT = 1
@@ -60,7 +60,7 @@ _LOCKING = (*(policy.name for policy in POLICIES), "all")
 def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str) -> str:
     from drmemctl.check.engine import all_rules
     from drmemctl.check.settings import suggestion
-    from drmemctl.explore.answer import INCONSISTENT
+    from drmemctl.simulate.interleave.answer import INCONSISTENT
 
     if value in ("", INCONSISTENT):
         return value
@@ -140,10 +140,10 @@ def command(
     """
     from time import monotonic
 
-    from drmemctl.explore.answer import Question
-    from drmemctl.explore.deadline import NEVER
-    from drmemctl.explore.search import Bounds
     from drmemctl.hypervisor.inference import inferred_hypervisor
+    from drmemctl.simulate.interleave.answer import Question
+    from drmemctl.simulate.interleave.deadline import NEVER
+    from drmemctl.simulate.interleave.search import Bounds
 
     began = monotonic()
     if replay is not None:
@@ -164,7 +164,7 @@ def _opened(tree: str, seconds: float) -> Tree:
     from time import monotonic
 
     from drmemctl.errors import DrmemctlError
-    from drmemctl.explore.deadline import TimeUpError, ended_at
+    from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
 
     try:
         with ended_at(monotonic() + seconds):
@@ -176,8 +176,8 @@ def _opened(tree: str, seconds: float) -> Tree:
 
 def _check_threads(threads: Sequence[str]) -> None:
     from drmemctl.cli.usage import PointedError
-    from drmemctl.explore.threads import steps_of
-    from drmemctl.scenario.grammar import StepError
+    from drmemctl.simulate.interleave.threads import steps_of
+    from drmemctl.simulate.words import StepError
 
     if not threads:
         raise click.UsageError("there is no thread to explore: add --thread STEP.")
@@ -214,10 +214,10 @@ def _explored(
     return _EXIT_INCONSISTENT if any(answer.bad for answer in found) else 0
 
 
-def _answers(question: Question, policies: list[Policy], jobs: int, began: float) -> Iterator[Answer]:
+def _answers(question: Question, policies: list[Policy], jobs: int, began: float) -> Iterator[PolicyAnswer]:
     """Yield the answers; a terminal shows how far the search is."""
-    from drmemctl.explore.answer import answers
     from drmemctl.output.progress import Counter, with_progress
+    from drmemctl.simulate.interleave.answer import answers
 
     if jobs > 1 and len(policies) > 1:
         made = answers(question, policies, jobs=jobs, began=began)
@@ -234,9 +234,9 @@ def _answers(question: Question, policies: list[Policy], jobs: int, began: float
         counter.hide()
 
 
-def _save(question: Question, found: Sequence[Answer], path: str) -> None:
-    from drmemctl.explore.trace import saved
+def _save(question: Question, found: Sequence[PolicyAnswer], path: str) -> None:
     from drmemctl.output.files import write_atomically
+    from drmemctl.simulate.interleave.trace import saved
 
     for answer in found:
         for end in [end for end in answer.bad if end.schedule][:1]:

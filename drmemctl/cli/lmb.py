@@ -23,6 +23,8 @@ from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
+    from drmemctl.model.drmem import LmbTable
+    from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
 \b
@@ -30,6 +32,7 @@ Examples:
   drmemctl lmb /proc/device-tree
   drmemctl lmb sosreport.tar.xz --node 1 --state assigned
   drmemctl lmb guest.dtb --drc 0x80000008 --format json
+  drmemctl lmb vmcore --from array
 """
 
 
@@ -44,6 +47,14 @@ Examples:
 @click.option(
     "--state", type=click.Choice(["assigned", "free", "reserved", "hot-removable"]), help="Only such LMBs."
 )
+@click.option(
+    "--from",
+    "origin",
+    type=click.Choice(["tree", "array"]),
+    default="tree",
+    show_default=True,
+    help="Of a kernel dump: the LMBs of its device tree, or those of the kernel's own array.",
+)
 @limit_option(1_048_576, "LMBs that --expand may make.")
 @kernel_option()
 @format_option("table", "json", "csv", "ndjson")
@@ -55,6 +66,7 @@ def command(
     drc: int | None,
     address: int | None,
     state: str | None,
+    origin: str,
     limit: int,
     kernel: Profile | None,
     format: str,
@@ -66,6 +78,7 @@ def command(
     """
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
+    from drmemctl.model.dumped import array_of
     from drmemctl.model.sizes import listed_within_bounds
     from drmemctl.output.lmb import LmbView, show_lmbs
     from drmemctl.tree.limits import LIMITS
@@ -74,7 +87,9 @@ def command(
     drmem = Drmem.from_tree(device_tree, LIMITS.max_listed_runs)
     reading = reading_of(device_tree, kernel)
     associativity = Associativity.from_tree(device_tree, reading.rules)
-    table = drmem.table
+    table = array_of(device_tree) if origin == "array" else drmem.table
+    _tell_difference(device_tree, drmem.table)
+    n_lmbs = table.n_lmbs
     selected = (node, drc, address, state) != (None,) * 4
     if selected:
         from drmemctl.model.selection import Selection
@@ -86,10 +101,23 @@ def command(
     show_lmbs(screen, view, format)
     if selected and not table.n_lmbs:
         conditions = _conditions(node, drc, address, state)
-        say(f"none of the {count_of(drmem.table.n_lmbs, 'LMB')} is selected by {conditions}")
+        say(f"none of the {count_of(n_lmbs, 'LMB')} is selected by {conditions}")
     report_defects(drmem.defects)
     if associativity.unknown:
         say(f"{associativity.unknown}: nodes are unknown")
+
+
+def _tell_difference(tree: Tree, table: LmbTable) -> None:
+    """Say on stderr where the array of a dumped kernel and its tree do not have the same LMBs."""
+    if tree.dump is None:
+        return
+    from drmemctl.model.dumped import array_in
+
+    array = array_in(tree.dump)
+    if array is None:
+        say("the kernel's LMB array is not found in this dump")
+    elif array != table:
+        say("the kernel's LMB array and its tree differ: see --from array, and drmemctl check")
 
 
 def _conditions(node: int | None, drc: int | None, address: int | None, state: str | None) -> str:

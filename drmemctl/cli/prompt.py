@@ -16,9 +16,10 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation import show_lines
 from drmemctl.output.simulation_text import Detail, boot_lines, machine_lines, step_lines, verdict_lines
 from drmemctl.output.text import safe
-from drmemctl.scenario.grammar import StepError, parse_step
-from drmemctl.scenario.session import Session
-from drmemctl.scenario.steps import Step
+from drmemctl.simulate.partition import Step
+from drmemctl.simulate.session import Session
+from drmemctl.simulate.steps.language import parse_step
+from drmemctl.simulate.words import StepError
 from drmemctl.tree.plain_input import standard_input
 
 _HISTORY = "~/.drmemctl_history"
@@ -73,11 +74,11 @@ class Prompt(cmd.Cmd):
     def step(self, step: Step) -> None:
         """Do a step and show it."""
         try:
-            done = self._session.do(step)
+            result = self._session.do(step)
         except DrmemctlError as error:
             self._say(f"drmemctl: {safe(str(error), 2000)}")
             return
-        show_lines(self._screen, step_lines(self._screen, len(self._session.done), done, self._detail))
+        show_lines(self._screen, step_lines(self._screen, len(self._session.done), result, self._detail))
 
     def _step(self, line: str) -> None:
         try:
@@ -105,13 +106,13 @@ class Prompt(cmd.Cmd):
         return False
 
     def _steps(self, _: str) -> bool:
-        for done in self._session.done:
-            self._say(safe(done.step.text, None))
+        for result in self._session.done:
+            self._say(safe(result.step, None))
         return False
 
     def _undo(self, _: str) -> bool:
-        done = self._session.undo()
-        text = "nothing to undo" if done is None else f"undone: {safe(done.step.text)}"
+        undone = self._session.undo()
+        text = "nothing to undo" if undone is None else f"undone: {safe(undone.step)}"
         self._say(text)
         return False
 

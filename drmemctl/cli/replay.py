@@ -11,10 +11,10 @@ _EXIT_INCONSISTENT = 1
 
 def replay_schedule(tree: str, path: str, screen: Screen, format: str) -> int:
     """Replay a schedule on a tree, print it, and return the exit code: 1 if it ends inconsistent."""
-    from drmemctl.explore.answer import Question
-    from drmemctl.explore.trace import read_schedule, replay
     from drmemctl.output.explore_replay import show_replay
-    from drmemctl.scenario.simulation import read_file
+    from drmemctl.simulate.files import read_file
+    from drmemctl.simulate.interleave.answer import Question
+    from drmemctl.simulate.interleave.trace import read_schedule, replay
 
     text = read_file(path).decode("utf-8", "replace")
     done = replay(read_schedule(text, path, Question(open_tree(tree), ())))

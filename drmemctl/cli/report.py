@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
     from drmemctl.model.lookup_usage import LookupUsage
     from drmemctl.model.memory import Memory
-    from drmemctl.output.report.material import Comparison, Material, Partition, Simulated
-    from drmemctl.scenario.simulation import Files, Simulation
-    from drmemctl.scenario.steps import Step
+    from drmemctl.output.report.material import Comparison, JudgedTree, Material, Simulated
+    from drmemctl.simulate.files import Files
+    from drmemctl.simulate.partition import Step
+    from drmemctl.simulate.simulation import Simulation
     from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
@@ -81,7 +82,7 @@ def command(
     from drmemctl.check.engine import Plan
     from drmemctl.cli.steps import files_of, parse_steps
     from drmemctl.output.report.material import Material
-    from drmemctl.scenario.simulation import Simulation
+    from drmemctl.simulate.simulation import Simulation
 
     check_capabilities(added, removed)
     parsed = parse_steps(script, steps)
@@ -121,7 +122,7 @@ class Trees:
     @property
     def files(self) -> Files:
         """How the trees of steps are read."""
-        from drmemctl.scenario.simulation import Files, read_tree
+        from drmemctl.simulate.files import Files, read_tree
 
         return Files(tree=lambda name: self._redacted(read_tree(name)))
 
@@ -133,7 +134,7 @@ class Trees:
         return redacted_tree(tree)
 
 
-def _partition(opened: Trees, tree: Tree, plan: Plan, before: Tree | None = None) -> Partition:
+def _partition(opened: Trees, tree: Tree, plan: Plan, before: Tree | None = None) -> JudgedTree:
     """Judge a tree, with what lies beside it; `before` is the one that a migration to it started from."""
     from drmemctl.check.report import report_tree
     from drmemctl.check.subject import Running
@@ -142,14 +143,14 @@ def _partition(opened: Trees, tree: Tree, plan: Plan, before: Tree | None = None
     from drmemctl.model.address_map import AddressMap
     from drmemctl.model.memory import Memory
     from drmemctl.model.overview import Overview
-    from drmemctl.output.report.material import Partition
+    from drmemctl.output.report.material import JudgedTree
 
     rules = affinity_rules(kernel_for(tree, plan.kernel).profile)
     memory = Memory.from_tree(tree, rules)
     running = Running.of_tree(tree)
     found = report_tree(tree, plan, before, running=running)
     overview = replace(Overview.from_tree(tree, rules=rules), source=opened.shown(tree.source))
-    return Partition(overview, memory, AddressMap.of(memory), _usage(memory), found, running.system)
+    return JudgedTree(overview, memory, AddressMap.of(memory), _usage(memory), found, running.system)
 
 
 def _usage(memory: Memory) -> LookupUsage | None:
@@ -178,7 +179,7 @@ def _simulated(simulation: Simulation, steps: Sequence[Step]) -> Simulated:
     from drmemctl.model.address_map import AddressMap
     from drmemctl.model.memory import Memory
     from drmemctl.output.report.material import Simulated
-    from drmemctl.scenario.session import Session
+    from drmemctl.simulate.session import Session
 
     session = Session(simulation, traced=True)
     for _ in session.do_all(steps):

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from drmemctl.kernel.profiles import Profile
     from drmemctl.output.simulation_text import Detail
-    from drmemctl.scenario.session import Session
-    from drmemctl.scenario.steps import Step
+    from drmemctl.simulate.partition import Step
+    from drmemctl.simulate.session import Session
     from drmemctl.tree.node import Tree
 
 _EXIT_FAILED = 1
@@ -143,8 +143,8 @@ def _check_outputs(output: str | None, save_array: str | None) -> None:
 
 
 def _session(tree: Tree, kernel: Profile, hypervisor: str | None, *, traced: bool) -> Session:
-    from drmemctl.scenario.session import Session
-    from drmemctl.scenario.simulation import Simulation
+    from drmemctl.simulate.session import Session
+    from drmemctl.simulate.simulation import Simulation
 
     return Session(Simulation(tree, kernel, hypervisor), traced=traced)
 

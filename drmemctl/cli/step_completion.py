@@ -8,31 +8,13 @@ from itertools import islice
 from pathlib import Path
 
 from drmemctl.output.text import safe
-from drmemctl.scenario.grammar import STEP_NAMES
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.partition import Step
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.steps.language import STEP_NAMES, STEPS
+from drmemctl.simulate.words import DRC, FILE, NUMBER, PATH, PROPERTY, VALUE
 
 _MOST = 200
 """Of a machine with 100,000 LMBs nobody reads the list."""
-
-DRC, NUMBER, PATH, PROPERTY, FILE, VALUE = "<drc>", "<number>", "<path>", "<property>", "<file>", "<value>"
-
-_GRAMMAR: dict[str, tuple[tuple[str, ...], ...]] = {
-    "dlpar": (("memory",), ("add", "remove"), ("count", "index", "indexed-count"), (DRC,), (DRC,)),
-    "plug": ((DRC,), (NUMBER,), ("node", "row", "assoc"), (NUMBER,)),
-    "attach": ((DRC,), (NUMBER,), ("node", "row", "assoc"), (NUMBER,)),
-    "unplug": ((DRC,), (NUMBER,)),
-    "detach": ((DRC,), (NUMBER,)),
-    "firmware": ((PATH,), (PROPERTY,), (VALUE,)),
-    "lpm": ((FILE,),),
-    "migrate": ((FILE,),),
-    "prrn": ((FILE,),),
-    "unmovable": ((DRC,),),
-    "movable": ((DRC,),),
-    "rtas": (("get-sensor", "set-indicator", "configure-connector"), ("9003", "9001", DRC), (DRC,), ("0", "1")),
-    "expect": (("ok", "consistent", "finding", "drc", "blocks", "EINVAL", "EBUSY"), (DRC,), ("aa", "node")),
-    "show": (("lmb",),),
-}
-"""What each word of a step can be."""
 
 
 def completions(simulation: Simulation, before: str, text: str, commands: Iterable[str] = ()) -> list[str]:
@@ -40,14 +22,13 @@ def completions(simulation: Simulation, before: str, text: str, commands: Iterab
     words = before.split()
     if not words:
         return [f"{name} " for name in (*STEP_NAMES, *commands) if name.startswith(text)]
-    places = _GRAMMAR.get(words[0], ())
-    if words[0] in ("movable", "unmovable"):
-        place: tuple[str, ...] = (DRC,)
-    elif len(words) > len(places):
+    kind = STEPS.get(words[0], Step)
+    places = (("lmb",),) if words[0] == "show" else kind.completions
+    number = min(len(words), len(places)) if kind.repeats else len(words)
+    if number > len(places):
         return []
-    else:
-        place = places[len(words) - 1]
-    names = (name for kind in place for name in _of_kind(simulation, kind, words, text))
+    place = places[number - 1]
+    names = (name for word in place for name in _of_kind(simulation, word, words, text))
     found = list(islice(dict.fromkeys(names), _MOST))
     # A word that can be nothing else is done.
     return [f"{name} " for name in found] if len(found) == 1 and not found[0].endswith("/") else found
@@ -77,7 +58,7 @@ def _drc_indexes(simulation: Simulation, text: str) -> Iterable[str]:
     wanted = text.lower()
     for run in simulation.state.table.runs:
         # Only where runs can begin so: not every LMB of a large machine.
-        found = (f"{run.drc_index + position:#x}" for position in range(min(run.count, 1 << 16)))
+        found = (f"{run.drc_index + position:#x}" for position in range(min(run.lmbs, 1 << 16)))
         yield from (name for name in found if name.startswith(wanted))
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drmemctl.scenario.grammar import StepError
-    from drmemctl.scenario.steps import Step
+    from drmemctl.simulate.partition import Step
+    from drmemctl.simulate.words import StepError
 
 SYNTAX = """\
   dlpar memory add|remove count N | index DRC | indexed-count N DRC
@@ -26,7 +26,7 @@ _BEFORE, _AFTER = 60, 40
 
 def parse_steps(script: str | None, arguments: Iterable[str]) -> list[Step]:
     """Return the steps of a file and then those of the arguments; a usage error for the first that is none."""
-    from drmemctl.scenario.grammar import bound_steps
+    from drmemctl.simulate.steps.language import bound_steps
 
     steps: list[Step] = []
     if script is not None:
@@ -57,7 +57,8 @@ def _parsed(text: str, name: str) -> list[Step]:
     from drmemctl.cli.usage import PointedError
     from drmemctl.errors import LimitError
     from drmemctl.output.text import safe
-    from drmemctl.scenario.grammar import StepError, parse_script
+    from drmemctl.simulate.steps.language import parse_script
+    from drmemctl.simulate.words import StepError
 
     try:
         return list(parse_script(text))
@@ -89,9 +90,4 @@ def pointed(error: StepError) -> tuple[str, str]:
 
 def files_of(steps: Iterable[Step]) -> Iterator[str]:
     """Yield the files and trees that steps read."""
-    from drmemctl.scenario.steps import FirmwareUpdate, Lpm, Migrate, Prrn
-
-    for step in steps:
-        match step:
-            case FirmwareUpdate(file=str(name)) | Migrate(file=name) | Lpm(tree=name) | Prrn(tree=str(name)):
-                yield name
+    return (name for step in steps for name in step.inputs)

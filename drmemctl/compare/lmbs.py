@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import NamedTuple
 
-from drmemctl.compare.matching import Pair, is_reordered, matched, pieces_of
+from drmemctl.compare.matching import Pair, in_common, is_reordered, matched, pieces_of
 from drmemctl.compare.side import Affinity, Side
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.formats.dynamic_memory import NODE as DRMEM
-from drmemctl.model.lmbs import Entry, Run, as_run, in_common, is_assigned, state_of
+from drmemctl.model.run import Run, is_assigned, state_of
 from drmemctl.tree.limits import LIMITS, NOT_REAL
 
 VANISHED = "vanished"
@@ -160,38 +160,38 @@ def _check_number(number: int, of_what: str, side: Side) -> None:
 RunPair = tuple[Run | None, Run | None]
 
 
+def same_lmb_size(old: Side, new: Side) -> bool:
+    """Whether LMBs can be compared one by one: a tree that does not give their size may have any."""
+    sizes = {old.table.lmb_size, new.table.lmb_size} - {None}
+    return len(sizes) < 2
+
+
 def _pairs(old: Side, new: Side) -> tuple[Iterator[RunPair], bool]:
     """Return the LMBs that may differ, as runs of the same LMBs, and whether their order does."""
     same_places = old.associativity == new.associativity and old.shows_nodes == new.shows_nodes
     if old.table.runs is new.table.runs and same_places:
         return iter(()), False
-    old_entries, new_entries = list(old.table.runs.entries()), list(new.table.runs.entries())
-    # LMBs of different sizes are not the same LMBs; a tree that does not give the size may have any.
-    if len({old.table.lmb_size, new.table.lmb_size} - {None}) > 1:
-        vanished = ((as_run(entry), None) for entry in old_entries)
-        return chain(vanished, ((None, as_run(entry)) for entry in new_entries)), False
-    head, tail = in_common(old_entries, new_entries)
-    equal = [] if same_places else old_entries[:head] + old_entries[len(old_entries) - tail :]
-    old_entries = old_entries[head : len(old_entries) - tail]
-    new_entries = new_entries[head : len(new_entries) - tail]
-    equal_pairs = ((run, run) for run in map(as_run, equal))
+    old_runs, new_runs = list(old.table.runs), list(new.table.runs)
+    if not same_lmb_size(old, new):
+        return chain(((run, None) for run in old_runs), ((None, run) for run in new_runs)), False
+    head, tail = in_common(old_runs, new_runs)
+    equal = [] if same_places else old_runs[:head] + old_runs[len(old_runs) - tail :]
+    old_runs, new_runs = old_runs[head : len(old_runs) - tail], new_runs[head : len(new_runs) - tail]
+    equal_pairs = ((run, run) for run in equal)
     size = old.table.lmb_size or new.table.lmb_size
-    old_runs, new_runs = map(as_run, old_entries), map(as_run, new_entries)
-    if [entry[:3] for entry in old_entries] == [entry[:3] for entry in new_entries] and _ascend(old_entries, size):
+    if [run[:3] for run in old_runs] == [run[:3] for run in new_runs] and _ascend(old_runs, size):
         return chain(equal_pairs, zip(old_runs, new_runs, strict=True)), False
-    _check_number(len(old_entries) + len(new_entries), "runs of LMBs in both trees to match", new)
+    _check_number(len(old_runs) + len(new_runs), "runs of LMBs in both trees to match", new)
     same, pairs = matched(pieces_of(old_runs, size), pieces_of(new_runs, size), size)
     pieces: Iterator[Pair] = chain(same, pairs)
     runs = ((before and before.run, after and after.run) for before, after in pieces)
     return chain(equal_pairs, runs), is_reordered(same)
 
 
-def _ascend(entries: list[Entry], lmb_size: int | None) -> bool:
-    """Whether each entry begins after the one before ends: no LMB is there twice."""
+def _ascend(runs: list[Run], lmb_size: int | None) -> bool:
+    """Whether each run begins after the one before ends: no LMB is there twice."""
     size = lmb_size or 0
-    return bool(size) and all(
-        base + count * size <= following[1] for (count, base, *_), following in pairwise(entries)
-    )
+    return bool(size) and all(run.base + run.lmbs * size <= following.base for run, following in pairwise(runs))
 
 
 _ANY, _ONE, _NONE = 0b11, 0b10, 0b01
@@ -211,7 +211,7 @@ class _RunChange(NamedTuple):
     @classmethod
     def of(cls, kinds: tuple[str, ...], old: Run | None, new: Run | None) -> _RunChange:
         run = old or new
-        lmbs = 0 if run is None else run.count
+        lmbs = 0 if run is None else run.lmbs
         step = _ONE if lmbs > 1 else _ANY
         return cls(lmbs, kinds, old, new, step, step)
 

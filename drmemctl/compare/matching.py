@@ -15,13 +15,13 @@ values.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, chain, pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
 from drmemctl.formats.dynamic_memory import DRC_INVALID
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
@@ -52,7 +52,7 @@ class Piece(NamedTuple):
     @property
     def end(self) -> int:
         """Where on the axis the next LMB would be."""
-        return self.start + self.run.count
+        return self.start + self.run.lmbs
 
     def part(self, low: int, high: int, lmb_size: int) -> Piece:
         """Return its LMBs from `low` to before `high` on the axis."""
@@ -74,15 +74,15 @@ def pieces_of(runs: Iterable[Run], lmb_size: int | None) -> list[Piece]:
     position = 0
     for run in runs:
         offset = 0
-        while offset < run.count:
-            tail = run.part(offset, run.count - offset, lmb_size) if offset else run
-            count = min(tail.count, _DRC_INDEXES - tail.drc_index)
+        while offset < run.lmbs:
+            tail = run.part(offset, run.lmbs - offset, lmb_size) if offset else run
+            count = min(tail.lmbs, _DRC_INDEXES - tail.drc_index)
             if lmb_size:
                 count = min(count, -(-(_ADDRESSES - tail.base) // lmb_size))
-            head = tail if count == tail.count else tail.part(0, count, lmb_size)
+            head = tail if count == tail.lmbs else tail.part(0, count, lmb_size)
             pieces.append(Piece(position + offset, head))
             offset += count
-        position += run.count
+        position += run.lmbs
     return pieces
 
 
@@ -245,3 +245,12 @@ def is_reordered(matches: Iterable[Match]) -> bool:
     """Whether the arrays have the LMBs that both have in another order."""
     positions = sorted((old.position, new.position) for old, new in matches)
     return any(before[1] > after[1] for before, after in pairwise(positions))
+
+
+def in_common(old: Sequence[object], new: Sequence[object]) -> tuple[int, int]:
+    """Return how many items of two lists are the same at the beginning, and then at the end."""
+    shorter = min(len(old), len(new))
+    head = next((i for i, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1]), shorter)
+    backwards = zip(reversed(old), reversed(new), strict=False)
+    tail = next((i for i, pair in enumerate(backwards) if pair[0] != pair[1]), shorter)
+    return head, min(tail, shorter - head)

@@ -15,7 +15,8 @@ from drmemctl.check.subject import Running, Subject
 from drmemctl.compare.lmbs import LmbDiff, Lmbs
 from drmemctl.compare.side import Side
 from drmemctl.kernel.profiles import Profile
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 
 FAMILY = "migration"
 
@@ -48,11 +49,11 @@ def _changed(side: Side, lmbs: LmbDiff, *, is_old: bool) -> LmbTable:
     return LmbTable.of(entries, side.table.lmb_size, side.table.property_name)
 
 
-def _entries(count: int, lmbs: Lmbs, side: Side) -> Iterable[tuple[int, int, int, int, int]]:
+def _entries(count: int, lmbs: Lmbs, side: Side) -> Iterable[Run]:
     if not lmbs.same_drc:
-        return [(count, lmbs.base, lmbs.drc_index, lmbs.aa_index, lmbs.flags)]
+        return [Run(lmbs.base, count, lmbs.drc_index, lmbs.aa_index, lmbs.flags)]
     size = side.table.lmb_size or 0
     return (
-        (1, lmbs.base + size * position & (1 << 64) - 1, lmbs.drc_index, lmbs.aa_index, lmbs.flags)
+        Run(lmbs.base + size * position & (1 << 64) - 1, 1, lmbs.drc_index, lmbs.aa_index, lmbs.flags)
         for position in range(count)
     )

@@ -11,8 +11,7 @@ from drmemctl.formats.dynamic_memory import AI_INVALID, LOOKUP_ARRAYS, NODE, V1,
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.associativity import NEWEST, RTAS, AffinityRules, Associativity
 from drmemctl.model.boot_memory import BootMemory
-from drmemctl.model.drmem import Drmem, RootCells
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import Drmem, LmbTable, RootCells
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.numa import NumaLayout
 from drmemctl.tree.node import Tree
@@ -113,7 +112,7 @@ def read_pair(old: Tree, new: Tree, rules: AffinityRules = NEWEST) -> tuple[Side
 
 
 def _memory(tree: Tree, shared: Memory | None, rules: AffinityRules) -> Memory:
-    """Return the memory of any tree, also of one from before client architecture support; `shared` has its LMBs."""
+    """Return the memory of any tree, also from before client architecture support; `shared` has its LMBs."""
     associativity = Associativity.from_tree(tree, rules)
     boot = BootMemory.from_tree(tree, associativity)
     if shared is not None:

@@ -12,13 +12,11 @@ beyond the value as zero.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from drmemctl.defect import Defect
-from drmemctl.errors import FormatError
-from drmemctl.formats.cells import encode_number, read_cells
+from drmemctl.formats.cells import read_cells
 from drmemctl.formats.lists import judge_length
 from drmemctl.formats.seam import build, building
 from drmemctl.wording import count_of
@@ -177,11 +175,11 @@ class ArchitectureVec5:
 
         What lies behind the longest vector there can be is not looked at.
         """
-        known = dict(_NUMBER_BITS)
+        defined = dict(_NUMBER_BITS)
         for feature in self.features:
-            known[feature.byte] = known.get(feature.byte, 0) | feature.value
-        left = ((k, self.data[k] & ~known.get(k, 0)) for k in range(1, min(len(self.data), _LONGEST)))
-        return tuple(UnknownBits(byte, mask) for byte, mask in left if mask)
+            defined[feature.byte] = defined.get(feature.byte, 0) | feature.value
+        masks = ((k, self.data[k] & ~defined.get(k, 0)) for k in range(1, min(len(self.data), _LONGEST)))
+        return tuple(UnknownBits(byte, mask) for byte, mask in masks if mask)
 
     @property
     def max_cpus(self) -> int | None:
@@ -209,16 +207,3 @@ def encode_architecture_vec5(options: bytes, length: int | None = None) -> bytes
         return data
     with building(ARCHITECTURE_VEC5):
         return length.to_bytes(1) + data[1:]
-
-
-def encode_features(names: Collection[str], max_cpus: int = 0, size: int = 26) -> bytes:
-    """Return the value with `size` option bytes in which the named features are on."""
-    options = bytearray(size + 1)
-    for name in names:
-        feature = BY_NAME.get(name)
-        if feature is None or feature.byte > size:
-            raise FormatError(f"no feature {name} in {size} option bytes", property=ARCHITECTURE_VEC5)
-        options[feature.byte] |= feature.value
-    if max_cpus:
-        options[_MAX_CPUS : _MAX_CPUS + _MAX_CPUS_SIZE] = encode_number(ARCHITECTURE_VEC5, max_cpus)
-    return encode_architecture_vec5(bytes(options[1:]))

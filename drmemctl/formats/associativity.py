@@ -2,7 +2,7 @@
 """`ibm,associativity` of a node: the domains that a CPU, memory or a bridge belongs to.
 
 Source: LoPAR 2.9, "ibm,associativity" (one or more lists: a resource may be connected more than once) and
-"NUMA Resource Associativity"; Linux arch/powerpc/mm/numa.c `of_node_to_nid_single`, which reads the first
+"NUMA Resource AssociativityLists"; Linux arch/powerpc/mm/numa.c `of_node_to_nid_single`, which reads the first
 list only. Each list is a u32 N, then N u32, the outermost domain first.
 """
 
@@ -20,7 +20,7 @@ ASSOCIATIVITY = "ibm,associativity"
 
 
 @dataclass(frozen=True, slots=True)
-class Associativity:
+class AssociativityLists:
     """The associativity lists of a node.
 
     Attributes:
@@ -41,7 +41,7 @@ class Associativity:
         return self.domains[ordinal - 1] if 1 <= ordinal <= len(self.domains) else None
 
 
-def decode_associativity(data: bytes, total: int | None = None) -> Associativity:
+def decode_associativity(data: bytes, total: int | None = None) -> AssociativityLists:
     """Return the lists of the property, as much of them as is there."""
     cells = words(data)
     declared = cells[0] if cells else 0
@@ -52,9 +52,9 @@ def decode_associativity(data: bytes, total: int | None = None) -> Associativity
         lists.append(tuple(cells[position + 1 : position + 1 + count]))
         position += 1 + count
         expected = 4 * position
-    what = count_of(len(lists), "associativity list") + f", the first of {count_of(declared, 'domain')}"
-    defects = judge_length("associativity", what, len(data), max(expected, COUNT_SIZE), total=total)
-    return Associativity(declared, lists[0] if lists else (), tuple(lists[1:]), defects)
+    content = count_of(len(lists), "associativity list") + f", the first of {count_of(declared, 'domain')}"
+    defects = judge_length("associativity", content, len(data), max(expected, COUNT_SIZE), total=total)
+    return AssociativityLists(declared, lists[0] if lists else (), tuple(lists[1:]), defects)
 
 
 def encode_associativity(domains: Sequence[int], *more: Sequence[int]) -> bytes:

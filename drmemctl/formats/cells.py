@@ -73,8 +73,8 @@ class Number(NamedTuple):
 
 def decode_number(short: str, data: bytes, number: int = 1, total: int | None = None) -> Number:
     """Return the number in the first `number` cells; `short` begins the code of any defect."""
-    what = f"a number of {count_of(number, 'cell')}"
-    return Number(read_cells(data, 0, number), judge_length(short, what, len(data), 4 * number, total=total))
+    content = f"a number of {count_of(number, 'cell')}"
+    return Number(read_cells(data, 0, number), judge_length(short, content, len(data), 4 * number, total=total))
 
 
 def encode_number(property: str, value: int, number: int = 1) -> bytes:
@@ -85,16 +85,11 @@ def encode_number(property: str, value: int, number: int = 1) -> bytes:
 def decode_lmb_size(data: bytes, size_cells: int = DEFAULT_CELLS, total: int | None = None) -> Number:
     """Return the LMB size in bytes, read as Linux does: `size_cells` cells, whatever follows."""
     (number,), defects = usable_cells("lmb-size", size_cells=size_cells)
-    found = decode_number("lmb-size", data, number, total)
+    size = decode_number("lmb-size", data, number, total)
     if len(data) % 4 and (total is None or total == len(data)):
         odd = Defect("lmb-size-odd", f"{len(data)} bytes are no whole cells", offset=len(data) & ~3)
         defects = (*defects, odd)
-    return Number(found.value, defects + found.defects)
-
-
-def encode_lmb_size(value: int, size_cells: int = DEFAULT_CELLS) -> bytes:
-    """Return the bytes of `ibm,lmb-size`."""
-    return encode_number(LMB_SIZE, value, size_cells)
+    return Number(size.value, defects + size.defects)
 
 
 def decode_flags_mask(data: bytes, total: int | None = None) -> Number:
@@ -102,16 +97,6 @@ def decode_flags_mask(data: bytes, total: int | None = None) -> Number:
     return decode_number("flags-mask", data, total=total)
 
 
-def encode_flags_mask(value: int) -> bytes:
-    """Return the bytes of `ibm,memory-flags-mask`."""
-    return encode_number(FLAGS_MASK, value)
-
-
 def decode_preservation_time(data: bytes, total: int | None = None) -> Number:
     """Return for how many minutes preservable memory is kept without power; 0: there is none."""
     return decode_number("preservation-time", data, total=total)
-
-
-def encode_preservation_time(minutes: int) -> bytes:
-    """Return the bytes of `ibm,memory-preservation-time`."""
-    return encode_number(PRESERVATION_TIME, minutes)

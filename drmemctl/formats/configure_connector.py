@@ -69,14 +69,14 @@ class ConnectorArea:
             return cls(None, rest=data.rstrip(b"\0"), length=len(data), defects=(fault,))
         ((drc_index, zero, name_offset, value_length, value_offset), *_) = HEADER.iterate(data, 0, 1)
         name, value = _string(data, name_offset), _part(data, value_offset, value_length)
-        rest, defects = data[HEADER_SIZE:].rstrip(b"\0"), []
+        tail, defects = data[HEADER_SIZE:].rstrip(b"\0"), []
         if name is None and name_offset:
             defects.append(Defect("connector-name-outside", f"no name at {name_offset:#x}", offset=8))
         if value is None and value_length:
             message = f"{count_of(value_length, 'byte')} at {value_offset:#x} are not all in the area"
             defects.append(Defect("connector-value-outside", message, offset=12))
         facts = (drc_index, name_offset, value_length, value_offset, zero)
-        return cls(*facts, name, value, rest, len(data), tuple(defects))
+        return cls(*facts, name, value, tail, len(data), tuple(defects))
 
     def encode(self) -> bytes:
         """Return the bytes; `FormatError` for values that no bytes hold."""

@@ -35,9 +35,9 @@ def number(
     from drmemctl.formats.cells import decode_number
 
     width = cells or (2 if (context.total or len(data)) == 8 else 1)
-    found = decode_number("number", data, width, context.total)
-    fields = [] if found.value is None else [Field(0, 4 * width, name, found.value, text(found.value))]
-    return Description(fields, found.defects)
+    decoded = decode_number("number", data, width, context.total)
+    fields = [] if decoded.value is None else [Field(0, 4 * width, name, decoded.value, text(decoded.value))]
+    return Description(fields, decoded.defects)
 
 
 handle = partial(number, text=hex)
@@ -56,8 +56,8 @@ def words(data: bytes, context: Context, text: Callable[[int], str] = hex) -> De
     """Describe a list of u32 without a count."""
     from drmemctl.formats.lists import decode_words
 
-    found = decode_words("list", "number", data, context.total)
-    return Description(_listed(found.cells, 0, text), found.defects)
+    decoded = decode_words("list", "number", data, context.total)
+    return Description(_listed(decoded.cells, 0, text), decoded.defects)
 
 
 def strings(data: bytes, _context: Context) -> Description:
@@ -66,25 +66,25 @@ def strings(data: bytes, _context: Context) -> Description:
 
     def fields() -> Iterator[Field]:
         offset = 0
-        for position, item in enumerate(found.items):
+        for position, item in enumerate(decoded.items):
             # A character for each byte: see `to_text`.
             size = min(len(item) + 1, len(data) - offset)
             yield Field(offset, size, f"[{position}]", item, item)
             offset += size
 
-    found = decode_strings(data)
-    return Description(fields(), found.defects)
+    decoded = decode_strings(data)
+    return Description(fields(), decoded.defects)
 
 
 def lmb_size(data: bytes, context: Context) -> Description:
     """Describe `ibm,lmb-size`."""
     from drmemctl.formats.cells import decode_lmb_size
 
-    found = decode_lmb_size(data, context.size_cells, context.total)
+    decoded = decode_lmb_size(data, context.size_cells, context.total)
     fields = []
-    if found.value is not None:
-        fields.append(Field(0, 4 * context.size, "lmb_size", found.value, size_text(found.value)))
-    return Description(fields, found.defects)
+    if decoded.value is not None:
+        fields.append(Field(0, 4 * context.size, "lmb_size", decoded.value, size_text(decoded.value)))
+    return Description(fields, decoded.defects)
 
 
 def flags_mask(data: bytes, context: Context) -> Description:
@@ -103,53 +103,53 @@ def entries(data: bytes, context: Context, property: str) -> Description:
     """Describe `ibm,dynamic-memory` or `ibm,dynamic-memory-v2`: a line for each entry."""
     from drmemctl.formats.dynamic_memory import V2, decode_entries, flag_names
 
-    found = decode_entries(property, data, context.address_cells, context.total)
+    listed = decode_entries(property, data, context.address_cells, context.total)
 
     def rows() -> Iterator[Field]:
-        for position, (count, base, drc, aa, flags) in enumerate(found):
+        for position, (base, count, drc, aa, flags) in enumerate(listed):
             lmbs = f"{count_of(count, 'LMB')} from " if property == V2 else ""
             names = " ".join(flag_names(flags)) or "none"
             text = f"{lmbs}{base:#x}, DRC {drc:#x}, aa_index {_aa_text(aa)}, flags {flags:#x} ({names})"
-            yield Field(found.offset(position), found.rows.size, f"[{position}]", None, text)
+            yield Field(listed.offset(position), listed.rows.size, f"[{position}]", None, text)
 
-    what = "sets" if property == V2 else "LMBs"
-    head = [_u32(0, what, found.declared)] if len(data) >= 4 else []
-    return Description(_chain(head, rows()), found.defects)
+    unit = "sets" if property == V2 else "LMBs"
+    head = [_u32(0, unit, listed.declared)] if len(data) >= 4 else []
+    return Description(_chain(head, rows()), listed.defects)
 
 
 def lookup_arrays(data: bytes, context: Context) -> Description:
     """Describe `ibm,associativity-lookup-arrays`: a line for each array."""
     from drmemctl.formats.lookup_arrays import decode_lookup_arrays
 
-    found = decode_lookup_arrays(data, context.total)
-    stride = 4 * found.array_sz
+    lookup = decode_lookup_arrays(data, context.total)
+    stride = 4 * lookup.array_sz
 
     def rows() -> Iterator[Field]:
         # Arrays of no domains are as many as the count likes to say, and say nothing.
-        for index in range(found.present if stride else 0):
-            domains = " ".join(map(str, found.row(index) or ()))
+        for index in range(lookup.present if stride else 0):
+            domains = " ".join(map(str, lookup.row(index) or ()))
             yield Field(8 + index * stride, stride, f"[{index}]", None, domains)
 
-    head = [_u32(0, "n_arrays", found.n_arrays), _u32(4, "array_sz", found.array_sz)] if len(data) >= 8 else []
-    return Description(_chain(head, rows()), found.defects)
+    head = [_u32(0, "n_arrays", lookup.n_arrays), _u32(4, "array_sz", lookup.array_sz)] if len(data) >= 8 else []
+    return Description(_chain(head, rows()), lookup.defects)
 
 
 def reference_points(data: bytes, context: Context) -> Description:
     """Describe `ibm,associativity-reference-points`."""
     from drmemctl.formats.reference_points import decode_reference_points
 
-    found = decode_reference_points(data, context.total)
-    return Description(_listed(found.points, 0, lambda point: f"domain {point} of a list"), found.defects)
+    decoded = decode_reference_points(data, context.total)
+    return Description(_listed(decoded.points, 0, lambda point: f"domain {point} of a list"), decoded.defects)
 
 
 def domains(data: bytes, context: Context) -> Description:
     """Describe `ibm,max-associativity-domains` and `ibm,current-associativity-domains`."""
     from drmemctl.formats.domains import decode_domains
 
-    found = decode_domains(data, context.total)
-    head = [_u32(0, "levels", found.declared)] if len(data) >= 4 else []
+    decoded = decode_domains(data, context.total)
+    head = [_u32(0, "levels", decoded.declared)] if len(data) >= 4 else []
     return Description(
-        _chain(head, _listed(found.counts, 4, lambda count: count_of(count, "domain"))), found.defects
+        _chain(head, _listed(decoded.counts, 4, lambda count: count_of(count, "domain"))), decoded.defects
     )
 
 
@@ -157,74 +157,71 @@ def associativity(data: bytes, context: Context) -> Description:
     """Describe `ibm,associativity`: the length of each list, and its domains."""
     from drmemctl.formats.associativity import decode_associativity
 
-    found = decode_associativity(data, context.total)
+    decoded = decode_associativity(data, context.total)
 
     def lists() -> Iterator[Field]:
         offset = 0
-        for domains in (found.domains, *found.more) if len(data) >= 4 else ():
+        for domains in (decoded.domains, *decoded.more) if len(data) >= 4 else ():
             length = int.from_bytes(data[offset : offset + 4], "big")
             yield _u32(offset, "length", length, count_of(length, "domain"))
             yield from _listed(domains, offset + 4)
             offset += 4 + 4 * len(domains)
 
-    return Description(lists(), found.defects)
+    return Description(lists(), decoded.defects)
 
 
 def architecture_vec5(data: bytes, context: Context) -> Description:
     """Describe `ibm,architecture-vec-5`: what is on, by byte, and what nobody defines."""
     from drmemctl.formats.architecture_vec5 import decode_architecture_vec5
 
-    found = decode_architecture_vec5(data, context.total)
-    fields = [Field(one.byte, 1, one.name, one.value, one.meaning) for one in found.features]
-    if found.max_cpus:
-        fields.append(Field(9, 4, "MAX_CPUS", found.max_cpus, f"at most {count_of(found.max_cpus, 'processor')}"))
-    fields += (Field(bits.byte, 1, "unknown", bits.mask, f"bits {bits.mask:#04x}") for bits in found.unknown)
+    vector = decode_architecture_vec5(data, context.total)
+    fields = [Field(feature.byte, 1, feature.name, feature.value, feature.meaning) for feature in vector.features]
+    if vector.max_cpus:
+        fields.append(
+            Field(9, 4, "MAX_CPUS", vector.max_cpus, f"at most {count_of(vector.max_cpus, 'processor')}")
+        )
+    fields += (Field(bits.byte, 1, "unknown", bits.mask, f"bits {bits.mask:#04x}") for bits in vector.unknown)
     head = [Field(0, 1, "length", data[0], count_of(data[0] + 1, "option byte"))] if data else []
-    return Description(_chain(head, sorted(fields, key=lambda field: field.offset)), found.defects)
+    return Description(_chain(head, sorted(fields, key=lambda field: field.offset)), vector.defects)
 
 
 def lrdr_capacity(data: bytes, context: Context) -> Description:
     """Describe `ibm,lrdr-capacity`."""
-    from drmemctl.formats.lrdr_capacity import decode_lrdr_capacity
+    from drmemctl.formats.lrdr_capacity import decode_lrdr_capacity, layout
 
-    found = decode_lrdr_capacity(data, context.address_cells, context.size_cells, context.total)
-    address, size = 4 * context.address, 4 * context.size
-    parts: list[tuple[int, int, str, int | None, Callable[[int], str]]] = [
-        (0, address, "max_address", found.max_address, size_text),
-        (address, size, "lmb_size", found.lmb_size, size_text),
-        (address + size, 4, "max_cpus", found.max_cpus, str),
-        (address + size + 4, 4, "second", found.second, str),
-    ]
-    fields = [
-        Field(offset, length, name, value, text(value))
-        for offset, length, name, value, text in parts
-        if value is not None
-    ]
-    return Description(fields, found.defects)
+    limits = decode_lrdr_capacity(data, context.address_cells, context.size_cells, context.total)
+    fields, offset = [], 0
+    for name, cells in (*layout(context.address, context.size), ("second", 1)):
+        value = getattr(limits, name)
+        if value is not None:
+            text = size_text(value) if name in ("max_address", "lmb_size") else str(value)
+            fields.append(Field(offset, 4 * cells, name, value, text))
+        offset += 4 * cells
+    return Description(fields, limits.defects)
 
 
 def index_table(data: bytes, context: Context) -> Description:
     """Describe `ibm,numa-lookup-index-table`."""
     from drmemctl.formats.numa_tables import decode_index_table
 
-    found = decode_index_table(data, context.total)
-    head = [_u32(0, "nodes", found.declared)] if len(data) >= 4 else []
-    return Description(_chain(head, _listed(found.ids, 4, lambda one: f"domain {one}")), found.defects)
+    table = decode_index_table(data, context.total)
+    head = [_u32(0, "nodes", table.declared)] if len(data) >= 4 else []
+    return Description(_chain(head, _listed(table.ids, 4, lambda domain: f"domain {domain}")), table.defects)
 
 
 def distance_table(data: bytes, context: Context) -> Description:
     """Describe `ibm,numa-distance-table`: a line for each row, where the count is a square."""
     from drmemctl.formats.numa_tables import decode_distance_table
 
-    found = decode_distance_table(data, context.total)
-    width = isqrt(found.declared)
-    if width * width != found.declared:
-        width = len(found.distances)
+    table = decode_distance_table(data, context.total)
+    width = isqrt(table.declared)
+    if width * width != table.declared:
+        width = len(table.distances)
 
     def rows() -> Iterator[Field]:
-        for start in range(0, len(found.distances), width or 1):
-            row = found.distances[start : start + width]
+        for start in range(0, len(table.distances), width or 1):
+            row = table.distances[start : start + width]
             yield Field(4 + start, len(row), f"[{start // width}]", None, " ".join(map(str, row)))
 
-    head = [_u32(0, "distances", found.declared)] if len(data) >= 4 else []
-    return Description(_chain(head, rows()), found.defects)
+    head = [_u32(0, "distances", table.declared)] if len(data) >= 4 else []
+    return Description(_chain(head, rows()), table.defects)

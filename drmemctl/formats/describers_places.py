@@ -14,15 +14,15 @@ def drc_words(data: bytes, context: Context, property: str) -> Description:
     from drmemctl.formats.drc import INDEXES, decode_drc_indexes, decode_drc_power_domains
 
     decode = decode_drc_indexes if property == INDEXES else decode_drc_power_domains
-    found = decode(data, context.total)
+    decoded = decode(data, context.total)
 
     def fields() -> Iterator[Field]:
         if len(data) >= 4:
-            yield Field(0, 4, "connectors", found.declared, str(found.declared))
-        for position, cell in enumerate(found.cells):
+            yield Field(0, 4, "connectors", decoded.declared, str(decoded.declared))
+        for position, cell in enumerate(decoded.cells):
             yield Field(4 + 4 * position, 4, f"[{position}]", cell, hex(cell))
 
-    return Description(fields(), found.defects)
+    return Description(fields(), decoded.defects)
 
 
 def drc_strings(data: bytes, context: Context, property: str) -> Description:
@@ -30,62 +30,62 @@ def drc_strings(data: bytes, context: Context, property: str) -> Description:
     from drmemctl.formats.drc import NAMES, decode_drc_names, decode_drc_types
 
     decode = decode_drc_names if property == NAMES else decode_drc_types
-    found = decode(data, context.total)
+    decoded = decode(data, context.total)
 
     def fields() -> Iterator[Field]:
         if len(data) >= 4:
-            yield Field(0, 4, "connectors", found.declared, str(found.declared))
+            yield Field(0, 4, "connectors", decoded.declared, str(decoded.declared))
         offset = 4
-        for position, item in enumerate(found):
+        for position, item in enumerate(decoded):
             # A character for each byte: see `to_text`.
             yield Field(offset, len(item) + 1, f"[{position}]", item, item)
             offset += len(item) + 1
 
-    return Description(fields(), found.defects)
+    return Description(fields(), decoded.defects)
 
 
 def drc_info(data: bytes, context: Context) -> Description:
     """Describe `ibm,drc-info`: a line for each sequence, however many connectors it has."""
     from drmemctl.formats.drc_info import decode_drc_info
 
-    found = decode_drc_info(data, context.total)
+    decoded = decode_drc_info(data, context.total)
 
     def fields() -> Iterator[Field]:
         if len(data) >= 4:
-            yield Field(0, 4, "sequences", found.declared, str(found.declared))
-        for position, one in enumerate(found.entries):
+            yield Field(0, 4, "sequences", decoded.declared, str(decoded.declared))
+        for position, entry in enumerate(decoded.entries):
             text = (
-                f"{one.n_sequential} of type {one.type} named {one.name(0)} and on, DRC {one.index(0):#x} and on"
-                f" by {one.increment}, power domain {one.power_domain:#x}"
+                f"{entry.n_sequential} of type {entry.type} named {entry.name(0)} and on,"
+                f" DRC {entry.index(0):#x} and on by {entry.increment}, power domain {entry.power_domain:#x}"
             )
-            yield Field(one.offset, one.size, f"[{position}]", None, text)
+            yield Field(entry.offset, entry.size, f"[{position}]", None, text)
 
-    return Description(fields(), found.defects)
+    return Description(fields(), decoded.defects)
 
 
 def reg(data: bytes, context: Context, short: str) -> Description:
     """Describe `reg` or `linux,usable-memory` of a memory node."""
     from drmemctl.formats.memory_reg import decode_reg
 
-    found = decode_reg(data, context.address_cells, context.size_cells, context.total, short)
+    decoded = decode_reg(data, context.address_cells, context.size_cells, context.total, short)
     fields = (
-        Field(position * found.stride, found.stride, f"[{position}]", None, range_text(one.base, one.size))
-        for position, one in enumerate(found.ranges)
+        Field(position * decoded.stride, decoded.stride, f"[{position}]", None, range_text(part.base, part.size))
+        for position, part in enumerate(decoded.ranges)
     )
-    return Description(fields, found.defects)
+    return Description(fields, decoded.defects)
 
 
 def usable_memory(data: bytes, context: Context) -> Description:
     """Describe `linux,drconf-usable-memory`: the counters with their ranges, whichever LMBs they belong to."""
     from drmemctl.formats.usable_memory import decode_usable_memory
 
-    found = decode_usable_memory(data, context.address_cells, context.size_cells, context.total)
-    head, stride = 4 * found.size_cells, 4 * (found.address_cells + found.size_cells)
+    decoded = decode_usable_memory(data, context.address_cells, context.size_cells, context.total)
+    head, stride = 4 * decoded.size_cells, 4 * (decoded.address_cells + decoded.size_cells)
 
     def fields() -> Iterator[Field]:
-        for position, one in enumerate(found):
-            ranges = ", ".join(range_text(part.base, part.size) for part in one.ranges) or "nothing"
-            size = head + stride * len(one.ranges)
-            yield Field(one.offset, size, f"[{position}]", one.counter, ranges)
+        for position, record in enumerate(decoded):
+            ranges = ", ".join(range_text(part.base, part.size) for part in record.ranges) or "nothing"
+            size = head + stride * len(record.ranges)
+            yield Field(record.offset, size, f"[{position}]", record.counter, ranges)
 
-    return Description(fields(), found.defects)
+    return Description(fields(), decoded.defects)

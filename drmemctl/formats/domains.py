@@ -7,11 +7,10 @@ arch/powerpc/mm/numa.c `find_possible_nodes`. A u32 N, then N u32: how many doma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drmemctl.defect import Defect
-from drmemctl.formats.lists import decode_counted_words, encode_counted_words
+from drmemctl.formats.lists import decode_counted_words
 
 MAX_DOMAINS = "ibm,max-associativity-domains"
 CURRENT_DOMAINS = "ibm,current-associativity-domains"
@@ -38,10 +37,5 @@ class Domains:
 
 def decode_domains(data: bytes, total: int | None = None) -> Domains:
     """Return the counts of either property."""
-    found = decode_counted_words("domains", "level", data, total)
-    return Domains(found.declared, tuple(found.cells), found.defects)
-
-
-def encode_domains(counts: Sequence[int], property: str = MAX_DOMAINS) -> bytes:
-    """Return the bytes of either property."""
-    return encode_counted_words(property, counts)
+    levels = decode_counted_words("domains", "level", data, total)
+    return Domains(levels.declared, tuple(levels.cells), levels.defects)

@@ -12,14 +12,14 @@ strings stay in the property's bytes until someone asks for one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from typing import TypeVar
 
 from drmemctl.defect import Defect
-from drmemctl.formats.lists import COUNT_SIZE, Words, decode_counted_words, encode_counted_words, judge_length
-from drmemctl.formats.strings import iterate_strings, skip_strings, to_string
+from drmemctl.formats.lists import COUNT_SIZE, Words, decode_counted_words, judge_length
+from drmemctl.formats.strings import iterate_strings, skip_strings
 from drmemctl.wording import count_of
 
 INDEXES = "ibm,drc-indexes"
@@ -150,13 +150,13 @@ def _decode_strings(short: str, thing: str, data: bytes, total: int | None) -> D
         return DrcStrings(data, 0, 0, faults)
     declared = int.from_bytes(data[:COUNT_SIZE], "big")
     end = skip_strings(data, COUNT_SIZE, declared)
-    what = count_of(declared, thing)
+    content = count_of(declared, thing)
     if end is not None:
-        return DrcStrings(data, declared, declared, judge_length(short, what, len(data), end, total=total))
+        return DrcStrings(data, declared, declared, judge_length(short, content, len(data), end, total=total))
     present = data.count(b"\0", COUNT_SIZE)
     if total is not None and len(data) < total:
-        return DrcStrings(data, declared, present, judge_length(short, what, len(data), total, total=total))
-    message = f"{what} declared, {present} are there"
+        return DrcStrings(data, declared, present, judge_length(short, content, len(data), total, total=total))
+    message = f"{content} declared, {present} are there"
     return DrcStrings(data, declared, present, (Defect(f"{short}-too-short", message, offset=len(data)),))
 
 
@@ -167,24 +167,24 @@ def decode_connectors(
     power_domains: bytes | None = None,
 ) -> Connectors:
     """Return the connectors that the four properties of a node describe together."""
-    found = Connectors(
+    connectors = Connectors(
         decode_drc_indexes(indexes),
         None if names is None else decode_drc_names(names),
         None if types is None else decode_drc_types(types),
         None if power_domains is None else decode_drc_power_domains(power_domains),
     )
     columns = {
-        INDEXES: found.indexes,
-        NAMES: found.names,
-        TYPES: found.types,
-        POWER_DOMAINS: found.power_domains,
+        INDEXES: connectors.indexes,
+        NAMES: connectors.names,
+        TYPES: connectors.types,
+        POWER_DOMAINS: connectors.power_domains,
     }
     defects: list[Defect] = []
     for property, column in columns.items():
         if column is not None:
             defects += (replace(defect, property=property) for defect in column.defects)
-            defects += _count_mismatch(property, column.declared, found.indexes.declared)
-    return replace(found, defects=tuple(defects))
+            defects += _count_mismatch(property, column.declared, connectors.indexes.declared)
+    return replace(connectors, defects=tuple(defects))
 
 
 def _count_mismatch(property: str, count: int, indexes: int) -> list[Defect]:
@@ -192,14 +192,3 @@ def _count_mismatch(property: str, count: int, indexes: int) -> list[Defect]:
         return []
     message = f"declares {count} connectors, {INDEXES} declares {indexes}"
     return [Defect(f"{_SHORT[property]}-count", message, property=property, offset=0)]
-
-
-def encode_drc_words(property: str, values: Sequence[int], count: int | None = None) -> bytes:
-    """Return the bytes of `ibm,drc-indexes` or `ibm,drc-power-domains`; `count` overrides the true one."""
-    return encode_counted_words(property, values, count)
-
-
-def encode_drc_strings(property: str, values: Sequence[str], count: int | None = None) -> bytes:
-    """Return the bytes of `ibm,drc-names` or `ibm,drc-types`; `count` overrides the true one."""
-    head = encode_counted_words(property, (), len(values) if count is None else count)
-    return head + b"".join(to_string(value, property) for value in values)

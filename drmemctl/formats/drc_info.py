@@ -8,7 +8,7 @@ and five u32 each; the strings make everything behind them unaligned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import gcd
 from typing import Any
@@ -17,8 +17,7 @@ from drmemctl.defect import Defect
 from drmemctl.formats.drc import Connector
 from drmemctl.formats.lists import COUNT_SIZE, judge_length
 from drmemctl.formats.rows import Rows
-from drmemctl.formats.seam import build
-from drmemctl.formats.strings import string, to_string, to_text
+from drmemctl.formats.strings import string, to_text
 from drmemctl.wording import count_of
 
 DRC_INFO_PROPERTY = "ibm,drc-info"
@@ -77,8 +76,8 @@ class DrcInfoEntry:
         if ahead % step or not 0 <= index < _WORD:
             return None
         # position · increment ≡ ahead (mod 2^32): divide by the common factor, then by an odd number.
-        found = ahead // step * pow(self.increment // step, -1, _WORD // step) % (_WORD // step)
-        return found if found < self.n_sequential else None
+        position = ahead // step * pow(self.increment // step, -1, _WORD // step) % (_WORD // step)
+        return position if position < self.n_sequential else None
 
     def connector(self, position: int) -> Connector:
         """Return the connector at `position`."""
@@ -173,8 +172,8 @@ def decode_drc_info(data: bytes, total: int | None = None) -> DrcInfo:
             incomplete = _incomplete(data, declared, present, offset, total)
             return DrcInfo(declared, DrcInfoEntries(data, present), (incomplete,))
         present, offset = present + 1, end
-    what = count_of(declared, "sequence")
-    defects = judge_length("drc-info", what, len(data), offset, total=total)
+    content = count_of(declared, "sequence")
+    defects = judge_length("drc-info", content, len(data), offset, total=total)
     return DrcInfo(declared, DrcInfoEntries(data, present), defects)
 
 
@@ -187,13 +186,3 @@ def _incomplete(data: bytes, declared: int, present: int, offset: int, total: in
     return Defect(
         "drc-info-too-short", f"{count_of(declared, 'sequence')} declared, {present} are whole", offset=offset
     )
-
-
-def encode_drc_info(entries: Iterable[DrcInfoEntry]) -> bytes:
-    """Return the property's bytes; offset and size of the entries play no part."""
-    values = [
-        {name: getattr(entry, name) for name in NUMBERS.names}
-        | {name: to_string(getattr(entry, name), DRC_INFO_PROPERTY)[:-1] for name in ("type", "prefix")}
-        for entry in entries
-    ]
-    return build(drc_info(), values, DRC_INFO_PROPERTY)

@@ -9,9 +9,10 @@ Source: LoPAR 2.9, "ibm,dynamic-reconfiguration-memory"; Linux arch/powerpc/incl
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from operator import sub
 from typing import NamedTuple
 
 from drmemctl.defect import Defect
@@ -92,8 +93,8 @@ def rows_v2(address_cells: int = 2) -> Rows:
 class Columns(NamedTuple):
     """Entries of either property, field by field; in v1 each counts one LMB."""
 
-    counts: array[int]
     bases: array[int]
+    lmbs: array[int]
     drc_indexes: array[int]
     aa_indexes: array[int]
     flags: array[int]
@@ -128,12 +129,14 @@ class Entries:
         """Return `count` entries from the one at `first` on, field by field."""
         columns = self.rows.columns(self.data, self.offset(first), count)
         if self.property == V2:
-            return Columns(*columns)
-        bases, drc_indexes, _, aa_indexes, flags = columns
-        return Columns(array("I", (1,)) * count, bases, drc_indexes, aa_indexes, flags)
+            lmbs, bases, drc_indexes, aa_indexes, flags = columns
+        else:
+            bases, drc_indexes, _, aa_indexes, flags = columns
+            lmbs = array("I", (1,)) * count
+        return Columns(bases, lmbs, drc_indexes, aa_indexes, flags)
 
     def __iter__(self) -> Iterator[tuple[int, int, int, int, int]]:
-        """Yield (count, base address, DRC index, aa_index, flags) of each entry: count is 1 in v1."""
+        """Yield (base address, LMBs, DRC index, aa_index, flags) of each entry: one LMB in v1."""
         for first in range(0, self.present, _AT_ONCE):
             yield from zip(*self.columns(first, min(_AT_ONCE, self.present - first)), strict=True)
 
@@ -145,11 +148,19 @@ class Entries:
                 yield self.columns(first, min(_AT_ONCE, self.present - first))
             return
         steps = {"base_addr": lmb_size, "drc_index": 1}
-        for first, count, regular in progressions(self.rows, self.data, COUNT_SIZE, self.present, steps):
-            if regular:
-                yield self.columns(first, 1)._replace(counts=array("I", (count,)))
-            else:
+        for first, count, begins in progressions(self.rows, self.data, COUNT_SIZE, self.present, steps):
+            if len(begins) == count:
                 yield self.columns(first, count)
+            else:
+                yield self._progressions(begins, first + count)
+
+    def _progressions(self, begins: Sequence[int], end: int) -> Columns:
+        """Return v1 entries of which each stands for the LMBs from it to the next, the last up to `end`."""
+        heads = (self.rows.unpack_one(self.data, begin, COUNT_SIZE) for begin in begins)
+        bases, drc_indexes, _, aa_indexes, flags = zip(*heads, strict=True)
+        lmbs = map(sub, (*begins[1:], end), begins)
+        words = (array("I", column) for column in (lmbs, drc_indexes, aa_indexes, flags))
+        return Columns(array("Q", bases), *words)
 
 
 def decode_entries(property: str, data: bytes, address_cells: int = 2, total: int | None = None) -> Entries:
@@ -177,8 +188,8 @@ def decode_entries(property: str, data: bytes, address_cells: int = 2, total: in
     expected = COUNT_SIZE + declared * rows.size
     present = min(declared, (len(data) - COUNT_SIZE) // rows.size)
     count = count_of(declared, thing)
-    what = count if present == declared else f"{count}, {present:,} whole"
-    defects += judge_length(short, what, len(data), expected, total=total)
+    content = count if present == declared else f"{count}, {present:,} whole"
+    defects += judge_length(short, content, len(data), expected, total=total)
     return Entries(property, data, declared, present, rows, tuple(defects))
 
 
@@ -189,7 +200,10 @@ def encode_entries(
 
     The reserved word of a v1 entry is written as 0, as Linux does.
     """
-    cells = entries if property == V2 else ((base, drc, 0, aa, flags) for _, base, drc, aa, flags in entries)
+    cells = (
+        (lmbs, base, drc, aa, flags) if property == V2 else (base, drc, 0, aa, flags)
+        for base, lmbs, drc, aa, flags in entries
+    )
     with building(property):
         rows = rows_v2(address_cells) if property == V2 else rows_v1(address_cells)
         packed = rows.pack(cells)

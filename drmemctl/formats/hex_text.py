@@ -27,7 +27,7 @@ def is_text(data: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _DumpLine:
     number: int
     offset: str | None
     groups: tuple[str, ...]
@@ -48,42 +48,42 @@ def parse_hex(text: str) -> bytes:
         raise
 
 
-def _lines(text: str) -> Iterator[_Line]:
+def _lines(text: str) -> Iterator[_DumpLine]:
     in_dump = False
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
             continue
-        made = _line(number, stripped, in_dump=in_dump)
-        in_dump = in_dump or made.offset is not None
-        yield made
+        parsed = _line(number, stripped, in_dump=in_dump)
+        in_dump = in_dump or parsed.offset is not None
+        yield parsed
 
 
-def _line(number: int, text: str, *, in_dump: bool) -> _Line:
-    offset, colon, rest = text.partition(":")
+def _line(number: int, text: str, *, in_dump: bool) -> _DumpLine:
+    offset, colon, content = text.partition(":")
     if colon and _OFFSET.match(offset):
         # xxd puts what the bytes are in ASCII behind two spaces.
-        return _Line(number, offset, tuple(rest.strip().split("  ")[0].split()))
+        return _DumpLine(number, offset, tuple(content.strip().split("  ")[0].split()))
     groups = tuple(text.partition("|")[0].partition("  >")[0].replace(",", " ").split())
     if "|" in text or _has_offset(groups, in_dump=in_dump):
-        return _Line(number, groups[0] if groups else None, groups[1:])
-    if len(groups) > 1 and len(groups[0]) == 7 and all(len(each) == 4 for each in groups[1:]):
+        return _DumpLine(number, groups[0] if groups else None, groups[1:])
+    if len(groups) > 1 and len(groups[0]) == 7 and all(len(group) == 4 for group in groups[1:]):
         raise _refused(number, "words of two bytes, whose order the dump does not say")
-    return _Line(number, None, groups)
+    return _DumpLine(number, None, groups)
 
 
 def _has_offset(groups: tuple[str, ...], *, in_dump: bool) -> bool:
     """Whether the first of some groups is an offset: all others are single bytes, or it ends a dump."""
     if not groups or not _OFFSET.match(groups[0]):
         return False
-    return all(len(each) == 2 for each in groups[1:]) if len(groups) > 1 else in_dump
+    return all(len(group) == 2 for group in groups[1:]) if len(groups) > 1 else in_dump
 
 
-def _joined(lines: list[_Line], base: int) -> bytes:
+def _joined(lines: list[_DumpLine], base: int) -> bytes:
     data = bytearray()
     first: int | None = None
     last = b""
-    star: _Line | None = None
+    star: _DumpLine | None = None
     for line in lines:
         if line.groups == ("*",):
             star = line
@@ -113,7 +113,7 @@ def _offset(number: int, digits: str, base: int) -> int:
         raise _refused(number, f"the offset {digits} is no number of base {base}") from None
 
 
-def _filling(line: _Line, size: int, last: bytes) -> bytes:
+def _filling(line: _DumpLine, size: int, last: bytes) -> bytes:
     """Return what a `*` stands for: the line before it, again and again."""
     if size > LARGEST:
         raise LimitError(f"line {line.number} makes the dump longer than {LARGEST:,} bytes")
@@ -122,7 +122,7 @@ def _filling(line: _Line, size: int, last: bytes) -> bytes:
     return last * (size // len(last))
 
 
-def _bytes(line: _Line) -> bytes:
+def _bytes(line: _DumpLine) -> bytes:
     out = []
     for group in line.groups:
         digits = group[2:] if group[:2] in ("0x", "0X") else group

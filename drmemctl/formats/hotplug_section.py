@@ -83,7 +83,7 @@ class Hotplug:
         head = HEAD.pack_one(self.resource, self.action, self.id_type, self.capabilities)
         named = b"" if self.name is None else to_string(self.name, "HP")
         return (
-            head + pack_words([each for each in (self.count, self.index) if each is not None]) + named + self.rest
+            head + pack_words([cell for cell in (self.count, self.index) if cell is not None]) + named + self.rest
         )
 
     @property
@@ -99,9 +99,9 @@ class Hotplug:
     def fields(self, at: int, labels: Labels = NO_LABELS) -> Iterator[Field]:
         """Yield the fields for a reader; `at` is the offset of the first byte."""
         named = (("resource", RESOURCES), ("action", ACTIONS), ("id_type", ID_TYPES))
-        for position, (name, known) in enumerate(named):
+        for position, (name, values) in enumerate(named):
             value = getattr(self, name)
-            yield Field(at + position, 1, f"HP.{name}", value, f"{value}, {known.get(value, 'not known')}")
+            yield Field(at + position, 1, f"HP.{name}", value, f"{value}, {values.get(value, 'not known')}")
         yield Field(
             at + 3, 1, "HP.capabilities", self.capabilities, f"{self.capabilities:#04x}{self._capabilities}"
         )
@@ -117,11 +117,11 @@ class Hotplug:
             yield Field(at, size, "HP.name", self.name, self.name)
             at += size
         if self.rest:
-            what = "HP.token" if self.capabilities & TOKEN_PRESENT and len(self.rest) == 4 else "HP.rest"
-            yield Field(at, len(self.rest), what, None, preview(self.rest))
+            label = "HP.token" if self.capabilities & TOKEN_PRESENT and len(self.rest) == 4 else "HP.rest"
+            yield Field(at, len(self.rest), label, None, preview(self.rest))
 
     @property
     def _capabilities(self) -> str:
-        known = ((TOKEN_PRESENT, "token"), (NON_TRANSACTIONAL, "non-transactional"))
-        names = [name for bit, name in known if self.capabilities & bit]
+        bits = ((TOKEN_PRESENT, "token"), (NON_TRANSACTIONAL, "non-transactional"))
+        names = [name for bit, name in bits if self.capabilities & bit]
         return f", {' '.join(names)}" if names else ""

@@ -28,22 +28,22 @@ def counted() -> Any:
 
 
 def judge_length(
-    short: str, what: str, size: int, expected: int, *, total: int | None = None
+    short: str, content: str, size: int, expected: int, *, total: int | None = None
 ) -> tuple[Defect, ...]:
     """Return the defect, if any, of a value of `size` bytes that should have `expected`.
 
-    `short` begins the defect's code, `what` names what should be there ("3 domains"), `total` is the true
+    `short` begins the defect's code, `content` names what should be there ("3 domains"), `total` is the true
     length where only the beginning is at hand. The offset is that of the first byte missing or too much.
     """
     if total is not None and size < total:
-        return (Defect(f"{short}-cut", f"the source shows {size} of {total} bytes: {what}"),)
+        return (Defect(f"{short}-cut", f"the source shows {size} of {total} bytes: {content}"),)
     if size < expected:
-        message = f"{what}: {count_of(expected, 'byte')} expected, there are {size:,}"
+        message = f"{content}: {count_of(expected, 'byte')} expected, there are {size:,}"
         return (Defect(f"{short}-too-short", message, offset=size),)
     if size > expected:
         extra = size - expected
         verb = "follows" if extra == 1 else "follow"
-        return (Defect(f"{short}-trailing", f"{count_of(extra, 'byte')} {verb} {what}", offset=expected),)
+        return (Defect(f"{short}-trailing", f"{count_of(extra, 'byte')} {verb} {content}", offset=expected),)
     return ()
 
 

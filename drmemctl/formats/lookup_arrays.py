@@ -62,9 +62,9 @@ class LookupArrays:
 
     def row(self, index: int) -> tuple[int, ...] | None:
         """Return list `index`, or None if it is not there in full."""
-        known = self._rows.get(index)
-        if known is not None or not 0 <= index < self.present:
-            return known
+        row = self._rows.get(index)
+        if row is not None or not 0 <= index < self.present:
+            return row
         row = tuple(self.cells[index * self.array_sz : (index + 1) * self.array_sz])
         # All LMBs of a list share it: a copy for each can come to gigabytes where lists are long.
         if len(self._rows) < _REMEMBERED:

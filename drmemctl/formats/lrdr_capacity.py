@@ -14,20 +14,20 @@ from typing import Any
 from drmemctl.defect import Defect
 from drmemctl.formats.cells import cells, read_cells, usable_cells
 from drmemctl.formats.lists import judge_length
-from drmemctl.formats.seam import build
 
 LRDR_CAPACITY = "ibm,lrdr-capacity"
 
 
-def lrdr_capacity(address_cells: int = 2, size_cells: int = 2) -> Any:
-    """Return the declaration: 20 bytes where the root has two cells each."""
-    from construct import Int32ub, Struct
+def layout(address_cells: int = 2, size_cells: int = 2) -> tuple[tuple[str, int], ...]:
+    """Return the fields with the cells of each: 20 bytes where the root has two cells each."""
+    return ("max_address", address_cells), ("lmb_size", size_cells), ("max_cpus", 1)
 
-    return Struct(
-        "max_address" / cells(address_cells),
-        "lmb_size" / cells(size_cells),
-        "max_cpus" / Int32ub,
-    )
+
+def lrdr_capacity(address_cells: int = 2, size_cells: int = 2) -> Any:
+    """Return the same fields as a Construct declaration."""
+    from construct import Struct
+
+    return Struct(*(name / cells(count) for name, count in layout(address_cells, size_cells)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +55,11 @@ def decode_lrdr_capacity(
 ) -> LrdrCapacity:
     """Return the limits, read in the root's cells."""
     (address, size), defects = usable_cells("lrdr", address_cells=address_cells, size_cells=size_cells)
-    cpus = 4 * (address + size)
-    second = read_cells(data, cpus + 4, 1)
-    expected = cpus + (4 if second is None else 8)
-    found = judge_length("lrdr", "an address, a size and a count", len(data), expected, total=total)
-    return LrdrCapacity(
-        max_address=read_cells(data, 0, address),
-        lmb_size=read_cells(data, 4 * address, size),
-        max_cpus=read_cells(data, cpus, 1),
-        second=second,
-        defects=defects + found,
-    )
-
-
-def encode_lrdr_capacity(
-    max_address: int, lmb_size: int, max_cpus: int, address_cells: int = 2, size_cells: int = 2
-) -> bytes:
-    """Return the property's bytes."""
-    values = {"max_address": max_address, "lmb_size": lmb_size, "max_cpus": max_cpus}
-    return build(lrdr_capacity(address_cells, size_cells), values, LRDR_CAPACITY)
+    values, offset = {}, 0
+    for name, count in layout(address, size):
+        values[name] = read_cells(data, offset, count)
+        offset += 4 * count
+    second = read_cells(data, offset, 1)
+    expected = offset + (0 if second is None else 4)
+    length_defects = judge_length("lrdr", "an address, a size and a count", len(data), expected, total=total)
+    return LrdrCapacity(**values, second=second, defects=defects + length_defects)

@@ -82,10 +82,12 @@ def decode_reg(
         # Numbers of one or two cells are integers to `struct`: a quarter of a million pairs at C speed.
         ranges = tuple(starmap(MemoryRange, Rows(base=32 * address, size=32 * size).iterate(data, 0, whole)))
     else:
-        found = (read_range(data, i * stride, address, size) for i in range(whole))
-        ranges = tuple(item for item in found if item is not None)
-    what = count_of(whole, "range") + f" of {stride} bytes"
-    return MemoryReg(ranges, stride, defects + judge_length(short, what, len(data), whole * stride, total=total))
+        pairs = (read_range(data, i * stride, address, size) for i in range(whole))
+        ranges = tuple(item for item in pairs if item is not None)
+    content = count_of(whole, "range") + f" of {stride} bytes"
+    return MemoryReg(
+        ranges, stride, defects + judge_length(short, content, len(data), whole * stride, total=total)
+    )
 
 
 def decode_usable_reg(

@@ -8,13 +8,11 @@ Source: Linux Documentation/arch/powerpc/associativity.rst and arch/powerpc/mm/n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.defect import Defect
-from drmemctl.formats.lists import COUNT_SIZE, decode_counted_words, encode_counted_words, judge_length
-from drmemctl.formats.seam import build
+from drmemctl.formats.lists import COUNT_SIZE, decode_counted_words, judge_length
 from drmemctl.wording import count_of
 
 LOOKUP_INDEX_TABLE = "ibm,numa-lookup-index-table"
@@ -66,13 +64,8 @@ class DistanceTable:
 
 def decode_index_table(data: bytes, total: int | None = None) -> IndexTable:
     """Return the domain ids."""
-    found = decode_counted_words("numa-index", "domain id", data, total)
-    return IndexTable(found.declared, tuple(found.cells), found.defects)
-
-
-def encode_index_table(ids: Sequence[int]) -> bytes:
-    """Return the index table's bytes."""
-    return encode_counted_words(LOOKUP_INDEX_TABLE, ids)
+    ids = decode_counted_words("numa-index", "domain id", data, total)
+    return IndexTable(ids.declared, tuple(ids.cells), ids.defects)
 
 
 def decode_distance_table(data: bytes, total: int | None = None) -> DistanceTable:
@@ -81,12 +74,6 @@ def decode_distance_table(data: bytes, total: int | None = None) -> DistanceTabl
         short = judge_length("numa-distance", "the count of distances", len(data), COUNT_SIZE, total=total)
         return DistanceTable(0, b"", short)
     declared = int.from_bytes(data[:COUNT_SIZE], "big")
-    what = f"{count_of(declared, 'distance')} of a byte each"
-    defects = judge_length("numa-distance", what, len(data), COUNT_SIZE + declared, total=total)
+    content = f"{count_of(declared, 'distance')} of a byte each"
+    defects = judge_length("numa-distance", content, len(data), COUNT_SIZE + declared, total=total)
     return DistanceTable(declared, data[COUNT_SIZE : COUNT_SIZE + declared], defects)
-
-
-def encode_distance_table(distances: Sequence[int], count: int | None = None) -> bytes:
-    """Return the distance table's bytes; `count` overrides the true one, to make faulty values."""
-    data = build(distances_table(), list(distances), DISTANCE_TABLE)
-    return data if count is None else encode_counted_words(DISTANCE_TABLE, (), count) + data[COUNT_SIZE:]

@@ -24,23 +24,23 @@ _WORDS = {int: "a number", str: "a text", bool: "true or false", bytes: "bytes i
 def plain(value: Any) -> Any:
     """Return a value as JSON has it."""
     if is_dataclass(value):
-        names = (each.name for each in fields(value) if each.name not in _LEFT_OUT)
+        names = (attribute.name for attribute in fields(value) if attribute.name not in _LEFT_OUT)
         return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, tuple):
-        return [plain(each) for each in value]
+        return [plain(item) for item in value]
     return value.hex() if isinstance(value, bytes) else value
 
 
 def from_plain(kind: type[_T], value: Any, place: str) -> _T:
     """Return what `plain` made `value` of; `FormatError` that names the place where it is something else."""
-    made: _T = _made(kind, value, place)
-    return made
+    result: _T = _from_plain(kind, value, place)
+    return result
 
 
-def _made(kind: Any, value: Any, place: str) -> Any:
+def _from_plain(kind: Any, value: Any, place: str) -> Any:
     if get_origin(kind) is UnionType:
-        (inner,) = (each for each in get_args(kind) if each is not NoneType)
-        return None if value is None else _made(inner, value, place)
+        (inner,) = (alternative for alternative in get_args(kind) if alternative is not NoneType)
+        return None if value is None else _from_plain(inner, value, place)
     if get_origin(kind) is tuple:
         return _tuple(get_args(kind)[0], value, place)
     if is_dataclass(kind):
@@ -51,26 +51,27 @@ def _made(kind: Any, value: Any, place: str) -> Any:
 def _tuple(kind: Any, value: Any, place: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise _wrong("a list", value, place)
-    return tuple(_made(kind, each, f"{place}[{position}]") for position, each in enumerate(value))
+    return tuple(_from_plain(kind, item, f"{place}[{position}]") for position, item in enumerate(value))
 
 
 def _dataclass(kind: Any, value: Any, place: str) -> Any:
     if not isinstance(value, dict):
         raise _wrong("an object", value, place)
-    found = {}
-    for each, hint in _schema(kind):
-        if each.name in value:
-            found[each.name] = _made(hint, value[each.name], f"{place}.{each.name}")
-        elif each.default is MISSING:
-            raise FormatError(f"{place} has no {each.name!r}")
-    return kind(**found)
+    arguments = {}
+    for attribute, hint in _schema(kind):
+        name = attribute.name
+        if name in value:
+            arguments[name] = _from_plain(hint, value[name], f"{place}.{name}")
+        elif attribute.default is MISSING:
+            raise FormatError(f"{place} has no {name!r}")
+    return kind(**arguments)
 
 
 @cache
 def _schema(kind: Any) -> list[tuple[Field[Any], Any]]:
     """Return the fields of a class with their types, which are texts until someone looks them up."""
     hints = get_type_hints(kind)
-    return [(each, hints[each.name]) for each in fields(kind) if each.name not in _LEFT_OUT]
+    return [(attribute, hints[attribute.name]) for attribute in fields(kind) if attribute.name not in _LEFT_OUT]
 
 
 def _scalar(kind: Any, value: Any, place: str) -> Any:

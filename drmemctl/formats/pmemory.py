@@ -15,14 +15,13 @@ from typing import Any
 from drmemctl.defect import Defect
 from drmemctl.formats.associativity import (
     ASSOCIATIVITY,
-    Associativity,
+    AssociativityLists,
     decode_associativity,
-    encode_associativity,
 )
-from drmemctl.formats.cells import decode_number, encode_number
+from drmemctl.formats.cells import decode_number
 from drmemctl.formats.drc import MY_DRC_INDEX
 from drmemctl.formats.lists import judge_length
-from drmemctl.formats.strings import decode_strings, encode_strings
+from drmemctl.formats.strings import decode_strings
 
 NODE = "/ibm,persistent-memory"
 
@@ -62,7 +61,7 @@ class Pmemory:
     blocks: int | None = None
     metadata_size: int | None = None
     application: str | None = None
-    associativity: Associativity | None = None
+    associativity: AssociativityLists | None = None
     cache_flush_required: bool = False
     hcall_flush_required: bool = False
     defects: tuple[Defect, ...] = ()
@@ -77,18 +76,18 @@ _Decoded = tuple[object, tuple[Defect, ...]]
 
 
 def _u32(data: bytes) -> _Decoded:
-    found = decode_number("pmemory", data)
-    return found.value, found.defects
+    number = decode_number("pmemory", data)
+    return number.value, number.defects
 
 
 def _u64(data: bytes) -> _Decoded:
-    found = decode_number("pmemory", data, 2)
-    return found.value, found.defects
+    number = decode_number("pmemory", data, 2)
+    return number.value, number.defects
 
 
 def _string(data: bytes) -> _Decoded:
-    found = decode_strings(data)
-    return (found.items[0] if found.items else None), found.defects
+    strings = decode_strings(data)
+    return (strings.items[0] if strings.items else None), strings.defects
 
 
 def _flag(data: bytes) -> _Decoded:
@@ -96,8 +95,8 @@ def _flag(data: bytes) -> _Decoded:
 
 
 def _lists(data: bytes) -> _Decoded:
-    found = decode_associativity(data)
-    return found, found.defects
+    lists = decode_associativity(data)
+    return lists, lists.defects
 
 
 _NUMBERS = {
@@ -124,23 +123,6 @@ def decode_pmemory(properties: Mapping[str, bytes]) -> Pmemory:
     defects: list[Defect] = []
     for field, (name, decode) in _DECODERS.items():
         if name in properties:
-            values[field], found = decode(properties[name])
-            defects.extend(replace(defect, property=name) for defect in found)
+            values[field], faults = decode(properties[name])
+            defects.extend(replace(defect, property=name) for defect in faults)
     return Pmemory(**values, defects=tuple(defects))
-
-
-def encode_pmemory(region: Pmemory) -> dict[str, bytes]:
-    """Return the properties that say what `region` does, in the order of its attributes."""
-    properties: dict[str, bytes] = {}
-    for field, (name, _) in _DECODERS.items():
-        value = getattr(region, field)
-        if field in _NUMBERS and value is not None:
-            properties[name] = encode_number(name, value, _NUMBERS[field][1])
-        elif field in _STRINGS and value is not None:
-            properties[name] = encode_strings([value], property=name)
-        elif field in _FLAGS and value:
-            properties[name] = b""
-    if region.associativity is not None:
-        lists = region.associativity
-        properties[ASSOCIATIVITY] = encode_associativity(lists.domains, *lists.more)
-    return properties

@@ -7,11 +7,10 @@ Source: LoPAR 2.9, "RTAS Node Properties" and "Relative Performance Distance"; L
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from drmemctl.defect import Defect
-from drmemctl.formats.lists import decode_words, encode_words
+from drmemctl.formats.lists import decode_words
 
 REFERENCE_POINTS = "ibm,associativity-reference-points"
 
@@ -31,10 +30,5 @@ class ReferencePoints(NamedTuple):
 
 def decode_reference_points(data: bytes, total: int | None = None) -> ReferencePoints:
     """Return the reference points that are there in full."""
-    found = decode_words("reference-points", "reference point", data, total)
-    return ReferencePoints(tuple(found.cells), found.defects)
-
-
-def encode_reference_points(points: Sequence[int]) -> bytes:
-    """Return the property's bytes."""
-    return encode_words(REFERENCE_POINTS, points)
+    points = decode_words("reference-points", "reference point", data, total)
+    return ReferencePoints(tuple(points.cells), points.defects)

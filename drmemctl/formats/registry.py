@@ -117,10 +117,10 @@ def describe(  # noqa: PLR0913 - a property, what it is read with, and how much 
     `data` is only the beginning. Behind the fields: one called `more` if there are others, one called `defect`
     for each fault, with the fault's code as its value.
     """
-    found = describer(path, name, device_type)
-    if found is None:
+    describe_value = describer(path, name, device_type)
+    if describe_value is None:
         return None
-    description = found(data, Context(address_cells, size_cells, total))
+    description = describe_value(data, Context(address_cells, size_cells, total))
     fields = list(islice(description.fields, limit + 1))
     if len(fields) > limit:
         fields[limit:] = [Field(fields[limit].offset, 0, "more", None, "and more, not shown")]

@@ -55,6 +55,10 @@ class Rows:
                 view[begin : begin + min(_CHUNK_RECORDS, count - first) * self.size]
             )
 
+    def unpack_one(self, data: bytes | memoryview, position: int, start: int = 0) -> tuple[int, ...]:
+        """Return the record at a position of those that begin at byte `start`."""
+        return self._struct.unpack_from(data, start + position * self.size)
+
     def columns(self, data: bytes | memoryview, start: int, count: int) -> list[array[int]]:
         """Return the fields of `count` records from byte `start` on, each field as a column.
 
@@ -107,9 +111,9 @@ def lowered(cells: array[int], by: int) -> Sequence[int]:
     # With `by` below the least word of that byte, no word borrows from the next one.
     if not raw or tops != tops[:1] * len(tops) or not 0 <= by <= tops[0] << 24:
         return [cell - by for cell in cells]
-    taken = by.to_bytes(4, sys.byteorder) * len(cells)
-    left = int.from_bytes(raw, sys.byteorder) - int.from_bytes(taken, sys.byteorder)
-    return array(cells.typecode, left.to_bytes(len(raw), sys.byteorder))
+    subtrahend = by.to_bytes(4, sys.byteorder) * len(cells)
+    difference = int.from_bytes(raw, sys.byteorder) - int.from_bytes(subtrahend, sys.byteorder)
+    return array(cells.typecode, difference.to_bytes(len(raw), sys.byteorder))
 
 
 def pack_words(cells: Sequence[int]) -> bytes:

@@ -39,16 +39,16 @@ def _encoded(kind: str, document: Any) -> Iterator[bytes]:
         return
     if not isinstance(answers, list):
         raise FormatError("answers is no list")
-    for number, one in enumerate(answers):
+    for number, answer in enumerate(answers):
         place = f"answers[{number}]"
-        if not isinstance(one, dict) or "value" not in one:
+        if not isinstance(answer, dict) or "value" not in answer:
             raise FormatError(f"{place} has no 'value'")
-        yield from_plain(KINDS[_kind(kind, one, place)].layout, one["value"], f"{place}.value").encode()
+        yield from_plain(KINDS[_kind(kind, answer, place)].layout, answer["value"], f"{place}.value").encode()
 
 
-def _kind(kind: str, one: dict[str, Any], place: str) -> str:
+def _kind(kind: str, answer: dict[str, Any], place: str) -> str:
     """Return the kind of an answer: the command's, or the other one of a record of updates."""
-    found = one.get("kind", kind)
-    if found == kind or (found in UPDATES and kind in UPDATES):
-        return str(found)
-    raise FormatError(f"{place} is of kind {str(found)[:40]!r}, not {kind}")
+    answer_kind = answer.get("kind", kind)
+    if answer_kind == kind or (answer_kind in UPDATES and kind in UPDATES):
+        return str(answer_kind)
+    raise FormatError(f"{place} is of kind {str(answer_kind)[:40]!r}, not {kind}")

@@ -123,7 +123,7 @@ class ExtendedHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class LogSection:
     """A section of the extended log.
 
     Attributes:
@@ -181,7 +181,7 @@ class RtasEvent:
 
     fixed: FixedPart | None
     header: ExtendedHeader | None = None
-    sections: tuple[Section, ...] = ()
+    sections: tuple[LogSection, ...] = ()
     tail: bytes = b""
     defects: tuple[Defect, ...] = ()
 
@@ -219,18 +219,20 @@ class RtasEvent:
             return self.sections[-1].end
         return (FIXED_SIZE if self.fixed else 0) + (EXTENDED_SIZE if self.header else 0)
 
-    def section(self, section_id: int) -> Section | None:
+    def section(self, section_id: int) -> LogSection | None:
         """Return the first section of that id, which is the one that Linux takes."""
-        return next((each for each in self.sections if each.id == section_id), None)
+        return next((section for section in self.sections if section.id == section_id), None)
 
     def encode(self) -> bytes:
         """Return the bytes; `FormatError` for values that no bytes hold."""
         data = b"" if self.fixed is None else build(bit_fields(FIXED), _items(self.fixed), NAME)
         data += b"" if self.header is None else build(bit_fields(EXTENDED), _items(self.header), NAME)
         with building(NAME):
-            for each in self.sections:
-                data += SECTION.pack_one(each.id, each.length, each.version, each.subtype, each.creator)
-                data += each.content
+            for section in self.sections:
+                data += SECTION.pack_one(
+                    section.id, section.length, section.version, section.subtype, section.creator
+                )
+                data += section.content
         return data + self.tail
 
     def fields(self, labels: Labels = NO_LABELS) -> Iterator[Field]:
@@ -241,17 +243,19 @@ class RtasEvent:
             yield from _fixed_fields(self.fixed)
         if self.header is not None:
             yield from _header_fields(self.header)
-        for each in self.sections:
-            yield Field(each.offset, 2, each.name, each.id, f"{each.id:#06x}")
-            yield Field(each.offset + 2, 2, f"{each.name}.length", each.length, f"{each.length}")
-            yield Field(each.offset + 4, 1, f"{each.name}.version", each.version, f"{each.version}")
-            yield Field(each.offset + 5, 1, f"{each.name}.subtype", each.subtype, f"{each.subtype}")
-            yield Field(each.offset + 6, 2, f"{each.name}.creator", each.creator, f"{each.creator:#06x}")
-            at = each.offset + SECTION_SIZE
-            if each.hotplug is not None:
-                yield from each.hotplug.fields(at, labels)
+        for section in self.sections:
+            yield Field(section.offset, 2, section.name, section.id, f"{section.id:#06x}")
+            yield Field(section.offset + 2, 2, f"{section.name}.length", section.length, f"{section.length}")
+            yield Field(section.offset + 4, 1, f"{section.name}.version", section.version, f"{section.version}")
+            yield Field(section.offset + 5, 1, f"{section.name}.subtype", section.subtype, f"{section.subtype}")
+            yield Field(
+                section.offset + 6, 2, f"{section.name}.creator", section.creator, f"{section.creator:#06x}"
+            )
+            at = section.offset + SECTION_SIZE
+            if section.hotplug is not None:
+                yield from section.hotplug.fields(at, labels)
             else:
-                yield from section_fields(each.name, at, each.body)
+                yield from section_fields(section.name, at, section.body)
         yield from tail_field(self.end, self.tail)
 
 
@@ -271,29 +275,29 @@ def _items(part: FixedPart | ExtendedHeader) -> dict[str, int]:
     return {name: getattr(part, name) for name in part.__dataclass_fields__}
 
 
-def _sections(data: bytes, at: int) -> tuple[tuple[Section, ...], tuple[Defect, ...]]:
+def _sections(data: bytes, at: int) -> tuple[tuple[LogSection, ...], tuple[Defect, ...]]:
     """Return the sections from a byte on, and what ends them: each has its header at least, so there is an end."""
-    found: list[Section] = []
+    sections: list[LogSection] = []
     while at + SECTION_SIZE <= len(data):
         (numbers, *_) = SECTION.iterate(data, at, 1)
         section_id, length, version, subtype, creator = numbers
         body = data[at + SECTION_SIZE : at + length]
         hotplug = Hotplug.decode(body) if section_id == HOTPLUG else None
         facts = (section_id, length, version, subtype, creator)
-        found.append(Section(*facts, body=b"" if hotplug else body, hotplug=hotplug, offset=at))
+        sections.append(LogSection(*facts, body=b"" if hotplug else body, hotplug=hotplug, offset=at))
         if length < SECTION_SIZE:
             message = f"a section of {length} bytes, less than the {SECTION_SIZE} of its header"
-            return tuple(found), (Defect("event-section-stuck", message, offset=at),)
+            return tuple(sections), (Defect("event-section-stuck", message, offset=at),)
         if at + length > len(data):
             message = f"a section of {length:,} bytes, of which {len(data) - at:,} are there"
-            return tuple(found), (Defect("event-section-cut", message, offset=at),)
+            return tuple(sections), (Defect("event-section-cut", message, offset=at),)
         at += length
-    return tuple(found), ()
+    return tuple(sections), ()
 
 
 def _named(names: tuple[str, ...] | dict[int, str], value: int) -> str:
-    known = dict(enumerate(names)) if isinstance(names, tuple) else names
-    return f"{value}, {known.get(value, 'not known')}"
+    texts = dict(enumerate(names)) if isinstance(names, tuple) else names
+    return f"{value}, {texts.get(value, 'not known')}"
 
 
 def _fixed_fields(fixed: FixedPart) -> Iterator[Field]:
@@ -317,7 +321,7 @@ def _header_fields(header: ExtendedHeader) -> Iterator[Field]:
     names = [name for bit, name in enumerate(_LOG_FLAGS) if header.flags & 0x80 >> bit]
     at = FIXED_SIZE
     yield Field(at, 1, "log.flags", header.flags, f"{header.flags:#04x}, {' '.join(names) or 'none'}")
-    known = "platform event" if header.log_format == PLATFORM_LOG else "not known to Linux"
-    yield Field(at + 2, 1, "log.format", header.log_format, f"{header.log_format}, {known}")
+    meaning = "platform event" if header.log_format == PLATFORM_LOG else "not known to Linux"
+    yield Field(at + 2, 1, "log.format", header.log_format, f"{header.log_format}, {meaning}")
     company = "IBM" if header.company == IBM else "not IBM"
     yield Field(at + 12, 4, "log.company", header.company, f"{header.company:#010x}, {company}")

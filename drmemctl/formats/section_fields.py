@@ -106,10 +106,10 @@ def section_fields(name: str, at: int, body: bytes) -> Iterator[Field]:
         if body:
             yield Field(at, len(body), f"{name}.data", None, preview(body))
         return
-    found = layout.parse(body[: layout.sizeof()])
+    values = layout.parse(body[: layout.sizeof()])
     for part in layout.subcons:
         text_of = _TEXTS.get(part.name)
         if text_of is not None:
-            value = int(found[part.name])
+            value = int(values[part.name])
             yield Field(at, part.sizeof(), f"{name}.{part.name}", value, text_of(value))
         at += part.sizeof()

@@ -108,5 +108,5 @@ def skip_strings(data: bytes, start: int, count: int) -> int | None:
 
 def _skip_few(data: bytes, start: int, count: int) -> int:
     """Return the offset behind `count` strings that end in the block from byte `start` on."""
-    rest = data[start : start + _BLOCK].split(b"\0", count)[-1]
-    return min(start + _BLOCK, len(data)) - len(rest)
+    tail = data[start : start + _BLOCK].split(b"\0", count)[-1]
+    return min(start + _BLOCK, len(data)) - len(tail)

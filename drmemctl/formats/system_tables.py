@@ -9,7 +9,7 @@ Source: Linux drivers/base/memory.c, drivers/base/node.c; written by `drmemctl c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _NUMBERS = re.compile(r"[0-9]{1,9}(?:,[0-9]{1,9})*\Z", re.ASCII)
@@ -73,14 +73,3 @@ def decode_nodes(text: str) -> Iterator[NodeLine]:
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(map(int, text.split(","))) if _NUMBERS.match(text) else ()
-
-
-def encode_blocks(blocks: Iterable[BlockLine]) -> str:
-    """Return the table of memory blocks."""
-    return "".join(
-        f"{one.block} {one.block:08x} {one.state} {_joined(one.nodes)} {_joined(one.zones)} -\n" for one in blocks
-    )
-
-
-def _joined(items: Iterable[object]) -> str:
-    return ",".join(map(str, items)) or "-"

@@ -149,7 +149,7 @@ class UpdateNodes:
             head = build(header(), {"state": self.state, "reserved": self.reserved}, NAME)
         with building(NAME):
             end = b"" if self.terminator is None else pack_words([self.terminator])
-            listed = b"".join(each.encode() for each in self.operations)
+            listed = b"".join(operation.encode() for operation in self.operations)
         return padded(head + listed + end, self.tail, self.length)
 
     def fields(self, labels: Labels = NO_LABELS) -> Iterator[Field]:
@@ -171,28 +171,28 @@ def _operations(
 
     The words bound it: a count of 2**24 takes what is there.
     """
-    found: list[Operation] = []
+    operations: list[Operation] = []
     at = 0
     while at < len(cells):
         word, offset = cells[at], HEADER_SIZE + 4 * at
         if not word & ACTION_MASK:
-            return tuple(found), word, ()
+            return tuple(operations), word, ()
         action, count = word & ACTION_MASK, word & COUNT_MASK
         wanted = count * words_of_add if action == ADD else count
         operands = tuple(cells[at + 1 : at + 1 + wanted])
-        found.append(Operation(action >> 24, operands, count, offset))
+        operations.append(Operation(action >> 24, operands, count, offset))
         at += 1 + len(operands)
         if len(operands) < wanted:
-            message = f"{found[-1].name} of {count:,}: {wanted:,} words expected, there are {len(operands):,}"
-            return tuple(found), None, (Defect("nodes-truncated", message, offset=offset),)
+            message = f"{operations[-1].name} of {count:,}: {wanted:,} words expected, there are {len(operands):,}"
+            return tuple(operations), None, (Defect("nodes-truncated", message, offset=offset),)
     end = HEADER_SIZE + 4 * at
-    return tuple(found), None, (Defect("nodes-unterminated", "no word 0 ends the list", offset=end),)
+    return tuple(operations), None, (Defect("nodes-unterminated", "no word 0 ends the list", offset=end),)
 
 
 def _operation_fields(number: int, operation: Operation, labels: Labels) -> Iterator[Field]:
-    what = f"{operation.name}, {count_of(operation.declared, 'node')}"
+    summary = f"{operation.name}, {count_of(operation.declared, 'node')}"
     name = f"operation[{number}]"
-    yield Field(operation.offset, 4, name, operation.action | operation.declared, what)
+    yield Field(operation.offset, 4, name, operation.action | operation.declared, summary)
     for position, (offset, phandle, drc_index) in enumerate(operation.items()):
         role = "phandle" if drc_index is None else "parent"
         text = with_label(f"{phandle:#x}", labels.path(phandle))
@@ -212,14 +212,14 @@ def encode_update_nodes(operations: Iterable[tuple[int, Sequence[int]]]) -> list
     areas: list[list[int]] = [[]]
     for opcode, operands in operations:
         size = 2 if opcode == ADD else 1
-        rest = list(operands)
-        while rest:
+        remaining = list(operands)
+        while remaining:
             room = (_MAX_WORDS - len(areas[-1]) - 1) // size
             if room < 1:
                 areas.append([])
                 continue
-            taken, rest = rest[: room * size], rest[room * size :]
-            areas[-1] += [opcode | len(taken) // size, *taken]
+            part, remaining = remaining[: room * size], remaining[room * size :]
+            areas[-1] += [opcode | len(part) // size, *part]
     return [_area(number, cells) for number, cells in enumerate(areas)]
 
 

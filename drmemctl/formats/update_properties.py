@@ -158,13 +158,15 @@ class UpdateProperties:
         if self.phandle is not None:
             with building(NAME):
                 header = HEADER.pack_one(self.phandle, self.state, self.reserved, self.nprops)
-        return padded(header + b"".join(each.encode() for each in self.descriptors), self.tail, self.length)
+        return padded(
+            header + b"".join(descriptor.encode() for descriptor in self.descriptors), self.tail, self.length
+        )
 
     def fields(self, labels: Labels = NO_LABELS) -> Iterator[Field]:
         """Yield the fields for a reader, those of known properties with what their values hold."""
         if self.phandle is not None:
-            known = labels.path(self.phandle)
-            yield Field(0, 4, "phandle", self.phandle, with_label(f"{self.phandle:#x}", known))
+            node_path = labels.path(self.phandle)
+            yield Field(0, 4, "phandle", self.phandle, with_label(f"{self.phandle:#x}", node_path))
             yield Field(4, 4, "state", self.state, f"{self.state:#x}")
             yield Field(8, 8, "reserved", self.reserved, f"{self.reserved:#x}")
             yield Field(16, 4, "nprops", self.nprops, f"{self.nprops:,}")
@@ -172,7 +174,7 @@ class UpdateProperties:
             is_rest = self.path is None
             for number, descriptor in enumerate(self.descriptors):
                 is_path = number == 0 and not descriptor.name
-                path = "" if is_path or is_rest else self.path or known
+                path = "" if is_path or is_rest else self.path or node_path
                 is_rest = descriptor.is_part
                 yield from _descriptor_fields(
                     descriptor, "path" if is_path else f"property[{number}]", path, labels
@@ -188,21 +190,21 @@ def _left_over(nprops: int, offset: int, size: int) -> Defect:
 
 def _descriptors(data: bytes, nprops: int) -> tuple[tuple[Descriptor, ...], Defect | None]:
     """Return the descriptors that are there, and what ends them too early; the bytes bound them, not nprops."""
-    found: list[Descriptor] = []
+    descriptors: list[Descriptor] = []
     at, last = HEADER_SIZE, len(data.rstrip(b"\0"))
-    while len(found) < nprops:
-        if at >= last and (found or nprops > 1 or at >= len(data)):
-            message = f"nprops is {nprops:,}, but there are {len(found):,}"
-            return tuple(found), Defect("properties-too-many", message, offset=16)
-        one = _descriptor(data, at)
-        if isinstance(one, Defect):
-            return tuple(found), one
-        found.append(one)
-        if len(one.value) < one.size:
-            message = f"{one.size:,} bytes of a value expected, there are {len(one.value):,}"
-            return tuple(found), Defect("properties-value-cut", message, offset=one.value_offset)
-        at = one.end
-    return tuple(found), None
+    while len(descriptors) < nprops:
+        if at >= last and (descriptors or nprops > 1 or at >= len(data)):
+            message = f"nprops is {nprops:,}, but there are {len(descriptors):,}"
+            return tuple(descriptors), Defect("properties-too-many", message, offset=16)
+        descriptor = _descriptor(data, at)
+        if isinstance(descriptor, Defect):
+            return tuple(descriptors), descriptor
+        descriptors.append(descriptor)
+        if len(descriptor.value) < descriptor.size:
+            message = f"{descriptor.size:,} bytes of a value expected, there are {len(descriptor.value):,}"
+            return tuple(descriptors), Defect("properties-value-cut", message, offset=descriptor.value_offset)
+        at = descriptor.end
+    return tuple(descriptors), None
 
 
 def _descriptor(data: bytes, at: int) -> Descriptor | Defect:
@@ -216,29 +218,41 @@ def _descriptor(data: bytes, at: int) -> Descriptor | Defect:
     return Descriptor(bare.name, word, data[end + 5 : end + 5 + bare.size], at)
 
 
-def _descriptor_fields(one: Descriptor, name: str, path: str, labels: Labels) -> Iterator[Field]:
-    size = len(to_bytes(one.name)) + 1
-    if one.name:
-        yield Field(one.offset, size, name, one.name, one.name)
-    yield Field(one.offset + size, 4, f"{name}.length", one.word, f"{one.word:#x}, {one.meaning}")
-    if not one.value:
+def _descriptor_fields(descriptor: Descriptor, name: str, path: str, labels: Labels) -> Iterator[Field]:
+    size = len(to_bytes(descriptor.name)) + 1
+    if descriptor.name:
+        yield Field(descriptor.offset, size, name, descriptor.name, descriptor.name)
+    yield Field(
+        descriptor.offset + size,
+        4,
+        f"{name}.length",
+        descriptor.word,
+        f"{descriptor.word:#x}, {descriptor.meaning}",
+    )
+    if not descriptor.value:
         return
     if name == "path":
-        text = to_text(one.value.rstrip(b"\0"))
-        yield Field(one.value_offset, len(one.value), name, text, text)
+        text = to_text(descriptor.value.rstrip(b"\0"))
+        yield Field(descriptor.value_offset, len(descriptor.value), name, text, text)
         return
-    yield from _value_fields(one, name, path, labels)
+    yield from _value_fields(descriptor, name, path, labels)
 
 
-def _value_fields(one: Descriptor, name: str, path: str, labels: Labels) -> Iterator[Field]:
+def _value_fields(descriptor: Descriptor, name: str, path: str, labels: Labels) -> Iterator[Field]:
     """Yield what a whole value of a known property holds; of any other, its first bytes."""
     from drmemctl.formats.registry import describe
 
-    yield Field(one.value_offset, len(one.value), f"{name}.value", None, preview(one.value, 4))
-    whole = not one.is_part and len(one.value) == one.size
-    parts = describe(path, one.name, one.value, *labels.cells, limit=FIELDS_OF_VALUE) if whole and path else None
-    for each in islice(parts or (), FIELDS_OF_VALUE):
-        yield Field(one.value_offset + each.offset, each.size, f"{name}.{each.name}", each.value, each.text)
+    yield Field(
+        descriptor.value_offset, len(descriptor.value), f"{name}.value", None, preview(descriptor.value, 4)
+    )
+    whole = not descriptor.is_part and len(descriptor.value) == descriptor.size
+    parts = (
+        describe(path, descriptor.name, descriptor.value, *labels.cells, limit=FIELDS_OF_VALUE)
+        if whole and path
+        else None
+    )
+    for part in islice(parts or (), FIELDS_OF_VALUE):
+        yield Field(descriptor.value_offset + part.offset, part.size, f"{name}.{part.name}", part.value, part.text)
 
 
 @dataclass(frozen=True, slots=True)

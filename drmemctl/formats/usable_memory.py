@@ -77,9 +77,9 @@ class UsableMemory:
     def _ranges(self, start: int, end: int) -> Iterator[MemoryRange]:
         stride = 4 * (self.address_cells + self.size_cells)
         for offset in range(start + 4 * self.size_cells, min(end, len(self.data)), stride):
-            found = read_range(self.data, offset, self.address_cells, self.size_cells)
-            if found is not None:
-                yield found
+            memory_range = read_range(self.data, offset, self.address_cells, self.size_cells)
+            if memory_range is not None:
+                yield memory_range
 
 
 def _spans(data: bytes, address_cells: int, size_cells: int) -> Iterator[tuple[int, int, int]]:
@@ -100,11 +100,11 @@ def decode_usable_memory(
     count = counter = start = end = 0
     for start, counter, end in _spans(data, address, size):  # noqa: B007 - the last one is what is wanted
         count += 1
-    what = count_of(count, "counter")
+    content = count_of(count, "counter")
     if end > len(data):
-        what += f", the last one at {start:#x} with {count_of(counter, 'range')}"
-    found = judge_length("usable-memory", what, len(data), end, total=total)
-    return UsableMemory(data, address, size, count, defects + found)
+        content += f", the last one at {start:#x} with {count_of(counter, 'range')}"
+    length_defects = judge_length("usable-memory", content, len(data), end, total=total)
+    return UsableMemory(data, address, size, count, defects + length_defects)
 
 
 def encode_usable_memory(
@@ -117,7 +117,7 @@ def encode_usable_memory(
     return b"".join(
         build(
             declaration,
-            {"counter": len(ranges), "ranges": [{"base": one.base, "size": one.size} for one in ranges]},
+            {"counter": len(ranges), "ranges": [{"base": part.base, "size": part.size} for part in ranges]},
             DRCONF_USABLE_MEMORY,
         )
         if ranges

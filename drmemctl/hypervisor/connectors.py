@@ -21,7 +21,7 @@ from drmemctl.kernel.firmware import (
 )
 
 
-class State(IntEnum):
+class ConnectorState(IntEnum):
     """States of a connector, numbered as QEMU migrates them."""
 
     UNUSABLE = 1
@@ -76,7 +76,7 @@ class Transition:
     """
 
     status: int
-    to: State | None = None
+    to: ConnectorState | None = None
     when: When = When.ALWAYS
     otherwise: int = PARAMETER_ERROR
     effect: Effect = Effect.NONE
@@ -86,26 +86,26 @@ _DONE = Transition(SUCCESS)
 _NO = Transition(PARAMETER_ERROR)
 _NOT_CONFIGURABLE = Transition(NOT_CONFIGURABLE)
 
-Table = dict[tuple[Call, State], Transition]
+Table = dict[tuple[Call, ConnectorState], Transition]
 
 
-def _row(call: Call, states: Iterable[State], cells: Iterable[Transition]) -> Table:
+def _row(call: Call, states: Iterable[ConnectorState], cells: Iterable[Transition]) -> Table:
     return {(call, state): cell for state, cell in zip(states, cells, strict=True)}
 
 
-_LOGICAL = (State.UNUSABLE, State.AVAILABLE, State.UNISOLATE, State.CONFIGURED)
+_LOGICAL = (ConnectorState.UNUSABLE, ConnectorState.AVAILABLE, ConnectorState.UNISOLATE, ConnectorState.CONFIGURED)
 _REFUSES = Transition(SUCCESS, effect=Effect.REFUSE_UNPLUG)
 
 QEMU_LOGICAL: Table = {
     **_row(
         Call.USABLE,
         _LOGICAL,
-        (Transition(SUCCESS, State.AVAILABLE, When.FREE_DEVICE), _DONE, _DONE, _DONE),
+        (Transition(SUCCESS, ConnectorState.AVAILABLE, When.FREE_DEVICE), _DONE, _DONE, _DONE),
     ),
     **_row(
         Call.UNUSABLE,
         _LOGICAL,
-        (_DONE, Transition(SUCCESS, State.UNUSABLE, effect=Effect.RELEASE), _NO, _NO),
+        (_DONE, Transition(SUCCESS, ConnectorState.UNUSABLE, effect=Effect.RELEASE), _NO, _NO),
     ),
     **_row(
         Call.ISOLATE,
@@ -114,18 +114,18 @@ QEMU_LOGICAL: Table = {
             _DONE,
             _DONE,
             _NO,
-            Transition(SUCCESS, State.AVAILABLE, When.UNPLUGGED_LMB, HARDWARE_ERROR),
+            Transition(SUCCESS, ConnectorState.AVAILABLE, When.UNPLUGGED_LMB, HARDWARE_ERROR),
         ),
     ),
-    **_row(Call.UNISOLATE, _LOGICAL, (_NO, Transition(SUCCESS, State.UNISOLATE), _REFUSES, _REFUSES)),
+    **_row(Call.UNISOLATE, _LOGICAL, (_NO, Transition(SUCCESS, ConnectorState.UNISOLATE), _REFUSES, _REFUSES)),
     **_row(
         Call.CONFIGURE,
         _LOGICAL,
         (
             _NOT_CONFIGURABLE,
             _NOT_CONFIGURABLE,
-            Transition(SUCCESS, State.CONFIGURED, effect=Effect.REFUSE_UNPLUG),
-            Transition(SUCCESS, State.CONFIGURED, effect=Effect.REFUSE_UNPLUG),
+            Transition(SUCCESS, ConnectorState.CONFIGURED, effect=Effect.REFUSE_UNPLUG),
+            Transition(SUCCESS, ConnectorState.CONFIGURED, effect=Effect.REFUSE_UNPLUG),
         ),
     ),
     **_row(Call.INDICATE, _LOGICAL, (_NO, _NO, _NO, _NO)),
@@ -135,18 +135,18 @@ QEMU_LOGICAL: Table = {
 LOPAR_LOGICAL: Table = {
     **QEMU_LOGICAL,
     # Nothing but `usable` works on an unusable connector, and the OS may give back what nobody asked for.
-    **_row(Call.UNUSABLE, _LOGICAL, (_NO, Transition(SUCCESS, State.UNUSABLE), _NO, _NO)),
-    **_row(Call.ISOLATE, _LOGICAL, (_NO, _DONE, *(Transition(SUCCESS, State.AVAILABLE),) * 2)),
+    **_row(Call.UNUSABLE, _LOGICAL, (_NO, Transition(SUCCESS, ConnectorState.UNUSABLE), _NO, _NO)),
+    **_row(Call.ISOLATE, _LOGICAL, (_NO, _DONE, *(Transition(SUCCESS, ConnectorState.AVAILABLE),) * 2)),
     # An isolated connector has nothing to configure, which is complete at once.
     **_row(
         Call.CONFIGURE,
         _LOGICAL,
-        (_NOT_CONFIGURABLE, _DONE, *(Transition(SUCCESS, State.CONFIGURED),) * 2),
+        (_NOT_CONFIGURABLE, _DONE, *(Transition(SUCCESS, ConnectorState.CONFIGURED),) * 2),
     ),
 }
 """Logical connectors as LoPAR describes them."""
 
-_PHYSICAL = (State.POWERON, State.PHYSICAL_UNISOLATE, State.PHYSICAL_CONFIGURED)
+_PHYSICAL = (ConnectorState.POWERON, ConnectorState.PHYSICAL_UNISOLATE, ConnectorState.PHYSICAL_CONFIGURED)
 
 QEMU_PHYSICAL: Table = {
     **_row(Call.USABLE, _PHYSICAL, (_NO, _NO, _NO)),
@@ -154,17 +154,17 @@ QEMU_PHYSICAL: Table = {
     **_row(
         Call.ISOLATE,
         _PHYSICAL,
-        (_DONE, _NO, Transition(SUCCESS, State.POWERON, effect=Effect.RELEASE)),
+        (_DONE, _NO, Transition(SUCCESS, ConnectorState.POWERON, effect=Effect.RELEASE)),
     ),
     **_row(
         Call.UNISOLATE,
         _PHYSICAL,
-        (Transition(SUCCESS, State.PHYSICAL_UNISOLATE, When.HAS_DEVICE), _DONE, _DONE),
+        (Transition(SUCCESS, ConnectorState.PHYSICAL_UNISOLATE, When.HAS_DEVICE), _DONE, _DONE),
     ),
     **_row(
         Call.CONFIGURE,
         _PHYSICAL,
-        (_NOT_CONFIGURABLE, *(Transition(SUCCESS, State.PHYSICAL_CONFIGURED),) * 2),
+        (_NOT_CONFIGURABLE, *(Transition(SUCCESS, ConnectorState.PHYSICAL_CONFIGURED),) * 2),
     ),
     **_row(Call.INDICATE, _PHYSICAL, (_DONE, _DONE, _DONE)),
 }
@@ -172,7 +172,7 @@ QEMU_PHYSICAL: Table = {
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ConnectorKind:
     """A type of connector.
 
     Attributes:
@@ -183,8 +183,8 @@ class Kind:
     """
 
     name: str
-    empty: State
-    ready: State
+    empty: ConnectorState
+    ready: ConnectorState
 
     @property
     def is_lmb(self) -> bool:
@@ -194,20 +194,20 @@ class Kind:
     @property
     def is_physical(self) -> bool:
         """Whether it is for a slot, and not for a logical resource."""
-        return self.empty is State.POWERON
+        return self.empty is ConnectorState.POWERON
 
 
-KINDS: dict[int, Kind] = {
-    0x1: Kind("CPU", State.UNUSABLE, State.CONFIGURED),
-    0x2: Kind("PHB", State.UNUSABLE, State.CONFIGURED),
-    0x4: Kind("28", State.POWERON, State.PHYSICAL_CONFIGURED),
-    0x8: Kind("MEM", State.UNUSABLE, State.CONFIGURED),
-    0x9: Kind("PMEM", State.UNUSABLE, State.CONFIGURED),
+KINDS: dict[int, ConnectorKind] = {
+    0x1: ConnectorKind("CPU", ConnectorState.UNUSABLE, ConnectorState.CONFIGURED),
+    0x2: ConnectorKind("PHB", ConnectorState.UNUSABLE, ConnectorState.CONFIGURED),
+    0x4: ConnectorKind("28", ConnectorState.POWERON, ConnectorState.PHYSICAL_CONFIGURED),
+    0x8: ConnectorKind("MEM", ConnectorState.UNUSABLE, ConnectorState.CONFIGURED),
+    0x9: ConnectorKind("PMEM", ConnectorState.UNUSABLE, ConnectorState.CONFIGURED),
 }
 """QEMU's types by the upper four bits of the DRC index (`spapr_drc_index`); 28 is LoPAR's PCI Express slot."""
 
 
-def kind_of(drc_index: int) -> Kind:
+def kind_of(drc_index: int) -> ConnectorKind:
     """Return the type of a connector; one without a type of its own behaves like an LMB's."""
     return KINDS.get(drc_index >> 28, KINDS[0x8])
 
@@ -227,7 +227,7 @@ class ConnectorRun:
 
     first: int
     count: int
-    state: State
+    state: ConnectorState
     device: int = 0
     unplug: bool = False
 
@@ -240,20 +240,20 @@ class ConnectorRun:
         """Return the connectors from DRC index `first` up to `end`."""
         return replace(self, first=first, count=end - first)
 
-    def goes_on(self, other: ConnectorRun) -> bool:
-        """Whether `other` follows, and is in the same state."""
+    def goes_on(self, following: ConnectorRun) -> bool:
+        """Whether `following` follows, and is in the same state."""
         mine = (self.end, self.state, self.device, self.unplug)
-        return mine == (other.first, other.state, other.device, other.unplug)
+        return mine == (following.first, following.state, following.device, following.unplug)
 
 
 @dataclass(frozen=True, slots=True)
-class Connectors:
+class ConnectorTable:
     """All connectors of a machine, as ascending runs."""
 
     runs: tuple[ConnectorRun, ...] = ()
 
     @classmethod
-    def of(cls, runs: Iterable[ConnectorRun]) -> Connectors:
+    def of(cls, runs: Iterable[ConnectorRun]) -> ConnectorTable:
         """Return the connectors of runs in any order that do not overlap."""
         return cls(tuple(_merged(sorted(runs, key=lambda run: run.first))))
 
@@ -273,7 +273,7 @@ class Connectors:
             if low < high:
                 yield run.part(low, high)
 
-    def put(self, changed: ConnectorRun) -> Connectors:
+    def put(self, changed: ConnectorRun) -> ConnectorTable:
         """Return the connectors with some that exist, in one or several runs, in a new state."""
         low = max(0, bisect_right(self.runs, changed.first, key=lambda run: run.first) - 1)
         high = bisect_right(self.runs, changed.end - 1, key=lambda run: run.first)
@@ -284,24 +284,24 @@ class Connectors:
         if changed.end < last.end:
             middle.append(last.part(changed.end, last.end))
         before, after = self.runs[max(0, low - 1) : low], self.runs[high : high + 1]
-        return Connectors(
+        return ConnectorTable(
             (*self.runs[: max(0, low - 1)], *_merged((*before, *middle, *after)), *self.runs[high + 1 :])
         )
 
 
 def _merged(runs: Iterable[ConnectorRun]) -> Iterator[ConnectorRun]:
-    held: ConnectorRun | None = None
+    pending: ConnectorRun | None = None
     for run in runs:
-        if held is not None and held.goes_on(run):
-            held = replace(held, count=held.count + run.count)
+        if pending is not None and pending.goes_on(run):
+            pending = replace(pending, count=pending.count + run.count)
             continue
-        if held is not None:
-            yield held
-        held = run
-    if held is not None:
-        yield held
+        if pending is not None:
+            yield pending
+        pending = run
+    if pending is not None:
+        yield pending
 
 
 def sense_of(run: ConnectorRun) -> int:
     """Return the dr-entity-sense of a logical connector."""
-    return SENSE_UNUSABLE if run.state is State.UNUSABLE else SENSE_PRESENT
+    return SENSE_UNUSABLE if run.state is ConnectorState.UNUSABLE else SENSE_PRESENT

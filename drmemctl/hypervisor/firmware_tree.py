@@ -17,13 +17,13 @@ from drmemctl.formats.dynamic_memory import (
     encode_entries,
 )
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
-from drmemctl.hypervisor.connectors import ConnectorRun, State
+from drmemctl.hypervisor.connectors import ConnectorRun, ConnectorState
 from drmemctl.hypervisor.inventory import lookup_rows
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.model.conversion import singles
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import Entry, LmbTable, Run
+from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 
 _MAX_COUNT = (1 << 32) - 1
@@ -40,59 +40,55 @@ def firmware_tree(machine: Machine) -> Tree:
     if drmem.entries is None:
         return tree
     rows = list(lookup_rows(tree))
-    known = len(rows)
+    n_rows = len(rows)
     name = drmem.entries.property
     whole = (entry for run in drmem.table.runs for entry in _entries(machine, run, rows, name))
     entries = [part for entry in whole for part in _countable(entry, machine.lmb_size)]
     if name == V1:
         entries = list(singles(LmbTable.of(entries, machine.lmb_size)))
-    if len(rows) > known:
+    if len(rows) > n_rows:
         tree = tree.with_property(NODE, LOOKUP_ARRAYS, encode_lookup_arrays(rows, len(rows[0])))
     return tree.with_property(NODE, name, encode_entries(name, entries))
 
 
-def _entries(machine: Machine, run: Run, rows: list[tuple[int, ...]], name: str) -> Iterator[Entry]:
+def _entries(machine: Machine, run: Run, rows: list[tuple[int, ...]], name: str) -> Iterator[Run]:
     if run.flags & DRC_INVALID:
-        yield run.count, run.base, run.drc_index, run.aa_index, run.flags
+        yield run
         return
     for part in _parts(machine, run):
         aa, flags = _attributes(machine, part, run, rows, name)
         base = run.base + (part.first - run.drc_index) * machine.lmb_size
-        yield part.count, base, part.first, aa, flags
+        yield Run(base, part.count, part.first, aa, flags)
 
 
-def _countable(entry: Entry, lmb_size: int) -> Iterator[Entry]:
-    """Yield an entry in parts of as many LMBs as a set can count in 32 bits."""
-    count, base, drc, aa, flags = entry
-    while count > _MAX_COUNT:
-        yield _MAX_COUNT, base, drc, aa, flags
-        count -= _MAX_COUNT
-        base, drc = base + _MAX_COUNT * lmb_size & (1 << 64) - 1, drc + _MAX_COUNT & 0xFFFFFFFF
-    yield count, base, drc, aa, flags
+def _countable(run: Run, lmb_size: int) -> Iterator[Run]:
+    """Yield a run in parts of as many LMBs as a set can count in 32 bits."""
+    for first in range(0, run.lmbs, _MAX_COUNT):
+        yield run.part(first, min(_MAX_COUNT, run.lmbs - first), lmb_size)
 
 
 def _parts(machine: Machine, run: Run) -> Iterator[ConnectorRun]:
     """Yield the connectors of a run of LMBs; those without any count as unusable."""
     at = run.drc_index
-    for part in machine.connectors.between(run.drc_index, run.count):
+    for part in machine.connectors.between(run.drc_index, run.lmbs):
         if at < part.first:
-            yield ConnectorRun(at, part.first - at, State.UNUSABLE)
+            yield ConnectorRun(at, part.first - at, ConnectorState.UNUSABLE)
         yield part
         at = part.end
-    if at < run.drc_index + run.count:
-        yield ConnectorRun(at, run.drc_index + run.count - at, State.UNUSABLE)
+    if at < run.drc_index + run.lmbs:
+        yield ConnectorRun(at, run.drc_index + run.lmbs - at, ConnectorState.UNUSABLE)
 
 
 def _attributes(
     machine: Machine, part: ConnectorRun, run: Run, rows: list[tuple[int, ...]], name: str
 ) -> tuple[int, int]:
-    there = part.device != 0 if isinstance(machine, Qemu) else part.state is State.CONFIGURED
-    kept = run.flags & ~(ASSIGNED | HOTREMOVABLE)
+    there = part.device != 0 if isinstance(machine, Qemu) else part.state is ConnectorState.CONFIGURED
+    flags_kept = run.flags & ~(ASSIGNED | HOTREMOVABLE)
     if not there:
-        return AA_UNSET, kept
+        return AA_UNSET, flags_kept
     if run.flags & ASSIGNED and machine.is_where_it_was(part.first):
         return run.aa_index, run.flags
-    flags = kept | ASSIGNED | run.flags & HOTREMOVABLE
+    flags = flags_kept | ASSIGNED | run.flags & HOTREMOVABLE
     if isinstance(machine, Qemu) and name == V2 and machine.version >= _HOTREMOVABLE_SINCE:
         flags |= HOTREMOVABLE
     return _row(rows, machine.domains_of(part.first)), flags

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, groupby, starmap
 from itertools import count as counting
 
 from drmemctl.formats.drc import INDEXES, MY_DRC_INDEX, decode_drc_indexes
@@ -13,8 +13,9 @@ from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, V2
 from drmemctl.hypervisor.connectors import ConnectorRun, kind_of
 from drmemctl.hypervisor.machine import Device
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import Entry, LmbTable
+from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.intervals import stretches
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 
 _LMB = 0x8
@@ -44,7 +45,7 @@ def described(lmbs: LmbTable, lists: Sequence[tuple[int, ...]], drc_index: int) 
 
 def n_described_alike(lmbs: LmbTable, drc_index: int, count: int) -> int:
     """Return how many of `count` LMBs from a DRC index on an LMB property certainly gives the same list."""
-    for length, first in zip(lmbs.runs.counts, lmbs.runs.drc_indexes, strict=True):
+    for length, first in zip(lmbs.runs.lmbs, lmbs.runs.drc_indexes, strict=True):
         for edge in ((first - drc_index) % _DRC_INDEXES, (first + length - drc_index) % _DRC_INDEXES):
             if 0 < edge < count:
                 count = edge
@@ -58,47 +59,37 @@ def drc_intervals(tree: Tree) -> list[Interval]:
         data = node.get(INDEXES)
         if data is not None:
             indexes.update(decode_drc_indexes(data).cells)
-    return list(_intervals(sorted(indexes)))
-
-
-def _intervals(indexes: Iterable[int]) -> Iterator[Interval]:
-    first = end = -1
-    for index in indexes:
-        if index != end or index >> 28 != first >> 28:
-            if first >= 0:
-                yield first, end
-            first = index
-        end = index + 1
-    if first >= 0:
-        yield first, end
+    # The upper four bits are the connector's type: no interval has several.
+    by_type = groupby(sorted(indexes), key=lambda index: index >> 28)
+    return [interval for _, same_type in by_type for interval in stretches(same_type)]
 
 
 def present_drcs(tree: Tree) -> set[int]:
     """Return the DRC indexes of the nodes that are there."""
-    found = (node.get(MY_DRC_INDEX) for _, node in tree.walk())
-    return {int.from_bytes(data[:4], "big") for data in found if data is not None and len(data) >= 4}
+    properties = (node.get(MY_DRC_INDEX) for _, node in tree.walk())
+    return {int.from_bytes(data[:4], "big") for data in properties if data is not None and len(data) >= 4}
 
 
-def lmb_entries(tree: Tree) -> list[Entry]:
+def lmb_entries(tree: Tree) -> list[Run]:
     """Return the LMB entries with valid DRC indexes as the property has them: QEMU makes a set of each DIMM."""
     if tree.find(NODE) is None:
         return []
     drmem = Drmem.from_tree(tree)
-    entries: Iterable[Entry] = drmem.table.runs.entries()
+    runs: Iterable[Run] = drmem.table.runs
     if drmem.entries is not None and drmem.entries.property == V2:
-        entries = drmem.entries
-    return [entry for entry in entries if entry[0] and not entry[4] & DRC_INVALID]
+        runs = starmap(Run, drmem.entries)
+    return [run for run in runs if run.lmbs and not run.flags & DRC_INVALID]
 
 
-def assigned_devices(tree: Tree, entries: Iterable[Entry]) -> Iterator[Device]:
+def assigned_devices(tree: Tree, entries: Iterable[Run]) -> Iterator[Device]:
     """Yield a device for each assigned entry."""
     associativity = Associativity.as_booted(tree)
     numbers = counting(1)
-    for lmbs, _, drc, aa, flags in entries:
-        if flags & ASSIGNED:
+    for run in entries:
+        if run.flags & ASSIGNED:
             number = next(numbers)
-            domains = associativity.row(aa) or associativity.row(0) or ()
-            yield Device(number, f"dimm{number}", drc, lmbs, domains, presumed=True)
+            domains = associativity.row(run.aa_index) or associativity.row(0) or ()
+            yield Device(number, f"dimm{number}", run.drc_index, run.lmbs, domains, presumed=True)
 
 
 def other_runs(tree: Tree, intervals: Iterable[Interval]) -> Iterator[ConnectorRun]:
@@ -114,16 +105,16 @@ def other_runs(tree: Tree, intervals: Iterable[Interval]) -> Iterator[ConnectorR
             yield ConnectorRun(index, 1, kind.ready if there else kind.empty, next(numbers) if there else 0)
 
 
-def lmb_intervals(intervals: Iterable[Interval], entries: Iterable[Entry]) -> list[Interval]:
+def lmb_intervals(intervals: Iterable[Interval], entries: Iterable[Run]) -> list[Interval]:
     """Return the DRC indexes of LMBs that have connectors.
 
     QEMU 4.0 to 5.2 lost them from the root's list; PowerVM may give them as `ibm,drc-info`: then every LMB of the
     drmem node that has a valid DRC index is taken to have one.
     """
-    found = [interval for interval in intervals if interval[0] >> 28 == _LMB]
-    if found:
-        return found
-    drcs = sorted((drc, drc + lmbs) for lmbs, _, drc, _, _ in entries)
+    listed = [interval for interval in intervals if interval[0] >> 28 == _LMB]
+    if listed:
+        return listed
+    drcs = sorted((run.drc_index, run.drc_index + run.lmbs) for run in entries)
     merged: list[Interval] = []
     for first, end in drcs:
         if merged and first <= merged[-1][1]:
@@ -136,16 +127,16 @@ def lmb_intervals(intervals: Iterable[Interval], entries: Iterable[Entry]) -> li
 def lmb_runs(intervals: Iterable[Interval], devices: Iterable[Device]) -> Iterator[ConnectorRun]:
     """Yield the connectors of LMBs: configured where a device is, unusable elsewhere."""
     kind = kind_of(_LMB << 28)
-    taken = sorted(devices, key=lambda device: device.first)
+    by_drc = sorted(devices, key=lambda device: device.first)
     # The highest end of each device and those before it: where it is too low, none of them reaches an interval.
-    reach = list(accumulate((device.end for device in taken), max))
-    starts = [device.first for device in taken]
+    reach = list(accumulate((device.end for device in by_drc), max))
+    starts = [device.first for device in by_drc]
     for first, end in intervals:
         at = first
         for number in range(bisect_right(reach, first), bisect_left(starts, end)):
             if at == end:
                 break
-            device = taken[number]
+            device = by_drc[number]
             low, high = max(at, device.first), min(end, device.end)
             if low < high:
                 if at < low:

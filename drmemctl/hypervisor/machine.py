@@ -17,7 +17,7 @@ from drmemctl.formats.memory_reg import REG
 from drmemctl.hypervisor.connectors import (
     Call,
     ConnectorRun,
-    Connectors,
+    ConnectorTable,
     Effect,
     Table,
     Transition,
@@ -35,10 +35,10 @@ from drmemctl.kernel.firmware import (
     SENSE_EMPTY,
     SENSE_PRESENT,
     SUCCESS,
-    Connector,
+    ConnectorAnswer,
 )
 from drmemctl.model.associativity import node_of_list
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Node, Property, Tree
 
 _CALLS = {
@@ -105,7 +105,7 @@ class Machine:
     """
 
     tree: Tree
-    connectors: Connectors
+    connectors: ConnectorTable
     devices: tuple[Device, ...] = ()
     rows: tuple[tuple[int, ...], ...] = ()
     primary_index: int | None = None
@@ -164,16 +164,16 @@ class Machine:
         """Return a device by its number."""
         # Numbers ascend: a device that is attached gets one above all others.
         at = bisect_left(self.devices, number, key=lambda device: device.number)
-        found = self.devices[at] if at < len(self.devices) else None
-        return found if found is not None and found.number == number else None
+        device = self.devices[at] if at < len(self.devices) else None
+        return device if device is not None and device.number == number else None
 
     def with_device(self, changed: Device) -> Self:
         """Return the machine with a device changed."""
         return replace(
-            self, devices=tuple(changed if one.number == changed.number else one for one in self.devices)
+            self, devices=tuple(changed if device.number == changed.number else device for device in self.devices)
         )
 
-    def told(self, *events: str) -> Self:
+    def with_events(self, *events: str) -> Self:
         """Return the machine with its user told of something."""
         return replace(self, events=(*self.events, *events))
 
@@ -202,15 +202,15 @@ class Machine:
         call = _CALLS.get((indicator, value))
         return (PARAMETER_ERROR, self) if call is None else self._do(call, drc_index, count)
 
-    def configure_connector(self, drc_index: int, count: int = 1) -> tuple[Connector, Self]:
+    def configure_connector(self, drc_index: int, count: int = 1) -> tuple[ConnectorAnswer, Self]:
         """Answer ibm,configure-connector, walked to its end, for `count` connectors that are alike."""
         status, machine = self._do(Call.CONFIGURE, drc_index, count)
         if status != SUCCESS:
-            return Connector(status), machine
+            return ConnectorAnswer(status), machine
         domains = machine.domains_of(drc_index) if kind_of(drc_index).is_lmb else ()
         if domains:
             machine = replace(machine, delivered=machine.delivered.configured(drc_index, count, domains))
-        return Connector(status, machine.described(drc_index)), machine
+        return ConnectorAnswer(status, machine.described(drc_index)), machine
 
     def updated(self, name: str, value: bytes | None, tree: Tree) -> Self:
         """Return the machine after it delivered a property of the drmem node to a partition that holds `tree`."""
@@ -230,17 +230,17 @@ class Machine:
         alike = run.part(drc_index, drc_index + count)
         return transition.status, self._changed(call, alike, transition)
 
-    def _changed(self, call: Call, one: ConnectorRun, transition: Transition) -> Self:
+    def _changed(self, call: Call, run: ConnectorRun, transition: Transition) -> Self:
         machine = self
-        if one.unplug and transition.effect is Effect.REFUSE_UNPLUG:
-            machine = machine.unplug_refused(one.first, call)
+        if run.unplug and transition.effect is Effect.REFUSE_UNPLUG:
+            machine = machine.unplug_refused(run.first, call)
         if transition.to is None:
             return machine
-        now = machine.connectors.find(one.first) or one
-        changed = replace(now.part(one.first, one.end), state=transition.to)
+        current = machine.connectors.find(run.first) or run
+        changed = replace(current.part(run.first, run.end), state=transition.to)
         machine = replace(machine, connectors=machine.connectors.put(changed))
-        if call is Call.UNUSABLE and kind_of(one.first).is_lmb:
-            machine = replace(machine, delivered=machine.delivered.released(one.first, one.count))
+        if call is Call.UNUSABLE and kind_of(run.first).is_lmb:
+            machine = replace(machine, delivered=machine.delivered.released(run.first, run.count))
         return machine.released(changed) if transition.effect is Effect.RELEASE and changed.unplug else machine
 
     def obtainable(self, drc_index: int, count: int) -> int:

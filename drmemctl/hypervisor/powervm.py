@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, ConnectorRun, Connectors, Table
+from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, ConnectorRun, ConnectorTable, Table
 from drmemctl.hypervisor.inventory import (
     assigned_devices,
     described,
@@ -24,7 +24,7 @@ from drmemctl.hypervisor.inventory import (
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.topology import NO_LMBS, lmb_table
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Tree
 
 _MEMORY = 1
@@ -64,7 +64,7 @@ class PowerVm(Machine):
         lmbs = lmb_runs(lmb_intervals(intervals, entries), assigned_devices(tree, entries))
         pooled = (replace(run, device=_MEMORY) for run in lmbs)
         table, rows = lmb_table(tree), lookup_rows(tree)
-        connectors = Connectors.of([*pooled, *other_runs(tree, intervals)])
+        connectors = ConnectorTable.of([*pooled, *other_runs(tree, intervals)])
         position = Associativity.as_booted(tree).primary_index
         machine = cls(tree, connectors, (), rows, position, table.lmb_size or 0, lmbs=table, lists=rows)
         return machine.handing_out(tree, table)
@@ -82,8 +82,12 @@ class PowerVm(Machine):
         return described(self.lmbs, self.lists, drc_index) or (self.lists[0] if self.lists else ())
 
     def _placement(self, drc_index: int) -> Placement | None:
-        found = (one for one in reversed(self.placements) if one.first <= drc_index < one.first + one.count)
-        return next(found, None)
+        matching = (
+            placement
+            for placement in reversed(self.placements)
+            if placement.first <= drc_index < placement.first + placement.count
+        )
+        return next(matching, None)
 
     def n_placed_alike(self, run: ConnectorRun, drc_index: int, count: int) -> int:
         """Return how many of `count` connectors were placed alike, by the user or by the tree."""

@@ -15,7 +15,7 @@ from drmemctl.hypervisor.connectors import (
     QEMU_PHYSICAL,
     Call,
     ConnectorRun,
-    Connectors,
+    ConnectorTable,
     Table,
     kind_of,
 )
@@ -33,7 +33,7 @@ from drmemctl.hypervisor.inventory import (
 from drmemctl.hypervisor.machine import Device, Machine, RefusedError
 from drmemctl.hypervisor.topology import NO_LMBS, lmb_table
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Tree
 
 _EOPNOTSUPP = 95
@@ -54,7 +54,7 @@ _IN_PROGRESS = {"MEM": "Memory", "28": "PCI device", "PHB": "PCI Host Bridge"}
 
 
 @dataclass(frozen=True, slots=True)
-class Feature:
+class QemuFeature:
     """Something that versions of QEMU differ in: from `first` to `last`, both inclusive."""
 
     first: Version
@@ -66,14 +66,14 @@ class Feature:
         return self.first <= version <= self.last
 
 
-CONFIGURE_REFUSES = Feature((6, 0), commit="fe1831eff8")
+CONFIGURE_REFUSES = QemuFeature((6, 0), commit="fe1831eff8")
 """configure-connector on an LMB whose DIMM is being unplugged means that the guest keeps it."""
 
-UNISOLATE_REFUSES = Feature((6, 1), commit="87758fed7a")
+UNISOLATE_REFUSES = QemuFeature((6, 1), commit="87758fed7a")
 """So does unisolating a connector that is being unplugged."""
 
-TELLS_MEM_UNPLUG_ERROR = Feature((6, 0), (9, 0), "eb7f80fd26")
-TELLS_GUEST_ERROR = Feature((6, 2), commit="4b08cd567b")
+TELLS_MEM_UNPLUG_ERROR = QemuFeature((6, 0), (9, 0), "eb7f80fd26")
+TELLS_GUEST_ERROR = QemuFeature((6, 2), commit="4b08cd567b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Qemu(Machine):
         intervals, entries = drc_intervals(tree), lmb_entries(tree)
         devices = tuple(assigned_devices(tree, entries))
         lmbs = lmb_runs(lmb_intervals(intervals, entries), devices)
-        connectors = Connectors.of([*lmbs, *other_runs(tree, intervals)])
+        connectors = ConnectorTable.of([*lmbs, *other_runs(tree, intervals)])
         table = lmb_table(tree)
         position = Associativity.as_booted(tree).primary_index
         machine = cls(tree, connectors, devices, lookup_rows(tree), position, table.lmb_size or 0, version=version)
@@ -183,7 +183,7 @@ class Qemu(Machine):
             if not run.device:
                 # spapr_drc_unplug_request asserts that there is a device: this LMB was given back before the
                 # guest refused to give back the rest of its DIMM.
-                return replace(machine.told(ABORT), aborted=True)
+                return replace(machine.with_events(ABORT), aborted=True)
             machine = machine.unplug_requested(run)
         return machine
 
@@ -198,7 +198,7 @@ class Qemu(Machine):
             if (device.first, device.count) == (first, count):
                 return self, device
         inside = [device for device in self.devices if device.first < first + count and first < device.end]
-        if sum(min(one.end, first + count) - max(one.first, first) for one in inside) < count:
+        if sum(min(device.end, first + count) - max(device.first, first) for device in inside) < count:
             raise RefusedError(f"no device has {count} LMBs from {first:#x} on")
         if not all(device.presumed and device.pending is None for device in inside):
             names = ", ".join(device.name for device in inside)
@@ -210,14 +210,16 @@ class Qemu(Machine):
         machine: Qemu = self
         number = max(device.number for device in self.devices) + 1
         wanted = replace(inside[0], number=number, name=f"dimm{number}", first=first, count=count)
-        left = [one for one in self.devices if one not in inside]
-        for one in inside:
-            for low, high in ((one.first, first), (first + count, one.end)):
+        neighbours = [device for device in self.devices if device not in inside]
+        for device in inside:
+            for low, high in ((device.first, first), (first + count, device.end)):
                 if low < high:
                     number += 1
-                    left.append(replace(one, number=number, name=f"dimm{number}", first=low, count=high - low))
-        machine = replace(machine, devices=tuple(sorted((*left, wanted), key=lambda one: one.number)))
-        for device in (*left, wanted):
+                    neighbours.append(
+                        replace(device, number=number, name=f"dimm{number}", first=low, count=high - low)
+                    )
+        machine = replace(machine, devices=tuple(sorted((*neighbours, wanted), key=lambda device: device.number)))
+        for device in (*neighbours, wanted):
             for run in machine.connectors.between(device.first, device.count):
                 if run.device:
                     changed = replace(run, device=device.number)
@@ -230,12 +232,12 @@ class Qemu(Machine):
         free = replace(run, device=0, unplug=False)
         machine = replace(self, connectors=self.connectors.put(free))
         if device is None or device.pending is None:
-            return machine.told(DEVICE_DELETED)
+            return machine.with_events(DEVICE_DELETED)
         pending = device.pending - run.count
         if pending > 0:
             return machine.with_device(replace(device, pending=pending))
-        left = tuple(one for one in machine.devices if one.number != device.number)
-        return replace(machine, devices=left).told(DEVICE_DELETED)
+        devices = tuple(present for present in machine.devices if present.number != device.number)
+        return replace(machine, devices=devices).with_events(DEVICE_DELETED)
 
     def unplug_refused(self, drc_index: int, call: Call) -> Self:
         """Return the machine after the guest turned the unplug down."""
@@ -246,11 +248,11 @@ class Qemu(Machine):
             return self
         machine = self._rolled_back(drc_index) if is_lmb else self._cancelled(drc_index)
         # The connector tells of it once more, besides the DIMM.
-        return machine.told_guest_error()
+        return machine.with_guest_error()
 
-    def told_guest_error(self) -> Self:
+    def with_guest_error(self) -> Self:
         """Return the machine after its user was told that the guest refused, in versions that tell."""
-        return self.told(DEVICE_UNPLUG_GUEST_ERROR) if TELLS_GUEST_ERROR.in_version(self.version) else self
+        return self.with_events(DEVICE_UNPLUG_GUEST_ERROR) if TELLS_GUEST_ERROR.in_version(self.version) else self
 
     def _cancelled(self, drc_index: int) -> Self:
         """Forget the unplug of a whole device; LMBs that were given back already stay without one."""
@@ -260,16 +262,16 @@ class Qemu(Machine):
         if device is not None:
             machine, first, count = self.with_device(replace(device, pending=None)), device.first, device.count
         connectors = machine.connectors
-        for one in machine.connectors.between(first, count):
-            connectors = connectors.put(replace(one, unplug=False))
+        for connector in machine.connectors.between(first, count):
+            connectors = connectors.put(replace(connector, unplug=False))
         return replace(machine, connectors=connectors)
 
     def _rolled_back(self, drc_index: int) -> Self:
         """Let the guest keep a DIMM, and tell the user."""
         machine = self._cancelled(drc_index)
         if TELLS_MEM_UNPLUG_ERROR.in_version(self.version):
-            machine = machine.told(MEM_UNPLUG_ERROR)
-        return machine.told_guest_error()
+            machine = machine.with_events(MEM_UNPLUG_ERROR)
+        return machine.with_guest_error()
 
     def reset(self) -> Qemu:
         """Reset the machine: what is being unplugged goes, what is attached is the guest's (`spapr_drc_reset`)."""
@@ -281,4 +283,4 @@ class Qemu(Machine):
         for run in machine.connectors.runs:
             kind = kind_of(run.first)
             runs.append(replace(run, state=kind.ready if run.device else kind.empty))
-        return replace(machine, connectors=Connectors.of(runs))
+        return replace(machine, connectors=ConnectorTable.of(runs))

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS, NODE, V1, V2, decode_entries
 from drmemctl.formats.lookup_arrays import LookupArrays, decode_lookup_arrays
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem, RootCells
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.drmem import Drmem, LmbTable, RootCells
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 
 NO_LMBS = LmbTable.of((), None)
@@ -27,7 +27,7 @@ def lmb_table(tree: Tree) -> LmbTable:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Told:
+class ConnectorPlace:
     """What connectors said of LMBs: `count` from DRC index `first` on have this associativity.
 
     Attributes:
@@ -58,14 +58,14 @@ class DeliveredTopology:
         lookup: the lookup arrays that came last, None without any.
         appended: the partition's lookup arrays when that property came, where an aa_index is beyond `lookup`: it
             can only mean a list that the partition had appended itself.
-        told: what ibm,configure-connector said since then, by ascending DRC index.
+        places: what ibm,configure-connector said since then, by ascending DRC index.
 
     """
 
     lmbs: LmbTable = NO_LMBS
     lookup: LookupArrays | None = None
     appended: LookupArrays | None = None
-    told: tuple[Told, ...] = ()
+    places: tuple[ConnectorPlace, ...] = ()
 
     @classmethod
     def of_tree(cls, tree: Tree, lmbs: LmbTable | None = None) -> DeliveredTopology:
@@ -87,11 +87,11 @@ class DeliveredTopology:
             return self
         if value is None:
             gone = LmbTable.of((), self.lmbs.lmb_size)
-            return replace(self, lmbs=gone, told=()) if self.lmbs.property_name == name else self
+            return replace(self, lmbs=gone, places=()) if self.lmbs.property_name == name else self
         entries = decode_entries(name, value, RootCells.from_tree(tree).address)
         lmbs = LmbTable.of_property(entries, self.lmbs.lmb_size)
-        known = 0 if self.lookup is None else self.lookup.present
-        beyond = any(known <= aa_index < AA_UNSET for aa_index in lmbs.runs.aa_indexes)
+        n_lists = 0 if self.lookup is None else self.lookup.present
+        beyond = any(n_lists <= aa_index < AA_UNSET for aa_index in lmbs.runs.aa_indexes)
         return DeliveredTopology(lmbs, self.lookup, Associativity.from_tree(tree).lookup if beyond else None)
 
     def _with_lookup(self, lookup: LookupArrays | None) -> DeliveredTopology:
@@ -99,48 +99,50 @@ class DeliveredTopology:
 
         Lists that only the partition had appended are none of firmware's: what has one of those stays there.
         """
-        told = tuple(
+        answers = tuple(
             part if part.index is None else replace(part, domains=_row(lookup, part.index) or ())
-            for part in self.told
+            for part in self.places
         )
-        return replace(self, lookup=lookup, appended=None, told=told)
+        return replace(self, lookup=lookup, appended=None, places=answers)
 
     @property
     def key(self) -> Hashable:
         """What only those share that say the same, and will when lookup arrays are delivered."""
         lookup = self.lookup
         cells = None if lookup is None else (lookup.n_arrays, lookup.array_sz, lookup.cells.tobytes())
-        listed = sorted(self._told(run) for run in self.lmbs.runs if run.assigned)
+        listed = sorted(self._place(run) for run in self.lmbs.runs if run.assigned)
         all_told = _merged((), listed, ())
-        for part in self.told:
+        for part in self.places:
             all_told = _with_part(all_told, part)
         places = tuple(part for part in all_told if part.index is not None or part.domains)
         return places, cells, self.lmbs.property_name
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, DeliveredTopology) and (self is other or self.key == other.key)
+    def __eq__(self, delivered: object) -> bool:
+        return isinstance(delivered, DeliveredTopology) and (self is delivered or self.key == delivered.key)
 
     def __hash__(self) -> int:
         return hash(self.key)
 
-    def _told(self, run: Run) -> Told:
+    def _place(self, run: Run) -> ConnectorPlace:
         domains = self.domains(run.aa_index, run.flags)
-        return Told(run.drc_index, run.count, run.aa_index, domains or ())
+        return ConnectorPlace(run.drc_index, run.lmbs, run.aa_index, domains or ())
 
     def configured(self, first: int, count: int, domains: tuple[int, ...]) -> DeliveredTopology:
         """Return what holds once connectors have said where their LMBs are."""
-        return replace(self, told=_with_part(self.told, Told(first, count, self._index_of(domains), domains)))
+        return replace(
+            self, places=_with_part(self.places, ConnectorPlace(first, count, self._index_of(domains), domains))
+        )
 
     def released(self, first: int, count: int) -> DeliveredTopology:
         """Return what holds once the partition has given LMBs back: the hypervisor has them nowhere."""
-        return replace(self, told=_with_part(self.told, Told(first, count, None, ())))
+        return replace(self, places=_with_part(self.places, ConnectorPlace(first, count, None, ())))
 
     def _index_of(self, domains: tuple[int, ...]) -> int | None:
         """Return which of firmware's lists this is: Linux compares as many domains as those have."""
         # One request adds many LMBs of one place, and lists may be many.
-        known = next((part.index for part in reversed(self.told) if part.domains == domains), None)
-        if known is not None or self.lookup is None:
-            return known
+        index = next((part.index for part in reversed(self.places) if part.domains == domains), None)
+        if index is not None or self.lookup is None:
+            return index
         rows, wanted = self.lookup.rows(), domains[: self.lookup.array_sz]
         return rows.index(wanted) if wanted in rows else None
 
@@ -153,13 +155,13 @@ def _row(lookup: LookupArrays | None, index: int) -> tuple[int, ...] | None:
     return None if lookup is None or not lookup.usable else lookup.row(index)
 
 
-def _with_part(told: tuple[Told, ...], new: Told) -> tuple[Told, ...]:
+def _with_part(answers: tuple[ConnectorPlace, ...], new: ConnectorPlace) -> tuple[ConnectorPlace, ...]:
     """Return ascending parts with a new one in place of what they said of the same LMBs."""
-    low = bisect_right(told, new.first, key=lambda part: part.end)
-    high = bisect_left(told, new.end, key=lambda part: part.first)
-    before, after = told[:low], told[high:]
+    low = bisect_right(answers, new.first, key=lambda part: part.end)
+    high = bisect_left(answers, new.end, key=lambda part: part.first)
+    before, after = answers[:low], answers[high:]
     middle = [new]
-    for part in told[low:high]:
+    for part in answers[low:high]:
         if part.first < new.first:
             middle.insert(0, replace(part, count=new.first - part.first))
         if part.end > new.end:
@@ -167,7 +169,9 @@ def _with_part(told: tuple[Told, ...], new: Told) -> tuple[Told, ...]:
     return _merged(before[:-1], [*before[-1:], *middle, *after[:1]], after[1:])
 
 
-def _merged(before: tuple[Told, ...], middle: list[Told], after: tuple[Told, ...]) -> tuple[Told, ...]:
+def _merged(
+    before: tuple[ConnectorPlace, ...], middle: list[ConnectorPlace], after: tuple[ConnectorPlace, ...]
+) -> tuple[ConnectorPlace, ...]:
     """Return parts in order, those in the middle as few as can be."""
     merged = middle[:1]
     for part in middle[1:]:

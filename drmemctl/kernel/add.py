@@ -12,9 +12,9 @@ from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, remove_lmb
 from drmemctl.kernel.range import as_int, find_drc, find_range, identity, passes_reserved
-from drmemctl.kernel.task import Part, Task, atomic
+from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 
 
 def add_by_count(job: Job, count: int) -> Task[int]:
@@ -32,21 +32,21 @@ def add_by_count(job: Job, count: int) -> Task[int]:
     return EINVAL
 
 
-@atomic(reads=(Part.FLAGS,))
+@atomic(reads=(StatePart.FLAGS,))
 def _available(job: Job) -> int:
     """Count the LMBs that are not assigned; newer kernels leave reserved ones out."""
     left_out = ASSIGNED | (RESERVED if job.has(RESERVED_NOT_AVAILABLE) else 0)
-    return sum(run.count for run in job.state.table.runs if not run.flags & left_out)
+    return sum(run.lmbs for run in job.state.table.runs if not run.flags & left_out)
 
 
-@atomic(reads=(Part.FLAGS, Part.CONNECTORS))
+@atomic(reads=(StatePart.FLAGS, StatePart.CONNECTORS))
 def _next_free(job: Job, start: int) -> tuple[int, int] | None:
     """Return the next LMB that is not assigned; those that firmware will not give are passed over."""
 
-    def left(position: int, run: Run) -> int:
-        return run.count if run.flags & ASSIGNED else _refused(job, run, position)
+    def n_skipped(position: int, run: Run) -> int:
+        return run.lmbs if run.flags & ASSIGNED else _refused(job, run, position)
 
-    return next_lmb(job.state.table, whole(job), start, left)
+    return next_lmb(job.state.table, whole(job), start, n_skipped)
 
 
 def _refused(job: Job, run: Run, position: int) -> int:
@@ -110,9 +110,9 @@ def add_by_ic(job: Job, count: int, drc_index: int) -> Task[int]:
     return EINVAL
 
 
-@atomic(reads=(Part.FLAGS,))
+@atomic(reads=(StatePart.FLAGS,))
 def _next_free_in(job: Job, start: int, *, span: Span) -> tuple[int, int] | None:
-    def left(_: int, run: Run) -> int:
-        return run.count if run.flags & ASSIGNED else 0
+    def n_skipped(_: int, run: Run) -> int:
+        return run.lmbs if run.flags & ASSIGNED else 0
 
-    return next_lmb(job.state.table, span, start, left)
+    return next_lmb(job.state.table, span, start, n_skipped)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """LMBs that are alike: what a request does with one, it does with all of them, and is carried out once.
 
-The kernel acts on one LMB after the other. Where nobody looks on and no other thread runs between, that cannot be
-told from acting on a run of LMBs that are alike in everything that the kernel and firmware look at.
+The kernel acts on one LMB after the other. Where no other thread runs between, that cannot be told from acting on
+a run of LMBs that are alike in everything that the kernel and firmware look at.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.kernel.capabilities import FLUSH_PER_LMB, WRONG_NODE_ADD
 from drmemctl.kernel.job import Job, LmbMessage
 from drmemctl.kernel.task import R, Task
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 
 _DRC_INDEXES = 1 << 32
 _ADDRESSES = 1 << 64
@@ -28,7 +29,7 @@ def n_alike(job: Job, index: int, most: int = _DRC_INDEXES) -> int:
     state = job.state
     run = state.table.rest_of_run(index)
     size = state.block_size
-    count = min(run.count, most, _DRC_INDEXES - run.drc_index)
+    count = min(run.lmbs, most, _DRC_INDEXES - run.drc_index)
     if count == 1 or state.table.lmb_size != size or run.base % size or not _arrays_are_sound(job):
         return 1
     count = state.blocks.n_alike(run.base // size, min(count, (_ADDRESSES - run.base) // size))
@@ -54,11 +55,11 @@ def _until(run: Run, count: int, is_other: Callable[[int], bool]) -> int:
 def _until_assigned(table: LmbTable, run: Run, count: int) -> int:
     """Return how many LMBs of a run lie where no assigned LMB of the array does."""
     size = table.lmb_size or 0
-    for other in table.runs:
-        if other.assigned and other.position_of_address(run.base, size) is not None:
+    for assigned_run in table.runs:
+        if assigned_run.assigned and assigned_run.position_of_address(run.base, size) is not None:
             return 1
-        if other.assigned:
-            count = min(count, -(-((other.base - run.base) % _ADDRESSES) // size))
+        if assigned_run.assigned:
+            count = min(count, -(-((assigned_run.base - run.base) % _ADDRESSES) // size))
     return count
 
 
@@ -71,11 +72,34 @@ def _arrays_are_sound(job: Job) -> bool:
     return 4 * (2 + count * width) == len(arrays) <= _MAX_LOOKUP_ARRAYS
 
 
-def on_alike(job: Job, width: int, task: Task[R]) -> Task[R]:
-    """Carry out on `width` LMBs that are alike what is to be done with the first of them.
+def on_alike(job: Job, width: int, act: Callable[[int], Task[R]]) -> Task[R]:
+    """Carry out on `width` LMBs that are alike what is to be done with each: `act(0)` with the first of them.
 
-    Messages and faults come as they would one LMB after the other.
+    Messages, faults and events come as they would one LMB after the other.
     """
+    if width == 1 or job.events is None:
+        return (yield from _on_run(job, width, act(0)))
+    trace = job.events
+    for place in range(min(width, _SHOWN)):
+        events, n_messages = trace.new_part(), len(job.log)
+        result = yield from act(place)
+        n_messages = len(job.log) - n_messages
+    if width > _SHOWN:
+        job.events = None
+        result = yield from _on_run(job, width - _SHOWN, act(_SHOWN))
+        job.events = trace
+        trace.repeat(events, n_messages, width - _SHOWN)
+    return result
+
+
+_SHOWN = 2
+"""LMBs that are acted on by themselves where somebody looks on; those that follow go as the last of them.
+
+The first may differ in what is there once: it appends a list, and splits a set of the property.
+"""
+
+
+def _on_run(job: Job, width: int, task: Task[R]) -> Task[R]:
     if width == 1:
         return (yield from task)
     log, faults = job.log, job.faults

@@ -15,7 +15,7 @@ from drmemctl.kernel.errno import EINVAL, ENODEV
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.notifier import APPENDING, set_property
-from drmemctl.kernel.task import Part, Task, atomic
+from drmemctl.kernel.task import StatePart, Task, atomic
 
 _HEADER_WORDS = 2
 _MAX_WIDTH = 1 << 20
@@ -45,12 +45,12 @@ def _aa_index_of(job: Job, domains: bytes | None) -> Task[int | None]:
     return (yield from find_aa_index(job, arrays, domains))
 
 
-@atomic(reads=(Part.LOOKUP,))
+@atomic(reads=(StatePart.LOOKUP,))
 def _lookup_arrays(job: Job) -> bytes | None:
     return job.state.tree.get(NODE, LOOKUP_ARRAYS)
 
 
-@atomic(writes=(Part.AA,))
+@atomic(writes=(StatePart.AA,))
 def set_aa(job: Job, function: str, index: int, aa_index: int) -> None:
     """Give an LMB of the array an aa_index."""
     job.set_lmb(function, index, aa_index=aa_index)
@@ -83,15 +83,17 @@ def _list_of(job: Job, associativity: bytes, width: int) -> list[int]:
     if width > _MAX_WIDTH:
         fault = Fault("oops", f"lists of {width} domains are compared", "find_aa_index", NODE, LOOKUP_ARRAYS)
         raise OopsError(fault, dead="the hotplug lock is held")
-    found = words(associativity)[1 : 1 + width].tolist()
-    if len(found) < width:
-        message = f"the connector's list has {len(found)} domains, the lookup arrays want {width}: reads beyond it"
+    domains = words(associativity)[1 : 1 + width].tolist()
+    if len(domains) < width:
+        message = (
+            f"the connector's list has {len(domains)} domains, the lookup arrays want {width}: reads beyond it"
+        )
         job.faults.append(Fault("over-read", message, "find_aa_index", NODE, LOOKUP_ARRAYS))
-    return found + [0] * (width - len(found))
+    return domains + [0] * (width - len(domains))
 
 
-def _over_read(what: str, size: int) -> Fault:
-    message = f"{what} do not fit in {size} bytes: the kernel reads and writes beyond the property"
+def _over_read(contents: str, size: int) -> Fault:
+    message = f"{contents} do not fit in {size} bytes: the kernel reads and writes beyond the property"
     return Fault("over-read", message, "find_aa_index", NODE, LOOKUP_ARRAYS)
 
 

@@ -13,7 +13,8 @@ from itertools import islice, pairwise
 
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.model.boot_memory import BootMemory
-from drmemctl.model.lmbs import LmbTable, Run, state_of
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run, state_of
 
 _OWNERS_SHOWN = 8
 _OWNERS_LOOKED_AT = 64
@@ -68,12 +69,12 @@ class BlockSpan:
     node: int | None
     aligned: bool
 
-    def goes_on(self, other: BlockSpan) -> bool:
-        """Whether `other` begins where this ends and is like it."""
+    def goes_on(self, following: BlockSpan) -> bool:
+        """Whether `following` begins where this ends and is like it."""
         return (
-            other.first == self.first + self.count
-            and (other.n_owners, other.node, other.aligned) == (self.n_owners, self.node, self.aligned)
-            and other.owners == self.owners
+            following.first == self.first + self.count
+            and (following.n_owners, following.node, following.aligned) == (self.n_owners, self.node, self.aligned)
+            and following.owners == self.owners
         )
 
     @property
@@ -94,15 +95,15 @@ class BlockSpan:
 
 def owners_of(memory: BootMemory, table: LmbTable) -> list[Owner]:
     """Return all ranges of memory of a tree: memory nodes, then runs of LMBs in array order."""
-    found = [
+    owners = [
         Owner("memory", "assigned", part.base, part.size, node.path)
         for node in memory.nodes
         for part in node.ranges
     ]
     size = table.lmb_size
     if size:
-        found += [Owner("lmb", state_of(run.flags), run.base, run.count * size, run=run) for run in table.runs]
-    return found
+        owners += [Owner("lmb", state_of(run.flags), run.base, run.lmbs * size, run=run) for run in table.runs]
+    return owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,11 +169,11 @@ class BlockMap:
         if len(looked_at) == 1:
             owner = self.owners[looked_at[0]]
             return BlockSpan(first, count, (owner,), 1, node, self._fits(owner))
-        found = [index for index in looked_at if self.owners[index].state != "reserved"] or looked_at
-        shown = tuple(self.owners[index] for index in found[:_OWNERS_SHOWN])
+        indexes = [index for index in looked_at if self.owners[index].state != "reserved"] or looked_at
+        shown = tuple(self.owners[index] for index in indexes[:_OWNERS_SHOWN])
         # Several ranges of one memory node are one owner.
         paths = [owner.path for owner in shown if owner.path]
-        number = len(found) + len(inside) - len(looked_at) - len(paths) + len(set(paths))
+        number = len(indexes) + len(inside) - len(looked_at) - len(paths) + len(set(paths))
         aligned = all(self._fits(owner) for owner in shown)
         return BlockSpan(first, count, shown, number, node, aligned)
 

@@ -102,5 +102,5 @@ class Blocks:
             BlockRun(run.first, block - run.first, run.node),
             BlockRun(block + count, run.end - block - count, run.node),
         )
-        kept = (part for part in parts if part.count)
-        return Blocks((*self.runs[:at], *kept, *self.runs[at + 1 :]), self.holed - {block})
+        remaining = (part for part in parts if part.count)
+        return Blocks((*self.runs[:at], *remaining, *self.runs[at + 1 :]), self.holed - {block})

@@ -28,8 +28,7 @@ from drmemctl.kernel.regions import blocks_of
 from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
 from drmemctl.kernel.state import KernelState, Topology
 from drmemctl.model.associativity import CHOSEN, Associativity
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.numa import possible_nodes
 from drmemctl.model.processors import cores
 from drmemctl.tree.limits import LIMITS, NOT_REAL
@@ -74,7 +73,7 @@ def _array(drmem: Drmem, profile: Profile) -> LmbTable:
     if size is None:
         return LmbTable.of((), None) if profile.has(DRMEM_ARRAY) else drmem.table
     if profile.has(LMB_SIZE_U32) and size >> 32 and drmem.entries is not None:
-        return LmbTable.of(drmem.entries, size & 0xFFFFFFFF, drmem.table.property_name)
+        return LmbTable.of_property(drmem.entries, size & 0xFFFFFFFF)
     return drmem.table
 
 

@@ -32,8 +32,8 @@ def deadly_at_boot(tree: Tree, profile: Profile, drmem: Drmem | None = None) -> 
 
     `drmem` is what the drmem node says, where that is known already.
     """
-    taken = read_drmem(tree, profile, [], drmem)
-    memory = BootInput(tree, profile, taken, boot_associativity(tree, profile))
+    parsed = read_drmem(tree, profile, [], drmem)
+    memory = BootInput(tree, profile, parsed, boot_associativity(tree, profile))
     return tuple(deadly_faults(memory))
 
 
@@ -107,12 +107,12 @@ def _leads_nowhere(memory: BootInput, node: Node) -> bool:
     data = node.get(ASSOCIATIVITY)
     if data is None or index is None:
         return False
-    found = decode_associativity(data)
-    if found.declared < index:
+    associativity = decode_associativity(data)
+    if associativity.declared < index:
         return True
     if index == 0:
-        return not is_node(found.declared)
-    return index <= len(found.domains) and not is_node(found.domains[index - 1])
+        return not is_node(associativity.declared)
+    return index <= len(associativity.domains) and not is_node(associativity.domains[index - 1])
 
 
 def _lmbs_without_node(memory: BootInput) -> Iterator[Fault]:

@@ -20,7 +20,7 @@ from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import AffinityRules, Associativity, is_node
 from drmemctl.model.boot_memory import BootMemory, MemoryNode
 from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 
 LmbRange = tuple[int, int, Run]
@@ -84,7 +84,7 @@ class BootInput:
         usable = self.usable
         assigned = (run for run in self.drmem.table.runs if run.assigned)
         if usable is None:
-            yield from ((run.base, run.count * size, run) for run in assigned if size)
+            yield from ((run.base, run.lmbs * size, run) for run in assigned if size)
             return
         records = iter(decode_usable_memory(usable, self.drmem.cells.address, self.drmem.cells.size))
         for run in assigned:
@@ -97,7 +97,7 @@ def _usable_ranges(run: Run, records: Iterator[UsableRecord]) -> Iterator[LmbRan
     kexec writes a counter for every LMB, Linux reads one for each that is assigned: the ranges slide, and come
     out on the nodes of other LMBs than they lie in.
     """
-    for _ in range(run.count):
+    for _ in range(run.lmbs):
         record = next(records, None)
         if record is None:
             return
@@ -113,12 +113,12 @@ def boot_associativity(tree: Tree, profile: Profile) -> Associativity:
     return associativity
 
 
-def read_drmem(tree: Tree, profile: Profile, faults: list[Fault], known: Drmem | None = None) -> Drmem | None:
+def read_drmem(tree: Tree, profile: Profile, faults: list[Fault], decoded: Drmem | None = None) -> Drmem | None:
     """Return what the kernel makes of the node, None where it makes nothing of it."""
     node = tree.find(NODE)
     if node is None or (node.find(V1) is None and not profile.has(DYNAMIC_MEMORY_V2)):
         return None
-    drmem = known or Drmem.from_tree(tree)
+    drmem = decoded or Drmem.from_tree(tree)
     entries = drmem.entries
     if entries is None or entries.present == entries.declared:
         return drmem

@@ -32,15 +32,15 @@ def _about_zones(cmdline: str) -> Iterator[str]:
 
 
 def _about_the_limit(tree: Tree, cmdline: str, profile: Profile) -> Iterator[str]:
-    asked = memory_size(cmdline)
-    if asked and profile.has(CRASHKERNEL_RAISES_LIMIT):
+    limit = memory_size(cmdline)
+    if limit and profile.has(CRASHKERNEL_RAISES_LIMIT):
         crash = crash_kernel(cmdline)
         if options(cmdline, "crashkernel") and (crash is None or crash[1] is None):
             yield "crashkernel= may raise the limit of mem=: by how much is worked out only for SIZE@ADDRESS"
-    if asked and options(cmdline, "fadump"):
+    if limit and options(cmdline, "fadump"):
         yield "fadump= may raise the limit of mem=: that is not worked out"
     inherited = inherited_limit(tree)
-    if asked is not None or not inherited:
+    if limit is not None or not inherited:
         return  # prom_init itself writes down what mem= says
     said = f"{MEMORY_LIMIT} in {CHOSEN} says {int.from_bytes(inherited.to_bytes(8, 'little'), 'big'):#x}"
     if profile.has(CHOSEN_LIMITS):

@@ -39,7 +39,7 @@ class Consequences:
         movable_from: the first address in it that is in ZONE_MOVABLE, None for none.
         images: whether kexec_file_load may place its images there. kexec-tools, which places them itself where it
             is used without -s, knows no marks.
-        told: whether kexec must name it to the second kernel as memory.
+        listed: whether kexec must name it to the second kernel as memory.
         in_dump: whether it belongs into the vmcore.
         unplug: `never` (no LMB), `unless pinned` (a page that cannot move is enough), `movable` or `by driver`.
 
@@ -48,7 +48,7 @@ class Consequences:
     zone: str
     movable_from: int | None
     images: bool
-    told: bool
+    listed: bool
     in_dump: bool
     unplug: str
 
@@ -86,27 +86,27 @@ class DriverMemory:
     node: int | None
     drc_index: int | None
 
-    consequences = Consequences(MOVABLE, None, images=False, told=False, in_dump=True, unplug="by driver")
+    consequences = Consequences(MOVABLE, None, images=False, listed=False, in_dump=True, unplug="by driver")
 
 
 def boot_regions(tree: Tree, profile: Profile) -> tuple[list[BootRegion], tuple[Fault, ...]]:
     """Return the regions as the kernel registers them, and what goes wrong with that."""
     faults: list[Fault] = []
     memory = EarlyMemory(tree, profile, read_drmem(tree, profile, faults), boot_associativity(tree, profile))
-    found = memory.registered()
-    memory.set_nodes(found)
+    memblock = memory.registered()
+    memory.set_nodes(memblock)
     faults += list(deadly_faults(memory))[:1]
     lmbs = Memblock()
     for base, size, _ in memory.lmb_ranges():
         lmbs.add(base, size)
-    begins = movable_begins(found, command_line(tree))
+    begins = movable_begins(memblock, command_line(tree))
     spared = has_flag(command_line(tree), "movable_node") and not profile.has(KEXEC_IN_HOTPLUG)
-    return list(_judged(found, lmbs, begins, spared=spared)), tuple(faults)
+    return list(_judged(memblock, lmbs, begins, spared=spared)), tuple(faults)
 
 
-def _judged(found: Memblock, lmbs: Memblock, begins: Begins, *, spared: bool) -> Iterator[BootRegion]:
+def _judged(memblock: Memblock, lmbs: Memblock, begins: Begins, *, spared: bool) -> Iterator[BootRegion]:
     pieces = deque(lmbs)
-    for region in found:
+    for region in memblock:
         while pieces and pieces[0].end <= region.base:
             pieces.popleft()
         begin = max(region.base, begins.get(region.node, region.end))
@@ -127,19 +127,19 @@ def _region(region: MemblockRegion, lmb_bytes: int, movable_from: int | None, *,
     in_movable = movable_from == region.base
     unplug = "never" if not lmb_bytes else "movable" if in_movable else "unless pinned"
     zone = MOVABLE if in_movable else NORMAL
-    consequences = Consequences(zone, movable_from, images, told=True, in_dump=True, unplug=unplug)
+    consequences = Consequences(zone, movable_from, images, listed=True, in_dump=True, unplug=unplug)
     return BootRegion(region, lmb_bytes, consequences)
 
 
 def driver_memory(tree: Tree, associativity: Associativity) -> list[DriverMemory]:
     """Return the persistent memory that could become memory."""
     node = tree.find(PERSISTENT_MEMORY)
-    found = []
+    regions = []
     for child in () if node is None else node.children:
         region = decode_pmemory({prop.name: prop.value for prop in child.properties})
         path = f"{PERSISTENT_MEMORY}/{child.name}"
-        found.append(DriverMemory(path, region.size, _node_of(region, associativity), region.drc_index))
-    return found
+        regions.append(DriverMemory(path, region.size, _node_of(region, associativity), region.drc_index))
+    return regions
 
 
 def _node_of(region: Pmemory, associativity: Associativity) -> int | None:

@@ -63,7 +63,7 @@ def memory_size(text: str) -> int | None:
 def crash_kernel(text: str) -> tuple[int, int | None] | None:
     """Return size and address of the last `crashkernel=SIZE[@ADDRESS]`; None without one of that simple form."""
     values = options(text, "crashkernel")
-    size, rest = memparse(values[-1]) if values else (0, "")
-    if not size or rest[:1] not in ("", "@"):
+    size, suffix = memparse(values[-1]) if values else (0, "")
+    if not size or suffix[:1] not in ("", "@"):
         return None
-    return size, memparse(rest[1:])[0] or None
+    return size, memparse(suffix[1:])[0] or None

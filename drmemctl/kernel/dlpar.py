@@ -21,7 +21,7 @@ from drmemctl.kernel.firmware import (
     USABLE,
 )
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.task import Part, Task, atomic
+from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.tree.node import Node
 
 _RTAS_ERRORS = {-1: EIO, -3: EINVAL, -9000: EFAULT, -9001: EEXIST, -9002: ENODEV}
@@ -36,13 +36,13 @@ def rtas_error_rc(job: Job, status: int) -> int:
     return _RTAS_ERRORS.get(status, ERANGE)
 
 
-@atomic(reads=(Part.CONNECTORS,))
+@atomic(reads=(StatePart.CONNECTORS,))
 def _sense(job: Job, function: str, drc_index: int, expected: int) -> bool:
     status, state = job.get_sensor(function, DR_ENTITY_SENSE, drc_index)
     return status == SUCCESS and state == expected
 
 
-@atomic(writes=(Part.CONNECTORS, Part.DELIVERED))
+@atomic(writes=(StatePart.CONNECTORS, StatePart.DELIVERED))
 def _set(job: Job, function: str, indicator: int, drc_index: int, value: int) -> int:
     return rtas_error_rc(job, job.set_indicator(function, indicator, drc_index, value))
 
@@ -81,7 +81,7 @@ def unisolate_drc(job: Job, drc_index: int) -> Task[int]:
     return 0
 
 
-@atomic(writes=(Part.CONNECTORS, Part.DELIVERED))
+@atomic(writes=(StatePart.CONNECTORS, StatePart.DELIVERED))
 def configure_connector(job: Job, drc_index: int) -> Node | None:
     """Return what ibm,configure-connector describes, or None on any error (`dlpar_configure_connector`)."""
     connector = job.configure_connector("dlpar_configure_connector", drc_index)

@@ -43,36 +43,36 @@ class EarlyMemory(BootInput):
 
     def memblock(self) -> Memblock:
         """Return the memory with its nodes, of a kernel that survives finding them (see `deadly_faults`)."""
-        found = self.registered()
-        self.set_nodes(found)
-        return found
+        memblock = self.registered()
+        self.set_nodes(memblock)
+        return memblock
 
     def registered(self) -> Memblock:
         """Return the memory as it is before anyone looks for nodes, limited by `mem=`."""
-        found = Memblock()
-        self._add(found)
-        limit = memory_limit(self.tree, self.profile, found.size)
+        memblock = Memblock()
+        self._add(memblock)
+        limit = memory_limit(self.tree, self.profile, memblock.size)
         if limit:
-            found.keep_lowest(limit)
-        return found
+            memblock.keep_lowest(limit)
+        return memblock
 
-    def _add(self, found: Memblock) -> None:
+    def _add(self, memblock: Memblock) -> None:
         """Add all memory. Its order, which changed in 5.17, shows nowhere: marks are made by address, too."""
         marks = self.profile.has(HOTREMOVABLE_MEMBLOCK)
         for base, size, run in self.lmb_ranges():
             for start, count in self._valid(base, size):
-                found.add(start, count)
+                memblock.add(start, count)
                 if marks and run.flags & HOTREMOVABLE:
-                    found.mark_hotplug(start, count)
+                    memblock.mark_hotplug(start, count)
         for node in self.memory_nodes:
-            self._add_node(found, node)
+            self._add_node(memblock, node)
 
-    def _add_node(self, found: Memblock, node: MemoryNode) -> None:
+    def _add_node(self, memblock: Memblock, node: MemoryNode) -> None:
         for part in node.ranges:
             for base, size in self._valid(part.base, part.size):
-                found.add(base, size)
+                memblock.add(base, size)
             if node.hotpluggable:
-                found.mark_hotplug(part.base, part.size)
+                memblock.mark_hotplug(part.base, part.size)
 
     def _valid(self, base: int, size: int) -> Iterator[Range]:
         """Yield the part of a range that has valid addresses, if there is one."""
@@ -81,23 +81,23 @@ class EarlyMemory(BootInput):
         if base < limit:
             yield base, min(size, limit - base)
 
-    def set_nodes(self, found: Memblock) -> None:
+    def set_nodes(self, memblock: Memblock) -> None:
         """Put memory on its nodes, memory nodes first, then LMBs."""
         fake = FakeNodes(command_line(self.tree))
-        for base, size, count, node in self._on_nodes(found):
+        for base, size, count, node in self._on_nodes(memblock):
             for piece in fake.of(base, size, count, node):
-                found.set_node(*piece)
+                memblock.set_node(*piece)
 
-    def _on_nodes(self, found: Memblock) -> Iterator[tuple[int, int, int, int]]:
+    def _on_nodes(self, memblock: Memblock) -> Iterator[tuple[int, int, int, int]]:
         """Yield address, bytes, number and node of ranges of equal length, as the kernel goes through them."""
         if self.associativity.primary_index is None:
-            yield from [(region.base, region.size, 1, 0) for region in found]
+            yield from [(region.base, region.size, 1, 0) for region in memblock]
             return
         for memory_node in self.memory_nodes:
             yield from ((part.base, part.size, 1, memory_node.node or 0) for part in _numa_ranges(memory_node))
         restricted = self.usable is not None
         for base, size, run in self.lmb_ranges():
-            count = 1 if restricted else run.count
+            count = 1 if restricted else run.lmbs
             node = self.node_of(run)
             if node is None and self.profile.has(NO_DEFAULT_NODE):
                 return  # The kernel does not survive it: see `deadly_faults`.
@@ -106,23 +106,23 @@ class EarlyMemory(BootInput):
 
 def memory_limit(tree: Tree, profile: Profile, present: int) -> int:
     """Return how many of the bytes present may stay, 0 for all (the end of `early_init_devtree`)."""
-    asked = _asked_limit(tree, profile)
+    limit = _asked_limit(tree, profile)
     if profile.has(MEMORY_LIMIT_16M):
-        asked = 0 if asked > present else asked
-        return (asked or present) // _LARGE_PAGE * _LARGE_PAGE
-    return -(-(asked or present) // _PAGE) * _PAGE
+        limit = 0 if limit > present else limit
+        return (limit or present) // _LARGE_PAGE * _LARGE_PAGE
+    return -(-(limit or present) // _PAGE) * _PAGE
 
 
 def _asked_limit(tree: Tree, profile: Profile) -> int:
     """Return the limit that is asked for, 0 for none: what `mem=` says goes before what /chosen says."""
     cmdline = command_line(tree)
-    asked = memory_size(cmdline)
-    if asked is None:
+    limit = memory_size(cmdline)
+    if limit is None:
         return inherited_limit(tree) if profile.has(CHOSEN_LIMITS) else 0
     crash = crash_kernel(cmdline)
-    if asked and crash is not None and crash[1] and profile.has(CRASHKERNEL_RAISES_LIMIT):
-        asked = max(asked, crash[0] + crash[1])
-    return asked
+    if limit and crash is not None and crash[1] and profile.has(CRASHKERNEL_RAISES_LIMIT):
+        limit = max(limit, crash[0] + crash[1])
+    return limit
 
 
 def inherited_limit(tree: Tree) -> int:

@@ -15,7 +15,7 @@ class FakeNodes:
     """The boundaries that are left, and the node made up last; without the option it changes nothing."""
 
     def __init__(self, cmdline: str) -> None:
-        values = [one.partition("fake=")[2] for one in options(cmdline, "numa") if "fake=" in one]
+        values = [value.partition("fake=")[2] for value in options(cmdline, "numa") if "fake=" in value]
         self._text = values[-1] if values else ""
         self._node = 0
         self._reached = 0

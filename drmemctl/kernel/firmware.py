@@ -29,7 +29,7 @@ NOT_CONFIGURABLE = -9003
 
 
 @dataclass(frozen=True, slots=True)
-class Connector:
+class ConnectorAnswer:
     """What ibm,configure-connector gave, walked to its end.
 
     Attributes:
@@ -58,7 +58,7 @@ class Firmware(Protocol):
         """Call set-indicator, for `count` connectors that are alike: (status of each, firmware)."""
         ...
 
-    def configure_connector(self, drc_index: int, count: int = 1) -> tuple[Connector, Firmware]:
+    def configure_connector(self, drc_index: int, count: int = 1) -> tuple[ConnectorAnswer, Firmware]:
         """Call ibm,configure-connector to its end, for `count` connectors that are alike; return the first."""
         ...
 

@@ -17,8 +17,9 @@ from drmemctl.kernel.errno import EPERM
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.notifier import clear_updating, set_property, set_updating
-from drmemctl.kernel.task import Part, Task, atomic
-from drmemctl.model.lmbs import Entry, LmbTable
+from drmemctl.kernel.task import StatePart, Task, atomic
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 
 _V1_CELL = 24
 """sizeof(struct of_drconf_cell_v1): the writer takes an address for 64 bits, whatever #address-cells says."""
@@ -41,14 +42,14 @@ def drmem_update_dt(job: Job) -> Task[int]:
     updates between the first and the last of these actions.
     """
     yield from set_updating(job)
-    made = yield from _property_from_array(job)
-    if made is not None:
-        yield from set_property(job, NODE, *made, _WRITERS[made[0]])
+    regenerated = yield from _property_from_array(job)
+    if regenerated is not None:
+        yield from set_property(job, NODE, *regenerated, _WRITERS[regenerated[0]])
     yield from clear_updating(job)
-    return EPERM if made is None else 0
+    return EPERM if regenerated is None else 0
 
 
-@atomic(reads=(Part.NODES, Part.LMBS, Part.AA, Part.FLAGS))
+@atomic(reads=(StatePart.NODES, StatePart.LMBS, StatePart.AA, StatePart.FLAGS))
 def _property_from_array(job: Job) -> tuple[str, bytes] | None:
     """Return name and bytes of the property, the first of v1 and v2 that there is; None without either."""
     node = job.state.tree.find(NODE)
@@ -84,12 +85,12 @@ def encode_v1(table: LmbTable, most: int | None = None) -> bytes:
     An entry is three 64-bit words, which are made by the column: a v1 property has an entry for each LMB.
     """
     parts = [pack_words([table.n_lmbs & 0xFFFFFFFF])]
-    left = table.n_lmbs if most is None else most
+    remaining = table.n_lmbs if most is None else most
     if len(table.runs) == table.n_lmbs:
-        return b"".join([*parts, _one_by_one(table, left)])
-    for length, base, drc, aa, flags in table.runs.entries():
-        count = min(length, left)
-        left -= count
+        return b"".join([*parts, _one_by_one(table, remaining)])
+    for base, lmbs, drc, aa, flags in table.runs:
+        count = min(lmbs, remaining)
+        remaining -= count
         entries = array("Q", bytes(_V1_CELL * count))
         entries[0::3] = _progression(base, table.lmb_size or 0, count, 1 << 64)
         entries[1::3] = _progression(drc << 32, 1 << 32, count, 1 << 64)
@@ -102,7 +103,7 @@ def encode_v1(table: LmbTable, most: int | None = None) -> bytes:
 
 def _one_by_one(table: LmbTable, most: int) -> bytes:
     """Return the first entries of a table in which no LMB goes on from the one before."""
-    _, bases, drc_indexes, aa_indexes, flags = table.runs.columns(0, most)
+    bases, _, drc_indexes, aa_indexes, flags = table.runs.columns(0, most)
     entries = array("Q", bytes(_V1_CELL * len(bases)))
     entries[0::3] = bases
     entries[1::3] = array("Q", (drc << 32 for drc in drc_indexes))
@@ -134,17 +135,17 @@ def patched(data: bytes, before: LmbTable, after: LmbTable) -> bytes:
 def _differences(before: LmbTable, after: LmbTable) -> Iterator[tuple[int, int, int, int]]:
     """Yield (array index, count, aa_index, flags) where one table differs from another of the same LMBs."""
     old = iter(before.runs)
-    held, left, first = None, 0, 0
+    old_run, remaining, first = None, 0, 0
     for run in after.runs:
-        todo = run.count
+        todo = run.lmbs
         while todo:
-            if not left:
-                held = next(old)
-                left = held.count
-            count = min(todo, left)
-            if held is not None and (held.aa_index, held.flags) != (run.aa_index, run.flags):
+            if not remaining:
+                old_run = next(old)
+                remaining = old_run.lmbs
+            count = min(todo, remaining)
+            if old_run is not None and (old_run.aa_index, old_run.flags) != (run.aa_index, run.flags):
                 yield first, count, run.aa_index, run.flags
-            first, todo, left = first + count, todo - count, left - count
+            first, todo, remaining = first + count, todo - count, remaining - count
 
 
 def _progression(first: int, step: int, count: int, wrap: int) -> array[int]:
@@ -155,59 +156,58 @@ def _progression(first: int, step: int, count: int, wrap: int) -> array[int]:
     return array("Q", [(first + i * step) % wrap for i in range(count)])
 
 
-class Placed(NamedTuple):
+class PlacedRun(NamedTuple):
     """Where `drmem_update_dt_v2` puts LMBs of the array.
 
     Attributes:
         first: the LMBs that the set begins with.
         position: how many LMBs of the set are before these.
-        entry: the LMBs.
+        run: the LMBs.
 
     """
 
-    first: Entry
+    first: Run
     position: int
-    entry: Entry
+    run: Run
 
     @property
     def read_back(self) -> int:
         """How many LMBs the set has up to here, as its 32-bit count says it."""
-        return self.position + self.entry[0] & _COUNT_MASK
+        return self.position + self.run.lmbs & _COUNT_MASK
 
 
-def placed_in_sets(table: LmbTable) -> Iterator[Placed]:
+def placed_in_sets(table: LmbTable) -> Iterator[PlacedRun]:
     """Yield in which set `drmem_update_dt_v2` writes LMBs: a new one only where aa_index or flags change.
 
     It looks at neither address nor DRC index, so that neighbours in the array with equal attributes become one
     set even where they are not contiguous; all but the first then read back wrongly.
     """
-    first: Entry | None = None
+    first: Run | None = None
     position = 0
-    for entry in table.runs.entries():
-        if first is None or not is_same_set(first, entry):
-            first, position = entry, 0
-        yield Placed(first, position, entry)
-        position += entry[0]
+    for run in table.runs:
+        if first is None or not is_same_set(first, run):
+            first, position = run, 0
+        yield PlacedRun(first, position, run)
+        position += run.lmbs
 
 
-def is_same_set(entry: Entry, following: Entry) -> bool:
+def is_same_set(run: Run, following: Run) -> bool:
     """Whether `drmem_update_dt_v2` goes on with a set: it compares aa_index and flags."""
-    return entry[3] == following[3] and not (entry[4] ^ following[4]) & WRITTEN_FLAGS
+    return run.aa_index == following.aa_index and not (run.flags ^ following.flags) & WRITTEN_FLAGS
 
 
-def in_set(first: Entry, position: int, lmb_size: int) -> tuple[int, int]:
+def in_set(first: Run, position: int, lmb_size: int) -> tuple[int, int]:
     """Return address and DRC index with which an LMB at a position of a set reads back."""
-    return first[1] + position * lmb_size & _ADDRESS_MASK, first[2] + position & _DRC_MASK
+    return first.base + position * lmb_size & _ADDRESS_MASK, first.drc_index + position & _DRC_MASK
 
 
 def encode_v2(table: LmbTable) -> bytes:
     """Return what `drmem_update_dt_v2` makes of an array: its `seq_lmbs` is a u32, and wraps."""
-    sets: list[Entry] = []
+    sets: list[Run] = []
     for placed in placed_in_sets(table):
         if not placed.position:
             sets.append(placed.first)
-        _, base, drc, aa, flags = placed.first
-        sets[-1] = (placed.read_back, base, drc, aa, flags & WRITTEN_FLAGS)
+        sets[-1] = placed.first._replace(lmbs=placed.read_back, flags=placed.first.flags & WRITTEN_FLAGS)
     return encode_entries(V2, sets)
 
 
@@ -220,13 +220,13 @@ FLUSHES = frozenset({*_WRITERS.values(), _WRITER})
 def write_through(job: Job) -> Task[None]:
     """Put a change of an LMB into the property at once, as kernels without an array do."""
     yield from set_updating(job)
-    made = yield from _property_by_lmb(job)
-    if made is not None:
-        yield from set_property(job, NODE, *made, _WRITER)
+    regenerated = yield from _property_by_lmb(job)
+    if regenerated is not None:
+        yield from set_property(job, NODE, *regenerated, _WRITER)
     yield from clear_updating(job)
 
 
-@atomic(reads=(Part.NODES, Part.LMBS, Part.AA, Part.FLAGS))
+@atomic(reads=(StatePart.NODES, StatePart.LMBS, StatePart.AA, StatePart.FLAGS))
 def _property_by_lmb(job: Job) -> tuple[str, bytes] | None:
     """Return name and bytes of the property: each LMB's own entry, a v2 set split where it has to be."""
     node = job.state.tree.find(NODE)
@@ -235,8 +235,6 @@ def _property_by_lmb(job: Job) -> tuple[str, bytes] | None:
         return V1, _encode_v1(job, old)
     if node is None or node.get(V2) is None or not job.has(DYNAMIC_MEMORY_V2):
         return None
-    entries = [
-        (n & _COUNT_MASK, base, drc, aa, flags & WRITTEN_FLAGS)
-        for n, base, drc, aa, flags in job.state.table.runs.entries()
-    ]
-    return V2, encode_entries(V2, entries)
+    runs = job.state.table.runs
+    sets = (run._replace(lmbs=run.lmbs & _COUNT_MASK, flags=run.flags & WRITTEN_FLAGS) for run in runs)
+    return V2, encode_entries(V2, sets)

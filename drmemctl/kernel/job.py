@@ -12,9 +12,9 @@ from typing import Self
 
 from drmemctl.kernel.capabilities import Capability
 from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.firmware import Connector, Firmware
+from drmemctl.kernel.firmware import ConnectorAnswer, Firmware
 from drmemctl.kernel.state import KernelState
-from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite, collector
+from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, Trace, TreeWrite, collector
 from drmemctl.tree.node import Tree
 
 
@@ -87,7 +87,7 @@ class Job:
         faults: faults so far.
         events: where what it does is written down, None where nobody wants to know.
         asks_each: whether firmware is asked for each LMB also where it is known that it refuses a whole run.
-        alone: whether nobody looks on and no other thread runs meanwhile: then LMBs that are alike are one.
+        alone: whether no other thread runs meanwhile: then LMBs that are alike are one.
         width: how many such LMBs, from the one that is named on, everything is done to.
         doing: `REASSIGNMENT` while one updates the tree; a migration shows in the state (`deaf`).
         nodes: how many nodes the tree had when one was first looked for by its phandle.
@@ -99,7 +99,7 @@ class Job:
     firmware: Firmware
     log: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    events: list[Event] | None = field(default_factory=collector)
+    events: Trace | None = field(default_factory=collector)
     asks_each: bool = field(default_factory=lambda: collector() is not None)
     alone: bool = False
     width: int = 1
@@ -125,7 +125,7 @@ class Job:
         self.called(function, "set-indicator", (indicator, drc_index, value), (status,))
         return status
 
-    def configure_connector(self, function: str, drc_index: int) -> Connector:
+    def configure_connector(self, function: str, drc_index: int) -> ConnectorAnswer:
         """Call ibm,configure-connector to its end."""
         connector, self.firmware = self.firmware.configure_connector(drc_index, *self._count)
         self.called(function, "configure-connector", (drc_index,), (connector.status,))

@@ -23,8 +23,7 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_m
 from drmemctl.kernel.boot_regions import BootRegion
 from drmemctl.kernel.memblock import MemblockRegion
 from drmemctl.model.associativity import CHOSEN, RTAS
-from drmemctl.model.drmem import Drmem, RootCells
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import Drmem, LmbTable, RootCells
 from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node, Tree
 
@@ -93,8 +92,10 @@ def kdump_tree(tree: Tree, crash: CrashMemory, producer: Producer, page: int = K
             return child
         ranges = decode_reg(reg, cells.address, cells.size).ranges
         # kexec-tools reads the first range of each node only.
-        taken = ranges[:1] if producer is Producer.TOOLS else ranges
-        parts = tuple(part for one in taken for part in _inside(usable, one.base, one.base + one.size, producer))
+        memory = ranges[:1] if producer is Producer.TOOLS else ranges
+        parts = tuple(
+            part for piece in memory for part in _inside(usable, piece.base, piece.base + piece.size, producer)
+        )
         return child.with_property(USABLE_MEMORY, encoded(parts or _NOTHING))
 
     return _with_lmbs(_with_children(result, restricted), usable, producer)
@@ -122,25 +123,25 @@ def usable_ranges(tree: Tree, crash: CrashMemory, producer: Producer, page: int)
 def _add_region(regions: list[MemoryRange], part: MemoryRange, page: int) -> None:
     """Add whole pages; a region that overlaps grows (`add_usable_mem_rgns`)."""
     base, end = part.base // page * page, -(-(part.base + part.size) // page) * page
-    for index, one in enumerate(regions):
-        if base < one.base + one.size and end > one.base:
-            start = min(base, one.base)
-            regions[index] = MemoryRange(start, max(end, one.base + one.size) - start)
+    for index, region in enumerate(regions):
+        if base < region.base + region.size and end > region.base:
+            start = min(base, region.base)
+            regions[index] = MemoryRange(start, max(end, region.base + region.size) - start)
             return
     regions.append(MemoryRange(base, end - base))
 
 
 def _inside(usable: Iterable[MemoryRange], base: int, end: int, producer: Producer) -> Iterator[MemoryRange]:
     """Yield what of the usable ranges lies in a piece of memory, as `add_ranges` or `add_usable_mem` finds it."""
-    found = False
-    for one in usable:
-        low, high = one.base, one.base + one.size
+    matches = False
+    for region in usable:
+        low, high = region.base, region.base + region.size
         if not (low >= base and high <= end) and base < high and end > low:
             low, high = max(low, base), min(high, end)
         # kexec-tools does not forget that it found one: from then on it takes every range, wherever that is.
         inside = low >= base and high <= end
-        found = inside or (found and producer is Producer.TOOLS)
-        if found:
+        matches = inside or (matches and producer is Producer.TOOLS)
+        if matches:
             yield MemoryRange(low, high - low)
 
 
@@ -169,16 +170,16 @@ def _records(
 ) -> Iterator[tuple[MemoryRange, ...]]:
     """Yield a record for every LMB, also for those that are not assigned."""
     size = table.lmb_size or 0
-    reach = max((one.base + one.size for one in usable), default=0)
+    reach = max((region.base + region.size for region in usable), default=0)
     for run in table.runs:
         # Above all usable memory there is nothing to find; large tables are mostly that.
-        low = max(0, min(run.count, -(-(reach - run.base) // size)))
-        if run.base + run.count * size > _ADDRESSES:
-            low = run.count
+        low = max(0, min(run.lmbs, -(-(reach - run.base) // size)))
+        if run.base + run.lmbs * size > _ADDRESSES:
+            low = run.lmbs
         for position in range(low):
             base = (run.base + position * size) % _ADDRESSES
             yield tuple(_inside(usable, base, base + size, producer)) if base < reach else ()
-        yield from repeat((), run.count - low)
+        yield from repeat((), run.lmbs - low)
 
 
 def is_crash_tree(tree: Tree) -> bool:
@@ -209,11 +210,11 @@ class CrashRegion:
 
 def crash_regions(regions: Iterable[BootRegion], before: Iterable[BootRegion]) -> list[CrashRegion]:
     """Return the crash kernel's regions beside the nodes that the same memory was on before."""
-    old = [one.region for one in before]
-    found = []
-    for one in regions:
+    old = [region.region for region in before]
+    crash = []
+    for region in regions:
         # Both lists ascend.
-        first = bisect_right(old, one.region.base, key=attrgetter("end"))
-        common = old[first : bisect_left(old, one.region.end, lo=first, key=attrgetter("base"))]
-        found.append(CrashRegion(one.region, tuple(dict.fromkeys(part.node for part in common))))
-    return found
+        first = bisect_right(old, region.region.base, key=attrgetter("end"))
+        common = old[first : bisect_left(old, region.region.end, lo=first, key=attrgetter("base"))]
+        crash.append(CrashRegion(region.region, tuple(dict.fromkeys(part.node for part in common))))
+    return crash

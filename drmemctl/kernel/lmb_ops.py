@@ -23,8 +23,8 @@ from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.flush import write_through
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.nodes import node_of_lmb
-from drmemctl.kernel.task import Part, Task, atomic
-from drmemctl.model.lmbs import Lmb, is_assigned
+from drmemctl.kernel.task import StatePart, Task, atomic
+from drmemctl.model.run import Lmb, is_assigned
 
 PREFIX = "pseries-hotplug-mem: "
 
@@ -49,13 +49,13 @@ def _is_stuck(job: Job, lmb: Lmb) -> bool:
     return job.has(SECTION_REMOVABLE_CHECK) and lmb.drc_index in job.state.unmovable
 
 
-@atomic(writes=(Part.FLAGS,))
+@atomic(writes=(StatePart.FLAGS,))
 def mark(job: Job, index: int) -> None:
     """Mark an LMB as touched by this request (`drmem_mark_lmb_reserved`)."""
     job.set_lmb("drmem_mark_lmb_reserved", index, flags=lmb_at(job, index).flags | KERNEL_TOUCHED)
 
 
-@atomic(writes=(Part.FLAGS,))
+@atomic(writes=(StatePart.FLAGS,))
 def unmark(job: Job, index: int) -> None:
     """Take the mark away (`drmem_remove_lmb_reservation`)."""
     job.set_lmb("drmem_remove_lmb_reservation", index, flags=lmb_at(job, index).flags & ~KERNEL_TOUCHED)
@@ -79,7 +79,7 @@ def remove_lmb(job: Job, index: int) -> Task[int]:
     return 0
 
 
-@atomic(reads=(Part.FLAGS, Part.BLOCKS))
+@atomic(reads=(StatePart.FLAGS, StatePart.BLOCKS))
 def _offline_lmb(job: Job, index: int) -> int:
     """Take an LMB's memory block offline, if the LMB may be removed and has one (`dlpar_offline_lmb`)."""
     lmb = lmb_at(job, index)
@@ -89,7 +89,7 @@ def _offline_lmb(job: Job, index: int) -> int:
     return EINVAL if job.state.blocks.node_of(block) is None else _offline(job, lmb, block)
 
 
-@atomic(writes=(Part.BLOCKS,))
+@atomic(writes=(StatePart.BLOCKS,))
 def _remove_memory(job: Job, index: int) -> None:
     base = base_of(lmb_at(job, index))
     _check_aligned(job, base)
@@ -110,7 +110,7 @@ def _check_aligned(job: Job, base: int) -> None:
 _UNALIGNED = "Block size [{size:#x}] unaligned hotplug range: start {{base:#x}}, size {size:#x}"
 
 
-@atomic(writes=(Part.AA, Part.FLAGS))
+@atomic(writes=(StatePart.AA, StatePart.FLAGS))
 def _unassign(job: Job, index: int) -> None:
     flags = lmb_at(job, index).flags & ~ASSIGNED
     job.set_lmb("dlpar_remove_lmb", index, aa_index=AA_UNSET, flags=flags)
@@ -121,7 +121,7 @@ def _write_through(job: Job) -> Task[None]:
         yield from write_through(job)
 
 
-@atomic(reads=(Part.FLAGS,))
+@atomic(reads=(StatePart.FLAGS,))
 def flags_of(job: Job, index: int) -> int:
     """Return an LMB's flags."""
     return lmb_at(job, index).flags
@@ -148,12 +148,12 @@ def add_lmb(job: Job, index: int, drc_index: int) -> Task[int]:
     return rc
 
 
-@atomic(writes=(Part.FLAGS,))
+@atomic(writes=(StatePart.FLAGS,))
 def _assign(job: Job, index: int) -> None:
     job.set_lmb("dlpar_add_lmb", index, flags=lmb_at(job, index).flags | ASSIGNED)
 
 
-@atomic(writes=(Part.BLOCKS,))
+@atomic(writes=(StatePart.BLOCKS,))
 def _add_memory(job: Job, index: int, node: int) -> int:
     """Add and online the memory block (`__add_memory`, `device_online`)."""
     lmb = lmb_at(job, index)
@@ -178,18 +178,18 @@ def _log_error(job: Job, template: str, lmb: Lmb) -> None:
         job.tell(PREFIX + template, base_of(lmb), lmb.drc_index)
 
 
-@atomic(reads=(Part.AA, Part.FLAGS, Part.LOOKUP, Part.BLOCKS, Part.CPUS))
+@atomic(reads=(StatePart.AA, StatePart.FLAGS, StatePart.LOOKUP, StatePart.BLOCKS, StatePart.CPUS))
 def node_for_add(job: Job, index: int) -> int:
     """Return the node that an LMB's memory is added on: its own, or the first online one for want of any."""
     state, lmb = job.state, lmb_at(job, index)
     if state.topology.primary_index is None:
         return state.first_online_node
-    found: Lmb | None = lmb
+    source: Lmb | None = lmb
     if job.has(WRONG_NODE_ADD):
         # memory_add_physaddr_to_nid looks for an assigned LMB at that address, which this one is not yet.
-        found = _assigned_at(job, base_of(lmb))
-    node = None if found is None else node_of_lmb(state, found)
-    if node is None and found is not None and not job.has(NO_DEFAULT_NODE):
+        source = _assigned_at(job, base_of(lmb))
+    node = None if source is None else node_of_lmb(state, source)
+    if node is None and source is not None and not job.has(NO_DEFAULT_NODE):
         node = 0
     return node if node is not None and state.topology.is_possible(node) else state.first_online_node
 
@@ -201,5 +201,5 @@ def _assigned_at(job: Job, base: int) -> Lmb | None:
         position = run.position_of_address(base, table.lmb_size) if is_assigned(run.flags) else None
         if position is not None:
             return table.lmb(first + position)
-        first += run.count
+        first += run.lmbs
     return None

@@ -47,9 +47,9 @@ class MemblockRegion:
         """The flags by name."""
         return [name for bit, name in FLAG_NAMES.items() if self.flags & bit]
 
-    def continues(self, other: MemblockRegion) -> bool:
+    def continues(self, before: MemblockRegion) -> bool:
         """Whether memblock makes one region of the other and this one."""
-        return (other.end, other.node, other.flags) == (self.base, self.node, self.flags)
+        return (before.end, before.node, before.flags) == (self.base, self.node, self.flags)
 
 
 Changed = Callable[[int, int, int | None, int], MemblockRegion]
@@ -106,8 +106,8 @@ class Memblock:
         """Drop all but the lowest `limit` bytes of memory (`memblock_enforce_memory_limit`)."""
         for index, region in enumerate(self._regions):
             if limit <= region.size:
-                kept = [replace(region, end=region.base + limit)] if limit else []
-                self._regions[index:] = kept
+                cut = [replace(region, end=region.base + limit)] if limit else []
+                self._regions[index:] = cut
                 return
             limit -= region.size
 

@@ -26,20 +26,17 @@ from drmemctl.kernel.capabilities import (
     PRRN_OFF_BY_DEFAULT,
     PRRN_READD,
     PRRN_UPDATE,
-    SUSPEND_IN_STOP_MACHINE,
     TOPOLOGY_STOPPED,
     UPDATE_ERRORS_PREFIXED,
     WAIT_FOR_TRANSFER,
 )
 from drmemctl.kernel.dlpar import configure_connector
-from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.firmware import Firmware, UpdateSource
-from drmemctl.kernel.job import REASSIGNMENT, Job, OopsError, Outcome
+from drmemctl.kernel.firmware import UpdateSource
+from drmemctl.kernel.job import REASSIGNMENT, Job, OopsError
 from drmemctl.kernel.requests import INDEX, READD, Request, handle_request
 from drmemctl.kernel.sections import SECTION
-from drmemctl.kernel.state import KernelState
-from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, run, take
+from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, take
 from drmemctl.kernel.tree_edit import attached, detached, parent_of
 from drmemctl.kernel.update_node import call, update_dt_node
 from drmemctl.model.drmem import RootCells
@@ -54,12 +51,15 @@ PRRN_SCOPE = -2
 _PREFIX = "mobility: "
 _PLATFORM_FACILITIES = "ibm,platform-facilities"
 
+SUSPENDED = (f"{_PREFIX}calling ibm,suspend-me on CPU 0", f"{_PREFIX}CPU 0 waking all threads")
+"""What kernels with `SUSPEND_IN_STOP_MACHINE` print of the suspension (`do_join`, `do_suspend`)."""
+
 
 class _OverReadError(Exception):
     """The list of operations has left the work area; what follows is other memory of the kernel."""
 
 
-class _Words:
+class _NodeList:
     def __init__(self, area: bytes) -> None:
         self._data = area[:WORK_AREA].ljust(WORK_AREA, b"\0")
         self._at = HEADER_SIZE
@@ -71,17 +71,6 @@ class _Words:
         return int.from_bytes(self._data[self._at - 4 : self._at], "big")
 
 
-def migrate(state: KernelState, firmware: Firmware, source: UpdateSource) -> Outcome:
-    """Do what follows a migration, which failed updates do not make fail (`pseries_migrate_partition`)."""
-    job = Job(state, firmware)
-    if job.has(SUSPEND_IN_STOP_MACHINE):
-        job.log += [f"{_PREFIX}calling ibm,suspend-me on CPU 0", f"{_PREFIX}CPU 0 waking all threads"]
-    try:
-        return job.outcome(run(job, post_mobility_fixup(job, source)))
-    except OopsError as oops:
-        return job.stopped(oops, EFAULT)
-
-
 def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
     """Update the tree on the destination and wait for the rest of the memory (`post_mobility_fixup`)."""
     if job.has(TOPOLOGY_STOPPED):
@@ -91,8 +80,8 @@ def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
         yield from _start_topology_update(job)
     if rc:
         prefixed = job.has(UPDATE_ERRORS_PREFIXED)
-        what = f"{_PREFIX}device tree update" if prefixed else "Post-mobility device tree update"
-        job.log.append(f"{what} failed: {rc}")
+        subject = f"{_PREFIX}device tree update" if prefixed else "Post-mobility device tree update"
+        job.log.append(f"{subject} failed: {rc}")
     if job.has(WAIT_FOR_TRANSFER):
         error = yield from _transfer_error(job)
         end = f"H_VASI_STATE return error ({error})" if error else "memory transfer completed."
@@ -100,12 +89,12 @@ def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
     return 0
 
 
-@atomic(writes=(Part.WINDOW,))
+@atomic(writes=(StatePart.WINDOW,))
 def _stop_topology_update(job: Job) -> None:
     job.state = replace(job.state, deaf=True)
 
 
-@atomic(writes=(Part.WINDOW,))
+@atomic(writes=(StatePart.WINDOW,))
 def _start_topology_update(job: Job) -> None:
     job.state = replace(job.state, deaf=False)
 
@@ -113,16 +102,6 @@ def _start_topology_update(job: Job) -> None:
 @atomic()
 def _transfer_error(job: Job) -> int:
     return job.firmware.transfer_error
-
-
-def reassign(state: KernelState, firmware: Firmware, source: UpdateSource, scope: int) -> Outcome:
-    """Take a platform resource reassignment event of a scope as this release does: many ignore it."""
-    job = Job(state, firmware)
-    try:
-        run(job, handle_prrn_event(job, source, scope))
-    except OopsError as oops:
-        return job.stopped(oops, EFAULT)
-    return job.outcome(0)
 
 
 def handle_prrn_event(job: Job, source: UpdateSource, scope: int) -> Task[None]:
@@ -150,7 +129,7 @@ def _update(job: Job, source: UpdateSource, scope: int) -> Task[int]:
         if status not in (0, 1):
             return status
         try:
-            yield from _operations(job, source, _Words(area), scope)
+            yield from _operations(job, source, _NodeList(area), scope)
         except _OverReadError:
             message = "the list of nodes goes on beyond the work area: what is there now passes for operations"
             job.faults.append(Fault("over-read", message, "pseries_devicetree_update"))
@@ -158,25 +137,24 @@ def _update(job: Job, source: UpdateSource, scope: int) -> Task[int]:
             return status
 
 
-def _operations(job: Job, source: UpdateSource, words: _Words, scope: int) -> Task[None]:
+def _operations(job: Job, source: UpdateSource, words: _NodeList, scope: int) -> Task[None]:
     while (word := words.next()) & ACTION_MASK:
         action, count = word & ACTION_MASK, word & COUNT_MASK
         for _ in range(count):
             yield from _operation(job, source, words, action, scope)
 
 
-def _operation(job: Job, source: UpdateSource, words: _Words, action: int, scope: int) -> Task[None]:
+def _operation(job: Job, source: UpdateSource, words: _NodeList, action: int, scope: int) -> Task[None]:
     phandle = words.next()
-    found = yield from _lookup(job, phandle)
-    if found is None and job.has(NODE_LOOKUP_FIRST):
+    path = yield from _lookup(job, phandle)
+    if path is None and job.has(NODE_LOOKUP_FIRST):
         # Here an ADD's DRC index is not skipped: from now on the list is read one word off.
         job.log.append(f"{_PREFIX}Failed lookup: phandle 0x{phandle:x} for action 0x{action:x}")
         if action == ADD:
             job.faults.append(_desynchronised(phandle))
         return
     drc_index = words.next() if action == ADD else 0
-    if found is not None:
-        path = found
+    if path is not None:
         if action == DELETE:
             yield from _delete(job, path)
         elif action == UPDATE:
@@ -198,11 +176,11 @@ def _count_search(job: Job) -> None:
         raise LimitError(message, source=job.state.tree.source or None, hint=NOT_REAL)
 
 
-@atomic(reads=(Part.NODES,))
+@atomic(reads=(StatePart.NODES,))
 def _lookup(job: Job, phandle: int) -> str | None:
     _count_search(job)
-    found = find_phandle(job.state.tree, phandle)
-    return None if found is None else found[0]
+    match = find_phandle(job.state.tree, phandle)
+    return None if match is None else match[0]
 
 
 def _desynchronised(phandle: int) -> Fault:
@@ -215,7 +193,7 @@ def _is_type(node: Node, kind: str) -> bool:
     return data is not None and decode_strings(data).items[:1] == (kind,)
 
 
-@atomic(reads=(Part.OTHER, Part.BLOCKS), writes=(Part.NODES,))
+@atomic(reads=(StatePart.OTHER, StatePart.BLOCKS), writes=(StatePart.NODES,))
 def _delete(job: Job, path: str) -> None:
     """Detach a node and all below it, but not platform facilities (`delete_dt_node`)."""
     node = job.state.tree.find(path)
@@ -254,7 +232,7 @@ def _add(job: Job, parent: str, drc_index: int) -> Task[None]:
     yield from _attach(job, parent, Node(node.name, node.properties))
 
 
-@atomic(writes=(Part.NODES,))
+@atomic(writes=(StatePart.NODES,))
 def _attach(job: Job, parent: str, node: Node) -> None:
     tree = attached(job.state.tree, parent, node)
     job.set_tree("add_dt_node", tree, f"{parent.rstrip('/')}/{node.name}", "", 0)

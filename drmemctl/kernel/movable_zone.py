@@ -25,21 +25,21 @@ def movable_begins(memory: Iterable[MemblockRegion], cmdline: str) -> Begins:
     """Return where ZONE_MOVABLE begins on each node that has one; all of its memory from there on is in it."""
     regions = list(memory)
     if has_flag(cmdline, "movable_node"):
-        found = _marked(regions)
+        begins = _marked(regions)
     else:
-        found = _beyond(regions, _kept(cmdline, sum(region.size for region in regions)))
+        begins = _beyond(regions, _kept(cmdline, sum(region.size for region in regions)))
     ends = {region.node: region.end for region in regions}
-    aligned = {node: -(-begin // _LARGEST_PAGES) * _LARGEST_PAGES for node, begin in found.items()}
+    aligned = {node: -(-begin // _LARGEST_PAGES) * _LARGEST_PAGES for node, begin in begins.items()}
     return {node: begin for node, begin in aligned.items() if 0 < begin < ends[node]}
 
 
 def _marked(regions: Sequence[MemblockRegion]) -> Begins:
     """Return the lowest marked memory of each node. Page 0 cannot be: 0 stands for a node without the zone."""
-    found: Begins = {}
+    begins: Begins = {}
     for region in regions:
         if region.is_hotplug and region.base >= _PAGE:
-            found.setdefault(region.node, region.base)
-    return found
+            begins.setdefault(region.node, region.base)
+    return begins
 
 
 def _kept(cmdline: str, total: int) -> int:
@@ -64,35 +64,35 @@ def _amount(cmdline: str, name: str, total: int) -> int:
     return total // _PAGE * 100 * percent // 10000 * _PAGE if percent else size
 
 
-def _beyond(regions: Sequence[MemblockRegion], kept: int) -> Begins:
+def _beyond(regions: Sequence[MemblockRegion], required: int) -> Begins:
     """Return where each node has given its share of what is kept; what small nodes lack the others give."""
     nodes = sorted({region.node for region in regions if region.node is not None})
-    found: Begins = {}
-    left = len(nodes)
-    while kept and left:
-        share = _share(kept, left)
+    begins: Begins = {}
+    n_nodes = len(nodes)
+    while required and n_nodes:
+        share = _share(required, n_nodes)
         for node in nodes:
-            kept -= min(kept, _give(regions, node, share, found))
-        left -= 1
-        if kept // _PAGE <= left:
+            required -= min(required, _give(regions, node, share, begins))
+        n_nodes -= 1
+        if required // _PAGE <= n_nodes:
             break
-    return found
+    return begins
 
 
-def _share(kept: int, nodes: int) -> int:
-    return kept // _PAGE // nodes * _PAGE
+def _share(required: int, nodes: int) -> int:
+    return required // _PAGE // nodes * _PAGE
 
 
-def _give(regions: Sequence[MemblockRegion], node: int, share: int, found: Begins) -> int:
+def _give(regions: Sequence[MemblockRegion], node: int, share: int, begins: Begins) -> int:
     """Move the begin of a node's zone up by its share, over holes; return how much memory that is."""
-    given = 0
+    total = 0
     for region in regions:
-        start = max(region.base, found.get(node, 0))
+        start = max(region.base, begins.get(node, 0))
         if region.node != node or start >= region.end:
             continue
-        size = min(region.end - start, share - given)
-        found[node] = start + size
-        given += size
-        if given == share:
+        size = min(region.end - start, share - total)
+        begins[node] = start + size
+        total += size
+        if total == share:
             break
-    return given
+    return total

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import Lmb
+from drmemctl.model.run import Lmb
 
 
 def current_associativity(state: KernelState) -> Associativity:
     """Return what the lookups see: lookup arrays of the tree as it is now, the form and position of boot time."""
-    now = Associativity.from_tree(state.tree)
+    in_tree = Associativity.from_tree(state.tree)
     topology = state.topology
-    return Associativity(topology.form, now.reference_points, topology.primary_index, now.lookup)
+    return Associativity(topology.form, in_tree.reference_points, topology.primary_index, in_tree.lookup)
 
 
 def node_of_lmb(state: KernelState, lmb: Lmb) -> int | None:

@@ -12,13 +12,13 @@ from drmemctl.kernel.capabilities import AA_SYNC, ASSIGNED_DIFF_NOTIFIER, DRMEM_
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.processors import cpu_updated
-from drmemctl.kernel.task import Action, Footprint, Part, Task, atomic
+from drmemctl.kernel.task import Action, Footprint, StatePart, Task, atomic
 from drmemctl.kernel.trace import ArrayWrite
-from drmemctl.model.drmem import Drmem, RootCells
-from drmemctl.model.lmbs import LmbTable, Run, Runs
+from drmemctl.model.drmem import Drmem, LmbTable, RootCells
+from drmemctl.model.intervals import split
 from drmemctl.model.processors import CPUS
-
-_DRC_INDEXES = 1 << 32
+from drmemctl.model.run import DRC_INDEXES, Run
+from drmemctl.model.runs import Runs
 
 APPENDING = "find_aa_index"
 """The function that appends a list to the lookup arrays, where every index keeps its meaning."""
@@ -44,26 +44,26 @@ def remove_property(job: Job, path: str, name: str, *, delivered: bool = False) 
     yield from _put(job, "of_remove_property", path, name, None, delivered=delivered)
 
 
-def _part_of(path: str, name: str) -> Part:
+def _part_of(path: str, name: str) -> StatePart:
     if path == NODE and name in (V1, V2):
-        return Part.LMBS
-    return Part.LOOKUP if (path, name) == (NODE, LOOKUP_ARRAYS) else Part.OTHER
+        return StatePart.LMBS
+    return StatePart.LOOKUP if (path, name) == (NODE, LOOKUP_ARRAYS) else StatePart.OTHER
 
 
 def _put(  # noqa: PLR0913 - see `set_property`
     job: Job, by: str, path: str, name: str, value: bytes | None, *, delivered: bool
 ) -> Task[bytes | None]:
     """Put a property in place, or take it away; return its old value."""
-    touches = Footprint(frozenset({Part.NODES}), frozenset({_part_of(path, name)}))
+    touches = Footprint(frozenset({StatePart.NODES}), frozenset({_part_of(path, name)}))
     if delivered and path == NODE:
-        touches |= Footprint(frozenset({Part.LOOKUP}), frozenset({Part.DELIVERED}))
+        touches |= Footprint(frozenset({StatePart.LOOKUP}), frozenset({StatePart.DELIVERED}))
     if not job.has(DRMEM_ARRAY) and path == NODE:
-        touches |= Footprint(writes=frozenset({Part.AA, Part.FLAGS}))
+        touches |= Footprint(writes=frozenset({StatePart.AA, StatePart.FLAGS}))
 
-    def put(now: Job) -> bytes | None:
+    def put(actor: Job) -> bytes | None:
         if delivered and path == NODE:
-            now.firmware = now.firmware.updated(name, value, now.state.tree)
-        return _put_now(now, by, path, name, value)
+            actor.firmware = actor.firmware.updated(name, value, actor.state.tree)
+        return _put_now(actor, by, path, name, value)
 
     old: bytes | None = yield Action(by, put, touches)
     return old
@@ -83,13 +83,15 @@ def _put_now(job: Job, by: str, path: str, name: str, value: bytes | None) -> by
     return node.get(name)
 
 
-_NOTIFIED = Footprint(frozenset({Part.UPDATING, Part.BLOCKS}), frozenset({Part.AA}))
-_READ_AGAIN = Footprint(frozenset({Part.UPDATING, Part.BLOCKS}), frozenset({Part.AA, Part.FLAGS}))
+_NOTIFIED = Footprint(frozenset({StatePart.UPDATING, StatePart.BLOCKS}), frozenset({StatePart.AA}))
+_READ_AGAIN = Footprint(
+    frozenset({StatePart.UPDATING, StatePart.BLOCKS}), frozenset({StatePart.AA, StatePart.FLAGS})
+)
 
 
 def _notify(job: Job, name: str, old: bytes | None, new: bytes) -> Task[None]:
     touches = _NOTIFIED if job.has(DRMEM_ARRAY) else _READ_AGAIN
-    yield Action("pseries_memory_notifier", lambda now: _notify_now(now, name, old, new), touches)
+    yield Action("pseries_memory_notifier", lambda actor: _notify_now(actor, name, old, new), touches)
 
 
 def _notify_now(job: Job, name: str, old: bytes | None, new: bytes) -> None:
@@ -104,19 +106,19 @@ def _notify_now(job: Job, name: str, old: bytes | None, new: bytes) -> None:
         _sync_aa(job, name, new)
 
 
-@atomic(reads=(Part.WINDOW, Part.NODES, Part.OTHER, Part.BLOCKS), writes=(Part.CPUS,))
+@atomic(reads=(StatePart.WINDOW, StatePart.NODES, StatePart.OTHER, StatePart.BLOCKS), writes=(StatePart.CPUS,))
 def _notify_topology(job: Job, path: str, doing: str) -> None:
     """Tell the topology code of a CPU's new associativity (`dt_update_callback`)."""
     cpu_updated(job, path, doing)
 
 
-@atomic(writes=(Part.UPDATING,))
+@atomic(writes=(StatePart.UPDATING,))
 def set_updating(job: Job) -> None:
     """Have the notifier pass over updates (`in_drmem_update`, earlier `rtas_hp_event`)."""
     job.state = replace(job.state, updating=True)
 
 
-@atomic(writes=(Part.UPDATING,))
+@atomic(writes=(StatePart.UPDATING,))
 def clear_updating(job: Job) -> None:
     """Have the notifier look at updates again."""
     job.state = replace(job.state, updating=False)
@@ -172,47 +174,36 @@ def _with_aa(job: Job, table: LmbTable, described: Run) -> LmbTable:
 
 def _first_matches(table: LmbTable, described: Run) -> Iterator[tuple[int, int]]:
     """Yield (array index, count) of the LMBs that are the first in the array with a DRC index of the run."""
-    wanted = _intervals(described)
+    wanted = list(split(described.drc_index, described.lmbs))
     first = 0
     for run in table.runs:
         if not wanted:
             return
-        left: list[tuple[int, int]] = []
+        remaining: list[tuple[int, int]] = []
         for low, high in wanted:
             # A run of the array may wrap around at 2^32, and then overlaps an interval twice.
-            for shift in (0, _DRC_INDEXES):
+            for shift in (0, DRC_INDEXES):
                 begin = max(low + shift, run.drc_index)
-                end = min(high + shift, run.drc_index + run.count)
+                end = min(high + shift, run.drc_index + run.lmbs)
                 if begin < end:
                     yield first + begin - run.drc_index, end - begin
-                    left += [(low, begin - shift), (end - shift, high)]
+                    remaining += [(low, begin - shift), (end - shift, high)]
                     break
             else:
-                left.append((low, high))
-        wanted = [(low, high) for low, high in left if low < high]
-        first += run.count
+                remaining.append((low, high))
+        wanted = [(low, high) for low, high in remaining if low < high]
+        first += run.lmbs
 
 
-def _intervals(run: Run) -> list[tuple[int, int]]:
-    end = run.drc_index + run.count
-    if end <= _DRC_INDEXES:
-        return [(run.drc_index, end)]
-    return [(run.drc_index, _DRC_INDEXES), (0, min(end - _DRC_INDEXES, run.drc_index))]
-
-
-def _changed(
-    table: LmbTable, changes: Iterable[tuple[int, int]], aa_index: int
-) -> Iterator[tuple[int, int, int, int, int]]:
-    """Yield the table's entries with the aa_index of some ranges changed, in one pass."""
+def _changed(table: LmbTable, changes: Iterable[tuple[int, int]], aa_index: int) -> Iterator[Run]:
+    """Yield the table's runs with the aa_index of some ranges changed, in one pass."""
     first = 0
     for begin, count in sorted(changes):
-        for run in table.part(first, begin - first):
-            yield run.count, run.base, run.drc_index, run.aa_index, run.flags
+        yield from table.part(first, begin - first)
         for run in table.part(begin, count):
-            yield run.count, run.base, run.drc_index, aa_index, run.flags
+            yield run._replace(aa_index=aa_index)
         first = begin + count
-    for run in table.part(first, table.n_lmbs - first):
-        yield run.count, run.base, run.drc_index, run.aa_index, run.flags
+    yield from table.part(first, table.n_lmbs - first)
 
 
 def _assigned_diff(job: Job, old: bytes | None, new: bytes) -> None:
@@ -227,10 +218,8 @@ def _assigned_diff(job: Job, old: bytes | None, new: bytes) -> None:
             message = f"{V1} was not there before: its old value is read through a null pointer"
             raise OopsError(Fault("oops", message, function, NODE, V1))
         return
-    for (_, base, _, _, was), (_, _, _, _, now) in zip(
-        decode_entries(V1, old), decode_entries(V1, new), strict=False
-    ):
-        if (was ^ now) & ASSIGNED:
+    for (base, *_, was), (*_, flags) in zip(decode_entries(V1, old), decode_entries(V1, new), strict=False):
+        if (was ^ flags) & ASSIGNED:
             block = job.state.block_of(base)
             if was & ASSIGNED and job.state.blocks.node_of(block) is not None:
                 message = f"memory at {base:#x} is in use and is removed in sections of 16 MiB"

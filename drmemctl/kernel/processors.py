@@ -34,9 +34,9 @@ _NO_HOME = "the hypervisor does not tell home nodes (hcall-vphn), and the CPU st
 
 def cpus_of(tree: Tree, associativity: Associativity, fallback: int) -> tuple[Cpu, ...]:
     """Return the CPUs with their nodes at boot: `fallback` where the tree leads to none (`numa_setup_cpu`)."""
-    found = cores(tree, associativity)
+    booted = cores(tree, associativity)
     return tuple(
-        Cpu(core.path, tuple(core.threads), fallback if core.node is None else core.node) for core in found
+        Cpu(core.path, tuple(core.threads), fallback if core.node is None else core.node) for core in booted
     )
 
 
@@ -120,8 +120,8 @@ def cpu_changes(before: KernelState, after: KernelState, doing: str) -> tuple[Cp
     """Return what a step changed of CPUs, in the tree or in the kernel; nothing where it booted anew."""
     if before.cpus is after.cpus and before.tree.find(CPUS) is after.tree.find(CPUS):
         return ()
-    known = {cpu.path: cpu for cpu in before.cpus}
-    pairs = ((known[cpu.path], cpu) for cpu in after.cpus if cpu.path in known)
+    old_cpus = {cpu.path: cpu for cpu in before.cpus}
+    pairs = ((old_cpus[cpu.path], cpu) for cpu in after.cpus if cpu.path in old_cpus)
     return tuple(
         _change(old, new, after, doing)
         for old, new in pairs

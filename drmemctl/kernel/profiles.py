@@ -127,26 +127,26 @@ def _of_name(name: KernelName) -> Profile:
     distribution = distribution_of(name)
     if distribution is not None:
         return _of_distribution(name.text, distribution, distribution.settled(name))
-    found = _of_release(name.text, name.release, name.patch)
+    mainline = _of_release(name.text, name.release, name.patch)
     if not name.build or follows_stable(name):
-        return found
-    return replace(found, notes=(f"{name.text} is taken as {_base(name.release, name.patch)}; {_NOT_KNOWN}",))
+        return mainline
+    return replace(mainline, notes=(f"{name.text} is taken as {_base(name.release, name.patch)}; {_NOT_KNOWN}",))
 
 
 def _of_distribution(name: str, distribution: Distribution, backports: tuple[Backport, ...]) -> Profile:
     """Return a distribution's kernel: its mainline release, with what is settled of its backports."""
     base = _of_release(name, distribution.release, distribution.patch)
-    held = {backport.capability for backport in backports if backport.has}
-    gone = {backport.capability for backport in backports if not backport.has}
+    added = {backport.capability for backport in backports if backport.has}
+    removed = {backport.capability for backport in backports if not backport.has}
     notes: tuple[str, ...] = ()
     if not distribution.stable:
-        known = len(backports)
-        settled = f", but for {known} (see `drmemctl kernels {distribution.name}`)" if known else ""
-        taken = "" if name == distribution.name else f"{distribution.name}, "
+        count = len(backports)
+        settled = f", but for {count} (see `drmemctl kernels {distribution.name}`)" if count else ""
+        base_name = "" if name == distribution.name else f"{distribution.name}, "
         base_text = _base(distribution.release, distribution.patch)
-        notes = (f"{name} is taken as {taken}built from {base_text}; {_NOT_KNOWN}{settled}",)
-    held_now = (base.capabilities | held) - gone
-    return replace(base, capabilities=held_now, notes=notes, distribution=distribution.name)
+        notes = (f"{name} is taken as {base_name}built from {base_text}; {_NOT_KNOWN}{settled}",)
+    capabilities = (base.capabilities | added) - removed
+    return replace(base, capabilities=capabilities, notes=notes, distribution=distribution.name)
 
 
 def _base(release: Release, patch: int | None) -> str:
@@ -154,5 +154,5 @@ def _base(release: Release, patch: int | None) -> str:
 
 
 def _of_release(name: str, release: Release, patch: int | None) -> Profile:
-    held = (capability.name for capability in CAPABILITIES if capability.in_release(release, patch))
-    return Profile(name, release, frozenset(held))
+    capabilities = (capability.name for capability in CAPABILITIES if capability.in_release(release, patch))
+    return Profile(name, release, frozenset(capabilities))

@@ -7,7 +7,7 @@ from drmemctl.formats.dynamic_memory import RESERVED
 from drmemctl.kernel.capabilities import RESERVED_RANGE_NAMED
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, base_of, lmb_at
-from drmemctl.kernel.task import Part, atomic
+from drmemctl.kernel.task import StatePart, atomic
 from drmemctl.kernel.walk import Span, has_flags
 
 
@@ -32,7 +32,7 @@ def find_range(job: Job, count: int, drc_index: int) -> Span | None:
     return Span(first, count)
 
 
-@atomic(reads=(Part.FLAGS,))
+@atomic(reads=(StatePart.FLAGS,))
 def passes_reserved(job: Job, span: Span) -> bool:
     """Whether no LMB of a part of the array is reserved; some kernels name the one that is."""
     index = has_flags(job.state.table, span, RESERVED)

@@ -18,9 +18,9 @@ from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, is_removable, remove_lmb
 from drmemctl.kernel.range import as_int, find_drc, find_range, identity, passes_reserved
-from drmemctl.kernel.task import Part, Task, atomic
+from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 
 
 def remove_by_count(job: Job, count: int) -> Task[int]:
@@ -42,13 +42,13 @@ def remove_by_count(job: Job, count: int) -> Task[int]:
     return EINVAL
 
 
-@atomic(reads=(Part.FLAGS,))
+@atomic(reads=(StatePart.FLAGS,))
 def _available(job: Job, wanted: int) -> int:
     """Count the LMBs that may be removed, up to `wanted`: those without a memory block count, too."""
     available = 0
     for run in job.state.table.runs:
         if is_removable(job, run.flags):
-            available += run.count - _stuck(job, run)
+            available += run.lmbs - _stuck(job, run)
         if available >= wanted:
             return wanted
     return available
@@ -66,14 +66,14 @@ def _remove(job: Job, index: int, drc_index: int) -> Task[int]:
     return remove_lmb(job, index)
 
 
-@atomic(reads=(Part.FLAGS, Part.BLOCKS))
+@atomic(reads=(StatePart.FLAGS, StatePart.BLOCKS))
 def _next_removable(job: Job, start: int) -> tuple[int, int] | None:
     """Return the next LMB that may be removed; those without a memory block are passed over."""
 
-    def left(position: int, run: Run) -> int:
-        return _absent(job, run, position) if is_removable(job, run.flags) else run.count
+    def n_skipped(position: int, run: Run) -> int:
+        return _absent(job, run, position) if is_removable(job, run.flags) else run.lmbs
 
-    return next_lmb(job.state.table, whole(job), start, left)
+    return next_lmb(job.state.table, whole(job), start, n_skipped)
 
 
 def _absent(job: Job, run: Run, position: int) -> int:
@@ -158,12 +158,12 @@ def remove_by_ic(job: Job, count: int, drc_index: int) -> Task[int]:
     return EINVAL
 
 
-@atomic(reads=(Part.FLAGS,))
+@atomic(reads=(StatePart.FLAGS,))
 def _next_assigned_in(job: Job, start: int, *, span: Span) -> tuple[int, int] | None:
-    def left(_: int, run: Run) -> int:
-        return 0 if run.flags & ASSIGNED else run.count
+    def n_skipped(_: int, run: Run) -> int:
+        return 0 if run.flags & ASSIGNED else run.lmbs
 
-    return next_lmb(job.state.table, span, start, left)
+    return next_lmb(job.state.table, span, start, n_skipped)
 
 
 def _removed_by_ic(job: Job, index: int) -> Task[None]:

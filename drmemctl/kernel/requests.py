@@ -21,14 +21,11 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.flush import drmem_update_dt
-from drmemctl.kernel.job import Job, OopsError, Outcome
+from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.notifier import reread
 from drmemctl.kernel.remove import readd_by_index, remove_by_count, remove_by_ic, remove_by_index
-from drmemctl.kernel.state import KernelState
-from drmemctl.kernel.task import Lock, Part, Task, atomic, drop, in_turn, run, take
-from drmemctl.kernel.trace import collector
+from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, in_turn, take
 
 ADD, REMOVE, READD = "add", "remove", "readd"
 COUNT, INDEX, INDEXED_COUNT = "count", "index", "indexed-count"
@@ -68,24 +65,6 @@ def handle_request(job: Job, request: Request) -> Task[int]:
     """Do what a user or a reassignment asked for (`handle_dlpar_errorlog`, earlier `queue_hotplug_event`)."""
     task = dlpar_memory(job, request)
     return in_turn(Lock.WORKQUEUE, task) if job.has(QUEUED_REQUESTS) else task
-
-
-def handle(state: KernelState, firmware: Firmware, request: Request) -> Outcome:
-    """Carry a request out, as the hotplug interrupt's handler does."""
-    job = Job(state, firmware, alone=collector() is None)
-    try:
-        return job.outcome(run(job, handle_event(job, request)))
-    except OopsError as oops:
-        return job.stopped(oops, EINVAL)
-
-
-def store(state: KernelState, firmware: Firmware, text: str) -> Outcome:
-    """Carry out what is written to /sys/kernel/dlpar."""
-    job = Job(state, firmware, alone=collector() is None)
-    try:
-        return job.outcome(run(job, dlpar_store(job, text)))
-    except OopsError as oops:
-        return job.stopped(oops, EINVAL)
 
 
 def dlpar_store(job: Job, text: str) -> Task[int]:
@@ -136,25 +115,25 @@ def _parse_id(job: Job, action: str, tokens: list[str]) -> Request | None:
         return None
     wanted = {COUNT: ("count",), INDEX: ("Index",), INDEXED_COUNT: ("count", "Index")}[kind]
     numbers: dict[str, int] = {}
-    for position, what in enumerate(wanted, 1):
-        number = _u32(job, tokens[position] if position < len(tokens) else None, what)
+    for position, field in enumerate(wanted, 1):
+        number = _u32(job, tokens[position] if position < len(tokens) else None, field)
         if number is None:
             return None
-        numbers[what] = number
+        numbers[field] = number
     return Request(action, kind, numbers.get("count", 0), numbers.get("Index", 0))
 
 
-def _u32(job: Job, token: str | None, what: str) -> int | None:
+def _u32(job: Job, token: str | None, field: str) -> int | None:
     """Return a number as `kstrtou32` reads it with base 0, one line feed at its end allowed; else None."""
     if token is None:
-        _refuse(job, f"No DRC {what} specified.")
+        _refuse(job, f"No DRC {field} specified.")
         return None
-    found = _U32.match(token)
-    if found:
-        value = int(found[1], 8 if found["octal"] else 0)
+    match = _U32.match(token)
+    if match:
+        value = int(match[1], 8 if match["octal"] else 0)
         if value >> 32 == 0:
             return value
-    _refuse(job, f"Invalid DRC {what} specified.")
+    _refuse(job, f"Invalid DRC {field} specified.")
     return None
 
 
@@ -190,13 +169,13 @@ def _without_array(job: Job, request: Request) -> Task[int]:
     return rc
 
 
-@atomic(reads=(Part.NODES, Part.LMBS), writes=(Part.AA, Part.FLAGS))
+@atomic(reads=(StatePart.NODES, StatePart.LMBS), writes=(StatePart.AA, StatePart.FLAGS))
 def _give_copy_back(job: Job) -> None:
     job.state = replace(job.state, copies=job.state.copies - 1)
     reread(job)
 
 
-@atomic(reads=(Part.NODES, Part.LMBS), writes=(Part.AA, Part.FLAGS))
+@atomic(reads=(StatePart.NODES, StatePart.LMBS), writes=(StatePart.AA, StatePart.FLAGS))
 def _read_property(job: Job) -> bool:
     node = job.state.tree.find(NODE)
     if node is None or (node.get(V1) is None and not job.has(DYNAMIC_MEMORY_V2)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.profiles import Profile
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Tree
 
 

@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from drmemctl.kernel.job import Job
+from drmemctl.kernel.errno import EFAULT
+from drmemctl.kernel.firmware import Firmware
+from drmemctl.kernel.job import Job, OopsError, Outcome
+from drmemctl.kernel.state import KernelState
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Part(StrEnum):
+class StatePart(StrEnum):
     """A part of the partition that actions read and write; two that share none can change places."""
 
     CONNECTORS = "connectors"
@@ -55,16 +58,16 @@ class Lock(StrEnum):
 class Footprint:
     """What an action reads and what it writes."""
 
-    reads: frozenset[Part] = frozenset()
-    writes: frozenset[Part] = frozenset()
+    reads: frozenset[StatePart] = frozenset()
+    writes: frozenset[StatePart] = frozenset()
 
-    def __or__(self, other: Footprint) -> Footprint:
-        return Footprint(self.reads | other.reads, self.writes | other.writes)
+    def __or__(self, more: Footprint) -> Footprint:
+        return Footprint(self.reads | more.reads, self.writes | more.writes)
 
-    def conflicts(self, other: Footprint) -> bool:
+    def conflicts(self, footprint: Footprint) -> bool:
         """Whether the order of the two can matter."""
-        mine = self.reads | self.writes
-        return bool(self.writes & (other.reads | other.writes) or other.writes & mine)
+        touched = self.reads | self.writes
+        return bool(self.writes & (footprint.reads | footprint.writes) or footprint.writes & touched)
 
 
 NOTHING = Footprint()
@@ -91,12 +94,17 @@ class Action:
     takes: Lock | None = None
     drops: Lock | None = None
 
+    @property
+    def locks(self) -> frozenset[Lock]:
+        """The queues and locks that it has to do with."""
+        return frozenset(filter(None, (self.joins, self.takes, self.drops)))
+
 
 Task = Generator[Action, Any, R]
 
 
 def atomic(
-    *, reads: tuple[Part, ...] = (), writes: tuple[Part, ...] = ()
+    *, reads: tuple[StatePart, ...] = (), writes: tuple[StatePart, ...] = ()
 ) -> Callable[[Callable[Concatenate[Job, P], R]], Callable[Concatenate[Job, P], Task[R]]]:
     """Make a function of a job a task of one action."""
     touches = Footprint(frozenset(reads), frozenset(writes))
@@ -105,7 +113,7 @@ def atomic(
         def task(job: Job, /, *args: P.args, **kwargs: P.kwargs) -> Task[R]:
             del job  # whoever takes the action says which job it is done to
             result: R = yield Action(
-                function.__name__.strip("_"), lambda now: function(now, *args, **kwargs), touches
+                function.__name__.strip("_"), lambda actor: function(actor, *args, **kwargs), touches
             )
             return result
 
@@ -149,3 +157,17 @@ def run(job: Job, task: Task[R]) -> R:
             value: R = end.value
             return value
         result = action.do(job)
+
+
+def run_alone(
+    state: KernelState, firmware: Firmware, make: Callable[[Job], Task[Any]], *, alike: bool = False
+) -> Outcome:
+    """Carry out alone the task that `make` returns for a job: one that returns an error number, or nothing for 0.
+
+    An oops ends it. With `alike`, LMBs that are alike are acted on at once.
+    """
+    job = Job(state, firmware, alone=alike)
+    try:
+        return job.outcome(run(job, make(job)) or 0)
+    except OopsError as oops:
+        return job.stopped(oops, EFAULT)

@@ -13,7 +13,7 @@ from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.notifier import remove_property, set_property
-from drmemctl.kernel.task import Action, Footprint, Part, Task
+from drmemctl.kernel.task import Action, Footprint, StatePart, Task
 from drmemctl.tree.node import decode_name
 
 UPDATE_PROPERTIES = "update-properties"
@@ -23,14 +23,14 @@ _FUNCTION = "update_dt_node"
 
 
 @dataclass(slots=True)
-class _Pending:
+class _PartialProperty:
     """A property of which only the beginning has come."""
 
     name: str
     value: bytes
 
 
-class _Reader:
+class _WorkArea:
     """A work area and the place that the kernel reads at; it may well leave the 4096 bytes, and does not check."""
 
     def __init__(self, data: bytes) -> None:
@@ -64,8 +64,8 @@ class _Reader:
         return OopsError(Fault("oops", message, _FUNCTION))
 
 
-_CALLS = Footprint(reads=frozenset({Part.CONNECTORS}))
-_DELIVERS = Footprint(frozenset({Part.LOOKUP}), frozenset({Part.DELIVERED}))
+_CALLS = Footprint(reads=frozenset({StatePart.CONNECTORS}))
+_DELIVERS = Footprint(frozenset({StatePart.LOOKUP}), frozenset({StatePart.DELIVERED}))
 
 
 def call(  # noqa: PLR0913, PLR0917 - what is called, by whom, and the call's own arguments
@@ -83,13 +83,13 @@ def call(  # noqa: PLR0913, PLR0917 - what is called, by whom, and the call's ow
     """
     del job
 
-    def called(now: Job) -> tuple[bytes, int]:
-        answer, status = source.call(name, area, scope, now.firmware)
+    def called(actor: Job) -> tuple[bytes, int]:
+        answer, status = source.call(name, area, scope, actor.firmware)
         which = (int.from_bytes(area[:4], "big"), scope) if name == UPDATE_PROPERTIES else (scope,)
-        now.called(function, name, which, (status,))
+        actor.called(function, name, which, (status,))
         if earlier is not None and status >= 0:
             for change in earlier.taken(answer).changes:
-                now.firmware = now.firmware.updated(decode_name(change.name), change.value, now.state.tree)
+                actor.firmware = actor.firmware.updated(decode_name(change.name), change.value, actor.state.tree)
         return answer, status
 
     answer: tuple[bytes, int] = yield Action("call", called, _CALLS if earlier is None else _CALLS | _DELIVERS)
@@ -99,35 +99,39 @@ def call(  # noqa: PLR0913, PLR0917 - what is called, by whom, and the call's ow
 def update_dt_node(job: Job, source: UpdateSource, path: str, phandle: int, scope: int) -> Task[None]:
     """Fetch a node's new properties until there are no more; errors end it silently."""
     area = phandle.to_bytes(4, "big").ljust(WORK_AREA, b"\0")
-    pending: _Pending | None = None
+    pending: _PartialProperty | None = None
     delivery = Delivery() if path == NODE else None
     while True:
         area, status = yield from call(job, _FUNCTION, source, UPDATE_PROPERTIES, area, scope, delivery)
         delivery = None if delivery is None else delivery.taken(area)
         if status < 0:
             return
-        pending = yield from _apply(job, _Reader(area), path, pending)
+        pending = yield from _apply(job, _WorkArea(area), path, pending)
         if status != 1:
             return
 
 
-def _apply(job: Job, reader: _Reader, path: str, pending: _Pending | None) -> Task[_Pending | None]:
+def _apply(
+    job: Job, reader: _WorkArea, path: str, pending: _PartialProperty | None
+) -> Task[_PartialProperty | None]:
     """Take in one work area; return the property that still lacks its end."""
-    left = reader.word_at(_NPROPS)
+    n_descriptors = reader.word_at(_NPROPS)
     if reader.data[HEADER_SIZE] == 0:
         # The node's path, if this is the first work area; any other that begins with a NUL passes for it. Without
         # descriptors at all the count wraps around.
         reader.at += 1
         size = reader.word()
         reader.at += size
-        left = (left - 1) & 0xFFFFFFFF
-    while left:
+        n_descriptors = (n_descriptors - 1) & 0xFFFFFFFF
+    while n_descriptors:
         pending = yield from _descriptor(job, reader, path, pending)
-        left -= 1
+        n_descriptors -= 1
     return pending
 
 
-def _descriptor(job: Job, reader: _Reader, path: str, pending: _Pending | None) -> Task[_Pending | None]:
+def _descriptor(
+    job: Job, reader: _WorkArea, path: str, pending: _PartialProperty | None
+) -> Task[_PartialProperty | None]:
     name, word = reader.name(), reader.word()
     if word == NAME_ONLY:
         return pending
@@ -138,7 +142,9 @@ def _descriptor(job: Job, reader: _Reader, path: str, pending: _Pending | None) 
     value = reader.value(size)
     # A part's negative length is added as it is: the kernel is 4 GiB further on, and dies of the next read.
     reader.at += word
-    pending = _Pending(name, value) if pending is None else _Pending(pending.name, pending.value + value)
+    pending = (
+        _PartialProperty(name, value) if pending is None else _PartialProperty(pending.name, pending.value + value)
+    )
     if word & PARTIAL:
         return pending
     yield from set_property(job, path, pending.name, pending.value, "update_dt_property")

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
 from drmemctl.kernel.alike import at_once, n_alike, on_alike
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import mark, unmark
-from drmemctl.kernel.task import Part, Task, atomic
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.kernel.task import StatePart, Task, atomic
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 
 _MOST_MARKED = 1 << 18
 """LMBs that one request acts on: all of a partition of 64 TiB. A tree may say that billions are marked."""
@@ -36,7 +38,7 @@ def runs_in(table: LmbTable, span: Span) -> Iterator[tuple[int, Run]]:
     index = span.first
     for run in table.runs if span.count == table.n_lmbs else table.part(span.first, span.count):
         yield index, run
-        index += run.count
+        index += run.lmbs
 
 
 def has_flags(table: LmbTable, span: Span, mask: int) -> int | None:
@@ -44,16 +46,18 @@ def has_flags(table: LmbTable, span: Span, mask: int) -> int | None:
     return next((index for index, run in runs_in(table, span) if run.flags & mask), None)
 
 
-def next_lmb(table: LmbTable, span: Span, start: int, left: Callable[[int, Run], int]) -> tuple[int, int] | None:
+def next_lmb(
+    table: LmbTable, span: Span, start: int, n_skipped: Callable[[int, Run], int]
+) -> tuple[int, int] | None:
     """Return (array index, DRC index) of the next LMB from `start` on that is not left out; None if there is none.
 
-    `left` says of a run how many of its LMBs from a position on are left out.
+    `n_skipped` says of a run how many of its LMBs from a position on are left out.
     """
     for first, run in runs_in(table, span):
         position = max(0, start - first)
-        if position < run.count:
-            position += left(position, run)
-        if position < run.count:
+        if position < run.lmbs:
+            position += n_skipped(position, run)
+        if position < run.lmbs:
             return first + position, (run.drc_index + position) & 0xFFFFFFFF
     return None
 
@@ -67,19 +71,27 @@ def act_until(job: Job, count: int, find: Find, act: Act) -> Task[int]:
 
     `find` returns (array index, DRC index) of the next LMB from an index on, None if there is none.
     """
-    done = start = 0
-    while done < count and (found := (yield from find(job, start))) is not None:
-        index, drc_index = found
+    acted = start = 0
+    while acted < count and (lmb := (yield from find(job, start))) is not None:
+        index, drc_index = lmb
         width = n_alike(job, index)
-        part = at_once(job, min(width, count - done))
-        if (yield from on_alike(job, part, act(job, index, drc_index))) == 0:
-            yield from on_alike(job, part, mark(job, index))
-            done, start = done + part, index + part
+        part = at_once(job, min(width, count - acted))
+        if (yield from on_alike(job, part, partial(_act_and_mark, job, act, index, drc_index))) == 0:
+            acted, start = acted + part, index + part
             continue
         if part < width:  # what one fails of, those that are alike fail of, too
-            yield from on_alike(job, width - part, act(job, index + part, drc_index + part))
+            failing = partial(_act_and_mark, job, act, index + part, drc_index + part)
+            yield from on_alike(job, width - part, failing)
         start = index + width
-    return done
+    return acted
+
+
+def _act_and_mark(job: Job, act: Act, index: int, drc_index: int, place: int) -> Task[int]:
+    """Act on the LMB that is `place` LMBs behind one, and mark it if that worked."""
+    rc = yield from act(job, index + place, drc_index + place)
+    if rc == 0:
+        yield from mark(job, index + place)
+    return rc
 
 
 def act_on_each(job: Job, span: Span, find: Find, act: Act) -> Task[int]:
@@ -88,15 +100,15 @@ def act_on_each(job: Job, span: Span, find: Find, act: Act) -> Task[int]:
     The first of LMBs that are alike is tried alone: if that fails, no other is touched.
     """
     start, end = span.first, span.first + span.count
-    while (found := (yield from find(job, start))) is not None:
-        index, drc_index = found
+    while (lmb := (yield from find(job, start))) is not None:
+        index, drc_index = lmb
         alike = at_once(job, n_alike(job, index, end - index))
         for place, width in ((0, 1), (1, alike - 1)):
             if width:
-                rc = yield from on_alike(job, width, act(job, index + place, drc_index + place))
+                act_here = partial(_act_and_mark, job, act, index + place, drc_index + place)
+                rc = yield from on_alike(job, width, act_here)
                 if rc:
                     return rc
-                yield from on_alike(job, width, mark(job, index + place))
         start = index + alike
     return 0
 
@@ -110,24 +122,28 @@ def for_each_marked(
     that came with the tree counts like any other.
     """
     marked = yield from _marked(job, span)
-    left = _MOST_MARKED if limit is None else limit
+    remaining = _MOST_MARKED if limit is None else limit
     for part in marked:
-        index, end = part.first, part.first + min(part.count, left)
-        left -= end - index
+        index, end = part.first, part.first + min(part.count, remaining)
+        remaining -= end - index
         while index < end:
             width = at_once(job, n_alike(job, index, end - index))
-            yield from on_alike(job, width, act(index))
-            yield from on_alike(job, width, unmark(job, index))
+            yield from on_alike(job, width, partial(_act_and_unmark, job, act, index))
             index += width
 
 
-@atomic(reads=(Part.FLAGS,))
+def _act_and_unmark(job: Job, act: Callable[[int], Task[None]], index: int, place: int) -> Task[None]:
+    yield from act(index + place)
+    yield from unmark(job, index + place)
+
+
+@atomic(reads=(StatePart.FLAGS,))
 def _marked(job: Job, span: Span | None) -> tuple[Span, ...]:
-    runs = [one for one in runs_in(job.state.table, span or whole(job)) if one[1].flags & KERNEL_TOUCHED]
-    number = sum(run.count for _, run in runs)
+    runs = [entry for entry in runs_in(job.state.table, span or whole(job)) if entry[1].flags & KERNEL_TOUCHED]
+    number = sum(run.lmbs for _, run in runs)
     if number > _MOST_MARKED:
         message = (
             f"{number:,} LMBs have the kernel's own mark, more than the {_MOST_MARKED:,} that one request acts on"
         )
         raise LimitError(message, hint="clear bit 31 of the flags in the tree: firmware does not set it")
-    return tuple(Span(index, run.count) for index, run in runs)
+    return tuple(Span(index, run.lmbs) for index, run in runs)

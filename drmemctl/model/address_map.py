@@ -11,10 +11,12 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice
+from operator import le
 
-from drmemctl.model.lmbs import LmbTable, is_assigned, state_of
+from drmemctl.model.drmem import LmbTable
 from drmemctl.model.memory import Memory
+from drmemctl.model.run import is_assigned, state_of
 
 LAST_ADDRESS = (1 << 64) - 1
 
@@ -100,9 +102,9 @@ class AddressMap(Sequence[Segment]):
     def of(cls, memory: Memory) -> AddressMap:
         """Return the map of a partition's memory."""
         claims = _Claims(memory)
-        found = cls(_flattened(claims.sorted(), claims.contents), claims.contents, claims.lmb_size)
-        found.clipped = claims.clipped
-        return found
+        address_map = cls(_flattened(claims.sorted(), claims.contents), claims.contents, claims.lmb_size)
+        address_map.clipped = claims.clipped
+        return address_map
 
     def __len__(self) -> int:
         return len(self._start)
@@ -181,15 +183,14 @@ class _Claims:
 def _ascending(table: LmbTable) -> Iterator[tuple[int, int, int, int]]:
     """Yield base, count, aa_index and flags of the runs by address; most trees have them so already."""
     runs = table.runs
-    if all(here <= there for here, there in pairwise(base for _, base, _, _, _ in runs.entries())):
-        for count, base, _, aa_index, flags in runs.entries():
-            yield base, count, aa_index, flags
+    if all(map(le, runs.bases, islice(runs.bases, 1, None))):
+        yield from zip(runs.bases, runs.lmbs, runs.aa_indexes, runs.flags, strict=True)
         return
     # One number a run: tuples of a hostile tree's three million would take half a gigabyte.
-    order = sorted((base << _SHIFT) + position for position, (_, base, _, _, _) in enumerate(runs.entries()))
+    order = sorted((base << _SHIFT) + position for position, base in enumerate(runs.bases))
     for key in order:
         run = runs[key & ((1 << _SHIFT) - 1)]
-        yield run.base, run.count, run.aa_index, run.flags
+        yield run.base, run.lmbs, run.aa_index, run.flags
 
 
 _SHIFT = 32

@@ -134,10 +134,10 @@ def _ranges(
     if prop is None:
         return None
     decode = decode_usable_reg if name == USABLE_MEMORY else decode_reg
-    found: MemoryReg = decode(prop.value, cells.address, cells.size, prop.total)
-    defects += [defect.at(path, name) for defect in found.defects]
+    memory: MemoryReg = decode(prop.value, cells.address, cells.size, prop.total)
+    defects += [defect.at(path, name) for defect in memory.defects]
     # Linux reads numbers of more cells into 64 bits (`dt_mem_next_cell`).
-    cut = (MemoryRange(part.base % _ADDRESSES, part.size % _ADDRESSES) for part in found.ranges)
+    cut = (MemoryRange(part.base % _ADDRESSES, part.size % _ADDRESSES) for part in memory.ranges)
     return tuple(part for part in cut if part.size)
 
 

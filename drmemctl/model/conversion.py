@@ -8,7 +8,7 @@ table another one is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from drmemctl.defect import Defect
@@ -16,8 +16,8 @@ from drmemctl.errors import FormatError, LimitError, NotInTreeError
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries, encode_entries
 from drmemctl.formats.lists import COUNT_SIZE
-from drmemctl.model.drmem import Drmem, drmem_node
-from drmemctl.model.lmbs import Entry, LmbTable, check_limit
+from drmemctl.model.drmem import Drmem, LmbTable, check_limit, drmem_node
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Property, Tree
 
 PROPERTY_OF: dict[str, str] = {"v1": V1, "v2": V2}
@@ -72,21 +72,21 @@ def convert(tree: Tree, to: str, limit: int = DEFAULT_LIMIT) -> Conversion:
     return Conversion(_with_only(tree, node, old.property, Property(name, data)), True, tuple(remarks))
 
 
-def singles(table: LmbTable) -> Iterator[Entry]:
+def singles(table: LmbTable) -> Iterator[Run]:
     """Yield an entry for each LMB, as v1 has them; without an LMB size only for runs of one LMB."""
     size = table.lmb_size or 0
     for run in table.runs:
         base, drc, aa, flags = run.base, run.drc_index, run.aa_index, run.flags
         # Addresses wrap at 64 bits and DRC indexes at 32, as in Linux.
-        for at in range(run.count):
-            yield 1, base + at * size & _LAST_ADDRESS, drc + at & _LAST_DRC_INDEX, aa, flags
+        for at in range(run.lmbs):
+            yield Run(base + at * size & _LAST_ADDRESS, 1, drc + at & _LAST_DRC_INDEX, aa, flags)
 
 
 def _encoded(name: str, drmem: Drmem, old: Entries, limit: int) -> bytes:
     table = drmem.table
     _check_addresses(name, table, drmem.cells.address)
     if name == V2:
-        return encode_entries(V2, table.runs.entries(), drmem.cells.address)
+        return encode_entries(V2, table.runs, drmem.cells.address)
     check_limit(table.n_lmbs, limit)
     if table.lmb_size is None:
         _check_single(old)
@@ -104,9 +104,9 @@ def _check_whole(old: Entries) -> None:
 
 def _check_single(old: Entries) -> None:
     """Refuse sets of several LMBs: where each of them is, only the LMB size says."""
-    for index, (count, *_) in enumerate(old):
-        if count > 1:
-            message = f"a set of {count:,} LMBs cannot be taken apart without {LMB_SIZE}"
+    for index, (_, lmbs, *_) in enumerate(old):
+        if lmbs > 1:
+            message = f"a set of {lmbs:,} LMBs cannot be taken apart without {LMB_SIZE}"
             raise FormatError(message, path=NODE, property=old.property, offset=old.offset(index))
 
 
@@ -115,7 +115,7 @@ def _check_addresses(name: str, table: LmbTable, address_cells: int) -> None:
     if address_cells != 1:
         return
     for run in table.runs:
-        last = run.base + (run.count - 1) * (table.lmb_size or 0)
+        last = run.base + (run.lmbs - 1) * (table.lmb_size or 0)
         if last >> 32:
             message = f"address {last:#x} does not fit the root's single #address-cells"
             raise FormatError(message, path=NODE, property=name)
@@ -128,14 +128,14 @@ def _not_held(old: Entries) -> Iterator[Defect]:
     offsets = _empty_sets(old) if old.property == V2 else _reserved_words(old)
     first = next(offsets, None)
     if first is not None:
-        what = "sets without LMBs" if old.property == V2 else "reserved words that are not 0"
+        content = "sets without LMBs" if old.property == V2 else "reserved words that are not 0"
         code = "v2-empty-set" if old.property == V2 else "v1-reserved"
-        message = f"{what} are left out: {1 + sum(1 for _ in offsets):,} of {old.present:,}"
+        message = f"{content} are left out: {1 + sum(1 for _ in offsets):,} of {old.present:,}"
         yield Defect(code, message, NODE, old.property, first)
 
 
 def _empty_sets(old: Entries) -> Iterator[int]:
-    return (old.offset(index) for index, (count, *_) in enumerate(old) if not count)
+    return (old.offset(index) for index, (_, lmbs, *_) in enumerate(old) if not lmbs)
 
 
 def _reserved_words(old: Entries) -> Iterator[int]:
@@ -150,8 +150,8 @@ def _left_out(node: Node, old: Entries, drmem: Drmem) -> Iterator[Defect]:
     first = node.find(old.property)
     for prop in node.properties:
         if prop.name in (V1, V2) and prop is not first:
-            entries: Iterable[Entry] = decode_entries(prop.name, prop.value, drmem.cells.address, prop.total)
-            same = LmbTable.of(entries, drmem.table.lmb_size) == drmem.table
+            entries = decode_entries(prop.name, prop.value, drmem.cells.address, prop.total)
+            same = LmbTable.of_property(entries, drmem.table.lmb_size) == drmem.table
             message = f"Linux does not read it and it is left out; its LMBs are {'the same' if same else 'others'}"
             yield Defect(
                 "drmem-both" if prop.name != old.property else "duplicate-property", message, NODE, prop.name

@@ -66,5 +66,5 @@ def is_text(path: str, node: Node, prop: Property) -> bool:
 
     A phandle of 0x3e647200 looks like the text ">dr".
     """
-    known = describer(path, prop.name, device_type(node) or "")
-    return known in (None, describers.strings) and is_strings(prop.value)
+    describe = describer(path, prop.name, device_type(node) or "")
+    return describe in (None, describers.strings) and is_strings(prop.value)

@@ -6,15 +6,19 @@ Source: Linux arch/powerpc/mm/drmem.c `drmem_init`, `walk_drmem_lmbs`, `init_drm
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 from drmemctl.defect import Defect
 from drmemctl.errors import LimitError, NotInTreeError
 from drmemctl.formats.cells import LMB_SIZE, decode_lmb_size
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
-from drmemctl.model.lmbs import LmbTable
 from drmemctl.model.platform import why_no_drmem
+from drmemctl.model.run import DRC_INDEXES, Lmb, Run
+from drmemctl.model.runs import Runs
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Tree
 
@@ -37,6 +41,125 @@ class RootCells(NamedTuple):
 def _cells(root: Node, name: str) -> int:
     data = root.get(name)
     return int.from_bytes(data[:4], "big") if data is not None and len(data) >= 4 else PAPR_CELLS
+
+
+@dataclass(frozen=True, slots=True)
+class LmbTable:
+    """The LMBs in array order.
+
+    Two tables are equal if Linux would hold the same array; where they were read from does not count.
+
+    Attributes:
+        runs: maximal runs in property order.
+        lmb_size: bytes of an LMB, None if the tree does not say.
+        property_name: the property they were read from.
+
+    """
+
+    runs: Runs
+    lmb_size: int | None
+    property_name: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, runs: Iterable[Run], lmb_size: int | None, property_name: str = "") -> LmbTable:
+        """Return the table of runs, which need not be maximal."""
+        return cls(Runs(runs, lmb_size), lmb_size, property_name)
+
+    @classmethod
+    def of_property(cls, entries: Entries, lmb_size: int | None, most: int | None = None) -> LmbTable:
+        """Return the table of a property; `LimitError` if it has more than `most` runs."""
+        return cls(Runs.of_blocks(entries.blocks(lmb_size), lmb_size, most), lmb_size, entries.property)
+
+    @classmethod
+    def from_tree(cls, tree: Tree) -> LmbTable:
+        """Return the LMBs of a tree; `NotInTreeError` without a drmem node. `Drmem.from_tree` tells more."""
+        return Drmem.from_tree(tree).table
+
+    @property
+    def n_lmbs(self) -> int:
+        """Number of LMBs: Linux's `drmem_info->n_lmbs`, if that were not an int."""
+        return self.runs.n_lmbs
+
+    def lmb(self, index: int) -> Lmb:
+        """Return the LMB at an array index; `IndexError` past the end."""
+        begin, position = self._run_at(index)
+        return self.runs[position].lmb(index - begin, self.lmb_size)
+
+    def lmbs(self, limit: int) -> Iterator[Lmb]:
+        """Yield every LMB; `LimitError` at once if there are more than `limit`."""
+        check_limit(self.n_lmbs, limit)
+        return (run.lmb(position, self.lmb_size) for run in self.runs for position in range(run.lmbs))
+
+    def index_of_drc(self, drc_index: int) -> int | None:
+        """Return the array index of the first LMB with this DRC index, as Linux would find it, or None."""
+        first = 0
+        for lmbs, drc in zip(self.runs.lmbs, self.runs.drc_indexes, strict=True):
+            position = (drc_index - drc) % DRC_INDEXES
+            if position < lmbs:
+                return first + position
+            first += lmbs
+        return None
+
+    def index_of_address(self, address: int) -> int | None:
+        """Return the array index of the first LMB that holds this address, or None."""
+        first = 0
+        for run in self.runs:
+            position = run.position_of_address(address, self.lmb_size)
+            if position is not None:
+                return first + position
+            first += run.lmbs
+        return None
+
+    def part(self, first: int, count: int) -> list[Run]:
+        """Return the runs of `count` LMBs from array index `first` on, cut at both ends."""
+        parts = []
+        end = first + count
+        begin, position = self._run_at(first)
+        while begin < end and position < len(self.runs):
+            run = self.runs[position]
+            low, high = max(first, begin), min(end, begin + run.lmbs)
+            if low < high:
+                parts.append(run.part(low - begin, high - low, self.lmb_size))
+            begin += run.lmbs
+            position += 1
+        return parts
+
+    def _run_at(self, index: int) -> tuple[int, int]:
+        """Return where in the array the run begins that has an LMB, and which run it is."""
+        ends = list(accumulate(self.runs.lmbs))
+        position = bisect_right(ends, index)
+        return ends[position - 1] if position else 0, position
+
+    def rest_of_run(self, index: int) -> Run:
+        """Return the run from the LMB at an array index on; `IndexError` past the end."""
+        begin, position = self._run_at(index)
+        run = self.runs[position]
+        return run.part(index - begin, run.lmbs - (index - begin), self.lmb_size)
+
+    def with_changed(
+        self, first: int, count: int, *, aa_index: int | None = None, flags: int | None = None
+    ) -> LmbTable:
+        """Return the table with `count` LMBs from array index `first` on given a new aa_index or flags."""
+        count = min(count, self.n_lmbs - first)
+        if count <= 0:
+            return self
+        changes = {"aa_index": aa_index, "flags": flags}
+        replaced = {name: value for name, value in changes.items() if value is not None}
+        changed = [run._replace(**replaced) for run in self.part(first, count)]
+        begin, low = self._run_at(first)
+        last, high = self._run_at(first + count - 1)
+        end = last + self.runs.lmbs[high]
+        between = [*self.part(begin, first - begin), *changed, *self.part(first + count, end - first - count)]
+        # What is on both sides stays as it is, however many runs: columns are copied and no run is looked at.
+        blocks = self.runs.columns(0, low), Runs(between, None).columns(), self.runs.columns(high + 1)
+        return LmbTable(Runs.of_blocks(blocks, self.lmb_size), self.lmb_size, self.property_name)
+
+
+def check_limit(n_lmbs: int, limit: int) -> None:
+    """Raise `LimitError` if so many LMBs are more than may be expanded."""
+    if n_lmbs > limit:
+        message = f"expanding gives {n_lmbs:,} LMBs, more than the limit of {limit:,}"
+        raise LimitError(message, hint="read the runs, or raise --limit")
 
 
 @dataclass(frozen=True, slots=True)

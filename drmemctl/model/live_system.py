@@ -66,8 +66,8 @@ class LiveSystem:
             blocks = list(_listed_blocks(text.get("lsmem", "")))
         return cls(
             block_size=int(size, 16) or None if _HEX.match(size) else _listed_size(text.get("lsmem", "")),
-            blocks={one.block: one for one in blocks},
-            nodes={one.node: one for one in (_sysfs_nodes(text) if nodes is None else decode_nodes(nodes))},
+            blocks={line.block: line for line in blocks},
+            nodes={line.node: line for line in (_sysfs_nodes(text) if nodes is None else decode_nodes(nodes))},
             resources=tuple(_resources(text.get("proc/iomem", ""))),
             release=_release(text),
             cmdline=text.get("proc/cmdline", "").strip(),

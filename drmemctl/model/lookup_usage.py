@@ -17,8 +17,8 @@ from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS, NODE
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import LmbTable, state_of
+from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.run import state_of
 from drmemctl.tree.node import Tree
 
 RANGES_KEPT = 16
@@ -121,13 +121,13 @@ class LookupUsage:
         _check(present, "lookup arrays", limit)
         users: dict[int, Users] = {}
         outsiders: list[Outsiders] = []
-        for aa_index, found in _by_index(drmem.table):
+        for aa_index, index_users in _by_index(drmem.table):
             if 0 <= aa_index < present:
-                users[aa_index] = found
+                users[aa_index] = index_users
             else:
-                outsiders.append(_outsiders(aa_index, found))
+                outsiders.append(_outsiders(aa_index, index_users))
             _check(len(outsiders), "aa_index values without an array", limit)
-        outsiders.sort(key=lambda one: (one.reason != UNSET, one.reason != INVALID))
+        outsiders.sort(key=lambda outsider: (outsider.reason != UNSET, outsider.reason != INVALID))
         return cls(
             lookup.n_arrays,
             lookup.array_sz,
@@ -146,18 +146,18 @@ class LookupUsage:
     @property
     def unused(self) -> int:
         """How many arrays no LMB has."""
-        return sum(1 for one in self.arrays if not one.users.lmbs)
+        return sum(1 for use in self.arrays if not use.users.lmbs)
 
     @property
     def duplicates(self) -> int:
         """How many arrays say the same as an earlier one."""
-        return sum(1 for one in self.arrays if one.same_as is not None)
+        return sum(1 for use in self.arrays if use.same_as is not None)
 
 
-def _check(number: int, what: str, limit: int) -> None:
+def _check(number: int, things: str, limit: int) -> None:
     if number > limit:
         raise LimitError(
-            f"more than {limit:,} {what}", path=NODE, property=LOOKUP_ARRAYS, hint="raise --limit to list them"
+            f"more than {limit:,} {things}", path=NODE, property=LOOKUP_ARRAYS, hint="raise --limit to list them"
         )
 
 
@@ -182,13 +182,13 @@ def _by_index(table: LmbTable) -> Iterator[tuple[int, Users]]:
     # One number a run, sorted: a dictionary of a hostile tree's three million values would take a gigabyte.
     keys = sorted(
         ((_AI_INVALID if flags & AI_INVALID else aa_index) << _SHIFT) + position
-        for position, (_, _, _, aa_index, flags) in enumerate(table.runs.entries())
+        for position, (aa_index, flags) in enumerate(zip(table.runs.aa_indexes, table.runs.flags, strict=True))
     )
     for aa_index, group in groupby(keys, key=lambda key: key >> _SHIFT):
         counter = _Counter()
         for key in group:
             run = table.runs[key & ((1 << _SHIFT) - 1)]
-            counter.add(run.base, run.count, run.flags, table.lmb_size)
+            counter.add(run.base, run.lmbs, run.flags, table.lmb_size)
         yield aa_index, counter.users()
 
 

@@ -13,9 +13,9 @@ from drmemctl.defect import Defect
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE, NODE
 from drmemctl.model.associativity import NEWEST, AffinityRules, Associativity
 from drmemctl.model.boot_memory import DEFAULT_NODE, BootMemory
-from drmemctl.model.drmem import Drmem, drmem_node
-from drmemctl.model.lmbs import LmbTable, is_assigned, state_of
+from drmemctl.model.drmem import Drmem, LmbTable, drmem_node
 from drmemctl.model.platform import describes_memory
+from drmemctl.model.run import is_assigned, state_of
 from drmemctl.tree.node import Tree
 
 _REMEMBERED = 4096
@@ -94,7 +94,7 @@ class Tally:
         nodes: dict[int | None, int] = {}
         last_aa: dict[int, int] = {}
         node_of = lru_cache(_REMEMBERED)(memory.node_of)
-        for count, _, _, aa_index, flags in memory.table.runs.entries():
+        for _, count, _, aa_index, flags in memory.table.runs:
             states[state_of(flags)] += count
             if flags & HOTREMOVABLE:
                 states["hot-removable"] += count

@@ -102,7 +102,7 @@ class NumaLayout:
     def of(cls, tree: Tree, memory: Memory, tally: Tally) -> NumaLayout:
         """Return the layout of a tree whose memory was read and whose LMBs were counted before."""
         associativity = memory.associativity
-        builder = _Builder(tree, memory, tally)
+        builder = _NodeCounter(tree, memory, tally)
         nodes = builder.nodes()
         distances, defects = builder.distances({node.node for node in nodes if node.node is not None})
         possible, more = possible_nodes(tree, associativity.primary_index, memory.rules)
@@ -121,7 +121,7 @@ class NumaLayout:
 
     def find(self, node: int | None) -> NumaNode:
         """Return what a node has, which may be nothing."""
-        return next((found for found in self.nodes if found.node == node), NumaNode(node))
+        return next((numa_node for numa_node in self.nodes if numa_node.node == node), NumaNode(node))
 
 
 @dataclass(slots=True)
@@ -133,7 +133,7 @@ class _Counts:
     bridges: int = 0
 
 
-class _Builder:
+class _NodeCounter:
     """Meets the resources in Linux's order."""
 
     def __init__(self, tree: Tree, memory: Memory, tally: Tally) -> None:
@@ -158,9 +158,11 @@ class _Builder:
         return tuple(self._frozen(node, size) for node in ids)
 
     def _frozen(self, node: int | None, lmb_size: int) -> NumaNode:
-        found = self._found[node]
-        lmb_bytes = found.lmbs * lmb_size
-        return NumaNode(node, found.boot_bytes, found.lmbs, lmb_bytes, found.cores, found.threads, found.bridges)
+        counts = self._found[node]
+        lmb_bytes = counts.lmbs * lmb_size
+        return NumaNode(
+            node, counts.boot_bytes, counts.lmbs, lmb_bytes, counts.cores, counts.threads, counts.bridges
+        )
 
     def _add_cores(self) -> _Counts:
         """Count the cores of each node, and return those that have none."""

@@ -31,7 +31,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MapLine:
     """Cells side by side from `address` on."""
 
     address: int
@@ -58,7 +58,7 @@ class Picture:
 
     cell: int
     columns: int
-    lines: tuple[Line | Gap, ...]
+    lines: tuple[MapLine | Gap, ...]
 
     @classmethod
     def of(cls, address_map: AddressMap, columns: int, most_lines: int) -> Picture:
@@ -73,7 +73,7 @@ class Picture:
     @property
     def mixed(self) -> bool:
         """Whether any cell is mixed."""
-        return any(cell.mixed for line in self.lines if isinstance(line, Line) for cell in line.cells)
+        return any(cell.mixed for line in self.lines if isinstance(line, MapLine) for cell in line.cells)
 
 
 def _fits(address_map: AddressMap, line: int, most: int) -> bool:
@@ -91,7 +91,7 @@ def _fits(address_map: AddressMap, line: int, most: int) -> bool:
     return True
 
 
-def _lines(address_map: AddressMap, cell: int, columns: int) -> Iterator[Line | Gap]:
+def _lines(address_map: AddressMap, cell: int, columns: int) -> Iterator[MapLine | Gap]:
     cells = _cells(address_map, cell)
     gaps = _gaps(address_map, cell * columns)
     before = -1
@@ -99,7 +99,7 @@ def _lines(address_map: AddressMap, cell: int, columns: int) -> Iterator[Line | 
         if number > before + 1:
             yield Gap(gaps[number])
         row = (cells.get(index, _EMPTY) for index in range(number * columns, (number + 1) * columns))
-        yield Line(number * columns * cell, tuple(row))
+        yield MapLine(number * columns * cell, tuple(row))
         before = number
 
 
@@ -124,7 +124,7 @@ def _cells(address_map: AddressMap, size: int) -> dict[int, Cell]:
     for key, part in _parts(address_map, size).items():
         index, content = divmod(key, len(address_map.contents))
         parts.setdefault(index, []).append((address_map.contents[content], part))
-    return {index: _cell(found, size) for index, found in parts.items()}
+    return {index: _cell(shares, size) for index, shares in parts.items()}
 
 
 def _cell(parts: list[tuple[Content, int]], size: int) -> Cell:

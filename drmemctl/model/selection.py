@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import Entry, LmbTable, Run, Runs, has_state
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run, has_state
+from drmemctl.model.runs import Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +33,15 @@ class Selection:
         """Return the LMBs of the table for which it holds, as runs in the same order."""
         if self == Selection():
             return table
-        return replace(table, runs=Runs(self._entries(table, associativity), table.lmb_size))
+        return replace(table, runs=Runs(self._parts(table, associativity), table.lmb_size))
 
-    def _entries(self, table: LmbTable, associativity: Associativity) -> Iterator[Entry]:
+    def _parts(self, table: LmbTable, associativity: Associativity) -> Iterator[Run]:
         for run in table.runs:
             if not self._takes(run, associativity):
                 continue
             part = self._part(run, table.lmb_size)
             if part is not None:
-                yield part.count, part.base, part.drc_index, part.aa_index, part.flags
+                yield part
 
     def _takes(self, run: Run, associativity: Associativity) -> bool:
         if self.state is not None and not has_state(run.flags, self.state):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Finding, LmbRange, Severity
 from drmemctl.check.report import Report
-from drmemctl.check.tally import Tally
+from drmemctl.check.tally import CheckTally
 from drmemctl.output.findings import message, severities
 from drmemctl.output.lmb_words import address_range, drc_range
 from drmemctl.output.progress import with_progress
@@ -48,7 +48,7 @@ class CheckView(NamedTuple):
     """
 
     reports: Iterator[Report]
-    tally: Tally
+    tally: CheckTally
     plan: Plan
     fail_on: str = Severity.WARNING.value
     everything: bool = False
@@ -131,12 +131,12 @@ def rendered(screen: Screen, view: CheckView, format: str) -> Iterator[str]:
     return pieces
 
 
-def say_written(tally: Tally, path: str) -> None:
+def say_written(tally: CheckTally, path: str) -> None:
     """Say what was found, where the findings themselves went to a file."""
     say(f"{summary(tally)}; written to {path}")
 
 
-def summary(tally: Tally) -> str:
+def summary(tally: CheckTally) -> str:
     """Return what was found in all, e.g. `2 errors, 1 warning in 2 of 14 trees; 1 unreadable`."""
     found = severities(tally.findings)
     where = (

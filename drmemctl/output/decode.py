@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from drmemctl.check.finding import Finding
-from drmemctl.check.stream.answers import Stream
+from drmemctl.check.stream.answers import RtasStream
 from drmemctl.formats.fields import Field
 from drmemctl.formats.rtas_document import as_plain
 from drmemctl.formats.rtas_input import Answer
@@ -40,7 +40,7 @@ class Decoding:
     """
 
     kind: str
-    stream: Stream
+    stream: RtasStream
     findings: Sequence[Finding]
 
 
@@ -63,7 +63,7 @@ def _json(decoding: Decoding) -> Iterator[str]:
     return streamed(head, {"answers": answers, "findings": findings})
 
 
-def _answer_record(answer: Answer, stream: Stream) -> dict[str, Any]:
+def _answer_record(answer: Answer, stream: RtasStream) -> dict[str, Any]:
     status = answer.status
     return {
         **as_plain(answer),

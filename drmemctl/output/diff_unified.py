@@ -78,8 +78,8 @@ def _set_lines(tree: Tree) -> Lines:
     if tree.find(NODE) is None:
         return []
     cells = "<{:#010x} {:#010x} {:#010x} {:#010x} {:#010x} {:#010x}>".format
-    runs = Drmem.from_tree(tree).table.runs.entries()
-    return [cells(n, base >> 32, base & 0xFFFFFFFF, drc, aa, flags) for n, base, drc, aa, flags in runs]
+    runs = Drmem.from_tree(tree).table.runs
+    return [cells(lmbs, base >> 32, base & 0xFFFFFFFF, drc, aa, flags) for base, lmbs, drc, aa, flags in runs]
 
 
 def _list_lines(tree: Tree) -> Lines:

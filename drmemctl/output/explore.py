@@ -8,10 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.check.finding import Finding
-from drmemctl.explore.answer import Answer, End, Question
-from drmemctl.explore.deadline import NEVER, TimeUpError, ended_at
-from drmemctl.explore.schedule import switches
-from drmemctl.explore.trace import Row, rows
 from drmemctl.kernel.trace import RtasCall
 from drmemctl.output.explore_words import outcome_words, row_words, verdict_words
 from drmemctl.output.json import document, schema
@@ -20,6 +16,10 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import hypervisor_words, kernel_words
 from drmemctl.output.table import Column, show_table
 from drmemctl.output.text import safe
+from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
+from drmemctl.simulate.interleave.deadline import NEVER, TimeUpError, ended_at
+from drmemctl.simulate.interleave.schedule import switches
+from drmemctl.simulate.interleave.trace import TracedAction, rows
 from drmemctl.wording import count_of
 
 _COLUMNS = (
@@ -48,11 +48,11 @@ class ExploreView:
     """
 
     question: Question
-    answers: Sequence[Answer]
+    answers: Sequence[PolicyAnswer]
     most: int | None = None
     deadline: float = NEVER
 
-    def trace(self, answer: Answer, end: End) -> list[Row]:
+    def trace(self, answer: PolicyAnswer, end: End) -> list[TracedAction]:
         """Return the actions of an end's schedule; none once the time is over."""
         try:
             with ended_at(self.deadline):
@@ -60,7 +60,7 @@ class ExploreView:
         except TimeUpError:
             return []
 
-    def shown(self, answer: Answer) -> Sequence[End]:
+    def shown(self, answer: PolicyAnswer) -> Sequence[End]:
         """Return the ends to show: by default one for each rule that a race breaks, or else that is broken."""
         if self.most is None:
             return answer.bad
@@ -88,7 +88,7 @@ def _subject(screen: Screen, question: Question) -> str:
     return screen.style(safe(text), "dim") + "\n"
 
 
-def _row(answer: Answer) -> list[str]:
+def _row(answer: PolicyAnswer) -> list[str]:
     counts = (answer.schedules, answer.states, answer.ends, len(answer.bad), len(answer.races))
     more = "" if answer.complete else "+"
     worst = "-" if answer.worst is None else f"{answer.worst.rule} {answer.worst.title}".strip()
@@ -108,7 +108,7 @@ def _details(screen: Screen, view: ExploreView) -> Iterator[str]:
             yield f"\n{answer.policy.name}: {count_of(left, 'more inconsistent end')}; --all shows them\n"
 
 
-def _end(screen: Screen, view: ExploreView, answer: Answer, end: End, number: int) -> Iterator[str]:
+def _end(screen: Screen, view: ExploreView, answer: PolicyAnswer, end: End, number: int) -> Iterator[str]:
     size = f"{count_of(len(end.schedule), 'action')}, {count_of(switches(end.schedule), 'switch', 'switches')}"
     yield screen.style(f"\n{answer.policy.name}, end {number}: {size}\n", "bold")
     trace = view.trace(answer, end)
@@ -127,7 +127,7 @@ def _outcomes(threads: Sequence[str], outcomes: Sequence[int | None]) -> Iterato
     yield f"outcome: {', '.join(said)}\n"
 
 
-def columns(screen: Screen, threads: Sequence[str], trace: Sequence[Row]) -> Iterator[str]:
+def columns(screen: Screen, threads: Sequence[str], trace: Sequence[TracedAction]) -> Iterator[str]:
     """Yield a trace as lines, a column for each thread."""
     wide = _WIDEST if not screen.terminal else max(_NARROWEST, min(_WIDEST, screen.width // len(threads) - 3))
     titles = [_cut(safe(f"{number} {text}"), wide) for number, text in enumerate(threads, 1)]
@@ -163,7 +163,7 @@ def _document(view: ExploreView) -> dict[str, Any]:
     }
 
 
-def _answer(view: ExploreView, answer: Answer) -> dict[str, Any]:
+def _answer(view: ExploreView, answer: PolicyAnswer) -> dict[str, Any]:
     return {
         "locking": answer.policy.name,
         "schedules": answer.schedules,
@@ -180,7 +180,7 @@ def _answer(view: ExploreView, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _end_record(view: ExploreView, answer: Answer, end: End) -> dict[str, Any]:
+def _end_record(view: ExploreView, answer: PolicyAnswer, end: End) -> dict[str, Any]:
     return {
         "outcomes": list(end.outcomes),
         "findings": [verdict_record(verdict, raced=verdict in end.raced) for verdict in end.verdicts],
@@ -211,7 +211,7 @@ def _mermaid(view: ExploreView) -> Iterator[str]:
 
 
 def mermaid(
-    threads: Sequence[str], trace: Sequence[Row], verdicts: Sequence[Finding], title: str
+    threads: Sequence[str], trace: Sequence[TracedAction], verdicts: Sequence[Finding], title: str
 ) -> Iterator[str]:
     """Yield a trace as a Mermaid sequence diagram: calls to firmware as arrows, the rest as notes."""
     yield f"sequenceDiagram\n    %% locking: {title}\n"
@@ -226,7 +226,7 @@ def mermaid(
         yield f"    Note over {last}: {_quoted(verdict_words(verdict))}\n"
 
 
-def _target(row: Row) -> str:
+def _target(row: TracedAction) -> str:
     return "F" if any(isinstance(event, RtasCall) for event in row.events) else "K"
 
 

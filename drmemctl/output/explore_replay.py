@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.explore.trace import Replay
 from drmemctl.output.explore import columns, mermaid, verdict_record
 from drmemctl.output.explore_words import row_words, verdict_words
 from drmemctl.output.json import document, schema
 from drmemctl.output.screen import Screen
+from drmemctl.simulate.interleave.trace import Replay
 
 
 def show_replay(screen: Screen, kept: Replay, format: str) -> None:

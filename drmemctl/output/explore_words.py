@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from drmemctl.check.finding import Finding
-from drmemctl.explore.trace import Row
 from drmemctl.kernel.errno import errno_name
 from drmemctl.kernel.task import Lock
-from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite
+from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite
 from drmemctl.output.text import safe
+from drmemctl.simulate.interleave.trace import TracedAction
 
 _PLAIN = {
     "set_updating": "drmem_update_dt: in_drmem_update = true",
@@ -55,7 +55,7 @@ _LOST = "notifier: PASSED OVER, another thread has in_drmem_update set"
 _OWN = "notifier: passes over its own update"
 
 
-def row_words(row: Row) -> list[str]:
+def row_words(row: TracedAction) -> list[str]:
     """Return what an action does, a line each: at least one."""
     if row.passed_over:
         return [_LOST if row.lost else _OWN]
@@ -65,14 +65,14 @@ def row_words(row: Row) -> list[str]:
     return [safe(line) for line in lines]
 
 
-def _plain(row: Row) -> str:
+def _plain(row: TracedAction) -> str:
     action = row.action
     lock = action.joins or action.takes or action.drops
     words = _PLAIN.get(action.name, action.name)
     return words.format(lock=lock.value if isinstance(lock, Lock) else "")
 
 
-def _event(event: Event) -> str:
+def _event(event: TraceEvent) -> str:
     match event:
         case RtasCall():
             arguments = " ".join(_number(one) for one in event.arguments)

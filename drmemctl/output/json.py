@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
+
+_AT_ONCE = 256
+"""Records written at a time."""
 
 
 def schema(command: str) -> str:
@@ -18,7 +22,16 @@ def document(value: Mapping[str, Any]) -> str:
     return _printable(json.dumps(value, indent=2)) + "\n"
 
 
-def streamed(head: Mapping[str, Any], lists: Mapping[str, Iterable[Mapping[str, Any]]]) -> Iterator[str]:
+Records = Iterable[Mapping[str, Any] | str]
+"""Records, or the text of each as `record_text` makes it."""
+
+
+def record_text(record: Mapping[str, Any]) -> str:
+    """Return a record as one line."""
+    return _printable(json.dumps(record))
+
+
+def streamed(head: Mapping[str, Any], lists: Mapping[str, Records]) -> Iterator[str]:
     """Yield a document whose lists may be long: every record of theirs is one line, made as it is written."""
     yield "{"
     separator = "\n"
@@ -32,11 +45,13 @@ def streamed(head: Mapping[str, Any], lists: Mapping[str, Iterable[Mapping[str, 
     yield "\n}\n"
 
 
-def array(records: Iterable[Mapping[str, Any]], indent: str) -> Iterator[str]:
+def array(records: Records, indent: str) -> Iterator[str]:
     """Yield an array with a record a line; `indent` is that of the line it begins in."""
+    texts = (record if isinstance(record, str) else record_text(record) for record in records)
     separator = "["
-    for record in records:
-        yield f"{separator}\n{indent}  {_printable(json.dumps(record))}"
+    while part := list(islice(texts, _AT_ONCE)):
+        line = f"\n{indent}  "
+        yield separator + line + f",{line}".join(part)
         separator = ","
     yield "[]" if separator == "[" else f"\n{indent}]"
 
@@ -44,7 +59,7 @@ def array(records: Iterable[Mapping[str, Any]], indent: str) -> Iterator[str]:
 def lines(records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield NDJSON: one record a line."""
     for record in records:
-        yield _printable(json.dumps(record)) + "\n"
+        yield record_text(record) + "\n"
 
 
 def _printable(text: str) -> str:

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, repeat
+from operator import add, mul
 from typing import Any, NamedTuple
 
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import Lmb, LmbTable, Run, check_limit, is_assigned
+from drmemctl.model.drmem import LmbTable, check_limit
+from drmemctl.model.run import Lmb, Run, is_assigned
 from drmemctl.output.lmb_words import address_range, domains_text, drc_range
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import SAMPLE, Cell, Column, heading, line_maker, show_table
@@ -31,16 +33,18 @@ class LmbView(NamedTuple):
 
 def run_record(run: Run, associativity: Associativity) -> dict[str, Any]:
     """Return a run as JSON has it."""
-    row = associativity.row(run.aa_index, run.flags)
+    attributes = _run_attributes(run.aa_index, run.flags, associativity)
+    return {"base": run.base, "count": run.lmbs, "drc_index": run.drc_index, **attributes}
+
+
+def _run_attributes(aa_index: int, flags: int, associativity: Associativity) -> dict[str, Any]:
+    row = associativity.row(aa_index, flags)
     return {
-        "base": run.base,
-        "count": run.count,
-        "drc_index": run.drc_index,
-        "aa_index": run.aa_index,
-        "flags": run.flags,
-        "flag_names": flag_names(run.flags),
+        "aa_index": aa_index,
+        "flags": flags,
+        "flag_names": flag_names(flags),
         "associativity": None if row is None else list(row),
-        "node": associativity.node_of(run.aa_index, run.flags),
+        "node": associativity.node_of(aa_index, flags),
     }
 
 
@@ -49,10 +53,48 @@ def lmb_record(lmb: Lmb, associativity: Associativity) -> dict[str, Any]:
     return {
         "base": lmb.base,
         "drc_index": lmb.drc_index,
-        "aa_index": lmb.aa_index,
-        "flags": lmb.flags,
-        "node": associativity.node_of(lmb.aa_index, lmb.flags),
+        **_lmb_attributes(lmb.aa_index, lmb.flags, associativity),
     }
+
+
+def _lmb_attributes(aa_index: int, flags: int, associativity: Associativity) -> dict[str, Any]:
+    return {"aa_index": aa_index, "flags": flags, "node": associativity.node_of(aa_index, flags)}
+
+
+def _run_texts(view: LmbView) -> Iterator[str]:
+    """Yield the runs as the JSON of `run_record`."""
+    attributes = _Attributes(_run_attributes, view.associativity)
+    for base, lmbs, drc_index, aa_index, flags in view.table.runs:
+        start = f'{{"base": {base}, "count": {lmbs}, "drc_index": {drc_index}, '
+        yield start + attributes[aa_index, flags]
+
+
+def _lmb_texts(view: LmbView, limit: int) -> Iterator[str]:
+    """Yield the LMBs as the JSON of `lmb_record`."""
+    attributes = _Attributes(_lmb_attributes, view.associativity)
+    for lmb in view.table.lmbs(limit):
+        base = "null" if lmb.base is None else lmb.base
+        start = f'{{"base": {base}, "drc_index": {lmb.drc_index}, '
+        yield start + attributes[lmb.aa_index, lmb.flags]
+
+
+class _Attributes(dict[tuple[int, int], str]):
+    """The end of a record's JSON by aa_index and flags: there are few of them, however many LMBs."""
+
+    def __init__(
+        self, record: Callable[[int, int, Associativity], dict[str, Any]], associativity: Associativity
+    ) -> None:
+        super().__init__()
+        self._record = record
+        self._associativity = associativity
+
+    def __missing__(self, kind: tuple[int, int]) -> str:
+        from drmemctl.output.json import record_text
+
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        text = self[kind] = record_text(self._record(*kind, self._associativity))[1:]
+        return text
 
 
 def show_lmbs(screen: Screen, view: LmbView, format: str) -> None:
@@ -66,9 +108,8 @@ def show_lmbs(screen: Screen, view: LmbView, format: str) -> None:
     elif format == "csv":
         screen.write_all(_csv_lines(view))
     else:
-        from drmemctl.output.json import lines
-
-        screen.write_all(lines(_records(view)))
+        texts = _run_texts(view) if view.limit is None else _lmb_texts(view, view.limit)
+        screen.write_all(f"{text}\n" for text in texts)
 
 
 def _records(view: LmbView) -> Iterator[dict[str, Any]]:
@@ -86,9 +127,9 @@ def _show_json(screen: Screen, view: LmbView) -> None:
         "property": view.table.property_name or None,
         "lmb_size": view.table.lmb_size,
     }
-    lists = {"runs": (run_record(run, view.associativity) for run in view.table.runs)}
+    lists = {"runs": _run_texts(view)}
     if view.limit is not None:
-        lists["lmbs"] = (lmb_record(lmb, view.associativity) for lmb in view.table.lmbs(view.limit))
+        lists["lmbs"] = _lmb_texts(view, view.limit)
     screen.write_all(streamed(head, lists))
 
 
@@ -176,7 +217,7 @@ def _lines(view: LmbView) -> Iterator[Line]:
         return (
             Line(run.part(position, 1, lmb_size), placed=position == 0 or lmb_size is not None)
             for run in view.table.runs
-            for position in range(run.count)
+            for position in range(run.lmbs)
         )
     return folded(view.table)
 
@@ -186,21 +227,29 @@ def folded(table: LmbTable) -> Iterator[Line]:
 
     QEMU's v1 property gives every LMB of boot memory the DRC index 0: a line each would hide the rest.
     """
-    size = table.lmb_size or 0
-    folds = table.lmb_size is not None
-    count, base, drc, aa, flags = 0, 0, 0, 0, 0
-    same_drc, next_base = False, -1
-    for n, run_base, run_drc, run_aa, run_flags in table.runs.entries():
-        alike = n == 1 and run_base == next_base and run_drc == drc and run_aa == aa and run_flags == flags
-        if alike and folds and (count == 1 or same_drc):
-            count, same_drc = count + 1, True
-        else:
-            if count:
-                yield Line(Run(base, count, drc, aa, flags), same_drc)
-            count, base, drc, aa, flags, same_drc = n, run_base, run_drc, run_aa, run_flags, False
-        next_base = base + count * size
-    if count:
-        yield Line(Run(base, count, drc, aa, flags), same_drc)
+    size = table.lmb_size
+    if size is None:
+        yield from map(Line, table.runs)
+        return
+    first, n_folded = None, 0
+    for run in table.runs:
+        if (
+            first is not None
+            and run.lmbs == first.lmbs == 1
+            and run.base == first.base + n_folded * size
+            and run[2:] == first[2:]
+        ):
+            n_folded += 1
+            continue
+        if first is not None:
+            yield _folded(first, n_folded)
+        first, n_folded = run, 1
+    if first is not None:
+        yield _folded(first, n_folded)
+
+
+def _folded(first: Run, n_folded: int) -> Line:
+    return Line(first) if n_folded == 1 else Line(first._replace(lmbs=n_folded), same_drc=True)
 
 
 class Row:
@@ -209,27 +258,34 @@ class Row:
     def __init__(self, view: LmbView) -> None:
         self._lmb_size = view.table.lmb_size
         self._associativity = view.associativity
-        self._known: dict[tuple[int, int, int], tuple[Cell, ...]] = {}
+        self._attributes: dict[tuple[int, int], tuple[Cell, ...]] = {}
+        self._sizes: dict[int, str] = {}
         self._width = address_width(view.table)
 
     def cells(self, line: Line) -> Sequence[Cell]:
         """Return the cells of a line, one for each of `COLUMNS`."""
         run = line.run
-        key = (run.count, run.aa_index, run.flags)
-        rest = self._known.get(key)
-        if rest is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            rest = self._known[key] = self._rest(run)
-        lmb_bytes, count, aa, domains, node, flags = rest
-        drc_indexes = drc_range(run.drc_index, run.count, same=line.same_drc)
-        return self._addresses(line), lmb_bytes, count, drc_indexes, aa, domains, node, flags
+        attributes = self._attributes.get(run[3:])
+        if attributes is None:
+            if len(self._attributes) >= _REMEMBERED:
+                self._attributes.clear()
+            attributes = self._attributes[run.aa_index, run.flags] = self._attributes_of(run)
+        drc_indexes = drc_range(run.drc_index, run.lmbs, same=line.same_drc)
+        return self._addresses(line), self._size(run.lmbs), str(run.lmbs), drc_indexes, *attributes
 
-    def _rest(self, run: Run) -> tuple[Cell, ...]:
+    def _size(self, lmbs: int) -> str:
+        if self._lmb_size is None:
+            return "?"
+        text = self._sizes.get(lmbs)
+        if text is None:
+            if len(self._sizes) >= _REMEMBERED:
+                self._sizes.clear()
+            text = self._sizes[lmbs] = size_text(self._lmb_size * lmbs)
+        return text
+
+    def _attributes_of(self, run: Run) -> tuple[Cell, ...]:
         row = self._associativity.row(run.aa_index, run.flags)
         return (
-            "?" if self._lmb_size is None else size_text(self._lmb_size * run.count),
-            str(run.count),
             "-" if run.aa_index == AA_UNSET else str(run.aa_index),
             "-" if row is None else domains_text(row),
             _node_cell(self._associativity, run),
@@ -249,7 +305,10 @@ def address_width(table: LmbTable) -> int:
     """Return the characters of the highest address; of a table with many runs, of a usual one."""
     if len(table.runs) > _REMEMBERED:
         return len("0x000000000000")
-    return max((len(f"{run.base + run.count * (table.lmb_size or 1) - 1:#x}") for run in table.runs), default=1)
+    size = table.lmb_size or 1
+    runs = table.runs
+    highest = max(map(add, runs.bases, map(mul, runs.lmbs, repeat(size))), default=0) - 1
+    return len(f"{highest:#x}") if runs else 1
 
 
 def _node_cell(associativity: Associativity, run: Run) -> tuple[str, str | None]:

@@ -12,7 +12,7 @@ from itertools import chain, islice, repeat
 from operator import add, eq
 from typing import NamedTuple
 
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
 
 _AT_ONCE = 1024
 
@@ -47,11 +47,11 @@ def blocks_of(table: LmbTable) -> Iterator[Block]:
             )
         return
     for run in runs:
-        for first in range(0, run.count, _AT_ONCE):
-            some = run.part(first, min(_AT_ONCE, run.count - first), size)
-            bases = range(some.base, some.base + some.count * size, size)
-            drc_indexes = range(some.drc_index, some.drc_index + some.count)
-            yield Block(bases, drc_indexes, repeat((run.aa_index, run.flags), some.count))
+        for first in range(0, run.lmbs, _AT_ONCE):
+            some = run.part(first, min(_AT_ONCE, run.lmbs - first), size)
+            bases = range(some.base, some.base + some.lmbs * size, size)
+            drc_indexes = range(some.drc_index, some.drc_index + some.lmbs)
+            yield Block(bases, drc_indexes, repeat((run.aa_index, run.flags), some.lmbs))
 
 
 def can_fill_in(table: LmbTable, digits: int) -> bool:
@@ -61,8 +61,7 @@ def can_fill_in(table: LmbTable, digits: int) -> bool:
     if table.n_lmbs == len(runs):
         return max(runs.bases) + size <= 1 << 4 * digits
     return all(
-        base + count * size <= 1 << 4 * digits and drc_index + count <= 1 << 32
-        for count, base, drc_index, _, _ in runs.entries()
+        run.base + run.lmbs * size <= 1 << 4 * digits and run.drc_index + run.lmbs <= 1 << 32 for run in runs
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from drmemctl.check.finding import LmbRange
-    from drmemctl.model.lmbs import Run
+    from drmemctl.model.run import Run
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from drmemctl.model.address_map import HOLE, NO_NODE, UNKNOWN_NODE, AddressMap, Segment
-from drmemctl.model.picture import Cell, Gap, Line, Picture
+from drmemctl.model.picture import Cell, Gap, MapLine, Picture
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.map_key import Entry, Key, legend
 from drmemctl.output.screen import Screen
@@ -105,7 +105,7 @@ def scale_words(address_map: AddressMap, picture: Picture) -> str:
     return f"1 cell = {per_cell}{size_text(picture.cell)}, 1 line = {size_text(picture.cell * picture.columns)}"
 
 
-def _line(screen: Screen, line: Line, label: int, key: Key) -> Iterator[str]:
+def _line(screen: Screen, line: MapLine, label: int, key: Key) -> Iterator[str]:
     cells = list(line.cells)
     while cells and cells[-1].content.kind == HOLE:
         cells.pop()

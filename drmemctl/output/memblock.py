@@ -64,7 +64,7 @@ def _consequences(found: Consequences) -> dict[str, Any]:
     return {
         "zone": found.zone,
         "movable_from": found.movable_from,
-        "kexec": {"images": found.images, "told": found.told},
+        "kexec": {"images": found.images, "told": found.listed},
         "vmcore": found.in_dump,
         "unplug": found.unplug,
     }
@@ -116,5 +116,5 @@ def _words(found: Consequences) -> tuple[Cell, ...]:
     if found.zone != "Movable" and found.movable_from is not None:
         name += f", Movable from {found.movable_from:#x}"
     zone: Cell = (name, "green" if found.zone == "Movable" else None)
-    told = "is told" if found.told else "finds it"
+    told = "is told" if found.listed else "finds it"
     return (zone, "yes" if found.images else "no", told, "yes" if found.in_dump else "no", found.unplug)

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from drmemctl.check.finding import Severity
 from drmemctl.defect import Defect
-from drmemctl.model.lmbs import STATES
 from drmemctl.model.numa import NumaLayout, NumaNode
 from drmemctl.model.overview import DynamicMemory, Overview
+from drmemctl.model.run import STATES
 from drmemctl.output.findings import severities
 from drmemctl.output.numa import affinity_record, affinity_words, node_name, node_record, possible_words
 from drmemctl.output.screen import Screen

@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
@@ -14,9 +13,8 @@ from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.session import Session
-from drmemctl.scenario.steps import Step
+from drmemctl.simulate.partition import Step, StepResult
+from drmemctl.simulate.session import Session
 
 if TYPE_CHECKING:
     from drmemctl.output.simulation_text import Detail
@@ -31,8 +29,8 @@ def show_simulation(screen: Screen, session: Session, steps: Iterable[Step], det
     from drmemctl.output.simulation_text import boot_lines, step_lines, verdict_lines
 
     show_lines(screen, boot_lines(screen, session))
-    for done in session.do_all(steps):
-        show_lines(screen, step_lines(screen, len(session.done), done, detail))
+    for result in session.do_all(steps):
+        show_lines(screen, step_lines(screen, len(session.done), result, detail))
     show_lines(screen, verdict_lines(screen, session, detail))
 
 
@@ -94,4 +92,4 @@ def _runs(state: KernelState) -> Iterator[dict[str, Any]]:
     from drmemctl.output.lmb import run_record
 
     nodes = current_associativity(state)
-    return (run_record(replace(run, flags=run.flags & ~KERNEL_TOUCHED), nodes) for run in state.table.runs)
+    return (run_record(run._replace(flags=run.flags & ~KERNEL_TOUCHED), nodes) for run in state.table.runs)

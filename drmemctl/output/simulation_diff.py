@@ -7,20 +7,19 @@ from collections.abc import Iterator, Sequence
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, decode_entries, flag_names
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.output.diff_unified import compared, styled, value_lines
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
-from drmemctl.scenario.session import DoneStep
+from drmemctl.simulate.partition import StepResult
 from drmemctl.tree.dts_text import shown_name
 from drmemctl.tree.node import Property, Tree
 
 
-def diff_lines(screen: Screen, done: DoneStep) -> Iterator[str]:
+def diff_lines(screen: Screen, result: StepResult) -> Iterator[str]:
     """Yield the lines of all properties that a step changed, each under its name."""
-    old, new = done.before.kernel.tree, done.after.kernel.tree
-    for key in done.result.changed:
+    old, new = result.before.kernel.tree, result.after.kernel.tree
+    for key in result.changed:
         path, _, name = key.rpartition(":")
         if old.find(path) is None and new.find(path) is None:
             # The name has a colon itself: whichever cut names a node that is there.
@@ -46,13 +45,11 @@ def _sets(tree: Tree, name: str, value: bytes) -> Sequence[str]:
     """Return the sets as they are written, but the entries of a v1 property by the run."""
     drmem = Drmem.from_tree(tree)
     entries = decode_entries(name, value, drmem.cells.address)
-    sets = LmbTable.of_property(entries, drmem.table.lmb_size).runs.entries()
-    if name == V2:
-        sets = iter(entries)
-    return [f"{entries.declared} entries", *(_set(*one) for one in sets)]
+    runs = entries if name == V2 else LmbTable.of_property(entries, drmem.table.lmb_size).runs
+    return [f"{entries.declared} entries", *(_set(*run) for run in runs)]
 
 
-def _set(count: int, base: int, drc: int, aa: int, flags: int) -> str:
+def _set(base: int, count: int, drc: int, aa: int, flags: int) -> str:
     names = ",".join(flag_names(flags)) or "-"
     return f"{count:6} LMBs  {base:#014x}  DRC {drc:#010x}  aa {aa:#x}  {flags:#x} {names}"
 

@@ -11,8 +11,8 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import outcome, shortened
 from drmemctl.output.simulation_words import change_lines, cpu_lines
 from drmemctl.output.text import safe
-from drmemctl.scenario.session import DoneStep, Session
-from drmemctl.scenario.steps import Step
+from drmemctl.simulate.partition import Step, StepResult
+from drmemctl.simulate.session import Session
 
 _NAME = 200
 _LINES = 200
@@ -31,10 +31,10 @@ def junit(session: Session, source: str, steps: Sequence[Step]) -> Iterator[str]
     yield f'  <testsuite name="{name}" {counts}>\n'
     error = f'<error type="panic" message="{_quoted(dead)}"/>' if dead else ""
     yield _case(name, "boot", error)
-    for number, done in enumerate(session.done, 1):
-        yield _case(name, _title(number, done.step), _body(done, failed=number in failed))
+    for number, result in enumerate(session.done, 1):
+        yield _case(name, _title(number, result.step), _body(result, failed=number in failed))
     for number, step in enumerate(left, len(session.done) + 1):
-        yield _case(name, _title(number, step), "<skipped/>")
+        yield _case(name, _title(number, step.text), "<skipped/>")
     yield "  </testsuite>\n</testsuites>\n"
 
 
@@ -43,8 +43,8 @@ def _quoted(text: str) -> str:
     return escape(safe(text, 2000))
 
 
-def _title(number: int, step: Step) -> str:
-    return f"{number:03} {shortened(step.text, _NAME)}"
+def _title(number: int, step: str) -> str:
+    return f"{number:03} {shortened(step, _NAME)}"
 
 
 def _case(suite: str, name: str, body: str) -> str:
@@ -52,21 +52,21 @@ def _case(suite: str, name: str, body: str) -> str:
     return f"{head}>\n      {body}\n    </testcase>\n" if body else f"{head}/>\n"
 
 
-def _body(done: DoneStep, *, failed: bool) -> str:
-    text = escape("\n".join(_lines(done)))
+def _body(result: StepResult, *, failed: bool) -> str:
+    text = escape("\n".join(_lines(result)))
     if not failed:
         return f"<system-out>{text}</system-out>" if text else ""
-    word = outcome(done.result, expectation=done.is_expectation)
-    kind = "expectation" if done.is_expectation else "request"
-    message = f"{word}: {done.result.note}" if done.result.note else word
+    word = outcome(result)
+    kind = "expectation" if result.parsed.is_expectation else "request"
+    message = f"{word}: {result.note}" if result.note else word
     return f'<failure type="{kind}" message="{_quoted(message)}">{text}</failure>'
 
 
-def _lines(done: DoneStep) -> list[str]:
+def _lines(result: StepResult) -> list[str]:
     plain = Screen()
-    lines = [safe(line, 2000) for line in (*done.result.log, *done.result.events)]
-    lines += change_lines(plain, done)
-    lines += cpu_lines(plain, done.result.cpus)
-    lines += [finding_line(plain, found) for found in done.result.findings]
+    lines = [safe(line, 2000) for line in (*result.log, *result.events)]
+    lines += change_lines(plain, result)
+    lines += cpu_lines(plain, result.cpus)
+    lines += [finding_line(plain, found) for found in result.findings]
     left_out = len(lines) - _LINES
     return [*lines[:_LINES], f"{left_out:,} more lines"] if left_out > 0 else lines

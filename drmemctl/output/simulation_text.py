@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from drmemctl.compare.moments import next_flush
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.hypervisor.inference import POWERVM
 from drmemctl.kernel.state import KernelState
@@ -15,10 +14,11 @@ from drmemctl.output.findings import finding_line
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_words import SHOWN_BY_MEANING, change_lines, cpu_lines, lmb_lines
 from drmemctl.output.text import safe
-from drmemctl.scenario.consistency import contradictions, sides
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.session import DoneStep, Session
-from drmemctl.scenario.simulation import Simulation, Situation
+from drmemctl.simulate.change import next_flush
+from drmemctl.simulate.findings import sides
+from drmemctl.simulate.partition import StepResult
+from drmemctl.simulate.session import Session
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.wording import count_of, size_text
 
 _MOST = 12
@@ -90,23 +90,22 @@ def _lmbs(state: KernelState) -> str:
     return f"{count_of(table.n_lmbs, 'LMB')}{size}{f', {name}' if name else ''}"
 
 
-def step_lines(screen: Screen, number: int, done: DoneStep, detail: Detail) -> Iterator[str]:
+def step_lines(screen: Screen, number: int, result: StepResult, detail: Detail) -> Iterator[str]:
     """Yield a step and what came of it."""
-    result = done.result
-    yield _head(screen, number, done, detail)
-    yield from _indented(_messages(screen, done, detail), "    ")
+    yield _head(screen, number, result, detail)
+    yield from _indented(_messages(screen, result, detail), "    ")
     if result.note:
         yield "    " + screen.style(safe(result.note, 2000), "red")
     if result.hypervisor:
         yield "    " + screen.style(safe(result.hypervisor, 2000), "red")
     for event in result.events:
         yield "    " + screen.style(safe(event), "magenta")
-    yield from _indented(changes(screen, done, detail), "  ")
+    yield from _indented(changes(screen, result, detail), "  ")
     yield from _indented(_cut((finding_line(screen, one) for one in result.findings), detail, "findings"), "  ")
     if detail.diff:
         from drmemctl.output.simulation_diff import diff_lines
 
-        yield from _indented(diff_lines(screen, done), "  ")
+        yield from _indented(diff_lines(screen, result), "  ")
 
 
 def _indented(lines: Iterable[str], by: str) -> Iterator[str]:
@@ -121,12 +120,12 @@ def _cut(lines: Iterator[str], detail: Detail, what: str) -> Iterator[str]:
         yield f"… {more:,} more {what}; -v shows them"
 
 
-def _head(screen: Screen, number: int, done: DoneStep, detail: Detail) -> str:
-    word = outcome(done.result, expectation=done.is_expectation)
-    style = "green" if done.result.ok else "bold red"
+def _head(screen: Screen, number: int, result: StepResult, detail: Detail) -> str:
+    word = outcome(result)
+    style = "green" if result.ok else "bold red"
     label = f"[{number}] "
     limit = None if detail.verbose else max(40, screen.width - len(label) - len(word) - 2)
-    text = shortened(done.result.step, limit)
+    text = shortened(result.step, limit)
     return f"{label}{screen.style(text, 'bold')}: {screen.style(word, style)}"
 
 
@@ -136,8 +135,9 @@ def shortened(step: str, limit: int | None) -> str:
     return text if limit is None or len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def outcome(result: StepResult, *, expectation: bool = False) -> str:
+def outcome(result: StepResult) -> str:
     """Return what came of a step in a word."""
+    expectation = result.parsed.is_expectation
     if result.answer is not None:
         return f"answers {' '.join(map(str, result.answer))}"
     if result.ok:
@@ -148,25 +148,25 @@ def outcome(result: StepResult, *, expectation: bool = False) -> str:
     return result.errno or stopped or ("abort" if "ABORT" in result.events else "failed")
 
 
-def _messages(screen: Screen, done: DoneStep, detail: Detail) -> Iterator[str]:
+def _messages(screen: Screen, result: StepResult, detail: Detail) -> Iterator[str]:
     if detail.trace:
         from drmemctl.output.simulation_trace import MOST, trace_lines
 
-        return trace_lines(screen, done, None if detail.verbose else MOST)
-    log = (screen.style(safe(line, None), "dim") for line in done.result.log)
+        return trace_lines(screen, result, None if detail.verbose else MOST)
+    log = (screen.style(safe(line, None), "dim") for line in result.log)
     return _cut(log, detail, "messages")
 
 
-def changes(screen: Screen, done: DoneStep, detail: Detail) -> Iterator[str]:
+def changes(screen: Screen, result: StepResult, detail: Detail) -> Iterator[str]:
     """Yield what a step changed: LMBs, lookup arrays, memory blocks, CPUs, other properties."""
-    if done.before.kernel is done.after.kernel:
+    if result.before.kernel is result.after.kernel:
         return
-    lines = change_lines(screen, done, drc=detail.verbose)
+    lines = change_lines(screen, result, drc=detail.verbose)
     yield from _cut(lines, detail, "changes")
-    yield from _cut(cpu_lines(screen, done.result.cpus), detail, "CPUs")
+    yield from _cut(cpu_lines(screen, result.cpus), detail, "CPUs")
     others = (
         f"{safe(key)} {'removed' if data is None else f'= {shown_bytes(data)}'}"
-        for key, data in done.result.changed.items()
+        for key, data in result.changed.items()
         if detail.verbose or key not in SHOWN_BY_MEANING
     )
     yield from _cut(others, detail, "properties")
@@ -179,23 +179,23 @@ def shown_bytes(data: bytes) -> str:
 
 def verdict_lines(screen: Screen, session: Session, detail: Detail) -> Iterator[str]:
     """Yield whether all agrees now, what the next flush would destroy, and which steps failed."""
-    situation = session.simulation.situation
-    state = situation.kernel
+    partition = session.simulation.situation
+    state = partition.kernel
     if state.dead:
         yield f"{screen.style('not consistent', 'bold red')}: the kernel: {safe(state.dead, None)}"
     else:
-        yield from _consistency_lines(screen, situation, detail)
-    lost = next_flush(state, situation.machine)
+        yield from _consistency_lines(screen, session.simulation, detail)
+    lost = next_flush(state, partition.machine)
     if lost:
         yield screen.style("the next flush would change what the tree says:", "yellow")
         yield from _indented(_cut(iter(lmb_lines(screen, lost)), detail, "ranges"), "  ")
     yield from _failures(screen, session)
 
 
-def _consistency_lines(screen: Screen, situation: Situation, detail: Detail) -> Iterator[str]:
+def _consistency_lines(screen: Screen, simulation: Simulation, detail: Detail) -> Iterator[str]:
     """Yield who agrees with whom, and each thing that they do not agree on."""
-    against = contradictions(situation)
-    who = sides(situation.kernel, against)
+    against = simulation.contradictions
+    who = sides(simulation.state, against)
     if not against:
         yield f"{screen.style('consistent', 'bold green')}: {who}"
         return

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from drmemctl.formats.dynamic_memory import AA_UNSET, KERNEL_TOUCHED, flag_names
-from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite
+from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
-from drmemctl.scenario.session import DoneStep
+from drmemctl.simulate.partition import StepResult
 from drmemctl.wording import count_of
 
 MOST = 400
@@ -18,20 +19,20 @@ MOST = 400
 _FUNCTION = 34
 
 
-def trace_lines(screen: Screen, done: DoneStep, most: int | None = MOST) -> Iterator[str]:
+def trace_lines(screen: Screen, result: StepResult, most: int | None = MOST) -> Iterator[str]:
     """Yield events and messages in their order; messages are dim."""
-    log = [screen.style(safe(line, None), "dim") for line in done.result.log]
+    log = [screen.style(safe(line, None), "dim") for line in result.log]
     said = 0
-    for event in done.events[:most]:
+    for event in islice(result.trace, most):
         yield from log[said : event.messages]
         said = max(said, event.messages)
         yield f"  {screen.style(f'{event.function:{_FUNCTION}}', 'cyan')} {_what(event)}"
-    if most is not None and len(done.events) > most:
-        yield f"  … {count_of(len(done.events) - most, 'more event')}; -v shows them"
+    if most is not None and len(result.trace) > most:
+        yield f"  … {count_of(len(result.trace) - most, 'more event')}; -v shows them"
     yield from log[said:]
 
 
-def _what(event: Event) -> str:
+def _what(event: TraceEvent) -> str:
     match event:
         case RtasCall():
             return f"{_call(event)} → {' '.join(map(str, event.answer))}"

@@ -6,26 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
-from drmemctl.compare.moments import (
-    BlocksChanged,
-    LmbsChanged,
-    LmbState,
-    Placed,
-    array_and_tree,
-    changed_blocks,
-    changed_in_tree,
-    changed_lmbs,
-)
 from drmemctl.formats.dynamic_memory import AA_UNSET, LOOKUP_ARRAYS, NODE, V1, V2, flag_names
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.processors import CpuChange
-from drmemctl.model.lmbs import state_of
+from drmemctl.model.run import state_of
 from drmemctl.output.lmb_words import address_range, domains_text
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.text import safe
-from drmemctl.scenario.session import DoneStep
-from drmemctl.scenario.steps import Attach, Detach, Dlpar
+from drmemctl.simulate.change import BlockRangeChange, LmbRangeChange, LmbState
+from drmemctl.simulate.partition import StepResult
 from drmemctl.tree.node import Tree
 from drmemctl.wording import count_of
 
@@ -35,30 +25,29 @@ SHOWN_BY_MEANING = frozenset(f"{NODE}:{name}" for name in (V1, V2, LOOKUP_ARRAYS
 """Properties whose changes have lines of their own."""
 
 
-def change_lines(screen: Screen, done: DoneStep, *, drc: bool = False) -> Iterator[str]:
+def change_lines(screen: Screen, result: StepResult, *, drc: bool = False) -> Iterator[str]:
     """Yield what a step changed, a line each; `drc` adds DRC indexes."""
-    old, new = done.before.kernel, done.after.kernel
-    placed = array_and_tree(changed_lmbs(old, new), changed_in_tree(old, new))
-    request = isinstance(done.step, (Dlpar, Attach, Detach)) and new.profile.has(DRMEM_ARRAY)
-    lines = lmb_lines(screen, [one.change for one in placed], drc=drc)
-    for one, line in zip(placed, lines, strict=True):
-        yield line + screen.style(_label(one, request=request), "yellow")
+    old, new = result.before.kernel, result.after.kernel
+    lmbs = result.changed_lmbs
+    request = result.parsed.is_request and new.profile.has(DRMEM_ARRAY)
+    for change, line in zip(lmbs, lmb_lines(screen, lmbs, drc=drc), strict=True):
+        yield line + screen.style(_label(change, request=request), "yellow")
     yield from _lookup_lines(old.tree, new.tree)
-    yield from (_block_line(screen, change) for change in changed_blocks(old.blocks, new.blocks))
+    yield from (_block_line(screen, change) for change in result.changed_blocks)
     if new.dead and not old.dead:
         yield screen.style(f"the kernel answers no more: {safe(new.dead)}", "red")
 
 
-def _label(placed: Placed, *, request: bool) -> str:
-    if placed.in_array and placed.in_tree:
+def _label(change: LmbRangeChange, *, request: bool) -> str:
+    if change.in_array and change.in_tree:
         return ""
-    if placed.in_array:
+    if change.in_array:
         return "  array only"
     # A request changes LMBs in the array; what else changes in the tree comes from writing all of it back.
     return "  written back" if request else "  tree only"
 
 
-def lmb_lines(screen: Screen, changes: Sequence[LmbsChanged], *, drc: bool = False) -> list[str]:
+def lmb_lines(screen: Screen, changes: Sequence[LmbRangeChange], *, drc: bool = False) -> list[str]:
     """Return a line for each change, their columns aligned."""
     heads = [
         (_addresses(change), count_of(change.count, "LMB"), _drc(change) if drc else "") for change in changes
@@ -71,16 +60,16 @@ def lmb_lines(screen: Screen, changes: Sequence[LmbsChanged], *, drc: bool = Fal
     return lines
 
 
-def _addresses(change: LmbsChanged) -> str:
+def _addresses(change: LmbRangeChange) -> str:
     return address_range(change.base, change.count * change.lmb_size) if change.lmb_size else f"{change.base:#x}"
 
 
-def _drc(change: LmbsChanged) -> str:
+def _drc(change: LmbRangeChange) -> str:
     last = f"-{change.drc_index + change.count - 1:#x}" if change.count > 1 else ""
     return f"DRC {change.drc_index:#x}{last}"
 
 
-def _what(screen: Screen, change: LmbsChanged) -> list[str]:
+def _what(screen: Screen, change: LmbRangeChange) -> list[str]:
     old, new = change.old, change.new
     if old is None or new is None:
         side, word = (new, "new:") if old is None else (old, "gone:")
@@ -157,7 +146,7 @@ def _came(now: Sequence[int] | None) -> str:
     return "removed" if now is None else "added"
 
 
-def _block_line(screen: Screen, change: BlocksChanged) -> str:
+def _block_line(screen: Screen, change: BlockRangeChange) -> str:
     last = change.first + change.count - 1
     blocks = f"memory block {change.first}" if change.count == 1 else f"memory blocks {change.first}-{last}"
     if change.old is None:

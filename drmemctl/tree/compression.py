@@ -362,7 +362,7 @@ class _Layer:
             self._decoder, self._memory = self._budget.decoder(self._method, head, self._memory)
             self._piece = _FIRST_PIECE
             self._members += 1
-            most = self._budget.limits.max_members
+            most = min(self._budget.limits.max_members, self._budget.limits.max_frames)
             if self._members > most:
                 message = f"the {self._method.name} data has more than {most:,} members"
                 raise LimitError(message, source=self._source, offset=self._inner.offset)

@@ -60,6 +60,8 @@ class Limits:
         max_reservations: entries of the memory reservation block.
         max_name: bytes of one node's or property's name: NAME_MAX, since Linux shows each as a file name.
         max_members: members of an archive. The largest sosreports have some hundred thousand.
+        max_frames: members or frames of one compressed stream: each takes some 25 µs, empty or not. bgzip makes
+            16,384 of a GiB.
         max_unpacked: bytes that one compressed input may have in all, read as a stream and not kept.
         max_ratio: decompressed bytes to each compressed one, counted from `ratio_floor` decompressed bytes
             on. gzip cannot pass 1032; logs come to 10 to 30.
@@ -90,6 +92,7 @@ class Limits:
     max_reservations: int = 4_096
     max_name: int = 255
     max_members: int = 500_000
+    max_frames: int = 100_000
     max_unpacked: int = 1024 * MIB
     max_ratio: int = 200
     ratio_floor: int = 64 * MIB

@@ -12,6 +12,7 @@ from drmemctl.errors import NotInTreeError
 from drmemctl.formats.strings import to_bytes, to_text
 
 if TYPE_CHECKING:
+    from drmemctl.tree.dump import KernelDump
     from drmemctl.tree.system import SystemFiles
 
 decode_name = to_text
@@ -103,7 +104,7 @@ class Tree:
     Attributes:
         root: the root node.
         source: the input as the user named it, for messages.
-        kind: what it was read from: `fdt`, `directory`, `archive`, `dts`, `lsprop`.
+        kind: what it was read from: `fdt`, `directory`, `archive`, `dts`, `lsprop`, `dump`.
         reservations: the memory reservation block, (address, size) in bytes.
         boot_cpu: physical id of the boot CPU, 0 where the source has none.
         defects: what the reader saw that is wrong, while going on.
@@ -111,6 +112,7 @@ class Tree:
             printed; untrusted text, empty where there is none.
         beside: the files about memory of that kernel, None where the source is a tree alone; a tree that is made
             from another has none, since no kernel ran on it.
+        dump: what a kernel's memory shows besides its tree, None where the source is no dump.
 
     """
 
@@ -122,6 +124,7 @@ class Tree:
     defects: tuple[Defect, ...] = ()
     kernel: str = field(default="", compare=False)
     beside: Beside | None = field(default=None, compare=False, repr=False)
+    dump: KernelDump | None = field(default=None, compare=False, repr=False)
 
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Yield (path, node) in document order, the root first."""
@@ -164,7 +167,7 @@ class Tree:
 
     def with_root(self, root: Node) -> Tree:
         """Return a tree made from this one."""
-        return replace(self, root=root, beside=None)
+        return replace(self, root=root, beside=None, dump=None)
 
     def with_property(self, path: str, name: str, value: bytes | None) -> Tree:
         """Return the tree with one property of an existing node set, or removed if `value` is None."""

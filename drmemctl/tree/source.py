@@ -15,10 +15,11 @@ from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
 from drmemctl.defect import Defect
-from drmemctl.errors import InputError, LimitError
+from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.formats.fdt_header import MAGIC
 from drmemctl.read_files import note_descriptor
 from drmemctl.tree.compression import compression_of, decompressed
+from drmemctl.tree.dump_kinds import is_dump
 from drmemctl.tree.limits import LIMITS, MIB, check_environment, too_large
 from drmemctl.tree.node import Tree, decode_name
 from drmemctl.tree.plain_input import STDIN, standard_input
@@ -35,8 +36,8 @@ _HEAD = 1 << 16
 """How many bytes are looked at to tell what an input is."""
 
 _KINDS = (
-    "a flattened tree (.dtb), a directory like /proc/device-tree, a tar of one, or text of lsprop, dtc, fdtdump, "
-    "compressed or not (gzip, xz, zstd, bzip2)"
+    "a flattened tree (.dtb), a directory like /proc/device-tree, a tar of one, text of lsprop, dtc, fdtdump, "
+    "a dump of a kernel's memory, compressed or not (gzip, xz, zstd, bzip2)"
 )
 _SEPARATOR = "::"
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -189,6 +190,8 @@ class _Input:
         head = stream.peek(_HEAD)
         if is_tar_header(head[:BLOCK]):
             tree = self._read_archive(member)
+        elif is_dump(head):
+            tree = self._read_dump(stream, member, is_plain=stream is plain)
         elif member is not None:
             raise InputError("this is no archive, :: cannot name a part of it", source=self._source)
         else:
@@ -257,6 +260,17 @@ class _Input:
         tree = read_archive(self._restart, self._source, wanted, _read_member, watch)
         kernel, beside = banners.beside(wanted) or tree.kernel, systems.beside(wanted) or tree.beside
         return replace(tree, kernel=kernel, beside=beside)
+
+    def _read_dump(self, stream: Stream, member: str | None, *, is_plain: bool) -> Tree:
+        """Return the tree in a dump: what is no file of its own is put in a temporary one, to be read anywhere."""
+        from drmemctl.tree.dump import read_dump
+
+        if not is_plain or self._begin != 0:
+            self._spool(stream)
+        try:
+            return read_dump(self._raw, self._source, member)
+        except DrmemctlError as error:
+            raise error.with_source(self._source) from None
 
     def _whole(self, stream: Stream, *, is_plain: bool, is_text: bool) -> bytes:
         """Return all bytes; those of a plain file at once, since joining pieces takes twice the memory."""

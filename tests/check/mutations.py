@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
+from itertools import starmap
 
 import pytest
 
@@ -17,8 +18,8 @@ from drmemctl.formats import drc
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, encode_entries
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
 from drmemctl.formats.memory_reg import REG, MemoryRange, encode_reg
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import Entry, LmbTable
+from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.run import Run
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
 from tests.conftest import blob
@@ -98,14 +99,14 @@ def with_cut(tree: Tree, path: str, name: str, size: int) -> Tree:
     return edited(tree, path, lambda node: replace(node, properties=tuple(map(cut, node.properties))))
 
 
-def entries(tree: Tree) -> list[Entry]:
-    """Return the entries of the property that Linux reads: (count, base, DRC index, aa_index, flags)."""
+def entries(tree: Tree) -> list[Run]:
+    """Return the entries of the property that Linux reads: in their order."""
     found = Drmem.from_tree(tree).entries
     assert found is not None
-    return list(found)
+    return list(starmap(Run, found))
 
 
-def with_entries(tree: Tree, new: Iterable[Entry], property: str | None = None) -> Tree:
+def with_entries(tree: Tree, new: Iterable[Run], property: str | None = None) -> Tree:
     """Return the tree with other entries, in the property that it has or in another one (then that one only)."""
     has_v1 = tree.get(NODE, V1) is not None
     old = V1 if has_v1 else V2
@@ -120,19 +121,18 @@ def with_entry(tree: Tree, index: int, *, split: int = 0, **changes: int) -> Tre
 
     `split` cuts the entry of a v2 property after so many LMBs first, and changes the second part.
     """
-    fields = ("count", "base", "drc", "aa", "flags")
+    fields = ("base", "count", "drc", "aa", "flags")
     all_entries = entries(tree)
     values = dict(zip(fields, all_entries[index], strict=True))
     before = []
     if split:
         size = Drmem.from_tree(tree).table.lmb_size or 0
-        before = [(split, *all_entries[index][1:])]
+        before = [all_entries[index]._replace(lmbs=split)]
         values["count"] -= split
         values["base"] += split * size
         values["drc"] += split
     values |= changes
-    new = (values["count"], values["base"], values["drc"], values["aa"], values["flags"])
-    all_entries[index : index + 1] = [*before, new]
+    all_entries[index : index + 1] = [*before, Run(*values.values())]
     return with_entries(tree, all_entries)
 
 

@@ -15,6 +15,7 @@ from drmemctl.check.rule import Rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.formats.rows import pack_words
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Property, Tree
 from tests.check.mutations import edited, fixture, with_entries, with_prop, words
 
@@ -133,5 +134,5 @@ def test_hostile_lookup_arrays_are_judged_by_what_is_there(cells: tuple[int, ...
 
 
 def test_hostile_sets_are_judged_by_the_set() -> None:
-    sets = [(0xFFFFFFFF, n << 33, n * 77_777_777 & 0xFFFFFFFF, n, 8) for n in range(20_000)]
+    sets = [Run(n << 33, 0xFFFFFFFF, n * 77_777_777 & 0xFFFFFFFF, n, 8) for n in range(20_000)]
     judge_all(with_entries(fixture("trees/numa4-form2-dist"), sets))

@@ -7,11 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
+from drmemctl.check.bounds import MAX_VIOLATIONS
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Tree
 from tests.cases import each
 from tests.check.mutations import (
+    LMB,
+    PLUGGED,
     Change,
     broken_anew,
     cases,
@@ -194,12 +198,12 @@ def test_the_message_says_which_aa_indexes_there_are() -> None:
 def test_the_lmbs_of_a_finding_are_those_without_a_node() -> None:
     tree = entry(1, split=3, aa=4)(fixture(FORM2))
     (finding,) = (item for item in findings(tree) if item.rule == "DRM030")
-    assert [(run.base, run.count) for run in finding.lmbs] == [(0x130000000, 1)]
+    assert [(run.base, run.lmbs) for run in finding.lmbs] == [(0x130000000, 1)]
 
 
 def test_a_thousand_reasons_make_one_finding_with_a_thousand_runs() -> None:
-    reserved = (16, 0, 0, 0xFFFFFFFF, 0xA0)
-    new = [(1, (16 + n) << 28, 0x80000010 + n, 10 + n, 8) for n in range(3000)]
+    reserved = Run(0, 16, 0, 0xFFFFFFFF, 0xA0)
+    new = [Run((16 + n) << 28, 1, 0x80000010 + n, 10 + n, 8) for n in range(3000)]
     tree = with_entries(fixture(FORM2), [reserved, *new])
     (finding,) = (item for item in findings(tree) if item.rule == "DRM030")
     assert len(finding.lmbs) == 1000
@@ -241,3 +245,15 @@ def test_a_migratable_partition_counts_its_nodes_by_the_maximum() -> None:
     current = rtas(CURRENT_DOMAINS, 4, 4, 4, 4, 4)
     assert "DRM039" in found(current(more(fixture(FORM1))))
     assert "DRM039" not in found(current(more(tree)))
+
+
+def test_of_many_reasons_why_lmbs_have_no_node_the_last_counts_what_is_left() -> None:
+    domains = [1000 + number for number in range(40)]
+    tree = lookup(40, 4, *(domain for domain in domains for _ in range(4)))(fixture(PLUGGED))
+    tree = with_entries(
+        tree, [Run(0x40000000 + index * LMB, 1, 0x80000004 + index, index, 8) for index in range(40)]
+    )
+    reasons = messages(tree, "DRM030")
+    assert len(reasons) == MAX_VIOLATIONS
+    assert "names domain 0x3e8, which is no node" in reasons[0]
+    assert reasons[-1].startswith("21 LMBs in many other ways like these")

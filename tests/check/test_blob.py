@@ -10,6 +10,7 @@ import pytest
 from drmemctl.check.blob.reading import flattened_size
 from drmemctl.defect import Defect
 from drmemctl.formats.dynamic_memory import NODE, V2
+from drmemctl.model.run import Run
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
 from drmemctl.tree.writer import write_fdt
@@ -45,7 +46,7 @@ def phandle_of(tree: Tree, path: str) -> bytes:
 
 
 def grown(n_lmbs: int) -> Change:
-    return lambda tree: with_entries(tree, [(n_lmbs, 0, 0, 0xFFFFFFFF, 0xA0)])
+    return lambda tree: with_entries(tree, [Run(0, n_lmbs, 0, 0xFFFFFFFF, 0xA0)])
 
 
 BREAKS: dict[str, list[Change]] = {
@@ -140,7 +141,7 @@ def test_the_size_of_a_blob_is_that_of_what_is_written(name: str) -> None:
 
 
 def test_qemu_limit_names_the_size_and_the_format() -> None:
-    v1 = with_entries(fixture("trees/v1-huge-1T"), [(1, 0, 0, 0xFFFFFFFF, 0xA0)] * 90_000)
+    v1 = with_entries(fixture("trees/v1-huge-1T"), [Run(0, 1, 0, 0xFFFFFFFF, 0xA0)] * 90_000)
     assert "it cannot boot a guest" in messages(v1, "DRM008")[0]
     assert "does not know v2" in messages(grown(90_000)(fixture(PLUGGED)), "DRM008")[0]
 

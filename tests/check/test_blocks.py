@@ -85,8 +85,8 @@ def shifted(tree: Tree) -> Tree:
     """Return the tree with its assigned LMBs half an LMB higher, and the memory node before them as long."""
     from tests.check.mutations import entries, with_entries
 
-    moved = [(n, base + LMB // 2 if base >= 0x40000000 else base, *rest) for n, base, *rest in entries(tree)]
-    return LOW_HALF(with_entries(tree, moved))  # type: ignore[arg-type]
+    moved = [run._replace(base=run.base + (LMB // 2 if run.base >= 0x40000000 else 0)) for run in entries(tree)]
+    return LOW_HALF(with_entries(tree, moved))
 
 
 def test_a_block_of_a_memory_node_and_lmbs() -> None:

@@ -12,7 +12,7 @@ from drmemctl.check.engine import Plan
 from drmemctl.check.report import report_tree
 from drmemctl.check.subject import Running, Subject
 from drmemctl.formats.dynamic_memory import NODE
-from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, encode_lrdr_capacity
+from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
 from drmemctl.formats.memory_reg import REG, MemoryRange, encode_reg
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_memory
 from drmemctl.kernel.profiles import profile
@@ -35,6 +35,7 @@ from tests.check.mutations import (
     with_prop,
     without_node,
 )
+from tests.encoders import encode_lrdr_capacity
 
 
 def memory(base: int, size: int, device_type: bytes = b"memory\0", **more: bytes) -> Node:
@@ -173,7 +174,7 @@ def test_mem_counts_memory_and_not_addresses() -> None:
     """mem=1G of 512 MiB at 0, 512 MiB at 1 GiB and more ends at 0x60000000."""
     tree = without_node(bootargs(b"mem=1G")(fixture(PLUGGED)), "/memory@20000000")
     (item,) = [item for item in findings(tree) if item.rule == "DRM065"]
-    assert [(run.base, run.count) for run in item.lmbs] == [(0x60000000, 2)]
+    assert [(run.base, run.lmbs) for run in item.lmbs] == [(0x60000000, 2)]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +209,7 @@ def test_an_lmb_in_two_memory_nodes_is_counted_once() -> None:
     for base in (0x40000000, 0x48000000):
         tree = with_child(tree, "/", memory(base, LMB // 2))
     (item,) = [item for item in findings(tree) if item.rule == "DRM060"]
-    assert [(run.base, run.count) for run in item.lmbs] == [(0x40000000, 1)]
+    assert [(run.base, run.lmbs) for run in item.lmbs] == [(0x40000000, 1)]
 
 
 def test_qemus_address_of_a_connector_is_explained() -> None:

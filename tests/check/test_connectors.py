@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drmemctl.check.connectors.ranges import IndexRanges, ranges_of
 from drmemctl.formats import drc
-from drmemctl.formats.drc import Connector, decode_connectors, encode_drc_strings, encode_drc_words
-from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry, encode_drc_info
+from drmemctl.formats.drc import Connector, decode_connectors
+from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry
+from drmemctl.model.intervals import IndexSet, stretches
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 from tests.cases import each
 from tests.check.mutations import (
@@ -33,6 +34,7 @@ from tests.check.mutations import (
     with_prop,
     words,
 )
+from tests.encoders import encode_drc_info, encode_drc_strings, encode_drc_words
 
 TREE = "trees/numa4-form2-dist"
 """16 LMBs reserved, 4 on node 2, 4 on node 3, 40 free from 0x180000000 (DRC 0x80000018) on; 48 LMB connectors."""
@@ -149,7 +151,7 @@ def moved_indexes(by: int) -> Change:
 
     def change(tree: Tree) -> Tree:
         tree = with_entries(
-            tree, [(n, base, index and index + by, aa, fl) for n, base, index, aa, fl in entries(tree)]
+            tree, [Run(base, n, index and index + by, aa, fl) for base, n, index, aa, fl in entries(tree)]
         )
         new = (
             replace(one, index=one.index + by, name=f"LMB {(one.index + by) & 0xFFFFFFF}")
@@ -264,7 +266,7 @@ def test_every_rule_of_the_family_has_both() -> None:
 def test_the_lmbs_that_are_not_listed_are_given_as_ranges() -> None:
     tree = without(0x80000020, 0x80000021, 0x80000030)(fixture(TREE))
     (finding,) = (item for item in findings(tree) if item.rule == "DRM050")
-    assert [(run.base, run.count) for run in finding.lmbs] == [(0x200000000, 2), (0x300000000, 1)]
+    assert [(run.base, run.lmbs) for run in finding.lmbs] == [(0x200000000, 2), (0x300000000, 1)]
     assert finding.message == (
         "3 LMBs have a DRC index that the root does not list, the first at 0x200000000 (DRC 0x80000020): "
         "once removed it may not come back"
@@ -272,7 +274,7 @@ def test_the_lmbs_that_are_not_listed_are_given_as_ranges() -> None:
 
 
 def test_a_set_of_four_thousand_million_lmbs_is_judged_by_its_range() -> None:
-    tree = with_entries(fixture(TREE), [(0xFFFFFFFF, 0, 0x80000000, 0, 8)])
+    tree = with_entries(fixture(TREE), [Run(0, 0xFFFFFFFF, 0x80000000, 0, 8)])
     assert messages(tree, "DRM050")[0].startswith(
         "4,294,967,208 LMBs have a DRC index that the root does not list"
     )
@@ -289,7 +291,7 @@ def test_a_hundred_thousand_shuffled_connectors_break_nothing() -> None:
 
 
 def test_lmbs_whose_drc_indexes_wrap_are_looked_for_at_the_bottom_too() -> None:
-    tree = with_entries(fixture(TREE), [(4, 0, 0xFFFFFFFE, 0, 8)])
+    tree = with_entries(fixture(TREE), [Run(0, 4, 0xFFFFFFFE, 0, 8)])
     tree = with_listed(tree, [Connector(index, "LMB 1", "MEM", 0) for index in (0xFFFFFFFE, 0xFFFFFFFF)])
     assert messages(tree, "DRM050")[0].startswith("2 LMBs have a DRC index that the root does not list")
 
@@ -327,7 +329,7 @@ start_and_count = st.tuples(st.integers(0, 70), st.integers(1, 40))
 @given(spans, start_and_count)
 def test_ranges_are_a_set(pairs: list[tuple[int, int]], wanted: tuple[int, int]) -> None:
     members = {index for start, count in pairs for index in range(start, start + count)}
-    ranges = IndexRanges((start, start + count) for start, count in pairs)
+    ranges = IndexSet((start, start + count) for start, count in pairs)
     asked = set(range(wanted[0], wanted[0] + wanted[1]))
     assert {index for start, end in ranges for index in range(start, end)} == members
     assert ranges.number_in(*wanted) == len(asked & members)
@@ -335,12 +337,12 @@ def test_ranges_are_a_set(pairs: list[tuple[int, int]], wanted: tuple[int, int])
         parts = list(ranges.parts(*wanted, inside=inside))
         assert {index for start, count in parts for index in range(start, start + count)} == expected
         assert sum(count for _, count in parts) == len(expected)
-    assert ranges == IndexRanges(ranges_of(sorted(members)))
+    assert ranges == IndexSet(stretches(sorted(members)))
     assert all((index in ranges) == (index in members) for index in range(80))
 
 
 def test_consecutive_indexes_wrap_in_32_bits() -> None:
-    ranges = IndexRanges([(0, 4), (0xFFFFFFFE, 1 << 32)])
+    ranges = IndexSet([(0, 4), (0xFFFFFFFE, 1 << 32)])
     assert ranges.number_in(0xFFFFFFFC, 8) == 6
     assert list(ranges.parts(0xFFFFFFFC, 8, inside=False)) == [(0xFFFFFFFC, 2)]
     assert ranges.number_in(0, 1 << 40) == 6

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
-from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, encode_lrdr_capacity
+from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
 from drmemctl.formats.memory_reg import REG, MemoryRange, decode_reg, encode_reg
 from drmemctl.model.conversion import convert
-from drmemctl.model.lmbs import Entry
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 from tests.cases import each
 from tests.check.mutations import (
@@ -35,9 +35,10 @@ from tests.check.mutations import (
     without_node,
     words,
 )
+from tests.encoders import encode_lrdr_capacity
 
 
-def sets(*new: Entry) -> Change:
+def sets(*new: Run) -> Change:
     """Return the change that puts sets behind the reserved ones, in place of all others."""
     return lambda tree: with_entries(tree, [entries(tree)[0], *new])
 
@@ -67,7 +68,7 @@ def with_lmb_size(size: int) -> Change:
         tree = with_prop(tree, NODE, "ibm,lmb-size", size.to_bytes(8, "big"))
         tree = with_prop(tree, "/memory@0", REG, encode_reg([MemoryRange(0, size)]))
         tree = without_node(tree, "/memory@20000000")
-        return with_entries(tree, [(15, size, 0x80000001, FREE, 0)])
+        return with_entries(tree, [Run(size, 15, 0x80000001, FREE, 0)])
 
     return change
 
@@ -84,7 +85,7 @@ def both(edit: Change = lambda tree: tree) -> Change:
 
 FREE = 0xFFFFFFFF
 CAPACITY = encode_lrdr_capacity(0x200000000, LMB, 1)
-ASSIGNED_SET = (2, 0x40000000, 0x80000004, 1, 8)
+ASSIGNED_SET = Run(0x40000000, 2, 0x80000004, 1, 8)
 
 BREAKS: dict[str, list[Change]] = {
     "DRM010": [prop("ibm,lmb-size", None), prop("ibm,lmb-size", words(LMB)), prop(V2, None)],
@@ -97,25 +98,25 @@ BREAKS: dict[str, list[Change]] = {
         prop(V2, b"\0\0"),
     ],
     "DRM015": [
-        sets(ASSIGNED_SET, (2, 0x70000000, 0x80000007, 1, 8)),
-        sets(ASSIGNED_SET, (2, 0x60000000, 0x80000016, 1, 8)),
+        sets(ASSIGNED_SET, Run(0x70000000, 2, 0x80000007, 1, 8)),
+        sets(ASSIGNED_SET, Run(0x60000000, 2, 0x80000016, 1, 8)),
     ],
     "DRM016": [
-        sets(ASSIGNED_SET, (2, 0x70000000, 0x80000007, FREE, 0)),
-        sets(ASSIGNED_SET, (2, 0x70000000, 0x80000007, 0, 8)),
+        sets(ASSIGNED_SET, Run(0x70000000, 2, 0x80000007, FREE, 0)),
+        sets(ASSIGNED_SET, Run(0x70000000, 2, 0x80000007, 0, 8)),
     ],
     "DRM017": [
-        lambda tree: sets((0x80000000, 0x40000000, 0, FREE, 0xA0))(with_prop(tree, "/", "compatible", None)),
-        sets((2, (1 << 64) - LMB, 0x8FFFFFFF, FREE, 0)),
-        sets((1, 1 << 51, 0x80800000, 1, 8)),
+        lambda tree: sets(Run(0x40000000, 0x80000000, 0, FREE, 0xA0))(with_prop(tree, "/", "compatible", None)),
+        sets(Run((1 << 64) - LMB, 2, 0x8FFFFFFF, FREE, 0)),
+        sets(Run(1 << 51, 1, 0x80800000, 1, 8)),
     ],
-    "DRM018": [sets((1, 0x48000000, 0x80000004, 1, 8)), sets((1, 0x48000000, 0x80000004, FREE, 0))],
+    "DRM018": [sets(Run(0x48000000, 1, 0x80000004, 1, 8)), sets(Run(0x48000000, 1, 0x80000004, FREE, 0))],
     "DRM019": [
-        sets((2, 0x50000000, 0x80000005, 1, 8), (2, 0x60000000, 0x90000006, 0, 0x108)),
-        sets(ASSIGNED_SET, (1, 0x40000000, 0x90000004, FREE, 0x100)),
+        sets(Run(0x50000000, 2, 0x80000005, 1, 8), Run(0x60000000, 2, 0x90000006, 0, 0x108)),
+        sets(ASSIGNED_SET, Run(0x40000000, 1, 0x90000004, FREE, 0x100)),
     ],
     "DRM020": [
-        sets(ASSIGNED_SET, (1, 0x1040000000, 0x80000004, FREE, 0x100)),
+        sets(ASSIGNED_SET, Run(0x1040000000, 1, 0x80000004, FREE, 0x100)),
     ],
     "DRM021": [
         lambda tree: with_entry(tree, 1, flags=0x80000108),
@@ -137,7 +138,7 @@ BREAKS: dict[str, list[Change]] = {
     "DRM028": [lambda tree: with_entry(tree, 3, split=4, flags=0x40)],
     "DRM029": [
         lambda tree: with_prop(tree, NODE, V2, (tree.get(NODE, V2) or b"") + bytes(3)),
-        lambda tree: with_entries(tree, [*entries(tree), (0, 0x40000000, 0x80000004, 1, 8)]),
+        lambda tree: with_entries(tree, [*entries(tree), Run(0x40000000, 0, 0x80000004, 1, 8)]),
         prop("ibm,memory-flags-mask", b"\xff"),
         prop("ibm,lmb-size", words(0, LMB, 0)),
     ],
@@ -153,24 +154,27 @@ MISSES: dict[str, list[Change]] = {
     ],
     "DRM014": [lambda tree: with_prop(tree, NODE, V2, words(3) + (tree.get(NODE, V2) or b"")[4:])],
     "DRM015": [
-        sets(ASSIGNED_SET, (2, 0x60000000, 0x80000006, 1, 8)),
-        sets(ASSIGNED_SET, (2, 0x70000000, 0x80000007, 0, 8)),
-        sets((2, 0x40000000, 0, FREE, 0xA0), (2, 0x60000000, 0, FREE, 0xA0)),
-        lambda tree: convert(sets(ASSIGNED_SET, (2, 0x70000000, 0x80000007, 1, 8))(tree), "v1").tree,
+        sets(ASSIGNED_SET, Run(0x60000000, 2, 0x80000006, 1, 8)),
+        sets(ASSIGNED_SET, Run(0x70000000, 2, 0x80000007, 0, 8)),
+        sets(Run(0x40000000, 2, 0, FREE, 0xA0), Run(0x60000000, 2, 0, FREE, 0xA0)),
+        lambda tree: convert(sets(ASSIGNED_SET, Run(0x70000000, 2, 0x80000007, 1, 8))(tree), "v1").tree,
     ],
     "DRM016": [
-        sets(ASSIGNED_SET, (2, 0x60000000, 0x80000006, FREE, 0)),
-        sets(ASSIGNED_SET, (1, 0x60000000, 0, FREE, 0xA0), (2, 0x70000000, 0x80000007, FREE, 0)),
+        sets(ASSIGNED_SET, Run(0x60000000, 2, 0x80000006, FREE, 0)),
+        sets(ASSIGNED_SET, Run(0x60000000, 1, 0, FREE, 0xA0), Run(0x70000000, 2, 0x80000007, FREE, 0)),
     ],
-    "DRM017": [sets((2, (1 << 64) - 2 * LMB, 0x8FFFFFFE, FREE, 0)), sets((1, (1 << 51) - LMB, 0x807FFFFF, 1, 8))],
-    "DRM018": [sets((1, 0x40000000, 0x80000004, 1, 8)), sets((1, 0x48000000, 0x80000004, FREE, 0xA0))],
+    "DRM017": [
+        sets(Run((1 << 64) - 2 * LMB, 2, 0x8FFFFFFE, FREE, 0)),
+        sets(Run((1 << 51) - LMB, 1, 0x807FFFFF, 1, 8)),
+    ],
+    "DRM018": [sets(Run(0x40000000, 1, 0x80000004, 1, 8)), sets(Run(0x48000000, 1, 0x80000004, FREE, 0xA0))],
     "DRM019": [
-        sets((1, 0x50000000, 0x80000005, 1, 8), (2, 0x60000000, 0x80000006, 0, 8)),
-        sets(ASSIGNED_SET, (1, 0x40000000, 0x80000004, FREE, 0xA0)),
+        sets(Run(0x50000000, 1, 0x80000005, 1, 8), Run(0x60000000, 2, 0x80000006, 0, 8)),
+        sets(ASSIGNED_SET, Run(0x40000000, 1, 0x80000004, FREE, 0xA0)),
     ],
     "DRM020": [
-        sets(ASSIGNED_SET, (1, 0x60000000, 0x80000006, FREE, 0x100)),
-        sets(ASSIGNED_SET, (1, 0x60000000, 0x80000004, FREE, 0xA0)),
+        sets(ASSIGNED_SET, Run(0x60000000, 1, 0x80000006, FREE, 0x100)),
+        sets(ASSIGNED_SET, Run(0x60000000, 1, 0x80000004, FREE, 0xA0)),
     ],
     "DRM021": [lambda tree: with_entry(tree, 1, flags=0x40000108)],
     "DRM022": [lambda tree: with_entry(tree, 1, flags=0xA0)],
@@ -216,17 +220,17 @@ def test_merged_sets_come_out_as_the_kernel_wrote_them(name: str) -> None:
     assert "0x1c0000000 (DRC 0x8000001c) as 0x190000000 (DRC 0x80000019)" in second
     assert "corrupts the property" in first
     lmbs = next(item.lmbs for item in findings(fixture(name)) if item.rule == "DRM015")
-    assert [(run.base, run.count) for run in lmbs] == [(0x80000000, 2)]
+    assert [(run.base, run.lmbs) for run in lmbs] == [(0x80000000, 2)]
 
 
 def test_bit_31_does_not_keep_sets_apart() -> None:
     """Linux leaves the bit out before it compares."""
-    tree = sets(ASSIGNED_SET, (2, 0x70000000, 0x80000007, 1, 0x80000008))(unlisted())
+    tree = sets(ASSIGNED_SET, Run(0x70000000, 2, 0x80000007, 1, 0x80000008))(unlisted())
     assert {"DRM015", "DRM021"} <= {*found(tree)}
 
 
 def test_a_set_of_all_indexes_is_judged_at_once() -> None:
-    tree = with_entries(unlisted(), [((1 << 32) - 1, 0, 0, 1, 8)] * 3)
+    tree = with_entries(unlisted(), [Run(0, (1 << 32) - 1, 0, 1, 8)] * 3)
     assert {"DRM017", "DRM019", "DRM020"} <= {*found(tree)}
 
 
@@ -269,12 +273,12 @@ def test_both_properties_say_whether_they_agree() -> None:
 
 
 def test_many_violations_are_counted_not_listed() -> None:
-    many = [(1, 0x40000000, 0x80000004, number, 8) for number in range(3000)]
+    many = [Run(0x40000000, 1, 0x80000004, number, 8) for number in range(3000)]
     tree = with_entries(unlisted(), many)
     said = [item for item in findings(tree) if item.rule == "DRM020"]
     assert len(said) == 20
     assert "2,980 more pairs of runs" in said[-1].message
-    flagged = with_entries(unlisted(), [(1, LMB * 2 * n, 0x80000000 + 2 * n, 1, 0x88) for n in range(3000)])
+    flagged = with_entries(unlisted(), [Run(LMB * 2 * n, 1, 0x80000000 + 2 * n, 1, 0x88) for n in range(3000)])
     (item,) = [item for item in findings(flagged) if item.rule == "DRM022"]
     assert len(item.lmbs) == 1000
     assert "3,000 LMBs" in item.message

@@ -14,15 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drmemctl.check.bounds import MAX_RUNS, MAX_VIOLATIONS, Found, limited
+from drmemctl.check.bounds import MAX_RUNS, MAX_VIOLATIONS, limited
 from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Violation
-from drmemctl.check.spans import Spans, shared, side_by_side
+from drmemctl.check.select import AffectedLmbs
 from drmemctl.check.subject import MemoryBlock, Running, Subject
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.memory_reg import REG
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.intervals import Intervals, shared, side_by_side
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Property, Tree
 from tests.check.mutations import fixture, table, with_entries, with_prop, words
 from tests.conftest import fixture_trees, tree_name
@@ -34,7 +36,7 @@ NAMES = sorted(tree_name(path) for path in fixture_trees() if "huge" not in path
 u32 = st.sampled_from([0, 1, 2, 3, 0x7FFFFFFF, 0x80000000, 0x80000004, 0xFFFFFFFF]) | st.integers(0, (1 << 32) - 1)
 u64 = st.sampled_from([0, 1 << 28, 1 << 51, (1 << 64) - 1]) | st.integers(0, (1 << 64) - 1)
 flags = st.sampled_from([0, 0x8, 0x108, 0x80, 0xA0, 0x88, 0x48, 0x20, 0x80000008]) | u32
-entry = st.tuples(st.integers(0, 5) | u32, u64, u32, st.integers(0, 3) | u32, flags)
+entry = st.builds(Run, u64, st.integers(0, 5) | u32, u32, st.integers(0, 3) | u32, flags)
 
 
 def all_findings(tree: Tree, before: Tree | None = None, running: Running | None = None) -> list[Violation]:
@@ -99,9 +101,7 @@ def test_mutated_real_trees_crash_no_rule(data: st.DataObject) -> None:
     old=st.lists(entry, max_size=12),
     size=st.sampled_from([1 << 28, 1 << 24, 1 << 32, 0x18000000, 0, 1, (1 << 64) - 1]),
 )
-def test_any_sets_crash_no_rule(
-    new: list[tuple[int, int, int, int, int]], old: list[tuple[int, int, int, int, int]], size: int
-) -> None:
+def test_any_sets_crash_no_rule(new: list[Run], old: list[Run], size: int) -> None:
     base = with_prop(fixture(PLUGGED), NODE, "ibm,lmb-size", size.to_bytes(8, "big"))
     tree, before = with_entries(base, new), with_entries(base, old)
     running = Running(
@@ -154,14 +154,14 @@ def long_reg(n: int) -> Tree:
 
 
 def long_stream(n: int) -> Tree:
-    tree = with_entries(fixture(PLUGGED), [((1 << 31) - 1, 0, 0, 1, 8)])
+    tree = with_entries(fixture(PLUGGED), [Run(0, (1 << 31) - 1, 0, 1, 8)])
     return with_prop(tree, NODE, DRCONF_USABLE_MEMORY, struct.pack(">QQQ", 1, 1, 1) * n)
 
 
 def wide_rows(n: int) -> Tree:
     """Return a tree with one list of n domains, which many runs refer to."""
     tree = with_prop(fixture(PLUGGED), NODE, LOOKUP_ARRAYS, words(1, n) + bytes(4 * n))
-    return with_entries(tree, [(1, i << 29, 0x80000000 + 2 * i, 0, 8) for i in range(n)])
+    return with_entries(tree, [Run(i << 29, 1, 0x80000000 + 2 * i, 0, 8) for i in range(n)])
 
 
 @pytest.mark.parametrize(
@@ -188,14 +188,14 @@ def test_cost_grows_with_size_and_no_faster(make: Callable[[int], Tree]) -> None
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=12)
 
 
-def made(parts: list[tuple[int, int]]) -> Spans:
-    result = Spans()
+def made(parts: list[tuple[int, int]]) -> Intervals:
+    result = Intervals()
     for owner, (start, count) in enumerate(parts):
         result.add(start, count, owner)
     return result
 
 
-def numbers(parts: Spans) -> set[int]:
+def numbers(parts: Intervals) -> set[int]:
     return {number for start, last, _ in parts for number in range(start, last + 1)}
 
 
@@ -248,14 +248,14 @@ def test_shared_is_what_both_lists_have(left: list[tuple[int, int]], right: list
 def test_spans_of_columns_are_those_added_one_by_one(parts: list[tuple[int, int]], unit: int) -> None:
     starts, counts = (array("Q", (part[field] for part in parts)) for field in (0, 1))
     owners = array("Q", range(len(parts)))
-    whole = Spans.of(starts, counts, owners, unit=unit)
+    whole = Intervals.of(starts, counts, owners, unit=unit)
     assert list(whole) == list(made([(start, count * unit) for start, count in parts]))
-    cut = Spans.of(starts, counts, owners, largest=60)
+    cut = Intervals.of(starts, counts, owners, largest=60)
     assert list(cut) == list(made([(start, min(count, 61 - start)) for start, count in parts]))
 
 
 def test_spans_end_at_64_bits() -> None:
-    whole = Spans()
+    whole = Intervals()
     whole.add((1 << 64) - 2, 1 << 70, 0)
     whole.add(1 << 64, 5, 1)
     assert list(whole) == [((1 << 64) - 2, (1 << 64) - 1, 0)]
@@ -273,7 +273,7 @@ def test_limited_says_how_many_there_are(count: int) -> None:
 
 
 def test_found_counts_all_and_lists_some() -> None:
-    found = Found(Run(n << 29, 3, n, 0, 0) for n in range(MAX_RUNS + 5))
+    found = AffectedLmbs(Run(n << 29, 3, n, 0, 0) for n in range(MAX_RUNS + 5))
     assert (found.n_lmbs, found.n_runs, len(found.runs)) == (3 * (MAX_RUNS + 5), MAX_RUNS + 5, MAX_RUNS)
-    assert Found([Run(0, 1, 0, 0, 0)]).are == "1 LMB is"
+    assert AffectedLmbs([Run(0, 1, 0, 0, 0)]).are == "1 LMB is"
     assert table(fixture(PLUGGED)).n_lmbs == 32

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from drmemctl.check.baseline import SCHEMA, Baseline
-from drmemctl.check.inputs import default_jobs
+from drmemctl.check.cpus import n_cpus
 from drmemctl.check.settings import SettingsError, find_settings, read_settings
 from drmemctl.cli.check import _settings
 from drmemctl.errors import InputError, LimitError
@@ -114,7 +114,7 @@ def test_settings_ask_for_no_more_processes_than_there_are_cpus(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     written(tmp_path / "drmemctl.toml", "jobs = 1000")
-    assert _settings({"jobs": None}, None, isolated=False).jobs == default_jobs()
+    assert _settings({"jobs": None}, None, isolated=False).jobs == n_cpus()
     assert _settings({"jobs": 1000}, None, isolated=False).jobs == 1000
 
 

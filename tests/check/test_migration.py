@@ -18,6 +18,7 @@ from drmemctl.formats.memory_reg import REG, MemoryRange, encode_reg
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.conversion import convert
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 from tests.check.mutations import (
     LMB,
@@ -56,7 +57,7 @@ def swapped_byte(number: int) -> Change:
 
 def doubled_lmb_size(tree: Tree) -> Tree:
     """Return the tree with LMBs of twice the size at the same places, half as many."""
-    halves = [(count // 2, base, drc, aa, flags | 0x20) for count, base, drc, aa, flags in entries(tree)]
+    halves = [run._replace(lmbs=run.lmbs // 2, flags=run.flags | 0x20) for run in entries(tree)]
     return with_entries(with_prop(tree, NODE, "ibm,lmb-size", words(0, 2 * LMB)), halves)
 
 
@@ -72,7 +73,7 @@ BREAKS: dict[str, list[tuple[Change, set[str]]]] = {
     "DRM070": [(doubled_lmb_size, {"DRM016", "DRM024", "DRM071", "DRM079", "DRM059", "DRM022"})],
     "DRM071": [
         (lambda tree: with_entries(tree, entries(tree)[:-1]), set()),
-        (lambda tree: with_entries(tree, [*entries(tree), (1, 0x200000000, 0x80000020, 0xFFFFFFFF, 0)]), set()),
+        (lambda tree: with_entries(tree, [*entries(tree), Run(0x200000000, 1, 0x80000020, 0xFFFFFFFF, 0)]), set()),
         (lambda tree: with_entry(tree, 3, base=0x90000000), {"DRM016", "DRM059"}),
     ],
     "DRM072": [
@@ -236,8 +237,8 @@ def test_both_properties_of_one_tree_are_enough_to_see_the_overrun() -> None:
 
 def test_sets_of_all_indexes_are_compared_at_once() -> None:
     base = unlisted()
-    before = with_entries(base, [((1 << 32) - 1, 0, 0, 0, 8)])
-    after = with_entries(base, [((1 << 31), 0, 0, 1, 8), (1 << 31, 0x800000000000000, 1 << 31, 0, 0)])
+    before = with_entries(base, [Run(0, (1 << 32) - 1, 0, 0, 8)])
+    after = with_entries(base, [Run(0, 1 << 31, 0, 1, 8), Run(0x800000000000000, 1 << 31, 1 << 31, 0, 0)])
     assert {"DRM071", "DRM072", "DRM075"} <= broken_anew(before, after, before=before)
 
 

@@ -44,6 +44,19 @@ for jobs in (1, 2, 3, 50):
     assert output(code) == "\n".join(["True"] * 4)
 
 
+def test_no_more_processes_than_there_is_something_for() -> None:
+    code = """
+from multiprocessing import active_children
+from drmemctl.check.cpus import n_cpus
+for tasks, jobs in ((5000, 10**6), (3, 10**6), (5000, 2)):
+    results = ordered_map(lambda n: n, range(tasks), jobs, lost=lost)
+    next(results)
+    print(len(active_children()) == min(tasks, jobs, 4 * n_cpus()))
+    results.close()
+"""
+    assert output(code) == "\n".join(["True"] * 3)
+
+
 def test_a_process_that_dies_costs_one_task() -> None:
     code = """
 def work(n):

@@ -11,7 +11,7 @@ from drmemctl.check.engine import all_rules
 from drmemctl.check.pages import Page
 from drmemctl.check.powervm import POWERVM
 from drmemctl.check.subject import Subject
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
 from drmemctl.model.numa import NumaLayout
 from drmemctl.tree.node import Node, Tree
 from drmemctl.tree.source import load

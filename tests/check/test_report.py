@@ -16,10 +16,10 @@ from drmemctl.check.finding import MOST_RANGES, Severity, Violation, fingerprint
 from drmemctl.check.report import Report, report, report_tree
 from drmemctl.check.rule import RULES, rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.tally import Tally
+from drmemctl.check.tally import CheckTally
 from drmemctl.errors import InputError
 from drmemctl.formats.dynamic_memory import NODE, V2
-from drmemctl.model.lmbs import Run
+from drmemctl.model.run import Run
 from tests.check.mutations import fixture
 
 BAD = "boot/aa-out-of-range"
@@ -183,7 +183,7 @@ def test_the_library_checks_trees() -> None:
 
 def test_a_tally_counts_and_decides() -> None:
     made = report_tree(fixture(BAD), Plan(select=("DRM030",)))
-    tally = Tally()
+    tally = CheckTally()
     assert list(tally.counted([made, Report("x", error="x"), Report("y", known=2)])) != []
     assert (tally.trees, tally.faulty, tally.unreadable, tally.known, tally.worst_rule) == (2, 1, 1, 2, "DRM030")
     assert [tally.fails(word) for word in ("error", "warning", "info", "never")] == [True, True, True, False]
@@ -198,6 +198,6 @@ def test_a_tally_counts_and_decides() -> None:
     ],
 )
 def test_fail_on_means_this_or_worse(severity: str, expected: list[bool]) -> None:
-    tally = Tally()
+    tally = CheckTally()
     tally.findings[Severity(severity)] = 1
     assert [tally.fails(word) for word in ("error", "warning", "info", "never")] == expected

@@ -17,7 +17,8 @@ from drmemctl.formats.memory_reg import MemoryRange
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_memory
 from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.kernel.state import Cpu
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 from tests.cases import each
 from tests.check.mutations import (
@@ -58,10 +59,10 @@ def array(first: int, count: int, *, aa: int | None = None, flags: int | None = 
     return change
 
 
-def new_array(*entries: tuple[int, int, int, int, int], lmb_size: int = LMB) -> Change:
+def new_array(*entries: Run, lmb_size: int = LMB) -> Change:
     def change(running: Running) -> Running:
         assert running.array is not None
-        kept = list(running.array.runs.entries())[:1]
+        kept = list(running.array.runs)[:1]
         return running._replace(array=LmbTable.of([*kept, *entries], lmb_size))
 
     return change
@@ -130,23 +131,23 @@ class Case:
 
 
 FREE = 0xFFFFFFFF
-SECOND = (2, 0x60000000, 0x80000006, 0, 0x108)
-REST = (24, 0x80000000, 0x80000008, FREE, 0)
+SECOND = Run(0x60000000, 2, 0x80000006, 0, 0x108)
+REST = Run(0x80000000, 24, 0x80000008, FREE, 0)
 
 BREAKS: dict[str, list[Case]] = {
     "DRM080": [
         Case(array(4, 1, aa=FREE, flags=0x100), frozenset({"DRM081", "DRM083", "DRM084"})),
         Case(array(8, 2, flags=8), frozenset({"DRM083", "DRM084"})),
-        Case(new_array((2, 0x40000000, 0x80000004, 1, 0x108), SECOND)),
+        Case(new_array(Run(0x40000000, 2, 0x80000004, 1, 0x108), SECOND)),
         Case(
-            new_array((2, 0x40000000, 0x80000004, 1, 0x108), SECOND, REST, lmb_size=2 * LMB),
+            new_array(Run(0x40000000, 2, 0x80000004, 1, 0x108), SECOND, REST, lmb_size=2 * LMB),
             frozenset({"DRM084", "DRM085"}),
         ),
     ],
     "DRM081": [Case(array(4, 2, aa=0), frozenset({"DRM085"})), Case(array(8, 24, flags=0x100))],
     "DRM082": [
         Case(
-            new_array((2, 0x40000000, 0x80000004, 0, 0x108), (2, 0x70000000, 0x80000007, 0, 0x108)),
+            new_array(Run(0x40000000, 2, 0x80000004, 0, 0x108), Run(0x70000000, 2, 0x80000007, 0, 0x108)),
             frozenset({"DRM080", "DRM081", "DRM083", "DRM084", "DRM085"}),
         )
     ],
@@ -163,14 +164,14 @@ BREAKS: dict[str, list[Case]] = {
         Case(told(0x80000005, 1, 0)),
         Case(told(0x80000004, 8, 1)),  # 80000006 and 80000007 are on node 0
         Case(delivered(LOOKUP_ARRAYS, bytes.fromhex("00000002 00000001 00000000 00000002"))),
-        Case(delivered(V2, encode_entries(V2, [(2, 0x40000000, 0x80000004, 0, 8)]))),
+        Case(delivered(V2, encode_entries(V2, [Run(0x40000000, 2, 0x80000004, 0, 8)]))),
     ],
 }
 
 MISSES: dict[str, list[Change]] = {
     "DRM080": [array(4, 2, aa=0), array(0, 4, aa=0)],
     "DRM081": [array(4, 4, flags=0x80000108), array(4, 1, aa=1)],
-    "DRM082": [new_array((2, 0x40000000, 0x80000004, 0, 0x108), SECOND, REST)],
+    "DRM082": [new_array(Run(0x40000000, 2, 0x80000004, 0, 0x108), SECOND, REST)],
     "DRM083": [sense(0x80000003, 2), sense(0x80000010, 0), sense(0x90000000, 1)],
     "DRM084": [block(0, 0, online=False), without_block(1), block(100, 0)],
     "DRM085": [block(5, None), block(5, 0, online=False), block(9, 1), block(0, 1)],
@@ -186,10 +187,10 @@ MISSES: dict[str, list[Change]] = {
         told(0x80000004, 2, 1, 7),  # longer than the lookup arrays' lists
         delivered(LOOKUP_ARRAYS, bytes.fromhex("00000003 00000001 00000000 00000001 00000005")),
         delivered(LOOKUP_ARRAYS, None),  # the hypervisor has no lists at all, and LMBs nowhere
-        delivered(V2, encode_entries(V2, [(2, 0x40000000, 0x80000004, 1, 8)])),
-        delivered(V2, encode_entries(V2, [(2, 0x40000000, 0x80000004, 0, 0)])),  # not assigned there
-        delivered(V2, encode_entries(V2, [(2, 0x40000000, 0x80000004, 0, 0x48)])),  # the index is invalid
-        delivered(V2, encode_entries(V2, [(2, 0x40000000, 0x80000004, 0xFFFFFFFF, 8)])),
+        delivered(V2, encode_entries(V2, [Run(0x40000000, 2, 0x80000004, 1, 8)])),
+        delivered(V2, encode_entries(V2, [Run(0x40000000, 2, 0x80000004, 0, 0)])),  # not assigned there
+        delivered(V2, encode_entries(V2, [Run(0x40000000, 2, 0x80000004, 0, 0x48)])),  # the index is invalid
+        delivered(V2, encode_entries(V2, [Run(0x40000000, 2, 0x80000004, 0xFFFFFFFF, 8)])),
         delivered(V2, None),
     ],
 }
@@ -232,7 +233,7 @@ def sysfs_blocks(name: str) -> dict[int, MemoryBlock]:
 def test_a_real_kernels_array_and_blocks_are_what_its_tree_says(path: Any) -> None:
     name = tree_name(path)
     lmbs = json.loads(gunzip(FIXTURES / f"{name}.lmbs.json.gz"))["lmbs"]
-    live = LmbTable.of([(1, base, drc, aa, flags) for base, drc, aa, flags in lmbs], LMB)
+    live = LmbTable.of([Run(base, 1, drc, aa, flags) for base, drc, aa, flags in lmbs], LMB)
     tree = fixture(name)
     running = Running(live, None, sysfs_blocks(name), LMB)
     assert {*found(tree, running=running)} == {*found(tree)}
@@ -318,6 +319,6 @@ def test_a_cpu_is_named_with_both_nodes() -> None:
 
 def test_sets_of_all_indexes_are_compared_at_once() -> None:
     tree = fixture(PLUGGED)
-    huge = LmbTable.of([((1 << 32) - 1, 0x40000000, 4, 0, 8)] * 2, LMB)
+    huge = LmbTable.of([Run(0x40000000, (1 << 32) - 1, 4, 0, 8)] * 2, LMB)
     running = healthy(tree)._replace(array=huge)
     assert {"DRM080", "DRM082", "DRM083", "DRM084"} <= {*found(tree, running=running)}

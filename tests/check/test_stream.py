@@ -9,7 +9,7 @@ import pytest
 
 from drmemctl.check.engine import Judge
 from drmemctl.check.finding import Violation
-from drmemctl.check.stream.answers import Stream
+from drmemctl.check.stream.answers import RtasStream
 from drmemctl.check.subject import Subject
 from drmemctl.formats.rtas_input import Answer, read_answers
 from drmemctl.tree.source import load
@@ -46,7 +46,7 @@ REST = described(b"v", 2, b"ef")
 def found(kind: str, *areas: bytes, statuses: tuple[int | None, ...] = ()) -> list[Violation]:
     last = (*statuses, *[None] * len(areas))
     answers = [Answer.of(kind, area, status) for area, status in zip(areas, last, strict=False)]
-    return Judge().violations(Stream(answers))
+    return Judge().violations(RtasStream(answers))
 
 
 def rules(findings: list[Violation]) -> list[str]:
@@ -57,9 +57,9 @@ def rules(findings: list[Violation]) -> list[str]:
 def test_recorded_migrations(path: Path) -> None:
     answers = read_answers("update-nodes", path.read_bytes(), path.name)
     expected = RECORDED.get(path.stem, ())
-    with_tree = Judge().violations(Stream(answers, load(path.with_suffix(".dtb.gz"))))
+    with_tree = Judge().violations(RtasStream(answers, load(path.with_suffix(".dtb.gz"))))
     assert tuple(rules(with_tree)) == expected
-    without = Judge().violations(Stream(answers))
+    without = Judge().violations(RtasStream(answers))
     assert tuple(rules(without)) == tuple(rule for rule in expected if rule not in OF_THE_TREE)
     if path.stem in OOPSES:
         assert "dies" in without[0].message
@@ -68,7 +68,7 @@ def test_recorded_migrations(path: Path) -> None:
 def test_a_tree_is_no_stream_and_a_stream_is_no_tree() -> None:
     subject = Subject(load(MOBILITY[0].with_suffix(".dtb.gz")))
     assert [item for item in Judge().violations(subject) if item.rule >= "DRM110"] == []
-    assert Judge().violations(Stream([])) == []
+    assert Judge().violations(RtasStream([])) == []
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ def test_what_a_drc_index_becomes() -> None:
 
 def test_what_is_below_a_deleted_node_is_gone_and_a_drc_index_can_be_a_phandle() -> None:
     tree = load(MOBILITY[0].with_suffix(".dtb.gz"))
-    stream = Stream([], tree)
+    stream = RtasStream([], tree)
     assert stream.labels is not None
     paths = {path: phandle for phandle, path in stream.labels.paths.items()}
     cpus, cpu = paths["/cpus"], next(handle for path, handle in paths.items() if path.startswith("/cpus/"))
     area = nodes_area(0x01000001, cpus, 0x02000001, cpu, 0x03000001, paths["/chosen"], cpu)
-    messages = [item.message for item in Judge().violations(Stream([Answer.of("update-nodes", area)], tree))]
+    messages = [item.message for item in Judge().violations(RtasStream([Answer.of("update-nodes", area)], tree))]
     assert [message.split(": ")[0] for message in messages if "deleted before" in message] == [
         f"update of phandle {cpu:#x}, which was deleted before"
     ]
@@ -165,11 +165,11 @@ def test_values_in_parts(second: bytes, statuses: tuple[int, int], said: str) ->
 
 def test_a_path_of_another_node() -> None:
     tree = load(MOBILITY[0].with_suffix(".dtb.gz"))
-    labels = Stream([], tree).labels
+    labels = RtasStream([], tree).labels
     assert labels is not None
     phandle = next(handle for handle, path in labels.paths.items() if path == "/chosen")
     area = properties_area(2, PATH, REST, phandle=phandle)
-    (finding,) = Judge().violations(Stream([Answer.of("update-properties", area)], tree))
+    (finding,) = Judge().violations(RtasStream([Answer.of("update-properties", area)], tree))
     assert (finding.rule, finding.offset) == ("DRM117", 20)
 
 
@@ -219,7 +219,7 @@ def test_requests_are_held_against_the_tree() -> None:
         ("02010300 00009999", "a count of 39,321, and the tree has 12 LMBs: EINVAL"),
         ("01010200 80009999", ""),
     ):
-        findings = Judge().violations(Stream([Answer.of("rtas-event", hotplug(payload))], tree))
+        findings = Judge().violations(RtasStream([Answer.of("rtas-event", hotplug(payload))], tree))
         assert [item.message for item in findings] == ([said] if said else [])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.source import load
 from tests.blobs import Plain, write

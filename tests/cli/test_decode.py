@@ -84,7 +84,7 @@ update-properties, 4,096 bytes
   0x28        4  property[2].length  0x2, 2 bytes
   0x2c        2  property[2].value   6566
 
-error   DRM115  part of a value that is not the last of its work area
+error   DRM115  partial value that is not the last of its work area
   'v' is a part of 4 bytes, but descriptor 2 of 3: the kernel dies (at offset 0x1c)
 drmemctl explain DRM115: what it means and what to do
 """

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V2
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Property, Tree
 from drmemctl.tree.writer import write_fdt
 from tests.cli.running import on_terminal, process, run
@@ -83,9 +84,9 @@ severity  rule    what it may not have changed, or Linux does not take over
 
 
 def renumbered(folder: Path) -> tuple[Path, Path]:
-    first, second = (16, 1 << 31, 0x80000008), (16, 0x180000000, 0x80000018)
-    old = partition([(*first, 1, 8), (*second, 0, 8)], ((0,), (1,)))
-    new = partition([(*first, 0, 8), (*second, 1, 8)], ((1,), (0,)))
+    first, second = (1 << 31, 16, 0x80000008), (0x180000000, 16, 0x80000018)
+    old = partition([Run(*first, 1, 8), Run(*second, 0, 8)], ((0,), (1,)))
+    new = partition([Run(*first, 0, 8), Run(*second, 1, 8)], ((1,), (0,)))
     return written(folder, "old.dtb", old), written(folder, "new.dtb", new)
 
 
@@ -122,7 +123,7 @@ def test_markdown(tmp_path: Path) -> None:
 
 
 def test_memory_that_a_migration_moved(tmp_path: Path) -> None:
-    sets = [(6, 1 << 31, 0x80000008, 1, 8)]
+    sets = [Run(1 << 31, 6, 0x80000008, 1, 8)]
     old = written(tmp_path, "old.dtb", partition(sets, ((0,), (1,))))
     new = written(tmp_path, "new.dtb", partition(sets, ((0,), (0,))))
     out = run("diff", old, new).out
@@ -220,8 +221,8 @@ def test_no_differences_where_there_is_nothing_to_compare(tmp_path: Path) -> Non
 
 
 def test_another_format_is_no_difference(tmp_path: Path) -> None:
-    sets = [(2, 1 << 31, 0x80000008, 1, 8)]
-    singles = [(1, (1 << 31) + i * LMB, 0x80000008 + i, 1, 8) for i in range(2)]
+    sets = [Run(1 << 31, 2, 0x80000008, 1, 8)]
+    singles = [Run((1 << 31) + i * LMB, 1, 0x80000008 + i, 1, 8) for i in range(2)]
     old = written(tmp_path, "v2.dtb", partition(sets))
     new = written(tmp_path, "v1.dtb", partition(singles, form="ibm,dynamic-memory"))
     outcome = run("diff", old, new)
@@ -311,8 +312,8 @@ def test_the_reader_may_go_away() -> None:
 
 def test_sets_of_two_to_the_32_in_every_format(tmp_path: Path) -> None:
     most = (1 << 32) - 1
-    old = written(tmp_path, "old.dtb", partition([(most, 0, 0, 1, 8)]))
-    new = written(tmp_path, "new.dtb", partition([(most, 0, 0, 2, 8)]))
+    old = written(tmp_path, "old.dtb", partition([Run(0, most, 0, 1, 8)]))
+    new = written(tmp_path, "new.dtb", partition([Run(0, most, 0, 2, 8)]))
     for format in FORMATS:
         assert run("diff", old, new, "--format", format).code == 1
     assert document(old, new)["lmbs"][0]["bytes"] == most * LMB

@@ -146,7 +146,7 @@ def test_what_a_migration_may_not_have_changed_is_explained_once() -> None:
     document = page(fixture(LPM), fixture(V1_TREE))
     findings = section(document, "findings")
     assert [one.text for one in findings.all("span", class_="rule")] == ["DRM071", "DRM078"]
-    assert findings.text.count("boot memory that changed") == 1
+    assert findings.text.count("boot memory changed") == 1
     assert len(findings.all("details")) == 2
     assert section(document, "changes").all("span", class_="rule") == []
 

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""`drmemctl rules` and `drmemctl explain`, and the pages that docs/rules has of the same text."""
+"""`drmemctl rules` and `drmemctl explain`, and the pages of the site with the same text."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from drmemctl.check.engine import all_rules
-from drmemctl.check.pages import HEADINGS, Page, documents, write
+from drmemctl.check.pages import HEADINGS, Page
 from drmemctl.kernel.profiles import profile
 from tests.cases import each
 from tests.cli.running import run
-from tests.conftest import ROOT
+from tools.site import rules as site
 
 each_rule = each("rule", list(all_rules()))
 
@@ -95,14 +94,9 @@ def test_sections_that_are_missing_are_left_out() -> None:
     assert "References" not in page.markdown()
 
 
-def test_the_documentation_is_what_the_rules_say() -> None:
-    folder = ROOT / "docs" / "rules"
-    there = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}
-    stale = sorted(name for name in {*there, *documents()} if there.get(name) != documents().get(name))
-    assert stale == [], "run: python -m drmemctl.check.pages docs/rules"
-
-
-def test_writing_the_documentation_leaves_nothing_stale(tmp_path: Path) -> None:
-    (tmp_path / "DRM000.md").write_text("gone")
-    write(tmp_path)
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == documents()
+def test_the_site_has_a_page_for_each_rule_and_an_index_of_all() -> None:
+    pages = site.pages()
+    assert pages.keys() == {site.INDEX, *(f"rules/{rule}.md" for rule in all_rules())}
+    for rule in all_rules():
+        assert pages[f"rules/{rule}.md"] == run("explain", rule, "--format", "markdown").out
+        assert f"[{rule}]({rule}.md)" in pages[site.INDEX]

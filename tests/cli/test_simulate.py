@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
-from drmemctl.scenario.grammar import STEP_NAMES
+from drmemctl.simulate.steps.language import STEP_NAMES
 from tests.cases import each
 from tests.cli.running import COMMAND, environment, on_terminal, process, run
 from tests.conftest import FIXTURES, ROOT, Tool
@@ -116,7 +116,8 @@ def test_recorded_migrations_come_out_as_on_the_real_kernel(name: str, tmp_path:
 def test_the_keys_are_those_of_the_schema() -> None:
     found = simulated(TREE, PLUG, "rtas get-sensor 9003 0x80000008")
     assert list(found) == ["schema", "kernel", "consistent", "steps", "blocks"]
-    assert list(found["steps"][0]) == ["step", "ok", "errno", "log", "events", "changed", "findings"]
+    keys = ["step", "ok", "errno", "log", "events", "changed", "findings", "lmbs", "memory_blocks"]
+    assert list(found["steps"][0]) == keys
     assert found["steps"][1]["answer"] == [0, 1]
     assert found["kernel"] == "latest"
 

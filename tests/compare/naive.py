@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple
 
 from drmemctl.compare.lmbs import LmbDiff
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
 
 DRC_INVALID = 0x20
 LIMIT = 100_000

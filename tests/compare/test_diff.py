@@ -14,6 +14,7 @@ from drmemctl.compare.lookup import ListChange, compare_lookup
 from drmemctl.compare.properties import HEADER
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays, encode_lookup_arrays
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.check.mutations import edited, with_child, with_cut, with_prop, without_node, words
@@ -264,8 +265,8 @@ def test_deep_trees() -> None:
 
 
 def test_findings_are_those_of_a_migration() -> None:
-    old = partition([(4, 1 << 31, 0x80000008, 1, 8)])
-    new = partition([(4, 1 << 31, 0x80000008, 2, 8)])
+    old = partition([Run(1 << 31, 4, 0x80000008, 1, 8)])
+    new = partition([Run(1 << 31, 4, 0x80000008, 2, 8)])
     assert {finding.rule for finding in diff(old, new).findings} >= {"DRM075"}
     assert diff(old, new, migration=False).findings == ()
 

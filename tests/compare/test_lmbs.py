@@ -16,11 +16,11 @@ from drmemctl.compare import matching
 from drmemctl.compare.diff import diff
 from drmemctl.compare.lmbs import LmbChange
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Tree
 from tests.compare.naive import differing, expanded, lmbs_of, matched
-from tests.compare.trees import LMB, Set, after, fixture, partition, with_drmem
+from tests.compare.trees import LMB, after, fixture, partition, with_drmem
 from tests.conftest import FIXTURES
 
 ASSIGNED, DRC_INVALID, AI_INVALID, RESERVED, HOT = 0x8, 0x20, 0x40, 0x80, 0x100
@@ -76,9 +76,10 @@ def test_a_plugged_dimm_is_one_change_and_one_total() -> None:
 
 
 SETS = st.lists(
-    st.tuples(
-        st.integers(0, 5),
+    st.builds(
+        Run,
         st.integers(0, 8).map(lambda n: n * LMB),
+        st.integers(0, 5),
         st.integers(0, 8),
         st.sampled_from([0, 1, 2, 9, UNSET]),
         st.sampled_from([0, ASSIGNED, ASSIGNED, RESERVED, RESERVED | DRC_INVALID, ASSIGNED | AI_INVALID, HOT]),
@@ -86,9 +87,10 @@ SETS = st.lists(
     max_size=5,
 )
 ODD_SETS = st.lists(
-    st.tuples(
-        st.integers(0, 4),
+    st.builds(
+        Run,
         st.one_of(st.integers(0, 3 * LMB), st.integers((1 << 64) - 3 * LMB, (1 << 64) - 1)),
+        st.integers(0, 4),
         st.one_of(st.integers(0, 4), st.integers((1 << 32) - 4, (1 << 32) - 1)),
         st.integers(0, 2),
         st.sampled_from([0, ASSIGNED, DRC_INVALID]),
@@ -104,40 +106,40 @@ def agree(old: Tree, new: Tree, lmb_size: int = LMB) -> None:
 
 
 @given(SETS, SETS)
-@example([(1, 0, 0, 0, 0), (1, 0, 1, 0, 8)], [(1, 0, 1, 0, 8), (1, 0, 0, 0, 0)])
-@example([(1, 0, 1, 0, 0), (1, 0, 1, 0, 8)], [(1, 0, 1, 0, 8), (1, 0, 1, 0, 0)])
-def test_by_the_run_as_one_by_one(old: list[Set], new: list[Set]) -> None:
+@example([Run(0, 1, 0, 0, 0), Run(0, 1, 1, 0, 8)], [Run(0, 1, 1, 0, 8), Run(0, 1, 0, 0, 0)])
+@example([Run(0, 1, 1, 0, 0), Run(0, 1, 1, 0, 8)], [Run(0, 1, 1, 0, 8), Run(0, 1, 1, 0, 0)])
+def test_by_the_run_as_one_by_one(old: list[Run], new: list[Run]) -> None:
     agree(partition(old), partition(new))
 
 
 @given(ODD_SETS, ODD_SETS)
-@example([(2, 1, 2, 0, 0)], [(2, 0, 2, 0, 8), (2, (1 << 64) - LMB, 2, 0, 8)])
-def test_addresses_and_drc_indexes_that_wrap_or_do_not_line_up(old: list[Set], new: list[Set]) -> None:
+@example([Run(1, 2, 2, 0, 0)], [Run(0, 2, 2, 0, 8), Run((1 << 64) - LMB, 2, 2, 0, 8)])
+def test_addresses_and_drc_indexes_that_wrap_or_do_not_line_up(old: list[Run], new: list[Run]) -> None:
     agree(partition(old), partition(new))
 
 
 @given(SETS, SETS, SETS, SETS)
 def test_what_both_begin_and_end_with_changes_nothing(
-    head: list[Set], old: list[Set], new: list[Set], tail: list[Set]
+    head: list[Run], old: list[Run], new: list[Run], tail: list[Run]
 ) -> None:
     agree(partition([*head, *old, *tail]), partition([*head, *new, *tail]))
 
 
 @given(SETS, SETS)
-def test_the_diff_back_is_the_mirror(old: list[Set], new: list[Set]) -> None:
+def test_the_diff_back_is_the_mirror(old: list[Run], new: list[Run]) -> None:
     one, other = partition(old), partition(new, arrays=((1,), (0,), (5,)))
     assert diff(other, one) == diff(one, other).mirrored()
 
 
 @given(st.one_of(SETS, ODD_SETS), st.sampled_from([LMB, None, 3]))
-def test_a_tree_is_the_same_as_itself(sets: list[Set], lmb_size: int | None) -> None:
+def test_a_tree_is_the_same_as_itself(sets: list[Run], lmb_size: int | None) -> None:
     one, other = partition(sets, lmb_size=lmb_size), partition(sets, lmb_size=lmb_size)
     assert diff(one, other).same
 
 
 def test_v1_and_v2_of_the_same_are_the_same() -> None:
-    sets = [(2, BASE, DRC, 1, ASSIGNED), (3, BASE + 2 * LMB, DRC + 2, UNSET, 0)]
-    singles = [(1, base + i * LMB, drc + i, aa, flags) for n, base, drc, aa, flags in sets for i in range(n)]
+    sets = [Run(BASE, 2, DRC, 1, ASSIGNED), Run(BASE + 2 * LMB, 3, DRC + 2, UNSET, 0)]
+    singles = [Run(base + i * LMB, 1, drc + i, aa, flags) for base, n, drc, aa, flags in sets for i in range(n)]
     found = diff(partition(sets), partition(singles, form=V1))
     assert found.same
     assert (found.old.property, found.new.property) == (V2, V1)
@@ -146,39 +148,39 @@ def test_v1_and_v2_of_the_same_are_the_same() -> None:
 def test_drc_indexes_that_do_not_count_are_not_compared() -> None:
     """QEMU's v2 counts DRC indexes up in boot memory, its v1 has 0 for all of them."""
     flags = RESERVED | DRC_INVALID
-    v1 = [(1, i * LMB, 0, UNSET, flags) for i in range(8)]
-    assert diff(partition([(8, 0, 0, UNSET, flags)]), partition(v1, form=V1)).same
+    v1 = [Run(i * LMB, 1, 0, UNSET, flags) for i in range(8)]
+    assert diff(partition([Run(0, 8, 0, UNSET, flags)]), partition(v1, form=V1)).same
 
 
-def only(old: list[Set], new: list[Set], **options: tuple[tuple[int, ...], ...]) -> LmbChange:
+def only(old: list[Run], new: list[Run], **options: tuple[tuple[int, ...], ...]) -> LmbChange:
     found = diff(partition(old), partition(new, **options)).lmbs  # type: ignore[arg-type]
     (change,) = found.changes
     return change
 
 
-WAS = (4, BASE, DRC, 1, ASSIGNED)
+WAS = Run(BASE, 4, DRC, 1, ASSIGNED)
 
 
 @pytest.mark.parametrize(
     ("now", "kinds"),
     [
-        ((4, BASE, DRC, 2, ASSIGNED), ("node",)),
-        ((4, BASE + 9 * LMB, DRC, 1, ASSIGNED), ("address",)),
-        ((4, BASE, DRC + 9, 1, ASSIGNED), ("drc_index",)),
-        ((4, BASE, DRC, 1, ASSIGNED | HOT), ("flags",)),
-        ((4, BASE, DRC, UNSET, 0), ("state",)),
-        ((4, BASE, DRC, 1, RESERVED), ("state",)),
-        ((4, BASE, DRC, 2, RESERVED), ("state", "node")),
-        ((4, BASE, DRC, 7, ASSIGNED), ("node",)),
+        (Run(BASE, 4, DRC, 2, ASSIGNED), ("node",)),
+        (Run(BASE + 9 * LMB, 4, DRC, 1, ASSIGNED), ("address",)),
+        (Run(BASE, 4, DRC + 9, 1, ASSIGNED), ("drc_index",)),
+        (Run(BASE, 4, DRC, 1, ASSIGNED | HOT), ("flags",)),
+        (Run(BASE, 4, DRC, UNSET, 0), ("state",)),
+        (Run(BASE, 4, DRC, 1, RESERVED), ("state",)),
+        (Run(BASE, 4, DRC, 2, RESERVED), ("state", "node")),
+        (Run(BASE, 4, DRC, 7, ASSIGNED), ("node",)),
     ],
 )
-def test_kinds_of_changes(now: Set, kinds: tuple[str, ...]) -> None:
+def test_kinds_of_changes(now: Run, kinds: tuple[str, ...]) -> None:
     change = only([WAS], [now])
     assert (change.count, change.kinds) == (4, kinds)
 
 
 def test_lists_decide_and_not_indexes() -> None:
-    renumbered = only([WAS], [(4, BASE, DRC, 2, ASSIGNED)], arrays=((0,), (2,), (1,)))
+    renumbered = only([WAS], [Run(BASE, 4, DRC, 2, ASSIGNED)], arrays=((0,), (2,), (1,)))
     assert renumbered.kinds == ("renumbered",)
     moved = only([WAS], [WAS], arrays=((0,), (2,), (1,)))
     assert moved.kinds == ("node",)
@@ -192,7 +194,7 @@ def test_another_list_for_the_same_node() -> None:
 
 
 def test_another_order_is_a_difference() -> None:
-    first, second = (1, 0, 0, 1, 0), (1, LMB, 5, 1, 0)
+    first, second = Run(0, 1, 0, 1, 0), Run(LMB, 1, 5, 1, 0)
     found = diff(partition([first, second]), partition([second, first]))
     assert found.lmbs.changes == ()
     assert found.lmbs.reordered
@@ -201,9 +203,9 @@ def test_another_order_is_a_difference() -> None:
 
 def test_sets_of_two_to_the_32() -> None:
     most = (1 << 32) - 1
-    old = partition([(most, 0, 0, 1, ASSIGNED), (most, 1 << 63, 0, 1, ASSIGNED)])
-    rest = (most - 1000, (1 << 63) + 1000 * LMB, 1000, 1, ASSIGNED)
-    new = partition([(most, 0, 0, 1, ASSIGNED), (1000, 1 << 63, 0, 2, ASSIGNED), rest])
+    old = partition([Run(0, most, 0, 1, ASSIGNED), Run(1 << 63, most, 0, 1, ASSIGNED)])
+    rest = Run((1 << 63) + 1000 * LMB, most - 1000, 1000, 1, ASSIGNED)
+    new = partition([Run(0, most, 0, 1, ASSIGNED), Run(1 << 63, 1000, 0, 2, ASSIGNED), rest])
     begin = time.process_time()
     (change,) = diff(old, new).lmbs.changes
     assert time.process_time() - begin < 1
@@ -212,8 +214,8 @@ def test_sets_of_two_to_the_32() -> None:
 
 
 def test_sets_on_top_of_one_another_cost_by_the_set() -> None:
-    old = partition([(1 << 20, i * LMB, i, i % 3, ASSIGNED) for i in range(4000)])
-    new = partition([(1 << 20, i * LMB, i, i % 3, 0) for i in range(4000)])
+    old = partition([Run(i * LMB, 1 << 20, i, i % 3, ASSIGNED) for i in range(4000)])
+    new = partition([Run(i * LMB, 1 << 20, i, i % 3, 0) for i in range(4000)])
     begin = time.process_time()
     assert diff(old, old).same
     assert not diff(old, new).same
@@ -227,7 +229,7 @@ def test_another_lmb_size_makes_other_lmbs() -> None:
 
 
 def test_an_unknown_lmb_size_is_taken_for_the_others() -> None:
-    sets = [(1, BASE, DRC, 1, ASSIGNED), (1, BASE + LMB, DRC + 1, 1, ASSIGNED)]
+    sets = [Run(BASE, 1, DRC, 1, ASSIGNED), Run(BASE + LMB, 1, DRC + 1, 1, ASSIGNED)]
     found = diff(partition(sets, form=V1), partition(sets, form=V1, lmb_size=None))
     assert found.lmbs.same
     assert [fact.quantity for fact in found.numa] == ["lmb_size"]
@@ -322,7 +324,7 @@ def test_totals_are_assigned_memory_of_each_node() -> None:
     found = diff(old, with_drmem(old, {V2: "00000000"}))
     gone = sum(total.old_lmbs for total in found.lmbs.totals)
     table = LmbTable.from_tree(old)
-    assert gone == sum(run.count for run in table.runs if run.assigned)
+    assert gone == sum(run.lmbs for run in table.runs if run.assigned)
 
 
 def test_sets_on_top_of_one_another_are_cut_only_where_the_other_tree_has_something() -> None:
@@ -334,5 +336,5 @@ def test_sets_on_top_of_one_another_are_cut_only_where_the_other_tree_has_someth
         matching.pieces_of([long, *inside], LMB), matching.pieces_of([elsewhere], LMB), LMB
     )
     assert same == []
-    counts = sorted((one.run.count, other is not None) for one, other in rest if one is not None)
+    counts = sorted((one.run.lmbs, other is not None) for one, other in rest if one is not None)
     assert counts == [*[(1, False)] * 50, (1, True), (999, False)]

@@ -10,12 +10,12 @@ from typing import Any
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
+from drmemctl.model.run import Run
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
 from tests.conftest import FIXTURES, blob
 
 LMB = 1 << 28
-Set = tuple[int, int, int, int, int]
 
 
 @cache
@@ -54,14 +54,14 @@ def cells(*values: int) -> bytes:
 
 
 def partition(
-    sets: Iterable[Set],
+    sets: Iterable[Run],
     arrays: Sequence[tuple[int, ...]] = ((0,), (1,), (2,)),
     *,
     lmb_size: int | None = LMB,
     form: str = V2,
     points: tuple[int, ...] = (1,),
 ) -> Tree:
-    """Return a small form 1 partition with these sets (count, base, DRC index, aa_index, flags)."""
+    """Return a small form 1 partition with these sets (base, LMBs, DRC index, aa_index, flags)."""
     width = len(arrays[0]) if arrays else 0
     drmem = [
         Property(form, encode_entries(form, sets)),

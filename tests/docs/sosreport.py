@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from drmemctl.formats.system_tables import BlockLine, encode_blocks
+from drmemctl.formats.system_tables import BlockLine
 from drmemctl.tree.node import Node
 from tests.conftest import FIXTURES, blob
+from tests.encoders import encode_blocks
 from tests.live_roots import MEMORY, tree_at
 from tests.scenario.records import record
 

@@ -16,7 +16,7 @@ import pytest
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.kernel.capabilities import CAPABILITIES
 from drmemctl.model.conversion import convert
-from drmemctl.scenario.grammar import STEP_NAMES, parse_script
+from drmemctl.simulate.steps.language import STEP_NAMES, parse_script
 from drmemctl.tree.limits import LIMITS, MIB
 from tests.cases import each
 from tests.conftest import ROOT

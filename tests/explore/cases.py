@@ -7,14 +7,14 @@ from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from drmemctl.explore.answer import Question
-from drmemctl.explore.engine import Engine, State
-from drmemctl.explore.policy import BY_NAME
-from drmemctl.explore.search import Bounds, Graph, search
-from drmemctl.explore.world import Keys
 from drmemctl.kernel.profiles import profile
-from drmemctl.model.lmbs import Entry
-from drmemctl.scenario.simulation import Files
+from drmemctl.model.run import Run
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.interleave.answer import Question
+from drmemctl.simulate.interleave.engine import Engine, SearchState
+from drmemctl.simulate.interleave.keys import Keys
+from drmemctl.simulate.interleave.policy import BY_NAME
+from drmemctl.simulate.interleave.search import Bounds, Graph, search
 from drmemctl.tree.node import Node, Property, Tree
 from tests.kernel.partitions import lmbs, tree, u32
 
@@ -42,7 +42,7 @@ VPHN = Node(
 )
 
 
-def with_vphn(cpu_node: int, *entries: Entry, rows: Sequence[tuple[int, ...]] = ((0,), (1,))) -> Tree:
+def with_vphn(cpu_node: int, *entries: Run, rows: Sequence[tuple[int, ...]] = ((0,), (1,))) -> Tree:
     """Return a partition that asks its hypervisor where its one CPU is."""
     base = tree(*entries, cpu_node=cpu_node, rows=rows)
     children = tuple(VPHN if child.name == "rtas" else child for child in base.root.children)
@@ -70,8 +70,8 @@ def end_keys(engine: Engine, graph: Graph) -> set[Hashable]:
     """Return what tells ends apart, independent of the engine's numbers."""
     keys = Keys(BEFORE)
 
-    def key(state: State) -> Hashable:
-        world = keys.of(engine.world(state))
+    def key(state: SearchState) -> Hashable:
+        world = keys.of(engine.partition(state))
         assert isinstance(world, tuple)
         # Of the machine its tree is known by identity, which another engine does not share.
         machine, topology = world[4]

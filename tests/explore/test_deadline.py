@@ -12,8 +12,8 @@ from time import monotonic, sleep
 
 import pytest
 
-from drmemctl.explore.deadline import NEVER, TimeUpError, ended_at
 from drmemctl.output.progress import Counter
+from drmemctl.simulate.interleave.deadline import NEVER, TimeUpError, ended_at
 from tests.cli.running import run
 from tests.conftest import FIXTURES
 
@@ -55,13 +55,13 @@ def explored(*more: str, seconds: float = 1, threads: tuple[str, ...] = FEW) -> 
 @pytest.mark.parametrize(
     ("name", "missed"),
     [
-        ("drmemctl.explore.answer.boot", "a single state"),
-        ("drmemctl.explore.engine.Engine.step", "of the actions from 1 state"),
-        ("drmemctl.explore.judge.Ends.findings", "ends"),
-        ("drmemctl.explore.answer.permutations", "what comes by race"),
-        ("drmemctl.explore.answer.shortest", "how these ends come about"),
-        ("drmemctl.explore.answer.tidied", "fewer switches between threads"),
-        ("drmemctl.explore.search.Graph.schedules", "how many schedules there are"),
+        ("drmemctl.simulate.interleave.answer.boot", "a single state"),
+        ("drmemctl.simulate.interleave.engine.Engine.step", "of the actions from 1 state"),
+        ("drmemctl.simulate.interleave.judge.Ends.findings", "ends"),
+        ("drmemctl.simulate.interleave.answer.permutations", "what comes by race"),
+        ("drmemctl.simulate.interleave.answer.shortest", "how these ends come about"),
+        ("drmemctl.simulate.interleave.answer.tidied", "fewer switches between threads"),
+        ("drmemctl.simulate.interleave.search.Graph.schedules", "how many schedules there are"),
     ],
 )
 def test_whatever_takes_long_is_given_up(name: str, missed: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,6 +72,10 @@ def test_whatever_takes_long_is_given_up(name: str, missed: str, monkeypatch: py
     assert policy["why"] == "1 s were over"
     assert any(missed in said for said in policy["not_looked_at"])
     assert code == (1 if policy["inconsistent"] else 0)
+
+
+def test_text_says_that_it_is_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drmemctl.simulate.interleave.judge.Ends.findings", forever)
     assert "NOT COMPLETE: 1 s were over" in explored()[1]
 
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.errors import InputError
-from drmemctl.explore.answer import answer
-from drmemctl.explore.policy import BY_NAME
-from drmemctl.explore.schedule import states_of
-from drmemctl.explore.threads import ThreadsError
-from drmemctl.explore.trace import read_schedule, replay, rows, saved
-from drmemctl.scenario.grammar import StepError
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.interleave.answer import answer
+from drmemctl.simulate.interleave.policy import BY_NAME
+from drmemctl.simulate.interleave.schedule import states_of
+from drmemctl.simulate.interleave.threads import ThreadsError
+from drmemctl.simulate.interleave.trace import read_schedule, replay, rows, saved
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.words import StepError
 from drmemctl.tree.node import Node, Property, Tree
 from tests.explore.cases import BEFORE, FILES, explored, question
 
@@ -53,7 +53,7 @@ def test_one_thread_is_the_simulator(kernel: str, hypervisor: str, steps: list[s
     printed = [line for step in steps for line in simulation.run(step).log]
     engine, graph = explored(question("; ".join(steps), kernel=kernel, hypervisor=hypervisor))
     assert len(graph.ends) == 1
-    world = engine.world(graph.ends[0])
+    world = engine.partition(graph.ends[0])
     assert world.kernel == simulation.state
     assert world.machine == simulation.situation.machine
     schedule = (0,) * (len(graph.edges) - 1)
@@ -70,8 +70,8 @@ def test_a_guest_without_the_event_source_is_asked_for_any_lmb_as_in_the_simulat
     simulation.run("plug 0x80000006 1")
     engine, graph = explored(question("plug 0x80000006 1", base=base))
     (end,) = graph.ends
-    assert engine.world(end).kernel == simulation.state
-    flags = {run.drc_index: run.flags for run in engine.world(end).kernel.table.runs}
+    assert engine.partition(end).kernel == simulation.state
+    flags = {run.drc_index: run.flags for run in engine.partition(end).kernel.table.runs}
     assert flags[0x80000004] == 8
 
 
@@ -86,7 +86,7 @@ def test_the_work_queue_keeps_the_order_of_events() -> None:
     threads = ("plug 0x80000004 1", "plug 0x80000005 1")
     engine, graph = explored(question(*threads))
     for end in graph.ends:
-        assert engine.world(end).queued == ()
+        assert engine.partition(end).queued == ()
     assert all(engine.outcomes(end) == (0, 0) for end in graph.ends)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from drmemctl.explore.answer import Answer, answer
-from drmemctl.explore.policy import BY_NAME
+from drmemctl.simulate.interleave.answer import PolicyAnswer, answer
+from drmemctl.simulate.interleave.policy import BY_NAME
 from tests.explore.cases import CPU_BEFORE, question
 
 MIGRATED_REASSIGNED = ("lpm after", "prrn reassigned")
@@ -17,7 +17,7 @@ RELOADED = ("dlpar memory add count 1", "kdump")
 SWITCHED = ("lpm after-v1", "dlpar memory remove count 1")
 
 
-def found(threads: tuple[str, ...], kernel: str, locking: str) -> Answer:
+def found(threads: tuple[str, ...], kernel: str, locking: str) -> PolicyAnswer:
     made = answer(question(*threads, kernel=kernel), BY_NAME[locking])
     assert made.complete
     return made

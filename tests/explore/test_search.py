@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from drmemctl.explore.answer import answer
-from drmemctl.explore.policy import BY_NAME
-from drmemctl.explore.search import Bounds
+from drmemctl.simulate.interleave.answer import answer
+from drmemctl.simulate.interleave.policy import BY_NAME
+from drmemctl.simulate.interleave.search import Bounds
 from tests.cases import each
 from tests.explore.cases import end_keys, explored, question
 

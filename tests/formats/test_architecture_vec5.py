@@ -16,10 +16,10 @@ from drmemctl.formats.architecture_vec5 import (
     UnknownBits,
     decode_architecture_vec5,
     encode_architecture_vec5,
-    encode_features,
     vector,
 )
 from tests.cases import each
+from tests.encoders import encode_features
 from tests.formats.values import codes, unhex, value_in, values_of
 
 NAME = "ibm,architecture-vec-5"

@@ -8,7 +8,8 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drmemctl.formats.domains import decode_domains, encode_domains
+from drmemctl.formats.domains import decode_domains
+from tests.encoders import encode_domains
 from tests.formats.values import codes, unhex, value_in, values_of
 
 NAME = "ibm,max-associativity-domains"

@@ -23,9 +23,8 @@ from drmemctl.formats.drc import (
     decode_drc_names,
     decode_drc_power_domains,
     decode_drc_types,
-    encode_drc_strings,
-    encode_drc_words,
 )
+from tests.encoders import encode_drc_strings, encode_drc_words
 from tests.formats.values import codes, unhex, values_of
 
 TEXT = st.text(st.characters(min_codepoint=1, max_codepoint=127), max_size=8)

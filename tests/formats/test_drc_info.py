@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError
 from drmemctl.formats.drc import Connector
-from drmemctl.formats.drc_info import DrcInfoEntry, decode_drc_info, drc_info, encode_drc_info
+from drmemctl.formats.drc_info import DrcInfoEntry, decode_drc_info, drc_info
+from tests.encoders import encode_drc_info
 from tests.formats.values import codes
 
 U32 = st.integers(0, 0xFFFFFFFF)

@@ -23,6 +23,7 @@ from drmemctl.formats.dynamic_memory import (
     rows_v1,
     rows_v2,
 )
+from drmemctl.model.run import Run
 from tests.conftest import FIXTURES, gunzip
 from tests.formats.values import codes, unhex, value_in, values_of
 
@@ -37,13 +38,13 @@ THREE_SETS = unhex(
 
 u32 = st.integers(0, 0xFFFFFFFF)
 u64 = st.integers(0, 0xFFFFFFFFFFFFFFFF)
-sets = st.lists(st.tuples(u32, u64, u32, u32, u32), max_size=10)
+sets = st.lists(st.tuples(u64, u32, u32, u32, u32), max_size=10)
 either = pytest.mark.parametrize("name", [V1, V2])
 
 
 def test_one_lmb_of_v1() -> None:
     entries = decode_entries(V1, ONE_LMB)
-    assert list(entries) == [(1, 0x10000000, 0x80000001, 0, 8)]
+    assert list(entries) == [(0x10000000, 1, 0x80000001, 0, 8)]
     assert (entries.declared, entries.present, entries.defects) == (1, 1, ())
     assert entries.offset(0) == 4
 
@@ -51,9 +52,9 @@ def test_one_lmb_of_v1() -> None:
 def test_three_sets_of_v2() -> None:
     entries = decode_entries(V2, THREE_SETS)
     assert list(entries) == [
-        (2, 0x40000000, 0x80000010, 1, 8),
-        (2, 0x100000000, 0x80000040, 1, 8),
-        (1, 0x200000000, 0x80000080, NONE, 0),
+        (0x40000000, 2, 0x80000010, 1, 8),
+        (0x100000000, 2, 0x80000040, 1, 8),
+        (0x200000000, 1, 0x80000080, NONE, 0),
     ]
     assert entries.defects == ()
     assert entries.offset(2) == 52
@@ -62,16 +63,16 @@ def test_three_sets_of_v2() -> None:
 def test_a_gap_and_a_dimm_as_qemu_writes_them() -> None:
     # 1280 MiB of memory, the window from 2 GiB on, a DIMM of 256 MiB at its beginning.
     assert list(decode_entries(V2, value_in("trees/v2-gap", V2))) == [
-        (8, 0, 0, NONE, 0xA0),
-        (1, 0x80000000, 0x80000008, 0, 0x108),
-        (10, 0x90000000, 0x80000009, NONE, 0),
+        (0, 8, 0, NONE, 0xA0),
+        (0x80000000, 1, 0x80000008, 0, 0x108),
+        (0x90000000, 10, 0x80000009, NONE, 0),
     ]
 
 
 def test_an_empty_window_as_qemu_writes_it() -> None:
     assert list(decode_entries(V2, value_in("trees/v2-empty", V2))) == [
-        (4, 0, 0, NONE, 0xA0),
-        (12, 0x40000000, 0x80000004, NONE, 0),
+        (0, 4, 0, NONE, 0xA0),
+        (0x40000000, 12, 0x80000004, NONE, 0),
     ]
 
 
@@ -83,7 +84,7 @@ def test_entries_expand_to_the_array_in_the_kernels_memory(path: Path) -> None:
     size, rows = array["lmb_size"], array["lmbs"]
     expanded = [
         [base + i * size, drc + i, aa, flags]
-        for count, base, drc, aa, flags in decode_entries(name, value_in(tree, name))
+        for base, count, drc, aa, flags in decode_entries(name, value_in(tree, name))
         for i in range(count)
     ]
     assert expanded == rows
@@ -94,7 +95,8 @@ def test_every_bundled_property_reads_as_struct_reads_it(name: str, layout: str)
     for value in values_of(name):
         count = int.from_bytes(value.data[:4], "big")
         rows = [struct.unpack_from(layout, value.data, 4 + 24 * i) for i in range(count)]
-        expected = [(1, row[0], row[1], row[3], row[4]) for row in rows] if name == V1 else rows
+        in_v1 = [(row[0], 1, row[1], row[3], row[4]) for row in rows]
+        expected = in_v1 if name == V1 else [(row[1], row[0], *row[2:]) for row in rows]
         found = decode_entries(name, value.data)
         assert list(found) == expected, value.tree
         slack = "v1-slack" in value.tree
@@ -112,7 +114,7 @@ def test_no_bytes_make_it_raise(name: str, data: bytes, cells: int, total: int |
 
 @given(sets, st.sampled_from([1, 2]))
 def test_v2_round_trip(values: list[tuple[int, int, int, int, int]], cells: int) -> None:
-    values = [(count, base % (1 << 32 * cells), *rest) for count, base, *rest in values]  # type: ignore[misc]
+    values = [(base % (1 << 32 * cells), *rest) for base, *rest in values]  # type: ignore[misc]
     data = encode_entries(V2, values, cells)
     entries = decode_entries(V2, data, cells)
     assert list(entries) == values
@@ -123,9 +125,9 @@ def test_v2_round_trip(values: list[tuple[int, int, int, int, int]], cells: int)
 @given(sets)
 def test_v1_round_trip(values: list[tuple[int, int, int, int, int]]) -> None:
     data = encode_entries(V1, values)
-    assert list(decode_entries(V1, data)) == [(1, *rest) for _, *rest in values]
+    assert list(decode_entries(V1, data)) == [(base, 1, *rest) for base, _, *rest in values]
     assert data == struct.pack(">I", len(values)) + b"".join(
-        struct.pack(">QIIII", base, drc, 0, aa, flags) for _, base, drc, aa, flags in values
+        struct.pack(">QIIII", base, drc, 0, aa, flags) for base, _, drc, aa, flags in values
     )
 
 
@@ -158,7 +160,7 @@ def test_bulk_codec_is_the_kernels_structure(rows: object, cell: object, cells: 
 
 def test_values_that_do_not_fit_are_a_format_error() -> None:
     with pytest.raises(FormatError, match=V2):
-        encode_entries(V2, [(1 << 32, 0, 0, 0, 0)])
+        encode_entries(V2, [Run(0, 1 << 32, 0, 0, 0)])
     with pytest.raises(FormatError):
         encode_entries(V2, [], address_cells=3)
 
@@ -189,7 +191,7 @@ def test_a_value_that_the_source_cut_is_not_called_short() -> None:
 def test_address_cells_that_linux_does_not_write() -> None:
     found = decode_entries(V1, ONE_LMB, 3)
     assert codes(found) == ["v1-address-cells"]
-    assert list(found) == [(1, 0x10000000, 0x80000001, 0, 8)]
+    assert list(found) == [(0x10000000, 1, 0x80000001, 0, 8)]
 
 
 def test_a_count_of_four_thousand_million_costs_nothing() -> None:
@@ -222,15 +224,15 @@ def test_blocks_hold_each_lmb_in_its_place(
     step = lmb_size or 0
     wrap = 1 << 32 * cells
     single = [
-        (1, (16 * base + at * step) % wrap, 2 * drc + at, aa, flags)
+        ((16 * base + at * step) % wrap, 1, 2 * drc + at, aa, flags)
         for count, base, drc, aa, flags in lines
         for at in range(count)
     ]
     found = decode_entries(name, encode_entries(name, single, cells), cells)
     listed = [
-        (1, (base + at * step) % wrap, drc + at, aa, flags)
+        ((base + at * step) % wrap, 1, drc + at, aa, flags)
         for block in found.blocks(lmb_size)
-        for count, base, drc, aa, flags in zip(*block, strict=True)
+        for base, count, drc, aa, flags in zip(*block, strict=True)
         for at in range(count)
     ]
     assert listed == single
@@ -238,15 +240,15 @@ def test_blocks_hold_each_lmb_in_its_place(
 
 @pytest.mark.parametrize("cells", [1, 2])
 def test_a_long_v1_property_is_few_entries(cells: int) -> None:
-    single = [(1, at * 16, at, 0, 9) for at in range(100_000)]
+    single = [(at * 16, 1, at, 0, 9) for at in range(100_000)]
     blocks = list(decode_entries(V1, encode_entries(V1, single, cells), cells).blocks(16))
-    assert sum(len(block.counts) for block in blocks) < 200
-    assert sum(count for block in blocks for count in block.counts) == 100_000
+    assert sum(len(block.lmbs) for block in blocks) < 200
+    assert sum(count for block in blocks for count in block.lmbs) == 100_000
 
 
 @either
 def test_entries_end_where_the_count_says(name: str) -> None:
-    single = [(1, at * 16, 7, 0, 8) for at in range(5000)]
+    single = [(at * 16, 1, 7, 0, 8) for at in range(5000)]
     found = decode_entries(name, encode_entries(name, single) + bytes(24 * 5000))
     assert list(found) == single
-    assert sum(len(block.counts) for block in found.blocks(None)) == 5000
+    assert sum(len(block.lmbs) for block in found.blocks(None)) == 5000

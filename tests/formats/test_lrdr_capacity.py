@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError
-from drmemctl.formats.lrdr_capacity import decode_lrdr_capacity, encode_lrdr_capacity, lrdr_capacity
+from drmemctl.formats.lrdr_capacity import decode_lrdr_capacity, lrdr_capacity
+from tests.encoders import encode_lrdr_capacity
 from tests.formats.values import codes, unhex, value_in, values_of
 
 NAME = "ibm,lrdr-capacity"

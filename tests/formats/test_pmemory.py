@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError
-from drmemctl.formats.associativity import Associativity
-from drmemctl.formats.pmemory import Pmemory, decode_pmemory, encode_pmemory
+from drmemctl.formats.associativity import AssociativityLists
+from drmemctl.formats.pmemory import Pmemory, decode_pmemory
+from tests.encoders import encode_pmemory
 from tests.formats.values import all_values
 
 GUID = "75a3cdd7-6a2f-4791-8d15-fe0a920e8e91"
@@ -36,7 +37,7 @@ def test_the_nvdimm_of_a_bundled_tree() -> None:
         blocks=2,
         metadata_size=0x20000,
         application="operating-system",
-        associativity=Associativity(4, (0, 0, 0, 0)),
+        associativity=AssociativityLists(4, (0, 0, 0, 0)),
         cache_flush_required=True,
         hcall_flush_required=False,
     )
@@ -117,7 +118,7 @@ def test_what_is_wrong_is_said(name: str, data: bytes, said: str) -> None:
 
 
 def test_a_region_that_is_connected_twice() -> None:
-    lists = Associativity(1, (3,), ((4,),))
+    lists = AssociativityLists(1, (3,), ((4,),))
     assert encode_pmemory(Pmemory(associativity=lists)) == {
         "ibm,associativity": bytes.fromhex("00000001000000030000000100000004")
     }

@@ -8,7 +8,8 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drmemctl.formats.reference_points import decode_reference_points, encode_reference_points
+from drmemctl.formats.reference_points import decode_reference_points
+from tests.encoders import encode_reference_points
 from tests.formats.values import codes, unhex, value_in, values_of
 
 NAME = "ibm,associativity-reference-points"

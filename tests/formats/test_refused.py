@@ -8,27 +8,40 @@ from collections.abc import Callable
 import pytest
 
 from drmemctl.errors import FormatError
-from drmemctl.formats.architecture_vec5 import encode_architecture_vec5, encode_features
-from drmemctl.formats.associativity import Associativity, encode_associativity
-from drmemctl.formats.cells import encode_flags_mask, encode_lmb_size, encode_number, encode_preservation_time
+from drmemctl.formats.architecture_vec5 import encode_architecture_vec5
+from drmemctl.formats.associativity import AssociativityLists, encode_associativity
+from drmemctl.formats.cells import encode_number
 from drmemctl.formats.configure_connector import ConnectorArea
-from drmemctl.formats.domains import CURRENT_DOMAINS, encode_domains
-from drmemctl.formats.drc import POWER_DOMAINS, TYPES, encode_drc_strings, encode_drc_words
-from drmemctl.formats.drc_info import DrcInfoEntry, encode_drc_info
+from drmemctl.formats.domains import CURRENT_DOMAINS
+from drmemctl.formats.drc import POWER_DOMAINS, TYPES
+from drmemctl.formats.drc_info import DrcInfoEntry
 from drmemctl.formats.dynamic_memory import V1, V2, encode_entries
 from drmemctl.formats.hotplug_section import Hotplug
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
-from drmemctl.formats.lrdr_capacity import encode_lrdr_capacity
 from drmemctl.formats.memory_reg import MemoryRange, encode_reg
-from drmemctl.formats.numa_tables import encode_distance_table, encode_index_table
-from drmemctl.formats.pmemory import Pmemory, encode_pmemory
-from drmemctl.formats.reference_points import encode_reference_points
-from drmemctl.formats.rtas_event import ExtendedHeader, FixedPart, RtasEvent, Section
+from drmemctl.formats.pmemory import Pmemory
+from drmemctl.formats.rtas_event import ExtendedHeader, FixedPart, LogSection, RtasEvent
 from drmemctl.formats.strings import encode_strings
 from drmemctl.formats.update_nodes import Operation, UpdateNodes
 from drmemctl.formats.update_properties import Descriptor, UpdateProperties
 from drmemctl.formats.usable_memory import encode_usable_memory
+from drmemctl.model.run import Run
 from tests.cases import each
+from tests.encoders import (
+    encode_distance_table,
+    encode_domains,
+    encode_drc_info,
+    encode_drc_strings,
+    encode_drc_words,
+    encode_features,
+    encode_flags_mask,
+    encode_index_table,
+    encode_lmb_size,
+    encode_lrdr_capacity,
+    encode_pmemory,
+    encode_preservation_time,
+    encode_reference_points,
+)
 
 TOO_MUCH = 1 << 32
 FIXED = (6, 1, 2, 1, 0, 6, 0, 0xE5, 108)
@@ -38,9 +51,9 @@ HEADER = (0x86, 0, 1, 0, 14, 0, 0x49424D00)
 @each(
     ("encode", "property"),
     [
-        (lambda: encode_entries(V1, [(1, -1, 0, 0, 0)]), "ibm,dynamic-memory"),
-        (lambda: encode_entries(V2, [(TOO_MUCH, 0, 0, 0, 0)]), "ibm,dynamic-memory-v2"),
-        (lambda: encode_entries(V1, [(1, TOO_MUCH, 0, 0, 0)], 1), "ibm,dynamic-memory"),
+        (lambda: encode_entries(V1, [Run(-1, 1, 0, 0, 0)]), "ibm,dynamic-memory"),
+        (lambda: encode_entries(V2, [Run(0, TOO_MUCH, 0, 0, 0)]), "ibm,dynamic-memory-v2"),
+        (lambda: encode_entries(V1, [Run(TOO_MUCH, 1, 0, 0, 0)], 1), "ibm,dynamic-memory"),
         (lambda: encode_entries(V1, [], 3), "ibm,dynamic-memory"),
         (lambda: encode_lookup_arrays([(TOO_MUCH,)], 1), "ibm,associativity-lookup-arrays"),
         (lambda: encode_lmb_size(1 << 64), "ibm,lmb-size"),
@@ -69,7 +82,7 @@ HEADER = (0x86, 0, 1, 0, 14, 0, 0x49424D00)
         (lambda: encode_pmemory(Pmemory(reg=TOO_MUCH)), "reg"),
         (lambda: encode_pmemory(Pmemory(block_size=1 << 64)), "ibm,block-size"),
         (lambda: encode_pmemory(Pmemory(application="a\0b")), "ibm,pmem-application"),
-        (lambda: encode_pmemory(Pmemory(associativity=Associativity(1, (TOO_MUCH,)))), "ibm,associativity"),
+        (lambda: encode_pmemory(Pmemory(associativity=AssociativityLists(1, (TOO_MUCH,)))), "ibm,associativity"),
         (lambda: UpdateNodes(TOO_MUCH, ()).encode(), "update-nodes"),
         (lambda: UpdateNodes(0, (), bytes(11)).encode(), "update-nodes"),
         (lambda: UpdateNodes(0, (), terminator=TOO_MUCH).encode(), "update-nodes"),
@@ -79,9 +92,9 @@ HEADER = (0x86, 0, 1, 0, 14, 0, 0x49424D00)
         (lambda: ConnectorArea(TOO_MUCH).encode(), "configure-connector"),
         (lambda: RtasEvent(FixedPart(256, *FIXED[1:])).encode(), "rtas-event"),
         (lambda: RtasEvent(FixedPart(*FIXED), ExtendedHeader(256, *HEADER[1:])).encode(), "rtas-event"),
-        (lambda: RtasEvent(None, None, (Section(0x5048, 8, 256, 0, 0),)).encode(), "rtas-event"),
+        (lambda: RtasEvent(None, None, (LogSection(0x5048, 8, 256, 0, 0),)).encode(), "rtas-event"),
         (
-            lambda: RtasEvent(None, None, (Section(0x4850, 8, 1, 0, 0, hotplug=Hotplug(256, 1, 1)),)).encode(),
+            lambda: RtasEvent(None, None, (LogSection(0x4850, 8, 1, 0, 0, hotplug=Hotplug(256, 1, 1)),)).encode(),
             "rtas-event",
         ),
     ],

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from drmemctl.formats.system_tables import BlockLine, NodeLine, decode_blocks, decode_nodes, encode_blocks
+from drmemctl.formats.system_tables import BlockLine, NodeLine, decode_blocks, decode_nodes
+from tests.encoders import encode_blocks
 
 
 @pytest.mark.parametrize(

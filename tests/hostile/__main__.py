@@ -18,12 +18,14 @@ from dataclasses import dataclass, replace
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+from tests.hostile import debian
 from tests.hostile.answers import ANSWERS, STEPS
 from tests.hostile.bounded import MIB, Run, Runner, table
 from tests.hostile.commands import BASIC, DECODE, FULL, QUICK, READING
 from tests.hostile.commands import STEPS as SIMULATE
 from tests.hostile.files import FILES
 from tests.hostile.trees import TREES
+from tests.oracle.packages import OracleError
 
 TOO_LARGE = 60 << 20
 """Bytes of an input that is nearly as large as one may be; most of them are refused for what they hold."""
@@ -152,7 +154,21 @@ def main() -> int:
                 say(f"{label}: {run.command}: {'; '.join(wrong)}")
     say("\n".join(table(runs).splitlines()[: options.rows + 1]))
     say(f"{len(runs):,} runs, {bad} beyond their bounds")
+    if not options.words or "debian" in options.words:
+        bad += trees_of_debian()
     return int(bad > 0)
+
+
+def trees_of_debian() -> int:
+    """Give a hundred trees of Debian's to some commands; return how many faults there were, and say them."""
+    with scratch_folder() as scratch:
+        try:
+            faults = list(debian.lines(scratch))
+        except OracleError as error:
+            say(f"not tested: Debian's device trees ({error})")
+            return 0
+    say("\n".join([*faults, f"{debian.HOW_MANY} device trees of Debian, {len(faults)} faults"]))
+    return len(faults)
 
 
 def _said(case: Case, runs: list[Run], seconds: float) -> list[Run]:

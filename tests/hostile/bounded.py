@@ -27,6 +27,7 @@ MOST_LINES = 50
 """Lines on standard error: the first defects of each kind, and what the command has to say."""
 
 _PIECE = 1 << 22
+_OVERLAP = 16
 _SGR = re.compile(rb"\x1b\[[0-9;]*m")
 _FORBIDDEN = re.compile(
     rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]"
@@ -107,10 +108,16 @@ def _faults(path: Path, what: str) -> list[str]:
             except UnicodeDecodeError as error:
                 return [f"{what} is no UTF-8: {error}"]
             piece = _SGR.sub(b"", rest + piece)
-            if found := _FORBIDDEN.search(piece[:-16] if len(piece) == _PIECE else piece):
-                return [f"{what} has {found[0]!r} in {piece[max(found.start() - 40, 0) : found.end() + 10]!r}"]
-            rest = piece[-16:]
-    return []
+            # A sequence or a character may go on in the next piece.
+            piece, rest = piece[:-_OVERLAP], piece[-_OVERLAP:]
+            if found := _FORBIDDEN.search(piece):
+                return [_forbidden(what, piece, found)]
+        found = _FORBIDDEN.search(rest)
+    return [_forbidden(what, rest, found)] if found else []
+
+
+def _forbidden(what: str, text: bytes, found: re.Match[bytes]) -> str:
+    return f"{what} has {found[0]!r} in {text[max(found.start() - 40, 0) : found.end() + 10]!r}"
 
 
 def _complaints(path: Path, code: int) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import FIXTURES
+from tests.hostile import bounded
 from tests.hostile.__main__ import ACCEPTED, ACCEPTED_OF
 from tests.hostile.answers import ANSWERS, STEPS
 from tests.hostile.bounded import MEMORY, MIB, Run, Runner
@@ -74,8 +75,17 @@ def test_hostile_answers_of_rtas(name: str, runner: Runner, memory: int, tmp_pat
 
 @pytest.mark.parametrize("name", STEPS)
 def test_hostile_files_of_steps(name: str, runner: Runner, memory: int, tmp_path: Path) -> None:
-    path = STEPS[name](tmp_path, ACCEPTED // PART)
-    judged([runner.run(command, {"in": path, "base": BASIC}, 2 * SECONDS) for command in SIMULATE], memory)
+    # Too many are refused at once; a 64th of them is not too many, and each is a reboot.
+    whole = name == "steps_too_many"
+    path = STEPS[name](tmp_path, ACCEPTED if whole else ACCEPTED // PART)
+    runs = [runner.run(command, {"in": path, "base": BASIC}, 2 * SECONDS) for command in SIMULATE]
+    judged(runs, MEMORY if whole else memory)
+    assert not whole or {run.code for run in runs} == {3}
+
+
+def test_as_many_reboots_as_are_simulated(runner: Runner, memory: int, tmp_path: Path) -> None:
+    path = STEPS["steps_too_many"](tmp_path, ACCEPTED // PART)
+    judged([runner.run("simulate {base} -f {in}", {"in": path, "base": BASIC}, 2 * SECONDS)], memory)
 
 
 @pytest.mark.parametrize(
@@ -148,3 +158,13 @@ def test_a_run_beyond_its_bounds_is_seen(runner: Runner, tmp_path: Path) -> None
     assert run.code == -24, "SIGXCPU"
     assert run.wrong(1)[0] == "exit code -24"
     assert runner.run("lmb {in}", {"in": path}, 5).wrong(5, memory=MIB) != []
+
+
+@pytest.mark.parametrize("before", range(-8, 2))
+def test_colours_and_controls_are_told_apart_where_a_piece_ends(before: int, tmp_path: Path) -> None:
+    """A colour of which only the beginning was in a piece was taken for a control sequence."""
+    path = tmp_path / "out"
+    path.write_bytes(b"x" * (bounded._PIECE + before) + b"\x1b[32m" + b"y" * 100)
+    assert bounded._faults(path, "stdout") == []
+    path.write_bytes(b"x" * (bounded._PIECE + before) + b"\x1b]0;" + b"y" * 100)
+    assert bounded._faults(path, "stdout") != []

@@ -7,7 +7,7 @@ import pytest
 
 from drmemctl.hypervisor.inference import inferred_hypervisor, qemu_version
 from drmemctl.kernel.profiles import ProfileError
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.conftest import fixture_trees

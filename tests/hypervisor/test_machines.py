@@ -14,8 +14,8 @@ from drmemctl.hypervisor.connectors import (
     QEMU_PHYSICAL,
     Call,
     ConnectorRun,
-    Connectors,
-    State,
+    ConnectorState,
+    ConnectorTable,
 )
 from drmemctl.hypervisor.firmware_tree import firmware_tree
 from drmemctl.hypervisor.inventory import drc_intervals
@@ -49,7 +49,7 @@ def do(machine: Machine, *calls: tuple[int, int, int]) -> list[int]:
 
 
 @pytest.mark.parametrize("table", [QEMU_LOGICAL, LOPAR_LOGICAL, QEMU_PHYSICAL])
-def test_every_call_has_a_cell_for_every_state(table: dict[tuple[Call, State], object]) -> None:
+def test_every_call_has_a_cell_for_every_state(table: dict[tuple[Call, ConnectorState], object]) -> None:
     states = {state for _, state in table}
     assert set(table) == {(call, state) for call in Call for state in states}
 
@@ -250,13 +250,15 @@ def test_refused_passes_over_a_run_at_once() -> None:
     assert PowerVm.from_tree(tree(*USUAL)).refused(DRC + 2, 6) == 2
 
 
-STATES = st.sampled_from([State.UNUSABLE, State.CONFIGURED])
+STATES = st.sampled_from([ConnectorState.UNUSABLE, ConnectorState.CONFIGURED])
 
 
 @given(st.lists(st.tuples(st.integers(0, 19), st.integers(1, 6), STATES, st.integers(0, 1)), max_size=20))
-def test_connectors_against_a_plain_list(changes: list[tuple[int, int, State, int]]) -> None:
-    plain = [(State.UNUSABLE, 0)] * 25
-    connectors = Connectors.of([ConnectorRun(0, 10, State.UNUSABLE), ConnectorRun(10, 15, State.UNUSABLE)])
+def test_connectors_against_a_plain_list(changes: list[tuple[int, int, ConnectorState, int]]) -> None:
+    plain = [(ConnectorState.UNUSABLE, 0)] * 25
+    connectors = ConnectorTable.of(
+        [ConnectorRun(0, 10, ConnectorState.UNUSABLE), ConnectorRun(10, 15, ConnectorState.UNUSABLE)]
+    )
     for first, count, state, device in changes:
         plain[first : first + count] = [(state, device)] * count
         connectors = connectors.put(ConnectorRun(first, count, state, device))

@@ -8,7 +8,8 @@ from dataclasses import replace
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import CHOSEN
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 from tests.kernel.partitions import lmbs, tree, u32
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
-from drmemctl.model.lmbs import Entry
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.model.run import Run
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Node, Property, Tree
 
 LMB = 1 << 28
@@ -27,9 +27,9 @@ def u32(*cells: int) -> bytes:
     return b"".join(cell.to_bytes(4, "big") for cell in cells)
 
 
-def lmbs(first: int, count: int, aa: int = UNSET, flags: int = 0) -> Entry:
+def lmbs(first: int, count: int, aa: int = UNSET, flags: int = 0) -> Run:
     """Return LMBs `first` on: LMB n is at n times 256 MiB and has DRC index 0x80000000 + n."""
-    return count, first * LMB, DRC + first, aa, flags
+    return Run(first * LMB, count, DRC + first, aa, flags)
 
 
 BOOT_MEMORY = lmbs(0, 2, UNSET, 0xA0)
@@ -37,12 +37,14 @@ BOOT_MEMORY = lmbs(0, 2, UNSET, 0xA0)
 
 
 def drmem_node(
-    entries: Sequence[Entry], *, rows: Sequence[tuple[int, ...]] = ((0,), (1,)), v1: bool = False, size: int = LMB
+    entries: Sequence[Run], *, rows: Sequence[tuple[int, ...]] = ((0,), (1,)), v1: bool = False, size: int = LMB
 ) -> Node:
     """Return the drmem node."""
     name = V1 if v1 else V2
     single = [
-        (1, base + i * size, drc + i, aa, flags) for count, base, drc, aa, flags in entries for i in range(count)
+        Run(base + i * size, 1, drc + i, aa, flags)
+        for base, count, drc, aa, flags in entries
+        for i in range(count)
     ]
     return Node(
         NODE[1:],
@@ -78,7 +80,7 @@ def cpus(node: int = 0) -> Node:
 
 
 def tree(
-    *entries: Entry,
+    *entries: Run,
     rows: Sequence[tuple[int, ...]] = ((0,), (1,)),
     v1: bool = False,
     size: int = LMB,
@@ -116,9 +118,7 @@ def tree(
     return Tree(Node("", root, children))
 
 
-def partition(
-    *entries: Entry, kernel: str = "latest", hypervisor: str = "powervm", v1: bool = False
-) -> Simulation:
+def partition(*entries: Run, kernel: str = "latest", hypervisor: str = "powervm", v1: bool = False) -> Simulation:
     """Return a simulated partition with those LMBs."""
     return Simulation(tree(*entries, v1=v1), kernel, hypervisor)
 

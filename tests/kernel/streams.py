@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 
 from drmemctl.formats.dynamic_memory import NODE, V2, encode_entries
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.partition import StepResult
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 from tests.kernel.partitions import BOOT_MEMORY, lmbs, tree, u32
 

@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.hypervisor.connectors import Connectors
+from drmemctl.hypervisor.connectors import ConnectorTable
+from drmemctl.kernel import walk
 from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.kernel.job import LmbMessage
 from drmemctl.kernel.trace import recorded
-from drmemctl.model.lmbs import Entry, LmbTable
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import DRC, LMB, UNSET, lmbs, memory_node, tree
 
 KERNELS = ["4.15", "4.16", "4.20", "5.4", "5.9", "5.10", "5.13", "5.14", "6.1", "latest", "arrayless"]
@@ -29,13 +31,13 @@ _ATTRIBUTES = st.sampled_from(
 
 
 @st.composite
-def arrays(draw: st.DrawFn) -> list[Entry]:
+def arrays(draw: st.DrawFn) -> list[Run]:
     """LMBs in runs, now and then with a gap, or where others are already."""
     entries, lmb = [], 2
     for _ in range(draw(st.integers(1, 4))):
         count, (aa, flags) = draw(st.integers(1, 6)), draw(_ATTRIBUTES)
         shift = draw(st.sampled_from([0, 0, 0, 1, -2]))
-        entries.append((count, (lmb + shift) * LMB, DRC + lmb, aa, flags))
+        entries.append(Run((lmb + shift) * LMB, count, DRC + lmb, aa, flags))
         lmb += count + draw(st.sampled_from([0, 0, 2]))
     return entries
 
@@ -66,17 +68,28 @@ STEPS = st.one_of(
 @given(entries=arrays(), steps=st.lists(STEPS, min_size=1, max_size=6), v1=st.booleans(), hole=st.booleans())
 @settings(max_examples=20)
 def test_a_run_of_lmbs_at_once_is_one_after_the_other(
-    kernel: str, hypervisor: str, entries: list[Entry], steps: list[str], v1: bool, hole: bool
+    kernel: str, hypervisor: str, entries: list[Run], steps: list[str], v1: bool, hole: bool
 ) -> None:
     end = 2 * LMB + (LMB // 2 if hole else 0)
     start = tree(*entries, v1=v1, memory=[memory_node(0, end)])
-    at_once, each = (Simulation(start, kernel, hypervisor) for _ in range(2))
+    at_once, traced, each = (Simulation(start, kernel, hypervisor) for _ in range(3))
     for step in steps:
         result = at_once.run(step)
-        with recorded():
+        with recorded() as events:
+            traced_result = traced.run(step)
+        with recorded() as expected_events, nothing_alike():
             expected = each.run(step)
-        assert result == expected
-        assert at_once.situation == each.situation
+        assert result == traced_result == expected
+        assert at_once.situation == traced.situation == each.situation
+        assert list(events) == list(expected_events)
+
+
+@contextmanager
+def nothing_alike() -> Iterator[None]:
+    """Have the kernel act on one LMB after the other."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(walk, "n_alike", lambda *_: 1)
+        yield
 
 
 @dataclass
@@ -104,7 +117,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
             (LmbTable, "with_changed"),
             (Blocks, "added"),
             (Blocks, "removed"),
-            (Connectors, "put"),
+            (ConnectorTable, "put"),
         ):
             counting(kind, name)
         yield work
@@ -145,6 +158,27 @@ def test_more_lmbs_are_no_more_work(
                 step = step if step.startswith(("plug", "unplug", "attach")) else f"dlpar memory {step}"
                 result = simulation.run(step)
                 assert result.ok or hypervisor == "qemu", step
+        numbers[n] = work.changes
+    assert numbers[10] == numbers[3000]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("hypervisor", REQUESTS)
+def test_more_lmbs_are_no_more_work_where_somebody_looks_on(
+    kernel: str, hypervisor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = {}
+    for n in (10, 3000):
+        simulation = Simulation(tree(lmbs(2, n, 1, 8), lmbs(2 + n, n), v1=True), kernel, hypervisor)
+        with counted(monkeypatch) as work:
+            for request in REQUESTS[hypervisor]:
+                step = request.format(n=n, free=f"{DRC + 2 + n:#x}")
+                with recorded() as events:
+                    simulation.run(
+                        step if step.startswith(("plug", "unplug", "attach")) else f"dlpar memory {step}"
+                    )
+                if "add count" in step:
+                    assert len(events) > n
         numbers[n] = work.changes
     assert numbers[10] == numbers[3000]
 

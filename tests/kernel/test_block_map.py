@@ -12,6 +12,7 @@ from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.memory import Memory
+from drmemctl.model.run import Run
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, memory_node, tree
 from tests.scenario.records import record, record_names, tree_of
 
@@ -36,7 +37,7 @@ def test_it_is_what_it_would_be_block_by_block(ranges: list[tuple[int, int]], th
     assert found == plain
 
 
-def spans(*entries: tuple[int, int, int, int, int], **more: object) -> list[tuple[int, int, int, bool, str]]:
+def spans(*entries: Run, **more: object) -> list[tuple[int, int, int, bool, str]]:
     base = tree(*entries, **more)  # type: ignore[arg-type]
     memory, state = Memory.from_tree(base), boot(base, profile())[0]
     owners = owners_of(memory.boot, memory.table)
@@ -54,7 +55,7 @@ def test_what_adding_memory_meets() -> None:
 
 
 def test_misaligned_lmbs_are_no_whole_blocks() -> None:
-    found = spans((2, 4 * LMB + LMB // 2, DRC + 4, 0, 0))
+    found = spans(Run(4 * LMB + LMB // 2, 2, DRC + 4, 0, 0))
     assert found[-1] == (4, 3, 1, False, "EINVAL")
 
 

@@ -187,4 +187,4 @@ def test_possible_nodes_are_counted_at_the_primary_domain() -> None:
 
 def test_cpus_are_found_where_they_are() -> None:
     assert cpus(2).children[0].get("ibm,associativity") == u32(2, 2, 0)
-    assert lmbs(2, 1) == (1, 2 * LMB, DRC + 2, UNSET, 0)
+    assert lmbs(2, 1) == (2 * LMB, 1, DRC + 2, UNSET, 0)

@@ -17,7 +17,9 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import dlpar_store
 from drmemctl.kernel.task import Lock
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.model.run import Run
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.kernel.cpu_partitions import moved
@@ -75,8 +77,8 @@ def v2(*entries: Any) -> str:
 def v1(*entries: Any) -> str:
     """Return the hex of a v1 property with the boot memory and these LMBs."""
     listed = [
-        (1, base + i * LMB, drc + i, aa, flags)
-        for count, base, drc, aa, flags in (BOOT_MEMORY, *entries)
+        Run(base + i * LMB, 1, drc + i, aa, flags)
+        for base, count, drc, aa, flags in (BOOT_MEMORY, *entries)
         for i in range(count)
     ]
     return encode_entries(V1, listed).hex()
@@ -208,13 +210,13 @@ def iterator_inclusive() -> tuple[Any, Any]:
 
 def lmb_size_u32() -> tuple[Any, Any]:
     large = 1 << 32
-    base = tree((3, large, DRC + 1, UNSET, 0), size=large, memory=[memory_node(0, large)])
+    base = tree(Run(large, 3, DRC + 1, UNSET, 0), size=large, memory=[memory_node(0, large)])
     return both("lmb-size-u32", base, lambda one: one.state.table.lmb(3).base)
 
 
 def block_size_u32() -> tuple[Any, Any]:
     large = 1 << 32
-    base = tree((3, large, DRC + 1, UNSET, 0), size=large, memory=[memory_node(0, large)])
+    base = tree(Run(large, 3, DRC + 1, UNSET, 0), size=large, memory=[memory_node(0, large)])
     return both("block-size-u32", base, lambda one: [fault.message for fault in one.boot_faults])
 
 
@@ -224,7 +226,7 @@ def block_size_probe() -> tuple[Any, Any]:
 
 
 def block_size_panic() -> tuple[Any, Any]:
-    base = tree((2, 0x30000000, DRC + 2, UNSET, 0), size=0x18000000)
+    base = tree(Run(0x30000000, 2, DRC + 2, UNSET, 0), size=0x18000000)
     return both("block-size-panic", base, lambda one: one.state.dead)
 
 

@@ -14,11 +14,11 @@ import pytest
 
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.dlpar import acquire_drc, configure_connector, release_drc, unisolate_drc
-from drmemctl.kernel.firmware import Connector
+from drmemctl.kernel.firmware import ConnectorAnswer
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.task import Task, run
-from drmemctl.kernel.trace import RtasCall
+from drmemctl.kernel.trace import RtasCall, Trace
 from drmemctl.tree.node import Tree
 from tests.kernel.partitions import DRC, lmbs, tree
 
@@ -48,8 +48,8 @@ class Scripted:
     def set_indicator(self, indicator: int, drc_index: int, value: int, _count: int = 1) -> tuple[int, Scripted]:
         return self.refuses.get((indicator, drc_index, value), 0), self
 
-    def configure_connector(self, _drc_index: int, _count: int = 1) -> tuple[Connector, Scripted]:
-        return Connector(-9003), self
+    def configure_connector(self, _drc_index: int, _count: int = 1) -> tuple[ConnectorAnswer, Scripted]:
+        return ConnectorAnswer(-9003), self
 
     def updated(self, _name: str, _value: bytes | None, _tree: Tree) -> Scripted:
         return self
@@ -63,7 +63,7 @@ class Scripted:
 
 def done(task: Callable[[Job, int], Task[int]], firmware: Scripted) -> tuple[int, Job]:
     state, _ = boot(tree(lmbs(2, 2)), profile("6.1"))
-    job = Job(state, firmware, events=[])
+    job = Job(state, firmware, events=Trace())
     return run(job, task(job, DRC)), job
 
 
@@ -120,7 +120,7 @@ def test_only_a_status_that_the_kernel_does_not_know_is_logged(status: int, rc: 
 
 def test_a_connector_that_cannot_be_configured_is_logged_with_its_status() -> None:
     state, _ = boot(tree(lmbs(2, 2)), profile("6.1"))
-    job = Job(state, Scripted((0, PRESENT)), events=[])
+    job = Job(state, Scripted((0, PRESENT)), events=Trace())
     assert run(job, configure_connector(job, DRC)) is None
     assert calls(job) == [("configure-connector", (DRC,))]
     assert job.log == ["Unexpected Error (-9003) returned from configure-connector"]

@@ -11,7 +11,8 @@ from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import profile
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.model.run import Run
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, lmbs, memory_node, tree, u32
 from tests.kernel.streams import CHOSEN, Answer, descriptor, migrated, nodes, properties, updates
@@ -109,13 +110,13 @@ def test_of_a_property_that_says_more_than_it_has(declared: int, hangs: bool) ->
 
 def test_of_many_entries_that_are_all_there() -> None:
     """Half as many as a kernel gets through beyond a property are no fault in it, and neither are more."""
-    many = [(1, (40 + 2 * n) * LMB, 0x90000000 + 2 * n, 0, 0) for n in range(READABLE // 2 + 1)]
+    many = [Run((40 + 2 * n) * LMB, 1, 0x90000000 + 2 * n, 0, 0) for n in range(READABLE // 2 + 1)]
     simulation = Simulation(BEFORE, "6.1", "powervm", findings=False)
     result = simulation.run(f"firmware {NODE} {V2} {encode_entries(V2, many).hex()}")
     assert (result.ok, result.faults) == (True, ())
 
 
-def v1_of(*entries: tuple[int, int, int, int, int]) -> str:
+def v1_of(*entries: Run) -> str:
     return (tree(*entries, v1=True).get(NODE, V1) or b"").hex()
 
 
@@ -148,7 +149,7 @@ def test_of_memory_that_is_no_longer_assigned() -> None:
         pytest.param([lmbs(2, 2, 0, 8), lmbs(4, 2)], id="other lists"),
     ],
 )
-def test_of_nothing(entries: list[tuple[int, int, int, int, int]]) -> None:
+def test_of_nothing(entries: list[Run]) -> None:
     before = tree(lmbs(2, 2, 1, 8), lmbs(4, 1), lmbs(5, 1, 1, 8), v1=True) if len(entries) == 3 else IN_V1
     simulation = Simulation(before, "5.4", "powervm")
     result = simulation.run(f"firmware {NODE} {V1} {v1_of(*entries)}")
@@ -157,7 +158,7 @@ def test_of_nothing(entries: list[tuple[int, int, int, int, int]]) -> None:
 
 def test_of_an_lmb_that_comes_where_there_is_memory() -> None:
     """memblock_add takes what is there already, and nothing is removed."""
-    before, after = (tree(lmbs(2, 2, 1, 8), (1, 0, DRC + 4, 1, flags), v1=True) for flags in (0, 8))
+    before, after = (tree(lmbs(2, 2, 1, 8), Run(0, 1, DRC + 4, 1, flags), v1=True) for flags in (0, 8))
     result = Simulation(before, "5.4", "powervm").run(f"firmware {NODE} {V1} {(after.get(NODE, V1) or b'').hex()}")
     assert (result.ok, result.faults) == (True, ())
 
@@ -226,7 +227,7 @@ def test_of_an_array_that_was_never_read() -> None:
 @pytest.mark.parametrize("which", ["index 0x80000004", "count 1"])
 def test_of_memory_that_goes_from_the_middle_of_a_block(which: str) -> None:
     """try_remove_memory: BUG_ON(check_hotplug_memory_range(start, size))."""
-    before = tree((2, 4 * LMB + LMB // 2, DRC + 4, 1, 8), memory=[memory_node(0, 8 * LMB)])
+    before = tree(Run(4 * LMB + LMB // 2, 2, DRC + 4, 1, 8), memory=[memory_node(0, 8 * LMB)])
     simulation = Simulation(before, "6.1", "powervm")
     result = simulation.run(f"dlpar memory remove {which}")
     message = "memory at 0x48000000 is removed, which is not where a block of 0x10000000 bytes begins"

@@ -15,9 +15,11 @@ from drmemctl.formats.dynamic_memory import NODE, V1, V2, decode_entries
 from drmemctl.kernel.flush import encode_v1, encode_v2, patched, write_through
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.task import run
+from drmemctl.kernel.trace import Trace
 from drmemctl.kernel.tree_edit import detached
-from drmemctl.model.lmbs import LmbTable
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
+from drmemctl.simulate.simulation import Simulation
 from tests.conftest import FIXTURES
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, partition, properties_of, tree, u32
 
@@ -25,31 +27,31 @@ FLUSH = "dlpar memory add indexed-count 1 0x80000002"
 """The LMB is assigned: nothing happens, and the array is written back."""
 
 
-def sets(*entries: tuple[int, int, int, int, int]) -> bytes:
-    return u32(len(entries)) + b"".join(struct.pack(">IQIII", *entry) for entry in entries)
+def sets(*runs: Run) -> bytes:
+    return u32(len(runs)) + b"".join(struct.pack(">IQIII", lmbs, base, *rest) for base, lmbs, *rest in runs)
 
 
 def test_neighbours_with_equal_attributes_merge_even_across_a_gap() -> None:
     table = LmbTable.of(
         [
-            (2, 0x40000000, 0x80000010, 1, 8),
-            (2, 0x100000000, 0x80000040, 1, 8),
-            (1, 0x200000000, 0x80000080, UNSET, 0),
+            Run(0x40000000, 2, 0x80000010, 1, 8),
+            Run(0x100000000, 2, 0x80000040, 1, 8),
+            Run(0x200000000, 1, 0x80000080, UNSET, 0),
         ],
         LMB,
     )
-    expected = sets((4, 0x40000000, 0x80000010, 1, 8), (1, 0x200000000, 0x80000080, UNSET, 0))
+    expected = sets(Run(0x40000000, 4, 0x80000010, 1, 8), Run(0x200000000, 1, 0x80000080, UNSET, 0))
     assert encode_v2(table) == expected
-    back = LmbTable.of(decode_entries(V2, expected), LMB)
+    back = LmbTable.of_property(decode_entries(V2, expected), LMB)
     assert [lmb.base for lmb in back.lmbs(5)][2:4] == [0x60000000, 0x70000000]
 
 
 def test_the_count_of_a_set_wraps_as_the_kernels_u32_does() -> None:
     # drmem_update_dt_v2: u32 seq_lmbs, incremented by LMB.
-    table = LmbTable.of([(0xFFFFFFFF, 0, 0, UNSET, 0), (3, 1 << 62, 0x80000000, UNSET, 0)], LMB)
-    assert encode_v2(table) == sets((2, 0, 0, UNSET, 0))
-    contiguous = LmbTable.of([(1 << 31, 0, 0, UNSET, 0), (1 << 31, 1 << 59, 1 << 31, UNSET, 0)], LMB)
-    assert encode_v2(contiguous) == sets((0, 0, 0, UNSET, 0))
+    table = LmbTable.of([Run(0, 0xFFFFFFFF, 0, UNSET, 0), Run(1 << 62, 3, 0x80000000, UNSET, 0)], LMB)
+    assert encode_v2(table) == sets(Run(0, 2, 0, UNSET, 0))
+    contiguous = LmbTable.of([Run(0, 1 << 31, 0, UNSET, 0), Run(1 << 59, 1 << 31, 1 << 31, UNSET, 0)], LMB)
+    assert encode_v2(contiguous) == sets(Run(0, 0, 0, UNSET, 0))
 
 
 @pytest.mark.parametrize("step", ["dlpar memory add count 1", "reboot", "kexec"])
@@ -67,21 +69,21 @@ def test_drm015_says_what_the_flush_writes() -> None:
     simulation = Simulation(tree, hypervisor="powervm")
     simulation.run("dlpar memory add count 1")
     # The set from 0xf0000000 on: the one LMB before it was added. 4,563,402,801 LMBs, modulo 2^32.
-    written = [entry for entry in decode_entries(V2, properties_of(simulation)[V2]) if entry[1] == 0xF0000000]
-    assert [entry[0] for entry in written] == [4_563_402_801 - (1 << 32)]
+    written = [entry for entry in decode_entries(V2, properties_of(simulation)[V2]) if entry[0] == 0xF0000000]
+    assert [entry[1] for entry in written] == [4_563_402_801 - (1 << 32)]
     (message,) = (finding.message for finding in drmemctl.check(tree) if finding.rule == "DRM015")
     assert f"its 32-bit count is {4_563_402_802 - (1 << 32):,}, the others are lost" in message
 
 
 def test_the_kernels_own_mark_is_not_written() -> None:
-    table = LmbTable.of([(1, 0, 1, 0, 0x80000008), (1, LMB, 2, 0, 8)], LMB)
-    assert encode_v2(table) == sets((2, 0, 1, 0, 8))
+    table = LmbTable.of([Run(0, 1, 1, 0, 0x80000008), Run(LMB, 1, 2, 0, 8)], LMB)
+    assert encode_v2(table) == sets(Run(0, 2, 1, 0, 8))
     assert encode_v1(table)[-4:] == u32(8)
 
 
 def test_unknown_flags_are_kept() -> None:
-    table = LmbTable.of([(1, 0, 1, 0, 0x7FFFFE08)], LMB)
-    assert encode_v2(table) == sets((1, 0, 1, 0, 0x7FFFFE08))
+    table = LmbTable.of([Run(0, 1, 1, 0, 0x7FFFFE08)], LMB)
+    assert encode_v2(table) == sets(Run(0, 1, 1, 0, 0x7FFFFE08))
 
 
 @pytest.mark.parametrize("slack", [0, 3, 16, 20, 23])
@@ -122,7 +124,7 @@ def test_v1_is_written_where_both_are_there() -> None:
     simulation.run(f"firmware {NODE} {V1} {other.hex()}")
     simulation.run("dlpar memory remove index 0x80000003")
     assert properties_of(simulation)[V2] == before
-    written = LmbTable.of(decode_entries(V1, properties_of(simulation)[V1]), LMB)
+    written = LmbTable.of_property(decode_entries(V1, properties_of(simulation)[V1]), LMB)
     assert [lmb.flags for lmb in written.lmbs(9)] == [0xA0, 0xA0, 8, 0, 0, 0]
 
 
@@ -148,7 +150,7 @@ RUNS = st.lists(
 
 @given(RUNS)
 def test_v1_against_a_plain_encoder(runs: list[tuple[int, int, int, int, int]]) -> None:
-    table = LmbTable.of(((n, base * LMB, DRC + drc, aa, flags) for n, base, drc, aa, flags in runs), LMB)
+    table = LmbTable.of((Run(base * LMB, n, DRC + drc, aa, flags) for n, base, drc, aa, flags in runs), LMB)
     plain = struct.pack(">I", table.n_lmbs)
     for lmb in table.lmbs(1000):
         plain += struct.pack(">QIIII", lmb.base, lmb.drc_index, 0, lmb.aa_index, lmb.flags)
@@ -157,10 +159,10 @@ def test_v1_against_a_plain_encoder(runs: list[tuple[int, int, int, int, int]]) 
 
 @pytest.mark.parametrize("base", [0xFFFFFFFFF0000000, 0])
 def test_addresses_and_drc_indexes_wrap_around(base: int) -> None:
-    table = LmbTable.of([(3, base, 0xFFFFFFFE, 0, 8)], LMB)
+    table = LmbTable.of([Run(base, 3, 0xFFFFFFFE, 0, 8)], LMB)
     entries = list(decode_entries(V1, encode_v1(table)))
     assert [drc for _, _, drc, _, _ in entries] == [0xFFFFFFFE, 0xFFFFFFFF, 0]
-    assert entries[1][1] == (base + LMB) % (1 << 64)
+    assert entries[1][0] == (base + LMB) % (1 << 64)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["add", "remove"]), st.integers(2, 9)), max_size=12))
@@ -169,12 +171,12 @@ def test_the_patched_property_is_what_would_be_written_anew(requests: list[tuple
     for action, lmb in requests:
         if simulation.run(f"dlpar memory {action} index {DRC + lmb:#x}").ok:
             assert properties_of(simulation)[V1] == encode_v1(simulation.state.table)
-    assert BOOT_MEMORY[0] == 2
+    assert BOOT_MEMORY.lmbs == 2
 
 
 def test_a_set_of_billions_of_lmbs_is_written_as_far_as_the_v1_property_goes() -> None:
     """Found by fuzzing: all of them were encoded, in 96 GiB, and then cut."""
-    huge = sets(BOOT_MEMORY, (0xFFFFFF00, 4 * LMB, DRC + 4, UNSET, 0))
+    huge = sets(BOOT_MEMORY, Run(4 * LMB, 0xFFFFFF00, DRC + 4, UNSET, 0))
     simulation = Simulation(tree(lmbs(2, 1)).with_property(NODE, V2, huge), "6.1", "powervm")
     assert simulation.run(f"firmware {NODE} {V1} 00000001{'ff' * 24}").ok
     simulation.run(f"dlpar memory add index {DRC + 9:#x}")
@@ -193,7 +195,7 @@ def attributed(changes: list[tuple[int, int, int]], count: int) -> LmbTable:
     """Return `count` LMBs with aa_index and flags from runs of (LMBs, aa_index, flags), the last going on."""
     each = [(aa, flags) for n, aa, flags in changes for _ in range(n)]
     each += each[-1:] * (count - len(each))
-    return LmbTable.of(((1, at * LMB, DRC + at, aa, flags) for at, (aa, flags) in enumerate(each[:count])), LMB)
+    return LmbTable.of((Run(at * LMB, 1, DRC + at, aa, flags) for at, (aa, flags) in enumerate(each[:count])), LMB)
 
 
 @given(CHANGES, CHANGES)
@@ -206,7 +208,7 @@ def test_a_patched_property_is_the_new_one_whatever_changed(
 
 @pytest.mark.parametrize("base", [5 * LMB, 1 << 63])
 def test_lmbs_of_no_size_have_one_address(base: int) -> None:
-    table = LmbTable.of([(3, base, DRC, 1, 8)], 0)
+    table = LmbTable.of([Run(base, 3, DRC, 1, 8)], 0)
     assert encode_v1(table) == struct.pack(">I", 3) + b"".join(
         struct.pack(">QIIII", base, DRC + n, 0, 1, 8) for n in range(3)
     )
@@ -219,7 +221,7 @@ def test_without_a_property_nothing_is_written_through(gone: str) -> None:
     without = detached(state.tree, NODE) if gone == "the node" else state.tree.with_property(NODE, V1, None)
     if gone == "all but v2":
         without = without.with_property(NODE, V2, sets(BOOT_MEMORY))  # 4.15 knows no v2
-    job = Job(replace(state, tree=without), simulation.situation.machine, events=[])
+    job = Job(replace(state, tree=without), simulation.situation.machine, events=Trace())
     run(job, write_through(job))
     assert job.state.tree == without
-    assert (job.events, job.state.updating) == ([], False)
+    assert (list(job.events or ()), job.state.updating) == ([], False)

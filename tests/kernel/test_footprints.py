@@ -16,16 +16,16 @@ from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.mobility import handle_prrn_event, post_mobility_fixup
 from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.requests import dlpar_store
-from drmemctl.kernel.task import Action, Part, Task
-from drmemctl.scenario.simulation import Simulation
-from drmemctl.scenario.updates import Recorded
+from drmemctl.kernel.task import Action, StatePart, Task
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.updates import RecordedUpdates
 from drmemctl.tree.node import Node, Property
 from tests.kernel import streams
 from tests.kernel.cpu_partitions import CORE
 from tests.kernel.partitions import lmbs, tree, u32
 
 KERNELS = ["4.15", "4.16", "5.1", "5.4", "5.10", "6.1", "latest"]
-LMB_PROPERTIES = {(NODE, V1): Part.LMBS, (NODE, V2): Part.LMBS, (NODE, LOOKUP_ARRAYS): Part.LOOKUP}
+LMB_PROPERTIES = {(NODE, V1): StatePart.LMBS, (NODE, V2): StatePart.LMBS, (NODE, LOOKUP_ARRAYS): StatePart.LOOKUP}
 
 REQUESTS = [
     "memory add count 2",
@@ -40,21 +40,21 @@ REQUESTS = [
 ]
 
 
-def parts(job: Job) -> dict[Part, Any]:
+def parts(job: Job) -> dict[StatePart, Any]:
     """Return each part of a partition as it is, but the properties."""
     state, machine = job.state, job.firmware
     assert isinstance(machine, PowerVm)
     held = list(state.table.lmbs(1 << 10))
     return {
-        Part.NODES: [path for path, _ in state.tree.walk()],
-        Part.FLAGS: [lmb.flags for lmb in held],
-        Part.AA: [lmb.aa_index for lmb in held],
-        Part.BLOCKS: list(state.blocks),
-        Part.UPDATING: state.updating,
-        Part.WINDOW: state.deaf,
-        Part.CPUS: state.cpus,
-        Part.CONNECTORS: machine.handing_out(machine.tree),
-        Part.DELIVERED: machine.delivered,
+        StatePart.NODES: [path for path, _ in state.tree.walk()],
+        StatePart.FLAGS: [lmb.flags for lmb in held],
+        StatePart.AA: [lmb.aa_index for lmb in held],
+        StatePart.BLOCKS: list(state.blocks),
+        StatePart.UPDATING: state.updating,
+        StatePart.WINDOW: state.deaf,
+        StatePart.CPUS: state.cpus,
+        StatePart.CONNECTORS: machine.handing_out(machine.tree),
+        StatePart.DELIVERED: machine.delivered,
     }
 
 
@@ -63,17 +63,17 @@ def properties(job: Job) -> dict[str, dict[str, bytes]]:
     return {path: {one.name: one.value for one in node.properties} for path, node in job.state.tree.walk()}
 
 
-def differing(before: dict[str, dict[str, bytes]], after: dict[str, dict[str, bytes]]) -> set[Part]:
+def differing(before: dict[str, dict[str, bytes]], after: dict[str, dict[str, bytes]]) -> set[StatePart]:
     """Return what differs of the nodes that are in both: those of a node come and go with it."""
     return {
-        LMB_PROPERTIES.get((path, name), Part.OTHER)
+        LMB_PROPERTIES.get((path, name), StatePart.OTHER)
         for path in before.keys() & after.keys()
         for name in before[path].keys() | after[path].keys()
         if before[path].get(name) != after[path].get(name)
     }
 
 
-def changes(job: Job, task: Task[Any]) -> Iterator[tuple[Action, set[Part]]]:
+def changes(job: Job, task: Task[Any]) -> Iterator[tuple[Action, set[StatePart]]]:
     """Carry a task out; yield each action with the parts that it changed."""
     result: Any = None
     while True:
@@ -104,9 +104,9 @@ def tasks_of(job: Job) -> Iterator[Task[Any]]:
         streams.properties(moved, phandle=0x3000),
     ]
     answers = [Answer(*operations), *(Answer(*streams.updates(area)) for area in areas)]
-    yield post_mobility_fixup(job, Recorded(list(answers)))
+    yield post_mobility_fixup(job, RecordedUpdates(list(answers)))
     yield set_property(job, CORE, "ibm,associativity", u32(2, 3, 0))
-    yield handle_prrn_event(job, Recorded(list(answers)), 2)
+    yield handle_prrn_event(job, RecordedUpdates(list(answers)), 2)
     yield set_property(job, NODE, LOOKUP_ARRAYS, u32(1, 1, 2), delivered=True)
     for name in (V1, V2):
         yield set_property(
@@ -145,10 +145,10 @@ def test_an_action_changes_only_what_it_says_it_writes(kernel: str, v1: bool) ->
 
 
 def test_each_part_is_changed_by_some_action() -> None:
-    seen: set[Part] = set()
+    seen: set[StatePart] = set()
     for kernel in ("5.1", "latest"):
         job = started(kernel, v1=True)
         for task in tasks_of(job):
             for _, changed in changes(job, task):
                 seen |= changed
-    assert seen == set(Part) - {Part.CRASH_KERNEL}
+    assert seen == set(StatePart) - {StatePart.CRASH_KERNEL}

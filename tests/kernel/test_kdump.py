@@ -23,6 +23,7 @@ from drmemctl.kernel.kdump import (
     without_usable,
 )
 from drmemctl.kernel.profiles import profile
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, lmbs, memory_node, tree, u32
 from tests.scenario.records import record, tree_of
@@ -110,7 +111,7 @@ def test_kexec_tools_does_so_for_memory_nodes_as_well() -> None:
 
 
 def test_lmbs_that_wrap_around_lie_in_low_memory() -> None:
-    base = tree((2, (1 << 64) - LMB, DRC + 2, 1, 8))
+    base = tree(Run((1 << 64) - LMB, 2, DRC + 2, 1, 8))
     found = counters(kdump_tree(base, CrashMemory(0, LMB), Producer.FILE))
     assert found == [[(0, LMB)], [], [], [(0, LMB)]]
 

@@ -17,6 +17,7 @@ from drmemctl.kernel.cmdline import memory_size, with_command_line
 from drmemctl.kernel.memblock import HOTPLUG, Memblock, MemblockRegion
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.associativity import Associativity
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Property
 from tests.cases import each
 from tests.kernel.partitions import BOOT_MEMORY, LMB, lmbs, memory_node, tree, u32
@@ -102,9 +103,7 @@ def test_blocks_of_every_recorded_boot_lie_in_its_regions(name: str) -> None:
     assert covered == {block["block"] for block in found["boot"]["blocks"]}
 
 
-def shown(
-    *entries: tuple[int, int, int, int, int], cmdline: str = "", kernel: str = "latest", **more: object
-) -> list[str]:
+def shown(*entries: Run, cmdline: str = "", kernel: str = "latest", **more: object) -> list[str]:
     """Return regions in short: first LMB-LMB after the last, node, H for hotplug, zone."""
     base = with_command_line(tree(*entries, **more), cmdline)  # type: ignore[arg-type]
     return [
@@ -150,7 +149,7 @@ def test_consequences() -> None:
         (2, False, "movable"),
         (2, True, "unless pinned"),
     ]
-    assert all(one.consequences.told and one.consequences.in_dump for one in regions)
+    assert all(one.consequences.listed and one.consequences.in_dump for one in regions)
 
 
 def test_an_lmb_without_a_node_is_a_fault_and_the_regions_are_shown() -> None:
@@ -173,7 +172,7 @@ def test_persistent_memory_is_no_boot_memory() -> None:
     (found,) = driver_memory(base, Associativity.from_tree(base))
     assert (found.size, found.node, found.drc_index) == (512 << 20, 1, 0x90000001)
     assert not found.consequences.images
-    assert not found.consequences.told
+    assert not found.consequences.listed
     assert len(boot_regions(base, profile())[0]) == 2
 
 

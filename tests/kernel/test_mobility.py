@@ -15,10 +15,11 @@ from drmemctl.formats.update_properties import HEADER_SIZE, Change, encode_updat
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.mobility import migrate, post_mobility_fixup, reassign
-from drmemctl.kernel.task import Lock
-from drmemctl.scenario.simulation import Simulation
-from drmemctl.scenario.updates import Recorded
+from drmemctl.kernel.mobility import handle_prrn_event, post_mobility_fixup
+from drmemctl.kernel.task import Lock, run_alone
+from drmemctl.model.run import Run
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.updates import RecordedUpdates
 from drmemctl.tree.node import Node, Property
 from tests.cases import each
 from tests.kernel.partitions import DRC, LMB, aa_of, lmbs, memory_node, properties_of, tree, u32
@@ -249,7 +250,7 @@ def test_only_the_first_string_of_a_type_counts() -> None:
 def test_blocks_of_one_section_are_removed_section_by_section() -> None:
     section = 1 << 24
     partition, result = migrated(
-        "6.1", nodes(DELETE | 1, 0x2000), base=tree((2, 2 * LMB, DRC + 2, 1, 8), size=section)
+        "6.1", nodes(DELETE | 1, 0x2000), base=tree(Run(2 * LMB, 2, DRC + 2, 1, 8), size=section)
     )
     assert partition.state.block_size == section
     assert result.faults == ()
@@ -320,7 +321,7 @@ def test_topology_updates_are_stopped_while_a_migration_updates_the_tree(kernel:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), kernel, "powervm")
     job = Job(simulation.state, simulation.situation.machine)
     found = []
-    task = post_mobility_fixup(job, Recorded([]))
+    task = post_mobility_fixup(job, RecordedUpdates([]))
     action = next(task)
     while True:
         result = action.do(job)
@@ -341,7 +342,9 @@ def test_topology_updates_are_stopped_while_a_migration_updates_the_tree(kernel:
 def test_a_reassignment_may_oops_as_well() -> None:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "5.1", "powervm")
     answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(u32(CHOSEN)))]
-    outcome = reassign(simulation.state, simulation.situation.machine, Recorded(answers), 2)
+    updates_of = RecordedUpdates(answers)
+    state, machine = simulation.state, simulation.situation.machine
+    outcome = run_alone(state, machine, lambda job: handle_prrn_event(job, updates_of, 2))
     assert [(fault.code, fault.function) for fault in outcome.faults] == [("oops", "update_dt_node")]
     assert outcome.rc == EFAULT
 
@@ -349,7 +352,9 @@ def test_a_reassignment_may_oops_as_well() -> None:
 def test_a_migration_that_oopses_has_no_end() -> None:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "6.1", "powervm")
     answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(u32(CHOSEN)))]
-    outcome = migrate(simulation.state, simulation.situation.machine, Recorded(answers))
+    updates_of = RecordedUpdates(answers)
+    state, machine = simulation.state, simulation.situation.machine
+    outcome = run_alone(state, machine, lambda job: post_mobility_fixup(job, updates_of))
     assert outcome.rc == EFAULT
     assert not [line for line in outcome.log if "memory transfer" in line]
 
@@ -393,8 +398,8 @@ def test_scopes() -> None:
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "5.1", "powervm")
     state, machine = simulation.state, simulation.situation.machine
     source = Asked()
-    migrate(state, machine, source)
-    reassign(state, machine, source, 77)
+    run_alone(state, machine, lambda job: post_mobility_fixup(job, source))
+    run_alone(state, machine, lambda job: handle_prrn_event(job, source, 77))
     assert source.calls == [("update-nodes", 1), ("update-nodes", -77)]
 
 
@@ -402,12 +407,13 @@ def test_a_node_is_asked_for_by_its_phandle_in_an_area_of_zeros() -> None:
     """LoPAR: the state variable behind the phandle is 0 in the first call."""
     areas = []
 
-    class Noting(Recorded):
+    class Noting(RecordedUpdates):
         def call(self, name: str, work_area: bytes, scope: int, firmware: Firmware) -> tuple[bytes, int]:
             areas.append((name, work_area))
             return super().call(name, work_area, scope, firmware)
 
     simulation = Simulation(tree(lmbs(2, 2, 1, 8)), "6.1", "powervm")
     answers = [Answered(*nodes(UPDATE | 1, CHOSEN)), Answered(*updates(properties(phandle=CHOSEN)))]
-    migrate(simulation.state, simulation.situation.machine, Noting(answers))
+    noting = Noting(answers)
+    run_alone(simulation.state, simulation.situation.machine, lambda job: post_mobility_fixup(job, noting))
     assert areas == [("update-nodes", bytes(4096)), ("update-properties", u32(CHOSEN).ljust(4096, b"\0"))]

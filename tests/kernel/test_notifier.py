@@ -10,12 +10,12 @@ from drmemctl.formats.dynamic_memory import NODE, V1, V2, encode_entries
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.notifier import set_property
 from drmemctl.kernel.task import run
-from drmemctl.model.lmbs import Entry
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.model.run import Run
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import DRC, LMB, UNSET, aa_of, lmbs, partition, tree, u32
 
 
-def update(simulation: Simulation, *entries: Entry) -> None:
+def update(simulation: Simulation, *entries: Run) -> None:
     result = simulation.run(f"firmware {NODE} {V2} {encode_entries(V2, entries).hex()}")
     assert result.ok
 
@@ -24,7 +24,7 @@ def test_only_aa_index_is_taken() -> None:
     simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 2))
     before = simulation.state.table
     # Other flags, other addresses, LMBs that the array lacks, and LMB 3 missing.
-    update(simulation, (1, 0x900000000, DRC + 2, 0, 0x108), lmbs(4, 1, 0, 8), lmbs(50, 2, 1, 8))
+    update(simulation, Run(0x900000000, 1, DRC + 2, 0, 0x108), lmbs(4, 1, 0, 8), lmbs(50, 2, 1, 8))
     after = simulation.state.table
     assert [aa_of(simulation, lmb) for lmb in (2, 3, 4, 5)] == [0, 1, 0, UNSET]
     assert [lmb.flags for lmb in after.lmbs(9)] == [lmb.flags for lmb in before.lmbs(9)]
@@ -102,18 +102,18 @@ AT_THE_END = (1 << 32) - 6
 
 DRC_INDEXES = st.one_of(st.integers(0, 14), st.integers(AT_THE_END, (1 << 32) - 1))
 ENTRIES = st.lists(
-    st.tuples(st.integers(1, 9), st.just(0), DRC_INDEXES, st.integers(0, 3), st.just(8)),
+    st.builds(Run, st.just(0), st.integers(1, 9), DRC_INDEXES, st.integers(0, 3), st.just(8)),
     min_size=1,
     max_size=6,
 )
 
 
 @given(ENTRIES, ENTRIES)
-def test_against_the_kernels_own_two_loops(array: list[Entry], described: list[Entry]) -> None:
-    simulation = partition(*((n, (40 + i * 9) * LMB, drc, aa, 0) for i, (n, _, drc, aa, _) in enumerate(array)))
+def test_against_the_kernels_own_two_loops(array: list[Run], described: list[Run]) -> None:
+    simulation = partition(*(Run((40 + i * 9) * LMB, n, drc, aa, 0) for i, (_, n, drc, aa, _) in enumerate(array)))
     table = simulation.state.table
     plain = [[lmb.drc_index, lmb.aa_index] for lmb in table.lmbs(100)]
-    for count, _, drc, aa, _ in described:
+    for _, count, drc, aa, _ in described:
         for position in range(count):
             wanted = (drc + position) % (1 << 32)
             first = next((lmb for lmb in plain if lmb[0] == wanted), None)

@@ -15,7 +15,7 @@ from drmemctl.kernel.state import Cpu
 from drmemctl.kernel.task import run
 from drmemctl.kernel.tree_edit import attached
 from drmemctl.model.associativity import Associativity
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 from tests.kernel.cpu_partitions import CORE, moved, with_core
 from tests.kernel.partitions import u32

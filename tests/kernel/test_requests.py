@@ -9,8 +9,10 @@ from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.kernel.profiles import profile
-from drmemctl.kernel.requests import NotSimulatedError, store
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.kernel.requests import NotSimulatedError, dlpar_store
+from drmemctl.kernel.task import run_alone
+from drmemctl.model.run import Run
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import (
     BOOT_MEMORY,
     DRC,
@@ -58,7 +60,8 @@ COMPLAINT = "dlpar: Could not handle DLPAR request"
 def test_what_the_parser_refuses(request_text: str, message: str | None) -> None:
 
     simulation = partition(*USUAL)
-    outcome = store(simulation.state, simulation.situation.machine, request_text + "\n")
+    state, machine = simulation.state, simulation.situation.machine
+    outcome = run_alone(state, machine, lambda job: dlpar_store(job, request_text + "\n"))
     said = [f"dlpar: {message}"] if message else []
     assert list(outcome.log) == [*said, f'{COMPLAINT} "{request_text}']
     assert outcome.rc == -22
@@ -81,7 +84,11 @@ def test_what_follows_a_whole_request_is_ignored() -> None:
 def test_requests_for_other_resources_are_not_simulated() -> None:
     simulation = partition(*USUAL)
     with pytest.raises(NotSimulatedError):
-        store(simulation.state, simulation.situation.machine, "cpu add index 0x10000000\n")
+        run_alone(
+            simulation.state,
+            simulation.situation.machine,
+            lambda job: dlpar_store(job, "cpu add index 0x10000000\n"),
+        )
 
 
 def test_add_by_count_takes_the_first_free_lmbs() -> None:
@@ -151,20 +158,20 @@ def test_a_range_with_nothing_to_do_succeeds_and_is_written_back(request_text: s
 
 
 def test_the_first_lmb_with_a_drc_index_counts() -> None:
-    simulation = partition(lmbs(2, 1, 1, 8), (1, 9 * LMB, DRC + 2, 1, 8), lmbs(4, 2))
+    simulation = partition(lmbs(2, 1, 1, 8), Run(9 * LMB, 1, DRC + 2, 1, 8), lmbs(4, 2))
     assert simulation.run("dlpar memory remove index 0x80000002").ok
     assert nodes(simulation) == {0: 0, 1: 0, 9: 1}
 
 
 def test_adding_memory_that_is_there_already_fails() -> None:
-    simulation = partition(lmbs(2, 2, 1, 8), (1, 2 * LMB, DRC + 7, UNSET, 0))
+    simulation = partition(lmbs(2, 2, 1, 8), Run(2 * LMB, 1, DRC + 7, UNSET, 0))
     result = simulation.run("dlpar memory add index 0x80000007")
     assert result.errno == "EEXIST"
     assert "pseries-hotplug-mem: Failed to add LMB 0x80000007 to node 0" in result.log
 
 
 def test_adding_memory_that_is_not_aligned_fails() -> None:
-    simulation = partition(lmbs(2, 2, 1, 8), (1, 0x58000000, DRC + 7, UNSET, 0))
+    simulation = partition(lmbs(2, 2, 1, 8), Run(0x58000000, 1, DRC + 7, UNSET, 0))
     result = simulation.run("dlpar memory add index 0x80000007")
     assert result.errno == "EINVAL"
     assert result.log[1] == "Block size [0x10000000] unaligned hotplug range: start 0x58000000, size 0x10000000"
@@ -174,7 +181,7 @@ def test_removing_memory_that_is_not_aligned_is_a_bug() -> None:
     # Of three LMBs in the middle of blocks the last lies in a block that is there in part only, which cannot go
     # offline; the others lie in blocks that can.
     steps = [f"dlpar memory remove index {DRC + lmb:#x}" for lmb in (7, 8)]
-    simulation = partition((3, 0x58000000, DRC + 7, 1, 8))
+    simulation = partition(Run(0x58000000, 3, DRC + 7, 1, 8))
     assert simulation.run(steps[0]).errno == "EINVAL"
     result = simulation.run(steps[1])
     assert [fault.function for fault in result.findings if fault.function] == ["try_remove_memory"]
@@ -255,7 +262,7 @@ def test_an_old_kernel_prints_the_address_of_an_lmb_behind_the_array() -> None:
 
 
 def test_an_lmb_that_cannot_be_taken_back_is_named() -> None:
-    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 1), (1, 2 * LMB, DRC + 5, UNSET, 0))
+    simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 1), Run(2 * LMB, 1, DRC + 5, UNSET, 0))
     simulation.run("unmovable 0x80000004")
     result = simulation.run("dlpar memory add indexed-count 2 0x80000004")
     assert result.errno == "EINVAL"
@@ -285,8 +292,8 @@ def test_an_lmb_is_updated_by_taking_it_away_and_adding_it_again(stuck: bool) ->
 @pytest.mark.parametrize(("other", "node"), [(True, 1), (False, 0)])
 def test_before_5_10_memory_goes_where_an_assigned_lmb_of_that_address_belongs(other: bool, node: int) -> None:
     """hot_add_drconf_scn_to_nid looks through the assigned LMBs, which the one to be added is not yet."""
-    twice = [(2, 8 * LMB, DRC + 8, 1, 8)] if other else [(2, 8 * LMB, DRC + 8, 1, 0)]
-    base = tree(lmbs(2, 1, 0, 8), *twice, (1, 9 * LMB, DRC + 16, UNSET, 0), bootargs="mem=768M")
+    twice = [Run(8 * LMB, 2, DRC + 8, 1, 8 if other else 0)]
+    base = tree(lmbs(2, 1, 0, 8), *twice, Run(9 * LMB, 1, DRC + 16, UNSET, 0), bootargs="mem=768M")
     simulation = Simulation(base, "5.4", "powervm")
     assert simulation.run("dlpar memory add index 0x80000010").ok
     assert nodes(simulation) == {0: 0, 1: 0, 2: 0, 9: node}
@@ -313,7 +320,7 @@ def test_lmbs_whose_connectors_are_empty_are_passed_over_one_stretch_after_the_o
 def test_an_addition_that_fails_takes_back_what_is_marked(counts: bool, left: list[int]) -> None:
     """With LMB 2, which came marked, a kernel that counts takes back one too early, and leaves LMB 4."""
     held = {"added": ["counted-marks"]} if counts else {"removed": ["counted-marks"]}
-    entries = lmbs(2, 1, 1, 0x80000008), lmbs(4, 1), (1, 2 * LMB, DRC + 5, UNSET, 0)
+    entries = lmbs(2, 1, 1, 0x80000008), lmbs(4, 1), Run(2 * LMB, 1, DRC + 5, UNSET, 0)
     simulation = Simulation(tree(*entries), profile("6.1").changed(**held), "powervm")
     result = simulation.run("dlpar memory add count 2")
     assert result.errno == "EINVAL"
@@ -384,7 +391,7 @@ def test_what_is_said_of_an_addition_by_index(drc_index: int, end: str) -> None:
 @pytest.mark.parametrize("kernel", ["4.18", "5.2", "6.1", "latest"])
 def test_billions_of_marks_that_came_with_the_tree_are_refused(kernel: str) -> None:
     """Found by fuzzing: kernels that take back all marked LMBs would be at it for days."""
-    many = (0x7FFFFF00, 4 * LMB, DRC + 4, 0, 0x80000008)
+    many = Run(4 * LMB, 0x7FFFFF00, DRC + 4, 0, 0x80000008)
     huge = encode_entries(V2, [BOOT_MEMORY, many])
     simulation = Simulation(tree(lmbs(2, 1)).with_property(NODE, V2, huge), kernel, "powervm")
     with pytest.raises(LimitError, match="2,147,483,392 LMBs have the kernel's own mark"):
@@ -393,7 +400,7 @@ def test_billions_of_marks_that_came_with_the_tree_are_refused(kernel: str) -> N
 
 def test_billions_of_memory_blocks_are_counted_but_not_listed() -> None:
     """Found by fuzzing: a list of them was made before the first was written."""
-    huge = encode_entries(V2, [BOOT_MEMORY, (0x7FFFFF00, 4 * LMB, DRC + 4, 0, 8)])
+    huge = encode_entries(V2, [BOOT_MEMORY, Run(4 * LMB, 0x7FFFFF00, DRC + 4, 0, 8)])
     simulation = Simulation(tree(lmbs(2, 1)).with_property(NODE, V2, huge), "6.1", "powervm")
     with pytest.raises(LimitError, match="more than the 1,048,576 that are listed"):
         simulation.to_json()

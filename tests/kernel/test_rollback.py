@@ -7,11 +7,13 @@ import pytest
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import NODE, V2, encode_entries
-from drmemctl.kernel.errno import EINVAL
+from drmemctl.kernel.job import Job
 from drmemctl.kernel.profiles import profile
-from drmemctl.kernel.requests import Request, handle, store
+from drmemctl.kernel.requests import Request, dlpar_store, handle_event
+from drmemctl.kernel.task import Task, run_alone
 from drmemctl.kernel.trace import RtasCall, recorded
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.model.run import Run
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import DRC, LMB, UNSET, assigned, lmbs, partition, tree
 
 RELEASED = ["rtas set-indicator 9001 0x80000002 0", "rtas set-indicator 9003 0x80000002 0"]
@@ -100,7 +102,7 @@ def test_a_negative_count_acts_on_no_lmb() -> None:
 
 def test_an_indexed_addition_leaves_marks_outside_of_its_range_alone() -> None:
     marked = lmbs(2, 1, 1, 0x80000008)
-    simulation = partition(marked, lmbs(4, 1), (1, 2 * LMB, DRC + 5, UNSET, 0))
+    simulation = partition(marked, lmbs(4, 1), Run(2 * LMB, 1, DRC + 5, UNSET, 0))
     assert simulation.run("dlpar memory add indexed-count 2 0x80000004").errno == "EINVAL"
     assert assigned(simulation) == [2]
     assert simulation.state.table.lmb(2).flags == marked[4]
@@ -118,13 +120,15 @@ def test_a_request_that_oopses_leaves_the_lock_held(by: str) -> None:
     """From 4.16 to 5.6 an array without LMBs is walked through a null pointer."""
     simulation = Simulation(tree(), "5.4", "powervm")
     state, machine = simulation.state, simulation.situation.machine
-    outcome = (
-        store(state, machine, "memory remove count 1")
-        if by == "user"
-        else handle(state, machine, Request("remove", "count", 1))
-    )
+
+    def make(job: Job) -> Task[int]:
+        if by == "user":
+            return dlpar_store(job, "memory remove count 1")
+        return handle_event(job, Request("remove", "count", 1))
+
+    outcome = run_alone(state, machine, make)
     assert [fault.function for fault in outcome.faults] == ["for_each_drmem_lmb"]
-    assert (outcome.rc, outcome.state.dead) == (EINVAL, "the hotplug lock is held")
+    assert outcome.state.dead == "the hotplug lock is held"
 
 
 def test_before_5_14_reserved_lmbs_count_as_available_and_are_tried() -> None:
@@ -136,7 +140,7 @@ def test_before_5_14_reserved_lmbs_count_as_available_and_are_tried() -> None:
 
 
 def test_too_many_marks_are_said_how_to_get_rid_of() -> None:
-    huge = encode_entries(V2, [(1 << 30, 4 * LMB, DRC + 4, 0, 0x80000008)])
+    huge = encode_entries(V2, [Run(4 * LMB, 1 << 30, DRC + 4, 0, 0x80000008)])
     simulation = Simulation(tree(lmbs(2, 1)).with_property(NODE, V2, huge), "latest", "powervm")
     with pytest.raises(LimitError) as caught:
         simulation.run("dlpar memory remove count 1")

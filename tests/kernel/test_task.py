@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.task import Action, Footprint, Lock, Part, Task, atomic, drop, in_turn, run, take
+from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, atomic, drop, in_turn, run, take
 from tests.kernel.partitions import lmbs, partition
 
-READS = Footprint(reads=frozenset({Part.FLAGS}))
-WRITES = Footprint(writes=frozenset({Part.FLAGS}))
-READS_OTHER = Footprint(reads=frozenset({Part.AA}))
-WRITES_OTHER = Footprint(writes=frozenset({Part.AA}))
+READS = Footprint(reads=frozenset({StatePart.FLAGS}))
+WRITES = Footprint(writes=frozenset({StatePart.FLAGS}))
+READS_OTHER = Footprint(reads=frozenset({StatePart.AA}))
+WRITES_OTHER = Footprint(writes=frozenset({StatePart.AA}))
 
 
 @pytest.mark.parametrize(
@@ -41,9 +41,9 @@ def test_two_actions_conflict_where_one_writes_what_the_other_touches(
 
 def test_footprints_of_two_together() -> None:
     both = READS | WRITES_OTHER
-    assert both == Footprint(frozenset({Part.FLAGS}), frozenset({Part.AA}))
+    assert both == Footprint(frozenset({StatePart.FLAGS}), frozenset({StatePart.AA}))
     assert both | READS_OTHER | WRITES == Footprint(
-        frozenset({Part.FLAGS, Part.AA}), frozenset({Part.FLAGS, Part.AA})
+        frozenset({StatePart.FLAGS, StatePart.AA}), frozenset({StatePart.FLAGS, StatePart.AA})
     )
 
 
@@ -57,7 +57,7 @@ def actions_of(task: Task[Any]) -> list[Action]:
 
 
 def noting() -> Callable[..., Task[int]]:
-    @atomic(reads=(Part.FLAGS,), writes=(Part.AA, Part.BLOCKS))
+    @atomic(reads=(StatePart.FLAGS,), writes=(StatePart.AA, StatePart.BLOCKS))
     def _noted(job: Job, text: str, *, times: int) -> int:
         """Note a text."""
         job.log += [text] * times
@@ -70,7 +70,7 @@ def test_an_atomic_function_is_one_action_of_its_name() -> None:
     made = noting()
     (action,) = actions_of(made(job(), "x", times=2))
     assert action.name == "noted"
-    assert action.touches == Footprint(frozenset({Part.FLAGS}), frozenset({Part.AA, Part.BLOCKS}))
+    assert action.touches == Footprint(frozenset({StatePart.FLAGS}), frozenset({StatePart.AA, StatePart.BLOCKS}))
     assert (action.joins, action.takes, action.drops) == (None, None, None)
     assert made.__doc__ == "Note a text."
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
-from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite, recorded
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite, recorded
+from drmemctl.simulate.simulation import Simulation
 from tests.cases import each
 from tests.scenario.records import record, record_names, tree_of
 
@@ -34,11 +34,11 @@ def test_the_writes_lead_from_one_state_to_the_next(name: str) -> None:
         assert set(simulation.results[-1].changed) <= written
 
 
-def events_of(*steps: str, hypervisor: str = "qemu") -> list[Event]:
+def events_of(*steps: str, hypervisor: str = "qemu") -> list[TraceEvent]:
     simulation = Simulation(tree_of("captures/6.1-lpm"), "6.1", hypervisor)
     with recorded() as events:
         simulation.run_all(steps)
-    return events
+    return list(events)
 
 
 def test_each_connector_is_asked_for_where_somebody_looks_on() -> None:

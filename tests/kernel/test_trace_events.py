@@ -10,7 +10,8 @@ from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.task import run
-from drmemctl.kernel.trace import ArrayWrite, BlockWrite, Event, RtasCall, TreeWrite, recorded
+from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite, recorded
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Property
 from tests.kernel import streams
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, aa_of, lmbs, partition, tree, u32
@@ -24,14 +25,14 @@ V2_OF_3_SETS = 4 + 3 * 24
 V2_OF_4_SETS = 4 + 4 * 24
 
 
-def events_of(step: str, kernel: str = "latest") -> list[Event]:
+def events_of(step: str, kernel: str = "latest") -> list[TraceEvent]:
     simulation = partition(lmbs(2, 2, 1, 8), lmbs(4, 2), kernel=kernel)
     with recorded() as events:
         simulation.run(step)
-    return events
+    return list(events)
 
 
-def released(lmb: int, messages: int) -> list[Event]:
+def released(lmb: int, messages: int) -> list[TraceEvent]:
     return [
         RtasCall("dlpar_release_drc", messages, "get-sensor-state", (9003, DRC + lmb), (0, PRESENT)),
         RtasCall("dlpar_release_drc", messages, "set-indicator", (ISOLATION, DRC + lmb, ISOLATE), (0,)),
@@ -54,7 +55,7 @@ def test_an_addition() -> None:
 
 def test_an_addition_where_there_is_memory_already() -> None:
     """dlpar_add_lmb forgets the list again if __add_memory fails."""
-    simulation = partition(lmbs(2, 2, 1, 8), (1, 2 * LMB, DRC + 5, UNSET, 0))
+    simulation = partition(lmbs(2, 2, 1, 8), Run(2 * LMB, 1, DRC + 5, UNSET, 0))
     with recorded() as events:
         assert simulation.run("dlpar memory add index 0x80000005").errno == "EEXIST"
     assert [event for event in events if isinstance(event, ArrayWrite)] == [

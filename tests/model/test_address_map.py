@@ -13,7 +13,7 @@ from drmemctl.model.address_map import ASSIGNED as TAKEN
 from drmemctl.model.address_map import BOOT, FREE, HOLE, AddressMap, Content, Segment
 from drmemctl.model.address_map import RESERVED as KEPT
 from drmemctl.model.memory import Memory
-from drmemctl.model.picture import Gap, Line, Picture
+from drmemctl.model.picture import Gap, MapLine, Picture
 from drmemctl.tree.node import Tree
 from tests.cases import each
 from tests.model.partitions import (
@@ -156,7 +156,7 @@ def test_a_gap_has_the_size_of_the_hole_and_not_of_the_lines_left_out() -> None:
 def test_a_hole_below_the_first_memory_is_a_gap_too() -> None:
     first, line = holes(1 << 20).lines
     assert first == Gap(LMB << 20)
-    assert isinstance(line, Line)
+    assert isinstance(line, MapLine)
     assert line.address == LMB << 20
 
 

@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError, LimitError, NotInTreeError
-from drmemctl.formats.cells import encode_lmb_size
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, encode_entries
 from drmemctl.model.conversion import convert, shortened
-from drmemctl.model.drmem import Drmem
-from drmemctl.model.lmbs import Entry, LmbTable
+from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.run import Run
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.conftest import FIXTURES, blob, fixture_trees, tree_name
+from tests.encoders import encode_lmb_size
 
 MIB_256 = 0x10000000
 
@@ -42,11 +42,11 @@ def tree_with(*properties: Property, lmb_size: int | None = MIB_256, address_cel
     return Tree(Node("", cells, (node, Node("chosen"))), "made.dtb")
 
 
-def v1(*entries: Entry, address_cells: int = 2) -> Property:
+def v1(*entries: Run, address_cells: int = 2) -> Property:
     return Property(V1, encode_entries(V1, entries, address_cells))
 
 
-def v2(*entries: Entry, address_cells: int = 2) -> Property:
+def v2(*entries: Run, address_cells: int = 2) -> Property:
     return Property(V2, encode_entries(V2, entries, address_cells))
 
 
@@ -103,14 +103,14 @@ def test_a_converted_tree_holds_what_the_kernel_held(path: Path, to: str) -> Non
 
 
 def test_a_v1_entry_is_what_the_kernel_would_write() -> None:
-    tree = tree_with(v2((1, 0x10000000, 0x80000001, 0, 8)))
+    tree = tree_with(v2(Run(0x10000000, 1, 0x80000001, 0, 8)))
     value = convert(tree, "v1").tree.get(NODE, V1)
     assert value == bytes.fromhex("00000001 0000000010000000 80000001 00000000 00000000 00000008")
 
 
 def test_sets_are_maximal_runs_and_never_joined_over_a_gap() -> None:
-    entries = [(1, n * MIB_256, 0x80000000 + n, 1, 8) for n in (4, 5, 16, 17)]
-    tree = tree_with(v1(*entries, (1, 18 * MIB_256, 0x80000012, 0xFFFFFFFF, 0)))
+    entries = [Run(n * MIB_256, 1, 0x80000000 + n, 1, 8) for n in (4, 5, 16, 17)]
+    tree = tree_with(v1(*entries, Run(18 * MIB_256, 1, 0x80000012, 0xFFFFFFFF, 0)))
     value = convert(tree, "v2").tree.get(NODE, V2)
     assert value == bytes.fromhex(
         "00000003"
@@ -122,9 +122,9 @@ def test_sets_are_maximal_runs_and_never_joined_over_a_gap() -> None:
 
 @pytest.mark.parametrize("to", ["v1", "v2"])
 def test_a_tree_already_in_the_format_stays_as_it_is(to: str) -> None:
-    entry = (1, MIB_256, 0x80000001, 0, 8)
+    entry = Run(MIB_256, 1, 0x80000001, 0, 8)
     # Two sets that could be one: the bytes stay, also where another encoding is shorter.
-    tree = tree_with(v1(entry) if to == "v1" else v2(entry, (1, 2 * MIB_256, 0x80000002, 0, 8)))
+    tree = tree_with(v1(entry) if to == "v1" else v2(entry, Run(2 * MIB_256, 1, 0x80000002, 0, 8)))
     conversion = convert(tree, to)
     assert (conversion.tree, conversion.changed, conversion.remarks) == (tree, False, ())
 
@@ -136,7 +136,7 @@ def test_a_faulty_value_already_in_the_format_stays_as_it_is() -> None:
 
 @pytest.mark.parametrize("to", ["v1", "v2"])
 def test_of_both_properties_linux_reads_v1(to: str) -> None:
-    tree = tree_with(v2((2, 0, 0, 0, 8)), v1((1, MIB_256, 0x80000001, 0, 8)))
+    tree = tree_with(v2(Run(0, 2, 0, 0, 8)), v1(Run(MIB_256, 1, 0x80000001, 0, 8)))
     conversion = convert(tree, to)
     assert LmbTable.from_tree(conversion.tree) == LmbTable.from_tree(tree)
     assert names(conversion.tree) == ["ibm,lmb-size", {"v1": V1, "v2": V2}[to], "ibm,memory-flags-mask"]
@@ -146,7 +146,7 @@ def test_of_both_properties_linux_reads_v1(to: str) -> None:
 
 
 def test_a_second_property_of_the_same_name_is_left_out_with_a_word() -> None:
-    entry = (1, MIB_256, 0x80000001, 0, 8)
+    entry = Run(MIB_256, 1, 0x80000001, 0, 8)
     conversion = convert(tree_with(v1(entry), v1(entry)), "v2")
     assert (names(conversion.tree).count(V2), names(conversion.tree).count(V1)) == (1, 0)
     assert [str(remark) for remark in conversion.remarks] == [
@@ -155,7 +155,7 @@ def test_a_second_property_of_the_same_name_is_left_out_with_a_word() -> None:
 
 
 def test_bytes_behind_the_entries_are_left_out_with_a_word() -> None:
-    entries = v1((1, MIB_256, 0x80000001, 0, 8))
+    entries = v1(Run(MIB_256, 1, 0x80000001, 0, 8))
     conversion = convert(tree_with(replace(entries, value=entries.value + bytes(48))), "v2")
     assert [str(remark) for remark in conversion.remarks] == [
         f"{NODE}:{V1}: 48 bytes follow 1 LMB, and are left out (at offset 0x1c)"
@@ -172,7 +172,7 @@ def test_reserved_words_are_left_out_with_a_word() -> None:
 
 
 def test_sets_of_nothing_are_left_out_with_a_word() -> None:
-    conversion = convert(tree_with(v2((1, 0, 0, 0, 8), (0, 5, 5, 5, 5), (0, 6, 6, 6, 6))), "v1")
+    conversion = convert(tree_with(v2(Run(0, 1, 0, 0, 8), Run(5, 0, 5, 5, 5), Run(6, 0, 6, 6, 6))), "v1")
     assert [str(remark) for remark in conversion.remarks] == [
         f"{NODE}:{V2}: sets without LMBs are left out: 2 of 3 (at offset 0x1c)"
     ]
@@ -200,28 +200,28 @@ def test_a_property_that_is_not_whole_is_refused(prop: Property, message: str, o
 
 
 def test_sets_of_several_lmbs_need_the_lmb_size() -> None:
-    tree = tree_with(v2((1, 0, 0, 0, 8), (3, MIB_256, 1, 0, 8)), lmb_size=None)
+    tree = tree_with(v2(Run(0, 1, 0, 0, 8), Run(MIB_256, 3, 1, 0, 8)), lmb_size=None)
     with pytest.raises(FormatError, match="a set of 3 LMBs cannot be taken apart without ibm,lmb-size") as caught:
         convert(tree, "v1")
     assert (caught.value.property, caught.value.offset) == (V2, 28)
 
 
 def test_sets_of_one_lmb_do_not_need_the_lmb_size() -> None:
-    tree = tree_with(v2((1, 0, 0, 0, 8), (1, MIB_256, 1, 0, 8)), lmb_size=None)
+    tree = tree_with(v2(Run(0, 1, 0, 0, 8), Run(MIB_256, 1, 1, 0, 8)), lmb_size=None)
     assert LmbTable.from_tree(convert(tree, "v1").tree) == LmbTable.from_tree(tree)
 
 
 def test_more_lmbs_than_the_limit_are_refused_before_they_are_made() -> None:
-    tree = tree_with(v2((4294967295, 0, 0, 0, 8), (4294967295, 0, 0, 1, 8)))
+    tree = tree_with(v2(Run(0, 4294967295, 0, 0, 8), Run(0, 4294967295, 0, 1, 8)))
     with pytest.raises(LimitError, match="8,589,934,590 LMBs, more than the limit of 4,194,304") as caught:
         convert(tree, "v1")
     assert caught.value.source == "made.dtb"
     with pytest.raises(LimitError, match="limit of 2"):
-        convert(tree_with(v2((3, 0, 0, 0, 8))), "v1", limit=2)
+        convert(tree_with(v2(Run(0, 3, 0, 0, 8))), "v1", limit=2)
 
 
 def test_one_address_cell_is_read_and_written() -> None:
-    entry = (2, 0x40000000, 0x80000004, 0, 8)
+    entry = Run(0x40000000, 2, 0x80000004, 0, 8)
     tree = tree_with(v2(entry, address_cells=1), address_cells=1)
     as_v1 = convert(tree, "v1").tree
     assert as_v1.get(NODE, V1) == bytes.fromhex(
@@ -231,14 +231,14 @@ def test_one_address_cell_is_read_and_written() -> None:
 
 
 def test_an_address_beyond_one_cell_is_refused() -> None:
-    tree = tree_with(v2((2, 0xF0000000, 0, 0, 8), address_cells=1), address_cells=1)
+    tree = tree_with(v2(Run(0xF0000000, 2, 0, 0, 8), address_cells=1), address_cells=1)
     with pytest.raises(FormatError, match="address 0x100000000 does not fit the root's single #address-cells"):
         convert(tree, "v1")
 
 
 def test_cells_that_no_two_readers_agree_on_are_refused() -> None:
     with pytest.raises(FormatError, match="cannot be converted: root #address-cells is 3"):
-        convert(tree_with(v2((2, 0, 0, 0, 8)), address_cells=3), "v1")
+        convert(tree_with(v2(Run(0, 2, 0, 0, 8)), address_cells=3), "v1")
 
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_LMBS))
@@ -265,9 +265,10 @@ def test_values_of_which_the_source_shows_only_a_part_are_found() -> None:
 U32 = st.integers(0, 0xFFFFFFFF)
 U64 = st.integers(0, (1 << 64) - 1)
 SETS = st.lists(
-    st.tuples(
-        st.integers(0, 5),
+    st.builds(
+        Run,
         st.one_of(st.integers(0, 8).map(lambda n: n * MIB_256), U64),
+        st.integers(0, 5),
         st.one_of(st.integers(0x80000000, 0x80000008), st.integers(0xFFFFFFFC, 0xFFFFFFFF), U32),
         st.sampled_from([0, 1, 0xFFFFFFFF]),
         st.one_of(st.sampled_from([0, 8, 0x80]), U32),
@@ -278,7 +279,7 @@ SIZES = st.one_of(st.sampled_from([0, 1, 1 << 20, MIB_256, 1 << 63]), U64)
 
 
 @given(SETS, SIZES)
-def test_any_sets_keep_their_lmbs_as_v1_and_back(sets: list[Entry], lmb_size: int) -> None:
+def test_any_sets_keep_their_lmbs_as_v1_and_back(sets: list[Run], lmb_size: int) -> None:
     tree = tree_with(v2(*sets), lmb_size=lmb_size)
     table = LmbTable.from_tree(tree)
     as_v1 = convert(tree, "v1").tree
@@ -289,7 +290,7 @@ def test_any_sets_keep_their_lmbs_as_v1_and_back(sets: list[Entry], lmb_size: in
 
 
 @given(SETS, SIZES)
-def test_v1_is_the_plain_expansion(sets: list[Entry], lmb_size: int) -> None:
+def test_v1_is_the_plain_expansion(sets: list[Run], lmb_size: int) -> None:
     value = convert(tree_with(v2(*sets), lmb_size=lmb_size), "v1").tree.get(NODE, V1)
     # Said again here without runs: LMB j of a set, as Linux read_drconf_v2_cell and its callers step.
     expanded = [
@@ -298,7 +299,7 @@ def test_v1_is_the_plain_expansion(sets: list[Entry], lmb_size: int) -> None:
         + bytes(4)
         + aa.to_bytes(4, "big")
         + flags.to_bytes(4, "big")
-        for count, base, drc, aa, flags in sets
+        for base, count, drc, aa, flags in sets
         for j in range(count)
     ]
     assert value == len(expanded).to_bytes(4, "big") + b"".join(expanded)

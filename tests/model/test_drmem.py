@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from drmemctl.errors import NotInTreeError
-from drmemctl.model.drmem import Drmem, RootCells
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.drmem import Drmem, LmbTable, RootCells
 from drmemctl.model.platform import is_before_cas
+from drmemctl.model.run import Run
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import V1, V2, decode_entries
-from drmemctl.model.lmbs import Entry, Lmb, LmbTable, Run, Runs, has_state, state_of
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Lmb, Run, has_state, state_of
+from drmemctl.model.runs import Runs
 from drmemctl.tree.fdt_reader import read_fdt
 from tests.conftest import FIXTURES, blob, gunzip
 
@@ -69,7 +71,7 @@ RUNS = [
 
 
 def table_of(property: str, data: bytes, lmb_size: int | None = LMB_SIZE) -> LmbTable:
-    return LmbTable.of(decode_entries(property, data), lmb_size, property)
+    return LmbTable.of_property(decode_entries(property, data), lmb_size)
 
 
 @pytest.mark.parametrize(("property", "data"), [(V1, CELLS), (V2, SETS)])
@@ -88,17 +90,17 @@ def test_a_single_cell_is_one_lmb() -> None:
 
 
 def test_a_difference_in_any_field_makes_tables_unequal() -> None:
-    whole: Entry = (2, 0x40000000, 0x80000010, 1, 8)
+    whole = Run(0x40000000, 2, 0x80000010, 1, 8)
     table = LmbTable.of([whole], LMB_SIZE)
     for field in range(5):
-        other = list(whole)
-        other[field] += 1
-        assert LmbTable.of([tuple(other)], LMB_SIZE) != table  # type: ignore[list-item]
+        values = list(whole)
+        values[field] += 1
+        assert LmbTable.of([Run(*values)], LMB_SIZE) != table
     assert LmbTable.of([whole], 2 * LMB_SIZE) != table
 
 
-def entry(count: int = 1, base: int = 0, drc: int = 0, aa: int = 0, flags: int = 8) -> Entry:
-    return count, base, drc, aa, flags
+def entry(count: int = 1, base: int = 0, drc: int = 0, aa: int = 0, flags: int = 8) -> Run:
+    return Run(base, count, drc, aa, flags)
 
 
 JOINED = [
@@ -113,7 +115,7 @@ JOINED = [
 
 
 @pytest.mark.parametrize(("second", "n_runs"), [case[1:] for case in JOINED], ids=[case[0] for case in JOINED])
-def test_runs_are_joined_only_where_all_goes_on(second: Entry, n_runs: int) -> None:
+def test_runs_are_joined_only_where_all_goes_on(second: Run, n_runs: int) -> None:
     assert len(Runs([entry(2), second], LMB_SIZE)) == n_runs
 
 
@@ -196,11 +198,18 @@ def test_an_index_past_the_end_is_an_error() -> None:
         table.lmb(2)
 
 
+def test_a_run_has_its_fields_by_name_and_in_order() -> None:
+    run = Run(base=0x40000000, lmbs=2, drc_index=0x80000004, aa_index=1, flags=8)
+    assert run == (0x40000000, 2, 0x80000004, 1, 8)
+    assert run.count == run.lmbs == 2
+    assert run._replace(aa_index=3) == Run(0x40000000, 2, 0x80000004, 3, 8)
+
+
 def test_runs_are_a_sequence() -> None:
     runs = Runs([entry(1, 7), entry(1, 0), entry(2, 9)], LMB_SIZE)
     assert runs[-1] == Run(9, 2, 0, 0, 8)
     assert runs[:2] == [Run(7, 1, 0, 0, 8), Run(0, 1, 0, 0, 8)]
-    assert list(runs.entries()) == [entry(1, 7), entry(1, 0), entry(2, 9)]
+    assert list(runs) == [entry(1, 7), entry(1, 0), entry(2, 9)]
     assert (len(runs), runs.n_lmbs) == (3, 4)
     with pytest.raises(IndexError):
         runs[3]
@@ -210,21 +219,21 @@ def test_runs_are_a_sequence() -> None:
 BASES = st.integers(0, 12).map(lambda n: n * 16) | st.integers(2**64 - 40, 2**64 - 1) | st.integers(0, 2**64 - 1)
 DRCS = st.integers(0, 12) | st.integers(2**32 - 4, 2**32 - 1)
 SMALL = st.sampled_from([0, 8])
-ENTRIES = st.lists(st.tuples(st.integers(0, 4), BASES, DRCS, st.sampled_from([0, 1]), SMALL), max_size=8)
+ENTRIES = st.lists(st.builds(Run, BASES, st.integers(0, 4), DRCS, st.sampled_from([0, 1]), SMALL), max_size=8)
 SIZES = st.sampled_from([0, 1, 16, 24])
 
 
-def naive(entries: list[Entry], lmb_size: int) -> list[Lmb]:
+def naive(entries: list[Run], lmb_size: int) -> list[Lmb]:
     """Return every LMB, as the kernel's loop over the cells makes them."""
     return [
         Lmb((base + j * lmb_size) % 2**64, (drc + j) % 2**32, aa, flags)
-        for count, base, drc, aa, flags in entries
+        for base, count, drc, aa, flags in entries
         for j in range(count)
     ]
 
 
 @given(ENTRIES, SIZES)
-def test_runs_hold_the_same_lmbs_as_a_list(entries: list[Entry], lmb_size: int) -> None:
+def test_runs_hold_the_same_lmbs_as_a_list(entries: list[Run], lmb_size: int) -> None:
     table = LmbTable.of(entries, lmb_size)
     expected = naive(entries, lmb_size)
     assert list(table.lmbs(99)) == expected
@@ -232,7 +241,7 @@ def test_runs_hold_the_same_lmbs_as_a_list(entries: list[Entry], lmb_size: int) 
 
 
 @given(ENTRIES, SIZES)
-def test_runs_are_as_long_as_can_be(entries: list[Entry], lmb_size: int) -> None:
+def test_runs_are_as_long_as_can_be(entries: list[Run], lmb_size: int) -> None:
     lmbs = naive(entries, lmb_size)
     seams = sum(second != following(first, lmb_size) for first, second in pairwise(lmbs))
     assert len(LmbTable.of(entries, lmb_size).runs) == (seams + 1 if lmbs else 0)
@@ -245,31 +254,30 @@ def following(lmb: Lmb, lmb_size: int) -> Lmb:
 
 
 @given(ENTRIES, SIZES)
-def test_equal_lists_of_lmbs_are_equal_tables(entries: list[Entry], lmb_size: int) -> None:
-    one_by_one: list[Entry] = [
-        (1, lmb.base or 0, lmb.drc_index, lmb.aa_index, lmb.flags) for lmb in naive(entries, lmb_size)
+def test_equal_lists_of_lmbs_are_equal_tables(entries: list[Run], lmb_size: int) -> None:
+    one_by_one: list[Run] = [
+        Run(lmb.base or 0, 1, lmb.drc_index, lmb.aa_index, lmb.flags) for lmb in naive(entries, lmb_size)
     ]
     assert LmbTable.of(one_by_one, lmb_size) == LmbTable.of(entries, lmb_size)
 
 
 @given(ENTRIES, SIZES, DRCS)
-def test_a_drc_index_is_found_where_a_list_has_it_first(entries: list[Entry], lmb_size: int, drc: int) -> None:
+def test_a_drc_index_is_found_where_a_list_has_it_first(entries: list[Run], lmb_size: int, drc: int) -> None:
     expected = next((i for i, lmb in enumerate(naive(entries, lmb_size)) if lmb.drc_index == drc), None)
     assert LmbTable.of(entries, lmb_size).index_of_drc(drc) == expected
 
 
 @given(ENTRIES, st.sampled_from([1, 16, 24]), BASES)
-def test_an_address_is_found_where_a_list_has_it_first(entries: list[Entry], lmb_size: int, address: int) -> None:
+def test_an_address_is_found_where_a_list_has_it_first(entries: list[Run], lmb_size: int, address: int) -> None:
     lmbs = enumerate(naive(entries, lmb_size))
     expected = next((i for i, lmb in lmbs if (address - (lmb.base or 0)) % 2**64 < lmb_size), None)
     assert LmbTable.of(entries, lmb_size).index_of_address(address) == expected
 
 
 @given(ENTRIES, SIZES, st.integers(0, 30), st.integers(0, 30))
-def test_a_part_is_the_slice_of_a_list(entries: list[Entry], lmb_size: int, first: int, count: int) -> None:
+def test_a_part_is_the_slice_of_a_list(entries: list[Run], lmb_size: int, first: int, count: int) -> None:
     part = LmbTable.of(entries, lmb_size).part(first, count)
-    found = [(run.count, run.base, run.drc_index, run.aa_index, run.flags) for run in part]
-    assert naive(found, lmb_size) == naive(entries, lmb_size)[first : first + count]
+    assert naive(part, lmb_size) == naive(entries, lmb_size)[first : first + count]
 
 
 @given(
@@ -281,7 +289,7 @@ def test_a_part_is_the_slice_of_a_list(entries: list[Entry], lmb_size: int, firs
     st.none() | st.sampled_from([8, 0]),
 )
 def test_a_change_is_that_of_a_list(
-    entries: list[Entry], lmb_size: int, first: int, count: int, aa: int | None, flags: int | None
+    entries: list[Run], lmb_size: int, first: int, count: int, aa: int | None, flags: int | None
 ) -> None:
     expected = naive(entries, lmb_size)
     for index in range(first, min(first + count, len(expected))):

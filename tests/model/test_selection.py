@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import Lmb, LmbTable, Run
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Lmb, Run
 from drmemctl.model.selection import Selection
 
 SIZE = 0x1000
@@ -20,11 +21,11 @@ NODES = Associativity(1, (1,), 1, LookupArrays(2, 1, array("I", [0, 3]), 16))
 
 TABLE = LmbTable.of(
     [
-        (4, 0, 0, 0xFFFFFFFF, 0xA0),
-        (4, 4 * SIZE, 0x80000004, 0, 0x8),
-        (4, 8 * SIZE, 0x80000008, 1, 0x108),
-        (1, 12 * SIZE, 0, 1, 0x8),
-        (3, 16 * SIZE, 0x80000010, 0xFFFFFFFF, 0),
+        Run(0, 4, 0, 0xFFFFFFFF, 0xA0),
+        Run(4 * SIZE, 4, 0x80000004, 0, 0x8),
+        Run(8 * SIZE, 4, 0x80000008, 1, 0x108),
+        Run(12 * SIZE, 1, 0, 1, 0x8),
+        Run(16 * SIZE, 3, 0x80000010, 0xFFFFFFFF, 0),
     ],
     SIZE,
     "ibm,dynamic-memory-v2",
@@ -108,9 +109,10 @@ def wanted(lmb: Lmb, selection: Selection) -> bool:
 
 
 ENTRIES = st.lists(
-    st.tuples(
-        st.integers(0, 4),
+    st.builds(
+        Run,
         st.integers(0, 12).map(lambda n: n * SIZE) | st.just(2**64 - SIZE),
+        st.integers(0, 4),
         st.integers(0, 12) | st.just(2**32 - 1),
         st.sampled_from([0, 1, 2, 0xFFFFFFFF]),
         st.sampled_from([0, 0x8, 0x48, 0x80, 0x88, 0x108]),
@@ -127,14 +129,14 @@ SELECTIONS = st.builds(
 
 
 @given(ENTRIES, SELECTIONS)
-def test_a_choice_is_that_from_a_list(entries: list[tuple[int, int, int, int, int]], selection: Selection) -> None:
+def test_a_choice_is_that_from_a_list(entries: list[Run], selection: Selection) -> None:
     table = LmbTable.of(entries, SIZE)
     expected = [lmb for lmb in table.lmbs(99) if wanted(lmb, selection)]
     assert list(selection.of(table, NODES).lmbs(99)) == expected
 
 
 def test_a_choice_from_four_billion_lmbs_costs_nothing() -> None:
-    table = LmbTable.of([(0xFFFFFFFF, 0, 0, 0, 8)], SIZE)
+    table = LmbTable.of([Run(0, 0xFFFFFFFF, 0, 0, 8)], SIZE)
     assert list(Selection(drc_index=0xFFFFFFFE).of(table, NODES).runs) == [
         Run(0xFFFFFFFE * SIZE, 1, 0xFFFFFFFE, 0, 8)
     ]

@@ -58,9 +58,11 @@ def mirror() -> str:
 
 @dataclass(frozen=True)
 class Packages:
-    """Debian's packages for ppc64el, kept in a folder."""
+    """Debian's packages for an architecture, kept in a folder."""
 
     folder: Path
+    architecture: str = "ppc64el"
+    suites: tuple[str, ...] = SUITES
 
     @cached_property
     def _options(self) -> list[str]:
@@ -69,7 +71,7 @@ class Packages:
         sources = self.folder / "sources.list"
         if not sources.exists():
             place = mirror()
-            lines = (f"deb [signed-by={_KEYS}] {place} {suite} main\n" for suite in SUITES)
+            lines = (f"deb [signed-by={_KEYS}] {place} {suite} main\n" for suite in self.suites)
             sources.write_text("".join(lines), encoding="utf-8")
         (self.folder / "status").touch()
         settings = {
@@ -78,10 +80,10 @@ class Packages:
             "Dir::State::Lists": self.folder / "lists",
             "Dir::State::status": self.folder / "status",
             "Dir::Cache": self.folder,
-            "APT::Architecture": "ppc64el",
-            "APT::Architectures": "ppc64el",
+            "APT::Architecture": self.architecture,
+            "APT::Architectures": self.architecture,
             "APT::Sandbox::User": "root",
-            "APT::Default-Release": SUITES[0],
+            "APT::Default-Release": self.suites[0],
         }
         options = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
         stamp = self.folder / "updated"
@@ -104,6 +106,13 @@ class Packages:
             (debs / "root").rename(place)
             archive.unlink()
         return place
+
+    def newest(self, pattern: str) -> str:
+        """Return the newest package whose name matches a pattern."""
+        lines = run("apt-cache", *self._options, "search", "--names-only", pattern).splitlines()
+        if not lines:
+            raise OracleError(f"no suite has a package {pattern}")
+        return max((line.split(" ")[0] for line in lines), key=_by_version)
 
     def kernel(self, series: str) -> Path | None:
         """Return the newest kernel of a series such as `6.1`; None where no suite has one."""

@@ -9,7 +9,7 @@ from typing import Any
 from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Finding, LmbRange, Severity
 from drmemctl.check.report import Report
-from drmemctl.check.tally import Tally
+from drmemctl.check.tally import CheckTally
 from drmemctl.output.check import CheckView, rendered
 from drmemctl.output.screen import Screen
 
@@ -65,6 +65,6 @@ def drawn(
     plan: Plan | None = None,
 ) -> str:
     """Return the reports in a format."""
-    tally = Tally()
+    tally = CheckTally()
     view = CheckView(tally.counted(reports), tally, plan or Plan(), fail_on, everything)
     return "".join(rendered(screen or Screen(), view, format))

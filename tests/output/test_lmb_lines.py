@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays, encode_lookup_arrays
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 from drmemctl.output import lmb
 from drmemctl.output.lmb import LmbView, show_lmbs
 from drmemctl.output.screen import Screen
@@ -42,20 +43,20 @@ def test_each_line_is_what_it_is_alone(
     single: bool,
     expand: bool,
 ) -> None:
-    entries = [(1 if single else count, base * SIZE, drc, *kind) for count, base, drc, kind in parts]
+    entries = [Run(base * SIZE, 1 if single else count, drc, *kind) for count, base, drc, kind in parts]
     view = LmbView(LmbTable.of(entries, SIZE), AFFINITY, 100 if expand else None)
     alone, together = shown(view, capsys, 1 << 30), shown(view, capsys, 0)
     assert together == alone
 
 
 def test_addresses_beyond_the_column_are_shown_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
-    wraps = [(1, (1 << 64) - SIZE, 1, 0, 8), (1, 0, 3, 0, 8), (2, SIZE, 0xFFFFFFFF, 0, 8)]
+    wraps = [Run((1 << 64) - SIZE, 1, 1, 0, 8), Run(0, 1, 3, 0, 8), Run(SIZE, 2, 0xFFFFFFFF, 0, 8)]
     view = LmbView(LmbTable.of(wraps, SIZE), AFFINITY, 100)
     assert shown(view, capsys, 0) == shown(view, capsys, 1 << 30)
 
 
 def test_ten_thousand_unlike_lmbs(capsys: pytest.CaptureFixture[str]) -> None:
-    entries = [(1, index * SIZE, 0x80000000 + index, index % 4, 8) for index in range(10_000)]
+    entries = [Run(index * SIZE, 1, 0x80000000 + index, index % 4, 8) for index in range(10_000)]
     lines = shown(LmbView(LmbTable.of(entries, SIZE), AFFINITY), capsys, 4096)
     assert lines[2 + 9_999].split() == [
         "0x270f0000000-0x270ffffffff", "256", "MiB", "1", "0x8000270f", "3", "0", "0", "0", "3", "3", "assigned",

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from drmemctl.model.run import Run
 from drmemctl.tree.writer import write_fdt
 from tests.cases import each
 from tests.cli.running import run
@@ -88,7 +89,7 @@ def test_clashes_and_memory_without_a_node_are_told_apart() -> None:
 
 def test_a_large_hole_is_left_out_and_named(tmp_path: Path) -> None:
     file = tmp_path / "gap.dtb"
-    file.write_bytes(write_fdt(partition([(4, 0, 0x80000000, 0, 8), (4, 1 << 40, 0x80001000, 1, 8)])))
+    file.write_bytes(write_fdt(partition([Run(0, 4, 0x80000000, 0, 8), Run(1 << 40, 4, 0x80001000, 1, 8)])))
     root = ET.fromstring(run("map", file, "--format", "svg").out)
     assert [one.text for one in root.iter(f"{SVG}text") if one.get("class") == "gap-words"] == ["1023 GiB hole"]
     assert words(root) == [

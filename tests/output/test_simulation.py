@@ -16,9 +16,9 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation import show_simulation
 from drmemctl.output.simulation_text import Detail, shortened
 from drmemctl.output.simulation_words import cpu_lines
-from drmemctl.scenario.grammar import parse_script
-from drmemctl.scenario.session import Session
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.session import Session
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.steps.language import parse_script
 from tests.scenario.records import record, tree_of
 
 MIGRATION = [step["step"] for step in record("captures/5.10-lpm")["steps"]]

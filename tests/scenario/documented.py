@@ -13,8 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drmemctl.kernel.profiles import profile
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.partition import StepResult
+from drmemctl.simulate.simulation import Simulation
 from tests.conftest import ROOT
 from tests.scenario.records import tree_of
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
-from drmemctl.model.lmbs import Entry
+from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 from tests.kernel.partitions import BOOT_MEMORY, DOMAINS, DRC, LMB, UNSET, memory_node, tree
 
@@ -29,7 +29,7 @@ class Partition:
 
     kernel: str
     hypervisor: str
-    entries: list[Entry]
+    entries: list[Run]
     rows: Rows
     v1: bool
     cpu_node: int
@@ -47,17 +47,18 @@ class Partition:
             bootargs="" if self.limit is None else f"mem={self.limit * (LMB >> 20)}M",
         )
 
-    def sets(self) -> list[Entry]:
+    def sets(self) -> list[Run]:
         """Return what firmware makes of the property: v2's own sets, v1's runs."""
         if not self.v1:
             return self.entries
-        runs: list[Entry] = []
-        for count, base, drc, aa, flags in (BOOT_MEMORY, *self.entries):
-            last = runs[-1] if runs else (0, 0, 0, 0, 0)
-            if runs and (last[1] + last[0] * LMB, last[2] + last[0], *last[3:]) == (base, drc, aa, flags):
-                runs[-1] = (last[0] + count, *last[1:])
+        runs: list[Run] = []
+        for run in (BOOT_MEMORY, *self.entries):
+            last = runs[-1] if runs else Run(0, 0, 0, 0, 0)
+            end = (last.base + last.lmbs * LMB, last.drc_index + last.lmbs, last.aa_index, last.flags)
+            if runs and end == (run.base, run.drc_index, run.aa_index, run.flags):
+                runs[-1] = last._replace(lmbs=last.lmbs + run.lmbs)
             else:
-                runs.append((count, base, drc, aa, flags))
+                runs.append(run)
         return runs
 
 
@@ -65,7 +66,7 @@ def random_partition(random: Random) -> Partition:
     """Return a small partition: sets with and without gaps, any order, all flags that a boot survives."""
     width, hypervisor = random.choice([1, 1, 1, 4]), random.choice(["qemu", "qemu", "powervm"])
     rows = [_row(random, width) for _ in range(random.randint(1, 4))]
-    entries: list[Entry] = []
+    entries: list[Run] = []
     lmb = drc = 2
     for _ in range(random.randint(2, 8)):
         count, flags = random.randint(1, 4), random.choice(_STATES)
@@ -74,7 +75,7 @@ def random_partition(random: Random) -> Partition:
         if hypervisor == "powervm" and random.random() < 0.05:
             drc = max(2, drc - 2)  # DRC indexes that several LMBs have
         aa = random.randrange(len(rows)) if flags & 8 else UNSET
-        entries.append((count, lmb * LMB, DRC + drc, aa, flags))
+        entries.append(Run(lmb * LMB, count, DRC + drc, aa, flags))
         lmb, drc = lmb + count, drc + count
     if random.random() < 0.15:
         random.shuffle(entries)
@@ -102,7 +103,7 @@ class Walker:
     kernel: tuple[int, int]
     drcs: Sequence[int]
     dimms: Sequence[tuple[int, int]]
-    entries: Sequence[Entry]
+    entries: Sequence[Run]
     lookup: bytes | None
     v1: bool
 
@@ -176,22 +177,22 @@ class Walker:
         kept = 1 if self._minds_assigned(v1) else 0.95
         entries = [self._changed(entry, v1) for entry in self.entries if self.random.random() < kept]
         if self.random.random() < 0.1:
-            entries.append((2, 60 * LMB, DRC + 60, 0, 0))
+            entries.append(Run(60 * LMB, 2, DRC + 60, 0, 0))
         if v1:
-            single = [(base + i * LMB, drc + i, 0, aa, f) for n, base, drc, aa, f in entries for i in range(n)]
+            single = [(base + i * LMB, drc + i, 0, aa, f) for base, n, drc, aa, f in entries for i in range(n)]
             data = b"".join(struct.pack(">QIIII", *one) for one in single)
             slack = bytes(24) if self.random.random() < 0.1 else b""
             return f"firmware {NODE} {V1} {(struct.pack('>I', len(single)) + data + slack).hex()}"
-        data = b"".join(struct.pack(">IQIII", *entry) for entry in entries)
+        data = b"".join(struct.pack(">IQIII", n, base, *rest) for base, n, *rest in entries)
         return f"firmware {NODE} {V2} {(struct.pack('>I', len(entries)) + data).hex()}"
 
-    def _changed(self, entry: Entry, v1: bool) -> Entry:
-        count, base, drc, aa, flags = entry
+    def _changed(self, entry: Run, v1: bool) -> Run:
+        base, count, drc, aa, flags = entry
         if self.random.random() < 0.4:
             aa = self.random.choice([0, 1, 2, 3, UNSET])
         if self.random.random() < 0.1 and not self._minds_assigned(v1):
             flags ^= self.random.choice([0x8, 0x40, 0x80, 0x100])
-        return count, base, drc, aa, flags
+        return Run(base, count, drc, aa, flags)
 
     def _minds_assigned(self, v1: bool) -> bool:
         """Whether the kernel acts on v1's assigned flags, entry by entry, which is another test's matter."""

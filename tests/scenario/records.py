@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Files, Simulation, Situation
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.partition import Partition, StepResult
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Tree
 from tests.conftest import FIXTURES, blob
@@ -35,7 +36,7 @@ class Replayed:
     recorded: dict[str, Any]
     result: StepResult
     state: State
-    after: Situation
+    after: Partition
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ from drmemctl.kernel.capabilities import (
     Capability,
 )
 from drmemctl.kernel.profiles import profile
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.model.run import Run
+from drmemctl.simulate.partition import StepResult
+from drmemctl.simulate.simulation import Simulation
 from tests.hypervisor.naive import NaiveAbortError, NaiveFirmware, NaivePowerVm, NaiveQemu, NaiveRefusedError
 from tests.kernel.naive import NaiveKernel
 from tests.kernel.partitions import DOMAINS, LMB
@@ -66,7 +67,7 @@ class NaiveSimulation:
         self.release = (release[0], release[1])
         self.rows = partition.rows
         self.firmware: NaiveFirmware = NaiveQemu() if partition.hypervisor == "qemu" else NaivePowerVm()
-        for count, _, drc, aa, flags in partition.sets():
+        for _, count, drc, aa, flags in partition.sets():
             domains = self.rows[aa] if aa < len(self.rows) else self.rows[0]
             self.firmware.describe(drc, count, domains)
             if not flags & DRC_INVALID:
@@ -208,7 +209,7 @@ def next_step(random: Random, naive: NaiveSimulation) -> str:
     """Return a step that makes sense, or nearly, as the naive partition is now."""
     firmware, kernel = naive.firmware, naive.kernel
     dimms = [(one.first, one.count) for one in firmware.dimms.values()] if isinstance(firmware, NaiveQemu) else []
-    entries = [(1, one.base, one.drc, one.aa, one.flags & 0x7FFFFFFF) for one in kernel.lmbs]
+    entries = [Run(one.base, 1, one.drc, one.aa, one.flags & 0x7FFFFFFF) for one in kernel.lmbs]
     lookup, drcs = kernel.properties.get(LOOKUP_ARRAYS), [one.drc for one in kernel.lmbs]
     walker = Walker(random, naive.release, drcs, dimms, entries, lookup, V1 in kernel.properties)
     step = walker.step()

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from drmemctl.formats.dynamic_memory import NODE
-from drmemctl.scenario.consistency import contradictions
-from drmemctl.scenario.simulation import Situation
+from drmemctl.simulate.findings import Moments
+from drmemctl.simulate.partition import Partition
 from tests.cases import each
 from tests.scenario.delivered import lost_by_step
 from tests.scenario.records import record, record_names, replay, tree_of
@@ -15,11 +15,11 @@ from tests.scenario.records import record, record_names, replay, tree_of
 LOST = "DRM088"
 
 
-def lost_lmbs(situation: Situation) -> set[int]:
+def lost_lmbs(situation: Partition) -> set[int]:
     """Return the DRC indexes that the verdict says are lost."""
-    found = [finding for finding in contradictions(situation) if finding.rule == LOST]
+    found = [finding for finding in Moments().present(situation).contradictions() if finding.rule == LOST]
     runs = [run for finding in found for run in finding.lmbs]
-    return {run.drc_index + number for run in runs for number in range(run.count)}
+    return {run.drc_index + number for run in runs for number in range(run.lmbs)}
 
 
 def moves(name: str) -> bool:

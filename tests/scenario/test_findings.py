@@ -18,9 +18,11 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import profile
-from drmemctl.scenario.findings import finding_of_fault
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.model.run import Run
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.findings import finding_of_fault
+from drmemctl.simulate.partition import StepResult
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 from tests.cases import each
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, partition, tree, u32
@@ -39,7 +41,7 @@ def of_state(result: StepResult) -> set[str]:
     return {one.rule for one in result.findings} & STATE
 
 
-def v2(*entries: tuple[int, int, int, int, int]) -> str:
+def v2(*entries: Run) -> str:
     """Return the hex of a v2 property with the boot memory and these LMBs."""
     return encode_entries(V2, [BOOT_MEMORY, *entries]).hex()
 
@@ -169,7 +171,7 @@ def test_a_property_that_is_gone() -> None:
 
 def test_an_array_too_long_for_its_property_is_found_before_it_is_written() -> None:
     simulation = Simulation(tree(*USUAL, v1=True), "6.1", "powervm")
-    short = encode_entries(V1, [(1, LMB * n, DRC + n, UNSET, 0xA0) for n in range(2)]).hex()
+    short = encode_entries(V1, [Run(LMB * n, 1, DRC + n, UNSET, 0xA0) for n in range(2)]).hex()
     result = simulation.run(f"firmware {NODE} {V1} {short}")
     assert [one.when for one in result.findings if one.rule == "DRM073"] == [NEXT_FLUSH]
     written = simulation.run("dlpar memory add indexed-count 1 0x80000002")

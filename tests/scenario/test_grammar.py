@@ -9,21 +9,18 @@ from contextlib import suppress
 import pytest
 
 from drmemctl.errors import LimitError
-from drmemctl.scenario.grammar import STEP_NAMES, StepError, parse_script, parse_step
-from drmemctl.scenario.steps import (
-    Attach,
-    Detach,
-    Dlpar,
-    Expect,
-    FirmwareUpdate,
-    Lpm,
-    Migrate,
-    Prrn,
-    Reboot,
-    Rtas,
-    Step,
-    Unmovable,
-)
+from drmemctl.simulate.partition import Step
+from drmemctl.simulate.steps.boot import Reboot
+from drmemctl.simulate.steps.expect import Expect
+from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
+from drmemctl.simulate.steps.hotplug import Attach, Detach
+from drmemctl.simulate.steps.language import STEP_NAMES, parse_script, parse_step
+from drmemctl.simulate.steps.memory_request import Dlpar
+from drmemctl.simulate.steps.migration import Lpm, Migrate
+from drmemctl.simulate.steps.reassignment import Prrn
+from drmemctl.simulate.steps.rtas_call import Rtas
+from drmemctl.simulate.steps.unmovable import Unmovable
+from drmemctl.simulate.words import StepError
 from drmemctl.tree.limits import LIMITS
 from tests.cases import each
 

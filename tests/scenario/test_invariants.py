@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
-from drmemctl.scenario.consistency import contradictions
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import DRC, lmbs, tree
 
 KERNELS = ["4.16", "5.9", "5.10", "5.13", "5.14", "6.1", "latest", "arrayless"]
@@ -47,7 +46,7 @@ def test_array_connectors_and_blocks_agree_after_every_request(kernel: str, step
         # back by the next one that succeeds.
         known = {"DRM085"} if kernel in ("4.16", "5.9") else set()
         known |= set() if written else {"DRM080", "DRM081", "DRM088"}
-        found = contradictions(simulation.situation)
+        found = simulation.contradictions
         assert [one for one in found if one.rule not in known] == [], step
 
 

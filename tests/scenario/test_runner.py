@@ -11,14 +11,17 @@ import pytest
 from drmemctl.errors import InputError, LimitError
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.kernel.profiles import ProfileError
-from drmemctl.scenario.grammar import StepError
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.model.run import Run
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.words import StepError
 from drmemctl.tree.limits import Limits
 from drmemctl.tree.node import Node, Property, Tree
 from drmemctl.tree.source import load
 from tests.conftest import FIXTURES
 from tests.kernel.partitions import (
     DRC,
+    LMB,
     UNSET,
     aa_of,
     assigned,
@@ -55,9 +58,29 @@ def test_json_of_a_step_is_as_agreed() -> None:
     assert (found["schema"], found["kernel"], found["consistent"]) == ("drmemctl.simulate/1", "latest", True)
     assert found["blocks"] == [{"block": 0, "node": 0}, {"block": 1, "node": 0}, {"block": 2, "node": 1}]
     step = found["steps"][0]
-    assert list(step) == ["step", "ok", "errno", "log", "events", "changed", "findings"]
+    assert list(step) == ["step", "ok", "errno", "log", "events", "changed", "findings", "lmbs", "memory_blocks"]
     assert step["changed"] == {f"{NODE}:{V2}": properties_of(simulation)[V2].hex()}
     json.dumps(found)
+
+
+def test_json_says_which_lmbs_and_memory_blocks_changed() -> None:
+    # The kernel takes the LMB's aa_index and its assignment away, in its array and in the tree (dlpar_remove_lmb).
+    simulation = partition(*USUAL)
+    step = simulation.run("dlpar memory remove index 0x80000003").to_json()
+    before = {"aa_index": 1, "flags": 8, "flag_names": ["assigned"], "state": "assigned", "node": 1}
+    after = {"aa_index": 0xFFFFFFFF, "flags": 0, "flag_names": [], "state": "free", "node": None}
+    place = {"base": 3 * LMB, "count": 1, "drc_index": 0x80000003}
+    assert step["lmbs"] == [{**place, "before": before, "after": after, "in_array": True, "in_tree": True}]
+    assert step["memory_blocks"] == [{"first": 3, "count": 1, "before": 1, "after": None}]
+    # Of a property that firmware writes, the array takes over the aa_index alone (drmem_update_lmbs).
+    update = partition(*USUAL).run(f"firmware {NODE} {V2} {properties_of(simulation)[V2].hex()}").to_json()
+    in_array = {**before, "aa_index": 0xFFFFFFFF, "node": None}
+    assert update["lmbs"] == [
+        {**place, "before": before, "after": in_array, "in_array": True, "in_tree": False},
+        {**place, "before": before, "after": after, "in_array": False, "in_tree": True},
+    ]
+    assert "memory_blocks" not in update
+    assert not {"lmbs", "memory_blocks"} & set(simulation.run("expect ok").to_json())
 
 
 def test_a_removed_property_is_null_in_json() -> None:
@@ -213,7 +236,7 @@ def test_a_new_list_has_a_new_row_after_a_reboot() -> None:
 
 def test_kexec_boots_from_the_kernels_own_tree() -> None:
     # What merging did to the property becomes the truth of the next kernel.
-    simulation = partition(lmbs(2, 1, 1, 8), (1, 9 << 28, DRC + 9, 1, 8), lmbs(4, 2))
+    simulation = partition(lmbs(2, 1, 1, 8), Run(9 << 28, 1, DRC + 9, 1, 8), lmbs(4, 2))
     simulation.run_all(["dlpar memory add indexed-count 1 0x80000002", "kexec"])
     assert nodes(simulation) == {0: 0, 1: 0, 2: 1, 3: 1}
 
@@ -463,7 +486,7 @@ def test_results_and_situations_are_values() -> None:
 def test_steps_that_cost_by_the_tree_are_bounded(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tree = load(FIXTURES / "mobility/basic-6.1.dtb.gz")
     size = sum(1 + len(node.properties) for _, node in tree.walk())
-    monkeypatch.setattr("drmemctl.scenario.simulation.LIMITS", Limits(max_rebuilt=3 * size + 2))
+    monkeypatch.setattr("drmemctl.simulate.simulation.LIMITS", Limits(max_rebuilt=3 * size + 2))
     simulation = Simulation(tree, files=Files(tree=lambda _name: tree))
     simulation.run_all([step, "dlpar memory add count 1", step, "prrn 2 0x5", step])
     with pytest.raises(LimitError, match="all the steps that look at a whole tree"):

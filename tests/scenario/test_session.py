@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import pytest
 
-from drmemctl.scenario.grammar import parse_step
-from drmemctl.scenario.session import Session
-from drmemctl.scenario.simulation import Simulation
-from drmemctl.scenario.steps import Step
+from drmemctl.simulate.partition import Step
+from drmemctl.simulate.session import Session
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.steps.language import parse_step
 from tests.scenario.records import record, tree_of
 
 TREE = "captures/6.1-lpm"
@@ -59,7 +59,7 @@ def test_undo_leaves_what_was_before(number: int) -> None:
     made = session(*STEPS[: number + 1])
     undone = made.undo()
     assert undone is not None
-    assert undone.step.text == STEPS[number]
+    assert undone.step == STEPS[number]
     other = session(*STEPS[:number])
     assert made.simulation.to_json() == other.simulation.to_json()
     assert made.simulation.situation.kernel == other.simulation.situation.kernel
@@ -71,6 +71,6 @@ def test_there_is_nothing_to_undo_at_the_start() -> None:
 
 def test_events_are_collected_only_if_wanted_and_change_nothing() -> None:
     quiet, traced = session(*STEPS), session(*STEPS, traced=True)
-    assert [done.events for done in quiet.done] == [()] * len(STEPS)
-    assert all(done.events for done in traced.done)
+    assert [result.trace for result in quiet.done] == [()] * len(STEPS)
+    assert all(result.trace for result in traced.done)
     assert quiet.simulation.to_json() == traced.simulation.to_json()

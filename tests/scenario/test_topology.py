@@ -8,12 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from drmemctl.explore.answer import answer
-from drmemctl.explore.policy import BY_NAME
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
-from drmemctl.scenario.consistency import contradictions, sides
-from drmemctl.scenario.simulation import Files, Simulation
+from drmemctl.model.run import Run
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.findings import sides
+from drmemctl.simulate.interleave.answer import answer
+from drmemctl.simulate.interleave.policy import BY_NAME
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 from drmemctl.tree.source import load
 from tests.conftest import FIXTURES
@@ -61,7 +63,7 @@ def firmware(name: str, value: bytes | None) -> str:
     return f"firmware {NODE} {name} {'-' if value is None else value.hex() or '-'}"
 
 
-def v2(*entries: tuple[int, int, int, int, int]) -> str:
+def v2(*entries: Run) -> str:
     return firmware(V2, encode_entries(V2, [BOOT_MEMORY, *entries]))
 
 
@@ -121,7 +123,7 @@ def test_a_healthy_plug_is_consistent(kernel: str, hypervisor: str, where: str) 
     assert lost_lmbs(simulation.situation) == set()
     # Before 5.10 hot-added memory is on the first online node, and node 5 is not possible on any kernel.
     known = {"DRM085"} if kernel == "4.20" or where == "assoc 5" else set()
-    assert {finding.rule for finding in contradictions(simulation.situation)} <= known
+    assert {finding.rule for finding in simulation.contradictions} <= known
 
 
 @pytest.mark.parametrize("kernel", ["5.10", "6.1"])
@@ -281,8 +283,8 @@ def test_without_numa_every_row_leads_to_node_0() -> None:
     ],
 )
 def test_the_verdict_says_who_is_wrong(steps: list[str], kernel: str, words: str) -> None:
-    situation = done(steps, kernel).situation
-    assert sides(situation.kernel, contradictions(situation)) == words
+    simulation = done(steps, kernel)
+    assert sides(simulation.state, simulation.contradictions) == words
 
 
 # In every order.
@@ -307,7 +309,7 @@ def test_worlds_tell_topologies_apart_by_what_they_say(hypervisor: str) -> None:
     one, other = first.situation.machine.delivered, second.situation.machine.delivered
     assert one == other
     assert hash(one) == hash(other)
-    assert replace(one, told=()) != one
+    assert replace(one, places=()) != one
     assert one != "a topology"
 
 

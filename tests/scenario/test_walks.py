@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from drmemctl.scenario.result import StepResult
-from drmemctl.scenario.simulation import Simulation
+from drmemctl.simulate.partition import StepResult
+from drmemctl.simulate.simulation import Simulation
 from tests.cases import each
 from tests.scenario.records import tree_of, walk_file
 

@@ -55,7 +55,7 @@ def _with_root(tree: Tree, name: str, value: bytes) -> Tree:
 def _shuffled(tree: Tree) -> Tree:
     """Return a tree in which there is something of every kind to find and to compare."""
     first, *others = entries(tree)
-    changed = with_entries(tree, [*reversed(others), (*first[:4], first[4] ^ 0x40000000)])
+    changed = with_entries(tree, [*reversed(others), first._replace(flags=first.flags ^ 0x40000000)])
     changed = edited(changed, "/cpus/PowerPC,POWER9@0", lambda node: replace(node, name="PowerPC,POWER10@0"))
     changed = _with_root(changed, "ibm,partition-name", b"lpar7\0")
     changed = _with_root(changed, "system-id", b"IBM,02782233X\0")
@@ -76,7 +76,7 @@ def _cut(folder: Path) -> Path:
 def _same_drc(folder: Path) -> tuple[Path, Path]:
     """Write two trees in which LMBs with one DRC index changed."""
     tree = fixture("kernel-arrays/v1numa4-boot")
-    changed = [(*one[:4], one[4] ^ 0x80) if one[4] & 0x80 else one for one in entries(tree)]
+    changed = [run._replace(flags=run.flags ^ 0x80) if run.flags & 0x80 else run for run in entries(tree)]
     return tree_file(folder, tree), tree_file(folder, with_entries(tree, changed))
 
 

@@ -17,8 +17,8 @@ from jsonschema import Draft202012Validator
 from drmemctl.check.engine import all_rules
 from drmemctl.check.families import FAMILIES
 from drmemctl.compare.lmbs import KINDS
-from drmemctl.explore.policy import POLICIES
 from drmemctl.formats.rtas_kinds import KINDS as DECODED
+from drmemctl.simulate.interleave.policy import POLICIES
 from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES, ROOT, fixture_trees, tree_name

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drmemctl.check.engine import all_rules
-from drmemctl.check.families import FAMILIES
-from tools.site import capabilities, commands, files
+from tools.site import capabilities, commands, files, rules
 from tools.site.files import ROOT
 
 OPTIONAL = ("schemas/README.md", "performance.md", "compatibility.md")
@@ -16,12 +14,12 @@ OPTIONAL = ("schemas/README.md", "performance.md", "compatibility.md")
 
 def pages() -> dict[str, str]:
     """Return the pages that are made, by path below docs."""
-    return {**commands.pages(), **capabilities.pages(), **files.pages()}
+    return {**commands.pages(), **capabilities.pages(), **rules.pages(), **files.pages()}
 
 
 def expanded(navigation: list[Any]) -> list[Any]:
     """Return the navigation with each `…/*` replaced by its pages, and without pages that do not exist."""
-    known = {"commands/*": _commands, "rules/*": _rules, "scenarios/*": _scenarios}
+    known = {"commands/*": _commands, "rules/*": rules.navigation, "scenarios/*": _scenarios}
     made: list[Any] = []
     for entry in navigation:
         ((title, target),) = entry.items() if isinstance(entry, dict) else (("", entry),)
@@ -37,14 +35,6 @@ def expanded(navigation: list[Any]) -> list[Any]:
 def _commands() -> list[Any]:
     folder = commands.FOLDER
     return [f"{folder}/index.md", *({name: f"{folder}/{name}.md"} for name in commands.commands())]
-
-
-def _rules() -> list[Any]:
-    rules = all_rules().values()
-    families = [
-        {family: [f"rules/{rule.id}.md" for rule in rules if rule.family == family]} for family in FAMILIES
-    ]
-    return ["rules/README.md", *(entry for entry in families if all(entry.values()))]
 
 
 def _scenarios() -> list[Any]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Rules of the family associativity: lookup arrays, reference points, the node of an LMB."""
 
-from drmemctl.check.associativity import lists, lmbs, lookup, points
+from drmemctl.check.associativity import lmbs, lookup, points
 
-__all__ = ["lists", "lmbs", "lookup", "points"]
+__all__ = ["lmbs", "lookup", "points"]

@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import cache
 
 from drmemctl.check.affinity import lookup_is_cut, numa_is_off, primary
-from drmemctl.check.bounds import Found
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.runs import with_reason
+from drmemctl.check.select import AffectedLmbs, LmbsByReason, of_kind
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import AA_UNSET, AI_INVALID, LOOKUP_ARRAYS
 from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.model.associativity import is_node
-from drmemctl.model.lmbs import is_assigned
+from drmemctl.model.run import is_assigned
 from drmemctl.wording import count_of
 
 _SHOWN = 3
@@ -57,40 +56,43 @@ def assigned_without_node(subject: Subject) -> Iterator[Violation]:
     """
     if numa_is_off(subject):
         return  # Linux asks for no node then: a rule of its own.
-    reason_of = _reason_finder(subject)
-    lost: dict[str, Found] = {}
-    for reason, entry in with_reason(subject, reason_of):
-        lost.setdefault(reason, Found()).add_entry(entry)
-    for reason, found in lost.items():
-        message = f"{found.are} assigned, but {reason.format(_some_indexes(found))}"
-        yield found.violation(message, subject.table.property_name)
+    reasons = LmbsByReason[str](subject.table.property_name)
+    reason_of = cache(_reason_finder(subject))
+    for run in of_kind(subject, lambda aa_index, flags: is_assigned(flags) and reason_of(aa_index, flags)):
+        reason = reason_of(run.aa_index, run.flags)
+        if reason is not None:
+            reasons.add(reason, run)
+    yield from reasons.violations(
+        lambda reason, lmbs: f"{lmbs.are} assigned, but {reason.format(_first_indexes(lmbs))}"
+    )
 
 
-def _some_indexes(found: Found) -> str:
+def _first_indexes(lmbs: AffectedLmbs) -> str:
     """Return the first aa_indexes as words."""
-    indexes = list(dict.fromkeys(run.aa_index for run in found.runs))
+    indexes = list(dict.fromkeys(run.aa_index for run in lmbs.runs))
     return ", ".join(map(str, indexes[:_SHOWN])) + (", …" if len(indexes) > _SHOWN else "")
 
 
 def _reason_finder(subject: Subject) -> Callable[[int, int], str | None]:
-    """Return what says why there is no node for an aa_index with some flags; `{}` stands for the aa_indexes."""
+    """Return what says why assigned LMBs of an aa_index and flags have no node; `{}` stands for aa_indexes."""
     lookup, cut, index = subject.associativity.lookup, lookup_is_cut(subject), primary(subject)
     for_all = _reason_for_all(lookup, cut, index)
-    n_arrays = lookup.n_arrays if lookup is not None else 1 << 32
-    in_list = cache(partial(_reason_in_list, lookup, cut, index))
 
-    def reason(aa_index: int, flags: int) -> str | None:
-        if not is_assigned(flags):
-            return None
+    def reason(aa_index: int, flags: int) -> str | None:  # noqa: PLR0911 - a reason each
         if flags & AI_INVALID:
             return "marked as having no valid associativity (flag 0x40)"
         if aa_index == AA_UNSET:
             return "without an aa_index (0xffffffff)"
-        if for_all is not None:
+        if for_all is not None or lookup is None:
             return for_all
-        if aa_index >= n_arrays:
-            return f"with aa_index {{}}, and there are {n_arrays:,} lookup arrays"
-        return in_list(aa_index)
+        if aa_index >= lookup.n_arrays:
+            return f"with aa_index {{}}, and there are {lookup.n_arrays:,} lookup arrays"
+        row = lookup.row(aa_index)
+        if row is None:
+            return None if cut else "their lookup array ({}) lies beyond the end of the property"
+        if index and not is_node(row[index - 1]):
+            return f"their lookup array ({{}}) names domain {row[index - 1]:#x}, which is no node"
+        return None
 
     return reason
 
@@ -105,14 +107,3 @@ def _reason_for_all(lookup: LookupArrays | None, cut: bool, index: int | None) -
     if index is not None and index > lookup.array_sz:
         return f"a lookup array has {count_of(lookup.array_sz, 'domain')}, and reference point {index} is the node"
     return None
-
-
-def _reason_in_list(lookup: LookupArrays | None, cut: bool, index: int | None, aa_index: int) -> str | None:
-    if lookup is None:
-        return None
-    row = lookup.row(aa_index)
-    if row is None:
-        return None if cut else "their lookup array ({}) lies beyond the end of the property"
-    if not index or is_node(row[index - 1]):
-        return None
-    return f"their lookup array ({{}}) names domain {row[index - 1]:#x}, which is no node"

@@ -6,20 +6,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.check.affinity import (
+    OwnList,
     boot_nodes,
+    cpu_lists,
     looked_up_nodes,
-    numa_place,
+    memory_lists,
+    numa_node,
+    possible_nodes,
     primary,
     used_lists,
     whole_lookup,
 )
+from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.check.possible import possible_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import per_subject, some
+from drmemctl.check.survey import listed, per_subject
+from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.formats.lookup_arrays import HEADER, LookupArrays
+from drmemctl.formats.lookup_arrays import HEADER
 from drmemctl.model.associativity import is_node
 from drmemctl.wording import count_of
 
@@ -34,7 +39,7 @@ def _violation(message: str, offset: int) -> Violation:
     "DRM031",
     Severity.ERROR,
     "associativity",
-    "lookup arrays shorter than they say",
+    "lookup arrays shorter than their counts",
     references=(
         "Linux arch/powerpc/mm/numa.c of_get_assoc_arrays; pseries/hotplug-memory.c find_aa_index",
         "LoPAR 2.9, ibm,dynamic-reconfiguration-memory: ibm,associativity-lookup-arrays",
@@ -63,25 +68,24 @@ def short_lookup_arrays(subject: Subject) -> Iterator[Violation]:
     lookup = whole_lookup(subject)
     if lookup is None:
         return
+    needed = _HEADER + 4 * lookup.n_arrays * lookup.array_sz
     if lookup.size < _HEADER:
         yield _violation(f"{lookup.size} bytes, too short for the two counts", 0)
-    elif lookup.size < _HEADER + 4 * lookup.n_arrays * lookup.array_sz:
-        yield _violation(_too_short(lookup), lookup.size)
-
-
-def _too_short(lookup: LookupArrays) -> str:
-    lists = f"{lookup.n_arrays:,} lists of {count_of(lookup.array_sz, 'domain')}"
-    need = f"{lists} need {_HEADER + 4 * lookup.n_arrays * lookup.array_sz:,} bytes, there are {lookup.size:,}"
-    if lookup.usable:
-        return f"{need}; the product wraps in 32 bits, so Linux takes them and reads behind the end"
-    return f"{need}: Linux takes none of them, and no LMB has a node"
+    elif lookup.size < needed:
+        lists = f"{lookup.n_arrays:,} lists of {count_of(lookup.array_sz, 'domain')}"
+        message = f"{lists} need {needed:,} bytes, there are {lookup.size:,}"
+        if lookup.usable:
+            message += "; the product wraps in 32 bits, so Linux takes them and reads behind the end"
+        else:
+            message += ": Linux takes none of them, and no LMB has a node"
+        yield _violation(message, lookup.size)
 
 
 @rule(
     "DRM032",
     Severity.INFO,
     "associativity",
-    "lookup arrays longer than they say",
+    "lookup arrays longer than their counts",
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c find_aa_index: appends behind the counted lists",
     ),
@@ -120,12 +124,12 @@ def _repeats(subject: Subject) -> dict[int, int]:
         return {}
     data, size = lookup.cells.tobytes(), 4 * lookup.array_sz
     first: dict[bytes, int] = {}
-    again: dict[int, int] = {}
+    repeats: dict[int, int] = {}
     for index in range(lookup.present):
-        seen = first.setdefault(data[index * size : (index + 1) * size], index)
-        if seen != index:
-            again[index] = seen
-    return again
+        earlier = first.setdefault(data[index * size : (index + 1) * size], index)
+        if earlier != index:
+            repeats[index] = earlier
+    return repeats
 
 
 @rule(
@@ -154,11 +158,12 @@ def repeated_lists(subject: Subject) -> Iterator[Violation]:
     Fix:
         Nothing has to be done. A firmware that builds such a table wastes space in it.
     """
-    again = _repeats(subject)
-    if again:
-        pairs = [f"{index} repeats {seen}" for index, seen in list(again.items())[:5]]
-        lists = "1 list repeats" if len(again) == 1 else f"{len(again):,} lists repeat"
-        yield _violation(f"{lists} an earlier one: {some(pairs, len(again))}", _offset(subject, min(again)))
+    repeats = _repeats(subject)
+    if repeats:
+        pairs = [f"{index} repeats {earlier}" for index, earlier in list(repeats.items())[:5]]
+        lists = "1 list repeats" if len(repeats) == 1 else f"{len(repeats):,} lists repeat"
+        message = f"{lists} an earlier one: {listed(pairs, len(repeats))}"
+        yield _violation(message, _offset(subject, min(repeats)))
 
 
 @rule(
@@ -205,7 +210,7 @@ def unused_lists(subject: Subject) -> Iterator[Violation]:
         named.add(node)
     if unused:
         lists = "1 lookup array is" if len(unused) == 1 else f"{len(unused):,} lookup arrays are"
-        message = f"{lists} used by no LMB, and other ones name the same nodes: {some(unused)}"
+        message = f"{lists} used by no LMB, and other ones name the same nodes: {listed(unused)}"
         yield _violation(message, _offset(subject, unused[0]))
 
 
@@ -241,7 +246,7 @@ def impossible_nodes(subject: Subject) -> Iterator[Violation]:
         of these lists; if it has happened, reboot.
     """
     lookup = whole_lookup(subject)
-    if lookup is None or not primary(subject) or numa_place(subject) is None:
+    if lookup is None or not primary(subject) or numa_node(subject) is None:
         return
     limit = possible_nodes(subject)
     if limit is None:
@@ -249,7 +254,7 @@ def impossible_nodes(subject: Subject) -> Iterator[Violation]:
     online = boot_nodes(subject)
     lost = sorted(node for node in looked_up_nodes(subject) if node >= limit and node not in online)
     if lost:
-        names = some([node if is_node(node) else f"{node:#x}" for node in lost])
+        names = listed([node if is_node(node) else f"{node:#x}" for node in lost])
         nodes = f"node {names}, which is" if len(lost) == 1 else f"nodes {names}, which are"
         message = f"lookup arrays name {nodes} not among the {limit:,} possible ones and not online at boot"
         yield _violation(f"{message}: memory hot-added there lands on another node", _HEADER)
@@ -258,3 +263,54 @@ def impossible_nodes(subject: Subject) -> Iterator[Violation]:
 def _offset(subject: Subject, index: int) -> int:
     lookup = subject.associativity.lookup
     return _HEADER + 4 * index * (0 if lookup is None else lookup.array_sz)
+
+
+@rule(
+    "DRM036",
+    Severity.WARNING,
+    "associativity",
+    "associativity list of another length than the lookup arrays",
+    references=(
+        "Linux arch/powerpc/platforms/pseries/hotplug-memory.c find_aa_index: compares N words",
+        "LoPAR 2.9, ibm,associativity; ibm,associativity-lookup-arrays: without the length cell",
+        "QEMU hw/ppc/spapr_numa.c: a CPU's list has one domain more, the CPU itself",
+    ),
+)
+def other_lengths(subject: Subject) -> Iterator[Violation]:
+    """Look for memory nodes and CPUs whose lists have another length than those in the lookup arrays.
+
+    Why:
+        For a hot-add the firmware hands over an ibm,associativity as a memory node has it, a length and then the
+        domains. Linux compares as many words of it as a lookup array has, without a look at the length. Where
+        they differ, it finds no equal list or takes one that is equal by chance, and appends garbage from behind
+        the end. A list that is shorter than its own length cell says misleads every reader.
+
+    Example:
+        Lookup arrays 00000001 00000004 … (four domains), memory@0 with ibm,associativity 00000003 00000000
+        00000000 00000000. A CPU may have one domain more: 00000005 … is right with four.
+
+    Kernel:
+        All kernels since 4.10: after the next hot-add the lookup arrays have a list that no firmware made, and
+        the LMB may be on another node, or on none at the next kexec, which is deadly (see DRM030).
+
+    Fix:
+        Report it, with the tree, to whoever makes the firmware. Do not hot-add memory before it is mended.
+    """
+    lookup = whole_lookup(subject)
+    size = lookup.array_sz if lookup is not None and lookup.n_arrays else None
+    yield from limited(_odd_lists(memory_lists(subject), size, 0), "memory nodes")
+    yield from limited(_odd_lists(cpu_lists(subject), size, 1), "CPUs")
+
+
+def _odd_lists(lists: tuple[OwnList, ...], size: int | None, extra: int) -> Iterator[Violation]:
+    """Yield what is wrong with lists that should have `size` domains, or up to `extra` more."""
+    for own_list in lists:
+        declared = count_of(own_list.declared, "domain")
+        if len(own_list.domains) < own_list.declared:
+            message = f"the list says {declared} and ends after {len(own_list.domains)}"
+            yield Violation(message, own_list.path, ASSOCIATIVITY, 0)
+        elif size is not None and not size <= own_list.declared <= size + extra:
+            message = (
+                f"a list of {declared}, and the lookup arrays have {size}: a hot-add compares the wrong words"
+            )
+            yield Violation(message, own_list.path, ASSOCIATIVITY, 0)

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 
 from drmemctl.check.affinity import (
     OwnList,
     lookup_rows,
     memory_lists,
     numa_is_off,
-    numa_place,
+    numa_node,
     primary,
     whole_lookup,
 )
@@ -19,7 +18,7 @@ from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import Place
+from drmemctl.check.survey import LocatedNode
 from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
@@ -31,7 +30,7 @@ from drmemctl.wording import count_of
     "DRM033",
     Severity.ERROR,
     "associativity",
-    "memory whose list has no node at the primary reference point",
+    "associativity list without a node at the primary reference point",
     needs=("after-cas",),
     references=(
         "Linux arch/powerpc/mm/numa.c parse_numa_properties, associativity_to_nid",
@@ -62,39 +61,37 @@ def no_primary_domain(subject: Subject) -> Iterator[Violation]:
         Reference points, lists and the form agreed on in ibm,architecture-vec-5 must belong together: a matter of
         the firmware. If the tree was put together by hand or for kexec, take all of them from one source.
     """
-    index, place = primary(subject), numa_place(subject)
-    if index is None or place is None:
+    index, numa = primary(subject), numa_node(subject)
+    if index is None or numa is None:
         return
     if index == 0:
         message = (
             "the primary reference point is 0: Linux takes the word before each list, its length, for the node"
         )
-        yield Violation(message, place.path, REFERENCE_POINTS, 4 * (subject.associativity.form == 0))
+        yield Violation(message, numa.path, REFERENCE_POINTS, 4 * (subject.associativity.form == 0))
         return
-    yield from _of_lookup_arrays(subject, index)
-    yield from limited(_of_memory(subject, index), "memory nodes")
-
-
-def _of_lookup_arrays(subject: Subject, index: int) -> Iterator[Violation]:
     lookup = whole_lookup(subject)
     if lookup is not None and lookup.n_arrays and lookup.array_sz < index:
         message = f"lists of {count_of(lookup.array_sz, 'domain')}, and the node is to be domain {index}"
         yield Violation(f"{message}: no LMB has a node", NODE, LOOKUP_ARRAYS, 4)
+    reasons = ((own_list.path, _why_no_node(own_list, index)) for own_list in memory_lists(subject))
+    yield from limited(
+        (
+            Violation(f"{reason}: this memory has no node", path, ASSOCIATIVITY, 0)
+            for path, reason in reasons
+            if reason is not None
+        ),
+        "memory nodes",
+    )
 
 
-def _of_memory(subject: Subject, index: int) -> Iterator[Violation]:
-    for found in memory_lists(subject):
-        reason = _why_no_node(found, index)
-        if reason is not None:
-            yield Violation(f"{reason}: this memory has no node", found.path, ASSOCIATIVITY, 0)
-
-
-def _why_no_node(found: OwnList, index: int) -> str | None:
-    if found.declared < index:
-        return f"a list of {count_of(found.declared, 'domain')}, and the node is to be domain {index}"
-    domain = found.domain(index)
+def _why_no_node(own_list: OwnList, index: int) -> str | None:
+    if own_list.declared < index:
+        return f"a list of {count_of(own_list.declared, 'domain')}, and the node is to be domain {index}"
+    domain = own_list.domain(index)
     if domain is None:
-        return f"the list ends after {len(found.domains)} of its {found.declared} domains, before domain {index}"
+        present = f"{len(own_list.domains)} of its {own_list.declared} domains"
+        return f"the list ends after {present}, before domain {index}"
     return None if is_node(domain) else f"domain {index} is {domain:#x}, which is no node"
 
 
@@ -129,30 +126,24 @@ def no_primary_point(subject: Subject) -> Iterator[Violation]:
         Let the firmware supply the property that belongs to the form agreed on. A kexec that hands on form 2
         content to a kernel without form 2 is not the cause: such a kernel reads it as form 1.
     """
-    place = numa_place(subject)
-    if place is None or not numa_is_off(subject):
+    numa = numa_node(subject)
+    if numa is None or not numa_is_off(subject):
         return
-    if _lists_differ(subject):
-        message = f"{_what_is_wrong(subject, place)}: Linux puts all memory on node 0, and its lists differ"
-        yield Violation(message, place.path, REFERENCE_POINTS)
+    # Whether memory is of more than one associativity: that of memory nodes, and of LMBs that can come.
+    own = (own_list.domains for own_list in memory_lists(subject))
+    if len({*own, *lookup_rows(subject.associativity.lookup)}) > 1:
+        message = f"{_missing_point(subject, numa)}: Linux puts all memory on node 0, and its lists differ"
+        yield Violation(message, numa.path, REFERENCE_POINTS)
 
 
-def _what_is_wrong(subject: Subject, place: Place) -> str:
-    if place.node.find(REFERENCE_POINTS) is None:
+def _missing_point(subject: Subject, numa: LocatedNode) -> str:
+    if numa.node.find(REFERENCE_POINTS) is None:
         return "no reference points"
     form, points = subject.associativity.form, subject.associativity.reference_points
     at = 1 if form == 0 else 0
     if len(points) <= at:
         return f"{count_of(len(points), 'reference point')}, and form {form} needs {at + 1}"
     return f"reference point {points[at]:#x} is negative as Linux takes it"
-
-
-def _lists_differ(subject: Subject) -> bool:
-    """Whether memory is of more than one associativity: that of memory nodes, and of LMBs that can come."""
-    own = (found.domains for found in memory_lists(subject))
-    lists = chain(own, lookup_rows(subject.associativity.lookup))
-    first = next(lists, None)
-    return any(other != first for other in lists)
 
 
 @rule(
@@ -188,25 +179,19 @@ def useless_points(subject: Subject) -> Iterator[Violation]:
         Reference points and lists must come from one firmware level; after a migration reboot, because Linux
         never reads the reference points again.
     """
-    place = numa_place(subject)
-    if place is None or subject.associativity.form != 1:
+    numa = numa_node(subject)
+    if numa is None or subject.associativity.form != 1:
         return
-    shortest = _shortest_list(subject)
-    points = subject.associativity.reference_points
-    for position, point in enumerate(points[1:MAX_REFERENCE_POINTS], 1):
-        if point != points[0] and shortest is not None and not 1 <= point <= shortest:
-            message = f"reference point {point} is outside lists of {count_of(shortest, 'domain')}"
-            yield Violation(
-                f"{message}: distances are not what is meant", place.path, REFERENCE_POINTS, 4 * position
-            )
-    if len(points) > MAX_REFERENCE_POINTS:
-        message = f"{len(points)} reference points, of which Linux uses the first {MAX_REFERENCE_POINTS}"
-        yield Violation(message, place.path, REFERENCE_POINTS, 4 * MAX_REFERENCE_POINTS)
-
-
-def _shortest_list(subject: Subject) -> int | None:
+    lengths = [own_list.declared for own_list in memory_lists(subject)]
     lookup = whole_lookup(subject)
-    lengths = [found.declared for found in memory_lists(subject)]
     if lookup is not None and lookup.n_arrays:
         lengths.append(lookup.array_sz)
-    return min(lengths, default=None)
+    points = subject.associativity.reference_points
+    for position, point in enumerate(points[1:MAX_REFERENCE_POINTS], 1):
+        if lengths and point != points[0] and not 1 <= point <= min(lengths):
+            message = f"reference point {point} is outside lists of {count_of(min(lengths), 'domain')}"
+            message += ": distances are not what is meant"
+            yield Violation(message, numa.path, REFERENCE_POINTS, 4 * position)
+    if len(points) > MAX_REFERENCE_POINTS:
+        message = f"{len(points)} reference points, of which Linux uses the first {MAX_REFERENCE_POINTS}"
+        yield Violation(message, numa.path, REFERENCE_POINTS, 4 * MAX_REFERENCE_POINTS)

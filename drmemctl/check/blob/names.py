@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain
 
-from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import Kernels
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import drc_indexes
 from drmemctl.model.phandles import IBM_PHANDLE, PHANDLES, phandles
-from drmemctl.tree.node import Node, Tree
 
 _NODE_NAME = re.compile(r"[0-9A-Za-z,._+#-]+(@[0-9A-Za-z,._+:-]*)?\Z", re.ASCII)
 _PROPERTY_NAME = re.compile(r"[0-9A-Za-z,._+?#*@~-]+\Z", re.ASCII)
@@ -24,7 +21,8 @@ _PROPERTY_NAME = re.compile(r"[0-9A-Za-z,._+?#*@~-]+\Z", re.ASCII)
     "DRM005",
     Severity.WARNING,
     "blob",
-    "phandle that is none, or that its node contradicts",
+    "invalid or contradictory phandle",
+    counted="nodes",
     references=(
         "Linux drivers/of/fdt.c populate_properties: ibm,phandle replaces what was found before",
         "Linux arch/powerpc/kernel/prom_init.c scan_dt_build_struct: phandle is the package handle",
@@ -49,28 +47,24 @@ def contradicting_phandles(subject: Subject) -> Iterator[Violation]:
     Fix:
         Keep ibm,phandle as the firmware made it; give phandle and linux,phandle one value, or leave one out.
     """
-    yield from limited(
-        chain.from_iterable(_contradictions(path, node) for path, node in subject.tree.walk()), "nodes"
-    )
-
-
-def _contradictions(path: str, node: Node) -> Iterator[Violation]:
-    found = {prop.name: prop.value for prop in node.properties if prop.name in PHANDLES and prop.total is None}
-    for name, value in found.items():
-        if len(value) != 4 or value in (b"\0\0\0\0", b"\xff\xff\xff\xff"):
-            shown = value.hex() if len(value) <= 4 else f"{len(value)} bytes"
-            yield Violation(f"{name} is {shown or 'empty'}: no look-up finds the node by it", path, name)
-    handles = {name: value for name, value in found.items() if name != IBM_PHANDLE}
-    if len(set(handles.values())) > 1 and IBM_PHANDLE not in found:
-        values = ", ".join(f"{name} {value[:4].hex()}" for name, value in handles.items())
-        yield Violation(f"{values}: Linux takes whichever comes first, and what refers to the other is lost", path)
+    for path, node in subject.tree.walk():
+        handles = {prop.name: prop.value for prop in node.properties if prop.name in PHANDLES and not prop.is_cut}
+        for name, value in handles.items():
+            if len(value) != 4 or value in (b"\0\0\0\0", b"\xff\xff\xff\xff"):
+                shown = value.hex() if len(value) <= 4 else f"{len(value)} bytes"
+                yield Violation(f"{name} is {shown or 'empty'}: no look-up finds the node by it", path, name)
+        if IBM_PHANDLE not in handles and len(set(handles.values())) > 1:
+            values = ", ".join(f"{name} {value[:4].hex()}" for name, value in handles.items())
+            message = f"{values}: Linux takes whichever comes first, and what refers to the other is lost"
+            yield Violation(message, path)
 
 
 @rule(
     "DRM006",
     Severity.WARNING,
     "blob",
-    "phandle of two nodes",
+    "phandle used by two nodes",
+    counted="nodes",
     references=(
         "Devicetree Specification v0.4, 2.3.3: unique in the tree",
         "Linux drivers/of/base.c of_find_node_by_phandle: the first one",
@@ -91,12 +85,8 @@ def duplicate_phandles(subject: Subject) -> Iterator[Violation]:
     Fix:
         A fault of whoever made or merged the tree: every node needs a number of its own.
     """
-    yield from limited(_duplicates(subject.tree), "nodes")
-
-
-def _duplicates(tree: Tree) -> Iterator[Violation]:
     owners: dict[int, str] = {}
-    for phandle, path in phandles(tree):
+    for phandle, path in phandles(subject.tree):
         if phandle in owners and phandle not in (0, 0xFFFFFFFF):
             message = f"phandle {phandle:#x} is that of {owners[phandle]} too: an update for one reaches the other"
             yield Violation(message, path)
@@ -107,7 +97,8 @@ def _duplicates(tree: Tree) -> Iterator[Violation]:
     "DRM007",
     Severity.WARNING,
     "blob",
-    "DRC index of an LMB that is a phandle as well",
+    "DRC index of an LMB that is also a phandle",
+    counted="nodes",
     needs=("lmbs",),
     kernels=Kernels(since="4.11", before="5.9"),
     references=(
@@ -134,23 +125,18 @@ def drc_index_is_phandle(subject: Subject) -> Iterator[Violation]:
         A fault of the firmware; boot with topology_updates=off meanwhile.
     """
     lmbs = drc_indexes(subject).disjoint()
-    yield from limited(
-        (
-            Violation(
-                f"its phandle {phandle:#x} is the DRC index of an LMB: a PRRN event for that LMB is lost", path
-            )
-            for phandle, path in phandles(subject.tree)
-            if lmbs.first_in(phandle, 1) is not None
-        ),
-        "nodes",
-    )
+    for phandle, path in phandles(subject.tree):
+        if lmbs.first_in(phandle, 1) is not None:
+            message = f"its phandle {phandle:#x} is the DRC index of an LMB: a PRRN event for that LMB is lost"
+            yield Violation(message, path)
 
 
 @rule(
     "DRM009",
     Severity.INFO,
     "blob",
-    "odd name",
+    "unusual characters in a name",
+    counted="names",
     references=("Devicetree Specification v0.4, 2.2.1 and 2.2.4: characters of names",),
 )
 def odd_names(subject: Subject) -> Iterator[Violation]:
@@ -169,17 +155,9 @@ def odd_names(subject: Subject) -> Iterator[Violation]:
     Fix:
         Rename it. drmemctl shows such bytes as hexadecimal.
     """
-    yield from limited(_odd(subject.tree), "names")
-
-
-def _odd(tree: Tree) -> Iterator[Violation]:
-    for path, node in tree.walk():
+    for path, node in subject.tree.walk():
         if path != "/" and not _NODE_NAME.match(node.name):
-            yield Violation(f"the node's name has odd characters: {_shown(node.name)}", path)
+            yield Violation(f"the node's name has odd characters: {node.name[:80]!a}", path)
         for prop in node.properties:
             if not _PROPERTY_NAME.match(prop.name):
-                yield Violation(f"a property's name has odd characters: {_shown(prop.name)}", path, prop.name)
-
-
-def _shown(name: str) -> str:
-    return ascii(name[:80])
+                yield Violation(f"a property's name has odd characters: {prop.name[:80]!a}", path, prop.name)

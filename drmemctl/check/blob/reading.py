@@ -9,7 +9,6 @@ from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.defect import Defect
 from drmemctl.formats.dynamic_memory import V2, rows_v1
 from drmemctl.formats.lists import COUNT_SIZE
 from drmemctl.tree.node import Tree, encode_name
@@ -27,6 +26,7 @@ _QEMU_LIMIT = 2 << 20
     Severity.WARNING,
     "blob",
     "two nodes or properties of the same name",
+    counted="places",
     references=(
         "Devicetree Specification v0.4, 2.2.1 and 2.2.4: names are unique",
         "Linux drivers/of/base.c of_find_node_by_path, of_find_property: the first one",
@@ -56,7 +56,8 @@ def duplicate_names(subject: Subject) -> Iterator[Violation]:
     "DRM002",
     Severity.WARNING,
     "blob",
-    "property behind a subnode",
+    "property after a subnode",
+    counted="places",
     references=(
         "Devicetree Specification v0.4, 5.4.2: properties come first",
         "Linux scripts/dtc/libfdt fdt_first_property_offset, drivers/of/fdt.c populate_properties",
@@ -86,7 +87,8 @@ def property_behind_node(subject: Subject) -> Iterator[Violation]:
     "DRM003",
     Severity.INFO,
     "blob",
-    "bytes behind the tree",
+    "bytes after the end of the tree",
+    counted="places",
     references=("Devicetree Specification v0.4, 5.2: totalsize",),
 )
 def bytes_behind(subject: Subject) -> Iterator[Violation]:
@@ -111,7 +113,7 @@ def bytes_behind(subject: Subject) -> Iterator[Violation]:
     "DRM004",
     Severity.INFO,
     "blob",
-    "input that is not whole",
+    "incomplete input",
     references=("powerpc-utils lsprop.c: values are cut at 128 bytes without -m",),
 )
 def incomplete_input(subject: Subject) -> Iterator[Violation]:
@@ -130,40 +132,34 @@ def incomplete_input(subject: Subject) -> Iterator[Violation]:
         Take the tree again, as root, whole: a copy of /sys/firmware/fdt, a tar of /proc/device-tree, or lsprop -R
         with -m large enough.
     """
-    known = (*_DUPLICATES, _AFTER_NODE, *_TRAILING)
-    seen = [defect for defect in subject.tree.defects if defect.code not in known]
-    yield from limited(map(_as_violation, seen), "remarks of the reader")
-    noted = {(defect.path, defect.property) for defect in seen}
-    yield from limited((item for item in _cut(subject.tree) if (item.path, item.property) not in noted), "values")
-
-
-def _cut(tree: Tree) -> Iterator[Violation]:
-    for path, node in tree.walk():
-        for prop in node.properties:
-            if prop.is_cut:
-                message = f"only {len(prop.value):,} of {prop.total:,} bytes are shown"
-                yield Violation(message, path, prop.name, len(prop.value))
-
-
-def _as_violation(defect: Defect) -> Violation:
-    return Violation(defect.message, defect.path, defect.property, defect.offset)
-
-
-def _remarks(subject: Subject, codes: tuple[str, ...], what_follows: str) -> Iterator[Violation]:
-    """Yield what the reader remarked under these codes, with what follows from it."""
-    found = (
-        Violation(defect.message + what_follows, defect.path, defect.property, defect.offset)
-        for defect in subject.tree.defects
-        if defect.code in codes
+    of_other_rules = (*_DUPLICATES, _AFTER_NODE, *_TRAILING)
+    defects = [defect for defect in subject.tree.defects if defect.code not in of_other_rules]
+    yield from limited(
+        (Violation(defect.message, defect.path, defect.property, defect.offset) for defect in defects),
+        "remarks of the reader",
     )
-    return limited(found, "places")
+    remarked = {(defect.path, defect.property) for defect in defects}
+    cut = (
+        Violation(f"only {len(prop.value):,} of {prop.total:,} bytes are shown", path, prop.name, len(prop.value))
+        for path, node in subject.tree.walk()
+        for prop in node.properties
+        if prop.is_cut and (path, prop.name) not in remarked
+    )
+    yield from limited(cut, "values")
+
+
+def _remarks(subject: Subject, codes: tuple[str, ...], consequence: str) -> Iterator[Violation]:
+    """Yield what the reader remarked under these codes, with what follows from it."""
+    for defect in subject.tree.defects:
+        if defect.code in codes:
+            yield Violation(defect.message + consequence, defect.path, defect.property, defect.offset)
 
 
 @rule(
     "DRM008",
     Severity.WARNING,
     "blob",
-    "tree that QEMU cannot make again",
+    "tree too large for QEMU to rebuild",
     references=(
         "QEMU include/hw/ppc/spapr.h FDT_MAX_SIZE: 2 MiB (b7573092ab, 6.1)",
         "SLOF board-qemu/slof/archsupport.fs cas-buffer-size: 2 MiB",
@@ -188,20 +184,15 @@ def too_large_for_qemu(subject: Subject) -> Iterator[Violation]:
     """
     if b"qemu" not in (subject.tree.root.get("compatible") or b"").lower():
         return
-    size = flattened_size(subject.tree)
-    in_v1 = size + _more_in_v1(subject)
+    size = size_in_v1 = flattened_size(subject.tree)
+    if subject.has_lmbs and subject.entries.property == V2:
+        size_in_v1 += COUNT_SIZE + rows_v1().size * subject.table.n_lmbs - len(subject.entries.data)
     if size > _QEMU_LIMIT:
         message = f"{size:,} bytes as a blob, more than the 2 MiB of QEMU: it cannot boot a guest with this tree"
         yield Violation(message)
-    elif in_v1 > _QEMU_LIMIT:
-        message = f"{in_v1:,} bytes with the LMBs in v1: QEMU exits when a guest boots that does not know v2"
+    elif size_in_v1 > _QEMU_LIMIT:
+        message = f"{size_in_v1:,} bytes with the LMBs in v1: QEMU exits when a guest boots that does not know v2"
         yield Violation(message)
-
-
-def _more_in_v1(subject: Subject) -> int:
-    if not subject.has_lmbs or subject.entries.property != V2:
-        return 0
-    return COUNT_SIZE + rows_v1().size * subject.table.n_lmbs - len(subject.entries.data)
 
 
 def flattened_size(tree: Tree) -> int:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
-from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import taken_nodes
 from drmemctl.check.rule import rule
@@ -16,7 +15,6 @@ from drmemctl.check.survey import per_subject
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.memory_reg import REG
 from drmemctl.kernel.sections import SECTION, SUBSECTION
-from drmemctl.model.associativity import Associativity
 from drmemctl.model.boot_memory import BootMemory
 
 if TYPE_CHECKING:
@@ -27,7 +25,10 @@ if TYPE_CHECKING:
 def shared_blocks(subject: Subject) -> tuple[BlockSpan, ...]:
     """Return the blocks with memory of several owners, all of it there: overlaps have rules of their own."""
     memory = BootMemory.from_tree(subject.tree, subject.associativity)
-    if _all_blocks_whole(subject, memory):
+    # Where all memory begins and ends where blocks do, only overlaps put several owners into one.
+    within = (subject.table.lmb_size or 1) - 1
+    edges = (edge for node in memory.nodes for part in node.ranges for edge in (part.base, part.size))
+    if not any(edge & within for edge in chain(edges, subject.table.runs.bases)):
         return ()
     from drmemctl.kernel.block_map import BlockMap, owners_of
     from drmemctl.kernel.blocks import Blocks
@@ -38,31 +39,9 @@ def shared_blocks(subject: Subject) -> tuple[BlockSpan, ...]:
     return tuple(span for span in spans if span.shared and not _overlap(span.owners))
 
 
-def _all_blocks_whole(subject: Subject, memory: BootMemory) -> bool:
-    """Whether all memory begins and ends where blocks do: then only overlaps put several owners into one."""
-    within = (subject.table.lmb_size or 1) - 1
-    ends = (edge for node in memory.nodes for part in node.ranges for edge in (part.base, part.size))
-    return not any(map(within.__and__, chain(ends, subject.table.runs.bases)))
-
-
 def _overlap(owners: Sequence[Owner]) -> bool:
     ordered = sorted(owners, key=lambda owner: owner.base)
     return any(after.base < before.end for before, after in pairwise(ordered))
-
-
-def _node_of(owner: Owner, subject: Subject, nodes: dict[str, int | None]) -> int | None:
-    if owner.run is None:
-        return nodes.get(owner.path)
-    return subject.associativity.node_of(owner.run.aa_index, owner.run.flags)
-
-
-def _nodes_by_path(subject: Subject) -> dict[str, int | None]:
-    associativity: Associativity = subject.associativity
-    return {node.path: node.node for node in BootMemory.from_tree(subject.tree, associativity).nodes}
-
-
-def _name(owner: Owner) -> str:
-    return owner.path or f"the LMBs from {owner.base:#x} on"
 
 
 @rule(
@@ -70,6 +49,7 @@ def _name(owner: Owner) -> str:
     Severity.ERROR,
     "blocks",
     "memory block on several nodes",
+    counted="blocks",
     needs=("block-size",),
     references=(
         "Linux drivers/base/memory.c memory_block_add_nid_early: a block of several nodes has none of its own",
@@ -92,29 +72,34 @@ def block_on_several_nodes(subject: Subject) -> Iterator[Violation]:
     Fix:
         Let nodes begin at multiples of the LMB size; QEMU and PowerVM do.
     """
-    shared = shared_blocks(subject)
-    nodes = _nodes_by_path(subject) if shared else {}
-    found = []
-    for span in shared:
-        by_owner = (_node_of(owner, subject, nodes) for owner in span.owners)
-        on = sorted({node for node in by_owner if node is not None})
-        if len(on) > 1:
-            found.append(_shared(span, f"on nodes {', '.join(map(str, on))}: it"))
-    yield from limited(found, "blocks")
+    blocks = shared_blocks(subject)
+    memory_nodes = BootMemory.from_tree(subject.tree, subject.associativity).nodes if blocks else ()
+    node_of_path = {node.path: node.node for node in memory_nodes}
+    for block in blocks:
+        nodes = {
+            node_of_path.get(owner.path)
+            if owner.run is None
+            else subject.associativity.node_of(owner.run.aa_index, owner.run.flags)
+            for owner in block.owners
+        }
+        numbers = sorted(node for node in nodes if node is not None)
+        if len(numbers) > 1:
+            yield _shared(block, f"on nodes {', '.join(map(str, numbers))}: it")
 
 
-def _shared(span: BlockSpan, consequence: str) -> Violation:
-    names = " and ".join(_name(owner) for owner in span.owners[:2])
-    path = span.owners[0].path or NODE
-    message = f"memory block {span.first} holds memory of {names}, {consequence} can never be taken offline"
-    return Violation(message, path, REG if span.owners[0].path else "")
+def _shared(block: BlockSpan, consequence: str) -> Violation:
+    owners = [owner.path or f"the LMBs from {owner.base:#x} on" for owner in block.owners[:2]]
+    path = block.owners[0].path
+    message = f"memory block {block.first} holds memory of {' and '.join(owners)}, {consequence} can never be"
+    return Violation(f"{message} taken offline", path or NODE, REG if path else "")
 
 
 @rule(
     "DRM101",
     Severity.WARNING,
     "blocks",
-    "memory block with a memory node and LMBs in it",
+    "memory block shared by a memory node and LMBs",
+    counted="blocks",
     needs=("block-size",),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c dlpar_remove_lmb: one block, whatever is in it",
@@ -136,9 +121,9 @@ def block_of_node_and_lmb(subject: Subject) -> Iterator[Violation]:
     Fix:
         Let memory nodes end, and LMBs begin, at multiples of the LMB size.
     """
-    mixed = (span for span in shared_blocks(subject) if len({owner.kind for owner in span.owners}) > 1)
-    found = (_shared(span, "and removing those LMBs takes boot memory along: it") for span in mixed)
-    yield from limited(found, "blocks")
+    for block in shared_blocks(subject):
+        if len({owner.kind for owner in block.owners}) > 1:
+            yield _shared(block, "and removing those LMBs takes boot memory along: it")
 
 
 @rule(
@@ -146,6 +131,7 @@ def block_of_node_and_lmb(subject: Subject) -> Iterator[Violation]:
     Severity.INFO,
     "blocks",
     "memory that ends inside a section",
+    counted="ends of memory",
     references=(
         "Linux mm/sparse.c subsection_map_init; mm/memory_hotplug.c check_hotplug_memory_range",
         "Linux arch/powerpc/include/asm/sparsemem.h SECTION_SIZE_BITS 24",
@@ -167,18 +153,10 @@ def memory_inside_section(subject: Subject) -> Iterator[Violation]:
     Fix:
         None is needed while nothing is added there.
     """
-    ends = (
-        (node, edge)
-        for node in taken_nodes(subject)
-        for part in node.reg
-        for edge in (part.base, part.base + part.size)
-        if edge % SECTION
-    )
-    found = (Violation(_edge(edge), node.path, REG) for node, edge in ends)
-    yield from limited(found, "ends of memory")
-
-
-def _edge(edge: int) -> str:
-    following = -(-edge // SUBSECTION) * SUBSECTION
-    device = "at it" if following == edge else f"from {following:#x} on"
-    return f"{edge:#x} is inside a section of 16 MiB: beside it goes no system memory, device memory {device}"
+    for node in taken_nodes(subject):
+        for edge in (edge for part in node.reg for edge in (part.base, part.base + part.size)):
+            if edge % SECTION:
+                following = -(-edge // SUBSECTION) * SUBSECTION
+                device = "at it" if following == edge else f"from {following:#x} on"
+                message = f"{edge:#x} is inside a section of 16 MiB: beside it goes no system memory, device"
+                yield Violation(f"{message} memory {device}", node.path, REG)

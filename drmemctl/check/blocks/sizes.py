@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
@@ -19,7 +18,8 @@ from drmemctl.wording import size_text
     "DRM103",
     Severity.INFO,
     "blocks",
-    "persistent memory of no whole number of blocks",
+    "persistent memory that is not a multiple of the block size",
+    counted="regions",
     needs=("block-size",),
     references=(
         "Linux drivers/dax/kmem.c dax_kmem_range: aligned to memory_block_size_bytes()",
@@ -42,23 +42,18 @@ def uneven_persistent_memory(subject: Subject) -> Iterator[Violation]:
     Fix:
         Make the region a multiple of the LMB size, if it is to serve as memory.
     """
-    regions = subject.tree.find(PERSISTENT_MEMORY)
-    if regions is None or not regions.children:
+    parent = subject.tree.find(PERSISTENT_MEMORY)
+    if parent is None or not parent.children:
         return
     # The simulated kernel's boot takes longer to import than most trees to check.
     from drmemctl.kernel.boot_regions import driver_memory
 
-    size = subject.table.lmb_size or 1
-    found = (
-        Violation(
-            f"{size_text(one.size)} are no multiple of {size_text(size)}: {size_text(left)} are lost as memory",
-            one.path,
-            NUMBER_OF_BLOCKS,
-        )
-        for one in driver_memory(subject.tree, subject.associativity)
-        if one.size and (left := one.size % size)
-    )
-    yield from limited(found, "regions")
+    block = subject.table.lmb_size or 1
+    for region in driver_memory(subject.tree, subject.associativity):
+        if region.size and region.size % block:
+            message = f"{size_text(region.size)} are no multiple of {size_text(block)}: "
+            message += f"{size_text(region.size % block)} are lost as memory"
+            yield Violation(message, region.path, NUMBER_OF_BLOCKS)
 
 
 @rule(

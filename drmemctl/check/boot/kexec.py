@@ -10,22 +10,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from drmemctl.check.bounds import Found, limited, place
+from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
+from drmemctl.check.select import AffectedLmbs, place
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.usable_memory import (
     DRCONF_USABLE_MEMORY,
-    UsableMemory,
     UsableRecord,
     decode_usable_memory,
 )
-from drmemctl.model.lmbs import Entry, Run, as_run, is_assigned
+from drmemctl.model.run import Run
 
 
-class Taken(NamedTuple):
-    """A record that is not empty, and the LMB that a way of counting gives it to."""
+class CountedLmb(NamedTuple):
+    """A record that is not empty, and the LMB that a way of counting gives it to.
+
+    Attributes:
+        record: the record, and what it says.
+        number: its position among the records.
+        lmb: the LMB.
+        assigned_before: how many assigned LMBs are before that one.
+
+    """
 
     record: UsableRecord
     number: int
@@ -33,29 +41,29 @@ class Taken(NamedTuple):
     assigned_before: int
 
 
-def taken(records: Iterable[UsableRecord], entries: Iterable[Entry], size: int) -> Iterator[Taken]:
-    """Yield each record that is not empty with its LMB, where there is one record for each LMB of `entries`."""
-    lmbs = iter(entries)
-    begin = end = before = 0
-    entry: Entry = (0, 0, 0, 0, 0)
+def counted_lmbs(records: Iterable[UsableRecord], runs: Iterable[Run], size: int) -> Iterator[CountedLmb]:
+    """Yield each record that is not empty with its LMB, where there is one record for each LMB of `runs`."""
+    remaining = iter(runs)
+    run = next(remaining, None)
+    begin = assigned_before = 0
     for number, record in enumerate(records):
-        while number >= end:
-            before += entry[0] if is_assigned(entry[4]) else 0
-            following = next(lmbs, None)
-            if following is None:
-                return
-            entry, begin, end = following, end, end + following[0]
+        while run is not None and number >= begin + run.lmbs:
+            assigned_before += run.lmbs if run.assigned else 0
+            begin += run.lmbs
+            run = next(remaining, None)
+        if run is None:
+            return
         if record.counter:
             position = number - begin
-            ahead = before + (position if is_assigned(entry[4]) else 0)
-            yield Taken(record, number, as_run(entry).part(position, 1, size), ahead)
+            before = assigned_before + (position if run.assigned else 0)
+            yield CountedLmb(record, number, run.part(position, 1, size), before)
 
 
 @rule(
     "DRM064",
     Severity.ERROR,
     "boot",
-    "usable memory that Linux gives to other LMBs",
+    "usable memory that Linux assigns to other LMBs",
     needs=("block-size",),
     references=(
         "Linux arch/powerpc/kexec/file_load_64.c kdump_setup_usable_lmb (5.9): a counter per LMB",
@@ -84,56 +92,45 @@ def sliding_usable_memory(subject: Subject) -> Iterator[Violation]:
         Have the property made with counters for assigned LMBs only. On most systems crash memory lies below the
         first LMB, and only its node is wrong; check that makedumpfile works.
     """
-    found = _decoded(subject)
-    if found is None:
+    prop = None if subject.drmem_node is None else subject.drmem_node.find(DRCONF_USABLE_MEMORY)
+    if prop is None or prop.is_cut or len(prop.value) < 4:
         return
-    table = subject.table
-    size = table.lmb_size or 0
-    assigned = sum(entry[0] for entry in table.runs.entries() if is_assigned(entry[4]))
-    if len(found) < assigned:
-        message = (
-            f"{len(found):,} counters for {assigned:,} assigned LMBs: Linux reads on past the end of the property"
-        )
-        yield Violation(message, NODE, DRCONF_USABLE_MEMORY, len(found.data))
-    consumed = taken(found, (entry for entry in table.runs.entries() if is_assigned(entry[4])), size)
-    outside = (_outside(item) for item in consumed if not _is_inside(item, size))
-    yield from limited(outside, "counters")
-    if len(found) == table.n_lmbs != assigned:
-        yield from _lost(found, subject, size)
-
-
-def _decoded(subject: Subject) -> UsableMemory | None:
-    node = subject.drmem_node
-    prop = None if node is None else node.find(DRCONF_USABLE_MEMORY)
-    if prop is None or prop.total is not None or len(prop.value) < 4:
-        return None
     cells = subject.drmem.cells
-    return decode_usable_memory(prop.value, cells.address, cells.size)
-
-
-def _is_inside(item: Taken, size: int) -> bool:
-    base = item.lmb.base
-    return all(base <= part.base and part.base + part.size <= base + size for part in item.record.ranges)
-
-
-def _outside(item: Taken) -> Violation:
-    part = item.record.ranges[0]
-    message = (
-        f"Linux takes counter {item.number} for the LMB at {place(item.lmb)}, but its first range is"
-        f" {part.base:#x} with {part.size:#x} bytes: that memory comes up on the node of this LMB"
-    )
-    return Violation(message, NODE, DRCONF_USABLE_MEMORY, item.record.offset, (item.lmb,))
-
-
-def _lost(found: UsableMemory, subject: Subject, size: int) -> Iterator[Violation]:
-    """Yield the LMBs that whoever counted all LMBs meant to be used, and that get another counter."""
-    slid = Found()
-    for item in taken(found, subject.table.runs.entries(), size):
-        if is_assigned(item.lmb.flags) and item.assigned_before != item.number:
-            slid.add(item.lmb)
-    if slid:
-        message = (
-            f"{slid.number} meant to be used, first {slid.first}, but Linux takes the counters of others for them:"
-            " it does not get that memory"
+    records = decode_usable_memory(prop.value, cells.address, cells.size)
+    table, size = subject.table, subject.table.lmb_size or 0
+    assigned = [run for run in subject.runs if run.assigned]
+    n_assigned = sum(run.lmbs for run in assigned)
+    if len(records) < n_assigned:
+        message = f"{len(records):,} counters for {n_assigned:,} assigned LMBs"
+        message += ": Linux reads on past the end of the property"
+        yield Violation(message, NODE, DRCONF_USABLE_MEMORY, len(records.data))
+    yield from limited(_outside(counted_lmbs(records, assigned, size), size), "counters")
+    if len(records) == table.n_lmbs != n_assigned:
+        # One counter for each LMB: whoever wrote them meant other LMBs than Linux takes them for.
+        lost = AffectedLmbs(
+            (
+                item.lmb
+                for item in counted_lmbs(records, subject.runs, size)
+                if item.lmb.assigned and item.assigned_before != item.number
+            ),
+            DRCONF_USABLE_MEMORY,
         )
-        yield slid.violation(message, DRCONF_USABLE_MEMORY)
+        if lost:
+            yield lost.violation(
+                f"{lost.number} meant to be used, first {lost.first}, but Linux takes the counters of others for"
+                " them: it does not get that memory"
+            )
+
+
+def _outside(items: Iterable[CountedLmb], size: int) -> Iterator[Violation]:
+    """Yield the records with a range that is not inside the LMB that Linux takes it for."""
+    for item in items:
+        base = item.lmb.base
+        if all(base <= part.base and part.base + part.size <= base + size for part in item.record.ranges):
+            continue
+        part = item.record.ranges[0]
+        message = (
+            f"Linux takes counter {item.number} for the LMB at {place(item.lmb)}, but its first range is"
+            f" {part.base:#x} with {part.size:#x} bytes: that memory comes up on the node of this LMB"
+        )
+        yield Violation(message, NODE, DRCONF_USABLE_MEMORY, item.record.offset, (item.lmb,))

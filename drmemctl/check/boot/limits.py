@@ -4,30 +4,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
-from drmemctl.check.block_ranges import block_spans
-from drmemctl.check.bounds import Found
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory, taken_nodes
 from drmemctl.check.rule import rule
-from drmemctl.check.runs import found_lmbs, highest_end, kinds
-from drmemctl.check.spans import Spans, side_by_side
+from drmemctl.check.select import for_lmbs, highest_end, of_kind
 from drmemctl.check.subject import Subject
-from drmemctl.check.tables import spans_of_addresses
+from drmemctl.check.tables import block_spans, spans_of_addresses
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_lrdr_capacity
 from drmemctl.kernel.cmdline import command_line, memory_size
 from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.drmem import RootCells
-from drmemctl.model.lmbs import Run, is_assigned
+from drmemctl.model.intervals import Intervals, side_by_side
+from drmemctl.model.run import Run, is_assigned
 
 
 @rule(
     "DRM065",
     Severity.WARNING,
     "boot",
-    "assigned LMB above what mem= lets Linux use",
+    "assigned LMB above the mem= limit",
     needs=("block-size",),
     references=(
         "Linux arch/powerpc/kernel/prom.c early_parse_mem; mm/memblock.c memblock_enforce_memory_limit",
@@ -56,17 +55,16 @@ def limited_by_mem(subject: Subject) -> Iterator[Violation]:
         return
     size = subject.table.lmb_size or 1
     above: list[Run] = []
-    for run in subject.table.runs:
+    for run in subject.runs:
         first = max(0, (end - run.base) // size)
-        if run.assigned and first < run.count:
-            above.append(run.part(first, run.count - first, size))
-    found = Found(_without_blocks(subject, above))
-    if found:
-        message = (
-            f"{found.are} assigned above {end:#x}, where mem= ends memory, first {found.first}: requests to remove"
+        if run.assigned and first < run.lmbs:
+            above.append(run.part(first, run.lmbs - first, size))
+    lmbs = for_lmbs(subject, _without_blocks(subject, above))
+    if lmbs:
+        yield lmbs.violation(
+            f"{lmbs.are} assigned above {end:#x}, where mem= ends memory, first {lmbs.first}: requests to remove"
             " LMBs by number count them in and fail"
         )
-        yield found.violation(message, subject.table.property_name)
 
 
 def _without_blocks(subject: Subject, runs: Sequence[Run]) -> Iterator[Run]:
@@ -75,9 +73,9 @@ def _without_blocks(subject: Subject, runs: Sequence[Run]) -> Iterator[Run]:
         yield from runs
         return
     size = subject.table.lmb_size or 1
-    lmbs = Spans()
+    lmbs = Intervals()
     for owner, run in enumerate(runs):
-        lmbs.add(run.base, run.count * size, owner)
+        lmbs.add(run.base, run.lmbs * size, owner)
     for start, count, index, block in side_by_side(lmbs.disjoint(), block_spans(subject)):
         if index is not None and block is None:
             run = runs[index]
@@ -93,14 +91,11 @@ def memory_end(subject: Subject) -> int | None:
     from drmemctl.kernel.early_memory import memory_limit
     from drmemctl.kernel.profiles import profile
 
-    both = Spans()
-    lmbs = spans_of_addresses(subject.table, is_assigned)
-    for spans in (boot_memory(subject), lmbs):
-        for start, last, owner in spans:
-            both.add(start, last - start + 1, owner)
-    ranges = [(start, last - start + 1) for start, last, _ in both.disjoint()]
-    present = sum(size for _, size in ranges)
-    limit = memory_limit(subject.tree, subject.running.profile or profile(), present)
+    memory = Intervals()
+    for start, last, _ in chain(boot_memory(subject), spans_of_addresses(subject.table, is_assigned)):
+        memory.add(start, last - start + 1, 0)
+    ranges = [(start, last - start + 1) for start, last, _ in memory.disjoint()]
+    limit = memory_limit(subject.tree, subject.running.profile or profile(), sum(size for _, size in ranges))
     for start, size in ranges:
         if limit <= size:
             return start + limit if limit else None
@@ -136,16 +131,14 @@ def removable_below_boot_memory(subject: Subject) -> Iterator[Violation]:
     Fix:
         None without movable_node. With it, put memory that may go above all memory that stays.
     """
-    tops = [part.base + part.size for node in taken_nodes(subject) for part in node.ranges]
-    top = max((end for end in tops if end <= MAX_PHYSICAL), default=0)
-    found = found_lmbs(
-        subject,
-        lambda entry: is_assigned(entry[4]) and bool(entry[4] & HOTREMOVABLE) and entry[1] < top,
-        when=any(flags & HOTREMOVABLE for _, flags in kinds(subject)),
-    )
-    if found:
-        message = f"{found.are} hot-removable below the end of boot memory {top:#x}, first {found.first}"
-        yield found.violation(message, subject.table.property_name)
+    ends = (part.base + part.size for node in taken_nodes(subject) for part in node.ranges)
+    top = max((end for end in ends if end <= MAX_PHYSICAL), default=0)
+    lmbs = of_kind(subject, lambda _, flags: is_assigned(flags) and flags & HOTREMOVABLE)
+    removable = for_lmbs(subject, (run for run in lmbs if run.base < top))
+    if removable:
+        yield removable.violation(
+            f"{removable.are} hot-removable below the end of boot memory {top:#x}, first {removable.first}"
+        )
 
 
 @rule(

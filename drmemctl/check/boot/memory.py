@@ -3,21 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from drmemctl.check.bounds import Found, limited
+from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory, memory_nodes, taken_nodes
 from drmemctl.check.rule import rule
-from drmemctl.check.spans import shared
+from drmemctl.check.select import AffectedLmbs, for_lmbs
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import spans_of_addresses
 from drmemctl.formats.dynamic_memory import RESERVED
 from drmemctl.formats.memory_reg import REG
 from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.boot_memory import MemoryNode
-from drmemctl.model.lmbs import is_assigned
+from drmemctl.model.intervals import shared
 from drmemctl.model.platform import shows_absence
+from drmemctl.model.run import is_assigned
 
 _QEMU_OFFSET = 1 << 59
 """How far too high QEMU since 4.0 puts the memory node that configure-connector gives for an LMB."""
@@ -51,13 +52,12 @@ def assigned_in_memory_node(subject: Subject) -> Iterator[Violation]:
         Either the memory node or the LMB goes. QEMU lists boot memory as LMBs too, but reserved (flags 0xa0),
         which is fine.
     """
-    found = _in_memory_nodes(subject, assigned=True)
-    if found:
-        message = (
-            f"{found.are} assigned and in a memory node too, first {found.first}: one memory twice, and removing"
+    lmbs = _in_memory_nodes(subject, is_assigned)
+    if lmbs:
+        yield lmbs.violation(
+            f"{lmbs.are} assigned and in a memory node too, first {lmbs.first}: one memory twice, and removing"
             " such an LMB takes boot memory away"
         )
-        yield found.violation(message, subject.table.property_name)
 
 
 @rule(
@@ -83,38 +83,36 @@ def free_in_memory_node(subject: Subject) -> Iterator[Violation]:
     Fix:
         Boot memory that is listed as LMBs has to be reserved (0x80, with 0x20 if it has no connector).
     """
-    found = _in_memory_nodes(subject, assigned=False)
-    if found:
-        message = f"{found.are} free but in a memory node, first {found.first}: adding such an LMB fails"
-        yield found.violation(message, subject.table.property_name)
+    lmbs = _in_memory_nodes(subject, lambda flags: not (is_assigned(flags) or flags & RESERVED))
+    if lmbs:
+        yield lmbs.violation(f"{lmbs.are} free but in a memory node, first {lmbs.first}: adding such an LMB fails")
 
 
-def _in_memory_nodes(subject: Subject, *, assigned: bool) -> Found:
-    """Return the parts of runs, assigned or free ones, that memory nodes hold as well."""
+def _in_memory_nodes(subject: Subject, wanted: Callable[[int], bool]) -> AffectedLmbs:
+    """Return the LMBs with wanted flags that memory nodes hold as well."""
     table = subject.table
     size = table.lmb_size or 1
-    lmbs = spans_of_addresses(
-        table, lambda flags: is_assigned(flags) if assigned else not (is_assigned(flags) or flags & RESERVED)
-    ).disjoint()
-    boot = boot_memory(subject).disjoint()
-    found = Found()
-    done: tuple[int | None, int] = (None, 0)
-    for start, count, owner, _ in shared(lmbs, boot):
+    lmbs = for_lmbs(subject)
+    previous = -1, -1
+    for start, count, owner, _ in shared(
+        spans_of_addresses(table, wanted).disjoint(), boot_memory(subject).disjoint()
+    ):
         run = table.runs[owner]
         first, last = (start - run.base) // size, (start + count - 1 - run.base) // size
-        if done == (owner, first):
+        if previous == (owner, first):
             first += 1  # Two memory nodes share this LMB.
         if first <= last:
-            found.add(run.part(first, last - first + 1, size))
-        done = (owner, last)
-    return found
+            lmbs.add(run.part(first, last - first + 1, size))
+        previous = owner, last
+    return lmbs
 
 
 @rule(
     "DRM062",
     Severity.ERROR,
     "boot",
-    "memory nodes that overlap",
+    "overlapping memory nodes",
+    counted="overlaps",
     references=("Linux arch/powerpc/mm/numa.c parse_numa_properties; mm/memblock.c memblock_set_node",),
 )
 def overlapping_memory_nodes(subject: Subject) -> Iterator[Violation]:
@@ -133,21 +131,17 @@ def overlapping_memory_nodes(subject: Subject) -> Iterator[Violation]:
         Correct reg of one of them; QEMU and PowerVM never make such nodes.
     """
     nodes = taken_nodes(subject)
-    pairs = boot_memory(subject).overlaps()
-    yield from limited((_overlap(nodes[one], nodes[other]) for one, other in pairs), "overlaps")
-
-
-def _overlap(one: MemoryNode, other: MemoryNode) -> Violation:
-    partner = "another range of its own" if one is other else one.path
-    message = f"shares addresses with {partner}: one memory twice, on the node of whichever comes later"
-    return Violation(message, other.path, REG)
+    for earlier, later in boot_memory(subject).overlaps():
+        partner = "another range of its own" if earlier == later else nodes[earlier].path
+        message = f"shares addresses with {partner}: one memory twice, on the node of whichever comes later"
+        yield Violation(message, nodes[later].path, REG)
 
 
 @rule(
     "DRM063",
     Severity.ERROR,
     "boot",
-    "memory node that Linux cannot take",
+    "memory node that Linux cannot use",
     references=(
         "Linux drivers/of/fdt.c early_init_dt_scan_memory",
         "Linux arch/powerpc/mm/numa.c get_n_mem_cells: panic without a memory node",
@@ -197,7 +191,8 @@ def _judge_node(subject: Subject, node: MemoryNode) -> Iterator[Violation]:
     "DRM069",
     Severity.INFO,
     "boot",
-    "memory node that is no whole number of blocks",
+    "memory node that is not a multiple of the block size",
+    counted="ranges",
     needs=("block-size",),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c pseries_remove_memblock",
@@ -222,12 +217,8 @@ def uneven_memory_nodes(subject: Subject) -> Iterator[Violation]:
         None is needed while the node stays. Firmware makes nodes of whole LMBs.
     """
     size = subject.table.lmb_size or 1
-    yield from limited(
-        (
-            Violation(f"{part.base:#x} with {part.size:#x} bytes is no whole number of blocks", node.path, REG)
-            for node in taken_nodes(subject)
-            for part in node.reg
-            if part.base % size or part.size % size
-        ),
-        "ranges",
-    )
+    for node in taken_nodes(subject):
+        for part in node.reg:
+            if part.base % size or part.size % size:
+                message = f"{part.base:#x} with {part.size:#x} bytes is no whole number of blocks"
+                yield Violation(message, node.path, REG)

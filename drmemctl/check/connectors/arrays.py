@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice, pairwise
 
-from drmemctl.check.bounds import limited
-from drmemctl.check.connectors.listing import Listing, listings
+from drmemctl.check.connectors.listing import listings
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import some
+from drmemctl.check.survey import listed
 from drmemctl.formats.drc import INDEXES
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
 
@@ -20,7 +19,8 @@ from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
     "DRM051",
     Severity.WARNING,
     "connectors",
-    "DRC index that is listed twice",
+    "duplicate DRC index in ibm,drc-indexes",
+    counted="nodes",
     references=("LoPAR 2.9, Properties for Dynamic Reconfiguration: ibm,drc-indexes; DRC indexes are unique",),
 )
 def repeated_indexes(subject: Subject) -> Iterator[Violation]:
@@ -40,27 +40,22 @@ def repeated_indexes(subject: Subject) -> Iterator[Violation]:
         Report it, with the tree, to whoever makes the firmware. Until it is mended, add and remove nothing that
         has such an index.
     """
-    yield from limited(filter(None, map(_repeats, listings(subject).by_path.values())), "nodes")
-
-
-def _repeats(listing: Listing) -> Violation | None:
-    if listing.arrays is None:
-        return None
-    cells = listing.arrays.indexes.cells
-    number = len(cells) - listing.in_arrays.size
-    if not number:
-        return None
-    repeated = (index for index, again in pairwise(sorted(cells)) if index == again)
-    shown = [f"{index:#x}" for index in islice(repeated, 5)]
-    message = f"{number:,} of {len(cells):,} DRC indexes are listed before: {some(shown, number)}"
-    return Violation(message, listing.path, INDEXES)
+    for listing in listings(subject).values():
+        cells = listing.cells
+        number = len(cells) - listing.in_arrays.size
+        if number:
+            repeated = (index for index, following in pairwise(sorted(cells)) if index == following)
+            shown = [f"{index:#x}" for index in islice(repeated, 5)]
+            message = f"{number:,} of {len(cells):,} DRC indexes are listed before: {listed(shown, number)}"
+            yield Violation(message, listing.path, INDEXES)
 
 
 @rule(
     "DRM052",
     Severity.WARNING,
     "connectors",
-    "connector properties whose counts do not fit",
+    "connector properties with inconsistent counts",
+    counted="faults",
     references=(
         "LoPAR 2.9, Properties for Dynamic Reconfiguration: the four properties correspond by position",
         "Linux drivers/pci/hotplug/rpaphp_core.c rpaphp_check_drc_props_v1; pseries/of_helpers.c",
@@ -86,14 +81,8 @@ def misfitting_counts(subject: Subject) -> Iterator[Violation]:
         Copy the tree again, whole: one that was copied in part looks the same. Else report it, with the tree, to
         whoever makes the firmware.
     """
-    yield from limited(_misfits(subject), "faults")
-
-
-def _misfits(subject: Subject) -> Iterator[Violation]:
-    for listing in listings(subject).by_path.values():
-        if listing.arrays is not None:
-            for defect in listing.arrays.defects:
-                yield Violation(defect.message, listing.path, defect.property, defect.offset)
-        if listing.info is not None:
-            for defect in listing.info.defects:
-                yield Violation(defect.message, listing.path, DRC_INFO_PROPERTY, defect.offset)
+    for listing in listings(subject).values():
+        for defect in listing.arrays.defects if listing.arrays is not None else ():
+            yield Violation(defect.message, listing.path, defect.property, defect.offset)
+        for defect in listing.info.defects if listing.info is not None else ():
+            yield Violation(defect.message, listing.path, DRC_INFO_PROPERTY, defect.offset)

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.bounds import limited
-from drmemctl.check.connectors.listing import Listing, listings
+from drmemctl.check.connectors.listing import listings
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import Place, survey, whole
+from drmemctl.check.survey import survey, whole
 from drmemctl.formats.cells import read_cells
 from drmemctl.formats.drc import MY_DRC_INDEX
 from drmemctl.formats.pmemory import BLOCK_SIZE, NUMBER_OF_BLOCKS, UNIT_GUID, decode_pmemory
@@ -28,7 +27,8 @@ _REQUIRED = {
     "DRM057",
     Severity.WARNING,
     "connectors",
-    "device whose connector its parent does not list",
+    "device whose connector is not listed by its parent",
+    counted="devices",
     references=(
         "LoPAR 2.9, Properties for Dynamic Reconfiguration: ibm,my-drc-index",
         "Linux drivers/pci/hotplug/rpaphp_core.c rpaphp_check_drc_props; pseries/dlpar.c",
@@ -52,36 +52,24 @@ def unlisted_devices(subject: Subject) -> Iterator[Violation]:
         Report it, with the tree, to whoever makes the firmware; after a migration see first whether the lists or
         the nodes are those of the old machine.
     """
-    yield from limited(_unlisted(subject), "devices")
-
-
-def _unlisted(subject: Subject) -> Iterator[Violation]:
-    found = listings(subject)
-    for place, _ in survey(subject).devices:
-        listing = found.by_path.get(_listing_path(place.path))
-        if listing is not None and listing.is_whole:
-            yield from _judged(place, listing)
-
-
-def _listing_path(path: str) -> str:
-    """Return the node that lists the connector of a node."""
-    parent = path.rpartition("/")[0] or "/"
-    return "/" if parent in _PMEMORY_PARENTS else parent
-
-
-def _judged(place: Place, listing: Listing) -> Iterator[Violation]:
-    data = whole(place.node, MY_DRC_INDEX)
-    index = None if data is None else read_cells(data, 0, 1)
-    if index is not None and index not in listing.all:
-        message = f"DRC index {index:#x} is not among the connectors of {listing.path}: it cannot be removed"
-        yield Violation(message, place.path, MY_DRC_INDEX)
+    for device in survey(subject).devices:
+        parent = device.path.rpartition("/")[0] or "/"
+        listing = listings(subject).get("/" if parent in _PMEMORY_PARENTS else parent)
+        if listing is None or not listing.is_whole:
+            continue
+        data = whole(device.node, MY_DRC_INDEX)
+        index = None if data is None else read_cells(data, 0, 1)
+        if index is not None and index not in listing.all:
+            message = f"DRC index {index:#x} is not among the connectors of {listing.path}: it cannot be removed"
+            yield Violation(message, device.path, MY_DRC_INDEX)
 
 
 @rule(
     "DRM058",
     Severity.ERROR,
     "connectors",
-    "persistent memory that Linux does not take",
+    "persistent memory that Linux cannot use",
+    counted="regions",
     references=(
         "Linux arch/powerpc/platforms/pseries/papr_scm.c papr_scm_probe",
         "QEMU hw/ppc/spapr_nvdimm.c spapr_dt_nvdimm",
@@ -104,15 +92,11 @@ def unusable_pmemory(subject: Subject) -> Iterator[Violation]:
     Fix:
         Report it, with the tree, to whoever makes the firmware. The data is not lost by it.
     """
-    yield from limited(_unusable(subject), "regions")
-
-
-def _unusable(subject: Subject) -> Iterator[Violation]:
-    for place in survey(subject).pmemory:
-        if any(prop.total is not None for prop in place.node.properties):
+    for path, node in survey(subject).pmemory:
+        if any(prop.is_cut for prop in node.properties):
             continue
-        region = decode_pmemory({prop.name: prop.value for prop in reversed(place.node.properties)})
-        missing = [name for field, name in _REQUIRED.items() if getattr(region, field) is None]
-        for name in missing:
-            fault = "is too short" if place.node.find(name) is not None else "is missing"
-            yield Violation(f"{name} {fault}: Linux does not take this region", place.path, name)
+        region = decode_pmemory({prop.name: prop.value for prop in reversed(node.properties)})
+        for field, name in _REQUIRED.items():
+            if getattr(region, field) is None:
+                fault = "is too short" if node.find(name) is not None else "is missing"
+                yield Violation(f"{name} {fault}: Linux does not take this region", path, name)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.check.bounds import limited
-from drmemctl.check.connectors.listing import Listing, listings
+from drmemctl.check.connectors.listing import listings
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
@@ -22,7 +22,7 @@ _INDEXES = 1 << 32
     "DRM055",
     Severity.WARNING,
     "connectors",
-    "ibm,drc-info beside other arrays, or not agreed on",
+    "ibm,drc-info beside the drc arrays, or not agreed on",
     references=(
         "LoPAR 2.9, ibm,drc-info: replaces the four properties where option vector 5 byte 22 bit 1 is agreed on",
         "Linux advertises it in 4.19, not in 4.20 to 5.4, and again from 5.5",
@@ -47,30 +47,33 @@ def two_forms(subject: Subject) -> Iterator[Violation]:
     Fix:
         Remove the form that is left over, or reboot: the firmware then builds the tree anew.
     """
-    yield from limited(filter(None, map(_contradiction, listings(subject).by_path.values())), "nodes")
+    by_path = listings(subject)
+    both = (listing for listing in by_path.values() if listing.info is not None and listing.arrays is not None)
+    contradictions = (
+        Violation(
+            "ibm,drc-info and ibm,drc-indexes list different connectors: readers prefer the former",
+            listing.path,
+            DRC_INFO_PROPERTY,
+        )
+        for listing in both
+        if listing.is_whole and listing.in_info != listing.in_arrays
+    )
+    yield from limited(contradictions, "nodes")
     data = whole(subject.tree.find(CHOSEN), ARCHITECTURE_VEC5)
     if not subject.after_cas or data is None or decode_architecture_vec5(data).has(DRC_INFO):
         return
-    first = next((found for found in listings(subject).by_path.values() if found.info is not None), None)
+    first = next((listing for listing in by_path.values() if listing.info is not None), None)
     if first is not None and first.arrays is None:
         message = "connectors as ibm,drc-info only, and DRC_INFO (byte 22, 0x40) was not agreed on"
         yield Violation(message, first.path, DRC_INFO_PROPERTY)
-
-
-def _contradiction(listing: Listing) -> Violation | None:
-    if listing.info is None or listing.arrays is None or not listing.is_whole:
-        return None
-    if listing.in_info == listing.in_arrays:
-        return None
-    message = "ibm,drc-info and ibm,drc-indexes list different connectors: readers prefer the former"
-    return Violation(message, listing.path, DRC_INFO_PROPERTY)
 
 
 @rule(
     "DRM056",
     Severity.WARNING,
     "connectors",
-    "sequences of ibm,drc-info that overlap or do not end",
+    "overlapping or endless ibm,drc-info sequences",
+    counted="sequences",
     references=(
         "LoPAR 2.9, ibm,drc-info: increment applies to the DRC index and to the number in the name",
         "Linux arch/powerpc/platforms/pseries/of_helpers.c of_read_drc_info_cell: last index in 32 bits",
@@ -95,13 +98,9 @@ def overlapping_sequences(subject: Subject) -> Iterator[Violation]:
         Report it, with the tree, to whoever makes the firmware. Until it is mended, add and remove nothing that
         has such an index.
     """
-    faults = (
-        Violation(message, listing.path, DRC_INFO_PROPERTY, entry.offset)
-        for listing in listings(subject).by_path.values()
-        if listing.info is not None
-        for entry, message in _faults(listing.info)
-    )
-    yield from limited(faults, "sequences")
+    for listing in listings(subject).values():
+        for entry, message in _faults(listing.info) if listing.info is not None else ():
+            yield Violation(message, listing.path, DRC_INFO_PROPERTY, entry.offset)
 
 
 def _last(entry: DrcInfoEntry) -> int:

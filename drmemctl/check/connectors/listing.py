@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from functools import cached_property
 from itertools import compress
 from operator import not_
-from typing import NamedTuple
 
-from drmemctl.check.connectors.ranges import IndexRanges, ranges_of, split
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import Place, per_subject, survey, whole
-from drmemctl.defect import Defect
+from drmemctl.check.survey import LocatedNode, per_subject, survey, whole
 from drmemctl.formats import drc
 from drmemctl.formats.drc import Connectors, DrcStrings, decode_connectors
-from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfo, DrcInfoEntry, decode_drc_info
+from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry, decode_drc_info
+from drmemctl.model.intervals import IndexSet, split, stretches
 
 _MEMORY = "MEM"
 _MOST_EXPANDED = 1 << 16
@@ -33,10 +31,14 @@ class Listing:
 
     """
 
-    def __init__(self, place: Place) -> None:
-        self.path = place.path
-        self.arrays = _arrays(place)
-        data = whole(place.node, DRC_INFO_PROPERTY)
+    def __init__(self, parent: LocatedNode) -> None:
+        self.path = parent.path
+        self.arrays: Connectors | None = None
+        indexes = whole(parent.node, drc.INDEXES)
+        if indexes is not None:
+            names = (drc.NAMES, drc.TYPES, drc.POWER_DOMAINS)
+            self.arrays = decode_connectors(indexes, *(whole(parent.node, name) for name in names))
+        data = whole(parent.node, DRC_INFO_PROPERTY)
         self.info = None if data is None else decode_drc_info(data)
 
     @cached_property
@@ -58,37 +60,38 @@ class Listing:
     @cached_property
     def memory_indexes(self) -> array[int]:
         """The DRC indexes of LMBs in the arrays, as they stand there; each is four bytes."""
-        return array("I", compress(self._cells, self.marks)) if 0 in self.marks else self._cells
+        return array("I", compress(self.cells, self.marks)) if 0 in self.marks else self.cells
 
     @property
-    def _cells(self) -> array[int]:
+    def cells(self) -> array[int]:
+        """The DRC indexes of the arrays, as they stand there."""
         return array("I") if self.arrays is None else self.arrays.indexes.cells
 
     @cached_property
-    def in_arrays(self) -> IndexRanges:
+    def in_arrays(self) -> IndexSet:
         """The DRC indexes of the arrays."""
-        others = array("I", compress(self._cells, map(not_, self.marks)) if 0 in self.marks else ())
-        return IndexRanges((*self._memory_in_arrays, *_stretches(others)))
+        devices = array("I", compress(self.cells, map(not_, self.marks)) if 0 in self.marks else ())
+        return IndexSet((*self._memory_in_arrays, *_stretches(devices)))
 
     @cached_property
-    def in_info(self) -> IndexRanges:
+    def in_info(self) -> IndexSet:
         """The DRC indexes of ibm,drc-info."""
-        return IndexRanges(span for entry in self._entries for span in _spans(entry))
+        return IndexSet(span for entry in self._entries for span in _spans(entry))
 
     @cached_property
-    def all(self) -> IndexRanges:
+    def all(self) -> IndexSet:
         """The DRC indexes of both."""
-        return IndexRanges((*self.in_arrays, *self.in_info)) if self.in_info else self.in_arrays
+        return IndexSet((*self.in_arrays, *self.in_info)) if self.in_info else self.in_arrays
 
     @cached_property
-    def memory(self) -> IndexRanges:
+    def memory(self) -> IndexSet:
         """Those of LMBs, or of a type that is not told."""
         spans = [span for entry in self._entries if is_memory(entry.type) for span in _spans(entry)]
-        return IndexRanges((*spans, *self._memory_in_arrays))
+        return IndexSet((*spans, *self._memory_in_arrays))
 
     @cached_property
-    def _memory_in_arrays(self) -> IndexRanges:
-        return IndexRanges(_stretches(self.memory_indexes))
+    def _memory_in_arrays(self) -> IndexSet:
+        return IndexSet(_stretches(self.memory_indexes))
 
     @cached_property
     def _entries(self) -> tuple[DrcInfoEntry, ...]:
@@ -99,9 +102,9 @@ class Listing:
         """Whether it lists something, and nothing is missing of that or too scattered to look at."""
         if self.arrays is None and self.info is None:
             return False
-        faults = (*(self.arrays.defects if self.arrays is not None else ()), *_defects(self.info))
+        defects = [defect for form in (self.arrays, self.info) if form is not None for defect in form.defects]
         scattered = sum(entry.n_sequential for entry in self._entries if not _is_range(entry))
-        return scattered <= _MOST_EXPANDED and all(fault.code.endswith("-trailing") for fault in faults)
+        return scattered <= _MOST_EXPANDED and all(defect.code.endswith("-trailing") for defect in defects)
 
 
 def is_memory(kind: str) -> bool:
@@ -125,34 +128,19 @@ def _stretches(indexes: array[int]) -> Iterator[tuple[int, int]]:
     """Yield (start, end) of the stretches in DRC indexes of any order."""
     if not indexes:
         return
+    # The usual case is that they are all from the lowest on, each once: told without a set or sorting.
     low = min(indexes)
-    if _fill(indexes, low):
-        yield low, low + len(indexes)
-    else:
-        yield from ranges_of(sorted(set(indexes)))
-
-
-def _fill(indexes: array[int], low: int) -> bool:
-    """Whether they are all from `low` on, each once, which is the usual case: told without a set or sorting."""
     seen = bytearray(len(indexes))
     try:
         for index in indexes:
             seen[index - low] = 1
     except IndexError:
-        return False
-    return 0 not in seen
-
-
-def _arrays(place: Place) -> Connectors | None:
-    indexes = whole(place.node, drc.INDEXES)
-    if indexes is None:
-        return None
-    others = (whole(place.node, name) for name in (drc.NAMES, drc.TYPES, drc.POWER_DOMAINS))
-    return decode_connectors(indexes, *others)
-
-
-def _defects(info: DrcInfo | None) -> tuple[Defect, ...]:
-    return () if info is None else info.defects
+        yield from stretches(sorted(set(indexes)))
+        return
+    if 0 in seen:
+        yield from stretches(sorted(set(indexes)))
+    else:
+        yield low, low + len(indexes)
 
 
 def _is_range(entry: DrcInfoEntry) -> bool:
@@ -171,18 +159,7 @@ def _spans(entry: DrcInfoEntry) -> Iterator[tuple[int, int]]:
             yield index, index + 1
 
 
-class Listings(NamedTuple):
-    """All listings of a tree by path."""
-
-    by_path: dict[str, Listing]
-
-    @property
-    def root(self) -> Listing | None:
-        """The root's, which lists LMBs, persistent memory and host bridges."""
-        return self.by_path.get("/")
-
-
 @per_subject
-def listings(subject: Subject) -> Listings:
-    """Return what the nodes of a tree list."""
-    return Listings({place.path: Listing(place) for place in survey(subject).parents})
+def listings(subject: Subject) -> dict[str, Listing]:
+    """Return what the nodes of a tree list, by path: the root has LMBs, persistent memory and host bridges."""
+    return {parent.path: Listing(parent) for parent in survey(subject).parents}

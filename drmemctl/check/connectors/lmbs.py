@@ -6,25 +6,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import compress, islice, repeat
-from operator import floordiv, sub
+from itertools import compress, islice
 
-from drmemctl.check.bounds import MAX_RUNS, Found
+from drmemctl.check.bounds import MAX_RUNS
 from drmemctl.check.connectors.listing import Listing, is_memory, listings, raw_strings
-from drmemctl.check.connectors.ranges import IndexRanges
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.runs import columns_of, found_lmbs, highest_end
-from drmemctl.check.spans import Spans
+from drmemctl.check.select import AffectedLmbs, for_lmbs, of_kind
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import some
+from drmemctl.check.survey import listed
 from drmemctl.check.tables import drc_indexes
 from drmemctl.formats.drc import NAMES
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY
 from drmemctl.formats.dynamic_memory import DRC_INVALID, RESERVED
 from drmemctl.formats.rows import lowered
 from drmemctl.formats.strings import to_bytes, to_text
-from drmemctl.model.lmbs import Entry, Run
+from drmemctl.model.intervals import IndexSet, Intervals
+from drmemctl.model.run import Run
 
 _LOW_BITS = 0x0FFFFFFF
 _LMB_CLASS = 0x80000000
@@ -39,50 +37,50 @@ def _has_connector(flags: int) -> bool:
     return not flags & (DRC_INVALID | RESERVED)
 
 
-def _known(subject: Subject, listed: IndexRanges) -> Iterator[tuple[Entry, int]]:
-    """Yield runs with connectors of which not all are among some connectors, and how many are."""
-    if _has_all(listed, drc_indexes(subject).disjoint()):
+def _partly_in(subject: Subject, connectors: IndexSet) -> Iterator[tuple[Run, int]]:
+    """Yield runs with connectors of which not all are among these, and how many are."""
+    if _has_all(connectors, drc_indexes(subject).disjoint()):
         return
-    for entry in subject.table.runs.entries():
-        if _has_connector(entry[4]):
-            known = listed.number_in(entry[2], entry[0])
-            if known != entry[0]:
-                yield entry, known
+    for run in subject.runs:
+        if _has_connector(run.flags):
+            number = connectors.number_in(run.drc_index, run.lmbs)
+            if number != run.lmbs:
+                yield run, number
 
 
-def _has_all(listed: IndexRanges, indexes: Spans) -> bool:
-    """Whether all is listed from the first DRC index to the last."""
+def _has_all(connectors: IndexSet, indexes: Intervals) -> bool:
+    """Whether they are all from the first DRC index to the last."""
     if not indexes:
         return True
     first, last = indexes.starts[0], indexes.lasts[-1]
     if last == _LARGEST:
         return False  # They may go on from 0.
-    return listed.number_in(first, last - first + 1) == last - first + 1
+    return connectors.number_in(first, last - first + 1) == last - first + 1
 
 
 def _root(subject: Subject) -> Listing | None:
     """Return what the root lists, if that is something and whole."""
-    root = listings(subject).root
+    root = listings(subject).get("/")
     return root if root is not None and root.is_whole else None
 
 
-def _take(found: Found, subject: Subject, entry: Entry, parts: Iterable[tuple[int, int]], number: int) -> None:
+def _add_parts(
+    lmbs: AffectedLmbs, run: Run, parts: Iterable[tuple[int, int]], number: int, lmb_size: int | None
+) -> None:
     """Add `number` LMBs of a run: the parts (DRC index, count) as long as there is room, the rest as one."""
-    count, base, drc_index, aa_index, flags = entry
-    if found.n_runs < MAX_RUNS and number < count:
-        run = Run(base, count, drc_index, aa_index, flags)
-        for first, size in islice(parts, MAX_RUNS - found.n_runs):
-            found.add(run.part((first - drc_index) % (1 << 32), size, subject.table.lmb_size))
-            number -= size
+    if lmbs.n_runs < MAX_RUNS and number < run.lmbs:
+        for first, count in islice(parts, MAX_RUNS - lmbs.n_runs):
+            lmbs.add(run.part((first - run.drc_index) % (1 << 32), count, lmb_size))
+            number -= count
     if number > 0:
-        found.add_entry((number, base, drc_index, aa_index, flags))
+        lmbs.add(run.part(0, number, lmb_size))
 
 
 @rule(
     "DRM050",
     Severity.WARNING,
     "connectors",
-    "LMB whose connector the root does not list",
+    "LMB whose connector is not listed by the root",
     needs=("lmbs",),
     references=(
         "LoPAR 2.9, Properties for Dynamic Reconfiguration: ibm,drc-indexes, ibm,drc-info",
@@ -113,14 +111,15 @@ def unlisted_lmbs(subject: Subject) -> Iterator[Violation]:
     root = _root(subject)
     if root is None:
         return
-    found = Found()
-    for entry, known in _known(subject, root.all):
-        parts = root.all.parts(entry[2], entry[0], inside=False)
-        _take(found, subject, entry, parts, entry[0] - known)
-    if found:
-        has = "has" if found.n_lmbs == 1 else "have"
-        message = f"{found.number} {has} a DRC index that the root does not list, the first at {found.first}"
-        yield found.violation(f"{message}: once removed it may not come back", subject.table.property_name)
+    lmbs = for_lmbs(subject)
+    for run, number in _partly_in(subject, root.all):
+        parts = root.all.parts(run.drc_index, run.lmbs, inside=False)
+        _add_parts(lmbs, run, parts, run.lmbs - number, subject.table.lmb_size)
+    if lmbs:
+        yield lmbs.violation(
+            f"{lmbs.have} a DRC index that the root does not list, the first at {lmbs.first}: once removed it may"
+            " not come back"
+        )
 
 
 @rule(
@@ -155,28 +154,28 @@ def lmbs_of_other_type(subject: Subject) -> Iterator[Violation]:
     root = _root(subject)
     if root is None:
         return
-    found = Found()
-    for entry, known in _known(subject, root.memory):
-        other = root.all.number_in(entry[2], entry[0]) - known
-        if other > 0:
-            _take(found, subject, entry, _of_other_type(root, entry), other)
-    if found:
-        has = "has" if found.n_lmbs == 1 else "have"
-        message = f"{found.number} {has} the DRC index of another device, the first at {found.first}"
-        yield found.violation(f"{message}: a request for it acts on that device", subject.table.property_name)
-
-
-def _of_other_type(root: Listing, entry: Entry) -> Iterator[tuple[int, int]]:
-    """Yield the DRC indexes (first, count) of a run that are listed, though not as memory."""
-    for first, count in root.memory.parts(entry[2], entry[0], inside=False):
-        yield from root.all.parts(first, count, inside=True)
+    lmbs = for_lmbs(subject)
+    for run, number in _partly_in(subject, root.memory):
+        n_devices = root.all.number_in(run.drc_index, run.lmbs) - number
+        if n_devices > 0:
+            parts = (
+                part
+                for first, count in root.memory.parts(run.drc_index, run.lmbs, inside=False)
+                for part in root.all.parts(first, count, inside=True)
+            )
+            _add_parts(lmbs, run, parts, n_devices, subject.table.lmb_size)
+    if lmbs:
+        yield lmbs.violation(
+            f"{lmbs.have} the DRC index of another device, the first at {lmbs.first}: a request for it acts on"
+            " that device"
+        )
 
 
 @rule(
     "DRM054",
     Severity.INFO,
     "connectors",
-    "LMB connector with an odd name",
+    "unexpected name of an LMB connector",
     references=(
         "LoPAR 2.9, ibm,drc-names: LMB and a decimal number without leading zeros",
         "powerpc-utils d7e9a49: on PowerVM the number is the low part of the DRC index plus 1",
@@ -200,9 +199,7 @@ def odd_names(subject: Subject) -> Iterator[Violation]:
         Use DRC indexes instead of names (drmgr -c mem -s 0x80000005) until the firmware is mended.
     """
     root = _root(subject)
-    if root is None:
-        return
-    if root.info is None and _all_usual(root):
+    if root is None or (root.info is None and _all_usual(root)):
         return
     indexes, names = _named(root)
     shifts = Counter(map(_shift, indexes, names))
@@ -212,8 +209,8 @@ def odd_names(subject: Subject) -> Iterator[Violation]:
         pairs = zip(indexes, names, strict=True)
         odd = ((index, name) for index, name in pairs if usual is None or _shift(index, name) != usual)
         shown = [f"{to_text(name)!r} for {index:#x}" for index, name in islice(odd, 5)]
-        place = NAMES if root.arrays is not None else DRC_INFO_PROPERTY
-        yield Violation(f"{number:,} of {shifts.total():,} LMB names are odd: {some(shown, number)}", "/", place)
+        prop = NAMES if root.arrays is not None else DRC_INFO_PROPERTY
+        yield Violation(f"{number:,} of {shifts.total():,} LMB names are odd: {listed(shown, number)}", "/", prop)
 
 
 def _named(root: Listing) -> tuple[list[int], list[bytes]]:
@@ -294,15 +291,11 @@ def odd_indexes(subject: Subject) -> Iterator[Violation]:
         Compare with the connector names at the root, or with what the management console says.
     """
     size = subject.table.lmb_size or 1
-    runs = subject.table.runs
-    bases, indexes = columns_of(runs, _has_connector, runs.bases, runs.drc_indexes)
-    shifts = set(map(sub, indexes, map(floordiv, bases, repeat(size))))
-    found = found_lmbs(
-        subject,
-        lambda entry: entry[2] != _LMB_CLASS | entry[1] // size & _LOW_BITS and _has_connector(entry[4]),
-        when=bool(shifts - {_LMB_CLASS}) or highest_end(subject) // size > _LOW_BITS,
+    connected = of_kind(subject, lambda _, flags: _has_connector(flags))
+    odd = for_lmbs(
+        subject, (run for run in connected if run.drc_index != _LMB_CLASS | run.base // size & _LOW_BITS)
     )
-    if found:
-        has = "has" if found.n_lmbs == 1 else "have"
-        message = f"{found.number} {has} a DRC index that is not 0x80000000 + address / LMB size"
-        yield found.violation(f"{message}, the first at {found.first}", subject.table.property_name)
+    if odd:
+        yield odd.violation(
+            f"{odd.have} a DRC index that is not 0x80000000 + address / LMB size, the first at {odd.first}"
+        )

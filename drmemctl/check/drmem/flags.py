@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.bounds import ByReason
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.runs import of_kind, with_reason
+from drmemctl.check.select import LmbsByReason, for_lmbs, of_kind
 from drmemctl.check.subject import Subject
 from drmemctl.formats.cells import FLAGS_MASK, read_cells
 from drmemctl.formats.dynamic_memory import (
@@ -22,14 +21,14 @@ from drmemctl.formats.dynamic_memory import (
     RESERVED,
 )
 
-_KNOWN = sum(FLAG_NAMES)
+_DEFINED = sum(FLAG_NAMES)
 
 
 @rule(
     "DRM021",
     Severity.ERROR,
     "drmem",
-    "flag that is the kernel's own (bit 31)",
+    "flag reserved for the kernel (bit 31)",
     needs=("lmbs",),
     references=("Linux arch/powerpc/include/asm/drmem.h DRMEM_LMB_RESERVED, drmem_lmb_flags",),
 )
@@ -51,13 +50,12 @@ def kernel_flag(subject: Subject) -> Iterator[Violation]:
     Fix:
         Clear the bit. Firmware never sets it.
     """
-    found = of_kind(subject, lambda _, flags: bool(flags & KERNEL_TOUCHED))
-    if found:
-        message = (
-            f"{found.number} with flag 0x80000000, first {found.first}: a request that fails takes them for its"
+    lmbs = for_lmbs(subject, of_kind(subject, lambda _, flags: flags & KERNEL_TOUCHED))
+    if lmbs:
+        yield lmbs.violation(
+            f"{lmbs.number} with flag 0x80000000, first {lmbs.first}: a request that fails takes them for its"
             " own and removes their memory"
         )
-        yield found.violation(message, subject.table.property_name)
 
 
 @rule(
@@ -88,12 +86,11 @@ def reserved_and_assigned(subject: Subject) -> Iterator[Violation]:
         Report it to whoever makes the tree: reserved LMBs are not assigned. There is no request that clears 0x80.
     """
     both = ASSIGNED | RESERVED
-    found = of_kind(subject, lambda _, flags: flags & both == both)
-    if found:
-        message = (
-            f"{found.are} assigned and reserved, first {found.first}: Linux does not use that memory, it is lost"
+    lmbs = for_lmbs(subject, of_kind(subject, lambda _, flags: flags & both == both))
+    if lmbs:
+        yield lmbs.violation(
+            f"{lmbs.are} assigned and reserved, first {lmbs.first}: Linux does not use that memory, it is lost"
         )
-        yield found.violation(message, subject.table.property_name)
 
 
 @rule(
@@ -126,14 +123,11 @@ def half_reserved(subject: Subject) -> Iterator[Violation]:
     Fix:
         What must not be used has both flags (0xa0), as QEMU has it for boot memory.
     """
-    reasons = ByReason[str]()
-    for why, entry in with_reason(
-        subject, lambda _, flags: _HALF.get(flags & (ASSIGNED | DRC_INVALID | RESERVED))
-    ):
-        reasons.under(why).add_entry(entry)
-    for reason, found in reasons:
-        yield found.violation(f"{found.number} {reason}, first {found.first}", subject.table.property_name)
-    yield from reasons.others(subject.table.property_name)
+    state = ASSIGNED | DRC_INVALID | RESERVED
+    reasons = LmbsByReason[str](subject.table.property_name)
+    for run in of_kind(subject, lambda _, flags: flags & state in _HALF):
+        reasons.add(_HALF[run.flags & state], run)
+    yield from reasons.violations(lambda reason, lmbs: f"{lmbs.number} {reason}, first {lmbs.first}")
 
 
 _HALF = {
@@ -148,7 +142,7 @@ _HALF = {
     "DRM028",
     Severity.WARNING,
     "drmem",
-    "free LMB that will have no node",
+    "free LMB without a valid aa_index",
     needs=("lmbs",),
     references=(
         "Linux arch/powerpc/mm/numa.c of_drconf_to_nid_single: DRCONF_MEM_AI_INVALID",
@@ -171,20 +165,20 @@ def free_without_node(subject: Subject) -> Iterator[Violation]:
     Fix:
         Clear flag 0x40: that an unassigned LMB has no node is what aa_index 0xffffffff says.
     """
-    found = of_kind(subject, lambda _, flags: flags & (AI_INVALID | ASSIGNED | RESERVED) == AI_INVALID)
-    if found:
-        message = (
-            f"{found.are} free with flag 0x40, first {found.first}: added, it is on the wrong node, and the next"
+    state = AI_INVALID | ASSIGNED | RESERVED
+    lmbs = for_lmbs(subject, of_kind(subject, lambda _, flags: flags & state == AI_INVALID))
+    if lmbs:
+        yield lmbs.violation(
+            f"{lmbs.are} free with flag 0x40, first {lmbs.first}: added, it is on the wrong node, and the next"
             " boot from that tree dies"
         )
-        yield found.violation(message, subject.table.property_name)
 
 
 @rule(
     "DRM026",
     Severity.INFO,
     "drmem",
-    "flag that nobody defines",
+    "undefined flag",
     needs=("lmbs",),
     references=(
         "LoPAR 2.9, ibm,memory-flags-mask (0xff, although the same text defines 0x100)",
@@ -208,19 +202,17 @@ def undefined_flags(subject: Subject) -> Iterator[Violation]:
     Fix:
         Look at the bytes around the entry; else none.
     """
-    defined = _KNOWN | KERNEL_TOUCHED
-    node = subject.drmem_node
-    data = None if node is None else node.get(FLAGS_MASK)
+    defined = _DEFINED | KERNEL_TOUCHED
+    data = None if subject.drmem_node is None else subject.drmem_node.get(FLAGS_MASK)
     mask = None if data is None else read_cells(data, 0, 1)
     if mask is not None:
         defined &= mask | HOTREMOVABLE | KERNEL_TOUCHED
-    reasons = ByReason[int]()
-    for unknown, entry in with_reason(subject, lambda _, flags: flags & ~defined or None):
-        reasons.under(unknown).add_entry(entry)
-    for flags, found in reasons:
-        message = f"{found.number} with flags {flags:#x} beyond those defined, first {found.first}"
-        yield found.violation(message, subject.table.property_name)
-    yield from reasons.others(subject.table.property_name)
+    by_flags = LmbsByReason[int](subject.table.property_name)
+    for run in of_kind(subject, lambda _, flags: flags & ~defined):
+        by_flags.add(run.flags & ~defined, run)
+    yield from by_flags.violations(
+        lambda flags, lmbs: f"{lmbs.number} with flags {flags:#x} beyond those defined, first {lmbs.first}"
+    )
 
 
 @rule(
@@ -247,7 +239,8 @@ def free_with_aa_index(subject: Subject) -> Iterator[Violation]:
     Fix:
         None is needed.
     """
-    found = of_kind(subject, lambda aa_index, flags: not flags & ASSIGNED and aa_index != AA_UNSET)
-    if found:
-        message = f"{found.are} free but with an aa_index, {found.runs[0].aa_index:#x} at {found.first}"
-        yield found.violation(message, subject.table.property_name)
+    lmbs = for_lmbs(
+        subject, of_kind(subject, lambda aa_index, flags: not flags & ASSIGNED and aa_index != AA_UNSET)
+    )
+    if lmbs:
+        yield lmbs.violation(f"{lmbs.are} free but with an aa_index, {lmbs.runs[0].aa_index:#x} at {lmbs.first}")

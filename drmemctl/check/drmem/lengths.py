@@ -9,10 +9,9 @@ from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.defect import Defect
 from drmemctl.formats.cells import FLAGS_MASK, PRESERVATION_TIME, decode_flags_mask, decode_preservation_time
-from drmemctl.formats.dynamic_memory import NODE, V1, V2, decode_entries
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
+from drmemctl.model.drmem import LmbTable
 
 
 @rule(
@@ -77,22 +76,23 @@ def both_properties(subject: Subject) -> Iterator[Violation]:
         reboot has firmware make a single one.
     """
     node = subject.drmem_node
-    if node is None or node.find(V1) is None or (other := node.find(V2)) is None:
+    v2 = None if node is None or node.find(V1) is None else node.find(V2)
+    if v2 is None:
         return
     table = subject.table
-    entries = decode_entries(V2, other.value, subject.drmem.cells.address, other.total)
+    entries = decode_entries(V2, v2.value, subject.drmem.cells.address, v2.total)
     if LmbTable.of_property(entries, table.lmb_size) == table:
-        says = "both have the same LMBs; the next change reaches v1 only"
+        consequence = "both have the same LMBs; the next change reaches v1 only"
     else:
-        says = "they have different LMBs, and Linux takes those of v1"
-    yield Violation(f"{V1} and {V2} are both there: {says}", NODE, V2)
+        consequence = "they have different LMBs, and Linux takes those of v1"
+    yield Violation(f"{V1} and {V2} are both there: {consequence}", NODE, V2)
 
 
 @rule(
     "DRM029",
     Severity.INFO,
     "drmem",
-    "bytes that say nothing",
+    "unused bytes",
     needs=("drmem",),
     references=("Linux arch/powerpc/mm/drmem.c drmem_update_dt_v1: the old length is kept",),
 )
@@ -114,33 +114,23 @@ def idle_bytes(subject: Subject) -> Iterator[Violation]:
     Fix:
         None is needed; have the tool that made it count again.
     """
-    defects = (defect for defect in subject.drmem.defects if _is_idle(defect))
-    for defect in (*defects, *_small_properties(subject)):
-        yield Violation(f"{defect.message}; no reader uses that", NODE, defect.property, defect.offset)
-    if subject.has_lmbs and subject.entries.property == V2:
-        yield from limited(_empty_sets(subject), "sets")
-
-
-def _is_idle(defect: Defect) -> bool:
-    return defect.code in ("lmb-size-trailing", "lmb-size-odd") or defect.code.endswith("-trailing")
-
-
-def _small_properties(subject: Subject) -> Iterator[Defect]:
-    node = subject.drmem_node
+    for defect in subject.drmem.defects:
+        if defect.code == "lmb-size-odd" or defect.code.endswith("-trailing"):
+            yield Violation(f"{defect.message}; no reader uses that", NODE, defect.property, defect.offset)
     decoders = {FLAGS_MASK: decode_flags_mask, PRESERVATION_TIME: decode_preservation_time}
     for name, decode in decoders.items():
-        prop = None if node is None else node.find(name)
-        if prop is not None:
-            found = decode(prop.value, prop.total).defects
-            yield from (defect.at(NODE, name) for defect in found if not defect.code.endswith("-cut"))
+        prop = None if subject.drmem_node is None else subject.drmem_node.find(name)
+        for defect in decode(prop.value, prop.total).defects if prop is not None else ():
+            if not defect.code.endswith("-cut"):
+                yield Violation(f"{defect.message}; no reader uses that", NODE, name, defect.offset)
+    if subject.has_lmbs and subject.entries.property == V2:
+        yield from limited(_empty_sets(subject.entries), "sets")
 
 
-def _empty_sets(subject: Subject) -> Iterator[Violation]:
-    entries = subject.entries
-    counts = entries.columns(0, entries.present).counts
-    if 0 not in counts:
+def _empty_sets(entries: Entries) -> Iterator[Violation]:
+    if 0 not in entries.columns(0, entries.present).lmbs:
         return
-    for index, (count, base, drc, *_) in enumerate(entries):
-        if count == 0:
-            message = f"the set at {base:#x} (DRC {drc:#x}) has no LMBs; no reader uses that"
+    for index, (base, lmbs, drc_index, *_) in enumerate(entries):
+        if lmbs == 0:
+            message = f"the set at {base:#x} (DRC {drc_index:#x}) has no LMBs; no reader uses that"
             yield Violation(message, NODE, entries.property, entries.offset(index))

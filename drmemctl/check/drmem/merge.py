@@ -8,18 +8,18 @@ the first LMB of a set, so that LMBs that do not go on from there come out as ot
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from itertools import compress, islice, pairwise, repeat
-from operator import add, and_, eq, mul, ne
+from itertools import groupby, pairwise
+from operator import attrgetter
 
-from drmemctl.check.bounds import Found, limited, place
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_ARRAY
 from drmemctl.check.rule import rule
+from drmemctl.check.select import AffectedLmbs, for_lmbs, place
 from drmemctl.check.subject import Subject
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED, V2
-from drmemctl.kernel.flush import WRITTEN_FLAGS, Placed, in_set, is_same_set, placed_in_sets
-from drmemctl.model.lmbs import Entry, LmbTable, Run, as_run
+from drmemctl.kernel.flush import WRITTEN_FLAGS, PlacedRun, in_set, is_same_set, placed_in_sets
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 from drmemctl.wording import count_of
 
 
@@ -37,78 +37,41 @@ class Merged:
 
     __slots__ = ("changed", "example", "first", "n_lmbs", "read_back")
 
-    def __init__(self, first: Entry) -> None:
+    def __init__(self, first: Run) -> None:
         self.first = first
         self.n_lmbs = 0
         self.read_back = 0
-        self.changed = Found()
+        self.changed = AffectedLmbs(property=V2)
         self.example: tuple[Run, Run] | None = None
 
-    def add(self, placed: Placed, size: int) -> None:
+    def add(self, placed: PlacedRun, size: int) -> None:
         """Append LMBs."""
-        count, base, drc, _, flags = placed.entry
-        as_base, as_drc = in_set(placed.first, placed.position, size)
+        run = placed.run
+        base, drc_index = in_set(placed.first, placed.position, size)
         # Which DRC index an LMB that has none comes out with is nobody's concern.
-        if base != as_base or (drc != as_drc and not flags & DRC_INVALID):
-            run = as_run(placed.entry)
+        if run.base != base or (run.drc_index != drc_index and not run.flags & DRC_INVALID):
             self.changed.add(run)
-            self.example = self.example or (run, replace(run, base=as_base, drc_index=as_drc))
-        self.n_lmbs += count
+            self.example = self.example or (run, run._replace(base=base, drc_index=drc_index))
+        self.n_lmbs += run.lmbs
         self.read_back = placed.read_back
-
-    @property
-    def is_corrupted(self) -> bool:
-        """Whether the set does not decode to the same LMBs."""
-        return bool(self.changed) or self.read_back != self.n_lmbs
 
 
 def merges(table: LmbTable) -> Iterator[Merged]:
     """Yield each set that Linux would write for a table and that would not decode to the same LMBs."""
-    if not _may_merge(table):
-        return
-    size = table.lmb_size or 0
-    current: Merged | None = None
-    for placed in placed_in_sets(table):
-        if current is None or not placed.position:
-            if current is not None and current.is_corrupted:
-                yield current
-            current = Merged(placed.first)
-        current.add(placed, size)
-    if current is not None and current.is_corrupted:
-        yield current
-
-
-def _may_merge(table: LmbTable) -> bool:
-    """Whether some neighbours of one kind may not go on from one another; told of all of them at once."""
-    if table.n_lmbs >> 32 or not _addresses_go_on(table):
-        return True
-    runs = table.runs
-    kinds = list(zip(runs.aa_indexes, map(and_, runs.flags, repeat(WRITTEN_FLAGS)), strict=True))
-    repeated = set(compress(kinds, map(eq, kinds, islice(kinds, 1, None))))
-    return not all(flags & DRC_INVALID for _, flags in repeated)
-
-
-def _may_have_seams(table: LmbTable) -> bool:
-    """Whether there may be a seam at which a request could begin or end, likewise."""
-    if not _addresses_go_on(table):
-        return True
-    runs = table.runs
-    following = map(add, runs.drc_indexes, runs.counts)
-    broken = set(compress(runs.flags, map(ne, following, islice(runs.drc_indexes, 1, None))))
-    return not all(flags & RESERVED for flags in broken)
-
-
-def _addresses_go_on(table: LmbTable) -> bool:
-    runs = table.runs
-    ends = map(add, runs.bases, map(mul, runs.counts, repeat(table.lmb_size or 0)))
-    return not any(map(ne, ends, islice(runs.bases, 1, None)))
+    for first, members in groupby(placed_in_sets(table), key=attrgetter("first")):
+        merged = Merged(first)
+        for placed in members:
+            merged.add(placed, table.lmb_size or 0)
+        if merged.changed or merged.read_back != merged.n_lmbs:
+            yield merged
 
 
 @rule(
     "DRM015",
     Severity.ERROR,
     "drmem",
-    "sets that Linux merges although they do not continue one another",
+    "non-contiguous sets that Linux merges",
+    counted="such sets",
     needs=("block-size",),
     kernels=WITH_ARRAY,
     references=(
@@ -137,13 +100,13 @@ def merged_sets(subject: Subject) -> Iterator[Violation]:
         make v1. On a running system, do no DLPAR of memory before the next reboot: nothing is lost until then.
     """
     if subject.table.property_name == V2:
-        yield from limited(map(merge_violation, merges(subject.table)), "such sets")
+        yield from map(merge_violation, merges(subject.table))
 
 
 def merge_violation(merged: Merged) -> Violation:
     """Return the violation that such a set is."""
     message = (
-        f"{merged.n_lmbs:,} LMBs from {place(as_run(merged.first))} on become one set at the next successful DLPAR"
+        f"{merged.n_lmbs:,} LMBs from {place(merged.first)} on become one set at the next successful DLPAR"
         " request, which corrupts the property:"
     )
     if merged.read_back != merged.n_lmbs:
@@ -151,21 +114,16 @@ def merge_violation(merged: Merged) -> Violation:
     if merged.example is not None:
         run, written_as = merged.example
         message += "," if merged.read_back != merged.n_lmbs else ""
-        message += (
-            f" {merged.changed.number} {_come(merged.changed)} out elsewhere, {place(run)} as {place(written_as)}"
-        )
-    return merged.changed.violation(message, V2)
-
-
-def _come(found: Found) -> str:
-    return "comes" if found.n_lmbs == 1 else "come"
+        comes = "comes" if merged.changed.n_lmbs == 1 else "come"
+        message += f" {merged.changed.number} {comes} out elsewhere, {place(run)} as {place(written_as)}"
+    return merged.changed.violation(message)
 
 
 @rule(
     "DRM016",
     Severity.WARNING,
     "drmem",
-    "sets that Linux merges once their LMBs are in the same state",
+    "non-contiguous sets that Linux merges once in the same state",
     needs=("block-size",),
     kernels=WITH_ARRAY,
     references=("Linux arch/powerpc/mm/drmem.c drmem_update_dt_v2 (2b31e3aec1db, 4.16)",),
@@ -191,27 +149,17 @@ def mergeable_sets(subject: Subject) -> Iterator[Violation]:
     """
     if subject.table.property_name != V2:
         return
-    before, after = Found(), Found()
-    for one, other in _seams(subject.table):
-        before.add(one)
-        after.add(other)
-    if before:
-        message = (
-            f"{count_of(before.n_runs, 'gap')} in addresses or DRC indexes, the first before {after.first}: once a"
+    size = subject.table.lmb_size or 0
+    gaps = for_lmbs(subject)
+    for run, following in pairwise(subject.runs):
+        if (run.flags ^ following.flags) & WRITTEN_FLAGS & ~ASSIGNED or run.flags & RESERVED:
+            continue  # No request changes other flags, and none takes what is reserved.
+        if is_same_set(run, following):
+            continue  # Merged now: DRM015.
+        if in_set(run, run.lmbs, size) != (following.base, following.drc_index):
+            gaps.add(following)
+    if gaps:
+        yield gaps.violation(
+            f"{count_of(gaps.n_runs, 'gap')} in addresses or DRC indexes, the first before {gaps.first}: once a"
             " request has put both sides in the same state, Linux merges them and corrupts the property"
         )
-        yield after.violation(message, V2)
-
-
-def _seams(table: LmbTable) -> Iterator[tuple[Run, Run]]:
-    """Yield neighbours that do not continue one another and may come to be equal, but are not yet."""
-    if not _may_have_seams(table):
-        return
-    size = table.lmb_size or 0
-    for one, other in pairwise(table.runs.entries()):
-        if (one[4] ^ other[4]) & WRITTEN_FLAGS & ~ASSIGNED or one[4] & RESERVED:
-            continue  # No request changes other flags, and none takes what is reserved.
-        if is_same_set(one, other):
-            continue  # Merged now: DRM015.
-        if in_set(one, one[0], size) != other[1:3]:
-            yield as_run(one), as_run(other)

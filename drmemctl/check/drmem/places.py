@@ -4,19 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice, repeat
-from operator import add, le, mod
+from itertools import pairwise
 
-from drmemctl.check.bounds import Found, limited, place
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.runs import are_sorted, found_lmbs, highest_end
+from drmemctl.check.select import for_lmbs, highest_end, place
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import drc_indexes, spans_of_addresses
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, RESERVED
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
 from drmemctl.kernel.sections import MAX_PHYSICAL
-from drmemctl.model.lmbs import Run, is_assigned
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
@@ -53,45 +50,41 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
         Correct the count or address of the set. The firmware of no known machine makes such sets.
     """
     table = subject.table
-    name = table.property_name
+    size = table.lmb_size or 0
     if table.n_lmbs > _LARGEST_COUNT:
         message = f"{table.n_lmbs:,} LMBs in all overflow an int: Linux overruns its array or has none"
-        yield Violation(message, NODE, name, 0)
-    size = table.lmb_size or 0
-    end = highest_end(subject)
-    wrapping = found_lmbs(subject, lambda entry: entry[1] + entry[0] * size > _ADDRESSES, when=end > _ADDRESSES)
+        yield Violation(message, NODE, table.property_name, 0)
+    wrapping, wrapping_indexes, skipped = (for_lmbs(subject) for _ in range(3))
+    for run in subject.runs:
+        end = run.base + run.lmbs * size
+        if end > MAX_PHYSICAL:
+            if end > _ADDRESSES:
+                wrapping.add(run)
+            if run.assigned:
+                skipped.add(run)
+        if run.drc_index + run.lmbs > _DRC_INDEXES and not run.flags & DRC_INVALID:
+            wrapping_indexes.add(run)
     if wrapping:
-        message = (
+        yield wrapping.violation(
             f"{wrapping.number} from {wrapping.first} on wrap at 64 bits: Linux takes address 0 and up for LMBs"
         )
-        yield wrapping.violation(message, name)
-    indexes = found_lmbs(
-        subject,
-        lambda entry: entry[2] + entry[0] > _DRC_INDEXES and not entry[4] & DRC_INVALID,
-        when=max(map(add, table.runs.drc_indexes, table.runs.counts), default=0) > _DRC_INDEXES,
-    )
-    if indexes:
-        message = (
-            f"{indexes.number} from {indexes.first} on: DRC indexes wrap at 32 bits to those of other resources"
+    if wrapping_indexes:
+        yield wrapping_indexes.violation(
+            f"{wrapping_indexes.number} from {wrapping_indexes.first} on: DRC indexes wrap at 32 bits to those of"
+            " other resources"
         )
-        yield indexes.violation(message, name)
-    lost = found_lmbs(
-        subject,
-        lambda entry: is_assigned(entry[4]) and entry[1] + entry[0] * size > MAX_PHYSICAL,
-        when=end > MAX_PHYSICAL,
-    )
-    if lost:
-        message = (
-            f"{lost.are} assigned in a run that ends beyond 2^51: Linux skips that memory, first {lost.first}"
+    if skipped:
+        yield skipped.violation(
+            f"{skipped.are} assigned in a run that ends beyond 2^51: Linux skips that memory, first"
+            f" {skipped.first}"
         )
-        yield lost.violation(message, name)
 
 
 @rule(
     "DRM018",
     Severity.ERROR,
     "drmem",
-    "LMB address that is no multiple of the LMB size",
+    "LMB address not aligned to the LMB size",
     needs=("block-size",),
     references=(
         "Linux mm/memory_hotplug.c check_hotplug_memory_range: EINVAL",
@@ -115,24 +108,20 @@ def misaligned_lmbs(subject: Subject) -> Iterator[Violation]:
         Check ibm,lmb-size first: a wrong one makes every address look wrong. Else correct the base address.
     """
     size = subject.table.lmb_size or 1
-    found = found_lmbs(
-        subject,
-        lambda entry: entry[1] % size != 0 and not entry[4] & RESERVED,
-        when=any(map(mod, subject.table.runs.bases, repeat(size))),
-    )
-    if found:
-        message = (
-            f"{found.are} not aligned to {size:#x}, first {found.first}: Linux dies when it removes such an LMB"
+    odd = for_lmbs(subject, (run for run in subject.runs if run.base % size and not run.flags & RESERVED))
+    if odd:
+        yield odd.violation(
+            f"{odd.are} not aligned to {size:#x}, first {odd.first}: Linux dies when it removes such an LMB"
             " and cannot add one"
         )
-        yield found.violation(message, subject.table.property_name)
 
 
 @rule(
     "DRM019",
     Severity.ERROR,
     "drmem",
-    "LMBs that overlap",
+    "overlapping LMBs",
+    counted="overlaps",
     needs=("block-size",),
     references=("Linux mm/memory_hotplug.c add_memory_resource, register_memory_resource: EEXIST",),
 )
@@ -153,29 +142,25 @@ def overlapping_lmbs(subject: Subject) -> Iterator[Violation]:
     Fix:
         Leave out one of the two; DRC index and address of the other LMBs of the set tell which one is right.
     """
-    if are_sorted(subject):
-        return
     table = subject.table
     size = table.lmb_size or 0
     spans = spans_of_addresses(table, lambda flags: not flags & RESERVED or bool(flags & ASSIGNED))
-    pairs = ((table.runs[one], table.runs[other]) for one, other in spans.overlaps())
-    yield from limited((_overlap(one, other, size, table.property_name) for one, other in pairs), "overlaps")
-
-
-def _overlap(one: Run, other: Run, size: int, name: str) -> Violation:
-    end = min(one.base + one.count * size, other.base + other.count * size)
-    message = (
-        f"{place(one)} and {place(other)} both hold {other.base:#x} to {end - 1:#x}: one memory in two LMBs, and"
-        " removing one takes it away under the other"
-    )
-    return Violation(message, NODE, name, lmbs=(one, other))
+    for earlier, later in spans.overlaps():
+        first, second = table.runs[earlier], table.runs[later]
+        end = min(first.base + first.lmbs * size, second.base + second.lmbs * size)
+        message = (
+            f"{place(first)} and {place(second)} both hold {second.base:#x} to {end - 1:#x}: one memory in two"
+            " LMBs, and removing one takes it away under the other"
+        )
+        yield Violation(message, NODE, table.property_name, lmbs=(first, second))
 
 
 @rule(
     "DRM020",
     Severity.ERROR,
     "drmem",
-    "DRC index of two LMBs",
+    "DRC index used by two LMBs",
+    counted="pairs of runs",
     needs=("lmbs",),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c get_lmb_range, dlpar_memory_add_by_index",
@@ -203,26 +188,22 @@ def duplicate_drc_indexes(subject: Subject) -> Iterator[Violation]:
         A fault of the firmware, or of the tool that edited the tree: the connectors in the root's ibm,drc-indexes
         or ibm,drc-info tell which are real.
     """
-    runs = subject.table.runs
-    pairs = ((runs[one], runs[other]) for one, other in drc_indexes(subject).overlaps())
-    name = subject.table.property_name
-    yield from limited((_same_drc(one, other, name) for one, other in pairs), "pairs of runs")
-
-
-def _same_drc(one: Run, other: Run, name: str) -> Violation:
-    n = min(one.drc_index + one.count, other.drc_index + other.count) - other.drc_index
-    several = f"{n:,} DRC indexes from {other.drc_index:#x} on are" if n > 1 else f"DRC {other.drc_index:#x} is"
-    message = (
-        f"{several} in the runs at {one.base:#x} and {other.base:#x}: a request by index acts on the wrong LMB"
-    )
-    return Violation(message, NODE, name, lmbs=(one, other))
+    for earlier, later in drc_indexes(subject).overlaps():
+        first, second = subject.runs[earlier], subject.runs[later]
+        n = min(first.drc_index + first.lmbs, second.drc_index + second.lmbs) - second.drc_index
+        several = f"{n:,} DRC indexes from {second.drc_index:#x} on are"
+        message = (
+            f"{several if n > 1 else f'DRC {second.drc_index:#x} is'} in the runs at {first.base:#x} and"
+            f" {second.base:#x}: a request by index acts on the wrong LMB"
+        )
+        yield Violation(message, NODE, subject.table.property_name, lmbs=(first, second))
 
 
 @rule(
     "DRM025",
     Severity.WARNING,
     "drmem",
-    "last LMB that is not the highest",
+    "last LMB is not the highest",
     needs=("block-size",),
     references=("Linux arch/powerpc/include/asm/drmem.h drmem_lmb_memory_max; mm/numa.c memory_hotplug_max",),
 )
@@ -243,13 +224,11 @@ def unsorted_lmbs(subject: Subject) -> Iterator[Violation]:
     Fix:
         Sort the property by address. Firmware does.
     """
-    runs = subject.table.runs
-    if all(map(le, runs.bases, islice(runs.bases, 1, None))):
+    if all(lower <= upper for lower, upper in pairwise(subject.runs.bases)):
         return
-    end, last = highest_end(subject), runs[-1]
-    last_end = last.base + last.count * (subject.table.lmb_size or 0)
+    end, last = highest_end(subject), subject.runs[-1]
+    last_end = last.base + last.lmbs * (subject.table.lmb_size or 0)
     if last_end < end and subject.tree.get("/rtas", LRDR_CAPACITY) is None:
-        message = (
+        yield for_lmbs(subject, [last]).violation(
             f"the last LMB ends at {last_end:#x}, the highest at {end:#x}: Linux sizes DMA windows for the former"
         )
-        yield Found([last]).violation(message, subject.table.property_name)

@@ -24,7 +24,7 @@ _FOUR_GIB = 1 << 32
     "DRM010",
     Severity.ERROR,
     "drmem",
-    "dynamic memory that Linux cannot take",
+    "dynamic memory that Linux cannot use",
     needs=("drmem",),
     references=(
         "Linux arch/powerpc/mm/drmem.c walk_drmem_lmbs_early, init_drmem_lmb_size, drmem_init",
@@ -97,25 +97,20 @@ def unsuitable_block_size(subject: Subject) -> Iterator[Violation]:
         The LMB size is the firmware's: on PowerVM set it to 16, 32, 64, 128 or 256 MiB in the managed system's
         properties; QEMU's is always 256 MiB.
     """
-    node = subject.drmem_node
-    if node is None:
-        yield from _without_drmem(subject)
+    if subject.drmem_node is not None:
+        size = subject.drmem.table.lmb_size
+        if size is not None and not is_block_size(size):
+            yield Violation(f"{LMB_SIZE} {_why_not(size)}", NODE, LMB_SIZE, 0)
         return
-    size = subject.drmem.table.lmb_size
-    if size is not None and not is_block_size(size):
-        yield Violation(f"{LMB_SIZE} {_why_not(size)}", NODE, LMB_SIZE, 0)
-
-
-def _why_not(size: int) -> str:
-    return f"{size:#x} is {'below 16 MiB' if size < MIN_BLOCK_SIZE else 'no power of two'}"
-
-
-def _without_drmem(subject: Subject) -> Iterator[Violation]:
-    """Judge the block size that kernels up to 6.5 take from memory@0 and the node after it."""
+    # Without a drmem node kernels up to 6.5 take the size from memory@0 and the node after it.
     path, size = second_memory_node(subject.tree)
     if subject.after_cas and not is_block_size(size):
         message = f"its size {_why_not(size)}, and without {NODE} it is the block size of Linux 5.4 to 6.5"
         yield Violation(message, path, REG)
+
+
+def _why_not(size: int) -> str:
+    return f"{size:#x} is {'below 16 MiB' if size < MIN_BLOCK_SIZE else 'no power of two'}"
 
 
 @rule(
@@ -158,7 +153,7 @@ def oversized_lmb(subject: Subject) -> Iterator[Violation]:
     "DRM013",
     Severity.ERROR,
     "drmem",
-    "root cells that Linux reads by, but does not write by",
+    "root #address-cells or #size-cells other than 2",
     needs=("lmbs",),
     references=(
         "Linux arch/powerpc/mm/drmem.c drmem_update_dt_v1, drmem_update_dt_v2: 64-bit base address",
@@ -183,19 +178,18 @@ def foreign_cells(subject: Subject) -> Iterator[Violation]:
     Fix:
         PAPR has 2 and 2. A tree with anything else was put together by hand or by a tool: correct it there.
     """
-    whole = shows_absence(subject.tree)
+    is_whole = shows_absence(subject.tree)
     for name in ("#address-cells", "#size-cells"):
         data = subject.tree.root.get(name)
         number = None if data is None else read_cells(data, 0, 1)
         # A dump of a part of a tree says nothing; in a whole one Linux takes 1 for what is absent.
-        if number is None and not whole:
+        if number == PAPR_CELLS or (number is None and not is_whole):
             continue
-        if number != PAPR_CELLS:
-            says = f"root {name} is {number}" if number is not None else f"the root has no {name}, which makes 1"
-            yield Violation(f"{says}, not 2: {_what_breaks(name)}", "/", name)
+        fact = f"root {name} is {number}" if number is not None else f"the root has no {name}, which makes 1"
+        yield Violation(f"{fact}, not 2: {_CELLS_CONSEQUENCES[name]}", "/", name)
 
 
-def _what_breaks(name: str) -> str:
-    if name == "#address-cells":
-        return "the next successful DLPAR request writes 64-bit addresses and corrupts the property"
-    return f"Linux before 5.10 and drmgr read {LMB_SIZE} as 64 bits all the same"
+_CELLS_CONSEQUENCES = {
+    "#address-cells": "the next successful DLPAR request writes 64-bit addresses and corrupts the property",
+    "#size-cells": f"Linux before 5.10 and drmgr read {LMB_SIZE} as 64 bits all the same",
+}

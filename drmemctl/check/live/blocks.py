@@ -17,7 +17,7 @@ from drmemctl.check.tables import Nodes
     "DRM120",
     Severity.ERROR,
     "live",
-    "assigned LMB without memory, or memory at a free LMB, in sysfs",
+    "assigned LMB without a memory block, or memory block at a free LMB",
     needs=("live", "block-size"),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c lmb_to_memblock, dlpar_remove_lmb",
@@ -49,7 +49,7 @@ def live_blocks(subject: Subject) -> Iterator[Violation]:
     "DRM121",
     Severity.ERROR,
     "live",
-    "memory that sysfs has on another node than its LMB says",
+    "memory block on a different node than its LMB's aa_index",
     needs=("live", "block-size"),
     references=(
         "powerpc-utils lparnumascore",
@@ -74,29 +74,23 @@ def live_nodes(subject: Subject) -> Iterator[Violation]:
     Fix:
         Remove the LMBs and add them again (5.10 and later), by drmgr or one after the other; or reboot.
     """
-    found = list(blocks_on_wrong_nodes(subject))
-    if not found:
+    violations = list(blocks_on_wrong_nodes(subject))
+    if not violations:
         return
-    owned = owned_by_node(subject)
-    total = sum(owned.values())
-    misplaced = sum(run.count for one in found for run in one.lmbs)
     nodes = Nodes(subject.associativity)
-    for one in found:
-        node = nodes.of(one.lmbs[0])
-        # A reason is a pair of nodes; what the node says of others is told with them.
-        away = sum(run.count for other in found for run in other.lmbs if nodes.of(run) == node)
-        of_node = f"node {node} {score(away, owned[node])}"
-        yield one._replace(message=f"{one.message}; NUMA score {score(misplaced, total)}, {of_node}")
-
-
-def owned_by_node(subject: Subject) -> Counter[int | None]:
-    """Return how many assigned LMBs the tree puts on each node."""
-    nodes = Nodes(subject.associativity)
+    # How many assigned LMBs the tree puts on each node, and how many of them are elsewhere.
     owned: Counter[int | None] = Counter()
-    for run in subject.table.runs:
+    for run in subject.runs:
         if run.assigned:
-            owned[nodes.of(run)] += run.count
-    return owned
+            owned[nodes.of(run)] += run.lmbs
+    misplaced: Counter[int | None] = Counter()
+    for run in (run for violation in violations for run in violation.lmbs):
+        misplaced[nodes.of(run)] += run.lmbs
+    total = score(misplaced.total(), owned.total())
+    for violation in violations:
+        node = nodes.of(violation.lmbs[0])
+        of_node = f"node {node} {score(misplaced[node], owned[node])}"
+        yield violation._replace(message=f"{violation.message}; NUMA score {total}, {of_node}")
 
 
 def score(misplaced: int, owned: int) -> int:
@@ -108,7 +102,7 @@ def score(misplaced: int, owned: int) -> int:
     "DRM122",
     Severity.ERROR,
     "live",
-    "block_size_bytes that is not the LMB size",
+    "block_size_bytes other than the LMB size",
     needs=("live", "block-size"),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c dlpar_remove_lmb: memory_block_size_bytes()",

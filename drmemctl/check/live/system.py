@@ -4,23 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
-from drmemctl.check.bounds import Found, limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.spans import Spans, side_by_side
-from drmemctl.check.state.memory import piece
+from drmemctl.check.select import AffectedLmbs
 from drmemctl.check.subject import Subject
-from drmemctl.check.tables import spans_of_addresses
+from drmemctl.check.tables import part_at, spans_of_addresses
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
-from drmemctl.formats.system_tables import BlockLine
 from drmemctl.kernel.cmdline import has_flag
 from drmemctl.kernel.sections import SECTION
-from drmemctl.model.distances import Distances
+from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.model.live_system import LiveSystem
-from drmemctl.model.lmbs import is_assigned
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.numa import NumaLayout
+from drmemctl.model.run import is_assigned
 from drmemctl.wording import range_text
 
 _SYSTEM_RAM = "System RAM"
@@ -66,23 +64,25 @@ def unmovable_zones(subject: Subject) -> Iterator[Violation]:
         return
     table = subject.table
     lmbs = spans_of_addresses(table, lambda flags: is_assigned(flags) and bool(flags & HOTREMOVABLE)).disjoint()
-    found = Found()
-    for start, count, owner, block in side_by_side(lmbs, _block_spans(system).disjoint()):
-        if owner is not None and block is not None and _is_unmovable(system.blocks[block]):
-            found.add(piece(table, table.runs[owner], start, count))
-    if found:
-        yield found.violation(f"{found.are} hot-removable, but not in ZONE_MOVABLE, first {found.first}", "")
-
-
-def _is_unmovable(block: BlockLine) -> bool:
-    return block.state == "online" and block.zones[:1] not in ((), (_MOVABLE,))
+    unmovable = AffectedLmbs()
+    for start, count, owner, number in side_by_side(lmbs, _block_spans(system).disjoint()):
+        if owner is None or number is None:
+            continue
+        block = system.blocks[number]
+        if block.state == "online" and block.zones[:1] not in ((), (_MOVABLE,)):
+            unmovable.add(part_at(table, owner, start, count))
+    if unmovable:
+        yield unmovable.violation(
+            f"{unmovable.are} hot-removable, but not in ZONE_MOVABLE, first {unmovable.first}"
+        )
 
 
 @rule(
     "DRM124",
     Severity.WARNING,
     "live",
-    "distance that is not that of the tree",
+    "distance in sysfs other than the tree's",
+    counted="distances",
     needs=("live",),
     references=(
         "Linux arch/powerpc/mm/numa.c __node_distance, initialize_form2_numa_distance_lookup_table",
@@ -107,29 +107,27 @@ def live_distances(subject: Subject) -> Iterator[Violation]:
     """
     if not subject.after_cas:
         return
+    system = system_of(subject)
     memory = Memory.from_tree(subject.tree)
     expected = NumaLayout.of(subject.tree, memory, Tally.of(memory)).distances
-    yield from limited(_other_distances(system_of(subject), expected), "distances")
-
-
-def _other_distances(system: LiveSystem, expected: Distances) -> Iterator[Violation]:
-    online = sorted(system.nodes)
     position = {node: index for index, node in enumerate(expected.nodes)}
-    for node in online:
-        for other, is_now in zip(online, system.nodes[node].distances, strict=False):
-            if node in position and other in position:
-                value = expected.rows[position[node]][position[other]]
-                if value is not None and value != is_now:
-                    yield Violation(
-                        f"node {node} to node {other}: {is_now} in sysfs, {value} by the tree", "/rtas"
-                    )
+    # sysfs has a distance for each node that is online, in their order.
+    online = sorted(system.nodes)
+    for node in (node for node in online if node in position):
+        for target, distance in zip(online, system.nodes[node].distances, strict=False):
+            by_tree = expected.rows[position[node]][position[target]] if target in position else None
+            if by_tree is not None and by_tree != distance:
+                yield Violation(
+                    f"node {node} to node {target}: {distance} in sysfs, {by_tree} by the tree", "/rtas"
+                )
 
 
 @rule(
     "DRM125",
     Severity.WARNING,
     "live",
-    "memory of which /proc/iomem knows nothing",
+    "memory block and /proc/iomem disagree",
+    counted="ranges",
     needs=("live",),
     references=(
         "Linux mm/memory_hotplug.c register_memory_resource; arch/powerpc/mm/mem.c add_system_ram_resources",
@@ -153,40 +151,31 @@ def live_resources(subject: Subject) -> Iterator[Violation]:
     """
     system = system_of(subject)
     memory = _spans(system, _SYSTEM_RAM).disjoint()
-    if not len(memory):
+    if not memory:
         return
-    pieces = side_by_side(_block_spans(system).disjoint(), memory)
-    found = (
-        Violation(f"{range_text(start, count)}: {_what(block is None)}", "")
-        for start, count, block, resource in pieces
-        if (block is None) != (resource is None) and (block is None or _is_lost(system, block, memory))
-    )
-    yield from limited(found, "ranges")
-
-
-def _what(without_block: bool) -> str:
-    if without_block:
-        return "System RAM in /proc/iomem, but there is no memory block"
-    return "an online memory block, but no System RAM in /proc/iomem"
-
-
-def _is_lost(system: LiveSystem, number: int, memory: Spans) -> bool:
-    """Whether a block is online without any memory in it; mem= may well end inside a block."""
     size = system.block_size or 0
-    return system.blocks[number].state == "online" and memory.first_in(number * size, size) is None
+    for start, count, number, resource in side_by_side(_block_spans(system).disjoint(), memory):
+        if number is None:
+            yield Violation(f"{range_text(start, count)}: System RAM in /proc/iomem, but there is no memory block")
+            continue
+        # mem= may well end inside a block: only one without any memory in it is odd.
+        is_lost = resource is None and memory.first_in(number * size, size) is None
+        if is_lost and system.blocks[number].state == "online":
+            message = "an online memory block, but no System RAM in /proc/iomem"
+            yield Violation(f"{range_text(start, count)}: {message}")
 
 
-def _spans(system: LiveSystem, name: str) -> Spans:
-    spans = Spans()
-    for index, one in enumerate(system.resources):
-        if one.name.startswith(name):
-            spans.add(one.base, one.last - one.base + 1, index)
+def _spans(system: LiveSystem, name: str) -> Intervals:
+    spans = Intervals()
+    for position, resource in enumerate(system.resources):
+        if resource.name.startswith(name):
+            spans.add(resource.base, resource.last - resource.base + 1, position)
     return spans
 
 
-def _block_spans(system: LiveSystem) -> Spans:
+def _block_spans(system: LiveSystem) -> Intervals:
     size = system.block_size or 0
-    spans = Spans()
+    spans = Intervals()
     for number in sorted(system.blocks):
         spans.add(number * size, size, number)
     return spans
@@ -196,7 +185,8 @@ def _block_spans(system: LiveSystem) -> Spans:
     "DRM126",
     Severity.INFO,
     "live",
-    "section with system memory and persistent memory",
+    "section with both system and persistent memory",
+    counted="sections",
     needs=("live",),
     references=(
         "Linux mm/memory_hotplug.c pfn_to_online_page: sections with ZONE_DEVICE in them",
@@ -220,15 +210,12 @@ def shared_sections(subject: Subject) -> Iterator[Violation]:
         Begin namespaces at multiples of 16 MiB.
     """
     system = system_of(subject)
-    lmbs = spans_of_addresses(subject.table, is_assigned).disjoint() if subject.has_lmbs else Spans()
-    memory = Spans()
-    for spans in (_spans(system, _SYSTEM_RAM), lmbs):
-        for start, last, owner in spans:
-            memory.add(start, last - start + 1, owner)
-    there = memory.disjoint()
-    ends = sorted(
-        {edge // SECTION for start, last, _ in _spans(system, _PERSISTENT) for edge in (start, last) if edge}
-    )
-    shared = (section for section in ends if there.first_in(section * SECTION, SECTION) is not None)
-    found = (Violation(f"the section at {one * SECTION:#x} has both", "") for one in shared)
-    yield from limited(found, "sections")
+    lmbs = spans_of_addresses(subject.table, is_assigned).disjoint() if subject.has_lmbs else Intervals()
+    memory = Intervals()
+    for start, last, owner in chain(_spans(system, _SYSTEM_RAM), lmbs):
+        memory.add(start, last - start + 1, owner)
+    memory = memory.disjoint()
+    persistent = _spans(system, _PERSISTENT)
+    for section in sorted({edge // SECTION for start, last, _ in persistent for edge in (start, last) if edge}):
+        if memory.first_in(section * SECTION, SECTION) is not None:
+            yield Violation(f"the section at {section * SECTION:#x} has both")

@@ -4,23 +4,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from itertools import zip_longest
 
-from drmemctl.check.bounds import ByReason, Found, limited
+from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_STALE_ARRAY
 from drmemctl.check.memory_nodes import taken_nodes
 from drmemctl.check.migration.lmbs import tables
 from drmemctl.check.rule import rule
+from drmemctl.check.select import LmbsByReason, for_lmbs
 from drmemctl.check.subject import Subject
-from drmemctl.check.tables import Nodes, both_by_drc_index
+from drmemctl.check.tables import Nodes, in_both_by_drc_index
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import AA_UNSET
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
-from drmemctl.model.associativity import CHOSEN, Associativity, reference_points_node
-from drmemctl.model.lmbs import Run
+from drmemctl.model.associativity import CHOSEN, reference_points_node
 
 _LOPAR_BYTE = 3
 """The byte of option vector 5 that LoPAR lets a migration change."""
@@ -30,7 +32,7 @@ _LOPAR_BYTE = 3
     "DRM075",
     Severity.WARNING,
     "migration",
-    "memory that belongs to another node than before",
+    "memory on a different node than before",
     needs=("before", "lmbs"),
     references=(
         "Linux d144f4d5a8a8 (5.15): the aa_index is taken over, no memory is moved",
@@ -58,66 +60,47 @@ def moved_lmbs(subject: Subject) -> Iterator[Violation]:
     both = tables(subject)
     if both is None or subject.before is None:
         return
-    reasons = ByReason[str]()
-    pair = NodePair(subject.before.associativity, subject.associativity)
-    for old, new in both_by_drc_index(*both):
-        reason = pair.why_moved(old, new)
-        if reason:
-            reasons.under(reason).add(new)
-    for reason, found in reasons:
-        message = f"{found.number} {reason}, first {found.first}: Linux leaves that memory where it was"
-        yield found.violation(message, subject.table.property_name)
-    yield from reasons.others(subject.table.property_name)
+    reasons = LmbsByReason[str](subject.table.property_name)
+    before, after = subject.before.associativity, subject.associativity
+    old_nodes, new_nodes = Nodes(before), Nodes(after)
+    has_same_list = cache(lambda aa_index: before.row(aa_index) == after.row(aa_index))
+    for old, new in in_both_by_drc_index(*both):
+        if not old.assigned or not new.assigned:
+            continue
+        source, target = old_nodes.of(old), new_nodes.of(new)
+        if source is None or target is None or source == target:
+            continue
+        if old.aa_index == new.aa_index:
+            cause = "other lookup arrays under the same aa_index"
+        elif has_same_list(old.aa_index):
+            cause = "another aa_index"
+        else:
+            cause = "another aa_index and other lookup arrays"
+        reasons.add(f"from node {source} to {target}, by {cause}", new)
+    yield from reasons.violations(
+        lambda reason, lmbs: f"{lmbs.number} {reason}, first {lmbs.first}: Linux leaves that memory where it was"
+    )
     yield from limited(_moved_nodes(subject.before, subject), "memory nodes")
 
 
 def _moved_nodes(before: Subject, after: Subject) -> Iterator[Violation]:
-    old = dict(_places(before))
-    for path, node in _places(after):
-        source = old.get(path)
-        if None not in (source, node) and source != node:
-            message = f"from node {source} to {node}: Linux leaves that memory where it was"
-            yield Violation(message, path, ASSOCIATIVITY)
-
-
-def _places(subject: Subject) -> Iterator[tuple[str, int | None]]:
-    """Yield (path, Linux node) of the memory@ nodes whose memory Linux takes."""
-    for found in taken_nodes(subject):
-        yield found.path, None if found.domains is None else subject.associativity.node_of_row(found.domains)
-
-
-class NodePair:
-    """Where LMBs were and are, with each lookup array looked at once."""
-
-    def __init__(self, before: Associativity, after: Associativity) -> None:
-        self._before, self._after = Nodes(before), Nodes(after)
-        self._same_list: dict[int, bool] = {}
-
-    def why_moved(self, old: Run, new: Run) -> str:
-        """Return from where to where LMBs went and by what, empty if they did not."""
-        if not old.assigned or not new.assigned:
-            return ""
-        source, target = self._before.of(old), self._after.of(new)
-        if source is None or target is None or source == target:
-            return ""
-        moved = f"from node {source} to {target}"
-        if old.aa_index == new.aa_index:
-            return f"{moved}, by other lookup arrays under the same aa_index"
-        if self._has_same_list(old.aa_index):
-            return f"{moved}, by another aa_index"
-        return f"{moved}, by another aa_index and other lookup arrays"
-
-    def _has_same_list(self, aa_index: int) -> bool:
-        if aa_index not in self._same_list:
-            self._same_list[aa_index] = self._before.row(aa_index) == self._after.row(aa_index)
-        return self._same_list[aa_index]
+    old_nodes = {node.path: node for node in taken_nodes(before)}
+    for node in taken_nodes(after):
+        old = old_nodes.get(node.path)
+        if old is None or old.domains is None or node.domains is None:
+            continue
+        source = before.associativity.node_of_row(old.domains)
+        target = after.associativity.node_of_row(node.domains)
+        if source is not None and target is not None and source != target:
+            message = f"from node {source} to {target}: Linux leaves that memory where it was"
+            yield Violation(message, node.path, ASSOCIATIVITY)
 
 
 @rule(
     "DRM076",
     Severity.WARNING,
     "migration",
-    "aa_index that an older kernel will write back",
+    "aa_index that kernels before 5.15 write back",
     needs=("before", "lmbs"),
     kernels=WITH_STALE_ARRAY,
     references=(
@@ -145,28 +128,28 @@ def pending_write_back(subject: Subject) -> Iterator[Violation]:
     both = tables(subject)
     if both is None or both[0] == both[1]:
         return
-    stale, homeless = Found(), Found()
+    stale, homeless = for_lmbs(subject), for_lmbs(subject)
     nodes = Nodes(subject.associativity)
-    for old, new in both_by_drc_index(*both):
+    for old, new in in_both_by_drc_index(*both):
         if old.assigned and old.aa_index not in (new.aa_index, AA_UNSET):
             stale.add(new)
             if nodes.of(old) is None:
                 homeless.add(new)
     if stale:
         message = (
-            f"{stale.number} with another aa_index than before, first {stale.first}: Linux before 5.15 writes"
+            f"{stale.number} with another aa_index than before, first {stale.first}: Linux before 5.15 writes the"
+            " old ones back with the next successful DLPAR request"
         )
-        message += " the old ones back with the next successful DLPAR request"
         if homeless:
             message += f", and {homeless.number} then have no node: a boot from that tree dies"
-        yield stale.violation(message, subject.table.property_name)
+        yield stale.violation(message)
 
 
 @rule(
     "DRM077",
     Severity.WARNING,
     "migration",
-    "affinity that Linux does not read again",
+    "changed affinity that Linux reads only at boot",
     needs=("before",),
     references=(
         "Linux arch/powerpc/mm/numa.c: primary_domain_index, distance_ref_points, FORM2 tables are read at boot",
@@ -197,8 +180,9 @@ def changed_affinity(subject: Subject) -> Iterator[Violation]:
         old, new = old_tree.get(reference_points_node(old_tree), name), new_tree.get(path, name)
         if old != new:
             yield Violation(f"{_shown(old)} before, {_shown(new)} now: Linux goes on with the former", path, name)
-    old, new = old_tree.get(CHOSEN, ARCHITECTURE_VEC5), new_tree.get(CHOSEN, ARCHITECTURE_VEC5)
-    changed = _other_bytes(old or b"", new or b"")
+    vectors = (old_tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"", new_tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"")
+    pairs = enumerate(zip_longest(*vectors, fillvalue=0))
+    changed = [number for number, (old_byte, byte) in pairs if old_byte != byte and number != _LOPAR_BYTE]
     if changed:
         numbers = ", ".join(map(str, changed[:8])) + (" and more" if len(changed) > 8 else "")
         message = f"byte {numbers} changed, which LoPAR does not allow: Linux goes on with what was agreed at boot"
@@ -209,10 +193,3 @@ def _shown(data: bytes | None) -> str:
     if data is None:
         return "absent"
     return data[:20].hex(" ", 4) + ("…" if len(data) > 20 else "") or "empty"
-
-
-def _other_bytes(old: bytes, new: bytes) -> list[int]:
-    """Return the positions of bytes that differ, without the one that may."""
-    size = max(len(old), len(new))
-    pairs = zip(old.ljust(size, b"\0"), new.ljust(size, b"\0"), strict=True)
-    return [number for number, (one, other) in enumerate(pairs) if one != other and number != _LOPAR_BYTE]

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from drmemctl.check.bounds import ByReason, Found
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
+from drmemctl.check.select import AffectedLmbs, LmbsByReason, for_lmbs
 from drmemctl.check.subject import Subject
-from drmemctl.check.tables import by_drc_index
+from drmemctl.check.tables import by_drc_index, in_both_by_drc_index
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import (
     ASSIGNED,
@@ -23,7 +23,8 @@ from drmemctl.formats.dynamic_memory import (
     rows_v1,
 )
 from drmemctl.formats.lists import COUNT_SIZE
-from drmemctl.model.lmbs import LmbTable, Run
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run
 
 _LOPAR = "LoPAR 2.9, ibm,update-properties: of ibm,dynamic-memory only the associativity indexes change"
 _STATE = ASSIGNED | RESERVED
@@ -37,25 +38,18 @@ def tables(subject: Subject) -> tuple[LmbTable, LmbTable] | None:
     return before.table, subject.table
 
 
-def _pairs(subject: Subject) -> Iterator[tuple[Run | None, Run | None]]:
+def _changed(subject: Subject, differs: Callable[[Run, Run], int]) -> AffectedLmbs:
+    """Return the LMBs as they are now for which `differs`, given them before and now, is not 0."""
     both = tables(subject)
-    return iter(()) if both is None or both[0] == both[1] else by_drc_index(*both)
-
-
-def _changed(subject: Subject, differs: Callable[[Run, Run], bool]) -> Found:
-    """Return the LMBs as they are now that differ from what they were."""
-    both = tables(subject)
-    if both is None or both[0] == both[1]:
-        return Found()
-    pairs = by_drc_index(*both)
-    return Found(new for old, new in pairs if old is not None and new is not None and differs(old, new))
+    pairs = in_both_by_drc_index(*both) if both is not None and both[0] != both[1] else ()
+    return for_lmbs(subject, (new for old, new in pairs if differs(old, new)))
 
 
 @rule(
     "DRM070",
     Severity.ERROR,
     "migration",
-    "LMB size that changed",
+    "LMB size changed",
     needs=("before", "lmbs"),
     references=(_LOPAR, "Linux arch/powerpc/mm/drmem.c init_drmem_lmb_size: never read again"),
 )
@@ -86,7 +80,7 @@ def changed_lmb_size(subject: Subject) -> Iterator[Violation]:
     "DRM071",
     Severity.ERROR,
     "migration",
-    "LMBs that vanished, appeared or moved",
+    "LMBs that disappeared, appeared or moved",
     needs=("before", "lmbs"),
     references=(_LOPAR, "Linux arch/powerpc/mm/drmem.c drmem_update_lmbs: aa_index only"),
 )
@@ -107,25 +101,25 @@ def changed_lmbs(subject: Subject) -> Iterator[Violation]:
         A fault of the destination's firmware; report it with both trees. Reboot the partition to have Linux take
         what is there.
     """
-    reasons = ByReason[str]()
-    for old, new in _pairs(subject):
+    both = tables(subject)
+    if both is None or both[0] == both[1]:
+        return
+    reasons = LmbsByReason[str](subject.table.property_name)
+    for old, new in by_drc_index(*both):
         if new is None and old is not None:
-            reasons.under("gone: Linux writes them back into the property").add(old)
+            reasons.add("gone: Linux writes them back into the property", old)
         elif old is None and new is not None:
-            reasons.under("new: Linux does not take them before it boots again").add(new)
+            reasons.add("new: Linux does not take them before it boots again", new)
         elif old is not None and new is not None and old.base != new.base:
-            reasons.under("at another address: Linux goes on with the old one").add(new)
-    for reason, found in reasons:
-        message = f"{found.are} {reason}, first {found.first}"
-        yield found.violation(message, subject.table.property_name)
-    yield from reasons.others(subject.table.property_name)
+            reasons.add("at another address: Linux goes on with the old one", new)
+    yield from reasons.violations(lambda reason, lmbs: f"{lmbs.are} {reason}, first {lmbs.first}")
 
 
 @rule(
     "DRM072",
     Severity.ERROR,
     "migration",
-    "LMBs whose state changed",
+    "LMB state changed",
     needs=("before", "lmbs"),
     references=(
         _LOPAR,
@@ -151,10 +145,12 @@ def changed_state(subject: Subject) -> Iterator[Violation]:
         A migration moves the partition as it is: report it with both trees. If someone ran DLPAR in between, the
         trees are no pair of before and after.
     """
-    found = _changed(subject, lambda old, new: bool((old.flags ^ new.flags) & _STATE))
-    if found:
-        message = f"{found.are} in another state, first {found.first} with flags {found.runs[0].flags:#x}"
-        yield found.violation(message + ": Linux goes on with the old one", subject.table.property_name)
+    lmbs = _changed(subject, lambda old, new: (old.flags ^ new.flags) & _STATE)
+    if lmbs:
+        yield lmbs.violation(
+            f"{lmbs.are} in another state, first {lmbs.first} with flags {lmbs.runs[0].flags:#x}: Linux goes on"
+            " with the old one"
+        )
 
 
 @rule(
@@ -205,12 +201,11 @@ def _array_size(subject: Subject) -> int | None:
         return subject.running.array.n_lmbs
     if subject.before is not None and subject.before.has_lmbs:
         return subject.before.table.n_lmbs
-    node = subject.drmem_node
-    other = None if node is None else node.find(V2)
-    if other is None:
+    v2 = None if subject.drmem_node is None else subject.drmem_node.find(V2)
+    if v2 is None:
         return None
-    entries = decode_entries(V2, other.value, subject.drmem.cells.address, other.total)
-    return sum(entries.columns(0, entries.present).counts)
+    entries = decode_entries(V2, v2.value, subject.drmem.cells.address, v2.total)
+    return sum(entries.columns(0, entries.present).lmbs)
 
 
 @rule(
@@ -252,7 +247,7 @@ def changed_format(subject: Subject) -> Iterator[Violation]:
     "DRM079",
     Severity.WARNING,
     "migration",
-    "flags or order that Linux does not take over",
+    "changed flags or order that Linux ignores",
     needs=("before", "lmbs"),
     references=(_LOPAR, "Linux d144f4d5a8a8 (5.15): drmem_update_lmbs takes the aa_index by DRC index"),
 )
@@ -273,31 +268,25 @@ def changed_flags(subject: Subject) -> Iterator[Violation]:
     Fix:
         None is needed for flags of LMBs; another order is a fault of the firmware.
     """
-    found = _changed(subject, lambda old, new: bool((old.flags ^ new.flags) & ~_STATE))
-    name = subject.table.property_name
-    if found:
-        message = f"{found.number} with other flags than before, first {found.first}: {found.runs[0].flags:#x}"
-        yield found.violation(message + "; the next flush puts the old ones back", name)
-    moved = _moved_first(subject)
-    if moved is not None:
-        message = f"the LMBs are in another order than before, from {moved.base:#x} on"
-        yield Found([moved]).violation(message + "; the next flush puts the old one back", name)
-
-
-def _moved_first(subject: Subject) -> Run | None:
-    """Return the first LMBs that come after others which they came before."""
+    lmbs = _changed(subject, lambda old, new: (old.flags ^ new.flags) & ~_STATE)
+    if lmbs:
+        yield lmbs.violation(
+            f"{lmbs.number} with other flags than before, first {lmbs.first}: {lmbs.runs[0].flags:#x}; the next"
+            " flush puts the old ones back"
+        )
     both = tables(subject)
     if both is None or both[0] == both[1]:
-        return None
-    old, new = (_ranks(table) for table in both)
-    common = [drc for drc in new if drc in old]
-    for first, second in pairwise(common):
-        if old[first] > old[second]:
-            return both[1].runs[new[second]]
-    return None
-
-
-def _ranks(table: LmbTable) -> dict[int, int]:
-    """Return the positions of runs by their first DRC index."""
-    runs = enumerate(table.runs.entries())
-    return {entry[2]: index for index, entry in runs if not entry[4] & DRC_INVALID}
+        return
+    # Positions of runs by their first DRC index: the first run that comes after another which it came before.
+    old, new = (
+        {run.drc_index: position for position, run in enumerate(table.runs) if not run.flags & DRC_INVALID}
+        for table in both
+    )
+    pairs = pairwise(drc_index for drc_index in new if drc_index in old)
+    moved = next((second for first, second in pairs if old[first] > old[second]), None)
+    if moved is not None:
+        run = subject.runs[new[moved]]
+        yield for_lmbs(subject, [run]).violation(
+            f"the LMBs are in another order than before, from {run.base:#x} on; the next flush puts the old one"
+            " back"
+        )

@@ -5,21 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import taken_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.formats.memory_reg import REG, MemoryRange
-
-_Nodes = dict[str, tuple[MemoryRange, ...]]
+from drmemctl.formats.memory_reg import REG
 
 
 @rule(
     "DRM078",
     Severity.ERROR,
     "migration",
-    "boot memory that changed",
+    "boot memory changed",
+    counted="memory nodes",
     needs=("before",),
     references=(
         "LoPAR 2.9, ibm,update-properties: of memory nodes only ibm,associativity changes",
@@ -43,24 +41,14 @@ def changed_boot_memory(subject: Subject) -> Iterator[Violation]:
         A fault of the destination's firmware; report it with both trees.
     """
     assert subject.before is not None  # noqa: S101 - the need "before"
-    yield from limited(_changes(_memory(subject.before), _memory(subject)), "memory nodes")
-
-
-def _memory(subject: Subject) -> _Nodes:
-    return {found.path: found.ranges for found in taken_nodes(subject)}
-
-
-def _changes(old: _Nodes, new: _Nodes) -> Iterator[Violation]:
-    for path, ranges in old.items():
-        if path not in new:
+    before = {node.path: node.ranges for node in taken_nodes(subject.before)}
+    after = {node.path: node.ranges for node in taken_nodes(subject)}
+    for path, ranges in before.items():
+        if path not in after:
             yield Violation("was there before and is gone: Linux loses that memory", path)
-        elif new[path] != ranges:
-            message = f"{_size(ranges):#x} bytes of memory before, {_size(new[path]):#x} now, or elsewhere"
-            yield Violation(f"{message}: Linux goes on with what was", path, REG)
-    for path in new:
-        if path not in old:
-            yield Violation("is new: a migration brings no boot memory", path)
-
-
-def _size(ranges: tuple[MemoryRange, ...]) -> int:
-    return sum(part.size for part in ranges)
+        elif after[path] != ranges:
+            old, new = (sum(part.size for part in parts) for parts in (ranges, after[path]))
+            message = f"{old:#x} bytes of memory before, {new:#x} now, or elsewhere: Linux goes on with what was"
+            yield Violation(message, path, REG)
+    for path in (path for path in after if path not in before):
+        yield Violation("is new: a migration brings no boot memory", path)

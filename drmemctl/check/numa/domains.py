@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.affinity import primary
+from drmemctl.check.affinity import counted_by, domain_properties, possible_nodes, primary
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_CURRENT_DOMAINS
-from drmemctl.check.possible import counted_by, domain_properties, possible_nodes
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
@@ -93,22 +92,22 @@ def contradicting_domains(subject: Subject) -> Iterator[Violation]:
         Report it, with the tree, to whoever makes the firmware; after a migration, to that of the machine that
         the partition came to.
     """
-    found = {prop.name: prop for prop in domain_properties(subject)}
-    for name, prop in found.items():
-        for defect in prop.domains.defects:
+    by_name = {prop.name: prop.domains for prop in domain_properties(subject)}
+    for name, domains in by_name.items():
+        for defect in domains.defects:
             yield Violation(defect.message, RTAS, name, defect.offset)
-    if len(found) < 2:
+    if len(by_name) < 2:
         return
-    current, maximum = found[CURRENT_DOMAINS].domains, found[MAX_DOMAINS].domains
+    current, maximum = by_name[CURRENT_DOMAINS], by_name[MAX_DOMAINS]
     if current.declared != maximum.declared:
         message = f"{current.declared} levels, and {MAX_DOMAINS} has {maximum.declared}"
         yield Violation(message, RTAS, CURRENT_DOMAINS, 0)
     pairs = enumerate(zip(current.counts, maximum.counts, strict=False), 1)
-    over = [(level, now, most) for level, (now, most) in pairs if now > most]
+    over = [(level, number, most) for level, (number, most) in pairs if number > most]
     if over:
-        level, now, most = over[0]
+        level, number, most = over[0]
         more = f" (and {len(over) - 1:,} more levels)" if len(over) > 1 else ""
         message = (
-            f"{now:,} domains at level {level} now, and at most {most:,} ever{more}: nodes may not be possible"
+            f"{number:,} domains at level {level} now, and at most {most:,} ever{more}: nodes may not be possible"
         )
         yield Violation(message, RTAS, CURRENT_DOMAINS, 4 * level)

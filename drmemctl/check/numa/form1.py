@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, combinations
+from operator import ne
 
-from drmemctl.check.affinity import cpu_lists, lookup_rows, memory_lists, numa_place, whole_lookup
+from drmemctl.check.affinity import cpu_lists, lookup_rows, memory_lists, numa_node, whole_lookup
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.check.survey import some
+from drmemctl.check.survey import listed
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.associativity import MAX_REFERENCE_POINTS, is_node
 
@@ -51,26 +52,26 @@ def farthest_nodes(subject: Subject) -> Iterator[Violation]:
         and later, Linux 5.15 and later), which has the distances as given.
     """
     points = subject.associativity.reference_points[:MAX_REFERENCE_POINTS]
-    place = numa_place(subject)
-    if subject.associativity.form != 1 or len(set(points)) < MAX_REFERENCE_POINTS or place is None:
+    numa = numa_node(subject)
+    if subject.associativity.form != 1 or len(set(points)) < MAX_REFERENCE_POINTS or numa is None:
         return
     levels = _levels(subject, points)
     far = [
-        f"{one} and {other}"
-        for one, other in combinations(sorted(levels), 2)
-        if all(here != there for here, there in zip(levels[one], levels[other], strict=True))
+        f"{first} and {second}"
+        for first, second in combinations(sorted(levels), 2)
+        if all(map(ne, levels[first], levels[second]))
     ]
     if far:
         pairs = "1 pair of nodes shares" if len(far) == 1 else f"{len(far):,} pairs of nodes share"
-        message = f"{pairs} no domain at any reference point ({some(far)}): Linux puts them {_FARTHEST} apart"
-        yield Violation(message, place.path, REFERENCE_POINTS)
+        message = f"{pairs} no domain at any reference point ({listed(far)}): Linux puts them {_FARTHEST} apart"
+        yield Violation(message, numa.path, REFERENCE_POINTS)
 
 
 @rule(
     "DRM130",
     Severity.INFO,
     "numa",
-    "reference point that repeats one before it",
+    "repeated reference point",
     needs=("after-cas",),
     references=(
         "Linux arch/powerpc/mm/numa.c __node_distance: doubled for each reference point that differs",
@@ -96,9 +97,9 @@ def repeated_points(subject: Subject) -> Iterator[Violation]:
         4 3 2 1.
     """
     points = subject.associativity.reference_points[:MAX_REFERENCE_POINTS]
-    place = numa_place(subject)
+    numa = numa_node(subject)
     again = next((position for position, point in enumerate(points) if point in points[:position]), None)
-    if subject.associativity.form != 1 or again is None or place is None:
+    if subject.associativity.form != 1 or again is None or numa is None:
         return
     nodes = sorted(_levels(subject, points))
     if len(nodes) > 1:
@@ -107,15 +108,15 @@ def repeated_points(subject: Subject) -> Iterator[Violation]:
         leading = next((position for position, point in enumerate(points) if point != points[0]), len(points))
         if leading > 1:
             reach = "is" if leading == len(points) else "is at least"
-            message += f"the distance of any two of nodes {some(nodes)} {reach} {10 << leading}"
+            message += f"the distance of any two of nodes {listed(nodes)} {reach} {10 << leading}"
         else:
             message += "the distance of nodes that differ there and at the points between is doubled once more"
-        yield Violation(message, place.path, REFERENCE_POINTS, 4 * again)
+        yield Violation(message, numa.path, REFERENCE_POINTS, 4 * again)
 
 
 def _levels(subject: Subject, points: tuple[int, ...]) -> dict[int, tuple[int, ...]]:
     """Return the domains at the reference points for each node; the last list of it counts, as in Linux."""
-    lists = [found.domains for found in (*memory_lists(subject), *cpu_lists(subject))]
+    lists = [own_list.domains for own_list in (*memory_lists(subject), *cpu_lists(subject))]
     lookup = whole_lookup(subject)
     levels: dict[int, tuple[int, ...]] = {}
     for domains in chain(lists, lookup_rows(lookup)):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
-from drmemctl.check.affinity import lookup_rows, memory_lists, numa_place, whole_lookup
+from drmemctl.check.affinity import lookup_rows, memory_lists, numa_node, whole_lookup
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
@@ -22,6 +22,7 @@ from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.associativity import CHOSEN
+from drmemctl.tree.node import Node
 
 
 def _vector(subject: Subject) -> ArchitectureVec5 | None:
@@ -33,7 +34,7 @@ def _vector(subject: Subject) -> ArchitectureVec5 | None:
     "DRM047",
     Severity.WARNING,
     "numa",
-    "content that is not what was agreed on",
+    "content that was not agreed on in option vector 5",
     needs=("after-cas",),
     references=(
         "LoPAR 2.9, ibm,client-architecture-support: option vector 5 bytes 2, 5 and 22",
@@ -67,25 +68,22 @@ def not_as_agreed(subject: Subject) -> Iterator[Violation]:
     vector = _vector(subject)
     if vector is None:
         return
-    yield from _lmbs_not_as_agreed(subject, vector)
-    place = numa_place(subject)
-    if place is None:
+    if subject.drmem_node is not None:
+        yield from _lmbs_not_as_agreed(subject.drmem_node, vector)
+    numa = numa_node(subject)
+    if numa is None:
         return
-    tables = [name for name in (LOOKUP_INDEX_TABLE, DISTANCE_TABLE) if place.node.find(name) is not None]
+    tables = [name for name in (LOOKUP_INDEX_TABLE, DISTANCE_TABLE) if numa.node.find(name) is not None]
     if tables and subject.associativity.form != 2:
         message = "a table of form 2, which was not agreed on: Linux does not read it"
-        yield Violation(message, place.path, tables[0])
-    nodes = _nodes_of_form1(subject)
-    if nodes:
-        meant, taken = nodes
-        message = f"form 0 was agreed on, and the lists are of form 1: of {meant} nodes Linux makes {taken}"
-        yield Violation(message, place.path, REFERENCE_POINTS, 4)
+        yield Violation(message, numa.path, tables[0])
+    meant, by_linux = _numbers_of_nodes(subject)
+    if by_linux < meant:
+        message = f"form 0 was agreed on, and the lists are of form 1: of {meant} nodes Linux makes {by_linux}"
+        yield Violation(message, numa.path, REFERENCE_POINTS, 4)
 
 
-def _lmbs_not_as_agreed(subject: Subject, vector: ArchitectureVec5) -> Iterator[Violation]:
-    node = subject.drmem_node
-    if node is None:
-        return
+def _lmbs_not_as_agreed(node: Node, vector: ArchitectureVec5) -> Iterator[Violation]:
     if not vector.has(DRCONF_MEMORY):
         message = "dynamic memory is here, and DRCONF_MEMORY (byte 2, 0x20) was not agreed on"
         yield Violation(message, NODE)
@@ -97,26 +95,25 @@ def _lmbs_not_as_agreed(subject: Subject, vector: ArchitectureVec5) -> Iterator[
         yield Violation("LMBs as v1, and DRMEM_V2 (byte 22, 0x80) was agreed on", NODE, V1)
 
 
-def _nodes_of_form1(subject: Subject) -> tuple[int, int] | None:
+def _numbers_of_nodes(subject: Subject) -> tuple[int, int]:
     """Return how many nodes are meant and how many Linux makes, where form 1 content is read as form 0.
 
     In true form 0 the first reference point is the whole machine: the same domain in every list.
     """
     points = subject.associativity.reference_points[:2]
     if subject.associativity.form != 0 or len(points) < 2 or min(points) < 1:
-        return None
-    lookup = whole_lookup(subject)
-    lists = chain((found.domains for found in memory_lists(subject)), lookup_rows(lookup))
-    pairs = {(one[points[0] - 1], one[points[1] - 1]) for one in lists if len(one) >= max(points)}
-    meant, taken = (len(set(column)) for column in zip(*pairs, strict=True)) if pairs else (0, 0)
-    return (meant, taken) if taken < meant else None
+        return 0, 0
+    own = (own_list.domains for own_list in memory_lists(subject))
+    lists = [domains for domains in chain(own, lookup_rows(whole_lookup(subject))) if len(domains) >= max(points)]
+    meant, by_linux = (len({domains[point - 1] for domains in lists}) for point in points)
+    return meant, by_linux
 
 
 @rule(
     "DRM048",
     Severity.WARNING,
     "numa",
-    "option vector 5 of another length than it says",
+    "option vector 5 with a wrong length byte",
     references=(
         "LoPAR 2.9, ibm,architecture-vec-5: a length byte, then the option bytes",
         "Linux arch/powerpc/platforms/pseries/firmware.c fw_vec5_feature_init: bytes beyond the property are 0",

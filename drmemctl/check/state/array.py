@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.check.bounds import ByReason, Found, limited
 from drmemctl.check.drmem.merge import merge_violation, merges
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_ARRAY
 from drmemctl.check.rule import rule
+from drmemctl.check.select import AffectedLmbs, LmbsByReason
 from drmemctl.check.subject import Subject
-from drmemctl.check.tables import by_drc_index
+from drmemctl.check.tables import by_drc_index, in_both_by_drc_index
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import ASSIGNED, KERNEL_TOUCHED, NODE, RESERVED, V2
-from drmemctl.model.lmbs import LmbTable, Run, state_of
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.run import Run, state_of
 
 _STATE = ASSIGNED | RESERVED
 
@@ -29,7 +30,7 @@ def array_of(subject: Subject) -> LmbTable | None:
     "DRM080",
     Severity.ERROR,
     "state",
-    "tree that shows other memory than Linux has",
+    "tree and kernel array disagree about memory",
     needs=("array",),
     kernels=WITH_ARRAY,
     references=(
@@ -57,33 +58,29 @@ def stale_memory(subject: Subject) -> Iterator[Violation]:
         what is right, as after a migration that changed it, only a reboot has Linux take it.
     """
     if not subject.has_lmbs:
-        yield from _nothing_shown(subject)
+        missing = AffectedLmbs(subject.running.array.runs if subject.running.array is not None else ())
+        if missing:
+            message = f"{missing.are} in the array, and the tree has none: requests fail at their end, with EPERM"
+            yield Violation(message, NODE)
         return
     array = array_of(subject)
     if array is None:
         return
-    name = subject.table.property_name
     if array.lmb_size != subject.table.lmb_size:
-        message = f"LMB size {_hex(array.lmb_size)} in the array, {_hex(subject.table.lmb_size)} in the tree"
-        yield Violation(message, NODE, LMB_SIZE, 0)
-    reasons = ByReason[str]()
+        sizes = ["none" if size is None else f"{size:#x}" for size in (array.lmb_size, subject.table.lmb_size)]
+        yield Violation(f"LMB size {sizes[0]} in the array, {sizes[1]} in the tree", NODE, LMB_SIZE, 0)
+    reasons = LmbsByReason[str](subject.table.property_name)
     for live, shown in by_drc_index(array, subject.table):
-        reason = _what_differs(live, shown)
-        if reason:
-            reasons.under(reason).add(live or shown or Run(0, 0, 0, 0, 0))
-    for reason, found in reasons:
-        yield found.violation(f"{found.are} {reason}, first {found.first}: kexec and kdump are misled", name)
-    yield from reasons.others(name)
+        run = live or shown
+        difference = _difference(live, shown)
+        if difference and run is not None:
+            reasons.add(difference, run)
+    yield from reasons.violations(
+        lambda difference, lmbs: f"{lmbs.are} {difference}, first {lmbs.first}: kexec and kdump are misled"
+    )
 
 
-def _nothing_shown(subject: Subject) -> Iterator[Violation]:
-    found = Found(subject.running.array.runs if subject.running.array is not None else ())
-    if found:
-        message = f"{found.are} in the array, and the tree has none: requests fail at their end, with EPERM"
-        yield Violation(message, NODE)
-
-
-def _what_differs(live: Run | None, shown: Run | None) -> str:
+def _difference(live: Run | None, shown: Run | None) -> str:
     if shown is None:
         return "in the array only"
     if live is None:
@@ -93,10 +90,6 @@ def _what_differs(live: Run | None, shown: Run | None) -> str:
     if (live.flags ^ shown.flags) & _STATE:
         return f"{state_of(live.flags)} for Linux and {state_of(shown.flags)} in the tree"
     return ""
-
-
-def _hex(number: int | None) -> str:
-    return "none" if number is None else f"{number:#x}"
 
 
 @rule(
@@ -132,31 +125,23 @@ def pending_flush(subject: Subject) -> Iterator[Violation]:
     array = array_of(subject)
     if array is None:
         return
-    reasons = ByReason[str]()
-    for live, shown in by_drc_index(array, subject.table):
-        if live is not None and shown is not None:
-            reason = _what_is_lost(live, shown)
-            if reason:
-                reasons.under(reason).add(shown)
-    for reason, found in reasons:
-        message = f"{found.number} with {reason}, first {found.first}: the next flush writes the array's"
-        yield found.violation(message, subject.table.property_name)
-    yield from reasons.others(subject.table.property_name)
-
-
-def _what_is_lost(live: Run, shown: Run) -> str:
-    if live.aa_index != shown.aa_index:
-        return f"aa_index {shown.aa_index:#x} where the array has {live.aa_index:#x}"
-    if (live.flags ^ shown.flags) & ~(_STATE | KERNEL_TOUCHED):
-        return f"flags {shown.flags:#x} where the array has {live.flags:#x}"
-    return ""
+    reasons = LmbsByReason[str](subject.table.property_name)
+    for live, shown in in_both_by_drc_index(array, subject.table):
+        if live.aa_index != shown.aa_index:
+            reasons.add(f"aa_index {shown.aa_index:#x} where the array has {live.aa_index:#x}", shown)
+        elif (live.flags ^ shown.flags) & ~(_STATE | KERNEL_TOUCHED):
+            reasons.add(f"flags {shown.flags:#x} where the array has {live.flags:#x}", shown)
+    yield from reasons.violations(
+        lambda reason, lmbs: f"{lmbs.number} with {reason}, first {lmbs.first}: the next flush writes the array's"
+    )
 
 
 @rule(
     "DRM082",
     Severity.ERROR,
     "state",
-    "array that Linux will write as other LMBs",
+    "array that Linux writes back as other LMBs",
+    counted="such sets",
     needs=("array", "block-size"),
     kernels=WITH_ARRAY,
     references=("Linux arch/powerpc/mm/drmem.c drmem_update_dt_v2 (2b31e3aec1db, 4.16); see DRM015",),
@@ -181,4 +166,4 @@ def merging_array(subject: Subject) -> Iterator[Violation]:
     """
     array = array_of(subject)
     if array is not None and subject.table.property_name == V2:
-        yield from limited(map(merge_violation, merges(array)), "such sets")
+        yield from map(merge_violation, merges(array))

@@ -3,24 +3,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 
-from drmemctl.check.block_ranges import block_ranges, block_spans
-from drmemctl.check.bounds import ByReason
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.memory_nodes import boot_memory
 from drmemctl.check.rule import rule
-from drmemctl.check.spans import Spans, side_by_side
-from drmemctl.check.subject import BlockRange, SenseRange, Subject
-from drmemctl.check.tables import Nodes, spans_of_addresses, spans_of_drc_indexes
+from drmemctl.check.select import LmbsByReason
+from drmemctl.check.subject import Subject
+from drmemctl.check.tables import (
+    Nodes,
+    block_ranges,
+    block_spans,
+    part_at,
+    part_of_drc,
+    spans_of_addresses,
+    spans_of_drc_indexes,
+)
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE, RESERVED
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.cmdline import command_line, memory_size
 from drmemctl.kernel.firmware import SENSE_PRESENT
 from drmemctl.kernel.sections import SECTION
-from drmemctl.model.lmbs import LmbTable, Run, is_assigned
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.intervals import Intervals, side_by_side
+from drmemctl.model.run import is_assigned
 
 _SENSES = {0: "empty", 1: "present", 2: "unusable", 3: "exchange", 4: "recover"}
 
@@ -34,7 +42,7 @@ def live_table(subject: Subject) -> LmbTable:
     "DRM083",
     Severity.ERROR,
     "state",
-    "connector that contradicts its LMB",
+    "connector state contradicts its LMB",
     needs=("senses", "lmbs"),
     references=(
         "LoPAR 2.9, dr-entity-sense (9003)",
@@ -62,50 +70,41 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
         Assigned but not present: remove the LMB by index as soon as possible.
     """
     table = live_table(subject)
-    reasons = ByReason[str]()
-    pieces = side_by_side(spans_of_drc_indexes(table.runs).disjoint(), _by_sense(subject))
-    all_flags = table.runs.flags
-    why_not = cache(_why_not)
-    for start, count, owner, sense in pieces:
+    reasons = LmbsByReason[str](table.property_name)
+    contradiction = cache(_contradiction)
+    for start, count, owner, sense in side_by_side(
+        spans_of_drc_indexes(table.runs).disjoint(), _by_sense(subject)
+    ):
         if owner is None or sense is None:
             continue
-        reason = why_not(all_flags[owner], sense)
+        reason = contradiction(table.runs.flags[owner], sense)
         if reason:
-            run = table.runs[owner]
-            reasons.under(reason).add(run.part(start - run.drc_index, count, table.lmb_size))
-    for reason, found in reasons:
-        yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
-    yield from reasons.others(table.property_name)
+            reasons.add(reason, part_of_drc(table, owner, start, count))
+    yield from reasons.violations(lambda reason, lmbs: f"{lmbs.are} {reason}, first {lmbs.first}")
 
 
-def _by_sense(subject: Subject) -> Spans:
+def _by_sense(subject: Subject) -> Intervals:
     """Return ranges of DRC indexes with the same sense, which is the owner."""
+    spans = Intervals()
     senses = subject.running.senses or ()
-    spans = Spans()
-    for part in senses if isinstance(senses, tuple) else _sense_ranges(senses):
-        spans.add(part.first, part.count, part.sense)
+    if isinstance(senses, tuple):
+        for part in senses:
+            spans.add(part.first, part.count, part.sense)
+        return spans
+    for drc_index, sense in sorted(senses.items()):
+        if spans and spans.lasts[-1] + 1 == drc_index and spans.owners[-1] == sense:
+            spans.lasts[-1] = drc_index
+        else:
+            spans.add(drc_index, 1, sense)
     return spans
 
 
-def _sense_ranges(senses: Mapping[int, int]) -> Iterator[SenseRange]:
-    start, count, sense = 0, 0, 0
-    for drc in sorted(senses):
-        if count and drc == start + count and senses[drc] == sense:
-            count += 1
-            continue
-        if count:
-            yield SenseRange(start, count, sense)
-        start, count, sense = drc, 1, senses[drc]
-    if count:
-        yield SenseRange(start, count, sense)
-
-
-def _why_not(flags: int, sense: int) -> str:
-    says = _SENSES.get(sense, str(sense))
+def _contradiction(flags: int, sense: int) -> str:
+    state = _SENSES.get(sense, str(sense))
     if is_assigned(flags) and sense != SENSE_PRESENT:
-        return f"assigned, but the connector is {says}: the hypervisor may give that memory away"
+        return f"assigned, but the connector is {state}: the hypervisor may give that memory away"
     if not is_assigned(flags) and not flags & RESERVED and sense == SENSE_PRESENT:
-        return f"free, but the connector is {says}: that memory is lost until the next boot"
+        return f"free, but the connector is {state}: that memory is lost until the next boot"
     return ""
 
 
@@ -113,7 +112,7 @@ def _why_not(flags: int, sense: int) -> str:
     "DRM084",
     Severity.ERROR,
     "state",
-    "LMB whose memory block is not as it should be",
+    "LMB with a missing, offline or unexpected memory block",
     needs=("blocks", "block-size"),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c lmb_to_memblock, dlpar_remove_lmb",
@@ -140,32 +139,26 @@ def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
     table = live_table(subject)
     blocks = block_ranges(subject)
     lmbs = spans_of_addresses(table, lambda flags: not flags & RESERVED or is_assigned(flags)).disjoint()
-    reasons = ByReason[str]()
-    expected = _expected_end(subject)
+    reasons = LmbsByReason[str](table.property_name)
+    end = _expected_end(subject)
     boot = boot_memory(subject).disjoint()
-    all_flags = table.runs.flags
-    for start, count, owner, index in side_by_side(lmbs, block_spans(subject)):
+    for start, count, owner, position in side_by_side(lmbs, block_spans(subject)):
         if owner is None:
             continue
-        block = None if index is None else blocks[index]
-        if is_assigned(all_flags[owner]):
-            reason = "" if start >= expected else _missing(block)
-        else:
-            reason = "" if block is None or boot.first_in(start, count) is not None else _SURPLUS
+        block = None if position is None else blocks[position]
+        reason = ""
+        if not is_assigned(table.runs.flags[owner]):
+            if block is not None and boot.first_in(start, count) is None:
+                reason = "free, but Linux has a memory block there: the hypervisor may give that memory away"
+        elif start < end and block is None:
+            reason = (
+                "assigned, but without a memory block: that memory is lost, and requests that count on it fail"
+            )
+        elif start < end and block is not None and not block.online:
+            reason = "assigned, but the memory block is offline: that memory is lost"
         if reason:
-            reasons.under(reason).add(piece(table, table.runs[owner], start, count))
-    for reason, found in reasons:
-        yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
-    yield from reasons.others(table.property_name)
-
-
-_SURPLUS = "free, but Linux has a memory block there: the hypervisor may give that memory away"
-
-
-def _missing(block: BlockRange | None) -> str:
-    if block is None:
-        return "assigned, but without a memory block: that memory is lost, and requests that count on it fail"
-    return "" if block.online else "assigned, but the memory block is offline: that memory is lost"
+            reasons.add(reason, part_at(table, owner, start, count))
+    yield from reasons.violations(lambda reason, lmbs: f"{lmbs.are} {reason}, first {lmbs.first}")
 
 
 def _expected_end(subject: Subject) -> int:
@@ -174,22 +167,15 @@ def _expected_end(subject: Subject) -> int:
     if node is not None and node.find(DRCONF_USABLE_MEMORY) is not None:
         return 0
     # LMBs may have come and gone since boot; but what lies below this address never was beyond the limit.
-    asked = memory_size(command_line(subject.tree)) or 1 << 64
-    return asked // SECTION * SECTION or 1 << 64
-
-
-def piece(table: LmbTable, run: Run, start: int, count: int) -> Run:
-    """Return the LMBs of a run that these bytes meet."""
-    size = table.lmb_size or 1
-    first, last = (start - run.base) // size, (start + count - 1 - run.base) // size
-    return run.part(first, last - first + 1, size)
+    limit = memory_size(command_line(subject.tree)) or 1 << 64
+    return limit // SECTION * SECTION or 1 << 64
 
 
 @rule(
     "DRM085",
     Severity.ERROR,
     "state",
-    "memory on another node than its LMB says",
+    "memory on a different node than its LMB's aa_index",
     needs=("blocks", "block-size"),
     references=(
         "Linux 72cdd117c449 (5.10): hot-added memory went to the first online node",
@@ -217,23 +203,19 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
     nodes = Nodes(subject.running.associativity or subject.associativity)
     blocks = block_ranges(subject)
     fallback = _first_online_node(subject)
-    reasons = ByReason[str]()
+    reasons = LmbsByReason[str](table.property_name)
     lmbs = spans_of_addresses(table, is_assigned).disjoint()
-    for start, count, owner, index in side_by_side(lmbs, block_spans(subject)):
-        if owner is None or index is None:
+    for start, count, owner, position in side_by_side(lmbs, block_spans(subject)):
+        if owner is None or position is None:
             continue
-        block = blocks[index]
-        node = nodes.of_kind(table.runs.aa_indexes[owner], table.runs.flags[owner])
+        block, run = blocks[position], part_at(table, owner, start, count)
+        node = nodes.of(run)
         expected = fallback if node is None else node
         if not block.online or None in (block.node, expected) or block.node == expected:
             continue
-        said = "leads to no node" if node is None else f"says {node}"
-        reasons.under(f"on node {block.node}, where the aa_index {said}").add(
-            piece(table, table.runs[owner], start, count)
-        )
-    for reason, found in reasons:
-        yield found.violation(f"{found.are} {reason}, first {found.first}", table.property_name)
-    yield from reasons.others(table.property_name)
+        by_index = "leads to no node" if node is None else f"says {node}"
+        reasons.add(f"on node {block.node}, where the aa_index {by_index}", run)
+    yield from reasons.violations(lambda reason, lmbs: f"{lmbs.are} {reason}, first {lmbs.first}")
 
 
 def _first_online_node(subject: Subject) -> int | None:
@@ -248,7 +230,7 @@ def _first_online_node(subject: Subject) -> int | None:
     "DRM086",
     Severity.ERROR,
     "state",
-    "memory block of another size than an LMB",
+    "memory block size other than the LMB size",
     needs=("blocks", "block-size"),
     references=(
         "Linux arch/powerpc/platforms/pseries/hotplug-memory.c dlpar_remove_lmb: memory_block_size_bytes()",

@@ -3,27 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from drmemctl.check.bounds import limited
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
 from drmemctl.formats.associativity import ASSOCIATIVITY
-from drmemctl.model.associativity import Associativity, domains_of
+from drmemctl.model.associativity import domains_of
 from drmemctl.model.processors import CPUS
-from drmemctl.tree.node import Node
-
-if TYPE_CHECKING:
-    from drmemctl.kernel.state import Cpu
 
 
 @rule(
     "DRM087",
     Severity.WARNING,
     "state",
-    "CPU on another node than the tree says",
+    "CPU on a different node than its ibm,associativity",
+    counted="CPUs",
     needs=("cpus",),
     references=(
         "Linux c30f931e891e (5.9): updates of CPUs are not listened to any more",
@@ -54,16 +49,10 @@ def misplaced_cpus(subject: Subject) -> Iterator[Violation]:
     parent = subject.tree.find(CPUS)
     # Of two nodes of a name, the first is found, as by path.
     nodes = {f"{CPUS}/{node.name}": node for node in reversed(parent.children if parent is not None else ())}
-    yield from limited(_misplaced(subject.running.cpus or (), nodes, associativity), "CPUs")
-
-
-def _misplaced(
-    cpus: Iterable[Cpu], nodes: Mapping[str, Node], associativity: Associativity
-) -> Iterator[Violation]:
-    for cpu in cpus:
+    for cpu in subject.running.cpus or ():
         domains = domains_of(nodes[cpu.path]) if cpu.path in nodes else None
-        told = None if domains is None else associativity.node_of_row(domains)
-        if told not in (None, cpu.node):
+        expected = None if domains is None else associativity.node_of_row(domains)
+        if expected not in (None, cpu.node):
             name = cpu.path.removeprefix(f"{CPUS}/")
-            message = f"{name} is on node {cpu.node}, where the tree says {told}: Linux leaves it there"
+            message = f"{name} is on node {cpu.node}, where the tree says {expected}: Linux leaves it there"
             yield Violation(message, cpu.path, ASSOCIATIVITY)

@@ -3,33 +3,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from drmemctl.check.bounds import ByReason, Found
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.runs import columns_of
-from drmemctl.check.spans import Spans, shared, side_by_side
-from drmemctl.check.subject import Flush, Subject
-from drmemctl.formats.dynamic_memory import DRC_INVALID
+from drmemctl.check.select import AffectedLmbs, LmbsByReason
+from drmemctl.check.subject import Subject
+from drmemctl.check.tables import part_of_drc, spans_of_drc_indexes
 from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.lmbs import LmbTable, Run, Runs, is_assigned
+from drmemctl.model.drmem import LmbTable
+from drmemctl.model.intervals import Intervals, shared, side_by_side
+from drmemctl.model.run import Run, is_assigned
+from drmemctl.model.runs import Runs
 
 _LISTED_DOMAINS = 8
 _LONGEST_STEP = 80
-_LARGEST_DRC_INDEX = (1 << 32) - 1
-
 Domains = tuple[int, ...]
 
 
-class _Lost(NamedTuple):
-    """Why an LMB is not where the hypervisor has it: the aa_index, where that leads, and where it should."""
+class LostPlacement(NamedTuple):
+    """Why LMBs are not where the hypervisor has them.
+
+    Attributes:
+        aa_index: theirs.
+        row: the lookup array that it names, None for none.
+        domains: where the hypervisor has them.
+
+    """
 
     aa_index: int
-    leads_to: Domains | None
+    row: Domains | None
     domains: Domains
 
 
@@ -37,7 +43,7 @@ class _Lost(NamedTuple):
     "DRM088",
     Severity.ERROR,
     "state",
-    "property that no longer leads where the hypervisor has an LMB",
+    "aa_index that leads elsewhere than where the hypervisor has the LMB",
     needs=("delivered", "lmbs"),
     references=(
         "Linux d144f4d5a8a8 (5.15): the aa_index of a migration is taken over",
@@ -69,92 +75,68 @@ def lost_topology(subject: Subject) -> Iterator[Violation]:
     if delivered is None or delivered.lookup is None:
         return  # without lists, firmware's own property leads nowhere
     associativity = subject.running.associativity or subject.associativity
-    reasons = ByReason[_Lost]()
-    lost_runs = sorted(_lost(subject.table, associativity, delivered), key=_drc_index)
-    for lost, run in _merged(subject.table, lost_runs):
-        reasons.under(lost).add(run)
-    name = subject.table.property_name
-    for lost, found in reasons:
-        message = _message(lost, found, associativity)
-        yield found.violation(message + _written(subject.running.flush), name)
-    yield from reasons.others(name)
+    reasons = LmbsByReason[LostPlacement](subject.table.property_name)
+    lost = sorted(_lost(subject.table, associativity, delivered), key=lambda pair: pair[1].drc_index)
+    # In as few runs as can be, however the hypervisor told of them.
+    for placement, pairs in groupby(lost, key=lambda pair: pair[0]):
+        for run in Runs((run for _, run in pairs), subject.table.lmb_size):
+            reasons.add(placement, run)
+    flush, written = subject.running.flush, ""
+    if flush is not None:
+        step = flush.step if len(flush.step) <= _LONGEST_STEP else f"{flush.step[:_LONGEST_STEP]}…"
+        written = f": {flush.function} wrote that" + (f" in {step!r}" if step else "")
+    yield from reasons.violations(lambda placement, lmbs: _message(placement, lmbs, associativity) + written)
 
 
 def _lost(
     table: LmbTable, associativity: Associativity, delivered: DeliveredTopology
-) -> Iterator[tuple[_Lost, Run]]:
+) -> Iterator[tuple[LostPlacement, Run]]:
     """Yield the assigned LMBs that the property leads elsewhere, and why."""
-    if not delivered.told and delivered.lmbs == table and delivered.lookup == associativity.lookup:
+    if not delivered.places and delivered.lmbs == table and delivered.lookup == associativity.lookup:
         return  # as it was handed out, however many runs that has
-    runs, theirs = table.runs, delivered.lmbs.runs
-    rest = Spans()
-    for start, count, owner, told in side_by_side(_assigned(runs), _told(delivered)):
+    runs, firmware_runs = table.runs, delivered.lmbs.runs
+    not_told = Intervals()
+    told = Intervals()
+    for position, part in enumerate(delivered.places):
+        told.add(part.first, part.count, position)
+    for start, count, owner, number in side_by_side(spans_of_drc_indexes(runs, is_assigned).disjoint(), told):
         if owner is None:
             continue
-        if told is None:
-            rest.add(start, count, owner)
+        if number is None:
+            not_told.add(start, count, owner)
             continue
-        lost = _why(associativity, runs.aa_indexes[owner], runs.flags[owner], delivered.told[told].domains)
-        if lost is not None:
-            yield lost, _piece(table, owner, start, count)
-    for start, count, place, owner in shared(_assigned(theirs), rest):
-        domains = delivered.domains(theirs.aa_indexes[place], theirs.flags[place])
-        lost = _why(associativity, runs.aa_indexes[owner], runs.flags[owner], domains)
-        if lost is not None:
-            yield lost, _piece(table, owner, start, count)
+        placement = _misplaced(associativity, runs[owner], delivered.places[number].domains)
+        if placement is not None:
+            yield placement, part_of_drc(table, owner, start, count)
+    for start, count, position, owner in shared(
+        spans_of_drc_indexes(firmware_runs, is_assigned).disjoint(), not_told
+    ):
+        domains = delivered.domains(firmware_runs.aa_indexes[position], firmware_runs.flags[position])
+        placement = _misplaced(associativity, runs[owner], domains)
+        if placement is not None:
+            yield placement, part_of_drc(table, owner, start, count)
 
 
-def _drc_index(lost_run: tuple[_Lost, Run]) -> int:
-    return lost_run[1].drc_index
-
-
-def _merged(table: LmbTable, lost_runs: Iterable[tuple[_Lost, Run]]) -> Iterator[tuple[_Lost, Run]]:
-    """Yield LMBs in as few runs as can be, however the hypervisor told of them."""
-    for why, parts in groupby(lost_runs, key=lambda pair: pair[0]):
-        entries = ((run.count, run.base, run.drc_index, run.aa_index, run.flags) for _, run in parts)
-        yield from ((why, run) for run in Runs(entries, table.lmb_size))
-
-
-def _assigned(runs: Runs) -> Spans:
-    """Return the DRC indexes of assigned LMBs; the owner is the run's position."""
-    columns = columns_of(
-        runs,
-        lambda flags: is_assigned(flags) and not flags & DRC_INVALID,
-        *(runs.drc_indexes, runs.counts, range(len(runs))),
-    )
-    return Spans.of(*columns, largest=_LARGEST_DRC_INDEX).disjoint()
-
-
-def _told(delivered: DeliveredTopology) -> Spans:
-    spans = Spans()
-    for number, part in enumerate(delivered.told):
-        spans.add(part.first, part.count, number)
-    return spans
-
-
-def _piece(table: LmbTable, owner: int, drc_index: int, count: int) -> Run:
-    run = table.runs[owner]
-    return run.part(drc_index - run.drc_index, count, table.lmb_size)
-
-
-def _why(associativity: Associativity, aa_index: int, flags: int, domains: Domains | None) -> _Lost | None:
+def _misplaced(associativity: Associativity, run: Run, domains: Domains | None) -> LostPlacement | None:
     """Return what is lost; None where the index leads to these domains, or the hypervisor named none."""
     if not domains:
         return None
-    row = associativity.row(aa_index, flags)
+    row = associativity.row(run.aa_index, run.flags)
     # A connector's list may be longer or shorter than those of the lookup arrays: Linux compares what both have.
     compared = min(len(row or ()), len(domains))
     if row is not None and row[:compared] == domains[:compared]:
         return None
-    return _Lost(aa_index, row, domains)
+    return LostPlacement(run.aa_index, row, domains)
 
 
-def _message(lost: _Lost, found: Found, associativity: Associativity) -> str:
-    leads, has = ("leads", "has it") if found.n_lmbs == 1 else ("lead", "has them")
-    where = "nowhere" if lost.leads_to is None else f"to {_place(lost.leads_to, associativity)}"
-    told = _place(lost.domains, associativity)
-    here = f"{found.number} {leads} {where} by aa_index {lost.aa_index:#x}"
-    return f"{here}, the hypervisor {has} at {told}, first {found.first}"
+def _message(lost: LostPlacement, lmbs: AffectedLmbs, associativity: Associativity) -> str:
+    leads, has = ("leads", "has it") if lmbs.n_lmbs == 1 else ("lead", "has them")
+    row = "nowhere" if lost.row is None else f"to {_place(lost.row, associativity)}"
+    delivered = _place(lost.domains, associativity)
+    return (
+        f"{lmbs.number} {leads} {row} by aa_index {lost.aa_index:#x}, the hypervisor {has} at {delivered}, first"
+        f" {lmbs.first}"
+    )
 
 
 def _place(domains: Domains, associativity: Associativity) -> str:
@@ -162,10 +144,3 @@ def _place(domains: Domains, associativity: Associativity) -> str:
     listed = " ".join(map(str, domains[:_LISTED_DOMAINS])) + (" …" if len(domains) > _LISTED_DOMAINS else "")
     node = associativity.node_of_row(domains)
     return f"<{listed}>" + ("" if node is None else f" (node {node})")
-
-
-def _written(flush: Flush | None) -> str:
-    if flush is None:
-        return ""
-    step = flush.step if len(flush.step) <= _LONGEST_STEP else f"{flush.step[:_LONGEST_STEP]}…"
-    return f": {flush.function} wrote that" + (f" in {step!r}" if step else "")

@@ -14,8 +14,7 @@ from drmemctl.formats.drc import MY_DRC_INDEX
 from drmemctl.formats.rtas_input import Answer
 from drmemctl.formats.rtas_kinds import Decoded
 from drmemctl.formats.rtas_labels import Labels
-from drmemctl.model.drmem import RootCells
-from drmemctl.model.lmbs import LmbTable
+from drmemctl.model.drmem import LmbTable, RootCells
 from drmemctl.model.phandles import phandle_of
 from drmemctl.tree.node import Tree
 
@@ -33,20 +32,20 @@ class TreeLabels(Labels):
     @cached_property
     def paths(self) -> dict[int, str]:
         """The path of each phandle; of two nodes with the same, Linux finds the first."""
-        found: dict[int, str] = {}
+        paths: dict[int, str] = {}
         for path, node in self.tree.walk():
-            found.setdefault(phandle_of(node), path)
-        found.pop(0, None)
-        return found
+            paths.setdefault(phandle_of(node), path)
+        paths.pop(0, None)
+        return paths
 
     @cached_property
     def _connectors(self) -> dict[int, str]:
-        found = {}
+        paths = {}
         for path, node in self.tree.walk():
             data = node.get(MY_DRC_INDEX)
             if data is not None and len(data) >= 4:
-                found[int.from_bytes(data[:4], "big")] = path
-        return found
+                paths[int.from_bytes(data[:4], "big")] = path
+        return paths
 
     @cached_property
     def table(self) -> LmbTable | None:
@@ -68,7 +67,7 @@ class TreeLabels(Labels):
         return "" if index is None or self.table is None else f"LMB at {self.table.lmb(index).base:#x}"
 
 
-class Stream:
+class RtasStream:
     """RTAS answers in the order in which a kernel gets them.
 
     Attributes:
@@ -88,18 +87,17 @@ class Stream:
                 yield number, answer, answer.value
 
 
-StreamJudge = Callable[[Stream], Iterator[Violation]]
+StreamJudge = Callable[[RtasStream], Iterator[Violation]]
 
 
 def bounded(judge: StreamJudge) -> StreamJudge:
     """Return a rule's function that lists its first violations only; the last one then counts the others."""
 
     @wraps(judge)
-    def some(stream: Stream) -> Iterator[Violation]:
-        return first_of(judge(stream), _others)
+    def first_violations(stream: RtasStream) -> Iterator[Violation]:
+        return first_of(
+            judge(stream),
+            lambda number, first: first._replace(message=f"{number:,} more like these from here on"),
+        )
 
-    return some
-
-
-def _others(rest: int, first: Violation) -> Violation:
-    return first._replace(message=f"{rest:,} more like these from here on")
+    return first_violations

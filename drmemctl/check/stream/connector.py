@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import Stream, bounded
+from drmemctl.check.stream.answers import RtasStream, bounded
 from drmemctl.formats.configure_connector import (
     BUSY,
     COMPLETE,
@@ -27,16 +27,16 @@ _GOES_ON = (COMPLETE, NEXT_SIBLING, NEXT_CHILD, NEXT_PROPERTY, PREVIOUS_PARENT, 
     "DRM119",
     Severity.ERROR,
     "stream",
-    "connector that Linux cannot read to its end",
+    "connector that Linux cannot read completely",
     references=(
         "Linux arch/powerpc/platforms/pseries/dlpar.c: dlpar_configure_connector",
         "Linux 768d70e19ba5 (5.12): busy statuses of ibm,configure-connector",
         "LoPAR 2.9: ibm,configure-connector RTAS call",
     ),
-    about=Stream,
+    about=RtasStream,
 )
 @bounded
-def unread_connector(stream: Stream) -> Iterator[Violation]:
+def unread_connector(stream: RtasStream) -> Iterator[Violation]:
     """Look for names and values that are not inside the work area, and for statuses that end the walk in an error.
 
     Why:
@@ -63,7 +63,9 @@ def unread_connector(stream: Stream) -> Iterator[Violation]:
 
 def _faults(area: ConnectorArea, status: int | None) -> Iterator[tuple[str, int]]:
     if status is not None and status not in _GOES_ON:
-        yield f"status {status}: {status_text(status)}{_gives_up(status)}", 0
+        # Busy statuses, which 5.12 and later wait for.
+        until = " before 5.12" if 9900 <= status <= 9905 else ""
+        yield f"status {status}: {status_text(status)}; Linux gives up{until}", 0
         return
     if area.drc_index is None:
         yield "the area is cut before its first five words end", 0
@@ -71,10 +73,5 @@ def _faults(area: ConnectorArea, status: int | None) -> Iterator[tuple[str, int]
     named = status in (NEXT_SIBLING, NEXT_CHILD, NEXT_PROPERTY)
     if area.name is None and (named or (status is None and area.name_offset)):
         yield f"the name is at {area.name_offset:#x}, where none is in the area", 8
-    wanted = status in (NEXT_PROPERTY, None) and area.value_length
-    if wanted and area.value is None:
+    if status in (NEXT_PROPERTY, None) and area.value_length and area.value is None:
         yield f"the value's {area.value_length:,} bytes at {area.value_offset:#x} are not in the area", 12
-
-
-def _gives_up(status: int) -> str:
-    return "; Linux gives up before 5.12" if 9900 <= status <= 9905 else "; Linux gives up"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import Stream, bounded
+from drmemctl.check.stream.answers import RtasStream, bounded
 from drmemctl.formats.hotplug_section import (
     ACTIONS,
     BY_COUNT,
@@ -22,7 +22,7 @@ from drmemctl.formats.hotplug_section import (
 )
 from drmemctl.formats.rtas_event import HOTPLUG_EVENT, LEAST_EXTENDED, PRRN, RtasEvent
 
-_Said = Iterator[tuple[str, int]]
+_Faults = Iterator[tuple[str, int]]
 
 _LARGEST_COUNT = (1 << 31) - 1
 
@@ -43,10 +43,10 @@ _CONSEQUENCES = {
         "Linux arch/powerpc/kernel/rtas.c: get_pseries_errorlog; platforms/pseries/dlpar.c: handle_dlpar_errorlog",
         "LoPAR 2.9: Platform Event Log Format, Hotplug Section; PRRN: Platform Resource Reassignment Notification",
     ),
-    about=Stream,
+    about=RtasStream,
 )
 @bounded
-def bad_event(stream: Stream) -> Iterator[Violation]:
+def bad_event(stream: RtasStream) -> Iterator[Violation]:
     """Look for sections that do not fit, hotplug sections that ask for what cannot be, and scopes below 1.
 
     Why:
@@ -72,10 +72,15 @@ def bad_event(stream: Stream) -> Iterator[Violation]:
             yield Violation(message, offset=offset, answer=number)
 
 
-def _faults(event: RtasEvent, stream: Stream) -> _Said:
+def _faults(event: RtasEvent, stream: RtasStream) -> _Faults:
     for defect in event.defects:
         yield f"{defect.message}: {_CONSEQUENCES[defect.code]}", defect.offset or 0
-    yield from _reassignment_faults(event)
+    fixed = event.fixed
+    if fixed is not None and fixed.type == PRRN:
+        if fixed.scope <= 0:
+            yield f"a reassignment of scope {fixed.scope}: Linux asks for updates of {-fixed.scope}", 4
+        if fixed.extended or event.tail:
+            yield "a reassignment has no extended log: its length word is the scope", 1
     yield from _log_faults(event)
     section = event.section(HOTPLUG)
     if section is None:
@@ -85,20 +90,11 @@ def _faults(event: RtasEvent, stream: Stream) -> _Said:
         return
     if section.length < 12:
         yield f"a section HP of {section.length} bytes", section.offset
-    for message, at in _request_faults(section.hotplug, stream):
-        yield message, section.offset + at
+    for message, offset in _request_faults(section.hotplug, stream):
+        yield message, section.offset + offset
 
 
-def _reassignment_faults(event: RtasEvent) -> _Said:
-    if event.fixed is None or event.fixed.type != PRRN:
-        return
-    if event.fixed.scope <= 0:
-        yield f"a reassignment of scope {event.fixed.scope}: Linux asks for updates of {-event.fixed.scope}", 4
-    if event.fixed.extended or event.tail:
-        yield "a reassignment has no extended log: its length word is the scope", 1
-
-
-def _log_faults(event: RtasEvent) -> _Said:
+def _log_faults(event: RtasEvent) -> _Faults:
     """Yield why Linux finds no hotplug section in an event that should have one."""
     fixed = event.fixed
     if fixed is None or fixed.type != HOTPLUG_EVENT:
@@ -111,32 +107,23 @@ def _log_faults(event: RtasEvent) -> _Said:
         yield "a hotplug event without a section HP: Linux reads the request through a null pointer", 8
 
 
-def _request_faults(asked: Hotplug, stream: Stream) -> _Said:
-    known = (("resource", RESOURCES, 8), ("action", ACTIONS, 9), ("id_type", ID_TYPES, 10))
-    for name, names, at in known:
-        if getattr(asked, name) not in names:
-            yield f"{name} {getattr(asked, name)} is none that there is", at
-    if asked.resource != MEMORY:
+def _request_faults(request: Hotplug, stream: RtasStream) -> _Faults:
+    fields = (("resource", RESOURCES, 8), ("action", ACTIONS, 9), ("id_type", ID_TYPES, 10))
+    for name, values, offset in fields:
+        if getattr(request, name) not in values:
+            yield f"{name} {getattr(request, name)} is none that there is", offset
+    if request.resource != MEMORY:
         return
-    if asked.id_type == BY_NAME:
+    if request.id_type == BY_NAME:
         yield "memory by name: EINVAL", 10
-    yield from _count_faults(asked, stream)
-    if asked.id_type in (BY_INDEX, BY_INDEXED_COUNT) and _is_unknown(asked.index or 0, stream):
-        yield f"no LMB of the tree has DRC index {asked.index or 0:#x}: EINVAL", 12 + 4 * (asked.count is not None)
-
-
-def _count_faults(asked: Hotplug, stream: Stream) -> _Said:
-    if asked.id_type not in (BY_COUNT, BY_INDEXED_COUNT) or asked.count is None:
-        return
     table = None if stream.labels is None else stream.labels.table
-    if asked.count == 0:
-        yield "a count of 0: EINVAL", 12
-    elif asked.count > _LARGEST_COUNT:
-        yield f"a count of {asked.count:,} is a negative int: nothing is done", 12
-    elif table is not None and asked.count > table.n_lmbs:
-        yield f"a count of {asked.count:,}, and the tree has {table.n_lmbs:,} LMBs: EINVAL", 12
-
-
-def _is_unknown(drc_index: int, stream: Stream) -> bool:
-    table = None if stream.labels is None else stream.labels.table
-    return table is not None and table.index_of_drc(drc_index) is None
+    if request.id_type in (BY_COUNT, BY_INDEXED_COUNT) and request.count is not None:
+        if request.count == 0:
+            yield "a count of 0: EINVAL", 12
+        elif request.count > _LARGEST_COUNT:
+            yield f"a count of {request.count:,} is a negative int: nothing is done", 12
+        elif table is not None and request.count > table.n_lmbs:
+            yield f"a count of {request.count:,}, and the tree has {table.n_lmbs:,} LMBs: EINVAL", 12
+    index = request.index or 0
+    if request.id_type in (BY_INDEX, BY_INDEXED_COUNT) and table is not None and table.index_of_drc(index) is None:
+        yield f"no LMB of the tree has DRC index {index:#x}: EINVAL", 12 + 4 * (request.count is not None)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import Stream, bounded
+from drmemctl.check.stream.answers import RtasStream, bounded
 from drmemctl.formats.update_nodes import OPCODES, WORK_AREA, UpdateNodes, in_order
 
 _LOPAR = "LoPAR 2.9: ibm,update-nodes RTAS call"
@@ -18,12 +18,12 @@ _LINUX = "Linux arch/powerpc/platforms/pseries/mobility.c: pseries_devicetree_up
     "DRM110",
     Severity.ERROR,
     "stream",
-    "list of nodes without its end",
+    "list of nodes without a terminator",
     references=(_LINUX, _LOPAR),
-    about=Stream,
+    about=RtasStream,
 )
 @bounded
-def no_end(stream: Stream) -> Iterator[Violation]:
+def no_end(stream: RtasStream) -> Iterator[Violation]:
     """Look for a list of ibm,update-nodes that no word 0 ends inside its work area, or whose operands are cut.
 
     Why:
@@ -52,12 +52,12 @@ def no_end(stream: Stream) -> Iterator[Violation]:
     "DRM111",
     Severity.WARNING,
     "stream",
-    "operation out of order, without effect or of no known kind",
+    "operation out of order, without effect or of unknown kind",
     references=(_LOPAR, _LINUX),
-    about=Stream,
+    about=RtasStream,
 )
 @bounded
-def odd_operation(stream: Stream) -> Iterator[Violation]:
+def odd_operation(stream: RtasStream) -> Iterator[Violation]:
     """Look for operations that are not in LoPAR's order, have an opcode other than 1 to 3, or a count of 0.
 
     Why:
@@ -75,17 +75,19 @@ def odd_operation(stream: Stream) -> Iterator[Violation]:
         Firmware: give deletions, updates and additions, in this order over all calls, and nothing else. Bytes that
         are no opcode are mostly the operands of the operation before, whose count is wrong.
     """
-    before: list[int] = []
+    previous: list[int] = []
     for number, _, nodes in stream.taken(UpdateNodes):
-        for each in nodes.operations:
-            in_turn = in_order([*before[-1:], each.action])
-            before = [*before, each.action][-1:] if each.action in OPCODES else before
-            if each.action not in OPCODES:
-                message = f"{each.name} is none that LoPAR has: its {len(each.operands):,} words are passed over"
-            elif not in_turn:
-                message = f"{each.name} after an operation that LoPAR has later"
-            elif not each.count:
-                message = f"{each.name} of no nodes does nothing"
+        for operation in nodes.operations:
+            if operation.action not in OPCODES:
+                words = f"its {len(operation.operands):,} words are passed over"
+                message = f"{operation.name} is none that LoPAR has: {words}"
+            elif not in_order([*previous, operation.action]):
+                message = f"{operation.name} after an operation that LoPAR has later"
+            elif not operation.count:
+                message = f"{operation.name} of no nodes does nothing"
             else:
-                continue
-            yield Violation(message, offset=each.offset, answer=number)
+                message = ""
+            if operation.action in OPCODES:
+                previous = [operation.action]
+            if message:
+                yield Violation(message, offset=operation.offset, answer=number)

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import Stream, TreeLabels, bounded
+from drmemctl.check.stream.answers import RtasStream, TreeLabels, bounded
 from drmemctl.formats.update_nodes import (
     ACTION_MASK,
     ADD,
@@ -22,8 +23,18 @@ from drmemctl.formats.update_nodes import (
 _LINUX = "Linux arch/powerpc/platforms/pseries/mobility.c: pseries_devicetree_update"
 
 
-class _Named(NamedTuple):
-    """A phandle in a list, and why Linux finds no node for it there; nothing where it does, or nobody knows."""
+class NamedNode(NamedTuple):
+    """A phandle in a list of operations.
+
+    Attributes:
+        number: the answer that has the list.
+        operation: the operation.
+        offset: of the phandle.
+        phandle: the node, or the parent of the one to be added.
+        drc_index: the DRC index beside it, of additions.
+        missing: why Linux finds no node for it there; empty where it does, or nobody can tell.
+
+    """
 
     number: int
     operation: Operation
@@ -33,7 +44,7 @@ class _Named(NamedTuple):
     missing: str
 
 
-class _Known:
+class NodeFinder:
     """Which phandles have a node while the operations are done one by one."""
 
     def __init__(self, labels: TreeLabels | None) -> None:
@@ -42,52 +53,46 @@ class _Known:
         self._deleted_paths: set[str] = set()
 
     def missing(self, phandle: int) -> str:
+        """Return why there is no node for a phandle, empty if there is one."""
         if phandle == 0:
             return "is none"
-        if phandle in self._deleted or self._is_below_deleted(phandle):
+        path = "" if self._labels is None else self._labels.path(phandle)
+        ancestors = (path[: match.start()] for match in re.finditer("/|$", path))
+        if phandle in self._deleted or not self._deleted_paths.isdisjoint(ancestors):
             return "was deleted before"
-        known = self._labels is None or bool(self._labels.path(phandle))
-        return "" if known else "is not in the tree"
+        return "" if self._labels is None or path else "is not in the tree"
 
     def delete(self, phandle: int) -> None:
+        """Take a node away, with those below it."""
         self._deleted.add(phandle)
         if self._labels is not None and self._labels.path(phandle):
             self._deleted_paths.add(self._labels.path(phandle))
 
-    def _is_below_deleted(self, phandle: int) -> bool:
-        path = self._labels.path(phandle) if self._labels is not None and self._deleted_paths else ""
-        while path.strip("/"):
-            if path in self._deleted_paths:
-                return True
-            path = path.rpartition("/")[0]
-        return False
 
-
-def _named(stream: Stream) -> Iterator[_Named]:
+def _named(stream: RtasStream) -> Iterator[NamedNode]:
     """Yield every phandle of the operations that Linux acts on, as they are meant: not as it reads them."""
-    known = _Known(stream.labels)
+    finder = NodeFinder(stream.labels)
     for number, _, nodes in stream.taken(UpdateNodes):
         for operation in nodes.operations:
-            if operation.action in OPCODES:
-                for offset, phandle, drc_index in operation.items():
-                    yield _Named(number, operation, offset, phandle, drc_index, known.missing(phandle))
-                    if operation.action == DELETE:
-                        known.delete(phandle)
+            for offset, phandle, drc_index in operation.items() if operation.action in OPCODES else ():
+                yield NamedNode(number, operation, offset, phandle, drc_index, finder.missing(phandle))
+                if operation.action == DELETE:
+                    finder.delete(phandle)
 
 
 @rule(
     "DRM112",
     Severity.ERROR,
     "stream",
-    "addition after which Linux loses its place in the list",
+    "addition after which Linux misreads the list",
     references=(
         "Linux 2efd7f6eb9b7 (5.11): the node is looked up before the DRC index is skipped; also in 5.10.y",
         "LoPAR 2.9: ibm,update-nodes RTAS call, number of operands",
     ),
-    about=Stream,
+    about=RtasStream,
 )
 @bounded
-def lost_place(stream: Stream) -> Iterator[Violation]:
+def lost_place(stream: RtasStream) -> Iterator[Violation]:
     """Look for additions below a node that is not there, and for counts of additions in words instead of pairs.
 
     Why:
@@ -108,55 +113,53 @@ def lost_place(stream: Stream) -> Iterator[Violation]:
         whether the parent is found or not.
     """
     for number, _, nodes in stream.taken(UpdateNodes):
-        wrong = _counted_in_words(nodes)
-        if wrong is not None:
+        addition = _counted_in_words(nodes)
+        if addition is not None:
             message = (
-                f"the count {wrong.count:,} makes a list only as words; Linux takes it for pairs and reads on"
+                f"the count {addition.count:,} makes a list only as words; Linux takes it for pairs and reads on"
             )
-            yield Violation(message, offset=wrong.offset, answer=number)
-    done: set[int] = set()
-    for each in _named(stream):
+            yield Violation(message, offset=addition.offset, answer=number)
+    desynchronised: set[int] = set()
+    for node in _named(stream):
         # Where one answer's list has lost its place, the rest of it is no longer what it says.
-        if each.drc_index is not None and each.missing and each.number not in done:
-            done.add(each.number)
-            message = f"the parent {each.phandle:#x} {each.missing}: since 5.11 {_misread(each)}"
-            yield Violation(message, offset=each.offset, answer=each.number)
-
-
-def _misread(each: _Named) -> str:
-    drc_index = each.drc_index or 0
-    what = f"the DRC index {drc_index:#x} is taken for"
-    if each.offset + 8 < each.operation.end:
-        return f"{what} the next parent"
-    if not drc_index & ACTION_MASK:
-        return f"{what} the end of the list"
-    return f"{what} operation {drc_index >> 24:#04x} with {drc_index & COUNT_MASK:,} operands"
+        if node.drc_index is None or not node.missing or node.number in desynchronised:
+            continue
+        desynchronised.add(node.number)
+        if node.offset + 8 < node.operation.end:
+            misread = "the next parent"
+        elif not node.drc_index & ACTION_MASK:
+            misread = "the end of the list"
+        else:
+            misread = f"operation {node.drc_index >> 24:#04x} with {node.drc_index & COUNT_MASK:,} operands"
+        message = f"the parent {node.phandle:#x} {node.missing}: since 5.11 the DRC index {node.drc_index:#x}"
+        yield Violation(f"{message} is taken for {misread}", offset=node.offset, answer=node.number)
 
 
 def _counted_in_words(nodes: UpdateNodes) -> Operation | None:
     """Return the first addition of a list that makes sense only if the counts of additions are words."""
-    additions = [each for each in nodes.operations if each.action == ADD]
+    additions = [operation for operation in nodes.operations if operation.action == ADD]
     if not additions or _is_sound(nodes):
         return None
-    other = UpdateNodes.decode(nodes.encode(), words_of_add=1)
-    even = all(each.action != ADD or (each.count or 1) % 2 == 0 for each in other.operations)
-    return additions[0] if even and _is_sound(other) else None
+    in_words = UpdateNodes.decode(nodes.encode(), words_of_add=1)
+    even = all(operation.action != ADD or (operation.count or 1) % 2 == 0 for operation in in_words.operations)
+    return additions[0] if even and _is_sound(in_words) else None
 
 
 def _is_sound(nodes: UpdateNodes) -> bool:
-    return not nodes.defects and not nodes.tail and all(each.action in OPCODES for each in nodes.operations)
+    defined = all(operation.action in OPCODES for operation in nodes.operations)
+    return defined and not nodes.defects and not nodes.tail
 
 
 @rule(
     "DRM113",
     Severity.WARNING,
     "stream",
-    "phandle that names no node, or a DRC index that names one",
+    "phandle of no node, or DRC index that is also a phandle",
     references=(_LINUX, "LoPAR 2.9: ibm,update-nodes RTAS call, ibm,phandle", "Linux 91713ac37785 (5.9)"),
-    about=Stream,
+    about=RtasStream,
 )
 @bounded
-def no_node(stream: Stream) -> Iterator[Violation]:
+def no_node(stream: RtasStream) -> Iterator[Violation]:
     """Look for deletions and updates of nodes that are not there, and for DRC indexes that are also a phandle.
 
     Why:
@@ -175,11 +178,11 @@ def no_node(stream: Stream) -> Iterator[Violation]:
         Give --tree the tree of the system that the list was made for. Firmware: use ibm,phandle of nodes that the
         partition has at that moment, before anything else deletes them.
     """
-    for each in _named(stream):
-        if each.drc_index is None and each.missing:
-            message = f"{each.operation.name} of phandle {each.phandle:#x}, which {each.missing}: nothing is done"
-            yield Violation(message, offset=each.offset, answer=each.number)
-        path = stream.labels.path(each.drc_index) if stream.labels is not None and each.drc_index else ""
+    for node in _named(stream):
+        if node.drc_index is None and node.missing:
+            message = f"{node.operation.name} of phandle {node.phandle:#x}, which {node.missing}: nothing is done"
+            yield Violation(message, offset=node.offset, answer=node.number)
+        path = stream.labels.path(node.drc_index) if stream.labels is not None and node.drc_index else ""
         if path:
-            message = f"the DRC index {each.drc_index:#x} is also the phandle of {path}"
-            yield Violation(message, offset=each.offset + 4, answer=each.number)
+            message = f"the DRC index {node.drc_index:#x} is also the phandle of {path}"
+            yield Violation(message, offset=node.offset + 4, answer=node.number)

@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
-from drmemctl.check.stream.answers import Stream, bounded
+from drmemctl.check.stream.answers import RtasStream, bounded
 from drmemctl.formats.update_properties import DELETED, NAME_ONLY, Descriptor, UpdateProperties
 
 _LOPAR = "LoPAR 2.9: ibm,update-properties RTAS call"
@@ -31,12 +30,12 @@ def _short(text: str) -> str:
     "DRM114",
     Severity.ERROR,
     "stream",
-    "descriptors that are not as many, or as long, as they say",
+    "descriptors that do not match their count or length",
     references=(_LINUX, _LOPAR),
-    about=Stream,
+    about=RtasStream,
 )
 @bounded
-def misfit(stream: Stream) -> Iterator[Violation]:
+def misfit(stream: RtasStream) -> Iterator[Violation]:
     """Look for a count of 0 or one that does not fit, names without an end, and values beyond the work area.
 
     Why:
@@ -68,12 +67,12 @@ def misfit(stream: Stream) -> Iterator[Violation]:
     "DRM115",
     Severity.ERROR,
     "stream",
-    "part of a value that is not the last of its work area",
+    "partial value that is not the last of its work area",
     references=(_LINUX, _LOPAR),
-    about=Stream,
+    about=RtasStream,
 )
 @bounded
-def part_not_last(stream: Stream) -> Iterator[Violation]:
+def part_not_last(stream: RtasStream) -> Iterator[Violation]:
     """Look for a value that goes on in the next work area while other descriptors follow it in this one.
 
     Why:
@@ -91,77 +90,49 @@ def part_not_last(stream: Stream) -> Iterator[Violation]:
         the negated length where the upper bit is set.
     """
     for number, _, properties in stream.taken(UpdateProperties):
-        for position, each in enumerate(properties.descriptors, 1):
-            if each.is_part and position < properties.nprops:
-                name = f"{_short(each.name)!r}" if each.name else "the path"
-                message = (
-                    f"{name} is a part of {each.size:,} bytes, but descriptor {position} of {properties.nprops:,}"
-                )
-                yield Violation(f"{message}: the kernel dies", offset=each.offset, answer=number)
+        for position, descriptor in enumerate(properties.descriptors, 1):
+            if descriptor.is_part and position < properties.nprops:
+                name = f"{_short(descriptor.name)!r}" if descriptor.name else "the path"
+                part = f"a part of {descriptor.size:,} bytes"
+                message = f"{name} is {part}, but descriptor {position} of {properties.nprops:,}: the kernel dies"
+                yield Violation(message, offset=descriptor.offset, answer=number)
 
 
-class _Broken(NamedTuple):
-    """Where a value does not go on as it began."""
-
-    number: int
-    offset: int
-    message: str
-
-
-class _Pending:
+class PartialValue:
     """The part of a value that Linux holds back, followed through a node's work areas as it does it."""
 
     def __init__(self) -> None:
         self.name: str | None = None
 
-    def take(self, number: int, each: Descriptor) -> Iterator[_Broken]:
-        if each.word == NAME_ONLY:
-            return
-        held, self.name = self.name, None
-        if each.word == DELETED:
-            if held is not None:
-                what = f"{_short(each.name)!r} is removed while {_short(held)!r} is in parts"
-                yield _Broken(number, each.offset, f"{what}: what came of it is dropped, its rest is the property")
-            return
-        if held not in (None, each.name):
-            what = f"{_short(each.name)!r} comes while {_short(held or '')!r} is in parts"
-            yield _Broken(number, each.offset, f"{what}: its bytes go into {_short(held or '')!r}")
-        if each.is_part:
-            self.name = each.name if held is None else held
-
-    def end(self, number: int, offset: int) -> Iterator[_Broken]:
-        if self.name is not None:
-            message = f"{_short(self.name)!r} is in parts and has no end: the property keeps its value"
-            yield _Broken(number, offset, message)
-        self.name = None
-
-
-def _broken(stream: Stream) -> Iterator[_Broken]:
-    pending, phandle = _Pending(), None
-    for number, answer in enumerate(stream.answers):
-        properties = answer.value
-        if not isinstance(properties, UpdateProperties):
-            continue
-        if properties.phandle != phandle and answer.is_taken:
-            pending, phandle = _Pending(), properties.phandle
-        for each in properties.changes if answer.is_taken else ():
-            yield from pending.take(number, each)
-        # Of an area of which no status is known, nobody can say that it is the last.
-        if answer.status not in (1, None):
-            yield from pending.end(number, properties.end if answer.is_taken else 0)
-            phandle = None
+    def take(self, descriptor: Descriptor) -> str:
+        """Go on with the next descriptor; return what is wrong with it, or nothing."""
+        if descriptor.word == NAME_ONLY:
+            return ""
+        partial, self.name = self.name, None
+        name = f"{_short(descriptor.name)!r}"
+        if descriptor.word == DELETED:
+            if partial is None:
+                return ""
+            message = f"{name} is removed while {_short(partial)!r} is in parts"
+            return f"{message}: what came of it is dropped, its rest is the property"
+        if descriptor.is_part:
+            self.name = descriptor.name if partial is None else partial
+        if partial in (None, descriptor.name):
+            return ""
+        unfinished = f"{_short(partial or '')!r}"
+        return f"{name} comes while {unfinished} is in parts: its bytes go into {unfinished}"
 
 
 @rule(
     "DRM116",
     Severity.ERROR,
     "stream",
-    "value in parts that does not go on as it began",
+    "partial value that is not continued",
     references=(_LINUX, _LOPAR),
-    about=Stream,
+    about=RtasStream,
 )
 @bounded
-def broken_value(stream: Stream) -> Iterator[Violation]:
+def broken_value(stream: RtasStream) -> Iterator[Violation]:
     """Look for a value in parts that another name, a removal, an error or the last answer interrupts.
 
     Why:
@@ -179,20 +150,36 @@ def broken_value(stream: Stream) -> Iterator[Violation]:
     Fix:
         Firmware: give the rest under the same name, first in the next work area, before anything else.
     """
-    for number, offset, message in _broken(stream):
-        yield Violation(message, offset=offset, answer=number)
+    partial, phandle = PartialValue(), None
+    for number, answer in enumerate(stream.answers):
+        properties = answer.value
+        if not isinstance(properties, UpdateProperties):
+            continue
+        if properties.phandle != phandle and answer.is_taken:
+            partial, phandle = PartialValue(), properties.phandle
+        for descriptor in properties.changes if answer.is_taken else ():
+            message = partial.take(descriptor)
+            if message:
+                yield Violation(message, offset=descriptor.offset, answer=number)
+        # Of an area of which no status is known, nobody can say that it is the last.
+        if answer.status in (1, None):
+            continue
+        if partial.name is not None:
+            message = f"{_short(partial.name)!r} is in parts and has no end: the property keeps its value"
+            yield Violation(message, offset=properties.end if answer.is_taken else 0, answer=number)
+        partial, phandle = PartialValue(), None
 
 
 @rule(
     "DRM117",
     Severity.WARNING,
     "stream",
-    "descriptor that Linux passes over, or that is for another node",
+    "descriptor that Linux ignores, or for another node",
     references=(_LINUX, _LOPAR),
-    about=Stream,
+    about=RtasStream,
 )
 @bounded
-def passed_over(stream: Stream) -> Iterator[Violation]:
+def passed_over(stream: RtasStream) -> Iterator[Violation]:
     """Look for properties with a name and no value, for empty names, and for a path that is not the node's.
 
     Why:
@@ -210,13 +197,13 @@ def passed_over(stream: Stream) -> Iterator[Violation]:
         differs says that the answer or the tree is another system's.
     """
     for number, _, properties in stream.taken(UpdateProperties):
-        for each in properties.changes:
-            if each.word == NAME_ONLY and each.name:
-                message = f"{_short(each.name)!r} has a name only: Linux does nothing"
-                yield Violation(message, offset=each.offset, answer=number)
-            elif not each.name:
-                yield Violation("a descriptor with an empty name", offset=each.offset, answer=number)
-        known = stream.labels.path(properties.phandle or 0) if stream.labels is not None else ""
-        if known and properties.path and properties.path != known:
-            message = f"the path is {_short(properties.path)!r}, but phandle {properties.phandle:#x} is {known}"
+        for descriptor in properties.changes:
+            if descriptor.word == NAME_ONLY and descriptor.name:
+                message = f"{_short(descriptor.name)!r} has a name only: Linux does nothing"
+                yield Violation(message, offset=descriptor.offset, answer=number)
+            elif not descriptor.name:
+                yield Violation("a descriptor with an empty name", offset=descriptor.offset, answer=number)
+        path = stream.labels.path(properties.phandle or 0) if stream.labels is not None else ""
+        if path and properties.path and properties.path != path:
+            message = f"the path is {_short(properties.path)!r}, but phandle {properties.phandle:#x} is {path}"
             yield Violation(message, offset=20, answer=number)

@@ -17,8 +17,8 @@ from typing import Any
 from markupsafe import Markup
 
 from drmemctl.model.address_map import HOLE, AddressMap, Content, Span
-from drmemctl.model.lmbs import state_of
-from drmemctl.model.picture import UNIT, Line, Picture
+from drmemctl.model.picture import UNIT, MapLine, Picture
+from drmemctl.model.run import state_of
 from drmemctl.output.lmb import Line as LmbLine
 from drmemctl.output.lmb import LmbView, Row, address_width, folded
 from drmemctl.output.map_key import Key
@@ -77,7 +77,7 @@ def _coarse(address_map: AddressMap, contents: list[Content]) -> Iterator[Span]:
     picture = Picture.of(address_map, COLUMNS, SEGMENTS // COLUMNS)
     position = {content: number for number, content in enumerate(contents)}
     for line in picture.lines:
-        if not isinstance(line, Line):
+        if not isinstance(line, MapLine):
             continue
         for number, cell in enumerate(line.cells):
             if cell.content.kind != HOLE:
@@ -100,9 +100,9 @@ def lmb_data(view: LmbView, key: Key) -> dict[str, Any]:
             break
         if kind == len(texts):
             texts.append(_texts(line, row.cells(line), key))
-        for column, number in zip(columns, (kind, run.count, run.base - base, run.drc_index - drc), strict=True):
+        for column, number in zip(columns, (kind, run.lmbs, run.base - base, run.drc_index - drc), strict=True):
             column.append(number)
-        base, drc = run.base + run.count * size, run.drc_index + run.count
+        base, drc = run.base + run.lmbs * size, run.drc_index + run.lmbs
     unit = gcd(*columns[2]) or 1
     return {
         "rows": len(columns[0]),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from drmemctl.model.address_map import ASSIGNED, BOOT, FREE, HOLE, NO_NODE, UNKNOWN_NODE, AddressMap, Content
-from drmemctl.model.picture import UNIT, Cell, Gap, Line, Picture
+from drmemctl.model.picture import UNIT, Cell, Gap, MapLine, Picture
 from drmemctl.output.map import LINES, scale_words
 from drmemctl.output.map_key import Entry, Key, legend
 from drmemctl.output.screen import NODE_STYLES
@@ -123,12 +123,12 @@ class _Pen:
         self._picture, self._key, self._left, self._digits = picture, key, left, digits
         self._cell = (WIDTH - left) / picture.columns
 
-    def row(self, line: Line | Gap, y: int) -> Row:
+    def row(self, line: MapLine | Gap, y: int) -> Row:
         if isinstance(line, Gap):
             return Row(y, "", gap=f"{size_text(line.size)} hole")
         return Row(y, f"{line.address:#0{self._digits}x}", tuple(self._bars(line)))
 
-    def _bars(self, line: Line) -> Iterator[Bar]:
+    def _bars(self, line: MapLine) -> Iterator[Bar]:
         at = 0
         for cell, group in groupby(line.cells):
             count = sum(1 for _ in group)
@@ -136,7 +136,7 @@ class _Pen:
                 yield self._bar(line, cell, at, count)
             at += count
 
-    def _bar(self, line: Line, cell: Cell, at: int, count: int) -> Bar:
+    def _bar(self, line: MapLine, cell: Cell, at: int, count: int) -> Bar:
         size = self._picture.cell
         width = count * self._cell
         letter = self._key.of(cell.content)[0] if width >= _LETTER else ""

@@ -13,11 +13,11 @@ from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.lookup_usage import LookupUsage
 from drmemctl.model.memory import Memory
 from drmemctl.model.overview import Overview
-from drmemctl.scenario.session import Session
+from drmemctl.simulate.session import Session
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
+class JudgedTree:
     """A tree and what is known of it.
 
     Attributes:
@@ -48,7 +48,7 @@ class Comparison:
 
     """
 
-    other: Partition
+    other: JudgedTree
     diff: Diff
 
 
@@ -80,12 +80,12 @@ class Material:
     """
 
     title: str
-    partition: Partition
+    partition: JudgedTree
     comparison: Comparison | None = None
     simulated: Simulated | None = None
     names: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def newest(self) -> Partition:
+    def newest(self) -> JudgedTree:
         """The tree that the page is about first of all: the second one, if there is one."""
         return self.partition if self.comparison is None else self.comparison.other

@@ -11,7 +11,7 @@ from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.overview import Overview
 from drmemctl.output.numa import NODE_COLUMNS, affinity_words, nodes_cells, possible_words
 from drmemctl.output.overview import defects_words, facts, state_rows
-from drmemctl.output.report.material import Partition
+from drmemctl.output.report.material import JudgedTree
 from drmemctl.output.report.tables import HtmlTable, Part, Tables
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of, size_text
@@ -79,7 +79,7 @@ class OverviewPart(NamedTuple):
     defects: tuple[str, ...]
 
 
-def overview_part(partition: Partition, tables: Tables) -> OverviewPart:
+def overview_part(partition: JudgedTree, tables: Tables) -> OverviewPart:
     """Return what there is to show of a partition."""
     overview = partition.overview
     numa = overview.numa

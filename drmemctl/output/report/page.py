@@ -20,7 +20,7 @@ from drmemctl.output.report.data import embedded, lmb_data, map_data
 from drmemctl.output.report.engine import Asset, rendered
 from drmemctl.output.report.findings_part import findings_part
 from drmemctl.output.report.map_svg import TALL, WIDTH, Drawing, look_of
-from drmemctl.output.report.material import Material, Partition
+from drmemctl.output.report.material import JudgedTree, Material
 from drmemctl.output.report.overview_part import overview_part
 from drmemctl.output.report.simulation_part import SimulationPart, simulation_part
 from drmemctl.output.report.tables import HtmlTable, Tables
@@ -126,7 +126,7 @@ class LmbPart(NamedTuple):
     left_out: str
 
 
-def _lmbs(one: Partition, tables: Tables) -> LmbPart | None:
+def _lmbs(one: JudgedTree, tables: Tables) -> LmbPart | None:
     if one.memory.drmem is None:
         return None
     view = LmbView(one.memory.table, one.memory.associativity)
@@ -139,7 +139,7 @@ def _lmbs(one: Partition, tables: Tables) -> LmbPart | None:
     return LmbPart(table, data, cut if held < total else "")
 
 
-def _lookup(one: Partition, tables: Tables) -> HtmlTable | None:
+def _lookup(one: JudgedTree, tables: Tables) -> HtmlTable | None:
     if one.usage is None:
         return None
     return tables.table(assoc.title(one.usage), assoc.COLUMNS, assoc.rows(one.usage), "drmemctl assoc")

@@ -13,7 +13,8 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import Detail, boot_lines, changes, outcome, shortened, verdict_lines
 from drmemctl.output.simulation_trace import trace_lines
 from drmemctl.output.text import safe
-from drmemctl.scenario.session import DoneStep, Session, is_failure
+from drmemctl.simulate.partition import StepResult
+from drmemctl.simulate.session import Session, is_failure
 from drmemctl.wording import count_of
 
 _STEPS = 500
@@ -99,27 +100,26 @@ def simulation_part(session: Session, names: Mapping[str, str]) -> SimulationPar
 
 def _rules(session: Session) -> list[str]:
     """Return the ids of the rules that are broken, in the order in which they are met."""
-    steps = (done.result.findings for done in session.done[:_STEPS])
+    steps = (result.findings for result in session.done[:_STEPS])
     found = (one.rule for findings in (session.simulation.boot_faults, *steps) for one in findings[:_LINES])
     return list(dict.fromkeys(found))
 
 
 def _card(session: Session, position: int, names: Mapping[str, str]) -> Card:
-    done = session.done[position]
-    result = done.result
+    result = session.done[position]
     left_out = len(result.findings) - _LINES
     notes = [safe(_renamed(result.note, names), 2000)] * bool(result.note)
     return Card(
         position + 1,
         shortened(_renamed(result.step, names), _TEXT),
-        outcome(result, expectation=done.is_expectation),
+        outcome(result),
         _tone(session, position),
         (*notes, *map(safe, result.events)),
         _first((safe(line, 2000) for line in result.log), len(result.log)),
-        tuple(_lines(changes(_PLAIN, done, Detail()))),
+        tuple(_lines(changes(_PLAIN, result, Detail()))),
         result.findings[:_LINES],
         f"{count_of(left_out, 'more finding')}: drmemctl simulate shows them" if left_out > 0 else "",
-        _trace(done),
+        _trace(result),
     )
 
 
@@ -130,9 +130,9 @@ def _renamed(text: str, names: Mapping[str, str]) -> str:
 
 
 def _tone(session: Session, position: int) -> str:
-    done = session.done[position]
-    if done.result.ok:
-        return "quiet" if done.is_expectation else "good"
+    result = session.done[position]
+    if result.ok:
+        return "quiet" if result.parsed.is_expectation else "good"
     return "bad" if is_failure(session.done, position) else "warn"
 
 
@@ -146,7 +146,7 @@ def _first(lines: Iterable[str], number: int) -> tuple[str, ...]:
     return (*islice(lines, _LINES), *more)
 
 
-def _trace(done: DoneStep) -> tuple[str, ...]:
+def _trace(result: StepResult) -> tuple[str, ...]:
     """Return the calls and writes, if there were any: the messages alone are in the log."""
-    lines = islice(trace_lines(_PLAIN, done, _EVENTS), 2 * _EVENTS) if done.events else ()
+    lines = islice(trace_lines(_PLAIN, result, _EVENTS), 2 * _EVENTS) if result.trace else ()
     return tuple(line.removeprefix("  ") for line in _lines(lines))

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's own device tree: `of_root` and all below it, with every value that was replaced since boot.
+
+Source: Linux include/linux/of.h struct device_node, struct property; drivers/of/base.c of_remove_property, which
+puts a replaced or removed property in front of its node's `deadprops`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from drmemctl.errors import InputError, LimitError
+from drmemctl.formats.strings import to_text
+from drmemctl.memory.kernel_memory import KernelMemory, is_pointer
+from drmemctl.memory.physical import LINEAR, AbsentMemoryError
+
+_WORDS = 24
+"""Words of a device_node that are looked at; it has some 200 bytes."""
+
+_LAST_PROPERTIES = 18
+"""The last word that may be `properties`: `fwnode` before it has two to eight words, by release."""
+
+_MOST_IN_NODE = 4096
+_MOST_ENTRIES = 1 << 19
+_MOST_BYTES = 64 << 20
+_MOST_DEPTH = 64
+_ROOT_PROPERTIES = {"compatible", "#size-cells"}
+
+
+class NodeLayout(NamedTuple):
+    """Where the members of struct device_node are, in words.
+
+    4.19 and before have `type` after `name`, so that `full_name` is the fourth word; `properties`, `deadprops`,
+    `parent`, `child` and `sibling` follow `fwnode`, whose size changed several times.
+    """
+
+    full_name: int
+    properties: int
+
+
+@dataclass(slots=True)
+class KernelProperty:
+    """A property: its name, its value, and where its struct property is."""
+
+    name: str
+    value: bytes
+    address: int
+
+
+@dataclass(slots=True)
+class KernelNode:
+    """A node, its properties in the kernel's order, and what was replaced or removed, the newest first."""
+
+    name: str
+    properties: list[KernelProperty] = field(default_factory=list)
+    replaced: list[KernelProperty] = field(default_factory=list)
+    children: list[KernelNode] = field(default_factory=list)
+
+
+def kernel_tree(memory: KernelMemory) -> KernelNode:
+    """Return the kernel's tree; `InputError` where it is not in the dump, or cannot be told from another."""
+    roots = _roots(memory)
+    if not roots:
+        raise InputError(
+            "the kernel's device tree (of_root) is not found in this dump",
+            source=memory.source,
+            hint="makedumpfile left pages of the kernel's image out, or the kernel has none: write it with -d 1",
+        )
+    if len(roots) > 1:
+        places = ", ".join(f"{address:#x}" for address, _ in sorted(roots)[:4])
+        raise InputError(f"there is more than one device tree in this dump, at {places}", source=memory.source)
+    ((address, layout),) = roots
+    return _TreeReader(memory, layout).node(address)
+
+
+def _roots(memory: KernelMemory) -> set[tuple[int, NodeLayout]]:
+    """Return root nodes that variables of the kernel point to, and the layout that holds together there."""
+    roots: set[tuple[int, NodeLayout]] = set()
+    tried: set[int] = set()
+    for _, page in memory.image():
+        for word in set(memory.pointers(page)) - tried:
+            if is_pointer(word):
+                tried.add(word)
+                roots.update((word, layout) for layout in _layouts(memory, word))
+    return roots
+
+
+def _layouts(memory: KernelMemory, address: int) -> Iterator[NodeLayout]:
+    """Yield the layouts by which there is a root node at an address: no parent, no sibling, a child of its own."""
+    try:
+        words = memory.u64s(address, _WORDS)
+    except AbsentMemoryError:
+        return
+    for full_name in (2, 3):
+        if words[full_name] < LINEAR or not _is_root_name(memory, words[full_name]):
+            continue
+        for index in range(full_name + 1, _LAST_PROPERTIES + 1):
+            properties, _, parent, child, sibling = words[index : index + 5]
+            if is_pointer(properties) and is_pointer(child) and not parent and not sibling:
+                layout = NodeLayout(full_name, index)
+                if _holds(memory, address, layout, properties, child):
+                    yield layout
+
+
+def _is_root_name(memory: KernelMemory, address: int) -> bool:
+    try:
+        return memory.text(address, 2) in (b"", b"/")
+    except AbsentMemoryError:
+        return False
+
+
+def _holds(memory: KernelMemory, root: int, layout: NodeLayout, properties: int, child: int) -> bool:
+    try:
+        if memory.u64(child + 8 * (layout.properties + 2)) != root:
+            return False
+        names = {entry.name for entry in _TreeReader(memory, layout).entries(properties, "/")}
+    except (AbsentMemoryError, LimitError):
+        return False
+    return names >= _ROOT_PROPERTIES
+
+
+class _TreeReader:
+    """Reads nodes of one tree; bounded, and nothing is read twice."""
+
+    def __init__(self, memory: KernelMemory, layout: NodeLayout) -> None:
+        self._memory = memory
+        self._layout = layout
+        self._seen: set[int] = set()
+        self._bytes = 0
+
+    def node(self, address: int, path: str = "", depth: int = 1) -> KernelNode:
+        """Return a node with all below it."""
+        memory, layout = self._memory, self._layout
+        place = path or "/"
+        self._visit(address, place)
+        try:
+            name = to_text(memory.text(memory.u64(address + 8 * layout.full_name)).rpartition(b"/")[2])
+            properties, replaced, _, child, _ = memory.u64s(address + 8 * layout.properties, 5)
+        except AbsentMemoryError as error:
+            raise self._missing(error, "the node", place) from None
+        if depth > _MOST_DEPTH:
+            raise LimitError(f"the tree has more than {_MOST_DEPTH} levels of nodes", source=memory.source)
+        here = "" if depth == 1 else f"{path}{name}"
+        node = KernelNode(
+            "" if depth == 1 else name,
+            list(self.entries(properties, here or "/")),
+            list(self.entries(replaced, here or "/")),
+        )
+        while child:
+            node.children.append(self.node(child, f"{here}/", depth + 1))
+            try:
+                child = memory.u64(child + 8 * (layout.properties + 4))
+            except AbsentMemoryError as error:
+                raise self._missing(error, "a node", f"{here}/") from None
+        return node
+
+    def entries(self, address: int, path: str) -> Iterator[KernelProperty]:
+        """Yield a list of struct property: name, length, value, next."""
+        memory = self._memory
+        count = 0
+        while address:
+            self._visit(address, path)
+            count += 1
+            if count > _MOST_IN_NODE:
+                message = f"the node has more than {_MOST_IN_NODE:,} properties"
+                raise LimitError(message, source=memory.source, path=path)
+            try:
+                name, length, value, following = memory.u64s(address, 4)
+                # int length: the other half of the word is padding.
+                length = length & 0xFFFF_FFFF if memory.byte_order == "<" else length >> 32
+                text = to_text(memory.text(name))
+                self._bytes += length
+                if self._bytes > _MOST_BYTES:
+                    message = f"the values of the tree have more than {_MOST_BYTES >> 20} MiB"
+                    raise LimitError(message, source=memory.source, path=path)
+                data = memory.read(value, length) if length else b""
+            except AbsentMemoryError as error:
+                raise self._missing(error, "a property", path) from None
+            yield KernelProperty(text, data, address)
+            address = following
+
+    def _visit(self, address: int, path: str) -> None:
+        if address in self._seen:
+            message = f"the list goes in a circle at {address:#x}"
+            raise LimitError(message, source=self._memory.source, path=path, hint="the dump is damaged")
+        self._seen.add(address)
+        if len(self._seen) > _MOST_ENTRIES:
+            message = f"the tree has more than {_MOST_ENTRIES:,} nodes and properties"
+            raise LimitError(message, source=self._memory.source)
+
+    def _missing(self, error: AbsentMemoryError, structure: str, path: str) -> AbsentMemoryError:
+        if error.path is not None:
+            return error
+        return AbsentMemoryError(
+            f"{structure} of the kernel's device tree cannot be read: {error.message}",
+            source=self._memory.source,
+            path=path,
+            hint=error.hint or "the dump is damaged",
+        )

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""A dump as a file of which any part can be read: plain, or in makedumpfile's flattened form."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from bisect import bisect_right
+from typing import IO, Protocol
+
+from drmemctl.errors import InputError, LimitError
+from drmemctl.formats.disk_dump import FLAT_HEADER_SIZE, FLAT_MAGIC, FLAT_RECORD
+
+_MOST_RECORDS = 1 << 21
+"""Records of the flattened form: makedumpfile writes some hundred KiB with each."""
+
+
+class RandomAccess(Protocol):
+    """A file of which any part can be read."""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return the bytes at an offset: `size`, fewer only at the end of the file."""
+
+
+class PlainFile:
+    """A file that the operating system reads; /proc/kcore has no size and cannot be mapped."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return the bytes at an offset."""
+        if not 0 <= offset < 1 << 63:
+            return b""
+        pieces: list[bytes] = []
+        while size > 0 and (piece := os.pread(self._descriptor, size, offset)):
+            pieces.append(piece)
+            offset += len(piece)
+            size -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+class SeekingFile:
+    """A file object that can seek: bytes in memory, a spooled pipe."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return the bytes at an offset."""
+        if not 0 <= offset < 1 << 63:
+            return b""
+        self._file.seek(offset)
+        return self._file.read(size)
+
+
+class FlattenedFile:
+    """The flattened form: records of bytes and where they belong, in any order; the last for a place counts."""
+
+    def __init__(self, file: RandomAccess, source: str) -> None:
+        self._file = file
+        places: dict[int, tuple[int, int]] = {}
+        at = FLAT_HEADER_SIZE
+        while len(record := file.read(at, FLAT_RECORD.size)) == FLAT_RECORD.size:
+            offset, size = FLAT_RECORD.unpack(record)
+            if offset < 0:
+                break
+            if size <= 0 or len(places) >= _MOST_RECORDS:
+                message = "a record without bytes" if size <= 0 else f"more than {_MOST_RECORDS:,} records"
+                hint = "write the dump anew: makedumpfile -R FILE < THIS"
+                raise LimitError(f"the flattened dump has {message}", source=source, offset=at, hint=hint)
+            places[offset] = (at + FLAT_RECORD.size, size)
+            at += FLAT_RECORD.size + size
+        else:
+            raise InputError("the flattened dump ends early", source=source, offset=at, hint="copy it once more")
+        ordered = sorted(places)
+        self._begins = array("q", ordered)
+        self._offsets = array("q", (places[offset][0] for offset in ordered))
+        self._sizes = array("q", (places[offset][1] for offset in ordered))
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return the bytes at an offset of the dump; what no record holds is zeros, up to the last record."""
+        pieces: list[bytes] = []
+        while size > 0:
+            index = bisect_right(self._begins, offset) - 1
+            within = offset - self._begins[index] if index >= 0 else 0
+            if index >= 0 and within < self._sizes[index]:
+                count = min(size, self._sizes[index] - within)
+                piece = self._file.read(self._offsets[index] + within, count)
+            elif index + 1 < len(self._begins):
+                count = min(size, self._begins[index + 1] - offset)
+                piece = bytes(count)
+            else:
+                break
+            pieces.append(piece)
+            if len(piece) < count:
+                break
+            offset += count
+            size -= count
+        return b"".join(pieces)
+
+
+def random_access(file: IO[bytes], source: str) -> RandomAccess:
+    """Return a file of which any part can be read, whichever form it has."""
+    try:
+        plain: RandomAccess = PlainFile(file.fileno())
+    except (OSError, AttributeError):
+        plain = SeekingFile(file)
+    return FlattenedFile(plain, source) if plain.read(0, len(FLAT_MAGIC)) == FLAT_MAGIC else plain

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: MIT
+"""A kernel's memory by virtual address: numbers in its byte order, texts, and what VMCOREINFO says of it.
+
+The linear map of ppc64 holds the kernel's image, its slab and what it allocated at boot: neither the LMB array nor
+the device tree needs page tables, so that hash and radix, pages of 4 and of 64 KiB are read alike.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import sys
+from array import array
+from collections.abc import Iterator
+
+from drmemctl.errors import InputError
+from drmemctl.formats.vmcoreinfo import LARGEST, MAGIC, Vmcoreinfo, decode_vmcoreinfo
+from drmemctl.memory.physical import LINEAR, LINEAR_SIZE, AbsentMemoryError, Dump
+
+PAGE = 4096
+"""Bytes in which memory is looked through, whatever the kernel's page is."""
+
+_IMAGE = 128 << 20
+"""The kernel's image lies below: it is loaded at 0 or, as a crash kernel, at 32 MiB."""
+
+_AROUND = 8 << 20
+"""Bytes around the variables that VMCOREINFO names, in which the others are looked for."""
+
+_LANDMARKS = (
+    *("node_data", "node_online_map", "vmemmap_list", "mmu_psize_defs", "mmu_vmemmap_psize", "clear_seq", "prb"),
+    *("log_buf", "log_first_idx", "clear_idx", "init_uts_ns", "contig_page_data"),
+)
+_MOST_LOOKED_THROUGH = 1 << 30
+_MOST_CANDIDATES = 1 << 20
+_PRINTABLE = re.compile(rb"[\x21-\x7e]*\Z")
+
+
+class KernelMemory:
+    """The memory of one kernel in a dump.
+
+    Attributes:
+        dump: the physical memory.
+        vmcoreinfo: what the kernel tells dump tools of itself.
+        byte_order: `<` or `>`.
+
+    """
+
+    def __init__(self, dump: Dump, source: str) -> None:
+        """Find VMCOREINFO, in the dump's notes or in memory; `InputError` where there is none."""
+        self.dump = dump
+        self.source = source
+        text = dump.vmcoreinfo or _vmcoreinfo_in_memory(dump)
+        if text is None:
+            raise InputError(
+                "this dump has no VMCOREINFO, by which the kernel's structures are found",
+                source=source,
+                hint="a dump of a guest before its kernel ran, or of a kernel without CONFIG_CRASH_CORE",
+            )
+        self.vmcoreinfo: Vmcoreinfo = decode_vmcoreinfo(text)
+        self.byte_order = self._byte_order()
+
+    def _byte_order(self) -> str:
+        # The first node's pg_data_t is in the linear map: 0xc000… is its first or its last byte.
+        at = self.vmcoreinfo.symbol("node_data")
+        if at is None:
+            hint = "the kernel has no NUMA (CONFIG_NUMA), or this is no dump of Linux on ppc64"
+            raise InputError("VMCOREINFO does not name node_data", source=self.source, hint=hint)
+        return "<" if self.read(at, 8)[7] == LINEAR >> 56 else ">"
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return memory at a virtual address of the linear map; `AbsentMemoryError` where there is none."""
+        if not LINEAR <= address <= LINEAR + LINEAR_SIZE - size:
+            raise AbsentMemoryError(f"address {address:#x} is not in the kernel's linear map", source=self.source)
+        return self.dump.read(address - LINEAR, size)
+
+    def u64s(self, address: int, count: int) -> tuple[int, ...]:
+        """Return numbers of 64 bits."""
+        return struct.unpack(f"{self.byte_order}{count}Q", self.read(address, 8 * count))
+
+    def u64(self, address: int) -> int:
+        """Return a number of 64 bits."""
+        return self.u64s(address, 1)[0]
+
+    def u32(self, address: int) -> int:
+        """Return a number of 32 bits."""
+        return int(struct.unpack(f"{self.byte_order}I", self.read(address, 4))[0])
+
+    def text(self, address: int, most: int = 256) -> bytes:
+        """Return a text of printable characters, without its NUL; `AbsentMemoryError` for anything else."""
+        data = b""
+        while b"\0" not in data and len(data) < most:
+            # Not beyond a page: what follows may not be in the dump.
+            at = address + len(data)
+            data += self.read(at, min(64, PAGE - at % PAGE, most - len(data)))
+        text, nul, _ = data.partition(b"\0")
+        if not nul or not _PRINTABLE.match(text):
+            raise AbsentMemoryError(f"there is no text at {address:#x}", source=self.source)
+        return text
+
+    def image(self) -> Iterator[tuple[int, bytes]]:
+        """Yield pages around the variables that VMCOREINFO names: the kernel's own are there. (address, bytes)."""
+        known = [
+            address - LINEAR
+            for name in _LANDMARKS
+            if (address := self.vmcoreinfo.symbol(name)) and LINEAR <= address < LINEAR + _IMAGE
+        ]
+        if known:
+            yield from self._pages(max(min(known) - _AROUND, 0) & -PAGE, max(known) + _AROUND)
+
+    def whole_image(self) -> Iterator[tuple[int, bytes]]:
+        """Yield all pages that may be the kernel's image."""
+        yield from self._pages(0, _IMAGE)
+
+    def _pages(self, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
+        for address in range(begin, end, PAGE):
+            try:
+                yield LINEAR + address, self.dump.read(address, PAGE)
+            except AbsentMemoryError:
+                continue
+
+    def pointers(self, page: bytes) -> array[int]:
+        """Return the words of a page in the kernel's byte order."""
+        return _words(page, self.byte_order)
+
+
+def is_pointer(word: int) -> bool:
+    """Whether a word may point to something in the linear map that is aligned as allocated memory is."""
+    return LINEAR <= word < LINEAR + LINEAR_SIZE and not word & 7
+
+
+def _words(page: bytes, order: str) -> array[int]:
+    words = array("Q", page)
+    if order != ("<" if sys.byteorder == "little" else ">"):
+        words.byteswap()
+    return words
+
+
+def _vmcoreinfo_in_memory(dump: Dump) -> bytes | None:
+    """Return VMCOREINFO of a dump without notes.
+
+    `vmcoreinfo_data` in the kernel's image points to a page that begins with it (kernel/crash_core.c).
+    """
+    tried: set[int] = set()
+    for begin in range(0, _IMAGE, PAGE):
+        try:
+            page = dump.read(begin, PAGE)
+        except AbsentMemoryError:
+            continue
+        for order in "<>":
+            for word in {w for w in _words(page, order) if w >> 48 == LINEAR >> 48 and not w & 0xFFF} - tried:
+                tried.add(word)
+                text = _vmcoreinfo_at(dump, word - LINEAR)
+                if text is not None:
+                    return text
+            if len(tried) > _MOST_CANDIDATES:
+                return None
+    return _vmcoreinfo_anywhere(dump)
+
+
+def _vmcoreinfo_anywhere(dump: Dump) -> bytes | None:
+    """Look at the beginning of every page, of as many as can be looked at in some seconds."""
+    looked_at = 0
+    for begin, size in dump.ranges():
+        for address in range(begin & -PAGE, begin + size, PAGE):
+            text = _vmcoreinfo_at(dump, address)
+            if text is not None:
+                return text
+            looked_at += PAGE
+            if looked_at > _MOST_LOOKED_THROUGH:
+                return None
+    return None
+
+
+def _vmcoreinfo_at(dump: Dump, address: int) -> bytes | None:
+    try:
+        if dump.read(address, len(MAGIC)) != MAGIC:
+            return None
+        text = dump.read(address, PAGE).partition(b"\0")[0]
+        if len(text) == PAGE:
+            text += dump.read(address + PAGE, LARGEST - PAGE).partition(b"\0")[0]
+    except AbsentMemoryError:
+        return None
+    return text if b"SYMBOL(node_data)=" in text else None

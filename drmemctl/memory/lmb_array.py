@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's LMB array, `drmem_info`, found by what it must look like.
+
+Source: Linux arch/powerpc/include/asm/drmem.h: struct drmem_lmb_info {lmbs, n_lmbs, lmb_size} and struct drmem_lmb
+{base_addr, drc_index, aa_index, flags} of 24 bytes; `lmb_size` has 32 bits before 5.10 (ec72024e35dd).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from drmemctl.errors import InputError
+from drmemctl.memory.kernel_memory import KernelMemory, is_pointer
+from drmemctl.memory.physical import AbsentMemoryError
+
+LMB_SIZE = 24
+"""Bytes of a struct drmem_lmb."""
+
+_MOST_LMBS = 1 << 22
+_AT_ONCE = 2730
+"""LMBs read in one piece: a page of 64 KiB."""
+
+_FLAGS = 0x8000_FFFF
+"""Flag bits that firmware and Linux use; DRMEM_LMB_RESERVED is the uppermost."""
+
+
+@dataclass(frozen=True, slots=True)
+class LmbArray:
+    """The array as the kernel had it.
+
+    Attributes:
+        address: of the struct drmem_lmb_info, virtual.
+        lmb_size: bytes of an LMB.
+        count: number of LMBs.
+        lmbs: the structs drmem_lmb in big-endian cells: base address (two), DRC index, aa_index, flags.
+
+    """
+
+    address: int
+    lmb_size: int
+    count: int
+    lmbs: bytes
+
+    def __iter__(self) -> Iterator[tuple[int, int, int, int]]:
+        """Yield base address, DRC index, aa_index and flags of each LMB."""
+        return struct.iter_unpack(">QIII", self.lmbs)
+
+
+def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
+    """Return the array of LMBs of a size in bytes, None where none is found; `InputError` where several are."""
+    arrays: dict[tuple[int, int], LmbArray] = {}
+    wide, narrow = (struct.pack(memory.byte_order + form, lmb_size) for form in ("Q", "I"))
+    for base, page in memory.image():
+        for pattern, offset in ((wide, 16), (narrow, 12)):
+            if lmb_size >= 1 << 32 and pattern is narrow:
+                continue
+            at = page.find(pattern)
+            while at >= 0:
+                if at % 8 == offset % 8:
+                    array = _array_at(memory, base + at - offset, lmb_size)
+                    if array is not None:
+                        arrays[array.address, array.count] = array
+                at = page.find(pattern, at + 4)
+    if len(arrays) > 1:
+        places = ", ".join(f"{address:#x}" for address, _ in sorted(arrays)[:4])
+        raise InputError(f"there is more than one LMB array in this dump, at {places}", source=memory.source)
+    return next(iter(arrays.values()), None)
+
+
+def _array_at(memory: KernelMemory, address: int, lmb_size: int) -> LmbArray | None:
+    """Return the array whose drmem_lmb_info is at an address, None where none can be."""
+    try:
+        lmbs, count = memory.u64(address), memory.u32(address + 8)
+        if not is_pointer(lmbs) or not 0 < count <= _MOST_LMBS:
+            return None
+        pieces: list[bytes] = []
+        previous = (-lmb_size, -1)
+        for index in range(0, count, _AT_ONCE):
+            number = min(_AT_ONCE, count - index)
+            # The first alone, since a wrong candidate ends there.
+            if index == 0 and not _is_lmb(_unpacked(memory, lmbs, 1)[0], previous, lmb_size):
+                return None
+            cells = _unpacked(memory, lmbs + LMB_SIZE * index, number)
+            for lmb in cells:
+                if not _is_lmb(lmb, previous, lmb_size):
+                    return None
+                previous = lmb[0], lmb[1]
+            pieces.append(b"".join(struct.pack(">QIII", *lmb) for lmb in cells))
+    except AbsentMemoryError:
+        return None
+    return LmbArray(address, lmb_size, count, b"".join(pieces))
+
+
+def _unpacked(memory: KernelMemory, address: int, count: int) -> list[tuple[int, int, int, int]]:
+    data = memory.read(address, LMB_SIZE * count)
+    return list(struct.iter_unpack(memory.byte_order + "QIII4x", data))
+
+
+def _is_lmb(lmb: tuple[int, int, int, int], previous: tuple[int, int], lmb_size: int) -> bool:
+    base, drc_index, _, flags = lmb
+    if base % lmb_size or flags & ~_FLAGS:
+        return False
+    # Firmware lists LMBs by ascending address; an array that does not is taken where each LMB is another one.
+    return (base, drc_index) != previous and base != previous[0]

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""The kernel's memory sections: which exist, which are online, and the node in each one's first page.
+
+Source: Linux include/linux/mmzone.h struct mem_section; arch/powerpc/mm/init_64.c vmemmap_list; page tables of
+radix as in arch/powerpc/include/asm/book3s/64/radix-4k.h, radix-64k.h. All by offsets and symbols of VMCOREINFO.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from drmemctl.memory.kernel_memory import KernelMemory
+from drmemctl.memory.physical import LINEAR, AbsentMemoryError
+
+_PRESENT, _ONLINE = 1, 4
+"""Bits of section_mem_map: SECTION_MARKED_PRESENT, SECTION_IS_ONLINE."""
+
+_MAP_MASK = ~0x3F
+"""What of section_mem_map is the address of its struct page; the bits below are flags."""
+
+_ROOTS_AT_ONCE = 512
+_MOST_ROOTS = 1 << 20
+_MOST_SECTIONS = 1 << 20
+_MOST_BACKINGS = 1 << 16
+
+
+class Section(NamedTuple):
+    """A memory section: address and bytes, whether it is online, its Linux node (None: its page is not there)."""
+
+    base: int
+    size: int
+    online: bool
+    node: int | None
+
+
+class _Layout(NamedTuple):
+    """What VMCOREINFO says of sections, pages and the map of pages."""
+
+    page_size: int
+    section_bits: int
+    section_size: int
+    map_offset: int
+    page_bytes: int
+    flags_offset: int
+    roots: int
+    roots_address: int
+    node_shift: int
+
+
+def _layout(memory: KernelMemory) -> _Layout | None:
+    info = memory.vmcoreinfo
+    nodes = info.length("node_data") or 0
+    values = (
+        info.page_size,
+        info.number("SECTION_SIZE_BITS"),
+        info.size("mem_section"),
+        info.offset("mem_section.section_mem_map"),
+        info.size("page"),
+        info.offset("page.flags"),
+        info.length("mem_section"),
+        info.symbol("mem_section"),
+    )
+    if any(value is None for value in values) or nodes < 1:
+        return None
+    layout = _Layout._make((*(value or 0 for value in values), 64 - (nodes - 1).bit_length()))
+    sane = layout.page_size in (4096, 65536) and 20 <= layout.section_bits <= 40
+    sane = sane and 8 <= layout.section_size <= 4096 and 0 <= layout.map_offset <= layout.section_size - 8
+    sane = sane and 0 < layout.page_bytes <= 512 and 0 <= layout.flags_offset <= layout.page_bytes - 8
+    return layout if sane and 0 < layout.roots <= _MOST_ROOTS else None
+
+
+def sections(memory: KernelMemory) -> Iterator[Section]:
+    """Yield the sections by ascending address; none where VMCOREINFO does not describe them."""
+    layout = _layout(memory)
+    if layout is None:
+        return
+    pages = _PageMap(memory)
+    per_root = layout.page_size // layout.section_size
+    count = 0
+    for root, address in _roots(memory, layout):
+        for index in range(per_root):
+            entry = address + index * layout.section_size + layout.map_offset
+            try:
+                encoded = memory.u64(entry)
+            except AbsentMemoryError:
+                break
+            if not encoded & _PRESENT:
+                continue
+            count += 1
+            if count > _MOST_SECTIONS:
+                return
+            number = root * per_root + index
+            first_page = (encoded & _MAP_MASK) + (
+                number << layout.section_bits
+            ) // layout.page_size * layout.page_bytes
+            online = bool(encoded & _ONLINE)
+            node = pages.node(first_page + layout.flags_offset, layout.node_shift) if online else None
+            yield Section(number << layout.section_bits, 1 << layout.section_bits, online, node)
+
+
+def _roots(memory: KernelMemory, layout: _Layout) -> Iterator[tuple[int, int]]:
+    """Yield number and address of each root that is there.
+
+    The table of roots has up to 8 MiB, nearly all of it zeros: makedumpfile leaves such pages out.
+    """
+    for first in range(0, layout.roots, _ROOTS_AT_ONCE):
+        count = min(_ROOTS_AT_ONCE, layout.roots - first)
+        try:
+            words = memory.u64s(layout.roots_address + 8 * first, count)
+        except AbsentMemoryError:
+            continue
+        if any(words):
+            yield from ((first + index, word) for index, word in enumerate(words) if word)
+
+
+class _PageMap:
+    """Where a struct page is: its virtual address is mapped by vmemmap_list, or by the page tables of radix."""
+
+    def __init__(self, memory: KernelMemory) -> None:
+        self._memory = memory
+        self._backings = sorted(self._read_backings())
+
+    def node(self, address: int, shift: int) -> int | None:
+        """Return the node in the flags of a page, which are at an address; None where that is not in the dump."""
+        try:
+            return self._memory.u64(self._linear(address)) >> shift
+        except AbsentMemoryError:
+            return None
+
+    def _read_backings(self) -> Iterator[tuple[int, int, int]]:
+        """Yield virtual address, bytes and physical address of what vmemmap_list has."""
+        info = self._memory.vmcoreinfo
+        following, physical, virtual = (
+            info.offset(f"vmemmap_backing.{member}") for member in ("list", "phys", "virt_addr")
+        )
+        size = self._backing_size()
+        symbol = info.symbol("vmemmap_list")
+        if symbol is None or size is None or following is None or physical is None or virtual is None:
+            return
+        try:
+            address = self._memory.u64(symbol)
+            for _ in range(_MOST_BACKINGS):
+                if not address:
+                    return
+                yield (
+                    self._memory.u64(address + virtual),
+                    size,
+                    self._memory.u64(address + physical),
+                )
+                address = self._memory.u64(address + following)
+        except AbsentMemoryError:
+            return
+
+    def _backing_size(self) -> int | None:
+        info = self._memory.vmcoreinfo
+        which, definitions = info.symbol("mmu_vmemmap_psize"), info.symbol("mmu_psize_defs")
+        size, shift = info.size("mmu_psize_def"), info.offset("mmu_psize_def.shift")
+        if which is None or definitions is None or size is None or shift is None:
+            return None
+        try:
+            bits = self._memory.u32(definitions + self._memory.u32(which) * size + shift)
+        except AbsentMemoryError:
+            return None
+        return 1 << bits if 12 <= bits <= 40 else None
+
+    def _linear(self, address: int) -> int:
+        """Return the address in the linear map of what the kernel has at another virtual address."""
+        from bisect import bisect_right
+
+        index = bisect_right(self._backings, (address, 1 << 64, 0)) - 1
+        if index >= 0:
+            virtual, size, physical = self._backings[index]
+            if address < virtual + size:
+                return LINEAR + physical + address - virtual
+        return self._by_page_tables(address)
+
+    def _by_page_tables(self, address: int) -> int:
+        """Walk the tables of radix, whose entries are big-endian: 13, 9, 9 and 9 (5 with pages of 64 KiB) bits."""
+        memory = self._memory
+        table = memory.vmcoreinfo.symbol("swapper_pg_dir")
+        if table is None:
+            raise AbsentMemoryError(f"the page tables are not known, by which {address:#x} is mapped")
+        leaf = (16, 5) if memory.vmcoreinfo.page_size == 65536 else (12, 9)
+        for shift, bits in ((39, 13), (30, 9), (21, 9), leaf):
+            index = address >> shift & (1 << bits) - 1
+            entry = int.from_bytes(memory.read(table + 8 * index, 8), "big")
+            if not entry >> 63:  # _PAGE_PRESENT
+                break
+            if entry >> 62 & 1:  # _PAGE_PTE: the entry of a page, of whatever size
+                frame = entry & 0x01FF_FFFF_FFFF_F000
+                return LINEAR + (frame & -(1 << shift)) + (address & (1 << shift) - 1)
+            table = LINEAR + (entry & 0x0FFF_FFFF_FFFF_FF00)
+        raise AbsentMemoryError(f"address {address:#x} is not mapped")

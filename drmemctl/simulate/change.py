@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: MIT
+"""What is different between two moments of a simulated kernel: its LMB array, its memory blocks, its tree.
+
+Costs by the run. The array of a running kernel never changes its addresses and DRC indexes, so that its LMBs are
+compared by their place in it; where they do differ, after a reboot, an LMB went and another came.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from drmemctl.compare.matching import in_common
+from drmemctl.formats.dynamic_memory import ASSIGNED, KERNEL_TOUCHED, NODE, V1, V2
+from drmemctl.kernel.blocks import Blocks
+from drmemctl.kernel.capabilities import DRMEM_ARRAY
+from drmemctl.kernel.firmware import Firmware
+from drmemctl.kernel.flush import drmem_update_dt
+from drmemctl.kernel.job import Job
+from drmemctl.kernel.nodes import current_associativity
+from drmemctl.kernel.state import KernelState
+from drmemctl.kernel.task import run
+from drmemctl.model.associativity import Associativity
+from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.run import Run
+from drmemctl.tree.node import Node, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class LmbState:
+    """What LMBs are at one moment.
+
+    Attributes:
+        aa_index: their aa_index.
+        flags: their flags, without the bit that is the kernel's own.
+        node: the node that their aa_index leads to, None where to none.
+
+    """
+
+    aa_index: int
+    flags: int
+    node: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LmbRangeChange:
+    """LMBs that follow one another and changed alike.
+
+    Attributes:
+        base: the address of the first.
+        count: how many.
+        lmb_size: bytes of each, 0 where it is not known.
+        drc_index: the first one's DRC index.
+        old: what they were, None for LMBs that were not there.
+        new: what they are, None for those that went.
+        in_array: whether the kernel's array has the change.
+        in_tree: whether the tree has it.
+
+    """
+
+    base: int
+    count: int
+    lmb_size: int
+    drc_index: int
+    old: LmbState | None
+    new: LmbState | None
+    in_array: bool = True
+    in_tree: bool = True
+
+    @property
+    def end(self) -> int:
+        """The address behind the last."""
+        return self.base + self.count * self.lmb_size
+
+    def same_kind(self, change: LmbRangeChange) -> bool:
+        """Whether other LMBs changed in the same way and in the same places."""
+        return (self.old, self.new, self.lmb_size, self.in_array, self.in_tree) == (
+            *(change.old, change.new, change.lmb_size),
+            *(change.in_array, change.in_tree),
+        )
+
+    def part(self, first: int, count: int) -> LmbRangeChange:
+        """Return the change of `count` of these LMBs, from the one at place `first` on."""
+        base, drc_index = self.base + first * self.lmb_size, self.drc_index + first
+        return replace(self, base=base, count=count, drc_index=drc_index)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRangeChange:
+    """Memory blocks that follow one another; a node is None where they do not exist."""
+
+    first: int
+    count: int
+    old: int | None
+    new: int | None
+
+
+def changed_lmbs(old: KernelState, new: KernelState) -> list[LmbRangeChange]:
+    """Return what changed of the LMBs by address: each change once, with whether array and tree have it."""
+    return in_array_and_tree(changed_in_array(old, new), changed_in_tree(old, new))
+
+
+def changed_in_array(old: KernelState, new: KernelState) -> list[LmbRangeChange]:
+    """Return what changed in the array: aa_index, flags, or the node that an assigned LMB's aa_index leads to."""
+    if old.table is new.table and old.tree is new.tree:
+        return []
+    return compare_tables(old.table, current_associativity(old), new.table, current_associativity(new))
+
+
+def changed_in_tree(old: KernelState, new: KernelState) -> list[LmbRangeChange]:
+    """Return what changed in what the tree says of the LMBs."""
+    if old.tree is new.tree:
+        return []
+    return compare_tables(
+        _table_of_tree(old), current_associativity(old), _table_of_tree(new), current_associativity(new)
+    )
+
+
+def _table_of_tree(state: KernelState) -> LmbTable:
+    return LmbTable.of((), None) if state.tree.find(NODE) is None else Drmem.from_tree(state.tree).table
+
+
+def compare_tables(
+    old: LmbTable, old_nodes: Associativity, new: LmbTable, new_nodes: Associativity
+) -> list[LmbRangeChange]:
+    """Return what is different between two tables, by place."""
+    changes: list[LmbRangeChange] = []
+    old_size, new_size = old.lmb_size or 0, new.lmb_size or 0
+    for before, after in _side_by_side(old, new, skip_alike=old_nodes == new_nodes):
+        was, is_ = _state(before, old_nodes), _state(after, new_nodes)
+        if before and after and (before.base, before.drc_index) == (after.base, after.drc_index):
+            if not _alike(was, is_):
+                _append(changes, LmbRangeChange(before.base, before.lmbs, old_size, before.drc_index, was, is_))
+            continue
+        if before is not None:
+            _append(changes, LmbRangeChange(before.base, before.lmbs, old_size, before.drc_index, was, None))
+        if after is not None:
+            _append(changes, LmbRangeChange(after.base, after.lmbs, new_size, after.drc_index, None, is_))
+    return changes
+
+
+def _append(changes: list[LmbRangeChange], change: LmbRangeChange) -> None:
+    """Add a change to those before it: to the last of them where its LMBs follow on that and changed alike."""
+    if changes:
+        last = changes[-1]
+        if last.same_kind(change) and (change.base, change.drc_index) == (last.end, last.drc_index + last.count):
+            changes[-1] = replace(last, count=last.count + change.count)
+            return
+    changes.append(change)
+
+
+def _side_by_side(old: LmbTable, new: LmbTable, *, skip_alike: bool) -> Iterator[tuple[Run | None, Run | None]]:
+    """Yield the runs of both tables, cut so that they pair up; what one table has more of stands alone.
+
+    `skip_alike` leaves out the runs before the first that differ, and those after the last.
+    """
+    old_list, new_list = list(old.runs), list(new.runs)
+    if skip_alike:
+        head, tail = in_common(old_list, new_list)
+        if old.n_lmbs != new.n_lmbs:
+            tail = 0
+        old_list, new_list = old_list[head : len(old_list) - tail], new_list[head : len(new_list) - tail]
+    old_runs, new_runs = iter(old_list), iter(new_list)
+    before, after = next(old_runs, None), next(new_runs, None)
+    while before is not None and after is not None:
+        count = min(before.lmbs, after.lmbs)
+        yield before.part(0, count, old.lmb_size), after.part(0, count, new.lmb_size)
+        before = _beyond(before, count, old.lmb_size) or next(old_runs, None)
+        after = _beyond(after, count, new.lmb_size) or next(new_runs, None)
+    if before is not None:
+        yield from ((run, None) for run in (before, *old_runs))
+    if after is not None:
+        yield from ((None, run) for run in (after, *new_runs))
+
+
+def _beyond(run: Run, count: int, lmb_size: int | None) -> Run | None:
+    """Return a run without its first LMBs, None where it has no more."""
+    return run.part(count, run.lmbs - count, lmb_size) if count < run.lmbs else None
+
+
+def _state(run: Run | None, nodes: Associativity) -> LmbState | None:
+    if run is None:
+        return None
+    return LmbState(run.aa_index, run.flags & ~KERNEL_TOUCHED, nodes.node_of(run.aa_index, run.flags))
+
+
+def _alike(old: LmbState | None, new: LmbState | None) -> bool:
+    """Whether nothing changed that anybody looks at: the node of free memory means nothing."""
+    if old is None or new is None or old == new:
+        return old == new
+    free = not (old.flags | new.flags) & ASSIGNED
+    return free and (old.aa_index, old.flags) == (new.aa_index, new.flags)
+
+
+def changed_blocks(old: Blocks, new: Blocks) -> list[BlockRangeChange]:
+    """Return the memory blocks that came, went, or are on another node now."""
+    changes: list[BlockRangeChange] = []
+    head, tail = in_common(old.runs, new.runs)
+    old, new = (Blocks(blocks.runs[head : len(blocks.runs) - tail]) for blocks in (old, new))
+    # Between two of these numbers nothing begins and nothing ends.
+    marks = sorted({mark for run in (*old.runs, *new.runs) for mark in (run.first, run.end)})
+    for first, end in pairwise(marks):
+        before, after = old.node_of(first), new.node_of(first)
+        if before == after:
+            continue
+        last = changes[-1] if changes else None
+        if last is not None and (last.old, last.new, last.first + last.count) == (before, after, first):
+            changes[-1] = replace(last, count=end - last.first)
+        else:
+            changes.append(BlockRangeChange(first, end - first, before, after))
+    return changes
+
+
+def changed_properties(old: Tree, new: Tree) -> dict[str, bytes | None]:
+    """Return the properties in which two trees differ, with their bytes in the new one.
+
+    Costs by what changed: subtrees that are one and the same value in both are not looked at.
+    """
+    return dict(_changed_properties("", old.root, new.root))
+
+
+def _changed_properties(path: str, old: Node | None, new: Node | None) -> Iterator[tuple[str, bytes | None]]:
+    if old is new:
+        return
+    before = {} if old is None else {prop.name: prop.value for prop in old.properties}
+    after = {} if new is None else {prop.name: prop.value for prop in new.properties}
+    for name in {**before, **after}:
+        if before.get(name) != after.get(name):
+            yield f"{path or '/'}:{name}", after.get(name)
+    gone = {} if old is None else {child.name: child for child in old.children}
+    for child in () if new is None else new.children:
+        yield from _changed_properties(f"{path}/{child.name}", gone.pop(child.name, None), child)
+    for name, child in gone.items():
+        yield from _changed_properties(f"{path}/{name}", child, None)
+
+
+def next_flush(state: KernelState, firmware: Firmware) -> list[LmbRangeChange]:
+    """Return what the tree would lose if the kernel wrote its array back now: old is what the tree says.
+
+    Nothing for a kernel that holds no array, nor for one that runs no more.
+    """
+    if state.dead or not state.profile.has(DRMEM_ARRAY):
+        return []
+    job = Job(state, firmware, events=None)
+    if run(job, drmem_update_dt(job)) or _lmb_properties(job.state) == _lmb_properties(state):
+        return []
+    nodes = current_associativity(state)
+    return compare_tables(_table_of_tree(state), nodes, _table_of_tree(job.state), nodes)
+
+
+def _lmb_properties(state: KernelState) -> list[bytes | None]:
+    return [state.tree.get(NODE, name) for name in (V1, V2)]
+
+
+def in_array_and_tree(array: list[LmbRangeChange], tree: list[LmbRangeChange]) -> list[LmbRangeChange]:
+    """Return both lists as one by address: each change once, with where it is."""
+    if array == tree:
+        return array
+    marks = sorted({mark for change in (*array, *tree) for mark in (change.base, change.end)})
+    array_parts, tree_parts = (list(_cut(changes, marks)) for changes in (array, tree))
+    in_array, in_tree = set(array_parts), set(tree_parts)
+    changes: list[LmbRangeChange] = []
+    # Where both have something to say about an LMB, the array comes first.
+    for change in sorted(dict.fromkeys([*array_parts, *tree_parts]), key=lambda change: change.base):
+        _append(changes, replace(change, in_array=change in in_array, in_tree=change in in_tree))
+    return changes
+
+
+def _cut(changes: list[LmbRangeChange], marks: list[int]) -> Iterator[LmbRangeChange]:
+    """Yield the changes cut at every address at which another begins or ends."""
+    for change in changes:
+        inside = marks[bisect_right(marks, change.base) : bisect_left(marks, change.end)]
+        offsets = (mark - change.base for mark in inside)
+        positions = [offset // change.lmb_size for offset in offsets if offset % change.lmb_size == 0]
+        for first, end in pairwise([0, *positions, change.count]):
+            yield change.part(first, end - first)

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: MIT
+"""Taking one action of one thread: from a state to the next.
+
+A thread's task looks at nothing but the results of its actions, so that where it is in its code is known by them.
+They are the branches of a tree, and a thread's place is the number of a node in it. Python cannot copy a
+generator; to go on from a place a second time, a new one is sent the same results again, which costs little since
+nothing is done. Source of the idea: stateless search by re-execution (P. Godefroid, Model Checking for Programming
+Languages using VeriSoft, POPL 1997), here with states nevertheless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple, cast
+
+from drmemctl.kernel.errno import EFAULT
+from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.job import Job, OopsError
+from drmemctl.kernel.task import Action, Lock
+from drmemctl.kernel.trace import Trace
+from drmemctl.simulate.interleave.keys import Keys
+from drmemctl.simulate.interleave.policy import Policy
+from drmemctl.simulate.interleave.threads import Reload, Thread
+from drmemctl.simulate.partition import Hypervisor, Partition
+
+OOPSED = EFAULT
+"""The outcome of a thread that the kernel killed: nobody gets an error number."""
+
+
+class SearchState(NamedTuple):
+    """Number of the partition among those that were seen, and the place of each thread."""
+
+    partition: int
+    places: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Place:
+    """A place in a thread's code.
+
+    Attributes:
+        before: the place before, -1 for the beginning.
+        result: what the action there returned.
+        action: the next action, None at the end.
+        outcome: what the thread came to, once it is at its end.
+        next: by the result of the next action, the place after it and what happens on the way there.
+
+    """
+
+    before: int
+    result: Any
+    action: Action | None = None
+    outcome: int | None = None
+    next: dict[Hashable, tuple[int, _Way]] = field(default_factory=dict)
+
+
+class _Way(NamedTuple):
+    """What a thread prints, and what goes wrong, between an action's result and its next action."""
+
+    log: tuple[str, ...] = ()
+    faults: frozenset[Fault] = frozenset()
+
+
+_OOPS = ("oops",)
+"""Stands for the result of an action that does not return."""
+
+
+class _Code:
+    """The places of a thread that were reached so far. All ends with the same outcome are one place."""
+
+    def __init__(self, thread: Thread, start: Partition, locks: frozenset[Lock]) -> None:
+        self._thread = thread
+        self._start = start
+        self._locks = locks
+        self.places: list[_Place] = []
+        self._ends: dict[int, int] = {}
+        self._parked: dict[int, tuple[Job, Generator[Action, Any, int]]] = {}
+        job = self._job()
+        _, self.begin = self._go_on(_Place(-1, None), job, thread.make(job), None)
+
+    def _job(self) -> Job:
+        return Job(self._start.kernel, self._start.machine, events=None, asks_each=False)
+
+    def after(self, place: int, result: Hashable) -> tuple[int, _Way]:
+        """Return the place after the next action there, once that returned, and what happens on the way."""
+        following = self.places[place].next.get(result)
+        if following is None:
+            new = _Place(place, result)
+            if result is _OOPS:
+                new.outcome = OOPSED
+                following = self._number(new), _Way()
+            else:
+                following = self._go_on(new, *self._at(place), result)
+            self.places[place].next[result] = following
+        return following
+
+    def _number(self, place: _Place) -> int:
+        number = len(self.places) if place.outcome is None else self._ends.get(place.outcome, len(self.places))
+        if number == len(self.places):
+            self.places.append(place)
+            if place.outcome is not None:
+                self._ends[place.outcome] = number
+        return number
+
+    def _at(self, place: int) -> tuple[Job, Generator[Action, Any, int]]:
+        """Return the generator that waits at a place: the one that came there, or a new one."""
+        parked = self._parked.pop(place, None)
+        if parked is not None:
+            return parked
+        job = self._job()
+        task = self._thread.make(job)
+        results = []
+        while self.places[place].before >= 0:
+            results.append(self.places[place].result)
+            place = self.places[place].before
+        self._next(task, None)
+        for result in reversed(results):
+            self._next(task, result)
+        return job, task
+
+    def _next(self, task: Generator[Action, Any, int], result: Any) -> Action:
+        """Return the next action; locks that do not hold are passed by."""
+        action = task.send(result)
+        while action.name in ("queue", "take", "drop") and not action.locks & self._locks:
+            action = task.send(None)
+        return action
+
+    def _go_on(self, place: _Place, job: Job, task: Generator[Action, Any, int], result: Any) -> tuple[int, _Way]:
+        job.log.clear()
+        job.faults.clear()
+        try:
+            place.action = self._next(task, result)
+        except StopIteration as end:
+            place.outcome = end.value or 0
+        except OopsError as oops:
+            job.faults.append(oops.fault)
+            place.outcome = OOPSED
+        number = self._number(place)
+        if place.action is not None:
+            self._parked[number] = job, task
+        return number, _Way(tuple(job.log), frozenset(job.faults))
+
+
+class Engine:
+    """Threads on a partition, and all partitions and places that they were seen in."""
+
+    def __init__(self, start: Partition, threads: Sequence[Thread], policy: Policy) -> None:
+        self.threads = tuple(threads)
+        self.policy = policy
+        self._keys = Keys(start.kernel.tree)
+        self._numbers: dict[Hashable, int] = {}
+        self.partitions: list[Partition] = []
+        self._code = [_Code(thread, start, policy.locks) for thread in threads]
+        self._steps: dict[tuple[int, int, int], tuple[int, int]] = {}
+        first = start
+        for code in self._code:
+            first = _with_faults(first, code.begin)
+        self.first = SearchState(self._number(first), (0,) * len(threads))
+
+    def _number(self, partition: Partition) -> int:
+        key = self._keys.of(partition)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self.partitions)
+            self.partitions.append(partition)
+        return number
+
+    def partition(self, state: SearchState) -> Partition:
+        """Return the partition of a state."""
+        return self.partitions[state.partition]
+
+    def action(self, state: SearchState, thread: int) -> Action | None:
+        """Return a thread's next action, None at its end."""
+        return self._code[thread].places[state.places[thread]].action
+
+    def outcomes(self, state: SearchState) -> tuple[int | None, ...]:
+        """Return what each thread came to; None for one that is not at its end."""
+        return tuple(code.places[place].outcome for code, place in zip(self._code, state.places, strict=True))
+
+    def enabled(self, state: SearchState) -> list[int]:
+        """Return the threads that need not wait."""
+        partition = self.partition(state)
+        if partition.machine.aborted:
+            return []
+        enabled = []
+        for thread in range(len(self.threads)):
+            action = self.action(state, thread)
+            # User space reloads the crash kernel once a memory block came or went.
+            ready = partition.uevent if isinstance(action, Reload) else action and partition.admits(thread, action)
+            if ready:
+                enabled.append(thread)
+        return enabled
+
+    def step(self, state: SearchState, thread: int) -> SearchState:
+        """Return the state after a thread's next action, which must be able to go."""
+        place = state.places[thread]
+        key = state.partition, thread, place
+        following = self._steps.get(key)
+        if following is None:
+            partition, result, _ = self.perform(state, thread)
+            next_place, way = self._code[thread].after(place, result)
+            following = self._steps[key] = self._number(_with_faults(partition, way)), next_place
+        number, next_place = following
+        return SearchState(number, (*state.places[:thread], next_place, *state.places[thread + 1 :]))
+
+    def said(self, state: SearchState, thread: int, result: Hashable) -> tuple[str, ...]:
+        """Return what a thread prints after its next action, once that returned."""
+        return self._code[thread].after(state.places[thread], result)[1].log
+
+    def said_first(self, thread: int) -> tuple[str, ...]:
+        """Return what a thread prints before its first action."""
+        return self._code[thread].begin.log
+
+    def perform(self, state: SearchState, thread: int, events: Trace | None = None) -> tuple[Partition, Any, Job]:
+        """Do a thread's next action: the partition after it, what it returned, and the job that it was done to."""
+        partition, action = self.partition(state), self.action(state, thread)
+        if action is None:
+            raise ValueError(f"thread {thread} is at its end")
+        job = Job(partition.kernel, partition.machine, events=events, asks_each=False)
+        try:
+            result = action.do(job)
+        except OopsError as oops:
+            result = _OOPS
+            job.faults.append(oops.fault)
+            job.state = replace(job.state, dead=oops.dead or job.state.dead)
+        changed = replace(
+            partition,
+            kernel=job.state,
+            machine=cast("Hypervisor", job.firmware).without_events(),
+            faults=partition.faults | frozenset(job.faults),
+        )
+        changed = changed.locked(thread, action)
+        # What user space gets to know.
+        if isinstance(action, Reload):
+            changed = replace(changed, uevent=False, crash_tree=changed.kernel.tree)
+        elif changed.crash_tree is not None and changed.kernel.blocks is not partition.kernel.blocks:
+            changed = replace(changed, uevent=True)
+        return changed, result, job
+
+
+def _with_faults(partition: Partition, way: _Way) -> Partition:
+    return replace(partition, faults=partition.faults | way.faults) if way.faults else partition

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Threads of the kernel: the tasks that a simulation runs one after the other, here beside one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from drmemctl.errors import DrmemctlError
+from drmemctl.kernel.job import Job
+from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.interleave.policy import Policy
+from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
+from drmemctl.simulate.steps.language import parse_step
+from drmemctl.simulate.words import StepError
+from drmemctl.tree.node import Tree
+
+KDUMP = "kdump"
+"""A thread that is no step: user space, which loads the crash kernel anew whenever memory came or went."""
+
+_RELOAD = Footprint(frozenset({StatePart.LMBS, StatePart.BLOCKS}), frozenset({StatePart.CRASH_KERNEL}))
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A thread.
+
+    Attributes:
+        text: the steps that it does, as the user wrote them.
+        make: its task for a job that tells it nothing but the kernel's capabilities.
+        touches: what any of its actions may read and write.
+        locks: the locks that any of its actions may wait for.
+        endless: whether it goes on for ever, and the others' end is the end.
+
+    """
+
+    text: str
+    make: MakeTask
+    touches: Footprint
+    locks: frozenset[Lock]
+    endless: bool = False
+
+
+class ThreadsError(DrmemctlError):
+    """These threads cannot be explored."""
+
+
+class Reload(Action):
+    """User space's reload of the crash kernel: not before a memory block came or went."""
+
+
+def _kdump(job: Job) -> Task[int]:
+    del job
+    while True:
+        yield Reload("kexec -p", lambda _: None, _RELOAD)
+
+
+def steps_of(text: str) -> list[KernelStep]:
+    """Return the steps of a thread, none for kdump; `StepError` for what is none, or cannot be a thread's."""
+    if text.strip() == KDUMP:
+        return []
+    parsed = [step for part in text.split(";") if (step := parse_step(part)) is not None]
+    if not parsed:
+        raise StepError(text, 1, 1, "a step")
+    steps: list[KernelStep] = []
+    for step in parsed:
+        if not isinstance(step, KernelStep) or not step.interleaves:
+            expected = "a step that sets a thread off (lpm, prrn, dlpar, plug, unplug, firmware)"
+            raise StepError(step.text, 1, 1, expected)
+        steps.append(step)
+    return steps
+
+
+def _thread(text: str, base: Tree, files: Files, policy: Policy) -> Thread:
+    """Return the thread of steps separated by `;`, or of kdump."""
+    steps = steps_of(text)
+    if not steps:
+        return Thread(KDUMP, _kdump, _RELOAD, frozenset(), endless=True)
+    circumstances = Circumstances(base, files, alone=False, drains=policy.drains, hotplug_lock=policy.hotplug)
+    tasks = [step.task(circumstances) for step in steps]
+    touches = Footprint()
+    for step in steps:
+        touches |= step.touches
+
+    def in_sequence(job: Job) -> Task[int]:
+        rc = 0
+        for make in tasks:
+            rc = (yield from make(job)) or rc
+        return rc
+
+    return Thread("; ".join(step.text for step in steps), in_sequence, touches, frozenset(Lock))
+
+
+def threads_of(texts: Sequence[str], base: Tree, files: Files, policy: Policy) -> tuple[Thread, ...]:
+    """Return the threads on a kernel that came up with `base`.
+
+    `ThreadsError` for none at all, `StepError` for what is no step, or none that can be a thread's.
+    """
+    if not texts:
+        raise ThreadsError("there is no thread to explore", hint="add --thread STEP")
+    return tuple(_thread(text, base, files, policy) for text in texts)

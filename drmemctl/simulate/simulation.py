@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""A simulated partition, to which steps are done one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from drmemctl.check.finding import Finding, Violation
+from drmemctl.errors import LimitError
+from drmemctl.hypervisor.inference import QEMU, inferred_hypervisor
+from drmemctl.kernel.boot import boot, check_runs
+from drmemctl.kernel.choice import kernel_for
+from drmemctl.kernel.profiles import Profile
+from drmemctl.kernel.state import KernelState
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.findings import Moments, finding_of_fault
+from drmemctl.simulate.partition import Partition, Step, StepResult, machine_for
+from drmemctl.simulate.run import carry_out
+from drmemctl.simulate.steps.language import parse_script
+from drmemctl.tree.limits import LIMITS
+from drmemctl.tree.node import Tree
+
+_MOST_BLOCKS = 1 << 20
+"""Memory blocks that are listed: 256 TiB in blocks of 256 MiB. A tree may promise billions."""
+
+
+class Simulation:
+    """A partition that steps are done to.
+
+    Attributes:
+        situation: the partition now.
+        profile: its kernel.
+        hypervisor: its hypervisor as the user named it, else as the tree says.
+        kernel_notes: what has to be said of the choice of the kernel.
+        boot_faults: what the kernel did wrong at boot.
+        results: what came of each step so far.
+
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        kernel: str | Profile | None = None,
+        hypervisor: str | None = None,
+        *,
+        files: Files | None = None,
+        findings: bool = True,
+    ) -> None:
+        """Boot a kernel on a tree, on the hypervisor that is taken to have made it.
+
+        Without a kernel, it is the one that the input names, else the newest; without a hypervisor, the one that
+        the tree names, else QEMU. Without `findings`, the rules are asked only where a step expects something of
+        them.
+        """
+        self.profile, _, self.kernel_notes = kernel_for(tree, kernel)
+        self.hypervisor = hypervisor or inferred_hypervisor(tree).name
+        self._named = hypervisor is not None
+        state, faults = boot(check_runs(tree), self.profile)
+        self.boot_faults = tuple(map(finding_of_fault, faults))
+        self.situation = Partition(state, machine_for(tree, self.hypervisor), boot=self.boot_faults)
+        self.results: list[StepResult] = []
+        self._files = files or Files()
+        self._moments = Moments(after_steps=findings)
+        self._rebuilt = 0
+
+    @property
+    def state(self) -> KernelState:
+        """The kernel now."""
+        return self.situation.kernel
+
+    @property
+    def tree(self) -> Tree:
+        """The kernel's tree now."""
+        return self.situation.kernel.tree
+
+    @property
+    def consistent(self) -> bool:
+        """Whether array, tree, connectors, memory blocks and the hypervisor agree."""
+        return not self.state.dead and not self.contradictions
+
+    @property
+    def contradictions(self) -> list[Violation]:
+        """Where they do not agree, as the rules of the family state have it."""
+        return self._moments.present(self.situation).contradictions()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that the rules say of the partition as it is now, the worst first."""
+        return tuple(self._moments.present(self.situation).findings())
+
+    def run(self, step: str | Step, *, traced: bool = False) -> StepResult:
+        """Do one step, given as text or parsed; `StepError` for what is none.
+
+        `traced` collects what the kernel does meanwhile, for the result's `trace`.
+        """
+        parsed = next(parse_script(step), None) if isinstance(step, str) else step
+        if parsed is None:
+            return StepResult(Step(str(step)), self.situation, self.situation)
+        if parsed.whole_tree:
+            self._rebuilt += sum(1 + len(node.properties) for _, node in self.tree.walk())
+            if self._rebuilt > LIMITS.max_rebuilt:
+                most = f"{LIMITS.max_rebuilt:,} nodes and properties"
+                message = f"more than {most} in all the steps that look at a whole tree"
+                raise LimitError(message, source=self.tree.source or None, hint="do them in parts")
+        result = carry_out(parsed, self.situation, self._files, self._moments, traced=traced)
+        self.situation = result.after
+        self.results.append(result)
+        return result
+
+    def run_all(self, steps: Iterable[str | Step]) -> list[StepResult]:
+        """Do several steps; return what came of each."""
+        return [self.run(step) for step in steps]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything so far as `drmemctl simulate --format json` has it."""
+        steps = [result.to_json() for result in self.results]
+        return {**self.head_to_json(), "steps": steps, "blocks": list(self.blocks_to_json())}
+
+    def head_to_json(self) -> dict[str, Any]:
+        """Return what stands before the lists of steps and blocks."""
+        head = {"schema": "drmemctl.simulate/1", "kernel": self.profile.name, "consistent": self.consistent}
+        return head if self._named or self.hypervisor == QEMU else {**head, "hypervisor": self.hypervisor}
+
+    def blocks_to_json(self) -> Iterator[dict[str, int]]:
+        """Return the memory blocks one by one; `LimitError` if they are too many for that."""
+        number = sum(run.count for run in self.state.blocks.runs)
+        if number > _MOST_BLOCKS:
+            message = f"the kernel has {number:,} memory blocks, more than the {_MOST_BLOCKS:,} that are listed"
+            hint = "without --format json they are counted by node"
+            raise LimitError(message, source=self.state.tree.source or None, hint=hint)
+        return ({"block": block, "node": node} for block, node in self.state.blocks)

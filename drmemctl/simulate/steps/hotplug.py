@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""`plug`, `unplug`, `attach`, `detach`: what the hypervisor changes, and what it tells the guest by an event."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self, cast
+
+from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, decode_architecture_vec5
+from drmemctl.hypervisor.machine import RefusedError
+from drmemctl.kernel.errno import EINVAL
+from drmemctl.kernel.job import Job
+from drmemctl.kernel.requests import ADD, COUNT, INDEXED_COUNT, REMOVE, Request, handle_event
+from drmemctl.kernel.task import Footprint, StatePart, Task, atomic
+from drmemctl.model.associativity import CHOSEN
+from drmemctl.numbers import parse_kernel_int
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
+from drmemctl.simulate.steps.kernel_step import REQUEST, Circumstances, KernelStep, MakeTask
+from drmemctl.simulate.words import DRC, NUMBER, StepWords
+
+_NODES = 16
+"""Nodes that a refusal names."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hotplug(KernelStep):
+    """A change of LMBs in the hypervisor; `tell` asks the guest to follow it.
+
+    Attributes:
+        drc_index: the first LMB's.
+        count: how many LMBs.
+        tell: whether the guest is asked.
+
+    """
+
+    drc_index: int
+    count: int
+    tell: bool
+
+    is_request: ClassVar[bool] = True
+    touches: ClassVar[Footprint] = REQUEST
+    alike: ClassVar[bool] = True
+    returns_errno: ClassVar[bool] = False
+
+    @abstractmethod
+    def on(self, machine: Hypervisor) -> Hypervisor:
+        """Return the hypervisor's side after it did it; `RefusedError` where it does not."""
+
+    @abstractmethod
+    def request(self, machine: Hypervisor) -> Request:
+        """Return what the guest is asked for by the hotplug event."""
+
+    def task(self, circumstances: Circumstances) -> MakeTask:
+        """Return what makes the task: the hypervisor's change, unless `carry_out` made it, then the event."""
+
+        def make(job: Job) -> Task[int]:
+            if not circumstances.alone:
+                refused = yield from _changed(job, self)
+                if refused or not self.tell:
+                    return EINVAL if refused else 0
+            return (yield from handle_event(job, self.request(cast("Hypervisor", job.firmware))))
+
+        return make
+
+    def carry_out(self, partition: Partition, files: Files) -> StepResult:
+        """Return the result of what the hypervisor did, then of what the guest made of it."""
+        machine = partition.machine
+        try:
+            changed = replace(partition, machine=self.on(machine))
+        except RefusedError as refused:
+            hypervisor = f"the hypervisor is taken to be {machine.name}"
+            return StepResult(self, partition, partition, ok=False, note=refused.message, hypervisor=hypervisor)
+        if changed.machine.aborted or not self.tell:
+            return StepResult(self, partition, changed, ok=not changed.machine.aborted)
+        return self.alone(partition, changed, files)
+
+
+@atomic(writes=(StatePart.CONNECTORS,))
+def _changed(job: Job, step: _Hotplug) -> bool:
+    """Let the hypervisor attach or detach; return whether it refuses."""
+    try:
+        job.firmware = step.on(cast("Hypervisor", job.firmware))
+    except RefusedError:
+        return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Attach(_Hotplug):
+    """`plug` or `attach`: the hypervisor attaches LMBs.
+
+    Attributes:
+        node: the Linux node that a list of the firmware's lookup arrays at boot has to lead to, None if not given.
+        row: the number of such a list, None if not given.
+        domains: an associativity list, None if not given; with none of the three it is list 0.
+
+    """
+
+    node: int | None = None
+    row: int | None = None
+    domains: tuple[int, ...] | None = None
+
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = ((DRC,), (NUMBER,), ("node", "row", "assoc"), (NUMBER,))
+
+    @classmethod
+    def parse(cls, words: StepWords) -> Self:
+        """Return the step."""
+        step = cls(words.text, words.drc_index(), words.number("how many LMBs"), tell=words.name == "plug")
+        if not words.remaining:
+            return step
+        where = words.keyword("node", "row", "assoc")
+        if where == "node":
+            return replace(step, node=words.number("a Linux node"))
+        if where == "row":
+            return replace(step, row=words.number("a row of the lookup arrays at boot"))
+        expected = "an associativity list W,W,…"
+        listed = words.next(expected).split(",")
+        try:
+            return replace(step, domains=tuple(parse_kernel_int(word) for word in listed))
+        except ValueError as error:
+            raise words.error(f"{expected} ({error})", back=1) from None
+
+    def on(self, machine: Hypervisor) -> Hypervisor:
+        """Return the hypervisor's side after it attached; `RefusedError` where it does not."""
+        rows, row = machine.rows, self.row or 0
+        if self.domains is not None:
+            domains = self.domains
+        elif self.node is not None:
+            # Without NUMA all lists lead to node 0.
+            nodes = [0 if machine.primary_index is None else machine.node_of(row) for row in rows]
+            if self.node not in nodes:
+                listed = sorted({number for number in nodes if number is not None})[:_NODES]
+                names = ", ".join(map(str, listed)) or "none"
+                message = (
+                    f"no row of the lookup arrays at boot leads to node {self.node}, but to {names}: see `row N`"
+                )
+                raise RefusedError(message)
+            domains = rows[nodes.index(self.node)]
+        elif row < len(rows):
+            domains = rows[row]
+        elif self.row is None:
+            domains = ()
+        else:
+            raise RefusedError(f"the lookup arrays had no row {row} at boot, but {len(rows)}")
+        return machine.attach(self.drc_index, self.count, domains)
+
+    def request(self, machine: Hypervisor) -> Request:
+        """Return what the guest is asked to add.
+
+        Guests that did not negotiate the event source are told a number of LMBs only.
+        """
+        vector5 = machine.tree.get(CHOSEN, ARCHITECTURE_VEC5)
+        if vector5 is not None and not decode_architecture_vec5(vector5).has("HP_EVT"):
+            return Request(ADD, COUNT, self.count)
+        return Request(ADD, INDEXED_COUNT, self.count, self.drc_index)
+
+
+@dataclass(frozen=True, slots=True)
+class Detach(_Hotplug):
+    """`unplug` or `detach`: the hypervisor wants LMBs back."""
+
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = ((DRC,), (NUMBER,))
+
+    @classmethod
+    def parse(cls, words: StepWords) -> Self:
+        """Return the step."""
+        return cls(words.text, words.drc_index(), words.number("how many LMBs"), tell=words.name == "unplug")
+
+    def on(self, machine: Hypervisor) -> Hypervisor:
+        """Return the hypervisor's side after it detached; `RefusedError` where it does not."""
+        return machine.detach(self.drc_index, self.count)
+
+    def request(self, machine: Hypervisor) -> Request:
+        """Return what the guest is asked to remove."""
+        del machine
+        return Request(REMOVE, INDEXED_COUNT, self.count, self.drc_index)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""Steps that the kernel carries out: a task each, which runs alone or as a thread beside others."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, cast
+
+from drmemctl.kernel.errno import errno_name
+from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.job import Job
+from drmemctl.kernel.task import Footprint, StatePart, Task, run_alone
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.partition import Hypervisor, Partition, Step, StepResult
+from drmemctl.tree.node import Tree
+
+MakeTask = Callable[[Job], Task[int]]
+"""Makes the task of a step for a job; the task returns 0 or a negative error number."""
+
+REQUEST = Footprint(
+    frozenset(StatePart) - {StatePart.OTHER, StatePart.CRASH_KERNEL},
+    frozenset(
+        {
+            *(
+                StatePart.CONNECTORS,
+                StatePart.FLAGS,
+                StatePart.AA,
+                StatePart.BLOCKS,
+                StatePart.LMBS,
+                StatePart.LOOKUP,
+            ),
+            *(StatePart.UPDATING, StatePart.DELIVERED),
+        }
+    ),
+)
+"""What a request for memory may read and write."""
+
+TREE_UPDATE = Footprint(
+    frozenset(
+        {
+            StatePart.CONNECTORS,
+            StatePart.NODES,
+            StatePart.UPDATING,
+            StatePart.BLOCKS,
+            StatePart.OTHER,
+            StatePart.WINDOW,
+        }
+    ),
+    frozenset(
+        {
+            *(
+                StatePart.CONNECTORS,
+                StatePart.NODES,
+                StatePart.LMBS,
+                StatePart.LOOKUP,
+                StatePart.OTHER,
+                StatePart.AA,
+                StatePart.FLAGS,
+            ),
+            *(StatePart.CPUS, StatePart.WINDOW, StatePart.DELIVERED),
+        }
+    ),
+)
+"""What an update of the device tree may read and write, with the array that is read from it anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Where a task is set off.
+
+    Attributes:
+        tree: the kernel's tree at that time.
+        files: how the files and trees that the step names are read.
+        alone: whether no other thread runs meanwhile.
+        drains: whether a migration waits until every reassignment received is done.
+        hotplug_lock: whether the tree update after a migration holds device_hotplug_lock, as requests do.
+        faults: what firmware does in the course of it that LoPAR does not allow.
+
+    """
+
+    tree: Tree
+    files: Files
+    alone: bool = True
+    drains: bool = False
+    hotplug_lock: bool = False
+    faults: list[Fault] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class KernelStep(Step):
+    """A step that sets a thread of the kernel off.
+
+    Attributes:
+        touches: what any action of the task may read and write.
+        interleaves: whether it can be a thread beside others: one that replays recorded answers cannot.
+        alike: whether LMBs that are alike are acted on at once where no other thread runs.
+        returns_errno: whether somebody gets the error number of the task.
+
+    """
+
+    touches: ClassVar[Footprint] = TREE_UPDATE
+    interleaves: ClassVar[bool] = True
+    alike: ClassVar[bool] = False
+    returns_errno: ClassVar[bool] = True
+
+    @abstractmethod
+    def task(self, circumstances: Circumstances) -> MakeTask:
+        """Return what makes the task; files are read here, once for all tasks."""
+
+    def carry_out(self, partition: Partition, files: Files) -> StepResult:
+        """Return the result of the task run alone; a dead kernel does nothing."""
+        return self.alone(partition, partition, files)
+
+    def alone(self, before: Partition, partition: Partition, files: Files) -> StepResult:
+        """Return the result of the task for a partition, as that of the step which began `before`."""
+        kernel = partition.kernel
+        if kernel.dead:
+            note = f"the kernel does not answer: {kernel.dead}"
+            return StepResult(self, before, partition, ok=False, note=note)
+        circumstances = Circumstances(kernel.tree, files)
+        outcome = run_alone(kernel, partition.machine, self.task(circumstances), alike=self.alike)
+        after = replace(partition, kernel=outcome.state, machine=cast("Hypervisor", outcome.firmware))
+        stopped = any(fault.code in _STOPS for fault in outcome.faults)
+        return StepResult(
+            self,
+            before,
+            after,
+            ok=outcome.rc == 0 and not stopped,
+            errno=errno_name(outcome.rc) if self.returns_errno and not stopped else None,
+            log=outcome.log,
+            kernel_faults=(*outcome.faults, *circumstances.faults),
+        )
+
+
+_STOPS = frozenset({"oops", "never-returns"})
+"""Faults after which nobody gets an error number any more."""

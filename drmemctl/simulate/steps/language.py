@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""The step language: one step a line, errors with line, column and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from drmemctl.errors import LimitError
+from drmemctl.simulate.partition import Step
+from drmemctl.simulate.steps.boot import Reboot
+from drmemctl.simulate.steps.expect import Expect
+from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
+from drmemctl.simulate.steps.hotplug import Attach, Detach
+from drmemctl.simulate.steps.memory_request import Dlpar
+from drmemctl.simulate.steps.migration import Lpm, Migrate
+from drmemctl.simulate.steps.reassignment import Prrn
+from drmemctl.simulate.steps.rtas_call import Rtas
+from drmemctl.simulate.steps.unmovable import Unmovable
+from drmemctl.simulate.words import WORD, StepWords
+from drmemctl.tree.limits import LIMITS
+
+STEPS: dict[str, type[Step]] = {
+    "dlpar": Dlpar,
+    "plug": Attach,
+    "unplug": Detach,
+    "attach": Attach,
+    "detach": Detach,
+    "firmware": FirmwareUpdate,
+    "lpm": Lpm,
+    "migrate": Migrate,
+    "prrn": Prrn,
+    "unmovable": Unmovable,
+    "movable": Unmovable,
+    "rtas": Rtas,
+    "reboot": Reboot,
+    "kexec": Reboot,
+    "expect": Expect,
+}
+"""The kind of each step by its first word."""
+
+STEP_NAMES = tuple(STEPS)
+
+
+def parse_script(text: str) -> Iterator[Step]:
+    """Yield the steps of a file; `StepError` at the first line that is none."""
+    number = 0
+    for line, content in enumerate(text.splitlines(), 1):
+        step = parse_step(content, line)
+        if step is not None:
+            number += 1
+            bound_steps(number)
+            yield step
+
+
+def bound_steps(number: int) -> None:
+    """Raise `LimitError` for more steps than can be simulated in some seconds."""
+    if number > LIMITS.max_steps:
+        raise LimitError(f"more than the {LIMITS.max_steps:,} steps that are simulated", hint="do them in parts")
+
+
+def parse_step(text: str, line: int = 1) -> Step | None:
+    """Return the step in a line, None for an empty one or a comment."""
+    words = [(match.start(), match[0]) for match in islice(WORD.finditer(text), LIMITS.max_words + 1)]
+    if len(words) > LIMITS.max_words:
+        message = f"line {line} has more than the {LIMITS.max_words:,} words that a step may have"
+        raise LimitError(message, hint="put it into several steps")
+    for at, (_, word) in enumerate(words):
+        # `firmware / #size-cells …`: in that place a property has to stand, and several begin so.
+        if word.startswith("#") and not (at == 2 and words[0][1] == "firmware"):
+            words = words[:at]
+            break
+    if not words:
+        return None
+    step_words = StepWords(text, line, words)
+    kind = STEPS.get(step_words.next("a step"))
+    if kind is None:
+        raise step_words.error(f"a step ({', '.join(STEPS)})", back=1)
+    step = kind.parse(step_words)
+    step_words.end()
+    return step

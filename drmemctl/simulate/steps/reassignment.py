@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""`prrn`: a platform resource reassignment, to the firmware of a tree or of phandles in a scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Self, cast
+
+from drmemctl.kernel.firmware import UpdateSource
+from drmemctl.kernel.job import REASSIGNMENT, Job
+from drmemctl.kernel.mobility import handle_prrn_event
+from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop, take
+from drmemctl.simulate.partition import Hypervisor
+from drmemctl.simulate.steps.kernel_step import REQUEST, TREE_UPDATE, Circumstances, KernelStep, MakeTask
+from drmemctl.simulate.updates import LiveUpdates, difference, updates_of_phandles
+from drmemctl.simulate.words import FILE, StepWords
+
+_EVENT_SCOPE = 2
+"""The scope in the event of a reassignment to a tree; the kernel asks firmware for the updates of its negative."""
+
+_TREE_OR_PHANDLES = "a tree, or a scope and phandles"
+
+
+@dataclass(frozen=True, slots=True)
+class Prrn(KernelStep):
+    """A reassignment to the firmware of `tree`, else one that names phandles, or DRC indexes of LMBs."""
+
+    tree: str | None = None
+    scope: int = 0
+    phandles: tuple[int, ...] = ()
+
+    updates_tree: ClassVar[bool] = True
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = ((FILE,),)
+    doing: ClassVar[str] = REASSIGNMENT
+    touches: ClassVar[Footprint] = TREE_UPDATE | REQUEST
+
+    @classmethod
+    def parse(cls, words: StepWords) -> Self:
+        """Return the step."""
+        if words.remaining == 1:
+            return cls(words.text, words.next(_TREE_OR_PHANDLES))
+        scope = words.signed(_TREE_OR_PHANDLES)
+        phandles = [words.number("a phandle")]
+        while words.remaining:
+            phandles.append(words.number("a phandle"))
+        return cls(words.text, scope=scope, phandles=tuple(phandles))
+
+    @property
+    def whole_tree(self) -> bool:
+        """Whether it costs by the size of the tree: not where it names the nodes."""
+        return self.tree is not None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The tree of the new firmware, if any."""
+        return () if self.tree is None else (self.tree,)
+
+    def task(self, circumstances: Circumstances) -> MakeTask:
+        """Return what makes the task: receive the event, update the tree of its scope."""
+        if self.tree is None:
+            listed, scope = updates_of_phandles(self.phandles), self.scope
+            return lambda job: _handled(job, _scan(), listed, scope)
+        reassigned = circumstances.files.tree(self.tree)
+        if circumstances.alone:
+            planned = difference(circumstances.tree, reassigned, reassignment=True).planned()
+            circumstances.faults.extend(planned.faults)
+            return lambda job: _handled(job, _scan(), planned, _EVENT_SCOPE)
+        live = LiveUpdates.between(circumstances.tree, reassigned, additions=False)
+        return lambda job: _handled(job, _scan_where_it_is(live), live, _EVENT_SCOPE)
+
+
+def _scan() -> Action:
+    return Action("event-scan", lambda _: True, joins=Lock.RTASD)
+
+
+def _scan_where_it_is(updates: LiveUpdates) -> Action:
+    """Return the scan that finds the event where that is: after a migration it does not come any more."""
+
+    def reassigned(job: Job) -> bool:
+        machine = cast("Hypervisor", job.firmware)
+        here = machine.tree is updates.kernel_tree
+        if here:
+            job.firmware = machine.moved(updates.tree)
+        job.called("rtas_event_scan", "event-scan", (), (0 if here else 1,))
+        return here
+
+    touches = Footprint(writes=frozenset({StatePart.CONNECTORS}))
+    return Action("event-scan", reassigned, touches, joins=Lock.RTASD)
+
+
+def _handled(job: Job, scan: Action, updates: UpdateSource, scope: int) -> Task[int]:
+    """Update the tree if the scan found an event, after the events that came before it (`rtas_event_scan`)."""
+    is_there = yield scan
+    yield from take(Lock.RTASD)
+    if is_there:
+        yield from handle_prrn_event(job, updates, scope)
+    yield from drop(Lock.RTASD)
+    return 0

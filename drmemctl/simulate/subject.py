@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""A partition at one moment, as the rules of `drmemctl.check` look at it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from drmemctl.check.subject import BlockRange, Flush, Running, SenseRange, Subject
+from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, decode_entries, rows_v1
+from drmemctl.formats.lists import COUNT_SIZE
+from drmemctl.hypervisor.connectors import kind_of, sense_of
+from drmemctl.hypervisor.machine import Machine
+from drmemctl.kernel.capabilities import DRMEM_ARRAY
+from drmemctl.kernel.flush import FLUSHES
+from drmemctl.kernel.nodes import current_associativity
+from drmemctl.kernel.state import KernelState
+from drmemctl.model.drmem import PAPR_CELLS, Drmem, RootCells
+
+
+def subject_of(kernel: KernelState, machine: Machine, flush: Flush | None = None) -> Subject:
+    """Return what the rules judge: the tree, and beside it array, connectors, memory blocks, CPUs, hypervisor.
+
+    `flush` is what wrote the LMB property, where more is known than by which function.
+    """
+    if flush is None and kernel.writer in FLUSHES:
+        flush = Flush(kernel.writer)
+    lmb_connectors = (run for run in machine.connectors.runs if kind_of(run.first).is_lmb)
+    # With NUMA off all blocks are on node 0, whatever the tree says, and none is misplaced.
+    numa = kernel.topology.primary_index is not None
+    running = Running(
+        array=kernel.table if kernel.profile.has(DRMEM_ARRAY) else None,
+        senses=tuple(SenseRange(run.first, run.count, sense_of(run)) for run in lmb_connectors),
+        blocks=tuple(BlockRange(run.first, run.count, run.node if numa else None) for run in kernel.blocks.runs),
+        block_size=kernel.block_size,
+        associativity=current_associativity(kernel),
+        profile=kernel.profile,
+        cpus=kernel.cpus,
+        delivered=machine.delivered,
+        flush=flush,
+    )
+    return Subject(kernel.tree, running=running, drmem=written_back(kernel))
+
+
+def written_back(kernel: KernelState) -> Drmem | None:
+    """Return what a v1 property says that this kernel wrote from its array; None where that has to be read.
+
+    A v1 property has an entry for each LMB, and reading it costs by the LMB. Without this, so would every step.
+    """
+    if kernel.written is None:
+        return None
+    table, data = kernel.written
+    cells = RootCells.from_tree(kernel.tree)
+    if kernel.tree.get(NODE, V1) is not data or cells.address != PAPR_CELLS:
+        return None
+    marked = any(flags & KERNEL_TOUCHED for flags in table.runs.flags)
+    if marked or len(data) != COUNT_SIZE + rows_v1().size * table.n_lmbs:
+        return None
+    return Drmem(replace(table, property_name=V1), decode_entries(V1, data), cells, ())

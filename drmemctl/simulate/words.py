@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""The words of a step, and the error that says where one of them is wrong and what was expected there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from drmemctl.errors import DrmemctlError
+from drmemctl.numbers import parse_drc_index, parse_kernel_int
+
+WORD = re.compile(r"\S+")
+
+DRC, NUMBER, PATH, PROPERTY, FILE, VALUE = "<drc>", "<number>", "<path>", "<property>", "<file>", "<value>"
+"""What a word of a step can be, besides itself: a step says so for each of its words in `completions`."""
+
+
+class StepError(DrmemctlError):
+    """A step that the language does not have.
+
+    Attributes:
+        line: its line, from 1 on.
+        column: where in it the fault is, from 1 on.
+        expected: what could have stood there.
+
+    """
+
+    def __init__(self, text: str, line: int, column: int, expected: str) -> None:
+        word = WORD.match(text, column - 1)
+        instead = f"not {word[0]!r}" if word else "but the step ends"
+        super().__init__(f"line {line}, column {column}: expected {expected}, {instead}")
+        self.text = text
+        self.line = line
+        self.column = column
+        self.expected = expected
+
+
+@dataclass(slots=True)
+class StepWords:
+    """The words of a step, taken one by one.
+
+    Attributes:
+        line_text: the whole line.
+        line: its number, from 1 on.
+        words: the words of the step, each with its offset in the line.
+        at: how many of them were taken.
+
+    """
+
+    line_text: str
+    line: int
+    words: list[tuple[int, str]]
+    at: int = 0
+
+    @property
+    def text(self) -> str:
+        """The step without what stands before and behind it."""
+        return self.from_word(0)
+
+    def from_word(self, number: int) -> str:
+        """Return the text from a word to the end of the step."""
+        last, word = self.words[-1]
+        return self.line_text[self.words[number][0] : last + len(word)]
+
+    @property
+    def name(self) -> str:
+        """The first word, which names the step."""
+        return self.words[0][1]
+
+    def error(self, expected: str, *, back: int = 0) -> StepError:
+        """Return the error for the next word, or the one so many words back."""
+        at = self.at - back
+        column = self.words[at][0] + 1 if at < len(self.words) else len(self.line_text.rstrip()) + 1
+        return StepError(self.line_text, self.line, column, expected)
+
+    @property
+    def remaining(self) -> int:
+        """How many words were not taken yet."""
+        return len(self.words) - self.at
+
+    def next(self, expected: str) -> str:
+        """Take the next word, which has to be there."""
+        if not self.remaining:
+            raise self.error(expected)
+        self.at += 1
+        return self.words[self.at - 1][1]
+
+    def number(self, expected: str) -> int:
+        """Take a number of 32 bits."""
+        text = self.next(expected)
+        try:
+            return parse_kernel_int(text, 32)
+        except ValueError as error:
+            raise self.error(f"{expected} ({error})", back=1) from None
+
+    def drc_index(self) -> int:
+        """Take a DRC index."""
+        text = self.next("a DRC index")
+        try:
+            return parse_drc_index(text)
+        except ValueError as error:
+            raise self.error(f"a DRC index ({error})", back=1) from None
+
+    def signed(self, expected: str) -> int:
+        """Take a number that may be negative."""
+        text = self.next(expected)
+        try:
+            return -parse_kernel_int(text[1:]) if text.startswith("-") else parse_kernel_int(text)
+        except ValueError as error:
+            raise self.error(f"{expected} ({error})", back=1) from None
+
+    def keyword(self, *names: str) -> str:
+        """Take one of some words."""
+        quoted = [f"`{name}`" for name in names]
+        expected = " or ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
+        word = self.next(expected)
+        if word not in names:
+            raise self.error(expected, back=1)
+        return word
+
+    def end(self) -> None:
+        """Raise `StepError` if there are more words."""
+        if self.remaining:
+            raise self.error("the end of the step")

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: MIT
+"""Dumps of real kernels against what the guest itself said, and against the array read with debug information."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+import os
+import random
+import struct
+import subprocess
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from drmemctl import check, load
+from drmemctl.errors import DrmemctlError
+from drmemctl.model.dumped import array_of
+from drmemctl.tree.node import Tree
+from tests.cases import each
+from tests.cli.running import COMMAND, run
+from tests.conftest import FIXTURES
+
+DUMPS = FIXTURES / "vmcores"
+NAMES = sorted(path.name.removesuffix(".xz") for path in DUMPS.glob("*.xz"))
+STALE = "6.1-radix64k-stale.core"
+
+
+def stem(name: str) -> Path:
+    return DUMPS / name.rsplit(".", 1)[0]
+
+
+@cache
+def content(name: str) -> bytes:
+    return lzma.decompress((DUMPS / f"{name}.xz").read_bytes())
+
+
+@cache
+def dumped(name: str) -> Tree:
+    return load(DUMPS / f"{name}.xz")
+
+
+def recorded(name: str) -> Any:
+    """Return what the array and the sections were in the whole dump, read with debug information."""
+    plain = stem(name).with_name(stem(name).name + ".array.json")
+    if plain.exists():
+        return json.loads(plain.read_bytes())
+    return json.loads(gzip.decompress(plain.with_name(plain.name + ".gz").read_bytes()))
+
+
+def test_there_are_dumps_of_each_form() -> None:
+    assert {name.rsplit(".", 1)[1] for name in NAMES} >= {"core", "zlib", "lzo"}
+
+
+@each("name", NAMES)
+def test_the_tree_is_what_the_guest_said(name: str) -> None:
+    guest = load(stem(name).with_name(stem(name).name + ".guest.tree.gz"))
+    tree = dumped(name)
+    assert tree.kind == "dump"
+    expected = {path: {p.name: p.value for p in node.properties} for path, node in guest.walk()}
+    values = {path: {p.name: p.value for p in node.properties} for path, node in tree.walk()}
+    for path, properties in values.items():
+        del properties["name"]  # the kernel makes it, dtc leaves it out again
+        for key in list(properties):
+            # Sysfs shows these without their value.
+            if key.startswith("security-"):
+                del properties[key], expected[path][key]
+    assert values == expected
+
+
+@each("name", NAMES)
+def test_the_array_is_what_debug_information_reads(name: str) -> None:
+    record = recorded(name)
+    table = array_of(dumped(name))
+    assert table.lmb_size == record["lmb_size"]
+    lmbs = [[lmb.base, lmb.drc_index, lmb.aa_index, lmb.flags] for lmb in table.lmbs(1 << 20)]
+    assert lmbs == record["lmbs"]
+
+
+@each("name", NAMES)
+def test_the_memory_blocks_are_those_of_sysfs(name: str) -> None:
+    beside = dumped(name).beside
+    assert beside is not None
+    lines = beside.files().files["memory/blocks"].decode().splitlines()
+    blocks = {int(words[0]): (words[2], words[3]) for words in map(str.split, lines)}
+    guest = stem(name).with_name(stem(name).name + ".guest.blocks").read_text().splitlines()
+    assert blocks == {int(words[0]): (words[2], words[3]) for words in map(str.split, guest)}
+
+
+def test_the_kernel_is_the_dumps() -> None:
+    result = run("check", DUMPS / f"{STALE}.xz")
+    assert result.code == 1
+    assert "6.1.0-50-powerpc64le" in result.out
+
+
+def test_tree_and_array_that_differ_are_found() -> None:
+    rules = {finding.rule for finding in check(dumped(STALE))}
+    assert "DRM080" in rules  # 0x70000000: flags 8 in the tree, 0 in the array
+    assert "DRM121" in rules  # 0x50000000: aa_index 1, its memory is on node 0
+    assert not {"DRM080", "DRM081", "DRM121"} & {
+        finding.rule for finding in check(dumped("6.1-radix64k-plugged.core"))
+    }
+
+
+def test_lmb_shows_tree_or_array() -> None:
+    tree, array = (
+        json.loads(run("lmb", DUMPS / f"{STALE}.xz", "--from", origin, "--format", "json").out)
+        for origin in ("tree", "array")
+    )
+    flags = [
+        next(r["flags"] for r in table["runs"] if 0 <= (0x70000000 - r["base"]) < r["count"] * table["lmb_size"])
+        for table in (tree, array)
+    ]
+    assert flags == [8, 0]
+    assert "differ" in run("lmb", DUMPS / f"{STALE}.xz").err
+
+
+def test_what_was_replaced_since_boot_is_kept() -> None:
+    dump = dumped(STALE).dump
+    assert dump is not None
+    replaced = dump.replaced["/ibm,dynamic-reconfiguration-memory"]
+    assert [len(p.value) for p in replaced if p.name == "ibm,dynamic-memory-v2"] == [100, 76, 52]
+
+
+@each("form", ["plain", "gzip", "xz", "stdin"])
+def test_a_dump_may_be_compressed_and_come_by_a_pipe(form: str, tmp_path: Path) -> None:
+    data = content(STALE)
+    path = tmp_path / "vmcore"
+    path.write_bytes(gzip.compress(data) if form == "gzip" else lzma.compress(data) if form == "xz" else data)
+    if form == "stdin":
+        with path.open("rb") as file:
+            shown = subprocess.run([*COMMAND, "lmb", "-"], stdin=file, capture_output=True, check=True).stdout
+        assert shown.decode() == run("lmb", path).out
+    else:
+        assert load(path).root == dumped(STALE).root
+
+
+def flattened(data: bytes, piece: int) -> bytes:
+    """Return the flattened form, its records from the end to the beginning."""
+    records = [(at, data[at : at + piece]) for at in range(0, len(data), piece)]
+    head = struct.pack(">16sqq", b"makedumpfile", 1, 1).ljust(4096, b"\0")
+    body = b"".join(struct.pack(">qq", at, len(part)) + part for at, part in reversed(records))
+    return head + body + struct.pack(">qq", -1, -1)
+
+
+@each("name", [STALE, "6.1-kdump.zlib"])
+def test_the_flattened_form(name: str) -> None:
+    assert load(flattened(content(name), 100_001)).root == dumped(name).root
+
+
+def test_a_dump_of_a_hundred_gigabytes(tmp_path: Path) -> None:
+    # The same segments behind a hole of 100 GB, as a partition of some TiB has them.
+    data, hole = bytearray(content(STALE)), 100 << 30
+    (offset,) = struct.unpack_from("<Q", data, 32)
+    (count,) = struct.unpack_from("<H", data, 56)
+    first = min(
+        struct.unpack_from("<Q", data, offset + 56 * i + 8)[0]
+        for i in range(count)
+        if struct.unpack_from("<I", data, offset + 56 * i)[0] == 1
+    )
+    for index in range(count):
+        at = offset + 56 * index
+        kind, file_offset = struct.unpack_from("<I4xQ", data, at)
+        if kind == 1:
+            struct.pack_into("<Q", data, at + 8, file_offset + hole)
+    path = tmp_path / "vmcore"
+    with path.open("wb") as file:
+        file.write(data[:first])
+        file.seek(first + hole)
+        file.write(data[first:])
+    assert path.stat().st_size > hole
+    assert load(path).root == dumped(STALE).root
+
+
+def test_pages_that_are_left_out_are_named() -> None:
+    data = bytearray(content("6.1-kdump.zlib"))
+    (block,) = struct.unpack_from("<I", data, 428)
+    sub, blocks = struct.unpack_from("<iI", data, 432)
+    bitmap = block * (1 + sub) + blocks * block // 2
+    data[bitmap : bitmap + blocks * block // 2] = bytes(blocks * block // 2)
+    with pytest.raises(
+        DrmemctlError, match=r"physical address 0x[0-9a-f]+ is not in the dump: makedumpfile left it"
+    ):
+        load(bytes(data))
+
+
+@each("change", ["machine", "class", "type", "cut"])
+def test_other_files_are_refused_with_the_reason(change: str) -> None:
+    data = bytearray(content(STALE))
+    expected = {
+        "machine": "another architecture",
+        "class": "no core of 64 bits",
+        "type": "an ELF file",
+        "cut": "in the dump|not found",
+    }[change]
+    if change == "machine":
+        struct.pack_into("<H", data, 18, 62)
+    elif change == "class":
+        data[4] = 1
+    elif change == "type":
+        struct.pack_into("<H", data, 16, 2)
+    else:
+        del data[len(data) // 2 :]
+    with pytest.raises(DrmemctlError, match=expected):
+        load(bytes(data))
+
+
+@each("name", [STALE, "6.1-kdump.lzo", "6.1-radix64k-stale-qemu.core"])
+def test_damaged_dumps_raise_nothing_but_our_errors(name: str) -> None:
+    seed = random.Random(name)
+    for _ in range(4):  # any other error is one of ours
+        data = bytearray(content(name))
+        for _ in range(seed.choice([1, 20, 200])):
+            at = seed.randrange(len(data) // 8) * 8
+            pointer = struct.pack("<Q", 0xC000_0000_0000_0000 + seed.randrange(1 << 29) & ~7)
+            data[at : at + 8] = seed.choice([b"\xff" * 8, bytes(8), pointer, os.urandom(8)])
+        if seed.random() < 0.2:
+            del data[seed.randrange(len(data)) :]
+        with suppress(DrmemctlError):
+            check(load(bytes(data)))
+
+
+def test_lists_that_go_in_a_circle_end() -> None:
+    from drmemctl.memory.device_tree import NodeLayout, _TreeReader
+
+    memory = Mock(source="circle", byte_order="<")
+    memory.u64s.side_effect = lambda address, count: (0xC000_0000_0000_1000, 0, 0, address)[:count]
+    memory.text.return_value = b"name"
+    with pytest.raises(DrmemctlError, match="circle"):
+        list(_TreeReader(memory, NodeLayout(2, 11)).entries(0xC000_0000_0000_0008, "/"))
