@@ -131,7 +131,7 @@ OTHERS = [
     *(FIXTURES / "vmcores").glob("*.tree.gz"),
 ]
 N_TREES = len(fixture_trees()) + len(OTHERS)
-"""What `check` finds below fixtures/: blobs, source of cases and races, the archives of the tutorial, guests' trees."""
+"""What `check` finds below fixtures/: blobs, source of cases and races, archives of the tutorial, guest trees."""
 
 
 @each("path", fixture_trees(), ids=tree_name)
