@@ -128,9 +128,10 @@ OTHERS = [
     *(FIXTURES / "cases").glob("*.dts"),
     *(FIXTURES / "races").glob("*.dts"),
     *(FIXTURES / "tutorial").glob("*.tar.xz"),
+    *(FIXTURES / "vmcores").glob("*.tree.gz"),
 ]
 N_TREES = len(fixture_trees()) + len(OTHERS)
-"""What `check` finds below fixtures/: blobs, source of cases and races, the archives of the tutorial."""
+"""What `check` finds below fixtures/: blobs, source of cases and races, archives of the tutorial, guest trees."""
 
 
 @each("path", fixture_trees(), ids=tree_name)
