@@ -53,9 +53,11 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
     state, faults = boot(device_tree, profile)
     size = block_size_of(device_tree, profile)
     table = memory.table
-    found = BlockMap(owners_of(memory.boot, table), table.lmb_size, state.block_size, state.blocks)
-    blocks_within_bounds(found.most_spans, device_tree.source)
+    block_map = BlockMap(owners_of(memory.boot, table), table.lmb_size, state.block_size, state.blocks)
+    blocks_within_bounds(block_map.most_spans, device_tree.source)
     pmem = driver_memory(device_tree, boot_associativity(device_tree, profile))
-    show_blocks(screen, BlocksView(state, size, found.spans(), pmem, bool(memory.associativity.unknown)), format)
+    show_blocks(
+        screen, BlocksView(state, size, block_map.spans(), pmem, bool(memory.associativity.unknown)), format
+    )
     report_defects(memory.defects)
     return say_faults(faults, state)

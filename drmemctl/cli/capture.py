@@ -62,11 +62,11 @@ def _take(output: str | None, root: str, redact: bool, force: bool) -> None:
     from drmemctl.output.files import write_atomically
     from drmemctl.tree.capture import archive, captured, compressed, default_name
 
-    now = time.time()
+    seconds = time.time()
     name = default_name("", "") if output is None else output
-    data = compressed(archive(captured(root, redact=redact), int(now)), name)
+    data = compressed(archive(captured(root, redact=redact), int(seconds)), name)
     if output is None:
-        output = _write_new(data, _host(root, redact), time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)))
+        output = _write_new(data, _host(root, redact), time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds)))
     else:
         write_atomically(output, data, force=force, new=True)
     say(f"{output}: {len(data):,} bytes")

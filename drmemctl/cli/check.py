@@ -105,12 +105,12 @@ def command(
     if (plan.select or plan.ignore) and not plan.rules():
         say("select and ignore leave no rule: nothing is judged")
     tally = CheckTally()
-    made = reports(inputs, plan, old, settings.jobs or n_cpus())
+    judged = reports(inputs, plan, old, settings.jobs or n_cpus())
     if settings.baseline is not None and write_baseline is None:
         from drmemctl.check.baseline import Baseline
 
-        made = Baseline.read(settings.baseline).new_in(made)
-    made = tally.counted(made)
+        judged = Baseline.read(settings.baseline).new_in(judged)
+    judged = tally.counted(judged)
     read = (before, settings.baseline if write_baseline is None else None, config)
     target = Target(
         screen,
@@ -118,10 +118,10 @@ def command(
         tuple(each.path for each in inputs) + tuple(name for name in read if name),
     )
     if write_baseline is not None:
-        _write_baseline(write_baseline, target.attended(made, allow_unjudged=allow_no_drmem), target, tally)
+        _write_baseline(write_baseline, target.attended(judged, allow_unjudged=allow_no_drmem), target, tally)
         return _exit_code(tally, "never", allow_no_drmem)
     fail_on = settings.fail_on or "warning"
-    show_check(target, CheckView(made, tally, plan, fail_on, everything, allow_no_drmem), format)
+    show_check(target, CheckView(judged, tally, plan, fail_on, everything, allow_no_drmem), format)
     return _exit_code(tally, fail_on, allow_no_drmem)
 
 
@@ -154,12 +154,12 @@ def _old_tree(before: str | None, trees: tuple[str, ...]) -> Tree | None:
     return open_tree(before)
 
 
-def _write_baseline(path: str, made: Iterator[Report], target: Target, tally: CheckTally) -> None:
+def _write_baseline(path: str, judged: Iterator[Report], target: Target, tally: CheckTally) -> None:
     from drmemctl.check.baseline import document
     from drmemctl.output.check import say_written
     from drmemctl.output.files import write_text
 
-    write_text(path, (document(made, path),), target.inputs)
+    write_text(path, (document(judged, path),), target.inputs)
     say_written(tally, path)
 
 

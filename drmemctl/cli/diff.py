@@ -48,8 +48,8 @@ def command(old: str, new: str, everything: bool, kernel: Profile | None, format
 
     trees = open_tree(old), open_tree(new)
     named = kernel if kernel is not None else setting("kernel")
-    found = diff(*trees, everything=everything, kernel=named)
-    for note in found.kernel_notes:
+    difference = diff(*trees, everything=everything, kernel=named)
+    for note in difference.kernel_notes:
         say(note)
-    show_diff(screen, DiffView(found, *trees), format)
-    return 0 if found.same else _EXIT_DIFFERENT
+    show_diff(screen, DiffView(difference, *trees), format)
+    return 0 if difference.same else _EXIT_DIFFERENT

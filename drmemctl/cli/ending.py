@@ -40,15 +40,15 @@ def _raise(number: int) -> None:
     raise SystemExit(128 + number)
 
 
-def _lost(found: sys.UnraisableHookArgs) -> None:
+def _lost(hook_args: sys.UnraisableHookArgs) -> None:
     """Take what Python could not raise: if it is to end the program, have it raised where it can be.
 
     Not from here, where it would be as lost.
     """
-    if _came and isinstance(found.exc_value, KeyboardInterrupt | SystemExit):
+    if _came and isinstance(hook_args.exc_value, KeyboardInterrupt | SystemExit):
         signal.setitimer(signal.ITIMER_REAL, _LATER)
     else:
-        sys.__unraisablehook__(found)
+        sys.__unraisablehook__(hook_args)
 
 
 def _once_more(_number: int, _frame: FrameType | None) -> None:

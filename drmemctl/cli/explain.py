@@ -28,8 +28,8 @@ def command(rule: str, format: str, screen: Screen) -> None:
     from drmemctl.output.rules import show_page
 
     rules = all_rules()
-    known = rules.get(rule.upper())
-    if known is None:
+    rule_entry = rules.get(rule.upper())
+    if rule_entry is None:
         near = suggestion(rule, list(rules)) or "; see `drmemctl rules`"
         raise click.BadParameter(f"{rule!r} is no rule{near}", param_hint="RULE")
-    show_page(screen, Page.of(known), format)
+    show_page(screen, Page.of(rule_entry), format)

@@ -205,13 +205,13 @@ def _explored(
     from drmemctl.output.explore import ExploreView, show_explored
 
     jobs, began = how
-    found = list(_answers(question, policies, jobs, began))
+    all_answers = list(_answers(question, policies, jobs, began))
     screen, format, most = shown
     late = began + question.bounds.seconds + _TO_SHOW
-    show_explored(screen, ExploreView(question, found, most, late), format)
+    show_explored(screen, ExploreView(question, all_answers, most, late), format)
     if save is not None:
-        _save(question, found, save)
-    return _EXIT_INCONSISTENT if any(answer.bad for answer in found) else 0
+        _save(question, all_answers, save)
+    return _EXIT_INCONSISTENT if any(answer.bad for answer in all_answers) else 0
 
 
 def _answers(question: Question, policies: list[Policy], jobs: int, began: float) -> Iterator[PolicyAnswer]:
@@ -220,8 +220,8 @@ def _answers(question: Question, policies: list[Policy], jobs: int, began: float
     from drmemctl.simulate.interleave.answer import answers
 
     if jobs > 1 and len(policies) > 1:
-        made = answers(question, policies, jobs=jobs, began=began)
-        yield from with_progress(made, len(policies), lambda _: False)
+        streamed = answers(question, policies, jobs=jobs, began=began)
+        yield from with_progress(streamed, len(policies), lambda _: False)
         return
     counter = Counter()
 
@@ -234,11 +234,11 @@ def _answers(question: Question, policies: list[Policy], jobs: int, began: float
         counter.hide()
 
 
-def _save(question: Question, found: Sequence[PolicyAnswer], path: str) -> None:
+def _save(question: Question, all_answers: Sequence[PolicyAnswer], path: str) -> None:
     from drmemctl.output.files import write_atomically
     from drmemctl.simulate.interleave.trace import saved
 
-    for answer in found:
+    for answer in all_answers:
         for end in [end for end in answer.bad if end.schedule][:1]:
             schedule = saved(question, answer.policy, end.schedule).text().encode()
             write_atomically(path, schedule)

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 def kernel_option(default: str = "the input's, else latest", about: str = "") -> Decorator:
     """Return `--kernel`, which hands the command a profile or None; `about` begins its help."""
-    what = "A release (5.10, 6.12.3), what uname -r prints, or a name that `drmemctl kernels` lists."
+    help_text = "A release (5.10, 6.12.3), what uname -r prints, or a name that `drmemctl kernels` lists."
     return click.option(
         "--kernel",
         metavar="KERNEL",
         callback=lambda _ctx, _param, name: None if name is None else named_kernel(name),
         shell_complete=complete_kernels,
-        help=f"{about}{what}  [default: {default}]",
+        help=f"{about}{help_text}  [default: {default}]",
     )
 
 
@@ -167,4 +167,8 @@ def _complete_capabilities(_ctx: click.Context, _param: click.Parameter, incompl
 
     from drmemctl.kernel.capabilities import CAPABILITIES
 
-    return [CompletionItem(one.name, help=one.changes) for one in CAPABILITIES if one.name.startswith(incomplete)]
+    return [
+        CompletionItem(capability.name, help=capability.changes)
+        for capability in CAPABILITIES
+        if capability.name.startswith(incomplete)
+    ]

@@ -30,12 +30,12 @@ _ENVIRONMENT = (
 def pages() -> dict[str, str]:
     """Return the manual pages by file name."""
     with click.Context(app, info_name="drmemctl", **app.context_settings) as ctx:
-        found = {"drmemctl.1": _page(ctx)}
+        pages = {"drmemctl.1": _page(ctx)}
         for name in COMMANDS:
             command = app.get_command(ctx, name)
             assert command is not None  # noqa: S101 - it is one of COMMANDS
-            found[f"drmemctl-{name}.1"] = _page(click.Context(command, info_name=name, parent=ctx))
-    return found
+            pages[f"drmemctl-{name}.1"] = _page(click.Context(command, info_name=name, parent=ctx))
+    return pages
 
 
 def write(folder: Path) -> None:
@@ -51,7 +51,7 @@ def _page(ctx: click.Context) -> str:
 
 def _lines(ctx: click.Context) -> Iterator[str]:
     command, name = ctx.command, ctx.command_path.replace(" ", "-")
-    summary, *rest = cleandoc(command.help or "").split("\n\n")
+    summary, *paragraphs = cleandoc(command.help or "").split("\n\n")
     yield f'.TH {_escaped(name.upper())} 1 "{_date()}" "drmemctl {__version__}" "drmemctl"'
     yield ".SH NAME"
     yield f"{_escaped(name)} \\- {_flowing(_sentence(summary))}"
@@ -59,7 +59,7 @@ def _lines(ctx: click.Context) -> Iterator[str]:
     yield f".B {_escaped(ctx.command_path)}"
     yield _escaped(" ".join(command.collect_usage_pieces(ctx)))
     yield ".SH DESCRIPTION"
-    for number, paragraph in enumerate([summary, *rest]):
+    for number, paragraph in enumerate([summary, *paragraphs]):
         yield from [".PP"] * bool(number)
         yield _flowing(paragraph)
     if command is app:
@@ -135,7 +135,7 @@ def _as_it_stands(lines: list[str]) -> list[str]:
 def _flowing(text: str) -> str:
     """Return text to be filled: each sentence on lines of its own, as roff wants it."""
     sentences = re.split(r"(?<=[.!?:]) (?=[A-Z])", " ".join(text.split()))
-    lines = (line for one in sentences for line in wrap(one, _WIDTH, break_on_hyphens=False))
+    lines = (line for sentence in sentences for line in wrap(sentence, _WIDTH, break_on_hyphens=False))
     return "\n".join(map(_escaped, lines))
 
 

@@ -25,12 +25,12 @@ _MOST = 1000
 
 def complete_nodes(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Return the nodes that a path can go on with, a level at a time."""
-    found: list[str] = []
+    paths: list[str] = []
     with suppress(Exception), _time_limit():
         tree = _tree(ctx)
         if tree is not None:
-            found = _paths(tree.root, incomplete or "/")
-    return found
+            paths = _paths(tree.root, incomplete or "/")
+    return paths
 
 
 def complete_properties(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -66,11 +66,11 @@ def _paths(root: Node, begun: str) -> list[str]:
     if node is None:
         return []
     fitting = [child for child in islice(node.children, _MOST) if _fits(child, start)]
-    found = [f"{parent}/{child.name}" for child in fitting]
+    paths = [f"{parent}/{child.name}" for child in fitting]
     if len(fitting) == 1:
         # With what is below it, it is not the only one, and the shell lets the path go on.
-        found += [f"{found[0]}/{child.name}" for child in islice(fitting[0].children, _MOST) if _fits(child, "")]
-    return found
+        paths += [f"{paths[0]}/{child.name}" for child in islice(fitting[0].children, _MOST) if _fits(child, "")]
+    return paths
 
 
 def _fits(node: Node, start: str) -> bool:

@@ -60,12 +60,12 @@ class Prompt(cmd.Cmd):
 
     def onecmd(self, line: str) -> bool:
         """Do a line; return whether it was the last."""
-        word, _, rest = line.strip().partition(" ")
+        word, _, argument = line.strip().partition(" ")
         act = self._commands.get(word)
         if act is None:
             self._step(line)
             return False
-        return act(self, rest.strip())
+        return act(self, argument.strip())
 
     def emptyline(self) -> bool:
         """Do nothing: cmd would repeat the last line."""
@@ -92,8 +92,8 @@ class Prompt(cmd.Cmd):
     def _say(self, text: str) -> None:
         self._screen.write(text + "\n")
 
-    def _show(self, what: str) -> bool:
-        if what == "lmb":
+    def _show(self, command_name: str) -> bool:
+        if command_name == "lmb":
             from drmemctl.kernel.nodes import current_associativity
             from drmemctl.output.lmb import LmbView, show_lmbs
 

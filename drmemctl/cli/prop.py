@@ -63,8 +63,8 @@ def _write_raw(tree: Tree, place: Place) -> None:
         raise click.UsageError("--raw needs the NAME of a property.")
     if sys.stdout.isatty():
         raise click.UsageError("--raw would put binary data on the terminal; send it to a file or | xxd.")
-    value, others = whole_value(tree, place)
+    value, n_further = whole_value(tree, place)
     write_bytes(value)
-    if others:
-        rest = count_of(others, "further property", "further properties")
-        say(f"{rest} of this name; this is the first, which Linux uses")
+    if n_further:
+        further = count_of(n_further, "further property", "further properties")
+        say(f"{further} of this name; this is the first, which Linux uses")

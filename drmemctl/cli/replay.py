@@ -17,6 +17,6 @@ def replay_schedule(tree: str, path: str, screen: Screen, format: str) -> int:
     from drmemctl.simulate.interleave.trace import read_schedule, replay
 
     text = read_file(path).decode("utf-8", "replace")
-    done = replay(read_schedule(text, path, Question(open_tree(tree), ())))
-    show_replay(screen, done, format)
-    return _EXIT_INCONSISTENT if done.verdicts else 0
+    replayed = replay(read_schedule(text, path, Question(open_tree(tree), ())))
+    show_replay(screen, replayed, format)
+    return _EXIT_INCONSISTENT if replayed.verdicts else 0

@@ -148,9 +148,9 @@ def _partition(opened: Trees, tree: Tree, plan: Plan, before: Tree | None = None
     rules = affinity_rules(kernel_for(tree, plan.kernel).profile)
     memory = Memory.from_tree(tree, rules)
     running = Running.of_tree(tree)
-    found = report_tree(tree, plan, before, running=running)
+    judged = report_tree(tree, plan, before, running=running)
     overview = replace(Overview.from_tree(tree, rules=rules), source=opened.shown(tree.source))
-    return JudgedTree(overview, memory, AddressMap.of(memory), _usage(memory), found, running.system)
+    return JudgedTree(overview, memory, AddressMap.of(memory), _usage(memory), judged, running.system)
 
 
 def _usage(memory: Memory) -> LookupUsage | None:

@@ -42,8 +42,8 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     from drmemctl.check.families import FAMILIES
 
     done, comma, last = incomplete.rpartition(",")
-    known = [*FAMILIES, *complete_ids(ctx, param, last)]
-    return [done + comma + word for word in known if word.startswith((last, last.upper()))]
+    selectors = [*FAMILIES, *complete_ids(ctx, param, last)]
+    return [done + comma + word for word in selectors if word.startswith((last, last.upper()))]
 
 
 def complete_ids(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -29,9 +29,13 @@ def completions(simulation: Simulation, before: str, text: str, commands: Iterab
         return []
     place = places[number - 1]
     names = (name for word in place for name in _of_kind(simulation, word, words, text))
-    found = list(islice(dict.fromkeys(names), _MOST))
+    candidates = list(islice(dict.fromkeys(names), _MOST))
     # A word that can be nothing else is done.
-    return [f"{name} " for name in found] if len(found) == 1 and not found[0].endswith("/") else found
+    return (
+        [f"{name} " for name in candidates]
+        if len(candidates) == 1 and not candidates[0].endswith("/")
+        else candidates
+    )
 
 
 def _of_kind(simulation: Simulation, kind: str, words: list[str], text: str) -> Iterable[str]:
@@ -58,8 +62,8 @@ def _drc_indexes(simulation: Simulation, text: str) -> Iterable[str]:
     wanted = text.lower()
     for run in simulation.state.table.runs:
         # Only where runs can begin so: not every LMB of a large machine.
-        found = (f"{run.drc_index + position:#x}" for position in range(min(run.lmbs, 1 << 16)))
-        yield from (name for name in found if name.startswith(wanted))
+        candidates = (f"{run.drc_index + position:#x}" for position in range(min(run.lmbs, 1 << 16)))
+        yield from (name for name in candidates if name.startswith(wanted))
 
 
 def _files(text: str) -> list[str]:
@@ -67,8 +71,10 @@ def _files(text: str) -> list[str]:
     where = Path(f"{folder}/" if "/" in text else ".")
     head = f"{folder}/" if "/" in text else ""
     try:
-        found = sorted(where.iterdir())
+        candidates = sorted(where.iterdir())
     except OSError:
         return []
-    names = (f"{head}{path.name}{'/' if path.is_dir() else ''}" for path in found if path.name.startswith(start))
+    names = (
+        f"{head}{path.name}{'/' if path.is_dir() else ''}" for path in candidates if path.name.startswith(start)
+    )
     return [name for name in names if safe(name, None) == name]

@@ -239,11 +239,13 @@ class _LeftOut:
         return targets
 
 
-def _as_file(stream: Stream, member: Member, *kept: Mapping[str, bytes | None]) -> tuple[Stream, Member]:
+def _as_file(stream: Stream, member: Member, *contents: Mapping[str, bytes | None]) -> tuple[Stream, Member]:
     """Return a hard link to a file that was kept as that file, with its content; anything else as it is."""
     if not member.target:
         return stream, member
-    content = next((entries[member.target] for entries in kept if entries.get(member.target) is not None), None)
+    content = next(
+        (entries[member.target] for entries in contents if entries.get(member.target) is not None), None
+    )
     # Another name of a flattened tree does not make it two of them.
     if content is None or (content.startswith(MAGIC) and not inside_named_tree(member.path)):
         return stream, member
@@ -375,12 +377,12 @@ def _assemble(entries: dict[str, bytes | None], root: Root, source: str, left_ou
         if entries.get(member.path) is None:
             *parents, name = member.path[len(prefix) :].split("/")
             node = "/" + "/".join((*base, *parents))
-            what = (
+            reason = (
                 f"{member.oddity} to {shown(member.target)}, which is not before it"
                 if member.target
                 else member.oddity
             )
-            builder.note(Defect("not-regular", f"left out: {what}", node, name))
+            builder.note(Defect("not-regular", f"left out: {reason}", node, name))
     return builder.finish()
 
 

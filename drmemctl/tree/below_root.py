@@ -133,13 +133,13 @@ class Root:
 
     def _open(self, path: str) -> tuple[int, str]:
         """Open a regular file or a directory, a name of the path at a time; return that without links."""
-        rest = path.split("/")[::-1]
+        names_to_go = path.split("/")[::-1]
         names: list[str] = []
         opened = [os.dup(self._descriptor)]
         links = 0
         try:
-            while rest:
-                name = rest.pop()
+            while names_to_go:
+                name = names_to_go.pop()
                 if name == "..":
                     _leave(opened, names, 1)
                 if name in ("", ".", ".."):
@@ -152,11 +152,11 @@ class Root:
                     target = os.readlink(name, dir_fd=opened[-1])
                     if target.startswith("/"):
                         _leave(opened, names, len(names))
-                    rest += target.split("/")[::-1]
+                    names_to_go += target.split("/")[::-1]
                     continue
                 if stat.S_ISDIR(status.st_mode):
                     flags = _FOLDER
-                elif stat.S_ISREG(status.st_mode) and not rest:
+                elif stat.S_ISREG(status.st_mode) and not names_to_go:
                     flags = _FILE
                 else:
                     raise OSError(EINVAL, "no regular file")

@@ -81,8 +81,8 @@ class TreeBuilder:
         """Return the node of a path, given as names from the root on; what is missing is added."""
         node = self.root
         for name in names:
-            known = node.by_name.get(name)
-            node = self.child(node, name) if known is None else known
+            child = node.by_name.get(name)
+            node = self.child(node, name) if child is None else child
         return node
 
     def add(self, node: Draft, name: str, value: bytes, total: int | None = None) -> None:
@@ -123,10 +123,10 @@ class TreeBuilder:
             defects=tuple(self.defects),
         )
 
-    def _check(self, count: int, most: int, what: str) -> None:
+    def _check(self, count: int, most: int, items: str) -> None:
         if count > most:
-            message = f"the tree has more than {most:,} {what}"
-            raise LimitError(message, source=self.source, hint=None if what == "levels of nodes" else NOT_REAL)
+            message = f"the tree has more than {most:,} {items}"
+            raise LimitError(message, source=self.source, hint=None if items == "levels of nodes" else NOT_REAL)
 
     def _check_name(self, name: str) -> None:
         if len(name) > LIMITS.max_name:
@@ -141,8 +141,8 @@ def _freeze(root: Draft) -> Node:
     order = [root]
     for draft in order:
         order.extend(draft.children)
-    done: dict[int, Node] = {}
+    frozen: dict[int, Node] = {}
     for draft in reversed(order):
-        children = tuple(done.pop(id(child)) for child in draft.children)
-        done[id(draft)] = Node(draft.name, tuple(draft.properties), children)
-    return done[id(root)]
+        children = tuple(frozen.pop(id(child)) for child in draft.children)
+        frozen[id(draft)] = Node(draft.name, tuple(draft.properties), children)
+    return frozen[id(root)]

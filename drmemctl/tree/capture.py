@@ -119,13 +119,13 @@ class _Source:
         self._bytes -= size
         self._files -= 1
         if self._bytes < 0 or self._files < 0:
-            what = f"{_LARGEST >> 20} MiB" if self._bytes < 0 else f"{_MOST_FILES:,} files and directories"
-            raise too_much(what, self.place or "/")
+            amount = f"{_LARGEST >> 20} MiB" if self._bytes < 0 else f"{_MOST_FILES:,} files and directories"
+            raise too_much(amount, self.place or "/")
 
 
-def too_much(what: str, source: str) -> LimitError:
+def too_much(amount: str, source: str) -> LimitError:
     """Return the error that there is more than a capture may hold."""
-    return LimitError(f"more than {what} to capture", source=source, hint="no real machine has as much")
+    return LimitError(f"more than {amount} to capture", source=source, hint="no real machine has as much")
 
 
 def _captured(source: _Source, *, redact: bool) -> Files:
@@ -343,8 +343,8 @@ def _zstd(data: bytes) -> bytes:
     if sys.version_info >= (3, 14):
         from importlib import import_module
 
-        made: bytes = import_module("compression.zstd").compress(data)
-        return made
+        compressed: bytes = import_module("compression.zstd").compress(data)
+        return compressed
     from drmemctl.tree.compression import zstandard_package
 
     packed: bytes = zstandard_package("name a .tar.gz or .tar.xz").ZstdCompressor(level=9).compress(data)
@@ -356,9 +356,9 @@ def script() -> str:
     from importlib.resources import files
 
     text = (files("drmemctl.tree") / "capture.sh").read_text(encoding="utf-8")
-    taken = "\n".join(f"{path:24}  {meaning}" for path, meaning in TAKEN)
+    captured = "\n".join(f"{path:24}  {meaning}" for path, meaning in TAKEN)
     secret = "|".join([*sorted(SECRET_NAMES), f"{SECRET_PREFIX}*"])
-    words = {"@TAKEN@": taken, "@SECRET@": secret, "@MESSAGES@": MESSAGES.pattern.decode()}
+    words = {"@TAKEN@": captured, "@SECRET@": secret, "@MESSAGES@": MESSAGES.pattern.decode()}
     for mark, value in words.items():
         text = text.replace(mark, value)
     return text

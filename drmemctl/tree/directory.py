@@ -108,8 +108,8 @@ def _place(path: str, root: Root) -> str:
 def _read_node(place: str, node: Draft, builder: TreeBuilder) -> list[tuple[str, Draft]]:
     """Take over a directory's files; return its directories with the nodes that they are."""
     try:
-        with os.scandir(place) as found:
-            entries = sorted(islice(found, LIMITS.max_members), key=lambda entry: os.fsencode(entry.name))
+        with os.scandir(place) as scan:
+            entries = sorted(islice(scan, LIMITS.max_members), key=lambda entry: os.fsencode(entry.name))
     except OSError as error:
         if node.parent is None:
             raise _unreadable(error, builder.source) from None
@@ -127,8 +127,8 @@ def _read_node(place: str, node: Draft, builder: TreeBuilder) -> list[tuple[str,
 
 def _read_property(entry: os.DirEntry[str], name: str, node: Draft, builder: TreeBuilder) -> None:
     if not entry.is_file(follow_symlinks=False):
-        what = "a link; links are not followed" if entry.is_symlink() else "no regular file"
-        builder.note(Defect("not-regular", f"left out: {what}", node.path, name))
+        reason = "a link; links are not followed" if entry.is_symlink() else "no regular file"
+        builder.note(Defect("not-regular", f"left out: {reason}", node.path, name))
         return
     try:
         value, size = _read_file(entry.path, builder.room())

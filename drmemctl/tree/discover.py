@@ -47,14 +47,14 @@ def discover(path: str) -> list[Found]:
     if survey.is_tree:
         return [Found(path)]
     roots = [root.path for root in survey.finder.roots()]
-    found = [Found(os.path.join(path, root)) for root in roots]  # noqa: PTH118 - paths as the user began them
-    found += [Found(place) for place in survey.unreadable]
-    taken = tuple(f"{root}/" for root in roots)
+    inputs = [Found(os.path.join(path, root)) for root in roots]  # noqa: PTH118 - paths as the user began them
+    inputs += [Found(place) for place in survey.unreadable]
+    inside_trees = tuple(f"{root}/" for root in roots)
     for relative, place in survey.files:
-        kind = None if relative.startswith(taken) else _kind_of(place)
+        kind = None if relative.startswith(inside_trees) else _kind_of(place)
         if kind is not None:
-            found.append(Found(place, kind))
-    return sorted(found) or [Found(path)]
+            inputs.append(Found(place, kind))
+    return sorted(inputs) or [Found(path)]
 
 
 class _Survey:
@@ -121,9 +121,9 @@ def _kind_of_text(head: bytes) -> str | None:
     return "text" if is_lsprop(head) else None
 
 
-def is_meant(found: Found) -> bool:
+def is_meant(source: Found) -> bool:
     """Whether something that could not be read is a tree all the same, and not only looked like one."""
-    return found.kind == "tree" or (found.kind == "archive" and _holds_tree(found.path))
+    return source.kind == "tree" or (source.kind == "archive" and _holds_tree(source.path))
 
 
 def _holds_tree(path: str) -> bool:

@@ -107,14 +107,14 @@ class _Parser:
         if match["label"]:
             self._labels[match["label"]] = self._builder.root
             return
-        what = match[0][:40]
-        if what == "/plugin/":
-            what = "/plugin/: this is an overlay, not a tree"
-        elif what in _DIRECTIVES:
-            what += f" {_DIRECTIVES[what]}"
+        message = match[0][:40]
+        if message == "/plugin/":
+            message = "/plugin/: this is an overlay, not a tree"
+        elif message in _DIRECTIVES:
+            message += f" {_DIRECTIVES[message]}"
         else:
-            what = f"{shown(what)} stands where the root node / {{ … }} should"
-        self._scanner.fail(what, match.start(), _PLAIN)
+            message = f"{shown(message)} stands where the root node / {{ … }} should"
+        self._scanner.fail(message, match.start(), _PLAIN)
 
     def _reserve(self) -> None:
         self._reservations.append((read_number(self._scanner), read_number(self._scanner)))

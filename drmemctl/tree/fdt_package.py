@@ -85,12 +85,12 @@ def _visits(root: Node, path: str) -> Iterator[tuple[Node, str, bool]]:
             stack.extend((child, prefix + child.name, True) for child in reversed(node.children))
 
 
-def _accepted(name: str, path: str, what: str) -> str:
+def _accepted(name: str, path: str, kind_of_name: str) -> str:
     """Return a name that the package takes: it asserts (not under -O) that all of it is printable ASCII."""
     if name.isascii() and (name.isprintable() or not name):
         return name
     raise WriteError(
-        f"the {what}'s name {shown(name)} has other characters than printable ASCII",
+        f"the {kind_of_name}'s name {shown(name)} has other characters than printable ASCII",
         path=shown(path),
         hint="rename it or leave it out",
     )

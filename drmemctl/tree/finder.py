@@ -134,12 +134,12 @@ class Finder:
         return Root(path, is_drmem=True) if flags & _LMBS else None
 
 
-def several_trees(what: str, joint: str, paths: list[str], source: str) -> InputError:
+def several_trees(container: str, joint: str, paths: list[str], source: str) -> InputError:
     """Return the error that an archive or directory (`what`) holds several trees, and how to name one."""
     names = ", ".join(shown(path, 100) or "." for path in paths[:_LISTED])
     more = f" and {len(paths) - _LISTED:,} more" if len(paths) > _LISTED else ""
     return InputError(
-        f"the {what} holds {len(paths):,} device trees: {names}{more}",
+        f"the {container} holds {len(paths):,} device trees: {names}{more}",
         source=source,
         hint=f"name one, as in {source.rstrip('/')}{joint}{shown(paths[0], 100) or '.'}",
     )

@@ -59,8 +59,8 @@ def whole_value(tree: Tree, place: Place) -> tuple[bytes, int]:
 
     Raises `InputError` where the source shows only the beginning of it.
     """
-    found = [prop for prop in place.node.properties if prop.name == place.property]
-    first = found[0]
+    properties = [prop for prop in place.node.properties if prop.name == place.property]
+    first = properties[0]
     if first.is_cut:
         raise InputError(
             f"only {len(first.value):,} of {first.total:,} bytes of the value are known",
@@ -69,7 +69,7 @@ def whole_value(tree: Tree, place: Place) -> tuple[bytes, int]:
             property=first.name,
             hint="take the tree from /proc/device-tree, or give lsprop -m a larger number",
         )
-    return first.value, len(found) - 1
+    return first.value, len(properties) - 1
 
 
 def _as_in_tree(text: str) -> str:
@@ -88,36 +88,36 @@ def _parts(path: str) -> list[str]:
 def _split(tree: Tree, path: str) -> tuple[str, str | None]:
     """Return path and property of `PATH:PROPERTY`; either may have colons, the node that is there decides."""
     path = _as_in_tree(path)
-    found: tuple[str, str | None] = (path, None)
+    split: tuple[str, str | None] = (path, None)
     for at in (at for at, char in enumerate(path) if char == ":" and at > path.rfind("/")):
         node = tree.find(path[:at])
         if node is not None:
-            found = path[:at], path[at + 1 :]
+            split = path[:at], path[at + 1 :]
             if node.find(path[at + 1 :]) is not None:
                 break
-    return found
+    return split
 
 
 def _no_node(tree: Tree, path: str, parent: Place, name: str) -> NotInTreeError:
     near = nearest(name, (child.name for child in parent.node.children))
     prefix = parent.path.rstrip("/") + "/"
-    found = [prefix + one for one in near] or _elsewhere(tree, name)
+    paths = [prefix + child for child in near] or _elsewhere(tree, name)
     message = f"no node {path}"
     if parent.path != "/":
         message += f": {parent.path} has no {name}"
-    return NotInTreeError(message, source=tree.source, hint=did_you_mean(found) or "see `drmemctl tree`")
+    return NotInTreeError(message, source=tree.source, hint=did_you_mean(paths) or "see `drmemctl tree`")
 
 
 def _elsewhere(tree: Tree, name: str) -> list[str]:
     """Return paths of nodes of that name, with or without its unit address, anywhere in the tree."""
-    found = (path for path, node in tree.walk() if name in (node.name, node.base_name))
-    return list(islice(found, _NAMED))
+    paths = (path for path, node in tree.walk() if name in (node.name, node.base_name))
+    return list(islice(paths, _NAMED))
 
 
 def _no_property(tree: Tree, place: Place, name: str) -> NotInTreeError:
-    found = nearest(name, (prop.name for prop in place.node.properties))
-    if not found:
+    names = nearest(name, (prop.name for prop in place.node.properties))
+    if not names:
         having = (path for path, node in tree.walk() if node.find(name) is not None)
-        found = [f"{path}:{name}" for path in islice(having, _NAMED)]
-    hint = did_you_mean(found) or f"see `drmemctl prop TREE {place.path}`"
+        names = [f"{path}:{name}" for path in islice(having, _NAMED)]
+    hint = did_you_mean(names) or f"see `drmemctl prop TREE {place.path}`"
     return NotInTreeError(f"no property {name}", source=tree.source, path=place.path, hint=hint)

@@ -58,9 +58,9 @@ class Place:
 
     def below(self, path: str) -> Names:
         """Return the node of a path that stands over the properties of a further node."""
-        known = _below_root(path)
-        if known is not None:
-            return known
+        names = _below_root(path)
+        if names is not None:
+            return names
         inner = path.removeprefix(self.base) if self.base else path
         return (*self.names, *_parts(inner))
 
@@ -72,8 +72,8 @@ def place_of(path: str | None, next_path: str | None, properties: Mapping[str, S
     it), `properties` those printed before that, each with the lines of its value.
     """
     base = posixpath.dirname(next_path) if next_path else path or ""
-    for known in (path, base or None):
-        if known is not None and (names := _below_root(known)) is not None:
+    for folder in (path, base or None):
+        if folder is not None and (names := _below_root(folder)) is not None:
             return Place(names, base)
     last = _parts(path or "")[-1:]
     if last and last[0] in _ROOT_NODES:
@@ -109,11 +109,11 @@ def split_name(name: str) -> tuple[Names | None, str]:
     folder, slash, own = name.rpartition("/")
     if not slash or not own:
         return None, name
-    known = _below_root(folder)
-    if known is None:
+    names = _below_root(folder)
+    if names is None:
         last = _parts(folder)[-1:]
-        known = last if last and last[0] in _ROOT_NODES else None
-    return known, own
+        names = last if last and last[0] in _ROOT_NODES else None
+    return names, own
 
 
 def _below_root(path: str) -> Names | None:

@@ -81,13 +81,13 @@ class Node:
 
     def with_property(self, name: str, value: bytes | None) -> Node:
         """Return the node with one property set, in its place or last; None removes it."""
-        kept = [prop for prop in self.properties if prop.name != name]
+        properties = [prop for prop in self.properties if prop.name != name]
         if value is None:
-            return replace(self, properties=tuple(kept))
+            return replace(self, properties=tuple(properties))
         new = Property(name, value)
-        index = next((i for i, prop in enumerate(self.properties) if prop.name == name), len(kept))
-        kept.insert(min(index, len(kept)), new)
-        return replace(self, properties=tuple(kept))
+        index = next((i for i, prop in enumerate(self.properties) if prop.name == name), len(properties))
+        properties.insert(min(index, len(properties)), new)
+        return replace(self, properties=tuple(properties))
 
 
 class Beside(Protocol):

@@ -310,11 +310,11 @@ def _kind_of(head: bytes, source: str) -> str:
             return "dts"
         if is_lsprop(head):
             return "lsprop"
-        what = "text that neither lsprop, dtc nor fdtdump prints"
+        content = "text that neither lsprop, dtc nor fdtdump prints"
     else:
         foreign = [name for magic, name in _FOREIGN.items() if head.startswith(magic)]
-        what = foreign[0] if foreign else f"beginning with {head[:8].hex(' ')}"
-    raise InputError(f"this is no device tree ({what})", source=source, hint=f"expected {_KINDS}")
+        content = foreign[0] if foreign else f"beginning with {head[:8].hex(' ')}"
+    raise InputError(f"this is no device tree ({content})", source=source, hint=f"expected {_KINDS}")
 
 
 def _read_content(kind: str, data: bytes, source: str) -> Tree:

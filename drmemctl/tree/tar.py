@@ -209,7 +209,7 @@ def _pass(stream: Stream, end: int, source: str) -> None:
         raise _damaged("ends early", source, stream.offset, b"")
 
 
-def _damaged(what: str, source: str, offset: int, block: bytes) -> InputError:
+def _damaged(fault: str, source: str, offset: int, block: bytes) -> InputError:
     if 0 < len(block) < BLOCK:
-        what = "ends early"
-    return InputError(f"the archive {what}", source=source, offset=offset, hint="copy or create it again")
+        fault = "ends early"
+    return InputError(f"the archive {fault}", source=source, offset=offset, hint="copy or create it again")
