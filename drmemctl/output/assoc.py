@@ -27,20 +27,20 @@ def show_usage(screen: Screen, usage: LookupUsage, format: str, kernel: str | No
         _show_table(screen, usage)
 
 
-def array_record(one: ArrayUse, lmb_size: int | None) -> dict[str, Any]:
+def array_record(use: ArrayUse, lmb_size: int | None) -> dict[str, Any]:
     """Return an array as JSON has it."""
     return {
-        "aa_index": one.index,
-        "associativity": list(one.domains),
-        "node": one.node,
-        "same_as": one.same_as,
-        **users_record(one.users, lmb_size),
+        "aa_index": use.index,
+        "associativity": list(use.domains),
+        "node": use.node,
+        "same_as": use.same_as,
+        **users_record(use.users, lmb_size),
     }
 
 
-def outsiders_record(one: Outsiders, lmb_size: int | None) -> dict[str, Any]:
+def outsiders_record(outsiders: Outsiders, lmb_size: int | None) -> dict[str, Any]:
     """Return LMBs without an array as JSON has them."""
-    return {"reason": one.reason, "aa_index": one.aa_index, **users_record(one.users, lmb_size)}
+    return {"reason": outsiders.reason, "aa_index": outsiders.aa_index, **users_record(outsiders.users, lmb_size)}
 
 
 def users_record(users: Users, lmb_size: int | None) -> dict[str, Any]:
@@ -68,8 +68,8 @@ def _show_json(screen: Screen, usage: LookupUsage, kernel: str | None) -> None:
         "lmb_size": usage.lmb_size,
     }
     lists = {
-        "arrays": (array_record(one, usage.lmb_size) for one in usage.arrays),
-        "without_array": (outsiders_record(one, usage.lmb_size) for one in usage.outsiders),
+        "arrays": (array_record(entry, usage.lmb_size) for entry in usage.arrays),
+        "without_array": (outsiders_record(entry, usage.lmb_size) for entry in usage.outsiders),
     }
     screen.write_all(streamed(head, lists))
 
@@ -80,9 +80,9 @@ _CSV = (
 
 
 def _csv_lines(usage: LookupUsage) -> Iterator[str]:
-    records = (array_record(one, usage.lmb_size) for one in usage.arrays)
-    others = (outsiders_record(one, usage.lmb_size) for one in usage.outsiders)
-    return csv_lines(_CSV, chain(records, others))
+    records = (array_record(entry, usage.lmb_size) for entry in usage.arrays)
+    without_array = (outsiders_record(entry, usage.lmb_size) for entry in usage.outsiders)
+    return csv_lines(_CSV, chain(records, without_array))
 
 
 COLUMNS = (
@@ -116,36 +116,36 @@ def title(usage: LookupUsage) -> str:
 
 def rows(usage: LookupUsage) -> Iterator[Sequence[Cell]]:
     """Yield the cells of each array, then of the LMBs that have none; one for each of `COLUMNS`."""
-    for one in usage.arrays:
-        yield _array_row(one, usage)
-    for other in usage.outsiders:
-        yield _outsiders_row(other, usage.lmb_size)
+    for use in usage.arrays:
+        yield _array_row(use, usage)
+    for outsiders in usage.outsiders:
+        yield _outsiders_row(outsiders, usage.lmb_size)
 
 
-def _array_row(one: ArrayUse, usage: LookupUsage) -> Sequence[Cell]:
+def _array_row(use: ArrayUse, usage: LookupUsage) -> Sequence[Cell]:
     none: Cell = ("?", "dim") if usage.unknown else ("none", "bold red")
-    node: Cell = none if one.node is None else (str(one.node), node_style(one.node))
-    notes = [f"same as {one.same_as}"] * (one.same_as is not None)
-    notes += ["unused"] * (not one.users.lmbs)
-    notes += _states(one.users)
-    note: Cell = (", ".join(notes), "yellow" if one.same_as is not None or not one.users.lmbs else "dim")
-    return (str(one.index), domains_text(one.domains), node, *_users_cells(one.users, usage.lmb_size), note)
+    node: Cell = none if use.node is None else (str(use.node), node_style(use.node))
+    notes = [f"same as {use.same_as}"] * (use.same_as is not None)
+    notes += ["unused"] * (not use.users.lmbs)
+    notes += _states(use.users)
+    note: Cell = (", ".join(notes), "yellow" if use.same_as is not None or not use.users.lmbs else "dim")
+    return (str(use.index), domains_text(use.domains), node, *_users_cells(use.users, usage.lmb_size), note)
 
 
-def _outsiders_row(one: Outsiders, lmb_size: int | None) -> Sequence[Cell]:
-    users = one.users
+def _outsiders_row(outsiders: Outsiders, lmb_size: int | None) -> Sequence[Cell]:
+    users = outsiders.users
     node: Cell = ("none", "bold red") if users.assigned else ("-", "dim")
-    index = "-" if one.aa_index is None or one.reason == UNSET else str(one.aa_index)
+    index = "-" if outsiders.aa_index is None or outsiders.reason == UNSET else str(outsiders.aa_index)
     # An unassigned LMB has no array, as LoPAR wants; an assigned one kills a booting kernel.
-    note: Cell = (_why(one), "bold red" if users.assigned else "dim")
+    note: Cell = (_why(outsiders), "bold red" if users.assigned else "dim")
     return (index, "-", node, *_users_cells(users, lmb_size), note)
 
 
-def _why(one: Outsiders) -> str:
-    if not 0 < one.users.assigned < one.users.lmbs:
-        return _WHY[one.reason]
-    assigned = f"{one.users.assigned:,} assigned"
-    return assigned if one.reason == UNSET else f"{_WHY[one.reason]}, {assigned}"
+def _why(outsiders: Outsiders) -> str:
+    if not 0 < outsiders.users.assigned < outsiders.users.lmbs:
+        return _WHY[outsiders.reason]
+    assigned = f"{outsiders.users.assigned:,} assigned"
+    return assigned if outsiders.reason == UNSET else f"{_WHY[outsiders.reason]}, {assigned}"
 
 
 def _users_cells(users: Users, lmb_size: int | None) -> tuple[Cell, Cell, Cell]:

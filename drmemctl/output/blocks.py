@@ -63,7 +63,7 @@ def show_blocks(screen: Screen, view: BlocksView, format: str) -> None:
         }
         lists = {
             "blocks": () if view.kernel.dead else (_record(span, view) for span in view.spans),
-            "pmem": (_pmem_record(one, view.block_size) for one in view.pmem),
+            "pmem": (_pmem_record(region, view.block_size) for region in view.pmem),
         }
         screen.write_all(streamed(head, lists))
         return
@@ -99,25 +99,25 @@ def _record(span: BlockSpan, view: BlocksView) -> dict[str, Any]:
 
 
 def _owner(owner: Owner) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    record: dict[str, Any] = {
         "kind": owner.kind,
         "state": owner.state,
         "base": owner.base,
         "size": owner.size,
     }
     if owner.run is not None:
-        return found | {"drc_index": owner.run.drc_index, "count": owner.run.count}
-    return found | {"path": safe(owner.path, None)}
+        return record | {"drc_index": owner.run.drc_index, "count": owner.run.count}
+    return record | {"path": safe(owner.path, None)}
 
 
-def _pmem_record(one: DriverMemory, size: int) -> dict[str, Any]:
-    whole = None if one.size is None or not size else one.size // size
+def _pmem_record(region: DriverMemory, size: int) -> dict[str, Any]:
+    whole = None if region.size is None or not size else region.size // size
     return {
-        "path": safe(one.path, None),
-        "drc_index": one.drc_index,
-        "size": one.size,
+        "path": safe(region.path, None),
+        "drc_index": region.drc_index,
+        "size": region.size,
         "whole_blocks": whole,
-        "left_over": None if one.size is None or not size else one.size % size,
+        "left_over": None if region.size is None or not size else region.size % size,
     }
 
 
@@ -130,9 +130,9 @@ def _rows(view: BlocksView) -> Iterator[Sequence[Cell]]:
         node: Cell = "-" if span.node is None else (str(span.node), node_style(span.node))
         node = "?" if view.unknown and span.node is not None else node
         yield (numbers, place, node, _owners(span), _adding(span))
-    for one in view.pmem:
-        amount = "size unknown" if one.size is None else size_text(one.size)
-        yield ("-", "where the hypervisor maps it", "-", f"{safe(one.path, 50)} ({amount})", "by driver")
+    for region in view.pmem:
+        amount = "size unknown" if region.size is None else size_text(region.size)
+        yield ("-", "where the hypervisor maps it", "-", f"{safe(region.path, 50)} ({amount})", "by driver")
 
 
 def _owners(span: BlockSpan) -> Cell:

@@ -138,14 +138,14 @@ def say_written(tally: CheckTally, path: str) -> None:
 
 def summary(tally: CheckTally) -> str:
     """Return what was found in all, e.g. `2 errors, 1 warning in 2 of 14 trees; 1 unreadable`."""
-    found = severities(tally.findings)
+    number = severities(tally.findings)
     where = (
         f"{tally.faulty:,} of {count_of(tally.trees, 'tree')}" if tally.faulty else count_of(tally.trees, "tree")
     )
-    known = f"; {tally.known:,} known from the baseline" if tally.known else ""
+    from_baseline = f"; {tally.known:,} known from the baseline" if tally.known else ""
     unjudged = f"; {tally.unjudged:,} with nothing to judge" if tally.unjudged else ""
     unreadable = f"; {tally.unreadable:,} unreadable" if tally.unreadable else ""
-    return f"{found} in {where}{known}{unjudged}{unreadable}"
+    return f"{number} in {where}{from_baseline}{unjudged}{unreadable}"
 
 
 def place(finding: Finding) -> str:

@@ -76,19 +76,21 @@ def _report_lines(report: Report, room: int, screen: Screen) -> list[_Line]:
     if sum(_cost(group, width) for group in groups) <= room:
         return [head, *(line for group in groups for line in group)]
     shown, hidden = _fitted(groups, room - 1, width)
-    rest = [f"{count_of(hidden, 'rule')} more"] if hidden else []
-    more = _Line(f"… {'; '.join([*rest, '--all shows everything'])}", style="dim")
+    further = [f"{count_of(hidden, 'rule')} more"] if hidden else []
+    more = _Line(f"… {'; '.join([*further, '--all shows everything'])}", style="dim")
     return [head, *shown, more]
 
 
 def _head(report: Report) -> _Line:
     number = counted(finding.severity for finding in report.findings)
-    found = severities(number)
+    judgement = severities(number)
     if not report.judged:
-        found = f"{found}, and nothing more to judge" if report.findings else "nothing to judge"
-    known = f", {report.known:,} known from the baseline" if report.known else ""
+        judgement = f"{judgement}, and nothing more to judge" if report.findings else "nothing to judge"
+    from_baseline = f", {report.known:,} known from the baseline" if report.known else ""
     note = f" ({safe('; '.join(report.notes), 500)})" if report.notes else ""
-    return _Line(f"{safe(report.source)}: {found}{known}{note}", style="bold" if report.findings else None)
+    return _Line(
+        f"{safe(report.source)}: {judgement}{from_baseline}{note}", style="bold" if report.findings else None
+    )
 
 
 def _group(findings: Sequence[Finding]) -> list[_Line]:
@@ -138,14 +140,14 @@ def _cut(group: Sequence[_Line], share: int, width: int) -> list[_Line]:
         return list(group)
     # The messages and the LMBs say more than the places, which are nearly always the same.
     group = [line for line in group if line.kind != "place"]
-    kept = [group[0]]
+    shown = [group[0]]
     for line in group[1:]:
-        if _cost([*kept, line], width) > share - 1:
+        if _cost([*shown, line], width) > share - 1:
             break
-        kept.append(line)
-    if len(kept) == len(group) or share - _cost(kept, width) < 1:
-        return kept
-    return [*kept, _left_out(group[len(kept) :])]
+        shown.append(line)
+    if len(shown) == len(group) or share - _cost(shown, width) < 1:
+        return shown
+    return [*shown, _left_out(group[len(shown) :])]
 
 
 def _left_out(lines: Sequence[_Line]) -> _Line:

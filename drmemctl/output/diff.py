@@ -51,8 +51,8 @@ def _json(diff: Diff) -> Iterator[str]:
     from drmemctl.output.diff_words import headlines
     from drmemctl.output.json import kernel_field, schema, streamed
 
-    both = (one for change in diff.lmbs.changes for one in (change.old, change.new) if one is not None)
-    listed_within_bounds(sum(len(one.affinity.associativity or ()) for one in both), diff.new.source)
+    runs = (run for change in diff.lmbs.changes for run in (change.old, change.new) if run is not None)
+    listed_within_bounds(sum(len(run.affinity.associativity or ()) for run in runs), diff.new.source)
     head = {
         "schema": schema("diff"),
         **kernel_field(diff.kernel),
@@ -162,7 +162,8 @@ def _property_record(change: PropertyChange) -> dict[str, Any]:
         record["nodes"] = change.nodes
     elif change.fields is not None:
         record["fields"] = [
-            {"name": safe(one.name, None), "old": _safe(one.old), "new": _safe(one.new)} for one in change.fields
+            {"name": safe(field.name, None), "old": _safe(field.old), "new": _safe(field.new)}
+            for field in change.fields
         ]
     return record
 

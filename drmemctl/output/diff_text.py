@@ -107,10 +107,10 @@ def _lmb_row(change: LmbChange, diff: Diff) -> Sequence[Cell]:
     if change.old is None or change.new is None:
         return _lone_row(change, change.old or change.new, size)
     return (
-        _changed(*(_addresses(one, change.count, size) for one in both), differs=ADDRESS in change.kinds),
+        _changed(*(_addresses(run, change.count, size) for run in both), differs=ADDRESS in change.kinds),
         "?" if size is None else size_text(size * change.count),
         f"{change.count:,}",
-        _changed(*(_drc_indexes(one, change.count) for one in both), differs=DRC_INDEX in change.kinds),
+        _changed(*(_drc_indexes(run, change.count) for run in both), differs=DRC_INDEX in change.kinds),
         _of_both(_aa, change),
         _of_both(_domains, change),
         _node_cell(change),
@@ -142,7 +142,7 @@ def _changed(old: str | None, new: str | None, *, differs: bool = True) -> str:
 
 
 def _of_both(text: Callable[[Lmbs], str], change: LmbChange) -> str:
-    return _changed(*(None if one is None else text(one) for one in (change.old, change.new)))
+    return _changed(*(None if value is None else text(value) for value in (change.old, change.new)))
 
 
 def _addresses(lmbs: Lmbs | None, count: int, size: int | None) -> str | None:
@@ -180,9 +180,9 @@ def _node(lmbs: Lmbs) -> str:
 
 def _state_cell(old: Lmbs | None, new: Lmbs | None) -> Cell:
     if old is None or new is None:
-        one = old or new
-        what = "vanished" if new is None else "added"
-        return f"{what}: {'' if one is None else _flags(one)}", "red" if new is None else "green"
+        run = old or new
+        change = "vanished" if new is None else "added"
+        return f"{change}: {'' if run is None else _flags(run)}", "red" if new is None else "green"
     style = None
     if old.assigned != new.assigned:
         style = "green" if new.assigned else "red"
@@ -225,7 +225,10 @@ _LIST_COLUMNS = (Column("change"), Column("index"), Column("domains"))
 
 def _list_row(change: ListChange) -> Sequence[Cell]:
     indexes = _changed(_indexes(change.old_indexes), _indexes(change.new_indexes))
-    domains = (None if one is None else domains_text(one) for one in (change.old, change.new))
+    domains = (
+        None if associativity is None else domains_text(associativity)
+        for associativity in (change.old, change.new)
+    )
     return change.kind, indexes, _changed(*domains)
 
 
@@ -252,7 +255,7 @@ def _property_rows(change: PropertyChange) -> Iterator[Sequence[Cell]]:
         yield change.change, where, *map(_value, (change.old, change.new))
         return
     yield change.change, where, *map(_length, (change.old, change.new))
-    yield from (_field_row(one) for one in fields[:_FIELDS_SHOWN])
+    yield from (_field_row(field) for field in fields[:_FIELDS_SHOWN])
     if len(fields) > _FIELDS_SHOWN:
         yield "", f"  and {count_of(len(fields) - _FIELDS_SHOWN, 'more field')}", "", ""
 

@@ -38,8 +38,8 @@ def unified(screen: Screen, diff: Diff, old: Tree, new: Tree) -> Iterator[str]:
         return
     yield styled(screen, f"--- {safe(diff.old.source, None)}")
     yield styled(screen, f"+++ {safe(diff.new.source, None)}")
-    for title, ones, others in _blocks(diff, old, new):
-        lines = iter(compared(ones, others))
+    for title, ones, new_lines in _blocks(diff, old, new):
+        lines = iter(compared(ones, new_lines))
         first = next(lines, None)
         if first is not None:
             yield styled(screen, f"@@ {title} @@")
@@ -96,11 +96,11 @@ def _is_node(change: PropertyChange, how: str) -> bool:
 
 def _nodes(tree: Tree, paths: Collection[str]) -> dict[str, Node]:
     """Return the nodes at some paths: of several at one path the first."""
-    found: dict[str, Node] = {}
+    by_path: dict[str, Node] = {}
     for path, node in tree.walk() if paths else ():
         if path in paths:
-            found.setdefault(path, node)
-    return found
+            by_path.setdefault(path, node)
+    return by_path
 
 
 def _block(
@@ -111,8 +111,8 @@ def _block(
     )
     if change.name is not None:
         name = change.name if change.old_path == HEADER else shown_name(change.name)
-        ones, others = (value_lines(name, prop) for prop in (change.old, change.new))
-        yield path, ones, others
+        ones, new_lines = (value_lines(name, prop) for prop in (change.old, change.new))
+        yield path, ones, new_lines
     elif change.change == "renamed":
         yield path, [f"{_path(change.old_path)} {{"], [f"{_path(change.new_path)} {{"]
     else:
@@ -186,8 +186,8 @@ def _middle(old: Lines, new: Lines) -> Iterator[str]:
         yield from (f"-{line}" for line in old)
         yield from (f"+{line}" for line in new)
         return
-    for what, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if what == "equal":
+    for operation, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if operation == "equal":
             yield from _unchanged(old[a:b])
             continue
         yield from (f"-{line}" for line in old[a:b])

@@ -30,13 +30,13 @@ def headlines(diff: Diff) -> list[str]:
     """Return what the diff comes to; never empty."""
     if diff.same:
         return [f"no differences{_same_in_another_format(diff)}"]
-    found = [*_lmb_size(diff), *_lmb_sentences(diff)]
+    sentences = [*_lmb_size(diff), *_lmb_sentences(diff)]
     if not _MOVING & {kind for change in diff.lmbs.changes for kind in change.kinds}:
-        found[:0] = [_nothing_moved(diff)]
+        sentences[:0] = [_nothing_moved(diff)]
     elif diff.lookup.only_renumbered:
-        found.append("lookup arrays renumbered")
-    found += _others(diff)
-    return found
+        sentences.append("lookup arrays renumbered")
+    sentences += _others(diff)
+    return sentences
 
 
 def notes(diff: Diff) -> list[str]:
@@ -54,8 +54,10 @@ def _compared(diff: Diff) -> str:
     lmbs = count_of(diff.new.n_lmbs, "LMB") if diff.new.n_lmbs else "no LMBs (neither tree has any)"
     lists = diff.lookup.new_lists
     lookup = "no lookup arrays" if lists is None else count_of(lists, "lookup array")
-    rest = "all properties" if diff.everything else "the properties on memory and affinity; --all compares all"
-    return f"compared: {lmbs}, {lookup}, NUMA facts, features and {rest}"
+    properties = (
+        "all properties" if diff.everything else "the properties on memory and affinity; --all compares all"
+    )
+    return f"compared: {lmbs}, {lookup}, NUMA facts, features and {properties}"
 
 
 def _limits(name: str, origin: Origin) -> Iterator[str]:
@@ -92,15 +94,15 @@ def _nothing_moved(diff: Diff) -> str:
 
 def _lmb_sentences(diff: Diff) -> Iterator[str]:
     """Yield a sentence for all LMBs that changed alike, whatever their addresses."""
-    found: dict[tuple[int, str], list[int]] = {}
+    counts: dict[tuple[int, str], list[int]] = {}
     for change in diff.lmbs.changes:
         size = diff.lmb_size_of(change) or 0
         for kind in change.kinds:
             if kind not in _QUIET:
-                number = found.setdefault((KINDS.index(kind), _sentence(kind, change)), [0, 0])
+                number = counts.setdefault((KINDS.index(kind), _sentence(kind, change)), [0, 0])
                 number[0] += change.count
                 number[1] += change.count * size
-    ordered = sorted(found.items(), key=lambda item: (item[0][0], -item[1][0], item[0][1]))
+    ordered = sorted(counts.items(), key=lambda item: (item[0][0], -item[1][0], item[0][1]))
     for (_, sentence), (lmbs, n_bytes) in ordered[:_MOST]:
         memory = f" ({size_text(n_bytes)})" if n_bytes else ""
         yield f"{count_of(lmbs, 'LMB')}{memory} {_agreeing(sentence, lmbs)}"
@@ -115,8 +117,8 @@ def _agreeing(sentence: str, lmbs: int) -> str:
 def _sentence(kind: str, change: LmbChange) -> str:
     old, new = change.old, change.new
     if old is None or new is None:
-        one = old or new
-        where = f", {one.state}{_on(one)}" if one is not None else ""
+        run = old or new
+        where = f", {run.state}{_on(run)}" if run is not None else ""
         return f"{'vanished' if new is None else 'added'}{where}"
     if kind == kinds.STATE:
         return f"went from {old.state}{_on(old)} to {new.state}{_on(new)}"
@@ -165,15 +167,15 @@ def lookup_text(lookup: LookupDiff) -> str:
 
 def fact_text(fact: Fact) -> tuple[str, str, str]:
     """Return what a fact is about, and its old and new value."""
-    what = fact.quantity.replace("_", " ")
+    subject = fact.quantity.replace("_", " ")
     if fact.quantity == FEATURE:
-        what = f"feature {fact.name}"
+        subject = f"feature {fact.name}"
     elif fact.to_node is not None:
-        what = f"distance from node {fact.node} to {fact.to_node}"
+        subject = f"distance from node {fact.node} to {fact.to_node}"
     elif fact.is_about_node:
-        what = f"{what} of {'no node' if fact.node is None else f'node {fact.node}'}"
+        subject = f"{subject} of {'no node' if fact.node is None else f'node {fact.node}'}"
     sized = fact.quantity in ("lmb_size", "boot_bytes")
-    return what.replace(" bytes", " memory"), _value(fact.old, sized=sized), _value(fact.new, sized=sized)
+    return subject.replace(" bytes", " memory"), _value(fact.old, sized=sized), _value(fact.new, sized=sized)
 
 
 def _value(value: Value, *, sized: bool) -> str:

@@ -153,7 +153,7 @@ class _Writer:
         self, value: bytes, fields: Sequence[Field], text: bool, notes: list[str], depth: int
     ) -> Iterator[str]:
         """Yield what follows a property's name: on its line, or a line for each decoded part."""
-        explained = max((one.offset + one.size for one in fields if one.size), default=0)
+        explained = max((field.offset + field.size for field in fields if field.size), default=0)
         longest = None if self._view.longest is None else max(self._view.longest, explained)
         data, hidden = visible(value, longest, text=text)
         if hidden:

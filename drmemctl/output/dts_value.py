@@ -161,7 +161,7 @@ def _unexplained(data: bytes, start: int, end: int, width: int, kind: str) -> Pa
 def _explained(data: bytes, fields: Sequence[Field]) -> list[Part]:
     """Return the parts that have a field; several features in one byte are one part that lists them."""
     parts: list[Part] = []
-    for field in sorted((one for one in fields if one.size), key=lambda one: one.offset):
+    for field in sorted((part for part in fields if part.size), key=lambda part: part.offset):
         start, end = field.offset, min(field.offset + field.size, len(data))
         text = isinstance(field.value, str) and is_strings(data[start:end])
         said = "" if text else meaning(field)
@@ -178,8 +178,8 @@ def _explained(data: bytes, fields: Sequence[Field]) -> list[Part]:
 
 def remarks_of(fields: Sequence[Field]) -> list[str]:
     """Return what the fields say of the value as a whole: that some are not explained, and faults."""
-    faults = [f"{one.value}: {one.text}" for one in fields if one.name == "defect"]
-    if any(one.name == "more" for one in fields) and any(map(_explains, fields[1:])):
+    faults = [f"{field.value}: {field.text}" for field in fields if field.name == "defect"]
+    if any(field.name == "more" for field in fields) and any(map(_explains, fields[1:])):
         faults.append(NOT_ALL)
     return faults
 
@@ -202,5 +202,5 @@ def one_line(data: bytes, parts: Sequence[Part]) -> str | None:
     if any(part.kind == "text" for part in parts) and len(parts) > 1:
         return None
     meanings = ", ".join(part.meaning for part in parts if part.meaning)
-    one = len(parts) == 1 and parts[0].size <= (parts[0].width or parts[0].size)
-    return meanings if one or (len(data) <= _ONE_LINE and len(meanings) <= _LONG_COMMENT) else None
+    is_list = len(parts) == 1 and parts[0].size <= (parts[0].width or parts[0].size)
+    return meanings if is_list or (len(data) <= _ONE_LINE and len(meanings) <= _LONG_COMMENT) else None

@@ -103,9 +103,9 @@ def _details(screen: Screen, view: ExploreView) -> Iterator[str]:
             yield screen.style(warning, "bold red")
         for number, end in enumerate(view.shown(answer), 1):
             yield from _end(screen, view, answer, end, number)
-        left = len(answer.bad) - len(view.shown(answer))
-        if left:
-            yield f"\n{answer.policy.name}: {count_of(left, 'more inconsistent end')}; --all shows them\n"
+        hidden = len(answer.bad) - len(view.shown(answer))
+        if hidden:
+            yield f"\n{answer.policy.name}: {count_of(hidden, 'more inconsistent end')}; --all shows them\n"
 
 
 def _end(screen: Screen, view: ExploreView, answer: PolicyAnswer, end: End, number: int) -> Iterator[str]:
@@ -132,7 +132,7 @@ def columns(screen: Screen, threads: Sequence[str], trace: Sequence[TracedAction
     wide = _WIDEST if not screen.terminal else max(_NARROWEST, min(_WIDEST, screen.width // len(threads) - 3))
     titles = [_cut(safe(f"{number} {text}"), wide) for number, text in enumerate(threads, 1)]
     yield _line(screen, titles, wide, "bold")
-    for row in filter(lambda one: one.counts, trace):
+    for row in filter(lambda action: action.counts, trace):
         style = "red" if row.lost else None
         said = [*((text, style) for text in row_words(row)), *((f"  {safe(line)}", "dim") for line in row.log)]
         for text, how in said:
@@ -218,7 +218,7 @@ def mermaid(
     for number, text in enumerate(threads, 1):
         yield f"    participant T{number} as {_quoted(text)}\n"
     yield "    participant K as kernel's array, tree, memory\n    participant F as firmware\n"
-    for row in filter(lambda one: one.counts, trace):
+    for row in filter(lambda action: action.counts, trace):
         for text in row_words(row):
             yield f"    T{row.thread + 1}->>{_target(row)}: {_quoted(text)}\n"
     last = f"T1,T{len(threads)}" if len(threads) > 1 else "T1"

@@ -12,36 +12,38 @@ from drmemctl.output.screen import Screen
 from drmemctl.simulate.interleave.trace import Replay
 
 
-def show_replay(screen: Screen, kept: Replay, format: str) -> None:
+def show_replay(screen: Screen, replayed: Replay, format: str) -> None:
     """Print a schedule."""
-    threads = kept.saved.question.threads
+    threads = replayed.saved.question.threads
     if format == "json":
-        screen.write(document(_document(kept)))
+        screen.write(document(_document(replayed)))
     elif format == "mermaid":
-        screen.write_all(mermaid(threads, kept.rows, kept.verdicts, kept.saved.policy.name))
+        screen.write_all(mermaid(threads, replayed.rows, replayed.verdicts, replayed.saved.policy.name))
     else:
-        screen.write_all(columns(screen, threads, kept.rows))
-        screen.write_all(_verdicts(screen, kept))
+        screen.write_all(columns(screen, threads, replayed.rows))
+        screen.write_all(_verdicts(screen, replayed))
 
 
-def _verdicts(screen: Screen, kept: Replay) -> Iterator[str]:
-    if not kept.ended:
+def _verdicts(screen: Screen, replayed: Replay) -> Iterator[str]:
+    if not replayed.ended:
         yield "the schedule ends before the threads do\n"
-    for verdict in kept.verdicts:
+    for verdict in replayed.verdicts:
         yield screen.style(verdict_words(verdict), "red") + "\n"
-    if not kept.verdicts:
+    if not replayed.verdicts:
         yield "consistent\n"
 
 
-def _document(kept: Replay) -> dict[str, object]:
+def _document(replayed: Replay) -> dict[str, object]:
     return {
         "schema": schema("explore-replay"),
-        "kernel": kept.saved.question.kernel.name,
-        "locking": kept.saved.policy.name,
-        "threads": list(kept.saved.question.threads),
-        "consistent": not kept.verdicts,
-        "ended": kept.ended,
-        "outcomes": list(kept.outcomes),
-        "findings": [verdict_record(verdict, raced=None) for verdict in kept.verdicts],
-        "actions": [{"thread": row.thread + 1, "does": row_words(row), "log": list(row.log)} for row in kept.rows],
+        "kernel": replayed.saved.question.kernel.name,
+        "locking": replayed.saved.policy.name,
+        "threads": list(replayed.saved.question.threads),
+        "consistent": not replayed.verdicts,
+        "ended": replayed.ended,
+        "outcomes": list(replayed.outcomes),
+        "findings": [verdict_record(verdict, raced=None) for verdict in replayed.verdicts],
+        "actions": [
+            {"thread": row.thread + 1, "does": row_words(row), "log": list(row.log)} for row in replayed.rows
+        ],
     }

@@ -75,13 +75,13 @@ def _plain(row: TracedAction) -> str:
 def _event(event: TraceEvent) -> str:
     match event:
         case RtasCall():
-            arguments = " ".join(_number(one) for one in event.arguments)
+            arguments = " ".join(_number(number) for number in event.arguments)
             return f"{event.call} {arguments} -> {', '.join(map(str, event.answer))}".replace("  ", " ")
         case ArrayWrite():
-            what = [f"aa {event.aa_index:#x}"] if event.aa_index is not None else []
-            what += [f"flags {event.flags:#x}"] if event.flags is not None else []
+            words = [f"aa {event.aa_index:#x}"] if event.aa_index is not None else []
+            words += [f"flags {event.flags:#x}"] if event.flags is not None else []
             many = f" x{event.count}" if event.count > 1 else ""
-            return f"array[{event.drc_index:#x}{many}] = {', '.join(what)} ({event.function})"
+            return f"array[{event.drc_index:#x}{many}] = {', '.join(words)} ({event.function})"
         case BlockWrite():
             where = "goes (uevent remove)" if event.node is None else f"comes, node {event.node} (uevent add)"
             return f"memory block {event.block} {where}"

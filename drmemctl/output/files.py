@@ -164,9 +164,9 @@ def _replace(name: str, status: os.stat_result | None, pieces: Iterable[bytes], 
         _write_descriptor(os.dup(descriptor), chain((first,), pieces))
         os.fsync(descriptor)
         # Inputs that were read while the pieces were made count as well.
-        now = _status(name)
-        if now is not None:
-            replaceable.check(now)
+        current = _status(name)
+        if current is not None:
+            replaceable.check(current)
         replaceable.put(temporary, name)
     except BaseException:
         with suppress(OSError):

@@ -72,6 +72,6 @@ def finding_line(screen: Screen, finding: Finding) -> str:
 
 def step_words(finding: Finding) -> str:
     """Return what is wrong after a step, and the kernel function where it knows."""
-    what = f"{finding.code}: " if finding.code else "next flush: " if finding.when == NEXT_FLUSH else ""
+    prefix = f"{finding.code}: " if finding.code else "next flush: " if finding.when == NEXT_FLUSH else ""
     where = f" [{safe(finding.function)}]" if finding.function else ""
-    return f"{what}{safe(finding.message, 2000)}{where}"
+    return f"{prefix}{safe(finding.message, 2000)}{where}"

@@ -56,7 +56,7 @@ def _suite(report: Report, pages: Sequence[Page], fail_on: str) -> Iterator[str]
     by_rule: dict[str, list[Finding]] = {page.rule: [] for page in pages}
     for finding in report.findings:
         by_rule[finding.rule].append(finding)
-    failures = sum(bool(found) and fails(found[0].severity, fail_on) for found in by_rule.values())
+    failures = sum(bool(findings) and fails(findings[0].severity, fail_on) for findings in by_rule.values())
     source = _quoted(report.source)
     counts = f'tests="{len(by_rule)}" failures="{failures}" errors="0" skipped="0"'
     yield f'  <testsuite name="{source}" {counts}>\n'

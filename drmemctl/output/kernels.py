@@ -27,8 +27,12 @@ class KernelsView:
         if not self.kernels:
             return list(CAPABILITIES)
         if len(self.kernels) == 1:
-            return [one for one in CAPABILITIES if self.kernels[0].has(one)]
-        return [one for one in CAPABILITIES if self.kernels[0].has(one) != self.kernels[1].has(one)]
+            return [capability for capability in CAPABILITIES if self.kernels[0].has(capability)]
+        return [
+            capability
+            for capability in CAPABILITIES
+            if self.kernels[0].has(capability) != self.kernels[1].has(capability)
+        ]
 
     def settled(self) -> tuple[Backport, ...]:
         """Return which backports of a single kernel a public source settles, where it is a distribution's."""
@@ -89,7 +93,7 @@ def _show_text(screen: Screen, view: KernelsView) -> None:
     if not view.kernels:
         screen.write(screen.style("\nkernels with names", "bold") + "\n")
         width = max(map(len, view.names))
-        screen.write_all(f"  {name:{width}}  {what}\n" for name, what in view.names.items())
+        screen.write_all(f"  {name:{width}}  {description}\n" for name, description in view.names.items())
 
 
 def _lines(screen: Screen, capability: Capability, mark: str) -> Iterator[str]:
@@ -110,13 +114,20 @@ def _markdown(view: KernelsView) -> Iterator[str]:
     two = len(view.kernels) == 2
     heads = ["capability", *(("kernel",) if two else ()), "releases", "changes", "commit", "source"]
     yield f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n"
-    for one in view.shown():
-        held = [_holder(view, one)] if two else []
-        cells = [f"`{one.name}`", *held, releases(one), one.changes, one.commit, one.source]
+    for capability in view.shown():
+        holders = [_holder(view, capability)] if two else []
+        cells = [
+            f"`{capability.name}`",
+            *holders,
+            releases(capability),
+            capability.changes,
+            capability.commit,
+            capability.source,
+        ]
         yield f"| {' | '.join(cells)} |\n"
     if not view.kernels:
         yield "\n| kernel | what it is |\n|---|---|\n"
-        yield from (f"| `{name}` | {what} |\n" for name, what in view.names.items())
+        yield from (f"| `{name}` | {description} |\n" for name, description in view.names.items())
 
 
 def _record(view: KernelsView) -> dict[str, Any]:
@@ -124,8 +135,8 @@ def _record(view: KernelsView) -> dict[str, Any]:
 
     return {
         "schema": schema("kernels"),
-        "kernels": [{"name": one.name, "release": release_text(one.release)} for one in view.kernels],
-        "capabilities": [_capability(view, one) for one in view.shown()],
+        "kernels": [{"name": entry.name, "release": release_text(entry.release)} for entry in view.kernels],
+        "capabilities": [_capability(view, entry) for entry in view.shown()],
         "names": [{"name": name, "about": about} for name, about in view.names.items()],
         **({"settled": list(map(_settled, view.settled()))} if view.settled() else {}),
     }
@@ -135,14 +146,14 @@ def _settled(backport: Backport) -> dict[str, Any]:
     return {"capability": backport.capability, "has": backport.has, "source": backport.source}
 
 
-def _capability(view: KernelsView, one: Capability) -> dict[str, Any]:
+def _capability(view: KernelsView, capability: Capability) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "changes": one.changes,
-        "first": None if one.first is None else release_text(one.first),
-        "last": None if one.last is None else release_text(one.last),
-        "stable": [f"{release_text(series)}.{patch}" for series, patch in one.stable],
-        "commit": one.commit or None,
-        "source": one.source or None,
-        "kernels": [profile.name for profile in view.kernels if profile.has(one)],
+        "name": capability.name,
+        "changes": capability.changes,
+        "first": None if capability.first is None else release_text(capability.first),
+        "last": None if capability.last is None else release_text(capability.last),
+        "stable": [f"{release_text(series)}.{patch}" for series, patch in capability.stable],
+        "commit": capability.commit or None,
+        "source": capability.source or None,
+        "kernels": [profile.name for profile in view.kernels if profile.has(capability)],
     }

@@ -46,7 +46,7 @@ def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
         _show_json(screen, view)
         return
     columns = [Column("address"), Column("size", right=True), Column("node"), Column("was on")]
-    in_vain = view.kernel.dead and all(one.region.node is not None for one in view.regions)
+    in_vain = view.kernel.dead and all(entry.region.node is not None for entry in view.regions)
     if not in_vain:
         show_table(screen, columns, _rows(view.regions))
     if view.findings:
@@ -70,25 +70,25 @@ def _show_json(screen: Screen, view: KexecView) -> None:
     }
     findings = (
         {
-            "rule": one.rule,
-            "severity": one.severity.value,
-            "message": safe(one.message, None),
-            "offset": one.offset,
+            "rule": finding.rule,
+            "severity": finding.severity.value,
+            "message": safe(finding.message, None),
+            "offset": finding.offset,
         }
-        for one in view.findings
+        for finding in view.findings
     )
     screen.write_all(streamed(head, {"regions": map(_record, view.regions), "findings": findings}))
 
 
-def _record(one: CrashRegion) -> dict[str, Any]:
-    region = one.region
-    return {"base": region.base, "size": region.size, "node": region.node, "was_on": list(one.nodes)}
+def _record(entry: CrashRegion) -> dict[str, Any]:
+    region = entry.region
+    return {"base": region.base, "size": region.size, "node": region.node, "was_on": list(entry.nodes)}
 
 
 def _rows(regions: Sequence[CrashRegion]) -> Iterator[Sequence[Cell]]:
-    for one in regions:
-        region = one.region
-        before = ",".join("none" if node is None else str(node) for node in one.nodes) or "-"
+    for entry in regions:
+        region = entry.region
+        before = ",".join("none" if node is None else str(node) for node in entry.nodes) or "-"
         node = "none" if region.node is None else str(region.node)
         place = f"{region.base:#011x}-{region.end - 1:#011x}"
-        yield (place, size_text(region.size), (node, "red" if one.is_moved else None), before)
+        yield (place, size_text(region.size), (node, "red" if entry.is_moved else None), before)

@@ -177,7 +177,7 @@ def _long_lines(screen: Screen, view: LmbView) -> Iterator[str]:
     from drmemctl.output.lmb_lines import blocks_of, filled_in
 
     row, size, digits = Row(view), view.table.lmb_size or 0, address_width(view.table) - len("0x")
-    line = line_maker(screen, COLUMNS, [row.cells(one) for one in islice(_lines(view), SAMPLE)])
+    line = line_maker(screen, COLUMNS, [row.cells(line_of_run) for line_of_run in islice(_lines(view), SAMPLE)])
     yield heading(COLUMNS, line)
 
     def form_of(kind: tuple[int, int]) -> str:
@@ -192,8 +192,8 @@ def _long_lines(screen: Screen, view: LmbView) -> Iterator[str]:
 def title(table: LmbTable) -> str:
     """Return how many LMBs there are, of which size, in which property."""
     lmbs = count_of(table.n_lmbs, "LMB")
-    each = f" of {size_text(table.lmb_size)}" if table.lmb_size is not None else " of unknown size"
-    return f"{lmbs}{each} in {count_of(len(table.runs), 'run')}, {table.property_name}"
+    size = f" of {size_text(table.lmb_size)}" if table.lmb_size is not None else " of unknown size"
+    return f"{lmbs}{size} in {count_of(len(table.runs), 'run')}, {table.property_name}"
 
 
 class Line(NamedTuple):

@@ -48,10 +48,10 @@ def blocks_of(table: LmbTable) -> Iterator[Block]:
         return
     for run in runs:
         for first in range(0, run.lmbs, _AT_ONCE):
-            some = run.part(first, min(_AT_ONCE, run.lmbs - first), size)
-            bases = range(some.base, some.base + some.lmbs * size, size)
-            drc_indexes = range(some.drc_index, some.drc_index + some.lmbs)
-            yield Block(bases, drc_indexes, repeat((run.aa_index, run.flags), some.lmbs))
+            block = run.part(first, min(_AT_ONCE, run.lmbs - first), size)
+            bases = range(block.base, block.base + block.lmbs * size, size)
+            drc_indexes = range(block.drc_index, block.drc_index + block.lmbs)
+            yield Block(bases, drc_indexes, repeat((run.aa_index, run.flags), block.lmbs))
 
 
 def can_fill_in(table: LmbTable, digits: int) -> bool:

@@ -118,7 +118,8 @@ def _line(screen: Screen, line: MapLine, label: int, key: Key) -> Iterator[str]:
 def _letters(screen: Screen, cells: list[Cell], key: Key) -> str:
     styled = (key.of(cell.content) for cell in cells)
     parts = (
-        (style, "".join(mark for mark, _ in group)) for style, group in groupby(styled, key=lambda one: one[1])
+        (style, "".join(mark for mark, _ in group))
+        for style, group in groupby(styled, key=lambda styled_mark: styled_mark[1])
     )
     return "".join(screen.style(text, style) for style, text in parts)
 

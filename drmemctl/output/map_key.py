@@ -55,22 +55,22 @@ class Key:
     """
 
     def __init__(self, nodes: Iterable[int]) -> None:
-        known = sorted(set(nodes))
+        ascending = sorted(set(nodes))
         # By id, so that two maps compare; by rank only where that would give two nodes one letter.
-        ranks = known if known and known[-1] >= len(_LETTERS) else range(len(_LETTERS))
+        ranks = ascending if ascending and ascending[-1] >= len(_LETTERS) else range(len(_LETTERS))
         self.nodes: Mapping[int, str] = {
-            node: _LETTERS[rank % len(_LETTERS)] for rank, node in enumerate(ranks) if node in known
+            node: _LETTERS[rank % len(_LETTERS)] for rank, node in enumerate(ranks) if node in ascending
         }
 
     @classmethod
     def of_maps(cls, *maps: AddressMap) -> Key:
         """Return the key of the nodes that have memory in any of these maps."""
-        contents = (one for address_map in maps for one in address_map.contents)
-        return cls(one.node for one in contents if one.node is not None and one.node >= 0)
+        contents = (content for address_map in maps for content in address_map.contents)
+        return cls(content.node for content in contents if content.node is not None and content.node >= 0)
 
     def letter(self, node: int) -> str:
         """Return the letter of a node, also of one without memory; empty where letters do not go by id."""
-        if node in self.nodes or any(known >= len(_LETTERS) for known in self.nodes):
+        if node in self.nodes or any(number >= len(_LETTERS) for number in self.nodes):
             return self.nodes.get(node, "")
         return _LETTERS[node] if node < len(_LETTERS) else ""
 

@@ -59,10 +59,10 @@ def _table(report: Report, rows: int) -> str:
 
 
 def _row(finding: Finding) -> str:
-    what = f"{escaped(finding.title)}: {escaped(message(finding))}"
+    text = f"{escaped(finding.title)}: {escaped(message(finding))}"
     places = [code(where)] if (where := place_and_offset(finding)) else []
     places += [code(range_text(lmbs)) for lmbs in finding.lmbs[:_RANGES]]
     left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
     if left_out:
         places.append(ranges_left_out(left_out))
-    return f"| {finding.severity} | {finding.rule} | {what} | {'<br>'.join(places)} |\n"
+    return f"| {finding.severity} | {finding.rule} | {text} | {'<br>'.join(places)} |\n"

@@ -50,7 +50,7 @@ def show_memblock(screen: Screen, view: MemblockView, format: str) -> None:
         lists = {"regions": map(_record, view.regions), "driver_managed": map(_driver_record, view.by_driver)}
         screen.write_all(streamed(head, lists))
         return
-    if view.kernel.dead and all(one.region.node is not None for one in view.regions):
+    if view.kernel.dead and all(entry.region.node is not None for entry in view.regions):
         return  # memory without a node is what a kernel dies of, and worth a table; nothing else is
     titles = ("node", "flags", "zone", "kexec images", "second kernel", "vmcore", "unplug")
     columns = [Column("address"), Column("size", right=True), *(Column(title) for title in titles)]
@@ -60,47 +60,47 @@ def show_memblock(screen: Screen, view: MemblockView, format: str) -> None:
     show_table(screen, columns, _rows(view))
 
 
-def _consequences(found: Consequences) -> dict[str, Any]:
+def _consequences(consequences: Consequences) -> dict[str, Any]:
     return {
-        "zone": found.zone,
-        "movable_from": found.movable_from,
-        "kexec": {"images": found.images, "told": found.listed},
-        "vmcore": found.in_dump,
-        "unplug": found.unplug,
+        "zone": consequences.zone,
+        "movable_from": consequences.movable_from,
+        "kexec": {"images": consequences.images, "told": consequences.listed},
+        "vmcore": consequences.in_dump,
+        "unplug": consequences.unplug,
     }
 
 
-def _record(one: BootRegion) -> dict[str, Any]:
-    region = one.region
+def _record(entry: BootRegion) -> dict[str, Any]:
+    region = entry.region
     return {
         "base": region.base,
         "size": region.size,
         "node": region.node,
         "flags": region.flag_names,
-        **_consequences(one.consequences),
-        "lmb_bytes": one.lmb_bytes,
+        **_consequences(entry.consequences),
+        "lmb_bytes": entry.lmb_bytes,
     }
 
 
-def _driver_record(one: DriverMemory) -> dict[str, Any]:
+def _driver_record(region: DriverMemory) -> dict[str, Any]:
     return {
-        "path": safe(one.path, None),
-        "drc_index": one.drc_index,
+        "path": safe(region.path, None),
+        "drc_index": region.drc_index,
         "base": None,
-        "size": one.size,
-        "node": one.node,
+        "size": region.size,
+        "node": region.node,
         "flags": [FLAG_NAMES[DRIVER_MANAGED]],
-        **_consequences(one.consequences),
+        **_consequences(region.consequences),
     }
 
 
 def _rows(view: MemblockView) -> Iterator[Sequence[Cell]]:
-    for one in view.regions:
-        region = one.region
+    for entry in view.regions:
+        region = entry.region
         last = region.end - 1
         place = f"{region.base:#011x}-{last:#011x}"
         flags = " ".join(region.flag_names) or "-"
-        yield (place, size_text(region.size), _node(region.node), flags, *_words(one.consequences))
+        yield (place, size_text(region.size), _node(region.node), flags, *_words(entry.consequences))
     for pmem in view.by_driver:
         size = "-" if pmem.size is None else size_text(pmem.size)
         flags = FLAG_NAMES[DRIVER_MANAGED]
@@ -111,10 +111,16 @@ def _node(node: int | None) -> Cell:
     return ("none", "bold red") if node is None else (str(node), node_style(node))
 
 
-def _words(found: Consequences) -> tuple[Cell, ...]:
-    name = found.zone
-    if found.zone != "Movable" and found.movable_from is not None:
-        name += f", Movable from {found.movable_from:#x}"
-    zone: Cell = (name, "green" if found.zone == "Movable" else None)
-    told = "is told" if found.listed else "finds it"
-    return (zone, "yes" if found.images else "no", told, "yes" if found.in_dump else "no", found.unplug)
+def _words(consequences: Consequences) -> tuple[Cell, ...]:
+    name = consequences.zone
+    if consequences.zone != "Movable" and consequences.movable_from is not None:
+        name += f", Movable from {consequences.movable_from:#x}"
+    zone: Cell = (name, "green" if consequences.zone == "Movable" else None)
+    verb = "is told" if consequences.listed else "finds it"
+    return (
+        zone,
+        "yes" if consequences.images else "no",
+        verb,
+        "yes" if consequences.in_dump else "no",
+        consequences.unplug,
+    )

@@ -159,9 +159,9 @@ def _nodes(layout: NumaLayout) -> str:
 def _lmbs(dynamic: DynamicMemory) -> str:
     if dynamic.property is None:
         return "none: neither ibm,dynamic-memory nor ibm,dynamic-memory-v2"
-    each = "of unknown size: Linux takes none" if dynamic.lmb_size is None else f"of {size_text(dynamic.lmb_size)}"
+    size = "of unknown size: Linux takes none" if dynamic.lmb_size is None else f"of {size_text(dynamic.lmb_size)}"
     sets = f", {count_of(dynamic.entries, 'set')}" if dynamic.format == "v2" else ""
-    text = f"{dynamic.lmbs:,} {each}, {dynamic.property} ({dynamic.format}{sets})"
+    text = f"{dynamic.lmbs:,} {size}, {dynamic.property} ({dynamic.format}{sets})"
     if dynamic.both:
         text += "; v2 is there as well, Linux reads v1"
     if dynamic.usable_only:
@@ -226,8 +226,8 @@ def _node_lines(screen: Screen, overview: Overview, room: int) -> Iterator[str]:
     for node in islice(nodes, shown):
         yield _node_line(screen, overview.numa, node, whole)
     if shown < len(nodes):
-        rest = sum(node.bytes for node in nodes[shown:])
-        yield f"… {count_of(len(nodes) - shown, 'more node')} with {size_text(rest)}: see drmemctl numa"
+        hidden = sum(node.bytes for node in nodes[shown:])
+        yield f"… {count_of(len(nodes) - shown, 'more node')} with {size_text(hidden)}: see drmemctl numa"
 
 
 def _node_line(screen: Screen, layout: NumaLayout, node: NumaNode, whole: int) -> str:
@@ -243,8 +243,8 @@ def _judgement_lines(screen: Screen, overview: Overview) -> Iterator[str]:
     yield from _field(screen, "defects", defects_words(overview.defects))
     if overview.findings is not None:
         numbers = {Severity(name): number for name, number in overview.findings.items()}
-        found = f"{severities(numbers)} (drmemctl check)" if any(numbers.values()) else "none"
-        yield from _field(screen, "findings", found)
+        judgement = f"{severities(numbers)} (drmemctl check)" if any(numbers.values()) else "none"
+        yield from _field(screen, "findings", judgement)
 
 
 def defects_words(defects: tuple[Defect, ...]) -> str:

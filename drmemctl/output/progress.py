@@ -38,11 +38,11 @@ def with_progress(items: Iterable[T], total: int, interrupts: Callable[[T], bool
         return
     bar = _Bar(total)
     try:
-        for done, item in enumerate(items, 1):
+        for count, item in enumerate(items, 1):
             if interrupts(item):
                 bar.hide()
             yield item
-            bar.draw(done)
+            bar.draw(count)
     finally:
         bar.hide()
 
@@ -58,10 +58,10 @@ class Counter:
 
     def show(self, text: str) -> None:
         """Show a text and the seconds since the beginning, if it is time."""
-        now = monotonic()
-        if self._terminal and now >= self._next:
-            self._next, self._shown = now + _PAUSE, True
-            sys.stderr.write(f"\r\x1b[K{safe(text)}, {now - self._begin:.0f} s")
+        seconds = monotonic()
+        if self._terminal and seconds >= self._next:
+            self._next, self._shown = seconds + _PAUSE, True
+            sys.stderr.write(f"\r\x1b[K{safe(text)}, {seconds - self._begin:.0f} s")
             sys.stderr.flush()
 
     def hide(self) -> None:
@@ -100,7 +100,7 @@ class _Bar:
         self._progress: Progress | None = None
         self._shown = False
 
-    def draw(self, done: int) -> None:
+    def draw(self, count: int) -> None:
         """Draw the bar if it is time."""
         if monotonic() < self._next:
             return
@@ -111,7 +111,7 @@ class _Bar:
         if not self._shown:
             self._progress.start()
             self._shown = True
-        self._progress.update(self._progress.task_ids[0], completed=done)
+        self._progress.update(self._progress.task_ids[0], completed=count)
         self._progress.refresh()
 
     def hide(self) -> None:

@@ -81,28 +81,28 @@ def _walk(root: Node, depth: int | None) -> Iterator[tuple[str, Node]]:
 
 def show_properties(screen: Screen, tree: Tree, place: Place, format: str, limit: int | None) -> None:
     """Print the properties of a node, or those called `place.property`, as `table` or `json`."""
-    found = [prop for prop in place.node.properties if place.property in (None, prop.name)]
+    properties = [prop for prop in place.node.properties if place.property in (None, prop.name)]
     if limit is None:
         limit = FIELDS_OF_ONE if place.property is not None or format == "json" else FIELDS_OF_EACH
     decoder = Decoder.of(tree, limit)
     if format == "json":
         head = {"schema": schema("prop"), "path": safe(place.path, None)}
-        records = (_record(place, prop, decoder) for prop in found)
+        records = (_record(place, prop, decoder) for prop in properties)
         screen.write_all(streamed(head, {"properties": records}))
     else:
-        screen.write_all(_blocks(screen, place, found, decoder))
+        screen.write_all(_blocks(screen, place, properties, decoder))
 
 
 def _record(place: Place, prop: Property, decoder: Decoder) -> dict[str, Any]:
     fields = decoder.fields(place.path, place.node, prop)
-    shown = fields and [one for one in fields if one.name not in ("defect", "more")]
+    shown = fields and [field for field in fields if field.name not in ("defect", "more")]
     record = property_record(place.path, place.node, prop)
-    record["fields"] = None if fields is None else [_field_record(one) for one in shown or ()]
-    record["more_fields"] = any(one.name == "more" for one in fields or ())
+    record["fields"] = None if fields is None else [_field_record(field) for field in shown or ()]
+    record["more_fields"] = any(field.name == "more" for field in fields or ())
     record["defects"] = [
-        {"code": one.value, "message": safe(one.text, None), "offset": one.offset}
-        for one in fields or ()
-        if one.name == "defect"
+        {"code": field.value, "message": safe(field.text, None), "offset": field.offset}
+        for field in fields or ()
+        if field.name == "defect"
     ]
     return record
 
@@ -118,11 +118,11 @@ def _field_record(field: Field) -> dict[str, Any]:
     }
 
 
-def _blocks(screen: Screen, place: Place, found: Iterable[Property], decoder: Decoder) -> Iterator[str]:
+def _blocks(screen: Screen, place: Place, properties: Iterable[Property], decoder: Decoder) -> Iterator[str]:
     """Yield a line for each property, with a table below where its fields say more than the line."""
     seen: set[str] = set()
     apart = False
-    for number, prop in enumerate(found):
+    for number, prop in enumerate(properties):
         text = is_text(place.path, place.node, prop)
         fields = decoder.fields(place.path, place.node, prop) or []
         if place.property is None and (text or not any(map(_says_more, fields))):
@@ -154,20 +154,20 @@ def _value_text(screen: Screen, value: bytes, text: bool) -> Iterator[str]:
         yield ": " if len(shown) <= _SHORT else ":\n  "
         yield from (screen.style(piece, "green" if text else None) for piece in value_pieces(shown, text=text))
     if hidden:
-        rest = f"{count_of(hidden, 'more byte')}: --raw writes all, in a pipe all are shown"
-        yield "\t" + screen.style(comment(rest), "dim")
+        hint = f"{count_of(hidden, 'more byte')}: --raw writes all, in a pipe all are shown"
+        yield "\t" + screen.style(comment(hint), "dim")
     yield "\n"
 
 
 def _field_lines(screen: Screen, fields: Sequence[Field]) -> Iterator[str]:
-    rows = [_cells(one) for one in fields if one.name not in ("defect", "more") and one.size]
+    rows = [_cells(field) for field in fields if field.name not in ("defect", "more") and field.size]
     if rows:
         yield from ("  " + line for line in plain_lines(screen, _FIELD_COLUMNS, iter(rows)))
-    for one in fields:
-        if one.name == "more":
-            yield f"  {screen.style(f'and more from offset {one.offset:#x} on: --limit shows them', 'dim')}\n"
-        elif one.name == "defect":
-            text = f"{one.value}: {one.text} (at offset {one.offset:#x})"
+    for field in fields:
+        if field.name == "more":
+            yield f"  {screen.style(f'and more from offset {field.offset:#x} on: --limit shows them', 'dim')}\n"
+        elif field.name == "defect":
+            text = f"{field.value}: {field.text} (at offset {field.offset:#x})"
             yield f"  {screen.style(safe(text), 'yellow')}\n"
 
 

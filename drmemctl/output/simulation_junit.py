@@ -25,15 +25,17 @@ def junit(session: Session, source: str, steps: Sequence[Step]) -> Iterator[str]
     simulation = session.simulation
     name = _quoted(f"{source}: Linux {simulation.profile.name} on {simulation.hypervisor}")
     dead = session.start.kernel.dead
-    left = steps[len(session.done) :]
-    counts = f'tests="{1 + len(steps)}" failures="{len(failed)}" errors="{int(bool(dead))}" skipped="{len(left)}"'
+    skipped = steps[len(session.done) :]
+    counts = (
+        f'tests="{1 + len(steps)}" failures="{len(failed)}" errors="{int(bool(dead))}" skipped="{len(skipped)}"'
+    )
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="drmemctl simulate">\n'
     yield f'  <testsuite name="{name}" {counts}>\n'
     error = f'<error type="panic" message="{_quoted(dead)}"/>' if dead else ""
     yield _case(name, "boot", error)
     for number, result in enumerate(session.done, 1):
         yield _case(name, _title(number, result.step), _body(result, failed=number in failed))
-    for number, step in enumerate(left, len(session.done) + 1):
+    for number, step in enumerate(skipped, len(session.done) + 1):
         yield _case(name, _title(number, step.text), "<skipped/>")
     yield "  </testsuite>\n</testsuites>\n"
 
@@ -67,6 +69,6 @@ def _lines(result: StepResult) -> list[str]:
     lines = [safe(line, 2000) for line in (*result.log, *result.events)]
     lines += change_lines(plain, result)
     lines += cpu_lines(plain, result.cpus)
-    lines += [finding_line(plain, found) for found in result.findings]
+    lines += [finding_line(plain, finding) for finding in result.findings]
     left_out = len(lines) - _LINES
     return [*lines[:_LINES], f"{left_out:,} more lines"] if left_out > 0 else lines

@@ -101,7 +101,9 @@ def step_lines(screen: Screen, number: int, result: StepResult, detail: Detail) 
     for event in result.events:
         yield "    " + screen.style(safe(event), "magenta")
     yield from _indented(changes(screen, result, detail), "  ")
-    yield from _indented(_cut((finding_line(screen, one) for one in result.findings), detail, "findings"), "  ")
+    yield from _indented(
+        _cut((finding_line(screen, finding) for finding in result.findings), detail, "findings"), "  "
+    )
     if detail.diff:
         from drmemctl.output.simulation_diff import diff_lines
 
@@ -112,12 +114,12 @@ def _indented(lines: Iterable[str], by: str) -> Iterator[str]:
     return (by + line for line in lines)
 
 
-def _cut(lines: Iterator[str], detail: Detail, what: str) -> Iterator[str]:
+def _cut(lines: Iterator[str], detail: Detail, items: str) -> Iterator[str]:
     """Yield a screenful, and how many more there are."""
     yield from islice(lines, detail.most)
     more = sum(1 for _ in lines)
     if more:
-        yield f"… {more:,} more {what}; -v shows them"
+        yield f"… {more:,} more {items}; -v shows them"
 
 
 def _head(screen: Screen, number: int, result: StepResult, detail: Detail) -> str:
@@ -164,12 +166,12 @@ def changes(screen: Screen, result: StepResult, detail: Detail) -> Iterator[str]
     lines = change_lines(screen, result, drc=detail.verbose)
     yield from _cut(lines, detail, "changes")
     yield from _cut(cpu_lines(screen, result.cpus), detail, "CPUs")
-    others = (
+    properties = (
         f"{safe(key)} {'removed' if data is None else f'= {shown_bytes(data)}'}"
         for key, data in result.changed.items()
         if detail.verbose or key not in SHOWN_BY_MEANING
     )
-    yield from _cut(others, detail, "properties")
+    yield from _cut(properties, detail, "properties")
 
 
 def shown_bytes(data: bytes) -> str:
@@ -199,9 +201,9 @@ def _consistency_lines(screen: Screen, simulation: Simulation, detail: Detail) -
     if not against:
         yield f"{screen.style('consistent', 'bold green')}: {who}"
         return
-    first, *others = (safe(f"{finding.rule}: {finding.message}", None) for finding in against)
+    first, *further = (safe(f"{finding.rule}: {finding.message}", None) for finding in against)
     yield f"{screen.style('not consistent', 'bold red')}: {who}: {first}"
-    yield from _indented(_cut(iter(others), detail, "contradictions"), "  ")
+    yield from _indented(_cut(iter(further), detail, "contradictions"), "  ")
 
 
 def _failures(screen: Screen, session: Session) -> Iterator[str]:

@@ -49,7 +49,9 @@ def _what(event: TraceEvent) -> str:
 
 def _call(event: RtasCall) -> str:
     # Numbers from 2^16 on are DRC indexes and phandles; indicators, sensors and scopes are known in decimal.
-    return " ".join([event.call, *(f"{one:#x}" if one >> 16 > 0 else str(one) for one in event.arguments)])
+    return " ".join(
+        [event.call, *(f"{number:#x}" if number >> 16 > 0 else str(number) for number in event.arguments)]
+    )
 
 
 def _lmbs(event: ArrayWrite) -> str:

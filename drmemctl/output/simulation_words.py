@@ -115,9 +115,9 @@ def cpu_lines(screen: Screen, changes: Iterable[CpuChange]) -> Iterator[str]:
         cpus = f"CPU {first}" if first == last else f"CPUs {first}-{last}"
         moved = change.before != change.node
         nodes = _node(screen, change.node)
-        now = f"node {_node(screen, change.before)} → {nodes}" if moved else f"stays on node {nodes}"
+        place = f"node {_node(screen, change.before)} → {nodes}" if moved else f"stays on node {nodes}"
         why = f", the tree says node {_node(screen, change.in_tree)}: {safe(change.why)}" if change.why else ""
-        yield f"{cpus}: {now}{why}"
+        yield f"{cpus}: {place}{why}"
 
 
 def _lookup_lines(old: Tree, new: Tree) -> Iterator[str]:
@@ -142,8 +142,8 @@ def _list(row: Sequence[int] | None) -> str:
     return f"<{domains_text(row or ())}>"
 
 
-def _came(now: Sequence[int] | None) -> str:
-    return "removed" if now is None else "added"
+def _came(nodes_now: Sequence[int] | None) -> str:
+    return "removed" if nodes_now is None else "added"
 
 
 def _block_line(screen: Screen, change: BlockRangeChange) -> str:

@@ -25,8 +25,8 @@ def safe(text: str, limit: int | None = LONGEST) -> str:
     out = out.replace(_COMMAND, "##" + _escaped("["))
     if _begins_command(out):
         out = out.replace(":", _escaped(":"), 1)
-    rest = len(text) - len(shown)
-    return f"{out}… +{rest} characters" if rest else out
+    hidden = len(text) - len(shown)
+    return f"{out}… +{hidden} characters" if hidden else out
 
 
 def _begins_command(text: str) -> bool:

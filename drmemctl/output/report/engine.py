@@ -28,7 +28,7 @@ def read(name: str) -> str:
 @cache
 def environment() -> Environment:
     """Return the environment: everything is escaped, and a name that a template gets wrong is an error."""
-    made = Environment(
+    templates = Environment(
         autoescape=True,
         loader=FunctionLoader(read),
         undefined=StrictUndefined,
@@ -36,7 +36,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.filters.update(
+    templates.filters.update(
         addresses=addresses,
         message=message,
         more_ranges=_more_ranges,
@@ -45,12 +45,12 @@ def environment() -> Environment:
         ranges=lambda finding: finding.lmbs[:_RANGES],
         step_words=step_words,
     )
-    return made
+    return templates
 
 
 def _more_ranges(finding: Finding) -> str:
-    rest = len(finding.lmbs[_RANGES:]) + finding.ranges_left_out
-    return ranges_left_out(rest) if rest else ""
+    hidden = len(finding.lmbs[_RANGES:]) + finding.ranges_left_out
+    return ranges_left_out(hidden) if hidden else ""
 
 
 def rendered(template: str, **values: Any) -> str:

@@ -80,14 +80,14 @@ def findings_part(report: Report) -> FindingsPart:
 
 
 def _group(findings: Sequence[Finding]) -> RuleGroup:
-    first, rest = findings[0], len(findings) - _MOST
+    first, hidden = findings[0], len(findings) - _MOST
     return RuleGroup(
         first.rule,
         first.severity.value,
         first.title,
         count_of(len(findings), "finding") if len(findings) > 1 else "",
         tuple(findings[:_MOST]),
-        f"{count_of(rest, 'more finding')}: drmemctl check --all shows them" if rest > 0 else "",
+        f"{count_of(hidden, 'more finding')}: drmemctl check --all shows them" if hidden > 0 else "",
         rule_page(first.rule),
     )
 

@@ -102,11 +102,11 @@ class Drawing:
         """Return the drawing of a map."""
         picture = Picture.of(address_map, _columns(address_map), LINES)
         digits = len(f"{max(address_map.end - 1, 0):#x}")
-        left = round(digits * _CHARACTER + _MARGIN, 1)
-        pen = _Pen(picture, key, left, digits)
+        margin = round(digits * _CHARACTER + _MARGIN, 1)
+        pen = _Pen(picture, key, margin, digits)
         rows = tuple(pen.row(line, PITCH * number) for number, line in enumerate(picture.lines))
         entries = tuple(legend(address_map, key, mixed=picture.mixed))
-        return cls(left, PITCH * len(rows), rows, scale_words(address_map, picture), picture.mixed, entries)
+        return cls(margin, PITCH * len(rows), rows, scale_words(address_map, picture), picture.mixed, entries)
 
 
 def _columns(address_map: AddressMap) -> int:
@@ -168,9 +168,9 @@ def words_of(content: Content) -> str:
     if content.node is None:
         words = "free LMBs" if content.kind == FREE else f"{content.kind} LMBs"
     else:
-        what = "memory@" if content.kind == BOOT else "LMBs"
-        words = f"{what} without a node" if content.node == NO_NODE else f"node {content.node}, {what}"
-        words = f"{what}, node unknown" if content.node == UNKNOWN_NODE else words
+        kind = "memory@" if content.kind == BOOT else "LMBs"
+        words = f"{kind} without a node" if content.node == NO_NODE else f"node {content.node}, {kind}"
+        words = f"{kind}, node unknown" if content.node == UNKNOWN_NODE else words
     return f"{words}, claimed twice" if content.overlap else words
 
 

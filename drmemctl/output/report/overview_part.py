@@ -86,14 +86,14 @@ def overview_part(partition: JudgedTree, tables: Tables) -> OverviewPart:
     nodes = tables.table("Nodes that Linux makes", NODE_COLUMNS, nodes_cells(numa), "drmemctl numa")
     possible = possible_words(numa)
     affinity = affinity_words(numa) + (f"; nodes {possible}" if possible else "")
-    known = (
+    rows = (
         ("input", f"{safe(overview.source, None)} ({overview.kind})"),
         ("beside it", _beside(partition.system)),
         *facts(overview),
     )
     return OverviewPart(
         tuple(_tiles(overview)),
-        known,
+        rows,
         tuple(_states(overview)),
         nodes,
         affinity,
@@ -122,8 +122,8 @@ def _tiles(overview: Overview) -> Iterator[Tile]:
         words = "free to be added"
         sized = dynamic.lmb_size is not None
         yield _sized(free * (dynamic.lmb_size or 0), words) if sized else Tile(count_of(free, "LMB"), words)
-        each = "of unknown size" if dynamic.lmb_size is None else f"of {size_text(dynamic.lmb_size)}"
-        yield Tile(f"{dynamic.lmbs:,}", f"{'LMB' if dynamic.lmbs == 1 else 'LMBs'} {each}")
+        size = "of unknown size" if dynamic.lmb_size is None else f"of {size_text(dynamic.lmb_size)}"
+        yield Tile(f"{dynamic.lmbs:,}", f"{'LMB' if dynamic.lmbs == 1 else 'LMBs'} {size}")
     online = sum(1 for node in overview.numa.nodes if node.node is not None)
     in_words = "?" if overview.numa.unknown else f"{online:,}"
     yield Tile(in_words, f"NUMA {'node' if in_words == '1' else 'nodes'} in use")
@@ -154,7 +154,7 @@ def _defects(overview: Overview) -> Iterator[str]:
     if not overview.defects:
         return
     yield defects_words(overview.defects)
-    yield from (f"{one.code}: {safe(str(one))}" for one in overview.defects[:_DEFECTS])
+    yield from (f"{defect.code}: {safe(str(defect))}" for defect in overview.defects[:_DEFECTS])
     if len(overview.defects) > _DEFECTS:
         yield f"and {len(overview.defects) - _DEFECTS:,} more"
 
@@ -163,8 +163,8 @@ def _matrix(distances: Distances, tables: Tables) -> Matrix | None:
     nodes = distances.nodes[:_MATRIX]
     if len(nodes) < 2:
         return None
-    known = sorted({value for row in distances.rows for value in row if value is not None and value > LOCAL})
-    level = {value: 1 + position * _LEVELS // len(known) for position, value in enumerate(known)}
+    values = sorted({value for row in distances.rows for value in row if value is not None and value > LOCAL})
+    level = {value: 1 + position * _LEVELS // len(values) for position, value in enumerate(values)}
     rows = tuple(
         tuple(
             Heat("-" if value is None else str(value), level.get(value or 0, 0), f"from node {a} to node {b}")
@@ -172,6 +172,6 @@ def _matrix(distances: Distances, tables: Tables) -> Matrix | None:
         )
         for a, row in zip(nodes, distances.rows, strict=False)
     )
-    rest = len(distances.nodes) - len(nodes)
-    more = f"{count_of(rest, 'more node')}: drmemctl numa shows them" if rest else ""
+    hidden = len(distances.nodes) - len(nodes)
+    more = f"{count_of(hidden, 'more node')}: drmemctl numa shows them" if hidden else ""
     return Matrix(tuple(map(tables.node, nodes)), rows, more)

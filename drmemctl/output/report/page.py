@@ -53,20 +53,20 @@ class DiffPart(NamedTuple):
 
 def page(material: Material) -> str:
     """Return the page. The same material gives the same bytes."""
-    one = material.newest
+    newest = material.newest
     maps = dict(_maps(material))
     key = Key.of_maps(*(address_map for _, address_map in maps.values()))
     tables = Tables(key)
-    lmbs = _lmbs(one, tables)
+    lmbs = _lmbs(newest, tables)
     return rendered(
         "page.html.j2",
         version=__version__,
-        title=_own(material.title) or safe(_title(one.overview), 300),
-        overview=overview_part(one, tables),
-        findings=findings_part(one.report),
+        title=_own(material.title) or safe(_title(newest.overview), 300),
+        overview=overview_part(newest, tables),
+        findings=findings_part(newest.report),
         maps={name: MapPart(name, heading, Drawing.of(found, key)) for name, (heading, found) in maps.items()},
         lmbs=lmbs,
-        lookup=_lookup(one, tables),
+        lookup=_lookup(newest, tables),
         **_comparison(material, tables),
         simulation=None
         if material.simulated is None
@@ -86,8 +86,8 @@ def page(material: Material) -> str:
 
 
 def _simulation(material: Material) -> SimulationPart | None:
-    done = material.simulated
-    return None if done is None else simulation_part(done.session, material.names)
+    session = material.simulated
+    return None if session is None else simulation_part(session.session, material.names)
 
 
 def _own(title: str) -> str:
@@ -126,23 +126,23 @@ class LmbPart(NamedTuple):
     left_out: str
 
 
-def _lmbs(one: JudgedTree, tables: Tables) -> LmbPart | None:
-    if one.memory.drmem is None:
+def _lmbs(judged: JudgedTree, tables: Tables) -> LmbPart | None:
+    if judged.memory.drmem is None:
         return None
-    view = LmbView(one.memory.table, one.memory.associativity)
+    view = LmbView(judged.memory.table, judged.memory.associativity)
     total = sum(1 for _ in lmb.folded(view.table))
     rows = map(lmb.Row(view).cells, lmb.folded(view.table))
     table = tables.table(lmb.title(view.table), lmb.COLUMNS, rows, "drmemctl lmb", total)
     data = lmb_data(view, tables.key)
-    held = data["rows"]
-    cut = f"This page holds the first {held:,} of {count_of(total, 'row')}: drmemctl lmb shows all."
-    return LmbPart(table, data, cut if held < total else "")
+    lmb_rows = data["rows"]
+    cut = f"This page holds the first {lmb_rows:,} of {count_of(total, 'row')}: drmemctl lmb shows all."
+    return LmbPart(table, data, cut if lmb_rows < total else "")
 
 
-def _lookup(one: JudgedTree, tables: Tables) -> HtmlTable | None:
-    if one.usage is None:
+def _lookup(judged: JudgedTree, tables: Tables) -> HtmlTable | None:
+    if judged.usage is None:
         return None
-    return tables.table(assoc.title(one.usage), assoc.COLUMNS, assoc.rows(one.usage), "drmemctl assoc")
+    return tables.table(assoc.title(judged.usage), assoc.COLUMNS, assoc.rows(judged.usage), "drmemctl assoc")
 
 
 def _comparison(material: Material, tables: Tables) -> dict[str, Any]:
@@ -158,5 +158,5 @@ def _comparison(material: Material, tables: Tables) -> dict[str, Any]:
 def _diff(diff: Diff, tables: Tables) -> DiffPart:
     # What is wrong if it was a migration is among the new tree's findings, with its explanation.
     parts = sections(replace(diff, findings=()))
-    shown = tuple(tables.table(one.title, one.columns, one.rows, "drmemctl diff") for one in parts)
+    shown = tuple(tables.table(part.title, part.columns, part.rows, "drmemctl diff") for part in parts)
     return DiffPart(tuple(headlines(diff)), tuple(notes(diff)), shown)

@@ -86,11 +86,11 @@ class SimulationPart(NamedTuple):
 
 def simulation_part(session: Session, names: Mapping[str, str]) -> SimulationPart:
     """Return what there is to show of a simulation; `names` says how to call files that steps name."""
-    rest = len(session.done) - _STEPS
+    hidden = len(session.done) - _STEPS
     return SimulationPart(
         tuple(_lines(boot_lines(_PLAIN, session))),
         tuple(_card(session, number, names) for number in range(min(len(session.done), _STEPS))),
-        f"{count_of(rest, 'more step')}: drmemctl simulate shows them" if rest > 0 else "",
+        f"{count_of(hidden, 'more step')}: drmemctl simulate shows them" if hidden > 0 else "",
         tuple(map(rule_page, _rules(session))),
         tuple(_lines(verdict_lines(_PLAIN, session, Detail()))),
         session.simulation.consistent,
@@ -101,8 +101,10 @@ def simulation_part(session: Session, names: Mapping[str, str]) -> SimulationPar
 def _rules(session: Session) -> list[str]:
     """Return the ids of the rules that are broken, in the order in which they are met."""
     steps = (result.findings for result in session.done[:_STEPS])
-    found = (one.rule for findings in (session.simulation.boot_faults, *steps) for one in findings[:_LINES])
-    return list(dict.fromkeys(found))
+    rules = (
+        finding.rule for findings in (session.simulation.boot_faults, *steps) for finding in findings[:_LINES]
+    )
+    return list(dict.fromkeys(rules))
 
 
 def _card(session: Session, position: int, names: Mapping[str, str]) -> Card:

@@ -77,8 +77,8 @@ class Tables:
         """Return the first rows of a table; `command` prints them all, which are `total` or are counted."""
         iterator = iter(rows)
         shown = tuple(self._row(columns, row) for row in islice(iterator, MOST))
-        rest = sum(1 for _ in iterator) if total is None else total - len(shown)
-        more = f"{count_of(rest, 'more row')}: {command} shows them" if rest else ""
+        hidden = sum(1 for _ in iterator) if total is None else total - len(shown)
+        more = f"{count_of(hidden, 'more row')}: {command} shows them" if hidden else ""
         return HtmlTable(caption, tuple(map(_column, columns)), shown, more)
 
     def _row(self, columns: Sequence[Column], row: Sequence[Cell]) -> tuple[HtmlCell, ...]:
