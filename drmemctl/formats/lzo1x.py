@@ -21,7 +21,7 @@ def _copy(output: bytearray, distance: int, length: int, most: int) -> None:
         output += (bytes(output[begin:]) * (length // distance + 1))[:length]
 
 
-class _Input:
+class _Compressed:
     """The compressed bytes and how far they are read."""
 
     def __init__(self, data: bytes) -> None:
@@ -57,7 +57,7 @@ class _Input:
 
 def lzo1x(data: bytes, most: int) -> bytes:
     """Return what an LZO1X stream of at most `most` bytes stands for."""
-    source, output = _Input(data), bytearray()
+    source, output = _Compressed(data), bytearray()
     if not data:
         raise ValueError("the page is empty")
     # Literals that came with the last instruction, 4 for a run of them: they change what codes 0 to 15 mean.
@@ -99,7 +99,7 @@ def lzo1x(data: bytes, most: int) -> bytes:
 
 def snappy(data: bytes, most: int) -> bytes:
     """Return what a raw snappy stream of at most `most` bytes stands for."""
-    source, output = _Input(data), bytearray()
+    source, output = _Compressed(data), bytearray()
     size = shift = 0
     while True:
         byte = source.byte()

@@ -25,7 +25,7 @@ _MOST_SECTIONS = 1 << 20
 _MOST_BACKINGS = 1 << 16
 
 
-class Section(NamedTuple):
+class MemorySection(NamedTuple):
     """A memory section: address and bytes, whether it is online, its Linux node (None: its page is not there)."""
 
     base: int
@@ -70,7 +70,7 @@ def _layout(memory: KernelMemory) -> _Layout | None:
     return layout if sane and 0 < layout.roots <= _MOST_ROOTS else None
 
 
-def sections(memory: KernelMemory) -> Iterator[Section]:
+def sections(memory: KernelMemory) -> Iterator[MemorySection]:
     """Yield the sections by ascending address; none where VMCOREINFO does not describe them."""
     layout = _layout(memory)
     if layout is None:
@@ -96,7 +96,7 @@ def sections(memory: KernelMemory) -> Iterator[Section]:
             ) // layout.page_size * layout.page_bytes
             online = bool(encoded & _ONLINE)
             node = pages.node(first_page + layout.flags_offset, layout.node_shift) if online else None
-            yield Section(number << layout.section_bits, 1 << layout.section_bits, online, node)
+            yield MemorySection(number << layout.section_bits, 1 << layout.section_bits, online, node)
 
 
 def _roots(memory: KernelMemory, layout: _Layout) -> Iterator[tuple[int, int]]:

@@ -30,7 +30,7 @@ _FACTS_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class DiffSection:
     """A table with its heading; the rows may be many and come when they are asked for."""
 
     title: str
@@ -69,24 +69,24 @@ def _markdown_cell(cell: Cell, escaped: Callable[[str], str]) -> str:
     return escaped((cell if isinstance(cell, str) else cell[0]).strip())
 
 
-def sections(diff: Diff) -> Iterator[Section]:
+def sections(diff: Diff) -> Iterator[DiffSection]:
     """Yield the tables of a diff that have something in them."""
     if diff.lmbs.changes:
-        yield Section("LMBs", _LMB_COLUMNS, (_lmb_row(change, diff) for change in diff.lmbs.changes))
+        yield DiffSection("LMBs", _LMB_COLUMNS, (_lmb_row(change, diff) for change in diff.lmbs.changes))
     totals = [total for total in diff.lmbs.totals if total.old_lmbs != total.new_lmbs]
     if totals:
-        yield Section("Assigned LMBs by node", _TOTAL_COLUMNS, map(_total_row, diff.lmbs.totals))
+        yield DiffSection("Assigned LMBs by node", _TOTAL_COLUMNS, map(_total_row, diff.lmbs.totals))
     if not diff.lookup.same:
         title = f"Lookup arrays: {lookup_text(diff.lookup)}"
-        yield Section(title, _LIST_COLUMNS, map(_list_row, diff.lookup.changes))
+        yield DiffSection(title, _LIST_COLUMNS, map(_list_row, diff.lookup.changes))
     if diff.numa:
         more = f" (the first {_FACTS_SHOWN} of {len(diff.numa):,})" if len(diff.numa) > _FACTS_SHOWN else ""
-        yield Section(f"NUMA and features{more}", _FACT_COLUMNS, map(fact_text, diff.numa[:_FACTS_SHOWN]))
+        yield DiffSection(f"NUMA and features{more}", _FACT_COLUMNS, map(fact_text, diff.numa[:_FACTS_SHOWN]))
     if diff.properties:
         rows = (row for change in diff.properties for row in _property_rows(change))
-        yield Section("Other properties and nodes", _PROPERTY_COLUMNS, rows)
+        yield DiffSection("Other properties and nodes", _PROPERTY_COLUMNS, rows)
     if diff.findings:
-        yield Section("If this was a migration", _FINDING_COLUMNS, map(_finding_row, diff.findings))
+        yield DiffSection("If this was a migration", _FINDING_COLUMNS, map(_finding_row, diff.findings))
 
 
 _LMB_COLUMNS = (

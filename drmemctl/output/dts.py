@@ -14,7 +14,7 @@ from drmemctl.model.decoding import Decoder, is_text
 from drmemctl.output.dts_value import (
     BRACKETS,
     NOT_ALL,
-    Part,
+    ValuePart,
     cells_text,
     comment,
     name_text,
@@ -177,7 +177,7 @@ class _Writer:
             yield separator + self._style(piece, "green" if text else None)
             separator = ""
 
-    def _lines(self, data: bytes, parts: Sequence[Part], notes: Sequence[str], depth: int) -> Iterator[str]:
+    def _lines(self, data: bytes, parts: Sequence[ValuePart], notes: Sequence[str], depth: int) -> Iterator[str]:
         """Yield a value row by row, rows of one kind in the same brackets: dtc is quadratic in the items."""
         indent = "\t" * (depth + 1)
         yield " ="

@@ -92,7 +92,7 @@ def comment(body: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ValuePart:
     """Some consecutive bytes of a value, and what they mean.
 
     Attributes:
@@ -134,13 +134,13 @@ class Part:
             start = end
 
 
-def parts_of(data: bytes, fields: Sequence[Field]) -> list[Part]:
+def parts_of(data: bytes, fields: Sequence[Field]) -> list[ValuePart]:
     """Return all bytes of a value in parts, as its decoded fields divide it; rows where nothing is known."""
     explained = _explained(data, fields)
     kind = "bytes" if any(part.kind == "bytes" for part in explained) else "cells"
-    parts: list[Part] = []
+    parts: list[ValuePart] = []
     at, width = 0, _ROW
-    for part in [*explained, Part(len(data), len(data))]:
+    for part in [*explained, ValuePart(len(data), len(data))]:
         if not part.meaning and part.kind != "text" and part.size:
             continue
         if at < part.start:
@@ -150,17 +150,17 @@ def parts_of(data: bytes, fields: Sequence[Field]) -> list[Part]:
     return parts
 
 
-def _unexplained(data: bytes, start: int, end: int, width: int, kind: str) -> Part:
+def _unexplained(data: bytes, start: int, end: int, width: int, kind: str) -> ValuePart:
     """Return what lies between explained parts; strings that follow strings are some as well."""
     if start and data[start - 1] == 0 and kind == "cells" and is_strings(data[start:end]):
-        return Part(start, end, kind="text", width=_ROW)
+        return ValuePart(start, end, kind="text", width=_ROW)
     even = start % 4 == 0 and end % 4 == 0
-    return Part(start, end, kind=kind if even else "bytes", width=width)
+    return ValuePart(start, end, kind=kind if even else "bytes", width=width)
 
 
-def _explained(data: bytes, fields: Sequence[Field]) -> list[Part]:
+def _explained(data: bytes, fields: Sequence[Field]) -> list[ValuePart]:
     """Return the parts that have a field; several features in one byte are one part that lists them."""
-    parts: list[Part] = []
+    parts: list[ValuePart] = []
     for field in sorted((part for part in fields if part.size), key=lambda part: part.offset):
         start, end = field.offset, min(field.offset + field.size, len(data))
         text = isinstance(field.value, str) and is_strings(data[start:end])
@@ -172,7 +172,7 @@ def _explained(data: bytes, fields: Sequence[Field]) -> list[Part]:
         elif parts and text and parts[-1].kind == "text" and parts[-1].end == start <= parts[-1].start + _ROW:
             start = parts.pop().start
         kind = "text" if text else "cells" if (end - start) % 4 == 0 else "bytes"
-        parts.append(Part(start, end, said, kind))
+        parts.append(ValuePart(start, end, said, kind))
     return parts
 
 
@@ -197,7 +197,7 @@ def meaning(field: Field) -> str:
     return field.text if field.name in ("value", "present") else f"{field.name}: {field.text}"
 
 
-def one_line(data: bytes, parts: Sequence[Part]) -> str | None:
+def one_line(data: bytes, parts: Sequence[ValuePart]) -> str | None:
     """Return the meanings of a short value together, or None if each needs a line of its own."""
     if any(part.kind == "text" for part in parts) and len(parts) > 1:
         return None

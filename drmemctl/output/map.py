@@ -13,12 +13,9 @@ from typing import Any
 from drmemctl.model.address_map import HOLE, NO_NODE, UNKNOWN_NODE, AddressMap, Segment
 from drmemctl.model.picture import Cell, Gap, MapLine, Picture
 from drmemctl.output.csv import csv_lines
-from drmemctl.output.map_key import Entry, Key, legend
+from drmemctl.output.map_key import LINES, Entry, Key, legend, scale_words
 from drmemctl.output.screen import Screen
-from drmemctl.wording import count_of, size_text
-
-LINES = 16
-"""Lines of a picture at most, gaps included: with its legend it fits a screen."""
+from drmemctl.wording import size_text
 
 PIPED_WIDTH = 80
 """Width where there is no terminal to ask."""
@@ -94,15 +91,6 @@ def _picture_lines(screen: Screen, address_map: AddressMap, width: int) -> Itera
             yield from _line(screen, line, label, key)
     yield "\n"
     yield from (_legend_line(screen, entry) for entry in legend(address_map, key, mixed=picture.mixed))
-
-
-def scale_words(address_map: AddressMap, picture: Picture) -> str:
-    """Return what a cell and a line of a picture stand for."""
-    lmb_size = address_map.lmb_size
-    per_cell = ""
-    if lmb_size is not None:
-        per_cell = f"{count_of(picture.cell // lmb_size, 'LMB')} = "
-    return f"1 cell = {per_cell}{size_text(picture.cell)}, 1 line = {size_text(picture.cell * picture.columns)}"
 
 
 def _line(screen: Screen, line: MapLine, label: int, key: Key) -> Iterator[str]:

@@ -17,8 +17,12 @@ from drmemctl.model.address_map import (
     AddressMap,
     Content,
 )
+from drmemctl.model.picture import Picture
 from drmemctl.output.screen import node_style
 from drmemctl.wording import count_of, size_text
+
+LINES = 16
+"""Lines of a picture at most, gaps included: with its legend it fits a screen."""
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _MARKS = {FREE: ".", RESERVED: "-", HOLE: " "}
@@ -139,3 +143,12 @@ def _nodes(totals: Mapping[Content, int], key: Key) -> Iterator[Entry]:
         yield Entry(marks, node_style(node), f"node {node}: {', '.join(parts)}", tuple(contents))
     if len(shown) > _LEGEND_NODES:
         yield Entry("…", None, f"{count_of(len(shown) - _LEGEND_NODES, 'more node')}: see drmemctl numa")
+
+
+def scale_words(address_map: AddressMap, picture: Picture) -> str:
+    """Return what a cell and a line of a picture stand for."""
+    lmb_size = address_map.lmb_size
+    per_cell = ""
+    if lmb_size is not None:
+        per_cell = f"{count_of(picture.cell // lmb_size, 'LMB')} = "
+    return f"1 cell = {per_cell}{size_text(picture.cell)}, 1 line = {size_text(picture.cell * picture.columns)}"

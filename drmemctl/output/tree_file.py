@@ -20,7 +20,7 @@ def format_of(name: str) -> str | None:
     return suffix if suffix in FORMATS else None
 
 
-class Content:
+class FileContent:
     """The bytes of a file in pieces; `size` counts those that were taken."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
@@ -33,7 +33,7 @@ class Content:
             yield piece
 
 
-def content(tree: Tree, format: str, *, allow_cut: bool = False) -> Content:
+def content(tree: Tree, format: str, *, allow_cut: bool = False) -> FileContent:
     """Return the tree as `dtb` or `dts`; `WriteError`, at once, for what the format cannot hold.
 
     Values of which the source shows only the beginning are refused unless `allow_cut`.
@@ -41,8 +41,8 @@ def content(tree: Tree, format: str, *, allow_cut: bool = False) -> Content:
     from drmemctl.tree.writer import dts_pieces, fdt_pieces
 
     if format == "dtb":
-        return Content(fdt_pieces(tree, allow_cut=allow_cut))
-    return Content(_in_blocks(dts_pieces(tree, exact=not allow_cut)))
+        return FileContent(fdt_pieces(tree, allow_cut=allow_cut))
+    return FileContent(_in_blocks(dts_pieces(tree, exact=not allow_cut)))
 
 
 def _in_blocks(texts: Iterable[str]) -> Iterator[bytes]:

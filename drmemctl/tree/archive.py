@@ -17,7 +17,7 @@ from drmemctl.tree.finder import (
     COMPARED,
     DRMEM_NODE,
     Finder,
-    Root,
+    TreeRoot,
     inside_named_tree,
     several_trees,
 )
@@ -87,7 +87,7 @@ class _Contents:
         self.entries.clear()
 
 
-class _Survey:
+class _ArchiveSurvey:
     """What one pass over an archive shows, and what could be kept on the way.
 
     Attributes:
@@ -129,7 +129,7 @@ class _Survey:
             self._files_seen[hash(member.path) % _MARKS] = 1
         return _as_file(stream, member, self._named.entries, self._small.entries, self._files)
 
-    def left_out_of(self, root: Root) -> list[Member]:
+    def left_out_of(self, root: TreeRoot) -> list[Member]:
         """Return the members below a root that have no content of their own: hard links, and what is no file."""
         return self._left_out.below(f"{root.path}/" if root.path else "")
 
@@ -198,7 +198,7 @@ class _Survey:
         """Return the content of a file that was kept."""
         return self._files.get(path)
 
-    def entries_of(self, root: Root) -> dict[str, bytes | None] | None:
+    def entries_of(self, root: TreeRoot) -> dict[str, bytes | None] | None:
         """Return what was kept of a tree, among other things; None if that may not be all of it."""
         prefix = f"{root.path}/" if root.path else ""
         if inside_named_tree(prefix):
@@ -281,7 +281,7 @@ def read_archive(
     """
     if wanted is not None:
         return _read_wanted(restart, source, wanted.strip("/"), read_file, watch)
-    survey = _Survey(restart(), source, watch)
+    survey = _ArchiveSurvey(restart(), source, watch)
     if len(survey.roots) > 1:
         return _read_one_of(restart, source, survey)
     if survey.roots:
@@ -297,7 +297,7 @@ def read_archive(
     )
 
 
-def _read_root(restart: Restart, source: str, survey: _Survey, root: Root) -> Tree:
+def _read_root(restart: Restart, source: str, survey: _ArchiveSurvey, root: TreeRoot) -> Tree:
     entries, left_out = survey.entries_of(root), survey.left_out_of(root)
     if entries is None or any(survey.is_lost(member, entries) for member in left_out):
         targets = {target for member in left_out for target in survey.targets_of(member.path)}
@@ -305,7 +305,7 @@ def _read_root(restart: Restart, source: str, survey: _Survey, root: Root) -> Tr
     return _assemble(entries, root, source, left_out)
 
 
-def _entries_again(stream: Stream, source: str, root: Root, targets: set[str]) -> dict[str, bytes | None]:
+def _entries_again(stream: Stream, source: str, root: TreeRoot, targets: set[str]) -> dict[str, bytes | None]:
     """Return the content of a tree, and of what the hard links in it are to, from another pass."""
     prefix = f"{root.path}/" if root.path else ""
     contents = _Contents(source, bounded=False)
@@ -316,7 +316,7 @@ def _entries_again(stream: Stream, source: str, root: Root, targets: set[str]) -
     return contents.entries
 
 
-def _read_one_of(restart: Restart, source: str, survey: _Survey) -> Tree:
+def _read_one_of(restart: Restart, source: str, survey: _ArchiveSurvey) -> Tree:
     """Return the tree that stands at several paths with equal content: the two names that Linux gives it."""
     if len(survey.roots) > COMPARED:
         raise several_trees("archive", "::", [root.path for root in survey.roots], source)
@@ -330,7 +330,7 @@ def _read_one_of(restart: Restart, source: str, survey: _Survey) -> Tree:
 def _read_wanted(restart: Restart, source: str, wanted: str, read_file: ReadFile, watch: Watch | None) -> Tree:
     """Return the tree at a path: a root, a directory with one root inside, a member, or any directory."""
     path = "" if wanted == "." else wanted
-    survey = _Survey(restart(), source, watch, path)
+    survey = _ArchiveSurvey(restart(), source, watch, path)
     if survey.is_file:
         return _read_member(restart, source, survey, path, read_file)
     targets = survey.targets_of(path)
@@ -341,11 +341,11 @@ def _read_wanted(restart: Restart, source: str, wanted: str, read_file: ReadFile
     if len(survey.roots) > 1:
         raise several_trees("archive", "::", [root.path for root in survey.roots], source)
     # A directory that looks like no root is read all the same: it was asked for by name.
-    root = survey.roots[0] if survey.roots else Root(path)
+    root = survey.roots[0] if survey.roots else TreeRoot(path)
     return _read_root(restart, f"{source}::{shown(wanted)}", survey, root)
 
 
-def _read_member(restart: Restart, source: str, survey: _Survey, path: str, read_file: ReadFile) -> Tree:
+def _read_member(restart: Restart, source: str, survey: _ArchiveSurvey, path: str, read_file: ReadFile) -> Tree:
     content = survey.content_of(path)
     if content is None:
         content = _content_at(restart(), source, path)
@@ -362,7 +362,9 @@ def _content_at(stream: Stream, source: str, path: str) -> bytes:
     return content
 
 
-def _assemble(entries: dict[str, bytes | None], root: Root, source: str, left_out: Iterable[Member] = ()) -> Tree:
+def _assemble(
+    entries: dict[str, bytes | None], root: TreeRoot, source: str, left_out: Iterable[Member] = ()
+) -> Tree:
     builder = TreeBuilder(source, "archive")
     top = builder.at((DRMEM_NODE,)) if root.is_drmem else builder.root
     prefix = f"{root.path}/" if root.path else ""

@@ -15,7 +15,7 @@ from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
 from drmemctl.read_files import note
 from drmemctl.tree.builder import Draft, TreeBuilder
-from drmemctl.tree.finder import COMPARED, DRMEM_NODE, Finder, Root, several_trees
+from drmemctl.tree.finder import COMPARED, DRMEM_NODE, Finder, TreeRoot, several_trees
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Tree, decode_name, encode_name
 
@@ -49,14 +49,14 @@ def read_directory_at(path: str, source: str) -> tuple[Tree, str]:
     return tree, _place(path, roots[0])
 
 
-def _find_roots(path: str, source: str) -> list[Root]:
+def _find_roots(path: str, source: str) -> list[TreeRoot]:
     """Return the roots at or below a directory; the whole of it is looked through only if it is none itself."""
     finder = Finder(source, os.path.realpath(path))
     try:
         below = _look(path, "", finder)
     except OSError as error:
         raise _unreadable(error, source) from None
-    if finder.roots()[:1] in ([Root("")], [Root("", is_drmem=True)]):
+    if finder.roots()[:1] in ([TreeRoot("")], [TreeRoot("", is_drmem=True)]):
         return finder.roots()
     seen = len(below)
     while below:
@@ -92,7 +92,7 @@ def _look(place: str, relative: str, finder: Finder) -> list[tuple[str, str]]:
     return below
 
 
-def _read_root(path: str, root: Root, source: str) -> Tree:
+def _read_root(path: str, root: TreeRoot, source: str) -> Tree:
     builder = TreeBuilder(source, "directory")
     node = builder.at((DRMEM_NODE,)) if root.is_drmem else builder.root
     stack = [(_place(path, root), node)]
@@ -101,7 +101,7 @@ def _read_root(path: str, root: Root, source: str) -> Tree:
     return builder.finish()
 
 
-def _place(path: str, root: Root) -> str:
+def _place(path: str, root: TreeRoot) -> str:
     return f"{path.rstrip('/')}/{os.fsdecode(encode_name(root.path))}"
 
 

@@ -43,7 +43,7 @@ def discover(path: str) -> list[Found]:
     A directory that is a tree, that holds none or that cannot be read comes back itself: reading it will
     give the tree, or say what is wrong.
     """
-    survey = _Survey(path)
+    survey = _FolderSurvey(path)
     if survey.is_tree:
         return [Found(path)]
     roots = [root.path for root in survey.finder.roots()]
@@ -57,7 +57,7 @@ def discover(path: str) -> list[Found]:
     return sorted(inputs) or [Found(path)]
 
 
-class _Survey:
+class _FolderSurvey:
     """What the names of all directories and files say."""
 
     def __init__(self, path: str) -> None:

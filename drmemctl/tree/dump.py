@@ -18,7 +18,7 @@ from drmemctl.memory.kernel_memory import KernelMemory
 from drmemctl.memory.lmb_array import LmbArray, find_lmb_array
 from drmemctl.memory.log import log_text
 from drmemctl.memory.physical import open_dump
-from drmemctl.memory.sections import Section, sections
+from drmemctl.memory.sections import MemorySection, sections
 from drmemctl.tree.builder import Draft, TreeBuilder
 from drmemctl.tree.node import Property, Tree
 from drmemctl.tree.system import SystemFiles
@@ -128,7 +128,7 @@ def _files(memory: KernelMemory, tree: Tree, banner: str, block_size: int) -> It
         yield "memory/block_size_bytes", b"%x\n" % block_size
 
 
-def _block_lines(present: Iterable[Section], block_size: int) -> Iterator[str]:
+def _block_lines(present: Iterable[MemorySection], block_size: int) -> Iterator[str]:
     """Yield memory blocks as lines of a capture; a block has the size of an LMB (pseries_memory_block_size)."""
     for number, members in groupby(present, lambda section: section.base // block_size):
         block = list(members)

@@ -50,7 +50,7 @@ _LISTED = 20
 """How many trees the message that there are several names."""
 
 
-class Root(NamedTuple):
+class TreeRoot(NamedTuple):
     """A directory that is the root of a device tree; `path` is "" for the top.
 
     `is_drmem` says that it is the node `ibm,dynamic-reconfiguration-memory` alone.
@@ -101,10 +101,10 @@ class Finder:
             message = f"more than {_MOST_LOOKS:,} names of nodes that only a device tree's root has"
             raise LimitError(message, source=self._source)
 
-    def roots(self) -> list[Root]:
+    def roots(self) -> list[TreeRoot]:
         """Return the topmost roots, in the order of their paths."""
         roots = (root for path, flags in self._flags.items() if (root := self._judge(path, flags)))
-        topmost: list[Root] = []
+        topmost: list[TreeRoot] = []
         above = ""
         # A directory sorts right before all that lies in it.
         for inside, root in sorted((f"{root.path}/".lstrip("/").replace("/", "\0"), root) for root in roots):
@@ -122,7 +122,7 @@ class Finder:
                 raise LimitError(message, source=self._source)
         self._flags[path] = (flags or 0) | flag
 
-    def _judge(self, path: str, flags: int) -> Root | None:
+    def _judge(self, path: str, flags: int) -> TreeRoot | None:
         named = names_tree(path or self._top)
         if (
             flags & _DRMEM_CHILD
@@ -130,8 +130,8 @@ class Finder:
             or (flags & _CELLS and flags & _IDENTITY)
             or (named and flags & (_ANY_FILE | _CHILD_MASK))
         ):
-            return Root(path)
-        return Root(path, is_drmem=True) if flags & _LMBS else None
+            return TreeRoot(path)
+        return TreeRoot(path, is_drmem=True) if flags & _LMBS else None
 
 
 def several_trees(container: str, joint: str, paths: list[str], source: str) -> InputError:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError
 from drmemctl.tree.builder import Draft, TreeBuilder, shown
-from drmemctl.tree.lsprop_places import Names, Place, is_heading, is_known, place_of, split_name
+from drmemctl.tree.lsprop_places import Names, PrintedPlace, is_heading, is_known, place_of, split_name
 from drmemctl.tree.node import Tree, decode_name, encode_name
 from drmemctl.tree.quoted_text import without_indent
 
@@ -123,7 +123,7 @@ class _Reader:
 
     def place(self) -> None:
         """Put every section's properties into its node."""
-        start = Place()
+        start = PrintedPlace()
         for index, section in enumerate(self._sections):
             properties = {entry.name: entry.lines for entry in section.entries}
             if section.path is not None and not section.starts and is_heading(section.path, properties):
@@ -139,7 +139,7 @@ class _Reader:
             else:
                 self._take(section, start.below(section.path or ""), None)
 
-    def _take(self, section: _Section, names: Names, start: Place | None) -> None:
+    def _take(self, section: _Section, names: Names, start: PrintedPlace | None) -> None:
         if not section.starts:
             self._builder.at(names)
         for entry in section.entries:

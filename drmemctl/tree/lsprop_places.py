@@ -31,7 +31,7 @@ _ROOT_PROPERTIES = {"#address-cells", "#size-cells", "model", "compatible", "dev
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PrintedPlace:
     """Where one run of lsprop started.
 
     Attributes:
@@ -65,7 +65,7 @@ class Place:
         return (*self.names, *_parts(inner))
 
 
-def place_of(path: str | None, next_path: str | None, properties: Mapping[str, Sequence[str]]) -> Place:
+def place_of(path: str | None, next_path: str | None, properties: Mapping[str, Sequence[str]]) -> PrintedPlace:
     """Return where a run started.
 
     `path` is the argument of lsprop if the text shows it, `next_path` that of the first node below (-R prints
@@ -74,12 +74,12 @@ def place_of(path: str | None, next_path: str | None, properties: Mapping[str, S
     base = posixpath.dirname(next_path) if next_path else path or ""
     for folder in (path, base or None):
         if folder is not None and (names := _below_root(folder)) is not None:
-            return Place(names, base)
+            return PrintedPlace(names, base)
     last = _parts(path or "")[-1:]
     if last and last[0] in _ROOT_NODES:
-        return Place(last, base)
+        return PrintedPlace(last, base)
     if next_path is not None and not _ROOT_PROPERTIES.isdisjoint(properties):
-        return Place((), base)
+        return PrintedPlace((), base)
     return _infer(base, properties)
 
 
@@ -94,14 +94,14 @@ def is_heading(path: str, properties: Mapping[str, Sequence[str]]) -> bool:
     return "/" not in path and bool(homes) and path not in homes
 
 
-def _infer(base: str, properties: Mapping[str, Sequence[str]]) -> Place:
+def _infer(base: str, properties: Mapping[str, Sequence[str]]) -> PrintedPlace:
     own_name = "".join(properties.get("name", ())).strip(' \t"')
     if own_name in _ROOT_NODES:
-        return Place((own_name,), base, inferred=True)
+        return PrintedPlace((own_name,), base, inferred=True)
     homes = {_HOMES[name] for name in properties if name in _HOMES}
     if len(homes) == 1 and {"model", "#address-cells"}.isdisjoint(properties):
-        return Place((homes.pop(),), base, inferred=True)
-    return Place((), base, inferred=bool(homes), mixed=True)
+        return PrintedPlace((homes.pop(),), base, inferred=True)
+    return PrintedPlace((), base, inferred=bool(homes), mixed=True)
 
 
 def split_name(name: str) -> tuple[Names | None, str]:

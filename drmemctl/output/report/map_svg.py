@@ -9,8 +9,7 @@ from itertools import groupby
 
 from drmemctl.model.address_map import ASSIGNED, BOOT, FREE, HOLE, NO_NODE, UNKNOWN_NODE, AddressMap, Content
 from drmemctl.model.picture import UNIT, Cell, Gap, MapLine, Picture
-from drmemctl.output.map import LINES, scale_words
-from drmemctl.output.map_key import Entry, Key, legend
+from drmemctl.output.map_key import LINES, Entry, Key, legend, scale_words
 from drmemctl.output.screen import NODE_STYLES
 from drmemctl.wording import range_text, size_text
 
@@ -59,7 +58,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MapRow:
     """A line of the picture: bars, or the words about a gap.
 
     Attributes:
@@ -92,7 +91,7 @@ class Drawing:
 
     left: float
     height: int
-    rows: tuple[Row, ...]
+    rows: tuple[MapRow, ...]
     scale: str
     mixed: bool
     legend: tuple[Entry, ...]
@@ -123,10 +122,10 @@ class _Pen:
         self._picture, self._key, self._left, self._digits = picture, key, left, digits
         self._cell = (WIDTH - left) / picture.columns
 
-    def row(self, line: MapLine | Gap, y: int) -> Row:
+    def row(self, line: MapLine | Gap, y: int) -> MapRow:
         if isinstance(line, Gap):
-            return Row(y, "", gap=f"{size_text(line.size)} hole")
-        return Row(y, f"{line.address:#0{self._digits}x}", tuple(self._bars(line)))
+            return MapRow(y, "", gap=f"{size_text(line.size)} hole")
+        return MapRow(y, f"{line.address:#0{self._digits}x}", tuple(self._bars(line)))
 
     def _bars(self, line: MapLine) -> Iterator[Bar]:
         at = 0

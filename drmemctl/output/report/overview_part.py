@@ -12,7 +12,7 @@ from drmemctl.model.overview import Overview
 from drmemctl.output.numa import NODE_COLUMNS, affinity_words, nodes_cells, possible_words
 from drmemctl.output.overview import defects_words, facts, state_rows
 from drmemctl.output.report.material import JudgedTree
-from drmemctl.output.report.tables import HtmlTable, Part, Tables
+from drmemctl.output.report.tables import CellPart, HtmlTable, Tables
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of, size_text
 
@@ -62,7 +62,7 @@ class Matrix(NamedTuple):
 
     """
 
-    nodes: tuple[Part, ...]
+    nodes: tuple[CellPart, ...]
     rows: tuple[tuple[Heat, ...], ...]
     more: str
 

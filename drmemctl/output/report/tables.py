@@ -21,7 +21,7 @@ _WIDE = frozenset({"address", "addresses", "DRC index", "domains", "aa", "index"
 """Columns with numbers and names that are read digit by digit."""
 
 
-class Part(NamedTuple):
+class CellPart(NamedTuple):
     """A piece of a cell: text, and the letter and colour of the node that it names."""
 
     text: str
@@ -32,7 +32,7 @@ class Part(NamedTuple):
 class HtmlCell(NamedTuple):
     """A cell: its pieces, and a class for its colour."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[CellPart, ...]
     tone: str = ""
 
 
@@ -88,16 +88,16 @@ class Tables:
         text, style = (cell, None) if isinstance(cell, str) else cell
         if column.title == "node":
             return self._nodes(text)
-        return HtmlCell((Part(text.replace(_ARROW, " → ")),), _TONES.get(style or "", ""))
+        return HtmlCell((CellPart(text.replace(_ARROW, " → ")),), _TONES.get(style or "", ""))
 
     def _nodes(self, text: str) -> HtmlCell:
-        pieces = (self.node(int(piece)) if piece.isdecimal() else Part(piece) for piece in text.split(_ARROW))
-        joined = [joint for piece in pieces for joint in (Part("→"), piece)][1:]
+        pieces = (self.node(int(piece)) if piece.isdecimal() else CellPart(piece) for piece in text.split(_ARROW))
+        joined = [joint for piece in pieces for joint in (CellPart("→"), piece)][1:]
         return HtmlCell(tuple(joined), "bad" if text == "none" else "")
 
-    def node(self, node: int) -> Part:
+    def node(self, node: int) -> CellPart:
         """Return a node's number with its letter and colour."""
-        return Part(str(node), self.key.letter(node), f"n{node % len(NODE_STYLES)}")
+        return CellPart(str(node), self.key.letter(node), f"n{node % len(NODE_STYLES)}")
 
 
 def _column(column: Column) -> HtmlColumn:
