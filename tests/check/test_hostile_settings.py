@@ -158,7 +158,7 @@ def test_a_baseline_of_any_content_costs_little(tmp_path: Path, text: str) -> No
     before = time.process_time()
     with suppress(InputError, LimitError):
         Baseline.read(str(path))
-    assert time.process_time() - before < 3
+    assert time.process_time() - before < 8
 
 
 def test_a_current_directory_that_is_gone_has_no_settings(tmp_path: Path) -> None:
