@@ -72,9 +72,11 @@ def measured(package: Path) -> Figures:
     """Count every ``.py`` below *package*."""
     figures = Figures()
     imports: dict[str, set[str]] = {}
+    top = package.parent
+    while (top / "__init__.py").exists():
+        top = top.parent
     for path in sorted(package.rglob("*.py")):
-        module = ".".join(path.relative_to(package.parent).with_suffix("").parts)
-        module = module.removesuffix(".__init__")
+        module = ".".join(path.relative_to(top).with_suffix("").parts).removesuffix(".__init__")
         tree = ast.parse(path.read_bytes())
         code, comments = _lines(path, tree)
         figures.code_lines += code

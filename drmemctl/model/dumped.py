@@ -6,8 +6,7 @@ from __future__ import annotations
 from drmemctl.errors import NotInTreeError
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
-from drmemctl.tree.dump import KernelDump
-from drmemctl.tree.node import Tree
+from drmemctl.tree.node import KernelDump, Tree
 
 ARRAY = "drmem_info"
 """Where the LMBs of the array stand: the name of the kernel's variable, in place of a property's."""

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from typing import IO
 
@@ -15,34 +15,16 @@ from drmemctl.memory.boot_blob import boot_blob
 from drmemctl.memory.device_tree import KernelNode, kernel_tree
 from drmemctl.memory.file import random_access
 from drmemctl.memory.kernel_memory import KernelMemory
-from drmemctl.memory.lmb_array import LmbArray, find_lmb_array
+from drmemctl.memory.lmb_array import find_lmb_array
 from drmemctl.memory.log import log_text
 from drmemctl.memory.physical import open_dump
 from drmemctl.memory.sections import MemorySection, sections
 from drmemctl.tree.builder import Draft, TreeBuilder
-from drmemctl.tree.node import Property, Tree
-from drmemctl.tree.system import SystemFiles
+from drmemctl.tree.node import KernelDump, Property, Tree
+from drmemctl.tree.system_files import SystemFiles
 
 BOOT = "boot"
 """`DUMP::boot`: the tree that the kernel was started with."""
-
-
-@dataclass(frozen=True, slots=True)
-class KernelDump:
-    """What a dump shows of a kernel besides its tree.
-
-    Attributes:
-        form: what kind of dump it is, for people.
-        release: the kernel's release.
-        array: the kernel's LMB array, None where none is found.
-        replaced: values that were replaced or removed since boot, by the node's path, the newest first.
-
-    """
-
-    form: str
-    release: str
-    array: LmbArray | None = None
-    replaced: Mapping[str, tuple[Property, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

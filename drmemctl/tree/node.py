@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -12,8 +12,8 @@ from drmemctl.errors import NotInTreeError
 from drmemctl.formats.strings import to_bytes, to_text
 
 if TYPE_CHECKING:
-    from drmemctl.tree.dump import KernelDump
-    from drmemctl.tree.system import SystemFiles
+    from drmemctl.memory.lmb_array import LmbArray
+    from drmemctl.tree.system_files import SystemFiles
 
 decode_name = to_text
 """Returns a name as text that `encode_name` turns back into the same bytes, whatever they are."""
@@ -95,6 +95,24 @@ class Beside(Protocol):
 
     def files(self) -> SystemFiles:
         """Return them; `LimitError` where they are too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelDump:
+    """What a dump shows of a kernel besides its tree.
+
+    Attributes:
+        form: what kind of dump it is, for people.
+        release: the kernel's release.
+        array: the kernel's LMB array, None where none is found.
+        replaced: values that were replaced or removed since boot, by the node's path, the newest first.
+
+    """
+
+    form: str
+    release: str
+    array: LmbArray | None = None
+    replaced: Mapping[str, tuple[Property, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

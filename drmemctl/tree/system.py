@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.tree.below_root import Folder, Root
@@ -18,6 +18,7 @@ from drmemctl.tree.kernel_banner import banner_below
 from drmemctl.tree.limits import check_environment
 from drmemctl.tree.node import Tree
 from drmemctl.tree.stream import Stream
+from drmemctl.tree.system_files import SystemFiles
 from drmemctl.tree.tar import Member
 
 _MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
@@ -48,17 +49,6 @@ _FIXED = (
 )
 _TREE = "/proc/device-tree"
 _ENTRY = re.compile(r"(?:memory|node)\d+\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class SystemFiles:
-    """Files by their path without a leading slash, and the names of links and directories that say something."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    links: set[str] = field(default_factory=set)
-
-    def __bool__(self) -> bool:
-        return bool(self.files)
 
 
 class _Room:
