@@ -27,7 +27,8 @@ def progressions(
     """Yield the records in blocks: position of the first, how many, positions at which a progression begins.
 
     In a progression each record is `steps` (field → increment) further than the one before, and no field wraps.
-    The first of a block may continue the progression before all the same; so may any, where few go on regularly.
+    The first of a block may continue the progression before all the same; so may a record whose successor would
+    wrap, and any where few go on regularly.
     """
     increments = [steps.get(name, 0) for name in rows.names]
     step = int.from_bytes(rows.pack_one(*increments), "big")
