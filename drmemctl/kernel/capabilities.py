@@ -93,7 +93,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     WRONG_NODE_ADD := Capability(
         "wrong-node-add",
         "hot-added memory goes to the first online node: the lookup passes over LMBs that are not assigned yet",
-        first=(4, 16),
+        first=(4, 20),
         last=(5, 9),
         commit="72cdd117c449",
         source=_HOTPLUG,

@@ -100,7 +100,7 @@ class NaiveKernel:
         return self.with_cpus | set(self.blocks.values())
 
     def node_to_add_on(self, lmb: NaiveLmb) -> int:
-        if self.release < (5, 10):
+        if (4, 20) <= self.release < (5, 10):
             node = -1
             for one in self.lmbs:
                 if one.flags & RESERVED or not one.flags & ASSIGNED:
