@@ -21,7 +21,9 @@ import pytest
 from drmemctl import check, load
 from drmemctl.errors import DrmemctlError
 from drmemctl.model.dumped import array_of
-from drmemctl.tree.node import Tree
+from drmemctl.tree import dump
+from drmemctl.tree.lookup import Place, whole_value
+from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.cli.running import COMMAND, run
 from tests.conftest import FIXTURES
@@ -233,3 +235,55 @@ def test_lists_that_go_in_a_circle_end() -> None:
     memory.text.return_value = b"name"
     with pytest.raises(DrmemctlError, match="circle"):
         list(_TreeReader(memory, NodeLayout(2, 11)).entries(0xC000_0000_0000_0008, "/"))
+
+
+def with_segments(data: bytes, extra: dict[int, bytes]) -> bytes:
+    """Return an ELF core with more memory, by physical address: its program headers go to the end of the file."""
+    (offset,) = struct.unpack_from("<Q", data, 32)
+    (count,) = struct.unpack_from("<H", data, 56)
+    core, headers = bytearray(data), data[offset : offset + 56 * count]
+    for address, content_ in extra.items():
+        size = len(content_)
+        headers += struct.pack("<IIQQQQQQ", 1, 7, len(core), (0xC << 60) + address, address, size, size, 4096)
+        core += content_
+    struct.pack_into("<Q", core, 32, len(core))
+    struct.pack_into("<H", core, 56, count + len(extra))
+    return bytes(core) + headers
+
+
+def test_the_tree_of_boot() -> None:
+    # The cut dumps lack it: a blob far above their memory, and a variable beside node_data that points to it.
+    blob = gzip.decompress((FIXTURES / "kernel-arrays" / "numa2-boot.dtb.gz").read_bytes())
+    note = content(STALE)
+    node_data = int(note[note.index(b"SYMBOL(node_data)=") + 18 :][:16], 16) - (0xC << 60)
+    at, variable = 64 << 30, (node_data & -4096) - (1 << 20)
+    core = with_segments(note, {at: blob, variable: struct.pack("<Q", (0xC << 60) + at).ljust(4096, b"\0")})
+    tree = _load_part(core, "boot")
+    assert tree.root == load(blob).root
+    assert tree.kernel.endswith("6.1.0-50-powerpc64le")
+
+
+def _load_part(core: bytes, part: str) -> Tree:
+    from io import BytesIO
+
+    from drmemctl.tree.dump import read_dump
+
+    return read_dump(BytesIO(core), "core", part)
+
+
+@each(("part", "message"), [("boot", "the tree of boot"), ("other", "a dump has no part other")])
+def test_parts_that_are_not_there(part: str, message: str) -> None:
+    with pytest.raises(DrmemctlError, match=message):
+        load(f"{DUMPS / STALE}.xz::{part}")
+
+
+def test_values_are_shown_whole_or_not_at_all() -> None:
+    assert whole_value(dumped(STALE), Place("/", Node("", (Property("p", b"ab"),)), "p")) == (b"ab", 0)
+    with pytest.raises(DrmemctlError, match="only 2 of 4 bytes"):
+        whole_value(dumped(STALE), Place("/", Node("", (Property("p", b"ab", 4),)), "p"))
+
+
+def test_what_a_dump_does_not_have_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drmemctl.tree.dump.log_text", lambda _memory: b"[    0.000000] Linux\n")
+    files = dict(dump._files(Mock(), Tree(Node("")), "", 0))
+    assert files == {"dmesg": b"[    0.000000] Linux\n"}
