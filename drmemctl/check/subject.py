@@ -93,13 +93,13 @@ class Running(NamedTuple):
     @classmethod
     def of_tree(cls, tree: Tree) -> Running:
         """Return what the files beside a tree say: a capture, or this machine, shows its memory blocks too."""
+        running = cls(array=array_in(tree))
         files = None if tree.beside is None else tree.beside.files()
         if not files:
-            return cls()
+            return running
         from drmemctl.model.live_system import LiveSystem
 
-        running = cls.of_system(LiveSystem.from_files(files.files, files.links))
-        return running if tree.dump is None else running._replace(array=array_in(tree.dump))
+        return cls.of_system(LiveSystem.from_files(files.files, files.links))._replace(array=running.array)
 
     @classmethod
     def of_system(cls, system: LiveSystem) -> Running:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -23,7 +24,7 @@ from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
-    from drmemctl.model.drmem import LmbTable
+    from drmemctl.model.drmem import Drmem, LmbTable
     from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
@@ -78,7 +79,6 @@ def command(
     """
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
-    from drmemctl.model.dumped import array_of
     from drmemctl.model.sizes import listed_within_bounds
     from drmemctl.output.lmb import LmbView, show_lmbs
     from drmemctl.tree.limits import LIMITS
@@ -87,8 +87,7 @@ def command(
     drmem = Drmem.from_tree(device_tree, LIMITS.max_listed_runs)
     reading = reading_of(device_tree, kernel)
     associativity = Associativity.from_tree(device_tree, reading.rules)
-    table = array_of(device_tree) if origin == "array" else drmem.table
-    _tell_difference(device_tree, drmem.table)
+    table = _table_of(origin, device_tree, drmem)
     n_lmbs = table.n_lmbs
     selected = (node, drc, address, state) != (None,) * 4
     if selected:
@@ -107,17 +106,20 @@ def command(
         say(f"{associativity.unknown}: nodes are unknown")
 
 
-def _tell_difference(tree: Tree, table: LmbTable) -> None:
-    """Say on stderr where the array of a dumped kernel and its tree do not have the same LMBs."""
-    if tree.dump is None:
-        return
-    from drmemctl.model.dumped import array_in
+def _table_of(origin: str, tree: Tree, drmem: Drmem) -> LmbTable:
+    """Return the LMBs of the tree or of a dumped kernel's array; say on stderr where those two differ."""
+    from drmemctl.model.dumped import ARRAY, array_in, no_array
 
-    array = array_in(tree.dump)
+    array = array_in(tree)
     if array is None:
-        say("the kernel's LMB array is not found in this dump")
-    elif array != table:
+        if origin == "array":
+            raise no_array(tree)
+        if tree.dump is not None:
+            say("the kernel's LMB array is not found in this dump")
+        return drmem.table
+    if array != drmem.table:
         say("the kernel's LMB array and its tree differ: see --from array, and drmemctl check")
+    return replace(array, property_name=ARRAY) if origin == "array" else drmem.table
 
 
 def _conditions(node: int | None, drc: int | None, address: int | None, state: str | None) -> str:

@@ -6,26 +6,30 @@ Source: Linux drivers/of/fdt.c; /sys/firmware/fdt is the same bytes.
 
 from __future__ import annotations
 
-from drmemctl.memory.kernel_memory import KernelMemory, is_pointer
+from itertools import chain
+
+from drmemctl.formats.dynamic_memory import NODE
+from drmemctl.formats.fdt_header import MAGIC
+from drmemctl.memory.kernel_memory import KernelMemory
 from drmemctl.memory.physical import AbsentMemoryError
 
-_MAGIC = b"\xd0\x0d\xfe\xed"
 _LARGEST = 64 << 20
 _SMALLEST = 128
-_ROOT = b"ibm,dynamic-reconfiguration-memory"
+_DRMEM = NODE.strip("/").encode()
 
 
 def boot_blob(memory: KernelMemory) -> bytes | None:
     """Return the first blob of a pseries that a variable of the kernel points to, None where there is none."""
-    tried: set[int] = set()
-    for pages in (memory.image, memory.whole_image):
-        for _, page in pages():
-            for word in set(memory.pointers(page)) - tried:
-                if is_pointer(word):
-                    tried.add(word)
-                    blob = _blob_at(memory, word)
-                    if blob is not None:
-                        return blob
+    looked_at = 0
+    for address in chain(memory.pointers(memory.image()), memory.pointers(memory.whole_image())):
+        blob = _blob_at(memory, address)
+        if blob is None:
+            continue
+        if _DRMEM in blob or b"chrp" in blob:
+            return blob
+        looked_at += len(blob)
+        if looked_at > _LARGEST:
+            break
     return None
 
 
@@ -33,9 +37,9 @@ def _blob_at(memory: KernelMemory, address: int) -> bytes | None:
     try:
         head = memory.read(address, 8)
         size = int.from_bytes(head[4:], "big")
-        if not head.startswith(_MAGIC) or not _SMALLEST <= size <= _LARGEST:
+        if not head.startswith(MAGIC) or not _SMALLEST <= size <= _LARGEST:
             return None
         blob = memory.read(address, size)
     except AbsentMemoryError:
         return None
-    return blob if _ROOT in blob or b"chrp" in blob else None
+    return blob

@@ -8,7 +8,6 @@ puts a replaced or removed property in front of its node's `deadprops`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from drmemctl.errors import InputError, LimitError
@@ -23,9 +22,9 @@ _LAST_PROPERTIES = 18
 """The last word that may be `properties`: `fwnode` before it has two to eight words, by release."""
 
 _MOST_IN_NODE = 4096
-_MOST_ENTRIES = 1 << 19
-_MOST_BYTES = 64 << 20
-_MOST_DEPTH = 64
+_MOST_PROBED = 1 << 18
+"""Properties of what may be a root node that are looked at while the real one is sought."""
+
 _ROOT_PROPERTIES = {"compatible", "#size-cells"}
 
 
@@ -40,26 +39,31 @@ class NodeLayout(NamedTuple):
     properties: int
 
 
-@dataclass(slots=True)
-class KernelProperty:
-    """A property: its name, its value, and where its struct property is."""
+class TreeBounds(NamedTuple):
+    """How much of a tree is read: bytes of values, nodes and properties together, levels of nodes."""
+
+    bytes: int
+    entries: int
+    depth: int
+
+
+class KernelProperty(NamedTuple):
+    """A property: its name and its value."""
 
     name: str
     value: bytes
-    address: int
 
 
-@dataclass(slots=True)
-class KernelNode:
+class KernelNode(NamedTuple):
     """A node, its properties in the kernel's order, and what was replaced or removed, the newest first."""
 
     name: str
-    properties: list[KernelProperty] = field(default_factory=list)
-    replaced: list[KernelProperty] = field(default_factory=list)
-    children: list[KernelNode] = field(default_factory=list)
+    properties: tuple[KernelProperty, ...]
+    replaced: tuple[KernelProperty, ...]
+    children: tuple[KernelNode, ...]
 
 
-def kernel_tree(memory: KernelMemory) -> KernelNode:
+def kernel_tree(memory: KernelMemory, bounds: TreeBounds) -> KernelNode:
     """Return the kernel's tree; `InputError` where it is not in the dump, or cannot be told from another."""
     roots = _roots(memory)
     if not roots:
@@ -72,22 +76,20 @@ def kernel_tree(memory: KernelMemory) -> KernelNode:
         places = ", ".join(f"{address:#x}" for address, _ in sorted(roots)[:4])
         raise InputError(f"there is more than one device tree in this dump, at {places}", source=memory.source)
     ((address, layout),) = roots
-    return _TreeReader(memory, layout).node(address)
+    return _TreeReader(memory, layout, bounds).node(address)
 
 
 def _roots(memory: KernelMemory) -> set[tuple[int, NodeLayout]]:
     """Return root nodes that variables of the kernel point to, and the layout that holds together there."""
-    roots: set[tuple[int, NodeLayout]] = set()
-    tried: set[int] = set()
-    for _, page in memory.image():
-        for word in set(memory.pointers(page)) - tried:
-            if is_pointer(word):
-                tried.add(word)
-                roots.update((word, layout) for layout in _layouts(memory, word))
-    return roots
+    probe = _Probe(memory)
+    return {
+        (address, layout)
+        for address in memory.pointers(memory.image())
+        for layout in _layouts(memory, probe, address)
+    }
 
 
-def _layouts(memory: KernelMemory, address: int) -> Iterator[NodeLayout]:
+def _layouts(memory: KernelMemory, probe: _Probe, address: int) -> Iterator[NodeLayout]:
     """Yield the layouts by which there is a root node at an address: no parent, no sibling, a child of its own."""
     try:
         words = memory.u64s(address, _WORDS)
@@ -100,7 +102,7 @@ def _layouts(memory: KernelMemory, address: int) -> Iterator[NodeLayout]:
             properties, _, parent, child, sibling = words[index : index + 5]
             if is_pointer(properties) and is_pointer(child) and not parent and not sibling:
                 layout = NodeLayout(full_name, index)
-                if _holds(memory, address, layout, properties, child):
+                if probe.is_parent(address, child, layout) and probe.names(properties) >= _ROOT_PROPERTIES:
                     yield layout
 
 
@@ -111,22 +113,43 @@ def _is_root_name(memory: KernelMemory, address: int) -> bool:
         return False
 
 
-def _holds(memory: KernelMemory, root: int, layout: NodeLayout, properties: int, child: int) -> bool:
-    try:
-        if memory.u64(child + 8 * (layout.properties + 2)) != root:
+class _Probe:
+    """Looks at what may be a node of the tree; all together no more than `_MOST_PROBED` properties."""
+
+    def __init__(self, memory: KernelMemory) -> None:
+        self._memory = memory
+        self._room = _MOST_PROBED
+
+    def is_parent(self, address: int, child: int, layout: NodeLayout) -> bool:
+        """Whether the child says that the node at the address is its parent."""
+        try:
+            return self._memory.u64(child + 8 * (layout.properties + 2)) == address
+        except AbsentMemoryError:
             return False
-        names = {entry.name for entry in _TreeReader(memory, layout).entries(properties, "/")}
-    except (AbsentMemoryError, LimitError):
-        return False
-    return names >= _ROOT_PROPERTIES
+
+    def names(self, address: int) -> set[str]:
+        """Return the names in a list of struct property; none where it is no such list."""
+        names: set[str] = set()
+        while address and len(names) <= _MOST_IN_NODE:
+            self._room -= 1
+            if self._room < 0:
+                message = "too much looks like the root of a device tree"
+                raise LimitError(message, source=self._memory.source, hint="the dump is damaged")
+            try:
+                name, _, _, address = self._memory.u64s(address, 4)
+                names.add(to_text(self._memory.text(name)))
+            except AbsentMemoryError:
+                return set()
+        return names
 
 
 class _TreeReader:
     """Reads nodes of one tree; bounded, and nothing is read twice."""
 
-    def __init__(self, memory: KernelMemory, layout: NodeLayout) -> None:
+    def __init__(self, memory: KernelMemory, layout: NodeLayout, bounds: TreeBounds) -> None:
         self._memory = memory
         self._layout = layout
+        self._bounds = bounds
         self._seen: set[int] = set()
         self._bytes = 0
 
@@ -140,21 +163,22 @@ class _TreeReader:
             properties, replaced, _, child, _ = memory.u64s(address + 8 * layout.properties, 5)
         except AbsentMemoryError as error:
             raise self._missing(error, "the node", place) from None
-        if depth > _MOST_DEPTH:
-            raise LimitError(f"the tree has more than {_MOST_DEPTH} levels of nodes", source=memory.source)
+        if depth > self._bounds.depth:
+            raise LimitError(f"the tree has more than {self._bounds.depth} levels of nodes", source=memory.source)
         here = "" if depth == 1 else f"{path}{name}"
-        node = KernelNode(
-            "" if depth == 1 else name,
-            list(self.entries(properties, here or "/")),
-            list(self.entries(replaced, here or "/")),
-        )
+        children: list[KernelNode] = []
         while child:
-            node.children.append(self.node(child, f"{here}/", depth + 1))
+            children.append(self.node(child, f"{here}/", depth + 1))
             try:
                 child = memory.u64(child + 8 * (layout.properties + 4))
             except AbsentMemoryError as error:
                 raise self._missing(error, "a node", f"{here}/") from None
-        return node
+        return KernelNode(
+            "" if depth == 1 else name,
+            tuple(self.entries(properties, here or "/")),
+            tuple(self.entries(replaced, here or "/")),
+            tuple(children),
+        )
 
     def entries(self, address: int, path: str) -> Iterator[KernelProperty]:
         """Yield a list of struct property: name, length, value, next."""
@@ -172,13 +196,13 @@ class _TreeReader:
                 length = length & 0xFFFF_FFFF if memory.byte_order == "<" else length >> 32
                 text = to_text(memory.text(name))
                 self._bytes += length
-                if self._bytes > _MOST_BYTES:
-                    message = f"the values of the tree have more than {_MOST_BYTES >> 20} MiB"
+                if self._bytes > self._bounds.bytes:
+                    message = f"the values of the tree have more than {self._bounds.bytes >> 20} MiB"
                     raise LimitError(message, source=memory.source, path=path)
                 data = memory.read(value, length) if length else b""
             except AbsentMemoryError as error:
                 raise self._missing(error, "a property", path) from None
-            yield KernelProperty(text, data, address)
+            yield KernelProperty(text, data)
             address = following
 
     def _visit(self, address: int, path: str) -> None:
@@ -186,8 +210,8 @@ class _TreeReader:
             message = f"the list goes in a circle at {address:#x}"
             raise LimitError(message, source=self._memory.source, path=path, hint="the dump is damaged")
         self._seen.add(address)
-        if len(self._seen) > _MOST_ENTRIES:
-            message = f"the tree has more than {_MOST_ENTRIES:,} nodes and properties"
+        if len(self._seen) > self._bounds.entries:
+            message = f"the tree has more than {self._bounds.entries:,} nodes and properties"
             raise LimitError(message, source=self._memory.source)
 
     def _missing(self, error: AbsentMemoryError, structure: str, path: str) -> AbsentMemoryError:

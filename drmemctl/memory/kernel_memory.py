@@ -11,9 +11,9 @@ import re
 import struct
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from drmemctl.errors import InputError
+from drmemctl.errors import InputError, LimitError
 from drmemctl.formats.vmcoreinfo import LARGEST, MAGIC, Vmcoreinfo, decode_vmcoreinfo
 from drmemctl.memory.physical import LINEAR, LINEAR_SIZE, AbsentMemoryError, Dump
 
@@ -31,7 +31,9 @@ _LANDMARKS = (
     *("log_buf", "log_first_idx", "clear_idx", "init_uts_ns", "contig_page_data"),
 )
 _MOST_LOOKED_THROUGH = 1 << 30
-_MOST_CANDIDATES = 1 << 20
+_MOST_CANDIDATES = 1 << 19
+"""Pointers that are followed: the data of a kernel has some ten thousand different ones."""
+
 _PRINTABLE = re.compile(rb"[\x21-\x7e]*\Z")
 
 
@@ -99,13 +101,13 @@ class KernelMemory:
 
     def image(self) -> Iterator[tuple[int, bytes]]:
         """Yield pages around the variables that VMCOREINFO names: the kernel's own are there. (address, bytes)."""
-        known = [
+        places = [
             address - LINEAR
             for name in _LANDMARKS
             if (address := self.vmcoreinfo.symbol(name)) and LINEAR <= address < LINEAR + _IMAGE
         ]
-        if known:
-            yield from self._pages(max(min(known) - _AROUND, 0) & -PAGE, max(known) + _AROUND)
+        if places:
+            yield from self._pages(max(min(places) - _AROUND, 0) & -PAGE, max(places) + _AROUND)
 
     def whole_image(self) -> Iterator[tuple[int, bytes]]:
         """Yield all pages that may be the kernel's image."""
@@ -118,9 +120,17 @@ class KernelMemory:
             except AbsentMemoryError:
                 continue
 
-    def pointers(self, page: bytes) -> array[int]:
-        """Return the words of a page in the kernel's byte order."""
-        return _words(page, self.byte_order)
+    def pointers(self, pages: Iterable[tuple[int, bytes]]) -> Iterator[int]:
+        """Yield what the words of pages may point to, each address once; `LimitError` for too many."""
+        seen: set[int] = set()
+        for _, page in pages:
+            for word in set(_words(page, self.byte_order)) - seen:
+                if is_pointer(word):
+                    seen.add(word)
+                    yield word
+            if len(seen) > _MOST_CANDIDATES:
+                message = f"more than {_MOST_CANDIDATES:,} pointers would have to be followed"
+                raise LimitError(message, source=self.source, hint="the dump is damaged, or no kernel of ppc64")
 
 
 def is_pointer(word: int) -> bool:

@@ -11,14 +11,16 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from drmemctl.errors import InputError
+from drmemctl.errors import InputError, LimitError
 from drmemctl.memory.kernel_memory import KernelMemory, is_pointer
 from drmemctl.memory.physical import AbsentMemoryError
 
 LMB_SIZE = 24
 """Bytes of a struct drmem_lmb."""
 
-_MOST_LMBS = 1 << 22
+_MOST_LMBS = 1 << 20
+"""LMBs of an array, and those of all that may be the array together: 256 TiB in LMBs of 256 MiB."""
+
 _AT_ONCE = 2730
 """LMBs read in one piece: a page of 64 KiB."""
 
@@ -51,6 +53,7 @@ class LmbArray:
 def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
     """Return the array of LMBs of a size in bytes, None where none is found; `InputError` where several are."""
     arrays: dict[tuple[int, int], LmbArray] = {}
+    room = _MOST_LMBS
     wide, narrow = (struct.pack(memory.byte_order + form, lmb_size) for form in ("Q", "I"))
     for base, page in memory.image():
         for pattern, offset in ((wide, 16), (narrow, 12)):
@@ -59,9 +62,14 @@ def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
             at = page.find(pattern)
             while at >= 0:
                 if at % 8 == offset % 8:
-                    array = _array_at(memory, base + at - offset, lmb_size)
+                    address = base + at - offset
+                    array = _array_at(memory, address, lmb_size)
                     if array is not None:
-                        arrays[array.address, array.count] = array
+                        arrays[address, array.count] = array
+                    room -= 1 if array is None else array.count
+                    if room < 0:
+                        message = f"more than {_MOST_LMBS:,} LMBs, or places that look like their array"
+                        raise LimitError(message, source=memory.source, hint="the dump is damaged")
                 at = page.find(pattern, at + 4)
     if len(arrays) > 1:
         places = ", ".join(f"{address:#x}" for address, _ in sorted(arrays)[:4])

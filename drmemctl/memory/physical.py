@@ -12,8 +12,9 @@ from typing import Protocol
 
 from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.formats import disk_dump, elf_core
-from drmemctl.formats.lzo1x import lzo1x, snappy
+from drmemctl.formats.page_compression import lzo1x, snappy
 from drmemctl.memory.file import RandomAccess
+from drmemctl.zstd import first_bytes
 
 LINEAR = 0xC000_0000_0000_0000
 """Where the kernel of ppc64 has physical address 0: Linux arch/powerpc/include/asm/page.h, PAGE_OFFSET."""
@@ -26,6 +27,9 @@ _MOST_BITMAP = 1 << 28
 _MOST_NOTES = 1 << 22
 _KEPT_PAGES = 1024
 """Pages kept decompressed: 64 MiB of those of 64 KiB."""
+
+_MOST_DECOMPRESSED = 256 << 20
+"""Bytes of pages that are decompressed of one dump: LZO takes some 50 ms a MiB here."""
 
 _RANK_BYTES = 512
 """Bytes of a bitmap for which the number of pages before them is kept."""
@@ -54,6 +58,14 @@ class Dump(Protocol):
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield what memory there is: address and bytes, ascending."""
+
+
+def is_dump(head: bytes) -> bool:
+    """Whether an input is a dump by its first bytes; a core of any machine is: that has an error of its own."""
+    if head.startswith((disk_dump.MAGIC, disk_dump.FLAT_MAGIC)):
+        return True
+    # e_type, in the byte order of the header.
+    return head.startswith(elf_core.MAGIC) and elf_core.CORE in head[16:18]
 
 
 def open_dump(file: RandomAccess, source: str) -> Dump:
@@ -153,10 +165,7 @@ class CompressedDump:
         if header is None:
             raise InputError("the header of this compressed dump is damaged", source=source, offset=0, hint=_CUT)
         if header.machine not in ("ppc64le", "ppc64", ""):
-            from drmemctl.formats.strings import to_bytes
-
-            machine = "".join(chr(c) if 0x20 < c < 0x7F else "?" for c in to_bytes(header.machine[:20]))
-            message = f"this is a dump of another architecture ({machine})"
+            message = f"this is a dump of another architecture ({header.machine[:20]!a})"
             raise InputError(message, source=source, hint="drmem is on IBM pseries alone")
         if header.bitmap_size > _MOST_BITMAP:
             raise LimitError(f"the bitmap of the dump has {header.bitmap_size:,} bytes", source=source)
@@ -169,6 +178,8 @@ class CompressedDump:
         offset, length = header.vmcoreinfo
         self.vmcoreinfo = file.read(offset, min(length, _MOST_NOTES)) if offset and length else None
         self._pages: OrderedDict[int, bytes] = OrderedDict()
+        self._room = _MOST_DECOMPRESSED
+        self._source = source
         order = "little" if header.byte_order == "<" else "big"
         self.form = (
             f"compressed dump of version {header.version}, {order}-endian, {self._ranks[-1]:,} pages of "
@@ -197,6 +208,10 @@ class CompressedDump:
         page = self._pages.get(frame)
         if page is None:
             page = self._decompressed(frame)
+            self._room -= len(page)
+            if self._room < 0:
+                message = f"what is looked for is not in the first {_MOST_DECOMPRESSED >> 20} MiB of pages read"
+                raise LimitError(message, source=self._source, hint="write the dump as ELF: makedumpfile -E")
             self._pages[frame] = page
             if len(self._pages) > _KEPT_PAGES:
                 self._pages.popitem(last=False)
@@ -240,14 +255,5 @@ def _decompressed(data: bytes, flags: int, page_size: int) -> bytes:
     if flags & disk_dump.SNAPPY:
         return snappy(data, page_size)
     if flags & disk_dump.ZSTD:
-        return _zstd(data, page_size)
+        return first_bytes(data, page_size)
     return data
-
-
-def _zstd(data: bytes, page_size: int) -> bytes:
-    import zstandard
-
-    try:
-        return zstandard.ZstdDecompressor(max_window_size=1 << 20).decompressobj().decompress(data)[:page_size]
-    except zstandard.ZstdError as error:
-        raise ValueError(str(error)) from None

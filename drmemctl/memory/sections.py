@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from drmemctl.errors import LimitError
 from drmemctl.memory.kernel_memory import KernelMemory
 from drmemctl.memory.physical import LINEAR, AbsentMemoryError
 
@@ -21,12 +22,14 @@ _MAP_MASK = ~0x3F
 
 _ROOTS_AT_ONCE = 512
 _MOST_ROOTS = 1 << 20
-_MOST_SECTIONS = 1 << 20
+_MOST_SECTIONS = 1 << 21
+"""32 TiB in sections of 16 MiB."""
+
 _MOST_BACKINGS = 1 << 16
 
 
 class MemorySection(NamedTuple):
-    """A memory section: address and bytes, whether it is online, its Linux node (None: its page is not there)."""
+    """A memory section: address and bytes, whether it is online, its Linux node then."""
 
     base: int
     size: int
@@ -71,32 +74,33 @@ def _layout(memory: KernelMemory) -> _Layout | None:
 
 
 def sections(memory: KernelMemory) -> Iterator[MemorySection]:
-    """Yield the sections by ascending address; none where VMCOREINFO does not describe them."""
+    """Yield the sections by ascending address; none where VMCOREINFO does not describe them.
+
+    Raises `AbsentMemoryError` where the dump lacks a section or its first page: a part of them would say that the
+    kernel had less memory.
+    """
     layout = _layout(memory)
     if layout is None:
         return
     pages = _PageMap(memory)
     per_root = layout.page_size // layout.section_size
-    count = 0
+    looked_at = 0
     for root, address in _roots(memory, layout):
+        looked_at += per_root
+        if looked_at > _MOST_SECTIONS:
+            message = f"more than {_MOST_SECTIONS:,} memory sections"
+            raise LimitError(
+                message, source=memory.source, hint="no real machine has as many: the dump is damaged"
+            )
         for index in range(per_root):
-            entry = address + index * layout.section_size + layout.map_offset
-            try:
-                encoded = memory.u64(entry)
-            except AbsentMemoryError:
-                break
-            if not encoded & _PRESENT:
-                continue
-            count += 1
-            if count > _MOST_SECTIONS:
-                return
-            number = root * per_root + index
-            first_page = (encoded & _MAP_MASK) + (
-                number << layout.section_bits
-            ) // layout.page_size * layout.page_bytes
-            online = bool(encoded & _ONLINE)
-            node = pages.node(first_page + layout.flags_offset, layout.node_shift) if online else None
-            yield MemorySection(number << layout.section_bits, 1 << layout.section_bits, online, node)
+            encoded = memory.u64(address + index * layout.section_size + layout.map_offset)
+            if encoded & _PRESENT:
+                number = root * per_root + index
+                base = number << layout.section_bits
+                online = bool(encoded & _ONLINE)
+                first_page = (encoded & _MAP_MASK) + base // layout.page_size * layout.page_bytes
+                node = pages.node(first_page + layout.flags_offset, layout.node_shift) if online else None
+                yield MemorySection(base, 1 << layout.section_bits, online, node)
 
 
 def _roots(memory: KernelMemory, layout: _Layout) -> Iterator[tuple[int, int]]:
@@ -121,12 +125,9 @@ class _PageMap:
         self._memory = memory
         self._backings = sorted(self._read_backings())
 
-    def node(self, address: int, shift: int) -> int | None:
-        """Return the node in the flags of a page, which are at an address; None where that is not in the dump."""
-        try:
-            return self._memory.u64(self._linear(address)) >> shift
-        except AbsentMemoryError:
-            return None
+    def node(self, address: int, shift: int) -> int:
+        """Return the node in the flags of a page, which are at an address."""
+        return self._memory.u64(self._linear(address)) >> shift
 
     def _read_backings(self) -> Iterator[tuple[int, int, int]]:
         """Yield virtual address, bytes and physical address of what vmemmap_list has."""

@@ -6,26 +6,26 @@ from __future__ import annotations
 from drmemctl.errors import NotInTreeError
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
-from drmemctl.tree.node import KernelDump, Tree
+from drmemctl.tree.node import Tree
 
 ARRAY = "drmem_info"
-"""Where the LMBs of the array stand: the name of the kernel's variable, in place of a property's."""
+"""The kernel's variable: what stands for the property of the LMBs where the array is shown."""
 
 
-def array_in(dump: KernelDump) -> LmbTable | None:
-    """Return the kernel's own array, None where the dump has none."""
-    array = dump.array
+def array_in(tree: Tree) -> LmbTable | None:
+    """Return the kernel's own array, None where the input is no dump or has none.
+
+    It is of no property: what rules say of its LMBs, they say of the tree's.
+    """
+    array = None if tree.dump is None else tree.dump.array
     if array is None:
         return None
-    return LmbTable.of((Run(base, 1, drc, aa, flags) for base, drc, aa, flags in array), array.lmb_size, ARRAY)
+    return LmbTable.of((Run(base, 1, drc, aa, flags) for base, drc, aa, flags in array), array.lmb_size)
 
 
-def array_of(tree: Tree) -> LmbTable:
-    """Return the kernel's own array; `NotInTreeError` where the input is no dump, or has none."""
-    array = None if tree.dump is None else array_in(tree.dump)
-    if array is None:
-        message = "this is no kernel dump, and only those have the kernel's LMB array"
-        if tree.dump is not None:
-            message = "the kernel's LMB array (drmem_info) is not found in this dump"
-        raise NotInTreeError(message, source=tree.source, hint="--from tree shows the LMBs of the device tree")
-    return array
+def no_array(tree: Tree) -> NotInTreeError:
+    """Return the error that there is no array to show."""
+    message = "this is no kernel dump, and only those have the kernel's LMB array"
+    if tree.dump is not None:
+        message = "the kernel's LMB array (drmem_info) is not found in this dump"
+    return NotInTreeError(message, source=tree.source, hint="--from tree shows the LMBs of the device tree")

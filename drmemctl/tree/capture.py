@@ -338,17 +338,11 @@ def compressed(data: bytes, name: str) -> bytes:
 
 
 def _zstd(data: bytes) -> bytes:
-    import sys
+    from drmemctl.zstd import IS_STANDARD, standard_zstd, zstandard_package
 
-    if sys.version_info >= (3, 14):
-        from importlib import import_module
-
-        compressed: bytes = import_module("compression.zstd").compress(data)
-        return compressed
-    from drmemctl.tree.compression import zstandard_package
-
-    packed: bytes = zstandard_package("name a .tar.gz or .tar.xz").ZstdCompressor(level=9).compress(data)
-    return packed
+    if IS_STANDARD:
+        return bytes(standard_zstd().compress(data))
+    return bytes(zstandard_package("name a .tar.gz or .tar.xz").ZstdCompressor(level=9).compress(data))
 
 
 def script() -> str:

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
 from drmemctl.tree.limits import LIMITS, MIB, RAISE_VARIABLE, Limits
 from drmemctl.tree.stream import CHUNK, Stream
+from drmemctl.zstd import IS_STANDARD, standard_zstd, zstandard_package
 
 _MEMORY = 256 * MIB
 """What the decoders of all layers may use together; `xz -9` needs 65 MiB, zstd without --long up to 128."""
@@ -109,13 +108,6 @@ class _Standard:
             raise _DamagedError(str(error)) from None
 
 
-def has_zstd() -> bool:
-    """Whether this Python can read and write zstd."""
-    from importlib.util import find_spec
-
-    return sys.version_info >= (3, 14) or find_spec("zstandard") is not None
-
-
 class _Budget:
     """What all layers of one input share: memory for decoders, decompressed bytes."""
 
@@ -159,19 +151,6 @@ class _Budget:
                 f"({compressed:,} bytes to {self._output:,} so far)"
             )
             raise LimitError(message, source=self._source, offset=compressed, hint=hint)
-
-
-def zstandard_package(instead: str) -> Any:
-    """Return the zstandard package; `InputError` that says what to do instead where it is not installed.
-
-    It is compiled, so the single-file program is without it.
-    """
-    try:
-        import zstandard
-    except ImportError:
-        hint = f"{instead}, or install the Python package zstandard"
-        raise InputError("zstd cannot be read or written by this Python", hint=hint) from None
-    return zstandard
 
 
 class _Zstandard:
@@ -222,13 +201,12 @@ def _bzip2(memory: int) -> _Decoder:
 
 
 def _standard_zstd(memory: int) -> _Decoder:
-    # By its name, since the type stubs of Pythons before 3.14 do not have it.
-    zstd = import_module("compression.zstd")
+    zstd = standard_zstd()
     options = {zstd.DecompressionParameter.window_log_max: (memory - 1).bit_length()}
     return _Standard(zstd.ZstdDecompressor(options=options), zstd.ZstdError)
 
 
-_zstd: Callable[[int], _Decoder] = _standard_zstd if sys.version_info >= (3, 14) else _Zstandard
+_zstd: Callable[[int], _Decoder] = _standard_zstd if IS_STANDARD else _Zstandard
 
 
 def _no_dictionary(head: bytes) -> int:

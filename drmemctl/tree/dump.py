@@ -3,23 +3,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import IO
 
+from drmemctl.defect import Defect
 from drmemctl.errors import InputError
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.memory.boot_blob import boot_blob
-from drmemctl.memory.device_tree import KernelNode, kernel_tree
+from drmemctl.memory.device_tree import KernelNode, TreeBounds, kernel_tree
 from drmemctl.memory.file import random_access
 from drmemctl.memory.kernel_memory import KernelMemory
 from drmemctl.memory.lmb_array import find_lmb_array
 from drmemctl.memory.log import log_text
-from drmemctl.memory.physical import open_dump
-from drmemctl.memory.sections import MemorySection, sections
+from drmemctl.memory.physical import AbsentMemoryError, open_dump
+from drmemctl.memory.sections import sections
 from drmemctl.tree.builder import Draft, TreeBuilder
+from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import KernelDump, Property, Tree
 from drmemctl.tree.system_files import SystemFiles
 
@@ -51,7 +53,8 @@ def read_dump(file: IO[bytes], source: str, member: str | None = None) -> Tree:
     banner = f"Linux version {memory.vmcoreinfo.release}" if memory.vmcoreinfo.release else ""
     if member == BOOT:
         return _boot_tree(memory, source, banner)
-    root = kernel_tree(memory)
+    bounds = TreeBounds(LIMITS.max_bytes, LIMITS.max_nodes + LIMITS.max_properties, LIMITS.max_depth)
+    root = kernel_tree(memory, bounds)
     builder = TreeBuilder(source, "dump")
     replaced: dict[str, tuple[Property, ...]] = {}
     _fill(builder, builder.root, root, replaced)
@@ -59,14 +62,16 @@ def read_dump(file: IO[bytes], source: str, member: str | None = None) -> Tree:
     lmb_size = tree.get(NODE, LMB_SIZE)
     size = int.from_bytes(lmb_size, "big") if lmb_size is not None and len(lmb_size) == 8 else 0
     array = find_lmb_array(memory, size) if size else None
-    files = SystemFiles(dict(_files(memory, tree, banner, size)))
-    return Tree(
-        tree.root,
-        source,
-        "dump",
-        defects=tree.defects,
+    files, defects = dict(_files(memory, tree, banner)), list(tree.defects)
+    try:
+        files.update(_block_files(memory, size))
+    except AbsentMemoryError as error:
+        defects.append(Defect("blocks-absent", f"the memory blocks are unknown: {error.message}"))
+    return replace(
+        tree,
+        defects=tuple(defects),
         kernel=banner,
-        beside=BesideDump(files),
+        beside=BesideDump(SystemFiles(files)),
         dump=KernelDump(dump.form, memory.vmcoreinfo.release, array, replaced),
     )
 
@@ -81,8 +86,6 @@ def _fill(builder: TreeBuilder, draft: Draft, node: KernelNode, replaced: dict[s
 
 
 def _boot_tree(memory: KernelMemory, source: str, banner: str) -> Tree:
-    from dataclasses import replace
-
     from drmemctl.tree.fdt_reader import read_fdt
 
     blob = boot_blob(memory)
@@ -95,7 +98,7 @@ def _boot_tree(memory: KernelMemory, source: str, banner: str) -> Tree:
     return replace(read_fdt(blob, source), kernel=banner)
 
 
-def _files(memory: KernelMemory, tree: Tree, banner: str, block_size: int) -> Iterator[tuple[str, bytes]]:
+def _files(memory: KernelMemory, tree: Tree, banner: str) -> Iterator[tuple[str, bytes]]:
     if banner:
         yield "proc/version", banner.encode("utf-8", "replace")
     bootargs = tree.get("/chosen", "bootargs")
@@ -104,16 +107,18 @@ def _files(memory: KernelMemory, tree: Tree, banner: str, block_size: int) -> It
     log = log_text(memory)
     if log:
         yield "dmesg", log
-    blocks = "".join(_block_lines(sections(memory), block_size)) if block_size else ""
-    if blocks:
-        yield "memory/blocks", blocks.encode()
-        yield "memory/block_size_bytes", b"%x\n" % block_size
 
 
-def _block_lines(present: Iterable[MemorySection], block_size: int) -> Iterator[str]:
-    """Yield memory blocks as lines of a capture; a block has the size of an LMB (pseries_memory_block_size)."""
-    for number, members in groupby(present, lambda section: section.base // block_size):
+def _block_files(memory: KernelMemory, block_size: int) -> dict[str, bytes]:
+    """Return the memory blocks as a capture has them; a block is as large as an LMB (pseries_memory_block_size)."""
+    if not block_size:
+        return {}
+    lines: list[str] = []
+    for number, members in groupby(sections(memory), lambda section: section.base // block_size):
         block = list(members)
         nodes = sorted({section.node for section in block if section.node is not None})
         state = "online" if all(section.online for section in block) else "offline"
-        yield f"{number} {number:08x} {state} {','.join(map(str, nodes)) or '-'} - -\n"
+        lines.append(f"{number} {number:08x} {state} {','.join(map(str, nodes)) or '-'} - -\n")
+    if not lines:
+        return {}
+    return {"memory/blocks": "".join(lines).encode(), "memory/block_size_bytes": b"%x\n" % block_size}

@@ -19,7 +19,6 @@ from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.formats.fdt_header import MAGIC
 from drmemctl.read_files import note_descriptor
 from drmemctl.tree.compression import compression_of, decompressed
-from drmemctl.tree.dump_kinds import is_dump
 from drmemctl.tree.limits import LIMITS, MIB, check_environment, too_large
 from drmemctl.tree.node import Tree, decode_name
 from drmemctl.tree.plain_input import STDIN, standard_input
@@ -190,7 +189,7 @@ class _Input:
         head = stream.peek(_HEAD)
         if is_tar_header(head[:BLOCK]):
             tree = self._read_archive(member)
-        elif is_dump(head):
+        elif _is_dump(head):
             tree = self._read_dump(stream, member, is_plain=stream is plain)
         elif member is not None:
             raise InputError("this is no archive, :: cannot name a part of it", source=self._source)
@@ -288,6 +287,14 @@ class _Input:
         if len(data) > most:
             raise too_large(None, self._source, text=is_text)
         return data
+
+
+def _is_dump(head: bytes) -> bool:
+    if head.startswith(MAGIC):
+        return False  # as nearly all inputs do, which need nothing of what reads dumps
+    from drmemctl.memory.physical import is_dump
+
+    return is_dump(head)
 
 
 def _read_member(content: bytes, source: str) -> Tree:

@@ -10,6 +10,9 @@ import os
 import random
 import struct
 import subprocess
+import tracemalloc
+import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,10 +20,14 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+import zstandard
 
 from drmemctl import check, load
 from drmemctl.errors import DrmemctlError
-from drmemctl.model.dumped import array_of
+from drmemctl.memory import physical
+from drmemctl.memory.physical import AbsentMemoryError
+from drmemctl.memory.sections import MemorySection
+from drmemctl.model.dumped import array_in
 from drmemctl.tree import dump
 from drmemctl.tree.lookup import Place, whole_value
 from drmemctl.tree.node import Node, Property, Tree
@@ -78,7 +85,8 @@ def test_the_tree_is_what_the_guest_said(name: str) -> None:
 @each("name", NAMES)
 def test_the_array_is_what_debug_information_reads(name: str) -> None:
     record = recorded(name)
-    table = array_of(dumped(name))
+    table = array_in(dumped(name))
+    assert table is not None
     assert table.lmb_size == record["lmb_size"]
     lmbs = [[lmb.base, lmb.drc_index, lmb.aa_index, lmb.flags] for lmb in table.lmbs(1 << 20)]
     assert lmbs == record["lmbs"]
@@ -101,7 +109,11 @@ def test_the_kernel_is_the_dumps() -> None:
 
 
 def test_tree_and_array_that_differ_are_found() -> None:
-    rules = {finding.rule for finding in check(dumped(STALE))}
+    tree = dumped(STALE)
+    findings = check(tree)
+    rules = {finding.rule for finding in findings}
+    # What the array shows is reported at the tree, where everybody can look it up.
+    assert all(tree.get(finding.path, finding.property) for finding in findings if finding.property)
     assert "DRM080" in rules  # 0x70000000: flags 8 in the tree, 0 in the array
     assert "DRM121" in rules  # 0x50000000: aa_index 1, its memory is on node 0
     assert not {"DRM080", "DRM081", "DRM121"} & {
@@ -228,13 +240,17 @@ def test_damaged_dumps_raise_nothing_but_our_errors(name: str) -> None:
 
 
 def test_lists_that_go_in_a_circle_end() -> None:
-    from drmemctl.memory.device_tree import NodeLayout, _TreeReader
+    from drmemctl.memory.device_tree import NodeLayout, TreeBounds, _TreeReader
 
     memory = Mock(source="circle", byte_order="<")
     memory.u64s.side_effect = lambda address, count: (0xC000_0000_0000_1000, 0, 0, address)[:count]
     memory.text.return_value = b"name"
     with pytest.raises(DrmemctlError, match="circle"):
-        list(_TreeReader(memory, NodeLayout(2, 11)).entries(0xC000_0000_0000_0008, "/"))
+        list(
+            _TreeReader(memory, NodeLayout(2, 11), TreeBounds(1 << 20, 100, 64)).entries(
+                0xC000_0000_0000_0008, "/"
+            )
+        )
 
 
 def with_segments(data: bytes, extra: dict[int, bytes]) -> bytes:
@@ -285,5 +301,33 @@ def test_values_are_shown_whole_or_not_at_all() -> None:
 
 def test_what_a_dump_does_not_have_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drmemctl.tree.dump.log_text", lambda _memory: b"[    0.000000] Linux\n")
-    files = dict(dump._files(Mock(), Tree(Node("")), "", 0))
+    assert dump._block_files(Mock(), 0) == {}
+    files = dict(dump._files(Mock(), Tree(Node("")), ""))
     assert files == {"dmesg": b"[    0.000000] Linux\n"}
+
+
+@each("flag", [1, 32])
+def test_a_page_that_would_unpack_to_much_more_is_bounded(flag: int) -> None:
+    # A page of 64 KiB whose compressed bytes stand for 64 MiB: no more than a page of them is made.
+    many = bytes(64 << 20)
+    packed = zlib.compress(many) if flag == 1 else zstandard.compress(many)
+    tracemalloc.start()
+    page = physical._decompressed(packed, flag, 1 << 16)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert page == bytes(1 << 16)
+    assert peak < 4 << 20
+
+
+def test_blocks_are_unknown_where_a_section_is_not_in_the_dump(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(_memory: object) -> Iterator[MemorySection]:
+        yield MemorySection(0, 1 << 24, online=True, node=0)
+        raise AbsentMemoryError("physical address 0x1000 is not in the dump")
+
+    monkeypatch.setattr("drmemctl.tree.dump.sections", absent)
+    tree = load(content(STALE))
+    assert tree.beside is not None
+    assert "memory/blocks" not in tree.beside.files().files
+    assert any("memory blocks are unknown: physical address 0x1000" in str(defect) for defect in tree.defects)
+    # The array is known all the same.
+    assert "DRM080" in {finding.rule for finding in check(tree)}

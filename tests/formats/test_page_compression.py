@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from drmemctl.formats.lzo1x import lzo1x, snappy
+from drmemctl.formats.page_compression import lzo1x, snappy
 from tests.cases import each
 
 END = b"\x11\0\0"
