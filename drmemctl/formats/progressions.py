@@ -27,8 +27,7 @@ def progressions(
     """Yield the records in blocks: position of the first, how many, positions at which a progression begins.
 
     In a progression each record is `steps` (field → increment) further than the one before, and no field wraps.
-    The first of a block may continue the progression before all the same; so may a record whose successor would
-    wrap, and any where few go on regularly.
+    The first of a block may continue the progression before all the same; so may any, where few go on regularly.
     """
     increments = [steps.get(name, 0) for name in rows.names]
     step = int.from_bytes(rows.pack_one(*increments), "big")
@@ -37,10 +36,8 @@ def progressions(
         n = min(_BLOCK_RECORDS, count - first)
         block = view[start + first * rows.size :][: n * rows.size]
         begins = _begins(rows, block, n, step) if _has_regular_pair(rows, block, n, step) else None
-        if begins is None or not _are_exact(rows, block, (*begins, n), increments):
-            yield first, n, range(first, first + n)
-        else:
-            yield first, n, [first + begin for begin in begins]
+        exact = None if begins is None else _exact(rows, block, (*begins, n), increments)
+        yield first, n, range(first, first + n) if exact is None else [first + begin for begin in exact]
 
 
 def _begins(rows: Rows, block: memoryview, n: int, step: int) -> list[int] | None:
@@ -67,16 +64,23 @@ def _end_of_zeros(content: bytes, position: int) -> int:
     return match.end() if match is not None else position
 
 
-def _are_exact(rows: Rows, block: memoryview, bounds: Sequence[int], increments: Sequence[int]) -> bool:
-    """Whether the ends of each progression fit field by field: no carry into another field has made up a step."""
+def _exact(rows: Rows, block: memoryview, bounds: Sequence[int], increments: Sequence[int]) -> list[int] | None:
+    """Return where progressions begin, looked at field by field; None where a carry between fields made up a step.
+
+    A carry out of the first field can also part a progression: what goes on from the one before is left out.
+    """
+    begins: list[int] = []
+    due: list[int] = []
     for begin, end in pairwise(bounds):
         further = end - begin - 1
-        if further:
-            head, tail = rows.unpack_one(block, begin), rows.unpack_one(block, end - 1)
-            for value, last, increment in zip(head, tail, increments, strict=True):
-                if last != value + further * increment:
-                    return False
-    return True
+        head = rows.unpack_one(block, begin)
+        tail = rows.unpack_one(block, end - 1) if further else head
+        if list(tail) != [value + further * increment for value, increment in zip(head, increments, strict=True)]:
+            return None
+        if list(head) != due:
+            begins.append(begin)
+        due = [value + increment for value, increment in zip(tail, increments, strict=True)]
+    return begins
 
 
 def _has_regular_pair(rows: Rows, block: memoryview, n: int, step: int) -> bool:

@@ -110,7 +110,7 @@ def _files(memory: KernelMemory, tree: Tree, banner: str) -> Iterator[tuple[str,
 
 
 def _block_files(memory: KernelMemory, block_size: int) -> dict[str, bytes]:
-    """Return the memory blocks as a capture has them; a block is as large as an LMB (pseries_memory_block_size)."""
+    """Return the memory blocks as a capture has them; each is as large as an LMB (pseries_memory_block_size)."""
     if not block_size:
         return {}
     lines: list[str] = []
