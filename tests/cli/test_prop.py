@@ -46,24 +46,29 @@ def lsprop(folder: Path) -> Path:
     return path
 
 
-NODES_SEEN: set[tuple[str, tuple[tuple[bytes, bytes], ...]]] = set()
-"""Nodes that were shown, with their properties: most fixtures have many that are the same."""
+Nodes = set[tuple[str, tuple[tuple[bytes, bytes], ...]]]
+
+
+@pytest.fixture
+def shown_nodes() -> Nodes:
+    """Return where a test of many fixtures keeps the nodes that it has shown: most have many that are the same."""
+    return set()
 
 
 @each("name", NAMES)
-def test_every_property_of_a_fixture_is_what_libfdt_reads(name: str, libfdt: Any) -> None:
+def test_every_property_of_a_fixture_is_what_libfdt_reads(name: str, libfdt: Any, shown_nodes: Nodes) -> None:
     trail: list[str] = []
     for node in Libfdt(libfdt).nodes(blob(name)):
         trail[max(node.depth - 1, 0) :] = [node.name.decode()] if node.depth else []
         path = "/" + "/".join(trail)
         content = (path, tuple(node.properties))
-        if content in NODES_SEEN:
+        if content in shown_nodes:
             continue
-        NODES_SEEN.add(content)
-        found = record(fixture(name), path)
-        assert found["path"] == path
-        shown = [(prop["name"].encode(), bytes.fromhex(prop["hex"])) for prop in found["properties"]]
+        node_record = record(fixture(name), path)
+        assert node_record["path"] == path
+        shown = [(prop["name"].encode(), bytes.fromhex(prop["hex"])) for prop in node_record["properties"]]
         assert shown == node.properties
+        shown_nodes.add(content)
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,13 @@ MERGE = "captures/7.2-vectors-2"
 
 Made = Callable[..., Path]
 
-LOOKS_SEEN: set[frozenset[tuple[str, str | None]]] = set()
-"""The elements and classes of the pages that were opened: others with the same ones differ in numbers only."""
+Looks = set[frozenset[tuple[str, str | None]]]
+
+
+@pytest.fixture
+def opened_looks() -> Looks:
+    """Return the elements and classes of pages opened in a test: others with the same differ in numbers only."""
+    return set()
 
 
 @pytest.fixture(scope="module")
@@ -100,20 +105,20 @@ def fine(browser: Browser, *asked: Path) -> None:
 
 @each(("name", "widths"), zip(NAMES, cycle([(360, 1600), (1600, 360)]), strict=False))
 def test_trees_of_every_look_render_at_phone_and_desk_width(
-    browser: Browser, made: Made, name: str, widths: tuple[int, int]
+    browser: Browser, made: Made, name: str, widths: tuple[int, int], opened_looks: Looks
 ) -> None:
     page = made(fixture(name))
     source = parsed(page.read_text(encoding="utf-8"))
     looks = frozenset((element.tag, element.attributes.get("class")) for element in source.walk())
-    if looks in LOOKS_SEEN:
+    if looks in opened_looks:
         return
-    LOOKS_SEEN.add(looks)
     browser.open(page, widths[0])
     fine(browser, page)
     drawn_as_without_script(browser, source, widths[0])
     browser.resize(widths[1])
     fine(browser)
     drawn_as_without_script(browser, source, widths[1])
+    opened_looks.add(looks)
 
 
 def drawn_as_without_script(browser: Browser, source: Element, width: int) -> None:

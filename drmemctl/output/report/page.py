@@ -22,7 +22,7 @@ from drmemctl.output.report.findings_part import findings_part
 from drmemctl.output.report.map_svg import TALL, WIDTH, Drawing, look_of
 from drmemctl.output.report.material import JudgedTree, Material
 from drmemctl.output.report.overview_part import overview_part
-from drmemctl.output.report.simulation_part import SimulationPart, simulation_part
+from drmemctl.output.report.simulation_part import simulation_part
 from drmemctl.output.report.tables import HtmlTable, Tables
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
@@ -83,11 +83,6 @@ def page(material: Material) -> str:
         style=Asset(*STYLE),
         script=Asset(*SCRIPT),
     )
-
-
-def _simulation(material: Material) -> SimulationPart | None:
-    session = material.simulated
-    return None if session is None else simulation_part(session.session, material.names)
 
 
 def _own(title: str) -> str:
