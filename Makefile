@@ -1,7 +1,7 @@
 # make demo   a real partition's overview and LMB table
 # make test   the tests
 # make lint   ruff, mypy, and import-linter for the layers
-# make coverage  the tests, and how many branches of formats/, tree/, kernel/ and hypervisor/ they take
+# make coverage  the tests, and how many branches of formats/, memory/, tree/, kernel/ and hypervisor/ they take
 # make mutants  which changes of kernel/ and formats/ no test notices; hours, so name some: MODULES=kernel.flush
 # make docs   the site, in site/; fails for a link that leads nowhere
 # make bench  figures, as ratios within one run
@@ -33,7 +33,7 @@ DOCS := $(VENV)/.installed-docs
 FUZZ := $(VENV)/.installed-fuzz
 
 # The layers whose behaviour is measured against kernels and firmware; each has to reach the figure by itself.
-MEASURED := formats tree kernel hypervisor
+MEASURED := formats memory tree kernel hypervisor
 COVERED := 95
 
 .PHONY: demo test lint coverage mutants docs bench fuzz hostile dist pyz dist-check clean oracle oracles browser

@@ -54,11 +54,11 @@ def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
     """Return the array of LMBs of a size in bytes, None where none is found; `InputError` where several are."""
     arrays: dict[tuple[int, int], LmbArray] = {}
     room = _MOST_LMBS
-    wide, narrow = (struct.pack(memory.byte_order + form, lmb_size) for form in ("Q", "I"))
+    patterns = [(struct.pack(memory.byte_order + "Q", lmb_size), 16)]
+    if lmb_size < 1 << 32:
+        patterns.append((struct.pack(memory.byte_order + "I", lmb_size), 12))
     for base, page in memory.image():
-        for pattern, offset in ((wide, 16), (narrow, 12)):
-            if lmb_size >= 1 << 32 and pattern is narrow:
-                continue
+        for pattern, offset in patterns:
             at = page.find(pattern)
             while at >= 0:
                 if at % 8 == offset % 8:

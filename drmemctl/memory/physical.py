@@ -42,16 +42,15 @@ class AbsentMemoryError(DrmemctlError):
 
 
 class Dump(Protocol):
-    """A dump: physical memory, and what the dump says of itself.
+    """A dump: physical memory, and what the dump says of itself."""
 
-    Attributes:
-        form: what kind of dump it is, for people.
-        vmcoreinfo: the text of VMCOREINFO that the dump carries, None where it has none.
+    @property
+    def form(self) -> str:
+        """What kind of dump it is, for people."""
 
-    """
-
-    form: str
-    vmcoreinfo: bytes | None
+    @property
+    def vmcoreinfo(self) -> bytes | None:
+        """The text of VMCOREINFO that the dump carries, None where it has none."""
 
     def read(self, address: int, size: int) -> bytes:
         """Return memory at a physical address; `AbsentMemoryError` where the dump does not have all of it."""

@@ -7,6 +7,7 @@ radix as in arch/powerpc/include/asm/book3s/64/radix-4k.h, radix-64k.h. All by o
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -167,8 +168,6 @@ class _PageMap:
 
     def _linear(self, address: int) -> int:
         """Return the address in the linear map of what the kernel has at another virtual address."""
-        from bisect import bisect_right
-
         index = bisect_right(self._backings, (address, 1 << 64, 0)) - 1
         if index >= 0:
             virtual, size, physical = self._backings[index]
