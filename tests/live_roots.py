@@ -11,7 +11,7 @@ from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.system_tables import BlockLine
 from drmemctl.tree.node import Node, Tree
 from tests.encoders import encode_blocks
-from tests.scenario.records import record, tree_of
+from tests.simulate.records import record, tree_of
 
 MEMORY = "sys/devices/system/memory"
 NODES = "sys/devices/system/node"

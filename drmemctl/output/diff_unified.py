@@ -38,8 +38,8 @@ def unified(screen: Screen, diff: Diff, old: Tree, new: Tree) -> Iterator[str]:
         return
     yield styled(screen, f"--- {safe(diff.old.source, None)}")
     yield styled(screen, f"+++ {safe(diff.new.source, None)}")
-    for title, ones, new_lines in _blocks(diff, old, new):
-        lines = iter(compared(ones, new_lines))
+    for title, old_lines, new_lines in _blocks(diff, old, new):
+        lines = iter(compared(old_lines, new_lines))
         first = next(lines, None)
         if first is not None:
             yield styled(screen, f"@@ {title} @@")
@@ -111,8 +111,8 @@ def _block(
     )
     if change.name is not None:
         name = change.name if change.old_path == HEADER else shown_name(change.name)
-        ones, new_lines = (value_lines(name, prop) for prop in (change.old, change.new))
-        yield path, ones, new_lines
+        old_lines, new_lines = (value_lines(name, prop) for prop in (change.old, change.new))
+        yield path, old_lines, new_lines
     elif change.change == "renamed":
         yield path, [f"{_path(change.old_path)} {{"], [f"{_path(change.new_path)} {{"]
     else:

@@ -188,7 +188,7 @@ def test_cost_grows_with_size_and_no_faster(make: Callable[[int], Tree]) -> None
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=12)
 
 
-def made(parts: list[tuple[int, int]]) -> Intervals:
+def intervals_of(parts: list[tuple[int, int]]) -> Intervals:
     result = Intervals()
     for owner, (start, count) in enumerate(parts):
         result.add(start, count, owner)
@@ -201,7 +201,7 @@ def numbers(parts: Intervals) -> set[int]:
 
 @given(parts=spans)
 def test_disjoint_spans_hold_the_same_numbers_once(parts: list[tuple[int, int]]) -> None:
-    whole = made(parts)
+    whole = intervals_of(parts)
     apart = whole.disjoint()
     assert numbers(apart) == numbers(whole)
     assert sum(last - start + 1 for start, last, _ in apart) == len(numbers(whole))
@@ -215,7 +215,7 @@ def test_disjoint_spans_hold_the_same_numbers_once(parts: list[tuple[int, int]])
 
 @given(parts=spans)
 def test_overlaps_are_found_if_there_are_any(parts: list[tuple[int, int]]) -> None:
-    whole = made(parts)
+    whole = intervals_of(parts)
     size = sum(last - start + 1 for start, last, _ in whole)
     assert bool(list(whole.overlaps())) == (size > len(numbers(whole)))
     for one, other in whole.overlaps():
@@ -225,7 +225,7 @@ def test_overlaps_are_found_if_there_are_any(parts: list[tuple[int, int]]) -> No
 
 @given(left=spans, right=spans)
 def test_side_by_side_covers_both_lists_once(left: list[tuple[int, int]], right: list[tuple[int, int]]) -> None:
-    one, other = made(left).disjoint(), made(right).disjoint()
+    one, other = intervals_of(left).disjoint(), intervals_of(right).disjoint()
     seen: set[int] = set()
     for start, count, in_left, in_right in side_by_side(one, other):
         piece = set(range(start, start + count))
@@ -239,7 +239,7 @@ def test_side_by_side_covers_both_lists_once(left: list[tuple[int, int]], right:
 
 @given(left=spans, right=spans)
 def test_shared_is_what_both_lists_have(left: list[tuple[int, int]], right: list[tuple[int, int]]) -> None:
-    one, other = made(left).disjoint(), made(right).disjoint()
+    one, other = intervals_of(left).disjoint(), intervals_of(right).disjoint()
     both = [piece for piece in side_by_side(one, other) if None not in piece]
     assert list(shared(one, other)) == both
 
@@ -249,9 +249,9 @@ def test_spans_of_columns_are_those_added_one_by_one(parts: list[tuple[int, int]
     starts, counts = (array("Q", (part[field] for part in parts)) for field in (0, 1))
     owners = array("Q", range(len(parts)))
     whole = Intervals.of(starts, counts, owners, unit=unit)
-    assert list(whole) == list(made([(start, count * unit) for start, count in parts]))
+    assert list(whole) == list(intervals_of([(start, count * unit) for start, count in parts]))
     cut = Intervals.of(starts, counts, owners, largest=60)
-    assert list(cut) == list(made([(start, min(count, 61 - start)) for start, count in parts]))
+    assert list(cut) == list(intervals_of([(start, min(count, 61 - start)) for start, count in parts]))
 
 
 def test_spans_end_at_64_bits() -> None:

@@ -20,7 +20,7 @@ from drmemctl.model.associativity import Associativity
 from drmemctl.model.live_system import LiveSystem
 from tests.cases import each
 from tests.live_roots import MEMORY, NODES, files_of, make_root, states, tree_at, write
-from tests.scenario.records import record, record_names, tree_of
+from tests.simulate.records import record, record_names, tree_of
 
 LIVE = Plan(select=("live",))
 NAMES = record_names("captures")

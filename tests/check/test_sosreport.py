@@ -17,7 +17,7 @@ from drmemctl.check.report import report
 from drmemctl.tree import tar
 from tests.cli.running import run
 from tests.live_roots import MEMORY, make_root, states, write
-from tests.scenario.records import record
+from tests.simulate.records import record
 
 NAME = "captures/6.1-lpm"
 TOP = "sosreport-lpar7-2026-11-21-kqzvwpd"

@@ -22,7 +22,7 @@ from tests.cases import each
 from tests.cli.running import COMMAND, environment, on_terminal, process, run
 from tests.conftest import FIXTURES, ROOT, Tool
 from tests.oracles import fdtget_value
-from tests.scenario.records import expected_properties, record, record_names
+from tests.simulate.records import expected_properties, record, record_names
 
 TREE = FIXTURES / "captures/5.10-lpm.dtb.gz"
 PLUG = "plug 0x80000008 2 node 1"

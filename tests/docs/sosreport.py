@@ -20,7 +20,7 @@ from drmemctl.tree.node import Node
 from tests.conftest import FIXTURES, blob
 from tests.encoders import encode_blocks
 from tests.live_roots import MEMORY, tree_at
-from tests.scenario.records import record
+from tests.simulate.records import record
 
 RECORD = "mobility/basic-5.10"
 FOLDER = FIXTURES / "tutorial"

@@ -21,7 +21,7 @@ from drmemctl.tree.limits import LIMITS, MIB
 from tests.cases import each
 from tests.conftest import ROOT
 from tests.docs.sosreport import RECORD, state
-from tests.scenario.records import record, tree_of
+from tests.simulate.records import record, tree_of
 from tools.site import capabilities, commands, files
 from tools.site.markdown import table, text
 from tools.site.pages import expanded

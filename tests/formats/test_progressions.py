@@ -34,7 +34,7 @@ def alike(count: int) -> list[tuple[int, int, int, int]]:
     return [(5, 0x80000000, 3, 9)] * count
 
 
-def each(first: int, count: int) -> tuple[int, int, list[int]]:
+def alone(first: int, count: int) -> tuple[int, int, list[int]]:
     """Return a block in which each record is taken for itself."""
     return (first, count, list(range(first, first + count)))
 
@@ -48,17 +48,17 @@ def each(first: int, count: int) -> tuple[int, int, list[int]]:
         (line(3), [(0, 3, [0])]),
         (line(1024), [(0, 1024, [0])]),
         (line(2500), [(0, 1024, [0]), (1024, 1024, [1024]), (2048, 452, [2048])]),
-        (alike(2), [each(0, 2)]),
-        (alike(2500), [each(0, 1024), each(1024, 1024), each(2048, 452)]),
+        (alike(2), [alone(0, 2)]),
+        (alike(2500), [alone(0, 1024), alone(1024, 1024), alone(2048, 452)]),
         (line(32) + line(32), [(0, 64, [0, 32])]),
         (line(33) + line(1) + line(60), [(0, 94, [0, 33, 34])]),
         (line(64) + alike(3), [(0, 67, [0, 64, 65, 66])]),
         # Where hardly any goes on from the one before, or none of four pairs does, all are taken for themselves.
-        (line(2) + alike(126), [each(0, 128)]),
+        (line(2) + alike(126), [alone(0, 128)]),
         (line(4) + line(4) + line(4), [(0, 12, [0, 4, 8])]),
-        (line(4) + line(3) + line(4), [each(0, 11)]),
+        (line(4) + line(3) + line(4), [alone(0, 11)]),
         (alike(1) + line(1) + line(125), [(0, 127, [0, 1, 2])]),
-        (alike(8) + line(20) + alike(100), [each(0, 128)]),
+        (alike(8) + line(20) + alike(100), [alone(0, 128)]),
         (line(150, flags=8) + line(200, flags=9)[150:], [(0, 200, [0, 150])]),
     ],
 )
@@ -75,16 +75,16 @@ def test_a_record_between_that_is_another_is_one_for_itself() -> None:
 def test_no_carry_makes_up_for_a_step() -> None:
     # 2^32 - 1 plus 1 is 0 and a carry: as long integers each is the one before plus the step.
     records = [(0, 0xFFFFFFFF, 3, 9), (17, 0, 3, 9)]
-    assert found(records) == [each(0, 2)]
+    assert found(records) == [alone(0, 2)]
     # The carry out of an address goes into the flags of the record before.
     wraps = [((1 << 64) - 32, 4, 3, 7), ((1 << 64) - 16, 5, 3, 8), (0, 6, 3, 9)]
-    assert found([*wraps, *line(9)]) == [each(0, 12)]
+    assert found([*wraps, *line(9)]) == [alone(0, 12)]
 
 
 def test_fields_without_a_step_stay_as_they_are() -> None:
     assert found([(at, 7, 3, 9) for at in range(100)], {"base": 1}) == [(0, 100, [0])]
     assert found([(7, 7, 3, at) for at in range(100)], {"flags": 1}) == [(0, 100, [0])]
-    assert found([(7, 7, at, at) for at in range(64)], {"flags": 1}) == [each(0, 64)]
+    assert found([(7, 7, at, at) for at in range(64)], {"flags": 1}) == [alone(0, 64)]
 
 
 def test_many_lengths_and_steps_in_turn() -> None:

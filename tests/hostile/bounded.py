@@ -97,27 +97,27 @@ class Runner:
         return Run(command, used.code, used.seconds, used.memory, size, tuple(faults))
 
 
-def _faults(path: Path, what: str) -> list[str]:
+def _faults(path: Path, stream: str) -> list[str]:
     """Return what an output holds that must not reach a terminal; colours may."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with path.open("rb") as stream:
-        rest = b""
-        while piece := stream.read(_PIECE):
+    with path.open("rb") as file:
+        tail = b""
+        while piece := file.read(_PIECE):
             try:
                 decoder.decode(piece)
             except UnicodeDecodeError as error:
-                return [f"{what} is no UTF-8: {error}"]
-            piece = _SGR.sub(b"", rest + piece)
+                return [f"{stream} is no UTF-8: {error}"]
+            piece = _SGR.sub(b"", tail + piece)
             # A sequence or a character may go on in the next piece.
-            piece, rest = piece[:-_OVERLAP], piece[-_OVERLAP:]
-            if found := _FORBIDDEN.search(piece):
-                return [_forbidden(what, piece, found)]
-        found = _FORBIDDEN.search(rest)
-    return [_forbidden(what, rest, found)] if found else []
+            piece, tail = piece[:-_OVERLAP], piece[-_OVERLAP:]
+            if match := _FORBIDDEN.search(piece):
+                return [_forbidden(stream, piece, match)]
+        match = _FORBIDDEN.search(tail)
+    return [_forbidden(stream, tail, match)] if match else []
 
 
-def _forbidden(what: str, text: bytes, found: re.Match[bytes]) -> str:
-    return f"{what} has {found[0]!r} in {text[max(found.start() - 40, 0) : found.end() + 10]!r}"
+def _forbidden(stream: str, text: bytes, match: re.Match[bytes]) -> str:
+    return f"{stream} has {match[0]!r} in {text[max(match.start() - 40, 0) : match.end() + 10]!r}"
 
 
 def _complaints(path: Path, code: int) -> list[str]:

@@ -51,9 +51,9 @@ def faults(path: Path, runner: Runner, scratch: Path) -> Iterator[str]:
     for suffix in (".dtb", ".dts"):
         out = scratch / f"converted{suffix}"
         command_line = [sys.executable, "-m", "drmemctl", "convert", str(path), "--force", "-o", str(out)]
-        done = subprocess.run(command_line, check=False, capture_output=True, text=True)
-        if done.returncode:
-            yield f"convert {path.name} to {suffix}: {done.stderr.strip()}"
+        ended = subprocess.run(command_line, check=False, capture_output=True, text=True)
+        if ended.returncode:
+            yield f"convert {path.name} to {suffix}: {ended.stderr.strip()}"
         elif _text(out) != expected_text:
             yield f"convert {path.name} to {suffix}: dtc reads another tree"
 

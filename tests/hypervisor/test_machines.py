@@ -25,7 +25,7 @@ from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.tree.node import Node, Property
 from tests.kernel.partitions import DRC, lmbs, tree, u32
-from tests.scenario.records import tree_of
+from tests.simulate.records import tree_of
 
 CPU, PHB, PCI, PMEM = 0x10000001, 0x20000001, 0x40010018, 0x90000000
 

@@ -72,15 +72,15 @@ def test_a_run_of_lmbs_at_once_is_one_after_the_other(
 ) -> None:
     end = 2 * LMB + (LMB // 2 if hole else 0)
     start = tree(*entries, v1=v1, memory=[memory_node(0, end)])
-    at_once, traced, each = (Simulation(start, kernel, hypervisor) for _ in range(3))
+    at_once, traced, one_by_one = (Simulation(start, kernel, hypervisor) for _ in range(3))
     for step in steps:
         result = at_once.run(step)
         with recorded() as events:
             traced_result = traced.run(step)
         with recorded() as expected_events, nothing_alike():
-            expected = each.run(step)
+            expected = one_by_one.run(step)
         assert result == traced_result == expected
-        assert at_once.situation == traced.situation == each.situation
+        assert at_once.situation == traced.situation == one_by_one.situation
         assert list(events) == list(expected_events)
 
 

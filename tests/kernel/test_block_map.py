@@ -14,7 +14,7 @@ from drmemctl.kernel.profiles import profile
 from drmemctl.model.memory import Memory
 from drmemctl.model.run import Run
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, memory_node, tree
-from tests.scenario.records import record, record_names, tree_of
+from tests.simulate.records import record, record_names, tree_of
 
 SIZE = 10
 RANGE = st.tuples(st.integers(0, 90), st.integers(0, 25))

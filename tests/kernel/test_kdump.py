@@ -26,7 +26,7 @@ from drmemctl.kernel.profiles import profile
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, lmbs, memory_node, tree, u32
-from tests.scenario.records import record, tree_of
+from tests.simulate.records import record, tree_of
 
 RECORDED = "captures/7.2-kdump"
 CRASH = CrashMemory(0x08000000, 0x14000000)

@@ -22,7 +22,7 @@ from drmemctl.tree.node import Node, Property
 from tests.cases import each
 from tests.kernel.partitions import BOOT_MEMORY, LMB, lmbs, memory_node, tree, u32
 from tests.kernel.printed import printed, simulated, zones
-from tests.scenario.records import record, record_names, tree_of
+from tests.simulate.records import record, record_names, tree_of
 
 SMALL = st.integers(0, 30)
 LOGGED = [

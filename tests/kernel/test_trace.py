@@ -7,7 +7,7 @@ from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite, recorded
 from drmemctl.simulate.simulation import Simulation
 from tests.cases import each
-from tests.scenario.records import record, record_names, tree_of
+from tests.simulate.records import record, record_names, tree_of
 
 NAMES = record_names("captures")
 

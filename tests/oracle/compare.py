@@ -10,7 +10,7 @@ from drmemctl.kernel.profiles import profile
 from drmemctl.tree.node import Tree
 from tests.kernel import printed
 from tests.oracle.records import Record
-from tests.scenario.records import Replayed, recorded_state, simulated
+from tests.simulate.records import Replayed, recorded_state, simulated
 
 _OF_A_STEP = ("rc", "errno", "unmovable", "log", "properties", "blocks")
 

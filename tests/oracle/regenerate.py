@@ -17,7 +17,7 @@ from tests.oracle.compare import differences, mistakes, reason
 from tests.oracle.packages import LeftOutError, OracleError, Packages
 from tests.oracle.recorder import recorded
 from tests.oracle.records import Record
-from tests.scenario.records import record
+from tests.simulate.records import record
 
 FOLDERS = ("captures", "memblock")
 """Folders of records that a guest without a debugger can make."""

@@ -18,7 +18,7 @@ from tests.oracle.compare import differences, mistakes, reason
 from tests.oracle.guest import Monitor, Sent
 from tests.oracle.packages import LeftOutError, OracleError, Packages
 from tests.oracle.records import record_of
-from tests.scenario.records import record, record_names, tree_of
+from tests.simulate.records import record, record_names, tree_of
 
 LPM = "captures/6.1-lpm"
 

@@ -19,7 +19,7 @@ from drmemctl.output.simulation_words import cpu_lines
 from drmemctl.simulate.session import Session
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.steps.language import parse_script
-from tests.scenario.records import record, tree_of
+from tests.simulate.records import record, tree_of
 
 MIGRATION = [step["step"] for step in record("captures/5.10-lpm")["steps"]]
 

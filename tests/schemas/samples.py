@@ -21,11 +21,11 @@ from drmemctl.tree.writer import write_fdt
 from tests.check.mutations import edited, entries, fixture, with_entries, with_prop
 from tests.cli.running import run
 from tests.conftest import FIXTURES
-from tests.explore.cases import CPU_BEFORE, TREES
 from tests.formats.rtas_vectors import PRRN_SCOPE_2, QEMU_EVENT, words
 from tests.live_roots import make_root, states, write
 from tests.output.reports import drawn, finding
 from tests.schemas.published import documents, printed
+from tests.simulate.interleave.cases import CPU_BEFORE, TREES
 
 RACES = FIXTURES / "races"
 BEFORE, AFTER = RACES / "before.dts", RACES / "after.dts"

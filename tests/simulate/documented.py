@@ -17,7 +17,7 @@ from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.simulation import Simulation
 from tests.conftest import ROOT
-from tests.scenario.records import tree_of
+from tests.simulate.records import tree_of
 
 FOLDER = ROOT / "docs" / "scenarios"
 POINT = "# the point:"

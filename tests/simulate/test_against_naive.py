@@ -33,7 +33,7 @@ from drmemctl.simulate.simulation import Simulation
 from tests.hypervisor.naive import NaiveAbortError, NaiveFirmware, NaivePowerVm, NaiveQemu, NaiveRefusedError
 from tests.kernel.naive import NaiveKernel
 from tests.kernel.partitions import DOMAINS, LMB
-from tests.scenario.random_walk import KERNELS, Partition, Walker, random_partition
+from tests.simulate.random_walk import KERNELS, Partition, Walker, random_partition
 
 WALKS = int(os.environ.get("DRMEMCTL_WALKS", "300"))
 """How many walks a test run makes; a search for defects makes more.

@@ -27,7 +27,7 @@ from drmemctl.simulate.change import (
     next_flush,
 )
 from drmemctl.simulate.simulation import Simulation
-from tests.scenario.records import record, record_names, tree_of
+from tests.simulate.records import record, record_names, tree_of
 
 SIZE = 256 << 20
 NODES = Associativity.from_tree(tree_of("captures/6.1-lpm"))
@@ -46,7 +46,7 @@ def side(aa_index: int, flags: int) -> LmbState:
     return LmbState(aa_index, flags, NODES.node_of(aa_index, flags))
 
 
-def each(changes: Iterable[LmbRangeChange]) -> list[tuple[int, int, LmbState | None, LmbState | None]]:
+def lmb_by_lmb(changes: Iterable[LmbRangeChange]) -> list[tuple[int, int, LmbState | None, LmbState | None]]:
     return [
         (change.base + n * SIZE, change.drc_index + n, change.old, change.new)
         for change in changes
@@ -64,7 +64,7 @@ def test_the_changes_are_those_of_each_lmb(old: list[tuple[int, int]], new: list
     ]
     expected += [(n * SIZE, 0x80000000 + n, side(*one), None) for n, one in enumerate(old[both:], 8 + both)]
     expected += [(n * SIZE, 0x80000000 + n, None, side(*one)) for n, one in enumerate(new[both:], 8 + both)]
-    assert each(compare_tables(table(old), NODES, table(new), NODES)) == expected
+    assert lmb_by_lmb(compare_tables(table(old), NODES, table(new), NODES)) == expected
 
 
 def test_lmbs_at_other_addresses_went_and_came() -> None:
@@ -83,8 +83,8 @@ def test_each_change_has_its_place(
     start = table(rows[:count])
     ones, others = (compare_tables(start, NODES, table(after[:count]), NODES) for after in (array, tree))
     placed = in_array_and_tree(ones, others)
-    assert sorted(each(one for one in placed if one.in_array), key=str) == sorted(each(ones), key=str)
-    assert sorted(each(one for one in placed if one.in_tree), key=str) == sorted(each(others), key=str)
+    assert sorted(lmb_by_lmb(one for one in placed if one.in_array), key=str) == sorted(lmb_by_lmb(ones), key=str)
+    assert sorted(lmb_by_lmb(one for one in placed if one.in_tree), key=str) == sorted(lmb_by_lmb(others), key=str)
     assert all(one.in_array or one.in_tree for one in placed)
 
 

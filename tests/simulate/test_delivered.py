@@ -9,8 +9,8 @@ from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.simulate.findings import Moments
 from drmemctl.simulate.partition import Partition
 from tests.cases import each
-from tests.scenario.delivered import lost_by_step
-from tests.scenario.records import record, record_names, replay, tree_of
+from tests.simulate.delivered import lost_by_step
+from tests.simulate.records import record, record_names, replay, tree_of
 
 LOST = "DRM088"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import pytest
 
 from tests.cases import each
-from tests.scenario.documented import FOLDER, NAMES, POINT, read, run
-from tests.scenario.records import record
+from tests.simulate.documented import FOLDER, NAMES, POINT, read, run
+from tests.simulate.records import record
 
 EXAMPLES = [read(name) for name in NAMES]
 PAGES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")

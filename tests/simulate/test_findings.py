@@ -26,7 +26,7 @@ from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 from tests.cases import each
 from tests.kernel.partitions import BOOT_MEMORY, DRC, LMB, UNSET, lmbs, partition, tree, u32
-from tests.scenario.records import record, record_names, replay, tree_of
+from tests.simulate.records import record, record_names, replay, tree_of
 
 USUAL = (lmbs(2, 2, 1, 8), lmbs(4, 4))
 SWAPPED = encode_lookup_arrays([(1,), (0,)], 1).hex()

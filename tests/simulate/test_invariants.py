@@ -46,8 +46,8 @@ def test_array_connectors_and_blocks_agree_after_every_request(kernel: str, step
         # back by the next one that succeeds.
         known = {"DRM085"} if kernel in ("4.16", "5.9") else set()
         known |= set() if written else {"DRM080", "DRM081", "DRM088"}
-        found = simulation.contradictions
-        assert [one for one in found if one.rule not in known] == [], step
+        contradictions = simulation.contradictions
+        assert [one for one in contradictions if one.rule not in known] == [], step
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from tests.cases import each
-from tests.scenario.records import record, record_names, recorded_state, replay
+from tests.simulate.records import record, record_names, recorded_state, replay
 
 CAPTURES = record_names("captures")
 MIGRATIONS = record_names("mobility")

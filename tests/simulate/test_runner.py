@@ -33,7 +33,7 @@ from tests.kernel.partitions import (
     tree,
     u32,
 )
-from tests.scenario.records import tree_of
+from tests.simulate.records import tree_of
 
 USUAL = (lmbs(2, 2, 1, 8), lmbs(4, 4))
 

@@ -9,7 +9,7 @@ from drmemctl.simulate.partition import Step
 from drmemctl.simulate.session import Session
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.steps.language import parse_step
-from tests.scenario.records import record, tree_of
+from tests.simulate.records import record, tree_of
 
 TREE = "captures/6.1-lpm"
 STEPS = [step["step"] for step in record(TREE)["steps"]]

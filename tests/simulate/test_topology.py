@@ -19,9 +19,9 @@ from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
 from drmemctl.tree.source import load
 from tests.conftest import FIXTURES
-from tests.explore.cases import question
 from tests.kernel.partitions import BOOT_MEMORY, DRC, lmbs, tree
-from tests.scenario.test_delivered import lost_lmbs
+from tests.simulate.interleave.cases import question
+from tests.simulate.test_delivered import lost_lmbs
 
 BEFORE = tree(lmbs(2, 2, 1, 8), lmbs(4, 4))
 TREES = {

@@ -9,7 +9,7 @@ from typing import Any
 from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.simulation import Simulation
 from tests.cases import each
-from tests.scenario.records import tree_of, walk_file
+from tests.simulate.records import tree_of, walk_file
 
 DOCUMENT: dict[str, Any] = json.loads(walk_file().read_text(encoding="utf-8"))
 MIXED: dict[str, Any] = json.loads(walk_file("qemu-mixed-walks").read_text(encoding="utf-8"))

@@ -21,14 +21,14 @@ def test_an_observer_hears_how_much_is_read_and_that_it_has_ended(tmp_path: Path
     path = tmp_path / "x.tar.gz"
     data = gzip.compress(tar(("log", random.Random(1).randbytes(3 << 20)), *files(tree())), 1)
     path.write_bytes(data[:-100] if damaged else data)
-    told: list[tuple[str, int, int]] = []
-    with observed(lambda *news: told.append(news)):
+    reports: list[tuple[str, int, int]] = []
+    with observed(lambda *news: reports.append(news)):
         if damaged:
             with pytest.raises(InputError):
                 load(path)
         else:
             load(path)
-    *progress, end = told
+    *progress, end = reports
     assert end == (str(path), 0, 0)
     positions = [
         position for source, position, size in progress if (source, size) == (str(path), path.stat().st_size)
@@ -43,8 +43,8 @@ def test_a_spooled_pipe_stays_in_memory() -> None:
     spooled = tempfile.SpooledTemporaryFile(max_size=1 << 20)  # noqa: SIM115 - closed at once
     with spooled:
         spooled.write(b"x")
-        told: list[tuple[str, int, int]] = []
-        with observed(lambda *news: told.append(news)):
+        reports: list[tuple[str, int, int]] = []
+        with observed(lambda *news: reports.append(news)):
             tell("<stdin>", spooled)
-        assert told == []
+        assert reports == []
         assert vars(spooled)["_rolled"] is False

@@ -192,7 +192,7 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
         80000004 at 0x40000000 with the aa_index of node 1, and /sys/devices/system/memory/memory4/node0.
 
     Kernel:
-        4.16 to 5.9 put every LMB that is added on the first online node, where all put one whose aa_index leads to
+        4.20 to 5.9 put every LMB that is added on the first online node, where all put one whose aa_index leads to
         no node. All leave memory where it is when a
         migration brings another topology.
 

@@ -96,10 +96,10 @@ def _lost(
         return  # as it was handed out, however many runs that has
     runs, firmware_runs = table.runs, delivered.lmbs.runs
     not_told = Intervals()
-    told = Intervals()
+    places = Intervals()
     for position, part in enumerate(delivered.places):
-        told.add(part.first, part.count, position)
-    for start, count, owner, number in side_by_side(spans_of_drc_indexes(runs, is_assigned).disjoint(), told):
+        places.add(part.first, part.count, position)
+    for start, count, owner, number in side_by_side(spans_of_drc_indexes(runs, is_assigned).disjoint(), places):
         if owner is None:
             continue
         if number is None:

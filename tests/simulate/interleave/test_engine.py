@@ -18,7 +18,7 @@ from drmemctl.simulate.interleave.trace import read_schedule, replay, rows, save
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.words import StepError
 from drmemctl.tree.node import Node, Property, Tree
-from tests.explore.cases import BEFORE, FILES, explored, question
+from tests.simulate.interleave.cases import BEFORE, FILES, explored, question
 
 LMBS = st.integers(2, 8).map(lambda lmb: f"{0x80000000 + lmb:#x}")
 REQUESTS = st.one_of(

@@ -7,7 +7,7 @@ import pytest
 
 from drmemctl.simulate.interleave.answer import PolicyAnswer, answer
 from drmemctl.simulate.interleave.policy import BY_NAME
-from tests.explore.cases import CPU_BEFORE, question
+from tests.simulate.interleave.cases import CPU_BEFORE, question
 
 MIGRATED_REASSIGNED = ("lpm after", "prrn reassigned")
 MIGRATED_READDED = ("lpm after", "prrn 2 0x80000002")

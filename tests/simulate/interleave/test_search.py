@@ -11,7 +11,7 @@ from drmemctl.simulate.interleave.answer import answer
 from drmemctl.simulate.interleave.policy import BY_NAME
 from drmemctl.simulate.interleave.search import Bounds
 from tests.cases import each
-from tests.explore.cases import end_keys, explored, question
+from tests.simulate.interleave.cases import end_keys, explored, question
 
 STEPS = (
     "dlpar memory add count 1",
