@@ -15,9 +15,9 @@ from drmemctl.kernel.processors import cpu_updated
 from drmemctl.kernel.task import Action, Footprint, StatePart, Task, atomic
 from drmemctl.kernel.trace import ArrayWrite
 from drmemctl.model.drmem import Drmem, LmbTable, RootCells
-from drmemctl.model.intervals import split
+from drmemctl.model.intervals import Claims, split
 from drmemctl.model.processors import CPUS
-from drmemctl.model.run import DRC_INDEXES, Run
+from drmemctl.model.run import Run
 from drmemctl.model.runs import Runs
 
 APPENDING = "find_aa_index"
@@ -144,9 +144,20 @@ def _sync_aa(job: Job, name: str, data: bytes) -> None:
     if entries.present < entries.declared:
         _beyond_the_end(job, name, entries.declared, entries.present)
     table = job.state.table
+    places = _PlacesByDrc(table)
+    writes: list[tuple[int, int, int]] = []
     for run in LmbTable.of_property(entries, table.lmb_size).runs:
-        table = _with_aa(job, table, run)
-    job.state = replace(job.state, table=table)
+        for first, count, drc_index in places.of(run):
+            writes.append((first, first + count, run.aa_index))
+            if job.events is not None:
+                job.events.append(
+                    ArrayWrite("drmem_update_lmbs", len(job.log), first, count, drc_index, run.aa_index)
+                )
+    # Of LMBs that the property describes several times, the last counts.
+    claims = Claims()
+    for write in reversed(writes):
+        claims.add(*write)
+    job.state = replace(job.state, table=replace(table, runs=Runs(_with_aa(table, claims.parts), table.lmb_size)))
     if entries.declared - entries.present > _READABLE_ENTRIES:
         message = f"{entries.declared} entries are walked where there are {entries.present}"
         raise OopsError(Fault("never-returns", message, f"drmem_update_lmbs: {name}", NODE, name))
@@ -161,49 +172,47 @@ def _beyond_the_end(job: Job, name: str, declared: int, present: int) -> None:
     job.faults.append(Fault("over-read", message, "walk_drmem_lmbs", NODE, name))
 
 
-def _with_aa(job: Job, table: LmbTable, described: Run) -> LmbTable:
-    changes = list(_first_matches(table, described))
-    if not changes:
-        return table
-    if job.events is not None:
-        for first, count in changes:
-            drc, aa = table.lmb(first).drc_index, described.aa_index
-            job.events.append(ArrayWrite("drmem_update_lmbs", len(job.log), first, count, drc, aa))
-    return replace(table, runs=Runs(_changed(table, changes, described.aa_index), table.lmb_size))
+class _PlacesByDrc:
+    """Where in the array the first LMB with each DRC index is."""
+
+    def __init__(self, table: LmbTable) -> None:
+        # What is to be added to a DRC index is the owner of its range.
+        self._claims = Claims()
+        first = 0
+        for run in table.runs:
+            position = first
+            for low, high in split(run.drc_index, run.lmbs):
+                self._claims.add(low, high, position - low)
+                position += high - low
+            first += run.lmbs
+
+    def of(self, run: Run) -> list[tuple[int, int, int]]:
+        """Return (array index, count, DRC index) of the LMBs that a run describes, by array index."""
+        return sorted(
+            (max(low, begin) + distance, min(high, end) - max(low, begin), max(low, begin))
+            for low, high in split(run.drc_index, run.lmbs)
+            for begin, end, distance in self._claims.meeting(low, high)
+        )
 
 
-def _first_matches(table: LmbTable, described: Run) -> Iterator[tuple[int, int]]:
-    """Yield (array index, count) of the LMBs that are the first in the array with a DRC index of the run."""
-    wanted = list(split(described.drc_index, described.lmbs))
+def _with_aa(table: LmbTable, writes: Iterable[tuple[int, int, int]]) -> Iterator[Run]:
+    """Yield the runs of a table after writes to it: (array index, the one after the last, aa_index), ascending."""
+    remaining = iter(writes)
+    write = next(remaining, None)
     first = 0
     for run in table.runs:
-        if not wanted:
-            return
-        remaining: list[tuple[int, int]] = []
-        for low, high in wanted:
-            # A run of the array may wrap around at 2^32, and then overlaps an interval twice.
-            for shift in (0, DRC_INDEXES):
-                begin = max(low + shift, run.drc_index)
-                end = min(high + shift, run.drc_index + run.lmbs)
-                if begin < end:
-                    yield first + begin - run.drc_index, end - begin
-                    remaining += [(low, begin - shift), (end - shift, high)]
-                    break
+        position, last = first, first + run.lmbs
+        while position < last:
+            while write is not None and write[1] <= position:
+                write = next(remaining, None)
+            if write is None or write[0] > position:
+                end = last if write is None else min(write[0], last)
+                yield run.part(position - first, end - position, table.lmb_size)
             else:
-                remaining.append((low, high))
-        wanted = [(low, high) for low, high in remaining if low < high]
-        first += run.lmbs
-
-
-def _changed(table: LmbTable, changes: Iterable[tuple[int, int]], aa_index: int) -> Iterator[Run]:
-    """Yield the table's runs with the aa_index of some ranges changed, in one pass."""
-    first = 0
-    for begin, count in sorted(changes):
-        yield from table.part(first, begin - first)
-        for run in table.part(begin, count):
-            yield run._replace(aa_index=aa_index)
-        first = begin + count
-    yield from table.part(first, table.n_lmbs - first)
+                end = min(write[1], last)
+                yield run.part(position - first, end - position, table.lmb_size)._replace(aa_index=write[2])
+            position = end
+        first = last
 
 
 def _assigned_diff(job: Job, old: bytes | None, new: bytes) -> None:

@@ -7,7 +7,7 @@ Everything costs by the interval and not by the LMB: a million connectors are mo
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, repeat
 from operator import add, le, lt, mul, sub
@@ -247,3 +247,32 @@ def stretches(ordered: Iterable[int]) -> Iterator[tuple[int, int]]:
         end = index + 1
     if start >= 0:
         yield start, end
+
+
+class Claims:
+    """Ranges of numbers, of which each number belongs to the first that claimed it.
+
+    Attributes:
+        parts: (start, end, owner) of what is claimed, disjoint and ascending.
+
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[int, int, int]] = []
+
+    def add(self, start: int, end: int, owner: int) -> None:
+        """Claim what nobody has of the numbers from `start` to before `end`."""
+        if start >= end:
+            return
+        if not self.parts or start >= self.parts[-1][1]:
+            self.parts.append((start, end, owner))
+            return
+        for first, beyond, _ in [*self.meeting(start, end), (end, end, owner)]:
+            if start < first:
+                insort(self.parts, (start, first, owner))
+            start = max(start, beyond)
+
+    def meeting(self, start: int, end: int) -> list[tuple[int, int, int]]:
+        """Return the parts that have some of the numbers from `start` to before `end`."""
+        begin = bisect_right(self.parts, start, key=lambda part: part[1])
+        return self.parts[begin : bisect_left(self.parts, end, key=lambda part: part[0])]
