@@ -220,6 +220,9 @@ class CompressedDump:
         header, address = self._header, frame * self._header.block_size
         if frame // 8 >= len(self._bitmap) or not self._bitmap[frame // 8] >> frame % 8 & 1:
             level = f" (dump level {header.dump_level})" if header.dump_level else ""
+            if header.status & disk_dump.INCOMPLETE:
+                message = f"the page at physical address {address:#x} is not in the dump, which was not written to its end"
+                raise AbsentMemoryError(message, hint="the disk was full, or makedumpfile was stopped")
             raise AbsentMemoryError(
                 f"the page at physical address {address:#x} is not in the dump: makedumpfile left it out{level}",
                 hint="write the dump with a lower level: makedumpfile -d 1",

@@ -203,3 +203,10 @@ def test_what_is_unpacked_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_vmcoreinfo_takes_no_numbers_that_are_none() -> None:
     info = decode_vmcoreinfo(b"SYMBOL(a)=c00g\nOFFSET(b)=1e3\nSIZE(c)=12\nno line\nSIZE(c)=13\0SIZE(c)=14")
     assert (info.symbol("a"), info.offset("b"), info.size("c"), info.release) == (None, None, 13, "")
+
+
+def test_a_dump_that_was_not_written_to_its_end_says_so() -> None:
+    with pytest.raises(AbsentMemoryError, match="which was not written to its end; the disk was full"):
+        opened_dump(changed(424, "<I", 8)).read(1 << 40, 1)
+    with pytest.raises(AbsentMemoryError, match=r"makedumpfile left it out \(dump level 31\)"):
+        opened_dump(compressed()).read(1 << 40, 1)
