@@ -220,11 +220,12 @@ class CompressedDump:
         header, address = self._header, frame * self._header.block_size
         if frame // 8 >= len(self._bitmap) or not self._bitmap[frame // 8] >> frame % 8 & 1:
             level = f" (dump level {header.dump_level})" if header.dump_level else ""
+            absent = f"the page at physical address {address:#x} is not in the dump"
             if header.status & disk_dump.INCOMPLETE:
-                message = f"the page at physical address {address:#x} is not in the dump, which was not written to its end"
-                raise AbsentMemoryError(message, hint="the disk was full, or makedumpfile was stopped")
+                why, hint = ", which was not written to its end", "the disk was full, or makedumpfile was stopped"
+                raise AbsentMemoryError(f"{absent}{why}", hint=hint)
             raise AbsentMemoryError(
-                f"the page at physical address {address:#x} is not in the dump: makedumpfile left it out{level}",
+                f"{absent}: makedumpfile left it out{level}",
                 hint="write the dump with a lower level: makedumpfile -d 1",
             )
         chunk = frame // (8 * _RANK_BYTES)
