@@ -105,7 +105,7 @@ def step_lines(screen: Screen, number: int, result: StepResult, detail: Detail) 
     if detail.diff:
         from drmemctl.output.simulation_diff import diff_lines
 
-        yield from _indented(diff_lines(screen, result), "  ")
+        yield from _indented(diff_lines(screen, result.changed_values), "  ")
 
 
 def _indented(lines: Iterable[str], by: str) -> Iterator[str]:

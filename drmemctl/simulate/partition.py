@@ -7,7 +7,7 @@ simulation goes from one such value to the next step by step, the search of `int
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
@@ -26,6 +26,7 @@ from drmemctl.kernel.trace import TraceEvent
 from drmemctl.model.run import state_of
 from drmemctl.simulate.change import BlockRangeChange, LmbRangeChange, LmbState, changed_blocks, changed_lmbs
 from drmemctl.simulate.files import Files
+from drmemctl.simulate.values import LookupChange, ValueChange, changed_lookup_arrays, changed_values
 from drmemctl.simulate.words import StepWords
 from drmemctl.tree.node import Tree
 
@@ -224,6 +225,16 @@ class StepResult:
     def changed_blocks(self) -> list[BlockRangeChange]:
         """The memory blocks that came, went, or are on another node now."""
         return changed_blocks(self.before.kernel.blocks, self.after.kernel.blocks)
+
+    @property
+    def changed_lookup_arrays(self) -> LookupChange | None:
+        """What changed of the lookup arrays."""
+        return changed_lookup_arrays(self.before.kernel.tree, self.after.kernel.tree)
+
+    @property
+    def changed_values(self) -> Iterator[ValueChange]:
+        """The properties that changed, decoded."""
+        return changed_values(self.before.kernel.tree, self.after.kernel.tree, self.changed)
 
     def to_json(self) -> dict[str, Any]:
         """Return the step as `drmemctl simulate --format json` has it."""
