@@ -82,7 +82,7 @@ class Prompt(cmd.Cmd):
 
     def _step(self, line: str) -> None:
         try:
-            step = parse_step(line)
+            step = parse_step(line, in_file=True)
         except StepError as error:
             self._say("\n".join([*pointed(error), f"expected {worded(error.expected)}"]))
             return

@@ -131,7 +131,8 @@ def _head(screen: Screen, number: int, result: StepResult, detail: Detail) -> st
 
 def shortened(step: str, limit: int | None) -> str:
     """Return a step in so many columns: values of properties are long."""
-    text = safe(" ".join(step.split()), None)
+    # Of what goes to the kernel's parser every blank counts.
+    text = safe(step if step.startswith("dlpar") else " ".join(step.split()), None)
     return text if limit is None or len(text) <= limit else f"{text[: limit - 1]}…"
 
 
