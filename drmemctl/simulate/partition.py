@@ -76,6 +76,8 @@ class Partition:
         lock = action.takes
         if lock is None:
             return True
+        if lock is Lock.HOTPLUG and self.kernel.dead:
+            return False
         if lock in QUEUES:
             first = next((number for queue, number in self.queued if queue is lock), None)
             return first == thread or (first is None and action.drops is lock)
