@@ -110,7 +110,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     ),
     SWAPPED_DRC_INDEXES := Capability(
         "swapped-drc-indexes",
-        "a failed rollback of an add, or of an indexed-count removal, prints the DRC index with its bytes reversed",
+        "a failed rollback of an add, or of an indexed-count removal, prints a DRC index with its bytes reversed",
         last=(4, 15),
         source=_HOTPLUG,
     ),

@@ -34,6 +34,7 @@ def found(threads: tuple[str, ...], kernel: str, locking: str) -> PolicyAnswer:
         (MIGRATED_FLUSHED, "latest", "DRM085"),
         (MIGRATED_REMOVED, "latest", "DRM080"),
         (RELOADED, "4.20", "DRM080"),
+        (("dlpar memory remove count 1", "kdump"), "4.16", "DRM080"),
         (RELOADED, "latest", "DRM080"),
         (SWITCHED, "latest", "DRM080"),
     ],
