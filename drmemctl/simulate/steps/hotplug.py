@@ -25,7 +25,7 @@ _NODES = 16
 
 _LEFT_TO_USER_SPACE = (
     "the guest did not agree on hot-plug events (HP_EVT): the event comes by EPOW, the kernel only logs "
-    "`RTAS: event: N, Type: Hotplug Event (229)`, and user space has to act: `dlpar memory add …`"
+    "`RTAS: event: N, Type: Hotplug Event (229)`, and user space has to act: `dlpar memory add count N`"
 )
 
 
