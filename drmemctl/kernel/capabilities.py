@@ -411,6 +411,12 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(4, 18),
         source=_NUMA,
     ),
+    LONG_LOG_RECORDS := Capability(
+        "long-log-records",
+        "a message in the log has 1,021 bytes at most; without, 989",
+        first=(6, 3),
+        source="kernel/printk/internal.h",
+    ),
     DT_RESOURCE := Capability(
         "dt-resource",
         "/sys/kernel/dlpar takes requests for device tree nodes, too",

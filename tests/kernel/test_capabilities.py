@@ -380,6 +380,10 @@ def prrn_readd() -> tuple[Any, Any]:
     return both("prrn-readd", tree(*USUAL), last_log, "prrn 2 0x80000002", kernel="5.1")
 
 
+def long_log_records() -> tuple[Any, Any]:
+    return both("long-log-records", tree(*USUAL), lambda done: len(last_log(done)[-1]), f"dlpar {'x' * 2000}")
+
+
 def dt_resource() -> tuple[Any, Any]:
     return both("dt-resource", tree(*USUAL), last_log, "dlpar dt frob")
 
@@ -565,6 +569,7 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (topology_stopped_in_migration, 1, 2),
     (cpu_readd, 2, 1),
     (vphn_failure_ignored, 0, 1),
+    (long_log_records, 1021, 989),
     (
         dt_resource,
         ["dlpar: Invalid action specified.", 'dlpar: Could not handle DLPAR request "dt frob'],
