@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from drmemctl.kernel.capabilities import Capability
+from drmemctl.kernel.capability import Capability
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import ConnectorAnswer, Firmware
 from drmemctl.kernel.state import KernelState

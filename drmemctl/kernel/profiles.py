@@ -15,9 +15,8 @@ from drmemctl.kernel.capabilities import (
     MEASURED_STABLE,
     NEWEST,
     OLDEST,
-    Capability,
-    Release,
 )
+from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS_BY_NAME
 from drmemctl.kernel.distributions import Backport, Distribution, distribution_of, follows_stable
 from drmemctl.kernel.names import KernelName, parse_kernel_name

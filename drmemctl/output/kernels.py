@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from drmemctl.kernel.capabilities import CAPABILITIES, Capability, Release
+from drmemctl.kernel.capabilities import CAPABILITIES
+from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS
 from drmemctl.kernel.distributions import Backport
 from drmemctl.kernel.profiles import Profile

@@ -18,9 +18,8 @@ from drmemctl.kernel.capabilities import (
     QUIET_INDEX_MESSAGES,
     RESERVED_RANGE_NAMED,
     WRONG_NODE_ADD,
-    Capability,
-    Release,
 )
+from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import DISTRIBUTIONS
 from drmemctl.kernel.names import parse_kernel_name
 from drmemctl.kernel.profiles import ProfileError, profile, profile_names
