@@ -16,12 +16,13 @@ from drmemctl.kernel.capabilities import (
     DRMEM_ARRAY,
     DT_RESOURCE,
     DYNAMIC_MEMORY_V2,
+    FLUSH_PER_LMB,
     ITERATOR_INCLUSIVE,
     LONG_LOG_RECORDS,
     QUEUED_REQUESTS,
 )
 from drmemctl.kernel.errno import EINVAL
-from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.flush import drmem_update_dt
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.notifier import reread
@@ -186,14 +187,16 @@ def _locked(job: Job, request: Request) -> Task[int]:
         return (yield from _without_array(job, request))
     yield from _walk_array(job)
     rc = yield from _dispatch(job, request)
-    return rc or (yield from drmem_update_dt(job))
+    if rc or job.has(FLUSH_PER_LMB):
+        return rc
+    return (yield from drmem_update_dt(job))
 
 
 @atomic()
 def _walk_array(job: Job) -> None:
     if job.has(ITERATOR_INCLUSIVE) and not job.state.table.n_lmbs:
         message = "there is no array, and its iterator goes through a null pointer"
-        raise OopsError(Fault("oops", message, "for_each_drmem_lmb", NODE), dead="the hotplug lock is held")
+        raise OopsError(Fault("oops", message, "for_each_drmem_lmb", NODE), dead=HOTPLUG_LOCK_HELD)
 
 
 def _without_array(job: Job, request: Request) -> Task[int]:

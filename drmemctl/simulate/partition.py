@@ -77,6 +77,8 @@ class Partition:
         lock = action.takes
         if lock is None:
             return True
+        if lock is Lock.HOTPLUG and self.kernel.dead:
+            return False
         if lock in QUEUES:
             first = next((number for queue, number in self.queued if queue is lock), None)
             return first == thread or (first is None and action.drops is lock)
@@ -182,7 +184,7 @@ class StepResult:
         changed: new bytes of the properties that changed, None for removed ones, by `PATH:PROPERTY`.
         findings: what the kernel did wrong, then what the rules say that they did not say before the step.
         answer: the words that an `rtas` step returned, None for other steps.
-        note: why it is not ok, where the log does not say.
+        note: why it is not ok, where the log does not say, or who has to go on.
         hypervisor: which hypervisor refused it for want of a connector, and what that one gives; else empty.
         cpus: the CPUs that the step gave another associativity, and the node that each keeps or gets.
         kernel_faults: what the kernel did wrong, of which the first findings are made.
