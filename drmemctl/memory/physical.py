@@ -22,6 +22,9 @@ LINEAR = 0xC000_0000_0000_0000
 LINEAR_SIZE = 1 << 51
 """Bytes of the linear map of radix and hash: Linux asm/book3s/64, H_KERN_VIRT_START, RADIX_KERN_VIRT_START."""
 
+_KERNEL = 1 << 63
+"""Virtual addresses of the kernel have this bit; QEMU puts 0 or the physical address where one should be."""
+
 _MOST_SEGMENTS = 1 << 20
 _MOST_BITMAP = 1 << 28
 _MOST_NOTES = 1 << 22
@@ -74,7 +77,7 @@ def open_dump(file: RandomAccess, source: str) -> Dump:
 
 
 class CoreDump:
-    """An ELF core. `p_vaddr` in the linear map tells the address, else `p_paddr`: QEMU has 0 in `p_vaddr`."""
+    """An ELF core. `p_vaddr` in the linear map tells the address, else `p_paddr`: QEMU has none in `p_vaddr`."""
 
     def __init__(self, file: RandomAccess, source: str) -> None:
         self._file = file
@@ -95,7 +98,7 @@ class CoreDump:
                 address = segment.physical
                 if LINEAR <= segment.virtual < LINEAR + LINEAR_SIZE:
                     address = segment.virtual - LINEAR
-                elif segment.virtual:
+                elif segment.virtual >= _KERNEL:
                     continue  # vmalloc, vmemmap: the same memory is in the linear map
                 segments.append((address, segment.file_size, segment.offset, segment.memory_size))
             elif segment.type == elf_core.NOTE and self.vmcoreinfo is None:
