@@ -151,6 +151,14 @@ class Tree:
         default_factory=dict, init=False, compare=False, repr=False
     )
 
+    def once(self, function: Callable[[Tree], _T]) -> _T:
+        """Return what a function makes of this tree, which is asked the first time only."""
+        # Not a cache of the function's: trees are equal by their content, which takes too long to compare.
+        if function not in self._results:
+            self._results[function] = function(self)
+        result: _T = self._results[function]
+        return result
+
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Yield (path, node) in document order, the root first."""
         yield "/", self.root
@@ -215,11 +223,7 @@ def per_tree(function: Callable[[Tree], _T]) -> Callable[[Tree], _T]:
     """Remember what the decorated function returns, for each tree and as long as that lives."""
 
     @wraps(function)
-    def cached(tree: Tree) -> _T:
-        # Trees are equal by their content, which takes too long to compare: the results are kept in the tree.
-        if cached not in tree._results:
-            tree._results[cached] = function(tree)
-        result: _T = tree._results[cached]
-        return result
+    def once(tree: Tree) -> _T:
+        return tree.once(function)
 
-    return cached
+    return once
