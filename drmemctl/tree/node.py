@@ -147,9 +147,7 @@ class Tree:
     kernel: str = field(default="", compare=False)
     beside: Beside | None = field(default=None, compare=False, repr=False)
     dump: KernelDump | None = field(default=None, compare=False, repr=False)
-    _results: dict[Callable[[Tree], Any], Any] = field(
-        default_factory=dict, init=False, compare=False, repr=False
-    )
+    _results: dict[Callable[[Tree], Any], Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def once(self, function: Callable[[Tree], _T]) -> _T:
         """Return what a function makes of this tree, which is asked the first time only."""
