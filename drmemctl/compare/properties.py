@@ -16,13 +16,9 @@ from operator import itemgetter
 
 from drmemctl.compare.nodes import NodePair, pairs_of
 from drmemctl.compare.side import Side
-from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
-from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.cells import LMB_SIZE
-from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
-from drmemctl.formats.reference_points import REFERENCE_POINTS
+from drmemctl.formats.registry import COMPARED, UNORDERED, describe
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.phandles import PHANDLES
 from drmemctl.model.standard_properties import device_type
@@ -35,29 +31,6 @@ RENAMED = "renamed"
 
 HEADER = "(header)"
 """Path of what a blob has beside its nodes."""
-
-RELATED = frozenset(
-    {
-        ARCHITECTURE_VEC5,
-        ASSOCIATIVITY,
-        CURRENT_DOMAINS,
-        MAX_DOMAINS,
-        DISTANCE_TABLE,
-        LOOKUP_INDEX_TABLE,
-        REFERENCE_POINTS,
-        "ibm,lrdr-capacity",
-        "ibm,migratable-partition",
-        "ibm,my-drc-index",
-        "linux,memory-limit",
-    }
-)
-"""Properties about memory and affinity, wherever they are."""
-
-_CONNECTORS = frozenset(
-    {"ibm,drc-indexes", "ibm,drc-info", "ibm,drc-names", "ibm,drc-power-domains", "ibm,drc-types"}
-)
-_CONNECTOR_NODES = ("/", "/cpus")
-"""The nodes whose connectors are LMBs and CPUs; others have those of slots."""
 
 _RELATED_NODES = frozenset(
     {"memory", "ibm,dynamic-reconfiguration-memory", "ibm,persistent-memory", "persistent-memory"}
@@ -217,14 +190,12 @@ class _NodeComparison:
         after = _fields(pair.new_path, nodes[1], new, self._new.cells)
         fields = None
         if before is not None and after is not None:
-            fields = tuple((_listed if name in _CONNECTORS else _field_changes)(before, after))
+            fields = tuple((_listed if name in UNORDERED else _field_changes)(before, after))
         return PropertyChange(change, pair.old_path, pair.new_path, name, old, new, fields=fields)
 
 
 def _fields(path: str, node: Node, prop: Property | None, cells: RootCells) -> Fields | None:
     """Return the decoded fields of a value by name, none of a value that is not there; None for a text."""
-    from drmemctl.formats.registry import describe
-
     if prop is None:
         return {}
     described = describe(
@@ -306,7 +277,8 @@ def _is_shown_name(prop: Property | None, old: Node, new: Node) -> bool:
 
 
 def _is_related(pair: NodePair, name: str) -> bool:
-    return name in RELATED or (name in _CONNECTORS and pair.old_path in _CONNECTOR_NODES)
+    nodes = COMPARED.get(name, ())
+    return "*" in nodes or pair.old_path in nodes
 
 
 def _is_memory(path: str, node: Node) -> bool:
