@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: MIT
-"""`dlpar`: a request for memory that is written to /sys/kernel/dlpar, and what a refused one lacked."""
+"""`dlpar`: a request that is written to /sys/kernel/dlpar, and what a refused one for memory lacked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.hypervisor.inference import POWERVM, QEMU
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.requests import ADD, COUNT, INDEX, INDEXED_COUNT, NotSimulatedError, Request, dlpar_store
+from drmemctl.kernel.requests import (
+    ADD,
+    COUNT,
+    CPU,
+    INDEX,
+    INDEXED_COUNT,
+    NotSimulatedError,
+    Request,
+    dlpar_store,
+)
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Footprint, Task
 from drmemctl.numbers import parse_kernel_int, printed_drc_index
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
-from drmemctl.simulate.steps.kernel_step import REQUEST, Circumstances, KernelStep, MakeTask
+from drmemctl.simulate.steps.kernel_step import CPU_REQUEST, REQUEST, Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.words import DRC, StepWords
 
 
@@ -27,7 +36,7 @@ class Dlpar(KernelStep):
 
     is_request: ClassVar[bool] = True
     completions: ClassVar[tuple[tuple[str, ...], ...]] = (
-        ("memory",),
+        ("memory", "cpu"),
         ("add", "remove"),
         ("count", "index", "indexed-count"),
         (DRC,),
@@ -37,11 +46,11 @@ class Dlpar(KernelStep):
     alike: ClassVar[bool] = True
 
     @classmethod
-    def parse(cls, words: StepWords) -> Self:
+    def parse(cls, words: StepWords) -> Dlpar:
         """Return the step; the kernel reads all that follows."""
-        words.next("what is written to /sys/kernel/dlpar")
+        resource = words.next("what is written to /sys/kernel/dlpar")
         words.at = len(words.words)
-        return cls(words.text, words.from_word(1))
+        return (DlparCpu if resource == CPU else Dlpar)(words.text, words.from_word(1))
 
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task of the request."""
@@ -66,6 +75,14 @@ class Dlpar(KernelStep):
         note = f"the kernel reads {printed} as no hexadecimal number: did you mean {meant}?" if printed else ""
         lacking = _lacking_connectors(partition.kernel, partition.machine, self.request)
         return replace(result, note=note, hypervisor=lacking)
+
+
+@dataclass(frozen=True, slots=True)
+class DlparCpu(Dlpar):
+    """What is written to /sys/kernel/dlpar about CPUs."""
+
+    is_request: ClassVar[bool] = False
+    touches: ClassVar[Footprint] = CPU_REQUEST
 
 
 _ADVICE = {
