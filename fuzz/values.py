@@ -310,7 +310,7 @@ def run_steps(data: bytes) -> None:
     except StepError as error:
         refused = error
     if refused is not None:
-        assert 1 <= refused.line <= len(text.splitlines())
+        assert 1 <= refused.line <= len(text.split("\n"))
         assert 1 <= refused.column <= len(refused.text) + 1
 
 

@@ -12,9 +12,8 @@ from drmemctl.kernel.capabilities import (
     DRMEM_ARRAY,
     FORM2,
     LMB_SIZE_U32,
-    Capability,
-    Release,
 )
+from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.profiles import Profile
 
 

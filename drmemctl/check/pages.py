@@ -6,18 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity
 from drmemctl.check.powervm import POWERVM
 from drmemctl.check.rule import Rule
 
-HEADINGS = {
-    "Why": "Why it matters",
-    "Example": "Bytes that break it",
-    "Kernel": "What a kernel does with them",
-    "Fix": "How to fix it",
-}
-"""The sections of a page, as they are headed."""
+SECTIONS = ("Why", "Example", "Kernel", "Fix")
+"""The sections of a page, as docstrings name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +25,7 @@ class Page:
         title: what is wrong, in a few words.
         kernels: the releases that it is about, in words.
         summary: what it looks for, in a sentence.
-        sections: (key of `HEADINGS`, text), in their order.
+        sections: (one of `SECTIONS`, text), in their order.
         references: kernel commits, chapters of LoPAR, and the like.
         powervm: what is known of it on PowerVM.
 
@@ -51,36 +45,9 @@ class Page:
     def of(cls, rule: Rule) -> Page:
         """Return the page of a rule, from its docstring."""
         page = rule.page
-        sections = tuple((key, page[key]) for key in HEADINGS if page.get(key))
+        sections = tuple((key, page[key]) for key in SECTIONS if page.get(key))
         facts = (rule.id, rule.severity, rule.family, rule.title, str(rule.kernels))
         return cls(*facts, page["Summary"], sections, rule.references, POWERVM.get(rule.id, ""))
-
-    def markdown(self) -> str:
-        """Return the page as Markdown, without its heading."""
-        facts = f"**{self.severity}** · {self.family}: {FAMILIES[self.family]} · kernels: {self.kernels}"
-        parts = [facts, self.summary]
-        for key, text in self.sections:
-            parts += [f"## {HEADINGS[key]}", text]
-        if self.powervm:
-            parts.append(f"**PowerVM:** {self.powervm}")
-        if self.references:
-            parts += ["## References", "\n".join(f"- {reference}" for reference in self.references)]
-        return "\n\n".join(parts) + "\n"
-
-    def text(self) -> str:
-        """Return the page as plain text, without its heading."""
-        facts = f"{self.severity}, {self.family} ({FAMILIES[self.family]}), kernels: {self.kernels}"
-        parts = [facts, self.summary]
-        parts += [f"{HEADINGS[key]}:\n{_indented(text)}" for key, text in self.sections]
-        if self.powervm:
-            parts.append(f"PowerVM: {self.powervm}")
-        if self.references:
-            parts.append("References:\n" + _indented("\n".join(self.references)))
-        return "\n\n".join(parts) + "\n"
-
-
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
 
 
 def pages(rules: Iterable[Rule]) -> tuple[Page, ...]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.common import (
-    LISTS,
     color_option,
     format_option,
     limit_option,
@@ -17,6 +16,7 @@ from drmemctl.cli.common import (
     tree_argument,
 )
 from drmemctl.cli.kernel_options import kernel_option, reading_of
+from drmemctl.model.sizes import LISTS
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:

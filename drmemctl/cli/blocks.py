@@ -38,26 +38,11 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
     The exit code is 1 if the kernel does not come up on this tree, and then there are no blocks to show. Up to 5.3
     it comes up with blocks of 16 MiB where the tree's size is none for a block, and the exit code is 1 as well.
     """
-    from drmemctl.kernel.block_map import BlockMap, owners_of
-    from drmemctl.kernel.block_size import block_size_of
-    from drmemctl.kernel.boot import boot
-    from drmemctl.kernel.boot_input import boot_associativity
-    from drmemctl.kernel.boot_regions import driver_memory
-    from drmemctl.model.memory import Memory
-    from drmemctl.model.sizes import blocks_within_bounds
-    from drmemctl.output.blocks import BlocksView, show_blocks
+    from drmemctl.output.blocks import show_blocks
+    from drmemctl.simulate.boot_blocks import BootBlocks
 
     device_tree = with_cmdline(open_tree(tree), cmdline)
-    profile = kernel_of(device_tree, kernel)
-    memory = Memory.from_tree(device_tree)
-    state, faults = boot(device_tree, profile)
-    size = block_size_of(device_tree, profile)
-    table = memory.table
-    block_map = BlockMap(owners_of(memory.boot, table), table.lmb_size, state.block_size, state.blocks)
-    blocks_within_bounds(block_map.most_spans, device_tree.source)
-    pmem = driver_memory(device_tree, boot_associativity(device_tree, profile))
-    show_blocks(
-        screen, BlocksView(state, size, block_map.spans(), pmem, bool(memory.associativity.unknown)), format
-    )
-    report_defects(memory.defects)
-    return say_faults(faults, state)
+    blocks = BootBlocks.of(device_tree, kernel_of(device_tree, kernel))
+    show_blocks(screen, blocks, format)
+    report_defects(blocks.defects)
+    return say_faults(blocks.faults, blocks.kernel)

@@ -27,9 +27,6 @@ FILE = click.Path(dir_okay=False, path_type=str)
 TREE = click.Path(path_type=str)
 """A device tree in any form."""
 
-LISTS = 65_536
-"""Lookup arrays that are listed, unless more are asked for."""
-
 _DEFECTS_SHOWN = 20
 
 

@@ -44,12 +44,11 @@ def command(old: str, new: str, everything: bool, kernel: Profile | None, format
     if old == new == "-":
         raise click.UsageError("standard input cannot be both OLD and NEW.")
     from drmemctl.compare.diff import diff
-    from drmemctl.output.diff import DiffView, show_diff
+    from drmemctl.output.diff import show_diff
 
-    trees = open_tree(old), open_tree(new)
     named = kernel if kernel is not None else setting("kernel")
-    difference = diff(*trees, everything=everything, kernel=named)
+    difference = diff(open_tree(old), open_tree(new), everything=everything, kernel=named)
     for note in difference.kernel_notes:
         say(note)
-    show_diff(screen, DiffView(difference, *trees), format)
+    show_diff(screen, difference, format)
     return 0 if difference.same else _EXIT_DIFFERENT

@@ -25,7 +25,7 @@ from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
-    from drmemctl.simulate.interleave.answer import PolicyAnswer, Question
+    from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
     from drmemctl.simulate.interleave.policy import Policy
     from drmemctl.tree.node import Tree
 
@@ -203,15 +203,24 @@ def _explored(
     shown: tuple[Screen, str, int | None],
 ) -> int:
     from drmemctl.output.explore import ExploreView, show_explored
+    from drmemctl.simulate.interleave.trace import traced_ends
 
     jobs, began = how
     all_answers = list(_answers(question, policies, jobs, began))
     screen, format, most = shown
     late = began + question.bounds.seconds + _TO_SHOW
-    show_explored(screen, ExploreView(question, all_answers, most, late), format)
+    ends = [traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in all_answers]
+    show_explored(screen, ExploreView(question, all_answers, ends), format)
     if save is not None:
         _save(question, all_answers, save)
     return _EXIT_INCONSISTENT if any(answer.bad for answer in all_answers) else 0
+
+
+def _ends_to_show(answer: PolicyAnswer, format: str, most: int | None) -> Sequence[End]:
+    """Return the ends that a format has: JSON all, a diagram the worst, text examples unless `most` is None."""
+    if format == "mermaid":
+        return answer.bad[:1]
+    return answer.bad if format == "json" or most is None else answer.examples(most)
 
 
 def _answers(question: Question, policies: list[Policy], jobs: int, began: float) -> Iterator[PolicyAnswer]:

@@ -82,7 +82,7 @@ class Prompt(cmd.Cmd):
 
     def _step(self, line: str) -> None:
         try:
-            step = parse_step(line)
+            step = parse_step(line, in_file=True)
         except StepError as error:
             self._say("\n".join([*pointed(error), f"expected {worded(error.expected)}"]))
             return
@@ -102,7 +102,7 @@ class Prompt(cmd.Cmd):
         else:
             simulation = self._session.simulation
             show_lines(self._screen, machine_lines(self._screen, simulation, simulation.state))
-            show_lines(self._screen, verdict_lines(self._screen, self._session, self._detail))
+            show_lines(self._screen, verdict_lines(self._screen, self._session.verdict(), self._detail))
         return False
 
     def _steps(self, _: str) -> bool:
@@ -153,7 +153,7 @@ def converse(screen: Screen, session: Session, steps: Iterable[Step], detail: De
         _with_history(prompt)
     else:
         prompt.cmdloop()
-    show_lines(screen, verdict_lines(screen, session, detail))
+    show_lines(screen, verdict_lines(screen, session.verdict(), detail))
 
 
 def _with_history(prompt: Prompt) -> None:

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE, LISTS, TREE, open_tree, tree_argument
+from drmemctl.cli.common import FILE, TREE, open_tree, tree_argument
 from drmemctl.cli.kernel_options import (
     capability_options,
     check_capabilities,
@@ -21,16 +20,9 @@ from drmemctl.cli.kernel_options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from drmemctl.check.engine import Plan
     from drmemctl.kernel.profiles import Profile
-    from drmemctl.model.lookup_usage import LookupUsage
-    from drmemctl.model.memory import Memory
-    from drmemctl.output.report.material import Comparison, JudgedTree, Material, Simulated
     from drmemctl.simulate.files import Files
-    from drmemctl.simulate.partition import Step
-    from drmemctl.simulate.simulation import Simulation
+    from drmemctl.simulate.material import Material
     from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
@@ -81,7 +73,7 @@ def command(
         raise click.UsageError("standard input can be only one of TREE, TREE2 and FILE.")
     from drmemctl.check.engine import Plan
     from drmemctl.cli.steps import files_of, parse_steps
-    from drmemctl.output.report.material import Material
+    from drmemctl.simulate.material import Comparison, JudgedTree, Material, Simulated
     from drmemctl.simulate.simulation import Simulation
 
     check_capabilities(added, removed)
@@ -94,10 +86,14 @@ def command(
     simulated = None
     if parsed:
         machine = named_hypervisor(hypervisor)
-        simulated = _simulated(Simulation(device_tree, profile, machine, files=opened.files), parsed)
-    comparison = None if tree2 is None else _comparison(opened, device_tree, opened(tree2), plan)
+        simulated = Simulated.of(Simulation(device_tree, profile, machine, files=opened.files), parsed)
+    comparison = None
+    if tree2 is not None:
+        second = opened(tree2)
+        comparison = Comparison.of(device_tree, second, plan, opened.shown(second.source))
+    partition = JudgedTree.of(device_tree, plan, opened.shown(device_tree.source))
     names = {name: opened.shown(name) for name in files_of(parsed)}
-    material = Material(title, _partition(opened, device_tree, plan), comparison, simulated, names)
+    material = Material(title, partition, comparison, simulated, names)
     _write(output, material)
 
 
@@ -132,62 +128,6 @@ class Trees:
         from drmemctl.tree.capture import redacted_tree
 
         return redacted_tree(tree)
-
-
-def _partition(opened: Trees, tree: Tree, plan: Plan, before: Tree | None = None) -> JudgedTree:
-    """Judge a tree, with what lies beside it; `before` is the one that a migration to it started from."""
-    from drmemctl.check.report import report_tree
-    from drmemctl.check.subject import Running
-    from drmemctl.kernel.affinity import affinity_rules
-    from drmemctl.kernel.choice import kernel_for
-    from drmemctl.model.address_map import AddressMap
-    from drmemctl.model.memory import Memory
-    from drmemctl.model.overview import Overview
-    from drmemctl.output.report.material import JudgedTree
-
-    rules = affinity_rules(kernel_for(tree, plan.kernel).profile)
-    memory = Memory.from_tree(tree, rules)
-    running = Running.of_tree(tree)
-    judged = report_tree(tree, plan, before, running=running)
-    overview = replace(Overview.from_tree(tree, rules=rules), source=opened.shown(tree.source))
-    return JudgedTree(overview, memory, AddressMap.of(memory), _usage(memory), judged, running.system)
-
-
-def _usage(memory: Memory) -> LookupUsage | None:
-    from drmemctl.errors import LimitError
-    from drmemctl.model.lookup_usage import LookupUsage
-
-    if memory.drmem is None:
-        return None
-    try:
-        return LookupUsage.of(memory.drmem, memory.associativity, LISTS)
-    except LimitError:
-        return None
-
-
-def _comparison(opened: Trees, old: Tree, new: Tree, plan: Plan) -> Comparison:
-    from drmemctl.compare.diff import diff
-    from drmemctl.output.report.material import Comparison
-
-    new = new if new.kernel else replace(new, kernel=old.kernel)  # a migration takes the kernel along
-    difference = diff(old, new, kernel=plan.kernel)
-    return Comparison(_partition(opened, new, plan, before=old), difference)
-
-
-def _simulated(simulation: Simulation, steps: Sequence[Step]) -> Simulated:
-    from drmemctl.errors import NotInTreeError
-    from drmemctl.model.address_map import AddressMap
-    from drmemctl.model.memory import Memory
-    from drmemctl.output.report.material import Simulated
-    from drmemctl.simulate.session import Session
-
-    session = Session(simulation, traced=True)
-    for _ in session.do_all(steps):
-        pass
-    try:
-        return Simulated(session, AddressMap.of(Memory.from_tree(simulation.tree)))
-    except NotInTreeError:
-        return Simulated(session, None)
 
 
 def _write(output: str, material: Material) -> None:

@@ -123,7 +123,7 @@ def command(
 
         converse(screen, session, parsed, detail)
     else:
-        _run(screen, session, parsed, format, tree, detail)
+        run_steps(screen, session, parsed, format, tree, detail)
     _save(session, output, save_array, force=force)
     return 0 if session.succeeded else _EXIT_FAILED
 
@@ -149,11 +149,18 @@ def _session(tree: Tree, kernel: Profile, hypervisor: str | None, *, traced: boo
     return Session(Simulation(tree, kernel, hypervisor), traced=traced)
 
 
-def _run(screen: Screen, session: Session, steps: Sequence[Step], format: str, tree: str, detail: Detail) -> None:
-    from drmemctl.output.simulation import show_json, show_junit, show_simulation
+def run_steps(
+    screen: Screen, session: Session, steps: Sequence[Step], format: str, tree: str, detail: Detail
+) -> None:
+    """Do the steps and print what came of them: as text each as it is done, then the verdict."""
+    from drmemctl.output.simulation import show_json, show_junit, show_lines
+    from drmemctl.output.simulation_text import boot_lines, step_lines, verdict_lines
 
     if format == "text":
-        show_simulation(screen, session, steps, detail)
+        show_lines(screen, boot_lines(screen, session))
+        for number, result in enumerate(session.do_all(steps), 1):
+            show_lines(screen, step_lines(screen, number, result, detail))
+        show_lines(screen, verdict_lines(screen, session.verdict(), detail))
         return
     for _ in session.do_all(steps):
         pass

@@ -32,9 +32,9 @@ def parse_steps(script: str | None, arguments: Iterable[str]) -> list[Step]:
     steps: list[Step] = []
     if script is not None:
         name = "standard input" if script == "-" else script
-        steps += _parsed(_content(script), name)
+        steps += _parsed(_content(script), name, in_file=True)
     for number, argument in enumerate(arguments, 1):
-        steps += _parsed(argument, f"STEP {number}")
+        steps += _parsed(argument, f"STEP {number}", in_file=False)
         bound_steps(len(steps))
     return steps
 
@@ -54,7 +54,7 @@ def _content(script: str) -> str:
         ) from error
 
 
-def _parsed(text: str, name: str) -> list[Step]:
+def _parsed(text: str, name: str, *, in_file: bool) -> list[Step]:
     from drmemctl.cli.usage import PointedError
     from drmemctl.errors import LimitError
     from drmemctl.output.text import safe
@@ -62,7 +62,7 @@ def _parsed(text: str, name: str) -> list[Step]:
     from drmemctl.simulate.words import StepError
 
     try:
-        return list(parse_script(text))
+        return list(parse_script(text, in_file=in_file))
     except StepError as error:
         raise PointedError("\n".join([f"{safe(name)}: {worded(error.message)}", *pointed(error)])) from error
     except LimitError as error:

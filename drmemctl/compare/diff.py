@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drmemctl.compare.lmbs import LmbChange, LmbDiff, compare_lmbs
@@ -11,10 +12,14 @@ from drmemctl.compare.lookup import LookupDiff, compare_lookup
 from drmemctl.compare.numa import Fact, compare_numa
 from drmemctl.compare.properties import PropertyChange, compare_properties
 from drmemctl.compare.side import Side, read_pair
+from drmemctl.formats.cells import LMB_SIZE
+from drmemctl.formats.dynamic_memory import NODE
+from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.kernel.affinity import affinity_rules
 from drmemctl.kernel.choice import kernel_for
 from drmemctl.kernel.profiles import Profile
-from drmemctl.tree.node import Tree
+from drmemctl.model.drmem import LmbTable
+from drmemctl.tree.node import Property, Tree
 
 if TYPE_CHECKING:
     from drmemctl.check.finding import Finding
@@ -31,6 +36,9 @@ class Origin:
         n_lmbs: how many LMBs there are.
         is_cut: whether the source shows only the beginning of them.
         shows_nodes: whether the source shows what gives LMBs their node.
+        table: the LMBs.
+        lookup: the lookup arrays, None where there are none.
+        size_property: the property with the LMB size, None where there is none.
 
     """
 
@@ -40,13 +48,25 @@ class Origin:
     n_lmbs: int
     is_cut: bool = False
     shows_nodes: bool = True
+    table: LmbTable = field(default_factory=partial(LmbTable.of, (), None), compare=False, repr=False)
+    lookup: LookupArrays | None = field(default=None, compare=False, repr=False)
+    size_property: Property | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, side: Side) -> Origin:
         """Return the figures of a tree."""
-        table = side.table
-        name = table.property_name or None
-        return cls(side.tree.source, name, table.lmb_size, table.n_lmbs, side.is_cut, side.shows_nodes)
+        table, drmem = side.table, side.tree.find(NODE)
+        return cls(
+            side.tree.source,
+            table.property_name or None,
+            table.lmb_size,
+            table.n_lmbs,
+            side.is_cut,
+            side.shows_nodes,
+            table,
+            side.associativity.lookup,
+            None if drmem is None else drmem.find(LMB_SIZE),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from itertools import zip_longest
 from operator import itemgetter
 
@@ -88,6 +89,7 @@ class PropertyChange:
         new: the property now.
         nodes: how many nodes came or went, that node included.
         fields: the decoded fields that differ, of the first `FIELDS` of a value; None where its layout is unknown.
+        node: the node that came or went.
 
     """
 
@@ -99,6 +101,7 @@ class PropertyChange:
     new: Property | None = None
     nodes: int = 0
     fields: tuple[FieldChange, ...] | None = None
+    node: Node | None = dataclass_field(default=None, compare=False, repr=False)
 
     @property
     def order(self) -> tuple[str, ...]:
@@ -110,7 +113,7 @@ class PropertyChange:
         change = {ADDED: REMOVED, REMOVED: ADDED}.get(self.change, self.change)
         fields = self.fields and tuple(FieldChange(field.name, field.new, field.old) for field in self.fields)
         return PropertyChange(
-            change, self.new_path, self.old_path, self.name, self.new, self.old, self.nodes, fields
+            change, self.new_path, self.old_path, self.name, self.new, self.old, self.nodes, fields, self.node
         )
 
 
@@ -152,7 +155,7 @@ def _lone(pair: NodePair, everything: bool) -> Iterator[PropertyChange]:
     while pending:
         (old_path, new_path), node = pending.pop()
         if everything or _matters(old_path if pair.old else new_path, node):
-            yield PropertyChange(change, old_path, new_path, nodes=_count(node))
+            yield PropertyChange(change, old_path, new_path, nodes=_count(node), node=node)
         else:
             pending += (
                 ((f"{old_path}/{child.name}", f"{new_path}/{child.name}"), child) for child in node.children

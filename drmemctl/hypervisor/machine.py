@@ -126,6 +126,11 @@ class Machine:
         """What asking for the state of a migration leads to: 0 where the hypervisor can migrate by LoPAR."""
         return 0
 
+    @property
+    def events_reach_kernel(self) -> bool:
+        """Whether the kernel itself acts on the events of hot-plug, and not user space on what the kernel logs."""
+        return True
+
     def table(self, drc_index: int) -> Table:
         """Return the state table of a connector."""
         raise NotImplementedError

@@ -10,7 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, decode_architecture_vec5
+from drmemctl.formats.architecture_vec5 import (
+    ARCHITECTURE_VEC5,
+    HP_EVT,
+    ArchitectureVec5,
+    decode_architecture_vec5,
+)
 from drmemctl.hypervisor.connectors import (
     QEMU_LOGICAL,
     QEMU_PHYSICAL,
@@ -52,6 +57,9 @@ DEVICE_DELETED = "DEVICE_DELETED"
 MEM_UNPLUG_ERROR = "MEM_UNPLUG_ERROR"
 DEVICE_UNPLUG_GUEST_ERROR = "DEVICE_UNPLUG_GUEST_ERROR"
 ABORT = "ABORT"
+
+_MEMORY = ("MEM", "PMEM")
+"""Connectors of what QEMU takes for a DIMM."""
 
 _IN_PROGRESS = {"MEM": "Memory", "28": "PCI device", "PHB": "PCI Host Bridge"}
 """What a type is called in the refusal of a second unplug; one of a CPU may be asked for over and over."""
@@ -116,6 +124,21 @@ class Qemu(Machine):
     def transfer_error(self) -> int:
         """QEMU has no H_VASI_STATE: H_FUNCTION, which Linux turns into EOPNOTSUPP."""
         return -_EOPNOTSUPP
+
+    @property
+    def events_reach_kernel(self) -> bool:
+        """Whether the guest agreed on HP_EVT, which machine types up to pseries-2.7 do not offer.
+
+        Without, events come by the interrupt for EPOW, whose handler logs them (`ras_epow_interrupt`). A tree
+        that does not tell is taken to be that of a guest that agreed.
+        """
+        vector5 = self._vector5
+        return vector5 is None or vector5.has(HP_EVT)
+
+    @property
+    def _vector5(self) -> ArchitectureVec5 | None:
+        data = self.tree.get(CHOSEN, ARCHITECTURE_VEC5)
+        return None if data is None else decode_architecture_vec5(data)
 
     def table(self, drc_index: int) -> Table:
         """Return the state table of a connector."""
@@ -191,6 +214,10 @@ class Qemu(Machine):
         Raises `RefusedError` if there is no such DIMM or it is being unplugged already.
         """
         kind = kind_of(first).name
+        vector5 = self._vector5
+        if kind in _MEMORY and vector5 is not None and any(vector5.data[1:]) and not vector5.has(HP_EVT):
+            # `spapr_memory_hot_unplug_supported`: where nothing at all was agreed on, no guest has asked yet.
+            raise RefusedError("Memory hot unplug not supported for this guest")
         if kind == "PMEM":
             raise RefusedError("nvdimm device hot unplug is not supported yet.")
         machine, device = self._dimm(first, count)

@@ -6,7 +6,12 @@ from __future__ import annotations
 from functools import partial
 
 from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
-from drmemctl.kernel.capabilities import COUNTED_MARKS, QUIET_INDEX_MESSAGES, RESERVED_NOT_AVAILABLE
+from drmemctl.kernel.capabilities import (
+    COUNTED_MARKS,
+    QUIET_INDEX_MESSAGES,
+    RESERVED_NOT_AVAILABLE,
+    SWAPPED_DRC_INDEXES,
+)
 from drmemctl.kernel.dlpar import acquire_drc, release_drc
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Job
@@ -76,7 +81,8 @@ def _added(job: Job, index: int, *, quiet: bool = False) -> Task[None]:
 def _take_back(job: Job, index: int) -> Task[None]:
     _, drc_index = yield from identity(job, index)
     if (yield from remove_lmb(job, index)):
-        job.tell(PREFIX + "Failed to remove LMB, drc index {drc:x}", 0, drc_index)
+        shown = "{swapped:x}" if job.has(SWAPPED_DRC_INDEXES) else "{drc:x}"
+        job.tell(f"{PREFIX}Failed to remove LMB, drc index {shown}", 0, drc_index)
     else:
         yield from release_drc(job, drc_index)
 
@@ -102,7 +108,10 @@ def add_by_ic(job: Job, count: int, drc_index: int) -> Task[int]:
     if span is None or not (yield from passes_reserved(job, span)):
         return EINVAL
     find = partial(_next_free_in, span=span)
-    if (yield from act_on_each(job, span, find, _acquire_and_add)) == 0:
+    rc = yield from act_on_each(job, span, find, _acquire_and_add)
+    if rc == 0 and span.beyond:
+        rc = yield from acquire_drc(job, 0)
+    if rc == 0:
         yield from for_each_marked(job, span, lambda index: _added(job, index))
         return 0
     job.log.append(f"{PREFIX}Memory indexed-count-add failed, removing any added LMBs")

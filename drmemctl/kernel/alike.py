@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.kernel.capabilities import FLUSH_PER_LMB, WRONG_NODE_ADD
+from drmemctl.kernel.capabilities import ASSIGNED_FIRST, FLUSH_PER_LMB, WRONG_NODE_ADD
 from drmemctl.kernel.job import Job, LmbMessage
 from drmemctl.kernel.task import R, Task
 from drmemctl.model.drmem import LmbTable
@@ -35,7 +35,7 @@ def n_alike(job: Job, index: int, most: int = _DRC_INDEXES) -> int:
     count = state.blocks.n_alike(run.base // size, min(count, (_ADDRESSES - run.base) // size))
     if state.unmovable:
         count = 1 if run.drc_index in state.unmovable else _until(run, count, state.unmovable.__contains__)
-    if job.has(WRONG_NODE_ADD) and not run.assigned:
+    if (job.has(WRONG_NODE_ADD) or job.has(ASSIGNED_FIRST)) and not run.assigned:
         count = _until_assigned(state.table, run, count)
     return job.firmware.n_alike(run.drc_index, count)
 

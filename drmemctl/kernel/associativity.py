@@ -9,10 +9,9 @@ from __future__ import annotations
 from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.formats.rows import pack_words, words
-from drmemctl.kernel.capabilities import TREE_ERRORS_LOGGED
 from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EINVAL, ENODEV
-from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.notifier import APPENDING, set_property
 from drmemctl.kernel.task import StatePart, Task, atomic
@@ -82,7 +81,7 @@ def _list_of(job: Job, associativity: bytes, width: int) -> list[int]:
     """Return `width` words after the length cell; what is not there is read as 0."""
     if width > _MAX_WIDTH:
         fault = Fault("oops", f"lists of {width} domains are compared", "find_aa_index", NODE, LOOKUP_ARRAYS)
-        raise OopsError(fault, dead="the hotplug lock is held")
+        raise OopsError(fault, dead=HOTPLUG_LOCK_HELD)
     domains = words(associativity)[1 : 1 + width].tolist()
     if len(domains) < width:
         message = (
@@ -105,10 +104,3 @@ def _appended(arrays: bytes, count: int, width: int, wanted: list[int]) -> bytes
     grown[:4] = pack_words([(count + 1) & 0xFFFFFFFF])
     grown[first : first + 4 * width] = pack_words(wanted)
     return bytes(grown[:size])  # what is written beyond the property is other memory
-
-
-def log_no_associativity(job: Job, rc: int, drc_index: int) -> None:
-    """Report an LMB without associativity, in those kernels that say so (`dlpar_add_device_tree_lmb`)."""
-    if job.has(TREE_ERRORS_LOGGED) and rc:
-        job.tell("pseries-hotplug-mem: Couldn't find associativity index for drc index {drc:x}", 0, drc_index)
-        job.tell("pseries-hotplug-mem: Couldn't update device tree for drc index {drc:x}", 0, drc_index)

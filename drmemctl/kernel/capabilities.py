@@ -3,19 +3,21 @@
 
 The algorithms ask a profile for capabilities and never for a version, so that a backport is an entry here, or
 `--with`, and not another branch in the code. `first` and `last` are mainline releases, both inclusive; `stable`
-names stable series outside that range which have it too, and since which of their releases.
+names stable series outside that range which have it too, `stable_without` those inside it that lost it, and both
+since which of their releases.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from drmemctl.kernel.capability import Capability, Release
+from drmemctl.kernel.cpu_capabilities import CPU_CAPABILITIES
 
-Release = tuple[int, int]
-"""A mainline release: (6, 1) is 6.1."""
-
-OLDEST: Release = (4, 15)
+OLDEST: Release = (4, 14)
 NEWEST: Release = (7, 2)
 """The newest release that was measured; `latest`."""
+
+MEASURED_STABLE: dict[Release, int] = {(4, 14): 5, (4, 19): 78, (5, 0): 1, (5, 4): 59, (5, 10): 262}
+"""Which stable release of a series was measured: what the name of the series alone stands for."""
 
 _PROM = "arch/powerpc/kernel/prom.c"
 _DRMEM = "arch/powerpc/mm/drmem.c"
@@ -24,39 +26,6 @@ _MOBILITY = "arch/powerpc/platforms/pseries/mobility.c"
 _DLPAR = "arch/powerpc/platforms/pseries/dlpar.c"
 _NUMA = "arch/powerpc/mm/numa.c"
 _BLOCK_SIZE = "arch/powerpc/mm/init_64.c"
-_HOTPLUG_CPU = "arch/powerpc/platforms/pseries/hotplug-cpu.c"
-
-
-@dataclass(frozen=True, slots=True)
-class Capability:
-    """One thing that some kernels do and others do not.
-
-    Attributes:
-        name: what `--with` and `--without` call it.
-        changes: what it changes, in a sentence.
-        first: the first mainline release that has it; None: every release that is known here from the start.
-        last: the last mainline release that has it; None: the newest has it.
-        commit: the commit that brought it, or took it away where only `last` is given; empty where not known.
-        source: the file of the kernel where it is to be seen.
-        stable: stable series outside that range that have it, and the first of their releases known to.
-
-    """
-
-    name: str
-    changes: str
-    first: Release | None = None
-    last: Release | None = None
-    commit: str = ""
-    source: str = ""
-    stable: tuple[tuple[Release, int], ...] = field(default=())
-
-    def in_release(self, release: Release, patch: int | None = None) -> bool:
-        """Whether a release has it; without `patch`, the newest known of that stable series is meant."""
-        if (self.first is None or self.first <= release) and (self.last is None or release <= self.last):
-            return True
-        since = dict(self.stable).get(release)
-        return since is not None and (patch is None or patch >= since)
-
 
 CAPABILITIES: tuple[Capability, ...] = (
     DRMEM_ARRAY := Capability(
@@ -74,14 +43,38 @@ CAPABILITIES: tuple[Capability, ...] = (
     ),
     FLUSH_PER_LMB := Capability(
         "flush-per-lmb",
-        "the property is rewritten after each LMB, not once at the end of a successful request",
-        last=(4, 15),
+        "the property is rewritten for each LMB, not once at the end of a successful request",
+        last=(4, 19),
         commit="063b8b1251fd",
         source=_HOTPLUG,
+        stable_without=(((4, 19), 85),),
+    ),
+    ASSIGNED_FIRST := Capability(
+        "assigned-first",
+        "an LMB is assigned before its associativity is looked up, and stays so in the array if that fails; it is "
+        "written to the property before its memory is added",
+        last=(4, 19),
+        commit="063b8b1251fd",
+        source=_HOTPLUG,
+        stable_without=(((4, 19), 85),),
     ),
     TREE_ERRORS_LOGGED := Capability(
         "tree-errors-logged",
         "an LMB that cannot be added for lack of associativity is reported as a failed device tree update",
+        last=(4, 19),
+        commit="063b8b1251fd",
+        source=_HOTPLUG,
+        stable_without=(((4, 19), 85),),
+    ),
+    RANGE_CHECK := Capability(
+        "range-check",
+        "an indexed-count request beyond the last LMB is refused; without, what lies behind the property is read",
+        first=(4, 16),
+        source=_HOTPLUG,
+    ),
+    SWAPPED_DRC_INDEXES := Capability(
+        "swapped-drc-indexes",
+        "a failed rollback of an add, or of an indexed-count removal, prints a DRC index with its bytes reversed",
         last=(4, 15),
         source=_HOTPLUG,
     ),
@@ -98,6 +91,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 9),
         commit="72cdd117c449",
         source=_HOTPLUG,
+        stable=(((4, 19), 85),),
     ),
     RESERVED_NOT_REMOVABLE := Capability(
         "reserved-not-removable",
@@ -173,7 +167,9 @@ CAPABILITIES: tuple[Capability, ...] = (
         "old-property-check",
         "that notifier takes a v1 property that was not there before; without, it oopses",
         first=(5, 3),
+        commit="0aa82c482ab2",
         source=_HOTPLUG,
+        stable=(((4, 19), 61), ((5, 2), 3)),
     ),
     ITERATOR_INCLUSIVE := Capability(
         "iterator-inclusive",
@@ -182,6 +178,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 6),
         commit="a83836dbc53e",
         source="arch/powerpc/include/asm/drmem.h",
+        stable_without=(((4, 19), 116), ((5, 4), 33)),
     ),
     LMB_SIZE_U32 := Capability(
         "lmb-size-u32",
@@ -370,6 +367,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 8),
         commit="81b61324922c",
         source=_NUMA,
+        stable=(((4, 19), 78),),
     ),
     VPHN_FAILURE_IGNORED := Capability(
         "vphn-failure-ignored",
@@ -377,53 +375,12 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(4, 18),
         source=_NUMA,
     ),
-    CPU_BY_COUNT := Capability(
-        "cpu-by-count",
-        "CPUs can be added and removed by count; without, that is EINVAL, and only an index will do",
-        last=(5, 15),
-        commit="fa2a5dfe2ddd",
-        source=_HOTPLUG_CPU,
-    ),
-    CPU_DRC_INFO := Capability(
-        "cpu-drc-info",
-        "connectors of CPUs are looked up in ibm,drc-info, where /cpus has it; without, in ibm,drc-indexes only",
-        first=(5, 5),
-        commit="b015f6bc9547",
-        source=_HOTPLUG_CPU,
-    ),
-    LAST_CPU_NAMED := Capability(
-        "last-cpu-named",
-        "a CPU that cannot go because it is the last one online is reported as that",
-        first=(5, 13),
-        source=_HOTPLUG_CPU,
-    ),
-    CPU_UNISOLATE := Capability(
-        "cpu-unisolate",
-        "a CPU that was to go by index and did not is reported to the hypervisor by unisolating its connector",
-        first=(5, 13),
-        commit="29c9a2699e71",
-        source=_HOTPLUG_CPU,
-    ),
-    CPU_DEATH_LOGGED := Capability(
-        "cpu-death-logged",
-        "each thread that goes offline says so",
-        last=(5, 12),
-        commit="ed8029d7b472",
-        source=_HOTPLUG_CPU,
-    ),
-    CPU_IDS_BY_NODE := Capability(
-        "cpu-ids-by-node",
-        "a new CPU gets numbers that no CPU of another node had, as long as there are such",
-        first=(5, 15),
-        commit="bd1dd4c5f528",
-        source=_HOTPLUG_CPU,
-    ),
-    CPU_CACHE_NODES := Capability(
-        "cpu-cache-nodes",
-        "cache nodes come and go with the last CPU that has them, and a CPU without numbers is not added",
-        first=(5, 16),
-        commit="7edd5c9a8820",
-        source=_HOTPLUG_CPU,
+    *CPU_CAPABILITIES,
+    LONG_LOG_RECORDS := Capability(
+        "long-log-records",
+        "a message in the log has 1,021 bytes at most; without, 989",
+        first=(6, 3),
+        source="kernel/printk/internal.h",
     ),
     DT_RESOURCE := Capability(
         "dt-resource",

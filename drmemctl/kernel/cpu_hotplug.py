@@ -14,7 +14,7 @@ from itertools import islice
 from drmemctl.formats.drc import INDEXES, MY_DRC_INDEX
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry, decode_drc_info
 from drmemctl.formats.rows import words
-from drmemctl.kernel.capabilities import (
+from drmemctl.kernel.cpu_capabilities import (
     CPU_CACHE_NODES,
     CPU_DEATH_LOGGED,
     CPU_DRC_INFO,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from drmemctl.kernel.capabilities import Release
+from drmemctl.kernel.capability import Release
 from drmemctl.kernel.names import KernelName
 
 _DEBIAN_FLAVOUR = re.compile(r"[-+].*\bpowerpc64(?:le)?(?:-64k)?\Z", re.ASCII)

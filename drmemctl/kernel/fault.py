@@ -9,6 +9,9 @@ from enum import Enum
 OOPS, PANIC = "oops at boot", "panic at boot"
 """What the state of a kernel says that did not come up."""
 
+HOTPLUG_LOCK_HELD = "the hotplug lock is held"
+"""What the state of a kernel says of which a thread died with device_hotplug_lock: it answers no more requests."""
+
 
 class Cause(Enum):
     """What of a tree a kernel dies of while it boots."""

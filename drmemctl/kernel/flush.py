@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, V2, encode_entries
 from drmemctl.formats.lists import COUNT_SIZE
-from drmemctl.formats.rows import pack_words
-from drmemctl.kernel.capabilities import DYNAMIC_MEMORY_V2
-from drmemctl.kernel.errno import EPERM
+from drmemctl.formats.rows import pack_words, words
+from drmemctl.kernel.capabilities import DRMEM_ARRAY, DYNAMIC_MEMORY_V2
+from drmemctl.kernel.errno import ENODEV, EPERM
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.notifier import clear_updating, set_property, set_updating
@@ -217,24 +217,51 @@ FLUSHES = frozenset({*_WRITERS.values(), _WRITER})
 """Functions that write what the kernel holds into the LMB property."""
 
 
-def write_through(job: Job) -> Task[None]:
-    """Put a change of an LMB into the property at once, as kernels without an array do."""
+def write_through(job: Job, index: int) -> Task[int]:
+    """Put a change of an LMB into the property at once: all of the array, or without one its own entry."""
+    if job.has(DRMEM_ARRAY):
+        return (yield from drmem_update_dt(job))
     yield from set_updating(job)
-    regenerated = yield from _property_by_lmb(job)
-    if regenerated is not None:
-        yield from set_property(job, NODE, *regenerated, _WRITER)
+    changed = yield from _property_by_lmb(job, index)
+    if changed is not None:
+        yield from set_property(job, NODE, *changed, _WRITER)
     yield from clear_updating(job)
+    return ENODEV if changed is None else 0
 
 
 @atomic(reads=(StatePart.NODES, StatePart.LMBS, StatePart.AA, StatePart.FLAGS))
-def _property_by_lmb(job: Job) -> tuple[str, bytes] | None:
+def _property_by_lmb(job: Job, index: int) -> tuple[str, bytes] | None:
     """Return name and bytes of the property: each LMB's own entry, a v2 set split where it has to be."""
     node = job.state.tree.find(NODE)
     old = None if node is None else node.get(V1)
     if old is not None:
-        return V1, _encode_v1(job, old)
+        return V1, _with_entries(old, job.state.table.rest_of_run(index), job.width)
     if node is None or node.get(V2) is None or not job.has(DYNAMIC_MEMORY_V2):
         return None
     runs = job.state.table.runs
     sets = (run._replace(lmbs=run.lmbs & _COUNT_MASK, flags=run.flags & WRITTEN_FLAGS) for run in runs)
     return V2, encode_entries(V2, sets)
+
+
+_V1_WORDS = _V1_CELL // 4
+_DRC, _AA, _FLAGS = 2, 4, 5
+"""Which word of an entry of v1 is which (`struct of_drconf_cell`)."""
+
+
+def _with_entries(data: bytes, lmbs: Run, count: int) -> bytes:
+    """Return a v1 property with what LMBs have now in the first entry that has the DRC index of each, if any has.
+
+    All else stays as it is (`dlpar_update_device_tree_lmb`).
+    """
+    cells = words(data)
+    end = 1 + _V1_WORDS * min(cells[0], (len(cells) - 1) // _V1_WORDS) if cells else 0
+    drc_indexes = cells[1 + _DRC : end : _V1_WORDS]
+    changed = bytearray(data)
+    for place in range(count):
+        try:
+            entry = 1 + _V1_WORDS * drc_indexes.index((lmbs.drc_index + place) & _DRC_MASK)
+        except ValueError:
+            continue
+        flags = lmbs.flags & WRITTEN_FLAGS | cells[entry + _FLAGS] & KERNEL_TOUCHED
+        changed[4 * (entry + _AA) : 4 * (entry + _FLAGS + 1)] = pack_words([lmbs.aa_index, flags])
+    return bytes(changed)

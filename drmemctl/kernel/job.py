@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from drmemctl.kernel.capabilities import Capability
+from drmemctl.kernel.capability import Capability
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import ConnectorAnswer, Firmware
 from drmemctl.kernel.state import KernelState
@@ -27,6 +27,10 @@ class OopsError(Exception):
         self.dead = dead
 
 
+class BlockedError(Exception):
+    """The thread waits for device_hotplug_lock for ever: another died with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of some work.
@@ -37,6 +41,7 @@ class Outcome:
         rc: 0 or a negative error number, as the kernel function returned it.
         log: what the kernel printed, without timestamps.
         faults: what it did wrong.
+        blocked: whether it waits for device_hotplug_lock, which nobody will give back.
 
     """
 
@@ -45,13 +50,14 @@ class Outcome:
     rc: int
     log: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    blocked: bool = False
 
 
 class LmbMessage(str):
     """A message that names an LMB, and can name those that follow it in its place.
 
     Attributes:
-        template: the message with places for `{base:x}` and `{drc:x}`.
+        template: the message with places for `{base:x}`, `{drc:x}`, and `{swapped:x}`, the latter in reverse.
         base: the LMB's address.
         drc: its DRC index.
 
@@ -64,13 +70,19 @@ class LmbMessage(str):
 
     def __new__(cls, template: str, base: int, drc: int) -> Self:
         """Return the message about the first LMB."""
-        message = super().__new__(cls, template.format(base=base, drc=drc))
+        message = super().__new__(cls, template.format(base=base, drc=drc, swapped=_swapped(drc)))
         message.template, message.base, message.drc = template, base, drc
         return message
 
     def of_following(self, place: int, lmb_size: int) -> str:
         """Return the message about the LMB that is `place` LMBs further on."""
-        return self.template.format(base=self.base + place * lmb_size, drc=self.drc + place)
+        drc = self.drc + place
+        return self.template.format(base=self.base + place * lmb_size, drc=drc, swapped=_swapped(drc))
+
+
+def _swapped(drc_index: int) -> int:
+    """Return a DRC index with its bytes reversed (`be32_to_cpu` on a little-endian machine)."""
+    return int.from_bytes((drc_index & 0xFFFFFFFF).to_bytes(4, "little"), "big")
 
 
 MIGRATION, REASSIGNMENT = "migration", "reassignment"

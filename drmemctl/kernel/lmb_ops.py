@@ -4,22 +4,20 @@
 from __future__ import annotations
 
 from drmemctl.formats.dynamic_memory import AA_UNSET, ASSIGNED, KERNEL_TOUCHED, NODE, RESERVED
-from drmemctl.kernel.associativity import (
-    log_no_associativity,
-    set_aa,
-    update_lmb_associativity_index,
-)
+from drmemctl.kernel.associativity import set_aa, update_lmb_associativity_index
 from drmemctl.kernel.capabilities import (
     ADD_ERRORS_LOGGED,
+    ASSIGNED_FIRST,
     FLUSH_PER_LMB,
     NO_DEFAULT_NODE,
     RESERVED_NOT_REMOVABLE,
     SECTION_REMOVABLE_CHECK,
+    TREE_ERRORS_LOGGED,
     WRONG_NODE_ADD,
 )
 from drmemctl.kernel.dlpar import release_drc
 from drmemctl.kernel.errno import EBUSY, EEXIST, EINVAL
-from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.flush import write_through
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.nodes import node_of_lmb
@@ -75,7 +73,7 @@ def remove_lmb(job: Job, index: int) -> Task[int]:
         return rc
     yield from _remove_memory(job, index)
     yield from _unassign(job, index)
-    yield from _write_through(job)
+    yield from _write_through(job, index)
     return 0
 
 
@@ -104,7 +102,7 @@ def _check_aligned(job: Job, base: int) -> None:
     if base % size:
         job.tell(_UNALIGNED.format(size=size), base, 0)
         message = f"memory at {base:#x} is removed, which is not where a block of {size:#x} bytes begins"
-        raise OopsError(Fault("oops", message, "try_remove_memory", NODE), dead="the hotplug lock is held")
+        raise OopsError(Fault("oops", message, "try_remove_memory", NODE), dead=HOTPLUG_LOCK_HELD)
 
 
 _UNALIGNED = "Block size [{size:#x}] unaligned hotplug range: start {{base:#x}}, size {size:#x}"
@@ -116,9 +114,8 @@ def _unassign(job: Job, index: int) -> None:
     job.set_lmb("dlpar_remove_lmb", index, aa_index=AA_UNSET, flags=flags)
 
 
-def _write_through(job: Job) -> Task[None]:
-    if job.has(FLUSH_PER_LMB):
-        yield from write_through(job)
+def _write_through(job: Job, index: int) -> Task[int]:
+    return (yield from write_through(job, index)) if job.has(FLUSH_PER_LMB) else 0
 
 
 @atomic(reads=(StatePart.FLAGS,))
@@ -131,21 +128,49 @@ def add_lmb(job: Job, index: int, drc_index: int) -> Task[int]:
     """Add an LMB's memory on its node and assign it (`dlpar_add_lmb`)."""
     if (yield from flags_of(job, index)) & ASSIGNED:
         return EINVAL
-    rc = yield from update_lmb_associativity_index(job, index, drc_index)
+    assign = _add_device_tree_lmb if job.has(ASSIGNED_FIRST) else _look_up
+    rc = yield from assign(job, index, drc_index)
     if rc:
+        _log_tree_error(job, "Couldn't update device tree for drc index {drc:x}", drc_index)
         # Released here and by the callers once more; harmless, since then it is not present.
-        log_no_associativity(job, rc, drc_index)
         yield from release_drc(job, drc_index)
         _log_error(job, "Failed to configure LMB 0x{drc:x}", lmb_at(job, index))
         return rc
     node = yield from node_for_add(job, index)
     rc = yield from _add_memory(job, index, node)
+    if job.has(ASSIGNED_FIRST):
+        if rc:
+            yield from _unassign(job, index)
+            yield from _write_through(job, index)
+        return rc
     if rc:
         yield from set_aa(job, "invalidate_lmb_associativity_index", index, AA_UNSET)
     else:
         yield from _assign(job, index)
-    yield from _write_through(job)
+    yield from _write_through(job, index)
     return rc
+
+
+def _add_device_tree_lmb(job: Job, index: int, drc_index: int) -> Task[int]:
+    """Assign an LMB, look its associativity up and write both (`dlpar_add_device_tree_lmb`).
+
+    Whatever fails, it stays assigned in an array: it can be added no more. A kernel without one forgets its copy.
+    """
+    yield from _assign(job, index)
+    rc = yield from _look_up(job, index, drc_index)
+    return rc or (yield from _write_through(job, index))
+
+
+def _look_up(job: Job, index: int, drc_index: int) -> Task[int]:
+    rc = yield from update_lmb_associativity_index(job, index, drc_index)
+    if rc:
+        _log_tree_error(job, "Couldn't find associativity index for drc index {drc:x}", drc_index)
+    return rc
+
+
+def _log_tree_error(job: Job, template: str, drc_index: int) -> None:
+    if job.has(TREE_ERRORS_LOGGED):
+        job.tell(PREFIX + template, 0, drc_index)
 
 
 @atomic(writes=(StatePart.FLAGS,))
@@ -185,8 +210,8 @@ def node_for_add(job: Job, index: int) -> int:
     if state.topology.primary_index is None:
         return state.first_online_node
     source: Lmb | None = lmb
-    if job.has(WRONG_NODE_ADD):
-        # memory_add_physaddr_to_nid looks for an assigned LMB at that address, which this one is not yet.
+    if job.has(WRONG_NODE_ADD) or job.has(ASSIGNED_FIRST):
+        # memory_add_physaddr_to_nid looks for an assigned LMB at that address: from 4.20 on this one is none yet.
         source = _assigned_at(job, base_of(lmb))
     node = None if source is None else node_of_lmb(state, source)
     if node is None and source is not None and not job.has(NO_DEFAULT_NODE):

@@ -31,9 +31,9 @@ from drmemctl.kernel.capabilities import (
     WAIT_FOR_TRANSFER,
 )
 from drmemctl.kernel.dlpar import configure_connector
-from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.firmware import UpdateSource
-from drmemctl.kernel.job import REASSIGNMENT, Job, OopsError
+from drmemctl.kernel.job import REASSIGNMENT, BlockedError, Job, OopsError
 from drmemctl.kernel.requests import INDEX, READD, Request, handle_request
 from drmemctl.kernel.sections import SECTION
 from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, take
@@ -214,11 +214,13 @@ def _remove_memory_node(job: Job, path: str, node: Node) -> None:
     reg = node.get("reg")
     if reg is None:
         return
+    if job.state.dead:
+        raise BlockedError
     base = int.from_bytes(reg[: 4 * RootCells.from_tree(job.state.tree).address], "big")
     blocks, size = job.state.blocks, job.state.block_size
     if blocks.node_of(base // size) is not None and size > SECTION:
         message = f"memory at {base:#x} is removed in sections of 16 MiB, but its blocks have {size:#x} bytes"
-        raise OopsError(Fault("oops", message, "pseries_remove_mem_node", path), dead="the hotplug lock is held")
+        raise OopsError(Fault("oops", message, "pseries_remove_mem_node", path), dead=HOTPLUG_LOCK_HELD)
 
 
 def _add(job: Job, parent: str, drc_index: int) -> Task[None]:

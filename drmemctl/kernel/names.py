@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from drmemctl.kernel.capabilities import Release
+from drmemctl.kernel.capability import Release
 
 _RELEASE = re.compile(
     r"v?(?P<major>\d{1,3})\.(?P<minor>\d{1,3})(?:\.(?P<patch>\d{1,5}))?"

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import ASSIGNED, LOOKUP_ARRAYS, NODE, V1, V2, decode_entries
+from drmemctl.formats.rows import words
 from drmemctl.kernel.capabilities import AA_SYNC, ASSIGNED_DIFF_NOTIFIER, DRMEM_ARRAY, OLD_PROPERTY_CHECK
-from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.job import Job, OopsError
+from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
+from drmemctl.kernel.job import BlockedError, Job, OopsError
 from drmemctl.kernel.processors import cpu_updated
 from drmemctl.kernel.task import Action, Footprint, StatePart, Task, atomic
 from drmemctl.kernel.trace import ArrayWrite
@@ -219,7 +220,8 @@ def _assigned_diff(job: Job, old: bytes | None, new: bytes) -> None:
     """Act on the first LMB whose assigned flag differs (`pseries_update_drconf_memory`).
 
     Adding only makes the memory known to memblock, which no memory block follows; removing it section by section
-    hits a BUG, unless there is no memory.
+    hits a BUG, unless there is no memory. As many entries are compared as the old value has, however many the new
+    one has.
     """
     function = "pseries_update_drconf_memory"
     if old is None:
@@ -227,10 +229,20 @@ def _assigned_diff(job: Job, old: bytes | None, new: bytes) -> None:
             message = f"{V1} was not there before: its old value is read through a null pointer"
             raise OopsError(Fault("oops", message, function, NODE, V1))
         return
-    for (base, *_, was), (*_, flags) in zip(decode_entries(V1, old), decode_entries(V1, new), strict=False):
-        if (was ^ flags) & ASSIGNED:
+    old_entries, new_flags = decode_entries(V1, old), words(new)[_FIRST_FLAGS::_ENTRY_WORDS]
+    for place, (base, *_, was) in enumerate(old_entries):
+        if place == len(new_flags):
+            message = f"{old_entries.present} entries are compared with {place}: zeros are taken for the others"
+            job.faults.append(Fault("over-read", message, function, NODE, V1))
+        if (was ^ (new_flags[place] if place < len(new_flags) else 0)) & ASSIGNED:
             block = job.state.block_of(base)
+            if was & ASSIGNED and job.state.dead:
+                raise BlockedError
             if was & ASSIGNED and job.state.blocks.node_of(block) is not None:
                 message = f"memory at {base:#x} is in use and is removed in sections of 16 MiB"
-                raise OopsError(Fault("oops", message, function, NODE, V1), dead="the hotplug lock is held")
+                raise OopsError(Fault("oops", message, function, NODE, V1), dead=HOTPLUG_LOCK_HELD)
             return
+
+
+_FIRST_FLAGS, _ENTRY_WORDS = 6, 6
+"""Where the flags of the first entry of v1 are, in words, and how many words an entry has (`of_drconf_cell`)."""

@@ -12,11 +12,11 @@ from drmemctl.kernel.capabilities import (
     CAPABILITIES,
     DRMEM_ARRAY,
     FLUSH_PER_LMB,
+    MEASURED_STABLE,
     NEWEST,
     OLDEST,
-    Capability,
-    Release,
 )
+from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS_BY_NAME
 from drmemctl.kernel.distributions import Backport, Distribution, distribution_of, follows_stable
 from drmemctl.kernel.names import KernelName, parse_kernel_name
@@ -89,7 +89,8 @@ def profile_names() -> tuple[str, ...]:
 def profile(name: str = LATEST, added: Iterable[str] = (), removed: Iterable[str] = ()) -> Profile:
     """Return the profile of a kernel, with backports added or capabilities removed.
 
-    `5.10` is the newest known release of that stable series, `5.10.0` and `5.10-rc3` mainline's own;
+    `4.19` is the release of that stable series that was measured, or else the newest that is known of it, `4.19.0`
+    and `4.19-rc3` mainline's own;
     `6.1.0-50-powerpc64le`, as `uname -r` prints it, counts as its series, `5.14.0-427.el9.ppc64le` as `rhel-9`; a
     line of /proc/version will do as well. What is newer than the newest known release is taken as that, and says
     so in `notes`. Raises `ProfileError` for what is not known.
@@ -127,7 +128,8 @@ def _of_name(name: KernelName) -> Profile:
     distribution = distribution_of(name)
     if distribution is not None:
         return _of_distribution(name.text, distribution, distribution.settled(name))
-    mainline = _of_release(name.text, name.release, name.patch)
+    patch = MEASURED_STABLE.get(name.release) if name.patch is None and not name.build else name.patch
+    mainline = _of_release(name.text, name.release, patch)
     if not name.build or follows_stable(name):
         return mainline
     return replace(mainline, notes=(f"{name.text} is taken as {_base(name.release, name.patch)}; {_NOT_KNOWN}",))

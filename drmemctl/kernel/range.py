@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from drmemctl.formats.dynamic_memory import RESERVED
-from drmemctl.kernel.capabilities import RESERVED_RANGE_NAMED
+from drmemctl.formats.dynamic_memory import NODE, RESERVED, V1
+from drmemctl.kernel.capabilities import RANGE_CHECK, RESERVED_RANGE_NAMED
+from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, base_of, lmb_at
 from drmemctl.kernel.task import StatePart, atomic
@@ -24,12 +25,19 @@ def find_range(job: Job, count: int, drc_index: int) -> Span | None:
     begins, and is then no LMB at all.
     """
     first = job.state.table.index_of_drc(drc_index)
-    if first is None or first + as_int(count) > job.state.table.n_lmbs:
+    if first is None:
         return None
     if as_int(count) < 0:
         # Before, too few LMBs were then counted as available.
         return Span(first, 0) if job.has(RESERVED_RANGE_NAMED) else None
-    return Span(first, count)
+    beyond = max(0, first + count - job.state.table.n_lmbs)
+    if not beyond:
+        return Span(first, count)
+    if job.has(RANGE_CHECK):
+        return None
+    message = f"{beyond} LMBs behind the last of the property are looked at: they are taken for zeros here"
+    job.faults.append(Fault("over-read", message, "dlpar_memory", NODE, V1))
+    return Span(first, count - beyond, beyond)
 
 
 @atomic(reads=(StatePart.FLAGS,))

@@ -10,6 +10,7 @@ from drmemctl.kernel.capabilities import (
     COUNTED_MARKS,
     QUIET_INDEX_MESSAGES,
     SECTION_REMOVABLE_CHECK,
+    SWAPPED_DRC_INDEXES,
     UNISOLATE_ON_ROLLBACK,
 )
 from drmemctl.kernel.dlpar import release_drc, unisolate_drc
@@ -38,7 +39,8 @@ def remove_by_count(job: Job, count: int) -> Task[int]:
         yield from for_each_marked(job, None, lambda index: _removed_by_count(job, index), limit)
         return 0
     job.log.append(f"{PREFIX}Memory hot-remove failed, adding LMB's back")
-    yield from for_each_marked(job, None, lambda index: _add_back(job, index, " back"), limit)
+    template = "LMB back, drc index {drc:x}"
+    yield from for_each_marked(job, None, lambda index: _add_back(job, index, template), limit)
     return EINVAL
 
 
@@ -91,10 +93,10 @@ def _removed_by_count(job: Job, index: int) -> Task[None]:
     job.tell(PREFIX + "Memory at {base:x} was hot-removed", base, drc_index)
 
 
-def _add_back(job: Job, index: int, back: str = "") -> Task[None]:
+def _add_back(job: Job, index: int, template: str) -> Task[None]:
     _, drc_index = yield from identity(job, index)
     if (yield from add_lmb(job, index, drc_index)):
-        job.tell(f"{PREFIX}Failed to add LMB{back}, drc index {{drc:x}}", 0, drc_index)
+        job.tell(f"{PREFIX}Failed to add {template}", 0, drc_index)
 
 
 def remove_by_index(job: Job, drc_index: int) -> Task[int]:
@@ -176,4 +178,5 @@ def _roll_back(job: Job, index: int) -> Task[None]:
     if job.has(UNISOLATE_ON_ROLLBACK):
         _, drc_index = yield from identity(job, index)
         yield from unisolate_drc(job, drc_index)
-    yield from _add_back(job, index)
+    shown = "{swapped:x}" if job.has(SWAPPED_DRC_INDEXES) else "{drc:x}"
+    yield from _add_back(job, index, f"LMB, drc index {shown}")

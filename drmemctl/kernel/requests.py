@@ -14,18 +14,19 @@ from drmemctl.errors import DrmemctlError
 from drmemctl.formats.dynamic_memory import NODE, V1
 from drmemctl.kernel.add import add_by_count, add_by_ic, add_by_index
 from drmemctl.kernel.capabilities import (
-    CPU_BY_COUNT,
-    CPU_UNISOLATE,
     DRMEM_ARRAY,
     DT_RESOURCE,
     DYNAMIC_MEMORY_V2,
+    FLUSH_PER_LMB,
     ITERATOR_INCLUSIVE,
+    LONG_LOG_RECORDS,
     QUEUED_REQUESTS,
 )
+from drmemctl.kernel.cpu_capabilities import CPU_BY_COUNT, CPU_UNISOLATE
 from drmemctl.kernel.cpu_hotplug import add_cpu, add_cpus_by_count, remove_cpu_by_index, remove_cpus_by_count
 from drmemctl.kernel.dlpar import unisolate_drc
 from drmemctl.kernel.errno import EINVAL
-from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.flush import drmem_update_dt
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.notifier import reread
@@ -36,8 +37,14 @@ ADD, REMOVE, READD = "add", "remove", "readd"
 COUNT, INDEX, INDEXED_COUNT = "count", "index", "indexed-count"
 MEMORY, CPU = "memory", "cpu"
 
-_U32 = re.compile(r"\+?(0[xX][0-9a-fA-F]+|(?P<octal>0[0-7]*)|[1-9][0-9]*)\n?\Z", re.ASCII)
+_U32 = re.compile(r"\+?(0[xX][0-9a-fA-F]+|(?P<octal>0[0-7]*)|[1-9][0-9]{0,9})\n?\Z", re.ASCII)
 _PREFIX = "dlpar: "
+
+_PAGE = 1 << 16
+"""Bytes of a page: 64 KiB, as kernels for pseries are built."""
+
+_LONGEST_MESSAGE, _LONGEST_OLD_MESSAGE = 1021, 989
+"""Bytes of a message in the kernel's log: a record without the two that mark its level (`vprintk_store`)."""
 
 
 class NotSimulatedError(DrmemctlError):
@@ -79,30 +86,43 @@ def _handler(job: Job, request: Request) -> Task[int]:
     return dlpar_cpu(job, request) if request.resource == CPU else dlpar_memory(job, request)
 
 
-def dlpar_store(job: Job, text: str) -> Task[int]:
-    """Carry a request out and complain if it failed (`dlpar_store`).
+def write_dlpar(job: Job, text: str) -> Task[int]:
+    """Write a text as `echo` does: what one write did not take comes in the next, up to the first that fails.
 
-    The kernel's complaint about a request quotes it with its line feed; the closing quote, alone on the next
-    line of the log, is left out here.
+    A write of more than a page is taken as one of a page (`kernfs_fop_write_iter`), each of which is a request.
     """
+    data = text.encode("utf-8", "surrogateescape")
+    for at in range(0, len(data), _PAGE):
+        rc = yield from dlpar_store(job, data[at : at + _PAGE].decode("utf-8", "surrogateescape"))
+        if rc:
+            return rc
+    return 0
+
+
+def dlpar_store(job: Job, text: str) -> Task[int]:
+    """Carry a request out and complain if it failed (`dlpar_store`)."""
+    text = text.partition("\0")[0]
     rc = yield from _parse_and_handle(job, text)
     if rc:
-        job.log.append(f'{_PREFIX}Could not handle DLPAR request "{text.rstrip(chr(10))}')
+        job.log += _complaint(text, _LONGEST_MESSAGE if job.has(LONG_LOG_RECORDS) else _LONGEST_OLD_MESSAGE)
     return rc
 
 
+def _complaint(text: str, longest: int) -> list[str]:
+    """Return the lines in which the kernel quotes a request that failed, with the line feeds in it.
+
+    The closing quote, alone on the line of the log that is its last, is left out here.
+    """
+    message = f'{_PREFIX}Could not handle DLPAR request "{text}"'.encode("utf-8", "surrogateescape")[:longest]
+    lines = message.decode("utf-8", "replace").split("\n")
+    return lines[:-1] if lines[-1] == '"' else lines
+
+
 def _parse_and_handle(job: Job, text: str) -> Task[int]:
-    tokens = iter(text.split(" "))
-    resource = next(tokens).removesuffix("\n")
-    if resource not in (MEMORY, CPU) and not (resource == "dt" and job.has(DT_RESOURCE)):
-        return _refuse(job, "Invalid resource specified.")
-    action = next(tokens, None)
-    if action is None:
-        return EINVAL
-    if action.removesuffix("\n") not in (ADD, REMOVE):
-        return _refuse(job, "Invalid action specified.")
-    request = _parse_id(job, action.removesuffix("\n"), list(tokens))
-    if request is None:
+    try:
+        resource, request = _parse(text, dt=job.has(DT_RESOURCE))
+    except _RefusedTextError as refused:
+        job.log += [f"{_PREFIX}{message}" for message in refused.args]
         return EINVAL
     if resource not in (MEMORY, CPU):
         message = (
@@ -113,41 +133,57 @@ def _parse_and_handle(job: Job, text: str) -> Task[int]:
     return (yield from handle_request(job, replace(request, resource=resource)))
 
 
-def _refuse(job: Job, message: str) -> int:
-    job.log.append(_PREFIX + message)
-    return EINVAL
-
-
-def _parse_id(job: Job, action: str, tokens: list[str]) -> Request | None:
-    """Return the request, or None if its numbers are missing or wrong (`dlpar_parse_id_type`)."""
-    kind = tokens[0].removesuffix("\n") if tokens else None
-    if kind is None:
+def requested(text: str) -> Request | None:
+    """Return the request for memory that a text is, None for any other."""
+    try:
+        resource, request = _parse(text.partition("\0")[0], dt=True)
+    except _RefusedTextError:
         return None
+    return request if resource == MEMORY else None
+
+
+class _RefusedTextError(Exception):
+    """The kernel's parser refuses a text, with a message or without."""
+
+
+def _parse(text: str, *, dt: bool) -> tuple[str, Request]:
+    """Return a resource and what is asked for it; `_RefusedTextError` for what the kernel does not take.
+
+    Single blanks part the words, and `sysfs_streq` passes over one line feed at the end of each.
+    """
+    tokens = iter(text.split(" "))
+    resource = next(tokens).removesuffix("\n")
+    if resource not in (MEMORY, CPU) and not (resource == "dt" and dt):
+        raise _RefusedTextError("Invalid resource specified.")
+    action = next(tokens, None)
+    if action is None:
+        raise _RefusedTextError
+    if action.removesuffix("\n") not in (ADD, REMOVE):
+        raise _RefusedTextError("Invalid action specified.")
+    return resource, _parse_id(action.removesuffix("\n"), list(tokens))
+
+
+def _parse_id(action: str, tokens: list[str]) -> Request:
+    """Return the request, if its numbers are there and right (`dlpar_parse_id_type`)."""
+    if not tokens:
+        raise _RefusedTextError
+    kind = tokens[0].removesuffix("\n")
     if kind not in (COUNT, INDEX, INDEXED_COUNT):
-        _refuse(job, "Invalid id_type specified.")
-        return None
+        raise _RefusedTextError("Invalid id_type specified.")
     wanted = {COUNT: ("count",), INDEX: ("Index",), INDEXED_COUNT: ("count", "Index")}[kind]
-    numbers: dict[str, int] = {}
-    for position, field in enumerate(wanted, 1):
-        number = _u32(job, tokens[position] if position < len(tokens) else None, field)
-        if number is None:
-            return None
-        numbers[field] = number
+    numbers = {field: _u32(tokens, position, field) for position, field in enumerate(wanted, 1)}
     return Request(action, kind, numbers.get("count", 0), numbers.get("Index", 0))
 
 
-def _u32(job: Job, token: str | None, field: str) -> int | None:
-    """Return a number as `kstrtou32` reads it with base 0, one line feed at its end allowed; else None."""
-    if token is None:
-        _refuse(job, f"No DRC {field} specified.")
-        return None
-    match = _U32.match(token)
-    if match:
-        value = int(match[1], 8 if match["octal"] else 0)
-        if value >> 32 == 0:
-            return value
-    _refuse(job, f"Invalid DRC {field} specified.")
-    return None
+def _u32(tokens: list[str], position: int, field: str) -> int:
+    """Return a number as `kstrtou32` reads it with base 0, one line feed at its end allowed."""
+    if position == len(tokens):
+        raise _RefusedTextError(f"No DRC {field} specified.")
+    match = _U32.match(tokens[position])
+    value = int(match[1], 8 if match["octal"] else 0) if match else -1
+    if not 0 <= value < 1 << 32:
+        raise _RefusedTextError(f"Invalid DRC {field} specified.")
+    return value
 
 
 def dlpar_memory(job: Job, request: Request) -> Task[int]:
@@ -185,14 +221,16 @@ def _locked(job: Job, request: Request) -> Task[int]:
         return (yield from _without_array(job, request))
     yield from _walk_array(job)
     rc = yield from _dispatch(job, request)
-    return rc or (yield from drmem_update_dt(job))
+    if rc or job.has(FLUSH_PER_LMB):
+        return rc
+    return (yield from drmem_update_dt(job))
 
 
 @atomic()
 def _walk_array(job: Job) -> None:
     if job.has(ITERATOR_INCLUSIVE) and not job.state.table.n_lmbs:
         message = "there is no array, and its iterator goes through a null pointer"
-        raise OopsError(Fault("oops", message, "for_each_drmem_lmb", NODE), dead="the hotplug lock is held")
+        raise OopsError(Fault("oops", message, "for_each_drmem_lmb", NODE), dead=HOTPLUG_LOCK_HELD)
 
 
 def _without_array(job: Job, request: Request) -> Task[int]:

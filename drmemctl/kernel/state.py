@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from drmemctl.kernel.blocks import Blocks
+from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Tree
@@ -122,6 +123,11 @@ class KernelState:
     def online(self) -> frozenset[int]:
         """The nodes that are online: those with CPUs or memory."""
         return self.topology.with_cpus | self.blocks.nodes()
+
+    @property
+    def takes_updates(self) -> bool:
+        """Whether updates of its tree still reach it: also where a thread died with the lock of all requests."""
+        return self.dead in ("", HOTPLUG_LOCK_HELD)
 
     @property
     def first_online_node(self) -> int:

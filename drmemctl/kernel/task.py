@@ -10,13 +10,13 @@ explorer takes the actions of several tasks in any order.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.firmware import Firmware
-from drmemctl.kernel.job import Job, OopsError, Outcome
+from drmemctl.kernel.job import BlockedError, Job, OopsError, Outcome
 from drmemctl.kernel.state import KernelState
 
 P = ParamSpec("P")
@@ -156,6 +156,8 @@ def run(job: Job, task: Task[R]) -> R:
         except StopIteration as end:
             value: R = end.value
             return value
+        if action.takes is Lock.HOTPLUG and job.state.dead:
+            raise BlockedError
         result = action.do(job)
 
 
@@ -164,10 +166,12 @@ def run_alone(
 ) -> Outcome:
     """Carry out alone the task that `make` returns for a job: one that returns an error number, or nothing for 0.
 
-    An oops ends it. With `alike`, LMBs that are alike are acted on at once.
+    An oops ends it, or a lock that nobody gives back. With `alike`, LMBs that are alike are acted on at once.
     """
     job = Job(state, firmware, alone=alike)
     try:
         return job.outcome(run(job, make(job)) or 0)
     except OopsError as oops:
         return job.stopped(oops, EFAULT)
+    except BlockedError:
+        return replace(job.outcome(EFAULT), blocked=True)

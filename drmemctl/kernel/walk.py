@@ -22,10 +22,11 @@ _MOST_MARKED = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Part of the array: `count` LMBs from index `first` on."""
+    """Part of the array: `count` LMBs from index `first` on, and how many the request wants `beyond` its end."""
 
     first: int
     count: int
+    beyond: int = 0
 
 
 def whole(job: Job) -> Span:

@@ -11,6 +11,9 @@ from drmemctl.tree.node import Tree
 _DOMAINS = 64
 """Domains of a list that are allowed for each of as many runs as a tree may have; real lists have 4 to 8."""
 
+LISTS = 65_536
+"""Lookup arrays that are listed, unless more are asked for."""
+
 
 def listed_within_bounds(number: int, source: str) -> None:
     """Raise `LimitError` if so many domains are to be written: each run may have a list of a million."""

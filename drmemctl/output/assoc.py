@@ -11,7 +11,7 @@ from drmemctl.model.lookup_usage import INVALID, OUT_OF_RANGE, UNSET, ArrayUse, 
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.lmb_words import address_range, domains_text
 from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.table import Cell, Column, show_table
+from drmemctl.output.table import Cell, Column, NodeCell, show_table
 from drmemctl.wording import count_of, size_text
 
 _WHY = {UNSET: "no array", OUT_OF_RANGE: "no such array", INVALID: "ai-invalid flag"}
@@ -123,8 +123,9 @@ def rows(usage: LookupUsage) -> Iterator[Sequence[Cell]]:
 
 
 def _array_row(use: ArrayUse, usage: LookupUsage) -> Sequence[Cell]:
-    none: Cell = ("?", "dim") if usage.unknown else ("none", "bold red")
-    node: Cell = none if use.node is None else (str(use.node), node_style(use.node))
+    node = NodeCell.of("?", style="dim") if usage.unknown else NodeCell.of("none", style="bold red")
+    if use.node is not None:
+        node = NodeCell.of(use.node, style=node_style(use.node))
     notes = [f"same as {use.same_as}"] * (use.same_as is not None)
     notes += ["unused"] * (not use.users.lmbs)
     notes += _states(use.users)
@@ -134,7 +135,7 @@ def _array_row(use: ArrayUse, usage: LookupUsage) -> Sequence[Cell]:
 
 def _outsiders_row(outsiders: Outsiders, lmb_size: int | None) -> Sequence[Cell]:
     users = outsiders.users
-    node: Cell = ("none", "bold red") if users.assigned else ("-", "dim")
+    node = NodeCell.of("none", style="bold red") if users.assigned else NodeCell.of("-", style="dim")
     index = "-" if outsiders.aa_index is None or outsiders.reason == UNSET else str(outsiders.aa_index)
     # An unassigned LMB has no array, as LoPAR wants; an assigned one kills a booting kernel.
     note: Cell = (_why(outsiders), "bold red" if users.assigned else "dim")

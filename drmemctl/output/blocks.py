@@ -3,92 +3,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from drmemctl.kernel.block_map import BlockSpan, Owner
 from drmemctl.kernel.boot_regions import DriverMemory
-from drmemctl.kernel.sections import SECTION, SUBSECTION, is_block_size
-from drmemctl.kernel.state import KernelState
+from drmemctl.kernel.sections import SECTION, SUBSECTION
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.output.text import safe
+from drmemctl.simulate.boot_blocks import BootBlocks
 from drmemctl.wording import count_of, size_text
 
 
-@dataclass(frozen=True, slots=True)
-class BlocksView:
-    """What to show.
-
-    Attributes:
-        kernel: the kernel after boot; one that is dead has no blocks.
-        computed_size: what it works out for the bytes of a block, suitable or not.
-        spans: the blocks.
-        pmem: persistent memory, whose address the tree does not say.
-        unknown: whether the tree does not show what it takes to know the nodes.
-
-    """
-
-    kernel: KernelState
-    computed_size: int
-    spans: Iterable[BlockSpan]
-    pmem: Sequence[DriverMemory]
-    unknown: bool = False
-
-    @property
-    def block_size(self) -> int:
-        """Bytes of the blocks that there are: kernels that go on with an unsuitable size take another."""
-        return self.computed_size if self.kernel.dead else self.kernel.block_size
-
-    @property
-    def suitable(self) -> bool:
-        """Whether Linux takes the size that it works out."""
-        return is_block_size(self.computed_size)
-
-
-def show_blocks(screen: Screen, view: BlocksView, format: str) -> None:
+def show_blocks(screen: Screen, blocks: BootBlocks, format: str) -> None:
     """Print the blocks as `table` or `json`."""
     if format == "json":
         head = {
             "schema": schema("blocks"),
-            "kernel": view.kernel.profile.name,
-            "dead": view.kernel.dead or None,
-            "block_size": view.block_size,
-            "computed_size": view.computed_size,
-            "suitable": view.suitable,
+            "kernel": blocks.kernel.profile.name,
+            "dead": blocks.kernel.dead or None,
+            "block_size": blocks.block_size,
+            "computed_size": blocks.computed_size,
+            "suitable": blocks.suitable,
             "section_size": SECTION,
             "subsection_size": SUBSECTION,
         }
         lists = {
-            "blocks": () if view.kernel.dead else (_record(span, view) for span in view.spans),
-            "pmem": (_pmem_record(region, view.block_size) for region in view.pmem),
+            "blocks": (_record(span, blocks) for span in blocks.spans()),
+            "pmem": (_pmem_record(region, blocks.block_size) for region in blocks.pmem),
         }
         screen.write_all(streamed(head, lists))
         return
-    if view.kernel.dead:
+    if blocks.kernel.dead:
         return
-    screen.write(screen.style(_summary(view), "bold") + "\n")
+    screen.write(screen.style(_summary(blocks), "bold") + "\n")
     columns = [Column("blocks", right=True), *(Column(title) for title in ("address", "node", "owners", "adding"))]
-    show_table(screen, columns, _rows(view))
+    show_table(screen, columns, _rows(blocks))
 
 
-def _summary(view: BlocksView) -> str:
-    per_block, per_section = view.block_size // SECTION, SECTION // SUBSECTION
-    size = f"memory blocks of {size_text(view.block_size)} ({view.block_size:#x})"
-    if not view.suitable:
-        size += f", as Linux refuses {view.computed_size:#x}"
+def _summary(blocks: BootBlocks) -> str:
+    per_block, per_section = blocks.block_size // SECTION, SECTION // SUBSECTION
+    size = f"memory blocks of {size_text(blocks.block_size)} ({blocks.block_size:#x})"
+    if not blocks.suitable:
+        size += f", as Linux refuses {blocks.computed_size:#x}"
     parts = f"{per_section} sub-sections of {size_text(SUBSECTION)}"
     return f"{size}: {count_of(per_block, 'section')} of {size_text(SECTION)}, each {parts}"
 
 
-def _record(span: BlockSpan, view: BlocksView) -> dict[str, Any]:
+def _record(span: BlockSpan, blocks: BootBlocks) -> dict[str, Any]:
     return {
         "block": span.first,
         "count": span.count,
-        "base": span.first * view.block_size,
-        "node": None if view.unknown else span.node,
+        "base": span.first * blocks.block_size,
+        "node": None if blocks.unknown else span.node,
         "exists": span.node is not None,
         "owners": [_owner(owner) for owner in span.owners],
         "owner_count": span.n_owners,
@@ -121,16 +90,16 @@ def _pmem_record(region: DriverMemory, size: int) -> dict[str, Any]:
     }
 
 
-def _rows(view: BlocksView) -> Iterator[Sequence[Cell]]:
-    size = view.block_size
-    for span in view.spans:
+def _rows(blocks: BootBlocks) -> Iterator[Sequence[Cell]]:
+    size = blocks.block_size
+    for span in blocks.spans():
         last = span.first + span.count - 1
         numbers = str(span.first) if span.count == 1 else f"{span.first}-{last}"
         place = f"{span.first * size:#011x}-{(last + 1) * size - 1:#011x}"
         node: Cell = "-" if span.node is None else (str(span.node), node_style(span.node))
-        node = "?" if view.unknown and span.node is not None else node
+        node = "?" if blocks.unknown and span.node is not None else node
         yield (numbers, place, node, _owners(span), _adding(span))
-    for region in view.pmem:
+    for region in blocks.pmem:
         amount = "size unknown" if region.size is None else size_text(region.size)
         yield ("-", "where the hypervisor maps it", "-", f"{safe(region.path, 50)} ({amount})", "by driver")
 

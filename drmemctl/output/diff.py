@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.check.finding import Finding
@@ -17,33 +16,24 @@ from drmemctl.formats.dynamic_memory import flag_names
 from drmemctl.output.lmb_words import run_facts
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
-from drmemctl.tree.node import Property, Tree
+from drmemctl.tree.node import Property
 
 
-@dataclass(frozen=True, slots=True)
-class DiffView:
-    """A diff and the trees that it is of."""
-
-    diff: Diff
-    old: Tree
-    new: Tree
-
-
-def show_diff(screen: Screen, view: DiffView, format: str) -> None:
+def show_diff(screen: Screen, diff: Diff, format: str) -> None:
     """Print the diff as `table`, `json`, `markdown` or `unified`."""
     if format == "json":
-        screen.write_all(_json(view.diff))
+        screen.write_all(_json(diff))
     elif format == "unified":
         from drmemctl.output.diff_unified import unified
 
-        screen.write_all(unified(screen, view.diff, view.old, view.new))
+        screen.write_all(unified(screen, diff))
     else:
         from drmemctl.output.diff_text import markdown, show_text
 
         if format == "markdown":
-            screen.write_all(markdown(view.diff))
+            screen.write_all(markdown(diff))
         else:
-            show_text(screen, view.diff)
+            show_text(screen, diff)
 
 
 def _json(diff: Diff) -> Iterator[str]:

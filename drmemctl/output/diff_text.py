@@ -17,7 +17,7 @@ from drmemctl.output.diff_words import fact_text, headlines, lookup_text, notes
 from drmemctl.output.findings import MESSAGE, STYLES
 from drmemctl.output.lmb_words import address_range, domains_text, drc_range
 from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.table import Cell, Column, show_table
+from drmemctl.output.table import ARROW, Cell, Column, NodeCell, show_table
 from drmemctl.output.text import safe
 from drmemctl.tree.dts_text import value_text
 from drmemctl.tree.node import Property
@@ -129,7 +129,7 @@ def _lone_row(change: LmbChange, lmbs: Lmbs | None, size: int | None) -> Sequenc
         _drc_indexes(lmbs, change.count) or "",
         _aa(lmbs),
         _domains(lmbs),
-        (_node(lmbs), node_style(lmbs.affinity.node)),
+        NodeCell.of(_node(lmbs), style=node_style(lmbs.affinity.node)),
         _state_cell(change.old, change.new),
     )
 
@@ -138,7 +138,7 @@ def _changed(old: str | None, new: str | None, *, differs: bool = True) -> str:
     """Return both texts where they differ, else the newer one."""
     if old is None or new is None or old == new or not differs:
         return new if new is not None else old or ""
-    return f"{old} -> {new}"
+    return f"{old}{ARROW}{new}"
 
 
 def _of_both(text: Callable[[Lmbs], str], change: LmbChange) -> str:
@@ -166,16 +166,17 @@ def _domains(lmbs: Lmbs) -> str:
 
 
 def _node_cell(change: LmbChange) -> Cell:
+    nodes = dict.fromkeys(_node(lmbs) for lmbs in (change.old, change.new) if lmbs is not None)
     latest = change.new or change.old
-    return _of_both(_node, change), node_style(None if latest is None else latest.affinity.node)
+    return NodeCell.of(*nodes, style=node_style(None if latest is None else latest.affinity.node))
 
 
-def _node(lmbs: Lmbs) -> str:
+def _node(lmbs: Lmbs) -> int | str:
     if not lmbs.affinity.is_shown:
         return "?"
     if lmbs.affinity.node is None:
         return "none" if lmbs.assigned else "-"
-    return str(lmbs.affinity.node)
+    return lmbs.affinity.node
 
 
 def _state_cell(old: Lmbs | None, new: Lmbs | None) -> Cell:
@@ -207,7 +208,9 @@ _TOTAL_COLUMNS = (
 
 
 def _total_row(total: NodeTotal) -> Sequence[Cell]:
-    node = ("none", "bold red") if total.node is None else (str(total.node), node_style(total.node))
+    node = NodeCell.of("none", style="bold red")
+    if total.node is not None:
+        node = NodeCell.of(total.node, style=node_style(total.node))
     if total.old_bytes is None or total.new_bytes is None:
         counts = (total.old_lmbs, total.new_lmbs)
         return (node, *(count_of(lmbs, "LMB") for lmbs in counts), f"{counts[1] - counts[0]:+,}")

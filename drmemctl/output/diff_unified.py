@@ -7,19 +7,19 @@ cells: a line that is the same in both trees is not shown as changed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
 from drmemctl.compare.diff import Diff
 from drmemctl.compare.properties import HEADER, PropertyChange
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.model.associativity import Associativity
-from drmemctl.model.drmem import Drmem
+from drmemctl.formats.lookup_arrays import LookupArrays
+from drmemctl.model.run import Run
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.tree.dts_text import is_strings, shown_name, value_text
-from drmemctl.tree.node import Node, Property, Tree
+from drmemctl.tree.node import Node, Property
 
 CONTEXT = 3
 """Lines shown before and after those that changed, as by `diff -u`."""
@@ -32,13 +32,13 @@ _ROW = 32
 Lines = Sequence[str]
 
 
-def unified(screen: Screen, diff: Diff, old: Tree, new: Tree) -> Iterator[str]:
+def unified(screen: Screen, diff: Diff) -> Iterator[str]:
     """Yield the lines; none if there is no difference."""
     if diff.same:
         return
     yield styled(screen, f"--- {safe(diff.old.source, None)}")
     yield styled(screen, f"+++ {safe(diff.new.source, None)}")
-    for title, old_lines, new_lines in _blocks(diff, old, new):
+    for title, old_lines, new_lines in _blocks(diff):
         lines = iter(compared(old_lines, new_lines))
         first = next(lines, None)
         if first is not None:
@@ -54,72 +54,48 @@ def styled(screen: Screen, line: str) -> str:
     return screen.style(line, style) + "\n"
 
 
-def _blocks(diff: Diff, old: Tree, new: Tree) -> Iterator[tuple[str, Lines, Lines]]:
+def _blocks(diff: Diff) -> Iterator[tuple[str, Lines, Lines]]:
     """Yield what is compared: a title, and the lines of both trees."""
-    if not diff.lmbs.same or diff.old.lmb_size != diff.new.lmb_size:
-        yield f"{NODE}:{LMB_SIZE}", _size_lines(old), _size_lines(new)
-        name = diff.new.property or diff.old.property or ""
-        yield f"{NODE}:{name}", _set_lines(old), _set_lines(new)
+    old, new = diff.old, diff.new
+    if not diff.lmbs.same or old.lmb_size != new.lmb_size:
+        yield (
+            f"{NODE}:{LMB_SIZE}",
+            value_lines(LMB_SIZE, old.size_property),
+            value_lines(LMB_SIZE, new.size_property),
+        )
+        yield (
+            f"{NODE}:{new.property or old.property or ''}",
+            _set_lines(old.table.runs),
+            _set_lines(new.table.runs),
+        )
     if not diff.lookup.same:
-        yield f"{NODE}:{LOOKUP_ARRAYS}", _list_lines(old), _list_lines(new)
-    gone = _nodes(old, {change.old_path for change in diff.properties if _is_node(change, "removed")})
-    came = _nodes(new, {change.new_path for change in diff.properties if _is_node(change, "added")})
-    for change in diff.properties:
-        yield from _block(change, gone, came)
+        yield f"{NODE}:{LOOKUP_ARRAYS}", _list_lines(old.lookup), _list_lines(new.lookup)
+    yield from map(_block, diff.properties)
 
 
-def _size_lines(tree: Tree) -> Lines:
-    value = tree.get(NODE, LMB_SIZE)
-    return [] if value is None else [f"{LMB_SIZE} = {_source(value)};"]
-
-
-def _set_lines(tree: Tree) -> Lines:
-    """Return the LMBs as sets, whatever the format of their property."""
-    if tree.find(NODE) is None:
-        return []
+def _set_lines(runs: Iterable[Run]) -> Lines:
+    """Return LMBs as sets, whatever the format of their property."""
     cells = "<{:#010x} {:#010x} {:#010x} {:#010x} {:#010x} {:#010x}>".format
-    runs = Drmem.from_tree(tree).table.runs
     return [cells(lmbs, base >> 32, base & 0xFFFFFFFF, drc, aa, flags) for base, lmbs, drc, aa, flags in runs]
 
 
-def _list_lines(tree: Tree) -> Lines:
-    lookup = Associativity.from_tree(tree).lookup
+def _list_lines(lookup: LookupArrays | None) -> Lines:
     if lookup is None:
         return []
     rows = (f"<{' '.join(f'{domain:#010x}' for domain in row)}>" for row in lookup.rows())
     return [f"<{lookup.n_arrays:#010x} {lookup.array_sz:#010x}>", *rows]
 
 
-def _is_node(change: PropertyChange, how: str) -> bool:
-    return change.name is None and change.change == how
-
-
-def _nodes(tree: Tree, paths: Collection[str]) -> dict[str, Node]:
-    """Return the nodes at some paths: of several at one path the first."""
-    by_path: dict[str, Node] = {}
-    for path, node in tree.walk() if paths else ():
-        if path in paths:
-            by_path.setdefault(path, node)
-    return by_path
-
-
-def _block(
-    change: PropertyChange, gone: dict[str, Node], came: dict[str, Node]
-) -> Iterator[tuple[str, Lines, Lines]]:
-    path = (
-        HEADER if change.old_path == HEADER else _path(change.new_path if change.old is None else change.old_path)
-    )
+def _block(change: PropertyChange) -> tuple[str, Lines, Lines]:
+    """Return the path of what changed, and its lines in both trees."""
+    path = _path(change.new_path if change.old is None and change.change != "removed" else change.old_path)
     if change.name is not None:
         name = change.name if change.old_path == HEADER else shown_name(change.name)
-        old_lines, new_lines = (value_lines(name, prop) for prop in (change.old, change.new))
-        yield path, old_lines, new_lines
-    elif change.change == "renamed":
-        yield path, [f"{_path(change.old_path)} {{"], [f"{_path(change.new_path)} {{"]
-    else:
-        removed = change.change == "removed"
-        path = change.old_path if removed else change.new_path
-        lines = _node_lines((gone if removed else came)[path])
-        yield _path(path), lines if removed else [], [] if removed else lines
+        return path, value_lines(name, change.old), value_lines(name, change.new)
+    if change.node is None:
+        return path, [f"{_path(change.old_path)} {{"], [f"{_path(change.new_path)} {{"]
+    lines = _node_lines(change.node)
+    return (path, lines, []) if change.change == "removed" else (path, [], lines)
 
 
 def _path(path: str) -> str:

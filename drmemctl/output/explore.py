@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,8 @@ from drmemctl.output.simulation_text import hypervisor_words, kernel_words
 from drmemctl.output.table import Column, show_table
 from drmemctl.output.text import safe
 from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
-from drmemctl.simulate.interleave.deadline import NEVER, TimeUpError, ended_at
 from drmemctl.simulate.interleave.schedule import switches
-from drmemctl.simulate.interleave.trace import TracedAction, rows
+from drmemctl.simulate.interleave.trace import TracedAction, TracedEnd
 from drmemctl.wording import count_of
 
 _COLUMNS = (
@@ -42,32 +41,13 @@ class ExploreView:
     Attributes:
         question: what was explored.
         answers: what came out.
-        most: how many bad ends of a policy are shown, one for each rule; None is all of them.
-        deadline: when there is no more time to show how ends come about (`monotonic`).
+        ends: of each answer the inconsistent ends to show; their actions are traced as they are shown.
 
     """
 
     question: Question
     answers: Sequence[PolicyAnswer]
-    most: int | None = None
-    deadline: float = NEVER
-
-    def trace(self, answer: PolicyAnswer, end: End) -> list[TracedAction]:
-        """Return the actions of an end's schedule; none once the time is over."""
-        try:
-            with ended_at(self.deadline):
-                return list(rows(self.question.engine(answer.policy), end.schedule))
-        except TimeUpError:
-            return []
-
-    def shown(self, answer: PolicyAnswer) -> Sequence[End]:
-        """Return the ends to show: by default one for each rule that a race breaks, or else that is broken."""
-        if self.most is None:
-            return answer.bad
-        first: dict[str, End] = {}
-        for end in answer.races or answer.bad:
-            first.setdefault((end.raced or end.verdicts)[0].rule, end)
-        return list(first.values())[: self.most]
+    ends: Sequence[Iterable[TracedEnd]]
 
 
 def show_explored(screen: Screen, view: ExploreView, format: str) -> None:
@@ -96,24 +76,25 @@ def _row(answer: PolicyAnswer) -> list[str]:
 
 
 def _details(screen: Screen, view: ExploreView) -> Iterator[str]:
-    for answer in view.answers:
+    for answer, ends in zip(view.answers, view.ends, strict=True):
         if not answer.complete:
             missed = f"not looked at: {', '.join(answer.missed)}\n" if answer.missed else ""
             warning = f"\n{answer.policy.name}: NOT COMPLETE: {answer.why}; there may be other ends\n{missed}"
             yield screen.style(warning, "bold red")
-        for number, end in enumerate(view.shown(answer), 1):
-            yield from _end(screen, view, answer, end, number)
-        hidden = len(answer.bad) - len(view.shown(answer))
+        number = 0
+        for number, traced in enumerate(ends, 1):
+            yield from _end(screen, view.question.threads, f"{answer.policy.name}, end {number}", traced)
+        hidden = len(answer.bad) - number
         if hidden:
             yield f"\n{answer.policy.name}: {count_of(hidden, 'more inconsistent end')}; --all shows them\n"
 
 
-def _end(screen: Screen, view: ExploreView, answer: PolicyAnswer, end: End, number: int) -> Iterator[str]:
+def _end(screen: Screen, threads: Sequence[str], title: str, traced: TracedEnd) -> Iterator[str]:
+    end, actions = traced
     size = f"{count_of(len(end.schedule), 'action')}, {count_of(switches(end.schedule), 'switch', 'switches')}"
-    yield screen.style(f"\n{answer.policy.name}, end {number}: {size}\n", "bold")
-    trace = view.trace(answer, end)
-    yield from columns(screen, view.question.threads, trace) if trace else (_NO_TIME,)
-    yield from _outcomes(view.question.threads, end.outcomes)
+    yield screen.style(f"\n{title}: {size}\n", "bold")
+    yield from columns(screen, threads, actions) if actions else (_NO_TIME,)
+    yield from _outcomes(threads, end.outcomes)
     for verdict in end.verdicts:
         why = "" if verdict in end.raced else " (also without any overlap)"
         yield screen.style(f"{verdict_words(verdict)}{why}\n", "red" if not why else "yellow")
@@ -159,11 +140,11 @@ def _document(view: ExploreView) -> dict[str, Any]:
         "threads": list(question.threads),
         "consistent": not any(answer.bad for answer in view.answers),
         "complete": all(answer.complete for answer in view.answers),
-        "policies": [_answer(view, answer) for answer in view.answers],
+        "policies": list(map(_answer, view.answers, view.ends)),
     }
 
 
-def _answer(view: ExploreView, answer: PolicyAnswer) -> dict[str, Any]:
+def _answer(answer: PolicyAnswer, ends: Iterable[TracedEnd]) -> dict[str, Any]:
     return {
         "locking": answer.policy.name,
         "schedules": answer.schedules,
@@ -176,20 +157,22 @@ def _answer(view: ExploreView, answer: PolicyAnswer) -> dict[str, Any]:
         "complete": answer.complete,
         "why": answer.why or None,
         "not_looked_at": list(answer.missed),
-        "bad_ends": [_end_record(view, answer, end) for end in answer.bad],
+        "bad_ends": [_end_record(*traced) for traced in ends],
     }
 
 
-def _end_record(view: ExploreView, answer: PolicyAnswer, end: End) -> dict[str, Any]:
+def _end_record(end: End, actions: Iterable[TracedAction]) -> dict[str, Any]:
     return {
         "outcomes": list(end.outcomes),
         "findings": [verdict_record(verdict, raced=verdict in end.raced) for verdict in end.verdicts],
         "schedule": [number + 1 for number in end.schedule],
-        "actions": [
-            {"thread": row.thread + 1, "does": row_words(row), "log": list(row.log)}
-            for row in view.trace(answer, end)
-        ],
+        "actions": list(map(action_record, actions)),
     }
+
+
+def action_record(row: TracedAction) -> dict[str, Any]:
+    """Return an action as JSON has it."""
+    return {"thread": row.thread + 1, "does": row_words(row), "log": list(row.log)}
 
 
 def verdict_record(verdict: Finding, *, raced: bool | None) -> dict[str, Any]:
@@ -205,9 +188,9 @@ def verdict_record(verdict: Finding, *, raced: bool | None) -> dict[str, Any]:
 
 def _mermaid(view: ExploreView) -> Iterator[str]:
     """Yield a sequence diagram of the worst end of each policy that has one."""
-    for answer in view.answers:
-        for end in answer.bad[:1]:
-            yield from mermaid(view.question.threads, view.trace(answer, end), end.verdicts, answer.policy.name)
+    for answer, ends in zip(view.answers, view.ends, strict=True):
+        for end, actions in ends:
+            yield from mermaid(view.question.threads, actions, end.verdicts, answer.policy.name)
 
 
 def mermaid(

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.output.explore import columns, mermaid, verdict_record
-from drmemctl.output.explore_words import row_words, verdict_words
+from drmemctl.output.explore import action_record, columns, mermaid, verdict_record
+from drmemctl.output.explore_words import verdict_words
 from drmemctl.output.json import document, schema
 from drmemctl.output.screen import Screen
 from drmemctl.simulate.interleave.trace import Replay
@@ -43,7 +43,5 @@ def _document(replayed: Replay) -> dict[str, object]:
         "ended": replayed.ended,
         "outcomes": list(replayed.outcomes),
         "findings": [verdict_record(verdict, raced=None) for verdict in replayed.verdicts],
-        "actions": [
-            {"thread": row.thread + 1, "does": row_words(row), "log": list(row.log)} for row in replayed.rows
-        ],
+        "actions": list(map(action_record, replayed.rows)),
     }

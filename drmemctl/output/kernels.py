@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from drmemctl.kernel.capabilities import CAPABILITIES, Capability, Release
+from drmemctl.kernel.capabilities import CAPABILITIES
+from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS
 from drmemctl.kernel.distributions import Backport
 from drmemctl.kernel.profiles import Profile
@@ -68,7 +69,7 @@ def release_text(release: Release) -> str:
 
 
 def releases(capability: Capability) -> str:
-    """Return the releases that have a capability: `5.15 and later, 5.10.262`."""
+    """Return the releases that have a capability: `5.15 and later, 5.10.262`, `up to 4.19, not 4.19.85`."""
     first, last = capability.first, capability.last
     if first is None:
         said = "all" if last is None else f"up to {release_text(last)}"
@@ -76,7 +77,8 @@ def releases(capability: Capability) -> str:
         said = f"{release_text(first)} and later"
     else:
         said = release_text(first) if first == last else f"{release_text(first)} to {release_text(last)}"
-    return ", ".join([said, *(f"{release_text(series)}.{patch}" for series, patch in capability.stable)])
+    until = [f"not {release_text(series)}.{patch}" for series, patch in capability.stable_without]
+    return ", ".join([said, *(f"{release_text(series)}.{patch}" for series, patch in capability.stable), *until])
 
 
 def _show_text(screen: Screen, view: KernelsView) -> None:
@@ -153,6 +155,7 @@ def _capability(view: KernelsView, capability: Capability) -> dict[str, Any]:
         "first": None if capability.first is None else release_text(capability.first),
         "last": None if capability.last is None else release_text(capability.last),
         "stable": [f"{release_text(series)}.{patch}" for series, patch in capability.stable],
+        "stable_without": [f"{release_text(series)}.{patch}" for series, patch in capability.stable_without],
         "commit": capability.commit or None,
         "source": capability.source or None,
         "kernels": [profile.name for profile in view.kernels if profile.has(capability)],

@@ -14,7 +14,7 @@ from drmemctl.model.drmem import LmbTable, check_limit
 from drmemctl.model.run import Lmb, Run, is_assigned
 from drmemctl.output.lmb_words import address_range, domains_text, drc_range
 from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.table import SAMPLE, Cell, Column, heading, line_maker, show_table
+from drmemctl.output.table import SAMPLE, Cell, Column, NodeCell, heading, line_maker, show_table
 from drmemctl.wording import count_of, size_text
 
 _REMEMBERED = 10_000
@@ -252,26 +252,45 @@ def _folded(first: Run, n_folded: int) -> Line:
     return Line(first) if n_folded == 1 else Line(first._replace(lmbs=n_folded), same_drc=True)
 
 
+class KindCells(NamedTuple):
+    """The cells that LMBs with one aa_index and flags have in common."""
+
+    aa: str
+    domains: str
+    node: NodeCell
+    flags: tuple[str, str | None]
+
+
 class Row:
     """Turns lines into table cells; what neighbours have in common is worked out once."""
 
     def __init__(self, view: LmbView) -> None:
         self._lmb_size = view.table.lmb_size
         self._associativity = view.associativity
-        self._attributes: dict[tuple[int, int], tuple[Cell, ...]] = {}
+        self._kinds: dict[tuple[int, int], KindCells] = {}
         self._sizes: dict[int, str] = {}
         self._width = address_width(view.table)
 
     def cells(self, line: Line) -> Sequence[Cell]:
         """Return the cells of a line, one for each of `COLUMNS`."""
         run = line.run
-        attributes = self._attributes.get(run[3:])
-        if attributes is None:
-            if len(self._attributes) >= _REMEMBERED:
-                self._attributes.clear()
-            attributes = self._attributes[run.aa_index, run.flags] = self._attributes_of(run)
         drc_indexes = drc_range(run.drc_index, run.lmbs, same=line.same_drc)
-        return self._addresses(line), self._size(run.lmbs), str(run.lmbs), drc_indexes, *attributes
+        return self._addresses(line), self._size(run.lmbs), str(run.lmbs), drc_indexes, *self.kind_cells(run)
+
+    def kind_cells(self, run: Run) -> KindCells:
+        """Return the last cells of a run, which go by its aa_index and flags."""
+        cells = self._kinds.get(run[3:])
+        if cells is None:
+            if len(self._kinds) >= _REMEMBERED:
+                self._kinds.clear()
+            row = self._associativity.row(run.aa_index, run.flags)
+            cells = self._kinds[run.aa_index, run.flags] = KindCells(
+                "-" if run.aa_index == AA_UNSET else str(run.aa_index),
+                "-" if row is None else domains_text(row),
+                _node_cell(self._associativity, run),
+                _flags_cell(run.flags),
+            )
+        return cells
 
     def _size(self, lmbs: int) -> str:
         if self._lmb_size is None:
@@ -282,15 +301,6 @@ class Row:
                 self._sizes.clear()
             text = self._sizes[lmbs] = size_text(self._lmb_size * lmbs)
         return text
-
-    def _attributes_of(self, run: Run) -> tuple[Cell, ...]:
-        row = self._associativity.row(run.aa_index, run.flags)
-        return (
-            "-" if run.aa_index == AA_UNSET else str(run.aa_index),
-            "-" if row is None else domains_text(row),
-            _node_cell(self._associativity, run),
-            _flags_cell(run.flags),
-        )
 
     def _addresses(self, line: Line) -> str:
         run = line.run
@@ -311,14 +321,14 @@ def address_width(table: LmbTable) -> int:
     return len(f"{highest:#x}") if runs else 1
 
 
-def _node_cell(associativity: Associativity, run: Run) -> tuple[str, str | None]:
+def _node_cell(associativity: Associativity, run: Run) -> NodeCell:
     if associativity.unknown:
-        return "?", "dim"
+        return NodeCell.of("?", style="dim")
     node = associativity.node_of(run.aa_index, run.flags)
     if node is not None:
-        return str(node), node_style(node)
+        return NodeCell.of(node, style=node_style(node))
     # Assigned memory whose node cannot be found kills a booting kernel: not a detail to dim.
-    return ("none", "bold red") if is_assigned(run.flags) else ("-", "dim")
+    return NodeCell.of("none", style="bold red") if is_assigned(run.flags) else NodeCell.of("-", style="dim")
 
 
 def _flags_cell(flags: int) -> tuple[str, str | None]:

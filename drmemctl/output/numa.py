@@ -10,7 +10,7 @@ from drmemctl.model.distances import Distances
 from drmemctl.model.numa import NumaLayout, NumaNode
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.table import Cell, Column, plain_lines, show_table
+from drmemctl.output.table import Cell, Column, NodeCell, plain_lines, show_table
 from drmemctl.wording import size_text
 
 _CPUS_SHOWN = 6
@@ -119,12 +119,12 @@ def nodes_cells(layout: NumaLayout) -> Iterator[Sequence[Cell]]:
     return (_node_cells(node, node_name(node, layout)) for node in layout.nodes)
 
 
-def node_name(node: NumaNode, layout: NumaLayout) -> tuple[str, str | None]:
-    """Return how a node is called, and its style."""
+def node_name(node: NumaNode, layout: NumaLayout) -> NodeCell:
+    """Return how a node is called."""
     if node.node is not None:
-        return str(node.node), node_style(node.node)
+        return NodeCell.of(node.node, style=node_style(node.node))
     # Assigned memory whose node cannot be found kills a booting kernel: not a detail to dim.
-    return ("unknown", "dim") if layout.unknown else ("none", "bold red")
+    return NodeCell.of("unknown", style="dim") if layout.unknown else NodeCell.of("none", style="bold red")
 
 
 def _node_cells(node: NumaNode, name: Cell) -> Sequence[Cell]:

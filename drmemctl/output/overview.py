@@ -231,7 +231,7 @@ def _node_lines(screen: Screen, overview: Overview, room: int) -> Iterator[str]:
 
 
 def _node_line(screen: Screen, layout: NumaLayout, node: NumaNode, whole: int) -> str:
-    text, style = node_name(node, layout)
+    text, style, _ = node_name(node, layout)
     name = screen.style(f"{text:<14}", style)
     lmbs = f"{node.lmbs:,}" if node.lmbs else "-"
     cores = str(node.cores) if node.cores else "-"

@@ -6,9 +6,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from drmemctl.check.families import FAMILIES
 from drmemctl.check.pages import Page
 from drmemctl.output.findings import STYLES
 from drmemctl.output.screen import Screen
+
+HEADINGS = {
+    "Why": "Why it matters",
+    "Example": "Bytes that break it",
+    "Kernel": "What a kernel does with them",
+    "Fix": "How to fix it",
+}
+"""How the sections of a page are headed."""
 
 
 def show_rules(screen: Screen, pages: Sequence[Page], format: str) -> None:
@@ -53,6 +62,35 @@ def show_page(screen: Screen, page: Page, format: str) -> None:
         record["powervm"] = page.powervm
         screen.write(document({**record, "references": list(page.references)}))
     elif format == "markdown":
-        screen.write(f"# {page.rule}: {page.title}\n\n{page.markdown()}")
+        screen.write(f"# {page.rule}: {page.title}\n\n{page_markdown(page)}")
     else:
-        screen.write(f"{screen.style(f'{page.rule}: {page.title}', STYLES[page.severity])}\n{page.text()}")
+        screen.write(f"{screen.style(f'{page.rule}: {page.title}', STYLES[page.severity])}\n{page_text(page)}")
+
+
+def page_markdown(page: Page) -> str:
+    """Return a page as Markdown, without its heading."""
+    facts = f"**{page.severity}** · {page.family}: {FAMILIES[page.family]} · kernels: {page.kernels}"
+    parts = [facts, page.summary]
+    for key, text in page.sections:
+        parts += [f"## {HEADINGS[key]}", text]
+    if page.powervm:
+        parts.append(f"**PowerVM:** {page.powervm}")
+    if page.references:
+        parts += ["## References", "\n".join(f"- {reference}" for reference in page.references)]
+    return "\n\n".join(parts) + "\n"
+
+
+def page_text(page: Page) -> str:
+    """Return a page as plain text, without its heading."""
+    facts = f"{page.severity}, {page.family} ({FAMILIES[page.family]}), kernels: {page.kernels}"
+    parts = [facts, page.summary]
+    parts += [f"{HEADINGS[key]}:\n{_indented(text)}" for key, text in page.sections]
+    if page.powervm:
+        parts.append(f"PowerVM: {page.powervm}")
+    if page.references:
+        parts.append("References:\n" + _indented("\n".join(page.references)))
+    return "\n\n".join(parts) + "\n"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())

@@ -14,6 +14,7 @@ from drmemctl.check.pages import Page
 from drmemctl.output.check import CheckView, place, range_text, ranges_left_out, unjudged_error
 from drmemctl.output.findings import message
 from drmemctl.output.json import array
+from drmemctl.output.rules import page_markdown, page_text
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.tree.source import file_of
@@ -57,7 +58,7 @@ def _rule(page: Page) -> dict[str, Any]:
         "name": "".join(word.capitalize() for word in "".join(_word_characters(page.title)).split()),
         "shortDescription": {"text": page.title},
         "fullDescription": {"text": page.summary},
-        "help": {"text": page.text(), "markdown": page.markdown()},
+        "help": {"text": page_text(page), "markdown": page_markdown(page)},
         "defaultConfiguration": {"level": LEVELS[page.severity]},
         "properties": {"tags": [page.family], "kernels": page.kernels},
     }

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
 from drmemctl.kernel.nodes import current_associativity
@@ -16,22 +16,9 @@ from drmemctl.output.screen import Screen
 from drmemctl.simulate.partition import Step, StepResult
 from drmemctl.simulate.session import Session
 
-if TYPE_CHECKING:
-    from drmemctl.output.simulation_text import Detail
-
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _FURTHER = 4
 _ASCII = str.maketrans({"→": "->", "…": "..."})
-
-
-def show_simulation(screen: Screen, session: Session, steps: Iterable[Step], detail: Detail) -> None:
-    """Do the steps and print each as it is done, then the verdict."""
-    from drmemctl.output.simulation_text import boot_lines, step_lines, verdict_lines
-
-    show_lines(screen, boot_lines(screen, session))
-    for result in session.do_all(steps):
-        show_lines(screen, step_lines(screen, len(session.done), result, detail))
-    show_lines(screen, verdict_lines(screen, session, detail))
 
 
 def show_lines(screen: Screen, lines: Iterable[str]) -> None:

@@ -15,10 +15,8 @@ from drmemctl.output.findings import finding_line
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_words import SHOWN_BY_MEANING, change_lines, cpu_lines, lmb_lines
 from drmemctl.output.text import safe
-from drmemctl.simulate.change import next_flush
-from drmemctl.simulate.findings import sides
 from drmemctl.simulate.partition import StepResult
-from drmemctl.simulate.session import Session
+from drmemctl.simulate.session import Session, Verdict
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.wording import count_of, size_text
 
@@ -108,7 +106,7 @@ def step_lines(screen: Screen, number: int, result: StepResult, detail: Detail) 
     if detail.diff:
         from drmemctl.output.simulation_diff import diff_lines
 
-        yield from _indented(diff_lines(screen, result), "  ")
+        yield from _indented(diff_lines(screen, result.changed_values), "  ")
 
 
 def _indented(lines: Iterable[str], by: str) -> Iterator[str]:
@@ -134,7 +132,8 @@ def _head(screen: Screen, number: int, result: StepResult, detail: Detail) -> st
 
 def shortened(step: str, limit: int | None) -> str:
     """Return a step in so many columns: values of properties are long."""
-    text = safe(" ".join(step.split()), None)
+    # Of what goes to the kernel's parser every blank counts.
+    text = safe(step if step.startswith("dlpar") else " ".join(step.split()), None)
     return text if limit is None or len(text) <= limit else f"{text[: limit - 1]}…"
 
 
@@ -198,36 +197,20 @@ def shown_bytes(data: bytes) -> str:
     return data.hex() or "empty" if len(data) <= 16 else count_of(len(data), "byte")
 
 
-def verdict_lines(screen: Screen, session: Session, detail: Detail) -> Iterator[str]:
+def verdict_lines(screen: Screen, verdict: Verdict, detail: Detail) -> Iterator[str]:
     """Yield whether all agrees now, what the next flush would destroy, and which steps failed."""
-    partition = session.simulation.situation
-    state = partition.kernel
-    if state.dead:
-        yield f"{screen.style('not consistent', 'bold red')}: the kernel: {safe(state.dead, None)}"
+    against = (safe(f"{finding.rule}: {finding.message}", None) for finding in verdict.contradictions)
+    if verdict.consistent:
+        yield f"{screen.style('consistent', 'bold green')}: {verdict.sides}"
     else:
-        yield from _consistency_lines(screen, session.simulation, detail)
-    lost = next_flush(state, partition.machine)
-    if lost:
+        why = f"the kernel: {safe(verdict.dead, None)}" if verdict.dead else f"{verdict.sides}: {next(against)}"
+        yield f"{screen.style('not consistent', 'bold red')}: {why}"
+    yield from _indented(_cut(against, detail, "contradictions"), "  ")
+    if verdict.next_flush:
         yield screen.style("the next flush would change what the tree says:", "yellow")
-        yield from _indented(_cut(iter(lmb_lines(screen, lost)), detail, "ranges"), "  ")
-    yield from _failures(screen, session)
-
-
-def _consistency_lines(screen: Screen, simulation: Simulation, detail: Detail) -> Iterator[str]:
-    """Yield who agrees with whom, and each thing that they do not agree on."""
-    against = simulation.contradictions
-    who = sides(simulation.state, against)
-    if not against:
-        yield f"{screen.style('consistent', 'bold green')}: {who}"
-        return
-    first, *further = (safe(f"{finding.rule}: {finding.message}", None) for finding in against)
-    yield f"{screen.style('not consistent', 'bold red')}: {who}: {first}"
-    yield from _indented(_cut(iter(further), detail, "contradictions"), "  ")
-
-
-def _failures(screen: Screen, session: Session) -> Iterator[str]:
-    numbers = session.failed
+        yield from _indented(_cut(iter(lmb_lines(screen, verdict.next_flush)), detail, "ranges"), "  ")
+    numbers = verdict.failed
     if numbers:
         listed = ", ".join(map(str, numbers[:20])) + (", …" if len(numbers) > 20 else "")
         steps = "step" if len(numbers) == 1 else "steps"
-        yield screen.style(f"failed: {steps} {listed} of {len(session.done)}", "bold red")
+        yield screen.style(f"failed: {steps} {listed} of {verdict.steps}", "bold red")

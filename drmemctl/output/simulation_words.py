@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
 
 from drmemctl.formats.dynamic_memory import AA_UNSET, LOOKUP_ARRAYS, NODE, V1, V2, flag_names
-from drmemctl.formats.lookup_arrays import decode_lookup_arrays
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.processors import CpuChange
 from drmemctl.model.run import state_of
@@ -16,7 +14,7 @@ from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.text import safe
 from drmemctl.simulate.change import BlockRangeChange, LmbRangeChange, LmbState
 from drmemctl.simulate.partition import StepResult
-from drmemctl.tree.node import Tree
+from drmemctl.simulate.values import ListChange, LookupChange
 from drmemctl.wording import count_of
 
 _LISTS_SHOWN = 4
@@ -32,7 +30,7 @@ def change_lines(screen: Screen, result: StepResult, *, drc: bool = False) -> It
     request = result.parsed.is_request and new.profile.has(DRMEM_ARRAY)
     for change, line in zip(lmbs, lmb_lines(screen, lmbs, drc=drc), strict=True):
         yield line + screen.style(_label(change, request=request), "yellow")
-    yield from _lookup_lines(old.tree, new.tree)
+    yield from _lookup_lines(result.changed_lookup_arrays)
     yield from (_block_line(screen, change) for change in result.changed_blocks)
     if new.dead and not old.dead:
         yield screen.style(f"the kernel answers no more: {safe(new.dead)}", "red")
@@ -128,30 +126,23 @@ def _place(screen: Screen, change: CpuChange) -> str:
     return f"stays on node {node}" if change.before == change.node else f"node {before} → {node}"
 
 
-def _lookup_lines(old: Tree, new: Tree) -> Iterator[str]:
-    before, after = (tree.get(NODE, LOOKUP_ARRAYS) for tree in (old, new))
-    if before == after:
+def _lookup_lines(change: LookupChange | None) -> Iterator[str]:
+    if change is None:
         return
-    if before is None or after is None:
-        yield f"lookup arrays: {'new' if before is None else 'gone'}"
+    if change.old is None or change.new is None:
+        yield f"lookup arrays: {'new' if change.old is None else 'gone'}"
         return
-    one, other = decode_lookup_arrays(before), decode_lookup_arrays(after)
-    changes = [
-        f"[{index}] {_list(row)} → {_list(now)}" if row and now else f"[{index}] {_list(row or now)} {_came(now)}"
-        for index, (row, now) in enumerate(zip_longest(one.rows(), other.rows()))
-        if row != now
-    ]
-    more = [f"and {len(changes) - _LISTS_SHOWN:,} more"] if len(changes) > _LISTS_SHOWN else []
-    said = [*changes[:_LISTS_SHOWN], *more] or [f"the same lists in {len(after)} bytes"]
-    yield f"lookup arrays: {', '.join(said)}"
+    words = [f"[{entry.aa_index}] {_list_words(entry)}" for entry in change.lists[:_LISTS_SHOWN]]
+    hidden = len(change.lists) - _LISTS_SHOWN
+    words += [f"and {hidden:,} more"] if hidden > 0 else []
+    yield f"lookup arrays: {', '.join(words) or f'the same lists in {change.new.size} bytes'}"
 
 
-def _list(row: Sequence[int] | None) -> str:
-    return f"<{domains_text(row or ())}>"
-
-
-def _came(nodes_now: Sequence[int] | None) -> str:
-    return "removed" if nodes_now is None else "added"
+def _list_words(change: ListChange) -> str:
+    old, new = (f"<{domains_text(domains or ())}>" for domains in (change.old, change.new))
+    if change.old and change.new:
+        return f"{old} → {new}"
+    return f"{old if change.old else new} {'removed' if change.new is None else 'added'}"
 
 
 def _block_line(screen: Screen, change: BlockRangeChange) -> str:

@@ -18,8 +18,25 @@ _DRAWN = 100
 SAMPLE = 1000
 """Rows that decide the column widths of a plain table; a later, wider cell only shifts its own line."""
 
-Cell = str | tuple[str, str | None]
-"""Text, or text and its style. Must be `safe` already."""
+
+class NodeCell(NamedTuple):
+    """A cell about a node: its text, its style, and the node before and now, numbers where there is one."""
+
+    text: str
+    style: str | None
+    nodes: tuple[int | str, ...]
+
+    @classmethod
+    def of(cls, *nodes: int | str, style: str | None) -> NodeCell:
+        """Return the cell of a node, or of what stands for one that there is not."""
+        return cls(ARROW.join(map(str, nodes)), style, nodes)
+
+
+ARROW = " -> "
+"""Between what was before and what is now."""
+
+Cell = str | tuple[str, str | None] | NodeCell
+"""Text, text and its style, or a node. Must be `safe` already."""
 
 
 class Column(NamedTuple):
@@ -94,7 +111,7 @@ def _colored(screen: Screen, columns: Sequence[Column], widths: Sequence[int]) -
     def line(row: Sequence[Cell]) -> str:
         parts = []
         for column, width, cell in zip(columns, widths, row, strict=True):
-            text, style = (cell, None) if isinstance(cell, str) else cell
+            text, style = (cell, None) if isinstance(cell, str) else cell[:2]
             pad = " " * (width - len(text))
             shown = screen.style(text, style)
             parts.append(pad + shown if column.right else shown + pad)

@@ -7,7 +7,7 @@ simulation goes from one such value to the next step by step, the search of `int
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
@@ -26,6 +26,7 @@ from drmemctl.kernel.trace import TraceEvent
 from drmemctl.model.run import state_of
 from drmemctl.simulate.change import BlockRangeChange, LmbRangeChange, LmbState, changed_blocks, changed_lmbs
 from drmemctl.simulate.files import Files
+from drmemctl.simulate.values import LookupChange, ValueChange, changed_lookup_arrays, changed_values
 from drmemctl.simulate.words import StepWords
 from drmemctl.tree.node import Tree
 
@@ -76,6 +77,8 @@ class Partition:
         lock = action.takes
         if lock is None:
             return True
+        if lock is Lock.HOTPLUG and self.kernel.dead:
+            return False
         if lock in QUEUES:
             first = next((number for queue, number in self.queued if queue is lock), None)
             return first == thread or (first is None and action.drops is lock)
@@ -181,7 +184,7 @@ class StepResult:
         changed: new bytes of the properties that changed, None for removed ones, by `PATH:PROPERTY`.
         findings: what the kernel did wrong, then what the rules say that they did not say before the step.
         answer: the words that an `rtas` step returned, None for other steps.
-        note: why it is not ok, where the log does not say.
+        note: why it is not ok, where the log does not say, or who has to go on.
         hypervisor: which hypervisor refused it for want of a connector, and what that one gives; else empty.
         cpus: the CPUs that came, went, or got another associativity, and the node that each keeps or gets.
         kernel_faults: what the kernel did wrong, of which the first findings are made.
@@ -224,6 +227,16 @@ class StepResult:
     def changed_blocks(self) -> list[BlockRangeChange]:
         """The memory blocks that came, went, or are on another node now."""
         return changed_blocks(self.before.kernel.blocks, self.after.kernel.blocks)
+
+    @property
+    def changed_lookup_arrays(self) -> LookupChange | None:
+        """What changed of the lookup arrays."""
+        return changed_lookup_arrays(self.before.kernel.tree, self.after.kernel.tree)
+
+    @property
+    def changed_values(self) -> Iterator[ValueChange]:
+        """The properties that changed, decoded."""
+        return changed_values(self.before.kernel.tree, self.after.kernel.tree, self.changed)
 
     def to_json(self) -> dict[str, Any]:
         """Return the step as `drmemctl simulate --format json` has it."""

@@ -4,10 +4,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 
+from drmemctl.check.finding import Violation
+from drmemctl.simulate.change import LmbRangeChange, next_flush
+from drmemctl.simulate.findings import sides
 from drmemctl.simulate.partition import Partition, Step, StepResult
 from drmemctl.simulate.simulation import Simulation
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a partition stands after its steps.
+
+    Attributes:
+        dead: why its kernel runs no more, empty where it does.
+        contradictions: where array, tree, connectors, memory blocks and the hypervisor do not agree.
+        sides: who agrees with whom, in words.
+        next_flush: what the tree would lose if the kernel wrote its array back now.
+        failed: the numbers of the steps that failed, from 1 on.
+        steps: how many steps were done.
+
+    """
+
+    dead: str
+    contradictions: tuple[Violation, ...]
+    sides: str
+    next_flush: tuple[LmbRangeChange, ...]
+    failed: tuple[int, ...]
+    steps: int
+
+    @property
+    def consistent(self) -> bool:
+        """Whether the kernel runs and all agree."""
+        return not self.dead and not self.contradictions
 
 
 class Session:
@@ -56,6 +87,20 @@ class Session:
     def failed(self) -> list[int]:
         """The numbers of the steps that failed though the steps did not expect it, from 1 on."""
         return [at + 1 for at in range(len(self.done)) if is_failure(self.done, at)]
+
+    def verdict(self) -> Verdict:
+        """Return how the partition stands now."""
+        partition = self.simulation.situation
+        dead = partition.kernel.dead
+        contradictions = () if dead else tuple(self.simulation.contradictions)
+        return Verdict(
+            dead,
+            contradictions,
+            "" if dead else sides(partition.kernel, contradictions),
+            tuple(next_flush(partition.kernel, partition.machine)),
+            tuple(self.failed),
+            len(self.done),
+        )
 
     @property
     def succeeded(self) -> bool:

@@ -44,6 +44,7 @@ class StepWords:
         line: its number, from 1 on.
         words: the words of the step, each with its offset in the line.
         at: how many of them were taken.
+        in_file: whether no shell has read the line: then `#` begins a comment, and text may be quoted.
 
     """
 
@@ -51,6 +52,7 @@ class StepWords:
     line: int
     words: list[tuple[int, str]]
     at: int = 0
+    in_file: bool = False
 
     @property
     def text(self) -> str:

@@ -46,6 +46,7 @@ REMARKS = {
     "captures/7.2-v1-slack": "DRM029 DRM047",
     "trees/nomaxmem": "DRM068 DRM104",
     "trees/legacy-5.0": "DRM130",
+    "captures/6.1-legacy": "DRM130",
 }
 """Trees that were edited for kexec, or booted with less memory than they have, and what is odd about them.
 

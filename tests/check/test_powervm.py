@@ -13,6 +13,7 @@ from drmemctl.check.powervm import POWERVM
 from drmemctl.check.subject import Subject
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.numa import NumaLayout
+from drmemctl.output.rules import page_markdown, page_text
 from drmemctl.tree.node import Node, Tree
 from drmemctl.tree.source import load
 from tests.check.mutations import findings, with_prop
@@ -31,8 +32,8 @@ def test_every_rule_says_what_is_known_on_powervm() -> None:
     for rule in all_rules().values():
         page = Page.of(rule)
         assert page.powervm == POWERVM[rule.id]
-        assert f"**PowerVM:** {page.powervm}" in page.markdown()
-        assert f"PowerVM: {page.powervm}" in page.text()
+        assert f"**PowerVM:** {page.powervm}" in page_markdown(page)
+        assert f"PowerVM: {page.powervm}" in page_text(page)
 
 
 def test_rules_that_were_tried_on_it_are_rules_that_apply_to_it() -> None:

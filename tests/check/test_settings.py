@@ -74,7 +74,7 @@ def test_what_is_not_set_is_left_to_others() -> None:
         ("baseline = ''", "baseline: this is no path"),
         ("hypervisor = 'xen'", "hypervisor: no hypervisor 'xen'; write qemu, qemu-VERSION or powervm"),
         ("hypervisor = 1", 'hypervisor: this is no text such as "powervm"'),
-        ("kernel = '4.4'", "kernel: nothing is known of Linux 4.4; 4.15 is the oldest"),
+        ("kernel = '4.4'", "kernel: nothing is known of Linux 4.4; 4.14 is the oldest"),
         ("baseline = 1", "baseline: this is no path"),
         ("x", "this is no TOML: "),
         ("[tool]\ndrmemctl = 3", "tool.drmemctl: this is no table"),

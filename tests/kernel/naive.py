@@ -100,7 +100,8 @@ class NaiveKernel:
         return self.with_cpus | set(self.blocks.values())
 
     def node_to_add_on(self, lmb: NaiveLmb) -> int:
-        if (4, 20) <= self.release < (5, 10):
+        # Up to 4.19 the LMB to be added is assigned by now, and found if no other is at its address.
+        if self.release < (5, 10):
             node = -1
             for one in self.lmbs:
                 if one.flags & RESERVED or not one.flags & ASSIGNED:
@@ -128,9 +129,25 @@ class NaiveKernel:
         if lmb.drc in self.unmovable:
             return EBUSY
         del self.blocks[block]
+        self.remove_device_tree_lmb(lmb)
+        return 0
+
+    def remove_device_tree_lmb(self, lmb: NaiveLmb) -> None:
         lmb.aa = UNSET
         lmb.flags &= ~ASSIGNED
-        return 0
+        if self.release < (4, 20):
+            self.flush()
+
+    def add_device_tree_lmb(self, lmb: NaiveLmb) -> int:
+        lmb.flags |= ASSIGNED
+        rc = self.update_aa_index(lmb)
+        if rc:
+            self.say(f"Couldn't find associativity index for drc index {lmb.drc:x}")
+        else:
+            rc = self.flush()
+        if rc:
+            self.say(f"Couldn't update device tree for drc index {lmb.drc:x}")
+        return rc
 
     def update_aa_index(self, lmb: NaiveLmb) -> int:
         status, domains = self.firmware.configure(lmb.drc)
@@ -145,7 +162,7 @@ class NaiveKernel:
     def add_lmb(self, lmb: NaiveLmb) -> int:
         if lmb.flags & ASSIGNED:
             return EINVAL
-        rc = self.update_aa_index(lmb)
+        rc = self.add_device_tree_lmb(lmb) if self.release < (4, 20) else self.update_aa_index(lmb)
         if rc:
             self.release_drc(lmb.drc)
             if self.release >= (6, 8):
@@ -155,7 +172,10 @@ class NaiveKernel:
         if block in self.blocks:
             if self.release >= (6, 8):
                 self.say(f"Failed to add LMB 0x{lmb.drc:x} to node {node}")
-            lmb.aa = UNSET
+            if self.release < (4, 20):
+                self.remove_device_tree_lmb(lmb)
+            else:
+                lmb.aa = UNSET
             return EEXIST
         self.blocks[block] = node
         lmb.flags |= ASSIGNED
@@ -328,7 +348,7 @@ class NaiveKernel:
         return 0
 
     def request(self, action: str, kind: str, *numbers: int) -> int:
-        """dlpar_memory: a request, then the array is written back if it came to 0."""
+        """dlpar_memory: a request, then from 4.20 on the array is written back if it came to 0."""
         doing: dict[tuple[str, str], Callable[..., int]] = {
             ("add", "count"): self.add_count,
             ("add", "index"): self.add_index,
@@ -337,7 +357,8 @@ class NaiveKernel:
             ("remove", "index"): self.remove_index,
             ("remove", "indexed-count"): self.remove_ic,
         }
-        return doing[action, kind](*numbers) or self.flush()
+        rc = doing[action, kind](*numbers)
+        return rc if rc or self.release < (4, 20) else self.flush()
 
     # The property
 

@@ -105,6 +105,27 @@ def flush_per_lmb() -> tuple[Any, Any]:
     )
 
 
+def assigned_first() -> tuple[Any, Any]:
+    # The lookup fails: an LMB that counts as assigned all the same is written as such by the next request.
+    steps = (*FAILED_ADD, "dlpar memory add indexed-count 1 0x80000002")
+    return both("assigned-first", tree(*USUAL), assigned, *steps, kernel="4.20")
+
+
+def range_check() -> tuple[Any, Any]:
+    step = "dlpar memory remove indexed-count 9 0x80000005"
+    return both("range-check", tree(*USUAL), lambda one: one.results[-1].errno, step)
+
+
+def swapped_drc_indexes() -> tuple[Any, Any]:
+    # LMB 2 goes and cannot come back, since LMB 3 stays and nobody tells the associativity of LMB 2.
+    steps = (FAILED_ADD[0], "unmovable 0x80000003", "dlpar memory remove indexed-count 2 0x80000002")
+
+    def failures(partition: Simulation) -> list[str]:
+        return [line for line in last_log(partition) if "Failed to add" in line]
+
+    return both("swapped-drc-indexes", tree(*USUAL), failures, *steps)
+
+
 def tree_errors_logged() -> tuple[Any, Any]:
     return both(
         "tree-errors-logged",
@@ -360,6 +381,10 @@ def prrn_readd() -> tuple[Any, Any]:
     return both("prrn-readd", tree(*USUAL), last_log, "prrn 2 0x80000002", kernel="5.1")
 
 
+def long_log_records() -> tuple[Any, Any]:
+    return both("long-log-records", tree(*USUAL), lambda done: len(last_log(done)[-1]), f"dlpar {'x' * 2000}")
+
+
 def dt_resource() -> tuple[Any, Any]:
     return both("dt-resource", tree(*USUAL), last_log, "dlpar dt frob")
 
@@ -389,7 +414,7 @@ def cpu_readd() -> tuple[Any, Any]:
 
 
 def vphn_failure_ignored() -> tuple[Any, Any]:
-    return core_after("vphn-failure-ignored", "4.19")
+    return core_after("vphn-failure-ignored", "4.19.0")
 
 
 def queued_requests() -> tuple[Any, Any]:
@@ -545,6 +570,13 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (chosen_limits, [(0, 0), (1, 0), (2, 1)], [(0, 0), (1, 0), (2, 1), (3, 1)]),
     (crashkernel_raises_limit, [(0, 0), (1, 0), (2, 1)], [(0, 0), (1, 0)]),
     (kexec_in_hotplug, [True, True], [True, False]),
+    (assigned_first, [2, 3, 4], [2, 3]),
+    (range_check, "EINVAL", None),
+    (
+        swapped_drc_indexes,
+        ["pseries-hotplug-mem: Failed to add LMB, drc index 2000080"],
+        ["pseries-hotplug-mem: Failed to add LMB, drc index 80000002"],
+    ),
     (form2, 2, 1),
     (current_domains, 2, 4),
     (migratable_max_domains, 4, 2),
@@ -594,6 +626,7 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (topology_stopped_in_migration, 1, 2),
     (cpu_readd, 2, 1),
     (vphn_failure_ignored, 0, 1),
+    (long_log_records, 1021, 989),
     (
         cpu_by_count,
         ([], ["@1", "@2"]),

@@ -93,8 +93,8 @@ def test_without_a_name_it_is_the_newest() -> None:
     [
         (
             "Linux version 3.10.0-1160.el7 (x) #1 SMP",
-            "4.15",
-            "the input's kernel is 3.10.0-1160.el7, older than 4.15, the oldest that is known: taken as that",
+            "4.14",
+            "the input's kernel is 3.10.0-1160.el7, older than 4.14, the oldest that is known: taken as that",
         ),
         ("\x1b[31m", "latest", "the input's kernel '\\x1b[31m' is not known: taken as the newest that is known"),
         (

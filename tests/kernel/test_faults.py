@@ -124,7 +124,7 @@ def test_of_v1_where_there_was_none() -> None:
     """The old property is looked for from 5.3 on only."""
     step = f"firmware {NODE} {V1} {v1_of(lmbs(2, 2, 1, 8))}"
     message = f"{V1} was not there before: its old value is read through a null pointer"
-    result = Simulation(BEFORE, "5.2", "powervm").run(step)
+    result = Simulation(BEFORE, "5.2.0", "powervm").run(step)
     assert told(*result.faults) == [("oops", message, "pseries_update_drconf_memory", NODE, V1)]
     assert Simulation(BEFORE, "5.3", "powervm").run(step).faults == ()
 
@@ -143,7 +143,6 @@ def test_of_memory_that_is_no_longer_assigned() -> None:
 @pytest.mark.parametrize(
     "entries",
     [
-        pytest.param([lmbs(2, 2, 1, 8), lmbs(4, 1)], id="as far as both go"),
         # LMB 4 comes: memblock_add, and the loop ends there, before it finds that LMB 5 goes.
         pytest.param([lmbs(2, 2, 1, 8), lmbs(4, 1, 1, 8), lmbs(5, 1)], id="the first that differs"),
         pytest.param([lmbs(2, 2, 0, 8), lmbs(4, 2)], id="other lists"),
@@ -154,6 +153,22 @@ def test_of_nothing(entries: list[Run]) -> None:
     simulation = Simulation(before, "5.4", "powervm")
     result = simulation.run(f"firmware {NODE} {V1} {v1_of(*entries)}")
     assert (result.ok, result.faults) == (True, ())
+
+
+@pytest.mark.parametrize("kernel", ["4.14", "4.19", "5.4"])
+def test_of_entries_that_a_new_value_lacks(kernel: str) -> None:
+    """As many are compared as the old value has: what lies behind the new one is taken for LMBs that go."""
+    for before, dies in ((IN_V1, False), (tree(lmbs(2, 2, 1, 8), lmbs(4, 2, 1, 8), v1=True), True)):
+        simulation = Simulation(before, kernel, "powervm")
+        result = simulation.run(f"firmware {NODE} {V1} {v1_of(lmbs(2, 2, 1, 8))}")
+        message = "6 entries are compared with 4: zeros are taken for the others"
+        over_read = ("over-read", message, "pseries_update_drconf_memory", NODE, V1)
+        message = "memory at 0x40000000 is in use and is removed in sections of 16 MiB"
+        oops = ("oops", message, "pseries_update_drconf_memory", NODE, V1)
+        assert told(*result.faults) == [over_read, *[oops] * dies]
+        # Updates of the tree still come: only who asks for memory waits for ever.
+        assert simulation.run(f"firmware {NODE} other 00").ok
+        assert simulation.run("dlpar memory add count 0").note == (HELD if dies else "")
 
 
 def test_of_an_lmb_that_comes_where_there_is_memory() -> None:
@@ -217,7 +232,7 @@ def test_of_an_addition(arrays: bytes, message: str) -> None:
 
 def test_of_an_array_that_was_never_read() -> None:
     """From 4.16 to 5.6 the iterator looks at the first LMB before it looks for the end."""
-    simulation = Simulation(tree(), "5.4", "powervm")
+    simulation = Simulation(tree(), "5.4.0", "powervm")
     result = simulation.run("dlpar memory remove count 1")
     message = "there is no array, and its iterator goes through a null pointer"
     assert told(*result.faults) == [("oops", message, "for_each_drmem_lmb", NODE, "")]

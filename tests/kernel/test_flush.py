@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from dataclasses import replace
 
@@ -222,6 +223,6 @@ def test_without_a_property_nothing_is_written_through(gone: str) -> None:
     if gone == "all but v2":
         without = without.with_property(NODE, V2, sets(BOOT_MEMORY))  # 4.15 knows no v2
     job = Job(replace(state, tree=without), simulation.situation.machine, events=Trace())
-    run(job, write_through(job))
+    assert run(job, write_through(job, 0)) == -errno.ENODEV
     assert job.state.tree == without
     assert (list(job.events or ()), job.state.updating) == ([], False)

@@ -29,7 +29,7 @@ LPM, PRRN = "lpm there", "prrn there"
     [
         ("4.15", LPM, 0),
         ("4.15", PRRN, 0),
-        ("4.19", LPM, 1),
+        ("4.19.0", LPM, 1),
         ("4.20", LPM, 1),
         ("5.1", LPM, 1),
         ("5.1", PRRN, 2),
@@ -61,7 +61,7 @@ def test_updates_need_an_agreement_at_boot_unless_a_reassignment_brings_them() -
         ("4.20", LPM, "topology updates are stopped while a migration updates the tree (4.20 to 5.8)"),
         ("5.9", LPM, "this kernel does not listen to such updates: they were taken out in 5.9"),
         ("5.4", LPM, "topology updates are off by default from 5.2 on"),
-        ("4.19", LPM, "the hypervisor does not tell home nodes (hcall-vphn), and the CPU stays where it is"),
+        ("4.19.0", LPM, "the hypervisor does not tell home nodes (hcall-vphn), and the CPU stays where it is"),
         ("4.15", LPM, "the kernel goes by the first online node"),
         ("5.1", PRRN, None),
     ],

@@ -8,15 +8,18 @@ import pytest
 from drmemctl.kernel.capabilities import (
     AA_SYNC,
     BY_NAME,
+    CPU_READD,
     DRMEM_ARRAY,
     FLUSH_PER_LMB,
     FORM2,
+    ITERATOR_INCLUSIVE,
     NODE_LOOKUP_FIRST,
+    OLD_PROPERTY_CHECK,
     QUIET_INDEX_MESSAGES,
     RESERVED_RANGE_NAMED,
-    Capability,
-    Release,
+    WRONG_NODE_ADD,
 )
+from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import DISTRIBUTIONS
 from drmemctl.kernel.names import parse_kernel_name
 from drmemctl.kernel.profiles import ProfileError, profile, profile_names
@@ -25,6 +28,7 @@ from drmemctl.kernel.profiles import ProfileError, profile, profile_names
 @pytest.mark.parametrize(
     ("name", "release"),
     [
+        ("4.14", (4, 14)),
         ("4.15", (4, 15)),
         ("v6.1", (6, 1)),
         ("6.12.3", (6, 12)),
@@ -45,7 +49,12 @@ def test_release_of_a_name(name: str, release: tuple[int, int]) -> None:
     ("capability", "having", "lacking"),
     [
         (DRMEM_ARRAY, ["4.16", "4.19.304", "latest"], ["4.15", "4.15.18", "arrayless"]),
-        (FLUSH_PER_LMB, ["4.15", "arrayless"], ["4.16", "latest"]),
+        # 4.19.85 got 063b8b1251fd as a stable fix; 4.19 without a number is 4.19.78, which was measured.
+        (FLUSH_PER_LMB, ["4.14", "4.19", "4.19.84", "arrayless"], ["4.19.85", "4.19.0-27-powerpc64le", "4.20"]),
+        (WRONG_NODE_ADD, ["4.19.85", "4.20", "5.9"], ["4.15", "4.19", "4.19.84", "5.10"]),
+        (OLD_PROPERTY_CHECK, ["4.19", "4.19.61", "5.2.3", "5.3"], ["4.15", "4.19.60", "5.0", "5.2.2"]),
+        (ITERATOR_INCLUSIVE, ["4.16", "5.4.32"], ["5.4", "5.4.33", "4.19.116", "5.7"]),
+        (CPU_READD, ["4.19", "4.19.78", "5.1"], ["4.19.0", "5.0", "5.0.1"]),
         (AA_SYNC, ["5.15", "5.15.0", "6.1", "latest"], ["5.14", "5.10", "4.16"]),
         (RESERVED_RANGE_NAMED, ["5.14"], ["5.13", "5.10.262"]),
         # 5.10.262 got them as stable fixes, 5.10 without a number is the newest of its series.
@@ -77,7 +86,7 @@ def test_changing_nothing_gives_the_same_profile() -> None:
         ("latst", "no kernel 'latst'; did you mean latest?"),
         ("debian-1", "no kernel 'debian-1'; did you mean debian-11 or debian-12 or debian-13?"),
         ("six", "no kernel 'six'; write e.g. 6.1 or latest"),
-        ("4.14", "nothing is known of Linux 4.14; 4.15 is the oldest"),
+        ("4.13", "nothing is known of Linux 4.13; 4.14 is the oldest"),
         ("6.1.0.0.0", "no kernel '6.1.0.0.0'; write e.g. 6.1 or latest"),
     ],
 )

@@ -9,7 +9,7 @@ from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.kernel.profiles import profile
-from drmemctl.kernel.requests import NotSimulatedError, dlpar_store
+from drmemctl.kernel.requests import NotSimulatedError, dlpar_store, write_dlpar
 from drmemctl.kernel.task import run_alone
 from drmemctl.model.run import Run
 from drmemctl.simulate.simulation import Simulation
@@ -66,6 +66,66 @@ def test_what_the_parser_refuses(request_text: str, message: str | None) -> None
     assert list(outcome.log) == [*said, f'{COMPLAINT} "{request_text}']
     assert outcome.rc == -22
     assert outcome.state == simulation.state
+
+
+@pytest.mark.parametrize(
+    ("request_text", "log"),
+    [
+        ("memory\n add\n count\n 1\n", []),
+        ("memory remove count 1\n\n", ["Invalid DRC count specified."]),
+        ("memory remove count 1\t\n", ["Invalid DRC count specified."]),
+        ("memory remove count 1\r\n", ["Invalid DRC count specified."]),
+        ("memory remove count 1#\n", ["Invalid DRC count specified."]),
+        ("memory remove count #1\n", ["Invalid DRC count specified."]),
+        ("memory\tremove count 1\n", ["Invalid resource specified."]),
+        (" memory remove count 1\n", ["Invalid resource specified."]),
+        ("\nmemory remove count 1\n", ["Invalid resource specified."]),
+        ("memory  remove count 1\n", ["Invalid action specified."]),
+        ("memory remove  count 1\n", ["Invalid id_type specified."]),
+        ("memory remove count  1\n", ["Invalid DRC count specified."]),
+        ("memory remove index 0x80000002 \n", []),
+        ("memory remove count 1 # as much as will do\n", []),
+        ("memory remove count 1\0 junk", []),
+        ("memory remove count 1", []),
+        ("memory remove count ++1", ["Invalid DRC count specified."]),
+        ("memory remove count 0x", ["Invalid DRC count specified."]),
+        ("memory remove count " + "9" * 5000, ["Invalid DRC count specified."]),
+        ("memory remove count 0x" + "0" * 5000 + "1", []),
+        ("", []),
+    ],
+)
+def test_odd_texts_are_read_as_dlpar_store_reads_them(request_text: str, log: list[str]) -> None:
+    # strsep at each blank, sysfs_streq and kstrtou32 pass over one line feed at the end of a word.
+    simulation = partition(*USUAL)
+    outcome = run_alone(simulation.state, simulation.situation.machine, lambda job: write_dlpar(job, request_text))
+    refused = [line for line in outcome.log if line.startswith("dlpar: Invalid")]
+    assert refused == [f"dlpar: {line}" for line in log]
+    assert outcome.rc == (-22 if log else 0)
+
+
+def test_a_request_is_quoted_as_the_log_has_it() -> None:
+    def complaint(text: str, kernel: str = "latest") -> list[str]:
+        simulation = partition(*USUAL, kernel=kernel)
+        run = run_alone(simulation.state, simulation.situation.machine, lambda job: write_dlpar(job, text))
+        return [line for line in run.log if line != "dlpar: Invalid resource specified."]
+
+    # The quote that ends it stands alone in the last line, which is left out, or behind the text.
+    assert complaint("x\n") == [f'{COMPLAINT} "x']
+    assert complaint("x") == [f'{COMPLAINT} "x"']
+    assert complaint("x\0y") == [f'{COMPLAINT} "x"']
+    assert complaint("x\ny\n") == [f'{COMPLAINT} "x', "y"]
+    # A record of the log holds so much (LOG_LINE_MAX, since 6.3 PRINTKRB_RECORD_MAX), with 2 bytes for its level.
+    assert [len(complaint("x" * 2000, kernel)[0]) for kernel in ("6.2", "6.3")] == [989, 1021]
+
+
+def test_what_is_longer_than_a_page_is_several_requests() -> None:
+    simulation = partition(*USUAL)
+    text = "memory remove count 1 ".ljust(1 << 16, "x")
+    assert simulation.run(f"dlpar {text[:-1]}").ok  # with its line feed a page
+    result = simulation.run(f"dlpar {text}")  # the line feed alone is the second request
+    assert result.errno == "EINVAL"
+    assert result.log[-2:] == ("dlpar: Invalid resource specified.", f'{COMPLAINT} "')
+    assert assigned(simulation) == []
 
 
 @pytest.mark.parametrize("number", ["2147483650", "0x80000002", "+0x80000002", "020000000002"])

@@ -118,7 +118,7 @@ def test_only_the_flags_that_the_kernel_knows_make_an_lmb_unavailable(kernel: st
 @pytest.mark.parametrize("by", ["user", "interrupt"])
 def test_a_request_that_oopses_leaves_the_lock_held(by: str) -> None:
     """From 4.16 to 5.6 an array without LMBs is walked through a null pointer."""
-    simulation = Simulation(tree(), "5.4", "powervm")
+    simulation = Simulation(tree(), "5.4.0", "powervm")
     state, machine = simulation.state, simulation.situation.machine
 
     def make(job: Job) -> Task[int]:

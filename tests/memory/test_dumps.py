@@ -312,7 +312,7 @@ def test_a_page_that_would_unpack_to_much_more_is_bounded(flag: int) -> None:
     many = bytes(64 << 20)
     packed = zlib.compress(many) if flag == 1 else zstandard.compress(many)
     tracemalloc.start()
-    page = physical._decompressed(packed, flag, 1 << 16)
+    page = physical._decompressed(packed, flag, 1 << 16, 1 << 16)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert page == bytes(1 << 16)
@@ -320,7 +320,7 @@ def test_a_page_that_would_unpack_to_much_more_is_bounded(flag: int) -> None:
 
 
 def test_blocks_are_unknown_where_a_section_is_not_in_the_dump(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(_memory: object) -> Iterator[MemorySection]:
+    def absent(_memory: object, _block_size: int) -> Iterator[MemorySection]:
         yield MemorySection(0, 1 << 24, online=True, node=0)
         raise AbsentMemoryError("physical address 0x1000 is not in the dump")
 

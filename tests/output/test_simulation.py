@@ -10,10 +10,10 @@ from contextlib import redirect_stdout
 
 import pytest
 
+from drmemctl.cli.simulate import run_steps
 from drmemctl.formats.dynamic_memory import NODE, V2
 from drmemctl.kernel.processors import CpuChange
 from drmemctl.output.screen import Screen
-from drmemctl.output.simulation import show_simulation
 from drmemctl.output.simulation_text import Detail, shortened
 from drmemctl.output.simulation_words import cpu_lines
 from drmemctl.simulate.session import Session
@@ -32,7 +32,7 @@ def shown(steps: Iterable[str], kernel: str, **detail: bool) -> str:
     session = Session(Simulation(tree_of("captures/5.10-lpm"), kernel), traced=detailed.trace)
     out = io.StringIO()
     with redirect_stdout(out):
-        show_simulation(Screen(), session, list(parse_script("\n".join(steps))), detailed)
+        run_steps(Screen(), session, list(parse_script("\n".join(steps))), "text", "", detailed)
     return "".join(line for line in out.getvalue().splitlines(keepends=True) if not FINDING.match(line))
 
 

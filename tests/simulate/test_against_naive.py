@@ -24,8 +24,8 @@ from drmemctl.kernel.capabilities import (
     SECTION_REMOVABLE_CHECK,
     UNISOLATE_ON_ROLLBACK,
     WRONG_NODE_ADD,
-    Capability,
 )
+from drmemctl.kernel.capability import Capability
 from drmemctl.kernel.profiles import profile
 from drmemctl.model.run import Run
 from drmemctl.simulate.partition import StepResult

@@ -60,9 +60,9 @@ STEPS: list[tuple[str, Step]] = [
 
 
 @each(("text", "step"), STEPS, ids=[text for text, _ in STEPS])
-@pytest.mark.parametrize("decoration", ["{}", "  {}  ", "\t{}  # a comment"])
+@pytest.mark.parametrize("decoration", ["{}", "  {}", "\t{}  # a comment"])
 def test_steps(text: str, step: Step, decoration: str) -> None:
-    found = parse_step(decoration.format(text))
+    found = parse_step(decoration.format(text), in_file=True)
     assert found is not None
     assert found.text == text
     assert {name: getattr(found, name) for name in step.__dataclass_fields__} == {
@@ -70,6 +70,79 @@ def test_steps(text: str, step: Step, decoration: str) -> None:
         "text": text,
     }
     assert type(found) is type(step)
+
+
+TEXTS: list[tuple[str, str, bool]] = [
+    ("dlpar  memory add count 1", " memory add count 1", True),
+    ("dlpar\tmemory add count 1", "memory add count 1", True),
+    ("dlpar \tmemory add count 1", "\tmemory add count 1", True),
+    ("dlpar memory add count 1\t", "memory add count 1\t", True),
+    ("dlpar memory add count 1  ", "memory add count 1  ", True),
+    ("dlpar memory add count 1\r", "memory add count 1\r", True),
+    ("dlpar memory\x0badd\x85count\u20281", "memory\x0badd\x85count\u20281", True),
+    ("dlpar memory add count 1#", "memory add count 1#", True),
+    ("dlpar memory add\0 count 1", "memory add\0 count 1", True),
+    (r"dlpar $'memory add count 1'", "memory add count 1", False),
+    (r"dlpar $'memory\tadd\n\0\x01\'\"\\\r\xc3'", "memory\tadd\n\0\x01'\"\\\r\udcc3", False),
+    (r"dlpar $''", "", False),
+]
+"""Steps that are read alike in a file and elsewhere: what they write, and whether a line feed follows."""
+
+AS_ARGUMENTS = [
+    ("dlpar memory add count #1", "memory add count #1"),
+    ("dlpar memory add count 1 # more", "memory add count 1 # more"),
+    ("dlpar #", "#"),
+    ("dlpar 'memory add count 1'", "'memory add count 1'"),
+    ('dlpar "memory', '"memory'),
+]
+IN_A_FILE = [
+    ("dlpar memory add count #1", "memory add count"),
+    ("dlpar memory add count 1\t# more", "memory add count 1"),
+    ("dlpar memory add count 1#2 # more", "memory add count 1#2"),
+    ("dlpar 'memory add count #1'", "memory add count #1"),
+    ('dlpar "memory add count 1\t"\t# with a tab', "memory add count 1\t"),
+    ("dlpar '\"#\\n'", '"#\\n'),
+    ("dlpar m'emory'", "m'emory'"),
+]
+
+
+@each(("text", "request", "fed"), TEXTS)
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_request_is_written_byte_for_byte(text: str, request: str, fed: bool, in_file: bool) -> None:
+    assert parse_step(f"  {text}", in_file=in_file) == Dlpar(text, request, fed)
+
+
+@each(("text", "request"), AS_ARGUMENTS)
+def test_what_a_shell_has_read_is_the_request(text: str, request: str) -> None:
+    assert parse_step(text) == Dlpar(text, request)
+
+
+@each(("text", "request"), IN_A_FILE)
+def test_in_a_file_a_request_has_comments_and_quotes(text: str, request: str) -> None:
+    (step,) = parse_script(f"{text}\r\n", in_file=True)
+    assert isinstance(step, Dlpar)
+    assert (step.request, step.fed) == (request, True)
+    assert text.startswith(step.text)
+    assert parse_step(step.text, in_file=True) == step
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "expected"),
+    [
+        ("dlpar # memory add count 1", 7, "what is written to /sys/kernel/dlpar"),
+        ("dlpar 'memory", 14, "the quote that ends the text"),
+        (r"dlpar $'memory\'", 17, "the quote that ends the text"),
+        ("dlpar 'memory' add", 16, "the end of the step"),
+        ("dlpar 'memory'# add", 15, "the end of the step"),
+        (r"dlpar $'me\qmory'", 11, "an escape"),
+        (r"dlpar $'me\x1'", 11, "an escape"),
+    ],
+)
+def test_what_is_wrong_with_a_quoted_request(text: str, column: int, expected: str) -> None:
+    with pytest.raises(StepError) as caught:
+        parse_step(text, in_file=True)
+    assert caught.value.column == column
+    assert caught.value.expected.startswith(expected)
 
 
 def test_every_step_has_an_example() -> None:

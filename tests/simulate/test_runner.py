@@ -152,12 +152,45 @@ def test_a_stuck_unplug_is_completed_by_a_reboot() -> None:
     assert nodes(simulation) == {0: 0, 1: 0}
 
 
-def test_without_hotplug_events_the_guest_is_told_a_number_only() -> None:
-    vector = b"\x19" + bytes(4) + b"\xa0\x01" + bytes(19)
-    simulation = Simulation(tree(*USUAL).with_property("/chosen", "ibm,architecture-vec-5", vector))
+WITHOUT_EVENTS = b"\x19" + bytes(4) + b"\xa0\x01" + bytes(19)
+"""A vector 5 that agrees on much, but not on HP_EVT."""
+
+
+def with_vector(vector: bytes | None, hypervisor: str = "qemu") -> Simulation:
+    return Simulation(tree(*USUAL).with_property("/chosen", "ibm,architecture-vec-5", vector), None, hypervisor)
+
+
+def test_without_hotplug_events_the_kernel_leaves_a_plug_to_user_space() -> None:
+    # captures/6.1-legacy: ras_epow_interrupt logs the event, and nothing acts on it.
+    simulation = with_vector(WITHOUT_EVENTS)
+    result = simulation.run("plug 0x80000004 2 node 1")
+    assert (result.ok, result.log) == (True, ())
+    assert "user space has to act" in result.note
+    assert assigned(simulation) == [2, 3]
+    assert simulation.run("dlpar memory add count 2").ok
+    assert nodes(simulation)[4] == 1
+
+
+def test_without_hotplug_events_qemu_refuses_to_unplug() -> None:
+    simulation = with_vector(WITHOUT_EVENTS)
+    for step in ("unplug 0x80000002 2", "detach 0x80000002 2"):
+        result = simulation.run(step)
+        assert (result.ok, result.note) == (False, "Memory hot unplug not supported for this guest")
+    assert assigned(simulation) == [2, 3]
+    assert simulation.run("reboot").events == ()
+
+
+@pytest.mark.parametrize("vector", [None, bytes(2), b""])
+def test_a_tree_that_does_not_tell_of_events_does_not_forbid_unplugs(vector: bytes | None) -> None:
+    assert with_vector(vector).run("detach 0x80000002 2").ok
+
+
+def test_on_powervm_it_is_the_partition_that_is_asked() -> None:
+    simulation = with_vector(WITHOUT_EVENTS, "powervm")
     result = simulation.run("plug 0x80000004 2 node 1")
     assert result.log == ("pseries-hotplug-mem: Attempting to hot-add 2 LMB(s)",)
     assert assigned(simulation) == [2, 3, 4, 5]
+    assert simulation.run("unplug 0x80000002 2").ok
 
 
 @pytest.mark.parametrize("kind", ["index {}", "indexed-count 1 {}"])

@@ -74,12 +74,18 @@ def lists(*rows: int) -> str:
 # What a flush destroys.
 
 
-@pytest.mark.parametrize("kernel", ["4.16", "5.9", "5.10", "5.14"])
+@pytest.mark.parametrize("kernel", ["4.19.85", "4.20", "5.9", "5.10", "5.14"])
 @pytest.mark.parametrize(("tree_name", "lost"), [("moved", BOTH), ("one-of-two", {DRC + 2})])
 def test_kernels_before_5_15_lose_what_a_migration_delivered(kernel: str, tree_name: str, lost: set[int]) -> None:
     assert lost_after(f"lpm {tree_name}", kernel=kernel) == set()
     assert lost_after(f"lpm {tree_name}", ANY, kernel=kernel) == lost
     assert lost_after(f"lpm {tree_name}", ANY, "kexec", ANY, kernel=kernel) == lost
+
+
+@pytest.mark.parametrize("kernel", ["4.16", "4.19"])
+def test_kernels_up_to_4_19_lose_it_by_a_request_that_changes_an_lmb(kernel: str) -> None:
+    assert lost_after("lpm moved", ANY, kernel=kernel) == set()
+    assert lost_after("lpm moved", "dlpar memory add count 1", kernel=kernel) == BOTH
 
 
 @pytest.mark.parametrize("kernel", ["5.15", "6.1", "latest", "arrayless"])

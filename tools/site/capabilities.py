@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from drmemctl.kernel.capabilities import CAPABILITIES, NEWEST, OLDEST, Capability, Release
+from drmemctl.kernel.capabilities import CAPABILITIES, NEWEST, OLDEST
+from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.profiles import PROFILES
 from drmemctl.output.kernels import release_text, releases
 from tools.site.markdown import code, table, text

@@ -7,6 +7,7 @@ from drmemctl.check.engine import all_rules
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.pages import Page
 from drmemctl.check.pages import pages as rule_pages
+from drmemctl.output.rules import page_markdown
 from tools.site.markdown import table
 
 FOLDER = "rules"
@@ -22,7 +23,9 @@ Each is also printed by `drmemctl explain RULE`. See [Rules](../rules.md) for ho
 def pages() -> dict[str, str]:
     """Return the pages by path below docs."""
     all_pages = rule_pages(all_rules().values())
-    files = {f"{FOLDER}/{page.rule}.md": f"# {page.rule}: {page.title}\n\n{page.markdown()}" for page in all_pages}
+    files = {
+        f"{FOLDER}/{page.rule}.md": f"# {page.rule}: {page.title}\n\n{page_markdown(page)}" for page in all_pages
+    }
     families = [[page for page in all_pages if page.family == family] for family in FAMILIES]
     return {INDEX: "\n".join([_INTRODUCTION, *map(_family, families)]), **files}
 

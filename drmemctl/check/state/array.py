@@ -34,7 +34,7 @@ def array_of(subject: Subject) -> LmbTable | None:
     needs=("array",),
     kernels=WITH_ARRAY,
     references=(
-        "Linux 063b8b1251fd (4.16): the property is written once a request",
+        "Linux 063b8b1251fd (4.20, 4.19.85): the property is written once a request",
         "linuxppc-dev, P. Liu, August 2020 (v5): kdump with a stale tree, SIGBUS in makedumpfile; not merged",
     ),
 )
@@ -49,8 +49,9 @@ def stale_memory(subject: Subject) -> Iterator[Violation]:
         The array has 80000004 assigned; ibm,dynamic-memory-v2 has it with flags 00000000.
 
     Kernel:
-        Since 4.16 the property is written at the end of a request that succeeded. After one that failed, and whose
-        rollback failed too, and while one runs, the tree shows what was before.
+        Since 4.20, and 4.19.85, the property is written at the end of a request that succeeded. After one that
+        failed, and whose rollback failed too, and while one runs, the tree shows what was before. 4.16 to 4.19
+        write it for each LMB.
 
     Fix:
         Any request that succeeds writes the whole array; one that changes nothing is enough: "memory add

@@ -9,7 +9,7 @@ value and repetitions.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby, islice
 from math import gcd
 from typing import Any
@@ -19,11 +19,10 @@ from markupsafe import Markup
 from drmemctl.model.address_map import HOLE, AddressMap, Content, Span
 from drmemctl.model.picture import UNIT, MapLine, Picture
 from drmemctl.model.run import state_of
+from drmemctl.output.lmb import KindCells, LmbView, Row, address_width, folded
 from drmemctl.output.lmb import Line as LmbLine
-from drmemctl.output.lmb import LmbView, Row, address_width, folded
 from drmemctl.output.map_key import Key
 from drmemctl.output.report.map_svg import COLUMNS, look_of, words_of
-from drmemctl.output.table import Cell
 
 SEGMENTS = 262_144
 """Segments of a map that the page holds as they are; one with more is held in cells."""
@@ -99,7 +98,7 @@ def lmb_data(view: LmbView, key: Key) -> dict[str, Any]:
         if kind >= KINDS:
             break
         if kind == len(texts):
-            texts.append(_texts(line, row.cells(line), key))
+            texts.append(_texts(line, row.kind_cells(run), key))
         for column, number in zip(columns, (kind, run.lmbs, run.base - base, run.drc_index - drc), strict=True):
             column.append(number)
         base, drc = run.base + run.lmbs * size, run.drc_index + run.lmbs
@@ -117,11 +116,11 @@ def lmb_data(view: LmbView, key: Key) -> dict[str, Any]:
     }
 
 
-def _texts(line: LmbLine, cells: Sequence[Cell], key: Key) -> list[Any]:
-    texts = [cell if isinstance(cell, str) else cell[0] for cell in cells]
-    *_, aa, domains, node, flags = texts
-    letter = key.letter(int(node)) if node.isdecimal() else ""
-    return [aa, domains, node, letter, flags, state_of(line.run.flags), line.same_drc]
+def _texts(line: LmbLine, cells: KindCells, key: Key) -> list[Any]:
+    node = cells.node.nodes[0]
+    letter = key.letter(node) if isinstance(node, int) else ""
+    flags, state = cells.flags[0], state_of(line.run.flags)
+    return [cells.aa, cells.domains, cells.node.text, letter, flags, state, line.same_drc]
 
 
 def _column(numbers: Iterable[int]) -> list[Any]:

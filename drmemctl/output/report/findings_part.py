@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Finding
-from drmemctl.check.pages import HEADINGS, Page
+from drmemctl.check.pages import Page
 from drmemctl.check.report import Report
 from drmemctl.output.findings import counted, severities
+from drmemctl.output.rules import HEADINGS
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
 

@@ -11,9 +11,9 @@ from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.overview import Overview
 from drmemctl.output.numa import NODE_COLUMNS, affinity_words, nodes_cells, possible_words
 from drmemctl.output.overview import defects_words, facts, state_rows
-from drmemctl.output.report.material import JudgedTree
 from drmemctl.output.report.tables import CellPart, HtmlTable, Tables
 from drmemctl.output.text import safe
+from drmemctl.simulate.material import JudgedTree
 from drmemctl.wording import count_of, size_text
 
 _DEFECTS = 20

@@ -20,11 +20,11 @@ from drmemctl.output.report.data import embedded, lmb_data, map_data
 from drmemctl.output.report.engine import Asset, rendered
 from drmemctl.output.report.findings_part import findings_part
 from drmemctl.output.report.map_svg import TALL, WIDTH, Drawing, look_of
-from drmemctl.output.report.material import JudgedTree, Material
 from drmemctl.output.report.overview_part import overview_part
 from drmemctl.output.report.simulation_part import simulation_part
 from drmemctl.output.report.tables import HtmlTable, Tables
 from drmemctl.output.text import safe
+from drmemctl.simulate.material import JudgedTree, Material
 from drmemctl.wording import count_of
 
 STYLE = ("page.css", "tables.css", "print.css", "map.css")
@@ -68,9 +68,7 @@ def page(material: Material) -> str:
         lmbs=lmbs,
         lookup=_lookup(newest, tables),
         **_comparison(material, tables),
-        simulation=None
-        if material.simulated is None
-        else simulation_part(material.simulated.session, material.names),
+        simulation=None if material.simulated is None else simulation_part(material.simulated, material.names),
         data=embedded(
             {
                 "maps": {name: map_data(found, key) for name, (_, found) in maps.items()},

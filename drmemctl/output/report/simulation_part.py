@@ -13,6 +13,7 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import Detail, boot_lines, changes, outcome, shortened, verdict_lines
 from drmemctl.output.simulation_trace import trace_lines
 from drmemctl.output.text import safe
+from drmemctl.simulate.material import Simulated
 from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.session import Session, is_failure
 from drmemctl.wording import count_of
@@ -84,17 +85,18 @@ class SimulationPart(NamedTuple):
     failed: str
 
 
-def simulation_part(session: Session, names: Mapping[str, str]) -> SimulationPart:
+def simulation_part(simulated: Simulated, names: Mapping[str, str]) -> SimulationPart:
     """Return what there is to show of a simulation; `names` says how to call files that steps name."""
+    session, verdict = simulated.session, simulated.verdict
     hidden = len(session.done) - _STEPS
     return SimulationPart(
         tuple(_lines(boot_lines(_PLAIN, session))),
         tuple(_card(session, number, names) for number in range(min(len(session.done), _STEPS))),
         f"{count_of(hidden, 'more step')}: drmemctl simulate shows them" if hidden > 0 else "",
         tuple(map(rule_page, _rules(session))),
-        tuple(_lines(verdict_lines(_PLAIN, session, Detail()))),
-        session.simulation.consistent,
-        f"{count_of(len(session.failed), 'step')} failed" if session.failed else "",
+        tuple(_lines(verdict_lines(_PLAIN, verdict, Detail()))),
+        verdict.consistent,
+        f"{count_of(len(verdict.failed), 'step')} failed" if verdict.failed else "",
     )
 
 

@@ -9,13 +9,12 @@ from typing import NamedTuple
 
 from drmemctl.output.map_key import Key
 from drmemctl.output.screen import NODE_STYLES
-from drmemctl.output.table import Cell, Column
+from drmemctl.output.table import ARROW, Cell, Column, NodeCell
 from drmemctl.wording import count_of
 
 MOST = 200
 """Rows of a table; what is beyond them is counted, and printed by the command that the page names."""
 
-_ARROW = " -> "
 _TONES = {"bold red": "bad", "red": "bad", "yellow": "warn", "green": "good", "dim": "quiet", "cyan": "cool"}
 _WIDE = frozenset({"address", "addresses", "DRC index", "domains", "aa", "index", "old", "new", "CPUs", "rule"})
 """Columns with numbers and names that are read digit by digit."""
@@ -76,24 +75,18 @@ class Tables:
     ) -> HtmlTable:
         """Return the first rows of a table; `command` prints them all, which are `total` or are counted."""
         iterator = iter(rows)
-        shown = tuple(self._row(columns, row) for row in islice(iterator, MOST))
+        shown = tuple(tuple(map(self._cell, row)) for row in islice(iterator, MOST))
         hidden = sum(1 for _ in iterator) if total is None else total - len(shown)
         more = f"{count_of(hidden, 'more row')}: {command} shows them" if hidden else ""
         return HtmlTable(caption, tuple(map(_column, columns)), shown, more)
 
-    def _row(self, columns: Sequence[Column], row: Sequence[Cell]) -> tuple[HtmlCell, ...]:
-        return tuple(self._cell(column, cell) for column, cell in zip(columns, row, strict=True))
-
-    def _cell(self, column: Column, cell: Cell) -> HtmlCell:
+    def _cell(self, cell: Cell) -> HtmlCell:
+        if isinstance(cell, NodeCell):
+            pieces = (self.node(node) if isinstance(node, int) else CellPart(node) for node in cell.nodes)
+            joined = [joint for piece in pieces for joint in (CellPart("→"), piece)][1:]
+            return HtmlCell(tuple(joined), "bad" if cell.text == "none" else "")
         text, style = (cell, None) if isinstance(cell, str) else cell
-        if column.title == "node":
-            return self._nodes(text)
-        return HtmlCell((CellPart(text.replace(_ARROW, " → ")),), _TONES.get(style or "", ""))
-
-    def _nodes(self, text: str) -> HtmlCell:
-        pieces = (self.node(int(piece)) if piece.isdecimal() else CellPart(piece) for piece in text.split(_ARROW))
-        joined = [joint for piece in pieces for joint in (CellPart("→"), piece)][1:]
-        return HtmlCell(tuple(joined), "bad" if text == "none" else "")
+        return HtmlCell((CellPart(text.replace(ARROW, " → ")),), _TONES.get(style or "", ""))
 
     def node(self, node: int) -> CellPart:
         """Return a node's number with its letter and colour."""

@@ -138,6 +138,13 @@ class PolicyAnswer:
         """The ends with something that no order of the threads one after the other leads to."""
         return tuple(end for end in self.bad if end.raced)
 
+    def examples(self, most: int) -> tuple[End, ...]:
+        """Return an inconsistent end for each rule that a race breaks, or else that is broken: `most` of them."""
+        first: dict[str, End] = {}
+        for end in self.races or self.bad:
+            first.setdefault((end.raced or end.verdicts)[0].rule, end)
+        return tuple(first.values())[:most]
+
     @property
     def worst(self) -> Finding | None:
         """The worst that can happen; None if nothing is wrong anywhere."""

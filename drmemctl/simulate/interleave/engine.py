@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.job import Job, OopsError
+from drmemctl.kernel.job import BlockedError, Job, OopsError
 from drmemctl.kernel.task import Action, Lock
 from drmemctl.kernel.trace import Trace
 from drmemctl.simulate.interleave.keys import Keys
@@ -224,6 +224,8 @@ class Engine:
             result = _OOPS
             job.faults.append(oops.fault)
             job.state = replace(job.state, dead=oops.dead or job.state.dead)
+        except BlockedError:
+            result = _OOPS
         changed = replace(
             partition,
             kernel=job.state,

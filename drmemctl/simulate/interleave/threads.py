@@ -60,7 +60,7 @@ def steps_of(text: str) -> list[KernelStep]:
     """Return the steps of a thread, none for kdump; `StepError` for what is none, or cannot be a thread's."""
     if text.strip() == KDUMP:
         return []
-    parsed = [step for part in text.split(";") if (step := parse_step(part)) is not None]
+    parsed = [step for part in text.split(";") if (step := parse_step(part.strip())) is not None]
     if not parsed:
         raise StepError(text, 1, 1, "a step")
     steps: list[KernelStep] = []

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from drmemctl.check.finding import Finding
 from drmemctl.errors import InputError
 from drmemctl.kernel.profiles import ProfileError, profile
 from drmemctl.kernel.task import Action
 from drmemctl.kernel.trace import Trace, TraceEvent
-from drmemctl.simulate.interleave.answer import Question
+from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
+from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
 from drmemctl.simulate.interleave.engine import Engine
 from drmemctl.simulate.interleave.judge import Ends
 from drmemctl.simulate.interleave.policy import BY_NAME, Policy
@@ -63,6 +65,24 @@ def rows(engine: Engine, schedule: Sequence[int]) -> Iterator[TracedAction]:
         flush = thread if action.name == "set_updating" else flush
         passed = action.name == "pseries_memory_notifier" and engine.partition(state).kernel.updating
         yield TracedAction(thread, action, tuple(events), log, passed, passed and flush != thread)
+
+
+class TracedEnd(NamedTuple):
+    """An inconsistent end and the actions that lead there; no actions where no time was left for them."""
+
+    end: End
+    actions: Sequence[TracedAction]
+
+
+def traced_ends(
+    question: Question, answer: PolicyAnswer, ends: Sequence[End], deadline: float
+) -> Iterator[TracedEnd]:
+    """Yield ends of a policy's answer with their actions, as long as there is time (`monotonic`)."""
+    for end in ends:
+        actions: Sequence[TracedAction] = ()
+        with suppress(TimeUpError), ended_at(deadline):
+            actions = tuple(rows(question.engine(answer.policy), end.schedule))
+        yield TracedEnd(end, actions)
 
 
 def label(action: Action) -> str:

@@ -67,7 +67,7 @@ class FirmwareUpdate(KernelStep):
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result, ENODEV where there is no such node."""
         kernel = partition.kernel
-        if not kernel.dead and kernel.tree.find(self.path) is None:
+        if kernel.takes_updates and kernel.tree.find(self.path) is None:
             note = f"no node {self.path}"
             return StepResult(self, partition, partition, ok=False, errno=errno_name(ENODEV), note=note)
         return self.alone(partition, partition, files)

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar, cast
 
-from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, decode_architecture_vec5
+from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, HP_EVT, decode_architecture_vec5
 from drmemctl.hypervisor.connectors import kind_of
 from drmemctl.hypervisor.machine import RefusedError
 from drmemctl.hypervisor.qemu import Qemu
@@ -24,6 +24,11 @@ from drmemctl.simulate.words import DRC, NUMBER, StepWords
 
 _NODES = 16
 """Nodes that a refusal names."""
+
+_LEFT_TO_USER_SPACE = (
+    "the guest did not agree on hot-plug events (HP_EVT): the event comes by EPOW, the kernel only logs "
+    "`RTAS: event: N, Type: Hotplug Event (229)`, and user space has to act: `dlpar memory add count N`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ class _Hotplug(KernelStep):
                 refused = yield from _changed(job, self)
                 if refused or not self.tell:
                     return EINVAL if refused else 0
-            return (yield from handle_event(job, self.request(cast("Hypervisor", job.firmware))))
+            machine = cast("Hypervisor", job.firmware)
+            return (yield from handle_event(job, self.request(machine))) if machine.events_reach_kernel else 0
 
         return make
 
@@ -76,6 +82,8 @@ class _Hotplug(KernelStep):
             return StepResult(self, partition, partition, ok=False, note=refused.message, hypervisor=hypervisor)
         if changed.machine.aborted or not self.tell:
             return StepResult(self, partition, changed, ok=not changed.machine.aborted)
+        if not changed.machine.events_reach_kernel and not changed.kernel.dead:
+            return StepResult(self, partition, changed, note=_LEFT_TO_USER_SPACE)
         return self.alone(partition, changed, files)
 
 
@@ -153,10 +161,10 @@ class Attach(_Hotplug):
     def request(self, machine: Hypervisor) -> Request:
         """Return what the guest is asked to add.
 
-        Guests that did not negotiate the event source are told a number of LMBs only.
+        Partitions that did not negotiate the event source are told a number of LMBs only.
         """
         vector5 = machine.tree.get(CHOSEN, ARCHITECTURE_VEC5)
-        if vector5 is not None and not decode_architecture_vec5(vector5).has("HP_EVT"):
+        if vector5 is not None and not decode_architecture_vec5(vector5).has(HP_EVT):
             return Request(ADD, COUNT, self.count)
         return Request(ADD, INDEXED_COUNT, self.count, self.drc_index)
 

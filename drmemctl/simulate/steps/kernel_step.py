@@ -119,19 +119,18 @@ class KernelStep(Step):
         """Return what makes the task; files are read here, once for all tasks."""
 
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
-        """Return the result of the task run alone; a dead kernel does nothing."""
+        """Return the result of the task run alone; a dead kernel does nothing, one without its lock no request."""
         return self.alone(partition, partition, files)
 
     def alone(self, before: Partition, partition: Partition, files: Files) -> StepResult:
         """Return the result of the task for a partition, as that of the step which began `before`."""
         kernel = partition.kernel
-        if kernel.dead:
-            note = f"the kernel does not answer: {kernel.dead}"
-            return StepResult(self, before, partition, ok=False, note=note)
+        if kernel.dead and (self.is_request or not kernel.takes_updates):
+            return StepResult(self, before, partition, ok=False, note=_NO_ANSWER + kernel.dead)
         circumstances = Circumstances(kernel.tree, files)
         outcome = run_alone(kernel, partition.machine, self.task(circumstances), alike=self.alike)
         after = replace(partition, kernel=outcome.state, machine=cast("Hypervisor", outcome.firmware))
-        stopped = any(fault.code in _STOPS for fault in outcome.faults)
+        stopped = outcome.blocked or any(fault.code in _STOPS for fault in outcome.faults)
         return StepResult(
             self,
             before,
@@ -139,9 +138,12 @@ class KernelStep(Step):
             ok=outcome.rc == 0 and not stopped,
             errno=errno_name(outcome.rc) if self.returns_errno and not stopped else None,
             log=outcome.log,
+            note=_NO_ANSWER + after.kernel.dead if outcome.blocked else "",
             kernel_faults=(*outcome.faults, *circumstances.faults),
         )
 
+
+_NO_ANSWER = "the kernel does not answer: "
 
 _STOPS = frozenset({"oops", "never-returns"})
 """Faults after which nobody gets an error number any more."""

@@ -42,11 +42,16 @@ STEPS: dict[str, type[Step]] = {
 STEP_NAMES = tuple(STEPS)
 
 
-def parse_script(text: str) -> Iterator[Step]:
-    """Yield the steps of a file; `StepError` at the first line that is none."""
+def parse_script(text: str, *, in_file: bool = False) -> Iterator[Step]:
+    """Yield the steps of some lines; `StepError` at the first that is none.
+
+    In a file `#` begins a comment in every step, and the text of `dlpar` may be quoted; where a shell has read the
+    line already, what is left of that text is the kernel's.
+    """
     number = 0
-    for line, content in enumerate(text.splitlines(), 1):
-        step = parse_step(content, line)
+    # Only a line feed ends a line: any other control character may be meant for the kernel.
+    for line, content in enumerate(text.split("\n"), 1):
+        step = parse_step(content.removesuffix("\r") if in_file else content, line, in_file=in_file)
         if step is not None:
             number += 1
             bound_steps(number)
@@ -59,12 +64,14 @@ def bound_steps(number: int) -> None:
         raise LimitError(f"more than the {LIMITS.max_steps:,} steps that are simulated", hint="do them in parts")
 
 
-def parse_step(text: str, line: int = 1) -> Step | None:
+def parse_step(text: str, line: int = 1, *, in_file: bool = False) -> Step | None:
     """Return the step in a line, None for an empty one or a comment."""
     words = [(match.start(), match[0]) for match in islice(WORD.finditer(text), LIMITS.max_words + 1)]
     if len(words) > LIMITS.max_words:
         message = f"line {line} has more than the {LIMITS.max_words:,} words that a step may have"
         raise LimitError(message, hint="put it into several steps")
+    if words and STEPS.get(words[0][1]) is Dlpar:
+        return Dlpar.parse(StepWords(text, line, words, at=1, in_file=in_file))
     for at, (_, word) in enumerate(words):
         # `firmware / #size-cells …`: in that place a property has to stand, and several begin so.
         if word.startswith("#") and not (at == 2 and words[0][1] == "firmware"):

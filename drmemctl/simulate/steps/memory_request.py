@@ -9,30 +9,29 @@ from typing import ClassVar
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.hypervisor.inference import POWERVM, QEMU
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.requests import (
-    ADD,
-    COUNT,
-    CPU,
-    INDEX,
-    INDEXED_COUNT,
-    NotSimulatedError,
-    Request,
-    dlpar_store,
-)
+from drmemctl.kernel.requests import ADD, COUNT, CPU, INDEX, NotSimulatedError, requested, write_dlpar
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Footprint, Task
-from drmemctl.numbers import parse_kernel_int, printed_drc_index
+from drmemctl.numbers import printed_drc_index
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
+from drmemctl.simulate.request_text import request_text
 from drmemctl.simulate.steps.kernel_step import CPU_REQUEST, REQUEST, Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.words import DRC, StepWords
 
 
 @dataclass(frozen=True, slots=True)
 class Dlpar(KernelStep):
-    """What is written to /sys/kernel/dlpar, without the line feed that ends it."""
+    """What is written to /sys/kernel/dlpar.
+
+    Attributes:
+        request: the text.
+        fed: whether a line feed is written behind it, as `echo` does.
+
+    """
 
     request: str
+    fed: bool = True
 
     is_request: ClassVar[bool] = True
     completions: ClassVar[tuple[tuple[str, ...], ...]] = (
@@ -48,16 +47,21 @@ class Dlpar(KernelStep):
     @classmethod
     def parse(cls, words: StepWords) -> Dlpar:
         """Return the step; the kernel reads all that follows."""
-        resource = words.next("what is written to /sys/kernel/dlpar")
-        words.at = len(words.words)
-        return (DlparCpu if resource == CPU else Dlpar)(words.text, words.from_word(1))
+        written = request_text(words)
+        kind = DlparCpu if written.request.split(" ")[0] == CPU else Dlpar
+        return kind(written.step, written.request, written.fed)
+
+    @property
+    def written(self) -> str:
+        """What is written, to the last byte."""
+        return self.request + "\n" * self.fed
 
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task of the request."""
         del circumstances
 
         def make(job: Job) -> Task[int]:
-            return dlpar_store(job, self.request + "\n")
+            return write_dlpar(job, self.written)
 
         return make
 
@@ -73,7 +77,7 @@ class Dlpar(KernelStep):
         printed = next(filter(printed_drc_index, self.request.split()[2:]), "")
         meant = printed and printed_drc_index(printed)
         note = f"the kernel reads {printed} as no hexadecimal number: did you mean {meant}?" if printed else ""
-        lacking = _lacking_connectors(partition.kernel, partition.machine, self.request)
+        lacking = _lacking_connectors(partition.kernel, partition.machine, self.written)
         return replace(result, note=note, hypervisor=lacking)
 
 
@@ -93,40 +97,23 @@ _ADVICE = {
 
 def _lacking_connectors(state: KernelState, machine: Hypervisor, text: str) -> str:
     """Return what a failed request to add lacked, and on which hypervisor; empty where that was not the cause."""
-    request = _request_to_add(text)
-    if request is None:
+    request = requested(text)
+    if request is None or request.action != ADD:
         return ""
+    asked = 1 if request.kind == INDEX else request.count
     number = obtainable = 0
     for run in state.table.runs:
         if run.flags & (ASSIGNED | RESERVED | DRC_INVALID):
             continue
         first, end = run.drc_index, run.drc_index + run.lmbs
         if request.kind != COUNT:
-            first, end = max(first, request.drc_index), min(end, request.drc_index + request.count)
+            first, end = max(first, request.drc_index), min(end, request.drc_index + asked)
         if first < end:
             number += end - first
             obtainable += machine.obtainable(first, end - first)
     # By index LMBs that are assigned do not matter.
-    wanted = request.count if request.kind == COUNT else number
+    wanted = asked if request.kind == COUNT else number
     if number < wanted or obtainable >= wanted:
         return ""
     gives = f"gives {obtainable:,} of {wanted:,} LMBs: {_ADVICE[machine.name]}"
     return f"the hypervisor is taken to be {machine.name}, which {gives}"
-
-
-def _request_to_add(text: str) -> Request | None:
-    """Return the request to add that was written, None for anything else."""
-    match text.split():
-        case ["memory", "add", kind, *numbers] if numbers:
-            pass
-        case _:
-            return None
-    try:
-        values = [parse_kernel_int(word, 32) for word in numbers[:2]]
-    except ValueError:
-        return None
-    if kind == INDEXED_COUNT and len(values) > 1:
-        return Request(ADD, INDEXED_COUNT, values[0], values[1])
-    if kind == INDEX:
-        return Request(ADD, INDEX, 1, values[0])
-    return Request(ADD, COUNT, values[0]) if kind == COUNT else None

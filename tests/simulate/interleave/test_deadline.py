@@ -80,7 +80,7 @@ def test_text_says_that_it_is_not_complete(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_showing_takes_no_longer_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drmemctl.output.explore.rows", forever)
+    monkeypatch.setattr("drmemctl.simulate.interleave.trace.rows", forever)
     assert "how it comes about: no time was left for that" in explored()[1]
     bad = json.loads(explored("--format", "json")[1])["policies"][0]["bad_ends"]
     assert [end["actions"] for end in bad] == [[]] * len(bad)

@@ -33,7 +33,8 @@ def found(threads: tuple[str, ...], kernel: str, locking: str) -> PolicyAnswer:
         (MIGRATED_FLUSHED, "6.1", "DRM085"),
         (MIGRATED_FLUSHED, "latest", "DRM085"),
         (MIGRATED_REMOVED, "latest", "DRM080"),
-        (RELOADED, "4.16", "DRM080"),
+        (RELOADED, "4.20", "DRM080"),
+        (("dlpar memory remove count 1", "kdump"), "4.16", "DRM080"),
         (RELOADED, "latest", "DRM080"),
         (SWITCHED, "latest", "DRM080"),
     ],
@@ -80,6 +81,6 @@ def test_what_is_no_cure() -> None:
 
 
 def test_the_switch_to_v1_kills_kernels_up_to_5_2() -> None:
-    for kernel, dies in (("4.20", True), ("5.2", True), ("5.3", False), ("latest", False)):
+    for kernel, dies in (("4.20", True), ("5.2.2", True), ("5.3", False), ("latest", False)):
         ends = found(("lpm after-v1",), kernel, "kernel").bad
         assert any(verdict.rule == "DRM090" for end in ends for verdict in end.verdicts) == dies, kernel

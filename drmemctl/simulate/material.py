@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""What a report is made of: trees read and judged, their diff, a simulation. Nothing here is drawn yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from drmemctl.check.engine import Plan
+from drmemctl.check.report import Report, report_tree
+from drmemctl.check.subject import Running
+from drmemctl.compare.diff import Diff, diff
+from drmemctl.errors import LimitError, NotInTreeError
+from drmemctl.kernel.affinity import affinity_rules
+from drmemctl.kernel.choice import kernel_for
+from drmemctl.model.address_map import AddressMap
+from drmemctl.model.live_system import LiveSystem
+from drmemctl.model.lookup_usage import LookupUsage
+from drmemctl.model.memory import Memory
+from drmemctl.model.overview import Overview
+from drmemctl.model.sizes import LISTS
+from drmemctl.simulate.partition import Step
+from drmemctl.simulate.session import Session, Verdict
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.tree.node import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedTree:
+    """A tree and what is known of it.
+
+    Attributes:
+        overview: what `show` says.
+        memory: LMBs and `memory@` nodes.
+        address_map: what is at each address.
+        usage: the lookup arrays and who uses them, None without dynamic memory or where there are too many.
+        report: what `check` says.
+        system: what the files beside the tree show of its kernel, None where they show no memory blocks.
+
+    """
+
+    overview: Overview
+    memory: Memory
+    address_map: AddressMap
+    usage: LookupUsage | None
+    report: Report
+    system: LiveSystem | None = None
+
+    @classmethod
+    def of(cls, tree: Tree, plan: Plan, name: str, before: Tree | None = None) -> JudgedTree:
+        """Judge a tree, with what lies beside it.
+
+        Args:
+            tree: the tree.
+            plan: the rules and kernels to judge it by.
+            name: what the report calls it.
+            before: the tree that a migration to it started from.
+
+        """
+        rules = affinity_rules(kernel_for(tree, plan.kernel).profile)
+        memory = Memory.from_tree(tree, rules)
+        running = Running.of_tree(tree)
+        judged = report_tree(tree, plan, before, running=running)
+        overview = replace(Overview.from_tree(tree, rules=rules), source=name)
+        return cls(overview, memory, AddressMap.of(memory), _usage(memory), judged, running.system)
+
+
+def _usage(memory: Memory) -> LookupUsage | None:
+    if memory.drmem is None:
+        return None
+    try:
+        return LookupUsage.of(memory.drmem, memory.associativity, LISTS)
+    except LimitError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A second tree, and what is different in it.
+
+    Attributes:
+        other: the second tree.
+        diff: the differences.
+
+    """
+
+    other: JudgedTree
+    diff: Diff
+
+    @classmethod
+    def of(cls, old: Tree, new: Tree, plan: Plan, name: str) -> Comparison:
+        """Compare two trees and judge the new one, which the report calls `name`."""
+        new = new if new.kernel else replace(new, kernel=old.kernel)  # a migration takes the kernel along
+        return cls(JudgedTree.of(new, plan, name, before=old), diff(old, new, kernel=plan.kernel))
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """Steps that were done to the tree.
+
+    Attributes:
+        session: the steps and what came of each.
+        verdict: how the partition stands after the last.
+        address_map: what is at each address after the last, None where that cannot be said.
+
+    """
+
+    session: Session
+    verdict: Verdict
+    address_map: AddressMap | None
+
+    @classmethod
+    def of(cls, simulation: Simulation, steps: Sequence[Step]) -> Simulated:
+        """Do steps to a partition, up to the first expectation that fails."""
+        session = Session(simulation, traced=True)
+        for _ in session.do_all(steps):
+            pass
+        try:
+            address_map = AddressMap.of(Memory.from_tree(simulation.tree))
+        except NotInTreeError:
+            address_map = None
+        return cls(session, session.verdict(), address_map)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All of a report.
+
+    Attributes:
+        title: its heading, empty to make one of the partition's name.
+        partition: the tree.
+        comparison: the second tree, if there is one.
+        simulated: the steps, if there are any.
+        names: how to call the files that steps name, where not as they are written.
+
+    """
+
+    title: str
+    partition: JudgedTree
+    comparison: Comparison | None = None
+    simulated: Simulated | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def newest(self) -> JudgedTree:
+        """The tree that the page is about first of all: the second one, if there is one."""
+        return self.partition if self.comparison is None else self.comparison.other
