@@ -185,13 +185,32 @@ class _NodeComparison:
     def _change(
         self, pair: NodePair, nodes: tuple[Node, Node], name: str, old: Property | None, new: Property | None
     ) -> PropertyChange:
-        change = ADDED if old is None else REMOVED if new is None else CHANGED
         before = _fields(pair.old_path, nodes[0], old, self._old.cells)
         after = _fields(pair.new_path, nodes[1], new, self._new.cells)
-        fields = None
-        if before is not None and after is not None:
-            fields = tuple((_listed if name in UNORDERED else _field_changes)(before, after))
-        return PropertyChange(change, pair.old_path, pair.new_path, name, old, new, fields=fields)
+        return _property_change((pair.old_path, pair.new_path), name, (old, new), (before, after))
+
+
+def property_change(path: str, nodes: tuple[Node, Node], name: str, cells: RootCells) -> PropertyChange | None:
+    """Return what became of a property of a node, None if nothing did; `nodes` are the old and the new one."""
+    old, new = (node.find(name) for node in nodes)
+    if old == new:
+        return None
+    before, after = (_fields(path, node, prop, cells) for node, prop in zip(nodes, (old, new), strict=True))
+    return _property_change((path, path), name, (old, new), (before, after))
+
+
+def _property_change(
+    paths: tuple[str, str],
+    name: str,
+    props: tuple[Property | None, Property | None],
+    fields: tuple[Fields | None, Fields | None],
+) -> PropertyChange:
+    (old, new), (before, after) = props, fields
+    change = ADDED if old is None else REMOVED if new is None else CHANGED
+    changed = None
+    if before is not None and after is not None:
+        changed = tuple((_listed if name in UNORDERED else _field_changes)(before, after))
+    return PropertyChange(change, *paths, name, old, new, fields=changed)
 
 
 def _fields(path: str, node: Node, prop: Property | None, cells: RootCells) -> Fields | None:

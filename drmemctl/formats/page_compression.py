@@ -21,6 +21,79 @@ def _copy(output: bytearray, distance: int, length: int, most: int) -> None:
         output += (bytes(output[begin:]) * (length // distance + 1))[:length]
 
 
+def lzo1x(data: bytes, most: int, enough: int | None = None) -> bytes:
+    """Return what an LZO1X stream of at most `most` bytes stands for, or at least the first `enough` of it."""
+    output = bytearray()
+    try:
+        _decode_lzo1x(data, most, most + 1 if enough is None else enough, output)
+    except IndexError:
+        raise ValueError("the page ends early") from None
+    return bytes(output)
+
+
+def _decode_lzo1x(  # noqa: C901, PLR0912 - a call for each instruction would double the time of a page
+    data: bytes, most: int, enough: int, output: bytearray
+) -> None:
+    """Append to the output; `IndexError` where the stream ends early."""
+    at = 0
+    # Literals that came with the last instruction, 4 for a run of them: they change what codes 0 to 15 mean.
+    literals = 0
+    if data[0] > _END:
+        literals = data[0] - _END
+        at = 1 + literals
+        output += data[1:at]
+        literals = min(literals, 4)
+    while len(output) < enough:
+        code = data[at]
+        at += 1
+        if code >= 64:
+            distance = 1 + (code >> 2 & 7) + (data[at] << 3)
+            length, literals = (code >> 5) + 1, code & 3
+            at += 1
+        elif code >= 16:
+            mask = 31 if code >= 32 else 7
+            length = code & mask
+            if not length:
+                length, at = _longer(data, at, mask)
+            length += 2
+            word = data[at] | data[at + 1] << 8
+            at += 2
+            literals = word & 3
+            distance = word >> 2
+            if code >= 32:
+                distance += 1
+            else:
+                distance += (code & 8) << 11
+                if not distance:
+                    return
+                distance += 0x4000
+        elif literals:
+            distance = (code >> 2) + (data[at] << 2) + (0x801 if literals == 4 else 1)
+            length, literals = (3 if literals == 4 else 2), code & 3
+            at += 1
+        else:
+            if not code:
+                code, at = _longer(data, at, 15)
+            at += code + 3
+            output += data[at - code - 3 : at]
+            literals = 4
+            if len(output) > most or at > len(data):
+                raise ValueError("more than a page")
+            continue
+        _copy(output, distance, length, most)
+        if literals:
+            at += literals
+            output += data[at - literals : at]
+
+
+def _longer(data: bytes, at: int, base: int) -> tuple[int, int]:
+    """Return a length that goes on in further bytes, zeros of 255 each and then the rest, and where they end."""
+    while not data[at]:
+        base += 255
+        at += 1
+    return base + data[at], at + 1
+
+
 class _Compressed:
     """The compressed bytes and how far they are read."""
 
@@ -43,62 +116,13 @@ class _Compressed:
     def little(self, size: int) -> int:
         return int.from_bytes(self.literals(size), "little")
 
-    def longer(self, base: int) -> int:
-        """Return a length that goes on in further bytes: zeros of 255 each, then the rest."""
-        length = base
-        while (byte := self.byte()) == 0:
-            length += 255
-        return length + byte
-
     @property
     def ended(self) -> bool:
         return self._at >= len(self._data)
 
 
-def lzo1x(data: bytes, most: int) -> bytes:
-    """Return what an LZO1X stream of at most `most` bytes stands for."""
-    source, output = _Compressed(data), bytearray()
-    if not data:
-        raise ValueError("the page is empty")
-    # Literals that came with the last instruction, 4 for a run of them: they change what codes 0 to 15 mean.
-    literals = 0
-    if data[0] > _END:
-        count = source.byte() - _END
-        output += source.literals(count)
-        literals = min(count, 4)
-    while True:
-        code = source.byte()
-        if code < 16 and literals == 0:
-            output += source.literals((code or source.longer(15)) + 3)
-            literals = 4
-            if len(output) > most:
-                raise ValueError("more than a page")
-            continue
-        if code < 16:
-            base, length = (0x801, 3) if literals == 4 else (1, 2)
-            distance = (code >> 2) + (source.byte() << 2) + base
-            literals = code & 3
-        elif code >= 64:
-            distance = 1 + (code >> 2 & 7) + (source.byte() << 3)
-            length, literals = (code >> 5) + 1, code & 3
-        else:
-            mask = 31 if code >= 32 else 7
-            length = (code & mask or source.longer(mask)) + 2
-            word = source.little(2)
-            literals = word & 3
-            if code >= 32:
-                distance = 1 + (word >> 2)
-            else:
-                distance = ((code & 8) << 11) + (word >> 2)
-                if distance == 0:
-                    return bytes(output)
-                distance += 0x4000
-        _copy(output, distance, length, most)
-        output += source.literals(literals)
-
-
-def snappy(data: bytes, most: int) -> bytes:
-    """Return what a raw snappy stream of at most `most` bytes stands for."""
+def snappy(data: bytes, most: int, enough: int | None = None) -> bytes:
+    """Return what a raw snappy stream of at most `most` bytes stands for, or at least the first `enough` of it."""
     source, output = _Compressed(data), bytearray()
     size = shift = 0
     while True:
@@ -111,7 +135,7 @@ def snappy(data: bytes, most: int) -> bytes:
             raise ValueError("the size is too long")
     if size > most:
         raise ValueError("more than a page")
-    while not source.ended:
+    while not source.ended and (enough is None or len(output) < enough):
         tag = source.byte()
         if tag & 3 == 0:
             length = tag >> 2

@@ -10,6 +10,7 @@ from itertools import chain
 
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.fdt_header import MAGIC
+from drmemctl.memory.file import Allowance
 from drmemctl.memory.kernel_memory import KernelMemory
 from drmemctl.memory.physical import AbsentMemoryError
 
@@ -20,25 +21,21 @@ _DRMEM = NODE.strip("/").encode()
 
 def boot_blob(memory: KernelMemory) -> bytes | None:
     """Return the first blob of a pseries that a variable of the kernel points to, None where there is none."""
-    looked_at = 0
+    blobs = Allowance(_LARGEST, "too much looks like the tree of boot", memory.source)
     for address in chain(memory.pointers(memory.image()), memory.pointers(memory.whole_image())):
-        blob = _blob_at(memory, address)
-        if blob is None:
-            continue
-        if _DRMEM in blob or b"chrp" in blob:
+        blob = _blob_at(memory, address, blobs)
+        if blob is not None and (_DRMEM in blob or b"chrp" in blob):
             return blob
-        looked_at += len(blob)
-        if looked_at > _LARGEST:
-            break
     return None
 
 
-def _blob_at(memory: KernelMemory, address: int) -> bytes | None:
+def _blob_at(memory: KernelMemory, address: int, blobs: Allowance) -> bytes | None:
     try:
         head = memory.read(address, 8)
         size = int.from_bytes(head[4:], "big")
         if not head.startswith(MAGIC) or not _SMALLEST <= size <= _LARGEST:
             return None
+        blobs.spend(size)
         blob = memory.read(address, size)
     except AbsentMemoryError:
         return None

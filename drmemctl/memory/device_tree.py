@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.formats.strings import to_text
+from drmemctl.memory.file import Allowance
 from drmemctl.memory.kernel_memory import KernelMemory, is_pointer
 from drmemctl.memory.physical import LINEAR, AbsentMemoryError
 
@@ -118,7 +119,7 @@ class _Probe:
 
     def __init__(self, memory: KernelMemory) -> None:
         self._memory = memory
-        self._room = _MOST_PROBED
+        self._entries = Allowance(_MOST_PROBED, "too much looks like the root of a device tree", memory.source)
 
     def is_parent(self, address: int, child: int, layout: NodeLayout) -> bool:
         """Whether the child says that the node at the address is its parent."""
@@ -131,10 +132,7 @@ class _Probe:
         """Return the names in a list of struct property; none where it is no such list."""
         names: set[str] = set()
         while address and len(names) <= _MOST_IN_NODE:
-            self._room -= 1
-            if self._room < 0:
-                message = "too much looks like the root of a device tree"
-                raise LimitError(message, source=self._memory.source, hint="the dump is damaged")
+            self._entries.spend()
             try:
                 name, _, _, address = self._memory.u64s(address, 4)
                 names.add(to_text(self._memory.text(name)))

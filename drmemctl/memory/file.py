@@ -11,8 +11,26 @@ from typing import IO, Protocol
 from drmemctl.errors import InputError, LimitError
 from drmemctl.formats.disk_dump import FLAT_HEADER_SIZE, FLAT_MAGIC, FLAT_RECORD
 
-_MOST_RECORDS = 1 << 21
+_MOST_RECORDS = 1 << 20
 """Records of the flattened form: makedumpfile writes some hundred KiB with each."""
+
+_MOST_PIECES = 1 << 22
+"""Pieces that all reads together are put together of: hostile files have records of a byte."""
+
+
+class Allowance:
+    """How much of something may still be done with one dump: of a few bytes hostile ones make work without end."""
+
+    def __init__(self, amount: int, message: str, source: str, hint: str = "the dump is damaged") -> None:
+        """Allow an amount; `message` says what is more than that."""
+        self._room = amount
+        self._error = LimitError(message, source=source, hint=hint)
+
+    def spend(self, amount: int = 1) -> None:
+        """Take from what is allowed; `LimitError` where nothing is left."""
+        self._room -= amount
+        if self._room < 0:
+            raise self._error
 
 
 class RandomAccess(Protocol):
@@ -59,29 +77,36 @@ class FlattenedFile:
 
     def __init__(self, file: RandomAccess, source: str) -> None:
         self._file = file
-        places: dict[int, tuple[int, int]] = {}
+        self._pieces = Allowance(
+            _MOST_PIECES, f"more than {_MOST_PIECES:,} pieces of the flattened dump would have to be read", source
+        )
+        begins, offsets, sizes = array("q"), array("q"), array("q")
         at = FLAT_HEADER_SIZE
         while len(record := file.read(at, FLAT_RECORD.size)) == FLAT_RECORD.size:
-            offset, size = FLAT_RECORD.unpack(record)
-            if offset < 0:
+            begin, size = FLAT_RECORD.unpack(record)
+            if begin < 0:
                 break
-            if size <= 0 or len(places) >= _MOST_RECORDS:
+            if size <= 0 or len(begins) >= _MOST_RECORDS:
                 message = "a record without bytes" if size <= 0 else f"more than {_MOST_RECORDS:,} records"
                 hint = "write the dump anew: makedumpfile -R FILE < THIS"
                 raise LimitError(f"the flattened dump has {message}", source=source, offset=at, hint=hint)
-            places[offset] = (at + FLAT_RECORD.size, size)
+            begins.append(begin)
+            offsets.append(at + FLAT_RECORD.size)
+            sizes.append(size)
             at += FLAT_RECORD.size + size
         else:
             raise InputError("the flattened dump ends early", source=source, offset=at, hint="copy it once more")
-        ordered = sorted(places)
-        self._begins = array("q", ordered)
-        self._offsets = array("q", (places[offset][0] for offset in ordered))
-        self._sizes = array("q", (places[offset][1] for offset in ordered))
+        # Of records for the same place the last one of the file stands last, and is what `read` comes to.
+        order = array("q", sorted(range(len(begins)), key=begins.__getitem__))
+        self._begins, self._offsets, self._sizes = (
+            array("q", map(column.__getitem__, order)) for column in (begins, offsets, sizes)
+        )
 
     def read(self, offset: int, size: int) -> bytes:
         """Return the bytes at an offset of the dump; what no record holds is zeros, up to the last record."""
         pieces: list[bytes] = []
         while size > 0:
+            self._pieces.spend()
             index = bisect_right(self._begins, offset) - 1
             within = offset - self._begins[index] if index >= 0 else 0
             if index >= 0 and within < self._sizes[index]:

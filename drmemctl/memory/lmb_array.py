@@ -11,7 +11,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from drmemctl.errors import InputError, LimitError
+from drmemctl.errors import InputError
+from drmemctl.memory.file import Allowance
 from drmemctl.memory.kernel_memory import KernelMemory, is_pointer
 from drmemctl.memory.physical import AbsentMemoryError
 
@@ -19,7 +20,10 @@ LMB_SIZE = 24
 """Bytes of a struct drmem_lmb."""
 
 _MOST_LMBS = 1 << 20
-"""LMBs of an array, and those of all that may be the array together: 256 TiB in LMBs of 256 MiB."""
+"""LMBs of an array: 256 TiB in LMBs of 256 MiB."""
+
+_MOST_LOOKED_AT = 2 * _MOST_LMBS
+"""LMBs, and places that may be the array's, which are looked at while it is sought."""
 
 _AT_ONCE = 2730
 """LMBs read in one piece: a page of 64 KiB."""
@@ -53,7 +57,8 @@ class LmbArray:
 def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
     """Return the array of LMBs of a size in bytes, None where none is found; `InputError` where several are."""
     arrays: dict[tuple[int, int], LmbArray] = {}
-    room = _MOST_LMBS
+    message = f"more than {_MOST_LOOKED_AT:,} LMBs, or places that look like their array"
+    looked_at = Allowance(_MOST_LOOKED_AT, message, memory.source)
     patterns = [(struct.pack(memory.byte_order + "Q", lmb_size), 16)]
     if lmb_size < 1 << 32:
         patterns.append((struct.pack(memory.byte_order + "I", lmb_size), 12))
@@ -63,13 +68,9 @@ def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
             while at >= 0:
                 if at % 8 == offset % 8:
                     address = base + at - offset
-                    array = _array_at(memory, address, lmb_size)
+                    array = _array_at(memory, address, lmb_size, looked_at)
                     if array is not None:
                         arrays[address, array.count] = array
-                    room -= 1 if array is None else array.count
-                    if room < 0:
-                        message = f"more than {_MOST_LMBS:,} LMBs, or places that look like their array"
-                        raise LimitError(message, source=memory.source, hint="the dump is damaged")
                 at = page.find(pattern, at + 4)
     if len(arrays) > 1:
         places = ", ".join(f"{address:#x}" for address, _ in sorted(arrays)[:4])
@@ -77,8 +78,9 @@ def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
     return next(iter(arrays.values()), None)
 
 
-def _array_at(memory: KernelMemory, address: int, lmb_size: int) -> LmbArray | None:
+def _array_at(memory: KernelMemory, address: int, lmb_size: int, looked_at: Allowance) -> LmbArray | None:
     """Return the array whose drmem_lmb_info is at an address, None where none can be."""
+    looked_at.spend()
     try:
         lmbs, count = memory.u64(address), memory.u32(address + 8)
         if not is_pointer(lmbs) or not 0 < count <= _MOST_LMBS:
@@ -90,6 +92,7 @@ def _array_at(memory: KernelMemory, address: int, lmb_size: int) -> LmbArray | N
             # The first alone, since a wrong candidate ends there.
             if index == 0 and not _is_lmb(_unpacked(memory, lmbs, 1)[0], previous, lmb_size):
                 return None
+            looked_at.spend(number)
             cells = _unpacked(memory, lmbs + LMB_SIZE * index, number)
             for lmb in cells:
                 if not _is_lmb(lmb, previous, lmb_size):

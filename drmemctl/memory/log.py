@@ -81,7 +81,8 @@ def _ring(memory: KernelMemory) -> Iterator[tuple[int, bytes]]:
     data = memory.u64(texts + offset("prb_data_ring.data"))
     positions = offset("prb_desc.text_blk_lpos")
     begin_at, next_at = (offset(f"prb_data_blk_lpos.{name}") for name in ("begin", "next"))
-    for number in range(min((head - tail & (1 << 62) - 1) + 1, 1 << count_bits)):
+    count = min((head - tail & (1 << 62) - 1) + 1, 1 << count_bits)
+    for number in range(max(0, count - _MOST_MESSAGES), count):
         index = tail + number & (1 << count_bits) - 1
         descriptor = first + index * described.size("prb_desc")
         info = infos + index * described.size("printk_info")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from array import array
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Protocol
 from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.formats import disk_dump, elf_core
 from drmemctl.formats.page_compression import lzo1x, snappy
-from drmemctl.memory.file import RandomAccess
+from drmemctl.memory.file import Allowance, RandomAccess
 from drmemctl.zstd import first_bytes
 
 LINEAR = 0xC000_0000_0000_0000
@@ -25,20 +26,34 @@ LINEAR_SIZE = 1 << 51
 _MOST_SEGMENTS = 1 << 20
 _MOST_BITMAP = 1 << 28
 _MOST_NOTES = 1 << 22
-_KEPT_PAGES = 1024
-"""Pages kept decompressed: 64 MiB of those of 64 KiB."""
+_MOST_PIECES = 1 << 22
+"""Pieces that all reads of a core together are put together of: hostile ones have segments of a byte."""
 
-_MOST_DECOMPRESSED = 256 << 20
-"""Bytes of pages that are decompressed of one dump: LZO takes some 50 ms a MiB here."""
+_KEPT = 64 << 20
+"""Bytes of pages that are kept decompressed."""
+
+_MOST_WORK = 192 << 20
+"""What may be decompressed of one dump, by `_work`: some seconds' worth."""
+
+_MACHINES = ("ppc64le", "ppc64", "Unknown", "")
+"""Architectures of a compressed dump; QEMU does not know that of pseries (target/ppc/arch_dump.c)."""
 
 _RANK_BYTES = 512
 """Bytes of a bitmap for which the number of pages before them is kept."""
+
+_BITMAP_PIECE = 1 << 20
+"""Bytes of a bitmap that are looked at in one piece; a dump of some TiB has 100 MiB of them."""
 
 _PAGE_ERRORS = "the dump is damaged there"
 
 
 class AbsentMemoryError(DrmemctlError):
     """An address whose memory is not in the dump."""
+
+    def about(self, structure: str) -> AbsentMemoryError:
+        """Return the error as one about the structure of the kernel that is there."""
+        message = f"{structure} cannot be read: {self.message}"
+        return AbsentMemoryError(message, source=self.source, path=self.path, hint=self.hint)
 
 
 class Dump(Protocol):
@@ -54,6 +69,9 @@ class Dump(Protocol):
 
     def read(self, address: int, size: int) -> bytes:
         """Return memory at a physical address; `AbsentMemoryError` where the dump does not have all of it."""
+
+    def peek(self, address: int, size: int) -> bytes:
+        """Return the same, of a page near to which nothing else will be read."""
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield what memory there is: address and bytes, ascending."""
@@ -74,7 +92,7 @@ def open_dump(file: RandomAccess, source: str) -> Dump:
 
 
 class CoreDump:
-    """An ELF core. `p_vaddr` in the linear map tells the address, else `p_paddr`: QEMU has 0 in `p_vaddr`."""
+    """An ELF core. `p_vaddr` in the linear map tells the address, else `p_paddr`: QEMU has that in both."""
 
     def __init__(self, file: RandomAccess, source: str) -> None:
         self._file = file
@@ -89,26 +107,35 @@ class CoreDump:
             )
             raise InputError(message, source=source, hint="drmem is on IBM pseries alone")
         table = _segment_table(file, header, source)
-        segments: list[tuple[int, int, int, int]] = []
+        columns = array("Q"), array("Q"), array("Q"), array("Q")
+        room = _MOST_NOTES
         for segment in elf_core.decode_program_headers(table, header.byte_order):
             if segment.type == elf_core.LOAD and segment.memory_size:
                 address = segment.physical
                 if LINEAR <= segment.virtual < LINEAR + LINEAR_SIZE:
                     address = segment.virtual - LINEAR
-                elif segment.virtual:
+                elif segment.virtual >= LINEAR:
                     continue  # vmalloc, vmemmap: the same memory is in the linear map
-                segments.append((address, segment.file_size, segment.offset, segment.memory_size))
-            elif segment.type == elf_core.NOTE and self.vmcoreinfo is None:
-                notes = file.read(segment.offset, min(segment.file_size, _MOST_NOTES))
+                values = (address, segment.file_size, segment.offset, segment.memory_size)
+                for column, value in zip(columns, values, strict=True):
+                    column.append(value)
+            elif segment.type == elf_core.NOTE and self.vmcoreinfo is None and room > 0:
+                notes = file.read(segment.offset, min(segment.file_size, room))
+                room -= len(notes) + elf_core.PROGRAM_HEADER_SIZE
                 self.vmcoreinfo = elf_core.note_content(notes, header.byte_order, b"VMCOREINFO")
-        self._segments = sorted(segments)
-        self._begins = [segment[0] for segment in self._segments]
+        by_address = array("Q", sorted(range(len(columns[0])), key=columns[0].__getitem__))
+        self._begins, self._file_sizes, self._offsets, self._sizes = (
+            array("Q", map(column.__getitem__, by_address)) for column in columns
+        )
+        self._pieces = Allowance(
+            _MOST_PIECES, f"more than {_MOST_PIECES:,} pieces of the core's segments would have to be read", source
+        )
         order = "little" if header.byte_order == "<" else "big"
-        self.form = f"ELF core, {order}-endian headers, {len(segments):,} segments"
+        self.form = f"ELF core, {order}-endian headers, {len(by_address):,} segments"
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield the segments."""
-        return ((address, size) for address, _, _, size in self._segments)
+        return zip(self._begins, self._sizes, strict=True)
 
     def read(self, address: int, size: int) -> bytes:
         """Return memory at a physical address."""
@@ -120,20 +147,23 @@ class CoreDump:
             size -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    peek = read
+
     def _piece(self, address: int, size: int) -> bytes:
-        index = bisect_right(self._begins, address) - 1
+        self._pieces.spend()
+        last = bisect_right(self._begins, address) - 1
         # A segment may begin within the one before: /proc/kcore has the kernel's image twice.
-        for begin, file_size, offset, memory_size in reversed(self._segments[max(0, index - 2) : index + 1]):
-            within = address - begin
-            if within < file_size:
-                piece = self._file.read(offset + within, min(size, file_size - within))
+        for index in range(last, max(last - 3, -1), -1):
+            within = address - self._begins[index]
+            if within < self._file_sizes[index]:
+                piece = self._file.read(self._offsets[index] + within, min(size, self._file_sizes[index] - within))
                 if not piece:
                     raise AbsentMemoryError(
                         f"physical address {address:#x} is not in the dump: the file ends before it", hint=_CUT
                     )
                 return piece
-            if within < memory_size:
-                return bytes(min(size, memory_size - within))  # zeros take no room in a core
+            if within < self._sizes[index]:
+                return bytes(min(size, self._sizes[index] - within))  # zeros take no room in a core
         raise AbsentMemoryError(f"physical address {address:#x} is not in the dump")
 
 
@@ -163,33 +193,40 @@ class CompressedDump:
         header = None if size is None else disk_dump.decode_disk_dump(head, file.read(size, 4096))
         if header is None:
             raise InputError("the header of this compressed dump is damaged", source=source, offset=0, hint=_CUT)
-        if header.machine not in ("ppc64le", "ppc64", ""):
+        if header.machine not in _MACHINES:
             message = f"this is a dump of another architecture ({header.machine[:20]!a})"
             raise InputError(message, source=source, hint="drmem is on IBM pseries alone")
         if header.bitmap_size > _MOST_BITMAP:
             raise LimitError(f"the bitmap of the dump has {header.bitmap_size:,} bytes", source=source)
         self._header = header
-        self._bitmap = file.read(header.bitmap_offset, header.bitmap_size)
-        self._ranks = [0]
-        for begin in range(0, len(self._bitmap), _RANK_BYTES):
-            chunk = self._bitmap[begin : begin + _RANK_BYTES]
-            self._ranks.append(self._ranks[-1] + int.from_bytes(chunk, "little").bit_count())
+        self._ranks = array("Q", [0])
+        for begin in range(0, header.bitmap_size, _BITMAP_PIECE):
+            piece = self._bitmap(begin, _BITMAP_PIECE)
+            for at in range(0, len(piece), _RANK_BYTES):
+                chunk = piece[at : at + _RANK_BYTES]
+                self._ranks.append(self._ranks[-1] + int.from_bytes(chunk, "little").bit_count())
         offset, length = header.vmcoreinfo
         self.vmcoreinfo = file.read(offset, min(length, _MOST_NOTES)) if offset and length else None
         self._pages: OrderedDict[int, bytes] = OrderedDict()
-        self._room = _MOST_DECOMPRESSED
-        self._source = source
+        self._most_pages = max(1, _KEPT // header.block_size)
+        message = "too many pages of this dump would have to be decompressed"
+        self._work = Allowance(_MOST_WORK, message, source, "write the dump as ELF: makedumpfile -E")
         order = "little" if header.byte_order == "<" else "big"
         self.form = (
             f"compressed dump of version {header.version}, {order}-endian, {self._ranks[-1]:,} pages of "
             f"{header.block_size} bytes"
         )
 
+    def _bitmap(self, begin: int, size: int) -> bytes:
+        size = max(0, min(size, self._header.bitmap_size - begin))
+        return self._file.read(self._header.bitmap_offset + begin, size)
+
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield the pages that are there, eight by eight."""
         size = 8 * self._header.block_size
-        for match in re.finditer(rb"[^\0]+", self._bitmap):
-            yield match.start() * size, (match.end() - match.start()) * size
+        for begin in range(0, self._header.bitmap_size, _BITMAP_PIECE):
+            for match in re.finditer(rb"[^\0]+", self._bitmap(begin, _BITMAP_PIECE)):
+                yield (begin + match.start()) * size, (match.end() - match.start()) * size
 
     def read(self, address: int, size: int) -> bytes:
         """Return memory at a physical address."""
@@ -203,60 +240,80 @@ class CompressedDump:
             size -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def peek(self, address: int, size: int) -> bytes:
+        """Return the same; of the page no more is decompressed than has to be, and nothing is kept."""
+        frame, begin = divmod(address, self._header.block_size)
+        if frame in self._pages or begin + size > self._header.block_size:
+            return self.read(address, size)
+        return self._decompressed(frame, begin + size)[begin : begin + size]
+
     def _page(self, frame: int) -> bytes:
         page = self._pages.get(frame)
         if page is None:
-            page = self._decompressed(frame)
-            self._room -= len(page)
-            if self._room < 0:
-                message = f"what is looked for is not in the first {_MOST_DECOMPRESSED >> 20} MiB of pages read"
-                raise LimitError(message, source=self._source, hint="write the dump as ELF: makedumpfile -E")
-            self._pages[frame] = page
-            if len(self._pages) > _KEPT_PAGES:
+            page = self._pages[frame] = self._decompressed(frame, self._header.block_size)
+            if len(self._pages) > self._most_pages:
                 self._pages.popitem(last=False)
         return page
 
-    def _decompressed(self, frame: int) -> bytes:
+    def _decompressed(self, frame: int, enough: int) -> bytes:
+        """Return a page, or the first bytes of it: at least `enough`."""
         header, address = self._header, frame * self._header.block_size
-        if frame // 8 >= len(self._bitmap) or not self._bitmap[frame // 8] >> frame % 8 & 1:
-            level = f" (dump level {header.dump_level})" if header.dump_level else ""
-            absent = f"the page at physical address {address:#x} is not in the dump"
-            if header.status & disk_dump.INCOMPLETE:
-                why, hint = ", which was not written to its end", "the disk was full, or makedumpfile was stopped"
-                raise AbsentMemoryError(f"{absent}{why}", hint=hint)
-            raise AbsentMemoryError(
-                f"{absent}: makedumpfile left it out{level}",
-                hint="write the dump with a lower level: makedumpfile -d 1",
-            )
-        chunk = frame // (8 * _RANK_BYTES)
-        before = int.from_bytes(self._bitmap[chunk * _RANK_BYTES : frame // 8 + 1], "little")
-        rank = self._ranks[chunk] + (before & (1 << frame - chunk * 8 * _RANK_BYTES) - 1).bit_count()
+        rank = self._rank(frame)
+        if rank is None:
+            raise self._absent(address)
         where = header.descriptors_offset + rank * disk_dump.PAGE_DESCRIPTOR_SIZE
         descriptor = disk_dump.decode_page_descriptor(
             self._file.read(where, disk_dump.PAGE_DESCRIPTOR_SIZE), header.byte_order
         )
-        if descriptor is None or not 0 < descriptor.size <= 2 * header.block_size:
+        # makedumpfile and QEMU write a page as it is where it does not become smaller.
+        if descriptor is None or not 0 < descriptor.size <= header.block_size:
             raise AbsentMemoryError(f"the page at physical address {address:#x} has no descriptor", hint=_CUT)
         data = self._file.read(descriptor.offset, descriptor.size)
+        self._work.spend(_work(len(data), descriptor.flags, enough))
         try:
-            page = _decompressed(data, descriptor.flags, header.block_size)
+            page = _decompressed(data, descriptor.flags, header.block_size, enough)
         except (ValueError, zlib.error) as error:
             raise AbsentMemoryError(
                 f"the page at physical address {address:#x} cannot be decompressed: {error}", hint=_PAGE_ERRORS
             ) from None
-        if len(page) != header.block_size:
+        if len(page) < enough or len(page) > header.block_size:
             message = f"the page at physical address {address:#x} has {len(page)} bytes, not {header.block_size}"
             raise AbsentMemoryError(message, hint=_CUT if len(data) < descriptor.size else _PAGE_ERRORS)
         return page
 
+    def _rank(self, frame: int) -> int | None:
+        """Return how many pages are in the dump before one, None where that is not in it."""
+        chunk, within = divmod(frame, 8 * _RANK_BYTES)
+        bits = int.from_bytes(self._bitmap(chunk * _RANK_BYTES, _RANK_BYTES), "little")
+        if not bits >> within & 1:
+            return None
+        return self._ranks[chunk] + (bits & (1 << within) - 1).bit_count()
 
-def _decompressed(data: bytes, flags: int, page_size: int) -> bytes:
+    def _absent(self, address: int) -> AbsentMemoryError:
+        message = f"the page at physical address {address:#x} is not in the dump"
+        if self._header.status & disk_dump.INCOMPLETE:
+            hint = "the disk was full, or makedumpfile was stopped"
+            return AbsentMemoryError(f"{message}, which was not written to its end", hint=hint)
+        level = f" (dump level {self._header.dump_level})" if self._header.dump_level else ""
+        hint = "write the dump with a lower level: makedumpfile -d 1"
+        return AbsentMemoryError(f"{message}: makedumpfile left it out{level}", hint=hint)
+
+
+def _work(size: int, flags: int, enough: int) -> int:
+    """Return what it takes to decompress bytes: in Python it is their number that counts, in C what they make."""
+    if flags & (disk_dump.LZO | disk_dump.SNAPPY):
+        return 1024 + min(8 * size, 16 * enough) + enough
+    return 1024 + size + enough // 4
+
+
+def _decompressed(data: bytes, flags: int, page_size: int, enough: int) -> bytes:
+    """Return a page that is compressed as flags say, or at least the first `enough` bytes of it."""
     if flags & disk_dump.ZLIB:
-        return zlib.decompressobj().decompress(data, page_size)
+        return zlib.decompressobj().decompress(data, enough)
     if flags & disk_dump.LZO:
-        return lzo1x(data, page_size)
+        return lzo1x(data, page_size, enough)
     if flags & disk_dump.SNAPPY:
-        return snappy(data, page_size)
+        return snappy(data, page_size, enough)
     if flags & disk_dump.ZSTD:
-        return first_bytes(data, page_size)
+        return first_bytes(data, enough)
     return data

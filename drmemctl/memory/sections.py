@@ -7,11 +7,13 @@ radix as in arch/powerpc/include/asm/book3s/64/radix-4k.h, radix-64k.h. All by o
 
 from __future__ import annotations
 
+import struct
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from drmemctl.errors import LimitError
+from drmemctl.memory.file import Allowance
 from drmemctl.memory.kernel_memory import KernelMemory
 from drmemctl.memory.physical import LINEAR, AbsentMemoryError
 
@@ -25,6 +27,9 @@ _ROOTS_AT_ONCE = 512
 _MOST_ROOTS = 1 << 20
 _MOST_SECTIONS = 1 << 21
 """32 TiB in sections of 16 MiB."""
+
+_MOST_ASKED = 4096
+"""Sections each of which is asked for its node: 64 GiB."""
 
 _MOST_BACKINGS = 1 << 16
 
@@ -74,8 +79,11 @@ def _layout(memory: KernelMemory) -> _Layout | None:
     return layout if sane and 0 < layout.roots <= _MOST_ROOTS else None
 
 
-def sections(memory: KernelMemory) -> Iterator[MemorySection]:
+def sections(memory: KernelMemory, block_size: int = 0) -> Iterator[MemorySection]:
     """Yield the sections by ascending address; none where VMCOREINFO does not describe them.
+
+    Where there are more than `_MOST_ASKED`, a section's node is that of the first one in its memory block, whose
+    size in bytes is given: the page map of a partition of some TiB has GiBs, which are not all decompressed.
 
     Raises `AbsentMemoryError` where the dump lacks a section or its first page: a part of them would say that the
     kernel had less memory.
@@ -83,25 +91,48 @@ def sections(memory: KernelMemory) -> Iterator[MemorySection]:
     layout = _layout(memory)
     if layout is None:
         return
+    numbers, maps = _present(memory, layout)
     pages = _PageMap(memory)
+    size = 1 << layout.section_bits
+    block, node = -1, None
+    for number, encoded in zip(numbers, maps, strict=True):
+        base = number << layout.section_bits
+        online = bool(encoded & _ONLINE)
+        is_asked = len(numbers) <= _MOST_ASKED or not block_size or base // block_size != block
+        if not online:
+            yield MemorySection(base, size, online, None)
+            continue
+        if is_asked:
+            first_page = (encoded & _MAP_MASK) + base // layout.page_size * layout.page_bytes
+            try:
+                node = pages.node(first_page + layout.flags_offset, layout.node_shift)
+            except AbsentMemoryError as error:
+                raise error.about(f"struct page of the memory section at {base:#x}") from None
+            block = base // block_size if block_size else -1
+        yield MemorySection(base, size, online, node)
+
+
+def _present(memory: KernelMemory, layout: _Layout) -> tuple[array[int], array[int]]:
+    """Return the numbers of the sections that are present, and each one's section_mem_map."""
+    numbers, maps = array("Q"), array("Q")
     per_root = layout.page_size // layout.section_size
-    looked_at = 0
+    message = f"more than {_MOST_SECTIONS:,} memory sections"
+    looked_at = Allowance(
+        _MOST_SECTIONS, message, memory.source, "no real machine has as many: the dump is damaged"
+    )
+    member = struct.Struct(f"{memory.byte_order}Q{layout.section_size - 8}x")
     for root, address in _roots(memory, layout):
-        looked_at += per_root
-        if looked_at > _MOST_SECTIONS:
-            message = f"more than {_MOST_SECTIONS:,} memory sections"
-            raise LimitError(
-                message, source=memory.source, hint="no real machine has as many: the dump is damaged"
-            )
-        for index in range(per_root):
-            encoded = memory.u64(address + index * layout.section_size + layout.map_offset)
+        looked_at.spend(per_root)
+        try:
+            content = memory.read(address + layout.map_offset, per_root * layout.section_size - layout.map_offset)
+        except AbsentMemoryError as error:
+            raise error.about(f"struct mem_section {root * per_root:#x} and those after it") from None
+        content += bytes(layout.map_offset)
+        for index, (encoded,) in enumerate(member.iter_unpack(content)):
             if encoded & _PRESENT:
-                number = root * per_root + index
-                base = number << layout.section_bits
-                online = bool(encoded & _ONLINE)
-                first_page = (encoded & _MAP_MASK) + base // layout.page_size * layout.page_bytes
-                node = pages.node(first_page + layout.flags_offset, layout.node_shift) if online else None
-                yield MemorySection(base, 1 << layout.section_bits, online, node)
+                numbers.append(root * per_root + index)
+                maps.append(encoded)
+    return numbers, maps
 
 
 def _roots(memory: KernelMemory, layout: _Layout) -> Iterator[tuple[int, int]]:
@@ -128,7 +159,8 @@ class _PageMap:
 
     def node(self, address: int, shift: int) -> int:
         """Return the node in the flags of a page, which are at an address."""
-        return self._memory.u64(self._linear(address)) >> shift
+        data = self._memory.peek(self._linear(address), 8)
+        return int.from_bytes(data, "little" if self._memory.byte_order == "<" else "big") >> shift
 
     def _read_backings(self) -> Iterator[tuple[int, int, int]]:
         """Yield virtual address, bytes and physical address of what vmemmap_list has."""

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import IO
 
 from drmemctl.defect import Defect
-from drmemctl.errors import InputError
+from drmemctl.errors import InputError, LimitError
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.memory.boot_blob import boot_blob
@@ -65,7 +65,7 @@ def read_dump(file: IO[bytes], source: str, member: str | None = None) -> Tree:
     files, defects = dict(_files(memory, tree, banner)), list(tree.defects)
     try:
         files.update(_block_files(memory, size))
-    except AbsentMemoryError as error:
+    except (AbsentMemoryError, LimitError) as error:
         defects.append(Defect("blocks-absent", f"the memory blocks are unknown: {error.message}"))
     return replace(
         tree,
@@ -114,7 +114,7 @@ def _block_files(memory: KernelMemory, block_size: int) -> dict[str, bytes]:
     if not block_size:
         return {}
     lines: list[str] = []
-    for number, members in groupby(sections(memory), lambda section: section.base // block_size):
+    for number, members in groupby(sections(memory, block_size), lambda section: section.base // block_size):
         block = list(members)
         nodes = sorted({section.node for section in block if section.node is not None})
         state = "online" if all(section.online for section in block) else "offline"

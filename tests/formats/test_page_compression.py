@@ -58,3 +58,38 @@ def test_no_bytes_do_anything_but_raise(decode: Callable[[bytes, int], bytes]) -
 def test_lzo_refuses(stream: bytes) -> None:
     with pytest.raises(ValueError, match=r"page"):
         lzo1x(stream, 4096)
+
+
+def pages() -> list[bytes]:
+    """Return pages that compress well, badly and not at all, with repetitions near by and far away."""
+    seed = random.Random(11)
+    some = [bytes(65536), seed.randbytes(65536), b""]
+    for _ in range(60):
+        parts = (
+            seed.choice(
+                [b"a" * seed.randrange(500), seed.randbytes(seed.randrange(40)), b"xyz" * seed.randrange(9)]
+            )
+            for _ in range(seed.randrange(1, 2000))
+        )
+        some.append(b"".join(parts)[:65536])
+    return some
+
+
+def test_lzo_as_the_library_compresses_it() -> None:
+    compressor = pytest.importorskip("lzallright").LZOCompressor()
+    for page in pages():
+        data = compressor.compress(page)
+        assert lzo1x(data, 65536) == page
+        begin = lzo1x(data, 65536, 700)
+        assert begin == page[: len(begin)]
+        assert len(begin) >= min(700, len(page))
+
+
+def test_snappy_as_the_library_compresses_it() -> None:
+    library = pytest.importorskip("cramjam").snappy
+    for page in pages():
+        data = bytes(library.compress_raw(page))
+        assert snappy(data, 65536) == page
+        begin = snappy(data, 65536, 700)
+        assert begin == page[: len(begin)]
+        assert len(begin) >= min(700, len(page))

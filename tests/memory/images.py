@@ -59,6 +59,8 @@ class Image:
             raise AbsentMemoryError(f"physical address {address:#x} is not in the dump")
         return bytes(self.data[address : address + size])
 
+    peek = read
+
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield all of it."""
         yield 0, SIZE

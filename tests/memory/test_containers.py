@@ -8,6 +8,7 @@ import lzma
 import struct
 from functools import cache
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -49,6 +50,18 @@ def test_a_flattened_file_has_zeros_where_no_record_is() -> None:
 def test_flattened_files_that_are_damaged(records: list[bytes], message: str) -> None:
     with pytest.raises(DrmemctlError, match=message):
         flat(*records)
+
+
+def test_pieces_of_a_flattened_file_are_bounded() -> None:
+    dump = flat(*(record(n, b"x") for n in range(20)), END)
+    dump._pieces._room = 30
+    assert dump.read(0, 20) == b"x" * 20
+    with pytest.raises(LimitError, match="pieces of the flattened dump"):
+        dump.read(0, 20)
+
+
+def test_the_last_record_for_a_place_counts() -> None:
+    assert flat(record(4, b"new"), record(0, b"head"), record(4, b"old"), END).read(0, 7) == b"headold"
 
 
 def test_records_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,12 +107,13 @@ def test_segments_of_a_core() -> None:
     dump = opened_core(
         core(
             (LINEAR + 0x1000, 0, b"a" * 16, 32),  # by its virtual address; what is not in the file is zeros
-            (0, 0x3000, b"b" * 16, 16),  # QEMU's: by its physical one
+            (0, 0x3000, b"b" * 16, 16),  # by its physical one
+            (0x4000, 0x4000, b"e" * 16, 16),  # QEMU's, the same in both
             (0xC008_0000_0000_0000, 0x1000, b"c" * 16, 16),  # vmalloc: the same memory is in the linear map
             (LINEAR + 0x1020, 0, b"d" * 16, 16),
         )
     )
-    assert list(dump.ranges()) == [(0x1000, 32), (0x1020, 16), (0x3000, 16)]
+    assert list(dump.ranges()) == [(0x1000, 32), (0x1020, 16), (0x3000, 16), (0x4000, 16)]
     assert dump.read(0x1008, 40) == b"a" * 8 + bytes(16) + b"d" * 16
     assert dump.read(0x3000, 16) == b"b" * 16
     with pytest.raises(AbsentMemoryError, match="physical address 0x3010 is not in the dump"):
@@ -115,6 +129,23 @@ def test_a_core_of_very_many_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     with pytest.raises(DrmemctlError, match="ends within its program headers"):
         opened_core(core((LINEAR, 0, b"a", 1), count=9)[:200])
+
+
+def test_a_core_of_pieces_and_of_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    dump = opened_core(core(*((LINEAR + n, 0, b"x", 1) for n in range(20))))
+    assert dump.read(0, 20) == b"x" * 20
+    dump._pieces._room = 30
+    dump.read(0, 20)
+    with pytest.raises(LimitError, match="pieces of the core's segments"):
+        dump.read(0, 20)
+    # Many segments of notes that are all the same bytes of the file: they are not read for ever.
+    data = bytearray(core(*((0, 0, b"n" * 4096, 4096) for _ in range(50))))
+    for number in range(50):
+        struct.pack_into("<I4xQ", data, 64 + 56 * number, 4, 64 + 56 * 50)
+    monkeypatch.setattr(physical, "_MOST_NOTES", 10_000)
+    source = Mock(wraps=SeekingFile(io.BytesIO(bytes(data))))
+    assert CoreDump(source, "core").vmcoreinfo is None
+    assert source.read.call_count < 8
 
 
 def test_a_core_that_was_cut_says_so() -> None:
@@ -189,15 +220,34 @@ def test_pages_that_are_damaged(descriptor: tuple[int, int, int, int], message: 
         )
 
 
-def test_what_is_unpacked_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(physical, "_KEPT_PAGES", 0)
-    monkeypatch.setattr(physical, "_MOST_DECOMPRESSED", 3 << 16)
+def test_what_is_unpacked_is_bounded() -> None:
+    page = first_page(opened_dump(compressed()))
     dump = opened_dump(compressed())
-    page = first_page(dump)
     dump.read(page, 1)
-    dump.read(page, 1)
-    with pytest.raises(LimitError, match="is not in the first 0 MiB of pages read"):
-        dump.read(page, 1)
+    dump._work._room = 1
+    with pytest.raises(LimitError, match="too many pages of this dump would have to be decompressed"):
+        dump.read(page + 65536, 1)
+
+
+def test_of_a_page_no_more_is_unpacked_than_has_to_be() -> None:
+    for data in (compressed(), lzma.decompress((FIXTURES / "vmcores" / "6.1-kdump.lzo.xz").read_bytes())):
+        dump = opened_dump(data)
+        page = first_page(dump)
+        dump._pages.clear()
+        room = dump._work._room
+        begin = dump.peek(page + 16, 8)
+        assert room - dump._work._room < 1 << 18
+        assert page // 65536 not in dump._pages
+        whole = dump.read(page, 65536)
+        assert (begin, dump.peek(page + 65528, 8)) == (whole[16:24], whole[65528:])
+        # Beyond a page it is read as usual.
+        with pytest.raises(AbsentMemoryError):
+            dump.peek((1 << 40) + 65532, 8)
+
+
+def test_a_dump_of_qemu_does_not_name_its_architecture() -> None:
+    dump = opened_dump(changed(12 + 4 * 65, "<8s", b"Unknown\0"))  # type: ignore[arg-type]
+    assert dump.read(first_page(dump), 1)
 
 
 def test_vmcoreinfo_takes_no_numbers_that_are_none() -> None:

@@ -150,8 +150,19 @@ def test_two_arrays_are_not_chosen_between(monkeypatch: pytest.MonkeyPatch) -> N
     add_array(image, VARIABLE + 0x100, 0x40000, 4)
     with pytest.raises(InputError, match="more than one LMB array"):
         find_lmb_array(image.kernel(), LMB)
-    monkeypatch.setattr(lmb_array, "_MOST_LMBS", 6)
+    monkeypatch.setattr(lmb_array, "_MOST_LOOKED_AT", 6)
     with pytest.raises(LimitError, match="more than 6 LMBs"):
+        find_lmb_array(image.kernel(), LMB)
+
+
+def test_what_looks_like_an_array_for_long_is_paid_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two places for the same LMBs, the last of which is none: neither is taken, and both cost what was looked at.
+    image = with_array("<", 50)
+    image.put(0x30000 + 24 * 49, "Q", 7)
+    image.put(VARIABLE + 0x100, "QI4xQ", LINEAR + 0x30000, 50, LMB)
+    assert find_lmb_array(image.kernel(), LMB) is None
+    monkeypatch.setattr(lmb_array, "_MOST_LOOKED_AT", 90)
+    with pytest.raises(LimitError, match="more than 90 LMBs"):
         find_lmb_array(image.kernel(), LMB)
 
 
@@ -208,7 +219,8 @@ def test_a_section_that_is_not_there_is_no_section_less(hole: int) -> None:
     if hole == 0x40:  # the table of roots is mostly zeros, and such pages are left out of a dump
         assert list(sections(image.kernel())) == []
     else:
-        with pytest.raises(AbsentMemoryError):
+        structure = "struct mem_section 0x0 and" if hole == 0x60 else "struct page of the memory section at 0x0"
+        with pytest.raises(AbsentMemoryError, match=f"{structure}.* cannot be read: physical address 0x"):
             list(sections(image.kernel()))
 
 
@@ -231,6 +243,27 @@ def test_the_blob_of_boot() -> None:
     assert b"chrp" in blob
     image.put(VARIABLE + 8, "Q", 0)
     assert boot_blob(image.kernel()) is None
+
+
+def test_what_looks_like_the_blob_of_boot_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Image()
+    for number in range(5):
+        image.put(VARIABLE + 8 * number, "Q", LINEAR + 0x30000 + 0x100 * number)
+        at = 0x30000 + 0x100 * number
+        image.data[at : at + 8] = b"\xd0\x0d\xfe\xed" + (30 << 20).to_bytes(4, "big")
+    with pytest.raises(LimitError, match="too much looks like the tree of boot"):
+        boot_blob(image.kernel())
+
+
+def test_reads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_memory, "_MOST_READS", 5)
+    for reads in (
+        lambda memory: [memory.u64(LINEAR) for _ in range(5)],
+        lambda memory: [memory.peek(LINEAR, 8) for _ in range(5)],
+        lambda memory: memory.read(LINEAR, 5000),
+    ):
+        with pytest.raises(LimitError, match="more than 5 structures"):
+            reads(Image().kernel())
 
 
 def test_vmcoreinfo_without_a_note_is_found_in_memory() -> None:
@@ -258,6 +291,14 @@ def test_sections_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(section_module, "_MOST_SECTIONS", 4095)
     with pytest.raises(LimitError, match="more than 4,095 memory sections"):
         list(sections(with_sections().kernel()))
+
+
+def test_of_many_sections_the_first_of_each_block_tells_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(section_module, "_MOST_ASKED", 2)
+    memory = with_sections().kernel()
+    assert [section.node for section in sections(memory, 1 << 25)] == [0, 0, None]
+    assert [section.node for section in sections(memory, 1 << 24)] == [0, 1, None]
+    assert [section.node for section in sections(memory)] == [0, 1, None]
 
 
 def test_sections_by_vmemmap_list() -> None:
