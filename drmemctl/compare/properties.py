@@ -18,7 +18,6 @@ from drmemctl.compare.nodes import NodePair, pairs_of
 from drmemctl.compare.side import Side
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.formats.registry import COMPARED, UNORDERED, describe
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.phandles import PHANDLES
 from drmemctl.model.standard_properties import device_type
@@ -159,12 +158,12 @@ class _NodeComparison:
             return
         is_drmem = pair.old_path == NODE == pair.new_path
         for name, (old_props, new_props) in _by_name(old, new).items():
-            if not self._everything and not (whole and name not in PHANDLES) and not _is_related(pair, name):
-                continue
             if is_drmem:
                 old_props, new_props = self._unread(name, old_props, new_props)  # noqa: PLW2901
             for before, after in zip_longest(old_props, new_props):
-                if _differs(before, after) and not _is_shown_name(before or after, old, new):
+                if not _differs(before, after) or _is_shown_name(before or after, old, new):
+                    continue
+                if self._everything or (whole and name not in PHANDLES) or _is_related(pair, name):
                     yield self._change(pair, (old, new), name, before, after)
 
     def _unread(
@@ -206,6 +205,8 @@ def _property_change(
     fields: tuple[Fields | None, Fields | None],
 ) -> PropertyChange:
     (old, new), (before, after) = props, fields
+    from drmemctl.formats.registry import UNORDERED
+
     change = ADDED if old is None else REMOVED if new is None else CHANGED
     changed = None
     if before is not None and after is not None:
@@ -215,6 +216,8 @@ def _property_change(
 
 def _fields(path: str, node: Node, prop: Property | None, cells: RootCells) -> Fields | None:
     """Return the decoded fields of a value by name, none of a value that is not there; None for a text."""
+    from drmemctl.formats.registry import describe
+
     if prop is None:
         return {}
     described = describe(
@@ -296,6 +299,8 @@ def _is_shown_name(prop: Property | None, old: Node, new: Node) -> bool:
 
 
 def _is_related(pair: NodePair, name: str) -> bool:
+    from drmemctl.formats.registry import COMPARED
+
     nodes = COMPARED.get(name, ())
     return "*" in nodes or pair.old_path in nodes
 
