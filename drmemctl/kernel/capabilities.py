@@ -10,10 +10,15 @@ since which of their releases.
 from __future__ import annotations
 
 from drmemctl.kernel.capability import Capability, Release
+from drmemctl.kernel.cpu_capabilities import CPU_CAPABILITIES
 
 OLDEST: Release = (4, 14)
-NEWEST: Release = (7, 2)
-"""The newest release that was measured; `latest`."""
+NEWEST: Release = (7, 3)
+"""The newest release that is known; `latest`.
+
+7.2 is the newest that was run. Of 7.3-rc7 the source was read: drmem.c, hotplug-memory.c, dlpar.c, mobility.c,
+numa.c and papr_scm.c are those of 7.2.
+"""
 
 MEASURED_STABLE: dict[Release, int] = {(4, 14): 5, (4, 19): 78, (5, 0): 1, (5, 4): 59, (5, 10): 262}
 """Which stable release of a series was measured: what the name of the series alone stands for."""
@@ -374,6 +379,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(4, 18),
         source=_NUMA,
     ),
+    *CPU_CAPABILITIES,
     LONG_LOG_RECORDS := Capability(
         "long-log-records",
         "a message in the log has 1,021 bytes at most; without, 989",

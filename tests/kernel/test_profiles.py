@@ -34,10 +34,12 @@ from drmemctl.kernel.profiles import ProfileError, profile, profile_names
         ("6.12.3", (6, 12)),
         ("6.1.0-50-powerpc64le", (6, 1)),
         ("7.2.13+deb14-powerpc64le", (7, 2)),
-        ("latest", (7, 2)),
-        ("9.9", (7, 2)),
+        ("latest", (7, 3)),
+        ("7.3-rc7", (7, 3)),
+        ("7.4", (7, 3)),
+        ("9.9", (7, 3)),
         ("debian-12", (6, 1)),
-        ("arrayless", (7, 2)),
+        ("arrayless", (7, 3)),
     ],
 )
 def test_release_of_a_name(name: str, release: tuple[int, int]) -> None:
@@ -176,10 +178,11 @@ def test_what_names_no_kernel(text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "note"),
     [
-        ("9.9", "9.9 is newer than 7.2, the newest release that is known: taken as that"),
+        ("7.4", "7.4 is newer than 7.3, the newest release that is known: taken as that"),
+        ("9.9", "9.9 is newer than 7.3, the newest release that is known: taken as that"),
         (
-            "7.3.0-1-powerpc64le",
-            "7.3.0-1-powerpc64le is newer than 7.2, the newest release that is known: taken as that",
+            "7.4.0-1-powerpc64le",
+            "7.4.0-1-powerpc64le is newer than 7.3, the newest release that is known: taken as that",
         ),
         ("5.4.0-190-generic", "5.4.0-190-generic is taken as 5.4; distribution kernel: backports not known"),
         (
@@ -195,6 +198,13 @@ def test_what_has_to_be_said_of_a_kernel(name: str, note: str) -> None:
     assert profile(name).notes == (note,)
 
 
+def test_7_3_is_as_7_2() -> None:
+    # By 7.3-rc7, drmem.c, hotplug-memory.c, dlpar.c, mobility.c, numa.c and papr_scm.c have not changed.
+    known = profile("7.2").capabilities
+    for name in ("7.3", "7.3-rc7", "7.4", "latest"):
+        assert profile(name).capabilities == known, name
+
+
 def test_nothing_has_to_be_said_of_what_is_known() -> None:
     for name in (
         "5.10",
@@ -204,6 +214,8 @@ def test_nothing_has_to_be_said_of_what_is_known() -> None:
         "debian-12",
         "6.1.0-50-powerpc64le",
         "7.2.13+deb14-powerpc64le",
+        "7.3-rc7",
+        "7.3",
     ):
         assert profile(name).notes == (), name
 

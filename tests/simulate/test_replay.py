@@ -96,3 +96,22 @@ def test_what_changed_is_what_differs(name: str) -> None:
         assert differing - names <= {"ibm,dynamic-memory-v2"}
         assert names & set(after) <= differing
         before = after
+
+
+WITH_CPUS = [name for name in CAPTURES if "cpus" in record(name)["boot"]]
+
+
+@each("name", WITH_CPUS)
+def test_cpus_and_their_nodes(name: str) -> None:
+    run = replay(name)
+    nodes: dict[str, dict[str, str] | None] = dict(run.record["boot"]["cpu_nodes"])
+    for number, step in enumerate(run.steps, 1):
+        kernel = step.after.kernel
+        nodes |= step.recorded["cpu_nodes"]
+        found = {
+            child.name: {prop.name: prop.value.hex() for prop in child.properties}
+            for child in kernel.tree.node("/cpus").children
+        }
+        assert found == {name: node for name, node in nodes.items() if node is not None}, number
+        online = {number: cpu.node for cpu in kernel.cpus if not cpu.offline for number in cpu.ids}
+        assert online == {cpu["cpu"]: cpu["node"] for cpu in step.recorded["cpus"]}, number
