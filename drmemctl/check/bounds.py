@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from drmemctl.check.finding import Violation
+
+_T = TypeVar("_T")
 
 MAX_VIOLATIONS = 20
 """Violations of one rule in one state."""
@@ -20,6 +23,15 @@ def limited(violations: Iterable[Violation], things: str) -> Iterator[Violation]
         violations,
         lambda number, first: Violation(f"{number:,} more {things} like these", first.path, first.property),
     )
+
+
+def in_words(items: Iterable[_T], violation_of: Callable[[_T], Violation]) -> Iterator[Violation]:
+    """Yield what breaks a rule, for `limited`: what is only counted is not put into words, and so much faster."""
+    violation = Violation("")
+    for position, item in enumerate(items):
+        if position < MAX_VIOLATIONS:
+            violation = violation_of(item)
+        yield violation
 
 
 def first_of(

@@ -33,6 +33,7 @@ COMMANDS = (
     "capture",
     "watch",
     "diff",
+    "history",
     "simulate",
     "explore",
     "report",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import starmap
 from typing import Any
 
@@ -71,6 +72,11 @@ def read_range(data: bytes, offset: int, address_cells: int, size_cells: int) ->
     return None if base is None or size is None else MemoryRange(base, size)
 
 
+@cache
+def _pairs(address_cells: int, size_cells: int) -> Rows:
+    return Rows(base=32 * address_cells, size=32 * size_cells)
+
+
 def decode_reg(
     data: bytes, address_cells: int = 2, size_cells: int = 2, total: int | None = None, short: str = "reg"
 ) -> MemoryReg:
@@ -80,7 +86,7 @@ def decode_reg(
     whole = len(data) // stride
     if address <= DEFAULT_CELLS and size <= DEFAULT_CELLS:
         # Numbers of one or two cells are integers to `struct`: a quarter of a million pairs at C speed.
-        ranges = tuple(starmap(MemoryRange, Rows(base=32 * address, size=32 * size).iterate(data, 0, whole)))
+        ranges = tuple(starmap(MemoryRange, _pairs(address, size).iterate(data, 0, whole)))
     else:
         pairs = (read_range(data, i * stride, address, size) for i in range(whole))
         ranges = tuple(item for item in pairs if item is not None)

@@ -192,6 +192,11 @@ class ConnectorKind:
         return self.name == "MEM"
 
     @property
+    def is_cpu(self) -> bool:
+        """Whether it is for a core."""
+        return self.name == "CPU"
+
+    @property
     def is_physical(self) -> bool:
         """Whether it is for a slot, and not for a logical resource."""
         return self.empty is ConnectorState.POWERON

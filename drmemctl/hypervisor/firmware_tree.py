@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from drmemctl.formats.drc import MY_DRC_INDEX
 from drmemctl.formats.dynamic_memory import (
     AA_UNSET,
     ASSIGNED,
@@ -18,11 +19,13 @@ from drmemctl.formats.dynamic_memory import (
 )
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.hypervisor.connectors import ConnectorRun, ConnectorState
-from drmemctl.hypervisor.inventory import lookup_rows
+from drmemctl.hypervisor.inventory import lookup_rows, present_drcs
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.qemu import Qemu
+from drmemctl.kernel.tree_edit import attached, detached
 from drmemctl.model.conversion import singles
 from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.processors import CPUS
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 
@@ -30,10 +33,13 @@ _MAX_COUNT = (1 << 32) - 1
 
 _HOTREMOVABLE_SINCE = (5, 1)
 
+_FIRST_CPU = 0x10000000
+"""The DRC indexes of CPUs begin here; there are as many."""
+
 
 def firmware_tree(machine: Machine) -> Tree:
     """Return the tree for the next boot: each set is a DIMM or what lies between, on PowerVM a run."""
-    tree = machine.tree
+    tree = _with_cpus(machine)
     if tree.find(NODE) is None:
         return tree
     drmem = Drmem.from_tree(tree)
@@ -49,6 +55,30 @@ def firmware_tree(machine: Machine) -> Tree:
     if len(rows) > n_rows:
         tree = tree.with_property(NODE, LOOKUP_ARRAYS, encode_lookup_arrays(rows, len(rows[0])))
     return tree.with_property(NODE, name, encode_entries(name, entries))
+
+
+def _with_cpus(machine: Machine) -> Tree:
+    """Return the tree with the cores that are attached now."""
+    tree = machine.tree
+    present = set() if tree.find(CPUS) is None else present_drcs(tree)
+    for run in machine.connectors.between(_FIRST_CPU, _FIRST_CPU):
+        there = is_there(machine, run) and tree.find(CPUS) is not None
+        for drc_index in range(run.first, run.end):
+            if there and drc_index not in present:
+                for node in machine.described(drc_index):
+                    tree = attached(tree, CPUS, node)
+            elif not there and drc_index in present:
+                wanted = drc_index.to_bytes(4, "big")
+                cores = tree.node(CPUS).children
+                gone = [core.name for core in cores if core.get(MY_DRC_INDEX) == wanted]
+                for name in gone:
+                    tree = detached(tree, f"{CPUS}/{name}")
+    return tree
+
+
+def is_there(machine: Machine, part: ConnectorRun) -> bool:
+    """Whether what connectors are for is the partition's at the next boot."""
+    return part.device != 0 if isinstance(machine, Qemu) else part.state is ConnectorState.CONFIGURED
 
 
 def _entries(machine: Machine, run: Run, rows: list[tuple[int, ...]], name: str) -> Iterator[Run]:
@@ -82,7 +112,7 @@ def _parts(machine: Machine, run: Run) -> Iterator[ConnectorRun]:
 def _attributes(
     machine: Machine, part: ConnectorRun, run: Run, rows: list[tuple[int, ...]], name: str
 ) -> tuple[int, int]:
-    there = part.device != 0 if isinstance(machine, Qemu) else part.state is ConnectorState.CONFIGURED
+    there = is_there(machine, part)
     flags_kept = run.flags & ~(ASSIGNED | HOTREMOVABLE)
     if not there:
         return AA_UNSET, flags_kept

@@ -5,21 +5,29 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, groupby, starmap
+from itertools import accumulate, groupby, islice, starmap
 from itertools import count as counting
 
 from drmemctl.formats.drc import INDEXES, MY_DRC_INDEX, decode_drc_indexes
+from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, decode_drc_info
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, V2
 from drmemctl.hypervisor.connectors import ConnectorRun, kind_of
 from drmemctl.hypervisor.machine import Device
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.intervals import stretches
+from drmemctl.model.processors import CPUS
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
 
 _LMB = 0x8
 """Upper four bits of an LMB's DRC index."""
+
+_CPU = 0x1
+"""Upper four bits of a CPU's DRC index."""
+
+_MOST_CPUS = 1 << 14
+"""More CPUs than Linux has numbers for: a property of some bytes can list four thousand million."""
 
 _FIRST_OTHER = 1 << 20
 """Number of the first device that is no DIMM: above those of as many DIMMs as any tree has."""
@@ -53,15 +61,24 @@ def n_described_alike(lmbs: LmbTable, drc_index: int, count: int) -> int:
 
 
 def drc_intervals(tree: Tree) -> list[Interval]:
-    """Return the DRC indexes of all `ibm,drc-indexes` of a tree as ascending (first, end)."""
+    """Return the DRC indexes of a tree as ascending (first, end), with those of CPUs in `ibm,drc-info`."""
     indexes: set[int] = set()
     for _, node in tree.walk():
         data = node.get(INDEXES)
         if data is not None:
             indexes.update(decode_drc_indexes(data).cells)
+    indexes |= set(cpus_in_drc_info(tree))
     # The upper four bits are the connector's type: no interval has several.
     by_type = groupby(sorted(indexes), key=lambda index: index >> 28)
     return [interval for _, same_type in by_type for interval in stretches(same_type)]
+
+
+def cpus_in_drc_info(tree: Tree) -> Iterator[int]:
+    """Yield the DRC indexes of CPUs of which `/cpus` tells by `ibm,drc-info`."""
+    info = tree.get(CPUS, DRC_INFO_PROPERTY)
+    entries = () if info is None else decode_drc_info(info).entries
+    connectors = (entry.index(position) for entry in entries for position in range(entry.n_sequential))
+    return (drc_index for drc_index in islice(connectors, _MOST_CPUS) if drc_index >> 28 == _CPU)
 
 
 def present_drcs(tree: Tree) -> set[int]:

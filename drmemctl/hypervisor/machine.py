@@ -25,6 +25,7 @@ from drmemctl.hypervisor.connectors import (
     kind_of,
     sense_of,
 )
+from drmemctl.hypervisor.cpu_nodes import cpu_nodes
 from drmemctl.hypervisor.topology import NOTHING_DELIVERED, DeliveredTopology
 from drmemctl.kernel.firmware import (
     ALLOCATION_STATE,
@@ -39,6 +40,7 @@ from drmemctl.kernel.firmware import (
 )
 from drmemctl.model.associativity import node_of_list
 from drmemctl.model.drmem import LmbTable
+from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Node, Property, Tree
 
 _CALLS = {
@@ -215,7 +217,8 @@ class Machine:
         domains = machine.domains_of(drc_index) if kind_of(drc_index).is_lmb else ()
         if domains:
             machine = replace(machine, delivered=machine.delivered.configured(drc_index, count, domains))
-        return ConnectorAnswer(status, machine.described(drc_index)), machine
+        node, *siblings = machine.described(drc_index) or (None,)
+        return ConnectorAnswer(status, node, tuple(filter(None, siblings))), machine
 
     def updated(self, name: str, value: bytes | None, tree: Tree) -> Self:
         """Return the machine after it delivered a property of the drmem node to a partition that holds `tree`."""
@@ -272,10 +275,15 @@ class Machine:
         transition = self.table(run.first)[Call.USABLE, run.state]
         return transition.to is not None and _allowed(transition, run, run.first)
 
-    def described(self, drc_index: int) -> Node | None:
-        """Return the subtree of a connector: a memory node for an LMB, for others what the tree has for it."""
-        if not kind_of(drc_index).is_lmb:
-            return self._node_in_tree(drc_index)
+    def described(self, drc_index: int) -> tuple[Node, ...]:
+        """Return the subtrees of a connector: a memory node for an LMB, for others what the tree has for it."""
+        kind = kind_of(drc_index)
+        if not kind.is_lmb:
+            node = self._node_in_tree(drc_index)
+            if not kind.is_cpu or (node is not None and device_type(node) != "cpu"):
+                return () if node is None else (node,)
+            core, *caches = cpu_nodes(self.tree, drc_index, self.placed(drc_index)) or (None,)
+            return () if core is None else (self.described_cpu(core), *filter(None, caches))
         # As QEMU since 4.0 has it: of the whole DRC index, so 2^59 too high with LMBs of 256 MiB. Linux reads the
         # associativity only.
         address = drc_index * self.lmb_size & 0xFFFFFFFFFFFFFFFF
@@ -285,7 +293,15 @@ class Machine:
             Property(REG, reg),
             Property("device_type", b"memory\0"),
         )
-        return Node(f"memory@{address:x}", properties)
+        return (Node(f"memory@{address:x}", properties),)
+
+    def described_cpu(self, core: Node) -> Node:
+        """Return a core's node as its connector describes it, where that differs from the tree of boot."""
+        return core
+
+    def placed(self, drc_index: int) -> tuple[int, ...]:
+        """Return the list that the hypervisor's user gave what is attached to a connector, empty for none."""
+        raise NotImplementedError
 
     def _node_in_tree(self, drc_index: int) -> Node | None:
         wanted = drc_index.to_bytes(4, "big")

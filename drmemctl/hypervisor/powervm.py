@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, ConnectorRun, ConnectorTable, Table
+from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, ConnectorRun, ConnectorTable, Table, kind_of
 from drmemctl.hypervisor.inventory import (
     assigned_devices,
     described,
@@ -27,13 +27,17 @@ from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Tree
 
-_MEMORY = 1
-"""The one device that stands for the memory pool: every LMB has it."""
+_POOL = 1
+"""The one device that stands for the pools of memory and of processors: every LMB and every CPU has it."""
+
+
+def _is_cpu(run: ConnectorRun) -> bool:
+    return kind_of(run.first).is_cpu
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The associativity that the hypervisor's user gave some LMBs, the newest last."""
+    """The associativity that the hypervisor's user gave some LMBs or CPUs, the newest last."""
 
     first: int
     count: int
@@ -62,9 +66,10 @@ class PowerVm(Machine):
         """Return the partition whose firmware handed out this tree."""
         intervals, entries = drc_intervals(tree), lmb_entries(tree)
         lmbs = lmb_runs(lmb_intervals(intervals, entries), assigned_devices(tree, entries))
-        pooled = (replace(run, device=_MEMORY) for run in lmbs)
+        pooled = (replace(run, device=_POOL) for run in lmbs)
+        others = (replace(run, device=_POOL) if _is_cpu(run) else run for run in other_runs(tree, intervals))
         table, rows = lmb_table(tree), lookup_rows(tree)
-        connectors = ConnectorTable.of([*pooled, *other_runs(tree, intervals)])
+        connectors = ConnectorTable.of([*pooled, *others])
         position = Associativity.as_booted(tree).primary_index
         machine = cls(tree, connectors, (), rows, position, table.lmb_size or 0, lmbs=table, lists=rows)
         return machine.handing_out(tree, table)
@@ -80,6 +85,11 @@ class PowerVm(Machine):
         if placed is not None:
             return placed.domains
         return described(self.lmbs, self.lists, drc_index) or (self.lists[0] if self.lists else ())
+
+    def placed(self, drc_index: int) -> tuple[int, ...]:
+        """Return the list that the connector's LMB or CPU was given since boot."""
+        placed = self._placement(drc_index)
+        return () if placed is None else placed.domains
 
     def _placement(self, drc_index: int) -> Placement | None:
         matching = (

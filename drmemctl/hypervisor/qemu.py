@@ -40,12 +40,15 @@ from drmemctl.hypervisor.machine import Device, Machine, RefusedError
 from drmemctl.hypervisor.topology import NO_LMBS, lmb_table
 from drmemctl.model.associativity import CHOSEN, Associativity
 from drmemctl.model.drmem import LmbTable
-from drmemctl.tree.node import Tree
+from drmemctl.model.processors import PFT_SIZE
+from drmemctl.tree.node import Node, Tree
 
 _EOPNOTSUPP = 95
 """As Linux numbers it on powerpc, whatever this machine does."""
 
 Version = tuple[int, int]
+
+_ADDED_BY_SLOF = frozenset({"phandle", "linux,phandle", "slof,from-fdt"})
 
 MEASURED: Version = (7, 2)
 """The version whose every answer was recorded; what `qemu` alone stands for."""
@@ -149,6 +152,22 @@ class Qemu(Machine):
             return ()
         moved = described(self.lmbs, self.lists, drc_index) if device.number <= self.moved_devices else None
         return moved or device.domains
+
+    def described_cpu(self, core: Node) -> Node:
+        """Return a core's node without what SLOF adds to that of boot, and with the size of the table as it is."""
+        properties = tuple(prop for prop in core.properties if prop.name not in _ADDED_BY_SLOF)
+        core = replace(core, properties=properties)
+        vector5 = self.tree.get(CHOSEN, ARCHITECTURE_VEC5) or b""
+        if core.get(PFT_SIZE) is None or not decode_architecture_vec5(vector5).has("MMU_RADIX"):
+            return core
+        # A guest that uses radix page tables has no hash table any more (spapr_free_hpt).
+        return core.with_property(PFT_SIZE, bytes(8))
+
+    def placed(self, drc_index: int) -> tuple[int, ...]:
+        """Return the list of what was plugged into a connector."""
+        run = self.connectors.find(drc_index)
+        device = None if run is None else self.device(run.device)
+        return () if device is None else device.domains
 
     def n_placed_alike(self, run: ConnectorRun, drc_index: int, count: int) -> int:
         """Return how many of `count` connectors have the same list, and do not all complete a pending unplug."""

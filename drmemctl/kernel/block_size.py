@@ -7,8 +7,6 @@ Source: Linux hotplug-memory.c `pseries_memory_block_size` (up to 6.5), arch/pow
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from drmemctl.formats.cells import LMB_SIZE, read_cells
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.memory_reg import decode_reg
@@ -17,7 +15,7 @@ from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.sections import MIN_BLOCK_SIZE
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.standard_properties import device_type
-from drmemctl.tree.node import Tree
+from drmemctl.tree.node import Tree, per_tree
 
 _PROBED_FROM = 1 << 30
 
@@ -37,13 +35,16 @@ def _lmb_size(tree: Tree, profile: Profile) -> int:
     return size & 0xFFFFFFFF if profile.has(BLOCK_SIZE_U32) else size
 
 
-def _sizes(tree: Tree) -> Iterator[tuple[str, int]]:
-    """Yield (node name, size) of all memory of memory nodes, in document order."""
+@per_tree
+def _sizes(tree: Tree) -> tuple[tuple[str, int], ...]:
+    """Return (node name, size) of all memory of memory nodes, in document order."""
     cells = RootCells.from_tree(tree)
+    sizes: list[tuple[str, int]] = []
     for child in tree.root.children:
         reg = child.get("reg") if device_type(child) == "memory" else None
-        for part in () if reg is None else decode_reg(reg, cells.address, cells.size).ranges:
-            yield child.name, part.size
+        if reg is not None:
+            sizes += ((child.name, part.size) for part in decode_reg(reg, cells.address, cells.size).ranges)
+    return tuple(sizes)
 
 
 def second_memory_node(tree: Tree) -> tuple[str, int]:

@@ -22,7 +22,7 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.early_memory import EarlyMemory
 from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.processors import cpus_of, tells_home_nodes
+from drmemctl.kernel.processors import cpu_ids_of, cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import blocks_of
 from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
@@ -55,7 +55,8 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     table = LmbTable.of((), None) if drmem is None else _array(drmem, profile)
     topology = _topology(tree, profile, associativity, blocks)
     cpus = cpus_of(tree, associativity, min(topology.with_cpus | blocks.nodes(), default=0))
-    return KernelState(profile, tree, table, blocks, size, topology, cpus), tuple(faults)
+    cpu_ids = cpu_ids_of(tree, cpus)
+    return KernelState(profile, tree, table, blocks, size, topology, cpus, cpu_ids), tuple(faults)
 
 
 def check_runs(tree: Tree) -> Tree:

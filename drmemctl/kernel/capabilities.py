@@ -10,10 +10,15 @@ since which of their releases.
 from __future__ import annotations
 
 from drmemctl.kernel.capability import Capability, Release
+from drmemctl.kernel.cpu_capabilities import CPU_CAPABILITIES
 
 OLDEST: Release = (4, 14)
-NEWEST: Release = (7, 2)
-"""The newest release that was measured; `latest`."""
+NEWEST: Release = (7, 3)
+"""The newest release that is known; `latest`.
+
+7.2 is the newest that was run. Of 7.3-rc7 the source was read: drmem.c, hotplug-memory.c, dlpar.c, mobility.c,
+numa.c and papr_scm.c are those of 7.2.
+"""
 
 MEASURED_STABLE: dict[Release, int] = {(4, 14): 5, (4, 19): 78, (5, 0): 1, (5, 4): 59, (5, 10): 262}
 """Which stable release of a series was measured: what the name of the series alone stands for."""
@@ -139,7 +144,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 11),
         commit="20e9de85edae",
         source=_HOTPLUG,
-        stable=(((5, 10), 262),),
+        stable=(((5, 10), 209),),
     ),
     ADD_ERRORS_LOGGED := Capability(
         "add-errors-logged",
@@ -186,6 +191,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 9),
         commit="ec72024e35dd",
         source=_DRMEM,
+        stable_without=(((4, 19), 155), ((5, 4), 75)),
     ),
     BLOCK_SIZE_U32 := Capability(
         "block-size-u32",
@@ -193,6 +199,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 8),
         commit="89c140bbaeee",
         source=_HOTPLUG,
+        stable_without=(((4, 14), 194), ((4, 19), 141), ((5, 4), 60)),
     ),
     BLOCK_SIZE_PROBE := Capability(
         "block-size-probe",
@@ -255,7 +262,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 15),
         commit="1c6b5a7e7405",
         source=_NUMA,
-        stable=(((5, 10), 223),),
+        stable=(((5, 10), 178),),
     ),
     UNGUARDED_MEMORY_NODE := Capability(
         "unguarded-memory-node",
@@ -263,7 +270,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 15),
         commit="8ddc6448ec5a",
         source=_NUMA,
-        stable=(((5, 10), 223),),
+        stable=(((5, 10), 178),),
     ),
     CURRENT_DOMAINS := Capability(
         "current-domains",
@@ -278,7 +285,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 15),
         commit="9c7248bb8de3",
         source=_NUMA,
-        stable=(((5, 10), 223),),
+        stable=(((5, 10), 67), ((5, 14), 6)),
     ),
     NODE_LOOKUP_FIRST := Capability(
         "node-lookup-first",
@@ -287,7 +294,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 11),
         commit="2efd7f6eb9b7",
         source=_MOBILITY,
-        stable=(((5, 10), 262),),
+        stable=(((5, 10), 145),),
     ),
     PLATFORM_FACILITIES_KEPT := Capability(
         "platform-facilities-kept",
@@ -295,7 +302,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 16),
         commit="319fa1a52e43",
         source=_MOBILITY,
-        stable=(((5, 10), 262), ((5, 15), 16)),
+        stable=(((5, 10), 145), ((5, 15), 16)),
     ),
     UPDATE_ERRORS_PREFIXED := Capability(
         "update-errors-prefixed",
@@ -374,6 +381,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(4, 18),
         source=_NUMA,
     ),
+    *CPU_CAPABILITIES,
     LONG_LOG_RECORDS := Capability(
         "long-log-records",
         "a message in the log has 1,021 bytes at most; without, 989",

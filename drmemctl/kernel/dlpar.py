@@ -84,8 +84,18 @@ def unisolate_drc(job: Job, drc_index: int) -> Task[int]:
 @atomic(writes=(StatePart.CONNECTORS, StatePart.DELIVERED))
 def configure_connector(job: Job, drc_index: int) -> Node | None:
     """Return what ibm,configure-connector describes, or None on any error (`dlpar_configure_connector`)."""
+    return next(iter(_configured(job, drc_index)), None)
+
+
+@atomic(writes=(StatePart.CONNECTORS, StatePart.DELIVERED))
+def configure_siblings(job: Job, drc_index: int) -> tuple[Node, ...]:
+    """Return all top nodes that ibm,configure-connector describes: of a CPU its own and those of its caches."""
+    return _configured(job, drc_index)
+
+
+def _configured(job: Job, drc_index: int) -> tuple[Node, ...]:
     connector = job.configure_connector("dlpar_configure_connector", drc_index)
     if connector.status != SUCCESS:
         job.log.append(f"Unexpected Error ({connector.status}) returned from configure-connector")
-        return None
-    return connector.node
+        return ()
+    return () if connector.node is None else (connector.node, *connector.siblings)

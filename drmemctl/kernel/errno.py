@@ -13,6 +13,7 @@ EINVAL = -errno.EINVAL
 EIO = -errno.EIO
 ENODEV = -errno.ENODEV
 ENOENT = -errno.ENOENT
+ENOSPC = -errno.ENOSPC
 ERANGE = -errno.ERANGE
 
 

@@ -35,11 +35,13 @@ class ConnectorAnswer:
     Attributes:
         status: the last call's status, 0 when complete.
         node: the subtree, None where the walk ended before it began.
+        siblings: the subtrees beside it, which have no connector of their own: caches of a CPU.
 
     """
 
     status: int
     node: Node | None = None
+    siblings: tuple[Node, ...] = ()
 
 
 class Firmware(Protocol):

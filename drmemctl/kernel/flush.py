@@ -35,6 +35,11 @@ _DRC_MASK = (1 << 32) - 1
 _WRITERS = {V1: "drmem_update_dt_v1", V2: "drmem_update_dt_v2"}
 
 
+def function_that_writes(name: str) -> str:
+    """Return the kernel function that writes the array into a property."""
+    return _WRITERS[name]
+
+
 def drmem_update_dt(job: Job) -> Task[int]:
     """Regenerate the property that the tree has from the array; -1 if it has none.
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from operator import attrgetter
+from typing import NamedTuple
 
 HOTPLUG = 0x1
 """MEMBLOCK_HOTPLUG: the firmware may want this memory back."""
@@ -23,8 +23,7 @@ FLAG_NAMES = {HOTPLUG: "hotplug", 0x2: "mirror", 0x4: "nomap", DRIVER_MANAGED: "
 _ADDRESSES = 1 << 64
 
 
-@dataclass(frozen=True, slots=True)
-class MemblockRegion:
+class MemblockRegion(NamedTuple):
     """Memory from address `base` up to `end`; `node` is None as long as no one said which it is on."""
 
     base: int
@@ -106,7 +105,7 @@ class Memblock:
         """Drop all but the lowest `limit` bytes of memory (`memblock_enforce_memory_limit`)."""
         for index, region in enumerate(self._regions):
             if limit <= region.size:
-                cut = [replace(region, end=region.base + limit)] if limit else []
+                cut = [region._replace(end=region.base + limit)] if limit else []
                 self._regions[index:] = cut
                 return
             limit -= region.size

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, decode_lrdr_capacity
 from drmemctl.formats.strings import decode_strings
 from drmemctl.kernel.capabilities import (
     CPU_READD,
@@ -19,8 +20,9 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Job
 from drmemctl.kernel.nodes import current_associativity
-from drmemctl.kernel.state import Cpu, KernelState
+from drmemctl.kernel.state import Cpu, CpuIds, KernelState
 from drmemctl.model.associativity import Associativity, domains_of
+from drmemctl.model.drmem import RootCells
 from drmemctl.model.processors import CPUS, cores
 from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Tree
@@ -29,15 +31,40 @@ _NO_UPDATES = "this kernel does not listen to such updates: they were taken out 
 _OFF = "topology updates are off by default from 5.2 on"
 _STOPPED = "topology updates are stopped while a migration updates the tree (4.20 to 5.8)"
 _NOT_AGREED = "platform resource reassignment was not agreed on at boot"
+_NR_CPUS = 2048
+"""Threads that distributions' kernels are built for (CONFIG_NR_CPUS)."""
+
 _NO_HOME = "the hypervisor does not tell home nodes (hcall-vphn), and the CPU stays where it is"
 
 
 def cpus_of(tree: Tree, associativity: Associativity, fallback: int) -> tuple[Cpu, ...]:
     """Return the CPUs with their nodes at boot: `fallback` where the tree leads to none (`numa_setup_cpu`)."""
-    booted = cores(tree, associativity)
-    return tuple(
-        Cpu(core.path, tuple(core.threads), fallback if core.node is None else core.node) for core in booted
-    )
+    booted = []
+    first_id = 0
+    for core in cores(tree, associativity):
+        node = fallback if core.node is None else core.node
+        booted.append(Cpu(core.path, tuple(core.threads), node, first_id))
+        first_id += len(core.threads)
+    return tuple(booted)
+
+
+def cpu_ids_of(tree: Tree, cpus: tuple[Cpu, ...]) -> CpuIds:
+    """Return the numbers that threads can have: firmware says for how many cores (`smp_setup_cpu_maps`)."""
+    present = sum(len(cpu.threads) for cpu in cpus)
+    capacity = tree.get("/rtas", LRDR_CAPACITY)
+    cells = RootCells.from_tree(tree)
+    most = 0 if capacity is None else decode_lrdr_capacity(capacity, cells.address, cells.size).max_cpus or 0
+    # What counts is how many threads the last core of the tree has.
+    possible = max(present, most * (len(cpus[-1].threads) if cpus else 1))
+    of_nodes = frozenset((cpu.node, number) for cpu in cpus for number in cpu.ids)
+    return CpuIds(min(possible, _NR_CPUS), of_nodes)
+
+
+def node_of_cpu(job: Job, path: str) -> int:
+    """Return the node that a CPU comes online on: its own, or the first online one (`numa_setup_cpu`)."""
+    state = job.state
+    node = node_in_tree(state, path)
+    return node if node is not None and state.topology.is_possible(node) else state.first_online_node
 
 
 def tells_home_nodes(tree: Tree) -> bool:
@@ -96,24 +123,26 @@ def node_in_tree(state: KernelState, path: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class CpuChange:
-    """A CPU whose associativity, or whose node, a step changed.
+    """A CPU that came or went, or whose associativity, node or threads a step changed.
 
     Attributes:
         path: its node in the tree.
         threads: the interrupt server numbers of its threads.
-        before: the Linux node before.
-        node: the Linux node after.
+        before: the Linux node before, None for a CPU that came.
+        node: the Linux node after, None for one that went.
         in_tree: the node that the tree gives it now; None for none.
         why: why the CPU is not where the tree has it, empty where it is.
+        offline: how many of its threads are offline.
 
     """
 
     path: str
     threads: tuple[int, ...]
-    before: int
-    node: int
+    before: int | None
+    node: int | None
     in_tree: int | None
     why: str
+    offline: int = 0
 
 
 def cpu_changes(before: KernelState, after: KernelState, doing: str) -> tuple[CpuChange, ...]:
@@ -121,15 +150,23 @@ def cpu_changes(before: KernelState, after: KernelState, doing: str) -> tuple[Cp
     if before.cpus is after.cpus and before.tree.find(CPUS) is after.tree.find(CPUS):
         return ()
     old_cpus = {cpu.path: cpu for cpu in before.cpus}
-    pairs = ((old_cpus[cpu.path], cpu) for cpu in after.cpus if cpu.path in old_cpus)
-    return tuple(
-        _change(old, new, after, doing)
-        for old, new in pairs
-        if old.node != new.node or node_in_tree(before, new.path) != node_in_tree(after, new.path)
-    )
+    changes = []
+    for cpu in after.cpus:
+        old = old_cpus.pop(cpu.path, None)
+        if old is None:
+            changes.append(_change(None, cpu, after, ""))
+        elif (old.node, old.offline) != (cpu.node, cpu.offline) or node_in_tree(before, cpu.path) != node_in_tree(
+            after, cpu.path
+        ):
+            changes.append(_change(old.node, cpu, after, doing))
+    gone = (CpuChange(cpu.path, cpu.threads, cpu.node, None, None, "") for cpu in old_cpus.values())
+    return (*changes, *gone)
 
 
-def _change(old: Cpu, new: Cpu, after: KernelState, doing: str) -> CpuChange:
-    in_tree = node_in_tree(after, new.path)
-    why = "" if in_tree == new.node else why_deaf(after, doing) or "the kernel goes by the first online node"
-    return CpuChange(new.path, new.threads, old.node, new.node, in_tree, why)
+def _change(before: int | None, cpu: Cpu, after: KernelState, doing: str) -> CpuChange:
+    in_tree = node_in_tree(after, cpu.path)
+    why = ""
+    if in_tree != cpu.node:
+        deaf = "" if before is None else why_deaf(after, doing)
+        why = deaf or "the kernel goes by the first online node"
+    return CpuChange(cpu.path, cpu.threads, before, cpu.node, in_tree, why, len(cpu.offline))

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What is written to /sys/kernel/dlpar, and what the hotplug interrupt brings.
 
-Source: Linux dlpar.c `dlpar_store` and its parsers, `handle_dlpar_errorlog`; hotplug-memory.c `dlpar_memory`.
+Source: Linux dlpar.c `dlpar_store` and its parsers, `handle_dlpar_errorlog`; hotplug-memory.c `dlpar_memory`;
+hotplug-cpu.c `dlpar_cpu`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from drmemctl.kernel.capabilities import (
     LONG_LOG_RECORDS,
     QUEUED_REQUESTS,
 )
+from drmemctl.kernel.cpu_capabilities import CPU_BY_COUNT, CPU_UNISOLATE
+from drmemctl.kernel.cpu_hotplug import add_cpu, add_cpus_by_count, remove_cpu_by_index, remove_cpus_by_count
+from drmemctl.kernel.dlpar import unisolate_drc
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.flush import drmem_update_dt
@@ -31,6 +35,7 @@ from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, in_turn, t
 
 ADD, REMOVE, READD = "add", "remove", "readd"
 COUNT, INDEX, INDEXED_COUNT = "count", "index", "indexed-count"
+MEMORY, CPU = "memory", "cpu"
 
 _U32 = re.compile(r"\+?(0[xX][0-9a-fA-F]+|(?P<octal>0[0-7]*)|[1-9][0-9]{0,9})\n?\Z", re.ASCII)
 _PREFIX = "dlpar: "
@@ -43,18 +48,19 @@ _LONGEST_MESSAGE, _LONGEST_OLD_MESSAGE = 1021, 989
 
 
 class NotSimulatedError(DrmemctlError):
-    """A request that is fine, but is about something other than memory."""
+    """A request that is fine, but is about neither memory nor CPUs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request for memory (`struct pseries_hp_errorlog`).
+    """A request for memory or CPUs (`struct pseries_hp_errorlog`).
 
     Attributes:
         action: `add`, `remove`, or `readd`, which only the kernel itself asks for.
         kind: `count`, `index` or `indexed-count`.
-        count: how many LMBs, unsigned 32 bits.
+        count: how many LMBs or CPUs, unsigned 32 bits.
         drc_index: the DRC index of the first.
+        resource: `memory` or `cpu`.
 
     """
 
@@ -62,17 +68,22 @@ class Request:
     kind: str
     count: int = 0
     drc_index: int = 0
+    resource: str = MEMORY
 
 
 def handle_event(job: Job, request: Request) -> Task[int]:
     """Do what the hypervisor asked for, in the order of its events (`queue_hotplug_event`)."""
-    return in_turn(Lock.WORKQUEUE, dlpar_memory(job, request))
+    return in_turn(Lock.WORKQUEUE, _handler(job, request))
 
 
 def handle_request(job: Job, request: Request) -> Task[int]:
     """Do what a user or a reassignment asked for (`handle_dlpar_errorlog`, earlier `queue_hotplug_event`)."""
-    task = dlpar_memory(job, request)
+    task = _handler(job, request)
     return in_turn(Lock.WORKQUEUE, task) if job.has(QUEUED_REQUESTS) else task
+
+
+def _handler(job: Job, request: Request) -> Task[int]:
+    return dlpar_cpu(job, request) if request.resource == CPU else dlpar_memory(job, request)
 
 
 def write_dlpar(job: Job, text: str) -> Task[int]:
@@ -113,12 +124,13 @@ def _parse_and_handle(job: Job, text: str) -> Task[int]:
     except _RefusedTextError as refused:
         job.log += [f"{_PREFIX}{message}" for message in refused.args]
         return EINVAL
-    if resource != "memory":
+    if resource not in (MEMORY, CPU):
         message = (
-            f"a request for {resource} is read as the kernel reads it, but only those for memory are carried out"
+            f"a request for {resource} is read as the kernel reads it, but only those for memory and CPUs are"
+            " carried out"
         )
-        raise NotSimulatedError(message, hint="write `memory add|remove …`")
-    return (yield from handle_request(job, request))
+        raise NotSimulatedError(message, hint="write `memory add|remove …` or `cpu add|remove …`")
+    return (yield from handle_request(job, replace(request, resource=resource)))
 
 
 def requested(text: str) -> Request | None:
@@ -127,7 +139,7 @@ def requested(text: str) -> Request | None:
         resource, request = _parse(text.partition("\0")[0], dt=True)
     except _RefusedTextError:
         return None
-    return request if resource == "memory" else None
+    return request if resource == MEMORY else None
 
 
 class _RefusedTextError(Exception):
@@ -141,7 +153,7 @@ def _parse(text: str, *, dt: bool) -> tuple[str, Request]:
     """
     tokens = iter(text.split(" "))
     resource = next(tokens).removesuffix("\n")
-    if resource not in ("memory", "cpu") and not (resource == "dt" and dt):
+    if resource not in (MEMORY, CPU) and not (resource == "dt" and dt):
         raise _RefusedTextError("Invalid resource specified.")
     action = next(tokens, None)
     if action is None:
@@ -179,6 +191,28 @@ def dlpar_memory(job: Job, request: Request) -> Task[int]:
     yield from take(Lock.HOTPLUG)
     rc = yield from _locked(job, request)
     yield from drop(Lock.HOTPLUG)
+    return rc
+
+
+def dlpar_cpu(job: Job, request: Request) -> Task[int]:
+    """Carry a request for CPUs out (`dlpar_cpu`); return the rc."""
+    yield from take(Lock.HOTPLUG)
+    rc = yield from _dispatch_cpu(job, request)
+    yield from drop(Lock.HOTPLUG)
+    return rc
+
+
+def _dispatch_cpu(job: Job, request: Request) -> Task[int]:
+    adds = request.action == ADD
+    if request.kind == COUNT and job.has(CPU_BY_COUNT):
+        return (yield from (add_cpus_by_count if adds else remove_cpus_by_count)(job, request.count))
+    if request.kind != INDEX:
+        return EINVAL
+    if adds:
+        return (yield from add_cpu(job, request.drc_index))
+    rc = yield from remove_cpu_by_index(job, request.drc_index)
+    if rc and job.has(CPU_UNISOLATE):
+        yield from unisolate_drc(job, request.drc_index)
     return rc
 
 

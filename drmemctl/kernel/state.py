@@ -48,12 +48,35 @@ class Cpu:
         path: its node in the tree.
         threads: the interrupt server numbers of its threads.
         node: the Linux node that it is on.
+        first_id: Linux's number of its first thread; the others follow.
+        offline: its threads that are offline.
 
     """
 
     path: str
     threads: tuple[int, ...]
     node: int
+    first_id: int = 0
+    offline: frozenset[int] = frozenset()
+
+    @property
+    def ids(self) -> range:
+        """Linux's numbers of its threads."""
+        return range(self.first_id, self.first_id + len(self.threads))
+
+
+@dataclass(frozen=True, slots=True)
+class CpuIds:
+    """Linux's numbers of threads, beyond those in use.
+
+    Attributes:
+        possible: how many there are (`cpu_possible_mask`).
+        of_nodes: (node, number): which node's threads had a number last (`node_recorded_ids_map`).
+
+    """
+
+    possible: int = 0
+    of_nodes: frozenset[tuple[int, int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +91,7 @@ class KernelState:
         block_size: bytes of a memory block, 0 where none could be determined.
         topology: what it took from the tree about nodes at boot.
         cpus: its CPUs.
+        cpu_ids: the numbers that it can give to threads.
         unmovable: DRC indexes of LMBs whose memory cannot be taken offline.
         dead: why it runs no more, or answers no more requests; empty while it does.
         updating: whether the notifier is to pass over updates of its own property (`in_drmem_update`, earlier
@@ -86,6 +110,7 @@ class KernelState:
     block_size: int
     topology: Topology = Topology()
     cpus: tuple[Cpu, ...] = ()
+    cpu_ids: CpuIds = CpuIds()
     unmovable: frozenset[int] = frozenset()
     dead: str = ""
     updating: bool = False

@@ -28,6 +28,12 @@ def attached(tree: Tree, parent: str, node: Node) -> Tree:
     return _replaced(tree, parent, replace(old, children=(*old.children, node)))
 
 
+def attached_first(tree: Tree, parent: str, node: Node) -> Tree:
+    """Return the tree with a node as the first child of another, where `__of_attach_node` puts it."""
+    old = tree.node(parent)
+    return _replaced(tree, parent, replace(old, children=(node, *old.children)))
+
+
 def _replaced(tree: Tree, path: str, new: Node) -> Tree:
     trail = [tree.root]
     for name in (part for part in path.split("/") if part):

@@ -24,7 +24,7 @@ from drmemctl.formats.memory_reg import (
 from drmemctl.model.associativity import Associativity, domains_of
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.standard_properties import device_type, is_available
-from drmemctl.tree.node import Node, Tree
+from drmemctl.tree.node import Node, Tree, per_tree
 
 _ADDRESSES = 1 << 64
 
@@ -102,26 +102,35 @@ class BootMemory:
 
 def memory_nodes(tree: Tree, associativity: Associativity, defects: list[Defect]) -> Iterator[MemoryNode]:
     """Yield the children of the root that are, or are called, memory; faults go into `defects`."""
+    for node, faults in _without_linux_nodes(tree):
+        defects += faults
+        yield replace(node, node=_node_of(node.domains, associativity))
+
+
+@per_tree
+def _without_linux_nodes(tree: Tree) -> tuple[tuple[MemoryNode, list[Defect]], ...]:
+    """Return the nodes and their faults, but not where Linux has them, which the associativity says."""
     cells = RootCells.from_tree(tree)
+    nodes = []
     for child in tree.root.children:
-        if device_type(child) == "memory":
-            yield _memory_node(child, cells, associativity, defects)
-        elif child.base_name == "memory":
-            # Nobody takes it, so that its faults are nobody's.
-            yield replace(_memory_node(child, cells, associativity, []), is_typed=False)
+        is_typed = device_type(child) == "memory"
+        if is_typed or child.base_name == "memory":
+            faults: list[Defect] = []
+            node = _memory_node(child, is_typed, cells, faults)
+            # What is only called so nobody takes, so that its faults are nobody's.
+            nodes.append((node, faults if is_typed else []))
+    return tuple(nodes)
 
 
-def _memory_node(node: Node, cells: RootCells, associativity: Associativity, defects: list[Defect]) -> MemoryNode:
+def _memory_node(node: Node, is_typed: bool, cells: RootCells, defects: list[Defect]) -> MemoryNode:
     path = "/" + node.name
-    domains = domains_of(node)
-    reg = _ranges(node, REG, path, cells, defects)
     return MemoryNode(
         path=path,
-        is_typed=True,
-        reg=reg or (),
+        is_typed=is_typed,
+        reg=_ranges(node, REG, path, cells, defects) or (),
         usable=_ranges(node, USABLE_MEMORY, path, cells, defects),
-        domains=domains,
-        node=_node_of(domains, associativity),
+        domains=domains_of(node),
+        node=None,
         hotpluggable=node.find(HOTPLUGGABLE) is not None,
         available=is_available(node),
     )

@@ -18,6 +18,7 @@ from drmemctl.tree.node import Node, Tree
 
 CPUS = "/cpus"
 INTERRUPT_SERVERS = "ibm,ppc-interrupt-server#s"
+PFT_SIZE = "ibm,pft-size"
 
 
 @dataclass(frozen=True, slots=True)

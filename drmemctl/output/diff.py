@@ -36,6 +36,18 @@ def show_diff(screen: Screen, diff: Diff, format: str) -> None:
             show_text(screen, diff)
 
 
+def change_records(diff: Diff, *, by_meaning: bool) -> dict[str, Any]:
+    """Return what is different of one property: LMBs and lookup arrays by their meaning, or its fields."""
+    if not by_meaning:
+        records = [_property_record(change) for change in diff.properties]
+        return {"fields": records[0].get("fields") if records else []}
+    return {
+        "lmbs": [_lmbs_record(change, diff) for change in diff.lmbs.changes],
+        "reordered": diff.lmbs.reordered,
+        "lookup_arrays": [_list_record(change) for change in diff.lookup.changes],
+    }
+
+
 def _json(diff: Diff) -> Iterator[str]:
     from drmemctl.model.sizes import listed_within_bounds
     from drmemctl.output.diff_words import headlines

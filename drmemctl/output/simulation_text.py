@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -165,12 +166,30 @@ def changes(screen: Screen, result: StepResult, detail: Detail) -> Iterator[str]
     lines = change_lines(screen, result, drc=detail.verbose)
     yield from _cut(lines, detail, "changes")
     yield from _cut(cpu_lines(screen, result.cpus), detail, "CPUs")
-    properties = (
+    properties = {
+        key: data for key, data in result.changed.items() if detail.verbose or key not in SHOWN_BY_MEANING
+    }
+    nodes = {} if detail.verbose else _nodes(result, properties)
+    yield from _cut((f"{safe(path)}: {what}" for path, what in nodes.items()), detail, "nodes")
+    lines = (
         f"{safe(key)} {'removed' if data is None else f'= {shown_bytes(data)}'}"
-        for key, data in result.changed.items()
-        if detail.verbose or key not in SHOWN_BY_MEANING
+        for key, data in properties.items()
+        if key.rpartition(":")[0] not in nodes
     )
-    yield from _cut(properties, detail, "properties")
+    yield from _cut(lines, detail, "properties")
+
+
+def _nodes(result: StepResult, changed: Iterable[str]) -> dict[str, str]:
+    """Return the nodes that came or went, with how many properties."""
+    before, after = result.before.kernel.tree, result.after.kernel.tree
+    numbers = Counter(key.rpartition(":")[0] for key in changed)
+    came = {path for path in numbers if before.find(path) is None and after.find(path) is not None}
+    went = {path for path in numbers if after.find(path) is None and before.find(path) is not None}
+    return {
+        path: f"{'new' if path in came else 'gone'}, {count_of(number, 'property', 'properties')}"
+        for path, number in numbers.items()
+        if path in came or path in went
+    }
 
 
 def shown_bytes(data: bytes) -> str:

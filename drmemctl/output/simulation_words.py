@@ -111,11 +111,19 @@ def cpu_lines(screen: Screen, changes: Iterable[CpuChange]) -> Iterator[str]:
     for change in changes:
         first, last = min(change.threads, default=0), max(change.threads, default=0)
         cpus = f"CPU {first}" if first == last else f"CPUs {first}-{last}"
-        moved = change.before != change.node
-        nodes = _node(screen, change.node)
-        place = f"node {_node(screen, change.before)} → {nodes}" if moved else f"stays on node {nodes}"
         why = f", the tree says node {_node(screen, change.in_tree)}: {safe(change.why)}" if change.why else ""
-        yield f"{cpus}: {place}{why}"
+        threads = count_of(len(change.threads), "thread")
+        offline = f", {change.offline} of {threads} offline" if change.offline else ""
+        yield f"{cpus}: {_place(screen, change)}{why}{offline}"
+
+
+def _place(screen: Screen, change: CpuChange) -> str:
+    before, node = _node(screen, change.before), _node(screen, change.node)
+    if change.before is None:
+        return f"new, on node {node}"
+    if change.node is None:
+        return f"gone from node {before}"
+    return f"stays on node {node}" if change.before == change.node else f"node {before} → {node}"
 
 
 def _lookup_lines(change: LookupChange | None) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Flush
@@ -159,7 +159,7 @@ class Step:
         return before.flush or Flush(writer, self.text)
 
     @classmethod
-    def parse(cls, words: StepWords) -> Self:
+    def parse(cls, words: StepWords) -> Step:
         """Return the step of some words, of which the first was taken; `StepError` where they are none."""
         return cls(words.text)
 
@@ -186,7 +186,7 @@ class StepResult:
         answer: the words that an `rtas` step returned, None for other steps.
         note: why it is not ok, where the log does not say, or who has to go on.
         hypervisor: which hypervisor refused it for want of a connector, and what that one gives; else empty.
-        cpus: the CPUs that the step gave another associativity, and the node that each keeps or gets.
+        cpus: the CPUs that came, went, or got another associativity, and the node that each keeps or gets.
         kernel_faults: what the kernel did wrong, of which the first findings are made.
         trace: what the kernel did meanwhile, if that was wanted.
 
@@ -277,6 +277,7 @@ class StepResult:
                     "node": change.node,
                     "in_tree": change.in_tree,
                     "why": change.why or None,
+                    **({"offline": change.offline} if change.offline else {}),
                 }
                 for change in self.cpus
             ],

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from drmemctl.defect import Defect
 from drmemctl.errors import NotInTreeError
@@ -14,6 +15,8 @@ from drmemctl.formats.strings import to_bytes, to_text
 if TYPE_CHECKING:
     from drmemctl.memory.lmb_array import LmbArray
     from drmemctl.tree.system_files import SystemFiles
+
+_T = TypeVar("_T")
 
 decode_name = to_text
 """Returns a name as text that `encode_name` turns back into the same bytes, whatever they are."""
@@ -72,7 +75,8 @@ class Node:
                 return node
         if "@" in name:
             return None
-        return next((node for node in self.children if node.base_name == name), None)
+        prefix = name + "@"
+        return next((node for node in self.children if node.name.startswith(prefix)), None)
 
     @property
     def base_name(self) -> str:
@@ -143,6 +147,15 @@ class Tree:
     kernel: str = field(default="", compare=False)
     beside: Beside | None = field(default=None, compare=False, repr=False)
     dump: KernelDump | None = field(default=None, compare=False, repr=False)
+    _results: dict[Callable[[Tree], Any], Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def once(self, function: Callable[[Tree], _T]) -> _T:
+        """Return what a function makes of this tree, which is asked the first time only."""
+        # Not a cache of the function's: trees are equal by their content, which takes too long to compare.
+        if function not in self._results:
+            self._results[function] = function(self)
+        result: _T = self._results[function]
+        return result
 
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Yield (path, node) in document order, the root first."""
@@ -202,3 +215,13 @@ class Tree:
             children = tuple(new if child is old else child for child in parent.children)
             old, new = parent, replace(parent, children=children)
         return self.with_root(new)
+
+
+def per_tree(function: Callable[[Tree], _T]) -> Callable[[Tree], _T]:
+    """Remember what the decorated function returns, for each tree and as long as that lives."""
+
+    @wraps(function)
+    def once(tree: Tree) -> _T:
+        return tree.once(function)
+
+    return once

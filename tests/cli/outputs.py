@@ -14,6 +14,7 @@ TREE = str(FIXTURES / "trees" / "many-dimms.dtb.gz")
 OTHER = str(FIXTURES / "trees" / "v2-gap.dtb.gz")
 BOOTED = str(FIXTURES / "captures" / "6.1-lpm.dtb.gz")
 FAULTY = str(FIXTURES / "boot" / "aa-out-of-range.dtb.gz")
+VMCORE = str(FIXTURES / "vmcores" / "6.1-radix64k-written-back.core.xz")
 RACE = str(FIXTURES / "races" / "before.dts")
 AFTER = str(FIXTURES / "races" / "after.dts")
 RECORD = str(FIXTURES / "mobility" / "basic-6.1.json")
@@ -39,6 +40,7 @@ PRINTING: dict[str, tuple[int, list[str]]] = {
     "capture --script": (0, ["capture", "--script"]),
     "capture --list": (0, ["capture", "--list"]),
     "diff": (1, ["diff", TREE, OTHER]),
+    "history": (0, ["history", VMCORE]),
     "simulate": (0, ["simulate", TREE, REMOVE]),
     "simulate json": (0, ["simulate", TREE, REMOVE, "--format", "json"]),
     "explore": (0, ["explore", RACE, "--thread", REMOVE]),

@@ -23,6 +23,7 @@ from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.kernel.cpu_partitions import moved
+from tests.kernel.cpu_trees import cpu_partition, drc_info, names
 from tests.kernel.partitions import (
     BOOT_MEMORY,
     DRC,
@@ -438,6 +439,62 @@ def unguarded_memory_node() -> tuple[str, str]:
     return boot(base, with_it)[0].dead, boot(base, without)[0].dead
 
 
+def cpus_after(name: str, *steps: str, kernel: str = "latest", **more: Any) -> tuple[Any, Any]:
+    """Return the log and the CPUs' nodes and numbers after steps, with the capability and without it."""
+    seen = []
+    for has in (True, False):
+        changed = profile(kernel, [name] if has else [], [] if has else [name])
+        partition = cpu_partition(kernel=changed, **more)
+        partition.run_all(steps)
+        seen.append((last_log(partition), names(partition)))
+    return seen[0], seen[1]
+
+
+def cpu_by_count() -> tuple[Any, Any]:
+    return cpus_after("cpu-by-count", "dlpar cpu remove count 1")
+
+
+def cpu_drc_info() -> tuple[Any, Any]:
+    return cpus_after("cpu-drc-info", "dlpar cpu add index 0x10000003", info=drc_info((0x10000000, 4, 1)))
+
+
+LAST_CORE = "dlpar cpu remove index 0x10000000"
+
+
+def last_cpu_named() -> tuple[Any, Any]:
+    return cpus_after("last-cpu-named", LAST_CORE, on_nodes=[0])
+
+
+def cpu_unisolate() -> tuple[Any, Any]:
+    steps = ("plug 0x10000001 1", "dlpar cpu remove index 0x10000000", "unplug 0x10000001 1")
+    seen = []
+    for has in (True, False):
+        changed = profile("latest", *(([], ["cpu-unisolate"]) if not has else (["cpu-unisolate"],)))
+        partition = cpu_partition(kernel=changed, on_nodes=[0], hypervisor="qemu")
+        partition.run_all(steps)
+        seen.append(partition.results[-1].events)
+    return seen[0], seen[1]
+
+
+def cpu_death_logged() -> tuple[Any, Any]:
+    return cpus_after("cpu-death-logged", "dlpar cpu remove index 0x10000001")
+
+
+def cpu_ids_by_node() -> tuple[Any, Any]:
+    steps = ("dlpar cpu remove index 0x10000001", "attach 0x10000001 1 node 1", "dlpar cpu add index 0x10000001")
+    return cpus_after("cpu-ids-by-node", *steps, connectors=3)
+
+
+def cpu_cache_nodes() -> tuple[Any, Any]:
+    return cpus_after("cpu-cache-nodes", "dlpar cpu remove index 0x10000001", caches=(0x71, 0x72))
+
+
+CPU_PREFIX = "pseries-hotplug-cpu: "
+LAST_CORE_LOG = [
+    f"{CPU_PREFIX}Failed to offline CPU PowerPC,POWER9, rc: -16",
+    f'dlpar: Could not handle DLPAR request "{LAST_CORE.removeprefix("dlpar ")}',
+]
+
 CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (queued_requests, [Lock.WORKQUEUE, Lock.HOTPLUG], [Lock.HOTPLUG]),
     (drmem_array, 1, 0),
@@ -570,6 +627,39 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (cpu_readd, 2, 1),
     (vphn_failure_ignored, 0, 1),
     (long_log_records, 1021, 989),
+    (
+        cpu_by_count,
+        ([], ["@1", "@2"]),
+        (['dlpar: Could not handle DLPAR request "cpu remove count 1'], ["@0", "@1", "@2"]),
+    ),
+    (
+        cpu_drc_info,
+        ([], ["@3", "@0", "@1", "@2"]),
+        (
+            [
+                f"{CPU_PREFIX}Cannot find CPU (drc index 10000003) to add.",
+                'dlpar: Could not handle DLPAR request "cpu add index 0x10000003',
+            ],
+            ["@0", "@1", "@2"],
+        ),
+    ),
+    (
+        last_cpu_named,
+        ([f"{CPU_PREFIX}Unable to remove last online CPU PowerPC,POWER9", *LAST_CORE_LOG], ["@0"]),
+        (LAST_CORE_LOG, ["@0"]),
+    ),
+    (cpu_unisolate, ("DEVICE_UNPLUG_GUEST_ERROR",), ()),
+    (cpu_death_logged, (["cpu 1 (hwid 1) Ready to die..."], ["@0", "@2"]), ([], ["@0", "@2"])),
+    (
+        cpu_ids_by_node,
+        ([f"{CPU_PREFIX}Reusing free CPU ids 1-1 from another node"], ["@1", "@0", "@2"]),
+        ([], ["@1", "@0", "@2"]),
+    ),
+    (
+        cpu_cache_nodes,
+        ([], ["@0", "@2", "l2-cache@2000"]),
+        ([], ["@0", "@2", "l2-cache@2000", "l2-cache@2001"]),
+    ),
     (
         dt_resource,
         ["dlpar: Invalid action specified.", 'dlpar: Could not handle DLPAR request "dt frob'],

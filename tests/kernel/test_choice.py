@@ -100,7 +100,7 @@ def test_without_a_name_it_is_the_newest() -> None:
         (
             "Linux version 9.9.1",
             "9.9.1",
-            "9.9.1 is newer than 7.2, the newest release that is known: taken as that",
+            "9.9.1 is newer than 7.3, the newest release that is known: taken as that",
         ),
     ],
 )

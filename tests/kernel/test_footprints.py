@@ -22,6 +22,7 @@ from drmemctl.simulate.updates import RecordedUpdates
 from drmemctl.tree.node import Node, Property
 from tests.kernel import streams
 from tests.kernel.cpu_partitions import CORE
+from tests.kernel.cpu_trees import with_cores
 from tests.kernel.partitions import lmbs, tree, u32
 
 KERNELS = ["4.15", "4.16", "5.1", "5.4", "5.10", "6.1", "latest"]
@@ -37,6 +38,10 @@ REQUESTS = [
     "memory remove count 2",
     "memory remove index 0x80000002",
     "memory remove indexed-count 2 0x80000002",
+    "cpu remove index 0x10000001",
+    "cpu add index 0x10000001",
+    "cpu add count 1",
+    "cpu remove count 1",
 ]
 
 
@@ -52,7 +57,7 @@ def parts(job: Job) -> dict[StatePart, Any]:
         StatePart.BLOCKS: list(state.blocks),
         StatePart.UPDATING: state.updating,
         StatePart.WINDOW: state.deaf,
-        StatePart.CPUS: state.cpus,
+        StatePart.CPUS: (state.cpus, state.cpu_ids, state.topology.with_cpus),
         StatePart.CONNECTORS: machine.handing_out(machine.tree),
         StatePart.DELIVERED: machine.delivered,
     }
@@ -126,6 +131,7 @@ def started(kernel: str, *, v1: bool) -> Job:
         ),
     ]
     base = tree(lmbs(2, 2, 1, 8), lmbs(4, 4), v1=v1, more=extra)
+    base = with_cores(base, (0, 1), connectors=3)
     base = base.with_property("/rtas", "ibm,hypertas-functions", b"hcall-vphn\0")
     vector = b"\x19" + bytes(4) + b"\xe0\x05" + bytes(19)
     base = base.with_property("/chosen", "ibm,architecture-vec-5", vector)

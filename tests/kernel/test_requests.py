@@ -147,7 +147,7 @@ def test_requests_for_other_resources_are_not_simulated() -> None:
         run_alone(
             simulation.state,
             simulation.situation.machine,
-            lambda job: dlpar_store(job, "cpu add index 0x10000000\n"),
+            lambda job: dlpar_store(job, "dt add index 0x10000000\n"),
         )
 
 

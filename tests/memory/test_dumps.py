@@ -34,6 +34,7 @@ from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.cli.running import COMMAND, run
 from tests.conftest import FIXTURES
+from tests.memory.cores import with_segments
 
 DUMPS = FIXTURES / "vmcores"
 NAMES = sorted(path.name.removesuffix(".xz") for path in DUMPS.glob("*.xz"))
@@ -253,20 +254,6 @@ def test_lists_that_go_in_a_circle_end() -> None:
         )
 
 
-def with_segments(data: bytes, extra: dict[int, bytes]) -> bytes:
-    """Return an ELF core with more memory, by physical address: its program headers go to the end of the file."""
-    (offset,) = struct.unpack_from("<Q", data, 32)
-    (count,) = struct.unpack_from("<H", data, 56)
-    core, headers = bytearray(data), data[offset : offset + 56 * count]
-    for address, content_ in extra.items():
-        size = len(content_)
-        headers += struct.pack("<IIQQQQQQ", 1, 7, len(core), (0xC << 60) + address, address, size, size, 4096)
-        core += content_
-    struct.pack_into("<Q", core, 32, len(core))
-    struct.pack_into("<H", core, 56, count + len(extra))
-    return bytes(core) + headers
-
-
 def test_the_tree_of_boot() -> None:
     # The cut dumps lack it: a blob far above their memory, and a variable beside node_data that points to it.
     blob = gzip.decompress((FIXTURES / "kernel-arrays" / "numa2-boot.dtb.gz").read_bytes())
@@ -277,6 +264,22 @@ def test_the_tree_of_boot() -> None:
     tree = _load_part(core, "boot")
     assert tree.root == load(blob).root
     assert tree.kernel.endswith("6.1.0-50-powerpc64le")
+
+
+def test_the_tree_of_boot_is_sys_firmware_fdt() -> None:
+    name = "6.1-radix64k-written-back"
+    guest = gzip.decompress((DUMPS / f"{name}.guest.boot.gz").read_bytes())
+    assert _load_part(content(f"{name}.core"), "boot").root == load(guest).root
+
+
+def test_addresses_that_are_none_of_the_kernel_are_not_taken_for_some() -> None:
+    # QEMU writes the physical address where the virtual one should be, other versions 0.
+    data = bytearray(content("6.1-radix64k-stale-qemu.core"))
+    (offset,) = struct.unpack_from(">Q", data, 32)
+    (count,) = struct.unpack_from(">H", data, 56)
+    for at in range(offset, offset + 56 * count, 56):
+        data[at + 16 : at + 24] = data[at + 24 : at + 32]
+    assert load(bytes(data)).root == dumped("6.1-radix64k-stale-qemu.core").root
 
 
 def _load_part(core: bytes, part: str) -> Tree:

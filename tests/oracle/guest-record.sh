@@ -19,6 +19,12 @@ keep() { # keep FOLDER: the state now
     node=$(ls -d $block/node* 2>/dev/null | sed 's#.*/node##' | head -n 1)
     echo "${block##*/memory} $(cat $block/state) ${node:--} $(cat $block/valid_zones 2>/dev/null)"
   done | sort -n > "$1/blocks"
+  # Which node a CPU is on: the links cpuN/nodeM of sysfs do not follow it when it comes back on another.
+  for node in /sys/devices/system/node/node[0-9]*; do echo "${node##*/node} $(cat $node/cpulist)"; done > "$1/cpus"
+  for cpu in /proc/device-tree/cpus/*/; do
+    mkdir -p "$1/nodes/${cpu#/proc/device-tree/cpus/}"
+    cp ${cpu}* "$1/nodes/${cpu#/proc/device-tree/cpus/}" 2>/dev/null
+  done
 }
 step() {
   number=$((number + 1))

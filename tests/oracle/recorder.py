@@ -93,6 +93,8 @@ class Host:
     def do(self, monitor: Monitor, asked: str) -> str:
         """Do what the guest asks for; `ok` or what went wrong."""
         kind, drc, count, *rest = asked.split()
+        if int(drc, 0) >> 28 == 1:
+            return self._core(monitor, kind, int(drc, 0) & 0xFFFFFFF)
         address = (int(drc, 0) - _DRC) * _LMB
         if kind == "unplug":
             return self._unplug(monitor, address)
@@ -102,6 +104,15 @@ class Host:
         dimm = f"device_add pc-dimm,id=dimm{self._count},memdev=d{self._count},node={node},addr={address:#x}"
         answer = monitor.do(memory)
         return monitor.do(dimm) if answer == "ok" else answer
+
+    @staticmethod
+    def _core(monitor: Monitor, kind: str, core_id: int) -> str:
+        if kind == "unplug":
+            return monitor.do(f"device_del core{core_id}")
+        model = re.search(r'type: "([^"]+)"', monitor.do("info hotpluggable-cpus"))
+        if model is None:
+            return "QEMU knows no core that can be plugged"
+        return monitor.do(f"device_add {model[1]},core-id={core_id},id=core{core_id}")
 
     @staticmethod
     def _unplug(monitor: Monitor, address: int) -> str:

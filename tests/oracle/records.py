@@ -9,6 +9,7 @@ import os
 import re
 import tarfile
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from tests.oracle.guest import Sent
@@ -50,6 +51,9 @@ def record_of(old: Record, sent: Sent) -> tuple[Record, bytes]:
     }
     zones = any("zone" in block for block in old["boot"]["blocks"])
     found["boot"] = _state(folders["kept/0"], zones=zones)
+    cpus = _Cpus(folders) if "cpus" in old["boot"] else None
+    if cpus is not None:
+        found["boot"] |= cpus.state("kept/0")
     messages = _messages(folders["kept/0"])
     if any("MEMBLOCK configuration" in line for line in messages):
         found["boot"]["memblock_log"] = [line for line in messages if _MEMBLOCK.match(line)]
@@ -57,7 +61,8 @@ def record_of(old: Record, sent: Sent) -> tuple[Record, bytes]:
     for number, step in enumerate(old["steps"], 1):
         if f"kept/{number}" not in folders:
             raise OracleError(f"step {number} was not carried out: see the guest's console.log")
-        found["steps"].append(_step(step["step"], folders[f"kept/{number}"], found))
+        made = _step(step["step"], folders[f"kept/{number}"], found)
+        found["steps"].append(made if cpus is None else made | cpus.state(f"kept/{number}"))
     found["events"] = sent.events
     return found, top["fdt"]
 
@@ -88,6 +93,37 @@ def _state(files: Files, *, zones: bool = False) -> dict[str, Any]:
         block: dict[str, Any] = {"block": int(number), "state": state, "node": _node(node)}
         blocks.append(block | ({"zone": " ".join(zone)} if zones else {}))
     return {"properties": {name: files[name].hex() for name in DRMEM if name in files}, "blocks": blocks}
+
+
+class _Cpus:
+    """The CPUs that are online, with their nodes; and what changed below /cpus since it was last asked."""
+
+    def __init__(self, folders: dict[str, Files]) -> None:
+        self._folders = folders
+        self._before: dict[str, dict[str, str]] = {}
+
+    def state(self, place: str) -> dict[str, Any]:
+        prefix = f"{place}/nodes/"
+        nodes = {
+            folder.removeprefix(prefix): {name: data.hex() for name, data in files.items() if name != "name"}
+            for folder, files in self._folders.items()
+            if folder.startswith(prefix)
+        }
+        changed = {name: node for name, node in nodes.items() if self._before.get(name) != node}
+        gone = dict.fromkeys(sorted(self._before.keys() - nodes.keys()))
+        self._before = nodes
+        cpus = []
+        for line in _text(self._folders[place], "cpus").splitlines():
+            node, *listed = line.split()
+            cpus += [{"cpu": cpu, "node": int(node)} for part in listed for cpu in _range_list(part)]
+        return {"cpus": sorted(cpus, key=lambda cpu: cpu["cpu"]), "cpu_nodes": changed | gone}
+
+
+def _range_list(text: str) -> Iterator[int]:
+    """Yield the numbers of e.g. `0-2,5`, as sysfs lists CPUs."""
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
 
 
 def _node(text: str) -> int | None:

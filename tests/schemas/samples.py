@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from drmemctl.check.report import Report
 from drmemctl.compare.watching import changes_between, look
-from drmemctl.formats.dynamic_memory import NODE, V2
+from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.output.screen import Screen
 from drmemctl.output.watch import show_changes
 from drmemctl.tree.node import Property, Tree
@@ -23,6 +24,7 @@ from tests.cli.running import run
 from tests.conftest import FIXTURES
 from tests.formats.rtas_vectors import PRRN_SCOPE_2, QEMU_EVENT, words
 from tests.live_roots import make_root, states, write
+from tests.memory.cores import DRMEM, LOOKUP, core_with, recorded
 from tests.output.reports import drawn, finding
 from tests.schemas.published import documents, printed
 from tests.simulate.interleave.cases import CPU_BEFORE, TREES
@@ -185,6 +187,26 @@ def _watch(folder: Path) -> list[Any]:
     return list(documents("watch", out.getvalue()))
 
 
+def _history(folder: Path) -> list[Any]:
+    dump = FIXTURES / "vmcores" / "6.1-radix64k-written-back.core.xz"
+    counts = (1).to_bytes(4, "big") + (1).to_bytes(4, "big")
+    core = core_with(recorded("6.1-radix64k-written-back"), replaced=[(LOOKUP, counts + bytes(4)), ("gone", b"x")])
+    core = core_with(core, path="/", replaced=[("gone", bytes(4)), ("#size-cells", bytes(4))])
+    path = folder / "vmcore"
+    path.write_bytes(core)
+    old, new = (
+        struct.pack(">I", 4) + b"".join(struct.pack(">QIIII", i << 28, 0, 0, 0xFFFFFFFF, flags) for i in range(4))
+        for flags in (0xA0, 0xA1)
+    )
+    v1 = folder / "v1"
+    v1.write_bytes(core_with(recorded("6.1-radix64k-written-back"), current={V1: new}, replaced=[(V1, old)]))
+    return [
+        document
+        for more in ((dump,), (path,), (v1,), (path, DRMEM, LOOKUP), (path, DRMEM, "gone"), (path, "/"))
+        for document in printed("history", "history", *more, "--format", "json")
+    ]
+
+
 def _of(name: str, *commands: tuple[str | Path, ...]) -> Callable[[Path], list[Any]]:
     return lambda _: [one for each in commands for one in printed(name, *each, "--format", "json")]
 
@@ -228,6 +250,7 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "check": _check,
     "baseline": _baseline,
     "diff": _diff,
+    "history": _history,
     "decode": _decode,
     "simulate": _simulate,
     "explore": _of("explore", ("explore", BEFORE, *THREADS), ("explore", BEFORE, *THREADS, "--max-states", "5")),

@@ -366,15 +366,14 @@ def test_prrn_says_what_a_reassignment_may_not_change() -> None:
     assert {f"{core}:ibm,associativity", f"{memory}:ibm,associativity", f"{NODE}:{V2}"} <= set(result.changed)
 
 
-@pytest.mark.parametrize("request_text", ["cpu add index 0x10000000", "cpu remove index 0x10000008"])
-def test_requests_for_cpus_are_read_and_not_carried_out(request_text: str) -> None:
+def test_requests_for_nodes_are_read_and_not_carried_out() -> None:
     simulation = partition(*USUAL)
     before = simulation.situation.kernel
-    result = simulation.run(f"dlpar {request_text}")
+    result = simulation.run("dlpar dt add index 0x10000000")
     assert (result.ok, result.errno, result.log) == (False, None, ())
-    assert result.note.startswith("a request for cpu is read as the kernel reads it")
+    assert result.note.startswith("a request for dt is read as the kernel reads it")
     assert simulation.situation.kernel is before
-    assert simulation.run("dlpar cpu add index nothing").errno == "EINVAL"
+    assert simulation.run("dlpar dt add index nothing").errno == "EINVAL"
 
 
 @pytest.mark.parametrize(

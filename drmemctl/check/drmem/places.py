@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from drmemctl.check.bounds import in_words
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.select import for_lmbs, highest_end, place
@@ -145,14 +146,17 @@ def overlapping_lmbs(subject: Subject) -> Iterator[Violation]:
     table = subject.table
     size = table.lmb_size or 0
     spans = spans_of_addresses(table, lambda flags: not flags & RESERVED or bool(flags & ASSIGNED))
-    for earlier, later in spans.overlaps():
-        first, second = table.runs[earlier], table.runs[later]
+
+    def overlap(owners: tuple[int, int]) -> Violation:
+        first, second = (table.runs[owner] for owner in owners)
         end = min(first.base + first.lmbs * size, second.base + second.lmbs * size)
         message = (
             f"{place(first)} and {place(second)} both hold {second.base:#x} to {end - 1:#x}: one memory in two"
             " LMBs, and removing one takes it away under the other"
         )
-        yield Violation(message, NODE, table.property_name, lmbs=(first, second))
+        return Violation(message, NODE, table.property_name, lmbs=(first, second))
+
+    return in_words(spans.overlaps(), overlap)
 
 
 @rule(
@@ -188,15 +192,18 @@ def duplicate_drc_indexes(subject: Subject) -> Iterator[Violation]:
         A fault of the firmware, or of the tool that edited the tree: the connectors in the root's ibm,drc-indexes
         or ibm,drc-info tell which are real.
     """
-    for earlier, later in drc_indexes(subject).overlaps():
-        first, second = subject.runs[earlier], subject.runs[later]
+
+    def pair(owners: tuple[int, int]) -> Violation:
+        first, second = (subject.runs[owner] for owner in owners)
         n = min(first.drc_index + first.lmbs, second.drc_index + second.lmbs) - second.drc_index
         several = f"{n:,} DRC indexes from {second.drc_index:#x} on are"
         message = (
             f"{several if n > 1 else f'DRC {second.drc_index:#x} is'} in the runs at {first.base:#x} and"
             f" {second.base:#x}: a request by index acts on the wrong LMB"
         )
-        yield Violation(message, NODE, subject.table.property_name, lmbs=(first, second))
+        return Violation(message, NODE, subject.table.property_name, lmbs=(first, second))
+
+    return in_words(drc_indexes(subject).overlaps(), pair)
 
 
 @rule(

@@ -44,6 +44,7 @@ class Keys:
                 kernel.deaf,
                 kernel.copies,
                 kernel.cpus,
+                kernel.cpu_ids,
                 kernel.topology.with_cpus,
             ),
             (machine_key(partition.machine), self._topologies[id(delivered)][1]),

@@ -5,19 +5,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self, cast
+from typing import ClassVar, cast
 
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, HP_EVT, decode_architecture_vec5
+from drmemctl.hypervisor.connectors import kind_of
 from drmemctl.hypervisor.machine import RefusedError
+from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.requests import ADD, COUNT, INDEXED_COUNT, REMOVE, Request, handle_event
+from drmemctl.kernel.requests import ADD, COUNT, CPU, INDEX, INDEXED_COUNT, REMOVE, Request, handle_event
 from drmemctl.kernel.task import Footprint, StatePart, Task, atomic
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.numbers import parse_kernel_int
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
-from drmemctl.simulate.steps.kernel_step import REQUEST, Circumstances, KernelStep, MakeTask
+from drmemctl.simulate.steps.kernel_step import CPU_REQUEST, REQUEST, Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.words import DRC, NUMBER, StepWords
 
 _NODES = 16
@@ -113,9 +115,11 @@ class Attach(_Hotplug):
     completions: ClassVar[tuple[tuple[str, ...], ...]] = ((DRC,), (NUMBER,), ("node", "row", "assoc"), (NUMBER,))
 
     @classmethod
-    def parse(cls, words: StepWords) -> Self:
+    def parse(cls, words: StepWords) -> Attach:
         """Return the step."""
-        step = cls(words.text, words.drc_index(), words.number("how many LMBs"), tell=words.name == "plug")
+        drc_index = words.drc_index()
+        kind = AttachCpu if kind_of(drc_index).is_cpu else Attach
+        step = kind(words.text, drc_index, words.number("how many LMBs"), tell=words.name == "plug")
         if not words.remaining:
             return step
         where = words.keyword("node", "row", "assoc")
@@ -172,9 +176,11 @@ class Detach(_Hotplug):
     completions: ClassVar[tuple[tuple[str, ...], ...]] = ((DRC,), (NUMBER,))
 
     @classmethod
-    def parse(cls, words: StepWords) -> Self:
+    def parse(cls, words: StepWords) -> Detach:
         """Return the step."""
-        return cls(words.text, words.drc_index(), words.number("how many LMBs"), tell=words.name == "unplug")
+        drc_index = words.drc_index()
+        kind = DetachCpu if kind_of(drc_index).is_cpu else Detach
+        return kind(words.text, drc_index, words.number("how many LMBs"), tell=words.name == "unplug")
 
     def on(self, machine: Hypervisor) -> Hypervisor:
         """Return the hypervisor's side after it detached; `RefusedError` where it does not."""
@@ -184,3 +190,51 @@ class Detach(_Hotplug):
         """Return what the guest is asked to remove."""
         del machine
         return Request(REMOVE, INDEXED_COUNT, self.count, self.drc_index)
+
+
+def _one_core(count: int) -> None:
+    """Raise `RefusedError` for more than one: each core is a device of its own."""
+    if count != 1:
+        raise RefusedError(f"{count} cores at a time: each is a device of its own, COUNT is 1")
+
+
+@dataclass(frozen=True, slots=True)
+class AttachCpu(Attach):
+    """`plug` or `attach` of a core, of which the guest is always told by its DRC index."""
+
+    is_request: ClassVar[bool] = False
+    touches: ClassVar[Footprint] = CPU_REQUEST
+    alike: ClassVar[bool] = False
+
+    def on(self, machine: Hypervisor) -> Hypervisor:
+        """Return the hypervisor's side after it attached; `RefusedError` where it does not."""
+        _one_core(self.count)
+        return super(AttachCpu, self).on(machine)
+
+    def request(self, machine: Hypervisor) -> Request:
+        """Return what the guest is asked to add."""
+        del machine
+        return Request(ADD, INDEX, drc_index=self.drc_index, resource=CPU)
+
+
+@dataclass(frozen=True, slots=True)
+class DetachCpu(Detach):
+    """`unplug` or `detach` of a core."""
+
+    is_request: ClassVar[bool] = False
+    touches: ClassVar[Footprint] = CPU_REQUEST
+    alike: ClassVar[bool] = False
+
+    def on(self, machine: Hypervisor) -> Hypervisor:
+        """Return the hypervisor's side after it detached; `RefusedError` where it does not."""
+        _one_core(self.count)
+        run = machine.connectors.find(self.drc_index)
+        if isinstance(machine, Qemu) and (run is None or machine.device(run.device) is None):
+            message = f"no core was plugged into {self.drc_index:#x}: those of -smp have no id to remove them by"
+            raise RefusedError(message)
+        return super(DetachCpu, self).on(machine)
+
+    def request(self, machine: Hypervisor) -> Request:
+        """Return what the guest is asked to remove."""
+        del machine
+        return Request(REMOVE, INDEX, drc_index=self.drc_index, resource=CPU)

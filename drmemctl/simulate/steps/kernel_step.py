@@ -66,6 +66,15 @@ TREE_UPDATE = Footprint(
 """What an update of the device tree may read and write, with the array that is read from it anew."""
 
 
+CPU_REQUEST = Footprint(
+    frozenset(
+        {StatePart.CONNECTORS, StatePart.NODES, StatePart.CPUS, StatePart.OTHER, StatePart.BLOCKS},
+    ),
+    frozenset({StatePart.CONNECTORS, StatePart.NODES, StatePart.CPUS, StatePart.DELIVERED}),
+)
+"""What a request for CPUs may read and write."""
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """Where a task is set off.

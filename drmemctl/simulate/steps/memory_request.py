@@ -1,22 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""`dlpar`: a request for memory that is written to /sys/kernel/dlpar, and what a refused one lacked."""
+"""`dlpar`: a request that is written to /sys/kernel/dlpar, and what a refused one for memory lacked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.hypervisor.inference import POWERVM, QEMU
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.requests import ADD, COUNT, INDEX, NotSimulatedError, requested, write_dlpar
+from drmemctl.kernel.requests import ADD, COUNT, CPU, INDEX, NotSimulatedError, requested, write_dlpar
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Footprint, Task
 from drmemctl.numbers import printed_drc_index
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
 from drmemctl.simulate.request_text import request_text
-from drmemctl.simulate.steps.kernel_step import REQUEST, Circumstances, KernelStep, MakeTask
+from drmemctl.simulate.steps.kernel_step import CPU_REQUEST, REQUEST, Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.words import DRC, StepWords
 
 
@@ -35,7 +35,7 @@ class Dlpar(KernelStep):
 
     is_request: ClassVar[bool] = True
     completions: ClassVar[tuple[tuple[str, ...], ...]] = (
-        ("memory",),
+        ("memory", "cpu"),
         ("add", "remove"),
         ("count", "index", "indexed-count"),
         (DRC,),
@@ -45,10 +45,11 @@ class Dlpar(KernelStep):
     alike: ClassVar[bool] = True
 
     @classmethod
-    def parse(cls, words: StepWords) -> Self:
+    def parse(cls, words: StepWords) -> Dlpar:
         """Return the step; the kernel reads all that follows."""
         written = request_text(words)
-        return cls(written.step, written.request, written.fed)
+        kind = DlparCpu if written.request.split(" ")[0] == CPU else Dlpar
+        return kind(written.step, written.request, written.fed)
 
     @property
     def written(self) -> str:
@@ -78,6 +79,14 @@ class Dlpar(KernelStep):
         note = f"the kernel reads {printed} as no hexadecimal number: did you mean {meant}?" if printed else ""
         lacking = _lacking_connectors(partition.kernel, partition.machine, self.written)
         return replace(result, note=note, hypervisor=lacking)
+
+
+@dataclass(frozen=True, slots=True)
+class DlparCpu(Dlpar):
+    """What is written to /sys/kernel/dlpar about CPUs."""
+
+    is_request: ClassVar[bool] = False
+    touches: ClassVar[Footprint] = CPU_REQUEST
 
 
 _ADVICE = {
