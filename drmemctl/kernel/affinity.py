@@ -7,6 +7,7 @@ Source: Linux arch/powerpc/mm/numa.c `find_primary_domain_index`, `of_drconf_to_
 from __future__ import annotations
 
 from drmemctl.kernel.capabilities import CURRENT_DOMAINS, FORM2, MIGRATABLE_MAX_DOMAINS, NO_DEFAULT_NODE
+from drmemctl.kernel.memory_capabilities import BRIDGE_NODES
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import AffinityRules
 
@@ -18,4 +19,5 @@ def affinity_rules(profile: Profile) -> AffinityRules:
         default_node=None if profile.has(NO_DEFAULT_NODE) else 0,
         current_domains=profile.has(CURRENT_DOMAINS),
         migratable_max=profile.has(MIGRATABLE_MAX_DOMAINS),
+        bridges=profile.has(BRIDGE_NODES),
     )

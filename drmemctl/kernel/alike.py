@@ -12,6 +12,7 @@ from collections.abc import Callable
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.kernel.capabilities import ASSIGNED_FIRST, FLUSH_PER_LMB, WRONG_NODE_ADD
 from drmemctl.kernel.job import Job, LmbMessage
+from drmemctl.kernel.physical import max_physical
 from drmemctl.kernel.task import R, Task
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
@@ -32,7 +33,9 @@ def n_alike(job: Job, index: int, most: int = _DRC_INDEXES) -> int:
     count = min(run.lmbs, most, _DRC_INDEXES - run.drc_index)
     if count == 1 or state.table.lmb_size != size or run.base % size or not _arrays_are_sound(job):
         return 1
-    count = state.blocks.n_alike(run.base // size, min(count, (_ADDRESSES - run.base) // size))
+    limit = max_physical(state.profile)
+    count = min(count, ((limit if run.base < limit else _ADDRESSES) - run.base) // size)
+    count = state.blocks.n_alike(run.base // size, max(1, count))
     if state.unmovable:
         count = 1 if run.drc_index in state.unmovable else _until(run, count, state.unmovable.__contains__)
     if (job.has(WRONG_NODE_ADD) or job.has(ASSIGNED_FIRST)) and not run.assigned:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from drmemctl.formats.cells import LMB_SIZE, read_cells
 from drmemctl.formats.dynamic_memory import NODE
-from drmemctl.formats.memory_reg import decode_reg
-from drmemctl.kernel.capabilities import BLOCK_SIZE_PROBE, BLOCK_SIZE_U32
+from drmemctl.formats.memory_reg import REG, USABLE_MEMORY, decode_reg
+from drmemctl.kernel.capabilities import BLOCK_SIZE_U32
+from drmemctl.kernel.memory_capabilities import BLOCK_SIZE_PROBE
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.sections import MIN_BLOCK_SIZE
 from drmemctl.model.drmem import RootCells
@@ -60,10 +61,20 @@ def second_memory_node(tree: Tree) -> tuple[str, int]:
     return (f"/{name}", sizes[name]) if name in sizes else ("/", MIN_BLOCK_SIZE)
 
 
+@per_tree
 def _probed(tree: Tree) -> int:
-    """Return the size, from 1 GiB down, that memory nodes leave: one bit of their sizes is tested."""
+    """Return the size, from 1 GiB down, that memory nodes leave: one bit of their sizes is tested.
+
+    The sizes are those of linux,usable-memory where a node has it, and of reg where it has not.
+    """
+    cells = RootCells.from_tree(tree)
     block = _PROBED_FROM
-    for _, size in _sizes(tree):
-        while block > MIN_BLOCK_SIZE and size & block:
-            block >>= 2
+    for child in tree.root.children:
+        if device_type(child) != "memory":
+            continue
+        usable = child.get(USABLE_MEMORY)
+        ranges = child.get(REG) if usable is None else usable
+        for part in () if ranges is None else decode_reg(ranges, cells.address, cells.size).ranges:
+            while block > MIN_BLOCK_SIZE and part.size & block:
+                block >>= 2
     return block

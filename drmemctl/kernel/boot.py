@@ -22,6 +22,7 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.early_memory import EarlyMemory
 from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.memory_capabilities import BRIDGE_NODES
 from drmemctl.kernel.processors import cpu_ids_of, cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import blocks_of
@@ -29,7 +30,7 @@ from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
 from drmemctl.kernel.state import KernelState, Topology
 from drmemctl.model.associativity import CHOSEN, Associativity
 from drmemctl.model.drmem import Drmem, LmbTable
-from drmemctl.model.numa import possible_nodes
+from drmemctl.model.numa import bridge_lists, possible_nodes
 from drmemctl.model.processors import cores
 from drmemctl.tree.limits import LIMITS, NOT_REAL
 from drmemctl.tree.node import Tree
@@ -54,7 +55,7 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     blocks = blocks_of(regions, size)
     table = LmbTable.of((), None) if drmem is None else _array(drmem, profile)
     topology = _topology(tree, profile, associativity, blocks)
-    cpus = cpus_of(tree, associativity, min(topology.with_cpus | blocks.nodes(), default=0))
+    cpus = cpus_of(tree, associativity, min(topology.at_boot, default=0))
     cpu_ids = cpu_ids_of(tree, cpus)
     return KernelState(profile, tree, table, blocks, size, topology, cpus, cpu_ids), tuple(faults)
 
@@ -83,11 +84,17 @@ def _topology(tree: Tree, profile: Profile, associativity: Associativity, blocks
     if associativity.primary_index is None:
         with_cpus = frozenset({0})
     possible = _possible(tree, profile, associativity.primary_index)
-    online = with_cpus | blocks.nodes()
+    # numa_setup_cpu looks for the first online node after all of parse_numa_properties.
+    bridges = bridge_lists(tree) if profile.has(BRIDGE_NODES) else ()
+    nodes = (associativity.node_of_row(domains) for domains in bridges)
+    with_bridges = frozenset(node for node in nodes if node is not None)
+    online = with_cpus | with_bridges | blocks.nodes()
     form, primary_index = associativity.form, associativity.primary_index
     agreed = decode_architecture_vec5(tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"")
     vphn = tells_home_nodes(tree)
-    return Topology(form, primary_index, possible, online, with_cpus, prrn=agreed.has(PRRN), vphn=vphn)
+    return Topology(
+        form, primary_index, possible, online, with_cpus, with_bridges, prrn=agreed.has(PRRN), vphn=vphn
+    )
 
 
 def _possible(tree: Tree, profile: Profile, primary_index: int | None) -> int:

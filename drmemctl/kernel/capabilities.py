@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.cpu_capabilities import CPU_CAPABILITIES
+from drmemctl.kernel.memory_capabilities import MEMORY_CAPABILITIES
 
 OLDEST: Release = (4, 14)
 NEWEST: Release = (7, 3)
@@ -29,7 +30,6 @@ _HOTPLUG = "arch/powerpc/platforms/pseries/hotplug-memory.c"
 _MOBILITY = "arch/powerpc/platforms/pseries/mobility.c"
 _DLPAR = "arch/powerpc/platforms/pseries/dlpar.c"
 _NUMA = "arch/powerpc/mm/numa.c"
-_BLOCK_SIZE = "arch/powerpc/mm/init_64.c"
 
 CAPABILITIES: tuple[Capability, ...] = (
     DRMEM_ARRAY := Capability(
@@ -200,13 +200,6 @@ CAPABILITIES: tuple[Capability, ...] = (
         commit="89c140bbaeee",
         source=_HOTPLUG,
         stable_without=(((4, 14), 194), ((4, 19), 141), ((5, 4), 60)),
-    ),
-    BLOCK_SIZE_PROBE := Capability(
-        "block-size-probe",
-        "without LMBs the block size follows the sizes of memory nodes, from 1 GiB down",
-        first=(6, 6),
-        commit="4d15721177d5",
-        source=_BLOCK_SIZE,
     ),
     BLOCK_SIZE_PANIC := Capability(
         "block-size-panic",
@@ -382,6 +375,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         source=_NUMA,
     ),
     *CPU_CAPABILITIES,
+    *MEMORY_CAPABILITIES,
     LONG_LOG_RECORDS := Capability(
         "long-log-records",
         "a message in the log has 1,021 bytes at most; without, 989",

@@ -23,8 +23,8 @@ from drmemctl.kernel.capabilities import (
 from drmemctl.kernel.cmdline import command_line, crash_kernel, memory_size
 from drmemctl.kernel.fake_nodes import FakeNodes
 from drmemctl.kernel.memblock import Memblock
+from drmemctl.kernel.physical import max_physical
 from drmemctl.kernel.profiles import Profile
-from drmemctl.kernel.sections import MAX_PHYSICAL
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.model.boot_memory import MemoryNode
 from drmemctl.tree.node import Tree
@@ -77,7 +77,7 @@ class EarlyMemory(BootInput):
     def _valid(self, base: int, size: int) -> Iterator[Range]:
         """Yield the part of a range that has valid addresses, if there is one."""
         without_iommu = self.profile.has(CHOSEN_LIMITS) and self.tree.get(CHOSEN, _IOMMU_OFF) is not None
-        limit = _BELOW_2G if without_iommu else MAX_PHYSICAL
+        limit = _BELOW_2G if without_iommu else max_physical(self.profile)
         if base < limit:
             yield base, min(size, limit - base)
 

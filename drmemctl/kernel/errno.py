@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 
+E2BIG = -errno.E2BIG
 EPERM = -errno.EPERM
 EBUSY = -errno.EBUSY
 EEXIST = -errno.EEXIST

@@ -57,27 +57,34 @@ class LmbMessage(str):
     """A message that names an LMB, and can name those that follow it in its place.
 
     Attributes:
-        template: the message with places for `{base:x}`, `{drc:x}`, and `{swapped:x}`, the latter in reverse.
+        template: the message with places for `{base:x}`, `{drc:x}`, and `{swapped:x}`, the latter in reverse; for
+            `{end:x}` and `{last:x}`, the address after the LMB and its last.
         base: the LMB's address.
         drc: its DRC index.
+        size: its size, where the message has its end.
 
     """
 
-    __slots__ = ("base", "drc", "template")
+    __slots__ = ("base", "drc", "size", "template")
     template: str
     base: int
     drc: int
+    size: int
 
-    def __new__(cls, template: str, base: int, drc: int) -> Self:
+    def __new__(cls, template: str, base: int, drc: int, size: int = 0) -> Self:
         """Return the message about the first LMB."""
-        message = super().__new__(cls, template.format(base=base, drc=drc, swapped=_swapped(drc)))
-        message.template, message.base, message.drc = template, base, drc
+        message = super().__new__(cls, _filled(template, base, drc, size))
+        message.template, message.base, message.drc, message.size = template, base, drc, size
         return message
 
     def of_following(self, place: int, lmb_size: int) -> str:
         """Return the message about the LMB that is `place` LMBs further on."""
-        drc = self.drc + place
-        return self.template.format(base=self.base + place * lmb_size, drc=drc, swapped=_swapped(drc))
+        return _filled(self.template, self.base + place * lmb_size, self.drc + place, self.size)
+
+
+def _filled(template: str, base: int, drc: int, size: int) -> str:
+    end = (base + size) % (1 << 64)
+    return template.format(base=base, end=end, last=(end - 1) % (1 << 64), drc=drc, swapped=_swapped(drc))
 
 
 def _swapped(drc_index: int) -> int:
@@ -173,13 +180,19 @@ class Job:
 
     def remove_block(self, function: str, block: int) -> None:
         """Take a memory block away."""
-        self.state = replace(self.state, blocks=self.state.blocks.removed(block, self.width))
+        blocks = self.state.blocks.removed(block, self.width)
+        topology = self.state.topology
+        if topology.with_bridges:
+            # try_offline_node looks for CPUs and memory only.
+            gone = self.state.blocks.nodes() - blocks.nodes()
+            topology = replace(topology, with_bridges=topology.with_bridges - gone)
+        self.state = replace(self.state, blocks=blocks, topology=topology)
         if self.events is not None:
             self.events.append(BlockWrite(function, len(self.log), block, None))
 
-    def tell(self, template: str, base: int, drc_index: int) -> None:
+    def tell(self, template: str, base: int, drc_index: int, size: int = 0) -> None:
         """Print a message about an LMB, in which `{base:x}` and `{drc:x}` stand for its address and DRC index."""
-        self.log.append(LmbMessage(template, base, drc_index))
+        self.log.append(LmbMessage(template, base, drc_index, size))
 
     def outcome(self, rc: int) -> Outcome:
         """Return what came of it."""

@@ -16,11 +16,13 @@ from drmemctl.kernel.capabilities import (
     WRONG_NODE_ADD,
 )
 from drmemctl.kernel.dlpar import release_drc
-from drmemctl.kernel.errno import EBUSY, EEXIST, EINVAL
+from drmemctl.kernel.errno import E2BIG, EBUSY, EEXIST, EINVAL
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.flush import write_through
 from drmemctl.kernel.job import Job, OopsError
+from drmemctl.kernel.memory_capabilities import ADDRESS_CHECK, RANGE_PREVALIDATED
 from drmemctl.kernel.nodes import node_of_lmb
+from drmemctl.kernel.physical import max_physical
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.model.run import Lmb, is_assigned
 
@@ -192,10 +194,36 @@ def _add_memory(job: Job, index: int, node: int) -> int:
 
 
 def _add_error(job: Job, base: int, size: int) -> int:
+    if base + size > max_physical(job.state.profile):
+        rc = _beyond_addresses(job, base, size)
+        if rc:
+            return rc
     if base % size:
         job.tell(_UNALIGNED.format(size=size), base, 0)
         return EINVAL
     return 0 if job.state.blocks.node_of(job.state.block_of(base)) is None else EEXIST
+
+
+def _beyond_addresses(job: Job, base: int, size: int) -> int:
+    """Refuse memory that ends beyond what can be addressed (`mhp_range_allowed`, before it `__add_pages`)."""
+    limit = max_physical(job.state.profile)
+    if job.has(RANGE_PREVALIDATED):
+        message = f"Hotplug memory [{{base:#x}}-{{end:#x}}] exceeds maximum addressable range [0x0-{limit - 1:#x}]"
+        job.tell(message, base, 0, size)
+    elif job.has(ADDRESS_CHECK):
+        # The maximum is printed with a bit too many.
+        message = (
+            "Hotplugged memory exceeds maximum addressable address, range={base:#x}-{last:#x}, "
+            f"maximum={2 * limit - 1:#x}"
+        )
+        job.tell(message, base, 0, size)
+    else:
+        message = (
+            f"memory at {base:#x} is beyond {limit:#x}: its section is looked for behind the end of mem_section"
+        )
+        job.faults.append(Fault("over-read", message, "sparse_add_one_section", NODE))
+        return 0
+    return E2BIG
 
 
 def _log_error(job: Job, template: str, lmb: Lmb) -> None:

@@ -221,7 +221,10 @@ def _delete(job: Job, path: str) -> None:
 
 
 def _remove_memory_node(job: Job, path: str, node: Node) -> None:
-    """Remove a detached node's memory section by section, which is a BUG with larger blocks."""
+    """Remove a detached node's memory section by section, which is a BUG with larger blocks.
+
+    It is one with blocks of a section, too: nobody took them offline (`__remove_memory`).
+    """
     reg = node.get("reg")
     if reg is None:
         return
@@ -229,8 +232,10 @@ def _remove_memory_node(job: Job, path: str, node: Node) -> None:
         raise BlockedError
     base = int.from_bytes(reg[: 4 * RootCells.from_tree(job.state.tree).address], "big")
     blocks, size = job.state.blocks, job.state.block_size
-    if blocks.node_of(base // size) is not None and size > SECTION:
+    if blocks.node_of(base // size) is not None:
         message = f"memory at {base:#x} is removed in sections of 16 MiB, but its blocks have {size:#x} bytes"
+        if size == SECTION:
+            message = f"memory at {base:#x} is removed, but it is online"
         raise OopsError(Fault("oops", message, "pseries_remove_mem_node", path), dead=HOTPLUG_LOCK_HELD)
 
 

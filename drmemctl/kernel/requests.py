@@ -29,13 +29,14 @@ from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.flush import drmem_update_dt
 from drmemctl.kernel.job import Job, OopsError
+from drmemctl.kernel.memory_capabilities import PMEM_EVENTS
 from drmemctl.kernel.notifier import reread
 from drmemctl.kernel.remove import readd_by_index, remove_by_count, remove_by_ic, remove_by_index
 from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, in_turn, take
 
 ADD, REMOVE, READD = "add", "remove", "readd"
 COUNT, INDEX, INDEXED_COUNT = "count", "index", "indexed-count"
-MEMORY, CPU = "memory", "cpu"
+MEMORY, CPU, PMEM = "memory", "cpu", "pmem"
 
 _U32 = re.compile(r"\+?(0[xX][0-9a-fA-F]+|(?P<octal>0[0-7]*)|[1-9][0-9]{0,9})\n?\Z", re.ASCII)
 _PREFIX = "dlpar: "
@@ -60,7 +61,7 @@ class Request:
         kind: `count`, `index` or `indexed-count`.
         count: how many LMBs or CPUs, unsigned 32 bits.
         drc_index: the DRC index of the first.
-        resource: `memory` or `cpu`.
+        resource: `memory`, `cpu`, or `pmem`, of which only the hypervisor tells.
 
     """
 
@@ -83,7 +84,21 @@ def handle_request(job: Job, request: Request) -> Task[int]:
 
 
 def _handler(job: Job, request: Request) -> Task[int]:
+    if request.resource == PMEM:
+        return _dlpar_hp_pmem(job)
     return dlpar_cpu(job, request) if request.resource == CPU else dlpar_memory(job, request)
+
+
+@atomic()
+def _dlpar_hp_pmem(job: Job) -> int:
+    """Leave persistent memory to its driver, which touches no LMB; older kernels do not know the resource."""
+    if job.has(PMEM_EVENTS):
+        return 0
+    job.log.append(f"{_PREFIX}Invalid resource ({_HP_ELOG_RESOURCE_PMEM}) specified")
+    return EINVAL
+
+
+_HP_ELOG_RESOURCE_PMEM = 6
 
 
 def write_dlpar(job: Job, text: str) -> Task[int]:

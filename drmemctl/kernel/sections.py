@@ -10,6 +10,9 @@ MIN_BLOCK_SIZE = SECTION
 MAX_PHYSICAL = 1 << 51
 """MAX_PHYSMEM_BITS 51, with 64 KiB pages: memory from here on is skipped."""
 
+OLD_MAX_PHYSICAL = 1 << 47
+"""MAX_PHYSMEM_BITS 47, up to 4.19."""
+
 SUBSECTION = 1 << 21
 """SUBSECTION_SHIFT 21: device memory may begin and end inside a section, at multiples of this."""
 

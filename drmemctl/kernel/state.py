@@ -22,6 +22,7 @@ class Topology:
         possible: nodes 0 to `possible` - 1 may ever have memory (`find_possible_nodes`).
         at_boot: nodes that were online at boot, which are possible as well.
         with_cpus: nodes that have CPUs, and stay online when their memory goes.
+        with_bridges: nodes that are online for a PCI host bridge, until memory that came there later goes.
         prrn: whether platform resource reassignment was agreed on.
         vphn: whether the hypervisor tells the home nodes of CPUs.
 
@@ -32,6 +33,7 @@ class Topology:
     possible: int = 0
     at_boot: frozenset[int] = frozenset({0})
     with_cpus: frozenset[int] = frozenset({0})
+    with_bridges: frozenset[int] = frozenset()
     prrn: bool = False
     vphn: bool = False
 
@@ -121,8 +123,8 @@ class KernelState:
 
     @property
     def online(self) -> frozenset[int]:
-        """The nodes that are online: those with CPUs or memory."""
-        return self.topology.with_cpus | self.blocks.nodes()
+        """The nodes that are online: those with CPUs, memory or, since 6.11, a PCI host bridge."""
+        return self.topology.with_cpus | self.topology.with_bridges | self.blocks.nodes()
 
     @property
     def takes_updates(self) -> bool:

@@ -42,6 +42,7 @@ class AffinityRules:
         default_node: the node of assigned LMBs whose lookup finds none: 0 before `ea9f5b702fe0`, else None.
         current_domains: whether possible nodes come from ibm,current-associativity-domains (`67df77845c18`).
         migratable_max: whether they come from the maximum on a partition that may migrate (`9c7248bb8de3`).
+        bridges: whether a PCI host bridge puts its node online (`11981816e361`).
 
     """
 
@@ -49,6 +50,7 @@ class AffinityRules:
     default_node: int | None = None
     current_domains: bool = True
     migratable_max: bool = True
+    bridges: bool = True
 
 
 NEWEST = AffinityRules()

@@ -150,9 +150,12 @@ class _NodeCounter:
     def nodes(self) -> tuple[NumaNode, ...]:
         homeless = self._add_cores()
         self._add_boot_memory()
-        self._add_bridges()
+        if self._memory.rules.bridges:
+            self._add_bridges()
         self._add_lmbs()
         self._add_homeless(homeless)
+        if not self._memory.rules.bridges:
+            self._add_unread_bridges()
         size = self._memory.table.lmb_size or 0
         ids = sorted(self._found, key=lambda node: (node is None, node or 0))
         return tuple(self._frozen(node, size) for node in ids)
@@ -184,11 +187,18 @@ class _NodeCounter:
                 self._form1.fill(node.node, node.domains)
 
     def _add_bridges(self) -> None:
-        for domains in _bridge_lists(self._tree):
+        for domains in bridge_lists(self._tree):
             node = self._memory.associativity.node_of_row(domains)
             if node is not None:
                 self._at(node).bridges += 1
                 self._form1.fill(node, domains)
+
+    def _add_unread_bridges(self) -> None:
+        """Count bridges where their node has something else: kernels before 6.11 put none online for them."""
+        for domains in bridge_lists(self._tree):
+            node = self._memory.associativity.node_of_row(domains)
+            if node in self._found:
+                self._at(node).bridges += 1
 
     def _add_lmbs(self) -> None:
         if not self._memory.table.lmb_size:
@@ -223,11 +233,18 @@ class _NodeCounter:
         return Distances.of(online, distance), ()
 
 
-def _bridge_lists(tree: Tree) -> Iterator[tuple[int, ...]]:
+def bridge_lists(tree: Tree) -> Iterator[tuple[int, ...]]:
+    """Yield the associativity lists of PCI host bridges, and of bridges below them that are called so, too."""
     for child in tree.root.children:
-        domains = domains_of(child) if child.base_name == "pci" else None
-        if domains is not None:
-            yield domains
+        if child.base_name != "pci":
+            continue
+        nodes = [child]
+        while nodes:
+            bridge = nodes.pop()
+            domains = domains_of(bridge)
+            if domains is not None:
+                yield domains
+            nodes += [below for below in bridge.children if below.base_name == "pci"]
 
 
 def possible_nodes(

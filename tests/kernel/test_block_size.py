@@ -64,3 +64,22 @@ def test_addresses_and_sizes_of_one_cell() -> None:
     for path, reg in (("/memory@0", u32(0, LMB)), (f"/memory@{LMB:x}", u32(LMB, 1 << 27))):
         base = base.with_property(path, "reg", reg)
     assert block_size_of(base, profile(SECOND)) == 1 << 27
+
+
+@pytest.mark.parametrize(
+    ("usable", "expected"),
+    [
+        (None, 0x10000000),  # 3 GiB: bit 30 is set, bit 28 is not
+        ((0x18000000,), 0x40000000),
+        ((0x18000000, 0x50000000), 0x4000000),
+        ((), 0x40000000),
+    ],
+)
+def test_usable_memory_counts_before_reg(usable: tuple[int, ...] | None, expected: int) -> None:
+    """probe_memory_block_size since 6.6; with ranges of no bytes it looks at none."""
+    base = tree(memory=[memory_node(0, 0xC0000000)])
+    if usable is not None:
+        data = b"".join(u32(0, 0, 0, size) for size in usable)
+        base = base.with_property("/memory@0", "linux,usable-memory", data)
+    assert block_size_of(base, profile("6.6")) == expected
+    assert block_size_of(base, profile("6.5")) == 1 << 24

@@ -11,8 +11,9 @@ import pytest
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.profiles import profile
+from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.fdt_reader import read_fdt
-from drmemctl.tree.node import Node, Tree
+from drmemctl.tree.node import Node, Property, Tree
 from tests.conftest import FIXTURES, blob
 from tests.kernel.partitions import DRC, LMB, UNSET, cpus, drmem_node, lmbs, memory_node, tree, u32
 
@@ -188,3 +189,26 @@ def test_possible_nodes_are_counted_at_the_primary_domain() -> None:
 def test_cpus_are_found_where_they_are() -> None:
     assert cpus(2).children[0].get("ibm,associativity") == u32(2, 2, 0)
     assert lmbs(2, 1) == (2 * LMB, 1, DRC + 2, UNSET, 0)
+
+
+def bridged(*nodes: int) -> Tree:
+    """Return a partition with memory and CPUs on node 1 and PCI host bridges on others."""
+    bridges = [Node(f"pci@80000002{i}", (Property("ibm,associativity", u32(1, i)),)) for i in nodes]
+    return tree(lmbs(2, 1, 1, 8), lmbs(4, 2), memory=[memory_node(0, 2 * LMB, 1)], cpu_node=1, more=bridges)
+
+
+@pytest.mark.parametrize(("kernel", "node"), [("6.10", 1), ("6.11", 0), ("latest", 0)])
+def test_a_node_with_a_host_bridge_only_is_online(kernel: str, node: int) -> None:
+    partition = Simulation(bridged(0), kernel, "qemu")
+    for step in ("attach 0x80000004 1 assoc 0xffff", "dlpar memory add index 0x80000004"):
+        assert partition.run(step).ok
+    assert partition.state.blocks.node_of(4) == node
+
+
+def test_it_goes_offline_with_the_last_memory_that_came_there() -> None:
+    """try_offline_node asks for memory and CPUs, and for nothing else."""
+    partition = Simulation(bridged(0, 3), "latest", "powervm")
+    assert partition.state.online == {0, 1, 3}
+    assert partition.run("dlpar memory add index 0x80000004").ok
+    assert partition.run("dlpar memory remove index 0x80000004").ok
+    assert partition.state.online == {1, 3}

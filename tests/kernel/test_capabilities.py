@@ -247,6 +247,44 @@ def block_size_probe() -> tuple[Any, Any]:
     return both("block-size-probe", base, lambda one: one.state.block_size)
 
 
+def bridge_nodes() -> tuple[Any, Any]:
+    base = tree(*USUAL, memory=[memory_node(0, 2 * LMB, 1)], cpu_node=1, more=[_bridge(0)])
+    return both("bridge-nodes", base, lambda one: one.state.first_online_node)
+
+
+def _bridge(node: int) -> Node:
+    properties = (Property("device_type", b"pci\0"), Property("ibm,associativity", u32(1, node)))
+    return Node("pci@800000020000000", properties)
+
+
+def pmem_events() -> tuple[Any, Any]:
+    connectors = Property("ibm,drc-indexes", u32(1, 0x90000001))
+    more = [Node("ibm,persistent-memory", (connectors,))]
+    return both("pmem-events", tree(*USUAL, more=more), last_log, "plug 0x90000001 1")
+
+
+def far(first: int) -> Tree:
+    """Return a partition that has free LMBs from an address on."""
+    return tree(lmbs(2, 2, 1, 8), Run(first, 2, DRC + 4, UNSET, 0))
+
+
+def physmem_51() -> tuple[Any, Any]:
+    return both("physmem-51", far(1 << 47), _add_first)
+
+
+def address_check() -> tuple[Any, Any]:
+    return both("address-check", far(1 << 51), _add_first, kernel="5.5")
+
+
+def _add_first(partition: Simulation) -> str | None:
+    return partition.run("dlpar memory add index 0x80000004").errno
+
+
+def range_prevalidated() -> tuple[Any, Any]:
+    step = "dlpar memory add index 0x80000004"
+    return both("range-prevalidated", far(1 << 51), lambda one: last_log(one)[1], step)
+
+
 def block_size_panic() -> tuple[Any, Any]:
     base = tree(Run(0x30000000, 2, DRC + 2, UNSET, 0), size=0x18000000)
     return both("block-size-panic", base, lambda one: one.state.dead)
@@ -563,6 +601,16 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (lmb_size_u32, 1 << 32, 2 << 32),
     (block_size_u32, ["Memory block size not suitable: 0x0"], []),
     (block_size_probe, 1 << 28, 1 << 30),
+    (bridge_nodes, 0, 1),
+    (pmem_events, [], ["dlpar: Invalid resource (6) specified"]),
+    (physmem_51, None, "E2BIG"),
+    (address_check, "E2BIG", None),
+    (
+        range_prevalidated,
+        "Hotplug memory [0x8000000000000-0x8000010000000] exceeds maximum addressable range [0x0-0x7ffffffffffff]",
+        "Hotplugged memory exceeds maximum addressable address, range=0x8000000000000-0x800000fffffff, "
+        "maximum=0xfffffffffffff",
+    ),
     (block_size_panic, "panic at boot", ""),
     (no_default_node, "oops at boot", ""),
     (hotremovable_memblock, [(0, 0), (2, 1)], [(0, 0), (2, 0)]),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.errors import NotInTreeError
-from drmemctl.model.associativity import Associativity
+from drmemctl.model.associativity import AffinityRules, Associativity
 from drmemctl.model.distances import Distances, Form1
 from drmemctl.model.numa import NumaLayout, PossibleNodes
 from tests.cases import each
@@ -259,6 +259,13 @@ def test_a_host_bridge_makes_a_node_but_no_memory() -> None:
     bridge = node("pci@800000020000000", ibm__associativity=cells(1, 3))
     layout = NumaLayout.from_tree(partition(memory(0, GIB, (0,)), bridge, drmem()))
     assert [(one.node, one.bytes, one.bridges) for one in layout.nodes] == [(0, GIB, 0), (3, 0, 1)]
+
+
+def test_before_6_11_a_host_bridge_makes_no_node() -> None:
+    bridges = [node(f"pci@8{i}", ibm__associativity=cells(1, i)) for i in (0, 3)]
+    base = partition(memory(0, GIB, (0,)), *bridges, drmem())
+    layout = NumaLayout.from_tree(base, AffinityRules(bridges=False))
+    assert [(one.node, one.bytes, one.bridges) for one in layout.nodes] == [(0, GIB, 1)]
 
 
 MAX = "ibm,max-associativity-domains"

@@ -46,6 +46,7 @@ class Keys:
                 kernel.cpus,
                 kernel.cpu_ids,
                 kernel.topology.with_cpus,
+                kernel.topology.with_bridges,
             ),
             (machine_key(partition.machine), self._topologies[id(delivered)][1]),
             (partition.faults, partition.locks, partition.queued, partition.uevent),

@@ -13,7 +13,7 @@ from drmemctl.hypervisor.machine import RefusedError
 from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.requests import ADD, COUNT, CPU, INDEX, INDEXED_COUNT, REMOVE, Request, handle_event
+from drmemctl.kernel.requests import ADD, COUNT, CPU, INDEX, INDEXED_COUNT, PMEM, REMOVE, Request, handle_event
 from drmemctl.kernel.task import Footprint, StatePart, Task, atomic
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.numbers import parse_kernel_int
@@ -118,7 +118,7 @@ class Attach(_Hotplug):
     def parse(cls, words: StepWords) -> Attach:
         """Return the step."""
         drc_index = words.drc_index()
-        kind = AttachCpu if kind_of(drc_index).is_cpu else Attach
+        kind = _ATTACH.get(kind_of(drc_index).name, Attach)
         step = kind(words.text, drc_index, words.number("how many LMBs"), tell=words.name == "plug")
         if not words.remaining:
             return step
@@ -238,3 +238,38 @@ class DetachCpu(Detach):
         """Return what the guest is asked to remove."""
         del machine
         return Request(REMOVE, INDEX, drc_index=self.drc_index, resource=CPU)
+
+
+_PMEM_NOT_SIMULATED = (
+    "the guest is told of persistent memory, by its DRC index: no request for memory, and no LMB; what the kernel "
+    "does with its node is not simulated"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AttachPmem(Attach):
+    """`plug` or `attach` of an NVDIMM, which is no memory request: its event goes to `dlpar_hp_pmem`."""
+
+    is_request: ClassVar[bool] = False
+    alike: ClassVar[bool] = False
+
+    def on(self, machine: Hypervisor) -> Hypervisor:
+        """Return the hypervisor's side after it attached; `RefusedError` where it does not."""
+        if self.count != 1:
+            raise RefusedError(f"{self.count} NVDIMMs at a time: each has one connector, COUNT is 1")
+        return super(AttachPmem, self).on(machine)
+
+    def request(self, machine: Hypervisor) -> Request:
+        """Return what the guest is asked to add."""
+        del machine
+        return Request(ADD, INDEX, drc_index=self.drc_index, resource=PMEM)
+
+    def carry_out(self, partition: Partition, files: Files) -> StepResult:
+        """Return the result of what the hypervisor did, and say what is not known of the guest."""
+        result = super(AttachPmem, self).carry_out(partition, files)
+        told = self.tell and result.ok and not result.note
+        return replace(result, note=_PMEM_NOT_SIMULATED) if told else result
+
+
+_ATTACH: dict[str, type[Attach]] = {"CPU": AttachCpu, "PMEM": AttachPmem}
+"""The step that attaches what is no LMB, by the type of its connector."""

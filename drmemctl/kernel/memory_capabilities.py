@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""What kernels differ in where memory and nodes are found and added; part of the table of capabilities."""
+
+from __future__ import annotations
+
+from drmemctl.kernel.capability import Capability
+
+MEMORY_CAPABILITIES: tuple[Capability, ...] = (
+    BLOCK_SIZE_PROBE := Capability(
+        "block-size-probe",
+        "without LMBs the block size follows the sizes of memory nodes, linux,usable-memory before reg, from 1 GiB "
+        "down",
+        first=(6, 6),
+        commit="4d15721177d5",
+        source="arch/powerpc/mm/init_64.c",
+    ),
+    BRIDGE_NODES := Capability(
+        "bridge-nodes",
+        "a node that has nothing but a PCI host bridge is online from boot on",
+        first=(6, 11),
+        commit="11981816e361",
+        source="arch/powerpc/mm/numa.c",
+    ),
+    PMEM_EVENTS := Capability(
+        "pmem-events",
+        "hot-plug events for persistent memory are understood; without, the resource is invalid",
+        first=(4, 20),
+        commit="4c5d87db4978",
+        source="arch/powerpc/platforms/pseries/pmem.c",
+    ),
+    PHYSMEM_51 := Capability(
+        "physmem-51",
+        "memory can be anywhere below 2^51; without, below 2^47",
+        first=(4, 20),
+        commit="4ffe713b7587",
+        source="arch/powerpc/include/asm/book3s/64/mmu.h",
+    ),
+    ADDRESS_CHECK := Capability(
+        "address-check",
+        "memory that is added beyond that is refused; without, it goes beyond the kernel's table of sections",
+        first=(5, 5),
+        source="mm/memory_hotplug.c",
+    ),
+    RANGE_PREVALIDATED := Capability(
+        "range-prevalidated",
+        "that is the first thing that is looked at, and logged in a line of its own; without, it is a warning with "
+        "a call trace, after the memory was mapped",
+        first=(5, 12),
+        commit="bca3feaa0764",
+        source="mm/memory_hotplug.c",
+    ),
+)

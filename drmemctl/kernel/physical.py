@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: MIT
+"""Which physical addresses a kernel can have memory at (Linux MAX_PHYSMEM_BITS, with 64 KiB pages)."""
+
+from __future__ import annotations
+
+from drmemctl.kernel.memory_capabilities import PHYSMEM_51
+from drmemctl.kernel.profiles import Profile
+from drmemctl.kernel.sections import MAX_PHYSICAL, OLD_MAX_PHYSICAL
+
+
+def max_physical(profile: Profile) -> int:
+    """Return the first address that a kernel has no memory at."""
+    return MAX_PHYSICAL if profile.has(PHYSMEM_51) else OLD_MAX_PHYSICAL
