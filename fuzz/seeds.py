@@ -19,7 +19,7 @@ LONGEST_TREE = 16384
 _LARGEST_VALUE = 1024
 _KEPT = ("memory", "ibm,dynamic-reconfiguration-memory", "cpus", "rtas", "chosen", "ibm,persistent-memory")
 _CPUS = 2
-_NAMES = frozenset(name for names, _, _ in KNOWN for name in names.split())
+_NAMES = frozenset(name for known in KNOWN if known.describer for name in known.names.split())
 """Properties whose layout is known: a random change hits one that matters."""
 
 

@@ -51,9 +51,10 @@ from tests.encoders import (
 from tests.formats.rtas_vectors import HP_COUNT, HP_INDEXED_COUNT, PRRN_SCOPE_2, QEMU_EVENT, words
 
 PROPERTIES = [
-    (name, nodes[0].replace("*", "x").replace("type:", "/"), nodes[0].removeprefix("type:"))
-    for names, nodes, _ in KNOWN
-    for name in names.split()
+    (name, known.nodes[0].replace("*", "x").replace("type:", "/"), known.nodes[0].removeprefix("type:"))
+    for known in KNOWN
+    if known.nodes
+    for name in known.names.split()
 ]
 """Name, a path, and a device_type with which the layout of each is known."""
 

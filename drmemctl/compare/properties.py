@@ -16,13 +16,8 @@ from operator import itemgetter
 
 from drmemctl.compare.nodes import NodePair, pairs_of
 from drmemctl.compare.side import Side
-from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
-from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.cells import LMB_SIZE
-from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
-from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
-from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.phandles import PHANDLES
 from drmemctl.model.standard_properties import device_type
@@ -35,29 +30,6 @@ RENAMED = "renamed"
 
 HEADER = "(header)"
 """Path of what a blob has beside its nodes."""
-
-RELATED = frozenset(
-    {
-        ARCHITECTURE_VEC5,
-        ASSOCIATIVITY,
-        CURRENT_DOMAINS,
-        MAX_DOMAINS,
-        DISTANCE_TABLE,
-        LOOKUP_INDEX_TABLE,
-        REFERENCE_POINTS,
-        "ibm,lrdr-capacity",
-        "ibm,migratable-partition",
-        "ibm,my-drc-index",
-        "linux,memory-limit",
-    }
-)
-"""Properties about memory and affinity, wherever they are."""
-
-_CONNECTORS = frozenset(
-    {"ibm,drc-indexes", "ibm,drc-info", "ibm,drc-names", "ibm,drc-power-domains", "ibm,drc-types"}
-)
-_CONNECTOR_NODES = ("/", "/cpus")
-"""The nodes whose connectors are LMBs and CPUs; others have those of slots."""
 
 _RELATED_NODES = frozenset(
     {"memory", "ibm,dynamic-reconfiguration-memory", "ibm,persistent-memory", "persistent-memory"}
@@ -186,12 +158,12 @@ class _NodeComparison:
             return
         is_drmem = pair.old_path == NODE == pair.new_path
         for name, (old_props, new_props) in _by_name(old, new).items():
-            if not self._everything and not (whole and name not in PHANDLES) and not _is_related(pair, name):
-                continue
             if is_drmem:
                 old_props, new_props = self._unread(name, old_props, new_props)  # noqa: PLW2901
             for before, after in zip_longest(old_props, new_props):
-                if _differs(before, after) and not _is_shown_name(before or after, old, new):
+                if not _differs(before, after) or _is_shown_name(before or after, old, new):
+                    continue
+                if self._everything or (whole and name not in PHANDLES) or _is_related(pair, name):
                     yield self._change(pair, (old, new), name, before, after)
 
     def _unread(
@@ -233,10 +205,12 @@ def _property_change(
     fields: tuple[Fields | None, Fields | None],
 ) -> PropertyChange:
     (old, new), (before, after) = props, fields
+    from drmemctl.formats.registry import UNORDERED
+
     change = ADDED if old is None else REMOVED if new is None else CHANGED
     changed = None
     if before is not None and after is not None:
-        changed = tuple((_listed if name in _CONNECTORS else _field_changes)(before, after))
+        changed = tuple((_listed if name in UNORDERED else _field_changes)(before, after))
     return PropertyChange(change, *paths, name, old, new, fields=changed)
 
 
@@ -325,7 +299,10 @@ def _is_shown_name(prop: Property | None, old: Node, new: Node) -> bool:
 
 
 def _is_related(pair: NodePair, name: str) -> bool:
-    return name in RELATED or (name in _CONNECTORS and pair.old_path in _CONNECTOR_NODES)
+    from drmemctl.formats.registry import COMPARED
+
+    nodes = COMPARED.get(name, ())
+    return "*" in nodes or pair.old_path in nodes
 
 
 def _is_memory(path: str, node: Node) -> bool:

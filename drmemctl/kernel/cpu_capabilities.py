@@ -69,6 +69,7 @@ CPU_CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 12),
         commit="ed8029d7b472",
         source=_HOTPLUG_CPU,
+        stable_without=(((5, 10), 38),),
     ),
     CPU_IDS_BY_NODE := Capability(
         "cpu-ids-by-node",

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from drmemctl.errors import LimitError
-from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.tree.limits import LIMITS, MIB, NOT_REAL
 from drmemctl.tree.node import Tree
 
@@ -36,17 +36,15 @@ def blocks_within_bounds(number: int, source: str) -> None:
 
 def most_decoded(name: str) -> int:
     """Return how many bytes a property of a layout that is known may have to be decoded."""
-    # Few trees have a property that is asked about: the formats are not imported for all others.
-    from drmemctl.formats.drc import INDEXES, NAMES, POWER_DOMAINS, TYPES
-    from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
+    # Few trees have a property that is asked about: the catalogue is not imported for all others.
+    from drmemctl.formats.registry import Growth, growth
 
-    if name == V1:
-        return LIMITS.max_bytes
-    if name in (V2, NAMES, DRCONF_USABLE_MEMORY):  # these grow with the number of LMBs, as v1 does
-        return LIMITS.max_value_by_lmb
-    if name in (INDEXES, TYPES, POWER_DOMAINS):  # the same with four bytes for each
-        return LIMITS.max_value_by_connector
-    return LIMITS.max_value
+    return {
+        Growth.FIXED: LIMITS.max_value,
+        Growth.BY_CONNECTOR: LIMITS.max_value_by_connector,
+        Growth.BY_LMB: LIMITS.max_value_by_lmb,
+        Growth.V1: LIMITS.max_bytes,
+    }[growth(name)]
 
 
 def _is_known(name: str) -> bool:

@@ -9,6 +9,7 @@ from typing import cast
 
 from drmemctl.errors import FormatError, InputError
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.formats.registry import MIGRATED
 from drmemctl.formats.rtas_input import RecordedCall, recorded_calls
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, WORK_AREA, encode_update_nodes
 from drmemctl.formats.update_properties import Change, encode_update_properties
@@ -200,26 +201,6 @@ class LiveUpdates:
 _NOT_TOLD = frozenset({"phandle", "linux,phandle", "ibm,phandle", "name", "slof,from-fdt"})
 """What names a node belongs to the system that it was made on."""
 
-_MIGRATED = frozenset(
-    {
-        "ibm,associativity",
-        "ibm,associativity-lookup-arrays",
-        "ibm,associativity-reference-points",
-        "ibm,current-associativity-domains",
-        "ibm,drc-indexes",
-        "ibm,drc-info",
-        "ibm,drc-names",
-        "ibm,drc-power-domains",
-        "ibm,drc-types",
-        "ibm,dynamic-memory",
-        "ibm,dynamic-memory-v2",
-        "ibm,max-associativity-domains",
-        "ibm,memory-preservation-time",
-        "ibm,architecture-vec-5",
-    }
-)
-"""Properties of memory and affinity that LoPAR lets a migration change."""
-
 _ASSOCIATIVITY = frozenset({"ibm,associativity"})
 
 _ORDER = ("ibm,associativity-lookup-arrays", "ibm,dynamic-memory", "ibm,dynamic-memory-v2")
@@ -257,7 +238,7 @@ class _TreeComparison:
         if old is new:
             return
         changes = tuple(changes_of(old, new))
-        allowed = _MIGRATED
+        allowed = MIGRATED
         if self._reassignment:
             allowed = _REASSIGNED.get(path) or _REASSIGNED.get(device_type(old) or "", frozenset())
             if path.startswith(_PLATFORM_FACILITIES):

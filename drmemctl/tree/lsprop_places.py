@@ -7,26 +7,13 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from drmemctl.formats.registry import HOMES
 from drmemctl.tree.builder import shown
-from drmemctl.tree.finder import DRMEM_NODE
 
 Names = tuple[str, ...]
 """A path in the tree: the names of the nodes from the root on, without the root."""
 
-# Only properties that stand in no other node (LoPAR B.6 and C.6.6, Linux arch/powerpc/mm/numa.c).
-_PROPERTIES = {
-    DRMEM_NODE: (
-        "ibm,lmb-size ibm,dynamic-memory ibm,dynamic-memory-v2 ibm,associativity-lookup-arrays "
-        "ibm,memory-flags-mask ibm,memory-preservation-time linux,drconf-usable-memory"
-    ),
-    "rtas": (
-        "ibm,associativity-reference-points ibm,max-associativity-domains ibm,current-associativity-domains "
-        "ibm,numa-lookup-index-table ibm,numa-distance-table ibm,lrdr-capacity rtas-size rtas-version"
-    ),
-    "chosen": "ibm,architecture-vec-5 bootargs stdout-path linux,initrd-start",
-}
-_HOMES = {name: home for home, names in _PROPERTIES.items() for name in names.split()}
-_ROOT_NODES = {*_PROPERTIES, "cpus", "options", "aliases", "vdevice", "event-sources"}
+_ROOT_NODES = {*HOMES.values(), "cpus", "options", "aliases", "vdevice", "event-sources"}
 _ROOT_PROPERTIES = {"#address-cells", "#size-cells", "model", "compatible", "device_type"}
 
 
@@ -54,7 +41,7 @@ class PrintedPlace:
 
     def home(self, name: str) -> Names:
         """Return the node of a property that was printed without a path."""
-        return (_HOMES[name],) if self.mixed and name in _HOMES else self.names
+        return (HOMES[name],) if self.mixed and name in HOMES else self.names
 
     def below(self, path: str) -> Names:
         """Return the node of a path that stands over the properties of a further node."""
@@ -85,12 +72,12 @@ def place_of(path: str | None, next_path: str | None, properties: Mapping[str, S
 
 def is_known(name: str) -> bool:
     """Whether a property is one that stands in a certain node of a partition, and so no word of a letter."""
-    return name in _HOMES
+    return name in HOMES
 
 
 def is_heading(path: str, properties: Mapping[str, Sequence[str]]) -> bool:
     """Whether `path:` is a person's heading and no node: a single word over properties of another node."""
-    homes = {_HOMES[name] for name in properties if name in _HOMES}
+    homes = {HOMES[name] for name in properties if name in HOMES}
     return "/" not in path and bool(homes) and path not in homes
 
 
@@ -98,7 +85,7 @@ def _infer(base: str, properties: Mapping[str, Sequence[str]]) -> PrintedPlace:
     own_name = "".join(properties.get("name", ())).strip(' \t"')
     if own_name in _ROOT_NODES:
         return PrintedPlace((own_name,), base, inferred=True)
-    homes = {_HOMES[name] for name in properties if name in _HOMES}
+    homes = {HOMES[name] for name in properties if name in HOMES}
     if len(homes) == 1 and {"model", "#address-cells"}.isdisjoint(properties):
         return PrintedPlace((homes.pop(),), base, inferred=True)
     return PrintedPlace((), base, inferred=bool(homes), mixed=True)

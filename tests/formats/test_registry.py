@@ -20,9 +20,9 @@ DRMEM = "/ibm,dynamic-reconfiguration-memory"
 V2 = unhex("00000001 0000018e 0000000020000000 80000002 00000001 00000008")
 PLACES = [
     (node.replace("type:", "/").replace("*", "x"), name)
-    for names, nodes, _ in KNOWN
-    for node in nodes
-    for name in names.split()
+    for known in KNOWN
+    for node in known.nodes
+    for name in known.names.split()
 ]
 
 
