@@ -18,9 +18,8 @@ CPU_CAPABILITIES: tuple[Capability, ...] = (
     HOME_NODE_AT_BOOT := Capability(
         "home-node-at-boot",
         "at boot CPUs of a partition with shared processors are moved to the home nodes that the hypervisor tells",
-        first=(4, 19),
+        first=(4, 15),
         last=(5, 8),
-        commit="2ea626306810",
         source=_NUMA,
     ),
     HOME_NODE_POLL := Capability(

@@ -31,7 +31,8 @@ def homes(*steps: str, kernel: str = "latest", **more: object) -> Simulation:
 @pytest.mark.parametrize(
     ("kernel", "at_once", "again", "booted"),
     [
-        ("4.15", 1, 0, 0),
+        ("4.14", 1, 0, 0),
+        ("4.15", 1, 0, 1),
         ("4.19", 1, 0, 1),
         ("5.1", 1, 0, 1),
         ("5.2", 0, 0, 1),
