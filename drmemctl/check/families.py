@@ -15,5 +15,6 @@ FAMILIES = {
     "kernel": "what a simulated kernel does that no kernel should",
     "blocks": "memory blocks and sections: who shares one, what does not fill one",
     "stream": "what RTAS answers: lists of updates, events, connectors",
+    "dump": "what only a dump of the kernel's memory shows: what was written over, what was under way",
     "live": "the tree against /sys and /proc of the running system, or of a capture",
 }

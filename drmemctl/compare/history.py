@@ -19,18 +19,18 @@ from drmemctl.compare.log_times import LogTimes
 from drmemctl.compare.lookup import compare_lookup
 from drmemctl.compare.properties import property_change
 from drmemctl.compare.side import read_pair
-from drmemctl.compare.writers import BOOT, FLUSH, UPDATE, LmbValue, WrittenValue, writers_of
-from drmemctl.errors import LimitError, NotInTreeError
-from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, decode_entries
+from drmemctl.errors import NotInTreeError
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays
 from drmemctl.kernel.affinity import affinity_rules
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.profiles import Profile
+from drmemctl.kernel.writers import BOOT, FLUSH, UPDATE, WrittenValue, lmb_values, writers_of
 from drmemctl.model.drmem import Drmem, RootCells
-from drmemctl.model.dumped import array_in
+from drmemctl.model.dumped import PastMoment, array_in, past_values
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.lookup import Place
-from drmemctl.tree.node import Node, Property, Tree
+from drmemctl.tree.node import Property, Tree
 
 LMB_PROPERTIES = (V1, V2)
 
@@ -142,15 +142,6 @@ def _counts(tree: Tree) -> Iterator[tuple[str, str, int]]:
             yield path, name, sum(prop.name == name for prop in replaced) + is_there
 
 
-@dataclass(frozen=True, slots=True)
-class _Moment:
-    """A property's value, and the whole tree before and after it came; None before for the oldest."""
-
-    value: bytes | None
-    before: Tree | None
-    after: Tree
-
-
 class _NodeHistory:
     """One node of a dump through time."""
 
@@ -164,7 +155,8 @@ class _NodeHistory:
         """Return the values of a property, the newest first."""
         total = 1 + sum(prop.name == name for prop in self._replaced)
         # Who wrote a value is told by those before it, also by those that are not shown.
-        moments = list(islice(self._moments(name), self._within_bounds(name, total)))
+        most = self._within_bounds(name, total)
+        moments = list(islice(past_values(self._tree, self._place.path, name), most))
         written = self._writers(name, moments, whole=len(moments) == total)
         times = self._times(written)
         values = tuple(
@@ -189,22 +181,7 @@ class _NodeHistory:
         room = accumulate(len(prop.value) // 24 for prop in values)
         return max(1, sum(sets <= LIMITS.max_simulated_runs for sets in room))
 
-    def _moments(self, name: str) -> Iterator[_Moment]:
-        """Yield the values, the newest first, each with the trees between which it came."""
-        node = after = self._place.node
-        value = node.get(name)
-        for prop in self._replaced:
-            before = node.with_property(prop.name, prop.value)
-            if prop.name == name:
-                yield _Moment(value, self._tree_with(before), self._tree_with(node))
-                value, after = prop.value, before
-            node = before
-        yield _Moment(value, None, self._tree_with(after))
-
-    def _tree_with(self, node: Node) -> Tree:
-        return _with_node(self._tree, self._place.path, node)
-
-    def _writers(self, name: str, moments: Sequence[_Moment], *, whole: bool) -> list[WrittenValue]:
+    def _writers(self, name: str, moments: Sequence[PastMoment], *, whole: bool) -> list[WrittenValue]:
         """Return who wrote each value; only of LMBs can it be told."""
         unknown = [WrittenValue(None)] * len(moments)
         if self._place.path != NODE or name not in (*LMB_PROPERTIES, LOOKUP_ARRAYS):
@@ -215,8 +192,8 @@ class _NodeHistory:
                 for newer, older in pairwise(moments)
             ]
             return [*written, WrittenValue(BOOT if whole else None)]
-        values = list(_lmb_values(name, reversed(moments)))
-        if len(values) < len(moments) or not self._kernel.has(DRMEM_ARRAY):
+        values = lmb_values(name, moments[::-1])
+        if values is None or not self._kernel.has(DRMEM_ARRAY):
             return unknown
         written = writers_of(values, self._kernel, array_in(self._tree))
         if not whole:
@@ -271,32 +248,3 @@ def _is_appended(old: bytes | None, new: bytes | None) -> bool:
 
 def _lmb_size(tree: Tree) -> int:
     return 0 if tree.find(NODE) is None else Drmem.from_tree(tree).table.lmb_size or 0
-
-
-def _lmb_values(name: str, moments: Iterator[_Moment] | Sequence[_Moment]) -> Iterator[LmbValue]:
-    """Yield the values of the LMB property as LMBs, as far as they can be read one after the other."""
-    for moment in moments:
-        if moment.value is None:
-            return
-        try:
-            table = Drmem.from_tree(moment.after).table
-        except LimitError:
-            return
-        if table.property_name != name:
-            return
-        cells = RootCells.from_tree(moment.after)
-        yield LmbValue(decode_entries(name, moment.value, cells.address), table)
-
-
-def _with_node(tree: Tree, path: str, node: Node) -> Tree:
-    """Return a tree with another node at a path."""
-    names = [name for name in path.split("/") if name]
-    return tree.with_root(_below(tree.root, names, node))
-
-
-def _below(parent: Node, names: Sequence[str], node: Node) -> Node:
-    if not names:
-        return node
-    changed = parent.child(names[0])
-    children = tuple(_below(child, names[1:], node) if child is changed else child for child in parent.children)
-    return replace(parent, children=children)

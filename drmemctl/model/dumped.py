@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The LMB array of a dumped kernel as LMBs."""
+"""What a dumped kernel had besides its tree: its LMB array, and the tree as it was before."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from drmemctl.errors import NotInTreeError
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
-from drmemctl.tree.node import Tree
+from drmemctl.tree.node import Node, Tree
 
 ARRAY = "drmem_info"
 """The kernel's variable: what stands for the property of the LMBs where the array is shown."""
@@ -29,3 +33,59 @@ def no_array(tree: Tree) -> NotInTreeError:
     if tree.dump is not None:
         message = "the kernel's LMB array (drmem_info) is not found in this dump"
     return NotInTreeError(message, source=tree.source, hint="--from tree shows the LMBs of the device tree")
+
+
+class PastMoment(NamedTuple):
+    """When a property got a value.
+
+    Attributes:
+        value: the value, None where the property was not there then.
+        before: the tree right before; None for the oldest value, which nothing came before.
+        after: the tree right after.
+
+    """
+
+    value: bytes | None
+    before: Tree | None
+    after: Tree
+
+
+def past_values(tree: Tree, path: str, name: str) -> Iterator[PastMoment]:
+    """Yield the values that a property of a dumped kernel has had, the newest first.
+
+    of_remove_property and __of_update_property (drivers/of/base.c) put what they take out in front of the node's
+    `deadprops`: to take these changes back, the last first, leads through all states of the node.
+    """
+    node = after = tree.node(path)
+    value = node.get(name)
+    for prop in () if tree.dump is None else tree.dump.replaced.get(path, ()):
+        before = node.with_property(prop.name, prop.value)
+        if prop.name == name:
+            yield PastMoment(value, _with_node(tree, path, before), _with_node(tree, path, node))
+            value, after = prop.value, before
+        node = before
+    yield PastMoment(value, None, _with_node(tree, path, after))
+
+
+def at_boot(tree: Tree, path: str) -> Tree:
+    """Return the tree with a node as it was before anything in it was replaced or removed.
+
+    A property that was added later is still in it: adding leaves no trace.
+    """
+    node = tree.node(path)
+    for prop in () if tree.dump is None else tree.dump.replaced.get(path, ()):
+        node = node.with_property(prop.name, prop.value)
+    return _with_node(tree, path, node)
+
+
+def _with_node(tree: Tree, path: str, node: Node) -> Tree:
+    """Return a tree with another node at a path."""
+    return tree.with_root(_below(tree.root, [name for name in path.split("/") if name], node))
+
+
+def _below(parent: Node, names: Sequence[str], node: Node) -> Node:
+    if not names:
+        return node
+    changed = parent.child(names[0])
+    children = tuple(_below(child, names[1:], node) if child is changed else child for child in parent.children)
+    return replace(parent, children=children)

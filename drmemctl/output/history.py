@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from drmemctl.compare.history import LMB_PROPERTIES, History, PastValue, PropertyHistory
-from drmemctl.compare.writers import BOOT, FLUSH, UPDATE
 from drmemctl.formats.dynamic_memory import AA_UNSET, ASSIGNED, LOOKUP_ARRAYS, NODE
 from drmemctl.kernel.flush import function_that_writes
+from drmemctl.kernel.writers import BOOT, FLUSH, UPDATE
 from drmemctl.model.run import Run
 from drmemctl.output.diff import change_records
 from drmemctl.output.diff_text import sections

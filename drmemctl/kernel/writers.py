@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import (
     AA_UNSET,
     ASSIGNED,
@@ -24,7 +25,8 @@ from drmemctl.formats.dynamic_memory import (
 from drmemctl.kernel.capabilities import AA_SYNC, PRRN_READD
 from drmemctl.kernel.flush import encode_v1, is_same_set
 from drmemctl.kernel.profiles import Profile
-from drmemctl.model.drmem import LmbTable
+from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.dumped import PastMoment
 from drmemctl.model.run import Run
 from drmemctl.model.runs import Runs
 
@@ -59,6 +61,22 @@ class LmbValue:
 
     entries: Entries
     table: LmbTable
+
+
+def lmb_values(name: str, moments: Iterable[PastMoment]) -> list[LmbValue] | None:
+    """Return the values of the LMB property, None where Linux would not read its LMBs from each of them."""
+    values: list[LmbValue] = []
+    for moment in moments:
+        if moment.value is None:
+            return None
+        try:
+            drmem = Drmem.from_tree(moment.after)
+        except LimitError:
+            return None
+        if drmem.entries is None or drmem.entries.property != name:
+            return None
+        values.append(LmbValue(drmem.entries, drmem.table))
+    return values
 
 
 @dataclass(frozen=True, slots=True)
