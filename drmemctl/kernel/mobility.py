@@ -75,9 +75,11 @@ def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
     """Update the tree on the destination and wait for the rest of the memory (`post_mobility_fixup`)."""
     if job.has(TOPOLOGY_STOPPED):
         yield from _stop_topology_update(job)
+        _tell_topology(job, "Stopping topology update")
     rc = yield from devicetree_update(job, source, MIGRATION_SCOPE)
     if job.has(TOPOLOGY_STOPPED):
-        yield from _start_topology_update(job)
+        features = yield from _start_topology_update(job)
+        _tell_topology(job, f"Starting topology update{features}")
     if rc:
         prefixed = job.has(UPDATE_ERRORS_PREFIXED)
         subject = f"{_PREFIX}device tree update" if prefixed else "Post-mobility device tree update"
@@ -89,14 +91,23 @@ def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
     return 0
 
 
+def _tell_topology(job: Job, message: str) -> None:
+    """Print what becomes of topology updates, unless they are off: then there is nothing to stop."""
+    if not job.has(PRRN_OFF_BY_DEFAULT):
+        job.log.append(f"numa: {message}")
+
+
 @atomic(writes=(StatePart.WINDOW,))
 def _stop_topology_update(job: Job) -> None:
     job.state = replace(job.state, deaf=True)
 
 
 @atomic(writes=(StatePart.WINDOW,))
-def _start_topology_update(job: Job) -> None:
+def _start_topology_update(job: Job) -> str:
+    """Listen again, and return to what, as it is printed."""
     job.state = replace(job.state, deaf=False)
+    topology = job.state.topology
+    return " prrn_enabled" * topology.prrn + " vphn_enabled" * topology.vphn
 
 
 @atomic()

@@ -7,10 +7,11 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.formats.dynamic_memory import ASSIGNED, NODE, V1, V2
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.simulation import Simulation
@@ -105,7 +106,7 @@ def simulated(found: dict[str, Any], tree: Tree) -> Run:
     steps = []
     for step in found["steps"]:
         _unrecorded(simulation, step)
-        unmovable = " ".join(step.get("unmovable", ()))
+        unmovable = " ".join(_unmovable(simulation, step))
         if unmovable:
             simulation.run(f"unmovable {unmovable}")
         result = simulation.run(step["step"])
@@ -114,6 +115,13 @@ def simulated(found: dict[str, Any], tree: Tree) -> Run:
         state = state_of(simulation, list(step["properties"]))
         steps.append(Replayed(step, result, state, simulation.situation))
     return Run(found, boot, tuple(steps), simulation)
+
+
+def _unmovable(simulation: Simulation, step: dict[str, Any]) -> list[str]:
+    """Return the LMBs that could not go in a step: the first with memory where only their number is known."""
+    assigned = (lmb for lmb in simulation.state.table.lmbs(1 << 10) if lmb.flags & ASSIGNED)
+    unsure = islice(assigned, step.get("unmovable_unsure", 0))
+    return [*step.get("unmovable", []), *(f"{lmb.drc_index:#x}" for lmb in unsure)]
 
 
 def _unrecorded(simulation: Simulation, step: dict[str, Any]) -> None:
