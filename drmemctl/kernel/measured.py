@@ -241,6 +241,22 @@ MEASURED: dict[str, Measured] = {
         {},
         {},
     ),
+    "home-node-first": Measured(
+        {},
+        {},
+    ),
+    "home-node-at-boot": Measured(
+        {},
+        {},
+    ),
+    "home-node-poll": Measured(
+        {},
+        {},
+    ),
+    "poll-beside-prrn": Measured(
+        {},
+        {},
+    ),
     "cpu-by-count": Measured(
         {},
         {"6.1": "captures/6.1-cpus", "7.2": "captures/7.2-cpus"},

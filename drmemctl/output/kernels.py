@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from drmemctl.formats.plain import record
 from drmemctl.kernel.capabilities import CAPABILITIES
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS
@@ -162,12 +163,12 @@ def _record(view: KernelsView) -> dict[str, Any]:
         "kernels": [{"name": entry.name, "release": release_text(entry.release)} for entry in view.kernels],
         "capabilities": [_capability(view, entry) for entry in view.shown()],
         "names": [{"name": name, "about": about} for name, about in view.names.items()],
-        **({"settled": list(map(_settled, view.settled()))} if view.settled() else {}),
+        **(
+            {"settled": [record(backport, "capability has source") for backport in view.settled()]}
+            if view.settled()
+            else {}
+        ),
     }
-
-
-def _settled(backport: Backport) -> dict[str, Any]:
-    return {"capability": backport.capability, "has": backport.has, "source": backport.source}
 
 
 def _measured_records(records: Mapping[str, str]) -> list[dict[str, str]]:

@@ -23,8 +23,8 @@ _INTRODUCTION = """\
 What `drmemctl simulate` and `drmemctl explore` make differ between kernels. `--kernel` picks a release with all
 that it has, `--with` and `--without` add one capability or take it away, as a backport does. `drmemctl kernels`
 prints this table with the whole path of each source file, `drmemctl kernels 5.10 6.1` what two kernels differ in.
-A side is *measured* on a release of which a bundled record comes out otherwise on the other side; all else was read in
-the source. How each came to be known is told in [How it is tested](../how-it-is-tested.md).
+A side is *measured* on a release of which a bundled record comes out otherwise on the other side; all else was
+read in the source. How each came to be known is told in [How it is tested](../how-it-is-tested.md).
 """
 
 
