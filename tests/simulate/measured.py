@@ -59,7 +59,7 @@ def flipped(kernel: str, capability: Capability) -> Profile:
 def exercises(witness: Witness, capability: Capability) -> bool:
     """Whether a record tells the sides of a capability apart."""
     name, kernel = witness
-    return _came_out(name, flipped(kernel, capability)) != _as_recorded(witness)
+    return bool(_came_out(name, flipped(kernel, capability)) != _as_recorded(witness))
 
 
 _tree = cache(tree_of)
@@ -102,7 +102,8 @@ def first_witnesses(capability: Capability) -> dict[str, Witness]:
 
 def entry(capability: Capability) -> Entry:
     """Return what is measured of a capability."""
-    having, lacking = {}, {}
+    having: dict[str, str] = {}
+    lacking: dict[str, str] = {}
     for series, (name, kernel) in sorted(first_witnesses(capability).items(), key=lambda item: _order(item[0])):
         (having if profile(kernel).has(capability) else lacking)[series] = name
     return capability.name, having, lacking
