@@ -22,7 +22,7 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.early_memory import EarlyMemory
 from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.kept_memory import kept_memory
+from drmemctl.kernel.kept_at_boot import kept_memory
 from drmemctl.kernel.processors import cpu_ids_of, cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import blocks_of
