@@ -7,6 +7,7 @@ A machine is an immutable value: each call gives its answer and the machine afte
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -103,6 +104,7 @@ class Machine:
         events: what its user was told since they were last taken.
         aborted: whether the hypervisor itself stopped.
         delivered: where its LMBs are, as it told the partition last.
+        homes: the home nodes that it has for threads, by interrupt server number, where not those of the tree.
 
     """
 
@@ -115,6 +117,7 @@ class Machine:
     events: tuple[str, ...] = ()
     aborted: bool = False
     delivered: DeliveredTopology = NOTHING_DELIVERED
+    homes: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
     name: ClassVar[str] = ""
     """What `--hypervisor` calls it."""
@@ -158,8 +161,8 @@ class Machine:
         raise NotImplementedError
 
     def moved(self, tree: Tree) -> Self:
-        """Return the machine after a migration to the firmware of a tree."""
-        return replace(self, tree=tree)
+        """Return the machine after a migration to the firmware of a tree, where nothing is known of home nodes."""
+        return replace(self, tree=tree, homes=())
 
     # What they share.
 
@@ -219,6 +222,15 @@ class Machine:
             machine = replace(machine, delivered=machine.delivered.configured(drc_index, count, domains))
         node, *siblings = machine.described(drc_index) or (None,)
         return ConnectorAnswer(status, node, tuple(filter(None, siblings))), machine
+
+    def home_node(self, server: int) -> tuple[int, ...] | None:
+        """Answer H_HOME_NODE_ASSOCIATIVITY for a thread; None where nothing but the tree tells of it."""
+        return next((domains for thread, domains in self.homes if thread == server), None)
+
+    def with_home(self, threads: Collection[int], domains: tuple[int, ...]) -> Self:
+        """Return the machine with another home node for threads."""
+        kept = (home for home in self.homes if home[0] not in threads)
+        return replace(self, homes=tuple(sorted((*kept, *((thread, domains) for thread in threads)))))
 
     def updated(self, name: str, value: bytes | None, tree: Tree) -> Self:
         """Return the machine after it delivered a property of the drmem node to a partition that holds `tree`."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drmemctl.formats.dynamic_memory import ASSIGNED, NODE, V1, V2
+from drmemctl.kernel.profiles import Profile
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.simulation import Simulation
@@ -97,11 +98,11 @@ def _replayed(name: str, _mutant: str) -> Run:
     return simulated(record(name), tree_of(name))
 
 
-def simulated(found: dict[str, Any], tree: Tree) -> Run:
-    """Do the steps of a recorded run on a simulated partition with the same kernel."""
+def simulated(found: dict[str, Any], tree: Tree, kernel: Profile | None = None, *, findings: bool = True) -> Run:
+    """Do the steps of a recorded run on a simulated partition with the same kernel, unless another is given."""
     answers = {step["step"].split()[1]: step["answers"] for step in found["steps"] if "answers" in step}
     files = Files(file=lambda file: json.dumps(answers[file]).encode())
-    simulation = Simulation(tree, found["kernel"], files=files)
+    simulation = Simulation(tree, kernel or found["kernel"], files=files, findings=findings)
     boot = state_of(simulation, list(found["boot"]["properties"]))
     steps = []
     for step in found["steps"]:

@@ -11,6 +11,7 @@ from drmemctl.simulate.partition import Step
 from drmemctl.simulate.steps.boot import Reboot
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
+from drmemctl.simulate.steps.home_node import HomeNode
 from drmemctl.simulate.steps.hotplug import Attach, Detach
 from drmemctl.simulate.steps.memory_request import Dlpar
 from drmemctl.simulate.steps.migration import Lpm, Migrate
@@ -30,6 +31,7 @@ STEPS: dict[str, type[Step]] = {
     "lpm": Lpm,
     "migrate": Migrate,
     "prrn": Prrn,
+    "vphn": HomeNode,
     "unmovable": Unmovable,
     "movable": Unmovable,
     "rtas": Rtas,
