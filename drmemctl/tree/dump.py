@@ -46,7 +46,7 @@ class BesideDump:
 def read_dump(file: IO[bytes], source: str, member: str | None = None, *, is_running: bool = False) -> Tree:
     """Return the kernel's tree in a dump, or with `member` `boot` the tree of its boot.
 
-    A kernel that is running (/proc/kcore) may change what is read: then its LMB array is read until it is the same.
+    A kernel that is running (/proc/kcore) changes what is read: its array is read until it is the same twice.
 
     Raises `InputError` (`AbsentMemoryError` for memory that is not in the dump) and `LimitError`.
     """
