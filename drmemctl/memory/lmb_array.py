@@ -19,11 +19,14 @@ from drmemctl.memory.physical import AbsentMemoryError
 LMB_SIZE = 24
 """Bytes of a struct drmem_lmb."""
 
-_MOST_LMBS = 1 << 20
+MOST_LMBS = 1 << 20
 """LMBs of an array: 256 TiB in LMBs of 256 MiB."""
 
-_MOST_LOOKED_AT = 2 * _MOST_LMBS
+_MOST_LOOKED_AT = 2 * MOST_LMBS
 """LMBs, and places that may be the array's, which are looked at while it is sought."""
+
+_READ_AT_MOST = 4
+"""How often the array of a kernel that runs is read until it is the same twice."""
 
 _AT_ONCE = 2730
 """LMBs read in one piece: a page of 64 KiB."""
@@ -78,12 +81,26 @@ def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
     return next(iter(arrays.values()), None)
 
 
+def settled_lmb_array(memory: KernelMemory, array: LmbArray) -> tuple[LmbArray, bool]:
+    """Return an array of a kernel that runs as it is when it is read once more, and whether it was the same twice.
+
+    A request for LMBs writes their flags and aa_index one after the other (drmem_update_lmbs, dlpar_memory).
+    """
+    looked_at = Allowance(_MOST_LOOKED_AT, "the LMB array changes all the time", memory.source, "try once more")
+    for _ in range(_READ_AT_MOST):
+        again = _array_at(memory, array.address, array.lmb_size, looked_at)
+        if again == array:
+            return array, True
+        array = again or array
+    return array, False
+
+
 def _array_at(memory: KernelMemory, address: int, lmb_size: int, looked_at: Allowance) -> LmbArray | None:
     """Return the array whose drmem_lmb_info is at an address, None where none can be."""
     looked_at.spend()
     try:
         lmbs, count = memory.u64(address), memory.u32(address + 8)
-        if not is_pointer(lmbs) or not 0 < count <= _MOST_LMBS:
+        if not is_pointer(lmbs) or not 0 < count <= MOST_LMBS:
             return None
         pieces: list[bytes] = []
         previous = (-lmb_size, -1)
