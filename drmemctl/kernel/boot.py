@@ -22,6 +22,7 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.early_memory import EarlyMemory
 from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.kept_at_boot import kept_memory
 from drmemctl.kernel.processors import cpu_ids_of, cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import blocks_of
@@ -56,7 +57,9 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     topology = _topology(tree, profile, associativity, blocks)
     cpus = cpus_of(tree, associativity, min(topology.with_cpus | blocks.nodes(), default=0))
     cpu_ids = cpu_ids_of(tree, cpus)
-    return KernelState(profile, tree, table, blocks, size, topology, cpus, cpu_ids), tuple(faults)
+    kept = kept_memory(tree, list(regions), size)
+    state = KernelState(profile, tree, table, blocks, size, topology, cpus, cpu_ids, kept.unmovable(table), kept)
+    return state, tuple(faults)
 
 
 def check_runs(tree: Tree) -> Tree:
