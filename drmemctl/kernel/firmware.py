@@ -64,6 +64,10 @@ class Firmware(Protocol):
         """Call ibm,configure-connector to its end, for `count` connectors that are alike; return the first."""
         ...
 
+    def home(self, thread: int) -> tuple[int, ...] | None:
+        """Return the associativity of a thread's home node (H_HOME_NODE_ASSOCIATIVITY); None for the tree's."""
+        ...
+
     def n_alike(self, drc_index: int, count: int) -> int:
         """Return how many of `count` connectors from `drc_index` on, one after the other, are alike.
 

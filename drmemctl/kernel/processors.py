@@ -1,34 +1,33 @@
 # SPDX-License-Identifier: MIT
 """The Linux node of each CPU: found at boot, and kept or changed when a CPU's associativity is updated.
 
-Source: Linux arch/powerpc/mm/numa.c `numa_setup_cpu`, and up to 5.8 `dt_update_callback`, `start_topology_update`,
-`find_and_online_cpu_nid`; arch/powerpc/platforms/pseries/hotplug-cpu.c `dlpar_cpu_readd`.
+Source: Linux arch/powerpc/mm/numa.c `numa_setup_cpu`; up to 5.8 `prrn_is_enabled`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, decode_lrdr_capacity
 from drmemctl.formats.strings import decode_strings
-from drmemctl.kernel.capabilities import (
+from drmemctl.kernel.job import MIGRATION, Job
+from drmemctl.kernel.nodes import current_associativity
+from drmemctl.kernel.state import Cpu, CpuIds, KernelState
+from drmemctl.kernel.topology_capabilities import (
     CPU_READD,
     CPU_TOPOLOGY_UPDATE,
     PRRN_OFF_BY_DEFAULT,
     TOPOLOGY_STOPPED,
     VPHN_FAILURE_IGNORED,
 )
-from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, Job
-from drmemctl.kernel.nodes import current_associativity
-from drmemctl.kernel.state import Cpu, CpuIds, KernelState
 from drmemctl.model.associativity import Associativity, domains_of
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.processors import CPUS, cores
-from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Tree
 
 _NO_UPDATES = "this kernel does not listen to such updates: they were taken out in 5.9"
-_OFF = "topology updates are off by default from 5.2 on"
+_OFF_BY_DEFAULT = "topology updates are off by default from 5.2 on"
+_OFF = "topology updates were switched off"
 _STOPPED = "topology updates are stopped while a migration updates the tree (4.20 to 5.8)"
 _NOT_AGREED = "platform resource reassignment was not agreed on at boot"
 _NR_CPUS = 2048
@@ -73,45 +72,24 @@ def tells_home_nodes(tree: Tree) -> bool:
     return data is not None and "hcall-vphn" in decode_strings(data).items
 
 
-def cpu_updated(job: Job, path: str, doing: str) -> None:
-    """Take note of a CPU's new associativity, in those kernels that do (`dt_update_callback`)."""
-    node = job.state.tree.find(path)
-    if node is None or device_type(node) != "cpu" or why_deaf(job.state, doing):
-        return
-    new = _node_of(job, path)
-    state = job.state
-    cpus = tuple(replace(cpu, node=new) if cpu.path == path else cpu for cpu in state.cpus)
-    topology = replace(state.topology, with_cpus=state.topology.with_cpus | {new})
-    job.state = replace(state, cpus=cpus, topology=topology)
+def listens(state: KernelState) -> bool:
+    """Whether updates of CPUs and reassignments are acted on: agreed on at boot, and not stopped."""
+    return state.profile.has(CPU_TOPOLOGY_UPDATE) and state.topology.prrn and not state.deaf
 
 
 def why_deaf(state: KernelState, doing: str) -> str:
-    """Return why this kernel does not move a CPU on an update of its associativity; empty if it does."""
+    """Return why this kernel did not move a CPU on an update of its associativity; empty if it does."""
     profile, topology = state.profile, state.topology
     if not profile.has(CPU_TOPOLOGY_UPDATE):
         return _NO_UPDATES
-    if profile.has(PRRN_OFF_BY_DEFAULT):
-        return _OFF
-    if (doing == MIGRATION or state.deaf) and profile.has(TOPOLOGY_STOPPED):
-        return _STOPPED
-    # Whoever tells of a reassignment has agreed on it.
-    if not topology.prrn and doing != REASSIGNMENT:
+    if not topology.prrn:
         return _NOT_AGREED
+    if doing == MIGRATION and profile.has(TOPOLOGY_STOPPED) and not state.deaf:
+        return _STOPPED
+    if state.deaf:
+        return _OFF_BY_DEFAULT if profile.has(PRRN_OFF_BY_DEFAULT) else _OFF
     asks = not profile.has(CPU_READD) and not topology.vphn
     return _NO_HOME if asks and not profile.has(VPHN_FAILURE_IGNORED) else ""
-
-
-def _node_of(job: Job, path: str) -> int:
-    """Return where a CPU goes: the hypervisor is taken to name the same home node as its tree.
-
-    A CPU that is taken out and put in again has its connector released and acquired, which is left out here.
-    """
-    state = job.state
-    if not job.has(CPU_READD) and not state.topology.vphn:
-        # The hcall fails, and what it should have filled in leads nowhere.
-        return state.first_online_node
-    node = node_in_tree(state, path)
-    return node if node is not None and state.topology.is_possible(node) else state.first_online_node
 
 
 def node_in_tree(state: KernelState, path: str) -> int | None:

@@ -8,7 +8,6 @@ import pytest
 from drmemctl.kernel.capabilities import (
     AA_SYNC,
     BY_NAME,
-    CPU_READD,
     DRMEM_ARRAY,
     FLUSH_PER_LMB,
     FORM2,
@@ -23,6 +22,7 @@ from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import DISTRIBUTIONS
 from drmemctl.kernel.names import parse_kernel_name
 from drmemctl.kernel.profiles import ProfileError, profile, profile_names
+from drmemctl.kernel.topology_capabilities import CPU_READD
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""What a record says that firmware answered, in place of the machine that is simulated."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedConnector:
+    """What ibm,configure-connector answered for one connector.
+
+    Attributes:
+        drc_index: the connector.
+        status: the status of the call, 0 where the walk came to its end.
+        associativity: ibm,associativity of the node then, length cell and all.
+
+    """
+
+    drc_index: int
+    status: int = 0
+    associativity: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFirmware:
+    """What is recorded of firmware beside its updates of the tree.
+
+    Attributes:
+        connectors: what connectors described, by DRC index.
+        homes: (hardware number, domains) of threads, ascending: where H_HOME_NODE_ASSOCIATIVITY has their home.
+
+    """
+
+    connectors: tuple[RecordedConnector, ...] = ()
+    homes: tuple[tuple[int, tuple[int, ...]], ...] = ()
+
+    def connector(self, drc_index: int) -> RecordedConnector | None:
+        """Return what is recorded of a connector, None for nothing."""
+        at = bisect_left(self.connectors, drc_index, key=lambda connector: connector.drc_index)
+        connector = self.connectors[at] if at < len(self.connectors) else None
+        return connector if connector is not None and connector.drc_index == drc_index else None
+
+    def home(self, thread: int) -> tuple[int, ...] | None:
+        """Return where a thread's home is, None where nothing is recorded of it."""
+        at = bisect_left(self.homes, thread, key=lambda home: home[0])
+        return self.homes[at][1] if at < len(self.homes) and self.homes[at][0] == thread else None
+
+
+NOTHING_RECORDED = RecordedFirmware()
