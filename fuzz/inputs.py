@@ -6,8 +6,10 @@ from __future__ import annotations
 import bz2
 import gzip
 import importlib
+import io
 import lzma
 import os
+import struct
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -18,7 +20,10 @@ from random import Random
 
 import zstandard
 
+from drmemctl import check as judge
 from drmemctl.errors import DrmemctlError
+from drmemctl.model.dumped import array_in
+from drmemctl.tree.dump import read_dump
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Tree, encode_name
 from drmemctl.tree.source import load
@@ -26,6 +31,7 @@ from drmemctl.tree.writer import to_dts, write_fdt
 from fuzz.mutate import changed_tree
 from fuzz.seeds import LONGEST_TREE, small_trees
 from fuzz.target import Mutate, Target, memory_folder
+from tests.hostile.dumps import small_core
 from tests.oracles import Libfdt
 from tests.tree.differential import check
 from tests.tree.lsprop_text import CUT, listing
@@ -168,6 +174,44 @@ def _lay_out_property(path: Path, value: bytes, oddity: int) -> None:
         path.write_bytes(value)
 
 
+_POINTERS = (0, 8, 1 << 32, (1 << 64) - 1, 0xC000_0000_0200_0000, 0xC008_0000_0000_0000)
+
+
+def dumps() -> Iterator[bytes]:
+    """Yield a small kernel as an ELF core, and in the flattened form."""
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
+        core = small_core(Path(folder))
+    yield core
+    records = [(at, core[at : at + 50_000]) for at in range(0, len(core), 50_000)]
+    head = b"makedumpfile".ljust(4096, b"\0")
+    body = b"".join(struct.pack(">qq", at, len(piece)) + piece for at, piece in records)
+    yield head + body + struct.pack(">qq", -1, -1)
+
+
+def change_dump(data: bytes, chosen: Random, _mutate: Mutate) -> bytes | None:
+    """Change words: most to pointers, also to others that are in the dump, few anywhere else."""
+    changed = bytearray(data)
+    there = [at for at in range(0, len(data) - 8, 8) if any(data[at : at + 8])]
+    if not there:
+        return None
+    for _ in range(chosen.choice((1, 1, 2, 8))):
+        at, other = chosen.choice(there), chosen.choice(there)
+        value = data[other : other + 8]
+        if chosen.random() < 0.4:
+            value = (chosen.choice(_POINTERS) + 8 * chosen.randrange(512) & (1 << 64) - 1).to_bytes(8, "little")
+        changed[at : at + 8] = value
+    return bytes(changed)
+
+
+def run_dump(data: bytes) -> None:
+    """Read a dump, both trees of it, and judge what is there."""
+    for member in (None, "boot"):
+        with suppress(DrmemctlError):
+            tree = read_dump(io.BytesIO(data), "dump", member)
+            array_in(tree)
+            judge(tree)
+
+
 TARGETS = {
     "fdt": Target(run_fdt, small_trees, changed_tree, LONGEST_TREE),
     "raw-fdt": Target(run_fdt, lambda: list(small_trees())[:_FEW], longest=LONGEST_TREE),
@@ -175,5 +219,6 @@ TARGETS = {
     "archive": Target(run_load, archives, longest=131_072),
     "source": Target(run_load, sources, longest=LONGEST_TREE),
     "lsprop": Target(run_load, lsprop_texts, longest=LONGEST_TREE),
+    "dump": Target(run_dump, dumps, change_dump, 1 << 19),
     "directory": Target(run_directory, lambda: list(small_trees())[:_FEW], changed_tree, LONGEST_TREE),
 }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from drmemctl.check.report import Report
     from drmemctl.check.settings import Settings
     from drmemctl.check.tally import CheckTally
+    from drmemctl.model.drmem import LmbTable
     from drmemctl.output.check import Target
     from drmemctl.tree.node import Tree
 
@@ -49,6 +50,9 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
     help="The tree from before a migration, for the rules about it.",
 )
 @click.option(
+    "--array", metavar="FILE", type=FILE, help="The LMB array that the kernel of TREE has (simulate --save-array)."
+)
+@click.option(
     "--fail-on",
     type=click.Choice(["error", "warning", "info", "never"]),
     help="The least severity for exit code 1.  [default: warning]",
@@ -77,6 +81,7 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
 def command(
     trees: tuple[str, ...],
     before: str | None,
+    array: str | None,
     allow_no_drmem: bool,
     write_baseline: str | None,
     config: str | None,
@@ -105,13 +110,15 @@ def command(
     if (plan.select or plan.ignore) and not plan.rules():
         say("select and ignore leave no rule: nothing is judged")
     tally = CheckTally()
-    judged = reports(inputs, plan, old, settings.jobs or n_cpus())
+    if array is not None and len(inputs) != 1:
+        raise click.UsageError("--array is the array of one kernel: name one TREE.")
+    judged = reports(inputs, plan, old, settings.jobs or n_cpus(), None if array is None else _array(array))
     if settings.baseline is not None and write_baseline is None:
         from drmemctl.check.baseline import Baseline
 
         judged = Baseline.read(settings.baseline).new_in(judged)
     judged = tally.counted(judged)
-    read = (before, settings.baseline if write_baseline is None else None, config)
+    read = (before, array, settings.baseline if write_baseline is None else None, config)
     target = Target(
         screen,
         None if output == "-" else output,
@@ -144,6 +151,12 @@ def _at_most_a_process_a_cpu(settings: Settings) -> Settings:
     from drmemctl.check.cpus import n_cpus
 
     return settings if settings.jobs is None else settings._replace(jobs=min(settings.jobs, n_cpus()))
+
+
+def _array(path: str) -> LmbTable:
+    from drmemctl.model.dumped import read_table
+
+    return read_table(path)
 
 
 def _old_tree(before: str | None, trees: tuple[str, ...]) -> Tree | None:

@@ -16,7 +16,7 @@ SYNTAX = """\
   plug|attach DRC COUNT [node N | row N | assoc W,...]  unplug|detach DRC COUNT
   firmware PATH PROPERTY HEX|@FILE|-                  lpm TREE     migrate FILE
   prrn TREE|FILE | prrn SCOPE PHANDLE...              topology on|off
-  unmovable|movable DRC...
+  vphn CPU W,...                                      unmovable|movable DRC...
   rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE | configure-connector DRC
   reboot     kexec
   expect ok | ERRNO | consistent | finding RULE | drc DRC aa INDEX | drc DRC node N | blocks N"""

@@ -7,6 +7,7 @@ A machine is an immutable value: each call gives its answer and the machine afte
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -27,7 +28,7 @@ from drmemctl.hypervisor.connectors import (
     sense_of,
 )
 from drmemctl.hypervisor.cpu_nodes import cpu_nodes
-from drmemctl.hypervisor.recorded import NOTHING_RECORDED, RecordedFirmware
+from drmemctl.hypervisor.recorded import NOTHING_RECORDED, RecordedConnectors
 from drmemctl.hypervisor.topology import NOTHING_DELIVERED, DeliveredTopology
 from drmemctl.kernel.firmware import (
     ALLOCATION_STATE,
@@ -106,6 +107,7 @@ class Machine:
         aborted: whether the hypervisor itself stopped.
         delivered: where its LMBs are, as it told the partition last.
         recorded: what a record has it answer instead, while a step goes by one.
+        homes: the home nodes that it has for threads, by interrupt server number, where not those of the tree.
 
     """
 
@@ -118,7 +120,8 @@ class Machine:
     events: tuple[str, ...] = ()
     aborted: bool = False
     delivered: DeliveredTopology = NOTHING_DELIVERED
-    recorded: RecordedFirmware = NOTHING_RECORDED
+    recorded: RecordedConnectors = NOTHING_RECORDED
+    homes: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
     name: ClassVar[str] = ""
     """What `--hypervisor` calls it."""
@@ -162,8 +165,8 @@ class Machine:
         raise NotImplementedError
 
     def moved(self, tree: Tree) -> Self:
-        """Return the machine after a migration to the firmware of a tree."""
-        return replace(self, tree=tree)
+        """Return the machine after a migration to the firmware of a tree, where nothing is known of home nodes."""
+        return replace(self, tree=tree, homes=())
 
     # What they share.
 
@@ -231,9 +234,14 @@ class Machine:
             node = node.with_property(ASSOCIATIVITY, recorded.associativity)
         return ConnectorAnswer(status, node, tuple(filter(None, siblings))), machine
 
-    def home(self, thread: int) -> tuple[int, ...] | None:
-        """Return the domains of a thread's home node where they are recorded; else they are the tree's."""
-        return self.recorded.home(thread)
+    def home_node(self, server: int) -> tuple[int, ...] | None:
+        """Answer H_HOME_NODE_ASSOCIATIVITY for a thread; None where nothing but the tree tells of it."""
+        return next((domains for thread, domains in self.homes if thread == server), None)
+
+    def with_home(self, threads: Collection[int], domains: tuple[int, ...]) -> Self:
+        """Return the machine with another home node for threads."""
+        kept = (home for home in self.homes if home[0] not in threads)
+        return replace(self, homes=tuple(sorted((*kept, *((thread, domains) for thread in threads)))))
 
     def updated(self, name: str, value: bytes | None, tree: Tree) -> Self:
         """Return the machine after it delivered a property of the drmem node to a partition that holds `tree`."""

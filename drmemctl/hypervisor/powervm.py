@@ -114,7 +114,7 @@ class PowerVm(Machine):
 
     def moved(self, tree: Tree) -> PowerVm:
         """Return the partition on the destination, whose tree says where its LMBs are."""
-        return replace(self, tree=tree, placements=(), lmbs=lmb_table(tree), lists=lookup_rows(tree))
+        return replace(self, tree=tree, homes=(), placements=(), lmbs=lmb_table(tree), lists=lookup_rows(tree))
 
     def attach(self, first: int, count: int, domains: tuple[int, ...]) -> PowerVm:
         """Say where LMBs are; they could be acquired all along. `RefusedError` where there are none."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a record says that firmware answered, in place of the machine that is simulated."""
+"""What a record says that connectors described, in place of the machine that is simulated."""
 
 from __future__ import annotations
 
@@ -24,17 +24,15 @@ class RecordedConnector:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedFirmware:
-    """What is recorded of firmware beside its updates of the tree.
+class RecordedConnectors:
+    """What is recorded of connectors.
 
     Attributes:
         connectors: what connectors described, by DRC index.
-        homes: (hardware number, domains) of threads, ascending: where H_HOME_NODE_ASSOCIATIVITY has their home.
 
     """
 
     connectors: tuple[RecordedConnector, ...] = ()
-    homes: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
     def connector(self, drc_index: int) -> RecordedConnector | None:
         """Return what is recorded of a connector, None for nothing."""
@@ -42,10 +40,5 @@ class RecordedFirmware:
         connector = self.connectors[at] if at < len(self.connectors) else None
         return connector if connector is not None and connector.drc_index == drc_index else None
 
-    def home(self, thread: int) -> tuple[int, ...] | None:
-        """Return where a thread's home is, None where nothing is recorded of it."""
-        at = bisect_left(self.homes, thread, key=lambda home: home[0])
-        return self.homes[at][1] if at < len(self.homes) and self.homes[at][0] == thread else None
 
-
-NOTHING_RECORDED = RecordedFirmware()
+NOTHING_RECORDED = RecordedConnectors()

@@ -145,7 +145,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 11),
         commit="20e9de85edae",
         source=_HOTPLUG,
-        stable=(((5, 10), 262),),
+        stable=(((5, 10), 209),),
     ),
     ADD_ERRORS_LOGGED := Capability(
         "add-errors-logged",
@@ -192,6 +192,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 9),
         commit="ec72024e35dd",
         source=_DRMEM,
+        stable_without=(((4, 19), 155), ((5, 4), 75)),
     ),
     BLOCK_SIZE_U32 := Capability(
         "block-size-u32",
@@ -199,6 +200,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 8),
         commit="89c140bbaeee",
         source=_HOTPLUG,
+        stable_without=(((4, 14), 194), ((4, 19), 141), ((5, 4), 60)),
     ),
     BLOCK_SIZE_PROBE := Capability(
         "block-size-probe",
@@ -261,7 +263,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 15),
         commit="1c6b5a7e7405",
         source=_NUMA,
-        stable=(((5, 10), 223),),
+        stable=(((5, 10), 178),),
     ),
     UNGUARDED_MEMORY_NODE := Capability(
         "unguarded-memory-node",
@@ -269,7 +271,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 15),
         commit="8ddc6448ec5a",
         source=_NUMA,
-        stable=(((5, 10), 223),),
+        stable=(((5, 10), 178),),
     ),
     CURRENT_DOMAINS := Capability(
         "current-domains",
@@ -284,7 +286,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 15),
         commit="9c7248bb8de3",
         source=_NUMA,
-        stable=(((5, 10), 223),),
+        stable=(((5, 10), 67), ((5, 14), 6)),
     ),
     NODE_LOOKUP_FIRST := Capability(
         "node-lookup-first",
@@ -293,7 +295,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 11),
         commit="2efd7f6eb9b7",
         source=_MOBILITY,
-        stable=(((5, 10), 262),),
+        stable=(((5, 10), 145),),
     ),
     PLATFORM_FACILITIES_KEPT := Capability(
         "platform-facilities-kept",
@@ -301,7 +303,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 16),
         commit="319fa1a52e43",
         source=_MOBILITY,
-        stable=(((5, 10), 262), ((5, 15), 16)),
+        stable=(((5, 10), 145), ((5, 15), 16)),
     ),
     UPDATE_ERRORS_PREFIXED := Capability(
         "update-errors-prefixed",

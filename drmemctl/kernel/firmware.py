@@ -64,15 +64,15 @@ class Firmware(Protocol):
         """Call ibm,configure-connector to its end, for `count` connectors that are alike; return the first."""
         ...
 
-    def home(self, thread: int) -> tuple[int, ...] | None:
-        """Return the associativity of a thread's home node (H_HOME_NODE_ASSOCIATIVITY); None for the tree's."""
-        ...
-
     def n_alike(self, drc_index: int, count: int) -> int:
         """Return how many of `count` connectors from `drc_index` on, one after the other, are alike.
 
         Whatever is asked of one after the other then has the same answers, and the same associativity.
         """
+        ...
+
+    def home_node(self, server: int) -> tuple[int, ...] | None:
+        """Answer H_HOME_NODE_ASSOCIATIVITY for a thread: a list; None where nothing but the tree tells of it."""
         ...
 
     def updated(self, name: str, value: bytes | None, tree: Tree) -> Firmware:

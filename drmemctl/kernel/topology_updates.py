@@ -16,9 +16,8 @@ from drmemctl.kernel.cpu_hotplug import add_cpu, remove_cpu_by_index
 from drmemctl.kernel.errno import ENOENT
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import MIGRATION, Job, OopsError
-from drmemctl.kernel.nodes import current_associativity
-from drmemctl.kernel.processors import listens, node_in_tree
-from drmemctl.kernel.state import Cpu, KernelState
+from drmemctl.kernel.processors import home_of, home_or_first, listens, node_in_tree
+from drmemctl.kernel.state import Cpu
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.topology_capabilities import (
     CPU_READD,
@@ -152,16 +151,11 @@ def _move_staged(job: Job) -> None:
 def _home_node(job: Job, cpu: Cpu) -> int:
     """Return where a CPU goes (`find_and_online_cpu_nid`).
 
-    The hypervisor is taken to name the same home node as its tree, where nothing is recorded of it.
+    The hypervisor is taken to name the home node of its tree, if nothing told another.
     """
     state = job.state
     if not state.topology.vphn:
         # The hcall fails. Up to 4.18 what it should have filled in counts, and leads nowhere.
         return state.first_online_node if job.has(VPHN_FAILURE_IGNORED) else cpu.node
-    home = job.firmware.home(cpu.threads[0]) if cpu.threads else None
-    node = node_in_tree(state, cpu.path) if home is None else _node_of_home(state, home)
-    return node if node is not None and state.topology.is_possible(node) else state.first_online_node
-
-
-def _node_of_home(state: KernelState, domains: tuple[int, ...]) -> int | None:
-    return current_associativity(state).node_of_row(domains)
+    home = home_of(job, cpu.path)
+    return home_or_first(job, node_in_tree(state, cpu.path) if home is None else home)

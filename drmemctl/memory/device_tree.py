@@ -68,11 +68,7 @@ def kernel_tree(memory: KernelMemory, bounds: TreeBounds) -> KernelNode:
     """Return the kernel's tree; `InputError` where it is not in the dump, or cannot be told from another."""
     roots = _roots(memory)
     if not roots:
-        raise InputError(
-            "the kernel's device tree (of_root) is not found in this dump",
-            source=memory.source,
-            hint="makedumpfile left pages of the kernel's image out, or the kernel has none: write it with -d 1",
-        )
+        raise memory.not_found("the kernel's device tree (of_root)")
     if len(roots) > 1:
         places = ", ".join(f"{address:#x}" for address, _ in sorted(roots)[:4])
         raise InputError(f"there is more than one device tree in this dump, at {places}", source=memory.source)

@@ -14,7 +14,7 @@ from drmemctl.formats.disk_dump import FLAT_HEADER_SIZE, FLAT_MAGIC, FLAT_RECORD
 _MOST_RECORDS = 1 << 20
 """Records of the flattened form: makedumpfile writes some hundred KiB with each."""
 
-_MOST_PIECES = 1 << 22
+_MOST_PIECES = 1 << 21
 """Pieces that all reads together are put together of: hostile files have records of a byte."""
 
 

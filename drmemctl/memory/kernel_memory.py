@@ -55,6 +55,8 @@ class KernelMemory:
         """Find VMCOREINFO, in the dump's notes or in memory; `InputError` where there is none."""
         self.dump = dump
         self.source = source
+        self._absent_pages: set[int] = set()
+        self._first_absent: AbsentMemoryError | None = None
         self._reads = Allowance(_MOST_READS, f"more than {_MOST_READS:,} structures would have to be read", source)
         text = dump.vmcoreinfo or _vmcoreinfo_in_memory(dump)
         if text is None:
@@ -130,8 +132,21 @@ class KernelMemory:
         for address in range(begin, end, PAGE):
             try:
                 yield LINEAR + address, self.dump.read(address, PAGE)
-            except AbsentMemoryError:
-                continue
+            except AbsentMemoryError as error:
+                self._absent_pages.add(address)
+                self._first_absent = self._first_absent or error
+
+    def not_found(self, structure: str) -> InputError:
+        """Return the error that a structure is not found, and what of the image could not be looked at."""
+        message = f"{structure} is not found in this dump"
+        reason = self._first_absent
+        if reason is None:
+            hint = "the kernel has none, or is one whose structures are not known"
+            return InputError(message, source=self.source, hint=hint)
+        count = len(self._absent_pages)
+        pages = "a page" if count == 1 else f"{count:,} pages"
+        message += f": {pages} of 4 KiB of the kernel's image cannot be read, the first because {reason.message}"
+        return InputError(message, source=self.source, hint=reason.hint or "the dump is damaged, or was cut")
 
     def pointers(self, pages: Iterable[tuple[int, bytes]]) -> Iterator[int]:
         """Yield what the words of pages may point to, each address once; `LimitError` for too many."""

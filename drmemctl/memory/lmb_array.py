@@ -19,10 +19,10 @@ from drmemctl.memory.physical import AbsentMemoryError
 LMB_SIZE = 24
 """Bytes of a struct drmem_lmb."""
 
-_MOST_LMBS = 1 << 20
+MOST_LMBS = 1 << 20
 """LMBs of an array: 256 TiB in LMBs of 256 MiB."""
 
-_MOST_LOOKED_AT = 2 * _MOST_LMBS
+_MOST_LOOKED_AT = 2 * MOST_LMBS
 """LMBs, and places that may be the array's, which are looked at while it is sought."""
 
 _AT_ONCE = 2730
@@ -83,7 +83,7 @@ def _array_at(memory: KernelMemory, address: int, lmb_size: int, looked_at: Allo
     looked_at.spend()
     try:
         lmbs, count = memory.u64(address), memory.u32(address + 8)
-        if not is_pointer(lmbs) or not 0 < count <= _MOST_LMBS:
+        if not is_pointer(lmbs) or not 0 < count <= MOST_LMBS:
             return None
         pieces: list[bytes] = []
         previous = (-lmb_size, -1)

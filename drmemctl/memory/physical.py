@@ -26,7 +26,7 @@ LINEAR_SIZE = 1 << 51
 _MOST_SEGMENTS = 1 << 20
 _MOST_BITMAP = 1 << 28
 _MOST_NOTES = 1 << 22
-_MOST_PIECES = 1 << 22
+_MOST_PIECES = 1 << 21
 """Pieces that all reads of a core together are put together of: hostile ones have segments of a byte."""
 
 _KEPT = 64 << 20

@@ -11,18 +11,22 @@ from typing import Any
 from drmemctl.check.finding import Finding
 from drmemctl.check.stream.answers import RtasStream
 from drmemctl.formats.fields import Field
+from drmemctl.formats.plain import record as plain_record
 from drmemctl.formats.rtas_document import as_plain
 from drmemctl.formats.rtas_input import Answer
 from drmemctl.formats.rtas_kinds import meaning_of
 from drmemctl.formats.rtas_labels import NO_LABELS
 from drmemctl.output.findings import MESSAGE, finding_lines
-from drmemctl.output.json import schema, streamed
+from drmemctl.output.json import FIELD, record, schema, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Column, plain_lines
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
 
 _COLUMNS = (Column("offset"), Column("bytes", right=True), Column("field"), Column("value"))
+
+_FINDING = "rule severity title message answer offset"
+"""The keys of a finding in JSON."""
 
 HEX_BYTES = 32
 """Bytes on a line of hex."""
@@ -58,7 +62,7 @@ def hex_lines(data: bytes) -> Iterator[str]:
 def _json(decoding: Decoding) -> Iterator[str]:
     head = {"schema": schema("decode"), "kind": decoding.kind}
     answers = (_answer_record(answer, decoding.stream) for answer in decoding.stream.answers)
-    findings = (_finding_record(finding) for finding in decoding.findings)
+    findings = (record(finding, _FINDING) for finding in decoding.findings)
     # The values must come back as the same bytes, so their texts are whole.
     return streamed(head, {"answers": answers, "findings": findings})
 
@@ -68,32 +72,8 @@ def _answer_record(answer: Answer, stream: RtasStream) -> dict[str, Any]:
     return {
         **as_plain(answer),
         "status_text": None if status is None else meaning_of(answer.kind, status),
-        "fields": [_field_record(field) for field in answer.value.fields(stream.labels or NO_LABELS)],
-        "defects": [
-            {"code": defect.code, "message": defect.message, "offset": defect.offset}
-            for defect in answer.value.defects
-        ],
-    }
-
-
-def _field_record(field: Field) -> dict[str, Any]:
-    return {
-        "offset": field.offset,
-        "size": field.size,
-        "name": safe(field.name, None),
-        "value": safe(field.value, None) if isinstance(field.value, str) else field.value,
-        "text": safe(field.text, None),
-    }
-
-
-def _finding_record(finding: Finding) -> dict[str, Any]:
-    return {
-        "rule": finding.rule,
-        "severity": finding.severity.value,
-        "title": finding.title,
-        "message": safe(finding.message, None),
-        "answer": finding.answer,
-        "offset": finding.offset,
+        "fields": [record(field, FIELD) for field in answer.value.fields(stream.labels or NO_LABELS)],
+        "defects": [plain_record(defect, "code message offset") for defect in answer.value.defects],
     }
 
 

@@ -52,6 +52,14 @@ _PLAIN = {
     "identity": "reads the LMB's address and DRC index",
     "give_copy_back": "gives its copy of the property back",
     "transfer_error": "asks how the transfer of memory ended",
+    "path_of": "looks for the CPU with that DRC index",
+    "cannot_be_added": "dlpar_cpu_add: looks whether there is such a CPU, and a connector for it",
+    "addable": "looks for connectors without a CPU",
+    "removable": "looks for CPUs to remove",
+    "offline": "dlpar_offline_cpu: threads go offline",
+    "online": "dlpar_online_cpu: threads come online",
+    "rehomed": "the hypervisor has another home node for a CPU",
+    "poll_home_nodes": "topology_timer_fn: CPUs whose home node changed are moved",
     "delete": "delete_dt_node: the node is not there any more, or stays",
 }
 """What an action does that changes nothing that a trace has events for, by its name."""

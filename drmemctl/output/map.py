@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
+from drmemctl.formats.plain import record
 from drmemctl.model.address_map import HOLE, NO_NODE, UNKNOWN_NODE, AddressMap, Segment
 from drmemctl.model.picture import Cell, Gap, MapLine, Picture
 from drmemctl.output.csv import csv_lines
@@ -54,14 +55,9 @@ def _default_width(screen: Screen) -> int:
 
 def segment_record(segment: Segment) -> dict[str, Any]:
     """Return a segment as JSON has it: `node` is null for memory without a node and for all that is no memory."""
-    content = segment.content
-    return {
-        "start": segment.start,
-        "size": segment.size,
-        "kind": content.kind,
-        "node": None if content.node in (NO_NODE, UNKNOWN_NODE) else content.node,
-        "overlap": content.overlap,
-    }
+    node = segment.content.node
+    kind = {"kind": segment.content.kind, "node": None if node in (NO_NODE, UNKNOWN_NODE) else node}
+    return {**record(segment, "start size"), **kind, "overlap": segment.content.overlap}
 
 
 _CSV = ("start", "size", "kind", "node", "overlap")

@@ -10,7 +10,7 @@ from drmemctl.formats.fields import Field
 from drmemctl.formats.strings import decode_strings
 from drmemctl.model.decoding import Decoder, is_text
 from drmemctl.output.dts_value import comment, meaning, value_pieces, visible
-from drmemctl.output.json import schema, streamed
+from drmemctl.output.json import FIELD, record, schema, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Column, plain_lines
 from drmemctl.output.text import safe
@@ -33,15 +33,15 @@ _FIELD_COLUMNS = (Column("offset"), Column("bytes", right=True), Column("field")
 
 def property_record(path: str, node: Node, prop: Property) -> dict[str, Any]:
     """Return a property as JSON has it; `text` is null unless the value is strings, and not too many."""
-    record: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "name": safe(prop.name, None),
         "length": len(prop.value),
         "hex": prop.value.hex(),
         "text": _strings(prop.value) if is_text(path, node, prop) else None,
     }
     if prop.is_cut:
-        record["total"] = prop.total
-    return record
+        facts["total"] = prop.total
+    return facts
 
 
 def _strings(value: bytes) -> list[str] | None:
@@ -96,26 +96,12 @@ def show_properties(screen: Screen, tree: Tree, place: Place, format: str, limit
 def _record(place: Place, prop: Property, decoder: Decoder) -> dict[str, Any]:
     fields = decoder.fields(place.path, place.node, prop)
     shown = fields and [field for field in fields if field.name not in ("defect", "more")]
-    record = property_record(place.path, place.node, prop)
-    record["fields"] = None if fields is None else [_field_record(field) for field in shown or ()]
-    record["more_fields"] = any(field.name == "more" for field in fields or ())
-    record["defects"] = [
-        {"code": field.value, "message": safe(field.text, None), "offset": field.offset}
-        for field in fields or ()
-        if field.name == "defect"
-    ]
-    return record
-
-
-def _field_record(field: Field) -> dict[str, Any]:
-    value = safe(field.value, None) if isinstance(field.value, str) else field.value
-    return {
-        "offset": field.offset,
-        "size": field.size,
-        "name": field.name,
-        "value": value,
-        "text": safe(field.text, None),
-    }
+    facts = property_record(place.path, place.node, prop)
+    facts["fields"] = None if fields is None else [record(field, FIELD) for field in shown or ()]
+    facts["more_fields"] = any(field.name == "more" for field in fields or ())
+    defects = (field for field in fields or () if field.name == "defect")
+    facts["defects"] = [record(field, "code=value message=text offset") for field in defects]
+    return facts
 
 
 def _blocks(screen: Screen, place: Place, properties: Iterable[Property], decoder: Decoder) -> Iterator[str]:

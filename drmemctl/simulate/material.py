@@ -91,7 +91,8 @@ class Comparison:
     def of(cls, old: Tree, new: Tree, plan: Plan, name: str) -> Comparison:
         """Compare two trees and judge the new one, which the report calls `name`."""
         new = new if new.kernel else replace(new, kernel=old.kernel)  # a migration takes the kernel along
-        return cls(JudgedTree.of(new, plan, name, before=old), diff(old, new, kernel=plan.kernel))
+        differences = diff(old, new, kernel=plan.kernel)  # first, since too many of them are refused
+        return cls(JudgedTree.of(new, plan, name, before=old), differences)
 
 
 @dataclass(frozen=True, slots=True)

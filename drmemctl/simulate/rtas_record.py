@@ -12,7 +12,7 @@ from drmemctl.formats.rows import words
 from drmemctl.formats.rtas_event import FIXED_SIZE, RtasEvent
 from drmemctl.formats.rtas_input import RecordedCall, parse_status, recorded_calls
 from drmemctl.formats.update_nodes import WORK_AREA
-from drmemctl.hypervisor.recorded import RecordedConnector, RecordedFirmware
+from drmemctl.hypervisor.recorded import RecordedConnector, RecordedConnectors
 from drmemctl.json_input import parse_json
 from drmemctl.numbers import parse_drc_index, parse_kernel_int
 from drmemctl.tree.limits import NOT_REAL
@@ -20,8 +20,11 @@ from drmemctl.tree.limits import NOT_REAL
 _MOST_EVENTS = 1024
 """Events of one reassignment: each makes the kernel ask for nodes anew."""
 
-_MOST_ENTRIES = 1 << 16
-"""Connectors or home nodes of one record."""
+_MOST_CONNECTORS = 1 << 16
+_MOST_HOMES = 2048
+"""Threads that kernels are built for (CONFIG_NR_CPUS)."""
+
+Homes = tuple[tuple[int, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +33,15 @@ class RtasRecord:
 
     Attributes:
         calls: the answers of ibm,update-nodes and ibm,update-properties, in order.
-        firmware: what connectors described, and where home nodes are.
+        connectors: what connectors described.
+        homes: (interrupt server number, domains) of threads: where the hypervisor has their home then.
         events: what event-scan returned, in order; none for a migration.
 
     """
 
     calls: list[RecordedCall]
-    firmware: RecordedFirmware
+    connectors: RecordedConnectors
+    homes: Homes = ()
     events: tuple[RtasEvent, ...] = ()
 
 
@@ -51,7 +56,7 @@ def read_migration(data: bytes, source: str) -> RtasRecord:
         # A list may be empty: then firmware has no answer to whatever the kernel asks.
         if calls or data.lstrip()[:1] == b"[":
             document = parse_json(data)
-            return _within(source, lambda: RtasRecord(calls, _firmware(document)))
+            return _within(source, lambda: RtasRecord(calls, _connectors(document), _homes(document)))
     raise InputError(
         f"no list of RTAS answers: {reason}",
         source=source,
@@ -82,7 +87,7 @@ def _reassignment(data: bytes) -> RtasRecord:
     if not isinstance(answers, list):
         raise FormatError("the answers are no list")
     calls = list(recorded_calls(data)) if answers else []
-    return RtasRecord(calls, _firmware(document), decoded)
+    return RtasRecord(calls, _connectors(document), _homes(document), decoded)
 
 
 T = TypeVar("T")
@@ -112,26 +117,29 @@ def _hex(text: object, place: str) -> bytes:
     raise FormatError(f"{place} is not in hex: no text")
 
 
-def _firmware(document: Any) -> RecordedFirmware:
-    """Return what a record says of connectors and home nodes; nothing where it is a bare list of answers."""
-    if not isinstance(document, dict):
-        return RecordedFirmware()
+def _connectors(document: Any) -> RecordedConnectors:
+    """Return what a record says of connectors; nothing where it is a bare list of answers."""
     connectors = {
         connector.drc_index: connector
         for number, entry in _entries(document, "connectors", "connector")
         if (connector := _connector(entry, f"connector {number}")) is not None
     }
-    homes = dict(_home(entry, f"home {number}") for number, entry in _entries(document, "homes", "home"))
-    by_index = sorted(connectors.values(), key=lambda connector: connector.drc_index)
-    return RecordedFirmware(tuple(by_index), tuple(sorted(homes.items())))
+    return RecordedConnectors(tuple(sorted(connectors.values(), key=lambda connector: connector.drc_index)))
 
 
-def _entries(document: dict[str, Any], key: str, name: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    entries = document.get(key, [])
+def _homes(document: Any) -> Homes:
+    entries = _entries(document, "homes", "home", _MOST_HOMES)
+    return tuple(sorted(dict(_home(entry, f"home {number}") for number, entry in entries).items()))
+
+
+def _entries(
+    document: Any, key: str, name: str, most: int = _MOST_CONNECTORS
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    entries = document.get(key, []) if isinstance(document, dict) else []
     if not isinstance(entries, list):
         raise FormatError(f"the {key} are no list")
-    if len(entries) > _MOST_ENTRIES:
-        raise LimitError(f"{len(entries):,} {key}, more than the {_MOST_ENTRIES:,} that are read", hint=NOT_REAL)
+    if len(entries) > most:
+        raise LimitError(f"{len(entries):,} {key}, more than the {most:,} that are read", hint=NOT_REAL)
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict):
             raise FormatError(f"{name} {number} is no object")

@@ -133,12 +133,9 @@ def _holds_tree(path: str) -> bool:
         with io.FileIO(os.open(path, _OPEN)) as raw:
             stream = decompressed(Stream(lambda: raw.read(CHUNK) or b""), path, [])
             for member in members(stream, path):
-                if member.is_file:
-                    finder.file(member.path)
-                    if stream.peek(len(MAGIC)) == MAGIC:
-                        return True
-                elif member.is_directory:
-                    finder.directory(member.path)
+                if member.is_file and stream.peek(len(MAGIC)) == MAGIC:
+                    return True
+                finder.member(member.path, is_file=member.is_file, is_directory=member.is_directory)
     except (OSError, DrmemctlError):
         return True
     return bool(finder.roots())

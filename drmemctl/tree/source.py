@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 LIVE = "live"
 _LIVE_PLACES = ("/proc/device-tree", "/sys/firmware/devicetree/base", "/sys/firmware/fdt")
+_BOOTED = "sys/firmware/fdt"
 _HEAD = 1 << 16
 """How many bytes are looked at to tell what an input is."""
 
@@ -129,10 +130,13 @@ def _read_directory(place: str, source: str) -> Tree:
 
 def _of_running(tree: Tree, root: str) -> Tree:
     """Return a tree with what lies beside it below a directory that stands for `/`."""
+    from drmemctl.tree.kept_dump import ARRAY, with_kept_dump
     from drmemctl.tree.kernel_banner import banner_below
     from drmemctl.tree.system import BesideDirectory
 
-    return replace(tree, kernel=banner_below(root), beside=BesideDirectory(root))
+    tree = replace(tree, kernel=banner_below(root), beside=BesideDirectory(root))
+    # Of most trees nobody wants to know what lies beside them.
+    return with_kept_dump(tree) if os.path.lexists(f"{root}/{ARRAY}") else tree
 
 
 def _split(name: str) -> tuple[str, str | None]:
@@ -245,6 +249,7 @@ class _Input:
 
     def _read_archive(self, member: str | None) -> Tree:
         from drmemctl.tree.archive import read_archive
+        from drmemctl.tree.kept_dump import with_kept_dump
         from drmemctl.tree.kernel_banner import BannersInArchive
         from drmemctl.tree.system import SystemsInArchive
 
@@ -258,7 +263,9 @@ class _Input:
 
         tree = read_archive(self._restart, self._source, wanted, _read_member, watch)
         kernel, beside = banners.beside(wanted) or tree.kernel, systems.beside(wanted) or tree.beside
-        return replace(tree, kernel=kernel, beside=beside)
+        tree = replace(tree, kernel=kernel, beside=beside)
+        # What is kept of a dump is about the tree that its kernel had, and not about the one that it booted with.
+        return tree if wanted is not None and wanted.endswith(_BOOTED) else with_kept_dump(tree)
 
     def _read_dump(self, stream: Stream, member: str | None, *, is_plain: bool) -> Tree:
         """Return the tree in a dump: what is no file of its own is put in a temporary one, to be read anywhere."""

@@ -38,13 +38,14 @@ _ALIASES = {
 """What sosreport calls the output of commands."""
 
 _WANTED = (
-    r"(?P<root>|.*?/)(?P<path>memory/(?:blocks|nodes|block_size_bytes)|proc/(?:iomem|cmdline|version)|uname|dmesg"
+    r"(?P<root>|.*?/)(?P<path>memory/(?:blocks|nodes|block_size_bytes|array\.json|replaced\.json)|proc/(?:iomem|cmdline|version)|uname|dmesg"
     rf"|{'|'.join(map(re.escape, _ALIASES))}"
     rf"|{_MEMORY}/(?:block_size_bytes|memory\d+/(?:state|valid_zones|node\d+))"
     rf"|{_NODE}/node\d+/(?:distance|meminfo|cpulist|memory\d+))\Z"
 )
 _FIXED = (
     *("memory/blocks", "memory/nodes", "memory/block_size_bytes", "proc/iomem", "proc/cmdline", "proc/version"),
+    *("memory/array.json", "memory/replaced.json"),
     *("uname", "dmesg", f"{_MEMORY}/block_size_bytes"),
 )
 _TREE = "/proc/device-tree"

@@ -128,7 +128,7 @@ OTHERS = [
     *(FIXTURES / "cases").glob("*.dts"),
     *(FIXTURES / "races").glob("*.dts"),
     *(FIXTURES / "tutorial").glob("*.tar.xz"),
-    *(FIXTURES / "vmcores").glob("*.tree.gz"),
+    *(FIXTURES / "vmcores").glob("*.guest.*.gz"),
 ]
 N_TREES = len(fixture_trees()) + len(OTHERS)
 """What `check` finds below fixtures/: blobs, source of cases and races, archives of the tutorial, guest trees."""

@@ -67,8 +67,10 @@ def test_the_verdict_on_a_migration_knows_the_hypervisor(kernel: str, words: str
     assert run("simulate", *MIGRATED, "reboot", "expect consistent", "--kernel", kernel).code == 0
 
 
-# Runs in which the operator removed a property between steps cannot be given as steps alone.
-CAPTURES = [name for name in record_names("captures") if not name.endswith("v2-to-v1") and record(name)["steps"]]
+# Runs in which the operator removed a property between steps cannot be given as steps alone; of some others the
+# replay tests say what the record does not have.
+NOT_AS_STEPS = ("v2-to-v1", "4.14-errors", "4.14-unplug-fails", "5.4-errors", "5.4-unplug-fails1")
+CAPTURES = [name for name in record_names("captures") if not name.endswith(NOT_AS_STEPS) and record(name)["steps"]]
 
 
 @each("name", CAPTURES)

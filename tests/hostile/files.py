@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from tests.hostile.archives import ARCHIVES, Make, written
+from tests.hostile.dumps import DUMPS
 from tests.hostile.trees import DRMEM, LMB, NASTY, V2, counted, noise, sets, words
 
 DTS = "/dts-v1/;\n/ {\n"
@@ -173,6 +174,7 @@ FILES: dict[str, Make] = {
     make.__name__: make
     for make in (
         *ARCHIVES,
+        *DUMPS.values(),
         *(dts_deep, dts_comments, dts_line, dts_bytes, dts_strings, dts_escapes, dts_unclosed, dts_labels),
         *(dts_references, dts_reopened, dts_included, dts_expression, dts_deletions),
         *(lsprop_line, lsprop_lines, lsprop_properties, lsprop_nodes, lsprop_deep, lsprop_foreign),

@@ -476,6 +476,36 @@ def cpus_after(name: str, *steps: str, kernel: str = "latest", **more: Any) -> t
     return seen[0], seen[1]
 
 
+def home_after(name: str, *steps: str, kernel: str = "latest", agreed: bool = False) -> tuple[int, int]:
+    """Return the node of CPU 1, which is at home on node 1 and on node 0 of the tree, with and without."""
+    base = cpu_partition(vphn=True).tree
+    if agreed:
+        vector = b"\x19" + bytes(4) + b"\xe0\x05" + bytes(19)
+        base = base.with_property("/chosen", "ibm,architecture-vec-5", vector)
+    seen = []
+    for has in (True, False):
+        partition = simulation(base, kernel, name, has=has)
+        partition.run_all(["vphn 1 1,1", *steps])
+        seen.append(partition.state.cpus[1].node)
+    return seen[0], seen[1]
+
+
+def home_node_first() -> tuple[int, int]:
+    return home_after("home-node-first", "reboot")
+
+
+def home_node_at_boot() -> tuple[int, int]:
+    return home_after("home-node-at-boot", "reboot", kernel="5.8")
+
+
+def home_node_poll() -> tuple[int, int]:
+    return home_after("home-node-poll", kernel="5.1")
+
+
+def poll_beside_prrn() -> tuple[int, int]:
+    return home_after("poll-beside-prrn", kernel="5.1", agreed=True)
+
+
 def cpu_by_count() -> tuple[Any, Any]:
     return cpus_after("cpu-by-count", "dlpar cpu remove count 1")
 
@@ -656,6 +686,10 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (cpu_readd, 2, 1),
     (vphn_failure_ignored, 0, 1),
     (long_log_records, 1021, 989),
+    (home_node_first, 1, 0),
+    (home_node_at_boot, 1, 0),
+    (home_node_poll, 1, 0),
+    (poll_beside_prrn, 1, 0),
     (
         cpu_by_count,
         ([], ["@1", "@2"]),

@@ -7,18 +7,24 @@ import pytest
 
 from drmemctl.kernel.capabilities import (
     AA_SYNC,
+    BLOCK_SIZE_U32,
     BY_NAME,
     DRMEM_ARRAY,
     FLUSH_PER_LMB,
     FORM2,
     ITERATOR_INCLUSIVE,
+    LMB_SIZE_U32,
+    MIGRATABLE_MAX_DOMAINS,
     NODE_LOOKUP_FIRST,
     OLD_PROPERTY_CHECK,
+    PLATFORM_FACILITIES_KEPT,
     QUIET_INDEX_MESSAGES,
     RESERVED_RANGE_NAMED,
+    UNGUARDED_MEMORY_NODE,
     WRONG_NODE_ADD,
 )
 from drmemctl.kernel.capability import Capability, Release
+from drmemctl.kernel.cpu_capabilities import CPU_DEATH_LOGGED
 from drmemctl.kernel.distributions import DISTRIBUTIONS
 from drmemctl.kernel.names import parse_kernel_name
 from drmemctl.kernel.profiles import ProfileError, profile, profile_names
@@ -59,9 +65,20 @@ def test_release_of_a_name(name: str, release: tuple[int, int]) -> None:
         (CPU_READD, ["4.19", "4.19.78", "5.1"], ["4.19.0", "5.0", "5.0.1"]),
         (AA_SYNC, ["5.15", "5.15.0", "6.1", "latest"], ["5.14", "5.10", "4.16"]),
         (RESERVED_RANGE_NAMED, ["5.14"], ["5.13", "5.10.262"]),
-        # 5.10.262 got them as stable fixes, 5.10 without a number is the newest of its series.
-        (NODE_LOOKUP_FIRST, ["5.11", "5.10", "5.10.262", "debian-11"], ["5.10.0", "5.10.198", "5.9"]),
-        (QUIET_INDEX_MESSAGES, ["5.10", "5.11"], ["5.10.0", "5.4"]),
+        # What stable series got, by their changelogs; 5.10 without a number is 5.10.262, which was measured.
+        (NODE_LOOKUP_FIRST, ["5.11", "5.10", "5.10.145", "debian-11"], ["5.10.0", "5.10.144", "5.9"]),
+        (PLATFORM_FACILITIES_KEPT, ["5.10.145", "5.15.16", "5.16", "debian-11"], ["5.10.144", "5.15.15", "5.14"]),
+        (QUIET_INDEX_MESSAGES, ["5.10", "5.10.209", "5.11"], ["5.10.0", "5.10.208", "5.4"]),
+        (FORM2, ["5.10.178", "5.15.0", "debian-11"], ["5.10.177", "5.14", "5.14.21", "5.4"]),
+        (UNGUARDED_MEMORY_NODE, ["5.10.178", "5.15.0", "debian-11"], ["5.10.177", "5.14.21"]),
+        (MIGRATABLE_MAX_DOMAINS, ["5.10.67", "5.14.6", "5.15.0", "sles-15-sp4"], ["5.10.66", "5.14.5", "rhel-9"]),
+        (
+            LMB_SIZE_U32,
+            ["5.4", "5.4.74", "4.19.154", "5.9.0"],
+            ["5.4.75", "4.19.155", "5.4.0-190-generic", "5.10.0"],
+        ),
+        (BLOCK_SIZE_U32, ["5.4", "4.19.140", "4.14.193", "5.8.0"], ["5.4.60", "4.19.141", "4.14.194", "5.9"]),
+        (CPU_DEATH_LOGGED, ["5.10.37", "5.12"], ["5.10.38", "5.10", "5.13"]),
     ],
     ids=lambda value: value.name if isinstance(value, Capability) else "",
 )

@@ -89,7 +89,13 @@ def settled_states(run: Any) -> list[Any]:
     return states
 
 
-WALKS = [path for path in RECORDED if path.parent.name == "captures" and settled_states(record(path))]
+WALKS = [
+    path
+    for path in RECORDED
+    if path.parent.name == "captures"
+    and settled_states(record(path))
+    and not path.name.startswith(("5.0", "5.4"))  # these put what is plugged on the first online node
+]
 
 
 @each("path", WALKS, ids=tree_name)

@@ -7,10 +7,12 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.formats.dynamic_memory import ASSIGNED, NODE, V1, V2
+from drmemctl.kernel.profiles import Profile
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.simulation import Simulation
@@ -96,16 +98,16 @@ def _replayed(name: str, _mutant: str) -> Run:
     return simulated(record(name), tree_of(name))
 
 
-def simulated(found: dict[str, Any], tree: Tree) -> Run:
-    """Do the steps of a recorded run on a simulated partition with the same kernel."""
+def simulated(found: dict[str, Any], tree: Tree, kernel: Profile | None = None, *, findings: bool = True) -> Run:
+    """Do the steps of a recorded run on a simulated partition with the same kernel, unless another is given."""
     answers = {step["step"].split()[1]: _answers(found, step) for step in found["steps"] if "answers" in step}
     files = Files(file=lambda file: json.dumps(answers[file]).encode(), is_record=lambda name: name in answers)
-    simulation = Simulation(tree, found["kernel"], files=files)
+    simulation = Simulation(tree, kernel or found["kernel"], files=files, findings=findings)
     boot = state_of(simulation, list(found["boot"]["properties"]))
     steps = []
     for step in found["steps"]:
         _unrecorded(simulation, step)
-        unmovable = " ".join(step.get("unmovable", ()))
+        unmovable = " ".join(_unmovable(simulation, step))
         if unmovable:
             simulation.run(f"unmovable {unmovable}")
         result = simulation.run(step["step"].replace("topo ", "topology "))
@@ -131,6 +133,13 @@ def _answers(found: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
         "events": step.get("events", []),
         "homes": [] if found.get("name", "").endswith("-home") else homes,
     }
+
+
+def _unmovable(simulation: Simulation, step: dict[str, Any]) -> list[str]:
+    """Return the LMBs that could not go in a step: the first with memory where only their number is known."""
+    assigned = (lmb for lmb in simulation.state.table.lmbs(1 << 10) if lmb.flags & ASSIGNED)
+    unsure = islice(assigned, step.get("unmovable_unsure", 0))
+    return [*step.get("unmovable", []), *(f"{lmb.drc_index:#x}" for lmb in unsure)]
 
 
 def _unrecorded(simulation: Simulation, step: dict[str, Any]) -> None:

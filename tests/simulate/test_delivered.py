@@ -30,7 +30,8 @@ RECORDED = [name for name in (*record_names("captures"), *record_names("mobility
 
 
 def expected(name: str, found: dict[str, Any]) -> list[set[int]]:
-    phandle = int.from_bytes(tree_of(name).node(NODE).get("phandle") or b"", "big")
+    node = tree_of(name).node(NODE)
+    phandle = int.from_bytes(node.get("phandle") or node.get("linux,phandle") or b"", "big")
     return list(lost_by_step(found, phandle, found["block_size"]))
 
 

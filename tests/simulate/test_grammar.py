@@ -13,9 +13,10 @@ from drmemctl.simulate.partition import Step
 from drmemctl.simulate.steps.boot import Reboot
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
-from drmemctl.simulate.steps.hotplug import Attach, Detach
+from drmemctl.simulate.steps.home_node import HomeNode
+from drmemctl.simulate.steps.hotplug import Attach, AttachCpu, Detach, DetachCpu
 from drmemctl.simulate.steps.language import STEP_NAMES, parse_script, parse_step
-from drmemctl.simulate.steps.memory_request import Dlpar
+from drmemctl.simulate.steps.memory_request import Dlpar, DlparCpu
 from drmemctl.simulate.steps.migration import Lpm, Migrate
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
@@ -37,6 +38,10 @@ STEPS: list[tuple[str, Step]] = [
     ("firmware /a/b ibm,x 00ff", FirmwareUpdate("", "/a/b", "ibm,x", b"\x00\xff")),
     ("firmware / #size-cells 00000002", FirmwareUpdate("", "/", "#size-cells", bytes((0, 0, 0, 2)))),
     ("firmware / x @file.bin", FirmwareUpdate("", "/", "x", file="file.bin")),
+    ("vphn 8 0,1,0x10000", HomeNode("", 8, (0, 1, 0x10000))),
+    ("dlpar cpu add index 0x10000001", DlparCpu("", "cpu add index 0x10000001")),
+    ("plug 0x10000001 1 node 1", AttachCpu("", 0x10000001, 1, True, node=1)),
+    ("detach 0x10000001 1", DetachCpu("", 0x10000001, 1, False)),
     ("firmware / x -", FirmwareUpdate("", "/", "x")),
     ("lpm target.dtb", Lpm("", "target.dtb")),
     ("migrate answers.json", Migrate("", "answers.json")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 
+from drmemctl.formats.dynamic_memory import V1, V2
 from tests.cases import each
 from tests.simulate.records import record, record_names, recorded_state, replay
 
@@ -21,6 +22,25 @@ each_step = each(("name", "number"), STEPS.values(), ids=STEPS)
 
 OOPS_LINE = re.compile(r"(BUG|Oops|WARNING): |\[c0")
 """Addresses and backtraces of an oops: of that one boot of that one kernel."""
+
+OF_THE_MACHINE = re.compile(
+    r"calling ibm,suspend-me on cpu \d+$"
+    r"|Built \d+ zonelists, mobility grouping on\.  Total pages: \d+$"
+    r"|Offlined Pages \d+$"
+)
+"""Which CPU it was, and how many pages: those records have them whose recorder kept all of the log."""
+
+GARBAGE = re.compile(
+    r"Could not update .* property$"
+    r"|pseries-hotplug-mem: Failed to remove LMB, drc index 0$"
+    r"|kernel BUG at mm/memory_hotplug.c:\d+!$",
+    re.DOTALL,
+)
+"""What a kernel says of memory that it should not have read, or of a BUG."""
+
+
+EVENTS_UNREAD = ("captures/4.14-unplug-fails", "captures/5.4-unplug-fails1")
+"""Records without the events of the last unplug: the recorder read events with its next command to QEMU only."""
 
 
 @each("name", ALL)
@@ -44,8 +64,15 @@ def test_memory_blocks_and_their_nodes(name: str, number: int) -> None:
 @each_step
 def test_messages(name: str, number: int) -> None:
     step = replay(name).steps[number]
-    recorded = [line for line in step.recorded["log"] if not OOPS_LINE.match(line)]
+    recorded = [
+        line for line in step.recorded["log"] if not OOPS_LINE.match(line) and not OF_THE_MACHINE.match(line)
+    ]
     found = list(step.result.log)
+    if "filler" in step.recorded:
+        # A request that changed nothing ran inside the migration.
+        recorded = [line for line in recorded if "Attempting to hot-add" not in line]
+    if step.result.kernel_faults:
+        recorded = [line for line in recorded if not GARBAGE.match(line)]
     if any(fault.code == "over-read" and "beyond the work area" in fault.message for fault in step.result.faults):
         # The recorded kernel went on in its own memory, and its log buffer kept only the end of what it said.
         assert set(recorded) == {found[-1]}
@@ -67,6 +94,8 @@ def test_outcome(name: str, number: int) -> None:
     step = replay(name).steps[number]
     failed = re.compile(r"failed, (adding|removing)")
     expected = step.recorded["rc"] == 0 and not any(failed.search(line) for line in step.recorded["log"])
+    if step.recorded["step"].startswith("plug") and not {V1, V2} & set(step.recorded["properties"]):
+        return  # memory came, but there is no property to write: nobody gets the error number
     assert step.result.ok == expected
 
 
@@ -81,7 +110,12 @@ def test_oopses(name: str, number: int) -> None:
 def test_events_of_the_hypervisor(name: str) -> None:
     run = replay(name)
     events = [event for step in run.steps for event in step.result.events]
-    assert events == [one["event"] for one in run.record["events"]]
+    recorded = [event["event"] for event in run.record["events"]]
+    unread = len(events) - len(recorded)
+    if name in EVENTS_UNREAD:
+        assert 0 < unread <= len(next(step.result.events for step in reversed(run.steps) if step.result.events))
+        del events[-unread:]
+    assert events == recorded
 
 
 @each("name", ALL)

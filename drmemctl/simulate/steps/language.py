@@ -11,6 +11,7 @@ from drmemctl.simulate.partition import Step
 from drmemctl.simulate.steps.boot import Reboot
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
+from drmemctl.simulate.steps.home_node import HomeNode
 from drmemctl.simulate.steps.hotplug import Attach, Detach
 from drmemctl.simulate.steps.memory_request import Dlpar
 from drmemctl.simulate.steps.migration import Lpm, Migrate
@@ -32,6 +33,7 @@ STEPS: dict[str, type[Step]] = {
     "migrate": Migrate,
     "prrn": Prrn,
     "topology": Topology,
+    "vphn": HomeNode,
     "unmovable": Unmovable,
     "movable": Unmovable,
     "rtas": Rtas,

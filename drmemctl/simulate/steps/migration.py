@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self, cast
 
-from drmemctl.hypervisor.recorded import NOTHING_RECORDED, RecordedFirmware
+from drmemctl.hypervisor.recorded import NOTHING_RECORDED
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import MIGRATION, Job
 from drmemctl.kernel.mobility import post_mobility_fixup, suspended
@@ -14,7 +14,7 @@ from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop,
 from drmemctl.kernel.topology_capabilities import CPU_TOPOLOGY_UPDATE, TOPOLOGY_STOPPED
 from drmemctl.kernel.topology_updates import start_topology_update, stop_topology_update, update_cpu_topology
 from drmemctl.simulate.partition import Hypervisor
-from drmemctl.simulate.rtas_record import read_migration
+from drmemctl.simulate.rtas_record import RtasRecord, read_migration
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.updates import LiveUpdates, RecordedUpdates, difference
 from drmemctl.simulate.words import FILE, StepWords
@@ -119,20 +119,30 @@ class Migrate(KernelStep):
         """Return what makes the task: the update of the tree by the recorded answers."""
         record = read_migration(circumstances.files.file(self.file), self.file)
         updates = RecordedUpdates(record.calls, circumstances.faults)
-        suspension = answering(record.firmware)
+        suspension = answering(record)
 
         def make(job: Job) -> Task[int]:
             rc = yield from _migrate(job, suspension, updates, circumstances)
-            yield answering(NOTHING_RECORDED)
+            yield FORGETTING
             return rc
 
         return make
 
 
-def answering(firmware: RecordedFirmware) -> Action:
-    """Return the moment from which on firmware answers as a record says."""
+def answering(record: RtasRecord) -> Action:
+    """Return the moment from which on the hypervisor answers as a record says."""
 
     def recorded(job: Job) -> None:
-        job.firmware = replace(cast("Hypervisor", job.firmware), recorded=firmware)
+        machine = cast("Hypervisor", job.firmware)
+        homes = tuple(sorted({**dict(machine.homes), **dict(record.homes)}.items()))
+        job.firmware = replace(machine, recorded=record.connectors, homes=homes)
 
     return Action("firmware", recorded, Footprint(writes=frozenset({StatePart.CONNECTORS})))
+
+
+def _forget(job: Job) -> None:
+    job.firmware = replace(cast("Hypervisor", job.firmware), recorded=NOTHING_RECORDED)
+
+
+FORGETTING = Action("firmware", _forget, Footprint(writes=frozenset({StatePart.CONNECTORS})))
+"""The moment from which on connectors answer for themselves again; home nodes stay where the record has them."""

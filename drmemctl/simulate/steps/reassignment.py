@@ -8,7 +8,6 @@ from typing import ClassVar, Self, cast
 
 from drmemctl.errors import InputError
 from drmemctl.formats.rtas_event import PRRN
-from drmemctl.hypervisor.recorded import NOTHING_RECORDED
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import REASSIGNMENT, Job
 from drmemctl.kernel.mobility import handle_prrn_event
@@ -16,7 +15,7 @@ from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop,
 from drmemctl.simulate.partition import Hypervisor
 from drmemctl.simulate.rtas_record import read_reassignment
 from drmemctl.simulate.steps.kernel_step import REQUEST, TREE_UPDATE, Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.steps.migration import answering
+from drmemctl.simulate.steps.migration import FORGETTING, answering
 from drmemctl.simulate.updates import LiveUpdates, RecordedUpdates, difference, updates_of_phandles
 from drmemctl.simulate.words import FILE, StepWords
 from drmemctl.tree.node import Tree
@@ -88,11 +87,11 @@ def _recorded(name: str, circumstances: Circumstances) -> MakeTask:
     updates = RecordedUpdates(record.calls, circumstances.faults)
 
     def make(job: Job) -> Task[int]:
-        yield answering(record.firmware)
+        yield answering(record)
         for event in record.events:
             if event.fixed is not None and event.fixed.type == PRRN:
                 yield from _handled(job, _scan(), updates, event.fixed.scope)
-        yield answering(NOTHING_RECORDED)
+        yield FORGETTING
         return 0
 
     return make

@@ -76,7 +76,7 @@ def test_the_window_of_4_20_has_updates_of_cpus_missed() -> None:
 
 
 def test_a_reassignment_that_comes_within_the_window_is_lost() -> None:
-    """handle_rtas_event asks prrn_is_enabled once, when the event comes: nothing holds it until the window's end."""
+    """handle_rtas_event asks prrn_is_enabled once, when the event comes: nothing puts it off."""
     raced = [end for end in found(MIGRATED_READDED, "4.20", "both").races if end.raced]
     assert [{verdict.rule for verdict in end.raced} for end in raced] == [{"DRM085"}]
 
