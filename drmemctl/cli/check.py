@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drmemctl.cli.common import FILE, TREE, color_option, format_option, named_file, open_tree
+from drmemctl.cli.common import (
+    FILE,
+    TREE,
+    color_option,
+    format_option,
+    kcore_option,
+    named_file,
+    of_kcore,
+    open_tree,
+)
 from drmemctl.cli.kernel_options import kernel_option
 from drmemctl.cli.rule_options import rules_option
 from drmemctl.output.screen import Screen, say
@@ -39,7 +48,8 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
 
 
 @click.command("check", short_help="Say what is wrong with device trees.", epilog=_EXAMPLE)
-@click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=TREE)
+@kcore_option()
+@click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=TREE, callback=of_kcore)
 @rules_option("--select", "Only these rules: ids, beginnings of ids, families; comma-separated or repeated.")
 @rules_option("--ignore", "Not these rules.")
 @kernel_option("the input's, else any", "Only rules about this kernel. ")

@@ -12,6 +12,7 @@ from drmemctl.defect import Defect
 from drmemctl.output.screen import Screen, say
 from drmemctl.output.text import safe
 from drmemctl.tree.node import Tree
+from drmemctl.tree.plain_input import KCORE, LIVE
 
 if TYPE_CHECKING:
     _Number = click.ParamType[int]
@@ -28,6 +29,7 @@ TREE = click.Path(path_type=str)
 """A device tree in any form."""
 
 _DEFECTS_SHOWN = 20
+_KCORE_ASKED = "drmemctl.kcore"
 
 
 class KernelInt(_Number):
@@ -68,8 +70,32 @@ class DrcIndex(KernelInt):
 
 
 def tree_argument(name: str = "tree") -> Decorator:
-    """Return the TREE argument; it completes file names."""
-    return click.argument(name, metavar=name.upper(), type=TREE)
+    """Return the TREE argument, with `--kcore`; it completes file names."""
+    argument = click.argument(name, metavar=name.upper(), type=TREE, callback=of_kcore)
+    return argument if name == "new" else lambda command: kcore_option()(argument(command))
+
+
+def kcore_option() -> Decorator:
+    """Return `--kcore`, which makes `live` the memory of the running kernel."""
+    return click.option(
+        "--kcore",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=lambda ctx, _param, value: ctx.meta.update({_KCORE_ASKED: value}),
+        help="With live: the running kernel's memory (/proc/kcore), as root.",
+    )
+
+
+def of_kcore(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+    """Return a TREE argument, or several, as `--kcore` changes them: a callback of arguments."""
+    if not ctx.meta.get(_KCORE_ASKED):
+        return value
+    trees = (value,) if isinstance(value, str) else value
+    if LIVE not in trees and param.name not in ("old", "new"):
+        raise click.BadParameter("--kcore goes with live; a dump is named as it is", ctx, param)
+    trees = tuple(f"{LIVE}::{KCORE}" if tree == LIVE else tree for tree in trees)
+    return trees[0] if isinstance(value, str) else trees
 
 
 def named_file(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:

@@ -25,6 +25,7 @@ from drmemctl.kernel.capabilities import (
 from drmemctl.kernel.cmdline import command_line, options
 from drmemctl.kernel.early_memory import EarlyMemory
 from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.kept_at_boot import kept_memory
 from drmemctl.kernel.processors import cpu_ids_of, cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import blocks_of
@@ -60,8 +61,9 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     topology = _topology(tree, profile, associativity, blocks)
     cpus = cpus_of(tree, associativity, min(topology.with_cpus | blocks.nodes(), default=0))
     cpu_ids = cpu_ids_of(tree, cpus)
+    kept = kept_memory(tree, list(regions), size)
+    state = KernelState(profile, tree, table, blocks, size, topology, cpus, cpu_ids, kept.unmovable(table), kept)
     updates = _topology_updates(tree, profile)
-    state = KernelState(profile, tree, table, blocks, size, topology, cpus, cpu_ids)
     return replace(state, topology_updates=updates, deaf=not updates), tuple(faults)
 
 

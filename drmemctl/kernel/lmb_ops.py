@@ -38,7 +38,7 @@ def base_of(lmb: Lmb) -> int:
 
 
 def is_removable(job: Job, flags: int) -> bool:
-    """Whether an LMB may be removed as far as its flags say (`lmb_is_removable`)."""
+    """Whether an LMB may be removed as far as its flags say (`lmb_is_removable`; see `kept_memory`)."""
     return bool(flags & ASSIGNED) and not (flags & RESERVED and job.has(RESERVED_NOT_REMOVABLE))
 
 
@@ -81,7 +81,7 @@ def remove_lmb(job: Job, index: int) -> Task[int]:
 def _offline_lmb(job: Job, index: int) -> int:
     """Take an LMB's memory block offline, if the LMB may be removed and has one (`dlpar_offline_lmb`)."""
     lmb = lmb_at(job, index)
-    if not is_removable(job, lmb.flags) or _is_stuck(job, lmb):
+    if not is_removable(job, lmb.flags) or _is_stuck(job, lmb) or not job.state.kept.is_removable(base_of(lmb)):
         return EINVAL
     block = job.state.block_of(base_of(lmb))
     return EINVAL if job.state.blocks.node_of(block) is None else _offline(job, lmb, block)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD
+from drmemctl.kernel.kept_memory import NOTHING_KEPT, KeptMemory
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Tree
@@ -93,6 +94,7 @@ class KernelState:
         cpus: its CPUs.
         cpu_ids: the numbers that it can give to threads.
         unmovable: DRC indexes of LMBs whose memory cannot be taken offline.
+        kept: memory that cannot leave, as boot left it.
         dead: why it runs no more, or answers no more requests; empty while it does.
         updating: whether the notifier is to pass over updates of its own property (`in_drmem_update`, earlier
             `rtas_hp_event`): one flag for all threads.
@@ -114,6 +116,7 @@ class KernelState:
     cpus: tuple[Cpu, ...] = ()
     cpu_ids: CpuIds = CpuIds()
     unmovable: frozenset[int] = frozenset()
+    kept: KeptMemory = NOTHING_KEPT
     dead: str = ""
     updating: bool = False
     topology_updates: bool = True

@@ -25,6 +25,9 @@ MOST_LMBS = 1 << 20
 _MOST_LOOKED_AT = 2 * MOST_LMBS
 """LMBs, and places that may be the array's, which are looked at while it is sought."""
 
+_READ_AT_MOST = 4
+"""How often the array of a kernel that runs is read until it is the same twice."""
+
 _AT_ONCE = 2730
 """LMBs read in one piece: a page of 64 KiB."""
 
@@ -76,6 +79,20 @@ def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
         places = ", ".join(f"{address:#x}" for address, _ in sorted(arrays)[:4])
         raise InputError(f"there is more than one LMB array in this dump, at {places}", source=memory.source)
     return next(iter(arrays.values()), None)
+
+
+def settled_lmb_array(memory: KernelMemory, array: LmbArray) -> tuple[LmbArray, bool]:
+    """Return an array of a kernel that runs as it is when it is read once more, and whether it was the same twice.
+
+    A request for LMBs writes their flags and aa_index one after the other (drmem_update_lmbs, dlpar_memory).
+    """
+    looked_at = Allowance(_MOST_LOOKED_AT, "the LMB array changes all the time", memory.source, "try once more")
+    for _ in range(_READ_AT_MOST):
+        again = _array_at(memory, array.address, array.lmb_size, looked_at)
+        if again == array:
+            return array, True
+        array = again or array
+    return array, False
 
 
 def _array_at(memory: KernelMemory, address: int, lmb_size: int, looked_at: Allowance) -> LmbArray | None:

@@ -43,6 +43,12 @@ def _table_of(array: LmbArray) -> LmbTable:
     return LmbTable.of((Run(base, 1, drc, aa, flags) for base, drc, aa, flags in array), array.lmb_size)
 
 
+def no_dump(tree: Tree) -> NotInTreeError:
+    """Return the error that an input has no tree of boot."""
+    message = "this is no kernel dump, and only those have a tree of boot besides the tree"
+    return NotInTreeError(message, source=tree.source, hint="--from tree shows the LMBs of the device tree")
+
+
 def no_array(tree: Tree) -> NotInTreeError:
     """Return the error that there is no array to show."""
     message = "this is no kernel dump, and only those have the kernel's LMB array"

@@ -13,6 +13,10 @@ from drmemctl.errors import InputError, LimitError
 from drmemctl.read_files import note_descriptor
 
 STDIN = "-"
+LIVE = "live"
+"""This machine; `live::kcore` is the memory of its kernel."""
+
+KCORE = "kcore"
 
 
 def read_input(name: str, largest: int, hint: str = "", *, typed: bool = False) -> bytes:

@@ -280,6 +280,24 @@ def test_vmcoreinfo_without_a_note_is_found_in_memory() -> None:
         assert image.kernel().vmcoreinfo.release == "6.1.0"
 
 
+def test_a_crash_kernel_is_found_in_the_memory_reserved_for_it() -> None:
+    image = Image()
+    crashed = image.text_of_vmcoreinfo
+    image.data[0x70000 : 0x70000 + len(crashed)] = crashed
+    image._lines["OSRELEASE"] = "6.2.0"
+    newer = image.text_of_vmcoreinfo
+    image.data[0x90000 : 0x90000 + len(newer)] = newer
+    assert image.kernel().crash_kernel(0x80000, 0x20000) is None  # its notes say which kernel this dump is about
+    image.has_note = False
+    memory = image.kernel()
+    assert memory.vmcoreinfo.release == "6.1.0"
+    kernel = memory.crash_kernel(0x80000, 0x20000)
+    assert kernel is not None
+    assert kernel.vmcoreinfo.release == "6.2.0"
+    for base, size in ((0x80000, 0x8000), (0x70000, 0x8000), (1 << 60, 1 << 13)):
+        assert memory.crash_kernel(base, size) is None
+
+
 def test_a_kernel_without_numa_says_so() -> None:
     image = Image()
     image._lines.pop("SYMBOL(node_data)")
