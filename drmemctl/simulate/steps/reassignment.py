@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self, cast
 
 from drmemctl.errors import InputError
@@ -11,8 +11,11 @@ from drmemctl.formats.rtas_event import PRRN
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import REASSIGNMENT, Job
 from drmemctl.kernel.mobility import handle_prrn_event
+from drmemctl.kernel.processors import listens, why_deaf
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop, take
-from drmemctl.simulate.partition import Hypervisor
+from drmemctl.kernel.topology_capabilities import PRRN_UPDATE
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
 from drmemctl.simulate.rtas_record import read_reassignment
 from drmemctl.simulate.steps.kernel_step import REQUEST, TREE_UPDATE, Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.steps.migration import FORGETTING, answering
@@ -62,6 +65,14 @@ class Prrn(KernelStep):
     def inputs(self) -> tuple[str, ...]:
         """The tree of the new firmware, if any."""
         return () if self.tree is None else (self.tree,)
+
+    def carry_out(self, partition: Partition, files: Files) -> StepResult:
+        """Return the result; a kernel that does not listen says nothing of it."""
+        result = self.alone(partition, partition, files)
+        kernel = partition.kernel
+        if result.note or listens(kernel) or not kernel.profile.has(PRRN_UPDATE):
+            return result
+        return replace(result, note=f"nothing was asked for: {why_deaf(kernel, REASSIGNMENT)}")
 
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task: receive the event, update the tree of its scope."""

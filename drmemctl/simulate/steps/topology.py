@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
+from drmemctl.kernel.errno import ENOENT, errno_name
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.task import Footprint, StatePart, Task
 from drmemctl.kernel.topology_updates import topology_write
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.words import StepWords
 
@@ -37,3 +40,9 @@ class Topology(KernelStep):
             return (yield from topology_write(job, on=self.on))
 
         return make
+
+    def carry_out(self, partition: Partition, files: Files) -> StepResult:
+        """Return the result, ENOENT where there is nothing to write to."""
+        result = self.alone(partition, partition, files)
+        gone = "5.9 took /proc/powerpc/topology_updates out"
+        return replace(result, note=gone) if result.errno == errno_name(ENOENT) else result
