@@ -113,7 +113,7 @@ def simulated(found: dict[str, Any], tree: Tree, kernel: Profile | None = None, 
         result = simulation.run(step["step"].replace("topo ", "topology "))
         if unmovable:
             simulation.run(f"movable {unmovable}")
-        state = state_of(simulation, list(step["properties"]))
+        state = state_of(simulation, list(step.get("properties", [])))
         steps.append(Replayed(step, result, state, simulation.situation))
     return Run(found, boot, tuple(steps), simulation)
 
