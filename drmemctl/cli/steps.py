@@ -17,6 +17,7 @@ SYNTAX = """\
   firmware PATH PROPERTY HEX|@FILE|-                  lpm TREE     migrate FILE
   prrn TREE|FILE | prrn SCOPE PHANDLE...              topology on|off
   vphn CPU W,...                                      unmovable|movable DRC...
+  withhold DRC COUNT [STATUS]                         provide DRC COUNT
   rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE | configure-connector DRC
   reboot     kexec
   expect ok | ERRNO | consistent | finding RULE | drc DRC aa INDEX | drc DRC node N | blocks N"""

@@ -168,6 +168,11 @@ class Machine:
         """Return the machine after a migration to the firmware of a tree, where nothing is known of home nodes."""
         return replace(self, tree=tree, homes=())
 
+    def withhold(self, first: int, count: int, status: int | None) -> Self:
+        """Let the pool refuse LMBs with a status, or give them again with None; `RefusedError` without a pool."""
+        del first, count, status
+        raise RefusedError(f"{self.name} has no pool that could refuse LMBs: it gives what is attached")
+
     # What they share.
 
     def node_of(self, domains: tuple[int, ...]) -> int | None:

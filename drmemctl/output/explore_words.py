@@ -88,7 +88,7 @@ def _plain(row: TracedAction) -> str:
 def _event(event: TraceEvent) -> str:
     match event:
         case RtasCall():
-            arguments = " ".join(_number(number) for number in event.arguments)
+            arguments = " ".join(hex(number) if number > 9999 else str(number) for number in event.arguments)
             return f"{event.call} {arguments} -> {', '.join(map(str, event.answer))}".replace("  ", " ")
         case ArrayWrite():
             words = [f"aa {event.aa_index:#x}"] if event.aa_index is not None else []
@@ -103,10 +103,6 @@ def _event(event: TraceEvent) -> str:
             size = "goes" if event.size is None else f"= {event.size} bytes"
             return f"{name} {size} ({event.function})"
     return event.function
-
-
-def _number(value: int) -> str:
-    return hex(value) if value > 9999 else str(value)
 
 
 def outcome_words(outcome: int | None, *, endless: bool) -> str:

@@ -14,7 +14,7 @@ from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.text import safe
 from drmemctl.simulate.change import BlockRangeChange, LmbRangeChange, LmbState
 from drmemctl.simulate.partition import StepResult
-from drmemctl.simulate.values import ListChange, LookupChange
+from drmemctl.simulate.values import LookupChange, RowChange
 from drmemctl.wording import count_of
 
 _LISTS_SHOWN = 4
@@ -138,7 +138,7 @@ def _lookup_lines(change: LookupChange | None) -> Iterator[str]:
     yield f"lookup arrays: {', '.join(words) or f'the same lists in {change.new.size} bytes'}"
 
 
-def _list_words(change: ListChange) -> str:
+def _list_words(change: RowChange) -> str:
     old, new = (f"<{domains_text(domains or ())}>" for domains in (change.old, change.new))
     if change.old and change.new:
         return f"{old} → {new}"

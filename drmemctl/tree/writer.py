@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from drmemctl.errors import WriteError
 from drmemctl.tree.builder import shown
 from drmemctl.tree.dts_text import is_name, value_text
-from drmemctl.tree.node import Node, Property, Tree
+from drmemctl.tree.node import Node, Tree
 
 __all__ = ["to_dts", "value_text", "write_fdt"]
 
@@ -56,7 +56,7 @@ def dts_pieces(what: Tree | Node, *, exact: bool = False) -> Iterator[str]:
 
 
 def _refuse_cut(tree: Tree) -> None:
-    for path, prop in _properties(tree):
+    for path, prop in ((path, prop) for path, node in tree.walk() for prop in node.properties):
         if prop.total is not None:
             raise WriteError(
                 f"only {len(prop.value)} of {prop.total} bytes of the value are known",
@@ -73,7 +73,3 @@ def _refuse_names(tree: Tree) -> None:
             if not is_name(name) and not (node is tree.root and name == node.name):
                 message = f"source cannot hold the name {shown(name)!r}"
                 raise WriteError(message, source=tree.source or None, path=shown(path), hint="write a .dtb")
-
-
-def _properties(tree: Tree) -> Iterator[tuple[str, Property]]:
-    return ((path, prop) for path, node in tree.walk() for prop in node.properties)

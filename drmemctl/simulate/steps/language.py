@@ -15,6 +15,7 @@ from drmemctl.simulate.steps.home_node import HomeNode
 from drmemctl.simulate.steps.hotplug import Attach, Detach
 from drmemctl.simulate.steps.memory_request import Dlpar
 from drmemctl.simulate.steps.migration import Lpm, Migrate
+from drmemctl.simulate.steps.pool import Pool
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
 from drmemctl.simulate.steps.topology import Topology
@@ -34,6 +35,8 @@ STEPS: dict[str, type[Step]] = {
     "prrn": Prrn,
     "topology": Topology,
     "vphn": HomeNode,
+    "withhold": Pool,
+    "provide": Pool,
     "unmovable": Unmovable,
     "movable": Unmovable,
     "rtas": Rtas,
