@@ -2,8 +2,8 @@
 """Make the single-file program: `pyz.py WHEEL OUT [PYTHON]...`, run by a Python that has pip.
 
 It holds the wheel and what that depends on, as far as it is pure Python, so that one file runs on every machine
-and every supported Python: zstandard stays out, and of markupsafe the part that is compiled. For each PYTHON it
-holds the compiled modules as well, or every start would compile them anew. Two runs give the same bytes.
+and every supported Python: backports.zstd stays out, and of markupsafe the part that is compiled. For each PYTHON
+it holds the compiled modules as well, or every start would compile them anew. Two runs give the same bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-COMPILED = ("zstandard",)
+COMPILED = ("backports",)
 """Packages that are nothing without their compiled part."""
 
 NOT_LOADED = ("pygments", "markdown_it", "mdurl")

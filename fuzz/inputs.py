@@ -18,8 +18,6 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-import zstandard
-
 from drmemctl import check as judge
 from drmemctl.errors import DrmemctlError
 from drmemctl.model.dumped import array_in
@@ -28,6 +26,7 @@ from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Node, Tree, encode_name
 from drmemctl.tree.source import load
 from drmemctl.tree.writer import to_dts, write_fdt
+from drmemctl.zstd import zstd_module
 from fuzz.mutate import changed_tree
 from fuzz.seeds import LONGEST_TREE, small_trees
 from fuzz.target import Mutate, Target, memory_folder
@@ -73,8 +72,9 @@ def run_load(data: bytes) -> None:
         assert load(text.encode()).root == tree.root
 
 
-_COMPRESS = (gzip.compress, bz2.compress, lzma.compress, zstandard.ZstdCompressor().compress)
-_DECOMPRESS = (gzip.decompress, bz2.decompress, lzma.decompress, zstandard.decompress)
+_ZSTD = zstd_module("use another compression")
+_COMPRESS = (gzip.compress, bz2.compress, lzma.compress, _ZSTD.compress)
+_DECOMPRESS = (gzip.decompress, bz2.decompress, lzma.decompress, _ZSTD.decompress)
 
 
 def change_compressed(data: bytes, chosen: Random, mutate: Mutate) -> bytes | None:
@@ -83,7 +83,7 @@ def change_compressed(data: bytes, chosen: Random, mutate: Mutate) -> bytes | No
         return None
     plain = data
     for decompress in _DECOMPRESS:
-        with suppress(OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, MemoryError, zstandard.ZstdError):
+        with suppress(OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, MemoryError, _ZSTD.ZstdError):
             plain = decompress(data)
             break
     changed = changed_tree(plain, chosen, mutate) if chosen.random() < 0.5 else None

@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 from drmemctl.errors import FormatError
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, BY_NAME, encode_architecture_vec5
 from drmemctl.formats.associativity import ASSOCIATIVITY, encode_associativity
-from drmemctl.formats.cells import DEFAULT_CELLS, FLAGS_MASK, LMB_SIZE, PRESERVATION_TIME, encode_number
+from drmemctl.formats.cells import DEFAULT_CELLS, FLAGS_MASK, LMB_SIZE, PRESERVATION_TIME, cells
 from drmemctl.formats.domains import MAX_DOMAINS
 from drmemctl.formats.drc import MY_DRC_INDEX
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, NUMBERS, DrcInfoEntry, drc_info
-from drmemctl.formats.lists import COUNT_SIZE, encode_counted_words, encode_words
+from drmemctl.formats.lists import COUNT_SIZE, encode_words
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, lrdr_capacity
-from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE, distances_table
+from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.pmemory import (
     APPLICATION,
     BLOCK_SIZE,
@@ -30,6 +31,23 @@ from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.formats.seam import build
 from drmemctl.formats.strings import encode_strings, to_string
 from drmemctl.formats.system_tables import BlockLine
+
+
+def encode_number(property: str, value: int, number: int = 1) -> bytes:
+    """Return `value` in `number` cells as bytes."""
+    return build(cells(number), value, property)
+
+
+def encode_counted_words(property: str, words: Sequence[int], count: int | None = None) -> bytes:
+    """Return the count and the u32 as bytes; `count` overrides the true one, to make faulty values."""
+    return encode_words(property, [len(words) if count is None else count, *words])
+
+
+def distances_table() -> Any:
+    """Return the declaration of the distance table."""
+    from construct import Byte, Int32ub, PrefixedArray
+
+    return PrefixedArray(Int32ub, Byte)
 
 
 def encode_lmb_size(value: int, size_cells: int = DEFAULT_CELLS) -> bytes:

@@ -63,8 +63,6 @@ def encoders() -> Iterator[str]:
 
 REACHED_THROUGH_OTHERS = {
     "encode_words",
-    "encode_counted_words",
-    "encode_number",
     "encode_flags_mask",
     "encode_preservation_time",
     "encode_features",

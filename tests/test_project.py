@@ -19,7 +19,7 @@ from tests.conftest import FIXTURES, ROOT
 
 PACKAGE = ROOT / "drmemctl"
 
-SLOW_TO_LOAD = ("rich", "construct", "fdt", "tarfile", "lzma", "zstandard", "jinja2", "markupsafe")
+SLOW_TO_LOAD = ("rich", "construct", "fdt", "tarfile", "lzma", "backports", "jinja2", "markupsafe")
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drmemctl.formats.dynamic_memory import flag_names
+from drmemctl.formats.plain import record
 from drmemctl.model.run import Run
 
 if TYPE_CHECKING:
@@ -91,15 +92,12 @@ class LmbRange:
 
     def to_json(self) -> dict[str, Any]:
         """Return it like the runs of `drmemctl lmb --format json`."""
-        return {
-            "base": self.base,
-            "count": self.count,
-            "drc_index": self.drc_index,
-            "aa_index": self.aa_index,
-            "flags": self.flags,
-            "flag_names": flag_names(self.flags),
-            "node": self.node,
-        }
+        return record(self, "base count drc_index aa_index flags flag_names node")
+
+    @property
+    def flag_names(self) -> list[str]:
+        """The names of the flags."""
+        return flag_names(self.flags)
 
 
 class Finding(NamedTuple):

@@ -10,6 +10,7 @@ from functools import partial
 
 from drmemctl.check.engine import Plan, all_rules
 from drmemctl.check.report import Report, report
+from drmemctl.model.drmem import LmbTable
 from drmemctl.read_files import note_name
 from drmemctl.tree.discover import Found, discover, is_meant
 from drmemctl.tree.node import Tree
@@ -47,9 +48,11 @@ def _may_wait(name: str) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def reports(inputs: Sequence[Found], plan: Plan, before: Tree | None, jobs: int) -> Iterator[Report]:
-    """Return the report of each input, in order; `jobs` processes make them."""
-    work = partial(_report, plan=plan, before=before)
+def reports(
+    inputs: Sequence[Found], plan: Plan, before: Tree | None, jobs: int, array: LmbTable | None = None
+) -> Iterator[Report]:
+    """Return the report of each input, in order; `jobs` processes make them. `array` is their kernel's."""
+    work = partial(_report, plan=plan, before=before, array=array)
     results: Iterable[Report | None] = map(work, inputs)
     if jobs > 1 and len(inputs) > 1:
         from drmemctl.check.pool import ordered_map
@@ -61,8 +64,8 @@ def reports(inputs: Sequence[Found], plan: Plan, before: Tree | None, jobs: int)
     return (result for result in results if result is not None)
 
 
-def _report(source: Found, plan: Plan, before: Tree | None) -> Report | None:
-    result = report(source.path, plan, before)
+def _report(source: Found, plan: Plan, before: Tree | None, array: LmbTable | None) -> Report | None:
+    result = report(source.path, plan, before, array)
     return None if result.error and not is_meant(source) else result
 
 

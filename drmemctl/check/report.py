@@ -11,7 +11,7 @@ from drmemctl.check.engine import Judge, Plan
 from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Running, Subject
 from drmemctl.errors import DrmemctlError, NotInTreeError
-from drmemctl.model.drmem import drmem_node
+from drmemctl.model.drmem import LmbTable, drmem_node
 from drmemctl.model.platform import describes_partition
 from drmemctl.tree.node import Tree
 
@@ -46,13 +46,18 @@ class Report(NamedTuple):
         return (self.note, *self.kernel_notes) if self.note else self.kernel_notes
 
 
-def report(source: str, plan: Plan, before: Tree | None = None) -> Report:
-    """Return the report of an input; one that cannot be read or judged is a report with an error."""
+def report(source: str, plan: Plan, before: Tree | None = None, array: LmbTable | None = None) -> Report:
+    """Return the report of an input; one that cannot be read or judged is a report with an error.
+
+    `array` is the LMB array of its kernel, by default what the input itself shows.
+    """
     from drmemctl.model.sizes import within_bounds
     from drmemctl.tree.source import load
 
     try:
-        return report_tree(within_bounds(load(source)), plan, before, source)
+        tree = within_bounds(load(source))
+        running = None if array is None else Running.of_tree(tree)._replace(array=array)
+        return report_tree(tree, plan, before, source, running)
     except DrmemctlError as error:
         return Report(source, error=str(error.with_source(source)))
     except (MemoryError, RecursionError) as error:

@@ -68,6 +68,7 @@ class Running(NamedTuple):
         blocks: the memory blocks by number, or in ascending ranges.
         block_size: bytes of one.
         cpus: the CPUs with their nodes; only a simulated kernel tells, since sysfs numbers CPUs by itself.
+        at_home: paths of CPUs that are where the hypervisor says that their home is, whatever the tree says.
         associativity: affinity as this kernel takes it, which at boot fixed form and position; None is what the
             tree says.
         faults: what the kernel itself just did wrong.
@@ -87,6 +88,7 @@ class Running(NamedTuple):
     faults: tuple[Fault, ...] | None = None
     profile: Profile | None = None
     cpus: tuple[Cpu, ...] | None = None
+    at_home: frozenset[str] = frozenset()
     delivered: DeliveredTopology | None = None
     flush: Flush | None = None
 

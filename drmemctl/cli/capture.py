@@ -4,11 +4,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE
+from drmemctl.cli.common import FILE, TREE, open_any_tree, open_tree
+from drmemctl.errors import DrmemctlError
 from drmemctl.output.screen import say
+
+if TYPE_CHECKING:
+    from drmemctl.tree.capture import Files
 
 _EXAMPLE = """
 \b
@@ -16,6 +21,7 @@ Examples:
   drmemctl capture
   drmemctl capture -o lpar7.tar.zst
   drmemctl check lpar7.tar.zst
+  drmemctl capture --from vmcore --redact -o crash.tar.gz
   drmemctl capture --script > capture.sh     # for machines without Python: sh capture.sh -o lpar7.tar.gz
 
 A capture is a TREE for every command; check also holds it against the memory blocks that it has.
@@ -33,11 +39,22 @@ A capture is a TREE for every command; check also holds it against the memory bl
 @click.option(
     "--redact", is_flag=True, help="Without serial numbers, UUIDs, location codes and passwords, anywhere."
 )
+@click.option(
+    "--from",
+    "dump",
+    metavar="DUMP",
+    type=TREE,
+    help="Take it from a dump of a kernel's memory: its tree, LMB array, former values, memory blocks, messages.",
+)
 @click.option("--list", "listing", is_flag=True, help="Say what is taken, and take nothing.")
 @click.option("--script", is_flag=True, help="Print a POSIX shell script that takes the same.")
 @click.option("--root", type=click.Path(file_okay=False), default="/", help="A directory that stands for /.")
-def command(output: str | None, force: bool, redact: bool, listing: bool, script: bool, root: str) -> None:
+def command(
+    output: str | None, force: bool, redact: bool, dump: str | None, listing: bool, script: bool, root: str
+) -> None:
     """Take a capture of this machine: device tree, memory blocks, nodes, /proc/iomem, messages about memory.
+
+    With --from it is one of a dump, small enough to send: for every command as good as the dump itself.
 
     It only reads: as root everything, otherwise what the user may read. The file is there whole or not at all, and
     replaces none. Its name has the host, unless that is to be redacted, and the time in UTC.
@@ -53,20 +70,44 @@ def command(output: str | None, force: bool, redact: bool, listing: bool, script
         return
     if output is not None and not output.endswith(capture.SUFFIXES):
         raise click.UsageError(f"{output!r} should end in one of {', '.join(capture.SUFFIXES)}.")
-    _take(output, root.rstrip("/"), redact, force)
+    root = root.rstrip("/")
+    if dump is not None:
+        if root:
+            raise click.UsageError("--from and --root exclude each other.")
+        _take(output, _of_dump(dump, redact), "", force)
+        return
+    _take(output, capture.captured(root, redact=redact), _host(root, redact), force)
 
 
-def _take(output: str | None, root: str, redact: bool, force: bool) -> None:
+def _of_dump(source: str, redact: bool) -> Files:
+    from drmemctl.model.associativity import Associativity
+    from drmemctl.model.dumped import array_in
+    from drmemctl.output.array import array_document
+    from drmemctl.tree.dump_capture import captured_dump
+
+    tree = open_tree(source)
+    table = array_in(tree)
+    array = None
+    if table is not None and tree.dump is not None:
+        nodes = Associativity.from_tree(tree)
+        array = b"".join(array_document(table, nodes, tree.dump.release or "latest", marks=True))
+    boot = None
+    with suppress(DrmemctlError):  # few dumps have it
+        boot = open_any_tree(f"{source}::boot")
+    return captured_dump(tree, boot, array, redact=redact)
+
+
+def _take(output: str | None, files: Files, host: str, force: bool) -> None:
     import time
 
     from drmemctl.output.files import write_atomically
-    from drmemctl.tree.capture import archive, captured, compressed, default_name
+    from drmemctl.tree.capture import archive, compressed, default_name
 
     seconds = time.time()
     name = default_name("", "") if output is None else output
-    data = compressed(archive(captured(root, redact=redact), int(seconds)), name)
+    data = compressed(archive(files, int(seconds)), name)
     if output is None:
-        output = _write_new(data, _host(root, redact), time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds)))
+        output = _write_new(data, host, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds)))
     else:
         write_atomically(output, data, force=force, new=True)
     say(f"{output}: {len(data):,} bytes")

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drmemctl.cli.common import FILE, TREE, color_option, format_option, named_file, open_tree
+from drmemctl.cli.common import (
+    FILE,
+    TREE,
+    color_option,
+    dump_options,
+    format_option,
+    named_file,
+    of_kcore,
+    open_tree,
+)
 from drmemctl.cli.kernel_options import kernel_option
 from drmemctl.cli.rule_options import rules_option
 from drmemctl.output.screen import Screen, say
@@ -17,6 +26,7 @@ if TYPE_CHECKING:
     from drmemctl.check.report import Report
     from drmemctl.check.settings import Settings
     from drmemctl.check.tally import CheckTally
+    from drmemctl.model.drmem import LmbTable
     from drmemctl.output.check import Target
     from drmemctl.tree.node import Tree
 
@@ -38,7 +48,8 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
 
 
 @click.command("check", short_help="Say what is wrong with device trees.", epilog=_EXAMPLE)
-@click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=TREE)
+@dump_options()
+@click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=TREE, callback=of_kcore)
 @rules_option("--select", "Only these rules: ids, beginnings of ids, families; comma-separated or repeated.")
 @rules_option("--ignore", "Not these rules.")
 @kernel_option("the input's, else any", "Only rules about this kernel. ")
@@ -47,6 +58,9 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
     metavar="OLD",
     type=TREE,
     help="The tree from before a migration, for the rules about it.",
+)
+@click.option(
+    "--array", metavar="FILE", type=FILE, help="The LMB array that the kernel of TREE has (simulate --save-array)."
 )
 @click.option(
     "--fail-on",
@@ -77,6 +91,7 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
 def command(
     trees: tuple[str, ...],
     before: str | None,
+    array: str | None,
     allow_no_drmem: bool,
     write_baseline: str | None,
     config: str | None,
@@ -105,17 +120,19 @@ def command(
     if (plan.select or plan.ignore) and not plan.rules():
         say("select and ignore leave no rule: nothing is judged")
     tally = CheckTally()
-    judged = reports(inputs, plan, old, settings.jobs or n_cpus())
+    if array is not None and len(inputs) != 1:
+        raise click.UsageError("--array is the array of one kernel: name one TREE.")
+    judged = reports(inputs, plan, old, settings.jobs or n_cpus(), None if array is None else _array(array))
     if settings.baseline is not None and write_baseline is None:
         from drmemctl.check.baseline import Baseline
 
         judged = Baseline.read(settings.baseline).new_in(judged)
     judged = tally.counted(judged)
-    read = (before, settings.baseline if write_baseline is None else None, config)
+    read = (before, array, settings.baseline if write_baseline is None else None, config)
     target = Target(
         screen,
         None if output == "-" else output,
-        tuple(each.path for each in inputs) + tuple(name for name in read if name),
+        tuple(entry.path for entry in inputs) + tuple(name for name in read if name),
     )
     if write_baseline is not None:
         _write_baseline(write_baseline, target.attended(judged, allow_unjudged=allow_no_drmem), target, tally)
@@ -144,6 +161,12 @@ def _at_most_a_process_a_cpu(settings: Settings) -> Settings:
     from drmemctl.check.cpus import n_cpus
 
     return settings if settings.jobs is None else settings._replace(jobs=min(settings.jobs, n_cpus()))
+
+
+def _array(path: str) -> LmbTable:
+    from drmemctl.model.dumped import read_table
+
+    return read_table(path)
 
 
 def _old_tree(before: str | None, trees: tuple[str, ...]) -> Tree | None:

@@ -51,10 +51,10 @@ Examples:
 @click.option(
     "--from",
     "origin",
-    type=click.Choice(["tree", "array"]),
+    type=click.Choice(["tree", "array", "boot"]),
     default="tree",
     show_default=True,
-    help="Of a kernel dump: the LMBs of its device tree, or those of the kernel's own array.",
+    help="Of a kernel dump: the LMBs of its device tree, of the kernel's own array, or of the tree of its boot.",
 )
 @limit_option(1_048_576, "LMBs that --expand may make.")
 @kernel_option()
@@ -83,7 +83,7 @@ def command(
     from drmemctl.output.lmb import LmbView, show_lmbs
     from drmemctl.tree.limits import LIMITS
 
-    device_tree = open_tree(tree)
+    device_tree = _boot_tree(tree) if origin == "boot" else open_tree(tree)
     drmem = Drmem.from_tree(device_tree, LIMITS.max_listed_runs)
     reading = reading_of(device_tree, kernel)
     associativity = Associativity.from_tree(device_tree, reading.rules)
@@ -104,6 +104,24 @@ def command(
     report_defects(drmem.defects)
     if associativity.unknown:
         say(f"{associativity.unknown}: nodes are unknown")
+
+
+def _boot_tree(source: str) -> Tree:
+    """Return the tree that a dump's kernel was started with; where the dump has it no more, as the rest tells."""
+    from drmemctl.errors import DrmemctlError
+    from drmemctl.formats.dynamic_memory import NODE
+    from drmemctl.model.dumped import at_boot, no_dump
+
+    tree = open_tree(source)
+    if tree.dump is None:
+        raise no_dump(tree)
+    try:
+        return open_tree(f"{source}::boot")
+    except DrmemctlError as error:
+        if source == "-" or tree.find(NODE) is None:
+            raise
+        say(f"{error.message}: these are the oldest values that the kernel kept")
+        return at_boot(tree, NODE)
 
 
 def _table_of(origin: str, tree: Tree, drmem: Drmem) -> LmbTable:

@@ -179,8 +179,10 @@ def _save(session: Session, output: str | None, save_array: str | None, *, force
         data = content(session.simulation.tree, format_of(output) or "dtb")
         write_atomically(output, data, force=force)
     if save_array is not None:
+        from drmemctl.kernel.nodes import current_associativity
+        from drmemctl.output.array import array_document
         from drmemctl.output.files import write_atomically
-        from drmemctl.output.simulation import array_document
 
-        document = array_document(session.simulation.state, session.simulation.profile.name)
+        state = session.simulation.state
+        document = array_document(state.table, current_associativity(state), session.simulation.profile.name)
         write_atomically(save_array, document, force=force)

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from drmemctl.defect import Defect
 from drmemctl.formats.lists import judge_length
-from drmemctl.formats.seam import build
 from drmemctl.wording import count_of
 
 LMB_SIZE = "ibm,lmb-size"
@@ -75,11 +74,6 @@ def decode_number(short: str, data: bytes, number: int = 1, total: int | None = 
     """Return the number in the first `number` cells; `short` begins the code of any defect."""
     content = f"a number of {count_of(number, 'cell')}"
     return Number(read_cells(data, 0, number), judge_length(short, content, len(data), 4 * number, total=total))
-
-
-def encode_number(property: str, value: int, number: int = 1) -> bytes:
-    """Return `value` in `number` cells as bytes."""
-    return build(cells(number), value, property)
 
 
 def decode_lmb_size(data: bytes, size_cells: int = DEFAULT_CELLS, total: int | None = None) -> Number:

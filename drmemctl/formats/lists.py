@@ -94,8 +94,3 @@ def encode_words(property: str, cells: Sequence[int]) -> bytes:
     """Return u32 without a count as bytes."""
     with building(property):
         return pack_words(cells)
-
-
-def encode_counted_words(property: str, cells: Sequence[int], count: int | None = None) -> bytes:
-    """Return the count and the u32 as bytes; `count` overrides the true one, to make faulty values."""
-    return encode_words(property, [len(cells) if count is None else count, *cells])

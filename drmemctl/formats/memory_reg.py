@@ -58,13 +58,6 @@ class MemoryReg:
     defects: tuple[Defect, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """A property that counts by being there; `defects` if it has a value all the same."""
-
-    defects: tuple[Defect, ...] = ()
-
-
 def read_range(data: bytes, offset: int, address_cells: int, size_cells: int) -> MemoryRange | None:
     """Return the (base, size) pair at byte `offset`, or None if it is not there in full."""
     base = read_cells(data, offset, address_cells)
@@ -101,11 +94,6 @@ def decode_usable_reg(
 ) -> MemoryReg:
     """Return the pairs of `linux,usable-memory`, which has the layout of `reg`."""
     return decode_reg(data, address_cells, size_cells, total, "usable-reg")
-
-
-def decode_hotpluggable(data: bytes) -> Flag:
-    """Return the flag; Linux marks the memory as hotpluggable whatever the value is."""
-    return Flag(judge_length("hotpluggable", "a flag", len(data), 0))
 
 
 def encode_reg(

@@ -9,7 +9,6 @@ Source: Linux Documentation/arch/powerpc/associativity.rst and arch/powerpc/mm/n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from drmemctl.defect import Defect
 from drmemctl.formats.lists import COUNT_SIZE, decode_counted_words, judge_length
@@ -17,13 +16,6 @@ from drmemctl.wording import count_of
 
 LOOKUP_INDEX_TABLE = "ibm,numa-lookup-index-table"
 DISTANCE_TABLE = "ibm,numa-distance-table"
-
-
-def distances_table() -> Any:
-    """Return the declaration of the distance table."""
-    from construct import Byte, Int32ub, PrefixedArray
-
-    return PrefixedArray(Int32ub, Byte)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,18 @@ What a value's class says of its fields is the whole schema; nothing here knows 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from drmemctl.errors import FormatError
 
 _T = TypeVar("_T")
+
+_SCALARS = frozenset({int, str, bool, NoneType})
 
 _LEFT_OUT = ("defects",)
 """Fields that follow from the others."""
@@ -29,6 +33,37 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     return value.hex() if isinstance(value, bytes) else value
+
+
+def record(value: object, keys: str) -> dict[str, Any]:
+    """Return attributes of a value as JSON has them.
+
+    `keys` names them, a blank between two: `key`, or `key=attribute.attribute` where JSON calls it otherwise, with
+    a `?` behind it where an empty text is null.
+    """
+    names, values_of, empty_is_null = _columns(keys)
+    facts = dict(zip(names, values_of(value), strict=True))
+    for name, item in facts.items():
+        if item.__class__ not in _SCALARS:
+            facts[name] = plain(item)
+    for name in empty_is_null:
+        facts[name] = facts[name] or None
+    return facts
+
+
+@cache
+def _columns(keys: str) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]], tuple[str, ...]]:
+    """Return the names, what gets their values, and the names of those of which an empty one is null."""
+    words = [word.rstrip("?").partition("=") for word in keys.split()]
+    names = tuple(key for key, _, _ in words)
+    attributes = [name or key for key, _, name in words]
+    # Of a single attribute the getter would return no tuple.
+    values_of = attrgetter(*attributes) if len(attributes) > 1 else _alone(attrgetter(*attributes))
+    return names, values_of, tuple(name for name, word in zip(names, keys.split(), strict=True) if word[-1] == "?")
+
+
+def _alone(value_of: Callable[[object], Any]) -> Callable[[object], tuple[Any, ...]]:
+    return lambda value: (value_of(value),)
 
 
 def from_plain(kind: type[_T], value: Any, place: str) -> _T:

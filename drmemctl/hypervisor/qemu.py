@@ -182,7 +182,7 @@ class Qemu(Machine):
     def moved(self, tree: Tree) -> Qemu:
         """Return the machine on the destination, whose tree says where the DIMMs are that came along."""
         newest = max((device.number for device in self.devices), default=0)
-        moved = replace(self, tree=tree, moved_devices=newest)
+        moved = replace(self, tree=tree, homes=(), moved_devices=newest)
         return replace(moved, lmbs=lmb_table(tree), lists=lookup_rows(tree))
 
     def is_where_it_was(self, drc_index: int) -> bool:

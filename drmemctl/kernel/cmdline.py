@@ -67,3 +67,22 @@ def crash_kernel(text: str) -> tuple[int, int | None] | None:
     if not size or suffix[:1] not in ("", "@"):
         return None
     return size, memparse(suffix[1:])[0] or None
+
+
+def crash_kernel_size(text: str, total: int) -> int:
+    """Return the bytes that the last `crashkernel=` asks for where there are `total`; 0 for none.
+
+    `START-[END]:SIZE,…` is the first that `total` lies in (`parse_crashkernel_mem`).
+    """
+    values = options(text, "crashkernel")
+    if not values:
+        return 0
+    if ":" not in values[-1]:
+        return memparse(values[-1])[0]
+    for entry in values[-1].partition("@")[0].split(","):
+        limits, _, size = entry.partition(":")
+        start, rest = memparse(limits)
+        end = memparse(rest[1:])[0] if rest[1:] else _ADDRESSES
+        if rest[:1] == "-" and start <= total < end:
+            return memparse(size)[0]
+    return 0

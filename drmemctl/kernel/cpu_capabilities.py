@@ -5,9 +5,36 @@ from __future__ import annotations
 
 from drmemctl.kernel.capability import Capability
 
+_NUMA = "arch/powerpc/mm/numa.c"
 _HOTPLUG_CPU = "arch/powerpc/platforms/pseries/hotplug-cpu.c"
 
 CPU_CAPABILITIES: tuple[Capability, ...] = (
+    HOME_NODE_FIRST := Capability(
+        "home-node-first",
+        "a CPU that boots or comes online goes to the home node that the hypervisor tells, before the tree's",
+        first=(5, 10),
+        source=_NUMA,
+    ),
+    HOME_NODE_AT_BOOT := Capability(
+        "home-node-at-boot",
+        "at boot CPUs of a partition with shared processors are moved to the home nodes that the hypervisor tells",
+        first=(4, 15),
+        last=(5, 8),
+        source=_NUMA,
+    ),
+    HOME_NODE_POLL := Capability(
+        "home-node-poll",
+        "a timer asks for home nodes that changed, and moves their CPUs",
+        last=(5, 8),
+        commit="c30f931e891e",
+        source=_NUMA,
+    ),
+    POLL_BESIDE_PRRN := Capability(
+        "poll-beside-prrn",
+        "that timer runs also where platform resource reassignment was agreed on",
+        first=(4, 15),
+        source=_NUMA,
+    ),
     CPU_BY_COUNT := Capability(
         "cpu-by-count",
         "CPUs can be added and removed by count; without, that is EINVAL, and only an index will do",

@@ -71,6 +71,10 @@ class Firmware(Protocol):
         """
         ...
 
+    def home_node(self, server: int) -> tuple[int, ...] | None:
+        """Answer H_HOME_NODE_ASSOCIATIVITY for a thread: a list; None where nothing but the tree tells of it."""
+        ...
+
     def updated(self, name: str, value: bytes | None, tree: Tree) -> Firmware:
         """Note that it delivered a property of the drmem node, None for removed, to a kernel that holds `tree`."""
         ...

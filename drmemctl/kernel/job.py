@@ -92,7 +92,7 @@ def _swapped(drc_index: int) -> int:
     return int.from_bytes((drc_index & 0xFFFFFFFF).to_bytes(4, "little"), "big")
 
 
-MIGRATION, REASSIGNMENT = "migration", "reassignment"
+MIGRATION, REASSIGNMENT, HOME_NODES = "migration", "reassignment", "home nodes"
 
 
 @dataclass(slots=True)

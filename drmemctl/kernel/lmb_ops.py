@@ -40,7 +40,7 @@ def base_of(lmb: Lmb) -> int:
 
 
 def is_removable(job: Job, flags: int) -> bool:
-    """Whether an LMB may be removed as far as its flags say (`lmb_is_removable`)."""
+    """Whether an LMB may be removed as far as its flags say (`lmb_is_removable`; see `kept_memory`)."""
     return bool(flags & ASSIGNED) and not (flags & RESERVED and job.has(RESERVED_NOT_REMOVABLE))
 
 
@@ -83,7 +83,7 @@ def remove_lmb(job: Job, index: int) -> Task[int]:
 def _offline_lmb(job: Job, index: int) -> int:
     """Take an LMB's memory block offline, if the LMB may be removed and has one (`dlpar_offline_lmb`)."""
     lmb = lmb_at(job, index)
-    if not is_removable(job, lmb.flags) or _is_stuck(job, lmb):
+    if not is_removable(job, lmb.flags) or _is_stuck(job, lmb) or not job.state.kept.is_removable(base_of(lmb)):
         return EINVAL
     block = job.state.block_of(base_of(lmb))
     return EINVAL if job.state.blocks.node_of(block) is None else _offline(job, lmb, block)
@@ -218,9 +218,7 @@ def _beyond_addresses(job: Job, base: int, size: int) -> int:
         )
         job.tell(message, base, 0, size)
     else:
-        message = (
-            f"memory at {base:#x} is beyond {limit:#x}: its section is looked for behind the end of mem_section"
-        )
+        message = f"memory at {base:#x} is beyond {limit:#x}: its section is read behind the end of mem_section"
         job.faults.append(Fault("over-read", message, "sparse_add_one_section", NODE))
         return 0
     return E2BIG

@@ -8,8 +8,7 @@ from drmemctl.kernel.capability import Capability
 MEMORY_CAPABILITIES: tuple[Capability, ...] = (
     BLOCK_SIZE_PROBE := Capability(
         "block-size-probe",
-        "without LMBs the block size follows the sizes of memory nodes, linux,usable-memory before reg, from 1 GiB "
-        "down",
+        "without LMBs the block size follows the sizes of memory nodes (linux,usable-memory, or reg), from 1 GiB down",
         first=(6, 6),
         commit="4d15721177d5",
         source="arch/powerpc/mm/init_64.c",
@@ -43,8 +42,7 @@ MEMORY_CAPABILITIES: tuple[Capability, ...] = (
     ),
     RANGE_PREVALIDATED := Capability(
         "range-prevalidated",
-        "that is the first thing that is looked at, and logged in a line of its own; without, it is a warning with "
-        "a call trace, after the memory was mapped",
+        "that is looked at first, and logged; without, it is a warning with a call trace, after memory was mapped",
         first=(5, 12),
         commit="bca3feaa0764",
         source="mm/memory_hotplug.c",

@@ -18,10 +18,11 @@ from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, is_removable, remove_lmb
-from drmemctl.kernel.range import as_int, find_drc, find_range, identity, passes_reserved
+from drmemctl.kernel.range import find_drc, find_range, identity, passes_reserved
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
 from drmemctl.model.run import Run
+from drmemctl.numbers import as_int
 
 
 def remove_by_count(job: Job, count: int) -> Task[int]:
@@ -50,7 +51,7 @@ def _available(job: Job, wanted: int) -> int:
     available = 0
     for run in job.state.table.runs:
         if is_removable(job, run.flags):
-            available += run.lmbs - _stuck(job, run)
+            available += run.lmbs - _stuck(job, run) - job.state.kept.n_kept(run, job.state.table.lmb_size or 0)
         if available >= wanted:
             return wanted
     return available
@@ -73,9 +74,23 @@ def _next_removable(job: Job, start: int) -> tuple[int, int] | None:
     """Return the next LMB that may be removed; those without a memory block are passed over."""
 
     def n_skipped(position: int, run: Run) -> int:
-        return _absent(job, run, position) if is_removable(job, run.flags) else run.lmbs
+        return _not_removable(job, run, position) if is_removable(job, run.flags) else run.lmbs
 
     return next_lmb(job.state.table, whole(job), start, n_skipped)
+
+
+def _not_removable(job: Job, run: Run, start: int) -> int:
+    """Return how many LMBs from a position of the run on have no memory block, or are kept for a dump."""
+    kept, size = job.state.kept, job.state.table.lmb_size or 0
+    position = start
+    while position < run.lmbs:
+        base = run.base + position * size
+        n_alike = kept.n_alike(base, run.lmbs - position, size) if size else run.lmbs - position
+        passed = min(n_alike, _absent(job, run, position)) if kept.is_removable(base) else n_alike
+        position += passed
+        if passed < n_alike:
+            break
+    return position - start
 
 
 def _absent(job: Job, run: Run, position: int) -> int:

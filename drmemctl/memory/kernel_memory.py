@@ -11,7 +11,7 @@ import re
 import struct
 import sys
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.formats.vmcoreinfo import LARGEST, MAGIC, Vmcoreinfo, decode_vmcoreinfo
@@ -22,7 +22,7 @@ PAGE = 4096
 """Bytes in which memory is looked through, whatever the kernel's page is."""
 
 _IMAGE = 128 << 20
-"""The kernel's image lies below: it is loaded at 0 or, as a crash kernel, at 32 MiB."""
+"""Bytes in which the kernel's image lies: from 0, or in the memory reserved for a crash kernel."""
 
 _AROUND = 8 << 20
 """Bytes around the variables that VMCOREINFO names, in which the others are looked for."""
@@ -48,17 +48,21 @@ class KernelMemory:
         dump: the physical memory.
         vmcoreinfo: what the kernel tells dump tools of itself.
         byte_order: `<` or `>`.
+        pinned: addresses of variables that were named, by name; others are looked for.
+        structs: members of structures by BTF, None as long as nobody asked.
 
     """
 
-    def __init__(self, dump: Dump, source: str) -> None:
-        """Find VMCOREINFO, in the dump's notes or in memory; `InputError` where there is none."""
+    def __init__(self, dump: Dump, source: str, text: bytes | None = None) -> None:
+        """Take the text of VMCOREINFO, or find it in the dump's notes or in memory; `InputError` where none is."""
         self.dump = dump
         self.source = source
+        self.pinned: Mapping[str, int] = {}
+        self.structs: Mapping[str, Mapping[str, int]] | None = None
         self._absent_pages: set[int] = set()
         self._first_absent: AbsentMemoryError | None = None
         self._reads = Allowance(_MOST_READS, f"more than {_MOST_READS:,} structures would have to be read", source)
-        text = dump.vmcoreinfo or _vmcoreinfo_in_memory(dump)
+        text = text or dump.vmcoreinfo or _vmcoreinfo_in_memory(dump)
         if text is None:
             raise InputError(
                 "this dump has no VMCOREINFO, by which the kernel's structures are found",
@@ -116,17 +120,33 @@ class KernelMemory:
 
     def image(self) -> Iterator[tuple[int, bytes]]:
         """Yield pages around the variables that VMCOREINFO names: the kernel's own are there. (address, bytes)."""
+        begin = self._image_begin()
         places = [
             address - LINEAR
             for name in _LANDMARKS
-            if (address := self.vmcoreinfo.symbol(name)) and LINEAR <= address < LINEAR + _IMAGE
+            if (address := self.vmcoreinfo.symbol(name)) and 0 <= address - LINEAR - begin < _IMAGE
         ]
         if places:
             yield from self._pages(max(min(places) - _AROUND, 0) & -PAGE, max(places) + _AROUND)
 
     def whole_image(self) -> Iterator[tuple[int, bytes]]:
         """Yield all pages that may be the kernel's image."""
-        yield from self._pages(0, _IMAGE)
+        begin = self._image_begin()
+        yield from self._pages(begin, begin + _IMAGE)
+
+    def image_before_data(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the pages of the image up to its variables, each with the first bytes of the next one."""
+        begin, end = self._image_begin(), (self.vmcoreinfo.symbol("node_data") or LINEAR) - LINEAR
+        for address in range(begin, min(end, begin + _IMAGE), PAGE):
+            try:
+                page = self.dump.read(address, PAGE)
+                yield LINEAR + address, page + self.dump.read(address + PAGE, 8)
+            except AbsentMemoryError:
+                continue
+
+    def _image_begin(self) -> int:
+        """Return where the image is looked for: KERNELOFFSET is 0 for a crash kernel as well."""
+        return max(0, (self.vmcoreinfo.symbol("node_data") or LINEAR) - LINEAR - _IMAGE // 2) & -PAGE
 
     def _pages(self, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
         for address in range(begin, end, PAGE):
@@ -147,6 +167,19 @@ class KernelMemory:
         pages = "a page" if count == 1 else f"{count:,} pages"
         message += f": {pages} of 4 KiB of the kernel's image cannot be read, the first because {reason.message}"
         return InputError(message, source=self.source, hint=reason.hint or "the dump is damaged, or was cut")
+
+    def crash_kernel(self, base: int, size: int) -> KernelMemory | None:
+        """Return the kernel that runs in the memory reserved for a crash kernel, None where none was started.
+
+        A dump with VMCOREINFO in its notes is one of the kernel that crashed, whatever else is in it.
+        """
+        if self.dump.vmcoreinfo is not None:
+            return None
+        for address in range(base & -PAGE, base + min(size, _MOST_LOOKED_THROUGH), PAGE):
+            text = _vmcoreinfo_at(self.dump, address)
+            if text is not None and decode_vmcoreinfo(text).values != self.vmcoreinfo.values:
+                return KernelMemory(self.dump, self.source, text)
+        return None
 
     def pointers(self, pages: Iterable[tuple[int, bytes]]) -> Iterator[int]:
         """Yield what the words of pages may point to, each address once; `LimitError` for too many."""

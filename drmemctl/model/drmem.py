@@ -100,16 +100,6 @@ class LmbTable:
             first += lmbs
         return None
 
-    def index_of_address(self, address: int) -> int | None:
-        """Return the array index of the first LMB that holds this address, or None."""
-        first = 0
-        for run in self.runs:
-            position = run.position_of_address(address, self.lmb_size)
-            if position is not None:
-                return first + position
-            first += run.lmbs
-        return None
-
     def part(self, first: int, count: int) -> list[Run]:
         """Return the runs of `count` LMBs from array index `first` on, cut at both ends."""
         parts = []

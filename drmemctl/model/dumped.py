@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from drmemctl.errors import NotInTreeError
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Tree
+
+if TYPE_CHECKING:
+    from drmemctl.memory.lmb_array import LmbArray
 
 ARRAY = "drmem_info"
 """The kernel's variable: what stands for the property of the LMBs where the array is shown."""
@@ -22,9 +25,28 @@ def array_in(tree: Tree) -> LmbTable | None:
     It is of no property: what rules say of its LMBs, they say of the tree's.
     """
     array = None if tree.dump is None else tree.dump.array
-    if array is None:
-        return None
+    return None if array is None else _table_of(array)
+
+
+def read_table(path: str) -> LmbTable:
+    """Return the array in a file of drmemctl.array/1; `InputError` for what is none, `LimitError`."""
+    from drmemctl.tree.kept_dump import read_array
+    from drmemctl.tree.plain_input import read_input
+
+    return _table_of(read_array(read_input(path, _LARGEST_ARRAY), path))
+
+
+_LARGEST_ARRAY = 64 << 20
+
+
+def _table_of(array: LmbArray) -> LmbTable:
     return LmbTable.of((Run(base, 1, drc, aa, flags) for base, drc, aa, flags in array), array.lmb_size)
+
+
+def no_dump(tree: Tree) -> NotInTreeError:
+    """Return the error that an input has no tree of boot."""
+    message = "this is no kernel dump, and only those have a tree of boot besides the tree"
+    return NotInTreeError(message, source=tree.source, hint="--from tree shows the LMBs of the device tree")
 
 
 def no_array(tree: Tree) -> NotInTreeError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from drmemctl.model.lookup_usage import INVALID, OUT_OF_RANGE, UNSET, ArrayUse, LookupUsage, Outsiders, Users
 from drmemctl.output.csv import csv_lines
+from drmemctl.output.json import kernel_field, record, schema, streamed
 from drmemctl.output.lmb_words import address_range, domains_text
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import Cell, Column, NodeCell, show_table
@@ -29,27 +30,19 @@ def show_usage(screen: Screen, usage: LookupUsage, format: str, kernel: str | No
 
 def array_record(use: ArrayUse, lmb_size: int | None) -> dict[str, Any]:
     """Return an array as JSON has it."""
-    return {
-        "aa_index": use.index,
-        "associativity": list(use.domains),
-        "node": use.node,
-        "same_as": use.same_as,
-        **users_record(use.users, lmb_size),
-    }
+    facts = record(use, "aa_index=index associativity=domains node same_as")
+    return {**facts, **users_record(use.users, lmb_size)}
 
 
 def outsiders_record(outsiders: Outsiders, lmb_size: int | None) -> dict[str, Any]:
     """Return LMBs without an array as JSON has them."""
-    return {"reason": outsiders.reason, "aa_index": outsiders.aa_index, **users_record(outsiders.users, lmb_size)}
+    return {**record(outsiders, "reason aa_index"), **users_record(outsiders.users, lmb_size)}
 
 
 def users_record(users: Users, lmb_size: int | None) -> dict[str, Any]:
     """Return LMBs as JSON has them: `ranges` are the first ones, `n_ranges` says how many there are."""
     return {
-        "lmbs": users.lmbs,
-        "assigned": users.assigned,
-        "free": users.free,
-        "reserved": users.reserved,
+        **record(users, "lmbs assigned free reserved"),
         "bytes": None if lmb_size is None else users.lmbs * lmb_size,
         "ranges": [{"base": base, "count": lmbs} for base, lmbs in users.ranges],
         "n_ranges": users.n_ranges,
@@ -57,15 +50,10 @@ def users_record(users: Users, lmb_size: int | None) -> dict[str, Any]:
 
 
 def _show_json(screen: Screen, usage: LookupUsage, kernel: str | None) -> None:
-    from drmemctl.output.json import kernel_field, schema, streamed
-
     head = {
         "schema": schema("assoc"),
         **kernel_field(kernel),
-        "n_arrays": usage.n_arrays,
-        "array_sz": usage.array_sz,
-        "usable": usage.usable,
-        "lmb_size": usage.lmb_size,
+        **record(usage, "n_arrays array_sz usable lmb_size"),
     }
     lists = {
         "arrays": (array_record(entry, usage.lmb_size) for entry in usage.arrays),
@@ -158,12 +146,9 @@ def _users_cells(users: Users, lmb_size: int | None) -> tuple[Cell, Cell, Cell]:
 
 def _addresses(users: Users, lmb_size: int | None) -> str:
     """Return the first range, and how many more there are: more than that would not fit 80 columns."""
-    first = _range(*users.ranges[0], lmb_size)
+    base, lmbs = users.ranges[0]
+    first = f"{base:#x}" if lmb_size is None else address_range(base, lmbs * lmb_size)
     return first if users.n_ranges == 1 else f"{first} +{users.n_ranges - 1:,}"
-
-
-def _range(base: int, lmbs: int, lmb_size: int | None) -> str:
-    return f"{base:#x}" if lmb_size is None else address_range(base, lmbs * lmb_size)
 
 
 def _states(users: Users) -> list[str]:

@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from drmemctl.formats.plain import record as plain_record
 from drmemctl.kernel.block_map import BlockSpan, Owner
 from drmemctl.kernel.boot_regions import DriverMemory
 from drmemctl.kernel.sections import SECTION, SUBSECTION
-from drmemctl.output.json import schema, streamed
+from drmemctl.output.json import record, schema, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.output.text import safe
@@ -22,11 +23,9 @@ def show_blocks(screen: Screen, blocks: BootBlocks, format: str) -> None:
     if format == "json":
         head = {
             "schema": schema("blocks"),
-            "kernel": blocks.kernel.profile.name,
-            "dead": blocks.kernel.dead or None,
-            "block_size": blocks.block_size,
-            "computed_size": blocks.computed_size,
-            "suitable": blocks.suitable,
+            **plain_record(
+                blocks, "kernel=kernel.profile.name dead=kernel.dead? block_size computed_size suitable"
+            ),
             "section_size": SECTION,
             "subsection_size": SUBSECTION,
         }
@@ -60,31 +59,20 @@ def _record(span: BlockSpan, blocks: BootBlocks) -> dict[str, Any]:
         "node": None if blocks.unknown else span.node,
         "exists": span.node is not None,
         "owners": [_owner(owner) for owner in span.owners],
-        "owner_count": span.n_owners,
-        "shared": span.shared,
-        "aligned": span.aligned,
-        "adding": span.meets,
+        **record(span, "owner_count=n_owners shared aligned adding=meets"),
     }
 
 
 def _owner(owner: Owner) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "kind": owner.kind,
-        "state": owner.state,
-        "base": owner.base,
-        "size": owner.size,
-    }
-    if owner.run is not None:
-        return record | {"drc_index": owner.run.drc_index, "count": owner.run.count}
-    return record | {"path": safe(owner.path, None)}
+    run = owner.run
+    whose = {"path": safe(owner.path, None)} if run is None else record(run, "drc_index count")
+    return {**record(owner, "kind state base size"), **whose}
 
 
 def _pmem_record(region: DriverMemory, size: int) -> dict[str, Any]:
     whole = None if region.size is None or not size else region.size // size
     return {
-        "path": safe(region.path, None),
-        "drc_index": region.drc_index,
-        "size": region.size,
+        **record(region, "path drc_index size"),
         "whole_blocks": whole,
         "left_over": None if region.size is None or not size else region.size % size,
     }
@@ -98,7 +86,8 @@ def _rows(blocks: BootBlocks) -> Iterator[Sequence[Cell]]:
         place = f"{span.first * size:#011x}-{(last + 1) * size - 1:#011x}"
         node: Cell = "-" if span.node is None else (str(span.node), node_style(span.node))
         node = "?" if blocks.unknown and span.node is not None else node
-        yield (numbers, place, node, _owners(span), _adding(span))
+        adding = (span.meets, "green" if span.meets == "possible" else "dim")
+        yield (numbers, place, node, _owners(span), adding)
     for region in blocks.pmem:
         amount = "size unknown" if region.size is None else size_text(region.size)
         yield ("-", "where the hypervisor maps it", "-", f"{safe(region.path, 50)} ({amount})", "by driver")
@@ -112,7 +101,3 @@ def _owners(span: BlockSpan) -> Cell:
     more = span.n_owners - len(span.owners)
     text = ", ".join(words) + (f" and {more:,} more" if more else "")
     return (text or "none", "yellow" if span.shared or not span.aligned else None)
-
-
-def _adding(span: BlockSpan) -> Cell:
-    return (span.meets, "green" if span.meets == "possible" else "dim")

@@ -9,6 +9,7 @@ from typing import Any
 
 from drmemctl.check.finding import Finding
 from drmemctl.check.report import Report
+from drmemctl.formats.plain import record
 from drmemctl.output.check import CheckView
 from drmemctl.output.json import array, kernel_field, schema
 from drmemctl.output.screen import Screen
@@ -31,9 +32,7 @@ def _findings(reports: Iterable[Report], inputs: list[dict[str, Any]]) -> Iterat
             {
                 "source": report.source,
                 "findings": len(report.findings),
-                "known": report.known,
-                "error": report.error or None,
-                "note": report.note or None,
+                **record(report, "known error? note?"),
                 **kernel_field(report.kernel),
                 **({"kernel_notes": list(report.kernel_notes)} if report.kernel_notes else {}),
                 "judged": report.judged and not report.error,
@@ -45,18 +44,12 @@ def _findings(reports: Iterable[Report], inputs: list[dict[str, Any]]) -> Iterat
 
 def finding_record(finding: Finding, source: str) -> dict[str, Any]:
     """Return a finding as JSON has it."""
-    record = {
-        "rule": finding.rule,
-        "severity": finding.severity.value,
-        "title": finding.title,
-        "message": finding.message,
+    return {
+        **record(finding, "rule severity title message"),
         "source": source,
-        "path": finding.path or None,
-        "property": finding.property or None,
-        "offset": finding.offset,
+        **record(finding, "path? property? offset"),
         "lmbs": [lmbs.to_json() for lmbs in finding.lmbs],
         "fingerprint": finding.fingerprint,
+        **({"deadly": True} if finding.deadly else {}),
+        **({"ranges_left_out": finding.ranges_left_out} if finding.ranges_left_out else {}),
     }
-    if finding.deadly:
-        record["deadly"] = True
-    return {**record, "ranges_left_out": finding.ranges_left_out} if finding.ranges_left_out else record

@@ -10,19 +10,21 @@ from typing import Any
 
 from drmemctl.check.finding import Finding
 from drmemctl.check.stream.answers import RtasStream
-from drmemctl.formats.fields import Field
+from drmemctl.formats.plain import record as plain_record
 from drmemctl.formats.rtas_document import as_plain
 from drmemctl.formats.rtas_input import Answer
 from drmemctl.formats.rtas_kinds import meaning_of
 from drmemctl.formats.rtas_labels import NO_LABELS
 from drmemctl.output.findings import MESSAGE, finding_lines
-from drmemctl.output.json import schema, streamed
+from drmemctl.output.json import FIELD, record, schema, streamed
+from drmemctl.output.properties import FIELD_COLUMNS, field_cells
 from drmemctl.output.screen import Screen
-from drmemctl.output.table import Column, plain_lines
+from drmemctl.output.table import plain_lines
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
 
-_COLUMNS = (Column("offset"), Column("bytes", right=True), Column("field"), Column("value"))
+_FINDING = "rule severity title message answer offset"
+"""The keys of a finding in JSON."""
 
 HEX_BYTES = 32
 """Bytes on a line of hex."""
@@ -58,7 +60,7 @@ def hex_lines(data: bytes) -> Iterator[str]:
 def _json(decoding: Decoding) -> Iterator[str]:
     head = {"schema": schema("decode"), "kind": decoding.kind}
     answers = (_answer_record(answer, decoding.stream) for answer in decoding.stream.answers)
-    findings = (_finding_record(finding) for finding in decoding.findings)
+    findings = (record(finding, _FINDING) for finding in decoding.findings)
     # The values must come back as the same bytes, so their texts are whole.
     return streamed(head, {"answers": answers, "findings": findings})
 
@@ -68,32 +70,8 @@ def _answer_record(answer: Answer, stream: RtasStream) -> dict[str, Any]:
     return {
         **as_plain(answer),
         "status_text": None if status is None else meaning_of(answer.kind, status),
-        "fields": [_field_record(field) for field in answer.value.fields(stream.labels or NO_LABELS)],
-        "defects": [
-            {"code": defect.code, "message": defect.message, "offset": defect.offset}
-            for defect in answer.value.defects
-        ],
-    }
-
-
-def _field_record(field: Field) -> dict[str, Any]:
-    return {
-        "offset": field.offset,
-        "size": field.size,
-        "name": safe(field.name, None),
-        "value": safe(field.value, None) if isinstance(field.value, str) else field.value,
-        "text": safe(field.text, None),
-    }
-
-
-def _finding_record(finding: Finding) -> dict[str, Any]:
-    return {
-        "rule": finding.rule,
-        "severity": finding.severity.value,
-        "title": finding.title,
-        "message": safe(finding.message, None),
-        "answer": finding.answer,
-        "offset": finding.offset,
+        "fields": [record(field, FIELD) for field in answer.value.fields(stream.labels or NO_LABELS)],
+        "defects": [plain_record(defect, "code message offset") for defect in answer.value.defects],
     }
 
 
@@ -102,8 +80,8 @@ def _text(screen: Screen, decoding: Decoding) -> Iterator[str]:
     for number, answer in enumerate(stream.answers, 1):
         yield "\n" if number > 1 else ""
         yield screen.style(_heading(number, len(stream.answers), answer), "bold") + "\n"
-        rows = (_cells(field) for field in answer.value.fields(stream.labels or NO_LABELS))
-        yield from ("  " + line for line in plain_lines(screen, _COLUMNS, rows))
+        rows = (field_cells(field) for field in answer.value.fields(stream.labels or NO_LABELS))
+        yield from ("  " + line for line in plain_lines(screen, FIELD_COLUMNS, rows))
     yield "\n" if decoding.findings else ""
     several = len(stream.answers) > 1
     yield from finding_lines(screen, decoding.findings, partial(_words, several=several))
@@ -114,10 +92,6 @@ def _heading(number: int, total: int, answer: Answer) -> str:
     status = answer.status
     said = "" if status is None else f", status {status}: {meaning_of(answer.kind, status)}"
     return f"{answer.kind}{place}, {count_of(len(answer.data), 'byte')}{said}"
-
-
-def _cells(field: Field) -> tuple[str, str, str, str]:
-    return f"{field.offset:#x}", str(field.size), safe(field.name), safe(field.text)
 
 
 def _words(finding: Finding, *, several: bool) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.check.finding import Finding
+from drmemctl.formats.plain import record as plain_record
 from drmemctl.kernel.trace import RtasCall
 from drmemctl.output.explore_words import outcome_words, row_words, verdict_words
-from drmemctl.output.json import document, schema
+from drmemctl.output.json import document, record, schema
 from drmemctl.output.lmb_words import run_facts
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import hypervisor_words, kernel_words
@@ -146,17 +147,11 @@ def _document(view: ExploreView) -> dict[str, Any]:
 
 def _answer(answer: PolicyAnswer, ends: Iterable[TracedEnd]) -> dict[str, Any]:
     return {
-        "locking": answer.policy.name,
-        "schedules": answer.schedules,
-        "states": answer.states,
-        "actions": answer.actions,
-        "ends": answer.ends,
+        **record(answer, "locking=policy.name schedules states actions ends"),
         "inconsistent": len(answer.bad),
         "by_race": len(answer.races),
         "worst": None if answer.worst is None else verdict_record(answer.worst, raced=None),
-        "complete": answer.complete,
-        "why": answer.why or None,
-        "not_looked_at": list(answer.missed),
+        **record(answer, "complete why? not_looked_at=missed"),
         "bad_ends": [_end_record(*traced) for traced in ends],
     }
 
@@ -177,13 +172,12 @@ def action_record(row: TracedAction) -> dict[str, Any]:
 
 def verdict_record(verdict: Finding, *, raced: bool | None) -> dict[str, Any]:
     """Return what is wrong as JSON has it."""
-    record: dict[str, Any] = {
-        "rule": verdict.rule or None,
-        "severity": verdict.severity.value,
-        "message": verdict.message,
-        "lmbs": [run_facts(run) for run in verdict.lmbs],
+    lmbs = {"lmbs": [run_facts(run) for run in verdict.lmbs]}
+    return {
+        **plain_record(verdict, "rule? severity message"),
+        **lmbs,
+        **({} if raced is None else {"race": raced}),
     }
-    return record if raced is None else {**record, "race": raced}
 
 
 def _mermaid(view: ExploreView) -> Iterator[str]:
@@ -202,15 +196,12 @@ def mermaid(
         yield f"    participant T{number} as {_quoted(text)}\n"
     yield "    participant K as kernel's array, tree, memory\n    participant F as firmware\n"
     for row in filter(lambda action: action.counts, trace):
+        target = "F" if any(isinstance(event, RtasCall) for event in row.events) else "K"
         for text in row_words(row):
-            yield f"    T{row.thread + 1}->>{_target(row)}: {_quoted(text)}\n"
+            yield f"    T{row.thread + 1}->>{target}: {_quoted(text)}\n"
     last = f"T1,T{len(threads)}" if len(threads) > 1 else "T1"
     for verdict in verdicts:
         yield f"    Note over {last}: {_quoted(verdict_words(verdict))}\n"
-
-
-def _target(row: TracedAction) -> str:
-    return "F" if any(isinstance(event, RtasCall) for event in row.events) else "K"
 
 
 def _quoted(text: str) -> str:

@@ -8,6 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from drmemctl.formats.plain import record as plain_record
+from drmemctl.output.text import safe
+
+FIELD = "offset size name value text"
+"""The keys of a decoded field."""
+
 _AT_ONCE = 256
 """Records written at a time."""
 
@@ -15,6 +21,15 @@ _AT_ONCE = 256
 def schema(command: str) -> str:
     """Return the schema name of a command's JSON, e.g. `drmemctl.lmb/1`."""
     return f"drmemctl.{command}/1"
+
+
+def record(value: object, keys: str) -> dict[str, Any]:
+    """Return attributes of a value, as `plain.record` does, with every text made printable."""
+    facts = plain_record(value, keys)
+    for key, item in facts.items():
+        if isinstance(item, str):
+            facts[key] = safe(item, None)
+    return facts
 
 
 def document(value: Mapping[str, Any]) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from drmemctl.formats.plain import record
 from drmemctl.kernel.capabilities import CAPABILITIES
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS
 from drmemctl.kernel.distributions import Backport
+from drmemctl.kernel.measured import MEASURED, READ, Measured
 from drmemctl.kernel.profiles import Profile
 from drmemctl.output.screen import Screen
 from drmemctl.wording import count_of
@@ -44,7 +46,8 @@ class KernelsView:
         """Return what is shown, in a line."""
         number = count_of(len(self.shown()), "capability", "capabilities")
         if not self.kernels:
-            return f"{number} that kernels differ in"
+            whole = sum(measured_of(capability).is_whole for capability in CAPABILITIES)
+            return f"{number} that kernels differ in, {whole} of them measured on both sides"
         names = [profile.name for profile in self.kernels]
         if len(names) == 1:
             return f"{names[0]} has {number}, built from {release_text(self.kernels[0].release)}"
@@ -81,6 +84,20 @@ def releases(capability: Capability) -> str:
     return ", ".join([said, *(f"{release_text(series)}.{patch}" for series, patch in capability.stable), *until])
 
 
+def measured_of(capability: Capability) -> Measured:
+    """Return on which releases each side of a capability was measured."""
+    return MEASURED.get(capability.name, READ)
+
+
+def measured_text(capability: Capability) -> str:
+    """Return that in words: `with it on 4.14, 4.19; without it on 5.0`, `read` where no record exercises it."""
+    measured = measured_of(capability)
+    if measured == READ:
+        return "read"
+    sides = (("with it", measured.having), ("without it", measured.lacking))
+    return "; ".join(f"{side} on {', '.join(records)}" if records else f"{side} read" for side, records in sides)
+
+
 def _show_text(screen: Screen, view: KernelsView) -> None:
     screen.write(screen.style(view.title(), "bold") + "\n")
     for capability in view.shown():
@@ -105,6 +122,11 @@ def _lines(screen: Screen, capability: Capability, mark: str) -> Iterator[str]:
     where = "  ".join(part for part in (capability.commit, capability.source) if part)
     if where:
         yield "    " + screen.style(where, "dim")
+    yield (
+        f"    measured: {measured_text(capability)}"
+        if measured_of(capability) != READ
+        else "    read, not measured"
+    )
 
 
 def _holder(view: KernelsView, capability: Capability) -> str:
@@ -114,7 +136,7 @@ def _holder(view: KernelsView, capability: Capability) -> str:
 
 def _markdown(view: KernelsView) -> Iterator[str]:
     two = len(view.kernels) == 2
-    heads = ["capability", *(("kernel",) if two else ()), "releases", "changes", "commit", "source"]
+    heads = ["capability", *(("kernel",) if two else ()), "releases", "changes", "commit", "source", "measured"]
     yield f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n"
     for capability in view.shown():
         holders = [_holder(view, capability)] if two else []
@@ -125,6 +147,7 @@ def _markdown(view: KernelsView) -> Iterator[str]:
             capability.changes,
             capability.commit,
             capability.source,
+            measured_text(capability),
         ]
         yield f"| {' | '.join(cells)} |\n"
     if not view.kernels:
@@ -140,12 +163,16 @@ def _record(view: KernelsView) -> dict[str, Any]:
         "kernels": [{"name": entry.name, "release": release_text(entry.release)} for entry in view.kernels],
         "capabilities": [_capability(view, entry) for entry in view.shown()],
         "names": [{"name": name, "about": about} for name, about in view.names.items()],
-        **({"settled": list(map(_settled, view.settled()))} if view.settled() else {}),
+        **(
+            {"settled": [record(backport, "capability has source") for backport in view.settled()]}
+            if view.settled()
+            else {}
+        ),
     }
 
 
-def _settled(backport: Backport) -> dict[str, Any]:
-    return {"capability": backport.capability, "has": backport.has, "source": backport.source}
+def _measured_records(records: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"kernel": series, "record": name} for series, name in records.items()]
 
 
 def _capability(view: KernelsView, capability: Capability) -> dict[str, Any]:
@@ -158,5 +185,9 @@ def _capability(view: KernelsView, capability: Capability) -> dict[str, Any]:
         "stable_without": [f"{release_text(series)}.{patch}" for series, patch in capability.stable_without],
         "commit": capability.commit or None,
         "source": capability.source or None,
+        "measured": {
+            "with": _measured_records(measured_of(capability).having),
+            "without": _measured_records(measured_of(capability).lacking),
+        },
         "kernels": [profile.name for profile in view.kernels if profile.has(capability)],
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from drmemctl.check.finding import Finding
 from drmemctl.formats.dynamic_memory import NODE
@@ -14,12 +13,15 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.kdump import CrashRegion
 from drmemctl.kernel.state import KernelState
 from drmemctl.output.findings import finding_lines
-from drmemctl.output.json import schema, streamed
+from drmemctl.output.json import record, schema, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.output.text import safe
 from drmemctl.tree.node import Tree
 from drmemctl.wording import size_text
+
+_REGION = "base=region.base size=region.size node=region.node was_on=nodes"
+"""The keys of a region in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +70,10 @@ def _show_json(screen: Screen, view: KexecView) -> None:
         USABLE_MEMORY: usable,
         DRCONF_USABLE_MEMORY: None if lmbs is None else lmbs.hex(),
     }
-    findings = (
-        {
-            "rule": finding.rule,
-            "severity": finding.severity.value,
-            "message": safe(finding.message, None),
-            "offset": finding.offset,
-        }
-        for finding in view.findings
+    findings = (record(finding, "rule severity message offset") for finding in view.findings)
+    screen.write_all(
+        streamed(head, {"regions": (record(entry, _REGION) for entry in view.regions), "findings": findings})
     )
-    screen.write_all(streamed(head, {"regions": map(_record, view.regions), "findings": findings}))
-
-
-def _record(entry: CrashRegion) -> dict[str, Any]:
-    region = entry.region
-    return {"base": region.base, "size": region.size, "node": region.node, "was_on": list(entry.nodes)}
 
 
 def _rows(regions: Sequence[CrashRegion]) -> Iterator[Sequence[Cell]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from drmemctl.formats.plain import record
 
 if TYPE_CHECKING:
     from drmemctl.check.finding import LmbRange
@@ -28,15 +30,9 @@ def drc_range(first: int, count: int, *, same: bool = False) -> str:
     return f"{first:#010x}" if count == 1 else f"{first:#010x}-{(first + count - 1) % _DRC_INDEXES:#010x}"
 
 
-def run_facts(run: Run | LmbRange) -> dict[str, int]:
+def run_facts(run: Run | LmbRange) -> dict[str, Any]:
     """Return a run as JSON has it, without what its aa_index and flags mean."""
-    return {
-        "base": run.base,
-        "count": run.count,
-        "drc_index": run.drc_index,
-        "aa_index": run.aa_index,
-        "flags": run.flags,
-    }
+    return record(run, "base count drc_index aa_index flags")
 
 
 def domains_text(domains: Sequence[int]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
+from drmemctl.formats.plain import record
 from drmemctl.model.address_map import HOLE, NO_NODE, UNKNOWN_NODE, AddressMap, Segment
 from drmemctl.model.picture import Cell, Gap, MapLine, Picture
 from drmemctl.output.csv import csv_lines
@@ -39,36 +40,24 @@ def show_map(
         lists = {"segments": map(segment_record, address_map.with_holes())}
         screen.write_all(streamed(head, lists))
     elif format == "csv":
-        screen.write_all(_csv_lines(address_map))
+        screen.write_all(csv_lines(_CSV, map(segment_record, address_map.with_holes())))
     elif format == "svg":
         from drmemctl.output.report.map_svg import standalone
 
         screen.write_all(standalone(address_map))
     else:
-        screen.write_all(_picture_lines(screen, address_map, width or _default_width(screen)))
-
-
-def _default_width(screen: Screen) -> int:
-    return screen.width if screen.terminal else PIPED_WIDTH
+        default = screen.width if screen.terminal else PIPED_WIDTH
+        screen.write_all(_picture_lines(screen, address_map, width or default))
 
 
 def segment_record(segment: Segment) -> dict[str, Any]:
     """Return a segment as JSON has it: `node` is null for memory without a node and for all that is no memory."""
-    content = segment.content
-    return {
-        "start": segment.start,
-        "size": segment.size,
-        "kind": content.kind,
-        "node": None if content.node in (NO_NODE, UNKNOWN_NODE) else content.node,
-        "overlap": content.overlap,
-    }
+    node = segment.content.node
+    kind = {"kind": segment.content.kind, "node": None if node in (NO_NODE, UNKNOWN_NODE) else node}
+    return {**record(segment, "start size"), **kind, "overlap": segment.content.overlap}
 
 
 _CSV = ("start", "size", "kind", "node", "overlap")
-
-
-def _csv_lines(address_map: AddressMap) -> Iterator[str]:
-    return csv_lines(_CSV, map(segment_record, address_map.with_holes()))
 
 
 def columns_in(width: int, label: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 from drmemctl.kernel.boot_regions import BootRegion, Consequences, DriverMemory
 from drmemctl.kernel.memblock import DRIVER_MANAGED, FLAG_NAMES
 from drmemctl.kernel.state import KernelState
-from drmemctl.output.json import schema, streamed
+from drmemctl.output.json import record, schema, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.output.text import safe
@@ -62,36 +62,21 @@ def show_memblock(screen: Screen, view: MemblockView, format: str) -> None:
 
 def _consequences(consequences: Consequences) -> dict[str, Any]:
     return {
-        "zone": consequences.zone,
-        "movable_from": consequences.movable_from,
-        "kexec": {"images": consequences.images, "told": consequences.listed},
-        "vmcore": consequences.in_dump,
-        "unplug": consequences.unplug,
+        **record(consequences, "zone movable_from"),
+        "kexec": record(consequences, "images told=listed"),
+        **record(consequences, "vmcore=in_dump unplug"),
     }
 
 
 def _record(entry: BootRegion) -> dict[str, Any]:
-    region = entry.region
-    return {
-        "base": region.base,
-        "size": region.size,
-        "node": region.node,
-        "flags": region.flag_names,
-        **_consequences(entry.consequences),
-        "lmb_bytes": entry.lmb_bytes,
-    }
+    region = record(entry.region, "base size node flags=flag_names")
+    return {**region, **_consequences(entry.consequences), "lmb_bytes": entry.lmb_bytes}
 
 
 def _driver_record(region: DriverMemory) -> dict[str, Any]:
-    return {
-        "path": safe(region.path, None),
-        "drc_index": region.drc_index,
-        "base": None,
-        "size": region.size,
-        "node": region.node,
-        "flags": [FLAG_NAMES[DRIVER_MANAGED]],
-        **_consequences(region.consequences),
-    }
+    flags = [FLAG_NAMES[DRIVER_MANAGED]]
+    place = {**record(region, "path drc_index"), "base": None, **record(region, "size node")}
+    return {**place, "flags": flags, **_consequences(region.consequences)}
 
 
 def _rows(view: MemblockView) -> Iterator[Sequence[Cell]]:

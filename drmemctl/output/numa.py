@@ -9,6 +9,7 @@ from typing import Any
 from drmemctl.model.distances import Distances
 from drmemctl.model.numa import NumaLayout, NumaNode
 from drmemctl.output.csv import csv_lines
+from drmemctl.output.json import kernel_field, record, schema, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import Cell, Column, NodeCell, plain_lines, show_table
 from drmemctl.wording import size_text
@@ -19,28 +20,14 @@ _CPUS_SHOWN = 6
 
 def node_record(node: NumaNode) -> dict[str, Any]:
     """Return a node as JSON has it."""
-    return {
-        "node": node.node,
-        "bytes": node.bytes,
-        "boot_bytes": node.boot_bytes,
-        "lmbs": node.lmbs,
-        "lmb_bytes": node.lmb_bytes,
-        "cores": node.cores,
-        "threads": len(node.threads),
-        "cpus": [list(span) for span in spans(node.threads)],
-        "bridges": node.bridges,
-    }
+    cpus = {"threads": len(node.threads), "cpus": [list(span) for span in spans(node.threads)]}
+    return {**record(node, "node bytes boot_bytes lmbs lmb_bytes cores"), **cpus, "bridges": node.bridges}
 
 
 def affinity_record(layout: NumaLayout) -> dict[str, Any]:
     """Return what the layout is made by as JSON has it."""
-    record = {
-        "enabled": layout.enabled,
-        "form": layout.form,
-        "primary_index": layout.primary_index,
-        "reference_points": list(layout.reference_points),
-    }
-    return {**record, "unknown": layout.unknown} if layout.unknown else record
+    unknown = " unknown" if layout.unknown else ""
+    return record(layout, f"enabled form primary_index reference_points{unknown}")
 
 
 def show_numa(screen: Screen, layout: NumaLayout, format: str, kernel: str | None = None) -> None:
@@ -48,20 +35,18 @@ def show_numa(screen: Screen, layout: NumaLayout, format: str, kernel: str | Non
     if format == "json":
         _show_json(screen, layout, kernel)
     elif format == "csv":
-        screen.write_all(_csv_lines(layout))
+        screen.write_all(csv_lines(_CSV, map(node_record, layout.nodes)))
     else:
         _show_tables(screen, layout)
 
 
 def _show_json(screen: Screen, layout: NumaLayout, kernel: str | None) -> None:
-    from drmemctl.output.json import kernel_field, schema, streamed
-
     possible = layout.possible
     head = {
         "schema": schema("numa"),
         **kernel_field(kernel),
         **affinity_record(layout),
-        "possible": None if possible is None else {"count": possible.count, "property": possible.property},
+        "possible": None if possible is None else record(possible, "count property"),
     }
     distances = layout.distances
     rows = (
@@ -73,10 +58,6 @@ def _show_json(screen: Screen, layout: NumaLayout, kernel: str | None) -> None:
 
 
 _CSV = ("node", "bytes", "boot_bytes", "lmbs", "lmb_bytes", "cores", "threads", "bridges")
-
-
-def _csv_lines(layout: NumaLayout) -> Iterator[str]:
-    return csv_lines(_CSV, map(node_record, layout.nodes))
 
 
 def affinity_words(layout: NumaLayout) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from drmemctl.check.finding import Severity
 from drmemctl.defect import Defect
+from drmemctl.formats.plain import record
 from drmemctl.model.numa import NumaLayout, NumaNode
 from drmemctl.model.overview import DynamicMemory, Overview
 from drmemctl.model.run import STATES
@@ -50,13 +51,12 @@ def overview_record(overview: Overview, kernel: str | None = None) -> dict[str, 
     from drmemctl.output.json import kernel_field, schema
 
     identity, lookup = overview.identity, overview.lookup
-    record = {
+    facts = {
         "schema": schema("show"),
         **kernel_field(kernel),
         "kind": overview.kind,
-        "model": identity.model,
-        "serial": identity.serial,
-        "partition": {"name": identity.partition_name, "number": identity.partition_number},
+        **record(identity, "model serial"),
+        "partition": record(identity, "name=partition_name number=partition_number"),
         "features": list(overview.features),
         "affinity": {
             **affinity_record(overview.numa),
@@ -68,39 +68,27 @@ def overview_record(overview: Overview, kernel: str | None = None) -> dict[str, 
         "defects": [defect_record(defect) for defect in overview.defects],
     }
     if overview.findings is not None:
-        record["findings"] = dict(overview.findings)
-    return record
+        facts["findings"] = dict(overview.findings)
+    return facts
 
 
 def _dynamic_record(dynamic: DynamicMemory) -> dict[str, Any]:
+    size = dynamic.lmb_size
     return {
-        "lmb_size": dynamic.lmb_size,
-        "property": dynamic.property,
-        "format": dynamic.format,
-        "both": dynamic.both,
-        "entries": dynamic.entries,
-        "lmbs": dynamic.lmbs,
-        "runs": dynamic.runs,
+        **record(dynamic, "lmb_size property format both entries lmbs runs"),
         "states": {
-            state: {"lmbs": dynamic.states[state], "bytes": _bytes(dynamic, dynamic.states[state])}
+            state: {
+                "lmbs": dynamic.states[state],
+                "bytes": None if size is None else dynamic.states[state] * size,
+            }
             for state in STATES
         },
     }
 
 
-def _bytes(dynamic: DynamicMemory, lmbs: int) -> int | None:
-    return None if dynamic.lmb_size is None else lmbs * dynamic.lmb_size
-
-
 def defect_record(defect: Defect) -> dict[str, Any]:
     """Return a defect as JSON has it."""
-    return {
-        "code": defect.code,
-        "message": defect.message,
-        "path": defect.path or None,
-        "property": defect.property or None,
-        "offset": defect.offset,
-    }
+    return record(defect, "code message path? property? offset")
 
 
 def _field(screen: Screen, label: str, text: str) -> Iterator[str]:

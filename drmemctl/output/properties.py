@@ -10,7 +10,7 @@ from drmemctl.formats.fields import Field
 from drmemctl.formats.strings import decode_strings
 from drmemctl.model.decoding import Decoder, is_text
 from drmemctl.output.dts_value import comment, meaning, value_pieces, visible
-from drmemctl.output.json import schema, streamed
+from drmemctl.output.json import FIELD, record, schema, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Column, plain_lines
 from drmemctl.output.text import safe
@@ -28,39 +28,32 @@ _SHORT = 24
 _LARGEST_TEXT = 1 << 20
 """Bytes of text that JSON repeats as strings beside the hex: twenty million of them are not for reading."""
 
-_FIELD_COLUMNS = (Column("offset"), Column("bytes", right=True), Column("field"), Column("value"))
+FIELD_COLUMNS = (Column("offset"), Column("bytes", right=True), Column("field"), Column("value"))
 
 
 def property_record(path: str, node: Node, prop: Property) -> dict[str, Any]:
     """Return a property as JSON has it; `text` is null unless the value is strings, and not too many."""
-    record: dict[str, Any] = {
+    is_shown = is_text(path, node, prop) and len(prop.value) <= _LARGEST_TEXT
+    facts: dict[str, Any] = {
         "name": safe(prop.name, None),
         "length": len(prop.value),
         "hex": prop.value.hex(),
-        "text": _strings(prop.value) if is_text(path, node, prop) else None,
+        "text": list(decode_strings(prop.value).items) if is_shown else None,
     }
     if prop.is_cut:
-        record["total"] = prop.total
-    return record
-
-
-def _strings(value: bytes) -> list[str] | None:
-    return list(decode_strings(value).items) if len(value) <= _LARGEST_TEXT else None
+        facts["total"] = prop.total
+    return facts
 
 
 def show_tree_json(screen: Screen, tree: Tree, place: Place, depth: int | None) -> None:
     """Print the nodes from a place on, each a record with its path and properties."""
     head: dict[str, Any] = {"schema": schema("tree"), "path": safe(place.path, None)}
     reservations = ({"address": address, "size": size} for address, size in tree.reservations)
-    nodes = (_node_record(path, node) for path, node in _within(place, depth))
+    nodes = (
+        {"path": safe(path, None), "properties": [property_record(path, node, prop) for prop in node.properties]}
+        for path, node in _within(place, depth)
+    )
     screen.write_all(streamed(head, {"reservations": reservations, "nodes": nodes}))
-
-
-def _node_record(path: str, node: Node) -> dict[str, Any]:
-    return {
-        "path": safe(path, None),
-        "properties": [property_record(path, node, prop) for prop in node.properties],
-    }
 
 
 def _within(place: Place, depth: int | None) -> Iterator[tuple[str, Node]]:
@@ -96,26 +89,12 @@ def show_properties(screen: Screen, tree: Tree, place: Place, format: str, limit
 def _record(place: Place, prop: Property, decoder: Decoder) -> dict[str, Any]:
     fields = decoder.fields(place.path, place.node, prop)
     shown = fields and [field for field in fields if field.name not in ("defect", "more")]
-    record = property_record(place.path, place.node, prop)
-    record["fields"] = None if fields is None else [_field_record(field) for field in shown or ()]
-    record["more_fields"] = any(field.name == "more" for field in fields or ())
-    record["defects"] = [
-        {"code": field.value, "message": safe(field.text, None), "offset": field.offset}
-        for field in fields or ()
-        if field.name == "defect"
-    ]
-    return record
-
-
-def _field_record(field: Field) -> dict[str, Any]:
-    value = safe(field.value, None) if isinstance(field.value, str) else field.value
-    return {
-        "offset": field.offset,
-        "size": field.size,
-        "name": field.name,
-        "value": value,
-        "text": safe(field.text, None),
-    }
+    facts = property_record(place.path, place.node, prop)
+    facts["fields"] = None if fields is None else [record(field, FIELD) for field in shown or ()]
+    facts["more_fields"] = any(field.name == "more" for field in fields or ())
+    defects = (field for field in fields or () if field.name == "defect")
+    facts["defects"] = [record(field, "code=value message=text offset") for field in defects]
+    return facts
 
 
 def _blocks(screen: Screen, place: Place, properties: Iterable[Property], decoder: Decoder) -> Iterator[str]:
@@ -160,9 +139,9 @@ def _value_text(screen: Screen, value: bytes, text: bool) -> Iterator[str]:
 
 
 def _field_lines(screen: Screen, fields: Sequence[Field]) -> Iterator[str]:
-    rows = [_cells(field) for field in fields if field.name not in ("defect", "more") and field.size]
+    rows = [field_cells(field) for field in fields if field.name not in ("defect", "more") and field.size]
     if rows:
-        yield from ("  " + line for line in plain_lines(screen, _FIELD_COLUMNS, iter(rows)))
+        yield from ("  " + line for line in plain_lines(screen, FIELD_COLUMNS, iter(rows)))
     for field in fields:
         if field.name == "more":
             yield f"  {screen.style(f'and more from offset {field.offset:#x} on: --limit shows them', 'dim')}\n"
@@ -171,5 +150,6 @@ def _field_lines(screen: Screen, fields: Sequence[Field]) -> Iterator[str]:
             yield f"  {screen.style(safe(text), 'yellow')}\n"
 
 
-def _cells(field: Field) -> tuple[str, str, str, str]:
+def field_cells(field: Field) -> tuple[str, str, str, str]:
+    """Return the cells of a decoded field, one for each of `FIELD_COLUMNS`."""
     return f"{field.offset:#x}", str(field.size), safe(field.name), safe(field.text)

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.pages import Page
+from drmemctl.formats.plain import record
 from drmemctl.output.findings import STYLES
 from drmemctl.output.screen import Screen
+
+_SUMMARY = "rule severity family title kernels"
+"""The keys of a rule in JSON."""
 
 HEADINGS = {
     "Why": "Why it matters",
@@ -25,7 +28,7 @@ def show_rules(screen: Screen, pages: Sequence[Page], format: str) -> None:
     if format == "json":
         from drmemctl.output.json import document, schema
 
-        screen.write(document({"schema": schema("rules"), "rules": [_summary(page) for page in pages]}))
+        screen.write(document({"schema": schema("rules"), "rules": [record(page, _SUMMARY) for page in pages]}))
     elif format == "markdown":
         rows = (f"| {p.rule} | {p.severity} | {p.family} | {p.title} | {p.kernels} |\n" for p in pages)
         head = "| rule | severity | family | finds | kernels |\n|---|---|---|---|---|\n"
@@ -42,25 +45,14 @@ def _show_table(screen: Screen, pages: Sequence[Page]) -> None:
     show_table(screen, columns, rows)
 
 
-def _summary(page: Page) -> dict[str, Any]:
-    return {
-        "rule": page.rule,
-        "severity": page.severity.value,
-        "family": page.family,
-        "title": page.title,
-        "kernels": page.kernels,
-    }
-
-
 def show_page(screen: Screen, page: Page, format: str) -> None:
     """Print a rule's page as `text`, `markdown` or `json`."""
     if format == "json":
         from drmemctl.output.json import document, schema
 
         sections = {key.lower(): text for key, text in page.sections}
-        record = {"schema": schema("explain"), **_summary(page), "summary": page.summary, **sections}
-        record["powervm"] = page.powervm
-        screen.write(document({**record, "references": list(page.references)}))
+        head = {"schema": schema("explain"), **record(page, f"{_SUMMARY} summary")}
+        screen.write(document({**head, **sections, **record(page, "powervm references")}))
     elif format == "markdown":
         screen.write(f"# {page.rule}: {page.title}\n\n{page_markdown(page)}")
     else:

@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""A simulation as text, which comes as the steps are done, as JSON, or as JUnit XML; the array at its end."""
+"""A simulation as text, which comes as the steps are done, as JSON, or as JUnit XML."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
-from drmemctl.kernel.nodes import current_associativity
-from drmemctl.kernel.state import KernelState
-from drmemctl.output.json import schema, streamed
+from drmemctl.output.json import streamed
 from drmemctl.output.screen import Screen
 from drmemctl.simulate.partition import Step, StepResult
 from drmemctl.simulate.session import Session
@@ -67,16 +63,3 @@ def show_junit(screen: Screen, session: Session, source: str, steps: Sequence[St
     from drmemctl.output.simulation_junit import junit
 
     screen.write_all(part.translate(_ASCII) for part in junit(session, source, steps))
-
-
-def array_document(state: KernelState, kernel: str) -> Iterator[bytes]:
-    """Yield the LMB array as a JSON document; the bit that is the kernel's own is not among the flags."""
-    head = {"schema": schema("array"), "kernel": kernel, "lmb_size": state.table.lmb_size}
-    return (part.encode("ascii") for part in streamed(head, {"runs": _runs(state)}))
-
-
-def _runs(state: KernelState) -> Iterator[dict[str, Any]]:
-    from drmemctl.output.lmb import run_record
-
-    nodes = current_associativity(state)
-    return (run_record(run._replace(flags=run.flags & ~KERNEL_TOUCHED), nodes) for run in state.table.runs)

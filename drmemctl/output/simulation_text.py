@@ -18,7 +18,7 @@ from drmemctl.output.text import safe
 from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.session import Session, Verdict
 from drmemctl.simulate.simulation import Simulation
-from drmemctl.wording import count_of, size_text
+from drmemctl.wording import count_of, range_text, size_text
 
 _MOST = 12
 """Lines of each kind that a step has without -v."""
@@ -69,6 +69,20 @@ def machine_lines(screen: Screen, simulation: Simulation, state: KernelState) ->
     if state.dead and not state.blocks.runs:
         return  # it died while it booted: what it worked out by then is the size that it died of
     yield f"memory blocks of {size_text(state.block_size)}: {where}{more}"
+    yield from _kept_lines(state)
+
+
+def _kept_lines(state: KernelState) -> Iterator[str]:
+    """Yield which LMBs cannot leave, because of what the kernel did with them at boot."""
+    table = state.table
+    dump = sum(state.kept.n_kept(run, table.lmb_size or 0) for run in table.runs if run.assigned)
+    if dump:
+        yield f"not removable: {count_of(dump, 'LMB')}, for a firmware-assisted dump, taken to be registered"
+    for part in state.kept.reserved:
+        number = sum(1 for _ in part.drc_indexes(table))
+        if number:
+            what = f"{part.purpose} {range_text(part.base, part.end - part.base)}"
+            yield f"cannot be taken offline: {count_of(number, 'LMB')}, for {what}"
 
 
 def kernel_words(name: str) -> str:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from drmemctl.compare.lmbs import LmbChange, Lmbs
 from drmemctl.compare.properties import PropertyChange
 from drmemctl.compare.watching import BlockChange, FindingChange, Look, SystemChange, node_counts
+from drmemctl.formats.plain import record as plain_record
 from drmemctl.formats.system_tables import BlockLine
-from drmemctl.output.json import schema
+from drmemctl.output.json import record, schema
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
@@ -57,12 +58,12 @@ def event_of(change: SystemChange) -> Event:
             return _lmbs_event(change)
         case PropertyChange():
             place = f"{change.new_path}:{change.name}" if change.name else change.new_path
-            data = {"path": change.new_path, "name": change.name, "change": change.change}
+            data = plain_record(change, "path=new_path name change")
             return Event("property", f"{place} {change.change}", data)
         case BlockChange():
             return _blocks_event(change)
         case FindingChange(finding, is_new):
-            data = {"rule": finding.rule, "severity": finding.severity.value, "message": finding.message}
+            data = plain_record(finding, "rule severity message")
             text = f"{finding.rule} {finding.severity.value}: {finding.message}"
             return Event("finding" if is_new else "finding-gone", text, data)
 
@@ -83,8 +84,7 @@ def _lmbs_event(change: LmbChange) -> Event:
 def _lmbs_fields(lmbs: Lmbs | None) -> dict[str, Any] | None:
     if lmbs is None:
         return None
-    values = {"base": lmbs.base, "drc_index": lmbs.drc_index, "aa_index": lmbs.aa_index}
-    return values | {"flags": lmbs.flags, "node": lmbs.affinity.node}
+    return record(lmbs, "base drc_index aa_index flags node=affinity.node")
 
 
 def _lmbs_text(lmbs: Lmbs | None) -> str:
@@ -112,8 +112,8 @@ def _time(when: float) -> str:
 
 
 def _start(when: float, look: Look) -> dict[str, Any]:
-    nodes = [{"node": counts.node, "lmbs": counts.lmbs, "blocks": counts.blocks} for counts in node_counts(look)]
-    findings = [{"rule": finding.rule, "message": safe(finding.message, None)} for finding in look.findings]
+    nodes = [record(counts, "node lmbs blocks") for counts in node_counts(look)]
+    findings = [record(finding, "rule message") for finding in look.findings]
     return {"schema": schema("watch"), "time": _time(when), "event": "start", "nodes": nodes, "findings": findings}
 
 

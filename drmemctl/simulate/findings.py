@@ -130,7 +130,7 @@ class Moments:
         kernel, machine = partition.kernel, partition.machine
         parts = (
             *(kernel.tree, kernel.table, kernel.blocks, kernel.cpus, kernel.profile),
-            *(machine.connectors, machine.delivered, partition.flush),
+            *(machine.connectors, machine.delivered, machine.homes, partition.flush),
         )
         return self._moments.get((*map(id, parts), kernel.dead), parts, lambda: self._judged(partition))
 

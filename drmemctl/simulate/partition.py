@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Flush
 from drmemctl.formats.dynamic_memory import flag_names
+from drmemctl.formats.plain import record
 from drmemctl.hypervisor.inference import POWERVM, qemu_version
 from drmemctl.hypervisor.powervm import PowerVm
 from drmemctl.hypervisor.qemu import MEASURED, Qemu
@@ -240,73 +241,43 @@ class StepResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return the step as `drmemctl simulate --format json` has it."""
-        record: dict[str, Any] = {
-            "step": self.step,
-            "ok": self.ok,
-            "errno": self.errno,
-            "log": list(self.log),
-            "events": list(self.events),
-            "changed": {name: None if data is None else data.hex() for name, data in self.changed.items()},
-            "findings": [_finding_record(finding) for finding in self.findings],
-        }
+        done = record(self, "step ok errno log events")
+        done["changed"] = {name: None if data is None else data.hex() for name, data in self.changed.items()}
+        done["findings"] = [_finding_record(finding) for finding in self.findings]
         further = {
-            "answer": None if self.answer is None else list(self.answer),
-            "note": self.note,
-            "hypervisor": self.hypervisor,
+            **record(self, "answer note hypervisor"),
             "lmbs": [
                 {
-                    "base": change.base,
-                    "count": change.count,
-                    "drc_index": change.drc_index,
+                    **record(change, "base count drc_index"),
                     "before": _lmb_state_record(change.old),
                     "after": _lmb_state_record(change.new),
-                    "in_array": change.in_array,
-                    "in_tree": change.in_tree,
+                    **record(change, "in_array in_tree"),
                 }
                 for change in self.changed_lmbs
             ],
             "memory_blocks": [
-                {"first": change.first, "count": change.count, "before": change.old, "after": change.new}
-                for change in self.changed_blocks
+                record(change, "first count before=old after=new") for change in self.changed_blocks
             ],
             "cpus": [
                 {
-                    "path": change.path,
-                    "threads": list(change.threads),
-                    "before": change.before,
-                    "node": change.node,
-                    "in_tree": change.in_tree,
-                    "why": change.why or None,
+                    **record(change, "path threads before node in_tree why?"),
                     **({"offline": change.offline} if change.offline else {}),
                 }
                 for change in self.cpus
             ],
         }
-        return {**record, **{name: value for name, value in further.items() if value}}
+        return {**done, **{name: value for name, value in further.items() if value}}
 
 
 def _finding_record(finding: Finding) -> dict[str, Any]:
     """Return it as `drmemctl check --format json` has findings; a fault with its code and function."""
-    record = {
-        "rule": finding.rule,
-        "severity": finding.severity.value,
-        "message": finding.message,
-        "path": finding.path or None,
-        "property": finding.property or None,
-        "offset": finding.offset,
-        "lmbs": [lmbs.to_json() for lmbs in finding.lmbs],
-        "when": finding.when,
-    }
-    return {**record, "code": finding.code, "function": finding.function} if finding.code else record
+    place = record(finding, "rule severity message path? property? offset")
+    fault = record(finding, "code function") if finding.code else {}
+    return {**place, "lmbs": [lmbs.to_json() for lmbs in finding.lmbs], "when": finding.when, **fault}
 
 
 def _lmb_state_record(state: LmbState | None) -> dict[str, Any] | None:
     if state is None:
         return None
-    return {
-        "aa_index": state.aa_index,
-        "flags": state.flags,
-        "flag_names": list(flag_names(state.flags)),
-        "state": state_of(state.flags),
-        "node": state.node,
-    }
+    names = {"flag_names": flag_names(state.flags), "state": state_of(state.flags)}
+    return {**record(state, "aa_index flags"), **names, "node": state.node}

@@ -9,9 +9,10 @@ from typing import Any
 from drmemctl.check.finding import Finding, Violation
 from drmemctl.errors import LimitError
 from drmemctl.hypervisor.inference import QEMU, inferred_hypervisor
-from drmemctl.kernel.boot import boot, check_runs
+from drmemctl.kernel.boot import check_runs
 from drmemctl.kernel.choice import kernel_for
 from drmemctl.kernel.profiles import Profile
+from drmemctl.kernel.running import running_kernel
 from drmemctl.kernel.state import KernelState
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.findings import Moments, finding_of_fault
@@ -47,7 +48,7 @@ class Simulation:
         files: Files | None = None,
         findings: bool = True,
     ) -> None:
-        """Boot a kernel on a tree, on the hypervisor that is taken to have made it.
+        """Boot a kernel on a tree, on the hypervisor that is taken to have made it; one of a dump goes on.
 
         Without a kernel, it is the one that the input names, else the newest; without a hypervisor, the one that
         the tree names, else QEMU. Without `findings`, the rules are asked only where a step expects something of
@@ -56,7 +57,7 @@ class Simulation:
         self.profile, _, self.kernel_notes = kernel_for(tree, kernel)
         self.hypervisor = hypervisor or inferred_hypervisor(tree).name
         self._named = hypervisor is not None
-        state, faults = boot(check_runs(tree), self.profile)
+        state, faults = running_kernel(check_runs(tree), self.profile)
         self.boot_faults = tuple(map(finding_of_fault, faults))
         self.situation = Partition(state, machine_for(tree, self.hypervisor), boot=self.boot_faults)
         self.results: list[StepResult] = []

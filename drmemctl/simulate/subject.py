@@ -35,10 +35,23 @@ def subject_of(kernel: KernelState, machine: Machine, flush: Flush | None = None
         associativity=current_associativity(kernel),
         profile=kernel.profile,
         cpus=kernel.cpus,
+        at_home=_at_home(kernel, machine),
         delivered=machine.delivered,
         flush=flush,
     )
     return Subject(kernel.tree, running=running, drmem=written_back(kernel))
+
+
+def _at_home(kernel: KernelState, machine: Machine) -> frozenset[str]:
+    if not machine.homes:
+        return frozenset()
+    associativity = current_associativity(kernel)
+    told = ((cpu, machine.home_node(cpu.threads[0]) if cpu.threads else None) for cpu in kernel.cpus)
+    return frozenset(
+        cpu.path
+        for cpu, domains in told
+        if domains is not None and associativity.node_of_row(domains) in (None, cpu.node)
+    )
 
 
 def written_back(kernel: KernelState) -> Drmem | None:

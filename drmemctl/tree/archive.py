@@ -14,11 +14,11 @@ from drmemctl.errors import InputError
 from drmemctl.formats.fdt_header import MAGIC
 from drmemctl.tree.builder import TreeBuilder, shown
 from drmemctl.tree.finder import (
-    COMPARED,
-    DRMEM_NODE,
+    ARCHIVE,
     Finder,
     TreeRoot,
     inside_named_tree,
+    only_tree,
     several_trees,
 )
 from drmemctl.tree.limits import LIMITS, too_large
@@ -131,7 +131,7 @@ class _ArchiveSurvey:
 
     def left_out_of(self, root: TreeRoot) -> list[Member]:
         """Return the members below a root that have no content of their own: hard links, and what is no file."""
-        return self._left_out.below(f"{root.path}/" if root.path else "")
+        return self._left_out.below(root.prefix)
 
     def targets_of(self, path: str) -> list[str]:
         """Return what a hard link is to, and what that is to if it is one as well; nothing for what is none."""
@@ -167,10 +167,7 @@ class _ArchiveSurvey:
 
     def _find(self, member: Member) -> None:
         path = member.path[len(self._prefix) :]
-        if member.is_file:
-            self._finder.file(path)
-        elif member.is_directory:
-            self._finder.directory(path)
+        self._finder.member(path, is_file=member.is_file, is_directory=member.is_directory)
         self.is_directory = True
 
     def _show(self, stream: Stream, member: Member) -> None:
@@ -200,7 +197,7 @@ class _ArchiveSurvey:
 
     def entries_of(self, root: TreeRoot) -> dict[str, bytes | None] | None:
         """Return what was kept of a tree, among other things; None if that may not be all of it."""
-        prefix = f"{root.path}/" if root.path else ""
+        prefix = root.prefix
         if inside_named_tree(prefix):
             return self._named.entries if self._named.complete else None
         if not (self._small.complete and self._named.complete):
@@ -282,14 +279,12 @@ def read_archive(
     if wanted is not None:
         return _read_wanted(restart, source, wanted.strip("/"), read_file, watch)
     survey = _ArchiveSurvey(restart(), source, watch)
-    if len(survey.roots) > 1:
-        return _read_one_of(restart, source, survey)
     if survey.roots:
-        return _read_root(restart, source, survey, survey.roots[0])
+        return only_tree(survey.roots, lambda root: _read_root(restart, source, survey, root), ARCHIVE, source)
     if len(survey.blobs) == 1:
         return _read_member(restart, source, survey, survey.blobs[0], read_file)
     if survey.blobs:
-        raise several_trees("archive", "::", survey.blobs, source)
+        raise several_trees(ARCHIVE, survey.blobs, source)
     raise InputError(
         f"no device tree in the archive ({survey.members:,} members)",
         source=source,
@@ -307,24 +302,13 @@ def _read_root(restart: Restart, source: str, survey: _ArchiveSurvey, root: Tree
 
 def _entries_again(stream: Stream, source: str, root: TreeRoot, targets: set[str]) -> dict[str, bytes | None]:
     """Return the content of a tree, and of what the hard links in it are to, from another pass."""
-    prefix = f"{root.path}/" if root.path else ""
+    prefix = root.prefix
     contents = _Contents(source, bounded=False)
     for unresolved in members(stream, source):
         content, member = _as_file(stream, unresolved, contents.entries)
         if member.path.startswith(prefix) or member.path in targets:
             contents.keep(content, member)
     return contents.entries
-
-
-def _read_one_of(restart: Restart, source: str, survey: _ArchiveSurvey) -> Tree:
-    """Return the tree that stands at several paths with equal content: the two names that Linux gives it."""
-    if len(survey.roots) > COMPARED:
-        raise several_trees("archive", "::", [root.path for root in survey.roots], source)
-    first = _read_root(restart, source, survey, survey.roots[0])
-    for root in survey.roots[1:]:
-        if _read_root(restart, source, survey, root).root != first.root:
-            raise several_trees("archive", "::", [root.path for root in survey.roots], source)
-    return first
 
 
 def _read_wanted(restart: Restart, source: str, wanted: str, read_file: ReadFile, watch: Watch | None) -> Tree:
@@ -339,7 +323,7 @@ def _read_wanted(restart: Restart, source: str, wanted: str, read_file: ReadFile
     if not survey.is_directory:
         raise InputError(f"no member {shown(wanted)} in the archive", source=source, hint="see `tar -tf`")
     if len(survey.roots) > 1:
-        raise several_trees("archive", "::", [root.path for root in survey.roots], source)
+        raise several_trees(ARCHIVE, [root.path for root in survey.roots], source)
     # A directory that looks like no root is read all the same: it was asked for by name.
     root = survey.roots[0] if survey.roots else TreeRoot(path)
     return _read_root(restart, f"{source}::{shown(wanted)}", survey, root)
@@ -365,10 +349,9 @@ def _content_at(stream: Stream, source: str, path: str) -> bytes:
 def _assemble(
     entries: dict[str, bytes | None], root: TreeRoot, source: str, left_out: Iterable[Member] = ()
 ) -> Tree:
-    builder = TreeBuilder(source, "archive")
-    top = builder.at((DRMEM_NODE,)) if root.is_drmem else builder.root
-    prefix = f"{root.path}/" if root.path else ""
-    base = (DRMEM_NODE,) if top is not builder.root else ()
+    builder = TreeBuilder(source, ARCHIVE.name)
+    prefix, base = root.prefix, root.names
+    builder.at(base)
     for path, content in _below(entries, prefix):
         *parents, name = path.split("/")
         if content is None:

@@ -338,11 +338,9 @@ def compressed(data: bytes, name: str) -> bytes:
 
 
 def _zstd(data: bytes) -> bytes:
-    from drmemctl.zstd import IS_STANDARD, standard_zstd, zstandard_package
+    from drmemctl.zstd import zstd_module
 
-    if IS_STANDARD:
-        return bytes(standard_zstd().compress(data))
-    return bytes(zstandard_package("name a .tar.gz or .tar.xz").ZstdCompressor(level=9).compress(data))
+    return bytes(zstd_module("name a .tar.gz or .tar.xz").compress(data, level=9))
 
 
 def script() -> str:

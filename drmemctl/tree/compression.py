@@ -10,7 +10,7 @@ from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
 from drmemctl.tree.limits import LIMITS, MIB, RAISE_VARIABLE, Limits
 from drmemctl.tree.stream import CHUNK, Stream
-from drmemctl.zstd import IS_STANDARD, standard_zstd, zstandard_package
+from drmemctl.zstd import zstd_module
 
 _MEMORY = 256 * MIB
 """What the decoders of all layers may use together; `xz -9` needs 65 MiB, zstd without --long up to 128."""
@@ -21,9 +21,6 @@ _SMALL = 8 * MIB
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_LARGEST = 128 * MIB
 """The largest window that zstd itself takes without --long or --memory."""
-
-_ZSTD_PIECE = 512
-"""Compressed bytes given to zstd at once: 4 of them can stand for 128 KiB, so these give at most 16 MiB."""
 
 _FIRST_PIECE = 1 << 12
 """Compressed bytes read at the start of a member: a million tiny members must not each cost a large read."""
@@ -105,7 +102,8 @@ class _Standard:
         try:
             return bytes(self._decoder.decompress(data, CHUNK))
         except self._error as error:
-            raise _DamagedError(str(error)) from None
+            # zstd says first what it could not do.
+            raise _DamagedError(str(error).rpartition(": ")[2]) from None
 
 
 class _Budget:
@@ -153,39 +151,6 @@ class _Budget:
             raise LimitError(message, source=self._source, offset=compressed, hint=hint)
 
 
-class _Zstandard:
-    """The zstandard package: nothing bounds its output but the size of its input, so that comes in pieces."""
-
-    def __init__(self, memory: int) -> None:
-        zstandard = zstandard_package("unpack it with `zstd -d`")
-        self._decoder = zstandard.ZstdDecompressor(max_window_size=memory).decompressobj()
-        self._error = zstandard.ZstdError
-        self._input = b""
-        self._at = 0
-
-    @property
-    def eof(self) -> bool:
-        return bool(self._decoder.eof)
-
-    @property
-    def needs_input(self) -> bool:
-        return self._at >= len(self._input)
-
-    @property
-    def unused_data(self) -> bytes:
-        return bytes(self._decoder.unused_data) + self._input[self._at :]
-
-    def step(self, data: bytes) -> bytes:
-        if data:
-            self._input, self._at = self._input[self._at :] + data, 0
-        piece = self._input[self._at : self._at + _ZSTD_PIECE]
-        self._at += len(piece)
-        try:
-            return bytes(self._decoder.decompress(piece))
-        except self._error as error:
-            raise _DamagedError(str(error).rpartition(": ")[2]) from None
-
-
 def _xz(memory: int) -> _Decoder:
     import lzma
 
@@ -200,13 +165,11 @@ def _bzip2(memory: int) -> _Decoder:
     return _Standard(bz2.BZ2Decompressor(), OSError)
 
 
-def _standard_zstd(memory: int) -> _Decoder:
-    zstd = standard_zstd()
-    options = {zstd.DecompressionParameter.window_log_max: (memory - 1).bit_length()}
+def _zstd(memory: int) -> _Decoder:
+    zstd = zstd_module("unpack it with `zstd -d`")
+    # The smallest power of two that holds the window for which there is room.
+    options = {zstd.DecompressionParameter.window_log_max: max(10, (memory - _SMALL - 1).bit_length())}
     return _Standard(zstd.ZstdDecompressor(options=options), zstd.ZstdError)
-
-
-_zstd: Callable[[int], _Decoder] = _standard_zstd if IS_STANDARD else _Zstandard
 
 
 def _no_dictionary(head: bytes) -> int:
@@ -350,8 +313,8 @@ class _Layer:
             message = f"bytes that are no {self._method.name} follow the {self._method.name} data; ignored"
             self._defects.append(Defect("trailing-bytes", message, offset=self._inner.offset))
 
-    def _error(self, what: str, hint: str) -> InputError:
-        message = f"the {self._method.name} data {what}"
+    def _error(self, fault: str, hint: str) -> InputError:
+        message = f"the {self._method.name} data {fault}"
         return InputError(message, source=self._source, offset=self._inner.offset, hint=hint)
 
 

@@ -15,7 +15,7 @@ from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
 from drmemctl.read_files import note
 from drmemctl.tree.builder import Draft, TreeBuilder
-from drmemctl.tree.finder import COMPARED, DRMEM_NODE, Finder, TreeRoot, several_trees
+from drmemctl.tree.finder import DIRECTORY, Finder, TreeRoot, only_tree
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Tree, decode_name, encode_name
 
@@ -43,9 +43,7 @@ def read_directory_at(path: str, source: str) -> tuple[Tree, str]:
             source=source,
             hint="name a copy of /proc/device-tree, or a directory that holds one",
         )
-    tree = _read_root(path, roots[0], source)
-    if len(roots) > COMPARED or any(_read_root(path, root, source).root != tree.root for root in roots[1:]):
-        raise several_trees("directory", "/", [root.path for root in roots], source)
+    tree = only_tree(roots, lambda root: _read_root(path, root, source), DIRECTORY, source)
     return tree, _place(path, roots[0])
 
 
@@ -84,18 +82,16 @@ def _look(place: str, relative: str, finder: Finder) -> list[tuple[str, str]]:
     with os.scandir(place) as entries:
         for entry in islice(entries, LIMITS.max_members):
             path = prefix + decode_name(os.fsencode(entry.name))
-            if entry.is_dir(follow_symlinks=False):
-                finder.directory(path)
+            is_directory = entry.is_dir(follow_symlinks=False)
+            finder.member(path, is_file=entry.is_file(follow_symlinks=False), is_directory=is_directory)
+            if is_directory:
                 below.append((entry.path, path))
-            elif entry.is_file(follow_symlinks=False):
-                finder.file(path)
     return below
 
 
 def _read_root(path: str, root: TreeRoot, source: str) -> Tree:
-    builder = TreeBuilder(source, "directory")
-    node = builder.at((DRMEM_NODE,)) if root.is_drmem else builder.root
-    stack = [(_place(path, root), node)]
+    builder = TreeBuilder(source, DIRECTORY.name)
+    stack = [(_place(path, root), builder.at(root.names))]
     while stack:
         stack.extend(reversed(_read_node(*stack.pop(), builder)))
     return builder.finish()

@@ -30,7 +30,8 @@ _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 class Found(NamedTuple):
     """An input: a path, and what it seems to be.
 
-    A `tree` is one. An `archive` need not hold a tree, and what looks like the `text` of lsprop may be any table.
+    A `tree` is one, so is a kernel's dump. An `archive` need not hold a tree, what looks like the `text` of lsprop
+    may be any table, and a `core` may be that of a process.
     """
 
     path: str
@@ -109,7 +110,30 @@ def _kind_of_stream(stream: Stream) -> str | None:
     if is_tar_header(stream.peek(BLOCK)):
         return "archive"
     head = stream.peek(_HEAD)
+    if head.startswith(_DUMPS):
+        return _kind_of_dump(head)
     return None if b"\0" in head else _kind_of_text(head)
+
+
+_DUMPS = (b"\x7fELF", b"KDUMP", b"makedumpfile")
+"""How dumps of a kernel's memory begin; looked at more closely where a file does so."""
+
+
+def _kind_of_dump(head: bytes) -> str | None:
+    """Return `tree` for what can be nothing but a dump of a ppc64 kernel, None for what can be no such dump."""
+    from drmemctl.formats.elf_core import HEADER_SIZE, PPC64, decode_core_header
+    from drmemctl.formats.elf_core import MAGIC as ELF
+    from drmemctl.memory.physical import is_dump
+
+    if not is_dump(head):
+        return None
+    if not head.startswith(ELF):
+        return "tree"
+    header = decode_core_header(head[:HEADER_SIZE])
+    if header is None or header.machine != PPC64:
+        return None
+    # The notes of a vmcore are at its beginning.
+    return "tree" if b"VMCOREINFO\0" in head else "core"
 
 
 def _kind_of_text(head: bytes) -> str | None:
@@ -133,12 +157,9 @@ def _holds_tree(path: str) -> bool:
         with io.FileIO(os.open(path, _OPEN)) as raw:
             stream = decompressed(Stream(lambda: raw.read(CHUNK) or b""), path, [])
             for member in members(stream, path):
-                if member.is_file:
-                    finder.file(member.path)
-                    if stream.peek(len(MAGIC)) == MAGIC:
-                        return True
-                elif member.is_directory:
-                    finder.directory(member.path)
+                if member.is_file and stream.peek(len(MAGIC)) == MAGIC:
+                    return True
+                finder.member(member.path, is_file=member.is_file, is_directory=member.is_directory)
     except (OSError, DrmemctlError):
         return True
     return bool(finder.roots())

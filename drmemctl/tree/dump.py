@@ -16,17 +16,21 @@ from drmemctl.memory.boot_blob import boot_blob
 from drmemctl.memory.device_tree import KernelNode, TreeBounds, kernel_tree
 from drmemctl.memory.file import random_access
 from drmemctl.memory.kernel_memory import KernelMemory
-from drmemctl.memory.lmb_array import find_lmb_array
+from drmemctl.memory.lmb_array import find_lmb_array, settled_lmb_array
 from drmemctl.memory.log import log_text
 from drmemctl.memory.physical import AbsentMemoryError, open_dump
 from drmemctl.memory.sections import sections
 from drmemctl.tree.builder import Draft, TreeBuilder
+from drmemctl.tree.dump_symbols import named_symbols
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import KernelDump, Property, Tree
 from drmemctl.tree.system_files import SystemFiles
 
 BOOT = "boot"
 """`DUMP::boot`: the tree that the kernel was started with."""
+
+CRASHED = "crashed"
+"""`DUMP::crashed`: where a crash kernel runs in the dump, the kernel before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +44,52 @@ class BesideDump:
         return self.system
 
 
-def read_dump(file: IO[bytes], source: str, member: str | None = None) -> Tree:
+def read_dump(file: IO[bytes], source: str, member: str | None = None, *, is_running: bool = False) -> Tree:
     """Return the kernel's tree in a dump, or with `member` `boot` the tree of its boot.
+
+    A kernel that is running (/proc/kcore) changes what is read: its array is read until it is the same twice.
 
     Raises `InputError` (`AbsentMemoryError` for memory that is not in the dump) and `LimitError`.
     """
-    if member not in (None, BOOT):
-        hint = f"::{BOOT} is the tree that the kernel was started with"
+    if member not in (None, BOOT, CRASHED):
+        hint = (
+            f"::{BOOT} is the tree that the kernel was started with, ::{CRASHED} that of a kernel before its crash"
+        )
         raise InputError(f"a dump has no part {member}", source=source, hint=hint)
-    dump = open_dump(random_access(file, source), source)
-    memory = KernelMemory(dump, source)
-    banner = f"Linux version {memory.vmcoreinfo.release}" if memory.vmcoreinfo.release else ""
+    memory = KernelMemory(open_dump(random_access(file, source), source), source)
+    memory.pinned = named_symbols(memory)
     if member == BOOT:
-        return _boot_tree(memory, source, banner)
+        return _boot_tree(memory, source, _banner(memory))
+    tree = _dumped(memory, source, is_running=is_running)
+    newer = None if member == CRASHED else _crash_kernel(memory, tree)
+    if newer is None:
+        return tree
+    defect = Defect(
+        "several-kernels",
+        f"this dump has two kernels, {tree.kernel or 'one'} and the crash kernel that was started after it; "
+        f"this is the crash kernel: ::{CRASHED} shows the other one",
+    )
+    newer.pinned = named_symbols(newer)
+    tree = _dumped(newer, source)
+    return replace(tree, defects=(defect, *tree.defects))
+
+
+def _crash_kernel(memory: KernelMemory, tree: Tree) -> KernelMemory | None:
+    """Return the crash kernel in the memory that the kernel of a tree reserved for it (kernel/crash_reserve.c)."""
+    base, size = (tree.get("/chosen", f"linux,crashkernel-{end}") for end in ("base", "size"))
+    if base is None or size is None or len(base) != 8 or len(size) != 8:
+        return None
+    return memory.crash_kernel(int.from_bytes(base, "big"), int.from_bytes(size, "big"))
+
+
+def _banner(memory: KernelMemory) -> str:
+    release = memory.vmcoreinfo.release
+    return f"Linux version {release}" if release else ""
+
+
+def _dumped(memory: KernelMemory, source: str, *, is_running: bool = False) -> Tree:
+    """Return the tree of a kernel, and what else of it there is."""
+    banner = _banner(memory)
     bounds = TreeBounds(LIMITS.max_bytes, LIMITS.max_nodes + LIMITS.max_properties, LIMITS.max_depth)
     root = kernel_tree(memory, bounds)
     builder = TreeBuilder(source, "dump")
@@ -63,6 +100,10 @@ def read_dump(file: IO[bytes], source: str, member: str | None = None) -> Tree:
     size = int.from_bytes(lmb_size, "big") if lmb_size is not None and len(lmb_size) == 8 else 0
     array = find_lmb_array(memory, size) if size else None
     files, defects = dict(_files(memory, tree, banner)), list(tree.defects)
+    if array is not None and is_running:
+        array, is_settled = settled_lmb_array(memory, array)
+        if not is_settled:
+            defects.append(Defect("array-changing", "the LMB array changed each time it was read: a request runs"))
     try:
         files.update(_block_files(memory, size))
     except (AbsentMemoryError, LimitError) as error:
@@ -72,7 +113,7 @@ def read_dump(file: IO[bytes], source: str, member: str | None = None) -> Tree:
         defects=tuple(defects),
         kernel=banner,
         beside=BesideDump(SystemFiles(files)),
-        dump=KernelDump(dump.form, memory.vmcoreinfo.release, array, replaced),
+        dump=KernelDump(memory.dump.form, memory.vmcoreinfo.release, array, replaced),
     )
 
 

@@ -10,11 +10,13 @@ root has; and the topmost of such directories counts, since inner nodes look ali
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.tree.builder import shown
 from drmemctl.tree.limits import LIMITS, MIB
+from drmemctl.tree.node import Tree
 
 DRMEM_NODE = "ibm,dynamic-reconfiguration-memory"
 """The node that holds the LMBs (LoPAR C.6.6.2)."""
@@ -59,6 +61,27 @@ class TreeRoot(NamedTuple):
     path: str
     is_drmem: bool = False
 
+    @property
+    def prefix(self) -> str:
+        """What the paths of all that lies in it begin with."""
+        return f"{self.path}/" if self.path else ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The node of the tree that it is."""
+        return (DRMEM_NODE,) if self.is_drmem else ()
+
+
+class Container(NamedTuple):
+    """What holds trees: its name, and what joins it and the path of one."""
+
+    name: str
+    joint: str
+
+
+ARCHIVE = Container("archive", "::")
+DIRECTORY = Container("directory", "/")
+
 
 def names_tree(path: str) -> bool:
     """Whether the path is one where Linux shows its device tree, or a copy with the same last names."""
@@ -80,6 +103,13 @@ class Finder:
         self._flags: dict[str, int] = {}
         self._last = ""
         self._looks = self._characters = 0
+
+    def member(self, path: str, *, is_file: bool, is_directory: bool) -> None:
+        """Take what an archive or a directory holds; what is neither file nor directory is no part of a tree."""
+        if is_file:
+            self.file(path)
+        elif is_directory:
+            self.directory(path)
 
     def file(self, path: str) -> None:
         """Take a regular file."""
@@ -134,12 +164,24 @@ class Finder:
         return TreeRoot(path, is_drmem=True) if flags & _LMBS else None
 
 
-def several_trees(container: str, joint: str, paths: list[str], source: str) -> InputError:
-    """Return the error that an archive or directory (`what`) holds several trees, and how to name one."""
+def only_tree(roots: list[TreeRoot], read: Callable[[TreeRoot], Tree], container: Container, source: str) -> Tree:
+    """Return the tree at several roots, all with equal content: Linux gives it two names.
+
+    Raises `InputError` where the trees differ, or are too many to be compared.
+    """
+    if len(roots) <= COMPARED:
+        tree = read(roots[0])
+        if all(read(root).root == tree.root for root in roots[1:]):
+            return tree
+    raise several_trees(container, [root.path for root in roots], source)
+
+
+def several_trees(container: Container, paths: list[str], source: str) -> InputError:
+    """Return the error that an archive or a directory holds several trees, and how to name one."""
     names = ", ".join(shown(path, 100) or "." for path in paths[:_LISTED])
     more = f" and {len(paths) - _LISTED:,} more" if len(paths) > _LISTED else ""
     return InputError(
-        f"the {container} holds {len(paths):,} device trees: {names}{more}",
+        f"the {container.name} holds {len(paths):,} device trees: {names}{more}",
         source=source,
-        hint=f"name one, as in {source.rstrip('/')}{joint}{shown(paths[0], 100) or '.'}",
+        hint=f"name one, as in {source.rstrip('/')}{container.joint}{shown(paths[0], 100) or '.'}",
     )

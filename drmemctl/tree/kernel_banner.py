@@ -30,6 +30,11 @@ def first_line(content: bytes) -> str:
     return content[:_LARGEST].decode("utf-8", "replace").strip().partition("\n")[0]
 
 
+def release_in(banner: str) -> str:
+    """Return the release in such a line: its third word; empty without one."""
+    return "".join(banner.split()[2:3])
+
+
 def root_of(named: str, tree: str) -> str:
     """Return the directory that stands for `/` beside a tree's directory, which is the one named or below it."""
     top, full = os.path.abspath(named), os.path.abspath(tree)  # noqa: PTH100

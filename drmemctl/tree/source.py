@@ -21,7 +21,7 @@ from drmemctl.read_files import note_descriptor
 from drmemctl.tree.compression import compression_of, decompressed
 from drmemctl.tree.limits import LIMITS, MIB, check_environment, too_large
 from drmemctl.tree.node import Tree, decode_name
-from drmemctl.tree.plain_input import STDIN, standard_input
+from drmemctl.tree.plain_input import KCORE, LIVE, STDIN, standard_input
 from drmemctl.tree.reading import tell, tell_end
 from drmemctl.tree.stream import CHUNK, Stream
 from drmemctl.tree.tar import BLOCK, is_tar_header
@@ -29,8 +29,9 @@ from drmemctl.tree.tar import BLOCK, is_tar_header
 if TYPE_CHECKING:
     from drmemctl.tree.tar import Member
 
-LIVE = "live"
+_KCORE_PLACE = "/proc/kcore"
 _LIVE_PLACES = ("/proc/device-tree", "/sys/firmware/devicetree/base", "/sys/firmware/fdt")
+_BOOTED = "sys/firmware/fdt"
 _HEAD = 1 << 16
 """How many bytes are looked at to tell what an input is."""
 
@@ -53,7 +54,8 @@ def load(source: str | os.PathLike[str] | bytes) -> Tree:
     """Return the device tree of any kind of input, recognised by its content.
 
     `source` is a path, `-` for standard input, `live` for this machine (a file of that name goes first),
-    `ARCHIVE::PATH` for one of several trees in an archive, or the content itself as bytes.
+    `live::kcore` for its kernel's memory, `ARCHIVE::PATH` for one of several trees in an archive, `DUMP::boot` for
+    the tree of a dumped kernel's boot, or the content itself as bytes.
 
     Raises `InputError` if it cannot be opened, is damaged or of no kind that holds a tree, `BlobError` for a
     malformed flattened tree, `LimitError` if it is larger than `LIMITS`; nothing else.
@@ -110,7 +112,11 @@ def _load_named(name: str) -> Tree:
     if place == STDIN:
         return _read(_stdin(), "<stdin>", member)
     if is_live(place):
-        place = _live_place()
+        part, _, below = (member or "").partition(_SEPARATOR)
+        if part == KCORE:
+            place, member = _KCORE_PLACE, below or None
+        else:
+            place = _live_place()
     if stat.S_ISDIR(os.stat(place).st_mode):  # noqa: PTH116 - keeps pathlib out of the way of small files
         return _read_directory(place if member is None else f"{place}/{member}", name)
     with io.FileIO(place) as raw:
@@ -129,17 +135,20 @@ def _read_directory(place: str, source: str) -> Tree:
 
 def _of_running(tree: Tree, root: str) -> Tree:
     """Return a tree with what lies beside it below a directory that stands for `/`."""
+    from drmemctl.tree.kept_dump import ARRAY, with_kept_dump
     from drmemctl.tree.kernel_banner import banner_below
     from drmemctl.tree.system import BesideDirectory
 
-    return replace(tree, kernel=banner_below(root), beside=BesideDirectory(root))
+    tree = replace(tree, kernel=banner_below(root), beside=BesideDirectory(root))
+    # Of most trees nobody wants to know what lies beside them.
+    return with_kept_dump(tree) if os.path.lexists(f"{root}/{ARRAY}") else tree
 
 
 def _split(name: str) -> tuple[str, str | None]:
     """Return the file's name and, after `::`, the path inside it; a file's name may hold `::` itself."""
     at = len(name)
     while not os.path.lexists(name[:at]) and (at := name.rfind(_SEPARATOR, 0, at)) >= 0:
-        if name[:at] == STDIN or os.path.lexists(name[:at]):
+        if name[:at] == STDIN or is_live(name[:at]) or os.path.lexists(name[:at]):
             return name[:at], name[at + len(_SEPARATOR) :]
     if os.path.lexists(name):
         return name, None
@@ -149,6 +158,11 @@ def _split(name: str) -> tuple[str, str | None]:
 def is_live(place: str) -> bool:
     """Whether a TREE argument means this machine."""
     return place == LIVE and not os.path.lexists(LIVE)
+
+
+def is_kcore(place: str) -> bool:
+    """Whether a file is the memory of the running kernel, which changes while it is read."""
+    return os.path.realpath(place) == _KCORE_PLACE
 
 
 def _live_place() -> str:
@@ -245,6 +259,7 @@ class _Input:
 
     def _read_archive(self, member: str | None) -> Tree:
         from drmemctl.tree.archive import read_archive
+        from drmemctl.tree.kept_dump import with_kept_dump
         from drmemctl.tree.kernel_banner import BannersInArchive
         from drmemctl.tree.system import SystemsInArchive
 
@@ -258,7 +273,9 @@ class _Input:
 
         tree = read_archive(self._restart, self._source, wanted, _read_member, watch)
         kernel, beside = banners.beside(wanted) or tree.kernel, systems.beside(wanted) or tree.beside
-        return replace(tree, kernel=kernel, beside=beside)
+        tree = replace(tree, kernel=kernel, beside=beside)
+        # What is kept of a dump is about the tree that its kernel had, and not about the one that it booted with.
+        return tree if wanted is not None and wanted.endswith(_BOOTED) else with_kept_dump(tree)
 
     def _read_dump(self, stream: Stream, member: str | None, *, is_plain: bool) -> Tree:
         """Return the tree in a dump: what is no file of its own is put in a temporary one, to be read anywhere."""
@@ -267,7 +284,7 @@ class _Input:
         if not is_plain or self._begin != 0:
             self._spool(stream)
         try:
-            return read_dump(self._raw, self._source, member)
+            return read_dump(self._raw, self._source, member, is_running=is_kcore(self._source))
         except DrmemctlError as error:
             raise error.with_source(self._source) from None
 

@@ -38,13 +38,14 @@ _ALIASES = {
 """What sosreport calls the output of commands."""
 
 _WANTED = (
-    r"(?P<root>|.*?/)(?P<path>memory/(?:blocks|nodes|block_size_bytes)|proc/(?:iomem|cmdline|version)|uname|dmesg"
+    r"(?P<root>|.*?/)(?P<path>memory/(?:blocks|nodes|block_size_bytes|array\.json|replaced\.json)|proc/(?:iomem|cmdline|version)|uname|dmesg"
     rf"|{'|'.join(map(re.escape, _ALIASES))}"
     rf"|{_MEMORY}/(?:block_size_bytes|memory\d+/(?:state|valid_zones|node\d+))"
     rf"|{_NODE}/node\d+/(?:distance|meminfo|cpulist|memory\d+))\Z"
 )
 _FIXED = (
     *("memory/blocks", "memory/nodes", "memory/block_size_bytes", "proc/iomem", "proc/cmdline", "proc/version"),
+    *("memory/array.json", "memory/replaced.json"),
     *("uname", "dmesg", f"{_MEMORY}/block_size_bytes"),
 )
 _TREE = "/proc/device-tree"
@@ -145,14 +146,14 @@ class BesideDirectory:
 class BesideMember:
     """What lies beside a tree in an archive, or why it could not be kept."""
 
-    kept: SystemFiles
+    beside: SystemFiles
     error: LimitError | None = None
 
     def files(self) -> SystemFiles:
         """Return the files; `LimitError` where they are too many."""
         if self.error is not None:
             raise self.error
-        return self.kept
+        return self.beside
 
 
 class SystemsInArchive:
@@ -191,7 +192,7 @@ class SystemsInArchive:
             return BesideMember(SystemFiles(), self._error)
         roots = self._roots
         if wanted is None:
-            return BesideMember(max(roots.values(), key=lambda kept: len(kept.files))) if roots else None
+            return BesideMember(max(roots.values(), key=lambda beside: len(beside.files))) if roots else None
         place = wanted.strip("/") + "/"
         above = max((root for root in roots if place.startswith(root)), key=len, default=None)
         return None if above is None else BesideMember(roots[above])

@@ -191,7 +191,7 @@ def test_each_capture_has_a_name_of_its_own(
     assert name.startswith("drmemctl-capture-_x-"), name
 
 
-@pytest.mark.parametrize("without", ["zstandard", "lzma", "bz2"])
+@pytest.mark.parametrize("without", ["backports.zstd", "lzma", "bz2"])
 def test_the_name_does_not_depend_on_what_is_installed(
     without: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -296,7 +296,7 @@ def test_what_is_secret_in_the_tree_is_nowhere_else_either(
 def test_a_name_for_zstd_where_that_cannot_be_written(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "zstandard", None)
+    monkeypatch.setitem(sys.modules, "backports.zstd", None)
     done = run("capture", "--root", root, "-o", tmp_path / "x.tar.zst")
     assert done.code == 3
     assert "name a .tar.gz or .tar.xz" in done.err

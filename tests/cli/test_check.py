@@ -128,10 +128,11 @@ OTHERS = [
     *(FIXTURES / "cases").glob("*.dts"),
     *(FIXTURES / "races").glob("*.dts"),
     *(FIXTURES / "tutorial").glob("*.tar.xz"),
-    *(FIXTURES / "vmcores").glob("*.tree.gz"),
+    *(FIXTURES / "vmcores").glob("*.guest.*.gz"),
+    *(FIXTURES / "vmcores").glob("*.xz"),
 ]
 N_TREES = len(fixture_trees()) + len(OTHERS)
-"""What `check` finds below fixtures/: blobs, source of cases and races, archives of the tutorial, guest trees."""
+"""What `check` finds below fixtures/: blobs, source, archives of the tutorial, dumps, guests' trees."""
 
 
 @each("path", fixture_trees(), ids=tree_name)

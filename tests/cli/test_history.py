@@ -256,3 +256,16 @@ def test_what_was_never_there_is_said() -> None:
 
 def test_a_kernel_without_an_array_wrote_each_lmb() -> None:
     assert set(writers(dump(WRITTEN_BACK), "--kernel", "4.15")) == {None}
+
+
+def test_lmbs_of_boot(tmp_path: Path) -> None:
+    # With the tree of boot in the dump, and without it: the values that were replaced lead to the same.
+    own = run("lmb", dump(WRITTEN_BACK), "--from", "boot", "--format", "json")
+    kept = run("lmb", dump("6.1-radix64k-stale"), "--from", "boot", "--format", "json")
+    assert own.code == kept.code == 0
+    assert json.loads(own.out)["runs"] == json.loads(kept.out)["runs"]
+    assert "oldest values that the kernel kept" in kept.err
+    assert "oldest" not in own.err
+    refused = run("lmb", FIXTURES / "trees" / "v2-gap.dtb.gz", "--from", "boot")
+    assert (refused.code, refused.out) == (3, "")
+    assert "this is no kernel dump" in refused.err

@@ -57,6 +57,18 @@ def test_each_capability_has_commit_source_and_releases() -> None:
         "stable_without": [],
         "commit": "d144f4d5a8a8",
         "source": "arch/powerpc/mm/drmem.c",
+        "measured": {
+            "with": [
+                {"kernel": "6.1", "record": "captures/6.1-form1-1"},
+                {"kernel": "7.2", "record": "captures/7.2-form1-1"},
+            ],
+            "without": [
+                {"kernel": "4.19", "record": "captures/4.19-form1-9101"},
+                {"kernel": "5.0", "record": "captures/5.0-form1-9101"},
+                {"kernel": "5.4", "record": "captures/5.4-form1-9101"},
+                {"kernel": "5.10", "record": "captures/5.10-form1-1"},
+            ],
+        },
         "kernels": [],
     }
 
@@ -69,7 +81,7 @@ def test_text_says_which_of_two_kernels_has_it() -> None:
 
 def test_markdown_is_a_table_of_equal_width() -> None:
     lines = run("kernels", "4.15", "6.1", "--format", "markdown").out.splitlines()
-    assert {line.count("|") for line in lines} == {7}
+    assert {line.count("|") for line in lines} == {8}
 
 
 def test_a_terminal_gets_colour_and_a_pipe_none() -> None:

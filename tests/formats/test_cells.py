@@ -16,11 +16,10 @@ from drmemctl.formats.cells import (
     decode_lmb_size,
     decode_number,
     decode_preservation_time,
-    encode_number,
     read_cells,
     usable_cells,
 )
-from tests.encoders import encode_flags_mask, encode_lmb_size, encode_preservation_time
+from tests.encoders import encode_flags_mask, encode_lmb_size, encode_number, encode_preservation_time
 from tests.formats.values import codes, unhex, values_of
 
 

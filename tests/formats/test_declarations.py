@@ -19,9 +19,9 @@ from drmemctl.formats.numa_tables import (
     LOOKUP_INDEX_TABLE,
     decode_distance_table,
     decode_index_table,
-    distances_table,
 )
 from tests.cases import each
+from tests.encoders import distances_table
 from tests.formats.values import codes, values_of
 
 

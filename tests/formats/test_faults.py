@@ -17,7 +17,7 @@ from drmemctl.formats.drc_info import decode_drc_info
 from drmemctl.formats.dynamic_memory import V1, V2, decode_entries
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays
 from drmemctl.formats.lrdr_capacity import decode_lrdr_capacity
-from drmemctl.formats.memory_reg import decode_hotpluggable, decode_reg, decode_usable_reg
+from drmemctl.formats.memory_reg import decode_reg, decode_usable_reg
 from drmemctl.formats.numa_tables import decode_distance_table, decode_index_table
 from drmemctl.formats.reference_points import decode_reference_points
 from drmemctl.formats.strings import decode_strings
@@ -227,7 +227,6 @@ V2_SET = "0000018e 0000000020000000 80000002 00000001 00000008"
         (decode_drc_info, "00000000 00", "drc-info-trailing: 1 byte follows 0 sequences (at offset 0x4)"),
         (decode_reg, f"{V1_ENTRY}", "reg-trailing: 8 bytes follow 1 range of 16 bytes (at offset 0x10)"),
         (decode_usable_reg, "00", "usable-reg-trailing: 1 byte follows 0 ranges of 16 bytes (at offset 0x0)"),
-        (decode_hotpluggable, "0000", "hotpluggable-trailing: 2 bytes follow a flag (at offset 0x0)"),
         (
             decode_usable_memory,
             "0000000000000000 0000000000000002 0000000000000000 0000000000001000",

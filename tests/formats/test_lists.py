@@ -14,11 +14,11 @@ from drmemctl.formats.lists import (
     counted,
     decode_counted_words,
     decode_words,
-    encode_counted_words,
     encode_words,
     judge_length,
 )
 from drmemctl.wording import count_of
+from tests.encoders import encode_counted_words
 from tests.formats.values import codes, unhex
 
 cells = st.lists(st.integers(0, 0xFFFFFFFF), max_size=20)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from drmemctl.errors import FormatError
 from drmemctl.formats.memory_reg import (
     MemoryRange,
-    decode_hotpluggable,
     decode_reg,
     decode_usable_reg,
     encode_reg,
@@ -88,7 +87,5 @@ def test_faults(length: int, cells: tuple[int, int], count: int, faults: list[st
 def test_other_faults() -> None:
     assert codes(decode_usable_reg(bytes(20))) == ["usable-reg-trailing"]
     assert codes(decode_reg(bytes(20), total=32)) == ["reg-cut"]
-    assert codes(decode_hotpluggable(b"\0")) == ["hotpluggable-trailing"]
-    assert codes(decode_hotpluggable(b"")) == []
     with pytest.raises(FormatError, match="reg"):
         encode_reg([MemoryRange(1 << 32, 0)], 1, 1)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.errors import FormatError
-from drmemctl.formats.numa_tables import decode_distance_table, decode_index_table, distances_table
-from tests.encoders import encode_distance_table, encode_index_table
+from drmemctl.formats.numa_tables import decode_distance_table, decode_index_table
+from tests.encoders import distances_table, encode_distance_table, encode_index_table
 from tests.formats.values import codes, unhex, value_in, values_of
 
 INDEX = "ibm,numa-lookup-index-table"

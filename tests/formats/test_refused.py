@@ -10,7 +10,6 @@ import pytest
 from drmemctl.errors import FormatError
 from drmemctl.formats.architecture_vec5 import encode_architecture_vec5
 from drmemctl.formats.associativity import AssociativityLists, encode_associativity
-from drmemctl.formats.cells import encode_number
 from drmemctl.formats.configure_connector import ConnectorArea
 from drmemctl.formats.domains import CURRENT_DOMAINS
 from drmemctl.formats.drc import POWER_DOMAINS, TYPES
@@ -38,6 +37,7 @@ from tests.encoders import (
     encode_index_table,
     encode_lmb_size,
     encode_lrdr_capacity,
+    encode_number,
     encode_pmemory,
     encode_preservation_time,
     encode_reference_points,

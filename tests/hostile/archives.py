@@ -14,9 +14,10 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import zstandard
-
+from drmemctl.zstd import zstd_module
 from tests.hostile.trees import DRMEM, LMB, NASTY, V2, counted, noise, sets, words
+
+ZSTD = zstd_module("use another compression")
 
 Make = Callable[[Path, int], Path]
 
@@ -50,7 +51,7 @@ def xz_bomb(folder: Path, size: int) -> Path:
 
 
 def zstd_bomb(folder: Path, size: int) -> Path:
-    return bomb(folder, "bomb.zst", zstandard.ZstdCompressor().compress, BLOB_HEAD, size)
+    return bomb(folder, "bomb.zst", ZSTD.compress, BLOB_HEAD, size)
 
 
 def bzip2_bomb(folder: Path, size: int) -> Path:
@@ -63,7 +64,7 @@ def tar_bomb(folder: Path, size: int) -> Path:
 
 
 def nested_bomb(folder: Path, size: int) -> Path:
-    return written(folder, "bomb.gz.xz.zst", zstandard.compress(lzma.compress(gzip.compress(bytes(size)) * 32)))
+    return written(folder, "bomb.gz.xz.zst", ZSTD.compress(lzma.compress(gzip.compress(bytes(size)) * 32)))
 
 
 def deep_bomb(folder: Path, size: int) -> Path:
@@ -212,9 +213,8 @@ def tar_name(folder: Path, size: int) -> Path:
 def layers(folder: Path, size: int) -> Path:
     """xz in zstd in xz, each with the largest dictionary that is taken where it is alone."""
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 128 << 20}]
-    window = zstandard.ZstdCompressor(
-        compression_params=zstandard.ZstdCompressionParameters(window_log=27, compression_level=1)
-    ).compressobj()
+    parameters = ZSTD.CompressionParameter
+    window = ZSTD.ZstdCompressor(options={parameters.window_log: 27, parameters.compression_level: 1})
     inner = lzma.compress(noise(min(size, 1 << 20)), filters=filters)
     return written(folder, "layers.xz", lzma.compress(window.compress(inner) + window.flush(), filters=filters))
 

@@ -52,6 +52,7 @@ def with_cores(
     info: bytes | None = None,
     max_cores: int | None = None,
     caches: Sequence[int] = (),
+    vphn: bool = False,
 ) -> Tree:
     """Return a tree with a core on each node named, and connectors for more.
 
@@ -65,7 +66,8 @@ def with_cores(
     children = (parent if child.name == "cpus" else child for child in base.root.children)
     made = base.with_root(replace(base.root, children=tuple(children)))
     capacity = u32(1, 0, 0, 0x10000000, connectors if max_cores is None else max_cores)
-    return made.with_property("/rtas", "ibm,lrdr-capacity", capacity)
+    made = made.with_property("/rtas", "ibm,lrdr-capacity", capacity)
+    return made.with_property("/rtas", "ibm,hypertas-functions", b"hcall-vphn\0") if vphn else made
 
 
 def cpu_partition(

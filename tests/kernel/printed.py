@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from drmemctl.kernel.boot_regions import BootRegion, boot_regions
-from drmemctl.kernel.profiles import profile
+from drmemctl.kernel.profiles import Profile, profile
 from drmemctl.tree.node import Tree
 
 Region = tuple[int, int, int | None, int]
@@ -27,15 +27,15 @@ def printed(record: dict[str, Any]) -> list[Region]:
     ]
 
 
-def simulated(tree: Tree, kernel: str) -> list[Region]:
+def simulated(tree: Tree, kernel: str | Profile) -> list[Region]:
     """Return the map that drmemctl has for a kernel."""
-    regions, _ = boot_regions(tree, profile(kernel))
+    regions, _ = boot_regions(tree, kernel if isinstance(kernel, Profile) else profile(kernel))
     return [(one.region.base, one.region.end - 1, one.region.node, one.region.flags) for one in regions]
 
 
-def zones(tree: Tree, record: dict[str, Any]) -> list[str]:
+def zones(tree: Tree, record: dict[str, Any], kernel: Profile | None = None) -> list[str]:
     """Return the zone of each recorded memory block, as `valid_zones` names it: `none` for a block in two."""
-    regions, _ = boot_regions(tree, profile(record["kernel"]))
+    regions, _ = boot_regions(tree, kernel or profile(record["kernel"]))
     size = record["block_size"]
     return [_zone(regions, block["block"] * size, size) for block in record["boot"]["blocks"]]
 

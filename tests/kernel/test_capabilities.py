@@ -391,20 +391,22 @@ def platform_facilities_kept() -> tuple[Any, Any]:
 def update_errors_prefixed() -> tuple[Any, Any]:
     record = migration((UPDATE, [0x4000]), status=-1)
     return both(
-        "update-errors-prefixed", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.4"
+        "update-errors-prefixed", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.10"
     )
 
 
 def suspend_in_stop_machine() -> tuple[Any, Any]:
     record = migration((UPDATE, []))
     return both(
-        "suspend-in-stop-machine", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.4"
+        "suspend-in-stop-machine", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.10"
     )
 
 
 def wait_for_transfer() -> tuple[Any, Any]:
     record = migration((UPDATE, []))
-    return both("wait-for-transfer", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.4")
+    return both(
+        "wait-for-transfer", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.10"
+    )
 
 
 def prrn_update() -> tuple[Any, Any]:
@@ -440,7 +442,7 @@ def core_after(name: str, kernel: str, step: str = "lpm there", *, vphn: bool = 
 
 
 def cpu_topology_update() -> tuple[Any, Any]:
-    return core_after("cpu-topology-update", "4.19", vphn=True)
+    return core_after("cpu-topology-update", "4.19.0", vphn=True)
 
 
 def topology_stopped_in_migration() -> tuple[Any, Any]:
@@ -449,6 +451,30 @@ def topology_stopped_in_migration() -> tuple[Any, Any]:
 
 def cpu_readd() -> tuple[Any, Any]:
     return core_after("cpu-readd", "5.1", "prrn there")
+
+
+def topology_switch_kept() -> tuple[Any, Any]:
+    def is_off(done: Simulation) -> bool:
+        done.run("topology off")
+        done.run("migrate record")
+        return done.state.deaf
+
+    record = migration((UPDATE, []))
+    return both("topology-switch-kept", tree(*USUAL), is_off, file=lambda _: record, kernel="5.1")
+
+
+def cpus_locked_in_update() -> tuple[Any, Any]:
+    name = "cpus-locked-in-update"
+    kernels = (profile("4.19.78", [name]), profile("4.19.78", [], [name]))
+    hangs, goes_on = [moved(one).results[-1].faults for one in kernels]
+    return [fault.code for fault in hangs], [fault.code for fault in goes_on]
+
+
+def suspend_call_logged() -> tuple[Any, Any]:
+    record = migration((UPDATE, []))
+    return both(
+        "suspend-call-logged", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.4"
+    )
 
 
 def vphn_failure_ignored() -> tuple[Any, Any]:
@@ -486,6 +512,36 @@ def cpus_after(name: str, *steps: str, kernel: str = "latest", **more: Any) -> t
         partition.run_all(steps)
         seen.append((last_log(partition), names(partition)))
     return seen[0], seen[1]
+
+
+def home_after(name: str, *steps: str, kernel: str = "latest", agreed: bool = False) -> tuple[int, int]:
+    """Return the node of CPU 1, which is at home on node 1 and on node 0 of the tree, with and without."""
+    base = cpu_partition(vphn=True).tree
+    if agreed:
+        vector = b"\x19" + bytes(4) + b"\xe0\x05" + bytes(19)
+        base = base.with_property("/chosen", "ibm,architecture-vec-5", vector)
+    seen = []
+    for has in (True, False):
+        partition = simulation(base, kernel, name, has=has)
+        partition.run_all(["vphn 1 1,1", *steps])
+        seen.append(partition.state.cpus[1].node)
+    return seen[0], seen[1]
+
+
+def home_node_first() -> tuple[int, int]:
+    return home_after("home-node-first", "reboot")
+
+
+def home_node_at_boot() -> tuple[int, int]:
+    return home_after("home-node-at-boot", "reboot", kernel="5.8")
+
+
+def home_node_poll() -> tuple[int, int]:
+    return home_after("home-node-poll", kernel="5.1")
+
+
+def poll_beside_prrn() -> tuple[int, int]:
+    return home_after("poll-beside-prrn", kernel="5.1", agreed=True)
 
 
 def cpu_by_count() -> tuple[Any, Any]:
@@ -608,8 +664,10 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (
         range_prevalidated,
         "Hotplug memory [0x8000000000000-0x8000010000000] exceeds maximum addressable range [0x0-0x7ffffffffffff]",
-        "Hotplugged memory exceeds maximum addressable address, range=0x8000000000000-0x800000fffffff, "
-        "maximum=0xfffffffffffff",
+        (
+            "Hotplugged memory exceeds maximum addressable address, range=0x8000000000000-0x800000fffffff, "
+            "maximum=0xfffffffffffff"
+        ),
     ),
     (block_size_panic, "panic at boot", ""),
     (no_default_node, "oops at boot", ""),
@@ -672,9 +730,16 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (unguarded_memory_node, "oops at boot", ""),
     (cpu_topology_update, 2, 1),
     (topology_stopped_in_migration, 1, 2),
+    (topology_switch_kept, True, False),
+    (cpus_locked_in_update, ["never-returns"], []),
+    (suspend_call_logged, ["calling ibm,suspend-me on cpu 0"], []),
     (cpu_readd, 2, 1),
     (vphn_failure_ignored, 0, 1),
     (long_log_records, 1021, 989),
+    (home_node_first, 1, 0),
+    (home_node_at_boot, 1, 0),
+    (home_node_poll, 1, 0),
+    (poll_beside_prrn, 1, 0),
     (
         cpu_by_count,
         ([], ["@1", "@2"]),

@@ -54,6 +54,9 @@ class Scripted:
     def updated(self, _name: str, _value: bytes | None, _tree: Tree) -> Scripted:
         return self
 
+    def home_node(self, _server: int) -> tuple[int, ...] | None:
+        return None
+
     def n_alike(self, _drc_index: int, _count: int) -> int:
         return 1
 

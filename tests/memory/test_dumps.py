@@ -20,7 +20,6 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-import zstandard
 
 from drmemctl import check, load
 from drmemctl.errors import DrmemctlError
@@ -31,6 +30,7 @@ from drmemctl.model.dumped import array_in
 from drmemctl.tree import dump
 from drmemctl.tree.lookup import Place, whole_value
 from drmemctl.tree.node import Node, Property, Tree
+from drmemctl.zstd import zstd_module
 from tests.cases import each
 from tests.cli.running import COMMAND, run
 from tests.conftest import FIXTURES
@@ -313,7 +313,7 @@ def test_what_a_dump_does_not_have_is_no_file(monkeypatch: pytest.MonkeyPatch) -
 def test_a_page_that_would_unpack_to_much_more_is_bounded(flag: int) -> None:
     # A page of 64 KiB whose compressed bytes stand for 64 MiB: no more than a page of them is made.
     many = bytes(64 << 20)
-    packed = zlib.compress(many) if flag == 1 else zstandard.compress(many)
+    packed = zlib.compress(many) if flag == 1 else zstd_module("").compress(many)
     tracemalloc.start()
     page = physical._decompressed(packed, flag, 1 << 16, 1 << 16)
     peak = tracemalloc.get_traced_memory()[1]
@@ -334,3 +334,77 @@ def test_blocks_are_unknown_where_a_section_is_not_in_the_dump(monkeypatch: pyte
     assert any("memory blocks are unknown: physical address 0x1000" in str(defect) for defect in tree.defects)
     # The array is known all the same.
     assert "DRM080" in {finding.rule for finding in check(tree)}
+
+
+def test_the_running_kernel_by_kcore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kcore = tmp_path / "kcore"
+    kcore.write_bytes(content(STALE))
+    monkeypatch.setattr("drmemctl.tree.source._KCORE_PLACE", str(kcore))
+    assert load("live::kcore").root == dumped(STALE).root
+    assert json.loads(run("check", "live", "--kcore", "--format", "json").out)["findings"]
+    assert run("lmb", "live", "--kcore", "--from", "array").out == run("lmb", kcore, "--from", "array").out
+    assert run("diff", "live", kcore, "--kcore").code == 0
+    with pytest.raises(DrmemctlError, match="the tree of boot"):
+        load("live::kcore::boot")
+    for command in ("check", "lmb"):
+        result = run(command, kcore, "--kcore")
+        assert (result.code, "--kcore goes with live" in result.err) == (2, True)
+    kcore.unlink()
+    result = run("show", "live", "--kcore")
+    assert (result.code, "no such file" in result.err) == (3, True)
+
+
+class Changing:
+    """A file of which each read of a place returns the next of some values."""
+
+    def __init__(self, data: bytes, at: int, values: list[bytes]) -> None:
+        self._data, self._at, self._values = data, at, values
+
+    def read(self, offset: int, size: int) -> bytes:
+        if offset <= self._at < offset + size:
+            value = self._values[0]
+            self._values = self._values[1:] or self._values
+            self._data = self._data[: self._at] + value + self._data[self._at + len(value) :]
+        return self._data[offset : offset + size]
+
+
+@each(("flags", "settled"), [([0, 0], True), ([0, 8, 8], True), ([0, 8, 0, 8, 0, 8, 0], False)])
+def test_the_array_of_a_running_kernel_is_read_until_it_is_the_same(
+    flags: list[int], settled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = content(STALE)
+    # The LMB at 0x70000000, as the kernel has it: base, DRC index, aa_index, flags.
+    at = data.index(struct.pack("<QIII", 0x70000000, 0x80000007, 0, 0)) + 16
+    monkeypatch.setattr(
+        "drmemctl.tree.dump.random_access",
+        lambda _file, _source: Changing(data, at, [struct.pack("<I", value) for value in flags]),
+    )
+    tree = dump.read_dump(Mock(), "kcore", is_running=True)
+    assert tree.dump is not None
+    assert tree.dump.array is not None
+    assert ("array-changing" in {defect.code for defect in tree.defects}) is not settled
+    if settled:
+        assert next(lmb[3] for lmb in tree.dump.array if lmb[0] == 0x70000000) == flags[-1]
+
+
+def test_symbols_pin_addresses(tmp_path: Path) -> None:
+    note = content(STALE)
+    node_data = int(note[note.index(b"SYMBOL(node_data)=") + 18 :][:16], 16)
+    path = DUMPS / f"{STALE}.xz"
+    # Where the kernel has of_root is told by nothing but the dump itself: a word of it points to the root.
+    symbols = tmp_path / "System.map"
+    symbols.write_text(f"{node_data:016x} D node_data\n{node_data:016x} D of_root\n")
+    result = run("show", path, "--symbols", symbols)
+    assert (result.code, "does not point to the root of a device tree" in result.err) == (3, True)
+    assert run("check", path, "--symbols", symbols).code == 3
+    for text, message in (
+        ("c000000000000000 D of_root\nc000000000000008 D prb\nc000000000000008 D node_data\n", "another kernel"),
+        (f"{node_data:016x} D node_data\n", "none of of_root"),
+        ("The real System.map is elsewhere\n", "neither a System.map nor an ELF file"),
+        ("", "neither a System.map nor an ELF file"),
+    ):
+        symbols.write_text(text)
+        result = run("show", path, "--symbols", symbols)
+        assert (result.code, message in result.err, result.err.count("\n")) == (3, True, 1), result.err
+    assert run("show", path, "--symbols", tmp_path / "missing").code == 3
+    assert run("show", path).code == 0  # what one command was told, the next one does not know

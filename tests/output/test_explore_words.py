@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from drmemctl.output.explore_words import _PLAIN
 from tests.conftest import ROOT
 
-WRITES = {"assign", "unassign", "mark", "unmark", "set_aa", "attach"}
-CALLS = {"sense", "set", "configure_connector"}
+WRITES = {"assign", "unassign", "mark", "unmark", "set_aa", "attach", "detach"}
+CALLS = {"sense", "set", "configure_connector", "configure_siblings"}
 """Atomic functions that write or call firmware whenever they run: the trace has an event for each."""
 
 

@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import struct
+import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -207,6 +208,15 @@ def _history(folder: Path) -> list[Any]:
     ]
 
 
+def _replaced(folder: Path) -> list[Any]:
+    place = folder / "dump.tar"
+    dump = FIXTURES / "vmcores" / "6.1-radix64k-written-back.core.xz"
+    assert run("capture", "--from", dump, "-o", place).code == 0
+    with tarfile.open(place) as tar:
+        stream = tar.extractfile("capture/memory/replaced.json")
+        return [] if stream is None else [json.load(stream)]
+
+
 def _of(name: str, *commands: tuple[str | Path, ...]) -> Callable[[Path], list[Any]]:
     return lambda _: [one for each in commands for one in printed(name, *each, "--format", "json")]
 
@@ -251,6 +261,7 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "baseline": _baseline,
     "diff": _diff,
     "history": _history,
+    "replaced": _replaced,
     "decode": _decode,
     "simulate": _simulate,
     "explore": _of("explore", ("explore", BEFORE, *THREADS), ("explore", BEFORE, *THREADS, "--max-states", "5")),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drmemctl.formats.dynamic_memory import ASSIGNED, NODE, V1, V2
+from drmemctl.kernel.profiles import Profile
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.simulation import Simulation
@@ -97,11 +98,11 @@ def _replayed(name: str, _mutant: str) -> Run:
     return simulated(record(name), tree_of(name))
 
 
-def simulated(found: dict[str, Any], tree: Tree) -> Run:
-    """Do the steps of a recorded run on a simulated partition with the same kernel."""
-    answers = {step["step"].split()[1]: step["answers"] for step in found["steps"] if "answers" in step}
-    files = Files(file=lambda file: json.dumps(answers[file]).encode())
-    simulation = Simulation(tree, found["kernel"], files=files)
+def simulated(found: dict[str, Any], tree: Tree, kernel: Profile | None = None, *, findings: bool = True) -> Run:
+    """Do the steps of a recorded run on a simulated partition with the same kernel, unless another is given."""
+    answers = {step["step"].split()[1]: _answers(found, step) for step in found["steps"] if "answers" in step}
+    files = Files(file=lambda file: json.dumps(answers[file]).encode(), is_record=lambda name: name in answers)
+    simulation = Simulation(tree, kernel or found["kernel"], files=files, findings=findings)
     boot = state_of(simulation, list(found["boot"]["properties"]))
     steps = []
     for step in found["steps"]:
@@ -109,12 +110,29 @@ def simulated(found: dict[str, Any], tree: Tree) -> Run:
         unmovable = " ".join(_unmovable(simulation, step))
         if unmovable:
             simulation.run(f"unmovable {unmovable}")
-        result = simulation.run(step["step"])
+        result = simulation.run(step["step"].replace("topo ", "topology "))
         if unmovable:
             simulation.run(f"movable {unmovable}")
-        state = state_of(simulation, list(step["properties"]))
+        state = state_of(simulation, list(step.get("properties", [])))
         steps.append(Replayed(step, result, state, simulation.situation))
     return Run(found, boot, tuple(steps), simulation)
+
+
+def _answers(found: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
+    """Return what the record of a step says as the steps `migrate` and `prrn` read it.
+
+    Where a CPU's home is was recorded only where something but QEMU answered that; QEMU says where it put the CPU.
+    """
+    homes = [
+        {"cpu": number, "associativity": value}
+        for number, value in enumerate(found["boot"].get("cpu_associativity", {}).values())
+    ]
+    return {
+        "answers": step["answers"],
+        "connectors": step.get("connectors", []),
+        "events": step.get("events", []),
+        "homes": [] if found.get("name", "").endswith("-home") else homes,
+    }
 
 
 def _unmovable(simulation: Simulation, step: dict[str, Any]) -> list[str]:

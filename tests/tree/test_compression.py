@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-import zstandard
 
 from drmemctl.defect import Defect
 from drmemctl.errors import InputError, LimitError
@@ -22,13 +21,16 @@ from drmemctl.tree.compression import compression_of, decompressed
 from drmemctl.tree.limits import MIB, Limits
 from drmemctl.tree.source import load
 from drmemctl.tree.stream import Stream
+from drmemctl.zstd import zstd_module
 from tests.conftest import blob
 from tests.tree.samples import tree
+
+ZSTD = zstd_module("use another compression")
 
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "xz": lzma.compress,
-    "zstd": zstandard.compress,
+    "zstd": ZSTD.compress,
     "bzip2": bz2.compress,
 }
 all_methods = pytest.mark.parametrize("method", COMPRESSORS)
@@ -65,7 +67,7 @@ def test_members_that_follow_one_another_are_one(method: str) -> None:
 
 
 def test_compressions_nest() -> None:
-    packed = lzma.compress(gzip.compress(zstandard.compress(b"tree"), mtime=0))
+    packed = lzma.compress(gzip.compress(ZSTD.compress(b"tree"), mtime=0))
     assert unpack(packed) == (b"tree", [])
 
 
@@ -173,9 +175,7 @@ def test_frames_that_say_nothing_are_bounded() -> None:
 
 
 def test_a_zstd_window_beyond_what_zstd_allows_is_refused() -> None:
-    parameters = zstandard.ZstdCompressionParameters(window_log=28, compression_level=1)
-    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-    packed = packer.compress(b"tree" * 1000) + packer.flush()
+    packed = zstd_of(b"tree" * 1000, 28)
     with pytest.raises(LimitError, match="zstd data needs 264 MiB to be unpacked, more than the 256"):
         unpack(packed)
 
@@ -193,9 +193,9 @@ def xz_of(data: bytes, dictionary: int, *, delta: bool = False) -> bytes:
 
 
 def zstd_of(data: bytes, window_log: int) -> bytes:
-    parameters = zstandard.ZstdCompressionParameters(window_log=window_log, compression_level=1)
-    packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
-    return packer.compress(data) + packer.flush()
+    parameters = ZSTD.CompressionParameter
+    packer = ZSTD.ZstdCompressor(options={parameters.window_log: window_log, parameters.compression_level: 1})
+    return bytes(packer.compress(data) + packer.flush())
 
 
 def test_memory_for_unpacking_is_that_of_all_layers_together() -> None:
@@ -269,12 +269,12 @@ def test_the_decoder_of_this_python_is_chosen() -> None:
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="the standard library has zstd")
-def test_without_the_zstandard_package_zstd_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    packed = zstandard.compress(b"a")
-    monkeypatch.setitem(sys.modules, "zstandard", None)
+def test_without_the_package_zstd_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = ZSTD.compress(b"a")
+    monkeypatch.setitem(sys.modules, "backports.zstd", None)
     with pytest.raises(InputError) as caught:
         unpack(packed)
     assert str(caught.value) == (
         "x: zstd cannot be read or written by this Python; "
-        "unpack it with `zstd -d`, or install the Python package zstandard"
+        "unpack it with `zstd -d`, or install the Python package backports.zstd"
     )

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from drmemctl.kernel.capabilities import CAPABILITIES, NEWEST, OLDEST
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.profiles import PROFILES
-from drmemctl.output.kernels import release_text, releases
+from drmemctl.output.kernels import measured_text, release_text, releases
 from tools.site.markdown import code, table, text
 
 PATH = "reference/capabilities.md"
@@ -23,7 +23,8 @@ _INTRODUCTION = """\
 What `drmemctl simulate` and `drmemctl explore` make differ between kernels. `--kernel` picks a release with all
 that it has, `--with` and `--without` add one capability or take it away, as a backport does. `drmemctl kernels`
 prints this table with the whole path of each source file, `drmemctl kernels 5.10 6.1` what two kernels differ in.
-How each came to be known is told in [How it is tested](../how-it-is-tested.md).
+A side is *measured* on a release of which a bundled record comes out otherwise on the other side; all else was
+read in the source. How each came to be known is told in [How it is tested](../how-it-is-tested.md).
 """
 
 
@@ -54,12 +55,19 @@ def _held(release: Release) -> list[str]:
 def pages() -> dict[str, str]:
     """Return the page by its path below docs."""
     rows = (
-        (code(one.name), text(one.changes), releases(one), _commits(one), code(PurePath(one.source).name))
+        (
+            code(one.name),
+            text(one.changes),
+            releases(one),
+            _commits(one),
+            code(PurePath(one.source).name),
+            measured_text(one),
+        )
         for one in CAPABILITIES
     )
     parts = [
         _INTRODUCTION,
-        table(["capability", "what it changes", "releases", "commit", "source"], rows),
+        table(["capability", "what it changes", "releases", "commit", "source", "measured"], rows),
         "## Release by release\n\nMainline's own; stable series have what the table above says besides.\n",
         table(["capability", *map(_span, spans())], _grid()),
         "## Kernels with names\n",

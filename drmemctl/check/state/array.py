@@ -54,8 +54,8 @@ def stale_memory(subject: Subject) -> Iterator[Violation]:
         write it for each LMB.
 
     Fix:
-        Any request that succeeds writes the whole array; one that changes nothing is enough: "memory add
-        indexed-count 1 DRC" with an LMB that is assigned. Then load the crash kernel again. If the property is
+        Any request that succeeds writes the whole array; since 4.20 one that changes nothing is enough: "memory
+        add indexed-count 1 DRC" with an LMB that is assigned. Then load the crash kernel again. If the property is
         what is right, as after a migration that changed it, only a reboot has Linux take it.
     """
     if not subject.has_lmbs:

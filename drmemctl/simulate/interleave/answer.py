@@ -12,8 +12,9 @@ from typing import TypeVar
 
 from drmemctl.check.finding import Finding
 from drmemctl.errors import DrmemctlError
-from drmemctl.kernel.boot import boot, check_runs
+from drmemctl.kernel.boot import check_runs
 from drmemctl.kernel.profiles import LATEST, Profile, profile
+from drmemctl.kernel.running import running_kernel
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.deadline import NEVER, TimeUpError, ended_at
 from drmemctl.simulate.interleave.engine import Engine, SearchState
@@ -61,7 +62,7 @@ class Question:
 
     def partition(self) -> Partition:
         """Return the partition before any thread begins."""
-        state, faults = boot(check_runs(self.tree), self.kernel)
+        state, faults = running_kernel(check_runs(self.tree), self.kernel)
         if state.dead:
             raise ThreadsError(f"Linux {self.kernel.name} does not come up: {state.dead}", source=self.tree.source)
         crash = self.tree if KDUMP in map(str.strip, self.threads) else None

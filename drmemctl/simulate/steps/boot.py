@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from drmemctl.check.subject import Flush
 from drmemctl.hypervisor.firmware_tree import firmware_tree
 from drmemctl.kernel.boot import boot
+from drmemctl.kernel.processors import on_homes
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, Step, StepResult
 from drmemctl.simulate.words import StepWords
@@ -46,5 +47,6 @@ class Reboot(Step):
             tree = firmware_tree(machine)
             machine = replace(machine, tree=tree).handing_out(tree)
         kernel, faults = boot(tree, partition.kernel.profile)
+        kernel = on_homes(kernel, machine)
         after = replace(partition, kernel=kernel, machine=machine)
         return StepResult(self, partition, after, ok=not kernel.dead, note=kernel.dead, kernel_faults=faults)

@@ -91,7 +91,8 @@ class DlparCpu(Dlpar):
 
 _ADVICE = {
     QEMU: "it gives only what was plugged or attached; on powervm (--hypervisor) every unassigned LMB can be had",
-    POWERVM: "it gives what is unassigned and has a connector; on qemu (--hypervisor) LMBs can be plugged",
+    POWERVM: "it gives what is unassigned, has a connector and is not withheld; "
+    "on qemu (--hypervisor) LMBs can be plugged",
 }
 
 

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""What of the memory that a kernel boots with cannot leave, as far as its tree and command line tell.
+
+Source: Linux arch/powerpc/kernel/fadump.c `fadump_reserve_mem`, `fadump_calculate_reserve_size`,
+`fadump_get_boot_mem_regions`; arch/powerpc/platforms/pseries/rtas-fadump.c `rtas_fadump_dt_scan`;
+arch/powerpc/kexec/core.c `reserve_crashkernel`. Read in 5.10, 6.1, 6.12 and 7.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from drmemctl.errors import NotInTreeError
+from drmemctl.formats.cells import read_cells
+from drmemctl.kernel.cmdline import command_line, crash_kernel, crash_kernel_size, memparse, options
+from drmemctl.kernel.kdump import RTAS_BASE, RTAS_SIZE, CrashMemory
+from drmemctl.kernel.kept_memory import KeptMemory, Reservation
+from drmemctl.kernel.memblock import MemblockRegion
+from drmemctl.model.associativity import RTAS
+from drmemctl.tree.node import Tree
+
+_PAGE = 1 << 16
+_LEAST_BOOT_MEMORY = 0x14000000
+"""Bytes that the second kernel gets at least where nobody says how many (RTAS_FADUMP_MIN_BOOT_MEM)."""
+
+_MOST_BOOT_MEMORY = 4
+"""It gets a fourth of all memory at most (MAX_BOOT_MEM_RATIO)."""
+
+_CONFIGURE_DUMP, _DUMP_SIZES = "ibm,configure-kernel-dump", "ibm,configure-kernel-dump-sizes"
+_WRITTEN_SECTIONS = (1, 2)
+"""Sections of a dump that firmware needs room for besides the memory: state of the CPUs, page table."""
+
+_ANY_CALL = "ibm,configure-connector"
+"""An RTAS call that every partition has: a tree without it does not list its calls."""
+
+
+def kept_memory(tree: Tree, regions: Sequence[MemblockRegion], block_size: int) -> KeptMemory:
+    """Return what of the memory that a kernel booted with cannot leave, as far as tree and command line tell.
+
+    Where it prepared for a firmware-assisted dump it does not reserve memory for a crash kernel.
+    """
+    dump = tuple(_dump_areas(tree, regions, block_size))
+    reserved = [*_rtas(tree), *(() if dump else _crash_kernel(tree))]
+    return KeptMemory(dump, tuple(reserved))
+
+
+def _rtas(tree: Tree) -> Iterator[Reservation]:
+    base, size = (tree.get(RTAS, name) for name in (RTAS_BASE, RTAS_SIZE))
+    if base is not None and size is not None and len(base) in (4, 8) and len(size) == 4:
+        first = int.from_bytes(base, "big")
+        yield Reservation(first, first + int.from_bytes(size, "big"), "RTAS")
+
+
+def _crash_kernel(tree: Tree) -> Iterator[Reservation]:
+    """Yield the memory of a crash kernel, where its address was chosen or the kernel wrote it down."""
+    named = crash_kernel(command_line(tree))
+    if named is not None and named[1] is not None:
+        yield Reservation(named[1], named[1] + named[0], "crashkernel=")
+        return
+    try:
+        crash = CrashMemory.from_tree(tree)
+    except NotInTreeError:
+        return
+    yield Reservation(crash.base, crash.end, "crashkernel=")
+
+
+def _dump_areas(tree: Tree, regions: Sequence[MemblockRegion], block_size: int) -> Iterator[tuple[int, int]]:
+    """Yield the addresses at which LMBs begin that a registered dump keeps (`is_fadump_memory_area`).
+
+    Both comparisons take the address behind an area for part of it. Nothing is kept before the dump is registered,
+    which the kernel does at boot since 6.10, and a service of user space before: it is taken to be.
+    """
+    if not _has_dump(tree) or not regions:
+        return
+    size = _boot_memory(tree, sum(region.size for region in regions))
+    top = _boot_memory_top(regions, size)
+    area = size + _dump_data(tree)
+    start = _chunk(regions, top, area)
+    yield 0, top
+    yield max(0, start - block_size + 1), start + area
+
+
+def _has_dump(tree: Tree) -> bool:
+    on = False
+    for value in options(command_line(tree), "fadump"):
+        on = value.startswith(("on", "nocma")) or (on and not value.startswith("off"))
+    return on and (tree.get(RTAS, _CONFIGURE_DUMP) is not None or tree.get(RTAS, _ANY_CALL) is None)
+
+
+def _boot_memory(tree: Tree, total: int) -> int:
+    """Return the bytes that the second kernel gets (`fadump_calculate_reserve_size`)."""
+    cmdline = command_line(tree)
+    named = crash_kernel_size(cmdline, total)
+    if named:
+        size = min(named, total // _MOST_BOOT_MEMORY)
+    else:
+        older = options(cmdline, "fadump_reserve_mem")
+        fifth_percent = total // 20 & ~0xFFFFFFF
+        size = (memparse(older[-1])[0] if older else 0) or max(fifth_percent, _LEAST_BOOT_MEMORY)
+    return -(-size // _PAGE) * _PAGE
+
+
+def _boot_memory_top(regions: Iterable[MemblockRegion], size: int) -> int:
+    """Return where so many bytes of memory end, holes included (`fadump_get_boot_mem_regions`)."""
+    wanted, taken, holes, last_end = size, 0, 0, 0
+    for region in regions:
+        holes += region.base - last_end
+        if taken + region.size >= wanted:
+            break
+        # The kernel takes what it has off what it wants and counts it, too.
+        wanted -= region.size
+        taken += region.size
+        last_end = region.end
+    return size + holes
+
+
+def _dump_data(tree: Tree) -> int:
+    """Return the bytes that firmware writes besides the memory, with the page for the kernel's header."""
+    sections = tree.get(RTAS, _DUMP_SIZES) or b""
+    places = range(0, len(sections) - 11, 12)
+    kinds = (read_cells(sections, at, 1) for at in places)
+    sizes = (read_cells(sections, at + 4, 2) or 0 for at in places)
+    return _PAGE + sum(size for kind, size in zip(kinds, sizes, strict=True) if kind in _WRITTEN_SECTIONS)
+
+
+def _chunk(regions: Sequence[MemblockRegion], low: int, size: int) -> int:
+    """Return where memory is first that takes the dump, from an address on (`fadump_locate_reserve_mem`)."""
+    base = end = 0
+    for region in regions:
+        base, end = (base, region.end) if region.base == end and end else (max(low, region.base), region.end)
+        if end - max(base, low) >= size:
+            return max(base, low)
+    return low
