@@ -26,13 +26,13 @@ from drmemctl.kernel.errno import EBUSY, EINVAL, ENODEV, ENOSPC, EPERM
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.processors import node_of_cpu
-from drmemctl.kernel.range import as_int
 from drmemctl.kernel.state import Cpu, KernelState
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.tree_edit import attached_first, detached
 from drmemctl.model.caches import cache_chain, n_users
 from drmemctl.model.processors import CPUS, INTERRUPT_SERVERS
 from drmemctl.model.standard_properties import device_type
+from drmemctl.numbers import as_int
 from drmemctl.tree.node import Node, Tree
 
 _PREFIX = "pseries-hotplug-cpu: "
