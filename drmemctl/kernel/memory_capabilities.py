@@ -8,7 +8,7 @@ from drmemctl.kernel.capability import Capability
 MEMORY_CAPABILITIES: tuple[Capability, ...] = (
     BLOCK_SIZE_PROBE := Capability(
         "block-size-probe",
-        "without LMBs the block size follows the sizes of memory nodes (linux,usable-memory or reg), from 1 GiB on",
+        "without LMBs the block size follows memory nodes (linux,usable-memory, or reg), from 1 GiB down",
         first=(6, 6),
         commit="4d15721177d5",
         source="arch/powerpc/mm/init_64.c",
