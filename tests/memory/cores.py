@@ -152,11 +152,12 @@ def lmbs_of(*sets: Set, lmb_size: int = 256 << 20) -> list[Lmb]:
 def migrated() -> bytes:
     """Return the dump of the tutorial: what 5.10 leaves behind of a migration, in the memory of a 6.1.
 
-    The recorded guest got the same DIMMs at the same times. 5.10 takes no aa_index over (fixtures/captures/5.10-lpm):
-    the second DIMM's flush writes that of the source back.
+    The recorded guest got the same DIMMs at the same times. 5.10 takes no aa_index over, as recorded in
+    fixtures/captures/5.10-lpm: the second DIMM's flush writes that of the source back.
     """
     unset = 0xFFFFFFFF
-    boot, source, target = (4, 0, 0, unset, 0xA0), (1, 0x40000000, 0x80000004, 1, 8), (1, 0x40000000, 0x80000004, 0, 8)
+    boot = (4, 0, 0, unset, 0xA0)
+    source, target = ((1, 0x40000000, 0x80000004, aa_index, 8) for aa_index in (1, 0))
     free = (7, 0x50000000, 0x80000005, unset, 0)
     now = (boot, source, (2, 0x50000000, 0x80000005, 0, 8), (5, 0x70000000, 0x80000007, unset, 0))
     return core_with(
