@@ -51,7 +51,7 @@ class CustomBuildHook(BuildHookInterface[Any]):
         return f"{commit}, changed" if commit and _is_changed(self.root) else commit
 
     def _shared(self, made: Path) -> dict[str, str]:
-        self._run("drmemctl.cli.manual", str(made))
+        self._run("tools.manual", str(made))
         found = {str(page): f"share/man/man1/{page.name}" for page in sorted(made.glob("*.1"))}
         for shell, place in COMPLETION.items():
             script = made / f"completion.{shell}"

@@ -12,8 +12,8 @@ from drmemctl.cli.common import (
     FILE,
     TREE,
     color_option,
+    dump_options,
     format_option,
-    kcore_option,
     named_file,
     of_kcore,
     open_tree,
@@ -48,7 +48,7 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
 
 
 @click.command("check", short_help="Say what is wrong with device trees.", epilog=_EXAMPLE)
-@kcore_option()
+@dump_options()
 @click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=TREE, callback=of_kcore)
 @rules_option("--select", "Only these rules: ids, beginnings of ids, families; comma-separated or repeated.")
 @rules_option("--ignore", "Not these rules.")
@@ -132,7 +132,7 @@ def command(
     target = Target(
         screen,
         None if output == "-" else output,
-        tuple(each.path for each in inputs) + tuple(name for name in read if name),
+        tuple(entry.path for entry in inputs) + tuple(name for name in read if name),
     )
     if write_baseline is not None:
         _write_baseline(write_baseline, target.attended(judged, allow_unjudged=allow_no_drmem), target, tally)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from drmemctl.defect import Defect
 from drmemctl.output.screen import Screen, say
 from drmemctl.output.text import safe
 from drmemctl.tree.node import Tree
-from drmemctl.tree.plain_input import KCORE, LIVE
+from drmemctl.tree.plain_input import KCORE, LIVE, SYMBOLS
 
 if TYPE_CHECKING:
     _Number = click.ParamType[int]
@@ -70,14 +71,14 @@ class DrcIndex(KernelInt):
 
 
 def tree_argument(name: str = "tree") -> Decorator:
-    """Return the TREE argument, with `--kcore`; it completes file names."""
+    """Return the TREE argument, with the options about dumps; it completes file names."""
     argument = click.argument(name, metavar=name.upper(), type=TREE, callback=of_kcore)
-    return argument if name == "new" else lambda command: kcore_option()(argument(command))
+    return argument if name == "new" else lambda command: dump_options()(argument(command))
 
 
-def kcore_option() -> Decorator:
-    """Return `--kcore`, which makes `live` the memory of the running kernel."""
-    return click.option(
+def dump_options() -> Decorator:
+    """Return `--kcore`, which makes `live` the memory of the running kernel, and `--symbols`."""
+    kcore = click.option(
         "--kcore",
         is_flag=True,
         is_eager=True,
@@ -85,6 +86,23 @@ def kcore_option() -> Decorator:
         callback=lambda ctx, _param, value: ctx.meta.update({_KCORE_ASKED: value}),
         help="With live: the running kernel's memory (/proc/kcore), as root.",
     )
+    symbols = click.option(
+        "--symbols",
+        metavar="FILE",
+        type=FILE,
+        expose_value=False,
+        callback=_name_symbols,
+        help="With a dump: System.map or vmlinux of its kernel, in place of looking for what is where.",
+    )
+    return lambda command: kcore(symbols(command))
+
+
+def _name_symbols(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    """Hand the file on as the variable of the environment does, also to processes that read trees."""
+    if value is not None:
+        before = os.environ.get(SYMBOLS)
+        os.environ[SYMBOLS] = value
+        ctx.call_on_close(lambda: os.environ.__setitem__(SYMBOLS, before) if before else os.environ.pop(SYMBOLS))
 
 
 def of_kcore(ctx: click.Context, param: click.Parameter, value: Any) -> Any:

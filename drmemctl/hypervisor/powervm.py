@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, ConnectorRun, ConnectorTable, Table, kind_of
+from drmemctl.hypervisor.connectors import LOPAR_LOGICAL, Call, ConnectorRun, ConnectorTable, Table, kind_of
 from drmemctl.hypervisor.inventory import (
     assigned_devices,
     described,
@@ -23,6 +23,7 @@ from drmemctl.hypervisor.inventory import (
 )
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.topology import NO_LMBS, lmb_table
+from drmemctl.kernel.firmware import PARAMETER_ERROR
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Tree
@@ -45,6 +46,15 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """LMBs that the pool refuses with a status of set-indicator."""
+
+    first: int
+    count: int
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
 class PowerVm(Machine):
     """A PowerVM partition.
 
@@ -52,6 +62,7 @@ class PowerVm(Machine):
         placements: where its LMBs were said to be since boot.
         lmbs: the LMBs as its firmware's tree has them.
         lists: the lookup arrays of that tree, which after a migration are not those of boot.
+        withheld: what the pool was told to refuse, the newest last.
 
     """
 
@@ -60,6 +71,7 @@ class PowerVm(Machine):
     placements: tuple[Placement, ...] = ()
     lmbs: LmbTable = NO_LMBS
     lists: tuple[tuple[int, ...], ...] = ()
+    withheld: tuple[Withheld, ...] = ()
 
     @classmethod
     def from_tree(cls, tree: Tree) -> PowerVm:
@@ -73,6 +85,27 @@ class PowerVm(Machine):
         position = Associativity.as_booted(tree).primary_index
         machine = cls(tree, connectors, (), rows, position, table.lmb_size or 0, lmbs=table, lists=rows)
         return machine.handing_out(tree, table)
+
+    def withhold(self, first: int, count: int, status: int | None) -> PowerVm:
+        """Let the pool refuse LMBs with a status of set-indicator, or give them again with None.
+
+        What the partition has it keeps. `RefusedError` where there are no connectors.
+        """
+        connectors = self.connectors
+        for run in self.existing(first, count):
+            connectors = connectors.put(replace(run, device=_POOL if status is None else 0))
+        withheld = self.withheld if status is None else (*self.withheld, Withheld(first, count, status))
+        return replace(self, connectors=connectors, withheld=withheld)
+
+    def _do(self, call: Call, drc_index: int, count: int = 1) -> tuple[int, PowerVm]:
+        status, machine = Machine._do(self, call, drc_index, count)  # noqa: SLF001 - slots part super() from the class
+        run = self.connectors.find(drc_index)
+        if call is Call.USABLE and status == PARAMETER_ERROR and run is not None and not run.device:
+            refusals = (
+                part.status for part in reversed(self.withheld) if 0 <= drc_index - part.first < part.count
+            )
+            status = next(refusals, status)
+        return status, machine
 
     def table(self, drc_index: int) -> Table:
         """Return the state table of a connector; slots are left out."""

@@ -12,8 +12,8 @@ from drmemctl.formats.rows import words
 from drmemctl.kernel.capabilities import AA_SYNC, ASSIGNED_DIFF_NOTIFIER, DRMEM_ARRAY, OLD_PROPERTY_CHECK
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.job import BlockedError, Job, OopsError
-from drmemctl.kernel.processors import cpu_updated
 from drmemctl.kernel.task import Action, Footprint, StatePart, Task, atomic
+from drmemctl.kernel.topology_updates import cpu_updated
 from drmemctl.kernel.trace import ArrayWrite
 from drmemctl.model.drmem import Drmem, LmbTable, RootCells
 from drmemctl.model.intervals import Claims, split
@@ -37,7 +37,7 @@ def set_property(  # noqa: PLR0913 - what changes, who wants it, and whether it 
     if path == NODE and name in (V1, V2):
         yield from _notify(job, name, old, value)
     elif name == ASSOCIATIVITY and path.startswith(CPUS + "/"):
-        yield from _notify_topology(job, path, job.doing)
+        yield from cpu_updated(job, path, job.doing)
 
 
 def remove_property(job: Job, path: str, name: str, *, delivered: bool = False) -> Task[None]:
@@ -105,12 +105,6 @@ def _notify_now(job: Job, name: str, old: bytes | None, new: bytes) -> None:
         _assigned_diff(job, old, new)
     if job.has(AA_SYNC) and job.has(DRMEM_ARRAY):
         _sync_aa(job, name, new)
-
-
-@atomic(reads=(StatePart.WINDOW, StatePart.NODES, StatePart.OTHER, StatePart.BLOCKS), writes=(StatePart.CPUS,))
-def _notify_topology(job: Job, path: str, doing: str) -> None:
-    """Tell the topology code of a CPU's new associativity (`dt_update_callback`)."""
-    cpu_updated(job, path, doing)
 
 
 @atomic(writes=(StatePart.UPDATING,))

@@ -98,7 +98,9 @@ class KernelState:
         dead: why it runs no more, or answers no more requests; empty while it does.
         updating: whether the notifier is to pass over updates of its own property (`in_drmem_update`, earlier
             `rtas_hp_event`): one flag for all threads.
-        deaf: whether updates of CPUs are not listened to at the moment (`stop_topology_update`).
+        topology_updates: whether /proc/powerpc/topology_updates was last set to on (`topology_updates_enabled`).
+        deaf: whether updates of CPUs and reassignments are not listened to at the moment (`stop_topology_update`).
+        staged: the nodes of CPUs that may have to move (`cpu_associativity_changes_mask`).
         copies: requests at work in a kernel without an array, each on its own copy of the property.
         writer: the function that last changed where the LMB property leads, empty since boot.
         written: the array and the v1 property that it wrote last, which make the next faster to write.
@@ -117,7 +119,9 @@ class KernelState:
     kept: KeptMemory = NOTHING_KEPT
     dead: str = ""
     updating: bool = False
+    topology_updates: bool = True
     deaf: bool = False
+    staged: frozenset[str] = frozenset()
     copies: int = 0
     writer: str = field(default="", compare=False)
     written: tuple[LmbTable, bytes] | None = field(default=None, compare=False, repr=False)

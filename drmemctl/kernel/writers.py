@@ -22,10 +22,11 @@ from drmemctl.formats.dynamic_memory import (
     V2,
     Entries,
 )
-from drmemctl.kernel.capabilities import AA_SYNC, PRRN_READD
+from drmemctl.kernel.capabilities import AA_SYNC
 from drmemctl.kernel.flush import encode_v1, is_same_set
 from drmemctl.kernel.notifier import synced
 from drmemctl.kernel.profiles import Profile
+from drmemctl.kernel.topology_capabilities import PRRN_READD
 from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.dumped import PastMoment
 from drmemctl.model.run import Run

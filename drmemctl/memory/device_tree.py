@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.formats.strings import to_text
+from drmemctl.memory.btf import agree_with_btf
 from drmemctl.memory.file import Allowance
 from drmemctl.memory.kernel_memory import KernelMemory, is_pointer
 from drmemctl.memory.physical import LINEAR, AbsentMemoryError
+from drmemctl.memory.symbols import not_there, pointer_at
 
 _WORDS = 24
 """Words of a device_node that are looked at; it has some 200 bytes."""
@@ -67,18 +69,31 @@ class KernelNode(NamedTuple):
 def kernel_tree(memory: KernelMemory, bounds: TreeBounds) -> KernelNode:
     """Return the kernel's tree; `InputError` where it is not in the dump, or cannot be told from another."""
     roots = _roots(memory)
+    if not roots and "of_root" in memory.pinned:
+        raise not_there(memory, "of_root", "the root of a device tree")
     if not roots:
         raise memory.not_found("the kernel's device tree (of_root)")
     if len(roots) > 1:
         places = ", ".join(f"{address:#x}" for address, _ in sorted(roots)[:4])
-        raise InputError(f"there is more than one device tree in this dump, at {places}", source=memory.source)
+        raise InputError(
+            f"there is more than one device tree in this dump, at {places}",
+            source=memory.source,
+            hint="name the kernel's System.map or vmlinux with --symbols",
+        )
     ((address, layout),) = roots
+    members = ("properties", "deadprops", "parent", "child", "sibling")
+    offsets = {member: 8 * (layout.properties + number) for number, member in enumerate(members)}
+    agree_with_btf(memory, "device_node", {"full_name": 8 * layout.full_name, **offsets})
+    agree_with_btf(memory, "property", {"name": 0, "length": 8, "value": 16, "next": 24})
     return _TreeReader(memory, layout, bounds).node(address)
 
 
 def _roots(memory: KernelMemory) -> set[tuple[int, NodeLayout]]:
     """Return root nodes that variables of the kernel point to, and the layout that holds together there."""
     probe = _Probe(memory)
+    if "of_root" in memory.pinned:
+        pointer = pointer_at(memory, "of_root")
+        return {(pointer, layout) for layout in _layouts(memory, probe, pointer)}
     return {
         (address, layout)
         for address in memory.pointers(memory.image())

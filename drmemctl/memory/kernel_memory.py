@@ -11,7 +11,7 @@ import re
 import struct
 import sys
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.formats.vmcoreinfo import LARGEST, MAGIC, Vmcoreinfo, decode_vmcoreinfo
@@ -48,6 +48,8 @@ class KernelMemory:
         dump: the physical memory.
         vmcoreinfo: what the kernel tells dump tools of itself.
         byte_order: `<` or `>`.
+        pinned: addresses of variables that were named, by name; others are looked for.
+        structs: members of structures by BTF, None as long as nobody asked.
 
     """
 
@@ -55,6 +57,8 @@ class KernelMemory:
         """Take the text of VMCOREINFO, or find it in the dump's notes or in memory; `InputError` where none is."""
         self.dump = dump
         self.source = source
+        self.pinned: Mapping[str, int] = {}
+        self.structs: Mapping[str, Mapping[str, int]] | None = None
         self._absent_pages: set[int] = set()
         self._first_absent: AbsentMemoryError | None = None
         self._reads = Allowance(_MOST_READS, f"more than {_MOST_READS:,} structures would have to be read", source)
@@ -129,6 +133,16 @@ class KernelMemory:
         """Yield all pages that may be the kernel's image."""
         begin = self._image_begin()
         yield from self._pages(begin, begin + _IMAGE)
+
+    def image_before_data(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the pages of the image up to its variables, each with the first bytes of the next one."""
+        begin, end = self._image_begin(), (self.vmcoreinfo.symbol("node_data") or LINEAR) - LINEAR
+        for address in range(begin, min(end, begin + _IMAGE), PAGE):
+            try:
+                page = self.dump.read(address, PAGE)
+                yield LINEAR + address, page + self.dump.read(address + PAGE, 8)
+            except AbsentMemoryError:
+                continue
 
     def _image_begin(self) -> int:
         """Return where the image is looked for: KERNELOFFSET is 0 for a crash kernel as well."""

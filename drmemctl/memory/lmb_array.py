@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from drmemctl.errors import InputError
+from drmemctl.memory.btf import agree_with_btf
 from drmemctl.memory.file import Allowance
 from drmemctl.memory.kernel_memory import KernelMemory, is_pointer
 from drmemctl.memory.physical import AbsentMemoryError
+from drmemctl.memory.symbols import not_there, pointer_at
 
 LMB_SIZE = 24
 """Bytes of a struct drmem_lmb."""
@@ -30,6 +32,8 @@ _READ_AT_MOST = 4
 
 _AT_ONCE = 2730
 """LMBs read in one piece: a page of 64 KiB."""
+
+_PIN = "name the kernel's System.map or vmlinux with --symbols"
 
 _FLAGS = 0x8000_FFFF
 """Flag bits that firmware and Linux use; DRMEM_LMB_RESERVED is the uppermost."""
@@ -59,9 +63,30 @@ class LmbArray:
 
 def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
     """Return the array of LMBs of a size in bytes, None where none is found; `InputError` where several are."""
-    arrays: dict[tuple[int, int], LmbArray] = {}
     message = f"more than {_MOST_LOOKED_AT:,} LMBs, or places that look like their array"
     looked_at = Allowance(_MOST_LOOKED_AT, message, memory.source)
+    if "drmem_info" in memory.pinned:
+        array = _array_at(memory, pointer_at(memory, "drmem_info"), lmb_size, looked_at)
+        if array is None:
+            raise not_there(memory, "drmem_info", f"an array of LMBs of {lmb_size:#x} bytes")
+    else:
+        places = _places(memory, lmb_size)
+        candidates = {address: _array_at(memory, address, lmb_size, looked_at) for address in places}
+        arrays = [array for _, array in sorted(candidates.items()) if array is not None]
+        if len(arrays) > 1:
+            shown = ", ".join(f"{array.address:#x}" for array in arrays[:4])
+            raise InputError(
+                f"there is more than one LMB array in this dump, at {shown}", source=memory.source, hint=_PIN
+            )
+        array = next(iter(arrays), None)
+    if array is not None:
+        agree_with_btf(memory, "drmem_lmb_info", {"lmbs": 0, "n_lmbs": 8})
+        agree_with_btf(memory, "drmem_lmb", {"base_addr": 0, "drc_index": 8, "aa_index": 12, "flags": 16})
+    return array
+
+
+def _places(memory: KernelMemory, lmb_size: int) -> Iterator[int]:
+    """Yield where a drmem_lmb_info may be: its `lmb_size`, in either width, is that of the tree."""
     patterns = [(struct.pack(memory.byte_order + "Q", lmb_size), 16)]
     if lmb_size < 1 << 32:
         patterns.append((struct.pack(memory.byte_order + "I", lmb_size), 12))
@@ -70,15 +95,8 @@ def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
             at = page.find(pattern)
             while at >= 0:
                 if at % 8 == offset % 8:
-                    address = base + at - offset
-                    array = _array_at(memory, address, lmb_size, looked_at)
-                    if array is not None:
-                        arrays[address, array.count] = array
+                    yield base + at - offset
                 at = page.find(pattern, at + 4)
-    if len(arrays) > 1:
-        places = ", ".join(f"{address:#x}" for address, _ in sorted(arrays)[:4])
-        raise InputError(f"there is more than one LMB array in this dump, at {places}", source=memory.source)
-    return next(iter(arrays.values()), None)
 
 
 def settled_lmb_array(memory: KernelMemory, array: LmbArray) -> tuple[LmbArray, bool]:

@@ -67,6 +67,10 @@ class Dump(Protocol):
     def vmcoreinfo(self) -> bytes | None:
         """The text of VMCOREINFO that the dump carries, None where it has none."""
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether pages are decompressed in Python, so that no more are read than have to be."""
+
     def read(self, address: int, size: int) -> bytes:
         """Return memory at a physical address; `AbsentMemoryError` where the dump does not have all of it."""
 
@@ -93,6 +97,8 @@ def open_dump(file: RandomAccess, source: str) -> Dump:
 
 class CoreDump:
     """An ELF core. `p_vaddr` in the linear map tells the address, else `p_paddr`: QEMU has that in both."""
+
+    is_slow = False
 
     def __init__(self, file: RandomAccess, source: str) -> None:
         self._file = file
@@ -211,6 +217,7 @@ class CompressedDump:
         self._most_pages = max(1, _KEPT // header.block_size)
         message = "too many pages of this dump would have to be decompressed"
         self._work = Allowance(_MOST_WORK, message, source, "write the dump as ELF: makedumpfile -E")
+        self.is_slow = bool(header.status & (disk_dump.LZO | disk_dump.SNAPPY))
         order = "little" if header.byte_order == "<" else "big"
         self.form = (
             f"compressed dump of version {header.version}, {order}-endian, {self._ranks[-1]:,} pages of "

@@ -125,17 +125,14 @@ def _not_held(old: Entries) -> Iterator[Defect]:
     """Yield what the old property has beside its LMBs."""
     for defect in old.defects:
         yield replace(defect, message=defect.message + ", and are left out").at(NODE, old.property)
-    offsets = _empty_sets(old) if old.property == V2 else _reserved_words(old)
+    empty = (old.offset(index) for index, (_, lmbs, *_) in enumerate(old) if not lmbs)
+    offsets = empty if old.property == V2 else _reserved_words(old)
     first = next(offsets, None)
     if first is not None:
         content = "sets without LMBs" if old.property == V2 else "reserved words that are not 0"
         code = "v2-empty-set" if old.property == V2 else "v1-reserved"
         message = f"{content} are left out: {1 + sum(1 for _ in offsets):,} of {old.present:,}"
         yield Defect(code, message, NODE, old.property, first)
-
-
-def _empty_sets(old: Entries) -> Iterator[int]:
-    return (old.offset(index) for index, (_, lmbs, *_) in enumerate(old) if not lmbs)
 
 
 def _reserved_words(old: Entries) -> Iterator[int]:

@@ -146,12 +146,9 @@ def _users_cells(users: Users, lmb_size: int | None) -> tuple[Cell, Cell, Cell]:
 
 def _addresses(users: Users, lmb_size: int | None) -> str:
     """Return the first range, and how many more there are: more than that would not fit 80 columns."""
-    first = _range(*users.ranges[0], lmb_size)
+    base, lmbs = users.ranges[0]
+    first = f"{base:#x}" if lmb_size is None else address_range(base, lmbs * lmb_size)
     return first if users.n_ranges == 1 else f"{first} +{users.n_ranges - 1:,}"
-
-
-def _range(base: int, lmbs: int, lmb_size: int | None) -> str:
-    return f"{base:#x}" if lmb_size is None else address_range(base, lmbs * lmb_size)
 
 
 def _states(users: Users) -> list[str]:

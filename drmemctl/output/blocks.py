@@ -86,7 +86,8 @@ def _rows(blocks: BootBlocks) -> Iterator[Sequence[Cell]]:
         place = f"{span.first * size:#011x}-{(last + 1) * size - 1:#011x}"
         node: Cell = "-" if span.node is None else (str(span.node), node_style(span.node))
         node = "?" if blocks.unknown and span.node is not None else node
-        yield (numbers, place, node, _owners(span), _adding(span))
+        adding = (span.meets, "green" if span.meets == "possible" else "dim")
+        yield (numbers, place, node, _owners(span), adding)
     for region in blocks.pmem:
         amount = "size unknown" if region.size is None else size_text(region.size)
         yield ("-", "where the hypervisor maps it", "-", f"{safe(region.path, 50)} ({amount})", "by driver")
@@ -100,7 +101,3 @@ def _owners(span: BlockSpan) -> Cell:
     more = span.n_owners - len(span.owners)
     text = ", ".join(words) + (f" and {more:,} more" if more else "")
     return (text or "none", "yellow" if span.shared or not span.aligned else None)
-
-
-def _adding(span: BlockSpan) -> Cell:
-    return (span.meets, "green" if span.meets == "possible" else "dim")

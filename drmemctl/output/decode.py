@@ -10,7 +10,6 @@ from typing import Any
 
 from drmemctl.check.finding import Finding
 from drmemctl.check.stream.answers import RtasStream
-from drmemctl.formats.fields import Field
 from drmemctl.formats.plain import record as plain_record
 from drmemctl.formats.rtas_document import as_plain
 from drmemctl.formats.rtas_input import Answer
@@ -18,12 +17,11 @@ from drmemctl.formats.rtas_kinds import meaning_of
 from drmemctl.formats.rtas_labels import NO_LABELS
 from drmemctl.output.findings import MESSAGE, finding_lines
 from drmemctl.output.json import FIELD, record, schema, streamed
+from drmemctl.output.properties import FIELD_COLUMNS, field_cells
 from drmemctl.output.screen import Screen
-from drmemctl.output.table import Column, plain_lines
+from drmemctl.output.table import plain_lines
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
-
-_COLUMNS = (Column("offset"), Column("bytes", right=True), Column("field"), Column("value"))
 
 _FINDING = "rule severity title message answer offset"
 """The keys of a finding in JSON."""
@@ -82,8 +80,8 @@ def _text(screen: Screen, decoding: Decoding) -> Iterator[str]:
     for number, answer in enumerate(stream.answers, 1):
         yield "\n" if number > 1 else ""
         yield screen.style(_heading(number, len(stream.answers), answer), "bold") + "\n"
-        rows = (_cells(field) for field in answer.value.fields(stream.labels or NO_LABELS))
-        yield from ("  " + line for line in plain_lines(screen, _COLUMNS, rows))
+        rows = (field_cells(field) for field in answer.value.fields(stream.labels or NO_LABELS))
+        yield from ("  " + line for line in plain_lines(screen, FIELD_COLUMNS, rows))
     yield "\n" if decoding.findings else ""
     several = len(stream.answers) > 1
     yield from finding_lines(screen, decoding.findings, partial(_words, several=several))
@@ -94,10 +92,6 @@ def _heading(number: int, total: int, answer: Answer) -> str:
     status = answer.status
     said = "" if status is None else f", status {status}: {meaning_of(answer.kind, status)}"
     return f"{answer.kind}{place}, {count_of(len(answer.data), 'byte')}{said}"
-
-
-def _cells(field: Field) -> tuple[str, str, str, str]:
-    return f"{field.offset:#x}", str(field.size), safe(field.name), safe(field.text)
 
 
 def _words(finding: Finding, *, several: bool) -> str:

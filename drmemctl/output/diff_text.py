@@ -62,11 +62,8 @@ def markdown(diff: Diff) -> Iterator[str]:
         yield "| " + " | ".join(escaped(column.title) for column in section.columns) + " |\n"
         yield "|" + "|".join("---:" if column.right else "---" for column in section.columns) + "|\n"
         for row in section.rows:
-            yield "| " + " | ".join(_markdown_cell(cell, escaped) for cell in row) + " |\n"
-
-
-def _markdown_cell(cell: Cell, escaped: Callable[[str], str]) -> str:
-    return escaped((cell if isinstance(cell, str) else cell[0]).strip())
+            texts = (cell if isinstance(cell, str) else cell[0] for cell in row)
+            yield "| " + " | ".join(escaped(text.strip()) for text in texts) + " |\n"
 
 
 def sections(diff: Diff) -> Iterator[DiffSection]:

@@ -196,15 +196,12 @@ def mermaid(
         yield f"    participant T{number} as {_quoted(text)}\n"
     yield "    participant K as kernel's array, tree, memory\n    participant F as firmware\n"
     for row in filter(lambda action: action.counts, trace):
+        target = "F" if any(isinstance(event, RtasCall) for event in row.events) else "K"
         for text in row_words(row):
-            yield f"    T{row.thread + 1}->>{_target(row)}: {_quoted(text)}\n"
+            yield f"    T{row.thread + 1}->>{target}: {_quoted(text)}\n"
     last = f"T1,T{len(threads)}" if len(threads) > 1 else "T1"
     for verdict in verdicts:
         yield f"    Note over {last}: {_quoted(verdict_words(verdict))}\n"
-
-
-def _target(row: TracedAction) -> str:
-    return "F" if any(isinstance(event, RtasCall) for event in row.events) else "K"
 
 
 def _quoted(text: str) -> str:

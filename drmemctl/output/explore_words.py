@@ -13,9 +13,14 @@ from drmemctl.simulate.interleave.trace import TracedAction
 _PLAIN = {
     "set_updating": "drmem_update_dt: in_drmem_update = true",
     "clear_updating": "drmem_update_dt: in_drmem_update = false",
-    "notify_topology": "dt_update_callback: not listened to, or nothing to do",
-    "stop_topology_update": "stop_topology_update: updates of CPUs are not listened to",
+    "cpu_to_update": "dt_update_callback: looks whether updates of CPUs are listened to",
+    "check_cpus_can_go": "dlpar_cpu_readd: takes the CPU out and in again",
+    "stage": "dt_update_callback: notes that the CPU may have to move",
+    "move_staged": "numa_update_cpu_topology: CPUs that were noted move",
+    "prrn_is_enabled": "rtas_event_scan: looks whether reassignments are listened to",
+    "stop_topology_update": "stop_topology_update: neither updates of CPUs nor reassignments are listened to",
     "start_topology_update": "start_topology_update: they are again",
+    "topology_write": "topology_updates is written",
     "queue": "is queued: {lock}",
     "take": "takes {lock}",
     "drop": "releases {lock}",
@@ -83,7 +88,7 @@ def _plain(row: TracedAction) -> str:
 def _event(event: TraceEvent) -> str:
     match event:
         case RtasCall():
-            arguments = " ".join(_number(number) for number in event.arguments)
+            arguments = " ".join(hex(number) if number > 9999 else str(number) for number in event.arguments)
             return f"{event.call} {arguments} -> {', '.join(map(str, event.answer))}".replace("  ", " ")
         case ArrayWrite():
             words = [f"aa {event.aa_index:#x}"] if event.aa_index is not None else []
@@ -98,10 +103,6 @@ def _event(event: TraceEvent) -> str:
             size = "goes" if event.size is None else f"= {event.size} bytes"
             return f"{name} {size} ({event.function})"
     return event.function
-
-
-def _number(value: int) -> str:
-    return hex(value) if value > 9999 else str(value)
 
 
 def outcome_words(outcome: int | None, *, endless: bool) -> str:

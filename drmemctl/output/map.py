@@ -40,17 +40,14 @@ def show_map(
         lists = {"segments": map(segment_record, address_map.with_holes())}
         screen.write_all(streamed(head, lists))
     elif format == "csv":
-        screen.write_all(_csv_lines(address_map))
+        screen.write_all(csv_lines(_CSV, map(segment_record, address_map.with_holes())))
     elif format == "svg":
         from drmemctl.output.report.map_svg import standalone
 
         screen.write_all(standalone(address_map))
     else:
-        screen.write_all(_picture_lines(screen, address_map, width or _default_width(screen)))
-
-
-def _default_width(screen: Screen) -> int:
-    return screen.width if screen.terminal else PIPED_WIDTH
+        default = screen.width if screen.terminal else PIPED_WIDTH
+        screen.write_all(_picture_lines(screen, address_map, width or default))
 
 
 def segment_record(segment: Segment) -> dict[str, Any]:
@@ -61,10 +58,6 @@ def segment_record(segment: Segment) -> dict[str, Any]:
 
 
 _CSV = ("start", "size", "kind", "node", "overlap")
-
-
-def _csv_lines(address_map: AddressMap) -> Iterator[str]:
-    return csv_lines(_CSV, map(segment_record, address_map.with_holes()))
 
 
 def columns_in(width: int, label: int) -> int:

@@ -35,7 +35,7 @@ def show_numa(screen: Screen, layout: NumaLayout, format: str, kernel: str | Non
     if format == "json":
         _show_json(screen, layout, kernel)
     elif format == "csv":
-        screen.write_all(_csv_lines(layout))
+        screen.write_all(csv_lines(_CSV, map(node_record, layout.nodes)))
     else:
         _show_tables(screen, layout)
 
@@ -58,10 +58,6 @@ def _show_json(screen: Screen, layout: NumaLayout, kernel: str | None) -> None:
 
 
 _CSV = ("node", "bytes", "boot_bytes", "lmbs", "lmb_bytes", "cores", "threads", "bridges")
-
-
-def _csv_lines(layout: NumaLayout) -> Iterator[str]:
-    return csv_lines(_CSV, map(node_record, layout.nodes))
 
 
 def affinity_words(layout: NumaLayout) -> str:

@@ -73,17 +73,17 @@ def overview_record(overview: Overview, kernel: str | None = None) -> dict[str, 
 
 
 def _dynamic_record(dynamic: DynamicMemory) -> dict[str, Any]:
+    size = dynamic.lmb_size
     return {
         **record(dynamic, "lmb_size property format both entries lmbs runs"),
         "states": {
-            state: {"lmbs": dynamic.states[state], "bytes": _bytes(dynamic, dynamic.states[state])}
+            state: {
+                "lmbs": dynamic.states[state],
+                "bytes": None if size is None else dynamic.states[state] * size,
+            }
             for state in STATES
         },
     }
-
-
-def _bytes(dynamic: DynamicMemory, lmbs: int) -> int | None:
-    return None if dynamic.lmb_size is None else lmbs * dynamic.lmb_size
 
 
 def defect_record(defect: Defect) -> dict[str, Any]:

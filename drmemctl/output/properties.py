@@ -28,39 +28,32 @@ _SHORT = 24
 _LARGEST_TEXT = 1 << 20
 """Bytes of text that JSON repeats as strings beside the hex: twenty million of them are not for reading."""
 
-_FIELD_COLUMNS = (Column("offset"), Column("bytes", right=True), Column("field"), Column("value"))
+FIELD_COLUMNS = (Column("offset"), Column("bytes", right=True), Column("field"), Column("value"))
 
 
 def property_record(path: str, node: Node, prop: Property) -> dict[str, Any]:
     """Return a property as JSON has it; `text` is null unless the value is strings, and not too many."""
+    is_shown = is_text(path, node, prop) and len(prop.value) <= _LARGEST_TEXT
     facts: dict[str, Any] = {
         "name": safe(prop.name, None),
         "length": len(prop.value),
         "hex": prop.value.hex(),
-        "text": _strings(prop.value) if is_text(path, node, prop) else None,
+        "text": list(decode_strings(prop.value).items) if is_shown else None,
     }
     if prop.is_cut:
         facts["total"] = prop.total
     return facts
 
 
-def _strings(value: bytes) -> list[str] | None:
-    return list(decode_strings(value).items) if len(value) <= _LARGEST_TEXT else None
-
-
 def show_tree_json(screen: Screen, tree: Tree, place: Place, depth: int | None) -> None:
     """Print the nodes from a place on, each a record with its path and properties."""
     head: dict[str, Any] = {"schema": schema("tree"), "path": safe(place.path, None)}
     reservations = ({"address": address, "size": size} for address, size in tree.reservations)
-    nodes = (_node_record(path, node) for path, node in _within(place, depth))
+    nodes = (
+        {"path": safe(path, None), "properties": [property_record(path, node, prop) for prop in node.properties]}
+        for path, node in _within(place, depth)
+    )
     screen.write_all(streamed(head, {"reservations": reservations, "nodes": nodes}))
-
-
-def _node_record(path: str, node: Node) -> dict[str, Any]:
-    return {
-        "path": safe(path, None),
-        "properties": [property_record(path, node, prop) for prop in node.properties],
-    }
 
 
 def _within(place: Place, depth: int | None) -> Iterator[tuple[str, Node]]:
@@ -146,9 +139,9 @@ def _value_text(screen: Screen, value: bytes, text: bool) -> Iterator[str]:
 
 
 def _field_lines(screen: Screen, fields: Sequence[Field]) -> Iterator[str]:
-    rows = [_cells(field) for field in fields if field.name not in ("defect", "more") and field.size]
+    rows = [field_cells(field) for field in fields if field.name not in ("defect", "more") and field.size]
     if rows:
-        yield from ("  " + line for line in plain_lines(screen, _FIELD_COLUMNS, iter(rows)))
+        yield from ("  " + line for line in plain_lines(screen, FIELD_COLUMNS, iter(rows)))
     for field in fields:
         if field.name == "more":
             yield f"  {screen.style(f'and more from offset {field.offset:#x} on: --limit shows them', 'dim')}\n"
@@ -157,5 +150,6 @@ def _field_lines(screen: Screen, fields: Sequence[Field]) -> Iterator[str]:
             yield f"  {screen.style(safe(text), 'yellow')}\n"
 
 
-def _cells(field: Field) -> tuple[str, str, str, str]:
+def field_cells(field: Field) -> tuple[str, str, str, str]:
+    """Return the cells of a decoded field, one for each of `FIELD_COLUMNS`."""
     return f"{field.offset:#x}", str(field.size), safe(field.name), safe(field.text)

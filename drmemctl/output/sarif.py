@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from drmemctl._version import __version__
@@ -31,8 +31,9 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     unreadable: list[str] = []
     pages = view.pages
     index = {page.rule: number for number, page in enumerate(pages)}
+    driver = {"name": "drmemctl", "version": __version__, "rules": [_rule(page) for page in pages]}
     head = {
-        "tool": {"driver": _driver(pages)},
+        "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": {_BASE: {"uri": f"{_file_uri(os.getcwd())}/"}},  # noqa: PTH109 - text is all we need
     }
@@ -44,28 +45,17 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     yield f',\n      "invocations": [{json.dumps(_invocation(unreadable))}]\n    }}\n  ]\n}}\n'
 
 
-def _driver(pages: Iterable[Page]) -> dict[str, Any]:
-    return {
-        "name": "drmemctl",
-        "version": __version__,
-        "rules": [_rule(page) for page in pages],
-    }
-
-
 def _rule(page: Page) -> dict[str, Any]:
+    words = "".join(char if char.isalnum() else " " for char in page.title).split()
     return {
         "id": page.rule,
-        "name": "".join(word.capitalize() for word in "".join(_word_characters(page.title)).split()),
+        "name": "".join(map(str.capitalize, words)),
         "shortDescription": {"text": page.title},
         "fullDescription": {"text": page.summary},
         "help": {"text": page_text(page), "markdown": page_markdown(page)},
         "defaultConfiguration": {"level": LEVELS[page.severity]},
         "properties": {"tags": [page.family], "kernels": page.kernels},
     }
-
-
-def _word_characters(text: str) -> Iterator[str]:
-    return (char if char.isalnum() else " " for char in text)
 
 
 def _results(view: CheckView, index: dict[str, int], unreadable: list[str]) -> Iterator[dict[str, Any]]:

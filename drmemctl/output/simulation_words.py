@@ -14,7 +14,7 @@ from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.text import safe
 from drmemctl.simulate.change import BlockRangeChange, LmbRangeChange, LmbState
 from drmemctl.simulate.partition import StepResult
-from drmemctl.simulate.values import ListChange, LookupChange
+from drmemctl.simulate.values import LookupChange, RowChange
 from drmemctl.wording import count_of
 
 _LISTS_SHOWN = 4
@@ -33,7 +33,7 @@ def change_lines(screen: Screen, result: StepResult, *, drc: bool = False) -> It
     yield from _lookup_lines(result.changed_lookup_arrays)
     yield from (_block_line(screen, change) for change in result.changed_blocks)
     if new.dead and not old.dead:
-        yield screen.style(f"the kernel answers no more: {safe(new.dead)}", "red")
+        yield screen.style(f"the kernel answers no more requests: {safe(new.dead)}", "red")
 
 
 def _label(change: LmbRangeChange, *, request: bool) -> str:
@@ -138,7 +138,7 @@ def _lookup_lines(change: LookupChange | None) -> Iterator[str]:
     yield f"lookup arrays: {', '.join(words) or f'the same lists in {change.new.size} bytes'}"
 
 
-def _list_words(change: ListChange) -> str:
+def _list_words(change: RowChange) -> str:
     old, new = (f"<{domains_text(domains or ())}>" for domains in (change.old, change.new))
     if change.old and change.new:
         return f"{old} → {new}"

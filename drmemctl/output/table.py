@@ -46,10 +46,6 @@ class Column(NamedTuple):
     right: bool = False
 
 
-def _text(cell: Cell) -> str:
-    return cell if isinstance(cell, str) else cell[0]
-
-
 def show_table(
     screen: Screen, columns: Sequence[Column], rows: Iterator[Sequence[Cell]], *, title: str = ""
 ) -> None:
@@ -74,7 +70,8 @@ def _fits(screen: Screen, columns: Sequence[Column], rows: Sequence[Sequence[Cel
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[int]:
-    return [max([len(column.title), *(len(_text(row[i])) for row in rows)]) for i, column in enumerate(columns)]
+    texts = [[cell if isinstance(cell, str) else cell[0] for cell in row] for row in rows]
+    return [max([len(column.title), *(len(row[i]) for row in texts)]) for i, column in enumerate(columns)]
 
 
 def plain_lines(screen: Screen, columns: Sequence[Column], rows: Iterator[Sequence[Cell]]) -> Iterator[str]:

@@ -56,7 +56,7 @@ def _value(tree: Tree, path: str, name: str) -> LmbSets | LookupArrays | Propert
     return LmbSets(entries.declared, runs)
 
 
-class ListChange(NamedTuple):
+class RowChange(NamedTuple):
     """A lookup array that a step changed; None where there was none."""
 
     aa_index: int
@@ -69,7 +69,7 @@ class LookupChange(NamedTuple):
 
     old: LookupArrays | None
     new: LookupArrays | None
-    lists: tuple[ListChange, ...]
+    lists: tuple[RowChange, ...]
 
 
 def changed_lookup_arrays(old: Tree, new: Tree) -> LookupChange | None:
@@ -81,5 +81,5 @@ def changed_lookup_arrays(old: Tree, new: Tree) -> LookupChange | None:
     rows = [[] if arrays is None else arrays.rows() for arrays in (before, after)]
     pairs = enumerate(zip_longest(*rows))
     return LookupChange(
-        before, after, tuple(ListChange(aa_index, *pair) for aa_index, pair in pairs if pair[0] != pair[1])
+        before, after, tuple(RowChange(aa_index, *pair) for aa_index, pair in pairs if pair[0] != pair[1])
     )

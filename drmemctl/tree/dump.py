@@ -21,6 +21,7 @@ from drmemctl.memory.log import log_text
 from drmemctl.memory.physical import AbsentMemoryError, open_dump
 from drmemctl.memory.sections import sections
 from drmemctl.tree.builder import Draft, TreeBuilder
+from drmemctl.tree.dump_symbols import named_symbols
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import KernelDump, Property, Tree
 from drmemctl.tree.system_files import SystemFiles
@@ -56,6 +57,7 @@ def read_dump(file: IO[bytes], source: str, member: str | None = None, *, is_run
         )
         raise InputError(f"a dump has no part {member}", source=source, hint=hint)
     memory = KernelMemory(open_dump(random_access(file, source), source), source)
+    memory.pinned = named_symbols(memory)
     if member == BOOT:
         return _boot_tree(memory, source, _banner(memory))
     tree = _dumped(memory, source, is_running=is_running)
@@ -67,6 +69,7 @@ def read_dump(file: IO[bytes], source: str, member: str | None = None, *, is_run
         f"this dump has two kernels, {tree.kernel or 'one'} and the crash kernel that was started after it; "
         f"this is the crash kernel: ::{CRASHED} shows the other one",
     )
+    newer.pinned = named_symbols(newer)
     tree = _dumped(newer, source)
     return replace(tree, defects=(defect, *tree.defects))
 

@@ -17,6 +17,8 @@ LIVE = "live"
 """This machine; `live::kcore` is the memory of its kernel."""
 
 KCORE = "kcore"
+SYMBOLS = "DRMEMCTL_SYMBOLS"
+"""The variable of the environment that names the symbols of a dumped kernel, as `--symbols` does."""
 
 
 def read_input(name: str, largest: int, hint: str = "", *, typed: bool = False) -> bytes:

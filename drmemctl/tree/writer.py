@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from drmemctl.errors import WriteError
 from drmemctl.tree.builder import shown
 from drmemctl.tree.dts_text import is_name, value_text
-from drmemctl.tree.node import Node, Property, Tree
+from drmemctl.tree.node import Node, Tree
 
 __all__ = ["to_dts", "value_text", "write_fdt"]
 
@@ -32,31 +32,31 @@ def fdt_pieces(tree: Tree, *, allow_cut: bool = False) -> list[bytes]:
     return blob_pieces(tree)
 
 
-def to_dts(what: Tree | Node, *, exact: bool = False) -> str:
+def to_dts(subject: Tree | Node, *, exact: bool = False) -> str:
     r"""Return a tree, or a node with all below it, as source that dtc reads back to the same bytes.
 
     What source cannot hold is shown all the same, for people: other characters in names as `\xNN`, how much
     of a cut value is missing as a comment. With `exact` it raises `WriteError` instead.
     """
-    return "".join(dts_pieces(what, exact=exact))
+    return "".join(dts_pieces(subject, exact=exact))
 
 
-def dts_pieces(what: Tree | Node, *, exact: bool = False) -> Iterator[str]:
-    """Return what `to_dts` does in pieces: text is several times as large as the bytes it stands for.
+def dts_pieces(subject: Tree | Node, *, exact: bool = False) -> Iterator[str]:
+    """Return subject `to_dts` does in pieces: text is several times as large as the bytes it stands for.
 
     `WriteError` comes before the first of them.
     """
     from drmemctl.tree.fdt_package import node_pieces, text_pieces
 
-    tree = what if isinstance(what, Tree) else Tree(what)
+    tree = subject if isinstance(subject, Tree) else Tree(subject)
     if exact:
         _refuse_cut(tree)
         _refuse_names(tree)
-    return text_pieces(tree) if what is tree else node_pieces(tree.root)
+    return text_pieces(tree) if subject is tree else node_pieces(tree.root)
 
 
 def _refuse_cut(tree: Tree) -> None:
-    for path, prop in _properties(tree):
+    for path, prop in ((path, prop) for path, node in tree.walk() for prop in node.properties):
         if prop.total is not None:
             raise WriteError(
                 f"only {len(prop.value)} of {prop.total} bytes of the value are known",
@@ -73,7 +73,3 @@ def _refuse_names(tree: Tree) -> None:
             if not is_name(name) and not (node is tree.root and name == node.name):
                 message = f"source cannot hold the name {shown(name)!r}"
                 raise WriteError(message, source=tree.source or None, path=shown(path), hint="write a .dtb")
-
-
-def _properties(tree: Tree) -> Iterator[tuple[str, Property]]:
-    return ((path, prop) for path, node in tree.walk() for prop in node.properties)

@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
-from drmemctl.cli import manual
 from drmemctl.cli.app import COMMANDS, app
 from tests.conftest import ROOT
+from tools import manual
 
 PAGES = manual.pages()
 each_command = pytest.mark.parametrize("name", COMMANDS)
@@ -88,6 +88,6 @@ def test_nothing_in_a_text_is_taken_for_a_request(text: str, shown: str) -> None
 
 def test_without_a_date_for_the_build_there_is_none(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if key != "SOURCE_DATE_EPOCH"}
-    command = [sys.executable, "-m", "drmemctl.cli.manual", str(tmp_path)]
+    command = [sys.executable, "-m", "tools.manual", str(tmp_path)]
     subprocess.run(command, check=True, cwd=ROOT, env=environment)
     assert '.TH DRMEMCTL 1 "" "drmemctl ' in (tmp_path / "drmemctl.1").read_text()

@@ -145,3 +145,66 @@ def test_too_many_marks_are_said_how_to_get_rid_of() -> None:
     with pytest.raises(LimitError) as caught:
         simulation.run("dlpar memory remove count 1")
     assert caught.value.hint == "clear bit 31 of the flags in the tree: firmware does not set it"
+
+
+POOL = lmbs(2, 4)
+"""Four LMBs that a partition on PowerVM could have."""
+
+
+@pytest.mark.parametrize(
+    ("status", "errno"),
+    [("", "EINVAL"), (" -3", "EINVAL"), (" -1", "EIO"), (" -9002", "ENODEV"), (" -7", "ERANGE")],
+)
+def test_a_pool_that_refuses_an_lmb_says_so_in_its_own_way(status: str, errno: str) -> None:
+    # rtas_error_rc makes the error number of set-indicator's status.
+    simulation = partition(POOL)
+    simulation.run(f"withhold 0x80000003 1{status}")
+    assert simulation.run("dlpar memory add index 0x80000003").errno == errno
+    assert simulation.run("rtas set-indicator 9003 0x80000003 1").answer == (int(status or "-3"),)
+    assert simulation.run("provide 0x80000003 1").ok
+    assert simulation.run("dlpar memory add index 0x80000003").ok
+
+
+def test_an_add_that_the_pool_ends_is_rolled_back() -> None:
+    simulation = partition(POOL)
+    before = simulation.tree
+    simulation.run("withhold 0x80000004 1")
+    result = simulation.run("dlpar memory add indexed-count 4 0x80000002")
+    assert result.errno == "EINVAL"
+    assert result.log[1] == f"{PREFIX}Memory indexed-count-add failed, removing any added LMBs"
+    assert assigned(simulation) == []
+    assert simulation.tree is before
+    assert simulation.consistent
+    # By count the kernel goes on with the next, and gives all back only where there are not enough.
+    result = simulation.run("dlpar memory add count 4")
+    assert result.errno == "EINVAL"
+    assert result.log[1] == f"{PREFIX}Memory hot-add failed, removing any added LMBs"
+    assert assigned(simulation) == []
+    assert simulation.run("dlpar memory add count 3").ok
+    assert assigned(simulation) == [2, 3, 5]
+
+
+def test_an_lmb_that_is_taken_back_can_be_unmovable() -> None:
+    simulation = partition(POOL)
+    simulation.run_all(["withhold 0x80000003 2", "unmovable 0x80000002"])
+    result = simulation.run("dlpar memory add indexed-count 2 0x80000002")
+    assert f"{PREFIX}Failed to remove LMB, drc index 80000002" in result.log
+    assert assigned(simulation) == [2]
+
+
+def test_what_a_partition_has_stays_its_own() -> None:
+    simulation = partition(lmbs(2, 4, 1, 8))
+    assert simulation.run("withhold 0x80000002 4").ok
+    assert simulation.consistent
+    assert simulation.run("dlpar memory remove count 1").ok
+    assert not simulation.run("dlpar memory add index 0x80000002").ok
+
+
+def test_only_a_pool_can_refuse() -> None:
+    result = partition(POOL, hypervisor="qemu").run("withhold 0x80000002 1")
+    assert (result.ok, result.note) == (
+        False,
+        "qemu has no pool that could refuse LMBs: it gives what is attached",
+    )
+    result = partition(POOL).run("withhold 0x80000020 1")
+    assert (result.ok, result.note) == (False, "there are no 1 connectors from 0x80000020 on")

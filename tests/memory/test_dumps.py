@@ -385,3 +385,26 @@ def test_the_array_of_a_running_kernel_is_read_until_it_is_the_same(
     assert ("array-changing" in {defect.code for defect in tree.defects}) is not settled
     if settled:
         assert next(lmb[3] for lmb in tree.dump.array if lmb[0] == 0x70000000) == flags[-1]
+
+
+def test_symbols_pin_addresses(tmp_path: Path) -> None:
+    note = content(STALE)
+    node_data = int(note[note.index(b"SYMBOL(node_data)=") + 18 :][:16], 16)
+    path = DUMPS / f"{STALE}.xz"
+    # Where the kernel has of_root is told by nothing but the dump itself: a word of it points to the root.
+    symbols = tmp_path / "System.map"
+    symbols.write_text(f"{node_data:016x} D node_data\n{node_data:016x} D of_root\n")
+    result = run("show", path, "--symbols", symbols)
+    assert (result.code, "does not point to the root of a device tree" in result.err) == (3, True)
+    assert run("check", path, "--symbols", symbols).code == 3
+    for text, message in (
+        ("c000000000000000 D of_root\nc000000000000008 D prb\nc000000000000008 D node_data\n", "another kernel"),
+        (f"{node_data:016x} D node_data\n", "none of of_root"),
+        ("The real System.map is elsewhere\n", "neither a System.map nor an ELF file"),
+        ("", "neither a System.map nor an ELF file"),
+    ):
+        symbols.write_text(text)
+        result = run("show", path, "--symbols", symbols)
+        assert (result.code, message in result.err, result.err.count("\n")) == (3, True, 1), result.err
+    assert run("show", path, "--symbols", tmp_path / "missing").code == 3
+    assert run("show", path).code == 0  # what one command was told, the next one does not know

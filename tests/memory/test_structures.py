@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 from drmemctl.errors import DrmemctlError, InputError, LimitError
@@ -13,6 +15,7 @@ from drmemctl.memory.device_tree import KernelNode, TreeBounds, kernel_tree
 from drmemctl.memory.lmb_array import find_lmb_array
 from drmemctl.memory.physical import LINEAR, AbsentMemoryError
 from drmemctl.memory.sections import MemorySection, sections
+from drmemctl.memory.symbols import relocated
 from tests.cases import each
 from tests.memory.images import NODE_DATA, Image
 
@@ -369,3 +372,69 @@ def test_vmcoreinfo_is_sought_in_pages_that_are_there_and_not_for_ever(monkeypat
     image.data[0x70000 : 0x70000 + len(text)] = text
     image.put(0x9000, "Q", LINEAR + 0x70000)
     assert image.kernel().vmcoreinfo.release == "6.1.0"
+
+
+@each(
+    ("symbols", "message"),
+    [
+        ({}, None),
+        ({"of_root": VARIABLE}, None),
+        ({"of_root": VARIABLE + 16}, r"of_root, which the symbols have at 0xc0\S+, does not point to the root"),
+        ({"of_root": 1 << 40}, "the variable of_root cannot be read: physical address"),
+    ],
+)
+def test_a_root_at_the_address_that_was_named(symbols: dict[str, int], message: str | None) -> None:
+    memory = rooted().kernel()
+    memory.pinned = {name: LINEAR + address for name, address in symbols.items()}
+    if message is None:
+        assert kernel_tree(memory, BOUNDS).children[0].name == "memory@0"
+    else:
+        with pytest.raises(DrmemctlError, match=message):
+            kernel_tree(memory, BOUNDS)
+
+
+def test_of_two_trees_and_arrays_the_named_one_is_taken() -> None:
+    image = with_array("<", 3)
+    add_array(image, VARIABLE + 0x100, 0x40000, 4)
+    image.put(VARIABLE + 0x200, "QQ", LINEAR + VARIABLE + 0x100, LINEAR + VARIABLE + 8)
+    memory = image.kernel()
+    memory.pinned = {"drmem_info": LINEAR + VARIABLE + 0x200}
+    array = find_lmb_array(memory, LMB)
+    assert array is not None
+    assert array.count == 4
+    memory.pinned = {"drmem_info": LINEAR + VARIABLE + 0x208}
+    with pytest.raises(InputError, match="does not point to an array of LMBs of 0x10000000 bytes"):
+        find_lmb_array(memory, LMB)
+    memory.pinned = {"initial_boot_params": LINEAR + VARIABLE + 0x200}
+    with pytest.raises(InputError, match="does not point to a flattened tree that is in the dump"):
+        boot_blob(memory)
+
+
+def test_symbols_are_held_to_be_this_kernels() -> None:
+    memory = Image(SYMBOL_prb=0x9100).kernel()
+    there = {"node_data": LINEAR + NODE_DATA - 0x1000, "prb": LINEAR + 0x8100, "of_root": LINEAR + 0x8000}
+    assert relocated(memory, there, "map") == {"of_root": LINEAR + 0x9000}  # a kernel that runs elsewhere
+    with pytest.raises(InputError, match=r"symbols of another kernel: prb is at 0xc\S+, in the dump at 0xc"):
+        relocated(memory, {**there, "prb": LINEAR}, "map")
+    with pytest.raises(InputError, match="none of of_root, drmem_info, initial_boot_params is among"):
+        relocated(memory, {"node_data": LINEAR}, "map")
+
+
+@each(("properties", "agrees"), [(88, True), (96, False)])
+def test_btf_has_to_agree(properties: int, agrees: bool) -> None:
+    image = rooted()
+    strings = b"\0device_node\0properties\0"
+    types = struct.pack("<3I", 1, 4 << 24 | 1, 200) + struct.pack("<3I", 13, 0, 8 * properties)
+    head = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(strings))
+    # Across two pages, and behind bytes that begin as it does.
+    image.data[0x500:0x508] = head[:8]
+    image.data[0x1FFC : 0x1FFC + len(head + types + strings)] = head + types + strings
+    if agrees:
+        kernel_tree(image.kernel(), BOUNDS)
+    else:
+        with pytest.raises(
+            InputError, match="BTF of this kernel has properties of struct device_node at 96, what"
+        ):
+            kernel_tree(image.kernel(), BOUNDS)
+    image.holes.add(2)
+    kernel_tree(image.kernel(), BOUNDS)  # what is not in the dump says nothing

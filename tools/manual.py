@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Manual pages, made of the help of the commands: `python -m drmemctl.cli.manual DIRECTORY` writes them."""
+"""Manual pages, made of the help of the commands: `python -m tools.manual DIRECTORY` writes them."""
 
 from __future__ import annotations
 
