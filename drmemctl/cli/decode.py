@@ -108,7 +108,7 @@ def _encode(kind: str, file: str, output: str | None, screen: Screen) -> None:
 
 def _decode(
     screen: Screen,
-    what: tuple[str, str, str],
+    options: tuple[str, str, str],
     tree: str | None,
     kernel: Profile | None,
     fail_on: str,
@@ -120,7 +120,7 @@ def _decode(
     from drmemctl.output.decode import Decoding, show_decoding
     from drmemctl.tree.plain_input import source_name
 
-    kind, file, format = what
+    kind, file, format = options
     answers = read_answers(kind, _content(file), source_name(file))
     device_tree = None if tree is None else open_tree(tree)
     stream = RtasStream(answers, device_tree)
