@@ -75,6 +75,7 @@ class Device:
         domains: its associativity list without the length cell.
         pending: connectors that it still waits for while an unplug is under way, None without.
         presumed: whether its extent was only concluded from a tree.
+        given_back: whether it was concluded from LMBs that the guest took and gave back without being asked.
 
     """
 
@@ -85,6 +86,7 @@ class Device:
     domains: tuple[int, ...]
     pending: int | None = None
     presumed: bool = False
+    given_back: bool = False
 
     @property
     def end(self) -> int:
