@@ -91,6 +91,7 @@ FULL = (
     "simulate {in} 'lpm {base}' --kernel 6.1 --format json",
     "simulate {base} 'lpm {in}' --kernel 6.1 --trace",
     "simulate {base} 'prrn {in}' --kernel 5.10 --diff",
+    "simulate {base} 'topology on' 'prrn {in}' --kernel 5.4",
     "simulate {in} reboot 'unplug 0x80000008 1' -v --kernel 4.19 -o {out}.dtb --save-array {out}.json",
     "simulate {in} 'dlpar memory add indexed-count 4 0x80000008' --hypervisor powervm --format junit",
     "explore {base} --thread 'lpm {in}' --thread 'dlpar memory add count 1' --max-states 50 --format json",
