@@ -49,3 +49,8 @@ def _advice(text: str) -> str:
     if re.fullmatch(r"[0-9a-fA-F]{1,16}", text, re.ASCII):
         return f"not a number: write 0x{text} for hexadecimal"
     return "not a number: 0x... is hexadecimal, 0... octal, anything else decimal"
+
+
+def as_int(count: int) -> int:
+    """Return a u32 as the C int that the kernel prints and compares it as."""
+    return count - (1 << 32) if count >> 31 else count

@@ -19,11 +19,11 @@ def zstd_module(instead: str) -> Any:
         if sys.version_info >= (3, 14):
             # By its name: type stubs of Pythons before 3.14 do not have it.
             return import_module("compression.zstd")
-        from backports import zstd
+        import backports.zstd
     except ImportError:
         hint = f"{instead}, or install the Python package backports.zstd"
         raise InputError("zstd cannot be read or written by this Python", hint=hint) from None
-    return zstd
+    return backports.zstd
 
 
 def first_bytes(data: bytes, most: int) -> bytes:

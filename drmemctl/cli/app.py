@@ -94,7 +94,7 @@ class LazyGroup(click.Group):
     is_flag=True,
     is_eager=True,
     expose_value=False,
-    callback=lambda ctx, _param, asked: _show_version(ctx) if asked else None,
+    callback=lambda ctx, _param, is_wanted: _show_version(ctx) if is_wanted else None,
     help="Show the version and exit.",
 )
 def app() -> None:

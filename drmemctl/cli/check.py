@@ -132,7 +132,7 @@ def command(
     target = Target(
         screen,
         None if output == "-" else output,
-        tuple(each.path for each in inputs) + tuple(name for name in read if name),
+        tuple(entry.path for entry in inputs) + tuple(name for name in read if name),
     )
     if write_baseline is not None:
         _write_baseline(write_baseline, target.attended(judged, allow_unjudged=allow_no_drmem), target, tally)

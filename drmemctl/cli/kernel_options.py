@@ -55,10 +55,10 @@ def capability_options() -> Decorator:
     """Return `--with` and `--without`, which hand the command what is `added` and `removed`."""
 
     def both(command: Callable[..., Any]) -> Callable[..., Any]:
-        return given(taken(command))
+        return with_option(without_option(command))
 
-    given = _capability_option("--with", "added", "Give the kernel a capability, as a backport does.")
-    taken = _capability_option("--without", "removed", "Take a capability away.")
+    with_option = _capability_option("--with", "added", "Give the kernel a capability, as a backport does.")
+    without_option = _capability_option("--without", "removed", "Take a capability away.")
     return both
 
 

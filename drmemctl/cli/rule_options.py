@@ -41,9 +41,9 @@ def rules_option(name: str, about: str) -> Decorator:
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     from drmemctl.check.families import FAMILIES
 
-    done, comma, last = incomplete.rpartition(",")
+    before, comma, last = incomplete.rpartition(",")
     selectors = [*FAMILIES, *complete_ids(ctx, param, last)]
-    return [done + comma + word for word in selectors if word.startswith((last, last.upper()))]
+    return [before + comma + word for word in selectors if word.startswith((last, last.upper()))]
 
 
 def complete_ids(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

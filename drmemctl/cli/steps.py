@@ -15,8 +15,9 @@ SYNTAX = """\
   dlpar cpu add|remove index DRC | count N
   plug|attach DRC COUNT [node N | row N | assoc W,...]  unplug|detach DRC COUNT
   firmware PATH PROPERTY HEX|@FILE|-                  lpm TREE     migrate FILE
-  prrn TREE | prrn SCOPE PHANDLE...                   unmovable|movable DRC...
-  vphn CPU W,...                                      withhold DRC COUNT [STATUS]  provide DRC COUNT
+  prrn TREE|FILE | prrn SCOPE PHANDLE...              topology on|off
+  vphn CPU W,...                                      unmovable|movable DRC...
+  withhold DRC COUNT [STATUS]                         provide DRC COUNT
   rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE | configure-connector DRC
   reboot     kexec
   expect ok | ERRNO | consistent | finding RULE | drc DRC aa INDEX | drc DRC node N | blocks N"""

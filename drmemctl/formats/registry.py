@@ -154,35 +154,35 @@ KNOWN = (
 
 def _by_name() -> dict[str, list[KnownProperties]]:
     table: dict[str, list[KnownProperties]] = {}
-    for known in KNOWN:
-        for name in known.names.split():
-            table.setdefault(name, []).append(known)
+    for entry in KNOWN:
+        for name in entry.names.split():
+            table.setdefault(name, []).append(entry)
     return table
 
 
 _TABLE = _by_name()
 
-HOMES = {name: known.home for name, entries in _TABLE.items() for known in entries if known.home}
+HOMES = {name: entry.home for name, entries in _TABLE.items() for entry in entries if entry.home}
 """The node below the root of each property that stands in no other."""
 
-COMPARED = {name: known.compared for name, entries in _TABLE.items() for known in entries if known.compared}
+COMPARED = {name: entry.compared for name, entries in _TABLE.items() for entry in entries if entry.compared}
 """The properties about memory and affinity, and the nodes in which they are about that: `*` for any."""
 
-UNORDERED = frozenset(name for name, entries in _TABLE.items() if any(known.unordered for known in entries))
+UNORDERED = frozenset(name for name, entries in _TABLE.items() if any(entry.unordered for entry in entries))
 """The properties whose order in a list means nothing."""
 
-MIGRATED = frozenset(name for name, entries in _TABLE.items() if any(known.migrated for known in entries))
+MIGRATED = frozenset(name for name, entries in _TABLE.items() if any(entry.migrated for entry in entries))
 """The properties of memory and affinity that LoPAR lets a migration change."""
 
 
 def is_known(name: str) -> bool:
     """Whether properties of this name are decoded, in some node at least."""
-    return any(known.describer for known in _TABLE.get(name, ()))
+    return any(entry.describer for entry in _TABLE.get(name, ()))
 
 
 def growth(name: str) -> Growth:
     """Return what the size of properties of this name goes by."""
-    return next((known.growth for known in _TABLE.get(name, ())), Growth.FIXED)
+    return next((entry.growth for entry in _TABLE.get(name, ())), Growth.FIXED)
 
 
 def _matches(pattern: str, path: str, device_type: str) -> bool:
@@ -192,9 +192,9 @@ def _matches(pattern: str, path: str, device_type: str) -> bool:
 
 def describer(path: str, name: str, device_type: str = "") -> Describer | None:
     """Return what describes a property of the node at `path`, or None if its layout is not known."""
-    for known in _TABLE.get(name, ()):
-        if any(_matches(pattern, path, device_type) for pattern in known.nodes):
-            return known.describer
+    for entry in _TABLE.get(name, ()):
+        if any(_matches(pattern, path, device_type) for pattern in entry.nodes):
+            return entry.describer
     return None
 
 

@@ -10,7 +10,7 @@ from itertools import count as counting
 
 from drmemctl.formats.drc import INDEXES, MY_DRC_INDEX, decode_drc_indexes
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, decode_drc_info
-from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, V2
+from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, HOTREMOVABLE, NODE, RESERVED, V2
 from drmemctl.hypervisor.connectors import ConnectorRun, kind_of
 from drmemctl.hypervisor.machine import Device
 from drmemctl.model.associativity import Associativity
@@ -107,6 +107,26 @@ def assigned_devices(tree: Tree, entries: Iterable[Run]) -> Iterator[Device]:
             number = next(numbers)
             domains = associativity.row(run.aa_index) or associativity.row(0) or ()
             yield Device(number, f"dimm{number}", run.drc_index, run.lmbs, domains, presumed=True)
+
+
+def devices_given_back(
+    tree: Tree, entries: Iterable[Run], intervals: Sequence[Interval], first: int
+) -> Iterator[Device]:
+    """Yield a device, numbered from `first` on, for each entry whose memory the guest gave back by itself.
+
+    QEMU gives flag 0x100 to LMBs of its DIMMs only, and together with 0x8, which the guest takes away when it
+    removes one. Without a request to unplug QEMU keeps the DIMM and the connector as it is. Where it is nothing
+    tells any more.
+    """
+    domains = Associativity.as_booted(tree).row(0) or ()
+    numbers = counting(first)
+    for run in entries:
+        end = run.drc_index + run.lmbs
+        exists = any(low <= run.drc_index and end <= high for low, high in intervals)
+        if exists and run.flags & HOTREMOVABLE and not run.flags & (ASSIGNED | RESERVED):
+            number = next(numbers)
+            name = f"dimm{number}"
+            yield Device(number, name, run.drc_index, run.lmbs, domains, presumed=True, given_back=True)
 
 
 def other_runs(tree: Tree, intervals: Iterable[Interval]) -> Iterator[ConnectorRun]:

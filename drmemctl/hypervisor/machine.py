@@ -15,6 +15,7 @@ from drmemctl.errors import DrmemctlError
 from drmemctl.formats.associativity import ASSOCIATIVITY, encode_associativity
 from drmemctl.formats.drc import MY_DRC_INDEX
 from drmemctl.formats.memory_reg import REG
+from drmemctl.formats.rows import words
 from drmemctl.hypervisor.connectors import (
     Call,
     ConnectorRun,
@@ -27,6 +28,7 @@ from drmemctl.hypervisor.connectors import (
     sense_of,
 )
 from drmemctl.hypervisor.cpu_nodes import cpu_nodes
+from drmemctl.hypervisor.recorded import NOTHING_RECORDED, RecordedConnectors
 from drmemctl.hypervisor.topology import NOTHING_DELIVERED, DeliveredTopology
 from drmemctl.kernel.firmware import (
     ALLOCATION_STATE,
@@ -73,6 +75,7 @@ class Device:
         domains: its associativity list without the length cell.
         pending: connectors that it still waits for while an unplug is under way, None without.
         presumed: whether its extent was only concluded from a tree.
+        given_back: whether it was concluded from LMBs that the guest took and gave back without being asked.
 
     """
 
@@ -83,6 +86,7 @@ class Device:
     domains: tuple[int, ...]
     pending: int | None = None
     presumed: bool = False
+    given_back: bool = False
 
     @property
     def end(self) -> int:
@@ -104,6 +108,7 @@ class Machine:
         events: what its user was told since they were last taken.
         aborted: whether the hypervisor itself stopped.
         delivered: where its LMBs are, as it told the partition last.
+        recorded: what a record has it answer instead, while a step goes by one.
         homes: the home nodes that it has for threads, by interrupt server number, where not those of the tree.
 
     """
@@ -117,6 +122,7 @@ class Machine:
     events: tuple[str, ...] = ()
     aborted: bool = False
     delivered: DeliveredTopology = NOTHING_DELIVERED
+    recorded: RecordedConnectors = NOTHING_RECORDED
     homes: tuple[tuple[int, tuple[int, ...]], ...] = ()
 
     name: ClassVar[str] = ""
@@ -219,13 +225,20 @@ class Machine:
 
     def configure_connector(self, drc_index: int, count: int = 1) -> tuple[ConnectorAnswer, Self]:
         """Answer ibm,configure-connector, walked to its end, for `count` connectors that are alike."""
+        recorded = self.recorded.connector(drc_index)
+        if recorded is not None and recorded.status != SUCCESS:
+            return ConnectorAnswer(recorded.status), self
         status, machine = self._do(Call.CONFIGURE, drc_index, count)
         if status != SUCCESS:
             return ConnectorAnswer(status), machine
         domains = machine.domains_of(drc_index) if kind_of(drc_index).is_lmb else ()
+        if domains and recorded is not None:
+            domains = tuple(words(recorded.associativity)[1:])
         if domains:
             machine = replace(machine, delivered=machine.delivered.configured(drc_index, count, domains))
         node, *siblings = machine.described(drc_index) or (None,)
+        if node is not None and recorded is not None:
+            node = node.with_property(ASSOCIATIVITY, recorded.associativity)
         return ConnectorAnswer(status, node, tuple(filter(None, siblings))), machine
 
     def home_node(self, server: int) -> tuple[int, ...] | None:

@@ -28,6 +28,7 @@ from drmemctl.hypervisor.connectors import (
 from drmemctl.hypervisor.inventory import (
     assigned_devices,
     described,
+    devices_given_back,
     drc_intervals,
     lmb_entries,
     lmb_intervals,
@@ -112,8 +113,10 @@ class Qemu(Machine):
     def from_tree(cls, tree: Tree, version: Version = MEASURED) -> Qemu:
         """Return the machine that would have handed out this tree."""
         intervals, entries = drc_intervals(tree), lmb_entries(tree)
-        devices = tuple(assigned_devices(tree, entries))
-        lmbs = lmb_runs(lmb_intervals(intervals, entries), devices)
+        of_lmbs = lmb_intervals(intervals, entries)
+        assigned = tuple(assigned_devices(tree, entries))
+        devices = (*assigned, *devices_given_back(tree, entries, of_lmbs, len(assigned) + 1))
+        lmbs = lmb_runs(of_lmbs, devices)
         connectors = ConnectorTable.of([*lmbs, *other_runs(tree, intervals)])
         table = lmb_table(tree)
         position = Associativity.as_booted(tree).primary_index
@@ -196,17 +199,30 @@ class Qemu(Machine):
 
         Raises `RefusedError` where there is no room for it.
         """
-        runs = self.existing(first, count)
-        for device in self.devices:
+        machine = self._without_given_back(first, count)
+        runs = machine.existing(first, count)
+        for device in machine.devices:
             if device.first < first + count and first < device.end:
                 raise RefusedError(f"address range conflicts with memory device id='{device.name}'")
-        number = max((device.number for device in self.devices), default=0) + 1
+        number = max((device.number for device in machine.devices), default=0) + 1
         device = Device(number, f"dimm{number}", first, count, domains)
-        connectors = self.connectors
+        connectors = machine.connectors
         for run in runs:
             # The state stays (spapr_drc_attach): empty for logical connectors, powered on for slots.
             connectors = connectors.put(replace(run, device=number))
-        return replace(self, devices=(*self.devices, device), connectors=connectors)
+        return replace(machine, devices=(*machine.devices, device), connectors=connectors)
+
+    def _without_given_back(self, first: int, count: int) -> Qemu:
+        """Take the user's word that a DIMM is gone which a tree only hinted at: another is put in its place."""
+        machine = self
+        for device in self.devices:
+            if device.given_back and device.first < first + count and first < device.end:
+                remaining = tuple(present for present in machine.devices if present is not device)
+                connectors = machine.connectors
+                for run in connectors.between(device.first, device.count):
+                    connectors = connectors.put(replace(run, state=kind_of(run.first).empty, device=0))
+                machine = replace(machine, devices=remaining, connectors=connectors)
+        return machine
 
     def detach(self, first: int, count: int) -> Qemu:
         """Ask for a DIMM back (device_del): connectors that the guest never took are released at once.
@@ -225,7 +241,7 @@ class Qemu(Machine):
             if kind in _IN_PROGRESS:
                 raise RefusedError(f"{_IN_PROGRESS[kind]} unplug already in progress for device {device.name}")
             return machine
-        machine = machine.with_device(replace(device, pending=device.count))
+        machine = machine.with_device(replace(device, pending=device.count, given_back=False))
         for run in machine.connectors.between(first, count):
             if not run.device:
                 # spapr_drc_unplug_request asserts that there is a device: this LMB was given back before the

@@ -16,10 +16,11 @@ from drmemctl.kernel.dlpar import acquire_drc, release_drc
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, remove_lmb
-from drmemctl.kernel.range import as_int, find_drc, find_range, identity, passes_reserved
+from drmemctl.kernel.range import find_drc, find_range, identity, passes_reserved
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
 from drmemctl.model.run import Run
+from drmemctl.numbers import as_int
 
 
 def add_by_count(job: Job, count: int) -> Task[int]:

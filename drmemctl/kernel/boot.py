@@ -2,11 +2,13 @@
 """From a tree to a running kernel: block size, nodes, memory blocks, the LMB array.
 
 Source: Linux arch/powerpc/kernel/prom.c the scan of the tree;
-arch/powerpc/mm/numa.c `find_possible_nodes`; arch/powerpc/mm/drmem.c
+arch/powerpc/mm/numa.c `find_possible_nodes`, `early_topology_updates`; arch/powerpc/mm/drmem.c
 `drmem_init`; drivers/base/memory.c `memory_dev_init`.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, PRRN, decode_architecture_vec5
@@ -17,17 +19,21 @@ from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.boot_faults import deadly_faults
 from drmemctl.kernel.boot_input import boot_associativity, read_drmem
 from drmemctl.kernel.capabilities import (
+    BLOCKS_LISTED_TWICE,
     DRMEM_ARRAY,
     LMB_SIZE_U32,
 )
+from drmemctl.kernel.cmdline import command_line, options
 from drmemctl.kernel.early_memory import EarlyMemory
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.kept_at_boot import kept_memory
+from drmemctl.kernel.listed_blocks import NOTHING_LISTED, ListedBlocks
 from drmemctl.kernel.processors import cpu_ids_of, cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.regions import blocks_of
 from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
 from drmemctl.kernel.state import KernelState, Topology
+from drmemctl.kernel.topology_capabilities import PRRN_OFF_BY_DEFAULT
 from drmemctl.model.associativity import CHOSEN, Associativity
 from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.numa import possible_nodes
@@ -59,7 +65,15 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     cpu_ids = cpu_ids_of(tree, cpus)
     kept = kept_memory(tree, list(regions), size)
     state = KernelState(profile, tree, table, blocks, size, topology, cpus, cpu_ids, kept.unmovable(table), kept)
-    return state, tuple(faults)
+    updates = _topology_updates(tree, profile)
+    listed = ListedBlocks.of(blocks) if profile.has(BLOCKS_LISTED_TWICE) else NOTHING_LISTED
+    return replace(state, topology_updates=updates, deaf=not updates, listed=listed), tuple(faults)
+
+
+def _topology_updates(tree: Tree, profile: Profile) -> bool:
+    """Whether topology updates are on from boot (`early_topology_updates`): releases read one word of the two."""
+    words = options(command_line(tree), "topology_updates")
+    return "on" in words if profile.has(PRRN_OFF_BY_DEFAULT) else "off" not in words
 
 
 def check_runs(tree: Tree) -> Tree:

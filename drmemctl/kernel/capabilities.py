@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.cpu_capabilities import CPU_CAPABILITIES
+from drmemctl.kernel.topology_capabilities import TOPOLOGY_CAPABILITIES
 
 OLDEST: Release = (4, 14)
 NEWEST: Release = (7, 3)
@@ -214,6 +215,14 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 4),
         source="drivers/base/memory.c",
     ),
+    BLOCKS_LISTED_TWICE := Capability(
+        "blocks-listed-twice",
+        "nodes list all blocks of boot from their first to their last: adding another's to them again is a BUG",
+        first=(4, 19),
+        last=(5, 8),
+        commit="4fbce633910e, f85086f95fa3",
+        source="drivers/base/node.c",
+    ),
     NO_DEFAULT_NODE := Capability(
         "no-default-node",
         "a lookup that finds no node gives none; without, it gives node 0",
@@ -324,62 +333,18 @@ CAPABILITIES: tuple[Capability, ...] = (
         commit="882c0d1704cf",
         source=_MOBILITY,
     ),
-    PRRN_UPDATE := Capability(
-        "prrn-update",
-        "a platform resource reassignment makes the kernel fetch device tree updates; without, it is ignored",
-        last=(5, 8),
-        commit="91713ac37785",
-        source="arch/powerpc/kernel/rtasd.c",
-    ),
-    PRRN_OFF_BY_DEFAULT := Capability(
-        "prrn-off-by-default",
-        "that happens only where topology updates were switched on",
-        first=(5, 2),
-        last=(5, 8),
-        source=_NUMA,
-    ),
-    PRRN_READD := Capability(
-        "prrn-readd",
-        "in scope 2 an update of what is no phandle takes the LMB with that DRC index out and in again",
-        last=(5, 8),
-        commit="4abe60c6448b",
-        source=_MOBILITY,
-    ),
+    *TOPOLOGY_CAPABILITIES,
     QUEUED_REQUESTS := Capability(
         "queued-requests",
         "requests of users and of reassignments wait their turn in the hotplug work queue; without, events only",
         last=(4, 19),
         source=_DLPAR,
     ),
-    CPU_TOPOLOGY_UPDATE := Capability(
-        "cpu-topology-update",
-        "an update of a CPU's ibm,associativity moves the CPU, where platform resource reassignment was agreed on",
-        last=(5, 8),
-        commit="c30f931e891e",
-        source=_NUMA,
-    ),
-    TOPOLOGY_STOPPED := Capability(
-        "topology-stopped-in-migration",
-        "while a migration updates the tree, updates of CPUs are not listened to",
-        first=(4, 20),
-        last=(5, 8),
-        commit="65b9fdadfc4d",
-        source=_MOBILITY,
-    ),
-    CPU_READD := Capability(
-        "cpu-readd",
-        "such a CPU is taken out and in again, and reads the tree; without, the hypervisor is asked for its home",
-        first=(5, 1),
-        last=(5, 8),
-        commit="81b61324922c",
-        source=_NUMA,
-        stable=(((4, 19), 78),),
-    ),
-    VPHN_FAILURE_IGNORED := Capability(
-        "vphn-failure-ignored",
-        "a CPU whose home node the hypervisor does not tell goes to the first online node; without, it stays",
-        last=(4, 18),
-        source=_NUMA,
+    SUSPEND_CALL_LOGGED := Capability(
+        "suspend-call-logged",
+        "the thread that suspends the partition says on which CPU",
+        last=(5, 9),
+        source="arch/powerpc/kernel/rtas.c",
     ),
     *CPU_CAPABILITIES,
     LONG_LOG_RECORDS := Capability(

@@ -23,16 +23,16 @@ from drmemctl.kernel.cpu_capabilities import (
 )
 from drmemctl.kernel.dlpar import acquire_drc, configure_siblings, release_drc
 from drmemctl.kernel.errno import EBUSY, EINVAL, ENODEV, ENOSPC, EPERM
-from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.processors import node_of_cpu
-from drmemctl.kernel.range import as_int
 from drmemctl.kernel.state import Cpu, KernelState
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.tree_edit import attached_first, detached
 from drmemctl.model.caches import cache_chain, n_users
 from drmemctl.model.processors import CPUS, INTERRUPT_SERVERS
 from drmemctl.model.standard_properties import device_type
+from drmemctl.numbers import as_int
 from drmemctl.tree.node import Node, Tree
 
 _PREFIX = "pseries-hotplug-cpu: "
@@ -198,7 +198,7 @@ def _addable(job: Job, count: int) -> list[int] | None:
     drc_indexes = _absent(info, present)
     if count == 0 and next(drc_indexes, None) is not None:
         message = "the DRC index of a CPU is written to an array of none: it is compared with the count too late"
-        raise OopsError(Fault("oops", message, "find_drc_info_cpus_to_add", CPUS), dead="the hotplug lock is held")
+        raise OopsError(Fault("oops", message, "find_drc_info_cpus_to_add", CPUS), dead=HOTPLUG_LOCK_HELD)
     return list(islice(drc_indexes, count))
 
 

@@ -145,6 +145,10 @@ MEASURED: dict[str, Measured] = {
         {"5.10": "boot/lmb-not-power-of-two", "7.2": "boot/lmb-not-power-of-two"},
         {},
     ),
+    "blocks-listed-twice": Measured(
+        {},
+        {},
+    ),
     "no-default-node": Measured(
         {"5.10": "boot/aa-out-of-range", "6.1": "boot/aa-out-of-range", "6.12": "boot/aa-out-of-range",
          "7.2": "boot/aa-out-of-range"},
@@ -188,7 +192,8 @@ MEASURED: dict[str, Measured] = {
     ),
     "node-lookup-first": Measured(
         {"5.10": "mobility/adddesync-5.10", "6.1": "mobility/adddesync-6.1"},
-        {"4.14": "mobility/adddesync-4.14", "4.19": "mobility/adddesync-4.19", "5.4": "mobility/adddesync-5.4"},
+        {"4.14": "mobility/adddesync-4.14", "4.19": "mobility/adddesync-4.19", "5.0": "reassignments/p-move-5.0",
+         "5.4": "mobility/adddesync-5.4"},
     ),
     "platform-facilities-kept": Measured(
         {},
@@ -209,23 +214,23 @@ MEASURED: dict[str, Measured] = {
          "5.4": "mobility/adddesync-5.4", "5.10": "mobility/adddesync-5.10"},
     ),
     "prrn-update": Measured(
-        {},
+        {"4.14": "reassignments/p-cpu-4.14", "4.19": "reassignments/p-ccfail-4.19",
+         "5.0": "reassignments/p-cpu-home-5.0", "5.4": "reassignments/p-cpu-5.4"},
         {},
     ),
     "prrn-off-by-default": Measured(
         {"5.4": "mobility/adddesync-5.4"},
-        {"4.14": "mobility/m-cpu-home-4.14", "5.0": "mobility/basic-5.0"},
+        {"4.14": "reassignments/p-cpu-home-4.14", "4.19": "reassignments/p-ccfail-4.19",
+         "5.0": "reassignments/p-cpu-home-5.0"},
     ),
     "prrn-readd": Measured(
-        {},
-        {},
-    ),
-    "queued-requests": Measured(
-        {},
+        {"4.14": "reassignments/p-lmb-4.14", "4.19": "reassignments/p-ccfail-4.19",
+         "5.0": "reassignments/p-move-5.0", "5.4": "reassignments/p-cpu-on-5.4"},
         {},
     ),
     "cpu-topology-update": Measured(
-        {"4.14": "mobility/m-cpu-home-4.14"},
+        {"4.14": "mobility/m-cpu-home-4.14", "4.19": "reassignments/p-ccfail-4.19",
+         "5.0": "reassignments/p-cpu-home-5.0", "5.4": "reassignments/p-cpu-on-5.4"},
         {},
     ),
     "topology-stopped-in-migration": Measured(
@@ -233,17 +238,34 @@ MEASURED: dict[str, Measured] = {
         {"4.14": "mobility/adddesync-4.14", "4.19": "mobility/adddesync-4.19", "5.10": "mobility/adddesync-5.10",
          "6.1": "mobility/adddesync-6.1"},
     ),
+    "topology-switch-kept": Measured(
+        {"5.4": "mobility/adddesync-5.4"},
+        {},
+    ),
+    "cpus-locked-in-update": Measured(
+        {"4.19": "reassignments/m-cpu-4.19"},
+        {},
+    ),
     "cpu-readd": Measured(
-        {},
-        {},
+        {"4.19": "reassignments/p-cpu-4.19", "5.4": "reassignments/p-cpu-on-5.4"},
+        {"4.14": "mobility/m-cpu-home-4.14", "5.0": "reassignments/p-cpu-home-5.0"},
     ),
     "vphn-failure-ignored": Measured(
         {},
         {},
     ),
+    "queued-requests": Measured(
+        {},
+        {},
+    ),
+    "suspend-call-logged": Measured(
+        {"4.14": "mobility/adddesync-4.14", "4.19": "mobility/adddesync-4.19", "5.0": "mobility/basic-5.0",
+         "5.4": "mobility/adddesync-5.4"},
+        {"5.10": "mobility/adddesync-5.10"},
+    ),
     "home-node-first": Measured(
         {},
-        {},
+        {"4.19": "reassignments/p-cpu-cc-4.19", "5.4": "reassignments/p-cpu-on-5.4"},
     ),
     "home-node-at-boot": Measured(
         {},
@@ -274,12 +296,12 @@ MEASURED: dict[str, Measured] = {
         {},
     ),
     "cpu-death-logged": Measured(
-        {},
+        {"4.19": "reassignments/p-cpu-4.19", "5.4": "reassignments/p-cpu-on-5.4"},
         {"6.1": "captures/6.1-cpus", "7.2": "captures/7.2-cpus"},
     ),
     "cpu-ids-by-node": Measured(
         {"6.1": "captures/6.1-cpus", "7.2": "captures/7.2-cpus"},
-        {},
+        {"4.19": "reassignments/p-cpu-cc-4.19", "5.4": "reassignments/p-cpu-on-5.4"},
     ),
     "cpu-cache-nodes": Measured(
         {},

@@ -7,8 +7,6 @@ arch/powerpc/kernel/rtasd.c `handle_rtas_event`.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from drmemctl.errors import LimitError
 from drmemctl.formats.strings import decode_strings
 from drmemctl.formats.update_nodes import (
@@ -23,24 +21,25 @@ from drmemctl.formats.update_nodes import (
 from drmemctl.kernel.capabilities import (
     NODE_LOOKUP_FIRST,
     PLATFORM_FACILITIES_KEPT,
-    PRRN_OFF_BY_DEFAULT,
-    PRRN_READD,
-    PRRN_UPDATE,
-    TOPOLOGY_STOPPED,
+    SUSPEND_CALL_LOGGED,
+    SUSPEND_IN_STOP_MACHINE,
     UPDATE_ERRORS_PREFIXED,
     WAIT_FOR_TRANSFER,
 )
 from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.firmware import UpdateSource
-from drmemctl.kernel.job import REASSIGNMENT, BlockedError, Job, OopsError
+from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, BlockedError, Job, OopsError
 from drmemctl.kernel.requests import INDEX, READD, Request, handle_request
 from drmemctl.kernel.sections import SECTION
 from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, take
+from drmemctl.kernel.topology_capabilities import PRRN_READD, PRRN_UPDATE
+from drmemctl.kernel.topology_updates import prrn_is_enabled, update_cpu_topology
 from drmemctl.kernel.tree_edit import attached, detached, parent_of
 from drmemctl.kernel.update_node import call, update_dt_node
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.phandles import find_phandle, phandle_of
+from drmemctl.model.processors import CPUS
 from drmemctl.tree.limits import LIMITS, NOT_REAL
 from drmemctl.tree.node import Node
 
@@ -50,9 +49,6 @@ PRRN_SCOPE = -2
 
 _PREFIX = "mobility: "
 _PLATFORM_FACILITIES = "ibm,platform-facilities"
-
-SUSPENDED = (f"{_PREFIX}calling ibm,suspend-me on CPU 0", f"{_PREFIX}CPU 0 waking all threads")
-"""What kernels with `SUSPEND_IN_STOP_MACHINE` print of the suspension (`do_join`, `do_suspend`)."""
 
 
 class _OverReadError(Exception):
@@ -71,15 +67,20 @@ class _NodeList:
         return int.from_bytes(self._data[self._at - 4 : self._at], "big")
 
 
+def suspended(job: Job) -> tuple[str, ...]:
+    """Return what the kernel prints of the suspension (`rtas_percpu_suspend_me`, `do_join`, `do_suspend`).
+
+    Which CPU does it is as it comes; the log says 0 here.
+    """
+    if job.has(SUSPEND_IN_STOP_MACHINE):
+        return f"{_PREFIX}calling ibm,suspend-me on CPU 0", f"{_PREFIX}CPU 0 waking all threads"
+    return ("calling ibm,suspend-me on cpu 0",) if job.has(SUSPEND_CALL_LOGGED) else ()
+
+
 def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
     """Update the tree on the destination and wait for the rest of the memory (`post_mobility_fixup`)."""
-    if job.has(TOPOLOGY_STOPPED):
-        yield from _stop_topology_update(job)
-        _tell_topology(job, "Stopping topology update")
+    job.doing = MIGRATION
     rc = yield from devicetree_update(job, source, MIGRATION_SCOPE)
-    if job.has(TOPOLOGY_STOPPED):
-        features = yield from _start_topology_update(job)
-        _tell_topology(job, f"Starting topology update{features}")
     if rc:
         prefixed = job.has(UPDATE_ERRORS_PREFIXED)
         subject = f"{_PREFIX}device tree update" if prefixed else "Post-mobility device tree update"
@@ -91,37 +92,22 @@ def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
     return 0
 
 
-def _tell_topology(job: Job, message: str) -> None:
-    """Print what becomes of topology updates, unless they are off: then there is nothing to stop."""
-    if not job.has(PRRN_OFF_BY_DEFAULT):
-        job.log.append(f"numa: {message}")
-
-
-@atomic(writes=(StatePart.WINDOW,))
-def _stop_topology_update(job: Job) -> None:
-    job.state = replace(job.state, deaf=True)
-
-
-@atomic(writes=(StatePart.WINDOW,))
-def _start_topology_update(job: Job) -> str:
-    """Listen again, and return to what, as it is printed."""
-    job.state = replace(job.state, deaf=False)
-    topology = job.state.topology
-    return " prrn_enabled" * topology.prrn + " vphn_enabled" * topology.vphn
-
-
 @atomic()
 def _transfer_error(job: Job) -> int:
     return job.firmware.transfer_error
 
 
-def handle_prrn_event(job: Job, source: UpdateSource, scope: int) -> Task[None]:
-    """Update the tree of a scope, in kernels that care (`handle_prrn_event`)."""
+def handle_prrn_event(job: Job, source: UpdateSource, scope: int) -> Task[bool]:
+    """Update the tree of a scope, in kernels that care, and say whether this one did (`handle_rtas_event`)."""
     job.doing = REASSIGNMENT
     if not job.has(PRRN_UPDATE):
         job.log.append("Platform resource reassignment ignored.")
-    elif not job.has(PRRN_OFF_BY_DEFAULT):
-        yield from devicetree_update(job, source, -scope)
+        return False
+    if not (yield from prrn_is_enabled(job)):
+        return False
+    yield from devicetree_update(job, source, -scope)
+    yield from update_cpu_topology(job)
+    return True
 
 
 def devicetree_update(job: Job, source: UpdateSource, scope: int) -> Task[int]:
@@ -170,9 +156,12 @@ def _operation(job: Job, source: UpdateSource, words: _NodeList, action: int, sc
             yield from _delete(job, path)
         elif action == UPDATE:
             yield from update_dt_node(job, source, path, phandle, scope)
+            if scope == PRRN_SCOPE and job.has(PRRN_READD) and path.startswith(f"{CPUS}/"):
+                # prrn_update_node looks again. A CPU that was taken out and in comes back without its phandle.
+                path = yield from _lookup(job, phandle)
         elif action == ADD:
             yield from _add(job, path, drc_index)
-    elif action == UPDATE and scope == PRRN_SCOPE and job.has(PRRN_READD):
+    if path is None and action == UPDATE and scope == PRRN_SCOPE and job.has(PRRN_READD):
         # What is no node's phandle is an LMB's DRC index (prrn_update_node).
         yield from handle_request(job, Request(READD, INDEX, drc_index=phandle))
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The Linux node of each CPU: found at boot, and kept or changed when a CPU's associativity is updated.
 
-Source: Linux arch/powerpc/mm/numa.c `numa_setup_cpu`, and up to 5.8 `dt_update_callback`, `start_topology_update`,
-`find_and_online_cpu_nid`; arch/powerpc/platforms/pseries/hotplug-cpu.c `dlpar_cpu_readd`.
+Source: Linux arch/powerpc/mm/numa.c `numa_setup_cpu`, `vphn_get_nid`, and up to 5.8 `find_and_online_cpu_nid`,
+`topology_timer_fn`.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from dataclasses import dataclass, replace
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, decode_lrdr_capacity
 from drmemctl.formats.rows import words
 from drmemctl.formats.strings import decode_strings
-from drmemctl.kernel.capabilities import (
+from drmemctl.kernel.cpu_capabilities import HOME_NODE_AT_BOOT, HOME_NODE_FIRST, HOME_NODE_POLL, POLL_BESIDE_PRRN
+from drmemctl.kernel.firmware import Firmware
+from drmemctl.kernel.job import HOME_NODES, MIGRATION, Job
+from drmemctl.kernel.nodes import current_associativity
+from drmemctl.kernel.state import Cpu, CpuIds, KernelState
+from drmemctl.kernel.task import StatePart, atomic
+from drmemctl.kernel.topology_capabilities import (
     CPU_READD,
     CPU_TOPOLOGY_UPDATE,
     PRRN_OFF_BY_DEFAULT,
     TOPOLOGY_STOPPED,
     VPHN_FAILURE_IGNORED,
 )
-from drmemctl.kernel.cpu_capabilities import HOME_NODE_AT_BOOT, HOME_NODE_FIRST, HOME_NODE_POLL, POLL_BESIDE_PRRN
-from drmemctl.kernel.firmware import Firmware
-from drmemctl.kernel.job import HOME_NODES, MIGRATION, REASSIGNMENT, Job
-from drmemctl.kernel.nodes import current_associativity
-from drmemctl.kernel.state import Cpu, CpuIds, KernelState
-from drmemctl.kernel.task import StatePart, atomic
 from drmemctl.model.associativity import Associativity, domains_of
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.processors import CPUS, INTERRUPT_SERVERS, cores
-from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Tree
 
 _NO_UPDATES = "this kernel does not listen to such updates: they were taken out in 5.9"
-_OFF = "topology updates are off by default from 5.2 on"
+_OFF_BY_DEFAULT = "topology updates are off by default from 5.2 on"
+_OFF = "topology updates were switched off"
 _STOPPED = "topology updates are stopped while a migration updates the tree (4.20 to 5.8)"
 _NOT_AGREED = "platform resource reassignment was not agreed on at boot"
 _NR_CPUS = 2048
@@ -101,7 +101,7 @@ def on_homes(state: KernelState, firmware: Firmware) -> KernelState:
 
 def _home_of_booted(job: Job, cpu: Cpu) -> int:
     home = home_of(job, cpu.path)
-    return cpu.node if home is None else _home_or_first(job, home)
+    return cpu.node if home is None else home_or_first(job, home)
 
 
 _NOT_POLLED = "since 5.9 no timer asks for home nodes: Linux asks when a CPU boots or comes online"
@@ -114,8 +114,8 @@ def why_unasked(state: KernelState) -> str:
     profile = state.profile
     if not profile.has(HOME_NODE_POLL):
         return _NOT_POLLED if profile.has(HOME_NODE_FIRST) else _TREE_ONLY
-    if profile.has(PRRN_OFF_BY_DEFAULT):
-        return _OFF
+    if state.deaf:
+        return _off(state)
     return _BESIDE if state.topology.prrn and not profile.has(POLL_BESIDE_PRRN) else ""
 
 
@@ -129,7 +129,7 @@ def poll_home_nodes(job: Job) -> None:
         if domains is None:
             continue
         state = job.state
-        node = _home_or_first(job, current_associativity(state).node_of_row(domains))
+        node = home_or_first(job, current_associativity(state).node_of_row(domains))
         if node != cpu.node:
             topology = replace(state.topology, with_cpus=state.topology.with_cpus | {node})
             cpus = tuple(replace(other, node=node) if other.path == cpu.path else other for other in state.cpus)
@@ -142,50 +142,31 @@ def tells_home_nodes(tree: Tree) -> bool:
     return data is not None and "hcall-vphn" in decode_strings(data).items
 
 
-def cpu_updated(job: Job, path: str, doing: str) -> None:
-    """Take note of a CPU's new associativity, in those kernels that do (`dt_update_callback`)."""
-    node = job.state.tree.find(path)
-    if node is None or device_type(node) != "cpu" or why_deaf(job.state, doing):
-        return
-    new = _node_of(job, path)
-    state = job.state
-    cpus = tuple(replace(cpu, node=new) if cpu.path == path else cpu for cpu in state.cpus)
-    topology = replace(state.topology, with_cpus=state.topology.with_cpus | {new})
-    job.state = replace(state, cpus=cpus, topology=topology)
+def listens(state: KernelState) -> bool:
+    """Whether updates of CPUs and reassignments are acted on: agreed on at boot, and not stopped."""
+    return state.profile.has(CPU_TOPOLOGY_UPDATE) and state.topology.prrn and not state.deaf
 
 
 def why_deaf(state: KernelState, doing: str) -> str:
-    """Return why this kernel does not move a CPU on an update of its associativity; empty if it does."""
+    """Return why this kernel did not move a CPU on an update of its associativity; empty if it does."""
     profile, topology = state.profile, state.topology
     if not profile.has(CPU_TOPOLOGY_UPDATE):
         return _NO_UPDATES
-    if profile.has(PRRN_OFF_BY_DEFAULT):
-        return _OFF
-    if (doing == MIGRATION or state.deaf) and profile.has(TOPOLOGY_STOPPED):
-        return _STOPPED
-    # Whoever tells of a reassignment has agreed on it.
-    if not topology.prrn and doing != REASSIGNMENT:
+    if not topology.prrn:
         return _NOT_AGREED
+    if doing == MIGRATION and profile.has(TOPOLOGY_STOPPED) and not state.deaf:
+        return _STOPPED
+    if state.deaf:
+        return _off(state)
     asks = not profile.has(CPU_READD) and not topology.vphn
     return _NO_HOME if asks and not profile.has(VPHN_FAILURE_IGNORED) else ""
 
 
-def _node_of(job: Job, path: str) -> int:
-    """Return where a CPU goes: the hypervisor is taken to name the home node of its tree, if no step told another.
-
-    A CPU that is taken out and put in again has its connector released and acquired, which is left out here.
-    """
-    state = job.state
-    if not job.has(CPU_READD) and not state.topology.vphn:
-        # The hcall fails, and what it should have filled in leads nowhere.
-        return state.first_online_node
-    if job.has(CPU_READD):
-        return node_of_cpu(job, path)
-    home = home_of(job, path)
-    return _home_or_first(job, node_in_tree(state, path) if home is None else home)
+def _off(state: KernelState) -> str:
+    return _OFF_BY_DEFAULT if state.profile.has(PRRN_OFF_BY_DEFAULT) else _OFF
 
 
-def _home_or_first(job: Job, home: int | None) -> int:
+def home_or_first(job: Job, home: int | None) -> int:
     """Return the node of a home if a CPU can go there, else the first online one (`find_and_online_cpu_nid`)."""
     state = job.state
     return home if home is not None and state.topology.is_possible(home) else state.first_online_node

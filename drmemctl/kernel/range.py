@@ -10,11 +10,7 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, base_of, lmb_at
 from drmemctl.kernel.task import StatePart, atomic
 from drmemctl.kernel.walk import Span, has_flags
-
-
-def as_int(count: int) -> int:
-    """Return a u32 as the C int that the kernel prints and compares it as."""
-    return count - (1 << 32) if count >> 31 else count
+from drmemctl.numbers import as_int
 
 
 @atomic()

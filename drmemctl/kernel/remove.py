@@ -18,10 +18,11 @@ from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, is_removable, remove_lmb
-from drmemctl.kernel.range import as_int, find_drc, find_range, identity, passes_reserved
+from drmemctl.kernel.range import find_drc, find_range, identity, passes_reserved
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
 from drmemctl.model.run import Run
+from drmemctl.numbers import as_int
 
 
 def remove_by_count(job: Job, count: int) -> Task[int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD
 from drmemctl.kernel.kept_memory import NOTHING_KEPT, KeptMemory
+from drmemctl.kernel.listed_blocks import NOTHING_LISTED, ListedBlocks
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Tree
@@ -89,6 +90,7 @@ class KernelState:
         tree: the device tree as it holds it now.
         table: its LMB array, flag bits private to it included; without an array, what the tree says.
         blocks: its memory blocks.
+        listed: which of them sysfs lists under several nodes since boot, in kernels that do that.
         block_size: bytes of a memory block, 0 where none could be determined.
         topology: what it took from the tree about nodes at boot.
         cpus: its CPUs.
@@ -98,7 +100,9 @@ class KernelState:
         dead: why it runs no more, or answers no more requests; empty while it does.
         updating: whether the notifier is to pass over updates of its own property (`in_drmem_update`, earlier
             `rtas_hp_event`): one flag for all threads.
-        deaf: whether updates of CPUs are not listened to at the moment (`stop_topology_update`).
+        topology_updates: whether /proc/powerpc/topology_updates was last set to on (`topology_updates_enabled`).
+        deaf: whether updates of CPUs and reassignments are not listened to at the moment (`stop_topology_update`).
+        staged: the nodes of CPUs that may have to move (`cpu_associativity_changes_mask`).
         copies: requests at work in a kernel without an array, each on its own copy of the property.
         writer: the function that last changed where the LMB property leads, empty since boot.
         written: the array and the v1 property that it wrote last, which make the next faster to write.
@@ -117,7 +121,10 @@ class KernelState:
     kept: KeptMemory = NOTHING_KEPT
     dead: str = ""
     updating: bool = False
+    topology_updates: bool = True
     deaf: bool = False
+    staged: frozenset[str] = frozenset()
+    listed: ListedBlocks = NOTHING_LISTED
     copies: int = 0
     writer: str = field(default="", compare=False)
     written: tuple[LmbTable, bytes] | None = field(default=None, compare=False, repr=False)

@@ -70,6 +70,10 @@ def machine_lines(screen: Screen, simulation: Simulation, state: KernelState) ->
         return  # it died while it booted: what it worked out by then is the size that it died of
     yield f"memory blocks of {size_text(state.block_size)}: {where}{more}"
     yield from _kept_lines(state)
+    given_back = sum(device.count for device in simulation.situation.machine.devices if device.given_back)
+    if given_back:
+        lmbs = count_of(given_back, "LMB")
+        yield f"given back, but in a DIMM that QEMU still has: {lmbs}, as flag 0x100 without 0x8 tells"
 
 
 def _kept_lines(state: KernelState) -> Iterator[str]:

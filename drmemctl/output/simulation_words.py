@@ -33,7 +33,7 @@ def change_lines(screen: Screen, result: StepResult, *, drc: bool = False) -> It
     yield from _lookup_lines(result.changed_lookup_arrays)
     yield from (_block_line(screen, change) for change in result.changed_blocks)
     if new.dead and not old.dead:
-        yield screen.style(f"the kernel answers no more: {safe(new.dead)}", "red")
+        yield screen.style(f"the kernel answers no more requests: {safe(new.dead)}", "red")
 
 
 def _label(change: LmbRangeChange, *, request: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from drmemctl.kernel.boot import check_runs
 from drmemctl.tree.node import Tree
@@ -26,6 +27,22 @@ def read_tree(name: str) -> Tree:
     return check_runs(within_bounds(load(name)))
 
 
+def is_json_object(name: str) -> bool:
+    """Whether a file begins as a JSON object does: then it is no tree."""
+    path = Path(name)
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(_BEGINNING).lstrip()[:1] == b"{"
+    except OSError:
+        return False  # whoever reads it says why
+
+
+_BEGINNING = 4096
+"""Bytes of a file that are looked at, blanks and all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Files:
     """How a step's files and trees are read.
@@ -33,8 +50,10 @@ class Files:
     Attributes:
         file: returns the content of the file of that name.
         tree: returns the device tree of the input of that name.
+        is_record: returns whether the file of that name is a record, and no tree.
 
     """
 
     file: Callable[[str], bytes] = read_file
     tree: Callable[[str], Tree] = read_tree
+    is_record: Callable[[str], bool] = is_json_object

@@ -7,10 +7,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from drmemctl.errors import FormatError, InputError
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.registry import MIGRATED
-from drmemctl.formats.rtas_input import RecordedCall, recorded_calls
+from drmemctl.formats.rtas_input import RecordedCall
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, WORK_AREA, encode_update_nodes
 from drmemctl.formats.update_properties import Change, encode_update_properties
 from drmemctl.hypervisor.firmware_tree import firmware_tree
@@ -21,24 +20,6 @@ from drmemctl.model.phandles import phandle_of
 from drmemctl.model.standard_properties import device_type
 from drmemctl.simulate.partition import Hypervisor, machine_key
 from drmemctl.tree.node import Node, Tree, encode_name
-
-
-def read_record(data: bytes, source: str) -> list[RecordedCall]:
-    """Return the calls of a file of RTAS answers; `InputError` for any other file."""
-    reason = "an object without any"
-    try:
-        calls = list(recorded_calls(data))
-    except (InputError, FormatError) as error:
-        reason = error.message
-    else:
-        # A list may be empty: then firmware has no answer to whatever the kernel asks.
-        if calls or data.lstrip()[:1] == b"[":
-            return calls
-    raise InputError(
-        f"no list of RTAS answers: {reason}",
-        source=source,
-        hint="write a JSON list of {call, answer, status}, each answer in hex",
-    )
 
 
 @dataclass(slots=True)

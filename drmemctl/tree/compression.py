@@ -313,8 +313,8 @@ class _Layer:
             message = f"bytes that are no {self._method.name} follow the {self._method.name} data; ignored"
             self._defects.append(Defect("trailing-bytes", message, offset=self._inner.offset))
 
-    def _error(self, what: str, hint: str) -> InputError:
-        message = f"the {self._method.name} data {what}"
+    def _error(self, fault: str, hint: str) -> InputError:
+        message = f"the {self._method.name} data {fault}"
         return InputError(message, source=self._source, offset=self._inner.offset, hint=hint)
 
 

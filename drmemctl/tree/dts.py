@@ -139,8 +139,8 @@ class _Parser:
                 scanner.expect(";", "}")
                 node = node.parent
             elif match["directive"]:
-                what = match["directive"]
-                scanner.fail(f"{what} {_DIRECTIVES.get(what, 'is not known')}", match.start(), _PLAIN)
+                directive = match["directive"]
+                scanner.fail(f"{directive} {_DIRECTIVES.get(directive, 'is not known')}", match.start(), _PLAIN)
             else:
                 node = self._named(node, match["name"], labels)
                 labels = []

@@ -91,16 +91,18 @@ def read_header(blob: bytes) -> Header:
 
 
 def _check_block(  # noqa: PLR0913 - the facts of a block
-    header: Header, what: str, offset: int, size: int | None, *, field: int, align: int
+    header: Header, block: str, offset: int, size: int | None, *, field: int, align: int
 ) -> None:
     """Refuse a block that is not inside the blob or not aligned; `field` is where its offset stands."""
     end = offset + (size or 0)
     if not header.size <= offset <= end <= header.totalsize:
-        message = f"the {what} {offset:#x}..{end:#x} is not between the header and totalsize {header.totalsize:#x}"
+        message = (
+            f"the {block} {offset:#x}..{end:#x} is not between the header and totalsize {header.totalsize:#x}"
+        )
         raise BlobError("FDT_ERR_TRUNCATED", message, offset=field)
     if offset % align:
         raise BlobError(
-            "FDT_ERR_ALIGNMENT", f"the {what} at {offset:#x} is not {align}-byte aligned", offset=field
+            "FDT_ERR_ALIGNMENT", f"the {block} at {offset:#x} is not {align}-byte aligned", offset=field
         )
 
 

@@ -153,12 +153,12 @@ def _asked_for(environment: Mapping[str, str]) -> int | None:
     return mib if 1 <= mib <= LARGEST_MIB else None
 
 
-def too_large(size: int | None, source: str, what: str = "the input", *, text: bool = False) -> LimitError:
+def too_large(size: int | None, source: str, part: str = "the input", *, text: bool = False) -> LimitError:
     """Return the error for a tree of more bytes than `LIMITS` allows; `size` is None where unknown."""
     have = "has more" if size is None else f"has {size:,} bytes, more"
     most, of_what = (LIMITS.max_text, "the text of a device tree") if text else (LIMITS.max_bytes, "a device tree")
     return LimitError(
-        f"{what} {have} than the {most // MIB} MiB that {of_what} may have",
+        f"{part} {have} than the {most // MIB} MiB that {of_what} may have",
         source=source,
         hint=f"if it is one all the same, set {RAISE_VARIABLE} to as many MiB",
     )

@@ -113,10 +113,10 @@ class _Reader:
             elif match := _COMPLAINT.fullmatch(line):
                 self._builder.note(Defect("unreadable", f"lsprop could not read {shown(match[1])}"))
             elif line.strip():
-                name, *rest = line.split(maxsplit=1)
+                name, *values = line.split(maxsplit=1)
                 if _NAME.fullmatch(name) and not _is_prompt(name, line):
                     is_foreign = False
-                    entries.append(_Entry(name, [" " + part for part in rest], number))
+                    entries.append(_Entry(name, [" " + part for part in values], number))
                 else:
                     self._bad_line(number, line)
                     is_foreign = True

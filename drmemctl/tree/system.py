@@ -146,14 +146,14 @@ class BesideDirectory:
 class BesideMember:
     """What lies beside a tree in an archive, or why it could not be kept."""
 
-    kept: SystemFiles
+    beside: SystemFiles
     error: LimitError | None = None
 
     def files(self) -> SystemFiles:
         """Return the files; `LimitError` where they are too many."""
         if self.error is not None:
             raise self.error
-        return self.kept
+        return self.beside
 
 
 class SystemsInArchive:
@@ -192,7 +192,7 @@ class SystemsInArchive:
             return BesideMember(SystemFiles(), self._error)
         roots = self._roots
         if wanted is None:
-            return BesideMember(max(roots.values(), key=lambda kept: len(kept.files))) if roots else None
+            return BesideMember(max(roots.values(), key=lambda beside: len(beside.files))) if roots else None
         place = wanted.strip("/") + "/"
         above = max((root for root in roots if place.startswith(root)), key=len, default=None)
         return None if above is None else BesideMember(roots[above])

@@ -32,27 +32,27 @@ def fdt_pieces(tree: Tree, *, allow_cut: bool = False) -> list[bytes]:
     return blob_pieces(tree)
 
 
-def to_dts(what: Tree | Node, *, exact: bool = False) -> str:
+def to_dts(subject: Tree | Node, *, exact: bool = False) -> str:
     r"""Return a tree, or a node with all below it, as source that dtc reads back to the same bytes.
 
     What source cannot hold is shown all the same, for people: other characters in names as `\xNN`, how much
     of a cut value is missing as a comment. With `exact` it raises `WriteError` instead.
     """
-    return "".join(dts_pieces(what, exact=exact))
+    return "".join(dts_pieces(subject, exact=exact))
 
 
-def dts_pieces(what: Tree | Node, *, exact: bool = False) -> Iterator[str]:
-    """Return what `to_dts` does in pieces: text is several times as large as the bytes it stands for.
+def dts_pieces(subject: Tree | Node, *, exact: bool = False) -> Iterator[str]:
+    """Return subject `to_dts` does in pieces: text is several times as large as the bytes it stands for.
 
     `WriteError` comes before the first of them.
     """
     from drmemctl.tree.fdt_package import node_pieces, text_pieces
 
-    tree = what if isinstance(what, Tree) else Tree(what)
+    tree = subject if isinstance(subject, Tree) else Tree(subject)
     if exact:
         _refuse_cut(tree)
         _refuse_names(tree)
-    return text_pieces(tree) if what is tree else node_pieces(tree.root)
+    return text_pieces(tree) if subject is tree else node_pieces(tree.root)
 
 
 def _refuse_cut(tree: Tree) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Partitions whose only core belongs to another node at the destination of a migration."""
+"""Partitions of which a core belongs to another node at the destination of a migration."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from drmemctl.model.associativity import CHOSEN
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
+from tests.kernel.cpu_trees import with_cores
 from tests.kernel.partitions import lmbs, tree, u32
 
 CORE = "/cpus/PowerPC,POWER9@0"
 
 
 def with_core(node: int, *, prrn: bool = True, vphn: bool = False) -> Tree:
-    """Return a partition with memory on nodes 0 and 1, and a core on a node."""
-    made = tree(lmbs(2, 2, 1, 8), lmbs(4, 4), cpu_node=node)
-    if prrn:
+    """Return a partition with memory on nodes 0 and 1, a core on a node, and another on node 0."""
+    made = with_cores(tree(lmbs(2, 2, 1, 8), lmbs(4, 4)), (node, 0))
+    if not prrn:
         vector = bytearray(made.get(CHOSEN, ARCHITECTURE_VEC5) or b"")
-        vector[5] |= 0x40
+        vector[5] &= ~0x40
         made = made.with_property(CHOSEN, ARCHITECTURE_VEC5, bytes(vector))
     return made.with_property("/rtas", "ibm,hypertas-functions", b"hcall-vphn\0") if vphn else made
 

@@ -90,7 +90,7 @@ def tree(
     cpu_node: int = 0,
 ) -> Tree:
     """Return a tree with 512 MiB of boot memory on node 0 and the LMBs described."""
-    vector = b"\x19" + bytes(4) + b"\xa0\x05" + bytes(19)
+    vector = b"\x19" + bytes(4) + b"\xe0\x05" + bytes(19)
     children = (
         *((memory_node(0, 2 * LMB),) if memory is None else memory),
         cpus(cpu_node),

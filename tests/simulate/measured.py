@@ -40,7 +40,7 @@ Entry = tuple[str, dict[str, str], dict[str, str]]
 
 def witnesses() -> list[Witness]:
     """Return all records."""
-    folders = ("captures", "memblock", "mobility")
+    folders = ("captures", "memblock", "mobility", "reassignments")
     recorded = [(name, record(name)["kernel"]) for folder in folders for name in record_names(folder)]
     return [*recorded, *((name, kernel) for name, kernels in BOOTS.items() for kernel in kernels)]
 

@@ -100,8 +100,8 @@ def _replayed(name: str, _mutant: str) -> Run:
 
 def simulated(found: dict[str, Any], tree: Tree, kernel: Profile | None = None, *, findings: bool = True) -> Run:
     """Do the steps of a recorded run on a simulated partition with the same kernel, unless another is given."""
-    answers = {step["step"].split()[1]: step["answers"] for step in found["steps"] if "answers" in step}
-    files = Files(file=lambda file: json.dumps(answers[file]).encode())
+    answers = {step["step"].split()[1]: _answers(found, step) for step in found["steps"] if "answers" in step}
+    files = Files(file=lambda file: json.dumps(answers[file]).encode(), is_record=lambda name: name in answers)
     simulation = Simulation(tree, kernel or found["kernel"], files=files, findings=findings)
     boot = state_of(simulation, list(found["boot"]["properties"]))
     steps = []
@@ -110,12 +110,29 @@ def simulated(found: dict[str, Any], tree: Tree, kernel: Profile | None = None, 
         unmovable = " ".join(_unmovable(simulation, step))
         if unmovable:
             simulation.run(f"unmovable {unmovable}")
-        result = simulation.run(step["step"])
+        result = simulation.run(step["step"].replace("topo ", "topology "))
         if unmovable:
             simulation.run(f"movable {unmovable}")
-        state = state_of(simulation, list(step["properties"]))
+        state = state_of(simulation, list(step.get("properties", [])))
         steps.append(Replayed(step, result, state, simulation.situation))
     return Run(found, boot, tuple(steps), simulation)
+
+
+def _answers(found: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:
+    """Return what the record of a step says as the steps `migrate` and `prrn` read it.
+
+    Where a CPU's home is was recorded only where something but QEMU answered that; QEMU says where it put the CPU.
+    """
+    homes = [
+        {"cpu": number, "associativity": value}
+        for number, value in enumerate(found["boot"].get("cpu_associativity", {}).values())
+    ]
+    return {
+        "answers": step["answers"],
+        "connectors": step.get("connectors", []),
+        "events": step.get("events", []),
+        "homes": [] if found.get("name", "").endswith("-home") else homes,
+    }
 
 
 def _unmovable(simulation: Simulation, step: dict[str, Any]) -> list[str]:

@@ -21,6 +21,7 @@ from drmemctl.simulate.steps.migration import Lpm, Migrate
 from drmemctl.simulate.steps.pool import Pool
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
+from drmemctl.simulate.steps.topology import Topology
 from drmemctl.simulate.steps.unmovable import Unmovable
 from drmemctl.simulate.words import StepError
 from drmemctl.tree.limits import LIMITS
@@ -48,6 +49,8 @@ STEPS: list[tuple[str, Step]] = [
     ("prrn target.dtb", Prrn("", "target.dtb")),
     ("prrn 2 0x80000001 7", Prrn("", scope=2, phandles=(0x80000001, 7))),
     ("prrn -2 7", Prrn("", scope=-2, phandles=(7,))),
+    ("topology on", Topology("", True)),
+    ("topology off", Topology("", False)),
     ("withhold 0x80000004 2", Pool("", 0x80000004, 2, -3)),
     ("withhold 0x80000004 2 -9002", Pool("", 0x80000004, 2, -9002)),
     ("provide 0x80000004 2", Pool("", 0x80000004, 2)),
@@ -206,8 +209,11 @@ def test_a_drc_index_as_the_kernel_prints_it_is_refused_with_what_was_meant(text
         ("firmware / x", 13, "its value in hex, @FILE, or -"),
         ("firmware / x 0", 14, "whole bytes in hex, @FILE, or -"),
         ("firmware / x zz", 14, "whole bytes in hex, @FILE, or -"),
-        ("prrn", 5, "a tree, or a scope and phandles"),
-        ("prrn x 1", 6, "a tree, or a scope and phandles (not a number"),
+        ("prrn", 5, "a tree, a record, or a scope and phandles"),
+        ("prrn x 1", 6, "a tree, a record, or a scope and phandles (not a number"),
+        ("topology", 9, "`on` or `off`"),
+        ("topology 1", 10, "`on` or `off`"),
+        ("topology on now", 13, "the end of the step"),
         ("rtas sense 1", 6, "`get-sensor`, `set-indicator` or `configure-connector`"),
         ("rtas get-sensor 9001 1", 17, "the sensor 9003"),
         ("rtas set-indicator 9002 1 1", 20, "the indicator 9001 or 9003"),

@@ -64,7 +64,7 @@ def map_data(address_map: AddressMap, key: Key) -> dict[str, Any]:
         "lmb": None if address_map.lmb_size is None else str(address_map.lmb_size),
         "cell": str(cell),
         "exact": exact,
-        "contents": [[look_of(one), key.of(one)[0], words_of(one)] for one in contents],
+        "contents": [[look_of(content), key.of(content)[0], words_of(content)] for content in contents],
         "gaps": _column(number // unit for number in starts),
         "sizes": _column(number // unit for number in sizes),
         "looks": _column(looks),

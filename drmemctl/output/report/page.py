@@ -64,14 +64,17 @@ def page(material: Material) -> str:
         title=_own(material.title) or safe(_title(newest.overview), 300),
         overview=overview_part(newest, tables),
         findings=findings_part(newest.report),
-        maps={name: MapPart(name, heading, Drawing.of(found, key)) for name, (heading, found) in maps.items()},
+        maps={
+            name: MapPart(name, heading, Drawing.of(address_map, key))
+            for name, (heading, address_map) in maps.items()
+        },
         lmbs=lmbs,
         lookup=_lookup(newest, tables),
         **_comparison(material, tables),
         simulation=None if material.simulated is None else simulation_part(material.simulated, material.names),
         data=embedded(
             {
-                "maps": {name: map_data(found, key) for name, (_, found) in maps.items()},
+                "maps": {name: map_data(address_map, key) for name, (_, address_map) in maps.items()},
                 "lmbs": None if lmbs is None else lmbs.data,
             }
         ),

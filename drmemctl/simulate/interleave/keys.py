@@ -41,7 +41,7 @@ class Keys:
                 kernel.unmovable,
                 kernel.dead,
                 kernel.updating,
-                kernel.deaf,
+                (kernel.topology_updates, kernel.deaf, kernel.staged),
                 kernel.copies,
                 kernel.cpus,
                 kernel.cpu_ids,

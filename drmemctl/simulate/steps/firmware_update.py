@@ -11,6 +11,7 @@ from drmemctl.kernel.errno import ENODEV, errno_name
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.notifier import remove_property, set_property
 from drmemctl.kernel.task import Task
+from drmemctl.kernel.topology_updates import update_cpu_topology
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
@@ -60,6 +61,7 @@ class FirmwareUpdate(KernelStep):
                 yield from remove_property(job, self.path, self.name, delivered=True)
             else:
                 yield from set_property(job, self.path, self.name, value, delivered=True)
+                yield from update_cpu_topology(job)
             return 0
 
         return make

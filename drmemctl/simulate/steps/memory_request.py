@@ -9,7 +9,7 @@ from typing import ClassVar
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.hypervisor.inference import POWERVM, QEMU
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.requests import ADD, COUNT, CPU, INDEX, NotSimulatedError, requested, write_dlpar
+from drmemctl.kernel.requests import ADD, COUNT, CPU, INDEX, NotSimulatedError, Request, requested, write_dlpar
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Footprint, Task
 from drmemctl.numbers import printed_drc_index
@@ -18,6 +18,7 @@ from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
 from drmemctl.simulate.request_text import request_text
 from drmemctl.simulate.steps.kernel_step import CPU_REQUEST, REQUEST, Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.words import DRC, StepWords
+from drmemctl.wording import count_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,4 +118,16 @@ def _lacking_connectors(state: KernelState, machine: Hypervisor, text: str) -> s
     if number < wanted or obtainable >= wanted:
         return ""
     gives = f"gives {obtainable:,} of {wanted:,} LMBs: {_ADVICE[machine.name]}"
-    return f"the hypervisor is taken to be {machine.name}, which {gives}"
+    return f"the hypervisor is taken to be {machine.name}, which {gives}{_given_back(machine, request)}"
+
+
+def _given_back(machine: Hypervisor, request: Request) -> str:
+    """Return which DIMM is taken to be there still though the guest gave its memory back."""
+    for device in machine.devices:
+        if device.given_back and (request.kind == COUNT or device.first <= request.drc_index < device.end):
+            lmbs = f"{count_of(device.count, 'LMB')} from {device.first:#x} on"
+            return (
+                f"; flag 0x100 without 0x8 tells that QEMU still has a DIMM for {lmbs}, which the guest gave back "
+                "unasked: not to be had before it is unplugged"
+            )
+    return ""

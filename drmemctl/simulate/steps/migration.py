@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self, cast
 
-from drmemctl.kernel.capabilities import SUSPEND_IN_STOP_MACHINE
+from drmemctl.hypervisor.recorded import NOTHING_RECORDED
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import MIGRATION, Job
-from drmemctl.kernel.mobility import SUSPENDED, post_mobility_fixup
+from drmemctl.kernel.mobility import post_mobility_fixup, suspended
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop, take
+from drmemctl.kernel.topology_capabilities import CPU_TOPOLOGY_UPDATE, TOPOLOGY_STOPPED
+from drmemctl.kernel.topology_updates import start_topology_update, stop_topology_update, update_cpu_topology
 from drmemctl.simulate.partition import Hypervisor
+from drmemctl.simulate.rtas_record import RtasRecord, read_migration
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.updates import LiveUpdates, RecordedUpdates, difference, read_record
+from drmemctl.simulate.updates import LiveUpdates, RecordedUpdates, difference
 from drmemctl.simulate.words import FILE, StepWords
 from drmemctl.tree.node import Tree
 
@@ -50,8 +53,7 @@ class Lpm(KernelStep):
             updates = LiveUpdates.between(source_tree, destination, additions=True)
 
         def make(job: Job) -> Task[int]:
-            yield _suspend(destination, circumstances)
-            return (yield from _update_tree(job, updates, circumstances))
+            return (yield from _migrate(job, _suspend(destination, circumstances), updates, circumstances))
 
         return make
 
@@ -70,15 +72,25 @@ def _suspend(destination: Tree, circumstances: Circumstances) -> Action:
     return Action("suspend", moved, touches, takes=waits_for, drops=waits_for)
 
 
-def _update_tree(job: Job, updates: UpdateSource, circumstances: Circumstances) -> Task[int]:
-    """Do what follows the suspension, which failed updates do not make fail (`pseries_migrate_partition`)."""
-    if circumstances.alone and job.has(SUSPEND_IN_STOP_MACHINE):
-        job.log += SUSPENDED
+def _migrate(job: Job, suspension: Action, updates: UpdateSource, circumstances: Circumstances) -> Task[int]:
+    """Suspend and do what follows, which failed updates do not make fail (`migration_store`)."""
+    if job.has(TOPOLOGY_STOPPED):
+        yield from stop_topology_update(job)
+    yield suspension
+    if job.has(CPU_TOPOLOGY_UPDATE) and not job.has(TOPOLOGY_STOPPED):
+        # Up to 4.19 they are stopped while the partition is suspended, and no longer (rtas_ibm_suspend_me).
+        yield from start_topology_update(job)
+    if circumstances.alone:
+        job.log += suspended(job)
     if circumstances.hotplug_lock:
         yield from take(Lock.HOTPLUG)
     rc = yield from post_mobility_fixup(job, updates)
     if circumstances.hotplug_lock:
         yield from drop(Lock.HOTPLUG)
+    if job.has(TOPOLOGY_STOPPED):
+        yield from start_topology_update(job)
+    else:
+        yield from update_cpu_topology(job)
     return rc
 
 
@@ -105,6 +117,32 @@ class Migrate(KernelStep):
 
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task: the update of the tree by the recorded answers."""
-        answers = read_record(circumstances.files.file(self.file), self.file)
-        updates = RecordedUpdates(answers, circumstances.faults)
-        return lambda job: _update_tree(job, updates, circumstances)
+        record = read_migration(circumstances.files.file(self.file), self.file)
+        updates = RecordedUpdates(record.calls, circumstances.faults)
+        suspension = answering(record)
+
+        def make(job: Job) -> Task[int]:
+            rc = yield from _migrate(job, suspension, updates, circumstances)
+            yield FORGETTING
+            return rc
+
+        return make
+
+
+def answering(record: RtasRecord) -> Action:
+    """Return the moment from which on the hypervisor answers as a record says."""
+
+    def recorded(job: Job) -> None:
+        machine = cast("Hypervisor", job.firmware)
+        homes = tuple(sorted({**dict(machine.homes), **dict(record.homes)}.items()))
+        job.firmware = replace(machine, recorded=record.connectors, homes=homes)
+
+    return Action("firmware", recorded, Footprint(writes=frozenset({StatePart.CONNECTORS})))
+
+
+def _forget(job: Job) -> None:
+    job.firmware = replace(cast("Hypervisor", job.firmware), recorded=NOTHING_RECORDED)
+
+
+FORGETTING = Action("firmware", _forget, Footprint(writes=frozenset({StatePart.CONNECTORS})))
+"""The moment from which on connectors answer for themselves again; home nodes stay where the record has them."""

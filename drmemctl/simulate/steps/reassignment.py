@@ -1,29 +1,40 @@
 # SPDX-License-Identifier: MIT
-"""`prrn`: a platform resource reassignment, to the firmware of a tree or of phandles in a scope."""
+"""`prrn`: a platform resource reassignment, to the firmware of a tree, of a record, or of phandles in a scope."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self, cast
 
+from drmemctl.errors import InputError
+from drmemctl.formats.rtas_event import PRRN
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import REASSIGNMENT, Job
 from drmemctl.kernel.mobility import handle_prrn_event
+from drmemctl.kernel.processors import listens, why_deaf
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop, take
-from drmemctl.simulate.partition import Hypervisor
+from drmemctl.kernel.topology_capabilities import PRRN_UPDATE
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
+from drmemctl.simulate.rtas_record import read_reassignment
 from drmemctl.simulate.steps.kernel_step import REQUEST, TREE_UPDATE, Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.updates import LiveUpdates, difference, updates_of_phandles
+from drmemctl.simulate.steps.migration import FORGETTING, answering
+from drmemctl.simulate.updates import LiveUpdates, RecordedUpdates, difference, updates_of_phandles
 from drmemctl.simulate.words import FILE, StepWords
+from drmemctl.tree.node import Tree
 
 _EVENT_SCOPE = 2
 """The scope in the event of a reassignment to a tree; the kernel asks firmware for the updates of its negative."""
 
-_TREE_OR_PHANDLES = "a tree, or a scope and phandles"
+_TREE_OR_PHANDLES = "a tree, a record, or a scope and phandles"
 
 
 @dataclass(frozen=True, slots=True)
 class Prrn(KernelStep):
-    """A reassignment to the firmware of `tree`, else one that names phandles, or DRC indexes of LMBs."""
+    """A reassignment to the firmware of `tree`, else one that names phandles, or DRC indexes of LMBs.
+
+    `tree` may name a record instead: of the events, and of what firmware answered.
+    """
 
     tree: str | None = None
     scope: int = 0
@@ -55,22 +66,57 @@ class Prrn(KernelStep):
         """The tree of the new firmware, if any."""
         return () if self.tree is None else (self.tree,)
 
+    def carry_out(self, partition: Partition, files: Files) -> StepResult:
+        """Return the result; a kernel that does not listen says nothing of it."""
+        result = self.alone(partition, partition, files)
+        kernel = partition.kernel
+        if result.note or listens(kernel) or not kernel.profile.has(PRRN_UPDATE):
+            return result
+        return replace(result, note=f"nothing was asked for: {why_deaf(kernel, REASSIGNMENT)}")
+
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task: receive the event, update the tree of its scope."""
         if self.tree is None:
             listed, scope = updates_of_phandles(self.phandles), self.scope
             return lambda job: _handled(job, _scan(), listed, scope)
+        if circumstances.files.is_record(self.tree):
+            return _recorded(self.tree, circumstances)
         reassigned = circumstances.files.tree(self.tree)
         if circumstances.alone:
             planned = difference(circumstances.tree, reassigned, reassignment=True).planned()
             circumstances.faults.extend(planned.faults)
-            return lambda job: _handled(job, _scan(), planned, _EVENT_SCOPE)
+            return lambda job: _handled(job, _scan(reassigned), planned, _EVENT_SCOPE)
         live = LiveUpdates.between(circumstances.tree, reassigned, additions=False)
         return lambda job: _handled(job, _scan_where_it_is(live), live, _EVENT_SCOPE)
 
 
-def _scan() -> Action:
-    return Action("event-scan", lambda _: True, joins=Lock.RTASD)
+def _recorded(name: str, circumstances: Circumstances) -> MakeTask:
+    record = read_reassignment(circumstances.files.file(name), name)
+    if not circumstances.alone:
+        message = "answers that were recorded fit one order only: no thread can go by them"
+        raise InputError(message, source=name, hint="name a tree, or a scope and phandles")
+    updates = RecordedUpdates(record.calls, circumstances.faults)
+
+    def make(job: Job) -> Task[int]:
+        yield answering(record)
+        for event in record.events:
+            if event.fixed is not None and event.fixed.type == PRRN:
+                yield from _handled(job, _scan(), updates, event.fixed.scope)
+        yield FORGETTING
+        return 0
+
+    return make
+
+
+def _scan(tree: Tree | None = None) -> Action:
+    """Return the scan that finds the event, from the firmware of a tree where one is given."""
+
+    def found(job: Job) -> bool:
+        if tree is not None:
+            job.firmware = cast("Hypervisor", job.firmware).moved(tree)
+        return True
+
+    return Action("event-scan", found, joins=Lock.RTASD)
 
 
 def _scan_where_it_is(updates: LiveUpdates) -> Action:

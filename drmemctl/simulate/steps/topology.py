@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""`topology`: whether the kernel acts on new nodes of CPUs and on reassignments, as its user switches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+from drmemctl.kernel.errno import ENOENT, errno_name
+from drmemctl.kernel.job import Job
+from drmemctl.kernel.task import Footprint, StatePart, Task
+from drmemctl.kernel.topology_updates import topology_write
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.partition import Partition, StepResult
+from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
+from drmemctl.simulate.words import StepWords
+
+_STATES = ("on", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Topology(KernelStep):
+    """What is written to /proc/powerpc/topology_updates."""
+
+    on: bool
+
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = (_STATES,)
+    touches: ClassVar[Footprint] = Footprint(writes=frozenset({StatePart.WINDOW}))
+
+    @classmethod
+    def parse(cls, words: StepWords) -> Self:
+        """Return the step."""
+        return cls(words.text, words.keyword(*_STATES) == "on")
+
+    def task(self, circumstances: Circumstances) -> MakeTask:
+        """Return what makes the task: the write."""
+        del circumstances
+
+        def make(job: Job) -> Task[int]:
+            return (yield from topology_write(job, on=self.on))
+
+        return make
+
+    def carry_out(self, partition: Partition, files: Files) -> StepResult:
+        """Return the result, ENOENT where there is nothing to write to."""
+        result = self.alone(partition, partition, files)
+        gone = "5.9 took /proc/powerpc/topology_updates out"
+        return replace(result, note=gone) if result.errno == errno_name(ENOENT) else result
