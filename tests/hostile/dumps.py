@@ -393,7 +393,11 @@ def _kdump(folder: Path, name: str, page: bytes, flags: int, size: int) -> Path:
 def kdump_slow_lzo(folder: Path, size: int) -> Path:
     """Pages of LZO whose instructions stand for two bytes each."""
     return _kdump(
-        folder, "lzo.kdump", bytes([20]) + b"abc" + b"\x02\0aa" + b"\x01\0a" * 21_843 + b"\x11\0\0", LZO, size
+        folder,
+        "lzo.kdump",
+        bytes([20]) + b"abc" + b"\x02\0aa" + b"\x01\0a" * 21_800 + b"\x20\x60\0\0" + b"\x11\0\0",
+        LZO,
+        size,
     )
 
 
