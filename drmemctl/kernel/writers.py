@@ -102,10 +102,10 @@ def writers_of(values: Sequence[LmbValue], profile: Profile, array: LmbTable | N
     """
     explanations = [_Explanation(values[0].table, (WrittenValue(BOOT),))]
     for number, value in enumerate(values[1:], 1):
-        now = array if number == len(values) - 1 else None
+        present = array if number == len(values) - 1 else None
         unlike = form_fault(value)
-        flushes = () if unlike else _flushes(explanations, value, values[number - 1], profile, now)
-        reason = unlike or _why_no_flush(explanations[0], value, now)
+        flushes = () if unlike else _flushes(explanations, value, values[number - 1], profile, present)
+        reason = unlike or _why_no_flush(explanations[0], value, present)
         update = _updated(explanations[0], value, values[number - 1], reason, profile)
         flush = min(flushes, key=lambda explanation: explanation.cost, default=None)
         explanations = [update] if flush is None else sorted((flush, update), key=lambda either: either.cost)
@@ -117,12 +117,12 @@ def _flushes(
     value: LmbValue,
     before: LmbValue,
     profile: Profile,
-    now: LmbTable | None,
+    present: LmbTable | None,
 ) -> Iterator[_Explanation]:
     """Yield the explanations in which a flush wrote a value: the array is what it says then."""
     for explanation in explanations:
         fault = request_fault(explanation.array, value.table)
-        if fault or _contradicts(value.table, now):
+        if fault or _contradicts(value.table, present):
             continue
         undone: tuple[RunPair, ...] = ()
         if explanation.writers[-1].writer == UPDATE:
@@ -145,15 +145,15 @@ def _updated(
     return _Explanation(array, (*explanation.writers, WrittenValue(UPDATE, reason)), cost)
 
 
-def _why_no_flush(likeliest: _Explanation, value: LmbValue, now: LmbTable | None) -> str:
+def _why_no_flush(likeliest: _Explanation, value: LmbValue, present: LmbTable | None) -> str:
     fault = request_fault(likeliest.array, value.table)
     if not fault:
-        again = next(_added_again(likeliest.array, value.table), None)
-        if again is not None:
-            old, new = again
+        pair = next(_added_again(likeliest.array, value.table), None)
+        if pair is not None:
+            old, new = pair
             indexes = f"aa_index {new.aa_index:#x}, {old.aa_index:#x} in the array"
             fault = f"LMB {old.drc_index:08x} has {indexes}, and no request added it"
-    if not fault and _contradicts(value.table, now):
+    if not fault and _contradicts(value.table, present):
         fault = "the kernel's array still says something else"
     return fault or "what the next value was written from says something else"
 
@@ -235,21 +235,21 @@ def _flushed(array: LmbTable, written: LmbTable) -> LmbTable:
     return replace(array, runs=Runs(runs, array.lmb_size))
 
 
-def _contradicts(written: LmbTable, now: LmbTable | None) -> bool:
+def _contradicts(written: LmbTable, present: LmbTable | None) -> bool:
     """Whether the array has other memory than the last flush wrote, and no request is at work."""
-    if now is None or now.n_lmbs != written.n_lmbs:
+    if present is None or present.n_lmbs != written.n_lmbs:
         return False
-    changed = [(old, new) for old, new in changed_lmbs(written, now) if (old.flags ^ new.flags) & ASSIGNED]
-    return bool(changed) and not any(flags & KERNEL_TOUCHED for flags in now.runs.flags)
+    changed = [(old, new) for old, new in changed_lmbs(written, present) if (old.flags ^ new.flags) & ASSIGNED]
+    return bool(changed) and not any(flags & KERNEL_TOUCHED for flags in present.runs.flags)
 
 
 def _undone(update: LmbTable, array: LmbTable, written: LmbTable) -> Iterator[RunPair]:
     """Yield the LMBs that an update had changed and the array had not, as the update and as the flush has them."""
     if update.n_lmbs != array.n_lmbs or update.lmb_size != array.lmb_size:
         return
-    for delivered, held, now in in_step(update, array, written):
-        if held[3:] == now[3:] != delivered[3:]:
-            yield delivered, held
+    for delivered, live, flushed in in_step(update, array, written):
+        if live[3:] == flushed[3:] != delivered[3:]:
+            yield delivered, live
 
 
 def changed_lmbs(old: LmbTable, new: LmbTable) -> Iterator[RunPair]:
