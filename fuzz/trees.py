@@ -122,6 +122,8 @@ _STEPS = (
     "lpm same",
     "lpm other",
     "prrn other",
+    "topology on",
+    "topology off",
     "prrn -1 0x1 0xfffffff",
     "migrate file",
     "migrate another-file",

@@ -78,7 +78,21 @@ def command(
     if encode:
         _encode(kind, file, output, screen)
         return 0
-    return _decode(screen, (kind, file, format), tree, kernel, fail_on)
+    from drmemctl.check.engine import Judge, Plan
+    from drmemctl.check.stream.answers import RtasStream
+    from drmemctl.check.tally import fails
+    from drmemctl.formats.rtas_input import read_answers
+    from drmemctl.output.decode import Decoding, show_decoding
+    from drmemctl.tree.plain_input import source_name
+
+    answers = read_answers(kind, _content(file), source_name(file))
+    device_tree = None if tree is None else open_tree(tree)
+    stream = RtasStream(answers, device_tree)
+    if device_tree is not None:
+        kernel = kernel_choice(device_tree, kernel).judged
+    findings = Judge(Plan(kernel=kernel or setting("kernel"))).findings(stream)
+    show_decoding(screen, Decoding(kind, stream, findings), format)
+    return int(any(fails(finding.severity, fail_on) for finding in findings))
 
 
 def _content(file: str) -> bytes:
@@ -104,28 +118,3 @@ def _encode(kind: str, file: str, output: str | None, screen: Screen) -> None:
         write_bytes(data)
     else:
         write_atomically(output, data)
-
-
-def _decode(
-    screen: Screen,
-    options: tuple[str, str, str],
-    tree: str | None,
-    kernel: Profile | None,
-    fail_on: str,
-) -> int:
-    from drmemctl.check.engine import Judge, Plan
-    from drmemctl.check.stream.answers import RtasStream
-    from drmemctl.check.tally import fails
-    from drmemctl.formats.rtas_input import read_answers
-    from drmemctl.output.decode import Decoding, show_decoding
-    from drmemctl.tree.plain_input import source_name
-
-    kind, file, format = options
-    answers = read_answers(kind, _content(file), source_name(file))
-    device_tree = None if tree is None else open_tree(tree)
-    stream = RtasStream(answers, device_tree)
-    if device_tree is not None:
-        kernel = kernel_choice(device_tree, kernel).judged
-    findings = Judge(Plan(kernel=kernel or setting("kernel"))).findings(stream)
-    show_decoding(screen, Decoding(kind, stream, findings), format)
-    return int(any(fails(finding.severity, fail_on) for finding in findings))

@@ -141,9 +141,11 @@ def command(
     from time import monotonic
 
     from drmemctl.hypervisor.inference import inferred_hypervisor
+    from drmemctl.output.explore import ExploreView, show_explored
     from drmemctl.simulate.interleave.answer import Question
     from drmemctl.simulate.interleave.deadline import NEVER
     from drmemctl.simulate.interleave.search import Bounds
+    from drmemctl.simulate.interleave.trace import traced_ends
 
     began = monotonic()
     if replay is not None:
@@ -155,8 +157,17 @@ def command(
     profile = kernel_of(device_tree, kernel).changed(added, removed)
     machine = named_hypervisor(hypervisor) or inferred_hypervisor(device_tree).name
     question = Question(device_tree, threads, profile, machine, bounds, until)
-    shown = screen, format, None if everything else ends
-    return _explored(question, _policies(locking), (jobs, began), save, shown)
+    policies = list(POLICIES)
+    if "all" not in locking:
+        policies = [BY_NAME[name] for name in dict.fromkeys(locking or ("kernel",))]
+    all_answers = list(_answers(question, policies, jobs, began))
+    late = began + bounds.seconds + _TO_SHOW
+    most = None if everything else ends
+    traced = [traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in all_answers]
+    show_explored(screen, ExploreView(question, all_answers, traced), format)
+    if save is not None:
+        _save(question, all_answers, save)
+    return _EXIT_INCONSISTENT if any(answer.bad for answer in all_answers) else 0
 
 
 def _opened(tree: str, seconds: float) -> Tree:
@@ -187,33 +198,6 @@ def _check_threads(threads: Sequence[str]) -> None:
         except StepError as error:
             said = [f"--thread {number}: {worded(error.message)}", *pointed(error)]
             raise PointedError("\n".join(said)) from error
-
-
-def _policies(names: Sequence[str]) -> list[Policy]:
-    if "all" in names:
-        return list(POLICIES)
-    return [BY_NAME[name] for name in dict.fromkeys(names or ("kernel",))]
-
-
-def _explored(
-    question: Question,
-    policies: list[Policy],
-    how: tuple[int, float],
-    save: str | None,
-    shown: tuple[Screen, str, int | None],
-) -> int:
-    from drmemctl.output.explore import ExploreView, show_explored
-    from drmemctl.simulate.interleave.trace import traced_ends
-
-    jobs, began = how
-    all_answers = list(_answers(question, policies, jobs, began))
-    screen, format, most = shown
-    late = began + question.bounds.seconds + _TO_SHOW
-    ends = [traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in all_answers]
-    show_explored(screen, ExploreView(question, all_answers, ends), format)
-    if save is not None:
-        _save(question, all_answers, save)
-    return _EXIT_INCONSISTENT if any(answer.bad for answer in all_answers) else 0
 
 
 def _ends_to_show(answer: PolicyAnswer, format: str, most: int | None) -> Sequence[End]:

@@ -37,6 +37,7 @@ def n_alike(job: Job, index: int, most: int = _DRC_INDEXES) -> int:
     count = min(count, ((limit if run.base < limit else _ADDRESSES) - run.base) // size)
     count = state.blocks.n_alike(run.base // size, max(1, count))
     count = state.kept.n_alike(run.base, count, size)
+    count = state.listed.n_alike(run.base // size, count)
     if state.unmovable:
         count = 1 if run.drc_index in state.unmovable else _until(run, count, state.unmovable.__contains__)
     if (job.has(WRONG_NODE_ADD) or job.has(ASSIGNED_FIRST)) and not run.assigned:

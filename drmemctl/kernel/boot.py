@@ -19,6 +19,7 @@ from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.boot_faults import deadly_faults
 from drmemctl.kernel.boot_input import boot_associativity, read_drmem
 from drmemctl.kernel.capabilities import (
+    BLOCKS_LISTED_TWICE,
     DRMEM_ARRAY,
     LMB_SIZE_U32,
 )
@@ -26,6 +27,7 @@ from drmemctl.kernel.cmdline import command_line, options
 from drmemctl.kernel.early_memory import EarlyMemory
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.kept_at_boot import kept_memory
+from drmemctl.kernel.listed_blocks import NOTHING_LISTED, ListedBlocks
 from drmemctl.kernel.memory_capabilities import BRIDGE_NODES
 from drmemctl.kernel.processors import cpu_ids_of, cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
@@ -65,7 +67,8 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     kept = kept_memory(tree, list(regions), size)
     state = KernelState(profile, tree, table, blocks, size, topology, cpus, cpu_ids, kept.unmovable(table), kept)
     updates = _topology_updates(tree, profile)
-    return replace(state, topology_updates=updates, deaf=not updates), tuple(faults)
+    listed = ListedBlocks.of(blocks) if profile.has(BLOCKS_LISTED_TWICE) else NOTHING_LISTED
+    return replace(state, topology_updates=updates, deaf=not updates, listed=listed), tuple(faults)
 
 
 def _topology_updates(tree: Tree, profile: Profile) -> bool:

@@ -208,6 +208,14 @@ CAPABILITIES: tuple[Capability, ...] = (
         first=(5, 4),
         source="drivers/base/memory.c",
     ),
+    BLOCKS_LISTED_TWICE := Capability(
+        "blocks-listed-twice",
+        "nodes list all blocks of boot from their first to their last: adding another's to them again is a BUG",
+        first=(4, 19),
+        last=(5, 8),
+        commit="4fbce633910e, f85086f95fa3",
+        source="drivers/base/node.c",
+    ),
     NO_DEFAULT_NODE := Capability(
         "no-default-node",
         "a lookup that finds no node gives none; without, it gives node 0",

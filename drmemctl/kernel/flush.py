@@ -7,6 +7,7 @@ import sys
 from array import array
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, V2, encode_entries
@@ -207,12 +208,18 @@ def in_set(first: Run, position: int, lmb_size: int) -> tuple[int, int]:
 
 
 def encode_v2(table: LmbTable) -> bytes:
-    """Return what `drmem_update_dt_v2` makes of an array: its `seq_lmbs` is a u32, and wraps."""
-    sets: list[Run] = []
-    for placed in placed_in_sets(table):
-        if not placed.position:
-            sets.append(placed.first)
-        sets[-1] = placed.first._replace(lmbs=placed.read_back, flags=placed.first.flags & WRITTEN_FLAGS)
+    """Return what `drmem_update_dt_v2` makes of an array: its `seq_lmbs` is a u32, and wraps.
+
+    By the column, in the sets of `placed_in_sets`: kernels up to 4.19 do it for each LMB of a request.
+    """
+    bases, lmbs, drc_indexes, aa_indexes, flags = table.runs.columns()
+    written = [bits & WRITTEN_FLAGS for bits in flags]
+    kinds = list(zip(aa_indexes, written, strict=True))
+    begins = [place for place, kind in enumerate(kinds) if not place or kind != kinds[place - 1]]
+    sets = [
+        Run(bases[begin], sum(lmbs[begin:end]) & _COUNT_MASK, drc_indexes[begin], *kinds[begin])
+        for begin, end in pairwise([*begins, len(kinds)])
+    ]
     return encode_entries(V2, sets)
 
 

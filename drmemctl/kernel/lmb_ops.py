@@ -189,8 +189,16 @@ def _add_memory(job: Job, index: int, node: int) -> int:
     if rc:
         _log_error(job, f"Failed to add LMB 0x{{drc:x}} to node {node}", lmb)
         return rc
+    _check_listed(job, job.state.block_of(base), node)
     job.add_block("__add_memory", job.state.block_of(base), node)
     return 0
+
+
+def _check_listed(job: Job, block: int, node: int) -> None:
+    """Stop where the node has a link to the block from boot: `add_memory_resource` has a BUG_ON for that."""
+    if job.state.listed.is_foreign(block, node):
+        message = f"memory block {block} is added on node {node}, which lists it since boot, when it was another's"
+        raise OopsError(Fault("oops", message, "add_memory_resource", NODE), dead=HOTPLUG_LOCK_HELD)
 
 
 def _add_error(job: Job, base: int, size: int) -> int:

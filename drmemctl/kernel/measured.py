@@ -145,6 +145,10 @@ MEASURED: dict[str, Measured] = {
         {"5.10": "boot/lmb-not-power-of-two", "7.2": "boot/lmb-not-power-of-two"},
         {},
     ),
+    "blocks-listed-twice": Measured(
+        {},
+        {},
+    ),
     "no-default-node": Measured(
         {"5.10": "boot/aa-out-of-range", "6.1": "boot/aa-out-of-range", "6.12": "boot/aa-out-of-range",
          "7.2": "boot/aa-out-of-range"},

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from drmemctl.formats.associativity import ASSOCIATIVITY
@@ -139,23 +139,35 @@ def _sync_aa(job: Job, name: str, data: bytes) -> None:
     if entries.present < entries.declared:
         _beyond_the_end(job, name, entries.declared, entries.present)
     table = job.state.table
-    places = _PlacesByDrc(table)
-    writes: list[tuple[int, int, int]] = []
-    for run in LmbTable.of_property(entries, table.lmb_size).runs:
-        for first, count, drc_index in places.of(run):
-            writes.append((first, first + count, run.aa_index))
-            if job.events is not None:
-                job.events.append(
-                    ArrayWrite("drmem_update_lmbs", len(job.log), first, count, drc_index, run.aa_index)
-                )
-    # Of LMBs that the property describes several times, the last counts.
-    claims = Claims()
-    for write in reversed(writes):
-        claims.add(*write)
-    job.state = replace(job.state, table=replace(table, runs=Runs(_with_aa(table, claims.parts), table.lmb_size)))
+    writes = list(_aa_writes(table, LmbTable.of_property(entries, table.lmb_size)))
+    if job.events is not None:
+        for write in writes:
+            job.events.append(ArrayWrite("drmem_update_lmbs", len(job.log), *write))
+    job.state = replace(job.state, table=_written(table, writes))
     if entries.declared - entries.present > _READABLE_ENTRIES:
         message = f"{entries.declared} entries are walked where there are {entries.present}"
         raise OopsError(Fault("never-returns", message, f"drmem_update_lmbs: {name}", NODE, name))
+
+
+def synced(table: LmbTable, update: LmbTable) -> LmbTable:
+    """Return an array with the aa_indexes of an update, by DRC index (`drmem_update_lmbs`)."""
+    return _written(table, list(_aa_writes(table, update)))
+
+
+def _aa_writes(table: LmbTable, update: LmbTable) -> Iterator[tuple[int, int, int, int]]:
+    """Yield what an update writes into an array: array index, count, DRC index, aa_index."""
+    places = _PlacesByDrc(table)
+    for run in update.runs:
+        for first, count, drc_index in places.of(run):
+            yield first, count, drc_index, run.aa_index
+
+
+def _written(table: LmbTable, writes: Sequence[tuple[int, int, int, int]]) -> LmbTable:
+    # Of LMBs that the property describes several times, the last counts.
+    claims = Claims()
+    for first, count, _, aa_index in reversed(writes):
+        claims.add(first, first + count, aa_index)
+    return replace(table, runs=Runs(_with_aa(table, claims.parts), table.lmb_size))
 
 
 _READABLE_ENTRIES = 1 << 16

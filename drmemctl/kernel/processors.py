@@ -229,5 +229,6 @@ def _change(before: int | None, cpu: Cpu, after: KernelState, doing: str) -> Cpu
         if doing == HOME_NODES or (before is None and asks):
             why = _HOME
         else:
-            why = ("" if before is None else why_deaf(after, doing)) or "the kernel goes by the first online node"
+            stays = "" if before is None else why_deaf(after, doing) or after.dead
+            why = stays or "the kernel goes by the first online node"
     return CpuChange(cpu.path, cpu.threads, before, cpu.node, in_tree, why, len(cpu.offline))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD
 from drmemctl.kernel.kept_memory import NOTHING_KEPT, KeptMemory
+from drmemctl.kernel.listed_blocks import NOTHING_LISTED, ListedBlocks
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Tree
@@ -91,6 +92,7 @@ class KernelState:
         tree: the device tree as it holds it now.
         table: its LMB array, flag bits private to it included; without an array, what the tree says.
         blocks: its memory blocks.
+        listed: which of them sysfs lists under several nodes since boot, in kernels that do that.
         block_size: bytes of a memory block, 0 where none could be determined.
         topology: what it took from the tree about nodes at boot.
         cpus: its CPUs.
@@ -124,6 +126,7 @@ class KernelState:
     topology_updates: bool = True
     deaf: bool = False
     staged: frozenset[str] = frozenset()
+    listed: ListedBlocks = NOTHING_LISTED
     copies: int = 0
     writer: str = field(default="", compare=False)
     written: tuple[LmbTable, bytes] | None = field(default=None, compare=False, repr=False)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import (
@@ -18,12 +19,12 @@ from drmemctl.formats.dynamic_memory import (
     ASSIGNED,
     DRC_INVALID,
     KERNEL_TOUCHED,
-    V1,
     V2,
     Entries,
 )
 from drmemctl.kernel.capabilities import AA_SYNC
 from drmemctl.kernel.flush import encode_v1, is_same_set
+from drmemctl.kernel.notifier import synced
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.topology_capabilities import PRRN_READD
 from drmemctl.model.drmem import Drmem, LmbTable
@@ -82,11 +83,16 @@ def lmb_values(name: str, moments: Iterable[PastMoment]) -> list[LmbValue] | Non
 
 @dataclass(frozen=True, slots=True)
 class _Explanation:
-    """One way in which the values so far came to be: the array after the last, and who wrote each."""
+    """One way in which the values so far came to be: the array after the last, and who wrote each.
+
+    It costs the updates in it, and where these are as many, the ranges of LMBs that updates made memory or free:
+    firmware says where memory is, and leaves it to requests which there is. LMBs that requests took out and added
+    again, as one does that fails, cost the same as an update.
+    """
 
     array: LmbTable
     writers: tuple[WrittenValue, ...]
-    updates: int
+    cost: tuple[int, int] = (0, 0)
 
 
 def writers_of(values: Sequence[LmbValue], profile: Profile, array: LmbTable | None) -> list[WrittenValue]:
@@ -94,15 +100,15 @@ def writers_of(values: Sequence[LmbValue], profile: Profile, array: LmbTable | N
 
     `profile` is the kernel, one with an array; `array` is what that is now, None where it is not known.
     """
-    explanations = [_Explanation(values[0].table, (WrittenValue(BOOT),), 0)]
+    explanations = [_Explanation(values[0].table, (WrittenValue(BOOT),))]
     for number, value in enumerate(values[1:], 1):
-        now = array if number == len(values) - 1 else None
+        present = array if number == len(values) - 1 else None
         unlike = form_fault(value)
-        flushes = () if unlike else _flushes(explanations, value, values[number - 1], profile, now)
-        reason = unlike or _why_no_flush(explanations[0], value, profile, now)
-        update = min(explanations, key=lambda explanation: explanation.updates)
-        explanations = [*flushes, _updated(update, value, reason, profile)]
-        explanations.sort(key=lambda explanation: explanation.updates)
+        flushes = () if unlike else _flushes(explanations, value, values[number - 1], profile, present)
+        reason = unlike or _why_no_flush(explanations[0], value, present)
+        update = _updated(explanations[0], value, values[number - 1], reason, profile)
+        flush = min(flushes, key=lambda explanation: explanation.cost, default=None)
+        explanations = [update] if flush is None else sorted((flush, update), key=lambda either: either.cost)
     return list(explanations[0].writers)
 
 
@@ -111,31 +117,43 @@ def _flushes(
     value: LmbValue,
     before: LmbValue,
     profile: Profile,
-    now: LmbTable | None,
+    present: LmbTable | None,
 ) -> Iterator[_Explanation]:
-    """Yield the cheapest explanation in which a flush wrote a value: the array is what it says then."""
+    """Yield the explanations in which a flush wrote a value: the array is what it says then."""
     for explanation in explanations:
-        if request_fault(explanation.array, value.table, profile) or _contradicts(value.table, now):
+        fault = request_fault(explanation.array, value.table)
+        if fault or _contradicts(value.table, present):
             continue
         undone: tuple[RunPair, ...] = ()
         if explanation.writers[-1].writer == UPDATE:
             undone = tuple(_undone(before.table, explanation.array, value.table))
-        requested = tuple(changed_lmbs(explanation.array, value.table))
-        written = WrittenValue(FLUSH, "", requested, undone)
-        yield _Explanation(value.table, (*explanation.writers, written), explanation.updates)
-        return
+        array = _flushed(explanation.array, value.table)
+        written = WrittenValue(FLUSH, "", tuple(changed_lmbs(explanation.array, array)), undone)
+        n_again = len(list(_added_again(explanation.array, array)))
+        cost = explanation.cost[0] + bool(n_again and not profile.has(PRRN_READD)), explanation.cost[1] + n_again
+        yield _Explanation(array, (*explanation.writers, written), cost)
 
 
-def _updated(explanation: _Explanation, value: LmbValue, reason: str, profile: Profile) -> _Explanation:
+def _updated(
+    explanation: _Explanation, value: LmbValue, before: LmbValue, reason: str, profile: Profile
+) -> _Explanation:
     """Return the explanation that a value came from outside; from 5.15 on the array takes its aa_indexes over."""
     array = synced(explanation.array, value.table) if profile.has(AA_SYNC) else explanation.array
-    writers = (*explanation.writers, WrittenValue(UPDATE, reason))
-    return _Explanation(array, writers, explanation.updates + 1)
+    pairs = in_step(before.table, value.table)
+    n_states = sum(bool((old.flags ^ new.flags) & ASSIGNED) for old, new in pairs)
+    cost = explanation.cost[0] + 1, explanation.cost[1] + n_states
+    return _Explanation(array, (*explanation.writers, WrittenValue(UPDATE, reason)), cost)
 
 
-def _why_no_flush(likeliest: _Explanation, value: LmbValue, profile: Profile, now: LmbTable | None) -> str:
-    fault = request_fault(likeliest.array, value.table, profile)
-    if not fault and _contradicts(value.table, now):
+def _why_no_flush(likeliest: _Explanation, value: LmbValue, present: LmbTable | None) -> str:
+    fault = request_fault(likeliest.array, value.table)
+    if not fault:
+        pair = next(_added_again(likeliest.array, value.table), None)
+        if pair is not None:
+            old, new = pair
+            indexes = f"aa_index {new.aa_index:#x}, {old.aa_index:#x} in the array"
+            fault = f"LMB {old.drc_index:08x} has {indexes}, and no request added it"
+    if not fault and _contradicts(value.table, present):
         fault = "the kernel's array still says something else"
     return fault or "what the next value was written from says something else"
 
@@ -143,9 +161,9 @@ def _why_no_flush(likeliest: _Explanation, value: LmbValue, profile: Profile, no
 def form_fault(value: LmbValue) -> str:
     """Return in what a value is not as the kernel writes one, empty if in nothing."""
     entries, table = value.entries, value.table
-    if entries.defects:
-        return "its length or count is none that the kernel writes"
     if entries.property == V2:
+        if entries.defects:
+            return "its length or count is none that the kernel writes"
         previous: Run | None = None
         for number, (base, lmbs, drc, aa, flags) in enumerate(entries):
             entry = Run(base, lmbs, drc, aa, flags)
@@ -155,56 +173,83 @@ def form_fault(value: LmbValue) -> str:
                 return f"the kernel would write sets {number - 1} and {number} as one"
             previous = entry
         return ""
-    written = encode_v1(table)
-    return "" if entries.property == V1 and written == entries.data else "it is not as the kernel writes one"
+    # As long as the property was, whatever room that has.
+    written = encode_v1(table)[: len(entries.data)].ljust(len(entries.data), b"\0")
+    return "" if written == entries.data else "it is not as the kernel writes one"
 
 
-def request_fault(array: LmbTable, written: LmbTable, profile: Profile) -> str:
-    """Return why no request can have made one array of another, empty where requests can."""
+def request_fault(array: LmbTable, written: LmbTable) -> str:
+    """Return why no request can have made one array of another, empty where requests can.
+
+    Of a set of version 2 only the first LMB's address and DRC index are the array's, see DRM015.
+    """
     if array.n_lmbs != written.n_lmbs or array.lmb_size != written.lmb_size:
         return "it has other LMBs than the array"
-    for old, new in changed_lmbs(array, written):
-        if old.base != new.base or (old.drc_index != new.drc_index and not old.flags & new.flags & DRC_INVALID):
+    starts = set(accumulate(written.runs.lmbs, initial=0))
+    position = 0
+    for old, new in in_step(array, written):
+        is_read_back = written.property_name == V2 and position not in starts
+        position += new.lmbs
+        if not is_read_back and (old.base != new.base or not _same_drc(old, new)):
             return "it has other LMBs than the array"
-        changed = (old.flags ^ new.flags) & ~KERNEL_TOUCHED
-        if changed & ~ASSIGNED:
-            return f"LMB {new.drc_index:08x} has flags {new.flags:#x}, {old.flags:#x} in the array"
-        came, is_free = changed & new.flags & ASSIGNED, not new.flags & ASSIGNED
-        if old.aa_index == new.aa_index:
-            if changed and is_free and old.aa_index != AA_UNSET:
-                return f"LMB {new.drc_index:08x} is free and has an aa_index, which a removal takes away"
-        elif not came and not (is_free and new.aa_index == AA_UNSET) and not profile.has(PRRN_READD):
-            indexes = f"aa_index {new.aa_index:#x}, {old.aa_index:#x} in the array"
-            return f"LMB {new.drc_index:08x} has {indexes}, and no request added it"
+        fault = _attribute_fault(old, new)
+        if fault:
+            return fault
     return ""
 
 
-def _contradicts(written: LmbTable, now: LmbTable | None) -> bool:
+def _same_drc(old: Run, new: Run) -> bool:
+    return old.drc_index == new.drc_index or bool(old.flags & new.flags & DRC_INVALID)
+
+
+def _added_again(array: LmbTable, written: LmbTable) -> Iterator[RunPair]:
+    """Yield LMBs that are memory before and after, and have another aa_index."""
+    return (
+        (old, new)
+        for old, new in in_step(array, written)
+        if old.aa_index != new.aa_index and old.flags & new.flags & ASSIGNED
+    )
+
+
+def _attribute_fault(old: Run, new: Run) -> str:
+    """Return why no request can have made one LMB of another: only adding gives an aa_index, removal takes it."""
+    changed = (old.flags ^ new.flags) & ~KERNEL_TOUCHED
+    if changed & ~ASSIGNED:
+        return f"LMB {old.drc_index:08x} has flags {new.flags:#x}, {old.flags:#x} in the array"
+    is_free = not new.flags & ASSIGNED
+    if old.aa_index == new.aa_index:
+        if changed and is_free and old.aa_index != AA_UNSET:
+            return f"LMB {old.drc_index:08x} is free and has an aa_index, which a removal takes away"
+    elif is_free and new.aa_index != AA_UNSET:
+        indexes = f"aa_index {new.aa_index:#x}, {old.aa_index:#x} in the array"
+        return f"LMB {old.drc_index:08x} has {indexes}, and no request added it"
+    return ""
+
+
+def _flushed(array: LmbTable, written: LmbTable) -> LmbTable:
+    """Return the array that was written: addresses and DRC indexes of a merged set read back as others."""
+    runs = (
+        old._replace(aa_index=new.aa_index, flags=new.flags | old.flags & KERNEL_TOUCHED)
+        for old, new in in_step(array, written)
+    )
+    return replace(array, runs=Runs(runs, array.lmb_size))
+
+
+def _contradicts(written: LmbTable, present: LmbTable | None) -> bool:
     """Whether the array has other memory than the last flush wrote, and no request is at work."""
-    if now is None or now.n_lmbs != written.n_lmbs:
+    if present is None or present.n_lmbs != written.n_lmbs:
         return False
-    changed = [(old, new) for old, new in changed_lmbs(written, now) if (old.flags ^ new.flags) & ASSIGNED]
-    return bool(changed) and not any(flags & KERNEL_TOUCHED for flags in now.runs.flags)
+    changed = [(old, new) for old, new in changed_lmbs(written, present) if (old.flags ^ new.flags) & ASSIGNED]
+    return bool(changed) and not any(flags & KERNEL_TOUCHED for flags in present.runs.flags)
 
 
 def _undone(update: LmbTable, array: LmbTable, written: LmbTable) -> Iterator[RunPair]:
     """Yield the LMBs that an update had changed and the array had not, as the update and as the flush has them."""
     if update.n_lmbs != array.n_lmbs or update.lmb_size != array.lmb_size:
         return
-    for delivered, held, now in in_step(update, array, written):
-        if held == now != delivered:
-            yield delivered, now
-
-
-def synced(array: LmbTable, update: LmbTable) -> LmbTable:
-    """Return the array with the aa_indexes of an update (drmem_update_lmbs)."""
-    if array.n_lmbs != update.n_lmbs:
-        return array
-    runs = (
-        old._replace(aa_index=new.aa_index) if old.drc_index == new.drc_index else old
-        for old, new in in_step(array, update)
-    )
-    return replace(array, runs=Runs(runs, array.lmb_size))
+    for delivered, live, flushed in in_step(update, array, written):
+        if live[3:] == flushed[3:] != delivered[3:]:
+            yield delivered, live
 
 
 def changed_lmbs(old: LmbTable, new: LmbTable) -> Iterator[RunPair]:

@@ -54,7 +54,7 @@ class KernelMemory:
     """
 
     def __init__(self, dump: Dump, source: str, text: bytes | None = None) -> None:
-        """Take the text of VMCOREINFO, or find it in the dump's notes or in memory; `InputError` where none is."""
+        """Take VMCOREINFO's text, or find it in the dump's notes or in memory; `InputError` where none is."""
         self.dump = dump
         self.source = source
         self.pinned: Mapping[str, int] = {}
@@ -67,7 +67,8 @@ class KernelMemory:
             raise InputError(
                 "this dump has no VMCOREINFO, by which the kernel's structures are found",
                 source=source,
-                hint="a dump of a guest before its kernel ran, or of a kernel without CONFIG_CRASH_CORE",
+                hint=dump.cut
+                or "a dump of a guest before its kernel ran, or of a kernel without CONFIG_CRASH_CORE",
             )
         self.vmcoreinfo: Vmcoreinfo = decode_vmcoreinfo(text)
         self.byte_order = self._byte_order()
@@ -76,9 +77,12 @@ class KernelMemory:
         # The first node's pg_data_t is in the linear map: 0xc000… is its first or its last byte.
         at = self.vmcoreinfo.symbol("node_data")
         if at is None:
-            hint = "the kernel has no NUMA (CONFIG_NUMA), or this is no dump of Linux on ppc64"
+            hint = self.dump.cut or "the kernel has no NUMA (CONFIG_NUMA), or this is no dump of Linux on ppc64"
             raise InputError("VMCOREINFO does not name node_data", source=self.source, hint=hint)
-        return "<" if self.read(at, 8)[7] == LINEAR >> 56 else ">"
+        try:
+            return "<" if self.read(at, 8)[7] == LINEAR >> 56 else ">"
+        except AbsentMemoryError as error:
+            raise error.about("the variable node_data") from None
 
     def read(self, address: int, size: int) -> bytes:
         """Return memory at a virtual address of the linear map; `AbsentMemoryError` where there is none."""
@@ -166,7 +170,8 @@ class KernelMemory:
         count = len(self._absent_pages)
         pages = "a page" if count == 1 else f"{count:,} pages"
         message += f": {pages} of 4 KiB of the kernel's image cannot be read, the first because {reason.message}"
-        return InputError(message, source=self.source, hint=reason.hint or "the dump is damaged, or was cut")
+        hint = f"{self.dump.cut}; copy it once more" if self.dump.cut else reason.hint or "the dump is damaged"
+        return InputError(message, source=self.source, hint=hint)
 
     def crash_kernel(self, base: int, size: int) -> KernelMemory | None:
         """Return the kernel that runs in the memory reserved for a crash kernel, None where none was started.

@@ -62,7 +62,10 @@ class LmbArray:
 
 
 def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
-    """Return the array of LMBs of a size in bytes, None where none is found; `InputError` where several are."""
+    """Return the array of LMBs of a size in bytes, None where none is found; `InputError` where several are.
+
+    Raises `AbsentMemoryError` where there is only one whose LMBs are not in the dump.
+    """
     message = f"more than {_MOST_LOOKED_AT:,} LMBs, or places that look like their array"
     looked_at = Allowance(_MOST_LOOKED_AT, message, memory.source)
     if "drmem_info" in memory.pinned:
@@ -70,9 +73,7 @@ def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
         if array is None:
             raise not_there(memory, "drmem_info", f"an array of LMBs of {lmb_size:#x} bytes")
     else:
-        places = _places(memory, lmb_size)
-        candidates = {address: _array_at(memory, address, lmb_size, looked_at) for address in places}
-        arrays = [array for _, array in sorted(candidates.items()) if array is not None]
+        arrays = _arrays(memory, lmb_size, looked_at)
         if len(arrays) > 1:
             shown = ", ".join(f"{array.address:#x}" for array in arrays[:4])
             raise InputError(
@@ -83,6 +84,23 @@ def find_lmb_array(memory: KernelMemory, lmb_size: int) -> LmbArray | None:
         agree_with_btf(memory, "drmem_lmb_info", {"lmbs": 0, "n_lmbs": 8})
         agree_with_btf(memory, "drmem_lmb", {"base_addr": 0, "drc_index": 8, "aa_index": 12, "flags": 16})
     return array
+
+
+def _arrays(memory: KernelMemory, lmb_size: int, looked_at: Allowance) -> list[LmbArray]:
+    """Return the arrays by their address; where there is none, the first that is not in the dump is raised."""
+    arrays: dict[int, LmbArray] = {}
+    absent: AbsentMemoryError | None = None
+    for address in _places(memory, lmb_size):
+        try:
+            array = _array_at(memory, address, lmb_size, looked_at)
+        except AbsentMemoryError as error:
+            absent = absent or error
+            continue
+        if array is not None:
+            arrays[address] = array
+    if absent is not None and not arrays:
+        raise absent
+    return [array for _, array in sorted(arrays.items())]
 
 
 def _places(memory: KernelMemory, lmb_size: int) -> Iterator[int]:
@@ -106,7 +124,10 @@ def settled_lmb_array(memory: KernelMemory, array: LmbArray) -> tuple[LmbArray, 
     """
     looked_at = Allowance(_MOST_LOOKED_AT, "the LMB array changes all the time", memory.source, "try once more")
     for _ in range(_READ_AT_MOST):
-        again = _array_at(memory, array.address, array.lmb_size, looked_at)
+        try:
+            again = _array_at(memory, array.address, array.lmb_size, looked_at)
+        except AbsentMemoryError:
+            again = None
         if again == array:
             return array, True
         array = again or array
@@ -114,14 +135,20 @@ def settled_lmb_array(memory: KernelMemory, array: LmbArray) -> tuple[LmbArray, 
 
 
 def _array_at(memory: KernelMemory, address: int, lmb_size: int, looked_at: Allowance) -> LmbArray | None:
-    """Return the array whose drmem_lmb_info is at an address, None where none can be."""
+    """Return the array whose drmem_lmb_info is at an address, None where none can be.
+
+    Raises `AbsentMemoryError` where it may be one, and its LMBs are not in the dump.
+    """
     looked_at.spend()
     try:
         lmbs, count = memory.u64(address), memory.u32(address + 8)
-        if not is_pointer(lmbs) or not 0 < count <= MOST_LMBS:
-            return None
-        pieces: list[bytes] = []
-        previous = (-lmb_size, -1)
+    except AbsentMemoryError:
+        return None
+    if not is_pointer(lmbs) or not 0 < count <= MOST_LMBS:
+        return None
+    pieces: list[bytes] = []
+    previous = (-lmb_size, -1)
+    try:
         for index in range(0, count, _AT_ONCE):
             number = min(_AT_ONCE, count - index)
             # The first alone, since a wrong candidate ends there.
@@ -134,8 +161,8 @@ def _array_at(memory: KernelMemory, address: int, lmb_size: int, looked_at: Allo
                     return None
                 previous = lmb[0], lmb[1]
             pieces.append(b"".join(struct.pack(">QIII", *lmb) for lmb in cells))
-    except AbsentMemoryError:
-        return None
+    except AbsentMemoryError as error:
+        raise error.about(f"the kernel's LMB array (drmem_info, {count:,} LMBs at {lmbs:#x})") from None
     return LmbArray(address, lmb_size, count, b"".join(pieces))
 
 

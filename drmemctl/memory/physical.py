@@ -35,6 +35,9 @@ _KEPT = 64 << 20
 _MOST_WORK = 192 << 20
 """What may be decompressed of one dump, by `_work`: some seconds' worth."""
 
+_IN_FILE = (LINEAR >> 48, 0)
+"""The upper bits of `p_vaddr` of segments that a file holds; others of /proc/kcore lie beyond any end."""
+
 _MACHINES = ("ppc64le", "ppc64", "Unknown", "")
 """Architectures of a compressed dump; QEMU does not know that of pseries (target/ppc/arch_dump.c)."""
 
@@ -66,6 +69,10 @@ class Dump(Protocol):
     @property
     def vmcoreinfo(self) -> bytes | None:
         """The text of VMCOREINFO that the dump carries, None where it has none."""
+
+    @property
+    def cut(self) -> str:
+        """Where the file ends that should go on; empty for a whole one."""
 
     @property
     def is_slow(self) -> bool:
@@ -114,8 +121,11 @@ class CoreDump:
             raise InputError(message, source=source, hint="drmem is on IBM pseries alone")
         table = _segment_table(file, header, source)
         columns = array("Q"), array("Q"), array("Q"), array("Q")
+        last = header.program_headers
         room = _MOST_NOTES
         for segment in elf_core.decode_program_headers(table, header.byte_order):
+            if segment.file_size and segment.virtual >> 48 in _IN_FILE:
+                last = max(last, segment.offset + segment.file_size - 1)
             if segment.type == elf_core.LOAD and segment.memory_size:
                 address = segment.physical
                 if LINEAR <= segment.virtual < LINEAR + LINEAR_SIZE:
@@ -130,6 +140,7 @@ class CoreDump:
                 room -= len(notes) + elf_core.PROGRAM_HEADER_SIZE
                 self.vmcoreinfo = elf_core.note_content(notes, header.byte_order, b"VMCOREINFO")
         by_address = array("Q", sorted(range(len(columns[0])), key=columns[0].__getitem__))
+        self.cut = "" if file.read(last, 1) else f"the file was cut: it ends before offset {last:#x}"
         self._begins, self._file_sizes, self._offsets, self._sizes = (
             array("Q", map(column.__getitem__, by_address)) for column in columns
         )
@@ -208,6 +219,11 @@ class CompressedDump:
         self._ranks = array("Q", [0])
         for begin in range(0, header.bitmap_size, _BITMAP_PIECE):
             piece = self._bitmap(begin, _BITMAP_PIECE)
+            if len(piece) < min(_BITMAP_PIECE, header.bitmap_size - begin):
+                message = "the compressed dump ends within its bitmap"
+                raise InputError(
+                    message, source=source, offset=header.bitmap_offset + begin + len(piece), hint=_CUT
+                )
             for at in range(0, len(piece), _RANK_BYTES):
                 chunk = piece[at : at + _RANK_BYTES]
                 self._ranks.append(self._ranks[-1] + int.from_bytes(chunk, "little").bit_count())
@@ -217,12 +233,25 @@ class CompressedDump:
         self._most_pages = max(1, _KEPT // header.block_size)
         message = "too many pages of this dump would have to be decompressed"
         self._work = Allowance(_MOST_WORK, message, source, "write the dump as ELF: makedumpfile -E")
+        self.cut = self._cut()
         self.is_slow = bool(header.status & (disk_dump.LZO | disk_dump.SNAPPY))
         order = "little" if header.byte_order == "<" else "big"
         self.form = (
             f"compressed dump of version {header.version}, {order}-endian, {self._ranks[-1]:,} pages of "
             f"{header.block_size} bytes"
         )
+
+    def _cut(self) -> str:
+        """Return where the file ends if it does before its last page."""
+        count = self._ranks[-1]
+        last = self._header.descriptors_offset + disk_dump.PAGE_DESCRIPTOR_SIZE * (count - 1)
+        descriptor = disk_dump.decode_page_descriptor(
+            self._file.read(last, disk_dump.PAGE_DESCRIPTOR_SIZE), self._header.byte_order
+        )
+        if descriptor is not None:
+            last = descriptor.offset + max(descriptor.size, 1) - 1
+        is_cut = count and not self._file.read(last, 1)
+        return f"the file was cut: it ends before offset {last:#x}" if is_cut else ""
 
     def _bitmap(self, begin: int, size: int) -> bytes:
         size = max(0, min(size, self._header.bitmap_size - begin))

@@ -35,7 +35,7 @@ def relocated(memory: KernelMemory, addresses: Mapping[str, int], source: str) -
         name: there - addresses[name] for name in SHARED if name in addresses and (there := info.symbol(name))
     }
     if len(set(distances.values())) > 1:
-        name = next(name for name in distances if distances[name] != distances[next(iter(distances))])
+        name = max(distances, key=lambda name: abs(distances[name]))
         raise InputError(
             f"these are the symbols of another kernel: {name} is at {addresses[name]:#x}, in the dump at "
             f"{info.symbol(name):#x}",

@@ -15,6 +15,9 @@ from drmemctl.tree.node import Node, Tree
 if TYPE_CHECKING:
     from drmemctl.memory.lmb_array import LmbArray
 
+ARRAY_ABSENT = "array-absent"
+"""The defect that the array is there, but its LMBs are not in the dump."""
+
 ARRAY = "drmem_info"
 """The kernel's variable: what stands for the property of the LMBs where the array is shown."""
 
@@ -54,6 +57,7 @@ def no_array(tree: Tree) -> NotInTreeError:
     message = "this is no kernel dump, and only those have the kernel's LMB array"
     if tree.dump is not None:
         message = "the kernel's LMB array (drmem_info) is not found in this dump"
+        message = next((defect.message for defect in tree.defects if defect.code == ARRAY_ABSENT), message)
     return NotInTreeError(message, source=tree.source, hint="--from tree shows the LMBs of the device tree")
 
 

@@ -93,7 +93,8 @@ def _evidence(value: PastValue) -> Iterator[str]:
     if written.writer == FLUSH:
         came = sum(new.lmbs for old, new in written.requested if new.flags & ~old.flags & ASSIGNED)
         went = sum(new.lmbs for old, new in written.requested if old.flags & ~new.flags & ASSIGNED)
-        counts = ((came, "added"), (went, "removed"))
+        again = sum(new.lmbs for old, new in written.requested if old.flags & new.flags & ASSIGNED)
+        counts = ((came, "added"), (went, "removed"), (again, "taken out and added again"))
         requests = [f"{count_of(number, 'LMB')} {done}" for number, done in counts if number]
         yield f"as the kernel writes its array, with {' and '.join(requests) or 'no LMB added or removed'}"
     for old, new in written.undone[:_UNDONE]:

@@ -9,14 +9,14 @@ from itertools import groupby
 from typing import IO
 
 from drmemctl.defect import Defect
-from drmemctl.errors import InputError, LimitError
+from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.memory.boot_blob import boot_blob
 from drmemctl.memory.device_tree import KernelNode, TreeBounds, kernel_tree
 from drmemctl.memory.file import random_access
 from drmemctl.memory.kernel_memory import KernelMemory
-from drmemctl.memory.lmb_array import find_lmb_array, settled_lmb_array
+from drmemctl.memory.lmb_array import LmbArray, find_lmb_array, settled_lmb_array
 from drmemctl.memory.log import log_text
 from drmemctl.memory.physical import AbsentMemoryError, open_dump
 from drmemctl.memory.sections import sections
@@ -61,6 +61,8 @@ def read_dump(file: IO[bytes], source: str, member: str | None = None, *, is_run
     if member == BOOT:
         return _boot_tree(memory, source, _banner(memory))
     tree = _dumped(memory, source, is_running=is_running)
+    if memory.dump.cut:
+        tree = replace(tree, defects=(Defect("dump-cut", memory.dump.cut), *tree.defects))
     newer = None if member == CRASHED else _crash_kernel(memory, tree)
     if newer is None:
         return tree
@@ -98,8 +100,16 @@ def _dumped(memory: KernelMemory, source: str, *, is_running: bool = False) -> T
     tree = builder.finish()
     lmb_size = tree.get(NODE, LMB_SIZE)
     size = int.from_bytes(lmb_size, "big") if lmb_size is not None and len(lmb_size) == 8 else 0
-    array = find_lmb_array(memory, size) if size else None
     files, defects = dict(_files(memory, tree, banner)), list(tree.defects)
+    array: LmbArray | None = None
+    absent: DrmemctlError | None
+    try:
+        array = find_lmb_array(memory, size) if size else None
+        absent = memory.not_found("the kernel's LMB array (drmem_info)") if size and array is None else None
+    except AbsentMemoryError as error:
+        absent = error
+    if absent is not None:
+        defects.append(Defect("array-absent", _reason(absent)))
     if array is not None and is_running:
         array, is_settled = settled_lmb_array(memory, array)
         if not is_settled:
@@ -107,7 +117,7 @@ def _dumped(memory: KernelMemory, source: str, *, is_running: bool = False) -> T
     try:
         files.update(_block_files(memory, size))
     except (AbsentMemoryError, LimitError) as error:
-        defects.append(Defect("blocks-absent", f"the memory blocks are unknown: {error.message}"))
+        defects.append(Defect("blocks-absent", f"the memory blocks are unknown: {_reason(error)}"))
     return replace(
         tree,
         defects=tuple(defects),
@@ -115,6 +125,10 @@ def _dumped(memory: KernelMemory, source: str, *, is_running: bool = False) -> T
         beside=BesideDump(SystemFiles(files)),
         dump=KernelDump(memory.dump.form, memory.vmcoreinfo.release, array, replaced),
     )
+
+
+def _reason(error: DrmemctlError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message
 
 
 def _fill(builder: TreeBuilder, draft: Draft, node: KernelNode, replaced: dict[str, tuple[Property, ...]]) -> None:

@@ -30,9 +30,9 @@ def captured_dump(
         raise InputError("this is no dump of a kernel's memory", source=tree.source, hint=hint)
     replaced, secrets = _newest(tree.dump.replaced), list[bytes]()
     if redact:
-        kept = ((prop.name, prop.value) for values in replaced.values() for prop in values)
+        former = ((prop.name, prop.value) for values in replaced.values() for prop in values)
         current = ((prop.name, prop.value) for _, node in tree.walk() for prop in node.properties)
-        secrets = secret_texts((*kept, *current))
+        secrets = secret_texts((*former, *current))
         tree, boot = redacted_tree(tree), None if boot is None else redacted_tree(boot)
         replaced = {
             path: tuple(replace(prop, value=redacted(prop.name, prop.value, secrets)) for prop in values)
@@ -50,13 +50,13 @@ def captured_dump(
 
 def _newest(replaced: Mapping[str, tuple[Property, ...]]) -> dict[str, tuple[Property, ...]]:
     """Return the values that there is room for."""
-    kept: dict[str, tuple[Property, ...]] = {}
+    newest: dict[str, tuple[Property, ...]] = {}
     room = _LARGEST_HISTORY
     for path, values in replaced.items():
         sizes = accumulate(len(prop.value) for prop in values)
-        kept[path] = values[: sum(size <= room for size in sizes)]
-        room -= sum(len(prop.value) for prop in kept[path])
-    return kept
+        newest[path] = values[: sum(size <= room for size in sizes)]
+        room -= sum(len(prop.value) for prop in newest[path])
+    return newest
 
 
 def _properties(node: Node, path: str, source: str) -> Iterator[tuple[str, bytes]]:

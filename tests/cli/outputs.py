@@ -40,7 +40,7 @@ PRINTING: dict[str, tuple[int, list[str]]] = {
     "capture --script": (0, ["capture", "--script"]),
     "capture --list": (0, ["capture", "--list"]),
     "diff": (1, ["diff", TREE, OTHER]),
-    "history": (0, ["history", VMCORE]),
+    "history": (0, ["history", VMCORE, "--kernel", "6.1"]),
     "simulate": (0, ["simulate", TREE, REMOVE]),
     "simulate json": (0, ["simulate", TREE, REMOVE, "--format", "json"]),
     "explore": (0, ["explore", RACE, "--thread", REMOVE]),

@@ -128,6 +128,7 @@ OTHERS = [
     *(FIXTURES / "cases").glob("*.dts"),
     *(FIXTURES / "races").glob("*.dts"),
     *(FIXTURES / "tutorial").glob("*.tar.xz"),
+    *(FIXTURES / "tutorial").glob("*.vmcore.xz"),
     *(FIXTURES / "vmcores").glob("*.guest.*.gz"),
     *(FIXTURES / "vmcores").glob("*.xz"),
 ]

@@ -31,6 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_tree(tmp_path / "after", load(AFTER).root)
     (tmp_path / "tree.dtb").write_bytes(gunzip(Path(BOOTED)))
     (tmp_path / "record.json").write_text("[]")
+    (tmp_path / "events.json").write_text('{"events": []}')
     (tmp_path / "value.bin").write_bytes(b"\0\0\0\1")
     (tmp_path / "some.steps").write_text(REMOVE + "\n")
     (tmp_path / "link").symlink_to(COMPATIBLE)
@@ -116,6 +117,7 @@ def test_standard_input_from_a_file(arguments: list[str], name: str, folder: Pat
 STEPS = {
     "firmware": ("firmware /chosen x @value.bin", "value.bin"),
     "migrate": ("migrate record.json", "record.json"),
+    "prrn": ("prrn events.json", "events.json"),
 }
 
 

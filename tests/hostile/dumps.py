@@ -358,7 +358,7 @@ def small_core(folder: Path) -> bytes:
     kernel.words(ring + 512, 7, 5, 9, 5)
     kernel.put(ring + 1024, b"12345678hello".ljust(40, b".") + b"world")
     section = struct.pack("<QQ", 0xC00C_0000_0000_0005, 0)
-    kernel.words(HEAP + (2 << 20), kernel.put(HEAP + (3 << 20), section * 32 + bytes(16 * 4064)))
+    kernel.words(HEAP + (2 << 20), kernel.put(HEAP + (3 << 20), section + bytes(16 * 4095)))
     # The table of the page tables is the page map as well.
     for at in (1 << 40, 1 << 40 | 0xC000):
         kernel.put(at, struct.pack(">Q", 3 << 62 | 1 << 40) * 512)
@@ -393,7 +393,11 @@ def _kdump(folder: Path, name: str, page: bytes, flags: int, size: int) -> Path:
 def kdump_slow_lzo(folder: Path, size: int) -> Path:
     """Pages of LZO whose instructions stand for two bytes each."""
     return _kdump(
-        folder, "lzo.kdump", bytes([20]) + b"abc" + b"\x02\0aa" + b"\x01\0a" * 21_843 + b"\x11\0\0", LZO, size
+        folder,
+        "lzo.kdump",
+        bytes([20]) + b"abc" + b"\x02\0aa" + b"\x01\0a" * 21_800 + b"\x20\x60\0\0" + b"\x11\0\0",
+        LZO,
+        size,
     )
 
 

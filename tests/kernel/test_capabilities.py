@@ -290,6 +290,15 @@ def block_size_panic() -> tuple[Any, Any]:
     return both("block-size-panic", base, lambda one: one.state.dead)
 
 
+def blocks_listed_twice() -> tuple[Any, Any]:
+    def faults(done: Simulation) -> list[str]:
+        return [fault.code for fault in done.results[-1].faults]
+
+    base = tree(lmbs(2, 2, 1, 8), lmbs(4, 1, 0, 8), lmbs(5, 3))
+    steps = ("unmovable 0x80000003 0x80000004", "dlpar memory remove count 2")
+    return both("blocks-listed-twice", base, faults, *steps, kernel="5.8")
+
+
 def no_default_node() -> tuple[Any, Any]:
     return both("no-default-node", tree(lmbs(2, 2, 7, 8)), lambda one: one.state.dead)
 
@@ -670,6 +679,7 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
         ),
     ),
     (block_size_panic, "panic at boot", ""),
+    (blocks_listed_twice, ["oops"], []),
     (no_default_node, "oops at boot", ""),
     (hotremovable_memblock, [(0, 0), (2, 1)], [(0, 0), (2, 0)]),
     (memory_limit_16m, [(0, 0), (1, 0)], [(0, 0), (1, 0), (2, 1)]),

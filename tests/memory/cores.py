@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Recorded dumps with another history: what no recorded kernel went through, in the memory of one that ran."""
+"""Recorded dumps with another history: what no recorded kernel went through, in the memory of one that ran.
+
+`python -m tests.memory.cores` makes fixtures/tutorial/lpar7.vmcore.xz anew.
+"""
 
 from __future__ import annotations
 
@@ -144,3 +147,31 @@ def lmbs_of(*sets: Set, lmb_size: int = 256 << 20) -> list[Lmb]:
     return [
         (base + i * lmb_size, drc + i, aa, flags) for count, base, drc, aa, flags in sets for i in range(count)
     ]
+
+
+def migrated() -> bytes:
+    """Return the dump of the tutorial: what 5.10 leaves behind of a migration, in the memory of a 6.1.
+
+    The recorded guest got the same DIMMs at the same times. 5.10 takes no aa_index over, as recorded in
+    fixtures/captures/5.10-lpm: the second DIMM's flush writes that of the source back.
+    """
+    unset = 0xFFFFFFFF
+    boot = (4, 0, 0, unset, 0xA0)
+    source, target = ((1, 0x40000000, 0x80000004, aa_index, 8) for aa_index in (1, 0))
+    free = (7, 0x50000000, 0x80000005, unset, 0)
+    now = (boot, source, (2, 0x50000000, 0x80000005, 0, 8), (5, 0x70000000, 0x80000007, unset, 0))
+    return core_with(
+        recorded("6.1-radix64k-written-back"),
+        current={V2: v2(*now)},
+        replaced=[
+            (V2, v2(boot, target, free)),
+            (V2, v2(boot, source, free)),
+            (V2, v2(boot, (8, 0x40000000, 0x80000004, unset, 0))),
+        ],
+        array=lmbs_of(*now),
+        release=b"5.10.262-powerpc64le",
+    )
+
+
+if __name__ == "__main__":
+    (FIXTURES / "tutorial" / "lpar7.vmcore.xz").write_bytes(lzma.compress(migrated(), preset=9))

@@ -18,6 +18,7 @@ class Image:
     """A memory of 1 MiB from address 0 on, as a dump holds it; `holes` are pages that it lacks."""
 
     form = "an image"
+    cut = ""
     is_slow = False
 
     def __init__(self, byte_order: str = "<", **vmcoreinfo: int) -> None:

@@ -408,3 +408,78 @@ def test_symbols_pin_addresses(tmp_path: Path) -> None:
         assert (result.code, message in result.err, result.err.count("\n")) == (3, True, 1), result.err
     assert run("show", path, "--symbols", tmp_path / "missing").code == 3
     assert run("show", path).code == 0  # what one command was told, the next one does not know
+
+
+@each("name", [STALE, "6.1-kdump.zlib"])
+def test_a_file_that_was_cut_says_so_wherever_it_ends(name: str) -> None:
+    data = content(name)
+    assert "dump-cut" not in {defect.code for defect in dumped(name).defects}
+    tree = load(data[:-1])  # what is needed is there
+    assert [defect.code for defect in tree.defects] == ["dump-cut"]
+    assert "the file was cut: it ends before offset 0x" in str(tree.defects[0])
+    for eighths in range(1, 8):
+        try:
+            codes = {defect.code for defect in load(data[: len(data) * eighths // 8]).defects}
+            assert "dump-cut" in codes
+        except DrmemctlError as error:
+            text = str(error)
+            assert "cut" in text or "ends within its bitmap" in text, text
+
+
+def test_a_dump_without_drmem_says_so() -> None:
+    data = bytearray(content(STALE))
+    at = data.index(b"ibm,dynamic-reconfiguration-memory")
+    while at >= 0:
+        data[at] = ord("x")
+        at = data.find(b"ibm,dynamic-reconfiguration-memory")
+    tree = load(bytes(data))
+    assert tree.dump is not None
+    assert tree.dump.array is None
+    assert tree.get("/ibm,dynamic-reconfiguration-memory", "ibm,lmb-size") is None
+
+
+@each("first", [0, 1])
+def test_a_page_of_each_structure_that_is_left_out_is_named(first: int, tmp_path: Path) -> None:
+    # One page after the other is taken out: what is said names the address, and the structure that was there.
+    data = content("6.1-kdump.zlib")
+    (block,) = struct.unpack_from("<I", data, 428)
+    sub, blocks = struct.unpack_from("<iI", data, 432)
+    bitmap = block * (1 + sub) + blocks * block // 2
+    frames = [
+        8 * at + bit
+        for at, byte in enumerate(data[bitmap : bitmap + blocks * block // 2])
+        for bit in range(8)
+        if byte >> bit & 1
+    ]
+    structures = set()
+    for rank, frame in list(enumerate(frames))[first::2]:
+        changed = bytearray(data)
+        # Its descriptor goes with its bit: those behind it move up.
+        changed[bitmap + frame // 8] &= ~(1 << frame % 8)
+        begin = block * (1 + sub + blocks)
+        changed[begin + 24 * rank : begin + 24 * (len(frames) - 1)] = data[
+            begin + 24 * (rank + 1) : begin + 24 * len(frames)
+        ]
+        try:
+            tree = load(bytes(changed))
+            texts = [str(defect) for defect in tree.defects]
+            assert tree.dump is not None
+            assert tree.dump.array is not None or "drmem_info" in " ".join(texts)
+        except DrmemctlError as error:
+            texts = [str(error)]
+        for text in texts:
+            assert "makedumpfile left it out (dump level 31)" in text, text
+            structures |= {
+                word
+                for word in (
+                    "node_data",
+                    "of_root",
+                    "drmem_info",
+                    "property",
+                    "node of",
+                    "mem_section",
+                    "struct page",
+                )
+                if word in text
+            }
+    assert len(structures) >= 3, structures

@@ -132,7 +132,7 @@ def test_an_array_of_each_layout(byte_order: str, narrow: bool) -> None:
     assert list(array) == [(number * LMB, 0x80000000 + number, 1, 8) for number in range(5)]
 
 
-@each("damage", ["base", "same", "flags", "absent", "none"])
+@each("damage", ["base", "same", "flags", "none"])
 def test_what_is_no_array_is_not_taken_for_it(damage: str) -> None:
     image = with_array("<", 3)
     if damage == "base":
@@ -141,11 +141,22 @@ def test_what_is_no_array_is_not_taken_for_it(damage: str) -> None:
         image.put(0x30000 + 24, "Q", 0)
     elif damage == "flags":
         image.put(0x30000 + 16, "I", 1 << 20)
-    elif damage == "absent":
-        image.holes.add(0x30)
     else:
         image.put(VARIABLE + 8, "I", 0)
     assert find_lmb_array(image.kernel(), LMB) is None
+
+
+def test_an_array_whose_lmbs_are_not_in_the_dump_is_named() -> None:
+    image = with_array("<", 3)
+    image.holes.add(0x30)
+    with pytest.raises(
+        AbsentMemoryError, match=r"array \(drmem_info, 3 LMBs at 0xc000000000030000\) cannot be read: ph"
+    ):
+        find_lmb_array(image.kernel(), LMB)
+    add_array(image, VARIABLE + 0x100, 0x40000, 4)
+    array = find_lmb_array(image.kernel(), LMB)
+    assert array is not None
+    assert array.count == 4
 
 
 def test_two_arrays_are_not_chosen_between(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.oracle import plugged
+from tests.oracle import dumps, plugged
 from tests.oracle.packages import OracleError, Packages, install
 from tests.oracle.regenerate import Regenerated, names, regenerated, replace_fixtures
 
@@ -53,7 +53,10 @@ def _plugged(kernel: Path | None, packages: Packages, top: Path) -> list[str]:
         raise OracleError(f"Debian has no {SERIES} for ppc64el now; name a kernel with KERNEL=path/to/vmlinux")
     wrong = plugged.judge(*plugged.captures(image, packages, top / "plug"))
     print("\n    ".join(["not as it should be", *wrong]) if wrong else "as it should be", flush=True)
-    return wrong
+    print("plug, update, dump: ", end="", flush=True)
+    lost = dumps.judge(dumps.dumped(image, packages, top / "dump"))
+    print("\n    ".join(["not as it should be", *lost]) if lost else "as it should be", flush=True)
+    return [*wrong, *lost]
 
 
 def _end(made: list[Regenerated], wrong: list[str], top: Path, *, write: bool) -> int:

@@ -40,9 +40,9 @@ firmware "${lmbs%????????}00000008"
 sh /capture.sh -o /tmp/guest.tar.gz || echo "capture failed"
 host dump < /dev/console
 sent guest < /tmp/guest.tar.gz
-# All of the linear map, and nothing of vmalloc, which lies behind it.
-size=$(awk '/^MemTotal/ { print $2 }' /proc/meminfo)
-dd if=/proc/kcore bs=65536 count=$((size / 64 + 2048)) 2>/dev/null | gzip -1 | sent kcore
+# The linear map up to the end of the memory that was plugged, and nothing of vmalloc, which lies behind it.
+end=$(awk -F '[- ]' '/System RAM/ { end = $2 } END { print end }' /proc/iomem)
+dd if=/proc/kcore bs=65536 count=$((0x$end / 65536 + 2)) 2>/dev/null | gzip -1 | sent kcore
 sync
 sleep 1
 echo "done"

@@ -19,6 +19,7 @@ TREE = str(FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz")
 OTHER = str(FIXTURES / "kernel-arrays" / "numa2-plug1.dtb.gz")
 RECORD = str(FIXTURES / "mobility" / "basic-6.1.json")
 RACES = FIXTURES / "races"
+DUMP = str(FIXTURES / "vmcores" / "6.1-16384-lmbs.core.xz")
 
 
 class Try(NamedTuple):
@@ -50,6 +51,7 @@ def tries(folder: str) -> Iterator[Try]:
     for form in ("text", "json", "sarif", "junit", "github", "markdown"):
         yield Try(["check", "--isolated", "-j2", TREE, OTHER, "--format", form, "--fail-on", "never"], 0, "")
     yield Try(["diff", OTHER, TREE], 1, "LMB")
+    yield Try(["history", DUMP], 0, "1 value since boot")
     yield Try(["simulate", TREE, "dlpar memory remove count 1"], 0, "Attempting to hot-remove 1 LMB(s)")
     yield Try(["simulate", TREE, "reboot", "--format", "json"], 0, '"drmemctl.simulate/1"')
     step = "dlpar memory add indexed-count 1 0x80000002"

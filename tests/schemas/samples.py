@@ -24,6 +24,7 @@ from tests.check.mutations import edited, entries, fixture, with_entries, with_p
 from tests.cli.running import run
 from tests.conftest import FIXTURES
 from tests.formats.rtas_vectors import PRRN_SCOPE_2, QEMU_EVENT, words
+from tests.kernel.cpu_trees import with_cores
 from tests.live_roots import make_root, states, write
 from tests.memory.cores import DRMEM, LOOKUP, core_with, recorded
 from tests.output.reports import drawn, finding
@@ -113,6 +114,7 @@ def _diff(folder: Path) -> list[Any]:
 
 def _simulate(folder: Path) -> list[Any]:
     with_cpu, reassigned = tree_file(folder, CPU_BEFORE), tree_file(folder, TREES["cpu-reassigned"])
+    threads = with_cores(CPU_BEFORE, (0,), threads=4)
     runs: list[tuple[str | Path, ...]] = [
         (PLUGGED, "rtas get-sensor 9003 0x80000008", "dlpar memory remove count 1", "plug 0x80000020 2"),
         (
@@ -125,6 +127,7 @@ def _simulate(folder: Path) -> list[Any]:
         (LPM, f"lpm {FIXTURES / 'captures' / '6.1-merge.dtb.gz'}", "kexec", "--kernel", "5.10"),
         (LPM, f"lpm {FIXTURES / 'trees' / 'numa4-form1-dist.dtb.gz'}", "--kernel", "5.4", "--trace"),
         (BEFORE, "plug 0x80000fff 9"),
+        (tree_file(folder, threads), "dlpar cpu remove index 0x10000000", "--kernel", "5.4"),
         *((with_cpu, f"lpm {reassigned}", "--kernel", kernel) for kernel in ("4.18", "4.20", "6.1")),
     ]
     return [one for steps in runs for one in printed("simulate", "simulate", *steps, "--format", "json")]

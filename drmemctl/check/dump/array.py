@@ -54,7 +54,7 @@ def request_under_way(subject: Subject) -> Iterator[Violation]:
     if array is None or not any(flags & KERNEL_TOUCHED for flags in set(array.runs.flags)):
         return
     marked = compress(array.runs, (flags & KERNEL_TOUCHED for flags in array.runs.flags))
-    done = AffectedLmbs(
+    lmbs = AffectedLmbs(
         (run._replace(flags=run.flags & ~KERNEL_TOUCHED) for run in marked), subject.table.property_name
     )
     changed = sum(
@@ -62,8 +62,8 @@ def request_under_way(subject: Subject) -> Iterator[Violation]:
         for old, new in in_both_by_drc_index(subject.table, array)
         if new.flags & KERNEL_TOUCHED and (old.flags ^ new.flags) & ASSIGNED
     )
-    what = f"{changed:,} of them in another state than in the tree" if changed else "all as the tree has them"
-    yield done.violation(f"{done.are} marked by a request that had not ended, {what}, first {done.first}")
+    states = f"{changed:,} of them in another state than in the tree" if changed else "all as the tree has them"
+    yield lmbs.violation(f"{lmbs.are} marked by a request that had not ended, {states}, first {lmbs.first}")
 
 
 @rule(

@@ -69,9 +69,9 @@ def written_over(subject: Subject) -> Iterator[Violation]:
     name = subject.entries.property
     reasons = LmbsByReason[str](name)
     for written in _written(subject, name):
-        undone = LmbTable.of((update for update, _ in written.undone), subject.table.lmb_size)
-        now = LmbTable.of((flushed for _, flushed in written.undone), subject.table.lmb_size)
-        for update, run in in_both_by_drc_index(undone, _unchanged(now, subject.table)):
+        delivered = LmbTable.of((update for update, _ in written.undone), subject.table.lmb_size)
+        flushed = LmbTable.of((run for _, run in written.undone), subject.table.lmb_size)
+        for update, run in in_both_by_drc_index(delivered, _unchanged(flushed, subject.table)):
             reasons.add(_change(update, run), run)
     yield from reasons.violations(
         lambda reason, lmbs: f"{lmbs.have} {reason} by an update, which the kernel wrote over, first {lmbs.first}"
@@ -93,9 +93,9 @@ def _written(subject: Subject, name: str) -> Iterator[WrittenValue]:
         yield from (value for value in reversed(written) if value.writer == FLUSH)
 
 
-def _unchanged(table: LmbTable, now: LmbTable) -> LmbTable:
-    """Return the LMBs of a table that are so now."""
-    pairs = in_both_by_drc_index(table, now)
+def _unchanged(table: LmbTable, present: LmbTable) -> LmbTable:
+    """Return the LMBs of a table that are the same in the present one."""
+    pairs = in_both_by_drc_index(table, present)
     return LmbTable.of((run for run, current in pairs if run == current), table.lmb_size)
 
 

@@ -215,7 +215,7 @@ def _array_size(subject: Subject) -> int | None:
     "switch between v1 and v2",
     needs=("before", "lmbs"),
     references=(
-        "Linux 5.3, fix of an oops in pseries_memory_notifier: old property missing",
+        "Linux 0aa82c482ab2 (5.3, 5.2.3, 4.19.61), an oops in pseries_memory_notifier: old property missing",
         "linuxppc-dev 2019, N. Lynch and T. Datwyler on v2 to v1 migrations",
     ),
 )
@@ -230,8 +230,9 @@ def changed_format(subject: Subject) -> Iterator[Violation]:
         ibm,dynamic-memory-v2 before, ibm,dynamic-memory after.
 
     Kernel:
-        Up to 5.2: oops when v1 comes, since there is no old property. 5.3 and later take it, keep the old property
-        where it is not deleted (DRM023), prefer v1, and write v1; if it is shorter than their array, see DRM073.
+        Up to 5.2: oops when v1 comes, since there is no old property (seen on 5.0.1). 5.3 and later take it, keep
+        the old property where it is not deleted (DRM023), prefer v1, and write v1; if it is shorter than their
+        array, see DRM073.
 
     Fix:
         None, unless one of these rules speaks; a reboot leaves a single property.

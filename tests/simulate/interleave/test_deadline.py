@@ -55,7 +55,7 @@ def explored(*more: str, seconds: float = 1, threads: tuple[str, ...] = FEW) -> 
 @pytest.mark.parametrize(
     ("name", "missed"),
     [
-        ("drmemctl.simulate.interleave.answer.boot", "a single state"),
+        ("drmemctl.simulate.interleave.answer.running_kernel", "a single state"),
         ("drmemctl.simulate.interleave.engine.Engine.step", "of the actions from 1 state"),
         ("drmemctl.simulate.interleave.judge.Ends.findings", "ends"),
         ("drmemctl.simulate.interleave.answer.permutations", "what comes by race"),
