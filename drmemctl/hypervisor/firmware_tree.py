@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
 
 from drmemctl.formats.drc import MY_DRC_INDEX
 from drmemctl.formats.dynamic_memory import (
@@ -22,9 +24,10 @@ from drmemctl.hypervisor.connectors import ConnectorRun, ConnectorState
 from drmemctl.hypervisor.inventory import lookup_rows, present_drcs
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.qemu import Qemu
-from drmemctl.kernel.tree_edit import attached, detached
+from drmemctl.kernel.tree_edit import with_node
 from drmemctl.model.conversion import singles
 from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.intervals import IndexSet, split
 from drmemctl.model.processors import CPUS
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
@@ -60,20 +63,38 @@ def firmware_tree(machine: Machine) -> Tree:
 def _with_cpus(machine: Machine) -> Tree:
     """Return the tree with the cores that are attached now."""
     tree = machine.tree
-    present = set() if tree.find(CPUS) is None else present_drcs(tree)
+    cpus = tree.find(CPUS)
+    if cpus is None:
+        return tree
+    present = present_drcs(tree)
+    absent = {drc_index for drc_index in present if _is_cpu(drc_index) and not _is_attached(machine, drc_index)}
+    numbers = {drc_index.to_bytes(4, "big") for drc_index in absent}
+    cores = [core for core in cpus.children if core.get(MY_DRC_INDEX) not in numbers]
+    # A hostile tree has LMBs by the hundred thousand whose DRC indexes look like those of CPUs.
+    lmbs = _lmb_indexes(tree)
     for run in machine.connectors.between(_FIRST_CPU, _FIRST_CPU):
-        there = is_there(machine, run) and tree.find(CPUS) is not None
-        for drc_index in range(run.first, run.end):
-            if there and drc_index not in present:
-                for node in machine.described(drc_index):
-                    tree = attached(tree, CPUS, node)
-            elif not there and drc_index in present:
-                wanted = drc_index.to_bytes(4, "big")
-                cores = tree.node(CPUS).children
-                gone = [core.name for core in cores if core.get(MY_DRC_INDEX) == wanted]
-                for name in gone:
-                    tree = detached(tree, f"{CPUS}/{name}")
-    return tree
+        if is_there(machine, run):
+            for first, count in lmbs.parts(run.first, run.end - run.first, inside=False):
+                new = (drc_index for drc_index in range(first, first + count) if drc_index not in present)
+                cores += chain.from_iterable(map(machine.described, new))
+    return with_node(tree, CPUS, replace(cpus, children=tuple(cores)))
+
+
+def _is_cpu(drc_index: int) -> bool:
+    return _FIRST_CPU <= drc_index < 2 * _FIRST_CPU
+
+
+def _is_attached(machine: Machine, drc_index: int) -> bool:
+    """Whether a core stays; one without a connector does."""
+    run = machine.connectors.find(drc_index)
+    return run is None or is_there(machine, run)
+
+
+def _lmb_indexes(tree: Tree) -> IndexSet:
+    drmem = Drmem.from_tree(tree) if tree.find(NODE) is not None else None
+    runs = () if drmem is None else drmem.table.runs
+    named = (run for run in runs if not run.flags & DRC_INVALID)
+    return IndexSet(chain.from_iterable(split(run.drc_index, run.lmbs) for run in named))
 
 
 def is_there(machine: Machine, part: ConnectorRun) -> bool:

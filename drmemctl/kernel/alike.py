@@ -109,12 +109,14 @@ def _on_run(job: Job, width: int, task: Task[R]) -> Task[R]:
         return (yield from task)
     log, faults = job.log, job.faults
     job.log, job.faults, job.width = [], [], width
+    times = 1  # an oops ends it at the first
     try:
         result = yield from task
+        times = width
     finally:
         size = job.state.table.lmb_size or 0
-        log += [_of_lmb(line, place, size) for place in range(width if job.log else 0) for line in job.log]
-        faults += job.faults * width
+        log += [_of_lmb(line, place, size) for place in range(times if job.log else 0) for line in job.log]
+        faults += job.faults * times
         job.log, job.faults, job.width = log, faults, 1
     return result
 

@@ -156,9 +156,13 @@ def run(job: Job, task: Task[R]) -> R:
         except StopIteration as end:
             value: R = end.value
             return value
-        if action.takes is Lock.HOTPLUG and job.state.dead:
-            raise BlockedError
-        result = action.do(job)
+        try:
+            if action.takes is Lock.HOTPLUG and job.state.dead:
+                raise BlockedError
+            result = action.do(job)
+        except (OopsError, BlockedError) as end:
+            task.throw(end)  # the task gives back what it said so far
+            raise
 
 
 def run_alone(

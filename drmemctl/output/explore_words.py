@@ -60,6 +60,7 @@ _PLAIN = {
     "online": "dlpar_online_cpu: threads come online",
     "rehomed": "the hypervisor has another home node for a CPU",
     "poll_home_nodes": "topology_timer_fn: CPUs whose home node changed are moved",
+    "dlpar_hp_pmem": "dlpar_hp_pmem: no memory request",
     "delete": "delete_dt_node: the node is not there any more, or stays",
 }
 """What an action does that changes nothing that a trace has events for, by its name."""

@@ -30,6 +30,10 @@ EPERM, EBUSY, EEXIST, ENODEV, EINVAL = -1, -16, -17, -19, -22
 HP = "pseries-hotplug-mem: "
 
 
+class NaiveBugError(Exception):
+    """The kernel died in a BUG."""
+
+
 @dataclass
 class NaiveKernel:
     """A running kernel; `properties` are those of the drmem node, `blocks` map memory blocks to nodes."""
@@ -43,6 +47,7 @@ class NaiveKernel:
     possible: set[int]
     with_cpus: set[int]
     unmovable: set[int] = field(default_factory=set)
+    listed: set[tuple[int, int]] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
 
     def say(self, message: str) -> None:
@@ -177,6 +182,8 @@ class NaiveKernel:
             else:
                 lmb.aa = UNSET
             return EEXIST
+        if (4, 19) <= self.release <= (5, 8) and (block, node) in self.listed:
+            raise NaiveBugError  # add_memory_resource: the link from the node to the block is there already
         self.blocks[block] = node
         lmb.flags |= ASSIGNED
         return 0
@@ -398,3 +405,11 @@ class NaiveKernel:
                 self.blocks[lmb.base // self.size] = node
         self.possible |= set(self.blocks.values())
         return True
+
+    def list_blocks(self) -> None:
+        """Let each node list all blocks of boot between its first and its last one, whose ever they are."""
+        self.listed = set()
+        for node in set(self.blocks.values()):
+            own = [block for block in self.blocks if self.blocks[block] == node]
+            foreign = (block for block in self.blocks if min(own) <= block <= max(own) and block not in own)
+            self.listed |= {(block, node) for block in foreign}

@@ -147,7 +147,7 @@ def test_other_properties_are_shown_with_their_new_value() -> None:
 
 def test_an_oops_is_named_as_the_outcome() -> None:
     steps = [f"firmware {NODE} ibm,dynamic-memory 0000000000000000"]
-    text = shown(steps, "5.2")
+    text = shown(steps, "5.2.2")
     assert "\n[1] firmware " in text
     assert ": oops\n" in text
 

@@ -31,7 +31,7 @@ from drmemctl.model.run import Run
 from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.simulation import Simulation
 from tests.hypervisor.naive import NaiveAbortError, NaiveFirmware, NaivePowerVm, NaiveQemu, NaiveRefusedError
-from tests.kernel.naive import NaiveKernel
+from tests.kernel.naive import NaiveBugError, NaiveKernel
 from tests.kernel.partitions import DOMAINS, LMB
 from tests.simulate.random_walk import KERNELS, Partition, Walker, random_partition
 
@@ -88,6 +88,7 @@ class NaiveSimulation:
         fine = kernel.boot({0: partition.memory_node, 1: partition.memory_node})
         for block in sorted(kernel.blocks)[partition.limit or 1000 :]:
             del kernel.blocks[block]
+        kernel.list_blocks()
         kernel.possible = {*range(DOMAINS), partition.cpu_node, *kernel.blocks.values()}
         return fine
 
@@ -119,7 +120,11 @@ class NaiveSimulation:
             "rtas": self._rtas,
             "kexec": self._kexec,
         }
-        return doing[words[0]](words)
+        try:
+            return doing[words[0]](words)
+        except NaiveBugError:
+            self.ended = True
+            return False, None
 
     def _dlpar(self, words: list[str]) -> tuple[bool, str | None]:
         rc = self.kernel.request(words[2], words[3], *(int(word, 0) for word in words[4:]))
