@@ -157,12 +157,16 @@ def run(job: Job, task: Task[R]) -> R:
             value: R = end.value
             return value
         try:
-            if action.takes is Lock.HOTPLUG and job.state.dead:
-                raise BlockedError
-            result = action.do(job)
+            result = _done(job, action)
         except (OopsError, BlockedError) as end:
             task.throw(end)  # the task gives back what it said so far
             raise
+
+
+def _done(job: Job, action: Action) -> Any:
+    if action.takes is Lock.HOTPLUG and job.state.dead:
+        raise BlockedError
+    return action.do(job)
 
 
 def run_alone(
