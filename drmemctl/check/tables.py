@@ -75,7 +75,8 @@ def in_both_by_drc_index(old: LmbTable, new: LmbTable) -> Iterator[tuple[Run, Ru
 def part_of_drc(table: LmbTable, position: int, drc_index: int, count: int) -> Run:
     """Return `count` LMBs from a DRC index on, which the run at a position of a table has."""
     run = table.runs[position]
-    return run.part(drc_index - run.drc_index, count, table.lmb_size)
+    place = drc_index - run.drc_index
+    return run if not place and count == run.lmbs else run.part(place, count, table.lmb_size)
 
 
 def part_at(table: LmbTable, position: int, start: int, count: int) -> Run:

@@ -62,8 +62,8 @@ def markdown(diff: Diff) -> Iterator[str]:
         yield "| " + " | ".join(escaped(column.title) for column in section.columns) + " |\n"
         yield "|" + "|".join("---:" if column.right else "---" for column in section.columns) + "|\n"
         for row in section.rows:
-            texts = (cell if isinstance(cell, str) else cell[0] for cell in row)
-            yield "| " + " | ".join(escaped(text.strip()) for text in texts) + " |\n"
+            texts = [escaped((cell if isinstance(cell, str) else cell[0]).strip()) for cell in row]
+            yield f"| {' | '.join(texts)} |\n"
 
 
 def sections(diff: Diff) -> Iterator[DiffSection]:

@@ -23,12 +23,14 @@ ROWS = 50
 """Findings of a tree that are shown without --all: a job's summary holds 1 MiB."""
 
 _RANGES = 4
-_SPECIAL = {ord(char): f"&#{ord(char)};" for char in "\\`*_{}[]<>()#+!|~&@$^\"'"}
+_MARKUP = frozenset("\\`*_{}[]<>()#+!|~&@$^\"'")
+_SPECIAL = {ord(char): f"&#{ord(char)};" for char in _MARKUP}
 
 
 def escaped(text: str) -> str:
     """Return text in which nothing is Markdown, HTML or a mention any more."""
-    return safe(text, None).translate(_SPECIAL)
+    text = safe(text, None)
+    return text if _MARKUP.isdisjoint(text) else text.translate(_SPECIAL)
 
 
 def code(text: str) -> str:
