@@ -137,10 +137,6 @@ MEASURED: dict[str, Measured] = {
         {},
         {},
     ),
-    "block-size-probe": Measured(
-        {},
-        {},
-    ),
     "block-size-panic": Measured(
         {"5.10": "boot/lmb-not-power-of-two", "7.2": "boot/lmb-not-power-of-two"},
         {},
@@ -304,6 +300,30 @@ MEASURED: dict[str, Measured] = {
         {"4.19": "reassignments/p-cpu-cc-4.19", "5.4": "reassignments/p-cpu-on-5.4"},
     ),
     "cpu-cache-nodes": Measured(
+        {},
+        {},
+    ),
+    "block-size-probe": Measured(
+        {},
+        {},
+    ),
+    "bridge-nodes": Measured(
+        {},
+        {},
+    ),
+    "pmem-events": Measured(
+        {},
+        {},
+    ),
+    "physmem-51": Measured(
+        {},
+        {},
+    ),
+    "address-check": Measured(
+        {},
+        {},
+    ),
+    "range-prevalidated": Measured(
         {},
         {},
     ),
