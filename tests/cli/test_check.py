@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree as ET
@@ -108,9 +109,15 @@ def test_a_broken_input_does_not_keep_others_from_being_judged(tmp_path: Path) -
     assert outcome.out.splitlines()[-2].endswith("in 1 of 2 trees; 2 unreadable")
 
 
+@cache
+def everything(format: str) -> Outcome:
+    """Return what is printed of all fixtures, and of a file that is not there."""
+    return check(FIXTURES, "missing.dtb", "--format", format)
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_takes_every_fixture(format: str) -> None:
-    outcome = check(FIXTURES, "missing.dtb", "--format", format)
+    outcome = everything(format)
     assert outcome.code == 3
     *nothing, missing = outcome.err.splitlines()
     assert missing == "drmemctl: missing.dtb: no such file or directory"
@@ -170,7 +177,7 @@ def test_a_pair_is_judged_by_the_rules_of_migration() -> None:
 
 
 def test_a_kernel_narrows() -> None:
-    before = set(rules_of(check(FIXTURES, "--format", "json")))
+    before = set(rules_of(everything("json")))
     for version in ("4.15", "5.10", "7.2"):
         assert set(rules_of(check(FIXTURES, "--format", "json", "--kernel", version))) <= before
 

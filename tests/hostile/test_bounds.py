@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every command on every hostile input: what it may print, how it may end, how much time and memory it may take.
 
-The inputs have a 64th of the size that is just accepted, and so has what a command may use beyond what it
+The inputs have a 128th of the size that is just accepted, and so has what a command may use beyond what it
 starts with: what grows faster than its input is found here as well. `make hostile` has the full sizes.
 """
 
@@ -22,12 +22,12 @@ from tests.hostile.commands import STEPS as SIMULATE
 from tests.hostile.files import FILES
 from tests.hostile.trees import TREES
 
-PART = 64
+PART = 128
 FREE = 16 * MIB
 """What need not be in proportion: buffers."""
 
 SECONDS = 4
-"""CPU seconds of a command: on a busy machine, the 64th of some seconds is not worth measuring."""
+"""CPU seconds of a command: on a busy machine, the 128th of some seconds is not worth measuring."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_hostile_answers_of_rtas(name: str, runner: Runner, memory: int, tmp_pat
 
 @pytest.mark.parametrize("name", STEPS)
 def test_hostile_files_of_steps(name: str, runner: Runner, memory: int, tmp_path: Path) -> None:
-    # Too many are refused at once; a 64th of them is not too many, and each is a reboot.
+    # Too many are refused at once; a 128th of them is not too many, and each is a reboot.
     whole = name == "steps_too_many"
     path = STEPS[name](tmp_path, ACCEPTED if whole else ACCEPTED // PART)
     runs = [runner.run(command, {"in": path, "base": BASIC}, 2 * SECONDS) for command in SIMULATE]
@@ -116,7 +116,7 @@ def test_as_many_reboots_as_are_simulated(runner: Runner, memory: int, tmp_path:
 def test_what_depends_on_two_numbers(
     name: str, size: int, command: str, code: int, runner: Runner, tmp_path: Path
 ) -> None:
-    """Of these, a 64th of the size costs next to nothing: what grows with the square shows only here."""
+    """Of these, a 128th of the size costs next to nothing: what grows with the square shows only here."""
     path, changed = tmp_path / "in.dtb", tmp_path / "changed.dtb"
     path.write_bytes(TREES[name](size))
     changed.write_bytes(TREES[name](size * 99 // 100))
