@@ -449,3 +449,30 @@ def test_btf_has_to_agree(properties: int, agrees: bool) -> None:
             kernel_tree(image.kernel(), BOUNDS)
     image.holes.add(2)
     kernel_tree(image.kernel(), BOUNDS)  # what is not in the dump says nothing
+
+
+@pytest.mark.parametrize(("others", "agrees"), [(7, False), (8, True)])
+def test_what_only_begins_as_btf_is_passed_over_eight_times(others: int, agrees: bool) -> None:
+    image = rooted()
+    strings = b"\0device_node\0properties\0"
+    types = struct.pack("<3I", 1, 4 << 24 | 1, 200) + struct.pack("<3I", 13, 0, 8 * 96)
+    empty = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, 12, 12, 1) + bytes(13)
+    real = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(strings)) + types + strings
+    for place in range(others):
+        image.data[0x500 + 64 * place : 0x500 + 64 * place + len(empty)] = empty
+    image.data[0x1FFC : 0x1FFC + len(real)] = real
+    if agrees:
+        assert kernel_tree(image.kernel(), BOUNDS).children
+    else:
+        with pytest.raises(InputError, match="BTF of this kernel has properties of struct device_node at 96"):
+            kernel_tree(image.kernel(), BOUNDS)
+
+
+def test_the_tree_of_boot_at_the_address_that_was_named() -> None:
+    image = rooted()
+    blob = b"\xd0\r\xfe\xed" + (256).to_bytes(4, "big") + bytes(range(248))
+    image.data[0x3000 : 0x3000 + len(blob)] = blob
+    image.put(VARIABLE + 0x300, "Q", LINEAR + 0x3000)
+    memory = image.kernel()
+    memory.pinned = {"initial_boot_params": LINEAR + VARIABLE + 0x300}
+    assert boot_blob(memory) == blob
