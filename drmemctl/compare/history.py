@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, islice, pairwise
+from itertools import pairwise
 
 from drmemctl.compare.diff import Diff, Origin
 from drmemctl.compare.lmbs import compare_lmbs
@@ -23,12 +23,10 @@ from drmemctl.errors import NotInTreeError
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays
 from drmemctl.kernel.affinity import affinity_rules
-from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.profiles import Profile
-from drmemctl.kernel.writers import BOOT, FLUSH, UPDATE, WrittenValue, lmb_values, writers_of
+from drmemctl.kernel.writers import BOOT, FLUSH, UPDATE, WrittenValue, lmb_writers, past_lmb_moments
 from drmemctl.model.drmem import Drmem, RootCells
 from drmemctl.model.dumped import PastMoment, array_in, past_values
-from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.lookup import Place
 from drmemctl.tree.node import Property, Tree
 
@@ -155,8 +153,9 @@ class _NodeHistory:
         """Return the values of a property, the newest first."""
         total = 1 + sum(prop.name == name for prop in self._replaced)
         # Who wrote a value is told by those before it, also by those that are not shown.
-        most = self._within_bounds(name, total)
-        moments = list(islice(past_values(self._tree, self._place.path, name), most))
+        is_lmbs = self._place.path == NODE and name in LMB_PROPERTIES
+        past = past_lmb_moments(self._tree, name) if is_lmbs else past_values(self._tree, self._place.path, name)
+        moments = list(past)
         written = self._writers(name, moments, whole=len(moments) == total)
         times = self._times(written)
         values = tuple(
@@ -172,15 +171,6 @@ class _NodeHistory:
         )
         return PropertyHistory(name, values, total - len(values))
 
-    def _within_bounds(self, name: str, total: int) -> int:
-        """Return how many values to look at: together they have no more sets than a simulated kernel may."""
-        if name != V2 or self._place.path != NODE:
-            return total
-        current = self._place.node.find(name)
-        values = ([current] if current else []) + [prop for prop in self._replaced if prop.name == name]
-        room = accumulate(len(prop.value) // 24 for prop in values)
-        return max(1, sum(sets <= LIMITS.max_simulated_runs for sets in room))
-
     def _writers(self, name: str, moments: Sequence[PastMoment], *, whole: bool) -> list[WrittenValue]:
         """Return who wrote each value; only of LMBs can it be told."""
         unknown = [WrittenValue(None)] * len(moments)
@@ -192,13 +182,10 @@ class _NodeHistory:
                 for newer, older in pairwise(moments)
             ]
             return [*written, WrittenValue(BOOT if whole else None)]
-        values = lmb_values(name, moments[::-1])
-        if values is None or not self._kernel.has(DRMEM_ARRAY):
+        writers = lmb_writers(name, moments, self._kernel, array_in(self._tree))
+        if writers is None:
             return unknown
-        written = writers_of(values, self._kernel, array_in(self._tree))
-        if not whole:
-            written[0] = WrittenValue(None)
-        return written[::-1]
+        return writers if whole else [*writers[:-1], WrittenValue(None)]
 
     def _times(self, written: Sequence[WrittenValue]) -> list[float | None]:
         """Return the times of the flushes, the newest first, each before the one that followed it."""

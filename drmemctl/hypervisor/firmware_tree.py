@@ -24,7 +24,6 @@ from drmemctl.hypervisor.connectors import ConnectorRun, ConnectorState
 from drmemctl.hypervisor.inventory import lookup_rows, present_drcs
 from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.qemu import Qemu
-from drmemctl.kernel.tree_edit import with_node
 from drmemctl.model.conversion import singles
 from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.intervals import IndexSet, split
@@ -77,7 +76,7 @@ def _with_cpus(machine: Machine) -> Tree:
             for first, count in lmbs.parts(run.first, run.end - run.first, inside=False):
                 new = (drc_index for drc_index in range(first, first + count) if drc_index not in present)
                 cores += chain.from_iterable(map(machine.described, new))
-    return with_node(tree, CPUS, replace(cpus, children=tuple(cores)))
+    return tree.with_node(CPUS, replace(cpus, children=tuple(cores)))
 
 
 def _is_cpu(drc_index: int) -> bool:

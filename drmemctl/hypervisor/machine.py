@@ -247,8 +247,8 @@ class Machine:
 
     def with_home(self, threads: Collection[int], domains: tuple[int, ...]) -> Self:
         """Return the machine with another home node for threads."""
-        kept = (home for home in self.homes if home[0] not in threads)
-        return replace(self, homes=tuple(sorted((*kept, *((thread, domains) for thread in threads)))))
+        others = (home for home in self.homes if home[0] not in threads)
+        return replace(self, homes=tuple(sorted((*others, *((thread, domains) for thread in threads)))))
 
     def updated(self, name: str, value: bytes | None, tree: Tree) -> Self:
         """Return the machine after it delivered a property of the drmem node to a partition that holds `tree`."""

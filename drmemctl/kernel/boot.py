@@ -64,8 +64,10 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     topology = _topology(tree, profile, associativity, blocks)
     cpus = cpus_of(tree, associativity, min(topology.at_boot, default=0))
     cpu_ids = cpu_ids_of(tree, cpus)
-    kept = kept_memory(tree, list(regions), size)
-    state = KernelState(profile, tree, table, blocks, size, topology, cpus, cpu_ids, kept.unmovable(table), kept)
+    immovable = kept_memory(tree, list(regions), size)
+    state = KernelState(
+        profile, tree, table, blocks, size, topology, cpus, cpu_ids, immovable.unmovable(table), immovable
+    )
     updates = _topology_updates(tree, profile)
     listed = ListedBlocks.of(blocks) if profile.has(BLOCKS_LISTED_TWICE) else NOTHING_LISTED
     return replace(state, topology_updates=updates, deaf=not updates, listed=listed), tuple(faults)

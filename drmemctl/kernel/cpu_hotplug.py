@@ -240,10 +240,6 @@ def _servers(state: KernelState, path: str) -> Sequence[int] | None:
     return None if data is None else words(data)
 
 
-def _with_cpu(state: KernelState, changed: Cpu) -> KernelState:
-    return replace(state, cpus=tuple(changed if cpu.path == changed.path else cpu for cpu in state.cpus))
-
-
 @atomic(reads=_NODES_AND_CPUS, writes=(StatePart.CPUS,))
 def _offline(job: Job, path: str) -> int:
     """Take a CPU's threads offline one by one, but for the last of the partition (`dlpar_offline_cpu`)."""
@@ -269,7 +265,7 @@ def _offline(job: Job, path: str) -> int:
             job.log.append(f"cpu {number} (hwid {thread}) Ready to die...")
         cpu = replace(cpu, offline=cpu.offline | {thread})
         by_thread |= dict.fromkeys(cpu.threads, cpu)
-        job.state = _with_cpu(job.state, cpu)
+        job.state = job.state.with_cpu(cpu)
     return 0
 
 
@@ -286,7 +282,7 @@ def _online(job: Job, path: str) -> int:
         return 0
     node = node_of_cpu(job, path)
     topology = replace(state.topology, with_cpus=state.topology.with_cpus | {node})
-    job.state = _with_cpu(replace(state, topology=topology), replace(cpu, node=node, offline=frozenset()))
+    job.state = replace(state, topology=topology).with_cpu(replace(cpu, node=node, offline=frozenset()))
     return 0
 
 
@@ -322,8 +318,8 @@ def _first_free_id(job: Job, path: str, n_threads: int, node: int) -> int | None
     starts = range(0, state.cpu_ids.possible, n_threads or 1)
     if job.has(CPU_IDS_BY_NODE):
         online = state.online
-        taken = {number for owner, number in state.cpu_ids.of_nodes if owner != node and owner in online}
-        first_id = _start_of_range(free - taken, starts, n_threads)
+        of_others = {number for owner, number in state.cpu_ids.of_nodes if owner != node and owner in online}
+        first_id = _start_of_range(free - of_others, starts, n_threads)
         if first_id is not None:
             return first_id
     first_id = _start_of_range(free, starts, n_threads)

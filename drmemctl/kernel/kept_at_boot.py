@@ -3,7 +3,7 @@
 
 Source: Linux arch/powerpc/kernel/fadump.c `fadump_reserve_mem`, `fadump_calculate_reserve_size`,
 `fadump_get_boot_mem_regions`; arch/powerpc/platforms/pseries/rtas-fadump.c `rtas_fadump_dt_scan`;
-arch/powerpc/kexec/core.c `reserve_crashkernel`. Read in 5.10, 6.1, 6.12 and 7.2.
+arch/powerpc/kexec/core.c `reserve_crashkernel`. Read in 5.10 and 7.2.
 """
 
 from __future__ import annotations
@@ -102,14 +102,14 @@ def _boot_memory(tree: Tree, total: int) -> int:
 
 def _boot_memory_top(regions: Iterable[MemblockRegion], size: int) -> int:
     """Return where so many bytes of memory end, holes included (`fadump_get_boot_mem_regions`)."""
-    wanted, taken, holes, last_end = size, 0, 0, 0
+    wanted, counted, holes, last_end = size, 0, 0, 0
     for region in regions:
         holes += region.base - last_end
-        if taken + region.size >= wanted:
+        if counted + region.size >= wanted:
             break
         # The kernel takes what it has off what it wants and counts it, too.
         wanted -= region.size
-        taken += region.size
+        counted += region.size
         last_end = region.end
     return size + holes
 

@@ -2,7 +2,7 @@
 """Memory that cannot leave: firmware-assisted dumps keep it, or the kernel reserved it at boot.
 
 Source: Linux arch/powerpc/kernel/fadump.c `is_fadump_memory_area`; arch/powerpc/platforms/pseries/hotplug-memory.c
-`lmb_is_removable`; mm/page_isolation.c `has_unmovable_pages`. Read in 5.10, 6.1, 6.12 and 7.2.
+`lmb_is_removable`; mm/page_isolation.c `has_unmovable_pages`. Read in 5.10 and 7.2.
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ class KeptMemory:
 
     def n_kept(self, run: Run, lmb_size: int) -> int:
         """Return how many LMBs of a run are kept for a dump."""
-        position = kept = 0
+        position = n_kept = 0
         while self.dump and position < run.lmbs:
             base = run.base + position * lmb_size
             count = self.n_alike(base, run.lmbs - position, lmb_size)
-            kept += 0 if self.is_removable(base) else count
+            n_kept += 0 if self.is_removable(base) else count
             position += count
-        return kept
+        return n_kept
 
     def unmovable(self, table: LmbTable) -> frozenset[int]:
         """Return the DRC indexes of assigned LMBs in which something is reserved."""

@@ -8,6 +8,6 @@ from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.sections import MAX_PHYSICAL, OLD_MAX_PHYSICAL
 
 
-def max_physical(profile: Profile) -> int:
-    """Return the first address that a kernel has no memory at."""
-    return MAX_PHYSICAL if profile.has(PHYSMEM_51) else OLD_MAX_PHYSICAL
+def max_physical(profile: Profile | None) -> int:
+    """Return the first address that a kernel has no memory at; of an unknown one, what newer ones have."""
+    return MAX_PHYSICAL if profile is None or profile.has(PHYSMEM_51) else OLD_MAX_PHYSICAL

@@ -132,8 +132,7 @@ def poll_home_nodes(job: Job) -> None:
         node = home_or_first(job, current_associativity(state).node_of_row(domains))
         if node != cpu.node:
             topology = replace(state.topology, with_cpus=state.topology.with_cpus | {node})
-            cpus = tuple(replace(other, node=node) if other.path == cpu.path else other for other in state.cpus)
-            job.state = replace(state, cpus=cpus, topology=topology)
+            job.state = replace(state, topology=topology).with_cpu(replace(cpu, node=node))
 
 
 def tells_home_nodes(tree: Tree) -> bool:

@@ -150,6 +150,10 @@ class KernelState:
         """Return the number of the memory block that holds an address."""
         return base // self.block_size
 
+    def with_cpu(self, changed: Cpu) -> KernelState:
+        """Return the kernel with a CPU in the place of the one at its path."""
+        return replace(self, cpus=tuple(changed if cpu.path == changed.path else cpu for cpu in self.cpus))
+
     def with_lmbs(
         self, index: int, count: int, *, aa_index: int | None = None, flags: int | None = None
     ) -> KernelState:

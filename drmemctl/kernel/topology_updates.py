@@ -62,8 +62,8 @@ def _start(job: Job) -> None:
     if job.has(TOPOLOGY_STOPPED):
         topology = job.state.topology
         # vphn_enabled takes shared processors, too, which those partitions have that ask for home nodes.
-        what = (" prrn_enabled" if topology.prrn else "") + (" vphn_enabled" if topology.vphn else "")
-        job.log.append(f"{_PREFIX}Starting topology update{what}")
+        sources = (" prrn_enabled" if topology.prrn else "") + (" vphn_enabled" if topology.vphn else "")
+        job.log.append(f"{_PREFIX}Starting topology update{sources}")
 
 
 @atomic(writes=(StatePart.WINDOW,))

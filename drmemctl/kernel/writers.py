@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import (
@@ -19,18 +19,21 @@ from drmemctl.formats.dynamic_memory import (
     ASSIGNED,
     DRC_INVALID,
     KERNEL_TOUCHED,
+    NODE,
     V2,
     Entries,
 )
-from drmemctl.kernel.capabilities import AA_SYNC
+from drmemctl.kernel.capabilities import AA_SYNC, DRMEM_ARRAY
 from drmemctl.kernel.flush import encode_v1, is_same_set
 from drmemctl.kernel.notifier import synced
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.topology_capabilities import PRRN_READD
 from drmemctl.model.drmem import Drmem, LmbTable
-from drmemctl.model.dumped import PastMoment
+from drmemctl.model.dumped import PastMoment, past_values
 from drmemctl.model.run import Run
 from drmemctl.model.runs import Runs
+from drmemctl.tree.limits import LIMITS
+from drmemctl.tree.node import Tree
 
 BOOT = "boot"
 FLUSH = "flush"
@@ -63,6 +66,32 @@ class LmbValue:
 
     entries: Entries
     table: LmbTable
+
+
+def past_lmb_moments(tree: Tree, name: str) -> list[PastMoment]:
+    """Return the values that the LMB property of a dump has had, the newest first, as far as they are looked at.
+
+    Together they have no more sets than a simulated kernel may; those of version 1 are LMBs, which make few runs.
+    """
+    if name != V2:
+        return list(past_values(tree, NODE, name))
+    replaced = () if tree.dump is None else tree.dump.replaced.get(NODE, ())
+    current = tree.get(NODE, name)
+    sizes = [] if current is None else [len(current)]
+    sizes += (len(prop.value) for prop in replaced if prop.name == name)
+    most = sum(sets <= LIMITS.max_simulated_runs for sets in accumulate(size // 24 for size in sizes))
+    return list(islice(past_values(tree, NODE, name), max(1, most)))
+
+
+def lmb_writers(
+    name: str, moments: Sequence[PastMoment], profile: Profile, array: LmbTable | None
+) -> list[WrittenValue] | None:
+    """Return who wrote each value, the newest first; None where that cannot be told.
+
+    See `writers_of`; so with a kernel that has no array, and values that Linux would read no LMBs from.
+    """
+    values = lmb_values(name, moments[::-1])
+    return None if values is None or not profile.has(DRMEM_ARRAY) else writers_of(values, profile, array)[::-1]
 
 
 def lmb_values(name: str, moments: Iterable[PastMoment]) -> list[LmbValue] | None:

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from drmemctl.errors import NotInTreeError
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
-from drmemctl.tree.node import Node, Tree
+from drmemctl.tree.node import Tree
 
 if TYPE_CHECKING:
     from drmemctl.memory.lmb_array import LmbArray
@@ -87,10 +86,10 @@ def past_values(tree: Tree, path: str, name: str) -> Iterator[PastMoment]:
     for prop in () if tree.dump is None else tree.dump.replaced.get(path, ()):
         before = node.with_property(prop.name, prop.value)
         if prop.name == name:
-            yield PastMoment(value, _with_node(tree, path, before), _with_node(tree, path, node))
+            yield PastMoment(value, tree.with_node(path, before), tree.with_node(path, node))
             value, after = prop.value, before
         node = before
-    yield PastMoment(value, None, _with_node(tree, path, after))
+    yield PastMoment(value, None, tree.with_node(path, after))
 
 
 def at_boot(tree: Tree, path: str) -> Tree:
@@ -101,17 +100,4 @@ def at_boot(tree: Tree, path: str) -> Tree:
     node = tree.node(path)
     for prop in () if tree.dump is None else tree.dump.replaced.get(path, ()):
         node = node.with_property(prop.name, prop.value)
-    return _with_node(tree, path, node)
-
-
-def _with_node(tree: Tree, path: str, node: Node) -> Tree:
-    """Return a tree with another node at a path."""
-    return tree.with_root(_below(tree.root, [name for name in path.split("/") if name], node))
-
-
-def _below(parent: Node, names: Sequence[str], node: Node) -> Node:
-    if not names:
-        return node
-    changed = parent.child(names[0])
-    children = tuple(_below(child, names[1:], node) if child is changed else child for child in parent.children)
-    return replace(parent, children=children)
+    return tree.with_node(path, node)

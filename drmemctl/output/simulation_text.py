@@ -85,8 +85,8 @@ def _kept_lines(state: KernelState) -> Iterator[str]:
     for part in state.kept.reserved:
         number = sum(1 for _ in part.drc_indexes(table))
         if number:
-            what = f"{part.purpose} {range_text(part.base, part.end - part.base)}"
-            yield f"cannot be taken offline: {count_of(number, 'LMB')}, for {what}"
+            reservation = f"{part.purpose} {range_text(part.base, part.end - part.base)}"
+            yield f"cannot be taken offline: {count_of(number, 'LMB')}, for {reservation}"
 
 
 def kernel_words(name: str) -> str:

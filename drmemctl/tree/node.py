@@ -202,6 +202,10 @@ class Tree:
 
     def with_property(self, path: str, name: str, value: bytes | None) -> Tree:
         """Return the tree with one property of an existing node set, or removed if `value` is None."""
+        return self.with_node(path, self.node(path).with_property(name, value))
+
+    def with_node(self, path: str, new: Node) -> Tree:
+        """Return the tree with another node in the place of an existing one."""
         trail = [self.root]
         for part in (part for part in path.strip("/").split("/") if part):
             child = trail[-1].child(part)
@@ -209,7 +213,6 @@ class Tree:
                 raise self._no_node(path)
             trail.append(child)
         old = trail.pop()
-        new = old.with_property(name, value)
         while trail:
             parent = trail.pop()
             children = tuple(new if child is old else child for child in parent.children)

@@ -16,11 +16,10 @@ CALLS = {"sense", "set", "configure_connector", "configure_siblings"}
 
 def atomic_functions() -> Iterator[str]:
     """Yield the names of the functions that are one action, as actions are called."""
-    for layer in ("kernel", "explore"):
-        for path in (ROOT / "drmemctl" / layer).glob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.FunctionDef) and any(map(is_atomic, node.decorator_list)):
-                    yield node.name.strip("_")
+    for path in (ROOT / "drmemctl").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and any(map(is_atomic, node.decorator_list)):
+                yield node.name.strip("_")
 
 
 def is_atomic(decorator: ast.expr) -> bool:

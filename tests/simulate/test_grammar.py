@@ -21,7 +21,7 @@ from drmemctl.simulate.steps.migration import Lpm, Migrate
 from drmemctl.simulate.steps.pool import Pool
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
-from drmemctl.simulate.steps.topology import Topology
+from drmemctl.simulate.steps.topology import TopologySwitch
 from drmemctl.simulate.steps.unmovable import Unmovable
 from drmemctl.simulate.words import StepError
 from drmemctl.tree.limits import LIMITS
@@ -49,8 +49,8 @@ STEPS: list[tuple[str, Step]] = [
     ("prrn target.dtb", Prrn("", "target.dtb")),
     ("prrn 2 0x80000001 7", Prrn("", scope=2, phandles=(0x80000001, 7))),
     ("prrn -2 7", Prrn("", scope=-2, phandles=(7,))),
-    ("topology on", Topology("", True)),
-    ("topology off", Topology("", False)),
+    ("topology on", TopologySwitch("", True)),
+    ("topology off", TopologySwitch("", False)),
     ("withhold 0x80000004 2", Pool("", 0x80000004, 2, -3)),
     ("withhold 0x80000004 2 -9002", Pool("", 0x80000004, 2, -9002)),
     ("provide 0x80000004 2", Pool("", 0x80000004, 2)),

@@ -16,7 +16,7 @@ from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, LrdrCapacity, decode_lrdr_capacity
 from drmemctl.kernel.cmdline import command_line, memory_size
-from drmemctl.kernel.sections import MAX_PHYSICAL
+from drmemctl.kernel.physical import max_physical
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.model.run import Run, is_assigned
@@ -132,7 +132,8 @@ def removable_below_boot_memory(subject: Subject) -> Iterator[Violation]:
         None without movable_node. With it, put memory that may go above all memory that stays.
     """
     ends = (part.base + part.size for node in taken_nodes(subject) for part in node.ranges)
-    top = max((end for end in ends if end <= MAX_PHYSICAL), default=0)
+    limit = max_physical(subject.running.profile)
+    top = max((end for end in ends if end <= limit), default=0)
     lmbs = of_kind(subject, lambda _, flags: is_assigned(flags) and flags & HOTREMOVABLE)
     removable = for_lmbs(subject, (run for run in lmbs if run.base < top))
     if removable:

@@ -14,7 +14,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tables import spans_of_addresses
 from drmemctl.formats.dynamic_memory import RESERVED
 from drmemctl.formats.memory_reg import REG
-from drmemctl.kernel.sections import MAX_PHYSICAL
+from drmemctl.kernel.physical import max_physical
 from drmemctl.model.boot_memory import MemoryNode
 from drmemctl.model.intervals import shared
 from drmemctl.model.platform import shows_absence
@@ -160,7 +160,7 @@ def useless_memory_nodes(subject: Subject) -> Iterator[Violation]:
 
     Kernel:
         All. Without a memory node: "numa.c: No memory nodes found!", a panic, unless NUMA is off; without memory
-        at all, a panic in either case. Addresses from 2^51 on are skipped.
+        at all, a panic in either case. Addresses from 2^51 on (2^47 up to 4.19) are skipped.
 
     Fix:
         Restore device_type and reg. An address that is 2^59 too high comes from QEMU since 4.0: it is what
@@ -179,11 +179,13 @@ def _judge_node(subject: Subject, node: MemoryNode) -> Iterator[Violation]:
         yield Violation(message, node.path, "device_type")
     elif not node.reg and not subject.tree.get(node.path, REG):
         yield Violation("has no reg: Linux takes no memory from it", node.path, REG)
+    limit = max_physical(subject.running.profile)
     for part in node.reg:
-        if part.base + part.size > MAX_PHYSICAL:
+        if part.base + part.size > limit:
             real = part.base - _QEMU_OFFSET
-            hint = f" (QEMU means {real:#x})" if 0 <= real < MAX_PHYSICAL else ""
-            message = f"{part.base:#x} with {part.size:#x} bytes ends beyond 2^51{hint}: Linux skips it"
+            hint = f" (QEMU means {real:#x})" if 0 <= real < limit else ""
+            end = f"2^{limit.bit_length() - 1}"
+            message = f"{part.base:#x} with {part.size:#x} bytes ends beyond {end}{hint}: Linux skips it"
             yield Violation(message, node.path, REG)
 
 

@@ -14,7 +14,7 @@ from drmemctl.check.subject import Subject
 from drmemctl.check.tables import drc_indexes, spans_of_addresses
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, NODE, RESERVED
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
-from drmemctl.kernel.sections import MAX_PHYSICAL
+from drmemctl.kernel.physical import max_physical
 
 _ADDRESSES = 1 << 64
 _DRC_INDEXES = 1 << 32
@@ -33,7 +33,7 @@ _LARGEST_COUNT = (1 << 31) - 1
     ),
 )
 def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
-    """Look for sets that add up to 2^31 LMBs, wrap in address or DRC index, or assigned LMBs from 2^51 on.
+    """Look for sets that add up to 2^31 LMBs, wrap in address or DRC index, or LMBs where no memory can be.
 
     Why:
         Linux adds up the sets in an int and addresses in 64 bits without a check. A sum that wraps gives an array
@@ -45,7 +45,8 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
         fffffffff0000000.
 
     Kernel:
-        All since 4.16. From 2^51 on (2^46 on kernels without 64 KiB pages) assigned memory is skipped at boot.
+        All since 4.16. From 2^51 on (2^47 up to 4.19, 2^46 without 64 KiB pages) assigned memory is skipped at
+        boot.
 
     Fix:
         Correct the count or address of the set. The firmware of no known machine makes such sets.
@@ -56,9 +57,10 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
         message = f"{table.n_lmbs:,} LMBs in all overflow an int: Linux overruns its array or has none"
         yield Violation(message, NODE, table.property_name, 0)
     wrapping, wrapping_indexes, skipped = (for_lmbs(subject) for _ in range(3))
+    limit = max_physical(subject.running.profile)
     for run in subject.runs:
         end = run.base + run.lmbs * size
-        if end > MAX_PHYSICAL:
+        if end > limit:
             if end > _ADDRESSES:
                 wrapping.add(run)
             if run.assigned:
@@ -76,8 +78,8 @@ def too_many_lmbs(subject: Subject) -> Iterator[Violation]:
         )
     if skipped:
         yield skipped.violation(
-            f"{skipped.are} assigned in a run that ends beyond 2^51: Linux skips that memory, first"
-            f" {skipped.first}"
+            f"{skipped.are} assigned in a run that ends beyond 2^{limit.bit_length() - 1}: Linux skips that"
+            f" memory, first {skipped.first}"
         )
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import accumulate, islice
 
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_ARRAY
@@ -15,15 +14,14 @@ from drmemctl.check.tables import in_both_by_drc_index
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
-from drmemctl.formats.dynamic_memory import AA_UNSET, NODE, V2
+from drmemctl.formats.dynamic_memory import AA_UNSET
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
 from drmemctl.formats.reference_points import REFERENCE_POINTS
 from drmemctl.kernel.choice import kernel_for
-from drmemctl.kernel.writers import FLUSH, WrittenValue, lmb_values, writers_of
+from drmemctl.kernel.writers import FLUSH, WrittenValue, lmb_writers, past_lmb_moments
 from drmemctl.model.drmem import LmbTable
-from drmemctl.model.dumped import array_in, past_values
+from drmemctl.model.dumped import array_in
 from drmemctl.model.run import Run, state_of
-from drmemctl.tree.limits import LIMITS
 
 _READ_AT_BOOT = frozenset(
     {
@@ -81,16 +79,9 @@ def written_over(subject: Subject) -> Iterator[Violation]:
 def _written(subject: Subject, name: str) -> Iterator[WrittenValue]:
     """Yield the flushes, the newest first, as far as the values can be looked at."""
     tree = subject.tree
-    replaced = () if tree.dump is None else tree.dump.replaced.get(NODE, ())
-    sizes = accumulate(len(prop.value) // 24 for prop in replaced if prop.name == name)
-    most = 1 + sum(sets <= LIMITS.max_simulated_runs for sets in sizes)
-    if most == 1:
-        return
-    values = lmb_values(name, list(islice(past_values(tree, NODE, name), most if name == V2 else None))[::-1])
-    if values is not None:
-        profile = subject.running.profile or kernel_for(tree).profile
-        written = writers_of(values, profile, array_in(tree))
-        yield from (value for value in reversed(written) if value.writer == FLUSH)
+    profile = subject.running.profile or kernel_for(tree).profile
+    written = lmb_writers(name, past_lmb_moments(tree, name), profile, array_in(tree))
+    yield from (value for value in written or () if value.writer == FLUSH)
 
 
 def _unchanged(table: LmbTable, present: LmbTable) -> LmbTable:

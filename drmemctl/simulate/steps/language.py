@@ -18,7 +18,7 @@ from drmemctl.simulate.steps.migration import Lpm, Migrate
 from drmemctl.simulate.steps.pool import Pool
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
-from drmemctl.simulate.steps.topology import Topology
+from drmemctl.simulate.steps.topology import TopologySwitch
 from drmemctl.simulate.steps.unmovable import Unmovable
 from drmemctl.simulate.words import WORD, StepWords
 from drmemctl.tree.limits import LIMITS
@@ -33,7 +33,7 @@ STEPS: dict[str, type[Step]] = {
     "lpm": Lpm,
     "migrate": Migrate,
     "prrn": Prrn,
-    "topology": Topology,
+    "topology": TopologySwitch,
     "vphn": HomeNode,
     "withhold": Pool,
     "provide": Pool,

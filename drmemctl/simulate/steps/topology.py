@@ -19,7 +19,7 @@ _STATES = ("on", "off")
 
 
 @dataclass(frozen=True, slots=True)
-class Topology(KernelStep):
+class TopologySwitch(KernelStep):
     """What is written to /proc/powerpc/topology_updates."""
 
     on: bool
