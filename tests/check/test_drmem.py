@@ -7,9 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from drmemctl.check.subject import Running
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY
 from drmemctl.formats.memory_reg import REG, MemoryRange, decode_reg, encode_reg
+from drmemctl.kernel.boot import boot
+from drmemctl.kernel.profiles import profile
 from drmemctl.model.conversion import convert
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
@@ -232,6 +235,23 @@ def test_bit_31_does_not_keep_sets_apart() -> None:
 def test_a_set_of_all_indexes_is_judged_at_once() -> None:
     tree = with_entries(unlisted(), [Run(0, (1 << 32) - 1, 0, 1, 8)] * 3)
     assert {"DRM017", "DRM019", "DRM020"} <= {*found(tree)}
+
+
+@each(("kernel", "bits"), [("4.19.78", 47), ("5.0", 51), ("7.2", 51)])
+def test_memory_is_skipped_where_the_boot_of_that_kernel_skips_it(kernel: str, bits: int) -> None:
+    for base in ((1 << bits) - LMB, 1 << bits):
+        tree = with_prop(sets(Run(base, 1, 0x80000004, 1, 8))(unlisted()), "/memory@20000000", REG, pair(base))
+        running = Running(profile=profile(kernel))
+        beyond = base >> bits
+        assert ("DRM017" in found(tree, running=running)) == bool(beyond)
+        about_nodes = [message for message in messages(tree, "DRM063", running=running) if "beyond" in message]
+        assert [f"ends beyond 2^{bits}" in message for message in about_nodes] == [True] * beyond
+        blocks = boot(tree, profile(kernel))[0].blocks
+        assert (blocks.node_of(base // LMB) is None) == bool(beyond)
+
+
+def pair(base: int) -> bytes:
+    return encode_reg([MemoryRange(base, LMB)])
 
 
 def test_no_lmb_size_leaves_rules_about_addresses_alone() -> None:
