@@ -13,7 +13,8 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_
 from drmemctl.formats.rows import words
 from drmemctl.kernel.task import Task
 from drmemctl.model.run import Run
-from drmemctl.simulate.drmgr import c_number, numa_topology
+from drmemctl.simulate.drmgr import c_number
+from drmemctl.simulate.drmgr_nodes import numa_topology
 from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.steps import drmgr_call

@@ -17,21 +17,17 @@ from drmemctl.kernel.requests import write_dlpar
 from drmemctl.kernel.task import Action, Footprint, StatePart, Task
 from drmemctl.simulate.drmgr import (
     ADD,
-    ERROR,
-    INFO,
     KERNEL_DLPAR,
     MEMORY,
     NEWEST,
     NUMA_REMOVAL,
     REMOVE,
-    Numa,
-    NumaRemoval,
     Options,
     Release,
     c_number,
-    numa_topology,
     parse_options,
 )
+from drmemctl.simulate.drmgr_nodes import ERROR, INFO, Numa, NumaRemoval, numa_topology
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import DrmgrRun, Partition, StepResult
 from drmemctl.simulate.steps.kernel_step import REQUEST, Circumstances, KernelStep, MakeTask
