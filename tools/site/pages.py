@@ -34,7 +34,7 @@ def expanded(navigation: list[Any]) -> list[Any]:
 
 def _commands() -> list[Any]:
     folder = commands.FOLDER
-    return [f"{folder}/index.md", *({name: f"{folder}/{name}.md"} for name in commands.commands())]
+    return [f"{folder}/index.md", *({name: f"{folder}/{commands.place(name)}"} for name in commands.commands())]
 
 
 def _scenarios() -> list[Any]:
