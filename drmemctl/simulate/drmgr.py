@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What drmgr -c mem of powerpc-utils makes of its options, and what its releases differ in.
 
-Source: powerpc-utils src/drmgr/drmgr.c `parse_options`, drslot_chrp_mem.c; read, of each release from 1.3.2, the first
-that writes to /sys/kernel/dlpar, to 1.3.13.
+Source: powerpc-utils src/drmgr/drmgr.c `parse_options`, drslot_chrp_mem.c; read, of each release from 1.3.2, the
+first that writes to /sys/kernel/dlpar, to 1.3.13.
 """
 
 from __future__ import annotations

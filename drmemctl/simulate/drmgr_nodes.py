@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """From which nodes drmgr takes LMBs, and which: nodes by the tree and by sysfs, shares, and what is tried.
 
-Source: powerpc-utils src/drmgr/common_numa.c, common_ofdt.c, drslot_chrp_mem.c `numa_based_remove` and what it calls;
-read, the same from 1.3.9 to 1.3.13.
+Source: powerpc-utils src/drmgr/common_numa.c, common_ofdt.c, drslot_chrp_mem.c `numa_based_remove` and what it
+calls; read, the same from 1.3.9 to 1.3.13.
 """
 
 from __future__ import annotations
