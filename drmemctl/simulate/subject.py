@@ -46,7 +46,7 @@ def subject_of(kernel: KernelState, machine: Machine, flush: Flush | None = None
 
 
 def _unplugs(machine: Qemu) -> Iterator[Unplug]:
-    for device in machine.devices:
+    for device in () if machine.aborted else machine.devices:
         if not kind_of(device.first).is_lmb:
             continue
         waiting = tuple(
