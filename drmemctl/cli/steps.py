@@ -19,7 +19,7 @@ SYNTAX = """\
   vphn CPU W,...                                      unmovable|movable DRC...
   withhold DRC COUNT [STATUS]                         provide DRC COUNT
   rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE | configure-connector DRC
-  reboot     kexec
+  qemu-migrate     reboot     kexec
   expect ok | ERRNO | consistent | finding RULE | drc DRC aa INDEX | drc DRC node N | blocks N"""
 """The steps as help texts have them."""
 

@@ -115,9 +115,11 @@ def _decoded(folder: Path, kind: str, data: bytes) -> list[Any]:
 def _show(folder: Path) -> list[Any]:
     broken = with_prop(fixture("kernel-arrays/numa2-plug2"), NODE, V2, b"\0\0\0\2" + bytes(24))
     trees = [PLUGGED, tree_file(folder, _shuffled(fixture("captures/6.1-lpm"))), tree_file(folder, broken)]
+    root = make_root(folder / "capture", "captures/6.1-lpm", states("captures/6.1-lpm")[0])
+    write(root / "capture.txt", "taken: 2026-11-03T09:15:00Z\nhost: lpar7\n")
     return [
         one
-        for tree in (*trees, PART)
+        for tree in (*trees, PART, root)
         for one in printed("show", "show", tree, "--kernel", "6.1", "--format", "json")
     ]
 

@@ -138,12 +138,19 @@ class KernelStep(Step):
             ok=outcome.rc == 0 and not stopped,
             errno=errno_name(outcome.rc) if self.returns_errno and not stopped else None,
             log=outcome.log,
-            note=_NO_ANSWER + after.kernel.dead if outcome.blocked else "",
+            note=_no_answer(after) if outcome.blocked else "",
             kernel_faults=(*outcome.faults, *circumstances.faults),
         )
 
 
 _NO_ANSWER = "the kernel does not answer: "
+
+HYPERVISOR_ABORTED = "the hypervisor has aborted"
+
+
+def _no_answer(partition: Partition) -> str:
+    return HYPERVISOR_ABORTED if partition.machine.aborted else _NO_ANSWER + partition.kernel.dead
+
 
 _STOPS = frozenset({"oops", "never-returns"})
 """Faults after which nobody gets an error number any more."""

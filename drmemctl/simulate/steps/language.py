@@ -16,6 +16,7 @@ from drmemctl.simulate.steps.hotplug import Attach, Detach
 from drmemctl.simulate.steps.memory_request import Dlpar
 from drmemctl.simulate.steps.migration import Lpm, Migrate
 from drmemctl.simulate.steps.pool import Pool
+from drmemctl.simulate.steps.qemu_migration import QemuMigrate
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
 from drmemctl.simulate.steps.topology import TopologySwitch
@@ -32,6 +33,7 @@ STEPS: dict[str, type[Step]] = {
     "firmware": FirmwareUpdate,
     "lpm": Lpm,
     "migrate": Migrate,
+    "qemu-migrate": QemuMigrate,
     "prrn": Prrn,
     "topology": TopologySwitch,
     "vphn": HomeNode,
