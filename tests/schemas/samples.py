@@ -8,6 +8,7 @@ import io
 import json
 import struct
 import tarfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,27 @@ def _shuffled(tree: Tree) -> Tree:
     changed = _with_root(changed, "ibm,partition-name", b"lpar7\0")
     changed = _with_root(changed, "system-id", b"IBM,02782233X\0")
     return with_prop(changed, "/chosen", "bootargs", b"mem=2G movable_node\0")
+
+
+def _fleet(name: str) -> Callable[[Path], list[Any]]:
+    def tables_of(_folder: Path) -> list[Any]:
+        from tests.fleet.judged import document, tables
+
+        return [
+            document(tables([path], kernels)[name]) for path in (BAD, LPM, LPAR7) for kernels in ((), ("6.1",))
+        ]
+
+    return tables_of
+
+
+def _fleet_check(_folder: Path) -> list[Any]:
+    from drmemctl.fleet.outcome import Outcome, Summary
+    from drmemctl.output.fleet_check import show_summary
+
+    outcomes: Counter[int] = Counter({Outcome.FINE: 9, Outcome.ERROR: 1})
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        show_summary(Screen(), Summary("fleet", 10, 4, outcomes), "json")
+    return list(documents("fleet.check", out.getvalue()))
 
 
 def _cut(folder: Path) -> Path:
@@ -272,6 +294,11 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "simulate": _simulate,
     "explore": _of("explore", ("explore", BEFORE, *THREADS), ("explore", BEFORE, *THREADS, "--max-states", "5")),
     "explore-replay": _replayed,
+    "fleet.check": _fleet_check,
+    "fleet.inputs": _fleet("inputs"),
+    "fleet.lmb_runs": _fleet("lmb_runs"),
+    "fleet.nodes": _fleet("nodes"),
+    "fleet.findings": _fleet("findings"),
     "kernels": _of(
         "kernels", ("kernels",), ("kernels", "5.10"), ("kernels", "5.10", "6.1"), ("kernels", "rhel-8")
     ),
