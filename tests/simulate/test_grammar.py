@@ -20,6 +20,7 @@ from drmemctl.simulate.steps.language import STEP_NAMES, parse_script, parse_ste
 from drmemctl.simulate.steps.memory_request import Dlpar, DlparCpu
 from drmemctl.simulate.steps.migration import Lpm, Migrate
 from drmemctl.simulate.steps.pool import Pool
+from drmemctl.simulate.steps.qemu_migration import QemuMigrate
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
 from drmemctl.simulate.steps.topology import TopologySwitch
@@ -62,6 +63,7 @@ STEPS: list[tuple[str, Step]] = [
     ("rtas get-sensor 9003 0x80000001", Rtas("", "get-sensor", 0x80000001, 9003)),
     ("rtas set-indicator 9001 0x80000001 1", Rtas("", "set-indicator", 0x80000001, 9001, 1)),
     ("rtas configure-connector 0x80000001", Rtas("", "configure-connector", 0x80000001)),
+    ("qemu-migrate", QemuMigrate("")),
     ("reboot", Reboot("", False)),
     ("kexec", Reboot("", True)),
     ("expect ok", Expect("", "ok")),
