@@ -25,6 +25,7 @@ COMMANDS = (
     "memblock",
     "blocks",
     "kexec",
+    "removable",
     "tree",
     "prop",
     "convert",

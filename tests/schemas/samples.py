@@ -271,6 +271,7 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
         ("memblock", FIXTURES / "trees" / "v1-nvdimm.dtb.gz"),
     ),
     "blocks": _of("blocks", ("blocks", PLUGGED), ("blocks", FIXTURES / "trees" / "v1-nvdimm.dtb.gz")),
+    "removable": _of("removable", ("removable", PLUGGED), ("removable", PLUGGED, "unmovable 0x80000008")),
     "kexec": _of("kexec", ("kexec", PLUGGED), ("kexec", PLUGGED, "--crashkernel", "2G@3G")),
     "tree": lambda folder: [
         *printed(
