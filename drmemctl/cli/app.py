@@ -35,6 +35,7 @@ COMMANDS = (
     "diff",
     "history",
     "simulate",
+    "repair",
     "explore",
     "report",
     "fleet",
