@@ -12,7 +12,8 @@ from drmemctl.output.json import document, record, schema
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import hypervisor_words, kernel_words
 from drmemctl.output.text import safe
-from drmemctl.simulate.repair import AGREES, NONE, PLAN, REBOOT, Failure, PlannedRequest, Repair
+from drmemctl.simulate.repair import AGREES, NONE, PLAN, REBOOT, Repair
+from drmemctl.simulate.repair_search import Failure, PlannedRequest
 from drmemctl.wording import count_of, size_text
 
 _MOST_COMMANDS = 16

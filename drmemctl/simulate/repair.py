@@ -7,72 +7,22 @@ many requests, the one that takes the fewest LMBs away comes first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from heapq import heappop, heappush
-from itertools import count
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from drmemctl.check.changes import new_violations
 from drmemctl.check.engine import all_rules
-from drmemctl.check.finding import Severity, Violation
-from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
+from drmemctl.check.finding import Violation
+from drmemctl.kernel.capabilities import WRONG_NODE_ADD
 from drmemctl.kernel.leaving import Leaves, Leaving
-from drmemctl.model.intervals import Intervals, side_by_side
-from drmemctl.simulate.files import Files
-from drmemctl.simulate.findings import Judged, Moments
-from drmemctl.simulate.interleave.keys import Keys
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.removable import leavers
-from drmemctl.simulate.repair_requests import MOST_RANGES, Candidates, DrcRange, ranges_of
-from drmemctl.simulate.run import carry_out
+from drmemctl.simulate.repair_requests import DrcRange, ranges_of
+from drmemctl.simulate.repair_search import CONSISTENT, NONE, REBOOT, PlannedRequest, Search, n_assigned
 from drmemctl.simulate.simulation import Simulation
-from drmemctl.simulate.steps.language import parse_step
 from drmemctl.wording import count_of
 
-CONSISTENT = "consistent"
-AGREES, PLAN, REBOOT, NONE = "consistent", "plan", "reboot", "none"
-"""Verdicts: nothing is to be done; requests do; only a reboot does; nothing that is known does."""
-
-_MOST_REQUESTS = 6
-"""Requests of a plan for ranges that are repaired together."""
-
-_MOST_TRIED = 4000
-"""Requests that are simulated in one search."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What is so after a request of a plan failed because one of its LMBs could not be taken offline.
-
-    Attributes:
-        errno: the name of the error number.
-        as_before: whether all is as before the request.
-        contradictions: who does not agree then.
-
-    """
-
-    errno: str | None
-    as_before: bool
-    contradictions: tuple[Violation, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedRequest:
-    """A request of a plan.
-
-    Attributes:
-        result: what came of it when it was simulated.
-        failure: what is so if it fails, None where nothing in it can be pinned.
-
-    """
-
-    result: StepResult
-    failure: Failure | None
-
-    @property
-    def step(self) -> str:
-        """The request as the step language has it."""
-        return self.result.step
+AGREES, PLAN = "consistent", "plan"
+"""Verdicts: nothing is to be done; requests do. The others are `REBOOT`, only that does, and `NONE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +74,7 @@ def repair(simulation: Simulation, goal: str = CONSISTENT) -> Repair:
 
     `goal` is `consistent`, or a rule of the family state that is to find nothing any more.
     """
-    search = _Search(simulation.situation, goal)
+    search = Search(simulation.situation, goal)
     contradictions = tuple(search.contradictions(simulation.situation))
     if not contradictions and not simulation.state.dead:
         return Repair(simulation, goal, AGREES)
@@ -145,7 +95,7 @@ def repair(simulation: Simulation, goal: str = CONSISTENT) -> Repair:
             tried=search.tried,
         )
     verdict, reasons = search.after_reboot(simulation.situation)
-    reasons = (*_reasons(simulation, contradictions, stuck), *reasons)
+    reasons = (*_reasons(simulation, contradictions, stuck), *search.said(), *reasons)
     return Repair(simulation, goal, verdict, contradictions, stuck=stuck, reasons=reasons, tried=search.tried)
 
 
@@ -159,12 +109,8 @@ def _stuck(simulation: Simulation, concerned: Sequence[DrcRange]) -> Iterator[Le
 
 def _needed(start: Partition, path: Sequence[StepResult]) -> int:
     """Return the most bytes that are away at once in the course of a plan."""
-    had = _assigned(start)
-    return max(0, *(had - _assigned(result.after) for result in path)) * (start.kernel.table.lmb_size or 0)
-
-
-def _assigned(partition: Partition) -> int:
-    return sum(run.lmbs for run in partition.kernel.table.runs if run.flags & ASSIGNED)
+    had = n_assigned(start)
+    return max(0, *(had - n_assigned(result.after) for result in path)) * (start.kernel.table.lmb_size or 0)
 
 
 def _reasons(
@@ -178,9 +124,10 @@ def _reasons(
         if part.leaves is Leaves.NO:
             lmbs = f"{count_of(part.run.lmbs, 'LMB')} from {part.run.drc_index:#x} on cannot leave"
             yield f"{lmbs}: {'; '.join(part.reasons)}"
-    for rule in dict.fromkeys(violation.rule for violation in contradictions):
-        if rule in _WHY_NOT:
-            yield f"{rule}: {_WHY_NOT[rule]}"
+    rules = dict.fromkeys(violation.rule for violation in contradictions)
+    yield from (f"{rule}: {_WHY_NOT[rule]}" for rule in rules if rule in _WHY_NOT)
+    if "DRM085" in rules and simulation.profile.has(WRONG_NODE_ADD):
+        yield "DRM085: this kernel adds all memory on the first online node"
 
 
 _WHY_NOT = {
@@ -189,186 +136,4 @@ _WHY_NOT = {
     "DRM086": "the kernel reads the size of its memory blocks at boot only",
 }
 
-
-@dataclass(slots=True)
-class _Search:
-    """A search for the fewest requests.
-
-    Attributes:
-        start: the partition to repair.
-        goal: what is to be reached.
-        tried: how many requests were simulated.
-        shortest: whether nothing shorter can have been missed.
-
-    """
-
-    start: Partition
-    goal: str
-    tried: int = 0
-    shortest: bool = True
-    _moments: Moments = field(default_factory=lambda: Moments(after_steps=False))
-    _files: Files = field(default_factory=Files)
-    _required: list[tuple[int, int]] = field(default_factory=list)
-    _most_assigned: int = 0
-
-    def __post_init__(self) -> None:
-        """Note which memory blocks have to be there at the end: all but those at LMBs that are free."""
-        kernel = self.start.kernel
-        free = Intervals()
-        for run in kernel.table.runs if kernel.block_size else ():
-            if not run.flags & (ASSIGNED | RESERVED):
-                first = run.base // kernel.block_size
-                end = -(-(run.base + run.lmbs * (kernel.table.lmb_size or 0)) // kernel.block_size)
-                free.add(first, end - first, 0)
-        blocks = Intervals()
-        for block_run in kernel.blocks.runs:
-            blocks.add(block_run.first, block_run.count, 0)
-        parts = side_by_side(blocks.disjoint(), free.disjoint())
-        self._required = _joined(
-            (first, first + n) for first, n, there, unused in parts if there is not None and unused is None
-        )
-        ranges = ranges_of(self.contradictions(self.start)) if not kernel.dead else []
-        self._most_assigned = _assigned(self.start) + sum(part.count for part in ranges)
-
-    def contradictions(self, partition: Partition) -> list[Violation]:
-        """Return who does not agree, as far as the goal is about it."""
-        violations = self._judged(partition).contradictions()
-        if self.goal == CONSISTENT:
-            return violations
-        return [violation for violation in violations if violation.rule == self.goal]
-
-    def _judged(self, partition: Partition) -> Judged:
-        return self._moments.present(partition)
-
-    def plan(self, contradictions: Sequence[Violation]) -> list[StepResult] | None:
-        """Return the results of the requests that lead to the goal, None where none are found."""
-        ranges = ranges_of(contradictions)
-        if len(ranges) <= MOST_RANGES:
-            return self._shortest_path(self.start, ranges, contradictions, whole=True)
-        self.shortest = False
-        path: list[StepResult] = []
-        partition = self.start
-        for part in ranges:
-            about = [violation for violation in contradictions if _is_about(violation, part)]
-            steps = self._shortest_path(partition, [part], about, whole=False)
-            if steps is None:
-                return None
-            path += steps
-            partition = path[-1].after if path else partition
-        return path if self._reached(partition) else None
-
-    def _reached(self, partition: Partition) -> bool:
-        """Whether a partition is as it is to be, with no error that was not there at the start."""
-        if partition.kernel.dead or self.contradictions(partition) or not self._keeps(partition):
-            return False
-        judged, start = self._judged(partition), self._judged(self.start)
-        new = new_violations(judged.violations, start.violations, judged.subject)
-        return not any(violation.severity is Severity.ERROR for violation in new)
-
-    def _keeps(self, partition: Partition) -> bool:
-        """Whether the memory of the start is there: to give it away is no repair, and nor is to take more."""
-        covered = _joined((run.first, run.end) for run in partition.kernel.blocks.runs)
-        required = self._required
-        at = 0
-        for first, end in required:
-            while at < len(covered) and covered[at][1] <= first:
-                at += 1
-            if at == len(covered) or not (covered[at][0] <= first and end <= covered[at][1]):
-                return False
-        return _assigned(partition) <= self._most_assigned
-
-    def _shortest_path(
-        self, start: Partition, ranges: Sequence[DrcRange], about: Sequence[Violation], *, whole: bool
-    ) -> list[StepResult] | None:
-        """Return the fewest requests; with `whole` to the goal, else until nobody disagrees about the ranges."""
-        candidates = Candidates(start, ranges, about)
-        keys, order = Keys(start.kernel.tree), count()
-        queue: list[tuple[int, int, int, Partition, tuple[StepResult, ...]]] = [(0, 0, next(order), start, ())]
-        settled = set()
-        while queue:
-            _, taken, _, partition, path = heappop(queue)
-            key = keys.of(partition)
-            if key in settled:
-                continue
-            settled.add(key)
-            if self._reached(partition) if whole else self._settled(partition, ranges):
-                return list(path)
-            if len(path) == _MOST_REQUESTS:
-                continue
-            for text in dict.fromkeys(candidates.of(partition)):
-                if self.tried == _MOST_TRIED:
-                    self.shortest = False
-                    return None
-                result = self._tried(text, partition)
-                if result is not None:
-                    away = taken + max(0, _assigned(partition) - _assigned(result.after))
-                    heappush(queue, (len(path) + 1, away, next(order), result.after, (*path, result)))
-        return None
-
-    def _settled(self, partition: Partition, ranges: Sequence[DrcRange]) -> bool:
-        """Whether nobody disagrees about some LMBs any more, and their memory is there."""
-        found = self.contradictions(partition)
-        return self._keeps(partition) and not any(_is_about(each, part) for each in found for part in ranges)
-
-    def _tried(self, text: str, partition: Partition) -> StepResult | None:
-        """Return the result of a request, None for one that fails, or in which something goes wrong."""
-        self.tried += 1
-        result = self._done(text, partition)
-        after = result.after
-        sound = result.ok and not result.kernel_faults and not after.kernel.dead and not after.machine.aborted
-        return result if sound else None
-
-    def _done(self, text: str, partition: Partition) -> StepResult:
-        step = parse_step(text)
-        if step is None:
-            raise ValueError(text)
-        return carry_out(step, partition, self._files, self._moments)
-
-    def planned(self, start: Partition, path: Sequence[StepResult]) -> Iterator[PlannedRequest]:
-        """Yield the requests of a plan, each with what is so if it fails."""
-        partition = start
-        for result in path:
-            yield PlannedRequest(result, self._failure(result, partition))
-            partition = result.after
-
-    def _failure(self, result: StepResult, partition: Partition) -> Failure | None:
-        """Return what is so if the last LMB that a request takes cannot be taken offline."""
-        gone = [change for change in result.changed_blocks if change.new is None]
-        kernel = partition.kernel
-        for run in reversed(list(kernel.table.runs)) if gone and kernel.block_size else ():
-            base = (gone[-1].first + gone[-1].count - 1) * kernel.block_size
-            position = run.position_of_address(base, kernel.table.lmb_size) if run.flags & ASSIGNED else None
-            if position is not None:
-                pinned = self._done(f"unmovable {run.drc_index + position:#x}", partition).after
-                failed = self._done(result.step, pinned)
-                if failed.ok:
-                    return None
-                state, before = failed.after.kernel, kernel
-                as_before = (state.table.runs, state.blocks) == (before.table.runs, before.blocks)
-                return Failure(failed.errno, as_before, tuple(self.contradictions(failed.after)))
-        return None
-
-    def after_reboot(self, partition: Partition) -> tuple[str, tuple[str, ...]]:
-        """Return the verdict where no request helps, and what is to be said of a reboot."""
-        result = self._done("reboot", partition)
-        if not result.ok:
-            return NONE, (f"not by a reboot either: the kernel does not come up: {result.note}",)
-        remaining = self.contradictions(result.after)
-        if remaining:
-            return NONE, tuple(f"also after a reboot {each.rule}: {each.message}" for each in remaining[:3])
-        return REBOOT, ()
-
-
-def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return ascending (first, end) with those that follow one another as one."""
-    joined: list[tuple[int, int]] = []
-    for first, end in ranges:
-        if joined and joined[-1][1] == first:
-            joined[-1] = joined[-1][0], end
-        else:
-            joined.append((first, end))
-    return joined
-
-
-def _is_about(violation: Violation, part: DrcRange) -> bool:
-    return any(run.drc_index < part.end and part.first < run.drc_index + run.lmbs for run in violation.lmbs)
+__all__ = ["AGREES", "CONSISTENT", "NONE", "PLAN", "REBOOT", "Repair", "goals", "repair"]
