@@ -26,7 +26,7 @@ CONSISTENT, REBOOT, NONE = "consistent", "reboot", "none"
 _MOST_REQUESTS = 6
 """Requests of a plan for ranges that are repaired together."""
 
-_MOST_TRIED = 1500
+_MOST_TRIED = 800
 """Requests that are simulated in one search."""
 
 _MOST_TRIED_OF_RANGE = 150
@@ -223,6 +223,8 @@ class Search:
         for part in self.hopeless:
             lmbs = f"{count_of(part.count, 'LMB')} from {part.first:#x} on"
             yield f"{lmbs}: no plan of up to {_MOST_REQUESTS} requests about them puts them right"
+        if self.shortest and not self.hopeless:
+            yield f"no plan of up to {_MOST_REQUESTS} requests leads there"
         if not self.shortest:
             yield f"the search was given up after {self.tried:,} requests"
 
