@@ -72,8 +72,19 @@ def _document(repair: Repair) -> dict[str, Any]:
             for part in repair.stuck
         ],
         "reasons": [safe(reason, None) for reason in repair.reasons],
-        "simulation": repair.proof.to_json() if repair.verdict in (PLAN, REBOOT) else None,
+        "proof": _proof(repair),
     }
+
+
+def _proof(repair: Repair) -> dict[str, Any] | None:
+    if repair.verdict not in (PLAN, REBOOT):
+        return None
+    proof = repair.proof
+    steps = [
+        {**record(result, "step ok errno"), "log": [safe(line, None) for line in result.log]}
+        for result in proof.results
+    ]
+    return {"consistent": proof.consistent, "steps": steps}
 
 
 def _violation(violation: Violation) -> dict[str, Any]:

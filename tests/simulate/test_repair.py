@@ -161,7 +161,7 @@ def test_the_command() -> None:
     assert run("repair", BEFORE).code == 0
     found = json.loads(run("repair", BEFORE, "offline 4", "--format", "json").out)
     assert (found["verdict"], found["plan"][0]["step"]) == ("plan", "online 4")
-    assert found["simulation"]["consistent"]
+    assert found["proof"]["consistent"]
     assert run("repair", BEFORE, "--goal", "DRM999").code == 2
     assert run("repair", BEFORE, "--goal", "DRM084").code == 0
 
