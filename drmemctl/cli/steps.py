@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 SYNTAX = """\
   dlpar memory add|remove count N | index DRC | indexed-count N DRC
   dlpar cpu add|remove index DRC | count N
+  drmgr [RELEASE] -c mem -a|-r -q N | -s 0xDRC
   plug|attach DRC COUNT [node N | row N | assoc W,...]  unplug|detach DRC COUNT
   firmware PATH PROPERTY HEX|@FILE|-                  lpm TREE     migrate FILE
   prrn TREE|FILE | prrn SCOPE PHANDLE...              topology on|off

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The tables of a data set: their columns, each described in its schema in docs/schemas.
 
-Counts are int64, since SQL has little else: what a hostile tree makes larger is `LARGEST`. Addresses are uint64.
+Counts are int64, since SQL has little else: what a hostile tree makes larger
+is the largest of those. Addresses are uint64.
 """
 
 from __future__ import annotations
 
 import pyarrow as pa
-
-LARGEST = (1 << 63) - 1
-"""What a count, a number of bytes or an offset is at most in a table."""
 
 _TEXT, _NUMBER, _ADDRESS, _TRUTH = pa.string(), pa.int64(), pa.uint64(), pa.bool_()
 
@@ -86,9 +84,13 @@ _FINDINGS = [
 ]
 
 
+SCHEMA, KERNELS, VERSION = b"schema", b"kernels", b"drmemctl"
+"""What the metadata of each file have: the name of its schema, the kernels that were judged for, and by whom."""
+
+
 def _table(schema: str, columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
     """Return the Arrow schema of a table; `schema` is its name in the metadata of each file."""
-    return pa.schema([("url", _TEXT), ("version", _TEXT), *columns], metadata={"schema": schema})
+    return pa.schema([("url", _TEXT), ("version", _TEXT), *columns], metadata={SCHEMA: schema})
 
 
 TABLES: dict[str, pa.Schema] = {

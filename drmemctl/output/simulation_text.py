@@ -15,7 +15,7 @@ from drmemctl.output.findings import finding_line
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_words import SHOWN_BY_MEANING, change_lines, cpu_lines, lmb_lines
 from drmemctl.output.text import safe
-from drmemctl.simulate.partition import StepResult
+from drmemctl.simulate.partition import DrmgrRun, StepResult
 from drmemctl.simulate.session import Session, Verdict
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.wording import count_of, range_text, size_text
@@ -110,6 +110,8 @@ def _lmbs(state: KernelState) -> str:
 def step_lines(screen: Screen, number: int, result: StepResult, detail: Detail) -> Iterator[str]:
     """Yield a step and what came of it."""
     yield _head(screen, number, result, detail)
+    if result.drmgr is not None:
+        yield from _indented(_cut(_drmgr_lines(screen, result.drmgr), detail, "lines of drmgr"), "    ")
     yield from _indented(_messages(screen, result, detail), "    ")
     if result.note:
         yield "    " + screen.style(safe(result.note, 2000), "red")
@@ -125,6 +127,14 @@ def step_lines(screen: Screen, number: int, result: StepResult, detail: Detail) 
         from drmemctl.output.simulation_diff import diff_lines
 
         yield from _indented(diff_lines(screen, result.changed_values), "  ")
+
+
+def _drmgr_lines(screen: Screen, run: DrmgrRun) -> Iterator[str]:
+    for text, errno in run.writes:
+        end = screen.style(errno, "red") if errno else "ok"
+        yield f"> /sys/kernel/dlpar: {safe(text)}: {end}"
+    yield from map(safe, run.output)
+    yield f"drmgr: exit code {run.exit_code}"
 
 
 def _indented(lines: Iterable[str], by: str) -> Iterator[str]:

@@ -171,6 +171,27 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class DrmgrRun:
+    """What a call of drmgr did.
+
+    Attributes:
+        writes: what it wrote to /sys/kernel/dlpar, each with the error number's name, None for none.
+        output: what it printed.
+        exit_code: its exit code, which is 0 also where not all went.
+
+    """
+
+    writes: tuple[tuple[str, str | None], ...] = ()
+    output: tuple[str, ...] = ()
+    exit_code: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the record of a step has it."""
+        writes = [{"text": text, "errno": errno} for text, errno in self.writes]
+        return {"writes": writes, **record(self, "output exit_code")}
+
+
+@dataclass(frozen=True, slots=True)
 class StepResult:
     """The result of a step.
 
@@ -190,6 +211,7 @@ class StepResult:
         cpus: the CPUs that came, went, or got another associativity, and the node that each keeps or gets.
         kernel_faults: what the kernel did wrong, of which the first findings are made.
         trace: what the kernel did meanwhile, if that was wanted.
+        drmgr: what drmgr wrote and printed, None for other steps.
 
     """
 
@@ -208,6 +230,7 @@ class StepResult:
     cpus: tuple[CpuChange, ...] = ()
     kernel_faults: tuple[Fault, ...] = ()
     trace: Sequence[TraceEvent] = field(default=(), compare=False)
+    drmgr: DrmgrRun | None = None
 
     @property
     def step(self) -> str:
@@ -246,6 +269,7 @@ class StepResult:
         done["findings"] = [_finding_record(finding) for finding in self.findings]
         further = {
             **record(self, "answer note hypervisor"),
+            "drmgr": None if self.drmgr is None else self.drmgr.to_json(),
             "lmbs": [
                 {
                     **record(change, "base count drc_index"),

@@ -68,6 +68,13 @@ def load(source: str | os.PathLike[str] | bytes) -> Tree:
         return _load_named(name)
 
 
+def load_open(raw: IO[bytes], source: str) -> Tree:
+    """Return the device tree in a file that is open, wherever it lies; raises what `load` does."""
+    check_environment()
+    with _translated(source):
+        return _read(raw, source, None)
+
+
 def file_of(source: str) -> str | None:
     """Return the file or directory that a TREE argument names, without `::PATH`; None for `-` and `live`."""
     place, _ = _split(source)

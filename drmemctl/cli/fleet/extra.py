@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import click
 
-_PACKAGES = ("dask", "distributed", "duckdb", "fsspec", "pyarrow")
+_PACKAGES = ("cryptography", "dask", "distributed", "duckdb", "fsspec", "pyarrow")
 
 
 class MissingExtraError(click.ClickException):

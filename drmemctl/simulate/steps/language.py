@@ -9,6 +9,7 @@ from itertools import islice
 from drmemctl.errors import LimitError
 from drmemctl.simulate.partition import Step
 from drmemctl.simulate.steps.boot import Reboot
+from drmemctl.simulate.steps.drmgr_call import Drmgr
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
 from drmemctl.simulate.steps.home_node import HomeNode
@@ -26,6 +27,7 @@ from drmemctl.tree.limits import LIMITS
 
 STEPS: dict[str, type[Step]] = {
     "dlpar": Dlpar,
+    "drmgr": Drmgr,
     "plug": Attach,
     "unplug": Detach,
     "attach": Attach,
