@@ -7,8 +7,11 @@ nothing else, and what it does ends with the connection.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import duckdb
@@ -27,12 +30,12 @@ _AT_ONCE = 1024
 """Rows that are fetched at a time."""
 
 _LOCKS = (
-    "set enable_external_access = false",
     "set autoinstall_known_extensions = false",
     "set autoload_known_extensions = false",
     "set python_enable_replacements = false",
     "set temp_directory = ''",
     "set timezone = 'UTC'",
+    "set enable_external_access = false",
     "set lock_configuration = true",
 )
 """No files, no extensions, no variables of this program; the last of them makes the others stay."""
@@ -114,9 +117,9 @@ def fleet(url: str) -> Iterator[Fleet]:
     """Open the data set at a URL; `InputError` where there is none."""
     dataset = existing(url)
     parts = dataset.parts()
-    with duckdb.connect(":memory:") as connection:
+    with _local(dataset, parts) as place, duckdb.connect(":memory:") as connection:
         for name in TABLES:
-            connection.register(f"{name}_parts", _table(dataset, name, parts))
+            connection.register(f"{name}_parts", _table(place, name, parts))
         connection.register("newest", _newest(dataset, parts))
         for name in TABLES:
             connection.execute(
@@ -129,13 +132,32 @@ def fleet(url: str) -> Iterator[Fleet]:
         yield Fleet(connection)
 
 
+@contextmanager
+def _local(dataset: Dataset, parts: Sequence[int]) -> Iterator[Dataset]:
+    """Yield a data set of this machine: of one that lies elsewhere a copy, as long as it is entered.
+
+    Threads of Arrow's that read by way of Python would wait for DuckDB's, which hold Python while they wait for them.
+    """
+    if dataset.is_local:
+        yield dataset
+        return
+    with TemporaryDirectory(prefix="drmemctl-") as folder:
+        copy = Dataset(folder)
+        for name in TABLES:
+            os.mkdir(f"{folder}/{name}")  # noqa: PTH102
+            for part in parts:
+                path = dataset.path(name, part)
+                stored(partial(dataset.fs.get_file, path, copy.path(name, part)), path)
+        yield copy
+
+
 def _table(dataset: Dataset, name: str, parts: Sequence[int]) -> arrow_dataset.Dataset:
     """Return a table whose rows have the number of their part as well: read where it is asked, a file at a time."""
     return arrow_dataset.FileSystemDataset.from_paths(
         [dataset.path(name, part) for part in parts],
         schema=TABLES[name].append(pa.field("part", pa.int32())),
         format=arrow_dataset.ParquetFileFormat(),
-        filesystem=arrow_fs.PyFileSystem(arrow_fs.FSSpecHandler(dataset.fs)),
+        filesystem=arrow_fs.LocalFileSystem(),
         partitions=[arrow_dataset.field("part") == part for part in parts],
     )
 

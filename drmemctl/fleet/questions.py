@@ -19,8 +19,7 @@ select
     host,
     serial || ' ' || partition_no,
     url
-  ) as partition,
-  taken
+  ) as name
 from inputs"""
 """The view `partitions`: its own name, but for a redacted one of x; else the host, or what stands for both."""
 
@@ -79,18 +78,17 @@ order by
         "which partitions have memory on another node than the tree says",
         """\
 select
-  partition,
+  name as partition,
   release,
   sum(findings.lmbs)::bigint as lmbs,
   (sum(findings.bytes) / 1048576)::bigint as mib,
   url
 from findings
 join inputs using (url, version)
-join (select url, version, partition from partitions) as named
-  using (url, version)
+join partitions using (url, version)
 where rule in ('DRM085', 'DRM121')
 group by all
-order by mib desc, partition, url""",
+order by mib desc, name, url""",
     ),
     Question(
         "lookup-arrays",
@@ -129,7 +127,7 @@ order by inputs desc, lmb_mib""",
         "how the captures of one partition differ, each from the one before",
         """\
 select
-  inputs.taken,
+  taken,
   release,
   assigned,
   assigned - lag(assigned) over time as more,
@@ -138,37 +136,40 @@ select
   url
 from inputs
 join partitions using (url, version)
-where $partition in (partitions.partition, host, url)
-window time as (order by inputs.taken, url)
-order by inputs.taken, url""",
+where $partition in (name, host, url)
+window time as (order by taken, url)
+order by taken, url""",
     ),
     Question(
         "drift-lmbs",
         "which runs of LMBs came and went between the captures of one partition",
         """\
 with captures as (
-  select url, version, row_number() over (order by inputs.taken, url) as capture
+  select url, version, row_number() over (order by taken, url) as capture
   from inputs
   join partitions using (url, version)
-  where $partition in (partitions.partition, host, url)
+  where $partition in (name, host, url)
 ),
 runs as (
-  select
-    capture, base, lmb_runs.lmbs, drc_index, aa_index, flags, node,
-    (base, lmb_runs.lmbs, drc_index, aa_index, flags, node) as run
+  select capture, base, lmb_runs.lmbs, drc_index, aa_index, flags, node
   from lmb_runs
   join captures using (url, version)
 ),
 changes as (
-  select capture, 'new' as change, runs.* exclude (capture)
-  from runs
-  where capture > 1
-    and (capture - 1, run) not in (select (capture, run) from runs)
+  select 'new' as change, *
+  from (
+    select * from runs where capture > 1
+    except
+    select * replace (capture + 1 as capture) from runs
+  )
   union all
-  select capture + 1, 'gone', runs.* exclude (capture)
-  from runs
-  where capture < (select max(capture) from captures)
-    and (capture + 1, run) not in (select (capture, run) from runs)
+  select 'gone', *
+  from (
+    select * replace (capture + 1 as capture) from runs
+    where capture < (select max(capture) from captures)
+    except
+    select * from runs
+  )
 )
 select
   capture,
@@ -187,19 +188,19 @@ order by capture, changes.base, change""",
         "which partitions have the most errors in their last capture",
         """\
 select
-  partitions.partition,
+  name as partition,
   errors,
   warnings,
-  count(*) over (partition by partitions.partition) as captures,
+  count(*) over (partition by name) as captures,
   release,
   url
 from inputs
 join partitions using (url, version)
 where error is null
 qualify row_number() over (
-  partition by partitions.partition order by inputs.taken desc nulls last, url
+  partition by name order by taken desc nulls last, url
 ) = 1
-order by errors desc nulls last, warnings desc nulls last, 1
+order by errors desc nulls last, warnings desc nulls last, name
 limit 20""",
     ),
     Question(
