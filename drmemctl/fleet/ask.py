@@ -136,7 +136,7 @@ def fleet(url: str) -> Iterator[Fleet]:
 def _local(dataset: Dataset, parts: Sequence[int]) -> Iterator[Dataset]:
     """Yield a data set of this machine: of one that lies elsewhere a copy, as long as it is entered.
 
-    Threads of Arrow's that read by way of Python would wait for DuckDB's, which hold Python while they wait for them.
+    Threads of Arrow's that read by way of Python would wait for DuckDB's, which hold Python and wait for them.
     """
     if dataset.is_local:
         yield dataset
@@ -152,7 +152,7 @@ def _local(dataset: Dataset, parts: Sequence[int]) -> Iterator[Dataset]:
 
 
 def _table(dataset: Dataset, name: str, parts: Sequence[int]) -> arrow_dataset.Dataset:
-    """Return a table whose rows have the number of their part as well: read where it is asked, a file at a time."""
+    """Return a table whose rows have the number of their part as well; it is read as far as it is asked."""
     return arrow_dataset.FileSystemDataset.from_paths(
         [dataset.path(name, part) for part in parts],
         schema=TABLES[name].append(pa.field("part", pa.int32())),

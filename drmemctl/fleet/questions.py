@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Questions with names, and their SQL: what one asks of a fleet first.
 
-DuckDB answers it from views: `inputs`, `nodes`, `lmb_runs` and `findings`, whose columns docs/schemas describes, and
-`partitions`, which says of which partition each input is.
+DuckDB answers it from views: `inputs`, `nodes`, `lmb_runs` and `findings`, whose columns docs/schemas describes,
+and `partitions`, which says of which partition each input is.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ order by
         "which partitions have memory on another node than the tree says",
         """\
 select
-  name as partition,
+  nullif(name, url) as partition,
   release,
   sum(findings.lmbs)::bigint as lmbs,
   (sum(findings.bytes) / 1048576)::bigint as mib,
@@ -87,7 +87,7 @@ from findings
 join inputs using (url, version)
 join partitions using (url, version)
 where rule in ('DRM085', 'DRM121')
-group by all
+group by name, release, url
 order by mib desc, name, url""",
     ),
     Question(
@@ -188,7 +188,7 @@ order by capture, changes.base, change""",
         "which partitions have the most errors in their last capture",
         """\
 select
-  name as partition,
+  nullif(name, url) as partition,
   errors,
   warnings,
   count(*) over (partition by name) as captures,
@@ -196,7 +196,7 @@ select
   url
 from inputs
 join partitions using (url, version)
-where error is null
+where kind is not null
 qualify row_number() over (
   partition by name order by taken desc nulls last, url
 ) = 1

@@ -10,7 +10,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain, islice
 from textwrap import wrap
@@ -22,7 +22,7 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.table import SAMPLE, Column, plain_lines
 from drmemctl.output.text import safe
 
-_NUMBERS = ("BIGINT", "DECIMAL", "DOUBLE", "FLOAT", "HUGEINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT", "UINTEGER")
+_NUMBERS = ("BIGINT", "DECIMAL", "DOUBLE", "FLOAT", "HUGEINT", "INTEGER", "SMALLINT", "TINYINT", "UBIGINT")
 _WIDTH = 80
 
 
@@ -44,7 +44,7 @@ def show_questions(screen: Screen, questions: Iterable[Question], format: str) -
 
 def show_sql(screen: Screen, questions: Iterable[Question], partition: str | None) -> None:
     """Print the SQL of questions, ready to be given to the same command or to DuckDB."""
-    texts = (f"-- {question.name}: {question.title}\n{question.sql(partition)};\n" for question in questions)
+    texts = (f"/* {question.name}: {question.title} */\n{question.sql(partition)};\n" for question in questions)
     screen.write("\n".join("".join(f"{safe(line, None)}\n" for line in text.splitlines()) for text in texts))
 
 
@@ -114,7 +114,7 @@ def _json(answer: Answer, question: str | None, sql: str) -> Iterator[str]:
     head = {
         "schema": schema("fleet.ask"),
         "question": question,
-        "sql": safe(sql, None),
+        "sql": "\n".join(safe(line, None) for line in sql.splitlines()),
         "columns": [{"name": name, "type": safe(kind)} for name, kind in zip(names, answer.types, strict=True)],
     }
     rows = (dict(zip(names, map(plain_value, row), strict=True)) for row in answer.rows)
@@ -141,16 +141,12 @@ def _cell(value: Any) -> str:
 
 
 def plain_value(value: Any) -> Any:
-    """Return a value of DuckDB's as JSON has it."""
+    """Return a value of DuckDB's as JSON has it; a structure is a text."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float | Decimal):
         return _number(value)
-    if isinstance(value, list | tuple):
-        return [plain_value(item) for item in value]
-    if isinstance(value, dict):
-        return {safe(str(key), None): plain_value(item) for key, item in value.items()}
-    return _text(value)
+    return [plain_value(item) for item in value] if isinstance(value, list | tuple) else _text(value)
 
 
 def _number(value: float | Decimal) -> int | float | None:
@@ -159,23 +155,20 @@ def _number(value: float | Decimal) -> int | float | None:
     return int(value) if isinstance(value, Decimal) and value == int(value) else float(value)
 
 
+_WORDS = {None: "-", True: "yes", False: "no"}
+
+
 def _text(value: Any) -> str:
     """Return a value as one printable line."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, datetime):
-        return time_text(value)
+    if value is None or isinstance(value, bool):
+        return _WORDS[value]
     if isinstance(value, list | tuple):
         return ", ".join(map(_text, value))
     if isinstance(value, dict):
         return ", ".join(f"{safe(str(key), None)} {_text(item)}" for key, item in value.items())
-    if isinstance(value, date | time | timedelta | Decimal | float | int):
-        return str(value)
-    return safe(str(value), None)
+    if isinstance(value, datetime):
+        return time_text(value)
+    return value.hex() if isinstance(value, bytes) else safe(str(value), None)
 
 
 def time_text(moment: datetime) -> str:

@@ -20,9 +20,9 @@ Examples:
   drmemctl fleet ask fleet worst --sql
   drmemctl fleet ask fleet "select release, count(*) from inputs group by all"
 
-SQL is DuckDB's. It sees the views inputs, nodes, lmb_runs and findings, of an input that has changed as it was when
-it was judged last, and partitions (url, version, name). docs/schemas describes the columns. It can only read, and
-only the data set.
+SQL is DuckDB's. It sees the views inputs, nodes, lmb_runs and findings, of an input that has changed as it was
+when it was judged last, and partitions (url, version, name). docs/schemas describes the columns. It can only
+read, and only the data set.
 """
 
 
@@ -65,7 +65,7 @@ def command(
         show_questions(screen, QUESTIONS.values(), format)
         return
     if known is not None and known.takes_partition and partition is None:
-        raise click.UsageError(f"{question} asks about one PARTITION: 'select name from partitions' lists them.")
+        raise click.UsageError(f"{question} asks about one PARTITION; the view partitions has their names.")
     check_extra()
     from drmemctl.fleet.ask import fleet
 
