@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+CACHE = Path.home() / ".cache/drmemctl-oracle"
 QEMU = "qemu-system-ppc64"
 SUITES = ("bookworm", "trixie", "sid")
 """Between them they have several kernel series; the first has busybox and kexec."""
@@ -124,6 +126,21 @@ class Packages:
             if images:
                 return images[-1]
         return None
+
+    def debug_information(self, release: str) -> Path:
+        """Return the vmlinux with debug information of a kernel: 700 MB to download, of which 250 are kept."""
+        name = f"vmlinux-{release}"
+        place = self.folder / "debug" / name
+        if not place.exists():
+            with tempfile.TemporaryDirectory(dir=self.folder) as work:
+                run("apt-get", *self._options, "download", f"linux-image-{release}-dbg", cwd=Path(work))
+                # Not `dpkg -x`: the modules' have gigabytes.
+                (archive,) = Path(work).glob("*.deb")
+                member = f"./usr/lib/debug/boot/{name}"
+                run("sh", "-c", 'dpkg --fsys-tarfile "$1" | tar -x "$2"', "sh", archive, member, cwd=Path(work))
+                place.parent.mkdir(exist_ok=True)
+                (Path(work) / member).rename(place)
+        return place
 
     def busybox(self) -> Path:
         """Return a busybox that needs no library."""
