@@ -8,15 +8,16 @@ import signal
 import time
 from pathlib import Path
 
-from drmemctl.tree import source
+from drmemctl.tree import source as readers
 from drmemctl.tree.node import Tree
 
-_load = source.load
+_load = readers.load
 
 
-def load(name: str | os.PathLike[str] | bytes) -> Tree:
+def load(source: str | os.PathLike[str] | bytes) -> Tree:
     """Read an input, as the package does, unless it has one of the names."""
-    match Path(str(name)).name.partition(".")[0]:
+    path = Path(str(source))
+    match path.name.partition(".")[0]:
         case "z-crash":
             os.kill(os.getpid(), signal.SIGSEGV)
         case "z-hang":
@@ -27,24 +28,24 @@ def load(name: str | os.PathLike[str] | bytes) -> Tree:
             while True:
                 memory.append(bytearray(16 << 20))
                 time.sleep(0.01)
-        case "good35-worker" if _first(name):
+        case "good35-worker" if _is_first(path):
             os.kill(os.getpid(), signal.SIGKILL)
-        case "good10-client" if _first(name):
+        case "good10-client" if _is_first(path):
             while not list(Path(os.environ["POISON_DATASET"]).glob("inputs/*.parquet")):
                 time.sleep(0.01)
             os.kill(os.getppid(), signal.SIGKILL)
             time.sleep(60)
-    return _load(name)
+    return _load(source)
 
 
-def _first(name: object) -> bool:
+def _is_first(path: Path) -> bool:
     """Whether nobody has read this input before."""
     try:
-        Path(f"{os.environ['POISON_MARKS']}/{Path(str(name)).name}").touch(exist_ok=False)
+        Path(os.environ["POISON_MARKS"], path.name).touch(exist_ok=False)
     except FileExistsError:
         return False
     return True
 
 
 if "POISON_MARKS" in os.environ:
-    source.load = load
+    readers.load = load
