@@ -44,6 +44,7 @@ _PLAIN = {
     "event-scan": "event-scan: a reassignment is received",
     "remove_memory": "__remove_memory: there is no block",
     "changed": "the hypervisor attaches or detaches",
+    "qemu_migration": "QEMU migrates the machine",
     "add_memory": "__add_memory fails",
     "marked": "goes through the LMBs that it touched",
     "walk_array": "starts to walk the array",

@@ -130,7 +130,7 @@ class Moments:
         kernel, machine = partition.kernel, partition.machine
         parts = (
             *(kernel.tree, kernel.table, kernel.blocks, kernel.cpus, kernel.profile),
-            *(machine.connectors, machine.delivered, machine.homes, partition.flush),
+            *(machine.connectors, machine.devices, machine.delivered, machine.homes, partition.flush),
         )
         return self._moments.get((*map(id, parts), kernel.dead), parts, lambda: self._judged(partition))
 
@@ -203,6 +203,7 @@ _SPLITS = {
     "DRM085": BLOCKS,
     "DRM086": BLOCKS,
     "DRM088": HYPERVISOR,
+    "DRM089": CONNECTORS,
 }
 """Who does not agree by a rule of the family state: array and hypervisor with the tree, others with the array."""
 

@@ -8,8 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.oracle import dumps, plugged, second_reader
-from tests.oracle.packages import CACHE, OracleError, Packages, install
+from drmemctl.qualify.monitor import OracleError
+from drmemctl.qualify.packages import Packages, install
+from tests.oracle import CACHE, dumps, plugged, second_reader
 from tests.oracle.regenerate import Regenerated, names, regenerated, replace_fixtures
 
 SERIES = "6.1"

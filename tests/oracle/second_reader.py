@@ -13,6 +13,7 @@ import os
 import resource
 import struct
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ from typing import Any
 
 from drmemctl import load
 from drmemctl.model.dumped import array_in
+from drmemctl.qualify.monitor import OracleError
+from drmemctl.qualify.packages import Packages, run
 from drmemctl.tree.node import Node
-from tests.oracle.packages import CACHE, OracleError, Packages
+from tests.oracle import CACHE
 
 LINEAR = 0xC << 60
 _LINEAR_SIZE = 1 << 51
@@ -66,7 +69,7 @@ def program(dump: Path, packages: Packages) -> Any:
     core = Core(dump)
     text = core.vmcoreinfo()
     release = text.partition(b"\n")[0].partition(b"=")[2].decode("ascii")
-    vmlinux = packages.debug_information(release)
+    vmlinux = debug_information(release, packages)
     flags = drgn.PlatformFlags.IS_64_BIT | drgn.PlatformFlags.IS_LITTLE_ENDIAN
     kernel = drgn.Program(drgn.Platform(drgn.Architecture.PPC64, flags))
     kernel.set_linux_kernel_custom(text, is_live=False)
@@ -122,6 +125,21 @@ class Core:
             if kind == _LOAD and size and virtual < LINEAR + _LINEAR_SIZE:
                 address = virtual - LINEAR if virtual >= LINEAR else physical
                 yield Segment(self._descriptor, address, offset, in_file, size)
+
+
+def debug_information(release: str, packages: Packages) -> Path:
+    """Return the vmlinux with debug information of a kernel: 700 MB to download, of which 270 are kept."""
+    place = packages.folder / "debug" / f"vmlinux-{release}"
+    if not place.exists():
+        place.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as name:
+            work = Path(name)
+            archive = packages.downloaded(f"linux-image-{release}-dbg", work)
+            # Not `dpkg -x`: the modules' have gigabytes.
+            member = f"./usr/lib/debug/boot/{place.name}"
+            run("sh", "-c", 'dpkg --fsys-tarfile "$1" | tar -x "$2"', "sh", archive, member, cwd=work)
+            (work / member).rename(place)
+    return place
 
 
 def drgn_reading(kernel: Any) -> Reading:

@@ -12,10 +12,11 @@ import pytest
 
 from drmemctl.memory.file import PlainFile
 from drmemctl.memory.physical import CoreDump
+from drmemctl.qualify.monitor import OracleError
+from drmemctl.qualify.packages import Packages
 from tests.cases import each
 from tests.conftest import FIXTURES
-from tests.oracle import second_reader
-from tests.oracle.packages import CACHE, OracleError, Packages
+from tests.oracle import CACHE, second_reader
 
 KERNEL = CACHE / "debug" / "vmlinux-6.1.0-50-powerpc64le"
 

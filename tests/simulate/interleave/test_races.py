@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from drmemctl.simulate.interleave.answer import PolicyAnswer, answer
@@ -90,3 +92,19 @@ def test_the_switch_to_v1_kills_kernels_up_to_5_2() -> None:
     for kernel, dies in (("4.20", True), ("5.2.2", True), ("5.3", False), ("latest", False)):
         ends = found(("lpm after-v1",), kernel, "kernel").bad
         assert any(verdict.rule == "DRM090" for end in ends for verdict in end.verdicts) == dies, kernel
+
+
+@pytest.mark.parametrize(
+    ("threads", "rules"),
+    [
+        # Between two LMBs that the guest gives back; before the second, and never unplugged any more.
+        (("unplug 0x80000002 2", "qemu-migrate"), {"DRM083", "DRM089"}),
+        # An unplug that the guest was never asked for is forgotten on the way.
+        (("detach 0x80000002 2", "qemu-migrate"), {"DRM089"}),
+        (("attach 0x80000004 2", "qemu-migrate"), set()),
+    ],
+)
+def test_what_a_migration_of_qemu_loses(threads: tuple[str, ...], rules: set[str]) -> None:
+    made = answer(replace(question(*threads), hypervisor="qemu"), BY_NAME["kernel"])
+    assert made.complete
+    assert {verdict.rule for end in made.bad for verdict in end.verdicts} == rules
