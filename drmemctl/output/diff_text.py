@@ -40,9 +40,9 @@ class DiffSection:
 
 def show_text(screen: Screen, diff: Diff) -> None:
     """Print the diff for a terminal or a pipe."""
-    for number, line in enumerate(headlines(diff)):
-        screen.write(screen.style(line, "bold" if number == 0 else None) + "\n")
-    screen.write_all(screen.style(f"note: {line}", "dim") + "\n" for line in notes(diff))
+    heads = enumerate(headlines(diff))
+    screen.write_text(screen.style(line, "bold" if number == 0 else None) + "\n" for number, line in heads)
+    screen.write_text(screen.style(f"note: {line}", "dim") + "\n" for line in notes(diff))
     for section in sections(diff):
         screen.write("\n")
         show_table(screen, section.columns, iter(section.rows), title=section.title)

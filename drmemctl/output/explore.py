@@ -59,8 +59,8 @@ def show_explored(screen: Screen, view: ExploreView, format: str) -> None:
         screen.write_all(_mermaid(view))
     else:
         show_table(screen, _COLUMNS, map(_row, view.answers))
-        screen.write(_subject(screen, view.question))
-        screen.write_all(_details(screen, view))
+        screen.write_text((_subject(screen, view.question),))
+        screen.write_text(_details(screen, view))
 
 
 def _subject(screen: Screen, question: Question) -> str:
