@@ -88,11 +88,11 @@ def sections(diff: Diff) -> Iterator[DiffSection]:
 
 _LMB_COLUMNS = (
     Column("address"),
-    Column("size", right=True),
+    Column("size", right=True, gives_way=2),
     Column("LMBs", right=True),
     Column("DRC index"),
-    Column("aa"),
-    Column("domains"),
+    Column("aa", gives_way=1),
+    Column("domains", gives_way=3),
     Column("node"),
     Column("state and flags"),
 )
