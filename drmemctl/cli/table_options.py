@@ -25,10 +25,10 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "-o",
                 "--output",
-                metavar="COL,…",
+                metavar="COL,...",
                 expose_value=False,
                 callback=_remember,
-                help="Only these columns, in this order; +COL,… puts columns in front of all others.",
+                help="Only these columns, in this order; +COL,... puts columns in front of all others.",
             ),
             click.option(
                 "--output-all",
@@ -62,7 +62,7 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 is_flag=True,
                 expose_value=False,
                 callback=_remember,
-                help='Each row as NAME="value" …, for scripts.',
+                help='Each row as NAME="value" ..., for scripts.',
             ),
             click.option(
                 "--json",

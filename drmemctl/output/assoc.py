@@ -86,7 +86,7 @@ COLUMNS = (
     Column("LMBs", right=True, help="LMBs that have it"),
     Column("memory", right=True, gives_way=3, help="their memory", in_bytes=True),
     Column("addresses", gives_way=2, help="the first of their ranges, and how many more there are"),
-    Column("note", help="same as, unused, and the states of the LMBs where not all are assigned"),
+    Column("note", prose=True, help="same as, unused, and the states of the LMBs where not all are assigned"),
 )
 
 

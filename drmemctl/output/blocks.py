@@ -24,7 +24,8 @@ COLUMNS = (
     Column("blocks", right=True, help="numbers in /sys/devices/system/memory"),
     Column("address", help="the first and the last address"),
     Column("node", help="the node of the block; - where there is none yet"),
-    Column("owners", help="the memory nodes and LMBs with memory in it"),
+    Column("state", gives_way=2, help="online or offline; - where there is no block yet"),
+    Column("owners", prose=True, help="the memory nodes and LMBs with memory in it"),
     Column("adding", gives_way=1, help="what would come of adding memory there"),
 )
 
@@ -51,7 +52,11 @@ def show_blocks(screen: Screen, blocks: BootBlocks, format: str, choice: TableCh
     if format == "csv":
         screen.write_all(csv_lines(_CSV, (_record(span, blocks) for span in blocks.spans())))
         return
-    show_table(screen, COLUMNS, _rows(blocks), title=_summary(blocks), choice=choice)
+    # Of blocks that are all online it is not worth a column.
+    with_states = choice != AS_IT_IS or bool(blocks.kernel.blocks.offline)
+    columns = [column for column in COLUMNS if with_states or column.title != "state"]
+    rows = _rows(blocks, with_states=with_states)
+    show_table(screen, columns, rows, title=_summary(blocks), choice=choice)
 
 
 def _summary(blocks: BootBlocks) -> str:
@@ -70,6 +75,7 @@ def _record(span: BlockSpan, blocks: BootBlocks) -> dict[str, Any]:
         "base": span.first * blocks.block_size,
         "node": None if blocks.unknown else span.node,
         "exists": span.node is not None,
+        "state": _state(span) or None,
         "owners": [_owner(owner) for owner in span.owners],
         **record(span, "owner_count=n_owners shared aligned adding=meets"),
     }
@@ -90,7 +96,11 @@ def _pmem_record(region: DriverMemory, size: int) -> dict[str, Any]:
     }
 
 
-def _rows(blocks: BootBlocks) -> Iterator[Sequence[Cell]]:
+def _state(span: BlockSpan) -> str:
+    return "" if span.node is None else "online" if span.online else "offline"
+
+
+def _rows(blocks: BootBlocks, *, with_states: bool) -> Iterator[Sequence[Cell]]:
     size = blocks.block_size
     for span in blocks.spans():
         last = span.first + span.count - 1
@@ -101,10 +111,12 @@ def _rows(blocks: BootBlocks) -> Iterator[Sequence[Cell]]:
         node: Cell = "-" if span.node is None else (str(span.node), node_style(span.node))
         node = "?" if blocks.unknown and span.node is not None else node
         adding = (span.meets, "green" if span.meets == "possible" else "dim")
-        yield (numbered, at, node, _owners(span), adding)
+        state: Cell = (_state(span) or "-", None if span.online else "yellow")
+        yield (numbered, at, node, *((state,) if with_states else ()), _owners(span), adding)
     for region in blocks.pmem:
         amount = "size unknown" if region.size is None else size_text(region.size)
-        yield ("-", "where the hypervisor maps it", "-", f"{safe(region.path, 50)} ({amount})", "by driver")
+        who = f"{safe(region.path, 50)} ({amount})"
+        yield ("-", "where the hypervisor maps it", "-", *(("-",) if with_states else ()), who, "by driver")
 
 
 def _owners(span: BlockSpan) -> Cell:

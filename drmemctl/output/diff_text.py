@@ -94,7 +94,7 @@ _LMB_COLUMNS = (
     Column("aa", gives_way=1),
     Column("domains", gives_way=3),
     Column("node"),
-    Column("state and flags"),
+    Column("state and flags", prose=True),
 )
 
 
@@ -239,8 +239,8 @@ def _indexes(indexes: Sequence[int]) -> str | None:
     return " ".join(map(str, indexes[:_INDEXES_SHOWN])) + more
 
 
-_FACT_COLUMNS = (Column("what"), Column("old"), Column("new"))
-_PROPERTY_COLUMNS = (Column("change"), Column("where"), Column("old"), Column("new"))
+_FACT_COLUMNS = (Column("what"), Column("old", prose=True), Column("new", prose=True))
+_PROPERTY_COLUMNS = (Column("change"), Column("where"), Column("old", prose=True), Column("new", prose=True))
 
 
 def _property_rows(change: PropertyChange) -> Iterator[Sequence[Cell]]:
@@ -287,7 +287,7 @@ def _value(prop: Property | None) -> str:
 _FINDING_COLUMNS = (
     Column("severity"),
     Column("rule"),
-    Column("what it may not have changed, or Linux does not take over"),
+    Column("what it may not have changed, or Linux does not take over", prose=True),
 )
 
 

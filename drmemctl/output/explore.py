@@ -29,7 +29,7 @@ _COLUMNS = (
     Column("ends", right=True),
     Column("inconsistent", right=True),
     Column("by race", right=True),
-    Column("worst"),
+    Column("worst", prose=True),
 )
 _NARROWEST, _WIDEST = 30, 64
 _NO_TIME = "how it comes about: no time was left for that\n"

@@ -162,7 +162,11 @@ COLUMNS = (
     Column("aa", right=True, gives_way=2, help="aa_index: which lookup array; - where it is unset"),
     Column("domains", gives_way=3, help="the associativity in that lookup array"),
     Column("node", right=True, help="the Linux node; none where an assigned LMB has none"),
-    Column("flags", help="assigned, reserved, drc-invalid, ai-invalid, hot-removable; free where none is set"),
+    Column(
+        "flags",
+        prose=True,
+        help="assigned, reserved, drc-invalid, ai-invalid, hot-removable; free where none is set",
+    ),
 )
 
 

@@ -46,7 +46,7 @@ COLUMNS = (
     Column("kexec images", gives_way=4, help="whether kexec -s may place images there"),
     Column("second kernel", gives_way=3, help="whether it is told of the memory, or finds it by itself"),
     Column("vmcore", gives_way=2, help="whether a dump has it"),
-    Column("unplug", help="whether it can be given back"),
+    Column("unplug", prose=True, help="whether it can be given back"),
 )
 
 

@@ -28,7 +28,7 @@ COLUMNS = (
     Column("rule", help="the number by which `explain`, `--select` and `--ignore` know it"),
     Column("severity", help="error, warning or info"),
     Column("family", gives_way=1, help="what kind of rule it is, as --family has it"),
-    Column("finds", help="what is wrong where it finds something"),
+    Column("finds", prose=True, help="what is wrong where it finds something"),
     Column("kernels", gives_way=2, help="the kernels that it is about"),
 )
 

@@ -68,6 +68,7 @@ class Column(NamedTuple):
         gives_way: where a terminal is too narrow, columns with the largest number are left out first; 0: never.
         help: what is in it, for `--help`.
         in_bytes: whether it holds sizes, which `--bytes` prints as numbers.
+        prose: whether it may be cut where all columns that are left have no room; an address never is.
 
     """
 
@@ -76,6 +77,7 @@ class Column(NamedTuple):
     gives_way: int = 0
     help: str = ""
     in_bytes: bool = False
+    prose: bool = False
 
     @property
     def name(self) -> str:
@@ -196,14 +198,15 @@ def _that_fit(width: int, columns: Sequence[Column], rows: Sequence[Sequence[Cel
 
 
 def _cut(width: int, columns: Sequence[Column], rows: Iterator[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
-    """Yield rows, of which the widest column of text is cut where all of them together have no room."""
+    """Yield rows, of which the widest column of prose is cut where all of them together have no room."""
     sample = list(islice(rows, SAMPLE))
     widths = _widths(columns, sample)
     too_wide = sum(widths) + _APART * (len(columns) - 1) - width
-    if too_wide <= 0 or all(column.right for column in columns):
+    prose = [position for position, column in enumerate(columns) if column.prose]
+    if too_wide <= 0 or not prose:
         yield from chain(sample, rows)
         return
-    widest = max((position for position, column in enumerate(columns) if not column.right), key=widths.__getitem__)
+    widest = max(prose, key=widths.__getitem__)
     room = max(widths[widest] - too_wide, _NARROWEST)
     for row in chain(sample, rows):
         cell = row[widest]

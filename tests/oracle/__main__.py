@@ -8,8 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from drmemctl.qualify.monitor import OracleError
+from drmemctl.qualify.packages import Packages, install
 from tests.oracle import dumps, plugged
-from tests.oracle.packages import OracleError, Packages, install
 from tests.oracle.regenerate import Regenerated, names, regenerated, replace_fixtures
 
 CACHE = Path.home() / ".cache/drmemctl-oracle"
