@@ -21,7 +21,7 @@ SAMPLE = 1000
 _APART = 2
 """Blanks between columns."""
 
-_NARROWEST = 12
+_NARROWEST = 8
 """Columns to which a text is cut at most."""
 
 
