@@ -112,7 +112,7 @@ def _rows(view: MemblockView) -> Iterator[Sequence[Cell]]:
     for pmem in view.by_driver:
         size = ValueCell.of_size(pmem.size, "-")
         flags = FLAG_NAMES[DRIVER_MANAGED]
-        yield (safe(pmem.path, 60), size, _node(pmem.node), flags, *_words(pmem.consequences))
+        yield (safe(pmem.path.rpartition("/")[2], 40), size, _node(pmem.node), flags, *_words(pmem.consequences))
 
 
 def _node(node: int | None) -> Cell:
