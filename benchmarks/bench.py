@@ -338,8 +338,8 @@ reduction and without. The threads are a migration and DLPAR requests (`fixtures
     ),
     Part(
         "Fleets",
-        f"""What an input costs in `fleet check`, without the start of the engine: the bundled trees again and again,
-{MANY:,} in all, against `check` in one process. `python -m benchmarks.fleet 100000` takes the figures of as many.""",
+        f"""What an input costs in `fleet check`, without the start of the engine: the bundled trees again and
+again, {MANY:,} in all, against `check` in one process. `python -m benchmarks.fleet 100000` runs as many.""",
         fleet_figures,
     ),
     # Last: what this process holds would count as its children's peak.
