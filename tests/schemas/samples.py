@@ -79,6 +79,23 @@ def _fleet(name: str) -> Callable[[Path], list[Any]]:
     return tables_of
 
 
+def _fleet_ask(folder: Path) -> list[Any]:
+    from tests.fleet.datasets import add_inputs
+
+    add_inputs(folder / "fleet", 1, [PLUGGED])
+    commands = (("ask", "nowhere"), ("ask", folder / "fleet", "lmb-sizes"))
+    return [
+        document for words in commands for document in printed("fleet.ask", "fleet", *words, "--format", "json")
+    ]
+
+
+def _fleet_diff(folder: Path) -> list[Any]:
+    pairs = ("--before", LPAR7.with_name("lpar7-before.tar.xz"), "--after", LPAR7)
+    done = run("fleet", "diff", *pairs, "--before", LPAR7, "--after", folder, "--format", "json")
+    assert done.code == 3  # the directory holds no tree
+    return list(documents("fleet.diff", done.out))
+
+
 def _fleet_check(_folder: Path) -> list[Any]:
     from drmemctl.fleet.outcome import Outcome, Summary
     from drmemctl.output.fleet_check import show_summary
@@ -304,6 +321,8 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "explore": _of("explore", ("explore", BEFORE, *THREADS), ("explore", BEFORE, *THREADS, "--max-states", "5")),
     "explore-replay": _replayed,
     "fleet.check": _fleet_check,
+    "fleet.ask": _fleet_ask,
+    "fleet.diff": _fleet_diff,
     "fleet.inputs": _fleet("inputs"),
     "fleet.lmb_runs": _fleet("lmb_runs"),
     "fleet.nodes": _fleet("nodes"),
