@@ -29,8 +29,11 @@ def show_repair(screen: Screen, repair: Repair, format: str) -> None:
         screen.write(line + "\n")
 
 
-def commands_of(step: str) -> list[str]:
-    """Return the command lines that carry a step out, the kernel's own interface first."""
+def commands_of(step: str, *, each_alone: bool = True) -> list[str]:
+    """Return the command lines that carry a step out, the kernel's own interface first.
+
+    Without `each_alone`, those are left out that take a range LMB by LMB.
+    """
     words = step.split()
     if words[0] in ("online", "offline"):
         chmem = "--enable" if words[0] == "online" else "--disable"
@@ -45,13 +48,14 @@ def commands_of(step: str) -> list[str]:
     if kind == "count":
         return [*lines, f"drmgr -c mem {flag} -q {words[4]}"]
     number, first = (1, words[4]) if kind == "index" else (parse_kernel_int(words[4]), words[5])
-    if number <= _MOST_COMMANDS:
+    if number <= _MOST_COMMANDS and (number == 1 or each_alone):
         base = parse_kernel_int(first, 32)
         lines += [f"drmgr -c mem {flag} -s {base + place:#x}" for place in range(number)]
     return lines
 
 
 def _document(repair: Repair) -> dict[str, Any]:
+    each_alone = repair.each_alone
     return {
         "schema": schema("repair"),
         "kernel": safe(repair.simulation.profile.name, None),
@@ -59,7 +63,7 @@ def _document(repair: Repair) -> dict[str, Any]:
         "goal": repair.goal,
         "verdict": repair.verdict,
         "contradictions": [_violation(violation) for violation in repair.contradictions],
-        "plan": [_request(request) for request in repair.requests],
+        "plan": [_request(request, each_alone=each_alone) for request in repair.requests],
         "shortest": repair.shortest,
         "tried": repair.tried,
         "needed_bytes": repair.needed,
@@ -72,6 +76,7 @@ def _document(repair: Repair) -> dict[str, Any]:
             for part in repair.stuck
         ],
         "reasons": [safe(reason, None) for reason in repair.reasons],
+        "notes": list(repair.notes),
         "proof": _proof(repair),
     }
 
@@ -92,11 +97,11 @@ def _violation(violation: Violation) -> dict[str, Any]:
     return {"rule": violation.rule, "message": safe(violation.message, None), "lmbs": lmbs}
 
 
-def _request(request: PlannedRequest) -> dict[str, Any]:
+def _request(request: PlannedRequest, *, each_alone: bool) -> dict[str, Any]:
     failure = request.failure
     return {
         "step": request.step,
-        "commands": commands_of(request.step),
+        "commands": commands_of(request.step, each_alone=each_alone),
         "if_it_fails": None
         if failure is None
         else {
@@ -118,6 +123,8 @@ def _lines(screen: Screen, repair: Repair) -> Iterator[str]:
         yield f"a reboot leads there: simulated, {_agreement(consistent=repair.proof.consistent)}"
     if repair.verdict == PLAN:
         yield from _plan_lines(screen, repair)
+    if repair.verdict != AGREES:
+        yield from (f"note: {note}" for note in repair.notes)
 
 
 _VERDICTS = {
@@ -132,9 +139,10 @@ def _plan_lines(screen: Screen, repair: Repair) -> Iterator[str]:
     number = count_of(len(repair.requests), "request")
     kept = "" if repair.shortest else " (range by range: there may be a shorter way)"
     yield f"{number}, in this order, while no migration, drmgr or other request is under way{kept}:"
+    each_alone = repair.each_alone
     for position, request in enumerate(repair.requests, 1):
         yield screen.style(f"[{position}] {request.step}", "bold")
-        lines = commands_of(request.step)
+        lines = commands_of(request.step, each_alone=each_alone)
         yield from (f"    {line}" for line in lines[:1])
         if len(lines) > 1:
             more = f" (and so on: {len(lines) - 1} in all)" if len(lines) > 3 else ""
@@ -143,6 +151,8 @@ def _plan_lines(screen: Screen, repair: Repair) -> Iterator[str]:
             yield "    by the user of the hypervisor, not in the partition"
         if request.failure is not None:
             yield f"    {_failure_line(request.failure)}"
+    if not each_alone:
+        yield "LMB by LMB, as drmgr -s does it, it does not lead there, or that was not tried"
     if repair.needed:
         yield f"needs {size_text(repair.needed)} free elsewhere: what is used of them moves there meanwhile"
     for part in repair.stuck:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Violation
-from drmemctl.kernel.capabilities import WRONG_NODE_ADD
+from drmemctl.kernel.capabilities import DRMEM_ARRAY, WRONG_NODE_ADD
 from drmemctl.kernel.leaving import Leaves, Leaving
+from drmemctl.model.dumped import array_in
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.removable import leavers
 from drmemctl.simulate.repair_requests import DrcRange, ranges_of
@@ -23,6 +24,15 @@ from drmemctl.wording import count_of
 
 AGREES, PLAN = "consistent", "plan"
 """Verdicts: nothing is to be done; requests do. The others are `REBOOT`, only that does, and `NONE`."""
+
+
+_ARRAY_NOT_SHOWN = (
+    "TREE does not show the kernel's LMB array, which is taken to be as the property says; "
+    "after a migration give the tree before it and the step lpm, or a vmcore"
+)
+
+_MOST_ALONE = 64
+"""Requests of single LMBs that are simulated in place of those for ranges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,23 @@ class Repair:
     tried: int = 0
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the plan takes for granted."""
+        tree, profile = self.simulation.tree, self.simulation.profile
+        if self.simulation.results or tree.beside is None or array_in(tree) or not profile.has(DRMEM_ARRAY):
+            return ()
+        return (_ARRAY_NOT_SHOWN,)
+
+    @property
+    def each_alone(self) -> bool:
+        """Whether the plan leads there, too, if ranges are taken LMB by LMB, as by `drmgr -s`."""
+        steps = [step for request in self.requests for step in _alone(request.step)]
+        if len(steps) == len(self.requests) or len(steps) > _MOST_ALONE:
+            return len(steps) <= _MOST_ALONE
+        search = Search(self.simulation.situation, self.goal)
+        return search.leads_there(steps)
+
+    @property
     def proof(self) -> Simulation:
         """The simulation of the plan: a reboot where only that does."""
         proof = Simulation(self.simulation.tree, self.simulation.profile, self.simulation.hypervisor)
@@ -62,6 +89,15 @@ class Repair:
         steps = ["reboot"] if self.verdict == REBOOT else [request.step for request in self.requests]
         proof.run_all(steps)
         return proof
+
+
+def _alone(step: str) -> list[str]:
+    """Return the requests for each LMB of a request for a range."""
+    words = step.split()
+    if words[0] != "dlpar" or words[3] != "indexed-count":
+        return [step]
+    first = int(words[5], 16)
+    return [f"{' '.join(words[:3])} index {first + place:#x}" for place in range(int(words[4]))]
 
 
 def goals() -> tuple[str, ...]:

@@ -228,6 +228,16 @@ class Search:
         if not self.shortest:
             yield f"the search was given up after {self.tried:,} requests"
 
+    def leads_there(self, steps: Iterable[str]) -> bool:
+        """Whether steps, one after the other, lead to the goal, and none of them fails."""
+        partition = self.start
+        for text in steps:
+            result = self._tried(text, partition)
+            if result is None:
+                return False
+            partition = result.after
+        return self._reached(partition)
+
     def planned(self, start: Partition, path: Sequence[StepResult]) -> Iterator[PlannedRequest]:
         """Yield the requests of a plan, each with what is so if it fails."""
         partition = start
