@@ -47,8 +47,8 @@ def check(  # noqa: PLR0913 - each is an option of the command
     Raises `DatasetError`, `WriteError`, `ClusterError`; what is wrong with an input is a row of the data set.
     """
     names = tuple(profile(kernel).name for kernel in kernels)
-    sources = list(listed(urls))
     target = Dataset(dataset)
+    sources = [source for source in listed(urls) if not target.holds(source.url)]
     _check_made(target, names, say)
     with ExitStack() as resources:
         writer = resources.enter_context(target.writer())

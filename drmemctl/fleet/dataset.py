@@ -46,6 +46,11 @@ class Dataset:
         self.fs, root = file_system(url if path is None else os.path.abspath(path))  # noqa: PTH100
         self._root = root.rstrip("/")
 
+    def holds(self, url: str) -> bool:
+        """Whether a URL is of a file in it, which is no input although it may lie beside them."""
+        place: str = self.fs.unstrip_protocol(self._root)
+        return url.startswith(place + "/")
+
     def parts(self, table: str = "inputs") -> list[int]:
         """Return the numbers of the parts that have a file for a table, ascending; those of `inputs` count."""
         numbers = []

@@ -201,6 +201,13 @@ def test_a_part_without_inputs_counts_for_nothing(client: Any, tmp_path: Path) -
     assert content(place) == whole
 
 
+def test_a_data_set_among_its_inputs_is_none_of_them(client: Any, tmp_path: Path) -> None:
+    shutil.copy(SMALL / "6.1-lpm.dtb.gz", tmp_path)
+    place = tmp_path / "fleet"
+    runs = [fleet.check([str(tmp_path)], str(place), client) for _ in range(2)]
+    assert [(summary.inputs, summary.new) for summary in runs] == [(1, 1), (1, 0)]
+
+
 def test_kernels_are_not_mixed(client: Any, tmp_path: Path) -> None:
     place = str(tmp_path / "fleet")
     tree = str(FIXTURES / "boot" / "aa-out-of-range.dtb.gz")
