@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -112,8 +113,9 @@ def check_workers(client: Client) -> None:
 
 
 def version() -> str:
-    """Return the version of drmemctl where this runs, with all that a worker needs loaded."""
+    """Return the version of drmemctl where this runs, with all loaded that a worker needs."""
     from drmemctl.check.engine import all_rules
-    from drmemctl.fleet import worker
 
-    return __version__ if worker and all_rules() else ""
+    import_module("drmemctl.fleet.worker")
+    all_rules()
+    return __version__

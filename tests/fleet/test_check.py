@@ -32,7 +32,7 @@ pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (it
 
 from drmemctl import fleet  # noqa: E402
 from drmemctl.fleet.dataset import Dataset, DatasetError  # noqa: E402
-from drmemctl.fleet.outcome import Outcome as What  # noqa: E402
+from drmemctl.fleet.outcome import InputOutcome  # noqa: E402
 from drmemctl.fleet.tables import TABLES  # noqa: E402
 
 SMALL = FIXTURES / "captures"
@@ -260,7 +260,7 @@ def test_what_is_named_and_is_none_is_an_error_and_what_lies_beside_is_not(clien
     named = [str(folder), str(tmp_path / "absent.dtb"), str(FIXTURES / "README.md"), "file:///nowhere/*.dtb"]
     summary = fleet.check(named, str(tmp_path / "fleet"), client)
     assert summary.inputs == 5
-    assert (summary.outcomes[What.OTHER], summary.outcomes[What.UNREADABLE]) == (1, 3)
+    assert (summary.outcomes[InputOutcome.OTHER], summary.outcomes[InputOutcome.UNREADABLE]) == (1, 3)
     errors = {row["url"]: row["error"] for row in rows(tmp_path / "fleet", "inputs")}
     assert errors[f"file://{tmp_path}/absent.dtb"] == f"{tmp_path}/absent.dtb: no such file or directory"
 
