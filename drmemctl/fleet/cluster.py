@@ -31,14 +31,19 @@ _SETTINGS = {
     # A worker has no more batches than it works on: those that only waited there would be suspects too.
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.no-workers-timeout": "300s",
+    "distributed.scheduler.work-stealing": False,
     # Results are small and go to the client at once: there is nothing to put on a disk or to wait for.
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.monitor-interval": "200ms",
     # What is kept of each event for people who debug the engine grows with the number of batches.
     "distributed.admin.low-level-log-length": 10,
     "distributed.admin.system-monitor.interval": "5s",
     "distributed.worker.profile.enabled": False,
+    # Every process would look fifty times a second how late its loop is: two hundredths of a processor in the client.
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.limit": "60s",
     "distributed.comm.timeouts.connect": "60s",
 }
 
