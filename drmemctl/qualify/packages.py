@@ -21,6 +21,9 @@ SUITES = ("bookworm", "trixie", "sid")
 """Between them they have several kernel series; the first has busybox and kexec."""
 
 KEXEC = ("kexec-tools", "libc6", "zlib1g", "liblzma5")
+CACHE = Path.home() / ".cache/drmemctl-oracle"
+"""Where packages are kept, for `make oracle` and for `drmemctl qualify`."""
+
 _KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _DAY = 86400
 

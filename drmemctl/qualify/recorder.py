@@ -68,17 +68,19 @@ def _commands(record: Record) -> list[str]:
         # Whoever replaced v2 by v1 removed v2 between two steps: an update is a step, that was none.
         if V2 in before and V2 not in after and kind != "firmware":
             commands.append(f"without {V2}")
-        commands.append(f"step {_command(kind, words)}")
+        commands.append(f"step {_command(kind, words, step['step'])}")
         before = after
     return commands
 
 
-def _command(kind: str, words: list[str]) -> str:
+def _command(kind: str, words: list[str], text: str) -> str:
     if kind == "firmware" and words[0] == NODE and len(words) == 3:
         _, name, value = words
         return f"without {name}" if value == "-" else f"firmware {name} {value}"
     if kind == "dlpar":
-        return shlex.join(["dlpar", *words])
+        request = text.removeprefix("dlpar ")
+        # Every blank is the kernel's, which a shell would make one of several.
+        return shlex.join(["dlpar", *(words if request == " ".join(words) else [request])])
     if kind in {"plug", "unplug"}:
         return shlex.join(["host", kind, *words])
     raise OracleError(f"{kind} cannot be done to a guest")

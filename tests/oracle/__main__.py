@@ -9,11 +9,10 @@ import tempfile
 from pathlib import Path
 
 from drmemctl.qualify.monitor import OracleError
-from drmemctl.qualify.packages import Packages, install
+from drmemctl.qualify.packages import CACHE, Packages, install
 from tests.oracle import dumps, plugged
 from tests.oracle.regenerate import Regenerated, names, regenerated, replace_fixtures
 
-CACHE = Path.home() / ".cache/drmemctl-oracle"
 SERIES = "6.1"
 """The kernel that captures itself, and whose records are made where no others are asked for."""
 
