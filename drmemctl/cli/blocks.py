@@ -35,6 +35,8 @@ EINVAL, no whole number of blocks; refused, the LMB is reserved.
 def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str, screen: Screen) -> int:
     """Show the memory blocks after boot: their size, their node, which LMBs and memory nodes lie in each.
 
+    Of a capture, or of this machine, those that sysfs lists, with their nodes, and their states if any is offline.
+
     The exit code is 1 if the kernel does not come up on this tree, and then there are no blocks to show. Up to 5.3
     it comes up with blocks of 16 MiB where the tree's size is none for a block, and the exit code is 1 as well.
     """

@@ -19,6 +19,7 @@ SYNTAX = """\
   prrn TREE|FILE | prrn SCOPE PHANDLE...              topology on|off
   vphn CPU W,...                                      unmovable|movable DRC...
   withhold DRC COUNT [STATUS]                         provide DRC COUNT
+  offline|online BLOCK
   rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE | configure-connector DRC
   qemu-migrate     reboot     kexec
   expect ok | ERRNO | consistent | finding RULE | drc DRC aa INDEX | drc DRC node N | blocks N"""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -54,9 +55,18 @@ def local_client(jobs: int, memory: int, say: Say) -> Iterator[Client]:
     It listens on loopback, and to nobody who has not the certificate that was made for it: whatever reaches a
     scheduler of Dask is run.
     """
-    with (
-        dask.config.set(_SETTINGS),
-        LocalCluster(
+    with dask.config.set(_SETTINGS), _cluster(jobs, memory) as cluster, Client(cluster) as client:
+        if find_spec("bokeh") is not None:
+            say(f"Dask's dashboard: {cluster.dashboard_link}")
+        yield client
+
+
+def _cluster(jobs: int, memory: int) -> LocalCluster:
+    # An interrupt goes to the whole foreground group, of which this process alone is to act on it. The thread that
+    # starts workers, also in place of dead ones, is made here and keeps it blocked, as they do.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return LocalCluster(
             n_workers=jobs,
             threads_per_worker=1,
             processes=True,
@@ -67,12 +77,9 @@ def local_client(jobs: int, memory: int, say: Say) -> Iterator[Client]:
             worker_dashboard_address=_ANY_PORT,
             memory_limit=memory,
             silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        if find_spec("bokeh") is not None:
-            say(f"Dask's dashboard: {cluster.dashboard_link}")
-        yield client
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @contextmanager

@@ -74,7 +74,17 @@ def failed(source: Input, reason: str) -> Rows:
 
 def _known(source: Input) -> Row:
     """Return what is known of an input that nobody has read."""
-    return {"size": source.size, "taken": source.modified, "judged": False, "kernels": [], "kernel_notes": []}
+    return {
+        "size": source.size,
+        "taken": _milliseconds(source.modified),
+        "judged": False,
+        "kernels": [],
+        "kernel_notes": [],
+    }
+
+
+def _milliseconds(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * 1000
 
 
 def _keyed(source: Input, rows: Rows) -> Rows:
@@ -135,7 +145,7 @@ def _judged(tree: Tree, name: str, kernels: Sequence[str], row: Row) -> Rows:
         **_identity(tree, running.system),
     }
     if tree.taken.time is not None:
-        row["taken"] = tree.taken.time
+        row["taken"] = _milliseconds(tree.taken.time)
     return {"inputs": [row], "findings": findings, **_memory(tree, running.system, row)}
 
 

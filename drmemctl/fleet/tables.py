@@ -11,6 +11,11 @@ import pyarrow as pa
 
 _TEXT, _NUMBER, _ADDRESS, _TRUTH = pa.string(), pa.int64(), pa.uint64(), pa.bool_()
 
+
+def _list_of(kind: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.field("element", kind))  # as it is called in the file
+
+
 _LMBS = [
     ("base", _ADDRESS),
     ("lmbs", _NUMBER),
@@ -24,7 +29,7 @@ LMB_RANGE = pa.struct([*_LMBS, ("node", _NUMBER)])
 
 _INPUTS = [
     ("size", _NUMBER),
-    ("taken", pa.timestamp("s", "UTC")),
+    ("taken", pa.timestamp("ms", "UTC")),
     ("host", _TEXT),
     ("error", _TEXT),
     ("note", _TEXT),
@@ -52,8 +57,8 @@ _INPUTS = [
     ("warnings", _NUMBER),
     ("infos", _NUMBER),
     ("judged", _TRUTH),
-    ("kernels", pa.list_(_TEXT)),
-    ("kernel_notes", pa.list_(_TEXT)),
+    ("kernels", _list_of(_TEXT)),
+    ("kernel_notes", _list_of(_TEXT)),
 ]
 _LMB_RUNS = [("position", _NUMBER), *_LMBS, ("assigned", _TRUTH), ("node", _NUMBER), ("bytes", _NUMBER)]
 _NODES = [
@@ -77,7 +82,7 @@ _FINDINGS = [
     ("fingerprint", _TEXT),
     ("lmbs", _NUMBER),
     ("bytes", _NUMBER),
-    ("lmb_ranges", pa.list_(LMB_RANGE)),
+    ("lmb_ranges", _list_of(LMB_RANGE)),
     ("deadly", _TRUTH),
     ("ranges_left_out", _NUMBER),
     ("kernel", _TEXT),

@@ -20,6 +20,7 @@ from drmemctl.fleet.alone import rows_alone
 from drmemctl.fleet.listing import Input
 from drmemctl.fleet.outcome import outcome_of
 from drmemctl.fleet.rows import Rows, rows_of
+from drmemctl.fleet.storage import close_archives
 from drmemctl.fleet.tables import KERNELS, TABLES, VERSION
 
 _AT_ONCE = 50
@@ -60,6 +61,7 @@ def judge(batch: Sequence[Input], kernels: Sequence[str], limits: Limits) -> Pac
             return _packed(_watched(batch, kernels, limits.seconds, nowhere.fileno()), kernels)
         finally:
             faulthandler.cancel_dump_traceback_later()
+            close_archives()
 
 
 def _watched(batch: Iterable[Input], kernels: Sequence[str], seconds: float, log: int) -> Iterable[Rows]:

@@ -99,7 +99,8 @@ def _sysfs_blocks(text: Mapping[str, str], links: Iterable[str]) -> Iterator[Blo
         if match:
             block = int(match[1])
             zones = text.get(f"{_MEMORY}/memory{match[1]}/valid_zones", "").split()
-            yield BlockLine(block, content.strip(), tuple(sorted(nodes.get(block, ()))), tuple(zones))
+            removable = {"0": False, "1": True}.get(text.get(f"{_MEMORY}/memory{match[1]}/removable", "").strip())
+            yield BlockLine(block, content.strip(), tuple(sorted(nodes.get(block, ()))), tuple(zones), removable)
 
 
 def _listed_blocks(text: str) -> Iterator[BlockLine]:

@@ -38,7 +38,9 @@ def show_blocks(screen: Screen, blocks: BootBlocks, format: str) -> None:
     if blocks.kernel.dead:
         return
     screen.write(screen.style(_summary(blocks), "bold") + "\n")
-    columns = [Column("blocks", right=True), *(Column(title) for title in ("address", "node", "owners", "adding"))]
+    state = ("state",) if blocks.kernel.blocks.offline else ()
+    titles = ("address", "node", *state, "owners", "adding")
+    columns = [Column("blocks", right=True), *(Column(title) for title in titles)]
     show_table(screen, columns, _rows(blocks))
 
 
@@ -58,6 +60,7 @@ def _record(span: BlockSpan, blocks: BootBlocks) -> dict[str, Any]:
         "base": span.first * blocks.block_size,
         "node": None if blocks.unknown else span.node,
         "exists": span.node is not None,
+        "state": _state(span) or None,
         "owners": [_owner(owner) for owner in span.owners],
         **record(span, "owner_count=n_owners shared aligned adding=meets"),
     }
@@ -78,8 +81,12 @@ def _pmem_record(region: DriverMemory, size: int) -> dict[str, Any]:
     }
 
 
+def _state(span: BlockSpan) -> str:
+    return "" if span.node is None else "online" if span.online else "offline"
+
+
 def _rows(blocks: BootBlocks) -> Iterator[Sequence[Cell]]:
-    size = blocks.block_size
+    size, with_states = blocks.block_size, bool(blocks.kernel.blocks.offline)
     for span in blocks.spans():
         last = span.first + span.count - 1
         numbers = str(span.first) if span.count == 1 else f"{span.first}-{last}"
@@ -87,10 +94,12 @@ def _rows(blocks: BootBlocks) -> Iterator[Sequence[Cell]]:
         node: Cell = "-" if span.node is None else (str(span.node), node_style(span.node))
         node = "?" if blocks.unknown and span.node is not None else node
         adding = (span.meets, "green" if span.meets == "possible" else "dim")
-        yield (numbers, place, node, _owners(span), adding)
+        state: Cell = (_state(span) or "-", None if span.online else "yellow")
+        yield (numbers, place, node, *((state,) if with_states else ()), _owners(span), adding)
     for region in blocks.pmem:
         amount = "size unknown" if region.size is None else size_text(region.size)
-        yield ("-", "where the hypervisor maps it", "-", f"{safe(region.path, 50)} ({amount})", "by driver")
+        who = f"{safe(region.path, 50)} ({amount})"
+        yield ("-", "where the hypervisor maps it", "-", *(("-",) if with_states else ()), who, "by driver")
 
 
 def _owners(span: BlockSpan) -> Cell:

@@ -68,7 +68,8 @@ def machine_lines(screen: Screen, simulation: Simulation, state: KernelState) ->
     yield screen.style(safe(runs), "bold") + f": {_lmbs(state)}"
     if state.dead and not state.blocks.runs:
         return  # it died while it booted: what it worked out by then is the size that it died of
-    yield f"memory blocks of {size_text(state.block_size)}: {where}{more}"
+    offline = f", {len(state.blocks.offline):,} offline" if state.blocks.offline else ""
+    yield f"memory blocks of {size_text(state.block_size)}: {where}{more}{offline}"
     yield from _kept_lines(state)
     given_back = sum(device.count for device in simulation.situation.machine.devices if device.given_back)
     if given_back:

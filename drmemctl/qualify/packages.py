@@ -96,13 +96,18 @@ class Packages:
             debs = self.folder / "debs" / package
             shutil.rmtree(debs, ignore_errors=True)
             debs.mkdir(parents=True)
-            run("apt-get", *self._options, "download", package, cwd=debs)
-            (archive,) = debs.glob("*.deb")
+            archive = self.downloaded(package, debs)
             run("dpkg", "-x", archive, debs / "root")
             place.parent.mkdir(exist_ok=True)
             (debs / "root").rename(place)
             archive.unlink()
         return place
+
+    def downloaded(self, package: str, folder: Path) -> Path:
+        """Return the archive of a package, downloaded to an empty folder."""
+        run("apt-get", *self._options, "download", package, cwd=folder)
+        (archive,) = folder.glob("*.deb")
+        return archive
 
     def newest(self, pattern: str) -> str:
         """Return the newest package whose name matches a pattern."""

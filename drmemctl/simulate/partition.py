@@ -25,7 +25,14 @@ from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Action, Lock
 from drmemctl.kernel.trace import TraceEvent
 from drmemctl.model.run import state_of
-from drmemctl.simulate.change import BlockRangeChange, LmbRangeChange, LmbState, changed_blocks, changed_lmbs
+from drmemctl.simulate.change import (
+    BlockRangeChange,
+    LmbRangeChange,
+    LmbState,
+    changed_blocks,
+    changed_lmbs,
+    changed_states,
+)
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.values import LookupChange, ValueChange, changed_lookup_arrays, changed_values
 from drmemctl.simulate.words import StepWords
@@ -253,6 +260,11 @@ class StepResult:
         return changed_blocks(self.before.kernel.blocks, self.after.kernel.blocks)
 
     @property
+    def changed_states(self) -> list[tuple[int, bool]]:
+        """The memory blocks that went online or offline, with whether they are online now."""
+        return changed_states(self.before.kernel.blocks, self.after.kernel.blocks)
+
+    @property
     def changed_lookup_arrays(self) -> LookupChange | None:
         """What changed of the lookup arrays."""
         return changed_lookup_arrays(self.before.kernel.tree, self.after.kernel.tree)
@@ -281,6 +293,10 @@ class StepResult:
             ],
             "memory_blocks": [
                 record(change, "first count before=old after=new") for change in self.changed_blocks
+            ],
+            "block_states": [
+                {"block": block, "state": "online" if online else "offline"}
+                for block, online in self.changed_states
             ],
             "cpus": [
                 {

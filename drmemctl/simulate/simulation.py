@@ -123,11 +123,15 @@ class Simulation:
         head = {"schema": "drmemctl.simulate/1", "kernel": self.profile.name, "consistent": self.consistent}
         return head if self._named or self.hypervisor == QEMU else {**head, "hypervisor": self.hypervisor}
 
-    def blocks_to_json(self) -> Iterator[dict[str, int]]:
+    def blocks_to_json(self) -> Iterator[dict[str, Any]]:
         """Return the memory blocks one by one; `LimitError` if they are too many for that."""
         number = sum(run.count for run in self.state.blocks.runs)
         if number > _MOST_BLOCKS:
             message = f"the kernel has {number:,} memory blocks, more than the {_MOST_BLOCKS:,} that are listed"
             hint = "without --format json they are counted by node"
             raise LimitError(message, source=self.state.tree.source or None, hint=hint)
-        return ({"block": block, "node": node} for block, node in self.state.blocks)
+        offline = self.state.blocks.offline
+        return (
+            {"block": block, "node": node, **({"state": "offline"} if block in offline else {})}
+            for block, node in self.state.blocks
+        )

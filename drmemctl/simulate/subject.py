@@ -32,7 +32,10 @@ def subject_of(kernel: KernelState, machine: Machine, flush: Flush | None = None
     running = Running(
         array=kernel.table if kernel.profile.has(DRMEM_ARRAY) else None,
         senses=tuple(SenseRange(run.first, run.count, sense_of(run)) for run in lmb_connectors),
-        blocks=tuple(BlockRange(run.first, run.count, run.node if numa else None) for run in kernel.blocks.runs),
+        blocks=tuple(
+            BlockRange(run.first, run.count, run.node if numa else None, online)
+            for run, online in kernel.blocks.states()
+        ),
         block_size=kernel.block_size,
         associativity=current_associativity(kernel),
         profile=kernel.profile,

@@ -43,7 +43,7 @@ _WANTED = (
     rf"(?P<root>|.*?/)(?P<path>{re.escape(capture_text.NAME)}"
     r"|memory/(?:blocks|nodes|block_size_bytes|array\.json|replaced\.json)|proc/(?:iomem|cmdline|version)|uname|dmesg"
     rf"|{'|'.join(map(re.escape, _ALIASES))}"
-    rf"|{_MEMORY}/(?:block_size_bytes|memory\d+/(?:state|valid_zones|node\d+))"
+    rf"|{_MEMORY}/(?:block_size_bytes|memory\d+/(?:state|valid_zones|removable|node\d+))"
     rf"|{_NODE}/node\d+/(?:distance|meminfo|cpulist|memory\d+))\Z"
 )
 _FIXED = (
@@ -83,7 +83,7 @@ def read_root(root: str) -> SystemFiles:
     beside, room = SystemFiles(), _Room(root)
     with suppress(OSError), Root(root) as top:
         _read_fixed(top, beside, room)
-        _read_entries(top, beside, room, _MEMORY, ("state", "valid_zones"))
+        _read_entries(top, beside, room, _MEMORY, ("state", "valid_zones", "removable"))
         _read_entries(top, beside, room, _NODE, ("distance", "meminfo", "cpulist"))
     return beside
 

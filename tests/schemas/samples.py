@@ -80,6 +80,16 @@ def _fleet(name: str) -> Callable[[Path], list[Any]]:
     return tables_of
 
 
+def _fleet_ask(folder: Path) -> list[Any]:
+    from tests.fleet.datasets import add_inputs
+
+    add_inputs(folder / "fleet", 1, [PLUGGED])
+    commands = (("ask", "nowhere"), ("ask", folder / "fleet", "lmb-sizes"))
+    return [
+        document for words in commands for document in printed("fleet.ask", "fleet", *words, "--format", "json")
+    ]
+
+
 def _fleet_check(_folder: Path) -> list[Any]:
     from drmemctl.fleet.outcome import Outcome, Summary
     from drmemctl.output.fleet_check import show_summary
@@ -153,6 +163,7 @@ def _simulate(folder: Path) -> list[Any]:
         (LPM, f"lpm {FIXTURES / 'captures' / '6.1-merge.dtb.gz'}", "kexec", "--kernel", "5.10"),
         (LPM, f"lpm {FIXTURES / 'trees' / 'numa4-form1-dist.dtb.gz'}", "--kernel", "5.4", "--trace"),
         (BEFORE, "plug 0x80000fff 9"),
+        (BEFORE, "offline 1"),
         (PLUGGED, "drmgr -c mem -r -q 2", "drmgr 1.3.8 -c mem -a -s 0x80000020"),
         (tree_file(folder, threads), "dlpar cpu remove index 0x10000000", "--kernel", "5.4"),
         *((with_cpu, f"lpm {reassigned}", "--kernel", kernel) for kernel in ("4.18", "4.20", "6.1")),
@@ -309,6 +320,7 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "explore-replay": _replayed,
     "qualify": _qualified,
     "fleet.check": _fleet_check,
+    "fleet.ask": _fleet_ask,
     "fleet.inputs": _fleet("inputs"),
     "fleet.lmb_runs": _fleet("lmb_runs"),
     "fleet.nodes": _fleet("nodes"),

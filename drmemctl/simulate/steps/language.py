@@ -8,6 +8,7 @@ from itertools import islice
 
 from drmemctl.errors import LimitError
 from drmemctl.simulate.partition import Step
+from drmemctl.simulate.steps.block_state import OFFLINE, ONLINE, BlockState
 from drmemctl.simulate.steps.boot import Reboot
 from drmemctl.simulate.steps.drmgr_call import Drmgr
 from drmemctl.simulate.steps.expect import Expect
@@ -43,6 +44,8 @@ STEPS: dict[str, type[Step]] = {
     "provide": Pool,
     "unmovable": Unmovable,
     "movable": Unmovable,
+    OFFLINE: BlockState,
+    ONLINE: BlockState,
     "rtas": Rtas,
     "reboot": Reboot,
     "kexec": Reboot,
