@@ -134,6 +134,7 @@ def command(
         planned = given or kernel_trials(subject, seed, steps, _OF_KERNEL if trials is None else trials)
     results = list(_followed(tried(subject, planned, tries), place))
     asked = ["--qemu", qemu] if vmlinux is None else ["--vmlinux", vmlinux, "--qemu", qemu]
+    asked += [] if like is None else ["--like", like.name]
     view = QualifyView(subject.name, subject.model, results, str(place), asked)
     show_qualified(screen, view, format)
     return _EXIT_DIFFERS if any(result.differences for result in results) else 0

@@ -7,12 +7,12 @@ import gzip
 import json
 import random
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V2, encode_entries
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, decode_entries, encode_entries
 from drmemctl.formats.rows import words
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.trace import BlockWrite, TraceEvent, TreeWrite
@@ -26,6 +26,7 @@ from drmemctl.qualify.trial import Difference, Trial, file_name
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Tree
+from drmemctl.wording import count_of
 
 MACHINE = (
     "-M pseries -cpu POWER9 -smp 1 -m 2G,slots=32,maxmem=8G "
@@ -182,10 +183,25 @@ def _apart(real: Any, model: Any) -> tuple[str, str]:
     """Return what only one of the two has, in words."""
     if isinstance(real, dict):
         names = sorted(name for name in {*real, *model} if real.get(name) != model.get(name))
-        return tuple(_shortened(f"{name} {side.get(name, '-')}" for name in names) for side in (real, model))  # type: ignore[return-value]
+        pairs = [_values_apart(name, real.get(name), model.get(name)) for name in names]
+        return _shortened(pair[0] for pair in pairs), _shortened(pair[1] for pair in pairs)
     if isinstance(real, list):
         return _shortened(map(_item, _only(real, model))), _shortened(map(_item, _only(model, real)))
     return str(real or "ok"), str(model or "ok")
+
+
+def _values_apart(name: str, real: str | None, model: str | None) -> tuple[str, str]:
+    """Return both values of a property: of lists of LMBs the entries that only one has."""
+    if real is None or model is None or name not in (V1, V2):
+        return f"{name} {real or '-'}", f"{name} {model or '-'}"
+    entries = [list(map(_entry, decode_entries(name, bytes.fromhex(value)))) for value in (real, model)]
+    apart = [_shortened(_only(mine, others)) for mine, others in (entries, reversed(entries))]
+    return f"{name}: {apart[0]}", f"{name}: {apart[1]}"
+
+
+def _entry(entry: tuple[int, int, int, int, int]) -> str:
+    base, lmbs, drc_index, aa_index, flags = entry
+    return f"{count_of(lmbs, 'LMB')} at {base:#x}, DRC {drc_index:#x}, aa {aa_index:#x}, flags {flags:#x}"
 
 
 def _only(items: list[Any], others: list[Any]) -> list[Any]:
@@ -196,7 +212,7 @@ def _item(item: Any) -> str:
     return f"block {item[0]} on node {item[1]}" if isinstance(item, tuple) else str(item)
 
 
-def _shortened(parts: Iterator[str] | Any) -> str:
+def _shortened(parts: Iterable[str]) -> str:
     text = "; ".join(parts) or "nothing"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
