@@ -120,7 +120,7 @@ def command(
     for option, value in (("--like", like), ("--busybox", busybox)):
         if value is not None and vmlinux is None:
             raise click.UsageError(f"{option} goes with --vmlinux.")
-    given = None if script is None else [_trial_of(script)]
+    script_trials = None if script is None else [_trial_of(script)]
     version_of(qemu)
     if vmlinux is not None:
         checked_elf(Path(vmlinux))
@@ -128,14 +128,16 @@ def command(
     subject: KernelSubject | QemuSubject
     if vmlinux is None:
         subject = _qemu(qemu, place)
-        planned: Iterable[Trial] = given or qemu_trials(seed, steps, _OF_QEMU if trials is None else trials)
+        planned: Iterable[Trial] = script_trials or qemu_trials(
+            seed, steps, _OF_QEMU if trials is None else trials
+        )
     else:
         subject = _kernel(vmlinux, busybox, qemu, like, place)
-        planned = given or kernel_trials(subject, seed, steps, _OF_KERNEL if trials is None else trials)
+        planned = script_trials or kernel_trials(subject, seed, steps, _OF_KERNEL if trials is None else trials)
     results = list(_followed(tried(subject, planned, tries), place))
-    asked = ["--qemu", qemu] if vmlinux is None else ["--vmlinux", vmlinux, "--qemu", qemu]
-    asked += [] if like is None else ["--like", like.name]
-    view = QualifyView(subject.name, subject.model, results, str(place), asked)
+    options = ["--qemu", qemu] if vmlinux is None else ["--vmlinux", vmlinux, "--qemu", qemu]
+    options += [] if like is None else ["--like", like.name]
+    view = QualifyView(subject.name, subject.model, results, str(place), options)
     show_qualified(screen, view, format)
     return _EXIT_DIFFERS if any(result.differences for result in results) else 0
 

@@ -195,7 +195,7 @@ def _values_apart(name: str, real: str | None, model: str | None) -> tuple[str, 
     if real is None or model is None or name not in (V1, V2):
         return f"{name} {real or '-'}", f"{name} {model or '-'}"
     entries = [list(map(_entry, decode_entries(name, bytes.fromhex(value)))) for value in (real, model)]
-    apart = [_shortened(_only(mine, others)) for mine, others in (entries, reversed(entries))]
+    apart = [_shortened(_only(mine, theirs)) for mine, theirs in (entries, reversed(entries))]
     return f"{name}: {apart[0]}", f"{name}: {apart[1]}"
 
 
@@ -204,8 +204,8 @@ def _entry(entry: tuple[int, int, int, int, int]) -> str:
     return f"{count_of(lmbs, 'LMB')} at {base:#x}, DRC {drc_index:#x}, aa {aa_index:#x}, flags {flags:#x}"
 
 
-def _only(items: list[Any], others: list[Any]) -> list[Any]:
-    return [item for item in items if item not in others] or (items if sorted(items) == sorted(others) else [])
+def _only(items: list[Any], compared: list[Any]) -> list[Any]:
+    return [item for item in items if item not in compared] or (items if sorted(items) == sorted(compared) else [])
 
 
 def _item(item: Any) -> str:

@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 from drmemctl.qualify.connector_walk import (
     DIRECTED,
-    Answer,
     RealConnectors,
     SimulatedConnectors,
+    WalkAnswer,
     random_walk,
     walked,
 )
@@ -62,7 +62,7 @@ class QemuSubject:
 
 
 def answer_differences(
-    steps: Sequence[str], answers: Sequence[Answer], simulated: Sequence[Answer]
+    steps: Sequence[str], answers: Sequence[WalkAnswer], simulated: Sequence[WalkAnswer]
 ) -> Iterator[Difference]:
     """Yield where answers are not the simulated ones, up to where one of the two ended."""
     for number, (step, real, model) in enumerate(zip(steps, answers, simulated, strict=False), 1):
@@ -72,10 +72,10 @@ def answer_differences(
             return  # after it, the two are not in the same state
 
 
-def _words(answer: Answer) -> str:
+def _words(answer: WalkAnswer) -> str:
     words = answer.words if isinstance(answer.words, str) else " ".join(map(str, answer.words))
-    said = f" ({answer.said})" if answer.said else ""
-    return " ".join((words, *answer.events)) + said
+    message = f" ({answer.said})" if answer.said else ""
+    return " ".join((words, *answer.events)) + message
 
 
 def qemu_trials(seed: int, length: int, number: int) -> Iterator[Trial]:

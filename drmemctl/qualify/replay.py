@@ -38,7 +38,7 @@ class Replayed:
 
 
 @dataclass(frozen=True)
-class Run:
+class ReplayedRun:
     """A whole recorded run beside the simulated one."""
 
     record: dict[str, Any]
@@ -67,7 +67,7 @@ def simulated(
     *,
     findings: bool = True,
     traced: bool = False,
-) -> Run:
+) -> ReplayedRun:
     """Do the steps of a recorded run on a simulated partition with the same kernel, unless another is given."""
     answers = {step["step"].split()[1]: _answers(record, step) for step in record["steps"] if "answers" in step}
     files = Files(file=lambda file: json.dumps(answers[file]).encode(), is_record=lambda name: name in answers)
@@ -84,7 +84,7 @@ def simulated(
             simulation.run(f"movable {unmovable}")
         state = state_of(simulation, list(step.get("properties", [])))
         steps.append(Replayed(step, result, state, simulation.situation))
-    return Run(record, boot, tuple(steps), simulation)
+    return ReplayedRun(record, boot, tuple(steps), simulation)
 
 
 def _answers(record: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:

@@ -115,19 +115,19 @@ def shrunk(steps: Sequence[str], fails: Callable[[Sequence[str]], bool], tries: 
 
     Source of the idea: A. Zeller, R. Hildebrandt, Simplifying and Isolating Failure-Inducing Input, IEEE TSE 2002.
     """
-    kept, parts = list(steps), 2
-    while len(kept) > 1 and tries > 0:
-        size = -(-len(kept) // parts)
-        for first in range(0, len(kept), size):
-            fewer = kept[:first] + kept[first + size :]
+    remaining, parts = list(steps), 2
+    while len(remaining) > 1 and tries > 0:
+        size = -(-len(remaining) // parts)
+        for first in range(0, len(remaining), size):
+            fewer = remaining[:first] + remaining[first + size :]
             tries -= 1
             if fails(fewer):
-                kept, parts = fewer, max(parts - 1, 2)
+                remaining, parts = fewer, max(parts - 1, 2)
                 break
             if tries <= 0:
-                return kept
+                return remaining
         else:
-            if parts >= len(kept):
-                return kept
-            parts = min(2 * parts, len(kept))
-    return kept
+            if parts >= len(remaining):
+                return remaining
+            parts = min(2 * parts, len(remaining))
+    return remaining

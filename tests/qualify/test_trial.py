@@ -14,7 +14,7 @@ import pytest
 
 from drmemctl.kernel.profiles import profile
 from drmemctl.qualify import recorder
-from drmemctl.qualify.connector_walk import Answer
+from drmemctl.qualify.connector_walk import WalkAnswer
 from drmemctl.qualify.guest import Guest
 from drmemctl.qualify.kernel_trial import (
     DIRECTED,
@@ -193,8 +193,8 @@ def test_what_is_no_kernel_of_ppc64el_is_refused(data: bytes, tmp_path: Path) ->
 
 
 def test_answers_are_compared_up_to_the_first_that_differs() -> None:
-    real = [Answer("ok"), Answer((0,), ("DEVICE_DELETED",)), Answer("ABORT", said="assertion failed")]
-    model = [Answer("ok"), Answer((0,)), Answer((-3,))]
+    real = [WalkAnswer("ok"), WalkAnswer((0,), ("DEVICE_DELETED",)), WalkAnswer("ABORT", said="assertion failed")]
+    model = [WalkAnswer("ok"), WalkAnswer((0,)), WalkAnswer((-3,))]
     (found,) = answer_differences(["a", "b", "c"], real, model)
     assert (found.step, found.aspect, found.real, found.simulated) == (2, "events", "0 DEVICE_DELETED", "0")
     (found,) = answer_differences(["c"], real[2:], model[2:])
