@@ -24,6 +24,7 @@ _PLAIN = {
     "queue": "is queued: {lock}",
     "take": "takes {lock}",
     "drop": "releases {lock}",
+    "change_state": "state_store: puts the memory block online, or takes it offline",
     "kexec -p": "udev: the crash kernel is loaded with the tree as it is",
     "property_from_array": "drmem_update_dt: the property is made from the array",
     "property_by_lmb": "the property is made from the LMBs",

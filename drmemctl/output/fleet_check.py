@@ -39,7 +39,7 @@ def show_summary(screen: Screen, summary: Summary, format: str) -> None:
             )
         )
     else:
-        screen.write_all(_lines(screen, summary))
+        screen.write_text(_lines(screen, summary))
 
 
 def _lines(screen: Screen, summary: Summary) -> Iterator[str]:
