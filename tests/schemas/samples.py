@@ -90,6 +90,13 @@ def _fleet_ask(folder: Path) -> list[Any]:
     ]
 
 
+def _fleet_diff(folder: Path) -> list[Any]:
+    pairs = ("--before", LPAR7.with_name("lpar7-before.tar.xz"), "--after", LPAR7)
+    done = run("fleet", "diff", *pairs, "--before", LPAR7, "--after", folder, "--format", "json")
+    assert done.code == 3  # the directory holds no tree
+    return list(documents("fleet.diff", done.out))
+
+
 def _fleet_check(_folder: Path) -> list[Any]:
     from drmemctl.fleet.outcome import Outcome, Summary
     from drmemctl.output.fleet_check import show_summary
@@ -321,6 +328,7 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "qualify": _qualified,
     "fleet.check": _fleet_check,
     "fleet.ask": _fleet_ask,
+    "fleet.diff": _fleet_diff,
     "fleet.inputs": _fleet("inputs"),
     "fleet.lmb_runs": _fleet("lmb_runs"),
     "fleet.nodes": _fleet("nodes"),
