@@ -214,6 +214,19 @@ order by url""",
     ),
 )
 
+CAPTURES = Question(
+    "captures",
+    "the captures of each partition that has several, in their order",
+    """\
+select name, url, taken, release
+from inputs
+join partitions using (url, version)
+where kind is not null and $partition in (name, host)
+qualify count(*) over (partition by name) > 1
+order by name, taken nulls first, url""",
+)
+"""What `fleet diff` asks."""
+
 QUESTIONS = {question.name: question for question in _ALL}
 """The questions by name."""
 

@@ -65,7 +65,8 @@ class Partition:
         locks: locks and the numbers of the threads that hold them.
         queued: queues and the threads in them, in the order in which they came; the first is at work.
         uevent: whether user space has not seen yet that a memory block came or went.
-        crash_tree: the tree that the crash kernel was loaded with, None where nobody loads one.
+        crash_tree: the tree that the crash kernel was loaded with, None where nobody loads one, or where the
+            kernel itself keeps up what it dumps.
 
     """
 
