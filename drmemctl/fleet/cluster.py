@@ -41,7 +41,7 @@ _SETTINGS = {
     "distributed.admin.low-level-log-length": 10,
     "distributed.admin.system-monitor.interval": "5s",
     "distributed.worker.profile.enabled": False,
-    # Every process would look fifty times a second how late its loop is: two hundredths of a processor in the client.
+    # Else each loop looks fifty times a second how late it is: a hundredth of a processor in the client.
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.tick.limit": "60s",
     "distributed.comm.timeouts.connect": "60s",
