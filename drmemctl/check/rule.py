@@ -41,6 +41,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
         and subject.running.system is None
     ),
     "cpus": lambda subject: subject.running.cpus is not None,
+    "distances": lambda subject: subject.running.distances is not None,
     "delivered": lambda subject: subject.running.delivered is not None,
     "dump": lambda subject: subject.tree.dump is not None,
     "live": lambda subject: subject.running.system is not None,
@@ -50,7 +51,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
 
 
 FAMILY_NEEDS = {
-    "state": ("array", "senses", "blocks", "cpus", "delivered"),
+    "state": ("array", "senses", "blocks", "cpus", "distances", "delivered"),
     "kernel": ("faults",),
     "dump": ("dump",),
     "live": ("live",),

@@ -25,7 +25,15 @@ from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Action, Lock
 from drmemctl.kernel.trace import TraceEvent
 from drmemctl.model.run import state_of
-from drmemctl.simulate.change import BlockRangeChange, LmbRangeChange, LmbState, changed_blocks, changed_lmbs
+from drmemctl.simulate.change import (
+    BlockRangeChange,
+    DistanceChange,
+    LmbRangeChange,
+    LmbState,
+    changed_blocks,
+    changed_distances,
+    changed_lmbs,
+)
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.values import LookupChange, ValueChange, changed_lookup_arrays, changed_values
 from drmemctl.simulate.words import StepWords
@@ -230,6 +238,11 @@ class StepResult:
         return changed_blocks(self.before.kernel.blocks, self.after.kernel.blocks)
 
     @property
+    def changed_distances(self) -> list[DistanceChange]:
+        """The nodes that are at another distance in form 1 now."""
+        return changed_distances(self.before.kernel, self.after.kernel)
+
+    @property
     def changed_lookup_arrays(self) -> LookupChange | None:
         """What changed of the lookup arrays."""
         return changed_lookup_arrays(self.before.kernel.tree, self.after.kernel.tree)
@@ -258,6 +271,7 @@ class StepResult:
             "memory_blocks": [
                 record(change, "first count before=old after=new") for change in self.changed_blocks
             ],
+            "distances": [record(change, "nodes before=old after=new") for change in self.changed_distances],
             "cpus": [
                 {
                     **record(change, "path threads before node in_tree why?"),
