@@ -82,13 +82,17 @@ def stale(simulation: Simulation) -> list[str]:
 def test_the_rule_tells_of_distances_that_the_tree_gives_no_more() -> None:
     simulation = migrated("latest")
     assert stale(simulation) == [
-        "Linux has 2 pairs of nodes at distances of old: 0 and 1 at 20, 40 by the tree; "
-        "0 and 2 at 20, 40 by the tree"
+        (
+            "Linux has 2 pairs of nodes at distances of old: 0 and 1 at 20, 40 by the tree; "
+            "0 and 2 at 20, 40 by the tree"
+        )
     ]
     assert simulation.run("plug 0x80000006 1 assoc 7,1").ok
     assert stale(simulation) == [
-        "Linux has 2 pairs of nodes at distances of old: 0 and 2 at 20, 40 by the tree; "
-        "1 and 2 at 40, 20 by the tree"
+        (
+            "Linux has 2 pairs of nodes at distances of old: 0 and 2 at 20, 40 by the tree; "
+            "1 and 2 at 40, 20 by the tree"
+        )
     ]
     assert simulation.run("plug 0x80000007 1 assoc 7,2").ok
     assert stale(simulation) == []

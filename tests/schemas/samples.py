@@ -127,6 +127,7 @@ def _simulate(folder: Path) -> list[Any]:
         (LPM, f"lpm {FIXTURES / 'captures' / '6.1-merge.dtb.gz'}", "kexec", "--kernel", "5.10"),
         (LPM, f"lpm {FIXTURES / 'trees' / 'numa4-form1-dist.dtb.gz'}", "--kernel", "5.4", "--trace"),
         (BEFORE, "plug 0x80000fff 9"),
+        (FIXTURES / "captures" / "6.1-form1-1.dtb.gz", "plug 0x8000000c 1 assoc 0,0,7,1"),
         (tree_file(folder, threads), "dlpar cpu remove index 0x10000000", "--kernel", "5.4"),
         *((with_cpu, f"lpm {reassigned}", "--kernel", kernel) for kernel in ("4.18", "4.20", "6.1")),
     ]
