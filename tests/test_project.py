@@ -19,7 +19,10 @@ from tests.conftest import FIXTURES, ROOT
 
 PACKAGE = ROOT / "drmemctl"
 
-SLOW_TO_LOAD = ("rich", "construct", "fdt", "tarfile", "lzma", "backports", "jinja2", "markupsafe")
+SLOW_TO_LOAD = (
+    *("rich", "construct", "fdt", "tarfile", "lzma", "backports", "jinja2", "markupsafe"),
+    *("dask", "distributed", "duckdb", "fsspec", "pyarrow"),
+)
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -35,9 +38,10 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def runtime_dependencies() -> set[str]:
-    """Return the names of what is installed with the package."""
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+def runtime_dependencies(extra: str = "") -> set[str]:
+    """Return the names of what is installed with the package, or with an extra of it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = project["optional-dependencies"][extra] if extra else project["dependencies"]
     return {found[0] for line in declared if (found := re.match(r"[\w-]+", line))}
 
 
@@ -53,6 +57,8 @@ def imported(path: Path) -> Iterator[str]:
 @each_module
 def test_a_module_imports_only_what_is_installed_with_it(path: Path) -> None:
     known = sys.stdlib_module_names | {"drmemctl"} | runtime_dependencies()
+    if path.is_relative_to(PACKAGE / "fleet"):
+        known |= {"distributed"} | runtime_dependencies("fleet")
     assert set(imported(path)) - known == set()
 
 

@@ -15,7 +15,8 @@ from textwrap import wrap
 import click
 
 from drmemctl._version import __version__
-from drmemctl.cli.app import COMMANDS, app
+from drmemctl.cli.app import app
+from drmemctl.cli.table_options import TableCommand, columns_named
 
 _WIDTH = 72
 """Of lines in the files, before escapes; a reader fills them anew."""
@@ -31,11 +32,22 @@ def pages() -> dict[str, str]:
     """Return the manual pages by file name."""
     with click.Context(app, info_name="drmemctl", **app.context_settings) as ctx:
         pages = {"drmemctl.1": _page(ctx)}
-        for name in COMMANDS:
-            command = app.get_command(ctx, name)
-            assert command is not None  # noqa: S101 - it is one of COMMANDS
-            pages[f"drmemctl-{name}.1"] = _page(click.Context(command, info_name=name, parent=ctx))
+        for command_ctx in command_contexts(ctx):
+            pages[f"{command_ctx.command_path.replace(' ', '-')}.1"] = _page(command_ctx)
     return pages
+
+
+def command_contexts(ctx: click.Context) -> Iterator[click.Context]:
+    """Yield a context for each command of a group, and behind that of a group those of its own commands."""
+    group = ctx.command
+    assert isinstance(group, click.Group)  # noqa: S101 - so are the program and those that get here
+    for name in group.list_commands(ctx):
+        command = group.get_command(ctx, name)
+        assert command is not None  # noqa: S101 - the group lists it
+        command_ctx = click.Context(command, info_name=name, parent=ctx)
+        yield command_ctx
+        if isinstance(command, click.Group):
+            yield from command_contexts(command_ctx)
 
 
 def write(folder: Path) -> None:
@@ -62,12 +74,16 @@ def _lines(ctx: click.Context) -> Iterator[str]:
     for number, paragraph in enumerate([summary, *paragraphs]):
         yield from [".PP"] * bool(number)
         yield _flowing(paragraph)
-    if command is app:
+    if isinstance(command, click.Group):
         yield from _commands(ctx)
     yield ".SH OPTIONS"
     options = (param for param in command.get_params(ctx) if isinstance(param, click.Option))
     for record in filter(None, (option.get_help_record(ctx) for option in options)):
         yield from _item(*record)
+    if isinstance(command, TableCommand):
+        yield ".SH COLUMNS"
+        for column in columns_named(command.columns):
+            yield from _item(column.name, column.help)
     yield from _notes(command.epilog or "")
     if command is app:
         yield ".SH ENVIRONMENT"
@@ -93,12 +109,10 @@ def _sentence(summary: str) -> str:
 
 def _commands(ctx: click.Context) -> Iterator[str]:
     yield ".SH COMMANDS"
-    for name in COMMANDS:
-        command = app.get_command(ctx, name)
-        assert command is not None  # noqa: S101 - it is one of COMMANDS
+    for command_ctx in command_contexts(ctx):
         yield ".TP"
-        yield f"\\fB{_escaped(f'drmemctl-{name}')}\\fR(1)"
-        yield _flowing(cleandoc(command.help or "").split("\n\n")[0])
+        yield f"\\fB{_escaped(command_ctx.command_path.replace(' ', '-'))}\\fR(1)"
+        yield _flowing(cleandoc(command_ctx.command.help or "").split("\n\n")[0])
 
 
 def _item(term: str, text: str) -> Iterator[str]:

@@ -21,13 +21,13 @@ def find_inputs(arguments: Iterable[str]) -> list[Found]:
     """Return the inputs that arguments name: trees, all trees below a directory, all matches of a pattern."""
     inputs: list[Found] = []
     for argument in arguments:
-        for name in _matches(argument):
+        for name in matching(argument):
             # Arguments are no paths until somebody says so.
             inputs += discover(name) if os.path.isdir(name) else [Found(name)]  # noqa: PTH112
     return inputs
 
 
-def _matches(argument: str) -> list[str]:
+def matching(argument: str) -> list[str]:
     """Return the files that an argument names or matches; a file called `-` is no standard input."""
     from glob import glob, has_magic
 

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: MIT
-"""A pool of processes that keeps order, holds few results at once, and survives the death of any of them.
+"""Work in several processes: results in order, few held at once, and the input named over which a process died.
 
-Not `concurrent.futures`: its executor gives up as a whole when one process dies and cannot say over which task. It
-also runs threads, so that a process in place of a dead one would be forked beside them (Python 3.12 warns);
-starting processes otherwise costs each an import of the package, and wants work that can be pickled.
+The processes are those of the standard library's executor. That gives up as a whole when a process dies and cannot
+say over which task: so each task that it had is done again in a process of its own, and a new executor goes on.
+Processes are forked, all of them before the executor starts its thread: what they work with need not be pickled.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import active_children, get_context, parent_process
+from threading import Thread
+from typing import Any, TypeVar, cast
 
 from drmemctl import read_files
 from drmemctl.check.cpus import n_cpus
@@ -21,16 +25,16 @@ from drmemctl.check.cpus import n_cpus
 T = TypeVar("T")
 R = TypeVar("R")
 
-_IN_HAND = 2
-"""Tasks that a process has: the one it works on, and the next, so that it need not wait for us."""
-
 _AHEAD = 8
-"""Results per process that may wait for their turn before no further task is given out."""
+"""Tasks per process that may be given out, or done before their turn."""
 
 _MOST_PER_CPU = 4
 """Processes for each CPU, whatever was asked for: more only share the same CPUs, and each takes memory."""
 
-Work = Callable[[Any], Any]
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
+_work: Callable[[Any], Any]
+"""What a process is for."""
 
 
 def ordered_map(
@@ -43,146 +47,112 @@ def ordered_map(
 ) -> Iterator[R]:
     """Yield `work(task)` for each task in order, made by up to `jobs` processes, four a CPU at most.
 
-    `lost(task, how)` is the result for a task over which a process died; tasks that are to be done `here` are
-    done in this process. Stopping early, by an exception too, ends the processes.
+    `lost(task, how)` is the result for a task over which a process died, alone with it; tasks that are to be done
+    `here` are done in this process. Stopping early, by an exception too, ends the processes.
     """
-    crew = _Crew(work, tasks, min(jobs, len(tasks), _MOST_PER_CPU * n_cpus()), lost, here)
-    try:
-        yield from crew.results()
-    finally:
-        crew.stop()
-
-
-class _Worker:
-    """A process, our end of the pipe to it, and the numbers of the tasks that it has."""
-
-    def __init__(self, work: Work, inherited: Iterable[Connection]) -> None:
-        context = get_context("fork")
-        self.pipe, far = context.Pipe()
-        self.pending: deque[int] = deque()
-        self._process = context.Process(target=_serve, args=(work, far, [self.pipe, *inherited]), daemon=True)
-        # An interrupt goes to the whole foreground group; only this process is to act on it. A termination that
-        # came to the new process before `_serve` would have it clean up what is ours.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        self._process.start()
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        far.close()
-
-    def give(self, number: int, task: object) -> None:
-        self.pending.append(number)
-        self.pipe.send(task)
-
-    def how_it_died(self) -> str:
-        """Return how the process ended, which it has."""
-        self.pipe.close()
-        self._process.join()
-        code = self._process.exitcode or 0
-        if code >= 0:
-            return f"ended with exit code {code}"
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        return f"was killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
-
-    def terminate(self) -> None:
-        self.pipe.close()
-        self._process.terminate()
-
-    def join(self) -> None:
-        self._process.join()
-
-
-def _serve(work: Work, pipe: Connection, inherited: Iterable[Connection]) -> None:
-    """Be a worker: answer tasks until there are no more."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    # With a copy of the other ends open, no process would see that the first one has gone.
-    for end in inherited:
-        end.close()
-    read_files.taken()
+    jobs = min(jobs, len(tasks), _MOST_PER_CPU * n_cpus())
+    todo = iter(tasks)
+    pending: deque[tuple[T, _Answer]] = deque()
+    pool = _Pool(work, jobs)
     try:
         while True:
-            result = work(pipe.recv())
-            pipe.send((result, read_files.taken()))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
+            for task in islice(todo, jobs * _AHEAD - len(pending)):
+                pending.append((task, _done(work(task)) if here(task) else pool.submit(task)))
+            if not pending:
+                return
+            if not _died(pending[0][1]):
+                yield _result(pending.popleft()[1])
+                continue
+            pool.stop()
+            for task, answer in pending:
+                yield _alone(work, task, lost) if _died(answer) else _result(answer)
+            pending.clear()
+            pool = _Pool(work, jobs)
+    finally:
+        pool.stop()
 
 
-class _Crew:
-    def __init__(
-        self,
-        work: Work,
-        tasks: Sequence[Any],
-        jobs: int,
-        lost: Callable[[Any, str], Any],
-        here: Callable[[Any], bool],
-    ) -> None:
-        self._work, self._tasks, self._lost, self._here = work, tasks, lost, here
-        self._done: dict[int, Any] = {}
-        self._again: deque[int] = deque()
-        self._next = 0
-        self._ahead = jobs * _AHEAD
-        self._workers: list[_Worker] = []
-        for _ in range(jobs):
-            self._hire()
+_Answer = Future[tuple[Any, frozenset[int]]]
+"""Of the work for a task: its result, and the files that were read."""
 
-    def _hire(self) -> None:
-        self._workers.append(_Worker(self._work, [worker.pipe for worker in self._workers]))
 
-    def results(self) -> Iterator[Any]:
-        for number in range(len(self._tasks)):
-            while number not in self._done:
-                self._give_out(number)
-                if number not in self._done:
-                    self._collect()
-            yield self._done.pop(number)
+class _Pool:
+    """An executor and its processes."""
 
-    def _give_out(self, wanted: int) -> None:
-        """Give tasks to the processes that have too few, none too far from the one that is wanted next."""
-        for depth in range(1, _IN_HAND + 1):
-            for worker in list(self._workers):
-                if len(worker.pending) < depth:
-                    number = self._next_task(wanted)
-                    if number is None:
-                        return
-                    try:
-                        worker.give(number, self._tasks[number])
-                    except (BrokenPipeError, ConnectionResetError):
-                        self._replace(worker)
+    def __init__(self, work: Callable[[Any], Any], jobs: int) -> None:
+        older = active_children()
+        # An interrupt goes to the whole foreground group; only this process is to act on it. A termination that
+        # came to a new process before `_begin` would have it clean up what is ours.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        self._executor = ProcessPoolExecutor(jobs, get_context("fork"), initializer=_begin, initargs=(work,))
+        self._executor.submit(os.getpid)  # forks all of them
+        self._processes = [process for process in active_children() if process not in older]
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
-    def _next_task(self, wanted: int) -> int | None:
-        if self._again:
-            return self._again.popleft()
-        while self._next < min(len(self._tasks), wanted + self._ahead):
-            number, self._next = self._next, self._next + 1
-            if not self._here(self._tasks[number]):
-                return number
-            self._done[number] = self._work(self._tasks[number])
-        return None
+    def submit(self, task: object) -> _Answer:
+        try:
+            return self._executor.submit(_answer, task)
+        except BrokenProcessPool as broken:
+            answer: _Answer = Future()
+            answer.set_exception(broken)
+            return answer
 
-    def _collect(self) -> None:
-        """Wait for results and take them."""
-        by_pipe: dict[Any, _Worker] = {worker.pipe: worker for worker in self._workers}
-        for pipe in wait(list(by_pipe)):
-            worker = by_pipe[pipe]
-            try:
-                result, read = worker.pipe.recv()
-            except (EOFError, OSError):
-                self._replace(worker)
-            else:
-                read_files.add(read)
-                self._done[worker.pending.popleft()] = result
+    def stop(self) -> int:
+        """End the processes, whatever they are at; return the exit code of the first."""
+        for process in self._processes:
+            process.terminate()
+        self._executor.shutdown(cancel_futures=True)
+        return self._processes[0].exitcode or 0
 
-    def _replace(self, worker: _Worker) -> None:
-        """Take over from a process that died: the first of its tasks is lost, the others are given out again."""
-        self._workers.remove(worker)
-        how = worker.how_it_died()
-        if worker.pending:
-            number = worker.pending.popleft()
-            self._done[number] = self._lost(self._tasks[number], how)
-            self._again.extend(worker.pending)
-        self._hire()
 
-    def stop(self) -> None:
-        for worker in self._workers:
-            worker.terminate()
-        for worker in self._workers:
-            worker.join()
+def _begin(work: Callable[[Any], Any]) -> None:
+    """Be a process of a pool."""
+    global _work  # noqa: PLW0603 - the executor has no other place for it
+    _work = work
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    Thread(target=_end_with_parent, daemon=True).start()
+    read_files.taken()
+
+
+def _end_with_parent() -> None:
+    # The executor's processes have all ends of its pipes, and would wait for a parent that was killed.
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _answer(task: Any) -> tuple[Any, frozenset[int]]:
+    return _work(task), read_files.taken()
+
+
+def _done(result: R) -> Future[tuple[R, frozenset[int]]]:
+    answer: Future[tuple[R, frozenset[int]]] = Future()
+    answer.set_result((result, frozenset()))
+    return answer
+
+
+def _died(answer: _Answer) -> bool:
+    return isinstance(answer.exception(), BrokenProcessPool)
+
+
+def _result(answer: _Answer) -> Any:
+    result, read = answer.result()
+    read_files.add(read)
+    return result
+
+
+def _alone(work: Callable[[T], R], task: T, lost: Callable[[T, str], R]) -> R:
+    """Return the result of a task that has a process for itself."""
+    pool = _Pool(work, 1)
+    try:
+        answer = pool.submit(task)
+        if not _died(answer):
+            return cast("R", _result(answer))
+    finally:
+        code = pool.stop()
+    if code >= 0:
+        return lost(task, f"ended with exit code {code}")
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    return lost(task, f"was killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else ""))

@@ -58,15 +58,25 @@ def report(source: str, plan: Plan, before: Tree | None = None, array: LmbTable 
         tree = within_bounds(load(source))
         running = None if array is None else Running.of_tree(tree)._replace(array=array)
         return report_tree(tree, plan, before, source, running)
-    except DrmemctlError as error:
-        return Report(source, error=str(error.with_source(source)))
-    except (MemoryError, RecursionError) as error:
-        return Report(source, error=f"{source}: too large for this machine ({type(error).__name__})")
     except Exception as error:
-        if os.environ.get("DRMEMCTL_DEBUG") == "1":
+        if os.environ.get("DRMEMCTL_DEBUG") == "1" and is_internal(error):
             raise
-        hint = "DRMEMCTL_DEBUG=1 shows where, please report it"
-        return Report(source, error=f"{source}: internal error: {type(error).__name__}: {error}; {hint}")
+        return Report(source, error=why_unread(error, source))
+
+
+def is_internal(error: Exception) -> bool:
+    """Whether an error is ours, and neither the input's nor the machine's."""
+    return not isinstance(error, DrmemctlError | MemoryError | RecursionError)
+
+
+def why_unread(error: Exception, source: str) -> str:
+    """Return what is said of an input that cannot be read or judged for this error."""
+    if isinstance(error, DrmemctlError):
+        return str(error.with_source(source))
+    if not is_internal(error):
+        return f"{source}: too large for this machine ({type(error).__name__})"
+    hint = "DRMEMCTL_DEBUG=1 shows where, please report it"
+    return f"{source}: internal error: {type(error).__name__}: {error}; {hint}"
 
 
 def report_tree(

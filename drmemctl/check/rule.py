@@ -43,6 +43,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
     "cpus": lambda subject: subject.running.cpus is not None,
     "distances": lambda subject: subject.running.distances is not None,
     "delivered": lambda subject: subject.running.delivered is not None,
+    "unplugs": lambda subject: subject.running.unplugs is not None,
     "dump": lambda subject: subject.tree.dump is not None,
     "live": lambda subject: subject.running.system is not None,
     "faults": lambda subject: subject.running.faults is not None,
@@ -51,7 +52,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
 
 
 FAMILY_NEEDS = {
-    "state": ("array", "senses", "blocks", "cpus", "distances", "delivered"),
+    "state": ("array", "senses", "blocks", "cpus", "distances", "delivered", "unplugs"),
     "kernel": ("faults",),
     "dump": ("dump",),
     "live": ("live",),

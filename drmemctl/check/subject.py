@@ -53,6 +53,22 @@ class SenseRange:
     sense: int
 
 
+@dataclass(frozen=True, slots=True)
+class Unplug:
+    """A DIMM that QEMU's user wants back.
+
+    Attributes:
+        name: what the user calls it.
+        waiting: ranges of connectors that the guest is still to give back.
+        pending: how many connectors QEMU waits for, None where it does not know of the unplug.
+
+    """
+
+    name: str
+    waiting: tuple[SenseRange, ...]
+    pending: int | None
+
+
 class Flush(NamedTuple):
     """The kernel function that wrote the LMB property from what the kernel holds, and the step in which it did."""
 
@@ -77,6 +93,7 @@ class Running(NamedTuple):
         profile: which kernel it is.
         delivered: where the hypervisor has the LMBs, as it told the partition last; only a simulated one tells.
         flush: what wrote the LMB property since then, None for nothing.
+        unplugs: DIMMs that are being unplugged; only a simulated QEMU tells.
         system: all that a live system or a capture showed; the rules of the family live are about it.
 
     """
@@ -94,6 +111,7 @@ class Running(NamedTuple):
     distances: Form1 | None = None
     delivered: DeliveredTopology | None = None
     flush: Flush | None = None
+    unplugs: tuple[Unplug, ...] | None = None
 
     @classmethod
     def of_tree(cls, tree: Tree) -> Running:

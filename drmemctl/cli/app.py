@@ -6,16 +6,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
 import click
 
 from drmemctl import read_files
 from drmemctl._version import __version__
 from drmemctl.cli.ending import raise_what_came
+from drmemctl.cli.lazy_group import LazyGroup
 from drmemctl.errors import DrmemctlError
 from drmemctl.output.screen import close_output, flush_output, say, say_lines
-from drmemctl.wording import nearest
 
 COMMANDS = (
     "show",
@@ -37,6 +36,7 @@ COMMANDS = (
     "simulate",
     "explore",
     "report",
+    "fleet",
     "kernels",
     "decode",
     "rules",
@@ -57,35 +57,10 @@ Exit codes: 0 fine, 1 findings, differences or failed steps, 2 usage, 3 input th
 """
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are looked up."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the commands."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command, or None."""
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = import_module(f"drmemctl.cli.{cmd_name}").command
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; a wrong name gets the nearest right one."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            near = nearest(args[0], COMMANDS)
-            if not near or "Did you mean" in error.message:
-                raise
-            raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
-
-
 @click.group(
     cls=LazyGroup,
+    package="drmemctl.cli",
+    names=COMMANDS,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

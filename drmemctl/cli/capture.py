@@ -10,7 +10,7 @@ import click
 
 from drmemctl.cli.common import FILE, TREE, open_any_tree, open_tree
 from drmemctl.errors import DrmemctlError
-from drmemctl.output.screen import say
+from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
     from drmemctl.tree.capture import Files
@@ -59,14 +59,15 @@ def command(
     It only reads: as root everything, otherwise what the user may read. The file is there whole or not at all, and
     replaces none. Its name has the host, unless that is to be redacted, and the time in UTC.
     """
+    import time
+
     from drmemctl.tree import capture
 
     if script:
         click.echo(capture.script(), nl=False)
         return
     if listing:
-        for path, meaning in capture.TAKEN:
-            click.echo(f"{path:24}  {meaning}")
+        Screen.detect().write_text(f"{path:24}  {meaning}\n" for path, meaning in capture.TAKEN)
         return
     if output is not None and not output.endswith(capture.SUFFIXES):
         raise click.UsageError(f"{output!r} should end in one of {', '.join(capture.SUFFIXES)}.")
@@ -74,9 +75,10 @@ def command(
     if dump is not None:
         if root:
             raise click.UsageError("--from and --root exclude each other.")
-        _take(output, _of_dump(dump, redact), "", force)
+        _take(output, _of_dump(dump, redact), "", force, int(time.time()))
         return
-    _take(output, capture.captured(root, redact=redact), _host(root, redact), force)
+    now = int(time.time())
+    _take(output, capture.captured(root, now, redact=redact), "" if redact else capture.host_of(root), force, now)
 
 
 def _of_dump(source: str, redact: bool) -> Files:
@@ -97,26 +99,19 @@ def _of_dump(source: str, redact: bool) -> Files:
     return captured_dump(tree, boot, array, redact=redact)
 
 
-def _take(output: str | None, files: Files, host: str, force: bool) -> None:
+def _take(output: str | None, files: Files, host: str, force: bool, now: int) -> None:
     import time
 
     from drmemctl.output.files import write_atomically
     from drmemctl.tree.capture import archive, compressed, default_name
 
-    seconds = time.time()
     name = default_name("", "") if output is None else output
-    data = compressed(archive(files, int(seconds)), name)
+    data = compressed(archive(files, now), name)
     if output is None:
-        output = _write_new(data, host, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds)))
+        output = _write_new(data, host, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)))
     else:
         write_atomically(output, data, force=force, new=True)
     say(f"{output}: {len(data):,} bytes")
-
-
-def _host(root: str, redact: bool) -> str:
-    from drmemctl.tree.capture import host_of
-
-    return "" if redact else host_of(root)
 
 
 def _write_new(data: bytes, host: str, when: str) -> str:

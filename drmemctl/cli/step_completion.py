@@ -11,7 +11,7 @@ from drmemctl.output.text import safe
 from drmemctl.simulate.partition import Step
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.steps.language import STEP_NAMES, STEPS
-from drmemctl.simulate.words import DRC, FILE, NUMBER, PATH, PROPERTY, VALUE
+from drmemctl.simulate.words import BLOCK, DRC, FILE, NUMBER, PATH, PROPERTY, VALUE
 
 _MOST = 200
 """Of a machine with 100,000 LMBs nobody reads the list."""
@@ -39,8 +39,8 @@ def completions(simulation: Simulation, before: str, text: str, commands: Iterab
 
 
 def _of_kind(simulation: Simulation, kind: str, words: list[str], text: str) -> Iterable[str]:
-    if kind == DRC:
-        return _drc_indexes(simulation, text)
+    if kind in (DRC, BLOCK):
+        return _drc_indexes(simulation, text) if kind == DRC else _blocks(simulation, text)
     if kind == PATH:
         return (path for path, _ in simulation.tree.walk() if _fits(path, text))
     if kind == PROPERTY:
@@ -64,6 +64,10 @@ def _drc_indexes(simulation: Simulation, text: str) -> Iterable[str]:
         # Only where runs can begin so: not every LMB of a large machine.
         candidates = (f"{run.drc_index + position:#x}" for position in range(min(run.lmbs, 1 << 16)))
         yield from (name for name in candidates if name.startswith(wanted))
+
+
+def _blocks(simulation: Simulation, text: str) -> Iterable[str]:
+    return (str(block) for block, _ in islice(simulation.state.blocks, 1 << 16) if str(block).startswith(text))
 
 
 def _files(text: str) -> list[str]:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_YES_NO = {"0": False, "1": True}
 _NUMBERS = re.compile(r"[0-9]{1,9}(?:,[0-9]{1,9})*\Z", re.ASCII)
 
 
@@ -24,6 +25,7 @@ class BlockLine:
         state: `online`, `offline` or `going-offline`; untrusted text.
         nodes: the nodes below which it is linked.
         zones: the zones that it may be in; the first is the one that it is in. Untrusted text.
+        removable: whether it could be taken offline, None where sysfs did not say. Since 5.7 it always says so.
 
     """
 
@@ -31,6 +33,7 @@ class BlockLine:
     state: str
     nodes: tuple[int, ...] = ()
     zones: tuple[str, ...] = ()
+    removable: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ def decode_blocks(text: str) -> Iterator[BlockLine]:
         if len(words) >= 3 and words[0].isascii() and words[0].isdigit() and len(words[0]) < 20:
             nodes = _numbers(words[3]) if len(words) > 3 else ()
             zones = tuple(words[4].split(",")) if len(words) > 4 and words[4] != "-" else ()
-            yield BlockLine(int(words[0]), words[2], nodes, zones)
+            removable = _YES_NO.get(words[5]) if len(words) > 5 else None
+            yield BlockLine(int(words[0]), words[2], nodes, zones, removable)
 
 
 def decode_nodes(text: str) -> Iterator[NodeLine]:

@@ -17,6 +17,9 @@ MAGIC = b"OSRELEASE="
 LARGEST = 1 << 16
 """Bytes of the text, VMCOREINFO_BYTES: one page of the kernel, which has 64 KiB at most."""
 
+_LATEST = 1 << 37
+"""Seconds since 1970: the end of what is a time, beyond the year 4000."""
+
 _DECIMAL = re.compile(r"-?[0-9]{1,20}\Z", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{1,16}\Z", re.ASCII)
 
@@ -36,6 +39,12 @@ class Vmcoreinfo:
     def page_size(self) -> int | None:
         """Bytes of a page of the kernel."""
         return self._decimal("PAGESIZE")
+
+    @property
+    def crash_time(self) -> int | None:
+        """Seconds since 1970 at the crash (kernel/crash_core.c crash_save_vmcoreinfo); None without one."""
+        seconds = self._decimal("CRASHTIME")
+        return seconds if seconds is not None and 0 < seconds < _LATEST else None
 
     def symbol(self, name: str) -> int | None:
         """Return the virtual address of a symbol."""

@@ -170,6 +170,10 @@ class Machine:
         """Return the machine after a migration to the firmware of a tree, where nothing is known of home nodes."""
         return replace(self, tree=tree, homes=())
 
+    def migrated(self) -> Self:
+        """Return the machine after QEMU's own migration; `RefusedError` where it is no QEMU."""
+        raise RefusedError(f"{self.name} is not migrated by QEMU: see `lpm`")
+
     def withhold(self, first: int, count: int, status: int | None) -> Self:
         """Let the pool refuse LMBs with a status, or give them again with None; `RefusedError` without a pool."""
         del first, count, status

@@ -88,6 +88,12 @@ UNISOLATE_REFUSES = QemuFeature((6, 1), commit="87758fed7a")
 TELLS_MEM_UNPLUG_ERROR = QemuFeature((6, 0), (9, 0), "eb7f80fd26")
 TELLS_GUEST_ERROR = QemuFeature((6, 2), commit="4b08cd567b")
 
+MIGRATES_UNPLUG = QemuFeature((5, 0), commit="spapr: Migrate SpaprDrc::unplug_requested, February 2020")
+"""A connector's pending unplug is migrated with its state (`vmstate_spapr_drc_unplug_requested`)."""
+
+_MIGRATION_READ: Version = (2, 11)
+"""What older versions migrate of a connector was not read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Qemu(Machine):
@@ -294,9 +300,14 @@ class Qemu(Machine):
         device = self.device(run.device)
         free = replace(run, device=0, unplug=False)
         machine = replace(self, connectors=self.connectors.put(free))
-        if device is None or device.pending is None:
+        if device is None:
             return machine.with_events(DEVICE_DELETED)
-        pending = device.pending - run.count
+        pending = device.pending
+        if pending is None:
+            # `spapr_recover_pending_dimm_state`: after a migration it waits for all that have a device again.
+            attached = self.connectors.between(device.first, device.count)
+            pending = sum(connector.count for connector in attached if connector.device == device.number)
+        pending -= run.count
         if pending > 0:
             return machine.with_device(replace(device, pending=pending))
         devices = tuple(present for present in machine.devices if present.number != device.number)
@@ -311,7 +322,7 @@ class Qemu(Machine):
             return self
         machine = self._rolled_back(drc_index) if is_lmb else self._cancelled(drc_index)
         # The connector tells of it once more, besides the DIMM.
-        return machine.with_guest_error()
+        return machine if machine.aborted else machine.with_guest_error()
 
     def with_guest_error(self) -> Self:
         """Return the machine after its user was told that the guest refused, in versions that tell."""
@@ -331,10 +342,36 @@ class Qemu(Machine):
 
     def _rolled_back(self, drc_index: int) -> Self:
         """Let the guest keep a DIMM, and tell the user."""
+        run = self.connectors.find(drc_index)
+        device = None if run is None else self.device(run.device)
+        if device is not None and device.pending is None:
+            # `spapr_memory_unplug_rollback` asserts that it knows of the unplug; after a migration it does not.
+            return replace(self.with_events(ABORT), aborted=True)
         machine = self._cancelled(drc_index)
         if TELLS_MEM_UNPLUG_ERROR.in_version(self.version):
             machine = machine.with_events(MEM_UNPLUG_ERROR)
         return machine.with_guest_error()
+
+    def migrated(self) -> Qemu:
+        """Return the machine on another host, with what QEMU's migration carries over of its connectors.
+
+        `spapr_drc_needed`: the state of connectors that have a device, and that an unplug is pending. The list of
+        unplugs (`pending_dimm_unplugs`) is not in the stream. The destination is started with whole DIMMs, as if
+        they had been there at boot: an LMB that was given back has its device again, and is the guest's.
+        """
+        if self.version < _MIGRATION_READ:
+            raise RefusedError("what QEMU before 2.11 migrates of a connector is not known")
+        connectors = self.connectors
+        for run in self.connectors.runs:
+            if run.unplug and not MIGRATES_UNPLUG.in_version(self.version):
+                connectors = connectors.put(replace(run, unplug=False))
+        for device in self.devices:
+            for run in connectors.between(device.first, device.count):
+                if not run.device:
+                    state = kind_of(run.first).ready
+                    connectors = connectors.put(replace(run, device=device.number, state=state))
+        devices = tuple(replace(device, pending=None) for device in self.devices)
+        return replace(self, connectors=connectors, devices=devices)
 
     def reset(self) -> Qemu:
         """Reset the machine: what is being unplugged goes, what is attached is the guest's (`spapr_drc_reset`)."""

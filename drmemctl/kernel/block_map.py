@@ -58,6 +58,7 @@ class BlockSpan:
         owners: who has memory in them, the first few.
         n_owners: how many there are.
         node: the Linux node of the blocks, None where there are none.
+        online: whether they are online; those that are not there are not.
         aligned: whether every owner begins and ends where a block does, and so do its LMBs.
 
     """
@@ -67,13 +68,15 @@ class BlockSpan:
     owners: tuple[Owner, ...]
     n_owners: int
     node: int | None
+    online: bool
     aligned: bool
 
     def goes_on(self, following: BlockSpan) -> bool:
         """Whether `following` begins where this ends and is like it."""
         return (
             following.first == self.first + self.count
-            and (following.n_owners, following.node, following.aligned) == (self.n_owners, self.node, self.aligned)
+            and (following.n_owners, following.node, following.aligned, following.online)
+            == (self.n_owners, self.node, self.aligned, self.online)
             and following.owners == self.owners
         )
 
@@ -143,7 +146,7 @@ class BlockMap:
 
     def _bounds(self, edges: Sequence[tuple[int, bool, int]]) -> list[int]:
         """Return the blocks at which owners or existing blocks begin or end, ascending."""
-        ends = {edge for run in self.blocks.runs for edge in (run.first, run.end)}
+        ends = {edge for run, _ in self.blocks.states() for edge in (run.first, run.end)}
         return sorted({at for at, _, _ in edges} | ends)
 
     def _pieces(self) -> Iterator[BlockSpan]:
@@ -168,14 +171,17 @@ class BlockMap:
         looked_at = list(islice(inside, _OWNERS_LOOKED_AT))
         if len(looked_at) == 1:
             owner = self.owners[looked_at[0]]
-            return BlockSpan(first, count, (owner,), 1, node, self._fits(owner))
+            return BlockSpan(first, count, (owner,), 1, node, self._is_online(first, node), self._fits(owner))
         indexes = [index for index in looked_at if self.owners[index].state != "reserved"] or looked_at
         shown = tuple(self.owners[index] for index in indexes[:_OWNERS_SHOWN])
         # Several ranges of one memory node are one owner.
         paths = [owner.path for owner in shown if owner.path]
         number = len(indexes) + len(inside) - len(looked_at) - len(paths) + len(set(paths))
         aligned = all(self._fits(owner) for owner in shown)
-        return BlockSpan(first, count, shown, number, node, aligned)
+        return BlockSpan(first, count, shown, number, node, self._is_online(first, node), aligned)
+
+    def _is_online(self, block: int, node: int | None) -> bool:
+        return node is not None and block not in self.blocks.offline
 
     def _fits(self, owner: Owner) -> bool:
         if owner.kind == "lmb" and self.lmb_size != self.block_size:

@@ -28,19 +28,21 @@ _first = attrgetter("first")
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """The memory blocks that exist, as ascending runs; all of them are online.
+    """The memory blocks that exist, as ascending runs.
 
     Attributes:
         runs: maximal runs, ascending.
         holed: blocks that are there in part only; such a block cannot be taken offline.
+        offline: blocks of which the kernel uses nothing; the others are online.
 
     """
 
     runs: tuple[BlockRun, ...] = ()
     holed: frozenset[int] = frozenset()
+    offline: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, runs: Iterable[BlockRun], holed: Iterable[int] = ()) -> Blocks:
+    def of(cls, runs: Iterable[BlockRun], holed: Iterable[int] = (), offline: Iterable[int] = ()) -> Blocks:
         """Return the blocks of runs that are ascending and do not overlap."""
         merged: list[BlockRun] = []
         for run in runs:
@@ -49,7 +51,7 @@ class Blocks:
                 merged[-1] = BlockRun(last.first, last.count + run.count, last.node)
             elif run.count:
                 merged.append(run)
-        return cls(tuple(merged), frozenset(holed))
+        return cls(tuple(merged), frozenset(holed), frozenset(offline))
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         """Yield (block, node) of every block, ascending."""
@@ -85,14 +87,17 @@ class Blocks:
         if at < 0 or block >= self.runs[at].end:
             return self.missing(block, count)
         count = min(count, self.runs[at].end - block)
-        if not self.holed or block in self.holed:
-            return 1 if block in self.holed else count
-        return next((place for place in range(1, count) if block + place in self.holed), count)
+        odd = self.holed | self.offline
+        if not odd or block in odd:
+            return 1 if block in odd else count
+        return next((place for place in range(1, count) if block + place in odd), count)
 
     def added(self, block: int, node: int, count: int = 1) -> Blocks:
         """Return the blocks with more of them, which did not exist."""
         at = self._at(block) + 1
-        return Blocks.of((*self.runs[:at], BlockRun(block, count, node), *self.runs[at:]), self.holed)
+        return Blocks.of(
+            (*self.runs[:at], BlockRun(block, count, node), *self.runs[at:]), self.holed, self.offline
+        )
 
     def removed(self, block: int, count: int = 1) -> Blocks:
         """Return the blocks without some of one run; of several, none may be there in part only."""
@@ -103,4 +108,17 @@ class Blocks:
             BlockRun(block + count, run.end - block - count, run.node),
         )
         remaining = (part for part in parts if part.count)
-        return Blocks((*self.runs[:at], *remaining, *self.runs[at + 1 :]), self.holed - {block})
+        runs = (*self.runs[:at], *remaining, *self.runs[at + 1 :])
+        return Blocks(runs, self.holed - {block}, self.offline - {block})
+
+    def states(self) -> Iterator[tuple[BlockRun, bool]]:
+        """Yield the runs cut by state, each with whether its blocks are online."""
+        for run in self.runs:
+            first = run.first
+            for block in sorted(block for block in self.offline if run.first <= block < run.end):
+                if first < block:
+                    yield BlockRun(first, block - first, run.node), True
+                yield BlockRun(block, 1, run.node), False
+                first = block + 1
+            if first < run.end:
+                yield BlockRun(first, run.end - first, run.node), True

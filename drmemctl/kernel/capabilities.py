@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.cpu_capabilities import CPU_CAPABILITIES
+from drmemctl.kernel.kexec_capabilities import KEXEC_CAPABILITIES
 from drmemctl.kernel.memory_capabilities import MEMORY_CAPABILITIES
 from drmemctl.kernel.topology_capabilities import TOPOLOGY_CAPABILITIES
 
@@ -350,6 +351,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     ),
     *CPU_CAPABILITIES,
     *MEMORY_CAPABILITIES,
+    *KEXEC_CAPABILITIES,
     LONG_LOG_RECORDS := Capability(
         "long-log-records",
         "a message in the log has 1,021 bytes at most; without, 989",

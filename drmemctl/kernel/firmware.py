@@ -48,6 +48,11 @@ class Firmware(Protocol):
     """The hypervisor's side, as an immutable value: each call gives the answer and the firmware after it."""
 
     @property
+    def aborted(self) -> bool:
+        """Whether the hypervisor stopped itself: a call that leads to this does not return."""
+        ...
+
+    @property
     def transfer_error(self) -> int:
         """What H_VASI_STATE leads to once a migration is done: 0, or the error number where it is not there."""
         ...

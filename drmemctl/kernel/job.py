@@ -28,7 +28,7 @@ class OopsError(Exception):
 
 
 class BlockedError(Exception):
-    """The thread waits for device_hotplug_lock for ever: another died with it."""
+    """The thread waits for ever: another died with device_hotplug_lock, or the hypervisor stopped under it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Outcome:
         rc: 0 or a negative error number, as the kernel function returned it.
         log: what the kernel printed, without timestamps.
         faults: what it did wrong.
-        blocked: whether it waits for device_hotplug_lock, which nobody will give back.
+        blocked: whether it waits for device_hotplug_lock, which nobody will give back, or for the hypervisor.
 
     """
 
@@ -141,12 +141,16 @@ class Job:
     def set_indicator(self, function: str, indicator: int, drc_index: int, value: int) -> int:
         """Call set-indicator."""
         status, self.firmware = self.firmware.set_indicator(indicator, drc_index, value, *self._count)
+        if self.firmware.aborted:
+            raise BlockedError
         self.called(function, "set-indicator", (indicator, drc_index, value), (status,))
         return status
 
     def configure_connector(self, function: str, drc_index: int) -> ConnectorAnswer:
         """Call ibm,configure-connector to its end."""
         connector, self.firmware = self.firmware.configure_connector(drc_index, *self._count)
+        if self.firmware.aborted:
+            raise BlockedError
         self.called(function, "configure-connector", (drc_index,), (connector.status,))
         return connector
 

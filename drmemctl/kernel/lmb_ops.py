@@ -63,7 +63,9 @@ def unmark(job: Job, index: int) -> None:
 
 
 def _offline(job: Job, lmb: Lmb, block: int) -> int:
-    """Take a memory block offline (`device_offline`)."""
+    """Take a memory block offline, unless it is (`dlpar_change_lmb_state`, `device_offline`)."""
+    if block in job.state.blocks.offline:
+        return 0
     if block in job.state.blocks.holed:
         return EINVAL
     return EBUSY if lmb.drc_index in job.state.unmovable else 0

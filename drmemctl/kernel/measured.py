@@ -331,6 +331,26 @@ MEASURED: dict[str, Measured] = {
         {},
         {},
     ),
+    "kexec-file-crash": Measured(
+        {},
+        {},
+    ),
+    "kexec-lmbs-counted": Measured(
+        {},
+        {},
+    ),
+    "kexec-pluggable-counted": Measured(
+        {},
+        {},
+    ),
+    "kexec-room-divided": Measured(
+        {},
+        {},
+    ),
+    "crash-hotplug": Measured(
+        {},
+        {},
+    ),
     "long-log-records": Measured(
         {},
         {},

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The kernel that a simulation begins with: that of a dump goes on, on any other tree one boots."""
+"""The kernel that a simulation begins with: that of a dump or a capture goes on, on any other tree one boots."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import replace
 
 from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.kernel.boot import boot
-from drmemctl.kernel.capabilities import DRMEM_ARRAY
+from drmemctl.kernel.capabilities import DRMEM_ARRAY, SECTION_REMOVABLE_CHECK
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
@@ -15,26 +17,56 @@ from drmemctl.model.dumped import array_in
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.tree.node import Tree
 
+ONLINE = "online"
+
 
 def running_kernel(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     """Return the kernel on a tree, and what went wrong at its boot.
 
     Of a dump it has that kernel's array and memory blocks. What those differ in from the tree, the next request
-    writes back; a kernel that boots on the tree would have taken it over.
+    writes back; a kernel that boots on the tree would have taken it over. Of a capture it has the memory blocks,
+    on the nodes and in the states in which they were.
     """
     state, faults = boot(tree, profile)
-    array = array_in(tree)
-    if state.dead or array is None or not profile.has(DRMEM_ARRAY):
+    if state.dead:
         return state, faults
-    table = replace(array, property_name=state.table.property_name)
-    return replace(state, table=table, blocks=_blocks(tree, state.block_size) or state.blocks), faults
+    array = array_in(tree)
+    if array is not None:
+        if not profile.has(DRMEM_ARRAY):
+            return state, faults
+        state = replace(state, table=replace(array, property_name=state.table.property_name))
+    return with_live_blocks(state, live_system(tree)), faults
 
 
-def _blocks(tree: Tree, block_size: int) -> Blocks | None:
-    """Return the memory blocks of a dump, None where it does not show each with its node."""
+def live_system(tree: Tree) -> LiveSystem:
+    """Return what the files beside a tree show of the running system; an empty one without any."""
     files = None if tree.beside is None else tree.beside.files()
-    system = LiveSystem.from_files(files.files, files.links) if files else LiveSystem()
+    return LiveSystem.from_files(files.files, files.links) if files else LiveSystem()
+
+
+def with_live_blocks(state: KernelState, system: LiveSystem) -> KernelState:
+    """Return a kernel with the memory blocks of a running system, where that shows each with its node.
+
+    What that kernel called not removable, it does not take offline (`is_mem_section_removable`, up to 5.7).
+    """
     blocks = sorted(system.blocks.items())
-    if system.block_size != block_size or not blocks or not all(block.nodes for _, block in blocks):
-        return None
-    return Blocks.of(BlockRun(number, 1, block.nodes[0]) for number, block in blocks)
+    if system.block_size != state.block_size or not blocks or not all(block.nodes for _, block in blocks):
+        return state
+    runs = [BlockRun(number, 1, block.nodes[0]) for number, block in blocks]
+    offline = [number for number, block in blocks if block.state != ONLINE]
+    state = replace(state, blocks=Blocks.of(runs, state.blocks.holed & system.blocks.keys(), offline))
+    if not state.profile.has(SECTION_REMOVABLE_CHECK):
+        return state
+    stuck = [number for number, block in blocks if block.removable is False and block.state == ONLINE]
+    return replace(state, unmovable=state.unmovable | frozenset(_drc_indexes(state, stuck)))
+
+
+def _drc_indexes(state: KernelState, blocks: list[int]) -> Iterator[int]:
+    """Yield the DRC indexes of the assigned LMBs that these ascending memory blocks are the memory of."""
+    size = state.table.lmb_size
+    if size != state.block_size:
+        return
+    for run in (run for run in state.table.runs if run.assigned and run.base % size == 0):
+        first = run.base // size
+        inside = blocks[bisect_left(blocks, first) : bisect_left(blocks, first + run.lmbs)]
+        yield from (run.drc_index + block - first for block in inside)

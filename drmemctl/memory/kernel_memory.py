@@ -38,6 +38,9 @@ _MOST_CANDIDATES = 1 << 18
 _MOST_READS = 1 << 21
 """Reads of the kernel's structures, each of up to a KiB: a tree and an array at their limits take half as many."""
 
+_TOP = (LINEAR >> 48).to_bytes(2, "big")
+"""The first bytes of a pointer into the linear map."""
+
 _PRINTABLE = re.compile(rb"[\x21-\x7e]*\Z")
 
 
@@ -143,8 +146,9 @@ class KernelMemory:
         begin, end = self._image_begin(), (self.vmcoreinfo.symbol("node_data") or LINEAR) - LINEAR
         for address in range(begin, min(end, begin + _IMAGE), PAGE):
             try:
-                page = self.dump.read(address, PAGE)
-                yield LINEAR + address, page + self.dump.read(address + PAGE, 8)
+                if self.dump.has(address):
+                    page = self.dump.read(address, PAGE)
+                    yield LINEAR + address, page + self.dump.read(address + PAGE, 8)
             except AbsentMemoryError:
                 continue
 
@@ -154,6 +158,9 @@ class KernelMemory:
 
     def _pages(self, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
         for address in range(begin, end, PAGE):
+            if self._first_absent is not None and not self.dump.has(address):
+                self._absent_pages.add(address)
+                continue
             try:
                 yield LINEAR + address, self.dump.read(address, PAGE)
             except AbsentMemoryError as error:
@@ -218,11 +225,15 @@ def _vmcoreinfo_in_memory(dump: Dump) -> bytes | None:
     """
     tried: set[int] = set()
     for begin in range(0, _IMAGE, PAGE):
+        if not dump.has(begin):
+            continue
         try:
             page = dump.read(begin, PAGE)
         except AbsentMemoryError:
             continue
-        for order in "<>":
+        for order, top in (("<", _TOP[::-1]), (">", _TOP)):
+            if top not in page:  # most pages hold no pointer at all
+                continue
             for word in {w for w in _words(page, order) if w >> 48 == LINEAR >> 48 and not w & 0xFFF} - tried:
                 tried.add(word)
                 text = _vmcoreinfo_at(dump, word - LINEAR)

@@ -82,11 +82,13 @@ def _ring(memory: KernelMemory) -> Iterator[tuple[int, bytes]]:
     positions = offset("prb_desc.text_blk_lpos")
     begin_at, next_at = (offset(f"prb_data_blk_lpos.{name}") for name in ("begin", "next"))
     count = min((head - tail & (1 << 62) - 1) + 1, 1 << count_bits)
+    descriptor_size, info_size = described.size("prb_desc"), described.size("printk_info")
+    state_at = offset("prb_desc.state_var") + counter
     for number in range(max(0, count - _MOST_MESSAGES), count):
         index = tail + number & (1 << count_bits) - 1
-        descriptor = first + index * described.size("prb_desc")
-        info = infos + index * described.size("printk_info")
-        state = memory.u64(descriptor + offset("prb_desc.state_var") + counter) >> 62
+        descriptor = first + index * descriptor_size
+        info = infos + index * info_size
+        state = memory.u64(descriptor + state_at) >> 62
         begin = memory.u64(descriptor + positions + begin_at)
         end = memory.u64(descriptor + positions + next_at)
         if state not in (_COMMITTED, _FINALIZED) or begin & 1:

@@ -26,8 +26,11 @@ LINEAR_SIZE = 1 << 51
 _MOST_SEGMENTS = 1 << 20
 _MOST_BITMAP = 1 << 28
 _MOST_NOTES = 1 << 22
-_MOST_PIECES = 1 << 21
+_MOST_PIECES = 1 << 20
 """Pieces that all reads of a core together are put together of: hostile ones have segments of a byte."""
+
+_WINDOW = 1 << 16
+"""Bytes of a core that are read at once: most reads are of a few words, near to one another."""
 
 _KEPT = 64 << 20
 """Bytes of pages that are kept decompressed."""
@@ -83,6 +86,9 @@ class Dump(Protocol):
 
     def peek(self, address: int, size: int) -> bytes:
         """Return the same, of a page near to which nothing else will be read."""
+
+    def has(self, address: int) -> bool:
+        """Whether the dump has memory at a physical address; costs less than an `AbsentMemoryError`."""
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield what memory there is: address and bytes, ascending."""
@@ -147,6 +153,7 @@ class CoreDump:
         self._pieces = Allowance(
             _MOST_PIECES, f"more than {_MOST_PIECES:,} pieces of the core's segments would have to be read", source
         )
+        self._window, self._window_begin = b"", 0
         order = "little" if header.byte_order == "<" else "big"
         self.form = f"ELF core, {order}-endian headers, {len(by_address):,} segments"
 
@@ -154,8 +161,19 @@ class CoreDump:
         """Yield the segments."""
         return zip(self._begins, self._sizes, strict=True)
 
+    def has(self, address: int) -> bool:
+        """Whether a segment has the address."""
+        last = bisect_right(self._begins, address) - 1
+        return any(
+            address - self._begins[index] < max(self._file_sizes[index], self._sizes[index])
+            for index in range(last, max(last - 3, -1), -1)
+        )
+
     def read(self, address: int, size: int) -> bytes:
         """Return memory at a physical address."""
+        at = address - self._window_begin
+        if 0 <= at <= len(self._window) - size:
+            return self._window[at : at + size]
         pieces: list[bytes] = []
         while size > 0:
             piece = self._piece(address, size)
@@ -166,22 +184,35 @@ class CoreDump:
 
     peek = read
 
-    def _piece(self, address: int, size: int) -> bytes:
-        self._pieces.spend()
+    def _segment(self, address: int) -> tuple[int, int]:
+        """Return the segment that has an address and where in it; `AbsentMemoryError` where none has."""
         last = bisect_right(self._begins, address) - 1
         # A segment may begin within the one before: /proc/kcore has the kernel's image twice.
         for index in range(last, max(last - 3, -1), -1):
             within = address - self._begins[index]
-            if within < self._file_sizes[index]:
-                piece = self._file.read(self._offsets[index] + within, min(size, self._file_sizes[index] - within))
-                if not piece:
-                    raise AbsentMemoryError(
-                        f"physical address {address:#x} is not in the dump: the file ends before it", hint=_CUT
-                    )
-                return piece
-            if within < self._sizes[index]:
-                return bytes(min(size, self._sizes[index] - within))  # zeros take no room in a core
+            if within < self._file_sizes[index] or within < self._sizes[index]:
+                return index, within
         raise AbsentMemoryError(f"physical address {address:#x} is not in the dump")
+
+    def _piece(self, address: int, size: int) -> bytes:
+        """Return at most `size` bytes, as many as one segment has."""
+        self._pieces.spend()
+        index, within = self._segment(address)
+        in_file = self._file_sizes[index] - within
+        if in_file <= 0:
+            return bytes(min(size, self._sizes[index] - within))  # zeros take no room in a core
+        most = in_file
+        if most > size:  # read ahead, but for what a later segment has
+            following = self._begins[index + 1] - address if index + 1 < len(self._begins) else most
+            most = max(size, min(most, _WINDOW, following))
+        window = self._file.read(self._offsets[index] + within, most)
+        if not window:
+            message = f"physical address {address:#x} is not in the dump: the file ends before it"
+            raise AbsentMemoryError(message, hint=_CUT)
+        if len(window) <= size:
+            return window
+        self._window, self._window_begin = window, address
+        return window[:size]
 
 
 _CUT = "it was cut: copy it once more"
@@ -229,6 +260,7 @@ class CompressedDump:
                 self._ranks.append(self._ranks[-1] + int.from_bytes(chunk, "little").bit_count())
         offset, length = header.vmcoreinfo
         self.vmcoreinfo = file.read(offset, min(length, _MOST_NOTES)) if offset and length else None
+        self._chunk, self._chunk_bits = -1, 0
         self._pages: OrderedDict[int, bytes] = OrderedDict()
         self._most_pages = max(1, _KEPT // header.block_size)
         message = "too many pages of this dump would have to be decompressed"
@@ -256,6 +288,10 @@ class CompressedDump:
     def _bitmap(self, begin: int, size: int) -> bytes:
         size = max(0, min(size, self._header.bitmap_size - begin))
         return self._file.read(self._header.bitmap_offset + begin, size)
+
+    def has(self, address: int) -> bool:
+        """Whether the bitmap has the page of an address."""
+        return self._rank(address // self._header.block_size) is not None
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield the pages that are there, eight by eight."""
@@ -320,7 +356,10 @@ class CompressedDump:
     def _rank(self, frame: int) -> int | None:
         """Return how many pages are in the dump before one, None where that is not in it."""
         chunk, within = divmod(frame, 8 * _RANK_BYTES)
-        bits = int.from_bytes(self._bitmap(chunk * _RANK_BYTES, _RANK_BYTES), "little")
+        if chunk != self._chunk:
+            bits = int.from_bytes(self._bitmap(chunk * _RANK_BYTES, _RANK_BYTES), "little")
+            self._chunk, self._chunk_bits = chunk, bits
+        bits = self._chunk_bits
         if not bits >> within & 1:
             return None
         return self._ranks[chunk] + (bits & (1 << within) - 1).bit_count()

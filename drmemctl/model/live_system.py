@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from drmemctl.formats import capture_text
+from drmemctl.formats.capture_text import NOT_SAID, Taken, decode_taken
 from drmemctl.formats.system_tables import BlockLine, NodeLine, decode_blocks, decode_nodes
 
 _MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
@@ -45,6 +47,7 @@ class LiveSystem:
         resources: /proc/iomem.
         release: the kernel's release, as `uname -r` prints it; untrusted text.
         cmdline: its command line; untrusted text.
+        taken: when that was, and the host, as far as a capture says so; untrusted text.
 
     """
 
@@ -54,6 +57,7 @@ class LiveSystem:
     resources: tuple[Resource, ...] = ()
     release: str = ""
     cmdline: str = ""
+    taken: Taken = NOT_SAID
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], links: Iterable[str] = ()) -> LiveSystem:
@@ -71,6 +75,7 @@ class LiveSystem:
             resources=tuple(_resources(text.get("proc/iomem", ""))),
             release=_release(text),
             cmdline=text.get("proc/cmdline", "").strip(),
+            taken=decode_taken(files.get(capture_text.NAME, b"")),
         )
 
     def __bool__(self) -> bool:
@@ -94,7 +99,8 @@ def _sysfs_blocks(text: Mapping[str, str], links: Iterable[str]) -> Iterator[Blo
         if match:
             block = int(match[1])
             zones = text.get(f"{_MEMORY}/memory{match[1]}/valid_zones", "").split()
-            yield BlockLine(block, content.strip(), tuple(sorted(nodes.get(block, ()))), tuple(zones))
+            removable = {"0": False, "1": True}.get(text.get(f"{_MEMORY}/memory{match[1]}/removable", "").strip())
+            yield BlockLine(block, content.strip(), tuple(sorted(nodes.get(block, ()))), tuple(zones), removable)
 
 
 def _listed_blocks(text: str) -> Iterator[BlockLine]:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from drmemctl.check.finding import Severity
 from drmemctl.defect import Defect
+from drmemctl.formats.capture_text import Taken
 from drmemctl.formats.plain import record
 from drmemctl.model.numa import NumaLayout, NumaNode
 from drmemctl.model.overview import DynamicMemory, Overview
@@ -57,6 +58,7 @@ def overview_record(overview: Overview, kernel: str | None = None) -> dict[str, 
         "kind": overview.kind,
         **record(identity, "model serial"),
         "partition": record(identity, "name=partition_name number=partition_number"),
+        **taken_fields(overview.taken),
         "features": list(overview.features),
         "affinity": {
             **affinity_record(overview.numa),
@@ -70,6 +72,11 @@ def overview_record(overview: Overview, kernel: str | None = None) -> dict[str, 
     if overview.findings is not None:
         facts["findings"] = dict(overview.findings)
     return facts
+
+
+def taken_fields(taken: Taken) -> dict[str, str]:
+    """Return the fields `taken` and `host`, as far as the input says so."""
+    return {name: value for name, value in (("taken", taken.text), ("host", taken.host)) if value}
 
 
 def _dynamic_record(dynamic: DynamicMemory) -> dict[str, Any]:
@@ -117,6 +124,8 @@ def facts(overview: Overview) -> Iterator[tuple[str, str]]:
     yield "machine", ", ".join(machine)
     if identity.partition_name is not None or identity.partition_number is not None:
         yield "partition", _partition(overview)
+    if any(overview.taken):
+        yield "taken", _taken(overview.taken)
     yield "features", " ".join(overview.features) or ("unknown" if overview.numa.unknown else "none")
     yield "affinity", _affinity(overview)
     yield "nodes", _nodes(overview.numa)
@@ -127,6 +136,11 @@ def _partition(overview: Overview) -> str:
     name, number = overview.identity.partition_name, overview.identity.partition_number
     shown = "without a name" if name is None else safe(name, _NAME)
     return shown if number is None else f"{shown}, number {number}"
+
+
+def _taken(taken: Taken) -> str:
+    when = taken.text or "at an unknown time"
+    return f"{when}, host {safe(taken.host, _NAME)}" if taken.host else when
 
 
 def _affinity(overview: Overview) -> str:

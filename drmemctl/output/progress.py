@@ -47,6 +47,24 @@ def with_progress(items: Iterable[T], total: int, interrupts: Callable[[T], bool
         bar.hide()
 
 
+@contextmanager
+def bar_of_counts() -> Iterator[Callable[[int, int], None]]:
+    """Return what draws a bar of how many there are, and of how many; on a terminal only."""
+    bars: list[_Bar] = []
+
+    def draw(count: int, total: int) -> None:
+        if sys.stderr.isatty():
+            if not bars:
+                bars.append(_Bar(total))
+            bars[0].draw(count)
+
+    try:
+        yield draw
+    finally:
+        for bar in bars:
+            bar.hide()
+
+
 class Counter:
     """A line of standard error that says how far a search is whose end nobody knows; on a terminal only."""
 

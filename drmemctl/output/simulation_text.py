@@ -15,7 +15,7 @@ from drmemctl.output.findings import finding_line
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_words import SHOWN_BY_MEANING, change_lines, cpu_lines, lmb_lines
 from drmemctl.output.text import safe
-from drmemctl.simulate.partition import StepResult
+from drmemctl.simulate.partition import DrmgrRun, StepResult
 from drmemctl.simulate.session import Session, Verdict
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.wording import count_of, range_text, size_text
@@ -68,7 +68,8 @@ def machine_lines(screen: Screen, simulation: Simulation, state: KernelState) ->
     yield screen.style(safe(runs), "bold") + f": {_lmbs(state)}"
     if state.dead and not state.blocks.runs:
         return  # it died while it booted: what it worked out by then is the size that it died of
-    yield f"memory blocks of {size_text(state.block_size)}: {where}{more}"
+    offline = f", {len(state.blocks.offline):,} offline" if state.blocks.offline else ""
+    yield f"memory blocks of {size_text(state.block_size)}: {where}{more}{offline}"
     yield from _kept_lines(state)
     given_back = sum(device.count for device in simulation.situation.machine.devices if device.given_back)
     if given_back:
@@ -110,6 +111,8 @@ def _lmbs(state: KernelState) -> str:
 def step_lines(screen: Screen, number: int, result: StepResult, detail: Detail) -> Iterator[str]:
     """Yield a step and what came of it."""
     yield _head(screen, number, result, detail)
+    if result.drmgr is not None:
+        yield from _indented(_drmgr_lines(screen, result.drmgr, detail), "    ")
     yield from _indented(_messages(screen, result, detail), "    ")
     if result.note:
         yield "    " + screen.style(safe(result.note, 2000), "red")
@@ -125,6 +128,16 @@ def step_lines(screen: Screen, number: int, result: StepResult, detail: Detail) 
         from drmemctl.output.simulation_diff import diff_lines
 
         yield from _indented(diff_lines(screen, result.changed_values), "  ")
+
+
+def _drmgr_lines(screen: Screen, run: DrmgrRun, detail: Detail) -> Iterator[str]:
+    writes = (
+        f"> /sys/kernel/dlpar: {safe(text)}: {screen.style(errno, 'red') if errno else 'ok'}"
+        for text, errno in run.writes
+    )
+    yield from _cut(writes, detail, "requests")
+    yield from _cut(map(safe, run.output), detail, "lines of drmgr")
+    yield f"drmgr: exit code {run.exit_code}"
 
 
 def _indented(lines: Iterable[str], by: str) -> Iterator[str]:

@@ -33,6 +33,8 @@ def change_lines(screen: Screen, result: StepResult, *, drc: bool = False) -> It
     yield from _lookup_lines(result.changed_lookup_arrays)
     yield from (_block_line(screen, change) for change in result.changed_blocks)
     yield from (_distance_line(screen, change) for change in result.changed_distances)
+    for block, online in result.changed_states:
+        yield f"memory block {block}: {'offline → online' if online else 'online → offline'}"
     if new.dead and not old.dead:
         yield screen.style(f"the kernel answers no more requests: {safe(new.dead)}", "red")
 

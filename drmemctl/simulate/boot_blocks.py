@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The memory blocks of a kernel that has just booted on a tree: size, nodes, and whose memory is in them."""
+"""The memory blocks of a kernel that has just booted on a tree, or runs on it: size, nodes, whose they are."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from drmemctl.kernel.boot_input import boot_associativity
 from drmemctl.kernel.boot_regions import DriverMemory, driver_memory
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import Profile
+from drmemctl.kernel.running import live_system, with_live_blocks
 from drmemctl.kernel.sections import is_block_size
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.memory import Memory
@@ -46,9 +47,11 @@ class BootBlocks:
 
     @classmethod
     def of(cls, tree: Tree, profile: Profile) -> BootBlocks:
-        """Boot a kernel on a tree; `LimitError` where its blocks are too many to be listed."""
+        """Boot a kernel on a tree, or take a capture's blocks; `LimitError` for too many to be listed."""
         memory = Memory.from_tree(tree)
         state, faults = boot(tree, profile)
+        if not state.dead:
+            state = with_live_blocks(state, live_system(tree))
         table = memory.table
         block_map = BlockMap(owners_of(memory.boot, table), table.lmb_size, state.block_size, state.blocks)
         blocks_within_bounds(block_map.most_spans, tree.source)

@@ -233,6 +233,13 @@ def changed_distances(old: KernelState, new: KernelState) -> list[DistanceChange
     return [change for change in distances if change.old != change.new]
 
 
+def changed_states(old: Blocks, new: Blocks) -> list[tuple[int, bool]]:
+    """Return the memory blocks that went online or offline and were there before, with whether they are online."""
+    changed = sorted(old.offline ^ new.offline)
+    stayed = (block for block in changed if None not in (old.node_of(block), new.node_of(block)))
+    return [(block, block not in new.offline) for block in stayed]
+
+
 def changed_properties(old: Tree, new: Tree) -> dict[str, bytes | None]:
     """Return the properties in which two trees differ, with their bytes in the new one.
 

@@ -32,7 +32,7 @@ _BY_TREE = ("drmem", "associativity", "numa", "boot")
 
 _STATE, _MIGRATION = "state", "migration"
 
-_BESIDE_MEMORY = frozenset({"DRM087", "DRM089"})
+_BESIDE_MEMORY = frozenset({"DRM087", "DRM150"})
 """Rules of the family state about CPUs and distances: whether a partition is consistent is asked of its memory."""
 
 _LASTING = frozenset({"DRM065", "DRM073"})
@@ -130,7 +130,7 @@ class Moments:
         kernel, machine = partition.kernel, partition.machine
         parts = (
             *(kernel.tree, kernel.table, kernel.blocks, kernel.cpus, kernel.distances, kernel.profile),
-            *(machine.connectors, machine.delivered, machine.homes, partition.flush),
+            *(machine.connectors, machine.devices, machine.delivered, machine.homes, partition.flush),
         )
         return self._moments.get((*map(id, parts), kernel.dead), parts, lambda: self._judged(partition))
 
@@ -203,6 +203,7 @@ _SPLITS = {
     "DRM085": BLOCKS,
     "DRM086": BLOCKS,
     "DRM088": HYPERVISOR,
+    "DRM089": CONNECTORS,
 }
 """Who does not agree by a rule of the family state: array and hypervisor with the tree, others with the array."""
 

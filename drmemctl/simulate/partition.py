@@ -33,6 +33,7 @@ from drmemctl.simulate.change import (
     changed_blocks,
     changed_distances,
     changed_lmbs,
+    changed_states,
 )
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.values import LookupChange, ValueChange, changed_lookup_arrays, changed_values
@@ -66,7 +67,8 @@ class Partition:
         locks: locks and the numbers of the threads that hold them.
         queued: queues and the threads in them, in the order in which they came; the first is at work.
         uevent: whether user space has not seen yet that a memory block came or went.
-        crash_tree: the tree that the crash kernel was loaded with, None where nobody loads one.
+        crash_tree: the tree that the crash kernel was loaded with, None where nobody loads one, or where the
+            kernel itself keeps up what it dumps.
 
     """
 
@@ -179,6 +181,27 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class DrmgrRun:
+    """What a call of drmgr did.
+
+    Attributes:
+        writes: what it wrote to /sys/kernel/dlpar, each with the error number's name, None for none.
+        output: what it printed.
+        exit_code: its exit code, which is 0 also where not all went.
+
+    """
+
+    writes: tuple[tuple[str, str | None], ...] = ()
+    output: tuple[str, ...] = ()
+    exit_code: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the record of a step has it."""
+        writes = [{"text": text, "errno": errno} for text, errno in self.writes]
+        return {"writes": writes, **record(self, "output exit_code")}
+
+
+@dataclass(frozen=True, slots=True)
 class StepResult:
     """The result of a step.
 
@@ -198,6 +221,7 @@ class StepResult:
         cpus: the CPUs that came, went, or got another associativity, and the node that each keeps or gets.
         kernel_faults: what the kernel did wrong, of which the first findings are made.
         trace: what the kernel did meanwhile, if that was wanted.
+        drmgr: what drmgr wrote and printed, None for other steps.
 
     """
 
@@ -216,6 +240,7 @@ class StepResult:
     cpus: tuple[CpuChange, ...] = ()
     kernel_faults: tuple[Fault, ...] = ()
     trace: Sequence[TraceEvent] = field(default=(), compare=False)
+    drmgr: DrmgrRun | None = None
 
     @property
     def step(self) -> str:
@@ -243,6 +268,11 @@ class StepResult:
         return changed_distances(self.before.kernel, self.after.kernel)
 
     @property
+    def changed_states(self) -> list[tuple[int, bool]]:
+        """The memory blocks that went online or offline, with whether they are online now."""
+        return changed_states(self.before.kernel.blocks, self.after.kernel.blocks)
+
+    @property
     def changed_lookup_arrays(self) -> LookupChange | None:
         """What changed of the lookup arrays."""
         return changed_lookup_arrays(self.before.kernel.tree, self.after.kernel.tree)
@@ -259,6 +289,7 @@ class StepResult:
         done["findings"] = [_finding_record(finding) for finding in self.findings]
         further = {
             **record(self, "answer note hypervisor"),
+            "drmgr": None if self.drmgr is None else self.drmgr.to_json(),
             "lmbs": [
                 {
                     **record(change, "base count drc_index"),
@@ -272,6 +303,10 @@ class StepResult:
                 record(change, "first count before=old after=new") for change in self.changed_blocks
             ],
             "distances": [record(change, "nodes before=old after=new") for change in self.changed_distances],
+            "block_states": [
+                {"block": block, "state": "online" if online else "offline"}
+                for block, online in self.changed_states
+            ],
             "cpus": [
                 {
                     **record(change, "path threads before node in_tree why?"),

@@ -12,6 +12,7 @@ from drmemctl.simulate.files import Files
 from drmemctl.simulate.findings import Moments
 from drmemctl.simulate.partition import Partition, Step, StepResult
 from drmemctl.simulate.steps.expect import Expect
+from drmemctl.simulate.steps.kernel_step import HYPERVISOR_ABORTED
 
 
 def carry_out(
@@ -26,7 +27,7 @@ def carry_out(
     if isinstance(step, Expect):
         return step.judged(partition, moments)
     if partition.machine.aborted:
-        result = StepResult(step, partition, partition, ok=False, note="the hypervisor has aborted")
+        result = StepResult(step, partition, partition, ok=False, note=HYPERVISOR_ABORTED)
         flush = partition.flush
     else:
         if traced:

@@ -133,11 +133,15 @@ class Simulation:
         rows = zip(table.nodes, table.rows, strict=True)
         return {"distances": [{"node": node, "distances": list(row)} for node, row in rows]}
 
-    def blocks_to_json(self) -> Iterator[dict[str, int]]:
+    def blocks_to_json(self) -> Iterator[dict[str, Any]]:
         """Return the memory blocks one by one; `LimitError` if they are too many for that."""
         number = sum(run.count for run in self.state.blocks.runs)
         if number > _MOST_BLOCKS:
             message = f"the kernel has {number:,} memory blocks, more than the {_MOST_BLOCKS:,} that are listed"
             hint = "without --format json they are counted by node"
             raise LimitError(message, source=self.state.tree.source or None, hint=hint)
-        return ({"block": block, "node": node} for block, node in self.state.blocks)
+        offline = self.state.blocks.offline
+        return (
+            {"block": block, "node": node, **({"state": "offline"} if block in offline else {})}
+            for block, node in self.state.blocks
+        )

@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from drmemctl.check.subject import BlockRange, Flush, Running, SenseRange, Subject
+from drmemctl.check.subject import BlockRange, Flush, Running, SenseRange, Subject, Unplug
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED, NODE, V1, decode_entries, rows_v1
 from drmemctl.formats.lists import COUNT_SIZE
 from drmemctl.hypervisor.connectors import kind_of, sense_of
 from drmemctl.hypervisor.machine import Machine
+from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.flush import FLUSHES
 from drmemctl.kernel.nodes import current_associativity
@@ -31,7 +33,10 @@ def subject_of(kernel: KernelState, machine: Machine, flush: Flush | None = None
     running = Running(
         array=kernel.table if kernel.profile.has(DRMEM_ARRAY) else None,
         senses=tuple(SenseRange(run.first, run.count, sense_of(run)) for run in lmb_connectors),
-        blocks=tuple(BlockRange(run.first, run.count, run.node if numa else None) for run in kernel.blocks.runs),
+        blocks=tuple(
+            BlockRange(run.first, run.count, run.node if numa else None, online)
+            for run, online in kernel.blocks.states()
+        ),
         block_size=kernel.block_size,
         associativity=current_associativity(kernel),
         profile=kernel.profile,
@@ -40,8 +45,22 @@ def subject_of(kernel: KernelState, machine: Machine, flush: Flush | None = None
         at_home=_at_home(kernel, machine),
         delivered=machine.delivered,
         flush=flush,
+        unplugs=tuple(_unplugs(machine)) if isinstance(machine, Qemu) else None,
     )
     return Subject(kernel.tree, running=running, drmem=written_back(kernel))
+
+
+def _unplugs(machine: Qemu) -> Iterator[Unplug]:
+    for device in () if machine.aborted else machine.devices:
+        if not kind_of(device.first).is_lmb:
+            continue
+        waiting = tuple(
+            SenseRange(run.first, run.count, sense_of(run))
+            for run in machine.connectors.between(device.first, device.count)
+            if run.unplug
+        )
+        if waiting or device.pending is not None:
+            yield Unplug(device.name, waiting, device.pending)
 
 
 def _at_home(kernel: KernelState, machine: Machine) -> frozenset[str]:

@@ -12,6 +12,7 @@ from drmemctl.numbers import parse_drc_index, parse_kernel_int
 WORD = re.compile(r"\S+")
 
 DRC, NUMBER, PATH, PROPERTY, FILE, VALUE = "<drc>", "<number>", "<path>", "<property>", "<file>", "<value>"
+BLOCK = "<block>"
 """What a word of a step can be, besides itself: a step says so for each of its words in `completions`."""
 
 

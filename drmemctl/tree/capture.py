@@ -15,13 +15,17 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from drmemctl.errors import InputError, LimitError
+from drmemctl.formats import capture_text
+from drmemctl.formats.capture_text import Taken
 from drmemctl.tree.below_root import Folder, Root
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Tree
+from drmemctl.tree.pseudonym import is_pseudonym, pseudonym
 
 TOP = "capture"
 
 TAKEN = (
+    (capture_text.NAME, "when it was taken, and of which host: redacted, a name that stands for it"),
     ("proc/device-tree/", "the device tree, each property a file"),
     ("sys/firmware/fdt", "the tree that the kernel booted with"),
     ("memory/block_size_bytes", "the size of a memory block"),
@@ -78,9 +82,10 @@ _MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
 Files = Iterator[tuple[str, bytes]]
 
 
-def captured(place: str, *, redact: bool = False) -> Files:
+def captured(place: str, when: int, *, redact: bool = False) -> Files:
     """Yield path and content of all that a capture of the directory `place`, which stands for `/`, holds.
 
+    `when` is the time, in seconds since 1970.
     Only regular files are read, and links are followed below that directory alone. `InputError` where there is no
     device tree, `LimitError` where there is more than anybody could want to send.
     """
@@ -89,7 +94,7 @@ def captured(place: str, *, redact: bool = False) -> Files:
             root = open_root.enter_context(Root(place))
         except OSError as error:
             raise _no_tree(place) from error
-        yield from _captured(_Source(root, place), redact=redact)
+        yield from _captured(_Source(root, place), when, redact=redact)
 
 
 def _no_tree(place: str) -> InputError:
@@ -128,13 +133,16 @@ def too_much(amount: str, source: str) -> LimitError:
     return LimitError(f"more than {amount} to capture", source=source, hint="no real machine has as much")
 
 
-def _captured(source: _Source, *, redact: bool) -> Files:
+def _captured(source: _Source, when: int, *, redact: bool) -> Files:
     if redact:
         properties = list(_tree(source))
         secrets = secret_texts(properties)
+        at_root = {path.removeprefix(_ROOT): data for path, data in properties}
+        yield capture_text.NAME, Taken(when, pseudonym(at_root, _machine_id(source))).encode()
         yield from ((path, redacted(os.path.basename(path), data, secrets)) for path, data in properties)  # noqa: PTH119
         yield from ((path, redacted("", data, secrets)) for path, data in _beside(source))
         return
+    yield capture_text.NAME, Taken(when, host_of(source.place)).encode()
     yield from _tree(source)
     # Its properties cannot be told apart here, so that a redacted capture has only the tree as it is now.
     yield from _files(source, ("sys/firmware/fdt",))
@@ -164,6 +172,13 @@ def _files(source: _Source, paths: tuple[str, ...]) -> Files:
         data = source.read(path)
         if data is not None:
             yield path, data
+
+
+_ROOT = "proc/device-tree/"
+
+
+def _machine_id(source: _Source) -> bytes:
+    return source.read("etc/machine-id", most=_LINE) or b""
 
 
 def _tree(source: _Source) -> Files:
@@ -237,11 +252,14 @@ def host_of(place: str) -> str:
 
 def redacted_tree(tree: Tree) -> Tree:
     """Return a tree with all its values redacted: it is the same partition, and has the same files beside it."""
+    at_root = {prop.name: prop.value for prop in tree.root.properties}
+    host = tree.taken.host
+    taken = tree.taken._replace(host=host if is_pseudonym(host) else pseudonym(at_root))
     # `uname -a` prints the name of the host, and /proc/version who built the kernel.
     kernel = re.sub(r"\ALinux (?!version )\S+", "Linux x", tree.kernel)
     secrets = secret_texts((prop.name, prop.value) for _, node in tree.walk() for prop in node.properties)
     root = _redacted_node(tree.root, secrets)
-    return replace(tree, root=root, kernel=re.sub(r"[^\s(]+@[^\s)]+", "x@x", kernel))
+    return replace(tree, root=root, taken=taken, kernel=re.sub(r"[^\s(]+@[^\s)]+", "x@x", kernel))
 
 
 def _redacted_node(node: Node, secrets: Sequence[bytes]) -> Node:

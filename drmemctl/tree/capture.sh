@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Takes a capture for drmemctl on a machine without Python: POSIX sh, cp, sed, sort, grep, tr, tail, tar, gzip, mktemp
-# (busybox has them all). Read-only but for its output, a file that appears whole or not at all, and replaces none.
+# (busybox has them all), with --redact sha256sum, yes and head. Read-only but for its output, a file that appears
+# whole or not at all, and replaces none.
 #
 #   sh capture.sh [-o FILE.tar.gz] [--force] [--redact] [--list] [--root DIR]
 #
@@ -101,8 +102,49 @@ mask() {
   if [ "$(wc -c < "$1")" -eq "$(wc -c < "$work/value")" ]; then cat "$work/value" > "$1"; else rm -f "$1"; fi
 }
 
+hashed() { sha256sum | cut -d' ' -f1; }
+
+# The printable characters of a value.
+printable() { [ -f "$1" ] && [ ! -L "$1" ] && tr -cd ' -~' < "$1"; }
+
+# A name that stands for the partition, the same in all its redacted captures: the hash of a random UUID or of
+# /etc/machine-id. Serial numbers are few enough to try all of them: each guess is to cost the hash of 65 MiB.
+pseudonym() {
+  command -v sha256sum > /dev/null || return 0
+  at=$top/proc/device-tree
+  for value in "uuid $(printable "$at/ibm,partition-uuid")" "uuid $(printable "$at/vm,uuid")" \
+      "machine-id $(plain "$root/etc/machine-id" && tr -cd ' -~' < "$root/etc/machine-id")"; do
+    if [ -n "$(printf %s "${value#* }" | tr -d 0x-)" ]; then
+      printf 'drmemctl %s\n' "$value" | hashed
+      return
+    fi
+  done
+  serial=$(printable "$at/system-id")
+  [ -n "$(printf %s "$serial" | tr -d x)" ] || return 0
+  number=$([ -f "$at/ibm,partition-no" ] && od -An -v -tx1 -N4 "$at/ibm,partition-no" | tr -d ' \n')
+  yes "$(printf 'drmemctl partition %s %s %s\n' "$serial" "$number" "$(printable "$at/ibm,partition-name")" | hashed)" \
+    2> /dev/null | head -c 68157440 | hashed
+}
+
+host() {
+  if [ -n "$redact" ]; then return; fi
+  if [ -z "$root" ]; then uname -n
+  else for file in proc/sys/kernel/hostname etc/hostname; do
+    if plain "$root/$file"; then words "$root/$file" | sed 's/,.*//'; return; fi
+  done; fi
+}
+
+taken() {
+  echo "taken: $(date -u +%Y-%m-%dT%H:%M:%SZ)"
+  if [ -n "$redact" ]; then name=$(pseudonym | cut -c1-16) && name=${name:+partition-$name}
+  else name=$(host) && name=${name#-}
+  fi
+  if [ -n "$name" ]; then echo "host: $name"; fi
+}
+
 cp -R "$tree/." "$top/proc/device-tree/" 2>/dev/null
 chmod -R u+rwX "$top/proc/device-tree"
+taken > "$top/capture.txt"
 if [ -n "$redact" ]; then
   # The texts of secret properties are to be found nowhere else either; a short number would be in every address.
   find "$top/proc/device-tree" -type f | while IFS= read -r file; do
@@ -145,14 +187,6 @@ if [ -n "$redact" ]; then
 fi
 
 (cd "$work" && tar cf - capture) > "$work/capture.tar" || fail "tar failed"
-
-host() {
-  if [ -n "$redact" ]; then return; fi
-  if [ -z "$root" ]; then uname -n
-  else for file in proc/sys/kernel/hostname etc/hostname; do
-    if plain "$root/$file"; then words "$root/$file" | sed 's/,.*//'; return; fi
-  done; fi
-}
 
 packed() { case $1 in
   *.gz|*.tgz) gzip -c "$work/capture.tar" ;;

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import IO, NamedTuple
 
 from drmemctl.errors import DrmemctlError, LimitError
 from drmemctl.formats.fdt_header import MAGIC
@@ -44,24 +45,32 @@ def discover(path: str) -> list[Found]:
     A directory that is a tree, that holds none or that cannot be read comes back itself: reading it will
     give the tree, or say what is wrong.
     """
-    survey = _FolderSurvey(path)
-    if survey.is_tree:
-        return [Found(path)]
-    roots = [root.path for root in survey.finder.roots()]
-    inputs = [Found(os.path.join(path, root)) for root in roots]  # noqa: PTH118 - paths as the user began them
-    inputs += [Found(place) for place in survey.unreadable]
-    inside_trees = tuple(f"{root}/" for root in roots)
-    for relative, place in survey.files:
-        kind = None if relative.startswith(inside_trees) else _kind_of(place)
-        if kind is not None:
-            inputs.append(Found(place, kind))
+    trees, files = candidates(path)
+    inputs = [Found(place) for place in trees]
+    inputs += [Found(place, kind) for place in files if (kind := _kind_of(place)) is not None]
     return sorted(inputs) or [Found(path)]
+
+
+def candidates(path: str, most: int = LIMITS.max_members) -> tuple[list[str], list[str]]:
+    """Return the trees at or below a directory, and the files that may hold one, which are not looked at.
+
+    `LimitError` where there are more than `most` files.
+    """
+    survey = _FolderSurvey(path, most)
+    if survey.is_tree:
+        return [path], []
+    roots = [root.path for root in survey.finder.roots()]
+    inside_trees = tuple(f"{root}/" for root in roots)
+    files = [place for relative, place in survey.files if not relative.startswith(inside_trees)]
+    trees = [os.path.join(path, root) for root in roots]  # noqa: PTH118 - paths as the user began them
+    return trees + survey.unreadable, files
 
 
 class _FolderSurvey:
     """What the names of all directories and files say."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, most: int = LIMITS.max_members) -> None:
+        self._most = most
         self.finder = Finder(path, os.path.realpath(path))
         self.files: list[tuple[str, str]] = []
         self.unreadable: list[str] = []
@@ -83,8 +92,8 @@ class _FolderSurvey:
     def _below(self, entries: Iterator[os.DirEntry[str]], prefix: str, source: str) -> Iterator[tuple[str, str]]:
         for entry in entries:
             self._seen += 1
-            if self._seen > LIMITS.max_members:
-                raise LimitError(f"more than {LIMITS.max_members:,} files to look for trees in", source=source)
+            if self._seen > self._most:
+                raise LimitError(f"more than {self._most:,} files to look for trees in", source=source)
             name = prefix + decode_name(os.fsencode(entry.name))
             if entry.is_file(follow_symlinks=False):
                 self.finder.file(name)
@@ -94,11 +103,33 @@ class _FolderSurvey:
                 yield entry.path, name
 
 
+OpenFile = Callable[[], IO[bytes] | io.FileIO]
+
+
+def is_tree_file(open_file: OpenFile, source: str) -> bool:
+    """Whether a file that cannot be read as a tree is one all the same, and does not only lie beside trees."""
+    try:
+        with open_file() as raw:
+            kind = _kind_of_stream(_unpacked(raw, source))
+    except (OSError, DrmemctlError):
+        return False
+    return kind == "tree" or (kind == "archive" and _holds_tree(open_file, source))
+
+
+def open_found(path: str) -> io.FileIO:
+    """Open a file that was met in a directory: no link, and nothing that would keep us waiting."""
+    return io.FileIO(os.open(path, _OPEN))
+
+
+def _unpacked(raw: IO[bytes] | io.FileIO, source: str) -> Stream:
+    return decompressed(Stream(lambda: raw.read(CHUNK) or b""), source, [])
+
+
 def _kind_of(path: str) -> str | None:
     """Return the kind of a file by its first bytes, None if it is none of ours."""
     try:
-        with io.FileIO(os.open(path, _OPEN)) as raw:
-            return _kind_of_stream(decompressed(Stream(lambda: raw.read(CHUNK) or b""), path, []))
+        with open_found(path) as raw:
+            return _kind_of_stream(_unpacked(raw, path))
     except (OSError, DrmemctlError):
         return None
 
@@ -147,16 +178,17 @@ def _kind_of_text(head: bytes) -> str | None:
 
 def is_meant(source: Found) -> bool:
     """Whether something that could not be read is a tree all the same, and not only looked like one."""
-    return source.kind == "tree" or (source.kind == "archive" and _holds_tree(source.path))
+    path = source.path
+    return source.kind == "tree" or (source.kind == "archive" and _holds_tree(partial(open_found, path), path))
 
 
-def _holds_tree(path: str) -> bool:
+def _holds_tree(open_file: OpenFile, source: str) -> bool:
     """Whether there is any tree in an archive; True also where it is too damaged to tell."""
-    finder = Finder(path)
+    finder = Finder(source)
     try:
-        with io.FileIO(os.open(path, _OPEN)) as raw:
-            stream = decompressed(Stream(lambda: raw.read(CHUNK) or b""), path, [])
-            for member in members(stream, path):
+        with open_file() as raw:
+            stream = _unpacked(raw, source)
+            for member in members(stream, source):
                 if member.is_file and stream.peek(len(MAGIC)) == MAGIC:
                     return True
                 finder.member(member.path, is_file=member.is_file, is_directory=member.is_directory)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import accumulate
 
 from drmemctl.errors import InputError
+from drmemctl.formats import capture_text
 from drmemctl.tree.capture import MESSAGES, redacted, redacted_tree, secret_texts
 from drmemctl.tree.kept_dump import ARRAY, REPLACED, replaced_document
 from drmemctl.tree.node import Node, Property, Tree
@@ -38,6 +39,8 @@ def captured_dump(
             path: tuple(replace(prop, value=redacted(prop.name, prop.value, secrets)) for prop in values)
             for path, values in replaced.items()
         }
+    if taken := tree.taken.encode():
+        yield capture_text.NAME, taken
     yield from _properties(tree.root, "proc/device-tree", tree.source)
     if boot is not None:
         yield "sys/firmware/fdt", write_fdt(boot)
@@ -82,4 +85,5 @@ def _files(tree: Tree) -> Iterator[tuple[str, bytes]]:
     for path, data in (tree.beside.files().files if tree.beside is not None else {}).items():
         if path == "dmesg":
             data = b"".join(line + b"\n" for line in data.splitlines() if MESSAGES.search(line))  # noqa: PLW2901
-        yield path, data
+        if path != capture_text.NAME:
+            yield path, data

@@ -68,6 +68,13 @@ def load(source: str | os.PathLike[str] | bytes) -> Tree:
         return _load_named(name)
 
 
+def load_open(raw: IO[bytes], source: str) -> Tree:
+    """Return the device tree in a file that is open, wherever it lies; raises what `load` does."""
+    check_environment()
+    with _translated(source):
+        return _read(raw, source, None)
+
+
 def file_of(source: str) -> str | None:
     """Return the file or directory that a TREE argument names, without `::PATH`; None for `-` and `live`."""
     place, _ = _split(source)
@@ -137,9 +144,9 @@ def _of_running(tree: Tree, root: str) -> Tree:
     """Return a tree with what lies beside it below a directory that stands for `/`."""
     from drmemctl.tree.kept_dump import ARRAY, with_kept_dump
     from drmemctl.tree.kernel_banner import banner_below
-    from drmemctl.tree.system import BesideDirectory
+    from drmemctl.tree.system import BesideDirectory, taken_below
 
-    tree = replace(tree, kernel=banner_below(root), beside=BesideDirectory(root))
+    tree = replace(tree, kernel=banner_below(root), taken=taken_below(root), beside=BesideDirectory(root))
     # Of most trees nobody wants to know what lies beside them.
     return with_kept_dump(tree) if os.path.lexists(f"{root}/{ARRAY}") else tree
 
@@ -272,8 +279,9 @@ class _Input:
             systems(stream, seen)
 
         tree = read_archive(self._restart, self._source, wanted, _read_member, watch)
-        kernel, beside = banners.beside(wanted) or tree.kernel, systems.beside(wanted) or tree.beside
-        tree = replace(tree, kernel=kernel, beside=beside)
+        kernel, captured = banners.beside(wanted) or tree.kernel, systems.beside(wanted)
+        taken = tree.taken if captured is None else captured.taken
+        tree = replace(tree, kernel=kernel, taken=taken, beside=captured or tree.beside)
         # What is kept of a dump is about the tree that its kernel had, and not about the one that it booted with.
         return tree if wanted is not None and wanted.endswith(_BOOTED) else with_kept_dump(tree)
 

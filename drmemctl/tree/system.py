@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from drmemctl.errors import InputError, LimitError
+from drmemctl.formats import capture_text
+from drmemctl.formats.capture_text import NOT_SAID, Taken, decode_taken
 from drmemctl.tree.below_root import Folder, Root
 from drmemctl.tree.kernel_banner import banner_below
 from drmemctl.tree.limits import check_environment
@@ -38,14 +40,15 @@ _ALIASES = {
 """What sosreport calls the output of commands."""
 
 _WANTED = (
-    r"(?P<root>|.*?/)(?P<path>memory/(?:blocks|nodes|block_size_bytes|array\.json|replaced\.json)|proc/(?:iomem|cmdline|version)|uname|dmesg"
+    rf"(?P<root>|.*?/)(?P<path>{re.escape(capture_text.NAME)}"
+    r"|memory/(?:blocks|nodes|block_size_bytes|array\.json|replaced\.json)|proc/(?:iomem|cmdline|version)|uname|dmesg"
     rf"|{'|'.join(map(re.escape, _ALIASES))}"
-    rf"|{_MEMORY}/(?:block_size_bytes|memory\d+/(?:state|valid_zones|node\d+))"
+    rf"|{_MEMORY}/(?:block_size_bytes|memory\d+/(?:state|valid_zones|removable|node\d+))"
     rf"|{_NODE}/node\d+/(?:distance|meminfo|cpulist|memory\d+))\Z"
 )
 _FIXED = (
     *("memory/blocks", "memory/nodes", "memory/block_size_bytes", "proc/iomem", "proc/cmdline", "proc/version"),
-    *("memory/array.json", "memory/replaced.json"),
+    *("memory/array.json", "memory/replaced.json", capture_text.NAME),
     *("uname", "dmesg", f"{_MEMORY}/block_size_bytes"),
 )
 _TREE = "/proc/device-tree"
@@ -80,7 +83,7 @@ def read_root(root: str) -> SystemFiles:
     beside, room = SystemFiles(), _Room(root)
     with suppress(OSError), Root(root) as top:
         _read_fixed(top, beside, room)
-        _read_entries(top, beside, room, _MEMORY, ("state", "valid_zones"))
+        _read_entries(top, beside, room, _MEMORY, ("state", "valid_zones", "removable"))
         _read_entries(top, beside, room, _NODE, ("distance", "meminfo", "cpulist"))
     return beside
 
@@ -116,6 +119,16 @@ def _read_entry(place: Folder, beside: SystemFiles, room: _Room, path: str, file
         beside.links.add(f"{path}/{name}")
 
 
+def taken_below(root: str) -> Taken:
+    """Return what a capture that was unpacked to a directory says of itself."""
+    with suppress(OSError), Root(root) as top:
+        return decode_taken(top.read(capture_text.NAME, _SMALL) or b"")
+    return NOT_SAID
+
+
+_SMALL = 4096
+
+
 def load_root(root: str) -> Tree:
     """Return the tree of a directory that stands for `/`: it may be behind links, but none that lead out."""
     from drmemctl.tree.directory import read_directory
@@ -128,7 +141,7 @@ def load_root(root: str) -> Tree:
     if real is None:
         raise InputError("no such file or directory", source=source, hint="name a directory that stands for /")
     tree = read_directory(f"{root.rstrip('/')}/{real}", source)
-    return replace(tree, kernel=banner_below(root), beside=BesideDirectory(root))
+    return replace(tree, kernel=banner_below(root), taken=taken_below(root), beside=BesideDirectory(root))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +167,11 @@ class BesideMember:
         if self.error is not None:
             raise self.error
         return self.beside
+
+    @property
+    def taken(self) -> Taken:
+        """What the capture says of itself."""
+        return decode_taken(self.beside.files.get(capture_text.NAME, b""))
 
 
 class SystemsInArchive:

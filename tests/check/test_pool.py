@@ -10,6 +10,7 @@ from tests.conftest import ROOT
 
 HEAD = """
 import os, signal, sys, time
+from pathlib import Path
 from drmemctl.check.pool import ordered_map
 
 def lost(task, how):
@@ -119,3 +120,48 @@ print("end")
 
 def test_large_results_arrive() -> None:
     assert output("show(lambda n: len(bytes(n)), [1 << 20] * 8, 2)") == "|".join([str(1 << 20)] * 8)
+
+
+def test_what_work_raises_arrives() -> None:
+    code = """
+def work(n):
+    if n == 3:
+        raise ValueError(n)
+    return n
+results = ordered_map(work, range(9), 2, lost=lost)
+try:
+    for result in results:
+        print(result)
+except ValueError as error:
+    print("error", error)
+"""
+    assert output(code).split() == ["0", "1", "2", "error", "3"]
+
+
+def test_a_killed_parent_leaves_no_process() -> None:
+    code = """
+from multiprocessing import Process, Pipe
+near, far = Pipe(duplex=False)
+def work(n):
+    far.send(os.getpid())
+    if n > 1:
+        time.sleep(60)
+def parent():
+    list(ordered_map(work, range(9), 2, lost=lost))
+process = Process(target=parent)
+process.start()
+pids = {near.recv() for _ in range(4)}
+process.kill()
+process.join()
+deadline = time.monotonic() + 30
+def runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+while any(map(runs, pids)):
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
+print("gone")
+"""
+    assert output(code) == "gone"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from drmemctl.check.subject import MemoryBlock, Running
+from drmemctl.check.subject import MemoryBlock, Running, SenseRange, Unplug
 from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.memory_reg import MemoryRange
@@ -126,6 +126,12 @@ def distances(*domains: int) -> Change:
     return lambda running: running._replace(distances=Form1((1,), rows), profile=profile("5.4"))
 
 
+def unplugging(waiting: int, pending: int | None) -> Change:
+    """Return the change that a DIMM of two LMBs is to go, of which `waiting` are still to be given back."""
+    parts = (SenseRange(0x80000006 - waiting, waiting, 1),) if waiting else ()
+    return lambda running: running._replace(unplugs=(Unplug("dimm1", parts, pending),))
+
+
 def block_size(size: int) -> Change:
     return lambda running: running._replace(block_size=size)
 
@@ -174,7 +180,13 @@ BREAKS: dict[str, list[Case]] = {
         Case(delivered(LOOKUP_ARRAYS, bytes.fromhex("00000002 00000001 00000000 00000002"))),
         Case(delivered(V2, encode_entries(V2, [Run(0x40000000, 2, 0x80000004, 0, 8)]))),
     ],
-    "DRM089": [Case(distances(0, 0)), Case(distances(1, 1))],
+    "DRM089": [
+        Case(unplugging(2, None)),
+        Case(unplugging(1, None)),
+        Case(unplugging(0, 1)),
+        Case(unplugging(1, 2)),
+    ],
+    "DRM150": [Case(distances(0, 0)), Case(distances(1, 1))],
 }
 
 MISSES: dict[str, list[Change]] = {
@@ -202,7 +214,8 @@ MISSES: dict[str, list[Change]] = {
         delivered(V2, encode_entries(V2, [Run(0x40000000, 2, 0x80000004, 0xFFFFFFFF, 8)])),
         delivered(V2, None),
     ],
-    "DRM089": [
+    "DRM089": [unplugging(2, 2), unplugging(1, 1), lambda running: running._replace(unplugs=())],
+    "DRM150": [
         distances(0, 1),
         distances(1, 0),  # other domains, as far from one another
         lambda running: running._replace(distances=Form1((1, 1), {1: (0, 0)}), profile=profile("5.4")),

@@ -3,22 +3,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from drmemctl.tree.capture import SECRET_NAMES, TAKEN, redacted
 from drmemctl.tree.source import load
+from tests.cases import each
 from tests.check.test_live import misplaced
 from tests.cli.running import run
 from tests.conftest import FIXTURES
-from tests.live_roots import make_root, states, write
+from tests.live_roots import make_root, states, write, write_tree
 
 MOVED = "captures/6.1-lpm"
 
@@ -35,6 +39,7 @@ def root(tmp_path: Path) -> Path:
     write(made / "var/log/drmgr", "########## Jan 01 drmgr: -c mem -a -q 1\n")
     write(made / "sys/devices/system/node/node0/distance", "10 20\n")
     (made / "proc/device-tree/system-id").write_bytes(b"IBM,0278ABCDE\0")
+    (made / "proc/device-tree/vm,uuid").write_bytes(b"1e9ff1a0-5f3e-4f0e-9d0c-6f0c1c1f1a2b\0")
     (made / "proc/device-tree/rtas/ibm,drc-names").write_bytes(b"\0\0\0\1U78D2.001.WZS00AB-P1-C2\0")
     return made
 
@@ -85,7 +90,9 @@ def test_the_script_takes_the_same(shell: list[str], redact: bool, root: Path, t
         for path in (tmp_path / "unpacked").rglob("*")
         if path.is_file()
     }
+    times = [files.pop("capture/capture.txt") for files in (ours, theirs)]
     assert theirs == ours
+    assert len({re.sub(rb"taken: \S+Z\n", b"", text) for text in times}) == 1
     assert findings(tmp_path / "script.tar.gz") == findings(tmp_path / "made.tar")
 
 
@@ -100,6 +107,7 @@ def test_busybox_alone_can_run_it(root: Path, tmp_path: Path) -> None:
     for more in ((), ("--redact", "--force")):
         assert by_script(shell, root, tmp_path / "made.tar.gz", *more).returncode == 0
         assert findings(tmp_path / "made.tar.gz") == findings(root)
+    assert about(tmp_path / "made.tar.gz")["host"].startswith("partition-")
 
 
 def test_nothing_secret_is_in_a_redacted_capture(root: Path, tmp_path: Path) -> None:
@@ -109,6 +117,89 @@ def test_nothing_secret_is_in_a_redacted_capture(root: Path, tmp_path: Path) -> 
     assert found["capture/proc/device-tree/rtas/ibm,drc-names"] == b"\0\0\0\1Uxxxx.xxx.xxxxxxx-P1-C2\0"
     assert not any(b"0278ABCDE" in data or b"WZS00AB" in data for data in found.values())
     assert "capture/sys/firmware/fdt" not in found
+
+
+def about(place: Path) -> dict[str, str]:
+    text = contents(place)["capture/capture.txt"].decode()
+    return dict(line.split(": ", 1) for line in text.splitlines())
+
+
+def taken_by(shell: list[str] | None, root: Path, place: Path, *more: str) -> dict[str, str]:
+    """Take a capture with the command or the script; return what it says of itself."""
+    if shell is None:
+        assert run("capture", "--root", root, "-o", place, "--force", *more).code == 0
+    else:
+        assert by_script(shell, root, place, "--force", *more).returncode == 0
+    return about(place)
+
+
+UUIDS = {"ibm,partition-uuid": b"6f9619ff-8b86-d011-b42d-00c04fc964ff\0", "vm,uuid": b"0" * 36 + b"\0"}
+
+
+def named(text: str) -> str:
+    return f"partition-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+@pytest.mark.parametrize(
+    "shell", [None, *shells()[-1:]], ids=lambda shell: "command" if shell is None else shell[0]
+)
+def test_a_capture_says_when_it_was_taken_and_where(shell: list[str] | None, root: Path, tmp_path: Path) -> None:
+    place, tree = tmp_path / "made.tar.gz", root / "proc/device-tree"
+    before = datetime.now(UTC).replace(microsecond=0)
+    assert set(taken_by(shell, root, place)) == {"taken"}
+    write(root / "etc/hostname", "lpar7.example\n")
+    facts = taken_by(shell, root, place)
+    assert before <= datetime.fromisoformat(facts["taken"]) <= datetime.now(UTC)
+    assert facts["host"] == "lpar7.example"
+    shown = json.loads(run("show", place, "--format", "json").out)
+    assert (shown["taken"], shown["host"]) == (facts["taken"], "lpar7.example")
+    assert f"taken      {facts['taken']}, host lpar7.example\n" in run("show", place).out
+    # Redacted, a name stands for it: that of its UUID, of /etc/machine-id, and with neither of its serial number.
+    for name, value in UUIDS.items():
+        (tree / name).write_bytes(value)
+    assert taken_by(shell, root, place, "--redact")["host"] == named(
+        "drmemctl uuid 6f9619ff-8b86-d011-b42d-00c04fc964ff\n"
+    )
+    assert json.loads(run("show", place, "--format", "json").out)["host"].startswith("partition-")
+    (tree / "ibm,partition-uuid").unlink()
+    write(root / "etc/machine-id", "0123456789abcdef0123456789abcdef\n")
+    expected = named("drmemctl machine-id 0123456789abcdef0123456789abcdef\n")
+    assert taken_by(shell, root, place, "--redact")["host"] == expected
+    (root / "etc/machine-id").unlink()
+    (tree / "ibm,partition-no").write_bytes(b"\0\0\0\7")
+    (tree / "ibm,partition-name").write_bytes(b"lpar 7\xff\0")
+    key = hashlib.sha256(b"drmemctl partition IBM,0278ABCDE 00000007 lpar 7\n").hexdigest()
+    assert taken_by(shell, root, place, "--redact")["host"] == named(f"{key}\n" * (1 << 20))
+    assert run("report", place, "--redact", "-o", "-").out.count(named(f"{key}\n" * (1 << 20))) == 1
+    for name in ("system-id", "ibm,partition-no", "ibm,partition-name"):
+        (tree / name).unlink()
+    assert set(taken_by(shell, root, place, "--redact")) == {"taken"}
+
+
+@each(
+    ("text", "expected"),
+    [
+        (b"taken: 2026-11-03T09:15:00Z\nhost: lpar7\n", ("2026-11-03T09:15:00Z", "lpar7")),
+        (b"host: \x1b[31mred\xff\r\n", (None, "\x1b[31mred\ufffd")),
+        (b"taken: 2026-13-03T09:15:00Z\n", (None, None)),
+        (b"taken: 0000-01-01T00:00:00Z\n", (None, None)),
+        (b"taken: 0001-01-01T00:00:00Z\n", ("0001-01-01T00:00:00Z", None)),
+        (b"taken: 9999-12-31T23:59:59Z", ("9999-12-31T23:59:59Z", None)),
+        (b"taken: yesterday\nnothing\n\0", (None, None)),
+        (b"", (None, None)),
+    ],
+)
+def test_what_a_capture_says_of_itself_may_be_anything(text: bytes, expected: tuple[object, object]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "capture"
+        write_tree(root / "proc/device-tree", load(FIXTURES / "trees/v2-gap.dtb.gz").root)
+        (root / "capture.txt").write_bytes(text)
+        with tarfile.open(f"{folder}/made.tar", "w") as tar:
+            tar.add(root, "capture")
+        for place in (root, f"{folder}/made.tar"):
+            shown = json.loads(run("show", place, "--format", "json").out)
+            assert (shown.get("taken"), shown.get("host")) == expected
+            assert "\x1b" not in run("show", place).out
 
 
 def test_only_messages_about_memory_are_taken(root: Path, tmp_path: Path) -> None:

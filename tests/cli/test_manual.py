@@ -13,11 +13,13 @@ import click
 import pytest
 
 from drmemctl.cli.app import COMMANDS, app
+from drmemctl.cli.fleet import COMMANDS as FLEET
 from tests.conftest import ROOT
 from tools import manual
 
 PAGES = manual.pages()
-each_command = pytest.mark.parametrize("name", COMMANDS)
+NAMES = (*COMMANDS, *(f"fleet-{name}" for name in FLEET))
+each_command = pytest.mark.parametrize("name", NAMES)
 
 
 def rendered(text: str) -> str:
@@ -32,12 +34,15 @@ def rendered(text: str) -> str:
 
 
 def test_there_is_a_page_for_each_command() -> None:
-    assert set(PAGES) == {"drmemctl.1", *(f"drmemctl-{name}.1" for name in COMMANDS)}
+    assert set(PAGES) == {"drmemctl.1", *(f"drmemctl-{name}.1" for name in NAMES)}
 
 
 @each_command
 def test_a_page_shows_every_option_and_example(name: str) -> None:
-    command = app.get_command(click.Context(app), name)
+    command: click.Command | None = app
+    for word in name.split("-"):
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
     assert command is not None
     shown = rendered(PAGES[f"drmemctl-{name}.1"])
     plain = " ".join(shown.split())
@@ -51,7 +56,7 @@ def test_a_page_shows_every_option_and_example(name: str) -> None:
 
 def test_the_first_page_leads_to_the_others() -> None:
     shown = rendered(PAGES["drmemctl.1"])
-    assert [name for name in COMMANDS if f"drmemctl-{name}(1)" not in shown] == []
+    assert [name for name in NAMES if f"drmemctl-{name}(1)" not in shown] == []
     assert "Exit codes: 0 fine" in shown
     assert "ARCHIVE::PATH" in shown
 

@@ -174,7 +174,7 @@ def test_a_picture_says_in_words_what_it_shows(path: Path) -> None:
 
 def test_every_command_has_a_page_with_all_its_options() -> None:
     for name, command in commands.commands().items():
-        page = pages()[f"{commands.FOLDER}/{name}.md"]
+        page = pages()[f"{commands.FOLDER}/{commands.place(name)}"]
         options = [option for one in command.params if isinstance(one, click.Option) for option in one.opts]
         assert [option for option in options if option not in page] == [], name
         assert "## Examples" in page or "## Example" in page, name

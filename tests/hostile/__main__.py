@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+from drmemctl.qualify.monitor import OracleError
 from tests.hostile import debian
 from tests.hostile.answers import ANSWERS, STEPS
 from tests.hostile.bounded import MIB, Run, Runner, table
@@ -25,7 +26,6 @@ from tests.hostile.commands import BASIC, DECODE, FULL, QUICK, READING
 from tests.hostile.commands import STEPS as SIMULATE
 from tests.hostile.files import FILES
 from tests.hostile.trees import TREES
-from tests.oracle.packages import OracleError
 
 TOO_LARGE = 60 << 20
 """Bytes of an input that is nearly as large as one may be; most of them are refused for what they hold."""

@@ -13,8 +13,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from drmemctl.qualify.monitor import OracleError
+from drmemctl.qualify.packages import Packages
 from tests.hostile.bounded import Runner
-from tests.oracle.packages import OracleError, Packages
 
 ARCHITECTURES = {"arm64": "arm64", "armhf": "armmp"}
 """Debian's architectures whose kernels come with trees, and the flavour of the kernel."""

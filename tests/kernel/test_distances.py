@@ -76,7 +76,7 @@ def test_a_migration_changes_no_row_and_an_add_that_of_its_node() -> None:
 
 
 def stale(simulation: Simulation) -> list[str]:
-    return [finding.message for finding in simulation.findings if finding.rule == "DRM089"]
+    return [finding.message for finding in simulation.findings if finding.rule == "DRM150"]
 
 
 def test_the_rule_tells_of_distances_that_the_tree_gives_no_more() -> None:

@@ -41,6 +41,7 @@ class Scripted:
     sense: tuple[int, int]
     refuses: dict[tuple[int, ...], int] = field(default_factory=dict)
     transfer_error: int = 0
+    aborted: bool = False
 
     def get_sensor(self, _sensor: int, _drc_index: int) -> tuple[tuple[int, int], Scripted]:
         return self.sense, self

@@ -63,6 +63,10 @@ class Image:
 
     peek = read
 
+    def has(self, address: int) -> bool:
+        """Whether a page is there."""
+        return address < SIZE and address >> 12 not in self.holes
+
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield all of it."""
         yield 0, SIZE

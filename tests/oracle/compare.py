@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from drmemctl.kernel.boot_notes import boot_notes
 from drmemctl.kernel.profiles import profile
+from drmemctl.qualify.records import Record
+from drmemctl.qualify.replay import recorded_state, simulated, step_differences
 from drmemctl.tree.node import Tree
 from tests.kernel import printed
-from tests.oracle.records import Record
-from tests.simulate.records import Replayed, recorded_state, simulated
 
 _OF_A_STEP = ("rc", "errno", "unmovable", "log", "properties", "blocks")
 
@@ -44,7 +44,7 @@ def mistakes(record: Record, tree: Tree) -> list[str]:
     found = [] if run.boot == recorded_state(record["boot"]) else ["boot"]
     found += _boot_mistakes(record, tree)
     for number, step in enumerate(run.steps, 1):
-        what = list(_step_mistakes(step))
+        what = list(step_differences(step))
         if what:
             found.append(f"step {number}, {step.recorded['step'][:60]}: {', '.join(what)}")
     events = [event for step in run.steps for event in step.result.events]
@@ -60,16 +60,3 @@ def _boot_mistakes(record: Record, tree: Tree) -> Iterator[str]:
     zones = [block["zone"] for block in record["boot"]["blocks"] if "zone" in block]
     if zones and printed.zones(tree, record) != zones:
         yield "boot: zones"
-
-
-def _step_mistakes(step: Replayed) -> Iterator[str]:
-    recorded = step.recorded
-    if step.state.properties != recorded["properties"]:
-        yield "properties"
-    if step.state.blocks != recorded_state(recorded).blocks:
-        yield "blocks"
-    if list(step.result.log) != recorded["log"]:
-        yield "log"
-    # A plug or an unplug comes through the hotplug interrupt: nobody gets its error number.
-    if not recorded["step"].startswith(("plug", "unplug")) and step.result.errno != recorded["errno"]:
-        yield "errno"

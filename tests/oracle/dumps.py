@@ -11,11 +11,12 @@ from pathlib import Path
 from drmemctl import load
 from drmemctl.errors import DrmemctlError
 from drmemctl.model.dumped import array_in
+from drmemctl.qualify.archive import initramfs
+from drmemctl.qualify.guest import Guest, booted
+from drmemctl.qualify.monitor import Monitor, OracleError
+from drmemctl.qualify.packages import Packages
 from drmemctl.tree.capture import script
 from drmemctl.tree.node import Tree
-from tests.oracle.archive import initramfs
-from tests.oracle.guest import Guest, Monitor, booted
-from tests.oracle.packages import OracleError, Packages
 from tests.oracle.plugged import asked
 
 MACHINE = [

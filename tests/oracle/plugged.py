@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+from drmemctl.qualify.archive import initramfs
+from drmemctl.qualify.guest import Guest, booted
+from drmemctl.qualify.monitor import OracleError
+from drmemctl.qualify.packages import Packages
 from drmemctl.tree.capture import script
 from tests.cli.running import run
-from tests.oracle.archive import initramfs
-from tests.oracle.guest import Guest, booted
-from tests.oracle.packages import OracleError, Packages
 
 MACHINE = [
     *("-M", "pseries", "-cpu", "POWER9", "-smp", "2", "-m", "1G,slots=8,maxmem=8G"),

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+from drmemctl.qualify.monitor import LeftOutError, OracleError
+from drmemctl.qualify.packages import Packages
+from drmemctl.qualify.recorder import recorded
+from drmemctl.qualify.records import Record
 from drmemctl.tree.fdt_reader import read_fdt
 from tests.conftest import FIXTURES, blob
 from tests.oracle.compare import differences, mistakes, reason
-from tests.oracle.packages import LeftOutError, OracleError, Packages
-from tests.oracle.recorder import recorded
-from tests.oracle.records import Record
 from tests.simulate.records import record
 
 FOLDERS = ("captures", "memblock")

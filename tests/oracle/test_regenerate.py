@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from drmemctl.qualify import recorder
+from drmemctl.qualify.guest import Sent
+from drmemctl.qualify.monitor import LeftOutError, Monitor, OracleError
+from drmemctl.qualify.packages import Packages
+from drmemctl.qualify.records import record_of
 from tests.conftest import FIXTURES
-from tests.oracle import recorder, regenerate
+from tests.oracle import regenerate
 from tests.oracle.compare import differences, mistakes, reason
-from tests.oracle.guest import Monitor, Sent
-from tests.oracle.packages import LeftOutError, OracleError, Packages
-from tests.oracle.records import record_of
 from tests.simulate.records import record, record_names, tree_of
 
 LPM = "captures/6.1-lpm"

@@ -20,6 +20,7 @@ import pytest
 
 import drmemctl
 from drmemctl.cli.app import COMMANDS
+from drmemctl.cli.fleet import COMMANDS as FLEET
 from tests.conftest import ROOT
 
 DIST = os.environ.get("DRMEMCTL_DIST", "")
@@ -63,7 +64,8 @@ def test_the_wheel_has_the_package_and_nothing_else_to_import(wheel: zipfile.Zip
 
 
 def test_the_wheel_has_pages_completion_and_schemas(wheel: zipfile.ZipFile) -> None:
-    assert in_wheel(wheel, "share/man/man1") == {"drmemctl.1", *(f"drmemctl-{name}.1" for name in COMMANDS)}
+    names = (*COMMANDS, *(f"fleet-{name}" for name in FLEET))
+    assert in_wheel(wheel, "share/man/man1") == {"drmemctl.1", *(f"drmemctl-{name}.1" for name in names)}
     assert in_wheel(wheel, "share/bash-completion/completions") == {"drmemctl"}
     assert in_wheel(wheel, "share/zsh/site-functions") == {"_drmemctl"}
     assert in_wheel(wheel, "share/fish/vendor_completions.d") == {"drmemctl.fish"}

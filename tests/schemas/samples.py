@@ -8,6 +8,7 @@ import io
 import json
 import struct
 import tarfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,44 @@ def _shuffled(tree: Tree) -> Tree:
     return with_prop(changed, "/chosen", "bootargs", b"mem=2G movable_node\0")
 
 
+def _fleet(name: str) -> Callable[[Path], list[Any]]:
+    def tables_of(_folder: Path) -> list[Any]:
+        from tests.fleet.judged import document, tables
+
+        return [
+            document(tables([path], kernels)[name]) for path in (BAD, LPM, LPAR7) for kernels in ((), ("6.1",))
+        ]
+
+    return tables_of
+
+
+def _fleet_ask(folder: Path) -> list[Any]:
+    from tests.fleet.datasets import add_inputs
+
+    add_inputs(folder / "fleet", 1, [PLUGGED])
+    commands = (("ask", "nowhere"), ("ask", folder / "fleet", "lmb-sizes"))
+    return [
+        document for words in commands for document in printed("fleet.ask", "fleet", *words, "--format", "json")
+    ]
+
+
+def _fleet_diff(folder: Path) -> list[Any]:
+    pairs = ("--before", LPAR7.with_name("lpar7-before.tar.xz"), "--after", LPAR7)
+    done = run("fleet", "diff", *pairs, "--before", LPAR7, "--after", folder, "--format", "json")
+    assert done.code == 3  # the directory holds no tree
+    return list(documents("fleet.diff", done.out))
+
+
+def _fleet_check(_folder: Path) -> list[Any]:
+    from drmemctl.fleet.outcome import Outcome, Summary
+    from drmemctl.output.fleet_check import show_summary
+
+    outcomes: Counter[int] = Counter({Outcome.FINE: 9, Outcome.ERROR: 1})
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        show_summary(Screen(), Summary("fleet", 10, 4, outcomes), "json")
+    return list(documents("fleet.check", out.getvalue()))
+
+
 def _cut(folder: Path) -> Path:
     """Write text of lsprop, which shows 128 bytes of a value."""
     path = folder / "cut.txt"
@@ -93,9 +132,11 @@ def _decoded(folder: Path, kind: str, data: bytes) -> list[Any]:
 def _show(folder: Path) -> list[Any]:
     broken = with_prop(fixture("kernel-arrays/numa2-plug2"), NODE, V2, b"\0\0\0\2" + bytes(24))
     trees = [PLUGGED, tree_file(folder, _shuffled(fixture("captures/6.1-lpm"))), tree_file(folder, broken)]
+    root = make_root(folder / "capture", "captures/6.1-lpm", states("captures/6.1-lpm")[0])
+    write(root / "capture.txt", "taken: 2026-11-03T09:15:00Z\nhost: lpar7\n")
     return [
         one
-        for tree in (*trees, PART)
+        for tree in (*trees, PART, root)
         for one in printed("show", "show", tree, "--kernel", "6.1", "--format", "json")
     ]
 
@@ -128,6 +169,8 @@ def _simulate(folder: Path) -> list[Any]:
         (LPM, f"lpm {FIXTURES / 'trees' / 'numa4-form1-dist.dtb.gz'}", "--kernel", "5.4", "--trace"),
         (BEFORE, "plug 0x80000fff 9"),
         (FIXTURES / "captures" / "6.1-form1-1.dtb.gz", "plug 0x8000000c 1 assoc 0,0,7,1"),
+        (BEFORE, "offline 1"),
+        (PLUGGED, "drmgr -c mem -r -q 2", "drmgr 1.3.8 -c mem -a -s 0x80000020"),
         (tree_file(folder, threads), "dlpar cpu remove index 0x10000000", "--kernel", "5.4"),
         *((with_cpu, f"lpm {reassigned}", "--kernel", kernel) for kernel in ("4.18", "4.20", "6.1")),
     ]
@@ -270,6 +313,13 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "simulate": _simulate,
     "explore": _of("explore", ("explore", BEFORE, *THREADS), ("explore", BEFORE, *THREADS, "--max-states", "5")),
     "explore-replay": _replayed,
+    "fleet.check": _fleet_check,
+    "fleet.ask": _fleet_ask,
+    "fleet.diff": _fleet_diff,
+    "fleet.inputs": _fleet("inputs"),
+    "fleet.lmb_runs": _fleet("lmb_runs"),
+    "fleet.nodes": _fleet("nodes"),
+    "fleet.findings": _fleet("findings"),
     "kernels": _of(
         "kernels", ("kernels",), ("kernels", "5.10"), ("kernels", "5.10", "6.1"), ("kernels", "rhel-8")
     ),

@@ -10,6 +10,7 @@ import pytest
 
 from drmemctl.errors import LimitError
 from drmemctl.simulate.partition import Step
+from drmemctl.simulate.steps.block_state import BlockState
 from drmemctl.simulate.steps.boot import Reboot
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
@@ -19,6 +20,7 @@ from drmemctl.simulate.steps.language import STEP_NAMES, parse_script, parse_ste
 from drmemctl.simulate.steps.memory_request import Dlpar, DlparCpu
 from drmemctl.simulate.steps.migration import Lpm, Migrate
 from drmemctl.simulate.steps.pool import Pool
+from drmemctl.simulate.steps.qemu_migration import QemuMigrate
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
 from drmemctl.simulate.steps.topology import TopologySwitch
@@ -56,9 +58,12 @@ STEPS: list[tuple[str, Step]] = [
     ("provide 0x80000004 2", Pool("", 0x80000004, 2)),
     ("unmovable 0x80000001 0x80000002", Unmovable("", (0x80000001, 0x80000002), True)),
     ("movable 0x80000001", Unmovable("", (0x80000001,), False)),
+    ("offline 4", BlockState("", 4, False)),
+    ("online 0x4", BlockState("", 4, True)),
     ("rtas get-sensor 9003 0x80000001", Rtas("", "get-sensor", 0x80000001, 9003)),
     ("rtas set-indicator 9001 0x80000001 1", Rtas("", "set-indicator", 0x80000001, 9001, 1)),
     ("rtas configure-connector 0x80000001", Rtas("", "configure-connector", 0x80000001)),
+    ("qemu-migrate", QemuMigrate("")),
     ("reboot", Reboot("", False)),
     ("kexec", Reboot("", True)),
     ("expect ok", Expect("", "ok")),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,10 @@ from tests.conftest import fixture_trees, gunzip, tree_name
 from tests.tree.lsprop_text import CUT, listing, printed
 from tests.tree.samples import content, tree
 
+BASES = ["/proc/device-tree", "", "./copy", "/sys/firmware/devicetree/base"]
 
-@each("path", fixture_trees(), ids=tree_name)
-@pytest.mark.parametrize("base", ["/proc/device-tree", "", "./copy", "/sys/firmware/devicetree/base"])
+
+@each(("path", "base"), zip(fixture_trees(), cycle(BASES)), ids=lambda case: tree_name(case[0]))
 def test_a_whole_tree_that_is_not_cut(path: Path, base: str) -> None:
     expected = load(gunzip(path))
     read = load(listing(expected.root, base, 1 << 30).encode("latin-1"))

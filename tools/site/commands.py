@@ -10,6 +10,7 @@ from textwrap import dedent
 import click
 
 from drmemctl.cli.app import app
+from tools.manual import command_contexts
 from tools.site.markdown import code, fenced, table, text
 
 FOLDER = "reference/commands"
@@ -20,22 +21,29 @@ _EXIT_CODES = (
 
 
 def commands() -> dict[str, click.Command]:
-    """Return the commands by name, in their order."""
-    context = click.Context(app)
-    found = ((name, app.get_command(context, name)) for name in app.list_commands(context))
-    return {name: command for name, command in found if command is not None}
+    """Return the commands by name, in their order; those of a group, as `fleet check`, behind it."""
+    program = click.Context(app, info_name="drmemctl")
+    return {
+        context.command_path.removeprefix("drmemctl "): context.command for context in command_contexts(program)
+    }
+
+
+def place(name: str) -> str:
+    """Return the file of a command's page."""
+    return f"{name.replace(' ', '-')}.md"
 
 
 def pages() -> dict[str, str]:
     """Return the pages by path below docs."""
-    made = {f"{FOLDER}/{name}.md": page(name, command) for name, command in commands().items()}
+    made = {f"{FOLDER}/{place(name)}": page(name, command) for name, command in commands().items()}
     return {f"{FOLDER}/index.md": _index(), **made}
 
 
 def page(name: str, command: click.Command) -> str:
     """Return the page of a command."""
-    parent = click.Context(app, info_name="drmemctl", **app.context_settings)
-    context = click.Context(command, parent, name, max_content_width=_WIDTH, terminal_width=_WIDTH)
+    *group, last = name.split()
+    parent = click.Context(app, info_name=" ".join(["drmemctl", *group]), **app.context_settings)
+    context = click.Context(command, parent, last, max_content_width=_WIDTH, terminal_width=_WIDTH)
     parts = [f"# drmemctl {name}", *_paragraphs(command.help or "")]
     parts += ["## Usage", fenced(command.get_usage(context).removeprefix("Usage: "))]
     parts += ["## Options", table(["option", "meaning"], _options(command, context))]
@@ -64,7 +72,7 @@ def _paragraphs(plain: str) -> Iterator[str]:
 
 def _index() -> str:
     rows = (
-        (f"[`drmemctl {name}`]({name}.md)", text(command.get_short_help_str(limit=200)))
+        (f"[`drmemctl {name}`]({place(name)})", text(command.get_short_help_str(limit=200)))
         for name, command in commands().items()
     )
     parts = ["# Commands", text(app.help or ""), table(["command", "what it does"], rows)]

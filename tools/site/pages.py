@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tools.site import capabilities, commands, files, rules
@@ -10,6 +11,9 @@ from tools.site.files import ROOT
 
 OPTIONAL = ("schemas/README.md", "performance.md", "compatibility.md")
 """Pages that are in the navigation where they exist."""
+
+FOLDERS = ("scenarios", "kernel-bugs")
+"""Folders whose pages are in the navigation, the README first."""
 
 
 def pages() -> dict[str, str]:
@@ -19,7 +23,8 @@ def pages() -> dict[str, str]:
 
 def expanded(navigation: list[Any]) -> list[Any]:
     """Return the navigation with each `…/*` replaced by its pages, and without pages that do not exist."""
-    known = {"commands/*": _commands, "rules/*": rules.navigation, "scenarios/*": _scenarios}
+    known = {"commands/*": _commands, "rules/*": rules.navigation}
+    known |= {f"{name}/*": partial(_folder, name) for name in FOLDERS}
     made: list[Any] = []
     for entry in navigation:
         ((title, target),) = entry.items() if isinstance(entry, dict) else (("", entry),)
@@ -34,9 +39,9 @@ def expanded(navigation: list[Any]) -> list[Any]:
 
 def _commands() -> list[Any]:
     folder = commands.FOLDER
-    return [f"{folder}/index.md", *({name: f"{folder}/{name}.md"} for name in commands.commands())]
+    return [f"{folder}/index.md", *({name: f"{folder}/{commands.place(name)}"} for name in commands.commands())]
 
 
-def _scenarios() -> list[Any]:
-    found = sorted(path.name for path in (ROOT / "docs" / "scenarios").glob("*.md"))
-    return ["scenarios/README.md", *(f"scenarios/{name}" for name in found if name != "README.md")]
+def _folder(name: str) -> list[Any]:
+    names = sorted(path.name for path in (ROOT / "docs" / name).glob("*.md"))
+    return [f"{name}/README.md", *(f"{name}/{page}" for page in names if page != "README.md")]

@@ -23,7 +23,7 @@ _LISTED_PAIRS = 3
 
 
 @rule(
-    "DRM089",
+    "DRM150",
     Severity.WARNING,
     "state",
     "distances of nodes that the tree no longer gives",

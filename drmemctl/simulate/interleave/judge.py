@@ -22,11 +22,12 @@ _FATAL = frozenset({"DRM090", "DRM093", "DRM094"})
 """Rules that are broken by a kernel that dies."""
 
 _HANG = "a thread waits for ever"
+_ABORT = "the hypervisor aborts"
 
 
 def gravity(finding: Finding) -> tuple[int, int, str]:
     """Return what puts the worst first: a kernel that dies, then errors, then warnings."""
-    dies = finding.title == _HANG or finding.rule in _FATAL
+    dies = finding.title in (_HANG, _ABORT) or finding.rule in _FATAL
     return (0 if dies else 1, finding.severity.rank, finding.rule)
 
 
@@ -54,6 +55,8 @@ class Ends:
         hanging = any(out is None and not goes_on for out, goes_on in zip(outcomes, endless, strict=True))
         if hanging and not partition.machine.aborted:
             wrong.append(Finding("", Severity.ERROR, _HANG, partition.kernel.dead or _HANG))
+        if partition.machine.aborted:
+            wrong.append(Finding("", Severity.ERROR, _ABORT, _ABORT))
         return tuple(sorted(wrong, key=lambda finding: (gravity(finding), finding.message)))
 
     def _of_rules(self, subject: Subject) -> list[Violation]:

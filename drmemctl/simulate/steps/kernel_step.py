@@ -122,13 +122,19 @@ class KernelStep(Step):
         """Return the result of the task run alone; a dead kernel does nothing, one without its lock no request."""
         return self.alone(partition, partition, files)
 
-    def alone(self, before: Partition, partition: Partition, files: Files) -> StepResult:
-        """Return the result of the task for a partition, as that of the step which began `before`."""
+    def alone(
+        self, before: Partition, partition: Partition, files: Files, make: MakeTask | None = None
+    ) -> StepResult:
+        """Return the result of the task for a partition, as that of the step which began `before`.
+
+        The task is that of the step, unless `make` makes one that tells more.
+        """
         kernel = partition.kernel
         if kernel.dead and (self.is_request or not kernel.takes_updates):
             return StepResult(self, before, partition, ok=False, note=_NO_ANSWER + kernel.dead)
         circumstances = Circumstances(kernel.tree, files)
-        outcome = run_alone(kernel, partition.machine, self.task(circumstances), alike=self.alike)
+        make = make or self.task(circumstances)
+        outcome = run_alone(kernel, partition.machine, make, alike=self.alike)
         after = replace(partition, kernel=outcome.state, machine=cast("Hypervisor", outcome.firmware))
         stopped = outcome.blocked or any(fault.code in _STOPS for fault in outcome.faults)
         return StepResult(
@@ -138,12 +144,19 @@ class KernelStep(Step):
             ok=outcome.rc == 0 and not stopped,
             errno=errno_name(outcome.rc) if self.returns_errno and not stopped else None,
             log=outcome.log,
-            note=_NO_ANSWER + after.kernel.dead if outcome.blocked else "",
+            note=_no_answer(after) if outcome.blocked else "",
             kernel_faults=(*outcome.faults, *circumstances.faults),
         )
 
 
 _NO_ANSWER = "the kernel does not answer: "
+
+HYPERVISOR_ABORTED = "the hypervisor has aborted"
+
+
+def _no_answer(partition: Partition) -> str:
+    return HYPERVISOR_ABORTED if partition.machine.aborted else _NO_ANSWER + partition.kernel.dead
+
 
 _STOPS = frozenset({"oops", "never-returns"})
 """Faults after which nobody gets an error number any more."""

@@ -8,7 +8,9 @@ from itertools import islice
 
 from drmemctl.errors import LimitError
 from drmemctl.simulate.partition import Step
+from drmemctl.simulate.steps.block_state import OFFLINE, ONLINE, BlockState
 from drmemctl.simulate.steps.boot import Reboot
+from drmemctl.simulate.steps.drmgr_call import Drmgr
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
 from drmemctl.simulate.steps.home_node import HomeNode
@@ -16,6 +18,7 @@ from drmemctl.simulate.steps.hotplug import Attach, Detach
 from drmemctl.simulate.steps.memory_request import Dlpar
 from drmemctl.simulate.steps.migration import Lpm, Migrate
 from drmemctl.simulate.steps.pool import Pool
+from drmemctl.simulate.steps.qemu_migration import QemuMigrate
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
 from drmemctl.simulate.steps.topology import TopologySwitch
@@ -25,6 +28,7 @@ from drmemctl.tree.limits import LIMITS
 
 STEPS: dict[str, type[Step]] = {
     "dlpar": Dlpar,
+    "drmgr": Drmgr,
     "plug": Attach,
     "unplug": Detach,
     "attach": Attach,
@@ -32,6 +36,7 @@ STEPS: dict[str, type[Step]] = {
     "firmware": FirmwareUpdate,
     "lpm": Lpm,
     "migrate": Migrate,
+    "qemu-migrate": QemuMigrate,
     "prrn": Prrn,
     "topology": TopologySwitch,
     "vphn": HomeNode,
@@ -39,6 +44,8 @@ STEPS: dict[str, type[Step]] = {
     "provide": Pool,
     "unmovable": Unmovable,
     "movable": Unmovable,
+    OFFLINE: BlockState,
+    ONLINE: BlockState,
     "rtas": Rtas,
     "reboot": Reboot,
     "kexec": Reboot,

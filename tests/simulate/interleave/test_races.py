@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from drmemctl.simulate.interleave.answer import PolicyAnswer, answer
@@ -35,7 +37,7 @@ def found(threads: tuple[str, ...], kernel: str, locking: str) -> PolicyAnswer:
         (MIGRATED_REMOVED, "latest", "DRM080"),
         (RELOADED, "4.20", "DRM080"),
         (("dlpar memory remove count 1", "kdump"), "4.16", "DRM080"),
-        (RELOADED, "latest", "DRM080"),
+        (RELOADED, "6.9", "DRM080"),
         (SWITCHED, "latest", "DRM080"),
     ],
 )
@@ -56,6 +58,7 @@ def test_a_known_race_is_found(threads: tuple[str, ...], kernel: str, rule: str)
         (MIGRATED_FLUSHED, "latest", ("hotplug",)),
         (MIGRATED_REMOVED, "latest", ("hotplug",)),
         (SWITCHED, "latest", ("hotplug",)),
+        (RELOADED, "6.10", ("kernel",)),
     ],
 )
 def test_a_cure_is_one(threads: tuple[str, ...], kernel: str, cures: tuple[str, ...]) -> None:
@@ -90,3 +93,19 @@ def test_the_switch_to_v1_kills_kernels_up_to_5_2() -> None:
     for kernel, dies in (("4.20", True), ("5.2.2", True), ("5.3", False), ("latest", False)):
         ends = found(("lpm after-v1",), kernel, "kernel").bad
         assert any(verdict.rule == "DRM090" for end in ends for verdict in end.verdicts) == dies, kernel
+
+
+@pytest.mark.parametrize(
+    ("threads", "rules"),
+    [
+        # Between two LMBs that the guest gives back; before the second, and never unplugged any more.
+        (("unplug 0x80000002 2", "qemu-migrate"), {"DRM083", "DRM089"}),
+        # An unplug that the guest was never asked for is forgotten on the way.
+        (("detach 0x80000002 2", "qemu-migrate"), {"DRM089"}),
+        (("attach 0x80000004 2", "qemu-migrate"), set()),
+    ],
+)
+def test_what_a_migration_of_qemu_loses(threads: tuple[str, ...], rules: set[str]) -> None:
+    made = answer(replace(question(*threads), hypervisor="qemu"), BY_NAME["kernel"])
+    assert made.complete
+    assert {verdict.rule for end in made.bad for verdict in end.verdicts} == rules

@@ -5,19 +5,20 @@ from __future__ import annotations
 
 import re
 import shlex
+from importlib.resources import files
 from pathlib import Path
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.kernel.early_memory import MEMORY_LIMIT
 from drmemctl.model.associativity import CHOSEN
+from drmemctl.qualify.archive import initramfs
+from drmemctl.qualify.guest import Guest, booted
+from drmemctl.qualify.monitor import LeftOutError, Monitor, OracleError
+from drmemctl.qualify.packages import Packages
+from drmemctl.qualify.records import Record, record_of
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Tree
-from tests.oracle.archive import initramfs
-from tests.oracle.guest import Guest, Monitor, booted
-from tests.oracle.packages import LeftOutError, OracleError, Packages
-from tests.oracle.records import Record, record_of
 
-_SCRIPT = Path(__file__).with_name("guest-record.sh")
 _LMB = 1 << 28
 _DRC = 0x80000000
 """QEMU: the DRC index of an LMB is this and the number of the LMB from address 0 on."""
@@ -29,24 +30,32 @@ def recorded(old: Record, tree: bytes, kernel: Path, packages: Packages, place: 
     """Return what a kernel does now with the steps of a record: the new record and the kernel's flattened tree."""
     if "elfcorehdr=" in old["cmdline"]:
         raise LeftOutError("a crash kernel: what it was started by is not in the record")
-    files = {
-        "init": _SCRIPT.read_bytes(),
-        "bin/busybox": packages.busybox().read_bytes(),
-        "steps": "\n".join(_commands(old)).encode() + b"\n",
-    }
+    root = root_files(old, packages.busybox().read_bytes())
     cmdline = old["cmdline"]
     booted_from = read_fdt(tree, old["name"])
     if booted_from.get("/chosen", "linux,booted-from-kexec") is not None:
-        files |= packages.kexec_files() | {
-            "second.gz": initramfs(files),
+        root |= packages.kexec_files() | {
+            "second.gz": initramfs(root),
             "vmlinux": kernel.read_bytes(),
             "cmdline": cmdline.encode(),
             "edits": _edits(old, booted_from).encode(),
         }
         cmdline = "console=hvc0 quiet"
-    guest = Guest(kernel, initramfs(files), shlex.split(old["qemu"]), cmdline, _SECONDS)
-    host = Host()
-    return record_of(old, booted(guest, place, host.do))
+    return recorded_in(Guest(kernel, initramfs(root), shlex.split(old["qemu"]), cmdline, _SECONDS), old, place)
+
+
+def recorded_in(guest: Guest, old: Record, place: Path) -> tuple[Record, bytes]:
+    """Return what a guest does with the steps of a record, and its flattened tree."""
+    return record_of(old, booted(guest, place, Host().do))
+
+
+def root_files(record: Record, busybox: bytes) -> dict[str, bytes]:
+    """Return what the guest boots from to do the steps of a record, by path."""
+    return {
+        "init": (files("drmemctl.qualify") / "guest-record.sh").read_bytes(),
+        "bin/busybox": busybox,
+        "steps": "\n".join(_commands(record)).encode() + b"\n",
+    }
 
 
 def _commands(record: Record) -> list[str]:

@@ -14,21 +14,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-QEMU = "qemu-system-ppc64"
+from drmemctl.qualify.guest import QEMU
+from drmemctl.qualify.monitor import OracleError
+
 SUITES = ("bookworm", "trixie", "sid")
 """Between them they have several kernel series; the first has busybox and kexec."""
 
 KEXEC = ("kexec-tools", "libc6", "zlib1g", "liblzma5")
 _KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _DAY = 86400
-
-
-class OracleError(Exception):
-    """What the oracle cannot do, in a sentence."""
-
-
-class LeftOutError(OracleError):
-    """A record that cannot be made by anyone: nothing is wrong if it is not."""
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
@@ -99,13 +93,18 @@ class Packages:
             debs = self.folder / "debs" / package
             shutil.rmtree(debs, ignore_errors=True)
             debs.mkdir(parents=True)
-            run("apt-get", *self._options, "download", package, cwd=debs)
-            (archive,) = debs.glob("*.deb")
+            archive = self.downloaded(package, debs)
             run("dpkg", "-x", archive, debs / "root")
             place.parent.mkdir(exist_ok=True)
             (debs / "root").rename(place)
             archive.unlink()
         return place
+
+    def downloaded(self, package: str, folder: Path) -> Path:
+        """Return the archive of a package, downloaded to an empty folder."""
+        run("apt-get", *self._options, "download", package, cwd=folder)
+        (archive,) = folder.glob("*.deb")
+        return archive
 
     def newest(self, pattern: str) -> str:
         """Return the newest package whose name matches a pattern."""
@@ -118,8 +117,8 @@ class Packages:
         """Return the newest kernel of a series such as `6.1`; None where no suite has one."""
         # From 7.0 on the image is in a package of its own, on which linux-image-… only depends.
         pattern = rf"^linux-(binary|image)-{re.escape(series)}\..*-powerpc64le$"
-        found = [line.split(" ")[0] for line in run("apt-cache", *self._options, "search", pattern).splitlines()]
-        for package in sorted(found, key=_by_version, reverse=True):
+        names = [line.split(" ")[0] for line in run("apt-cache", *self._options, "search", pattern).splitlines()]
+        for package in sorted(names, key=_by_version, reverse=True):
             images = sorted(self.unpacked(package).rglob("vmlinu[xz]*"))
             if images:
                 return images[-1]

@@ -4,64 +4,20 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
-import socket
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
-from tests.oracle.packages import QEMU
+from drmemctl.qualify.monitor import Monitor
+
+QEMU = "qemu-system-ppc64"
 
 _SENT = re.compile(r"^FILE (\w+)\s+([A-Za-z0-9+/=\s]+?)^END\s*$", re.MULTILINE)
-
-
-class Monitor:
-    """QEMU's machine protocol.
-
-    Attributes:
-        events: what QEMU told of devices so far.
-
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.events: list[dict[str, Any]] = []
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(str(path))
-        self._stream = self._socket.makefile("rw")
-        self._stream.readline()
-        self.ask("qmp_capabilities")
-
-    def ask(self, command: str, **arguments: Any) -> Any:
-        """Do a command; what it returns, or its error."""
-        self._stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
-        self._stream.flush()
-        while "event" in (answer := json.loads(self._stream.readline())):
-            self._event(answer)
-        return answer.get("return", answer.get("error"))
-
-    def do(self, command: str) -> str:
-        """Do a command of the human monitor; the answer in one line."""
-        answer = str(self.ask("human-monitor-command", **{"command-line": command}) or "ok")
-        return " ".join(answer.split()) or "ok"
-
-    def close(self) -> None:
-        """Take in the events that are left, once QEMU has ended."""
-        self._socket.settimeout(5)
-        try:
-            for line in self._stream:
-                self._event(json.loads(line))
-        except (OSError, ValueError):
-            pass  # what was cut off by QEMU's end
-        self._socket.close()
-
-    def _event(self, message: dict[str, Any]) -> None:
-        if "device" in message.get("data", {}):
-            self.events.append({"event": message["event"], "data": message["data"]})
 
 
 @dataclass(frozen=True)
@@ -74,6 +30,7 @@ class Guest:
         machine: arguments of QEMU.
         cmdline: its command line.
         seconds: after so long it is given up.
+        qemu: the QEMU that it runs in.
 
     """
 
@@ -82,6 +39,7 @@ class Guest:
     machine: list[str]
     cmdline: str
     seconds: float = 300.0
+    qemu: str = QEMU
 
 
 @dataclass(frozen=True)
@@ -114,7 +72,7 @@ def booted(guest: Guest, place: Path, host: Callable[[Monitor, str], str] = Moni
 
 def _command(guest: Guest, work: Path) -> list[str]:
     return [
-        *(QEMU, "-nodefaults", "-nographic", "-accel", "tcg", "-kernel", str(guest.kernel)),
+        *(guest.qemu, "-nodefaults", "-nographic", "-accel", "tcg", "-kernel", str(guest.kernel)),
         *("-initrd", str(work / "initrd.gz"), "-append", guest.cmdline),
         *("-chardev", "stdio,id=c0", "-device", "spapr-vty,chardev=c0,reg=0x30000000"),
         *("-chardev", f"file,id=c1,path={work / 'sent'}", "-device", "spapr-vty,chardev=c1,reg=0x30001000"),
@@ -126,17 +84,16 @@ def _serve(
     qemu: subprocess.Popen[bytes], qmp: Path, console: Path, host: Callable[[Monitor, str], str]
 ) -> list[dict[str, Any]]:
     """Read the console to its end; do what the guest asks the host for. Return QEMU's events."""
-    assert qemu.stdout is not None
-    assert qemu.stdin is not None
+    printed, typed = cast("IO[bytes]", qemu.stdout), cast("IO[bytes]", qemu.stdin)
     monitor = None
     with console.open("wb") as log:
-        for line in qemu.stdout:
+        for line in printed:
             log.write(line)
             text = line.decode("utf-8", "replace").strip()
             if text.startswith("HOST: "):
-                monitor = monitor or Monitor(qmp)
-                qemu.stdin.write(host(monitor, text.removeprefix("HOST: ")).encode() + b"\n")
-                qemu.stdin.flush()
+                monitor = monitor or Monitor.at(str(qmp))
+                typed.write(host(monitor, text.removeprefix("HOST: ")).encode() + b"\n")
+                typed.flush()
     if monitor is None:
         return []
     monitor.close()

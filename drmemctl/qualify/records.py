@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from tests.oracle.guest import Sent
-from tests.oracle.packages import OracleError
+from drmemctl.qualify.guest import Sent
+from drmemctl.qualify.monitor import OracleError
 
 Record = dict[str, Any]
 Files = dict[str, bytes]
@@ -42,7 +42,7 @@ def record_of(old: Record, sent: Sent) -> tuple[Record, bytes]:
         raise OracleError("the guest did not come to its end: see its console.log")
     folders = _folders(sent.files["kept"])
     top = folders["kept"]
-    found: Record = {
+    record: Record = {
         "name": old["name"],
         "kernel": _text(top, "uname"),
         "cmdline": _text(top, "cmdline"),
@@ -50,32 +50,32 @@ def record_of(old: Record, sent: Sent) -> tuple[Record, bytes]:
         "block_size": int(_text(top, "block_size_bytes"), 16),
     }
     zones = any("zone" in block for block in old["boot"]["blocks"])
-    found["boot"] = _state(folders["kept/0"], zones=zones)
+    record["boot"] = _state(folders["kept/0"], zones=zones)
     cpus = _Cpus(folders) if "cpus" in old["boot"] else None
     if cpus is not None:
-        found["boot"] |= cpus.state("kept/0")
+        record["boot"] |= cpus.state("kept/0")
     messages = _messages(folders["kept/0"])
     if any("MEMBLOCK configuration" in line for line in messages):
-        found["boot"]["memblock_log"] = [line for line in messages if _MEMBLOCK.match(line)]
-    found["steps"] = []
+        record["boot"]["memblock_log"] = [line for line in messages if _MEMBLOCK.match(line)]
+    record["steps"] = []
     for number, step in enumerate(old["steps"], 1):
         if f"kept/{number}" not in folders:
             raise OracleError(f"step {number} was not carried out: see the guest's console.log")
-        made = _step(step["step"], folders[f"kept/{number}"], found)
-        found["steps"].append(made if cpus is None else made | cpus.state(f"kept/{number}"))
-    found["events"] = sent.events
-    return found, top["fdt"]
+        done = _step(step["step"], folders[f"kept/{number}"], record)
+        record["steps"].append(done if cpus is None else done | cpus.state(f"kept/{number}"))
+    record["events"] = sent.events
+    return record, top["fdt"]
 
 
 def _folders(archive: bytes) -> dict[str, Files]:
-    found: dict[str, Files] = defaultdict(dict)
+    folders: dict[str, Files] = defaultdict(dict)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         for member in tar:
             stream = tar.extractfile(member)
             folder, _, name = member.name.rpartition("/")
             if stream is not None:
-                found[folder][name] = stream.read()
-    return found
+                folders[folder][name] = stream.read()
+    return folders
 
 
 def _text(files: Files, name: str) -> str:
@@ -137,14 +137,14 @@ def _step(step: str, files: Files, record: Record) -> dict[str, Any]:
         raise OracleError(f"{step}: the kernel was still at work on what came before; try again")
     status = int(_text(files, "rc"))
     said = _text(files, "out")
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "step": step,
         "rc": status,
         "errno": next((name for text, name in _ERRNO.items() if status and text in said), None),
         "log": [line for line in messages if _OURS.search(line) and not _NOT_OURS.search(line)],
     }
     stuck = _unmovable(messages, record)
-    return found | ({"unmovable": stuck} if stuck else {}) | _state(files)
+    return result | ({"unmovable": stuck} if stuck else {}) | _state(files)
 
 
 def _unmovable(messages: list[str], record: Record) -> list[str]:

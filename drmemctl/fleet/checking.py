@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl fleet check`: inputs listed, those that are not in the data set judged and added to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+
+from distributed import Client
+
+from drmemctl.check.cpus import n_cpus
+from drmemctl.fleet.cluster import Say, check_workers, local_client, remote_client
+from drmemctl.fleet.dataset import Dataset, DatasetError
+from drmemctl.fleet.engine import Run, part_inputs
+from drmemctl.fleet.listing import Input, listed
+from drmemctl.fleet.outcome import Summary
+from drmemctl.fleet.rows import printable
+from drmemctl.fleet.worker import Limits
+from drmemctl.kernel.profiles import profile
+
+LIMITS = Limits(seconds=300.0, memory=1 << 30)
+"""What judging one input may take, if nobody says otherwise."""
+
+
+Progress = Callable[[int, int], None]
+"""Is told how many of how many inputs are judged."""
+
+
+def check(  # noqa: PLR0913 - each is an option of the command
+    urls: Iterable[str],
+    dataset: str,
+    client: Client | None = None,
+    *,
+    kernels: Sequence[str] = (),
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    limits: Limits = LIMITS,
+    progress: Progress = lambda _done, _total: None,
+    say: Say = lambda _text: None,
+) -> Summary:
+    """Judge the inputs that URLs name into a data set, but for those that it has in the same state.
+
+    The workers are those of `client`, else of the scheduler at that address, else `jobs` processes of this
+    machine. `kernels` are those to judge for, each finding with its own; by default the one that an input names,
+    else any.
+    Raises `DatasetError`, `WriteError`, `ClusterError`; what is wrong with an input is a row of the data set.
+    """
+    names = tuple(profile(kernel).name for kernel in kernels)
+    sources = list(listed(urls))
+    target = Dataset(dataset)
+    _check_made(target, names, say)
+    with ExitStack() as resources:
+        writer = resources.enter_context(target.writer())
+        known = target.known()
+        outcomes: Counter[int] = Counter(known[_key(source)] for source in sources if _key(source) in known)
+        new = [source for source in sources if _key(source) not in known]
+        if new:
+            if client is None:
+                processes = min(jobs or n_cpus(), len(new))
+                client = resources.enter_context(
+                    remote_client(scheduler) if scheduler else local_client(processes, limits.memory, say)
+                )
+            check_workers(client)
+            run = Run(client, writer, names, limits, part_inputs(len(sources)))
+            run.judge(new, lambda done: progress(done, len(new)))
+            outcomes += run.outcomes
+    return Summary(dataset, len(sources), len(new), outcomes)
+
+
+def _key(source: Input) -> tuple[str, str]:
+    return printable(source.url), printable(source.version)
+
+
+def _check_made(target: Dataset, kernels: tuple[str, ...], say: Say) -> None:
+    """Refuse to mix findings about different kernels, which nobody could tell apart from changes."""
+    from drmemctl._version import __version__
+
+    made_by = target.made_by()
+    if made_by is None:
+        return
+    version, others = made_by
+    if others != kernels:
+        words = f"--kernel {' --kernel '.join(others)}" if others else "no --kernel"
+        raise DatasetError(f"it was made with {words}", source=target.url, hint="name another data set")
+    if version != __version__:
+        say(f"{target.url}: what drmemctl {version} judged stays as it is, this is {__version__}")

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""A data set: a directory, here or in a store of objects, with one of numbered Parquet files for each table.
+
+A part is the files of one number. It counts as soon as `inputs` has its file, which is written last: what a run
+left that was ended in between is none, and the next run takes it away.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from drmemctl.errors import DrmemctlError, InputError, WriteError
+from drmemctl.fleet.outcome import Outcome, outcome_of
+from drmemctl.fleet.storage import file_system, local_path, stored
+from drmemctl.fleet.tables import KERNELS, TABLES, VERSION
+
+_PART = re.compile(r"part-(\d{8})\.parquet")
+_UNFINISHED = ".tmp"
+_TELLING = ("kind", "error", "judged", "errors", "warnings", "infos")
+
+
+class DatasetError(DrmemctlError):
+    """A data set that cannot be read or added to."""
+
+
+class Dataset:
+    """The parts at a URL.
+
+    Attributes:
+        url: where it is, as the user named it.
+
+    """
+
+    def __init__(self, url: str) -> None:
+        """Look for the parts; there may be none."""
+        path = local_path(url)
+        self.url = url
+        self.is_local = path is not None
+        self.fs, root = file_system(url if path is None else os.path.abspath(path))  # noqa: PTH100
+        self._root = root.rstrip("/")
+
+    def parts(self, table: str = "inputs") -> list[int]:
+        """Return the numbers of the parts that have a file for a table, ascending; those of `inputs` count."""
+        numbers = []
+        for path in stored(self._paths_of(table), self.url):
+            match = _PART.fullmatch(posixpath.basename(path))
+            if match:
+                numbers.append(int(match[1]))
+        return sorted(numbers)
+
+    def _paths_of(self, table: str) -> Any:
+        self.fs.invalidate_cache()
+        # A store of objects has no empty folders: to list one is an error, to match nothing in it is not.
+        return lambda: self.fs.glob(f"{self._root}/{table}/part-*.parquet")
+
+    def path(self, table: str, part: int) -> str:
+        """Return the path of a file in the file system `fs`."""
+        return f"{self._root}/{table}/part-{part:08}.parquet"
+
+    def paths(self, table: str) -> list[str]:
+        """Return the paths of all files of a table that count, in the file system `fs`."""
+        return [self.path(table, part) for part in self.parts()]
+
+    def known(self) -> dict[tuple[str, str], Outcome]:
+        """Return what became of the inputs that are there, by URL and version."""
+        known: dict[tuple[str, str], Outcome] = {}
+        for path in self.paths("inputs"):
+            with self._opened(path) as stream:
+                rows = pq.read_table(stream, columns=["url", "version", *_TELLING]).to_pydict()
+            keys = zip(rows["url"], rows["version"], strict=True)
+            facts = zip(*(rows[name] for name in _TELLING), strict=True)
+            outcomes = (outcome_of(dict(zip(_TELLING, values, strict=True))) for values in facts)
+            known.update(zip(keys, outcomes, strict=True))
+        return known
+
+    def made_by(self) -> tuple[str, tuple[str, ...]] | None:
+        """Return the version of drmemctl and the kernels that the newest part is of; None without parts."""
+        paths = self.paths("inputs")
+        if not paths:
+            return None
+        with self._opened(paths[-1]) as stream:
+            metadata: Mapping[bytes, bytes] = pq.read_schema(stream).metadata or {}
+        return metadata.get(VERSION, b"").decode(), tuple(metadata.get(KERNELS, b"").decode().split())
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[Any]:
+        try:
+            with stored(lambda: self.fs.open(path, "rb"), path) as stream:
+                yield stream
+        except (OSError, ValueError) as error:  # Arrow's errors are of these
+            message = f"this is no part of a data set: {error}"
+            hint = "move it away; its inputs are then judged again"
+            raise DatasetError(message, source=path, hint=hint) from error
+
+    @contextmanager
+    def writer(self) -> Iterator[DatasetWriter]:
+        """Return what adds parts: in a directory of this machine one at a time."""
+        with ExitStack() as resources:
+            if self.is_local:
+                resources.enter_context(self._locked())
+            writer = DatasetWriter(self)
+            writer.tidy()
+            yield writer
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        import fcntl
+
+        for table in TABLES:
+            with _refused(self.url):
+                os.makedirs(f"{self._root}/{table}", exist_ok=True)  # noqa: PTH103 - as the user began it
+        # The directory itself: a file of a lock would be one that somebody has to know.
+        descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                hint = "wait for it, or name another data set"
+                raise DatasetError("another process adds to it", source=self.url, hint=hint) from error
+            except OSError:
+                pass  # not every file system has locks
+            yield
+        finally:
+            os.close(descriptor)
+
+
+class DatasetWriter:
+    """Adds parts to a data set."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._next = max(dataset.parts(), default=0) + 1
+
+    def tidy(self) -> None:
+        """Take away what is of no part that counts."""
+        fs, counted = self._dataset.fs, set(self._dataset.parts())
+        for table in TABLES:
+            leftovers = [self._dataset.path(table, part) for part in set(self._dataset.parts(table)) - counted]
+            if self._dataset.is_local:
+                leftovers += fs.glob(f"{posixpath.dirname(self._dataset.path(table, 0))}/part-*{_UNFINISHED}")
+            for path in leftovers:
+                with _refused(path):
+                    fs.rm(path)
+
+    def add(self, files: Mapping[str, bytes]) -> None:
+        """Add a part: whole, or not at all."""
+        for table in TABLES:
+            self._write(self._dataset.path(table, self._next), files[table])
+        self._next += 1
+
+    def _write(self, path: str, data: bytes) -> None:
+        with _refused(path):
+            if not self._dataset.is_local:
+                self._dataset.fs.pipe_file(path, data)
+                return
+            temporary = path + _UNFINISHED
+            with open(temporary, "wb") as stream:  # noqa: PTH123
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)  # noqa: PTH105
+
+
+@contextmanager
+def _refused(path: str) -> Iterator[None]:
+    """Turn what storage refuses into `WriteError`."""
+    try:
+        yield
+    except DrmemctlError:
+        raise
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise WriteError(f"cannot be written: {reason}", source=path) from error
+
+
+def existing(url: str) -> Dataset:
+    """Return the data set at a URL, for reading; `InputError` where there is none."""
+    dataset = Dataset(url)
+    if not dataset.parts():
+        hint = "drmemctl fleet check makes one"
+        raise InputError("there is no data set", source=url, hint=hint)
+    return dataset

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""The client's side: batches given to a cluster, results taken in the order of the inputs, parts written.
+
+What is in a part depends on the list of inputs alone, whoever judged which and when: the data set has the same
+bytes for any number of workers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from distributed import Client, Future, KilledWorker, as_completed
+
+from drmemctl.fleet.dataset import DatasetWriter
+from drmemctl.fleet.listing import Input
+from drmemctl.fleet.worker import Limits, Packed, judge, judge_alone, merged
+
+_PARTS = 32
+"""Parts that a run makes of few inputs, so that several workers have something to do."""
+
+_LEAST, _MOST = 8, 1000
+"""Inputs of a part."""
+
+_BATCH_BYTES = 64 << 20
+_PART_BYTES = 4 << 30
+"""Bytes of inputs, as they are stored: of a batch, and of a part, which is what a client that dies has lost."""
+
+_PACKED_BYTES = 64 << 20
+"""Bytes of a part's files."""
+
+_AHEAD = 4
+"""Batches for each worker that may be done ahead of one that is not."""
+
+_SPARE = 2
+"""Batches beyond one for each worker, so that none has to wait for us."""
+
+
+class Batch(NamedTuple):
+    """Inputs that a worker judges in one go; `number` is their place among the batches."""
+
+    number: int
+    inputs: tuple[Input, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all inputs."""
+        return sum(source.size or 0 for source in self.inputs)
+
+
+Progress = Callable[[int], None]
+"""Is told how many inputs are in the data set."""
+
+
+def part_inputs(total: int) -> int:
+    """Return how many inputs a part has, of as many as there are in all."""
+    return max(_LEAST, min(_MOST, -(-total // _PARTS)))
+
+
+def batches(sources: Iterable[Input], most: int) -> Iterator[Batch]:
+    """Yield inputs in batches of up to `most`, and not too many bytes."""
+    number, size = 0, 0
+    inputs: list[Input] = []
+    for source in sources:
+        if inputs and (len(inputs) >= most or size + (source.size or 0) > _BATCH_BYTES):
+            yield Batch(number, tuple(inputs))
+            number, size, inputs = number + 1, 0, []
+        inputs.append(source)
+        size += source.size or 0
+    if inputs:
+        yield Batch(number, tuple(inputs))
+
+
+class Run:
+    """One run over inputs.
+
+    Attributes:
+        outcomes: how many inputs came to what.
+
+    """
+
+    def __init__(
+        self, client: Client, writer: DatasetWriter, kernels: Sequence[str], limits: Limits, part: int
+    ) -> None:
+        """Judge with the workers of a client; `part` is how many inputs a part has."""
+        self.outcomes: Counter[int] = Counter()
+        self._client = client
+        self._writer = writer
+        self._kernels = tuple(kernels)
+        self._limits = limits
+        self._part = part
+        self._flying: dict[Future[Any], Batch] = {}
+        self._completed: Any = as_completed([], loop=client.loop)
+        self._results: dict[int, tuple[Batch, Packed]] = {}
+        self._waiting: list[tuple[Batch, Packed]] = []
+        self._next = 0
+        self._retries = 0
+
+    def judge(self, sources: Iterable[Input], progress: Progress = lambda _: None) -> None:
+        """Judge inputs and write the parts; each counts as soon as it is written."""
+        remaining = batches(sources, self._part)
+        try:
+            self._fill(remaining)
+            while self._flying:
+                self._take(next(self._completed))
+                self._write()
+                progress(sum(self.outcomes.values()))
+                self._fill(remaining)
+            self._commit()
+        finally:
+            for future in self._flying:
+                future.cancel()
+
+    def _fill(self, remaining: Iterator[Batch]) -> None:
+        """Give out batches: as many as keep the workers busy, none too far ahead of the next that is wanted."""
+        most = max(1, sum(self._client.nthreads().values())) + _SPARE
+        while len(self._flying) < most and len(self._flying) + len(self._results) < _AHEAD * most:
+            batch = next(remaining, None)
+            if batch is None:
+                return
+            self._give(judge, batch)
+
+    def _give(self, work: Callable[..., Packed], batch: Batch) -> None:
+        key = f"drmemctl-{work.__name__}-{id(self)}-{batch.number}-{self._retries}"
+        future = self._client.submit(work, batch.inputs, self._kernels, self._limits, key=key, pure=False)
+        self._flying[future] = batch
+        self._completed.add(future)
+
+    def _take(self, future: Future[Any]) -> None:
+        batch = self._flying.pop(future)
+        try:
+            # A result that went with its worker is made once more.
+            self._results[batch.number] = batch, future.result()
+        except KilledWorker:
+            # Which of the inputs it was, or whether it was another batch on that worker, nobody knows.
+            self._retries += 1
+            self._give(judge_alone, batch)
+        finally:
+            future.release()
+
+    def _write(self) -> None:
+        """Take the results whose turn it is, and write the parts that are full."""
+        while self._next in self._results:
+            batch, packed = self._results.pop(self._next)
+            self._next += 1
+            self._waiting.append((batch, packed))
+            inputs = sum(len(waiting.inputs) for waiting, _ in self._waiting)
+            size = sum(waiting.size for waiting, _ in self._waiting)
+            packed_size = sum(len(data) for _, packed in self._waiting for data in packed.files.values())
+            if inputs >= self._part or size >= _PART_BYTES or packed_size >= _PACKED_BYTES:
+                self._commit()
+
+    def _commit(self) -> None:
+        if self._waiting:
+            self._writer.add(merged([packed for _, packed in self._waiting]))
+            for _, packed in self._waiting:
+                self.outcomes.update(packed.outcomes)
+            self._waiting.clear()

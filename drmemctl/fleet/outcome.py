@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""What became of inputs, and what a run came to; plain values, for output too."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import IntEnum
+
+from drmemctl.check.finding import Severity
+from drmemctl.check.tally import fails
+from drmemctl.fleet.rows import Row
+
+
+class Outcome(IntEnum):
+    """What became of an input: its worst finding; or it had nothing to judge, could not be read, is no tree."""
+
+    FINE = 0
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+    UNJUDGED = 4
+    UNREADABLE = 5
+    OTHER = 6
+
+
+_WORST = (
+    ("errors", Severity.ERROR, Outcome.ERROR),
+    ("warnings", Severity.WARNING, Outcome.WARNING),
+    ("infos", Severity.INFO, Outcome.INFO),
+)
+
+
+def outcome_of(row: Row) -> Outcome:
+    """Return what became of an input, by its row."""
+    if row.get("error"):
+        return Outcome.UNREADABLE
+    if not row.get("kind"):
+        return Outcome.OTHER  # it lies in a directory beside trees
+    if not row.get("judged"):
+        return Outcome.UNJUDGED
+    return next((outcome for column, _, outcome in _WORST if row.get(column)), Outcome.FINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run of `fleet check` came to.
+
+    Attributes:
+        dataset: the data set, as it was named.
+        inputs: how many inputs the URLs name.
+        new: how many of them this run has judged; the others were in the data set.
+        outcomes: how many of all came to what.
+
+    """
+
+    dataset: str
+    inputs: int
+    new: int
+    outcomes: Counter[int]
+
+    def fails(self, fail_on: str) -> bool:
+        """Whether any input has a finding of this severity or a worse one."""
+        return any(self.outcomes[outcome] and fails(severity, fail_on) for _, severity, outcome in _WORST)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""Where inputs and data sets lie: this machine's files by their paths, all else by what fsspec knows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import fsspec
+
+from drmemctl.errors import DrmemctlError, InputError
+
+_T = TypeVar("_T")
+
+_LOCAL = "file://"
+_BLOCK = 4 << 20
+"""Bytes that are fetched at a time of what lies elsewhere."""
+
+
+def local_path(url: str) -> str | None:
+    """Return the path of a file of this machine, None for what lies elsewhere; `::` is part of a path."""
+    if url.startswith(_LOCAL):
+        return url.removeprefix(_LOCAL)
+    return None if "://" in url else url
+
+
+def local_url(path: str) -> str:
+    """Return the URL of an absolute path."""
+    return _LOCAL + path
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """Return fsspec's file system for a URL, and the path in it; `InputError` where there is none."""
+    system, path = stored(lambda: fsspec.url_to_fs(url), url)
+    return system, path
+
+
+def stored(function: Callable[[], _T], url: str) -> _T:
+    """Return what a function has of some storage; whatever that raises is an `InputError`: each has its own."""
+    try:
+        return function()
+    except DrmemctlError:
+        raise
+    except FileNotFoundError as error:
+        raise InputError("no such file or directory", source=url) from error
+    except ImportError as error:
+        hint = "pip install 'drmemctl[fleet-s3]'" if "s3fs" in str(error) else None
+        raise InputError(f"this kind of URL takes a package: {error}", source=url, hint=hint) from error
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise InputError(f"cannot be read: {reason}", source=url) from error
+
+
+def opened(url: str) -> io.BufferedReader:
+    """Open what lies elsewhere, to be read and, where the storage can, to be searched."""
+    system, path = _archive_member(url) if "::" in url else file_system(url)
+    # What a file of an archive passes on to its own file system, others take for options of theirs.
+    options = {} if "::" in url else {"block_size": _BLOCK, "cache_type": "readahead"}
+    return io.BufferedReader(_StoredFile(stored(lambda: system.open(path, "rb", **options), url), url), _BLOCK)
+
+
+def _archive_member(url: str) -> tuple[Any, str]:
+    """Return the file system of an archive, and the path in it: its directory is read once for many members."""
+    place, _, archive = url.partition("::")
+    protocol, _, path = place.partition("://")
+    if not path:
+        return file_system(url)
+    return _archive(protocol, archive), path
+
+
+@lru_cache(maxsize=4)
+def _archive(protocol: str, archive: str) -> Any:
+    return file_system(f"{protocol}://::{archive}")[0]
+
+
+def close_archives() -> None:
+    """Forget the archives that were read: they may change."""
+    _archive.cache_clear()
+
+
+class _StoredFile(io.RawIOBase):
+    """An open file of some storage, whose errors are an `InputError`, as those of files are."""
+
+    def __init__(self, raw: Any, url: str) -> None:
+        super().__init__()
+        self._raw = raw
+        self._url = url
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Whether the storage can begin anywhere."""
+        return bool(self._raw.seekable())
+
+    def readinto(self, buffer: Any) -> int:
+        """Read the next bytes into a buffer, and return how many."""
+        data = stored(lambda: self._raw.read(len(buffer)), self._url)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
+        return int(stored(lambda: self._raw.seek(offset, whence), self._url))
+
+    def tell(self) -> int:
+        """Return the place."""
+        return int(self._raw.tell())
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            with suppress(Exception):
+                self._raw.close()
+        super().close()

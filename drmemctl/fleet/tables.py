@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""The tables of a data set: their columns, each described in its schema in docs/schemas.
+
+Counts are int64, since SQL has little else: what a hostile tree makes larger
+is the largest of those. Addresses are uint64.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+_TEXT, _NUMBER, _ADDRESS, _TRUTH = pa.string(), pa.int64(), pa.uint64(), pa.bool_()
+
+
+def _list_of(kind: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.field("element", kind))  # as it is called in the file
+
+
+_LMBS = [
+    ("base", _ADDRESS),
+    ("lmbs", _NUMBER),
+    ("drc_index", _NUMBER),
+    ("aa_index", _NUMBER),
+    ("flags", _NUMBER),
+]
+
+LMB_RANGE = pa.struct([*_LMBS, ("node", _NUMBER)])
+"""Consecutive LMBs of a finding, as `check --format json` has them in `lmbs`."""
+
+_INPUTS = [
+    ("size", _NUMBER),
+    ("taken", pa.timestamp("ms", "UTC")),
+    ("host", _TEXT),
+    ("error", _TEXT),
+    ("note", _TEXT),
+    ("kind", _TEXT),
+    ("tree", _TEXT),
+    ("model", _TEXT),
+    ("serial", _TEXT),
+    ("partition", _TEXT),
+    ("partition_no", _NUMBER),
+    ("release", _TEXT),
+    ("cmdline", _TEXT),
+    ("lmb_size", _NUMBER),
+    ("lmbs", _NUMBER),
+    ("runs", _NUMBER),
+    ("assigned", _NUMBER),
+    ("free", _NUMBER),
+    ("reserved", _NUMBER),
+    ("form", _NUMBER),
+    ("lookup_arrays", _NUMBER),
+    ("lookup_unused", _NUMBER),
+    ("lookup_twice", _NUMBER),
+    ("lookup_usable", _TRUTH),
+    ("defects", _NUMBER),
+    ("errors", _NUMBER),
+    ("warnings", _NUMBER),
+    ("infos", _NUMBER),
+    ("judged", _TRUTH),
+    ("kernels", _list_of(_TEXT)),
+    ("kernel_notes", _list_of(_TEXT)),
+]
+_LMB_RUNS = [("position", _NUMBER), *_LMBS, ("assigned", _TRUTH), ("node", _NUMBER), ("bytes", _NUMBER)]
+_NODES = [
+    ("node", _NUMBER),
+    ("boot_bytes", _NUMBER),
+    ("lmbs", _NUMBER),
+    ("lmb_bytes", _NUMBER),
+    ("cores", _NUMBER),
+    ("bridges", _NUMBER),
+    ("sysfs_bytes", _NUMBER),
+    ("sysfs_blocks", _NUMBER),
+    ("sysfs_online", _NUMBER),
+]
+_FINDINGS = [
+    ("rule", _TEXT),
+    ("severity", _TEXT),
+    ("message", _TEXT),
+    ("path", _TEXT),
+    ("property", _TEXT),
+    ("offset", _NUMBER),
+    ("fingerprint", _TEXT),
+    ("lmbs", _NUMBER),
+    ("bytes", _NUMBER),
+    ("lmb_ranges", _list_of(LMB_RANGE)),
+    ("deadly", _TRUTH),
+    ("ranges_left_out", _NUMBER),
+    ("kernel", _TEXT),
+]
+
+
+SCHEMA, KERNELS, VERSION = b"schema", b"kernels", b"drmemctl"
+"""What the metadata of each file have: the name of its schema, the kernels that were judged for, and by whom."""
+
+
+def _table(schema: str, columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
+    """Return the Arrow schema of a table; `schema` is its name in the metadata of each file."""
+    return pa.schema([("url", _TEXT), ("version", _TEXT), *columns], metadata={SCHEMA: schema})
+
+
+_BOTH = (("url", _TEXT), ("taken", pa.timestamp("s", "UTC")), ("release", _TEXT))
+
+PAIRS: pa.Schema = pa.schema(
+    [
+        ("partition", _TEXT),
+        *((f"{side}_{name}", kind) for side in ("before", "after") for name, kind in _BOTH),
+        *((name, kind) for name, kind in _FINDINGS if name != "deadly"),
+        ("memory_stayed", _NUMBER),
+        ("stale", _NUMBER),
+        ("written_back", _NUMBER),
+        ("error", _TEXT),
+    ],
+    metadata={SCHEMA: "drmemctl.fleet.diff/1"},
+)
+"""What `fleet diff` finds about pairs of captures."""
+
+TABLES: dict[str, pa.Schema] = {
+    "lmb_runs": _table("drmemctl.fleet.lmb_runs/1", _LMB_RUNS),
+    "nodes": _table("drmemctl.fleet.nodes/1", _NODES),
+    "findings": _table("drmemctl.fleet.findings/1", _FINDINGS),
+    "inputs": _table("drmemctl.fleet.inputs/1", _INPUTS),
+}
+"""The tables by name, in the order in which they are written: a part counts as soon as `inputs` has it."""

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""What runs on a worker: a batch of inputs judged and packed as files of Parquet.
+
+A module that others import, so that what is sent to a worker is the name of a function.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from drmemctl._version import __version__
+from drmemctl.fleet.alone import rows_alone
+from drmemctl.fleet.listing import Input
+from drmemctl.fleet.outcome import outcome_of
+from drmemctl.fleet.rows import Rows, rows_of
+from drmemctl.fleet.storage import close_archives
+from drmemctl.fleet.tables import KERNELS, TABLES, VERSION
+
+_AT_ONCE = 50
+"""Inputs whose rows are held as such, which take some ten times the memory of a table."""
+
+
+_ALLOCATIONS = 100_000
+"""Between looking for cycles."""
+
+
+class Limits(NamedTuple):
+    """What judging one input may take.
+
+    Attributes:
+        seconds: of time.
+        memory: bytes, in a process of its own.
+
+    """
+
+    seconds: float
+    memory: int
+
+
+class Packed(NamedTuple):
+    """A batch of inputs as tables.
+
+    Attributes:
+        files: a file of Parquet for each table, by its name.
+        outcomes: what became of each input.
+
+    """
+
+    files: dict[str, bytes]
+    outcomes: bytes
+
+
+def judge(batch: Sequence[Input], kernels: Sequence[str], limits: Limits) -> Packed:
+    """Return the tables of a batch; the worker ends where an input takes too long."""
+    # A task of Dask cannot be stopped, a process can: whatever it is doing, and without the interpreter.
+    with open(os.devnull, "wb") as nowhere, _few_collections():  # noqa: PTH123
+        try:
+            return _packed(_watched(batch, kernels, limits.seconds, nowhere.fileno()), kernels)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            close_archives()
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Let Python look for cycles less often, as the command line does: trees have none."""
+    before = gc.get_threshold()
+    gc.set_threshold(_ALLOCATIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _watched(batch: Iterable[Input], kernels: Sequence[str], seconds: float, log: int) -> Iterable[Rows]:
+    for source in batch:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=log)
+        yield rows_of(source, kernels)
+    faulthandler.cancel_dump_traceback_later()
+
+
+def judge_alone(batch: Sequence[Input], kernels: Sequence[str], limits: Limits) -> Packed:
+    """Return the same of a batch that may be what ended a worker."""
+    return _packed(rows_alone(batch, kernels, limits.seconds, limits.memory), kernels)
+
+
+def _packed(rows_by_input: Iterable[Rows], kernels: Sequence[str]) -> Packed:
+    made = {VERSION: __version__, KERNELS: " ".join(kernels)}
+    schemas = {name: schema.with_metadata({**schema.metadata, **made}) for name, schema in TABLES.items()}
+    tables: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
+    outcomes = bytearray()
+    for several in _by_number(rows_by_input, _AT_ONCE):
+        for name, schema in schemas.items():
+            rows = [row for input_rows in several for row in input_rows.get(name, ())]
+            tables[name].append(pa.Table.from_pylist(rows, schema))
+        outcomes += bytes(outcome_of(row) for input_rows in several for row in input_rows["inputs"])
+    return Packed({name: parquet(pa.concat_tables(tables[name])) for name in TABLES}, bytes(outcomes))
+
+
+def _by_number(rows_by_input: Iterable[Rows], number: int) -> Iterator[list[Rows]]:
+    iterator = iter(rows_by_input)
+    while several := list(islice(iterator, number)):
+        yield several
+
+
+def parquet(table: pa.Table) -> bytes:
+    """Return a table as a file."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.combine_chunks(), sink, compression="zstd")
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def merged(batches: Sequence[Packed]) -> dict[str, bytes]:
+    """Return the files of a part that has several batches."""
+    if len(batches) == 1:
+        return batches[0].files
+    return {
+        name: parquet(pa.concat_tables([pq.read_table(pa.BufferReader(batch.files[name])) for batch in batches]))
+        for name in TABLES
+    }

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: MIT
+"""`drmgr`: what powerpc-utils' drmgr does for memory, request by request to the kernel."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from drmemctl.errors import LimitError
+from drmemctl.kernel.errno import errno_name
+from drmemctl.kernel.job import Job
+from drmemctl.kernel.requests import write_dlpar
+from drmemctl.kernel.task import Action, Footprint, StatePart, Task
+from drmemctl.simulate.drmgr import (
+    ADD,
+    KERNEL_DLPAR,
+    MEMORY,
+    NEWEST,
+    NUMA_REMOVAL,
+    REMOVE,
+    Options,
+    Release,
+    c_number,
+    parse_options,
+)
+from drmemctl.simulate.drmgr_nodes import ERROR, INFO, Numa, NumaRemoval, numa_topology
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.partition import DrmgrRun, Partition, StepResult
+from drmemctl.simulate.steps.kernel_step import REQUEST, Circumstances, KernelStep, MakeTask
+from drmemctl.simulate.words import StepWords
+from drmemctl.tree.limits import LIMITS
+from drmemctl.wording import count_of
+
+_RELEASE = re.compile(r"[0-9]+(\.[0-9]+){1,3}\Z")
+_READS = Footprint(
+    reads=frozenset({StatePart.NODES, StatePart.LMBS, StatePart.LOOKUP, StatePart.CPUS, StatePart.OTHER})
+)
+_FAILED = 255
+"""The exit code of a drmgr that returns -1."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """What is written down while drmgr runs."""
+
+    writes: list[tuple[str, str | None]] = field(default_factory=list)
+    output: list[tuple[int, str]] = field(default_factory=list)
+    resources: int | None = None
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Drmgr(KernelStep):
+    """A call of drmgr.
+
+    Attributes:
+        arguments: its arguments.
+        release: of powerpc-utils.
+
+    """
+
+    arguments: tuple[str, ...]
+    release: Release = NEWEST
+
+    is_request: ClassVar[bool] = True
+    touches: ClassVar[Footprint] = REQUEST | _READS
+    alike: ClassVar[bool] = True
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = (("-c",), ("mem",), ("-a", "-r"), ("-q", "-s"))
+
+    @classmethod
+    def parse(cls, words: StepWords) -> Drmgr:
+        """Return the step: a release of powerpc-utils may stand before the options."""
+        arguments = []
+        while words.remaining:
+            arguments.append(words.next("an option of drmgr"))
+        release = NEWEST
+        if arguments and _RELEASE.match(arguments[0]):
+            release = tuple(int(part) for part in arguments.pop(0).split("."))
+            if release < KERNEL_DLPAR.first:
+                raise words.error("powerpc-utils 1.3.2 or later, which asks the kernel", back=len(arguments) + 1)
+        if not arguments:
+            raise words.error("the options of drmgr, such as -c mem -r -q 1")
+        return cls(words.text, tuple(arguments), release)
+
+    @property
+    def _options(self) -> Options:
+        """The options as `valid_mem_options` and `drslot_chrp_mem` leave them."""
+        options = parse_options(self.arguments)
+        options.count = options.count or 1
+        if options.name is not None and options.name.startswith("0x"):
+            options.index, options.name, options.by_index = c_number(options.name, 16) & 0xFFFFFFFF, None, True
+        elif options.name is not None:
+            options.count = 1
+        return options
+
+    def task(self, circumstances: Circumstances) -> MakeTask:
+        """Return what makes the task: each request, one after the other."""
+        del circumstances
+        return lambda job: self._asked(job, _Told())
+
+    def carry_out(self, partition: Partition, files: Files) -> StepResult:
+        """Return the result; drmgr may succeed though not all went, which is not ok."""
+        options = self._options
+        if options.entitlement or options.kind not in ("", MEMORY):
+            note = "of drmgr only what it does for memory is simulated: -c mem, without -p"
+            return StepResult(self, partition, partition, ok=False, note=note)
+        told = _Told()
+        result = self.alone(partition, partition, files, lambda job: self._asked(job, told))
+        refused = next((name for _, name in told.writes if name), None)
+        traps = tuple(_traps(options, told))
+        whole = result.ok and told.resources == options.count and not told.exit_code and not traps
+        return replace(
+            result,
+            ok=whole,
+            errno=None if whole else refused,
+            note="; ".join(filter(None, (*traps, _apart(partition, told), result.note))),
+            drmgr=DrmgrRun(tuple(told.writes), tuple(_printed(options, told)), told.exit_code),
+        )
+
+    def _asked(self, job: Job, told: _Told) -> Task[int]:
+        options = self._options
+        refused = _refused(options)
+        if refused is not None:
+            told.output.append((ERROR, refused))
+            told.exit_code = _FAILED
+            return 0
+        told.output.append((ERROR, "Validating Memory DLPAR capability...yes."))
+        if options.action == REMOVE and not options.index and self.release >= NUMA_REMOVAL.first:
+            numa: Numa = yield Action("drmgr", _seen, _READS)
+            told.output += numa.missing
+            if numa.nodes:
+                return (yield from _by_node(job, NumaRemoval.of(numa), options.count, told))
+        text = f"index {options.index:#x}" if options.index else f"count {options.count}"
+        rc = yield from _written(job, f"memory {options.action} {text}", told)
+        told.resources = 0 if rc else options.count
+        if rc:
+            told.output.append((ERROR, f"Failed to write to /sys/kernel/dlpar: {os.strerror(-rc)}"))
+            told.exit_code = _FAILED
+        elif self.release < NUMA_REMOVAL.first:
+            told.output.append((INFO, "Success"))
+        return rc
+
+
+def _by_node(job: Job, removal: NumaRemoval, count: int, told: _Told) -> Task[int]:
+    """Remove LMB by LMB. drmgr returns 0 whatever came of it."""
+    asking = removal.run(count)
+    rc: int | None = None
+    try:
+        drc_index = next(asking)
+        while True:
+            if len(told.writes) >= LIMITS.max_steps:
+                message = f"drmgr asks for more than {LIMITS.max_steps:,} LMBs one by one"
+                raise LimitError(message, hint="ask for fewer")
+            rc = yield from _written(job, f"memory remove index {drc_index:#x}", told)
+            drc_index = asking.send(rc)
+    except StopIteration as end:
+        told.resources = end.value
+    told.output += removal.output
+    return 0
+
+
+def _written(job: Job, text: str, told: _Told) -> Task[int]:
+    rc = yield from write_dlpar(job, text)
+    told.writes.append((text, errno_name(rc)))
+    return rc
+
+
+def _seen(job: Job) -> Numa:
+    """Return what drmgr reads before it begins: LMBs from the tree, CPUs that are online from sysfs."""
+    cpus: Counter[int] = Counter(dict.fromkeys(job.state.blocks.nodes(), 0))
+    for cpu in job.state.cpus:
+        cpus[cpu.node] += len(cpu.threads) - len(cpu.offline)
+    return numa_topology(job.state.tree, dict(cpus))
+
+
+def _refused(options: Options) -> str | None:
+    """Return what drmgr says where it does nothing."""
+    if not options.kind:
+        return "A connector type (-c) must be specified"
+    if options.kind == MEMORY and options.action not in (ADD, REMOVE):
+        return "The '-r' or '-a' option must be specified for memory operations"
+    return None
+
+
+def _printed(options: Options, told: _Told) -> Iterator[str]:
+    """Yield what drmgr prints, the number of LMBs last."""
+    head = ""
+    if options.invalid is not None:
+        # A long option has no letter: `%c` of 0 ends the message before its line does.
+        head = f"Invalid option specified '{options.invalid}"
+        if options.invalid:
+            yield head + "'"
+            head = ""
+    for importance, text in told.output:
+        if importance <= options.level:
+            yield head + text
+            head = ""
+    if told.resources is not None:
+        yield f"DR_TOTAL_RESOURCES={told.resources}"
+
+
+def _traps(options: Options, told: _Told) -> Iterator[str]:
+    """Yield where drmgr does something else than it seems to be asked for."""
+    if options.invalid is not None:
+        option = f"-{options.invalid}" if options.invalid else "a long option"
+        yield f"{option} is none of drmgr, or lacks its argument: drmgr goes on without what follows"
+    if options.name is not None:
+        yield f"drmgr takes {options.name} for a name, as a DRC index needs 0x, and asks for any 1 LMB by number"
+    if options.by_index and not options.index:
+        yield "DRC index 0 is none for drmgr: it asks by number"
+    if options.count < 0:
+        yield f"-q is negative: a removal node by node takes it for {options.count & 0xFFFFFFFF:,}"
+    elif told.resources is not None and told.resources > options.count:
+        yield (
+            f"drmgr removed {count_of(told.resources, 'LMB')} where {options.count:,} were asked for: a node "
+            "without CPUs whose share is rounded to nothing gives more, and what is left becomes almost 2^32"
+        )
+
+
+def _apart(partition: Partition, told: _Told) -> str:
+    """Return whether drmgr took LMBs to be elsewhere than Linux has them: then it drains another node."""
+    kernel = partition.kernel
+    numa = _seen(Job(kernel, partition.machine))
+    indexes = {int(text.split()[-1], 16) for text, _ in told.writes if " index " in text}
+    elsewhere = 0
+    for node, _, ranges in numa.nodes:
+        for first, count in ranges:
+            for drc_index in indexes:
+                if first <= drc_index < first + count:
+                    index = kernel.table.index_of_drc(drc_index)
+                    base = None if index is None else kernel.table.lmb(index).base
+                    shown = None if base is None else kernel.blocks.node_of(kernel.block_of(base))
+                    elsewhere += shown is not None and shown != node
+    if not elsewhere:
+        return ""
+    return (
+        f"drmgr goes by the tree, which has {count_of(elsewhere, 'LMB')} of these on another node than Linux: "
+        "what it drains is not what it counts"
+    )
