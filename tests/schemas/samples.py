@@ -17,8 +17,10 @@ from typing import Any
 from drmemctl.check.report import Report
 from drmemctl.compare.watching import changes_between, look
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.output.qualify import QualifyView, show_qualified
 from drmemctl.output.screen import Screen
 from drmemctl.output.watch import show_changes
+from drmemctl.qualify.trial import Difference, Trial, TrialResult
 from drmemctl.tree.node import Property, Tree
 from drmemctl.tree.writer import write_fdt
 from tests.check.mutations import edited, entries, fixture, with_entries, with_prop
@@ -177,6 +179,17 @@ def _simulate(folder: Path) -> list[Any]:
     return [one for steps in runs for one in printed("simulate", "simulate", *steps, "--format", "json")]
 
 
+def _qualified(_folder: Path) -> list[Any]:
+    difference = Difference(1, "dlpar memory add count 1", "errno", "EBUSY", "ok", "dlpar_store")
+    trial = Trial("seed 1", ("plug 0x80000008 1", "dlpar memory add count 1"))
+    results = [TrialResult(trial), TrialResult(trial, (difference,), trial.steps[1:], (difference,))]
+    view = QualifyView("Linux 6.1.0", "6.1", results, "trial", ["--vmlinux", "vmlinux"])
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        show_qualified(Screen.detect(), view, "json")
+    return list(documents("qualify", out.getvalue()))
+
+
 def _array(folder: Path) -> list[Any]:
     path = folder / "array.json"
     assert run("simulate", PLUGGED, "dlpar memory remove count 1", "--save-array", path).code == 0
@@ -313,6 +326,7 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "simulate": _simulate,
     "explore": _of("explore", ("explore", BEFORE, *THREADS), ("explore", BEFORE, *THREADS, "--max-states", "5")),
     "explore-replay": _replayed,
+    "qualify": _qualified,
     "fleet.check": _fleet_check,
     "fleet.ask": _fleet_ask,
     "fleet.diff": _fleet_diff,
