@@ -35,6 +35,7 @@ COMMANDS = (
     "history",
     "simulate",
     "explore",
+    "qualify",
     "report",
     "fleet",
     "kernels",
