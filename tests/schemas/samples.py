@@ -98,10 +98,10 @@ def _fleet_diff(folder: Path) -> list[Any]:
 
 
 def _fleet_check(_folder: Path) -> list[Any]:
-    from drmemctl.fleet.outcome import Outcome, Summary
+    from drmemctl.fleet.outcome import InputOutcome, Summary
     from drmemctl.output.fleet_check import show_summary
 
-    outcomes: Counter[int] = Counter({Outcome.FINE: 9, Outcome.ERROR: 1})
+    outcomes: Counter[int] = Counter({InputOutcome.FINE: 9, InputOutcome.ERROR: 1})
     with contextlib.redirect_stdout(io.StringIO()) as out:
         show_summary(Screen(), Summary("fleet", 10, 4, outcomes), "json")
     return list(documents("fleet.check", out.getvalue()))
