@@ -44,13 +44,13 @@ def boot_distances(
 def update_numa_distance(job: Job, associativity: bytes) -> Task[None]:
     """Take the distances of what is added from its connector's ibm,associativity (`update_numa_distance`)."""
     cells = words(associativity).tolist()
-    # Which form it is, which nodes are possible, and which the tables of form 2 list, is as it was at boot.
+    # Which form it is, how many nodes there are, and which the tables of form 2 list, is as it was at boot.
     table, topology = job.state.distances, job.state.topology
     if not job.has(CONNECTOR_DISTANCES) or table is None or not cells:
         return
     domains = cells[1 : 1 + cells[0]]
     node = node_of_list(topology.primary_index, domains)
-    if node is None or not topology.is_possible(node):
+    if node is None or node >= topology.n_node_ids:
         return
     if isinstance(table, Form1):
         yield from _fill_row(job, node, domains)
