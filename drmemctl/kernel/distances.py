@@ -36,6 +36,8 @@ def boot_distances(
     """Return the table that a kernel makes at boot; None in form 0, and without NUMA."""
     if associativity.form == 0 or associativity.primary_index is None:
         return None
+    if associativity.form == 2:
+        return Form2.from_tree(tree)
     boot_memory = BootMemory.from_tree(tree, associativity)
     memory = Memory(drmem, boot_memory, associativity, affinity_rules(profile))
     return distance_table(tree, memory, Tally.of(memory))
