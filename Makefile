@@ -7,6 +7,7 @@
 # make bench  figures, as ratios within one run
 # make oracle real guests as the oracle: downloads Debian's ppc64el kernels, boots them in QEMU, makes records once more
 #             ONLY='7.2-*' records · KERNEL=vmlinux a kernel of your own · OUT=folder · WRITE=1 replaces the bundled ones
+#             DRGN=1 reads the dump by drgn and debug information as well: 700 MB to download
 # make fuzz   a minute of coverage-guided fuzzing for each target; FUZZ_SECONDS=600 for more
 # make hostile  every command on every hostile input at full size, and what each used: half an hour and more
 # make dist   wheel and sources in dist/; the same bytes from the same commit
@@ -93,8 +94,9 @@ hostile: $(DEV)
 	$(VENV)/bin/python -m tests.hostile
 
 oracle: $(DEV)
+	@$(if $(DRGN),$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --editable '.[drgn]')
 	$(VENV)/bin/python -m tests.oracle $(if $(ONLY),--only '$(ONLY)') $(if $(KERNEL),--kernel '$(KERNEL)') \
-		$(if $(OUT),--out '$(OUT)') $(if $(WRITE),--write)
+		$(if $(OUT),--out '$(OUT)') $(if $(WRITE),--write) $(if $(DRGN),--drgn)
 
 DIST ?= dist
 # The time of the commit, so that a build does not depend on when it is done.

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Inputs that may be what ended a worker, judged in a process of their own, which may end as well.
 
-As a module it is that process: inputs come as a line of JSON on standard input, the rows of each go as a line to
-standard output. Where it ends over one or is silent for too long, the others are given to another one.
+As a module it is that process: inputs come as a line of JSON on standard input; a line on standard output says
+that it is ready, and one has the rows of each. Where it ends over one or is silent for too long, the others are
+given to another process.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import resource
@@ -18,11 +20,12 @@ from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import Self
 
+from drmemctl.check.engine import all_rules
 from drmemctl.fleet.listing import Input
 from drmemctl.fleet.rows import Rows, failed, rows_of
 
 _START = 60.0
-"""Seconds that a process may take to start, besides those of its first input."""
+"""Seconds that a process may take to start."""
 
 _PIECE = 1 << 16
 
@@ -32,26 +35,27 @@ def rows_alone(sources: Sequence[Input], kernels: Sequence[str], seconds: float,
     remaining = list(sources)
     while remaining:
         cause = ""
-        with _Process(remaining, kernels, memory) as process:
-            limit = seconds + _START
+        with _Process(remaining, kernels, seconds, memory) as process:
+            _, cause = process.line(_START)
             while remaining and not cause:
-                line, cause = process.line(limit)
-                source = remaining.pop(0)
-                rows: Rows = failed(source, cause.format(seconds=seconds)) if cause else json.loads(line)
-                yield rows
-                limit = seconds
+                line, cause = process.line(seconds)
+                if not cause:
+                    del remaining[0]
+                    yield json.loads(line)
+        if cause:
+            yield failed(remaining.pop(0), cause)
 
 
 class _Process:
     """A process that judges inputs, and our ends of its pipes."""
 
-    def __init__(self, sources: Sequence[Input], kernels: Sequence[str], memory: int) -> None:
+    def __init__(self, sources: Sequence[Input], kernels: Sequence[str], seconds: float, memory: int) -> None:
         command = [sys.executable, "-m", __name__]
         self._process = subprocess.Popen(  # noqa: S603 - it is this module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment()
         )
         self._text = b""
-        order = json.dumps({"sources": sources, "kernels": kernels, "memory": memory})
+        order = json.dumps({"sources": sources, "kernels": kernels, "seconds": seconds, "memory": memory})
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
         try:
             self._process.stdin.write(order.encode() + b"\n")
@@ -69,13 +73,13 @@ class _Process:
         self._process.stdout.close()
 
     def line(self, seconds: float) -> tuple[bytes, str]:
-        """Return the next line, or why there is none; `{seconds}` in that is how long it may have taken."""
+        """Return the next line, or why there is none."""
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
         pipe, end = self._process.stdout.fileno(), monotonic() + seconds
         pieces = [self._text]
         while b"\n" not in pieces[-1]:
             if not select.select([pipe], [], [], max(0.0, end - monotonic()))[0]:
-                return b"", "took more than {seconds:g} s"
+                return b"", f"took more than {seconds:g} s"
             piece = os.read(pipe, _PIECE)
             if not piece:
                 return b"", f"the process that read it {_how_it_ended(self._process.wait())}"
@@ -100,11 +104,14 @@ def _serve() -> None:
     order = json.loads(sys.stdin.buffer.readline())
     resource.setrlimit(resource.RLIMIT_AS, (order["memory"], order["memory"]))
     # What is judged may print; nobody takes that for rows.
-    out = os.fdopen(os.dup(1), "wb")
+    out = os.fdopen(os.dup(1), "wb", 0)
     os.dup2(2, 1)
+    all_rules()
+    out.write(b"ready\n")
     for source in order["sources"]:
+        # Where nobody is left who would end this process, it ends itself.
+        faulthandler.dump_traceback_later(order["seconds"] + _START, exit=True)
         out.write(json.dumps(rows_of(Input(*source), order["kernels"])).encode() + b"\n")
-        out.flush()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import fsspec
@@ -55,10 +56,29 @@ def stored(function: Callable[[], _T], url: str) -> _T:
 
 def opened(url: str) -> io.BufferedReader:
     """Open what lies elsewhere, to be read and, where the storage can, to be searched."""
-    system, path = file_system(url)
+    system, path = _archive_member(url) if "::" in url else file_system(url)
     # What a file of an archive passes on to its own file system, others take for options of theirs.
     options = {} if "::" in url else {"block_size": _BLOCK, "cache_type": "readahead"}
     return io.BufferedReader(_StoredFile(stored(lambda: system.open(path, "rb", **options), url), url), _BLOCK)
+
+
+def _archive_member(url: str) -> tuple[Any, str]:
+    """Return the file system of an archive, and the path in it: its directory is read once for many members."""
+    place, _, archive = url.partition("::")
+    protocol, _, path = place.partition("://")
+    if not path:
+        return file_system(url)
+    return _archive(protocol, archive), path
+
+
+@lru_cache(maxsize=4)
+def _archive(protocol: str, archive: str) -> Any:
+    return file_system(f"{protocol}://::{archive}")[0]
+
+
+def close_archives() -> None:
+    """Forget the archives that were read: they may change."""
+    _archive.cache_clear()
 
 
 class _StoredFile(io.RawIOBase):

@@ -7,9 +7,18 @@ is the largest of those. Addresses are uint64.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pyarrow as pa
+from pyarrow import parquet
 
 _TEXT, _NUMBER, _ADDRESS, _TRUTH = pa.string(), pa.int64(), pa.uint64(), pa.bool_()
+
+
+def _list_of(kind: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.field("element", kind))  # as it is called in the file
+
 
 _LMBS = [
     ("base", _ADDRESS),
@@ -24,7 +33,7 @@ LMB_RANGE = pa.struct([*_LMBS, ("node", _NUMBER)])
 
 _INPUTS = [
     ("size", _NUMBER),
-    ("taken", pa.timestamp("s", "UTC")),
+    ("taken", pa.timestamp("ms", "UTC")),
     ("host", _TEXT),
     ("error", _TEXT),
     ("note", _TEXT),
@@ -52,8 +61,8 @@ _INPUTS = [
     ("warnings", _NUMBER),
     ("infos", _NUMBER),
     ("judged", _TRUTH),
-    ("kernels", pa.list_(_TEXT)),
-    ("kernel_notes", pa.list_(_TEXT)),
+    ("kernels", _list_of(_TEXT)),
+    ("kernel_notes", _list_of(_TEXT)),
 ]
 _LMB_RUNS = [("position", _NUMBER), *_LMBS, ("assigned", _TRUTH), ("node", _NUMBER), ("bytes", _NUMBER)]
 _NODES = [
@@ -77,7 +86,7 @@ _FINDINGS = [
     ("fingerprint", _TEXT),
     ("lmbs", _NUMBER),
     ("bytes", _NUMBER),
-    ("lmb_ranges", pa.list_(LMB_RANGE)),
+    ("lmb_ranges", _list_of(LMB_RANGE)),
     ("deadly", _TRUTH),
     ("ranges_left_out", _NUMBER),
     ("kernel", _TEXT),
@@ -93,6 +102,22 @@ def _table(schema: str, columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
     return pa.schema([("url", _TEXT), ("version", _TEXT), *columns], metadata={SCHEMA: schema})
 
 
+_BOTH = (("url", _TEXT), ("taken", pa.timestamp("s", "UTC")), ("release", _TEXT))
+
+PAIRS: pa.Schema = pa.schema(
+    [
+        ("partition", _TEXT),
+        *((f"{side}_{name}", kind) for side in ("before", "after") for name, kind in _BOTH),
+        *((name, kind) for name, kind in _FINDINGS if name != "deadly"),
+        ("memory_stayed", _NUMBER),
+        ("stale", _NUMBER),
+        ("written_back", _NUMBER),
+        ("error", _TEXT),
+    ],
+    metadata={SCHEMA: "drmemctl.fleet.diff/1"},
+)
+"""What `fleet diff` finds about pairs of captures."""
+
 TABLES: dict[str, pa.Schema] = {
     "lmb_runs": _table("drmemctl.fleet.lmb_runs/1", _LMB_RUNS),
     "nodes": _table("drmemctl.fleet.nodes/1", _NODES),
@@ -100,3 +125,9 @@ TABLES: dict[str, pa.Schema] = {
     "inputs": _table("drmemctl.fleet.inputs/1", _INPUTS),
 }
 """The tables by name, in the order in which they are written: a part counts as soon as `inputs` has it."""
+
+
+def read(stream: Any, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return what a file of a table holds, without threads: those of Arrow can abort a process that ends."""
+    file = parquet.ParquetFile(stream, pre_buffer=False)
+    return file.read(None if columns is None else list(columns), use_threads=False)

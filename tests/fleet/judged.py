@@ -15,10 +15,11 @@ pytest.importorskip("distributed", reason="distributed is not installed")
 
 from pyarrow import parquet  # noqa: E402
 
+from drmemctl.fleet.dataset import Dataset  # noqa: E402
 from drmemctl.fleet.listing import listed  # noqa: E402
-from drmemctl.fleet.worker import Limits, judge  # noqa: E402
+from drmemctl.fleet.worker import InputLimits, judge  # noqa: E402
 
-LIMITS = Limits(60, 1 << 30)
+LIMITS = InputLimits(60, 1 << 30)
 
 
 def tables(urls: Iterable[str | Path], kernels: Sequence[str] = ()) -> dict[str, Any]:
@@ -34,3 +35,12 @@ def document(table: Any) -> Any:
         if row.get("taken") is not None:
             row["taken"] = row["taken"].isoformat()
     return json.loads(json.dumps({"schema": table.schema.metadata[b"schema"].decode(), "rows": rows}))
+
+
+def rows_in(dataset: Dataset, table: str) -> list[dict[str, Any]]:
+    """Return the rows of a table of a data set, wherever that is."""
+    rows: list[dict[str, Any]] = []
+    for path in dataset.paths(table):
+        with dataset.fs.open(path, "rb") as stream:
+            rows += parquet.read_table(stream).to_pylist()
+    return rows

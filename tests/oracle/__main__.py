@@ -10,10 +10,9 @@ from pathlib import Path
 
 from drmemctl.qualify.monitor import OracleError
 from drmemctl.qualify.packages import Packages, install
-from tests.oracle import dumps, plugged
+from tests.oracle import CACHE, dumps, plugged, second_reader
 from tests.oracle.regenerate import Regenerated, names, regenerated, replace_fixtures
 
-CACHE = Path.home() / ".cache/drmemctl-oracle"
 SERIES = "6.1"
 """The kernel that captures itself, and whose records are made where no others are asked for."""
 
@@ -24,6 +23,7 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", default=f"{SERIES}-*", metavar="PATTERN", help="records, such as '7.2-*' or '*'")
     parser.add_argument("--kernel", type=Path, metavar="VMLINUX", help="a kernel of your own for these records")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where captures and records go")
+    parser.add_argument("--drgn", action="store_true", help="read the dump by drgn as well: 700 MB more")
     parser.add_argument("--write", action="store_true", help="put the new records in the place of the bundled")
     return parser.parse_args(arguments)
 
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     try:
         install()
         packages = Packages(CACHE)
-        wrong = _plugged(asked.kernel, packages, top)
+        wrong = _plugged(asked.kernel, packages, top, drgn=asked.drgn)
     except OracleError as error:
         print(f"oracle: {error}")
         return 1
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
     return _end(made, wrong, top, write=asked.write)
 
 
-def _plugged(kernel: Path | None, packages: Packages, top: Path) -> list[str]:
+def _plugged(kernel: Path | None, packages: Packages, top: Path, *, drgn: bool) -> list[str]:
     print("capture, plug, capture: ", end="", flush=True)
     image = kernel or packages.kernel(SERIES)
     if image is None:
@@ -55,8 +55,14 @@ def _plugged(kernel: Path | None, packages: Packages, top: Path) -> list[str]:
     wrong = plugged.judge(*plugged.captures(image, packages, top / "plug"))
     print("\n    ".join(["not as it should be", *wrong]) if wrong else "as it should be", flush=True)
     print("plug, update, dump: ", end="", flush=True)
-    lost = dumps.judge(dumps.dumped(image, packages, top / "dump"))
+    run = dumps.dumped(image, packages, top / "dump")
+    lost = dumps.judge(run)
     print("\n    ".join(["not as it should be", *lost]) if lost else "as it should be", flush=True)
+    if drgn:
+        print("the dump by drgn: ", end="", flush=True)
+        unlike = second_reader.judge(run.memories["core"], packages)
+        print("\n    ".join(["  not alike", *unlike]) if unlike else "  alike", flush=True)
+        lost += unlike
     return [*wrong, *lost]
 
 
