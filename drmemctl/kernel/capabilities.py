@@ -184,7 +184,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 6),
         commit="a83836dbc53e",
         source="arch/powerpc/include/asm/drmem.h",
-        stable_without=(((4, 19), 116), ((5, 4), 33)),
+        stable_without=(((4, 19), 116), ((5, 4), 33), ((5, 5), 18), ((5, 6), 5)),
     ),
     LMB_SIZE_U32 := Capability(
         "lmb-size-u32",
@@ -193,7 +193,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 9),
         commit="ec72024e35dd",
         source=_DRMEM,
-        stable_without=(((4, 19), 155), ((5, 4), 75)),
+        stable_without=(((4, 19), 155), ((5, 4), 75), ((5, 9), 5)),
     ),
     BLOCK_SIZE_U32 := Capability(
         "block-size-u32",
@@ -201,7 +201,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 8),
         commit="89c140bbaeee",
         source=_HOTPLUG,
-        stable_without=(((4, 14), 194), ((4, 19), 141), ((5, 4), 60)),
+        stable_without=(((4, 14), 194), ((4, 19), 141), ((5, 4), 60), ((5, 7), 17), ((5, 8), 3)),
     ),
     BLOCK_SIZE_PANIC := Capability(
         "block-size-panic",
@@ -270,6 +270,15 @@ CAPABILITIES: tuple[Capability, ...] = (
     UNGUARDED_MEMORY_NODE := Capability(
         "unguarded-memory-node",
         "a memory node whose list leads to no node is set online on node -1; without, it goes to node 0",
+        first=(5, 15),
+        commit="8ddc6448ec5a",
+        source=_NUMA,
+        stable=(((5, 10), 178),),
+    ),
+    CONNECTOR_DISTANCES := Capability(
+        "connector-distances",
+        "what is added gives its node its distances in form 1, by the list that its connector describes; without, "
+        "looking the node of a CPU or an LMB up does, by the list in the tree, and never for node 0",
         first=(5, 15),
         commit="8ddc6448ec5a",
         source=_NUMA,
@@ -347,6 +356,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         "long-log-records",
         "a message in the log has 1,021 bytes at most; without, 989",
         first=(6, 3),
+        commit="b0975c47c217",
         source="kernel/printk/internal.h",
     ),
     DT_RESOURCE := Capability(

@@ -37,6 +37,7 @@ QUICK = (
 
 FULL = (
     *QUICK,
+    "fleet diff --before {base} --after {in}",
     "show {in} --format json",
     "lmb {in} --format json",
     "lmb {in} --format csv",

@@ -98,10 +98,10 @@ def _fleet_diff(folder: Path) -> list[Any]:
 
 
 def _fleet_check(_folder: Path) -> list[Any]:
-    from drmemctl.fleet.outcome import Outcome, Summary
+    from drmemctl.fleet.outcome import InputOutcome, Summary
     from drmemctl.output.fleet_check import show_summary
 
-    outcomes: Counter[int] = Counter({Outcome.FINE: 9, Outcome.ERROR: 1})
+    outcomes: Counter[int] = Counter({InputOutcome.FINE: 9, InputOutcome.ERROR: 1})
     with contextlib.redirect_stdout(io.StringIO()) as out:
         show_summary(Screen(), Summary("fleet", 10, 4, outcomes), "json")
     return list(documents("fleet.check", out.getvalue()))
@@ -170,6 +170,8 @@ def _simulate(folder: Path) -> list[Any]:
         (LPM, f"lpm {FIXTURES / 'captures' / '6.1-merge.dtb.gz'}", "kexec", "--kernel", "5.10"),
         (LPM, f"lpm {FIXTURES / 'trees' / 'numa4-form1-dist.dtb.gz'}", "--kernel", "5.4", "--trace"),
         (BEFORE, "plug 0x80000fff 9"),
+        (FIXTURES / "captures" / "6.1-form1-1.dtb.gz", "plug 0x8000000c 1 assoc 0,0,7,1"),
+        (FIXTURES / "captures" / "6.1-hash.dtb.gz", "plug 0x80000004 4"),
         (BEFORE, "offline 1"),
         (PLUGGED, "drmgr -c mem -r -q 2", "drmgr 1.3.8 -c mem -a -s 0x80000020"),
         (tree_file(folder, threads), "dlpar cpu remove index 0x10000000", "--kernel", "5.4"),
