@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.figures import FAILED, KNOWN_MISSES, NOT_MET, Figure, value_text, verdict
+from benchmarks.fleet import MANY
+from benchmarks.fleet import figures as fleet_figures
 from benchmarks.page import Section, page
 from benchmarks.requests import REQUESTS, partition, seconds_per_request, seconds_to_come_and_go
 
@@ -333,6 +335,12 @@ reduction and without. The threads are a migration and DLPAR requests (`fixtures
         "report",
         "How long headless Chromium takes to open the page, from reading the file to the end of its scripts.",
         page_figures,
+    ),
+    Part(
+        "Fleets",
+        f"""What an input costs in `fleet check`, without the start of the engine: the bundled trees again and
+again, {MANY:,} in all, against `check` in one process. `python -m benchmarks.fleet 100000` runs as many.""",
+        fleet_figures,
     ),
     # Last: what this process holds would count as its children's peak.
     Part(

@@ -16,6 +16,7 @@ import click
 
 from drmemctl._version import __version__
 from drmemctl.cli.app import app
+from drmemctl.cli.table_options import TableCommand, columns_named
 
 _WIDTH = 72
 """Of lines in the files, before escapes; a reader fills them anew."""
@@ -79,6 +80,10 @@ def _lines(ctx: click.Context) -> Iterator[str]:
     options = (param for param in command.get_params(ctx) if isinstance(param, click.Option))
     for record in filter(None, (option.get_help_record(ctx) for option in options)):
         yield from _item(*record)
+    if isinstance(command, TableCommand):
+        yield ".SH COLUMNS"
+        for column in columns_named(command.columns):
+            yield from _item(column.name, column.help)
     yield from _notes(command.epilog or "")
     if command is app:
         yield ".SH ENVIRONMENT"

@@ -41,6 +41,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
         and subject.running.system is None
     ),
     "cpus": lambda subject: subject.running.cpus is not None,
+    "distances": lambda subject: subject.running.distances is not None,
     "delivered": lambda subject: subject.running.delivered is not None,
     "unplugs": lambda subject: subject.running.unplugs is not None,
     "dump": lambda subject: subject.tree.dump is not None,
@@ -51,7 +52,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
 
 
 FAMILY_NEEDS = {
-    "state": ("array", "senses", "blocks", "cpus", "delivered", "unplugs"),
+    "state": ("array", "senses", "blocks", "cpus", "distances", "delivered", "unplugs"),
     "kernel": ("faults",),
     "dump": ("dump",),
     "live": ("live",),

@@ -16,6 +16,7 @@ from drmemctl.cli.common import (
     tree_argument,
 )
 from drmemctl.cli.kernel_options import kernel_option, reading_of
+from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.model.sizes import LISTS
 from drmemctl.output.screen import Screen
 
@@ -30,11 +31,17 @@ Examples:
 """
 
 
-@click.command("assoc", short_help="Show the associativity lookup arrays and who uses them.", epilog=_EXAMPLE)
+@click.command(
+    "assoc",
+    cls=TableCommand.of("drmemctl.output.assoc:COLUMNS"),
+    short_help="Show the associativity lookup arrays and who uses them.",
+    epilog=_EXAMPLE,
+)
 @tree_argument()
 @limit_option(LISTS, "Arrays that may be listed.")
 @kernel_option()
 @format_option("table", "json", "csv")
+@table_options
 @color_option()
 def command(tree: str, limit: int, kernel: Profile | None, format: str, screen: Screen) -> None:
     """Show the associativity lookup arrays: domains, node, and the LMBs that have each.
@@ -44,11 +51,12 @@ def command(tree: str, limit: int, kernel: Profile | None, format: str, screen: 
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
     from drmemctl.model.lookup_usage import LookupUsage
-    from drmemctl.output.assoc import show_usage
+    from drmemctl.output.assoc import COLUMNS, show_usage
 
+    choice = table_choice(COLUMNS)
     device_tree = open_tree(tree)
     drmem = Drmem.from_tree(device_tree)
     reading = reading_of(device_tree, kernel)
     associativity = Associativity.from_tree(device_tree, reading.rules)
-    show_usage(screen, LookupUsage.of(drmem, associativity, limit), format, reading.kernel)
+    show_usage(screen, LookupUsage.of(drmem, associativity, limit), format, reading.kernel, choice)
     report_defects(drmem.defects + associativity.defects)

@@ -10,6 +10,7 @@ import click
 from drmemctl.cli.boot_options import cmdline_option, say_faults, with_cmdline
 from drmemctl.cli.common import color_option, format_option, open_tree, report_defects, tree_argument
 from drmemctl.cli.kernel_options import kernel_of, kernel_option
+from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -26,11 +27,17 @@ EINVAL, no whole number of blocks; refused, the LMB is reserved.
 """
 
 
-@click.command("blocks", short_help="Show memory blocks: size, node, what lies in each.", epilog=_EXAMPLE)
+@click.command(
+    "blocks",
+    cls=TableCommand.of("drmemctl.output.blocks:COLUMNS"),
+    short_help="Show memory blocks: size, node, what lies in each.",
+    epilog=_EXAMPLE,
+)
 @tree_argument()
 @cmdline_option()
 @kernel_option()
-@format_option("table", "json")
+@format_option("table", "json", "csv")
+@table_options
 @color_option()
 def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str, screen: Screen) -> int:
     """Show the memory blocks after boot: their size, their node, which LMBs and memory nodes lie in each.
@@ -40,11 +47,12 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
     The exit code is 1 if the kernel does not come up on this tree, and then there are no blocks to show. Up to 5.3
     it comes up with blocks of 16 MiB where the tree's size is none for a block, and the exit code is 1 as well.
     """
-    from drmemctl.output.blocks import show_blocks
+    from drmemctl.output.blocks import COLUMNS, show_blocks
     from drmemctl.simulate.boot_blocks import BootBlocks
 
+    choice = table_choice(COLUMNS)
     device_tree = with_cmdline(open_tree(tree), cmdline)
     blocks = BootBlocks.of(device_tree, kernel_of(device_tree, kernel))
-    show_blocks(screen, blocks, format)
+    show_blocks(screen, blocks, format, choice)
     report_defects(blocks.defects)
     return say_faults(blocks.faults, blocks.kernel)

@@ -10,7 +10,7 @@ import click
 
 from drmemctl.cli.common import FILE, TREE, open_any_tree, open_tree
 from drmemctl.errors import DrmemctlError
-from drmemctl.output.screen import say
+from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
     from drmemctl.tree.capture import Files
@@ -67,8 +67,7 @@ def command(
         click.echo(capture.script(), nl=False)
         return
     if listing:
-        for path, meaning in capture.TAKEN:
-            click.echo(f"{path:24}  {meaning}")
+        Screen.detect().write_text(f"{path:24}  {meaning}\n" for path, meaning in capture.TAKEN)
         return
     if output is not None and not output.endswith(capture.SUFFIXES):
         raise click.UsageError(f"{output!r} should end in one of {', '.join(capture.SUFFIXES)}.")

@@ -34,6 +34,9 @@ _EXIT_FINDINGS = 1
 _EXIT_UNREADABLE = 3
 """Also where a tree has nothing to judge: who checks the wrong file is to notice."""
 
+_MANY = 1000
+"""Inputs beyond which others judge better."""
+
 _EXAMPLE = """
 \b
 Examples:
@@ -139,6 +142,8 @@ def command(
         return _exit_code(tally, "never", allow_no_drmem)
     fail_on = settings.fail_on or "warning"
     show_check(target, CheckView(judged, tally, plan, fail_on, everything, allow_no_drmem), format)
+    if len(inputs) > _MANY:
+        say(f"{len(inputs):,} inputs: drmemctl fleet check judges as many into tables, also on a cluster")
     return _exit_code(tally, fail_on, allow_no_drmem)
 
 

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from drmemctl.tree.node import Tree
 
 _EXIT_INCONSISTENT = 1
+_NOT_RELOADED = (
+    "kdump: the kernel itself writes the crash kernel's elfcorehdr (/sys/devices/system/memory/crash_hotplug is "
+    "1), user space reloads nothing; --without crash-hotplug is for tools that do not tell the kernel"
+)
 _TO_SHOW = 0.5
 """Seconds beyond --max-seconds in which the answers are shown."""
 
@@ -43,7 +47,8 @@ Examples:
 
 A thread is a step of `drmemctl simulate` that sets something off (lpm, prrn, dlpar, plug, unplug, attach, detach,
 firmware), several of them separated by `;`, or kdump: user space that reloads the crash kernel whenever memory
-came or went.
+came or went. From 6.10 on the kernel keeps up what a crash kernel dumps, and there is nothing to reload; for one
+that was loaded by tools that do not know of that, add --without crash-hotplug.
 
 \b
 Locking:
@@ -141,6 +146,7 @@ def command(
     from time import monotonic
 
     from drmemctl.hypervisor.inference import inferred_hypervisor
+    from drmemctl.kernel.kexec_capabilities import CRASH_HOTPLUG
     from drmemctl.output.explore import ExploreView, show_explored
     from drmemctl.simulate.interleave.answer import Question
     from drmemctl.simulate.interleave.deadline import NEVER
@@ -157,6 +163,8 @@ def command(
     profile = kernel_of(device_tree, kernel).changed(added, removed)
     machine = named_hypervisor(hypervisor) or inferred_hypervisor(device_tree).name
     question = Question(device_tree, threads, profile, machine, bounds, until)
+    if question.has_kdump and profile.has(CRASH_HOTPLUG):
+        say(_NOT_RELOADED)
     policies = list(POLICIES)
     if "all" not in locking:
         policies = [BY_NAME[name] for name in dict.fromkeys(locking or ("kernel",))]

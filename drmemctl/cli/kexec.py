@@ -96,7 +96,7 @@ def command(
 
     before = open_tree(tree)
     profile = kernel_of(before, kernel)
-    after = _predicted(before, crashkernel, Producer(producer), int(page))
+    after = _predicted(before, crashkernel, Producer(producer), int(page), profile)
     state, faults = boot(after, profile)
     regions, _ = boot_regions(after, profile)
     first, _ = boot_regions(without_usable(before), profile)
@@ -107,12 +107,17 @@ def command(
     return say_faults(faults, state) or (1 if findings else 0)
 
 
-def _predicted(tree: Tree, crash: CrashMemory | None, producer: Producer, page: int) -> Tree:
-    from drmemctl.kernel.kdump import CrashMemory, is_crash_tree, kdump_tree
+def _predicted(tree: Tree, named: CrashMemory | None, producer: Producer, page: int, profile: Profile) -> Tree:
+    from drmemctl.kernel.kdump import CrashMemory, Producer, is_crash_tree, kdump_tree
+    from drmemctl.kernel.kexec_load import check_load
 
-    if crash is None and is_crash_tree(tree):
+    if named is None and is_crash_tree(tree):
         return tree
-    return kdump_tree(tree, crash or CrashMemory.from_tree(tree), producer, page)
+    crash = named or CrashMemory.from_tree(tree)
+    crash_tree = kdump_tree(tree, crash, producer, page)
+    if producer is Producer.FILE:
+        check_load(tree, crash_tree, crash, profile)
+    return crash_tree
 
 
 def _write(tree: Tree, output: str) -> None:

@@ -19,6 +19,7 @@ from drmemctl.cli.common import (
     tree_argument,
 )
 from drmemctl.cli.kernel_options import kernel_option, reading_of
+from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen, say
 from drmemctl.wording import count_of
 
@@ -37,7 +38,9 @@ Examples:
 """
 
 
-@click.command("lmb", short_help="Show the LMB table.", epilog=_EXAMPLE)
+@click.command(
+    "lmb", cls=TableCommand.of("drmemctl.output.lmb:COLUMNS"), short_help="Show the LMB table.", epilog=_EXAMPLE
+)
 @tree_argument()
 @click.option("--expand", is_flag=True, help="A line for every LMB instead of every run.")
 @click.option(
@@ -59,6 +62,7 @@ Examples:
 @limit_option(1_048_576, "LMBs that --expand may make.")
 @kernel_option()
 @format_option("table", "json", "csv", "ndjson")
+@table_options
 @color_option()
 def command(
     tree: str,
@@ -80,9 +84,10 @@ def command(
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
     from drmemctl.model.sizes import listed_within_bounds
-    from drmemctl.output.lmb import LmbView, show_lmbs
+    from drmemctl.output.lmb import COLUMNS, LmbView, show_lmbs
     from drmemctl.tree.limits import LIMITS
 
+    choice = table_choice(COLUMNS)
     device_tree = _boot_tree(tree) if origin == "boot" else open_tree(tree)
     drmem = Drmem.from_tree(device_tree, LIMITS.max_listed_runs)
     reading = reading_of(device_tree, kernel)
@@ -97,7 +102,7 @@ def command(
     if format != "table" and associativity.lookup is not None:
         listed_within_bounds(len(table.runs) * associativity.lookup.listed, device_tree.source)
     view = LmbView(table, associativity, limit if expand else None, reading.kernel)
-    show_lmbs(screen, view, format)
+    show_lmbs(screen, view, format, choice)
     if selected and not table.n_lmbs:
         conditions = _conditions(node, drc, address, state)
         say(f"none of the {count_of(n_lmbs, 'LMB')} is selected by {conditions}")

@@ -10,6 +10,7 @@ import click
 from drmemctl.cli.boot_options import cmdline_option, say_faults, with_cmdline
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import kernel_of, kernel_option
+from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -27,11 +28,17 @@ and flags are the same.
 """
 
 
-@click.command("memblock", short_help="Show boot memory as the kernel registers it.", epilog=_EXAMPLE)
+@click.command(
+    "memblock",
+    cls=TableCommand.of("drmemctl.output.memblock:COLUMNS"),
+    short_help="Show boot memory as the kernel registers it.",
+    epilog=_EXAMPLE,
+)
 @tree_argument()
 @cmdline_option()
 @kernel_option()
-@format_option("table", "json")
+@format_option("table", "json", "csv")
+@table_options
 @color_option()
 def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str, screen: Screen) -> int:
     """Show boot memory as the kernel registers it, and what follows for each region.
@@ -46,15 +53,17 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
     from drmemctl.kernel.boot_notes import boot_notes
     from drmemctl.kernel.boot_regions import boot_regions, driver_memory
     from drmemctl.kernel.cmdline import command_line
-    from drmemctl.output.memblock import MemblockView, show_memblock
+    from drmemctl.output.memblock import COLUMNS, MemblockView, show_memblock
 
+    choice = table_choice(COLUMNS)
     device_tree = with_cmdline(open_tree(tree), cmdline)
     profile = kernel_of(device_tree, kernel)
     state, faults = boot(device_tree, profile)
     regions, _ = boot_regions(device_tree, profile)
     by_driver = driver_memory(device_tree, boot_associativity(device_tree, profile))
     notes = boot_notes(device_tree, profile)
-    show_memblock(screen, MemblockView(state, command_line(device_tree), regions, by_driver, notes), format)
+    view = MemblockView(state, command_line(device_tree), regions, by_driver, notes)
+    show_memblock(screen, view, format, choice)
     for note in notes:
         say(note)
     return say_faults(faults, state)

@@ -9,6 +9,7 @@ import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, report_defects, tree_argument
 from drmemctl.cli.kernel_options import kernel_option, reading_of
+from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -22,10 +23,16 @@ Examples:
 """
 
 
-@click.command("numa", short_help="Show NUMA nodes, their memory and CPUs, and distances.", epilog=_EXAMPLE)
+@click.command(
+    "numa",
+    cls=TableCommand.of("drmemctl.output.numa:NODE_COLUMNS"),
+    short_help="Show NUMA nodes, their memory and CPUs, and distances.",
+    epilog=_EXAMPLE,
+)
 @tree_argument()
 @kernel_option()
 @format_option("table", "json", "csv")
+@table_options
 @color_option()
 def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> None:
     """Show the NUMA nodes that Linux makes: memory, CPUs, and the distances between them.
@@ -34,11 +41,12 @@ def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> N
     """
     from drmemctl.model.memory import Memory, Tally
     from drmemctl.model.numa import NumaLayout
-    from drmemctl.output.numa import show_numa
+    from drmemctl.output.numa import NODE_COLUMNS, show_numa
 
+    choice = table_choice(NODE_COLUMNS)
     device_tree = open_tree(tree)
     reading = reading_of(device_tree, kernel)
     memory = Memory.from_tree(device_tree, reading.rules)
     layout = NumaLayout.of(device_tree, memory, Tally.of(memory))
-    show_numa(screen, layout, format, reading.kernel)
+    show_numa(screen, layout, format, reading.kernel, choice)
     report_defects(memory.defects + layout.defects)

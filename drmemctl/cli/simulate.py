@@ -33,7 +33,7 @@ _EXIT_FAILED = 1
 _EXAMPLE = f"""
 \b
 Examples:
-  drmemctl simulate guest.dtb 'plug 0x80000008 2 node 1' 'dlpar memory remove count 1' --kernel 5.10
+  drmemctl simulate guest.dtb 'dlpar memory remove count 1' --kernel 5.10
   drmemctl simulate before.dtb 'lpm after.dtb' --kernel 6.1 --trace
   drmemctl simulate guest.dtb -f migration.steps --format junit > steps.xml
   drmemctl simulate guest.dtb --interactive --kernel debian-12

@@ -14,15 +14,18 @@ SYNTAX = """\
   dlpar memory add|remove count N | index DRC | indexed-count N DRC
   dlpar cpu add|remove index DRC | count N
   drmgr [RELEASE] -c mem -a|-r -q N | -s 0xDRC
-  plug|attach DRC COUNT [node N | row N | assoc W,...]  unplug|detach DRC COUNT
-  firmware PATH PROPERTY HEX|@FILE|-                  lpm TREE     migrate FILE
+  plug|attach DRC COUNT [node N | row N | assoc W,...]
+  unplug|detach DRC COUNT
+  firmware PATH PROPERTY HEX|@FILE|-                  lpm TREE    migrate FILE
   prrn TREE|FILE | prrn SCOPE PHANDLE...              topology on|off
   vphn CPU W,...                                      unmovable|movable DRC...
   withhold DRC COUNT [STATUS]                         provide DRC COUNT
   offline|online BLOCK
-  rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE | configure-connector DRC
+  rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE
+  rtas configure-connector DRC
   qemu-migrate     reboot     kexec
-  expect ok | ERRNO | consistent | finding RULE | drc DRC aa INDEX | drc DRC node N | blocks N"""
+  expect ok | ERRNO | consistent | finding RULE
+  expect drc DRC aa INDEX | drc DRC node N | blocks N"""
 """The steps as help texts have them."""
 
 _BEFORE, _AFTER = 60, 40

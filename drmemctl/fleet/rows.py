@@ -57,7 +57,7 @@ def rows_of(source: Input, kernels: Sequence[str] = ()) -> Rows:
     path = local_path(source.url)
     name = source.url if path is None else path
     try:
-        rows = _judged(_loaded(source, path), name, kernels, _known(source))
+        rows = _judged(tree_at(source.url), name, kernels, _known(source))
     except Exception as error:  # noqa: BLE001 - whatever an input does to us is its row
         # What lies in a directory beside trees and is none is not unreadable, but nothing to read.
         is_other = not source.named and isinstance(error, DrmemctlError) and not _is_tree(source, path)
@@ -92,11 +92,13 @@ def _keyed(source: Input, rows: Rows) -> Rows:
     return {table: [key | row for row in table_rows] for table, table_rows in rows.items()}
 
 
-def _loaded(source: Input, path: str | None) -> Tree:
+def tree_at(url: str) -> Tree:
+    """Return the tree at a URL."""
+    path = local_path(url)
     if path is not None:
         return within_bounds(load(path))
-    with opened(source.url) as raw:
-        return within_bounds(load_open(raw, source.url))
+    with opened(url) as raw:
+        return within_bounds(load_open(raw, url))
 
 
 def _is_tree(source: Input, path: str | None) -> bool:
@@ -150,16 +152,20 @@ def _judged(tree: Tree, name: str, kernels: Sequence[str], row: Row) -> Rows:
 
 
 def _findings(report: Report, kernel: str | None) -> Iterator[Row]:
-    for finding in report.findings:
-        facts = record(finding, "rule severity=severity.value message path? property? offset fingerprint deadly")
-        yield {
-            **{key: printable(value) if isinstance(value, str) else value for key, value in facts.items()},
-            "lmbs": _clamped(sum(lmbs.count for lmbs in finding.lmbs)),
-            "bytes": _bytes(finding),
-            "lmb_ranges": [_range(lmbs) for lmbs in finding.lmbs],
-            "ranges_left_out": finding.ranges_left_out,
-            "kernel": kernel,
-        }
+    return (finding_row(finding, kernel) for finding in report.findings)
+
+
+def finding_row(finding: Finding, kernel: str | None) -> Row:
+    """Return the row of a finding, which was judged for a kernel or any."""
+    facts = record(finding, "rule severity=severity.value message path? property? offset fingerprint deadly")
+    return {
+        **{key: printable(value) if isinstance(value, str) else value for key, value in facts.items()},
+        "lmbs": _clamped(sum(lmbs.count for lmbs in finding.lmbs)),
+        "bytes": _bytes(finding),
+        "lmb_ranges": [_range(lmbs) for lmbs in finding.lmbs],
+        "ranges_left_out": finding.ranges_left_out,
+        "kernel": kernel,
+    }
 
 
 def _bytes(finding: Finding) -> int | None:

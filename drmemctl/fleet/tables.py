@@ -98,6 +98,22 @@ def _table(schema: str, columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
     return pa.schema([("url", _TEXT), ("version", _TEXT), *columns], metadata={SCHEMA: schema})
 
 
+_BOTH = (("url", _TEXT), ("taken", pa.timestamp("s", "UTC")), ("release", _TEXT))
+
+PAIRS: pa.Schema = pa.schema(
+    [
+        ("partition", _TEXT),
+        *((f"{side}_{name}", kind) for side in ("before", "after") for name, kind in _BOTH),
+        *((name, kind) for name, kind in _FINDINGS if name != "deadly"),
+        ("memory_stayed", _NUMBER),
+        ("stale", _NUMBER),
+        ("written_back", _NUMBER),
+        ("error", _TEXT),
+    ],
+    metadata={SCHEMA: "drmemctl.fleet.diff/1"},
+)
+"""What `fleet diff` finds about pairs of captures."""
+
 TABLES: dict[str, pa.Schema] = {
     "lmb_runs": _table("drmemctl.fleet.lmb_runs/1", _LMB_RUNS),
     "nodes": _table("drmemctl.fleet.nodes/1", _NODES),

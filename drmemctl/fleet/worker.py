@@ -7,8 +7,10 @@ A module that others import, so that what is sent to a worker is the name of a f
 from __future__ import annotations
 
 import faulthandler
+import gc
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import NamedTuple
 
@@ -27,7 +29,11 @@ _AT_ONCE = 50
 """Inputs whose rows are held as such, which take some ten times the memory of a table."""
 
 
-class Limits(NamedTuple):
+_ALLOCATIONS = 100_000
+"""Between looking for cycles."""
+
+
+class InputLimits(NamedTuple):
     """What judging one input may take.
 
     Attributes:
@@ -53,15 +59,26 @@ class Packed(NamedTuple):
     outcomes: bytes
 
 
-def judge(batch: Sequence[Input], kernels: Sequence[str], limits: Limits) -> Packed:
+def judge(batch: Sequence[Input], kernels: Sequence[str], limits: InputLimits) -> Packed:
     """Return the tables of a batch; the worker ends where an input takes too long."""
     # A task of Dask cannot be stopped, a process can: whatever it is doing, and without the interpreter.
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+    with open(os.devnull, "wb") as nowhere, _few_collections():  # noqa: PTH123
         try:
             return _packed(_watched(batch, kernels, limits.seconds, nowhere.fileno()), kernels)
         finally:
             faulthandler.cancel_dump_traceback_later()
             close_archives()
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Let Python look for cycles less often, as the command line does: trees have none."""
+    before = gc.get_threshold()
+    gc.set_threshold(_ALLOCATIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _watched(batch: Iterable[Input], kernels: Sequence[str], seconds: float, log: int) -> Iterable[Rows]:
@@ -71,7 +88,7 @@ def _watched(batch: Iterable[Input], kernels: Sequence[str], seconds: float, log
     faulthandler.cancel_dump_traceback_later()
 
 
-def judge_alone(batch: Sequence[Input], kernels: Sequence[str], limits: Limits) -> Packed:
+def judge_alone(batch: Sequence[Input], kernels: Sequence[str], limits: InputLimits) -> Packed:
     """Return the same of a batch that may be what ended a worker."""
     return _packed(rows_alone(batch, kernels, limits.seconds, limits.memory), kernels)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.cpu_capabilities import CPU_CAPABILITIES
+from drmemctl.kernel.kexec_capabilities import KEXEC_CAPABILITIES
 from drmemctl.kernel.memory_capabilities import MEMORY_CAPABILITIES
 from drmemctl.kernel.topology_capabilities import TOPOLOGY_CAPABILITIES
 
@@ -274,6 +275,15 @@ CAPABILITIES: tuple[Capability, ...] = (
         source=_NUMA,
         stable=(((5, 10), 178),),
     ),
+    CONNECTOR_DISTANCES := Capability(
+        "connector-distances",
+        "what is added gives its node its distances in form 1, by the list that its connector describes; without, "
+        "looking the node of a CPU or an LMB up does, by the list in the tree, and never for node 0",
+        first=(5, 15),
+        commit="8ddc6448ec5a",
+        source=_NUMA,
+        stable=(((5, 10), 178),),
+    ),
     CURRENT_DOMAINS := Capability(
         "current-domains",
         "possible nodes come from ibm,current-associativity-domains first",
@@ -341,6 +351,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     ),
     *CPU_CAPABILITIES,
     *MEMORY_CAPABILITIES,
+    *KEXEC_CAPABILITIES,
     LONG_LOG_RECORDS := Capability(
         "long-log-records",
         "a message in the log has 1,021 bytes at most; without, 989",

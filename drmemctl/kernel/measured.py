@@ -178,6 +178,10 @@ MEASURED: dict[str, Measured] = {
         {},
         {},
     ),
+    "connector-distances": Measured(
+        {},
+        {},
+    ),
     "current-domains": Measured(
         {},
         {},
@@ -324,6 +328,26 @@ MEASURED: dict[str, Measured] = {
         {},
     ),
     "range-prevalidated": Measured(
+        {},
+        {},
+    ),
+    "kexec-file-crash": Measured(
+        {},
+        {},
+    ),
+    "kexec-lmbs-counted": Measured(
+        {},
+        {},
+    ),
+    "kexec-pluggable-counted": Measured(
+        {},
+        {},
+    ),
+    "kexec-room-divided": Measured(
+        {},
+        {},
+    ),
+    "crash-hotplug": Measured(
         {},
         {},
     ),

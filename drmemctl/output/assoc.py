@@ -12,20 +12,26 @@ from drmemctl.output.csv import csv_lines
 from drmemctl.output.json import kernel_field, record, schema, streamed
 from drmemctl.output.lmb_words import address_range, domains_text
 from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.table import Cell, Column, NodeCell, show_table
-from drmemctl.wording import count_of, size_text
+from drmemctl.output.table import AS_IT_IS, Cell, Column, NodeCell, TableChoice, ValueCell, show_table
+from drmemctl.wording import count_of
 
 _WHY = {UNSET: "no array", OUT_OF_RANGE: "no such array", INVALID: "ai-invalid flag"}
 
 
-def show_usage(screen: Screen, usage: LookupUsage, format: str, kernel: str | None = None) -> None:
+def show_usage(
+    screen: Screen,
+    usage: LookupUsage,
+    format: str,
+    kernel: str | None = None,
+    choice: TableChoice = AS_IT_IS,
+) -> None:
     """Print the arrays as `table`, `json` or `csv`."""
     if format == "json":
         _show_json(screen, usage, kernel)
     elif format == "csv":
         screen.write_all(_csv_lines(usage))
     else:
-        _show_table(screen, usage)
+        _show_table(screen, usage, choice)
 
 
 def array_record(use: ArrayUse, lmb_size: int | None) -> dict[str, Any]:
@@ -74,18 +80,18 @@ def _csv_lines(usage: LookupUsage) -> Iterator[str]:
 
 
 COLUMNS = (
-    Column("aa", right=True),
-    Column("domains"),
-    Column("node", right=True),
-    Column("LMBs", right=True),
-    Column("memory", right=True),
-    Column("addresses"),
-    Column("note"),
+    Column("aa", right=True, help="index of the lookup array, aa_index of LMBs"),
+    Column("domains", gives_way=1, help="its associativity"),
+    Column("node", right=True, help="the Linux node that it leads to"),
+    Column("LMBs", right=True, help="LMBs that have it"),
+    Column("memory", right=True, gives_way=3, help="their memory", in_bytes=True),
+    Column("addresses", gives_way=2, help="the first of their ranges, and how many more there are"),
+    Column("note", prose=True, help="same as, unused, and the states of the LMBs where not all are assigned"),
 )
 
 
-def _show_table(screen: Screen, usage: LookupUsage) -> None:
-    show_table(screen, COLUMNS, rows(usage), title=title(usage))
+def _show_table(screen: Screen, usage: LookupUsage, choice: TableChoice) -> None:
+    show_table(screen, COLUMNS, rows(usage), title=title(usage), choice=choice)
 
 
 def title(usage: LookupUsage) -> str:
@@ -140,7 +146,7 @@ def _why(outsiders: Outsiders) -> str:
 def _users_cells(users: Users, lmb_size: int | None) -> tuple[Cell, Cell, Cell]:
     if not users.lmbs:
         return "-", "-", "-"
-    memory = "?" if lmb_size is None else size_text(users.lmbs * lmb_size)
+    memory = ValueCell.of_size(None if lmb_size is None else users.lmbs * lmb_size)
     return f"{users.lmbs:,}", memory, _addresses(users, lmb_size)
 
 

@@ -10,16 +10,28 @@ from drmemctl.formats.plain import record as plain_record
 from drmemctl.kernel.block_map import BlockSpan, Owner
 from drmemctl.kernel.boot_regions import DriverMemory
 from drmemctl.kernel.sections import SECTION, SUBSECTION
+from drmemctl.output.csv import csv_lines
 from drmemctl.output.json import record, schema, streamed
 from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.table import Cell, Column, show_table
+from drmemctl.output.table import AS_IT_IS, Cell, Column, TableChoice, ValueCell, show_table
 from drmemctl.output.text import safe
 from drmemctl.simulate.boot_blocks import BootBlocks
 from drmemctl.wording import count_of, size_text
 
+_CSV = ("block", "count", "base", "node", "exists", "owner_count", "shared", "aligned", "adding")
 
-def show_blocks(screen: Screen, blocks: BootBlocks, format: str) -> None:
-    """Print the blocks as `table` or `json`."""
+COLUMNS = (
+    Column("blocks", right=True, help="numbers in /sys/devices/system/memory"),
+    Column("address", help="the first and the last address"),
+    Column("node", help="the node of the block; - where there is none yet"),
+    Column("state", gives_way=2, help="online or offline; - where there is no block yet"),
+    Column("owners", prose=True, help="the memory nodes and LMBs with memory in it"),
+    Column("adding", gives_way=1, help="what would come of adding memory there"),
+)
+
+
+def show_blocks(screen: Screen, blocks: BootBlocks, format: str, choice: TableChoice = AS_IT_IS) -> None:
+    """Print the blocks as `table`, `json` or `csv`."""
     if format == "json":
         head = {
             "schema": schema("blocks"),
@@ -37,11 +49,14 @@ def show_blocks(screen: Screen, blocks: BootBlocks, format: str) -> None:
         return
     if blocks.kernel.dead:
         return
-    screen.write(screen.style(_summary(blocks), "bold") + "\n")
-    state = ("state",) if blocks.kernel.blocks.offline else ()
-    titles = ("address", "node", *state, "owners", "adding")
-    columns = [Column("blocks", right=True), *(Column(title) for title in titles)]
-    show_table(screen, columns, _rows(blocks))
+    if format == "csv":
+        screen.write_all(csv_lines(_CSV, (_record(span, blocks) for span in blocks.spans())))
+        return
+    # Of blocks that are all online it is not worth a column.
+    with_states = choice != AS_IT_IS or bool(blocks.kernel.blocks.offline)
+    columns = [column for column in COLUMNS if with_states or column.title != "state"]
+    rows = _rows(blocks, with_states=with_states)
+    show_table(screen, columns, rows, title=_summary(blocks), choice=choice)
 
 
 def _summary(blocks: BootBlocks) -> str:
@@ -85,17 +100,19 @@ def _state(span: BlockSpan) -> str:
     return "" if span.node is None else "online" if span.online else "offline"
 
 
-def _rows(blocks: BootBlocks) -> Iterator[Sequence[Cell]]:
-    size, with_states = blocks.block_size, bool(blocks.kernel.blocks.offline)
+def _rows(blocks: BootBlocks, *, with_states: bool) -> Iterator[Sequence[Cell]]:
+    size = blocks.block_size
     for span in blocks.spans():
         last = span.first + span.count - 1
         numbers = str(span.first) if span.count == 1 else f"{span.first}-{last}"
         place = f"{span.first * size:#011x}-{(last + 1) * size - 1:#011x}"
+        numbered = ValueCell(numbers, None, span.first)
+        at = ValueCell(place, None, span.first * size)
         node: Cell = "-" if span.node is None else (str(span.node), node_style(span.node))
         node = "?" if blocks.unknown and span.node is not None else node
         adding = (span.meets, "green" if span.meets == "possible" else "dim")
         state: Cell = (_state(span) or "-", None if span.online else "yellow")
-        yield (numbers, place, node, *((state,) if with_states else ()), _owners(span), adding)
+        yield (numbered, at, node, *((state,) if with_states else ()), _owners(span), adding)
     for region in blocks.pmem:
         amount = "size unknown" if region.size is None else size_text(region.size)
         who = f"{safe(region.path, 50)} ({amount})"

@@ -114,11 +114,12 @@ def show_check(target: Target, view: CheckView, format: str) -> None:
         say_written(view.tally, target.file)
         return
     pieces = rendered(target.screen, view, format)
+    write = target.screen.write_text if format == "text" else target.screen.write_all
     if target.screen.terminal:
         for piece in pieces:
-            target.screen.write(piece)
+            write((piece,))
     else:
-        target.screen.write_all(pieces)
+        write(pieces)
     # The reader may have gone before the end, but the exit code is about all inputs.
     for _ in reports:
         pass

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""CSV: a line of column names, then a record a line. All values are numbers or our own words: no quotes."""
+"""CSV: a line of column names, then a record a line (RFC 4180, with line feeds alone)."""
 
 from __future__ import annotations
 
@@ -19,4 +19,5 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text

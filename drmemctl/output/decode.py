@@ -48,7 +48,10 @@ class Decoding:
 
 def show_decoding(screen: Screen, decoding: Decoding, format: str) -> None:
     """Print answers as `table` or `json`."""
-    screen.write_all(_json(decoding) if format == "json" else _text(screen, decoding))
+    if format == "json":
+        screen.write_all(_json(decoding))
+    else:
+        screen.write_text(_text(screen, decoding))
 
 
 def hex_lines(data: bytes) -> Iterator[str]:

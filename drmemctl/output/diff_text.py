@@ -40,9 +40,9 @@ class DiffSection:
 
 def show_text(screen: Screen, diff: Diff) -> None:
     """Print the diff for a terminal or a pipe."""
-    for number, line in enumerate(headlines(diff)):
-        screen.write(screen.style(line, "bold" if number == 0 else None) + "\n")
-    screen.write_all(screen.style(f"note: {line}", "dim") + "\n" for line in notes(diff))
+    heads = enumerate(headlines(diff))
+    screen.write_text(screen.style(line, "bold" if number == 0 else None) + "\n" for number, line in heads)
+    screen.write_text(screen.style(f"note: {line}", "dim") + "\n" for line in notes(diff))
     for section in sections(diff):
         screen.write("\n")
         show_table(screen, section.columns, iter(section.rows), title=section.title)
@@ -88,13 +88,13 @@ def sections(diff: Diff) -> Iterator[DiffSection]:
 
 _LMB_COLUMNS = (
     Column("address"),
-    Column("size", right=True),
+    Column("size", right=True, gives_way=2),
     Column("LMBs", right=True),
     Column("DRC index"),
-    Column("aa"),
-    Column("domains"),
+    Column("aa", gives_way=1),
+    Column("domains", gives_way=3),
     Column("node"),
-    Column("state and flags"),
+    Column("state and flags", prose=True),
 )
 
 
@@ -239,8 +239,8 @@ def _indexes(indexes: Sequence[int]) -> str | None:
     return " ".join(map(str, indexes[:_INDEXES_SHOWN])) + more
 
 
-_FACT_COLUMNS = (Column("what"), Column("old"), Column("new"))
-_PROPERTY_COLUMNS = (Column("change"), Column("where"), Column("old"), Column("new"))
+_FACT_COLUMNS = (Column("what"), Column("old", prose=True), Column("new", prose=True))
+_PROPERTY_COLUMNS = (Column("change"), Column("where"), Column("old", prose=True), Column("new", prose=True))
 
 
 def _property_rows(change: PropertyChange) -> Iterator[Sequence[Cell]]:
@@ -287,7 +287,7 @@ def _value(prop: Property | None) -> str:
 _FINDING_COLUMNS = (
     Column("severity"),
     Column("rule"),
-    Column("what it may not have changed, or Linux does not take over"),
+    Column("what it may not have changed, or Linux does not take over", prose=True),
 )
 
 

@@ -29,7 +29,7 @@ _COLUMNS = (
     Column("ends", right=True),
     Column("inconsistent", right=True),
     Column("by race", right=True),
-    Column("worst"),
+    Column("worst", prose=True),
 )
 _NARROWEST, _WIDEST = 30, 64
 _NO_TIME = "how it comes about: no time was left for that\n"
@@ -59,8 +59,8 @@ def show_explored(screen: Screen, view: ExploreView, format: str) -> None:
         screen.write_all(_mermaid(view))
     else:
         show_table(screen, _COLUMNS, map(_row, view.answers))
-        screen.write(_subject(screen, view.question))
-        screen.write_all(_details(screen, view))
+        screen.write_text((_subject(screen, view.question),))
+        screen.write_text(_details(screen, view))
 
 
 def _subject(screen: Screen, question: Question) -> str:

@@ -21,7 +21,7 @@ def show_replay(screen: Screen, replayed: Replay, format: str) -> None:
         screen.write_all(mermaid(threads, replayed.rows, replayed.verdicts, replayed.saved.policy.name))
     else:
         screen.write_all(columns(screen, threads, replayed.rows))
-        screen.write_all(_verdicts(screen, replayed))
+        screen.write_text(_verdicts(screen, replayed))
 
 
 def _verdicts(screen: Screen, replayed: Replay) -> Iterator[str]:

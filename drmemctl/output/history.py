@@ -29,7 +29,7 @@ def show_history(screen: Screen, history: History, format: str) -> None:
     if format == "json":
         screen.write_all(_json(history))
     else:
-        screen.write_all(_lines(screen, history))
+        screen.write_text(_lines(screen, history))
 
 
 def _lines(screen: Screen, history: History) -> Iterator[str]:

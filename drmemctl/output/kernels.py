@@ -99,20 +99,20 @@ def measured_text(capability: Capability) -> str:
 
 
 def _show_text(screen: Screen, view: KernelsView) -> None:
-    screen.write(screen.style(view.title(), "bold") + "\n")
+    screen.write_text((screen.style(view.title(), "bold") + "\n",))
     for capability in view.shown():
         mark = f"{_holder(view, capability)}: " if len(view.kernels) == 2 else ""
-        screen.write_all(f"{line}\n" for line in _lines(screen, capability, mark))
+        screen.write_text(f"{line}\n" for line in _lines(screen, capability, mark))
     if view.settled():
         heading = f"\nsettled of {view.kernels[0].distribution} by what is published of it"
         screen.write(screen.style(heading, "bold") + "\n")
     for backport in view.settled():
         word = "has" if backport.has else "has not"
-        screen.write(f"  {word} {screen.style(backport.capability, 'cyan')}: {backport.source}\n")
+        screen.write_text((f"  {word} {screen.style(backport.capability, 'cyan')}: {backport.source}\n",))
     if not view.kernels:
         screen.write(screen.style("\nkernels with names", "bold") + "\n")
         width = max(map(len, view.names))
-        screen.write_all(f"  {name:{width}}  {description}\n" for name, description in view.names.items())
+        screen.write_text(f"  {name:{width}}  {description}\n" for name, description in view.names.items())
 
 
 def _lines(screen: Screen, capability: Capability, mark: str) -> Iterator[str]:

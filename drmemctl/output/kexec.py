@@ -53,7 +53,7 @@ def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
         show_table(screen, columns, _rows(view.regions))
     if view.findings:
         screen.write("" if in_vain else "\n")
-        screen.write_all(finding_lines(screen, view.findings))
+        screen.write_text(finding_lines(screen, view.findings))
 
 
 def _show_json(screen: Screen, view: KexecView) -> None:

@@ -14,7 +14,18 @@ from drmemctl.model.drmem import LmbTable, check_limit
 from drmemctl.model.run import Lmb, Run, is_assigned
 from drmemctl.output.lmb_words import address_range, domains_text, drc_range
 from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.table import SAMPLE, Cell, Column, NodeCell, heading, line_maker, show_table
+from drmemctl.output.table import (
+    AS_IT_IS,
+    SAMPLE,
+    Cell,
+    Column,
+    NodeCell,
+    TableChoice,
+    ValueCell,
+    heading,
+    line_maker,
+    show_table,
+)
 from drmemctl.wording import count_of, size_text
 
 _REMEMBERED = 10_000
@@ -97,12 +108,12 @@ class _Attributes(dict[tuple[int, int], str]):
         return text
 
 
-def show_lmbs(screen: Screen, view: LmbView, format: str) -> None:
+def show_lmbs(screen: Screen, view: LmbView, format: str, choice: TableChoice = AS_IT_IS) -> None:
     """Print the LMBs as `table`, `json`, `csv` or `ndjson`; `LimitError` before the first byte."""
     if view.limit is not None:
         check_limit(view.table.n_lmbs, view.limit)
     if format == "table":
-        _show_table(screen, view)
+        _show_table(screen, view, choice)
     elif format == "json":
         _show_json(screen, view)
     elif format == "csv":
@@ -144,23 +155,35 @@ def _csv_lines(view: LmbView) -> Iterator[str]:
 
 
 COLUMNS = (
-    Column("address"),
-    Column("size", right=True),
-    Column("LMBs", right=True),
-    Column("DRC index"),
-    Column("aa", right=True),
-    Column("domains"),
-    Column("node", right=True),
-    Column("flags"),
+    Column("address", help="the first and the last address"),
+    Column("size", right=True, gives_way=1, help="memory of the run", in_bytes=True),
+    Column("LMBs", right=True, help="how many LMBs the run has"),
+    Column("DRC index", help="the DRC indexes, the LMBs' names among connectors"),
+    Column("aa", right=True, gives_way=2, help="aa_index: which lookup array; - where it is unset"),
+    Column("domains", gives_way=3, help="the associativity in that lookup array"),
+    Column("node", right=True, help="the Linux node; none where an assigned LMB has none"),
+    Column(
+        "flags",
+        prose=True,
+        help="assigned, reserved, drc-invalid, ai-invalid, hot-removable; free where none is set",
+    ),
 )
 
 
-def _show_table(screen: Screen, view: LmbView) -> None:
-    if view.table.n_lmbs >= _MANY and not screen.color and _is_long(view):
+def _show_table(screen: Screen, view: LmbView, choice: TableChoice) -> None:
+    if (
+        choice == AS_IT_IS
+        and not screen.terminal
+        and view.table.n_lmbs >= _MANY
+        and not screen.color
+        and _is_long(view)
+    ):
         screen.write(title(view.table) + "\n")
         screen.write_all(_long_lines(screen, view))
         return
-    show_table(screen, COLUMNS, map(Row(view).cells, _lines(view)), title=title(view.table))
+    row = Row(view)
+    cells = map(row.sorted_cells if choice.needs_values else row.cells, _lines(view))
+    show_table(screen, COLUMNS, cells, title=title(view.table), choice=choice)
 
 
 def _is_long(view: LmbView) -> bool:
@@ -276,6 +299,17 @@ class Row:
         run = line.run
         drc_indexes = drc_range(run.drc_index, run.lmbs, same=line.same_drc)
         return self._addresses(line), self._size(run.lmbs), str(run.lmbs), drc_indexes, *self.kind_cells(run)
+
+    def sorted_cells(self, line: Line) -> Sequence[Cell]:
+        """Return the same cells, with the numbers that they stand for."""
+        run, size = line.run, self._lmb_size
+        address, _, lmbs, drc_indexes, aa, *others = self.cells(line)
+        numbers = (run.base, run.lmbs, run.drc_index, run.aa_index)
+        cells = [
+            ValueCell(str(cell), None, number)
+            for cell, number in zip((address, lmbs, drc_indexes, aa), numbers, strict=True)
+        ]
+        return [cells[0], ValueCell.of_size(None if size is None else size * run.lmbs), *cells[1:], *others]
 
     def kind_cells(self, run: Run) -> KindCells:
         """Return the last cells of a run, which go by its aa_index and flags."""

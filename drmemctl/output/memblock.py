@@ -10,11 +10,11 @@ from typing import Any
 from drmemctl.kernel.boot_regions import BootRegion, Consequences, DriverMemory
 from drmemctl.kernel.memblock import DRIVER_MANAGED, FLAG_NAMES
 from drmemctl.kernel.state import KernelState
+from drmemctl.output.csv import csv_lines
 from drmemctl.output.json import record, schema, streamed
 from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.table import Cell, Column, show_table
+from drmemctl.output.table import AS_IT_IS, Cell, Column, TableChoice, ValueCell, show_table
 from drmemctl.output.text import safe
-from drmemctl.wording import size_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,24 @@ class MemblockView:
     notes: Sequence[str] = ()
 
 
-def show_memblock(screen: Screen, view: MemblockView, format: str) -> None:
-    """Print the regions as `table` or `json`."""
+COLUMNS = (
+    Column("address", help="the first and the last address"),
+    Column("size", right=True, help="memory of the region", in_bytes=True),
+    Column("node", help="the Linux node; none where a region has none"),
+    Column("flags", help="HOTPLUG, NOMAP, DRIVER_MANAGED; - where none is set"),
+    Column("zone", gives_way=1, help="Normal or Movable"),
+    Column("kexec images", gives_way=4, help="whether kexec -s may place images there"),
+    Column("second kernel", gives_way=3, help="whether it is told of the memory, or finds it by itself"),
+    Column("vmcore", gives_way=2, help="whether a dump has it"),
+    Column("unplug", prose=True, help="whether it can be given back"),
+)
+
+
+def show_memblock(screen: Screen, view: MemblockView, format: str, choice: TableChoice = AS_IT_IS) -> None:
+    """Print the regions as `table`, `json` or `csv`."""
+    if format == "csv":
+        screen.write_all(csv_lines(_CSV, map(_flat_record, view.regions)))
+        return
     if format == "json":
         head = {
             "schema": schema("memblock"),
@@ -52,12 +68,10 @@ def show_memblock(screen: Screen, view: MemblockView, format: str) -> None:
         return
     if view.kernel.dead and all(entry.region.node is not None for entry in view.regions):
         return  # memory without a node is what a kernel dies of, and worth a table; nothing else is
-    titles = ("node", "flags", "zone", "kexec images", "second kernel", "vmcore", "unplug")
-    columns = [Column("address"), Column("size", right=True), *(Column(title) for title in titles)]
     if not view.regions and not view.by_driver:
         screen.write("the kernel registers no memory\n")
         return
-    show_table(screen, columns, _rows(view))
+    show_table(screen, COLUMNS, _rows(view), choice=choice)
 
 
 def _consequences(consequences: Consequences) -> dict[str, Any]:
@@ -73,6 +87,14 @@ def _record(entry: BootRegion) -> dict[str, Any]:
     return {**region, **_consequences(entry.consequences), "lmb_bytes": entry.lmb_bytes}
 
 
+_CSV = ("base", "size", "node", "flags", "zone", "movable_from", "images", "told", "vmcore", "unplug", "lmb_bytes")
+
+
+def _flat_record(entry: BootRegion) -> dict[str, Any]:
+    facts = _record(entry)
+    return {**facts, **facts["kexec"]}
+
+
 def _driver_record(region: DriverMemory) -> dict[str, Any]:
     flags = [FLAG_NAMES[DRIVER_MANAGED]]
     place = {**record(region, "path drc_index"), "base": None, **record(region, "size node")}
@@ -85,11 +107,12 @@ def _rows(view: MemblockView) -> Iterator[Sequence[Cell]]:
         last = region.end - 1
         place = f"{region.base:#011x}-{last:#011x}"
         flags = " ".join(region.flag_names) or "-"
-        yield (place, size_text(region.size), _node(region.node), flags, *_words(entry.consequences))
+        at = ValueCell(place, None, region.base)
+        yield (at, ValueCell.of_size(region.size), _node(region.node), flags, *_words(entry.consequences))
     for pmem in view.by_driver:
-        size = "-" if pmem.size is None else size_text(pmem.size)
+        size = ValueCell.of_size(pmem.size, "-")
         flags = FLAG_NAMES[DRIVER_MANAGED]
-        yield (safe(pmem.path, 60), size, _node(pmem.node), flags, *_words(pmem.consequences))
+        yield (safe(pmem.path.rpartition("/")[2], 40), size, _node(pmem.node), flags, *_words(pmem.consequences))
 
 
 def _node(node: int | None) -> Cell:

@@ -11,8 +11,7 @@ from drmemctl.model.numa import NumaLayout, NumaNode
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.json import kernel_field, record, schema, streamed
 from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.table import Cell, Column, NodeCell, plain_lines, show_table
-from drmemctl.wording import size_text
+from drmemctl.output.table import AS_IT_IS, Cell, Column, NodeCell, TableChoice, ValueCell, plain_lines, show_table
 
 _CPUS_SHOWN = 6
 """Ranges of CPU numbers in a table's cell; JSON has them all."""
@@ -30,14 +29,20 @@ def affinity_record(layout: NumaLayout) -> dict[str, Any]:
     return record(layout, f"enabled form primary_index reference_points{unknown}")
 
 
-def show_numa(screen: Screen, layout: NumaLayout, format: str, kernel: str | None = None) -> None:
+def show_numa(
+    screen: Screen,
+    layout: NumaLayout,
+    format: str,
+    kernel: str | None = None,
+    choice: TableChoice = AS_IT_IS,
+) -> None:
     """Print the layout as `table`, `json` or `csv`."""
     if format == "json":
         _show_json(screen, layout, kernel)
     elif format == "csv":
         screen.write_all(csv_lines(_CSV, map(node_record, layout.nodes)))
     else:
-        _show_tables(screen, layout)
+        _show_tables(screen, layout, choice)
 
 
 def _show_json(screen: Screen, layout: NumaLayout, kernel: str | None) -> None:
@@ -80,18 +85,25 @@ def possible_words(layout: NumaLayout) -> str:
     return f"{which} possible ({possible.property})"
 
 
-def _show_tables(screen: Screen, layout: NumaLayout) -> None:
+def _show_tables(screen: Screen, layout: NumaLayout, choice: TableChoice) -> None:
     possible = possible_words(layout)
     nodes = f"nodes {possible}\n" if possible else ""
-    screen.write(f"{screen.style(affinity_words(layout), 'bold')}\n{nodes}\n")
-    show_table(screen, NODE_COLUMNS, nodes_cells(layout))
+    if choice.headings and not choice.pairs:
+        screen.write_text((f"{screen.style(affinity_words(layout), 'bold')}\n{nodes}\n",))
+    show_table(screen, NODE_COLUMNS, nodes_cells(layout), choice=choice)
+    if choice != AS_IT_IS:
+        return
     screen.write_all(_matrix(screen, layout.distances))
 
 
 NODE_COLUMNS = (
-    Column("node", right=True),
-    *(Column(title, right=True) for title in ("memory", "memory@", "LMBs", "cores", "threads")),
-    Column("CPUs"),
+    Column("node", right=True, help="the Linux node"),
+    Column("memory", right=True, help="its memory", in_bytes=True),
+    Column("memory@", right=True, help="what of it memory nodes have", in_bytes=True),
+    Column("LMBs", right=True, help="its assigned LMBs"),
+    Column("cores", right=True, help="its CPU nodes"),
+    Column("threads", right=True, gives_way=2, help="their threads"),
+    Column("CPUs", gives_way=1, help="the numbers of the threads"),
 )
 
 
@@ -111,8 +123,8 @@ def node_name(node: NumaNode, layout: NumaLayout) -> NodeCell:
 def _node_cells(node: NumaNode, name: Cell) -> Sequence[Cell]:
     return (
         name,
-        size_text(node.bytes),
-        size_text(node.boot_bytes) if node.boot_bytes else "-",
+        ValueCell.of_size(node.bytes),
+        ValueCell.of_size(node.boot_bytes or None, "-"),
         f"{node.lmbs:,}" if node.lmbs else "-",
         str(node.cores) if node.cores else "-",
         str(len(node.threads)) if node.threads else "-",

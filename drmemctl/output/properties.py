@@ -83,7 +83,7 @@ def show_properties(screen: Screen, tree: Tree, place: Place, format: str, limit
         records = (_record(place, prop, decoder) for prop in properties)
         screen.write_all(streamed(head, {"properties": records}))
     else:
-        screen.write_all(_blocks(screen, place, properties, decoder))
+        screen.write_text(_blocks(screen, place, properties, decoder))
 
 
 def _record(place: Place, prop: Property, decoder: Decoder) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from drmemctl.check.pages import Page
 from drmemctl.formats.plain import record
 from drmemctl.output.findings import STYLES
 from drmemctl.output.screen import Screen
+from drmemctl.output.table import AS_IT_IS, Column, TableChoice, show_table
 
 _SUMMARY = "rule severity family title kernels"
 """The keys of a rule in JSON."""
@@ -23,26 +24,36 @@ HEADINGS = {
 """How the sections of a page are headed."""
 
 
-def show_rules(screen: Screen, pages: Sequence[Page], format: str) -> None:
+COLUMNS = (
+    Column("rule", help="the number by which `explain`, `--select` and `--ignore` know it"),
+    Column("severity", help="error, warning or info"),
+    Column("family", gives_way=1, help="what kind of rule it is, as --family has it"),
+    Column("finds", prose=True, help="what is wrong where it finds something"),
+    Column("kernels", gives_way=2, help="the kernels that it is about"),
+)
+
+
+def show_rules(screen: Screen, pages: Sequence[Page], format: str, choice: TableChoice = AS_IT_IS) -> None:
     """Print the rules as `table`, `json` or `markdown`."""
     if format == "json":
         from drmemctl.output.json import document, schema
 
         screen.write(document({"schema": schema("rules"), "rules": [record(page, _SUMMARY) for page in pages]}))
+    elif format == "csv":
+        from drmemctl.output.csv import csv_lines
+
+        screen.write_all(csv_lines(_SUMMARY.split(), (record(page, _SUMMARY) for page in pages)))
     elif format == "markdown":
         rows = (f"| {p.rule} | {p.severity} | {p.family} | {p.title} | {p.kernels} |\n" for p in pages)
         head = "| rule | severity | family | finds | kernels |\n|---|---|---|---|---|\n"
         screen.write_all((head, *rows))
     else:
-        _show_table(screen, pages)
+        _show_table(screen, pages, choice)
 
 
-def _show_table(screen: Screen, pages: Sequence[Page]) -> None:
-    from drmemctl.output.table import Column, show_table
-
-    columns = [Column(title) for title in ("rule", "severity", "family", "finds", "kernels")]
+def _show_table(screen: Screen, pages: Sequence[Page], choice: TableChoice) -> None:
     rows = ((p.rule, (p.severity.value, STYLES[p.severity]), p.family, p.title, p.kernels) for p in pages)
-    show_table(screen, columns, rows)
+    show_table(screen, COLUMNS, rows, choice=choice)
 
 
 def show_page(screen: Screen, page: Page, format: str) -> None:
@@ -56,7 +67,8 @@ def show_page(screen: Screen, page: Page, format: str) -> None:
     elif format == "markdown":
         screen.write(f"# {page.rule}: {page.title}\n\n{page_markdown(page)}")
     else:
-        screen.write(f"{screen.style(f'{page.rule}: {page.title}', STYLES[page.severity])}\n{page_text(page)}")
+        title = screen.style(f"{page.rule}: {page.title}", STYLES[page.severity])
+        screen.write_text((f"{title}\n{page_text(page)}",))
 
 
 def page_markdown(page: Page) -> str:

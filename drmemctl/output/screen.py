@@ -95,6 +95,14 @@ class Screen:
                 block, length = [], 0
         return _put("".join(block))
 
+    def write_text(self, parts: Iterable[str]) -> bool:
+        """Write text for people; a terminal gets lines that are broken between words where they are too wide."""
+        if not self.terminal:
+            return self.write_all(parts)
+        from drmemctl.output.wrap import wrapped_text
+
+        return self.write_all(wrapped_text(parts, self.width))
+
     def console(self) -> Console:
         """Return rich's console with the same decisions; costs rich's import."""
         from rich.console import Console

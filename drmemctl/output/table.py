@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: MIT
-"""Tables: rich draws small ones on a terminal, a plain formatter all others.
+"""Tables for people: one style, as many columns as there is room for, nothing wrapped.
 
-Rich takes 2.5 s for 10,000 rows and wraps at the terminal's width; whoever pipes an LMB table wants neither.
+A terminal shows the columns that fit, and says which do not; a pipe gets all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 from drmemctl.output.screen import Screen
-
-_DRAWN = 100
-"""Rows that rich draws; longer tables are plain."""
+from drmemctl.wording import size_text
 
 SAMPLE = 1000
 """Rows that decide the column widths of a plain table; a later, wider cell only shifts its own line."""
+
+
+_APART = 2
+"""Blanks between columns."""
+
+_NARROWEST = 8
+"""Columns to which a text is cut at most."""
 
 
 class NodeCell(NamedTuple):
@@ -35,38 +41,192 @@ class NodeCell(NamedTuple):
 ARROW = " -> "
 """Between what was before and what is now."""
 
-Cell = str | tuple[str, str | None] | NodeCell
-"""Text, text and its style, or a node. Must be `safe` already."""
+
+class ValueCell(NamedTuple):
+    """A cell that stands for a number: what it is sorted by, and printed as with `--bytes`."""
+
+    text: str
+    style: str | None
+    value: int
+
+    @classmethod
+    def of_size(cls, size: int | None, unknown: str = "?") -> ValueCell:
+        """Return the cell of some bytes of memory."""
+        return cls(unknown, None, -1) if size is None else cls(size_text(size), None, size)
+
+
+Cell = str | tuple[str, str | None] | NodeCell | ValueCell
+"""Text, text and its style, a node, or a number. Must be `safe` already."""
 
 
 class Column(NamedTuple):
-    """A column's heading and alignment."""
+    """A column.
+
+    Attributes:
+        title: its heading.
+        right: whether its cells are aligned to the right.
+        gives_way: where a terminal is too narrow, columns with the largest number are left out first; 0: never.
+        help: what is in it, for `--help`.
+        in_bytes: whether it holds sizes, which `--bytes` prints as numbers.
+        prose: whether it may be cut where all columns that are left have no room; an address never is.
+
+    """
 
     title: str
     right: bool = False
+    gives_way: int = 0
+    help: str = ""
+    in_bytes: bool = False
+    prose: bool = False
+
+    @property
+    def name(self) -> str:
+        """What `--output` calls it."""
+        return self.title.lower().replace(" ", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class TableChoice:
+    """Which columns of a table are printed, and how.
+
+    Attributes:
+        columns: their names in order, None for all that the table has.
+        sort: the column by which rows are sorted.
+        in_bytes: whether sizes are numbers of bytes.
+        headings: whether there is a line with the titles.
+        pairs: whether each row is `NAME="value" …`.
+
+    """
+
+    columns: tuple[str, ...] | None = None
+    sort: str | None = None
+    in_bytes: bool = False
+    headings: bool = True
+    pairs: bool = False
+
+    @property
+    def needs_values(self) -> bool:
+        """Whether cells have to hold numbers, where the table can do without."""
+        return self.sort is not None or self.in_bytes
+
+
+AS_IT_IS = TableChoice()
 
 
 def show_table(
-    screen: Screen, columns: Sequence[Column], rows: Iterator[Sequence[Cell]], *, title: str = ""
+    screen: Screen,
+    columns: Sequence[Column],
+    rows: Iterator[Sequence[Cell]],
+    *,
+    title: str = "",
+    choice: TableChoice = AS_IT_IS,
 ) -> None:
     """Print a table; rows may be many and come lazily."""
-    head = list(islice(rows, _DRAWN + 1))
-    if screen.terminal and len(head) <= _DRAWN and _fits(screen, columns, head):
-        _draw(screen, columns, head, title)
+    columns, rows = _chosen(columns, rows, choice)
+    if choice.pairs:
+        screen.write_all(_pairs(columns, rows))
         return
-    if title:
-        screen.write(screen.style(title, "bold") + "\n")
-    screen.write_all(plain_lines(screen, columns, _chain(head, rows)))
+    hidden: Sequence[Column] = ()
+    if screen.terminal:
+        sample = list(islice(rows, SAMPLE))
+        shown = _that_fit(screen.width, columns, sample) if choice.columns is None else range(len(columns))
+        hidden = [column for position, column in enumerate(columns) if position not in shown]
+        rows = _picked(shown, chain(sample, rows))
+        columns = [columns[position] for position in shown]
+        rows = _cut(screen.width, columns, rows)
+    if title and choice.headings:
+        screen.write_text((screen.style(title, "bold") + "\n",))
+    screen.write_all(plain_lines(screen, columns, rows, headings=choice.headings))
+    if hidden:
+        names = ", ".join(column.title for column in hidden)
+        note = screen.style(f"no room for: {names} (--output-all, or a wider terminal)", "dim")
+        screen.write_text((note + "\n",))
 
 
-def _chain(head: list[Sequence[Cell]], rows: Iterator[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
-    yield from head
-    yield from rows
+def _chosen(
+    columns: Sequence[Column], rows: Iterator[Sequence[Cell]], choice: TableChoice
+) -> tuple[Sequence[Column], Iterator[Sequence[Cell]]]:
+    """Return the columns that were asked for and their cells, sorted."""
+    positions = {column.name: position for position, column in enumerate(columns)}
+    if choice.sort is not None:
+        key = positions[choice.sort]
+        rows = iter(sorted(rows, key=lambda row: _order(row[key])))
+    if choice.in_bytes:
+        sizes = [position for position, column in enumerate(columns) if column.in_bytes]
+        rows = (_with_numbers(row, sizes) for row in rows)
+    if choice.columns is not None:
+        picked = [positions[name] for name in choice.columns]
+        rows, columns = _picked(picked, rows), [columns[position] for position in picked]
+    return columns, rows
 
 
-def _fits(screen: Screen, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> bool:
-    """Whether no cell would be wrapped: an address broken over two lines cannot be copied."""
-    return sum(_widths(columns, rows)) + 3 * len(columns) + 1 <= screen.width
+def _order(cell: Cell) -> tuple[Any, ...]:
+    """Return what a cell is sorted by: numbers before texts."""
+    if isinstance(cell, ValueCell):
+        return (0, cell.value, "")
+    if isinstance(cell, NodeCell):
+        numbers = [node for node in cell.nodes if isinstance(node, int)]
+        return (0, numbers[-1], "") if numbers else (1, 0, cell.text)
+    text = _text(cell)
+    number = text.replace(",", "")
+    return (0, int(number), "") if number.isdecimal() else (1, 0, text)
+
+
+def _with_numbers(row: Sequence[Cell], sizes: Sequence[int]) -> Sequence[Cell]:
+    cells = list(row)
+    for position in sizes:
+        cell = cells[position]
+        if isinstance(cell, ValueCell) and cell.value >= 0:
+            cells[position] = cell._replace(text=str(cell.value))
+    return cells
+
+
+def _picked(positions: Sequence[int], rows: Iterable[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
+    return ([row[position] for position in positions] for row in rows)
+
+
+def _that_fit(width: int, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> Sequence[int]:
+    """Return the positions of the columns for which there is room, when the least important are left out."""
+    widths = _widths(columns, rows)
+    shown = list(range(len(columns)))
+    for position in sorted(shown, key=lambda position: -columns[position].gives_way):
+        if sum(widths[position] for position in shown) + _APART * (len(shown) - 1) <= width:
+            break
+        if columns[position].gives_way:
+            shown.remove(position)
+    return shown
+
+
+def _cut(width: int, columns: Sequence[Column], rows: Iterator[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
+    """Yield rows, of which the widest column of prose is cut where all of them together have no room."""
+    sample = list(islice(rows, SAMPLE))
+    widths = _widths(columns, sample)
+    too_wide = sum(widths) + _APART * (len(columns) - 1) - width
+    prose = [position for position, column in enumerate(columns) if column.prose]
+    if too_wide <= 0 or not prose:
+        yield from chain(sample, rows)
+        return
+    widest = max(prose, key=widths.__getitem__)
+    room = max(widths[widest] - too_wide, _NARROWEST)
+    for row in chain(sample, rows):
+        cell = row[widest]
+        text = _text(cell)
+        if len(text) > room:
+            style = None if isinstance(cell, str) else cell[1]
+            row = [*row[:widest], (text[: room - 1] + "…", style), *row[widest + 1 :]]  # noqa: PLW2901 - cut
+        yield row
+
+
+def _pairs(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
+    """Yield a line of `NAME="value"` for each row, as `lsmem --pairs` does."""
+    names = [column.name.upper().replace("-", "_").replace("@", "_AT") for column in columns]
+    for row in rows:
+        texts = (_text(cell).replace("\\", "\\\\").replace('"', '\\"') for cell in row)
+        yield " ".join(f'{name}="{text}"' for name, text in zip(names, texts, strict=True)) + "\n"
+
+
+def _text(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else cell[0]
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[int]:
@@ -74,12 +234,15 @@ def _widths(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[i
     return [max([len(column.title), *(len(row[i]) for row in texts)]) for i, column in enumerate(columns)]
 
 
-def plain_lines(screen: Screen, columns: Sequence[Column], rows: Iterator[Sequence[Cell]]) -> Iterator[str]:
+def plain_lines(
+    screen: Screen, columns: Sequence[Column], rows: Iterator[Sequence[Cell]], *, headings: bool = True
+) -> Iterator[str]:
     """Yield the lines of a table: columns two spaces apart, no rules, nothing wrapped or cut."""
     sample = list(islice(rows, SAMPLE))
     line = line_maker(screen, columns, sample)
-    yield heading(columns, line)
-    yield from map(line, _chain(sample, rows))
+    if headings:
+        yield heading(columns, line)
+    yield from map(line, chain(sample, rows))
 
 
 LineMaker = Callable[[Sequence[Cell]], str]
@@ -115,16 +278,3 @@ def _colored(screen: Screen, columns: Sequence[Column], widths: Sequence[int]) -
         return "  ".join(parts).rstrip() + "\n"
 
     return line
-
-
-def _draw(screen: Screen, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], title: str) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, title=Text(title) if title else None, title_justify="left", pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column.title), justify="right" if column.right else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(cell) if isinstance(cell, str) else Text(cell[0], cell[1] or "") for cell in row))
-    screen.console().print(table)

@@ -14,11 +14,15 @@ from drmemctl.kernel.boot import boot
 from drmemctl.kernel.boot_regions import boot_regions
 from drmemctl.kernel.capabilities import BY_NAME, CAPABILITIES
 from drmemctl.kernel.job import Job
+from drmemctl.kernel.kdump import CrashMemory, Producer, kdump_tree
+from drmemctl.kernel.kexec_load import LoadRefusedError, check_load
 from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import dlpar_store
 from drmemctl.kernel.task import Lock
+from drmemctl.model.distances import Form1
 from drmemctl.model.run import Run
 from drmemctl.simulate.files import Files
+from drmemctl.simulate.interleave.answer import Question
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
@@ -328,6 +332,53 @@ def kexec_in_hotplug() -> tuple[Any, Any]:
     return both("kexec-in-hotplug", base, _images)
 
 
+def _refusal(base: Tree, crash: CrashMemory) -> Observe:
+    """Return what loads a crash kernel by kexec_file_load, and tells of the refusal."""
+
+    def load(partition: Simulation) -> str:
+        crash_tree = kdump_tree(base, crash, Producer.FILE)
+        try:
+            check_load(base, crash_tree, crash, partition.profile)
+        except LoadRefusedError as error:
+            return " ".join(error.message.split()[:3])
+        return "loaded"
+
+    return load
+
+
+FREE_LMBS = tree(lmbs(2, 2, 1, 8), lmbs(4, 900))
+CRASH_MEMORY = CrashMemory(LMB // 2, LMB // 4)
+
+
+def kexec_file_crash() -> tuple[Any, Any]:
+    return both("kexec-file-crash", FREE_LMBS, _refusal(FREE_LMBS, CRASH_MEMORY))
+
+
+def kexec_lmbs_counted() -> tuple[Any, Any]:
+    # 502 LMBs take 4,032 bytes: more than the small tree, and less than a page and counters of booted memory.
+    base = tree(lmbs(2, 2, 1, 8), lmbs(4, 500))
+    return both("kexec-lmbs-counted", base, _refusal(base, CRASH_MEMORY), kernel="6.1")
+
+
+def kexec_pluggable_counted() -> tuple[Any, Any]:
+    return both("kexec-pluggable-counted", FREE_LMBS, _refusal(FREE_LMBS, CRASH_MEMORY))
+
+
+def kexec_room_divided() -> tuple[Any, Any]:
+    whole = tree(*USUAL)
+    children = tuple(child for child in whole.root.children if f"/{child.name}" != NODE)
+    base = whole.with_root(replace(whole.root, children=children))
+    return both("kexec-room-divided", base, _refusal(base, CRASH_MEMORY))
+
+
+def crash_hotplug() -> tuple[Any, Any]:
+    def reloads(partition: Simulation) -> bool:
+        threads = ("dlpar memory add count 1", "kdump")
+        return Question(tree(*USUAL), threads, partition.profile).partition().crash_tree is not None
+
+    return both("crash-hotplug", tree(*USUAL), reloads)
+
+
 def _images(partition: Simulation) -> list[bool]:
     regions, _ = boot_regions(partition.tree, partition.state.profile)
     return [one.consequences.images for one in regions]
@@ -350,6 +401,21 @@ def _domains(name: str, more: str) -> tuple[Any, Any]:
     if more:
         base = base.with_property("/", more, b"")
     return both(name, base, lambda one: one.state.topology.possible)
+
+
+def connector_distances() -> tuple[Any, Any]:
+    """A node whose list is another at its connector than in the tree: the row is by that, or stays."""
+    vector = b"\x19" + bytes(4) + b"\x80\x05" + bytes(19)
+    base = tree(*USUAL).with_property("/chosen", "ibm,architecture-vec-5", vector)
+    base = base.with_property("/rtas", "ibm,associativity-reference-points", u32(1, 2))
+    steps = "attach 0x80000004 1 assoc 1,7"
+    return both("connector-distances", base, _row_of_node_1, steps, "dlpar memory add count 1")
+
+
+def _row_of_node_1(partition: Simulation) -> tuple[int, ...]:
+    table = partition.state.distances
+    assert isinstance(table, Form1)
+    return table.row(1)
 
 
 def current_domains() -> tuple[Any, Any]:
@@ -686,6 +752,11 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (chosen_limits, [(0, 0), (1, 0), (2, 1)], [(0, 0), (1, 0), (2, 1), (3, 1)]),
     (crashkernel_raises_limit, [(0, 0), (1, 0), (2, 1)], [(0, 0), (1, 0)]),
     (kexec_in_hotplug, [True, True], [True, False]),
+    (kexec_file_crash, "loaded", "kexec_file_load of Linux"),
+    (kexec_lmbs_counted, "loaded", "kexec_file_load fails to"),
+    (kexec_pluggable_counted, "loaded", "kexec_file_load fails to"),
+    (kexec_room_divided, "kexec_file_load divides by", "loaded"),
+    (crash_hotplug, False, True),
     (assigned_first, [2, 3, 4], [2, 3]),
     (range_check, "EINVAL", None),
     (
@@ -694,6 +765,7 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
         ["pseries-hotplug-mem: Failed to add LMB, drc index 80000002"],
     ),
     (form2, 2, 1),
+    (connector_distances, (1, 7), (1, 0)),
     (current_domains, 2, 4),
     (migratable_max_domains, 4, 2),
     (node_lookup_first, True, False),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tables: the plain formatter, and when rich draws instead."""
+"""Tables: their lines, the columns that give way, and what can be chosen of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from drmemctl.output.screen import Screen
-from drmemctl.output.table import Cell, Column, plain_lines, show_table
+from drmemctl.output.table import Cell, Column, NodeCell, TableChoice, ValueCell, plain_lines, show_table
 from tests.conftest import ROOT
 
 PIPE = Screen()
@@ -77,11 +77,8 @@ def test_a_pipe_gets_the_title_and_plain_lines(capsys: pytest.CaptureFixture[str
     assert shown(capsys, PIPE, ROWS, "Two rows") == "Two rows\n" + "".join(lines(PIPE, ROWS))
 
 
-def test_a_terminal_gets_a_drawn_table_with_the_same_cells(capsys: pytest.CaptureFixture[str]) -> None:
-    drawn = shown(capsys, TERMINAL, ROWS, "Two rows")
-    assert "─" in drawn
-    assert "Two rows" in drawn
-    assert [word for row in ROWS for cell in row for word in str(cell).split() if word not in drawn] == []
+def test_a_terminal_gets_the_same_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, TERMINAL, ROWS, "Two rows") == "Two rows\n" + "".join(lines(PIPE, ROWS))
 
 
 def test_markup_in_cells_and_title_is_text(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,16 +88,64 @@ def test_markup_in_cells_and_title_is_text(capsys: pytest.CaptureFixture[str]) -
         assert text in drawn
 
 
-def test_a_table_wider_than_the_terminal_is_plain_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
+WIDE = [
+    Column("address"),
+    Column("size", right=True, gives_way=2),
+    Column("aa", right=True, gives_way=1),
+    Column("words", prose=True),
+]
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [(64, "address size aa words"), (63, "address aa words"), (57, "address aa words"), (56, "address words")],
+)
+def test_columns_give_way_in_their_order(width: int, titles: str, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("0x" + "0" * 30, "2 GiB", "17", "prose of 19 letters")]
+    show_table(Screen(terminal=True, width=width), WIDE, iter(rows))
+    head, row, *note = capsys.readouterr().out.splitlines()
+    note_text = [" ".join(" ".join(note).split())] if note else []
+    assert head.split() == titles.split()
+    assert max(map(len, (head, row, *note))) <= width
+    hidden = [column.title for column in WIDE if column.title not in titles.split()]
+    assert note_text == (
+        [f"no room for: {', '.join(hidden)} (--output-all, or a wider terminal)"] if hidden else []
+    )
+
+
+def test_prose_is_cut_at_last_and_an_address_never(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("0x" + "0" * 30, "2 GiB", "17", "prose of 19 letters")]
+    show_table(Screen(terminal=True, width=50), WIDE, iter(rows))
+    assert capsys.readouterr().out.splitlines()[1] == "0x" + "0" * 30 + "  prose of 19 let…"
+
+
+def test_a_pipe_gets_every_column(capsys: pytest.CaptureFixture[str]) -> None:
     rows: list[Sequence[Cell]] = [("x" * 78, "1", "y")]
-    assert shown(capsys, TERMINAL, rows) == "".join(lines(TERMINAL, rows))
+    assert shown(capsys, PIPE, rows) == "".join(lines(PIPE, rows))
 
 
-@pytest.mark.parametrize(("n_rows", "drawn"), [(100, True), (101, False)])
-def test_only_short_tables_are_drawn(n_rows: int, drawn: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    out = shown(capsys, TERMINAL, [("a", str(number), "x") for number in range(n_rows)])
-    assert ("─" in out) is drawn
-    assert len([line for line in out.splitlines() if line.lstrip().startswith("a ")]) == n_rows
+SIZES = [Column("node", right=True), Column("size", right=True, in_bytes=True), Column("note")]
+
+
+def chosen(capsys: pytest.CaptureFixture[str], choice: TableChoice) -> list[str]:
+    rows = [
+        (NodeCell.of(number, style=None), ValueCell.of_size(size), f"n{number}")
+        for number, size in ((10, 1 << 30), (9, 256 << 20), (2, None))
+    ]
+    show_table(PIPE, SIZES, iter(rows), title="title", choice=choice)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_numbers_are_sorted_as_numbers_and_printed_in_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+    by_node = chosen(capsys, TableChoice(sort="node"))
+    assert [line.split()[0] for line in by_node[2:]] == ["2", "9", "10"]
+    by_size = chosen(capsys, TableChoice(("size",), sort="size", in_bytes=True, headings=False))
+    assert [line.strip() for line in by_size] == ["?", "268435456", "1073741824"]
+
+
+def test_pairs_are_quoted_as_a_shell_reads_them(capsys: pytest.CaptureFixture[str]) -> None:
+    show_table(PIPE, [Column("DRC index"), Column("a")], iter([('x"y', "\\")]), choice=TableChoice(pairs=True))
+    assert capsys.readouterr().out == 'DRC_INDEX="x\\"y" A="\\\\"\n'
 
 
 @pytest.mark.parametrize("width", [30, 31, 40, 200])

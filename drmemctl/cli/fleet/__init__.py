@@ -7,13 +7,14 @@ import click
 
 from drmemctl.cli.lazy_group import LazyGroup
 
-COMMANDS = ("check",)
+COMMANDS = ("check", "ask", "diff", "report")
 """The commands, each a module of this package that is imported for it."""
 
 _EXAMPLE = """
 \b
 Examples:
   drmemctl fleet check captures/ -o fleet
+  drmemctl fleet ask fleet rules
   drmemctl fleet check --help
 
 All of them take the packages that pip install 'drmemctl[fleet]' adds.

@@ -85,7 +85,7 @@ class Tables:
             pieces = (self.node(node) if isinstance(node, int) else CellPart(node) for node in cell.nodes)
             joined = [joint for piece in pieces for joint in (CellPart("→"), piece)][1:]
             return HtmlCell(tuple(joined), "bad" if cell.text == "none" else "")
-        text, style = (cell, None) if isinstance(cell, str) else cell
+        text, style = (cell, None) if isinstance(cell, str) else cell[:2]
         return HtmlCell((CellPart(text.replace(ARROW, " → ")),), _TONES.get(style or "", ""))
 
     def node(self, node: int) -> CellPart:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from drmemctl.check.finding import Finding
 from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.boot import check_runs
+from drmemctl.kernel.kexec_capabilities import CRASH_HOTPLUG
 from drmemctl.kernel.profiles import LATEST, Profile, profile
 from drmemctl.kernel.running import running_kernel
 from drmemctl.simulate.files import Files
@@ -60,12 +61,17 @@ class Question:
     files: Files = field(default_factory=Files)
     reduce: bool = True
 
+    @property
+    def has_kdump(self) -> bool:
+        """Whether a crash kernel is loaded, and user space is one of the threads."""
+        return KDUMP in map(str.strip, self.threads)
+
     def partition(self) -> Partition:
         """Return the partition before any thread begins."""
         state, faults = running_kernel(check_runs(self.tree), self.kernel)
         if state.dead:
             raise ThreadsError(f"Linux {self.kernel.name} does not come up: {state.dead}", source=self.tree.source)
-        crash = self.tree if KDUMP in map(str.strip, self.threads) else None
+        crash = self.tree if self.has_kdump and not self.kernel.has(CRASH_HOTPLUG) else None
         machine = machine_for(self.tree, self.hypervisor)
         return Partition(state, machine, faults=frozenset(faults), crash_tree=crash)
 

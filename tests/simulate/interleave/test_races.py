@@ -37,7 +37,7 @@ def found(threads: tuple[str, ...], kernel: str, locking: str) -> PolicyAnswer:
         (MIGRATED_REMOVED, "latest", "DRM080"),
         (RELOADED, "4.20", "DRM080"),
         (("dlpar memory remove count 1", "kdump"), "4.16", "DRM080"),
-        (RELOADED, "latest", "DRM080"),
+        (RELOADED, "6.9", "DRM080"),
         (SWITCHED, "latest", "DRM080"),
     ],
 )
@@ -58,6 +58,7 @@ def test_a_known_race_is_found(threads: tuple[str, ...], kernel: str, rule: str)
         (MIGRATED_FLUSHED, "latest", ("hotplug",)),
         (MIGRATED_REMOVED, "latest", ("hotplug",)),
         (SWITCHED, "latest", ("hotplug",)),
+        (RELOADED, "6.10", ("kernel",)),
     ],
 )
 def test_a_cure_is_one(threads: tuple[str, ...], kernel: str, cures: tuple[str, ...]) -> None:

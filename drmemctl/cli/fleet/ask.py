@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl fleet ask`: questions to a data set."""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import CompletionItem
+
+from drmemctl.cli.common import color_option, format_option
+from drmemctl.cli.fleet.extra import check_extra
+from drmemctl.output.screen import Screen
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl fleet ask fleet
+  drmemctl fleet ask fleet rules
+  drmemctl fleet ask fleet drift lpar7 --format csv
+  drmemctl fleet ask s3://support/fleet unreadable
+  drmemctl fleet ask fleet worst --sql
+  drmemctl fleet ask fleet "select release, count(*) from inputs group by all"
+
+SQL is DuckDB's. It sees the views inputs, nodes, lmb_runs and findings, of an input that has changed as it was
+when it was judged last, and partitions (url, version, name). docs/schemas describes the columns. It can only
+read, and only the data set.
+"""
+
+
+def _complete(_context: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from drmemctl.fleet.questions import QUESTIONS
+
+    return [
+        CompletionItem(question.name, help=question.title)
+        for question in QUESTIONS.values()
+        if question.name.startswith(incomplete)
+    ]
+
+
+@click.command("ask", short_help="Answer questions about a data set.", epilog=_EXAMPLE)
+@click.argument("dataset", metavar="DATASET")
+@click.argument("question", metavar="[QUESTION|SQL]", required=False, shell_complete=_complete)
+@click.argument("partition", metavar="[PARTITION]", required=False)
+@click.option("--sql", "show", is_flag=True, help="Print the question's SQL, or that of all, and ask nothing.")
+@format_option("table", "json", "csv")
+@color_option()
+def command(
+    dataset: str, question: str | None, partition: str | None, show: bool, format: str, screen: Screen
+) -> None:
+    """Answer questions about the data set that fleet check made: those that have a name, or any in SQL.
+
+    Without a question it lists those that have a name.
+    """
+    from drmemctl.fleet.questions import QUESTIONS, is_name
+    from drmemctl.output.fleet_ask import show_answer, show_questions, show_sql
+
+    known = QUESTIONS.get(question or "")
+    if known is None and question is not None and is_name(question):
+        raise click.UsageError(f"no question {question!r}; there are {', '.join(QUESTIONS)}.")
+    if partition is not None and not (known and known.takes_partition):
+        raise click.UsageError(f"only {', '.join(_about_one())} ask about one PARTITION.")
+    if show:
+        show_sql(screen, QUESTIONS.values() if known is None else [known], partition)
+        return
+    if question is None:
+        show_questions(screen, QUESTIONS.values(), format)
+        return
+    if known is not None and known.takes_partition and partition is None:
+        raise click.UsageError(f"{question} asks about one PARTITION; the view partitions has their names.")
+    check_extra()
+    from drmemctl.fleet.ask import fleet
+
+    sql = question if known is None else known.sql(partition)
+    with fleet(dataset) as views:
+        show_answer(screen, views.ask(sql), format, known and known.name, sql)
+
+
+def _about_one() -> list[str]:
+    from drmemctl.fleet.questions import QUESTIONS
+
+    return [question.name for question in QUESTIONS.values() if question.takes_partition]

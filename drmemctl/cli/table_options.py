@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""Options of commands that print a table: which columns, in which order of rows, how sizes are written.
+
+They are lsmem's: `-o COL,…`, `--output-all`, `-b`, `-n`, `-P`, with `--sort` and `--json` besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from drmemctl.output.table import Column, TableChoice
+
+_KEY = "drmemctl.table."
+
+
+def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a table; `table_choice` tells what was chosen."""
+    for option in reversed(
+        (
+            click.option(
+                "-o",
+                "--output",
+                metavar="COL,...",
+                expose_value=False,
+                callback=_remember,
+                help="Only these columns, in this order; +COL,... puts columns in front of all others.",
+            ),
+            click.option(
+                "--output-all",
+                is_flag=True,
+                expose_value=False,
+                callback=_remember,
+                help="All columns, also where the terminal has no room for them.",
+            ),
+            click.option(
+                "--sort", metavar="COL", expose_value=False, callback=_remember, help="Sort rows by this column."
+            ),
+            click.option(
+                "-b",
+                "--bytes",
+                is_flag=True,
+                expose_value=False,
+                callback=_remember,
+                help="Sizes as numbers of bytes.",
+            ),
+            click.option(
+                "-n",
+                "--noheadings",
+                is_flag=True,
+                expose_value=False,
+                callback=_remember,
+                help="No title and no headings.",
+            ),
+            click.option(
+                "-P",
+                "--pairs",
+                is_flag=True,
+                expose_value=False,
+                callback=_remember,
+                help='Each row as NAME="value" ..., for scripts.',
+            ),
+            click.option(
+                "--json",
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_as_json,
+                help="The same as --format json.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    ctx.meta[f"{_KEY}{param.name}"] = value
+
+
+def _as_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.default_map = {**(ctx.default_map or {}), "format": "json"}
+
+
+def table_choice(columns: Sequence[Column]) -> TableChoice:
+    """Return what was chosen of a table that has these columns; `click.BadParameter` for a column it has not."""
+    from drmemctl.output.table import TableChoice
+
+    meta = click.get_current_context().meta
+    names = [column.name for column in columns]
+    output, sort = meta.get(f"{_KEY}output"), meta.get(f"{_KEY}sort")
+    chosen = tuple(names) if meta.get(f"{_KEY}output_all") else None
+    if output is not None:
+        asked = _names(output.removeprefix("+"), names, "--output")
+        rest = [name for name in names if name not in asked] if output.startswith("+") else []
+        chosen = (*asked, *rest)
+    if sort is not None:
+        (sort,) = _names(sort, names, "--sort")[:1]
+    pairs, headings = bool(meta.get(f"{_KEY}pairs")), not meta.get(f"{_KEY}noheadings")
+    return TableChoice(chosen, sort, bool(meta.get(f"{_KEY}bytes")), headings, pairs)
+
+
+def _names(text: str, names: Sequence[str], option: str) -> tuple[str, ...]:
+    asked = tuple(part.strip().lower().replace(" ", "-").replace("_", "-") for part in text.split(","))
+    unknown = [name for name in asked if name not in names]
+    if unknown:
+        message = f"there is no column {unknown[0]!r}; the columns are {', '.join(names)}"
+        raise click.BadParameter(message, param_hint=f"'{option}'")
+    return asked
+
+
+class TableCommand(click.Command):
+    """A command whose help explains the columns of its table.
+
+    `columns` names them as `module:NAME`, so that they are loaded only for the help.
+    """
+
+    columns = ""
+
+    @classmethod
+    def of(cls, columns: str) -> type[TableCommand]:
+        """Return the class of a command with these columns."""
+        return type("TableCommand", (cls,), {"columns": columns})
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, then the columns."""
+        super().format_options(ctx, formatter)
+        with formatter.section("Columns"):
+            formatter.write_dl([(column.name, column.help) for column in columns_named(self.columns)])
+
+
+def columns_named(place: str) -> Sequence[Column]:
+    """Return the columns that `module:NAME` stands for."""
+    module, _, name = place.partition(":")
+    columns: Sequence[Column] = getattr(import_module(module), name)
+    return columns

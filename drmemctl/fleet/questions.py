@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: MIT
+"""Questions with names, and their SQL: what one asks of a fleet first.
+
+DuckDB answers it from views: `inputs`, `nodes`, `lmb_runs` and `findings`, whose columns docs/schemas describes,
+and `partitions`, which says of which partition each input is.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+PARTITIONS = """\
+select
+  url,
+  version,
+  coalesce(
+    nullif(regexp_replace(partition, '^x+$', ''), ''),
+    host,
+    serial || ' ' || partition_no,
+    url
+  ) as name
+from inputs"""
+"""The view `partitions`: its own name, but for a redacted one of x; else the host, or what stands for both."""
+
+_MARK = "$partition"
+_NAME = re.compile(r"[a-z][a-z-]*\Z")
+
+
+class Question(NamedTuple):
+    """A question.
+
+    Attributes:
+        name: what it is called.
+        title: what it asks.
+        text: its SQL, with `$partition` where it is about one.
+
+    """
+
+    name: str
+    title: str
+    text: str
+
+    @property
+    def takes_partition(self) -> bool:
+        """Whether it is about one partition."""
+        return _MARK in self.text
+
+    def sql(self, partition: str | None) -> str:
+        """Return the SQL, about a partition if one is named."""
+        if partition is None:
+            return self.text
+        quoted = partition.replace("'", "''")
+        return self.text.replace(_MARK, f"'{quoted}'")
+
+
+_ALL = (
+    Question(
+        "rules",
+        "which rules are broken, by the kernel's release and machine",
+        """\
+select
+  rule,
+  severity,
+  release,
+  model,
+  count(distinct url) as inputs,
+  count(*) as findings
+from findings
+join inputs using (url, version)
+group by rule, severity, release, model
+order by
+  array_position(['error', 'warning', 'info'], severity),
+  inputs desc, rule, release, model""",
+    ),
+    Question(
+        "wrong-node",
+        "which partitions have memory on another node than the tree says",
+        """\
+select
+  nullif(name, url) as partition,
+  release,
+  sum(findings.lmbs)::bigint as lmbs,
+  (sum(findings.bytes) / 1048576)::bigint as mib,
+  url
+from findings
+join inputs using (url, version)
+join partitions using (url, version)
+where rule in ('DRM085', 'DRM121')
+group by name, release, url
+order by mib desc, name, url""",
+    ),
+    Question(
+        "lookup-arrays",
+        "how many lookup arrays no LMB has, or are there twice",
+        """\
+select
+  model,
+  lookup_arrays as arrays,
+  lookup_unused as unused,
+  lookup_twice as twice,
+  lookup_usable as usable,
+  count(*) as inputs
+from inputs
+where lookup_arrays is not null
+group by all
+order by unused desc nulls last, inputs desc, model, arrays, twice, usable""",
+    ),
+    Question(
+        "lmb-sizes",
+        "which LMB sizes there are, and how much memory in them",
+        """\
+select
+  lmb_size // 1048576 as lmb_mib,
+  count(*) as inputs,
+  sum(lmbs)::bigint as lmbs,
+  sum(assigned)::bigint as assigned,
+  (sum(assigned * (lmb_size // 1048576)::hugeint) / 1024)::bigint as assigned_gib,
+  round(avg(runs), 1) as runs
+from inputs
+where lmbs is not null
+group by lmb_size
+order by inputs desc, lmb_mib""",
+    ),
+    Question(
+        "drift",
+        "how the captures of one partition differ, each from the one before",
+        """\
+select
+  taken,
+  release,
+  assigned,
+  assigned - lag(assigned) over time as more,
+  errors,
+  tree is distinct from lag(tree, 1, tree) over time as changed,
+  url
+from inputs
+join partitions using (url, version)
+where $partition in (name, host, url)
+window time as (order by taken, url)
+order by taken, url""",
+    ),
+    Question(
+        "drift-lmbs",
+        "which runs of LMBs came and went between the captures of one partition",
+        """\
+with captures as (
+  select url, version, row_number() over (order by taken, url) as capture
+  from inputs
+  join partitions using (url, version)
+  where $partition in (name, host, url)
+),
+runs as (
+  select capture, base, lmb_runs.lmbs, drc_index, aa_index, flags, node
+  from lmb_runs
+  join captures using (url, version)
+),
+changes as (
+  select 'new' as change, *
+  from (
+    select * from runs where capture > 1
+    except
+    select * replace (capture + 1 as capture) from runs
+  )
+  union all
+  select 'gone', *
+  from (
+    select * replace (capture + 1 as capture) from runs
+    where capture < (select max(capture) from captures)
+    except
+    select * from runs
+  )
+)
+select
+  capture,
+  change,
+  '0x' || lower(to_hex(base)) as base,
+  lmbs,
+  '0x' || lower(to_hex(drc_index)) as drc_index,
+  aa_index,
+  '0x' || lower(to_hex(flags)) as flags,
+  node
+from changes
+order by capture, changes.base, change""",
+    ),
+    Question(
+        "worst",
+        "which partitions have the most errors in their last capture",
+        """\
+select
+  nullif(name, url) as partition,
+  errors,
+  warnings,
+  count(*) over (partition by name) as captures,
+  release,
+  url
+from inputs
+join partitions using (url, version)
+where kind is not null
+qualify row_number() over (
+  partition by name order by taken desc nulls last, url
+) = 1
+order by errors desc nulls last, warnings desc nulls last, name
+limit 20""",
+    ),
+    Question(
+        "unreadable",
+        "which inputs cannot be read, and why",
+        """\
+select error, url
+from inputs
+where error is not null
+order by url""",
+    ),
+)
+
+CAPTURES = Question(
+    "captures",
+    "the captures of each partition that has several, in their order",
+    """\
+select name, url, taken, release
+from inputs
+join partitions using (url, version)
+where kind is not null and $partition in (name, host)
+qualify count(*) over (partition by name) > 1
+order by name, taken nulls first, url""",
+)
+"""What `fleet diff` asks."""
+
+QUESTIONS = {question.name: question for question in _ALL}
+"""The questions by name."""
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of a question, and is no SQL."""
+    return _NAME.match(text) is not None
+
+
+COUNTS = """\
+select
+  count(*) as inputs,
+  count(*) filter (kind is not null) as trees,
+  count(distinct name) filter (kind is not null) as partitions,
+  count(*) filter (errors > 0) as with_errors,
+  count(*) filter (errors = 0 and warnings > 0) as with_warnings,
+  count(*) filter (error is not null) as unreadable
+from inputs
+join partitions using (url, version)"""
+"""How much there is, in one row."""
+
+DRIFTED = """\
+select name
+from inputs
+join partitions using (url, version)
+where kind is not null
+group by name
+having count(distinct coalesce(tree, '')) > 1
+order by count(distinct coalesce(tree, '')) desc, name
+limit 10"""
+"""The partitions whose LMBs changed most between their captures."""

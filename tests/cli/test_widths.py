@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""What a terminal shows is no wider than that is, and no word of it is broken."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cases import each
+from tests.cli.outputs import PRINTING
+from tests.cli.running import on_terminal
+from tests.conftest import fixture_trees, tree_name
+
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+_AS_IT_IS = ("show json", "simulate json", "convert", "capture --script", "tree", "--help", "simulate --help")
+"""Data, DTS, and help texts, which Click breaks."""
+
+TABLES = ("show", "lmb", "map", "assoc", "numa", "memblock", "blocks", "check")
+
+
+def shown(*arguments: str | Path, width: int) -> list[str]:
+    text = on_terminal(*arguments, COLUMNS=str(width), PAGER="cat").decode()
+    return _CONTROL.sub("", text).replace("\r", "").split("\n")
+
+
+def too_wide(lines: list[str], width: int) -> list[str]:
+    """Return the lines that are too wide, but those of one word, which cannot be broken."""
+    return [line for line in lines if len(line) > width and len(line.split()) > 1]
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+@each("name", [name for name in PRINTING if name not in _AS_IT_IS])
+def test_every_command_fits(name: str, width: int) -> None:
+    assert too_wide(shown(*PRINTING[name][1], width=width), width) == []
+
+
+@pytest.mark.parametrize(("width", "part"), [(80, 0), (100, 1), (200, 2)])
+def test_every_table_of_bundled_trees_fits(width: int, part: int) -> None:
+    """Each tree with one command at each width, by turns: all of them would be two thousand processes."""
+    wrong = {}
+    for number, path in enumerate(fixture_trees()):
+        command = TABLES[(number + part) % len(TABLES)]
+        if lines := too_wide(shown(command, path, width=width), width):
+            wrong[f"{command} {tree_name(path)}"] = lines[:3]
+    assert wrong == {}
+
+
+def test_words_are_broken_nowhere() -> None:
+    narrow, wide = (" ".join(" ".join(shown("explain", "DRM121", width=width)).split()) for width in (80, 400))
+    assert narrow == wide
