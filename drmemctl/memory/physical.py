@@ -15,9 +15,8 @@ from typing import Protocol
 
 from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.formats import disk_dump, elf_core
-from drmemctl.formats.page_compression import lzo1x, snappy
 from drmemctl.memory.file import Allowance, RandomAccess
-from drmemctl.zstd import first_bytes
+from drmemctl.memory.page import IN_PYTHON, decompressed, work
 
 LINEAR = 0xC000_0000_0000_0000
 """Where the kernel of ppc64 has physical address 0: Linux arch/powerpc/include/asm/page.h, PAGE_OFFSET."""
@@ -39,7 +38,7 @@ _KEPT = 64 << 20
 """Bytes of pages that are kept decompressed."""
 
 _MOST_WORK = 192 << 20
-"""What may be decompressed of one dump, by `_work`: some seconds' worth."""
+"""What may be decompressed of one dump, by `work`: some seconds' worth."""
 
 _IN_FILE = (LINEAR >> 48, 0)
 """The upper bits of `p_vaddr` of segments that a file holds; others of /proc/kcore lie beyond any end."""
@@ -52,9 +51,6 @@ _RANK_BYTES = 512
 
 _BITMAP_PIECE = 1 << 20
 """Bytes of a bitmap that are looked at in one piece; a dump of some TiB has 100 MiB of them."""
-
-_IN_PYTHON = disk_dump.LZO | disk_dump.SNAPPY
-"""Flags of pages that are decompressed in Python."""
 
 _PAGE_ERRORS = "the dump is damaged there"
 
@@ -281,7 +277,7 @@ class CompressedDump:
         message = "too many pages of this dump would have to be decompressed"
         self._work = Allowance(_MOST_WORK, message, source, "write the dump as ELF: makedumpfile -E")
         self.cut = self._cut()
-        self.is_slow = bool(header.status & _IN_PYTHON)
+        self.is_slow = bool(header.status & IN_PYTHON)
         order = "little" if header.byte_order == "<" else "big"
         self.form = (
             f"compressed dump of version {header.version}, {order}-endian, {self._ranks[-1]:,} pages of "
@@ -357,10 +353,10 @@ class CompressedDump:
             raise AbsentMemoryError(f"the page at physical address {address:#x} has no descriptor", hint=_CUT)
         data = self._file.read(descriptor.offset, descriptor.size)
         # Not every writer says in the header how pages are compressed.
-        self.is_slow = self.is_slow or bool(descriptor.flags & _IN_PYTHON)
-        self._work.spend(_work(len(data), descriptor.flags, enough))
+        self.is_slow = self.is_slow or bool(descriptor.flags & IN_PYTHON)
+        self._work.spend(work(len(data), descriptor.flags, enough))
         try:
-            page = _decompressed(data, descriptor.flags, header.block_size, enough)
+            page = decompressed(data, descriptor.flags, header.block_size, enough)
         except (ValueError, zlib.error) as error:
             raise AbsentMemoryError(
                 f"the page at physical address {address:#x} cannot be decompressed: {error}", hint=_PAGE_ERRORS
@@ -389,23 +385,3 @@ class CompressedDump:
         level = f" (dump level {self._header.dump_level})" if self._header.dump_level else ""
         hint = "write the dump with a lower level: makedumpfile -d 1"
         return AbsentMemoryError(f"{message}: makedumpfile left it out{level}", hint=hint)
-
-
-def _work(size: int, flags: int, enough: int) -> int:
-    """Return what it takes to decompress bytes: in Python it is their number that counts, in C what they make."""
-    if flags & _IN_PYTHON:
-        return 1024 + min(8 * size, 16 * enough) + enough
-    return 1024 + size + enough // 4
-
-
-def _decompressed(data: bytes, flags: int, page_size: int, enough: int) -> bytes:
-    """Return a page that is compressed as flags say, or at least the first `enough` bytes of it."""
-    if flags & disk_dump.ZLIB:
-        return zlib.decompressobj().decompress(data, enough)
-    if flags & disk_dump.LZO:
-        return lzo1x(data, page_size, enough)
-    if flags & disk_dump.SNAPPY:
-        return snappy(data, page_size, enough)
-    if flags & disk_dump.ZSTD:
-        return first_bytes(data, enough)
-    return data
