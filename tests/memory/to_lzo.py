@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A compressed dump with its pages as LZO: `python -m tests.memory.to_lzo ZLIB-DUMP OUT`.
 
-QEMU as Debian builds it writes dumps with zlib only (`dump-guest-memory -z`), and makedumpfile for amd64 reads no
-dump of ppc64: so the large LZO dumps that are measured come from here.
+QEMU as Debian builds it writes dumps with zlib only (`dump-guest-memory -z`): the large LZO dumps that are
+measured come from here.
 """
 
 from __future__ import annotations
