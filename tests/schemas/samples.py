@@ -288,6 +288,11 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
         ("memblock", FIXTURES / "trees" / "v1-nvdimm.dtb.gz"),
     ),
     "blocks": _of("blocks", ("blocks", PLUGGED), ("blocks", FIXTURES / "trees" / "v1-nvdimm.dtb.gz")),
+    "kexec-next": _of(
+        "kexec-next",
+        ("kexec", BEFORE, "dlpar memory remove count 1", "dlpar memory add count 2", "--load", "file"),
+        ("kexec", BEFORE, "--for", "fadump"),
+    ),
     "kexec": _of("kexec", ("kexec", PLUGGED), ("kexec", PLUGGED, "--crashkernel", "2G@3G")),
     "tree": lambda folder: [
         *printed(
