@@ -121,8 +121,8 @@ def measured(inputs: Path, few: Path, number: int, scratch: Path) -> Iterator[Fi
     yield Figure("fleet check: peak of a worker", detail, one.worker_peak / MIB, MEMORY_LIMIT, "MiB")
     again = run("fleet", "check", inputs, "-o", scratch / "fleet-one", "-j", "1")
     nothing = run("fleet", "check", few, "-o", scratch / "fleet-few-set", "-j", "1")
-    resumed = (again.seconds - nothing.seconds) / (number - FEW) * RESUMED
-    detail = f"{again.seconds:.2f} s for {number:,}, {nothing.seconds:.2f} s for {FEW}"
+    resumed = (again.client - nothing.client) / (number - FEW) * RESUMED
+    detail = f"of CPU; {again.client:.2f} s for {number:,}, {nothing.client:.2f} s for {FEW}"
     yield Figure(f"fleet check, {RESUMED:,} inputs again", detail, resumed, RESUME_LIMIT, "s")
     two = run("fleet", "check", inputs, "-o", scratch / "fleet-two", "-j", "2")
     detail = f"{one.seconds:.1f} s with one, {two.seconds:.1f} s with two, load {os.getloadavg()[0]:.1f}"

@@ -41,6 +41,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
         and subject.running.system is None
     ),
     "cpus": lambda subject: subject.running.cpus is not None,
+    "distances": lambda subject: subject.running.distances is not None,
     "delivered": lambda subject: subject.running.delivered is not None,
     "next-kernel": lambda subject: subject.running.next_kernel,
     "unplugs": lambda subject: subject.running.unplugs is not None,
@@ -52,7 +53,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
 
 
 FAMILY_NEEDS = {
-    "state": ("array", "senses", "blocks", "cpus", "delivered", "unplugs"),
+    "state": ("array", "senses", "blocks", "cpus", "distances", "delivered", "unplugs"),
     "kernel": ("faults",),
     "dump": ("dump",),
     "live": ("live",),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from drmemctl.kernel.fault import Fault
     from drmemctl.kernel.profiles import Profile
     from drmemctl.kernel.state import Cpu
+    from drmemctl.model.distances import Form1
     from drmemctl.model.live_system import LiveSystem
 
 
@@ -84,6 +85,7 @@ class Running(NamedTuple):
         blocks: the memory blocks by number, or in ascending ranges.
         block_size: bytes of one.
         cpus: the CPUs with their nodes; only a simulated kernel tells, since sysfs numbers CPUs by itself.
+        distances: its table of distances, which only form 1 fills in anew while it runs.
         at_home: paths of CPUs that are where the hypervisor says that their home is, whatever the tree says.
         associativity: affinity as this kernel takes it, which at boot fixed form and position; None is what the
             tree says.
@@ -107,6 +109,7 @@ class Running(NamedTuple):
     profile: Profile | None = None
     cpus: tuple[Cpu, ...] | None = None
     at_home: frozenset[str] = frozenset()
+    distances: Form1 | None = None
     delivered: DeliveredTopology | None = None
     flush: Flush | None = None
     unplugs: tuple[Unplug, ...] | None = None

@@ -35,6 +35,7 @@ COMMANDS = (
     "history",
     "simulate",
     "explore",
+    "qualify",
     "report",
     "fleet",
     "kernels",
@@ -42,8 +43,18 @@ COMMANDS = (
     "rules",
     "explain",
     "completion",
+    "help",
 )
 """The commands in the order in which a user meets them, each a module of this package that is imported for it."""
+
+SECTIONS = {
+    "Judge and compare": ("check", "diff", "rules", "explain"),
+    "Simulate": ("simulate", "explore", "repair", "removable", "kexec", "kernels"),
+    "Capture": ("capture", "watch"),
+    "Many at once, and for developers": ("fleet", "qualify"),
+    "For tools": ("convert", "decode", "completion", "help"),
+}
+"""What commands are for; all others look at a tree."""
 
 EXIT_ERROR = 3
 EXIT_INTERRUPTED = 130
@@ -61,10 +72,12 @@ Exit codes: 0 fine, 1 findings, differences or failed steps, 2 usage, 3 input th
     cls=LazyGroup,
     package="drmemctl.cli",
     names=COMMANDS,
+    sections=("Look at a tree", SECTIONS),
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
+    "-V",
     "--version",
     is_flag=True,
     is_eager=True,

@@ -12,14 +12,14 @@ from distributed import Client
 from drmemctl.check.cpus import n_cpus
 from drmemctl.fleet.cluster import Say, check_workers, local_client, remote_client
 from drmemctl.fleet.dataset import Dataset, DatasetError
-from drmemctl.fleet.engine import Run, part_inputs
+from drmemctl.fleet.engine import Judging, part_inputs
 from drmemctl.fleet.listing import Input, listed
 from drmemctl.fleet.outcome import Summary
 from drmemctl.fleet.rows import printable
-from drmemctl.fleet.worker import Limits
+from drmemctl.fleet.worker import InputLimits
 from drmemctl.kernel.profiles import profile
 
-LIMITS = Limits(seconds=300.0, memory=1 << 30)
+LIMITS = InputLimits(seconds=300.0, memory=1 << 30)
 """What judging one input may take, if nobody says otherwise."""
 
 
@@ -35,7 +35,7 @@ def check(  # noqa: PLR0913 - each is an option of the command
     kernels: Sequence[str] = (),
     jobs: int | None = None,
     scheduler: str | None = None,
-    limits: Limits = LIMITS,
+    limits: InputLimits = LIMITS,
     progress: Progress = lambda _done, _total: None,
     say: Say = lambda _text: None,
 ) -> Summary:
@@ -47,8 +47,8 @@ def check(  # noqa: PLR0913 - each is an option of the command
     Raises `DatasetError`, `WriteError`, `ClusterError`; what is wrong with an input is a row of the data set.
     """
     names = tuple(profile(kernel).name for kernel in kernels)
-    sources = list(listed(urls))
     target = Dataset(dataset)
+    sources = [source for source in listed(urls) if not target.holds(source.url)]
     _check_made(target, names, say)
     with ExitStack() as resources:
         writer = resources.enter_context(target.writer())
@@ -62,9 +62,9 @@ def check(  # noqa: PLR0913 - each is an option of the command
                     remote_client(scheduler) if scheduler else local_client(processes, limits.memory, say)
                 )
             check_workers(client)
-            run = Run(client, writer, names, limits, part_inputs(len(sources)))
-            run.judge(new, lambda done: progress(done, len(new)))
-            outcomes += run.outcomes
+            judging = Judging(client, writer, names, limits, part_inputs(len(sources)))
+            judging.judge(new, lambda done: progress(done, len(new)))
+            outcomes += judging.outcomes
     return Summary(dataset, len(sources), len(new), outcomes)
 
 
@@ -79,9 +79,9 @@ def _check_made(target: Dataset, kernels: tuple[str, ...], say: Say) -> None:
     made_by = target.made_by()
     if made_by is None:
         return
-    version, others = made_by
-    if others != kernels:
-        words = f"--kernel {' --kernel '.join(others)}" if others else "no --kernel"
+    version, made_for = made_by
+    if made_for != kernels:
+        words = f"--kernel {' --kernel '.join(made_for)}" if made_for else "no --kernel"
         raise DatasetError(f"it was made with {words}", source=target.url, hint="name another data set")
     if version != __version__:
         say(f"{target.url}: what drmemctl {version} judged stays as it is, this is {__version__}")

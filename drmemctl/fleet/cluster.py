@@ -7,6 +7,7 @@ import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -30,14 +31,19 @@ _SETTINGS = {
     # A worker has no more batches than it works on: those that only waited there would be suspects too.
     "distributed.scheduler.worker-saturation": 1.0,
     "distributed.scheduler.no-workers-timeout": "300s",
+    "distributed.scheduler.work-stealing": False,
     # Results are small and go to the client at once: there is nothing to put on a disk or to wait for.
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.monitor-interval": "200ms",
     # What is kept of each event for people who debug the engine grows with the number of batches.
     "distributed.admin.low-level-log-length": 10,
     "distributed.admin.system-monitor.interval": "5s",
     "distributed.worker.profile.enabled": False,
+    # Else each loop looks fifty times a second how late it is: a hundredth of a processor in the client.
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.tick.limit": "60s",
     "distributed.comm.timeouts.connect": "60s",
 }
 
@@ -112,8 +118,9 @@ def check_workers(client: Client) -> None:
 
 
 def version() -> str:
-    """Return the version of drmemctl where this runs, with all that a worker needs loaded."""
+    """Return the version of drmemctl where this runs, with all loaded that a worker needs."""
     from drmemctl.check.engine import all_rules
-    from drmemctl.fleet import worker
 
-    return __version__ if worker and all_rules() else ""
+    import_module("drmemctl.fleet.worker")
+    all_rules()
+    return __version__

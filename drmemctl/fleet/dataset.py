@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from drmemctl.errors import DrmemctlError, InputError, WriteError
-from drmemctl.fleet.outcome import Outcome, outcome_of
+from drmemctl.fleet.outcome import InputOutcome, outcome_of
 from drmemctl.fleet.storage import file_system, local_path, stored
 from drmemctl.fleet.tables import KERNELS, TABLES, VERSION
 
@@ -46,6 +46,11 @@ class Dataset:
         self.fs, root = file_system(url if path is None else os.path.abspath(path))  # noqa: PTH100
         self._root = root.rstrip("/")
 
+    def holds(self, url: str) -> bool:
+        """Whether a URL is of a file in it, which is no input although it may lie beside them."""
+        place: str = self.fs.unstrip_protocol(self._root)
+        return url.startswith(place + "/")
+
     def parts(self, table: str = "inputs") -> list[int]:
         """Return the numbers of the parts that have a file for a table, ascending; those of `inputs` count."""
         numbers = []
@@ -68,9 +73,9 @@ class Dataset:
         """Return the paths of all files of a table that count, in the file system `fs`."""
         return [self.path(table, part) for part in self.parts()]
 
-    def known(self) -> dict[tuple[str, str], Outcome]:
+    def known(self) -> dict[tuple[str, str], InputOutcome]:
         """Return what became of the inputs that are there, by URL and version."""
-        known: dict[tuple[str, str], Outcome] = {}
+        known: dict[tuple[str, str], InputOutcome] = {}
         for path in self.paths("inputs"):
             with self._opened(path) as stream:
                 rows = pq.read_table(stream, columns=["url", "version", *_TELLING]).to_pydict()

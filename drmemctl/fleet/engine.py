@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from distributed import Client, Future, KilledWorker, as_completed
 
+from drmemctl.fleet.cluster import ClusterError
 from drmemctl.fleet.dataset import DatasetWriter
 from drmemctl.fleet.listing import Input
-from drmemctl.fleet.worker import Limits, Packed, judge, judge_alone, merged
+from drmemctl.fleet.worker import InputLimits, Packed, judge, judge_alone, merged
 
 _PARTS = 32
 """Parts that a run makes of few inputs, so that several workers have something to do."""
@@ -35,6 +36,10 @@ _AHEAD = 4
 
 _SPARE = 2
 """Batches beyond one for each worker, so that none has to wait for us."""
+
+
+_MOST_DEATHS = 20
+"""Workers that may die over a batch: alone, in processes of their own, its inputs can end none."""
 
 
 class Batch(NamedTuple):
@@ -72,8 +77,8 @@ def batches(sources: Iterable[Input], most: int) -> Iterator[Batch]:
         yield Batch(number, tuple(inputs))
 
 
-class Run:
-    """One run over inputs.
+class Judging:
+    """The judging of a list of inputs.
 
     Attributes:
         outcomes: how many inputs came to what.
@@ -81,7 +86,7 @@ class Run:
     """
 
     def __init__(
-        self, client: Client, writer: DatasetWriter, kernels: Sequence[str], limits: Limits, part: int
+        self, client: Client, writer: DatasetWriter, kernels: Sequence[str], limits: InputLimits, part: int
     ) -> None:
         """Judge with the workers of a client; `part` is how many inputs a part has."""
         self.outcomes: Counter[int] = Counter()
@@ -95,7 +100,7 @@ class Run:
         self._results: dict[int, tuple[Batch, Packed]] = {}
         self._waiting: list[tuple[Batch, Packed]] = []
         self._next = 0
-        self._retries = 0
+        self._deaths: Counter[int] = Counter()
 
     def judge(self, sources: Iterable[Input], progress: Progress = lambda _: None) -> None:
         """Judge inputs and write the parts; each counts as soon as it is written."""
@@ -122,7 +127,7 @@ class Run:
             self._give(judge, batch)
 
     def _give(self, work: Callable[..., Packed], batch: Batch) -> None:
-        key = f"drmemctl-{work.__name__}-{id(self)}-{batch.number}-{self._retries}"
+        key = f"drmemctl-{work.__name__}-{id(self)}-{batch.number}-{self._deaths[batch.number]}"
         future = self._client.submit(work, batch.inputs, self._kernels, self._limits, key=key, pure=False)
         self._flying[future] = batch
         self._completed.add(future)
@@ -132,9 +137,12 @@ class Run:
         try:
             # A result that went with its worker is made once more.
             self._results[batch.number] = batch, future.result()
-        except KilledWorker:
+        except KilledWorker as error:
             # Which of the inputs it was, or whether it was another batch on that worker, nobody knows.
-            self._retries += 1
+            self._deaths[batch.number] += 1
+            if self._deaths[batch.number] > _MOST_DEATHS:
+                hint = "what was judged is in the data set; go on with the same command"
+                raise ClusterError(f"worker after worker dies: {error}", hint=hint) from error
             self._give(judge_alone, batch)
         finally:
             future.release()

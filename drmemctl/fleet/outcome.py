@@ -12,7 +12,7 @@ from drmemctl.check.tally import fails
 from drmemctl.fleet.rows import Row
 
 
-class Outcome(IntEnum):
+class InputOutcome(IntEnum):
     """What became of an input: its worst finding; or it had nothing to judge, could not be read, is no tree."""
 
     FINE = 0
@@ -25,21 +25,21 @@ class Outcome(IntEnum):
 
 
 _WORST = (
-    ("errors", Severity.ERROR, Outcome.ERROR),
-    ("warnings", Severity.WARNING, Outcome.WARNING),
-    ("infos", Severity.INFO, Outcome.INFO),
+    ("errors", Severity.ERROR, InputOutcome.ERROR),
+    ("warnings", Severity.WARNING, InputOutcome.WARNING),
+    ("infos", Severity.INFO, InputOutcome.INFO),
 )
 
 
-def outcome_of(row: Row) -> Outcome:
+def outcome_of(row: Row) -> InputOutcome:
     """Return what became of an input, by its row."""
     if row.get("error"):
-        return Outcome.UNREADABLE
+        return InputOutcome.UNREADABLE
     if not row.get("kind"):
-        return Outcome.OTHER  # it lies in a directory beside trees
+        return InputOutcome.OTHER  # it lies in a directory beside trees
     if not row.get("judged"):
-        return Outcome.UNJUDGED
-    return next((outcome for column, _, outcome in _WORST if row.get(column)), Outcome.FINE)
+        return InputOutcome.UNJUDGED
+    return next((outcome for column, _, outcome in _WORST if row.get(column)), InputOutcome.FINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,3 +234,27 @@ QUESTIONS = {question.name: question for question in _ALL}
 def is_name(text: str) -> bool:
     """Whether a text can be the name of a question, and is no SQL."""
     return _NAME.match(text) is not None
+
+
+COUNTS = """\
+select
+  count(*) as inputs,
+  count(*) filter (kind is not null) as trees,
+  count(distinct name) filter (kind is not null) as partitions,
+  count(*) filter (errors > 0) as with_errors,
+  count(*) filter (errors = 0 and warnings > 0) as with_warnings,
+  count(*) filter (error is not null) as unreadable
+from inputs
+join partitions using (url, version)"""
+"""How much there is, in one row."""
+
+DRIFTED = """\
+select name
+from inputs
+join partitions using (url, version)
+where kind is not null
+group by name
+having count(distinct coalesce(tree, '')) > 1
+order by count(distinct coalesce(tree, '')) desc, name
+limit 10"""
+"""The partitions whose LMBs changed most between their captures."""

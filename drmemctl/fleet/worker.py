@@ -33,7 +33,7 @@ _ALLOCATIONS = 100_000
 """Between looking for cycles."""
 
 
-class Limits(NamedTuple):
+class InputLimits(NamedTuple):
     """What judging one input may take.
 
     Attributes:
@@ -59,7 +59,7 @@ class Packed(NamedTuple):
     outcomes: bytes
 
 
-def judge(batch: Sequence[Input], kernels: Sequence[str], limits: Limits) -> Packed:
+def judge(batch: Sequence[Input], kernels: Sequence[str], limits: InputLimits) -> Packed:
     """Return the tables of a batch; the worker ends where an input takes too long."""
     # A task of Dask cannot be stopped, a process can: whatever it is doing, and without the interpreter.
     with open(os.devnull, "wb") as nowhere, _few_collections():  # noqa: PTH123
@@ -88,7 +88,7 @@ def _watched(batch: Iterable[Input], kernels: Sequence[str], seconds: float, log
     faulthandler.cancel_dump_traceback_later()
 
 
-def judge_alone(batch: Sequence[Input], kernels: Sequence[str], limits: Limits) -> Packed:
+def judge_alone(batch: Sequence[Input], kernels: Sequence[str], limits: InputLimits) -> Packed:
     """Return the same of a batch that may be what ended a worker."""
     return _packed(rows_alone(batch, kernels, limits.seconds, limits.memory), kernels)
 

@@ -6,7 +6,13 @@ Source: Linux arch/powerpc/mm/numa.c `find_primary_domain_index`, `of_drconf_to_
 
 from __future__ import annotations
 
-from drmemctl.kernel.capabilities import CURRENT_DOMAINS, FORM2, MIGRATABLE_MAX_DOMAINS, NO_DEFAULT_NODE
+from drmemctl.kernel.capabilities import (
+    CONNECTOR_DISTANCES,
+    CURRENT_DOMAINS,
+    FORM2,
+    MIGRATABLE_MAX_DOMAINS,
+    NO_DEFAULT_NODE,
+)
 from drmemctl.kernel.memory_capabilities import BRIDGE_NODES
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import AffinityRules
@@ -20,4 +26,5 @@ def affinity_rules(profile: Profile) -> AffinityRules:
         current_domains=profile.has(CURRENT_DOMAINS),
         migratable_max=profile.has(MIGRATABLE_MAX_DOMAINS),
         bridges=profile.has(BRIDGE_NODES),
+        node_0_has_row=profile.has(CONNECTOR_DISTANCES),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.formats.rows import pack_words, words
+from drmemctl.kernel.distances import update_numa_distance
 from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.errno import EINVAL, ENODEV
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
@@ -29,19 +30,16 @@ def update_lmb_associativity_index(job: Job, index: int, drc_index: int) -> Task
     node = yield from configure_connector(job, drc_index)
     if node is None:
         return EINVAL
-    aa_index = yield from _aa_index_of(job, node.get(ASSOCIATIVITY))
-    if aa_index is None:
+    domains = node.get(ASSOCIATIVITY)
+    if domains is None:
         return ENODEV
+    yield from update_numa_distance(job, domains)
+    arrays = yield from _lookup_arrays(job)
+    if arrays is None:
+        return ENODEV
+    aa_index = yield from find_aa_index(job, arrays, domains)
     yield from set_aa(job, "update_lmb_associativity_index", index, aa_index)
     return 0
-
-
-def _aa_index_of(job: Job, domains: bytes | None) -> Task[int | None]:
-    """Return the index of the list of these domains, None without domains or without lookup arrays."""
-    arrays = yield from _lookup_arrays(job)
-    if domains is None or arrays is None:
-        return None
-    return (yield from find_aa_index(job, arrays, domains))
 
 
 @atomic(reads=(StatePart.LOOKUP,))

@@ -24,6 +24,7 @@ from drmemctl.kernel.capabilities import (
     LMB_SIZE_U32,
 )
 from drmemctl.kernel.cmdline import command_line, options
+from drmemctl.kernel.distances import boot_distances
 from drmemctl.kernel.early_memory import EarlyMemory
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.kept_at_boot import kept_memory
@@ -70,7 +71,11 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     )
     updates = _topology_updates(tree, profile)
     listed = ListedBlocks.of(blocks) if profile.has(BLOCKS_LISTED_TWICE) else NOTHING_LISTED
-    return replace(state, topology_updates=updates, deaf=not updates, listed=listed), tuple(faults)
+    distances = boot_distances(tree, profile, associativity, drmem)
+    return (
+        replace(state, topology_updates=updates, deaf=not updates, listed=listed, distances=distances),
+        tuple(faults),
+    )
 
 
 def _topology_updates(tree: Tree, profile: Profile) -> bool:

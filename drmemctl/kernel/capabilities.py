@@ -275,6 +275,15 @@ CAPABILITIES: tuple[Capability, ...] = (
         source=_NUMA,
         stable=(((5, 10), 178),),
     ),
+    CONNECTOR_DISTANCES := Capability(
+        "connector-distances",
+        "what is added gives its node its distances in form 1, by the list that its connector describes; without, "
+        "looking the node of a CPU or an LMB up does, by the list in the tree, and never for node 0",
+        first=(5, 15),
+        commit="8ddc6448ec5a",
+        source=_NUMA,
+        stable=(((5, 10), 178),),
+    ),
     CURRENT_DOMAINS := Capability(
         "current-domains",
         "possible nodes come from ibm,current-associativity-domains first",

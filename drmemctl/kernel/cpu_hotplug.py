@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
+from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.drc import INDEXES, MY_DRC_INDEX
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, DrcInfoEntry, decode_drc_info
 from drmemctl.formats.rows import words
@@ -21,6 +22,7 @@ from drmemctl.kernel.cpu_capabilities import (
     CPU_IDS_BY_NODE,
     LAST_CPU_NAMED,
 )
+from drmemctl.kernel.distances import update_numa_distance
 from drmemctl.kernel.dlpar import acquire_drc, configure_siblings, release_drc
 from drmemctl.kernel.errno import EBUSY, EINVAL, ENODEV, ENOSPC, EPERM
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
@@ -58,6 +60,7 @@ def add_cpu(job: Job, drc_index: int) -> Task[int]:
         yield from release_drc(job, drc_index)
         return EINVAL
     name, path = nodes[0].base_name, f"{CPUS}/{nodes[0].name}"
+    yield from update_numa_distance(job, nodes[0].get(ASSOCIATIVITY) or b"")
     rc = yield from _attach(job, nodes)
     if rc:
         _warn(job, f"Failed to attach node {name}, rc: {rc}, drc index: {drc_index:x}")
@@ -269,24 +272,26 @@ def _offline(job: Job, path: str) -> int:
     return 0
 
 
-@atomic(reads=(*_NODES_AND_CPUS, StatePart.OTHER, StatePart.BLOCKS), writes=(StatePart.CPUS,))
+@atomic(reads=(*_NODES_AND_CPUS, StatePart.OTHER, StatePart.BLOCKS), writes=(StatePart.CPUS, StatePart.DISTANCES))
 def _online(job: Job, path: str) -> int:
     """Put a CPU's threads online on its node (`dlpar_online_cpu`, `numa_setup_cpu`)."""
     servers = _servers(job.state, path)
     if servers is None:
         return EINVAL
-    state = job.state
-    cpu = next((cpu for cpu in state.cpus if cpu.path == path), None)
+    cpu = next((cpu for cpu in job.state.cpus if cpu.path == path), None)
     if cpu is None:
         job.log += [f"Could not find cpu to online with physical id {thread:#x}" for thread in servers]
         return 0
     node = node_of_cpu(job, path)
+    state = job.state
     topology = replace(state.topology, with_cpus=state.topology.with_cpus | {node})
     job.state = replace(state, topology=topology).with_cpu(replace(cpu, node=node, offline=frozenset()))
     return 0
 
 
-@atomic(reads=(*_NODES_AND_CPUS, StatePart.OTHER, StatePart.BLOCKS), writes=_NODES_AND_CPUS)
+@atomic(
+    reads=(*_NODES_AND_CPUS, StatePart.OTHER, StatePart.BLOCKS), writes=(*_NODES_AND_CPUS, StatePart.DISTANCES)
+)
 def _attach(job: Job, nodes: tuple[Node, ...]) -> int:
     """Attach a CPU's node, and those of its caches, and give its threads numbers (`pseries_add_processor`)."""
     for attached in nodes if job.has(CPU_CACHE_NODES) else nodes[:1]:

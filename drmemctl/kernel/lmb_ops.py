@@ -15,13 +15,14 @@ from drmemctl.kernel.capabilities import (
     TREE_ERRORS_LOGGED,
     WRONG_NODE_ADD,
 )
+from drmemctl.kernel.distances import look_up_fills, looked_up
 from drmemctl.kernel.dlpar import release_drc
 from drmemctl.kernel.errno import E2BIG, EBUSY, EEXIST, EINVAL
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.flush import write_through
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.memory_capabilities import ADDRESS_CHECK, RANGE_PREVALIDATED
-from drmemctl.kernel.nodes import node_of_lmb
+from drmemctl.kernel.nodes import current_associativity, node_of_lmb
 from drmemctl.kernel.physical import max_physical
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.model.run import Lmb, is_assigned
@@ -75,6 +76,8 @@ def remove_lmb(job: Job, index: int) -> Task[int]:
     rc = yield from _offline_lmb(job, index)
     if rc:
         return rc
+    if job.has(ASSIGNED_FIRST) and look_up_fills(job):
+        yield from _look_up_removed(job, index)
     yield from _remove_memory(job, index)
     yield from _unassign(job, index)
     yield from _write_through(job, index)
@@ -89,6 +92,12 @@ def _offline_lmb(job: Job, index: int) -> int:
         return EINVAL
     block = job.state.block_of(base_of(lmb))
     return EINVAL if job.state.blocks.node_of(block) is None else _offline(job, lmb, block)
+
+
+@atomic(reads=(StatePart.AA, StatePart.LOOKUP), writes=(StatePart.DISTANCES,))
+def _look_up_removed(job: Job, index: int) -> None:
+    """Look up the node of an LMB that goes (`memory_add_physaddr_to_nid`; since 4.20 the node is kept)."""
+    _fill_distances(job, lmb_at(job, index))
 
 
 @atomic(writes=(StatePart.BLOCKS,))
@@ -140,7 +149,7 @@ def add_lmb(job: Job, index: int, drc_index: int) -> Task[int]:
         yield from release_drc(job, drc_index)
         _log_error(job, "Failed to configure LMB 0x{drc:x}", lmb_at(job, index))
         return rc
-    node = yield from node_for_add(job, index)
+    node = yield from (_node_filling_row(job, index) if look_up_fills(job) else node_for_add(job, index))
     rc = yield from _add_memory(job, index, node)
     if job.has(ASSIGNED_FIRST):
         if rc:
@@ -239,8 +248,21 @@ def _log_error(job: Job, template: str, lmb: Lmb) -> None:
         job.tell(PREFIX + template, base_of(lmb), lmb.drc_index)
 
 
-@atomic(reads=(StatePart.AA, StatePart.FLAGS, StatePart.LOOKUP, StatePart.BLOCKS, StatePart.CPUS))
+_NODE = (StatePart.AA, StatePart.FLAGS, StatePart.LOOKUP, StatePart.BLOCKS, StatePart.CPUS)
+
+
+@atomic(reads=_NODE)
 def node_for_add(job: Job, index: int) -> int:
+    """Return the node that an LMB's memory is added on."""
+    return _node_for_add(job, index)
+
+
+@atomic(reads=_NODE, writes=(StatePart.DISTANCES,))
+def _node_filling_row(job: Job, index: int) -> int:
+    return _node_for_add(job, index)
+
+
+def _node_for_add(job: Job, index: int) -> int:
     """Return the node that an LMB's memory is added on: its own, or the first online one for want of any."""
     state, lmb = job.state, lmb_at(job, index)
     if state.topology.primary_index is None:
@@ -250,9 +272,18 @@ def node_for_add(job: Job, index: int) -> int:
         # memory_add_physaddr_to_nid looks for an assigned LMB at that address: from 4.20 on this one is none yet.
         source = _assigned_at(job, base_of(lmb))
     node = None if source is None else node_of_lmb(state, source)
+    if source is not None:
+        _fill_distances(job, source)
     if node is None and source is not None and not job.has(NO_DEFAULT_NODE):
         node = 0
     return node if node is not None and state.topology.is_possible(node) else state.first_online_node
+
+
+def _fill_distances(job: Job, lmb: Lmb) -> None:
+    """Take an LMB's list for its node's distances, where looking the node up does (`of_drconf_to_nid_single`)."""
+    row = current_associativity(job.state).row(lmb.aa_index, lmb.flags)
+    if row is not None:
+        looked_up(job, row)
 
 
 def _assigned_at(job: Job, base: int) -> Lmb | None:

@@ -178,6 +178,10 @@ MEASURED: dict[str, Measured] = {
         {},
         {},
     ),
+    "connector-distances": Measured(
+        {},
+        {},
+    ),
     "current-domains": Measured(
         {},
         {},

@@ -13,6 +13,7 @@ from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, decode_lrdr_capacity
 from drmemctl.formats.rows import words
 from drmemctl.formats.strings import decode_strings
 from drmemctl.kernel.cpu_capabilities import HOME_NODE_AT_BOOT, HOME_NODE_FIRST, HOME_NODE_POLL, POLL_BESIDE_PRRN
+from drmemctl.kernel.distances import looked_up
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.job import HOME_NODES, MIGRATION, Job
 from drmemctl.kernel.nodes import current_associativity
@@ -70,7 +71,9 @@ def node_of_cpu(job: Job, path: str) -> int:
     state = job.state
     node = home_of(job, path) if job.has(HOME_NODE_FIRST) else None
     if node is None:
-        node = node_in_tree(state, path)
+        cpu_node = state.tree.find(path)
+        domains = None if cpu_node is None else domains_of(cpu_node)
+        node = None if domains is None else looked_up(job, domains)
     return node if node is not None and state.topology.is_possible(node) else state.first_online_node
 
 
@@ -81,7 +84,7 @@ def home_of(job: Job, path: str) -> int | None:
     node = job.state.tree.find(path)
     servers = words((node.get(INTERRUPT_SERVERS) if node is not None else None) or b"")
     domains = job.firmware.home_node(servers[0]) if servers else None
-    return None if domains is None else current_associativity(job.state).node_of_row(domains)
+    return None if domains is None else looked_up(job, domains)
 
 
 def on_homes(state: KernelState, firmware: Firmware) -> KernelState:
@@ -91,12 +94,12 @@ def on_homes(state: KernelState, firmware: Firmware) -> KernelState:
         return state
     cpus = tuple(replace(cpu, node=_home_of_booted(job, cpu)) for cpu in state.cpus)
     if cpus == state.cpus:
-        return state
+        return job.state
     with_cpus = frozenset(cpu.node for cpu in cpus)
     at_boot = state.topology.at_boot - state.topology.with_cpus | with_cpus | state.blocks.nodes()
     cpu_ids = replace(state.cpu_ids, of_nodes=frozenset((cpu.node, number) for cpu in cpus for number in cpu.ids))
     topology = replace(state.topology, with_cpus=with_cpus, at_boot=at_boot)
-    return replace(state, cpus=cpus, cpu_ids=cpu_ids, topology=topology)
+    return replace(job.state, cpus=cpus, cpu_ids=cpu_ids, topology=topology)
 
 
 def _home_of_booted(job: Job, cpu: Cpu) -> int:
@@ -119,7 +122,10 @@ def why_unasked(state: KernelState) -> str:
     return _BESIDE if state.topology.prrn and not profile.has(POLL_BESIDE_PRRN) else ""
 
 
-@atomic(reads=(StatePart.CONNECTORS, StatePart.NODES, StatePart.OTHER, StatePart.BLOCKS), writes=(StatePart.CPUS,))
+@atomic(
+    reads=(StatePart.CONNECTORS, StatePart.NODES, StatePart.OTHER, StatePart.BLOCKS),
+    writes=(StatePart.CPUS, StatePart.DISTANCES),
+)
 def poll_home_nodes(job: Job) -> None:
     """Move CPUs whose home node changed (`topology_timer_fn`, `numa_update_cpu_topology`)."""
     if why_unasked(job.state) or not job.state.topology.vphn:
@@ -128,8 +134,8 @@ def poll_home_nodes(job: Job) -> None:
         domains = job.firmware.home_node(cpu.threads[0]) if cpu.threads else None
         if domains is None:
             continue
+        node = home_or_first(job, looked_up(job, domains))
         state = job.state
-        node = home_or_first(job, current_associativity(state).node_of_row(domains))
         if node != cpu.node:
             topology = replace(state.topology, with_cpus=state.topology.with_cpus | {node})
             job.state = replace(state, topology=topology).with_cpu(replace(cpu, node=node))

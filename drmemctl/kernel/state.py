@@ -10,6 +10,7 @@ from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD
 from drmemctl.kernel.kept_memory import NOTHING_KEPT, KeptMemory
 from drmemctl.kernel.listed_blocks import NOTHING_LISTED, ListedBlocks
 from drmemctl.kernel.profiles import Profile
+from drmemctl.model.distances import Form1, Form2
 from drmemctl.model.drmem import LmbTable
 from drmemctl.tree.node import Tree
 
@@ -106,6 +107,7 @@ class KernelState:
         deaf: whether updates of CPUs and reassignments are not listened to at the moment (`stop_topology_update`).
         staged: the nodes of CPUs that may have to move (`cpu_associativity_changes_mask`).
         copies: requests at work in a kernel without an array, each on its own copy of the property.
+        distances: what the distances of nodes come from; None in form 0, and without NUMA.
         writer: the function that last changed where the LMB property leads, empty since boot.
         written: the array and the v1 property that it wrote last, which make the next faster to write.
 
@@ -128,6 +130,7 @@ class KernelState:
     staged: frozenset[str] = frozenset()
     listed: ListedBlocks = NOTHING_LISTED
     copies: int = 0
+    distances: Form1 | Form2 | None = None
     writer: str = field(default="", compare=False)
     written: tuple[LmbTable, bytes] | None = field(default=None, compare=False, repr=False)
 

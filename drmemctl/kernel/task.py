@@ -36,6 +36,7 @@ class StatePart(StrEnum):
     OTHER = "other properties"
     UPDATING = "in_drmem_update"
     CPUS = "nodes of CPUs"
+    DISTANCES = "distances of nodes"
     WINDOW = "topology updates"
     CRASH_KERNEL = "crash kernel"
     DELIVERED = "what the hypervisor delivered"

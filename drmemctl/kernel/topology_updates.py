@@ -135,7 +135,7 @@ def update_cpu_topology(job: Job) -> Task[None]:
         yield from _move_staged(job)
 
 
-@atomic(reads=(StatePart.NODES, StatePart.OTHER, StatePart.BLOCKS), writes=(StatePart.CPUS,))
+@atomic(reads=(StatePart.NODES, StatePart.OTHER, StatePart.BLOCKS), writes=(StatePart.CPUS, StatePart.DISTANCES))
 def _move_staged(job: Job) -> None:
     state = job.state
     if not state.staged:
@@ -145,7 +145,7 @@ def _move_staged(job: Job) -> None:
     )
     nodes = frozenset(cpu.node for cpu in moved)
     topology = replace(state.topology, with_cpus=state.topology.with_cpus | nodes)
-    job.state = replace(state, cpus=moved, topology=topology, staged=frozenset())
+    job.state = replace(job.state, cpus=moved, topology=topology, staged=frozenset())
 
 
 def _home_node(job: Job, cpu: Cpu) -> int:

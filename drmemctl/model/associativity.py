@@ -43,6 +43,8 @@ class AffinityRules:
         current_domains: whether possible nodes come from ibm,current-associativity-domains (`67df77845c18`).
         migratable_max: whether they come from the maximum on a partition that may migrate (`9c7248bb8de3`).
         bridges: whether a PCI host bridge puts its node online (`11981816e361`).
+        node_0_has_row: whether lists of CPUs and memory nodes fill the row of node 0 in the table of distances of
+            form 1 (`8ddc6448ec5a`).
 
     """
 
@@ -51,6 +53,7 @@ class AffinityRules:
     current_domains: bool = True
     migratable_max: bool = True
     bridges: bool = True
+    node_0_has_row: bool = True
 
 
 NEWEST = AffinityRules()

@@ -7,8 +7,8 @@ Source: Linux arch/powerpc/mm/numa.c `__node_distance`, `__initialize_form1_numa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from drmemctl.defect import Defect
 from drmemctl.formats.numa_tables import (
@@ -58,34 +58,45 @@ def form0_distance(a: int, b: int) -> int:
     return LOCAL if a == b else REMOTE
 
 
+@dataclass(frozen=True, slots=True)
 class Form1:
-    """Linux's `distance_lookup_table`: for each node, its domain at each reference point."""
+    """Linux's `distance_lookup_table`.
 
-    def __init__(self, reference_points: Sequence[int]) -> None:
-        self._points = reference_points[:MAX_REFERENCE_POINTS]
-        self._rows: dict[int, list[int]] = {}
+    Attributes:
+        points: the reference points that count, as of boot.
+        rows: for each node that anything was filled in for, its domain at each reference point; else all are 0.
 
-    def fill(self, node: int | None, domains: Sequence[int]) -> None:
-        """Take a node's row from one resource's list; the last resource of a node wins."""
-        if node is None:
-            return
-        row = self._rows.setdefault(node, self._blank())
-        for level, point in enumerate(self._points):
+    """
+
+    points: tuple[int, ...]
+    rows: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, reference_points: Sequence[int]) -> Form1:
+        """Return the table before anything was filled in."""
+        return cls(tuple(reference_points[:MAX_REFERENCE_POINTS]))
+
+    def filled(self, node: int, domains: Sequence[int]) -> Form1:
+        """Return the table with a node's row taken from one resource's list; the last resource of a node wins."""
+        row = list(self.row(node))
+        for level, point in enumerate(self.points):
             # Linux warns "Broken ibm,associativity property" and leaves the rest of the row as it was. (For a
             # reference point 0 it reads the word before the list; what stands there is not the tree's.)
             if not 1 <= point <= len(domains):
-                return
+                break
             row[level] = domains[point - 1]
+        if self.rows.get(node) == tuple(row):
+            return self
+        return replace(self, rows={**self.rows, node: tuple(row)})
 
-    def _blank(self) -> list[int]:
-        return [0] * len(self._points)
+    def row(self, node: int) -> tuple[int, ...]:
+        """Return a node's domains at the reference points."""
+        return self.rows.get(node) or (0,) * len(self.points)
 
     def distance(self, a: int, b: int) -> int:
         """Return the distance: doubled for each level until the two nodes' domains are equal."""
         distance = LOCAL
-        for here, there in zip(
-            self._rows.get(a) or self._blank(), self._rows.get(b) or self._blank(), strict=True
-        ):
+        for here, there in zip(self.row(a), self.row(b), strict=True):
             if here == there:
                 break
             distance *= 2

@@ -9,7 +9,7 @@ decides which of them gives a node its place in form 1.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from drmemctl.defect import Defect
@@ -142,7 +142,12 @@ class _NodeCounter:
         self._tally = tally
         self._numa = memory.associativity.primary_index is not None
         self._found: dict[int | None, _Counts] = {}
-        self._form1 = Form1(memory.associativity.reference_points)
+        self._form1 = Form1.empty(memory.associativity.reference_points)
+
+    def _fill(self, node: int | None, domains: Sequence[int]) -> None:
+        """Fill a node's row of the distance table; kernels before 5.15 leave that of node 0 at zeros."""
+        if node is not None and (node > 0 or self._memory.rules.node_0_has_row):
+            self._form1 = self._form1.filled(node, domains)
 
     def _at(self, node: int | None) -> _Counts:
         return self._found.setdefault(node, _Counts())
@@ -175,7 +180,7 @@ class _NodeCounter:
             counts.cores += 1
             counts.threads.extend(core.threads)
             if core.domains is not None:
-                self._form1.fill(core.node, core.domains)
+                self._fill(core.node, core.domains)
         return homeless
 
     def _add_boot_memory(self) -> None:
@@ -184,14 +189,14 @@ class _NodeCounter:
                 continue
             self._at(node.node).boot_bytes += node.size
             if node.domains is not None:
-                self._form1.fill(node.node, node.domains)
+                self._fill(node.node, node.domains)
 
     def _add_bridges(self) -> None:
         for domains in bridge_lists(self._tree):
             node = self._memory.associativity.node_of_row(domains)
             if node is not None:
                 self._at(node).bridges += 1
-                self._form1.fill(node, domains)
+                self._fill(node, domains)
 
     def _add_unread_bridges(self) -> None:
         """Count bridges where their node has something else: kernels before 6.11 put none online for them."""
@@ -209,7 +214,7 @@ class _NodeCounter:
             row = self._memory.associativity.row(aa_index)
             # get_nid_and_numa_distance leaves node 0 out: its row comes from CPUs and memory nodes, or is zero.
             if node > 0 and row is not None:
-                self._form1.fill(node, row)
+                self._fill(node, row)
 
     def _add_homeless(self, homeless: _Counts) -> None:
         """Put CPUs without a node in the first online one (`numa_setup_cpu`)."""
@@ -225,12 +230,25 @@ class _NodeCounter:
 
     def distances(self, online: set[int]) -> tuple[Distances, tuple[Defect, ...]]:
         """Return the distances between these nodes; call it after `nodes`."""
+        table = self.table()
+        if isinstance(table, Form2):
+            return Distances.of(online | set(table.positions), table.distance), table.defects
+        distance: Distance = form0_distance if table is None else table.distance
+        return Distances.of(online, distance), ()
+
+    def table(self) -> Form1 | Form2 | None:
+        """Return what distances come from, None for form 0 and without NUMA; call it after `nodes`."""
         form = self._memory.associativity.form if self._numa else 0
         if form == 2:
-            tables = Form2.from_tree(self._tree)
-            return Distances.of(online | set(tables.positions), tables.distance), tables.defects
-        distance: Distance = self._form1.distance if form == 1 else form0_distance
-        return Distances.of(online, distance), ()
+            return Form2.from_tree(self._tree)
+        return self._form1 if form == 1 else None
+
+
+def distance_table(tree: Tree, memory: Memory, tally: Tally) -> Form1 | Form2 | None:
+    """Return the table of distances that Linux makes at boot; None for form 0 and without NUMA."""
+    counter = _NodeCounter(tree, memory, tally)
+    counter.nodes()
+    return counter.table()
 
 
 def bridge_lists(tree: Tree) -> Iterator[tuple[int, ...]]:

@@ -5,21 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drmemctl.fleet.outcome import Outcome, Summary
+from drmemctl.fleet.outcome import InputOutcome, Summary
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
 
 _WORDS = {
-    Outcome.ERROR: "with errors",
-    Outcome.WARNING: "with warnings",
-    Outcome.INFO: "with what is odd",
-    Outcome.FINE: "in which nothing is found",
-    Outcome.UNJUDGED: "with nothing to judge",
-    Outcome.UNREADABLE: "that cannot be read",
-    Outcome.OTHER: "that are no tree",
+    InputOutcome.ERROR: "with errors",
+    InputOutcome.WARNING: "with warnings",
+    InputOutcome.INFO: "with what is odd",
+    InputOutcome.FINE: "in which nothing is found",
+    InputOutcome.UNJUDGED: "with nothing to judge",
+    InputOutcome.UNREADABLE: "that cannot be read",
+    InputOutcome.OTHER: "that are no tree",
 }
-_STYLES = {Outcome.ERROR: "red", Outcome.WARNING: "yellow", Outcome.UNREADABLE: "red"}
+_STYLES = {InputOutcome.ERROR: "red", InputOutcome.WARNING: "yellow", InputOutcome.UNREADABLE: "red"}
 
 
 def show_summary(screen: Screen, summary: Summary, format: str) -> None:

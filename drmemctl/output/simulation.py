@@ -32,7 +32,11 @@ def _is_unicode() -> bool:
 def show_json(screen: Screen, session: Session) -> None:
     """Print the record of all steps done."""
     simulation = session.simulation
-    lists = {"steps": map(StepResult.to_json, simulation.results), "blocks": simulation.blocks_to_json()}
+    lists = {
+        "steps": map(StepResult.to_json, simulation.results),
+        "blocks": simulation.blocks_to_json(),
+        **simulation.distances_to_json(),
+    }
     screen.write_all(streamed(simulation.head_to_json(), lists))
 
 

@@ -12,7 +12,7 @@ from drmemctl.model.run import state_of
 from drmemctl.output.lmb_words import address_range, domains_text
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.text import safe
-from drmemctl.simulate.change import BlockRangeChange, LmbRangeChange, LmbState
+from drmemctl.simulate.change import BlockRangeChange, DistanceChange, LmbRangeChange, LmbState
 from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.values import LookupChange, RowChange
 from drmemctl.wording import count_of
@@ -32,6 +32,7 @@ def change_lines(screen: Screen, result: StepResult, *, drc: bool = False) -> It
         yield line + screen.style(_label(change, request=request), "yellow")
     yield from _lookup_lines(result.changed_lookup_arrays)
     yield from (_block_line(screen, change) for change in result.changed_blocks)
+    yield from (_distance_line(screen, change) for change in result.changed_distances)
     for block, online in result.changed_states:
         yield f"memory block {block}: {'offline → online' if online else 'online → offline'}"
     if new.dead and not old.dead:
@@ -155,3 +156,8 @@ def _block_line(screen: Screen, change: BlockRangeChange) -> str:
     if change.new is None:
         return f"{blocks} removed from node {_node(screen, change.old)}"
     return f"{blocks}: node {_node(screen, change.old)} → {_node(screen, change.new)}"
+
+
+def _distance_line(screen: Screen, change: DistanceChange) -> str:
+    first, second = (_node(screen, node) for node in change.nodes)
+    return f"distance of nodes {first} and {second}: {change.old} → {change.new}"

@@ -29,6 +29,11 @@ def safe(text: str, limit: int | None = LONGEST) -> str:
     return f"{out}… +{hidden} characters" if hidden else out
 
 
+def own_words(text: str) -> str:
+    """Return the user's own words, in any script, without what steers a text's direction or a terminal."""
+    return "".join(char if char.isprintable() else safe(char) for char in text)
+
+
 def _begins_command(text: str) -> bool:
     return text.lstrip().startswith(_COMMAND_LINE)
 

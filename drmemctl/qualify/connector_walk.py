@@ -24,7 +24,7 @@ _LMBS = (FIRST, FIRST + 1, FIRST + 2)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WalkAnswer:
     """What came of a step.
 
     Attributes:
@@ -45,23 +45,23 @@ class Answer:
         return {**record, "said": self.said} if self.said else record
 
     @classmethod
-    def from_json(cls, record: dict[str, Any]) -> Answer:
+    def from_json(cls, record: dict[str, Any]) -> WalkAnswer:
         """Return what a record has."""
         words = record["answer"]
         listed = words if isinstance(words, str) else tuple(words)
         return cls(listed, tuple(record.get("events", ())), record.get("said", ""))
 
-    def agrees(self, answer: Answer) -> bool:
+    def agrees(self, answer: WalkAnswer) -> bool:
         """Whether it is the same answer, whatever was printed; what an end still told nobody can read."""
         if ABORT in (self.words, answer.words):
             return self.words == answer.words
         return (self.words, self.events) == (answer.words, answer.events)
 
 
-class Connectors(Protocol):
+class WalkedConnectors(Protocol):
     """Somebody who carries steps of a walk out."""
 
-    def do(self, step: str) -> Answer:
+    def do(self, step: str) -> WalkAnswer:
         """Do a step."""
         ...
 
@@ -156,13 +156,13 @@ class SimulatedConnectors:
         """Return the simulation of a version, with the connectors of a tree."""
         return cls(Simulation(tree, None, f"qemu-{version[0]}.{version[1]}", findings=False))
 
-    def do(self, step: str) -> Answer:
+    def do(self, step: str) -> WalkAnswer:
         """Do a step."""
         result: StepResult = self.simulation.run(step)
         if ABORT in result.events:
-            return Answer(ABORT)
+            return WalkAnswer(ABORT)
         words = result.answer or ("ok" if result.ok else REFUSED)
-        return Answer(words, result.events)
+        return WalkAnswer(words, result.events)
 
 
 class RealConnectors:
@@ -173,23 +173,23 @@ class RealConnectors:
         self._dimms: dict[str, int] = {}
         self._number = 0
 
-    def do(self, step: str) -> Answer:
+    def do(self, step: str) -> WalkAnswer:
         """Do a step."""
         seen = len(self._machine.monitor.events)
         machine = self._machine
         try:
             words = self._done(step.split())
         except GoneError:
-            return Answer(ABORT, said=machine.last_words())
+            return WalkAnswer(ABORT, said=machine.last_words())
         if machine is not self._machine:
-            return Answer(words)
+            return WalkAnswer(words)
         machine.monitor.ask("query-status")  # takes in the events that came before its answer
         events = [event["event"] for event in machine.monitor.events[seen:]]
         for event in machine.monitor.events[seen:]:
             if event["event"] == "DEVICE_DELETED":
                 self._dimms.pop(event["data"]["device"], None)
                 machine.monitor.ask("object-del", id=f"mem-{event['data']['device']}")
-        return Answer(words, tuple(events))
+        return WalkAnswer(words, tuple(events))
 
     def _done(self, words: list[str]) -> tuple[int, ...] | str:
         match words:
@@ -238,7 +238,7 @@ def _outcome(answer: Any) -> str:
     return REFUSED if isinstance(answer, dict) and "class" in answer else "ok"
 
 
-def walked(connectors: Connectors, steps: Iterable[str]) -> list[Answer]:
+def walked(connectors: WalkedConnectors, steps: Iterable[str]) -> list[WalkAnswer]:
     """Do steps up to QEMU's end; return what came of each."""
     answers = []
     for step in steps:

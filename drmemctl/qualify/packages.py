@@ -21,17 +21,20 @@ SUITES = ("bookworm", "trixie", "sid")
 """Between them they have several kernel series; the first has busybox and kexec."""
 
 KEXEC = ("kexec-tools", "libc6", "zlib1g", "liblzma5")
+CACHE = Path.home() / ".cache/drmemctl-oracle"
+"""Where packages are kept, for `make oracle` and for `drmemctl qualify`."""
+
 _KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _DAY = 86400
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """Run a program; its output, or an exception that says what it complained of."""
-    done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd)
-    if done.returncode:
+    process = subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd)
+    if process.returncode:
         words = " ".join(str(word) for word in command if not str(word).startswith(("-o", "Dir::", "APT::")))
-        raise OracleError(f"{words}: {done.stderr.strip()[-300:] or f'exit code {done.returncode}'}")
-    return done.stdout
+        raise OracleError(f"{words}: {process.stderr.strip()[-300:] or f'exit code {process.returncode}'}")
+    return process.stdout
 
 
 def install() -> None:

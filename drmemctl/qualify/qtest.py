@@ -36,10 +36,10 @@ _INCOMING = 100
 def version_of(qemu: str) -> tuple[int, ...]:
     """Return the version of a QEMU, such as (7, 2, 22)."""
     try:
-        said = subprocess.run([qemu, "--version"], check=True, capture_output=True, text=True).stdout
+        version = subprocess.run([qemu, "--version"], check=True, capture_output=True, text=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise OracleError(f"{qemu} cannot be run: {error}") from None
-    words = said.split()
+    words = version.split()
     number = words[words.index("version") + 1] if "version" in words else ""
     if not number[:1].isdigit():
         raise OracleError(f"{qemu} does not say which QEMU it is")
@@ -50,9 +50,9 @@ def firmware_blob(qemu: str, place: Path) -> bytes:
     """Return the tree that the machine hands its firmware out with, before any guest said what it supports."""
     path = place / "machine.dtb"
     command = [qemu, *MACHINE, "-machine", f"pseries,dumpdtb={path}"]
-    made = subprocess.run(command, check=False, capture_output=True, text=True)
-    if made.returncode or not path.exists():
-        raise OracleError(f"{qemu} has no pseries machine: {made.stderr.strip()[-300:]}")
+    dumping = subprocess.run(command, check=False, capture_output=True, text=True)
+    if dumping.returncode or not path.exists():
+        raise OracleError(f"{qemu} has no pseries machine: {dumping.stderr.strip()[-300:]}")
     return path.read_bytes()
 
 
@@ -153,8 +153,8 @@ class QtestMachine:
 
     def _tail(self) -> str:
         lines = self._errors.read_text(encoding="utf-8", errors="replace").splitlines()
-        said = [line for line in lines if line.startswith(("ERROR", "qemu"))] or lines
-        return said[-1] if said else ""
+        errors = [line for line in lines if line.startswith(("ERROR", "qemu"))] or lines
+        return errors[-1] if errors else ""
 
 
 def _status(monitor: Monitor, command: str) -> Any:

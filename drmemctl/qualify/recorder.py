@@ -26,27 +26,27 @@ _DRC = 0x80000000
 _SECONDS = 600.0
 
 
-def recorded(old: Record, tree: bytes, kernel: Path, packages: Packages, place: Path) -> tuple[Record, bytes]:
+def recorded(plan: Record, tree: bytes, kernel: Path, packages: Packages, place: Path) -> tuple[Record, bytes]:
     """Return what a kernel does now with the steps of a record: the new record and the kernel's flattened tree."""
-    if "elfcorehdr=" in old["cmdline"]:
+    if "elfcorehdr=" in plan["cmdline"]:
         raise LeftOutError("a crash kernel: what it was started by is not in the record")
-    root = root_files(old, packages.busybox().read_bytes())
-    cmdline = old["cmdline"]
-    booted_from = read_fdt(tree, old["name"])
+    root = root_files(plan, packages.busybox().read_bytes())
+    cmdline = plan["cmdline"]
+    booted_from = read_fdt(tree, plan["name"])
     if booted_from.get("/chosen", "linux,booted-from-kexec") is not None:
         root |= packages.kexec_files() | {
             "second.gz": initramfs(root),
             "vmlinux": kernel.read_bytes(),
             "cmdline": cmdline.encode(),
-            "edits": _edits(old, booted_from).encode(),
+            "edits": _edits(plan, booted_from).encode(),
         }
         cmdline = "console=hvc0 quiet"
-    return recorded_in(Guest(kernel, initramfs(root), shlex.split(old["qemu"]), cmdline, _SECONDS), old, place)
+    return recorded_in(Guest(kernel, initramfs(root), shlex.split(plan["qemu"]), cmdline, _SECONDS), plan, place)
 
 
-def recorded_in(guest: Guest, old: Record, place: Path) -> tuple[Record, bytes]:
+def recorded_in(guest: Guest, plan: Record, place: Path) -> tuple[Record, bytes]:
     """Return what a guest does with the steps of a record, and its flattened tree."""
-    return record_of(old, booted(guest, place, Host().do))
+    return record_of(plan, booted(guest, place, Host().do))
 
 
 def root_files(record: Record, busybox: bytes) -> dict[str, bytes]:
@@ -68,17 +68,19 @@ def _commands(record: Record) -> list[str]:
         # Whoever replaced v2 by v1 removed v2 between two steps: an update is a step, that was none.
         if V2 in before and V2 not in after and kind != "firmware":
             commands.append(f"without {V2}")
-        commands.append(f"step {_command(kind, words)}")
+        commands.append(f"step {_command(kind, words, step['step'])}")
         before = after
     return commands
 
 
-def _command(kind: str, words: list[str]) -> str:
+def _command(kind: str, words: list[str], text: str) -> str:
     if kind == "firmware" and words[0] == NODE and len(words) == 3:
         _, name, value = words
         return f"without {name}" if value == "-" else f"firmware {name} {value}"
     if kind == "dlpar":
-        return shlex.join(["dlpar", *words])
+        request = text.removeprefix("dlpar ")
+        # Every blank is the kernel's, which a shell would make one of several.
+        return shlex.join(["dlpar", *(words if request == " ".join(words) else [request])])
     if kind in {"plug", "unplug"}:
         return shlex.join(["host", kind, *words])
     raise OracleError(f"{kind} cannot be done to a guest")
@@ -86,10 +88,10 @@ def _command(kind: str, words: list[str]) -> str:
 
 def _edits(record: Record, tree: Tree) -> str:
     """Return what makes the tree of the first kernel that which the second one found."""
-    wanted = record["boot"]["properties"]
+    values = record["boot"]["properties"]
     limit = (tree.get(CHOSEN, MEMORY_LIMIT) or bytes(8)).hex()
-    gone = [f"[ -e $drmem/{name} ] && without {name}" for name in (V1, V2) if name not in wanted]
-    lines = [f"firmware {name} {value}" for name, value in wanted.items()]
+    gone = [f"[ -e $drmem/{name} ] && without {name}" for name in (V1, V2) if name not in values]
+    lines = [f"firmware {name} {value}" for name, value in values.items()]
     return "\n".join([*lines, *gone, f"firmware {MEMORY_LIMIT} {limit} /proc/device-tree/chosen"]) + "\n"
 
 

@@ -36,33 +36,33 @@ _PAGE_STUCK = re.compile(r"index:0x[0-9a-f]+ pfn:0x([0-9a-f]+)")
 _ATTEMPT = re.compile(r"Attempting to hot-")
 
 
-def record_of(old: Record, sent: Sent) -> tuple[Record, bytes]:
+def record_of(plan: Record, sent: Sent) -> tuple[Record, bytes]:
     """Return the record of a run that carried out the steps of an older one, and the guest's flattened tree."""
     if "kept" not in sent.files:
         raise OracleError("the guest did not come to its end: see its console.log")
     folders = _folders(sent.files["kept"])
     top = folders["kept"]
     record: Record = {
-        "name": old["name"],
+        "name": plan["name"],
         "kernel": _text(top, "uname"),
         "cmdline": _text(top, "cmdline"),
-        "qemu": old["qemu"],
+        "qemu": plan["qemu"],
         "block_size": int(_text(top, "block_size_bytes"), 16),
     }
-    zones = any("zone" in block for block in old["boot"]["blocks"])
+    zones = any("zone" in block for block in plan["boot"]["blocks"])
     record["boot"] = _state(folders["kept/0"], zones=zones)
-    cpus = _Cpus(folders) if "cpus" in old["boot"] else None
+    cpus = _Cpus(folders) if "cpus" in plan["boot"] else None
     if cpus is not None:
         record["boot"] |= cpus.state("kept/0")
     messages = _messages(folders["kept/0"])
     if any("MEMBLOCK configuration" in line for line in messages):
         record["boot"]["memblock_log"] = [line for line in messages if _MEMBLOCK.match(line)]
     record["steps"] = []
-    for number, step in enumerate(old["steps"], 1):
+    for number, step in enumerate(plan["steps"], 1):
         if f"kept/{number}" not in folders:
             raise OracleError(f"step {number} was not carried out: see the guest's console.log")
-        done = _step(step["step"], folders[f"kept/{number}"], record)
-        record["steps"].append(done if cpus is None else done | cpus.state(f"kept/{number}"))
+        result = _step(step["step"], folders[f"kept/{number}"], record)
+        record["steps"].append(result if cpus is None else result | cpus.state(f"kept/{number}"))
     record["events"] = sent.events
     return record, top["fdt"]
 
@@ -136,15 +136,15 @@ def _step(step: str, files: Files, record: Record) -> dict[str, Any]:
     if attempts > (0 if step.startswith("firmware") else 1):
         raise OracleError(f"{step}: the kernel was still at work on what came before; try again")
     status = int(_text(files, "rc"))
-    said = _text(files, "out")
+    output = _text(files, "out")
     result: dict[str, Any] = {
         "step": step,
         "rc": status,
-        "errno": next((name for text, name in _ERRNO.items() if status and text in said), None),
+        "errno": next((name for text, name in _ERRNO.items() if status and text in output), None),
         "log": [line for line in messages if _OURS.search(line) and not _NOT_OURS.search(line)],
     }
-    stuck = _unmovable(messages, record)
-    return result | ({"unmovable": stuck} if stuck else {}) | _state(files)
+    unmovable = _unmovable(messages, record)
+    return result | ({"unmovable": unmovable} if unmovable else {}) | _state(files)
 
 
 def _unmovable(messages: list[str], record: Record) -> list[str]:

@@ -38,7 +38,7 @@ class Replayed:
 
 
 @dataclass(frozen=True)
-class Run:
+class ReplayedRun:
     """A whole recorded run beside the simulated one."""
 
     record: dict[str, Any]
@@ -60,7 +60,14 @@ def state_of(simulation: Simulation, names: list[str]) -> State:
     return State(properties, list(simulation.state.blocks))
 
 
-def simulated(record: dict[str, Any], tree: Tree, kernel: Profile | None = None, *, findings: bool = True) -> Run:
+def simulated(
+    record: dict[str, Any],
+    tree: Tree,
+    kernel: Profile | None = None,
+    *,
+    findings: bool = True,
+    traced: bool = False,
+) -> ReplayedRun:
     """Do the steps of a recorded run on a simulated partition with the same kernel, unless another is given."""
     answers = {step["step"].split()[1]: _answers(record, step) for step in record["steps"] if "answers" in step}
     files = Files(file=lambda file: json.dumps(answers[file]).encode(), is_record=lambda name: name in answers)
@@ -72,12 +79,12 @@ def simulated(record: dict[str, Any], tree: Tree, kernel: Profile | None = None,
         unmovable = " ".join(_unmovable(simulation, step))
         if unmovable:
             simulation.run(f"unmovable {unmovable}")
-        result = simulation.run(step["step"].replace("topo ", "topology "))
+        result = simulation.run(step["step"].replace("topo ", "topology "), traced=traced)
         if unmovable:
             simulation.run(f"movable {unmovable}")
         state = state_of(simulation, list(step.get("properties", [])))
         steps.append(Replayed(step, result, state, simulation.situation))
-    return Run(record, boot, tuple(steps), simulation)
+    return ReplayedRun(record, boot, tuple(steps), simulation)
 
 
 def _answers(record: dict[str, Any], step: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import combinations, pairwise
+from typing import NamedTuple
 
 from drmemctl.compare.matching import in_common
 from drmemctl.formats.dynamic_memory import ASSIGNED, KERNEL_TOUCHED, NODE, V1, V2
@@ -23,6 +24,7 @@ from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import run
 from drmemctl.model.associativity import Associativity
+from drmemctl.model.distances import Form1
 from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Tree
@@ -211,6 +213,24 @@ def changed_blocks(old: Blocks, new: Blocks) -> list[BlockRangeChange]:
         else:
             changes.append(BlockRangeChange(first, end - first, before, after))
     return changes
+
+
+class DistanceChange(NamedTuple):
+    """Two nodes whose distance changed while both were online."""
+
+    nodes: tuple[int, int]
+    old: int
+    new: int
+
+
+def changed_distances(old: KernelState, new: KernelState) -> list[DistanceChange]:
+    """Return the pairs of nodes that are at another distance in form 1 now; each pair once."""
+    before, after = old.distances, new.distances
+    if before is after or not isinstance(before, Form1) or not isinstance(after, Form1):
+        return []
+    pairs = combinations(sorted(old.online & new.online), 2)
+    distances = (DistanceChange(pair, before.distance(*pair), after.distance(*pair)) for pair in pairs)
+    return [change for change in distances if change.old != change.new]
 
 
 def changed_states(old: Blocks, new: Blocks) -> list[tuple[int, bool]]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 Release = tuple[int, ...]
 
 
-class Feature(NamedTuple):
+class DrmgrFeature(NamedTuple):
     """Something that releases of powerpc-utils differ in.
 
     Attributes:
@@ -30,8 +30,8 @@ class Feature(NamedTuple):
     commit: str
 
 
-KERNEL_DLPAR = Feature("requests for memory are written to /sys/kernel/dlpar", (1, 3, 2), "bbc5fc0")
-NUMA_REMOVAL = Feature("a removal by number goes node by node, LMB by LMB", (1, 3, 9), "e9f0653, 07c4ee2")
+KERNEL_DLPAR = DrmgrFeature("requests for memory are written to /sys/kernel/dlpar", (1, 3, 2), "bbc5fc0")
+NUMA_REMOVAL = DrmgrFeature("a removal by number goes node by node, LMB by LMB", (1, 3, 9), "e9f0653, 07c4ee2")
 """Nodes without CPUs first, then those with few CPUs for their memory; each LMB by its index."""
 
 NEWEST: Release = (1, 3, 13)
@@ -108,8 +108,8 @@ def _letters(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
             continue
         if argument.startswith("--"):
             name = argument[2:]
-            known = name and [option for option in ("capabilities", "help") if option.startswith(name)]
-            yield (known[0][0].upper() if known == ["capabilities"] else "h") if known else "", ""
+            matching = name and [option for option in ("capabilities", "help") if option.startswith(name)]
+            yield (matching[0][0].upper() if matching == ["capabilities"] else "h") if matching else "", ""
             continue
         cluster = argument[1:]
         while cluster:

@@ -168,12 +168,12 @@ class NumaRemoval:
 
         Numbers are u32: where nodes without CPUs gave more than was asked for, the rest is almost 2^32.
         """
-        done = yield from self._from_cpuless(count & _U32)
-        return done + (yield from self._from_nodes_with_cpus(count - done & _U32))
+        total_removed = yield from self._from_cpuless(count & _U32)
+        return total_removed + (yield from self._from_nodes_with_cpus(count - total_removed & _U32))
 
     def _from_cpuless(self, count: int) -> Asking:
         """`remove_cpuless_lmbs`: by how many LMBs each has."""
-        total, done = count, 0
+        total, total_removed = count, 0
         while count:
             count = min(count, self.cpuless_lmbs)
             if not count:
@@ -186,22 +186,22 @@ class NumaRemoval:
                 if not node.lmbs or node.cpus:
                     continue
                 # A share that is rounded to nothing is made all that is left, and the others get theirs as well.
-                wanted = min((count * node.ratio & _U32) // 100, node.lmbs) or count - this_loop & _U32
+                share = min((count * node.ratio & _U32) // 100, node.lmbs) or count - this_loop & _U32
                 removed = 0
-                if wanted:
-                    removed = yield from self._from_node(node, wanted)
+                if share:
+                    removed = yield from self._from_node(node, share)
                 this_loop += removed
-                done += removed
-                if done >= total:
+                total_removed += removed
+                if total_removed >= total:
                     break
             if not this_loop:
                 break
             count = count - this_loop & _U32
-        return done
+        return total_removed
 
     def _from_nodes_with_cpus(self, count: int) -> Asking:
         """`remove_cpu_lmbs`: what a node is to have left goes by 9 parts its CPUs and 1 part its LMBs."""
-        done = 0
+        total_removed = 0
         while count:
             count = min(count, self.lmb_count)
             if not count:
@@ -212,17 +212,17 @@ class NumaRemoval:
             for node in ordered:
                 if not node.lmbs:
                     continue
-                wanted = min(count, node.lmbs - min((to_be_left * node.ratio & _U32) // 100, node.lmbs))
-                if wanted:
-                    removed = yield from self._from_node(node, wanted)
+                share = min(count, node.lmbs - min((to_be_left * node.ratio & _U32) // 100, node.lmbs))
+                if share:
+                    removed = yield from self._from_node(node, share)
                     count -= removed
                     this_loop += removed
                 if not count:
                     break
             if not this_loop:
                 break
-            done += this_loop
-        return done
+            total_removed += this_loop
+        return total_removed
 
     def _by_ratio(self) -> list[_Node]:
         """`update_node_ratio`: the nodes, the one with the smallest share first."""
@@ -239,8 +239,8 @@ class NumaRemoval:
 
     def _from_node(self, node: _Node, count: int) -> Asking:
         """`remove_lmb_from_node`: what fails is not tried again."""
-        done = tried = 0
-        while done < count and tried < node.lmbs:
+        total_removed = tried = 0
+        while total_removed < count and tried < node.lmbs:
             drc_index = next(node.waiting)
             tried += 1
             rc = yield drc_index
@@ -249,15 +249,15 @@ class NumaRemoval:
                     (WARN, f"Can't remove LMB node:{node.node} index:{drc_index:#x}: {os.strerror(-rc)}")
                 )
             else:
-                done += 1
+                total_removed += 1
         node.lmbs -= tried
         if node.cpus:
             self.lmb_count -= tried
             if not node.lmbs:
                 self.cpu_count -= node.cpus
         # Of nodes without CPUs it takes them off `cpuless_node_count`: their LMBs stay as many as before.
-        self.output.append((INFO, f"Removed {done} LMBs from node {node.node}"))
-        return done
+        self.output.append((INFO, f"Removed {total_removed} LMBs from node {node.node}"))
+        return total_removed
 
 
 def _from_last(ranges: Sequence[tuple[int, int]]) -> Iterator[int]:

@@ -32,8 +32,8 @@ _BY_TREE = ("drmem", "associativity", "numa", "boot")
 
 _STATE, _MIGRATION = "state", "migration"
 
-_BESIDE_MEMORY = frozenset({"DRM087"})
-"""Rules of the family state about CPUs: whether a partition is consistent is asked of its memory."""
+_BESIDE_MEMORY = frozenset({"DRM087", "DRM150"})
+"""Rules of the family state about CPUs and distances: whether a partition is consistent is asked of its memory."""
 
 _LASTING = frozenset({"DRM065", "DRM073"})
 """Rules of other families that look at what runs as well, and tell of what stays so."""
@@ -129,7 +129,7 @@ class Moments:
         """Return all that the rules say of a partition as it is now, the worst first."""
         kernel, machine = partition.kernel, partition.machine
         parts = (
-            *(kernel.tree, kernel.table, kernel.blocks, kernel.cpus, kernel.profile),
+            *(kernel.tree, kernel.table, kernel.blocks, kernel.cpus, kernel.distances, kernel.profile),
             *(machine.connectors, machine.devices, machine.delivered, machine.homes, partition.flush),
         )
         return self._moments.get((*map(id, parts), kernel.dead), parts, lambda: self._judged(partition))

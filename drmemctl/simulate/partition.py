@@ -27,9 +27,11 @@ from drmemctl.kernel.trace import TraceEvent
 from drmemctl.model.run import state_of
 from drmemctl.simulate.change import (
     BlockRangeChange,
+    DistanceChange,
     LmbRangeChange,
     LmbState,
     changed_blocks,
+    changed_distances,
     changed_lmbs,
     changed_states,
 )
@@ -268,6 +270,11 @@ class StepResult:
         return changed_blocks(self.before.kernel.blocks, self.after.kernel.blocks)
 
     @property
+    def changed_distances(self) -> list[DistanceChange]:
+        """The nodes that are at another distance in form 1 now."""
+        return changed_distances(self.before.kernel, self.after.kernel)
+
+    @property
     def changed_states(self) -> list[tuple[int, bool]]:
         """The memory blocks that went online or offline, with whether they are online now."""
         return changed_states(self.before.kernel.blocks, self.after.kernel.blocks)
@@ -302,6 +309,7 @@ class StepResult:
             "memory_blocks": [
                 record(change, "first count before=old after=new") for change in self.changed_blocks
             ],
+            "distances": [record(change, "nodes before=old after=new") for change in self.changed_distances],
             "block_states": [
                 {"block": block, "state": "online" if online else "offline"}
                 for block, online in self.changed_states

@@ -11,6 +11,7 @@ from drmemctl.errors import LimitError
 from drmemctl.hypervisor.inference import QEMU, inferred_hypervisor
 from drmemctl.kernel.boot import check_runs
 from drmemctl.kernel.choice import kernel_for
+from drmemctl.kernel.distances import distances_of
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.running import running_kernel
 from drmemctl.kernel.state import KernelState
@@ -117,12 +118,21 @@ class Simulation:
     def to_json(self) -> dict[str, Any]:
         """Return everything so far as `drmemctl simulate --format json` has it."""
         steps = [result.to_json() for result in self.results]
-        return {**self.head_to_json(), "steps": steps, "blocks": list(self.blocks_to_json())}
+        blocks = list(self.blocks_to_json())
+        return {**self.head_to_json(), "steps": steps, "blocks": blocks, **self.distances_to_json()}
 
     def head_to_json(self) -> dict[str, Any]:
         """Return what stands before the lists of steps and blocks."""
         head = {"schema": "drmemctl.simulate/1", "kernel": self.profile.name, "consistent": self.consistent}
         return head if self._named or self.hypervisor == QEMU else {**head, "hypervisor": self.hypervisor}
+
+    def distances_to_json(self) -> dict[str, list[dict[str, Any]]]:
+        """Return what each node is from the nodes that are online, as the kernel has it; in form 1 only."""
+        table = distances_of(self.state)
+        if table is None or self.state.dead:
+            return {}
+        rows = zip(table.nodes, table.rows, strict=True)
+        return {"distances": [{"node": node, "distances": list(row)} for node, row in rows]}
 
     def blocks_to_json(self) -> Iterator[dict[str, Any]]:
         """Return the memory blocks one by one; `LimitError` if they are too many for that."""

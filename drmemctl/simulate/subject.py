@@ -16,6 +16,7 @@ from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.flush import FLUSHES
 from drmemctl.kernel.nodes import current_associativity
 from drmemctl.kernel.state import KernelState
+from drmemctl.model.distances import Form1
 from drmemctl.model.drmem import PAPR_CELLS, Drmem, RootCells
 
 
@@ -40,6 +41,7 @@ def subject_of(kernel: KernelState, machine: Machine, flush: Flush | None = None
         associativity=current_associativity(kernel),
         profile=kernel.profile,
         cpus=kernel.cpus,
+        distances=kernel.distances if isinstance(kernel.distances, Form1) else None,
         at_home=_at_home(kernel, machine),
         delivered=machine.delivered,
         flush=flush,

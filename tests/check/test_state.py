@@ -16,7 +16,9 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_
 from drmemctl.formats.memory_reg import MemoryRange
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY, encode_usable_memory
 from drmemctl.hypervisor.topology import DeliveredTopology
+from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.state import Cpu
+from drmemctl.model.distances import Form1
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
@@ -118,6 +120,12 @@ def delivered(name: str, value: bytes | None) -> Change:
     return change
 
 
+def distances(*domains: int) -> Change:
+    """Return the change to a kernel without form 2 whose nodes 0, 1 … have these domains in its table."""
+    rows = {node: (domain,) for node, domain in enumerate(domains)}
+    return lambda running: running._replace(distances=Form1((1,), rows), profile=profile("5.4"))
+
+
 def unplugging(waiting: int, pending: int | None) -> Change:
     """Return the change that a DIMM of two LMBs is to go, of which `waiting` are still to be given back."""
     parts = (SenseRange(0x80000006 - waiting, waiting, 1),) if waiting else ()
@@ -178,6 +186,7 @@ BREAKS: dict[str, list[Case]] = {
         Case(unplugging(0, 1)),
         Case(unplugging(1, 2)),
     ],
+    "DRM150": [Case(distances(0, 0)), Case(distances(1, 1))],
 }
 
 MISSES: dict[str, list[Change]] = {
@@ -206,6 +215,12 @@ MISSES: dict[str, list[Change]] = {
         delivered(V2, None),
     ],
     "DRM089": [unplugging(2, 2), unplugging(1, 1), lambda running: running._replace(unplugs=())],
+    "DRM150": [
+        distances(0, 1),
+        distances(1, 0),  # other domains, as far from one another
+        lambda running: running._replace(distances=Form1((1, 1), {1: (0, 0)}), profile=profile("5.4")),
+        lambda running: running._replace(distances=Form1((1,), {1: (0,)}), profile=profile("latest")),  # form 2
+    ],
 }
 
 

@@ -54,9 +54,19 @@ def test_the_help_names_every_command_and_the_exit_codes(option: str) -> None:
 
 def test_in_80_columns_the_list_of_commands_says_all_of_what_each_does() -> None:
     with click.Context(app, info_name="drmemctl", terminal_width=80) as context:
-        listed = app.get_help(context).partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+        text = app.get_help(context).partition("Look at a tree:\n")[2].partition("\n\n  TREE is")[0]
+    listed = [line for line in text.splitlines() if line.startswith("  ")]
     assert len(listed) == len(COMMANDS)
     assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []
+
+
+def test_help_with_words_is_that_of_their_command() -> None:
+    assert run("help").out == run("--help").out
+    assert run("help", "fleet", "check").out == run("fleet", "check", "--help").out
+    assert run("help", "chekc").code == 2
+    assert "'check'" in run("help", "chekc").err
+    assert run("help", "lmb", "x").code == 2
+    assert run("-V").out == run("--version").out
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

@@ -103,6 +103,23 @@ def fine(browser: Browser, *asked: Path) -> None:
     assert browser.run("return document.documentElement.scrollWidth - window.innerWidth") <= 0
 
 
+def test_a_page_about_a_fleet_renders_at_phone_and_desk_width(browser: Browser, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed (it has no wheels for ppc64le)")
+    from tests.fleet.datasets import add_inputs, captures
+
+    page = tmp_path / "fleet.html"
+    add_inputs(tmp_path / "fleet", 1, [*captures(tmp_path), fixture("boot/aa-out-of-range")])
+    assert run("fleet", "report", tmp_path / "fleet", "-o", page).code == 0
+    browser.open(page, 360)
+    for width in (360, 1600):
+        browser.resize(width)
+        assert browser.run("return document.documentElement.scrollWidth - window.innerWidth") <= 0
+    assert browser.console() == []
+    assert browser.requests() == [page.as_uri()]
+    assert texts(browser, "h2")[:2] == ["Overview", "Rules"]
+    assert texts(browser, "#drift caption") == ["lpar7"]
+
+
 @each(("name", "widths"), zip(NAMES, cycle([(360, 1600), (1600, 360)]), strict=False))
 def test_trees_of_every_look_render_at_phone_and_desk_width(
     browser: Browser, made: Made, name: str, widths: tuple[int, int], opened_looks: Looks

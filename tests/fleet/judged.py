@@ -17,9 +17,9 @@ from pyarrow import parquet  # noqa: E402
 
 from drmemctl.fleet.dataset import Dataset  # noqa: E402
 from drmemctl.fleet.listing import listed  # noqa: E402
-from drmemctl.fleet.worker import Limits, judge  # noqa: E402
+from drmemctl.fleet.worker import InputLimits, judge  # noqa: E402
 
-LIMITS = Limits(60, 1 << 30)
+LIMITS = InputLimits(60, 1 << 30)
 
 
 def tables(urls: Iterable[str | Path], kernels: Sequence[str] = ()) -> dict[str, Any]:

@@ -32,7 +32,7 @@ pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (it
 
 from drmemctl import fleet  # noqa: E402
 from drmemctl.fleet.dataset import Dataset, DatasetError  # noqa: E402
-from drmemctl.fleet.outcome import Outcome as What  # noqa: E402
+from drmemctl.fleet.outcome import InputOutcome  # noqa: E402
 from drmemctl.fleet.tables import TABLES  # noqa: E402
 
 SMALL = FIXTURES / "captures"
@@ -201,6 +201,13 @@ def test_a_part_without_inputs_counts_for_nothing(client: Any, tmp_path: Path) -
     assert content(place) == whole
 
 
+def test_a_data_set_among_its_inputs_is_none_of_them(client: Any, tmp_path: Path) -> None:
+    shutil.copy(SMALL / "6.1-lpm.dtb.gz", tmp_path)
+    place = tmp_path / "fleet"
+    runs = [fleet.check([str(tmp_path)], str(place), client) for _ in range(2)]
+    assert [(summary.inputs, summary.new) for summary in runs] == [(1, 1), (1, 0)]
+
+
 def test_kernels_are_not_mixed(client: Any, tmp_path: Path) -> None:
     place = str(tmp_path / "fleet")
     tree = str(FIXTURES / "boot" / "aa-out-of-range.dtb.gz")
@@ -253,7 +260,7 @@ def test_what_is_named_and_is_none_is_an_error_and_what_lies_beside_is_not(clien
     named = [str(folder), str(tmp_path / "absent.dtb"), str(FIXTURES / "README.md"), "file:///nowhere/*.dtb"]
     summary = fleet.check(named, str(tmp_path / "fleet"), client)
     assert summary.inputs == 5
-    assert (summary.outcomes[What.OTHER], summary.outcomes[What.UNREADABLE]) == (1, 3)
+    assert (summary.outcomes[InputOutcome.OTHER], summary.outcomes[InputOutcome.UNREADABLE]) == (1, 3)
     errors = {row["url"]: row["error"] for row in rows(tmp_path / "fleet", "inputs")}
     assert errors[f"file://{tmp_path}/absent.dtb"] == f"{tmp_path}/absent.dtb: no such file or directory"
 

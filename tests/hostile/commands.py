@@ -31,12 +31,14 @@ QUICK = (
     "report {in} -o {out}.html",
     "simulate {in} 'plug 0x80000100 2 node 1' 'dlpar memory add count 1' 'dlpar memory remove count 1' kexec",
     "simulate {in} 'dlpar cpu remove count 1' 'vphn 0 1,0' 'dlpar cpu add count 1' reboot --kernel 5.15",
+    "qualify --qemu /nonesuch -f {in}",
     "explore {in} --thread 'prrn 2 0x80000002' --thread 'dlpar memory remove count 1' --max-states 50",
 )
 """Each command once, in the form that has most to do."""
 
 FULL = (
     *QUICK,
+    "fleet diff --before {base} --after {in}",
     "show {in} --format json",
     "lmb {in} --format json",
     "lmb {in} --format csv",

@@ -19,6 +19,7 @@ from drmemctl.kernel.kexec_load import LoadRefusedError, check_load
 from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import dlpar_store
 from drmemctl.kernel.task import Lock
+from drmemctl.model.distances import Form1
 from drmemctl.model.run import Run
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.answer import Question
@@ -402,6 +403,21 @@ def _domains(name: str, more: str) -> tuple[Any, Any]:
     return both(name, base, lambda one: one.state.topology.possible)
 
 
+def connector_distances() -> tuple[Any, Any]:
+    """A node whose list is another at its connector than in the tree: the row is by that, or stays."""
+    vector = b"\x19" + bytes(4) + b"\x80\x05" + bytes(19)
+    base = tree(*USUAL).with_property("/chosen", "ibm,architecture-vec-5", vector)
+    base = base.with_property("/rtas", "ibm,associativity-reference-points", u32(1, 2))
+    steps = "attach 0x80000004 1 assoc 1,7"
+    return both("connector-distances", base, _row_of_node_1, steps, "dlpar memory add count 1")
+
+
+def _row_of_node_1(partition: Simulation) -> tuple[int, ...]:
+    table = partition.state.distances
+    assert isinstance(table, Form1)
+    return table.row(1)
+
+
 def current_domains() -> tuple[Any, Any]:
     return _domains("current-domains", "")
 
@@ -749,6 +765,7 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
         ["pseries-hotplug-mem: Failed to add LMB, drc index 80000002"],
     ),
     (form2, 2, 1),
+    (connector_distances, (1, 7), (1, 0)),
     (current_domains, 2, 4),
     (migratable_max_domains, 4, 2),
     (node_lookup_first, True, False),

@@ -58,6 +58,7 @@ def parts(job: Job) -> dict[StatePart, Any]:
         StatePart.BLOCKS: list(state.blocks),
         StatePart.UPDATING: state.updating,
         StatePart.WINDOW: (state.deaf, state.topology_updates),
+        StatePart.DISTANCES: state.distances,
         StatePart.CPUS: (state.cpus, state.cpu_ids, state.topology.with_cpus, state.staged),
         StatePart.CONNECTORS: machine.handing_out(machine.tree),
         StatePart.DELIVERED: machine.delivered,
@@ -124,7 +125,7 @@ def tasks_of(job: Job) -> Iterator[Task[Any]]:
         yield remove_property(job, NODE, name, delivered=True)
 
 
-def started(kernel: str, *, v1: bool) -> Job:
+def started(kernel: str, *, v1: bool, form: bytes = b"\xe0") -> Job:
     extra = [
         Node("cpu@8", (Property("ibm,my-drc-index", u32(0x10000008)), Property("phandle", u32(0x98)))),
         Node(
@@ -136,7 +137,8 @@ def started(kernel: str, *, v1: bool) -> Job:
     base = tree(lmbs(2, 2, 1, 8), lmbs(4, 4), v1=v1, more=extra)
     base = with_cores(base, (0, 1), connectors=3)
     base = base.with_property("/rtas", "ibm,hypertas-functions", b"hcall-vphn\0")
-    vector = b"\x19" + bytes(4) + b"\xe0\x05" + bytes(19)
+    vector = b"\x19" + bytes(4) + form + b"\x05" + bytes(19)
+    base = base.with_property("/rtas", "ibm,associativity-reference-points", u32(1, 1))
     base = base.with_property("/chosen", "ibm,architecture-vec-5", vector)
     simulation = Simulation(base, kernel, "powervm")
     simulation.run("attach 0x80000006 1 assoc 3")
@@ -144,10 +146,11 @@ def started(kernel: str, *, v1: bool) -> Job:
     return Job(simulation.state, simulation.situation.machine, events=None, asks_each=False)
 
 
+@pytest.mark.parametrize("form", [b"\xe0", b"\x80"], ids=["form2", "form1"])
 @pytest.mark.parametrize("v1", [False, True], ids=["v2", "v1"])
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_an_action_changes_only_what_it_says_it_writes(kernel: str, v1: bool) -> None:
-    job = started(kernel, v1=v1)
+def test_an_action_changes_only_what_it_says_it_writes(kernel: str, v1: bool, form: bytes) -> None:
+    job = started(kernel, v1=v1, form=form)
     for task in tasks_of(job):
         for action, changed in changes(job, task):
             assert changed <= action.touches.writes, action.name
@@ -155,8 +158,8 @@ def test_an_action_changes_only_what_it_says_it_writes(kernel: str, v1: bool) ->
 
 def test_each_part_is_changed_by_some_action() -> None:
     seen: set[StatePart] = set()
-    for kernel in ("5.1", "latest"):
-        job = started(kernel, v1=True)
+    for kernel, form in (("5.1", b"\xe0"), ("latest", b"\xe0"), ("latest", b"\xc0")):
+        job = started(kernel, v1=True, form=form)
         for task in tasks_of(job):
             for _, changed in changes(job, task):
                 seen |= changed

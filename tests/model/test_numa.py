@@ -131,11 +131,11 @@ def test_form_1_distances_are_those_of_a_plain_reading_of_numa_c(
     found: list[list[int]], points: list[int]
 ) -> None:
     table: dict[int, list[int]] = {}
-    form1 = Form1(points)
+    form1 = Form1.empty(points)
     for domains in found:
         nid = domains[points[0] - 1]
         table[nid] = [domains[point - 1] for point in points]
-        form1.fill(nid, domains)
+        form1 = form1.filled(nid, domains)
     for a in range(4):
         for b in range(4):
             expected = plain_distance(table.get(a, [0] * 4), table.get(b, [0] * 4))
@@ -145,25 +145,25 @@ def test_form_1_distances_are_those_of_a_plain_reading_of_numa_c(
 
 
 def test_at_most_four_reference_points_count() -> None:
-    form1 = Form1((1, 2, 3, 4, 5, 6))
-    form1.fill(1, (1, 1, 1, 1, 1, 1))
-    form1.fill(2, (2, 2, 2, 2, 2, 2))
+    form1 = Form1.empty((1, 2, 3, 4, 5, 6))
+    form1 = form1.filled(1, (1, 1, 1, 1, 1, 1))
+    form1 = form1.filled(2, (2, 2, 2, 2, 2, 2))
     assert form1.distance(1, 2) == 160
 
 
 def test_a_list_too_short_for_a_reference_point_leaves_the_rest_of_the_row() -> None:
-    form1 = Form1((1, 3))
-    form1.fill(1, (7, 7, 7))
-    form1.fill(1, (8,))
-    form1.fill(2, (9, 9, 7))
+    form1 = Form1.empty((1, 3))
+    form1 = form1.filled(1, (7, 7, 7))
+    form1 = form1.filled(1, (8,))
+    form1 = form1.filled(2, (9, 9, 7))
     assert form1.distance(1, 2) == 20
 
 
 def test_the_last_resource_of_a_node_gives_its_row() -> None:
-    form1 = Form1((2, 1))
-    form1.fill(1, (5, 1))
-    form1.fill(2, (6, 2))
-    form1.fill(1, (6, 1))
+    form1 = Form1.empty((2, 1))
+    form1 = form1.filled(1, (5, 1))
+    form1 = form1.filled(2, (6, 2))
+    form1 = form1.filled(1, (6, 1))
     assert form1.distance(1, 2) == 20
 
 

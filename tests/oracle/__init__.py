@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A real kernel in a real guest as the oracle: `make oracle`. Opt-in, since it downloads and boots a kernel."""
 
-from pathlib import Path
+from drmemctl.qualify.packages import CACHE
 
-CACHE = Path.home() / ".cache/drmemctl-oracle"
-"""Where what was downloaded stays."""
+__all__ = ["CACHE"]

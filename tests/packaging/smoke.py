@@ -67,6 +67,9 @@ def tries(folder: str) -> Iterator[Try]:
     yield Try(["watch", "--root", f"{folder}/root", "--count", "1"], 0, '"drmemctl.watch/1"')
     for shell in ("bash", "zsh", "fish"):
         yield Try(["completion", shell], 0, "_DRMEMCTL_COMPLETE")
+    yield Try(["fleet", "check", "--help"], 0, "DATASET")
+    # Its packages are an extra, which is not installed here.
+    yield Try(["fleet", "check", TREE, "-o", f"{folder}/fleet"], 2, "")
     yield Try(["lmb", f"{folder}/missing.dtb"], 3, "")
     yield Try(["nonsense"], 2, "")
 

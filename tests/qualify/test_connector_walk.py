@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from drmemctl.hypervisor.qemu import Qemu
-from drmemctl.qualify.connector_walk import DIRECTED, Answer, SimulatedConnectors, random_walk, walked
+from drmemctl.qualify.connector_walk import DIRECTED, SimulatedConnectors, WalkAnswer, random_walk, walked
 from drmemctl.simulate.simulation import Simulation
 from tests.cases import each
 from tests.kernel.partitions import DRC, lmbs, tree
@@ -25,7 +25,7 @@ def test_a_recorded_walk(walk: dict[str, Any]) -> None:
     answers = walked(SimulatedConnectors.of(tree_of("trees/precas"), (7, 2)), steps)
     assert len(answers) == len(steps)
     for record, answer in zip(walk["steps"], answers, strict=True):
-        assert answer.agrees(Answer.from_json(record)), (record, answer)
+        assert answer.agrees(WalkAnswer.from_json(record)), (record, answer)
 
 
 def test_the_walks_made_by_hand_are_recorded() -> None:

@@ -17,8 +17,10 @@ from typing import Any
 from drmemctl.check.report import Report
 from drmemctl.compare.watching import changes_between, look
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.output.qualify import QualifyView, show_qualified
 from drmemctl.output.screen import Screen
 from drmemctl.output.watch import show_changes
+from drmemctl.qualify.trial import Difference, Trial, TrialResult
 from drmemctl.tree.node import Property, Tree
 from drmemctl.tree.writer import write_fdt
 from tests.check.mutations import edited, entries, fixture, with_entries, with_prop
@@ -96,10 +98,10 @@ def _fleet_diff(folder: Path) -> list[Any]:
 
 
 def _fleet_check(_folder: Path) -> list[Any]:
-    from drmemctl.fleet.outcome import Outcome, Summary
+    from drmemctl.fleet.outcome import InputOutcome, Summary
     from drmemctl.output.fleet_check import show_summary
 
-    outcomes: Counter[int] = Counter({Outcome.FINE: 9, Outcome.ERROR: 1})
+    outcomes: Counter[int] = Counter({InputOutcome.FINE: 9, InputOutcome.ERROR: 1})
     with contextlib.redirect_stdout(io.StringIO()) as out:
         show_summary(Screen(), Summary("fleet", 10, 4, outcomes), "json")
     return list(documents("fleet.check", out.getvalue()))
@@ -168,12 +170,24 @@ def _simulate(folder: Path) -> list[Any]:
         (LPM, f"lpm {FIXTURES / 'captures' / '6.1-merge.dtb.gz'}", "kexec", "--kernel", "5.10"),
         (LPM, f"lpm {FIXTURES / 'trees' / 'numa4-form1-dist.dtb.gz'}", "--kernel", "5.4", "--trace"),
         (BEFORE, "plug 0x80000fff 9"),
+        (FIXTURES / "captures" / "6.1-form1-1.dtb.gz", "plug 0x8000000c 1 assoc 0,0,7,1"),
         (BEFORE, "offline 1"),
         (PLUGGED, "drmgr -c mem -r -q 2", "drmgr 1.3.8 -c mem -a -s 0x80000020"),
         (tree_file(folder, threads), "dlpar cpu remove index 0x10000000", "--kernel", "5.4"),
         *((with_cpu, f"lpm {reassigned}", "--kernel", kernel) for kernel in ("4.18", "4.20", "6.1")),
     ]
     return [one for steps in runs for one in printed("simulate", "simulate", *steps, "--format", "json")]
+
+
+def _qualified(_folder: Path) -> list[Any]:
+    difference = Difference(1, "dlpar memory add count 1", "errno", "EBUSY", "ok", "dlpar_store")
+    trial = Trial("seed 1", ("plug 0x80000008 1", "dlpar memory add count 1"))
+    results = [TrialResult(trial), TrialResult(trial, (difference,), trial.steps[1:], (difference,))]
+    view = QualifyView("Linux 6.1.0", "6.1", results, "trial", ["--vmlinux", "vmlinux"])
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        show_qualified(Screen.detect(), view, "json")
+    return list(documents("qualify", out.getvalue()))
 
 
 def _array(folder: Path) -> list[Any]:
@@ -317,6 +331,7 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "simulate": _simulate,
     "explore": _of("explore", ("explore", BEFORE, *THREADS), ("explore", BEFORE, *THREADS, "--max-states", "5")),
     "explore-replay": _replayed,
+    "qualify": _qualified,
     "fleet.check": _fleet_check,
     "fleet.ask": _fleet_ask,
     "fleet.diff": _fleet_diff,

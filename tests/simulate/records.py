@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from drmemctl.qualify.replay import Blocks, Replayed, Run, State, recorded_state, simulated, state_of
+from drmemctl.qualify.replay import Blocks, Replayed, ReplayedRun, State, recorded_state, simulated, state_of
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Tree
 from tests.conftest import FIXTURES, blob
@@ -17,7 +17,7 @@ from tests.conftest import FIXTURES, blob
 __all__ = [
     "Blocks",
     "Replayed",
-    "Run",
+    "ReplayedRun",
     "State",
     "expected_properties",
     "record",
@@ -50,7 +50,7 @@ def record(name: str) -> dict[str, Any]:
     return found
 
 
-def replay(name: str) -> Run:
+def replay(name: str) -> ReplayedRun:
     """Do the steps of a bundled run on a simulated partition with the same kernel, once for all tests.
 
     mutmut notes which tests come past a function, and then forks for each change of it: every one of these tests
@@ -61,7 +61,7 @@ def replay(name: str) -> Run:
 
 
 @cache
-def _replayed(name: str, _mutant: str) -> Run:
+def _replayed(name: str, _mutant: str) -> ReplayedRun:
     return simulated(record(name), tree_of(name))
 
 

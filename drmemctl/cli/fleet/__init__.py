@@ -7,7 +7,7 @@ import click
 
 from drmemctl.cli.lazy_group import LazyGroup
 
-COMMANDS = ("check", "ask", "diff")
+COMMANDS = ("check", "ask", "diff", "report")
 """The commands, each a module of this package that is imported for it."""
 
 _EXAMPLE = """

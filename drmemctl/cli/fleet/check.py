@@ -107,8 +107,8 @@ def command(
     check_extra()
     from drmemctl.fleet.checking import check
     from drmemctl.fleet.listing import urls_of
-    from drmemctl.fleet.outcome import Outcome
-    from drmemctl.fleet.worker import Limits
+    from drmemctl.fleet.outcome import InputOutcome
+    from drmemctl.fleet.worker import InputLimits
     from drmemctl.output.fleet_check import show_summary
     from drmemctl.output.progress import bar_of_counts
 
@@ -124,12 +124,12 @@ def command(
             kernels=[kernel.name for kernel in kernels],
             jobs=jobs,
             scheduler=scheduler,
-            limits=Limits(time_limit, memory_limit << 20),
+            limits=InputLimits(time_limit, memory_limit << 20),
             progress=draw,
             say=say,
         )
     show_summary(screen, summary, format)
-    unjudged = summary.outcomes[Outcome.UNJUDGED] and not allow_no_drmem
-    if summary.outcomes[Outcome.UNREADABLE] or unjudged:
+    unjudged = summary.outcomes[InputOutcome.UNJUDGED] and not allow_no_drmem
+    if summary.outcomes[InputOutcome.UNREADABLE] or unjudged:
         return _EXIT_UNREADABLE
     return _EXIT_FINDINGS if summary.fails(fail_on) else 0

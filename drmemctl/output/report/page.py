@@ -23,7 +23,7 @@ from drmemctl.output.report.map_svg import TALL, WIDTH, Drawing, look_of
 from drmemctl.output.report.overview_part import overview_part
 from drmemctl.output.report.simulation_part import simulation_part
 from drmemctl.output.report.tables import HtmlTable, Tables
-from drmemctl.output.text import safe
+from drmemctl.output.text import own_words, safe
 from drmemctl.simulate.material import JudgedTree, Material
 from drmemctl.wording import count_of
 
@@ -61,7 +61,7 @@ def page(material: Material) -> str:
     return rendered(
         "page.html.j2",
         version=__version__,
-        title=_own(material.title) or safe(_title(newest.overview), 300),
+        title=own_words(material.title) or safe(_title(newest.overview), 300),
         overview=overview_part(newest, tables),
         findings=findings_part(newest.report),
         maps={
@@ -84,11 +84,6 @@ def page(material: Material) -> str:
         style=Asset(*STYLE),
         script=Asset(*SCRIPT),
     )
-
-
-def _own(title: str) -> str:
-    """Return the user's own words, in any script, without what steers a text's direction or a terminal."""
-    return "".join(char if char.isprintable() else safe(char) for char in title)
 
 
 def _title(overview: Overview) -> str:

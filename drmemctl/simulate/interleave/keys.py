@@ -8,6 +8,7 @@ from operator import itemgetter
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.hypervisor.topology import DeliveredTopology
+from drmemctl.model.distances import Form1, Form2
 from drmemctl.simulate.change import changed_properties
 from drmemctl.simulate.partition import Partition, machine_key
 from drmemctl.tree.node import Tree
@@ -47,8 +48,14 @@ class Keys:
                 kernel.cpu_ids,
                 kernel.topology.with_cpus,
                 kernel.topology.with_bridges,
+                _rows(kernel.distances),
             ),
             (machine_key(partition.machine), self._topologies[id(delivered)][1]),
             (partition.faults, partition.locks, partition.queued, partition.uevent),
             None if crash is None else (crash.get(NODE, V1), crash.get(NODE, V2)),
         )
+
+
+def _rows(table: Form1 | Form2 | None) -> Hashable:
+    """Return what can change of a table of distances."""
+    return frozenset(table.rows.items()) if isinstance(table, Form1) else None

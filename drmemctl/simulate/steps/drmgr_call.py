@@ -44,7 +44,7 @@ _FAILED = 255
 
 
 @dataclass(slots=True)
-class _Told:
+class _Conversation:
     """What is written down while drmgr runs."""
 
     writes: list[tuple[str, str | None]] = field(default_factory=list)
@@ -100,7 +100,7 @@ class Drmgr(KernelStep):
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task: each request, one after the other."""
         del circumstances
-        return lambda job: self._asked(job, _Told())
+        return lambda job: self._asked(job, _Conversation())
 
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result; drmgr may succeed though not all went, which is not ok."""
@@ -108,64 +108,66 @@ class Drmgr(KernelStep):
         if options.entitlement or options.kind not in ("", MEMORY):
             note = "of drmgr only what it does for memory is simulated: -c mem, without -p"
             return StepResult(self, partition, partition, ok=False, note=note)
-        told = _Told()
-        result = self.alone(partition, partition, files, lambda job: self._asked(job, told))
-        refused = next((name for _, name in told.writes if name), None)
-        traps = tuple(_traps(options, told))
-        whole = result.ok and told.resources == options.count and not told.exit_code and not traps
+        conversation = _Conversation()
+        result = self.alone(partition, partition, files, lambda job: self._asked(job, conversation))
+        refused = next((name for _, name in conversation.writes if name), None)
+        traps = tuple(_traps(options, conversation))
+        whole = result.ok and conversation.resources == options.count and not conversation.exit_code and not traps
         return replace(
             result,
             ok=whole,
             errno=None if whole else refused,
-            note="; ".join(filter(None, (*traps, _apart(partition, told), result.note))),
-            drmgr=DrmgrRun(tuple(told.writes), tuple(_printed(options, told)), told.exit_code),
+            note="; ".join(filter(None, (*traps, _apart(partition, conversation), result.note))),
+            drmgr=DrmgrRun(
+                tuple(conversation.writes), tuple(_printed(options, conversation)), conversation.exit_code
+            ),
         )
 
-    def _asked(self, job: Job, told: _Told) -> Task[int]:
+    def _asked(self, job: Job, conversation: _Conversation) -> Task[int]:
         options = self._options
         refused = _refused(options)
         if refused is not None:
-            told.output.append((ERROR, refused))
-            told.exit_code = _FAILED
+            conversation.output.append((ERROR, refused))
+            conversation.exit_code = _FAILED
             return 0
-        told.output.append((ERROR, "Validating Memory DLPAR capability...yes."))
+        conversation.output.append((ERROR, "Validating Memory DLPAR capability...yes."))
         if options.action == REMOVE and not options.index and self.release >= NUMA_REMOVAL.first:
             numa: Numa = yield Action("drmgr", _seen, _READS)
-            told.output += numa.missing
+            conversation.output += numa.missing
             if numa.nodes:
-                return (yield from _by_node(job, NumaRemoval.of(numa), options.count, told))
+                return (yield from _by_node(job, NumaRemoval.of(numa), options.count, conversation))
         text = f"index {options.index:#x}" if options.index else f"count {options.count}"
-        rc = yield from _written(job, f"memory {options.action} {text}", told)
-        told.resources = 0 if rc else options.count
+        rc = yield from _written(job, f"memory {options.action} {text}", conversation)
+        conversation.resources = 0 if rc else options.count
         if rc:
-            told.output.append((ERROR, f"Failed to write to /sys/kernel/dlpar: {os.strerror(-rc)}"))
-            told.exit_code = _FAILED
+            conversation.output.append((ERROR, f"Failed to write to /sys/kernel/dlpar: {os.strerror(-rc)}"))
+            conversation.exit_code = _FAILED
         elif self.release < NUMA_REMOVAL.first:
-            told.output.append((INFO, "Success"))
+            conversation.output.append((INFO, "Success"))
         return rc
 
 
-def _by_node(job: Job, removal: NumaRemoval, count: int, told: _Told) -> Task[int]:
+def _by_node(job: Job, removal: NumaRemoval, count: int, conversation: _Conversation) -> Task[int]:
     """Remove LMB by LMB. drmgr returns 0 whatever came of it."""
     asking = removal.run(count)
     rc: int | None = None
     try:
         drc_index = next(asking)
         while True:
-            if len(told.writes) >= LIMITS.max_steps:
+            if len(conversation.writes) >= LIMITS.max_steps:
                 message = f"drmgr asks for more than {LIMITS.max_steps:,} LMBs one by one"
                 raise LimitError(message, hint="ask for fewer")
-            rc = yield from _written(job, f"memory remove index {drc_index:#x}", told)
+            rc = yield from _written(job, f"memory remove index {drc_index:#x}", conversation)
             drc_index = asking.send(rc)
     except StopIteration as end:
-        told.resources = end.value
-    told.output += removal.output
+        conversation.resources = end.value
+    conversation.output += removal.output
     return 0
 
 
-def _written(job: Job, text: str, told: _Told) -> Task[int]:
+def _written(job: Job, text: str, conversation: _Conversation) -> Task[int]:
     rc = yield from write_dlpar(job, text)
-    told.writes.append((text, errno_name(rc)))
+    conversation.writes.append((text, errno_name(rc)))
     return rc
 
 
@@ -186,7 +188,7 @@ def _refused(options: Options) -> str | None:
     return None
 
 
-def _printed(options: Options, told: _Told) -> Iterator[str]:
+def _printed(options: Options, conversation: _Conversation) -> Iterator[str]:
     """Yield what drmgr prints, the number of LMBs last."""
     head = ""
     if options.invalid is not None:
@@ -195,15 +197,15 @@ def _printed(options: Options, told: _Told) -> Iterator[str]:
         if options.invalid:
             yield head + "'"
             head = ""
-    for importance, text in told.output:
+    for importance, text in conversation.output:
         if importance <= options.level:
             yield head + text
             head = ""
-    if told.resources is not None:
-        yield f"DR_TOTAL_RESOURCES={told.resources}"
+    if conversation.resources is not None:
+        yield f"DR_TOTAL_RESOURCES={conversation.resources}"
 
 
-def _traps(options: Options, told: _Told) -> Iterator[str]:
+def _traps(options: Options, conversation: _Conversation) -> Iterator[str]:
     """Yield where drmgr does something else than it seems to be asked for."""
     if options.invalid is not None:
         option = f"-{options.invalid}" if options.invalid else "a long option"
@@ -214,18 +216,18 @@ def _traps(options: Options, told: _Told) -> Iterator[str]:
         yield "DRC index 0 is none for drmgr: it asks by number"
     if options.count < 0:
         yield f"-q is negative: a removal node by node takes it for {options.count & 0xFFFFFFFF:,}"
-    elif told.resources is not None and told.resources > options.count:
+    elif conversation.resources is not None and conversation.resources > options.count:
         yield (
-            f"drmgr removed {count_of(told.resources, 'LMB')} where {options.count:,} were asked for: a node "
-            "without CPUs whose share is rounded to nothing gives more, and what is left becomes almost 2^32"
+            f"drmgr removed {count_of(conversation.resources, 'LMB')} where {options.count:,} were asked for: a "
+            "node without CPUs whose share is rounded to nothing gives more, and what is left becomes almost 2^32"
         )
 
 
-def _apart(partition: Partition, told: _Told) -> str:
+def _apart(partition: Partition, conversation: _Conversation) -> str:
     """Return whether drmgr took LMBs to be elsewhere than Linux has them: then it drains another node."""
     kernel = partition.kernel
     numa = _seen(Job(kernel, partition.machine))
-    indexes = {int(text.split()[-1], 16) for text, _ in told.writes if " index " in text}
+    indexes = {int(text.split()[-1], 16) for text, _ in conversation.writes if " index " in text}
     elsewhere = 0
     for node, _, ranges in numa.nodes:
         for first, count in ranges:

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl qualify`: a kernel, or a QEMU, put to the test against the simulation of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from drmemctl.cli.common import FILE, color_option, format_option
+from drmemctl.cli.kernel_options import complete_kernels, named_kernel
+from drmemctl.output.screen import Screen, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drmemctl.kernel.profiles import Profile
+    from drmemctl.qualify.kernel_trial import KernelSubject
+    from drmemctl.qualify.qemu_trial import QemuSubject
+    from drmemctl.qualify.trial import Trial, TrialResult
+
+_EXIT_DIFFERS = 1
+_OF_QEMU, _OF_KERNEL = 20, 1
+"""Random trials without --trials: one of QEMU takes half a second, one of a kernel a boot and seconds a step."""
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl qualify --qemu ./qemu-system-ppc64
+  drmemctl qualify --vmlinux vmlinux --like 6.12 --seed 1 --steps 20 --out trial
+  drmemctl qualify --vmlinux vmlinux -f trial/seed-1.steps
+
+With --vmlinux the kernel is booted in QEMU and does requests, plugs and updates by firmware; each byte of the LMB
+properties, error number, log line and memory block is held against the simulation of the release that it says, or
+of --like. Without, QEMU's connectors are walked by qtest, live migration included.
+
+Needs QEMU (qemu-system-ppc64) and, with --vmlinux, a ppc64el busybox that needs no library: Debian's is fetched
+unless --busybox names one. The exit code is 1 if something is not as simulated.
+"""
+
+
+@click.command("qualify", short_help="Put a kernel, or a QEMU, to the test.", epilog=_EXAMPLE)
+@click.option("--vmlinux", metavar="FILE", type=FILE, help="The kernel: its uncompressed ppc64el image.")
+@click.option(
+    "--qemu",
+    metavar="BIN",
+    default="qemu-system-ppc64",
+    show_default=True,
+    help="The QEMU: a program, or its name.",
+)
+@click.option(
+    "--like",
+    metavar="KERNEL",
+    callback=lambda _ctx, _param, name: None if name is None else named_kernel(name),
+    shell_complete=complete_kernels,
+    help="The release that the kernel is held against.  [default: the one that it says]",
+)
+@click.option("--busybox", metavar="FILE", type=FILE, help="A static ppc64el busybox for the guest.")
+@click.option("--seed", metavar="N", type=click.IntRange(0), default=1, show_default=True, help="The first seed.")
+@click.option(
+    "--steps",
+    metavar="M",
+    type=click.IntRange(1, 1000),
+    default=40,
+    show_default=True,
+    help="Steps of a random trial.",
+)
+@click.option(
+    "--trials", metavar="N", type=click.IntRange(0), help="Random trials.  [default: 20 of a QEMU, 1 of a kernel]"
+)
+@click.option(
+    "--tries",
+    metavar="N",
+    type=click.IntRange(0),
+    default=40,
+    show_default=True,
+    help="How often fewer steps are tried where something differs.",
+)
+@click.option(
+    "-f", "--file", "script", metavar="FILE", type=FILE, help="Do the steps in this file, and no others."
+)
+@click.option(
+    "-o",
+    "--out",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Where everything goes.  [default: a new one]",
+)
+@format_option("text", "json", "junit")
+@color_option()
+def command(
+    vmlinux: str | None,
+    qemu: str,
+    like: Profile | None,
+    busybox: str | None,
+    seed: int,
+    steps: int,
+    trials: int | None,
+    tries: int,
+    script: str | None,
+    out: str | None,
+    format: str,
+    screen: Screen,
+) -> int:
+    """Do random and directed steps to a real kernel or QEMU, and say where it does otherwise than simulated.
+
+    Where it does, the fewest steps that show it are looked for, with what either side did, and the kernel
+    function.
+    """
+    from pathlib import Path
+    from tempfile import mkdtemp
+
+    from drmemctl.output.qualify import QualifyView, show_qualified
+    from drmemctl.qualify.kernel_trial import checked_elf, kernel_trials
+    from drmemctl.qualify.qemu_trial import qemu_trials
+    from drmemctl.qualify.qtest import version_of
+    from drmemctl.qualify.trial import tried
+
+    for option, value in (("--like", like), ("--busybox", busybox)):
+        if value is not None and vmlinux is None:
+            raise click.UsageError(f"{option} goes with --vmlinux.")
+    script_trials = None if script is None else [_trial_of(script)]
+    version_of(qemu)
+    if vmlinux is not None:
+        checked_elf(Path(vmlinux))
+    place = Path(mkdtemp(prefix="drmemctl-qualify-") if out is None else out)
+    subject: KernelSubject | QemuSubject
+    if vmlinux is None:
+        subject = _qemu(qemu, place)
+        planned: Iterable[Trial] = script_trials or qemu_trials(
+            seed, steps, _OF_QEMU if trials is None else trials
+        )
+    else:
+        subject = _kernel(vmlinux, busybox, qemu, like, place)
+        planned = script_trials or kernel_trials(subject, seed, steps, _OF_KERNEL if trials is None else trials)
+    results = list(_followed(tried(subject, planned, tries), place))
+    options = ["--qemu", qemu] if vmlinux is None else ["--vmlinux", vmlinux, "--qemu", qemu]
+    options += [] if like is None else ["--like", like.name]
+    view = QualifyView(subject.name, subject.model, results, str(place), options)
+    show_qualified(screen, view, format)
+    return _EXIT_DIFFERS if any(result.differences for result in results) else 0
+
+
+def _qemu(qemu: str, place: Path) -> QemuSubject:
+    from drmemctl.qualify.qemu_trial import QemuSubject
+
+    return QemuSubject(qemu, place)
+
+
+def _kernel(vmlinux: str, busybox: str | None, qemu: str, like: Profile | None, place: Path) -> KernelSubject:
+    from pathlib import Path
+
+    from drmemctl.qualify.kernel_trial import KernelSubject, checked_elf
+    from drmemctl.qualify.packages import CACHE, Packages
+
+    programs = Packages(CACHE).busybox() if busybox is None else Path(busybox)
+    return KernelSubject(Path(vmlinux), checked_elf(programs), place, like, qemu)
+
+
+def _trial_of(script: str) -> Trial:
+    """Return the steps of a file as a trial."""
+    from pathlib import Path
+
+    from drmemctl.cli.steps import parse_steps
+    from drmemctl.qualify.trial import Trial
+
+    return Trial(Path(script).stem, tuple(step.text for step in parse_steps(script, ())))
+
+
+def _followed(results: Iterator[TrialResult], place: Path) -> Iterator[TrialResult]:
+    """Yield results as they come; say so, and keep the steps that show a difference."""
+    import sys
+
+    from drmemctl.output.qualify import head_of
+    from drmemctl.qualify.trial import file_name
+
+    for result in results:
+        if sys.stderr.isatty():
+            say(head_of(result))
+        if result.fewest:
+            steps = "".join(f"{step}\n" for step in result.fewest)
+            (place / f"{file_name(result.trial.name)}.steps").write_text(steps, encoding="utf-8")
+        yield result

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""A data set on one page: how much there is, the questions with names, and how partitions drift."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from drmemctl.fleet.ask import Answer, Fleet
+from drmemctl.fleet.questions import COUNTS, DRIFTED, QUESTIONS, Question
+
+
+class Counts(NamedTuple):
+    """How much there is: inputs, and of those trees, of how many partitions, and what is wrong with them."""
+
+    inputs: int
+    trees: int
+    partitions: int
+    with_errors: int
+    with_warnings: int
+    unreadable: int
+
+
+class Answered(NamedTuple):
+    """A question, its SQL, and the answer; the partition, empty where it is about all."""
+
+    question: Question
+    sql: str
+    answer: Answer
+    partition: str = ""
+
+
+class FleetOverview(NamedTuple):
+    """What there is to say of a data set.
+
+    Attributes:
+        url: where it is, as the user named it.
+        counts: how much there is.
+        answers: the questions about all of it.
+        drifts: the captures of the partitions whose LMBs changed most.
+
+    """
+
+    url: str
+    counts: Counts
+    answers: tuple[Answered, ...]
+    drifts: tuple[Answered, ...]
+
+
+def overview_of(fleet: Fleet, url: str) -> FleetOverview:
+    """Return what there is to say of the data set at a URL."""
+    drift = QUESTIONS["drift"]
+    names = [str(name) for (name,) in fleet.ask(DRIFTED).rows]
+    return FleetOverview(
+        url,
+        Counts(*next(fleet.ask(COUNTS).rows)),
+        tuple(_answered(fleet, question, None) for question in QUESTIONS.values() if not question.takes_partition),
+        tuple(_answered(fleet, drift, name) for name in names),
+    )
+
+
+def _answered(fleet: Fleet, question: Question, partition: str | None) -> Answered:
+    sql = question.sql(partition)
+    answer = fleet.ask(sql)
+    # A connection has one result at a time.
+    return Answered(question, sql, answer._replace(rows=iter(list(answer.rows))), partition or "")

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: MIT
+"""Trials without a QEMU: recorded sessions in the place of guests, and steps that are made fewer."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drmemctl.kernel.profiles import profile
+from drmemctl.qualify import recorder
+from drmemctl.qualify.connector_walk import WalkAnswer
+from drmemctl.qualify.guest import Guest
+from drmemctl.qualify.kernel_trial import (
+    DIRECTED,
+    FIRST,
+    KernelSubject,
+    checked_elf,
+    kernel_trials,
+    random_steps,
+    record_differences,
+)
+from drmemctl.qualify.monitor import OracleError
+from drmemctl.qualify.qemu_trial import answer_differences, qemu_trials
+from drmemctl.qualify.records import Record
+from drmemctl.qualify.trial import Difference, Trial, shrunk, tried
+from drmemctl.simulate.steps.language import parse_script
+from tests.cli.running import run
+from tests.conftest import blob
+from tests.simulate.records import record, tree_of
+
+LPM = "captures/6.1-lpm"
+ELF = b"\x7fELF\x02\x01" + bytes(12) + b"\x15\x00"
+
+
+@pytest.mark.parametrize(("needed", "length"), [({3}, 40), ({3, 17}, 40), ({0, 39}, 40), ({5, 6, 7}, 8), ({0}, 1)])
+def test_the_fewest_steps_are_those_that_it_takes(needed: set[int], length: int) -> None:
+    steps = [str(number) for number in range(length)]
+    fewest = shrunk(steps, lambda some: {str(number) for number in needed} <= set(some), 1000)
+    assert fewest == [str(number) for number in sorted(needed)]
+
+
+def test_no_more_tries_than_allowed() -> None:
+    tries: list[Sequence[str]] = []
+
+    def fails(steps: Sequence[str]) -> bool:
+        tries.append(steps)
+        return False
+
+    shrunk([str(number) for number in range(100)], fails, 7)
+    assert len(tries) == 7
+    assert shrunk(["a", "b"], lambda _: True, 0) == ["a", "b"]
+
+
+@dataclass
+class Fake:
+    """Something that does otherwise as soon as two steps were done."""
+
+    wrong: tuple[str, ...] = ("b", "d")
+    places: list[str] = field(default_factory=list)
+
+    name = "QEMU 9.9"
+    model = "qemu-9.9"
+
+    def differences(self, steps: Sequence[str], place: str) -> list[Difference]:
+        self.places.append(place)
+        if not set(self.wrong) <= set(steps):
+            return []
+        number = max(steps.index(step) for step in self.wrong) + 1
+        return [Difference(number, steps[number - 1], "answer", "0", "-3")]
+
+
+def test_a_trial_that_differs_is_made_fewer() -> None:
+    good, bad = tried(Fake(), [Trial("good", ("a", "b", "c")), Trial("bad", tuple("abcdefgh"))])
+    assert (good.differences, good.fewest) == ((), ())
+    assert [difference.step for difference in bad.differences] == [4]
+    assert bad.fewest == ("b", "d")
+    assert [(difference.step, difference.text) for difference in bad.shown] == [(2, "d")]
+
+
+def changed(**values: Any) -> Record:
+    new = copy.deepcopy(record(LPM))
+    new["steps"][4].update(values)
+    return new
+
+
+def test_a_recorded_session_is_as_simulated() -> None:
+    assert list(record_differences(record(LPM), tree_of(LPM))) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "aspect", "real", "simulated", "function"),
+    [
+        ({"errno": "EBUSY"}, "errno", "EBUSY", "", ""),
+        ({"log": ["else"]}, "log", "else", "hot-remove", ""),
+        ({"blocks": []}, "blocks", "nothing", "block 0 on node 0", "__remove_memory"),
+        (
+            {"properties": {}},
+            "properties",
+            "ibm,dynamic-memory-v2 -",
+            "memory-v2 0000",
+            "drmem_update_dt",
+        ),
+    ],
+)
+def test_what_differs_is_shown_from_both_sides(
+    values: dict[str, Any], aspect: str, real: str, simulated: str, function: str
+) -> None:
+    (found,) = record_differences(changed(**values), tree_of(LPM))
+    assert (found.step, found.aspect) == (5, aspect)
+    assert real in found.real
+    assert simulated in found.simulated
+    assert function in found.function
+
+
+def test_boot_and_events_are_compared() -> None:
+    boot = copy.deepcopy(record(LPM))
+    boot["boot"]["blocks"] = boot["boot"]["blocks"][:-1]
+    assert [(one.step, one.aspect) for one in record_differences(boot, tree_of(LPM))] == [(0, "blocks")]
+    events = {**record(LPM), "events": [{"event": "DEVICE_DELETED", "data": {"device": "x"}}]}
+    (found,) = record_differences(events, tree_of(LPM))
+    assert (found.aspect, found.real, found.simulated) == ("events", "DEVICE_DELETED", "")
+
+
+def test_a_release_that_the_kernel_is_not_differs() -> None:
+    differences = list(record_differences(record(LPM), tree_of(LPM), profile("5.10")))
+    assert differences
+    assert differences[0].real != differences[0].simulated
+
+
+def subject(place: Path, session: Record) -> KernelSubject:
+    """Return a kernel whose guest is a recorded session."""
+
+    def boot(guest: Guest, plan: Record, folder: Path) -> tuple[Record, bytes]:
+        assert guest.root.startswith(b"\x1f\x8b")
+        del folder
+        steps = session["steps"][: len(plan["steps"])] if len(plan["steps"]) <= len(session["steps"]) else []
+        return {**session, "steps": steps, "events": session["events"] if steps else []}, blob(LPM)
+
+    return KernelSubject(place / "vmlinux", b"busybox", place, boot=boot)
+
+
+def test_a_kernel_is_tried_and_all_is_kept(tmp_path: Path) -> None:
+    kernel = subject(tmp_path, record(LPM))
+    steps = tuple(step["step"] for step in record(LPM)["steps"])
+    (result,) = tried(kernel, [Trial("a session", steps)])
+    assert result.differences == ()
+    assert (kernel.name, kernel.model) == (f"Linux {record(LPM)['kernel']}", record(LPM)["kernel"])
+    kept = {path.name for path in (tmp_path / "a-session").iterdir()}
+    assert kept == {"record.json", "boot.dtb.gz", "steps"}
+    assert json.loads((tmp_path / "a-session/record.json").read_text())["steps"] == record(LPM)["steps"]
+
+
+def test_a_kernel_that_differs_is_booted_again_for_fewer_steps(tmp_path: Path) -> None:
+    kernel = subject(tmp_path, changed(errno="EBUSY"))
+    steps = tuple(step["step"] for step in record(LPM)["steps"])
+    (result,) = tried(kernel, [Trial("a session", steps)], tries=5)
+    assert result.differences[0].step == 5
+    assert len(result.fewest) <= 5
+
+
+def test_random_steps_are_steps_and_the_same_again(tmp_path: Path) -> None:
+    trials = list(kernel_trials(subject(tmp_path, record(LPM)), 3, 10, 2))
+    assert [trial.name for trial in trials] == ["directed", "seed 3", "seed 4"]
+    assert trials[0].steps == DIRECTED
+    assert list(trials[1].steps) == random_steps(tree_of(LPM), record(LPM)["kernel"], 3, 10)
+    for trial in trials:
+        assert len(list(parse_script("\n".join(trial.steps)))) == len(trial.steps)
+        plan = {"boot": {"properties": {}}, "steps": [{"step": step, "properties": {}} for step in trial.steps]}
+        assert len(recorder._commands(plan)) == len(trial.steps)
+
+
+def test_every_blank_of_a_request_reaches_the_guest() -> None:
+    plan = {"boot": {"properties": {}}, "steps": [{"step": "dlpar memory add  count 1", "properties": {}}]}
+    assert recorder._commands(plan) == ["step dlpar 'memory add  count 1'"]
+
+
+@pytest.mark.parametrize("data", [b"", b"\x7fELF", ELF[:18] + b"\x3e\x00"])
+def test_what_is_no_kernel_of_ppc64el_is_refused(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "vmlinux"
+    path.write_bytes(data)
+    with pytest.raises(OracleError, match="no 64-bit little-endian PowerPC ELF"):
+        checked_elf(path)
+    path.write_bytes(ELF + b"rest")
+    assert checked_elf(path) == ELF + b"rest"
+    with pytest.raises(OracleError, match="No such file"):
+        checked_elf(tmp_path / "nonesuch")
+
+
+def test_answers_are_compared_up_to_the_first_that_differs() -> None:
+    real = [WalkAnswer("ok"), WalkAnswer((0,), ("DEVICE_DELETED",)), WalkAnswer("ABORT", said="assertion failed")]
+    model = [WalkAnswer("ok"), WalkAnswer((0,)), WalkAnswer((-3,))]
+    (found,) = answer_differences(["a", "b", "c"], real, model)
+    assert (found.step, found.aspect, found.real, found.simulated) == (2, "events", "0 DEVICE_DELETED", "0")
+    (found,) = answer_differences(["c"], real[2:], model[2:])
+    assert (found.aspect, found.real, found.simulated) == ("answer", "ABORT (assertion failed)", "-3")
+    assert [trial.name for trial in qemu_trials(5, 3, 2)][-2:] == ["seed 5", "seed 6"]
+
+
+@pytest.fixture
+def faked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the fake in the place of QEMU."""
+    fake = Fake(("rtas get-sensor 9003 0x80000009", "attach 0x80000004 2", "detach 0x80000004 2"))
+    monkeypatch.setattr("drmemctl.cli.qualify._qemu", lambda _qemu, _place: fake)
+    monkeypatch.setattr("drmemctl.qualify.qtest.version_of", lambda _qemu: (9, 9))
+
+
+@pytest.mark.usefixtures("faked")
+def test_the_command_says_what_differs_and_how_to_see_it_again(tmp_path: Path) -> None:
+    steps = tmp_path / "mine.steps"
+    needed = "rtas get-sensor 9003 0x80000009\nattach 0x80000004 2\n", "detach 0x80000004 2\n"
+    steps.write_text("rtas get-sensor 9003 0x80000004\n".join(needed))
+    outcome = run("qualify", "-f", steps, "--out", tmp_path)
+    assert outcome.code == 1
+    assert "mine: 4 steps, differs at step 4: detach 0x80000004 2" in outcome.out
+    assert "  real       0\n    simulated  -3\n" in outcome.out
+    again = f"again: drmemctl qualify --qemu qemu-system-ppc64 -f {tmp_path}/mine.steps"
+    assert again in outcome.out.replace("\n", "")
+    assert steps.read_text() == "".join(needed)
+    document = json.loads(run("qualify", "-f", steps, "--out", tmp_path, "--format", "json").out)
+    assert document["trials"][0]["fewest"] == "".join(needed).splitlines()
+    junit = run("qualify", "-f", steps, "--out", tmp_path, "--format", "junit").out
+    assert 'failures="1"' in junit
+    assert "<failure" in junit
+
+
+@pytest.mark.usefixtures("faked")
+def test_the_command_is_content_where_nothing_differs(tmp_path: Path) -> None:
+    outcome = run("qualify", "--steps", "5", "--trials", "0", "--out", tmp_path, "--format", "junit")
+    assert (outcome.code, 'failures="0"' in outcome.out) == (0, True)
+    assert run("qualify", "--trials", "1", "--steps", "3", "--out", tmp_path).out.endswith("all as simulated\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--like", "6.1"), 2, "--like goes with --vmlinux"),
+        (("--like", "nonesuch", "--vmlinux", "x"), 2, "nonesuch"),
+        (("--qemu", "/nonesuch"), 3, "/nonesuch cannot be run"),
+        (("--qemu", "/nonesuch", "--vmlinux", "x"), 3, "/nonesuch cannot be run"),
+        (("-f", "/nonesuch"), 3, "no such file"),
+        (("--steps", "0"), 2, "--steps"),
+    ],
+)
+def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], code: int, said: str, tmp_path: Path) -> None:
+    outcome = run("qualify", *arguments, "--out", tmp_path)
+    assert (outcome.code, said in outcome.err.replace("\n", " ")) == (code, True), outcome.err
+
+
+def test_the_first_lmb_is_behind_boot_memory() -> None:
+    assert FIRST == 0x80000000 + (2 << 30 >> 28)
