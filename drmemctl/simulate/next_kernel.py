@@ -98,7 +98,8 @@ def _joined(
 ) -> tuple[Intervals, list[tuple[int | None, ...]]]:
     """Return the ranges of two columns cut at both, and which owners each range has."""
     nobody = (None,) * (len(owners[0]) if owners else 1)
-    result, pairs = Intervals(), []
+    result = Intervals()
+    pairs: list[tuple[int | None, ...]] = []
     for start, count, owner, owner_there in side_by_side(joined, side):
         result.add(start, count, len(pairs))
         pairs.append((*(nobody if owner is None else owners[owner]), owner_there))
