@@ -28,10 +28,12 @@ from drmemctl.model.run import state_of
 from drmemctl.simulate.change import (
     BlockRangeChange,
     DistanceChange,
+    HashTableChange,
     LmbRangeChange,
     LmbState,
     changed_blocks,
     changed_distances,
+    changed_hash_table,
     changed_lmbs,
     changed_states,
 )
@@ -280,6 +282,11 @@ class StepResult:
         return changed_states(self.before.kernel.blocks, self.after.kernel.blocks)
 
     @property
+    def changed_hash_table(self) -> HashTableChange | None:
+        """What became of the hash page table."""
+        return changed_hash_table(self.before.kernel, self.after.kernel)
+
+    @property
     def changed_lookup_arrays(self) -> LookupChange | None:
         """What changed of the lookup arrays."""
         return changed_lookup_arrays(self.before.kernel.tree, self.after.kernel.tree)
@@ -322,6 +329,9 @@ class StepResult:
                 for change in self.cpus
             ],
         }
+        table = self.changed_hash_table
+        if table is not None:
+            further["hash_page_table"] = record(table, "before=old after=new shrinks")
         return {**done, **{name: value for name, value in further.items() if value}}
 
 
