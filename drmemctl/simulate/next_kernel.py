@@ -19,7 +19,7 @@ from drmemctl.simulate.partition import Partition
 from drmemctl.simulate.subject import subject_of
 from drmemctl.tree.node import Tree
 
-_RULES = ("DRM150", "DRM151", "DRM088")
+_RULES = ("DRM160", "DRM161", "DRM088")
 
 
 @dataclass(frozen=True, slots=True)

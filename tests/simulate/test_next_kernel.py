@@ -24,9 +24,9 @@ REMOVE, ADD = "dlpar memory remove index 0x80000002", "dlpar memory add indexed-
 @pytest.mark.parametrize(
     ("load", "steps", "rules"),
     [
-        ("file", [REMOVE], ["DRM150"]),
-        ("file", [ADD], ["DRM151"]),
-        ("file", [REMOVE, ADD], ["DRM150", "DRM151"]),
+        ("file", [REMOVE], ["DRM160"]),
+        ("file", [ADD], ["DRM161"]),
+        ("file", [REMOVE, ADD], ["DRM160", "DRM161"]),
         ("file", [REMOVE, "dlpar memory add index 0x80000002"], []),
         ("file", [f"lpm {AFTER}"], ["DRM088"]),
         ("file", [], []),

@@ -22,7 +22,7 @@ _FILE_ROUTE = (
 
 
 @rule(
-    "DRM150",
+    "DRM160",
     Severity.ERROR,
     "boot",
     "the next kernel takes an LMB that is not the partition's",
@@ -56,7 +56,7 @@ def foreign_memory(subject: Subject) -> Iterator[Violation]:
 
 
 @rule(
-    "DRM151",
+    "DRM161",
     Severity.ERROR,
     "boot",
     "the next kernel loses an LMB of the partition",
