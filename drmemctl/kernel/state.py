@@ -41,6 +41,11 @@ class Topology:
     prrn: bool = False
     vphn: bool = False
 
+    @property
+    def n_node_ids(self) -> int:
+        """The number after that of the last node that is possible (`nr_node_ids`)."""
+        return max(self.possible, max(self.at_boot, default=-1) + 1)
+
     def is_possible(self, node: int) -> bool:
         """Whether memory can be added on a node (`node_possible`)."""
         return node < self.possible or node in self.at_boot

@@ -7,8 +7,9 @@ simulation goes from one such value to the next step by step, the search of `int
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from drmemctl.check.finding import Finding
@@ -97,10 +98,10 @@ class Partition:
             return first == thread or (first is None and action.drops is lock)
         return all(taken is not lock for taken, _ in self.locks)
 
-    def locked(self, thread: int, action: Action) -> Partition:
-        """Return the partition after a thread has queued for, taken or given back what an action says."""
-        if not action.locks:
-            return self
+    def locks_after(
+        self, thread: int, action: Action
+    ) -> tuple[frozenset[tuple[Lock, int]], tuple[tuple[Lock, int], ...]]:
+        """Return locks and queues after a thread has queued for, taken or given back what an action says."""
         locks, queued = self.locks, self.queued
         if action.joins is not None:
             queued = (*queued, (action.joins, thread))
@@ -109,7 +110,7 @@ class Partition:
         if action.drops is not None:
             locks -= {(action.drops, thread)}
             queued = tuple(place for place in queued if place != (action.drops, thread))
-        return replace(self, locks=locks, queued=queued)
+        return locks, queued
 
 
 _BY_IDENTITY = frozenset({"tree", "lmbs", "lists"})
@@ -118,10 +119,15 @@ _BY_IDENTITY = frozenset({"tree", "lmbs", "lists"})
 _NOT_IN_KEY = _BY_IDENTITY | {"events", "delivered"}
 
 
+_TELLING: dict[type, Callable[[Hypervisor], tuple[Hashable, ...]]] = {
+    kind: attrgetter(*(part.name for part in fields(kind) if part.name not in _NOT_IN_KEY))
+    for kind in (Qemu, PowerVm)
+}
+
+
 def machine_key(machine: Hypervisor) -> Hashable:
     """Return what tells a machine from another that was made from the same trees."""
-    parts = (getattr(machine, part.name) for part in fields(machine) if part.name not in _NOT_IN_KEY)
-    return (id(machine.tree), *parts)
+    return (id(machine.tree), *_TELLING[type(machine)](machine))
 
 
 @dataclass(frozen=True, slots=True)
