@@ -25,7 +25,7 @@ Examples:
   drmemctl fleet diff fleet
   drmemctl fleet diff fleet --partition lpar7 --format json
   drmemctl fleet diff fleet --parquet migrations.parquet
-  drmemctl fleet diff --before s3://a/before.tar.gz --after s3://a/after.tar.gz
+  drmemctl fleet diff --before s3://a/old.tar.gz --after s3://a/new.tar.gz
 
 Exit code 0 if nothing is found, 1 if something is, 3 if a capture cannot be read.
 """
