@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Severity
@@ -16,6 +17,14 @@ from drmemctl.tree.node import Tree
 NEVER = "never"
 FAIL_ON = (*(severity.value for severity in Severity), NEVER)
 """What `--fail-on` takes: the least severity that fails, or that none does."""
+
+
+class RuleCount(NamedTuple):
+    """How often a rule was broken: the rank of its severity, findings, and trees that have some."""
+
+    rank: int
+    findings: int = 0
+    trees: int = 0
 
 
 @dataclass(slots=True)
@@ -29,7 +38,6 @@ class CheckTally:
         unreadable: inputs that could not be read.
         unjudged: trees in which there was nothing to judge.
         known: findings left out because a baseline has them.
-        rules: ids of the rules broken, the worst first.
 
     """
 
@@ -39,7 +47,7 @@ class CheckTally:
     unreadable: int = 0
     unjudged: int = 0
     known: int = 0
-    _rules: dict[str, int] = field(default_factory=dict)
+    _rules: dict[str, RuleCount] = field(default_factory=dict)
 
     def counted(self, reports: Iterable[Report]) -> Iterator[Report]:
         """Yield the reports, each counted before it is passed on."""
@@ -51,13 +59,21 @@ class CheckTally:
             self.known += report.known
             for finding in report.findings:
                 self.findings[finding.severity] += 1
-                self._rules[finding.rule] = finding.severity.rank
+            for rule, members in Counter(
+                (finding.rule, finding.severity.rank) for finding in report.findings
+            ).items():
+                before = self._rules.get(rule[0], RuleCount(rule[1]))
+                self._rules[rule[0]] = RuleCount(rule[1], before.findings + members, before.trees + 1)
             yield report
+
+    def by_rule(self) -> list[tuple[str, RuleCount]]:
+        """Return the rules broken and how often, the worst first, then the most frequent."""
+        return sorted(self._rules.items(), key=lambda entry: (entry[1].rank, -entry[1].findings, entry[0]))
 
     @property
     def worst_rule(self) -> str | None:
         """The id of the worst rule broken, the first of equals; None if none was."""
-        return min(self._rules, key=lambda rule: (self._rules[rule], rule), default=None)
+        return min(self._rules, key=lambda rule: (self._rules[rule].rank, rule), default=None)
 
     def fails(self, fail_on: str) -> bool:
         """Whether there is a finding of this severity or a worse one."""

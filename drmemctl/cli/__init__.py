@@ -59,6 +59,14 @@ def _say_interrupted() -> None:
         return
 
 
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # nobody reads it, or it was closed for that
+            continue
+
+
 def _end(code: int) -> None:
     """End the process: all that was asked for is done or refused, and an interrupt now would only hide that."""
     import gc
@@ -69,6 +77,13 @@ def _end(code: int) -> None:
     if code == _INTERRUPTED:
         # Without the interpreter, which holds an interrupt that fell into an `exec` for one that nobody caught,
         # and would kill itself by that signal; dataclasses and named tuples are made by `exec`.
+        os._exit(code)
+    if "pyarrow" in sys.modules:
+        # Threads of Arrow that are still there when the interpreter has gone abort the process, now and then.
+        import atexit
+
+        atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter does at its end, and no more
+        _flush()
         os._exit(code)
     # What is left goes with the process: the interpreter need not look through it on its way out.
     gc.freeze()

@@ -88,7 +88,9 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
 @click.option("--config", type=FILE, help="Take settings from this file.")
 @click.option("--isolated", is_flag=True, help="Take no settings from any file.")
 @click.option("--all", "everything", is_flag=True, help="All findings and LMBs, not a screen for each tree.")
-@format_option("text", "json", "sarif", "junit", "github", "markdown")
+@click.option("-q", "--quiet", is_flag=True, help="Print no findings: the exit code tells.")
+@click.option("--statistics", is_flag=True, help="Print how often each rule was broken, in place of findings.")
+@format_option("text", "concise", "json", "sarif", "junit", "github", "gitlab", "markdown")
 @click.option("-o", "--output", type=FILE, help="Write to this file; - is standard output.")
 @color_option()
 def command(
@@ -100,6 +102,8 @@ def command(
     config: str | None,
     isolated: bool,
     everything: bool,
+    quiet: bool,
+    statistics: bool,
     format: str,
     output: str | None,
     screen: Screen,
@@ -114,7 +118,7 @@ def command(
     from drmemctl.check.cpus import n_cpus
     from drmemctl.check.inputs import find_inputs, reports
     from drmemctl.check.tally import CheckTally
-    from drmemctl.output.check import CheckView, Target, show_check
+    from drmemctl.output.check import CheckView, Target, show_check, show_quietly, show_statistics
 
     settings = _settings(options, config, isolated)
     old = _old_tree(before, trees)
@@ -141,7 +145,13 @@ def command(
         _write_baseline(write_baseline, target.attended(judged, allow_unjudged=allow_no_drmem), target, tally)
         return _exit_code(tally, "never", allow_no_drmem)
     fail_on = settings.fail_on or "warning"
-    show_check(target, CheckView(judged, tally, plan, fail_on, everything, allow_no_drmem), format)
+    view = CheckView(judged, tally, plan, fail_on, everything, allow_no_drmem)
+    if quiet or statistics:
+        show_quietly(target, view)
+    else:
+        show_check(target, view, format)
+    if statistics:
+        show_statistics(screen, view)
     if len(inputs) > _MANY:
         say(f"{len(inputs):,} inputs: drmemctl fleet check judges as many into tables, also on a cluster")
     return _exit_code(tally, fail_on, allow_no_drmem)

@@ -96,7 +96,7 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
     "--max-states",
     metavar="N",
     type=click.IntRange(1),
-    default=1_000_000,
+    default=10_000_000,
     show_default=True,
     help="Give up after so many.",
 )

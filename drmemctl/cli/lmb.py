@@ -10,7 +10,6 @@ import click
 
 from drmemctl.cli.common import (
     DrcIndex,
-    KernelInt,
     color_option,
     format_option,
     limit_option,
@@ -19,6 +18,7 @@ from drmemctl.cli.common import (
     tree_argument,
 )
 from drmemctl.cli.kernel_options import kernel_option, reading_of
+from drmemctl.cli.lists import Addresses, Listed, flat
 from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen, say
 from drmemctl.wording import count_of
@@ -26,13 +26,15 @@ from drmemctl.wording import count_of
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
     from drmemctl.model.drmem import Drmem, LmbTable
+    from drmemctl.model.selection import AddressRange, Selection
     from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
 \b
 Examples:
   drmemctl lmb /proc/device-tree
-  drmemctl lmb sosreport.tar.xz --node 1 --state assigned
+  drmemctl lmb sosreport.tar.xz --node 0,1 --state assigned
+  drmemctl lmb guest.dtb --address 1G-2G -o address,node
   drmemctl lmb guest.dtb --drc 0x80000008 --format json
   drmemctl lmb vmcore --from array
 """
@@ -44,12 +46,36 @@ Examples:
 @tree_argument()
 @click.option("--expand", is_flag=True, help="A line for every LMB instead of every run.")
 @click.option(
-    "--node", metavar="N", type=click.IntRange(-1), help="Only LMBs of this Linux node (-1: those without one)."
+    "--node",
+    "nodes",
+    metavar="N,...",
+    multiple=True,
+    type=Listed(click.IntRange(-1)),
+    help="Only LMBs of these Linux nodes (-1: those without one).",
 )
-@click.option("--drc", type=DrcIndex(), help="Only the LMB with this DRC index.")
-@click.option("--address", type=KernelInt(64), help="Only the LMB that holds this address.")
 @click.option(
-    "--state", type=click.Choice(["assigned", "free", "reserved", "hot-removable"]), help="Only such LMBs."
+    "--drc",
+    "drc_indexes",
+    metavar="DRC,...",
+    multiple=True,
+    type=Listed(DrcIndex()),
+    help="Only these DRC indexes.",
+)
+@click.option(
+    "--address",
+    "addresses",
+    metavar="A[-B],...",
+    multiple=True,
+    type=Listed(Addresses()),
+    help="Only LMBs that hold this address, or any from A up to B: 0x40000000, 1G, 1G-2G.",
+)
+@click.option(
+    "--state",
+    "states",
+    metavar="STATE,...",
+    multiple=True,
+    type=Listed(click.Choice(["assigned", "free", "reserved", "hot-removable"])),
+    help="Only assigned, free, reserved or hot-removable LMBs.",
 )
 @click.option(
     "--from",
@@ -67,10 +93,10 @@ Examples:
 def command(
     tree: str,
     expand: bool,
-    node: int | None,
-    drc: int | None,
-    address: int | None,
-    state: str | None,
+    nodes: tuple[tuple[int, ...], ...],
+    drc_indexes: tuple[tuple[int, ...], ...],
+    addresses: tuple[tuple[AddressRange, ...], ...],
+    states: tuple[tuple[str, ...], ...],
     origin: str,
     limit: int,
     kernel: Profile | None,
@@ -83,6 +109,7 @@ def command(
     """
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
+    from drmemctl.model.selection import Selection
     from drmemctl.model.sizes import listed_within_bounds
     from drmemctl.output.lmb import COLUMNS, LmbView, show_lmbs
     from drmemctl.tree.limits import LIMITS
@@ -94,18 +121,14 @@ def command(
     associativity = Associativity.from_tree(device_tree, reading.rules)
     table = _table_of(origin, device_tree, drmem)
     n_lmbs = table.n_lmbs
-    selected = (node, drc, address, state) != (None,) * 4
-    if selected:
-        from drmemctl.model.selection import Selection
-
-        table = Selection(node, drc, address, state).of(table, associativity)
+    selection = Selection(flat(nodes), flat(drc_indexes), flat(addresses), flat(states))
+    table = selection.of(table, associativity)
     if format != "table" and associativity.lookup is not None:
         listed_within_bounds(len(table.runs) * associativity.lookup.listed, device_tree.source)
     view = LmbView(table, associativity, limit if expand else None, reading.kernel)
     show_lmbs(screen, view, format, choice)
-    if selected and not table.n_lmbs:
-        conditions = _conditions(node, drc, address, state)
-        say(f"none of the {count_of(n_lmbs, 'LMB')} is selected by {conditions}")
+    if selection != Selection() and not table.n_lmbs:
+        say(f"none of the {count_of(n_lmbs, 'LMB')} is selected by {_conditions(selection)}")
     report_defects(drmem.defects)
     if associativity.unknown:
         say(f"{associativity.unknown}: nodes are unknown")
@@ -145,12 +168,13 @@ def _table_of(origin: str, tree: Tree, drmem: Drmem) -> LmbTable:
     return replace(array, property_name=ARRAY) if origin == "array" else drmem.table
 
 
-def _conditions(node: int | None, drc: int | None, address: int | None, state: str | None) -> str:
+def _conditions(selection: Selection) -> str:
     """Return the conditions as they can be written on the command line."""
+    ranges = (f"{first:#x}" if end == first + 1 else f"{first:#x}-{end:#x}" for first, end in selection.addresses)
     options = (
-        ("--node", node),
-        ("--drc", None if drc is None else f"{drc:#x}"),
-        ("--address", None if address is None else f"{address:#x}"),
-        ("--state", state),
+        ("--node", map(str, selection.nodes)),
+        ("--drc", map(hex, selection.drc_indexes)),
+        ("--address", ranges),
+        ("--state", selection.states),
     )
-    return " ".join(f"{name} {value}" for name, value in options if value is not None)
+    return " ".join(f"{name} {text}" for name, values in options if (text := ",".join(values)))

@@ -45,7 +45,7 @@ class QueryError(DrmemctlError):
     """SQL that cannot be answered."""
 
 
-class Answer(NamedTuple):
+class QueryAnswer(NamedTuple):
     """The answer to a question.
 
     Attributes:
@@ -66,7 +66,7 @@ class Fleet:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
-    def ask(self, sql: str) -> Answer:
+    def ask(self, sql: str) -> QueryAnswer:
         """Return the answer to a query; `QueryError` for anything but one query, and for one that fails."""
         with _translated():
             statements = self._connection.extract_statements(sql)
@@ -74,7 +74,7 @@ class Fleet:
                 raise QueryError("this is not one query; begin it with select, with, from or describe")
             self._connection.execute(statements[0])
             description = self._connection.description or []
-        return Answer(
+        return QueryAnswer(
             tuple(_distinct([column[0] for column in description])),
             tuple(str(column[1]) for column in description),
             self._rows(),

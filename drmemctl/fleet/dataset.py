@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from drmemctl.errors import DrmemctlError, InputError, WriteError
 from drmemctl.fleet.outcome import InputOutcome, outcome_of
 from drmemctl.fleet.storage import file_system, local_path, stored
-from drmemctl.fleet.tables import KERNELS, TABLES, VERSION
+from drmemctl.fleet.tables import KERNELS, TABLES, VERSION, read
 
 _PART = re.compile(r"part-(\d{8})\.parquet")
 _UNFINISHED = ".tmp"
@@ -78,7 +78,7 @@ class Dataset:
         known: dict[tuple[str, str], InputOutcome] = {}
         for path in self.paths("inputs"):
             with self._opened(path) as stream:
-                rows = pq.read_table(stream, columns=["url", "version", *_TELLING]).to_pydict()
+                rows = read(stream, ("url", "version", *_TELLING)).to_pydict()
             keys = zip(rows["url"], rows["version"], strict=True)
             facts = zip(*(rows[name] for name in _TELLING), strict=True)
             outcomes = (outcome_of(dict(zip(_TELLING, values, strict=True))) for values in facts)

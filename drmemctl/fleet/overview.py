@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from drmemctl.fleet.ask import Answer, Fleet
-from drmemctl.fleet.questions import COUNTS, DRIFTED, QUESTIONS, Question
+from drmemctl.fleet.ask import Fleet, QueryAnswer
+from drmemctl.fleet.questions import COUNTS, DRIFTED, QUESTIONS, NamedQuestion
 
 
 class Counts(NamedTuple):
@@ -23,9 +23,9 @@ class Counts(NamedTuple):
 class Answered(NamedTuple):
     """A question, its SQL, and the answer; the partition, empty where it is about all."""
 
-    question: Question
+    question: NamedQuestion
     sql: str
-    answer: Answer
+    answer: QueryAnswer
     partition: str = ""
 
 
@@ -58,7 +58,7 @@ def overview_of(fleet: Fleet, url: str) -> FleetOverview:
     )
 
 
-def _answered(fleet: Fleet, question: Question, partition: str | None) -> Answered:
+def _answered(fleet: Fleet, question: NamedQuestion, partition: str | None) -> Answered:
     sql = question.sql(partition)
     answer = fleet.ask(sql)
     # A connection has one result at a time.

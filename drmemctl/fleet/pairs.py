@@ -52,7 +52,7 @@ class Pair(NamedTuple):
     after: Capture
 
 
-class Outcome(NamedTuple):
+class MigratedLmbs(NamedTuple):
     """How many LMBs of a finding a migration, or the request after it, left how.
 
     Attributes:
@@ -154,19 +154,19 @@ class _Comparison:
 
 def _known(capture: Capture, tree: Tree) -> Capture:
     """Return a capture with what its tree says of time and kernel, where nobody else did."""
-    taken, release = capture.taken, capture.release
-    if taken is None and tree.taken.time is not None:
-        taken = datetime.fromtimestamp(tree.taken.time, UTC)
-    return capture._replace(taken=taken, release=release or printable(release_in(tree.kernel)) or None)
+    time = capture.taken
+    if time is None and tree.taken.time is not None:
+        time = datetime.fromtimestamp(tree.taken.time, UTC)
+    return capture._replace(taken=time, release=capture.release or printable(release_in(tree.kernel)) or None)
 
 
-def outcome(finding: Finding, difference: Diff, source: LmbTable | None) -> Outcome:
+def outcome(finding: Finding, difference: Diff, source: LmbTable | None) -> MigratedLmbs:
     """Return how a migration left the LMBs of a finding; `source` are the LMBs before an earlier one."""
     if finding.rule not in (MOVED, CHANGED):
-        return Outcome()
+        return MigratedLmbs()
     before, size = difference.old.table, difference.new.lmb_size
-    now = [Run(lmbs.base, lmbs.count, lmbs.drc_index, lmbs.aa_index, lmbs.flags) for lmbs in finding.lmbs]
-    pieces = [(old, new) for old, new in in_both_by_drc_index(before, LmbTable.of(now, size)) if new.assigned]
+    runs = (Run(lmbs.base, lmbs.count, lmbs.drc_index, lmbs.aa_index, lmbs.flags) for lmbs in finding.lmbs)
+    pieces = [(old, new) for old, new in in_both_by_drc_index(before, LmbTable.of(runs, size)) if new.assigned]
     same = sum(new.lmbs for old, new in pieces if old.aa_index == new.aa_index)
     changed = LmbTable.of((new for old, new in pieces if old.aa_index != new.aa_index), size)
     back = 0
@@ -174,8 +174,8 @@ def outcome(finding: Finding, difference: Diff, source: LmbTable | None) -> Outc
         both = in_both_by_drc_index(source, changed)
         back = sum(new.lmbs for old, new in both if old.assigned and old.aa_index == new.aa_index)
     if finding.rule == CHANGED:
-        return Outcome(written_back=back)
-    return Outcome(changed.n_lmbs - back, same, back)
+        return MigratedLmbs(written_back=back)
+    return MigratedLmbs(changed.n_lmbs - back, same, back)
 
 
 def _row(pair: Pair) -> Row:

@@ -27,7 +27,7 @@ _MARK = "$partition"
 _NAME = re.compile(r"[a-z][a-z-]*\Z")
 
 
-class Question(NamedTuple):
+class NamedQuestion(NamedTuple):
     """A question.
 
     Attributes:
@@ -55,7 +55,7 @@ class Question(NamedTuple):
 
 
 _ALL = (
-    Question(
+    NamedQuestion(
         "rules",
         "which rules are broken, by the kernel's release and machine",
         """\
@@ -73,7 +73,7 @@ order by
   array_position(['error', 'warning', 'info'], severity),
   inputs desc, rule, release, model""",
     ),
-    Question(
+    NamedQuestion(
         "wrong-node",
         "which partitions have memory on another node than the tree says",
         """\
@@ -90,7 +90,7 @@ where rule in ('DRM085', 'DRM121')
 group by name, release, url
 order by mib desc, name, url""",
     ),
-    Question(
+    NamedQuestion(
         "lookup-arrays",
         "how many lookup arrays no LMB has, or are there twice",
         """\
@@ -106,7 +106,7 @@ where lookup_arrays is not null
 group by all
 order by unused desc nulls last, inputs desc, model, arrays, twice, usable""",
     ),
-    Question(
+    NamedQuestion(
         "lmb-sizes",
         "which LMB sizes there are, and how much memory in them",
         """\
@@ -122,7 +122,7 @@ where lmbs is not null
 group by lmb_size
 order by inputs desc, lmb_mib""",
     ),
-    Question(
+    NamedQuestion(
         "drift",
         "how the captures of one partition differ, each from the one before",
         """\
@@ -140,7 +140,7 @@ where $partition in (name, host, url)
 window time as (order by taken, url)
 order by taken, url""",
     ),
-    Question(
+    NamedQuestion(
         "drift-lmbs",
         "which runs of LMBs came and went between the captures of one partition",
         """\
@@ -183,7 +183,7 @@ select
 from changes
 order by capture, changes.base, change""",
     ),
-    Question(
+    NamedQuestion(
         "worst",
         "which partitions have the most errors in their last capture",
         """\
@@ -203,7 +203,7 @@ qualify row_number() over (
 order by errors desc nulls last, warnings desc nulls last, name
 limit 20""",
     ),
-    Question(
+    NamedQuestion(
         "unreadable",
         "which inputs cannot be read, and why",
         """\
@@ -214,7 +214,7 @@ order by url""",
     ),
 )
 
-CAPTURES = Question(
+CAPTURES = NamedQuestion(
     "captures",
     "the captures of each partition that has several, in their order",
     """\

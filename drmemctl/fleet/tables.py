@@ -7,7 +7,11 @@ is the largest of those. Addresses are uint64.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pyarrow as pa
+from pyarrow import parquet
 
 _TEXT, _NUMBER, _ADDRESS, _TRUTH = pa.string(), pa.int64(), pa.uint64(), pa.bool_()
 
@@ -121,3 +125,9 @@ TABLES: dict[str, pa.Schema] = {
     "inputs": _table("drmemctl.fleet.inputs/1", _INPUTS),
 }
 """The tables by name, in the order in which they are written: a part counts as soon as `inputs` has it."""
+
+
+def read(stream: Any, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return what a file of a table holds, without threads: those of Arrow can abort a process that ends."""
+    file = parquet.ParquetFile(stream, pre_buffer=False)
+    return file.read(None if columns is None else list(columns), use_threads=False)

@@ -23,7 +23,7 @@ from drmemctl.fleet.listing import Input
 from drmemctl.fleet.outcome import outcome_of
 from drmemctl.fleet.rows import Rows, rows_of
 from drmemctl.fleet.storage import close_archives
-from drmemctl.fleet.tables import KERNELS, TABLES, VERSION
+from drmemctl.fleet.tables import KERNELS, TABLES, VERSION, read
 
 _AT_ONCE = 50
 """Inputs whose rows are held as such, which take some ten times the memory of a table."""
@@ -125,6 +125,6 @@ def merged(batches: Sequence[Packed]) -> dict[str, bytes]:
     if len(batches) == 1:
         return batches[0].files
     return {
-        name: parquet(pa.concat_tables([pq.read_table(pa.BufferReader(batch.files[name])) for batch in batches]))
+        name: parquet(pa.concat_tables([read(pa.BufferReader(batch.files[name])) for batch in batches]))
         for name in TABLES
     }

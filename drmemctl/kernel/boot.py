@@ -27,6 +27,7 @@ from drmemctl.kernel.cmdline import command_line, options
 from drmemctl.kernel.distances import boot_distances
 from drmemctl.kernel.early_memory import EarlyMemory
 from drmemctl.kernel.fault import Fault
+from drmemctl.kernel.hash_table import hash_table_of
 from drmemctl.kernel.kept_at_boot import kept_memory
 from drmemctl.kernel.listed_blocks import NOTHING_LISTED, ListedBlocks
 from drmemctl.kernel.memory_capabilities import BRIDGE_NODES
@@ -71,11 +72,12 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     )
     updates = _topology_updates(tree, profile)
     listed = ListedBlocks.of(blocks) if profile.has(BLOCKS_LISTED_TWICE) else NOTHING_LISTED
-    distances = boot_distances(tree, profile, associativity, drmem)
-    return (
-        replace(state, topology_updates=updates, deaf=not updates, listed=listed, distances=distances),
-        tuple(faults),
+    state = replace(
+        state,
+        distances=boot_distances(tree, profile, associativity, drmem),
+        hash_table=hash_table_of(tree),
     )
+    return replace(state, topology_updates=updates, deaf=not updates, listed=listed), tuple(faults)
 
 
 def _topology_updates(tree: Tree, profile: Profile) -> bool:

@@ -184,7 +184,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 6),
         commit="a83836dbc53e",
         source="arch/powerpc/include/asm/drmem.h",
-        stable_without=(((4, 19), 116), ((5, 4), 33)),
+        stable_without=(((4, 19), 116), ((5, 4), 33), ((5, 5), 18), ((5, 6), 5)),
     ),
     LMB_SIZE_U32 := Capability(
         "lmb-size-u32",
@@ -193,7 +193,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 9),
         commit="ec72024e35dd",
         source=_DRMEM,
-        stable_without=(((4, 19), 155), ((5, 4), 75)),
+        stable_without=(((4, 19), 155), ((5, 4), 75), ((5, 9), 5)),
     ),
     BLOCK_SIZE_U32 := Capability(
         "block-size-u32",
@@ -201,7 +201,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         last=(5, 8),
         commit="89c140bbaeee",
         source=_HOTPLUG,
-        stable_without=(((4, 14), 194), ((4, 19), 141), ((5, 4), 60)),
+        stable_without=(((4, 14), 194), ((4, 19), 141), ((5, 4), 60), ((5, 7), 17), ((5, 8), 3)),
     ),
     BLOCK_SIZE_PANIC := Capability(
         "block-size-panic",
@@ -356,6 +356,7 @@ CAPABILITIES: tuple[Capability, ...] = (
         "long-log-records",
         "a message in the log has 1,021 bytes at most; without, 989",
         first=(6, 3),
+        commit="b0975c47c217",
         source="kernel/printk/internal.h",
     ),
     DT_RESOURCE := Capability(

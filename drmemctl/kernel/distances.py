@@ -36,6 +36,8 @@ def boot_distances(
     """Return the table that a kernel makes at boot; None in form 0, and without NUMA."""
     if associativity.form == 0 or associativity.primary_index is None:
         return None
+    if associativity.form == 2:
+        return Form2.from_tree(tree)
     boot_memory = BootMemory.from_tree(tree, associativity)
     memory = Memory(drmem, boot_memory, associativity, affinity_rules(profile))
     return distance_table(tree, memory, Tally.of(memory))
@@ -44,13 +46,13 @@ def boot_distances(
 def update_numa_distance(job: Job, associativity: bytes) -> Task[None]:
     """Take the distances of what is added from its connector's ibm,associativity (`update_numa_distance`)."""
     cells = words(associativity).tolist()
-    # Which form it is, which nodes are possible, and which the tables of form 2 list, is as it was at boot.
+    # Which form it is, how many nodes there are, and which the tables of form 2 list, is as it was at boot.
     table, topology = job.state.distances, job.state.topology
     if not job.has(CONNECTOR_DISTANCES) or table is None or not cells:
         return
     domains = cells[1 : 1 + cells[0]]
     node = node_of_list(topology.primary_index, domains)
-    if node is None or not topology.is_possible(node):
+    if node is None or node >= topology.n_node_ids:
         return
     if isinstance(table, Form1):
         yield from _fill_row(job, node, domains)

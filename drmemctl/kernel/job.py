@@ -177,13 +177,24 @@ class Job:
             self.events.append(ArrayWrite(function, len(self.log), index, 1, drc_index, aa_index, flags))
 
     def add_block(self, function: str, block: int, node: int) -> None:
-        """Add a memory block on a node."""
+        """Add a memory block on a node, for which the hash page table grows."""
+        state = self.state
+        if state.hash_table is not None:
+            table = state.hash_table.after_adding(
+                len(state.blocks) * state.block_size, state.block_size, self.width
+            )
+            self.state = replace(state, hash_table=table)
         self.state = replace(self.state, blocks=self.state.blocks.added(block, node, self.width))
         if self.events is not None:
             self.events.append(BlockWrite(function, len(self.log), block, node))
 
     def remove_block(self, function: str, block: int) -> None:
         """Take a memory block away."""
+        state = self.state
+        if state.hash_table is not None:
+            size = len(state.blocks) * state.block_size
+            table = state.hash_table.after_removing(size, state.block_size, self.width)
+            self.state = replace(state, hash_table=table)
         blocks = self.state.blocks.removed(block, self.width)
         topology = self.state.topology
         if topology.with_bridges:

@@ -264,7 +264,7 @@ MEASURED: dict[str, Measured] = {
         {"5.10": "mobility/adddesync-5.10"},
     ),
     "home-node-first": Measured(
-        {},
+        {"6.1": "home-nodes/6.1", "7.2": "home-nodes/7.2"},
         {"4.19": "reassignments/p-cpu-cc-4.19", "5.4": "reassignments/p-cpu-on-5.4"},
     ),
     "home-node-at-boot": Measured(

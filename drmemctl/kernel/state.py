@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from drmemctl.kernel.blocks import Blocks
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD
+from drmemctl.kernel.hash_table import HashTable
 from drmemctl.kernel.kept_memory import NOTHING_KEPT, KeptMemory
 from drmemctl.kernel.listed_blocks import NOTHING_LISTED, ListedBlocks
 from drmemctl.kernel.profiles import Profile
@@ -39,6 +40,11 @@ class Topology:
     with_bridges: frozenset[int] = frozenset()
     prrn: bool = False
     vphn: bool = False
+
+    @property
+    def n_node_ids(self) -> int:
+        """The number after that of the last node that is possible (`nr_node_ids`)."""
+        return max(self.possible, max(self.at_boot, default=-1) + 1)
 
     def is_possible(self, node: int) -> bool:
         """Whether memory can be added on a node (`node_possible`)."""
@@ -107,6 +113,7 @@ class KernelState:
         deaf: whether updates of CPUs and reassignments are not listened to at the moment (`stop_topology_update`).
         staged: the nodes of CPUs that may have to move (`cpu_associativity_changes_mask`).
         copies: requests at work in a kernel without an array, each on its own copy of the property.
+        hash_table: the hash page table, None where there is none that could be resized.
         distances: what the distances of nodes come from; None in form 0, and without NUMA.
         writer: the function that last changed where the LMB property leads, empty since boot.
         written: the array and the v1 property that it wrote last, which make the next faster to write.
@@ -131,6 +138,7 @@ class KernelState:
     listed: ListedBlocks = NOTHING_LISTED
     copies: int = 0
     distances: Form1 | Form2 | None = None
+    hash_table: HashTable | None = None
     writer: str = field(default="", compare=False)
     written: tuple[LmbTable, bytes] | None = field(default=None, compare=False, repr=False)
 

@@ -3,31 +3,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable
-from drmemctl.model.run import Run, has_state
+from drmemctl.model.run import ADDRESSES, Run, has_state
 from drmemctl.model.runs import Runs
+
+
+class AddressRange(NamedTuple):
+    """Addresses from `first` up to, not including, `end`."""
+
+    first: int
+    end: int
+
+
+class _Span(NamedTuple):
+    """Positions in a run from `first` up to, not including, `end`."""
+
+    first: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What LMBs are wanted; None is no condition, several conditions must all hold.
+    """What LMBs are wanted; an empty condition is none, several must all hold, of each any value may.
 
     Attributes:
-        node: the Linux node; -1 for LMBs that have none.
-        drc_index: the DRC index.
-        address: an address inside the LMB.
-        state: one of `STATES`.
+        nodes: Linux nodes; -1 for LMBs that have none.
+        drc_indexes: the DRC indexes.
+        addresses: addresses of which the LMB has some.
+        states: some of `STATES`.
 
     """
 
-    node: int | None = None
-    drc_index: int | None = None
-    address: int | None = None
-    state: str | None = None
+    nodes: tuple[int, ...] = ()
+    drc_indexes: tuple[int, ...] = ()
+    addresses: tuple[AddressRange, ...] = ()
+    states: tuple[str, ...] = ()
 
     def of(self, table: LmbTable, associativity: Associativity) -> LmbTable:
         """Return the LMBs of the table for which it holds, as runs in the same order."""
@@ -36,32 +51,60 @@ class Selection:
         return replace(table, runs=Runs(self._parts(table, associativity), table.lmb_size))
 
     def _parts(self, table: LmbTable, associativity: Associativity) -> Iterator[Run]:
+        size = table.lmb_size
         for run in table.runs:
             if not self._takes(run, associativity):
                 continue
-            part = self._part(run, table.lmb_size)
-            if part is not None:
-                yield part
+            spans = self._spans(run, size)
+            if size is None and spans:
+                yield run  # the address of a set's later LMBs is unknown: it cannot be cut
+            else:
+                yield from (run.part(span.first, span.end - span.first, size) for span in spans)
 
     def _takes(self, run: Run, associativity: Associativity) -> bool:
-        if self.state is not None and not has_state(run.flags, self.state):
+        if self.states and not any(has_state(run.flags, state) for state in self.states):
             return False
-        if self.node is None:
+        if not self.nodes:
             return True
         node = associativity.node_of(run.aa_index, run.flags)
-        return self.node == (-1 if node is None else node)
+        return (-1 if node is None else node) in self.nodes
 
-    def _part(self, run: Run, lmb_size: int | None) -> Run | None:
-        """Return the run, or its one LMB with the DRC index and address asked for, or None."""
-        positions = []
-        if self.drc_index is not None:
-            positions.append(run.position_of_drc(self.drc_index))
-        if self.address is not None:
-            positions.append(run.position_of_address(self.address, lmb_size))
-        if not positions:
-            return run
-        if positions[0] is None or positions[0] != positions[-1]:
-            return None
-        if lmb_size is None:
-            return run  # the address of a set's later LMBs is unknown: it cannot be cut
-        return run.part(positions[0], 1, lmb_size)
+    def _spans(self, run: Run, lmb_size: int | None) -> list[_Span]:
+        """Return the positions in a run that have one of the DRC indexes and one of the addresses."""
+        spans = [_Span(0, run.lmbs)]
+        if self.drc_indexes:
+            positions = map(run.position_of_drc, self.drc_indexes)
+            spans = _merged(_Span(position, position + 1) for position in positions if position is not None)
+        if self.addresses:
+            having = _merged(span for addresses in self.addresses for span in _having(run, lmb_size, addresses))
+            spans = _merged(
+                _Span(max(span.first, other.first), min(span.end, other.end))
+                for span in spans
+                for other in having
+                if max(span.first, other.first) < min(span.end, other.end)
+            )
+        return spans
+
+
+def _having(run: Run, lmb_size: int | None, addresses: AddressRange) -> Iterator[_Span]:
+    """Yield the positions of the LMBs that have some of the addresses; those of the run may wrap at 64 bits."""
+    if not lmb_size:
+        if addresses.first <= run.base < addresses.end:
+            yield _Span(0, run.lmbs)
+        return
+    for shift in (0, ADDRESSES):
+        first = max(0, (addresses.first + shift - run.base) // lmb_size)
+        end = min(run.lmbs, -((run.base - addresses.end - shift) // lmb_size))
+        if first < end:
+            yield _Span(first, end)
+
+
+def _merged(spans: Iterable[_Span]) -> list[_Span]:
+    """Return spans in ascending order, those that touch or overlap as one."""
+    merged: list[_Span] = []
+    for span in sorted(spans):
+        if merged and span.first <= merged[-1].end:
+            merged[-1] = _Span(merged[-1].first, max(merged[-1].end, span.end))
+        else:
+            merged.append(span)
+    return merged

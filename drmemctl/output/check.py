@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 RENDERERS = {
     "text": "check_text",
+    "concise": "concise",
     "json": "check_json",
     "sarif": "sarif",
     "junit": "junit",
     "github": "github",
+    "gitlab": "gitlab",
     "markdown": "markdown",
 }
 """Format → module of this package with a function `render(view, screen)`."""
@@ -114,7 +116,7 @@ def show_check(target: Target, view: CheckView, format: str) -> None:
         say_written(view.tally, target.file)
         return
     pieces = rendered(target.screen, view, format)
-    write = target.screen.write_text if format == "text" else target.screen.write_all
+    write = target.screen.write_text if format in ("text", "concise") else target.screen.write_all
     if target.screen.terminal:
         for piece in pieces:
             write((piece,))
@@ -130,6 +132,38 @@ def rendered(screen: Screen, view: CheckView, format: str) -> Iterator[str]:
     module = import_module(f"drmemctl.output.{RENDERERS[format]}")
     pieces: Iterator[str] = module.render(view, screen)
     return pieces
+
+
+def show_quietly(target: Target, view: CheckView) -> None:
+    """Print nothing of the reports; the exit code is about all of them, and errors are said."""
+    for _ in target.attended(view.reports, allow_unjudged=view.allow_unjudged):
+        pass
+
+
+def show_statistics(screen: Screen, view: CheckView) -> None:
+    """Print how often each rule was broken, the worst and most frequent first."""
+    from drmemctl.output.findings import STYLES
+    from drmemctl.output.table import Column, show_table
+
+    pages = {page.rule: page for page in view.pages}
+    columns = (
+        Column("findings", right=True),
+        Column("trees", right=True),
+        Column("rule"),
+        Column("severity"),
+        Column("finds", prose=True),
+    )
+    rows = (
+        (
+            f"{count.findings:,}",
+            f"{count.trees:,}",
+            rule,
+            (pages[rule].severity.value, STYLES[pages[rule].severity]),
+            pages[rule].title,
+        )
+        for rule, count in view.tally.by_rule()
+    )
+    show_table(screen, columns, rows)
 
 
 def say_written(tally: CheckTally, path: str) -> None:

@@ -16,8 +16,8 @@ from itertools import chain, islice
 from textwrap import wrap
 from typing import Any
 
-from drmemctl.fleet.ask import Answer
-from drmemctl.fleet.questions import Question
+from drmemctl.fleet.ask import QueryAnswer
+from drmemctl.fleet.questions import NamedQuestion
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import SAMPLE, Column, plain_lines
 from drmemctl.output.text import safe
@@ -26,7 +26,7 @@ _NUMBERS = ("BIGINT", "DECIMAL", "DOUBLE", "FLOAT", "HUGEINT", "INTEGER", "SMALL
 _WIDTH = 80
 
 
-def show_answer(screen: Screen, answer: Answer, format: str, question: str | None, sql: str) -> None:
+def show_answer(screen: Screen, answer: QueryAnswer, format: str, question: str | None, sql: str) -> None:
     """Print an answer as `table`, `json` or `csv`."""
     if format == "json":
         screen.write_all(_json(answer, question, sql))
@@ -36,19 +36,19 @@ def show_answer(screen: Screen, answer: Answer, format: str, question: str | Non
         screen.write_all(_table(screen, answer))
 
 
-def show_questions(screen: Screen, questions: Iterable[Question], format: str) -> None:
+def show_questions(screen: Screen, questions: Iterable[NamedQuestion], format: str) -> None:
     """Print which questions there are, as answers are printed."""
     rows = ((question.name + " PARTITION" * question.takes_partition, question.title) for question in questions)
-    show_answer(screen, Answer(("question", "asks"), ("VARCHAR", "VARCHAR"), rows), format, None, "")
+    show_answer(screen, QueryAnswer(("question", "asks"), ("VARCHAR", "VARCHAR"), rows), format, None, "")
 
 
-def show_sql(screen: Screen, questions: Iterable[Question], partition: str | None) -> None:
+def show_sql(screen: Screen, questions: Iterable[NamedQuestion], partition: str | None) -> None:
     """Print the SQL of questions, ready to be given to the same command or to DuckDB."""
     texts = (f"/* {question.name}: {question.title} */\n{question.sql(partition)};\n" for question in questions)
     screen.write("\n".join("".join(f"{safe(line, None)}\n" for line in text.splitlines()) for text in texts))
 
 
-def table_cells(answer: Answer) -> tuple[list[Column], Iterator[list[str]]]:
+def table_cells(answer: QueryAnswer) -> tuple[list[Column], Iterator[list[str]]]:
     """Return columns and cells of an answer."""
     columns = [
         Column(safe(name), kind.startswith(_NUMBERS))
@@ -57,7 +57,7 @@ def table_cells(answer: Answer) -> tuple[list[Column], Iterator[list[str]]]:
     return columns, ([_text(value) for value in row] for row in answer.rows)
 
 
-def _table(screen: Screen, answer: Answer) -> Iterator[str]:
+def _table(screen: Screen, answer: QueryAnswer) -> Iterator[str]:
     columns, rows = table_cells(answer)
     sample = list(islice(rows, SAMPLE))
     every = chain(sample, rows)
@@ -107,7 +107,7 @@ def _blocks(screen: Screen, titles: Sequence[str], rows: Iterable[Sequence[str]]
         blank = "\n"
 
 
-def _json(answer: Answer, question: str | None, sql: str) -> Iterator[str]:
+def _json(answer: QueryAnswer, question: str | None, sql: str) -> Iterator[str]:
     from drmemctl.output.json import schema, streamed
 
     names = [safe(name, None) for name in answer.columns]
@@ -121,7 +121,7 @@ def _json(answer: Answer, question: str | None, sql: str) -> Iterator[str]:
     return streamed(head, {"rows": rows})
 
 
-def _csv(answer: Answer) -> Iterator[str]:
+def _csv(answer: QueryAnswer) -> Iterator[str]:
     yield from csv_text([safe(name, None) for name in answer.columns], (map(_cell, row) for row in answer.rows))
 
 

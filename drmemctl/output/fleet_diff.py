@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import Any
 
 from drmemctl.check.finding import Severity
-from drmemctl.fleet.pairs import Outcome, Pair, PairDiff
+from drmemctl.fleet.pairs import MigratedLmbs, Pair, PairDiff
 from drmemctl.output.findings import STYLES
 from drmemctl.output.fleet_ask import csv_text, time_text
 from drmemctl.output.screen import Screen
@@ -41,17 +41,17 @@ def _rows(differences: Sequence[PairDiff]) -> Iterator[dict[str, Any]]:
     return (row for difference in differences for row in difference.rows)
 
 
-def totals(differences: Sequence[PairDiff]) -> Outcome:
+def totals(differences: Sequence[PairDiff]) -> MigratedLmbs:
     """Return the LMBs of all findings by what became of them; those with two findings count once."""
     counts = [0, 0, 0]
     for difference in differences:
-        for at, name in enumerate(Outcome._fields):
+        for at, name in enumerate(MigratedLmbs._fields):
             by_rule: dict[str, int] = {}
             for row in difference.rows:
                 if row[name]:
                     by_rule[row["rule"]] = by_rule.get(row["rule"], 0) + row[name]
             counts[at] += max(by_rule.values(), default=0)
-    return Outcome(*counts)
+    return MigratedLmbs(*counts)
 
 
 def _json(differences: Sequence[PairDiff]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from drmemctl.model.run import state_of
 from drmemctl.output.lmb_words import address_range, domains_text
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.text import safe
-from drmemctl.simulate.change import BlockRangeChange, DistanceChange, LmbRangeChange, LmbState
+from drmemctl.simulate.change import BlockRangeChange, DistanceChange, HashTableChange, LmbRangeChange, LmbState
 from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.values import LookupChange, RowChange
 from drmemctl.wording import count_of
@@ -33,6 +33,7 @@ def change_lines(screen: Screen, result: StepResult, *, drc: bool = False) -> It
     yield from _lookup_lines(result.changed_lookup_arrays)
     yield from (_block_line(screen, change) for change in result.changed_blocks)
     yield from (_distance_line(screen, change) for change in result.changed_distances)
+    yield from _hash_table_lines(result.changed_hash_table)
     for block, online in result.changed_states:
         yield f"memory block {block}: {'offline → online' if online else 'online → offline'}"
     if new.dead and not old.dead:
@@ -161,3 +162,13 @@ def _block_line(screen: Screen, change: BlockRangeChange) -> str:
 def _distance_line(screen: Screen, change: DistanceChange) -> str:
     first, second = (_node(screen, node) for node in change.nodes)
     return f"distance of nodes {first} and {second}: {change.old} → {change.new}"
+
+
+def _hash_table_lines(change: HashTableChange | None) -> Iterator[str]:
+    if change is None:
+        return
+    if change.old != change.new:
+        yield f"hash page table: order {change.old} → {change.new}"
+    if change.shrinks:
+        times = count_of(change.shrinks, "try", "tries")
+        yield f"hash page table: order {change.new}, {times} to make it smaller, which QEMU refuses"

@@ -11,6 +11,8 @@ stty -F /dev/hvc1 raw -echo 2>/dev/null
 stty -echo 2>/dev/null
 drmem=/proc/device-tree/ibm,dynamic-reconfiguration-memory
 kept=/tmp/kept
+mkdir -p /var/lock /var/log /sbin
+[ -e /sbin/lsmod ] || ln -s /bin/lsmod /sbin/lsmod # drmgr asks it for a module
 number=0
 
 keep() { # keep FOLDER: the state now

@@ -131,6 +131,16 @@ class Packages:
         """Return a busybox that needs no library."""
         return next(path for path in self.unpacked("busybox-static").glob("**/bin/busybox") if path.is_file())
 
+    def drmgr_files(self) -> dict[str, bytes]:
+        """Return drmgr with its libraries, by path."""
+        files = {"bin/drmgr": _file(self.unpacked("powerpc-ibm-utils"), "drmgr")}
+        for package in ("libc6", "zlib1g", "libnuma1", "librtas2", "libgcc-s1"):
+            for path in sorted(self.unpacked(package).rglob("lib*.so.[0-9]*")):
+                if "gconv" not in path.parts:
+                    files[f"lib/{path.name}"] = path.read_bytes()
+        files["lib64/ld64.so.2"] = _file(self.unpacked("libc6"), "ld64.so.2")
+        return files
+
     def kexec_files(self) -> dict[str, bytes]:
         """Return kexec with its libraries, by path."""
         files = {"sbin/kexec": _file(self.unpacked("kexec-tools"), "sbin/kexec")}

@@ -31,6 +31,8 @@ def recorded(plan: Record, tree: bytes, kernel: Path, packages: Packages, place:
     if "elfcorehdr=" in plan["cmdline"]:
         raise LeftOutError("a crash kernel: what it was started by is not in the record")
     root = root_files(plan, packages.busybox().read_bytes())
+    if any(step["step"].startswith("drmgr ") for step in plan["steps"]):
+        root |= packages.drmgr_files()
     cmdline = plan["cmdline"]
     booted_from = read_fdt(tree, plan["name"])
     if booted_from.get("/chosen", "linux,booted-from-kexec") is not None:
@@ -81,6 +83,9 @@ def _command(kind: str, words: list[str], text: str) -> str:
         request = text.removeprefix("dlpar ")
         # Every blank is the kernel's, which a shell would make one of several.
         return shlex.join(["dlpar", *(words if request == " ".join(words) else [request])])
+    if kind == "drmgr":
+        # A release before the options says which drmgr is simulated; the guest has the one that it has.
+        return shlex.join(["drmgr", *(words[1:] if words[:1] and words[0][0].isdigit() else words)])
     if kind in {"plug", "unplug"}:
         return shlex.join(["host", kind, *words])
     raise OracleError(f"{kind} cannot be done to a guest")

@@ -127,5 +127,13 @@ def step_differences(step: Replayed) -> Iterator[str]:
     if list(step.result.log) != recorded["log"]:
         yield "log"
     # A plug or an unplug comes through the hotplug interrupt: nobody gets its error number.
-    if not recorded["step"].startswith(("plug", "unplug")) and step.result.errno != recorded["errno"]:
+    if recorded["step"].startswith("drmgr"):
+        drmgr = step.result.drmgr
+        # Standard output and standard error are one in the record, in no order.
+        if drmgr is None or (drmgr.exit_code, sorted(drmgr.output)) != (
+            recorded["rc"],
+            sorted(recorded["output"]),
+        ):
+            yield "output"
+    elif not recorded["step"].startswith(("plug", "unplug")) and step.result.errno != recorded["errno"]:
         yield "errno"

@@ -240,6 +240,22 @@ def changed_states(old: Blocks, new: Blocks) -> list[tuple[int, bool]]:
     return [(block, block not in new.offline) for block in stayed]
 
 
+class HashTableChange(NamedTuple):
+    """What became of the hash page table: its order before and after, and how often a smaller one was tried."""
+
+    old: int
+    new: int
+    shrinks: int
+
+
+def changed_hash_table(old: KernelState, new: KernelState) -> HashTableChange | None:
+    """Return what a step did to the hash page table, None for nothing, and where the kernel booted anew."""
+    before, after = old.hash_table, new.hash_table
+    if before is None or after is None or before == after or after.shrinks < before.shrinks:
+        return None
+    return HashTableChange(before.order, after.order, after.shrinks - before.shrinks)
+
+
 def changed_properties(old: Tree, new: Tree) -> dict[str, bytes | None]:
     """Return the properties in which two trees differ, with their bytes in the new one.
 

@@ -7,8 +7,9 @@ simulation goes from one such value to the next step by step, the search of `int
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any, ClassVar
 
 from drmemctl.check.finding import Finding
@@ -28,10 +29,12 @@ from drmemctl.model.run import state_of
 from drmemctl.simulate.change import (
     BlockRangeChange,
     DistanceChange,
+    HashTableChange,
     LmbRangeChange,
     LmbState,
     changed_blocks,
     changed_distances,
+    changed_hash_table,
     changed_lmbs,
     changed_states,
 )
@@ -69,6 +72,7 @@ class Partition:
         uevent: whether user space has not seen yet that a memory block came or went.
         crash_tree: the tree that the crash kernel was loaded with, None where nobody loads one, or where the
             kernel itself keeps up what it dumps.
+        boot_tree: the tree that the kernel was booted with, None where nobody asks for it.
 
     """
 
@@ -82,6 +86,12 @@ class Partition:
     queued: tuple[tuple[Lock, int], ...] = ()
     uevent: bool = False
     crash_tree: Tree | None = None
+    boot_tree: Tree | None = None
+
+    @property
+    def booted(self) -> Tree:
+        """The tree that the kernel was booted with (`initial_boot_params`)."""
+        return self.kernel.tree if self.boot_tree is None else self.boot_tree
 
     def admits(self, thread: int, action: Action) -> bool:
         """Whether a thread need not wait for the lock or the queue of its action."""
@@ -95,10 +105,10 @@ class Partition:
             return first == thread or (first is None and action.drops is lock)
         return all(taken is not lock for taken, _ in self.locks)
 
-    def locked(self, thread: int, action: Action) -> Partition:
-        """Return the partition after a thread has queued for, taken or given back what an action says."""
-        if not action.locks:
-            return self
+    def locks_after(
+        self, thread: int, action: Action
+    ) -> tuple[frozenset[tuple[Lock, int]], tuple[tuple[Lock, int], ...]]:
+        """Return locks and queues after a thread has queued for, taken or given back what an action says."""
         locks, queued = self.locks, self.queued
         if action.joins is not None:
             queued = (*queued, (action.joins, thread))
@@ -107,7 +117,7 @@ class Partition:
         if action.drops is not None:
             locks -= {(action.drops, thread)}
             queued = tuple(place for place in queued if place != (action.drops, thread))
-        return replace(self, locks=locks, queued=queued)
+        return locks, queued
 
 
 _BY_IDENTITY = frozenset({"tree", "lmbs", "lists"})
@@ -116,10 +126,15 @@ _BY_IDENTITY = frozenset({"tree", "lmbs", "lists"})
 _NOT_IN_KEY = _BY_IDENTITY | {"events", "delivered"}
 
 
+_TELLING: dict[type, Callable[[Hypervisor], tuple[Hashable, ...]]] = {
+    kind: attrgetter(*(part.name for part in fields(kind) if part.name not in _NOT_IN_KEY))
+    for kind in (Qemu, PowerVm)
+}
+
+
 def machine_key(machine: Hypervisor) -> Hashable:
     """Return what tells a machine from another that was made from the same trees."""
-    parts = (getattr(machine, part.name) for part in fields(machine) if part.name not in _NOT_IN_KEY)
-    return (id(machine.tree), *parts)
+    return (id(machine.tree), *_TELLING[type(machine)](machine))
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +288,11 @@ class StepResult:
         return changed_states(self.before.kernel.blocks, self.after.kernel.blocks)
 
     @property
+    def changed_hash_table(self) -> HashTableChange | None:
+        """What became of the hash page table."""
+        return changed_hash_table(self.before.kernel, self.after.kernel)
+
+    @property
     def changed_lookup_arrays(self) -> LookupChange | None:
         """What changed of the lookup arrays."""
         return changed_lookup_arrays(self.before.kernel.tree, self.after.kernel.tree)
@@ -315,6 +335,9 @@ class StepResult:
                 for change in self.cpus
             ],
         }
+        table = self.changed_hash_table
+        if table is not None:
+            further["hash_page_table"] = record(table, "before=old after=new shrinks")
         return {**done, **{name: value for name, value in further.items() if value}}
 
 

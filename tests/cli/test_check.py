@@ -14,7 +14,7 @@ import sys
 import time
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -26,7 +26,7 @@ from tests.conftest import FIXTURES, ROOT, blob, fixture_trees, tree_name
 BAD = FIXTURES / "boot" / "aa-out-of-range.dtb.gz"
 GOOD = FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
 ODD = FIXTURES / "trees" / "nomaxmem.dtb.gz"
-FORMATS = ("text", "json", "sarif", "junit", "github", "markdown")
+FORMATS = ("text", "concise", "json", "sarif", "junit", "github", "gitlab", "markdown")
 
 
 def check(*arguments: str | Path) -> Outcome:
@@ -421,3 +421,44 @@ def test_of_very_many_inputs_it_says_where_they_belong(monkeypatch: pytest.Monke
     assert "fleet check" not in run("check", *trees[:2], "--isolated", "-j1").err
     said = "3 inputs: drmemctl fleet check judges as many into tables, also on a cluster\n"
     assert said in run("check", *trees[:3], "--isolated", "-j1").err
+
+
+class TestGates:
+    TREES = tuple(sorted((FIXTURES / "boot").glob("*.dtb.gz")))
+
+    def findings(self) -> list[dict[str, Any]]:
+        listed: list[dict[str, Any]] = json.loads(check("--format", "json", *self.TREES).out)["findings"]
+        return listed
+
+    def test_the_exit_code_is_all_that_quiet_leaves(self) -> None:
+        loud, quiet = check(*self.TREES), check("--quiet", *self.TREES)
+        assert (quiet.code, quiet.out, quiet.err) == (loud.code, "", loud.err)
+        assert check("-q", GOOD) == (0, "", "")
+
+    def test_statistics_count_what_json_lists(self) -> None:
+        counted: dict[str, tuple[int, set[str]]] = {}
+        for finding in self.findings():
+            number, trees = counted.get(finding["rule"], (0, set()))
+            counted[finding["rule"]] = (number + 1, trees | {finding["source"]})
+        rows = [line.split() for line in check("--statistics", *self.TREES).out.splitlines()[1:]]
+        assert {row[2]: (int(row[0]), int(row[1])) for row in rows} == {
+            rule: (number, len(trees)) for rule, (number, trees) in counted.items()
+        }
+        assert [row[3] for row in rows] == sorted((row[3] for row in rows), key=["error", "warning", "info"].index)
+
+    def test_concise_is_a_line_for_each_finding(self) -> None:
+        lines = check("--format", "concise", *self.TREES).out.splitlines()
+        expected = [f"{f['source']}: {f['rule']} {f['severity']}: " for f in self.findings()]
+        assert len(lines) == len(expected)
+        assert all(line.startswith(head) for line, head in zip(lines, expected, strict=True))
+
+    def test_gitlab_has_an_issue_for_each_finding(self) -> None:
+        issues = json.loads(check("--format", "gitlab", *self.TREES).out)
+        assert [issue["check_name"] for issue in issues] == [finding["rule"] for finding in self.findings()]
+        assert len({issue["fingerprint"] for issue in issues}) == len(issues)
+        # What GitLab's documentation asks for of each.
+        for issue in issues:
+            assert issue["severity"] in ("info", "minor", "major", "critical", "blocker")
+            assert not issue["location"]["path"].startswith("./")
+            assert issue["location"]["lines"]["begin"] == 1
+            assert issue["description"]

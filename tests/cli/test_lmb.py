@@ -277,6 +277,9 @@ FILTERS: dict[str, tuple[list[str], Callable[[dict[str, Any]], bool]]] = {
     "free": (["--state", "free"], lambda lmb: lmb["flags"] & 0x88 == 0),
     "reserved": (["--state", "reserved"], lambda lmb: lmb["flags"] & 0x80 > 0),
     "hot-removable": (["--state", "hot-removable"], lambda lmb: lmb["flags"] & 0x100 > 0),
+    "nodes": (["--node", "-1,1"], lambda lmb: lmb["node"] in (None, 1)),
+    "states": (["--state", "free", "--state", "reserved"], lambda lmb: lmb["flags"] & 0x88 != 8),
+    "range": (["--address", "2G-0x90000000"], lambda lmb: 0x80000000 <= lmb["base"] < 0x90000000),
     "both": (["--node", "1", "--state", "assigned"], lambda lmb: lmb["node"] == 1 and lmb["flags"] & 0x88 == 8),
     "nothing": (["--address", "0xffffffffffffffff"], lambda _: False),
 }

@@ -123,7 +123,7 @@ def test_json_is_printed_all_the_same(name: str, tmp_path: Path) -> None:
     assert reason in found["note"]
 
 
-@pytest.mark.parametrize("format", ["text", "json", "sarif", "junit", "github", "markdown"])
+@pytest.mark.parametrize("format", ["text", "concise", "json", "sarif", "junit", "github", "gitlab", "markdown"])
 @pytest.mark.parametrize("name", FOREIGN)
 def test_it_may_be_allowed(name: str, format: str, tmp_path: Path) -> None:
     path = written(tmp_path, name)

@@ -48,6 +48,7 @@ class NaiveKernel:
     with_cpus: set[int]
     unmovable: set[int] = field(default_factory=set)
     listed: set[tuple[int, int]] = field(default_factory=set)
+    with_distances: set[int] = field(default_factory=set)
     log: list[str] = field(default_factory=list)
 
     def say(self, message: str) -> None:
@@ -159,6 +160,10 @@ class NaiveKernel:
         if status:
             self.log.append(f"Unexpected Error ({status}) returned from configure-connector")
             return EINVAL
+        # update_numa_distance in form 2, also of 5.10.178; 5.10 stands for a later one.
+        warns = self.release >= (5, 15) or self.release == (5, 10)
+        if warns and domains[0] <= max(self.possible) and domains[0] not in self.with_distances:
+            self.log.append(f"NUMA distance details for node {domains[0]} not provided")
         if LOOKUP not in self.properties:
             return ENODEV
         lmb.aa = self.find_aa_index(domains)

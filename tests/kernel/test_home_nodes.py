@@ -15,6 +15,7 @@ from drmemctl.simulate.steps.language import parse_step
 from drmemctl.simulate.words import StepError
 from tests.kernel.cpu_trees import cpu_partition, numbers
 from tests.kernel.partitions import u32
+from tests.simulate.records import record, tree_of
 
 MOVED = "vphn 1 1,1"
 """CPU 1, which the tree has on node 0, is at home on node 1."""
@@ -143,3 +144,19 @@ def test_a_core_without_threads_is_left_alone() -> None:
     assert simulation.run(MOVED).ok
     assert [cpu.node for cpu in simulation.state.cpus] == [0, 1, 1]
     assert simulation.tree.get("/cpus/PowerPC,POWER9@1", "ibm,associativity") == u32(2, 0, 1)
+
+
+def test_recorded_guests_boot_with_a_cpu_at_home_and_not_where_the_tree_has_it() -> None:
+    """Both booted by kexec from a tree with CPU 1's list edited to node 1; QEMU answered node 0 when asked."""
+    for kernel in ("6.1", "7.2"):
+        recorded = record(f"home-nodes/{kernel}")
+        tree = tree_of(f"home-nodes/{kernel}")
+        assert tree.get("/cpus/PowerPC,POWER9@1", "ibm,associativity") == u32(2, 1, 1)
+        simulation = Simulation(tree, recorded["kernel"])
+        assert [cpu.node for cpu in simulation.state.cpus] == [0, 1, 1]
+        simulation.run_all(["vphn 1 0,1", "kexec"])
+        for moment in (recorded["boot"], *recorded["steps"]):
+            if "step" in moment:
+                assert simulation.run(moment["step"]).ok == (moment["rc"] == 0)
+            nodes = {cpu.first_id: cpu.node for cpu in simulation.state.cpus}
+            assert nodes == {cpu["cpu"]: cpu["node"] for cpu in moment["cpus"]}, kernel

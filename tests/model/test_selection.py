@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from array import array
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Lmb, Run
-from drmemctl.model.selection import Selection
+from drmemctl.model.selection import AddressRange, Selection
 
 SIZE = 0x1000
 # Rows of one domain each: aa_index 0 is on node 0, 1 on node 3; every other has none.
@@ -32,8 +33,19 @@ TABLE = LmbTable.of(
 )
 
 
-def chosen(**conditions: int | str) -> list[Run]:
-    return list(Selection(**conditions).of(TABLE, NODES).runs)  # type: ignore[arg-type]
+def selected(
+    node: int | None = None, drc_index: int | None = None, address: int | None = None, state: str | None = None
+) -> Selection:
+    return Selection(
+        () if node is None else (node,),
+        () if drc_index is None else (drc_index,),
+        () if address is None else (AddressRange(address, address + 1),),
+        () if state is None else (state,),
+    )
+
+
+def chosen(**conditions: Any) -> list[Run]:
+    return list(selected(**conditions).of(TABLE, NODES).runs)
 
 
 def test_no_condition_is_the_table_itself() -> None:
@@ -41,7 +53,7 @@ def test_no_condition_is_the_table_itself() -> None:
 
 
 def test_a_choice_is_a_table_of_the_same_property() -> None:
-    table = Selection(node=3).of(TABLE, NODES)
+    table = selected(node=3).of(TABLE, NODES)
     assert (table.lmb_size, table.property_name) == (SIZE, "ibm,dynamic-memory-v2")
 
 
@@ -100,11 +112,13 @@ def wanted(lmb: Lmb, selection: Selection) -> bool:
         "free": not assigned and not reserved,
         "hot-removable": bool(lmb.flags & 0x100),
     }
+    first = lmb.base or 0
+    ranges = selection.addresses
     return (
-        selection.node in (None, -1 if node is None else node)
-        and selection.drc_index in (None, lmb.drc_index)
-        and (selection.address is None or (selection.address - (lmb.base or 0)) % 2**64 < SIZE)
-        and (selection.state is None or states[selection.state])
+        (not selection.nodes or (-1 if node is None else node) in selection.nodes)
+        and (not selection.drc_indexes or lmb.drc_index in selection.drc_indexes)
+        and (not ranges or any((r.first - first) % 2**64 < SIZE or r.first <= first < r.end for r in ranges))
+        and (not selection.states or any(states[state] for state in selection.states))
     )
 
 
@@ -119,12 +133,17 @@ ENTRIES = st.lists(
     ),
     max_size=8,
 )
+RANGES = st.builds(
+    lambda first, size: AddressRange(first, first + size),
+    st.integers(0, 14 * SIZE),
+    st.just(1) | st.integers(1, 5 * SIZE),
+)
 SELECTIONS = st.builds(
     Selection,
-    st.none() | st.sampled_from([-1, 0, 3, 5]),
-    st.none() | st.integers(0, 14),
-    st.none() | st.integers(0, 14 * SIZE),
-    st.none() | st.sampled_from(["assigned", "free", "reserved", "hot-removable"]),
+    st.lists(st.sampled_from([-1, 0, 3, 5]), max_size=2).map(tuple),
+    st.lists(st.integers(0, 14), max_size=3).map(tuple),
+    st.lists(RANGES, max_size=2).map(tuple),
+    st.lists(st.sampled_from(["assigned", "free", "reserved", "hot-removable"]), max_size=2).map(tuple),
 )
 
 
@@ -137,6 +156,6 @@ def test_a_choice_is_that_from_a_list(entries: list[Run], selection: Selection) 
 
 def test_a_choice_from_four_billion_lmbs_costs_nothing() -> None:
     table = LmbTable.of([Run(0, 0xFFFFFFFF, 0, 0, 8)], SIZE)
-    assert list(Selection(drc_index=0xFFFFFFFE).of(table, NODES).runs) == [
+    assert list(selected(drc_index=0xFFFFFFFE).of(table, NODES).runs) == [
         Run(0xFFFFFFFE * SIZE, 1, 0xFFFFFFFE, 0, 8)
     ]

@@ -48,7 +48,7 @@ def tries(folder: str) -> Iterator[Try]:
     yield Try(["prop", TREE, "/ibm,dynamic-reconfiguration-memory", "ibm,lmb-size"], 0, "256 MiB")
     yield Try(["convert", TREE, "-o", f"{folder}/v1.dtb", "--to", "v1"], 0, "")
     yield Try(["lmb", f"{folder}/v1.dtb"], 0, "64 LMBs of 256 MiB")
-    for form in ("text", "json", "sarif", "junit", "github", "markdown"):
+    for form in ("text", "concise", "json", "sarif", "junit", "github", "gitlab", "markdown"):
         yield Try(["check", "--isolated", "-j2", TREE, OTHER, "--format", form, "--fail-on", "never"], 0, "")
     yield Try(["diff", OTHER, TREE], 1, "LMB")
     yield Try(["history", DUMP], 0, "1 value since boot")

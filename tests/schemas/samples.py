@@ -171,6 +171,7 @@ def _simulate(folder: Path) -> list[Any]:
         (LPM, f"lpm {FIXTURES / 'trees' / 'numa4-form1-dist.dtb.gz'}", "--kernel", "5.4", "--trace"),
         (BEFORE, "plug 0x80000fff 9"),
         (FIXTURES / "captures" / "6.1-form1-1.dtb.gz", "plug 0x8000000c 1 assoc 0,0,7,1"),
+        (FIXTURES / "captures" / "6.1-hash.dtb.gz", "plug 0x80000004 4"),
         (BEFORE, "offline 1"),
         (PLUGGED, "drmgr -c mem -r -q 2", "drmgr 1.3.8 -c mem -a -s 0x80000020"),
         (tree_file(folder, threads), "dlpar cpu remove index 0x10000000", "--kernel", "5.4"),
@@ -302,6 +303,11 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
         ("memblock", FIXTURES / "trees" / "v1-nvdimm.dtb.gz"),
     ),
     "blocks": _of("blocks", ("blocks", PLUGGED), ("blocks", FIXTURES / "trees" / "v1-nvdimm.dtb.gz")),
+    "kexec-next": _of(
+        "kexec-next",
+        ("kexec", BEFORE, "dlpar memory remove count 1", "dlpar memory add count 2", "--load", "file"),
+        ("kexec", BEFORE, "--for", "fadump"),
+    ),
     "kexec": _of("kexec", ("kexec", PLUGGED), ("kexec", PLUGGED, "--crashkernel", "2G@3G")),
     "tree": lambda folder: [
         *printed(

@@ -20,11 +20,15 @@ from drmemctl.kernel.boot import boot
 from drmemctl.kernel.capabilities import CAPABILITIES
 from drmemctl.kernel.capability import Capability
 from drmemctl.kernel.profiles import Profile, profile
+from drmemctl.simulate.simulation import Simulation
 from tests.kernel.printed import simulated as simulated_memblock
 from tests.kernel.printed import zones
 from tests.simulate.records import record, record_names, simulated, tree_of
 
 TABLE = Path(__file__).parents[2] / "drmemctl" / "kernel" / "measured.py"
+HOME = "vphn 1 0,1"
+"""What QEMU answers who asks for the home node of CPU 1, of which the trees of `home-nodes/` say node 1."""
+
 BOOTS = {
     "boot/aa-out-of-range": ("5.10", "6.1", "6.12", "7.2"),
     "boot/lmb-not-power-of-two": ("5.10", "7.2"),
@@ -40,7 +44,7 @@ Entry = tuple[str, dict[str, str], dict[str, str]]
 
 def witnesses() -> list[Witness]:
     """Return all records."""
-    folders = ("captures", "memblock", "mobility", "reassignments")
+    folders = ("captures", "memblock", "mobility", "reassignments", "home-nodes")
     recorded = [(name, record(name)["kernel"]) for folder in folders for name in record_names(folder)]
     return [*recorded, *((name, kernel) for name, kernels in BOOTS.items() for kernel in kernels)]
 
@@ -81,6 +85,10 @@ def _came_out(name: str, kernel: Profile) -> Any:
             zones(_tree(name), record(name), kernel),
             list(state.blocks),
         )
+    if name.startswith("home-nodes/"):
+        simulation = Simulation(_tree(name), kernel, findings=False)
+        simulation.run_all([HOME, "kexec"])
+        return [cpu.node for cpu in simulation.state.cpus]
     run = simulated(record(name), _tree(name), kernel, findings=False)
     came_out: list[Any] = [run.boot]
     for step in run.steps:

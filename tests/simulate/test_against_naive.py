@@ -84,6 +84,7 @@ class NaiveSimulation:
 
     def _boot(self) -> bool:
         kernel, partition = self.kernel, self.partition
+        kernel.with_distances = set(range(DOMAINS))
         kernel.possible = {*range(DOMAINS), partition.cpu_node}
         fine = kernel.boot({0: partition.memory_node, 1: partition.memory_node})
         for block in sorted(kernel.blocks)[partition.limit or 1000 :]:

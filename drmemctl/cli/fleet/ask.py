@@ -50,6 +50,7 @@ def command(
 
     Without a question it lists those that have a name.
     """
+    check_extra()
     from drmemctl.fleet.questions import QUESTIONS, is_name
     from drmemctl.output.fleet_ask import show_answer, show_questions, show_sql
 
@@ -66,7 +67,6 @@ def command(
         return
     if known is not None and known.takes_partition and partition is None:
         raise click.UsageError(f"{question} asks about one PARTITION; the view partitions has their names.")
-    check_extra()
     from drmemctl.fleet.ask import fleet
 
     sql = question if known is None else known.sql(partition)

@@ -25,7 +25,7 @@ Examples:
   drmemctl fleet diff fleet
   drmemctl fleet diff fleet --partition lpar7 --format json
   drmemctl fleet diff fleet --parquet migrations.parquet
-  drmemctl fleet diff --before s3://a/before.tar.gz --after s3://a/after.tar.gz
+  drmemctl fleet diff --before s3://a/old.tar.gz --after s3://a/new.tar.gz
 
 Exit code 0 if nothing is found, 1 if something is, 3 if a capture cannot be read.
 """
@@ -34,8 +34,10 @@ Exit code 0 if nothing is found, 1 if something is, 3 if a capture cannot be rea
 @click.command("diff", short_help="Compare captures before and after a migration.", epilog=_EXAMPLE)
 @click.argument("dataset", metavar="[DATASET]", required=False)
 @click.option("--partition", metavar="NAME", help="Only this partition, by its name or its host.")
-@click.option("--before", metavar="URL", multiple=True, help="Compare this capture …")
-@click.option("--after", metavar="URL", multiple=True, help="… with this one; both can be given several times.")
+@click.option("--before", metavar="URL", multiple=True, help="Compare this capture with that of --after.")
+@click.option(
+    "--after", metavar="URL", multiple=True, help="The later one; give both several times for several pairs."
+)
 @kernel_option()
 @click.option("--parquet", metavar="FILE", type=FILE, help="Write the findings to this file as well.")
 @format_option("table", "json", "csv")

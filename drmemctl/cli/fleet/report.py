@@ -12,7 +12,7 @@ _EXAMPLE = """
 \b
 Examples:
   drmemctl fleet report fleet -o fleet.html
-  drmemctl fleet report s3://support/fleet -o fleet.html --title "Support, November"
+  drmemctl fleet report s3://support/fleet -o page.html --title "November"
 
 The page is one file. It loads nothing and has no date in it: the same data set gives the same bytes.
 """

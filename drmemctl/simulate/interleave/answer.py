@@ -222,7 +222,7 @@ def answer(
     except TimeUpError:
         late = _time_over(question), monotonic() - begin, ("a single state",)
         return PolicyAnswer(policy, 0, 0, 0, 0, (), False, *late)
-    bounds = question.bounds.of_size(len(engine.partitions[0].kernel.table.runs))
+    bounds = question.bounds.of_size(len(engine.partition(engine.first).kernel.table.runs))
     graph = search(
         engine,
         bounds,
@@ -231,10 +231,9 @@ def answer(
         deadline=clock.at(_SEARCHED),
         tell=None if tell is None else partial(tell, policy),
     )
-    ends = {(state.partition, engine.outcomes(state)): state for state in graph.ends}
-    bad = judging.bad_ends(graph, list(ends.values()), clock)
+    bad = judging.bad_ends(graph, clock)
     ways = judging.in_time(clock.at(1), "how many schedules there are", graph.schedules)
-    counts = len(graph.edges), graph.transitions, ways or 0, len(ends)
+    counts = len(graph.edges), graph.edges.transitions, ways or 0, len(graph.distinct)
     missed = tuple(judging.missed)
     if graph.unfollowed:
         missed = (f"{graph.unfollowed:,} of the actions from {count_of(len(graph.edges), 'state')}", *missed)
@@ -258,7 +257,7 @@ class _Judging:
         self._engine = engine
         self._judge = Ends(engine.partition(engine.first))
         self._endless = [thread.endless for thread in engine.threads]
-        self._findings: dict[tuple[int, tuple[int | None, ...]], tuple[Finding, ...]] = {}
+        self._findings: dict[tuple[bytes, tuple[int | None, ...]], tuple[Finding, ...]] = {}
         self.missed: list[str] = []
 
     def in_time(self, deadline: float, purpose: str, work: Callable[[], R]) -> R | None:
@@ -273,7 +272,7 @@ class _Judging:
     def findings(self, state: SearchState) -> tuple[Finding, ...]:
         """Return what is wrong with an end."""
         outcomes = self._engine.outcomes(state)
-        key = state.partition, outcomes
+        key = state.mark, outcomes
         if key not in self._findings:
             self._findings[key] = self._judge.findings(self._engine.partition(state), outcomes, self._endless)
         return self._findings[key]
@@ -284,20 +283,19 @@ class _Judging:
             return None
         return lambda state: any(until in (INCONSISTENT, verdict.rule) for verdict in self.findings(state))
 
-    def bad_ends(self, graph: Graph, states: list[SearchState], clock: _Clock) -> tuple[End, ...]:
+    def bad_ends(self, graph: Graph, clock: _Clock) -> tuple[End, ...]:
         """Return the inconsistent ends with a schedule for each, as far as there is time."""
-        bad = self._bad(states, clock.at(_JUDGED))
+        bad = self._bad(graph, clock.at(_JUDGED))
         if not bad:
             return ()
         serial = self.in_time(clock.at(_COMPARED), "what comes by race", self._serial_kinds)
         ways = self.in_time(clock.at(_COUNTED), "how these ends come about", lambda: shortest(graph, bad)) or {}
         ends = []
-        for state in bad:
-            verdicts = self.findings(state)
+        for number, (outcomes, verdicts) in bad.items():
             raced = (
                 () if serial is None else tuple(verdict for verdict in verdicts if _kind(verdict) not in serial)
             )
-            ends.append(End(self._engine.outcomes(state), verdicts, raced, ways.get(state, ())))
+            ends.append(End(outcomes, verdicts, raced, ways.get(number, ())))
         # Schedules in which threads change less often, for as many as there is time for.
         tidy: list[End] = []
 
@@ -307,16 +305,19 @@ class _Judging:
         self.in_time(clock.at(1), "fewer switches between threads", gather)
         return tuple(sorted([*tidy, *ends[len(tidy) :]], key=lambda end: end.order))
 
-    def _bad(self, states: list[SearchState], deadline: float) -> list[SearchState]:
-        judged: list[SearchState] = []
+    def _bad(self, graph: Graph, deadline: float) -> dict[int, tuple[tuple[int | None, ...], tuple[Finding, ...]]]:
+        """Return what threads came to, and what is wrong, by the number of each inconsistent end."""
+        bad, judged = {}, 0
         try:
             with ended_at(deadline):
-                for state in states:
-                    self.findings(state)
-                    judged.append(state)
+                for (_, outcomes), number in graph.distinct.items():
+                    verdicts = self.findings(graph.state(number))
+                    if verdicts:
+                        bad[number] = outcomes, verdicts
+                    judged += 1
         except TimeUpError:
-            self.missed.append(f"{len(states) - len(judged):,} of {len(states):,} ends")
-        return [state for state in judged if self.findings(state)]
+            self.missed.append(f"{len(graph.distinct) - judged:,} of {len(graph.distinct):,} ends")
+        return bad
 
     def _serial_kinds(self) -> set[tuple[str, str]]:
         """Return what is wrong after the threads one after the other, in any order; endless ones react at once."""

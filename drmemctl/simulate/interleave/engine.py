@@ -21,6 +21,7 @@ from drmemctl.kernel.task import Action, Lock
 from drmemctl.kernel.trace import Trace
 from drmemctl.simulate.interleave.keys import Keys
 from drmemctl.simulate.interleave.policy import Policy
+from drmemctl.simulate.interleave.states import Recent
 from drmemctl.simulate.interleave.threads import Reload, Thread
 from drmemctl.simulate.partition import Hypervisor, Partition
 
@@ -28,10 +29,15 @@ OOPSED = EFAULT
 """The outcome of a thread that the kernel killed: nobody gets an error number."""
 
 
-class SearchState(NamedTuple):
-    """Number of the partition among those that were seen, and the place of each thread."""
+_STEPS, _PARTITIONS = 100_000, 20_000
+"""Results of actions, and partitions, that are remembered: some kilobytes each."""
 
-    partition: int
+
+class SearchState(NamedTuple):
+    """A partition, a mark that tells it from all others, and the place of each thread."""
+
+    partition: Partition
+    mark: bytes
     places: tuple[int, ...]
 
 
@@ -143,32 +149,31 @@ class _Code:
 
 
 class Engine:
-    """Threads on a partition, and all partitions and places that they were seen in."""
+    """Threads on a partition, and all places that they were seen in."""
 
     def __init__(self, start: Partition, threads: Sequence[Thread], policy: Policy) -> None:
         self.threads = tuple(threads)
         self.policy = policy
         self._keys = Keys(start.kernel.tree)
-        self._numbers: dict[Hashable, int] = {}
-        self.partitions: list[Partition] = []
+        self._partitions: Recent[bytes, Partition] = Recent(_PARTITIONS)
         self._code = [_Code(thread, start, policy.locks) for thread in threads]
-        self._steps: dict[tuple[int, int, int], tuple[int, int]] = {}
+        self._steps: Recent[tuple[bytes, int, int], tuple[Partition, bytes, int]] = Recent(_STEPS)
         first = start
         for code in self._code:
             first = _with_faults(first, code.begin)
-        self.first = SearchState(self._number(first), (0,) * len(threads))
+        self.first = SearchState(*self._marked(first), (0,) * len(threads))
 
-    def _number(self, partition: Partition) -> int:
-        key = self._keys.of(partition)
-        number = self._numbers.get(key)
-        if number is None:
-            number = self._numbers[key] = len(self.partitions)
-            self.partitions.append(partition)
-        return number
+    def _marked(self, partition: Partition) -> tuple[Partition, bytes]:
+        """Return a partition, or an equal one that is there already, and its mark."""
+        mark = self._keys.mark(partition)
+        equal = self._partitions.get(mark)
+        if equal is None:
+            self._partitions.put(mark, partition)
+        return equal or partition, mark
 
     def partition(self, state: SearchState) -> Partition:
         """Return the partition of a state."""
-        return self.partitions[state.partition]
+        return state.partition
 
     def action(self, state: SearchState, thread: int) -> Action | None:
         """Return a thread's next action, None at its end."""
@@ -195,14 +200,15 @@ class Engine:
     def step(self, state: SearchState, thread: int) -> SearchState:
         """Return the state after a thread's next action, which must be able to go."""
         place = state.places[thread]
-        key = state.partition, thread, place
+        key = state.mark, thread, place
         following = self._steps.get(key)
         if following is None:
             partition, result, _ = self.perform(state, thread)
             next_place, way = self._code[thread].after(place, result)
-            following = self._steps[key] = self._number(_with_faults(partition, way)), next_place
-        number, next_place = following
-        return SearchState(number, (*state.places[:thread], next_place, *state.places[thread + 1 :]))
+            following = *self._marked(_with_faults(partition, way)), next_place
+            self._steps.put(key, following)
+        partition, mark, next_place = following
+        return SearchState(partition, mark, (*state.places[:thread], next_place, *state.places[thread + 1 :]))
 
     def said(self, state: SearchState, thread: int, result: Hashable) -> tuple[str, ...]:
         """Return what a thread prints after its next action, once that returned."""
@@ -226,13 +232,18 @@ class Engine:
             job.state = replace(job.state, dead=oops.dead or job.state.dead)
         except BlockedError:
             result = _OOPS
-        changed = replace(
-            partition,
-            kernel=job.state,
-            machine=cast("Hypervisor", job.firmware).without_events(),
-            faults=partition.faults | frozenset(job.faults),
+        # By its constructor: to replace fields of a value by their names takes three times as long.
+        changed = Partition(
+            job.state,
+            cast("Hypervisor", job.firmware).without_events(),
+            partition.last,
+            partition.boot,
+            partition.flush,
+            partition.faults.union(job.faults) if job.faults else partition.faults,
+            *partition.locks_after(thread, action),
+            partition.uevent,
+            partition.crash_tree,
         )
-        changed = changed.locked(thread, action)
         # What user space gets to know.
         if isinstance(action, Reload):
             changed = replace(changed, uevent=False, crash_tree=changed.kernel.tree)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -12,32 +13,43 @@ from drmemctl.simulate.interleave.search import Graph, independent
 Schedule = tuple[int, ...]
 """The number of the thread that goes on, action by action."""
 
-_Node = tuple[SearchState, int]
-_Cost = tuple[int, int]
+_UNREACHED = (1 << 32) - 1
+_ACTION = 1 << 16
+"""A cost is one number: actions, and in the lower half switches between threads."""
 
 
-def shortest(graph: Graph, ends: Iterable[SearchState]) -> dict[SearchState, Schedule]:
+def shortest(graph: Graph, ends: Iterable[int]) -> dict[int, Schedule]:
     """Return a shortest schedule to each of some ends, among those that the search went through."""
-    best: dict[_Node, tuple[_Cost, _Node | None]] = {(graph.first, -1): ((0, 0), None)}
-    last: dict[SearchState, dict[int, None]] = {graph.first: {-1: None}}
-    for state in reversed(list(graph.backwards())):
-        for thread, after in graph.edges[state].items():
-            node = after, thread
-            ways = []
-            for before in last[state]:
-                actions, changes = best[state, before][0]
-                ways.append(((actions + 1, changes + (before not in (-1, thread))), before))
-            cost, before = min(ways)
-            if node not in best or cost < best[node][0]:
-                best[node] = cost, (state, before)
-            last.setdefault(after, {})[thread] = None
-    schedules: dict[SearchState, Schedule] = {}
-    for end in ends:
-        node = min(((end, thread) for thread in last[end]), key=lambda node: best[node][0])
-        threads = []
-        while (earlier := best[node][1]) is not None:
-            threads.append(node[1])
-            node = earlier
+    order = array("I", graph.backwards())
+    # For each state and the thread that was last: the cost, and which thread was last before that, and where.
+    n_threads = graph.n_threads
+    costs = array("I", [_UNREACHED]) * (len(graph.edges) * n_threads)
+    before = array("B" if n_threads <= 256 else "I", [0]) * len(costs)
+    states = array("I", [0]) * len(costs)
+    # By which threads an end was reached, in this order.
+    last_threads: dict[int, list[int]] = {end: [] for end in ends}
+    for state in reversed(order):
+        base = state * n_threads
+        reached = [(costs[base + last], last) for last in range(n_threads) if costs[base + last] != _UNREACHED]
+        for thread, after in reversed(list(graph.edges.of(state))):
+            node = after * n_threads + thread
+            if after >= len(graph.edges):
+                continue
+            if after in last_threads and costs[node] == _UNREACHED:
+                last_threads[after].append(thread)
+            cost, last = min(((cost + (last != thread), last) for cost, last in reached), default=(0, thread))
+            if cost + _ACTION < costs[node]:
+                costs[node], before[node], states[node] = cost + _ACTION, last, state
+    schedules: dict[int, Schedule] = {}
+    for end, lasts in last_threads.items():
+        state, threads = end, []
+        last = min(
+            lasts, key=[costs[end * n_threads + thread] for thread in range(n_threads)].__getitem__, default=0
+        )
+        while state:
+            threads.append(last)
+            node = state * n_threads + last
+            state, last = states[node], before[node]
         schedules[end] = tuple(reversed(threads))
     return schedules
 
@@ -71,7 +83,7 @@ def tidied(engine: Engine, schedule: Schedule) -> Schedule:
             last = states_of(engine, candidate)[-1]
         except ValueError:
             continue
-        if last.partition == states[-1].partition and engine.outcomes(last) == outcomes:
+        if last.mark == states[-1].mark and engine.outcomes(last) == outcomes:
             alike.append(candidate)
     return min(alike, key=switches)
 

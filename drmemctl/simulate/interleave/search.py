@@ -12,18 +12,29 @@ its thread nearer to its end, so that there are no cycles, for which these metho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+import struct
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from time import monotonic
 
 from drmemctl.kernel.task import Action, StatePart
 from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
 from drmemctl.simulate.interleave.engine import Engine, SearchState
+from drmemctl.simulate.interleave.states import Edges, Numbers, Recent, digest_of
 from drmemctl.simulate.interleave.threads import Reload
 
 Sleep = frozenset[int]
 
 _TOLD_EVERY = 64
+_RECENT = 1000
+"""States that were rebuilt, from which others are."""
+
+_PAIRS = 100_000
+"""Pairs of actions of which it is remembered whether they commute."""
+
+_64_BITS = 1 << 64
 _FEW_RUNS = 1000
 _RUNS_IN_ALL = 3_000_000
 """Runs of LMBs in all states together, where a partition has more than a few: some 50 bytes each."""
@@ -39,7 +50,7 @@ class Bounds:
 
     """
 
-    states: int = 1_000_000
+    states: int = 10_000_000
     seconds: float = float("inf")
 
     def of_size(self, runs: int) -> Bounds:
@@ -47,52 +58,103 @@ class Bounds:
         return self if runs <= _FEW_RUNS else replace(self, states=min(self.states, max(1, _RUNS_IN_ALL // runs)))
 
 
-@dataclass(slots=True)
 class Graph:
     """What a search went through.
 
     Attributes:
-        first: the state in which no thread has begun.
-        edges: by state, the threads that went on from there, and to which state.
-        ends: the states in which no thread can go on.
+        edges: by the number of a state, the threads that went on from there, and to which state. 0 is the first.
+        distinct: by partition and what threads came to, the last end that is like that.
         complete: whether the bounds let the search see all that there is.
         why: why not, empty if it is complete.
         unfollowed: actions that could have been taken from its states, and were not.
+        n_threads: how many threads there are.
 
     """
 
-    first: SearchState
-    edges: dict[SearchState, dict[int, SearchState]] = field(default_factory=dict)
-    ends: list[SearchState] = field(default_factory=list)
-    complete: bool = True
-    why: str = ""
-    unfollowed: int = 0
+    def __init__(self, engine: Engine) -> None:
+        """Begin with nothing."""
+        self.edges = Edges(len(engine.threads))
+        self.distinct: dict[tuple[bytes, tuple[int | None, ...]], int] = {}
+        self.complete = True
+        self.why = ""
+        self.unfollowed = 0
+        self.n_threads = len(engine.threads)
+        self._engine = engine
+        self._ends = array("I")
+        self._recent: Recent[int, SearchState] = Recent(_RECENT)
+
+    def add_end(self, number: int, state: SearchState) -> None:
+        """Note a state in which no thread can go on."""
+        self._ends.append(number)
+        self.distinct[state.mark, self._engine.outcomes(state)] = number
 
     @property
-    def transitions(self) -> int:
-        """How many actions were taken."""
-        return sum(map(len, self.edges.values()))
+    def ends(self) -> list[SearchState]:
+        """The states in which no thread can go on."""
+        return [self.state(number) for number in self._ends]
+
+    @property
+    def n_ends(self) -> int:
+        """How many those are."""
+        return len(self._ends)
+
+    def state(self, number: int) -> SearchState:
+        """Return a state by its number: what leads there is done again, after what is known yet."""
+        ways = []
+        state = self._engine.first if number == 0 else self._recent.get(number)
+        while state is None:
+            parent, thread = self.edges.parent(number)
+            ways.append((number, thread))
+            number = parent
+            state = self._engine.first if number == 0 else self._recent.get(number)
+        for reached, thread in reversed(ways):
+            state = self._engine.step(state, thread)
+            self._recent.put(reached, state)
+        return state
 
     def schedules(self) -> int:
         """Return how many ways lead from the first state to an end."""
-        ways: dict[SearchState, int] = {}
+        if not len(self.edges):
+            return 0
+        ways = array("Q", [0]) * len(self.edges)
+        beyond: dict[int, int] = {}
         for state in self.backwards():
-            after = self.edges[state].values()
-            ways[state] = sum(ways.get(following, 0) for following in after) if self.edges[state] else 1
-        return ways.get(self.first, 0)
+            number, last = 0, True
+            for _, following in self.edges.of(state):
+                last = False
+                if following < len(ways):
+                    number += beyond.get(following) or ways[following]
+            number += last
+            if number < _64_BITS:
+                ways[state] = number
+            else:
+                beyond[state] = number
+        return beyond.get(0) or ways[0]
 
-    def backwards(self) -> Iterator[SearchState]:
-        """Yield every state after those that it leads to."""
-        seen: set[SearchState] = set()
-        stack = [(self.first, False)]
+    def backwards(self) -> Iterator[int]:
+        """Yield the number of every state after those that it leads to."""
+        seen = bytearray(len(self.edges))
+        stack = [0] if seen else []
         while stack:
-            state, followed = stack.pop()
-            if followed:
-                yield state
-            elif state not in seen and state in self.edges:
-                seen.add(state)
-                stack.append((state, True))
-                stack.extend((following, False) for following in self.edges[state].values())
+            state = stack.pop()
+            if state < 0:
+                yield ~state
+            elif not seen[state]:
+                seen[state] = 1
+                stack.append(~state)
+                # The newest is followed first.
+                following = [after for _, after in self.edges.of(state) if after < len(seen) and not seen[after]]
+                stack.extend(reversed(following))
+
+
+@cache
+def _bits_of(threads: Sleep) -> int:
+    return sum(1 << thread for thread in threads)
+
+
+@cache
+def _threads_in(bits: int) -> Sleep:
+    return frozenset(thread for thread in range(bits.bit_length()) if bits >> thread & 1)
 
 
 def independent(first: Action, second: Action) -> bool:
@@ -133,78 +195,95 @@ class _Search:
         self._bounds = bounds
         self._reduce = reduce
         self._watch = watch
-        self._graph = Graph(engine.first)
-        self._slept: dict[SearchState, Sleep] = {}
+        self._graph = Graph(engine)
+        self._numbers = Numbers()
+        self._places = struct.Struct(f"={len(engine.threads)}I")
+        # By state, a bit for each thread.
+        self._slept: array[int] | list[int] = array("B") if len(engine.threads) <= 8 else []
+        self._commuting: Recent[tuple[int, int, int, int], bool] = Recent(_PAIRS)
+        self._conflicting: Recent[tuple[int, int], Sequence[int]] = Recent(_PAIRS)
         self._deadline = deadline
         self._tell = tell
         self._bounded = False
-        self._stack: list[tuple[SearchState, list[int], Sleep]] = []
+        self._stack: list[tuple[int, SearchState, list[int], Sleep]] = []
 
     def run(self) -> Graph:
         """Go through all states, or as many as there is time for."""
         try:
             with ended_at(self._deadline):
-                self._enter(self._engine.first, frozenset())
+                self._enter(0, 0, self._engine.first, frozenset())
                 while self._stack and self._graph.complete:
                     self._follow_one()
         except TimeUpError:
             self._bounded = True
             self._give_up(f"{self._bounds.seconds:g} s were over")
-        unfollowed = sum(len(todo) for _, todo, _ in self._stack)
+        unfollowed = sum(len(todo) for _, _, todo, _ in self._stack)
         # The state that a bound kept it from looking at has at least one.
         self._graph.unfollowed = max(unfollowed, 1) if self._bounded else unfollowed
         return self._graph
 
     def _follow_one(self) -> None:
         """Follow the first action that is left to the state on top of the stack; drop a state that has none."""
-        state, todo, sleep = self._stack[-1]
+        number, state, todo, sleep = self._stack[-1]
         if not todo:
             self._stack.pop()
             return
         thread = todo[0]
         after = self._engine.step(state, thread)
         del todo[0]
-        self._graph.edges[state][thread] = after
-        self._stack[-1] = state, todo, sleep | {thread}
+        self._stack[-1] = number, state, todo, sleep | {thread}
         # Who need not go first after this action either: those whose action commutes with it.
-        action = self._engine.action(state, thread) if sleep else None
-        still = []
-        for sleeper in sleep:
-            theirs = self._engine.action(state, sleeper)
-            if action is not None and theirs is not None and independent(action, theirs):
-                still.append(sleeper)
-        self._enter(after, frozenset(still))
+        still = sleep and frozenset(sleeper for sleeper in sleep if self._commute(state, thread, sleeper))
+        self._enter(number, thread, after, still)
 
-    def _enter(self, state: SearchState, sleep: Sleep) -> None:
-        slept = self._slept.get(state)
-        if slept is None:
-            todo = self._first_visit(state, sleep)
+    def _commute(self, state: SearchState, thread: int, sleeper: int) -> bool:
+        key = thread, state.places[thread], sleeper, state.places[sleeper]
+        commute = self._commuting.get(key)
+        if commute is None:
+            first, second = self._engine.action(state, thread), self._engine.action(state, sleeper)
+            commute = first is not None and second is not None and independent(first, second)
+            self._commuting.put(key, commute)
+        return commute
+
+    def _enter(self, parent: int, thread: int, state: SearchState, sleep: Sleep) -> None:
+        digest = digest_of(state.mark + self._places.pack(*state.places))
+        number = self._numbers.number(digest)
+        new = number == self._numbers.count
+        if number:
+            self._graph.edges.add(parent, thread, number)
+        if new:
+            if self._is_too_much():
+                return
+            self._numbers.add(digest)
+            self._graph.edges.add_state(parent, thread)
+            self._slept.append(0)
+            todo = self._first_visit(number, state, sleep)
         else:
+            slept = _threads_in(self._slept[number])
             todo = sorted(slept - sleep)
-            sleep = self._slept[state] = slept & sleep
+            sleep = slept & sleep
+            self._slept[number] = _bits_of(sleep)
         if todo:
-            self._stack.append((state, todo, sleep))
+            self._stack.append((number, state, todo, sleep))
 
-    def _first_visit(self, state: SearchState, sleep: Sleep) -> list[int]:
-        if self._is_too_much():
-            return []
-        if self._tell is not None and not len(self._slept) % _TOLD_EVERY:
-            self._tell(len(self._slept), len(self._graph.ends))
-        self._graph.edges[state] = {}
+    def _first_visit(self, number: int, state: SearchState, sleep: Sleep) -> list[int]:
+        if self._tell is not None and not number % _TOLD_EVERY:
+            self._tell(number, self._graph.n_ends)
         enabled = self._engine.enabled(state)
         if not enabled:
-            self._slept[state] = frozenset()
-            self._graph.ends.append(state)
+            self._graph.add_end(number, state)
             if self._watch is not None and self._watch(state):
                 self._give_up("the first such end was enough")
             return []
         chosen = self._persistent(state, enabled) if self._reduce else enabled
-        self._slept[state] = sleep & frozenset(chosen) if self._reduce else frozenset()
+        if self._reduce:
+            self._slept[number] = _bits_of(sleep & frozenset(chosen))
         return [thread for thread in chosen if not self._reduce or thread not in sleep]
 
     def _is_too_much(self) -> bool:
-        if len(self._slept) >= self._bounds.states:
-            self._give_up(f"{self._bounds.states:,} states were looked at")
+        most = min(self._bounds.states, self._graph.edges.most)
+        if self._numbers.count >= most:
+            self._give_up(f"{most:,} states were looked at")
         elif monotonic() > self._deadline:
             self._give_up(f"{self._bounds.seconds:g} s were over")
         self._bounded = self._bounded or not self._graph.complete
@@ -228,17 +307,24 @@ class _Search:
         grown, todo = {seed}, [seed]
         while todo:
             thread = todo.pop()
-            action = self._engine.action(state, thread)
-            for candidate in range(len(self._engine.threads)):
-                if candidate not in grown and action is not None and self._depends(state, action, candidate):
+            for candidate in self._dependents(state, thread):
+                if candidate not in grown and self._engine.action(state, candidate) is not None:
                     grown.add(candidate)
                     todo.append(candidate)
         return grown
 
-    def _depends(self, state: SearchState, action: Action, number: int) -> bool:
+    def _dependents(self, state: SearchState, thread: int) -> Sequence[int]:
+        """Return the threads that might not commute with the next action of another, at an end or not."""
+        key = thread, state.places[thread]
+        dependents = self._conflicting.get(key)
+        if dependents is None:
+            action, others = self._engine.action(state, thread), range(len(self._engine.threads))
+            dependents = [] if action is None else [other for other in others if self._depends(action, other)]
+            self._conflicting.put(key, dependents)
+        return dependents
+
+    def _depends(self, action: Action, number: int) -> bool:
         """Whether another thread might yet do what does not commute with an action, or what that waits for."""
-        if self._engine.action(state, number) is None:
-            return False
         thread = self._engine.threads[number]
         if action.locks & thread.locks & self._engine.policy.locks:
             return True

@@ -34,7 +34,7 @@ class Pool(Step):
     def parse(cls, words: StepWords) -> Self:
         """Return the step.
 
-        Without a status it is -3, as LoPAR has it where there is no resource to be used (13.5.3.4).
+        Without a status it is -3, as PAPR 2.7 has it (13.5.3.4) by QEMU's spapr_drc.c: no resource to be used.
         """
         step = cls(words.text, words.drc_index(), words.number("how many LMBs"))
         if words.name == "provide":

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""The reports of a check as GitLab's code quality report, which merge requests show.
+
+Source: GitLab documentation, "Code Quality", "Code Quality report format".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+from drmemctl.check.finding import Severity
+from drmemctl.check.report import Report
+from drmemctl.output.check import CheckView, in_lines, unjudged_error
+from drmemctl.output.json import array
+from drmemctl.output.screen import Screen
+from drmemctl.output.text import safe
+from drmemctl.tree.source import file_of
+
+_SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "major", Severity.INFO: "info"}
+_RANGES = 10
+
+
+def render(view: CheckView, _screen: Screen) -> Iterator[str]:
+    """Yield an array with an issue for each finding and each input that cannot be judged."""
+    yield from array(_issues(view), "")
+    yield "\n"
+
+
+def _issues(view: CheckView) -> Iterator[dict[str, Any]]:
+    for report in view.reports:
+        if report.error:
+            yield _issue(report, "unreadable", "blocker", safe(report.error, 2000), "")
+        if view.is_unjudged(report):
+            yield _issue(report, "unjudged", "blocker", safe(unjudged_error(report), 2000), "")
+        for finding in report.findings:
+            text = f"{finding.title}: {in_lines(finding, _RANGES)}"
+            yield _issue(report, finding.rule, _SEVERITIES[finding.severity], text, finding.fingerprint)
+
+
+def _issue(report: Report, check: str, severity: str, text: str, fingerprint: str) -> dict[str, Any]:
+    # Two inputs may have the same finding; GitLab takes issues with one fingerprint for one issue.
+    path = safe(os.path.normpath(file_of(report.source) or report.source), None)
+    return {
+        "description": text,
+        "check_name": check,
+        "fingerprint": sha256(f"{path}\n{check}\n{fingerprint}".encode()).hexdigest(),
+        "severity": severity,
+        "location": {"path": path, "lines": {"begin": 1}},
+    }

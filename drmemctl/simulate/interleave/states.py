@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+"""What a search keeps of each state: a digest, where it was first reached from, and where its threads went on.
+
+A hundred million states are to fit into 4 GB, so a state is a number and what belongs to it stands in arrays: some
+35 bytes. What it is like is known again by the actions that lead there, taken once more.
+
+Source of the idea: hash compaction (U. Stern, D. Dill, A New Scheme for Memory-Efficient Probabilistic
+Verification, 1996). With 80 bits, two of 10^8 states have the same digest with a probability of 4 * 10^-9.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Hashable, Iterator
+from hashlib import blake2b
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_DIGEST = 10
+"""Bytes of a digest."""
+
+_SLOTS = 1 << 14
+_MANY_SLOTS = 1 << 24
+
+
+def _most_taken(slots: int) -> int:
+    """Return how many slots may be taken: half of them, more where memory counts."""
+    return slots // 2 if slots < _MANY_SLOTS else slots // 5 * 4
+
+
+def digest_of(data: bytes) -> bytes:
+    """Return what stands for a state, of all that tells it from others."""
+    return blake2b(data, digest_size=_DIGEST).digest()
+
+
+class Numbers:
+    """Numbers of digests, in the order in which they came: a table with open addressing."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._digests = bytearray()
+        self._slots = array("I", bytes(4 * _SLOTS))
+        self._most = _most_taken(_SLOTS)
+
+    def number(self, digest: bytes) -> int:
+        """Return the number of a digest: where it has none yet, the one that it is to get."""
+        number = self._slots[self._slot(digest)]
+        return number - 1 if number else self.count
+
+    def _slot(self, digest: bytes) -> int:
+        """Return the slot that has the number of a digest, or would have it; 0 is an empty slot."""
+        slots, digests = self._slots, self._digests
+        mask = len(slots) - 1
+        at = int.from_bytes(digest[:8], "little") & mask
+        while (number := slots[at]) and not digests.startswith(digest, (number - 1) * _DIGEST):
+            at = (at + 1) & mask
+        return at
+
+    def add(self, digest: bytes) -> None:
+        """Give a digest that has none the next number."""
+        self._digests += digest
+        self.count += 1
+        self._slots[self._slot(digest)] = self.count
+        if self.count > self._most:
+            self._grow()
+
+    def _grow(self) -> None:
+        size = 2 * len(self._slots)
+        # The digests are here: nobody needs the old slots beside the new ones.
+        self._slots = array("I")
+        self._slots = array("I", [0]) * size
+        self._most = _most_taken(size)
+        for number in range(self.count):
+            self._slots[self._slot(bytes(self._digests[number * _DIGEST : (number + 1) * _DIGEST]))] = number + 1
+
+
+class Edges:
+    """By state, the threads that went on from there, and to which state; and from where it was reached first.
+
+    A thread and a state are one number. The edges of a state are a list, the newest first.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._bits = max(1, (threads - 1).bit_length())
+        self.most = 1 << (32 - self._bits)
+        """States that there are numbers for."""
+        self._parents = array("I")
+        self._newest = array("I")
+        self._followed = array("I")
+        self._older = array("I")
+
+    def __len__(self) -> int:
+        return len(self._newest)
+
+    @property
+    def transitions(self) -> int:
+        """How many edges there are."""
+        return len(self._older)
+
+    def add_state(self, parent: int, thread: int) -> None:
+        """Give the next number to a state that a thread led to from its parent."""
+        self._parents.append(parent << self._bits | thread)
+        self._newest.append(0)
+
+    def add(self, state: int, thread: int, following: int) -> None:
+        """Note that a thread went on from a state to another, to which no number may have been given yet."""
+        self._followed.append(following << self._bits | thread)
+        self._older.append(self._newest[state])
+        # Last, as time may be up between any of these.
+        self._newest[state] = len(self._older)
+
+    def of(self, state: int) -> Iterator[tuple[int, int]]:
+        """Yield the threads that went on from a state and where to, the newest first."""
+        edge = self._newest[state]
+        mask = (1 << self._bits) - 1
+        while edge:
+            packed = self._followed[edge - 1]
+            yield packed & mask, packed >> self._bits
+            edge = self._older[edge - 1]
+
+    def parent(self, state: int) -> tuple[int, int]:
+        """Return from which state, and by which thread, a state was reached first."""
+        packed = self._parents[state]
+        return packed >> self._bits, packed & ((1 << self._bits) - 1)
+
+
+class Recent(Generic[K, V]):
+    """What was asked for last: at most twice as many values as it is made for."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._young: dict[K, V] = {}
+        self._old: dict[K, V] = {}
+
+    def get(self, key: K) -> V | None:
+        """Return the value of a key, None if it is not there any more."""
+        value = self._young.get(key)
+        if value is None:
+            value = self._old.get(key)
+            if value is not None:
+                self.put(key, value)
+        return value
+
+    def put(self, key: K, value: V) -> None:
+        """Remember a value."""
+        if len(self._young) >= self._most:
+            self._old, self._young = self._young, {}
+        self._young[key] = value
