@@ -34,7 +34,7 @@ _GROUPS: tuple[tuple[str, str], ...] = (
     (_UNTRIED, "42 43 44 45 46 58 103 104"),
     (_RECORDS, "70 71 72 75 77 78 79 80 81 82 83 84 85 86 87 88 90 91 92 93 94 95 96 97"),
     (_RECORDS, "110 111 112 114 115 116 117 118 119 120 121 122 123 124 125 126"),
-    (_RECORDS, "140 141 142 143"),
+    (_RECORDS, "140 141 142 143 150 160 161"),
     (_HANDLES, "5"),
     (_INDEXES, "7 113"),
     ("seen: ibm,current-associativity-domains 1 2 2 2 16 below a maximum of 1 8 32 32 256; no finding.", "41"),

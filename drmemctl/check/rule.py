@@ -43,6 +43,7 @@ NEEDS: dict[str, Callable[[Subject], bool]] = {
     "cpus": lambda subject: subject.running.cpus is not None,
     "distances": lambda subject: subject.running.distances is not None,
     "delivered": lambda subject: subject.running.delivered is not None,
+    "next-kernel": lambda subject: subject.running.next_kernel,
     "unplugs": lambda subject: subject.running.unplugs is not None,
     "dump": lambda subject: subject.tree.dump is not None,
     "live": lambda subject: subject.running.system is not None,

@@ -93,6 +93,7 @@ class Running(NamedTuple):
         profile: which kernel it is.
         delivered: where the hypervisor has the LMBs, as it told the partition last; only a simulated one tells.
         flush: what wrote the LMB property since then, None for nothing.
+        next_kernel: whether the tree is what a kernel gets that is loaded and does not run yet.
         unplugs: DIMMs that are being unplugged; only a simulated QEMU tells.
         system: all that a live system or a capture showed; the rules of the family live are about it.
 
@@ -112,6 +113,7 @@ class Running(NamedTuple):
     delivered: DeliveredTopology | None = None
     flush: Flush | None = None
     unplugs: tuple[Unplug, ...] | None = None
+    next_kernel: bool = False
 
     @classmethod
     def of_tree(cls, tree: Tree) -> Running:

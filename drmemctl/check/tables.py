@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import compress
 
-from drmemctl.check.subject import BlockRange, MemoryBlock, Subject
+from drmemctl.check.subject import BlockRange, MemoryBlock, SenseRange, Subject
 from drmemctl.check.survey import per_subject
 from drmemctl.formats.dynamic_memory import AI_INVALID, DRC_INVALID
 from drmemctl.model.associativity import Associativity
@@ -130,3 +130,18 @@ class Nodes:
         if kind not in self._nodes:
             self._nodes[kind] = self._associativity.node_of(*kind)
         return self._nodes[kind]
+
+
+def by_sense(senses: Mapping[int, int] | tuple[SenseRange, ...]) -> Intervals:
+    """Return ranges of DRC indexes with the same sense, which is the owner."""
+    spans = Intervals()
+    if isinstance(senses, tuple):
+        for part in senses:
+            spans.add(part.first, part.count, part.sense)
+        return spans
+    for drc_index, sense in sorted(senses.items()):
+        if spans and spans.lasts[-1] + 1 == drc_index and spans.owners[-1] == sense:
+            spans.lasts[-1] = drc_index
+        else:
+            spans.add(drc_index, 1, sense)
+    return spans

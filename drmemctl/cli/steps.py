@@ -23,7 +23,7 @@ SYNTAX = """\
   offline|online BLOCK
   rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE
   rtas configure-connector DRC
-  qemu-migrate     reboot     kexec
+  qemu-migrate     reboot     kexec [file|classic]
   expect ok | ERRNO | consistent | finding RULE
   expect drc DRC aa INDEX | drc DRC node N | blocks N"""
 """The steps as help texts have them."""

@@ -40,6 +40,7 @@ class DiskDumpHeader(NamedTuple):
         page_count: frames that the bitmaps are about.
         vmcoreinfo: offset and size of the text, (0, 0) where there is none.
         dump_level: what makedumpfile left out (-d).
+        is_part: whether it has the pages of a part of memory only (--split), others are in other files.
 
     """
 
@@ -53,6 +54,7 @@ class DiskDumpHeader(NamedTuple):
     page_count: int
     vmcoreinfo: tuple[int, int]
     dump_level: int
+    is_part: bool
 
     @property
     def bitmap_offset(self) -> int:
@@ -82,12 +84,13 @@ def decode_disk_dump(data: bytes, sub_header: bytes) -> DiskDumpHeader | None:
     if fixed is None or len(sub_header) < 48:
         return None
     order, version, machine, status, block_size, sub_blocks, bitmap_blocks, page_count = fixed
-    (level,) = struct.unpack_from(order + "i", sub_header, 8)
+    level, split = struct.unpack_from(order + "ii", sub_header, 8)
     vmcoreinfo = struct.unpack_from(order + "QQ", sub_header, 32) if version >= 3 else (0, 0)
     if version >= 6 and len(sub_header) >= 104:
         page_count = max(page_count, struct.unpack_from(order + "Q", sub_header, 96)[0])
     return DiskDumpHeader(
-        order, version, machine, status, block_size, sub_blocks, bitmap_blocks, page_count, vmcoreinfo, level
+        *(order, version, machine, status, block_size, sub_blocks, bitmap_blocks, page_count, vmcoreinfo, level),
+        is_part=version >= 2 and bool(split),
     )
 
 

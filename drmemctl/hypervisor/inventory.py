@@ -10,12 +10,21 @@ from itertools import count as counting
 
 from drmemctl.formats.drc import INDEXES, MY_DRC_INDEX, decode_drc_indexes
 from drmemctl.formats.drc_info import DRC_INFO_PROPERTY, decode_drc_info
-from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, HOTREMOVABLE, NODE, RESERVED, V2
+from drmemctl.formats.dynamic_memory import (
+    ASSIGNED,
+    DRC_INVALID,
+    HOTREMOVABLE,
+    KERNEL_TOUCHED,
+    NODE,
+    RESERVED,
+    V2,
+)
 from drmemctl.hypervisor.connectors import ConnectorRun, kind_of
 from drmemctl.hypervisor.machine import Device
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem, LmbTable
-from drmemctl.model.intervals import stretches
+from drmemctl.model.dumped import array_in
+from drmemctl.model.intervals import IndexSet, split, stretches
 from drmemctl.model.processors import CPUS
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Tree
@@ -88,14 +97,43 @@ def present_drcs(tree: Tree) -> set[int]:
 
 
 def lmb_entries(tree: Tree) -> list[Run]:
-    """Return the LMB entries with valid DRC indexes as the property has them: QEMU makes a set of each DIMM."""
+    """Return the LMB entries with valid DRC indexes as the property has them: QEMU makes a set of each DIMM.
+
+    Of a dump those are assigned whose connectors the kernel had taken.
+    """
     if tree.find(NODE) is None:
         return []
     drmem = Drmem.from_tree(tree)
     runs: Iterable[Run] = drmem.table.runs
     if drmem.entries is not None and drmem.entries.property == V2:
         runs = starmap(Run, drmem.entries)
+    array = array_in(tree)
+    if array is not None:
+        runs = _as_dumped(runs, array)
     return [run for run in runs if run.lmbs and not run.flags & DRC_INVALID]
+
+
+def _as_dumped(entries: Iterable[Run], array: LmbTable) -> Iterator[Run]:
+    """Yield the entries in parts, each assigned or free as the LMBs of the kernel's array are.
+
+    The kernel sets ASSIGNED once it has the connector (dlpar_acquire_drc, dlpar_add_lmb). When it removes an LMB
+    it takes that away first, and has the LMB marked until the connector is given back (dlpar_remove_lmb,
+    dlpar_release_drc). A value of the property that came from elsewhere does neither.
+    """
+    listed = [run for run in array.runs if not run.flags & DRC_INVALID]
+    known, taken = (
+        IndexSet(interval for run in runs for interval in split(run.drc_index, run.lmbs))
+        for runs in (listed, [run for run in listed if run.flags & (ASSIGNED | KERNEL_TOUCHED)])
+    )
+    for entry in entries:
+        unknown = known.parts(entry.drc_index, entry.lmbs, inside=False)
+        parts = [(first, lmbs, entry.flags & ASSIGNED) for first, lmbs in unknown]
+        for start, count in known.parts(entry.drc_index, entry.lmbs, inside=True):
+            parts += [(first, lmbs, ASSIGNED) for first, lmbs in taken.parts(start, count, inside=True)]
+            parts += [(first, lmbs, 0) for first, lmbs in taken.parts(start, count, inside=False)]
+        for first, lmbs, assigned in sorted(parts):
+            part = entry.part((first - entry.drc_index) % _DRC_INDEXES, lmbs, array.lmb_size)
+            yield part._replace(flags=part.flags & ~ASSIGNED | assigned)
 
 
 def assigned_devices(tree: Tree, entries: Iterable[Run]) -> Iterator[Device]:

@@ -43,6 +43,13 @@ class Route(StrEnum):
     CLASSIC = "classic"
 
 
+LOADED_BY = {
+    Route.FILE: "kexec_file_load (kexec -s): the kernel copies the tree that it was booted with, and renews CPUs",
+    Route.CLASSIC: "kexec_load (kexec -c): kexec-tools copy /proc/device-tree",
+}
+"""Who makes the tree, in words for the user."""
+
+
 class LoadRefusedError(DrmemctlError):
     """The kernel does not load a crash kernel by kexec_file_load."""
 

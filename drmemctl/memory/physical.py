@@ -9,13 +9,14 @@ from array import array
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
+from itertools import accumulate
+from operator import add
 from typing import Protocol
 
 from drmemctl.errors import DrmemctlError, InputError, LimitError
 from drmemctl.formats import disk_dump, elf_core
-from drmemctl.formats.page_compression import lzo1x, snappy
 from drmemctl.memory.file import Allowance, RandomAccess
-from drmemctl.zstd import first_bytes
+from drmemctl.memory.page import IN_PYTHON, decompressed, work
 
 LINEAR = 0xC000_0000_0000_0000
 """Where the kernel of ppc64 has physical address 0: Linux arch/powerpc/include/asm/page.h, PAGE_OFFSET."""
@@ -23,6 +24,7 @@ LINEAR = 0xC000_0000_0000_0000
 LINEAR_SIZE = 1 << 51
 """Bytes of the linear map of radix and hash: Linux asm/book3s/64, H_KERN_VIRT_START, RADIX_KERN_VIRT_START."""
 
+_ADDRESSES = 1 << 64
 _MOST_SEGMENTS = 1 << 20
 _MOST_BITMAP = 1 << 28
 _MOST_NOTES = 1 << 22
@@ -36,7 +38,7 @@ _KEPT = 64 << 20
 """Bytes of pages that are kept decompressed."""
 
 _MOST_WORK = 192 << 20
-"""What may be decompressed of one dump, by `_work`: some seconds' worth."""
+"""What may be decompressed of one dump, by `work`: some seconds' worth."""
 
 _IN_FILE = (LINEAR >> 48, 0)
 """The upper bits of `p_vaddr` of segments that a file holds; others of /proc/kcore lie beyond any end."""
@@ -150,6 +152,9 @@ class CoreDump:
         self._begins, self._file_sizes, self._offsets, self._sizes = (
             array("Q", map(column.__getitem__, by_address)) for column in columns
         )
+        # The highest end of each segment and those before it: where it is too low, none of them has an address.
+        ends = map(add, self._begins, map(max, self._file_sizes, self._sizes))
+        self._reach = array("Q", (min(end, _ADDRESSES - 1) for end in accumulate(ends, max)))
         self._pieces = Allowance(
             _MOST_PIECES, f"more than {_MOST_PIECES:,} pieces of the core's segments would have to be read", source
         )
@@ -163,11 +168,17 @@ class CoreDump:
 
     def has(self, address: int) -> bool:
         """Whether a segment has the address."""
-        last = bisect_right(self._begins, address) - 1
-        return any(
-            address - self._begins[index] < max(self._file_sizes[index], self._sizes[index])
-            for index in range(last, max(last - 3, -1), -1)
-        )
+        return self._segment_with(address) is not None
+
+    def _segment_with(self, address: int) -> int | None:
+        """Return the last segment that has an address; they may lie in one another, as those of /proc/kcore."""
+        index = bisect_right(self._begins, address) - 1
+        while index >= 0 and address < self._reach[index]:
+            if address - self._begins[index] < max(self._file_sizes[index], self._sizes[index]):
+                return index
+            self._pieces.spend()
+            index -= 1
+        return None
 
     def read(self, address: int, size: int) -> bytes:
         """Return memory at a physical address."""
@@ -186,12 +197,9 @@ class CoreDump:
 
     def _segment(self, address: int) -> tuple[int, int]:
         """Return the segment that has an address and where in it; `AbsentMemoryError` where none has."""
-        last = bisect_right(self._begins, address) - 1
-        # A segment may begin within the one before: /proc/kcore has the kernel's image twice.
-        for index in range(last, max(last - 3, -1), -1):
-            within = address - self._begins[index]
-            if within < self._file_sizes[index] or within < self._sizes[index]:
-                return index, within
+        index = self._segment_with(address)
+        if index is not None:
+            return index, address - self._begins[index]
         raise AbsentMemoryError(f"physical address {address:#x} is not in the dump")
 
     def _piece(self, address: int, size: int) -> bytes:
@@ -244,6 +252,9 @@ class CompressedDump:
         if header.machine not in _MACHINES:
             message = f"this is a dump of another architecture ({header.machine[:20]!a})"
             raise InputError(message, source=source, hint="drmem is on IBM pseries alone")
+        if header.is_part:
+            message = "this is a part of a dump that was split (makedumpfile --split)"
+            raise InputError(message, source=source, hint="join the parts: makedumpfile --reassemble PART… DUMP")
         if header.bitmap_size > _MOST_BITMAP:
             raise LimitError(f"the bitmap of the dump has {header.bitmap_size:,} bytes", source=source)
         self._header = header
@@ -266,7 +277,7 @@ class CompressedDump:
         message = "too many pages of this dump would have to be decompressed"
         self._work = Allowance(_MOST_WORK, message, source, "write the dump as ELF: makedumpfile -E")
         self.cut = self._cut()
-        self.is_slow = bool(header.status & (disk_dump.LZO | disk_dump.SNAPPY))
+        self.is_slow = bool(header.status & IN_PYTHON)
         order = "little" if header.byte_order == "<" else "big"
         self.form = (
             f"compressed dump of version {header.version}, {order}-endian, {self._ranks[-1]:,} pages of "
@@ -341,9 +352,11 @@ class CompressedDump:
         if descriptor is None or not 0 < descriptor.size <= header.block_size:
             raise AbsentMemoryError(f"the page at physical address {address:#x} has no descriptor", hint=_CUT)
         data = self._file.read(descriptor.offset, descriptor.size)
-        self._work.spend(_work(len(data), descriptor.flags, enough))
+        # Not every writer says in the header how pages are compressed.
+        self.is_slow = self.is_slow or bool(descriptor.flags & IN_PYTHON)
+        self._work.spend(work(len(data), descriptor.flags, enough))
         try:
-            page = _decompressed(data, descriptor.flags, header.block_size, enough)
+            page = decompressed(data, descriptor.flags, header.block_size, enough)
         except (ValueError, zlib.error) as error:
             raise AbsentMemoryError(
                 f"the page at physical address {address:#x} cannot be decompressed: {error}", hint=_PAGE_ERRORS
@@ -372,23 +385,3 @@ class CompressedDump:
         level = f" (dump level {self._header.dump_level})" if self._header.dump_level else ""
         hint = "write the dump with a lower level: makedumpfile -d 1"
         return AbsentMemoryError(f"{message}: makedumpfile left it out{level}", hint=hint)
-
-
-def _work(size: int, flags: int, enough: int) -> int:
-    """Return what it takes to decompress bytes: in Python it is their number that counts, in C what they make."""
-    if flags & (disk_dump.LZO | disk_dump.SNAPPY):
-        return 1024 + min(8 * size, 16 * enough) + enough
-    return 1024 + size + enough // 4
-
-
-def _decompressed(data: bytes, flags: int, page_size: int, enough: int) -> bytes:
-    """Return a page that is compressed as flags say, or at least the first `enough` bytes of it."""
-    if flags & disk_dump.ZLIB:
-        return zlib.decompressobj().decompress(data, enough)
-    if flags & disk_dump.LZO:
-        return lzo1x(data, page_size, enough)
-    if flags & disk_dump.SNAPPY:
-        return snappy(data, page_size, enough)
-    if flags & disk_dump.ZSTD:
-        return first_bytes(data, enough)
-    return data

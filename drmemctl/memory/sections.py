@@ -31,6 +31,9 @@ _MOST_SECTIONS = 1 << 21
 _MOST_ASKED = 4096
 """Sections each of which is asked for its node: 64 GiB."""
 
+_MOST_ASKED_SLOWLY = 128
+"""The same where Python decompresses: a block's first struct page begins a page of the map, others lie within."""
+
 _MOST_BACKINGS = 1 << 16
 
 
@@ -82,7 +85,7 @@ def _layout(memory: KernelMemory) -> _Layout | None:
 def sections(memory: KernelMemory, block_size: int = 0) -> Iterator[MemorySection]:
     """Yield the sections by ascending address; none where VMCOREINFO does not describe them.
 
-    Where there are more than `_MOST_ASKED`, a section's node is that of the first one in its memory block, whose
+    Where there are very many (`_MOST_ASKED`), a section's node is that of the first one in its memory block, whose
     size in bytes is given: the page map of a partition of some TiB has GiBs, which are not all decompressed.
 
     Raises `AbsentMemoryError` where the dump lacks a section or its first page: a part of them would say that the
@@ -95,10 +98,11 @@ def sections(memory: KernelMemory, block_size: int = 0) -> Iterator[MemorySectio
     pages = _PageMap(memory)
     size = 1 << layout.section_bits
     block, node = -1, None
+    most_asked = _MOST_ASKED_SLOWLY if memory.dump.is_slow else _MOST_ASKED
     for number, encoded in zip(numbers, maps, strict=True):
         base = number << layout.section_bits
         online = bool(encoded & _ONLINE)
-        is_asked = len(numbers) <= _MOST_ASKED or not block_size or base // block_size != block
+        is_asked = len(numbers) <= most_asked or not block_size or base // block_size != block
         if not online:
             yield MemorySection(base, size, online, None)
             continue

@@ -72,6 +72,7 @@ class Partition:
         uevent: whether user space has not seen yet that a memory block came or went.
         crash_tree: the tree that the crash kernel was loaded with, None where nobody loads one, or where the
             kernel itself keeps up what it dumps.
+        boot_tree: the tree that the kernel was booted with, None where nobody asks for it.
 
     """
 
@@ -85,6 +86,12 @@ class Partition:
     queued: tuple[tuple[Lock, int], ...] = ()
     uevent: bool = False
     crash_tree: Tree | None = None
+    boot_tree: Tree | None = None
+
+    @property
+    def booted(self) -> Tree:
+        """The tree that the kernel was booted with (`initial_boot_params`)."""
+        return self.kernel.tree if self.boot_tree is None else self.boot_tree
 
     def admits(self, thread: int, action: Action) -> bool:
         """Whether a thread need not wait for the lock or the queue of its action."""

@@ -60,7 +60,8 @@ class Simulation:
         self._named = hypervisor is not None
         state, faults = running_kernel(check_runs(tree), self.profile)
         self.boot_faults = tuple(map(finding_of_fault, faults))
-        self.situation = Partition(state, machine_for(tree, self.hypervisor), boot=self.boot_faults)
+        machine = machine_for(tree, self.hypervisor)
+        self.situation = Partition(state, machine, boot=self.boot_faults, boot_tree=tree)
         self.results: list[StepResult] = []
         self._files = files or Files()
         self._moments = Moments(after_steps=findings)

@@ -21,6 +21,7 @@ QUICK = (
     "removable {in}",
     "repair {in}",
     "kexec {in} --crashkernel 512M@128M -o {out}.dtb",
+    "kexec {in} 'plug 0x80000100 2 node 1' 'dlpar memory remove count 1' --load file",
     "tree {in}",
     "prop {in} /",
     "convert {in} -o {out}.dts",

@@ -120,6 +120,20 @@ def test_segments_of_a_core() -> None:
         dump.read(0x3000, 17)
 
 
+def test_segments_that_lie_in_one_another() -> None:
+    inner = [(LINEAR + 0x1000 * n, 0, b"i" * 16, 16) for n in range(1, 40)]
+    dump = opened_core(core((LINEAR, 0, b"o" * 0x30000, 0x30000), *inner))
+    assert dump.read(0x2F000, 4) == b"oooo"
+    assert (dump.read(0x5000, 16), dump.read(0x5010, 2)) == (b"i" * 16, b"oo")
+    assert (dump.has(0x2F000), dump.has(0x30000)) == (True, False)
+    # Very many that end before an address are not all gone through for each read.
+    dump._pieces._room = 20
+    with pytest.raises(LimitError, match="pieces of the core's segments"):
+        dump.read(0x2F010, 4)
+    # One that ends beyond the last address there is.
+    assert opened_core(core((0, (1 << 64) - 8, b"x" * 16, 16))).has((1 << 64) - 2)
+
+
 def test_a_core_of_very_many_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     data = core((LINEAR, 0, b"a", 1), (LINEAR + 1, 0, b"b", 1), count=0xFFFF)
     assert len(list(opened_core(data).ranges())) == 2
@@ -243,6 +257,21 @@ def test_of_a_page_no_more_is_unpacked_than_has_to_be() -> None:
         # Beyond a page it is read as usual.
         with pytest.raises(AbsentMemoryError):
             dump.peek((1 << 40) + 65532, 8)
+
+
+def test_a_part_of_a_dump_is_refused() -> None:
+    with pytest.raises(DrmemctlError, match=r"a dump that was split .*: makedumpfile --reassemble"):
+        opened_dump(changed(65536 + 12, "<i", 1))
+
+
+def test_that_pages_are_slow_is_seen_by_the_pages() -> None:
+    data = bytearray(lzma.decompress((FIXTURES / "vmcores" / "6.1-kdump.lzo.xz").read_bytes()))
+    assert opened_dump(bytes(data)).is_slow
+    struct.pack_into("<I", data, 424, 1)  # the header says zlib
+    dump = opened_dump(bytes(data))
+    assert not dump.is_slow
+    dump.read(first_page(dump), 1)
+    assert dump.is_slow
 
 
 def test_a_dump_of_qemu_does_not_name_its_architecture() -> None:

@@ -23,7 +23,7 @@ import pytest
 
 from drmemctl import check, load
 from drmemctl.errors import DrmemctlError
-from drmemctl.memory import physical
+from drmemctl.memory import page
 from drmemctl.memory.physical import AbsentMemoryError
 from drmemctl.memory.sections import MemorySection
 from drmemctl.model.dumped import array_in
@@ -315,10 +315,10 @@ def test_a_page_that_would_unpack_to_much_more_is_bounded(flag: int) -> None:
     many = bytes(64 << 20)
     packed = zlib.compress(many) if flag == 1 else zstd_module("").compress(many)
     tracemalloc.start()
-    page = physical._decompressed(packed, flag, 1 << 16, 1 << 16)
+    unpacked = page.decompressed(packed, flag, 1 << 16, 1 << 16)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert page == bytes(1 << 16)
+    assert unpacked == bytes(1 << 16)
     assert peak < 4 << 20
 
 

@@ -333,6 +333,15 @@ def test_of_many_sections_the_first_of_each_block_tells_the_node(monkeypatch: py
     assert [section.node for section in sections(memory)] == [0, 1, None]
 
 
+def test_where_pages_are_slow_fewer_sections_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(section_module, "_MOST_ASKED_SLOWLY", 2)
+    image = with_sections()
+    image.is_slow = True
+    assert [section.node for section in sections(image.kernel(), 1 << 25)] == [0, 0, None]
+    image.is_slow = False
+    assert [section.node for section in sections(image.kernel(), 1 << 25)] == [0, 1, None]
+
+
 def test_sections_by_vmemmap_list() -> None:
     image = with_sections()
     image.data[0x50000:0x60000] = bytes(0x10000)

@@ -311,6 +311,11 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
         ("repair", AFTER_LPM, "offline 4"),
     ),
     "removable": _of("removable", ("removable", PLUGGED), ("removable", PLUGGED, "unmovable 0x80000008")),
+    "kexec-next": _of(
+        "kexec-next",
+        ("kexec", BEFORE, "dlpar memory remove count 1", "dlpar memory add count 2", "--load", "file"),
+        ("kexec", BEFORE, "--for", "fadump"),
+    ),
     "kexec": _of("kexec", ("kexec", PLUGGED), ("kexec", PLUGGED, "--crashkernel", "2G@3G")),
     "tree": lambda folder: [
         *printed(

@@ -9,9 +9,10 @@ from contextlib import suppress
 import pytest
 
 from drmemctl.errors import LimitError
+from drmemctl.kernel.kexec_load import Route
 from drmemctl.simulate.partition import Step
 from drmemctl.simulate.steps.block_state import BlockState
-from drmemctl.simulate.steps.boot import Reboot
+from drmemctl.simulate.steps.boot import Kexec, Reboot
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
 from drmemctl.simulate.steps.home_node import HomeNode
@@ -64,8 +65,10 @@ STEPS: list[tuple[str, Step]] = [
     ("rtas set-indicator 9001 0x80000001 1", Rtas("", "set-indicator", 0x80000001, 9001, 1)),
     ("rtas configure-connector 0x80000001", Rtas("", "configure-connector", 0x80000001)),
     ("qemu-migrate", QemuMigrate("")),
-    ("reboot", Reboot("", False)),
-    ("kexec", Reboot("", True)),
+    ("reboot", Reboot("")),
+    ("kexec", Kexec("")),
+    ("kexec file", Kexec("", Route.FILE)),
+    ("kexec classic", Kexec("", Route.CLASSIC)),
     ("expect ok", Expect("", "ok")),
     ("expect EINVAL", Expect("", "errno", "EINVAL")),
     ("expect consistent", Expect("", "consistent")),

@@ -15,6 +15,7 @@ from drmemctl.check.tables import (
     Nodes,
     block_ranges,
     block_spans,
+    by_sense,
     part_at,
     part_of_drc,
     spans_of_addresses,
@@ -27,7 +28,7 @@ from drmemctl.kernel.cmdline import command_line, memory_size
 from drmemctl.kernel.firmware import SENSE_PRESENT
 from drmemctl.kernel.sections import SECTION
 from drmemctl.model.drmem import LmbTable
-from drmemctl.model.intervals import Intervals, side_by_side
+from drmemctl.model.intervals import side_by_side
 from drmemctl.model.run import is_assigned
 
 _SENSES = {0: "empty", 1: "present", 2: "unusable", 3: "exchange", 4: "recover"}
@@ -74,7 +75,7 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
     reasons = LmbsByReason[str](table.property_name)
     contradiction = cache(_contradiction)
     for start, count, owner, sense in side_by_side(
-        spans_of_drc_indexes(table.runs).disjoint(), _by_sense(subject)
+        spans_of_drc_indexes(table.runs).disjoint(), by_sense(subject.running.senses or ())
     ):
         if owner is None or sense is None:
             continue
@@ -82,22 +83,6 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
         if reason:
             reasons.add(reason, part_of_drc(table, owner, start, count))
     yield from reasons.violations(lambda reason, lmbs: f"{lmbs.are} {reason}, first {lmbs.first}")
-
-
-def _by_sense(subject: Subject) -> Intervals:
-    """Return ranges of DRC indexes with the same sense, which is the owner."""
-    spans = Intervals()
-    senses = subject.running.senses or ()
-    if isinstance(senses, tuple):
-        for part in senses:
-            spans.add(part.first, part.count, part.sense)
-        return spans
-    for drc_index, sense in sorted(senses.items()):
-        if spans and spans.lasts[-1] + 1 == drc_index and spans.owners[-1] == sense:
-            spans.lasts[-1] = drc_index
-        else:
-            spans.add(drc_index, 1, sense)
-    return spans
 
 
 def _contradiction(flags: int, sense: int) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`reboot`, from the firmware's tree, and `kexec`, from the kernel's own."""
+"""`reboot`, from the firmware's tree, and `kexec`, from the kernel's own or the one that it was booted with."""
 
 from __future__ import annotations
 
@@ -9,24 +9,19 @@ from typing import ClassVar, Self
 from drmemctl.check.subject import Flush
 from drmemctl.hypervisor.firmware_tree import firmware_tree
 from drmemctl.kernel.boot import boot
+from drmemctl.kernel.kexec_load import Route, next_tree
 from drmemctl.kernel.processors import on_homes
 from drmemctl.simulate.files import Files
-from drmemctl.simulate.partition import Partition, Step, StepResult
+from drmemctl.simulate.partition import Hypervisor, Partition, Step, StepResult
 from drmemctl.simulate.words import StepWords
+from drmemctl.tree.node import Tree
 
 
 @dataclass(frozen=True, slots=True)
 class Reboot(Step):
-    """A boot of the same kernel."""
-
-    kexec: bool
+    """A boot of the same kernel by firmware."""
 
     boots: ClassVar[bool] = True
-
-    @classmethod
-    def parse(cls, words: StepWords) -> Self:
-        """Return the step."""
-        return cls(words.text, words.name == "kexec")
 
     @property
     def whole_tree(self) -> bool:
@@ -34,19 +29,44 @@ class Reboot(Step):
         return True
 
     def flush(self, before: Partition, after: Partition) -> Flush | None:
-        """Return what wrote the LMB property that the kernel booted from."""
-        del after
-        return before.flush if self.kexec else None
+        """Return what wrote the LMB property that the kernel booted from: nothing of the kernel's."""
+        del before, after
+        return None
+
+    def handed_on(self, partition: Partition) -> tuple[Hypervisor, Tree]:
+        """Return the hypervisor's side, and the tree that the kernel boots from."""
+        machine = partition.machine.reset()
+        tree = firmware_tree(machine)
+        return replace(machine, tree=tree).handing_out(tree), tree
 
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result: not ok where the kernel does not come up."""
         del files
-        machine, tree = partition.machine, partition.kernel.tree
-        if not self.kexec:
-            machine = machine.reset()
-            tree = firmware_tree(machine)
-            machine = replace(machine, tree=tree).handing_out(tree)
+        machine, tree = self.handed_on(partition)
         kernel, faults = boot(tree, partition.kernel.profile)
         kernel = on_homes(kernel, machine)
-        after = replace(partition, kernel=kernel, machine=machine)
+        after = replace(partition, kernel=kernel, machine=machine, boot_tree=tree)
         return StepResult(self, partition, after, ok=not kernel.dead, note=kernel.dead, kernel_faults=faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Kexec(Reboot):
+    """A boot of the same kernel by the one that runs, which nothing of the hypervisor notices."""
+
+    route: Route = Route.CLASSIC
+
+    completions: ClassVar[tuple[tuple[str, ...], ...]] = (tuple(Route),)
+
+    @classmethod
+    def parse(cls, words: StepWords) -> Self:
+        """Return the step; without a route, kexec-tools made the tree."""
+        return cls(words.text, Route(words.keyword(*Route)) if words.remaining else Route.CLASSIC)
+
+    def flush(self, before: Partition, after: Partition) -> Flush | None:
+        """Return what wrote the LMB property that the kernel booted from."""
+        del after
+        return before.flush if self.route is Route.CLASSIC else None
+
+    def handed_on(self, partition: Partition) -> tuple[Hypervisor, Tree]:
+        """Return the hypervisor's side, and the tree that the kernel boots from."""
+        return partition.machine, next_tree(partition.booted, partition.kernel.tree, self.route)

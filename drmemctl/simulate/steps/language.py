@@ -9,7 +9,7 @@ from itertools import islice
 from drmemctl.errors import LimitError
 from drmemctl.simulate.partition import Step
 from drmemctl.simulate.steps.block_state import OFFLINE, ONLINE, BlockState
-from drmemctl.simulate.steps.boot import Reboot
+from drmemctl.simulate.steps.boot import Kexec, Reboot
 from drmemctl.simulate.steps.drmgr_call import Drmgr
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
@@ -48,7 +48,7 @@ STEPS: dict[str, type[Step]] = {
     ONLINE: BlockState,
     "rtas": Rtas,
     "reboot": Reboot,
-    "kexec": Reboot,
+    "kexec": Kexec,
     "expect": Expect,
 }
 """The kind of each step by its first word."""

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""The LMBs of the next kernel beside those of boot, of now and of the hypervisor, as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from drmemctl.check.finding import Finding
+from drmemctl.formats.dynamic_memory import RESERVED
+from drmemctl.kernel.firmware import SENSE_PRESENT
+from drmemctl.kernel.state import KernelState
+from drmemctl.model.run import is_assigned
+from drmemctl.output.findings import finding_lines
+from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.screen import Screen
+from drmemctl.output.table import Cell, Column, show_table
+from drmemctl.simulate.next_kernel import HandedLmbs, LmbView
+
+_UNSET = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class NextView:
+    """What to show.
+
+    Attributes:
+        kernel: the next kernel after boot.
+        purpose: what it is loaded for: `plain` or `fadump`.
+        route: `file`, `classic`, or `firmware`.
+        why: who loads it so, in words.
+        lmbs: the LMBs of all sides.
+        findings: what is wrong with what it gets.
+
+    """
+
+    kernel: KernelState
+    purpose: str
+    route: str
+    why: str
+    lmbs: Sequence[HandedLmbs]
+    findings: Sequence[Finding]
+
+
+def show_next(screen: Screen, view: NextView, format: str) -> None:
+    """Print the LMBs as `table` or `json`."""
+    if format == "json":
+        head = {
+            "schema": schema("kexec-next"),
+            "kernel": view.kernel.profile.name,
+            "dead": view.kernel.dead or None,
+            **record(view, "purpose route why"),
+        }
+        findings = (record(finding, "rule severity message") for finding in view.findings)
+        screen.write_all(streamed(head, {"lmbs": map(_record, view.lmbs), "findings": findings}))
+        return
+    screen.write(f"loaded by {view.why}\n" if view.route != "firmware" else f"{view.why}\n")
+    titles = ("LMBs", "boot FDT", "live tree", "hypervisor", "next kernel")
+    show_table(screen, [Column("DRC index"), *(Column(title) for title in titles)], map(_row, view.lmbs))
+    if view.findings:
+        screen.write("\n")
+        screen.write_all(finding_lines(screen, view.findings))
+
+
+def _record(entry: HandedLmbs) -> dict[str, Any]:
+    sides = {"boot": entry.booted, "live": entry.live, "next": entry.next}
+    return {**record(entry, "drc_index base lmbs sense"), **{name: _side(side) for name, side in sides.items()}}
+
+
+def _side(side: LmbView | None) -> dict[str, Any] | None:
+    if side is None:
+        return None
+    aa_index = None if side.aa_index == _UNSET else side.aa_index
+    return {"assigned": is_assigned(side.flags), "aa_index": aa_index, "flags": side.flags}
+
+
+def _row(entry: HandedLmbs) -> Sequence[Cell]:
+    sense = "-" if entry.sense is None else "given" if entry.sense == SENSE_PRESENT else "not given"
+    taken = entry.next is not None and is_assigned(entry.next.flags)
+    is_wrong = entry.sense is not None and entry.next is not None and taken != (entry.sense == SENSE_PRESENT)
+    style = "bold red" if is_wrong else None
+    return (
+        f"{entry.drc_index:#x}",
+        str(entry.lmbs),
+        _words(entry.booted),
+        _words(entry.live),
+        sense,
+        (_words(entry.next), style),
+    )
+
+
+def _words(side: LmbView | None) -> str:
+    if side is None:
+        return "-"
+    state = "assigned" if is_assigned(side.flags) else "reserved" if side.flags & RESERVED else "free"
+    return state if side.aa_index == _UNSET else f"{state}, aa {side.aa_index}"

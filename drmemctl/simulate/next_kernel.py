@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel gets that is loaded now: its LMBs beside those of boot, of now, and of the hypervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from drmemctl.check.engine import Judge, all_rules, finding_of
+from drmemctl.check.finding import Finding
+from drmemctl.check.subject import Subject
+from drmemctl.check.tables import by_sense, spans_of_drc_indexes
+from drmemctl.formats.dynamic_memory import NODE
+from drmemctl.hypervisor.firmware_tree import firmware_tree
+from drmemctl.kernel.kexec_load import Route, next_tree
+from drmemctl.model.drmem import Drmem, LmbTable
+from drmemctl.model.intervals import Intervals, side_by_side
+from drmemctl.simulate.partition import Partition
+from drmemctl.simulate.subject import subject_of
+from drmemctl.tree.node import Tree
+
+_RULES = ("DRM160", "DRM161", "DRM088")
+
+
+@dataclass(frozen=True, slots=True)
+class LmbView:
+    """What one side says of LMBs: their flags and the aa_index of the first."""
+
+    flags: int
+    aa_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandedLmbs:
+    """`lmbs` LMBs from a DRC index on of which each side says the same; None where a side does not have them.
+
+    Attributes:
+        drc_index: of the first.
+        base: its address.
+        lmbs: how many.
+        booted: the tree that the kernel was booted with.
+        live: the kernel's tree now.
+        sense: what the connectors say.
+        next: the tree that the next kernel gets.
+
+    """
+
+    drc_index: int
+    base: int
+    lmbs: int
+    booted: LmbView | None
+    live: LmbView | None
+    sense: int | None
+    next: LmbView | None
+
+
+def tree_handed_on(partition: Partition, purpose: str, route: Route) -> Tree:
+    """Return the tree of the next kernel. After a crash, fadump has firmware boot it, with a tree of its own."""
+    if purpose == "fadump":
+        return firmware_tree(partition.machine.reset())
+    return next_tree(partition.booted, partition.kernel.tree, route)
+
+
+def next_findings(partition: Partition, tree: Tree) -> list[Finding]:
+    """Return what is wrong with the LMBs of a tree that the next kernel gets."""
+    now = subject_of(partition.kernel, partition.machine)
+    running = now.running._replace(array=None, flush=None, next_kernel=True)
+    subject = Subject(tree, running=running)
+    violations = Judge(profile=partition.kernel.profile).ask([all_rules()[name] for name in _RULES], subject)
+    return [finding_of(violation, subject) for violation in violations]
+
+
+def handed_lmbs(partition: Partition, tree: Tree) -> Iterator[HandedLmbs]:
+    """Yield the LMBs of all sides, by DRC index."""
+    tables = [_table(side) for side in (partition.booted, partition.kernel.tree, tree)]
+    spans = [spans_of_drc_indexes(table.runs).disjoint() for table in tables]
+    senses = by_sense(subject_of(partition.kernel, partition.machine).running.senses or ())
+    # The LMBs of two trees, then of three, then the connectors: each pair of owners is a number of its own.
+    owners: list[tuple[int | None, ...]] = [(owner,) for owner in range(len(tables[0].runs))]
+    joined = spans[0]
+    for side in (*spans[1:], senses):
+        joined, owners = _joined(joined, owners, side)
+    for start, last, number in joined:
+        booted, live, handed, sense = owners[number]
+        places = ((tables[0], booted), (tables[1], live), (tables[2], handed))
+        known = next(((table, owner) for table, owner in places if owner is not None), None)
+        if known is None:
+            continue
+        table, owner = known
+        run = table.runs[owner]
+        base = run.base + (start - run.drc_index) * (table.lmb_size or 0)
+        views = [_view(table, owner) for table, owner in places]
+        yield HandedLmbs(start, base, last - start + 1, views[0], views[1], sense, views[2])
+
+
+def _joined(
+    joined: Intervals, owners: Sequence[tuple[int | None, ...]], side: Intervals
+) -> tuple[Intervals, list[tuple[int | None, ...]]]:
+    """Return the ranges of two columns cut at both, and which owners each range has."""
+    nobody = (None,) * (len(owners[0]) if owners else 1)
+    result = Intervals()
+    pairs: list[tuple[int | None, ...]] = []
+    for start, count, owner, owner_there in side_by_side(joined, side):
+        result.add(start, count, len(pairs))
+        pairs.append((*(nobody if owner is None else owners[owner]), owner_there))
+    return result, pairs
+
+
+def _table(tree: Tree) -> LmbTable:
+    return LmbTable.of((), None) if tree.find(NODE) is None else Drmem.from_tree(tree).table
+
+
+def _view(table: LmbTable, owner: int | None) -> LmbView | None:
+    return None if owner is None else LmbView(table.runs.flags[owner], table.runs[owner].aa_index)
