@@ -20,7 +20,7 @@ SYNTAX = """\
   prrn TREE|FILE | prrn SCOPE PHANDLE...              topology on|off
   vphn CPU W,...                                      unmovable|movable DRC...
   withhold DRC COUNT [STATUS]                         provide DRC COUNT
-  offline|online BLOCK
+  offline|online BLOCK                                hpt-full|hpt-room DRC...
   rtas get-sensor 9003 DRC | set-indicator 9001|9003 DRC VALUE
   rtas configure-connector DRC
   qemu-migrate     reboot     kexec [file|classic]

@@ -38,8 +38,8 @@ def n_alike(job: Job, index: int, most: int = _DRC_INDEXES) -> int:
     count = state.blocks.n_alike(run.base // size, max(1, count))
     count = state.kept.n_alike(run.base, count, size)
     count = state.listed.n_alike(run.base // size, count)
-    if state.unmovable:
-        count = 1 if run.drc_index in state.unmovable else _until(run, count, state.unmovable.__contains__)
+    for set_apart in filter(None, (state.unmovable, state.unbolted)):
+        count = 1 if run.drc_index in set_apart else _until(run, count, set_apart.__contains__)
     if (job.has(WRONG_NODE_ADD) or job.has(ASSIGNED_FIRST)) and not run.assigned:
         count = _until_assigned(state.table, run, count)
     return job.firmware.n_alike(run.drc_index, count)

@@ -17,7 +17,7 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.distances import look_up_fills, looked_up
 from drmemctl.kernel.dlpar import release_drc
-from drmemctl.kernel.errno import E2BIG, EBUSY, EEXIST, EINVAL
+from drmemctl.kernel.errno import E2BIG, EBUSY, EEXIST, EFAULT, EINVAL
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.flush import write_through
 from drmemctl.kernel.job import Job, OopsError
@@ -196,7 +196,7 @@ def _add_memory(job: Job, index: int, node: int) -> int:
     """Add and online the memory block (`__add_memory`, `device_online`)."""
     lmb = lmb_at(job, index)
     base, size = base_of(lmb), job.state.block_size
-    rc = _add_error(job, base, size)
+    rc = _add_error(job, base, size) or _mapping_error(job, lmb, base, size)
     if rc:
         _log_error(job, f"Failed to add LMB 0x{{drc:x}} to node {node}", lmb)
         return rc
@@ -221,6 +221,18 @@ def _add_error(job: Job, base: int, size: int) -> int:
         job.tell(_UNALIGNED.format(size=size), base, 0)
         return EINVAL
     return 0 if job.state.blocks.node_of(job.state.block_of(base)) is None else EEXIST
+
+
+def _mapping_error(job: Job, lmb: Lmb, base: int, size: int) -> int:
+    """Return -EFAULT where the linear mapping does not fit into the hash page table (`arch_add_memory`).
+
+    -1 is what `pSeries_lpar_hpte_insert` makes of H_PTEG_FULL. Read, not measured.
+    """
+    if lmb.drc_index not in job.state.unbolted:
+        return 0
+    what = "linear mapping for" if job.has(RANGE_PREVALIDATED) else "mapping for hot added memory"
+    job.tell(f"Unable to create {what} 0x{{base:x}}..0x{{end:x}}: -1", base, 0, size)
+    return EFAULT
 
 
 def _beyond_addresses(job: Job, base: int, size: int) -> int:

@@ -105,6 +105,7 @@ class KernelState:
         cpus: its CPUs.
         cpu_ids: the numbers that it can give to threads.
         unmovable: DRC indexes of LMBs whose memory cannot be taken offline.
+        unbolted: DRC indexes of LMBs for whose linear mapping the hash page table has no room.
         kept: memory that cannot leave, as boot left it.
         dead: why it runs no more, or answers no more requests; empty while it does.
         updating: whether the notifier is to pass over updates of its own property (`in_drmem_update`, earlier
@@ -139,6 +140,7 @@ class KernelState:
     copies: int = 0
     distances: Form1 | Form2 | None = None
     hash_table: HashTable | None = None
+    unbolted: frozenset[int] = frozenset()
     writer: str = field(default="", compare=False)
     written: tuple[LmbTable, bytes] | None = field(default=None, compare=False, repr=False)
 

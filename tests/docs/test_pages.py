@@ -77,7 +77,7 @@ def test_every_step_of_the_reference_is_one(steps: str) -> None:
 def test_the_reference_has_every_step() -> None:
     (grammar,) = blocks(STEPS, "text")
     named = {word for line in grammar.splitlines() for word in line.partition(" ")[0:1]}
-    named |= {match[1] for match in re.finditer(r"^\w+ \| (\w+)", grammar, re.MULTILINE)}
+    named |= {match[1] for match in re.finditer(r"^[\w-]+ \| ([\w-]+)", grammar, re.MULTILINE)}
     assert named == set(STEP_NAMES)
 
 

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.hash_table import HashTable, hash_table_of, order_for
 from drmemctl.simulate.simulation import Simulation
 from tests.simulate.records import record, tree_of
@@ -37,6 +39,28 @@ def test_a_table_grows_with_the_memory() -> None:
     result = simulation.run("plug 0x80000004 8")
     assert result.changed_hash_table == (20, 22, 0)  # 1 GiB, then 3: rounded up to 4
     assert simulation.run("dlpar memory remove count 8").changed_hash_table is None
+
+
+def test_a_table_without_room_fails_the_addition_and_rolls_it_back() -> None:
+    """What arch_add_memory makes of -1 from hash__create_section_mapping: -EFAULT, and the LMB is given back."""
+    alone = Simulation(tree_of(HASH), "6.1")
+    alone.run("hpt-full 0x80000005")
+    alone.run("attach 0x80000005 1")
+    assert alone.run("dlpar memory add index 0x80000005").errno == "EFAULT"
+    simulation = Simulation(tree_of(HASH), "6.1")
+    simulation.run("hpt-full 0x80000005")
+    simulation.run("attach 0x80000004 4")
+    before = simulation.state.table
+    result = simulation.run("dlpar memory add indexed-count 4 0x80000004")
+    assert result.errno == "EINVAL"  # whatever it was: dlpar_memory_add_by_ic
+    assert "Unable to create linear mapping for 0x50000000..0x60000000: -1" in result.log
+    assert simulation.state.table == before
+    assert simulation.state.blocks.node_of(4) is None
+    simulation.run("hpt-room 0x80000005")
+    simulation.run("detach 0x80000004 4")
+    assert simulation.run("plug 0x80000008 4").ok
+    with pytest.raises(DrmemctlError, match="radix"):
+        Simulation(tree_of("captures/6.1-form1-1"), "6.1").run("hpt-full 0x80000005")
 
 
 def test_who_has_such_a_table() -> None:

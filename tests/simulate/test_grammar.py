@@ -16,6 +16,7 @@ from drmemctl.simulate.steps.boot import Kexec, Reboot
 from drmemctl.simulate.steps.drmgr_call import Drmgr
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
+from drmemctl.simulate.steps.hash_table_full import HashTableFull
 from drmemctl.simulate.steps.home_node import HomeNode
 from drmemctl.simulate.steps.hotplug import Attach, AttachCpu, Detach, DetachCpu
 from drmemctl.simulate.steps.language import STEP_NAMES, parse_script, parse_step
@@ -62,6 +63,8 @@ STEPS: list[tuple[str, Step]] = [
     ("provide 0x80000004 2", Pool("", 0x80000004, 2)),
     ("unmovable 0x80000001 0x80000002", Unmovable("", (0x80000001, 0x80000002), True)),
     ("movable 0x80000001", Unmovable("", (0x80000001,), False)),
+    ("hpt-full 0x80000001 0x80000002", HashTableFull("", (0x80000001, 0x80000002), True)),
+    ("hpt-room 0x80000001", HashTableFull("", (0x80000001,), False)),
     ("offline 4", BlockState("", 4, False)),
     ("online 0x4", BlockState("", 4, True)),
     ("rtas get-sensor 9003 0x80000001", Rtas("", "get-sensor", 0x80000001, 9003)),

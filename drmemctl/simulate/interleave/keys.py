@@ -62,6 +62,7 @@ class Keys:
             kernel.blocks,
             (
                 kernel.unmovable,
+                kernel.unbolted,
                 kernel.dead,
                 kernel.updating,
                 (kernel.topology_updates, kernel.deaf, kernel.staged),

@@ -13,6 +13,7 @@ from drmemctl.simulate.steps.boot import Kexec, Reboot
 from drmemctl.simulate.steps.drmgr_call import Drmgr
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
+from drmemctl.simulate.steps.hash_table_full import FULL, HashTableFull
 from drmemctl.simulate.steps.home_node import HomeNode
 from drmemctl.simulate.steps.hotplug import Attach, Detach
 from drmemctl.simulate.steps.memory_request import Dlpar
@@ -44,6 +45,8 @@ STEPS: dict[str, type[Step]] = {
     "provide": Pool,
     "unmovable": Unmovable,
     "movable": Unmovable,
+    FULL: HashTableFull,
+    "hpt-room": HashTableFull,
     OFFLINE: BlockState,
     ONLINE: BlockState,
     "rtas": Rtas,
