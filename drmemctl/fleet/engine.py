@@ -135,7 +135,9 @@ class Judging:
 
     def _give(self, work: Callable[..., Packed], batch: Batch) -> None:
         key = f"drmemctl-{work.__name__}-{id(self)}-{batch.number}-{self._deaths[batch.number]}"
-        future = self._client.submit(work, batch.inputs, self._kernels, self._limits, self._work, key=key, pure=False)
+        future = self._client.submit(
+            work, batch.inputs, self._kernels, self._limits, self._work, key=key, pure=False
+        )
         self._flying[future] = batch
         self._completed.add(future)
 

@@ -94,6 +94,7 @@ def _digest(tree: Tree) -> str:
     """Return what tells trees apart, wherever they lie."""
     digest = sha256()
     for path, node in tree.walk():
-        for name, value in node.properties.items():
-            digest.update(f"{path}:{name}:{len(value)}:".encode("utf-8", "surrogateescape") + value)
+        for property in node.properties:
+            head = f"{path}:{property.name}:{len(property.value)}:"
+            digest.update(head.encode("utf-8", "surrogateescape") + property.value)
     return digest.hexdigest()

@@ -91,9 +91,7 @@ def _watched(
     faulthandler.cancel_dump_traceback_later()
 
 
-def judge_alone(
-    batch: Sequence[Item], kernels: Sequence[str], limits: InputLimits, work: Work = CHECK
-) -> Packed:
+def judge_alone(batch: Sequence[Item], kernels: Sequence[str], limits: InputLimits, work: Work = CHECK) -> Packed:
     """Return the same of a batch that may be what ended a worker."""
     return _packed(work, rows_alone(work, batch, kernels, limits.seconds, limits.memory), kernels)
 
