@@ -21,7 +21,7 @@ from drmemctl.kernel.profiles import profile
 from drmemctl.tree.discover import is_tree_file, open_found
 
 
-def simulate(
+def simulate(  # noqa: PLR0913 - each is an option of the command
     urls: Iterable[str],
     dataset: str,
     client: Client | None = None,
@@ -33,15 +33,15 @@ def simulate(
     hypervisor: str | None = None,
     **options: object,
 ) -> Summary:
-    """Do steps, or so many `random` ones for each of the `seeds`, on each kernel and capture; see `run_campaign`."""
+    """Do steps, or so many `random` ones for each seed, on each kernel and capture; see `run_campaign`."""
     common = partial(Scenario, hypervisor=hypervisor or "")
     makers = [partial(common, seed=seed, random=random) for seed in seeds]
     if not random:
         makers = [partial(common, steps=tuple(steps))]
-    return run_campaign(SIMULATE, urls, dataset, client, kernels, makers, **options)  # type: ignore[arg-type]
+    return run_campaign(SIMULATE, urls, dataset, client, kernels=kernels, makers=makers, **options)  # type: ignore[arg-type]
 
 
-def explore(
+def explore(  # noqa: PLR0913 - each is an option of the command
     urls: Iterable[str],
     dataset: str,
     client: Client | None = None,
@@ -55,7 +55,7 @@ def explore(
     """Explore threads under each policy, on each kernel and capture; see `run_campaign`."""
     common = partial(Scenario, hypervisor=hypervisor or "", steps=tuple(threads))
     makers = [partial(common, policy=policy) for policy in policies]
-    return run_campaign(EXPLORE, urls, dataset, client, kernels, makers, **options)  # type: ignore[arg-type]
+    return run_campaign(EXPLORE, urls, dataset, client, kernels=kernels, makers=makers, **options)  # type: ignore[arg-type]
 
 
 def run_campaign(  # noqa: PLR0913 - each is an option of the command
@@ -63,9 +63,9 @@ def run_campaign(  # noqa: PLR0913 - each is an option of the command
     urls: Iterable[str],
     dataset: str,
     client: Client | None,
+    *,
     kernels: Sequence[str],
     makers: Sequence[Callable[..., Scenario]],
-    *,
     jobs: int | None = None,
     scheduler: str | None = None,
     progress: Progress = lambda _done, _total: None,
@@ -82,7 +82,9 @@ def run_campaign(  # noqa: PLR0913 - each is an option of the command
         make(source.url, "", source.size, source.version, group[0], group).versioned()
         for source, group, make in product(captures, groups, makers)
     ]
-    new, outcomes = added(target, scenarios, (), client, jobs, scheduler, LIMITS, progress, say)
+    new, outcomes = added(
+        target, scenarios, (), client, jobs=jobs, scheduler=scheduler, limits=LIMITS, progress=progress, say=say
+    )
     return Summary(dataset, len(scenarios), new, outcomes)
 
 

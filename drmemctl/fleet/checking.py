@@ -51,7 +51,9 @@ def check(  # noqa: PLR0913 - each is an option of the command
     target = Dataset(dataset)
     sources = [source for source in listed(urls) if not target.holds(source.url)]
     _check_made(target, names, say)
-    new, outcomes = added(target, sources, names, client, jobs, scheduler, limits, progress, say)
+    new, outcomes = added(
+        target, sources, names, client, jobs=jobs, scheduler=scheduler, limits=limits, progress=progress, say=say
+    )
     return Summary(dataset, len(sources), new, outcomes)
 
 
@@ -60,6 +62,7 @@ def added(  # noqa: PLR0913 - each is an option of the commands
     items: Sequence[Item],
     kernels: Sequence[str],
     client: Client | None,
+    *,
     jobs: int | None,
     scheduler: str | None,
     limits: InputLimits,
@@ -79,7 +82,7 @@ def added(  # noqa: PLR0913 - each is an option of the commands
                     remote_client(scheduler) if scheduler else local_client(processes, limits.memory, say)
                 )
             check_workers(client)
-            judging = Judging(client, writer, kernels, limits, part_inputs(len(items)), target.work)
+            judging = Judging(client, writer, kernels, limits, part_inputs(len(items)))
             judging.judge(new, lambda done: progress(done, len(new)))
             outcomes += judging.outcomes
     return len(new), outcomes

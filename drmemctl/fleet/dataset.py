@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A data set: a directory, here or in a store of objects, with one of numbered Parquet files for each table.
 
-A part is the files of one number. It counts as soon as the last table (`inputs` of `fleet check`) has its file: what a run
-left that was ended in between is none, and the next run takes it away.
+A part is the files of one number. It counts as soon as its last table (`inputs` of `fleet check`)
+has its file: what a run left that was ended in between is none, and the next run takes it away.
 """
 
 from __future__ import annotations
@@ -140,10 +140,16 @@ class Dataset:
 
 
 class DatasetWriter:
-    """Adds parts to a data set."""
+    """Adds parts to a data set.
+
+    Attributes:
+        work: what fills it.
+
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
+        self.work = dataset.work
         self._next = max(dataset.parts(), default=0) + 1
 
     def tidy(self) -> None:

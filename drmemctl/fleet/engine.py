@@ -15,7 +15,7 @@ from distributed import Client, Future, KilledWorker, as_completed
 
 from drmemctl.fleet.cluster import ClusterError
 from drmemctl.fleet.dataset import DatasetWriter
-from drmemctl.fleet.work import Item, Work
+from drmemctl.fleet.work import Item
 from drmemctl.fleet.worker import InputLimits, Packed, judge, judge_alone, merged
 
 _PARTS = 32
@@ -92,7 +92,6 @@ class Judging:
         kernels: Sequence[str],
         limits: InputLimits,
         part: int,
-        work: Work,
     ) -> None:
         """Judge with the workers of a client; `part` is how many inputs a part has."""
         self.outcomes: Counter[int] = Counter()
@@ -101,7 +100,7 @@ class Judging:
         self._kernels = tuple(kernels)
         self._limits = limits
         self._part = part
-        self._work = work
+        self._work = writer.work
         self._flying: dict[Future[Any], Batch] = {}
         self._completed: Any = as_completed([], loop=client.loop)
         self._results: dict[int, tuple[Batch, Packed]] = {}

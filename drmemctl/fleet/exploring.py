@@ -19,7 +19,7 @@ from drmemctl.simulate.shrink import shrunk
 ITEM = Scenario
 
 _STATES = 100_000
-"""States of a scenario: real captures and two threads have hundreds. A limit of time would not give the same twice."""
+"""States of a scenario: captures and two threads have hundreds. A limit of time would not give the same twice."""
 
 
 def rows_of(scenario: Scenario, _kernels: Sequence[str] = ()) -> Rows:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A scenario of a campaign: a capture, a kernel, and what is done to it; what simulations and explorations share."""
+"""A scenario of a campaign: a capture, a kernel, and what is done to it."""
 
 from __future__ import annotations
 

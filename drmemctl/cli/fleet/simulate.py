@@ -70,6 +70,8 @@ def command(
     if bool(random) == bool(script or steps):
         raise click.UsageError("name steps (--steps FILE, --step STEP), or else --random N.")
     parsed = [step.text for step in parse_steps(script, steps)]
+    # A file may quote what an argument may not: the command to replay has arguments.
+    parse_steps(None, parsed)
     options: dict[str, Any] = {"steps": parsed, "random": random or 0, "seeds": seeds}
     machine = named_hypervisor(hypervisor)
     options |= {"kernels": kernels, "hypervisor": machine, "jobs": jobs, "scheduler": scheduler}
