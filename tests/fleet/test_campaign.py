@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 
 from drmemctl.fleet.alone import rows_alone
 from drmemctl.fleet.campaign import alike
@@ -19,7 +20,7 @@ from drmemctl.fleet.worker import judge
 from drmemctl.kernel.profiles import all_kernels, profile
 from tests.cli.running import run
 from tests.conftest import FIXTURES
-from tests.fleet.judged import LIMITS, document, pa, parquet
+from tests.fleet.judged import LIMITS, document, pa
 from tests.schemas.published import fault
 
 TREE = FIXTURES / "captures" / "6.1-lpm.dtb.gz"

@@ -16,8 +16,8 @@ from drmemctl.output.screen import Screen
 _EXAMPLE = """
 \b
 Examples:
-  drmemctl fleet simulate captures/ --step 'dlpar memory remove count 1' -o run
-  drmemctl fleet simulate captures/ --steps lpm.steps --kernels 5.10,6.12 -o run
+  drmemctl fleet simulate captures/ --step 'dlpar memory add count 1' -o run
+  drmemctl fleet simulate captures/ --steps lpm.steps --kernels 5.10 -o run
   drmemctl fleet simulate captures/ --random 6 --seed 1-100 -o run
 
 A scenario is a kernel on a capture and the steps, or a seed that these follow from. It fails if the kernel dies,
