@@ -27,7 +27,7 @@ _RECORDS = "not tried: it judges by LoPAR and Linux, and was tried on records of
 
 _GROUPS: tuple[tuple[str, str], ...] = (
     (_INPUT, "2 3 4"),
-    (_OF_QEMU, "8"),
+    (_OF_QEMU, "8 89"),
     (_QUIET, "1 6 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29"),
     (_QUIET, "30 31 32 33 34 35 36 37 38 39 40 47 48 50 51 52 53 55 56 57"),
     (_QUIET, "60 61 62 63 64 65 66 67 68 69 100 101 102"),

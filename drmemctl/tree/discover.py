@@ -51,10 +51,10 @@ def discover(path: str) -> list[Found]:
     return sorted(inputs) or [Found(path)]
 
 
-def candidates(path: str, most: int = LIMITS.max_members) -> tuple[list[str], list[str]]:
+def candidates(path: str, most: int | None = None) -> tuple[list[str], list[str]]:
     """Return the trees at or below a directory, and the files that may hold one, which are not looked at.
 
-    `LimitError` where there are more than `most` files.
+    `LimitError` where there are more than `most` files, or than a directory may have.
     """
     survey = _FolderSurvey(path, most)
     if survey.is_tree:
@@ -69,8 +69,8 @@ def candidates(path: str, most: int = LIMITS.max_members) -> tuple[list[str], li
 class _FolderSurvey:
     """What the names of all directories and files say."""
 
-    def __init__(self, path: str, most: int = LIMITS.max_members) -> None:
-        self._most = most
+    def __init__(self, path: str, most: int | None = None) -> None:
+        self._most = LIMITS.max_members if most is None else most
         self.finder = Finder(path, os.path.realpath(path))
         self.files: list[tuple[str, str]] = []
         self.unreadable: list[str] = []

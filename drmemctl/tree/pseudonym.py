@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A name that stands for a partition in redacted captures: the same in all of them; nothing leads back.
 
-A hash of what is random hides it: the partition's UUID, which stays with it when it migrates, or /etc/machine-id.
+A hash of what is random hides it: the partition's UUID, or /etc/machine-id.
 Serial numbers are few enough to try all of them: where a machine has nothing else, each guess is to cost the hash
 of 65 MiB. The shell script of captures computes the same with sha256sum.
 """

@@ -146,7 +146,8 @@ def test_a_near_miss_does_not(rule: str, change: Change) -> None:
 
 
 def test_every_rule_of_the_family_has_both() -> None:
-    assert {*BREAKS} == {*MISSES} == rules_of("boot")
+    # Those about the next kernel need steps: tests/simulate/test_next_kernel.py.
+    assert {*BREAKS} == {*MISSES} == rules_of("boot") - {"DRM160", "DRM161"}
 
 
 def test_a_crash_kernel_gets_low_memory_on_the_node_of_an_lmb() -> None:

@@ -32,6 +32,8 @@ PRINTING: dict[str, tuple[int, list[str]]] = {
     "numa": (0, ["numa", TREE]),
     "memblock": (0, ["memblock", TREE]),
     "blocks": (0, ["blocks", BOOTED]),
+    "repair": (0, ["repair", BOOTED]),
+    "removable": (0, ["removable", BOOTED]),
     "kexec": (0, ["kexec", BOOTED, "--crashkernel", "256M"]),
     "tree": (0, ["tree", TREE]),
     "prop": (0, ["prop", TREE, "/ibm,dynamic-reconfiguration-memory"]),

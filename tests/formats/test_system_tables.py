@@ -12,10 +12,10 @@ from tests.encoders import encode_blocks
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("4 00000004 online 0 Normal 1", BlockLine(4, "online", (0,), ("Normal",))),
+        ("4 00000004 online 0 Normal 1", BlockLine(4, "online", (0,), ("Normal",), removable=True)),
         (
             "31 0000001f going-offline 0,2 Normal,Movable 0",
-            BlockLine(31, "going-offline", (0, 2), ("Normal", "Movable")),
+            BlockLine(31, "going-offline", (0, 2), ("Normal", "Movable"), removable=False),
         ),
         ("5 00000005 offline - - -", BlockLine(5, "offline")),
         ("5 00000005 offline 1", BlockLine(5, "offline", (1,))),

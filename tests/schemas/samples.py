@@ -42,6 +42,7 @@ PART = FIXTURES / "cases" / "partial-drconf.dts"
 
 PLUGGED = FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
 LPM = FIXTURES / "captures" / "6.1-lpm.dtb.gz"
+AFTER_LPM = FIXTURES / "tutorial" / "lpar7-after.tar.xz"
 LPAR7 = FIXTURES / "tutorial" / "lpar7-after.tar.xz"
 BAD = FIXTURES / "boot" / "aa-out-of-range.dtb.gz"
 HOLED = FIXTURES / "trees" / "v2-dimm-hole.dtb.gz"
@@ -325,6 +326,13 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
         ("memblock", FIXTURES / "trees" / "v1-nvdimm.dtb.gz"),
     ),
     "blocks": _of("blocks", ("blocks", PLUGGED), ("blocks", FIXTURES / "trees" / "v1-nvdimm.dtb.gz")),
+    "repair": _of(
+        "repair",
+        ("repair", AFTER_LPM, "--hypervisor", "powervm"),
+        ("repair", AFTER_LPM, "unmovable 0x80000005", "--hypervisor", "powervm"),
+        ("repair", AFTER_LPM, "offline 4"),
+    ),
+    "removable": _of("removable", ("removable", PLUGGED), ("removable", PLUGGED, "unmovable 0x80000008")),
     "kexec-next": _of(
         "kexec-next",
         ("kexec", BEFORE, "dlpar memory remove count 1", "dlpar memory add count 2", "--load", "file"),

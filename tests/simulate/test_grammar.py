@@ -13,6 +13,7 @@ from drmemctl.kernel.kexec_load import Route
 from drmemctl.simulate.partition import Step
 from drmemctl.simulate.steps.block_state import BlockState
 from drmemctl.simulate.steps.boot import Kexec, Reboot
+from drmemctl.simulate.steps.drmgr_call import Drmgr
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
 from drmemctl.simulate.steps.home_node import HomeNode
@@ -33,6 +34,8 @@ from tests.cases import each
 STEPS: list[tuple[str, Step]] = [
     ("dlpar memory add count 1", Dlpar("", "memory add count 1")),
     ("dlpar memory  frob   x", Dlpar("", "memory  frob   x")),
+    ("drmgr -c mem -r -q 4", Drmgr("", ("-c", "mem", "-r", "-q", "4"))),
+    ("drmgr 1.3.10 -c mem -a -s 0x80000008", Drmgr("", ("-c", "mem", "-a", "-s", "0x80000008"), (1, 3, 10))),
     ("plug 0x80000008 2", Attach("", 0x80000008, 2, True)),
     ("plug 0x80000008 2 node 1", Attach("", 0x80000008, 2, True, node=1)),
     ("plug 0x80000008 2 row 1", Attach("", 0x80000008, 2, True, row=1)),
@@ -200,8 +203,8 @@ def test_a_drc_index_as_the_kernel_prints_it_is_refused_with_what_was_meant(text
 @pytest.mark.parametrize(
     ("text", "column", "expected"),
     [
-        ("frobnicate", 1, "a step (dlpar, plug,"),
-        ("  frobnicate", 3, "a step (dlpar, plug,"),
+        ("frobnicate", 1, "a step (dlpar, drmgr, plug,"),
+        ("  frobnicate", 3, "a step (dlpar, drmgr, plug,"),
         ("dlpar", 6, "what is written to /sys/kernel/dlpar"),
         ("plug", 5, "a DRC index"),
         ("plug 800003f 1", 6, "a DRC index (not a number: write 0x800003f for hexadecimal)"),

@@ -8,6 +8,7 @@ import re
 from drmemctl.formats.associativity import ASSOCIATIVITY
 from drmemctl.formats.dynamic_memory import V1, V2
 from drmemctl.qualify.replay import step_differences
+from drmemctl.simulate.repair import AGREES, NONE, PLAN, REBOOT, repair
 from tests.cases import each
 from tests.simulate.records import record, record_names, recorded_state, replay
 
@@ -186,3 +187,18 @@ def test_cpus_and_their_nodes(name: str) -> None:
         assert found == {name: node for name, node in nodes.items() if node is not None}, number
         online = {number: cpu.node for cpu in kernel.cpus if not cpu.offline for number in cpu.ids}
         assert online == {cpu["cpu"]: cpu["node"] for cpu in step.recorded["cpus"]}, number
+
+
+@each("name", ALL)
+def test_every_recorded_run_can_be_put_right_or_it_is_said_why_not(name: str) -> None:
+    simulation = replay(name).simulation
+    found = repair(simulation)
+    assert (found.verdict == AGREES) == simulation.consistent
+    if found.verdict in (PLAN, REBOOT):
+        assert found.proof.consistent
+        assert all(result.ok and not result.kernel_faults for result in found.proof.results)
+    if found.verdict in (REBOOT, NONE):
+        assert found.reasons
+    if found.verdict == PLAN:
+        there = {block for block, _ in simulation.state.blocks}
+        assert there <= {block for block, _ in found.proof.state.blocks}

@@ -41,6 +41,7 @@ def live_blocks(subject: Subject) -> Iterator[Violation]:
 
     Fix:
         Put the block online; if there is none, reboot. A block at a free LMB: take it offline.
+        `drmemctl repair` finds the requests that put it right, if any do.
     """
     yield from contradicting_blocks(subject)
 
@@ -73,6 +74,7 @@ def live_nodes(subject: Subject) -> Iterator[Violation]:
 
     Fix:
         Remove the LMBs and add them again (5.10 and later), by drmgr or one after the other; or reboot.
+        `drmemctl repair` finds the requests that put it right, if any do.
     """
     violations = list(blocks_on_wrong_nodes(subject))
     if not violations:

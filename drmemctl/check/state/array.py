@@ -57,6 +57,7 @@ def stale_memory(subject: Subject) -> Iterator[Violation]:
         Any request that succeeds writes the whole array; since 4.20 one that changes nothing is enough: "memory
         add indexed-count 1 DRC" with an LMB that is assigned. Then load the crash kernel again. If the property is
         what is right, as after a migration that changed it, only a reboot has Linux take it.
+        `drmemctl repair` finds the requests that put it right, if any do.
     """
     if not subject.has_lmbs:
         missing = AffectedLmbs(subject.running.array.runs if subject.running.array is not None else ())
@@ -122,6 +123,7 @@ def pending_flush(subject: Subject) -> Iterator[Violation]:
 
     Fix:
         Reboot before the next request if the tree is right; any request that succeeds if the array is.
+        `drmemctl repair` finds the requests that put it right, if any do.
     """
     array = array_of(subject)
     if array is None:
@@ -164,6 +166,7 @@ def merging_array(subject: Subject) -> Iterator[Violation]:
     Fix:
         See DRM015. If the property shows addresses that the array does not have, reboot; do not load a crash
         kernel.
+        `drmemctl repair` finds the requests that put it right, if any do.
     """
     array = array_of(subject)
     if array is not None and subject.table.property_name == V2:

@@ -69,6 +69,7 @@ def contradicting_connectors(subject: Subject) -> Iterator[Violation]:
     Fix:
         Free but present: on QEMU, reboot the guest; on PowerVM, isolate and release the connector with drmgr.
         Assigned but not present: remove the LMB by index as soon as possible.
+        `drmemctl repair` finds the requests that put it right, if any do.
     """
     table = live_table(subject)
     reasons = LmbsByReason[str](table.property_name)
@@ -120,6 +121,7 @@ def contradicting_blocks(subject: Subject) -> Iterator[Violation]:
 
     Fix:
         Put the block online; if there is none, reboot. A block at a free LMB: take it offline.
+        `drmemctl repair` finds the requests that put it right, if any do.
     """
     table = live_table(subject)
     blocks = block_ranges(subject)
@@ -183,6 +185,7 @@ def blocks_on_wrong_nodes(subject: Subject) -> Iterator[Violation]:
 
     Fix:
         Remove the LMB and add it again (5.10 and later), or reboot.
+        `drmemctl repair` finds the requests that put it right, if any do.
     """
     table = live_table(subject)
     nodes = Nodes(subject.running.associativity or subject.associativity)

@@ -70,6 +70,7 @@ def lost_topology(subject: Subject) -> Iterator[Violation]:
 
     Fix:
         Remove the LMB and add it again: Linux asks the hypervisor anew. Or reboot; kexec keeps what is wrong.
+        `drmemctl repair` finds the requests that put it right, if any do.
     """
     delivered = subject.running.delivered
     if delivered is None or delivered.lookup is None:

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl removable`: which LMBs can leave, and why the others cannot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from drmemctl.cli.boot_options import cmdline_option, with_cmdline
+from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
+from drmemctl.output.screen import Screen, say
+
+if TYPE_CHECKING:
+    from drmemctl.kernel.profiles import Profile
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl removable live
+  drmemctl removable sosreport.tar.xz --kernel rhel-9.4
+  drmemctl removable guest.dtb 'offline 9' --cmdline movable_node --format json
+
+STEPs are those of `drmemctl simulate`: what can leave after them.
+"""
+
+
+@click.command("removable", short_help="Say which LMBs can leave, and why the others cannot.", epilog=_EXAMPLE)
+@tree_argument()
+@click.argument("steps", metavar="[STEP]...", nargs=-1)
+@cmdline_option()
+@kernel_option()
+@hypervisor_option()
+@format_option("table", "json")
+@color_option()
+def command(
+    tree: str,
+    steps: tuple[str, ...],
+    cmdline: str | None,
+    kernel: Profile | None,
+    hypervisor: str | None,
+    format: str,
+    screen: Screen,
+) -> int:
+    """Say of each assigned LMB whether it can leave the running kernel, and why not.
+
+    A capture shows states and zones of memory blocks; of any other tree they are those after boot. Below the
+    table: how much can be taken from each node, and which requests take it, each tried on the simulated kernel.
+    The exit code is 1 if the kernel does not come up, or a STEP fails.
+    """
+    from drmemctl.cli.steps import parse_steps
+    from drmemctl.output.removable import show_removable
+    from drmemctl.output.text import safe
+    from drmemctl.simulate.removable import Removable
+    from drmemctl.simulate.simulation import Simulation
+
+    parsed = parse_steps(None, steps)
+    device_tree = with_cmdline(open_tree(tree), cmdline)
+    profile = kernel_of(device_tree, kernel)
+    simulation = Simulation(device_tree, profile, named_hypervisor(hypervisor), findings=False)
+    results = simulation.run_all(parsed)
+    show_removable(screen, Removable.of(simulation), format)
+    if simulation.state.dead:
+        say(f"the kernel does not run: {safe(simulation.state.dead)}")
+    return 1 if simulation.state.dead or any(not result.ok for result in results) else 0

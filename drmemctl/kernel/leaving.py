@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+"""Which assigned LMBs can leave a running kernel, and why the others cannot.
+
+Source: Linux arch/powerpc/platforms/pseries/hotplug-memory.c `lmb_is_removable`, `dlpar_remove_lmb`;
+mm/memory_hotplug.c `offline_pages`, `try_remove_memory`, `zone_for_pfn_range`; mm/page_isolation.c
+`has_unmovable_pages`. From memory of the sources, neither looked up nor measured. The linear mapping of a block
+(bolted entries of the hash table, or the radix tree) goes with its memory and keeps nothing: the kernel only warns
+of what fails there (`arch_remove_linear_mapping`).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import pairwise
+
+from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
+from drmemctl.kernel.block_map import BlockMap, owners_of
+from drmemctl.kernel.boot_regions import MOVABLE, NORMAL, boot_regions
+from drmemctl.kernel.capabilities import RESERVED_NOT_REMOVABLE
+from drmemctl.kernel.cmdline import command_line, has_flag, options
+from drmemctl.kernel.profiles import Profile
+from drmemctl.kernel.state import KernelState
+from drmemctl.model.intervals import Intervals
+from drmemctl.model.live_system import LiveSystem
+from drmemctl.model.memory import Memory
+from drmemctl.model.run import Run
+from drmemctl.tree.node import Tree
+
+_PERSISTENT = "Persistent Memory"
+
+
+class Leaves(StrEnum):
+    """Whether LMBs can leave."""
+
+    YES = "yes"
+    PERHAPS = "perhaps"
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Assigned LMBs that are alike in whether they can leave.
+
+    Attributes:
+        run: the LMBs.
+        node: the Linux node of their memory blocks, None without any.
+        state: `online` or `offline`, empty without memory blocks.
+        zone: `Movable`, `Normal` or what sysfs calls it (untrusted text); empty where not known.
+        leaves: whether they can.
+        reasons: why they cannot, or may not.
+
+    """
+
+    run: Run
+    node: int | None
+    state: str
+    zone: str
+    leaves: Leaves
+    reasons: tuple[str, ...]
+
+    def goes_on(self, following: Leaving, lmb_size: int) -> bool:
+        """Whether `following` begins where these end and is like them."""
+        expected = self.run.part(self.run.lmbs, following.run.lmbs, lmb_size)
+        return following.run == expected and replace(following, run=self.run) == self
+
+
+class Leavers:
+    """Judges the LMBs of a kernel."""
+
+    def __init__(self, kernel: KernelState, booted: Tree, system: LiveSystem) -> None:
+        """`booted` is the tree that it booted on, `system` what a capture shows of it, empty without one."""
+        self._kernel = kernel
+        self._size = kernel.table.lmb_size or 0
+        self._pinned = sorted(kernel.unmovable)
+        self._zones = list(_zones(booted, kernel.profile, system))
+        self._added_zone = _added_zone(kernel)
+        self._shared, self._persistent = Intervals(), Intervals()
+        for base, size in _shared(kernel):
+            self._shared.add(base, size, 0)
+        for part in system.resources:
+            if part.name.startswith(_PERSISTENT):
+                self._persistent.add(part.base, part.last - part.base + 1, 0)
+        self._shared, self._persistent = self._shared.disjoint(), self._persistent.disjoint()
+        self._addresses = sorted(self._all_edges())
+
+    def parts(self) -> Iterator[Leaving]:
+        """Yield the assigned LMBs in array order, those that are alike as one."""
+        last: Leaving | None = None
+        for run in self._kernel.table.runs if self._size else ():
+            if not run.flags & ASSIGNED:
+                continue
+            edges = self._edges(run)
+            for first, end in pairwise(edges):
+                part = self._judged(run.part(first, end - first, self._size))
+                if last is not None and last.goes_on(part, self._size):
+                    last = replace(last, run=last.run._replace(lmbs=last.run.lmbs + part.run.lmbs))
+                    continue
+                if last is not None:
+                    yield last
+                last = part
+        if last is not None:
+            yield last
+
+    def _all_edges(self) -> set[int]:
+        """Return the addresses at which something changes."""
+        kernel, size = self._kernel, self._kernel.block_size
+        addresses = {edge for first, last in kernel.kept.dump for edge in (first, last + 1)}
+        addresses |= {edge for part in kernel.kept.reserved for edge in (part.base, part.end)}
+        addresses |= {edge for first, end, _ in self._zones for edge in (first, end)}
+        for start, last, _ in (*self._shared, *self._persistent):
+            addresses |= {start, last + 1}
+        for blocks, _ in kernel.blocks.states():
+            addresses |= {blocks.first * size, blocks.end * size}
+        for block in kernel.blocks.holed:
+            addresses |= {block * size, (block + 1) * size}
+        return addresses
+
+    def _edges(self, run: Run) -> list[int]:
+        """Return the positions in a run at which something changes, with its ends."""
+        first = bisect_left(self._addresses, run.base)
+        inside = self._addresses[first : bisect_right(self._addresses, run.base + run.lmbs * self._size)]
+        # Both the LMB that an edge is in and the one after it may be others than their neighbours.
+        positions = {place for address in inside for place in _around(address - run.base, self._size)}
+        first = bisect_left(self._pinned, run.drc_index)
+        for drc_index in self._pinned[first : bisect_left(self._pinned, run.drc_index + run.lmbs)]:
+            positions |= {drc_index - run.drc_index, drc_index - run.drc_index + 1}
+        return sorted({0, run.lmbs, *(position for position in positions if 0 < position < run.lmbs)})
+
+    def _judged(self, run: Run) -> Leaving:
+        kernel = self._kernel
+        block = kernel.block_of(run.base)
+        node = kernel.blocks.node_of(block)
+        online = block not in kernel.blocks.offline
+        zone = self._zone(run.base) if node is not None and online else ""
+        reasons = tuple(self._reasons(run, block, online=online))
+        leaves = Leaves.NO if reasons else Leaves.YES
+        if not reasons and online and zone != MOVABLE:
+            reasons, leaves = ("in no movable zone: memory of the kernel's own may be in it",), Leaves.PERHAPS
+        state = "" if node is None else "online" if online else "offline"
+        return Leaving(run, node, state, zone, leaves, reasons)
+
+    def _reasons(self, run: Run, block: int, *, online: bool) -> Iterator[str]:
+        kernel, base, end = self._kernel, run.base, run.base + self._size
+        if run.flags & RESERVED and kernel.profile.has(RESERVED_NOT_REMOVABLE):
+            yield "reserved, flag 0x80: the kernel does not take it for removable"
+        if not kernel.kept.is_removable(base):
+            yield "kept for a firmware-assisted dump"
+        for part in kernel.kept.reserved:
+            if part.base < end and base < part.end:
+                yield f"memory of {part.purpose} is in it"
+        if self._size != kernel.block_size or base % kernel.block_size:
+            yield "no memory block of its own: to remove it stops the kernel or takes other memory"
+        if kernel.blocks.node_of(block) is None:
+            yield "no memory block: there is nothing to take offline"
+        if online and self._is_pinned(run.drc_index) and not self._is_reserved(base, end):
+            yield "memory in it cannot be moved"
+        yield from self._of_block(block, base)
+
+    def _of_block(self, block: int, base: int) -> Iterator[str]:
+        if block in self._kernel.blocks.holed:
+            yield "a part of its memory block is missing"
+        if self._shared.first_in(base, self._size) is not None:
+            yield "its memory block has boot memory, too"
+        if self._persistent.first_in(base, self._size) is not None:
+            yield "its memory block has persistent memory, too"
+
+    def _is_reserved(self, base: int, end: int) -> bool:
+        return any(part.base < end and base < part.end for part in self._kernel.kept.reserved)
+
+    def _is_pinned(self, drc_index: int) -> bool:
+        return drc_index in self._kernel.unmovable
+
+    def _zone(self, base: int) -> str:
+        at = bisect_right(self._zones, base, key=lambda zone: zone[0]) - 1
+        if at >= 0 and base < self._zones[at][1]:
+            return self._zones[at][2]
+        return self._added_zone
+
+
+def _around(offset: int, size: int) -> tuple[int, int]:
+    return offset // size, -(-offset // size)
+
+
+def _zones(booted: Tree, profile: Profile, system: LiveSystem) -> Iterator[tuple[int, int, str]]:
+    """Yield (first address, end, zone) of memory whose zone is known: as sysfs has it, or as boot makes it."""
+    size = system.block_size
+    known = [(number, block.zones[0]) for number, block in sorted(system.blocks.items()) if block.zones]
+    if size and known:
+        first, zone = known[0]
+        end = first
+        for number, name in known:
+            if (number, name) != (end, zone):
+                yield first * size, end * size, zone
+                first, zone = number, name
+            end = number + 1
+        yield first * size, end * size, zone
+        return
+    regions, _ = boot_regions(booted, profile)
+    for entry in regions:
+        region, movable = entry.region, entry.consequences.movable_from
+        begin = region.end if movable is None else movable
+        if region.base < begin:
+            yield region.base, begin, NORMAL
+        if begin < region.end:
+            yield begin, region.end, MOVABLE
+
+
+def _added_zone(kernel: KernelState) -> str:
+    """Return the zone of memory that came after boot (`default_zone_for_pfn`), where nobody chose one by hand."""
+    cmdline = command_line(kernel.tree)
+    policy = options(cmdline, "memhp_default_state")
+    movable = has_flag(cmdline, "movable_node") or "online_movable" in policy[-1:]
+    return MOVABLE if movable and "online_kernel" not in policy[-1:] else NORMAL
+
+
+def _shared(kernel: KernelState) -> Iterator[tuple[int, int]]:
+    """Yield (address, bytes) of memory blocks in which a memory node has memory beside LMBs."""
+    if not kernel.table.runs:
+        return
+    owners, size = owners_of(Memory.from_tree(kernel.tree).boot, kernel.table), kernel.block_size
+    for span in BlockMap(owners, kernel.table.lmb_size, size, kernel.blocks).spans():
+        if span.shared and {owner.kind for owner in span.owners} == {"lmb", "memory"}:
+            yield span.first * size, span.count * size

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""What memory can leave, as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from drmemctl.kernel.leaving import Leaves, Leaving
+from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.screen import Screen, node_style
+from drmemctl.output.simulation_text import kernel_words
+from drmemctl.output.table import Cell, Column, show_table
+from drmemctl.output.text import safe
+from drmemctl.simulate.removable import NodeTally, Removable, RemovalRequest
+from drmemctl.wording import count_of, size_text
+
+_SHOWN = 8
+"""Requests that the text names."""
+
+_STYLES = {Leaves.YES: "green", Leaves.PERHAPS: "yellow", Leaves.NO: "red"}
+
+
+def show_removable(screen: Screen, removable: Removable, format: str) -> None:
+    """Print it as `table` or `json`."""
+    if format == "json":
+        head = {
+            "schema": schema("removable"),
+            "kernel": safe(removable.kernel, None),
+            "lmb_size": removable.lmb_size,
+        }
+        lists = {
+            "lmbs": map(_part_record, removable.parts),
+            "nodes": (record(tally, "node yes perhaps no most") for tally in removable.nodes),
+            "requests": (record(request, "request=text node lmbs sure works") for request in removable.requests),
+        }
+        screen.write_all(streamed(head, lists))
+        return
+    screen.write(screen.style(safe(kernel_words(removable.kernel)), "bold") + f": {_summary(removable)}\n")
+    if not removable.parts:
+        return
+    titles = ("address", "LMBs", "DRC", "node", "state", "zone", "leaves", "why not")
+    columns = [Column(title, right=title == "LMBs") for title in titles]
+    marks = _marks(removable.parts)
+    show_table(screen, columns, _rows(removable.parts, marks))
+    for reason, mark in marks.items():
+        screen.write(f"{mark}: {reason}\n")
+    for tally in removable.nodes:
+        screen.write(_node_line(tally, removable.lmb_size) + "\n")
+    for request in removable.requests[:_SHOWN]:
+        screen.write(f"  {_request_line(request)}\n")
+    hidden = len(removable.requests) - _SHOWN
+    if hidden > 0:
+        screen.write(f"  and {hidden:,} more requests, which --format json lists\n")
+
+
+def _part_record(part: Leaving) -> dict[str, Any]:
+    return {
+        **record(part, "base=run.base count=run.lmbs drc_index=run.drc_index node"),
+        "state": part.state or None,
+        "zone": safe(part.zone, None) or None,
+        "leaves": part.leaves.value,
+        "reasons": list(part.reasons),
+    }
+
+
+def _summary(removable: Removable) -> str:
+    lmbs = sum(part.run.lmbs for part in removable.parts)
+    most = sum(tally.most for tally in removable.nodes)
+    sure = sum(tally.yes for tally in removable.nodes)
+    of_all = f"of {count_of(lmbs, 'assigned LMB')} at most {most:,} can leave"
+    return f"{of_all} ({size_text(most * removable.lmb_size)}), {sure:,} for sure"
+
+
+def _marks(parts: Sequence[Leaving]) -> dict[str, str]:
+    """Return a letter for each reason: they are too long for a column."""
+    reasons = dict.fromkeys(reason for part in parts for reason in part.reasons)
+    return {reason: f"[{number}]" for number, reason in enumerate(reasons, 1)}
+
+
+def _rows(parts: Sequence[Leaving], marks: dict[str, str]) -> Iterator[Sequence[Cell]]:
+    for part in parts:
+        node: Cell = "-" if part.node is None else (str(part.node), node_style(part.node))
+        drc, zone = f"{part.run.drc_index:#x}", safe(part.zone, 12) or "-"
+        why = " ".join(marks[reason] for reason in part.reasons)
+        leaves = (part.leaves.value, _STYLES[part.leaves])
+        yield (f"{part.run.base:#x}", f"{part.run.lmbs:,}", drc, node, part.state or "-", zone, leaves, why)
+
+
+def _node_line(tally: NodeTally, lmb_size: int) -> str:
+    node = "without memory blocks" if tally.node is None else f"node {tally.node}"
+    most = f"at most {count_of(tally.most, 'LMB')} ({size_text(tally.most * lmb_size)})"
+    return f"{node}: {most}, {tally.yes:,} for sure; {tally.no:,} cannot leave"
+
+
+def _request_line(request: RemovalRequest) -> str:
+    outcome = "" if request.works is None else "" if request.works else ": does not work here"
+    sure = "" if request.sure or outcome else "  # if nothing in them is pinned"
+    return f"{request.text}{outcome}{sure}"

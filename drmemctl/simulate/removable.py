@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""How much memory a running kernel can give back, by node, and which request takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from drmemctl.kernel.leaving import Leavers, Leaves, Leaving
+from drmemctl.kernel.running import live_system
+from drmemctl.model.live_system import LiveSystem
+from drmemctl.model.run import Run
+from drmemctl.simulate.simulation import Simulation
+
+_MOST_TRIED = 64
+"""Requests that are simulated; more are only named."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalRequest:
+    """A request that takes memory.
+
+    Attributes:
+        text: what is written to /sys/kernel/dlpar.
+        node: the node that it takes memory from, None where the kernel chooses.
+        lmbs: how many LMBs it takes.
+        sure: whether all of them are sure to leave.
+        works: whether it does on the simulated kernel, where whatever may leave does; None where not tried.
+
+    """
+
+    text: str
+    node: int | None
+    lmbs: int
+    sure: bool
+    works: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeTally:
+    """How many assigned LMBs of a node can leave; the node is None for those without memory blocks."""
+
+    node: int | None
+    yes: int
+    perhaps: int
+    no: int
+
+    @property
+    def most(self) -> int:
+        """How many can be taken at most."""
+        return self.yes + self.perhaps
+
+
+@dataclass(frozen=True, slots=True)
+class Removable:
+    """What of a kernel's memory can leave.
+
+    Attributes:
+        kernel: the name of the kernel.
+        lmb_size: bytes of an LMB, 0 where not known.
+        parts: the assigned LMBs, by whether they can leave and why not.
+        nodes: how many can on each node, ascending; without memory blocks last.
+        requests: what takes them: most of all by count, then by range.
+
+    """
+
+    kernel: str
+    lmb_size: int
+    parts: tuple[Leaving, ...]
+    nodes: tuple[NodeTally, ...]
+    requests: tuple[RemovalRequest, ...]
+
+    @classmethod
+    def of(cls, simulation: Simulation) -> Removable:
+        """Return what can leave the partition of a simulation as it is now."""
+        kernel = simulation.state
+        parts = () if kernel.dead else tuple(leavers(simulation).parts())
+        nodes = tuple(_tallies(parts))
+        requests = tuple(_requests(simulation, parts))
+        return cls(kernel.profile.name, kernel.table.lmb_size or 0, parts, nodes, requests)
+
+
+def leavers(simulation: Simulation) -> Leavers:
+    """Return who judges the LMBs of the kernel as it is now, by the tree that it booted on or began with."""
+    kernel = simulation.state
+    boots = [result.after.kernel.tree for result in simulation.results if result.parsed.boots and result.ok]
+    begun = [result.before.kernel.tree for result in simulation.results[:1]]
+    booted = (boots or begun or [kernel.tree])[-1]
+    return Leavers(kernel, booted, LiveSystem() if boots else live_system(booted))
+
+
+def _tallies(parts: Sequence[Leaving]) -> Iterator[NodeTally]:
+    nodes = {part.node for part in parts}
+    for node in sorted(nodes, key=lambda node: (node is None, node or 0)):
+        yes, perhaps, no = (
+            sum(part.run.lmbs for part in parts if part.node == node and part.leaves is kind)
+            for kind in (Leaves.YES, Leaves.PERHAPS, Leaves.NO)
+        )
+        yield NodeTally(node, yes, perhaps, no)
+
+
+def _requests(simulation: Simulation, parts: Sequence[Leaving]) -> Iterator[RemovalRequest]:
+    leaving = [part for part in parts if part.leaves is not Leaves.NO]
+    total = sum(part.run.lmbs for part in leaving)
+    if not total:
+        return
+    sure = all(part.leaves is Leaves.YES for part in leaving)
+    text = f"memory remove count {total}"
+    yield RemovalRequest(text, None, total, sure, works(simulation, text))
+    for number, part in enumerate(leaving, 1):
+        text = removal_of(part.run)
+        tried = works(simulation, text) if number < _MOST_TRIED else None
+        yield RemovalRequest(text, part.node, part.run.lmbs, part.leaves is Leaves.YES, tried)
+
+
+def removal_of(run: Run) -> str:
+    """Return the request that removes these LMBs and no others."""
+    if run.lmbs == 1:
+        return f"memory remove index {run.drc_index:#x}"
+    return f"memory remove indexed-count {run.lmbs} {run.drc_index:#x}"
+
+
+def works(simulation: Simulation, text: str) -> bool:
+    """Whether a request works as the partition is now, which it leaves as it is."""
+    before, n_results = simulation.situation, len(simulation.results)
+    result = simulation.run(f"dlpar {text}")
+    simulation.situation = before
+    del simulation.results[n_results:]
+    return result.ok and not result.kernel_faults

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+"""The way back: the fewest requests after which tree, array, connectors, memory blocks and hypervisor agree.
+
+Found breadth first on the simulator: what is proposed has been simulated, request by request. Of plans with as
+many requests, the one that takes the fewest LMBs away comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from drmemctl.check.engine import all_rules
+from drmemctl.check.finding import Violation
+from drmemctl.kernel.capabilities import DRMEM_ARRAY, WRONG_NODE_ADD
+from drmemctl.kernel.leaving import Leaves, Leaving
+from drmemctl.model.dumped import array_in
+from drmemctl.simulate.partition import Partition, StepResult
+from drmemctl.simulate.removable import leavers
+from drmemctl.simulate.repair_requests import DrcRange, ranges_of
+from drmemctl.simulate.repair_search import CONSISTENT, NONE, REBOOT, PlannedRequest, Search, n_assigned
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.wording import count_of
+
+AGREES, PLAN = "consistent", "plan"
+"""Verdicts: nothing is to be done; requests do. The others are `REBOOT`, only that does, and `NONE`."""
+
+
+_ARRAY_NOT_SHOWN = (
+    "TREE does not show the kernel's LMB array, which is taken to be as the property says; "
+    "after a migration give the tree before it and the step lpm, or a vmcore"
+)
+
+_MOST_ALONE = 64
+"""Requests of single LMBs that are simulated in place of those for ranges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """The way back from a partition.
+
+    Attributes:
+        simulation: the partition at the start.
+        goal: `consistent`, or the rule that is to find nothing any more.
+        verdict: `consistent`, `plan`, `reboot` or `none`.
+        contradictions: who does not agree at the start.
+        requests: the plan, empty without one.
+        shortest: whether no plan has fewer requests of the kinds that are tried.
+        needed: bytes that are taken away at once: so much has to be free elsewhere.
+        stuck: LMBs that nobody agrees about and that cannot leave, or may not.
+        reasons: why there is no plan.
+        tried: how many requests were simulated.
+
+    """
+
+    simulation: Simulation
+    goal: str
+    verdict: str
+    contradictions: tuple[Violation, ...] = ()
+    requests: tuple[PlannedRequest, ...] = ()
+    shortest: bool = True
+    needed: int = 0
+    stuck: tuple[Leaving, ...] = ()
+    reasons: tuple[str, ...] = ()
+    tried: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the plan takes for granted."""
+        tree, profile = self.simulation.tree, self.simulation.profile
+        if self.simulation.results or tree.beside is None or array_in(tree) or not profile.has(DRMEM_ARRAY):
+            return ()
+        return (_ARRAY_NOT_SHOWN,)
+
+    @property
+    def each_alone(self) -> bool:
+        """Whether the plan leads there, too, if ranges are taken LMB by LMB, as by `drmgr -s`."""
+        steps = [step for request in self.requests for step in _alone(request.step)]
+        if len(steps) == len(self.requests) or len(steps) > _MOST_ALONE:
+            return len(steps) <= _MOST_ALONE
+        search = Search(self.simulation.situation, self.goal)
+        return search.leads_there(steps)
+
+    @property
+    def proof(self) -> Simulation:
+        """The simulation of the plan: a reboot where only that does."""
+        proof = Simulation(self.simulation.tree, self.simulation.profile, self.simulation.hypervisor)
+        proof.situation, proof.boot_faults = self.simulation.situation, ()
+        steps = ["reboot"] if self.verdict == REBOOT else [request.step for request in self.requests]
+        proof.run_all(steps)
+        return proof
+
+
+def _alone(step: str) -> list[str]:
+    """Return the requests for each LMB of a request for a range."""
+    words = step.split()
+    if words[0] != "dlpar" or words[3] != "indexed-count":
+        return [step]
+    first = int(words[5], 16)
+    return [f"{' '.join(words[:3])} index {first + place:#x}" for place in range(int(words[4]))]
+
+
+def goals() -> tuple[str, ...]:
+    """Return the rules that can be a goal: those of the family state."""
+    return tuple(rule.id for rule in all_rules().values() if rule.family == "state")
+
+
+def repair(simulation: Simulation, goal: str = CONSISTENT) -> Repair:
+    """Return the way back from the partition of a simulation as it is now, which stays as it is.
+
+    `goal` is `consistent`, or a rule of the family state that is to find nothing any more.
+    """
+    search = Search(simulation.situation, goal)
+    contradictions = tuple(search.contradictions(simulation.situation))
+    if not contradictions and not simulation.state.dead:
+        return Repair(simulation, goal, AGREES)
+    concerned = ranges_of(contradictions)
+    stuck = () if simulation.state.dead else tuple(_stuck(simulation, concerned))
+    path = None if simulation.state.dead else search.plan(contradictions)
+    if path:
+        requests = tuple(search.planned(simulation.situation, path))
+        return Repair(
+            simulation,
+            goal,
+            PLAN,
+            contradictions,
+            requests,
+            search.shortest,
+            _needed(simulation.situation, path),
+            tuple(part for part in stuck if part.leaves is Leaves.PERHAPS),
+            tried=search.tried,
+        )
+    verdict, reasons = search.after_reboot(simulation.situation)
+    reasons = (*_reasons(simulation, contradictions, stuck), *search.said(), *reasons)
+    return Repair(simulation, goal, verdict, contradictions, stuck=stuck, reasons=reasons, tried=search.tried)
+
+
+def _stuck(simulation: Simulation, concerned: Sequence[DrcRange]) -> Iterator[Leaving]:
+    for part in leavers(simulation).parts():
+        first, end = part.run.drc_index, part.run.drc_index + part.run.lmbs
+        is_concerned = any(first < span.end and span.first < end for span in concerned)
+        if part.leaves is not Leaves.YES and is_concerned:
+            yield part
+
+
+def _needed(start: Partition, path: Sequence[StepResult]) -> int:
+    """Return the most bytes that are away at once in the course of a plan."""
+    had = n_assigned(start)
+    return max(0, *(had - n_assigned(result.after) for result in path)) * (start.kernel.table.lmb_size or 0)
+
+
+def _reasons(
+    simulation: Simulation, contradictions: Sequence[Violation], stuck: Sequence[Leaving]
+) -> Iterator[str]:
+    """Yield why no request repairs a partition."""
+    if simulation.state.dead:
+        yield f"the kernel answers no more requests: {simulation.state.dead}"
+        return
+    for part in stuck:
+        if part.leaves is Leaves.NO:
+            lmbs = f"{count_of(part.run.lmbs, 'LMB')} from {part.run.drc_index:#x} on cannot leave"
+            yield f"{lmbs}: {'; '.join(part.reasons)}"
+    rules = dict.fromkeys(violation.rule for violation in contradictions)
+    yield from (f"{rule}: {_WHY_NOT[rule]}" for rule in rules if rule in _WHY_NOT)
+    if "DRM085" in rules and simulation.profile.has(WRONG_NODE_ADD):
+        yield "DRM085: this kernel adds all memory on the first online node"
+
+
+_WHY_NOT = {
+    "DRM083": "only the hypervisor's side, or a boot, sets a connector right whose LMB no request can take",
+    "DRM084": "what has no memory block cannot be taken offline, and a block at a free LMB is not given up",
+    "DRM086": "the kernel reads the size of its memory blocks at boot only",
+}
+
+__all__ = ["AGREES", "CONSISTENT", "NONE", "PLAN", "REBOOT", "Repair", "goals", "repair"]

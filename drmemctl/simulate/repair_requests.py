@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""The requests that a repair may consist of: those about the LMBs that somebody does not agree about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from drmemctl.check.finding import Violation
+from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
+from drmemctl.hypervisor.machine import Device
+from drmemctl.hypervisor.qemu import Qemu
+from drmemctl.model.run import Run
+from drmemctl.simulate.partition import Partition
+
+MOST_RANGES = 6
+"""Ranges of LMBs that are repaired together; of more, one after the other is."""
+
+_MOST_BLOCKS = 8
+"""Offline memory blocks that are put online by a request each."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DrcRange:
+    """LMBs: `count` from a DRC index on."""
+
+    first: int
+    count: int
+
+    @property
+    def end(self) -> int:
+        """The DRC index after the last one's."""
+        return self.first + self.count
+
+    @property
+    def words(self) -> str:
+        """How a request names them."""
+        return f"index {self.first:#x}" if self.count == 1 else f"indexed-count {self.count} {self.first:#x}"
+
+
+def ranges_of(violations: Iterable[Violation]) -> list[DrcRange]:
+    """Return the LMBs that violations are about, those side by side as one range, ascending."""
+    runs = sorted({DrcRange(run.drc_index, run.lmbs) for violation in violations for run in violation.lmbs})
+    joined: list[DrcRange] = []
+    for part in runs:
+        if joined and part.first <= joined[-1].end:
+            joined[-1] = DrcRange(joined[-1].first, max(joined[-1].end, part.end) - joined[-1].first)
+        else:
+            joined.append(part)
+    return joined
+
+
+def spans_of(ranges: Sequence[DrcRange]) -> list[DrcRange]:
+    """Return the ranges and all that reach from one to a later one: what lies between is taken along."""
+    reaching = (DrcRange(first.first, last.end - first.first) for first, last in combinations(ranges, 2))
+    return sorted({*ranges, *reaching}, key=lambda span: (span.count, span.first))
+
+
+class Candidates:
+    """The requests that are tried on a partition.
+
+    Attributes:
+        devices: the DIMMs of QEMU in which the LMBs are, as they were at the start.
+
+    """
+
+    def __init__(self, start: Partition, ranges: Sequence[DrcRange], violations: Sequence[Violation]) -> None:
+        self._start = start
+        self._ranges = list(ranges)
+        self._spans = spans_of(self._ranges[:MOST_RANGES])
+        # One violation can be about LMBs of several kinds that other requests tell apart.
+        single = {DrcRange(run.drc_index, run.lmbs) for violation in violations for run in violation.lmbs}
+        self._spans += sorted(single - {*self._spans})[:MOST_RANGES]
+        self.devices: tuple[Device, ...] = ()
+        if isinstance(start.machine, Qemu):
+            self.devices = tuple(device for device in start.machine.devices if self._is_about(device))
+
+    def _is_about(self, device: Device) -> bool:
+        return any(device.first < part.end and part.first < device.end for part in self._ranges)
+
+    def of(self, partition: Partition) -> Iterator[str]:
+        """Yield the steps that may bring a partition nearer to agreement."""
+        assigned = free = 0
+        for span in self._spans:
+            runs = list(_inside(partition, span))
+            n_assigned = sum(run.lmbs for run in runs if run.flags & ASSIGNED)
+            n_free = sum(run.lmbs for run in runs if not run.flags & (ASSIGNED | RESERVED | DRC_INVALID))
+            if span in self._ranges:
+                assigned, free = assigned + n_assigned, free + n_free
+            if n_assigned:
+                yield f"dlpar memory remove {span.words}"
+            if n_free:
+                yield f"dlpar memory add {span.words}"
+        if len(self._ranges) > 1:
+            if assigned:
+                yield f"dlpar memory remove count {assigned}"
+            if free:
+                yield f"dlpar memory add count {free}"
+        yield from self._of_blocks(partition)
+        yield from self._of_devices(partition)
+        yield from self._flush(partition)
+
+    def _of_blocks(self, partition: Partition) -> Iterator[str]:
+        kernel = partition.kernel
+        for block in sorted(kernel.blocks.offline)[:_MOST_BLOCKS]:
+            yield f"online {block}"
+
+    def _of_devices(self, partition: Partition) -> Iterator[str]:
+        """Yield what QEMU's user can do: a guest that gave memory back by itself gets it from nobody else."""
+        machine = partition.machine
+        present = {(device.first, device.count) for device in machine.devices}
+        for device in self.devices:
+            if (device.first, device.count) in present:
+                yield f"unplug {device.first:#x} {device.count}"
+            elif not any(other.first < device.end and device.first < other.end for other in machine.devices):
+                domains = _delivered(self._start, device.first) or device.domains
+                where = f" assoc {','.join(map(str, domains))}" if domains else ""
+                yield f"plug {device.first:#x} {device.count}{where}"
+
+    def _flush(self, partition: Partition) -> Iterator[str]:
+        """Yield a request that changes no LMB: its success has the kernel write its array back."""
+        for run in partition.kernel.table.runs:
+            if not run.flags & (ASSIGNED | RESERVED | DRC_INVALID):
+                yield f"dlpar memory remove indexed-count 1 {run.drc_index:#x}"
+                return
+
+
+def _inside(partition: Partition, span: DrcRange) -> Iterator[Run]:
+    """Yield the parts of the array's runs that have DRC indexes of a span."""
+    table = partition.kernel.table
+    for run in table.runs:
+        first, end = max(span.first, run.drc_index), min(span.end, run.drc_index + run.lmbs)
+        if first < end:
+            yield run.part(first - run.drc_index, end - first, table.lmb_size)
+
+
+def _delivered(partition: Partition, drc_index: int) -> tuple[int, ...]:
+    """Return where the hypervisor has an LMB, as it told the partition last; empty where it did not."""
+    delivered = partition.machine.delivered
+    for place in delivered.places:
+        if place.first <= drc_index < place.end:
+            return place.domains
+    for run in delivered.lmbs.runs:
+        if run.position_of_drc(drc_index) is not None:
+            return delivered.domains(run.aa_index, run.flags) or ()
+    return ()

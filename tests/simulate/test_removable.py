@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""Which LMBs can leave and why not: each reason alone, and that what is said can leave does in the simulation."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from drmemctl.kernel.cmdline import with_command_line
+from drmemctl.kernel.leaving import Leaves
+from drmemctl.simulate.removable import Removable
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.tree.node import Tree
+from drmemctl.tree.source import load
+from tests.cases import each
+from tests.cli.running import run
+from tests.conftest import FIXTURES, fixture_trees, tree_name
+from tests.kernel.partitions import DRC, LMB, lmbs, tree, u32
+
+TREES = [path for path in fixture_trees() if "vmcores" not in str(path)]
+
+
+def removable(made: Tree, *steps: str, kernel: str = "latest", cmdline: str = "") -> Removable:
+    simulation = Simulation(with_command_line(made, cmdline) if cmdline else made, kernel, "powervm")
+    simulation.run_all(steps)
+    return Removable.of(simulation)
+
+
+def said(found: Removable) -> list[tuple[int, int, str, str]]:
+    """Return (first LMB, how many, whether they leave, first reason)."""
+    return [
+        (part.run.drc_index - DRC, part.run.lmbs, part.leaves.value, (part.reasons or ("",))[0])
+        for part in found.parts
+    ]
+
+
+NORMAL = "in no movable zone: memory of the kernel's own may be in it"
+
+
+def test_memory_outside_the_movable_zone_may_leave() -> None:
+    assert said(removable(tree(lmbs(2, 4, 0, 8)))) == [(2, 4, "perhaps", NORMAL)]
+
+
+def test_memory_in_the_movable_zone_leaves() -> None:
+    """find_zone_movable_pfns_for_nodes: movable_node takes what is marked as hot-removable."""
+    found = removable(tree(lmbs(2, 2, 0, 8), lmbs(4, 2, 1, 0x108)), cmdline="movable_node")
+    assert said(found) == [(2, 2, "perhaps", NORMAL), (4, 2, "yes", "")]
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "zone"),
+    [("memhp_default_state=online_movable", "Movable"), ("movable_node", "Movable"), ("quiet", "Normal")],
+)
+def test_the_zone_of_memory_that_was_added(cmdline: str, zone: str) -> None:
+    found = removable(tree(lmbs(2, 2, 0, 8), lmbs(4, 2)), "dlpar memory add index 0x80000004", cmdline=cmdline)
+    assert [part.zone for part in found.parts if part.run.position_of_drc(DRC + 4) is not None] == [zone]
+
+
+def test_what_is_reserved_does_not_leave() -> None:
+    made = tree(lmbs(2, 8, 0, 8)).with_property("/rtas", "linux,rtas-base", u32(5 * LMB))
+    made = made.with_property("/rtas", "rtas-size", u32(0x1000))
+    found = removable(made, cmdline="crashkernel=300M@768M")
+    assert said(found) == [
+        (2, 1, "perhaps", NORMAL),
+        (3, 2, "no", "memory of crashkernel= is in it"),
+        (5, 1, "no", "memory of RTAS is in it"),
+        (6, 4, "perhaps", NORMAL),
+    ]
+
+
+def test_what_a_dump_needs_does_not_leave() -> None:
+    found = removable(tree(lmbs(2, 6, 1, 8)), cmdline="fadump=on")
+    assert said(found) == [(2, 1, "no", "kept for a firmware-assisted dump"), (3, 5, "perhaps", NORMAL)]
+
+
+def test_what_cannot_be_moved_does_not_leave_unless_it_is_offline() -> None:
+    made = tree(lmbs(2, 4, 0, 8))
+    assert said(removable(made, "offline 4", "unmovable 0x80000003 0x80000004")) == [
+        (2, 1, "perhaps", NORMAL),
+        (3, 1, "no", "memory in it cannot be moved"),
+        (4, 1, "yes", ""),
+        (5, 1, "perhaps", NORMAL),
+    ]
+
+
+def test_lmbs_without_memory_blocks_do_not_leave() -> None:
+    found = removable(tree(lmbs(2, 4, 0, 8)), cmdline="mem=1G")
+    assert said(found)[-1] == (4, 2, "no", "no memory block: there is nothing to take offline")
+    assert found.nodes[-1].node is None
+
+
+def test_how_much_of_each_node_and_by_which_request() -> None:
+    found = removable(tree(lmbs(2, 3, 0, 8), lmbs(5, 2, 1, 8)), "unmovable 0x80000003")
+    assert [(tally.node, tally.yes, tally.perhaps, tally.no) for tally in found.nodes] == [
+        (0, 0, 2, 1),
+        (1, 0, 2, 0),
+    ]
+    assert [(request.text, request.node, request.works) for request in found.requests] == [
+        ("memory remove count 4", None, True),
+        ("memory remove index 0x80000002", 0, True),
+        ("memory remove index 0x80000004", 0, True),
+        ("memory remove indexed-count 2 0x80000005", 1, True),
+    ]
+
+
+@each("path", TREES, ids=[tree_name(path) for path in TREES])
+def test_what_leaves_does_and_what_does_not_does_not(path: str) -> None:
+    simulation = Simulation(load(str(path)), findings=False)
+    found = Removable.of(simulation)
+    assert all(request.works is not False for request in found.requests)
+    start = simulation.situation
+    for part in found.parts:
+        if part.leaves is not Leaves.NO:
+            continue
+        result = simulation.run(f"dlpar memory remove index {part.run.drc_index:#x}")
+        assert not result.ok or result.kernel_faults
+        simulation.situation = start
+
+
+def test_the_command() -> None:
+    path = FIXTURES / "tutorial" / "lpar7-after.tar.xz"
+    shown = run("removable", path)
+    assert shown.code == 0
+    assert "node 1: at most 2 LMBs (512 MiB), 0 for sure; 0 cannot leave" in shown.out
+    assert all(len(line) <= 80 for line in shown.out.splitlines())
+    found = json.loads(run("removable", path, "unmovable 0x80000004", "--format", "json").out)
+    assert [(part["drc_index"], part["leaves"]) for part in found["lmbs"]] == [
+        (0x80000004, "no"),
+        (0x80000005, "perhaps"),
+    ]
+    assert run("removable", path, "offline 99").code == 1
+    assert run("removable", path, "frobnicate").code == 2
