@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable
 from itertools import islice
 
@@ -76,3 +77,11 @@ def did_you_mean(names: Iterable[str]) -> str:
     """Return `did you mean …?` with these words; nothing without any."""
     text = " or ".join(names)
     return f"did you mean {text}?" if text else ""
+
+
+def how_it_ended(code: int) -> str:
+    """Return how a process ended, by its exit code; that is negative where a signal ended it."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    return f"was killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")

@@ -21,6 +21,7 @@ from typing import Any, TypeVar, cast
 
 from drmemctl import read_files
 from drmemctl.check.cpus import n_cpus
+from drmemctl.wording import how_it_ended
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -152,7 +153,4 @@ def _alone(work: Callable[[T], R], task: T, lost: Callable[[T, str], R]) -> R:
             return cast("R", _result(answer))
     finally:
         code = pool.stop()
-    if code >= 0:
-        return lost(task, f"ended with exit code {code}")
-    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    return lost(task, f"was killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else ""))
+    return lost(task, how_it_ended(code))

@@ -156,7 +156,7 @@ def command(
     began = monotonic()
     if replay is not None:
         return replay_schedule(tree, replay, screen, format)
-    _check_threads(threads)
+    check_threads(threads)
     bounds = Bounds(max_states, max_seconds or NEVER)
     check_capabilities(added, removed)
     device_tree = _opened(tree, bounds.seconds)
@@ -193,7 +193,8 @@ def _opened(tree: str, seconds: float) -> Tree:
         raise DrmemctlError(message, source=tree, hint="raise --max-seconds") from None
 
 
-def _check_threads(threads: Sequence[str]) -> None:
+def check_threads(threads: Sequence[str]) -> None:
+    """Refuse threads that are none, and none at all."""
     from drmemctl.cli.usage import PointedError
     from drmemctl.simulate.interleave.threads import steps_of
     from drmemctl.simulate.words import StepError

@@ -13,16 +13,15 @@ import json
 import os
 import resource
 import select
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 from drmemctl.check.engine import all_rules
-from drmemctl.fleet.listing import Input
-from drmemctl.fleet.rows import Rows, failed, rows_of
+from drmemctl.fleet.work import Item, Work
+from drmemctl.wording import how_it_ended
 
 _START = 60.0
 """Seconds that a process may take to start."""
@@ -30,12 +29,14 @@ _START = 60.0
 _PIECE = 1 << 16
 
 
-def rows_alone(sources: Sequence[Input], kernels: Sequence[str], seconds: float, memory: int) -> Iterator[Rows]:
+def rows_alone(
+    work: Work, sources: Sequence[Item], kernels: Sequence[str], seconds: float, memory: int
+) -> Iterator[dict[str, list[dict[str, Any]]]]:
     """Yield the rows of each input, in order; one over which a process ended has its cause in place of more."""
     remaining = list(sources)
     while remaining:
         cause = ""
-        with _Process(remaining, kernels, seconds, memory) as process:
+        with _Process(work, remaining, kernels, seconds, memory) as process:
             _, cause = process.line(_START)
             while remaining and not cause:
                 line, cause = process.line(seconds)
@@ -43,19 +44,23 @@ def rows_alone(sources: Sequence[Input], kernels: Sequence[str], seconds: float,
                     del remaining[0]
                     yield json.loads(line)
         if cause:
-            yield failed(remaining.pop(0), cause)
+            yield work.functions.failed(remaining.pop(0), cause)
 
 
 class _Process:
     """A process that judges inputs, and our ends of its pipes."""
 
-    def __init__(self, sources: Sequence[Input], kernels: Sequence[str], seconds: float, memory: int) -> None:
+    def __init__(
+        self, work: Work, sources: Sequence[Item], kernels: Sequence[str], seconds: float, memory: int
+    ) -> None:
         command = [sys.executable, "-m", __name__]
         self._process = subprocess.Popen(  # noqa: S603 - it is this module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=_environment()
         )
         self._text = b""
-        order = json.dumps({"sources": sources, "kernels": kernels, "seconds": seconds, "memory": memory})
+        order = json.dumps(
+            {"work": work, "sources": sources, "kernels": kernels, "seconds": seconds, "memory": memory}
+        )
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
         try:
             self._process.stdin.write(order.encode() + b"\n")
@@ -82,7 +87,7 @@ class _Process:
                 return b"", f"took more than {seconds:g} s"
             piece = os.read(pipe, _PIECE)
             if not piece:
-                return b"", f"the process that read it {_how_it_ended(self._process.wait())}"
+                return b"", f"the process that read it {how_it_ended(self._process.wait())}"
             pieces.append(piece)
         line, _, self._text = b"".join(pieces).partition(b"\n")
         return line, ""
@@ -93,25 +98,19 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
-def _how_it_ended(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit code {code}"
-    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    return f"was killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
-
-
 def _serve() -> None:
     order = json.loads(sys.stdin.buffer.readline())
     resource.setrlimit(resource.RLIMIT_AS, (order["memory"], order["memory"]))
     # What is judged may print; nobody takes that for rows.
     out = os.fdopen(os.dup(1), "wb", 0)
     os.dup2(2, 1)
+    functions = Work(*order["work"]).functions
     all_rules()
     out.write(b"ready\n")
     for source in order["sources"]:
         # Where nobody is left who would end this process, it ends itself.
         faulthandler.dump_traceback_later(order["seconds"] + _START, exit=True)
-        out.write(json.dumps(rows_of(Input(*source), order["kernels"])).encode() + b"\n")
+        out.write(json.dumps(functions.rows_of(functions.ITEM(*source), order["kernels"])).encode() + b"\n")
 
 
 if __name__ == "__main__":

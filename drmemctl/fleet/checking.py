@@ -13,9 +13,10 @@ from drmemctl.check.cpus import n_cpus
 from drmemctl.fleet.cluster import Say, check_workers, local_client, remote_client
 from drmemctl.fleet.dataset import Dataset, DatasetError
 from drmemctl.fleet.engine import Judging, part_inputs
-from drmemctl.fleet.listing import Input, listed
+from drmemctl.fleet.listing import listed
 from drmemctl.fleet.outcome import Summary
 from drmemctl.fleet.rows import printable
+from drmemctl.fleet.work import Item
 from drmemctl.fleet.worker import InputLimits
 from drmemctl.kernel.profiles import profile
 
@@ -50,11 +51,30 @@ def check(  # noqa: PLR0913 - each is an option of the command
     target = Dataset(dataset)
     sources = [source for source in listed(urls) if not target.holds(source.url)]
     _check_made(target, names, say)
+    new, outcomes = added(
+        target, sources, names, client, jobs=jobs, scheduler=scheduler, limits=limits, progress=progress, say=say
+    )
+    return Summary(dataset, len(sources), new, outcomes)
+
+
+def added(  # noqa: PLR0913 - each is an option of the commands
+    target: Dataset,
+    items: Sequence[Item],
+    kernels: Sequence[str],
+    client: Client | None,
+    *,
+    jobs: int | None,
+    scheduler: str | None,
+    limits: InputLimits,
+    progress: Progress,
+    say: Say,
+) -> tuple[int, Counter[int]]:
+    """Add those of the items that a data set has not; return how many, and what all came to."""
     with ExitStack() as resources:
         writer = resources.enter_context(target.writer())
         known = target.known()
-        outcomes: Counter[int] = Counter(known[_key(source)] for source in sources if _key(source) in known)
-        new = [source for source in sources if _key(source) not in known]
+        outcomes: Counter[int] = Counter(known[_key(item)] for item in items if _key(item) in known)
+        new = [item for item in items if _key(item) not in known]
         if new:
             if client is None:
                 processes = min(jobs or n_cpus(), len(new))
@@ -62,14 +82,14 @@ def check(  # noqa: PLR0913 - each is an option of the command
                     remote_client(scheduler) if scheduler else local_client(processes, limits.memory, say)
                 )
             check_workers(client)
-            judging = Judging(client, writer, names, limits, part_inputs(len(sources)))
+            judging = Judging(client, writer, kernels, limits, part_inputs(len(items)))
             judging.judge(new, lambda done: progress(done, len(new)))
             outcomes += judging.outcomes
-    return Summary(dataset, len(sources), len(new), outcomes)
+    return len(new), outcomes
 
 
-def _key(source: Input) -> tuple[str, str]:
-    return printable(source.url), printable(source.version)
+def _key(item: Item) -> tuple[str, str]:
+    return printable(item.url), printable(item.version)
 
 
 def _check_made(target: Dataset, kernels: tuple[str, ...], say: Say) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A data set: a directory, here or in a store of objects, with one of numbered Parquet files for each table.
 
-A part is the files of one number. It counts as soon as `inputs` has its file, which is written last: what a run
-left that was ended in between is none, and the next run takes it away.
+A part is the files of one number. It counts as soon as its last table (`inputs` of `fleet check`)
+has its file: what a run left that was ended in between is none, and the next run takes it away.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from drmemctl.errors import DrmemctlError, InputError, WriteError
-from drmemctl.fleet.outcome import InputOutcome, outcome_of
+from drmemctl.fleet.outcome import OUTCOME_OF, TELLING
 from drmemctl.fleet.storage import file_system, local_path, stored
-from drmemctl.fleet.tables import KERNELS, TABLES, VERSION, read
+from drmemctl.fleet.tables import KERNELS, VERSION, read
+from drmemctl.fleet.work import CHECK, Work
 
 _PART = re.compile(r"part-(\d{8})\.parquet")
 _UNFINISHED = ".tmp"
-_TELLING = ("kind", "error", "judged", "errors", "warnings", "infos")
 
 
 class DatasetError(DrmemctlError):
@@ -35,13 +35,15 @@ class Dataset:
 
     Attributes:
         url: where it is, as the user named it.
+        work: what fills it.
 
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, work: Work = CHECK) -> None:
         """Look for the parts; there may be none."""
         path = local_path(url)
         self.url = url
+        self.work = work
         self.is_local = path is not None
         self.fs, root = file_system(url if path is None else os.path.abspath(path))  # noqa: PTH100
         self._root = root.rstrip("/")
@@ -51,10 +53,10 @@ class Dataset:
         place: str = self.fs.unstrip_protocol(self._root)
         return url.startswith(place + "/")
 
-    def parts(self, table: str = "inputs") -> list[int]:
-        """Return the numbers of the parts that have a file for a table, ascending; those of `inputs` count."""
+    def parts(self, table: str = "") -> list[int]:
+        """Return the numbers of the parts that have a file for a table, ascending; by default those that count."""
         numbers = []
-        for path in stored(self._paths_of(table), self.url):
+        for path in stored(self._paths_of(table or self.work.commit), self.url):
             match = _PART.fullmatch(posixpath.basename(path))
             if match:
                 numbers.append(int(match[1]))
@@ -73,21 +75,22 @@ class Dataset:
         """Return the paths of all files of a table that count, in the file system `fs`."""
         return [self.path(table, part) for part in self.parts()]
 
-    def known(self) -> dict[tuple[str, str], InputOutcome]:
+    def known(self) -> dict[tuple[str, str], int]:
         """Return what became of the inputs that are there, by URL and version."""
-        known: dict[tuple[str, str], InputOutcome] = {}
-        for path in self.paths("inputs"):
+        known: dict[tuple[str, str], int] = {}
+        outcome_of, telling = OUTCOME_OF[self.work.commit], TELLING[self.work.commit]
+        for path in self.paths(self.work.commit):
             with self._opened(path) as stream:
-                rows = read(stream, ("url", "version", *_TELLING)).to_pydict()
+                rows = read(stream, ("url", "version", *telling)).to_pydict()
             keys = zip(rows["url"], rows["version"], strict=True)
-            facts = zip(*(rows[name] for name in _TELLING), strict=True)
-            outcomes = (outcome_of(dict(zip(_TELLING, values, strict=True))) for values in facts)
+            facts = zip(*(rows[name] for name in telling), strict=True)
+            outcomes = (outcome_of(dict(zip(telling, values, strict=True))) for values in facts)
             known.update(zip(keys, outcomes, strict=True))
         return known
 
     def made_by(self) -> tuple[str, tuple[str, ...]] | None:
         """Return the version of drmemctl and the kernels that the newest part is of; None without parts."""
-        paths = self.paths("inputs")
+        paths = self.paths(self.work.commit)
         if not paths:
             return None
         with self._opened(paths[-1]) as stream:
@@ -118,7 +121,7 @@ class Dataset:
     def _locked(self) -> Iterator[None]:
         import fcntl
 
-        for table in TABLES:
+        for table in self.work.tables:
             with _refused(self.url):
                 os.makedirs(f"{self._root}/{table}", exist_ok=True)  # noqa: PTH103 - as the user began it
         # The directory itself: a file of a lock would be one that somebody has to know.
@@ -137,16 +140,22 @@ class Dataset:
 
 
 class DatasetWriter:
-    """Adds parts to a data set."""
+    """Adds parts to a data set.
+
+    Attributes:
+        work: what fills it.
+
+    """
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
+        self.work = dataset.work
         self._next = max(dataset.parts(), default=0) + 1
 
     def tidy(self) -> None:
         """Take away what is of no part that counts."""
         fs, counted = self._dataset.fs, set(self._dataset.parts())
-        for table in TABLES:
+        for table in self._dataset.work.tables:
             leftovers = [self._dataset.path(table, part) for part in set(self._dataset.parts(table)) - counted]
             if self._dataset.is_local:
                 leftovers += fs.glob(f"{posixpath.dirname(self._dataset.path(table, 0))}/part-*{_UNFINISHED}")
@@ -156,7 +165,7 @@ class DatasetWriter:
 
     def add(self, files: Mapping[str, bytes]) -> None:
         """Add a part: whole, or not at all."""
-        for table in TABLES:
+        for table in self._dataset.work.tables:
             self._write(self._dataset.path(table, self._next), files[table])
         self._next += 1
 

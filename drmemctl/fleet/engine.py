@@ -15,7 +15,7 @@ from distributed import Client, Future, KilledWorker, as_completed
 
 from drmemctl.fleet.cluster import ClusterError
 from drmemctl.fleet.dataset import DatasetWriter
-from drmemctl.fleet.listing import Input
+from drmemctl.fleet.work import Item
 from drmemctl.fleet.worker import InputLimits, Packed, judge, judge_alone, merged
 
 _PARTS = 32
@@ -46,7 +46,7 @@ class Batch(NamedTuple):
     """Inputs that a worker judges in one go; `number` is their place among the batches."""
 
     number: int
-    inputs: tuple[Input, ...]
+    inputs: tuple[Item, ...]
 
     @property
     def size(self) -> int:
@@ -63,10 +63,10 @@ def part_inputs(total: int) -> int:
     return max(_LEAST, min(_MOST, -(-total // _PARTS)))
 
 
-def batches(sources: Iterable[Input], most: int) -> Iterator[Batch]:
+def batches(sources: Iterable[Item], most: int) -> Iterator[Batch]:
     """Yield inputs in batches of up to `most`, and not too many bytes."""
     number, size = 0, 0
-    inputs: list[Input] = []
+    inputs: list[Item] = []
     for source in sources:
         if inputs and (len(inputs) >= most or size + (source.size or 0) > _BATCH_BYTES):
             yield Batch(number, tuple(inputs))
@@ -86,7 +86,12 @@ class Judging:
     """
 
     def __init__(
-        self, client: Client, writer: DatasetWriter, kernels: Sequence[str], limits: InputLimits, part: int
+        self,
+        client: Client,
+        writer: DatasetWriter,
+        kernels: Sequence[str],
+        limits: InputLimits,
+        part: int,
     ) -> None:
         """Judge with the workers of a client; `part` is how many inputs a part has."""
         self.outcomes: Counter[int] = Counter()
@@ -95,6 +100,7 @@ class Judging:
         self._kernels = tuple(kernels)
         self._limits = limits
         self._part = part
+        self._work = writer.work
         self._flying: dict[Future[Any], Batch] = {}
         self._completed: Any = as_completed([], loop=client.loop)
         self._results: dict[int, tuple[Batch, Packed]] = {}
@@ -102,7 +108,7 @@ class Judging:
         self._next = 0
         self._deaths: Counter[int] = Counter()
 
-    def judge(self, sources: Iterable[Input], progress: Progress = lambda _: None) -> None:
+    def judge(self, sources: Iterable[Item], progress: Progress = lambda _: None) -> None:
         """Judge inputs and write the parts; each counts as soon as it is written."""
         remaining = batches(sources, self._part)
         try:
@@ -128,7 +134,9 @@ class Judging:
 
     def _give(self, work: Callable[..., Packed], batch: Batch) -> None:
         key = f"drmemctl-{work.__name__}-{id(self)}-{batch.number}-{self._deaths[batch.number]}"
-        future = self._client.submit(work, batch.inputs, self._kernels, self._limits, key=key, pure=False)
+        future = self._client.submit(
+            work, batch.inputs, self._kernels, self._limits, self._work, key=key, pure=False
+        )
         self._flying[future] = batch
         self._completed.add(future)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -42,13 +43,43 @@ def outcome_of(row: Row) -> InputOutcome:
     return next((outcome for column, _, outcome in _WORST if row.get(column)), InputOutcome.FINE)
 
 
+class ScenarioOutcome(IntEnum):
+    """What a scenario of a campaign came to."""
+
+    CONSISTENT = 0
+    INCONSISTENT = 1
+    OOPS = 2
+    UNEXPECTED = 3
+    INCOMPLETE = 4
+    ERROR = 5
+
+
+def _outcome_of_scenario(row: Row) -> ScenarioOutcome:
+    return ScenarioOutcome[row["outcome"].upper()]
+
+
+OUTCOME_OF: dict[str, Callable[[Row], int]] = {
+    "inputs": outcome_of,
+    "simulations": _outcome_of_scenario,
+    "explorations": _outcome_of_scenario,
+}
+"""What an item came to, by its row in the table that has one for each."""
+
+TELLING: dict[str, tuple[str, ...]] = {
+    "inputs": ("kind", "error", "judged", "errors", "warnings", "infos"),
+    "simulations": ("outcome",),
+    "explorations": ("outcome",),
+}
+"""The columns that say it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run of `fleet check` came to.
+    """What a run came to.
 
     Attributes:
         dataset: the data set, as it was named.
-        inputs: how many inputs the URLs name.
+        inputs: how many inputs the URLs name, or how many scenarios a campaign has.
         new: how many of them this run has judged; the others were in the data set.
         outcomes: how many of all came to what.
 

@@ -49,6 +49,9 @@ Rows = dict[str, list[Row]]
 """Rows by the name of their table."""
 
 
+ITEM = Input
+
+
 def rows_of(source: Input, kernels: Sequence[str] = ()) -> Rows:
     """Return the rows of an input; what cannot be read is a row of `inputs` with an error.
 

@@ -124,7 +124,34 @@ TABLES: dict[str, pa.Schema] = {
     "findings": _table("drmemctl.fleet.findings/1", _FINDINGS),
     "inputs": _table("drmemctl.fleet.inputs/1", _INPUTS),
 }
-"""The tables by name, in the order in which they are written: a part counts as soon as `inputs` has it."""
+"""The tables of `fleet check` by name."""
+
+_SCENARIO = [
+    ("kernel", _TEXT),
+    ("kernels", _list_of(_TEXT)),
+    ("hypervisor", _TEXT),
+    ("steps", _list_of(_TEXT)),
+    ("outcome", _TEXT),
+    ("rule", _TEXT),
+    ("verdict", _TEXT),
+    ("error", _TEXT),
+    ("replay", _TEXT),
+]
+_EXPLORED = [
+    ("policy", _TEXT),
+    ("states", _NUMBER),
+    ("ends", _NUMBER),
+    ("inconsistent", _NUMBER),
+    ("by_race", _NUMBER),
+    ("complete", _TRUTH),
+]
+
+ALL_TABLES = {
+    **TABLES,
+    "simulations": _table("drmemctl.fleet.simulations/1", [*_SCENARIO, ("seed", _NUMBER)]),
+    "explorations": _table("drmemctl.fleet.explorations/1", [*_SCENARIO, *_EXPLORED]),
+}
+"""Those of campaigns too."""
 
 
 def read(stream: Any, columns: Sequence[str] | None = None) -> pa.Table:

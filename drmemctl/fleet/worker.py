@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 
 from drmemctl._version import __version__
 from drmemctl.fleet.alone import rows_alone
-from drmemctl.fleet.listing import Input
-from drmemctl.fleet.outcome import outcome_of
-from drmemctl.fleet.rows import Rows, rows_of
+from drmemctl.fleet.outcome import OUTCOME_OF
+from drmemctl.fleet.rows import Rows
 from drmemctl.fleet.storage import close_archives
-from drmemctl.fleet.tables import KERNELS, TABLES, VERSION, read
+from drmemctl.fleet.tables import ALL_TABLES, KERNELS, VERSION, read
+from drmemctl.fleet.work import CHECK, Item, Work
 
 _AT_ONCE = 50
 """Inputs whose rows are held as such, which take some ten times the memory of a table."""
@@ -59,12 +59,12 @@ class Packed(NamedTuple):
     outcomes: bytes
 
 
-def judge(batch: Sequence[Input], kernels: Sequence[str], limits: InputLimits) -> Packed:
+def judge(batch: Sequence[Item], kernels: Sequence[str], limits: InputLimits, work: Work = CHECK) -> Packed:
     """Return the tables of a batch; the worker ends where an input takes too long."""
     # A task of Dask cannot be stopped, a process can: whatever it is doing, and without the interpreter.
     with open(os.devnull, "wb") as nowhere, _few_collections():  # noqa: PTH123
         try:
-            return _packed(_watched(batch, kernels, limits.seconds, nowhere.fileno()), kernels)
+            return _packed(work, _watched(work, batch, kernels, limits.seconds, nowhere.fileno()), kernels)
         finally:
             faulthandler.cancel_dump_traceback_later()
             close_archives()
@@ -81,29 +81,34 @@ def _few_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _watched(batch: Iterable[Input], kernels: Sequence[str], seconds: float, log: int) -> Iterable[Rows]:
+def _watched(
+    work: Work, batch: Iterable[Item], kernels: Sequence[str], seconds: float, log: int
+) -> Iterable[Rows]:
+    rows_of = work.functions.rows_of
     for source in batch:
         faulthandler.dump_traceback_later(seconds, exit=True, file=log)
         yield rows_of(source, kernels)
     faulthandler.cancel_dump_traceback_later()
 
 
-def judge_alone(batch: Sequence[Input], kernels: Sequence[str], limits: InputLimits) -> Packed:
+def judge_alone(batch: Sequence[Item], kernels: Sequence[str], limits: InputLimits, work: Work = CHECK) -> Packed:
     """Return the same of a batch that may be what ended a worker."""
-    return _packed(rows_alone(batch, kernels, limits.seconds, limits.memory), kernels)
+    return _packed(work, rows_alone(work, batch, kernels, limits.seconds, limits.memory), kernels)
 
 
-def _packed(rows_by_input: Iterable[Rows], kernels: Sequence[str]) -> Packed:
+def _packed(work: Work, rows_by_input: Iterable[Rows], kernels: Sequence[str]) -> Packed:
     made = {VERSION: __version__, KERNELS: " ".join(kernels)}
-    schemas = {name: schema.with_metadata({**schema.metadata, **made}) for name, schema in TABLES.items()}
-    tables: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
+    schemas = {name: ALL_TABLES[name] for name in work.tables}
+    schemas = {name: schema.with_metadata({**schema.metadata, **made}) for name, schema in schemas.items()}
+    tables: dict[str, list[pa.Table]] = {name: [] for name in schemas}
+    outcome_of = OUTCOME_OF[work.commit]
     outcomes = bytearray()
     for several in _by_number(rows_by_input, _AT_ONCE):
         for name, schema in schemas.items():
             rows = [row for input_rows in several for row in input_rows.get(name, ())]
             tables[name].append(pa.Table.from_pylist(rows, schema))
-        outcomes += bytes(outcome_of(row) for input_rows in several for row in input_rows["inputs"])
-    return Packed({name: parquet(pa.concat_tables(tables[name])) for name in TABLES}, bytes(outcomes))
+        outcomes += bytes(outcome_of(row) for input_rows in several for row in input_rows[work.commit])
+    return Packed({name: parquet(pa.concat_tables(tables[name])) for name in schemas}, bytes(outcomes))
 
 
 def _by_number(rows_by_input: Iterable[Rows], number: int) -> Iterator[list[Rows]]:
@@ -126,5 +131,5 @@ def merged(batches: Sequence[Packed]) -> dict[str, bytes]:
         return batches[0].files
     return {
         name: parquet(pa.concat_tables([read(pa.BufferReader(batch.files[name])) for batch in batches]))
-        for name in TABLES
+        for name in batches[0].files
     }

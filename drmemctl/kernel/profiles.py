@@ -86,6 +86,16 @@ def profile_names() -> tuple[str, ...]:
     return tuple(PROFILES)
 
 
+_LAST = {4: 20, 5: 19, 6: 19, NEWEST[0]: NEWEST[1]}
+"""The last release of each major version."""
+
+
+def all_kernels() -> tuple[str, ...]:
+    """Return every mainline release that is known, oldest first, then the names that are no versions."""
+    releases = ((major, minor) for major, last in _LAST.items() for minor in range(last + 1))
+    return (*(f"{major}.{minor}" for major, minor in releases if (major, minor) >= OLDEST), *PROFILES)
+
+
 def profile(name: str = LATEST, added: Iterable[str] = (), removed: Iterable[str] = ()) -> Profile:
     """Return the profile of a kernel, with backports added or capabilities removed.
 

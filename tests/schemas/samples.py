@@ -108,6 +108,28 @@ def _fleet_check(_folder: Path) -> list[Any]:
     return list(documents("fleet.check", out.getvalue()))
 
 
+def _campaign(table: str) -> Callable[[Path], list[Any]]:
+    def rows_of(_folder: Path) -> list[Any]:
+        from tests.fleet.test_campaign import carried_out
+
+        return [carried_out(table)]
+
+    return rows_of
+
+
+def _campaign_summary(command: str) -> Callable[[Path], list[Any]]:
+    def printed_summary(_folder: Path) -> list[Any]:
+        from drmemctl.fleet.outcome import ScenarioOutcome, Summary
+        from drmemctl.output.fleet_campaign import show_campaign
+
+        outcomes: Counter[int] = Counter({ScenarioOutcome.CONSISTENT: 9, ScenarioOutcome.OOPS: 1})
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            show_campaign(Screen(), Summary("fleet", 10, 4, outcomes), command, "json")
+        return list(documents(f"fleet.{command}", out.getvalue()))
+
+    return printed_summary
+
+
 def _cut(folder: Path) -> Path:
     """Write text of lsprop, which shows 128 bytes of a value."""
     path = folder / "cut.txt"
@@ -348,6 +370,10 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
     "fleet.lmb_runs": _fleet("lmb_runs"),
     "fleet.nodes": _fleet("nodes"),
     "fleet.findings": _fleet("findings"),
+    "fleet.simulate": _campaign_summary("simulate"),
+    "fleet.simulations": _campaign("simulations"),
+    "fleet.explore": _campaign_summary("explore"),
+    "fleet.explorations": _campaign("explorations"),
     "kernels": _of(
         "kernels", ("kernels",), ("kernels", "5.10"), ("kernels", "5.10", "6.1"), ("kernels", "rhel-8")
     ),

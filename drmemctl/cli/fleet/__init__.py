@@ -7,7 +7,7 @@ import click
 
 from drmemctl.cli.lazy_group import LazyGroup
 
-COMMANDS = ("check", "ask", "diff", "report")
+COMMANDS = ("check", "ask", "diff", "report", "simulate", "explore")
 """The commands, each a module of this package that is imported for it."""
 
 _EXAMPLE = """
@@ -15,6 +15,7 @@ _EXAMPLE = """
 Examples:
   drmemctl fleet check captures/ -o fleet
   drmemctl fleet ask fleet rules
+  drmemctl fleet simulate captures/ --random 6 -o campaign
   drmemctl fleet check --help
 
 All of them take the packages that pip install 'drmemctl[fleet]' adds.

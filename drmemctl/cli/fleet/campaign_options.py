@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""What the commands that run campaigns have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from drmemctl.cli.common import color_option, format_option
+from drmemctl.cli.kernel_options import complete_kernels, hypervisor_option, named_kernel
+from drmemctl.output.screen import Screen, say
+
+if TYPE_CHECKING:
+    from drmemctl.fleet.outcome import Summary
+
+_EXIT_FAILING = 1
+_EXIT_ERROR = 3
+
+
+def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the captures and the options of both commands."""
+    decorators = (
+        click.argument("urls", metavar="URL...", nargs=-1, required=True),
+        click.option(
+            "-o", "--output", "dataset", metavar="DATASET", required=True, help="Directory or URL for the table."
+        ),
+        click.option(
+            "--kernels",
+            metavar="all|KERNEL,...",
+            default="all",
+            show_default=True,
+            callback=_kernels,
+            shell_complete=complete_kernels,
+            help="Kernels; of those that can do the same, the first is run.",
+        ),
+        hypervisor_option(),
+        click.option(
+            "-j", "--jobs", metavar="N", type=click.IntRange(1), help="Processes.  [default: one per CPU]"
+        ),
+        click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this scheduler of Dask."),
+        format_option("text", "json"),
+        color_option(),
+    )
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+def _kernels(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str]:
+    from drmemctl.kernel.profiles import all_kernels
+
+    if value == "all":
+        return list(all_kernels())
+    return [named_kernel(name.strip()).name for name in value.split(",")]
+
+
+def check_workers_options(jobs: int | None, scheduler: str | None) -> None:
+    """Refuse what names workers twice."""
+    if jobs is not None and scheduler is not None:
+        raise click.UsageError("--jobs and --scheduler exclude each other.")
+
+
+def run_and_show(
+    campaign: Callable[..., Summary],
+    urls: Sequence[str],
+    dataset: str,
+    screen: Screen,
+    format: str,
+    **options: Any,
+) -> int:
+    """Run a campaign, show what it came to, and return the exit code."""
+    from drmemctl.fleet.outcome import ScenarioOutcome
+    from drmemctl.output.fleet_campaign import show_campaign
+    from drmemctl.output.progress import bar_of_counts
+
+    with bar_of_counts() as draw:
+        summary = campaign(urls, dataset, progress=draw, say=say, **options)
+    show_campaign(screen, summary, campaign.__name__, format)
+    if summary.outcomes[ScenarioOutcome.ERROR]:
+        return _EXIT_ERROR
+    failing = (ScenarioOutcome.INCONSISTENT, ScenarioOutcome.OOPS, ScenarioOutcome.UNEXPECTED)
+    return _EXIT_FAILING if any(summary.outcomes[outcome] for outcome in failing) else 0
+
+
+def seeds_of(_ctx: click.Context, _param: click.Parameter, value: str) -> range:
+    """Return the seeds of `S` or `FIRST-LAST`."""
+    first, dash, last = value.partition("-")
+    if not (first.isascii() and first.isdigit() and (not dash or (last.isascii() and last.isdigit()))):
+        raise click.BadParameter("write a number, or FIRST-LAST")
+    if len(first + last) > 12:
+        raise click.BadParameter("seeds have at most six digits" if dash else "a seed has at most twelve digits")
+    seeds = range(int(first), int(last if dash else first) + 1)
+    if not seeds:
+        raise click.BadParameter("FIRST is after LAST")
+    return seeds

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl fleet explore`: the same threads on many kernels and captures, under several policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from drmemctl.cli.explore import check_threads
+from drmemctl.cli.fleet.campaign_options import campaign_options, check_workers_options, run_and_show
+from drmemctl.cli.fleet.extra import check_extra
+from drmemctl.cli.kernel_options import named_hypervisor
+from drmemctl.output.screen import Screen
+from drmemctl.simulate.interleave.policy import BY_NAME
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl fleet explore captures/ --thread 'lpm after.dtb' \\
+      --thread 'dlpar memory add count 1' --locking kernel,mutex -o races
+
+Threads and policies are those of drmemctl explore; --locking all is each policy. The column replay of the table
+explorations has the command that explores a failing scenario once more, with the threads that it takes. A scenario
+is given up after 100,000 states: never after some time, which would not give the same twice.
+
+The same command once more carries out what is new or has changed; a run that was ended goes on where it was. The
+exit code is 1 if some schedule ends inconsistent, 3 if a scenario cannot be explored.
+"""
+
+
+def _policies(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for name in value.split(",")))
+    if names == ["all"]:
+        return list(BY_NAME)
+    for name in names:
+        if name not in BY_NAME:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(BY_NAME)}, all")
+    return names
+
+
+@click.command("explore", short_help="Explore threads on many kernels and captures.", epilog=_EXAMPLE)
+@campaign_options
+@click.option("--thread", "threads", metavar="STEPS", multiple=True, help="What a thread does. Repeat for each.")
+@click.option(
+    "--locking",
+    "policies",
+    metavar="all|POLICY,...",
+    default="kernel",
+    show_default=True,
+    callback=_policies,
+    help="What keeps threads apart.",
+)
+def command(
+    urls: tuple[str, ...],
+    dataset: str,
+    kernels: list[str],
+    hypervisor: str | None,
+    jobs: int | None,
+    scheduler: str | None,
+    threads: tuple[str, ...],
+    policies: list[str],
+    format: str,
+    screen: Screen,
+) -> int:
+    """Explore every order of threads on each kernel and capture, and write the answers as a table of Parquet."""
+    check_extra()
+    from drmemctl.fleet.campaign import explore
+
+    check_workers_options(jobs, scheduler)
+    check_threads(threads)
+    machine = named_hypervisor(hypervisor)
+    options: dict[str, Any] = {"threads": threads, "policies": policies, "kernels": kernels}
+    options |= {"hypervisor": machine, "jobs": jobs, "scheduler": scheduler}
+    return run_and_show(explore, urls, dataset, screen, format, **options)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl fleet simulate`: the same steps, or random ones, on many kernels and captures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from drmemctl.cli.common import FILE
+from drmemctl.cli.fleet.campaign_options import campaign_options, check_workers_options, run_and_show, seeds_of
+from drmemctl.cli.fleet.extra import check_extra
+from drmemctl.cli.kernel_options import named_hypervisor
+from drmemctl.output.screen import Screen
+
+_EXAMPLE = """
+\b
+Examples:
+  drmemctl fleet simulate captures/ --step 'dlpar memory add count 1' -o run
+  drmemctl fleet simulate captures/ --steps lpm.steps --kernels 5.10 -o run
+  drmemctl fleet simulate captures/ --random 6 --seed 1-100 -o run
+
+A scenario is a kernel on a capture and the steps, or a seed that these follow from. It fails if the kernel dies,
+if its view and the hypervisor's do not agree at the end, or if an expectation among the steps fails. The column
+replay of the table simulations then has a command that shows the same with as few steps as will do.
+
+The same command once more carries out what is new or has changed; a run that was ended goes on where it was. The
+exit code is 1 if a scenario fails, 3 if one cannot be carried out.
+"""
+
+
+@click.command("simulate", short_help="Do steps on many kernels and captures.", epilog=_EXAMPLE)
+@campaign_options
+@click.option("--steps", "script", metavar="FILE", type=FILE, help="Steps, one a line; - is standard input.")
+@click.option(
+    "--step", "steps", metavar="STEP", multiple=True, help="A step, after those of FILE. Repeat for more."
+)
+@click.option(
+    "--random", metavar="N", type=click.IntRange(1, 10_000), help="N random requests and plugs instead of steps."
+)
+@click.option(
+    "--seed",
+    "seeds",
+    metavar="S|FIRST-LAST",
+    default="0",
+    show_default=True,
+    callback=seeds_of,
+    help="What random steps follow from: a scenario for each seed.",
+)
+def command(
+    urls: tuple[str, ...],
+    dataset: str,
+    kernels: list[str],
+    hypervisor: str | None,
+    jobs: int | None,
+    scheduler: str | None,
+    script: str | None,
+    steps: tuple[str, ...],
+    random: int | None,
+    seeds: range,
+    format: str,
+    screen: Screen,
+) -> int:
+    """Simulate steps on each kernel and each capture, and write what came of them as a table of Parquet."""
+    check_extra()
+    from drmemctl.cli.steps import parse_steps
+    from drmemctl.fleet.campaign import simulate
+
+    check_workers_options(jobs, scheduler)
+    if bool(random) == bool(script or steps):
+        raise click.UsageError("name steps (--steps FILE, --step STEP), or else --random N.")
+    parsed = [step.text for step in parse_steps(script, steps)]
+    # A file may quote what an argument may not: the command to replay has arguments.
+    parse_steps(None, parsed)
+    options: dict[str, Any] = {"steps": parsed, "random": random or 0, "seeds": seeds}
+    machine = named_hypervisor(hypervisor)
+    options |= {"kernels": kernels, "hypervisor": machine, "jobs": jobs, "scheduler": scheduler}
+    return run_and_show(simulate, urls, dataset, screen, format, **options)

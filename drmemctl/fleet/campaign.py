@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""`drmemctl fleet simulate` and `fleet explore`: each kernel on each capture, as scenarios of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import product
+
+from distributed import Client
+
+from drmemctl.fleet.checking import LIMITS, Progress, added
+from drmemctl.fleet.cluster import Say
+from drmemctl.fleet.dataset import Dataset, DatasetError
+from drmemctl.fleet.listing import Input, listed
+from drmemctl.fleet.outcome import Summary
+from drmemctl.fleet.scenario import Scenario
+from drmemctl.fleet.storage import local_path, opened
+from drmemctl.fleet.work import CHECK, EXPLORE, SIMULATE, Work
+from drmemctl.kernel.profiles import profile
+from drmemctl.tree.discover import is_tree_file, open_found
+
+
+def simulate(  # noqa: PLR0913 - each is an option of the command
+    urls: Iterable[str],
+    dataset: str,
+    client: Client | None = None,
+    *,
+    kernels: Sequence[str],
+    steps: Sequence[str] = (),
+    random: int = 0,
+    seeds: Sequence[int] = (),
+    hypervisor: str | None = None,
+    **options: object,
+) -> Summary:
+    """Do steps, or so many `random` ones for each seed, on each kernel and capture; see `run_campaign`."""
+    common = partial(Scenario, hypervisor=hypervisor or "")
+    makers = [partial(common, seed=seed, random=random) for seed in seeds]
+    if not random:
+        makers = [partial(common, steps=tuple(steps))]
+    return run_campaign(SIMULATE, urls, dataset, client, kernels=kernels, makers=makers, **options)  # type: ignore[arg-type]
+
+
+def explore(  # noqa: PLR0913 - each is an option of the command
+    urls: Iterable[str],
+    dataset: str,
+    client: Client | None = None,
+    *,
+    kernels: Sequence[str],
+    threads: Sequence[str],
+    policies: Sequence[str],
+    hypervisor: str | None = None,
+    **options: object,
+) -> Summary:
+    """Explore threads under each policy, on each kernel and capture; see `run_campaign`."""
+    common = partial(Scenario, hypervisor=hypervisor or "", steps=tuple(threads))
+    makers = [partial(common, policy=policy) for policy in policies]
+    return run_campaign(EXPLORE, urls, dataset, client, kernels=kernels, makers=makers, **options)  # type: ignore[arg-type]
+
+
+def run_campaign(  # noqa: PLR0913 - each is an option of the command
+    work: Work,
+    urls: Iterable[str],
+    dataset: str,
+    client: Client | None,
+    *,
+    kernels: Sequence[str],
+    makers: Sequence[Callable[..., Scenario]],
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    progress: Progress = lambda _done, _total: None,
+    say: Say = lambda _text: None,
+) -> Summary:
+    """Carry out the scenarios that a data set has not, and add them to it; workers are as those of `check`."""
+    target = Dataset(dataset, work)
+    for other in (CHECK, SIMULATE, EXPLORE):
+        if other != work and Dataset(dataset, other).parts():
+            raise DatasetError(f"it has {other.commit}", source=dataset, hint="name another data set")
+    groups = list(alike(kernels))
+    captures = [source for source in listed(urls) if not target.holds(source.url) and _may_be_tree(source)]
+    scenarios = [
+        make(source.url, "", source.size, source.version, group[0], group).versioned()
+        for source, group, make in product(captures, groups, makers)
+    ]
+    new, outcomes = added(
+        target, scenarios, (), client, jobs=jobs, scheduler=scheduler, limits=LIMITS, progress=progress, say=say
+    )
+    return Summary(dataset, len(scenarios), new, outcomes)
+
+
+def alike(kernels: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Yield kernels by what they can do: those that can do the same do the same, and one of them is run."""
+    groups: dict[frozenset[str], list[str]] = {}
+    for kernel in dict.fromkeys(kernels):
+        groups.setdefault(profile(kernel).capabilities, []).append(kernel)
+    yield from map(tuple, groups.values())
+
+
+def _may_be_tree(source: Input) -> bool:
+    """Whether an input is named, or is a tree; other files lie beside trees in a directory."""
+    if source.named:
+        return True
+    path = local_path(source.url)
+    return is_tree_file(partial(opened, source.url) if path is None else partial(open_found, path), source.url)

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""A scenario of `fleet explore`, explored into a row: what a worker does for each."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from drmemctl.fleet.outcome import ScenarioOutcome
+from drmemctl.fleet.rows import Row, Rows, printable
+from drmemctl.fleet.scenario import Scenario, failed_row, row_of
+from drmemctl.hypervisor.inference import inferred_hypervisor
+from drmemctl.kernel.profiles import profile
+from drmemctl.simulate.interleave.answer import PolicyAnswer, Question, answer
+from drmemctl.simulate.interleave.policy import BY_NAME
+from drmemctl.simulate.interleave.search import Bounds
+from drmemctl.simulate.shrink import shrunk
+
+ITEM = Scenario
+
+_STATES = 100_000
+"""States of a scenario: captures and two threads have hundreds. A limit of time would not give the same twice."""
+
+
+def rows_of(scenario: Scenario, _kernels: Sequence[str] = ()) -> Rows:
+    """Return the row of a scenario."""
+    return {"explorations": [row_of(scenario, _explored)]}
+
+
+def failed(scenario: Scenario, reason: str) -> Rows:
+    """Return the row of a scenario over which a process ended."""
+    return {"explorations": [failed_row(scenario, f"{scenario.capture}: {reason}")]}
+
+
+def _explored(scenario: Scenario) -> Row:
+    answered = _answer(scenario, scenario.steps)
+    worst = answered.worst
+    outcome = ScenarioOutcome.CONSISTENT if answered.complete else ScenarioOutcome.INCOMPLETE
+    row: Row = {
+        "outcome": (ScenarioOutcome.INCONSISTENT if worst else outcome).name.lower(),
+        "states": answered.states,
+        "ends": answered.ends,
+        "inconsistent": len(answered.bad),
+        "by_race": len(answered.races),
+        "complete": answered.complete,
+    }
+    if worst is None:
+        return row
+    raced = bool(answered.races)
+
+    def shows(threads: Sequence[str]) -> bool:
+        fewer = _answer(scenario, threads) if threads else None
+        return fewer is not None and _rule(fewer) == worst.rule and bool(fewer.races) == raced
+
+    threads = [option for thread in shrunk(scenario.steps, shows) for option in ("--thread", thread)]
+    words = ["drmemctl", "explore", scenario.capture, *threads, *scenario.options(), "--locking", scenario.policy]
+    return row | {"rule": worst.rule, "verdict": printable(worst.message), "replay": printable(shlex.join(words))}
+
+
+def _rule(answered: PolicyAnswer) -> str:
+    return "" if answered.worst is None else answered.worst.rule
+
+
+def _answer(scenario: Scenario, threads: Sequence[str]) -> PolicyAnswer:
+    tree = scenario.tree()
+    machine = scenario.hypervisor or inferred_hypervisor(tree).name
+    question = Question(tree, tuple(threads), profile(scenario.kernel), machine, Bounds(_STATES))
+    return answer(question, BY_NAME[scenario.policy])

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""Campaigns: what `simulate` and `explore` say one by one, and commands that show it again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+
+from drmemctl.fleet.alone import rows_alone
+from drmemctl.fleet.campaign import alike
+from drmemctl.fleet.scenario import Scenario
+from drmemctl.fleet.work import EXPLORE, SIMULATE, Work
+from drmemctl.fleet.worker import judge
+from drmemctl.kernel.profiles import all_kernels, profile
+from tests.cli.running import run
+from tests.conftest import FIXTURES
+from tests.fleet.judged import LIMITS, document, pa
+from tests.schemas.published import fault
+
+TREE = FIXTURES / "captures" / "6.1-lpm.dtb.gz"
+REMOVE = "dlpar memory remove count 1"
+PLUG = "plug 0x80000009 1 row 0"
+
+
+def scenario(**changes: Any) -> Scenario:
+    kernel = changes.pop("kernel", "6.1")
+    return Scenario(f"file://{TREE}", "", 1, "1", kernel, (kernel,), **changes).versioned()
+
+
+SCENARIOS = {
+    SIMULATE: (
+        *(scenario(seed=seed, random=6, kernel=kernel) for seed in range(5) for kernel in ("5.10", "7.2")),
+        scenario(steps=("dlpar memory add count 1", PLUG, "unmovable 0x80000003", REMOVE)),
+        scenario(steps=("expect blocks 99",)),
+        scenario(steps=("lpm absent.dtb",)),
+    ),
+    EXPLORE: (
+        scenario(steps=(f"lpm {TREE}", REMOVE), policy="kernel"),
+        scenario(steps=(PLUG, REMOVE), policy="none"),
+        scenario(steps=("lpm absent.dtb",), policy="none"),
+    ),
+}
+
+
+@cache
+def table(work: Work) -> Any:
+    packed = judge(SCENARIOS[work], (), LIMITS, work)
+    return parquet.read_table(pa.BufferReader(packed.files[work.commit]))
+
+
+def carried_out(name: str) -> Any:
+    """Return the rows of a table as a JSON document."""
+    return document(table(SIMULATE if name == "simulations" else EXPLORE))
+
+
+@pytest.mark.parametrize("work", [SIMULATE, EXPLORE])
+def test_what_fails_can_be_replayed(work: Work) -> None:
+    failing = [row for row in table(work).to_pylist() if row["replay"] and row["outcome"] == "inconsistent"]
+    assert failing
+    for row in failing:
+        words = shlex.split(row["replay"])
+        assert words[0] == "drmemctl"
+        outcome = run(*words[1:], "--format", "json")
+        shown = json.loads(outcome.out)
+        if work == SIMULATE:
+            assert shown["consistent"] is False
+            steps = words[3 : words.index("--kernel")]
+            assert set(steps) <= set(row["steps"])
+            # None of them can be left out.
+            for step in steps:
+                fewer = run(*(word for word in words[1:] if word != step), "--format", "json")
+                assert json.loads(fewer.out)["consistent"] is True, (row["replay"], step)
+        else:
+            assert outcome.code == 1
+
+
+def test_outcomes_are_told_apart() -> None:
+    rows = {tuple(row["steps"]): row for row in table(SIMULATE).to_pylist()}
+    assert rows["expect blocks 99",]["outcome"] == "unexpected"
+    error = rows["lpm absent.dtb",]
+    assert (error["outcome"], error["replay"]) == ("error", None)
+    assert "absent.dtb" in error["error"]
+
+
+def test_random_steps_follow_from_the_scenario() -> None:
+    again = judge(SCENARIOS[SIMULATE][:2], (), LIMITS, SIMULATE)
+    assert parquet.read_table(pa.BufferReader(again.files["simulations"])).equals(table(SIMULATE).slice(0, 2))
+    assert len({tuple(row["steps"]) for row in table(SIMULATE).to_pylist()[:10]}) == 10
+
+
+def test_a_process_of_its_own_makes_the_same_rows() -> None:
+    (rows,) = rows_alone(SIMULATE, SCENARIOS[SIMULATE][:1], (), 60, 1 << 30)
+    assert rows["simulations"][0]["steps"] == table(SIMULATE).to_pylist()[0]["steps"]
+
+
+def test_kernels_that_can_do_the_same_are_run_once() -> None:
+    groups = list(alike(all_kernels()))
+    assert sum(map(len, groups)) == len(set(all_kernels()))
+    assert len({profile(group[0]).capabilities for group in groups}) == len(groups)
+    for group in groups:
+        assert len({profile(name).capabilities for name in group}) == 1
+
+
+def test_a_campaign_is_gone_on_with(tmp_path: Path) -> None:
+    place = tmp_path / "campaign"
+    command = ("fleet", "simulate", TREE, "--step", PLUG, "--step", REMOVE, "-o", place, "-j", "2")
+    first = run(*command, "--kernels", "5.10,6.1", "--format", "json")
+    assert fault(json.loads(first.out), "fleet.simulate") is None
+    before = {path: path.read_bytes() for path in place.rglob("*.parquet")}
+    again = run(*command, "--kernels", "5.10,6.1")
+    assert (again.code, again.out.splitlines()[0]) == (first.code, f"{place}: 2 scenarios, 0 carried out now")
+    assert {path: path.read_bytes() for path in place.rglob("*.parquet")} == before
+    mixed = run("fleet", "explore", TREE, "--thread", REMOVE, "-o", place)
+    assert mixed.code != 0
+    assert "it has simulations" in mixed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("simulate",), "name steps"),
+        (("simulate", "--random", "3", "--step", REMOVE), "name steps"),
+        (("simulate", "--random", "3", "--seed", "5-1"), "FIRST is after LAST"),
+        (("simulate", "--step", "plog 1"), "plog"),
+        (("simulate", "--random", "3", "--kernels", "3.10"), "3.10"),
+        (("explore",), "--thread"),
+        (("explore", "--thread", REMOVE, "--locking", "kernel,x"), "'x' is none of"),
+    ],
+)
+def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    outcome = run("fleet", *arguments, TREE, "-o", tmp_path / "campaign")
+    assert outcome.code == 2
+    assert said in outcome.err
