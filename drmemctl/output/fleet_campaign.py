@@ -33,7 +33,7 @@ def show_campaign(screen: Screen, summary: Summary, command: str, format: str) -
         from drmemctl.output.json import document, schema
 
         record = {
-            "schema": schema(f"fleet.{command}"),
+            "schema": schema("fleet.explore") if command == "explore" else schema("fleet.simulate"),
             "dataset": safe(summary.dataset, None),
             "scenarios": summary.inputs,
             "new": summary.new,
