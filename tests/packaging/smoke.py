@@ -56,6 +56,10 @@ def tries(folder: str) -> Iterator[Try]:
     yield Try(["simulate", TREE, "reboot", "--format", "json"], 0, '"drmemctl.simulate/1"')
     step = "dlpar memory add indexed-count 1 0x80000002"
     yield Try(["explore", str(RACES / "before.dts"), "--thread", step], 0, "kernel")
+    yield Try(["removable", TREE], 0, "LMBs")
+    yield Try(["repair", TREE], 0, "agree")
+    yield Try(["qualify", "--help"], 0, "--vmlinux")
+    yield Try(["help", "lmb"], 0, "Show the LMBs")
     yield Try(["kernels", "5.10", "6.1"], 0, "differ in")
     yield Try(["decode", "update-nodes", RECORD, "--fail-on", "never"], 0, "update-nodes")
     yield Try(["rules"], 0, "DRM015")
@@ -96,7 +100,7 @@ def faults(program: Sequence[str]) -> Iterator[str]:
                 wanted = f"expected {one.code} and {one.output!r}"
                 yield f"{' '.join(one.arguments)}: exit code {done.returncode}, {wanted}: {said}"
     text = subprocess.run([*program, "--help"], capture_output=True, text=True, check=False).stdout
-    commands = re.findall(r"^  ([a-z]+)  ", text.partition("Commands:\n")[2], re.MULTILINE)
+    commands = re.findall(r"^  ([a-z]+)  ", text.partition("Look at a tree:\n")[2], re.MULTILINE)
     yield from (f"{name} was not tried" for name in commands if name not in tried)
     if len(commands) < 20:
         yield f"--help names {len(commands)} commands"
