@@ -9,14 +9,13 @@ from itertools import product
 
 from distributed import Client
 
-from drmemctl.fleet.checking import LIMITS, Progress, added
+from drmemctl.fleet.checking import LIMITS, Progress, added, dataset_to_extend
 from drmemctl.fleet.cluster import Say
-from drmemctl.fleet.dataset import Dataset, DatasetError
 from drmemctl.fleet.listing import Input, listed
 from drmemctl.fleet.outcome import Summary
 from drmemctl.fleet.scenario import Scenario
 from drmemctl.fleet.storage import local_path, opened
-from drmemctl.fleet.work import CHECK, EXPLORE, SIMULATE, Work
+from drmemctl.fleet.work import EXPLORE, SIMULATE, Work
 from drmemctl.kernel.profiles import profile
 from drmemctl.tree.discover import is_tree_file, open_found
 
@@ -72,10 +71,7 @@ def run_campaign(  # noqa: PLR0913 - each is an option of the command
     say: Say = lambda _text: None,
 ) -> Summary:
     """Carry out the scenarios that a data set has not, and add them to it; workers are as those of `check`."""
-    target = Dataset(dataset, work)
-    for other in (CHECK, SIMULATE, EXPLORE):
-        if other != work and Dataset(dataset, other).parts():
-            raise DatasetError(f"it has {other.commit}", source=dataset, hint="name another data set")
+    target = dataset_to_extend(dataset, work, (), say)
     groups = list(alike(kernels))
     captures = [source for source in listed(urls) if not target.holds(source.url) and _may_be_tree(source)]
     scenarios = [
