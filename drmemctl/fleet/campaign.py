@@ -11,13 +11,12 @@ from distributed import Client
 
 from drmemctl.fleet.checking import LIMITS, Progress, added, dataset_to_extend
 from drmemctl.fleet.cluster import Say
-from drmemctl.fleet.listing import Input, listed
+from drmemctl.fleet.listing import listed
 from drmemctl.fleet.outcome import Summary
+from drmemctl.fleet.rows import is_tree
 from drmemctl.fleet.scenario import Scenario
-from drmemctl.fleet.storage import local_path, opened
 from drmemctl.fleet.work import EXPLORE, SIMULATE, Work
 from drmemctl.kernel.profiles import profile
-from drmemctl.tree.discover import is_tree_file, open_found
 
 
 def simulate(  # noqa: PLR0913 - each is an option of the command
@@ -73,7 +72,8 @@ def run_campaign(  # noqa: PLR0913 - each is an option of the command
     """Carry out the scenarios that a data set has not, and add them to it; workers are as those of `check`."""
     target = dataset_to_extend(dataset, work, (), say)
     groups = list(alike(kernels))
-    captures = [source for source in listed(urls) if not target.holds(source.url) and _may_be_tree(source)]
+    sources = (source for source in listed(urls) if not target.holds(source.url))
+    captures = [source for source in sources if source.named or is_tree(source)]
     scenarios = [
         make(source.url, "", source.size, source.version, group[0], group).versioned()
         for source, group, make in product(captures, groups, makers)
@@ -90,11 +90,3 @@ def alike(kernels: Iterable[str]) -> Iterator[tuple[str, ...]]:
     for kernel in dict.fromkeys(kernels):
         groups.setdefault(profile(kernel).capabilities, []).append(kernel)
     yield from map(tuple, groups.values())
-
-
-def _may_be_tree(source: Input) -> bool:
-    """Whether an input is named, or is a tree; other files lie beside trees in a directory."""
-    if source.named:
-        return True
-    path = local_path(source.url)
-    return is_tree_file(partial(opened, source.url) if path is None else partial(open_found, path), source.url)
