@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import product
@@ -11,12 +12,15 @@ from distributed import Client
 
 from drmemctl.fleet.checking import LIMITS, Progress, added, dataset_to_extend
 from drmemctl.fleet.cluster import Say
-from drmemctl.fleet.listing import listed
+from drmemctl.fleet.listing import listed, local_input
 from drmemctl.fleet.outcome import Summary
 from drmemctl.fleet.rows import is_tree
 from drmemctl.fleet.scenario import Scenario
 from drmemctl.fleet.work import EXPLORE, SIMULATE, Work
 from drmemctl.kernel.profiles import profile
+from drmemctl.simulate.interleave.threads import steps_of
+from drmemctl.simulate.partition import Step
+from drmemctl.simulate.steps.language import parse_script
 
 
 def simulate(  # noqa: PLR0913 - each is an option of the command
@@ -35,7 +39,8 @@ def simulate(  # noqa: PLR0913 - each is an option of the command
     common = partial(Scenario, hypervisor=hypervisor or "")
     makers = [partial(common, seed=seed, random=random) for seed in seeds]
     if not random:
-        makers = [partial(common, steps=tuple(steps))]
+        parsed = (step for text in steps for step in parse_script(text))
+        makers = [partial(common, steps=tuple(steps), files=_states(parsed))]
     return run_campaign(SIMULATE, urls, dataset, client, kernels=kernels, makers=makers, **options)  # type: ignore[arg-type]
 
 
@@ -51,7 +56,8 @@ def explore(  # noqa: PLR0913 - each is an option of the command
     **options: object,
 ) -> Summary:
     """Explore threads under each policy, on each kernel and capture; see `run_campaign`."""
-    common = partial(Scenario, hypervisor=hypervisor or "", steps=tuple(threads))
+    parsed = (step for text in threads for step in steps_of(text))
+    common = partial(Scenario, hypervisor=hypervisor or "", steps=tuple(threads), files=_states(parsed))
     makers = [partial(common, policy=policy) for policy in policies]
     return run_campaign(EXPLORE, urls, dataset, client, kernels=kernels, makers=makers, **options)  # type: ignore[arg-type]
 
@@ -82,6 +88,12 @@ def run_campaign(  # noqa: PLR0913 - each is an option of the command
         target, scenarios, (), client, jobs=jobs, scheduler=scheduler, limits=LIMITS, progress=progress, say=say
     )
     return Summary(dataset, len(scenarios), new, outcomes)
+
+
+def _states(steps: Iterable[Step]) -> tuple[str, ...]:
+    """Return the states of the files that steps read: a scenario with another one is another scenario."""
+    paths = dict.fromkeys(os.path.abspath(name) for step in steps for name in step.inputs)  # noqa: PTH100
+    return tuple(local_input(path).version for path in paths)
 
 
 def alike(kernels: Iterable[str]) -> Iterator[tuple[str, ...]]:
