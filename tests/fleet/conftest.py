@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 _ANY_PORT = "127.0.0.1:0"
-"""Of servers of HTTP: without it they take port 8787, or one that is free for IPv4 and IPv6, which may be lost again."""
+"""Of servers of HTTP: those without take port 8787, or one that has to be free for IPv4 and for IPv6."""
 
 _PATIENCE = {
     "distributed.comm.timeouts.connect": "300s",

@@ -22,7 +22,7 @@ import pytest
 from drmemctl.errors import DrmemctlError, WriteError
 from tests.cli.running import Outcome, environment, run
 from tests.conftest import FIXTURES, ROOT
-from tests.fleet.judged import document, tables
+from tests.fleet.judged import content, document, tables
 from tests.hostile.__main__ import ACCEPTED, ACCEPTED_OF
 from tests.hostile.trees import TREES
 from tests.schemas.published import fault
@@ -37,11 +37,6 @@ from drmemctl.fleet.tables import TABLES  # noqa: E402
 
 SMALL = FIXTURES / "captures"
 POISON = ROOT / "tests" / "fleet" / "poison"
-
-
-def content(dataset: Path) -> dict[str, bytes]:
-    """Return the files of a data set by name."""
-    return {str(path.relative_to(dataset)): path.read_bytes() for path in dataset.rglob("*") if path.is_file()}
 
 
 def rows(dataset: Path, table: str) -> list[dict[str, Any]]:
