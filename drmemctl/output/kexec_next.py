@@ -55,12 +55,12 @@ def show_next(screen: Screen, view: NextView, format: str) -> None:
         findings = (record(finding, "rule severity message") for finding in view.findings)
         screen.write_all(streamed(head, {"lmbs": map(_record, view.lmbs), "findings": findings}))
         return
-    screen.write(f"loaded by {view.why}\n" if view.route != "firmware" else f"{view.why}\n")
+    screen.write_text((f"loaded by {view.why}\n" if view.route != "firmware" else f"{view.why}\n",))
     titles = ("LMBs", "boot FDT", "live tree", "hypervisor", "next kernel")
     show_table(screen, [Column("DRC index"), *(Column(title) for title in titles)], map(_row, view.lmbs))
     if view.findings:
         screen.write("\n")
-        screen.write_all(finding_lines(screen, view.findings))
+        screen.write_text(finding_lines(screen, view.findings))
 
 
 def _record(entry: HandedLmbs) -> dict[str, Any]:
