@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from drmemctl.check.boot.next_kernel import is_foreign, is_lost
 from drmemctl.check.engine import Judge, all_rules, finding_of
 from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Subject
@@ -52,6 +53,13 @@ class HandedLmbs:
     live: LmbView | None
     sense: int | None
     next: LmbView | None
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the next kernel takes what is not the partition's, or does not take what is."""
+        if self.next is None or self.sense is None:
+            return False
+        return is_foreign(self.next.flags, self.sense) or is_lost(self.next.flags, self.sense)
 
 
 def tree_handed_on(partition: Partition, purpose: str, route: Route) -> Tree:
