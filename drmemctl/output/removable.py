@@ -36,8 +36,8 @@ def show_removable(screen: Screen, removable: Removable, format: str) -> None:
         }
         screen.write_all(streamed(head, lists))
         return
-    head = screen.style(safe(kernel_words(removable.kernel)), "bold") + f": {_summary(removable)}\n"
-    screen.write_text((head,))
+    kernel = screen.style(safe(kernel_words(removable.kernel)), "bold")
+    screen.write_text((f"{kernel}: {_summary(removable)}\n",))
     if not removable.parts:
         return
     titles = ("address", "LMBs", "DRC", "node", "state", "zone", "leaves", "why not")

@@ -58,7 +58,7 @@ def test_the_table_marks_the_lmbs_of_the_findings(steps: list[str], flags: int) 
     }
     rules = {"DRM160", "DRM161"}
     runs = [run for found in next_findings(situation, handed) if found.rule in rules for run in found.lmbs]
-    assert marked == {run.drc_index + place for run in runs for place in range(run.lmbs)}
+    assert marked == {run.drc_index + place for run in runs for place in range(run.count)}
 
 
 def test_firmware_boots_the_kernel_of_fadump_with_what_it_gave() -> None:
