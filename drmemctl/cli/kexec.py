@@ -16,8 +16,7 @@ from drmemctl.output.screen import Screen, say
 if TYPE_CHECKING:
     from drmemctl.kernel.kdump import CrashMemory, Producer
     from drmemctl.kernel.profiles import Profile
-    from drmemctl.simulate.partition import Partition, Step
-    from drmemctl.simulate.session import Session
+    from drmemctl.simulate.partition import Partition
     from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
@@ -109,7 +108,7 @@ def command(
     it. Of another one: its LMBs beside those of boot, of now and of the hypervisor. The exit code is 1 if a rule
     finds something, or a STEP fails.
     """
-    from drmemctl.cli.steps import parse_steps
+    from drmemctl.cli.steps import parse_steps, session_after
     from drmemctl.kernel.kdump import Producer
 
     purpose = purpose or ("plain" if (steps or load) and crashkernel is None and producer is None else "kdump")
@@ -125,8 +124,8 @@ def command(
         return _crash(screen, before, before, _Loading(crashkernel, maker, int(page), profile), output, format)
     if before.beside is not None and before.beside.files():
         say("the tree of a running kernel is taken for the one that it was booted with")
-    done = _after_steps(before, parsed, profile, named_hypervisor(hypervisor))
-    partition = done.simulation.situation
+    session = session_after(before, parsed, profile, named_hypervisor(hypervisor))
+    partition = session.simulation.situation
     if purpose == "kdump":
         base = _crash_base(partition, maker)
         code = _crash(
@@ -134,7 +133,7 @@ def command(
         )
     else:
         code = _next(screen, partition, purpose, load, output, format)
-    return code or (1 if done.failed else 0)
+    return code or (1 if session.failed else 0)
 
 
 class _Loading(NamedTuple):
@@ -153,22 +152,6 @@ def _crash_base(partition: Partition, producer: Producer) -> Tree:
 
     route = Route.FILE if producer is Producer.FILE else Route.CLASSIC
     return next_tree(partition.booted, partition.kernel.tree, route)
-
-
-def _after_steps(tree: Tree, steps: list[Step], profile: Profile, hypervisor: str | None) -> Session:
-    """Return the session after the steps; what failed is said on standard error."""
-    from drmemctl.output.text import safe
-    from drmemctl.simulate.session import Session
-    from drmemctl.simulate.simulation import Simulation
-
-    session = Session(Simulation(tree, profile, hypervisor, findings=False))
-    for _ in session.do_all(steps):
-        pass
-    for number in session.failed:
-        result = session.done[number - 1]
-        why = result.errno or result.note or "not as expected"
-        say(f"step {number} failed, {safe(why, 200)}: {safe(result.step, 200)}")
-    return session
 
 
 def _next(

@@ -49,18 +49,17 @@ def command(
     table: how much can be taken from each node, and which requests take it, each tried on the simulated kernel.
     The exit code is 1 if the kernel does not come up, or a STEP fails.
     """
-    from drmemctl.cli.steps import parse_steps
+    from drmemctl.cli.steps import parse_steps, session_after
     from drmemctl.output.removable import show_removable
     from drmemctl.output.text import safe
     from drmemctl.simulate.removable import Removable
-    from drmemctl.simulate.simulation import Simulation
 
     parsed = parse_steps(None, steps)
     device_tree = with_cmdline(open_tree(tree), cmdline)
     profile = kernel_of(device_tree, kernel)
-    simulation = Simulation(device_tree, profile, named_hypervisor(hypervisor), findings=False)
-    results = simulation.run_all(parsed)
-    show_removable(screen, Removable.of(simulation), format)
-    if simulation.state.dead:
-        say(f"the kernel does not run: {safe(simulation.state.dead)}")
-    return 1 if simulation.state.dead or any(not result.ok for result in results) else 0
+    session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor))
+    show_removable(screen, Removable.of(session.simulation), format)
+    dead = session.simulation.state.dead
+    if dead:
+        say(f"the kernel does not run: {safe(dead)}")
+    return 1 if dead or session.failed else 0

@@ -70,18 +70,16 @@ def command(
 
     Each plan has been simulated to its end. With it: the command lines, the memory that has to be free, what may
     fail on the way and what is so then. Where no request helps it says why, and whether a reboot does. The exit
-    code is 1 if anything has to be repaired.
+    code is 1 if anything has to be repaired, or a STEP fails.
     """
-    from drmemctl.cli.steps import parse_steps
+    from drmemctl.cli.steps import parse_steps, session_after
     from drmemctl.output.repair import show_repair
     from drmemctl.simulate.repair import AGREES, repair
-    from drmemctl.simulate.simulation import Simulation
 
     parsed = parse_steps(None, steps)
     device_tree = open_tree(tree)
     profile = kernel_of(device_tree, kernel)
-    simulation = Simulation(device_tree, profile, named_hypervisor(hypervisor), findings=False)
-    simulation.run_all(parsed)
-    found = repair(simulation, goal)
-    show_repair(screen, found, format)
-    return 0 if found.verdict == AGREES else 1
+    session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor))
+    way_back = repair(session.simulation, goal)
+    show_repair(screen, way_back, format)
+    return 0 if way_back.verdict == AGREES and not session.failed else 1

@@ -6,9 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from drmemctl.output.screen import say
+
 if TYPE_CHECKING:
+    from drmemctl.kernel.profiles import Profile
     from drmemctl.simulate.partition import Step
+    from drmemctl.simulate.session import Session
     from drmemctl.simulate.words import StepError
+    from drmemctl.tree.node import Tree
 
 SYNTAX = """\
   dlpar memory add|remove count N | index DRC | indexed-count N DRC
@@ -99,3 +104,19 @@ def pointed(error: StepError) -> tuple[str, str]:
 def files_of(steps: Iterable[Step]) -> Iterator[str]:
     """Yield the files and trees that steps read."""
     return (name for step in steps for name in step.inputs)
+
+
+def session_after(tree: Tree, steps: Iterable[Step], profile: Profile, hypervisor: str | None) -> Session:
+    """Return the session after steps that lead to what a command is about; those that failed are said."""
+    from drmemctl.output.text import safe
+    from drmemctl.simulate.session import Session
+    from drmemctl.simulate.simulation import Simulation
+
+    session = Session(Simulation(tree, profile, hypervisor, findings=False))
+    for _ in session.do_all(steps):
+        pass
+    for number in session.failed:
+        result = session.done[number - 1]
+        why = result.errno or result.note or "not as expected"
+        say(f"step {number} failed, {safe(why, 200)}: {safe(result.step, 200)}")
+    return session

@@ -48,7 +48,7 @@ def _offline_error(state: KernelState, block: int) -> int:
         return EINVAL
     size = state.block_size
     base, end = block * size, (block + 1) * size
-    if base == 0 or any(part.base < end and part.end > base for part in state.kept.reserved):
+    if base == 0 or any(state.kept.reserved_in(base, end)):
         return EBUSY
     return EBUSY if any(_in_block(state, drc_index, base, end) for drc_index in state.unmovable) else 0
 

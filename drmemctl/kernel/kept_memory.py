@@ -72,6 +72,10 @@ class KeptMemory:
             position += count
         return n_kept
 
+    def reserved_in(self, base: int, end: int) -> Iterator[Reservation]:
+        """Yield what is reserved in the memory from `base` up to `end`."""
+        return (part for part in self.reserved if part.base < end and base < part.end)
+
     def unmovable(self, table: LmbTable) -> frozenset[int]:
         """Return the DRC indexes of assigned LMBs in which something is reserved."""
         return frozenset(drc_index for part in self.reserved for drc_index in part.drc_indexes(table))

@@ -19,7 +19,7 @@ from itertools import pairwise
 from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
 from drmemctl.kernel.block_map import BlockMap, owners_of
 from drmemctl.kernel.boot_regions import MOVABLE, NORMAL, boot_regions
-from drmemctl.kernel.capabilities import RESERVED_NOT_REMOVABLE
+from drmemctl.kernel.capabilities import RESERVED_NOT_REMOVABLE, SECTION_REMOVABLE_CHECK
 from drmemctl.kernel.cmdline import command_line, has_flag, options
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
@@ -148,14 +148,16 @@ class Leavers:
             yield "reserved, flag 0x80: the kernel does not take it for removable"
         if not kernel.kept.is_removable(base):
             yield "kept for a firmware-assisted dump"
-        for part in kernel.kept.reserved:
-            if part.base < end and base < part.end:
-                yield f"memory of {part.purpose} is in it"
+        reserved = list(kernel.kept.reserved_in(base, end))
+        for part in reserved:
+            yield f"memory of {part.purpose} is in it"
         if self._size != kernel.block_size or base % kernel.block_size:
             yield "no memory block of its own: to remove it stops the kernel or takes other memory"
         if kernel.blocks.node_of(block) is None:
             yield "no memory block: there is nothing to take offline"
-        if online and self._is_pinned(run.drc_index) and not self._is_reserved(base, end):
+        # Up to 5.7 the kernel asks whether memory can be moved before it looks whether it has to be.
+        is_moved = online or kernel.profile.has(SECTION_REMOVABLE_CHECK)
+        if is_moved and run.drc_index in kernel.unmovable and not reserved:
             yield "memory in it cannot be moved"
         yield from self._of_block(block, base)
 
@@ -166,12 +168,6 @@ class Leavers:
             yield "its memory block has boot memory, too"
         if self._persistent.first_in(base, self._size) is not None:
             yield "its memory block has persistent memory, too"
-
-    def _is_reserved(self, base: int, end: int) -> bool:
-        return any(part.base < end and base < part.end for part in self._kernel.kept.reserved)
-
-    def _is_pinned(self, drc_index: int) -> bool:
-        return drc_index in self._kernel.unmovable
 
     def _zone(self, base: int) -> str:
         at = bisect_right(self._zones, base, key=lambda zone: zone[0]) - 1

@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.check.finding import Finding
-from drmemctl.formats.dynamic_memory import RESERVED
+from drmemctl.formats.dynamic_memory import AA_UNSET
 from drmemctl.kernel.firmware import SENSE_PRESENT
 from drmemctl.kernel.state import KernelState
-from drmemctl.model.run import is_assigned
+from drmemctl.model.run import is_assigned, state_of
 from drmemctl.output.findings import finding_lines
 from drmemctl.output.json import record, schema, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.simulate.next_kernel import HandedLmbs, LmbView
-
-_UNSET = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +53,12 @@ def show_next(screen: Screen, view: NextView, format: str) -> None:
         findings = (record(finding, "rule severity message") for finding in view.findings)
         screen.write_all(streamed(head, {"lmbs": map(_record, view.lmbs), "findings": findings}))
         return
-    screen.write(f"loaded by {view.why}\n" if view.route != "firmware" else f"{view.why}\n")
+    screen.write_text((f"loaded by {view.why}\n" if view.route != "firmware" else f"{view.why}\n",))
     titles = ("LMBs", "boot FDT", "live tree", "hypervisor", "next kernel")
     show_table(screen, [Column("DRC index"), *(Column(title) for title in titles)], map(_row, view.lmbs))
     if view.findings:
         screen.write("\n")
-        screen.write_all(finding_lines(screen, view.findings))
+        screen.write_text(finding_lines(screen, view.findings))
 
 
 def _record(entry: HandedLmbs) -> dict[str, Any]:
@@ -71,27 +69,24 @@ def _record(entry: HandedLmbs) -> dict[str, Any]:
 def _side(side: LmbView | None) -> dict[str, Any] | None:
     if side is None:
         return None
-    aa_index = None if side.aa_index == _UNSET else side.aa_index
+    aa_index = None if side.aa_index == AA_UNSET else side.aa_index
     return {"assigned": is_assigned(side.flags), "aa_index": aa_index, "flags": side.flags}
 
 
 def _row(entry: HandedLmbs) -> Sequence[Cell]:
     sense = "-" if entry.sense is None else "given" if entry.sense == SENSE_PRESENT else "not given"
-    taken = entry.next is not None and is_assigned(entry.next.flags)
-    is_wrong = entry.sense is not None and entry.next is not None and taken != (entry.sense == SENSE_PRESENT)
-    style = "bold red" if is_wrong else None
     return (
         f"{entry.drc_index:#x}",
         str(entry.lmbs),
         _words(entry.booted),
         _words(entry.live),
         sense,
-        (_words(entry.next), style),
+        (_words(entry.next), "bold red" if entry.is_wrong else None),
     )
 
 
 def _words(side: LmbView | None) -> str:
     if side is None:
         return "-"
-    state = "assigned" if is_assigned(side.flags) else "reserved" if side.flags & RESERVED else "free"
-    return state if side.aa_index == _UNSET else f"{state}, aa {side.aa_index}"
+    state = state_of(side.flags)
+    return state if side.aa_index == AA_UNSET else f"{state}, aa {side.aa_index}"

@@ -58,8 +58,10 @@ def show_qualified(screen: Screen, view: QualifyView, format: str) -> None:
     """Print the results."""
     if format == "json":
         screen.write(document(_document(view)))
+    elif format == "junit":
+        screen.write_all(_junit(view))
     else:
-        screen.write_all(_junit(view) if format == "junit" else _text(screen, view))
+        screen.write_text(_text(screen, view))
 
 
 def _document(view: QualifyView) -> dict[str, Any]:

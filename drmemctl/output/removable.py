@@ -36,22 +36,25 @@ def show_removable(screen: Screen, removable: Removable, format: str) -> None:
         }
         screen.write_all(streamed(head, lists))
         return
-    screen.write(screen.style(safe(kernel_words(removable.kernel)), "bold") + f": {_summary(removable)}\n")
+    kernel = screen.style(safe(kernel_words(removable.kernel)), "bold")
+    screen.write_text((f"{kernel}: {_summary(removable)}\n",))
     if not removable.parts:
         return
     titles = ("address", "LMBs", "DRC", "node", "state", "zone", "leaves", "why not")
     columns = [Column(title, right=title == "LMBs") for title in titles]
     marks = _marks(removable.parts)
     show_table(screen, columns, _rows(removable.parts, marks))
-    for reason, mark in marks.items():
-        screen.write(f"{mark}: {reason}\n")
-    for tally in removable.nodes:
-        screen.write(_node_line(tally, removable.lmb_size) + "\n")
-    for request in removable.requests[:_SHOWN]:
-        screen.write(f"  {_request_line(request)}\n")
+    screen.write_text(f"{line}\n" for line in _lines_below(removable, marks))
+
+
+def _lines_below(removable: Removable, marks: dict[str, str]) -> Iterator[str]:
+    """Yield what the reasons are, how much of each node can leave, and the requests that take it."""
+    yield from (f"{mark}: {reason}" for reason, mark in marks.items())
+    yield from (_node_line(tally, removable.lmb_size) for tally in removable.nodes)
+    yield from (f"  {_request_line(request)}" for request in removable.requests[:_SHOWN])
     hidden = len(removable.requests) - _SHOWN
     if hidden > 0:
-        screen.write(f"  and {hidden:,} more requests, which --format json lists\n")
+        yield f"  and {hidden:,} more requests, which --format json lists"
 
 
 def _part_record(part: Leaving) -> dict[str, Any]:
@@ -94,6 +97,6 @@ def _node_line(tally: NodeTally, lmb_size: int) -> str:
 
 
 def _request_line(request: RemovalRequest) -> str:
-    outcome = "" if request.works is None else "" if request.works else ": does not work here"
-    sure = "" if request.sure or outcome else "  # if nothing in them is pinned"
-    return f"{request.text}{outcome}{sure}"
+    if request.works is False:
+        return f"{request.text}: does not work here"
+    return request.text if request.sure else f"{request.text}  # if nothing in them is pinned"

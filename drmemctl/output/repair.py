@@ -25,8 +25,7 @@ def show_repair(screen: Screen, repair: Repair, format: str) -> None:
     if format == "json":
         screen.write(document(_document(repair)))
         return
-    for line in _lines(screen, repair):
-        screen.write(line + "\n")
+    screen.write_text(f"{line}\n" for line in _lines(screen, repair))
 
 
 def commands_of(step: str, *, each_alone: bool = True) -> list[str]:

@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from drmemctl.formats.plain import record
-
-MOST_TRIES = 40
-"""Tries to find fewer steps, unless the user says otherwise."""
+from drmemctl.simulate.shrink import shrunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ class TrialResult:
     trial: Trial
     differences: tuple[Difference, ...] = ()
     fewest: tuple[str, ...] = ()
-    shown: tuple[Difference, ...] = field(default=())
+    shown: tuple[Difference, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -89,45 +87,25 @@ def file_name(name: str) -> str:
     return re.sub(r"[^0-9A-Za-z]+", "-", name)
 
 
-def tried(subject: TrialSubject, trials: Iterable[Trial], tries: int = MOST_TRIES) -> Iterator[TrialResult]:
+def tried(subject: TrialSubject, trials: Iterable[Trial], tries: int | None = None) -> Iterator[TrialResult]:
     """Yield what comes of each trial; where something differs, with the fewest steps that so many tries find."""
     for trial in trials:
         differences = subject.differences(trial.steps, trial.name)
-        if not differences:
-            yield TrialResult(trial)
-            continue
-        shown = differences
-        last = differences[0].step
-
-        def differs(steps: Sequence[str], name: str = f"{trial.name}, fewer") -> bool:
-            nonlocal shown
-            now = subject.differences(steps, name)
-            if now:
-                shown = now
-            return bool(now)
-
-        fewest = shrunk(trial.steps[: last or len(trial.steps)], differs, tries)
-        yield TrialResult(trial, tuple(differences), tuple(fewest), tuple(shown))
+        yield _with_fewest(subject, trial, differences, tries) if differences else TrialResult(trial)
 
 
-def shrunk(steps: Sequence[str], fails: Callable[[Sequence[str]], bool], tries: int) -> list[str]:
-    """Return a part of the steps that still fails, of which no step can be left out, or fewer after so many tries.
+def _with_fewest(
+    subject: TrialSubject, trial: Trial, differences: Sequence[Difference], tries: int | None
+) -> TrialResult:
+    """Return the result of a trial in which something differs."""
+    shown = differences
 
-    Source of the idea: A. Zeller, R. Hildebrandt, Simplifying and Isolating Failure-Inducing Input, IEEE TSE 2002.
-    """
-    remaining, parts = list(steps), 2
-    while len(remaining) > 1 and tries > 0:
-        size = -(-len(remaining) // parts)
-        for first in range(0, len(remaining), size):
-            fewer = remaining[:first] + remaining[first + size :]
-            tries -= 1
-            if fails(fewer):
-                remaining, parts = fewer, max(parts - 1, 2)
-                break
-            if tries <= 0:
-                return remaining
-        else:
-            if parts >= len(remaining):
-                return remaining
-            parts = min(2 * parts, len(remaining))
-    return remaining
+    def differs(steps: Sequence[str]) -> bool:
+        nonlocal shown
+        # A boot alone is no trial: a difference at boot is shown with any one step.
+        fewer = subject.differences(steps, f"{trial.name}, fewer") if steps else []
+        shown = fewer or shown
+        return bool(fewer)
+
+    fewest = shrunk(trial.steps[: differences[0].step or None], differs, tries)
+    return TrialResult(trial, tuple(differences), fewest, tuple(shown))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from drmemctl.check.boot.next_kernel import is_foreign, is_lost
 from drmemctl.check.engine import Judge, all_rules, finding_of
 from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Subject
@@ -53,6 +54,13 @@ class HandedLmbs:
     sense: int | None
     next: LmbView | None
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the next kernel takes what is not the partition's, or does not take what is."""
+        if self.next is None or self.sense is None:
+            return False
+        return is_foreign(self.next.flags, self.sense) or is_lost(self.next.flags, self.sense)
+
 
 def tree_handed_on(partition: Partition, purpose: str, route: Route) -> Tree:
     """Return the tree of the next kernel. After a crash, fadump has firmware boot it, with a tree of its own."""
@@ -81,16 +89,15 @@ def handed_lmbs(partition: Partition, tree: Tree) -> Iterator[HandedLmbs]:
     for side in (*spans[1:], senses):
         joined, owners = _joined(joined, owners, side)
     for start, last, number in joined:
-        booted, live, handed, sense = owners[number]
-        places = ((tables[0], booted), (tables[1], live), (tables[2], handed))
-        known = next(((table, owner) for table, owner in places if owner is not None), None)
-        if known is None:
-            continue
-        table, owner = known
-        run = table.runs[owner]
+        *rows, sense = owners[number]
+        in_tables = [(table, row) for table, row in zip(tables, rows, strict=True) if row is not None]
+        if not in_tables:
+            continue  # a connector of which no tree has the LMB
+        table, row = in_tables[0]
+        run = table.runs[row]
         base = run.base + (start - run.drc_index) * (table.lmb_size or 0)
-        views = [_view(table, owner) for table, owner in places]
-        yield HandedLmbs(start, base, last - start + 1, views[0], views[1], sense, views[2])
+        booted, live, handed = map(_view, tables, rows)
+        yield HandedLmbs(start, base, last - start + 1, booted, live, sense, handed)
 
 
 def _joined(
@@ -110,5 +117,5 @@ def _table(tree: Tree) -> LmbTable:
     return LmbTable.of((), None) if tree.find(NODE) is None else Drmem.from_tree(tree).table
 
 
-def _view(table: LmbTable, owner: int | None) -> LmbView | None:
-    return None if owner is None else LmbView(table.runs.flags[owner], table.runs[owner].aa_index)
+def _view(table: LmbTable, row: int | None) -> LmbView | None:
+    return None if row is None else LmbView(table.runs.flags[row], table.runs[row].aa_index)

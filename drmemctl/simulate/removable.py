@@ -82,11 +82,11 @@ class Removable:
 
 def leavers(simulation: Simulation) -> Leavers:
     """Return who judges the LMBs of the kernel as it is now, by the tree that it booted on or began with."""
-    kernel = simulation.state
-    boots = [result.after.kernel.tree for result in simulation.results if result.parsed.boots and result.ok]
-    begun = [result.before.kernel.tree for result in simulation.results[:1]]
-    booted = (boots or begun or [kernel.tree])[-1]
-    return Leavers(kernel, booted, LiveSystem() if boots else live_system(booted))
+    situation = simulation.situation
+    rebooted = any(result.parsed.boots and result.ok for result in simulation.results)
+    # What a capture shows of the running system is nothing that a kernel booted since then has.
+    system = LiveSystem() if rebooted else live_system(situation.booted)
+    return Leavers(situation.kernel, situation.booted, system)
 
 
 def _tallies(parts: Sequence[Leaving]) -> Iterator[NodeTally]:

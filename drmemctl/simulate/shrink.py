@@ -13,10 +13,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def shrunk(steps: Sequence[T], shows: Callable[[Sequence[T]], bool]) -> tuple[T, ...]:
+def shrunk(steps: Sequence[T], shows: Callable[[Sequence[T]], bool], tries: int | None = None) -> tuple[T, ...]:
     """Return steps that still show it, of which none can be left out; all of them have to show it.
 
-    `shows` is asked once for each choice of steps, which keep their order.
+    `shows` is asked once for each choice of steps, which keep their order; where it costs a boot, no more often
+    than `tries` says, and what is left out then may not be all that could be.
     """
     needed = tuple(range(len(steps)))
     asked: dict[tuple[int, ...], bool] = {}
@@ -26,6 +27,8 @@ def shrunk(steps: Sequence[T], shows: Callable[[Sequence[T]], bool]) -> tuple[T,
         for begin in range(0, len(needed), size):
             fewer = needed[:begin] + needed[begin + size :]
             if fewer not in asked:
+                if len(asked) == tries:
+                    return tuple(steps[number] for number in needed)
                 asked[fewer] = shows([steps[number] for number in fewer])
             if asked[fewer]:
                 needed, parts = fewer, max(2, parts - 1)

@@ -22,6 +22,7 @@ from tests.pages import parsed
 Said = Counter[tuple[object, ...]]
 
 ARCHIVES = sorted((FIXTURES / "tutorial").glob("*.tar.xz"))
+CONSISTENT = FIXTURES / "tutorial" / "lpar7-before.tar.xz"
 TEXTS = sorted([*FIXTURES.rglob("*.dts"), *FIXTURES.rglob("*.lsprop")])
 
 
@@ -165,3 +166,14 @@ def test_a_tree_that_is_made_from_another_has_nothing_beside_it() -> None:
     tree = drmemctl.load(FIXTURES / "tutorial" / "lpar7-after.tar.xz")
     assert tree.beside is not None
     assert tree.with_property("/", "model", b"x\0").beside is None
+
+
+@pytest.mark.parametrize("command", [("repair",), ("removable",), ("kexec", "--load", "classic")])
+def test_commands_that_take_steps_say_which_failed(command: tuple[str, ...]) -> None:
+    """A step that fails is said and makes the exit code 1, unless an expectation behind it names its error."""
+    name, *options = command
+    failing = "dlpar memory remove index 0xdeadbeef"
+    outcome = run(name, CONSISTENT, failing, *options)
+    assert (outcome.code, "step 1 failed, EINVAL: " in outcome.err) == (1, True)
+    expected = run(name, CONSISTENT, failing, "expect EINVAL", *options)
+    assert (expected.code, "failed" in expected.err) == (0, False)

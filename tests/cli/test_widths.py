@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from drmemctl.output.screen import Screen
 from tests.cases import each
-from tests.cli.outputs import PRINTING
-from tests.cli.running import on_terminal
-from tests.conftest import fixture_trees, tree_name
+from tests.cli.outputs import PRINTING, RACE
+from tests.cli.running import on_terminal, run
+from tests.conftest import FIXTURES, fixture_trees, tree_name
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 _AS_IT_IS = ("show json", "simulate json", "convert", "capture --script", "tree", "--help", "simulate --help")
@@ -50,3 +51,20 @@ def test_every_table_of_bundled_trees_fits(width: int, part: int) -> None:
 def test_words_are_broken_nowhere() -> None:
     narrow, wide = (" ".join(" ".join(shown("explain", "DRM121", width=width)).split()) for width in (80, 400))
     assert narrow == wide
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("repair", FIXTURES / "tutorial/lpar7-after.tar.xz", "--hypervisor", "powervm"),
+        ("repair", FIXTURES / "tutorial/lpar7-after.tar.xz", "unmovable 0x80000005", "--hypervisor", "powervm"),
+        ("removable", FIXTURES / "tutorial/lpar7-after.tar.xz", "unmovable 0x80000005"),
+        ("kexec", RACE, "dlpar memory remove count 1", "--load", "file", "--kernel", "6.12"),
+        ("kexec", RACE, "--for", "fadump", "--kernel", "6.12"),
+    ],
+)
+def test_text_around_tables_fits(monkeypatch: pytest.MonkeyPatch, arguments: tuple[str | Path, ...]) -> None:
+    monkeypatch.setattr(Screen, "detect", lambda _color="auto": Screen(terminal=True, width=80))
+    lines = run(*arguments).out.split("\n")
+    assert len(lines) > 4
+    assert too_wide(lines, 80) == []

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.hash_table import HashTable, hash_table_of, order_for
 from drmemctl.simulate.simulation import Simulation
 from tests.simulate.records import record, tree_of
@@ -59,8 +57,14 @@ def test_a_table_without_room_fails_the_addition_and_rolls_it_back() -> None:
     simulation.run("hpt-room 0x80000005")
     simulation.run("detach 0x80000004 4")
     assert simulation.run("plug 0x80000008 4").ok
-    with pytest.raises(DrmemctlError, match="radix"):
-        Simulation(tree_of("captures/6.1-form1-1"), "6.1").run("hpt-full 0x80000005")
+
+
+def test_a_guest_with_radix_refuses_the_steps_and_the_next_one_is_done() -> None:
+    simulation = Simulation(tree_of("captures/6.1-form1-1"), "6.1")
+    results = simulation.run_all(["hpt-full 0x80000005", "hpt-room 0x80000005", "unmovable 0x80000005"])
+    assert [result.ok for result in results] == [False, False, True]
+    assert "radix" in results[0].note
+    assert simulation.state.unbolted == frozenset()
 
 
 def test_who_has_such_a_table() -> None:

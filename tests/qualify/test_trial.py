@@ -28,7 +28,7 @@ from drmemctl.qualify.kernel_trial import (
 from drmemctl.qualify.monitor import OracleError
 from drmemctl.qualify.qemu_trial import answer_differences, qemu_trials
 from drmemctl.qualify.records import Record
-from drmemctl.qualify.trial import Difference, Trial, shrunk, tried
+from drmemctl.qualify.trial import Difference, Trial, tried
 from drmemctl.simulate.steps.language import parse_script
 from tests.cli.running import run
 from tests.conftest import blob
@@ -36,25 +36,6 @@ from tests.simulate.records import record, tree_of
 
 LPM = "captures/6.1-lpm"
 ELF = b"\x7fELF\x02\x01" + bytes(12) + b"\x15\x00"
-
-
-@pytest.mark.parametrize(("needed", "length"), [({3}, 40), ({3, 17}, 40), ({0, 39}, 40), ({5, 6, 7}, 8), ({0}, 1)])
-def test_the_fewest_steps_are_those_that_it_takes(needed: set[int], length: int) -> None:
-    steps = [str(number) for number in range(length)]
-    fewest = shrunk(steps, lambda some: {str(number) for number in needed} <= set(some), 1000)
-    assert fewest == [str(number) for number in sorted(needed)]
-
-
-def test_no_more_tries_than_allowed() -> None:
-    tries: list[Sequence[str]] = []
-
-    def fails(steps: Sequence[str]) -> bool:
-        tries.append(steps)
-        return False
-
-    shrunk([str(number) for number in range(100)], fails, 7)
-    assert len(tries) == 7
-    assert shrunk(["a", "b"], lambda _: True, 0) == ["a", "b"]
 
 
 @dataclass

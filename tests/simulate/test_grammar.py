@@ -16,10 +16,10 @@ from drmemctl.simulate.steps.boot import Kexec, Reboot
 from drmemctl.simulate.steps.drmgr_call import Drmgr
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
-from drmemctl.simulate.steps.hash_table_full import HashTableFull
 from drmemctl.simulate.steps.home_node import HomeNode
 from drmemctl.simulate.steps.hotplug import Attach, AttachCpu, Detach, DetachCpu
 from drmemctl.simulate.steps.language import STEP_NAMES, parse_script, parse_step
+from drmemctl.simulate.steps.lmb_marks import HashTableFull, Unmovable
 from drmemctl.simulate.steps.memory_request import Dlpar, DlparCpu
 from drmemctl.simulate.steps.migration import Lpm, Migrate
 from drmemctl.simulate.steps.pool import Pool
@@ -27,7 +27,6 @@ from drmemctl.simulate.steps.qemu_migration import QemuMigrate
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
 from drmemctl.simulate.steps.topology import TopologySwitch
-from drmemctl.simulate.steps.unmovable import Unmovable
 from drmemctl.simulate.words import StepError
 from drmemctl.tree.limits import LIMITS
 from tests.cases import each

@@ -10,6 +10,7 @@ import pytest
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V2
 from drmemctl.kernel.kexec_load import Route, default_route, next_tree
 from drmemctl.kernel.profiles import profile
+from drmemctl.simulate.next_kernel import handed_lmbs, next_findings, tree_handed_on
 from drmemctl.simulate.simulation import Simulation
 from tests.cli.running import run
 from tests.conftest import FIXTURES
@@ -39,6 +40,25 @@ def test_what_is_wrong_with_what_is_handed_on(load: str, steps: list[str], rules
     found = json.loads(outcome.out)
     assert [finding["rule"] for finding in found["findings"]] == rules
     assert (outcome.code, found["route"]) == (bool(rules), load)
+
+
+@pytest.mark.parametrize("steps", [[], [REMOVE], [ADD], [REMOVE, ADD]])
+@pytest.mark.parametrize("flags", [0, 0x80, 0x88])
+def test_the_table_marks_the_lmbs_of_the_findings(steps: list[str], flags: int) -> None:
+    """A reserved LMB is nobody's loss: it is neither in a finding nor red, whatever its connector says."""
+    simulation = Simulation(tree(lmbs(2, 2, 1, 8), lmbs(4, 4), lmbs(8, 2, 1, flags)), "6.12", findings=False)
+    simulation.run_all(steps)
+    situation = simulation.situation
+    handed = tree_handed_on(situation, "plain", Route.FILE)
+    marked = {
+        entry.drc_index + place
+        for entry in handed_lmbs(situation, handed)
+        for place in range(entry.lmbs)
+        if entry.is_wrong
+    }
+    rules = {"DRM160", "DRM161"}
+    runs = [run for found in next_findings(situation, handed) if found.rule in rules for run in found.lmbs]
+    assert marked == {run.drc_index + place for run in runs for place in range(run.count)}
 
 
 def test_firmware_boots_the_kernel_of_fadump_with_what_it_gave() -> None:

@@ -84,6 +84,17 @@ def test_what_cannot_be_moved_does_not_leave_unless_it_is_offline() -> None:
     ]
 
 
+@pytest.mark.parametrize(("kernel", "leaves"), [("5.4", "no"), ("5.10", "yes")])
+def test_older_kernels_ask_whether_memory_can_be_moved_that_is_offline(kernel: str, leaves: str) -> None:
+    """lmb_is_removable up to 5.7: is_mem_section_removable is asked of each LMB, in whichever state."""
+    steps = ("offline 4", "unmovable 0x80000004")
+    made = tree(lmbs(2, 4, 0, 8))
+    assert said(removable(made, *steps, kernel=kernel))[1][:3] == (4, 1, leaves)
+    simulation = Simulation(made, kernel, "powervm")
+    result = simulation.run_all([*steps, "dlpar memory remove index 0x80000004"])[-1]
+    assert result.ok == (leaves == "yes")
+
+
 def test_lmbs_without_memory_blocks_do_not_leave() -> None:
     found = removable(tree(lmbs(2, 4, 0, 8)), cmdline="mem=1G")
     assert said(found)[-1] == (4, 2, "no", "no memory block: there is nothing to take offline")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,3 +32,22 @@ def test_none_can_be_left_out_where_steps_depend_on_one_another() -> None:
     # Two different ones of the same kind.
     kept = shrunk("aabbcc", lambda steps: steps.count("a") >= 2 or {"b", "c"} <= set(steps))
     assert kept in {("a", "a"), ("b", "c")}
+
+
+@pytest.mark.parametrize(("needed", "length"), [({3}, 40), ({3, 17}, 40), ({0, 39}, 40), ({5, 6, 7}, 8), ({0}, 1)])
+def test_the_fewest_steps_are_those_that_it_takes(needed: set[int], length: int) -> None:
+    steps = [str(number) for number in range(length)]
+    fewest = shrunk(steps, lambda some: {str(number) for number in needed} <= set(some), 1000)
+    assert list(fewest) == [str(number) for number in sorted(needed)]
+
+
+def test_no_more_tries_than_allowed() -> None:
+    tries: list[Sequence[str]] = []
+
+    def fails(steps: Sequence[str]) -> bool:
+        tries.append(steps)
+        return False
+
+    shrunk([str(number) for number in range(100)], fails, 7)
+    assert len(tries) == 7
+    assert shrunk(["a", "b"], lambda _: True, 0) == ("a", "b")

@@ -10,15 +10,24 @@ from drmemctl.check.rule import rule
 from drmemctl.check.select import AffectedLmbs
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import by_sense, part_of_drc, spans_of_drc_indexes
-from drmemctl.formats.dynamic_memory import RESERVED
 from drmemctl.kernel.firmware import SENSE_PRESENT
 from drmemctl.model.intervals import side_by_side
-from drmemctl.model.run import is_assigned
+from drmemctl.model.run import is_assigned, state_of
 
 _FILE_ROUTE = (
     "Linux drivers/of/kexec.c of_kexec_alloc_and_setup_fdt: the new tree is a copy of initial_boot_params",
     "Linux arch/powerpc/kexec/file_load_64.c setup_new_fdt_ppc64: CPUs and DMA windows are renewed, LMBs are not",
 )
+
+
+def is_foreign(flags: int, sense: int) -> bool:
+    """Whether the next kernel takes an LMB with these flags whose connector does not say that it is there."""
+    return is_assigned(flags) and sense != SENSE_PRESENT
+
+
+def is_lost(flags: int, sense: int) -> bool:
+    """Whether the next kernel takes an LMB with these flags for free whose connector says that it is there."""
+    return sense == SENSE_PRESENT and state_of(flags) == "free"
 
 
 @rule(
@@ -47,7 +56,7 @@ def foreign_memory(subject: Subject) -> Iterator[Violation]:
         Load it by kexec -c, which copies /proc/device-tree, or reboot. Before kexec -s, do not remove LMBs that
         were assigned at boot.
     """
-    foreign = _lmbs(subject, lambda flags, sense: is_assigned(flags) and sense != SENSE_PRESENT)
+    foreign = _lmbs(subject, is_foreign)
     if foreign:
         yield foreign.violation(
             f"{foreign.are} assigned in the next kernel's tree and not the partition's, first {foreign.first}: its"
@@ -81,9 +90,7 @@ def lost_memory(subject: Subject) -> Iterator[Violation]:
         Load it by kexec -c, which copies /proc/device-tree, or reboot. What is lost already comes back with
         a reboot.
     """
-    lost = _lmbs(
-        subject, lambda flags, sense: sense == SENSE_PRESENT and not is_assigned(flags) and not flags & RESERVED
-    )
+    lost = _lmbs(subject, is_lost)
     if lost:
         yield lost.violation(
             f"{lost.are} the partition's and free in the next kernel's tree, first {lost.first}: that memory is"

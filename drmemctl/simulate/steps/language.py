@@ -13,9 +13,9 @@ from drmemctl.simulate.steps.boot import Kexec, Reboot
 from drmemctl.simulate.steps.drmgr_call import Drmgr
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
-from drmemctl.simulate.steps.hash_table_full import FULL, HashTableFull
 from drmemctl.simulate.steps.home_node import HomeNode
 from drmemctl.simulate.steps.hotplug import Attach, Detach
+from drmemctl.simulate.steps.lmb_marks import HashTableFull, Unmovable
 from drmemctl.simulate.steps.memory_request import Dlpar
 from drmemctl.simulate.steps.migration import Lpm, Migrate
 from drmemctl.simulate.steps.pool import Pool
@@ -23,7 +23,6 @@ from drmemctl.simulate.steps.qemu_migration import QemuMigrate
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
 from drmemctl.simulate.steps.topology import TopologySwitch
-from drmemctl.simulate.steps.unmovable import Unmovable
 from drmemctl.simulate.words import WORD, StepWords
 from drmemctl.tree.limits import LIMITS
 
@@ -45,7 +44,7 @@ STEPS: dict[str, type[Step]] = {
     "provide": Pool,
     "unmovable": Unmovable,
     "movable": Unmovable,
-    FULL: HashTableFull,
+    "hpt-full": HashTableFull,
     "hpt-room": HashTableFull,
     OFFLINE: BlockState,
     ONLINE: BlockState,
