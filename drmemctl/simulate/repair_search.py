@@ -289,4 +289,4 @@ def _required_blocks(kernel: KernelState) -> Intervals:
 
 
 def _is_about(violation: Violation, part: DrcRange) -> bool:
-    return any(run.drc_index < part.end and part.first < run.drc_index + run.lmbs for run in violation.lmbs)
+    return any(part.meets(run.drc_index, run.lmbs) for run in violation.lmbs)
