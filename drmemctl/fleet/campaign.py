@@ -3,22 +3,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import product
 
 from distributed import Client
 
-from drmemctl.fleet.checking import LIMITS, Progress, added
+from drmemctl.fleet.checking import LIMITS, Progress, added, dataset_to_extend
 from drmemctl.fleet.cluster import Say
-from drmemctl.fleet.dataset import Dataset, DatasetError
-from drmemctl.fleet.listing import Input, listed
+from drmemctl.fleet.listing import listed, local_input
 from drmemctl.fleet.outcome import Summary
+from drmemctl.fleet.rows import is_tree
 from drmemctl.fleet.scenario import Scenario
-from drmemctl.fleet.storage import local_path, opened
-from drmemctl.fleet.work import CHECK, EXPLORE, SIMULATE, Work
+from drmemctl.fleet.work import EXPLORE, SIMULATE, Work
 from drmemctl.kernel.profiles import profile
-from drmemctl.tree.discover import is_tree_file, open_found
+from drmemctl.simulate.interleave.threads import steps_of
+from drmemctl.simulate.partition import Step
+from drmemctl.simulate.steps.language import parse_script
 
 
 def simulate(  # noqa: PLR0913 - each is an option of the command
@@ -37,7 +39,8 @@ def simulate(  # noqa: PLR0913 - each is an option of the command
     common = partial(Scenario, hypervisor=hypervisor or "")
     makers = [partial(common, seed=seed, random=random) for seed in seeds]
     if not random:
-        makers = [partial(common, steps=tuple(steps))]
+        parsed = (step for text in steps for step in parse_script(text))
+        makers = [partial(common, steps=tuple(steps), files=_states(parsed))]
     return run_campaign(SIMULATE, urls, dataset, client, kernels=kernels, makers=makers, **options)  # type: ignore[arg-type]
 
 
@@ -53,7 +56,8 @@ def explore(  # noqa: PLR0913 - each is an option of the command
     **options: object,
 ) -> Summary:
     """Explore threads under each policy, on each kernel and capture; see `run_campaign`."""
-    common = partial(Scenario, hypervisor=hypervisor or "", steps=tuple(threads))
+    parsed = (step for text in threads for step in steps_of(text))
+    common = partial(Scenario, hypervisor=hypervisor or "", steps=tuple(threads), files=_states(parsed))
     makers = [partial(common, policy=policy) for policy in policies]
     return run_campaign(EXPLORE, urls, dataset, client, kernels=kernels, makers=makers, **options)  # type: ignore[arg-type]
 
@@ -72,12 +76,10 @@ def run_campaign(  # noqa: PLR0913 - each is an option of the command
     say: Say = lambda _text: None,
 ) -> Summary:
     """Carry out the scenarios that a data set has not, and add them to it; workers are as those of `check`."""
-    target = Dataset(dataset, work)
-    for other in (CHECK, SIMULATE, EXPLORE):
-        if other != work and Dataset(dataset, other).parts():
-            raise DatasetError(f"it has {other.commit}", source=dataset, hint="name another data set")
+    target = dataset_to_extend(dataset, work, (), say)
     groups = list(alike(kernels))
-    captures = [source for source in listed(urls) if not target.holds(source.url) and _may_be_tree(source)]
+    sources = (source for source in listed(urls) if not target.holds(source.url))
+    captures = [source for source in sources if source.named or is_tree(source)]
     scenarios = [
         make(source.url, "", source.size, source.version, group[0], group).versioned()
         for source, group, make in product(captures, groups, makers)
@@ -88,17 +90,15 @@ def run_campaign(  # noqa: PLR0913 - each is an option of the command
     return Summary(dataset, len(scenarios), new, outcomes)
 
 
+def _states(steps: Iterable[Step]) -> tuple[str, ...]:
+    """Return the states of the files that steps read: a scenario with another one is another scenario."""
+    paths = dict.fromkeys(os.path.abspath(name) for step in steps for name in step.inputs)  # noqa: PTH100
+    return tuple(local_input(path).version for path in paths)
+
+
 def alike(kernels: Iterable[str]) -> Iterator[tuple[str, ...]]:
     """Yield kernels by what they can do: those that can do the same do the same, and one of them is run."""
     groups: dict[frozenset[str], list[str]] = {}
     for kernel in dict.fromkeys(kernels):
         groups.setdefault(profile(kernel).capabilities, []).append(kernel)
     yield from map(tuple, groups.values())
-
-
-def _may_be_tree(source: Input) -> bool:
-    """Whether an input is named, or is a tree; other files lie beside trees in a directory."""
-    if source.named:
-        return True
-    path = local_path(source.url)
-    return is_tree_file(partial(opened, source.url) if path is None else partial(open_found, path), source.url)

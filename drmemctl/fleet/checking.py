@@ -9,6 +9,7 @@ from contextlib import ExitStack
 
 from distributed import Client
 
+from drmemctl._version import __version__
 from drmemctl.check.cpus import n_cpus
 from drmemctl.fleet.cluster import Say, check_workers, local_client, remote_client
 from drmemctl.fleet.dataset import Dataset, DatasetError
@@ -16,7 +17,7 @@ from drmemctl.fleet.engine import Judging, part_inputs
 from drmemctl.fleet.listing import listed
 from drmemctl.fleet.outcome import Summary
 from drmemctl.fleet.rows import printable
-from drmemctl.fleet.work import Item
+from drmemctl.fleet.work import CHECK, Item, Work
 from drmemctl.fleet.worker import InputLimits
 from drmemctl.kernel.profiles import profile
 
@@ -48,9 +49,8 @@ def check(  # noqa: PLR0913 - each is an option of the command
     Raises `DatasetError`, `WriteError`, `ClusterError`; what is wrong with an input is a row of the data set.
     """
     names = tuple(profile(kernel).name for kernel in kernels)
-    target = Dataset(dataset)
+    target = dataset_to_extend(dataset, CHECK, names, say)
     sources = [source for source in listed(urls) if not target.holds(source.url)]
-    _check_made(target, names, say)
     new, outcomes = added(
         target, sources, names, client, jobs=jobs, scheduler=scheduler, limits=limits, progress=progress, say=say
     )
@@ -92,16 +92,19 @@ def _key(item: Item) -> tuple[str, str]:
     return printable(item.url), printable(item.version)
 
 
-def _check_made(target: Dataset, kernels: tuple[str, ...], say: Say) -> None:
-    """Refuse to mix findings about different kernels, which nobody could tell apart from changes."""
-    from drmemctl._version import __version__
+def dataset_to_extend(url: str, work: Work, kernels: tuple[str, ...], say: Say) -> Dataset:
+    """Return the data set at a URL; `DatasetError` where another command made it, or for other kernels.
 
+    Nobody could tell findings about different kernels apart from changes.
+    """
+    target = Dataset(url, work)
+    target.check_work("name another data set")
     made_by = target.made_by()
-    if made_by is None:
-        return
-    version, made_for = made_by
-    if made_for != kernels:
-        words = f"--kernel {' --kernel '.join(made_for)}" if made_for else "no --kernel"
-        raise DatasetError(f"it was made with {words}", source=target.url, hint="name another data set")
-    if version != __version__:
-        say(f"{target.url}: what drmemctl {version} judged stays as it is, this is {__version__}")
+    if made_by is not None:
+        version, made_for = made_by
+        if made_for != kernels:
+            words = f"--kernel {' --kernel '.join(made_for)}" if made_for else "no --kernel"
+            raise DatasetError(f"it was made with {words}", source=url, hint="name another data set")
+        if version != __version__:
+            say(f"{url}: what drmemctl {version} made stays as it is, this is {__version__}")
+    return target

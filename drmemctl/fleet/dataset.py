@@ -20,7 +20,7 @@ from drmemctl.errors import DrmemctlError, InputError, WriteError
 from drmemctl.fleet.outcome import OUTCOME_OF, TELLING
 from drmemctl.fleet.storage import file_system, local_path, stored
 from drmemctl.fleet.tables import KERNELS, VERSION, read
-from drmemctl.fleet.work import CHECK, Work
+from drmemctl.fleet.work import ALL_WORK, CHECK, Work
 
 _PART = re.compile(r"part-(\d{8})\.parquet")
 _UNFINISHED = ".tmp"
@@ -52,6 +52,13 @@ class Dataset:
         """Whether a URL is of a file in it, which is no input although it may lie beside them."""
         place: str = self.fs.unstrip_protocol(self._root)
         return url.startswith(place + "/")
+
+    def check_work(self, hint: str) -> None:
+        """Raise `DatasetError` where another command made what is there; `hint` says what to do then."""
+        for work in ALL_WORK:
+            if work != self.work and Dataset(self.url, work).parts():
+                message = f"it has {work.commit} of {work.command}, not {self.work.commit} of {self.work.command}"
+                raise DatasetError(message, source=self.url, hint=hint)
 
     def parts(self, table: str = "") -> list[int]:
         """Return the numbers of the parts that have a file for a table, ascending; by default those that count."""
@@ -195,9 +202,10 @@ def _refused(path: str) -> Iterator[None]:
 
 
 def existing(url: str) -> Dataset:
-    """Return the data set at a URL, for reading; `InputError` where there is none."""
+    """Return the data set of `fleet check` at a URL, for reading; `DrmemctlError` where there is none."""
     dataset = Dataset(url)
     if not dataset.parts():
+        dataset.check_work("any program that reads Parquet reads it")
         hint = "drmemctl fleet check makes one"
         raise InputError("there is no data set", source=url, hint=hint)
     return dataset

@@ -11,7 +11,7 @@ from drmemctl.fleet.rows import Row, Rows, printable
 from drmemctl.fleet.scenario import Scenario, failed_row, row_of
 from drmemctl.hypervisor.inference import inferred_hypervisor
 from drmemctl.kernel.profiles import profile
-from drmemctl.simulate.interleave.answer import PolicyAnswer, Question, answer
+from drmemctl.simulate.interleave.answer import DeadKernelError, PolicyAnswer, Question, answer
 from drmemctl.simulate.interleave.policy import BY_NAME
 from drmemctl.simulate.interleave.search import Bounds
 from drmemctl.simulate.shrink import shrunk
@@ -33,7 +33,16 @@ def failed(scenario: Scenario, reason: str) -> Rows:
 
 
 def _explored(scenario: Scenario) -> Row:
-    answered = _answer(scenario, scenario.steps)
+    try:
+        answered = _answer(scenario, scenario.steps)
+    except DeadKernelError as error:
+        # Whatever the threads would do: the first of them is a command to show it.
+        replay = _replay(scenario, scenario.steps[:1])
+        return {
+            "outcome": ScenarioOutcome.OOPS.name.lower(),
+            "verdict": printable(error.message),
+            "replay": replay,
+        }
     worst = answered.worst
     outcome = ScenarioOutcome.CONSISTENT if answered.complete else ScenarioOutcome.INCOMPLETE
     row: Row = {
@@ -52,9 +61,14 @@ def _explored(scenario: Scenario) -> Row:
         fewer = _answer(scenario, threads) if threads else None
         return fewer is not None and _rule(fewer) == worst.rule and bool(fewer.races) == raced
 
-    threads = [option for thread in shrunk(scenario.steps, shows) for option in ("--thread", thread)]
-    words = ["drmemctl", "explore", scenario.capture, *threads, *scenario.options(), "--locking", scenario.policy]
-    return row | {"rule": worst.rule, "verdict": printable(worst.message), "replay": printable(shlex.join(words))}
+    replay = _replay(scenario, shrunk(scenario.steps, shows))
+    return row | {"rule": worst.rule or None, "verdict": printable(worst.message), "replay": replay}
+
+
+def _replay(scenario: Scenario, threads: Sequence[str]) -> str:
+    options = [word for thread in threads for word in ("--thread", thread)]
+    words = ["drmemctl", "explore", scenario.capture, *options, *scenario.options(), "--locking", scenario.policy]
+    return printable(shlex.join(words))
 
 
 def _rule(answered: PolicyAnswer) -> str:

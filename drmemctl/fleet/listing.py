@@ -75,15 +75,16 @@ def _local(argument: str) -> Iterator[Input]:
     for name in matching(argument):
         path = os.path.abspath(name)  # noqa: PTH100 - the name may be that of a part of an archive
         if not os.path.isdir(path):  # noqa: PTH112
-            yield _file(path)
+            yield local_input(path)
             continue
         trees, files = candidates(path, MOST_FILES)
-        inputs = [_file(place) for place in trees] + [_file(place, named=False) for place in files]
+        inputs = [local_input(place) for place in trees] + [local_input(place, named=False) for place in files]
         # Of a directory that holds none, reading it will say so.
-        yield from sorted(inputs) or [_file(path)]
+        yield from sorted(inputs) or [local_input(path)]
 
 
-def _file(path: str, *, named: bool = True) -> Input:
+def local_input(path: str, *, named: bool = True) -> Input:
+    """Return the file or directory of an absolute path as an input."""
     url = local_url(path)
     try:
         status = os.stat(file_of(path) or path) if "::" in path else os.stat(path)  # noqa: PTH116

@@ -63,7 +63,7 @@ def rows_of(source: Input, kernels: Sequence[str] = ()) -> Rows:
         rows = _judged(tree_at(source.url), name, kernels, _known(source))
     except Exception as error:  # noqa: BLE001 - whatever an input does to us is its row
         # What lies in a directory beside trees and is none is not unreadable, but nothing to read.
-        is_other = not source.named and isinstance(error, DrmemctlError) and not _is_tree(source, path)
+        is_other = not source.named and isinstance(error, DrmemctlError) and not is_tree(source)
         reason = printable(why_unread(error, name))
         rows = {"inputs": [_known(source) | {"note" if is_other else "error": reason}]}
     return _keyed(source, rows)
@@ -104,8 +104,9 @@ def tree_at(url: str) -> Tree:
         return within_bounds(load_open(raw, url))
 
 
-def _is_tree(source: Input, path: str | None) -> bool:
-    """Whether what lies in a directory and cannot be read is a tree; else it is one of the other files there."""
+def is_tree(source: Input) -> bool:
+    """Whether what lies in a directory is a tree, also a damaged one; else it is one of the other files there."""
+    path = local_path(source.url)
     return is_tree_file(partial(opened, source.url) if path is None else partial(open_found, path), source.url)
 
 

@@ -31,6 +31,7 @@ class Scenario(NamedTuple):
         policy: what keeps threads apart.
         seed: what random steps follow from.
         random: how many random steps there are.
+        files: the states of the files that steps name.
 
     """
 
@@ -45,6 +46,7 @@ class Scenario(NamedTuple):
     policy: str = ""
     seed: int | None = None
     random: int = 0
+    files: tuple[str, ...] = ()
 
     def versioned(self) -> Scenario:
         """Return it with its version."""

@@ -29,11 +29,13 @@ class Work(NamedTuple):
     Attributes:
         module: has the type of items, `ITEM`, and the functions `rows_of` and `failed`.
         tables: the tables that it fills, in the order in which they are written: a part counts with the last.
+        command: the command that does it.
 
     """
 
     module: str
     tables: tuple[str, ...]
+    command: str
 
     @property
     def commit(self) -> str:
@@ -46,6 +48,8 @@ class Work(NamedTuple):
         return import_module(self.module)
 
 
-CHECK = Work("drmemctl.fleet.rows", ("lmb_runs", "nodes", "findings", "inputs"))
-SIMULATE = Work("drmemctl.fleet.simulating", ("simulations",))
-EXPLORE = Work("drmemctl.fleet.exploring", ("explorations",))
+CHECK = Work("drmemctl.fleet.rows", ("lmb_runs", "nodes", "findings", "inputs"), "drmemctl fleet check")
+SIMULATE = Work("drmemctl.fleet.simulating", ("simulations",), "drmemctl fleet simulate")
+EXPLORE = Work("drmemctl.fleet.exploring", ("explorations",), "drmemctl fleet explore")
+
+ALL_WORK = (CHECK, SIMULATE, EXPLORE)

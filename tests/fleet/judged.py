@@ -44,3 +44,8 @@ def rows_in(dataset: Dataset, table: str) -> list[dict[str, Any]]:
         with dataset.fs.open(path, "rb") as stream:
             rows += parquet.read_table(stream).to_pylist()
     return rows
+
+
+def content(dataset: Path) -> dict[str, bytes]:
+    """Return the files of a data set by name."""
+    return {str(path.relative_to(dataset)): path.read_bytes() for path in dataset.rglob("*") if path.is_file()}

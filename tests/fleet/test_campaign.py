@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,24 +14,27 @@ import pytest
 from pyarrow import parquet
 
 from drmemctl.fleet.alone import rows_alone
-from drmemctl.fleet.campaign import alike
+from drmemctl.fleet.campaign import alike, simulate
 from drmemctl.fleet.scenario import Scenario
 from drmemctl.fleet.work import EXPLORE, SIMULATE, Work
 from drmemctl.fleet.worker import judge
 from drmemctl.kernel.profiles import all_kernels, profile
 from tests.cli.running import run
 from tests.conftest import FIXTURES
-from tests.fleet.judged import LIMITS, document, pa
+from tests.fleet.judged import LIMITS, content, document, pa
 from tests.schemas.published import fault
 
 TREE = FIXTURES / "captures" / "6.1-lpm.dtb.gz"
+NO_BOOT = FIXTURES / "boot" / "aa-out-of-range.dtb.gz"
+"""A real 6.1 does not come up with it."""
+
 REMOVE = "dlpar memory remove count 1"
 PLUG = "plug 0x80000009 1 row 0"
 
 
-def scenario(**changes: Any) -> Scenario:
+def scenario(tree: Path = TREE, **changes: Any) -> Scenario:
     kernel = changes.pop("kernel", "6.1")
-    return Scenario(f"file://{TREE}", "", 1, "1", kernel, (kernel,), **changes).versioned()
+    return Scenario(f"file://{tree}", "", 1, "1", kernel, (kernel,), **changes).versioned()
 
 
 SCENARIOS = {
@@ -39,11 +43,13 @@ SCENARIOS = {
         scenario(steps=("dlpar memory add count 1", PLUG, "unmovable 0x80000003", REMOVE)),
         scenario(steps=("expect blocks 99",)),
         scenario(steps=("lpm absent.dtb",)),
+        scenario(NO_BOOT, steps=(REMOVE,)),
     ),
     EXPLORE: (
         scenario(steps=(f"lpm {TREE}", REMOVE), policy="kernel"),
         scenario(steps=(PLUG, REMOVE), policy="none"),
         scenario(steps=("lpm absent.dtb",), policy="none"),
+        scenario(NO_BOOT, steps=(REMOVE, "dlpar memory add count 1"), policy="kernel"),
     ),
 }
 
@@ -70,6 +76,7 @@ def test_what_fails_can_be_replayed(work: Work) -> None:
         shown = json.loads(outcome.out)
         if work == SIMULATE:
             assert shown["consistent"] is False
+            assert row["rule"] in run(*words[1:]).out
             steps = words[3 : words.index("--kernel")]
             assert set(steps) <= set(row["steps"])
             # None of them can be left out.
@@ -78,6 +85,18 @@ def test_what_fails_can_be_replayed(work: Work) -> None:
                 assert json.loads(fewer.out)["consistent"] is True, (row["replay"], step)
         else:
             assert outcome.code == 1
+            worst = shown["policies"][0]["worst"]
+            assert (worst["rule"], worst["message"]) == (row["rule"], row["verdict"])
+
+
+@pytest.mark.parametrize("work", [SIMULATE, EXPLORE])
+def test_a_kernel_that_does_not_come_up_is_dead_in_both(work: Work) -> None:
+    (row,) = [row for row in table(work).to_pylist() if row["url"] == f"file://{NO_BOOT}"]
+    assert (row["outcome"], row["rule"], row["error"]) == ("oops", None, None)
+    assert "oops at boot" in row["verdict"]
+    shown = run(*shlex.split(row["replay"])[1:])
+    assert shown.code != 0
+    assert "oops at boot" in shown.out + shown.err
 
 
 def test_outcomes_are_told_apart() -> None:
@@ -94,9 +113,11 @@ def test_random_steps_follow_from_the_scenario() -> None:
     assert len({tuple(row["steps"]) for row in table(SIMULATE).to_pylist()[:10]}) == 10
 
 
-def test_a_process_of_its_own_makes_the_same_rows() -> None:
-    (rows,) = rows_alone(SIMULATE, SCENARIOS[SIMULATE][:1], (), 60, 1 << 30)
-    assert rows["simulations"][0]["steps"] == table(SIMULATE).to_pylist()[0]["steps"]
+@pytest.mark.parametrize("work", [SIMULATE, EXPLORE])
+def test_a_process_of_its_own_makes_the_same_rows(work: Work) -> None:
+    expected = table(work).to_pylist()[:2]
+    rows = [rows[work.commit][0] for rows in rows_alone(work, SCENARIOS[work][:2], (), 60, 1 << 30)]
+    assert [{name: row.get(name) for name in expected[0]} for row in rows] == expected
 
 
 def test_kernels_that_can_do_the_same_are_run_once() -> None:
@@ -107,18 +128,39 @@ def test_kernels_that_can_do_the_same_are_run_once() -> None:
         assert len({profile(name).capabilities for name in group}) == 1
 
 
-def test_a_campaign_is_gone_on_with(tmp_path: Path) -> None:
+def test_two_workers_make_the_bytes_of_one_and_a_campaign_is_gone_on_with(client: Any, tmp_path: Path) -> None:
     place = tmp_path / "campaign"
-    command = ("fleet", "simulate", TREE, "--step", PLUG, "--step", REMOVE, "-o", place, "-j", "2")
-    first = run(*command, "--kernels", "5.10,6.1", "--format", "json")
+    command = ("fleet", "simulate", TREE, "--random", "2", "--seed", "1-6", "--kernels", "5.10,6.1", "-o", place)
+    first = run(*command, "-j", "2", "--format", "json")
     assert fault(json.loads(first.out), "fleet.simulate") is None
-    before = {path: path.read_bytes() for path in place.rglob("*.parquet")}
-    again = run(*command, "--kernels", "5.10,6.1")
-    assert (again.code, again.out.splitlines()[0]) == (first.code, f"{place}: 2 scenarios, 0 carried out now")
-    assert {path: path.read_bytes() for path in place.rglob("*.parquet")} == before
-    mixed = run("fleet", "explore", TREE, "--thread", REMOVE, "-o", place)
-    assert mixed.code != 0
-    assert "it has simulations" in mixed.err
+    before = content(place)
+    assert len(before) == 2  # parts, each a batch that either of the workers may have taken
+    simulate([str(TREE)], str(tmp_path / "one"), client, kernels=["5.10", "6.1"], random=2, seeds=range(1, 7))
+    assert content(tmp_path / "one") == before
+    again = run(*command)
+    assert (again.code, again.out.splitlines()[0]) == (first.code, f"{place}: 12 scenarios, 0 carried out now")
+    assert content(place) == before
+    for words in (
+        ("explore", TREE, "--thread", REMOVE, "-o", place),
+        ("check", TREE, "-o", place),
+        ("ask", place, "rules"),
+        ("diff", place),
+        ("report", place, "-o", tmp_path / "page.html"),
+    ):
+        refused = run("fleet", *words)
+        assert (refused.code, refused.out, refused.err.count("\n")) == (3, "", 1), words
+        assert "it has simulations of drmemctl fleet simulate, not " in refused.err
+    assert content(place) == before
+
+
+def test_a_file_that_a_step_names_belongs_to_the_scenario(client: Any, tmp_path: Path) -> None:
+    after, place = tmp_path / "after.dtb.gz", tmp_path / "campaign"
+    shutil.copy(TREE, after)
+    options: Any = {"kernels": ["6.1"], "steps": [f"lpm {after}"]}
+    new = [simulate([str(TREE)], str(place), client, **options).new for _ in range(2)]
+    shutil.copy(FIXTURES / "trees" / "v2-gap.dtb.gz", after)
+    new.append(simulate([str(TREE)], str(place), client, **options).new)
+    assert new == [1, 0, 1]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ import pytest
 from drmemctl.errors import DrmemctlError, WriteError
 from tests.cli.running import Outcome, environment, run
 from tests.conftest import FIXTURES, ROOT
-from tests.fleet.judged import document, tables
+from tests.fleet.judged import content, document, tables
 from tests.hostile.__main__ import ACCEPTED, ACCEPTED_OF
 from tests.hostile.trees import TREES
 from tests.schemas.published import fault
 
-distributed = pytest.importorskip("distributed", reason="distributed is not installed")
+pytest.importorskip("distributed", reason="distributed is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (it has no wheels for ppc64le)")
 
 from drmemctl import fleet  # noqa: E402
@@ -37,27 +37,6 @@ from drmemctl.fleet.tables import TABLES  # noqa: E402
 
 SMALL = FIXTURES / "captures"
 POISON = ROOT / "tests" / "fleet" / "poison"
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
-    """A client that the caller has: one worker, a thread of this process, which starts in no time."""
-    with (
-        distributed.LocalCluster(
-            n_workers=1,
-            threads_per_worker=1,
-            processes=False,
-            dashboard_address=None,
-            worker_dashboard_address=None,
-        ) as cluster,
-        distributed.Client(cluster) as made,
-    ):
-        yield made
-
-
-def content(dataset: Path) -> dict[str, bytes]:
-    """Return the files of a data set by name."""
-    return {str(path.relative_to(dataset)): path.read_bytes() for path in dataset.rglob("*") if path.is_file()}
 
 
 def rows(dataset: Path, table: str) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import FIXTURES
 
 SKIPPED = "moto or s3fs is not installed (what they need has no wheels for ppc64le)"
-distributed = pytest.importorskip("distributed", reason="distributed is not installed")
+pytest.importorskip("distributed", reason="distributed is not installed")
 moto = pytest.importorskip("moto.server", reason=SKIPPED)
 s3fs = pytest.importorskip("s3fs", reason=SKIPPED)
 pytest.importorskip("pyarrow", reason="pyarrow is not installed (it has no wheels for ppc64le)")
@@ -44,21 +44,6 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     yield system
     s3fs.S3FileSystem.clear_instance_cache()
     server.stop()
-
-
-@pytest.fixture
-def client() -> Iterator[Any]:
-    with (
-        distributed.LocalCluster(
-            n_workers=1,
-            threads_per_worker=1,
-            processes=False,
-            dashboard_address=None,
-            worker_dashboard_address=None,
-        ) as cluster,
-        distributed.Client(cluster) as made,
-    ):
-        yield made
 
 
 def test_inputs_and_data_set_in_a_store_of_objects(store: Any, client: Any, tmp_path: Path) -> None:

@@ -36,6 +36,10 @@ MOST_SERIAL = 5
 INCONSISTENT = "inconsistent"
 
 
+class DeadKernelError(ThreadsError):
+    """The kernel does not come up: no thread begins."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is to be explored.
@@ -70,7 +74,8 @@ class Question:
         """Return the partition before any thread begins."""
         state, faults = running_kernel(check_runs(self.tree), self.kernel)
         if state.dead:
-            raise ThreadsError(f"Linux {self.kernel.name} does not come up: {state.dead}", source=self.tree.source)
+            message = f"Linux {self.kernel.name} does not come up: {state.dead}"
+            raise DeadKernelError(message, source=self.tree.source)
         crash = self.tree if self.has_kdump and not self.kernel.has(CRASH_HOTPLUG) else None
         machine = machine_for(self.tree, self.hypervisor)
         return Partition(state, machine, faults=frozenset(faults), crash_tree=crash)
