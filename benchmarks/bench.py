@@ -350,8 +350,8 @@ against `dtc` on both trees and `diff -u` on what it says. Memory may be three t
     Part("Many trees", "1,000 files in one run of `check`: what each of them costs.", many_figures),
     Part(
         "explore",
-        """Thousands of states a second, how many states there are with the reduction and without, and what is kept of
-each where there are very many. The threads are a migration and DLPAR requests (`fixtures/races`).""",
+        """Thousands of states a second, how many states there are with the reduction and without, and what is kept
+of each where there are very many. The threads are a migration and DLPAR requests (`fixtures/races`).""",
         lambda _scratch: explore_figures(),
     ),
     Part(
