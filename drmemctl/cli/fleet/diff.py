@@ -64,7 +64,7 @@ def command(
     if (dataset is None) != bool(before):
         raise click.UsageError("name a DATASET, or pairs by --before and --after.")
     check_extra()
-    from drmemctl.fleet.pairs import Capture, Pair, compared, parquet_of
+    from drmemctl.fleet.pairs import Capture, Pair, compared, pairs_file
     from drmemctl.output.files import write_atomically
     from drmemctl.output.fleet_diff import show_pairs
     from drmemctl.output.progress import bar_of_counts
@@ -77,7 +77,7 @@ def command(
     with bar_of_counts() as draw:
         differences = list(compared(pairs, named, lambda number: draw(number, len(pairs))))
     if parquet is not None:
-        write_atomically(parquet, parquet_of(differences))
+        write_atomically(parquet, pairs_file(differences))
     show_pairs(screen, differences, format)
     if any(difference.error for difference in differences):
         return _EXIT_UNREADABLE
