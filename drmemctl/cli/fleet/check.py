@@ -107,7 +107,7 @@ def command(
     from drmemctl.fleet.listing import urls_of
     from drmemctl.fleet.outcome import InputOutcome
     from drmemctl.fleet.worker import InputLimits
-    from drmemctl.output.fleet_check import show_summary
+    from drmemctl.output.fleet_summary import show_summary
     from drmemctl.output.progress import bar_of_counts
 
     check_workers_options(jobs, scheduler)
@@ -125,7 +125,7 @@ def command(
             progress=draw,
             say=say,
         )
-    show_summary(screen, summary, format)
+    show_summary(screen, summary, "check", format)
     unjudged = summary.outcomes[InputOutcome.UNJUDGED] and not allow_no_drmem
     if summary.outcomes[InputOutcome.UNREADABLE] or unjudged:
         return _EXIT_UNREADABLE

@@ -84,12 +84,12 @@ def run_and_show(
 ) -> int:
     """Run a campaign, show what it came to, and return the exit code."""
     from drmemctl.fleet.outcome import ScenarioOutcome
-    from drmemctl.output.fleet_campaign import show_campaign
+    from drmemctl.output.fleet_summary import show_summary
     from drmemctl.output.progress import bar_of_counts
 
     with bar_of_counts() as draw:
         summary = campaign(urls, dataset, progress=draw, say=say, **options)
-    show_campaign(screen, summary, campaign.__name__, format)
+    show_summary(screen, summary, campaign.__name__, format)
     if summary.outcomes[ScenarioOutcome.ERROR]:
         return _EXIT_ERROR
     failing = (ScenarioOutcome.INCONSISTENT, ScenarioOutcome.OOPS, ScenarioOutcome.UNEXPECTED)
