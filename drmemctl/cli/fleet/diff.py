@@ -10,7 +10,7 @@ import click
 from drmemctl.cli.common import FILE, color_option, format_option
 from drmemctl.cli.fleet.extra import check_extra
 from drmemctl.cli.kernel_options import kernel_option, setting
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
     from drmemctl.fleet.pairs import Pair
@@ -73,7 +73,9 @@ def command(
         pairs = [Pair(None, Capture(old), Capture(new)) for old, new in zip(before, after, strict=True)]
     else:
         pairs = _pairs(dataset, partition)
-    named = kernel if kernel is not None else setting("kernel")
+    named: Profile | None = kernel if kernel is not None else setting("kernel")
+    for note in () if named is None else named.notes:
+        say(note)
     with bar_of_counts() as draw:
         differences = list(compared(pairs, named, lambda number: draw(number, len(pairs))))
     if parquet is not None:
