@@ -71,6 +71,17 @@ class Request:
     drc_index: int = 0
     resource: str = MEMORY
 
+    @property
+    def drc_indexes(self) -> range:
+        """The DRC indexes that it names; none where it asks for a number of any."""
+        lmbs = {COUNT: 0, INDEX: 1, INDEXED_COUNT: self.count}[self.kind]
+        return range(self.drc_index, self.drc_index + lmbs)
+
+
+def named(drc_index: int, lmbs: int) -> str:
+    """Return how a request names these LMBs and no others."""
+    return f"{INDEX} {drc_index:#x}" if lmbs == 1 else f"{INDEXED_COUNT} {lmbs} {drc_index:#x}"
+
 
 def handle_event(job: Job, request: Request) -> Task[int]:
     """Do what the hypervisor asked for, in the order of its events (`queue_hotplug_event`)."""

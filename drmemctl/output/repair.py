@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from drmemctl.check.finding import Violation
-from drmemctl.numbers import parse_kernel_int
+from drmemctl.kernel.requests import ADD, COUNT, REMOVE, requested
 from drmemctl.output.json import document, record, schema
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import hypervisor_words, kernel_words
@@ -40,17 +40,20 @@ def commands_of(step: str, *, each_alone: bool = True) -> list[str]:
             f"echo {words[0]} > /sys/devices/system/memory/memory{words[1]}/state",
             f"chmem {chmem} -b {words[1]}",
         ]
-    if words[0] != "dlpar":
+    request = requested(step.removeprefix("dlpar "))
+    if request is None:
         return [step] if words[0] == "reboot" else []
     lines = [f'echo "{step.removeprefix("dlpar ")}" > /sys/kernel/dlpar']
-    flag, kind = {"add": "-a", "remove": "-r"}[words[2]], words[3]
-    if kind == "count":
-        return [*lines, f"drmgr -c mem {flag} -q {words[4]}"]
-    number, first = (1, words[4]) if kind == "index" else (parse_kernel_int(words[4]), words[5])
-    if number <= _MOST_COMMANDS and (number == 1 or each_alone):
-        base = parse_kernel_int(first, 32)
-        lines += [f"drmgr -c mem {flag} -s {base + place:#x}" for place in range(number)]
+    drmgr = f"drmgr -c mem {_DRMGR[request.action]}"
+    if request.kind == COUNT:
+        return [*lines, f"{drmgr} -q {request.count}"]
+    lmbs = len(request.drc_indexes)
+    if lmbs <= _MOST_COMMANDS and (lmbs == 1 or each_alone):
+        lines += [f"{drmgr} -s {drc_index:#x}" for drc_index in request.drc_indexes]
     return lines
+
+
+_DRMGR = {ADD: "-a", REMOVE: "-r"}
 
 
 def _document(repair: Repair) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from drmemctl.kernel.leaving import Leavers, Leaves, Leaving
+from drmemctl.kernel.requests import named
 from drmemctl.kernel.running import live_system
 from drmemctl.model.live_system import LiveSystem
-from drmemctl.model.run import Run
 from drmemctl.simulate.simulation import Simulation
 
 _MOST_TRIED = 64
@@ -106,21 +106,14 @@ def _requests(simulation: Simulation, parts: Sequence[Leaving]) -> Iterator[Remo
         return
     sure = all(part.leaves is Leaves.YES for part in leaving)
     text = f"memory remove count {total}"
-    yield RemovalRequest(text, None, total, sure, works(simulation, text))
+    yield RemovalRequest(text, None, total, sure, _works(simulation, text))
     for number, part in enumerate(leaving, 1):
-        text = removal_of(part.run)
-        tried = works(simulation, text) if number < _MOST_TRIED else None
+        text = f"memory remove {named(part.run.drc_index, part.run.lmbs)}"
+        tried = _works(simulation, text) if number < _MOST_TRIED else None
         yield RemovalRequest(text, part.node, part.run.lmbs, part.leaves is Leaves.YES, tried)
 
 
-def removal_of(run: Run) -> str:
-    """Return the request that removes these LMBs and no others."""
-    if run.lmbs == 1:
-        return f"memory remove index {run.drc_index:#x}"
-    return f"memory remove indexed-count {run.lmbs} {run.drc_index:#x}"
-
-
-def works(simulation: Simulation, text: str) -> bool:
+def _works(simulation: Simulation, text: str) -> bool:
     """Whether a request works as the partition is now, which it leaves as it is."""
     before, n_results = simulation.situation, len(simulation.results)
     result = simulation.run(f"dlpar {text}")

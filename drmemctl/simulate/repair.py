@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Violation
 from drmemctl.kernel.capabilities import DRMEM_ARRAY, WRONG_NODE_ADD
 from drmemctl.kernel.leaving import Leaves, Leaving
+from drmemctl.kernel.requests import INDEXED_COUNT, named, requested
 from drmemctl.model.dumped import array_in
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.removable import leavers
@@ -75,7 +77,9 @@ class Repair:
     @property
     def each_alone(self) -> bool:
         """Whether the plan leads there, too, if ranges are taken LMB by LMB, as by `drmgr -s`."""
-        steps = [step for request in self.requests for step in _alone(request.step)]
+        steps = list(
+            islice(chain.from_iterable(_alone(request.step) for request in self.requests), _MOST_ALONE + 1)
+        )
         if len(steps) == len(self.requests) or len(steps) > _MOST_ALONE:
             return len(steps) <= _MOST_ALONE
         search = Search(self.simulation.situation, self.goal)
@@ -91,13 +95,14 @@ class Repair:
         return proof
 
 
-def _alone(step: str) -> list[str]:
-    """Return the requests for each LMB of a request for a range."""
-    words = step.split()
-    if words[0] != "dlpar" or words[3] != "indexed-count":
-        return [step]
-    first = int(words[5], 16)
-    return [f"{' '.join(words[:3])} index {first + place:#x}" for place in range(int(words[4]))]
+def _alone(step: str) -> Iterator[str]:
+    """Yield the requests for each LMB of a request for a range, any other as it is."""
+    request = requested(step.removeprefix("dlpar "))
+    if request is None or request.kind != INDEXED_COUNT:
+        yield step
+        return
+    for drc_index in request.drc_indexes:
+        yield f"dlpar memory {request.action} {named(drc_index, 1)}"
 
 
 def goals() -> tuple[str, ...]:
@@ -137,8 +142,7 @@ def repair(simulation: Simulation, goal: str = CONSISTENT) -> Repair:
 
 def _stuck(simulation: Simulation, concerned: Sequence[DrcRange]) -> Iterator[Leaving]:
     for part in leavers(simulation).parts():
-        first, end = part.run.drc_index, part.run.drc_index + part.run.lmbs
-        is_concerned = any(first < span.end and span.first < end for span in concerned)
+        is_concerned = any(lmbs.meets(part.run.drc_index, part.run.lmbs) for lmbs in concerned)
         if part.leaves is not Leaves.YES and is_concerned:
             yield part
 

@@ -11,6 +11,7 @@ from drmemctl.check.finding import Violation
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.hypervisor.machine import Device
 from drmemctl.hypervisor.qemu import Qemu
+from drmemctl.kernel.requests import named
 from drmemctl.model.run import Run
 from drmemctl.simulate.partition import Partition
 
@@ -33,10 +34,9 @@ class DrcRange:
         """The DRC index after the last one's."""
         return self.first + self.count
 
-    @property
-    def words(self) -> str:
-        """How a request names them."""
-        return f"index {self.first:#x}" if self.count == 1 else f"indexed-count {self.count} {self.first:#x}"
+    def meets(self, first: int, count: int) -> bool:
+        """Whether any of `count` DRC indexes from `first` on is among them."""
+        return self.first < first + count and first < self.end
 
 
 def ranges_of(violations: Iterable[Violation]) -> list[DrcRange]:
@@ -77,7 +77,7 @@ class Candidates:
             self.devices = tuple(device for device in start.machine.devices if self._is_about(device))
 
     def _is_about(self, device: Device) -> bool:
-        return any(device.first < part.end and part.first < device.end for part in self._ranges)
+        return any(part.meets(device.first, device.count) for part in self._ranges)
 
     def of(self, partition: Partition) -> Iterator[str]:
         """Yield the steps that may bring a partition nearer to agreement."""
@@ -88,10 +88,11 @@ class Candidates:
             n_free = sum(run.lmbs for run in runs if not run.flags & (ASSIGNED | RESERVED | DRC_INVALID))
             if span in self._ranges:
                 assigned, free = assigned + n_assigned, free + n_free
+            words = named(span.first, span.count)
             if n_assigned:
-                yield f"dlpar memory remove {span.words}"
+                yield f"dlpar memory remove {words}"
             if n_free:
-                yield f"dlpar memory add {span.words}"
+                yield f"dlpar memory add {words}"
         if len(self._ranges) > 1:
             if assigned:
                 yield f"dlpar memory remove count {assigned}"
@@ -111,9 +112,10 @@ class Candidates:
         machine = partition.machine
         present = {(device.first, device.count) for device in machine.devices}
         for device in self.devices:
+            lmbs = DrcRange(device.first, device.count)
             if (device.first, device.count) in present:
                 yield f"unplug {device.first:#x} {device.count}"
-            elif not any(other.first < device.end and device.first < other.end for other in machine.devices):
+            elif not any(lmbs.meets(*place) for place in present):
                 domains = _delivered(self._start, device.first) or device.domains
                 where = f" assoc {','.join(map(str, domains))}" if domains else ""
                 yield f"plug {device.first:#x} {device.count}{where}"

@@ -10,8 +10,10 @@ from itertools import count
 
 from drmemctl.check.changes import new_violations
 from drmemctl.check.finding import Severity, Violation
-from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
+from drmemctl.formats.dynamic_memory import ASSIGNED
+from drmemctl.kernel.state import KernelState
 from drmemctl.model.intervals import Intervals, side_by_side
+from drmemctl.model.run import state_of
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.findings import Judged, Moments
 from drmemctl.simulate.interleave.keys import Keys
@@ -89,25 +91,13 @@ class Search:
     _most: int = _MOST_TRIED
     _moments: Moments = field(default_factory=lambda: Moments(after_steps=False))
     _files: Files = field(default_factory=Files)
-    _required: list[tuple[int, int]] = field(default_factory=list)
+    _required: Intervals = field(default_factory=Intervals)
     _most_assigned: int = 0
 
     def __post_init__(self) -> None:
-        """Note which memory blocks have to be there at the end: all but those at LMBs that are free."""
+        """Note what has to be there at the end."""
         kernel = self.start.kernel
-        free = Intervals()
-        for run in kernel.table.runs if kernel.block_size else ():
-            if not run.flags & (ASSIGNED | RESERVED):
-                first = run.base // kernel.block_size
-                end = -(-(run.base + run.lmbs * (kernel.table.lmb_size or 0)) // kernel.block_size)
-                free.add(first, end - first, 0)
-        blocks = Intervals()
-        for block_run in kernel.blocks.runs:
-            blocks.add(block_run.first, block_run.count, 0)
-        parts = side_by_side(blocks.disjoint(), free.disjoint())
-        self._required = _joined(
-            (first, first + n) for first, n, there, unused in parts if there is not None and unused is None
-        )
+        self._required = _required_blocks(kernel)
         ranges = ranges_of(self.contradictions(self.start)) if not kernel.dead else []
         self._most_assigned = n_assigned(self.start) + sum(part.count for part in ranges)
 
@@ -161,14 +151,9 @@ class Search:
 
     def _keeps(self, partition: Partition) -> bool:
         """Whether the memory of the start is there: to give it away is no repair, and nor is to take more."""
-        covered = _joined((run.first, run.end) for run in partition.kernel.blocks.runs)
-        required = self._required
-        at = 0
-        for first, end in required:
-            while at < len(covered) and covered[at][1] <= first:
-                at += 1
-            if at == len(covered) or not (covered[at][0] <= first and end <= covered[at][1]):
-                return False
+        parts = side_by_side(self._required, _all_blocks(partition.kernel))
+        if any(required is not None and covered is None for _, _, required, covered in parts):
+            return False
         return n_assigned(partition) <= self._most_assigned
 
     def _shortest_path(
@@ -201,8 +186,9 @@ class Search:
 
     def _settled(self, partition: Partition, ranges: Sequence[DrcRange]) -> bool:
         """Whether nobody disagrees about some LMBs any more, and their memory is there."""
-        found = self.contradictions(partition)
-        return self._keeps(partition) and not any(_is_about(each, part) for each in found for part in ranges)
+        violations = self.contradictions(partition)
+        is_open = any(_is_about(violation, part) for violation in violations for part in ranges)
+        return self._keeps(partition) and not is_open
 
     def _tried(self, text: str, partition: Partition) -> StepResult | None:
         """Return the result of a request, None for one that fails, or in which something goes wrong."""
@@ -269,7 +255,8 @@ class Search:
             return NONE, (f"not by a reboot either: the kernel does not come up: {result.note}",)
         remaining = self.contradictions(result.after)
         if remaining:
-            return NONE, tuple(f"also after a reboot {each.rule}: {each.message}" for each in remaining[:3])
+            words = (f"also after a reboot {violation.rule}: {violation.message}" for violation in remaining[:3])
+            return NONE, tuple(words)
         return REBOOT, ()
 
 
@@ -278,16 +265,28 @@ def n_assigned(partition: Partition) -> int:
     return sum(run.lmbs for run in partition.kernel.table.runs if run.flags & ASSIGNED)
 
 
-def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return ascending (first, end) with those that follow one another as one."""
-    joined: list[tuple[int, int]] = []
-    for first, end in ranges:
-        if joined and joined[-1][1] == first:
-            joined[-1] = joined[-1][0], end
-        else:
-            joined.append((first, end))
-    return joined
+def _all_blocks(kernel: KernelState) -> Intervals:
+    """Return the memory blocks."""
+    blocks = Intervals()
+    for run in kernel.blocks.runs:
+        blocks.add(run.first, run.count, 0)
+    return blocks
+
+
+def _required_blocks(kernel: KernelState) -> Intervals:
+    """Return the memory blocks that a repair keeps: all but those at LMBs that are free."""
+    free = Intervals()
+    for run in kernel.table.runs if kernel.block_size else ():
+        if state_of(run.flags) == "free":
+            first = run.base // kernel.block_size
+            end = -(-(run.base + run.lmbs * (kernel.table.lmb_size or 0)) // kernel.block_size)
+            free.add(first, end - first, 0)
+    required = Intervals()
+    for first, n_blocks, block, unused in side_by_side(_all_blocks(kernel), free.disjoint()):
+        if block is not None and unused is None:
+            required.add(first, n_blocks, 0)
+    return required
 
 
 def _is_about(violation: Violation, part: DrcRange) -> bool:
-    return any(run.drc_index < part.end and part.first < run.drc_index + run.lmbs for run in violation.lmbs)
+    return any(part.meets(run.drc_index, run.lmbs) for run in violation.lmbs)

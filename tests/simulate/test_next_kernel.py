@@ -46,8 +46,9 @@ def test_what_is_wrong_with_what_is_handed_on(load: str, steps: list[str], rules
 @pytest.mark.parametrize("flags", [0, 0x80, 0x88])
 def test_the_table_marks_the_lmbs_of_the_findings(steps: list[str], flags: int) -> None:
     """A reserved LMB is nobody's loss: it is neither in a finding nor red, whatever its connector says."""
-    simulation = Simulation(tree(lmbs(2, 2, 1, 8), lmbs(4, 4), lmbs(8, 2, 1, flags)), "6.12", findings=False)
-    simulation.run_all(steps)
+    tested = tree(lmbs(2, 2, 1, 8), lmbs(4, 4), lmbs(8, 2, 1, flags))
+    simulation = Simulation(tested, "6.12", "powervm", findings=False)
+    assert all(result.ok for result in simulation.run_all(steps))
     situation = simulation.situation
     handed = tree_handed_on(situation, "plain", Route.FILE)
     marked = {
@@ -59,6 +60,7 @@ def test_the_table_marks_the_lmbs_of_the_findings(steps: list[str], flags: int) 
     rules = {"DRM160", "DRM161"}
     runs = [run for found in next_findings(situation, handed) if found.rule in rules for run in found.lmbs]
     assert marked == {run.drc_index + place for run in runs for place in range(run.count)}
+    assert len(marked) == len(steps)
 
 
 def test_firmware_boots_the_kernel_of_fadump_with_what_it_gave() -> None:
