@@ -47,6 +47,7 @@ STARTS: list[tuple[str, list[str], float]] = [
     ("diff, small tree", ["diff", str(SMALL_TREE), str(SMALL_TREE)], math.inf),
     ("simulate, a request", ["simulate", str(SMALL_TREE), "dlpar memory remove count 1"], math.inf),
 ]
+MANY_STATES = 3_000_000
 LARGE = [(count, shape) for shape in ("realistic", "bare", "v2", "worst") for count in (262_144, 1_048_576)]
 CHECKED_LMBS = 262_144
 LARGE = [*LARGE, (CHECKED_LMBS, "dlpar"), (CHECKED_LMBS, "sets")]
@@ -208,6 +209,7 @@ def many_figures(scratch: Path) -> Iterator[Figure]:
 
 def explore_figures() -> Iterator[Figure]:
     """Yield how fast states are explored, and how many there are with more threads and longer ones."""
+    from drmemctl.kernel.profiles import LATEST, profile
     from drmemctl.simulate.interleave.answer import Question
     from drmemctl.simulate.interleave.policy import BY_NAME
     from drmemctl.simulate.interleave.search import Bounds, search
@@ -219,16 +221,37 @@ def explore_figures() -> Iterator[Figure]:
     add, remove = "dlpar memory add count 1", "dlpar memory remove count 1"
     cases += [(migration, add, remove), (migration, add, "kdump"), (migration, add, remove, "kdump")]
     for threads in cases:
-        question = Question(load(str(races / "before.dts")), threads)
+        # From 6.10 on user space has nothing to load again for a crash kernel.
+        kernel = profile("6.9" if "kdump" in threads else LATEST)
+        question = Question(load(str(races / "before.dts")), threads, kernel)
         sizes = []
         for reduce in (True, False):
             begin = time.perf_counter()
             graph = search(question.engine(BY_NAME["kernel"]), Bounds(), reduce=reduce)
-            sizes.append((len(graph.edges), graph.schedules(), time.perf_counter() - begin))
-        (states, schedules, seconds), (all_states, all_schedules, _) = sizes
+            seconds = time.perf_counter() - begin
+            sizes.append((len(graph.edges), graph.edges.transitions, graph.schedules(), seconds))
+        (states, transitions, schedules, seconds), (all_states, _, all_schedules, _) = sizes
         name = f"explore, {len(threads)} threads, {threads[1].rpartition(' ')[2]} LMBs"
+        name += ", kdump" if "kdump" in threads else ""
         detail = f"{states:,} states, {schedules:,} schedules; unreduced {all_states:,} and {all_schedules:.1e}"
         yield Figure(name, detail, states / seconds / 1000, math.inf, "k/s")
+    yield state_figure(len(threads), transitions / states)
+
+
+def state_figure(n_threads: int, ratio: float) -> Figure:
+    """Return the memory of one more state: what is kept of very many, with as many transitions as in a search."""
+    from drmemctl.simulate.interleave.states import Edges, Numbers, digest_of
+
+    numbers, edges = Numbers(), Edges(n_threads)
+    for state in range(MANY_STATES):
+        numbers.add(digest_of(state.to_bytes(8, "little")))
+        edges.add_state(state, 0)
+        for thread in range(int((state + 1) * ratio) - int(state * ratio)):
+            edges.add(state, thread, state)
+    # Beside these a search has a byte for each state, and caches that do not grow.
+    size = 1 + sum(map(sys.getsizeof, (*vars(numbers).values(), *vars(edges).values()))) / MANY_STATES
+    detail = f"{MANY_STATES:,} states, {n_threads} threads, {ratio:.2f} transitions from each"
+    return Figure("explore, memory of a state", detail, size, math.inf, "B")
 
 
 def request_figures() -> Iterator[Figure]:
@@ -327,8 +350,8 @@ against `dtc` on both trees and `diff -u` on what it says. Memory may be three t
     Part("Many trees", "1,000 files in one run of `check`: what each of them costs.", many_figures),
     Part(
         "explore",
-        """Thousands of states a second, each of them judged by the rules, and how many states there are with the
-reduction and without. The threads are a migration and DLPAR requests (`fixtures/races`).""",
+        """Thousands of states a second, how many states there are with the reduction and without, and what is kept
+of each where there are very many. The threads are a migration and DLPAR requests (`fixtures/races`).""",
         lambda _scratch: explore_figures(),
     ),
     Part(

@@ -14,7 +14,7 @@ class Figure(NamedTuple):
         detail: the figures behind it.
         measured: the figure.
         limit: what it may be at most, in the same unit; infinite where nothing is asked for.
-        unit: `x` for a ratio, `MiB`, `ms`, `k/s`.
+        unit: `x` for a ratio, `MiB`, `ms`, `k/s`, `B`.
 
     """
 

@@ -74,10 +74,13 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     listed = ListedBlocks.of(blocks) if profile.has(BLOCKS_LISTED_TWICE) else NOTHING_LISTED
     state = replace(
         state,
+        topology_updates=updates,
+        deaf=not updates,
+        listed=listed,
         distances=boot_distances(tree, profile, associativity, drmem),
         hash_table=hash_table_of(tree),
     )
-    return replace(state, topology_updates=updates, deaf=not updates, listed=listed), tuple(faults)
+    return state, tuple(faults)
 
 
 def _topology_updates(tree: Tree, profile: Profile) -> bool:

@@ -178,30 +178,22 @@ class Job:
 
     def add_block(self, function: str, block: int, node: int) -> None:
         """Add a memory block on a node, for which the hash page table grows."""
-        state = self.state
-        if state.hash_table is not None:
-            table = state.hash_table.after_adding(
-                len(state.blocks) * state.block_size, state.block_size, self.width
-            )
-            self.state = replace(state, hash_table=table)
-        self.state = replace(self.state, blocks=self.state.blocks.added(block, node, self.width))
+        state, size = self.state, self.state.block_size
+        table = state.hash_table and state.hash_table.after_adding(len(state.blocks) * size, size, self.width)
+        self.state = replace(state, blocks=state.blocks.added(block, node, self.width), hash_table=table)
         if self.events is not None:
             self.events.append(BlockWrite(function, len(self.log), block, node))
 
     def remove_block(self, function: str, block: int) -> None:
         """Take a memory block away."""
-        state = self.state
-        if state.hash_table is not None:
-            size = len(state.blocks) * state.block_size
-            table = state.hash_table.after_removing(size, state.block_size, self.width)
-            self.state = replace(state, hash_table=table)
-        blocks = self.state.blocks.removed(block, self.width)
-        topology = self.state.topology
+        state, size = self.state, self.state.block_size
+        table = state.hash_table and state.hash_table.after_removing(len(state.blocks) * size, size, self.width)
+        blocks, topology = state.blocks.removed(block, self.width), state.topology
         if topology.with_bridges:
             # try_offline_node looks for CPUs and memory only.
-            gone = self.state.blocks.nodes() - blocks.nodes()
+            gone = state.blocks.nodes() - blocks.nodes()
             topology = replace(topology, with_bridges=topology.with_bridges - gone)
-        self.state = replace(self.state, blocks=blocks, topology=topology)
+        self.state = replace(state, blocks=blocks, topology=topology, hash_table=table)
         if self.events is not None:
             self.events.append(BlockWrite(function, len(self.log), block, None))
 

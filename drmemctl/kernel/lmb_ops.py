@@ -230,8 +230,8 @@ def _mapping_error(job: Job, lmb: Lmb, base: int, size: int) -> int:
     """
     if lmb.drc_index not in job.state.unbolted:
         return 0
-    what = "linear mapping for" if job.has(RANGE_PREVALIDATED) else "mapping for hot added memory"
-    job.tell(f"Unable to create {what} 0x{{base:x}}..0x{{end:x}}: -1", base, 0, size)
+    mapping = "linear mapping for" if job.has(RANGE_PREVALIDATED) else "mapping for hot added memory"
+    job.tell(f"Unable to create {mapping} 0x{{base:x}}..0x{{end:x}}: -1", base, 0, size)
     return EFAULT
 
 

@@ -124,6 +124,7 @@ def settled_lmb_array(memory: KernelMemory, array: LmbArray) -> tuple[LmbArray, 
     """
     looked_at = Allowance(_MOST_LOOKED_AT, "the LMB array changes all the time", memory.source, "try once more")
     for _ in range(_READ_AT_MOST):
+        memory.dump.forget()
         try:
             again = _array_at(memory, array.address, array.lmb_size, looked_at)
         except AbsentMemoryError:

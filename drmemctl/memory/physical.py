@@ -92,6 +92,9 @@ class Dump(Protocol):
     def has(self, address: int) -> bool:
         """Whether the dump has memory at a physical address; costs less than an `AbsentMemoryError`."""
 
+    def forget(self) -> None:
+        """Forget what was read: a kernel that runs changes it, and the next read is of what is there then."""
+
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield what memory there is: address and bytes, ascending."""
 
@@ -161,6 +164,10 @@ class CoreDump:
         self._window, self._window_begin = b"", 0
         order = "little" if header.byte_order == "<" else "big"
         self.form = f"ELF core, {order}-endian headers, {len(by_address):,} segments"
+
+    def forget(self) -> None:
+        """Forget what was read ahead."""
+        self._window = b""
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield the segments."""
@@ -303,6 +310,10 @@ class CompressedDump:
     def has(self, address: int) -> bool:
         """Whether the bitmap has the page of an address."""
         return self._rank(address // self._header.block_size) is not None
+
+    def forget(self) -> None:
+        """Forget pages that were decompressed."""
+        self._pages.clear()
 
     def ranges(self) -> Iterator[tuple[int, int]]:
         """Yield the pages that are there, eight by eight."""

@@ -63,6 +63,9 @@ class Image:
 
     peek = read
 
+    def forget(self) -> None:
+        pass
+
     def has(self, address: int) -> bool:
         """Whether a page is there."""
         return address < SIZE and address >> 12 not in self.holes

@@ -162,6 +162,15 @@ def test_a_core_of_pieces_and_of_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert source.read.call_count < 8
 
 
+def test_memory_that_changes_is_seen_once_what_was_read_is_forgotten() -> None:
+    file = io.BytesIO(core((LINEAR, 0, b"a" * 32, 32)))
+    dump = CoreDump(SeekingFile(file), "kcore")
+    assert dump.read(0, 4) == b"aaaa"
+    file.getbuffer()[-200:] = file.getvalue()[-200:].replace(b"a", b"b")
+    dump.forget()
+    assert dump.read(4, 4) == b"bbbb"
+
+
 def test_a_core_that_was_cut_says_so() -> None:
     data = core((LINEAR, 0, b"a" * 100, 100))
     with pytest.raises(AbsentMemoryError, match="the file ends before it; it was cut"):

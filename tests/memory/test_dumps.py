@@ -12,7 +12,7 @@ import struct
 import subprocess
 import tracemalloc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -368,13 +368,39 @@ class Changing:
         return self._data[offset : offset + size]
 
 
-@each(("flags", "settled"), [([0, 0], True), ([0, 8, 8], True), ([0, 8, 0, 8, 0, 8, 0], False)])
+LMB = struct.pack("<QIII", 0x70000000, 0x80000007, 0, 0)
+"""A struct drmem_lmb of that dump, the eighth: base, DRC index, aa_index, flags."""
+
+
+@cache
+def with_near_array() -> bytes:
+    """Return that dump with the array shortly after the drmem_info that points to it: reading ahead has both."""
+    data = bytearray(content(STALE))
+    kernel = dumped(STALE).dump
+    assert kernel is not None
+    assert kernel.array is not None
+    size = 24 * kernel.array.count
+    at = data.index(LMB) - 24 * 7
+    info = data.index(struct.pack("<I4xQ", kernel.array.count, kernel.array.lmb_size)) - 8
+    near = (data.index(bytes(2 * size), info, info + (32 << 10)) + size // 2) & -8
+    data[near : near + size], data[at : at + size] = data[at : at + size], bytes(size)
+    struct.pack_into("<Q", data, info, kernel.array.address + near - info)
+    return bytes(data)
+
+
+@each(
+    ("flags", "settled", "core"),
+    [
+        (flags, settled, core)
+        for flags, settled in (([0, 0], True), ([0, 8, 8], True), ([0, 8] * 99, False))
+        for core in (lambda: content(STALE), with_near_array)
+    ],
+)
 def test_the_array_of_a_running_kernel_is_read_until_it_is_the_same(
-    flags: list[int], settled: bool, monkeypatch: pytest.MonkeyPatch
+    flags: list[int], settled: bool, core: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = content(STALE)
-    # The LMB at 0x70000000, as the kernel has it: base, DRC index, aa_index, flags.
-    at = data.index(struct.pack("<QIII", 0x70000000, 0x80000007, 0, 0)) + 16
+    data = core()
+    at = data.index(LMB) + 16
     monkeypatch.setattr(
         "drmemctl.tree.dump.random_access",
         lambda _file, _source: Changing(data, at, [struct.pack("<I", value) for value in flags]),

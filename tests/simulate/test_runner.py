@@ -237,6 +237,17 @@ def test_memory_given_up_on_kvm_is_lost_until_a_reboot() -> None:
 # Boots.
 
 
+def test_a_boot_from_what_the_last_one_had_finds_nothing_out_again() -> None:
+    simulation = qemu()
+    simulation.run("reboot")
+    booted = simulation.state.tree
+    simulation.run("reboot")
+    assert simulation.state.tree is booted
+    simulation.run_all(["unplug 0x80000002 2", "reboot"])
+    assert simulation.state.tree != booted
+    assert assigned(simulation) == []
+
+
 def test_a_reboot_gives_what_firmware_has() -> None:
     simulation = qemu()
     simulation.run_all(["plug 0x80000005 2 node 0", "reboot"])

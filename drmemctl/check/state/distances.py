@@ -9,14 +9,13 @@ from itertools import combinations
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
+from drmemctl.check.tables import block_ranges
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.kernel.affinity import affinity_rules
+from drmemctl.kernel.distances import boot_distances
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import Associativity
-from drmemctl.model.boot_memory import BootMemory
 from drmemctl.model.distances import Form1
-from drmemctl.model.memory import Memory, Tally
-from drmemctl.model.numa import distance_table
 from drmemctl.wording import count_of
 
 _LISTED_PAIRS = 3
@@ -75,19 +74,13 @@ def stale_distances(subject: Subject) -> Iterator[Violation]:
 
 def _at_boot(subject: Subject, profile: Profile) -> Form1 | None:
     """Return the table of a kernel that boots on the tree; None where that is not in form 1."""
-    rules = affinity_rules(profile)
-    associativity = Associativity.as_booted(subject.tree, rules)
-    if associativity.form != 1 or associativity.primary_index is None:
-        return None
+    associativity = Associativity.as_booted(subject.tree, affinity_rules(profile))
     drmem = subject.drmem if subject.has_lmbs else None
-    memory = Memory(drmem, BootMemory.from_tree(subject.tree, associativity), associativity, rules)
-    table = distance_table(subject.tree, memory, Tally.of(memory))
+    table = boot_distances(subject.tree, profile, associativity, drmem)
     return table if isinstance(table, Form1) else None
 
 
 def _online(subject: Subject) -> set[int]:
     """Return the nodes with memory or CPUs."""
-    blocks = subject.running.blocks or ()
-    ranges = blocks.values() if not isinstance(blocks, tuple) else blocks
-    nodes = {part.node for part in ranges if part.node is not None}
+    nodes = {blocks.node for blocks in block_ranges(subject) if blocks.node is not None}
     return nodes | {cpu.node for cpu in subject.running.cpus or ()}

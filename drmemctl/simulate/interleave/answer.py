@@ -195,7 +195,7 @@ def answers(
     begin, rounds = monotonic() if began is None else began, -(-len(policies) // jobs)
     ends = [begin + question.bounds.seconds * (number // jobs + 1) / rounds for number in range(len(policies))]
     tasks = list(zip(policies, ends, strict=True))
-    if jobs == 1 or len(policies) == 1:
+    if jobs == 1 or len(policies) < 2:
         yield from (answer(question, policy, end, tell) for policy, end in tasks)
         return
     from drmemctl.check.pool import ordered_map
@@ -227,7 +227,7 @@ def answer(
     except TimeUpError:
         late = _time_over(question), monotonic() - begin, ("a single state",)
         return PolicyAnswer(policy, 0, 0, 0, 0, (), False, *late)
-    bounds = question.bounds.of_size(len(engine.partition(engine.first).kernel.table.runs))
+    bounds = question.bounds.of_size(len(engine.first.partition.kernel.table.runs))
     graph = search(
         engine,
         bounds,
@@ -260,7 +260,7 @@ class _Judging:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._judge = Ends(engine.partition(engine.first))
+        self._judge = Ends(engine.first.partition)
         self._endless = [thread.endless for thread in engine.threads]
         self._findings: dict[tuple[bytes, tuple[int | None, ...]], tuple[Finding, ...]] = {}
         self.missed: list[str] = []
@@ -279,7 +279,7 @@ class _Judging:
         outcomes = self._engine.outcomes(state)
         key = state.mark, outcomes
         if key not in self._findings:
-            self._findings[key] = self._judge.findings(self._engine.partition(state), outcomes, self._endless)
+            self._findings[key] = self._judge.findings(state.partition, outcomes, self._endless)
         return self._findings[key]
 
     def watch(self, until: str) -> Callable[[SearchState], bool] | None:

@@ -171,10 +171,6 @@ class Engine:
             self._partitions.put(mark, partition)
         return equal or partition, mark
 
-    def partition(self, state: SearchState) -> Partition:
-        """Return the partition of a state."""
-        return state.partition
-
     def action(self, state: SearchState, thread: int) -> Action | None:
         """Return a thread's next action, None at its end."""
         return self._code[thread].places[state.places[thread]].action
@@ -185,7 +181,7 @@ class Engine:
 
     def enabled(self, state: SearchState) -> list[int]:
         """Return the threads that need not wait."""
-        partition = self.partition(state)
+        partition = state.partition
         if partition.machine.aborted:
             return []
         enabled = []
@@ -220,7 +216,7 @@ class Engine:
 
     def perform(self, state: SearchState, thread: int, events: Trace | None = None) -> tuple[Partition, Any, Job]:
         """Do a thread's next action: the partition after it, what it returned, and the job that it was done to."""
-        partition, action = self.partition(state), self.action(state, thread)
+        partition, action = state.partition, self.action(state, thread)
         if action is None:
             raise ValueError(f"thread {thread} is at its end")
         job = Job(partition.kernel, partition.machine, events=events, asks_each=False)

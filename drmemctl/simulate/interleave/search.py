@@ -63,6 +63,7 @@ class Graph:
 
     Attributes:
         edges: by the number of a state, the threads that went on from there, and to which state. 0 is the first.
+        ends: the numbers of the states in which no thread can go on.
         distinct: by partition and what threads came to, the last end that is like that.
         complete: whether the bounds let the search see all that there is.
         why: why not, empty if it is complete.
@@ -74,29 +75,19 @@ class Graph:
     def __init__(self, engine: Engine) -> None:
         """Begin with nothing."""
         self.edges = Edges(len(engine.threads))
+        self.ends = array("I")
         self.distinct: dict[tuple[bytes, tuple[int | None, ...]], int] = {}
         self.complete = True
         self.why = ""
         self.unfollowed = 0
         self.n_threads = len(engine.threads)
         self._engine = engine
-        self._ends = array("I")
         self._recent: Recent[int, SearchState] = Recent(_RECENT)
 
     def add_end(self, number: int, state: SearchState) -> None:
         """Note a state in which no thread can go on."""
-        self._ends.append(number)
+        self.ends.append(number)
         self.distinct[state.mark, self._engine.outcomes(state)] = number
-
-    @property
-    def ends(self) -> list[SearchState]:
-        """The states in which no thread can go on."""
-        return [self.state(number) for number in self._ends]
-
-    @property
-    def n_ends(self) -> int:
-        """How many those are."""
-        return len(self._ends)
 
     def state(self, number: int) -> SearchState:
         """Return a state by its number: what leads there is done again, after what is known yet."""
@@ -268,7 +259,7 @@ class _Search:
 
     def _first_visit(self, number: int, state: SearchState, sleep: Sleep) -> list[int]:
         if self._tell is not None and not number % _TOLD_EVERY:
-            self._tell(number, self._graph.n_ends)
+            self._tell(number, len(self._graph.ends))
         enabled = self._engine.enabled(state)
         if not enabled:
             self._graph.add_end(number, state)

@@ -63,7 +63,7 @@ def rows(engine: Engine, schedule: Sequence[int]) -> Iterator[TracedAction]:
         if action is None:
             continue
         flush = thread if action.name == "set_updating" else flush
-        passed = action.name == "pseries_memory_notifier" and engine.partition(state).kernel.updating
+        passed = action.name == "pseries_memory_notifier" and state.partition.kernel.updating
         yield TracedAction(thread, action, tuple(events), log, passed, passed and flush != thread)
 
 
@@ -174,5 +174,5 @@ def replay(schedule: Saved) -> Replay:
     last = states_of(engine, schedule.schedule)[-1]
     endless = [thread.endless for thread in engine.threads]
     outcomes = engine.outcomes(last)
-    verdicts = Ends(engine.partition(engine.first)).findings(engine.partition(last), outcomes, endless)
+    verdicts = Ends(engine.first.partition).findings(last.partition, outcomes, endless)
     return Replay(schedule, traced, outcomes, verdicts, not engine.enabled(last))

@@ -66,15 +66,20 @@ def explored(asked: Question, locking: str = "kernel", *, reduce: bool = True) -
     return engine, search(engine, Bounds(), reduce=reduce)
 
 
+def ends_of(graph: Graph) -> list[SearchState]:
+    """Return the states in which no thread can go on."""
+    return [graph.state(number) for number in graph.ends]
+
+
 def end_keys(engine: Engine, graph: Graph) -> set[Hashable]:
     """Return what tells ends apart, independent of the engine's numbers."""
     keys = Keys(BEFORE)
 
     def key(state: SearchState) -> Hashable:
-        world = keys.of(engine.partition(state))
+        world = keys.of(state.partition)
         assert isinstance(world, tuple)
         # Of the machine its tree is known by identity, which another engine does not share.
         machine, topology = world[4]
         return (*world[:4], machine[1:], topology, *world[5:], engine.outcomes(state))
 
-    return {key(state) for state in graph.ends}
+    return {key(state) for state in ends_of(graph)}

@@ -18,7 +18,7 @@ from drmemctl.simulate.interleave.trace import read_schedule, replay, rows, save
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.words import StepError
 from drmemctl.tree.node import Node, Property, Tree
-from tests.simulate.interleave.cases import BEFORE, FILES, explored, question
+from tests.simulate.interleave.cases import BEFORE, FILES, ends_of, explored, question
 
 LMBS = st.integers(2, 8).map(lambda lmb: f"{0x80000000 + lmb:#x}")
 REQUESTS = st.one_of(
@@ -53,7 +53,7 @@ def test_one_thread_is_the_simulator(kernel: str, hypervisor: str, steps: list[s
     printed = [line for step in steps for line in simulation.run(step).log]
     engine, graph = explored(question("; ".join(steps), kernel=kernel, hypervisor=hypervisor))
     assert len(graph.ends) == 1
-    world = engine.partition(graph.ends[0])
+    world = ends_of(graph)[0].partition
     assert world.kernel == simulation.state
     assert world.machine == simulation.situation.machine
     schedule = (0,) * (len(graph.edges) - 1)
@@ -68,10 +68,10 @@ def test_a_guest_without_the_event_source_is_asked_for_any_lmb_as_in_the_simulat
     base = Tree(replace(BEFORE.root, children=(*others, Node("chosen", (agreed,)))))
     simulation = Simulation(base, "latest", "powervm", files=FILES)
     simulation.run("plug 0x80000006 1")
-    engine, graph = explored(question("plug 0x80000006 1", base=base))
-    (end,) = graph.ends
-    assert engine.partition(end).kernel == simulation.state
-    flags = {run.drc_index: run.flags for run in engine.partition(end).kernel.table.runs}
+    _, graph = explored(question("plug 0x80000006 1", base=base))
+    (end,) = ends_of(graph)
+    assert end.partition.kernel == simulation.state
+    flags = {run.drc_index: run.flags for run in end.partition.kernel.table.runs}
     assert flags[0x80000004] == 8
 
 
@@ -85,9 +85,9 @@ def test_a_lock_keeps_requests_apart() -> None:
 def test_the_work_queue_keeps_the_order_of_events() -> None:
     threads = ("plug 0x80000004 1", "plug 0x80000005 1")
     engine, graph = explored(question(*threads))
-    for end in graph.ends:
-        assert engine.partition(end).queued == ()
-    assert all(engine.outcomes(end) == (0, 0) for end in graph.ends)
+    for end in ends_of(graph):
+        assert end.partition.queued == ()
+    assert all(engine.outcomes(end) == (0, 0) for end in ends_of(graph))
 
 
 @pytest.mark.parametrize(

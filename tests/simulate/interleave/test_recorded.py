@@ -19,6 +19,7 @@ from drmemctl.simulate.interleave.search import Bounds, search
 from drmemctl.simulate.partition import Partition
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
+from tests.simulate.interleave.cases import ends_of
 from tests.simulate.records import State, record, recorded_state, state_of, tree_of
 
 
@@ -41,7 +42,7 @@ def ends(name: str, thread: str) -> list[Partition]:
     )
     graph = search(engine, Bounds())
     assert graph.complete
-    return [engine.partition(state) for state in graph.ends]
+    return [state.partition for state in ends_of(graph)]
 
 
 def went_on(name: str, end: Partition) -> Iterator[State]:

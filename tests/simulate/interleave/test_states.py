@@ -12,7 +12,7 @@ from drmemctl.simulate.interleave.engine import SearchState
 from drmemctl.simulate.interleave.policy import BY_NAME
 from drmemctl.simulate.interleave.search import Bounds, search
 from drmemctl.simulate.interleave.states import Edges, Numbers, Recent, digest_of
-from tests.simulate.interleave.cases import question
+from tests.simulate.interleave.cases import ends_of, question
 
 
 @pytest.mark.parametrize("many", [1 << 24, 1], ids=["half", "four fifths"])
@@ -60,6 +60,6 @@ def test_ends_are_rebuilt_as_they_were() -> None:
         return False
 
     graph = search(engine, Bounds(), watch=note)
-    again = graph.ends
+    again = ends_of(graph)
     assert [(state.mark, state.places) for state in again] == [(state.mark, state.places) for state in seen]
     assert [state.partition for state in again] == [state.partition for state in seen]
