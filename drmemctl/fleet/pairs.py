@@ -14,7 +14,6 @@ from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-from pyarrow import parquet
 
 from drmemctl.check.finding import Finding
 from drmemctl.check.report import why_unread
@@ -23,7 +22,7 @@ from drmemctl.compare.diff import Diff, diff
 from drmemctl.fleet.ask import Fleet
 from drmemctl.fleet.questions import CAPTURES
 from drmemctl.fleet.rows import finding_row, printable, tree_at
-from drmemctl.fleet.tables import PAIRS
+from drmemctl.fleet.tables import PAIRS, parquet_of
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
@@ -187,9 +186,7 @@ def _row(pair: Pair) -> Row:
     return row
 
 
-def parquet_of(differences: Iterable[PairDiff]) -> bytes:
+def pairs_file(differences: Iterable[PairDiff]) -> bytes:
     """Return the rows of pairs as a file of Parquet."""
-    sink = pa.BufferOutputStream()
     rows = [row for difference in differences for row in difference.rows]
-    parquet.write_table(pa.Table.from_pylist(rows, schema=PAIRS), sink, compression="zstd")
-    return bytes(sink.getvalue())
+    return parquet_of(pa.Table.from_pylist(rows, schema=PAIRS))
