@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from drmemctl.cli.common import FILE, color_option, format_option
 from drmemctl.cli.kernel_options import complete_kernels, named_kernel
@@ -120,6 +121,9 @@ def command(
     for option, value in (("--like", like), ("--busybox", busybox)):
         if value is not None and vmlinux is None:
             raise click.UsageError(f"{option} goes with --vmlinux.")
+    source = click.get_current_context().get_parameter_source("qemu")
+    if vmlinux is None and source is ParameterSource.DEFAULT:
+        raise click.UsageError("name what is put to the test: --vmlinux FILE, --qemu BIN, or both.")
     script_trials = None if script is None else [_trial_of(script)]
     version_of(qemu)
     if vmlinux is not None:
