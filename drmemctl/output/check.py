@@ -116,7 +116,7 @@ def show_check(target: Target, view: CheckView, format: str) -> None:
         say_written(view.tally, target.file)
         return
     pieces = rendered(target.screen, view, format)
-    write = target.screen.write_text if format in ("text", "concise") else target.screen.write_all
+    write = target.screen.write_text if format == "text" else target.screen.write_all
     if target.screen.terminal:
         for piece in pieces:
             write((piece,))
