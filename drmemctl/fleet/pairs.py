@@ -88,7 +88,7 @@ def pairs_of(fleet: Fleet, partition: str | None) -> list[Pair]:
     rows = fleet.ask(CAPTURES.sql(partition) if partition else CAPTURES.text.replace("$partition", "name")).rows
     pairs = []
     for name, group in groupby(rows, key=lambda row: str(row[0])):
-        pairs += [Pair(name, *both) for both in pairwise(Capture(*row[1:]) for row in group)]
+        pairs += [Pair(name, *captures) for captures in pairwise(Capture(*row[1:]) for row in group)]
     return pairs
 
 
@@ -140,7 +140,7 @@ class _Comparison:
 
     def _compared(self, pair: Pair, old: Tree, new: Tree) -> PairDiff:
         difference = diff(old, new, kernel=self._kernel)
-        pair = pair._replace(before=_known(pair.before, old), after=_known(pair.after, new))
+        pair = pair._replace(before=_completed(pair.before, old), after=_completed(pair.after, new))
         outcomes = [outcome(finding, difference, self.source) for finding in difference.findings]
         rows = tuple(
             {**_row(pair), **finding_row(finding, difference.kernel), **counts._asdict()}
@@ -151,7 +151,7 @@ class _Comparison:
         return PairDiff(pair, difference.same, tuple({name: row[name] for name in PAIRS.names} for row in rows))
 
 
-def _known(capture: Capture, tree: Tree) -> Capture:
+def _completed(capture: Capture, tree: Tree) -> Capture:
     """Return a capture with what its tree says of time and kernel, where nobody else did."""
     time = capture.taken
     if time is None and tree.taken.time is not None:
