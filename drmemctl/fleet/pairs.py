@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -21,7 +21,7 @@ from drmemctl.check.tables import in_both_by_drc_index
 from drmemctl.compare.diff import Diff, diff
 from drmemctl.fleet.ask import Fleet
 from drmemctl.fleet.questions import CAPTURES
-from drmemctl.fleet.rows import finding_row, printable, tree_at
+from drmemctl.fleet.rows import Row, finding_row, printable, tree_at
 from drmemctl.fleet.tables import PAIRS, parquet_of
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.drmem import LmbTable
@@ -31,8 +31,6 @@ from drmemctl.tree.node import Tree
 
 MOVED, CHANGED = "DRM075", "DRM076"
 """The rules about LMBs whose node, and whose aa_index, is another one than before."""
-
-Row = dict[str, Any]
 
 
 class Capture(NamedTuple):
