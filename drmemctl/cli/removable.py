@@ -46,7 +46,7 @@ def command(
     """Say of each assigned LMB whether it can leave the running kernel, and why not.
 
     A capture shows states and zones of memory blocks; of any other tree they are those after boot. Below the
-    table: how much can be taken from each node, and which requests take it, each tried on the simulated kernel.
+    table: how much can be taken from each node, and which requests take it, the first 64 tried on the simulation.
     The exit code is 1 if the kernel does not come up, or a STEP fails.
     """
     from drmemctl.cli.steps import parse_steps, session_after

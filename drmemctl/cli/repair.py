@@ -31,8 +31,7 @@ def _goal(ctx: click.Context, param: click.Parameter, value: str) -> str:
 
     if value == CONSISTENT or value in goals():
         return value
-    known = ", ".join((CONSISTENT, *goals()))
-    raise click.BadParameter(f"{value!r} is none of {known}", ctx, param)
+    raise click.BadParameter(f"{value!r} is none of {', '.join((CONSISTENT, *goals()))}", ctx, param)
 
 
 def _complete_goals(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

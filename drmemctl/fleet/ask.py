@@ -18,9 +18,8 @@ import duckdb
 import pyarrow as pa
 from pyarrow import dataset as arrow_dataset
 from pyarrow import fs as arrow_fs
-from pyarrow import parquet
 
-from drmemctl.errors import DrmemctlError, InputError
+from drmemctl.errors import DrmemctlError
 from drmemctl.fleet.dataset import Dataset, existing
 from drmemctl.fleet.questions import PARTITIONS
 from drmemctl.fleet.storage import stored
@@ -166,25 +165,9 @@ def _newest(dataset: Dataset, parts: Sequence[int]) -> pa.Table:
     """Return URL, version and part of each input as it was when it was judged last."""
     newest: dict[str, tuple[str, int]] = {}
     for part in parts:
-        path = dataset.path("inputs", part)
-        table = _keys(dataset, path)
-        for url, version in zip(*(table.column(name).to_pylist() for name in ("url", "version")), strict=True):
+        keys = dataset.columns(dataset.path("inputs", part), ("url", "version")).to_pydict()
+        for url, version in zip(keys["url"], keys["version"], strict=True):
             newest[url] = (version, part)
     versions, numbers = zip(*newest.values(), strict=True) if newest else ((), ())
     types = {"url": pa.string(), "version": pa.string(), "part": pa.int32()}
     return pa.table([list(newest), versions, numbers], schema=pa.schema(types.items()))
-
-
-def _keys(dataset: Dataset, path: str) -> pa.Table:
-    hint = "move it away; drmemctl fleet check then judges its inputs again"
-    try:
-        with stored(lambda: dataset.fs.open(path, "rb"), path) as stream:
-            table = parquet.read_table(stream, columns=["url", "version"])
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"this is no part of a data set: {error}", source=path, hint=hint) from error
-    expected = TABLES["inputs"].metadata[b"schema"].decode()
-    schema = (table.schema.metadata or {}).get(b"schema", b"").decode("utf-8", "replace")
-    if schema != expected:
-        message = f"this is {schema or 'Parquet of another program'}, not {expected}"
-        raise InputError(message, source=path, hint="take the drmemctl that wrote it")
-    return table

@@ -10,16 +10,16 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import pyarrow.parquet as pq
+import pyarrow as pa
 
 from drmemctl.errors import DrmemctlError, InputError, WriteError
 from drmemctl.fleet.outcome import OUTCOME_OF, TELLING
 from drmemctl.fleet.storage import file_system, local_path, stored
-from drmemctl.fleet.tables import KERNELS, VERSION, read
+from drmemctl.fleet.tables import ALL_TABLES, KERNELS, SCHEMA, VERSION, read
 from drmemctl.fleet.work import ALL_WORK, CHECK, Work
 
 _PART = re.compile(r"part-(\d{8})\.parquet")
@@ -82,34 +82,44 @@ class Dataset:
         """Return the paths of all files of a table that count, in the file system `fs`."""
         return [self.path(table, part) for part in self.parts()]
 
-    def known(self) -> dict[tuple[str, str], int]:
+    def outcomes(self) -> dict[tuple[str, str], int]:
         """Return what became of the inputs that are there, by URL and version."""
-        known: dict[tuple[str, str], int] = {}
+        outcomes: dict[tuple[str, str], int] = {}
         outcome_of, telling = OUTCOME_OF[self.work.commit], TELLING[self.work.commit]
         for path in self.paths(self.work.commit):
-            with self._opened(path) as stream:
-                rows = read(stream, ("url", "version", *telling)).to_pydict()
+            rows = self.columns(path, ("url", "version", *telling)).to_pydict()
             keys = zip(rows["url"], rows["version"], strict=True)
             facts = zip(*(rows[name] for name in telling), strict=True)
-            outcomes = (outcome_of(dict(zip(telling, values, strict=True))) for values in facts)
-            known.update(zip(keys, outcomes, strict=True))
-        return known
+            of_rows = (outcome_of(dict(zip(telling, values, strict=True))) for values in facts)
+            outcomes.update(zip(keys, of_rows, strict=True))
+        return outcomes
+
+    def columns(self, path: str, names: Sequence[str]) -> pa.Table:
+        """Return columns of a file of the table by which a part counts; `DatasetError` where it is none."""
+        with self._opened(path) as stream:
+            table = read(stream, names)
+        expected = ALL_TABLES[self.work.commit].metadata[SCHEMA].decode()
+        schema = (table.schema.metadata or {}).get(SCHEMA, b"").decode("utf-8", "replace")
+        if schema != expected or not {*names} <= {*table.column_names}:
+            message = f"this is {schema or 'Parquet of another program'}, not {expected}"
+            raise DatasetError(message, source=path, hint="take the drmemctl that wrote it")
+        return table
 
     def made_by(self) -> tuple[str, tuple[str, ...]] | None:
         """Return the version of drmemctl and the kernels that the newest part is of; None without parts."""
         paths = self.paths(self.work.commit)
         if not paths:
             return None
-        with self._opened(paths[-1]) as stream:
-            metadata: Mapping[bytes, bytes] = pq.read_schema(stream).metadata or {}
-        return metadata.get(VERSION, b"").decode(), tuple(metadata.get(KERNELS, b"").decode().split())
+        metadata = self.columns(paths[-1], ("url", "version")).schema.metadata
+        version, kernels = (metadata.get(key, b"").decode("utf-8", "replace") for key in (VERSION, KERNELS))
+        return version, tuple(kernels.split())
 
     @contextmanager
     def _opened(self, path: str) -> Iterator[Any]:
         try:
             with stored(lambda: self.fs.open(path, "rb"), path) as stream:
                 yield stream
-        except (OSError, ValueError) as error:  # Arrow's errors are of these
+        except (pa.ArrowException, OSError, ValueError) as error:
             message = f"this is no part of a data set: {error}"
             hint = "move it away; its inputs are then judged again"
             raise DatasetError(message, source=path, hint=hint) from error

@@ -13,6 +13,8 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from drmemctl.fleet.work import CHECK
+
 _TEXT, _NUMBER, _ADDRESS, _TRUTH = pa.string(), pa.int64(), pa.uint64(), pa.bool_()
 
 
@@ -102,12 +104,12 @@ def _table(schema: str, columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
     return pa.schema([("url", _TEXT), ("version", _TEXT), *columns], metadata={SCHEMA: schema})
 
 
-_BOTH = (("url", _TEXT), ("taken", pa.timestamp("s", "UTC")), ("release", _TEXT))
+_CAPTURE = (("url", _TEXT), ("taken", pa.timestamp("s", "UTC")), ("release", _TEXT))
 
 PAIRS: pa.Schema = pa.schema(
     [
         ("partition", _TEXT),
-        *((f"{side}_{name}", kind) for side in ("before", "after") for name, kind in _BOTH),
+        *((f"{side}_{name}", kind) for side in ("before", "after") for name, kind in _CAPTURE),
         *((name, kind) for name, kind in _FINDINGS if name != "deadly"),
         ("memory_stayed", _NUMBER),
         ("stale", _NUMBER),
@@ -117,14 +119,6 @@ PAIRS: pa.Schema = pa.schema(
     metadata={SCHEMA: "drmemctl.fleet.diff/1"},
 )
 """What `fleet diff` finds about pairs of captures."""
-
-TABLES: dict[str, pa.Schema] = {
-    "lmb_runs": _table("drmemctl.fleet.lmb_runs/1", _LMB_RUNS),
-    "nodes": _table("drmemctl.fleet.nodes/1", _NODES),
-    "findings": _table("drmemctl.fleet.findings/1", _FINDINGS),
-    "inputs": _table("drmemctl.fleet.inputs/1", _INPUTS),
-}
-"""The tables of `fleet check` by name."""
 
 _SCENARIO = [
     ("kernel", _TEXT),
@@ -146,15 +140,28 @@ _EXPLORED = [
     ("complete", _TRUTH),
 ]
 
-ALL_TABLES = {
-    **TABLES,
+ALL_TABLES: dict[str, pa.Schema] = {
+    "lmb_runs": _table("drmemctl.fleet.lmb_runs/1", _LMB_RUNS),
+    "nodes": _table("drmemctl.fleet.nodes/1", _NODES),
+    "findings": _table("drmemctl.fleet.findings/1", _FINDINGS),
+    "inputs": _table("drmemctl.fleet.inputs/1", _INPUTS),
     "simulations": _table("drmemctl.fleet.simulations/1", [*_SCENARIO, ("seed", _NUMBER)]),
     "explorations": _table("drmemctl.fleet.explorations/1", [*_SCENARIO, *_EXPLORED]),
 }
-"""Those of campaigns too."""
+"""All tables by name."""
+
+TABLES = {name: ALL_TABLES[name] for name in CHECK.tables}
+"""Those of `fleet check`."""
 
 
 def read(stream: Any, columns: Sequence[str] | None = None) -> pa.Table:
     """Return what a file of a table holds, without threads: those of Arrow can abort a process that ends."""
     file = parquet.ParquetFile(stream, pre_buffer=False)
     return file.read(None if columns is None else list(columns), use_threads=False)
+
+
+def parquet_of(table: pa.Table) -> bytes:
+    """Return a table as a file."""
+    sink = pa.BufferOutputStream()
+    parquet.write_table(table.combine_chunks(), sink, compression="zstd")
+    return bytes(sink.getvalue())

@@ -15,14 +15,13 @@ from itertools import islice
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from drmemctl._version import __version__
 from drmemctl.fleet.alone import rows_alone
 from drmemctl.fleet.outcome import OUTCOME_OF
 from drmemctl.fleet.rows import Rows
 from drmemctl.fleet.storage import close_archives
-from drmemctl.fleet.tables import ALL_TABLES, KERNELS, VERSION, read
+from drmemctl.fleet.tables import ALL_TABLES, KERNELS, VERSION, parquet_of, read
 from drmemctl.fleet.work import CHECK, Item, Work
 
 _AT_ONCE = 50
@@ -97,32 +96,24 @@ def judge_alone(batch: Sequence[Item], kernels: Sequence[str], limits: InputLimi
 
 
 def _packed(work: Work, rows_by_input: Iterable[Rows], kernels: Sequence[str]) -> Packed:
-    made = {VERSION: __version__, KERNELS: " ".join(kernels)}
+    metadata = {VERSION: __version__, KERNELS: " ".join(kernels)}
     schemas = {name: ALL_TABLES[name] for name in work.tables}
-    schemas = {name: schema.with_metadata({**schema.metadata, **made}) for name, schema in schemas.items()}
+    schemas = {name: schema.with_metadata({**schema.metadata, **metadata}) for name, schema in schemas.items()}
     tables: dict[str, list[pa.Table]] = {name: [] for name in schemas}
     outcome_of = OUTCOME_OF[work.commit]
     outcomes = bytearray()
-    for several in _by_number(rows_by_input, _AT_ONCE):
+    for chunk in _chunks(rows_by_input, _AT_ONCE):
         for name, schema in schemas.items():
-            rows = [row for input_rows in several for row in input_rows.get(name, ())]
+            rows = [row for input_rows in chunk for row in input_rows.get(name, ())]
             tables[name].append(pa.Table.from_pylist(rows, schema))
-        outcomes += bytes(outcome_of(row) for input_rows in several for row in input_rows[work.commit])
-    return Packed({name: parquet(pa.concat_tables(tables[name])) for name in schemas}, bytes(outcomes))
+        outcomes += bytes(outcome_of(row) for input_rows in chunk for row in input_rows[work.commit])
+    return Packed({name: parquet_of(pa.concat_tables(tables[name])) for name in schemas}, bytes(outcomes))
 
 
-def _by_number(rows_by_input: Iterable[Rows], number: int) -> Iterator[list[Rows]]:
+def _chunks(rows_by_input: Iterable[Rows], number: int) -> Iterator[list[Rows]]:
     iterator = iter(rows_by_input)
-    while several := list(islice(iterator, number)):
-        yield several
-
-
-def parquet(table: pa.Table) -> bytes:
-    """Return a table as a file."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.combine_chunks(), sink, compression="zstd")
-    data: bytes = sink.getvalue().to_pybytes()
-    return data
+    while chunk := list(islice(iterator, number)):
+        yield chunk
 
 
 def merged(batches: Sequence[Packed]) -> dict[str, bytes]:
@@ -130,6 +121,6 @@ def merged(batches: Sequence[Packed]) -> dict[str, bytes]:
     if len(batches) == 1:
         return batches[0].files
     return {
-        name: parquet(pa.concat_tables([read(pa.BufferReader(batch.files[name])) for batch in batches]))
+        name: parquet_of(pa.concat_tables([read(pa.BufferReader(batch.files[name])) for batch in batches]))
         for name in batches[0].files
     }

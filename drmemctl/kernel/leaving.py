@@ -183,11 +183,11 @@ def _around(offset: int, size: int) -> tuple[int, int]:
 def _zones(booted: Tree, profile: Profile, system: LiveSystem) -> Iterator[tuple[int, int, str]]:
     """Yield (first address, end, zone) of memory whose zone is known: as sysfs has it, or as boot makes it."""
     size = system.block_size
-    known = [(number, block.zones[0]) for number, block in sorted(system.blocks.items()) if block.zones]
-    if size and known:
-        first, zone = known[0]
+    zones = [(number, block.zones[0]) for number, block in sorted(system.blocks.items()) if block.zones]
+    if size and zones:
+        first, zone = zones[0]
         end = first
-        for number, name in known:
+        for number, name in zones:
             if (number, name) != (end, zone):
                 yield first * size, end * size, zone
                 first, zone = number, name

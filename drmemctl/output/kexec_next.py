@@ -16,7 +16,7 @@ from drmemctl.output.findings import finding_lines
 from drmemctl.output.json import record, schema, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
-from drmemctl.simulate.next_kernel import HandedLmbs, LmbView
+from drmemctl.simulate.next_kernel import HandedLmbs, LmbEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _record(entry: HandedLmbs) -> dict[str, Any]:
     return {**record(entry, "drc_index base lmbs sense"), **{name: _side(side) for name, side in sides.items()}}
 
 
-def _side(side: LmbView | None) -> dict[str, Any] | None:
+def _side(side: LmbEntry | None) -> dict[str, Any] | None:
     if side is None:
         return None
     aa_index = None if side.aa_index == AA_UNSET else side.aa_index
@@ -85,7 +85,7 @@ def _row(entry: HandedLmbs) -> Sequence[Cell]:
     )
 
 
-def _words(side: LmbView | None) -> str:
+def _words(side: LmbEntry | None) -> str:
     if side is None:
         return "-"
     state = state_of(side.flags)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from drmemctl.hypervisor.qemu import ABORT
 from drmemctl.qualify.monitor import GoneError
-from drmemctl.qualify.qtest import FIRST_LMB, LMB, QtestMachine
+from drmemctl.qualify.qtest import FIRST_LMB, LMB, QtestMachine, address_of
 from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
@@ -214,8 +214,7 @@ class RealConnectors:
         monitor = self._machine.monitor
         backend = {"qom-type": "memory-backend-ram", "id": f"mem-{name}", "size": count * LMB}
         monitor.ask("object-add", **backend)
-        address = (first - FIRST_LMB) * LMB
-        added = monitor.ask("device_add", driver="pc-dimm", id=name, memdev=f"mem-{name}", addr=address)
+        added = monitor.ask("device_add", driver="pc-dimm", id=name, memdev=f"mem-{name}", addr=address_of(first))
         if _outcome(added) == REFUSED:
             monitor.ask("object-del", id=f"mem-{name}")
             return REFUSED
@@ -226,8 +225,7 @@ class RealConnectors:
         """Yield the arguments that start a QEMU with the DIMMs that are there now."""
         for name, count in self._dimms.items():
             yield from ("-object", f"memory-backend-ram,id=mem-{name},size={count * LMB}")
-            address = (FIRST - FIRST_LMB) * LMB
-            yield from ("-device", f"pc-dimm,id={name},memdev=mem-{name},addr={address}")
+            yield from ("-device", f"pc-dimm,id={name},memdev=mem-{name},addr={address_of(FIRST)}")
 
     def close(self) -> None:
         """End QEMU."""

@@ -19,6 +19,7 @@ from drmemctl.kernel.trace import BlockWrite, TraceEvent, TreeWrite
 from drmemctl.qualify.archive import initramfs
 from drmemctl.qualify.guest import QEMU, Guest
 from drmemctl.qualify.monitor import OracleError
+from drmemctl.qualify.qtest import FIRST_LMB
 from drmemctl.qualify.recorder import recorded_in, root_files
 from drmemctl.qualify.records import Record
 from drmemctl.qualify.replay import Replayed, recorded_state, simulated, step_differences
@@ -36,7 +37,7 @@ MACHINE = (
 """Two nodes with 1 GiB of boot memory, and room for 24 LMBs."""
 
 CMDLINE = "console=hvc0 quiet log_buf_len=4M"
-FIRST, LMBS, NODES = 0x80000008, 24, 2
+FIRST, LMBS, NODES = FIRST_LMB + 8, 24, 2
 _SECONDS = 900.0
 _LONGEST = 400
 
@@ -243,10 +244,12 @@ def _dimms(simulation: Simulation) -> list[tuple[int, int]]:
 
 
 def _plugged(simulation: Simulation, pick: random.Random) -> str:
-    taken = {drc for first, count in _dimms(simulation) for drc in range(first, first + count)}
+    plugged = {drc for first, count in _dimms(simulation) for drc in range(first, first + count)}
     count = pick.choice((1, 1, 2, 3, 4))
     places = [
-        first for first in range(FIRST, FIRST + LMBS - count + 1) if taken.isdisjoint(range(first, first + count))
+        first
+        for first in range(FIRST, FIRST + LMBS - count + 1)
+        if plugged.isdisjoint(range(first, first + count))
     ]
     return f"plug {pick.choice(places[:1] + places):#x} {count} node {pick.randrange(NODES)}" if places else ""
 

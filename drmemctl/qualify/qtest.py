@@ -12,7 +12,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -31,6 +31,11 @@ _MOST_CONFIGURE = 200
 
 _INCOMING = 100
 """Tenths of a second that a migration of an idle machine may take."""
+
+
+def address_of(drc_index: int) -> int:
+    """Return the address of an LMB."""
+    return (drc_index - FIRST_LMB) * LMB
 
 
 def version_of(qemu: str) -> tuple[int, ...]:
@@ -161,7 +166,7 @@ def _status(monitor: Monitor, command: str) -> Any:
     return monitor.ask(command).get("status")
 
 
-def _waited(done: Any) -> bool:
+def _waited(done: Callable[[], bool]) -> bool:
     for _ in range(_INCOMING):
         if done():
             return True

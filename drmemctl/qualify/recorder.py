@@ -15,13 +15,10 @@ from drmemctl.qualify.archive import initramfs
 from drmemctl.qualify.guest import Guest, booted
 from drmemctl.qualify.monitor import LeftOutError, Monitor, OracleError
 from drmemctl.qualify.packages import Packages
+from drmemctl.qualify.qtest import LMB, address_of
 from drmemctl.qualify.records import Record, record_of
 from drmemctl.tree.fdt_reader import read_fdt
 from drmemctl.tree.node import Tree
-
-_LMB = 1 << 28
-_DRC = 0x80000000
-"""QEMU: the DRC index of an LMB is this and the number of the LMB from address 0 on."""
 
 _SECONDS = 600.0
 
@@ -111,12 +108,12 @@ class Host:
         kind, drc, count, *rest = asked.split()
         if int(drc, 0) >> 28 == 1:
             return self._core(monitor, kind, int(drc, 0) & 0xFFFFFFF)
-        address = (int(drc, 0) - _DRC) * _LMB
+        address = address_of(int(drc, 0))
         if kind == "unplug":
             return self._unplug(monitor, address)
         self._count += 1
         node = rest[1] if rest[:1] == ["node"] else "0"
-        memory = f"object_add memory-backend-ram,id=d{self._count},size={int(count) * _LMB}"
+        memory = f"object_add memory-backend-ram,id=d{self._count},size={int(count) * LMB}"
         dimm = f"device_add pc-dimm,id=dimm{self._count},memdev=d{self._count},node={node},addr={address:#x}"
         answer = monitor.do(memory)
         return monitor.do(dimm) if answer == "ok" else answer

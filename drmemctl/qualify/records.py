@@ -14,6 +14,7 @@ from typing import Any
 
 from drmemctl.qualify.guest import Sent
 from drmemctl.qualify.monitor import OracleError
+from drmemctl.qualify.qtest import FIRST_LMB
 
 Record = dict[str, Any]
 Files = dict[str, bytes]
@@ -156,4 +157,4 @@ def _unmovable(messages: list[str], record: Record) -> list[str]:
     release = [int(number) for number in re.findall(r"\d+", record["kernel"])[:2]]
     shift = 12 if release >= [6, 12] and "64k" not in record["kernel"] else 16
     frames = {int(match[1], 16) for line in messages if (match := _PAGE_STUCK.search(line))}
-    return sorted({f"{0x80000000 | (frame << shift) // record['block_size']:#x}" for frame in frames})
+    return sorted({f"{FIRST_LMB | (frame << shift) // record['block_size']:#x}" for frame in frames})

@@ -24,7 +24,7 @@ _RULES = ("DRM160", "DRM161", "DRM088")
 
 
 @dataclass(frozen=True, slots=True)
-class LmbView:
+class LmbEntry:
     """What one side says of LMBs: their flags and the aa_index of the first."""
 
     flags: int
@@ -49,10 +49,10 @@ class HandedLmbs:
     drc_index: int
     base: int
     lmbs: int
-    booted: LmbView | None
-    live: LmbView | None
+    booted: LmbEntry | None
+    live: LmbEntry | None
     sense: int | None
-    next: LmbView | None
+    next: LmbEntry | None
 
     @property
     def is_wrong(self) -> bool:
@@ -96,7 +96,7 @@ def handed_lmbs(partition: Partition, tree: Tree) -> Iterator[HandedLmbs]:
         table, row = in_tables[0]
         run = table.runs[row]
         base = run.base + (start - run.drc_index) * (table.lmb_size or 0)
-        booted, live, handed = map(_view, tables, rows)
+        booted, live, handed = map(_entry, tables, rows)
         yield HandedLmbs(start, base, last - start + 1, booted, live, sense, handed)
 
 
@@ -117,5 +117,5 @@ def _table(tree: Tree) -> LmbTable:
     return LmbTable.of((), None) if tree.find(NODE) is None else Drmem.from_tree(tree).table
 
 
-def _view(table: LmbTable, row: int | None) -> LmbView | None:
-    return None if row is None else LmbView(table.runs.flags[row], table.runs[row].aa_index)
+def _entry(table: LmbTable, row: int | None) -> LmbEntry | None:
+    return None if row is None else LmbEntry(table.runs.flags[row], table.runs[row].aa_index)

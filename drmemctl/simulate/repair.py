@@ -88,8 +88,9 @@ class Repair:
     @property
     def proof(self) -> Simulation:
         """The simulation of the plan: a reboot where only that does."""
-        proof = Simulation(self.simulation.tree, self.simulation.profile, self.simulation.hypervisor)
-        proof.situation, proof.boot_faults = self.simulation.situation, ()
+        simulation = self.simulation
+        proof = Simulation(simulation.tree, simulation.profile, simulation.hypervisor, findings=False)
+        proof.situation, proof.boot_faults = simulation.situation, ()
         steps = ["reboot"] if self.verdict == REBOOT else [request.step for request in self.requests]
         proof.run_all(steps)
         return proof

@@ -12,6 +12,7 @@ from drmemctl.check.changes import new_violations
 from drmemctl.check.finding import Severity, Violation
 from drmemctl.formats.dynamic_memory import ASSIGNED
 from drmemctl.kernel.state import KernelState
+from drmemctl.model.drmem import LmbTable
 from drmemctl.model.intervals import Intervals, side_by_side
 from drmemctl.model.run import state_of
 from drmemctl.simulate.files import Files
@@ -233,20 +234,20 @@ class Search:
 
     def _failure(self, result: StepResult, partition: Partition) -> Failure | None:
         """Return what is so if the last LMB that a request takes cannot be taken offline."""
-        gone = [change for change in result.changed_blocks if change.new is None]
         kernel = partition.kernel
-        for run in reversed(list(kernel.table.runs)) if gone and kernel.block_size else ():
-            base = (gone[-1].first + gone[-1].count - 1) * kernel.block_size
-            position = run.position_of_address(base, kernel.table.lmb_size) if run.flags & ASSIGNED else None
-            if position is not None:
-                pinned = self._done(f"unmovable {run.drc_index + position:#x}", partition).after
-                failed = self._done(result.step, pinned)
-                if failed.ok:
-                    return None
-                state, before = failed.after.kernel, kernel
-                as_before = (state.table.runs, state.blocks) == (before.table.runs, before.blocks)
-                return Failure(failed.errno, as_before, tuple(self.contradictions(failed.after)))
-        return None
+        gone = [change for change in result.changed_blocks if change.new is None]
+        if not gone or not kernel.block_size:
+            return None
+        drc_index = _last_assigned_at(kernel.table, (gone[-1].first + gone[-1].count - 1) * kernel.block_size)
+        if drc_index is None:
+            return None
+        pinned = self._done(f"unmovable {drc_index:#x}", partition).after
+        failed = self._done(result.step, pinned)
+        if failed.ok:
+            return None
+        keys = Keys(pinned.kernel.tree)
+        as_before = keys.of(failed.after) == keys.of(pinned)
+        return Failure(failed.errno, as_before, tuple(self.contradictions(failed.after)))
 
     def after_reboot(self, partition: Partition) -> tuple[str, tuple[str, ...]]:
         """Return the verdict where no request helps, and what is to be said of a reboot."""
@@ -263,6 +264,15 @@ class Search:
 def n_assigned(partition: Partition) -> int:
     """Return how many LMBs are assigned."""
     return sum(run.lmbs for run in partition.kernel.table.runs if run.flags & ASSIGNED)
+
+
+def _last_assigned_at(table: LmbTable, address: int) -> int | None:
+    """Return the DRC index of the last LMB that is assigned and at an address."""
+    for run in reversed(list(table.runs)):
+        position = run.position_of_address(address, table.lmb_size) if run.flags & ASSIGNED else None
+        if position is not None:
+            return run.drc_index + position
+    return None
 
 
 def _all_blocks(kernel: KernelState) -> Intervals:

@@ -22,7 +22,7 @@ import pytest
 from drmemctl.errors import DrmemctlError, WriteError
 from tests.cli.running import Outcome, environment, run
 from tests.conftest import FIXTURES, ROOT
-from tests.fleet.judged import content, document, tables
+from tests.fleet.judged import content, document, pa, tables
 from tests.hostile.__main__ import ACCEPTED, ACCEPTED_OF
 from tests.hostile.trees import TREES
 from tests.schemas.published import fault
@@ -198,6 +198,18 @@ def test_kernels_are_not_mixed(client: Any, tmp_path: Path) -> None:
         assert found
     with pytest.raises(DatasetError, match=r"made with --kernel 5\.10 --kernel 6\.12"):
         fleet.check([tree], place, client)
+
+
+@pytest.mark.parametrize("metadata", [{}, {"schema": "drmemctl.fleet.inputs/1"}, {"schema": b"\xff\x1b[31m"}])
+def test_what_another_program_wrote_is_not_added_to(metadata: Any, tmp_path: Path) -> None:
+    part = tmp_path / "fleet" / "inputs" / "part-00000001.parquet"
+    part.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"url": ["file:///x"]}).replace_schema_metadata(metadata), part)
+    for arguments in (("check", SMALL / "6.1-lpm.dtb.gz", "-o"), ("ask",)):
+        outcome = run("fleet", *arguments, tmp_path / "fleet", *(["rules"] if arguments == ("ask",) else []))
+        assert (outcome.code, outcome.out, outcome.err.count("\n")) == (3, "", 1)
+        assert f"{part}: this is " in outcome.err
+        assert outcome.err.strip().isprintable()
 
 
 def test_two_do_not_add_at_once(client: Any, tmp_path: Path) -> None:

@@ -142,6 +142,13 @@ def test_a_capture_that_is_gone_or_torn_is_named_and_the_rest_goes_on(tmp_path: 
     assert "\x1b" not in outcome.out
 
 
+def test_what_diff_says_of_a_named_kernel_is_said_here_too() -> None:
+    kernel = ("--kernel", "5.10.3-custom")
+    outcome = run("fleet", "diff", "--before", BEFORE, "--after", AFTER, *kernel)
+    assert outcome.err
+    assert outcome.err == run("diff", BEFORE, AFTER, *kernel).err
+
+
 def test_wrong_arguments(fleet: Fleet) -> None:
     assert run("fleet", "diff").code == 2
     assert run("fleet", "diff", fleet.dataset, "--before", BEFORE, "--after", AFTER).code == 2

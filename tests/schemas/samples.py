@@ -100,11 +100,11 @@ def _fleet_diff(folder: Path) -> list[Any]:
 
 def _fleet_check(_folder: Path) -> list[Any]:
     from drmemctl.fleet.outcome import InputOutcome, Summary
-    from drmemctl.output.fleet_check import show_summary
+    from drmemctl.output.fleet_summary import show_summary
 
     outcomes: Counter[int] = Counter({InputOutcome.FINE: 9, InputOutcome.ERROR: 1})
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        show_summary(Screen(), Summary("fleet", 10, 4, outcomes), "json")
+        show_summary(Screen(), Summary("fleet", 10, 4, outcomes), "check", "json")
     return list(documents("fleet.check", out.getvalue()))
 
 
@@ -120,11 +120,11 @@ def _campaign(table: str) -> Callable[[Path], list[Any]]:
 def _campaign_summary(command: str) -> Callable[[Path], list[Any]]:
     def printed_summary(_folder: Path) -> list[Any]:
         from drmemctl.fleet.outcome import ScenarioOutcome, Summary
-        from drmemctl.output.fleet_campaign import show_campaign
+        from drmemctl.output.fleet_summary import show_summary
 
         outcomes: Counter[int] = Counter({ScenarioOutcome.CONSISTENT: 9, ScenarioOutcome.OOPS: 1})
         with contextlib.redirect_stdout(io.StringIO()) as out:
-            show_campaign(Screen(), Summary("fleet", 10, 4, outcomes), command, "json")
+            show_summary(Screen(), Summary("fleet", 10, 4, outcomes), command, "json")
         return list(documents(f"fleet.{command}", out.getvalue()))
 
     return printed_summary

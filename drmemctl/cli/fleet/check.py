@@ -9,6 +9,7 @@ import click
 
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.fleet.extra import check_extra
+from drmemctl.cli.fleet.options import check_workers_options, output_option, workers_options
 from drmemctl.cli.kernel_options import complete_kernels, named_kernel
 from drmemctl.output.screen import Screen, say
 
@@ -36,9 +37,7 @@ you trust, and whose network you trust where it is not tls://. Its workers have 
 
 @click.command("check", short_help="Judge many inputs into a data set.", epilog=_EXAMPLE)
 @click.argument("urls", metavar="URL...", nargs=-1)
-@click.option(
-    "-o", "--output", "dataset", metavar="DATASET", required=True, help="Directory or URL for the tables."
-)
+@output_option
 @click.option(
     "--from",
     "lists",
@@ -56,8 +55,7 @@ you trust, and whose network you trust where it is not tls://. Its workers have 
     shell_complete=complete_kernels,
     help="Judge for this kernel, given several times for each of them.  [default: the input's, else any]",
 )
-@click.option("-j", "--jobs", metavar="N", type=click.IntRange(1), help="Processes.  [default: one per CPU]")
-@click.option("--scheduler", metavar="ADDRESS", help="Judge with the workers of this scheduler of Dask.")
+@workers_options
 @click.option(
     "--time-limit",
     metavar="SECONDS",
@@ -109,11 +107,10 @@ def command(
     from drmemctl.fleet.listing import urls_of
     from drmemctl.fleet.outcome import InputOutcome
     from drmemctl.fleet.worker import InputLimits
-    from drmemctl.output.fleet_check import show_summary
+    from drmemctl.output.fleet_summary import show_summary
     from drmemctl.output.progress import bar_of_counts
 
-    if jobs is not None and scheduler is not None:
-        raise click.UsageError("--jobs and --scheduler exclude each other.")
+    check_workers_options(jobs, scheduler)
     named = (*urls, *(url for name in lists for url in urls_of(name)))
     if not named:
         raise click.UsageError("name an URL, or a list of them with --from.")
@@ -128,7 +125,7 @@ def command(
             progress=draw,
             say=say,
         )
-    show_summary(screen, summary, format)
+    show_summary(screen, summary, "check", format)
     unjudged = summary.outcomes[InputOutcome.UNJUDGED] and not allow_no_drmem
     if summary.outcomes[InputOutcome.UNREADABLE] or unjudged:
         return _EXIT_UNREADABLE

@@ -10,7 +10,7 @@ import click
 from drmemctl.cli.common import FILE, color_option, format_option
 from drmemctl.cli.fleet.extra import check_extra
 from drmemctl.cli.kernel_options import kernel_option, setting
-from drmemctl.output.screen import Screen
+from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
     from drmemctl.fleet.pairs import Pair
@@ -64,7 +64,7 @@ def command(
     if (dataset is None) != bool(before):
         raise click.UsageError("name a DATASET, or pairs by --before and --after.")
     check_extra()
-    from drmemctl.fleet.pairs import Capture, Pair, compared, parquet_of
+    from drmemctl.fleet.pairs import Capture, Pair, compared, pairs_file
     from drmemctl.output.files import write_atomically
     from drmemctl.output.fleet_diff import show_pairs
     from drmemctl.output.progress import bar_of_counts
@@ -73,11 +73,13 @@ def command(
         pairs = [Pair(None, Capture(old), Capture(new)) for old, new in zip(before, after, strict=True)]
     else:
         pairs = _pairs(dataset, partition)
-    named = kernel if kernel is not None else setting("kernel")
+    named: Profile | None = kernel if kernel is not None else setting("kernel")
+    for note in () if named is None else named.notes:
+        say(note)
     with bar_of_counts() as draw:
         differences = list(compared(pairs, named, lambda number: draw(number, len(pairs))))
     if parquet is not None:
-        write_atomically(parquet, parquet_of(differences))
+        write_atomically(parquet, pairs_file(differences))
     show_pairs(screen, differences, format)
     if any(difference.error for difference in differences):
         return _EXIT_UNREADABLE

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from drmemctl.cli.explore import check_threads
-from drmemctl.cli.fleet.campaign_options import campaign_options, check_workers_options, run_and_show
 from drmemctl.cli.fleet.extra import check_extra
+from drmemctl.cli.fleet.options import campaign_options, check_workers_options, run_and_show
 from drmemctl.cli.kernel_options import named_hypervisor
 from drmemctl.output.screen import Screen
 from drmemctl.simulate.interleave.policy import BY_NAME
@@ -69,7 +67,16 @@ def command(
 
     check_workers_options(jobs, scheduler)
     check_threads(threads)
-    machine = named_hypervisor(hypervisor)
-    options: dict[str, Any] = {"threads": threads, "policies": policies, "kernels": kernels}
-    options |= {"hypervisor": machine, "jobs": jobs, "scheduler": scheduler}
-    return run_and_show(explore, urls, dataset, screen, format, **options)
+    return run_and_show(
+        explore,
+        urls,
+        dataset,
+        screen,
+        format,
+        threads=threads,
+        policies=policies,
+        kernels=kernels,
+        hypervisor=named_hypervisor(hypervisor),
+        jobs=jobs,
+        scheduler=scheduler,
+    )

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from drmemctl.cli.common import FILE
-from drmemctl.cli.fleet.campaign_options import campaign_options, check_workers_options, run_and_show, seeds_of
 from drmemctl.cli.fleet.extra import check_extra
+from drmemctl.cli.fleet.options import campaign_options, check_workers_options, run_and_show
 from drmemctl.cli.kernel_options import named_hypervisor
 from drmemctl.output.screen import Screen
 
@@ -29,6 +27,19 @@ exit code is 1 if a scenario fails, 3 if one cannot be carried out.
 """
 
 
+def _seeds(_ctx: click.Context, _param: click.Parameter, value: str) -> range:
+    """Return the seeds of `S` or `FIRST-LAST`."""
+    first, dash, last = value.partition("-")
+    if not (first.isascii() and first.isdigit() and (not dash or (last.isascii() and last.isdigit()))):
+        raise click.BadParameter("write a number, or FIRST-LAST")
+    if len(first + last) > 12:
+        raise click.BadParameter("seeds have at most six digits" if dash else "a seed has at most twelve digits")
+    seeds = range(int(first), int(last if dash else first) + 1)
+    if not seeds:
+        raise click.BadParameter("FIRST is after LAST")
+    return seeds
+
+
 @click.command("simulate", short_help="Do steps on many kernels and captures.", epilog=_EXAMPLE)
 @campaign_options
 @click.option("--steps", "script", metavar="FILE", type=FILE, help="Steps, one a line; - is standard input.")
@@ -44,7 +55,7 @@ exit code is 1 if a scenario fails, 3 if one cannot be carried out.
     metavar="S|FIRST-LAST",
     default="0",
     show_default=True,
-    callback=seeds_of,
+    callback=_seeds,
     help="What random steps follow from: a scenario for each seed.",
 )
 def command(
@@ -72,7 +83,17 @@ def command(
     parsed = [step.text for step in parse_steps(script, steps)]
     # A file may quote what an argument may not: the command to replay has arguments.
     parse_steps(None, parsed)
-    options: dict[str, Any] = {"steps": parsed, "random": random or 0, "seeds": seeds}
-    machine = named_hypervisor(hypervisor)
-    options |= {"kernels": kernels, "hypervisor": machine, "jobs": jobs, "scheduler": scheduler}
-    return run_and_show(simulate, urls, dataset, screen, format, **options)
+    return run_and_show(
+        simulate,
+        urls,
+        dataset,
+        screen,
+        format,
+        steps=parsed,
+        random=random or 0,
+        seeds=seeds,
+        kernels=kernels,
+        hypervisor=named_hypervisor(hypervisor),
+        jobs=jobs,
+        scheduler=scheduler,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from drmemctl.errors import LimitError
 from drmemctl.kernel.errno import errno_name
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.requests import write_dlpar
+from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Action, Footprint, StatePart, Task
 from drmemctl.simulate.drmgr import (
     ADD,
@@ -150,7 +152,6 @@ class Drmgr(KernelStep):
 def _by_node(job: Job, removal: NumaRemoval, count: int, conversation: _Conversation) -> Task[int]:
     """Remove LMB by LMB. drmgr returns 0 whatever came of it."""
     asking = removal.run(count)
-    rc: int | None = None
     try:
         drc_index = next(asking)
         while True:
@@ -227,19 +228,24 @@ def _apart(partition: Partition, conversation: _Conversation) -> str:
     """Return whether drmgr took LMBs to be elsewhere than Linux has them: then it drains another node."""
     kernel = partition.kernel
     numa = _seen(Job(kernel, partition.machine))
-    indexes = {int(text.split()[-1], 16) for text, _ in conversation.writes if " index " in text}
-    elsewhere = 0
-    for node, _, ranges in numa.nodes:
-        for first, count in ranges:
-            for drc_index in indexes:
-                if first <= drc_index < first + count:
-                    index = kernel.table.index_of_drc(drc_index)
-                    base = None if index is None else kernel.table.lmb(index).base
-                    shown = None if base is None else kernel.blocks.node_of(kernel.block_of(base))
-                    elsewhere += shown is not None and shown != node
+    indexes = sorted({int(text.split()[-1], 16) for text, _ in conversation.writes if " index " in text})
+    elsewhere = sum(
+        _is_elsewhere(kernel, drc_index, node)
+        for node, _, ranges in numa.nodes
+        for first, count in ranges
+        for drc_index in indexes[bisect_left(indexes, first) : bisect_left(indexes, first + count)]
+    )
     if not elsewhere:
         return ""
     return (
         f"drmgr goes by the tree, which has {count_of(elsewhere, 'LMB')} of these on another node than Linux: "
         "what it drains is not what it counts"
     )
+
+
+def _is_elsewhere(kernel: KernelState, drc_index: int, node: int) -> bool:
+    """Whether Linux has the memory block of an LMB on another node."""
+    index = kernel.table.index_of_drc(drc_index)
+    base = None if index is None else kernel.table.lmb(index).base
+    shown = None if base is None else kernel.blocks.node_of(kernel.block_of(base))
+    return shown is not None and shown != node

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the commands that run campaigns have in common."""
+"""What the commands that add to a data set have in common."""
 
 from __future__ import annotations
 
@@ -19,13 +19,28 @@ _EXIT_FAILING = 1
 _EXIT_ERROR = 3
 
 
+output_option = click.option(
+    "-o", "--output", "dataset", metavar="DATASET", required=True, help="Directory or URL for the tables."
+)
+
+
+def workers_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--jobs` and `--scheduler`; `check_workers_options` refuses both at once."""
+    for decorator in (
+        click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this scheduler of Dask."),
+        click.option(
+            "-j", "--jobs", metavar="N", type=click.IntRange(1), help="Processes.  [default: one per CPU]"
+        ),
+    ):
+        command = decorator(command)
+    return command
+
+
 def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the captures and the options of both commands."""
+    """Add the captures and the options that both commands of campaigns have."""
     decorators = (
         click.argument("urls", metavar="URL...", nargs=-1, required=True),
-        click.option(
-            "-o", "--output", "dataset", metavar="DATASET", required=True, help="Directory or URL for the table."
-        ),
+        output_option,
         click.option(
             "--kernels",
             metavar="all|KERNEL,...",
@@ -36,10 +51,7 @@ def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Kernels; of those that can do the same, the first is run.",
         ),
         hypervisor_option(),
-        click.option(
-            "-j", "--jobs", metavar="N", type=click.IntRange(1), help="Processes.  [default: one per CPU]"
-        ),
-        click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this scheduler of Dask."),
+        workers_options,
         format_option("text", "json"),
         color_option(),
     )
@@ -72,26 +84,13 @@ def run_and_show(
 ) -> int:
     """Run a campaign, show what it came to, and return the exit code."""
     from drmemctl.fleet.outcome import ScenarioOutcome
-    from drmemctl.output.fleet_campaign import show_campaign
+    from drmemctl.output.fleet_summary import show_summary
     from drmemctl.output.progress import bar_of_counts
 
     with bar_of_counts() as draw:
         summary = campaign(urls, dataset, progress=draw, say=say, **options)
-    show_campaign(screen, summary, campaign.__name__, format)
+    show_summary(screen, summary, campaign.__name__, format)
     if summary.outcomes[ScenarioOutcome.ERROR]:
         return _EXIT_ERROR
     failing = (ScenarioOutcome.INCONSISTENT, ScenarioOutcome.OOPS, ScenarioOutcome.UNEXPECTED)
     return _EXIT_FAILING if any(summary.outcomes[outcome] for outcome in failing) else 0
-
-
-def seeds_of(_ctx: click.Context, _param: click.Parameter, value: str) -> range:
-    """Return the seeds of `S` or `FIRST-LAST`."""
-    first, dash, last = value.partition("-")
-    if not (first.isascii() and first.isdigit() and (not dash or (last.isascii() and last.isdigit()))):
-        raise click.BadParameter("write a number, or FIRST-LAST")
-    if len(first + last) > 12:
-        raise click.BadParameter("seeds have at most six digits" if dash else "a seed has at most twelve digits")
-    seeds = range(int(first), int(last if dash else first) + 1)
-    if not seeds:
-        raise click.BadParameter("FIRST is after LAST")
-    return seeds
