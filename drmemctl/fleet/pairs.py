@@ -152,8 +152,8 @@ class _Comparison:
 def _completed(capture: Capture, tree: Tree) -> Capture:
     """Return a capture with what its tree says of time and kernel, where nobody else did."""
     time = capture.taken
-    if time is None and tree.taken.time is not None:
-        time = datetime.fromtimestamp(tree.taken.time, UTC)
+    if time is None and tree.provenance.time is not None:
+        time = datetime.fromtimestamp(tree.provenance.time, UTC)
     return capture._replace(taken=time, release=capture.release or printable(release_in(tree.kernel)) or None)
 
 

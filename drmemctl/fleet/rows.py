@@ -146,12 +146,12 @@ def _judged(tree: Tree, name: str, kernels: Sequence[str], row: Row) -> Rows:
         "kernels": [kernel for kernel in named if kernel],
         "kernel_notes": list(dict.fromkeys(printable(note) for report in reports for note in report.kernel_notes)),
         "kind": tree.kind,
-        "host": _text(tree.taken.host),
+        "host": _text(tree.provenance.host),
         "defects": len(tree.defects),
         **_identity(tree, running.system),
     }
-    if tree.taken.time is not None:
-        row["taken"] = _milliseconds(tree.taken.time)
+    if tree.provenance.time is not None:
+        row["taken"] = _milliseconds(tree.provenance.time)
     return {"inputs": [row], "findings": findings, **_memory(tree, running.system, row)}
 
 

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from drmemctl.formats import capture_text
-from drmemctl.formats.capture_text import NOT_SAID, Taken, decode_taken
 from drmemctl.formats.system_tables import BlockLine, NodeLine, decode_blocks, decode_nodes
 
 _MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
@@ -47,7 +45,6 @@ class LiveSystem:
         resources: /proc/iomem.
         release: the kernel's release, as `uname -r` prints it; untrusted text.
         cmdline: its command line; untrusted text.
-        taken: when that was, and the host, as far as a capture says so; untrusted text.
 
     """
 
@@ -57,7 +54,6 @@ class LiveSystem:
     resources: tuple[Resource, ...] = ()
     release: str = ""
     cmdline: str = ""
-    taken: Taken = NOT_SAID
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], links: Iterable[str] = ()) -> LiveSystem:
@@ -75,7 +71,6 @@ class LiveSystem:
             resources=tuple(_resources(text.get("proc/iomem", ""))),
             release=_release(text),
             cmdline=text.get("proc/cmdline", "").strip(),
-            taken=decode_taken(files.get(capture_text.NAME, b"")),
         )
 
     def __bool__(self) -> bool:
