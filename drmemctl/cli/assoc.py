@@ -53,7 +53,7 @@ def command(tree: str, limit: int, kernel: Profile | None, format: str, screen: 
     from drmemctl.model.lookup_usage import LookupUsage
     from drmemctl.output.assoc import COLUMNS, show_usage
 
-    choice = table_choice(COLUMNS)
+    choice = table_choice(COLUMNS, format)
     device_tree = open_tree(tree)
     drmem = Drmem.from_tree(device_tree)
     reading = reading_of(device_tree, kernel)

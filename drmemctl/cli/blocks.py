@@ -50,7 +50,7 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
     from drmemctl.output.blocks import COLUMNS, show_blocks
     from drmemctl.simulate.boot_blocks import BootBlocks
 
-    choice = table_choice(COLUMNS)
+    choice = table_choice(COLUMNS, format)
     device_tree = with_cmdline(open_tree(tree), cmdline)
     blocks = BootBlocks.of(device_tree, kernel_of(device_tree, kernel))
     show_blocks(screen, blocks, format, choice)

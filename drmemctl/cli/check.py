@@ -88,7 +88,7 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
 @click.option("--config", type=FILE, help="Take settings from this file.")
 @click.option("--isolated", is_flag=True, help="Take no settings from any file.")
 @click.option("--all", "everything", is_flag=True, help="All findings and LMBs, not a screen for each tree.")
-@click.option("-q", "--quiet", is_flag=True, help="Print no findings: the exit code tells.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no findings; the exit code tells, and the file of -o.")
 @click.option("--statistics", is_flag=True, help="Print how often each rule was broken, in place of findings.")
 @format_option("text", "concise", "json", "sarif", "junit", "github", "gitlab", "markdown")
 @click.option("-o", "--output", type=FILE, help="Write to this file; - is standard output.")
@@ -146,7 +146,7 @@ def command(
         return _exit_code(tally, "never", allow_no_drmem)
     fail_on = settings.fail_on or "warning"
     view = CheckView(judged, tally, plan, fail_on, everything, allow_no_drmem)
-    if quiet or statistics:
+    if (quiet or statistics) and target.file is None:
         show_quietly(target, view)
     else:
         show_check(target, view, format)

@@ -114,7 +114,7 @@ def command(
     from drmemctl.output.lmb import COLUMNS, LmbView, show_lmbs
     from drmemctl.tree.limits import LIMITS
 
-    choice = table_choice(COLUMNS)
+    choice = table_choice(COLUMNS, format)
     device_tree = _boot_tree(tree) if origin == "boot" else open_tree(tree)
     drmem = Drmem.from_tree(device_tree, LIMITS.max_listed_runs)
     reading = reading_of(device_tree, kernel)

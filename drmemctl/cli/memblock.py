@@ -55,7 +55,7 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
     from drmemctl.kernel.cmdline import command_line
     from drmemctl.output.memblock import COLUMNS, MemblockView, show_memblock
 
-    choice = table_choice(COLUMNS)
+    choice = table_choice(COLUMNS, format)
     device_tree = with_cmdline(open_tree(tree), cmdline)
     profile = kernel_of(device_tree, kernel)
     state, faults = boot(device_tree, profile)

@@ -44,7 +44,7 @@ def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> N
     from drmemctl.model.numa import NumaLayout
     from drmemctl.output.numa import NODE_COLUMNS, show_numa
 
-    choice = table_choice(NODE_COLUMNS)
+    choice = table_choice(NODE_COLUMNS, format)
     device_tree = open_tree(tree)
     reading = reading_of(device_tree, kernel)
     memory = Memory.from_tree(device_tree, reading.rules)

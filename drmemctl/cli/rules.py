@@ -43,6 +43,6 @@ def command(family: str | None, kernel: Profile | None, format: str, screen: Scr
 
     plan = Plan((family,) if family else (), (), kernel)
     listed = pages(rule for rule in plan.rules() if rule.kernels.include(kernel))
-    show_rules(screen, listed, format, table_choice(COLUMNS))
+    show_rules(screen, listed, format, table_choice(COLUMNS, format))
     if not listed:
         say(f"no rule of the family {family} is about that kernel")

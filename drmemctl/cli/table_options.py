@@ -20,62 +20,17 @@ _KEY = "drmemctl.table."
 
 def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a table; `table_choice` tells what was chosen."""
-    for option in reversed(
-        (
-            click.option(
-                "-o",
-                "--output",
-                metavar="COL,...",
-                expose_value=False,
-                callback=_remember,
-                help="Only these columns, in this order; +COL,... puts columns in front of all others.",
-            ),
-            click.option(
-                "--output-all",
-                is_flag=True,
-                expose_value=False,
-                callback=_remember,
-                help="All columns, also where the terminal has no room for them.",
-            ),
-            click.option(
-                "--sort", metavar="COL", expose_value=False, callback=_remember, help="Sort rows by this column."
-            ),
-            click.option(
-                "-b",
-                "--bytes",
-                is_flag=True,
-                expose_value=False,
-                callback=_remember,
-                help="Sizes as numbers of bytes.",
-            ),
-            click.option(
-                "-n",
-                "--noheadings",
-                is_flag=True,
-                expose_value=False,
-                callback=_remember,
-                help="No title and no headings.",
-            ),
-            click.option(
-                "-P",
-                "--pairs",
-                is_flag=True,
-                expose_value=False,
-                callback=_remember,
-                help='Each row as NAME="value" ..., for scripts.',
-            ),
-            click.option(
-                "--json",
-                is_flag=True,
-                is_eager=True,
-                expose_value=False,
-                callback=_as_json,
-                help="The same as --format json.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+    for declarations, kind in reversed(_OPTIONS):
+        command = click.option(*declarations, **kind, expose_value=False, callback=_remember)(command)
+    as_json = click.option(
+        "--json",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_as_json,
+        help="The same as --format json.",
+    )
+    return as_json(command)
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -87,8 +42,28 @@ def _as_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         ctx.default_map = {**(ctx.default_map or {}), "format": "json"}
 
 
-def table_choice(columns: Sequence[Column]) -> TableChoice:
-    """Return what was chosen of a table that has these columns; `click.BadParameter` for a column it has not."""
+_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
+    (
+        ("-o", "--output"),
+        {
+            "metavar": "COL,...",
+            "help": "Only these columns, in this order; +COL,... puts columns in front of all others.",
+        },
+    ),
+    (
+        ("--output-all",),
+        {"is_flag": True, "help": "All columns, also where the terminal has no room for them."},
+    ),
+    (("--sort",), {"metavar": "COL", "help": "Sort rows by this column."}),
+    (("-b", "--bytes"), {"is_flag": True, "help": "Sizes as numbers of bytes."}),
+    (("-n", "--noheadings"), {"is_flag": True, "help": "No title and no headings."}),
+    (("-P", "--pairs"), {"is_flag": True, "help": 'Each row as NAME="value" ..., for scripts.'}),
+)
+"""How each option is called, and what else Click is to know of it."""
+
+
+def table_choice(columns: Sequence[Column], format: str) -> TableChoice:
+    """Return what was chosen of a table that has these columns; a usage error for what does not go with it."""
     from drmemctl.output.table import TableChoice
 
     meta = click.get_current_context().meta
@@ -100,9 +75,16 @@ def table_choice(columns: Sequence[Column]) -> TableChoice:
         rest = [name for name in names if name not in asked] if output.startswith("+") else []
         chosen = (*asked, *rest)
     if sort is not None:
-        (sort,) = _names(sort, names, "--sort")[:1]
+        by, *more = _names(sort, names, "--sort")
+        if more:
+            raise click.BadParameter("rows are sorted by one column", param_hint="'--sort'")
+        sort = by
     pairs, headings = bool(meta.get(f"{_KEY}pairs")), not meta.get(f"{_KEY}noheadings")
-    return TableChoice(chosen, sort, bool(meta.get(f"{_KEY}bytes")), headings, pairs)
+    choice = TableChoice(chosen, sort, bool(meta.get(f"{_KEY}bytes")), headings, pairs)
+    if format != "table" and choice != TableChoice():
+        options = "-o, --output-all, --sort, -b, -n and -P"
+        raise click.UsageError(f"{options} are about the table; --format {format} has all of it.")
+    return choice
 
 
 def _names(text: str, names: Sequence[str], option: str) -> tuple[str, ...]:

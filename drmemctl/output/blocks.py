@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from drmemctl.formats.plain import record as plain_record
@@ -18,7 +19,10 @@ from drmemctl.output.text import safe
 from drmemctl.simulate.boot_blocks import BootBlocks
 from drmemctl.wording import count_of, size_text
 
-_CSV = ("block", "count", "base", "node", "exists", "owner_count", "shared", "aligned", "adding")
+_CSV = (
+    *("block", "count", "base", "node", "exists", "state", "owner_count", "shared", "aligned", "adding"),
+    *("path", "drc_index", "size"),
+)
 
 COLUMNS = (
     Column("blocks", right=True, help="numbers in /sys/devices/system/memory"),
@@ -50,7 +54,9 @@ def show_blocks(screen: Screen, blocks: BootBlocks, format: str, choice: TableCh
     if blocks.kernel.dead:
         return
     if format == "csv":
-        screen.write_all(csv_lines(_CSV, (_record(span, blocks) for span in blocks.spans())))
+        spans = (_record(span, blocks) for span in blocks.spans())
+        pmem = (_pmem_record(region, blocks.block_size) for region in blocks.pmem)
+        screen.write_all(csv_lines(_CSV, chain(spans, pmem)))
         return
     # Of blocks that are all online it is not worth a column.
     with_states = choice != AS_IT_IS or bool(blocks.kernel.blocks.offline)

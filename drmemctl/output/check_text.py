@@ -19,6 +19,7 @@ from drmemctl.output.check import (
 from drmemctl.output.findings import STYLES, counted, heading, hint, message, severities
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
+from drmemctl.output.wrap import wrapped
 from drmemctl.wording import count_of
 
 SCREEN = 24
@@ -114,7 +115,7 @@ def _cost(lines: Sequence[_Line], width: int) -> int:
     """Return how many lines of the screen these take; without a width nothing is wrapped."""
     if not width:
         return len(lines)
-    return sum(max(1, -(-len(line.text) // width)) for line in lines)
+    return sum(len(wrapped(line.text, width)) for line in lines)
 
 
 def _fitted(groups: Sequence[Sequence[_Line]], room: int, width: int) -> tuple[list[_Line], int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from drmemctl.kernel.boot_regions import BootRegion, Consequences, DriverMemory
@@ -41,7 +42,7 @@ COLUMNS = (
     Column("address", help="the first and the last address"),
     Column("size", right=True, help="memory of the region", in_bytes=True),
     Column("node", help="the Linux node; none where a region has none"),
-    Column("flags", help="HOTPLUG, NOMAP, DRIVER_MANAGED; - where none is set"),
+    Column("flags", help="hotplug, mirror, nomap, driver-managed; - where none is set"),
     Column("zone", gives_way=1, help="Normal or Movable"),
     Column("kexec images", gives_way=4, help="whether kexec -s may place images there"),
     Column("second kernel", gives_way=3, help="whether it is told of the memory, or finds it by itself"),
@@ -53,7 +54,8 @@ COLUMNS = (
 def show_memblock(screen: Screen, view: MemblockView, format: str, choice: TableChoice = AS_IT_IS) -> None:
     """Print the regions as `table`, `json` or `csv`."""
     if format == "csv":
-        screen.write_all(csv_lines(_CSV, map(_flat_record, view.regions)))
+        records = chain(map(_record, view.regions), map(_driver_record, view.by_driver))
+        screen.write_all(csv_lines(_CSV, ({**facts, **facts["kexec"]} for facts in records)))
         return
     if format == "json":
         head = {
@@ -87,12 +89,10 @@ def _record(entry: BootRegion) -> dict[str, Any]:
     return {**region, **_consequences(entry.consequences), "lmb_bytes": entry.lmb_bytes}
 
 
-_CSV = ("base", "size", "node", "flags", "zone", "movable_from", "images", "told", "vmcore", "unplug", "lmb_bytes")
-
-
-def _flat_record(entry: BootRegion) -> dict[str, Any]:
-    facts = _record(entry)
-    return {**facts, **facts["kexec"]}
+_CSV = (
+    *("base", "size", "node", "flags", "zone", "movable_from", "images", "told", "vmcore", "unplug", "lmb_bytes"),
+    *("path", "drc_index"),
+)
 
 
 def _driver_record(region: DriverMemory) -> dict[str, Any]:

@@ -24,6 +24,9 @@ _APART = 2
 _NARROWEST = 8
 """Columns to which a text is cut at most."""
 
+_QUOTED = str.maketrans({char: f"\\{char}" for char in '"\\$`'})
+"""What a shell does not leave as it is between double quotes."""
+
 
 class NodeCell(NamedTuple):
     """A cell about a node: its text, its style, and the node before and now, numbers where there is one."""
@@ -218,10 +221,10 @@ def _cut(width: int, columns: Sequence[Column], rows: Iterator[Sequence[Cell]]) 
 
 
 def _pairs(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
-    """Yield a line of `NAME="value"` for each row, as `lsmem --pairs` does."""
+    """Yield a line of `NAME="value"` for each row, with what `lsmem --pairs` quotes quoted: it is for `eval`."""
     names = [column.name.upper().replace("-", "_").replace("@", "_AT") for column in columns]
     for row in rows:
-        texts = (_text(cell).replace("\\", "\\\\").replace('"', '\\"') for cell in row)
+        texts = (_text(cell).translate(_QUOTED) for cell in row)
         yield " ".join(f'{name}="{text}"' for name, text in zip(names, texts, strict=True)) + "\n"
 
 

@@ -19,6 +19,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from drmemctl.check import inputs
+from drmemctl.check.engine import Plan
+from drmemctl.check.report import Report
 from tests.cases import each
 from tests.cli.running import COMMAND, Outcome, environment, on_terminal, process, run
 from tests.conftest import FIXTURES, ROOT, blob, fixture_trees, tree_name
@@ -110,9 +113,18 @@ def test_a_broken_input_does_not_keep_others_from_being_judged(tmp_path: Path) -
 
 
 @cache
+def judged() -> tuple[Report, ...]:
+    """Return the reports of all fixtures, and of a file that is not there: no format changes them."""
+    return tuple(inputs.reports(inputs.find_inputs([str(FIXTURES), "missing.dtb"]), Plan(), None, jobs=1))
+
+
+@cache
 def everything(format: str) -> Outcome:
-    """Return what is printed of all fixtures, and of a file that is not there."""
-    return check(FIXTURES, "missing.dtb", "--format", format)
+    """Return what is printed of all these."""
+    reports = judged()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inputs, "reports", lambda *_: iter(reports))
+        return check(FIXTURES, "missing.dtb", "--format", format)
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -434,6 +446,12 @@ class TestGates:
         loud, quiet = check(*self.TREES), check("--quiet", *self.TREES)
         assert (quiet.code, quiet.out, quiet.err) == (loud.code, "", loud.err)
         assert check("-q", GOOD) == (0, "", "")
+
+    def test_a_file_is_written_however_quiet(self, tmp_path: Path) -> None:
+        for option in ("--quiet", "--statistics"):
+            path = tmp_path / f"{option}.json"
+            check(option, "--format", "json", "-o", path, *self.TREES)
+            assert json.loads(path.read_text())["findings"] == self.findings()
 
     def test_statistics_count_what_json_lists(self) -> None:
         counted: dict[str, tuple[int, set[str]]] = {}

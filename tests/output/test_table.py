@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -143,9 +144,16 @@ def test_numbers_are_sorted_as_numbers_and_printed_in_bytes(capsys: pytest.Captu
     assert [line.strip() for line in by_size] == ["?", "268435456", "1073741824"]
 
 
-def test_pairs_are_quoted_as_a_shell_reads_them(capsys: pytest.CaptureFixture[str]) -> None:
-    show_table(PIPE, [Column("DRC index"), Column("a")], iter([('x"y', "\\")]), choice=TableChoice(pairs=True))
-    assert capsys.readouterr().out == 'DRC_INDEX="x\\"y" A="\\\\"\n'
+HOSTILE = "x\"y \\ $(touch pwned) `touch pwned` $HOME'"
+
+
+def test_a_shell_reads_pairs_as_they_were(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    columns = [Column("DRC index"), Column("memory@")]
+    show_table(PIPE, columns, iter([(HOSTILE, "1")]), choice=TableChoice(pairs=True))
+    script = f'{capsys.readouterr().out}printf %s "$DRC_INDEX|$MEMORY_AT"'
+    read = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert read.stdout == f"{HOSTILE}|1"
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("width", [30, 31, 40, 200])
