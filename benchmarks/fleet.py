@@ -109,12 +109,12 @@ def measured(inputs: Path, few: Path, number: int, scratch: Path) -> Iterator[Fi
     judging = run(
         "check", "--isolated", "-j1", "--fail-on", "never", "--format", "json", "-o", scratch / "c.json", inputs
     )
-    each = (judging.client - plain.client) / (number - FEW)
+    check = (judging.client - plain.client) / (number - FEW)
     start = run("fleet", "check", few, "-o", scratch / "fleet-few-set", "-j", "1")
     one = run("fleet", "check", inputs, "-o", scratch / "fleet-one", "-j", "1")
     worker, client = (one.workers - start.workers) / (number - FEW), (one.client - start.client) / (number - FEW)
-    detail = f"{worker * 1e3:.2f} ms, check {each * 1e3:.2f} ms, of {number:,} inputs"
-    yield Figure("fleet check, an input: CPU of workers", detail, worker / each, WORKER_LIMIT, "x")
+    detail = f"{worker * 1e3:.2f} ms, check {check * 1e3:.2f} ms, of {number:,} inputs"
+    yield Figure("fleet check, an input: CPU of workers", detail, worker / check, WORKER_LIMIT, "x")
     detail = f"{one.client:.1f} s in all, {start.client:.1f} s of {FEW}, peak {one.client_peak / MIB:.0f} MiB"
     yield Figure("fleet check, an input: CPU of the client", detail, client * 1e3, CLIENT_LIMIT, "ms")
     detail = f"{start.worker_peak / MIB:.0f} MiB after {FEW} inputs, {number:,} to go"

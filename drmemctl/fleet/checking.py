@@ -72,9 +72,9 @@ def added(  # noqa: PLR0913 - each is an option of the commands
     """Add those of the items that a data set has not; return how many, and what all came to."""
     with ExitStack() as resources:
         writer = resources.enter_context(target.writer())
-        known = target.known()
-        outcomes: Counter[int] = Counter(known[_key(item)] for item in items if _key(item) in known)
-        new = [item for item in items if _key(item) not in known]
+        earlier = target.outcomes()
+        outcomes: Counter[int] = Counter(earlier[_key(item)] for item in items if _key(item) in earlier)
+        new = [item for item in items if _key(item) not in earlier]
         if new:
             if client is None:
                 processes = min(jobs or n_cpus(), len(new))

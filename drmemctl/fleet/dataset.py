@@ -82,17 +82,17 @@ class Dataset:
         """Return the paths of all files of a table that count, in the file system `fs`."""
         return [self.path(table, part) for part in self.parts()]
 
-    def known(self) -> dict[tuple[str, str], int]:
+    def outcomes(self) -> dict[tuple[str, str], int]:
         """Return what became of the inputs that are there, by URL and version."""
-        known: dict[tuple[str, str], int] = {}
+        outcomes: dict[tuple[str, str], int] = {}
         outcome_of, telling = OUTCOME_OF[self.work.commit], TELLING[self.work.commit]
         for path in self.paths(self.work.commit):
             rows = self.columns(path, ("url", "version", *telling)).to_pydict()
             keys = zip(rows["url"], rows["version"], strict=True)
             facts = zip(*(rows[name] for name in telling), strict=True)
-            outcomes = (outcome_of(dict(zip(telling, values, strict=True))) for values in facts)
-            known.update(zip(keys, outcomes, strict=True))
-        return known
+            of_rows = (outcome_of(dict(zip(telling, values, strict=True))) for values in facts)
+            outcomes.update(zip(keys, of_rows, strict=True))
+        return outcomes
 
     def columns(self, path: str, names: Sequence[str]) -> pa.Table:
         """Return columns of a file of the table by which a part counts; `DatasetError` where it is none."""

@@ -54,10 +54,6 @@ class Batch(NamedTuple):
         return sum(source.size or 0 for source in self.inputs)
 
 
-Progress = Callable[[int], None]
-"""Is told how many inputs are in the data set."""
-
-
 def part_inputs(total: int) -> int:
     """Return how many inputs a part has, of as many as there are in all."""
     return max(_LEAST, min(_MOST, -(-total // _PARTS)))
@@ -108,8 +104,11 @@ class Judging:
         self._next = 0
         self._deaths: Counter[int] = Counter()
 
-    def judge(self, sources: Iterable[Item], progress: Progress = lambda _: None) -> None:
-        """Judge inputs and write the parts; each counts as soon as it is written."""
+    def judge(self, sources: Iterable[Item], progress: Callable[[int], None] = lambda _: None) -> None:
+        """Judge inputs and write the parts, each of which counts as soon as it is written.
+
+        `progress` is told how many inputs are in the data set.
+        """
         remaining = batches(sources, self._part)
         try:
             self._fill(remaining)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -21,7 +21,7 @@ from drmemctl.check.tables import in_both_by_drc_index
 from drmemctl.compare.diff import Diff, diff
 from drmemctl.fleet.ask import Fleet
 from drmemctl.fleet.questions import CAPTURES
-from drmemctl.fleet.rows import finding_row, printable, tree_at
+from drmemctl.fleet.rows import Row, finding_row, printable, tree_at
 from drmemctl.fleet.tables import PAIRS, parquet_of
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.drmem import LmbTable
@@ -31,8 +31,6 @@ from drmemctl.tree.node import Tree
 
 MOVED, CHANGED = "DRM075", "DRM076"
 """The rules about LMBs whose node, and whose aa_index, is another one than before."""
-
-Row = dict[str, Any]
 
 
 class Capture(NamedTuple):
@@ -88,7 +86,7 @@ def pairs_of(fleet: Fleet, partition: str | None) -> list[Pair]:
     rows = fleet.ask(CAPTURES.sql(partition) if partition else CAPTURES.text.replace("$partition", "name")).rows
     pairs = []
     for name, group in groupby(rows, key=lambda row: str(row[0])):
-        pairs += [Pair(name, *both) for both in pairwise(Capture(*row[1:]) for row in group)]
+        pairs += [Pair(name, *captures) for captures in pairwise(Capture(*row[1:]) for row in group)]
     return pairs
 
 
@@ -140,7 +138,7 @@ class _Comparison:
 
     def _compared(self, pair: Pair, old: Tree, new: Tree) -> PairDiff:
         difference = diff(old, new, kernel=self._kernel)
-        pair = pair._replace(before=_known(pair.before, old), after=_known(pair.after, new))
+        pair = pair._replace(before=_completed(pair.before, old), after=_completed(pair.after, new))
         outcomes = [outcome(finding, difference, self.source) for finding in difference.findings]
         rows = tuple(
             {**_row(pair), **finding_row(finding, difference.kernel), **counts._asdict()}
@@ -151,11 +149,11 @@ class _Comparison:
         return PairDiff(pair, difference.same, tuple({name: row[name] for name in PAIRS.names} for row in rows))
 
 
-def _known(capture: Capture, tree: Tree) -> Capture:
+def _completed(capture: Capture, tree: Tree) -> Capture:
     """Return a capture with what its tree says of time and kernel, where nobody else did."""
     time = capture.taken
-    if time is None and tree.taken.time is not None:
-        time = datetime.fromtimestamp(tree.taken.time, UTC)
+    if time is None and tree.provenance.time is not None:
+        time = datetime.fromtimestamp(tree.provenance.time, UTC)
     return capture._replace(taken=time, release=capture.release or printable(release_in(tree.kernel)) or None)
 
 

@@ -60,22 +60,22 @@ def rows_of(source: Input, kernels: Sequence[str] = ()) -> Rows:
     path = local_path(source.url)
     name = source.url if path is None else path
     try:
-        rows = _judged(tree_at(source.url), name, kernels, _known(source))
+        rows = _judged(tree_at(source.url), name, kernels, _unread(source))
     except Exception as error:  # noqa: BLE001 - whatever an input does to us is its row
         # What lies in a directory beside trees and is none is not unreadable, but nothing to read.
         is_other = not source.named and isinstance(error, DrmemctlError) and not is_tree(source)
         reason = printable(why_unread(error, name))
-        rows = {"inputs": [_known(source) | {"note" if is_other else "error": reason}]}
+        rows = {"inputs": [_unread(source) | {"note" if is_other else "error": reason}]}
     return _keyed(source, rows)
 
 
 def failed(source: Input, reason: str) -> Rows:
     """Return the rows of an input over which a process ended."""
     name = local_path(source.url) or source.url
-    return _keyed(source, {"inputs": [_known(source) | {"error": printable(f"{name}: {reason}")}]})
+    return _keyed(source, {"inputs": [_unread(source) | {"error": printable(f"{name}: {reason}")}]})
 
 
-def _known(source: Input) -> Row:
+def _unread(source: Input) -> Row:
     """Return what is known of an input that nobody has read."""
     return {
         "size": source.size,
@@ -146,12 +146,12 @@ def _judged(tree: Tree, name: str, kernels: Sequence[str], row: Row) -> Rows:
         "kernels": [kernel for kernel in named if kernel],
         "kernel_notes": list(dict.fromkeys(printable(note) for report in reports for note in report.kernel_notes)),
         "kind": tree.kind,
-        "host": _text(tree.taken.host),
+        "host": _text(tree.provenance.host),
         "defects": len(tree.defects),
         **_identity(tree, running.system),
     }
-    if tree.taken.time is not None:
-        row["taken"] = _milliseconds(tree.taken.time)
+    if tree.provenance.time is not None:
+        row["taken"] = _milliseconds(tree.provenance.time)
     return {"inputs": [row], "findings": findings, **_memory(tree, running.system, row)}
 
 

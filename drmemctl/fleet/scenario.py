@@ -75,17 +75,17 @@ def _tree(url: str, _state: str) -> Tree:
 def row_of(scenario: Scenario, carried_out: Callable[[Scenario], Mapping[str, Any]]) -> Row:
     """Return the row of a scenario; whatever goes wrong with it is its error."""
     try:
-        return _known(scenario) | dict(carried_out(scenario))
+        return _facts_of(scenario) | dict(carried_out(scenario))
     except Exception as error:  # noqa: BLE001 - whatever a capture does to us is its row
         return failed_row(scenario, why_unread(error, scenario.capture))
 
 
 def failed_row(scenario: Scenario, reason: str) -> Row:
     """Return the row of a scenario that came to nothing."""
-    return _known(scenario) | {"outcome": ScenarioOutcome.ERROR.name.lower(), "error": printable(reason)}
+    return _facts_of(scenario) | {"outcome": ScenarioOutcome.ERROR.name.lower(), "error": printable(reason)}
 
 
-def _known(scenario: Scenario) -> Row:
+def _facts_of(scenario: Scenario) -> Row:
     return {
         "url": printable(scenario.url),
         "version": scenario.version,

@@ -104,12 +104,12 @@ def _table(schema: str, columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
     return pa.schema([("url", _TEXT), ("version", _TEXT), *columns], metadata={SCHEMA: schema})
 
 
-_BOTH = (("url", _TEXT), ("taken", pa.timestamp("s", "UTC")), ("release", _TEXT))
+_CAPTURE = (("url", _TEXT), ("taken", pa.timestamp("s", "UTC")), ("release", _TEXT))
 
 PAIRS: pa.Schema = pa.schema(
     [
         ("partition", _TEXT),
-        *((f"{side}_{name}", kind) for side in ("before", "after") for name, kind in _BOTH),
+        *((f"{side}_{name}", kind) for side in ("before", "after") for name, kind in _CAPTURE),
         *((name, kind) for name, kind in _FINDINGS if name != "deadly"),
         ("memory_stayed", _NUMBER),
         ("stale", _NUMBER),

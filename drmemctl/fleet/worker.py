@@ -102,18 +102,18 @@ def _packed(work: Work, rows_by_input: Iterable[Rows], kernels: Sequence[str]) -
     tables: dict[str, list[pa.Table]] = {name: [] for name in schemas}
     outcome_of = OUTCOME_OF[work.commit]
     outcomes = bytearray()
-    for several in _by_number(rows_by_input, _AT_ONCE):
+    for chunk in _chunks(rows_by_input, _AT_ONCE):
         for name, schema in schemas.items():
-            rows = [row for input_rows in several for row in input_rows.get(name, ())]
+            rows = [row for input_rows in chunk for row in input_rows.get(name, ())]
             tables[name].append(pa.Table.from_pylist(rows, schema))
-        outcomes += bytes(outcome_of(row) for input_rows in several for row in input_rows[work.commit])
+        outcomes += bytes(outcome_of(row) for input_rows in chunk for row in input_rows[work.commit])
     return Packed({name: parquet_of(pa.concat_tables(tables[name])) for name in schemas}, bytes(outcomes))
 
 
-def _by_number(rows_by_input: Iterable[Rows], number: int) -> Iterator[list[Rows]]:
+def _chunks(rows_by_input: Iterable[Rows], number: int) -> Iterator[list[Rows]]:
     iterator = iter(rows_by_input)
-    while several := list(islice(iterator, number)):
-        yield several
+    while chunk := list(islice(iterator, number)):
+        yield chunk
 
 
 def merged(batches: Sequence[Packed]) -> dict[str, bytes]:

@@ -19,7 +19,7 @@ _LARGEST = 1024
 """Bytes that are looked at: a host's name has 64 at most (__NEW_UTS_LEN), one with its domain 253."""
 
 
-class Taken(NamedTuple):
+class Provenance(NamedTuple):
     """When a capture was taken, in seconds since 1970, and of which host; None and empty are unknown.
 
     The host is untrusted text.
@@ -43,14 +43,15 @@ class Taken(NamedTuple):
         return "".join(f"{name}: {value}\n" for name, value in facts.items() if value).encode()
 
 
-NOT_SAID = Taken()
+UNKNOWN = Provenance()
+"""Of an input that does not say it."""
 
 
-def decode_taken(data: bytes) -> Taken:
+def decode_capture_text(data: bytes) -> Provenance:
     """Return what the text says; lines that are no fact or no time say nothing."""
     lines = data[:_LARGEST].decode("utf-8", "replace").splitlines()
     facts = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return Taken(_seconds(facts.get("taken", "")), facts.get("host", ""))
+    return Provenance(_seconds(facts.get("taken", "")), facts.get("host", ""))
 
 
 def _seconds(text: str) -> int | None:

@@ -12,7 +12,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_YES_NO = {"0": False, "1": True}
+YES_NO = {"0": False, "1": True, "no": False, "yes": True}
+"""Whether a memory block is removable, in sysfs and as lsmem prints it (util-linux sys-utils/lsmem.c)."""
+
 _NUMBERS = re.compile(r"[0-9]{1,9}(?:,[0-9]{1,9})*\Z", re.ASCII)
 
 
@@ -61,7 +63,7 @@ def decode_blocks(text: str) -> Iterator[BlockLine]:
         if len(words) >= 3 and words[0].isascii() and words[0].isdigit() and len(words[0]) < 20:
             nodes = _numbers(words[3]) if len(words) > 3 else ()
             zones = tuple(words[4].split(",")) if len(words) > 4 and words[4] != "-" else ()
-            removable = _YES_NO.get(words[5]) if len(words) > 5 else None
+            removable = YES_NO.get(words[5]) if len(words) > 5 else None
             yield BlockLine(int(words[0]), words[2], nodes, zones, removable)
 
 

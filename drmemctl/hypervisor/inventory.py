@@ -121,16 +121,16 @@ def _as_dumped(entries: Iterable[Run], array: LmbTable) -> Iterator[Run]:
     dlpar_release_drc). A value of the property that came from elsewhere does neither.
     """
     listed = [run for run in array.runs if not run.flags & DRC_INVALID]
-    known, taken = (
+    named, acquired = (
         IndexSet(interval for run in runs for interval in split(run.drc_index, run.lmbs))
         for runs in (listed, [run for run in listed if run.flags & (ASSIGNED | KERNEL_TOUCHED)])
     )
     for entry in entries:
-        unknown = known.parts(entry.drc_index, entry.lmbs, inside=False)
-        parts = [(first, lmbs, entry.flags & ASSIGNED) for first, lmbs in unknown]
-        for start, count in known.parts(entry.drc_index, entry.lmbs, inside=True):
-            parts += [(first, lmbs, ASSIGNED) for first, lmbs in taken.parts(start, count, inside=True)]
-            parts += [(first, lmbs, 0) for first, lmbs in taken.parts(start, count, inside=False)]
+        unnamed = named.parts(entry.drc_index, entry.lmbs, inside=False)
+        parts = [(first, lmbs, entry.flags & ASSIGNED) for first, lmbs in unnamed]
+        for start, count in named.parts(entry.drc_index, entry.lmbs, inside=True):
+            parts += [(first, lmbs, ASSIGNED) for first, lmbs in acquired.parts(start, count, inside=True)]
+            parts += [(first, lmbs, 0) for first, lmbs in acquired.parts(start, count, inside=False)]
         for first, lmbs, assigned in sorted(parts):
             part = entry.part((first - entry.drc_index) % _DRC_INDEXES, lmbs, array.lmb_size)
             yield part._replace(flags=part.flags & ~ASSIGNED | assigned)

@@ -50,15 +50,14 @@ def _offline_error(state: KernelState, block: int) -> int:
     base, end = block * size, (block + 1) * size
     if base == 0 or any(state.kept.reserved_in(base, end)):
         return EBUSY
-    return EBUSY if any(_in_block(state, drc_index, base, end) for drc_index in state.unmovable) else 0
+    return EBUSY if _holds_unmovable(state, base, end) else 0
 
 
-def _in_block(state: KernelState, drc_index: int, base: int, end: int) -> bool:
-    """Whether an LMB with that DRC index is at addresses of the block."""
+def _holds_unmovable(state: KernelState, base: int, end: int) -> bool:
+    """Whether an unmovable LMB is at addresses from `base` up to `end`."""
     size = state.table.lmb_size or 0
-    for run in state.table.runs:
-        position = run.position_of_drc(drc_index)
-        if position is not None:
-            address = run.base + position * size
-            return address < end and address + size > base
+    for run in state.table.runs if size and state.unmovable else ():
+        first, beyond = max(0, (base - run.base) // size), min(run.lmbs, -(-(end - run.base) // size))
+        if not state.unmovable.isdisjoint(range(run.drc_index + first, run.drc_index + beyond)):
+            return True
     return False

@@ -21,7 +21,7 @@ from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, is_removable, remove_lmb
 from drmemctl.kernel.range import find_drc, find_range, identity, passes_reserved
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
-from drmemctl.model.run import Run
+from drmemctl.model.run import DRC_INDEXES, Run
 from drmemctl.numbers import as_int
 
 
@@ -61,7 +61,10 @@ def _stuck(job: Job, run: Run) -> int:
     """Count a run's LMBs that the kernel does not take for removable, though their flags allow it."""
     if not job.has(SECTION_REMOVABLE_CHECK):
         return 0
-    return sum(run.position_of_drc(drc_index) is not None for drc_index in job.state.unmovable)
+    pinned = job.state.unmovable
+    if run.lmbs < len(pinned):
+        return sum((run.drc_index + position) % DRC_INDEXES in pinned for position in range(run.lmbs))
+    return sum(run.position_of_drc(drc_index) is not None for drc_index in pinned)
 
 
 def _remove(job: Job, index: int, drc_index: int) -> Task[int]:

@@ -7,9 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from drmemctl.formats import capture_text
-from drmemctl.formats.capture_text import NOT_SAID, Taken, decode_taken
-from drmemctl.formats.system_tables import BlockLine, NodeLine, decode_blocks, decode_nodes
+from drmemctl.formats.system_tables import YES_NO, BlockLine, NodeLine, decode_blocks, decode_nodes
 
 _MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
 _RANGE = re.compile(r"( *)([0-9a-f]{1,16})-([0-9a-f]{1,16}) : (.*)\Z", re.ASCII)
@@ -20,8 +18,8 @@ _LINK = re.compile(
 _TOTAL = re.compile(r"MemTotal:\s+(\d{1,15})")
 
 _LISTED = re.compile(
-    r"^0x(?P<first>[0-9a-f]{1,16})-0x(?P<last>[0-9a-f]{1,16})[ ]+\S+[ ]+(?P<state>online|offline)[ ]+\S+"
-    r"[ ]+(?P<zones>\S+)[ ]+(?P<node>[0-9]{1,9})[ ]+(?P<block>[0-9]{1,9})[ ]*$",
+    r"^0x(?P<first>[0-9a-f]{1,16})-0x(?P<last>[0-9a-f]{1,16})[ ]+\S+[ ]+(?P<state>online|offline)"
+    r"[ ]+(?P<removable>\S+)[ ]+(?P<zones>\S+)[ ]+(?P<node>[0-9]{1,9})[ ]+(?P<block>[0-9]{1,9})[ ]*$",
     re.ASCII | re.MULTILINE,
 )
 
@@ -47,7 +45,6 @@ class LiveSystem:
         resources: /proc/iomem.
         release: the kernel's release, as `uname -r` prints it; untrusted text.
         cmdline: its command line; untrusted text.
-        taken: when that was, and the host, as far as a capture says so; untrusted text.
 
     """
 
@@ -57,7 +54,6 @@ class LiveSystem:
     resources: tuple[Resource, ...] = ()
     release: str = ""
     cmdline: str = ""
-    taken: Taken = NOT_SAID
 
     @classmethod
     def from_files(cls, files: Mapping[str, bytes], links: Iterable[str] = ()) -> LiveSystem:
@@ -75,7 +71,6 @@ class LiveSystem:
             resources=tuple(_resources(text.get("proc/iomem", ""))),
             release=_release(text),
             cmdline=text.get("proc/cmdline", "").strip(),
-            taken=decode_taken(files.get(capture_text.NAME, b"")),
         )
 
     def __bool__(self) -> bool:
@@ -99,16 +94,15 @@ def _sysfs_blocks(text: Mapping[str, str], links: Iterable[str]) -> Iterator[Blo
         if match:
             block = int(match[1])
             zones = text.get(f"{_MEMORY}/memory{match[1]}/valid_zones", "").split()
-            removable = {"0": False, "1": True}.get(text.get(f"{_MEMORY}/memory{match[1]}/removable", "").strip())
+            removable = YES_NO.get(text.get(f"{_MEMORY}/memory{match[1]}/removable", "").strip())
             yield BlockLine(block, content.strip(), tuple(sorted(nodes.get(block, ()))), tuple(zones), removable)
 
 
 def _listed_blocks(text: str) -> Iterator[BlockLine]:
     """Yield the blocks that `lsmem -a -o RANGE,SIZE,STATE,REMOVABLE,ZONES,NODE,BLOCK` lists, one a line."""
     for match in _LISTED.finditer(text):
-        yield BlockLine(
-            int(match["block"]), match["state"], (int(match["node"]),), (match["zones"].split("/")[0],)
-        )
+        nodes, zones = (int(match["node"]),), (match["zones"].split("/")[0],)
+        yield BlockLine(int(match["block"]), match["state"], nodes, zones, YES_NO.get(match["removable"]))
 
 
 def _listed_size(text: str) -> int | None:

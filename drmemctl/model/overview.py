@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from drmemctl.defect import Defect
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, decode_architecture_vec5
-from drmemctl.formats.capture_text import Taken
+from drmemctl.formats.capture_text import Provenance
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.model.associativity import CHOSEN, NEWEST, AffinityRules
@@ -109,7 +109,7 @@ class Overview:
         source: the input as the user named it.
         kind: what it was read from.
         identity: which machine and partition.
-        taken: when a capture was taken, and of which host; untrusted text.
+        provenance: when a capture was taken, and of which host; untrusted text.
         features: names of what option vector 5 turns on.
         dynamic: the LMBs, None where there is no dynamic memory.
         boot_bytes: memory of `memory@` nodes.
@@ -123,7 +123,7 @@ class Overview:
     source: str
     kind: str
     identity: Identity
-    taken: Taken
+    provenance: Provenance
     features: tuple[str, ...]
     dynamic: DynamicMemory | None
     boot_bytes: int
@@ -149,7 +149,7 @@ class Overview:
             source=tree.source,
             kind=tree.kind,
             identity=Identity.of(tree.root),
-            taken=tree.taken,
+            provenance=tree.provenance,
             features=features,
             dynamic=DynamicMemory.of(tree, memory, tally),
             boot_bytes=memory.boot.size,

@@ -60,13 +60,13 @@ def table_cells(answer: QueryAnswer) -> tuple[list[Column], Iterator[list[str]]]
 def _table(screen: Screen, answer: QueryAnswer) -> Iterator[str]:
     columns, rows = table_cells(answer)
     sample = list(islice(rows, SAMPLE))
-    every = chain(sample, rows)
+    all_rows = chain(sample, rows)
     width = screen.width if screen.terminal else _WIDTH
     widths = _fitting(columns, sample, width)
     if widths is None:
-        yield from _blocks(screen, [column.title for column in columns], every, width)
+        yield from _blocks(screen, [column.title for column in columns], all_rows, width)
     else:
-        yield from plain_lines(screen, columns, (line for row in every for line in _folded(row, widths)))
+        yield from plain_lines(screen, columns, (line for row in all_rows for line in _folded(row, widths)))
 
 
 def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int] | None:

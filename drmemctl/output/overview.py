@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from drmemctl.check.finding import Severity
 from drmemctl.defect import Defect
-from drmemctl.formats.capture_text import Taken
+from drmemctl.formats.capture_text import Provenance
 from drmemctl.formats.plain import record
 from drmemctl.model.numa import NumaLayout, NumaNode
 from drmemctl.model.overview import DynamicMemory, Overview
@@ -58,7 +58,7 @@ def overview_record(overview: Overview, kernel: str | None = None) -> dict[str, 
         "kind": overview.kind,
         **record(identity, "model serial"),
         "partition": record(identity, "name=partition_name number=partition_number"),
-        **taken_fields(overview.taken),
+        **provenance_fields(overview.provenance),
         "features": list(overview.features),
         "affinity": {
             **affinity_record(overview.numa),
@@ -74,9 +74,9 @@ def overview_record(overview: Overview, kernel: str | None = None) -> dict[str, 
     return facts
 
 
-def taken_fields(taken: Taken) -> dict[str, str]:
+def provenance_fields(provenance: Provenance) -> dict[str, str]:
     """Return the fields `taken` and `host`, as far as the input says so."""
-    return {name: value for name, value in (("taken", taken.text), ("host", taken.host)) if value}
+    return {name: value for name, value in (("taken", provenance.text), ("host", provenance.host)) if value}
 
 
 def _dynamic_record(dynamic: DynamicMemory) -> dict[str, Any]:
@@ -124,8 +124,8 @@ def facts(overview: Overview) -> Iterator[tuple[str, str]]:
     yield "machine", ", ".join(machine)
     if identity.partition_name is not None or identity.partition_number is not None:
         yield "partition", _partition(overview)
-    if any(overview.taken):
-        yield "taken", _taken(overview.taken)
+    if any(overview.provenance):
+        yield "taken", _provenance_text(overview.provenance)
     yield "features", " ".join(overview.features) or ("unknown" if overview.numa.unknown else "none")
     yield "affinity", _affinity(overview)
     yield "nodes", _nodes(overview.numa)
@@ -138,9 +138,9 @@ def _partition(overview: Overview) -> str:
     return shown if number is None else f"{shown}, number {number}"
 
 
-def _taken(taken: Taken) -> str:
-    when = taken.text or "at an unknown time"
-    return f"{when}, host {safe(taken.host, _NAME)}" if taken.host else when
+def _provenance_text(provenance: Provenance) -> str:
+    when = provenance.text or "at an unknown time"
+    return f"{when}, host {safe(provenance.host, _NAME)}" if provenance.host else when
 
 
 def _affinity(overview: Overview) -> str:

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.formats import capture_text
-from drmemctl.formats.capture_text import Taken
+from drmemctl.formats.capture_text import Provenance
 from drmemctl.tree.below_root import Folder, Root
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Tree
@@ -138,11 +138,11 @@ def _captured(source: _Source, when: int, *, redact: bool) -> Files:
         properties = list(_tree(source))
         secrets = secret_texts(properties)
         at_root = {path.removeprefix(_ROOT): data for path, data in properties}
-        yield capture_text.NAME, Taken(when, pseudonym(at_root, _machine_id(source))).encode()
+        yield capture_text.NAME, Provenance(when, pseudonym(at_root, _machine_id(source))).encode()
         yield from ((path, redacted(os.path.basename(path), data, secrets)) for path, data in properties)  # noqa: PTH119
         yield from ((path, redacted("", data, secrets)) for path, data in _beside(source))
         return
-    yield capture_text.NAME, Taken(when, host_of(source.place)).encode()
+    yield capture_text.NAME, Provenance(when, host_of(source.place)).encode()
     yield from _tree(source)
     # Its properties cannot be told apart here, so that a redacted capture has only the tree as it is now.
     yield from _files(source, ("sys/firmware/fdt",))
@@ -253,13 +253,13 @@ def host_of(place: str) -> str:
 def redacted_tree(tree: Tree) -> Tree:
     """Return a tree with all its values redacted: it is the same partition, and has the same files beside it."""
     at_root = {prop.name: prop.value for prop in tree.root.properties}
-    host = tree.taken.host
-    taken = tree.taken._replace(host=host if is_pseudonym(host) else pseudonym(at_root))
+    host = tree.provenance.host
+    provenance = tree.provenance._replace(host=host if is_pseudonym(host) else pseudonym(at_root))
     # `uname -a` prints the name of the host, and /proc/version who built the kernel.
     kernel = re.sub(r"\ALinux (?!version )\S+", "Linux x", tree.kernel)
     secrets = secret_texts((prop.name, prop.value) for _, node in tree.walk() for prop in node.properties)
     root = _redacted_node(tree.root, secrets)
-    return replace(tree, root=root, taken=taken, kernel=re.sub(r"[^\s(]+@[^\s)]+", "x@x", kernel))
+    return replace(tree, root=root, provenance=provenance, kernel=re.sub(r"[^\s(]+@[^\s)]+", "x@x", kernel))
 
 
 def _redacted_node(node: Node, secrets: Sequence[bytes]) -> Node:

@@ -10,7 +10,7 @@ from typing import IO
 
 from drmemctl.defect import Defect
 from drmemctl.errors import DrmemctlError, InputError, LimitError
-from drmemctl.formats.capture_text import Taken
+from drmemctl.formats.capture_text import Provenance
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.memory.boot_blob import boot_blob
@@ -123,7 +123,7 @@ def _dumped(memory: KernelMemory, source: str, *, is_running: bool = False) -> T
         tree,
         defects=tuple(defects),
         kernel=banner,
-        taken=Taken(memory.vmcoreinfo.crash_time),
+        provenance=Provenance(memory.vmcoreinfo.crash_time),
         beside=BesideDump(SystemFiles(files)),
         dump=KernelDump(memory.dump.form, memory.vmcoreinfo.release, array, replaced),
     )

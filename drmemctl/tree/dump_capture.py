@@ -39,8 +39,8 @@ def captured_dump(
             path: tuple(replace(prop, value=redacted(prop.name, prop.value, secrets)) for prop in values)
             for path, values in replaced.items()
         }
-    if taken := tree.taken.encode():
-        yield capture_text.NAME, taken
+    if provenance := tree.provenance.encode():
+        yield capture_text.NAME, provenance
     yield from _properties(tree.root, "proc/device-tree", tree.source)
     if boot is not None:
         yield "sys/firmware/fdt", write_fdt(boot)

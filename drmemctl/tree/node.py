@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from drmemctl.defect import Defect
 from drmemctl.errors import NotInTreeError
-from drmemctl.formats.capture_text import NOT_SAID, Taken
+from drmemctl.formats.capture_text import UNKNOWN, Provenance
 from drmemctl.formats.strings import to_bytes, to_text
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Tree:
         defects: what the reader saw that is wrong, while going on.
         kernel: what lies beside the tree and names the kernel that ran on it: /proc/version, or what `uname -a`
             printed; untrusted text, empty where there is none.
-        taken: when a capture was taken, and of which host, as far as it says so.
+        provenance: when a capture was taken, and of which host, as far as it says so.
         beside: the files about memory of that kernel, None where the source is a tree alone; a tree that is made
             from another has none, since no kernel ran on it.
         dump: what a kernel's memory shows besides its tree, None where the source is no dump.
@@ -147,7 +147,7 @@ class Tree:
     boot_cpu: int = 0
     defects: tuple[Defect, ...] = ()
     kernel: str = field(default="", compare=False)
-    taken: Taken = field(default=NOT_SAID, compare=False)
+    provenance: Provenance = field(default=UNKNOWN, compare=False)
     beside: Beside | None = field(default=None, compare=False, repr=False)
     dump: KernelDump | None = field(default=None, compare=False, repr=False)
     _results: dict[Callable[[Tree], Any], Any] = field(default_factory=dict, init=False, compare=False, repr=False)

@@ -143,10 +143,9 @@ def _read_directory(place: str, source: str) -> Tree:
 def _of_running(tree: Tree, root: str) -> Tree:
     """Return a tree with what lies beside it below a directory that stands for `/`."""
     from drmemctl.tree.kept_dump import ARRAY, with_kept_dump
-    from drmemctl.tree.kernel_banner import banner_below
-    from drmemctl.tree.system import BesideDirectory, taken_below
+    from drmemctl.tree.system import with_beside
 
-    tree = replace(tree, kernel=banner_below(root), taken=taken_below(root), beside=BesideDirectory(root))
+    tree = with_beside(tree, root)
     # Of most trees nobody wants to know what lies beside them.
     return with_kept_dump(tree) if os.path.lexists(f"{root}/{ARRAY}") else tree
 
@@ -280,8 +279,8 @@ class _Input:
 
         tree = read_archive(self._restart, self._source, wanted, _read_member, watch)
         kernel, captured = banners.beside(wanted) or tree.kernel, systems.beside(wanted)
-        taken = tree.taken if captured is None else captured.taken
-        tree = replace(tree, kernel=kernel, taken=taken, beside=captured or tree.beside)
+        provenance = tree.provenance if captured is None else captured.provenance
+        tree = replace(tree, kernel=kernel, provenance=provenance, beside=captured or tree.beside)
         # What is kept of a dump is about the tree that its kernel had, and not about the one that it booted with.
         return tree if wanted is not None and wanted.endswith(_BOOTED) else with_kept_dump(tree)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.formats import capture_text
-from drmemctl.formats.capture_text import NOT_SAID, Taken, decode_taken
+from drmemctl.formats.capture_text import UNKNOWN, Provenance, decode_capture_text
 from drmemctl.tree.below_root import Folder, Root
 from drmemctl.tree.kernel_banner import banner_below
 from drmemctl.tree.limits import check_environment
@@ -119,14 +119,20 @@ def _read_entry(place: Folder, beside: SystemFiles, room: _Room, path: str, file
         beside.links.add(f"{path}/{name}")
 
 
-def taken_below(root: str) -> Taken:
+def _provenance_below(root: str) -> Provenance:
     """Return what a capture that was unpacked to a directory says of itself."""
     with suppress(OSError), Root(root) as top:
-        return decode_taken(top.read(capture_text.NAME, _SMALL) or b"")
-    return NOT_SAID
+        return decode_capture_text(top.read(capture_text.NAME, _SMALL) or b"")
+    return UNKNOWN
 
 
 _SMALL = 4096
+
+
+def with_beside(tree: Tree, root: str) -> Tree:
+    """Return a tree with what lies beside it below a directory that stands for `/`."""
+    provenance = _provenance_below(root)
+    return replace(tree, kernel=banner_below(root), provenance=provenance, beside=BesideDirectory(root))
 
 
 def load_root(root: str) -> Tree:
@@ -141,7 +147,7 @@ def load_root(root: str) -> Tree:
     if real is None:
         raise InputError("no such file or directory", source=source, hint="name a directory that stands for /")
     tree = read_directory(f"{root.rstrip('/')}/{real}", source)
-    return replace(tree, kernel=banner_below(root), taken=taken_below(root), beside=BesideDirectory(root))
+    return with_beside(tree, root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +175,9 @@ class BesideMember:
         return self.beside
 
     @property
-    def taken(self) -> Taken:
+    def provenance(self) -> Provenance:
         """What the capture says of itself."""
-        return decode_taken(self.beside.files.get(capture_text.NAME, b""))
+        return decode_capture_text(self.beside.files.get(capture_text.NAME, b""))
 
 
 class SystemsInArchive:

@@ -14,6 +14,7 @@ import pytest
 from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Finding
 from drmemctl.check.report import report
+from drmemctl.model.live_system import LiveSystem
 from drmemctl.tree import tar
 from tests.cli.running import run
 from tests.live_roots import MEMORY, make_root, states, write
@@ -79,6 +80,12 @@ def test_the_tree_is_held_against_it(change: Callable[[Path], object], mode: str
     assert findings == live(top)
     moved = [one for item in findings if item.rule == "DRM121" for one in item.lmbs]
     assert [(one.base, one.count) for one in moved] == [(0x80000000, 1)]
+
+
+def test_lsmem_says_which_blocks_are_not_removable() -> None:
+    text = lsmem().replace("       yes", "        no", 1)
+    blocks = LiveSystem.from_files({"lsmem": text.encode()}).blocks
+    assert [block.removable for block in blocks.values()] == [False, *[True] * (len(blocks) - 1)]
 
 
 def test_the_command_says_so(tmp_path: Path) -> None:

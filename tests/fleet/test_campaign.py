@@ -101,7 +101,9 @@ def test_a_kernel_that_does_not_come_up_is_dead_in_both(work: Work) -> None:
 
 def test_outcomes_are_told_apart() -> None:
     rows = {tuple(row["steps"]): row for row in table(SIMULATE).to_pylist()}
-    assert rows["expect blocks 99",]["outcome"] == "unexpected"
+    unexpected = rows["expect blocks 99",]
+    assert unexpected["outcome"] == "unexpected"
+    assert run(*shlex.split(unexpected["replay"])[1:]).code == 1
     error = rows["lpm absent.dtb",]
     assert (error["outcome"], error["replay"]) == ("error", None)
     assert "absent.dtb" in error["error"]

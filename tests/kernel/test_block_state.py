@@ -6,6 +6,8 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,30 @@ def test_what_state_takes(steps: tuple[str, ...], errno: str | None) -> None:
     """drivers/base/memory.c state_store: EINVAL where device_online and device_offline return 1."""
     result = partition().run_all(steps)[-1]
     assert (result.ok, result.errno) == (errno is None, errno)
+
+
+def many_pinned(kernel: str) -> Simulation:
+    """LMBs of 20,000 runs are assigned, of which 0x80000008 and 18,999 that follow cannot be moved."""
+    before = tree(*(lmbs(number, 1, number % 2, 8) for number in range(2, 20_002)))
+    simulation = Simulation(before, kernel, hypervisor="powervm", findings=False)
+    state = replace(simulation.state, unmovable=frozenset(range(0x80000008, 0x80000008 + 19_000)))
+    simulation.situation = replace(simulation.situation, kernel=state)
+    return simulation
+
+
+@pytest.mark.parametrize(
+    ("kernel", "steps", "errors"),
+    [
+        ("latest", [f"offline {block}" for block in (5, 8, 19_007, 19_008)], [None, "EBUSY", "EBUSY", None]),
+        ("5.4", ["dlpar memory remove count 1001"], ["EINVAL"]),
+    ],
+)
+def test_many_pinned_lmbs_cost_by_the_run(kernel: str, steps: list[str], errors: list[str | None]) -> None:
+    """Each pinned LMB was looked for in each run: 78 seconds for a step."""
+    simulation = many_pinned(kernel)
+    begin = time.process_time()
+    assert [simulation.run(step).errno for step in steps] == errors
+    assert time.process_time() - begin < 5
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -54,24 +54,24 @@ def command(
     from drmemctl.fleet.questions import QUESTIONS, is_name
     from drmemctl.output.fleet_ask import show_answer, show_questions, show_sql
 
-    known = QUESTIONS.get(question or "")
-    if known is None and question is not None and is_name(question):
+    named = QUESTIONS.get(question or "")
+    if named is None and question is not None and is_name(question):
         raise click.UsageError(f"no question {question!r}; there are {', '.join(QUESTIONS)}.")
-    if partition is not None and not (known and known.takes_partition):
+    if partition is not None and not (named and named.takes_partition):
         raise click.UsageError(f"only {', '.join(_about_one())} ask about one PARTITION.")
     if show:
-        show_sql(screen, QUESTIONS.values() if known is None else [known], partition)
+        show_sql(screen, QUESTIONS.values() if named is None else [named], partition)
         return
     if question is None:
         show_questions(screen, QUESTIONS.values(), format)
         return
-    if known is not None and known.takes_partition and partition is None:
+    if named is not None and named.takes_partition and partition is None:
         raise click.UsageError(f"{question} asks about one PARTITION; the view partitions has their names.")
     from drmemctl.fleet.ask import fleet
 
-    sql = question if known is None else known.sql(partition)
+    sql = question if named is None else named.sql(partition)
     with fleet(dataset) as views:
-        show_answer(screen, views.ask(sql), format, known and known.name, sql)
+        show_answer(screen, views.ask(sql), format, named and named.name, sql)
 
 
 def _about_one() -> list[str]:
