@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import NamedTuple
@@ -91,3 +92,7 @@ def _lines(screen: Screen, summary: Summary, wording: _Wording) -> Iterator[str]
         if summary.outcomes[outcome]:
             number = screen.style(f"{summary.outcomes[outcome]:,}", _STYLES.get(outcome.name))
             yield f"  {number} {words}\n"
+    if summary.outcomes.get(InputOutcome.UNREADABLE) and wording is _OF_CHECK:
+        yield screen.style(
+            f"drmemctl fleet ask {shlex.quote(safe(summary.dataset))} unreadable: which, and why\n", "dim"
+        )
