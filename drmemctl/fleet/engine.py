@@ -41,7 +41,7 @@ _SPARE = 2
 """Batches beyond one for each worker, so that none has to wait for us."""
 
 _COUNTED_EVERY = 5.0
-"""Seconds after which the workers are counted again: to ask the scheduler for each batch costs as much as to give it."""
+"""Seconds after which the workers are counted again: to ask for each batch costs as much as to give it out."""
 
 _MOST_DEATHS = 20
 """Workers that may die over a batch: alone, in processes of their own, its inputs can end none."""
