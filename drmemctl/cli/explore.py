@@ -20,12 +20,13 @@ from drmemctl.cli.kernel_options import (
 from drmemctl.cli.replay import replay_schedule
 from drmemctl.cli.steps import pointed, worded
 from drmemctl.output.screen import Screen, say
-from drmemctl.simulate.interleave.policy import BY_NAME, POLICIES
+from drmemctl.simulate.interleave.policy import POLICIES
 from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
     from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
+    from drmemctl.simulate.interleave.exploration import Exploration
     from drmemctl.simulate.interleave.policy import Policy
     from drmemctl.tree.node import Tree
 
@@ -150,6 +151,7 @@ def command(
     from drmemctl.output.explore import ExploreView, show_explored
     from drmemctl.simulate.interleave.answer import Question
     from drmemctl.simulate.interleave.deadline import NEVER
+    from drmemctl.simulate.interleave.exploration import Exploration, policies_named
     from drmemctl.simulate.interleave.search import Bounds
     from drmemctl.simulate.interleave.trace import traced_ends
 
@@ -165,17 +167,16 @@ def command(
     question = Question(device_tree, threads, profile, machine, bounds, until)
     if question.has_kdump and profile.has(CRASH_HOTPLUG):
         say(_NOT_RELOADED)
-    policies = list(POLICIES)
-    if "all" not in locking:
-        policies = [BY_NAME[name] for name in dict.fromkeys(locking or ("kernel",))]
-    all_answers = list(_answers(question, policies, jobs, began))
+    exploration = Exploration(question, tuple(_answers(question, policies_named(locking), jobs, began)))
     late = began + bounds.seconds + _TO_SHOW
     most = None if everything else ends
-    traced = [traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in all_answers]
-    show_explored(screen, ExploreView(question, all_answers, traced), format)
+    traced = [
+        traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in exploration.answers
+    ]
+    show_explored(screen, ExploreView(question, exploration.answers, traced), format)
     if save is not None:
-        _save(question, all_answers, save)
-    return _EXIT_INCONSISTENT if any(answer.bad for answer in all_answers) else 0
+        _save(exploration, save)
+    return 0 if exploration.consistent else _EXIT_INCONSISTENT
 
 
 def _opened(tree: str, seconds: float) -> Tree:
@@ -236,13 +237,11 @@ def _answers(question: Question, policies: list[Policy], jobs: int, began: float
         counter.hide()
 
 
-def _save(question: Question, all_answers: Sequence[PolicyAnswer], path: str) -> None:
+def _save(exploration: Exploration, path: str) -> None:
     from drmemctl.output.files import write_atomically
-    from drmemctl.simulate.interleave.trace import saved
 
-    for answer in all_answers:
-        for end in [end for end in answer.bad if end.schedule][:1]:
-            schedule = saved(question, answer.policy, end.schedule).text().encode()
-            write_atomically(path, schedule)
-            return
-    say(f"no schedule ends inconsistent, {path} is not written")
+    schedule = exploration.worst()
+    if schedule is None:
+        say(f"no schedule ends inconsistent, {path} is not written")
+    else:
+        write_atomically(path, schedule.text().encode())

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +12,9 @@ from drmemctl.cli.common import Decorator
 from drmemctl.output.screen import say
 
 if TYPE_CHECKING:
+    from drmemctl.api.kernels import Reading
     from drmemctl.kernel.choice import KernelChoice
     from drmemctl.kernel.profiles import Profile
-    from drmemctl.model.associativity import AffinityRules
     from drmemctl.tree.node import Tree
 
 
@@ -108,24 +108,14 @@ def kernel_of(tree: Tree, named: Profile | None) -> Profile:
     return kernel_choice(tree, named).profile
 
 
-class Reading(NamedTuple):
-    """As which kernel a tree is read: its name, None where nobody named one, and what it makes of affinity."""
-
-    kernel: str | None
-    rules: AffinityRules
-
-
 def reading_of(tree: Tree, named: Profile | None) -> Reading:
     """Return as which kernel to read a tree, and say on standard error what has to be said of the choice."""
-    from drmemctl.model.associativity import NEWEST
+    from drmemctl.api.kernels import reading
 
-    if named is None and not tree.kernel and setting("kernel") is None:
-        # To import the table of kernels takes longer than to read most trees.
-        return Reading(None, NEWEST)
-    from drmemctl.kernel.affinity import affinity_rules
-
-    choice = kernel_choice(tree, named)
-    return Reading(choice.profile.name if choice.named else None, affinity_rules(choice.profile))
+    choice = reading(tree, named, None if named is not None else setting("kernel"))
+    for note in choice.notes:
+        say(note)
+    return choice
 
 
 def setting(key: str) -> Any:

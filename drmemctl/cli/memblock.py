@@ -48,22 +48,13 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
     unplugged. mem=, movable_node, kernelcore=, movablecore=, numa=off and numa=fake= count. The exit code is 1 if
     anything goes wrong in the boot. Of a kernel that panics only JSON tells how far it came.
     """
-    from drmemctl.kernel.boot import boot
-    from drmemctl.kernel.boot_input import boot_associativity
-    from drmemctl.kernel.boot_notes import boot_notes
-    from drmemctl.kernel.boot_regions import boot_regions, driver_memory
-    from drmemctl.kernel.cmdline import command_line
-    from drmemctl.output.memblock import COLUMNS, MemblockView, show_memblock
+    from drmemctl.api.look import memblock
+    from drmemctl.output.memblock import COLUMNS, show_memblock
 
     choice = table_choice(COLUMNS, format)
     device_tree = with_cmdline(open_tree(tree), cmdline)
-    profile = kernel_of(device_tree, kernel)
-    state, faults = boot(device_tree, profile)
-    regions, _ = boot_regions(device_tree, profile)
-    by_driver = driver_memory(device_tree, boot_associativity(device_tree, profile))
-    notes = boot_notes(device_tree, profile)
-    view = MemblockView(state, command_line(device_tree), regions, by_driver, notes)
-    show_memblock(screen, view, format, choice)
-    for note in notes:
+    memory = memblock(device_tree, kernel=kernel_of(device_tree, kernel))
+    show_memblock(screen, memory, format, choice)
+    for note in memory.notes:
         say(note)
-    return say_faults(faults, state)
+    return say_faults(memory.faults, memory.kernel)

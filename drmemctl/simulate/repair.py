@@ -70,7 +70,8 @@ class Repair:
     def notes(self) -> tuple[str, ...]:
         """What the plan takes for granted."""
         tree, profile = self.simulation.tree, self.simulation.profile
-        if self.simulation.results or tree.beside is None or array_in(tree) or not profile.has(DRMEM_ARRAY):
+        is_shown = tree.beside is None or array_in(tree) is not None
+        if self.simulation.results or is_shown or not profile.has(DRMEM_ARRAY):
             return ()
         return (_ARRAY_NOT_SHOWN,)
 

@@ -20,10 +20,10 @@ from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.deadline import NEVER, TimeUpError, ended_at
 from drmemctl.simulate.interleave.engine import Engine, SearchState
 from drmemctl.simulate.interleave.judge import Ends, gravity
-from drmemctl.simulate.interleave.policy import POLICIES, Policy
+from drmemctl.simulate.interleave.policy import POLICIES, Policy, ThreadsError
 from drmemctl.simulate.interleave.schedule import Schedule, shortest, switches, tidied
 from drmemctl.simulate.interleave.search import Bounds, Graph, search
-from drmemctl.simulate.interleave.threads import KDUMP, ThreadsError, threads_of
+from drmemctl.simulate.interleave.threads import KDUMP, threads_of
 from drmemctl.simulate.partition import Partition, machine_for
 from drmemctl.tree.node import Tree
 from drmemctl.wording import count_of

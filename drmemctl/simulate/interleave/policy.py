@@ -5,9 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.task import Lock
 
 _KERNEL = frozenset({Lock.HOTPLUG, Lock.WORKQUEUE, Lock.RTASD})
+
+
+class ThreadsError(DrmemctlError):
+    """These threads cannot be explored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +45,15 @@ POLICIES = (
 )
 
 BY_NAME = {policy.name: policy for policy in POLICIES}
+
+
+def all_policies() -> tuple[Policy, ...]:
+    """Return every policy that is known."""
+    return POLICIES
+
+
+def policy_named(name: str) -> Policy:
+    """Return the policy of a name; `ThreadsError` for none."""
+    if name in BY_NAME:
+        return BY_NAME[name]
+    raise ThreadsError(f"no locking {name!r}", hint=f"one of {', '.join(BY_NAME)}, all")

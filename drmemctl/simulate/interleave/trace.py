@@ -17,9 +17,9 @@ from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
 from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
 from drmemctl.simulate.interleave.engine import Engine
 from drmemctl.simulate.interleave.judge import Ends
-from drmemctl.simulate.interleave.policy import BY_NAME, Policy
+from drmemctl.simulate.interleave.policy import BY_NAME, Policy, ThreadsError
 from drmemctl.simulate.interleave.schedule import states_of
-from drmemctl.simulate.interleave.threads import Reload, ThreadsError
+from drmemctl.simulate.interleave.threads import Reload
 
 HEADER = "# drmemctl explore schedule 1"
 
