@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from drmemctl.api.kernels import profile_for
+from drmemctl.simulate.session import Steps, simulate, steps_of
 
 if TYPE_CHECKING:
     from drmemctl.kernel.kdump import CrashMemory
@@ -15,67 +16,11 @@ if TYPE_CHECKING:
     from drmemctl.simulate.interleave.exploration import Exploration
     from drmemctl.simulate.interleave.policy import Policy
     from drmemctl.simulate.kexec import CrashKernel, NextKernel
-    from drmemctl.simulate.partition import Step
     from drmemctl.simulate.removable import Removable
     from drmemctl.simulate.repair import Repair
-    from drmemctl.simulate.session import Session
     from drmemctl.tree.node import Tree
 
     Kernel = str | Profile | None
-    Steps = str | Iterable[str | Step]
-
-
-def steps_of(steps: Steps) -> list[Step]:
-    """Return steps as they are carried out: parsed ones as they are, text line by line.
-
-    Raises `StepError`, with line and column, for what is none.
-    """
-    from drmemctl.simulate.partition import Step
-    from drmemctl.simulate.steps.language import parse_script
-
-    if isinstance(steps, str):
-        return list(parse_script(steps, in_file=True))
-    parsed: list[Step] = []
-    for step in steps:
-        parsed += [step] if isinstance(step, Step) else parse_script(step)
-    return parsed
-
-
-def simulate(
-    tree: Tree,
-    steps: Steps = (),
-    *,
-    kernel: Kernel = None,
-    hypervisor: str | None = None,
-    added: Iterable[str] = (),
-    removed: Iterable[str] = (),
-    files: Files | None = None,
-    findings: bool = True,
-    traced: bool = False,
-) -> Session:
-    """Do steps on a tree as a kernel and a hypervisor would, up to the first expectation that fails.
-
-    Args:
-        tree: the tree that the kernel boots, or runs on if it is of a dump.
-        steps: the steps, as a text with one in each line or one by one.
-        kernel: the kernel; the input's if there is none, else the newest. So everywhere below.
-        hypervisor: `qemu`, `qemu-6.0`, `powervm`; without it, as the tree says.
-        added: capabilities that the kernel has besides, as a backport brings them.
-        removed: capabilities that it lacks.
-        files: how trees and files in steps are read.
-        findings: whether the rules are asked after each step.
-        traced: whether the kernel's calls and writes are collected.
-
-    """
-    from drmemctl.simulate.session import Session
-    from drmemctl.simulate.simulation import Simulation
-
-    parsed = steps_of(steps)
-    profile = profile_for(tree, kernel, added, removed)
-    session = Session(Simulation(tree, profile, hypervisor, files=files, findings=findings), traced=traced)
-    for _ in session.do_all(parsed):
-        pass
-    return session
 
 
 def repair(

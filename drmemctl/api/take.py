@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drmemctl.api.act import Steps
     from drmemctl.compare.watching import Look, SystemChange
     from drmemctl.kernel.profiles import Profile
+    from drmemctl.simulate.session import Steps
     from drmemctl.tree.node import Tree
 
 
@@ -121,11 +121,11 @@ def report(
         redact: without serial numbers, UUIDs, location codes and names of files.
 
     """
-    from drmemctl.api.act import steps_of
     from drmemctl.api.kernels import profile_for
     from drmemctl.check.engine import Plan
     from drmemctl.output.report.page import page
     from drmemctl.simulate.material import ReportSources, material_of
+    from drmemctl.simulate.session import steps_of
 
     sources = ReportSources(redact=redact)
     tree, second = sources.shown_tree(tree), None if after is None else sources.shown_tree(after)

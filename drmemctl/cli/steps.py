@@ -103,8 +103,8 @@ def pointed(error: StepError) -> tuple[str, str]:
 
 def session_after(tree: Tree, steps: Iterable[Step], profile: Profile, hypervisor: str | None) -> Session:
     """Return the session after steps that lead to what a command is about; those that failed are said."""
-    from drmemctl.api.act import simulate
     from drmemctl.output.text import safe
+    from drmemctl.simulate.session import simulate
 
     session = simulate(tree, steps, kernel=profile, hypervisor=hypervisor, findings=False)
     for number in session.failed:

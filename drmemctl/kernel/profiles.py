@@ -20,6 +20,7 @@ from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS_BY_NAME
 from drmemctl.kernel.distributions import Backport, Distribution, distribution_of, follows_stable
 from drmemctl.kernel.names import KernelName, parse_kernel_name
+from drmemctl.notebook import short_repr
 from drmemctl.wording import did_you_mean, nearest
 
 LATEST = "latest"
@@ -61,6 +62,8 @@ class Profile:
     capabilities: frozenset[str]
     notes: tuple[str, ...] = ()
     distribution: str = ""
+
+    __repr__ = short_repr
 
     def has(self, capability: Capability) -> bool:
         """Whether this kernel has a capability."""

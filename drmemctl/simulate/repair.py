@@ -17,6 +17,7 @@ from drmemctl.kernel.capabilities import DRMEM_ARRAY, WRONG_NODE_ADD
 from drmemctl.kernel.leaving import Leaves, Leaving
 from drmemctl.kernel.requests import INDEXED_COUNT, named, requested
 from drmemctl.model.dumped import array_in
+from drmemctl.notebook import short_repr
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.removable import leavers
 from drmemctl.simulate.repair_requests import DrcRange, ranges_of
@@ -65,6 +66,8 @@ class Repair:
     stuck: tuple[Leaving, ...] = ()
     reasons: tuple[str, ...] = ()
     tried: int = 0
+
+    __repr__ = short_repr
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from drmemctl.kernel.boot import check_runs
 from drmemctl.kernel.kexec_capabilities import CRASH_HOTPLUG
 from drmemctl.kernel.profiles import LATEST, Profile, profile
 from drmemctl.kernel.running import running_kernel
+from drmemctl.notebook import short_repr
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.deadline import NEVER, TimeUpError, ended_at
 from drmemctl.simulate.interleave.engine import Engine, SearchState
@@ -65,6 +66,8 @@ class Question:
     files: Files = field(default_factory=Files)
     reduce: bool = True
 
+    __repr__ = short_repr
+
     @property
     def has_kdump(self) -> bool:
         """Whether a crash kernel is loaded, and user space is one of the threads."""
@@ -101,6 +104,8 @@ class End:
     verdicts: tuple[Finding, ...]
     raced: tuple[Finding, ...]
     schedule: Schedule
+
+    __repr__ = short_repr
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -144,6 +149,8 @@ class PolicyAnswer:
     why: str
     seconds: float
     missed: tuple[str, ...] = ()
+
+    __repr__ = short_repr
 
     @property
     def races(self) -> tuple[End, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.task import Lock
+from drmemctl.notebook import short_repr
 
 _KERNEL = frozenset({Lock.HOTPLUG, Lock.WORKQUEUE, Lock.RTASD})
 
@@ -33,6 +34,8 @@ class Policy:
     locks: frozenset[Lock]
     drains: bool = False
     hotplug: bool = False
+
+    __repr__ = short_repr
 
 
 POLICIES = (

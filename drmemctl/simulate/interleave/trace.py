@@ -13,6 +13,7 @@ from drmemctl.errors import InputError
 from drmemctl.kernel.profiles import ProfileError, profile
 from drmemctl.kernel.task import Action
 from drmemctl.kernel.trace import Trace, TraceEvent
+from drmemctl.notebook import short_repr
 from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
 from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
 from drmemctl.simulate.interleave.engine import Engine
@@ -109,6 +110,8 @@ class Saved:
     policy: Policy
     schedule: tuple[int, ...]
     labels: tuple[str, ...]
+
+    __repr__ = short_repr
 
     def text(self) -> str:
         """Return the step file."""
