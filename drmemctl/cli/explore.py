@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +23,12 @@ from drmemctl.cli.steps import pointed, worded
 from drmemctl.output.screen import Screen, say
 from drmemctl.simulate.interleave.policy import POLICIES
 from drmemctl.wording import count_of
+
+if TYPE_CHECKING:
+    _Names = click.Choice[str]
+else:
+    # Of the releases of Click that will do, only the later ones have types that take a parameter.
+    _Names = click.Choice
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
@@ -63,6 +70,19 @@ exit code is 1 if some schedule ends inconsistent.
 _LOCKING = (*(policy.name for policy in POLICIES), "all")
 
 
+class _Locking(_Names):
+    """The name of a policy, also of a plugin's."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or fail with those that there are."""
+        from drmemctl.simulate.interleave.policy import ThreadsError, policy_named
+
+        with suppress(ThreadsError):
+            if value not in _LOCKING:
+                return policy_named(value).name
+        return super().convert(value, param, ctx)
+
+
 def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str) -> str:
     from drmemctl.check.engine import all_rules
     from drmemctl.check.settings import suggestion
@@ -84,7 +104,7 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
 @capability_options()
 @hypervisor_option()
 @click.option(
-    "--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [default: kernel]"
+    "--locking", multiple=True, type=_Locking(_LOCKING), help="What keeps threads apart.  [default: kernel]"
 )
 @click.option(
     "--until",

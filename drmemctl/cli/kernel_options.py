@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from drmemctl.cli.common import Decorator
+from drmemctl.cli.plugin_options import plugin_option, say_plugins
 from drmemctl.output.screen import say
 
 if TYPE_CHECKING:
@@ -52,10 +53,10 @@ def named_hypervisor(option: str | None) -> str | None:
 
 
 def capability_options() -> Decorator:
-    """Return `--with` and `--without`, which hand the command what is `added` and `removed`."""
+    """Return `--with` and `--without`, which hand the command what is `added` and `removed`; and `--plugin`."""
 
     def both(command: Callable[..., Any]) -> Callable[..., Any]:
-        return with_option(without_option(command))
+        return with_option(without_option(plugin_option()(command)))
 
     with_option = _capability_option("--with", "added", "Give the kernel a capability, as a backport does.")
     without_option = _capability_option("--without", "removed", "Take a capability away.")
@@ -91,6 +92,8 @@ def check_capabilities(added: tuple[str, ...], removed: tuple[str, ...]) -> None
         profile().changed(added, removed)
     except ProfileError as error:
         raise click.UsageError(safe(str(error), 2000)) from error
+    if added or removed:
+        say_plugins()
 
 
 def kernel_choice(tree: Tree, named: Profile | None) -> KernelChoice:
@@ -155,10 +158,11 @@ def complete_kernels(_ctx: click.Context, _param: click.Parameter, incomplete: s
 def _complete_capabilities(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[Any]:
     from click.shell_completion import CompletionItem
 
+    from drmemctl.kernel import plugins
     from drmemctl.kernel.capabilities import CAPABILITIES
 
     return [
         CompletionItem(capability.name, help=capability.changes)
-        for capability in CAPABILITIES
+        for capability in (*CAPABILITIES, *plugins.capabilities().values())
         if capability.name.startswith(incomplete)
     ]

@@ -11,6 +11,7 @@ import click
 from drmemctl.cli.boot_options import say_faults
 from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
+from drmemctl.cli.plugin_options import plugin_option
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def _bytes(number: str, unit: str) -> int:
 @kernel_option()
 @hypervisor_option()
 @click.option("-o", "--output", type=FILE, callback=named_file, help="Write the next kernel's tree to this file.")
+@plugin_option()
 @format_option("table", "json")
 @color_option()
 def command(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from drmemctl.errors import DrmemctlError
+from drmemctl.kernel import plugins
 from drmemctl.kernel.capabilities import (
     BY_NAME,
     CAPABILITIES,
@@ -77,10 +78,9 @@ class Profile:
 
 def _known(names: Iterable[str]) -> frozenset[str]:
     for name in (names := tuple(names)):
-        if name not in BY_NAME:
-            raise ProfileError(
-                f"no capability {name!r}", hint=did_you_mean(nearest(name, BY_NAME)) or "see `drmemctl kernels`"
-            )
+        if name not in BY_NAME and plugins.looked_up(name, plugins.capabilities) is None:
+            near = nearest(name, (*BY_NAME, *plugins.capabilities()))
+            raise ProfileError(f"no capability {name!r}", hint=did_you_mean(near) or "see `drmemctl kernels`")
     return frozenset(names)
 
 

@@ -61,7 +61,7 @@ def test_the_types_and_the_names_are_the_same_ones() -> None:
     for name in drmemctl.__all__:
         assert getattr(drmemctl, name) is not None, name
     with pytest.raises(AttributeError, match="no attribute 'lmbs'"):
-        drmemctl.lmbs  # type: ignore[attr-defined]  # noqa: B018
+        drmemctl.lmbs  # noqa: B018
 
 
 def printed(*arguments: str | Path) -> Any:
@@ -168,8 +168,8 @@ def test_a_node_is_found_by_its_path() -> None:
 def test_a_path_that_is_none_is_named(path: str) -> None:
     with pytest.raises(KeyError) as caught:
         loaded(AFTER)[path]
-    assert path in caught.value.message
     assert isinstance(caught.value, DrmemctlError)
+    assert path in caught.value.message
     with pytest.raises(KeyError, match="no property ibm,lrdr"):
         loaded(AFTER)["/rtas"]["ibm,lrdr"]
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from drmemctl.check.finding import Finding
 from drmemctl.errors import DrmemctlError
+from drmemctl.kernel import plugins
 from drmemctl.kernel.boot import check_runs
 from drmemctl.kernel.kexec_capabilities import CRASH_HOTPLUG
 from drmemctl.kernel.profiles import LATEST, Profile, profile
@@ -211,7 +212,8 @@ def answers(
 
 
 def _answer_of(question: Question, task: tuple[Policy, float]) -> PolicyAnswer:
-    return answer(question, *task)
+    with plugins.faults_told():  # of what crosses the border of a process only the text is left
+        return answer(question, *task)
 
 
 def _lost(task: tuple[Policy, float], how: str) -> PolicyAnswer:

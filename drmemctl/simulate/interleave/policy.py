@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from drmemctl.errors import DrmemctlError
+from drmemctl.kernel import plugins
 from drmemctl.kernel.task import Lock
 from drmemctl.notebook import short_repr
 
@@ -51,12 +52,14 @@ BY_NAME = {policy.name: policy for policy in POLICIES}
 
 
 def all_policies() -> tuple[Policy, ...]:
-    """Return every policy that is known."""
-    return POLICIES
+    """Return every policy that is known, those of plugins last."""
+    return (*POLICIES, *plugins.policies().values())
 
 
 def policy_named(name: str) -> Policy:
     """Return the policy of a name; `ThreadsError` for none."""
-    if name in BY_NAME:
-        return BY_NAME[name]
-    raise ThreadsError(f"no locking {name!r}", hint=f"one of {', '.join(BY_NAME)}, all")
+    policy = BY_NAME.get(name) or plugins.looked_up(name, plugins.policies)
+    if isinstance(policy, Policy):
+        return policy
+    names = ", ".join(known.name for known in all_policies())
+    raise ThreadsError(f"no locking {name!r}", hint=f"one of {names}, all")

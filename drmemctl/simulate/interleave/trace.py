@@ -18,7 +18,7 @@ from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
 from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
 from drmemctl.simulate.interleave.engine import Engine
 from drmemctl.simulate.interleave.judge import Ends
-from drmemctl.simulate.interleave.policy import BY_NAME, Policy, ThreadsError
+from drmemctl.simulate.interleave.policy import Policy, ThreadsError, policy_named
 from drmemctl.simulate.interleave.schedule import states_of
 from drmemctl.simulate.interleave.threads import Reload
 
@@ -144,7 +144,7 @@ def read_schedule(text: str, source: str, question: Question) -> Saved:
 
     try:
         kernel = profile(named("kernel")[0], named("with"), named("without"))
-        policy, hypervisor = BY_NAME[named("locking")[0]], named("hypervisor")[0]
+        policy, hypervisor = policy_named(named("locking")[0]), named("hypervisor")[0]
         steps = [line.partition(" ") for line in body.splitlines() if line and not line.startswith("#")]
         order = tuple(int(number) - 1 for number, _, _ in steps)
     except (IndexError, KeyError, ValueError, ProfileError) as error:
