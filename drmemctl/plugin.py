@@ -38,7 +38,7 @@ from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, atomi
 from drmemctl.kernel.update_node import update_dt_node
 from drmemctl.simulate.interleave.policy import Policy
 from drmemctl.simulate.partition import Partition, Step, StepResult
-from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
+from drmemctl.simulate.steps.kernel_step import REQUEST, TREE_UPDATE, Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.words import StepError, StepWords
 
 P = ParamSpec("P")
@@ -47,6 +47,8 @@ R = TypeVar("R")
 __all__ = [
     "NODE",
     "REPLACEABLE",
+    "REQUEST",
+    "TREE_UPDATE",
     "Action",
     "Capability",
     "Circumstances",

@@ -109,6 +109,8 @@ class _Registry:
     plugins: list[Plugin] = field(default_factory=list)
     replaced: dict[str, tuple[Replacement, ...]] = field(default_factory=dict)
     looked_for_installed: bool = False
+    codes: dict[str, str] = field(default_factory=dict)
+    """By each file that a plugin was loaded from, what messages call it; also of those that count no more."""
 
 
 _registry = _Registry()
@@ -123,6 +125,8 @@ def add(plugin: Plugin) -> Plugin:
     """Have a plugin count from now on; `PluginError` if it is none, or has a name that there is already."""
     _check(plugin)
     _registry.plugins.append(plugin)
+    if plugin.code:
+        _registry.codes[plugin.code] = plugin.source
     _note_replaced()
     return plugin
 
@@ -285,7 +289,7 @@ def _with_source(value: Any, source: str, code: str) -> Plugin:
     if not isinstance(value, Plugin):
         kind = "nothing" if value is None else f"a {type(value).__name__}"
         raise PluginError(
-            f"this is no plugin: `plugin` is {kind}", source=source, hint="plugin = drmemctl.plugin.Plugin(…)"
+            f"this is no plugin: `plugin` is {kind}", source=source, hint="plugin = drmemctl.plugin.Plugin(...)"
         )
     return replace(value, source=source, code=code)
 
@@ -354,7 +358,7 @@ def faults_told(source: str = "") -> Iterator[None]:
 
 def fault_in(error: BaseException, source: str = "") -> PluginError | None:
     """Return what is to be said of an exception if it comes from the code of a plugin, else None."""
-    places = {plugin.code: plugin.source for plugin in loaded() if plugin.code}
+    places = dict(_registry.codes)
     if source:
         places.setdefault(source, source)
     place, line = "", 0
