@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
@@ -143,7 +144,7 @@ def test_text_for_people_is_called_text_everywhere() -> None:
 )
 def test_former_names_do_what_they_did(words: str) -> None:
     line, _, said = words.partition("|")
-    arguments = [str(TREE) if word == "TREE" else word.replace("\0", " ") for word in line.replace("\\ ", "\0").split()]
+    arguments = [str(TREE) if word == "TREE" else word for word in shlex.split(line)]
     outcome = run(*arguments)
     assert outcome.code == (2 if line.startswith("qualify") else 0), outcome.err
     assert (f"drmemctl: {said}\n" in outcome.err) == bool(said)

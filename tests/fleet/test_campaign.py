@@ -174,7 +174,7 @@ def test_a_file_that_a_step_names_belongs_to_the_scenario(client: Any, tmp_path:
         (("simulate", "--step", "plog 1"), "plog"),
         (("simulate", "--random", "3", "--kernel", "3.10"), "3.10"),
         (("explore",), "--thread"),
-        (("explore", "--thread", REMOVE, "--locking", "kernel,x"), "'x' is none of"),
+        (("explore", "--thread", REMOVE, "--locking", "kernel,x"), "'x' is not one of"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
