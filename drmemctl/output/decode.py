@@ -31,7 +31,7 @@ HEX_BYTES = 32
 
 
 def show_decoding(screen: Screen, decoding: Decoding, format: str) -> None:
-    """Print answers as `table` or `json`."""
+    """Print answers as `text` or `json`."""
     if format == "json":
         screen.write_all(_json(decoding))
     else:

@@ -22,7 +22,7 @@ _REGION = "base=region.base size=region.size node=region.node was_on=nodes"
 
 
 def show_kexec(screen: Screen, view: CrashKernel, format: str) -> None:
-    """Print the crash kernel's memory as `table` or `json`."""
+    """Print the crash kernel's memory as `text` or `json`."""
     if format == "json":
         _show_json(screen, view)
         return

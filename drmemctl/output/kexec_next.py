@@ -18,7 +18,7 @@ from drmemctl.simulate.next_kernel import HandedLmbs, LmbEntry
 
 
 def show_next(screen: Screen, view: NextKernel, format: str) -> None:
-    """Print the LMBs as `table` or `json`."""
+    """Print the LMBs as `text` or `json`."""
     if format == "json":
         head = {
             "schema": schema("kexec-next"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from drmemctl.kernel import plugins
 from drmemctl.kernel.profiles import profile
-from drmemctl.kernel.task import Action, Footprint
+from drmemctl.kernel.task import Action, Footprint, StatePart
 from drmemctl.simulate.interleave import engine
 from drmemctl.simulate.interleave.answer import Question, answer
 from drmemctl.simulate.interleave.policy import BY_NAME
@@ -38,7 +39,7 @@ def test_no_action_touches_more_than_its_step_says(kernel: str, monkeypatch: pyt
             beyond.add((action.name, thread.text.split()[0]))
 
     monkeypatch.setattr(engine, "_check_touches", check)
-    monkeypatch.setattr(engine.plugins, "loaded", lambda: (None,))
+    monkeypatch.setattr(plugins, "loaded", lambda: (plugins.Plugin("any", ""),))
     tree = load(RACES / "before.dts")
     for threads in THREADS:
         question = Question(tree, threads, profile(kernel), bounds=Bounds(400, 60))
@@ -47,6 +48,6 @@ def test_no_action_touches_more_than_its_step_says(kernel: str, monkeypatch: pyt
 
 
 def test_what_is_written_may_be_read() -> None:
-    parts = frozenset({engine.plugins.__name__})
-    assert Footprint(reads=parts).is_within(Footprint(writes=parts))  # type: ignore[arg-type]
-    assert not Footprint(writes=parts).is_within(Footprint(reads=parts))  # type: ignore[arg-type]
+    parts = frozenset({StatePart.CPUS})
+    assert Footprint(reads=parts).is_within(Footprint(writes=parts))
+    assert not Footprint(writes=parts).is_within(Footprint(reads=parts))
