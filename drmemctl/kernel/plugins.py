@@ -149,6 +149,7 @@ def _note_replaced() -> None:
 def scope() -> Iterator[None]:
     """Have plugins that are loaded meanwhile count no longer than that."""
     before, looked = tuple(_registry.plugins), _registry.looked_for_installed
+    _registry.looked_for_installed = False
     try:
         yield
     finally:

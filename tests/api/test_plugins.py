@@ -90,11 +90,11 @@ def test_one_thread_alone_does_the_same_with_it() -> None:
 
 def test_the_command_says_which_plugins_count() -> None:
     said = f"drmemctl: plugin {EXAMPLE}: capability notifier-parameter, flush-mutex\n"
-    told = explored("--plugin", EXAMPLE, "--with", "notifier-parameter", "--ends", "0")
+    told = explored("--plugin", EXAMPLE, "--with", "notifier-parameter", "--show", "0")
     assert (told.code, told.err) == (1, said)
     assert "kernel          12      80     2             1" in told.out
     # A plugin that is not asked for changes nothing, and is forgotten with its command.
-    assert explored("--plugin", EXAMPLE, "--ends", "0").out == explored("--ends", "0").out
+    assert explored("--plugin", EXAMPLE, "--show", "0").out == explored("--show", "0").out
     refused = explored("--with", "notifier-parameter")
     assert (refused.code, "no capability 'notifier-parameter'" in refused.err) == (2, True)
     assert plugins.loaded() == ()
@@ -112,7 +112,7 @@ def test_a_step_and_a_locking(tmp_path: Path) -> None:
     path.write_text(STEP)
     done = run("simulate", BEFORE, "flush", "--plugin", path, "--trace")
     assert (done.code, "drmem_update_dt_v2" in done.out) == (0, True)
-    told = explored("--plugin", path, "--locking", "no-queue", "--ends", "0", "--thread", "flush")
+    told = explored("--plugin", path, "--locking", "no-queue", "--show", "0", "--thread", "flush")
     assert (told.code, told.out.split("\n")[1].split()[0]) == (1, "no-queue")
     wrong = run("simulate", BEFORE, "flsh", "--plugin", path)
     assert (wrong.code, ", flush)" in wrong.err) == (2, True)
@@ -198,9 +198,9 @@ def test_an_installed_package_counts_where_it_is_named(tmp_path: Path, monkeypat
     installed_in(tmp_path, EXAMPLE.read_text(encoding="utf-8"))
     monkeypatch.syspath_prepend(tmp_path)
     assert run("-V").out.splitlines()[1:] == ["plugin example of example-plugin 1.2: example_plugin:plugin"]
-    assert explored("--ends", "0").err == ""
+    assert explored("--show", "0").err == ""
     assert "example_plugin" not in sys.modules
-    told = explored("--with", "notifier-parameter", "--ends", "0")
+    told = explored("--with", "notifier-parameter", "--show", "0")
     assert (
         told.err == "drmemctl: plugin example of example-plugin 1.2: capability notifier-parameter, flush-mutex\n"
     )
