@@ -49,7 +49,7 @@ has then.
 @kernel_option()
 @capability_options()
 @hypervisor_option()
-@format_option("table", "json", "csv")
+@format_option("text", "json", "csv")
 @table_options
 @color_option()
 def command(
