@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from drmemctl.api.act import explore, kdump, kexec, removable, repair
+    from drmemctl.api.act import explore, kdump, kexec, memblock, removable, repair
     from drmemctl.api.judge import decode, encode
     from drmemctl.api.look import (
         address_map,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
         dts,
         history,
         lmb,
-        memblock,
         numa,
         overview,
     )
@@ -154,9 +153,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "api.act": "explore kdump kexec removable repair",
+    "api.act": "explore kdump kexec memblock removable repair",
     "api.judge": "decode encode",
-    "api.look": "address_map assoc blocks convert dtb dts history lmb memblock numa overview",
+    "api.look": "address_map assoc blocks convert dtb dts history lmb numa overview",
     "api.take": "Capture capture capture_dump report watch",
     "check.decoding": "Decoding",
     "check.finding": "Finding",

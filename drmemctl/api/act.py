@@ -12,6 +12,7 @@ from drmemctl.simulate.session import Steps, simulate, steps_of
 if TYPE_CHECKING:
     from drmemctl.kernel.kdump import CrashMemory
     from drmemctl.kernel.profiles import Profile
+    from drmemctl.kernel.registered_memory import RegisteredMemory
     from drmemctl.simulate.files import Files
     from drmemctl.simulate.interleave.exploration import Exploration
     from drmemctl.simulate.interleave.policy import Policy
@@ -54,6 +55,33 @@ def removable(
 
     tree = tree if cmdline is None else with_command_line(tree, cmdline)
     return Removable.of(simulate(tree, steps, kernel=kernel, hypervisor=hypervisor, findings=False).simulation)
+
+
+def memblock(
+    tree: Tree,
+    steps: Steps = (),
+    *,
+    kernel: Kernel = None,
+    hypervisor: str | None = None,
+    cmdline: str | None = None,
+    added: Iterable[str] = (),
+    removed: Iterable[str] = (),
+) -> RegisteredMemory:
+    """Return memory as the kernel registers it at boot and after some steps, and what follows for each region.
+
+    `cmdline` stands for the tree's own command line. Of a kernel that panics there is what it came to.
+    """
+    from drmemctl.kernel.cmdline import with_command_line
+    from drmemctl.kernel.registered_memory import RegisteredMemory
+    from drmemctl.simulate.memory_map import memory_after
+
+    tree = tree if cmdline is None else with_command_line(tree, cmdline)
+    profile = profile_for(tree, kernel, added, removed)
+    memory, parsed = RegisteredMemory.of(tree, profile), steps_of(steps)
+    if not parsed or memory.kernel.dead:
+        return memory
+    session = simulate(tree, parsed, kernel=profile, hypervisor=hypervisor, findings=False, traced=True)
+    return memory_after(memory, session)
 
 
 def kexec(

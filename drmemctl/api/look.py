@@ -10,7 +10,6 @@ from drmemctl.api.kernels import profile_for, reading
 if TYPE_CHECKING:
     from drmemctl.compare.history import History
     from drmemctl.kernel.profiles import Profile
-    from drmemctl.kernel.registered_memory import RegisteredMemory
     from drmemctl.model.address_map import AddressMap
     from drmemctl.model.conversion import Conversion
     from drmemctl.model.drmem import LmbTable
@@ -88,15 +87,6 @@ def numa(tree: Tree, *, kernel: Kernel = None) -> NumaLayout:
     from drmemctl.model.numa import NumaLayout
 
     return NumaLayout.from_tree(tree, reading(tree, kernel).rules)
-
-
-def memblock(tree: Tree, *, kernel: Kernel = None, cmdline: str | None = None) -> RegisteredMemory:
-    """Return boot memory as the kernel registers it; `cmdline` stands for the tree's own command line."""
-    from drmemctl.kernel.cmdline import with_command_line
-    from drmemctl.kernel.registered_memory import RegisteredMemory
-
-    tree = tree if cmdline is None else with_command_line(tree, cmdline)
-    return RegisteredMemory.of(tree, profile_for(tree, kernel))
 
 
 def blocks(tree: Tree, *, kernel: Kernel = None, cmdline: str | None = None) -> BootBlocks:

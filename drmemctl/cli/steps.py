@@ -181,12 +181,14 @@ def pointed(error: StepError) -> tuple[str, str]:
     return f"  {cut}{before}{after}{more}", f"  {' ' * len(cut + before)}^"
 
 
-def session_after(tree: Tree, steps: Iterable[Step], profile: Profile, hypervisor: str | None) -> Session:
+def session_after(
+    tree: Tree, steps: Iterable[Step], profile: Profile, hypervisor: str | None, *, traced: bool = False
+) -> Session:
     """Return the session after steps that lead to what a command is about; those that failed are said."""
     from drmemctl.output.text import safe
     from drmemctl.simulate.session import simulate
 
-    session = simulate(tree, steps, kernel=profile, hypervisor=hypervisor, findings=False)
+    session = simulate(tree, steps, kernel=profile, hypervisor=hypervisor, findings=False, traced=traced)
     for number in session.failed:
         result = session.done[number - 1]
         why = result.errno or result.note or "not as expected"

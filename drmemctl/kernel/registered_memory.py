@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Boot memory as a kernel that has just booted on a tree has registered it (Linux mm/memblock.c)."""
+"""Memory as a kernel that has booted on a tree has registered it (Linux mm/memblock.c)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from drmemctl.tree.node import Tree
 
 @dataclass(frozen=True, slots=True)
 class RegisteredMemory:
-    """Boot memory, and what follows for each region of it.
+    """Registered memory, and what follows for each region of it.
 
     Attributes:
-        kernel: the kernel after boot.
+        kernel: the kernel after boot, or after steps.
         cmdline: its command line; untrusted text.
-        regions: the regions of boot memory.
+        regions: the regions of its memory.
         by_driver: memory that drivers may add.
         notes: what to know beside it.
         faults: what went wrong at boot.
@@ -46,5 +46,13 @@ class RegisteredMemory:
         """Boot a kernel on a tree; of one that panics there is what it came to."""
         state, faults = boot(tree, profile)
         regions, _ = boot_regions(tree, profile)
-        by_driver = driver_memory(tree, boot_associativity(tree, profile))
-        return cls(state, command_line(tree), regions, by_driver, boot_notes(tree, profile), faults)
+        return cls.with_regions(tree, state, regions, faults)
+
+    @classmethod
+    def with_regions(
+        cls, tree: Tree, kernel: KernelState, regions: Sequence[BootRegion], faults: Collection[Fault]
+    ) -> RegisteredMemory:
+        """Return the memory of a kernel that was booted with a tree."""
+        profile = kernel.profile
+        by_driver = driver_memory(tree, boot_associativity(tree, profile), profile)
+        return cls(kernel, command_line(tree), regions, by_driver, boot_notes(tree, profile), faults)
