@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.formats.plain import record
+from drmemctl.kernel import plugins
 from drmemctl.kernel.capabilities import CAPABILITIES
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS
@@ -15,6 +16,7 @@ from drmemctl.kernel.distributions import Backport
 from drmemctl.kernel.measured import MEASURED, READ, Measured
 from drmemctl.kernel.profiles import Profile
 from drmemctl.output.screen import Screen
+from drmemctl.output.text import safe
 from drmemctl.wording import count_of
 
 
@@ -55,7 +57,7 @@ class KernelsView:
 
 
 def show_kernels(screen: Screen, view: KernelsView, format: str) -> None:
-    """Print the capabilities as `table`, `json` or `markdown`."""
+    """Print the capabilities as `text`, `json` or `markdown`."""
     if format == "json":
         from drmemctl.output.json import document
 
@@ -74,6 +76,8 @@ def release_text(release: Release) -> str:
 def releases(capability: Capability) -> str:
     """Return the releases that have a capability: `5.15 and later, 5.10.262`, `up to 4.19, not 4.19.85`."""
     first, last = capability.first, capability.last
+    if capability.proposed:
+        return "none, a proposal"
     if first is None:
         said = "all" if last is None else f"up to {release_text(last)}"
     elif last is None:
@@ -109,6 +113,12 @@ def _show_text(screen: Screen, view: KernelsView) -> None:
     for backport in view.settled():
         word = "has" if backport.has else "has not"
         screen.write_text((f"  {word} {screen.style(backport.capability, 'cyan')}: {backport.source}\n",))
+    if not view.kernels and plugins.capabilities():
+        screen.write(screen.style("\nof plugins, where --with names them", "bold") + "\n")
+        screen.write_text(
+            f"  {screen.style(name, 'cyan')}  {safe(capability.changes, 2000)}\n"
+            for name, capability in plugins.capabilities().items()
+        )
     if not view.kernels:
         screen.write(screen.style("\nkernels with names", "bold") + "\n")
         width = max(map(len, view.names))
@@ -180,9 +190,10 @@ def _capability(view: KernelsView, capability: Capability) -> dict[str, Any]:
         "name": capability.name,
         "changes": capability.changes,
         "first": None if capability.first is None else release_text(capability.first),
-        "last": None if capability.last is None else release_text(capability.last),
+        "last": None if capability.last is None or capability.proposed else release_text(capability.last),
         "stable": [f"{release_text(series)}.{patch}" for series, patch in capability.stable],
         "stable_without": [f"{release_text(series)}.{patch}" for series, patch in capability.stable_without],
+        **({"proposed": True} if capability.proposed else {}),
         "commit": capability.commit or None,
         "source": capability.source or None,
         "measured": {
