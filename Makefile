@@ -112,7 +112,7 @@ dist: $(DEV)
 pyz: dist
 	$(VENV)/bin/python .ci/pyz.py $(DIST)/drmemctl-*.whl $(DIST)/drmemctl.pyz \
 	  $(foreach version,3.11 3.12 3.13,$(shell .ci/find-python --exact $(version)))
-	$(VENV)/bin/python packaging/portable.py $(DIST)/drmemctl-*.whl $(DIST)/drmemctl.pyz
+	$(VENV)/bin/python .ci/portable.py $(DIST)/drmemctl-*.whl $(DIST)/drmemctl.pyz
 
 deb rpm: pyz
 	@command -v dh >/dev/null && command -v rpmbuild >/dev/null || .ci/apt-install debhelper dpkg-dev rpm

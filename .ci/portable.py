@@ -57,16 +57,17 @@ def main() -> None:
     wheel, pyz = map(Path, sys.argv[1:])
     name = wheel.name.removesuffix("-py3-none-any.whl") + "-portable"
     when = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
-    with ZipFile(wheel) as files, (wheel.parent / f"{name}.tar.gz").open("wb") as stream:
-        with (
-            gzip.GzipFile("", "wb", fileobj=stream, mtime=when) as packed,
-            tarfile.open(mode="w", fileobj=packed) as archive,
-        ):
-            for path, data in sorted(members(files, pyz)):
-                member = tarfile.TarInfo(f"{name}/{path}")
-                member.size, member.mtime = len(data), when
-                member.mode = 0o755 if path in ("drmemctl.pyz", "capture.sh") else 0o644
-                archive.addfile(member, io.BytesIO(data))
+    with (
+        ZipFile(wheel) as files,
+        (wheel.parent / f"{name}.tar.gz").open("wb") as stream,
+        gzip.GzipFile("", "wb", fileobj=stream, mtime=when) as packed,
+        tarfile.open(mode="w", fileobj=packed) as archive,
+    ):
+        for path, data in sorted(members(files, pyz)):
+            member = tarfile.TarInfo(f"{name}/{path}")
+            member.size, member.mtime = len(data), when
+            member.mode = 0o755 if path in ("drmemctl.pyz", "capture.sh") else 0o644
+            archive.addfile(member, io.BytesIO(data))
 
 
 if __name__ == "__main__":
