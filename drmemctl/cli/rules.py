@@ -32,7 +32,7 @@ Examples:
 )
 @click.option("--family", type=click.Choice(list(FAMILIES)), help="Only the rules of this family.")
 @kernel_option("any", "Only rules about this kernel. ")
-@format_option("table", "json", "csv", "markdown")
+@format_option("text", "json", "csv", "markdown")
 @table_options
 @color_option()
 def command(family: str | None, kernel: Profile | None, format: str, screen: Screen) -> None:
