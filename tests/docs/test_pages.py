@@ -227,3 +227,11 @@ def leaves(entries: list[Any]) -> list[str]:
         target = next(iter(entry.values())) if isinstance(entry, dict) else entry
         made += leaves(target) if isinstance(target, list) else [target]
     return made
+
+
+def test_the_glossary_names_functions_that_the_package_names_too() -> None:
+    rows = [line.split(" | ") for line in (DOCS / "glossary.md").read_text(encoding="utf-8").splitlines()]
+    named = {name for row in rows if len(row) == 4 for name in re.findall(r"`([\w.]+)`", row[3])}
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "drmemctl").rglob("*.py"))
+    assert len(named) > 15
+    assert sorted(name for name in named if name not in sources) == []
