@@ -57,7 +57,7 @@ def report(source: str, plan: Plan, before: Tree | None = None, array: LmbTable 
     try:
         tree = within_bounds(load(source))
         running = None if array is None else Running.of_tree(tree)._replace(array=array)
-        return report_tree(tree, plan, before, source, running)
+        return report_tree(tree, plan.at(source), before, source, running)
     except Exception as error:
         if os.environ.get("DRMEMCTL_DEBUG") == "1" and is_internal(error):
             raise

@@ -19,7 +19,7 @@ from drmemctl.cli.common import (
     open_tree,
 )
 from drmemctl.cli.kernel_options import kernel_option
-from drmemctl.cli.rule_options import rules_option
+from drmemctl.cli.rule_options import per_path_ignores_option, rules_option, severity_option
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -45,16 +45,20 @@ Examples:
   drmemctl check after.dtb --before before.dtb --select migration
   drmemctl check trees/ --format sarif -o drmemctl.sarif
 
-A directory that is no tree itself stands for all trees below it, also those in archives. Settings (select,
-ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.toml.
+A directory that is no tree itself stands for all trees below it, also those in archives. Settings, named as the
+options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.toml.
 """
 
 
 @click.command("check", short_help="Say what is wrong with device trees.", epilog=_EXAMPLE)
 @dump_options()
 @click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=TREE, callback=of_kcore)
-@rules_option("--select", "Only these rules: ids, beginnings of ids, families; comma-separated or repeated.")
-@rules_option("--ignore", "Not these rules.")
+@rules_option("--select", "Only these rules: ids, beginnings of ids, families, ALL; comma-separated or repeated.")
+@rules_option("--ignore", "Not these rules; of --select and --ignore, the more exact word counts.")
+@rules_option("--extend-select", "These rules as well: on top of what settings from a file select.")
+@rules_option("--extend-ignore", "Nor these rules: on top of what settings from a file ignore.")
+@per_path_ignores_option()
+@severity_option()
 @kernel_option("the input's, else any", "Only rules about this kernel. ")
 @click.option(
     "--before",
@@ -124,7 +128,7 @@ def command(
     old = _old_tree(before, trees)
     inputs = find_inputs(trees)
     plan = settings.plan
-    if (plan.select or plan.ignore) and not plan.rules():
+    if (plan.select or plan.ignore or plan.extensions) and not plan.rules():
         say("select and ignore leave no rule: nothing is judged")
     tally = CheckTally()
     if array is not None and len(inputs) != 1:
@@ -158,12 +162,14 @@ def command(
 
 
 def _settings(options: dict[str, Any], config: str | None, isolated: bool) -> Settings:
+    from drmemctl.check.selection import Selection
     from drmemctl.check.settings import Settings, SettingsError, find_settings, read_settings
     from drmemctl.output.text import safe
 
     if config is not None and isolated:
         raise click.UsageError("--config and --isolated exclude each other.")
-    own = Settings(**options)
+    added = Selection(options.pop("extend_select", None) or (), options.pop("extend_ignore", None) or ())
+    own = Settings(**options, extensions=None if added == Selection() else (added,))
     try:
         path = None if isolated else config or find_settings()
         return own if path is None else own.over(_at_most_a_process_a_cpu(read_settings(path)))

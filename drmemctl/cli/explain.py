@@ -24,7 +24,7 @@ def command(rule: str, format: str, screen: Screen) -> None:
     """Say what a rule is about: why, bytes that break it, what a kernel does with them, how to fix it."""
     from drmemctl.check.engine import all_rules
     from drmemctl.check.pages import Page
-    from drmemctl.check.settings import suggestion
+    from drmemctl.check.rule_words import suggestion
     from drmemctl.output.rules import show_page
 
     rules = all_rules()

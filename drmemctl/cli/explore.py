@@ -64,7 +64,7 @@ _LOCKING = (*(policy.name for policy in POLICIES), "all")
 
 def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str) -> str:
     from drmemctl.check.engine import all_rules
-    from drmemctl.check.settings import suggestion
+    from drmemctl.check.rule_words import suggestion
     from drmemctl.simulate.interleave.answer import INCONSISTENT
 
     if value in ("", INCONSISTENT):

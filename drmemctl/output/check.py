@@ -146,6 +146,7 @@ def show_statistics(screen: Screen, view: CheckView) -> None:
     from drmemctl.output.table import Column, show_table
 
     pages = {page.rule: page for page in view.pages}
+    severities_by_rank = tuple(Severity)
     columns = (
         Column("findings", right=True),
         Column("trees", right=True),
@@ -158,7 +159,7 @@ def show_statistics(screen: Screen, view: CheckView) -> None:
             f"{count.findings:,}",
             f"{count.trees:,}",
             rule,
-            (pages[rule].severity.value, STYLES[pages[rule].severity]),
+            (severities_by_rank[count.rank].value, STYLES[severities_by_rank[count.rank]]),
             pages[rule].title,
         )
         for rule, count in view.tally.by_rule()
