@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from drmemctl.check.engine import all_rules, unknown_words
@@ -13,6 +14,9 @@ from drmemctl.wording import did_you_mean, nearest
 
 _MOST_WORDS = 1000
 """Words for rules; there are fewer rules and families by far."""
+
+_ADDRESS = re.compile(r"https?://[!#-;=?-\[\]_a-z~]{1,1000}")
+"""An address on the web, of characters that need no escape in HTML, XML or JSON."""
 
 _LONGEST_PATTERN = 4096
 """Characters of a pattern for paths: as many as a path has at most (PATH_MAX)."""
@@ -61,3 +65,10 @@ def path_ignores(texts: Iterable[str], folder: str = "") -> tuple[PathIgnore, ..
     if len(ignores) > _MOST_WORDS:
         raise ValueError(f"more than {_MOST_WORDS:,} patterns")
     return tuple(ignores)
+
+
+def web_address(text: str) -> str:
+    """Return the address of a site; `ValueError` for what is none."""
+    if not _ADDRESS.fullmatch(text):
+        raise ValueError(f"{text[:100]!r} is no address of a site, e.g. https://docs.example.com/drmemctl")
+    return text

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from drmemctl.check.engine import Plan
-from drmemctl.check.rule_words import path_ignores, severity_overrides, suggestion, words
+from drmemctl.check.rule_words import path_ignores, severity_overrides, suggestion, web_address, words
 from drmemctl.check.selection import PathIgnore, Selection, SeverityOverride
 from drmemctl.check.tally import FAIL_ON
 from drmemctl.errors import DrmemctlError
@@ -65,6 +65,7 @@ class Settings(NamedTuple):
         extensions: what is selected and left out besides; what counts more comes later.
         severity: the severities that findings have instead of their rule's; the last counts.
         per_path_ignores: rules left out for inputs of some names.
+        docs_url: where the site is that has a page for each rule, for links to it.
 
     """
 
@@ -78,6 +79,7 @@ class Settings(NamedTuple):
     extensions: tuple[Selection, ...] | None = None
     severity: tuple[SeverityOverride, ...] | None = None
     per_path_ignores: tuple[PathIgnore, ...] | None = None
+    docs_url: str | None = None
 
     def over(self, lower: Settings) -> Settings:
         """Return these settings, completed by others that count less.
@@ -279,6 +281,12 @@ def _baseline(value: object) -> str:
     return value
 
 
+def _docs_url(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("this is no text such as https://docs.example.com/drmemctl")  # noqa: TRY004 - as above
+    return web_address(value)
+
+
 def _hypervisor(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError('this is no text such as "powervm"')  # noqa: TRY004 - one kind of error for all keys
@@ -298,4 +306,5 @@ _KEYS: dict[str, Callable[[object], Any]] = {
     "extend-ignore": _words,
     "severity": _severity,
     "per-path-ignores": _per_path_ignores,
+    "docs-url": _docs_url,
 }

@@ -64,6 +64,22 @@ def per_path_ignores_option() -> Decorator:
     )
 
 
+def docs_url_option() -> Decorator:
+    """Return `--docs-url URL`."""
+    return click.option(
+        "--docs-url",
+        metavar="URL",
+        callback=_parsed(_address),
+        help="Link to the rules' pages there: a site that `make docs` built.",
+    )
+
+
+def _address(text: str) -> str:
+    from drmemctl.check.rule_words import web_address
+
+    return web_address(text)
+
+
 def _parsed_each(parse: Callable[[tuple[str, ...]], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
     """Return a callback that parses the texts of a repeated option; None where it is not given."""
 
@@ -95,6 +111,18 @@ def _complete_severity(ctx: click.Context, param: click.Parameter, incomplete: s
     if not equals:
         return [f"{word}=" for word in _complete(ctx, param, incomplete)]
     return [word for level in Severity if (word := f"{names}={level}").startswith(incomplete)]
+
+
+def complete_selectors(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the rules, families and files that begin so."""
+    from glob import escape, glob
+
+    from drmemctl.check.families import FAMILIES
+
+    files = sorted(glob(f"{escape(incomplete)}*"))  # noqa: PTH207 - as it was typed
+    rules = complete_ids(ctx, param, incomplete)
+    families = [] if incomplete and rules else [name for name in FAMILIES if name.startswith(incomplete)]
+    return [*families, *rules, *files]
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

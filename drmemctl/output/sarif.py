@@ -11,7 +11,8 @@ from typing import Any
 from drmemctl._version import __version__
 from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.pages import Page
-from drmemctl.output.check import CheckView, place, range_text, ranges_left_out, unjudged_error
+from drmemctl.check.references import help_uri
+from drmemctl.output.check import CheckView, fix_lines, place, range_text, ranges_left_out, unjudged_error
 from drmemctl.output.findings import message
 from drmemctl.output.json import array
 from drmemctl.output.rules import page_markdown, page_text
@@ -31,7 +32,12 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     unreadable: list[str] = []
     pages = view.pages
     index = {page.rule: number for number, page in enumerate(pages)}
-    driver = {"name": "drmemctl", "version": __version__, "rules": [_rule(page) for page in pages]}
+    driver = {
+        "name": "drmemctl",
+        "version": __version__,
+        **({"informationUri": view.docs_url} if view.docs_url else {}),
+        "rules": [_rule(page, view.docs_url) for page in pages],
+    }
     head = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
@@ -45,7 +51,8 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     yield f',\n      "invocations": [{json.dumps(_invocation(unreadable))}]\n    }}\n  ]\n}}\n'
 
 
-def _rule(page: Page) -> dict[str, Any]:
+def _rule(page: Page, docs_url: str) -> dict[str, Any]:
+    uri = help_uri(docs_url, page.rule, page.references)
     words = "".join(char if char.isalnum() else " " for char in page.title).split()
     return {
         "id": page.rule,
@@ -53,6 +60,7 @@ def _rule(page: Page) -> dict[str, Any]:
         "shortDescription": {"text": page.title},
         "fullDescription": {"text": page.summary},
         "help": {"text": page_text(page), "markdown": page_markdown(page)},
+        **({"helpUri": uri} if uri else {}),
         "defaultConfiguration": {"level": LEVELS[page.severity]},
         "properties": {"tags": [page.family], "kernels": page.kernels},
     }
@@ -74,6 +82,8 @@ def _result(finding: Finding, artifact: dict[str, str] | None, index: dict[str, 
     properties: dict[str, Any] = {"lmbs": [lmbs.to_json() for lmbs in finding.lmbs]}
     if finding.property and finding.offset is not None:
         properties["propertyOffset"] = finding.offset
+    if finding.fix:
+        properties["fix"] = fix_lines((finding,))
     return {
         "ruleId": finding.rule,
         "ruleIndex": index[finding.rule],
@@ -92,7 +102,8 @@ def _result(finding: Finding, artifact: dict[str, str] | None, index: dict[str, 
 def _text(finding: Finding) -> str:
     lines = [message(finding), *(range_text(lmbs) for lmbs in finding.lmbs[:_RANGES])]
     left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
-    return "\n".join([*lines, *([ranges_left_out(left_out)] if left_out else [])])
+    commands = [f"$ {line}" for line in fix_lines((finding,))]
+    return "\n".join([*lines, *([ranges_left_out(left_out)] if left_out else []), *commands])
 
 
 def _location(finding: Finding, artifact: dict[str, str] | None) -> dict[str, Any]:
@@ -114,7 +125,7 @@ def _region(finding: Finding) -> dict[str, int]:
     # An offset in a property is none in the file. GitHub drops results without a line.
     if finding.offset is not None and not finding.property:
         return {"startLine": 1, "byteOffset": finding.offset}
-    return {"startLine": 1}
+    return {"startLine": finding.line, "startColumn": finding.column} if finding.line else {"startLine": 1}
 
 
 def _artifact(source: str) -> dict[str, str] | None:

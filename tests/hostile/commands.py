@@ -81,6 +81,8 @@ FULL = (
     "check {in} --format github",
     "check {in} --format markdown",
     "check {in} --all",
+    "check {in} --format gitlab --output-file concise={out}.txt --severity ALL=info",
+    "explain {in}",
     "check {in} --before {base}",
     "check {base} --before {in}",
     "check {in} {base} -j 2",
