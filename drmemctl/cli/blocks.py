@@ -36,7 +36,7 @@ EINVAL, no whole number of blocks; refused, the LMB is reserved.
 @tree_argument()
 @cmdline_option()
 @kernel_option()
-@format_option("table", "json", "csv")
+@format_option("text", "json", "csv")
 @table_options
 @color_option()
 def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str, screen: Screen) -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE, TREE, open_any_tree, open_tree
+from drmemctl.cli.common import FILE, TREE, open_any_tree, open_tree, root_option
+from drmemctl.cli.option import RenamedOption
 from drmemctl.errors import DrmemctlError
 from drmemctl.output.screen import Screen, say
 
@@ -21,7 +22,7 @@ Examples:
   drmemctl capture
   drmemctl capture -o lpar7.tar.zst
   drmemctl check lpar7.tar.zst
-  drmemctl capture --from vmcore --redact -o crash.tar.gz
+  drmemctl capture --dump vmcore --redact -o crash.tar.gz
   drmemctl capture --script > capture.sh     # for machines without Python: sh capture.sh -o lpar7.tar.gz
 
 A capture is a TREE for every command; check also holds it against the memory blocks that it has.
@@ -32,29 +33,31 @@ A capture is a TREE for every command; check also holds it against the memory bl
 @click.option(
     "-o",
     "--output",
+    metavar="OUT",
     type=FILE,
-    help="The file: .tar.zst, .tar.gz, .tar.xz or .tar.  [default: drmemctl-capture-HOST-TIME.tar.gz]",
+    help="A file: .tar.zst, .tar.gz, .tar.xz or .tar.  [default: drmemctl-capture-HOST-TIME.tar.gz]",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option("--force", is_flag=True, help="Let OUT replace a file that is there already.")
 @click.option(
     "--redact", is_flag=True, help="Without serial numbers, UUIDs, location codes and passwords, anywhere."
 )
 @click.option(
-    "--from",
-    "dump",
+    "--dump",
+    cls=RenamedOption,
+    former=("--from",),
     metavar="DUMP",
     type=TREE,
     help="Take it from a dump of a kernel's memory: its tree, LMB array, former values, memory blocks, messages.",
 )
 @click.option("--list", "listing", is_flag=True, help="Say what is taken, and take nothing.")
 @click.option("--script", is_flag=True, help="Print a POSIX shell script that takes the same.")
-@click.option("--root", type=click.Path(file_okay=False), default="/", help="A directory that stands for /.")
+@root_option()
 def command(
     output: str | None, force: bool, redact: bool, dump: str | None, listing: bool, script: bool, root: str
 ) -> None:
     """Take a capture of this machine: device tree, memory blocks, nodes, /proc/iomem, messages about memory.
 
-    With --from it is one of a dump, small enough to send: for every command as good as the dump itself.
+    With --dump it is one of a dump, small enough to send: for every command as good as the dump itself.
 
     It only reads: as root everything, otherwise what the user may read. The file is there whole or not at all, and
     replaces none. Its name has the host, unless that is to be redacted, and the time in UTC.
@@ -74,7 +77,7 @@ def command(
     root = root.rstrip("/")
     if dump is not None:
         if root:
-            raise click.UsageError("--from and --root exclude each other.")
+            raise click.UsageError("--dump and --root exclude each other.")
         _take(output, _of_dump(dump, redact), "", force, int(time.time()))
         return
     now = int(time.time())

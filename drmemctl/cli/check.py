@@ -78,10 +78,13 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
     help="The least severity for exit code 1.  [default: warning]",
 )
 @click.option("--allow-no-drmem", is_flag=True, help="Pass trees in which there is nothing to judge.")
-@click.option("--baseline", type=FILE, help="Show, and fail on, only what this file does not know.")
+@click.option(
+    "--baseline", metavar="FILE", type=FILE, help="Show, and fail on, only what this file does not know."
+)
 @click.option("--prune-baseline", is_flag=True, help="Take out of that file what is not found any more.")
 @click.option(
     "--write-baseline",
+    metavar="FILE",
     type=FILE,
     callback=named_file,
     help="Write all findings to this file as known; no other output.",
@@ -93,13 +96,13 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
     type=click.IntRange(1),
     help="Processes, four per CPU at most.  [default: one per CPU]",
 )
-@click.option("--config", type=FILE, help="Take settings from this file.")
+@click.option("--config", metavar="FILE", type=FILE, help="Take settings from this file.")
 @click.option("--isolated", is_flag=True, help="Take no settings from any file.")
 @click.option("--all", "everything", is_flag=True, help="All findings and LMBs, not a screen for each tree.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no findings; the exit code tells, and the file of -o.")
 @click.option("--statistics", is_flag=True, help="Print how often each rule was broken, in place of findings.")
 @format_option(*FORMATS)
-@click.option("-o", "--output", type=FILE, help="Write to this file; - is standard output.")
+@click.option("-o", "--output", metavar="OUT", type=FILE, help="Write to this file; - is standard output.")
 @output_file_option()
 @color_option()
 def command(

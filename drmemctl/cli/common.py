@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from drmemctl.cli.option import FormatChoice, RenamedOption
 from drmemctl.defect import Defect
 from drmemctl.output.screen import Screen, say
 from drmemctl.output.text import safe
@@ -31,6 +33,7 @@ TREE = click.Path(path_type=str)
 
 _DEFECTS_SHOWN = 20
 _KCORE_ASKED = "drmemctl.kcore"
+_JSON_ASKED = "drmemctl.json"
 
 
 class KernelInt(_Number):
@@ -124,22 +127,56 @@ def named_file(ctx: click.Context, param: click.Parameter, value: str | None) ->
 
 
 def format_option(*formats: str) -> Decorator:
-    """Return `--format` with its choices, the first being the default."""
-    return click.option(
+    """Return `--format` with its choices, the first being the default, and `--json` where that is one of them."""
+    option = click.option(
         "--format",
         "format",
-        type=click.Choice(formats),
+        type=FormatChoice(formats),
         default=formats[0],
         show_default=True,
+        callback=_format,
         help="What to print.",
     )
+    if "json" not in formats:
+        return option
+    as_json = click.option(
+        "--json",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=lambda ctx, _param, value: ctx.meta.update({_JSON_ASKED: value}),
+        help="The same as --format json.",
+    )
+    return lambda command: option(as_json(command))
+
+
+def _format(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Return the format, which `--json` decides where the command line has no other."""
+    if not ctx.meta.get(_JSON_ASKED):
+        return value
+    if ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE and value != "json":
+        raise click.UsageError(f"--json and --format {value} exclude each other.", ctx)
+    return "json"
 
 
 def limit_option(default: int, about: str) -> Decorator:
-    """Return `--limit`: so much is made or listed, and more refused."""
+    """Return `--limit`: so much is made or listed, and more refused; `show_option` is how much is shown."""
     return click.option(
         "--limit", metavar="N", type=click.IntRange(1), default=default, show_default=True, help=about
     )
+
+
+def show_option(about: str, lowest: int = 1, **kind: Any) -> Decorator:
+    """Return `--show`: so many are shown; `--limit` and `--ends` are what commands called it once."""
+    return click.option(
+        "--show", "shown", cls=RenamedOption, metavar="N", type=click.IntRange(lowest), help=about, **kind
+    )
+
+
+def root_option() -> Decorator:
+    """Return `--root`, the directory in which /proc and /sys are looked for."""
+    about = "A directory that stands for /."
+    return click.option("--root", metavar="DIR", type=click.Path(file_okay=False), default="/", help=about)
 
 
 def color_option() -> Decorator:

@@ -50,10 +50,11 @@ a JSON list of {call, answer, status}, as a migration is recorded in; each 4096 
 @click.option(
     "-o",
     "--output",
+    metavar="OUT",
     type=FILE,
     help="With --encode, write the bytes to this file, not hex to the screen; - is standard output.",
 )
-@format_option("table", "json")
+@format_option("text", "json")
 @color_option()
 def command(
     kind: str,

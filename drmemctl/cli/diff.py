@@ -32,7 +32,7 @@ Exit code 0 if there is no difference, 1 if there is one, 3 if a tree cannot be 
 @tree_argument("new")
 @click.option("--all", "everything", is_flag=True, help="All properties, not only those on memory and affinity.")
 @kernel_option()
-@format_option("table", "json", "markdown", "unified")
+@format_option("text", "json", "markdown", "unified")
 @color_option()
 def command(old: str, new: str, everything: bool, kernel: Profile | None, format: str, screen: Screen) -> int:
     """Say what is different in NEW: which LMBs moved, came, went or changed state, and what else.

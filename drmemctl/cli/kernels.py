@@ -25,7 +25,7 @@ A kernel is a release (5.10, 6.12.3), what uname -r prints, or one of the names 
 
 @click.command("kernels", short_help="List what kernels can do, or what two differ in.", epilog=_EXAMPLE)
 @click.argument("kernels", metavar="[KERNEL [OTHER]]", nargs=-1, shell_complete=complete_kernels)
-@format_option("table", "json", "markdown")
+@format_option("text", "json", "markdown")
 @color_option()
 def command(kernels: tuple[str, ...], format: str, screen: Screen) -> None:
     """List the capabilities that kernels differ in, with the releases that have each, commit and source.

@@ -11,6 +11,7 @@ import click
 from drmemctl.cli.boot_options import say_faults
 from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
+from drmemctl.cli.steps import steps_argument
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _bytes(number: str, unit: str) -> int:
 
 @click.command("kexec", short_help="Predict what the next kernel, or a crash kernel, gets.", epilog=_EXAMPLE)
 @tree_argument()
-@click.argument("steps", metavar="[STEP]...", nargs=-1)
+@steps_argument
 @click.option(
     "--load",
     type=click.Choice(["file", "classic"]),
@@ -85,12 +86,20 @@ def _bytes(number: str, unit: str) -> int:
 )
 @kernel_option()
 @hypervisor_option()
-@click.option("-o", "--output", type=FILE, callback=named_file, help="Write the next kernel's tree to this file.")
-@format_option("table", "json")
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    type=FILE,
+    callback=named_file,
+    help="Write the next kernel's tree to this file.",
+)
+@format_option("text", "json")
 @color_option()
 def command(
     tree: str,
     steps: tuple[str, ...],
+    script: str | None,
     load: str | None,
     purpose: str | None,
     crashkernel: CrashMemory | None,
@@ -111,12 +120,14 @@ def command(
     from drmemctl.cli.steps import parse_steps, session_after
     from drmemctl.kernel.kdump import Producer
 
-    purpose = purpose or ("plain" if (steps or load) and crashkernel is None and producer is None else "kdump")
+    purpose = purpose or (
+        "plain" if (steps or script or load) and crashkernel is None and producer is None else "kdump"
+    )
     if purpose != "kdump" and (crashkernel or producer):
         raise click.UsageError(f"--crashkernel and --producer are about --for kdump, not {purpose}.")
     if purpose == "fadump" and load:
         raise click.UsageError("--for fadump goes with no --load: firmware boots that kernel.")
-    parsed = parse_steps(None, steps)
+    parsed = parse_steps(script, steps)
     before = open_tree(tree)
     profile = kernel_of(before, kernel)
     maker = Producer(producer or ("kexec-file" if load == "file" else "kexec-tools"))

@@ -28,7 +28,7 @@ Examples:
 @tree_argument()
 @click.option("--width", metavar="N", type=click.IntRange(24, 1000), help="Columns to use; the terminal's, or 80.")
 @kernel_option()
-@format_option("table", "json", "csv", "svg")
+@format_option("text", "json", "csv", "svg")
 @color_option()
 def command(tree: str, width: int | None, kernel: Profile | None, format: str, screen: Screen) -> None:
     """Draw the address space: a letter and a colour for each node.

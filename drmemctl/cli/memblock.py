@@ -37,7 +37,7 @@ and flags are the same.
 @tree_argument()
 @cmdline_option()
 @kernel_option()
-@format_option("table", "json", "csv")
+@format_option("text", "json", "csv")
 @table_options
 @color_option()
 def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str, screen: Screen) -> int:

@@ -98,7 +98,7 @@ class Prompt(cmd.Cmd):
             from drmemctl.output.lmb import LmbView, show_lmbs
 
             state = self._session.simulation.state
-            show_lmbs(self._screen, LmbView(state.table, current_associativity(state)), "table")
+            show_lmbs(self._screen, LmbView(state.table, current_associativity(state)), "text")
         else:
             simulation = self._session.simulation
             show_lines(self._screen, machine_lines(self._screen, simulation, simulation.state))

@@ -18,6 +18,7 @@ from drmemctl.cli.kernel_options import (
     named_hypervisor,
     setting,
 )
+from drmemctl.cli.steps import step_option, steps_file_option
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
@@ -41,18 +42,18 @@ Exit code 0 says that the page was written, whatever it says about the tree.
 
 @click.command("report", short_help="Write everything about a tree on one HTML page.", epilog=_EXAMPLE)
 @tree_argument()
-@click.argument("tree2", metavar="[TREE2]", required=False, type=TREE)
+@click.argument("new", metavar="[NEW]", required=False, type=TREE)
 @click.option("-o", "--output", required=True, metavar="OUT", type=FILE, help="A file; - is standard output.")
 @click.option("--title", metavar="TEXT", default="", help="The heading.  [default: the partition's name]")
-@click.option("-f", "--file", "script", metavar="FILE", type=FILE, help="Simulate the steps of this file on TREE.")
-@click.option("--step", "steps", metavar="STEP", multiple=True, help="Simulate a step, after those of FILE.")
+@steps_file_option()
+@step_option()
 @click.option("--redact", is_flag=True, help="Without serial numbers, UUIDs, location codes and file names.")
 @kernel_option("the input's, else judge for any and simulate the latest", "Judge and simulate for this kernel. ")
 @hypervisor_option()
 @capability_options()
 def command(
     tree: str,
-    tree2: str | None,
+    new: str | None,
     output: str,
     title: str,
     script: str | None,
@@ -66,11 +67,11 @@ def command(
     """Write everything about a TREE on one HTML page that can be sent as it is.
 
     Overview, findings with their explanation, a map to point at and zoom into, the LMB table with a filter, lookup
-    arrays, NUMA distances. With TREE2 all that is TREE2's, and the page says what is different in it, and what is
+    arrays, NUMA distances. With NEW all that is NEW's, and the page says what is different in it, and what is
     wrong if that was a migration; steps, as `drmemctl simulate` has them, add what a kernel would do to TREE.
     """
-    if [tree, tree2, script].count("-") > 1:
-        raise click.UsageError("standard input can be only one of TREE, TREE2 and FILE.")
+    if [tree, new, script].count("-") > 1:
+        raise click.UsageError("standard input can be only one of TREE, NEW and FILE.")
     from drmemctl.check.engine import Plan
     from drmemctl.cli.steps import files_of, parse_steps
     from drmemctl.simulate.material import Comparison, JudgedTree, Material, Simulated
@@ -88,8 +89,8 @@ def command(
         machine = named_hypervisor(hypervisor)
         simulated = Simulated.of(Simulation(device_tree, profile, machine, files=opened.files), parsed)
     comparison = None
-    if tree2 is not None:
-        second = opened(tree2)
+    if new is not None:
+        second = opened(new)
         comparison = Comparison.of(device_tree, second, plan, opened.shown(second.source))
     partition = JudgedTree.of(device_tree, plan, opened.shown(device_tree.source))
     names = {name: opened.shown(name) for name in files_of(parsed)}

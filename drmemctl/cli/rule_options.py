@@ -119,10 +119,11 @@ def complete_selectors(ctx: click.Context, param: click.Parameter, incomplete: s
 
     from drmemctl.check.families import FAMILIES
 
-    files = sorted(glob(f"{escape(incomplete)}*"))  # noqa: PTH207 - as it was typed
     rules = complete_ids(ctx, param, incomplete)
-    families = [] if incomplete and rules else [name for name in FAMILIES if name.startswith(incomplete)]
-    return [*families, *rules, *files]
+    if incomplete and rules:
+        return rules
+    files = sorted(glob(f"{escape(incomplete)}*"))  # noqa: PTH207 - as it was typed
+    return [*(name for name in FAMILIES if name.startswith(incomplete)), *rules, *files]
 
 
 def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -53,7 +53,7 @@ Examples:
     "--search", metavar="TEXT", multiple=True, help="Only rules whose page has this text; repeated, all of them."
 )
 @kernel_option("any", "Only rules about this kernel. ")
-@format_option("table", "json", "csv", "markdown")
+@format_option("text", "json", "csv", "markdown")
 @table_options
 @color_option()
 def command(

@@ -25,7 +25,7 @@ def show_usage(
     kernel: str | None = None,
     choice: TableChoice = AS_IT_IS,
 ) -> None:
-    """Print the arrays as `table`, `json` or `csv`."""
+    """Print the arrays as `text`, `json` or `csv`."""
     if format == "json":
         _show_json(screen, usage, kernel)
     elif format == "csv":

@@ -35,7 +35,7 @@ COLUMNS = (
 
 
 def show_blocks(screen: Screen, blocks: BootBlocks, format: str, choice: TableChoice = AS_IT_IS) -> None:
-    """Print the blocks as `table`, `json` or `csv`."""
+    """Print the blocks as `text`, `json` or `csv`."""
     if format == "json":
         head = {
             "schema": schema("blocks"),

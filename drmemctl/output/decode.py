@@ -47,7 +47,7 @@ class Decoding:
 
 
 def show_decoding(screen: Screen, decoding: Decoding, format: str) -> None:
-    """Print answers as `table` or `json`."""
+    """Print answers as `text` or `json`."""
     if format == "json":
         screen.write_all(_json(decoding))
     else:

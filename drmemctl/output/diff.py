@@ -19,7 +19,7 @@ from drmemctl.tree.node import Property
 
 
 def show_diff(screen: Screen, diff: Diff, format: str) -> None:
-    """Print the diff as `table`, `json`, `markdown` or `unified`."""
+    """Print the diff as `text`, `json`, `markdown` or `unified`."""
     if format == "json":
         screen.write_all(_json(diff))
     elif format == "unified":

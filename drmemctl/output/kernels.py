@@ -55,7 +55,7 @@ class KernelsView:
 
 
 def show_kernels(screen: Screen, view: KernelsView, format: str) -> None:
-    """Print the capabilities as `table`, `json` or `markdown`."""
+    """Print the capabilities as `text`, `json` or `markdown`."""
     if format == "json":
         from drmemctl.output.json import document
 

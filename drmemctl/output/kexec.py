@@ -43,7 +43,7 @@ class KexecView:
 
 
 def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
-    """Print the crash kernel's memory as `table` or `json`."""
+    """Print the crash kernel's memory as `text` or `json`."""
     if format == "json":
         _show_json(screen, view)
         return

@@ -42,7 +42,7 @@ class NextView:
 
 
 def show_next(screen: Screen, view: NextView, format: str) -> None:
-    """Print the LMBs as `table` or `json`."""
+    """Print the LMBs as `text` or `json`."""
     if format == "json":
         head = {
             "schema": schema("kexec-next"),

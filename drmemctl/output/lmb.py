@@ -109,10 +109,10 @@ class _Attributes(dict[tuple[int, int], str]):
 
 
 def show_lmbs(screen: Screen, view: LmbView, format: str, choice: TableChoice = AS_IT_IS) -> None:
-    """Print the LMBs as `table`, `json`, `csv` or `ndjson`; `LimitError` before the first byte."""
+    """Print the LMBs as `text`, `json`, `csv` or `ndjson`; `LimitError` before the first byte."""
     if view.limit is not None:
         check_limit(view.table.n_lmbs, view.limit)
-    if format == "table":
+    if format == "text":
         _show_table(screen, view, choice)
     elif format == "json":
         _show_json(screen, view)

@@ -27,7 +27,7 @@ _MARKS_WIDTH = 5
 def show_map(
     screen: Screen, address_map: AddressMap, format: str, width: int | None = None, kernel: str | None = None
 ) -> None:
-    """Print the map as `table` (the picture), `json`, `csv` or `svg`."""
+    """Print the map as `text` (the picture), `json`, `csv` or `svg`."""
     if format == "json":
         from drmemctl.output.json import kernel_field, schema, streamed
 

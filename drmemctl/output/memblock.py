@@ -52,7 +52,7 @@ COLUMNS = (
 
 
 def show_memblock(screen: Screen, view: MemblockView, format: str, choice: TableChoice = AS_IT_IS) -> None:
-    """Print the regions as `table`, `json` or `csv`."""
+    """Print the regions as `text`, `json` or `csv`."""
     if format == "csv":
         records = chain(map(_record, view.regions), map(_driver_record, view.by_driver))
         screen.write_all(csv_lines(_CSV, ({**facts, **facts["kexec"]} for facts in records)))

@@ -35,7 +35,7 @@ _STATE_STYLES = {"assigned": "green", "free": "dim", "reserved": "dim", "hot-rem
 
 
 def show_overview(screen: Screen, overview: Overview, format: str, kernel: str | None = None) -> None:
-    """Print the overview as `table` or `json`."""
+    """Print the overview as `text` or `json`."""
     if format == "json":
         from drmemctl.output.json import document
 

@@ -44,7 +44,7 @@ COLUMNS = (
 
 
 def show_rules(screen: Screen, pages: Sequence[Page], format: str, choice: TableChoice = AS_IT_IS) -> None:
-    """Print the rules as `table`, `json` or `markdown`."""
+    """Print the rules as `text`, `json` or `markdown`."""
     if format == "json":
         from drmemctl.output.json import document, schema
 

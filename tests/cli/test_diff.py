@@ -21,7 +21,7 @@ from tests.conftest import FIXTURES, Tool, blob
 
 ARRAYS = FIXTURES / "kernel-arrays"
 BOOT, PLUG1, PLUG2, UNPLUG1 = (ARRAYS / f"numa2-{name}.dtb.gz" for name in ("boot", "plug1", "plug2", "unplug1"))
-FORMATS = ("table", "json", "markdown", "unified")
+FORMATS = ("text", "json", "markdown", "unified")
 
 
 def written(folder: Path, name: str, tree: Tree) -> Path:

@@ -53,12 +53,12 @@ def test_all_policies_in_two_processes_are_those_of_one() -> None:
 
 def test_a_trace_is_saved_and_kept(tmp_path: Path) -> None:
     steps = tmp_path / "race.steps"
-    first = run("explore", BEFORE, "--thread", LPM, "--thread", FLUSH, "--save-trace", steps, "--ends", "1")
+    first = run("explore", BEFORE, "--thread", LPM, "--thread", FLUSH, "--save-trace", steps, "--show", "1")
     again = run("explore", BEFORE, "--replay", steps)
     assert again.code == 1
     trace = first.out.split("switches\n")[1].split("outcome:")[0]
     assert again.out.startswith(trace)
-    assert run("simulate", BEFORE, "--schedule", steps) == again
+    assert run("simulate", BEFORE, "--replay", steps) == again
     kept = json.loads(run("explore", BEFORE, "--replay", steps, "--format", "json").out)
     assert (kept["consistent"], kept["ended"]) == (False, True)
     assert run("explore", BEFORE, "--replay", steps, "--format", "mermaid").out.startswith("sequenceDiagram\n")

@@ -303,7 +303,7 @@ def test_a_choice_of_nothing_is_an_empty_list() -> None:
 
 
 def test_expanding_beyond_the_limit_is_refused_with_the_size_before_any_output() -> None:
-    for format in ("table", "json", "csv", "ndjson"):
+    for format in ("text", "json", "csv", "ndjson"):
         outcome = run("lmb", fixture("trees/v2-gap"), "--expand", "--limit", "18", "--format", format)
         assert (outcome.code, outcome.out) == (3, "")
         assert outcome.err == (
@@ -372,7 +372,7 @@ NOTHING = {
 }
 
 
-@pytest.mark.parametrize("format", ["table", "json", "csv", "ndjson"])
+@pytest.mark.parametrize("format", ["text", "json", "csv", "ndjson"])
 @pytest.mark.parametrize(("words", "options"), NOTHING.items(), ids=NOTHING)
 def test_conditions_that_no_lmb_meets_are_said_on_standard_error(
     words: str, options: list[str], format: str

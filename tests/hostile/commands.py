@@ -67,7 +67,7 @@ FULL = (
     "prop {in} / --format json",
     "prop {in} /rtas",
     "prop {in} /options",
-    "prop {in} /options:texts --limit 100000000",
+    "prop {in} /options:texts --show 100000000",
     "prop {in} /options:texts --format json",
     "prop {in} /:ibm,drc-info",
     "prop {in} /:ibm,drc-names",
@@ -93,7 +93,7 @@ FULL = (
     "diff {in} {in} --all",
     "diff {in} {changed}",
     "history {in} --format json",
-    "capture --from {in} --redact --force -o {out}.tar",
+    "capture --dump {in} --redact --force -o {out}.tar",
     "check {base} --array {in}",
     "lmb {in} --from boot",
     "report {in} {changed} --redact -o {out}.html",
@@ -110,7 +110,7 @@ FULL = (
 DECODE = tuple(
     f"decode {kind} {{in}} --format {format}"
     for kind in ("update-nodes", "update-properties", "rtas-event", "configure-connector")
-    for format in ("table", "json")
+    for format in ("text", "json")
 ) + tuple(
     f"decode {kind} {{in}} --encode -o {{out}}.bin" for kind in ("update-nodes", "update-properties", "rtas-event")
 )

@@ -228,10 +228,10 @@ def _baseline(folder: Path) -> list[Any]:
 
 def _replayed(folder: Path) -> list[Any]:
     path = folder / "race.steps"
-    assert run("explore", BEFORE, *THREADS, "--save-trace", path, "--ends", "1").code == 1
+    assert run("explore", BEFORE, *THREADS, "--save-trace", path, "--show", "1").code == 1
     return [
         *printed("explore-replay", "explore", BEFORE, "--replay", path, "--format", "json"),
-        *printed("explore-replay", "simulate", BEFORE, "--schedule", path, "--format", "json"),
+        *printed("explore-replay", "simulate", BEFORE, "--replay", path, "--format", "json"),
     ]
 
 
@@ -295,7 +295,7 @@ def _history(folder: Path) -> list[Any]:
 def _replaced(folder: Path) -> list[Any]:
     place = folder / "dump.tar"
     dump = FIXTURES / "vmcores" / "6.1-radix64k-written-back.core.xz"
-    assert run("capture", "--from", dump, "-o", place).code == 0
+    assert run("capture", "--dump", dump, "-o", place).code == 0
     with tarfile.open(place) as tar:
         stream = tar.extractfile("capture/memory/replaced.json")
         return [] if stream is None else [json.load(stream)]
