@@ -18,10 +18,18 @@ from drmemctl.cli.common import (
     named_file,
     of_kcore,
     open_tree,
+    quiet_option,
 )
 from drmemctl.cli.kernel_options import kernel_option
-from drmemctl.cli.output_files import FORMATS, output_file_option
-from drmemctl.cli.rule_options import docs_url_option, per_path_ignores_option, rules_option, severity_option
+from drmemctl.cli.output_files import FORMATS, check_distinct, output_file_option
+from drmemctl.cli.rule_options import (
+    IGNORE,
+    SELECT,
+    docs_url_option,
+    per_path_ignores_option,
+    rules_option,
+    severity_option,
+)
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -55,8 +63,8 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
 @click.command("check", short_help="Say what is wrong with device trees.", epilog=_EXAMPLE)
 @dump_options()
 @click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=TREE, callback=of_kcore)
-@rules_option("--select", "Only these rules: ids, beginnings of ids, families, ALL; comma-separated or repeated.")
-@rules_option("--ignore", "Not these rules; of --select and --ignore, the more exact word counts.")
+@rules_option("--select", SELECT)
+@rules_option("--ignore", IGNORE)
 @rules_option("--extend-select", "These rules as well: on top of what settings from a file select.")
 @rules_option("--extend-ignore", "Nor these rules: on top of what settings from a file ignore.")
 @per_path_ignores_option()
@@ -99,7 +107,7 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
 @click.option("--config", metavar="FILE", type=FILE, help="Take settings from this file.")
 @click.option("--isolated", is_flag=True, help="Take no settings from any file.")
 @click.option("--all", "everything", is_flag=True, help="All findings and LMBs, not a screen for each tree.")
-@click.option("-q", "--quiet", is_flag=True, help="Print no findings; the exit code tells, and the file of -o.")
+@quiet_option()
 @click.option("--statistics", is_flag=True, help="Print how often each rule was broken, in place of findings.")
 @format_option(*FORMATS)
 @click.option("-o", "--output", metavar="OUT", type=FILE, help="Write to this file; - is standard output.")
@@ -158,6 +166,7 @@ def command(
             raise click.UsageError("--write-baseline has no other output: leave --output-file out.")
         written(write_baseline, view, target)
         return _exit_code(tally, "never", allow_no_drmem)
+    check_distinct([*(name for _, name in output_files), *([target.file] if target.file else [])])
     _show(target, view, format, output_files, quiet=quiet, statistics=statistics)
     if baseline is not None:
         tell_stale(baseline, plan, (before, array), prune=prune_baseline)

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from collections.abc import Sequence
+
 import click
 
 from drmemctl.cli.common import Decorator
@@ -33,10 +37,17 @@ def _parsed(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) 
             raise click.BadParameter(message, ctx, param)
         if file == "-":
             raise click.BadParameter(f"{text!r}: standard output has what --format says", ctx, param)
-        if file in (name for _, name in pairs):
-            raise click.BadParameter(f"two formats for {file!r}", ctx, param)
         pairs.append((format, file))
+    check_distinct([file for _, file in pairs])
     return tuple(pairs)
+
+
+def check_distinct(files: Sequence[str]) -> None:
+    """Refuse to write two outputs to one file."""
+    for file, number in Counter(map(os.path.realpath, files)).items():
+        # To a device or a pipe several may be written, one after the other.
+        if number > 1 and (os.path.isfile(file) or not os.path.lexists(file)):  # noqa: PTH113 - as it was typed
+            raise click.UsageError(f"two outputs to {file!r}: name a file for each.")
 
 
 def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from drmemctl.check.selection import PathIgnore, SeverityOverride
 
 
+SELECT = "Only these rules: ids, beginnings of ids, families, ALL; comma-separated or repeated."
+IGNORE = "Not these rules; of --select and --ignore, the more exact word counts."
+"""What `--select` and `--ignore` do on every command."""
+
+
 def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
     """Return a callback that parses an option's text, or its texts together; None where it is not given."""
 
@@ -60,6 +65,7 @@ def per_path_ignores_option() -> Decorator:
         metavar="PATTERN:RULES",
         multiple=True,
         callback=_parsed_each(_path_ignores),
+        shell_complete=_complete_path_ignores,
         help="Not these rules for inputs of such names; repeated.",
     )
 
@@ -102,6 +108,15 @@ def _path_ignores(texts: tuple[str, ...]) -> tuple[PathIgnore, ...]:
     from drmemctl.check.rule_words import path_ignores
 
     return path_ignores(texts)
+
+
+def _complete_path_ignores(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from glob import escape, glob
+
+    pattern, colon, names = incomplete.rpartition(":")
+    if not colon:
+        return sorted(glob(f"{escape(incomplete)}*"))  # noqa: PTH207 - as it was typed
+    return [f"{pattern}:{word}" for word in _complete(ctx, param, names)]
 
 
 def _complete_severity(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from drmemctl._version import __version__
@@ -32,11 +32,24 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     unreadable: list[str] = []
     pages = view.pages
     index = {page.rule: number for number, page in enumerate(pages)}
+    rules = [rule_record(page, view.docs_url) for page in pages]
+    yield from document_of(
+        rules, _results(view, index, unreadable), lambda: _invocation(unreadable), view.docs_url
+    )
+
+
+def document_of(
+    rules: Sequence[Mapping[str, Any]],
+    results: Iterable[Mapping[str, Any]],
+    invocation: Callable[[], Mapping[str, Any]],
+    docs_url: str,
+) -> Iterator[str]:
+    """Yield a document of one run; what `invocation` says of the run is known after its results."""
     driver = {
         "name": "drmemctl",
         "version": __version__,
-        **({"informationUri": view.docs_url} if view.docs_url else {}),
-        "rules": [_rule(page, view.docs_url) for page in pages],
+        **({"informationUri": docs_url} if docs_url else {}),
+        "rules": rules,
     }
     head = {
         "tool": {"driver": driver},
@@ -47,11 +60,12 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     for key, value in head.items():
         yield f"      {json.dumps(key)}: {json.dumps(value)},\n"
     yield '      "results": '
-    yield from array(_results(view, index, unreadable), "      ")
-    yield f',\n      "invocations": [{json.dumps(_invocation(unreadable))}]\n    }}\n  ]\n}}\n'
+    yield from array(results, "      ")
+    yield f',\n      "invocations": [{json.dumps(invocation())}]\n    }}\n  ]\n}}\n'
 
 
-def _rule(page: Page, docs_url: str) -> dict[str, Any]:
+def rule_record(page: Page, docs_url: str) -> dict[str, Any]:
+    """Return a rule as the driver lists it."""
     uri = help_uri(docs_url, page.rule, page.references)
     words = "".join(char if char.isalnum() else " " for char in page.title).split()
     return {
@@ -70,15 +84,16 @@ def _results(view: CheckView, index: dict[str, int], unreadable: list[str]) -> I
     for report in view.reports:
         if report.error or view.is_unjudged(report):
             unreadable.append(report.error or unjudged_error(report))
-        artifact = _artifact(report.source)
+        artifact = artifact_of(report.source)
         for finding in report.findings:
-            result = _result(finding, artifact, index)
+            result = result_of(finding, artifact, index)
             if report.kernel is not None:
                 result["properties"]["kernel"] = report.kernel
             yield result
 
 
-def _result(finding: Finding, artifact: dict[str, str] | None, index: dict[str, int]) -> dict[str, Any]:
+def result_of(finding: Finding, artifact: dict[str, str] | None, index: dict[str, int]) -> dict[str, Any]:
+    """Return a finding as a result."""
     properties: dict[str, Any] = {"lmbs": [lmbs.to_json() for lmbs in finding.lmbs]}
     if finding.property and finding.offset is not None:
         properties["propertyOffset"] = finding.offset
@@ -128,7 +143,7 @@ def _region(finding: Finding) -> dict[str, int]:
     return {"startLine": finding.line, "startColumn": finding.column} if finding.line else {"startLine": 1}
 
 
-def _artifact(source: str) -> dict[str, str] | None:
+def artifact_of(source: str) -> dict[str, str] | None:
     """Return where an input is: relative to the working directory if it is in there; None if it is no file."""
     name = file_of(source)
     if name is None:

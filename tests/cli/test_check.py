@@ -250,6 +250,9 @@ class TestFurtherOutputs:
 
     def test_one_file_has_one_format(self, tmp_path: Path) -> None:
         assert check(BAD, "--output-file", "json=a", "--output-file", "text=a").code == 2
+        assert check(BAD, "--output-file", "json=a", "--output-file", "text=./a").code == 2
+        assert check(BAD, "--output-file", f"json={tmp_path}/a", "-o", tmp_path / "a").code == 2
+        assert not (tmp_path / "a").exists()
         assert check(BAD, "--output-file", "json=a", "--write-baseline", tmp_path / "b").code == 2
 
 

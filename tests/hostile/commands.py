@@ -91,6 +91,8 @@ FULL = (
     "diff {in} {base} --format markdown --all",
     "diff {in} {base} --format unified",
     "diff {in} {in} --all",
+    "diff {base} {in} --format sarif",
+    "diff {in} {base} --format junit --fail-on numa",
     "diff {in} {changed}",
     "history {in} --format json",
     "capture --dump {in} --redact --force -o {out}.tar",
