@@ -100,6 +100,10 @@ class LmbRange:
         return flag_names(self.flags)
 
 
+_SHOWN = 160
+"""Characters of a message that the short form of a finding shows."""
+
+
 class Finding(NamedTuple):
     """What is wrong, with all that there is to show of it.
 
@@ -145,6 +149,10 @@ class Finding(NamedTuple):
     line: int = 0
     column: int = 0
     fix: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        cut = "…" if len(self.message) > _SHOWN else ""
+        return f"<Finding {self.rule or self.code} {self.severity}: {self.message[:_SHOWN]!r}{cut}>"
 
     @classmethod
     def of(cls, violation: Violation, title: str, subject: Subject) -> Finding:

@@ -19,6 +19,7 @@ from drmemctl.kernel.affinity import affinity_rules
 from drmemctl.kernel.choice import kernel_for
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.drmem import LmbTable
+from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Property, Tree
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Origin:
     table: LmbTable = field(default_factory=partial(LmbTable.of, (), None), compare=False, repr=False)
     lookup: LookupArrays | None = field(default=None, compare=False, repr=False)
     size_property: Property | None = field(default=None, compare=False, repr=False)
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, side: Side) -> Origin:
@@ -101,6 +104,8 @@ class Diff:
     everything: bool = field(default=False, compare=False)
     kernel: str | None = field(default=None, compare=False)
     kernel_notes: tuple[str, ...] = field(default=(), compare=False)
+
+    __repr__ = short_repr
 
     @property
     def same(self) -> bool:
