@@ -17,6 +17,7 @@ from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from drmemctl.memory.lmb_array import LmbArray
+    from drmemctl.tree.places import TextPlaces
     from drmemctl.tree.system_files import SystemFiles
 
 _T = TypeVar("_T")
@@ -169,6 +170,7 @@ class Tree:
         beside: the files about memory of that kernel, None where the source is a tree alone; a tree that is made
             from another has none, since no kernel ran on it.
         dump: what a kernel's memory shows besides its tree, None where the source is no dump.
+        places: where nodes and properties stand in device tree source, None for other kinds.
 
     """
 
@@ -182,6 +184,7 @@ class Tree:
     provenance: Provenance = field(default=UNKNOWN, compare=False)
     beside: Beside | None = field(default=None, compare=False, repr=False)
     dump: KernelDump | None = field(default=None, compare=False, repr=False)
+    places: TextPlaces | None = field(default=None, compare=False, repr=False)
     _results: dict[Callable[[Tree], Any], Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __repr__(self) -> str:
@@ -253,7 +256,7 @@ class Tree:
 
     def with_root(self, root: Node) -> Tree:
         """Return a tree made from this one."""
-        return replace(self, root=root, beside=None, dump=None)
+        return replace(self, root=root, beside=None, dump=None, places=None)
 
     def with_property(self, path: str, name: str, value: bytes | None) -> Tree:
         """Return the tree with one property of an existing node set, or removed if `value` is None."""
