@@ -21,9 +21,10 @@ from pyarrow import fs as arrow_fs
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.fleet.dataset import Dataset, existing
-from drmemctl.fleet.questions import PARTITIONS
+from drmemctl.fleet.questions import PARTITIONS, SCENARIOS, NamedQuestion
 from drmemctl.fleet.storage import stored
-from drmemctl.fleet.tables import TABLES
+from drmemctl.fleet.tables import ALL_TABLES
+from drmemctl.fleet.work import ALL_WORK, CHECK, Work
 
 _AT_ONCE = 1024
 """Rows that are fetched at a time."""
@@ -60,9 +61,15 @@ class QueryAnswer(NamedTuple):
 
 
 class Fleet:
-    """The data set at a URL, as long as its `views` are open."""
+    """The data set at a URL, as long as its `views` are open.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    Attributes:
+        work: what filled it.
+
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, work: Work) -> None:
+        self.work = work
         self._connection = connection
 
     def ask(self, sql: str) -> QueryAnswer:
@@ -112,23 +119,35 @@ def _distinct(names: Sequence[str]) -> Iterator[str]:
 
 
 @contextmanager
-def fleet(url: str) -> Iterator[Fleet]:
-    """Open the data set at a URL; `InputError` where there is none."""
-    dataset = existing(url)
+def fleet(url: str, works: Sequence[Work] = ALL_WORK) -> Iterator[Fleet]:
+    """Open the data set at a URL; `DrmemctlError` where there is none, or none that did some of this work."""
+    dataset = existing(url, works)
     parts = dataset.parts()
     with _local(dataset, parts) as place, duckdb.connect(":memory:") as connection:
-        for name in TABLES:
+        for name in dataset.work.tables:
             connection.register(f"{name}_parts", _table(place, name, parts))
-        connection.register("newest", _newest(dataset, parts))
-        for name in TABLES:
-            connection.execute(
-                f"create view {name} as select * exclude (part) from {name}_parts"  # noqa: S608 - our own names
-                " semi join newest using (url, version, part)"
-            )
-        connection.execute(f"create view partitions as {PARTITIONS}")
+        if dataset.work == CHECK:
+            connection.register("newest", _newest(dataset, parts))
+        for name in dataset.work.tables:
+            view = f"create view {name} as select * exclude (part) from {name}_parts"
+            # A capture has many scenarios, and is one state of an input only.
+            newest = " semi join newest using (url, version, part)" if dataset.work == CHECK else ""
+            connection.execute(view + newest)
+        if dataset.work == CHECK:
+            connection.execute(f"create view partitions as {PARTITIONS}")
+        else:
+            connection.execute(f"create view scenarios as {SCENARIOS[dataset.work]}")
         for lock in _LOCKS:
             connection.execute(lock)
-        yield Fleet(connection)
+        yield Fleet(connection, dataset.work)
+
+
+def check_asked_of(question: NamedQuestion, work: Work, url: str) -> None:
+    """Raise `QueryError` where a question is not asked of the data sets that some work makes."""
+    if work not in question.works:
+        commands = " and ".join(asked.command for asked in question.works)
+        message = f"{question.name} is asked of data sets of {commands}, and this is one of {work.command}"
+        raise QueryError(message, source=url, hint=f"drmemctl fleet ask {url} lists the questions")
 
 
 @contextmanager
@@ -141,8 +160,8 @@ def _local(dataset: Dataset, parts: Sequence[int]) -> Iterator[Dataset]:
         yield dataset
         return
     with TemporaryDirectory(prefix="drmemctl-") as folder:
-        copy = Dataset(folder)
-        for name in TABLES:
+        copy = Dataset(folder, dataset.work)
+        for name in dataset.work.tables:
             os.mkdir(f"{folder}/{name}")  # noqa: PTH102
             for part in parts:
                 path = dataset.path(name, part)
@@ -154,7 +173,7 @@ def _table(dataset: Dataset, name: str, parts: Sequence[int]) -> arrow_dataset.D
     """Return a table whose rows have the number of their part as well; it is read as far as it is asked."""
     return arrow_dataset.FileSystemDataset.from_paths(
         [dataset.path(name, part) for part in parts],
-        schema=TABLES[name].append(pa.field("part", pa.int32())),
+        schema=ALL_TABLES[name].append(pa.field("part", pa.int32())),
         format=arrow_dataset.ParquetFileFormat(),
         filesystem=arrow_fs.LocalFileSystem(),
         partitions=[arrow_dataset.field("part") == part for part in parts],

@@ -211,11 +211,12 @@ def _refused(path: str) -> Iterator[None]:
         raise WriteError(f"cannot be written: {reason}", source=path) from error
 
 
-def existing(url: str) -> Dataset:
-    """Return the data set of `fleet check` at a URL, for reading; `DrmemctlError` where there is none."""
-    dataset = Dataset(url)
-    if not dataset.parts():
-        dataset.check_work("any program that reads Parquet reads it")
-        hint = "drmemctl fleet check makes one"
-        raise InputError("there is no data set", source=url, hint=hint)
-    return dataset
+def existing(url: str, works: Sequence[Work] = ALL_WORK) -> Dataset:
+    """Return the data set at a URL, for reading; `DrmemctlError` where there is none that did some work."""
+    for work in works:
+        dataset = Dataset(url, work)
+        if dataset.parts():
+            return dataset
+    Dataset(url, works[0]).check_work(f"name a data set of {works[0].command}")
+    hint = f"{works[0].command} makes one"
+    raise InputError("there is no data set", source=url, hint=hint)

@@ -7,17 +7,7 @@ from typing import NamedTuple
 
 from drmemctl.fleet.ask import Fleet, QueryAnswer
 from drmemctl.fleet.questions import COUNTS, DRIFTED, QUESTIONS, NamedQuestion
-
-
-class Counts(NamedTuple):
-    """How much there is: inputs, and of those trees, of how many partitions, and what is wrong with them."""
-
-    inputs: int
-    trees: int
-    partitions: int
-    with_errors: int
-    with_warnings: int
-    unreadable: int
+from drmemctl.fleet.work import Work
 
 
 class Answered(NamedTuple):
@@ -34,26 +24,31 @@ class FleetOverview(NamedTuple):
 
     Attributes:
         url: where it is, as the user named it.
-        counts: how much there is.
+        work: what filled it.
+        counts: how much there is, by what it is.
         answers: the questions about all of it.
         drifts: the captures of the partitions whose LMBs changed most.
 
     """
 
     url: str
-    counts: Counts
+    work: Work
+    counts: dict[str, int]
     answers: tuple[Answered, ...]
     drifts: tuple[Answered, ...]
 
 
 def overview_of(fleet: Fleet, url: str) -> FleetOverview:
     """Return what there is to say of the data set at a URL."""
-    drift = QUESTIONS["drift"]
-    names = [str(name) for (name,) in fleet.ask(DRIFTED).rows]
+    drift, work = QUESTIONS["drift"], fleet.work
+    names = [str(name) for (name,) in fleet.ask(DRIFTED).rows] if work in drift.works else []
+    questions = [question for question in QUESTIONS.values() if work in question.works]
+    counts = fleet.ask(COUNTS[work])
     return FleetOverview(
         url,
-        Counts(*next(fleet.ask(COUNTS).rows)),
-        tuple(_answered(fleet, question, None) for question in QUESTIONS.values() if not question.takes_partition),
+        work,
+        dict(zip(counts.columns, next(counts.rows), strict=True)),
+        tuple(_answered(fleet, question, None) for question in questions if not question.takes_partition),
         tuple(_answered(fleet, drift, name) for name in names),
     )
 

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Questions with names, and their SQL: what one asks of a fleet first.
 
-DuckDB answers it from views: `inputs`, `nodes`, `lmb_runs` and `findings`, whose columns docs/schemas describes,
-and `partitions`, which says of which partition each input is.
+DuckDB answers it from views, whose columns docs/schemas describes: of `fleet check` `inputs`, `nodes`, `lmb_runs`
+and `findings`, and `partitions`, which says of which partition each input is; of campaigns `simulations` or
+`explorations`, and `scenarios`, which is either.
 """
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
+
+from drmemctl.fleet.work import CHECK, EXPLORE, SIMULATE, Work
 
 PARTITIONS = """\
 select
@@ -23,6 +26,12 @@ select
 from inputs"""
 """The view `partitions`: its own name, but for a redacted one of x; else the host, or what stands for both."""
 
+SCENARIOS = {
+    SIMULATE: "select *, null::varchar as policy from simulations",
+    EXPLORE: "select *, null::bigint as seed from explorations",
+}
+"""The view `scenarios` of a campaign: with the same columns of both kinds, and those that only its kind has."""
+
 _MARK = "$partition"
 _NAME = re.compile(r"[a-z][a-z-]*\Z")
 
@@ -34,12 +43,14 @@ class NamedQuestion(NamedTuple):
         name: what it is called.
         title: what it asks.
         text: its SQL, with `$partition` where it is about one.
+        works: whose data sets it is asked of.
 
     """
 
     name: str
     title: str
     text: str
+    works: tuple[Work, ...] = (CHECK,)
 
     @property
     def takes_partition(self) -> bool:
@@ -214,6 +225,100 @@ order by url""",
     ),
 )
 
+_CAMPAIGNS = (SIMULATE, EXPLORE)
+_FAILS = "outcome in ('inconsistent', 'oops', 'unexpected')"
+
+_ALL_OF_CAMPAIGNS = (
+    NamedQuestion(
+        "failures",
+        "how many scenarios fail, by outcome and rule",
+        f"""\
+select
+  outcome,
+  rule,
+  count(*) as scenarios,
+  count(distinct kernel) as kernels,
+  count(distinct url) as captures,
+  min(verdict) as example
+from scenarios
+where {_FAILS}
+group by outcome, rule
+order by scenarios desc, outcome, rule""",
+        _CAMPAIGNS,
+    ),
+    NamedQuestion(
+        "failures-by-kernel",
+        "how many scenarios fail on each kernel, and which kernels do the same",
+        f"""\
+select
+  kernel,
+  count(*) as scenarios,
+  count(*) filter ({_FAILS}) as failing,
+  count(*) filter (outcome = 'inconsistent') as inconsistent,
+  count(*) filter (outcome = 'oops') as oops,
+  count(*) filter (outcome = 'unexpected') as unexpected,
+  count(*) filter (outcome = 'error') as errors,
+  kernels
+from scenarios
+group by kernel, kernels
+order by failing desc, kernel, kernels""",
+        _CAMPAIGNS,
+    ),
+    NamedQuestion(
+        "failures-by-locking",
+        "how many explorations fail under each policy, and how many by race alone",
+        f"""\
+select
+  policy as locking,
+  count(*) as scenarios,
+  count(*) filter ({_FAILS}) as failing,
+  count(*) filter (by_race > 0) as by_race,
+  count(*) filter (outcome = 'oops') as oops,
+  count(*) filter (outcome = 'incomplete') as incomplete
+from explorations
+group by policy
+order by failing desc, locking""",
+        (EXPLORE,),
+    ),
+    NamedQuestion(
+        "states",
+        "how many states were reached, by kernel and policy",
+        """\
+select
+  kernel,
+  policy as locking,
+  count(*) as scenarios,
+  sum(states)::bigint as states,
+  max(states) as most,
+  sum(ends)::bigint as ends,
+  count(*) filter (not complete) as incomplete
+from explorations
+group by kernel, policy
+order by states desc nulls last, kernel, locking""",
+        (EXPLORE,),
+    ),
+    NamedQuestion(
+        "replay",
+        "which commands show the failing scenarios again",
+        f"""\
+select outcome, rule, kernel, policy as locking, verdict, replay
+from scenarios
+where {_FAILS}
+order by outcome, rule, kernel, locking, replay""",
+        _CAMPAIGNS,
+    ),
+    NamedQuestion(
+        "not-carried-out",
+        "which scenarios cannot be carried out, and why",
+        """\
+select error, kernel, url
+from scenarios
+where error is not null
+order by url, kernel, error""",
+        _CAMPAIGNS,
+    ),
+)
+
 CAPTURES = NamedQuestion(
     "captures",
     "the captures of each partition that has several, in their order",
@@ -227,7 +332,7 @@ order by name, taken nulls first, url""",
 )
 """What `fleet diff` asks."""
 
-QUESTIONS = {question.name: question for question in _ALL}
+QUESTIONS = {question.name: question for question in (*_ALL, *_ALL_OF_CAMPAIGNS)}
 """The questions by name."""
 
 
@@ -236,7 +341,8 @@ def is_name(text: str) -> bool:
     return _NAME.match(text) is not None
 
 
-COUNTS = """\
+COUNTS = {
+    CHECK: """\
 select
   count(*) as inputs,
   count(*) filter (kind is not null) as trees,
@@ -245,7 +351,20 @@ select
   count(*) filter (errors = 0 and warnings > 0) as with_warnings,
   count(*) filter (error is not null) as unreadable
 from inputs
-join partitions using (url, version)"""
+join partitions using (url, version)""",
+    **dict.fromkeys(
+        _CAMPAIGNS,
+        f"""\
+select
+  count(*) as scenarios,
+  count(distinct url) as captures,
+  count(distinct kernel) as kernels,
+  count(*) filter ({_FAILS}) as failing,
+  count(*) filter (outcome = 'incomplete') as incomplete,
+  count(*) filter (error is not null) as not_carried_out
+from scenarios""",
+    ),
+}
 """How much there is, in one row."""
 
 DRIFTED = """\

@@ -38,8 +38,15 @@ def show_answer(screen: Screen, answer: QueryAnswer, format: str, question: str 
 
 def show_questions(screen: Screen, questions: Iterable[NamedQuestion], format: str) -> None:
     """Print which questions there are, as answers are printed."""
-    rows = ((question.name + " PARTITION" * question.takes_partition, question.title) for question in questions)
-    show_answer(screen, QueryAnswer(("question", "asks"), ("VARCHAR", "VARCHAR"), rows), format, None, "")
+    rows = (
+        (
+            question.name + " PARTITION" * question.takes_partition,
+            ", ".join(work.command.rpartition(" ")[2] for work in question.works),
+            question.title,
+        )
+        for question in questions
+    )
+    show_answer(screen, QueryAnswer(("question", "of", "asks"), ("VARCHAR",) * 3, rows), format, None, "")
 
 
 def show_sql(screen: Screen, questions: Iterable[NamedQuestion], partition: str | None) -> None:

@@ -18,11 +18,13 @@ Examples:
   drmemctl fleet ask fleet drift lpar7 --format csv
   drmemctl fleet ask s3://support/fleet unreadable
   drmemctl fleet ask fleet worst --sql
+  drmemctl fleet ask campaign replay
   drmemctl fleet ask fleet "select release, count(*) from inputs group by all"
 
-SQL is DuckDB's. It sees the views inputs, nodes, lmb_runs and findings, of an input that has changed as it was
-when it was judged last, and partitions (url, version, name). docs/schemas describes the columns. It can only
-read, and only the data set.
+SQL is DuckDB's. Of fleet check it sees the views inputs, nodes, lmb_runs and findings, of an input that has
+changed as it was when it was judged last, and partitions (url, version, name); of campaigns simulations or
+explorations, and scenarios, which is either. docs/schemas describes the columns. It can only read, and only the
+data set.
 """
 
 
@@ -46,7 +48,7 @@ def _complete(_context: click.Context, _param: click.Parameter, incomplete: str)
 def command(
     dataset: str, question: str | None, partition: str | None, show: bool, format: str, screen: Screen
 ) -> None:
-    """Answer questions about the data set that fleet check made: those that have a name, or any in SQL.
+    """Answer questions about a data set that a command of fleet made: those that have a name, or any in SQL.
 
     Without a question it lists those that have a name.
     """
@@ -67,10 +69,12 @@ def command(
         return
     if named is not None and named.takes_partition and partition is None:
         raise click.UsageError(f"{question} asks about one PARTITION; the view partitions has their names.")
-    from drmemctl.fleet.ask import fleet
+    from drmemctl.fleet.ask import check_asked_of, fleet
 
     sql = question if named is None else named.sql(partition)
     with fleet(dataset) as views:
+        if named is not None:
+            check_asked_of(named, views.work, dataset)
         show_answer(screen, views.ask(sql), format, named and named.name, sql)
 
 

@@ -89,6 +89,7 @@ def command(
 def _pairs(dataset: str, partition: str | None) -> list[Pair]:
     from drmemctl.fleet.ask import fleet
     from drmemctl.fleet.pairs import pairs_of
+    from drmemctl.fleet.work import CHECK
 
-    with fleet(dataset) as views:
+    with fleet(dataset, (CHECK,)) as views:
         return pairs_of(views, partition)

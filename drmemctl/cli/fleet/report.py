@@ -25,8 +25,8 @@ The page is one file. It loads nothing and has no date in it: the same data set 
 def command(dataset: str, output: str, title: str) -> None:
     """Write what there is to say of a data set on one HTML page that can be sent as it is.
 
-    How much there is, the answers to the questions that fleet ask has names for, the worst partitions, and how the
-    captures of those drift whose LMBs changed most.
+    How much there is, the answers to the questions that fleet ask has names for, and of fleet check how the
+    captures of the partitions drift whose LMBs changed most. Of a campaign the page has each command to replay.
     """
     check_extra()
     from drmemctl.fleet.ask import fleet

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from drmemctl._version import __version__
-from drmemctl.fleet.overview import Answered, Counts, FleetOverview
+from drmemctl.fleet.overview import Answered, FleetOverview
+from drmemctl.fleet.work import CHECK
 from drmemctl.output.fleet_ask import table_cells
 from drmemctl.output.map_key import Key
 from drmemctl.output.report.engine import Asset, rendered
@@ -33,18 +34,14 @@ def fleet_page(overview: FleetOverview, title: str = "") -> str:
     return rendered(
         "fleet.html.j2",
         version=__version__,
-        title=own_words(title) or f"Fleet {name}",
+        title=own_words(title) or f"{'Fleet' if overview.work == CHECK else 'Campaign'} {name}",
         dataset=name,
-        tiles=_tiles(overview.counts),
+        tiles=[Tile(f"{number:,}", words.replace("_", " ")) for words, number in overview.counts.items()],
+        of_inputs=overview.work == CHECK,
         answers=[_part(answered, tables, name) for answered in overview.answers],
         drifts=[_part(answered, tables, name) for answered in overview.drifts],
         style=Asset(*STYLE),
     )
-
-
-def _tiles(counts: Counts) -> list[Tile]:
-    words = ("inputs", "trees", "partitions", "with errors", "with warnings", "unreadable")
-    return [Tile(f"{number:,}", text) for number, text in zip(counts, words, strict=True)]
 
 
 def _part(answered: Answered, tables: Tables, dataset: str) -> AnswerPart:
