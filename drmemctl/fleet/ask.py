@@ -129,14 +129,14 @@ def fleet(url: str, works: Sequence[Work] = ALL_WORK) -> Iterator[Fleet]:
         if dataset.work == CHECK:
             connection.register("newest", _newest(dataset, parts))
         for name in dataset.work.tables:
-            view = f"create view {name} as select * exclude (part) from {name}_parts"
+            view = f"create view {name} as select * exclude (part) from {name}_parts"  # noqa: S608 - our own names
             # A capture has many scenarios, and is one state of an input only.
             newest = " semi join newest using (url, version, part)" if dataset.work == CHECK else ""
             connection.execute(view + newest)
         if dataset.work == CHECK:
             connection.execute(f"create view partitions as {PARTITIONS}")
         else:
-            connection.execute(f"create view scenarios as {SCENARIOS[dataset.work]}")
+            connection.execute(f"create view scenarios as {SCENARIOS}{dataset.work.commit}")
         for lock in _LOCKS:
             connection.execute(lock)
         yield Fleet(connection, dataset.work)

@@ -32,11 +32,17 @@ def simulate(  # noqa: PLR0913 - each is an option of the command
     steps: Sequence[str] = (),
     random: int = 0,
     seeds: Sequence[int] = (),
+    destinations: Sequence[str] = (),
     hypervisor: str | None = None,
     **options: object,
 ) -> Summary:
-    """Do steps, or so many `random` ones for each seed, on each kernel and capture; see `run_campaign`."""
+    """Do steps, or so many `random` ones for each seed, on each kernel and capture; see `run_campaign`.
+
+    `destinations` are trees that random steps may migrate to, as `lpm` names them.
+    """
     common = partial(Scenario, hypervisor=hypervisor or "")
+    migrations = (step for name in destinations for step in parse_script(f"lpm {name}"))
+    common = partial(common, files=_states(migrations), destinations=tuple(destinations))
     makers = [partial(common, seed=seed, random=random) for seed in seeds]
     if not random:
         parsed = (step for text in steps for step in parse_script(text))

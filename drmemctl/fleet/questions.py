@@ -26,11 +26,12 @@ select
 from inputs"""
 """The view `partitions`: its own name, but for a redacted one of x; else the host, or what stands for both."""
 
-SCENARIOS = {
-    SIMULATE: "select *, null::varchar as policy from simulations",
-    EXPLORE: "select *, null::bigint as seed from explorations",
-}
-"""The view `scenarios` of a campaign: with the same columns of both kinds, and those that only its kind has."""
+SCENARIOS = """\
+select
+  *,
+  outcome in ('inconsistent', 'oops', 'unexpected') as fails
+from """
+"""The view `scenarios`, of the table of a campaign."""
 
 _MARK = "$partition"
 _NAME = re.compile(r"[a-z][a-z-]*\Z")
@@ -226,13 +227,12 @@ order by url""",
 )
 
 _CAMPAIGNS = (SIMULATE, EXPLORE)
-_FAILS = "outcome in ('inconsistent', 'oops', 'unexpected')"
 
 _ALL_OF_CAMPAIGNS = (
     NamedQuestion(
         "failures",
         "how many scenarios fail, by outcome and rule",
-        f"""\
+        """\
 select
   outcome,
   rule,
@@ -241,7 +241,7 @@ select
   count(distinct url) as captures,
   min(verdict) as example
 from scenarios
-where {_FAILS}
+where fails
 group by outcome, rule
 order by scenarios desc, outcome, rule""",
         _CAMPAIGNS,
@@ -249,11 +249,11 @@ order by scenarios desc, outcome, rule""",
     NamedQuestion(
         "failures-by-kernel",
         "how many scenarios fail on each kernel, and which kernels do the same",
-        f"""\
+        """\
 select
   kernel,
   count(*) as scenarios,
-  count(*) filter ({_FAILS}) as failing,
+  count(*) filter (fails) as failing,
   count(*) filter (outcome = 'inconsistent') as inconsistent,
   count(*) filter (outcome = 'oops') as oops,
   count(*) filter (outcome = 'unexpected') as unexpected,
@@ -267,15 +267,15 @@ order by failing desc, kernel, kernels""",
     NamedQuestion(
         "failures-by-locking",
         "how many explorations fail under each policy, and how many by race alone",
-        f"""\
+        """\
 select
   policy as locking,
   count(*) as scenarios,
-  count(*) filter ({_FAILS}) as failing,
+  count(*) filter (fails) as failing,
   count(*) filter (by_race > 0) as by_race,
   count(*) filter (outcome = 'oops') as oops,
   count(*) filter (outcome = 'incomplete') as incomplete
-from explorations
+from scenarios
 group by policy
 order by failing desc, locking""",
         (EXPLORE,),
@@ -292,7 +292,7 @@ select
   max(states) as most,
   sum(ends)::bigint as ends,
   count(*) filter (not complete) as incomplete
-from explorations
+from scenarios
 group by kernel, policy
 order by states desc nulls last, kernel, locking""",
         (EXPLORE,),
@@ -300,11 +300,11 @@ order by states desc nulls last, kernel, locking""",
     NamedQuestion(
         "replay",
         "which commands show the failing scenarios again",
-        f"""\
-select outcome, rule, kernel, policy as locking, verdict, replay
+        """\
+select outcome, rule, kernel, verdict, replay
 from scenarios
-where {_FAILS}
-order by outcome, rule, kernel, locking, replay""",
+where fails
+order by outcome, rule, kernel, replay""",
         _CAMPAIGNS,
     ),
     NamedQuestion(
@@ -354,12 +354,12 @@ from inputs
 join partitions using (url, version)""",
     **dict.fromkeys(
         _CAMPAIGNS,
-        f"""\
+        """\
 select
   count(*) as scenarios,
   count(distinct url) as captures,
   count(distinct kernel) as kernels,
-  count(*) filter ({_FAILS}) as failing,
+  count(*) filter (fails) as failing,
   count(*) filter (outcome = 'incomplete') as incomplete,
   count(*) filter (error is not null) as not_carried_out
 from scenarios""",

@@ -31,7 +31,8 @@ class Scenario(NamedTuple):
         policy: what keeps threads apart.
         seed: what random steps follow from.
         random: how many random steps there are.
-        files: the states of the files that steps name.
+        files: the states of the files that steps name, or may name.
+        destinations: the captures that random steps may migrate to.
 
     """
 
@@ -47,6 +48,7 @@ class Scenario(NamedTuple):
     seed: int | None = None
     random: int = 0
     files: tuple[str, ...] = ()
+    destinations: tuple[str, ...] = ()
 
     def versioned(self) -> Scenario:
         """Return it with its version."""

@@ -144,6 +144,9 @@ def csv_text(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[
 
 
 def _cell(value: Any) -> str:
+    """Return a value as other files of CSV have it, which programs read: nothing, true and false."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return "" if value is None else _text(value)
 
 

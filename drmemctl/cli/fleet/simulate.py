@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
+from drmemctl.cli.common import FILE
 from drmemctl.cli.fleet.extra import check_extra
 from drmemctl.cli.fleet.options import campaign_options, check_workers_options, run_and_show
 from drmemctl.cli.kernel_options import named_hypervisor
@@ -17,6 +20,7 @@ Examples:
   drmemctl fleet simulate captures/ --step 'dlpar memory add count 1' -o run
   drmemctl fleet simulate captures/ -f lpm.steps --kernel 5.10 -o run
   drmemctl fleet simulate captures/ --random 6 --seed 1-100 -o run
+  drmemctl fleet simulate before.dtb --random 6 --migrate-to after.dtb -o run
 
 A scenario is a kernel on a capture and the steps, or a seed that these follow from. It fails if the kernel dies,
 if its view and the hypervisor's do not agree at the end, or if an expectation among the steps fails. The column
@@ -31,8 +35,16 @@ exit code is 1 if a scenario fails, 3 if one cannot be carried out.
 @campaign_options
 @steps_file_option("--steps")
 @step_option()
-@random_option(help="N random requests and plugs instead of steps.")
+@random_option(help="N random steps instead.")
 @seed_option("0")
+@click.option(
+    "--migrate-to",
+    "destinations",
+    metavar="TREE",
+    multiple=True,
+    type=FILE,
+    help="A tree that random steps may migrate to. Repeat for more.",
+)
 def command(
     urls: tuple[str, ...],
     dataset: str,
@@ -44,6 +56,7 @@ def command(
     steps: tuple[str, ...],
     random: int | None,
     seeds: range,
+    destinations: tuple[str, ...],
     format: str,
     screen: Screen,
 ) -> int:
@@ -54,6 +67,11 @@ def command(
     check_workers_options(jobs, scheduler)
     if bool(random) == bool(script or steps):
         raise click.UsageError("name steps (-f FILE, --step STEP), or else --random N.")
+    if destinations and not random:
+        raise click.UsageError("--migrate-to is for --random; write a step 'lpm TREE'.")
+    for step in parse_steps(None, [f"lpm {name}" for name in destinations]):
+        if not all(map(os.path.exists, step.inputs)):
+            raise click.UsageError(f"--migrate-to: there is no {step.inputs[0]!r}.")
     parsed = [step.text for step in parse_steps(script, steps)]
     # A file may quote what an argument may not: the command to replay has arguments.
     parse_steps(None, parsed)
@@ -66,6 +84,7 @@ def command(
         steps=parsed,
         random=random or 0,
         seeds=seeds,
+        destinations=destinations,
         kernels=kernels,
         hypervisor=named_hypervisor(hypervisor),
         jobs=jobs,
