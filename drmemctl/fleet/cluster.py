@@ -44,8 +44,8 @@ _SETTINGS = {
     # Else each loop looks fifty times a second how late it is: a hundredth of a processor in the client. It runs
     # there beside the scheduler: whatever is done by the second counts for every input, the more the busier the
     # machine is.
-    "distributed.admin.tick.interval": "10s",
-    "distributed.admin.tick.cycle": "10s",
+    "distributed.admin.tick.interval": "2s",
+    "distributed.admin.tick.cycle": "2s",
     "distributed.admin.tick.limit": "60s",
     "distributed.client.scheduler-info-interval": "60s",
     "distributed.scheduler.active-memory-manager.start": False,

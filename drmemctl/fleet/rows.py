@@ -164,6 +164,8 @@ def finding_row(finding: Finding, kernel: str | None) -> Row:
     facts = record(finding, "rule severity=severity.value message path? property? offset fingerprint deadly")
     return {
         **{key: printable(value) if isinstance(value, str) else value for key, value in facts.items()},
+        "line": finding.line or None,
+        "column": finding.column if finding.line else None,
         "lmbs": _clamped(sum(lmbs.count for lmbs in finding.lmbs)),
         "bytes": _bytes(finding),
         "lmb_ranges": [_range(lmbs) for lmbs in finding.lmbs],

@@ -85,6 +85,8 @@ _FINDINGS = [
     ("path", _TEXT),
     ("property", _TEXT),
     ("offset", _NUMBER),
+    ("line", _NUMBER),
+    ("column", _NUMBER),
     ("fingerprint", _TEXT),
     ("lmbs", _NUMBER),
     ("bytes", _NUMBER),
@@ -110,7 +112,7 @@ PAIRS: pa.Schema = pa.schema(
     [
         ("partition", _TEXT),
         *((f"{side}_{name}", kind) for side in ("before", "after") for name, kind in _CAPTURE),
-        *((name, kind) for name, kind in _FINDINGS if name != "deadly"),
+        *((name, kind) for name, kind in _FINDINGS if name not in ("deadly", "line", "column")),
         ("memory_stayed", _NUMBER),
         ("stale", _NUMBER),
         ("written_back", _NUMBER),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -21,12 +22,25 @@ _PATIENCE = {
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     """A client that the caller has: one worker, a thread of this process, which starts in no time."""
+    with _client(1) as connected:
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[Any]:
+    """The same with two workers."""
+    with _client(2) as connected:
+        yield connected
+
+
+@contextmanager
+def _client(workers: int) -> Iterator[Any]:
     dask = pytest.importorskip("dask", reason="dask is not installed")
     distributed = pytest.importorskip("distributed", reason="distributed is not installed")
     with (
         dask.config.set(_PATIENCE),
         distributed.LocalCluster(
-            n_workers=1,
+            n_workers=workers,
             threads_per_worker=1,
             processes=False,
             dashboard_address=_ANY_PORT,

@@ -28,7 +28,7 @@ def load(source: str | os.PathLike[str] | bytes) -> Tree:
             while True:
                 memory.append(bytearray(16 << 20))
                 time.sleep(0.01)
-        case "good35-worker" if _is_first(path):
+        case "h-worker" if _is_first(path):
             os.kill(os.getpid(), signal.SIGKILL)
         case "good10-client" if _is_first(path):
             while not list(Path(os.environ["POISON_DATASET"]).glob("inputs/*.parquet")):
