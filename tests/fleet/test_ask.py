@@ -173,7 +173,7 @@ def test_every_form_says_the_same_and_its_sql_too(question: str, asked: Asked) -
     assert sql.startswith(f"/* {question.split(maxsplit=1)[0]}: ")
     assert asked.rows(sql) == rows
     records = list(csv.DictReader(io.StringIO(asked.ask(*question.split(), "--format", "csv").out)))
-    words = {None: "", True: "yes", False: "no"}
+    words = {None: "", True: "true", False: "false"}
     assert records == [
         {
             name: words[value] if value is None or isinstance(value, bool) else str(value)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,15 @@ from pyarrow import parquet
 from drmemctl.fleet.alone import rows_alone
 from drmemctl.fleet.campaign import alike, explore, simulate
 from drmemctl.fleet.scenario import Scenario
+from drmemctl.fleet.simulating import rows_of
 from drmemctl.fleet.work import EXPLORE, SIMULATE, Work
 from drmemctl.fleet.worker import judge
 from drmemctl.kernel.profiles import all_kernels, profile
+from drmemctl.simulate.steps.language import parse_step
 from tests.cli.running import run
 from tests.conftest import FIXTURES
 from tests.fleet.judged import LIMITS, content, document, pa
+from tests.pages import parsed
 from tests.schemas.published import fault
 
 TREE = FIXTURES / "captures" / "6.1-lpm.dtb.gz"
@@ -130,6 +134,60 @@ def test_kernels_that_can_do_the_same_are_run_once() -> None:
         assert len({profile(name).capabilities for name in group}) == 1
 
 
+@pytest.mark.parametrize("work", [SIMULATE, EXPLORE])
+def test_named_questions_and_the_page_count_what_the_rows_say(work: Work, tmp_path: Path) -> None:
+    place = tmp_path / "campaign"
+    (place / work.commit).mkdir(parents=True)
+    parquet.write_table(table(work), place / work.commit / "part-00000001.parquet")
+    scenarios = table(work).to_pylist()
+    failing = [row for row in scenarios if row["outcome"] in ("inconsistent", "oops", "unexpected")]
+
+    def ask(question: str) -> list[dict[str, Any]]:
+        outcome = run("fleet", "ask", place, question, "--format", "json")
+        assert (outcome.code, outcome.err) == (0, "")
+        rows: list[dict[str, Any]] = json.loads(outcome.out)["rows"]
+        return rows
+
+    by_rule = Counter((row["outcome"], row["rule"]) for row in failing)
+    assert {(row["outcome"], row["rule"]): row["scenarios"] for row in ask("failures")} == by_rule
+    by_kernel = Counter(row["kernel"] for row in failing)
+    assert {row["kernel"]: row["failing"] for row in ask("failures-by-kernel") if row["failing"]} == by_kernel
+    assert sorted(row["replay"] for row in ask("replay")) == sorted(row["replay"] for row in failing)
+    assert [row["error"] for row in ask("not-carried-out")] == [row["error"] for row in scenarios if row["error"]]
+    if work == EXPLORE:
+        by_policy = Counter(row["policy"] for row in failing)
+        assert {row["locking"]: row["failing"] for row in ask("failures-by-locking")} == by_policy
+        assert sum(row["states"] or 0 for row in ask("states")) == sum(row["states"] or 0 for row in scenarios)
+    else:
+        refused = run("fleet", "ask", place, "states")
+        assert (refused.code, refused.out, refused.err.count("\n")) == (3, "", 1)
+    refused = run("fleet", "ask", place, "rules")
+    assert (refused.code, refused.out, refused.err.count("\n")) == (3, "", 1)
+    page = parsed(run("fleet", "report", place, "-o", "-").out)
+    tiles = [tile.text for tile in page.one("ul", class_="tiles").all("li")]
+    assert (tiles[0], tiles[3]) == (f"{len(scenarios)} scenarios", f"{len(failing)} failing")
+    replayed = page.one("section", id="replay").one("table").rows()
+    assert sorted(row[-1] for row in replayed) == sorted(row["replay"] for row in failing)
+
+
+def test_random_steps_are_of_every_kind_that_the_capture_has_something_for() -> None:
+    kinds = {}
+    for hypervisor in ("qemu", "powervm"):
+        steps = [
+            step
+            for seed in range(12)
+            for rows in [rows_of(scenario(seed=seed, random=12, hypervisor=hypervisor, destinations=(str(TREE),)))]
+            for step in rows["simulations"][0]["steps"]
+        ]
+        kinds[hypervisor] = {step.split()[0] for step in steps}
+        for step in steps:
+            assert parse_step(step) is not None
+    common = {"dlpar", "plug", "unplug", "rtas", "firmware", "prrn", "lpm"}
+    assert common <= kinds["qemu"] & kinds["powervm"]
+    assert {"withhold", "provide"} & kinds["powervm"]
+    assert not {"withhold", "provide"} & kinds["qemu"]
+
+
 def test_two_workers_make_the_bytes_of_one_and_a_campaign_is_gone_on_with(
     client: Any, two_workers: Any, tmp_path: Path
 ) -> None:
@@ -144,7 +202,11 @@ def test_two_workers_make_the_bytes_of_one_and_a_campaign_is_gone_on_with(
     again = run(*command)
     assert (again.code, again.out.splitlines()[0]) == (first.code, f"{place}: 12 scenarios, 0 carried out now")
     assert content(place) == before
-    for words in (("explore", TREE, "--thread", REMOVE, "-o", place), ("check", TREE, "-o", place), ("diff", place)):
+    for words in (
+        ("explore", TREE, "--thread", REMOVE, "-o", place),
+        ("check", TREE, "-o", place),
+        ("diff", place),
+    ):
         refused = run("fleet", *words)
         assert (refused.code, refused.out, refused.err.count("\n")) == (3, "", 1), words
         assert "it has simulations of drmemctl fleet simulate, not " in refused.err
