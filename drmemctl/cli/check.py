@@ -162,7 +162,7 @@ def command(
 
 def _settings(options: dict[str, Any], config: str | None, isolated: bool) -> Settings:
     from drmemctl.check.settings import Settings, SettingsError, find_settings, read_settings
-    from drmemctl.output.text import safe
+    from drmemctl.output.text import worded
 
     if config is not None and isolated:
         raise click.UsageError("--config and --isolated exclude each other.")
@@ -171,7 +171,7 @@ def _settings(options: dict[str, Any], config: str | None, isolated: bool) -> Se
         path = None if isolated else config or find_settings()
         return own if path is None else own.over(_at_most_a_process_a_cpu(read_settings(path)))
     except SettingsError as error:
-        raise click.UsageError(safe(str(error), 2000)) from error
+        raise click.UsageError(worded(str(error))) from error
 
 
 def _at_most_a_process_a_cpu(settings: Settings) -> Settings:

@@ -27,13 +27,13 @@ def found_settings() -> Settings | None:
     if not _may_be_there():
         return None
     from drmemctl.check.settings import SettingsError, find_settings, read_settings
-    from drmemctl.output.text import safe
+    from drmemctl.output.text import worded
 
     try:
         path = find_settings()
         return None if path is None else read_settings(path)
     except SettingsError as error:
-        raise click.UsageError(safe(str(error), 2000)) from error
+        raise click.UsageError(worded(str(error))) from error
 
 
 def _may_be_there() -> bool:
