@@ -6,10 +6,8 @@ Source: Linux arch/powerpc/mm/drmem.c `drmem_init`, `walk_drmem_lmbs`, `init_drm
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import NamedTuple
 
 from drmemctl.defect import Defect
@@ -82,7 +80,7 @@ class LmbTable:
 
     def lmb(self, index: int) -> Lmb:
         """Return the LMB at an array index; `IndexError` past the end."""
-        begin, position = self._run_at(index)
+        begin, position = self.runs.position_of(index)
         return self.runs[position].lmb(index - begin, self.lmb_size)
 
     def lmbs(self, limit: int) -> Iterator[Lmb]:
@@ -104,25 +102,19 @@ class LmbTable:
         """Return the runs of `count` LMBs from array index `first` on, cut at both ends."""
         parts = []
         end = first + count
-        begin, position = self._run_at(first)
-        while begin < end and position < len(self.runs):
-            run = self.runs[position]
+        begin, position = self.runs.position_of(first)
+        for run in self.runs.beginning_at(position):
+            if begin >= end:
+                break
             low, high = max(first, begin), min(end, begin + run.lmbs)
             if low < high:
                 parts.append(run.part(low - begin, high - low, self.lmb_size))
             begin += run.lmbs
-            position += 1
         return parts
-
-    def _run_at(self, index: int) -> tuple[int, int]:
-        """Return where in the array the run begins that has an LMB, and which run it is."""
-        ends = list(accumulate(self.runs.lmbs))
-        position = bisect_right(ends, index)
-        return ends[position - 1] if position else 0, position
 
     def rest_of_run(self, index: int) -> Run:
         """Return the run from the LMB at an array index on; `IndexError` past the end."""
-        begin, position = self._run_at(index)
+        begin, position = self.runs.position_of(index)
         run = self.runs[position]
         return run.part(index - begin, run.lmbs - (index - begin), self.lmb_size)
 
@@ -136,13 +128,12 @@ class LmbTable:
         changes = {"aa_index": aa_index, "flags": flags}
         replaced = {name: value for name, value in changes.items() if value is not None}
         changed = [run._replace(**replaced) for run in self.part(first, count)]
-        begin, low = self._run_at(first)
-        last, high = self._run_at(first + count - 1)
+        begin, low = self.runs.position_of(first)
+        last, high = self.runs.position_of(first + count - 1)
         end = last + self.runs.lmbs[high]
         between = [*self.part(begin, first - begin), *changed, *self.part(first + count, end - first - count)]
-        # What is on both sides stays as it is, however many runs: columns are copied and no run is looked at.
-        blocks = self.runs.columns(0, low), Runs(between, None).columns(), self.runs.columns(high + 1)
-        return LmbTable(Runs.of_blocks(blocks, self.lmb_size), self.lmb_size, self.property_name)
+        runs = self.runs.with_replaced(low, high + 1, between, self.lmb_size)
+        return LmbTable(runs, self.lmb_size, self.property_name)
 
 
 def check_limit(n_lmbs: int, limit: int) -> None:
