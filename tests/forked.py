@@ -92,7 +92,7 @@ def _serve(requests: socket.socket) -> None:
         # Arrow and DuckDB take more memory than all the rest, and no other command has them.
         if module.name != "drmemctl.__main__" and ".fleet" not in module.name:
             import_module(module.name)
-    # Each that is forked would look through all of this for cycles, and so copy it, where a command has its own only.
+    # Each that is forked would look through all of this for cycles, and so copy it: a command has its own only.
     gc.collect()
     gc.freeze()
     while True:
