@@ -207,14 +207,14 @@ def _kept(judged: Iterator[Report], copies: list[Report]) -> Iterator[Report]:
 
 
 def _settings(options: dict[str, Any], config: str | None, isolated: bool) -> Settings:
-    from drmemctl.check.selection import Selection
+    from drmemctl.check.selection import RuleSelection
     from drmemctl.check.settings import Settings, SettingsError, find_settings, read_settings
     from drmemctl.output.text import safe
 
     if config is not None and isolated:
         raise click.UsageError("--config and --isolated exclude each other.")
-    added = Selection(options.pop("extend_select", None) or (), options.pop("extend_ignore", None) or ())
-    own = Settings(**options, extensions=None if added == Selection() else (added,))
+    added = RuleSelection(options.pop("extend_select", None) or (), options.pop("extend_ignore", None) or ())
+    own = Settings(**options, extensions=None if added == RuleSelection() else (added,))
     try:
         path = None if isolated else config or find_settings()
         return own if path is None else own.over(_at_most_a_process_a_cpu(read_settings(path)))
