@@ -18,6 +18,7 @@ from drmemctl.cli.common import (
     of_kcore,
     open_tree,
 )
+from drmemctl.cli.found_settings import chosen_file, found_settings, settings_options
 from drmemctl.cli.kernel_options import kernel_option
 from drmemctl.cli.rule_options import rules_option
 from drmemctl.output.screen import Screen, say
@@ -88,8 +89,7 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
     type=click.IntRange(1),
     help="Processes, four per CPU at most.  [default: one per CPU]",
 )
-@click.option("--config", metavar="FILE", type=FILE, help="Take settings from this file.")
-@click.option("--isolated", is_flag=True, help="Take no settings from any file.")
+@settings_options
 @click.option("--all", "everything", is_flag=True, help="All findings and LMBs, not a screen for each tree.")
 @click.option("-q", "--quiet", is_flag=True, help="Print no findings; the exit code tells, and the file of -o.")
 @click.option("--statistics", is_flag=True, help="Print how often each rule was broken, in place of findings.")
@@ -102,8 +102,6 @@ def command(
     array: str | None,
     allow_no_drmem: bool,
     write_baseline: str | None,
-    config: str | None,
-    isolated: bool,
     everything: bool,
     quiet: bool,
     statistics: bool,
@@ -123,7 +121,7 @@ def command(
     from drmemctl.check.tally import CheckTally
     from drmemctl.output.check import CheckView, Target, show_check, show_quietly, show_statistics
 
-    settings = _settings(options, config, isolated)
+    settings = _settings(options)
     old = _old_tree(before, trees)
     inputs = find_inputs(trees)
     plan = settings.plan
@@ -138,7 +136,7 @@ def command(
 
         judged = Baseline.read(settings.baseline).new_in(judged)
     judged = tally.counted(judged)
-    read = (before, array, settings.baseline if write_baseline is None else None, config)
+    read = (before, array, settings.baseline if write_baseline is None else None, chosen_file())
     target = Target(
         screen,
         None if output == "-" else output,
@@ -160,18 +158,11 @@ def command(
     return _exit_code(tally, fail_on, allow_no_drmem)
 
 
-def _settings(options: dict[str, Any], config: str | None, isolated: bool) -> Settings:
-    from drmemctl.check.settings import Settings, SettingsError, find_settings, read_settings
-    from drmemctl.output.text import safe
+def _settings(options: dict[str, Any]) -> Settings:
+    from drmemctl.check.settings import Settings
 
-    if config is not None and isolated:
-        raise click.UsageError("--config and --isolated exclude each other.")
-    own = Settings(**options)
-    try:
-        path = None if isolated else config or find_settings()
-        return own if path is None else own.over(_at_most_a_process_a_cpu(read_settings(path)))
-    except SettingsError as error:
-        raise click.UsageError(safe(str(error), 2000)) from error
+    own, lower = Settings(**options), found_settings()
+    return own if lower is None else own.over(_at_most_a_process_a_cpu(lower))
 
 
 def _at_most_a_process_a_cpu(settings: Settings) -> Settings:
