@@ -43,6 +43,9 @@ COLUMNS = (
 _KEYS = ("command", "option", "value", "from", "where")
 
 
+_NOTHING = "-"
+
+
 def show_config(
     screen: Screen, file: str | None, settings: Sequence[Setting], format: str, choice: TableChoice = AS_IT_IS
 ) -> None:
@@ -66,18 +69,10 @@ def _record(setting: Setting) -> dict[str, Any]:
     return {
         "command": setting.command or None,
         "option": setting.option or None,
-        "value": _printable(setting.value),
+        "value": None if (text := _text(setting.value)) == _NOTHING else text,
         "from": setting.origin,
         "where": safe(setting.where, None) or None,
     }
-
-
-def _printable(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_printable(item) for item in value]
-    if isinstance(value, dict):
-        return {safe(str(key), None): _printable(item) for key, item in value.items()}
-    return safe(value, None) if isinstance(value, str) else value
 
 
 def _cells(setting: Setting) -> Sequence[Cell]:
@@ -92,7 +87,7 @@ def _cells(setting: Setting) -> Sequence[Cell]:
 
 def _text(value: Any) -> str:
     if value is None or value == "":
-        return "-"
+        return _NOTHING
     if isinstance(value, bool):
         return str(value).lower()
     return ", ".join(_texts(value))

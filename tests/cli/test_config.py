@@ -74,8 +74,8 @@ def test_a_command_shows_all_its_options(project: Any) -> None:
     settings = shown("lmb")
     assert settings["lmb", "--limit"][1] == "default"
     assert settings["lmb", "--kernel"][:2] == ("6.1", "file")
-    assert shown("fleet")["fleet check", "--max-seconds"][:2] == (20, "file")
-    assert shown()["check", "--select"][:2] == (["drmem"], "file")
+    assert shown("fleet")["fleet check", "--max-seconds"][:2] == ("20", "file")
+    assert shown()["check", "--select"][:2] == ("drmem", "file")
     assert ("lmb", "--select") not in shown("lmb")
 
 

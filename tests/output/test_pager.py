@@ -7,6 +7,7 @@ import io
 import os
 import pty
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +38,9 @@ class Room(NamedTuple):
     kept: Path
 
     def run(self, *arguments: str | Path) -> Outcome:
-        code = main([str(argument) for argument in arguments])
+        with redirect_stdout(self.terminal), redirect_stderr(self.terminal):
+            code = main([str(argument) for argument in arguments])
+            assert sys.stdout is self.terminal
         shown = self.terminal.getvalue()
         self.terminal.seek(0)
         self.terminal.truncate()
@@ -48,8 +51,6 @@ class Room(NamedTuple):
 def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Room:
     kept = tmp_path / "paged"
     terminal = Terminal()
-    monkeypatch.setattr(sys, "stdout", terminal)
-    monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(pager, "_has_keyboard", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
@@ -64,7 +65,6 @@ def test_what_is_longer_than_the_screen_goes_to_the_pager_whole(room: Room) -> N
     unpaged = room.run(*LONG, "--no-pager")
     assert paged == (0, "", unpaged.out)
     assert len(unpaged.out.splitlines()) > 100
-    assert sys.stdout is room.terminal
 
 
 def test_what_fits_starts_no_pager(room: Room) -> None:
