@@ -127,7 +127,10 @@ def _choose(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 
 def _may_be_there() -> bool:
     """Whether a directory above may have any of ours: to import what reads them takes longer than a tree."""
-    place, above = "", os.path.abspath(".")  # noqa: PTH100
+    try:
+        place, above = "", os.path.abspath(".")  # noqa: PTH100
+    except FileNotFoundError:  # a current directory that was removed
+        return False
     while place != above:
         place, above = above, os.path.dirname(above)  # noqa: PTH120
         if os.path.exists(f"{place.rstrip('/')}/{_OWN}") or _mentions_us(f"{place.rstrip('/')}/{_SHARED}"):  # noqa: PTH110
