@@ -186,13 +186,15 @@ def files_of(steps: Iterable[Step]) -> Iterator[str]:
     return (name for step in steps for name in step.inputs)
 
 
-def session_after(tree: Tree, steps: Iterable[Step], profile: Profile, hypervisor: str | None) -> Session:
+def session_after(
+    tree: Tree, steps: Iterable[Step], profile: Profile, hypervisor: str | None, *, traced: bool = False
+) -> Session:
     """Return the session after steps that lead to what a command is about; those that failed are said."""
     from drmemctl.output.text import safe
     from drmemctl.simulate.session import Session
     from drmemctl.simulate.simulation import Simulation
 
-    session = Session(Simulation(tree, profile, hypervisor, findings=False))
+    session = Session(Simulation(tree, profile, hypervisor, findings=False), traced=traced)
     for _ in session.do_all(steps):
         pass
     for number in session.failed:

@@ -20,7 +20,8 @@ from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
 from drmemctl.kernel.block_map import BlockMap, owners_of
 from drmemctl.kernel.boot_regions import MOVABLE, NORMAL, boot_regions
 from drmemctl.kernel.capabilities import RESERVED_NOT_REMOVABLE, SECTION_REMOVABLE_CHECK
-from drmemctl.kernel.cmdline import command_line, has_flag, options
+from drmemctl.kernel.cmdline import command_line
+from drmemctl.kernel.movable_zone import added_is_movable
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.intervals import Intervals
@@ -206,10 +207,7 @@ def _zones(booted: Tree, profile: Profile, system: LiveSystem) -> Iterator[tuple
 
 def _added_zone(kernel: KernelState) -> str:
     """Return the zone of memory that came after boot (`default_zone_for_pfn`), where nobody chose one by hand."""
-    cmdline = command_line(kernel.tree)
-    policy = options(cmdline, "memhp_default_state")
-    movable = has_flag(cmdline, "movable_node") or "online_movable" in policy[-1:]
-    return MOVABLE if movable and "online_kernel" not in policy[-1:] else NORMAL
+    return MOVABLE if added_is_movable(command_line(kernel.tree)) else NORMAL
 
 
 def _shared(kernel: KernelState) -> Iterator[tuple[int, int]]:

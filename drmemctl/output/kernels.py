@@ -74,6 +74,8 @@ def release_text(release: Release) -> str:
 def releases(capability: Capability) -> str:
     """Return the releases that have a capability: `5.15 and later, 5.10.262`, `up to 4.19, not 4.19.85`."""
     first, last = capability.first, capability.last
+    if capability.proposed:
+        return "none, a proposal"
     if first is None:
         said = "all" if last is None else f"up to {release_text(last)}"
     elif last is None:
@@ -180,9 +182,10 @@ def _capability(view: KernelsView, capability: Capability) -> dict[str, Any]:
         "name": capability.name,
         "changes": capability.changes,
         "first": None if capability.first is None else release_text(capability.first),
-        "last": None if capability.last is None else release_text(capability.last),
+        "last": None if capability.last is None or capability.proposed else release_text(capability.last),
         "stable": [f"{release_text(series)}.{patch}" for series, patch in capability.stable],
         "stable_without": [f"{release_text(series)}.{patch}" for series, patch in capability.stable_without],
+        **({"proposed": True} if capability.proposed else {}),
         "commit": capability.commit or None,
         "source": capability.source or None,
         "measured": {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Boot memory by region as a table and as JSON."""
+"""Memory by region of memblock as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class MemblockView:
     """What to show.
 
     Attributes:
-        kernel: the kernel after boot.
+        kernel: the kernel after boot, or after steps.
         cmdline: its command line; untrusted text.
-        regions: the regions of boot memory.
+        regions: the regions of its memory.
         by_driver: memory that drivers may add.
         notes: what to know beside it.
 
@@ -38,6 +38,10 @@ class MemblockView:
     notes: Sequence[str] = ()
 
 
+_ADDED = Column(
+    "added", right=True, help="how much of it came after boot; shown once any did, or if asked for", in_bytes=True
+)
+
 COLUMNS = (
     Column("address", help="the first and the last address"),
     Column("size", right=True, help="memory of the region", in_bytes=True),
@@ -48,6 +52,7 @@ COLUMNS = (
     Column("second kernel", gives_way=3, help="whether it is told of the memory, or finds it by itself"),
     Column("vmcore", gives_way=2, help="whether a dump has it"),
     Column("unplug", prose=True, help="whether it can be given back"),
+    _ADDED,
 )
 
 
@@ -73,7 +78,11 @@ def show_memblock(screen: Screen, view: MemblockView, format: str, choice: Table
     if not view.regions and not view.by_driver:
         screen.write("the kernel registers no memory\n")
         return
-    show_table(screen, COLUMNS, _rows(view), choice=choice)
+    wanted = choice.columns is not None and _ADDED.name in choice.columns
+    if wanted or choice.sort == _ADDED.name or any(entry.added_bytes for entry in view.regions):
+        show_table(screen, COLUMNS, _rows(view), choice=choice)
+    else:
+        show_table(screen, COLUMNS[:-1], (row[:-1] for row in _rows(view)), choice=choice)
 
 
 def _consequences(consequences: Consequences) -> dict[str, Any]:
@@ -86,17 +95,17 @@ def _consequences(consequences: Consequences) -> dict[str, Any]:
 
 def _record(entry: BootRegion) -> dict[str, Any]:
     region = record(entry.region, "base size node flags=flag_names")
-    return {**region, **_consequences(entry.consequences), "lmb_bytes": entry.lmb_bytes}
+    return {**region, **_consequences(entry.consequences), **record(entry, "lmb_bytes added_bytes")}
 
 
 _CSV = (
     *("base", "size", "node", "flags", "zone", "movable_from", "images", "told", "vmcore", "unplug", "lmb_bytes"),
-    *("path", "drc_index"),
+    *("path", "drc_index", "added_bytes"),
 )
 
 
 def _driver_record(region: DriverMemory) -> dict[str, Any]:
-    flags = [FLAG_NAMES[DRIVER_MANAGED]]
+    flags = [FLAG_NAMES[DRIVER_MANAGED]] if region.marked else []
     place = {**record(region, "path drc_index"), "base": None, **record(region, "size node")}
     return {**place, "flags": flags, **_consequences(region.consequences)}
 
@@ -108,11 +117,14 @@ def _rows(view: MemblockView) -> Iterator[Sequence[Cell]]:
         place = f"{region.base:#011x}-{last:#011x}"
         flags = " ".join(region.flag_names) or "-"
         at = ValueCell(place, None, region.base)
-        yield (at, ValueCell.of_size(region.size), _node(region.node), flags, *_words(entry.consequences))
+        added = ValueCell.of_size(entry.added_bytes) if entry.added_bytes else ValueCell("-", None, 0)
+        size = ValueCell.of_size(region.size)
+        yield (at, size, _node(region.node), flags, *_words(entry.consequences), added)
     for pmem in view.by_driver:
         size = ValueCell.of_size(pmem.size, "-")
-        flags = FLAG_NAMES[DRIVER_MANAGED]
-        yield (safe(pmem.path.rpartition("/")[2], 40), size, _node(pmem.node), flags, *_words(pmem.consequences))
+        flags = FLAG_NAMES[DRIVER_MANAGED] if pmem.marked else "-"
+        name, none = safe(pmem.path.rpartition("/")[2], 40), ValueCell("-", None, 0)
+        yield (name, size, _node(pmem.node), flags, *_words(pmem.consequences), none)
 
 
 def _node(node: int | None) -> Cell:

@@ -122,6 +122,98 @@ def test_a_tree_without_memory(tmp_path: Path) -> None:
     assert json.loads(run("memblock", tmp_path / "empty.dts", "--format", "json").out)["regions"] == []
 
 
+STEPS = ("dlpar memory remove index 0x80000004", "dlpar memory add index 0x80000004")
+"""A marked LMB goes and comes again."""
+
+
+def after(*arguments: str, kernel: str = "6.15") -> list[tuple[int, int, list[str], str, bool, int]]:
+    """Return regions: first address and size in LMBs, marks, zone, whether images may be there, what came."""
+    options = ("--kernel", kernel, "--hypervisor", "powervm", "--format", "json")
+    regions = json.loads(run("memblock", RECORDED, *arguments, *options).out)["regions"]
+    return [
+        (
+            *(one[key] >> 28 for key in ("base", "size")),
+            one["flags"],
+            one["zone"],
+            one["kexec"]["images"],
+            one["added_bytes"] >> 28,
+        )
+        for one in regions
+    ]
+
+
+BOOTED = [
+    (0, 4, [], "Normal", True, 0),
+    (4, 4, ["hotplug"], "Movable", False, 0),
+    (8, 2, ["hotplug"], "Movable", False, 0),
+]
+
+
+def test_an_lmb_that_comes_again_has_lost_its_mark() -> None:
+    assert after() == BOOTED
+    assert after(*STEPS) == [
+        BOOTED[0],
+        (4, 1, [], "Movable", True, 1),
+        (5, 3, ["hotplug"], "Movable", False, 0),
+        BOOTED[2],
+    ]
+    assert after(STEPS[0]) == [BOOTED[0], (5, 3, ["hotplug"], "Movable", False, 0), BOOTED[2]]
+
+
+def test_a_removal_that_is_rolled_back_takes_the_mark_as_well() -> None:
+    steps = ("unmovable 0x80000006", "dlpar memory remove indexed-count 3 0x80000004")
+    assert [region[:3] for region in after(*steps)] == [
+        (0, 4, []),
+        (4, 2, []),
+        (6, 2, ["hotplug"]),
+        (8, 2, ["hotplug"]),
+    ]
+
+
+def test_a_boot_forgets_what_came() -> None:
+    assert after(*STEPS, "reboot") == BOOTED
+    assert after(*STEPS, "kexec file") == BOOTED
+
+
+def test_the_proposals_of_2021() -> None:
+    """All that comes later is marked; marks count also without movable_node."""
+    assert [region[:3] for region in after(*STEPS, "--with", "hotplug-mark-all")] == [one[:3] for one in BOOTED]
+    quiet = ("--cmdline", "quiet")
+    assert [region[4] for region in after(*quiet)] == [True, True, True]
+    assert [region[4] for region in after(*quiet, "--without", "movable-node-test")] == [True, False, False]
+    own_search = (*quiet, "--without", "movable-node-test")
+    assert [region[4] for region in after(*own_search, kernel="6.14")] == [True, True, True]
+    assert [region[4] for region in after(*own_search, "--without", "kexec-in-hotplug", kernel="6.14")] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_powerpc_placed_images_also_in_driver_managed_memory() -> None:
+    """Up to 5.15 it has no mark; up to 6.14 powerpc's own search passes over marks."""
+    seen = []
+    for kernel in ("5.15", "5.16", "6.14", "6.15"):
+        out = run("memblock", fixture("trees/v1-nvdimm"), "--format", "json", "--kernel", kernel).out
+        (entry,) = json.loads(out)["driver_managed"]
+        seen.append((entry["flags"], entry["kexec"]["images"]))
+    assert seen == [([], True), *[(["driver-managed"], True)] * 2, (["driver-managed"], False)]
+
+
+def test_a_step_that_fails_is_exit_code_1_and_the_column_comes_with_what_came() -> None:
+    outcome = run("memblock", RECORDED, "dlpar memory add index 0x80000005", "--kernel", "6.1")
+    assert outcome.code == 1
+    assert "step 1 failed, EPERM" in outcome.err
+    assert "added" not in outcome.out
+    assert run("memblock", RECORDED, "dlpar frob").code == 2
+    plugged = run("memblock", RECORDED, "plug 0x8000000a 2 node 1", "--kernel", "6.1")
+    assert plugged.out.splitlines()[0].split()[-1] == "added"
+    assert plugged.out.splitlines()[-1].split()[-2:] == ["512", "MiB"]
+    assert (
+        run("memblock", RECORDED, "--kernel", "6.1", "-o", "address,added").out.splitlines()[1].split()[1] == "-"
+    )
+
+
 def test_wrong_input(tmp_path: Path) -> None:
     (tmp_path / "cut.dtb").write_bytes(b"\xd0\x0d\xfe\xed")
     assert run("memblock", tmp_path / "cut.dtb").code == 3

@@ -57,6 +57,7 @@ FULL = (
     "numa {in} --format json",
     "numa {in} --format csv",
     "memblock {in} --format json --cmdline movable_node",
+    "memblock {in} 'dlpar memory remove count 1' 'dlpar memory add count 1'",
     "blocks {in} --format json",
     "removable {in} --format json",
     "repair {in} --format json",

@@ -324,6 +324,7 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
         ("memblock", PLUGGED, "--cmdline", "movablecore=256M"),
         ("memblock", PLUGGED, "--cmdline", "movable_node kernelcore=1G"),
         ("memblock", FIXTURES / "trees" / "v1-nvdimm.dtb.gz"),
+        ("memblock", PLUGGED, "unplug 0x80000008 2", "plug 0x80000020 2 node 1", "--with", "hotplug-mark-all"),
     ),
     "blocks": _of("blocks", ("blocks", PLUGGED), ("blocks", FIXTURES / "trees" / "v1-nvdimm.dtb.gz")),
     "repair": _of(
