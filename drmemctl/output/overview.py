@@ -66,7 +66,6 @@ def overview_record(overview: Overview, kernel: str | None = None) -> dict[str, 
         },
         "dynamic_memory": None if overview.dynamic is None else _dynamic_record(overview.dynamic),
         "boot_bytes": overview.boot_bytes,
-        "total_bytes": total_bytes(overview),
         "nodes": [node_record(node) for node in overview.numa.nodes],
         "defects": [defect_record(defect) for defect in overview.defects],
     }
