@@ -9,6 +9,7 @@ import click
 
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.kernel_options import complete_kernels, named_kernel
+from drmemctl.cli.plugin_options import plugin_option
 from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen
 
@@ -31,6 +32,7 @@ A kernel is a release (5.10, 6.12.3), what uname -r prints, or one of the names 
     epilog=_EXAMPLE,
 )
 @click.argument("kernels", metavar="[KERNEL [OTHER]]", nargs=-1, shell_complete=complete_kernels)
+@plugin_option()
 @format_option("text", "json", "csv", "markdown")
 @table_options
 @color_option()

@@ -20,7 +20,7 @@ IN_FILES = frozenset(
     --family --for --format --from --goal --hypervisor --interval --kernel --limit --load --locking --max-memory
     --max-seconds --max-states --no-decode --no-pager --node --noheadings --output --output-all --page --pairs
     --partition --producer --quiet --redact --show --sort --state --statistics --title --to --trace --until --width
-    --with --without --address --crashkernel --jobs
+    --with --without --address --crashkernel --jobs --select --ignore --severity --search
     """.split()  # noqa: SIM905 - a list of fifty quoted words is no better to read
 )
 """What files of settings may set; `--output` where it names columns."""
@@ -31,9 +31,10 @@ NOT_IN_FILES = {
         --save-array --save-trace --symbols --tree --urls --vmlinux --write-baseline --output-file
         """,
     "a program, or a machine, is named by the user": "--qemu --scheduler",
+    "a plugin is code that is run": "--plugin",
     "steps read files": "--step --thread",
     'format = "json" says it': "--json",
-    "it replaces files, or needs root": "--force --kcore",
+    "it replaces files, or needs root": "--force --kcore --prune-baseline",
     "it makes the command do another thing": """
         --encode --help --interactive --isolated --list --raw --script --sql --version
         """,
@@ -44,7 +45,7 @@ NOT_IN_FILES = {
 _LOWER_ONLY = frozenset(("--limit", "--max-memory", "--max-seconds", "--max-states"))
 """Bounds: a file may make them tighter."""
 
-_NO_VARIABLE = frozenset(("--help", "--json", "--version"))
+_NO_VARIABLE = frozenset(("--help", "--json", "--plugin", "--version"))
 
 
 class SourceError(ValueError):

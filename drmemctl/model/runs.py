@@ -93,7 +93,7 @@ class Runs(Sequence[Run]):
         return hash((len(self), self.n_lmbs))
 
     def __repr__(self) -> str:
-        return f"Runs({list(self[:4])!r}{', …' if len(self) > 4 else ''})"
+        return f"<Runs: {len(self):,} with {self.n_lmbs:,} LMBs>"
 
 
 class _Merger:

@@ -6,8 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.kernel.boot_regions import BootRegion, MemoryWrite, boot_regions
+from drmemctl.kernel.registered_memory import RegisteredMemory
 from drmemctl.kernel.trace import Trace
 from drmemctl.simulate.session import Session
+
+
+def memory_after(at_boot: RegisteredMemory, session: Session) -> RegisteredMemory:
+    """Return the memory of the kernel after the steps of a session that was traced."""
+    simulation = session.simulation
+    booted = simulation.situation.booted
+    return RegisteredMemory.with_regions(booted, simulation.state, regions_now(session), at_boot.faults)
 
 
 def regions_now(session: Session) -> list[BootRegion]:

@@ -14,6 +14,7 @@ from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
+from drmemctl.kernel import plugins
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import BlockedError, Job, OopsError
@@ -142,10 +143,20 @@ class _Code:
         except OopsError as oops:
             job.faults.append(oops.fault)
             place.outcome = OOPSED
+        if place.action is not None and plugins.loaded():
+            _check_touches(place.action, self._thread)
         number = self._number(place)
         if place.action is not None:
             self._parked[number] = job, task
         return number, _Way(tuple(job.log), frozenset(job.faults))
+
+
+def _check_touches(action: Action, thread: Thread) -> None:
+    """Refuse an action of a plugin that touches more than its step says: orders that matter would be left out."""
+    if not action.touches.is_within(thread.touches):
+        parts = sorted({*action.touches.reads, *action.touches.writes} - {*thread.touches.writes})
+        message = f"{action.name} touches more than is said of {thread.text!r}: {', '.join(parts)}"
+        raise plugins.PluginError(message, hint="a step of its own says what its actions touch")
 
 
 class Engine:
