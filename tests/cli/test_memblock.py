@@ -205,7 +205,7 @@ def test_a_step_that_fails_is_exit_code_1_and_the_column_comes_with_what_came() 
     assert outcome.code == 1
     assert "step 1 failed, EPERM" in outcome.err
     assert "added" not in outcome.out
-    assert run("memblock", RECORDED, "dlpar frob").code == 2
+    assert run("memblock", RECORDED, "frob").code == 2
     plugged = run("memblock", RECORDED, "plug 0x8000000a 2 node 1", "--kernel", "6.1")
     assert plugged.out.splitlines()[0].split()[-1] == "added"
     assert plugged.out.splitlines()[-1].split()[-2:] == ["512", "MiB"]
