@@ -92,7 +92,7 @@ def command(
 
         session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor), traced=True)
         device_tree, failed = session.simulation.situation.booted, bool(session.failed)
-        state, regions = session.simulation.state, regions_now(session)
+        state, regions = session.simulation.state, regions_now(session.simulation)
     by_driver = driver_memory(device_tree, boot_associativity(device_tree, profile), profile)
     notes = boot_notes(device_tree, profile)
     view = MemblockView(state, command_line(device_tree), regions, by_driver, notes)
