@@ -115,9 +115,9 @@ def boot_regions(
 ) -> tuple[list[BootRegion], tuple[Fault, ...]]:
     """Return the regions as the kernel registers them, and what goes wrong with that.
 
-    `writes` is what came and went after boot, None for the moment at which the kernel prints its regions. A running
-    kernel has no marks of boot any more: they go when the page allocator gets the memory. What is added later is
-    marked only if a driver adds it.
+    `writes` is what came and went after boot, None for the moment at which the kernel prints its regions. A
+    running kernel has no marks of boot any more: they go when the page allocator gets the memory. What is added
+    later is marked only if a driver adds it.
     """
     faults: list[Fault] = []
     memory = EarlyMemory(tree, profile, read_drmem(tree, profile, faults), boot_associativity(tree, profile))
