@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -13,6 +14,7 @@ from drmemctl import read_files
 from drmemctl._version import __version__
 from drmemctl.cli.ending import raise_what_came
 from drmemctl.cli.lazy_group import LazyGroup
+from drmemctl.cli.plugin_options import plugin_option
 from drmemctl.errors import DrmemctlError
 from drmemctl.output.screen import close_output, flush_output, say, say_lines
 
@@ -85,8 +87,9 @@ Exit codes: 0 fine, 1 findings, differences or failed steps, 2 usage, 3 input th
     is_eager=True,
     expose_value=False,
     callback=lambda ctx, _param, is_wanted: _show_version(ctx) if is_wanted else None,
-    help="Show the version and exit.",
+    help="Show the version, and which plugins are installed, and exit.",
 )
+@plugin_option()
 def app() -> None:
     """Read, check, compare and simulate the dynamic memory of IBM pseries partitions from their device trees."""
 
@@ -99,6 +102,10 @@ def _show_version(ctx: click.Context) -> None:
 
         commit = known_commit()
     click.echo(f"drmemctl, version {__version__}{f' ({commit})' if commit else ''}")
+    from drmemctl.cli.plugin_options import installed_lines
+
+    for line in installed_lines():
+        click.echo(line)
     ctx.exit()
 
 
@@ -144,6 +151,9 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _explained(error: Exception) -> str:
+    plugins: Any = sys.modules.get("drmemctl.kernel.plugins")
+    if plugins is not None and not isinstance(error, DrmemctlError):
+        error = plugins.fault_in(error) or error
     if isinstance(error, DrmemctlError):
         return str(error)
     if isinstance(error, (MemoryError, RecursionError)):

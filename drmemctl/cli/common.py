@@ -159,6 +159,16 @@ def _format(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return "json"
 
 
+def quiet_option() -> Decorator:
+    """Return `-q`: for gates, of which the exit code is all that counts."""
+    return click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        help="Print none of it: the exit code tells, and what is written to files.",
+    )
+
+
 def limit_option(default: int, about: str) -> Decorator:
     """Return `--limit`: so much is made or listed, and more refused; `show_option` is how much is shown."""
     return click.option(

@@ -29,13 +29,15 @@ from drmemctl.cli.kernel_options import (
 from drmemctl.cli.option import LINES
 from drmemctl.cli.replay import replay_option, replay_schedule
 from drmemctl.cli.steps import pointed, worded
+from drmemctl.kernel import plugins
 from drmemctl.output.screen import Screen, say
-from drmemctl.simulate.interleave.policy import BY_NAME, POLICIES
+from drmemctl.simulate.interleave.policy import BY_NAME, POLICIES, all_policies
 from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
     from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
+    from drmemctl.simulate.interleave.exploration import Exploration
     from drmemctl.simulate.interleave.policy import Policy
     from drmemctl.tree.node import Tree
 
@@ -96,14 +98,15 @@ def thread_option() -> Decorator:
 def _policies(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[str]:
     names = list(dict.fromkeys(name.strip() for value in values for name in value.split(",")))
     for name in names:
-        if name != _ALL and name not in BY_NAME:
-            raise click.BadParameter(f"{name!r} is not one of {', '.join(BY_NAME)}, {_ALL}", ctx, param)
-    return list(BY_NAME) if _ALL in names else names
+        if name != _ALL and name not in BY_NAME and plugins.looked_up(name, plugins.policies) is None:
+            known = ", ".join(policy.name for policy in all_policies())
+            raise click.BadParameter(f"{name!r} is not one of {known}, {_ALL}", ctx, param)
+    return [policy.name for policy in all_policies()] if _ALL in names else names
 
 
 def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str) -> str:
     from drmemctl.check.engine import all_rules
-    from drmemctl.check.settings import suggestion
+    from drmemctl.check.rule_words import suggestion
     from drmemctl.simulate.interleave.answer import INCONSISTENT
 
     if value in ("", INCONSISTENT):
@@ -163,7 +166,7 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
     help="Write the worst schedule to this file.",
 )
 @replay_option()
-@format_option("text", "json", "mermaid")
+@format_option("text", "json", "junit", "mermaid")
 @color_option()
 def command(
     tree: str,
@@ -196,11 +199,14 @@ def command(
     from drmemctl.output.explore import ExploreView, show_explored
     from drmemctl.simulate.interleave.answer import Question
     from drmemctl.simulate.interleave.deadline import NEVER
+    from drmemctl.simulate.interleave.exploration import Exploration, policies_named
     from drmemctl.simulate.interleave.search import Bounds
     from drmemctl.simulate.interleave.trace import traced_ends
 
     began = monotonic()
     if replay is not None:
+        if format == "junit":
+            raise click.UsageError("--replay has no JUnit format: a schedule is no test.")
         return replay_schedule(tree, replay, screen, format)
     check_threads(threads)
     bounds = Bounds(max_states, max_seconds or NEVER)
@@ -211,14 +217,16 @@ def command(
     question = Question(device_tree, threads, profile, machine, bounds, until)
     if question.has_kdump and profile.has(CRASH_HOTPLUG):
         say(_NOT_RELOADED)
-    all_answers = list(_answers(question, [BY_NAME[name] for name in policies], jobs, began))
+    exploration = Exploration(question, tuple(_answers(question, policies_named(policies), jobs, began)))
     late = began + bounds.seconds + _TO_SHOW
     most = None if everything else shown
-    traced = [traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in all_answers]
-    show_explored(screen, ExploreView(question, all_answers, traced), format)
+    traced = [
+        traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in exploration.answers
+    ]
+    show_explored(screen, ExploreView(question, exploration.answers, traced), format)
     if save is not None:
-        _save(question, all_answers, save)
-    return _EXIT_INCONSISTENT if any(answer.bad for answer in all_answers) else 0
+        _save(exploration, save)
+    return 0 if exploration.consistent else _EXIT_INCONSISTENT
 
 
 def _opened(tree: str, seconds: float) -> Tree:
@@ -253,8 +261,8 @@ def check_threads(threads: Sequence[str]) -> None:
 
 
 def _ends_to_show(answer: PolicyAnswer, format: str, most: int | None) -> Sequence[End]:
-    """Return the ends that a format has: JSON all, a diagram the worst, text examples unless `most` is None."""
-    if format == "mermaid":
+    """Return the ends that a format has: JSON all, text examples unless `most` is None, the others the worst."""
+    if format in ("mermaid", "junit"):
         return answer.bad[:1]
     return answer.bad if format == "json" or most is None else answer.examples(most)
 
@@ -279,13 +287,11 @@ def _answers(question: Question, policies: list[Policy], jobs: int, began: float
         counter.hide()
 
 
-def _save(question: Question, all_answers: Sequence[PolicyAnswer], path: str) -> None:
+def _save(exploration: Exploration, path: str) -> None:
     from drmemctl.output.files import write_atomically
-    from drmemctl.simulate.interleave.trace import saved
 
-    for answer in all_answers:
-        for end in [end for end in answer.bad if end.schedule][:1]:
-            schedule = saved(question, answer.policy, end.schedule).text().encode()
-            write_atomically(path, schedule)
-            return
-    say(f"no schedule ends inconsistent, {path} is not written")
+    schedule = exploration.worst()
+    if schedule is None:
+        say(f"no schedule ends inconsistent, {path} is not written")
+    else:
+        write_atomically(path, schedule.text().encode())

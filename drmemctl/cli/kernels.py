@@ -9,6 +9,7 @@ import click
 
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.kernel_options import complete_kernels, named_kernel
+from drmemctl.cli.plugin_options import plugin_option
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -25,6 +26,7 @@ A kernel is a release (5.10, 6.12.3), what uname -r prints, or one of the names 
 
 @click.command("kernels", short_help="List what kernels can do, or what two differ in.", epilog=_EXAMPLE)
 @click.argument("kernels", metavar="[KERNEL [OTHER]]", nargs=-1, shell_complete=complete_kernels)
+@plugin_option()
 @format_option("text", "json", "markdown")
 @color_option()
 def command(kernels: tuple[str, ...], format: str, screen: Screen) -> None:

@@ -70,33 +70,22 @@ def command(
     unplugged. mem=, movable_node, kernelcore=, movablecore=, numa=off and numa=fake= count. The exit code is 1 if
     anything goes wrong in the boot, or a STEP fails. Of a kernel that panics only JSON tells how far it came.
     """
-    from drmemctl.cli.steps import parse_steps
-    from drmemctl.kernel.boot import boot
-    from drmemctl.kernel.boot_input import boot_associativity
-    from drmemctl.kernel.boot_notes import boot_notes
-    from drmemctl.kernel.boot_regions import boot_regions, driver_memory
-    from drmemctl.kernel.cmdline import command_line
-    from drmemctl.output.memblock import COLUMNS, MemblockView, show_memblock
+    from drmemctl.cli.steps import parse_steps, session_after
+    from drmemctl.kernel.registered_memory import RegisteredMemory
+    from drmemctl.output.memblock import COLUMNS, show_memblock
 
     choice = table_choice(COLUMNS, format)
     check_capabilities(added, removed)
     parsed = parse_steps(None, steps)
     device_tree = with_cmdline(open_tree(tree), cmdline)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
-    state, faults = boot(device_tree, profile)
-    regions, _ = boot_regions(device_tree, profile)
-    failed = False
-    if parsed and not state.dead:
-        from drmemctl.cli.steps import session_after
-        from drmemctl.simulate.memory_map import regions_now
+    memory, failed = RegisteredMemory.of(device_tree, profile), False
+    if parsed and not memory.kernel.dead:
+        from drmemctl.simulate.memory_map import memory_after
 
         session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor), traced=True)
-        device_tree, failed = session.simulation.situation.booted, bool(session.failed)
-        state, regions = session.simulation.state, regions_now(session.simulation)
-    by_driver = driver_memory(device_tree, boot_associativity(device_tree, profile), profile)
-    notes = boot_notes(device_tree, profile)
-    view = MemblockView(state, command_line(device_tree), regions, by_driver, notes)
-    show_memblock(screen, view, format, choice)
-    for note in notes:
+        memory, failed = memory_after(memory, session.simulation), bool(session.failed)
+    show_memblock(screen, memory, format, choice)
+    for note in memory.notes:
         say(note)
-    return say_faults(faults, state) or int(failed)
+    return say_faults(memory.faults, memory.kernel) or int(failed)

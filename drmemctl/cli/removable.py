@@ -10,6 +10,7 @@ import click
 from drmemctl.cli.boot_options import cmdline_option, with_cmdline
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
+from drmemctl.cli.plugin_options import plugin_option
 from drmemctl.cli.steps import steps_argument
 from drmemctl.output.screen import Screen, say
 
@@ -33,6 +34,7 @@ STEPs are those of `drmemctl simulate`: what can leave after them.
 @cmdline_option()
 @kernel_option()
 @hypervisor_option()
+@plugin_option()
 @format_option("text", "json")
 @color_option()
 def command(

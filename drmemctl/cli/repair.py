@@ -9,6 +9,7 @@ import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
+from drmemctl.cli.plugin_options import plugin_option
 from drmemctl.cli.steps import steps_argument
 from drmemctl.output.screen import Screen
 
@@ -55,6 +56,7 @@ def _complete_goals(_ctx: click.Context, _param: click.Parameter, incomplete: st
 )
 @kernel_option()
 @hypervisor_option()
+@plugin_option()
 @format_option("text", "json")
 @color_option()
 def command(

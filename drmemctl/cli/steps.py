@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -181,22 +181,14 @@ def pointed(error: StepError) -> tuple[str, str]:
     return f"  {cut}{before}{after}{more}", f"  {' ' * len(cut + before)}^"
 
 
-def files_of(steps: Iterable[Step]) -> Iterator[str]:
-    """Yield the files and trees that steps read."""
-    return (name for step in steps for name in step.inputs)
-
-
 def session_after(
     tree: Tree, steps: Iterable[Step], profile: Profile, hypervisor: str | None, *, traced: bool = False
 ) -> Session:
     """Return the session after steps that lead to what a command is about; those that failed are said."""
     from drmemctl.output.text import safe
-    from drmemctl.simulate.session import Session
-    from drmemctl.simulate.simulation import Simulation
+    from drmemctl.simulate.session import simulate
 
-    session = Session(Simulation(tree, profile, hypervisor, findings=False), traced=traced)
-    for _ in session.do_all(steps):
-        pass
+    session = simulate(tree, steps, kernel=profile, hypervisor=hypervisor, findings=False, traced=traced)
     for number in session.failed:
         result = session.done[number - 1]
         why = result.errno or result.note or "not as expected"

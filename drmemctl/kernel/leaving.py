@@ -28,6 +28,7 @@ from drmemctl.model.intervals import Intervals
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.memory import Memory
 from drmemctl.model.run import Run
+from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Tree
 
 _PERSISTENT = "Persistent Memory"
@@ -61,6 +62,8 @@ class Leaving:
     zone: str
     leaves: Leaves
     reasons: tuple[str, ...]
+
+    __repr__ = short_repr
 
     def goes_on(self, following: Leaving, lmb_size: int) -> bool:
         """Whether `following` begins where these end and is like them."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.formats.plain import record
+from drmemctl.kernel import plugins
 from drmemctl.kernel.capabilities import CAPABILITIES
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS
@@ -15,6 +16,7 @@ from drmemctl.kernel.distributions import Backport
 from drmemctl.kernel.measured import MEASURED, READ, Measured
 from drmemctl.kernel.profiles import Profile
 from drmemctl.output.screen import Screen
+from drmemctl.output.text import safe
 from drmemctl.wording import count_of
 
 
@@ -111,6 +113,12 @@ def _show_text(screen: Screen, view: KernelsView) -> None:
     for backport in view.settled():
         word = "has" if backport.has else "has not"
         screen.write_text((f"  {word} {screen.style(backport.capability, 'cyan')}: {backport.source}\n",))
+    if not view.kernels and plugins.capabilities():
+        screen.write(screen.style("\nof plugins, where --with names them", "bold") + "\n")
+        screen.write_text(
+            f"  {screen.style(name, 'cyan')}  {safe(capability.changes, 2000)}\n"
+            for name, capability in plugins.capabilities().items()
+        )
     if not view.kernels:
         screen.write(screen.style("\nkernels with names", "bold") + "\n")
         width = max(map(len, view.names))

@@ -4,45 +4,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from drmemctl.check.finding import Finding
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.memory_reg import USABLE_MEMORY
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.kdump import CrashRegion
-from drmemctl.kernel.state import KernelState
 from drmemctl.output.findings import finding_lines
 from drmemctl.output.json import record, schema, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.output.text import safe
-from drmemctl.tree.node import Tree
+from drmemctl.simulate.kexec import CrashKernel
 from drmemctl.wording import size_text
 
 _REGION = "base=region.base size=region.size node=region.node was_on=nodes"
 """The keys of a region in JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class KexecView:
-    """What to show.
-
-    Attributes:
-        kernel: the crash kernel after boot.
-        tree: the tree that it gets.
-        regions: the memory that it makes of it.
-        findings: what is wrong.
-
-    """
-
-    kernel: KernelState
-    tree: Tree
-    regions: Sequence[CrashRegion]
-    findings: Sequence[Finding]
-
-
-def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
+def show_kexec(screen: Screen, view: CrashKernel, format: str) -> None:
     """Print the crash kernel's memory as `text` or `json`."""
     if format == "json":
         _show_json(screen, view)
@@ -56,7 +35,7 @@ def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
         screen.write_text(finding_lines(screen, view.findings))
 
 
-def _show_json(screen: Screen, view: KexecView) -> None:
+def _show_json(screen: Screen, view: CrashKernel) -> None:
     usable = {
         safe(f"/{child.name}", None): (child.get(USABLE_MEMORY) or b"").hex()
         for child in view.tree.root.children

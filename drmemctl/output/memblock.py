@@ -4,39 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from drmemctl.kernel.boot_regions import BootRegion, Consequences, DriverMemory
 from drmemctl.kernel.memblock import DRIVER_MANAGED, FLAG_NAMES
-from drmemctl.kernel.state import KernelState
+from drmemctl.kernel.registered_memory import RegisteredMemory
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.json import record, schema, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import AS_IT_IS, Cell, Column, TableChoice, ValueCell, show_table
 from drmemctl.output.text import safe
-
-
-@dataclass(frozen=True, slots=True)
-class MemblockView:
-    """What to show.
-
-    Attributes:
-        kernel: the kernel after boot, or after steps.
-        cmdline: its command line; untrusted text.
-        regions: the regions of its memory.
-        by_driver: memory that drivers may add.
-        notes: what to know beside it.
-
-    """
-
-    kernel: KernelState
-    cmdline: str
-    regions: Sequence[BootRegion]
-    by_driver: Sequence[DriverMemory]
-    notes: Sequence[str] = ()
-
 
 _ADDED = Column(
     "added", right=True, help="how much of it came after boot; shown once any did, or if asked for", in_bytes=True
@@ -56,7 +34,7 @@ COLUMNS = (
 )
 
 
-def show_memblock(screen: Screen, view: MemblockView, format: str, choice: TableChoice = AS_IT_IS) -> None:
+def show_memblock(screen: Screen, view: RegisteredMemory, format: str, choice: TableChoice = AS_IT_IS) -> None:
     """Print the regions as `text`, `json` or `csv`."""
     if format == "csv":
         records = chain(map(_record, view.regions), map(_driver_record, view.by_driver))
@@ -110,7 +88,7 @@ def _driver_record(region: DriverMemory) -> dict[str, Any]:
     return {**place, "flags": flags, **_consequences(region.consequences)}
 
 
-def _rows(view: MemblockView) -> Iterator[Sequence[Cell]]:
+def _rows(view: RegisteredMemory) -> Iterator[Sequence[Cell]]:
     for entry in view.regions:
         region = entry.region
         last = region.end - 1

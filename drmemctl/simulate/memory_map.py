@@ -6,8 +6,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drmemctl.kernel.boot_regions import BootRegion, MemoryWrite, boot_regions
+from drmemctl.kernel.registered_memory import RegisteredMemory
 from drmemctl.kernel.trace import Trace
 from drmemctl.simulate.simulation import Simulation
+
+
+def memory_after(at_boot: RegisteredMemory, simulation: Simulation) -> RegisteredMemory:
+    """Return the memory of the kernel as it runs now, after steps that were traced."""
+    booted = simulation.situation.booted
+    return RegisteredMemory.with_regions(booted, simulation.state, regions_now(simulation), at_boot.faults)
 
 
 def regions_now(simulation: Simulation) -> list[BootRegion]:
