@@ -166,7 +166,6 @@ def test_settings_have_all_of_them(tmp_path: Path) -> None:
         ("per-path-ignores = {a = 3}", "per-path-ignores: this is no list of texts"),
         ("per-path-ignores = {a = 'DRMX'}", "per-path-ignores: 'DRMX' is no rule"),
         ("extend-select = 'nuna'", "extend-select: 'nuna' is no rule"),
-        ("[check]\nnew = 3", "new: unknown key"),
     ],
 )
 def test_wrong_settings_name_the_key(tmp_path: Path, text: str, said: str) -> None:
