@@ -91,6 +91,7 @@ def test_the_findings_of_a_tree() -> None:
             "base": 0x50000000,
             "count": 1,
             "drc_index": 0x80000005,
+            "drc_index_hex": "0x80000005",
             "aa_index": 5,
             "flags": 8,
             "flag_names": ["assigned"],

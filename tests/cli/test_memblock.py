@@ -17,9 +17,9 @@ RECORDED = FIXTURES / "captures" / "6.1-memblock.dtb.gz"
 
 TABLE = """\
 address                    size  node  flags    zone     kexec images  second kernel  vmcore  unplug
-0x000000000-0x03fffffff   1 GiB  0     -        Normal   yes           is told        yes     never
-0x040000000-0x07fffffff   1 GiB  1     hotplug  Movable  yes           is told        yes     movable
-0x080000000-0x09fffffff 512 MiB  0     hotplug  Movable  yes           is told        yes     movable
+0x00000000-0x3fffffff   1 GiB  0     -        Normal   yes           is told        yes     never
+0x40000000-0x7fffffff   1 GiB  1     hotplug  Movable  yes           is told        yes     movable
+0x80000000-0x9fffffff 512 MiB  0     hotplug  Movable  yes           is told        yes     movable
 """
 
 
