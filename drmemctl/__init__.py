@@ -3,11 +3,12 @@
 
 >>> import drmemctl
 >>> tree = drmemctl.load("/proc/device-tree")
->>> drmemctl.LmbTable.from_tree(tree).n_lmbs
+>>> len(drmemctl.lmb(tree))
 >>> drmemctl.check(tree)
 >>> drmemctl.diff(tree, drmemctl.load("before.dtb")).same
 
-Nothing here prints; every error is a `DrmemctlError` with source, path and offset.
+Each command has a function that returns what the command prints, as values. Nothing here prints; every error is a
+`DrmemctlError` with source, path and offset.
 """
 
 from __future__ import annotations
@@ -19,21 +20,54 @@ from drmemctl._version import __version__
 # Not that of typing: an interrupt while that is imported would be nobody's to catch.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
+    from drmemctl.api.act import explore, kdump, kexec, memblock, removable, repair
+    from drmemctl.api.judge import decode, encode
+    from drmemctl.api.look import (
+        address_map,
+        assoc,
+        blocks,
+        convert,
+        dtb,
+        dts,
+        history,
+        lmb,
+        numa,
+        overview,
+    )
+    from drmemctl.api.take import Capture, capture, capture_dump, report, watch
+    from drmemctl.check.decoding import Decoding
     from drmemctl.check.finding import Finding
     from drmemctl.compare.diff import Diff, diff
+    from drmemctl.compare.history import History
     from drmemctl.errors import DrmemctlError
+    from drmemctl.kernel.profiles import Profile, profile
+    from drmemctl.kernel.registered_memory import RegisteredMemory
+    from drmemctl.model.address_map import AddressMap
     from drmemctl.model.associativity import Associativity
+    from drmemctl.model.conversion import Conversion
     from drmemctl.model.drmem import Drmem, LmbTable
+    from drmemctl.model.lookup_usage import LookupUsage
+    from drmemctl.model.numa import NumaLayout
+    from drmemctl.model.overview import Overview
     from drmemctl.model.run import Lmb, Run
+    from drmemctl.simulate.boot_blocks import BootBlocks
+    from drmemctl.simulate.files import Files
+    from drmemctl.simulate.interleave.exploration import Exploration
+    from drmemctl.simulate.kexec import CrashKernel, NextKernel
+    from drmemctl.simulate.partition import StepResult
+    from drmemctl.simulate.removable import Removable
+    from drmemctl.simulate.repair import Repair
+    from drmemctl.simulate.session import Session, Steps
     from drmemctl.simulate.simulation import Simulation
     from drmemctl.tree.node import Node, Property, Tree
     from drmemctl.tree.source import load
 
-    # At run time the name is the package drmemctl.check, which can be called.
-    def check(  # noqa: D103 - its documentation is where it is defined
+    # ruff: noqa: D103 - documented where they are defined
+    # At run time these names are the packages drmemctl.check and drmemctl.simulate, which can be called.
+    def check(
         tree: Tree,
         *,
         before: Tree | None = None,
@@ -42,51 +76,128 @@ if TYPE_CHECKING:
         ignore: Sequence[str] = (),
     ) -> tuple[Finding, ...]: ...
 
+    def simulate(  # noqa: PLR0913 - as above
+        tree: Tree,
+        steps: Steps = (),
+        *,
+        kernel: str | Profile | None = None,
+        hypervisor: str | None = None,
+        added: Iterable[str] = (),
+        removed: Iterable[str] = (),
+        files: Files | None = None,
+        findings: bool = True,
+        traced: bool = False,
+    ) -> Session: ...
+
 
 __all__ = [
+    "AddressMap",
     "Associativity",
+    "BootBlocks",
+    "Capture",
+    "Conversion",
+    "CrashKernel",
+    "Decoding",
     "Diff",
     "Drmem",
     "DrmemctlError",
+    "Exploration",
+    "Files",
     "Finding",
+    "History",
     "Lmb",
     "LmbTable",
+    "LookupUsage",
+    "NextKernel",
     "Node",
+    "NumaLayout",
+    "Overview",
+    "Profile",
     "Property",
+    "RegisteredMemory",
+    "Removable",
+    "Repair",
     "Run",
+    "Session",
     "Simulation",
+    "StepResult",
     "Tree",
     "__version__",
+    "address_map",
+    "assoc",
+    "blocks",
+    "capture",
+    "capture_dump",
     "check",
+    "convert",
+    "decode",
     "diff",
+    "dtb",
+    "dts",
+    "encode",
+    "explore",
+    "history",
+    "kdump",
+    "kexec",
+    "lmb",
     "load",
+    "memblock",
+    "numa",
+    "overview",
+    "profile",
+    "removable",
+    "repair",
+    "report",
+    "simulate",
+    "watch",
 ]
 
 _HOMES = {
-    "Associativity": "drmemctl.model.associativity",
-    "Diff": "drmemctl.compare.diff",
-    "Drmem": "drmemctl.model.drmem",
-    "DrmemctlError": "drmemctl.errors",
-    "Finding": "drmemctl.check.finding",
-    "Lmb": "drmemctl.model.run",
-    "LmbTable": "drmemctl.model.drmem",
-    "Node": "drmemctl.tree.node",
-    "Property": "drmemctl.tree.node",
-    "Run": "drmemctl.model.run",
-    "Simulation": "drmemctl.simulate.simulation",
-    "Tree": "drmemctl.tree.node",
-    "diff": "drmemctl.compare.diff",
-    "load": "drmemctl.tree.source",
+    "api.act": "explore kdump kexec memblock removable repair",
+    "api.judge": "decode encode",
+    "api.look": "address_map assoc blocks convert dtb dts history lmb numa overview",
+    "api.take": "Capture capture capture_dump report watch",
+    "check.decoding": "Decoding",
+    "check.finding": "Finding",
+    "compare.diff": "Diff diff",
+    "compare.history": "History",
+    "errors": "DrmemctlError",
+    "kernel.profiles": "Profile profile",
+    "kernel.registered_memory": "RegisteredMemory",
+    "model.address_map": "AddressMap",
+    "model.associativity": "Associativity",
+    "model.conversion": "Conversion",
+    "model.drmem": "Drmem LmbTable",
+    "model.lookup_usage": "LookupUsage",
+    "model.numa": "NumaLayout",
+    "model.overview": "Overview",
+    "model.run": "Lmb Run",
+    "simulate.boot_blocks": "BootBlocks",
+    "simulate.files": "Files",
+    "simulate.interleave.exploration": "Exploration",
+    "simulate.kexec": "CrashKernel NextKernel",
+    "simulate.partition": "StepResult",
+    "simulate.removable": "Removable",
+    "simulate.repair": "Repair",
+    "simulate.session": "Session",
+    "simulate.simulation": "Simulation",
+    "tree.node": "Node Property Tree",
+    "tree.source": "load",
 }
+"""The modules that public names are in."""
+
+_CALLED = ("check", "simulate")
+"""Packages that can be called."""
 
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for: `drmemctl --version` imports this module too.
-    if name == "check":
-        return import_module("drmemctl.check")
-    if name not in _HOMES:
+    if name in _CALLED:
+        return import_module(f"drmemctl.{name}")
+    home = next((home for home, names in _HOMES.items() if name in names.split()), None)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    value = globals()[name] = getattr(import_module(f"drmemctl.{home}"), name)
     return value
 
 

@@ -40,7 +40,7 @@ Examples:
 @tree_argument()
 @limit_option(LISTS, "Arrays that may be listed.")
 @kernel_option()
-@format_option("table", "json", "csv")
+@format_option("text", "json", "csv")
 @table_options
 @color_option()
 def command(tree: str, limit: int, kernel: Profile | None, format: str, screen: Screen) -> None:

@@ -36,7 +36,7 @@ EINVAL, no whole number of blocks; refused, the LMB is reserved.
 @tree_argument()
 @cmdline_option()
 @kernel_option()
-@format_option("table", "json", "csv")
+@format_option("text", "json", "csv")
 @table_options
 @color_option()
 def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str, screen: Screen) -> int:
@@ -47,12 +47,12 @@ def command(tree: str, cmdline: str | None, kernel: Profile | None, format: str,
     The exit code is 1 if the kernel does not come up on this tree, and then there are no blocks to show. Up to 5.3
     it comes up with blocks of 16 MiB where the tree's size is none for a block, and the exit code is 1 as well.
     """
+    from drmemctl.api.look import blocks
     from drmemctl.output.blocks import COLUMNS, show_blocks
-    from drmemctl.simulate.boot_blocks import BootBlocks
 
     choice = table_choice(COLUMNS, format)
     device_tree = with_cmdline(open_tree(tree), cmdline)
-    blocks = BootBlocks.of(device_tree, kernel_of(device_tree, kernel))
-    show_blocks(screen, blocks, format, choice)
-    report_defects(blocks.defects)
-    return say_faults(blocks.faults, blocks.kernel)
+    boot_blocks = blocks(device_tree, kernel=kernel_of(device_tree, kernel))
+    show_blocks(screen, boot_blocks, format, choice)
+    report_defects(boot_blocks.defects)
+    return say_faults(boot_blocks.faults, boot_blocks.kernel)

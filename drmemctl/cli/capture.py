@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE, TREE, open_any_tree, open_tree
-from drmemctl.errors import DrmemctlError
+from drmemctl.cli.common import FILE, TREE, root_option
+from drmemctl.cli.option import RenamedOption
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
-    from drmemctl.tree.capture import Files
+    from drmemctl.api.take import Capture
 
 _EXAMPLE = """
 \b
@@ -21,7 +21,7 @@ Examples:
   drmemctl capture
   drmemctl capture -o lpar7.tar.zst
   drmemctl check lpar7.tar.zst
-  drmemctl capture --from vmcore --redact -o crash.tar.gz
+  drmemctl capture --dump vmcore --redact -o crash.tar.gz
   drmemctl capture --script > capture.sh     # for machines without Python: sh capture.sh -o lpar7.tar.gz
 
 A capture is a TREE for every command; check also holds it against the memory blocks that it has.
@@ -32,35 +32,37 @@ A capture is a TREE for every command; check also holds it against the memory bl
 @click.option(
     "-o",
     "--output",
+    metavar="OUT",
     type=FILE,
-    help="The file: .tar.zst, .tar.gz, .tar.xz or .tar.  [default: drmemctl-capture-HOST-TIME.tar.gz]",
+    help="A file: .tar.zst, .tar.gz, .tar.xz or .tar.  [default: drmemctl-capture-HOST-TIME.tar.gz]",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option("--force", is_flag=True, help="Let OUT replace a file that is there already.")
 @click.option(
     "--redact", is_flag=True, help="Without serial numbers, UUIDs, location codes and passwords, anywhere."
 )
 @click.option(
-    "--from",
-    "dump",
+    "--dump",
+    cls=RenamedOption,
+    former=("--from",),
     metavar="DUMP",
     type=TREE,
     help="Take it from a dump of a kernel's memory: its tree, LMB array, former values, memory blocks, messages.",
 )
 @click.option("--list", "listing", is_flag=True, help="Say what is taken, and take nothing.")
 @click.option("--script", is_flag=True, help="Print a POSIX shell script that takes the same.")
-@click.option("--root", type=click.Path(file_okay=False), default="/", help="A directory that stands for /.")
+@root_option()
 def command(
     output: str | None, force: bool, redact: bool, dump: str | None, listing: bool, script: bool, root: str
 ) -> None:
     """Take a capture of this machine: device tree, memory blocks, nodes, /proc/iomem, messages about memory.
 
-    With --from it is one of a dump, small enough to send: for every command as good as the dump itself.
+    With --dump it is one of a dump, small enough to send: for every command as good as the dump itself.
 
     It only reads: as root everything, otherwise what the user may read. The file is there whole or not at all, and
     replaces none. Its name has the host, unless that is to be redacted, and the time in UTC.
     """
-    import time
-
+    from drmemctl.api.take import capture as take_capture
+    from drmemctl.api.take import capture_dump
     from drmemctl.tree import capture
 
     if script:
@@ -74,41 +76,22 @@ def command(
     root = root.rstrip("/")
     if dump is not None:
         if root:
-            raise click.UsageError("--from and --root exclude each other.")
-        _take(output, _of_dump(dump, redact), "", force, int(time.time()))
+            raise click.UsageError("--dump and --root exclude each other.")
+        _take(output, capture_dump(dump, redact=redact), "", force)
         return
-    now = int(time.time())
-    _take(output, capture.captured(root, now, redact=redact), "" if redact else capture.host_of(root), force, now)
+    captured = take_capture(root, redact=redact)
+    _take(output, captured, "" if redact else capture.host_of(root), force)
 
 
-def _of_dump(source: str, redact: bool) -> Files:
-    from drmemctl.model.associativity import Associativity
-    from drmemctl.model.dumped import array_in
-    from drmemctl.output.array import array_document
-    from drmemctl.tree.dump_capture import captured_dump
-
-    tree = open_tree(source)
-    table = array_in(tree)
-    array = None
-    if table is not None and tree.dump is not None:
-        nodes = Associativity.from_tree(tree)
-        array = b"".join(array_document(table, nodes, tree.dump.release or "latest", marks=True))
-    boot = None
-    with suppress(DrmemctlError):  # few dumps have it
-        boot = open_any_tree(f"{source}::boot")
-    return captured_dump(tree, boot, array, redact=redact)
-
-
-def _take(output: str | None, files: Files, host: str, force: bool, now: int) -> None:
+def _take(output: str | None, captured: Capture, host: str, force: bool) -> None:
     import time
 
     from drmemctl.output.files import write_atomically
-    from drmemctl.tree.capture import archive, compressed, default_name
+    from drmemctl.tree.capture import default_name
 
-    name = default_name("", "") if output is None else output
-    data = compressed(archive(files, now), name)
+    data = captured.to_bytes(default_name("", "") if output is None else output)
     if output is None:
-        output = _write_new(data, host, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)))
+        output = _write_new(data, host, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(captured.when)))
     else:
         write_atomically(output, data, force=force, new=True)
     say(f"{output}: {len(data):,} bytes")

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from drmemctl.cli.option import FormatChoice, RenamedOption
 from drmemctl.defect import Defect
 from drmemctl.output.screen import Screen, say
 from drmemctl.output.text import safe
@@ -31,6 +33,8 @@ TREE = click.Path(path_type=str)
 
 _DEFECTS_SHOWN = 20
 _KCORE_ASKED = "drmemctl.kcore"
+_JSON_ASKED = "drmemctl.json"
+_NO_PAGER = "drmemctl.no_pager"
 
 
 class KernelInt(_Number):
@@ -124,35 +128,100 @@ def named_file(ctx: click.Context, param: click.Parameter, value: str | None) ->
 
 
 def format_option(*formats: str) -> Decorator:
-    """Return `--format` with its choices, the first being the default."""
-    return click.option(
+    """Return `--format` with its choices, the first being the default, and `--json` where that is one of them."""
+    option = click.option(
         "--format",
         "format",
-        type=click.Choice(formats),
+        type=FormatChoice(formats),
         default=formats[0],
         show_default=True,
+        callback=_format,
         help="What to print.",
+    )
+    if "json" not in formats:
+        return option
+    as_json = click.option(
+        "--json",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=lambda ctx, _param, value: ctx.meta.update({_JSON_ASKED: value}),
+        help="The same as --format json.",
+    )
+    return lambda command: option(as_json(command))
+
+
+def _format(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Return the format, which `--json` decides where the command line has no other."""
+    if not ctx.meta.get(_JSON_ASKED):
+        return value
+    if ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE and value != "json":
+        raise click.UsageError(f"--json and --format {value} exclude each other.", ctx)
+    return "json"
+
+
+def quiet_option() -> Decorator:
+    """Return `-q`: for gates, of which the exit code is all that counts."""
+    return click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        help="Print none of it: the exit code tells, and what is written to files.",
     )
 
 
 def limit_option(default: int, about: str) -> Decorator:
-    """Return `--limit`: so much is made or listed, and more refused."""
+    """Return `--limit`: so much is made or listed, and more refused; `show_option` is how much is shown."""
     return click.option(
         "--limit", metavar="N", type=click.IntRange(1), default=default, show_default=True, help=about
     )
 
 
-def color_option() -> Decorator:
-    """Return `--color`, which hands the command its `screen`."""
+def show_option(about: str, lowest: int = 1, **kind: Any) -> Decorator:
+    """Return `--show`: so many are shown; `--limit` and `--ends` are what commands called it once."""
     return click.option(
+        "--show", "shown", cls=RenamedOption, metavar="N", type=click.IntRange(lowest), help=about, **kind
+    )
+
+
+def root_option() -> Decorator:
+    """Return `--root`, the directory in which /proc and /sys are looked for."""
+    about = "A directory that stands for /."
+    return click.option("--root", metavar="DIR", type=click.Path(file_okay=False), default="/", help=about)
+
+
+def color_option(*, paged: bool = True) -> Decorator:
+    """Return `--color`, which hands the command its `screen`, and `--no-pager` where the output may be long."""
+    color = click.option(
         "--color",
         "screen",
         type=click.Choice(["auto", "always", "never"]),
         default="auto",
         show_default=True,
-        callback=lambda _ctx, _param, value: Screen.detect(value),
+        callback=_screen if paged else lambda _ctx, _param, value: Screen.detect(value),
         help="Colour; auto is on a terminal, unless NO_COLOR is set.",
     )
+    if not paged:
+        return color
+    no_pager = click.option(
+        "--no-pager",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=lambda ctx, _param, value: ctx.meta.update({_NO_PAGER: value}),
+        help="Long output goes to the terminal as it is.",
+    )
+    return lambda command: color(no_pager(command))
+
+
+def _screen(ctx: click.Context, _param: click.Parameter, color: str) -> Screen:
+    """Return the screen, with a pager before it for what is long."""
+    screen = Screen.detect(color)
+    if screen.terminal and not ctx.meta.get(_NO_PAGER) and not ctx.resilient_parsing:
+        from drmemctl.output.pager import start_paging
+
+        start_paging(screen.width)
+    return screen
 
 
 def open_tree(source: str) -> Tree:

@@ -50,10 +50,11 @@ a JSON list of {call, answer, status}, as a migration is recorded in; each 4096 
 @click.option(
     "-o",
     "--output",
+    metavar="OUT",
     type=FILE,
     help="With --encode, write the bytes to this file, not hex to the screen; - is standard output.",
 )
-@format_option("table", "json")
+@format_option("text", "json")
 @color_option()
 def command(
     kind: str,
@@ -78,11 +79,11 @@ def command(
     if encode:
         _encode(kind, file, output, screen)
         return 0
-    from drmemctl.check.engine import Judge, Plan
+    from drmemctl.check.decoding import Decoding
     from drmemctl.check.stream.answers import RtasStream
     from drmemctl.check.tally import fails
     from drmemctl.formats.rtas_input import read_answers
-    from drmemctl.output.decode import Decoding, show_decoding
+    from drmemctl.output.decode import show_decoding
     from drmemctl.tree.plain_input import source_name
 
     answers = read_answers(kind, _content(file), source_name(file))
@@ -90,9 +91,9 @@ def command(
     stream = RtasStream(answers, device_tree)
     if device_tree is not None:
         kernel = kernel_choice(device_tree, kernel).judged
-    findings = Judge(Plan(kernel=kernel or setting("kernel"))).findings(stream)
-    show_decoding(screen, Decoding(kind, stream, findings), format)
-    return int(any(fails(finding.severity, fail_on) for finding in findings))
+    decoding = Decoding.of(kind, stream, kernel or setting("kernel"))
+    show_decoding(screen, decoding, format)
+    return int(any(fails(finding.severity, fail_on) for finding in decoding.findings))
 
 
 def _content(file: str) -> bytes:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
+from drmemctl.cli.common import (
+    FILE,
+    Decorator,
+    color_option,
+    format_option,
+    named_file,
+    open_tree,
+    show_option,
+    tree_argument,
+)
 from drmemctl.cli.kernel_options import (
     capability_options,
     check_capabilities,
@@ -17,15 +26,18 @@ from drmemctl.cli.kernel_options import (
     kernel_option,
     named_hypervisor,
 )
-from drmemctl.cli.replay import replay_schedule
+from drmemctl.cli.option import LINES
+from drmemctl.cli.replay import replay_option, replay_schedule
 from drmemctl.cli.steps import pointed, worded
+from drmemctl.kernel import plugins
 from drmemctl.output.screen import Screen, say
-from drmemctl.simulate.interleave.policy import BY_NAME, POLICIES
+from drmemctl.simulate.interleave.policy import BY_NAME, POLICIES, all_policies
 from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
     from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
+    from drmemctl.simulate.interleave.exploration import Exploration
     from drmemctl.simulate.interleave.policy import Policy
     from drmemctl.tree.node import Tree
 
@@ -59,12 +71,42 @@ The column "by race" counts the ends with something that no order of the threads
 exit code is 1 if some schedule ends inconsistent.
 """.format(locking="\n".join(f"  {policy.name:8} {policy.says}" for policy in POLICIES))
 
-_LOCKING = (*(policy.name for policy in POLICIES), "all")
+_ALL = "all"
+
+
+def locking_option() -> Decorator:
+    """Return `--locking`, which hands the command the names of the `policies`."""
+    return click.option(
+        "--locking",
+        "policies",
+        metavar="all|POLICY,...",
+        multiple=True,
+        default=("kernel",),
+        show_default="kernel",
+        callback=_policies,
+        shell_complete=lambda _ctx, _param, text: [name for name in (*BY_NAME, _ALL) if name.startswith(text)],
+        help="What keeps threads apart; comma-separated or repeated.",
+    )
+
+
+def thread_option() -> Decorator:
+    """Return `--thread`, which hands the command its `threads`."""
+    about = "What a thread does. Repeat for each."
+    return click.option("--thread", "threads", metavar="STEPS", multiple=True, type=LINES, help=about)
+
+
+def _policies(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for value in values for name in value.split(",")))
+    for name in names:
+        if name != _ALL and name not in BY_NAME and plugins.looked_up(name, plugins.policies) is None:
+            known = ", ".join(policy.name for policy in all_policies())
+            raise click.BadParameter(f"{name!r} is not one of {known}, {_ALL}", ctx, param)
+    return [policy.name for policy in all_policies()] if _ALL in names else names
 
 
 def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str) -> str:
     from drmemctl.check.engine import all_rules
-    from drmemctl.check.settings import suggestion
+    from drmemctl.check.rule_words import suggestion
     from drmemctl.simulate.interleave.answer import INCONSISTENT
 
     if value in ("", INCONSISTENT):
@@ -78,13 +120,11 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
 
 @click.command("explore", short_help="Try every interleaving of concurrent steps.", epilog=_EXAMPLE)
 @tree_argument()
-@click.option("--thread", "threads", metavar="STEP", multiple=True, help="What a thread does. Repeat for each.")
+@thread_option()
 @kernel_option()
 @capability_options()
 @hypervisor_option()
-@click.option(
-    "--locking", multiple=True, type=click.Choice(_LOCKING), help="What keeps threads apart.  [default: kernel]"
-)
+@locking_option()
 @click.option(
     "--until",
     metavar="RULE|inconsistent",
@@ -98,26 +138,35 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
     type=click.IntRange(1),
     default=10_000_000,
     show_default=True,
-    help="Give up after so many.",
+    help="Give up after so many states.",
 )
 @click.option(
     "--max-seconds",
     metavar="SECONDS",
     type=click.FloatRange(0, min_open=True),
-    help="Give up after so long, in all.",
+    help="Give up after so long.",
 )
 @click.option(
-    "-j", "--jobs", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Policies at a time."
+    "-j",
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes, a policy each.",
 )
+@show_option("Ends to show for a policy.", 0, former=("--ends",), default=3, show_default=True)
+@click.option("--all", "everything", is_flag=True, help="All inconsistent ends, however many.")
 @click.option(
-    "--ends", metavar="N", type=click.IntRange(0), default=3, show_default=True, help="Ends to show for a policy."
+    "--save-trace",
+    "save",
+    metavar="FILE",
+    type=FILE,
+    callback=named_file,
+    help="Write the worst schedule to this file.",
 )
-@click.option("--all", "everything", is_flag=True, help="Show how each inconsistent end comes about.")
-@click.option(
-    "--save-trace", "save", type=FILE, callback=named_file, help="Write the worst schedule to this file."
-)
-@click.option("--replay", type=FILE, help="Replay a schedule that --save-trace wrote, action by action.")
-@format_option("text", "json", "mermaid")
+@replay_option()
+@format_option("text", "json", "junit", "mermaid")
 @color_option()
 def command(
     tree: str,
@@ -126,12 +175,12 @@ def command(
     added: tuple[str, ...],
     removed: tuple[str, ...],
     hypervisor: str | None,
-    locking: tuple[str, ...],
+    policies: list[str],
     until: str,
     max_states: int,
     max_seconds: float | None,
     jobs: int,
-    ends: int,
+    shown: int,
     everything: bool,
     save: str | None,
     replay: str | None,
@@ -150,11 +199,14 @@ def command(
     from drmemctl.output.explore import ExploreView, show_explored
     from drmemctl.simulate.interleave.answer import Question
     from drmemctl.simulate.interleave.deadline import NEVER
+    from drmemctl.simulate.interleave.exploration import Exploration, policies_named
     from drmemctl.simulate.interleave.search import Bounds
     from drmemctl.simulate.interleave.trace import traced_ends
 
     began = monotonic()
     if replay is not None:
+        if format == "junit":
+            raise click.UsageError("--replay has no JUnit format: a schedule is no test.")
         return replay_schedule(tree, replay, screen, format)
     check_threads(threads)
     bounds = Bounds(max_states, max_seconds or NEVER)
@@ -165,17 +217,22 @@ def command(
     question = Question(device_tree, threads, profile, machine, bounds, until)
     if question.has_kdump and profile.has(CRASH_HOTPLUG):
         say(_NOT_RELOADED)
-    policies = list(POLICIES)
-    if "all" not in locking:
-        policies = [BY_NAME[name] for name in dict.fromkeys(locking or ("kernel",))]
-    all_answers = list(_answers(question, policies, jobs, began))
+    exploration = Exploration(question, tuple(_answers(question, policies_named(policies), jobs, began)))
     late = began + bounds.seconds + _TO_SHOW
-    most = None if everything else ends
-    traced = [traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in all_answers]
-    show_explored(screen, ExploreView(question, all_answers, traced), format)
+    most = None if everything else shown
+    traced = [
+        traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in exploration.answers
+    ]
+    view = ExploreView(question, exploration.answers, traced)
+    if format == "junit":
+        from drmemctl.output.explore_junit import junit
+
+        screen.write_all(junit(view))
+    else:
+        show_explored(screen, view, format)
     if save is not None:
-        _save(question, all_answers, save)
-    return _EXIT_INCONSISTENT if any(answer.bad for answer in all_answers) else 0
+        _save(exploration, save)
+    return 0 if exploration.consistent else _EXIT_INCONSISTENT
 
 
 def _opened(tree: str, seconds: float) -> Tree:
@@ -210,8 +267,8 @@ def check_threads(threads: Sequence[str]) -> None:
 
 
 def _ends_to_show(answer: PolicyAnswer, format: str, most: int | None) -> Sequence[End]:
-    """Return the ends that a format has: JSON all, a diagram the worst, text examples unless `most` is None."""
-    if format == "mermaid":
+    """Return the ends that a format has: JSON all, text examples unless `most` is None, the others the worst."""
+    if format in ("mermaid", "junit"):
         return answer.bad[:1]
     return answer.bad if format == "json" or most is None else answer.examples(most)
 
@@ -236,13 +293,11 @@ def _answers(question: Question, policies: list[Policy], jobs: int, began: float
         counter.hide()
 
 
-def _save(question: Question, all_answers: Sequence[PolicyAnswer], path: str) -> None:
+def _save(exploration: Exploration, path: str) -> None:
     from drmemctl.output.files import write_atomically
-    from drmemctl.simulate.interleave.trace import saved
 
-    for answer in all_answers:
-        for end in [end for end in answer.bad if end.schedule][:1]:
-            schedule = saved(question, answer.policy, end.schedule).text().encode()
-            write_atomically(path, schedule)
-            return
-    say(f"no schedule ends inconsistent, {path} is not written")
+    schedule = exploration.worst()
+    if schedule is None:
+        say(f"no schedule ends inconsistent, {path} is not written")
+    else:
+        write_atomically(path, schedule.text().encode())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, limit_option, open_tree, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_tree, show_option, tree_argument
 from drmemctl.cli.kernel_options import kernel_of, kernel_option
 from drmemctl.cli.node_completion import complete_nodes, complete_properties
 from drmemctl.formats.dynamic_memory import NODE
@@ -30,12 +30,12 @@ Examples:
 @tree_argument("dump")
 @click.argument("path", metavar="[PATH", default=NODE, shell_complete=complete_nodes)
 @click.argument("name", metavar="[NAME]]", required=False, shell_complete=complete_properties)
-@limit_option(100, "Values of each property to show, the newest.")
+@show_option("Values of each property to show, the newest.", former=("--limit",), default=100, show_default=True)
 @kernel_option()
-@format_option("table", "json")
+@format_option("text", "json")
 @color_option()
 def command(
-    dump: str, path: str, name: str | None, limit: int, kernel: Profile | None, format: str, screen: Screen
+    dump: str, path: str, name: str | None, shown: int, kernel: Profile | None, format: str, screen: Screen
 ) -> None:
     """Show the values that a property has had since boot, the newest first, each against the one before.
 
@@ -48,4 +48,4 @@ def command(
 
     tree = open_tree(dump)
     place = past_place(tree, path, name)
-    show_history(screen, history(tree, place, kernel_of(tree, kernel), limit), format)
+    show_history(screen, history(tree, place, kernel_of(tree, kernel), shown), format)

@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from drmemctl.cli.common import Decorator
+from drmemctl.cli.plugin_options import plugin_option, say_plugins
 from drmemctl.output.screen import say
 
 if TYPE_CHECKING:
+    from drmemctl.api.kernels import Reading
     from drmemctl.kernel.choice import KernelChoice
     from drmemctl.kernel.profiles import Profile
-    from drmemctl.model.associativity import AffinityRules
     from drmemctl.tree.node import Tree
 
 
@@ -52,10 +53,10 @@ def named_hypervisor(option: str | None) -> str | None:
 
 
 def capability_options() -> Decorator:
-    """Return `--with` and `--without`, which hand the command what is `added` and `removed`."""
+    """Return `--with` and `--without`, which hand the command what is `added` and `removed`; and `--plugin`."""
 
     def both(command: Callable[..., Any]) -> Callable[..., Any]:
-        return with_option(without_option(command))
+        return with_option(without_option(plugin_option()(command)))
 
     with_option = _capability_option("--with", "added", "Give the kernel a capability, as a backport does.")
     without_option = _capability_option("--without", "removed", "Take a capability away.")
@@ -91,6 +92,8 @@ def check_capabilities(added: tuple[str, ...], removed: tuple[str, ...]) -> None
         profile().changed(added, removed)
     except ProfileError as error:
         raise click.UsageError(safe(str(error), 2000)) from error
+    if added or removed:
+        say_plugins()
 
 
 def kernel_choice(tree: Tree, named: Profile | None) -> KernelChoice:
@@ -108,24 +111,14 @@ def kernel_of(tree: Tree, named: Profile | None) -> Profile:
     return kernel_choice(tree, named).profile
 
 
-class Reading(NamedTuple):
-    """As which kernel a tree is read: its name, None where nobody named one, and what it makes of affinity."""
-
-    kernel: str | None
-    rules: AffinityRules
-
-
 def reading_of(tree: Tree, named: Profile | None) -> Reading:
     """Return as which kernel to read a tree, and say on standard error what has to be said of the choice."""
-    from drmemctl.model.associativity import NEWEST
+    from drmemctl.api.kernels import reading
 
-    if named is None and not tree.kernel and setting("kernel") is None:
-        # To import the table of kernels takes longer than to read most trees.
-        return Reading(None, NEWEST)
-    from drmemctl.kernel.affinity import affinity_rules
-
-    choice = kernel_choice(tree, named)
-    return Reading(choice.profile.name if choice.named else None, affinity_rules(choice.profile))
+    choice = reading(tree, named, None if named is not None else setting("kernel"))
+    for note in choice.notes:
+        say(note)
+    return choice
 
 
 def setting(key: str) -> Any:
@@ -165,10 +158,11 @@ def complete_kernels(_ctx: click.Context, _param: click.Parameter, incomplete: s
 def _complete_capabilities(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[Any]:
     from click.shell_completion import CompletionItem
 
+    from drmemctl.kernel import plugins
     from drmemctl.kernel.capabilities import CAPABILITIES
 
     return [
         CompletionItem(capability.name, help=capability.changes)
-        for capability in CAPABILITIES
+        for capability in (*CAPABILITIES, *plugins.capabilities().values())
         if capability.name.startswith(incomplete)
     ]

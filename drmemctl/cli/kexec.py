@@ -4,19 +4,21 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from drmemctl.cli.boot_options import say_faults
 from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
+from drmemctl.cli.plugin_options import plugin_option
+from drmemctl.cli.steps import steps_argument
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
-    from drmemctl.kernel.kdump import CrashMemory, Producer
+    from drmemctl.kernel.kdump import CrashMemory
     from drmemctl.kernel.profiles import Profile
-    from drmemctl.simulate.partition import Partition
+    from drmemctl.simulate.kexec import CrashKernel, NextKernel
     from drmemctl.tree.node import Tree
 
 _EXAMPLE = """
@@ -57,7 +59,7 @@ def _bytes(number: str, unit: str) -> int:
 
 @click.command("kexec", short_help="Predict what the next kernel, or a crash kernel, gets.", epilog=_EXAMPLE)
 @tree_argument()
-@click.argument("steps", metavar="[STEP]...", nargs=-1)
+@steps_argument
 @click.option(
     "--load",
     type=click.Choice(["file", "classic"]),
@@ -85,12 +87,21 @@ def _bytes(number: str, unit: str) -> int:
 )
 @kernel_option()
 @hypervisor_option()
-@click.option("-o", "--output", type=FILE, callback=named_file, help="Write the next kernel's tree to this file.")
-@format_option("table", "json")
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    type=FILE,
+    callback=named_file,
+    help="Write the next kernel's tree to this file.",
+)
+@plugin_option()
+@format_option("text", "json")
 @color_option()
 def command(
     tree: str,
     steps: tuple[str, ...],
+    script: str | None,
     load: str | None,
     purpose: str | None,
     crashkernel: CrashMemory | None,
@@ -110,108 +121,49 @@ def command(
     """
     from drmemctl.cli.steps import parse_steps, session_after
     from drmemctl.kernel.kdump import Producer
+    from drmemctl.simulate.kexec import CrashKernel, CrashLoad, NextKernel
 
-    purpose = purpose or ("plain" if (steps or load) and crashkernel is None and producer is None else "kdump")
+    purpose = purpose or (
+        "plain" if (steps or script or load) and crashkernel is None and producer is None else "kdump"
+    )
     if purpose != "kdump" and (crashkernel or producer):
         raise click.UsageError(f"--crashkernel and --producer are about --for kdump, not {purpose}.")
     if purpose == "fadump" and load:
         raise click.UsageError("--for fadump goes with no --load: firmware boots that kernel.")
-    parsed = parse_steps(None, steps)
+    parsed = parse_steps(script, steps)
     before = open_tree(tree)
     profile = kernel_of(before, kernel)
     maker = Producer(producer or ("kexec-file" if load == "file" else "kexec-tools"))
+    crash_load = CrashLoad(crashkernel, maker, int(page))
     if purpose == "kdump" and not parsed:
-        return _crash(screen, before, before, _Loading(crashkernel, maker, int(page), profile), output, format)
+        return _show_crash(screen, CrashKernel.of(before, before, crash_load, profile), output, format)
     if before.beside is not None and before.beside.files():
         say("the tree of a running kernel is taken for the one that it was booted with")
     session = session_after(before, parsed, profile, named_hypervisor(hypervisor))
     partition = session.simulation.situation
     if purpose == "kdump":
-        base = _crash_base(partition, maker)
-        code = _crash(
-            screen, base, partition.kernel.tree, _Loading(crashkernel, maker, int(page), profile), output, format
-        )
+        code = _show_crash(screen, CrashKernel.after(partition, crash_load), output, format)
     else:
-        code = _next(screen, partition, purpose, load, output, format)
+        code = _show_next(screen, NextKernel.of(partition, purpose, load), output, format)
     return code or (1 if session.failed else 0)
 
 
-class _Loading(NamedTuple):
-    """How a crash kernel is loaded."""
+def _show_next(screen: Screen, following: NextKernel, output: str | None, format: str) -> int:
+    from drmemctl.output.kexec_next import show_next
 
-    crash: CrashMemory | None
-    producer: Producer
-    page: int
-    profile: Profile
-
-
-def _crash_base(partition: Partition, producer: Producer) -> Tree:
-    """Return the tree that a crash kernel's is made of."""
-    from drmemctl.kernel.kdump import Producer
-    from drmemctl.kernel.kexec_load import Route, next_tree
-
-    route = Route.FILE if producer is Producer.FILE else Route.CLASSIC
-    return next_tree(partition.booted, partition.kernel.tree, route)
-
-
-def _next(
-    screen: Screen, partition: Partition, purpose: str, load: str | None, output: str | None, format: str
-) -> int:
-    from drmemctl.kernel.boot import boot
-    from drmemctl.kernel.kexec_load import LOADED_BY, Route, default_route
-    from drmemctl.output.kexec_next import NextView, show_next
-    from drmemctl.simulate.next_kernel import handed_lmbs, next_findings, tree_handed_on
-
-    profile = partition.kernel.profile
-    route, why = default_route(profile)
-    if load is not None:
-        route = Route(load)
-        why = LOADED_BY[route]
-    after = tree_handed_on(partition, purpose, route)
-    if purpose == "fadump":
-        why = "firmware boots the kernel that saves the dump, with its own tree; LMBs are the hypervisor's"
-    state, faults = boot(after, profile)
-    findings = next_findings(partition, after)
     if output is not None:
-        _write(after, output)
-    shown = "firmware" if purpose == "fadump" else route.value
-    lmbs = list(handed_lmbs(partition, after))
-    show_next(screen, NextView(state, purpose, shown, why, lmbs, findings), format)
-    return say_faults(faults, state) or (1 if findings else 0)
+        _write(following.tree, output)
+    show_next(screen, following, format)
+    return say_faults(following.faults, following.kernel) or (1 if following.findings else 0)
 
 
-def _crash(screen: Screen, base: Tree, live: Tree, loading: _Loading, output: str | None, format: str) -> int:
-    """Show the crash kernel that is loaded with a tree made of `base`, by a kernel that runs on `live`."""
-    from drmemctl.check.engine import Plan
-    from drmemctl.check.report import report_tree
-    from drmemctl.kernel.boot import boot
-    from drmemctl.kernel.boot_regions import boot_regions
-    from drmemctl.kernel.kdump import crash_regions, without_usable
-    from drmemctl.output.kexec import KexecView, show_kexec
+def _show_crash(screen: Screen, crash: CrashKernel, output: str | None, format: str) -> int:
+    from drmemctl.output.kexec import show_kexec
 
-    profile = loading.profile
-    after = _predicted(base, loading)
-    state, faults = boot(after, profile)
-    regions, _ = boot_regions(after, profile)
-    first, _ = boot_regions(without_usable(live), profile)
-    findings = report_tree(after, Plan(select=("DRM064",), kernel=profile)).findings
     if output is not None:
-        _write(after, output)
-    show_kexec(screen, KexecView(state, after, crash_regions(regions, first), findings), format)
-    return say_faults(faults, state) or (1 if findings else 0)
-
-
-def _predicted(tree: Tree, loading: _Loading) -> Tree:
-    from drmemctl.kernel.kdump import CrashMemory, Producer, is_crash_tree, kdump_tree
-    from drmemctl.kernel.kexec_load import check_load
-
-    if loading.crash is None and is_crash_tree(tree):
-        return tree
-    crash = loading.crash or CrashMemory.from_tree(tree)
-    crash_tree = kdump_tree(tree, crash, loading.producer, loading.page)
-    if loading.producer is Producer.FILE:
-        check_load(tree, crash_tree, crash, loading.profile)
-    return crash_tree
+        _write(crash.tree, output)
+    show_kexec(screen, crash, format)
+    return say_faults(crash.faults, crash.kernel) or (1 if crash.findings else 0)
 
 
 def _write(tree: Tree, output: str) -> None:

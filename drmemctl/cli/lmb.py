@@ -87,7 +87,7 @@ Examples:
 )
 @limit_option(1_048_576, "LMBs that --expand may make.")
 @kernel_option()
-@format_option("table", "json", "csv", "ndjson")
+@format_option("text", "json", "csv", "ndjson")
 @table_options
 @color_option()
 def command(
@@ -123,7 +123,7 @@ def command(
     n_lmbs = table.n_lmbs
     selection = Selection(flat(nodes), flat(drc_indexes), flat(addresses), flat(states))
     table = selection.of(table, associativity)
-    if format != "table" and associativity.lookup is not None:
+    if format != "text" and associativity.lookup is not None:
         listed_within_bounds(len(table.runs) * associativity.lookup.listed, device_tree.source)
     view = LmbView(table, associativity, limit if expand else None, reading.kernel)
     show_lmbs(screen, view, format, choice)

@@ -31,7 +31,7 @@ Examples:
 )
 @tree_argument()
 @kernel_option()
-@format_option("table", "json", "csv")
+@format_option("text", "json", "csv")
 @table_options
 @color_option()
 def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> None:

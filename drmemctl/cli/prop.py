@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_any_tree, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_any_tree, show_option, tree_argument
 from drmemctl.cli.node_completion import complete_nodes, complete_properties
 from drmemctl.output.screen import Screen, say
 from drmemctl.tree.lookup import Place
@@ -28,16 +28,15 @@ Examples:
 @click.argument("path", metavar="PATH[:NAME]", shell_complete=complete_nodes)
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=complete_properties)
 @click.option("--raw", is_flag=True, help="Write the value's bytes and nothing else; needs NAME.")
-@click.option(
-    "--limit",
-    metavar="N",
-    type=click.IntRange(0),
-    help="Fields of a value to show; without it 4096, and 16 of each in a table of all properties.",
+@show_option(
+    "Fields of a value to show; without it 4096, and 16 of each in a table of all properties.",
+    0,
+    former=("--limit",),
 )
-@format_option("table", "json")
+@format_option("text", "json")
 @color_option()
 def command(
-    tree: str, path: str, name: str | None, raw: bool, limit: int | None, format: str, screen: Screen
+    tree: str, path: str, name: str | None, raw: bool, shown: int | None, format: str, screen: Screen
 ) -> None:
     """Show the properties of the node at PATH, or one: value, and what its parts mean with their offsets.
 
@@ -51,7 +50,7 @@ def command(
     if raw:
         _write_raw(device_tree, place)
         return
-    show_properties(screen, device_tree, place, format, limit)
+    show_properties(screen, device_tree, place, format, shown)
 
 
 def _write_raw(tree: Tree, place: Place) -> None:

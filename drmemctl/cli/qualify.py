@@ -11,6 +11,8 @@ from click.core import ParameterSource
 
 from drmemctl.cli.common import FILE, color_option, format_option
 from drmemctl.cli.kernel_options import complete_kernels, named_kernel
+from drmemctl.cli.option import RenamedOption
+from drmemctl.cli.steps import random_option, seed_option, steps_file_option
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -29,12 +31,12 @@ _EXAMPLE = """
 \b
 Examples:
   drmemctl qualify --qemu ./qemu-system-ppc64
-  drmemctl qualify --vmlinux vmlinux --like 6.12 --seed 1 --steps 20 --out trial
+  drmemctl qualify --vmlinux vmlinux --kernel 6.12 --seed 1 --random 20 -o trial
   drmemctl qualify --vmlinux vmlinux -f trial/seed-1.steps
 
 With --vmlinux the kernel is booted in QEMU and does requests, plugs and updates by firmware; each byte of the LMB
 properties, error number, log line and memory block is held against the simulation of the release that it says, or
-of --like. Without, QEMU's connectors are walked by qtest, live migration included.
+of --kernel. Without, QEMU's connectors are walked by qtest, live migration included.
 
 Needs QEMU (qemu-system-ppc64) and, with --vmlinux, a ppc64el busybox that needs no library: Debian's is fetched
 unless --busybox names one. The exit code is 1 if something is not as simulated.
@@ -51,24 +53,23 @@ unless --busybox names one. The exit code is 1 if something is not as simulated.
     help="The QEMU: a program, or its name.",
 )
 @click.option(
-    "--like",
+    "--kernel",
+    "like",
+    cls=RenamedOption,
+    former=("--like",),
     metavar="KERNEL",
     callback=lambda _ctx, _param, name: None if name is None else named_kernel(name),
     shell_complete=complete_kernels,
     help="The release that the kernel is held against.  [default: the one that it says]",
 )
 @click.option("--busybox", metavar="FILE", type=FILE, help="A static ppc64el busybox for the guest.")
-@click.option("--seed", metavar="N", type=click.IntRange(0), default=1, show_default=True, help="The first seed.")
+@seed_option("1")
+@random_option("--steps", most=1000, default=40, show_default=True, help="Random steps of a trial.")
 @click.option(
-    "--steps",
-    metavar="M",
-    type=click.IntRange(1, 1000),
-    default=40,
-    show_default=True,
-    help="Steps of a random trial.",
-)
-@click.option(
-    "--trials", metavar="N", type=click.IntRange(0), help="Random trials.  [default: 20 of a QEMU, 1 of a kernel]"
+    "--trials",
+    metavar="N",
+    type=click.IntRange(0),
+    help="Random trials, from the first seed on.  [default: 20 of a QEMU, 1 of a kernel]",
 )
 @click.option(
     "--tries",
@@ -78,15 +79,16 @@ unless --busybox names one. The exit code is 1 if something is not as simulated.
     show_default=True,
     help="How often fewer steps are tried where something differs.",
 )
-@click.option(
-    "-f", "--file", "script", metavar="FILE", type=FILE, help="Do the steps in this file, and no others."
-)
+@steps_file_option()
 @click.option(
     "-o",
-    "--out",
-    metavar="DIR",
+    "--output",
+    "out",
+    cls=RenamedOption,
+    former=("--out",),
+    metavar="OUT",
     type=click.Path(file_okay=False),
-    help="Where everything goes.  [default: a new one]",
+    help="Directory for everything.  [default: a new one]",
 )
 @format_option("text", "json", "junit")
 @color_option()
@@ -95,8 +97,8 @@ def command(
     qemu: str,
     like: Profile | None,
     busybox: str | None,
-    seed: int,
-    steps: int,
+    seeds: range,
+    random: int,
     trials: int | None,
     tries: int,
     script: str | None,
@@ -118,7 +120,7 @@ def command(
     from drmemctl.qualify.qtest import version_of
     from drmemctl.qualify.trial import tried
 
-    for option, value in (("--like", like), ("--busybox", busybox)):
+    for option, value in (("--kernel", like), ("--busybox", busybox)):
         if value is not None and vmlinux is None:
             raise click.UsageError(f"{option} goes with --vmlinux.")
     source = click.get_current_context().get_parameter_source("qemu")
@@ -133,17 +135,28 @@ def command(
     if vmlinux is None:
         subject = _qemu(qemu, place)
         planned: Iterable[Trial] = script_trials or qemu_trials(
-            seed, steps, _OF_QEMU if trials is None else trials
+            seeds.start, random, _number_of(seeds, trials, _OF_QEMU)
         )
     else:
         subject = _kernel(vmlinux, busybox, qemu, like, place)
-        planned = script_trials or kernel_trials(subject, seed, steps, _OF_KERNEL if trials is None else trials)
+        planned = script_trials or kernel_trials(
+            subject, seeds.start, random, _number_of(seeds, trials, _OF_KERNEL)
+        )
     results = list(_followed(tried(subject, planned, tries), place))
     options = ["--qemu", qemu] if vmlinux is None else ["--vmlinux", vmlinux, "--qemu", qemu]
-    options += [] if like is None else ["--like", like.name]
+    options += [] if like is None else ["--kernel", like.name]
     view = QualifyView(subject.name, subject.model, results, str(place), options)
     show_qualified(screen, view, format)
     return _EXIT_DIFFERS if any(result.differences for result in results) else 0
+
+
+def _number_of(seeds: range, trials: int | None, usual: int) -> int:
+    """Return how many random trials there are: one for each of several seeds, or as many as are asked for."""
+    if len(seeds) == 1:
+        return usual if trials is None else trials
+    if trials is not None:
+        raise click.UsageError("--seed FIRST-LAST says how many trials there are; leave --trials out.")
+    return len(seeds)
 
 
 def _qemu(qemu: str, place: Path) -> QemuSubject:

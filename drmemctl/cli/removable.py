@@ -10,6 +10,8 @@ import click
 from drmemctl.cli.boot_options import cmdline_option, with_cmdline
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
+from drmemctl.cli.plugin_options import plugin_option
+from drmemctl.cli.steps import steps_argument
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -28,15 +30,17 @@ STEPs are those of `drmemctl simulate`: what can leave after them.
 
 @click.command("removable", short_help="Say which LMBs can leave, and why the others cannot.", epilog=_EXAMPLE)
 @tree_argument()
-@click.argument("steps", metavar="[STEP]...", nargs=-1)
+@steps_argument
 @cmdline_option()
 @kernel_option()
 @hypervisor_option()
-@format_option("table", "json")
+@plugin_option()
+@format_option("text", "json")
 @color_option()
 def command(
     tree: str,
     steps: tuple[str, ...],
+    script: str | None,
     cmdline: str | None,
     kernel: Profile | None,
     hypervisor: str | None,
@@ -54,7 +58,7 @@ def command(
     from drmemctl.output.text import safe
     from drmemctl.simulate.removable import Removable
 
-    parsed = parse_steps(None, steps)
+    parsed = parse_steps(script, steps)
     device_tree = with_cmdline(open_tree(tree), cmdline)
     profile = kernel_of(device_tree, kernel)
     session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor))

@@ -9,6 +9,8 @@ import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
+from drmemctl.cli.plugin_options import plugin_option
+from drmemctl.cli.steps import steps_argument
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def _complete_goals(_ctx: click.Context, _param: click.Parameter, incomplete: st
 
 @click.command("repair", short_help="Find the requests that put a partition right.", epilog=_EXAMPLE)
 @tree_argument()
-@click.argument("steps", metavar="[STEP]...", nargs=-1)
+@steps_argument
 @click.option(
     "--goal",
     metavar="consistent|RULE",
@@ -54,11 +56,13 @@ def _complete_goals(_ctx: click.Context, _param: click.Parameter, incomplete: st
 )
 @kernel_option()
 @hypervisor_option()
+@plugin_option()
 @format_option("text", "json")
 @color_option()
 def command(
     tree: str,
     steps: tuple[str, ...],
+    script: str | None,
     goal: str,
     kernel: Profile | None,
     hypervisor: str | None,
@@ -75,7 +79,7 @@ def command(
     from drmemctl.output.repair import show_repair
     from drmemctl.simulate.repair import AGREES, repair
 
-    parsed = parse_steps(None, steps)
+    parsed = parse_steps(script, steps)
     device_tree = open_tree(tree)
     profile = kernel_of(device_tree, kernel)
     session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor))

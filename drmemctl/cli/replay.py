@@ -1,12 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""Replaying a saved schedule, for `explore --replay` and `simulate --schedule`."""
+"""Replaying a saved schedule: `--replay` of explore and simulate."""
 
 from __future__ import annotations
 
-from drmemctl.cli.common import open_tree
+import click
+
+from drmemctl.cli.common import FILE, Decorator, open_tree
+from drmemctl.cli.option import RenamedOption
 from drmemctl.output.screen import Screen
 
 _EXIT_INCONSISTENT = 1
+
+
+def replay_option() -> Decorator:
+    """Return `--replay`, which hands the command the file of a schedule or None."""
+    return click.option(
+        "--replay",
+        cls=RenamedOption,
+        former=("--schedule",),
+        metavar="FILE",
+        type=FILE,
+        help="Replay a schedule that explore --save-trace wrote, action by action.",
+    )
 
 
 def replay_schedule(tree: str, path: str, screen: Screen, format: str) -> int:

@@ -26,7 +26,7 @@ Examples:
 @click.command("show", short_help="Show a partition on one screen.", epilog=_EXAMPLE)
 @tree_argument()
 @kernel_option()
-@format_option("table", "json")
+@format_option("text", "json")
 @color_option()
 def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> None:
     """Show a partition on one screen: machine, features, memory by state and by node.

@@ -16,7 +16,9 @@ from drmemctl.cli.kernel_options import (
     kernel_option,
     named_hypervisor,
 )
-from drmemctl.cli.steps import SYNTAX
+from drmemctl.cli.option import RenamedOption
+from drmemctl.cli.replay import replay_option, replay_schedule
+from drmemctl.cli.steps import SYNTAX, steps_argument
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -50,11 +52,8 @@ an expectation failed.
 
 @click.command("simulate", short_help="Do steps as a kernel and a hypervisor would.", epilog=_EXAMPLE)
 @tree_argument()
-@click.argument("steps", metavar="[STEP]...", nargs=-1)
-@click.option("-f", "--file", "script", metavar="FILE", type=FILE, help="Steps to do first; - is standard input.")
-@click.option(
-    "--schedule", type=FILE, help="Replay a schedule that `explore --save-trace` wrote, action by action."
-)
+@steps_argument
+@replay_option()
 @click.option("-i", "--interactive", is_flag=True, help="Ask for steps, after those given; has undo and history.")
 @kernel_option()
 @hypervisor_option()
@@ -71,16 +70,24 @@ an expectation failed.
 @click.option(
     "--save-array", metavar="FILE", type=FILE, callback=named_file, help="Write the kernel's LMB array as JSON."
 )
-@click.option("--force", is_flag=True, help="Let OUT and FILE replace TREE.")
+@click.option("--force", is_flag=True, help="Let outputs replace TREE.")
 @click.option("--trace", is_flag=True, help="Every RTAS call and every write, with the kernel function.")
 @click.option("--diff", "show_diff", is_flag=True, help="The properties before and after, set by set.")
-@click.option("-v", "--verbose", is_flag=True, help="Everything, however long; DRC indexes of ranges.")
+@click.option(
+    "-v",
+    "--all",
+    "everything",
+    cls=RenamedOption,
+    former=("--verbose",),
+    is_flag=True,
+    help="Everything, however long; DRC indexes of ranges.",
+)
 @color_option()
 def command(
     tree: str,
     steps: tuple[str, ...],
     script: str | None,
-    schedule: str | None,
+    replay: str | None,
     interactive: bool,
     kernel: Profile | None,
     hypervisor: str | None,
@@ -92,7 +99,7 @@ def command(
     force: bool,
     trace: bool,
     show_diff: bool,
-    verbose: bool,
+    everything: bool,
     screen: Screen,
 ) -> int:
     """Do STEPs on a TREE as a kernel and a hypervisor would, to the byte, and say what came of each.
@@ -104,12 +111,10 @@ def command(
     from drmemctl.cli.steps import parse_steps
     from drmemctl.output.simulation_text import Detail
 
-    if schedule is not None:
-        from drmemctl.cli.replay import replay_schedule
-
+    if replay is not None:
         if steps or script or interactive or format == "junit":
-            raise click.UsageError("--schedule goes with no steps, and with --format text or json.")
-        return replay_schedule(tree, schedule, screen, format)
+            raise click.UsageError("--replay goes with no steps, and with --format text or json.")
+        return replay_schedule(tree, replay, screen, format)
     _check_options(tree, script, interactive, format)
     _check_outputs(output, save_array)
     check_capabilities(added, removed)
@@ -117,7 +122,7 @@ def command(
     device_tree = open_tree(tree)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
     session = _session(device_tree, profile, named_hypervisor(hypervisor), traced=trace)
-    detail = Detail(trace=trace, diff=show_diff, verbose=verbose)
+    detail = Detail(trace=trace, diff=show_diff, verbose=everything)
     if interactive:
         from drmemctl.cli.prompt import converse
 
@@ -129,8 +134,6 @@ def command(
 
 
 def _check_options(tree: str, script: str | None, interactive: bool, format: str) -> None:
-    if script == "-" and tree == "-":
-        raise click.UsageError("standard input cannot be both TREE and FILE.")
     if interactive and "-" in (tree, script):
         raise click.UsageError("--interactive reads steps from standard input: name a file.")
     if interactive and format != "text":

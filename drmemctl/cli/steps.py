@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
+import click
+
+from drmemctl.cli.common import FILE, Decorator
+from drmemctl.cli.option import LINES, RenamedOption
 from drmemctl.output.screen import say
 
 if TYPE_CHECKING:
@@ -35,6 +40,81 @@ SYNTAX = """\
 
 _BEFORE, _AFTER = 60, 40
 """Characters of a line that are shown before and after the fault: values of properties are long."""
+
+
+def steps_file_option(*former: str) -> Decorator:
+    """Return `-f`, which hands the command the file of steps as `script`."""
+    return click.option(
+        "-f",
+        "--file",
+        "script",
+        cls=RenamedOption,
+        former=former,
+        metavar="FILE",
+        type=FILE,
+        help="Steps, one a line; - is standard input.",
+    )
+
+
+def step_option(name: str = "steps") -> Decorator:
+    """Return `--step`, which may be repeated."""
+    about = "A step, after those of FILE. Repeat for more."
+    return click.option("--step", name, metavar="STEP", multiple=True, type=LINES, help=about)
+
+
+def steps_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add STEP... to a command of one TREE, with `-f` and `--step`, all of which it gets as its parsed `steps`."""
+
+    @click.argument("steps", metavar="[STEP]...", nargs=-1)
+    @steps_file_option()
+    @step_option("more_steps")
+    @wraps(command)
+    def with_steps(
+        *, tree: str, steps: tuple[str, ...], script: str | None, more_steps: tuple[str, ...], **options: Any
+    ) -> Any:
+        check_standard_input(tree, script)
+        return command(tree=tree, steps=(*steps, *more_steps), script=script, **options)
+
+    return with_steps
+
+
+def check_standard_input(tree: str, script: str | None) -> None:
+    """Refuse to read two things from it."""
+    if tree == script == "-":
+        raise click.UsageError("standard input cannot be both TREE and FILE.")
+
+
+def random_option(*former: str, most: int = 10_000, **kind: Any) -> Decorator:
+    """Return `--random`, a number of random steps."""
+    return click.option(
+        "--random", cls=RenamedOption, former=former, metavar="N", type=click.IntRange(1, most), **kind
+    )
+
+
+def seed_option(default: str) -> Decorator:
+    """Return `--seed`, which hands the command its `seeds`, a range."""
+    return click.option(
+        "--seed",
+        "seeds",
+        metavar="S|FIRST-LAST",
+        default=default,
+        show_default=True,
+        callback=_seeds,
+        help="What random steps follow from: as many times as there are seeds.",
+    )
+
+
+def _seeds(_ctx: click.Context, _param: click.Parameter, value: str) -> range:
+    """Return the seeds of `S` or `FIRST-LAST`."""
+    first, dash, last = value.partition("-")
+    if not (first.isascii() and first.isdigit() and (not dash or (last.isascii() and last.isdigit()))):
+        raise click.BadParameter("write a number, or FIRST-LAST")
+    if len(first + last) > 12:
+        raise click.BadParameter("seeds have at most six digits" if dash else "a seed has at most twelve digits")
+    seeds = range(int(first), int(last if dash else first) + 1)
+    if not seeds:
+        raise click.BadParameter("FIRST is after LAST")
+    return seeds
 
 
 def parse_steps(script: str | None, arguments: Iterable[str]) -> list[Step]:
@@ -101,20 +181,14 @@ def pointed(error: StepError) -> tuple[str, str]:
     return f"  {cut}{before}{after}{more}", f"  {' ' * len(cut + before)}^"
 
 
-def files_of(steps: Iterable[Step]) -> Iterator[str]:
-    """Yield the files and trees that steps read."""
-    return (name for step in steps for name in step.inputs)
-
-
-def session_after(tree: Tree, steps: Iterable[Step], profile: Profile, hypervisor: str | None) -> Session:
+def session_after(
+    tree: Tree, steps: Iterable[Step], profile: Profile, hypervisor: str | None, *, traced: bool = False
+) -> Session:
     """Return the session after steps that lead to what a command is about; those that failed are said."""
     from drmemctl.output.text import safe
-    from drmemctl.simulate.session import Session
-    from drmemctl.simulate.simulation import Simulation
+    from drmemctl.simulate.session import simulate
 
-    session = Session(Simulation(tree, profile, hypervisor, findings=False))
-    for _ in session.do_all(steps):
-        pass
+    session = simulate(tree, steps, kernel=profile, hypervisor=hypervisor, findings=False, traced=traced)
     for number in session.failed:
         result = session.done[number - 1]
         why = result.errno or result.note or "not as expected"

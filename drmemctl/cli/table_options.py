@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Options of commands that print a table: which columns, in which order of rows, how sizes are written.
 
-They are lsmem's: `-o COL,…`, `--output-all`, `-b`, `-n`, `-P`, with `--sort` and `--json` besides.
+They are lsmem's: `-o COL,…`, `--output-all`, `-b`, `-n`, `-P`, with `--sort` besides.
 """
 
 from __future__ import annotations
@@ -22,24 +22,11 @@ def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of a table; `table_choice` tells what was chosen."""
     for declarations, kind in reversed(_OPTIONS):
         command = click.option(*declarations, **kind, expose_value=False, callback=_remember)(command)
-    as_json = click.option(
-        "--json",
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=_as_json,
-        help="The same as --format json.",
-    )
-    return as_json(command)
+    return command
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     ctx.meta[f"{_KEY}{param.name}"] = value
-
-
-def _as_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
-    if value:
-        ctx.default_map = {**(ctx.default_map or {}), "format": "json"}
 
 
 _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
@@ -81,7 +68,7 @@ def table_choice(columns: Sequence[Column], format: str) -> TableChoice:
         sort = by
     pairs, headings = bool(meta.get(f"{_KEY}pairs")), not meta.get(f"{_KEY}noheadings")
     choice = TableChoice(chosen, sort, bool(meta.get(f"{_KEY}bytes")), headings, pairs)
-    if format != "table" and choice != TableChoice():
+    if format != "text" and choice != TableChoice():
         options = "-o, --output-all, --sort, -b, -n and -P"
         raise click.UsageError(f"{options} are about the table; --format {format} has all of it.")
     return choice

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import color_option, format_option
+from drmemctl.cli.common import color_option, format_option, root_option
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -28,9 +28,9 @@ Ctrl-C stops it.
     help="Seconds between looks.",
 )
 @click.option("--count", metavar="N", type=click.IntRange(1), help="Stop after so many looks.")
-@click.option("--root", type=click.Path(file_okay=False), default="/", help="A directory that stands for /.")
-@format_option("auto", "ndjson", "table")
-@color_option()
+@root_option()
+@format_option("auto", "ndjson", "text")
+@color_option(paged=False)
 def command(interval: float, count: int | None, root: str, format: str, screen: Screen) -> None:
     """Show what changes on this machine: LMBs and other properties, memory blocks, and findings as they appear.
 
@@ -39,5 +39,5 @@ def command(interval: float, count: int | None, root: str, format: str, screen: 
     from drmemctl.compare.watching import looks
     from drmemctl.output.watch import show_changes
 
-    live = format == "table" or (format == "auto" and screen.terminal)
+    live = format == "text" or (format == "auto" and screen.terminal)
     show_changes(screen, looks(root, interval, count), live=live)

@@ -19,9 +19,11 @@ from drmemctl.kernel.affinity import affinity_rules
 from drmemctl.kernel.choice import kernel_for
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.drmem import LmbTable
+from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Property, Tree
 
 if TYPE_CHECKING:
+    from drmemctl.check.engine import Plan
     from drmemctl.check.finding import Finding
 
 
@@ -51,6 +53,8 @@ class Origin:
     table: LmbTable = field(default_factory=partial(LmbTable.of, (), None), compare=False, repr=False)
     lookup: LookupArrays | None = field(default=None, compare=False, repr=False)
     size_property: Property | None = field(default=None, compare=False, repr=False)
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, side: Side) -> Origin:
@@ -101,6 +105,8 @@ class Diff:
     kernel: str | None = field(default=None, compare=False)
     kernel_notes: tuple[str, ...] = field(default=(), compare=False)
 
+    __repr__ = short_repr
+
     @property
     def same(self) -> bool:
         """Whether there is no difference."""
@@ -115,6 +121,11 @@ class Diff:
         """Return the bytes of each LMB of a change: as the tree says that has them, the new one first."""
         first, second = (self.old, self.new) if change.new is None else (self.new, self.old)
         return second.lmb_size if first.lmb_size is None else first.lmb_size
+
+    def judged_by(self, plan: Plan) -> Diff:
+        """Return the same with the findings of some rules only."""
+        rules = {rule.id for rule in plan.rules(["migration"])}
+        return replace(self, findings=tuple(finding for finding in self.findings if finding.rule in rules))
 
     def mirrored(self) -> Diff:
         """Return the diff in the other direction, without findings."""

@@ -27,6 +27,7 @@ from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.writers import BOOT, FLUSH, UPDATE, WrittenValue, lmb_writers, past_lmb_moments
 from drmemctl.model.drmem import Drmem, RootCells
 from drmemctl.model.dumped import PastMoment, array_in, past_values
+from drmemctl.notebook import short_repr
 from drmemctl.tree.lookup import Place
 from drmemctl.tree.node import Property, Tree
 
@@ -54,6 +55,8 @@ class PastValue:
     seconds: float | None = None
     change: Diff | None = None
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, slots=True)
 class PropertyHistory:
@@ -62,6 +65,8 @@ class PropertyHistory:
     name: str
     values: tuple[PastValue, ...]
     left_off: int = 0
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,8 @@ class History:
     properties: tuple[PropertyHistory, ...]
     further: tuple[tuple[str, str, int], ...]
     kernel: Profile
+
+    __repr__ = short_repr
 
 
 def history(tree: Tree, place: Place, kernel: Profile, limit: int) -> History:

@@ -12,6 +12,7 @@ from drmemctl.formats.hex_text import is_text, parse_hex
 from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, WORK_AREA, Decoded, decode
 from drmemctl.formats.update_properties import UpdateProperties
 from drmemctl.json_input import parse_json
+from drmemctl.notebook import short_repr
 
 UPDATES = ("update-nodes", "update-properties")
 """Kinds that come in one record, since each list of nodes leads to properties of some."""
@@ -36,6 +37,8 @@ class Answer:
     data: bytes
     status: int | None
     value: Decoded
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, kind: str, data: bytes, status: int | None = None) -> Answer:

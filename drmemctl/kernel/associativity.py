@@ -15,6 +15,7 @@ from drmemctl.kernel.errno import EINVAL, ENODEV
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.notifier import APPENDING, set_property
+from drmemctl.kernel.plugins import replaceable
 from drmemctl.kernel.task import StatePart, Task, atomic
 
 _HEADER_WORDS = 2
@@ -22,6 +23,7 @@ _MAX_WIDTH = 1 << 20
 """Domains of a list from which on comparing it leaves mapped memory."""
 
 
+@replaceable("update_lmb_associativity_index")
 def update_lmb_associativity_index(job: Job, index: int, drc_index: int) -> Task[int]:
     """Ask firmware for the LMB's associativity and set its aa_index, appending a list if need be; return the rc.
 

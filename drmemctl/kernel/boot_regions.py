@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Boot memory by region, and what follows for each: its zone, kexec, the dump, whether it can go.
+"""Memory by region of memblock, and what follows for each: its zone, kexec, the dump, whether it can go.
 
 Source: Linux mm/memblock.c `should_skip_region`; include/linux/memblock.h on MEMBLOCK_HOTPLUG,
 MEMBLOCK_DRIVER_MANAGED and `for_each_mem_range`; kernel/kexec_file.c `kexec_walk_memblock`, in whose place
-arch/powerpc/kexec/file_load_64.c had a search of its own from 5.9 to 6.14; drivers/dax/kmem.c.
+arch/powerpc/kexec/file_load_64.c had a search of its own from 5.9 to 6.14; drivers/dax/kmem.c;
+mm/memory_hotplug.c `add_memory_resource`, `try_remove_memory`, which keep memblock up to date since powerpc
+keeps it (CONFIG_ARCH_KEEP_MEMBLOCK); mm/memblock.c `free_low_memory_core_early`.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from drmemctl.formats.pmemory import NODE as PERSISTENT_MEMORY
 from drmemctl.formats.pmemory import Pmemory, decode_pmemory
@@ -20,8 +23,9 @@ from drmemctl.kernel.capabilities import KEXEC_IN_HOTPLUG
 from drmemctl.kernel.cmdline import command_line, has_flag
 from drmemctl.kernel.early_memory import EarlyMemory
 from drmemctl.kernel.fault import Fault
-from drmemctl.kernel.memblock import Memblock, MemblockRegion
-from drmemctl.kernel.movable_zone import Begins, movable_begins
+from drmemctl.kernel.memblock import HOTPLUG, Memblock, MemblockRegion
+from drmemctl.kernel.memory_capabilities import DRIVER_MANAGED_MEMBLOCK, HOTPLUG_MARK_ALL, MOVABLE_NODE_TEST
+from drmemctl.kernel.movable_zone import MovableZone
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import Associativity
 from drmemctl.tree.node import Tree
@@ -55,18 +59,28 @@ class Consequences:
 
 @dataclass(frozen=True, slots=True)
 class BootRegion:
-    """A region of boot memory.
+    """A region of memory.
 
     Attributes:
         region: as the kernel prints it.
         lmb_bytes: how much of it is LMBs, the rest being memory nodes.
         consequences: what follows.
+        added_bytes: how much of it came after boot.
 
     """
 
     region: MemblockRegion
     lmb_bytes: int
     consequences: Consequences
+    added_bytes: int = 0
+
+
+class MemoryWrite(NamedTuple):
+    """Memory that comes on a node after boot, or goes: then `node` is None."""
+
+    base: int
+    size: int
+    node: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,8 @@ class DriverMemory:
         size: bytes, None where the node does not say; where it is mapped, the hypervisor decides at run time.
         node: the Linux node, None for none.
         drc_index: its DRC index.
+        images: whether kexec_file_load may place its images there.
+        marked: whether it has a mark of its own, MEMBLOCK_DRIVER_MANAGED.
 
     """
 
@@ -85,12 +101,24 @@ class DriverMemory:
     size: int | None
     node: int | None
     drc_index: int | None
+    images: bool = False
+    marked: bool = True
 
-    consequences = Consequences(MOVABLE, None, images=False, listed=False, in_dump=True, unplug="by driver")
+    @property
+    def consequences(self) -> Consequences:
+        """What follows once it is memory."""
+        return Consequences(MOVABLE, None, images=self.images, listed=False, in_dump=True, unplug="by driver")
 
 
-def boot_regions(tree: Tree, profile: Profile) -> tuple[list[BootRegion], tuple[Fault, ...]]:
-    """Return the regions as the kernel registers them, and what goes wrong with that."""
+def boot_regions(
+    tree: Tree, profile: Profile, writes: Iterable[MemoryWrite] | None = None
+) -> tuple[list[BootRegion], tuple[Fault, ...]]:
+    """Return the regions as the kernel registers them, and what goes wrong with that.
+
+    `writes` is what came and went after boot, None for the moment at which the kernel prints its regions. A
+    running kernel has no marks of boot any more: they go when the page allocator gets the memory. What is added
+    later is marked only if a driver adds it.
+    """
     faults: list[Fault] = []
     memory = EarlyMemory(tree, profile, read_drmem(tree, profile, faults), boot_associativity(tree, profile))
     memblock = memory.registered()
@@ -99,46 +127,75 @@ def boot_regions(tree: Tree, profile: Profile) -> tuple[list[BootRegion], tuple[
     lmbs = Memblock()
     for base, size, _ in memory.lmb_ranges():
         lmbs.add(base, size)
-    begins = movable_begins(memblock, command_line(tree))
-    spared = has_flag(command_line(tree), "movable_node") and not profile.has(KEXEC_IN_HOTPLUG)
-    return list(_judged(memblock, lmbs, begins, spared=spared)), tuple(faults)
+    zone = MovableZone(memblock, command_line(tree))
+    added = Memblock()
+    flags = HOTPLUG if profile.has(HOTPLUG_MARK_ALL) else 0
+    if writes is not None:
+        memblock.clear_hotplug()
+    for write in writes or ():
+        zone.change(*write)
+        for memory_map in (memblock, lmbs, added):
+            memory_map.remove(write.base, write.size)
+            if write.node is not None:
+                memory_map.add(*write, flags)
+    return list(_judged(memblock, lmbs, added, zone, spares=_spares(tree, profile))), tuple(faults)
 
 
-def _judged(memblock: Memblock, lmbs: Memblock, begins: Begins, *, spared: bool) -> Iterator[BootRegion]:
-    pieces = deque(lmbs)
+def _spares(tree: Tree, profile: Profile) -> bool:
+    """Whether kexec_file_load places no images in memory that is marked as hot-removable."""
+    counts = has_flag(command_line(tree), "movable_node") or not profile.has(MOVABLE_NODE_TEST)
+    return counts and not profile.has(KEXEC_IN_HOTPLUG)
+
+
+def _judged(
+    memblock: Memblock, lmbs: Memblock, added: Memblock, zone: MovableZone, *, spares: bool
+) -> Iterator[BootRegion]:
+    lmbs_in, added_in, movable_in = (_Pieces(pieces) for pieces in (lmbs, added, zone.movable))
     for region in memblock:
-        while pieces and pieces[0].end <= region.base:
-            pieces.popleft()
-        begin = max(region.base, begins.get(region.node, region.end))
-        movable = begin if begin < region.end else None
-        yield _region(region, _common(region, pieces), movable, images=not (region.is_hotplug and spared))
+        movable = next(movable_in.common(region), None)
+        images = not (region.is_hotplug and spares)
+        lmb_bytes = sum(piece.size for piece in lmbs_in.common(region))
+        added_bytes = sum(piece.size for piece in added_in.common(region))
+        consequences = _consequences(region, lmb_bytes, movable and movable.base, images=images)
+        yield BootRegion(region, lmb_bytes, consequences, added_bytes)
 
 
-def _common(region: MemblockRegion, pieces: Iterable[MemblockRegion]) -> int:
-    total = 0
-    for piece in pieces:
-        if piece.base >= region.end:
-            break
-        total += min(piece.end, region.end) - max(piece.base, region.base)
-    return total
+class _Pieces:
+    """Ascending memory, of which parts are asked for by ascending regions."""
+
+    def __init__(self, pieces: Iterable[MemblockRegion]) -> None:
+        self._pieces = deque(pieces)
+
+    def common(self, region: MemblockRegion) -> Iterator[MemblockRegion]:
+        """Yield what of it is in a region."""
+        while self._pieces and self._pieces[0].end <= region.base:
+            self._pieces.popleft()
+        for piece in self._pieces:
+            if piece.base >= region.end:
+                return
+            yield piece._replace(base=max(piece.base, region.base), end=min(piece.end, region.end))
 
 
-def _region(region: MemblockRegion, lmb_bytes: int, movable_from: int | None, *, images: bool) -> BootRegion:
+def _consequences(
+    region: MemblockRegion, lmb_bytes: int, movable_from: int | None, *, images: bool
+) -> Consequences:
     in_movable = movable_from == region.base
     unplug = "never" if not lmb_bytes else "movable" if in_movable else "unless pinned"
     zone = MOVABLE if in_movable else NORMAL
-    consequences = Consequences(zone, movable_from, images, listed=True, in_dump=True, unplug=unplug)
-    return BootRegion(region, lmb_bytes, consequences)
+    return Consequences(zone, movable_from, images, listed=True, in_dump=True, unplug=unplug)
 
 
-def driver_memory(tree: Tree, associativity: Associativity) -> list[DriverMemory]:
-    """Return the persistent memory that could become memory."""
+def driver_memory(tree: Tree, associativity: Associativity, profile: Profile | None = None) -> list[DriverMemory]:
+    """Return the persistent memory that could become memory, marked as the kernel marks it, or the newest."""
+    marked = profile is None or profile.has(DRIVER_MANAGED_MEMBLOCK)
+    images = not marked or (profile is not None and profile.has(KEXEC_IN_HOTPLUG))
     node = tree.find(PERSISTENT_MEMORY)
     regions = []
     for child in () if node is None else node.children:
         region = decode_pmemory({prop.name: prop.value for prop in child.properties})
         path = f"{PERSISTENT_MEMORY}/{child.name}"
-        regions.append(DriverMemory(path, region.size, _node_of(region, associativity), region.drc_index))
+        node_id = _node_of(region, associativity)
+        regions.append(DriverMemory(path, region.size, node_id, region.drc_index, images, marked))
     return regions
 
 

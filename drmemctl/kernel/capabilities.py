@@ -252,7 +252,8 @@ CAPABILITIES: tuple[Capability, ...] = (
     ),
     KEXEC_IN_HOTPLUG := Capability(
         "kexec-in-hotplug",
-        "kexec_file_load may place its images in memory marked as hot-removable also with movable_node",
+        "kexec_file_load may place its images in memory marked as hot-removable also with movable_node, and in "
+        "memory marked as driver-managed: powerpc's own search passes over marks",
         first=(5, 14),
         last=(6, 14),
         commit="79e482e9c3ae",

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 Release = tuple[int, int]
 """A mainline release: (6, 1) is 6.1."""
 
+NEVER: Release = (0, 0)
+"""In the place of the last release: none has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Capability:
@@ -17,7 +20,7 @@ class Capability:
         name: what `--with` and `--without` call it.
         changes: what it changes, in a sentence.
         first: the first mainline release that has it; None: every release that is known here from the start.
-        last: the last mainline release that has it; None: the newest has it.
+        last: the last mainline release that has it; None: the newest has it; NEVER: it was only proposed.
         commit: the commit that brought it, or took it away where only `last` is given; empty where not known.
         source: the file of the kernel where it is to be seen.
         stable: stable series outside that range that have it, and the first of their releases known to.
@@ -33,6 +36,11 @@ class Capability:
     source: str = ""
     stable: tuple[tuple[Release, int], ...] = field(default=())
     stable_without: tuple[tuple[Release, int], ...] = field(default=())
+
+    @property
+    def proposed(self) -> bool:
+        """Whether it was only proposed, and no release has it."""
+        return self.last == NEVER
 
     def in_release(self, release: Release, patch: int | None = None) -> bool:
         """Whether a release has it; without `patch`, the newest known of that stable series is meant."""

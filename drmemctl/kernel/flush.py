@@ -18,6 +18,7 @@ from drmemctl.kernel.errno import ENODEV, EPERM
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.notifier import clear_updating, set_property, set_updating
+from drmemctl.kernel.plugins import replaceable
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
@@ -41,6 +42,7 @@ def function_that_writes(name: str) -> str:
     return _WRITERS[name]
 
 
+@replaceable("drmem_update_dt")
 def drmem_update_dt(job: Job) -> Task[int]:
     """Regenerate the property that the tree has from the array; -1 if it has none.
 
@@ -48,7 +50,7 @@ def drmem_update_dt(job: Job) -> Task[int]:
     updates between the first and the last of these actions.
     """
     yield from set_updating(job)
-    regenerated = yield from _property_from_array(job)
+    regenerated = yield from property_from_array(job)
     if regenerated is not None:
         yield from set_property(job, NODE, *regenerated, _WRITERS[regenerated[0]])
     yield from clear_updating(job)
@@ -56,7 +58,7 @@ def drmem_update_dt(job: Job) -> Task[int]:
 
 
 @atomic(reads=(StatePart.NODES, StatePart.LMBS, StatePart.AA, StatePart.FLAGS))
-def _property_from_array(job: Job) -> tuple[str, bytes] | None:
+def property_from_array(job: Job) -> tuple[str, bytes] | None:
     """Return name and bytes of the property, the first of v1 and v2 that there is; None without either."""
     node = job.state.tree.find(NODE)
     if node is None:

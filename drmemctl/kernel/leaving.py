@@ -3,9 +3,9 @@
 
 Source: Linux arch/powerpc/platforms/pseries/hotplug-memory.c `lmb_is_removable`, `dlpar_remove_lmb`;
 mm/memory_hotplug.c `offline_pages`, `try_remove_memory`, `zone_for_pfn_range`; mm/page_isolation.c
-`has_unmovable_pages`. From memory of the sources, neither looked up nor measured. The linear mapping of a block
-(bolted entries of the hash table, or the radix tree) goes with its memory and keeps nothing: the kernel only warns
-of what fails there (`arch_remove_linear_mapping`).
+`has_unmovable_pages`. Read in 6.12.118, not measured. The linear mapping of a block (bolted entries of the hash
+table, or the radix tree) goes with its memory and keeps nothing: the kernel only warns of what fails there
+(arch/powerpc/mm/mem.c `arch_remove_linear_mapping`).
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
 from drmemctl.kernel.block_map import BlockMap, owners_of
 from drmemctl.kernel.boot_regions import MOVABLE, NORMAL, boot_regions
 from drmemctl.kernel.capabilities import RESERVED_NOT_REMOVABLE, SECTION_REMOVABLE_CHECK
-from drmemctl.kernel.cmdline import command_line, has_flag, options
+from drmemctl.kernel.cmdline import command_line
+from drmemctl.kernel.movable_zone import added_is_movable
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.intervals import Intervals
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.memory import Memory
 from drmemctl.model.run import Run
+from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Tree
 
 _PERSISTENT = "Persistent Memory"
@@ -60,6 +62,8 @@ class Leaving:
     zone: str
     leaves: Leaves
     reasons: tuple[str, ...]
+
+    __repr__ = short_repr
 
     def goes_on(self, following: Leaving, lmb_size: int) -> bool:
         """Whether `following` begins where these end and is like them."""
@@ -206,10 +210,7 @@ def _zones(booted: Tree, profile: Profile, system: LiveSystem) -> Iterator[tuple
 
 def _added_zone(kernel: KernelState) -> str:
     """Return the zone of memory that came after boot (`default_zone_for_pfn`), where nobody chose one by hand."""
-    cmdline = command_line(kernel.tree)
-    policy = options(cmdline, "memhp_default_state")
-    movable = has_flag(cmdline, "movable_node") or "online_movable" in policy[-1:]
-    return MOVABLE if movable and "online_kernel" not in policy[-1:] else NORMAL
+    return MOVABLE if added_is_movable(command_line(kernel.tree)) else NORMAL
 
 
 def _shared(kernel: KernelState) -> Iterator[tuple[int, int]]:

@@ -24,6 +24,7 @@ from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.memory_capabilities import ADDRESS_CHECK, RANGE_PREVALIDATED
 from drmemctl.kernel.nodes import current_associativity, node_of_lmb
 from drmemctl.kernel.physical import max_physical
+from drmemctl.kernel.plugins import replaceable
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.model.run import Lmb, is_assigned
 
@@ -71,6 +72,7 @@ def _offline(job: Job, lmb: Lmb, block: int) -> int:
     return EBUSY if lmb.drc_index in job.state.unmovable else 0
 
 
+@replaceable("dlpar_remove_lmb")
 def remove_lmb(job: Job, index: int) -> Task[int]:
     """Take an LMB's memory away and unassign it; its connector is left alone (`dlpar_remove_lmb`)."""
     rc = yield from _offline_lmb(job, index)
@@ -137,6 +139,7 @@ def flags_of(job: Job, index: int) -> int:
     return lmb_at(job, index).flags
 
 
+@replaceable("dlpar_add_lmb")
 def add_lmb(job: Job, index: int, drc_index: int) -> Task[int]:
     """Add an LMB's memory on its node and assign it (`dlpar_add_lmb`)."""
     if (yield from flags_of(job, index)) & ASSIGNED:

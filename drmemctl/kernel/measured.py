@@ -331,6 +331,18 @@ MEASURED: dict[str, Measured] = {
         {},
         {},
     ),
+    "movable-node-test": Measured(
+        {},
+        {},
+    ),
+    "hotplug-mark-all": Measured(
+        {},
+        {},
+    ),
+    "driver-managed-memblock": Measured(
+        {},
+        {},
+    ),
     "kexec-file-crash": Measured(
         {},
         {},

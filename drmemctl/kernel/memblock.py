@@ -2,7 +2,7 @@
 """The kernel's early map of memory: regions with a node and flags, added, split and merged as memblock does.
 
 Source: Linux mm/memblock.c `memblock_add_range`, `memblock_merge_regions`, `memblock_isolate_range`,
-`memblock_setclr_flag`, `memblock_set_node`, `memblock_enforce_memory_limit`.
+`memblock_setclr_flag`, `memblock_set_node`, `memblock_remove_range`, `memblock_enforce_memory_limit`.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class MemblockRegion(NamedTuple):
         return (before.end, before.node, before.flags) == (self.base, self.node, self.flags)
 
 
-Changed = Callable[[int, int, int | None, int], MemblockRegion]
-"""What makes a region of another one's base, end, node and flags."""
+Changed = Callable[[int, int, int | None, int], MemblockRegion] | None
+"""What makes a region of another one's base, end, node and flags; None: the region goes."""
 
 _end = attrgetter("end")
 
@@ -77,7 +77,7 @@ class Memblock:
         """Bytes of all regions (`memblock_phys_mem_size`)."""
         return sum(region.size for region in self._regions)
 
-    def add(self, base: int, size: int) -> None:
+    def add(self, base: int, size: int, node: int | None = None, flags: int = 0) -> None:
         """Add memory; what of it is there already stays as it is (`memblock_add_range`)."""
         end = min(base + size, _ADDRESSES - 1)
         if end <= base:
@@ -86,16 +86,29 @@ class Memblock:
         regions: list[MemblockRegion] = []
         for region in self._regions[low:high]:
             if base < region.base:
-                regions.append(MemblockRegion(base, region.base))
+                regions.append(MemblockRegion(base, region.base, node, flags))
             regions.append(region)
             base = region.end
         if base < end:
-            regions.append(MemblockRegion(base, end))
+            regions.append(MemblockRegion(base, end, node, flags))
         self._replace(low, high, regions)
+
+    def remove(self, base: int, size: int) -> None:
+        """Take away what is there of a range (`memblock_remove_range`)."""
+        self._change(base, size, None)
 
     def mark_hotplug(self, base: int, size: int) -> None:
         """Mark what is there of a range (`memblock_mark_hotplug`)."""
         self._change(base, size, lambda base, end, node, flags: MemblockRegion(base, end, node, flags | HOTPLUG))
+
+    def clear_hotplug(self) -> None:
+        """Take all such marks away (`memblock_clear_hotplug`)."""
+        for region in list(self):
+            self._change(
+                region.base,
+                region.size,
+                lambda base, end, node, flags: MemblockRegion(base, end, node, flags & ~HOTPLUG),
+            )
 
     def set_node(self, base: int, size: int, node: int | None) -> None:
         """Put what is there of a range on a node (`memblock_set_node`)."""
@@ -138,7 +151,8 @@ class Memblock:
             node, flags = region.node, region.flags
             if region.base < base:
                 regions.append(MemblockRegion(region.base, base, node, flags))
-            regions.append(changed(max(base, region.base), min(end, region.end), node, flags))
+            if changed is not None:
+                regions.append(changed(max(base, region.base), min(end, region.end), node, flags))
             if end < region.end:
                 regions.append(MemblockRegion(end, region.end, node, flags))
         self._replace(low, high, regions)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from drmemctl.kernel.capability import Capability
+from drmemctl.kernel.capability import NEVER, Capability
 
 MEMORY_CAPABILITIES: tuple[Capability, ...] = (
     BLOCK_SIZE_PROBE := Capability(
@@ -45,6 +45,26 @@ MEMORY_CAPABILITIES: tuple[Capability, ...] = (
         "that is looked at first, and logged; without, it is a warning with a call trace, after memory was mapped",
         first=(5, 12),
         commit="bca3feaa0764",
+        source="mm/memory_hotplug.c",
+    ),
+    MOVABLE_NODE_TEST := Capability(
+        "movable-node-test",
+        "marks of hot-removable memory count only with movable_node; without, always (a proposal)",
+        first=(3, 14),
+        commit="55ac590c2fad",
+        source="mm/memblock.c",
+    ),
+    HOTPLUG_MARK_ALL := Capability(
+        "hotplug-mark-all",
+        "all memory that is added after boot is marked as hot-removable, whoever adds it (a proposal)",
+        last=NEVER,
+        source="mm/memory_hotplug.c",
+    ),
+    DRIVER_MANAGED_MEMBLOCK := Capability(
+        "driver-managed-memblock",
+        "memory that a driver adds is marked as driver-managed; without, memblock has it as any other",
+        first=(5, 16),
+        commit="32befe9e2785",
         source="mm/memory_hotplug.c",
     ),
 )

@@ -30,6 +30,7 @@ from drmemctl.kernel.dlpar import configure_connector
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import MIGRATION, REASSIGNMENT, BlockedError, Job, OopsError
+from drmemctl.kernel.plugins import replaceable
 from drmemctl.kernel.requests import INDEX, READD, Request, handle_request
 from drmemctl.kernel.sections import SECTION
 from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, take
@@ -77,6 +78,7 @@ def suspended(job: Job) -> tuple[str, ...]:
     return ("calling ibm,suspend-me on cpu 0",) if job.has(SUSPEND_CALL_LOGGED) else ()
 
 
+@replaceable("post_mobility_fixup")
 def post_mobility_fixup(job: Job, source: UpdateSource) -> Task[int]:
     """Update the tree on the destination and wait for the rest of the memory (`post_mobility_fixup`)."""
     job.doing = MIGRATION
@@ -110,6 +112,7 @@ def handle_prrn_event(job: Job, source: UpdateSource, scope: int) -> Task[bool]:
     return True
 
 
+@replaceable("pseries_devicetree_update")
 def devicetree_update(job: Job, source: UpdateSource, scope: int) -> Task[int]:
     """Update the tree; no kernel takes this mutex, which was proposed (linuxppc-dev, J. Kim, April 2019)."""
     yield from take(Lock.TREE_UPDATE)

@@ -12,6 +12,7 @@ from drmemctl.formats.rows import words
 from drmemctl.kernel.capabilities import AA_SYNC, ASSIGNED_DIFF_NOTIFIER, DRMEM_ARRAY, OLD_PROPERTY_CHECK
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.job import BlockedError, Job, OopsError
+from drmemctl.kernel.plugins import replaceable
 from drmemctl.kernel.task import Action, Footprint, StatePart, Task, atomic
 from drmemctl.kernel.topology_updates import cpu_updated
 from drmemctl.kernel.trace import ArrayWrite
@@ -25,16 +26,27 @@ APPENDING = "find_aa_index"
 """The function that appends a list to the lookup arrays, where every index keeps its meaning."""
 
 
+@replaceable("of_update_property")
 def set_property(  # noqa: PLR0913 - what changes, who wants it, and whether it comes from outside
-    job: Job, path: str, name: str, value: bytes, by: str = "of_update_property", *, delivered: bool = False
+    job: Job,
+    path: str,
+    name: str,
+    value: bytes,
+    by: str = "of_update_property",
+    *,
+    delivered: bool = False,
+    notify: bool = True,
 ) -> Task[None]:
     """Update or add a property of an existing node, then notify (`of_update_property`).
 
     `by` is the kernel function that wants it. Between the update and the notification others may run.
-    `delivered` is set where this is the moment at which firmware delivers it.
+    `delivered` is set where this is the moment at which firmware delivers it. `notify` is no parameter of any
+    kernel's: without it the memory code is not told, as a plugin may want it.
     """
     old = yield from _put(job, by, path, name, value, delivered=delivered)
     if path == NODE and name in (V1, V2):
+        if not notify:
+            return
         yield from _notify(job, name, old, value)
     elif name == ASSOCIATIVITY and path.startswith(CPUS + "/"):
         yield from cpu_updated(job, path, job.doing)
@@ -90,6 +102,7 @@ _READ_AGAIN = Footprint(
 )
 
 
+@replaceable("pseries_memory_notifier")
 def _notify(job: Job, name: str, old: bytes | None, new: bytes) -> Task[None]:
     touches = _NOTIFIED if job.has(DRMEM_ARRAY) else _READ_AGAIN
     yield Action("pseries_memory_notifier", lambda actor: _notify_now(actor, name, old, new), touches)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from drmemctl.errors import DrmemctlError
+from drmemctl.kernel import plugins
 from drmemctl.kernel.capabilities import (
     BY_NAME,
     CAPABILITIES,
@@ -20,6 +21,7 @@ from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS_BY_NAME
 from drmemctl.kernel.distributions import Backport, Distribution, distribution_of, follows_stable
 from drmemctl.kernel.names import KernelName, parse_kernel_name
+from drmemctl.notebook import short_repr
 from drmemctl.wording import did_you_mean, nearest
 
 LATEST = "latest"
@@ -62,6 +64,8 @@ class Profile:
     notes: tuple[str, ...] = ()
     distribution: str = ""
 
+    __repr__ = short_repr
+
     def has(self, capability: Capability) -> bool:
         """Whether this kernel has a capability."""
         return capability.name in self.capabilities
@@ -74,10 +78,9 @@ class Profile:
 
 def _known(names: Iterable[str]) -> frozenset[str]:
     for name in (names := tuple(names)):
-        if name not in BY_NAME:
-            raise ProfileError(
-                f"no capability {name!r}", hint=did_you_mean(nearest(name, BY_NAME)) or "see `drmemctl kernels`"
-            )
+        if name not in BY_NAME and plugins.looked_up(name, plugins.capabilities) is None:
+            near = nearest(name, (*BY_NAME, *plugins.capabilities()))
+            raise ProfileError(f"no capability {name!r}", hint=did_you_mean(near) or "see `drmemctl kernels`")
     return frozenset(names)
 
 

@@ -31,6 +31,7 @@ from drmemctl.kernel.flush import drmem_update_dt
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.memory_capabilities import PMEM_EVENTS
 from drmemctl.kernel.notifier import reread
+from drmemctl.kernel.plugins import replaceable
 from drmemctl.kernel.remove import readd_by_index, remove_by_count, remove_by_ic, remove_by_index
 from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, in_turn, take
 
@@ -212,6 +213,7 @@ def _u32(tokens: list[str], position: int, field: str) -> int:
     return value
 
 
+@replaceable("dlpar_memory")
 def dlpar_memory(job: Job, request: Request) -> Task[int]:
     """Carry a memory request out and write the array back (`dlpar_memory`); return the rc."""
     yield from take(Lock.HOTPLUG)

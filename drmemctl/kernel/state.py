@@ -13,6 +13,7 @@ from drmemctl.kernel.listed_blocks import NOTHING_LISTED, ListedBlocks
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.distances import Form1, Form2
 from drmemctl.model.drmem import LmbTable
+from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Tree
 
 
@@ -143,6 +144,8 @@ class KernelState:
     unbolted: frozenset[int] = frozenset()
     writer: str = field(default="", compare=False)
     written: tuple[LmbTable, bytes] | None = field(default=None, compare=False, repr=False)
+
+    __repr__ = short_repr
 
     @property
     def online(self) -> frozenset[int]:

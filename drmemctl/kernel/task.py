@@ -65,6 +65,10 @@ class Footprint:
     def __or__(self, more: Footprint) -> Footprint:
         return Footprint(self.reads | more.reads, self.writes | more.writes)
 
+    def is_within(self, footprint: Footprint) -> bool:
+        """Whether the other reads and writes as much; what is written may be read."""
+        return self.writes <= footprint.writes and self.reads <= footprint.reads | footprint.writes
+
     def conflicts(self, footprint: Footprint) -> bool:
         """Whether the order of the two can matter."""
         touched = self.reads | self.writes

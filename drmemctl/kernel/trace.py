@@ -130,6 +130,10 @@ class _Following:
     def __len__(self) -> int:
         return self.count * len(self.events)
 
+    def of_kind(self, kind: type[TraceEvent]) -> _Following:
+        """Return only the events of a kind."""
+        return replace(self, events=tuple(event for event in self.events if isinstance(event, kind)))
+
 
 class Trace(Sequence[TraceEvent]):
     """Events in their order. Those of LMBs that are alike are made when they are looked at."""
@@ -157,6 +161,12 @@ class Trace(Sequence[TraceEvent]):
 
     def __iter__(self) -> Iterator[TraceEvent]:
         return chain.from_iterable(self._parts)
+
+    def block_writes(self) -> Iterator[BlockWrite]:
+        """Yield the memory blocks that come and go, without making the other events."""
+        for part in self._parts:
+            events = part.of_kind(BlockWrite) if isinstance(part, _Following) else part
+            yield from (event for event in events if isinstance(event, BlockWrite))
 
     def __len__(self) -> int:
         return sum(map(len, self._parts))

@@ -13,6 +13,7 @@ from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import Job, OopsError
 from drmemctl.kernel.notifier import remove_property, set_property
+from drmemctl.kernel.plugins import replaceable
 from drmemctl.kernel.task import Action, Footprint, StatePart, Task
 from drmemctl.tree.node import decode_name
 
@@ -96,6 +97,7 @@ def call(  # noqa: PLR0913, PLR0917 - what is called, by whom, and the call's ow
     return answer
 
 
+@replaceable("update_dt_node")
 def update_dt_node(job: Job, source: UpdateSource, path: str, phandle: int, scope: int) -> Task[None]:
     """Fetch a node's new properties until there are no more; errors end it silently."""
     area = phandle.to_bytes(4, "big").ljust(WORK_AREA, b"\0")

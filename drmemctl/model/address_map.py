@@ -17,6 +17,7 @@ from operator import le
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.memory import Memory
 from drmemctl.model.run import is_assigned, state_of
+from drmemctl.wording import count_of
 
 LAST_ADDRESS = (1 << 64) - 1
 
@@ -97,6 +98,9 @@ class AddressMap(Sequence[Segment]):
                 self._last.append(last)
                 self._content.append(content)
         self.contents = tuple(contents)  # after the loop, in which overlaps may have brought more
+
+    def __repr__(self) -> str:
+        return f"<AddressMap: {count_of(len(self), 'segment')}>"
 
     @classmethod
     def of(cls, memory: Memory) -> AddressMap:

@@ -16,6 +16,7 @@ from drmemctl.formats.dynamic_memory import AI_INVALID, ASSIGNED, LOOKUP_ARRAYS,
 from drmemctl.formats.lookup_arrays import LookupArrays, decode_lookup_arrays
 from drmemctl.formats.reference_points import REFERENCE_POINTS, decode_reference_points
 from drmemctl.model import platform
+from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Node, Tree
 
 RTAS, CHOSEN = platform.RTAS, platform.CHOSEN
@@ -82,6 +83,8 @@ class Associativity:
     defects: tuple[Defect, ...] = ()
     unknown: str = ""
     default_node: int | None = None
+
+    __repr__ = short_repr
 
     @classmethod
     def from_tree(cls, tree: Tree, rules: AffinityRules = NEWEST) -> Associativity:

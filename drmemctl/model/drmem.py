@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drmemctl.defect import Defect
 from drmemctl.errors import LimitError, NotInTreeError
@@ -17,8 +17,15 @@ from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entrie
 from drmemctl.model.platform import why_no_drmem
 from drmemctl.model.run import DRC_INDEXES, Lmb, Run
 from drmemctl.model.runs import Runs
+from drmemctl.notebook import short_repr
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Tree
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from drmemctl.model.associativity import AffinityRules, Associativity
 
 PAPR_CELLS = 2
 """#address-cells and #size-cells of every PAPR root; what a dump without them is read with."""
@@ -45,18 +52,21 @@ def _cells(root: Node, name: str) -> int:
 class LmbTable:
     """The LMBs in array order.
 
-    Two tables are equal if Linux would hold the same array; where they were read from does not count.
+    Two tables are equal if Linux would hold the same array; where they were read from does not count. `len` is
+    the number of LMBs, and iteration yields each; algorithms go by `runs`.
 
     Attributes:
         runs: maximal runs in property order.
         lmb_size: bytes of an LMB, None if the tree does not say.
         property_name: the property they were read from.
+        associativity: what leads from an LMB to its node, None where that is not asked for.
 
     """
 
     runs: Runs
     lmb_size: int | None
     property_name: str = field(default="", compare=False)
+    associativity: Associativity | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, runs: Iterable[Run], lmb_size: int | None, property_name: str = "") -> LmbTable:
@@ -69,24 +79,80 @@ class LmbTable:
         return cls(Runs.of_blocks(entries.blocks(lmb_size), lmb_size, most), lmb_size, entries.property)
 
     @classmethod
-    def from_tree(cls, tree: Tree) -> LmbTable:
-        """Return the LMBs of a tree; `NotInTreeError` without a drmem node. `Drmem.from_tree` tells more."""
-        return Drmem.from_tree(tree).table
+    def from_tree(cls, tree: Tree, rules: AffinityRules | None = None) -> LmbTable:
+        """Return the LMBs of a tree, with their nodes; `NotInTreeError` without a drmem node.
+
+        Nodes are those of a kernel with these rules, without them of the newest. `Drmem.from_tree` tells more.
+        """
+        from drmemctl.model.associativity import NEWEST, Associativity
+
+        return Drmem.from_tree(tree).table.with_nodes(Associativity.from_tree(tree, rules or NEWEST))
+
+    def with_nodes(self, associativity: Associativity) -> LmbTable:
+        """Return the table of LMBs whose nodes are found by this."""
+        return LmbTable(self.runs, self.lmb_size, self.property_name, associativity)
 
     @property
     def n_lmbs(self) -> int:
         """Number of LMBs: Linux's `drmem_info->n_lmbs`, if that were not an int."""
         return self.runs.n_lmbs
 
+    def __len__(self) -> int:
+        return self.runs.n_lmbs
+
+    def __iter__(self) -> Iterator[Lmb]:
+        for run in self.runs:
+            node = self.node_of(run)
+            for position in range(run.lmbs):
+                yield run.lmb(position, self.lmb_size, node)
+
+    def __getitem__(self, index: int) -> Lmb:
+        return self.lmb(index + len(self) if index < 0 else index)
+
+    def __repr__(self) -> str:
+        from drmemctl.model.lmb_values import described
+
+        return f"<LmbTable: {described(self, repr)}>"
+
+    def _repr_html_(self) -> str:
+        from drmemctl.model.lmb_values import to_html
+
+        return to_html(self)
+
+    def node_of(self, lmbs: Run | Lmb) -> int | None:
+        """Return the Linux node of a run or an LMB; None for none, and where the table knows no associativity."""
+        return None if self.associativity is None else self.associativity.node_of(lmbs.aa_index, lmbs.flags)
+
     def lmb(self, index: int) -> Lmb:
         """Return the LMB at an array index; `IndexError` past the end."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"LMB {index} of {len(self):,}")
         begin, position = self.runs.position_of(index)
-        return self.runs[position].lmb(index - begin, self.lmb_size)
+        run = self.runs[position]
+        return run.lmb(index - begin, self.lmb_size, self.node_of(run))
 
     def lmbs(self, limit: int) -> Iterator[Lmb]:
         """Yield every LMB; `LimitError` at once if there are more than `limit`."""
         check_limit(self.n_lmbs, limit)
-        return (run.lmb(position, self.lmb_size) for run in self.runs for position in range(run.lmbs))
+        return iter(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return `property`, `lmb_size` and `runs` as `drmemctl lmb --format json` has them: plain values."""
+        from drmemctl.model.lmb_values import table_record
+
+        return table_record(self)
+
+    def to_arrow(self) -> pa.Table:
+        """Return a table of Arrow with a row for each run; it takes the extra `fleet`."""
+        from drmemctl.model.lmb_values import to_arrow
+
+        return to_arrow(self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a pandas DataFrame with a row for each run; it takes the extra `pandas`."""
+        from drmemctl.model.lmb_values import to_pandas
+
+        return to_pandas(self)
 
     def index_of_drc(self, drc_index: int) -> int | None:
         """Return the array index of the first LMB with this DRC index, as Linux would find it, or None."""
@@ -127,13 +193,16 @@ class LmbTable:
             return self
         changes = {"aa_index": aa_index, "flags": flags}
         replaced = {name: value for name, value in changes.items() if value is not None}
-        changed = [run._replace(**replaced) for run in self.part(first, count)]
         begin, low = self.runs.position_of(first)
-        last, high = self.runs.position_of(first + count - 1)
-        end = last + self.runs.lmbs[high]
-        between = [*self.part(begin, first - begin), *changed, *self.part(first + count, end - first - count)]
-        runs = self.runs.with_replaced(low, high + 1, between, self.lmb_size)
-        return LmbTable(runs, self.lmb_size, self.property_name)
+        _, high = self.runs.position_of(first + count - 1)
+        between = []
+        for run in self.runs[low : high + 1]:
+            head, tail = max(first - begin, 0), min(first + count - begin, run.lmbs)
+            changed = run.part(head, tail - head, self.lmb_size)._replace(**replaced)
+            between += [run.part(0, head, self.lmb_size), changed, run.part(tail, run.lmbs - tail, self.lmb_size)]
+            begin += run.lmbs
+        runs = self.runs.replaced(low, high + 1, between, self.lmb_size)
+        return LmbTable(runs, self.lmb_size, self.property_name, self.associativity)
 
 
 def check_limit(n_lmbs: int, limit: int) -> None:
@@ -159,6 +228,8 @@ class Drmem:
     entries: Entries | None
     cells: RootCells
     defects: tuple[Defect, ...]
+
+    __repr__ = short_repr
 
     @classmethod
     def from_tree(cls, tree: Tree, most: int | None = LIMITS.max_runs) -> Drmem:

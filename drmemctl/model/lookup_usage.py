@@ -19,6 +19,7 @@ from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.run import state_of
+from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Tree
 
 RANGES_KEPT = 16
@@ -48,6 +49,8 @@ class Users:
     ranges: tuple[tuple[int, int], ...] = ()
     n_ranges: int = 0
 
+    __repr__ = short_repr
+
     @property
     def lmbs(self) -> int:
         """All of them."""
@@ -72,6 +75,8 @@ class ArrayUse:
     node: int | None
     same_as: int | None
     users: Users
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,8 @@ class LookupUsage:
     outsiders: tuple[Outsiders, ...]
     lmb_size: int | None
     unknown: bool = False
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, drmem: Drmem, associativity: Associativity, limit: int) -> LookupUsage:

@@ -19,6 +19,7 @@ from drmemctl.model.boot_memory import DEFAULT_NODE
 from drmemctl.model.distances import Distance, Distances, Form1, Form2, form0_distance
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.processors import cores
+from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Tree
 
 
@@ -44,6 +45,8 @@ class NumaNode:
     cores: int = 0
     threads: array[int] = field(default_factory=lambda: array("I"))
     bridges: int = 0
+
+    __repr__ = short_repr
 
     @property
     def bytes(self) -> int:
@@ -88,6 +91,8 @@ class NumaLayout:
     distances: Distances
     defects: tuple[Defect, ...] = ()
     unknown: str = ""
+
+    __repr__ = short_repr
 
     @classmethod
     def from_tree(cls, tree: Tree, rules: AffinityRules = NEWEST) -> NumaLayout:

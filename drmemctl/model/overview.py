@@ -15,6 +15,7 @@ from drmemctl.model.associativity import CHOSEN, NEWEST, AffinityRules
 from drmemctl.model.memory import Memory, Tally
 from drmemctl.model.numa import NumaLayout
 from drmemctl.model.standard_properties import first_string
+from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Node, Tree
 
 
@@ -34,6 +35,8 @@ class Identity:
     serial: str | None
     partition_name: str | None
     partition_number: int | None
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, root: Node) -> Identity:
@@ -79,6 +82,8 @@ class DynamicMemory:
     runs: int
     states: dict[str, int]
     usable_only: bool = False
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, tree: Tree, memory: Memory, tally: Tally) -> DynamicMemory | None:
@@ -131,6 +136,8 @@ class Overview:
     lookup: tuple[int, int] | None
     defects: tuple[Defect, ...]
     findings: Mapping[str, int] | None = None
+
+    __repr__ = short_repr
 
     @classmethod
     def from_tree(

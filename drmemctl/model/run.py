@@ -6,10 +6,10 @@ A 64 TiB partition has 262,144 LMBs of 256 MiB, but a handful of runs. Fields ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from drmemctl.formats.dynamic_memory import ASSIGNED, HOTREMOVABLE, RESERVED
+from drmemctl.formats.dynamic_memory import ASSIGNED, HOTREMOVABLE, RESERVED, flag_names
 
 ADDRESSES = 1 << 64
 DRC_INDEXES = 1 << 32
@@ -18,12 +18,42 @@ DRC_INDEXES = 1 << 32
 
 @dataclass(frozen=True, slots=True)
 class Lmb:
-    """One LMB of the array; `base` is None where it is unknown (a set's later LMBs without an LMB size)."""
+    """One LMB of the array.
+
+    Attributes:
+        base: its address, None where that is unknown (a set's later LMBs without an LMB size).
+        drc_index: its DRC index.
+        aa_index: its row of the lookup arrays.
+        flags: its flags.
+        node: its Linux node, None for none and where the table was not asked for nodes.
+
+    """
 
     base: int | None
     drc_index: int
     aa_index: int
     flags: int
+    node: int | None = field(default=None, compare=False)
+
+    @property
+    def flag_names(self) -> list[str]:
+        """The names of its flags."""
+        return flag_names(self.flags)
+
+    @property
+    def assigned(self) -> bool:
+        """Whether Linux takes it for memory: ASSIGNED and not RESERVED (`early_init_drmem_lmb`)."""
+        return is_assigned(self.flags)
+
+    @property
+    def state(self) -> str:
+        """`assigned`, `free` or `reserved`."""
+        return state_of(self.flags)
+
+    def __repr__(self) -> str:
+        base = "None" if self.base is None else f"{self.base:#x}"
+        aa, flags = f"{self.aa_index:#x}", f"{self.flags:#x}"
+        return f"Lmb(base={base}, drc_index={self.drc_index:#x}, aa_index={aa}, flags={flags}, node={self.node})"
 
 
 class Run(NamedTuple):
@@ -50,6 +80,16 @@ class Run(NamedTuple):
         return self.lmbs
 
     @property
+    def flag_names(self) -> list[str]:
+        """The names of the flags."""
+        return flag_names(self.flags)
+
+    @property
+    def state(self) -> str:
+        """`assigned`, `free` or `reserved`."""
+        return state_of(self.flags)
+
+    @property
     def assigned(self) -> bool:
         """Whether Linux takes these LMBs for memory: ASSIGNED and not RESERVED (`early_init_drmem_lmb`)."""
         return is_assigned(self.flags)
@@ -59,12 +99,15 @@ class Run(NamedTuple):
         base = (self.base + first * (lmb_size or 0)) % ADDRESSES
         return Run(base, lmbs, (self.drc_index + first) % DRC_INDEXES, self.aa_index, self.flags)
 
-    def lmb(self, position: int, lmb_size: int | None) -> Lmb:
-        """Return the LMB at a position; its address is not known without an LMB size, but for the first."""
+    def lmb(self, position: int, lmb_size: int | None, node: int | None = None) -> Lmb:
+        """Return the LMB at a position, which is on `node`.
+
+        Its address is not known without an LMB size, but for the first.
+        """
         base = None
         if position == 0 or lmb_size is not None:
             base = (self.base + position * (lmb_size or 0)) % ADDRESSES
-        return Lmb(base, (self.drc_index + position) % DRC_INDEXES, self.aa_index, self.flags)
+        return Lmb(base, (self.drc_index + position) % DRC_INDEXES, self.aa_index, self.flags, node)
 
     def position_of_drc(self, drc_index: int) -> int | None:
         """Return the position in the run of the first LMB with this DRC index, or None."""

@@ -51,9 +51,25 @@ class Runs(Sequence[Run]):
             if most is not None and merger.n_runs > most:
                 message = f"more than {most:,} runs of LMBs: hardly any LMB follows from the one before"
                 raise LimitError(message, hint=NOT_REAL)
-        runs = cls((), lmb_size)
-        runs._hold(merger.finished())
+        return cls._of(merger)
+
+    @classmethod
+    def _of(cls, merger: _Merger) -> Runs:
+        runs = cls.__new__(cls)
+        runs._hold(merger.finished())  # noqa: SLF001 - its own
         return runs
+
+    def replaced(self, low: int, high: int, runs: Iterable[Run], lmb_size: int | None) -> Runs:
+        """Return the runs with others in place of those from position `low` up to `high`.
+
+        Only their neighbours can continue them: of the rest, however much, columns are copied and no run is looked at.
+        """
+        before, after = max(low - 1, 0), high + 1
+        between = Runs((*self[before:low], *runs, *self[high:after]), lmb_size)
+        columns = zip(self._columns(), between._columns(), strict=True)
+        replaced = Runs((), lmb_size)
+        replaced._hold(Columns(*(column[:before] + middle + column[after:] for column, middle in columns)))
+        return replaced
 
     @overload
     def __getitem__(self, index: int) -> Run: ...
@@ -93,18 +109,6 @@ class Runs(Sequence[Run]):
         # Not by `islice`, which makes a run of each that it passes over.
         return (self[number] for number in range(position, len(self)))
 
-    def with_replaced(self, first: int, end: int, runs: Iterable[Run], lmb_size: int | None) -> Runs:
-        """Return these runs with others in the place of those from one position up to another.
-
-        Only their neighbours can continue them: the rest is copied, and no run of it is looked at.
-        """
-        low, high = max(first - 1, 0), end + 1
-        between = Runs((*self[low:first], *runs, *self[end:high]), lmb_size)
-        columns = zip(self._columns(), between._columns(), strict=True)
-        replaced = Runs((), lmb_size)
-        replaced._hold(Columns(*(column[:low] + middle + column[high:] for column, middle in columns)))
-        return replaced
-
     def packed(self) -> bytes:
         """Return bytes that only equal runs share."""
         return b"".join(column.tobytes() for column in self._columns())
@@ -119,7 +123,7 @@ class Runs(Sequence[Run]):
         return hash((len(self), self.n_lmbs))
 
     def __repr__(self) -> str:
-        return f"Runs({list(self[:4])!r}{', …' if len(self) > 4 else ''})"
+        return f"<Runs: {len(self):,} with {self.n_lmbs:,} LMBs>"
 
 
 class _Merger:

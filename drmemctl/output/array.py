@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable
+from drmemctl.model.lmb_values import run_record
 from drmemctl.output.json import schema, streamed
-from drmemctl.output.lmb import run_record
 
 
 def array_document(table: LmbTable, nodes: Associativity, kernel: str, *, marks: bool = False) -> Iterator[bytes]:

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from drmemctl.check.decoding import Decoding
 from drmemctl.check.finding import Finding
 from drmemctl.check.stream.answers import RtasStream
 from drmemctl.formats.plain import record as plain_record
@@ -30,24 +30,8 @@ HEX_BYTES = 32
 """Bytes on a line of hex."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decoding:
-    """What there is to show.
-
-    Attributes:
-        kind: the kind that was asked for.
-        stream: the answers and the names behind their numbers.
-        findings: what the rules say of them, the worst first.
-
-    """
-
-    kind: str
-    stream: RtasStream
-    findings: Sequence[Finding]
-
-
 def show_decoding(screen: Screen, decoding: Decoding, format: str) -> None:
-    """Print answers as `table` or `json`."""
+    """Print answers as `text` or `json`."""
     if format == "json":
         screen.write_all(_json(decoding))
     else:

@@ -27,7 +27,7 @@ _WIDTH = 80
 
 
 def show_answer(screen: Screen, answer: QueryAnswer, format: str, question: str | None, sql: str) -> None:
-    """Print an answer as `table`, `json` or `csv`."""
+    """Print an answer as `text`, `json` or `csv`."""
     if format == "json":
         screen.write_all(_json(answer, question, sql))
     elif format == "csv":

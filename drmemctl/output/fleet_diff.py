@@ -28,7 +28,7 @@ _NOT_IN_CSV = "lmb_ranges"
 
 
 def show_pairs(screen: Screen, differences: Sequence[PairDiff], format: str) -> None:
-    """Print what became of pairs as `table`, `json` or `csv`."""
+    """Print what became of pairs as `text`, `json` or `csv`."""
     if format == "json":
         screen.write_all(_json(differences))
     elif format == "csv":

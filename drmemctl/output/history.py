@@ -53,7 +53,7 @@ def _property_lines(screen: Screen, history: History, past: PropertyHistory) -> 
     for value in past.values:
         yield from _value_lines(screen, value, past.name)
     if past.left_off:
-        yield f"\n{count_of(past.left_off, 'older value')} left off: --limit shows more\n"
+        yield f"\n{count_of(past.left_off, 'older value')} left off: --show says how many are shown\n"
 
 
 def _value_lines(screen: Screen, value: PastValue, name: str) -> Iterator[str]:

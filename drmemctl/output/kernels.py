@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from drmemctl.formats.plain import record
+from drmemctl.kernel import plugins
 from drmemctl.kernel.capabilities import CAPABILITIES
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS
@@ -15,6 +16,8 @@ from drmemctl.kernel.distributions import Backport
 from drmemctl.kernel.measured import MEASURED, READ, Measured
 from drmemctl.kernel.profiles import Profile
 from drmemctl.output.screen import Screen
+from drmemctl.output.table import AS_IT_IS, Cell, Column, TableChoice, show_table
+from drmemctl.output.text import safe
 from drmemctl.wording import count_of
 
 
@@ -54,16 +57,48 @@ class KernelsView:
         return f"{names[0]} and {names[1]} differ in {number}"
 
 
-def show_kernels(screen: Screen, view: KernelsView, format: str) -> None:
-    """Print the capabilities as `table`, `json` or `markdown`."""
+COLUMNS = (
+    Column("capability", help="the name by which --with and --without know it"),
+    Column("kernel", gives_way=1, help="which of two kernels has it; those named that have it"),
+    Column("releases", gives_way=2, help="the releases of Linux that have it, stable ones too"),
+    Column("changes", prose=True, help="what is different with it"),
+    Column("commit", gives_way=4, help="the commit that brought it"),
+    Column("source", gives_way=5, help="the file and function, or where else it is said"),
+    Column("measured", gives_way=3, help="on which releases either side of it was measured; else read"),
+)
+_CSV = ("capability", "kernel", "releases", "changes", "commit", "source", "measured")
+
+
+def show_kernels(screen: Screen, view: KernelsView, format: str, choice: TableChoice = AS_IT_IS) -> None:
+    """Print the capabilities as `text` (a table where columns are chosen), `json`, `csv` or `markdown`."""
     if format == "json":
         from drmemctl.output.json import document
 
         screen.write(document(_record(view)))
     elif format == "markdown":
         screen.write_all(_markdown(view))
+    elif format == "csv":
+        from drmemctl.output.csv import csv_lines
+
+        screen.write_all(csv_lines(_CSV, (dict(zip(_CSV, row, strict=True)) for row in _rows(view))))
+    elif choice != AS_IT_IS:
+        show_table(screen, COLUMNS, _shown_rows(view), title=view.title(), choice=choice)
     else:
         _show_text(screen, view)
+
+
+def _rows(view: KernelsView) -> Iterator[tuple[str, ...]]:
+    """Yield the texts of each capability, one for each of `COLUMNS`."""
+    for capability in view.shown():
+        holders = ", ".join(kernel.name for kernel in view.kernels if kernel.has(capability))
+        yield (
+            *(capability.name, holders, releases(capability), capability.changes),
+            *(capability.commit, capability.source, measured_text(capability)),
+        )
+
+
+def _shown_rows(view: KernelsView) -> Iterator[Sequence[Cell]]:
+    return ([text or "-" for text in row] for row in _rows(view))
 
 
 def release_text(release: Release) -> str:
@@ -74,6 +109,8 @@ def release_text(release: Release) -> str:
 def releases(capability: Capability) -> str:
     """Return the releases that have a capability: `5.15 and later, 5.10.262`, `up to 4.19, not 4.19.85`."""
     first, last = capability.first, capability.last
+    if capability.proposed:
+        return "none, a proposal"
     if first is None:
         said = "all" if last is None else f"up to {release_text(last)}"
     elif last is None:
@@ -109,6 +146,12 @@ def _show_text(screen: Screen, view: KernelsView) -> None:
     for backport in view.settled():
         word = "has" if backport.has else "has not"
         screen.write_text((f"  {word} {screen.style(backport.capability, 'cyan')}: {backport.source}\n",))
+    if not view.kernels and plugins.capabilities():
+        screen.write(screen.style("\nof plugins, where --with names them", "bold") + "\n")
+        screen.write_text(
+            f"  {screen.style(name, 'cyan')}  {safe(capability.changes, 2000)}\n"
+            for name, capability in plugins.capabilities().items()
+        )
     if not view.kernels:
         screen.write(screen.style("\nkernels with names", "bold") + "\n")
         width = max(map(len, view.names))
@@ -180,9 +223,10 @@ def _capability(view: KernelsView, capability: Capability) -> dict[str, Any]:
         "name": capability.name,
         "changes": capability.changes,
         "first": None if capability.first is None else release_text(capability.first),
-        "last": None if capability.last is None else release_text(capability.last),
+        "last": None if capability.last is None or capability.proposed else release_text(capability.last),
         "stable": [f"{release_text(series)}.{patch}" for series, patch in capability.stable],
         "stable_without": [f"{release_text(series)}.{patch}" for series, patch in capability.stable_without],
+        **({"proposed": True} if capability.proposed else {}),
         "commit": capability.commit or None,
         "source": capability.source or None,
         "measured": {

@@ -4,46 +4,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from drmemctl.check.finding import Finding
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.formats.memory_reg import USABLE_MEMORY
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.kdump import CrashRegion
-from drmemctl.kernel.state import KernelState
 from drmemctl.output.findings import finding_lines
 from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.lmb_words import address_range, width_of
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.output.text import safe
-from drmemctl.tree.node import Tree
+from drmemctl.simulate.kexec import CrashKernel
 from drmemctl.wording import size_text
 
 _REGION = "base=region.base size=region.size node=region.node was_on=nodes"
 """The keys of a region in JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class KexecView:
-    """What to show.
-
-    Attributes:
-        kernel: the crash kernel after boot.
-        tree: the tree that it gets.
-        regions: the memory that it makes of it.
-        findings: what is wrong.
-
-    """
-
-    kernel: KernelState
-    tree: Tree
-    regions: Sequence[CrashRegion]
-    findings: Sequence[Finding]
-
-
-def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
-    """Print the crash kernel's memory as `table` or `json`."""
+def show_kexec(screen: Screen, view: CrashKernel, format: str) -> None:
+    """Print the crash kernel's memory as `text` or `json`."""
     if format == "json":
         _show_json(screen, view)
         return
@@ -56,7 +36,7 @@ def show_kexec(screen: Screen, view: KexecView, format: str) -> None:
         screen.write_text(finding_lines(screen, view.findings))
 
 
-def _show_json(screen: Screen, view: KexecView) -> None:
+def _show_json(screen: Screen, view: CrashKernel) -> None:
     usable = {
         safe(f"/{child.name}", None): (child.get(USABLE_MEMORY) or b"").hex()
         for child in view.tree.root.children
@@ -77,9 +57,10 @@ def _show_json(screen: Screen, view: KexecView) -> None:
 
 
 def _rows(regions: Sequence[CrashRegion]) -> Iterator[Sequence[Cell]]:
+    width = width_of(max((entry.region.end for entry in regions), default=1) - 1)
     for entry in regions:
         region = entry.region
         before = ",".join("none" if node is None else str(node) for node in entry.nodes) or "-"
         node = "none" if region.node is None else str(region.node)
-        place = f"{region.base:#011x}-{region.end - 1:#011x}"
+        place = address_range(region.base, region.size, width)
         yield (place, size_text(region.size), (node, "red" if entry.is_moved else None), before)

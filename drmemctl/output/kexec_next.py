@@ -4,45 +4,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from drmemctl.check.finding import Finding
 from drmemctl.formats.dynamic_memory import AA_UNSET
 from drmemctl.kernel.firmware import SENSE_PRESENT
-from drmemctl.kernel.state import KernelState
 from drmemctl.model.run import is_assigned, state_of
 from drmemctl.output.findings import finding_lines
 from drmemctl.output.json import record, schema, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
+from drmemctl.simulate.kexec import NextKernel
 from drmemctl.simulate.next_kernel import HandedLmbs, LmbEntry
 
 
-@dataclass(frozen=True, slots=True)
-class NextView:
-    """What to show.
-
-    Attributes:
-        kernel: the next kernel after boot.
-        purpose: what it is loaded for: `plain` or `fadump`.
-        route: `file`, `classic`, or `firmware`.
-        why: who loads it so, in words.
-        lmbs: the LMBs of all sides.
-        findings: what is wrong with what it gets.
-
-    """
-
-    kernel: KernelState
-    purpose: str
-    route: str
-    why: str
-    lmbs: Sequence[HandedLmbs]
-    findings: Sequence[Finding]
-
-
-def show_next(screen: Screen, view: NextView, format: str) -> None:
-    """Print the LMBs as `table` or `json`."""
+def show_next(screen: Screen, view: NextKernel, format: str) -> None:
+    """Print the LMBs as `text` or `json`."""
     if format == "json":
         head = {
             "schema": schema("kexec-next"),

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable, check_limit
-from drmemctl.model.run import Lmb, Run, is_assigned
+from drmemctl.model.lmb_values import lmb_attributes, lmb_record, run_attributes, run_record
+from drmemctl.model.run import Run, is_assigned
 from drmemctl.output.lmb_words import address_range, domains_text, drc_range
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import (
@@ -42,50 +43,23 @@ class LmbView(NamedTuple):
     kernel: str | None = None
 
 
-def run_record(run: Run, associativity: Associativity) -> dict[str, Any]:
-    """Return a run as JSON has it."""
-    attributes = _run_attributes(run.aa_index, run.flags, associativity)
-    return {"base": run.base, "count": run.lmbs, "drc_index": run.drc_index, **attributes}
-
-
-def _run_attributes(aa_index: int, flags: int, associativity: Associativity) -> dict[str, Any]:
-    row = associativity.row(aa_index, flags)
-    return {
-        "aa_index": aa_index,
-        "flags": flags,
-        "flag_names": flag_names(flags),
-        "associativity": None if row is None else list(row),
-        "node": associativity.node_of(aa_index, flags),
-    }
-
-
-def lmb_record(lmb: Lmb, associativity: Associativity) -> dict[str, Any]:
-    """Return an LMB as JSON has it."""
-    return {
-        "base": lmb.base,
-        "drc_index": lmb.drc_index,
-        **_lmb_attributes(lmb.aa_index, lmb.flags, associativity),
-    }
-
-
-def _lmb_attributes(aa_index: int, flags: int, associativity: Associativity) -> dict[str, Any]:
-    return {"aa_index": aa_index, "flags": flags, "node": associativity.node_of(aa_index, flags)}
-
-
 def _run_texts(view: LmbView) -> Iterator[str]:
     """Yield the runs as the JSON of `run_record`."""
-    attributes = _Attributes(_run_attributes, view.associativity)
+    attributes = _Attributes(run_attributes, view.associativity)
     for base, lmbs, drc_index, aa_index, flags in view.table.runs:
-        start = f'{{"base": {base}, "count": {lmbs}, "drc_index": {drc_index}, '
+        start = (
+            f'{{"base": {base}, "count": {lmbs}, "drc_index": {drc_index}, "drc_index_hex": "{drc_index:#010x}", '
+        )
         yield start + attributes[aa_index, flags]
 
 
 def _lmb_texts(view: LmbView, limit: int) -> Iterator[str]:
     """Yield the LMBs as the JSON of `lmb_record`."""
-    attributes = _Attributes(_lmb_attributes, view.associativity)
+    attributes = _Attributes(lmb_attributes, view.associativity)
     for lmb in view.table.lmbs(limit):
         base = "null" if lmb.base is None else lmb.base
-        start = f'{{"base": {base}, "drc_index": {lmb.drc_index}, '
+        drc = f'"drc_index": {lmb.drc_index}, "drc_index_hex": "{lmb.drc_index:#010x}"'
+        start = f'{{"base": {base}, {drc}, '
         yield start + attributes[lmb.aa_index, lmb.flags]
 
 
@@ -109,10 +83,10 @@ class _Attributes(dict[tuple[int, int], str]):
 
 
 def show_lmbs(screen: Screen, view: LmbView, format: str, choice: TableChoice = AS_IT_IS) -> None:
-    """Print the LMBs as `table`, `json`, `csv` or `ndjson`; `LimitError` before the first byte."""
+    """Print the LMBs as `text`, `json`, `csv` or `ndjson`; `LimitError` before the first byte."""
     if view.limit is not None:
         check_limit(view.table.n_lmbs, view.limit)
-    if format == "table":
+    if format == "text":
         _show_table(screen, view, choice)
     elif format == "json":
         _show_json(screen, view)

@@ -14,8 +14,9 @@ from drmemctl.formats.plain import record
 from drmemctl.model.address_map import HOLE, NO_NODE, UNKNOWN_NODE, AddressMap, Segment
 from drmemctl.model.picture import Cell, Gap, MapLine, Picture
 from drmemctl.output.csv import csv_lines
-from drmemctl.output.map_key import LINES, Entry, Key, legend, scale_words
+from drmemctl.output.map_key import COLUMNS, LINES, Entry, Key, legend, rows, scale_words
 from drmemctl.output.screen import Screen
+from drmemctl.output.table import TableChoice, show_table
 from drmemctl.wording import size_text
 
 PIPED_WIDTH = 80
@@ -27,7 +28,7 @@ _MARKS_WIDTH = 5
 def show_map(
     screen: Screen, address_map: AddressMap, format: str, width: int | None = None, kernel: str | None = None
 ) -> None:
-    """Print the map as `table` (the picture), `json`, `csv` or `svg`."""
+    """Print the map as `text` (the picture), `json`, `csv` or `svg`."""
     if format == "json":
         from drmemctl.output.json import kernel_field, schema, streamed
 
@@ -48,6 +49,11 @@ def show_map(
     else:
         default = screen.width if screen.terminal else PIPED_WIDTH
         screen.write_all(_picture_lines(screen, address_map, width or default))
+
+
+def show_key(screen: Screen, address_map: AddressMap, choice: TableChoice) -> None:
+    """Print what the picture's marks stand for as a table."""
+    show_table(screen, COLUMNS, rows(address_map, Key.of_maps(address_map)), choice=choice)
 
 
 def segment_record(segment: Segment) -> dict[str, Any]:

@@ -1,42 +1,25 @@
 # SPDX-License-Identifier: MIT
-"""Boot memory by region as a table and as JSON."""
+"""Memory by region of memblock as a table and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from drmemctl.kernel.boot_regions import BootRegion, Consequences, DriverMemory
 from drmemctl.kernel.memblock import DRIVER_MANAGED, FLAG_NAMES
-from drmemctl.kernel.state import KernelState
+from drmemctl.kernel.registered_memory import RegisteredMemory
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.lmb_words import address_range, width_of
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import AS_IT_IS, Cell, Column, TableChoice, ValueCell, show_table
 from drmemctl.output.text import safe
 
-
-@dataclass(frozen=True, slots=True)
-class MemblockView:
-    """What to show.
-
-    Attributes:
-        kernel: the kernel after boot.
-        cmdline: its command line; untrusted text.
-        regions: the regions of boot memory.
-        by_driver: memory that drivers may add.
-        notes: what to know beside it.
-
-    """
-
-    kernel: KernelState
-    cmdline: str
-    regions: Sequence[BootRegion]
-    by_driver: Sequence[DriverMemory]
-    notes: Sequence[str] = ()
-
+_ADDED = Column(
+    "added", right=True, help="how much of it came after boot; shown once any did, or if asked for", in_bytes=True
+)
 
 COLUMNS = (
     Column("address", help="the first and the last address"),
@@ -48,11 +31,12 @@ COLUMNS = (
     Column("second kernel", gives_way=3, help="whether it is told of the memory, or finds it by itself"),
     Column("vmcore", gives_way=2, help="whether a dump has it"),
     Column("unplug", prose=True, help="whether it can be given back"),
+    _ADDED,
 )
 
 
-def show_memblock(screen: Screen, view: MemblockView, format: str, choice: TableChoice = AS_IT_IS) -> None:
-    """Print the regions as `table`, `json` or `csv`."""
+def show_memblock(screen: Screen, view: RegisteredMemory, format: str, choice: TableChoice = AS_IT_IS) -> None:
+    """Print the regions as `text`, `json` or `csv`."""
     if format == "csv":
         records = chain(map(_record, view.regions), map(_driver_record, view.by_driver))
         screen.write_all(csv_lines(_CSV, ({**facts, **facts["kexec"]} for facts in records)))
@@ -73,7 +57,11 @@ def show_memblock(screen: Screen, view: MemblockView, format: str, choice: Table
     if not view.regions and not view.by_driver:
         screen.write("the kernel registers no memory\n")
         return
-    show_table(screen, COLUMNS, _rows(view), choice=choice)
+    wanted = choice.columns is not None and _ADDED.name in choice.columns
+    if wanted or choice.sort == _ADDED.name or any(entry.added_bytes for entry in view.regions):
+        show_table(screen, COLUMNS, _rows(view), choice=choice)
+    else:
+        show_table(screen, COLUMNS[:-1], (row[:-1] for row in _rows(view)), choice=choice)
 
 
 def _consequences(consequences: Consequences) -> dict[str, Any]:
@@ -86,33 +74,36 @@ def _consequences(consequences: Consequences) -> dict[str, Any]:
 
 def _record(entry: BootRegion) -> dict[str, Any]:
     region = record(entry.region, "base size node flags=flag_names")
-    return {**region, **_consequences(entry.consequences), "lmb_bytes": entry.lmb_bytes}
+    return {**region, **_consequences(entry.consequences), **record(entry, "lmb_bytes added_bytes")}
 
 
 _CSV = (
     *("base", "size", "node", "flags", "zone", "movable_from", "images", "told", "vmcore", "unplug", "lmb_bytes"),
-    *("path", "drc_index"),
+    *("path", "drc_index", "added_bytes"),
 )
 
 
 def _driver_record(region: DriverMemory) -> dict[str, Any]:
-    flags = [FLAG_NAMES[DRIVER_MANAGED]]
+    flags = [FLAG_NAMES[DRIVER_MANAGED]] if region.marked else []
     place = {**record(region, "path drc_index"), "base": None, **record(region, "size node")}
     return {**place, "flags": flags, **_consequences(region.consequences)}
 
 
-def _rows(view: MemblockView) -> Iterator[Sequence[Cell]]:
+def _rows(view: RegisteredMemory) -> Iterator[Sequence[Cell]]:
+    width = width_of(max((entry.region.end for entry in view.regions), default=1) - 1)
     for entry in view.regions:
         region = entry.region
-        last = region.end - 1
-        place = f"{region.base:#011x}-{last:#011x}"
+        place = address_range(region.base, region.size, width)
         flags = " ".join(region.flag_names) or "-"
         at = ValueCell(place, None, region.base)
-        yield (at, ValueCell.of_size(region.size), _node(region.node), flags, *_words(entry.consequences))
+        added = ValueCell.of_size(entry.added_bytes) if entry.added_bytes else ValueCell("-", None, 0)
+        size = ValueCell.of_size(region.size)
+        yield (at, size, _node(region.node), flags, *_words(entry.consequences), added)
     for pmem in view.by_driver:
         size = ValueCell.of_size(pmem.size, "-")
-        flags = FLAG_NAMES[DRIVER_MANAGED]
-        yield (safe(pmem.path.rpartition("/")[2], 40), size, _node(pmem.node), flags, *_words(pmem.consequences))
+        flags = FLAG_NAMES[DRIVER_MANAGED] if pmem.marked else "-"
+        name, none = safe(pmem.path.rpartition("/")[2], 40), ValueCell("-", None, 0)
+        yield (name, size, _node(pmem.node), flags, *_words(pmem.consequences), none)
 
 
 def _node(node: int | None) -> Cell:

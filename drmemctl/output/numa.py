@@ -36,7 +36,7 @@ def show_numa(
     kernel: str | None = None,
     choice: TableChoice = AS_IT_IS,
 ) -> None:
-    """Print the layout as `table`, `json` or `csv`."""
+    """Print the layout as `text`, `json` or `csv`."""
     if format == "json":
         _show_json(screen, layout, kernel)
     elif format == "csv":

@@ -73,7 +73,7 @@ def _walk(root: Node, depth: int | None) -> Iterator[tuple[str, Node]]:
 
 
 def show_properties(screen: Screen, tree: Tree, place: Place, format: str, limit: int | None) -> None:
-    """Print the properties of a node, or those called `place.property`, as `table` or `json`."""
+    """Print the properties of a node, or those called `place.property`, as `text` or `json`."""
     properties = [prop for prop in place.node.properties if place.property in (None, prop.name)]
     if limit is None:
         limit = FIELDS_OF_ONE if place.property is not None or format == "json" else FIELDS_OF_EACH
@@ -144,7 +144,7 @@ def _field_lines(screen: Screen, fields: Sequence[Field]) -> Iterator[str]:
         yield from ("  " + line for line in plain_lines(screen, FIELD_COLUMNS, iter(rows)))
     for field in fields:
         if field.name == "more":
-            yield f"  {screen.style(f'and more from offset {field.offset:#x} on: --limit shows them', 'dim')}\n"
+            yield f"  {screen.style(f'and more from offset {field.offset:#x} on: see --show', 'dim')}\n"
         elif field.name == "defect":
             text = f"{field.value}: {field.text} (at offset {field.offset:#x})"
             yield f"  {screen.style(safe(text), 'yellow')}\n"

@@ -22,7 +22,7 @@ _STYLES = {Leaves.YES: "green", Leaves.PERHAPS: "yellow", Leaves.NO: "red"}
 
 
 def show_removable(screen: Screen, removable: Removable, format: str) -> None:
-    """Print it as `table` or `json`."""
+    """Print it as `text` or `json`."""
     if format == "json":
         head = {
             "schema": schema("removable"),

@@ -20,7 +20,6 @@ from drmemctl.qualify.monitor import OracleError
 SUITES = ("bookworm", "trixie", "sid")
 """Between them they have several kernel series; the first has busybox and kexec."""
 
-KEXEC = ("kexec-tools", "libc6", "zlib1g", "liblzma5")
 CACHE = Path.home() / ".cache/drmemctl-oracle"
 """Where packages are kept, for `make oracle` and for `drmemctl qualify`."""
 
@@ -133,22 +132,27 @@ class Packages:
 
     def drmgr_files(self) -> dict[str, bytes]:
         """Return drmgr with its libraries, by path."""
-        files = {"bin/drmgr": _file(self.unpacked("powerpc-ibm-utils"), "drmgr")}
-        for package in ("libc6", "zlib1g", "libnuma1", "librtas2", "libgcc-s1"):
-            for path in sorted(self.unpacked(package).rglob("lib*.so.[0-9]*")):
-                if "gconv" not in path.parts:
-                    files[f"lib/{path.name}"] = path.read_bytes()
-        files["lib64/ld64.so.2"] = _file(self.unpacked("libc6"), "ld64.so.2")
-        return files
+        drmgr = _file(self.unpacked("powerpc-ibm-utils"), "drmgr")
+        return {"bin/drmgr": drmgr, **self.libraries("libc6", "zlib1g", "libnuma1", "librtas2", "libgcc-s1")}
 
     def kexec_files(self) -> dict[str, bytes]:
         """Return kexec with its libraries, by path."""
-        files = {"sbin/kexec": _file(self.unpacked("kexec-tools"), "sbin/kexec")}
-        for package in KEXEC[1:]:
+        kexec = _file(self.unpacked("kexec-tools"), "sbin/kexec")
+        return {"sbin/kexec": kexec, **self.libraries("libc6", "zlib1g", "liblzma5")}
+
+    def makedumpfile_files(self) -> dict[str, bytes]:
+        """Return makedumpfile with its libraries, by path."""
+        makedumpfile = _file(self.unpacked("makedumpfile"), "bin/makedumpfile")
+        packages = ("libc6", "libdw1", "libelf1", "liblzo2-2", "zlib1g", "liblzma5", "libbz2-1.0")
+        return {"bin/makedumpfile": makedumpfile, **self.libraries(*packages)}
+
+    def libraries(self, *packages: str) -> dict[str, bytes]:
+        """Return the shared libraries of packages and the loader of programs, by path."""
+        files = {"lib64/ld64.so.2": _file(self.unpacked("libc6"), "ld64.so.2")}
+        for package in packages:
             for path in sorted(self.unpacked(package).rglob("lib*.so.[0-9]*")):
                 if "gconv" not in path.parts:
                     files[f"lib/{path.name}"] = path.read_bytes()
-        files["lib64/ld64.so.2"] = _file(self.unpacked("libc6"), "ld64.so.2")
         return files
 
 

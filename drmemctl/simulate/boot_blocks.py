@@ -19,6 +19,7 @@ from drmemctl.kernel.sections import is_block_size
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.memory import Memory
 from drmemctl.model.sizes import blocks_within_bounds
+from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Tree
 
 
@@ -44,6 +45,8 @@ class BootBlocks:
     pmem: Sequence[DriverMemory]
     unknown: bool
     defects: Sequence[Defect]
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, tree: Tree, profile: Profile) -> BootBlocks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 
 from drmemctl.check.engine import Plan
 from drmemctl.check.report import Report, report_tree
@@ -13,12 +14,14 @@ from drmemctl.compare.diff import Diff, diff
 from drmemctl.errors import LimitError, NotInTreeError
 from drmemctl.kernel.affinity import affinity_rules
 from drmemctl.kernel.choice import kernel_for
+from drmemctl.kernel.profiles import Profile
 from drmemctl.model.address_map import AddressMap
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.model.lookup_usage import LookupUsage
 from drmemctl.model.memory import Memory
 from drmemctl.model.overview import Overview
 from drmemctl.model.sizes import LISTS
+from drmemctl.simulate.files import Files, read_tree
 from drmemctl.simulate.partition import Step
 from drmemctl.simulate.session import Session, Verdict
 from drmemctl.simulate.simulation import Simulation
@@ -146,3 +149,52 @@ class Material:
     def newest(self) -> JudgedTree:
         """The tree that the page is about first of all: the second one, if there is one."""
         return self.partition if self.comparison is None else self.comparison.other
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSources:
+    """What a report says of its trees: nothing of where they lay; redacted, nothing of whose they are."""
+
+    redact: bool = False
+
+    def shown_tree(self, tree: Tree) -> Tree:
+        """Return a tree as the report has it."""
+        if not self.redact:
+            return tree
+        from drmemctl.tree.capture import redacted_tree
+
+        return redacted_tree(tree)
+
+    def name(self, source: str) -> str:
+        """Return what the page calls an input."""
+        if self.redact:
+            return "FILE"
+        file, inside = source.partition("::")[::2]
+        file = PurePath(file).name if file.startswith("/") else file
+        return f"{file}::{inside}" if inside else file
+
+    @property
+    def files(self) -> Files:
+        """How the trees of steps are read."""
+        return Files(tree=lambda name: self.shown_tree(read_tree(name)))
+
+
+def material_of(  # noqa: PLR0913, PLR0917 - the parts of a page
+    sources: ReportSources,
+    title: str,
+    tree: Tree,
+    second: Tree | None,
+    plan: Plan,
+    profile: Profile,
+    steps: Sequence[Step],
+    hypervisor: str | None,
+) -> Material:
+    """Return what the page about a tree has, with a second tree and steps if there are any."""
+    # What can be refused comes first, before anybody waits for the rest.
+    simulated = None
+    if steps:
+        simulated = Simulated.of(Simulation(tree, profile, hypervisor, files=sources.files), steps)
+    comparison = None if second is None else Comparison.of(tree, second, plan, sources.name(second.source))
+    partition = JudgedTree.of(tree, plan, sources.name(tree.source))
+    names = {name: sources.name(name) for step in steps for name in step.inputs}
+    return Material(title, partition, comparison, simulated, names)

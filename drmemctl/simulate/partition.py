@@ -26,6 +26,7 @@ from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Action, Lock
 from drmemctl.kernel.trace import TraceEvent
 from drmemctl.model.run import state_of
+from drmemctl.notebook import short_repr
 from drmemctl.simulate.change import (
     BlockRangeChange,
     DistanceChange,
@@ -87,6 +88,8 @@ class Partition:
     uevent: bool = False
     crash_tree: Tree | None = None
     boot_tree: Tree | None = None
+
+    __repr__ = short_repr
 
     @property
     def booted(self) -> Tree:
@@ -256,6 +259,8 @@ class StepResult:
     kernel_faults: tuple[Fault, ...] = ()
     trace: Sequence[TraceEvent] = field(default=(), compare=False)
     drmgr: DrmgrRun | None = None
+
+    __repr__ = short_repr
 
     @property
     def step(self) -> str:

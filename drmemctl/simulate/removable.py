@@ -10,6 +10,7 @@ from drmemctl.kernel.leaving import Leavers, Leaves, Leaving
 from drmemctl.kernel.requests import named
 from drmemctl.kernel.running import live_system
 from drmemctl.model.live_system import LiveSystem
+from drmemctl.notebook import short_repr
 from drmemctl.simulate.simulation import Simulation
 
 _MOST_TRIED = 64
@@ -45,6 +46,8 @@ class NodeTally:
     perhaps: int
     no: int
 
+    __repr__ = short_repr
+
     @property
     def most(self) -> int:
         """How many can be taken at most."""
@@ -69,6 +72,8 @@ class Removable:
     parts: tuple[Leaving, ...]
     nodes: tuple[NodeTally, ...]
     requests: tuple[RemovalRequest, ...]
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, simulation: Simulation) -> Removable:

@@ -17,6 +17,7 @@ from drmemctl.kernel.capabilities import DRMEM_ARRAY, WRONG_NODE_ADD
 from drmemctl.kernel.leaving import Leaves, Leaving
 from drmemctl.kernel.requests import INDEXED_COUNT, named, requested
 from drmemctl.model.dumped import array_in
+from drmemctl.notebook import short_repr
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.removable import leavers
 from drmemctl.simulate.repair_requests import DrcRange, ranges_of
@@ -66,11 +67,14 @@ class Repair:
     reasons: tuple[str, ...] = ()
     tried: int = 0
 
+    __repr__ = short_repr
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What the plan takes for granted."""
         tree, profile = self.simulation.tree, self.simulation.profile
-        if self.simulation.results or tree.beside is None or array_in(tree) or not profile.has(DRMEM_ARRAY):
+        is_shown = tree.beside is None or array_in(tree) is not None
+        if self.simulation.results or is_shown or not profile.has(DRMEM_ARRAY):
             return ()
         return (_ARRAY_NOT_SHOWN,)
 

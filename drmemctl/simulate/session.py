@@ -8,10 +8,20 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from drmemctl.check.finding import Violation
+from drmemctl.kernel.choice import kernel_for
+from drmemctl.kernel.profiles import Profile
+from drmemctl.notebook import short_repr
 from drmemctl.simulate.change import LmbRangeChange, next_flush
+from drmemctl.simulate.files import Files
 from drmemctl.simulate.findings import sides
 from drmemctl.simulate.partition import Partition, Step, StepResult
 from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.steps.language import parse_script
+from drmemctl.tree.node import Tree
+from drmemctl.wording import count_of
+
+Steps = str | Iterable[str | Step]
+"""Steps as a text with one in each line, or one by one as text or parsed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,8 @@ class Verdict:
     next_flush: tuple[LmbRangeChange, ...]
     failed: tuple[int, ...]
     steps: int
+
+    __repr__ = short_repr
 
     @property
     def consistent(self) -> bool:
@@ -58,6 +70,12 @@ class Session:
         self.done: list[StepResult] = []
         self.traced = traced
         self._past: list[Partition] = []
+
+    def __repr__(self) -> str:
+        failed = f", failed: {self.failed}" if self.failed else ""
+        return (
+            f"<Session: {count_of(len(self.done), 'step')} done on Linux {self.simulation.profile.name}{failed}>"
+        )
 
     def do(self, step: Step) -> StepResult:
         """Do a step."""
@@ -124,3 +142,50 @@ def is_failure(results: Sequence[StepResult], at: int) -> bool:
     return not any(
         expectation.ok and (expectation.parsed.names_cause or result.errno is None) for expectation in expectations
     )
+
+
+def steps_of(steps: Steps) -> list[Step]:
+    """Return steps as they are carried out: parsed ones as they are, text line by line.
+
+    Raises `StepError`, with line and column, for what is none.
+    """
+    if isinstance(steps, str):
+        return list(parse_script(steps, in_file=True))
+    parsed: list[Step] = []
+    for step in steps:
+        parsed += [step] if isinstance(step, Step) else parse_script(step)
+    return parsed
+
+
+def simulate(  # noqa: PLR0913 - as its command has options
+    tree: Tree,
+    steps: Steps = (),
+    *,
+    kernel: str | Profile | None = None,
+    hypervisor: str | None = None,
+    added: Iterable[str] = (),
+    removed: Iterable[str] = (),
+    files: Files | None = None,
+    findings: bool = True,
+    traced: bool = False,
+) -> Session:
+    """Do steps on a tree as a kernel and a hypervisor would, up to the first expectation that fails.
+
+    Args:
+        tree: the tree that the kernel boots, or runs on if it is of a dump.
+        steps: the steps, as a text with one in each line or one by one.
+        kernel: the kernel; the input's if there is none, else the newest. So everywhere below.
+        hypervisor: `qemu`, `qemu-6.0`, `powervm`; without it, as the tree says.
+        added: capabilities that the kernel has besides, as a backport brings them.
+        removed: capabilities that it lacks.
+        files: how trees and files in steps are read.
+        findings: whether the rules are asked after each step.
+        traced: whether the kernel's calls and writes are collected.
+
+    """
+    parsed = steps_of(steps)
+    profile = kernel_for(tree, kernel, added=added, removed=removed).profile
+    session = Session(Simulation(tree, profile, hypervisor, files=files, findings=findings), traced=traced)
+    for _ in session.do_all(parsed):
+        pass
+    return session

@@ -67,6 +67,12 @@ class Simulation:
         self._moments = Moments(after_steps=findings)
         self._rebuilt = 0
 
+    def __repr__(self) -> str:
+        dead = f", dead: {self.state.dead[:60]!r}" if self.state.dead else ""
+        return (
+            f"<Simulation: Linux {self.profile.name} on {self.hypervisor}, {len(self.results)} steps done{dead}>"
+        )
+
     @property
     def state(self) -> KernelState:
         """The kernel now."""

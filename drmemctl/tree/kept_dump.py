@@ -132,7 +132,7 @@ def replaced_document(replaced: Mapping[str, tuple[Property, ...]]) -> bytes:
     return json.dumps({"schema": REPLACED_SCHEMA, "nodes": nodes}, indent=1).encode("ascii") + b"\n"
 
 
-_HINT = "drmemctl simulate --save-array writes such a file, and drmemctl capture --from DUMP"
+_HINT = "drmemctl simulate --save-array writes such a file, and drmemctl capture --dump DUMP"
 
 
 def _document(data: bytes, source: str, schema: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -12,9 +12,12 @@ from drmemctl.defect import Defect
 from drmemctl.errors import NotInTreeError
 from drmemctl.formats.capture_text import UNKNOWN, Provenance
 from drmemctl.formats.strings import to_bytes, to_text
+from drmemctl.notebook import short_repr
+from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from drmemctl.memory.lmb_array import LmbArray
+    from drmemctl.tree.places import SourcePlace, TextPlaces
     from drmemctl.tree.system_files import SystemFiles
 
 _T = TypeVar("_T")
@@ -24,6 +27,9 @@ decode_name = to_text
 
 encode_name = to_bytes
 """Returns the bytes of a name made by `decode_name` (or given as plain text by a user)."""
+
+_SHOWN = 60
+"""Characters of a name that the short form of a value shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,8 @@ class Property:
     name: str
     value: bytes
     total: int | None = None
+
+    __repr__ = short_repr
 
     @property
     def is_cut(self) -> bool:
@@ -56,6 +64,25 @@ class Node:
     name: str
     properties: tuple[Property, ...] = ()
     children: tuple[Node, ...] = ()
+
+    def __repr__(self) -> str:
+        properties = count_of(len(self.properties), "property", "properties")
+        children = count_of(len(self.children), "child", "children")
+        return f"<Node {self.name[:_SHOWN] or '/'!r}: {properties}, {children}>"
+
+    def __getitem__(self, name: str) -> bytes:
+        """Return the first value of a property; a `KeyError` that names it if there is none."""
+        value = self.get(name)
+        if value is None:
+            raise NoSuchKeyError(f"no property {name}", path=self.name or "/")
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.find(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names of the properties."""
+        return (prop.name for prop in self.properties)
 
     def find(self, name: str) -> Property | None:
         """Return the first property of that name, which is the one that Linux would use."""
@@ -95,6 +122,10 @@ class Node:
         return replace(self, properties=tuple(properties))
 
 
+class NoSuchKeyError(NotInTreeError, KeyError):
+    """The tree has no such node, or the node no such property: what `tree[path]` and `node[name]` raise."""
+
+
 class Beside(Protocol):
     """What lies beside a tree: files of the kernel that ran on it."""
 
@@ -119,6 +150,8 @@ class KernelDump:
     array: LmbArray | None = None
     replaced: Mapping[str, tuple[Property, ...]] = field(default_factory=dict)
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, slots=True)
 class Tree:
@@ -137,6 +170,7 @@ class Tree:
         beside: the files about memory of that kernel, None where the source is a tree alone; a tree that is made
             from another has none, since no kernel ran on it.
         dump: what a kernel's memory shows besides its tree, None where the source is no dump.
+        places: where nodes and properties stand in device tree source, None for other kinds.
 
     """
 
@@ -150,7 +184,28 @@ class Tree:
     provenance: Provenance = field(default=UNKNOWN, compare=False)
     beside: Beside | None = field(default=None, compare=False, repr=False)
     dump: KernelDump | None = field(default=None, compare=False, repr=False)
+    places: TextPlaces | None = field(default=None, compare=False, repr=False)
     _results: dict[Callable[[Tree], Any], Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        nodes = count_of(sum(1 for _ in self.walk()), "node")
+        return f"<Tree {self.source[-_SHOWN:]!r}: {nodes}, {self.kind}>"
+
+    def __getitem__(self, path: str) -> Node:
+        """Return the node at an absolute path; a `KeyError` that names the path if there is none."""
+        from drmemctl.tree.lookup import find_node
+
+        try:
+            return find_node(self, path).node
+        except NotInTreeError as error:
+            raise NoSuchKeyError(error.message, source=error.source, hint=error.hint) from None
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, str) and self.find(path) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the paths of the nodes in document order."""
+        return (path for path, _ in self.walk())
 
     def once(self, function: Callable[[Tree], _T]) -> _T:
         """Return what a function makes of this tree, which is asked the first time only."""
@@ -184,6 +239,12 @@ class Tree:
                 node = node.child(name)
         return node
 
+    def places_of(self, wanted: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], SourcePlace]:
+        """Return where (path, property) stand in the text; nothing where the source is none."""
+        if self.places is None:
+            return {}
+        return self.places.of(((path, node.properties) for path, node in self.walk()), wanted)
+
     def node(self, path: str) -> Node:
         """Return the node at an absolute path, or raise `NotInTreeError`."""
         node = self.find(path)
@@ -201,7 +262,7 @@ class Tree:
 
     def with_root(self, root: Node) -> Tree:
         """Return a tree made from this one."""
-        return replace(self, root=root, beside=None, dump=None)
+        return replace(self, root=root, beside=None, dump=None, places=None)
 
     def with_property(self, path: str, name: str, value: bytes | None) -> Tree:
         """Return the tree with one property of an existing node set, or removed if `value` is None."""

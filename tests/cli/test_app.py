@@ -175,7 +175,7 @@ def long_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 NOT_SHOWN = b"drmemctl: no /chosen is shown, so that nothing tells the affinity form: nodes are unknown\n"
 
 
-@pytest.mark.parametrize("format", ["table", "json", "csv", "ndjson"])
+@pytest.mark.parametrize("format", ["text", "json", "csv", "ndjson"])
 def test_a_reader_that_goes_away_is_no_error(format: str, long_tree: Path) -> None:
     arguments = ["lmb", str(long_tree), "--expand", "--format", format]
     with subprocess.Popen(
@@ -344,7 +344,7 @@ def test_all_flags_of_a_hostile_tree_are_names_or_numbers(tmp_path: Path) -> Non
     content.prop(b"ibm,dynamic-memory", struct.pack(">I", 1) + b"\x1b[2J" * 6)
     path = tmp_path / "hostile.dtb"
     path.write_bytes(blob(content.end().end().finish()))
-    for format in ("table", "json", "csv", "ndjson"):
+    for format in ("text", "json", "csv", "ndjson"):
         done = process("lmb", path, "--format", format)
         assert done.returncode == 0
         assert printable(done.stdout)

@@ -21,7 +21,7 @@ from tests.conftest import FIXTURES, Tool, blob
 
 ARRAYS = FIXTURES / "kernel-arrays"
 BOOT, PLUG1, PLUG2, UNPLUG1 = (ARRAYS / f"numa2-{name}.dtb.gz" for name in ("boot", "plug1", "plug2", "unplug1"))
-FORMATS = ("table", "json", "markdown", "unified")
+FORMATS = ("text", "json", "markdown", "unified")
 
 
 def written(folder: Path, name: str, tree: Tree) -> Path:
@@ -149,6 +149,7 @@ def test_the_document() -> None:
         "old": {
             "base": 1 << 31,
             "drc_index": 0x80000008,
+            "drc_index_hex": "0x80000008",
             "aa_index": 0xFFFFFFFF,
             "flags": 0,
             "flag_names": [],
@@ -159,6 +160,7 @@ def test_the_document() -> None:
         "new": {
             "base": 1 << 31,
             "drc_index": 0x80000008,
+            "drc_index_hex": "0x80000008",
             "aa_index": 1,
             "flags": 8,
             "flag_names": ["assigned"],

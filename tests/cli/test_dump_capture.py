@@ -46,7 +46,7 @@ def test_a_capture_says_what_its_dump_says(path: Path) -> None:
     with TemporaryDirectory() as folder:
         for more in ((), ("--redact",)):
             place = Path(folder) / "dump.tar.gz"
-            assert run("capture", "--from", path, "-o", place, "--force", *more).code == 0
+            assert run("capture", "--dump", path, "-o", place, "--force", *more).code == 0
             assert answers(place, path) == expected
             assert place.stat().st_size < 40_000
 
@@ -59,7 +59,7 @@ def unpacked(place: Path) -> Path:
 
 def test_an_unpacked_capture_says_the_same(tmp_path: Path) -> None:
     place = tmp_path / "dump.tar"
-    assert run("capture", "--from", WRITTEN_BACK, "-o", place).code == 0
+    assert run("capture", "--dump", WRITTEN_BACK, "-o", place).code == 0
     tree = load(unpacked(place))
     assert tree.dump is not None
     assert tree.dump.release == "6.1.0-50-powerpc64le"
@@ -72,8 +72,8 @@ def test_an_unpacked_capture_says_the_same(tmp_path: Path) -> None:
 
 def test_a_capture_of_a_capture_is_one_again(tmp_path: Path) -> None:
     first, second = tmp_path / "first.tar", tmp_path / "second.tar"
-    assert run("capture", "--from", STALE, "-o", first).code == 0
-    assert run("capture", "--from", first, "-o", second).code == 0
+    assert run("capture", "--dump", STALE, "-o", first).code == 0
+    assert run("capture", "--dump", first, "-o", second).code == 0
     assert answers(first, STALE) == answers(second, STALE)
 
 
@@ -84,7 +84,7 @@ def test_a_redacted_capture_has_no_secret_in_its_former_values_either(tmp_path: 
     )
     vmcore, place = tmp_path / "vmcore", tmp_path / "dump.tar"
     vmcore.write_bytes(core)
-    assert run("capture", "--from", vmcore, "--redact", "-o", place).code == 0
+    assert run("capture", "--dump", vmcore, "--redact", "-o", place).code == 0
     data = place.read_bytes()
     assert b"0278ABCDE" not in data
     assert b"0278ABCDE".hex().encode() not in data
@@ -96,10 +96,10 @@ def test_a_redacted_capture_has_no_secret_in_its_former_values_either(tmp_path: 
     [(FIXTURES / "trees" / "v2-gap.dtb.gz", "this is no dump"), (FIXTURES / "none", "no such file")],
 )
 def test_what_no_capture_can_be_made_of(tree: Path, message: str) -> None:
-    result = run("capture", "--from", tree, "-o", "never.tar")
+    result = run("capture", "--dump", tree, "-o", "never.tar")
     assert result.code == 3
     assert message in result.err
-    assert run("capture", "--from", tree, "--root", "/tmp", "-o", "never.tar").code == 2
+    assert run("capture", "--dump", tree, "--root", "/tmp", "-o", "never.tar").code == 2
     assert not Path("never.tar").exists()
 
 
@@ -107,7 +107,7 @@ def test_names_that_no_file_can_have(tmp_path: Path) -> None:
     vmcore = tmp_path / "vmcore"
     for name in ("../../etc/passwd", "..", "a/b"):
         vmcore.write_bytes(core_with(recorded("6.1-radix64k-plugged"), path="/", current={name: b"x"}))
-        result = run("capture", "--from", vmcore, "-o", tmp_path / "dump.tar")
+        result = run("capture", "--dump", vmcore, "-o", tmp_path / "dump.tar")
         assert result.code == 3
         assert "can be no file" in result.err
 
@@ -148,7 +148,7 @@ NAMELESS = b'{"schema": "drmemctl.replaced/1", "nodes": [{"path": "/", "values":
 )
 def test_what_is_damaged_in_a_capture_is_a_defect(name: str, data: bytes, message: str, tmp_path: Path) -> None:
     place = tmp_path / "dump.tar"
-    assert run("capture", "--from", STALE, "-o", place, "--force").code == 0
+    assert run("capture", "--dump", STALE, "-o", place, "--force").code == 0
     tree = load(changed(place, {name: data}))
     assert any(name in str(defect) and message in str(defect) for defect in tree.defects)
     assert run("check", tmp_path / "changed.tar", "--isolated").code == 1

@@ -219,10 +219,10 @@ def test_lmbs_are_read_with_the_lookup_arrays_of_their_time(tmp_path: Path) -> N
 
 
 def test_limit_and_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    limited = document(dump(WRITTEN_BACK), "--limit", "2")["properties"][0]
+    limited = document(dump(WRITTEN_BACK), "--show", "2")["properties"][0]
     assert limited["left_off"] == 2
     assert [(value["number"], value["writer"]) for value in limited["values"]] == [(3, "flush"), (2, "update")]
-    assert "2 older values left off" in run("history", dump(WRITTEN_BACK), "--limit", "2").out
+    assert "2 older values left off" in run("history", dump(WRITTEN_BACK), "--show", "2").out
 
 
 def test_many_values_of_many_sets_are_bounded(tmp_path: Path) -> None:

@@ -181,9 +181,9 @@ def test_a_text_is_shown_as_text() -> None:
 
 
 def test_a_limit_leaves_fields_out_and_says_so() -> None:
-    found = record(TREE, "/", "ibm,drc-names", "--limit", "3")["properties"][0]
+    found = record(TREE, "/", "ibm,drc-names", "--show", "3")["properties"][0]
     assert (len(found["fields"]), found["more_fields"]) == (3, True)
-    assert "and more from offset" in run("prop", TREE, "/", "ibm,drc-names", "--limit", "3").out
+    assert "and more from offset" in run("prop", TREE, "/", "ibm,drc-names", "--show", "3").out
     whole = record(TREE, "/", "ibm,drc-names")["properties"][0]
     assert (len(whole["fields"]), whole["more_fields"]) == (88, False)
 
@@ -253,7 +253,7 @@ def test_hostile_names_and_text_are_harmless(tmp_path: Path) -> None:
     path = made(tmp_path, Plain(b"", tuple((name, evil + b"\0") for name in names), (node,)))
     # The node is asked for as a shell would pass it: by its bytes.
     for place in ("/", "/" + os.fsdecode(evil)):
-        for format in ("table", "json"):
+        for format in ("text", "json"):
             done = process("prop", path, place, "--format", format)
             assert done.returncode == 0, done.stderr
             assert re.fullmatch(rb"[\n -~]*", done.stdout)

@@ -284,7 +284,7 @@ def test_values_of_any_type_are_printable(asked: Asked) -> None:
         "nothing": None,
         "text": '=1+1,"',
     }
-    for form in ("table", "csv"):
+    for form in ("text", "csv"):
         out = asked.ask(sql, "--format", form).out
         assert out.isascii()
         assert "\x1b" not in out
@@ -302,7 +302,7 @@ def test_a_data_set_that_others_wrote(tmp_path: Path) -> None:
     part["inputs"] = with_row(part["inputs"], names)
     add_part(dataset, 1, part)
     for question in ("worst", "rules", "lmb-sizes", "select * from inputs"):
-        for form in ("table", "csv", "json"):
+        for form in ("text", "csv", "json"):
             out = run("fleet", "ask", dataset, question, "--format", form).out
             assert out.isascii()
             assert all(line.isprintable() for line in out.splitlines())

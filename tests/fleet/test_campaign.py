@@ -132,7 +132,7 @@ def test_kernels_that_can_do_the_same_are_run_once() -> None:
 
 def test_two_workers_make_the_bytes_of_one_and_a_campaign_is_gone_on_with(client: Any, tmp_path: Path) -> None:
     place = tmp_path / "campaign"
-    command = ("fleet", "simulate", TREE, "--random", "2", "--seed", "1-6", "--kernels", "5.10,6.1", "-o", place)
+    command = ("fleet", "simulate", TREE, "--random", "2", "--seed", "1-6", "--kernel", "5.10,6.1", "-o", place)
     first = run(*command, "-j", "2", "--format", "json")
     assert fault(json.loads(first.out), "fleet.simulate") is None
     before = content(place)
@@ -172,9 +172,9 @@ def test_a_file_that_a_step_names_belongs_to_the_scenario(client: Any, tmp_path:
         (("simulate", "--random", "3", "--step", REMOVE), "name steps"),
         (("simulate", "--random", "3", "--seed", "5-1"), "FIRST is after LAST"),
         (("simulate", "--step", "plog 1"), "plog"),
-        (("simulate", "--random", "3", "--kernels", "3.10"), "3.10"),
+        (("simulate", "--random", "3", "--kernel", "3.10"), "3.10"),
         (("explore",), "--thread"),
-        (("explore", "--thread", REMOVE, "--locking", "kernel,x"), "'x' is none of"),
+        (("explore", "--thread", REMOVE, "--locking", "kernel,x"), "'x' is not one of"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:

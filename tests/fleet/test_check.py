@@ -349,7 +349,7 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Callable[.
 
     def check(dataset: str, jobs: int) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "drmemctl", "fleet", "check", str(captures), "-o", str(folder / dataset)]
-        command += ["-j", str(jobs), "--time-limit", "3", "--memory-limit", "256"]
+        command += ["-j", str(jobs), "--max-seconds", "3", "--max-memory", "256"]
         paths = os.pathsep.join((str(ROOT), str(POISON)))
         variables = environment(
             {"PYTHONPATH": paths, "POISON_MARKS": str(marks), "POISON_DATASET": str(folder / dataset)}

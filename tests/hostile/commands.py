@@ -57,6 +57,7 @@ FULL = (
     "numa {in} --format json",
     "numa {in} --format csv",
     "memblock {in} --format json --cmdline movable_node",
+    "memblock {in} 'dlpar memory remove count 1' 'dlpar memory add count 1'",
     "blocks {in} --format json",
     "removable {in} --format json",
     "repair {in} --format json",
@@ -67,7 +68,7 @@ FULL = (
     "prop {in} / --format json",
     "prop {in} /rtas",
     "prop {in} /options",
-    "prop {in} /options:texts --limit 100000000",
+    "prop {in} /options:texts --show 100000000",
     "prop {in} /options:texts --format json",
     "prop {in} /:ibm,drc-info",
     "prop {in} /:ibm,drc-names",
@@ -81,6 +82,8 @@ FULL = (
     "check {in} --format github",
     "check {in} --format markdown",
     "check {in} --all",
+    "check {in} --format gitlab --output-file concise={out}.txt --severity ALL=info",
+    "explain {in}",
     "check {in} --before {base}",
     "check {base} --before {in}",
     "check {in} {base} -j 2",
@@ -89,9 +92,11 @@ FULL = (
     "diff {in} {base} --format markdown --all",
     "diff {in} {base} --format unified",
     "diff {in} {in} --all",
+    "diff {base} {in} --format sarif",
+    "diff {in} {base} --format junit --fail-on numa",
     "diff {in} {changed}",
     "history {in} --format json",
-    "capture --from {in} --redact --force -o {out}.tar",
+    "capture --dump {in} --redact --force -o {out}.tar",
     "check {base} --array {in}",
     "lmb {in} --from boot",
     "report {in} {changed} --redact -o {out}.html",
@@ -108,7 +113,7 @@ FULL = (
 DECODE = tuple(
     f"decode {kind} {{in}} --format {format}"
     for kind in ("update-nodes", "update-properties", "rtas-event", "configure-connector")
-    for format in ("table", "json")
+    for format in ("text", "json")
 ) + tuple(
     f"decode {kind} {{in}} --encode -o {{out}}.bin" for kind in ("update-nodes", "update-properties", "rtas-event")
 )

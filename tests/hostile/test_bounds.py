@@ -133,7 +133,7 @@ def test_what_depends_on_two_numbers(
 def test_work_areas_full_of_noise(size: int, codes: set[int], runner: Runner, tmp_path: Path) -> None:
     """Every word of some areas is a field of its own: 16 MiB of them took 15 s to show."""
     path = ANSWERS["answer_noise"](tmp_path, size)
-    runs = [runner.run(f"decode update-nodes {{in}} --format {one}", {"in": path}, 8) for one in ("table", "json")]
+    runs = [runner.run(f"decode update-nodes {{in}} --format {one}", {"in": path}, 8) for one in ("text", "json")]
     judged(runs, MEMORY // 2)
     assert {run.code for run in runs} == codes
 

@@ -11,7 +11,7 @@ from typing import Any
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, encode_update_nodes
 from drmemctl.kernel.boot import boot
-from drmemctl.kernel.boot_regions import boot_regions
+from drmemctl.kernel.boot_regions import boot_regions, driver_memory
 from drmemctl.kernel.capabilities import BY_NAME, CAPABILITIES
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.kdump import CrashMemory, Producer, kdump_tree
@@ -19,10 +19,12 @@ from drmemctl.kernel.kexec_load import LoadRefusedError, check_load
 from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import dlpar_store
 from drmemctl.kernel.task import Lock
+from drmemctl.model.associativity import Associativity
 from drmemctl.model.distances import Form1
 from drmemctl.model.run import Run
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.answer import Question
+from drmemctl.simulate.memory_map import regions_now
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
@@ -382,6 +384,34 @@ def crash_hotplug() -> tuple[Any, Any]:
 def _images(partition: Simulation) -> list[bool]:
     regions, _ = boot_regions(partition.tree, partition.state.profile)
     return [one.consequences.images for one in regions]
+
+
+def movable_node_test() -> tuple[Any, Any]:
+    return both("movable-node-test", tree(lmbs(2, 2, 1, 0x108)), _images)
+
+
+def _after_an_add(name: str) -> tuple[Any, Any]:
+    regions = []
+    for has in (True, False):
+        partition = simulation(tree(lmbs(2, 2, 1, 8), lmbs(4, 2, 1)), "latest", name, has=has)
+        partition.run("dlpar memory add index 0x80000004", traced=True)
+        regions.append([(one.region.base // LMB, one.region.flags) for one in regions_now(partition)])
+    return regions[0], regions[1]
+
+
+def hotplug_mark_all() -> tuple[Any, Any]:
+    return _after_an_add("hotplug-mark-all")
+
+
+def driver_managed_memblock() -> tuple[Any, Any]:
+    pmem = Node("ibm,persistent-memory", (), (Node("ibm,pmemory@1", ()),))
+
+    def of_drivers(partition: Simulation) -> list[tuple[bool, bool]]:
+        associativity = Associativity.from_tree(partition.tree)
+        memory = driver_memory(partition.tree, associativity, partition.state.profile)
+        return [(entry.marked, entry.consequences.images) for entry in memory]
+
+    return both("driver-managed-memblock", tree(lmbs(2, 2, 1, 8), more=(pmem,)), of_drivers)
 
 
 def _flags(partition: Simulation) -> list[tuple[int, int]]:
@@ -752,6 +782,9 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (chosen_limits, [(0, 0), (1, 0), (2, 1)], [(0, 0), (1, 0), (2, 1), (3, 1)]),
     (crashkernel_raises_limit, [(0, 0), (1, 0), (2, 1)], [(0, 0), (1, 0)]),
     (kexec_in_hotplug, [True, True], [True, False]),
+    (movable_node_test, [True, True], [True, False]),
+    (hotplug_mark_all, [(0, 0), (2, 0), (4, 1)], [(0, 0), (2, 0)]),
+    (driver_managed_memblock, [(True, False)], [(False, True)]),
     (kexec_file_crash, "loaded", "kexec_file_load of Linux"),
     (kexec_lmbs_counted, "loaded", "kexec_file_load fails to"),
     (kexec_pluggable_counted, "loaded", "kexec_file_load fails to"),

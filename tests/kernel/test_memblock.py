@@ -36,7 +36,12 @@ NOT_WORKED_OUT = {"memblock/6.1-crashkernel-no-base"}
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["add", "mark", "node", "keep"]), SMALL, st.integers(0, 9), st.integers(0, 2))
+        st.tuples(
+            st.sampled_from(["add", "mark", "node", "keep", "remove", "plug", "clear"]),
+            SMALL,
+            st.integers(0, 9),
+            st.integers(0, 2),
+        )
     )
 )
 def test_it_is_what_it_would_be_address_by_address(changes: list[tuple[str, int, int, int]]) -> None:
@@ -53,6 +58,15 @@ def test_it_is_what_it_would_be_address_by_address(changes: list[tuple[str, int,
         elif what == "node":
             memory.set_node(base, size, node)
             plain = {at: (node if at in inside else old, flags) for at, (old, flags) in plain.items()}
+        elif what == "remove":
+            memory.remove(base, size)
+            plain = {at: known for at, known in plain.items() if at not in inside}
+        elif what == "clear":
+            memory.clear_hotplug()
+            plain = {at: (old, flags & ~HOTPLUG) for at, (old, flags) in plain.items()}
+        elif what == "plug":
+            memory.add(base, size, node, HOTPLUG)
+            plain = dict.fromkeys(inside, (node, HOTPLUG)) | plain
         else:
             memory.keep_lowest(base)
             plain = {at: plain[at] for at in sorted(plain)[:base]}

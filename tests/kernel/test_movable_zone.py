@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from drmemctl.kernel.memblock import HOTPLUG, MemblockRegion
-from drmemctl.kernel.movable_zone import movable_begins
+from drmemctl.kernel.movable_zone import MovableZone, movable_begins
 
 K, M = 1 << 10, 1 << 20
 
@@ -64,3 +64,36 @@ THREE = [region(0, 64 * M), region(64 * M, 576 * M, 1), region(576 * M, 1600 * M
 )
 def test_where_it_begins(memory: list[MemblockRegion], cmdline: str, begins: dict[int, int]) -> None:
     assert movable_begins(memory, cmdline) == begins
+
+
+PLUGGED = [region(0, 64 * M), region(96 * M, 128 * M, hotplug=True), region(256 * M, 320 * M, 1)]
+"""With movable_node: the zones of node 0 are from 0 to 64 MiB and from 96 to 128 MiB."""
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "changes", "movable"),
+    [
+        # Between two zones, and behind both: as the command line says; none before a zone is that zone's.
+        ("movable_node", [(64 * M, 16 * M, 0)], [(64, 80), (96, 128)]),
+        ("movable_node memhp_default_state=online_kernel", [(64 * M, 16 * M, 0)], [(96, 128)]),
+        ("movable_node memhp_default_state=online", [(64 * M, 16 * M, 0)], [(64, 80), (96, 128)]),
+        ("", [(64 * M, 16 * M, 0)], []),
+        ("memhp_default_state=online_movable", [(64 * M, 16 * M, 0)], [(64, 80)]),
+        # Inside of a zone it is that zone's, also where it was away in between.
+        ("movable_node", [(16 * M, 16 * M, None), (16 * M, 16 * M, 0)], [(96, 128)]),
+        ("movable_node", [(112 * M, 16 * M, None)], [(96, 112)]),
+        # A zone shrinks to what is left of it, and goes with the last of its memory.
+        ("movable_node", [(48 * M, 16 * M, None), (48 * M, 16 * M, 0)], [(48, 64), (96, 128)]),
+        ("movable_node", [(0, 64 * M, None), (0, 16 * M, 0)], [(0, 16), (96, 128)]),
+        ("kernelcore=64M", [(400 * M, 16 * M, 1)], [(32, 64), (96, 128), (288, 320)]),
+        # The zones of another node do not count.
+        ("movable_node", [(112 * M, 16 * M, None), (112 * M, 16 * M, 1)], [(96, 112), (112, 128)]),
+    ],
+)
+def test_memory_that_comes_later(
+    cmdline: str, changes: list[tuple[int, int, int | None]], movable: list[tuple[int, int]]
+) -> None:
+    zone = MovableZone(PLUGGED, cmdline)
+    for change in changes:
+        zone.change(*change)
+    assert [(part.base // M, part.end // M) for part in zone.movable] == movable

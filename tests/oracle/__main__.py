@@ -10,7 +10,7 @@ from pathlib import Path
 
 from drmemctl.qualify.monitor import OracleError
 from drmemctl.qualify.packages import Packages, install
-from tests.oracle import CACHE, dumps, plugged, second_reader
+from tests.oracle import CACHE, dumps, kdump, plugged, second_reader
 from tests.oracle.regenerate import Regenerated, names, regenerated, replace_fixtures
 
 SERIES = "6.1"
@@ -48,22 +48,24 @@ def main(arguments: list[str]) -> int:
 
 
 def _plugged(kernel: Path | None, packages: Packages, top: Path, *, drgn: bool) -> list[str]:
-    print("capture, plug, capture: ", end="", flush=True)
     image = kernel or packages.kernel(SERIES)
     if image is None:
         raise OracleError(f"Debian has no {SERIES} for ppc64el now; name a kernel with KERNEL=path/to/vmlinux")
-    wrong = plugged.judge(*plugged.captures(image, packages, top / "plug"))
-    print("\n    ".join(["not as it should be", *wrong]) if wrong else "as it should be", flush=True)
+    print("capture, plug, capture: ", end="", flush=True)
+    wrong = _told(plugged.judge(*plugged.captures(image, packages, top / "plug")))
     print("plug, update, dump: ", end="", flush=True)
     run = dumps.dumped(image, packages, top / "dump")
-    lost = dumps.judge(run)
-    print("\n    ".join(["not as it should be", *lost]) if lost else "as it should be", flush=True)
+    wrong += _told(dumps.judge(run))
     if drgn:
         print("the dump by drgn: ", end="", flush=True)
-        unlike = second_reader.judge(run.memories["core"], packages)
-        print("\n    ".join(["  not alike", *unlike]) if unlike else "  alike", flush=True)
-        lost += unlike
-    return [*wrong, *lost]
+        wrong += _told(second_reader.judge(run.memories["core"], packages))
+    print("plug, update, crash: ", end="", flush=True)
+    return wrong + _told(dumps.judge(kdump.dumped(image, packages, top / "kdump")))
+
+
+def _told(wrong: list[str]) -> list[str]:
+    print("\n    ".join(["not as it should be", *wrong]) if wrong else "as it should be", flush=True)
+    return wrong
 
 
 def _end(made: list[Regenerated], wrong: list[str], top: Path, *, write: bool) -> int:

@@ -17,6 +17,7 @@ from drmemctl.qualify.monitor import Monitor, OracleError
 from drmemctl.qualify.packages import Packages
 from drmemctl.tree.capture import script
 from drmemctl.tree.node import Tree
+from tests.oracle import live
 from tests.oracle.plugged import asked
 
 MACHINE = [
@@ -28,25 +29,31 @@ PLUG = ("object_add memory-backend-ram,id=hot0,size=256M", "device_add pc-dimm,i
 FORMS = {"core": "", "zlib": "-z "}
 """How QEMU writes a dump: an ELF core, or pages compressed by zlib."""
 
+_SECONDS = 1800.0
+"""Most of it goes by at the hypervisor's console, sixteen bytes at a time."""
+
 _INIT = Path(__file__).with_name("guest-dump.sh")
 
 
 @dataclass(frozen=True)
 class Dumped:
-    """What came out of a guest: its own capture, and the files that hold its memory, by what they are."""
+    """What came out of a guest.
+
+    Attributes:
+        guest: its own capture.
+        memories: the files that hold its memory, by what they are.
+        transcript: what drmemctl said in it.
+
+    """
 
     guest: Path
     memories: dict[str, Path]
+    transcript: str = ""
 
 
 def dumped(kernel: Path, packages: Packages, place: Path) -> Dumped:
     """Boot a guest, plug memory, update its LMBs, dump it."""
-    files = {
-        "init": _INIT.read_bytes(),
-        "bin/busybox": packages.busybox().read_bytes(),
-        "capture.sh": script().encode(),
-        "commands": "".join(f"{line}\n" for line in PLUG).encode(),
-    }
+    files = {**root_files(packages), **live.files(packages)}
     memories = {name: place / f"guest.{name}" for name in FORMS}
 
     def host(monitor: Monitor, command: str) -> str:
@@ -55,13 +62,25 @@ def dumped(kernel: Path, packages: Packages, place: Path) -> Dumped:
         said = [monitor.do(f"dump-guest-memory {FORMS[name]}{path}") for name, path in memories.items()]
         return "ok" if all(answer == "ok" for answer in said) else " ".join(said)
 
-    guest = Guest(kernel, initramfs(files), MACHINE, "console=hvc0 quiet log_buf_len=4M")
+    guest = Guest(kernel, initramfs(files), MACHINE, "console=hvc0 quiet log_buf_len=4M", _SECONDS)
     sent = booted(guest, place, host).files
-    if set(sent) != {"guest", "kcore"} or not all(path.exists() for path in memories.values()):
+    if set(sent) != {"guest", "kcore", "transcript"} or not all(path.exists() for path in memories.values()):
         raise OracleError(f"the guest sent no capture or was not dumped: see {place / 'console.log'}")
     (place / "guest.tar.gz").write_bytes(sent["guest"])
     (place / "guest.kcore").write_bytes(gzip.decompress(sent["kcore"]))
-    return Dumped(place / "guest.tar.gz", {**memories, "kcore": place / "guest.kcore"})
+    (place / "transcript").write_bytes(sent["transcript"])
+    memories["kcore"] = place / "guest.kcore"
+    return Dumped(place / "guest.tar.gz", memories, sent["transcript"].decode())
+
+
+def root_files(packages: Packages) -> dict[str, bytes]:
+    """Return what a guest boots from that plugs memory and updates its LMBs, by path."""
+    return {
+        "init": _INIT.read_bytes(),
+        "bin/busybox": packages.busybox().read_bytes(),
+        "capture.sh": script().encode(),
+        "commands": "".join(f"{line}\n" for line in PLUG).encode(),
+    }
 
 
 def judge(run: Dumped) -> list[str]:
@@ -75,6 +94,8 @@ def judge(run: Dumped) -> list[str]:
             wrong += [] if "DRM080" in rules else [f"{name}: check does not say that tree and array differ"]
         except DrmemctlError as error:
             wrong.append(f"{name}: {error}")
+    if run.transcript:
+        wrong += live.judge(run.transcript, run.guest, run.memories["core"])
     return wrong
 
 

@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: MIT
 # PID 1 of the guest: does what /commands says, firmware's update of the LMBs last; then it takes a capture, asks the
-# host to dump its memory, and sends the capture and its own /proc/kcore through hvc1.
+# host to dump its memory, and sends the capture, its own /proc/kcore and what drmemctl says in here through hvc1.
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -34,12 +34,26 @@ while read -r command; do
   [ -n "$command" ] && host "$command" < /dev/console
 done < /commands
 sleep 4
-# The last set becomes one of assigned LMBs: the kernel takes over no flags.
+# The last set becomes one of assigned LMBs on node 0: the kernel takes over no flags, and a crash kernel boots on it.
 lmbs=$(hex $drmem/ibm,dynamic-memory-v2)
-firmware "${lmbs%????????}00000008"
+firmware "${lmbs%????????????????}0000000000000008"
 sh /capture.sh -o /tmp/guest.tar.gz || echo "capture failed"
+if [ -f /vmcore.gz ]; then # a crash kernel that sends this kernel's memory, instead of the host
+  sent guest < /tmp/guest.tar.gz
+  /sbin/kexec -p /vmlinux --initrd=/vmcore.gz --append="console=hvc0 quiet maxcpus=1 irqpoll reset_devices" || poweroff -f
+  echo c > /proc/sysrq-trigger
+fi
 host dump < /dev/console
 sent guest < /tmp/guest.tar.gz
+if [ -f /asked ]; then # Python and drmemctl are here: what it says of this kernel
+  export PYTHONHOME=/ COLUMNS=100 LANG=C.UTF-8
+  while read -r command; do
+    echo "# drmemctl $command"
+    python3.11 -m drmemctl $command 2>> /tmp/errors < /dev/null
+  done < /asked > /tmp/transcript
+  cat /tmp/errors
+  sent transcript < /tmp/transcript
+fi
 # The linear map up to the end of the memory that was plugged, and nothing of vmalloc, which lies behind it.
 end=$(awk -F '[- ]' '/System RAM/ { end = $2 } END { print end }' /proc/iomem)
 dd if=/proc/kcore bs=65536 count=$((0x$end / 65536 + 2)) 2>/dev/null | gzip -1 | sent kcore

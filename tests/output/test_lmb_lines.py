@@ -31,7 +31,7 @@ runs = st.lists(
 def shown(view: LmbView, capsys: pytest.CaptureFixture[str], many: int) -> list[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lmb, "_MANY", many)
-        show_lmbs(PIPE, view, "table")
+        show_lmbs(PIPE, view, "text")
     return capsys.readouterr().out.splitlines()
 
 

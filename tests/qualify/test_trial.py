@@ -199,27 +199,25 @@ def test_the_command_says_what_differs_and_how_to_see_it_again(tmp_path: Path) -
     steps = tmp_path / "mine.steps"
     needed = "rtas get-sensor 9003 0x80000009\nattach 0x80000004 2\n", "detach 0x80000004 2\n"
     steps.write_text("rtas get-sensor 9003 0x80000004\n".join(needed))
-    outcome = run("qualify", "--qemu", QEMU, "-f", steps, "--out", tmp_path)
+    outcome = run("qualify", "--qemu", QEMU, "-f", steps, "-o", tmp_path)
     assert outcome.code == 1
     assert "mine: 4 steps, differs at step 4: detach 0x80000004 2" in outcome.out
     assert "  real       0\n    simulated  -3\n" in outcome.out
     again = f"again: drmemctl qualify --qemu qemu-system-ppc64 -f {tmp_path}/mine.steps"
     assert again in outcome.out.replace("\n", "")
     assert steps.read_text() == "".join(needed)
-    document = json.loads(run("qualify", "--qemu", QEMU, "-f", steps, "--out", tmp_path, "--format", "json").out)
+    document = json.loads(run("qualify", "--qemu", QEMU, "-f", steps, "-o", tmp_path, "--format", "json").out)
     assert document["trials"][0]["fewest"] == "".join(needed).splitlines()
-    junit = run("qualify", "--qemu", QEMU, "-f", steps, "--out", tmp_path, "--format", "junit").out
+    junit = run("qualify", "--qemu", QEMU, "-f", steps, "-o", tmp_path, "--format", "junit").out
     assert 'failures="1"' in junit
     assert "<failure" in junit
 
 
 @pytest.mark.usefixtures("faked")
 def test_the_command_is_content_where_nothing_differs(tmp_path: Path) -> None:
-    outcome = run(
-        "qualify", "--qemu", QEMU, "--steps", "5", "--trials", "0", "--out", tmp_path, "--format", "junit"
-    )
+    outcome = run("qualify", "--qemu", QEMU, "--random", "5", "--trials", "0", "-o", tmp_path, "--format", "junit")
     assert (outcome.code, 'failures="0"' in outcome.out) == (0, True)
-    assert run("qualify", "--qemu", QEMU, "--trials", "1", "--steps", "3", "--out", tmp_path).out.endswith(
+    assert run("qualify", "--qemu", QEMU, "--trials", "1", "--random", "3", "-o", tmp_path).out.endswith(
         "all as simulated\n"
     )
 
@@ -227,17 +225,17 @@ def test_the_command_is_content_where_nothing_differs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--like", "6.1"), 2, "--like goes with --vmlinux"),
-        (("--like", "nonesuch", "--vmlinux", "x"), 2, "nonesuch"),
+        (("--kernel", "6.1"), 2, "--kernel goes with --vmlinux"),
+        (("--kernel", "nonesuch", "--vmlinux", "x"), 2, "nonesuch"),
         (("--qemu", "/nonesuch"), 3, "/nonesuch cannot be run"),
         (("--qemu", "/nonesuch", "--vmlinux", "x"), 3, "/nonesuch cannot be run"),
         (("--qemu", QEMU, "-f", "/nonesuch"), 3, "no such file"),
         ((), 2, "name what is put to the test"),
-        (("--steps", "0"), 2, "--steps"),
+        (("--random", "0"), 2, "--random"),
     ],
 )
 def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], code: int, said: str, tmp_path: Path) -> None:
-    outcome = run("qualify", *arguments, "--out", tmp_path)
+    outcome = run("qualify", *arguments, "-o", tmp_path)
     assert (outcome.code, said in outcome.err.replace("\n", " ")) == (code, True), outcome.err
 
 

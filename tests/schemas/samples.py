@@ -228,10 +228,10 @@ def _baseline(folder: Path) -> list[Any]:
 
 def _replayed(folder: Path) -> list[Any]:
     path = folder / "race.steps"
-    assert run("explore", BEFORE, *THREADS, "--save-trace", path, "--ends", "1").code == 1
+    assert run("explore", BEFORE, *THREADS, "--save-trace", path, "--show", "1").code == 1
     return [
         *printed("explore-replay", "explore", BEFORE, "--replay", path, "--format", "json"),
-        *printed("explore-replay", "simulate", BEFORE, "--schedule", path, "--format", "json"),
+        *printed("explore-replay", "simulate", BEFORE, "--replay", path, "--format", "json"),
     ]
 
 
@@ -249,7 +249,7 @@ def _decode(folder: Path) -> list[Any]:
 def _check(folder: Path) -> list[Any]:
     missing = folder / "missing.dtb"
     arguments = ("check", "--isolated", "-j1", "--format", "json", BAD, missing, AFTER, PLUGGED, LPAR7)
-    done = run(*arguments)
+    done = run(*arguments, FIXTURES / "cases" / "form2-bad-tables.dts")
     assert done.code == 3  # one input cannot be read, and the document says which
     left_out = Report("a.dtb", (finding(ranges_left_out=7),))  # more than any rule names
     return [*documents("check", done.out), *documents("check", drawn([left_out], "json"))]
@@ -295,7 +295,7 @@ def _history(folder: Path) -> list[Any]:
 def _replaced(folder: Path) -> list[Any]:
     place = folder / "dump.tar"
     dump = FIXTURES / "vmcores" / "6.1-radix64k-written-back.core.xz"
-    assert run("capture", "--from", dump, "-o", place).code == 0
+    assert run("capture", "--dump", dump, "-o", place).code == 0
     with tarfile.open(place) as tar:
         stream = tar.extractfile("capture/memory/replaced.json")
         return [] if stream is None else [json.load(stream)]
@@ -324,6 +324,7 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
         ("memblock", PLUGGED, "--cmdline", "movablecore=256M"),
         ("memblock", PLUGGED, "--cmdline", "movable_node kernelcore=1G"),
         ("memblock", FIXTURES / "trees" / "v1-nvdimm.dtb.gz"),
+        ("memblock", PLUGGED, "unplug 0x80000008 2", "plug 0x80000020 2 node 1", "--with", "hotplug-mark-all"),
     ),
     "blocks": _of("blocks", ("blocks", PLUGGED), ("blocks", FIXTURES / "trees" / "v1-nvdimm.dtb.gz")),
     "repair": _of(
@@ -378,7 +379,9 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
         "kernels", ("kernels",), ("kernels", "5.10"), ("kernels", "5.10", "6.1"), ("kernels", "rhel-8")
     ),
     "rules": _of("rules", ("rules",)),
+    "config": _of("config", ("config",), ("config", "lmb")),
     "explain": _of("explain", ("explain", "DRM015")),
+    "explain-all": _of("explain-all", ("explain", "state"), ("explain", BAD)),
     "watch": _watch,
 }
 """By schema: a function that prints documents, given a directory for its files."""

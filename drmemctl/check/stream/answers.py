@@ -17,6 +17,7 @@ from drmemctl.formats.rtas_labels import Labels
 from drmemctl.model.drmem import LmbTable, RootCells
 from drmemctl.model.phandles import phandle_of
 from drmemctl.tree.node import Tree
+from drmemctl.wording import count_of
 
 _D = TypeVar("_D", bound=Decoded)
 
@@ -79,6 +80,9 @@ class RtasStream:
     def __init__(self, answers: Sequence[Answer], tree: Tree | None = None) -> None:
         self.answers = tuple(answers)
         self.labels = None if tree is None else TreeLabels(tree)
+
+    def __repr__(self) -> str:
+        return f"<RtasStream: {count_of(len(self.answers), 'answer')}>"
 
     def taken(self, kind: type[_D]) -> Iterator[tuple[int, Answer, _D]]:
         """Yield (position, answer, value) of those of a kind that Linux looks into."""

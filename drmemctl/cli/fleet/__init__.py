@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from drmemctl.cli.lazy_group import LazyGroup
+from drmemctl.cli.plugin_options import refuse_plugin_files
 
 COMMANDS = ("check", "ask", "diff", "report", "simulate", "explore")
 """The commands, each a module of this package that is imported for it."""
@@ -32,3 +33,4 @@ All of them take the packages that pip install 'drmemctl[fleet]' adds.
 )
 def command() -> None:
     """Judge many inputs, here or on a Dask cluster, into tables."""
+    refuse_plugin_files()

@@ -41,7 +41,7 @@ def _complete(_context: click.Context, _param: click.Parameter, incomplete: str)
 @click.argument("question", metavar="[QUESTION|SQL]", required=False, shell_complete=_complete)
 @click.argument("partition", metavar="[PARTITION]", required=False)
 @click.option("--sql", "show", is_flag=True, help="Print the question's SQL, or that of all, and ask nothing.")
-@format_option("table", "json", "csv")
+@format_option("text", "json", "csv")
 @color_option()
 def command(
     dataset: str, question: str | None, partition: str | None, show: bool, format: str, screen: Screen

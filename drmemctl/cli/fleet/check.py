@@ -9,8 +9,14 @@ import click
 
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.fleet.extra import check_extra
-from drmemctl.cli.fleet.options import check_workers_options, output_option, workers_options
-from drmemctl.cli.kernel_options import complete_kernels, named_kernel
+from drmemctl.cli.fleet.options import (
+    check_workers_options,
+    kernels_option,
+    named_kernels,
+    output_option,
+    workers_options,
+)
+from drmemctl.cli.option import RenamedOption
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -24,7 +30,7 @@ _EXAMPLE = """
 Examples:
   drmemctl fleet check captures/ -o fleet
   drmemctl fleet check 's3://support/*/sosreport-*.tar.xz' -o s3://support/fleet
-  drmemctl fleet check --from captures.txt -o fleet --scheduler tls://head:8786
+  drmemctl fleet check --urls captures.txt -o fleet --scheduler tls://head:8786
   drmemctl fleet check 'zip://*.dtb::captures.zip' -o fleet --kernel 5.14 --kernel 6.12
 
 URL is a path, a pattern, a directory, or what fsspec reads: s3://, http://, zip://NAME::ARCHIVE and so on. The
@@ -39,25 +45,22 @@ you trust, and whose network you trust where it is not tls://. Its workers have 
 @click.argument("urls", metavar="URL...", nargs=-1)
 @output_option
 @click.option(
-    "--from",
+    "--urls",
     "lists",
-    metavar="LIST",
+    cls=RenamedOption,
+    former=("--from",),
+    metavar="FILE",
     multiple=True,
     type=click.Path(dir_okay=False, allow_dash=True, path_type=str),
     help="Read more URLs from this file, one a line; - is standard input.",
 )
-@click.option(
-    "--kernel",
-    "kernels",
-    metavar="KERNEL",
-    multiple=True,
-    callback=lambda _ctx, _param, names: [named_kernel(name) for name in names],
-    shell_complete=complete_kernels,
-    help="Judge for this kernel, given several times for each of them.  [default: the input's, else any]",
-)
+@kernels_option("KERNEL,...", named_kernels, "Judge for each of these kernels.  [default: the input's, else any]")
 @workers_options
 @click.option(
-    "--time-limit",
+    "--max-seconds",
+    "time_limit",
+    cls=RenamedOption,
+    former=("--time-limit",),
     metavar="SECONDS",
     type=click.FloatRange(0.1),
     default=300,
@@ -65,7 +68,10 @@ you trust, and whose network you trust where it is not tls://. Its workers have 
     help="Give an input up that takes longer.",
 )
 @click.option(
-    "--memory-limit",
+    "--max-memory",
+    "memory_limit",
+    cls=RenamedOption,
+    former=("--memory-limit",),
     metavar="MIB",
     type=click.IntRange(256),
     default=1024,
@@ -113,7 +119,7 @@ def command(
     check_workers_options(jobs, scheduler)
     named = (*urls, *(url for name in lists for url in urls_of(name)))
     if not named:
-        raise click.UsageError("name an URL, or a list of them with --from.")
+        raise click.UsageError("name an URL, or a list of them with --urls.")
     with bar_of_counts() as draw:
         summary = check(
             named,

@@ -40,7 +40,7 @@ Exit code 0 if nothing is found, 1 if something is, 3 if a capture cannot be rea
 )
 @kernel_option()
 @click.option("--parquet", metavar="FILE", type=FILE, help="Write the findings to this file as well.")
-@format_option("table", "json", "csv")
+@format_option("text", "json", "csv")
 @color_option()
 def command(
     dataset: str | None,

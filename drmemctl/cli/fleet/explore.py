@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.explore import check_threads
+from drmemctl.cli.explore import check_threads, locking_option, thread_option
 from drmemctl.cli.fleet.extra import check_extra
 from drmemctl.cli.fleet.options import campaign_options, check_workers_options, run_and_show
 from drmemctl.cli.kernel_options import named_hypervisor
 from drmemctl.output.screen import Screen
-from drmemctl.simulate.interleave.policy import BY_NAME
 
 _EXAMPLE = """
 \b
@@ -27,28 +26,10 @@ exit code is 1 if some schedule ends inconsistent, 3 if a scenario cannot be exp
 """
 
 
-def _policies(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str]:
-    names = list(dict.fromkeys(name.strip() for name in value.split(",")))
-    if names == ["all"]:
-        return list(BY_NAME)
-    for name in names:
-        if name not in BY_NAME:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(BY_NAME)}, all")
-    return names
-
-
 @click.command("explore", short_help="Explore threads on many kernels and captures.", epilog=_EXAMPLE)
 @campaign_options
-@click.option("--thread", "threads", metavar="STEPS", multiple=True, help="What a thread does. Repeat for each.")
-@click.option(
-    "--locking",
-    "policies",
-    metavar="all|POLICY,...",
-    default="kernel",
-    show_default=True,
-    callback=_policies,
-    help="What keeps threads apart.",
-)
+@thread_option()
+@locking_option()
 def command(
     urls: tuple[str, ...],
     dataset: str,

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drmemctl.cli.common import color_option, format_option
+from drmemctl.cli.common import Decorator, color_option, format_option
 from drmemctl.cli.kernel_options import complete_kernels, hypervisor_option, named_kernel
+from drmemctl.cli.option import RenamedOption
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
     from drmemctl.fleet.outcome import Summary
+    from drmemctl.kernel.profiles import Profile
 
 _EXIT_FAILING = 1
 _EXIT_ERROR = 3
@@ -41,14 +43,13 @@ def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
     decorators = (
         click.argument("urls", metavar="URL...", nargs=-1, required=True),
         output_option,
-        click.option(
-            "--kernels",
-            metavar="all|KERNEL,...",
-            default="all",
-            show_default=True,
-            callback=_kernels,
-            shell_complete=complete_kernels,
-            help="Kernels; of those that can do the same, the first is run.",
+        kernels_option(
+            "all|KERNEL,...",
+            _kernels,
+            "Carry out on these kernels; of those that can do the same, the first is run.",
+            former=("--kernels",),
+            default=("all",),
+            show_default="all",
         ),
         hypervisor_option(),
         workers_options,
@@ -60,12 +61,35 @@ def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _kernels(_ctx: click.Context, _param: click.Parameter, value: str) -> list[str]:
+def kernels_option(
+    metavar: str, callback: Callable[..., Any], about: str, former: Sequence[str] = (), **kind: Any
+) -> Decorator:
+    """Return `--kernel` of what takes several kernels, comma-separated or repeated: the command's `kernels`."""
+    return click.option(
+        "--kernel",
+        "kernels",
+        cls=RenamedOption,
+        former=former,
+        metavar=metavar,
+        multiple=True,
+        callback=callback,
+        shell_complete=complete_kernels,
+        help=about,
+        **kind,
+    )
+
+
+def named_kernels(_ctx: click.Context, _param: click.Parameter, values: Sequence[str]) -> list[Profile]:
+    """Return the kernels that `--kernel` names."""
+    return [named_kernel(name.strip()) for value in values for name in value.split(",")]
+
+
+def _kernels(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> list[str]:
     from drmemctl.kernel.profiles import all_kernels
 
-    if value == "all":
+    if "all" in values:
         return list(all_kernels())
-    return [named_kernel(name.strip()).name for name in value.split(",")]
+    return [kernel.name for kernel in named_kernels(ctx, param, values)]
 
 
 def check_workers_options(jobs: int | None, scheduler: str | None) -> None:

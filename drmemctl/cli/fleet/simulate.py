@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import click
 
-from drmemctl.cli.common import FILE
 from drmemctl.cli.fleet.extra import check_extra
 from drmemctl.cli.fleet.options import campaign_options, check_workers_options, run_and_show
 from drmemctl.cli.kernel_options import named_hypervisor
+from drmemctl.cli.steps import parse_steps, random_option, seed_option, step_option, steps_file_option
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
 \b
 Examples:
   drmemctl fleet simulate captures/ --step 'dlpar memory add count 1' -o run
-  drmemctl fleet simulate captures/ --steps lpm.steps --kernels 5.10 -o run
+  drmemctl fleet simulate captures/ -f lpm.steps --kernel 5.10 -o run
   drmemctl fleet simulate captures/ --random 6 --seed 1-100 -o run
 
 A scenario is a kernel on a capture and the steps, or a seed that these follow from. It fails if the kernel dies,
@@ -27,37 +27,12 @@ exit code is 1 if a scenario fails, 3 if one cannot be carried out.
 """
 
 
-def _seeds(_ctx: click.Context, _param: click.Parameter, value: str) -> range:
-    """Return the seeds of `S` or `FIRST-LAST`."""
-    first, dash, last = value.partition("-")
-    if not (first.isascii() and first.isdigit() and (not dash or (last.isascii() and last.isdigit()))):
-        raise click.BadParameter("write a number, or FIRST-LAST")
-    if len(first + last) > 12:
-        raise click.BadParameter("seeds have at most six digits" if dash else "a seed has at most twelve digits")
-    seeds = range(int(first), int(last if dash else first) + 1)
-    if not seeds:
-        raise click.BadParameter("FIRST is after LAST")
-    return seeds
-
-
 @click.command("simulate", short_help="Do steps on many kernels and captures.", epilog=_EXAMPLE)
 @campaign_options
-@click.option("--steps", "script", metavar="FILE", type=FILE, help="Steps, one a line; - is standard input.")
-@click.option(
-    "--step", "steps", metavar="STEP", multiple=True, help="A step, after those of FILE. Repeat for more."
-)
-@click.option(
-    "--random", metavar="N", type=click.IntRange(1, 10_000), help="N random requests and plugs instead of steps."
-)
-@click.option(
-    "--seed",
-    "seeds",
-    metavar="S|FIRST-LAST",
-    default="0",
-    show_default=True,
-    callback=_seeds,
-    help="What random steps follow from: a scenario for each seed.",
-)
+@steps_file_option("--steps")
+@step_option()
+@random_option(help="N random requests and plugs instead of steps.")
+@seed_option("0")
 def command(
     urls: tuple[str, ...],
     dataset: str,
@@ -74,12 +49,11 @@ def command(
 ) -> int:
     """Simulate steps on each kernel and each capture, and write what came of them as a table of Parquet."""
     check_extra()
-    from drmemctl.cli.steps import parse_steps
     from drmemctl.fleet.campaign import simulate
 
     check_workers_options(jobs, scheduler)
     if bool(random) == bool(script or steps):
-        raise click.UsageError("name steps (--steps FILE, --step STEP), or else --random N.")
+        raise click.UsageError("name steps (-f FILE, --step STEP), or else --random N.")
     parsed = [step.text for step in parse_steps(script, steps)]
     # A file may quote what an argument may not: the command to replay has arguments.
     parse_steps(None, parsed)

@@ -12,18 +12,20 @@ from typing import TypeVar
 
 from drmemctl.check.finding import Finding
 from drmemctl.errors import DrmemctlError
+from drmemctl.kernel import plugins
 from drmemctl.kernel.boot import check_runs
 from drmemctl.kernel.kexec_capabilities import CRASH_HOTPLUG
 from drmemctl.kernel.profiles import LATEST, Profile, profile
 from drmemctl.kernel.running import running_kernel
+from drmemctl.notebook import short_repr
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.deadline import NEVER, TimeUpError, ended_at
 from drmemctl.simulate.interleave.engine import Engine, SearchState
 from drmemctl.simulate.interleave.judge import Ends, gravity
-from drmemctl.simulate.interleave.policy import POLICIES, Policy
+from drmemctl.simulate.interleave.policy import POLICIES, Policy, ThreadsError
 from drmemctl.simulate.interleave.schedule import Schedule, shortest, switches, tidied
 from drmemctl.simulate.interleave.search import Bounds, Graph, search
-from drmemctl.simulate.interleave.threads import KDUMP, ThreadsError, threads_of
+from drmemctl.simulate.interleave.threads import KDUMP, threads_of
 from drmemctl.simulate.partition import Partition, machine_for
 from drmemctl.tree.node import Tree
 from drmemctl.wording import count_of
@@ -65,6 +67,8 @@ class Question:
     files: Files = field(default_factory=Files)
     reduce: bool = True
 
+    __repr__ = short_repr
+
     @property
     def has_kdump(self) -> bool:
         """Whether a crash kernel is loaded, and user space is one of the threads."""
@@ -101,6 +105,8 @@ class End:
     verdicts: tuple[Finding, ...]
     raced: tuple[Finding, ...]
     schedule: Schedule
+
+    __repr__ = short_repr
 
     @property
     def order(self) -> tuple[object, ...]:
@@ -144,6 +150,8 @@ class PolicyAnswer:
     why: str
     seconds: float
     missed: tuple[str, ...] = ()
+
+    __repr__ = short_repr
 
     @property
     def races(self) -> tuple[End, ...]:
@@ -204,7 +212,8 @@ def answers(
 
 
 def _answer_of(question: Question, task: tuple[Policy, float]) -> PolicyAnswer:
-    return answer(question, *task)
+    with plugins.faults_told():  # of what crosses the border of a process only the text is left
+        return answer(question, *task)
 
 
 def _lost(task: tuple[Policy, float], how: str) -> PolicyAnswer:
@@ -333,7 +342,7 @@ class _Judging:
             state = self._engine.first
             for thread in order:
                 for number in (thread, *reacting):
-                    while number in self._engine.enabled(state):
+                    while self._engine.can_go(state, number):
                         state = self._engine.step(state, number)
             if not self._engine.enabled(state):
                 kinds.update(map(_kind, self.findings(state)))

@@ -5,9 +5,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from drmemctl.errors import DrmemctlError
+from drmemctl.kernel import plugins
 from drmemctl.kernel.task import Lock
+from drmemctl.notebook import short_repr
 
 _KERNEL = frozenset({Lock.HOTPLUG, Lock.WORKQUEUE, Lock.RTASD})
+
+
+class ThreadsError(DrmemctlError):
+    """These threads cannot be explored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,8 @@ class Policy:
     drains: bool = False
     hotplug: bool = False
 
+    __repr__ = short_repr
+
 
 POLICIES = (
     Policy("kernel", "what this release does", _KERNEL),
@@ -40,3 +49,17 @@ POLICIES = (
 )
 
 BY_NAME = {policy.name: policy for policy in POLICIES}
+
+
+def all_policies() -> tuple[Policy, ...]:
+    """Return every policy that is known, those of plugins last."""
+    return (*POLICIES, *plugins.policies().values())
+
+
+def policy_named(name: str) -> Policy:
+    """Return the policy of a name; `ThreadsError` for none."""
+    policy = BY_NAME.get(name) or plugins.looked_up(name, plugins.policies)
+    if isinstance(policy, Policy):
+        return policy
+    names = ", ".join(known.name for known in all_policies())
+    raise ThreadsError(f"no locking {name!r}", hint=f"one of {names}, all")

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task
 from drmemctl.simulate.files import Files
-from drmemctl.simulate.interleave.policy import Policy
+from drmemctl.simulate.interleave.policy import Policy, ThreadsError
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.steps.language import parse_step
 from drmemctl.simulate.words import StepError
@@ -40,10 +39,6 @@ class Thread:
     touches: Footprint
     locks: frozenset[Lock]
     endless: bool = False
-
-
-class ThreadsError(DrmemctlError):
-    """These threads cannot be explored."""
 
 
 class Reload(Action):

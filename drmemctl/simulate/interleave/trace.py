@@ -13,13 +13,14 @@ from drmemctl.errors import InputError
 from drmemctl.kernel.profiles import ProfileError, profile
 from drmemctl.kernel.task import Action
 from drmemctl.kernel.trace import Trace, TraceEvent
+from drmemctl.notebook import short_repr
 from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
 from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
 from drmemctl.simulate.interleave.engine import Engine
 from drmemctl.simulate.interleave.judge import Ends
-from drmemctl.simulate.interleave.policy import BY_NAME, Policy
+from drmemctl.simulate.interleave.policy import Policy, ThreadsError, policy_named
 from drmemctl.simulate.interleave.schedule import states_of
-from drmemctl.simulate.interleave.threads import Reload, ThreadsError
+from drmemctl.simulate.interleave.threads import Reload
 
 HEADER = "# drmemctl explore schedule 1"
 
@@ -110,6 +111,8 @@ class Saved:
     schedule: tuple[int, ...]
     labels: tuple[str, ...]
 
+    __repr__ = short_repr
+
     def text(self) -> str:
         """Return the step file."""
         kernel = self.question.kernel
@@ -141,7 +144,7 @@ def read_schedule(text: str, source: str, question: Question) -> Saved:
 
     try:
         kernel = profile(named("kernel")[0], named("with"), named("without"))
-        policy, hypervisor = BY_NAME[named("locking")[0]], named("hypervisor")[0]
+        policy, hypervisor = policy_named(named("locking")[0]), named("hypervisor")[0]
         steps = [line.partition(" ") for line in body.splitlines() if line and not line.startswith("#")]
         order = tuple(int(number) - 1 for number, _, _ in steps)
     except (IndexError, KeyError, ValueError, ProfileError) as error:

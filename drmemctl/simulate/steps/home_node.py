@@ -34,7 +34,7 @@ class HomeNode(KernelStep):
     doing: ClassVar[str] = HOME_NODES
     touches: ClassVar[Footprint] = Footprint(
         frozenset({StatePart.NODES, StatePart.OTHER, StatePart.CPUS, StatePart.BLOCKS, StatePart.CONNECTORS}),
-        frozenset({StatePart.CPUS, StatePart.CONNECTORS}),
+        frozenset({StatePart.CPUS, StatePart.CONNECTORS, StatePart.DISTANCES}),
     )
     returns_errno: ClassVar[bool] = False
 

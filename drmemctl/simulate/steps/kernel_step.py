@@ -31,7 +31,7 @@ REQUEST = Footprint(
                 StatePart.LMBS,
                 StatePart.LOOKUP,
             ),
-            *(StatePart.UPDATING, StatePart.DELIVERED),
+            *(StatePart.UPDATING, StatePart.DELIVERED, StatePart.DISTANCES),
         }
     ),
 )
@@ -59,7 +59,7 @@ TREE_UPDATE = Footprint(
                 StatePart.AA,
                 StatePart.FLAGS,
             ),
-            *(StatePart.CPUS, StatePart.WINDOW, StatePart.DELIVERED),
+            *(StatePart.CPUS, StatePart.WINDOW, StatePart.DELIVERED, StatePart.DISTANCES),
         }
     ),
 )
@@ -70,7 +70,7 @@ CPU_REQUEST = Footprint(
     frozenset(
         {StatePart.CONNECTORS, StatePart.NODES, StatePart.CPUS, StatePart.OTHER, StatePart.BLOCKS},
     ),
-    frozenset({StatePart.CONNECTORS, StatePart.NODES, StatePart.CPUS, StatePart.DELIVERED}),
+    frozenset({StatePart.CONNECTORS, StatePart.NODES, StatePart.CPUS, StatePart.DELIVERED, StatePart.DISTANCES}),
 )
 """What a request for CPUs may read and write."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from drmemctl.errors import LimitError
+from drmemctl.kernel import plugins
 from drmemctl.simulate.partition import Step
 from drmemctl.simulate.steps.block_state import OFFLINE, ONLINE, BlockState
 from drmemctl.simulate.steps.boot import Kexec, Reboot
@@ -58,6 +59,11 @@ STEPS: dict[str, type[Step]] = {
 STEP_NAMES = tuple(STEPS)
 
 
+def step_named(word: str) -> type[Step] | None:
+    """Return the kind of steps that begin with a word, also of a plugin; None for none."""
+    return STEPS.get(word) or plugins.looked_up(word, plugins.steps)
+
+
 def parse_script(text: str, *, in_file: bool = False) -> Iterator[Step]:
     """Yield the steps of some lines; `StepError` at the first that is none.
 
@@ -96,9 +102,9 @@ def parse_step(text: str, line: int = 1, *, in_file: bool = False) -> Step | Non
     if not words:
         return None
     step_words = StepWords(text, line, words)
-    kind = STEPS.get(step_words.next("a step"))
+    kind = step_named(step_words.next("a step"))
     if kind is None:
-        raise step_words.error(f"a step ({', '.join(STEPS)})", back=1)
+        raise step_words.error(f"a step ({', '.join([*STEPS, *plugins.steps()])})", back=1)
     step = kind.parse(step_words)
     step_words.end()
     return step

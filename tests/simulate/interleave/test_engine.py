@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from drmemctl.errors import InputError
 from drmemctl.simulate.interleave.answer import answer
-from drmemctl.simulate.interleave.policy import BY_NAME
+from drmemctl.simulate.interleave.policy import BY_NAME, ThreadsError
 from drmemctl.simulate.interleave.schedule import states_of
-from drmemctl.simulate.interleave.threads import ThreadsError
 from drmemctl.simulate.interleave.trace import read_schedule, replay, rows, saved
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.words import StepError

@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: MIT
+"""Plugins: capabilities, functions of the kernel, locking policies and steps that others add without a fork.
+
+What a plugin adds counts only where somebody names it: a capability by `--with`, a policy by `--locking`, a step
+by its first word. So an installed package changes no result by being there, and those of installed packages are
+imported once a name is asked for that nothing else has.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from itertools import chain
+from types import CodeType, ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from drmemctl.errors import DrmemctlError
+from drmemctl.kernel.capability import Capability
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+GROUP = "drmemctl.plugins"
+"""The group of entry points by which an installed package names its plugins."""
+
+_LARGEST = 1 << 20
+"""Bytes of a file of Python that is taken for a plugin."""
+
+REPLACEABLE = (
+    "drmem_update_dt",
+    "of_update_property",
+    "pseries_memory_notifier",
+    "update_lmb_associativity_index",
+    "dlpar_add_lmb",
+    "dlpar_remove_lmb",
+    "dlpar_memory",
+    "update_dt_node",
+    "pseries_devicetree_update",
+    "post_mobility_fixup",
+)
+"""The functions of the kernel in whose place a plugin's may stand."""
+
+
+class PluginError(DrmemctlError):
+    """A plugin that cannot be loaded, or that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """A function that stands in the place of one of the kernel's where the kernel has a capability.
+
+    Attributes:
+        function: the kernel's function, one of `REPLACEABLE`.
+        capability: the capability.
+        task: takes what that takes, and yields actions as that does.
+
+    """
+
+    function: str
+    capability: Capability
+    task: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """What a plugin adds.
+
+    Attributes:
+        name: what it is called in messages.
+        about: what it is for, in a sentence.
+        capabilities: capabilities that `--with` may name.
+        functions: functions that stand in the place of the kernel's where it has such a capability.
+        policies: locking policies that `--locking` may name.
+        steps: kinds of steps by their first word.
+        source: where it is from: the file, or the entry point and its package.
+        code: the file that its code is in.
+
+    """
+
+    name: str
+    about: str
+    capabilities: tuple[Capability, ...] = ()
+    functions: tuple[Replacement, ...] = ()
+    policies: tuple[Any, ...] = ()
+    steps: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+    code: str = ""
+
+    @property
+    def adds(self) -> str:
+        """What it adds, in words."""
+        kinds = (
+            ("capability", [capability.name for capability in self.capabilities]),
+            ("locking", [policy.name for policy in self.policies]),
+            ("step", list(self.steps)),
+        )
+        return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds if names)
+
+
+@dataclass(slots=True)
+class _Registry:
+    plugins: list[Plugin] = field(default_factory=list)
+    replaced: dict[str, tuple[Replacement, ...]] = field(default_factory=dict)
+    looked_for_installed: bool = False
+    codes: dict[str, str] = field(default_factory=dict)
+    """By each file that a plugin was loaded from, what messages call it; also of those that count no more."""
+
+
+_registry = _Registry()
+
+
+def loaded() -> tuple[Plugin, ...]:
+    """Return the plugins that count."""
+    return tuple(_registry.plugins)
+
+
+def add(plugin: Plugin) -> Plugin:
+    """Have a plugin count from now on; `PluginError` if it is none, or has a name that there is already."""
+    _check(plugin)
+    _registry.plugins.append(plugin)
+    if plugin.code:
+        _registry.codes[plugin.code] = plugin.source
+    _note_replaced()
+    return plugin
+
+
+def remove(plugin: Plugin) -> None:
+    """Have a plugin count no more."""
+    _registry.plugins = [kept for kept in _registry.plugins if kept is not plugin]
+    _note_replaced()
+
+
+def _note_replaced() -> None:
+    replaced: dict[str, tuple[Replacement, ...]] = {}
+    for plugin in _registry.plugins:
+        for replacement in plugin.functions:
+            replaced[replacement.function] = (*replaced.get(replacement.function, ()), replacement)
+    _registry.replaced = replaced
+
+
+@contextmanager
+def scope() -> Iterator[None]:
+    """Have plugins that are loaded meanwhile count no longer than that."""
+    before, looked = tuple(_registry.plugins), _registry.looked_for_installed
+    _registry.looked_for_installed = False
+    try:
+        yield
+    finally:
+        _registry.plugins, _registry.looked_for_installed = list(before), looked
+        _note_replaced()
+
+
+def capabilities() -> dict[str, Capability]:
+    """Return the capabilities that plugins add, by name."""
+    return {capability.name: capability for plugin in loaded() for capability in plugin.capabilities}
+
+
+def policies() -> dict[str, Any]:
+    """Return the locking policies that plugins add, by name."""
+    return {policy.name: policy for plugin in loaded() for policy in plugin.policies}
+
+
+def steps() -> dict[str, Any]:
+    """Return the kinds of steps that plugins add, by their first word."""
+    return {word: kind for plugin in loaded() for word, kind in plugin.steps.items()}
+
+
+Found = TypeVar("Found")
+
+
+def looked_up(name: str, names: Callable[[], Mapping[str, Found]]) -> Found | None:
+    """Return what plugins have under a name, those of installed packages as well; None for nothing."""
+    if name not in names():
+        load_installed()
+    return names().get(name)
+
+
+def replaceable(function: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Have a plugin's function stand in the place of the decorated one, where the kernel has its capability.
+
+    The decorated one, which takes the job first, is `__wrapped__`.
+    """
+    assert function in REPLACEABLE, function  # noqa: S101 - a slip in this package
+
+    def decorated(task: Callable[P, R]) -> Callable[P, R]:
+        from functools import wraps
+
+        @wraps(task)
+        def replaced(*args: P.args, **kwargs: P.kwargs) -> R:
+            if _registry.replaced:
+                job: Any = args[0]
+                for replacement in _registry.replaced.get(function, ()):
+                    if job.has(replacement.capability):
+                        result: R = replacement.task(*args, **kwargs)
+                        return result
+            return task(*args, **kwargs)
+
+        return replaced
+
+    return decorated
+
+
+# Loading.
+
+
+def load_file(path: str) -> Plugin:
+    """Load the plugin in a file of Python, which is run: `plugin`, a `Plugin`, is what it adds.
+
+    `PluginError` with file and line for whatever is wrong with it.
+    """
+    code = _compiled(path, _content(path))
+    module = ModuleType(f"drmemctl_plugin_{len(sys.modules)}")
+    module.__file__ = path
+    # Dataclasses look their own module up.
+    sys.modules[module.__name__] = module
+    with faults_told(path):
+        exec(code, module.__dict__)  # noqa: S102 - what a plugin is for
+    return add(_with_source(getattr(module, "plugin", None), path, path))
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - pathlib is not imported for one file
+            data = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise PluginError(f"the plugin cannot be read: {reason or error}", source=path) from error
+    if len(data) > _LARGEST:
+        raise PluginError(f"this is no plugin: more than {_LARGEST:,} bytes", source=path)
+    return data
+
+
+def _compiled(path: str, data: bytes) -> CodeType:
+    try:
+        return compile(data, path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = f"line {error.lineno}: " if isinstance(error, SyntaxError) and error.lineno else ""
+        reason = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
+        raise PluginError(f"{line}this is no Python: {reason}", source=path) from error
+
+
+def load_installed() -> None:
+    """Load the plugins of installed packages, once; `PluginError` for one that cannot be loaded."""
+    if _registry.looked_for_installed:
+        return
+    _registry.looked_for_installed = True
+    for point in installed():
+        source = source_of(point)
+        with faults_told(source):
+            value = point.load()
+        code = getattr(sys.modules.get(point.module), "__file__", None) or ""
+        add(_with_source(value, source, code))
+
+
+def installed() -> list[EntryPoint]:
+    """Return the entry points of installed packages, which are not imported for that."""
+    if not any(map(_names_group, sys.path)):
+        return []  # as nearly always; importlib.metadata takes as long as all else that a command begins with
+    metadata: Any = import_module("importlib.metadata")
+    return sorted(metadata.entry_points(group=GROUP), key=lambda point: str(point.name))
+
+
+def _names_group(place: str) -> bool:
+    """Whether a package in a directory has entry points of the group."""
+    try:
+        names = os.listdir(place or ".")  # noqa: PTH208
+    except OSError:
+        return False
+    for name in (name for name in names if name.endswith((".dist-info", ".egg-info"))):
+        with suppress(OSError), open(os.path.join(place, name, "entry_points.txt"), "rb") as file:  # noqa: PTH118, PTH123
+            if GROUP.encode() in file.read(_LARGEST):
+                return True
+    return False
+
+
+def source_of(point: EntryPoint) -> str:
+    """Return an entry point and the package that it is of."""
+    package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "an unknown package"
+    return f"{point.name} of {package}"
+
+
+def _with_source(value: Any, source: str, code: str) -> Plugin:
+    if not isinstance(value, Plugin):
+        kind = "nothing" if value is None else f"a {type(value).__name__}"
+        raise PluginError(
+            f"this is no plugin: `plugin` is {kind}", source=source, hint="plugin = drmemctl.plugin.Plugin(...)"
+        )
+    return replace(value, source=source, code=code)
+
+
+def _check(plugin: Plugin) -> None:
+    """Refuse what is no plugin, and names that there are already."""
+    fault = next(chain(_wrong_names(plugin), _wrong_values(plugin)), None)
+    if fault is not None:
+        raise PluginError(f"plugin {plugin.name!r}: {fault}", source=plugin.source or None)
+
+
+def _wrong_names(plugin: Plugin) -> Iterator[str]:
+    taken = {*capabilities(), *policies(), *steps(), *_own_names()}
+    values = (*plugin.capabilities, *plugin.policies)
+    for name in (*(getattr(value, "name", None) for value in values), *plugin.steps):
+        if not isinstance(name, str) or not name or set(name) - _NAME:
+            yield f"{name!r} is no name: letters, digits and hyphens make one"
+        elif name in taken:
+            yield f"there is a {name!r} already"
+
+
+def _wrong_values(plugin: Plugin) -> Iterator[str]:
+    for replacement in plugin.functions:
+        if replacement.function not in REPLACEABLE:
+            yield f"{replacement.function} cannot be replaced; these can: {', '.join(REPLACEABLE)}"
+        if replacement.capability not in plugin.capabilities:
+            yield f"{replacement.function} goes by a capability that the plugin does not add"
+    for word, kind in plugin.steps.items():
+        if not (isinstance(kind, type) and hasattr(kind, "parse") and hasattr(kind, "carry_out")):
+            yield f"step {word!r} is no class below Step"
+    yield from (
+        f"locking {policy.name!r} is no Policy" for policy in plugin.policies if not hasattr(policy, "locks")
+    )
+
+
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
+
+
+def _own_names() -> Iterator[str]:
+    from drmemctl.kernel.capabilities import BY_NAME
+
+    yield from BY_NAME
+    # The layers above are there where their names can be asked for.
+    for module, names in (("steps.language", "STEPS"), ("interleave.policy", "BY_NAME")):
+        yield from getattr(sys.modules.get(f"drmemctl.simulate.{module}"), names, ())
+
+
+# What goes wrong in one.
+
+
+@contextmanager
+def faults_told(source: str = "") -> Iterator[None]:
+    """Make a `PluginError` of an exception that comes from the code of a plugin, or of that being loaded."""
+    try:
+        yield
+    except DrmemctlError as error:
+        if source:
+            error.with_source(source)
+        raise
+    except (Exception, SystemExit) as error:
+        fault = fault_in(error, source)
+        if fault is None:
+            raise
+        raise fault from error
+
+
+def fault_in(error: BaseException, source: str = "") -> PluginError | None:
+    """Return what is to be said of an exception if it comes from the code of a plugin, else None."""
+    places = dict(_registry.codes)
+    if source:
+        places.setdefault(source, source)
+    place, line = "", 0
+    at: TracebackType | None = error.__traceback__
+    while at is not None:
+        if at.tb_frame.f_code.co_filename in places:
+            place, line = places[at.tb_frame.f_code.co_filename], at.tb_lineno
+        at = at.tb_next
+    if not place and not source:
+        return None
+    where = f"line {line}: " if line else ""
+    said = str(error) if isinstance(error, Exception) else "it ends the program"
+    return PluginError(f"{where}the plugin fails: {type(error).__name__}: {said}", source=place or source)
