@@ -62,7 +62,7 @@ class Runs(Sequence[Run]):
     def replaced(self, low: int, high: int, runs: Iterable[Run], lmb_size: int | None) -> Runs:
         """Return the runs with others in place of those from position `low` up to `high`.
 
-        Only their neighbours can continue them: of the rest, however much, columns are copied and no run is looked at.
+        Only their neighbours can continue them: of the rest columns are copied and no run is looked at.
         """
         before, after = max(low - 1, 0), high + 1
         between = Runs((*self[before:low], *runs, *self[high:after]), lmb_size)
