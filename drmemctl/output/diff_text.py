@@ -17,7 +17,7 @@ from drmemctl.output.diff_words import compared, fact_text, headlines, lookup_te
 from drmemctl.output.findings import MESSAGE, STYLES
 from drmemctl.output.lmb_words import address_range, domains_text, drc_range
 from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.table import ARROW, Cell, Column, NodeCell, show_table
+from drmemctl.output.table import ARROW, WITHOUT_OPTIONS, Cell, Column, NodeCell, show_table
 from drmemctl.output.text import safe
 from drmemctl.tree.dts_text import value_text
 from drmemctl.tree.node import Property
@@ -45,7 +45,7 @@ def show_text(screen: Screen, diff: Diff) -> None:
     screen.write_text(screen.style(f"note: {line}", "dim") + "\n" for line in notes(diff))
     for section in sections(diff):
         screen.write("\n")
-        show_table(screen, section.columns, iter(section.rows), title=section.title)
+        show_table(screen, section.columns, iter(section.rows), title=section.title, choice=WITHOUT_OPTIONS)
     if not diff.same:
         screen.write_text((screen.style(f"\n{compared(diff)}\n", "dim"),))
 
