@@ -29,6 +29,7 @@ from drmemctl.cli.kernel_options import (
 from drmemctl.cli.option import LINES
 from drmemctl.cli.replay import replay_option, replay_schedule
 from drmemctl.cli.steps import pointed
+from drmemctl.cli.table_options import TableCommand
 from drmemctl.kernel import plugins
 from drmemctl.output.screen import Screen, say
 from drmemctl.output.text import worded
@@ -107,7 +108,7 @@ def _policies(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
 
 def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str) -> str:
     from drmemctl.check.engine import all_rules
-    from drmemctl.check.settings import suggestion
+    from drmemctl.check.rule_words import suggestion
     from drmemctl.simulate.interleave.answer import INCONSISTENT
 
     if value in ("", INCONSISTENT):
@@ -119,7 +120,12 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
     return value.upper()
 
 
-@click.command("explore", short_help="Try every interleaving of concurrent steps.", epilog=_EXAMPLE)
+@click.command(
+    "explore",
+    cls=TableCommand.of("drmemctl.output.explore:COLUMNS", chosen=False),
+    short_help="Try every interleaving of concurrent steps.",
+    epilog=_EXAMPLE,
+)
 @tree_argument()
 @thread_option()
 @kernel_option()
@@ -167,7 +173,7 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
     help="Write the worst schedule to this file.",
 )
 @replay_option()
-@format_option("text", "json", "mermaid")
+@format_option("text", "json", "junit", "mermaid")
 @color_option()
 def command(
     tree: str,
@@ -206,6 +212,8 @@ def command(
 
     began = monotonic()
     if replay is not None:
+        if format == "junit":
+            raise click.UsageError("--replay has no JUnit format: a schedule is no test.")
         return replay_schedule(tree, replay, screen, format)
     check_threads(threads)
     bounds = Bounds(max_states, max_seconds or NEVER)
@@ -222,7 +230,13 @@ def command(
     traced = [
         traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in exploration.answers
     ]
-    show_explored(screen, ExploreView(question, exploration.answers, traced), format)
+    view = ExploreView(question, exploration.answers, traced)
+    if format == "junit":
+        from drmemctl.output.explore_junit import junit
+
+        screen.write_all(junit(view))
+    else:
+        show_explored(screen, view, format)
     if save is not None:
         _save(exploration, save)
     return 0 if exploration.consistent else _EXIT_INCONSISTENT
@@ -260,8 +274,8 @@ def check_threads(threads: Sequence[str]) -> None:
 
 
 def _ends_to_show(answer: PolicyAnswer, format: str, most: int | None) -> Sequence[End]:
-    """Return the ends that a format has: JSON all, a diagram the worst, text examples unless `most` is None."""
-    if format == "mermaid":
+    """Return the ends that a format has: JSON all, text examples unless `most` is None, the others the worst."""
+    if format in ("mermaid", "junit"):
         return answer.bad[:1]
     return answer.bad if format == "json" or most is None else answer.examples(most)
 
