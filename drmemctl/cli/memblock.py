@@ -86,7 +86,7 @@ def command(
         from drmemctl.simulate.memory_map import memory_after
 
         session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor), traced=True)
-        memory, failed = memory_after(memory, session), bool(session.failed)
+        memory, failed = memory_after(memory, session.simulation), bool(session.failed)
     show_memblock(screen, memory, format, choice)
     for note in memory.notes:
         say(note)

@@ -185,10 +185,12 @@ def session_after(
     tree: Tree, steps: Iterable[Step], profile: Profile, hypervisor: str | None, *, traced: bool = False
 ) -> Session:
     """Return the session after steps that lead to what a command is about; those that failed are said."""
+    from drmemctl.output.progress import working
     from drmemctl.output.text import safe
     from drmemctl.simulate.session import simulate
 
-    session = simulate(tree, steps, kernel=profile, hypervisor=hypervisor, findings=False, traced=traced)
+    with working("doing the steps"):
+        session = simulate(tree, steps, kernel=profile, hypervisor=hypervisor, findings=False, traced=traced)
     for number in session.failed:
         result = session.done[number - 1]
         why = result.errno or result.note or "not as expected"
