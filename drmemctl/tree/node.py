@@ -58,7 +58,10 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node: its name with unit address (empty for the root), properties and children in document order."""
+    """A node: its name with unit address (empty for the root), properties and children in document order.
+
+    `node[name]` is the value of a property, or a `KeyError` that names it; iteration yields the properties' names.
+    """
 
     name: str
     properties: tuple[Property, ...] = ()
@@ -155,6 +158,8 @@ class KernelDump:
 @dataclass(frozen=True, slots=True)
 class Tree:
     """A whole device tree and where it came from.
+
+    `tree[path]` is the node at an absolute path, or a `KeyError` that names the path; iteration yields all paths.
 
     Attributes:
         root: the root node.
