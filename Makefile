@@ -11,7 +11,9 @@
 # make fuzz   a minute of coverage-guided fuzzing for each target; FUZZ_SECONDS=600 for more
 # make hostile  every command on every hostile input at full size, and what each used: half an hour and more
 # make dist   wheel and sources in dist/; the same bytes from the same commit
-# make pyz    dist/drmemctl.pyz as well: one file for machines without pip
+# make pyz    dist/drmemctl.pyz as well: one file for machines without pip; and the portable archive, with capture.sh
+# make deb    a Debian package in dist/ as well; make rpm an RPM package
+# make packages-check  both, linted, and installed and run in a Debian 12 of their own; as root
 # make dist-check  both, installed and run in empty environments on each supported Python of this machine
 # make clean  what these made
 #
@@ -37,7 +39,8 @@ FUZZ := $(VENV)/.installed-fuzz
 MEASURED := formats memory tree kernel hypervisor
 COVERED := 95
 
-.PHONY: demo test lint coverage mutants docs bench fuzz hostile dist pyz dist-check clean oracle oracles browser
+.PHONY: demo test lint coverage mutants docs bench fuzz hostile clean oracle oracles browser
+.PHONY: dist pyz deb rpm dist-check packages-check
 .DEFAULT_GOAL := test
 
 $(RUNTIME): pyproject.toml
@@ -100,18 +103,28 @@ oracle: $(DEV)
 
 DIST ?= dist
 # The time of the commit, so that a build does not depend on when it is done.
-dist pyz: export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),315532800)
+dist pyz deb rpm: export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),315532800)
 
 dist: $(DEV)
-	rm -f $(DIST)/drmemctl-*
+	rm -f $(DIST)/drmemctl-*.whl $(DIST)/drmemctl-*.tar.gz
 	$(VENV)/bin/python -m build --outdir $(DIST)
 
 pyz: dist
 	$(VENV)/bin/python .ci/pyz.py $(DIST)/drmemctl-*.whl $(DIST)/drmemctl.pyz \
 	  $(foreach version,3.11 3.12 3.13,$(shell .ci/find-python --exact $(version)))
+	$(VENV)/bin/python .ci/portable.py $(DIST)/drmemctl-*.whl $(DIST)/drmemctl.pyz
+
+deb rpm: pyz
+	@command -v dh >/dev/null && command -v rpmbuild >/dev/null || .ci/apt-install debhelper dpkg-dev rpm
+	rm -f $(DIST)/*.$@
+	packaging/build $@ $(DIST)/drmemctl-*-portable.tar.gz $(DIST)
 
 dist-check: $(DEV)
 	.ci/dist-check $(VENV)/bin/python
+
+packages-check: $(DEV)
+	@for each in lintian rpmlint debootstrap; do command -v $$each >/dev/null || .ci/apt-install $$each; done
+	packaging/check $(VENV)/bin/python
 
 # dtc, fdtget and fdtdump, the shells and what shows manual pages: where they cannot be installed, the tests against
 # them are skipped and say so.

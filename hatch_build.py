@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the build makes beside the package's own files: the commit, manual pages, completion of shells."""
+"""What the build makes beside the package's own files: the description, the commit, manual pages, completion."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 COMMIT_FILE = "drmemctl/_build.py"
 COMPLETION = {
@@ -19,6 +20,20 @@ COMPLETION = {
     "zsh": "share/zsh/site-functions/_drmemctl",
     "fish": "share/fish/vendor_completions.d/drmemctl.fish",
 }
+
+
+class CustomMetadataHook(MetadataHookInterface):
+    """Makes the README the description: its links lead to the repository that `[project.urls]` names as Source."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Add the description."""
+        root = Path(self.root)
+        version = run_path(str(root / "drmemctl" / "_version.py"))["__version__"]
+        source = metadata.get("urls", {}).get("Source", "")
+        text = run_path(str(root / "tools" / "description.py"))["described"](
+            (root / "README.md").read_text(encoding="utf-8"), source, version
+        )
+        metadata["readme"] = {"content-type": "text/markdown", "text": text}
 
 
 class CustomBuildHook(BuildHookInterface[Any]):

@@ -244,7 +244,7 @@ def state_figure(n_threads: int, ratio: float) -> Figure:
 
     numbers, edges = Numbers(), Edges(n_threads)
     for state in range(MANY_STATES):
-        numbers.add(digest_of(state.to_bytes(8, "little")))
+        numbers.numbered(digest_of(state.to_bytes(8, "little")))
         edges.add_state(state, 0)
         for thread in range(int((state + 1) * ratio) - int(state * ratio)):
             edges.add(state, thread, state)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from drmemctl.check.boot_consequence import DEADLY_RULES, BootConsequence
 from drmemctl.check.families import FAMILIES
-from drmemctl.check.finding import Finding, Violation
+from drmemctl.check.finding import Finding, Severity, Violation
 from drmemctl.check.rule import RULES, Rule, families_about
+from drmemctl.check.selection import ALL, PathIgnore, RuleSelection, SeverityOverride, exactness, overridden
 from drmemctl.check.subject import Subject
 
 if TYPE_CHECKING:
@@ -32,36 +33,51 @@ def rules_of(families: Iterable[str]) -> dict[str, Rule]:
 
 
 class Plan(NamedTuple):
-    """Which rules to run.
+    """Which rules to run, and how grave their findings are.
 
     Attributes:
-        select: rule ids, family names or prefixes of ids; empty is all.
-        ignore: the same, taken away again.
+        select: words for rules: ids, beginnings of ids, families, `ALL`; none stands for all.
+        ignore: words for rules not to run, unless `select` has a more exact one.
         kernel: the kernel that the rules must be about; None for any, unless an input names its own.
+        extensions: what is selected and left out besides, each on top of those before it.
+        severities: the severities that findings have instead of their rule's.
+        path_ignores: what is left out besides, for inputs of some names.
 
     """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     kernel: Profile | None = None
+    extensions: tuple[RuleSelection, ...] = ()
+    severities: tuple[SeverityOverride, ...] = ()
+    path_ignores: tuple[PathIgnore, ...] = ()
 
     def rules(self, families: Iterable[str] = FAMILIES) -> list[Rule]:
         """Return the rules of these families, in the order of ids."""
-        return [
-            rule
-            for rule in rules_of(families).values()
-            if (not self.select or _named(rule, self.select)) and not _named(rule, self.ignore)
-        ]
+        layers = (RuleSelection(self.select or (ALL,), self.ignore), *self.extensions)
+        return [rule for rule in rules_of(families).values() if _is_selected(rule, layers)]
+
+    def at(self, source: str) -> Plan:
+        """Return the plan for an input, without what that need not keep."""
+        ignored = tuple(RuleSelection(ignore=entry.rules) for entry in self.path_ignores if entry.covers(source))
+        return self._replace(extensions=self.extensions + ignored) if ignored else self
+
+    def severity_of(self, violation: Violation) -> Severity:
+        """Return how grave a violation is to this project."""
+        return overridden(self.severities, RULES[violation.rule], violation.severity)
 
 
-def _named(rule: Rule, words: Iterable[str]) -> bool:
-    return any(word == rule.family or rule.id.startswith(word.upper()) for word in words)
+def _is_selected(rule: Rule, layers: Iterable[RuleSelection]) -> bool:
+    is_selected = False
+    for layer in layers:
+        is_selected = layer.has(rule, otherwise=is_selected)
+    return is_selected
 
 
 def unknown_words(words: Sequence[str]) -> list[str]:
     """Return those words that name no rule and no family."""
     rules = all_rules().values()
-    return [word for word in words if not any(_named(rule, (word,)) for rule in rules)]
+    return [word for word in words if all(exactness(word, rule) < 0 for rule in rules)]
 
 
 class Judge:
@@ -78,7 +94,12 @@ class Judge:
 
     def violations(self, subject: Subject | RtasStream) -> list[Violation]:
         """Return the same as the rules have it."""
-        return ordered(self.ask(self.plan.rules(families_about(subject)), subject))
+        violations = self.ask(self.plan.rules(families_about(subject)), subject)
+        if self.plan.severities:
+            violations = (
+                violation._replace(severity=self.plan.severity_of(violation)) for violation in violations
+            )
+        return ordered(violations)
 
     def ask(self, rules: Iterable[Rule], subject: Subject | RtasStream) -> Iterator[Violation]:
         """Yield what breaks some rules, rule by rule."""

@@ -123,6 +123,10 @@ class Finding(NamedTuple):
         code: for a fault of the kernel, its kind, e.g. `oops`.
         function: the kernel function that it happens in.
         deadly: whether the kernel that is asked about dies of it while it boots.
+        content: a digest of what the finding is about: the property, or else its node; baselines know it by that.
+        line: where that stands in device tree source, from 1 on; 0 in other kinds of trees.
+        column: likewise.
+        fix: command lines that help, to be pasted into a shell of the system that the tree is of.
 
     """
 
@@ -141,6 +145,10 @@ class Finding(NamedTuple):
     code: str = ""
     function: str = ""
     deadly: bool = False
+    content: str = ""
+    line: int = 0
+    column: int = 0
+    fix: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         cut = "…" if len(self.message) > _SHOWN else ""

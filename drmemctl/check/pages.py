@@ -41,6 +41,13 @@ class Page:
     references: tuple[str, ...]
     powervm: str = ""
 
+    def mentions(self, text: str) -> bool:
+        """Whether a text is anywhere on the page, in capitals or not."""
+        sections = (section for _, section in self.sections)
+        parts = (self.rule, self.title, self.summary, *sections, *self.references, self.powervm)
+        # As if the lines of a paragraph were one.
+        return " ".join(text.lower().split()) in " ".join(" ".join(parts).lower().split())
+
     @classmethod
     def of(cls, rule: Rule) -> Page:
         """Return the page of a rule, from its docstring."""

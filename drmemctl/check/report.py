@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from typing import NamedTuple
 
+from drmemctl.check.about import complete
 from drmemctl.check.engine import Judge, Plan
 from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Running, Subject
@@ -57,7 +58,7 @@ def report(source: str, plan: Plan, before: Tree | None = None, array: LmbTable 
     try:
         tree = within_bounds(load(source))
         running = None if array is None else Running.of_tree(tree)._replace(array=array)
-        return report_tree(tree, plan, before, source, running)
+        return report_tree(tree, plan.at(source), before, source, running)
     except Exception as error:
         if os.environ.get("DRMEMCTL_DEBUG") == "1" and is_internal(error):
             raise
@@ -96,7 +97,7 @@ def report_tree(
     plan, notes = _about_its_kernel(plan, tree)
     running = (Running.of_tree(tree) if running is None else running)._replace(profile=plan.kernel)
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
-    findings = Judge(plan).findings(subject)
+    findings = complete(Judge(plan).findings(subject), subject, tree.source if source is None else source)
     # A partition may have no LMBs, and yet be wrong.
     judged = subject.drmem_node is not None or (bool(findings) and describes_partition(tree))
     kernel = None if plan.kernel is None or plan.kernel is selected else plan.kernel.name

@@ -9,23 +9,23 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from drmemctl.check.engine import Plan, all_rules, unknown_words
-from drmemctl.check.families import FAMILIES
+from drmemctl.check.engine import Plan
+from drmemctl.check.rule_words import path_ignores, severity_overrides, suggestion, web_address, words
+from drmemctl.check.selection import PathIgnore, RuleSelection, SeverityOverride
 from drmemctl.check.tally import FAIL_ON
 from drmemctl.errors import DrmemctlError
 from drmemctl.hypervisor.inference import qemu_version
 from drmemctl.kernel.profiles import Profile, ProfileError, profile
 from drmemctl.read_files import open_regular
-from drmemctl.wording import did_you_mean, nearest
+
+_CHECK = "check"
+"""The table within ours that is about this command alone; it may hold the same keys, and counts more."""
 
 _NAMES = ("drmemctl.toml", "pyproject.toml")
 """Where settings are, in one directory the first of these."""
-
-_MOST_WORDS = 1000
-"""Words for rules; there are fewer rules and families by far."""
 
 _LARGEST = 1 << 18
 """Bytes that a file of settings may have."""
@@ -55,13 +55,17 @@ class Settings(NamedTuple):
     """How to check; None is not set.
 
     Attributes:
-        select: rule ids, beginnings of ids, or families, to which checking is restricted.
+        select: rule ids, beginnings of ids, families or `ALL`, to which checking is restricted.
         ignore: the same, left out.
         fail_on: the least severity that makes the exit code 1, or `never`.
         kernel: the kernel that everything is about.
         jobs: how many processes.
         baseline: file with the findings that are known.
         hypervisor: who owns the connectors: `qemu`, `qemu-VERSION` or `powervm`.
+        extensions: what is selected and left out besides; what counts more comes later.
+        severity: the severities that findings have instead of their rule's; the last counts.
+        per_path_ignores: rules left out for inputs of some names.
+        docs_url: where the site is that has a page for each rule, for links to it.
 
     """
 
@@ -72,15 +76,35 @@ class Settings(NamedTuple):
     jobs: int | None = None
     baseline: str | None = None
     hypervisor: str | None = None
+    extensions: tuple[RuleSelection, ...] | None = None
+    severity: tuple[SeverityOverride, ...] | None = None
+    per_path_ignores: tuple[PathIgnore, ...] | None = None
+    docs_url: str | None = None
 
     def over(self, lower: Settings) -> Settings:
-        """Return these settings, completed by others that count less."""
-        return lower._replace(**{name: value for name, value in self._asdict().items() if value is not None})
+        """Return these settings, completed by others that count less.
+
+        To select is to begin anew, as in ruff: what is ignored further down is not any more.
+        """
+        if self.select is not None:
+            lower = lower._replace(ignore=None, extensions=None)
+        own = {name: value for name, value in self._asdict().items() if value is not None}
+        for name in ("extensions", "severity"):
+            if name in own:
+                own[name] = (getattr(lower, name) or ()) + own[name]
+        return lower._replace(**own)
 
     @property
     def plan(self) -> Plan:
         """Which rules to run."""
-        return Plan(self.select or (), self.ignore or (), self.kernel)
+        return Plan(
+            self.select or (),
+            self.ignore or (),
+            self.kernel,
+            self.extensions or (),
+            self.severity or (),
+            self.per_path_ignores or (),
+        )
 
 
 def plan_of(kernel: str | None, select: Sequence[str], ignore: Sequence[str]) -> Plan:
@@ -143,6 +167,30 @@ def read_settings(path: str) -> Settings:
 
     In a file of another name than pyproject.toml the keys may also stand at the top.
     """
+    return _settings(_table(path), path)
+
+
+def command_tables(path: str) -> dict[str, Mapping[str, Any]]:
+    """Return the tables of commands in a file of settings, for who has the commands to judge.
+
+    That of `check` is without the keys that are read here.
+    """
+    tables: dict[str, Mapping[str, Any]] = {
+        name: table for name, table in _table(path).items() if isinstance(table, dict) and name not in _KEYS
+    }
+    if _CHECK in tables:
+        tables[_CHECK] = {key: value for key, value in tables[_CHECK].items() if key not in _KEYS}
+    return tables
+
+
+def general_keys(path: str) -> dict[str, Any]:
+    """Return the keys of a file that are about checks, kernel and hypervisor, as they stand there."""
+    table = _table(path)
+    of_check = table.get(_CHECK, {})
+    return {key: value for key, value in {**table, **of_check}.items() if key in _KEYS}
+
+
+def _table(path: str) -> dict[str, Any]:
     document = _read(path)
     tool = document.get("tool", {})
     table = tool.get("drmemctl") if isinstance(tool, dict) else None
@@ -150,7 +198,7 @@ def read_settings(path: str) -> Settings:
         table = {} if os.path.basename(path) == _NAMES[1] else document  # noqa: PTH119
     if not isinstance(table, dict):
         raise SettingsError("this is no table", source=path, path="tool.drmemctl")
-    return _settings(table, path)
+    return table
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -180,7 +228,13 @@ def _check_depth(text: str, path: str) -> None:
 
 def _settings(table: Mapping[str, Any], path: str) -> Settings:
     values: dict[str, Any] = {}
-    for key, value in table.items():
+    of_check = table.get(_CHECK, {})
+    if not isinstance(of_check, dict):
+        raise SettingsError("this is no table", source=path, path=_CHECK)
+    own_keys = {key: value for key, value in of_check.items() if key in _KEYS}
+    for key, value in {**table, **own_keys}.items():
+        if isinstance(value, dict) and key not in _KEYS:
+            continue  # the table of a command, of which only `check` knows keys here
         if key not in _KEYS:
             raise SettingsError(
                 f"unknown key{suggestion(key, list(_KEYS))}",
@@ -192,6 +246,12 @@ def _settings(table: Mapping[str, Any], path: str) -> Settings:
             values[key.replace("-", "_")] = _KEYS[key](value)
         except ValueError as error:
             raise SettingsError(str(error), source=path, path=key) from error
+    added = RuleSelection(values.pop("extend_select", ()), values.pop("extend_ignore", ()))
+    if added != RuleSelection():
+        values["extensions"] = (added,)
+    if "per_path_ignores" in values:
+        folder = os.path.dirname(path)  # noqa: PTH120
+        values["per_path_ignores"] = tuple(entry._replace(folder=folder) for entry in values["per_path_ignores"])
     if "baseline" in values:
         values["baseline"] = os.path.join(os.path.dirname(path), values["baseline"])  # noqa: PTH118, PTH120
     return Settings(**values)
@@ -205,22 +265,16 @@ def _words(value: object) -> tuple[str, ...]:
     return words(",".join(value))
 
 
-def words(text: str) -> tuple[str, ...]:
-    """Return the words of a comma-separated list; `ValueError` if one names no rule and no family."""
-    selectors = tuple(dict.fromkeys(word for part in text.split(",") if (word := part.strip())))
-    if len(selectors) > _MOST_WORDS:
-        raise ValueError(f"more than {_MOST_WORDS:,} words")
-    unknown = unknown_words(selectors)
-    if unknown:
-        near = suggestion(unknown[0], [*all_rules(), *FAMILIES])
-        raise ValueError(f"{unknown[0]!r} is no rule, no beginning of a rule's id and no family{near}")
-    return selectors
+def _severity(value: object) -> tuple[SeverityOverride, ...]:
+    if not isinstance(value, dict):
+        raise ValueError('this is no table such as {DRM121 = "warning"}')  # noqa: TRY004 - one kind of error
+    return severity_overrides(f"{names}={level}" for names, level in value.items())
 
 
-def suggestion(word: str, names: Iterable[str]) -> str:
-    """Return `; did you mean …?` with the known words that are nearest, or nothing."""
-    near = nearest(word, names)
-    return f"; {did_you_mean(near)}" if near else ""
+def _per_path_ignores(value: object) -> tuple[PathIgnore, ...]:
+    if not isinstance(value, dict):
+        raise ValueError('this is no table such as {"old/*" = ["DRM030"]}')  # noqa: TRY004 - as above
+    return path_ignores(f"{pattern}:{','.join(_words(names))}" for pattern, names in value.items())
 
 
 def _fail_on(value: object) -> str:
@@ -252,6 +306,12 @@ def _baseline(value: object) -> str:
     return value
 
 
+def _docs_url(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("this is no text such as https://docs.example.com/drmemctl")  # noqa: TRY004 - as above
+    return web_address(value)
+
+
 def _hypervisor(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError('this is no text such as "powervm"')  # noqa: TRY004 - one kind of error for all keys
@@ -267,4 +327,9 @@ _KEYS: dict[str, Callable[[object], Any]] = {
     "jobs": _jobs,
     "baseline": _baseline,
     "hypervisor": _hypervisor,
+    "extend-select": _words,
+    "extend-ignore": _words,
+    "severity": _severity,
+    "per-path-ignores": _per_path_ignores,
+    "docs-url": _docs_url,
 }

@@ -20,7 +20,7 @@ FAIL_ON = (*(severity.value for severity in Severity), NEVER)
 
 
 class RuleCount(NamedTuple):
-    """How often a rule was broken: the rank of its severity, findings, and trees that have some."""
+    """How often a rule was broken: the rank of the worst severity, findings, and trees that have some."""
 
     rank: int
     findings: int = 0
@@ -59,11 +59,13 @@ class CheckTally:
             self.known += report.known
             for finding in report.findings:
                 self.findings[finding.severity] += 1
-            for rule, members in Counter(
-                (finding.rule, finding.severity.rank) for finding in report.findings
-            ).items():
-                before = self._rules.get(rule[0], RuleCount(rule[1]))
-                self._rules[rule[0]] = RuleCount(rule[1], before.findings + members, before.trees + 1)
+            ranks: dict[str, int] = {}
+            for finding in report.findings:
+                ranks[finding.rule] = min(finding.severity.rank, ranks.get(finding.rule, len(Severity)))
+            for rule, members in Counter(finding.rule for finding in report.findings).items():
+                before = self._rules.get(rule, RuleCount(ranks[rule]))
+                rank = min(ranks[rule], before.rank)
+                self._rules[rule] = RuleCount(rank, before.findings + members, before.trees + 1)
             yield report
 
     def by_rule(self) -> list[tuple[str, RuleCount]]:

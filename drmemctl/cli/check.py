@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from drmemctl.cli.baselines import baseline_of, tell_stale, written
 from drmemctl.cli.common import (
     FILE,
     TREE,
@@ -17,9 +18,19 @@ from drmemctl.cli.common import (
     named_file,
     of_kcore,
     open_tree,
+    quiet_option,
 )
+from drmemctl.cli.found_settings import chosen_file, found_settings, settings_options
 from drmemctl.cli.kernel_options import kernel_option
-from drmemctl.cli.rule_options import rules_option
+from drmemctl.cli.output_files import FORMATS, check_distinct, output_file_option
+from drmemctl.cli.rule_options import (
+    IGNORE,
+    SELECT,
+    docs_url_option,
+    per_path_ignores_option,
+    rules_option,
+    severity_option,
+)
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -27,7 +38,7 @@ if TYPE_CHECKING:
     from drmemctl.check.settings import Settings
     from drmemctl.check.tally import CheckTally
     from drmemctl.model.drmem import LmbTable
-    from drmemctl.output.check import Target
+    from drmemctl.output.check import CheckView, Target
     from drmemctl.tree.node import Tree
 
 _EXIT_FINDINGS = 1
@@ -43,18 +54,23 @@ Examples:
   drmemctl check /proc/device-tree
   drmemctl check captures/ 'lab/*.dtb' --kernel 6.12 --fail-on error
   drmemctl check after.dtb --before before.dtb --select migration
-  drmemctl check trees/ --format sarif -o drmemctl.sarif
+  drmemctl check trees/ --output-file sarif=drmemctl.sarif --output-file junit=drmemctl.xml
 
-A directory that is no tree itself stands for all trees below it, also those in archives. Settings (select,
-ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.toml.
+A directory that is no tree itself stands for all trees below it, also those in archives. Settings, named as the
+options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.toml.
 """
 
 
 @click.command("check", short_help="Say what is wrong with device trees.", epilog=_EXAMPLE)
 @dump_options()
 @click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=TREE, callback=of_kcore)
-@rules_option("--select", "Only these rules: ids, beginnings of ids, families; comma-separated or repeated.")
-@rules_option("--ignore", "Not these rules.")
+@rules_option("--select", SELECT)
+@rules_option("--ignore", IGNORE)
+@rules_option("--extend-select", "These rules as well: on top of what settings from a file select.")
+@rules_option("--extend-ignore", "Nor these rules: on top of what settings from a file ignore.")
+@per_path_ignores_option()
+@severity_option()
+@docs_url_option()
 @kernel_option("the input's, else any", "Only rules about this kernel. ")
 @click.option(
     "--before",
@@ -74,6 +90,7 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
 @click.option(
     "--baseline", metavar="FILE", type=FILE, help="Show, and fail on, only what this file does not know."
 )
+@click.option("--prune-baseline", is_flag=True, help="Take out of that file what is not found any more.")
 @click.option(
     "--write-baseline",
     metavar="FILE",
@@ -88,27 +105,27 @@ ignore, fail-on, kernel, jobs, baseline) come from [tool.drmemctl] in the neares
     type=click.IntRange(1),
     help="Processes, four per CPU at most.  [default: one per CPU]",
 )
-@click.option("--config", metavar="FILE", type=FILE, help="Take settings from this file.")
-@click.option("--isolated", is_flag=True, help="Take no settings from any file.")
+@settings_options
 @click.option("--all", "everything", is_flag=True, help="All findings and LMBs, not a screen for each tree.")
-@click.option("-q", "--quiet", is_flag=True, help="Print no findings; the exit code tells, and the file of -o.")
+@quiet_option()
 @click.option("--statistics", is_flag=True, help="Print how often each rule was broken, in place of findings.")
-@format_option("text", "concise", "json", "sarif", "junit", "github", "gitlab", "markdown")
+@format_option(*FORMATS)
 @click.option("-o", "--output", metavar="OUT", type=FILE, help="Write to this file; - is standard output.")
+@output_file_option()
 @color_option()
 def command(
     trees: tuple[str, ...],
     before: str | None,
     array: str | None,
     allow_no_drmem: bool,
+    prune_baseline: bool,
     write_baseline: str | None,
-    config: str | None,
-    isolated: bool,
     everything: bool,
     quiet: bool,
     statistics: bool,
     format: str,
     output: str | None,
+    output_files: tuple[tuple[str, str], ...],
     screen: Screen,
     **options: Any,
 ) -> int:
@@ -119,59 +136,81 @@ def command(
     the same.
     """
     from drmemctl.check.cpus import n_cpus
+    from drmemctl.check.engine import Plan
     from drmemctl.check.inputs import find_inputs, reports
     from drmemctl.check.tally import CheckTally
-    from drmemctl.output.check import CheckView, Target, show_check, show_quietly, show_statistics
+    from drmemctl.output.check import CheckView, Target
 
-    settings = _settings(options, config, isolated)
+    settings = _settings(options)
     old = _old_tree(before, trees)
     inputs = find_inputs(trees)
     plan = settings.plan
-    if (plan.select or plan.ignore) and not plan.rules():
+    if plan != Plan(kernel=plan.kernel) and not plan.rules():
         say("select and ignore leave no rule: nothing is judged")
     tally = CheckTally()
-    if array is not None and len(inputs) != 1:
-        raise click.UsageError("--array is the array of one kernel: name one TREE.")
-    judged = reports(inputs, plan, old, settings.jobs or n_cpus(), None if array is None else _array(array))
-    if settings.baseline is not None and write_baseline is None:
-        from drmemctl.check.baseline import Baseline
-
-        judged = Baseline.read(settings.baseline).new_in(judged)
-    judged = tally.counted(judged)
-    read = (before, array, settings.baseline if write_baseline is None else None, config)
+    judged = reports(inputs, plan, old, settings.jobs or n_cpus(), _array(array, len(inputs)))
+    baseline = baseline_of(settings.baseline, prune=prune_baseline, write=write_baseline)
+    judged = tally.counted(judged if baseline is None else baseline.new_in(judged))
+    read = (before, array, None if baseline is None else baseline.path, chosen_file())
     target = Target(
         screen,
         None if output == "-" else output,
         tuple(entry.path for entry in inputs) + tuple(name for name in read if name),
     )
-    if write_baseline is not None:
-        _write_baseline(write_baseline, target.attended(judged, allow_unjudged=allow_no_drmem), target, tally)
-        return _exit_code(tally, "never", allow_no_drmem)
     fail_on = settings.fail_on or "warning"
-    view = CheckView(judged, tally, plan, fail_on, everything, allow_no_drmem)
-    if (quiet or statistics) and target.file is None:
-        show_quietly(target, view)
-    else:
-        show_check(target, view, format)
-    if statistics:
-        show_statistics(screen, view)
+    view = CheckView(judged, tally, plan, fail_on, everything, allow_no_drmem, settings.docs_url or "")
+    if write_baseline is not None:
+        if output_files:
+            raise click.UsageError("--write-baseline has no other output: leave --output-file out.")
+        written(write_baseline, view, target)
+        return _exit_code(tally, "never", allow_no_drmem)
+    check_distinct([*(name for _, name in output_files), *([target.file] if target.file else [])])
+    _show(target, view, format, output_files, quiet=quiet, statistics=statistics)
+    if baseline is not None:
+        tell_stale(baseline, plan, (before, array), prune=prune_baseline)
     if len(inputs) > _MANY:
         say(f"{len(inputs):,} inputs: drmemctl fleet check judges as many into tables, also on a cluster")
     return _exit_code(tally, fail_on, allow_no_drmem)
 
 
-def _settings(options: dict[str, Any], config: str | None, isolated: bool) -> Settings:
-    from drmemctl.check.settings import Settings, SettingsError, find_settings, read_settings
-    from drmemctl.output.text import safe
+def _show(
+    target: Target,
+    view: CheckView,
+    format: str,
+    output_files: tuple[tuple[str, str], ...],
+    *,
+    quiet: bool,
+    statistics: bool,
+) -> None:
+    from drmemctl.output.check import show_check, show_quietly, show_statistics, write_reports
 
-    if config is not None and isolated:
-        raise click.UsageError("--config and --isolated exclude each other.")
-    own = Settings(**options)
-    try:
-        path = None if isolated else config or find_settings()
-        return own if path is None else own.over(_at_most_a_process_a_cpu(read_settings(path)))
-    except SettingsError as error:
-        raise click.UsageError(safe(str(error), 2000)) from error
+    copies: list[Report] = []
+    if output_files:
+        view = view._replace(reports=_kept(view.reports, copies))
+    if (quiet or statistics) and target.file is None:
+        show_quietly(target, view)
+    else:
+        show_check(target, view, format)
+    if statistics:
+        show_statistics(target.screen, view)
+    if output_files:
+        write_reports(target, view._replace(reports=iter(copies)), output_files)
+
+
+def _kept(judged: Iterator[Report], copies: list[Report]) -> Iterator[Report]:
+    """Keep the reports for the further outputs, as they pass."""
+    for report in judged:
+        copies.append(report)
+        yield report
+
+
+def _settings(options: dict[str, Any]) -> Settings:
+    from drmemctl.check.selection import RuleSelection
+    from drmemctl.check.settings import Settings
+
+    added = RuleSelection(options.pop("extend_select", None) or (), options.pop("extend_ignore", None) or ())
+    own, lower = Settings(**options, extensions=None if added == RuleSelection() else (added,)), found_settings()
+    return own if lower is None else own.over(_at_most_a_process_a_cpu(lower))
 
 
 def _at_most_a_process_a_cpu(settings: Settings) -> Settings:
@@ -181,7 +220,11 @@ def _at_most_a_process_a_cpu(settings: Settings) -> Settings:
     return settings if settings.jobs is None else settings._replace(jobs=min(settings.jobs, n_cpus()))
 
 
-def _array(path: str) -> LmbTable:
+def _array(path: str | None, n_inputs: int) -> LmbTable | None:
+    if path is None:
+        return None
+    if n_inputs != 1:
+        raise click.UsageError("--array is the array of one kernel: name one TREE.")
     from drmemctl.model.dumped import read_table
 
     return read_table(path)
@@ -193,15 +236,6 @@ def _old_tree(before: str | None, trees: tuple[str, ...]) -> Tree | None:
     if before == "-" and "-" in trees:
         raise click.UsageError("standard input cannot be both TREE and OLD.")
     return open_tree(before)
-
-
-def _write_baseline(path: str, judged: Iterator[Report], target: Target, tally: CheckTally) -> None:
-    from drmemctl.check.baseline import document
-    from drmemctl.output.check import say_written
-    from drmemctl.output.files import write_text
-
-    write_text(path, (document(judged, path),), target.inputs)
-    say_written(tally, path)
 
 
 def _exit_code(tally: CheckTally, fail_on: str, allow_no_drmem: bool) -> int:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
+from drmemctl.cli.common import color_option, format_option, open_tree, quiet_option, tree_argument
 from drmemctl.cli.kernel_options import kernel_option, setting
+from drmemctl.cli.rule_options import IGNORE, SELECT, rules_option
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ Examples:
   drmemctl diff before.dtb after.dtb
   drmemctl diff sosreport.tar.xz live --all
   drmemctl diff old/device-tree new/device-tree --format unified | less
+  drmemctl diff before.dtb after.dtb --fail-on numa --fail-on finding --format junit > diff.xml
 
-Exit code 0 if there is no difference, 1 if there is one, 3 if a tree cannot be read.
+Exit code 0 if there is no difference that --fail-on is about, 1 if there is one, 3 if a tree cannot be read.
 """
 
 
@@ -32,23 +34,53 @@ Exit code 0 if there is no difference, 1 if there is one, 3 if a tree cannot be 
 @tree_argument("new")
 @click.option("--all", "everything", is_flag=True, help="All properties, not only those on memory and affinity.")
 @kernel_option()
-@format_option("text", "json", "markdown", "unified")
+@rules_option("--select", SELECT)
+@rules_option("--ignore", IGNORE)
+@click.option(
+    "--fail-on",
+    multiple=True,
+    type=click.Choice(["lmbs", "numa", "finding", "anything", "never"], case_sensitive=False),
+    help="What gives exit code 1; repeated, any of these.  [default: anything]",
+)
+@quiet_option()
+@format_option("text", "json", "markdown", "unified", "sarif", "junit")
 @color_option()
-def command(old: str, new: str, everything: bool, kernel: Profile | None, format: str, screen: Screen) -> int:
+def command(
+    old: str,
+    new: str,
+    everything: bool,
+    kernel: Profile | None,
+    select: tuple[str, ...] | None,
+    ignore: tuple[str, ...] | None,
+    fail_on: tuple[str, ...],
+    quiet: bool,
+    format: str,
+    screen: Screen,
+) -> int:
     """Say what is different in NEW: which LMBs moved, came, went or changed state, and what else.
 
     The two may be any kinds of TREE. Lookup arrays are compared by the lists in them, so that a renumbering which
     leaves every LMB where it was says just that. Another encoding of the same LMBs (v1 for v2) is no difference.
-    What a migration may not have changed is marked by the rules about migrations.
+    What a migration may not have changed is marked by the rules about migrations, of which --select chooses.
+
+    --fail-on lmbs is about LMBs that came, went, moved or changed, but for renumbered lookup arrays; numa about
+    LMBs on another node than before, distances, and what nodes are made of; finding about rules of severity
+    warning or worse.
     """
     if old == new == "-":
         raise click.UsageError("standard input cannot be both OLD and NEW.")
+    from drmemctl.check.engine import Plan
     from drmemctl.compare.diff import diff
+    from drmemctl.compare.gate import ANYTHING, failing_parts
     from drmemctl.output.diff import show_diff
 
     named = kernel if kernel is not None else setting("kernel")
     difference = diff(open_tree(old), open_tree(new), everything=everything, kernel=named)
-    for note in difference.kernel_notes:
-        say(note)
-    show_diff(screen, difference, format)
-    return 0 if difference.same else _EXIT_DIFFERENT
+    if select or ignore:
+        difference = difference.judged_by(Plan(select or (), ignore or ()))
+    fail_on = fail_on or (ANYTHING,)
+    if not quiet:
+        for note in difference.kernel_notes:
+            say(note)
+        show_diff(screen, difference, format, fail_on)
+    return _EXIT_DIFFERENT if failing_parts(difference, fail_on) else 0

@@ -106,7 +106,7 @@ def _policies(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
 
 def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str) -> str:
     from drmemctl.check.engine import all_rules
-    from drmemctl.check.settings import suggestion
+    from drmemctl.check.rule_words import suggestion
     from drmemctl.simulate.interleave.answer import INCONSISTENT
 
     if value in ("", INCONSISTENT):
@@ -166,7 +166,7 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
     help="Write the worst schedule to this file.",
 )
 @replay_option()
-@format_option("text", "json", "mermaid")
+@format_option("text", "json", "junit", "mermaid")
 @color_option()
 def command(
     tree: str,
@@ -205,6 +205,8 @@ def command(
 
     began = monotonic()
     if replay is not None:
+        if format == "junit":
+            raise click.UsageError("--replay has no JUnit format: a schedule is no test.")
         return replay_schedule(tree, replay, screen, format)
     check_threads(threads)
     bounds = Bounds(max_states, max_seconds or NEVER)
@@ -221,7 +223,13 @@ def command(
     traced = [
         traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in exploration.answers
     ]
-    show_explored(screen, ExploreView(question, exploration.answers, traced), format)
+    view = ExploreView(question, exploration.answers, traced)
+    if format == "junit":
+        from drmemctl.output.explore_junit import junit
+
+        screen.write_all(junit(view))
+    else:
+        show_explored(screen, view, format)
     if save is not None:
         _save(exploration, save)
     return 0 if exploration.consistent else _EXIT_INCONSISTENT
@@ -259,8 +267,8 @@ def check_threads(threads: Sequence[str]) -> None:
 
 
 def _ends_to_show(answer: PolicyAnswer, format: str, most: int | None) -> Sequence[End]:
-    """Return the ends that a format has: JSON all, a diagram the worst, text examples unless `most` is None."""
-    if format == "mermaid":
+    """Return the ends that a format has: JSON all, text examples unless `most` is None, the others the worst."""
+    if format in ("mermaid", "junit"):
         return answer.bad[:1]
     return answer.bad if format == "json" or most is None else answer.examples(most)
 

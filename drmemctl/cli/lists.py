@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from drmemctl.model.selection import AddressRange
 
     _Type = click.ParamType[Any]
@@ -41,6 +43,14 @@ class Listed(_Type):
         if len(parts) > _MOST:
             self.fail(f"{len(parts):,} values, more than {_MOST:,}", param, ctx)
         return tuple(self._kind.convert(part, param, ctx) for part in parts)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Return what the last of the values can be."""
+        from click.shell_completion import CompletionItem
+
+        before, comma, last = incomplete.rpartition(",")
+        items = self._kind.shell_complete(ctx, param, last)
+        return [CompletionItem(before + comma + item.value, item.type) for item in items]
 
 
 class Addresses(_Type):

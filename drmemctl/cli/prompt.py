@@ -12,6 +12,7 @@ from pathlib import Path
 from drmemctl.cli.step_completion import completions
 from drmemctl.cli.steps import SYNTAX, pointed, worded
 from drmemctl.errors import DrmemctlError
+from drmemctl.output.pager import end_paging
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation import show_lines
 from drmemctl.output.simulation_text import Detail, boot_lines, machine_lines, step_lines, verdict_lines
@@ -144,6 +145,7 @@ class Prompt(cmd.Cmd):
 
 def converse(screen: Screen, session: Session, steps: Iterable[Step], detail: Detail) -> None:
     """Do the steps given, then ask for more until the input ends; the verdict comes last."""
+    end_paging()
     standard_input()  # which `cmd` reads, a line at a time
     prompt = Prompt(screen, session, detail)
     show_lines(screen, boot_lines(screen, session))

@@ -4,11 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from drmemctl.cli.common import Decorator
+
+if TYPE_CHECKING:
+    from drmemctl.check.selection import PathIgnore, SeverityOverride
+
+
+SELECT = "Only these rules: ids, beginnings of ids, families, ALL; comma-separated or repeated."
+IGNORE = "Not these rules; of --select and --ignore, the more exact word counts."
+"""What `--select` and `--ignore` do on every command."""
 
 
 def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
@@ -26,7 +34,7 @@ def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Param
 
 
 def _rules(text: str) -> tuple[str, ...]:
-    from drmemctl.check.settings import words
+    from drmemctl.check.rule_words import words
 
     return words(text)
 
@@ -38,11 +46,107 @@ def rules_option(name: str, about: str) -> Decorator:
     )
 
 
-def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+def severity_option() -> Decorator:
+    """Return `--severity RULES=SEVERITY`."""
+    return click.option(
+        "--severity",
+        metavar="RULES=SEVERITY",
+        multiple=True,
+        callback=_parsed_each(_severities),
+        shell_complete=_complete_severity,
+        help="Give their findings this severity; repeated.",
+    )
+
+
+def per_path_ignores_option() -> Decorator:
+    """Return `--per-path-ignores PATTERN:RULES`."""
+    return click.option(
+        "--per-path-ignores",
+        metavar="PATTERN:RULES",
+        multiple=True,
+        callback=_parsed_each(_path_ignores),
+        shell_complete=_complete_path_ignores,
+        help="Not these rules for inputs of such names; repeated.",
+    )
+
+
+def docs_url_option() -> Decorator:
+    """Return `--docs-url URL`."""
+    return click.option(
+        "--docs-url",
+        metavar="URL",
+        callback=_parsed(_address),
+        help="Link to the rules' pages there: a site that `make docs` built.",
+    )
+
+
+def _address(text: str) -> str:
+    from drmemctl.check.rule_words import web_address
+
+    return web_address(text)
+
+
+def _parsed_each(parse: Callable[[tuple[str, ...]], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Return a callback that parses the texts of a repeated option; None where it is not given."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> Any:
+        try:
+            return parse(value) if value else None
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+
+    return callback
+
+
+def _severities(texts: tuple[str, ...]) -> tuple[SeverityOverride, ...]:
+    from drmemctl.check.rule_words import severity_overrides
+
+    return severity_overrides(texts)
+
+
+def _path_ignores(texts: tuple[str, ...]) -> tuple[PathIgnore, ...]:
+    from drmemctl.check.rule_words import path_ignores
+
+    return path_ignores(texts)
+
+
+def _complete_path_ignores(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from glob import escape, glob
+
+    pattern, colon, names = incomplete.rpartition(":")
+    if not colon:
+        return sorted(glob(f"{escape(incomplete)}*"))  # noqa: PTH207 - as it was typed
+    return [f"{pattern}:{word}" for word in _complete(ctx, param, names)]
+
+
+def _complete_severity(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from drmemctl.check.finding import Severity
+
+    names, equals, _ = incomplete.partition("=")
+    if not equals:
+        return [f"{word}=" for word in _complete(ctx, param, incomplete)]
+    return [word for level in Severity if (word := f"{names}={level}").startswith(incomplete)]
+
+
+def complete_selectors(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the rules, families and files that begin so."""
+    from glob import escape, glob
+
     from drmemctl.check.families import FAMILIES
 
+    rules = complete_ids(ctx, param, incomplete)
+    if incomplete and rules:
+        return rules
+    files = sorted(glob(f"{escape(incomplete)}*"))  # noqa: PTH207 - as it was typed
+    return [*(name for name in FAMILIES if name.startswith(incomplete)), *rules, *files]
+
+
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from drmemctl.check.families import FAMILIES
+    from drmemctl.check.selection import ALL
+
     before, comma, last = incomplete.rpartition(",")
-    selectors = [*FAMILIES, *complete_ids(ctx, param, last)]
+    selectors = [ALL, *FAMILIES, *complete_ids(ctx, param, last)]
     return [before + comma + word for word in selectors if word.startswith((last, last.upper()))]
 
 

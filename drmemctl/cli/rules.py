@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.check.families import FAMILIES
+from drmemctl.check.finding import Severity
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.kernel_options import kernel_option
+from drmemctl.cli.lists import Listed, flat
 from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen, say
 
@@ -20,7 +22,8 @@ _EXAMPLE = """
 \b
 Examples:
   drmemctl rules
-  drmemctl rules --family migration --kernel 5.10
+  drmemctl rules --family migration,state --kernel 5.10
+  drmemctl rules --severity error --search drmem_update_lmbs
 """
 
 
@@ -30,19 +33,48 @@ Examples:
     short_help="List the rules that check and decode judge by.",
     epilog=_EXAMPLE,
 )
-@click.option("--family", type=click.Choice(list(FAMILIES)), help="Only the rules of this family.")
+@click.option(
+    "--family",
+    "families",
+    metavar="FAMILY,...",
+    multiple=True,
+    type=Listed(click.Choice(list(FAMILIES))),
+    help=f"Only the rules of these families: {', '.join(FAMILIES)}.",
+)
+@click.option(
+    "--severity",
+    "severities",
+    metavar="SEVERITY,...",
+    multiple=True,
+    type=Listed(click.Choice([severity.value for severity in Severity])),
+    help="Only rules of this severity: error, warning, info.",
+)
+@click.option(
+    "--search", metavar="TEXT", multiple=True, help="Only rules whose page has this text; repeated, all of them."
+)
 @kernel_option("any", "Only rules about this kernel. ")
 @format_option("text", "json", "csv", "markdown")
 @table_options
 @color_option()
-def command(family: str | None, kernel: Profile | None, format: str, screen: Screen) -> None:
+def command(
+    families: tuple[tuple[str, ...], ...],
+    severities: tuple[tuple[str, ...], ...],
+    search: tuple[str, ...],
+    kernel: Profile | None,
+    format: str,
+    screen: Screen,
+) -> None:
     """List the rules that `check` and `decode` judge by; `explain RULE` tells more of one."""
     from drmemctl.check.engine import Plan
     from drmemctl.check.pages import pages
     from drmemctl.output.rules import COLUMNS, show_rules
 
-    plan = Plan((family,) if family else (), (), kernel)
-    listed = pages(rule for rule in plan.rules() if rule.kernels.include(kernel))
+    wanted = flat(severities)
+    listed = tuple(
+        page
+        for page in pages(rule for rule in Plan(flat(families)).rules() if rule.kernels.include(kernel))
+        if (not wanted or page.severity in wanted) and all(map(page.mentions, search))
+    )
     show_rules(screen, listed, format, table_choice(COLUMNS, format))
     if not listed:
-        say(f"no rule of the family {family} is about that kernel")
+        say("no rule is of that kind: leave --family, --severity, --search or --kernel out")

@@ -23,6 +23,7 @@ from drmemctl.notebook import short_repr
 from drmemctl.tree.node import Property, Tree
 
 if TYPE_CHECKING:
+    from drmemctl.check.engine import Plan
     from drmemctl.check.finding import Finding
 
 
@@ -120,6 +121,11 @@ class Diff:
         """Return the bytes of each LMB of a change: as the tree says that has them, the new one first."""
         first, second = (self.old, self.new) if change.new is None else (self.new, self.old)
         return second.lmb_size if first.lmb_size is None else first.lmb_size
+
+    def judged_by(self, plan: Plan) -> Diff:
+        """Return the same with the findings of some rules only."""
+        rules = {rule.id for rule in plan.rules(["migration"])}
+        return replace(self, findings=tuple(finding for finding in self.findings if finding.rule in rules))
 
     def mirrored(self) -> Diff:
         """Return the diff in the other direction, without findings."""

@@ -41,11 +41,20 @@ _SETTINGS = {
     "distributed.admin.low-level-log-length": 10,
     "distributed.admin.system-monitor.interval": "5s",
     "distributed.worker.profile.enabled": False,
-    # Else each loop looks fifty times a second how late it is: a hundredth of a processor in the client.
-    "distributed.admin.tick.interval": "1s",
+    # Else each loop looks fifty times a second how late it is: a hundredth of a processor in the client. It runs
+    # there beside the scheduler: whatever is done by the second counts for every input, the more the busier the
+    # machine is.
+    "distributed.admin.tick.interval": "10s",
+    "distributed.admin.tick.cycle": "10s",
     "distributed.admin.tick.limit": "60s",
+    "distributed.client.scheduler-info-interval": "60s",
+    "distributed.scheduler.active-memory-manager.start": False,
     "distributed.comm.timeouts.connect": "60s",
 }
+
+_LOOKED_AFTER = {"idle-timeout", "no-workers-timeout"}
+_LOOKED_AFTER_MS = 5000
+"""After which the scheduler looks for these, which are minutes, and by default four times a second."""
 
 Say = Callable[[str], None]
 
@@ -62,6 +71,8 @@ def local_client(jobs: int, memory: int, say: Say) -> Iterator[Client]:
     scheduler of Dask is run.
     """
     with dask.config.set(_SETTINGS), _cluster(jobs, memory) as cluster, Client(cluster) as client:
+        for name in _LOOKED_AFTER & {*cluster.scheduler.periodic_callbacks}:
+            cluster.scheduler.periodic_callbacks[name].callback_time = _LOOKED_AFTER_MS
         if find_spec("bokeh") is not None:
             say(f"Dask's dashboard: {cluster.dashboard_link}")
         yield client
@@ -82,6 +93,7 @@ def _cluster(jobs: int, memory: int) -> LocalCluster:
             dashboard_address=_ANY_PORT,
             worker_dashboard_address=_ANY_PORT,
             memory_limit=memory,
+            scheduler_sync_interval=60,
             silence_logs=logging.CRITICAL,
         )
     finally:

@@ -47,11 +47,11 @@ class Dataset:
         self.is_local = path is not None
         self.fs, root = file_system(url if path is None else os.path.abspath(path))  # noqa: PTH100
         self._root = root.rstrip("/")
+        self._place: str = self.fs.unstrip_protocol(self._root) + "/"
 
     def holds(self, url: str) -> bool:
         """Whether a URL is of a file in it, which is no input although it may lie beside them."""
-        place: str = self.fs.unstrip_protocol(self._root)
-        return url.startswith(place + "/")
+        return url.startswith(self._place)
 
     def check_work(self, hint: str) -> None:
         """Raise `DatasetError` where another command made what is there; `hint` says what to do then."""

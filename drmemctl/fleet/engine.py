@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from queue import SimpleQueue
+from time import monotonic
 from typing import Any, NamedTuple
 
-from distributed import Client, Future, KilledWorker, as_completed
+from distributed import Client, Future, KilledWorker
 
 from drmemctl.fleet.cluster import ClusterError
 from drmemctl.fleet.dataset import DatasetWriter
@@ -37,6 +40,8 @@ _AHEAD = 4
 _SPARE = 2
 """Batches beyond one for each worker, so that none has to wait for us."""
 
+_COUNTED_EVERY = 5.0
+"""Seconds after which the workers are counted again: to ask for each batch costs as much as to give it out."""
 
 _MOST_DEATHS = 20
 """Workers that may die over a batch: alone, in processes of their own, its inputs can end none."""
@@ -98,11 +103,14 @@ class Judging:
         self._part = part
         self._work = writer.work
         self._flying: dict[Future[Any], Batch] = {}
-        self._completed: Any = as_completed([], loop=client.loop)
+        # as_completed() looks ten times a second whether there is one.
+        self._done: SimpleQueue[Future[Any]] = SimpleQueue()
         self._results: dict[int, tuple[Batch, Packed]] = {}
         self._waiting: list[tuple[Batch, Packed]] = []
         self._next = 0
         self._deaths: Counter[int] = Counter()
+        self._threads = 1
+        self._counted = -_COUNTED_EVERY
 
     def judge(self, sources: Iterable[Item], progress: Callable[[int], None] = lambda _: None) -> None:
         """Judge inputs and write the parts, each of which counts as soon as it is written.
@@ -113,7 +121,7 @@ class Judging:
         try:
             self._fill(remaining)
             while self._flying:
-                self._take(next(self._completed))
+                self._take(self._done.get())
                 self._write()
                 progress(sum(self.outcomes.values()))
                 self._fill(remaining)
@@ -124,20 +132,27 @@ class Judging:
 
     def _fill(self, remaining: Iterator[Batch]) -> None:
         """Give out batches: as many as keep the workers busy, none too far ahead of the next that is wanted."""
-        most = max(1, sum(self._client.nthreads().values())) + _SPARE
+        most = self._workers() + _SPARE
         while len(self._flying) < most and len(self._flying) + len(self._results) < _AHEAD * most:
             batch = next(remaining, None)
             if batch is None:
                 return
             self._give(judge, batch)
 
+    def _workers(self) -> int:
+        """Return how many batches are judged at a time; workers come and go."""
+        now = monotonic()
+        if now >= self._counted + _COUNTED_EVERY:
+            self._threads, self._counted = max(1, sum(self._client.nthreads().values())), now
+        return self._threads
+
     def _give(self, work: Callable[..., Packed], batch: Batch) -> None:
         key = f"drmemctl-{work.__name__}-{id(self)}-{batch.number}-{self._deaths[batch.number]}"
-        future = self._client.submit(
-            work, batch.inputs, self._kernels, self._limits, self._work, key=key, pure=False
-        )
+        # Of arguments Dask goes through each tuple, for futures that may be in it.
+        task = partial(work, batch.inputs, self._kernels, self._limits, self._work)
+        future = self._client.submit(task, key=key, pure=False)
         self._flying[future] = batch
-        self._completed.add(future)
+        future.add_done_callback(self._done.put)
 
     def _take(self, future: Future[Any]) -> None:
         batch = self._flying.pop(future)

@@ -201,14 +201,16 @@ class LmbTable:
             return self
         changes = {"aa_index": aa_index, "flags": flags}
         replaced = {name: value for name, value in changes.items() if value is not None}
-        changed = [run._replace(**replaced) for run in self.part(first, count)]
-        begin, low = self._run_at(first)
-        last, high = self._run_at(first + count - 1)
-        end = last + self.runs.lmbs[high]
-        between = [*self.part(begin, first - begin), *changed, *self.part(first + count, end - first - count)]
-        # What is on both sides stays as it is, however many runs: columns are copied and no run is looked at.
-        blocks = self.runs.columns(0, low), Runs(between, None).columns(), self.runs.columns(high + 1)
-        runs = Runs.of_blocks(blocks, self.lmb_size)
+        ends = list(accumulate(self.runs.lmbs))
+        low, high = bisect_right(ends, first), bisect_right(ends, first + count - 1)
+        begin = ends[low] - self.runs.lmbs[low]
+        between = []
+        for run in self.runs[low : high + 1]:
+            head, tail = max(first - begin, 0), min(first + count - begin, run.lmbs)
+            changed = run.part(head, tail - head, self.lmb_size)._replace(**replaced)
+            between += [run.part(0, head, self.lmb_size), changed, run.part(tail, run.lmbs - tail, self.lmb_size)]
+            begin += run.lmbs
+        runs = self.runs.replaced(low, high + 1, between, self.lmb_size)
         return LmbTable(runs, self.lmb_size, self.property_name, self.associativity)
 
 

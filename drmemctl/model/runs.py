@@ -49,9 +49,24 @@ class Runs(Sequence[Run]):
             if most is not None and merger.n_runs > most:
                 message = f"more than {most:,} runs of LMBs: hardly any LMB follows from the one before"
                 raise LimitError(message, hint=NOT_REAL)
-        runs = cls((), lmb_size)
-        runs._hold(merger.finished())
+        return cls._of(merger)
+
+    @classmethod
+    def _of(cls, merger: _Merger) -> Runs:
+        runs = cls.__new__(cls)
+        runs._hold(merger.finished())  # noqa: SLF001 - its own
         return runs
+
+    def replaced(self, low: int, high: int, runs: Iterable[Run], lmb_size: int | None) -> Runs:
+        """Return the runs with others in place of those from position `low` up to `high`.
+
+        Those on both sides stay as they are, however many: columns are copied and no run is looked at.
+        """
+        merger = _Merger(lmb_size)
+        merger.add_columns(self.columns(0, low))
+        merger.add_each(runs)
+        merger.add_columns(self.columns(high))
+        return self._of(merger)
 
     @overload
     def __getitem__(self, index: int) -> Run: ...

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +19,7 @@ from drmemctl.output.text import safe
 from drmemctl.wording import count_of, size_text
 
 if TYPE_CHECKING:
+    from drmemctl.check.baseline import KnownFinding
     from drmemctl.check.pages import Page
 
 RENDERERS = {
@@ -33,6 +34,9 @@ RENDERERS = {
 }
 """Format → module of this package with a function `render(view, screen)`."""
 
+_STALE = 4
+"""Stale entries of a baseline that are named."""
+
 _ADDRESS_WIDTH = len("0x000000000000")
 
 
@@ -46,6 +50,7 @@ class CheckView(NamedTuple):
         fail_on: the least severity that fails, or `never`.
         everything: whether to show all of every report.
         allow_unjudged: whether a tree in which there is nothing to judge may pass.
+        docs_url: where the site is that has a page for each rule, empty if nobody said.
 
     """
 
@@ -55,6 +60,7 @@ class CheckView(NamedTuple):
     fail_on: str = Severity.WARNING.value
     everything: bool = False
     allow_unjudged: bool = False
+    docs_url: str = ""
 
     def is_unjudged(self, report: Report) -> bool:
         """Whether an input could be read, but had nothing to judge, and that is a failure."""
@@ -146,6 +152,7 @@ def show_statistics(screen: Screen, view: CheckView) -> None:
     from drmemctl.output.table import Column, show_table
 
     pages = {page.rule: page for page in view.pages}
+    severities_by_rank = tuple(Severity)
     columns = (
         Column("findings", right=True),
         Column("trees", right=True),
@@ -158,12 +165,43 @@ def show_statistics(screen: Screen, view: CheckView) -> None:
             f"{count.findings:,}",
             f"{count.trees:,}",
             rule,
-            (pages[rule].severity.value, STYLES[pages[rule].severity]),
+            (severities_by_rank[count.rank].value, STYLES[severities_by_rank[count.rank]]),
             pages[rule].title,
         )
         for rule, count in view.tally.by_rule()
     )
     show_table(screen, columns, rows)
+
+
+def write_reports(target: Target, view: CheckView, outputs: Iterable[tuple[str, str]]) -> None:
+    """Write reports that were shown already to files, in other formats as well; each whole or not at all."""
+    from drmemctl.output.files import write_text
+
+    reports = tuple(view.reports)
+    names = []
+    for format, name in outputs:
+        pieces = rendered(Screen(), view._replace(reports=iter(reports)), format)
+        write_text(name, pieces, target.inputs)
+        names.append(name)
+    say_written(view.tally, ", ".join(names))
+
+
+def say_stale(stale: Mapping[str, Sequence[KnownFinding]], path: str, *, pruned: bool) -> None:
+    """Say which entries of a baseline are about nothing that is found any more."""
+    number = sum(map(len, stale.values()))
+    if not number:
+        return
+    if pruned:
+        say(f"{path}: {count_of(number, 'stale entry', 'stale entries')} taken out")
+        return
+    shown = [
+        f"{safe(entry.rule, 40)} in {safe(name, 200)}" for name, entries in stale.items() for entry in entries
+    ]
+    more = f", and {number - _STALE:,} more" if number > _STALE else ""
+    say(
+        f"{path}: {count_of(number, 'stale entry', 'stale entries')}, of which nothing is found any more: "
+        f"{', '.join(shown[:_STALE])}{more}; --prune-baseline takes them out"
+    )
 
 
 def say_written(tally: CheckTally, path: str) -> None:
@@ -189,12 +227,19 @@ def place(finding: Finding) -> str:
     return f"{path}:{safe(finding.property)}" if finding.property else path
 
 
-def place_and_offset(finding: Finding) -> str:
-    """Return where a finding is, with the byte offset."""
-    where = place(finding)
-    if finding.offset is None:
-        return where
-    return f"{where}, offset {finding.offset:#x}" if where else f"offset {finding.offset:#x}"
+def place_and_offset(finding: Finding, *, line: bool = True) -> str:
+    """Return where a finding is, with the byte offset, and without `line` without line and column."""
+    parts = [place(finding)]
+    if finding.offset is not None:
+        parts.append(f"offset {finding.offset:#x}")
+    if finding.line and line:
+        parts.append(f"line {finding.line:,}, column {finding.column:,}")
+    return ", ".join(part for part in parts if part)
+
+
+def fix_lines(findings: Iterable[Finding]) -> list[str]:
+    """Return the command lines that help against some findings, each once."""
+    return list(dict.fromkeys(safe(line, 2000) for finding in findings for line in finding.fix))
 
 
 def range_text(lmbs: LmbRange) -> str:
@@ -236,4 +281,5 @@ def in_lines(finding: Finding, most: int) -> str:
     left_out = max(0, len(finding.lmbs) - most) + finding.ranges_left_out
     if left_out:
         lines.append(ranges_left_out(left_out))
+    lines += [f"$ {line}" for line in fix_lines((finding,))]
     return "\n".join(line for line in lines if line)

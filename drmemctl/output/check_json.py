@@ -13,6 +13,7 @@ from drmemctl.formats.plain import record
 from drmemctl.output.check import CheckView
 from drmemctl.output.json import array, kernel_field, schema
 from drmemctl.output.screen import Screen
+from drmemctl.output.text import safe
 
 
 def render(view: CheckView, _screen: Screen) -> Iterator[str]:
@@ -50,6 +51,8 @@ def finding_record(finding: Finding, source: str) -> dict[str, Any]:
         **record(finding, "path? property? offset"),
         "lmbs": [lmbs.to_json() for lmbs in finding.lmbs],
         "fingerprint": finding.fingerprint,
+        **({"line": finding.line, "column": finding.column} if finding.line else {}),
+        **({"fix": [safe(line, None) for line in finding.fix]} if finding.fix else {}),
         **({"deadly": True} if finding.deadly else {}),
         **({"ranges_left_out": finding.ranges_left_out} if finding.ranges_left_out else {}),
     }

@@ -11,6 +11,7 @@ from drmemctl.check.finding import Finding
 from drmemctl.check.report import Report
 from drmemctl.output.check import (
     CheckView,
+    fix_lines,
     place_and_offset,
     range_text,
     ranges_left_out,
@@ -108,6 +109,7 @@ def _group(findings: Sequence[Finding]) -> list[_Line]:
         lines += [_Line(f"    {range_text(lmbs)}", "range") for lmbs in finding.lmbs]
         if finding.ranges_left_out:
             lines.append(_Line(f"    {ranges_left_out(finding.ranges_left_out)}"))
+    lines += [_Line(f"  $ {line}", "command") for line in fix_lines(findings)]
     return lines
 
 
@@ -152,6 +154,6 @@ def _cut(group: Sequence[_Line], share: int, width: int) -> list[_Line]:
 
 
 def _left_out(lines: Sequence[_Line]) -> _Line:
-    numbers = [(sum(line.kind == kind for line in lines), kind) for kind in ("finding", "range")]
+    numbers = [(sum(line.kind == kind for line in lines), kind) for kind in ("finding", "range", "command")]
     parts = [count_of(number, f"more {kind}") for number, kind in numbers if number]
     return _Line(f"    … {', '.join(parts) or 'more'}", style="dim")

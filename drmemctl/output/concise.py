@@ -12,7 +12,10 @@ from drmemctl.output.text import safe
 
 
 def render(view: CheckView, screen: Screen) -> Iterator[str]:
-    """Yield `SOURCE: RULE severity: message [place]` for each finding, and a line for what cannot be judged."""
+    """Yield `SOURCE: RULE severity: message [place]` for each finding, and a line for what cannot be judged.
+
+    Of device tree source it is `SOURCE:LINE:COLUMN:`, which editors go to.
+    """
     for report in view.reports:
         source = safe(report.source)
         if report.error:
@@ -21,5 +24,6 @@ def render(view: CheckView, screen: Screen) -> Iterator[str]:
             yield f"{source}: error: {safe(unjudged_error(report), 2000)}\n"
         for finding in report.findings:
             rule = screen.style(f"{finding.rule} {finding.severity.value}", STYLES[finding.severity])
-            where = place_and_offset(finding)
-            yield f"{source}: {rule}: {message(finding)}{f' [{where}]' if where else ''}\n"
+            where = place_and_offset(finding, line=False)
+            at = f"{finding.line}:{finding.column}:" if finding.line else ""
+            yield f"{source}:{at} {rule}: {message(finding)}{f' [{where}]' if where else ''}\n"

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from drmemctl.check.finding import Finding
@@ -18,10 +18,14 @@ from drmemctl.output.screen import Screen
 from drmemctl.tree.node import Property
 
 
-def show_diff(screen: Screen, diff: Diff, format: str) -> None:
-    """Print the diff as `text`, `json`, `markdown` or `unified`."""
+def show_diff(screen: Screen, diff: Diff, format: str, fail_on: Collection[str] = ("anything",)) -> None:
+    """Print the diff as `text`, `json`, `markdown`, `unified`, or for a gate as `sarif` or `junit`."""
     if format == "json":
         screen.write_all(_json(diff))
+    elif format in ("sarif", "junit"):
+        from drmemctl.output import diff_ci
+
+        screen.write_all(getattr(diff_ci, format)(diff, fail_on))
     elif format == "unified":
         from drmemctl.output.diff_unified import unified
 
@@ -49,7 +53,7 @@ def change_records(diff: Diff, *, by_meaning: bool) -> dict[str, Any]:
 
 def _json(diff: Diff) -> Iterator[str]:
     from drmemctl.model.sizes import listed_within_bounds
-    from drmemctl.output.diff_words import headlines
+    from drmemctl.output.diff_words import compared, headlines
 
     runs = (run for change in diff.lmbs.changes for run in (change.old, change.new) if run is not None)
     listed_within_bounds(sum(len(run.affinity.associativity or ()) for run in runs), diff.new.source)
@@ -60,6 +64,7 @@ def _json(diff: Diff) -> Iterator[str]:
         "headlines": headlines(diff),
         "old": record(diff.old, _ORIGIN),
         "new": record(diff.new, _ORIGIN),
+        "compared": compared(diff),
         "reordered": diff.lmbs.reordered,
         "lookup_arrays": {
             "old": diff.lookup.old_lists,

@@ -13,7 +13,7 @@ from drmemctl.compare.lmbs import ADDRESS, DRC_INDEX, LmbChange, Lmbs, NodeTotal
 from drmemctl.compare.lookup import ListChange
 from drmemctl.compare.properties import FieldChange, PropertyChange
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
-from drmemctl.output.diff_words import fact_text, headlines, lookup_text, notes
+from drmemctl.output.diff_words import compared, fact_text, headlines, lookup_text, notes
 from drmemctl.output.findings import MESSAGE, STYLES
 from drmemctl.output.lmb_words import address_range, domains_text, drc_range
 from drmemctl.output.screen import Screen, node_style
@@ -46,6 +46,8 @@ def show_text(screen: Screen, diff: Diff) -> None:
     for section in sections(diff):
         screen.write("\n")
         show_table(screen, section.columns, iter(section.rows), title=section.title)
+    if not diff.same:
+        screen.write_text((screen.style(f"\n{compared(diff)}\n", "dim"),))
 
 
 def markdown(diff: Diff) -> Iterator[str]:
@@ -64,6 +66,8 @@ def markdown(diff: Diff) -> Iterator[str]:
         for row in section.rows:
             texts = [escaped((cell if isinstance(cell, str) else cell[0]).strip()) for cell in row]
             yield f"| {' | '.join(texts)} |\n"
+    if not diff.same:
+        yield f"\n{escaped(compared(diff))}\n"
 
 
 def sections(diff: Diff) -> Iterator[DiffSection]:

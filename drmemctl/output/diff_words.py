@@ -41,7 +41,7 @@ def headlines(diff: Diff) -> list[str]:
 
 def notes(diff: Diff) -> list[str]:
     """Return what is no difference, and what could not be compared."""
-    said = [_compared(diff)] if diff.same else []
+    said = [compared(diff)] if diff.same else []
     if not diff.same and not diff.same_format and diff.old.property and diff.new.property:
         said.append(f"the LMBs were in {diff.old.property}, now in {diff.new.property}: no difference by itself")
     for name, origin in (("OLD", diff.old), ("NEW", diff.new)):
@@ -49,15 +49,21 @@ def notes(diff: Diff) -> list[str]:
     return said
 
 
-def _compared(diff: Diff) -> str:
-    """Return what two trees are the same in: that they have nothing to compare looks the same otherwise."""
-    lmbs = count_of(diff.new.n_lmbs, "LMB") if diff.new.n_lmbs else "no LMBs (neither tree has any)"
-    lists = diff.lookup.new_lists
-    lookup = "no lookup arrays" if lists is None else count_of(lists, "lookup array")
+def compared(diff: Diff) -> str:
+    """Return what was compared: that two trees have nothing to compare looks as if they were the same."""
+    counts = diff.old.n_lmbs, diff.new.n_lmbs
+    lmbs = _counts(*counts, "LMB") if any(counts) else "no LMBs (neither tree has any)"
+    lists = diff.lookup.old_lists, diff.lookup.new_lists
+    lookup = "no lookup arrays" if lists == (None, None) else _counts(*lists, "lookup array")
     properties = (
         "all properties" if diff.everything else "the properties on memory and affinity; --all compares all"
     )
     return f"compared: {lmbs}, {lookup}, NUMA facts, features and {properties}"
+
+
+def _counts(old: int | None, new: int | None, noun: str) -> str:
+    """Return how many there are: of both, where they are not as many."""
+    return count_of(new or 0, noun) if old == new else f"{old or 0:,} and {count_of(new or 0, noun)}"
 
 
 def _limits(name: str, origin: Origin) -> Iterator[str]:

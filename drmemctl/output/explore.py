@@ -84,13 +84,14 @@ def _details(screen: Screen, view: ExploreView) -> Iterator[str]:
             yield screen.style(warning, "bold red")
         number = 0
         for number, traced in enumerate(ends, 1):
-            yield from _end(screen, view.question.threads, f"{answer.policy.name}, end {number}", traced)
+            yield from trace_lines(screen, view.question.threads, f"{answer.policy.name}, end {number}", traced)
         hidden = len(answer.bad) - number
         if hidden:
             yield f"\n{answer.policy.name}: {count_of(hidden, 'more inconsistent end')}; --all shows them\n"
 
 
-def _end(screen: Screen, threads: Sequence[str], title: str, traced: TracedEnd) -> Iterator[str]:
+def trace_lines(screen: Screen, threads: Sequence[str], title: str, traced: TracedEnd) -> Iterator[str]:
+    """Yield how an end comes about, and what is wrong with it."""
     end, actions = traced
     size = f"{count_of(len(end.schedule), 'action')}, {count_of(switches(end.schedule), 'switch', 'switches')}"
     yield screen.style(f"\n{title}: {size}\n", "bold")

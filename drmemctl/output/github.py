@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from drmemctl.check.finding import Severity
+from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.report import Report
 from drmemctl.output.check import (
     CheckView,
@@ -34,14 +34,19 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
             yield _command("error", report, "nothing to judge", safe(unjudged_error(report), 2000))
         for finding in report.findings:
             title = f"{finding.rule} {finding.title}"
-            yield _command(_COMMANDS[finding.severity], report, title, in_lines(finding, _RANGES))
+            text = in_lines(finding, _RANGES)
+            yield _command(_COMMANDS[finding.severity], report, title, text, _position(finding))
     # Never at the start of a line: what comes from outside could be a command itself.
     yield f"drmemctl: {summary(view.tally)}\n"
 
 
-def _command(command: str, report: Report, title: str, text: str) -> str:
+def _position(finding: Finding) -> str:
+    return f"line={finding.line},col={finding.column}," if finding.line else ""
+
+
+def _command(command: str, report: Report, title: str, text: str, position: str = "") -> str:
     name = file_of(report.source)
-    file = "" if name is None else f"file={_property(safe(os.path.normpath(name), None))},"
+    file = "" if name is None else f"file={_property(safe(os.path.normpath(name), None))},{position}"
     return f"::{command} {file}title={_property(safe(title))}::{_data(text)}\n"
 
 

@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from drmemctl.check.finding import Severity
+from drmemctl.check.references import help_uri
 from drmemctl.check.report import Report
 from drmemctl.output.check import CheckView, in_lines, unjudged_error
 from drmemctl.output.json import array
@@ -30,6 +31,7 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
 
 
 def _issues(view: CheckView) -> Iterator[dict[str, Any]]:
+    pages = {page.rule: page for page in view.pages}
     for report in view.reports:
         if report.error:
             yield _issue(report, "unreadable", "blocker", safe(report.error, 2000), "")
@@ -37,7 +39,11 @@ def _issues(view: CheckView) -> Iterator[dict[str, Any]]:
             yield _issue(report, "unjudged", "blocker", safe(unjudged_error(report), 2000), "")
         for finding in report.findings:
             text = f"{finding.title}: {in_lines(finding, _RANGES)}"
-            yield _issue(report, finding.rule, _SEVERITIES[finding.severity], text, finding.fingerprint)
+            if uri := help_uri(view.docs_url, finding.rule, pages[finding.rule].references):
+                text += f"\n{uri}"
+            issue = _issue(report, finding.rule, _SEVERITIES[finding.severity], text, finding.fingerprint)
+            issue["location"]["lines"]["begin"] = finding.line or 1
+            yield issue
 
 
 def _issue(report: Report, check: str, severity: str, text: str, fingerprint: str) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def _suite(report: Report, pages: Sequence[Page], fail_on: str) -> Iterator[str]
     by_rule: dict[str, list[Finding]] = {page.rule: [] for page in pages}
     for finding in report.findings:
         by_rule[finding.rule].append(finding)
-    failures = sum(bool(findings) and fails(findings[0].severity, fail_on) for findings in by_rule.values())
+    failures = sum(any(fails(finding.severity, fail_on) for finding in findings) for findings in by_rule.values())
     source = _quoted(report.source)
     counts = f'tests="{len(by_rule)}" failures="{failures}" errors="0" skipped="0"'
     yield f'  <testsuite name="{source}" {counts}>\n'
@@ -72,10 +72,12 @@ def _case(page: Page, findings: Sequence[Finding], source: str, fail_on: str) ->
     if not findings:
         return f"{head}/>\n"
     text = "\n\n".join(in_lines(finding, _RANGES) for finding in findings)
-    if fails(page.severity, fail_on):
+    # A project may give findings another severity, and what a kernel dies of is an error whatever the rule.
+    worst = min((finding.severity for finding in findings), key=lambda severity: severity.rank)
+    if fails(worst, fail_on):
         first = _quoted(message(findings[0]))
         more = f" (and {len(findings) - 1:,} more)" if len(findings) > 1 else ""
-        body = f'<failure type="{page.severity}" message="{first}{more}">{escape(text)}</failure>'
+        body = f'<failure type="{worst}" message="{first}{more}">{escape(text)}</failure>'
     else:
         body = f"<system-out>{escape(text)}</system-out>"
     return f"{head}>\n      {body}\n    </testcase>\n"

@@ -11,6 +11,7 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.kdump import CrashRegion
 from drmemctl.output.findings import finding_lines
 from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.lmb_words import address_range, width_of
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.output.text import safe
@@ -56,9 +57,10 @@ def _show_json(screen: Screen, view: CrashKernel) -> None:
 
 
 def _rows(regions: Sequence[CrashRegion]) -> Iterator[Sequence[Cell]]:
+    width = width_of(max((entry.region.end for entry in regions), default=1) - 1)
     for entry in regions:
         region = entry.region
         before = ",".join("none" if node is None else str(node) for node in entry.nodes) or "-"
         node = "none" if region.node is None else str(region.node)
-        place = f"{region.base:#011x}-{region.end - 1:#011x}"
+        place = address_range(region.base, region.size, width)
         yield (place, size_text(region.size), (node, "red" if entry.is_moved else None), before)

@@ -9,6 +9,7 @@ from drmemctl.check.finding import Finding
 from drmemctl.check.report import Report
 from drmemctl.output.check import (
     CheckView,
+    fix_lines,
     place_and_offset,
     range_text,
     ranges_left_out,
@@ -67,4 +68,5 @@ def _row(finding: Finding) -> str:
     left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
     if left_out:
         places.append(ranges_left_out(left_out))
+    places += [code(f"$ {line}") for line in fix_lines((finding,))]
     return f"| {finding.severity} | {finding.rule} | {text} | {'<br>'.join(places)} |\n"

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
+from drmemctl.output.pager import is_paging
 from drmemctl.output.text import safe
 from drmemctl.tree.reading import observed
 
@@ -77,7 +78,7 @@ class Counter:
     def show(self, text: str) -> None:
         """Show a text and the seconds since the beginning, if it is time."""
         seconds = monotonic()
-        if self._terminal and seconds >= self._next:
+        if self._terminal and seconds >= self._next and not is_paging():
             self._next, self._shown = seconds + _PAUSE, True
             sys.stderr.write(f"\r\x1b[K{safe(text)}, {seconds - self._begin:.0f} s")
             sys.stderr.flush()
@@ -120,7 +121,7 @@ class _Bar:
 
     def draw(self, count: int) -> None:
         """Draw the bar if it is time."""
-        if monotonic() < self._next:
+        if monotonic() < self._next or is_paging():
             return
         self._next = monotonic() + _PAUSE
         if self._progress is None:

@@ -4,16 +4,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from drmemctl.check.families import FAMILIES
+from drmemctl.check.finding import Finding
 from drmemctl.check.pages import Page
+from drmemctl.check.references import links_of
+from drmemctl.check.report import Report
 from drmemctl.formats.plain import record
-from drmemctl.output.findings import STYLES
+from drmemctl.output.check import fix_lines
+from drmemctl.output.findings import STYLES, message
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import AS_IT_IS, Column, TableChoice, show_table
+from drmemctl.output.text import safe
+from drmemctl.wording import count_of
 
 _SUMMARY = "rule severity family title kernels"
 """The keys of a rule in JSON."""
+
+_FINDINGS = 5
+"""Findings that are named above the page of their rule."""
 
 HEADINGS = {
     "Why": "Why it matters",
@@ -61,14 +71,61 @@ def show_page(screen: Screen, page: Page, format: str) -> None:
     if format == "json":
         from drmemctl.output.json import document, schema
 
-        sections = {key.lower(): text for key, text in page.sections}
-        head = {"schema": schema("explain"), **record(page, f"{_SUMMARY} summary")}
-        screen.write(document({**head, **sections, **record(page, "powervm references")}))
-    elif format == "markdown":
-        screen.write(f"# {page.rule}: {page.title}\n\n{page_markdown(page)}")
+        screen.write(document({"schema": schema("explain"), **_page_record(page)}))
     else:
-        title = screen.style(f"{page.rule}: {page.title}", STYLES[page.severity])
-        screen.write_text((f"{title}\n{page_text(page)}",))
+        screen.write_text((_page(screen, page, format),))
+
+
+def show_pages(screen: Screen, pages: Sequence[Page], format: str, judged: Report | None = None) -> None:
+    """Print the pages of several rules: of those that a tree breaks, `judged` says how."""
+    findings: dict[str, list[Finding]] = {page.rule: [] for page in pages}
+    for finding in () if judged is None else judged.findings:
+        findings[finding.rule].append(finding)
+    if format == "json":
+        from drmemctl.output.json import document, schema
+        from drmemctl.output.json import record as printable
+
+        records = [_page_record(page) for page in pages]
+        if judged is not None:
+            for page, page_record in zip(pages, records, strict=True):
+                page_record["findings"] = [printable(f, "message path? property?") for f in findings[page.rule]]
+        source = {} if judged is None else {"source": safe(judged.source, None)}
+        screen.write(document({"schema": schema("explain-all"), **source, "rules": records}))
+        return
+    for number, page in enumerate(pages):
+        gap = "\n" if number else ""
+        screen.write_text((gap + _page(screen, page, format, findings[page.rule]),))
+
+
+def _page_record(page: Page) -> dict[str, Any]:
+    sections = {key.lower(): text for key, text in page.sections}
+    links = list(dict.fromkeys(uri for reference in page.references for _, uri in links_of(reference)))
+    return {
+        **record(page, f"{_SUMMARY} summary"),
+        **sections,
+        **record(page, "powervm references"),
+        "links": links,
+    }
+
+
+def _page(screen: Screen, page: Page, format: str, findings: Sequence[Finding] = ()) -> str:
+    """Return a page with its heading, and what was found that it is about."""
+    if format == "markdown":
+        from drmemctl.output.markdown import escaped
+
+        lines = "".join(f"- {escaped(message(finding))}\n" for finding in findings[:_FINDINGS])
+        more = f"\n{_more(findings)}\n" if _more(findings) else ""
+        return f"# {page.rule}: {page.title}\n\n{lines}{more}{chr(10) if lines else ''}{page_markdown(page)}"
+    title = screen.style(f"{page.rule}: {page.title}", STYLES[page.severity])
+    lines = "".join(f"  {message(finding)}\n" for finding in findings[:_FINDINGS])
+    more = f"  {_more(findings)}\n" if _more(findings) else ""
+    commands = "".join(f"  $ {line}\n" for line in fix_lines(findings))
+    return f"{title}\n{lines}{more}{commands}{page_text(page)}"
+
+
+def _more(findings: Sequence[Finding]) -> str:
+    left_out = len(findings) - _FINDINGS
+    return f"… {count_of(left_out, 'more finding')}" if left_out > 0 else ""
 
 
 def page_markdown(page: Page) -> str:
@@ -80,7 +137,7 @@ def page_markdown(page: Page) -> str:
     if page.powervm:
         parts.append(f"**PowerVM:** {page.powervm}")
     if page.references:
-        parts += ["## References", "\n".join(f"- {reference}" for reference in page.references)]
+        parts += ["## References", "\n".join(f"- {_linked(reference)}" for reference in page.references)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -92,8 +149,18 @@ def page_text(page: Page) -> str:
     if page.powervm:
         parts.append(f"PowerVM: {page.powervm}")
     if page.references:
-        parts.append("References:\n" + _indented("\n".join(page.references)))
+        parts.append("References:\n" + _indented("\n".join(map(_with_links, page.references))))
     return "\n\n".join(parts) + "\n"
+
+
+def _linked(reference: str) -> str:
+    for words, uri in links_of(reference):
+        reference = reference.replace(words, f"[{words}]({uri})", 1)
+    return reference
+
+
+def _with_links(reference: str) -> str:
+    return "\n  ".join([reference, *(uri for _, uri in links_of(reference))])
 
 
 def _indented(text: str) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from drmemctl._version import __version__
 from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.pages import Page
-from drmemctl.output.check import CheckView, place, range_text, ranges_left_out, unjudged_error
+from drmemctl.check.references import help_uri
+from drmemctl.output.check import CheckView, fix_lines, place, range_text, ranges_left_out, unjudged_error
 from drmemctl.output.findings import message
 from drmemctl.output.json import array
 from drmemctl.output.rules import page_markdown, page_text
@@ -31,7 +32,25 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     unreadable: list[str] = []
     pages = view.pages
     index = {page.rule: number for number, page in enumerate(pages)}
-    driver = {"name": "drmemctl", "version": __version__, "rules": [_rule(page) for page in pages]}
+    rules = [rule_record(page, view.docs_url) for page in pages]
+    yield from document_of(
+        rules, _results(view, index, unreadable), lambda: _invocation(unreadable), view.docs_url
+    )
+
+
+def document_of(
+    rules: Sequence[Mapping[str, Any]],
+    results: Iterable[Mapping[str, Any]],
+    invocation: Callable[[], Mapping[str, Any]],
+    docs_url: str,
+) -> Iterator[str]:
+    """Yield a document of one run; what `invocation` says of the run is known after its results."""
+    driver = {
+        "name": "drmemctl",
+        "version": __version__,
+        **({"informationUri": docs_url} if docs_url else {}),
+        "rules": rules,
+    }
     head = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
@@ -41,11 +60,13 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     for key, value in head.items():
         yield f"      {json.dumps(key)}: {json.dumps(value)},\n"
     yield '      "results": '
-    yield from array(_results(view, index, unreadable), "      ")
-    yield f',\n      "invocations": [{json.dumps(_invocation(unreadable))}]\n    }}\n  ]\n}}\n'
+    yield from array(results, "      ")
+    yield f',\n      "invocations": [{json.dumps(invocation())}]\n    }}\n  ]\n}}\n'
 
 
-def _rule(page: Page) -> dict[str, Any]:
+def rule_record(page: Page, docs_url: str) -> dict[str, Any]:
+    """Return a rule as the driver lists it."""
+    uri = help_uri(docs_url, page.rule, page.references)
     words = "".join(char if char.isalnum() else " " for char in page.title).split()
     return {
         "id": page.rule,
@@ -53,6 +74,7 @@ def _rule(page: Page) -> dict[str, Any]:
         "shortDescription": {"text": page.title},
         "fullDescription": {"text": page.summary},
         "help": {"text": page_text(page), "markdown": page_markdown(page)},
+        **({"helpUri": uri} if uri else {}),
         "defaultConfiguration": {"level": LEVELS[page.severity]},
         "properties": {"tags": [page.family], "kernels": page.kernels},
     }
@@ -62,18 +84,21 @@ def _results(view: CheckView, index: dict[str, int], unreadable: list[str]) -> I
     for report in view.reports:
         if report.error or view.is_unjudged(report):
             unreadable.append(report.error or unjudged_error(report))
-        artifact = _artifact(report.source)
+        artifact = artifact_of(report.source)
         for finding in report.findings:
-            result = _result(finding, artifact, index)
+            result = result_of(finding, artifact, index)
             if report.kernel is not None:
                 result["properties"]["kernel"] = report.kernel
             yield result
 
 
-def _result(finding: Finding, artifact: dict[str, str] | None, index: dict[str, int]) -> dict[str, Any]:
+def result_of(finding: Finding, artifact: dict[str, str] | None, index: dict[str, int]) -> dict[str, Any]:
+    """Return a finding as a result."""
     properties: dict[str, Any] = {"lmbs": [lmbs.to_json() for lmbs in finding.lmbs]}
     if finding.property and finding.offset is not None:
         properties["propertyOffset"] = finding.offset
+    if finding.fix:
+        properties["fix"] = fix_lines((finding,))
     return {
         "ruleId": finding.rule,
         "ruleIndex": index[finding.rule],
@@ -92,7 +117,8 @@ def _result(finding: Finding, artifact: dict[str, str] | None, index: dict[str, 
 def _text(finding: Finding) -> str:
     lines = [message(finding), *(range_text(lmbs) for lmbs in finding.lmbs[:_RANGES])]
     left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
-    return "\n".join([*lines, *([ranges_left_out(left_out)] if left_out else [])])
+    commands = [f"$ {line}" for line in fix_lines((finding,))]
+    return "\n".join([*lines, *([ranges_left_out(left_out)] if left_out else []), *commands])
 
 
 def _location(finding: Finding, artifact: dict[str, str] | None) -> dict[str, Any]:
@@ -114,10 +140,10 @@ def _region(finding: Finding) -> dict[str, int]:
     # An offset in a property is none in the file. GitHub drops results without a line.
     if finding.offset is not None and not finding.property:
         return {"startLine": 1, "byteOffset": finding.offset}
-    return {"startLine": 1}
+    return {"startLine": finding.line, "startColumn": finding.column} if finding.line else {"startLine": 1}
 
 
-def _artifact(source: str) -> dict[str, str] | None:
+def artifact_of(source: str) -> dict[str, str] | None:
     """Return where an input is: relative to the working directory if it is in there; None if it is no file."""
     name = file_of(source)
     if name is None:

@@ -190,6 +190,9 @@ def say(message: str) -> None:
 
 def say_lines(lines: Iterable[str]) -> None:
     """Write lines, which are `safe` already, to standard error; the exit code tells where that cannot."""
+    settle = getattr(sys.stdout, "settle", None)
+    if settle is not None:
+        settle()  # what is said stands behind what was printed before, not in the middle of a pager
     try:
         sys.stderr.write("".join(f"{line}\n" for line in lines))
         sys.stderr.flush()

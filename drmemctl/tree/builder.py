@@ -24,11 +24,13 @@ def shown(name: str, limit: int = MAX_SHOWN) -> str:
 class Draft:
     """A node that is still being filled; `TreeBuilder` makes and changes it."""
 
-    __slots__ = ("by_name", "children", "depth", "name", "parent", "properties", "seen")
+    __slots__ = ("by_name", "children", "depth", "name", "number", "parent", "properties", "seen")
 
     def __init__(self, name: str, parent: Draft | None) -> None:
         self.name = name
         self.parent = parent
+        self.number = 0
+        """Which of the nodes of a text it is, where the reader counts them."""
         self.depth: int = 1 if parent is None else parent.depth + 1
         self.properties: list[Property] = []
         self.children: list[Draft] = []

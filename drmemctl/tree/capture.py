@@ -259,7 +259,9 @@ def redacted_tree(tree: Tree) -> Tree:
     kernel = re.sub(r"\ALinux (?!version )\S+", "Linux x", tree.kernel)
     secrets = secret_texts((prop.name, prop.value) for _, node in tree.walk() for prop in node.properties)
     root = _redacted_node(tree.root, secrets)
-    return replace(tree, root=root, provenance=provenance, kernel=re.sub(r"[^\s(]+@[^\s)]+", "x@x", kernel))
+    return replace(
+        tree, root=root, places=None, provenance=provenance, kernel=re.sub(r"[^\s(]+@[^\s)]+", "x@x", kernel)
+    )
 
 
 def _redacted_node(node: Node, secrets: Sequence[bytes]) -> Node:

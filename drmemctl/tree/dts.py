@@ -7,6 +7,7 @@ Directives that delete, include or overlay are refused, each with its line. Stri
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from drmemctl.defect import Defect
 from drmemctl.errors import LimitError
@@ -14,14 +15,17 @@ from drmemctl.tree.builder import Draft, TreeBuilder, shown
 from drmemctl.tree.dts_values import UNRESOLVED, Scanner, Value, read_number, read_value
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Property, Tree
+from drmemctl.tree.places import TextPlaces
 
 # Before the text there may be what the tools say on stderr, if both are in one file, a prompt, or who wrote it.
+# The empty alternative ends each `*+`: Python before 3.11.5, as Debian 12 has it, goes on behind what the last
+# alternative tried in vain (gh-100061).
 _PREAMBLE = re.compile(
-    r"(?:\s++|\*{4}[^\n]*+|[^\n;{}]*?: (?:Warning|ERROR) \(\w+\): [^\n]*+)*+"
+    r"(?:\s++|\*{4}[^\n]*+|[^\n;{}]*?: (?:Warning|ERROR) \(\w+\): [^\n]*+|)*+"
     r"(?P<foreign>(?:(?:[^\n;{}#$>%]*+[#$>%] ?[^\n;{}]*+|[^\n;{}:]*+:)?[ \t]*+\n)*?(?=[ \t]*/dts-v1/;))?"
 )
 _HEAD = re.compile(
-    r"(?:\s++|//[^\n]*+|/\*.*?\*/|#[ \t][^\n]*+)*+(?:/dts-v1/|/plugin/|/memreserve/|/include/|#include|/\s*\{)",
+    r"(?:\s++|//[^\n]*+|/\*.*?\*/|#[ \t][^\n]*+|)*+(?:/dts-v1/|/plugin/|/memreserve/|/include/|#include|/\s*\{)",
     re.DOTALL,
 )
 _ITEM = re.compile(
@@ -64,6 +68,7 @@ class _Parser:
         header = text[start : start + 2000]
         self._scanner = Scanner(text, source, raw_strings=_FDTDUMP.search(header) is not None)
         self._scanner.at = start
+        self._places = TextPlaces(text)
         boot_cpu = _BOOT_CPU.search(header)
         self._boot_cpu = int(boot_cpu[1], 16) if boot_cpu else 0
         self._builder = TreeBuilder(source, "dts")
@@ -83,7 +88,9 @@ class _Parser:
         self._resolve()
         if self._scanner.space():
             self._scanner.fail("something follows the tree", hint=_PLAIN)
-        return self._builder.finish(reservations=self._reservations, boot_cpu=self._boot_cpu)
+        self._places.finish()
+        tree = self._builder.finish(reservations=self._reservations, boot_cpu=self._boot_cpu)
+        return replace(tree, places=self._places)
 
     def _prologue(self) -> None:
         """Read what stands before the root: the version, memory reservations."""
@@ -101,6 +108,7 @@ class _Parser:
             else:
                 break
         scanner.expect("/", "the prologue")
+        self._places.note_root(scanner.at - 1)
         scanner.expect("{", "the root's name /")
 
     def _odd_prologue(self, match: re.Match[str]) -> None:
@@ -142,18 +150,20 @@ class _Parser:
                 directive = match["directive"]
                 scanner.fail(f"{directive} {_DIRECTIVES.get(directive, 'is not known')}", match.start(), _PLAIN)
             else:
-                node = self._named(node, match["name"], labels)
+                node = self._named(node, match, labels)
                 labels = []
 
-    def _named(self, node: Draft, name: str, labels: list[str]) -> Draft:
+    def _named(self, node: Draft, match: re.Match[str], labels: list[str]) -> Draft:
         """Read what follows a name; return the node that comes next."""
-        scanner = self._scanner
+        scanner, name = self._scanner, match["name"]
         character = scanner.space()
         scanner.at += 1
         if character == "{":
             child = self._builder.child(node, name)
+            child.number = self._places.note_node(match.start())
             self._labels.update(dict.fromkeys(labels, child))
             return child
+        self._places.note_property(node.number, match.start())
         if character == "=":
             self._add(node, name, read_value(scanner))
         elif character == ";":

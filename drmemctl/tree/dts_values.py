@@ -16,11 +16,12 @@ from typing import NoReturn
 
 from drmemctl.errors import InputError
 
-_SPACE = re.compile(r"(?:\s++|//[^\n]*+|/\*.*?\*/)*+", re.DOTALL)
+# Why a `*+` ends in an empty alternative: see _PREAMBLE of `dts`.
+_SPACE = re.compile(r"(?:\s++|//[^\n]*+|/\*.*?\*/|)*+", re.DOTALL)
 _COMMENT = re.compile(r"//[^\n]*+|/\*.*?\*/", re.DOTALL)
-_CELLS = re.compile(r"<((?:[^<>/]++|/\*.*?\*/|//[^\n]*+\n|/(?![*/]))*+)>", re.DOTALL)
-_BYTES = re.compile(r"\[((?:[^][/]++|/\*.*?\*/|//[^\n]*+\n)*+)\]", re.DOTALL)
-_STRING = re.compile(r'"((?:[^"\\]++|\\.)*+)"', re.DOTALL)
+_CELLS = re.compile(r"<((?:[^<>/]++|/\*.*?\*/|//[^\n]*+\n|/(?![*/])|)*+)>", re.DOTALL)
+_BYTES = re.compile(r"\[((?:[^][/]++|/\*.*?\*/|//[^\n]*+\n|)*+)\]", re.DOTALL)
+_STRING = re.compile(r'"((?:[^"\\]++|\\.|)*+)"', re.DOTALL)
 _RAW_STRING = re.compile(r'"([^\n]*?)"(?=, "|;[ \t\r]*(?:\n|\Z))')
 _LABEL = re.compile(r"[A-Za-z_]\w*:")
 _REFERENCE = re.compile(r"&(?:([A-Za-z_]\w*)|\{([^}\s]*)\})")
@@ -28,7 +29,7 @@ _BITS = re.compile(r"/bits/\s*(\w+)\s*(?=<)")
 _PLAIN_PIECE = re.compile(r"[0-9a-fA-FxX\s]*+")
 _NUMBER = re.compile(r"(0[xX][0-9a-fA-F]+|0[bB][01]+|[0-9]+)(?:U?L{0,2})")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
-_OCTAL_BY_HAND = re.compile(r"(?<!\\)(?:\\\\)*+\\[1-7]")
+_OCTAL_BY_HAND = re.compile(r"(?<!\\)(?:\\\\|)*+\\[1-7]")
 
 _LETTERS = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
 _TYPE_CODES = {"8": "B", "16": "H", "32": "I", "64": "Q"}

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -17,6 +17,7 @@ from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from drmemctl.memory.lmb_array import LmbArray
+    from drmemctl.tree.places import SourcePlace, TextPlaces
     from drmemctl.tree.system_files import SystemFiles
 
 _T = TypeVar("_T")
@@ -174,6 +175,7 @@ class Tree:
         beside: the files about memory of that kernel, None where the source is a tree alone; a tree that is made
             from another has none, since no kernel ran on it.
         dump: what a kernel's memory shows besides its tree, None where the source is no dump.
+        places: where nodes and properties stand in device tree source, None for other kinds.
 
     """
 
@@ -187,6 +189,7 @@ class Tree:
     provenance: Provenance = field(default=UNKNOWN, compare=False)
     beside: Beside | None = field(default=None, compare=False, repr=False)
     dump: KernelDump | None = field(default=None, compare=False, repr=False)
+    places: TextPlaces | None = field(default=None, compare=False, repr=False)
     _results: dict[Callable[[Tree], Any], Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __repr__(self) -> str:
@@ -241,6 +244,12 @@ class Tree:
                 node = node.child(name)
         return node
 
+    def places_of(self, wanted: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], SourcePlace]:
+        """Return where (path, property) stand in the text; nothing where the source is none."""
+        if self.places is None:
+            return {}
+        return self.places.of(((path, node.properties) for path, node in self.walk()), wanted)
+
     def node(self, path: str) -> Node:
         """Return the node at an absolute path, or raise `NotInTreeError`."""
         node = self.find(path)
@@ -258,7 +267,7 @@ class Tree:
 
     def with_root(self, root: Node) -> Tree:
         """Return a tree made from this one."""
-        return replace(self, root=root, beside=None, dump=None)
+        return replace(self, root=root, beside=None, dump=None, places=None)
 
     def with_property(self, path: str, name: str, value: bytes | None) -> Tree:
         """Return the tree with one property of an existing node set, or removed if `value` is None."""

@@ -88,3 +88,56 @@ def test_what_is_no_baseline_is_refused(tmp_path: Path, content: str, said: str)
 def test_a_missing_baseline_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read: No such file"):
         Baseline.read(str(tmp_path / "missing"))
+
+
+def with_content(source: str, kinds: str) -> Report:
+    """Return a report whose findings are pairs of letters: of the fingerprint, of the content."""
+    pairs = [kinds[at : at + 2] for at in range(0, len(kinds), 2)]
+    return Report(source, tuple(finding(fingerprint=pair[0] * 16, content=pair[1] * 16) for pair in pairs))
+
+
+def test_a_tree_that_moved_is_known_by_its_content(tmp_path: Path) -> None:
+    known = [with_content("a", "xcyd")]
+    assert new(tmp_path, known, [with_content("b", "xcyd")]) == [("", 2)]
+    assert new(tmp_path, known, [with_content("b", "xcye")]) == [("y", 1)], "other bytes are another tree"
+    assert new(tmp_path, known, [with_content("a", "xeye")]) == [("", 2)], "but for the same input"
+    assert new(tmp_path, known, [with_content("b", "xcxc")]) == [("x", 1)], "no more of a kind than there were"
+    assert new(tmp_path, known, [with_content("a", "xcxc")]) == [("x", 1)]
+    assert new(tmp_path, known, [with_content("b", "xcyd"), with_content("c", "xcyd")]) == [("", 2), ("", 2)]
+
+
+def test_baselines_of_earlier_versions_know_by_name_alone(tmp_path: Path) -> None:
+    path = tmp_path / "base.json"
+    entry = {"fingerprint": "x" * 16, "rule": "DRM030", "message": "m"}
+    path.write_text(json.dumps({"schema": SCHEMA, "findings": {"a": [entry]}}))
+    reports = [with_content(str(tmp_path / "a"), "xc"), with_content(str(tmp_path / "b"), "xc")]
+    assert [len(made.findings) for made in Baseline.read(str(path)).new_in(reports)] == [0, 1]
+
+
+def stale(tmp_path: Path, known: list[Report], now: list[Report], rules: str = "DRM030") -> dict[str, str]:
+    """Return the first letters of what is stale, by name; the rules asked are those whose id is in `rules`."""
+    path = tmp_path / "base.json"
+    path.write_text(document(known, str(path)))
+    baseline = Baseline.read(str(path))
+    list(baseline.new_in(now))
+    entries = baseline.stale(lambda _source, rule: rule in rules)
+    kept = json.loads(baseline.without(entries))["findings"]
+    assert sum(map(len, kept.values())) + sum(map(len, entries.values())) == sum(len(r.findings) for r in known)
+    return {name: "".join(entry.fingerprint[0] for entry in listed) for name, listed in entries.items()}
+
+
+def test_what_is_not_found_any_more_is_stale(tmp_path: Path) -> None:
+    here = str(tmp_path / "a")
+    (tmp_path / "a").touch()
+    assert stale(tmp_path, [with_content(here, "xcxcyd")], [with_content(here, "xc")]) == {"a": "xy"}
+    assert stale(tmp_path, [with_content(here, "xc")], [with_content(here, "xc")]) == {}
+    assert stale(tmp_path, [with_content(here, "xc")], [with_content(here, "")], rules="") == {}, "nobody asked"
+    assert stale(tmp_path, [with_content(here, "xc")], [Report(here, error="no")]) == {}, "nobody could read it"
+    assert stale(tmp_path, [with_content(here, "xc")], [with_content("b", "")]) == {}, "nobody read it"
+
+
+def test_an_input_that_is_gone_is_stale_unless_it_is_elsewhere(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone")
+    assert stale(tmp_path, [with_content(gone, "xc")], [with_content("b", "")]) == {"gone": "x"}
+    assert stale(tmp_path, [with_content(gone, "xc")], [with_content("b", "xc")]) == {}
+    assert stale(tmp_path, [with_content("-", "xc"), with_content("live", "xc")], []) == {}

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from drmemctl.check.engine import Plan
-from drmemctl.check.settings import Settings, SettingsError, find_settings, read_settings, suggestion, words
+from drmemctl.check.rule_words import suggestion, words
+from drmemctl.check.settings import Settings, SettingsError, find_settings, read_settings
 from drmemctl.kernel.profiles import profile
 from tests.cli.running import run
 from tests.conftest import FIXTURES

@@ -91,6 +91,7 @@ def test_the_findings_of_a_tree() -> None:
             "base": 0x50000000,
             "count": 1,
             "drc_index": 0x80000005,
+            "drc_index_hex": "0x80000005",
             "aa_index": 5,
             "flags": 8,
             "flag_names": ["assigned"],
@@ -221,6 +222,70 @@ class TestOutputFiles:
         assert check(BAD, "-o", tmp_path).code == 2
 
 
+class TestFurtherOutputs:
+    def test_each_is_what_would_be_printed(self, tmp_path: Path) -> None:
+        pairs = [(format, tmp_path / format) for format in FORMATS]
+        options = [word for format, path in pairs for word in ("--output-file", f"{format}={path}")]
+        outcome = check(BAD, *options, "--format", "concise")
+        assert outcome.code == 1
+        assert (
+            outcome.err == f"drmemctl: 2 errors in 1 of 1 tree; written to {', '.join(str(p) for _, p in pairs)}\n"
+        )
+        assert outcome.out == (tmp_path / "concise").read_text()
+        for format, path in pairs:
+            assert path.read_text() == check(BAD, "--format", format).out
+        quiet = check(BAD, "--quiet", "--output-file", f"json={tmp_path}/quiet")
+        assert (quiet.code, quiet.out) == (1, "")
+        assert (tmp_path / "quiet").read_text() == (tmp_path / "json").read_text()
+
+    def test_an_input_is_never_written_to(self, tmp_path: Path) -> None:
+        tree = tmp_path / "a.dtb"
+        tree.write_bytes(blob("boot/aa-out-of-range"))
+        outcome = check(tree, "--output-file", f"sarif={tree}")
+        assert (outcome.code, outcome.err) == (3, f"drmemctl: {tree}: this is an input; name another file\n")
+        assert tree.read_bytes() == blob("boot/aa-out-of-range")
+
+    @pytest.mark.parametrize("word", ["sarif", "xml=a", "sarif=", "=a", "sarif=-"])
+    def test_what_is_none_is_refused(self, word: str) -> None:
+        assert check(BAD, "--output-file", word).code == 2
+
+    def test_one_file_has_one_format(self, tmp_path: Path) -> None:
+        assert check(BAD, "--output-file", "json=a", "--output-file", "text=a").code == 2
+        assert check(BAD, "--output-file", "json=a", "--output-file", "text=./a").code == 2
+        assert check(BAD, "--output-file", f"json={tmp_path}/a", "-o", tmp_path / "a").code == 2
+        assert not (tmp_path / "a").exists()
+        assert check(BAD, "--output-file", "json=a", "--write-baseline", tmp_path / "b").code == 2
+
+
+class TestSource:
+    """Findings in device tree source have line and column."""
+
+    @pytest.fixture
+    def tree(self, tmp_path: Path) -> Path:
+        assert run("convert", BAD, "-o", tmp_path / "a.dts").code == 0
+        return tmp_path / "a.dts"
+
+    def test_every_format_has_them(self, tree: Path) -> None:
+        lines = tree.read_text().splitlines()
+        (line,) = [number for number, text in enumerate(lines, 1) if "\tibm,dynamic-memory-v2 = " in text]
+        column = lines[line - 1].index("ibm,") + 1
+        finding = json.loads(check(tree, "--format", "json").out)["findings"][0]
+        assert (finding["line"], finding["column"]) == (line, column)
+        assert check(tree, "--format", "concise").out.startswith(f"{tree}:{line}:{column}: DRM030 error: ")
+        assert f", line {line}, column {column}\n" in check(tree).out
+        assert f",line={line},col={column},title=DRM030" in check(tree, "--format", "github").out
+        assert f"line {line}, column {column}" in check(tree, "--format", "junit").out
+        issue = json.loads(check(tree, "--format", "gitlab").out)[0]
+        assert issue["location"]["lines"] == {"begin": line}
+        result = json.loads(check(tree, "--format", "sarif").out)["runs"][0]["results"][0]
+        region = result["locations"][0]["physicalLocation"]["region"]
+        assert region == {"startLine": line, "startColumn": column}
+
+    def test_a_blob_has_none(self) -> None:
+        finding = json.loads(check(BAD, "--format", "json").out)["findings"][0]
+        assert not {"line", "column"} & set(finding)
+
+
 class TestBaselines:
     def test_only_new_findings_fail_and_are_shown(self, tmp_path: Path) -> None:
         known = tmp_path / "known.json"
@@ -244,6 +309,31 @@ class TestBaselines:
         known.write_text("rubbish")
         assert check(BAD, "--baseline", known, "--write-baseline", known).code == 0
         assert check(BAD, "--baseline", known).code == 0
+
+    def test_stale_entries_are_named_and_taken_out(self, tmp_path: Path) -> None:
+        known, tree = tmp_path / "known.json", tmp_path / "a.dtb"
+        tree.write_bytes(blob("boot/aa-out-of-range"))
+        assert check(tree, "--write-baseline", known).code == 0
+        written = known.read_text()
+        tree.write_bytes(blob("kernel-arrays/numa2-plug2"))
+        assert check(tree, "--baseline", known, "--select", "numa").err == "", "rules that were not asked"
+        outcome = check(tree, "--baseline", known)
+        assert outcome.code == 0
+        assert outcome.err == (
+            f"drmemctl: {known}: 2 stale entries, of which nothing is found any more: DRM030 in a.dtb, "
+            "DRM030 in a.dtb; --prune-baseline takes them out\n"
+        )
+        assert known.read_text() == written
+        outcome = check(tree, "--baseline", known, "--prune-baseline")
+        assert outcome.err == f"drmemctl: {known}: 2 stale entries taken out\n"
+        assert json.loads(known.read_text()) == {"schema": "drmemctl.baseline/1", "findings": {}}
+        assert check(tree, "--prune-baseline").code == 2
+
+    def test_a_renamed_tree_keeps_what_is_known(self, tmp_path: Path) -> None:
+        known, tree = tmp_path / "known.json", tmp_path / "a.dts"
+        assert check(BAD, "--write-baseline", known).code == 0
+        assert run("convert", BAD, "-o", tree).code == 0
+        assert check(tree, "--baseline", known).out == f"{tree}: no findings, 2 known from the baseline\n"
 
     def test_a_damaged_one_is_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "known.json").write_text("rubbish")

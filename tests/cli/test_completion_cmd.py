@@ -166,6 +166,15 @@ def test_rules_kernels_capabilities_hypervisors_families() -> None:
     assert choices("simulate", "--hypervisor", "") == ["qemu", "powervm"]
     assert "form2" in choices("simulate", "--with", "form")
     assert choices("rules", "--family", "mig") == ["migration"]
+    assert choices("rules", "--family", "numa,mig") == ["numa,migration"]
+    assert choices("rules", "--severity", "w") == ["warning"]
+    assert choices("check", "--severity", "DRM030=") == [
+        f"DRM030={level}" for level in ("error", "warning", "info")
+    ]
+    assert choices("check", "--output-file", "sa") == ["sarif="]
+    assert choices("check", "--per-path-ignores", "old/*:DRM015,mig") == ["old/*:DRM015,migration"]
+    assert choices("explain", "assoc") == ["associativity"]
+    assert choices("diff", "--fail-on", "n") == ["numa", "never"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\xd0\x0d\xfe\xed" + bytes(60), b"\x1f\x8b\x08" + bytes(99)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -112,3 +113,23 @@ def test_what_cannot_be_explored(arguments: tuple[str, ...], code: int, said: st
     assert (done.returncode, done.stdout) == (code, b"")
     assert said in done.stderr.decode()
     assert "Traceback" not in done.stderr.decode()
+
+
+def test_junit_has_a_case_for_each_policy() -> None:
+    threads = ("--thread", LPM, "--thread", FLUSH)
+    outcome = run("explore", BEFORE, *threads, "--locking", "kernel", "--locking", "hotplug", "--format", "junit")
+    (suite,) = ET.fromstring(outcome.out)
+    cases = {case.get("name"): case for case in suite.findall("testcase")}
+    assert list(cases) == ["locking kernel", "locking hotplug"]
+    failed = {name for name, case in cases.items() if case.find("failure") is not None}
+    assert (outcome.code, suite.get("failures")) == (1 if failed else 0, str(len(failed)))
+    assert failed
+    for name in failed:
+        failure = cases[name].find("failure")
+        assert failure is not None
+        assert str(failure.get("message")).startswith("DRM")
+        assert "outcome: 1 " in str(failure.text), "how the worst end comes about"
+    bounded = run("explore", BEFORE, *threads, "--locking", "hotplug", "--max-states", "3", "--format", "junit")
+    (suite,) = ET.fromstring(bounded.out)
+    assert suite.get("skipped") == "1", "what was not looked at has not passed"
+    assert run("explore", BEFORE, "--replay", "x", "--format", "junit").code == 2

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from drmemctl.check.engine import all_rules
 from drmemctl.check.pages import Page
+from drmemctl.check.references import COMMITS, LOPAR, links_of
 from drmemctl.kernel.profiles import profile
 from drmemctl.output.rules import HEADINGS, page_markdown, page_text
 from tests.cases import each
 from tests.cli.running import run
+from tests.conftest import FIXTURES, ROOT
 from tools.site import rules as site
 
 each_rule = each("rule", list(all_rules()))
@@ -101,3 +104,86 @@ def test_the_site_has_a_page_for_each_rule_and_an_index_of_all() -> None:
     for rule in all_rules():
         assert pages[f"rules/{rule}.md"] == run("explain", rule, "--format", "markdown").out
         assert f"[{rule}]({rule}.md)" in pages[site.INDEX]
+
+
+def listed(*arguments: str) -> list[str]:
+    return [entry["rule"] for entry in json.loads(run("rules", "--format", "json", *arguments).out)["rules"]]
+
+
+def test_rules_are_filtered_by_lists_severity_and_text() -> None:
+    rules = all_rules().values()
+    assert listed("--family", "numa,drmem", "--family", "live") == [
+        rule.id for rule in rules if rule.family in ("numa", "drmem", "live")
+    ]
+    assert listed("--severity", "info,warning") == [rule.id for rule in rules if rule.severity != "error"]
+    assert "DRM076" in listed("--search", "D144F4D5A8A8")
+    assert listed("--search", "remove the LMBs and add  them again") == ["DRM121"], "over the end of a line"
+    assert listed("--search", "drmgr", "--search", "lparnumascore") == [
+        rule for rule in listed("--search", "drmgr") if rule in listed("--search", "lparnumascore")
+    ]
+    nothing = run("rules", "--search", "no such words")
+    assert (nothing.code, nothing.err.startswith("drmemctl: no rule is of that kind")) == (0, True)
+    assert run("rules", "--severity", "bad").code == 2
+
+
+def test_a_family_is_explained() -> None:
+    document = json.loads(run("explain", "state", "--format", "json").out)
+    assert [entry["rule"] for entry in document["rules"]] == listed("--family", "state")
+    text = run("explain", "kernel").out
+    assert [line[:6] for line in text.splitlines() if line.startswith("DRM09")] == [f"DRM09{n}" for n in range(8)]
+    assert len(json.loads(run("explain", "ALL", "--format", "json").out)["rules"]) == len(all_rules())
+
+
+def test_what_a_tree_breaks_is_explained() -> None:
+    tree = FIXTURES / "boot" / "aa-out-of-range.dtb.gz"
+    outcome = run("explain", tree)
+    assert outcome.code == 0
+    assert outcome.out.startswith(
+        "DRM030: assigned LMB whose node cannot be found\n  1 LMB is assigned, but with aa"
+    )
+    document = json.loads(run("explain", tree, "--format", "json").out)
+    assert [(entry["rule"], len(entry["findings"])) for entry in document["rules"]] == [("DRM030", 2)]
+    assert "\n- 1 LMB is assigned" in run("explain", tree, "--format", "markdown").out
+    good = run("explain", FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz")
+    assert (good.code, good.out) == (0, "")
+    assert good.err.endswith(": no findings, nothing to explain\n")
+    assert run("explain", ROOT / "pyproject.toml").code == 3
+    assert run("explain", "").code == 2
+
+
+def test_references_lead_to_commits_that_the_capabilities_have() -> None:
+    from drmemctl.kernel.capabilities import CAPABILITIES
+
+    commits = " ".join(capability.commit for capability in CAPABILITIES)
+    links = {
+        uri for rule in all_rules().values() for reference in rule.references for _, uri in links_of(reference)
+    }
+    assert f"{COMMITS}d144f4d5a8a8" in links
+    assert LOPAR in links
+    assert all(uri == LOPAR or uri.removeprefix(COMMITS) in commits for uri in links)
+    assert "[d144f4d5a8a8](https://git.kernel.org/linus/d144f4d5a8a8)" in page_markdown(
+        Page.of(all_rules()["DRM076"])
+    )
+    assert links_of("Linux 0123456789ab (5.15)") == ()
+
+
+def test_sarif_and_gitlab_link_to_the_pages() -> None:
+    tree = FIXTURES / "boot" / "aa-out-of-range.dtb.gz"
+
+    def driver(*arguments: str) -> dict[str, Any]:
+        text = run("check", "--isolated", tree, "--format", "sarif", *arguments).out
+        made: dict[str, Any] = json.loads(text)["runs"][0]["tool"]["driver"]
+        return made
+
+    site_url = "https://docs.example.com/drmemctl/"
+    linked = driver("--select", "DRM076,DRM001", "--docs-url", site_url)
+    assert linked["informationUri"] == site_url
+    assert [rule["helpUri"] for rule in linked["rules"]] == [
+        f"{site_url}rules/{rule}.html" for rule in ("DRM001", "DRM076")
+    ]
+    (rule,) = driver("--select", "DRM076")["rules"]
+    assert rule["helpUri"] == "https://git.kernel.org/linus/d144f4d5a8a8"
+    gitlab = json.loads(run("check", "--isolated", tree, "--format", "gitlab", "--docs-url", site_url).out)
+    assert gitlab[0]["description"].endswith("\nhttps://docs.example.com/drmemctl/rules/DRM030.html")
+    for url in ("javascript:x", "https://", "https://a b", "https://a\n", 'https://a"b'):
+        assert run("check", "--isolated", tree, "--docs-url", url).code == 2

@@ -25,6 +25,8 @@ TWO_KINDS = {
     "--output": {("text", "COL,..."), ("path", "OUT"), ("text", "DATASET")},
     # One kernel; a fleet takes several, a campaign also all.
     "--kernel": {("text", "KERNEL"), ("texts", "KERNEL,..."), ("texts", "all|KERNEL,...")},
+    # What findings weigh, and which rules are listed.
+    "--severity": {("texts", "RULES=SEVERITY"), ("texts", "SEVERITY,...")},
     # A tree; a fleet's are URLs, for several pairs.
     "--before": {("path", "OLD"), ("texts", "URL")},
 }
@@ -46,6 +48,7 @@ SAID_DIFFERENTLY = {
     "--help": "",
     "--max-seconds": "Give (up|an input up)",
     "--fail-on": "exit code 1",
+    "--severity": "this severity",
 }
 """Names whose help depends on the command, with what it has to say everywhere."""
 

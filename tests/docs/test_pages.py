@@ -16,6 +16,7 @@ import pytest
 from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.kernel.capabilities import CAPABILITIES, NEWEST
 from drmemctl.model.conversion import convert
+from drmemctl.output.kernels import measured_of
 from drmemctl.simulate.steps.language import STEP_NAMES, parse_script
 from drmemctl.tree.limits import LIMITS, MIB
 from tests.cases import each
@@ -227,3 +228,30 @@ def leaves(entries: list[Any]) -> list[str]:
         target = next(iter(entry.values())) if isinstance(entry, dict) else entry
         made += leaves(target) if isinstance(target, list) else [target]
     return made
+
+
+def test_the_glossary_names_functions_that_the_package_names_too() -> None:
+    rows = [line.split(" | ") for line in (DOCS / "glossary.md").read_text(encoding="utf-8").splitlines()]
+    named = {name for row in rows if len(row) == 4 for name in re.findall(r"`([\w.]+)`", row[3])}
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "drmemctl").rglob("*.py"))
+    assert len(named) > 15
+    assert sorted(name for name in named if name not in sources) == []
+
+
+def test_the_figures_of_how_it_is_tested_are_those_of_the_fixtures() -> None:
+    page = (DOCS / "how-it-is-tested.md").read_text(encoding="utf-8")
+
+    def recorded(pattern: str) -> int:
+        return len(list((ROOT / "fixtures").glob(pattern)))
+
+    assert f"{recorded('captures/*.json')} recorded runs of" in page
+    assert f"{recorded('mobility/*.json')} runs of" in page
+    assert f"{recorded('reassignments/*.json')} runs of" in page
+    assert f"{recorded('memblock/*.json')} boots of" in page
+    assert f"{recorded('trees/*.dtb.gz')} trees that QEMU built" in page
+    assert f"{recorded('kernel-arrays/*.sysfs.json')} states of three guests" in page
+    assert f"{recorded('vmcores/*.guest.blocks')} dumps of" in page
+    sides = [measured_of(capability) for capability in CAPABILITIES]
+    whole = sum(measured.is_whole for measured in sides)
+    half = sum(bool(measured.having) != bool(measured.lacking) for measured in sides)
+    assert f"Of {len(sides)} capabilities {whole} are measured on both sides, {half} on" in page

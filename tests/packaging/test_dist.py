@@ -21,6 +21,7 @@ import pytest
 import drmemctl
 from drmemctl.cli.app import COMMANDS
 from drmemctl.cli.fleet import COMMANDS as FLEET
+from drmemctl.tree.capture import script
 from tests.conftest import ROOT
 
 DIST = os.environ.get("DRMEMCTL_DIST", "")
@@ -32,6 +33,9 @@ def the_one(pattern: str) -> Path:
     return found
 
 
+PORTABLE = "drmemctl-*-portable.tar.gz"
+
+
 @pytest.fixture(scope="module")
 def wheel() -> zipfile.ZipFile:
     return zipfile.ZipFile(the_one("*.whl"))
@@ -39,7 +43,8 @@ def wheel() -> zipfile.ZipFile:
 
 @pytest.fixture(scope="module")
 def sources() -> set[str]:
-    with tarfile.open(the_one("*.tar.gz")) as archive:
+    (path,) = set(Path(DIST).glob("*.tar.gz")) - {the_one(PORTABLE)}
+    with tarfile.open(path) as archive:
         return {name.partition("/")[2] for name in archive.getnames()}
 
 
@@ -118,3 +123,24 @@ def test_the_single_file_says_where_it_was_made_nowhere() -> None:
     assert [name for name, data in texts.items() if home in data] == []
     # Modules name their files from the archive on.
     assert [name for name, data in texts.items() if name.endswith(".pyc") and b"/app/cpython-" in data] == []
+
+
+def test_the_portable_archive_has_the_single_file_the_script_and_what_goes_with_them() -> None:
+    with tarfile.open(the_one(PORTABLE)) as archive:
+        members = {member.name.partition("/")[2]: member for member in archive.getmembers()}
+        texts = {name: archive.extractfile(member).read() for name, member in members.items()}  # type: ignore[union-attr]
+    assert texts["capture.sh"].decode() == script()
+    assert texts["drmemctl.pyz"] == the_one("*.pyz").read_bytes()
+    assert {name for name, member in members.items() if member.mode == 0o755} == {"capture.sh", "drmemctl.pyz"}
+    assert {"README", "share/man/man1/drmemctl.1", "share/zsh/site-functions/_drmemctl"} <= texts.keys()
+    bundled = set(re.findall(r"^(\S+)==", texts["requirements.txt"].decode(), re.MULTILINE))
+    assert {name.split("/")[1] for name in texts if name.startswith("licenses/")} == {"drmemctl", *bundled}
+    # The Debian package has no file for each: one has to name them all.
+    stanzas = re.findall(r"^Files: (.*)", (ROOT / "packaging/debian/copyright").read_text(), re.MULTILINE)
+    assert {name for line in stanzas for name in line.split()} == {"*", *bundled}
+
+
+def test_the_description_has_no_link_that_leads_nowhere(wheel: zipfile.ZipFile) -> None:
+    text = metadata(wheel).get_payload()
+    assert isinstance(text, str)
+    assert [target for target in re.findall(r"\]\(([^)]*)\)", text) if not target.startswith("https://")] == []

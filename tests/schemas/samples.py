@@ -249,7 +249,7 @@ def _decode(folder: Path) -> list[Any]:
 def _check(folder: Path) -> list[Any]:
     missing = folder / "missing.dtb"
     arguments = ("check", "--isolated", "-j1", "--format", "json", BAD, missing, AFTER, PLUGGED, LPAR7)
-    done = run(*arguments)
+    done = run(*arguments, FIXTURES / "cases" / "form2-bad-tables.dts")
     assert done.code == 3  # one input cannot be read, and the document says which
     left_out = Report("a.dtb", (finding(ranges_left_out=7),))  # more than any rule names
     return [*documents("check", done.out), *documents("check", drawn([left_out], "json"))]
@@ -379,7 +379,9 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
         "kernels", ("kernels",), ("kernels", "5.10"), ("kernels", "5.10", "6.1"), ("kernels", "rhel-8")
     ),
     "rules": _of("rules", ("rules",)),
+    "config": _of("config", ("config",), ("config", "lmb")),
     "explain": _of("explain", ("explain", "DRM015")),
+    "explain-all": _of("explain-all", ("explain", "state"), ("explain", BAD)),
     "watch": _watch,
 }
 """By schema: a function that prints documents, given a directory for its files."""

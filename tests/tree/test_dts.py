@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 import tracemalloc
 from pathlib import Path
@@ -15,7 +16,7 @@ from drmemctl.tree.limits import MIB, Limits
 from drmemctl.tree.node import Tree
 from drmemctl.tree.source import load
 from tests.cases import each
-from tests.conftest import Tool, fixture_trees, gunzip, tree_name
+from tests.conftest import ROOT, Tool, fixture_trees, gunzip, tree_name
 from tests.tree.samples import content
 
 
@@ -293,3 +294,15 @@ def test_any_text_gives_a_tree_or_our_error(text: str) -> None:
         assert shown.startswith("x: ")
     else:
         assert isinstance(read, Tree)
+
+
+def test_what_python_before_3_11_5_matches_too_far_is_written_so_that_it_does_not() -> None:
+    # gh-100061: Debian 12 has 3.11.2, where no source at all was read.
+    package = ROOT / "drmemctl"
+    repeats = [
+        (path.name, text)
+        for path in package.rglob("*.py")
+        for text in re.findall(r".{0,2}\)[*+?]\+", path.read_text(encoding="utf-8"))
+    ]
+    assert len(repeats) >= 7
+    assert [(name, text) for name, text in repeats if "|)" not in text] == []

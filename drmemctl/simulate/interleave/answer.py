@@ -342,7 +342,7 @@ class _Judging:
             state = self._engine.first
             for thread in order:
                 for number in (thread, *reacting):
-                    while number in self._engine.enabled(state):
+                    while self._engine.can_go(state, number):
                         state = self._engine.step(state, number)
             if not self._engine.enabled(state):
                 kinds.update(map(_kind, self.findings(state)))

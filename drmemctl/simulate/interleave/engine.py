@@ -10,7 +10,7 @@ Languages using VeriSoft, POPL 1997), here with states nevertheless.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
@@ -32,6 +32,18 @@ OOPSED = EFAULT
 
 _STEPS, _PARTITIONS = 100_000, 20_000
 """Results of actions, and partitions, that are remembered: some kilobytes each."""
+
+
+Threads = int
+"""A set of threads: a bit for each."""
+
+
+def threads_in(threads: Threads) -> Iterator[int]:
+    """Yield the numbers of the threads in a set, ascending."""
+    while threads:
+        bit = threads & -threads
+        yield bit.bit_length() - 1
+        threads ^= bit
 
 
 class SearchState(NamedTuple):
@@ -172,11 +184,10 @@ class Engine:
         first = start
         for code in self._code:
             first = _with_faults(first, code.begin)
-        self.first = SearchState(*self._marked(first), (0,) * len(threads))
+        self.first = SearchState(*self._known(first, self._keys.mark(first)), (0,) * len(threads))
 
-    def _marked(self, partition: Partition) -> tuple[Partition, bytes]:
+    def _known(self, partition: Partition, mark: bytes) -> tuple[Partition, bytes]:
         """Return a partition, or an equal one that is there already, and its mark."""
-        mark = self._keys.mark(partition)
         equal = self._partitions.get(mark)
         if equal is None:
             self._partitions.put(mark, partition)
@@ -190,19 +201,24 @@ class Engine:
         """Return what each thread came to; None for one that is not at its end."""
         return tuple(code.places[place].outcome for code, place in zip(self._code, state.places, strict=True))
 
-    def enabled(self, state: SearchState) -> list[int]:
+    def enabled(self, state: SearchState) -> Threads:
         """Return the threads that need not wait."""
-        partition = state.partition
-        if partition.machine.aborted:
-            return []
-        enabled = []
-        for thread in range(len(self.threads)):
-            action = self.action(state, thread)
-            # User space reloads the crash kernel once a memory block came or went.
-            ready = partition.uevent if isinstance(action, Reload) else action and partition.admits(thread, action)
-            if ready:
-                enabled.append(thread)
+        if state.partition.machine.aborted:
+            return 0
+        enabled = 0
+        for number, (code, place) in enumerate(zip(self._code, state.places, strict=True)):
+            action = code.places[place].action
+            if action is not None and self._admits(state.partition, number, action):
+                enabled |= 1 << number
         return enabled
+
+    def can_go(self, state: SearchState, thread: int) -> bool:
+        """Whether a thread need not wait."""
+        return bool(self.enabled(state) >> thread & 1)
+
+    def _admits(self, partition: Partition, thread: int, action: Action) -> bool:
+        # User space reloads the crash kernel once a memory block came or went.
+        return partition.uevent if isinstance(action, Reload) else partition.admits(thread, action)
 
     def step(self, state: SearchState, thread: int) -> SearchState:
         """Return the state after a thread's next action, which must be able to go."""
@@ -212,7 +228,9 @@ class Engine:
         if following is None:
             partition, result, _ = self.perform(state, thread)
             next_place, way = self._code[thread].after(place, result)
-            following = *self._marked(_with_faults(partition, way)), next_place
+            partition = _with_faults(partition, way)
+            mark = self._keys.mark(partition, state.partition, state.mark)
+            following = *self._known(partition, mark), next_place
             self._steps.put(key, following)
         partition, mark, next_place = following
         return SearchState(partition, mark, (*state.places[:thread], next_place, *state.places[thread + 1 :]))

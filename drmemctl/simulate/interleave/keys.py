@@ -10,13 +10,16 @@ from typing import Any
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.hypervisor.topology import DeliveredTopology
+from drmemctl.kernel.state import KernelState
 from drmemctl.model.distances import Form1, Form2
 from drmemctl.simulate.change import changed_properties
-from drmemctl.simulate.partition import Partition, machine_key
+from drmemctl.simulate.partition import Hypervisor, Partition, machine_key
 from drmemctl.tree.node import Tree
 
 _MARK = struct.Struct("=7I")
 """Of the parts of a key."""
+
+_NO_MARK = bytes(_MARK.size)
 
 _MOST_KNOWN = 20_000
 """Trees and topologies that are known by their identity."""
@@ -39,44 +42,94 @@ class Keys:
         self._machine_trees: dict[int, Tree] = {}
         self._parts: tuple[dict[Hashable, int], ...] = tuple({} for _ in range(_MARK.size // 4))
 
-    def mark(self, partition: Partition) -> bytes:
-        """Return a few bytes that tell a partition from all others that these keys were asked for."""
-        self._machine_trees[id(partition.machine.tree)] = partition.machine.tree
-        parts = zip(self._parts, self.of(partition), strict=True)
-        return _MARK.pack(*[numbers.setdefault(part, len(numbers)) for numbers, part in parts])
+    def mark(self, partition: Partition, before: Partition | None = None, mark: bytes = _NO_MARK) -> bytes:
+        """Return a few bytes that tell a partition from all others that these keys were asked for.
+
+        `before` is the partition that it was made from by an action, and `mark` the mark of that: what both hold
+        has the same numbers.
+        """
+        kernel, machine, crash = partition.kernel, partition.machine, partition.crash_tree
+        numbers = [*_MARK.unpack(mark)]
+        old = None if before is None else before.kernel
+        if kernel is not old:
+            if old is None or kernel.tree is not old.tree:
+                numbers[0] = self._number(0, self._tree(kernel.tree))
+            if old is None or kernel.table is not old.table:
+                numbers[1] = self._number(1, kernel.table.runs.packed())
+            if old is None or kernel.blocks is not old.blocks:
+                numbers[2] = self._number(2, kernel.blocks)
+            numbers[3] = self._number(3, _rest(kernel))
+        if before is None or machine is not before.machine:
+            self._machine_trees[id(machine.tree)] = machine.tree
+            numbers[4] = self._number(4, self._machine(machine))
+        numbers[5] = self._number(5, _threads(partition))
+        if before is None or crash is not before.crash_tree:
+            numbers[6] = self._number(6, _dumped(crash))
+        return _MARK.pack(*numbers)
 
     def of(self, partition: Partition) -> tuple[Any, ...]:
         """Return the key of a partition."""
-        kernel, crash, delivered = partition.kernel, partition.crash_tree, partition.machine.delivered
+        kernel = partition.kernel
+        return (
+            self._tree(kernel.tree),
+            kernel.table.runs.packed(),
+            kernel.blocks,
+            _rest(kernel),
+            self._machine(partition.machine),
+            _threads(partition),
+            _dumped(partition.crash_tree),
+        )
+
+    def _number(self, part: int, key: Hashable) -> int:
+        numbers = self._parts[part]
+        return numbers.setdefault(key, len(numbers))
+
+    def _tree(self, tree: Tree) -> Hashable:
+        """Return what tells a tree from others: the properties that the first one has not."""
+        if id(tree) not in self._trees:
+            self._forget_some()
+            changed = sorted(changed_properties(self._first, tree).items(), key=itemgetter(0))
+            self._trees[id(tree)] = tree, tuple(changed)
+        return self._trees[id(tree)][1]
+
+    def _machine(self, machine: Hypervisor) -> Hashable:
+        delivered = machine.delivered
+        if id(delivered) not in self._topologies:
+            self._forget_some()
+            self._topologies[id(delivered)] = delivered, delivered.key
+        return machine_key(machine), self._topologies[id(delivered)][1]
+
+    def _forget_some(self) -> None:
         if len(self._trees) + len(self._topologies) > _MOST_KNOWN:
             self._trees.clear()
             self._topologies.clear()
-        if id(kernel.tree) not in self._trees:
-            changed = sorted(changed_properties(self._first, kernel.tree).items(), key=itemgetter(0))
-            self._trees[id(kernel.tree)] = kernel.tree, tuple(changed)
-        if id(delivered) not in self._topologies:
-            self._topologies[id(delivered)] = delivered, delivered.key
-        return (
-            self._trees[id(kernel.tree)][1],
-            kernel.table.runs.packed(),
-            kernel.blocks,
-            (
-                kernel.unmovable,
-                kernel.unbolted,
-                kernel.dead,
-                kernel.updating,
-                (kernel.topology_updates, kernel.deaf, kernel.staged),
-                kernel.copies,
-                kernel.cpus,
-                kernel.cpu_ids,
-                kernel.topology.with_cpus,
-                kernel.topology.with_bridges,
-                _rows(kernel.distances),
-            ),
-            (machine_key(partition.machine), self._topologies[id(delivered)][1]),
-            (partition.faults, partition.locks, partition.queued, partition.uevent),
-            None if crash is None else (crash.get(NODE, V1), crash.get(NODE, V2)),
-        )
+
+
+def _threads(partition: Partition) -> Hashable:
+    """Return what threads leave to one another, and did wrong."""
+    return partition.faults, partition.locks, partition.queued, partition.uevent
+
+
+def _dumped(tree: Tree | None) -> Hashable:
+    """Return what a crash kernel knows of memory."""
+    return None if tree is None else (tree.get(NODE, V1), tree.get(NODE, V2))
+
+
+def _rest(kernel: KernelState) -> Hashable:
+    """Return what can change of a kernel besides its tree, its table and its memory blocks."""
+    return (
+        kernel.unmovable,
+        kernel.unbolted,
+        kernel.dead,
+        kernel.updating,
+        (kernel.topology_updates, kernel.deaf, kernel.staged),
+        kernel.copies,
+        kernel.cpus,
+        kernel.cpu_ids,
+        kernel.topology.with_cpus,
+        kernel.topology.with_bridges,
+        _rows(kernel.distances),
+    )
 
 
 def _rows(table: Form1 | Form2 | None) -> Hashable:

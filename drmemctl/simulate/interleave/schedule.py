@@ -63,7 +63,7 @@ def states_of(engine: Engine, schedule: Sequence[int]) -> list[SearchState]:
     """Return the states that a schedule goes through, the first included; `ValueError` if it cannot be kept."""
     states = [engine.first]
     for thread in schedule:
-        if thread not in engine.enabled(states[-1]):
+        if not engine.can_go(states[-1], thread):
             raise ValueError(f"thread {thread + 1} cannot go on at action {len(states)}")
         states.append(engine.step(states[-1], thread))
     return states

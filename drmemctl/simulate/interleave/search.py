@@ -14,18 +14,15 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 from time import monotonic
 
 from drmemctl.kernel.task import Action, StatePart
 from drmemctl.simulate.interleave.deadline import TimeUpError, ended_at
-from drmemctl.simulate.interleave.engine import Engine, SearchState
+from drmemctl.simulate.interleave.engine import Engine, SearchState, Threads, threads_in
 from drmemctl.simulate.interleave.states import Edges, Numbers, Recent, digest_of
 from drmemctl.simulate.interleave.threads import Reload
-
-Sleep = frozenset[int]
 
 _TOLD_EVERY = 64
 _RECENT = 1000
@@ -138,16 +135,6 @@ class Graph:
                 stack.extend(reversed(following))
 
 
-@cache
-def _bits_of(threads: Sleep) -> int:
-    return sum(1 << thread for thread in threads)
-
-
-@cache
-def _threads_in(bits: int) -> Sleep:
-    return frozenset(thread for thread in range(bits.bit_length()) if bits >> thread & 1)
-
-
 def independent(first: Action, second: Action) -> bool:
     """Whether two actions of different threads can change places."""
     return not first.locks & second.locks and not first.touches.conflicts(second.touches)
@@ -189,26 +176,27 @@ class _Search:
         self._graph = Graph(engine)
         self._numbers = Numbers()
         self._places = struct.Struct(f"={len(engine.threads)}I")
-        # By state, a bit for each thread.
         self._slept: array[int] | list[int] = array("B") if len(engine.threads) <= 8 else []
         self._commuting: Recent[tuple[int, int, int, int], bool] = Recent(_PAIRS)
-        self._conflicting: Recent[tuple[int, int], Sequence[int]] = Recent(_PAIRS)
+        self._conflicting: Recent[tuple[int, int], Threads] = Recent(_PAIRS)
+        self._chosen: Recent[tuple[Threads, bytes], Threads] = Recent(_PAIRS)
         self._deadline = deadline
         self._tell = tell
         self._bounded = False
-        self._stack: list[tuple[int, SearchState, list[int], Sleep]] = []
+        # A state, the threads that are still to be followed from it, and those that need not go first after it.
+        self._stack: list[tuple[int, SearchState, Threads, Threads]] = []
 
     def run(self) -> Graph:
         """Go through all states, or as many as there is time for."""
         try:
             with ended_at(self._deadline):
-                self._enter(0, 0, self._engine.first, frozenset())
+                self._enter(0, 0, self._engine.first, 0)
                 while self._stack and self._graph.complete:
                     self._follow_one()
         except TimeUpError:
             self._bounded = True
             self._give_up(f"{self._bounds.seconds:g} s were over")
-        unfollowed = sum(len(todo) for _, _, todo, _ in self._stack)
+        unfollowed = sum(todo.bit_count() for _, _, todo, _ in self._stack)
         # The state that a bound kept it from looking at has at least one.
         self._graph.unfollowed = max(unfollowed, 1) if self._bounded else unfollowed
         return self._graph
@@ -219,12 +207,15 @@ class _Search:
         if not todo:
             self._stack.pop()
             return
-        thread = todo[0]
+        bit = todo & -todo
+        thread = bit.bit_length() - 1
         after = self._engine.step(state, thread)
-        del todo[0]
-        self._stack[-1] = number, state, todo, sleep | {thread}
+        self._stack[-1] = number, state, todo ^ bit, sleep | bit
         # Who need not go first after this action either: those whose action commutes with it.
-        still = sleep and frozenset(sleeper for sleeper in sleep if self._commute(state, thread, sleeper))
+        still = 0
+        for sleeper in threads_in(sleep):
+            if self._commute(state, thread, sleeper):
+                still |= 1 << sleeper
         self._enter(number, thread, after, still)
 
     def _commute(self, state: SearchState, thread: int, sleeper: int) -> bool:
@@ -236,28 +227,26 @@ class _Search:
             self._commuting.put(key, commute)
         return commute
 
-    def _enter(self, parent: int, thread: int, state: SearchState, sleep: Sleep) -> None:
-        digest = digest_of(state.mark + self._places.pack(*state.places))
-        number = self._numbers.number(digest)
-        new = number == self._numbers.count
+    def _enter(self, parent: int, thread: int, state: SearchState, sleep: Threads) -> None:
+        places = self._places.pack(*state.places)
+        number, new = self._numbers.numbered(digest_of(state.mark + places))
         if number:
             self._graph.edges.add(parent, thread, number)
         if new:
-            if self._is_too_much():
+            if self._is_too_much(number):
                 return
-            self._numbers.add(digest)
             self._graph.edges.add_state(parent, thread)
             self._slept.append(0)
-            todo = self._first_visit(number, state, sleep)
+            todo = self._first_visit(number, state, places, sleep)
         else:
-            slept = _threads_in(self._slept[number])
-            todo = sorted(slept - sleep)
-            sleep = slept & sleep
-            self._slept[number] = _bits_of(sleep)
+            slept = self._slept[number]
+            todo = slept & ~sleep
+            sleep &= slept
+            self._slept[number] = sleep
         if todo:
             self._stack.append((number, state, todo, sleep))
 
-    def _first_visit(self, number: int, state: SearchState, sleep: Sleep) -> list[int]:
+    def _first_visit(self, number: int, state: SearchState, places: bytes, sleep: Threads) -> Threads:
         if self._tell is not None and not number % _TOLD_EVERY:
             self._tell(number, len(self._graph.ends))
         enabled = self._engine.enabled(state)
@@ -265,15 +254,20 @@ class _Search:
             self._graph.add_end(number, state)
             if self._watch is not None and self._watch(state):
                 self._give_up("the first such end was enough")
-            return []
-        chosen = self._persistent(state, enabled) if self._reduce else enabled
-        if self._reduce:
-            self._slept[number] = _bits_of(sleep & frozenset(chosen))
-        return [thread for thread in chosen if not self._reduce or thread not in sleep]
+            return 0
+        if not self._reduce:
+            return enabled
+        key = enabled, places
+        chosen = self._chosen.get(key)
+        if chosen is None:
+            chosen = self._persistent(state, enabled)
+            self._chosen.put(key, chosen)
+        self._slept[number] = sleep & chosen
+        return chosen & ~sleep
 
-    def _is_too_much(self) -> bool:
+    def _is_too_much(self, number: int) -> bool:
         most = min(self._bounds.states, self._graph.edges.most)
-        if self._numbers.count >= most:
+        if number >= most:
             self._give_up(f"{most:,} states were looked at")
         elif monotonic() > self._deadline:
             self._give_up(f"{self._bounds.seconds:g} s were over")
@@ -283,34 +277,34 @@ class _Search:
     def _give_up(self, why: str) -> None:
         self._graph.complete, self._graph.why = False, why
 
-    def _persistent(self, state: SearchState, enabled: list[int]) -> list[int]:
+    def _persistent(self, state: SearchState, enabled: Threads) -> Threads:
         """Return the smallest persistent set that can be grown from one thread."""
+        numbers = range(len(self._engine.threads))
+        alive = sum(1 << number for number in numbers if self._engine.action(state, number) is not None)
         best = enabled
-        for seed in enabled:
-            grown = self._grown(state, seed)
-            chosen = [thread for thread in enabled if thread in grown]
-            if len(chosen) < len(best):
+        for seed in threads_in(enabled):
+            chosen = self._grown(state, seed, alive) & enabled
+            if chosen.bit_count() < best.bit_count():
                 best = chosen
         return best
 
-    def _grown(self, state: SearchState, seed: int) -> set[int]:
+    def _grown(self, state: SearchState, seed: int, alive: Threads) -> Threads:
         """Return a thread with all others that it depends on, now or later."""
-        grown, todo = {seed}, [seed]
+        grown = todo = 1 << seed
         while todo:
-            thread = todo.pop()
-            for candidate in self._dependents(state, thread):
-                if candidate not in grown and self._engine.action(state, candidate) is not None:
-                    grown.add(candidate)
-                    todo.append(candidate)
+            bit = todo & -todo
+            new = self._dependents(state, bit.bit_length() - 1) & alive & ~grown
+            grown |= new
+            todo ^= bit | new
         return grown
 
-    def _dependents(self, state: SearchState, thread: int) -> Sequence[int]:
+    def _dependents(self, state: SearchState, thread: int) -> Threads:
         """Return the threads that might not commute with the next action of another, at an end or not."""
         key = thread, state.places[thread]
         dependents = self._conflicting.get(key)
         if dependents is None:
-            action, others = self._engine.action(state, thread), range(len(self._engine.threads))
-            dependents = [] if action is None else [other for other in others if self._depends(action, other)]
+            action, numbers = self._engine.action(state, thread), range(len(self._engine.threads))
+            dependents = sum(1 << number for number in numbers if action and self._depends(action, number))
             self._conflicting.put(key, dependents)
         return dependents
 

@@ -44,10 +44,18 @@ class Numbers:
         self._slots = array("I", bytes(4 * _SLOTS))
         self._most = _most_taken(_SLOTS)
 
-    def number(self, digest: bytes) -> int:
-        """Return the number of a digest: where it has none yet, the one that it is to get."""
-        number = self._slots[self._slot(digest)]
-        return number - 1 if number else self.count
+    def numbered(self, digest: bytes) -> tuple[int, bool]:
+        """Return the number of a digest, and whether it is the next one and was given to it now."""
+        slot = self._slot(digest)
+        number = self._slots[slot]
+        if number:
+            return number - 1, False
+        self._digests += digest
+        self.count += 1
+        self._slots[slot] = self.count
+        if self.count > self._most:
+            self._grow()
+        return self.count - 1, True
 
     def _slot(self, digest: bytes) -> int:
         """Return the slot that has the number of a digest, or would have it; 0 is an empty slot."""
@@ -57,14 +65,6 @@ class Numbers:
         while (number := slots[at]) and not digests.startswith(digest, (number - 1) * _DIGEST):
             at = (at + 1) & mask
         return at
-
-    def add(self, digest: bytes) -> None:
-        """Give a digest that has none the next number."""
-        self._digests += digest
-        self.count += 1
-        self._slots[self._slot(digest)] = self.count
-        if self.count > self._most:
-            self._grow()
 
     def _grow(self) -> None:
         size = 2 * len(self._slots)

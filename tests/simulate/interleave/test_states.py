@@ -22,10 +22,8 @@ def test_numbers_are_those_of_a_dictionary(monkeypatch: pytest.MonkeyPatch, many
     chance, numbers, naive = random.Random(1), Numbers(), dict[bytes, int]()
     for _ in range(5000):
         digest = digest_of(chance.randrange(3000).to_bytes(4))
-        assert numbers.number(digest) == naive.get(digest, len(naive))
-        if digest not in naive:
-            naive[digest] = len(naive)
-            numbers.add(digest)
+        new = digest not in naive
+        assert numbers.numbered(digest) == (naive.setdefault(digest, len(naive)), new)
     assert numbers.count == len(naive)
 
 

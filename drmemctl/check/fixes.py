@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""The command lines that help against a finding, ready to be pasted; what none helps against has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from drmemctl.model.run import is_assigned
+from drmemctl.tree.source import file_of
+
+if TYPE_CHECKING:
+    from drmemctl.check.finding import Finding, LmbRange
+    from drmemctl.check.subject import Subject
+
+_MOST = 4
+"""Memory blocks that have command lines of their own; of more, `repair` plans the order."""
+
+_Remedy = Callable[["Finding", "Subject", str], Iterator[str]]
+
+
+def fix_of(finding: Finding, subject: Subject, source: str) -> tuple[str, ...]:
+    """Return the command lines for a finding in an input of that name, none where none is known to help."""
+    remedy = _REMEDIES.get(finding.rule)
+    return () if remedy is None else tuple(remedy(finding, subject, source))
+
+
+def _named(source: str) -> str | None:
+    """Return how a shell is given an input, None where that cannot be typed or was read from a pipe."""
+    from shlex import quote
+
+    if source == "-" or not source.isprintable() or not source.isascii():
+        return None
+    return f"./{quote(source)}" if source.startswith("-") and file_of(source) is not None else quote(source)
+
+
+def _repaired(_finding: Finding, subject: Subject, source: str) -> Iterator[str]:
+    if (name := _named(source)) is not None:
+        profile = subject.running.profile
+        kernel = f" --kernel {profile.name}" if profile is not None and not subject.tree.kernel else ""
+        yield f"drmemctl repair {name}{kernel}"
+
+
+def _with_block(finding: Finding, subject: Subject, source: str) -> Iterator[str]:
+    """Yield the same, or what puts a block into the state that its LMB is in."""
+    blocks, size = subject.running.blocks, subject.running.block_size
+    lmb_size = subject.table.lmb_size or 0
+    lmbs = [(run.base + index * lmb_size, run.flags) for run in _few(finding) for index in range(run.count)]
+    lines = []
+    if isinstance(blocks, dict) and size:
+        for base, flags in lmbs:
+            block = blocks.get(base // size)
+            if block is not None and block.online != is_assigned(flags):
+                state = "offline" if block.online else "online"
+                lines.append(f"echo {state} > /sys/devices/system/memory/memory{base // size}/state")
+    yield from lines if lmbs and len(lines) == len(lmbs) else _repaired(finding, subject, source)
+
+
+def _few(finding: Finding) -> Iterator[LmbRange]:
+    """Return the ranges of LMBs of a finding, none where they are more than a person would type."""
+    if not finding.ranges_left_out and sum(run.count for run in finding.lmbs) <= _MOST:
+        yield from finding.lmbs
+
+
+def _rewritten(_finding: Finding, _subject: Subject, source: str) -> Iterator[str]:
+    if (name := _named(source)) is not None and file_of(source) is not None:
+        yield f"drmemctl convert {name} -o rewritten.dtb"
+
+
+def _movable(_finding: Finding, _subject: Subject, _source: str) -> Iterator[str]:
+    yield "echo online_movable > /sys/devices/system/memory/auto_online_blocks"
+
+
+def _history(_finding: Finding, _subject: Subject, source: str) -> Iterator[str]:
+    if (name := _named(source)) is not None:
+        yield f"drmemctl history {name}"
+
+
+def _of_boot(_finding: Finding, _subject: Subject, source: str) -> Iterator[str]:
+    if (name := _named(source)) is not None and (boot := _named(f"{source}::boot")) is not None:
+        yield f"drmemctl diff {boot} {name}"
+
+
+_REMEDIES: dict[str, _Remedy] = {
+    "DRM002": _rewritten,
+    "DRM003": _rewritten,
+    # Which LMBs to remove and to add again, and in which order, depends on kernel and hypervisor: QEMU keeps what
+    # a guest gives back, and kernels before 5.15 write an old aa_index with each request. `repair` simulates that.
+    **dict.fromkeys(("DRM080", "DRM081", "DRM082", "DRM083", "DRM085", "DRM088", "DRM121"), _repaired),
+    **dict.fromkeys(("DRM084", "DRM120"), _with_block),
+    "DRM123": _movable,
+    "DRM140": _history,
+    "DRM143": _of_boot,
+}
+"""Rule → what yields the command lines."""
