@@ -72,6 +72,6 @@ def refuse_plugin_files() -> None:
 
 def installed_lines() -> list[str]:
     """Return the plugins of installed packages, a line each; they are not imported for that."""
-    from drmemctl.kernel.plugins import installed, source_of
+    from drmemctl.kernel.installed_plugins import installed, source_of
 
     return [f"plugin {source_of(point)}: {point.value}" for point in installed()]

@@ -13,7 +13,7 @@ from drmemctl.errors import NotInTreeError
 from drmemctl.formats.capture_text import UNKNOWN, Provenance
 from drmemctl.formats.strings import to_bytes, to_text
 from drmemctl.notebook import short_repr
-from drmemctl.wording import count_of
+from drmemctl.wording import count_of, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from drmemctl.memory.lmb_array import LmbArray
@@ -198,12 +198,11 @@ class Tree:
 
     def __getitem__(self, path: str) -> Node:
         """Return the node at an absolute path; a `KeyError` that names the path if there is none."""
-        from drmemctl.tree.lookup import find_node
-
-        try:
-            return find_node(self, path).node
-        except NotInTreeError as error:
-            raise NoSuchKeyError(error.message, source=error.source, hint=error.hint) from None
+        node = self.find(path)
+        if node is None:
+            hint = did_you_mean(nearest(path, self)) or "see `drmemctl tree`"
+            raise NoSuchKeyError(f"no node {path}", source=self.source, hint=hint)
+        return node
 
     def __contains__(self, path: object) -> bool:
         return isinstance(path, str) and self.find(path) is not None

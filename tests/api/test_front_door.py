@@ -133,7 +133,7 @@ def test_a_capture_is_a_tree(tmp_path: Path) -> None:
     root = make_root(tmp_path, RECORD, states(RECORD)[0])
     taken = drmemctl.capture(str(root), when=0)
     assert taken.tree.root == drmemctl.load(taken.to_bytes(".tar.xz")).root
-    assert repr(taken).startswith("<Capture: ")
+    assert repr(taken).startswith("<CapturedFiles: ")
     ((_, look, changes),) = drmemctl.watch(str(root), count=1)
     assert (look.tree.root, changes) == (taken.tree.root, [])
 
