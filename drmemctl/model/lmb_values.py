@@ -78,7 +78,7 @@ def lmb_attributes(aa_index: int, flags: int, associativity: Associativity) -> d
 
 
 def table_record(table: Table) -> dict[str, Any]:
-    """Return a table as `drmemctl lmb --format json` has it, without the name of the schema."""
+    """Return a table with the values of `drmemctl lmb --format json`."""
     return {
         "property": table.property_name or None,
         "lmb_size": table.lmb_size,
