@@ -149,7 +149,7 @@ def _content(script: str) -> str:
 def _parsed(text: str, name: str, *, in_file: bool) -> list[Step]:
     from drmemctl.cli.usage import PointedError
     from drmemctl.errors import LimitError
-    from drmemctl.output.text import safe
+    from drmemctl.output.text import safe, worded
     from drmemctl.simulate.steps.language import parse_script
     from drmemctl.simulate.words import StepError
 
@@ -159,13 +159,6 @@ def _parsed(text: str, name: str, *, in_file: bool) -> list[Step]:
         raise PointedError("\n".join([f"{safe(name)}: {worded(error.message)}", *pointed(error)])) from error
     except LimitError as error:
         raise error.with_source(name) from None
-
-
-def worded(message: str) -> str:
-    """Return what the grammar says in ASCII: it quotes what the user wrote."""
-    from drmemctl.output.text import safe
-
-    return safe(message.replace("…", "..."), 2000)
 
 
 def pointed(error: StepError) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from drmemctl.output.findings import MESSAGE, STYLES
 from drmemctl.output.lmb_words import address_range, domains_text, drc_range
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import ARROW, WITHOUT_OPTIONS, Cell, Column, NodeCell, show_table
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 from drmemctl.tree.dts_text import value_text
 from drmemctl.tree.node import Property
 from drmemctl.wording import count_of, size_text
@@ -296,7 +296,7 @@ _FINDING_COLUMNS = (
 
 
 def _finding_row(finding: Finding) -> Sequence[Cell]:
-    text = f"{finding.title}: {safe(finding.message, MESSAGE)}"
+    text = f"{finding.title}: {worded(finding.message, MESSAGE)}"
     if finding.path and not finding.lmbs:
         text += f" ({safe(':'.join(filter(None, (finding.path, finding.property))))})"
     return (finding.severity.value, STYLES[finding.severity]), finding.rule, text

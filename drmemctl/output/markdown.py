@@ -18,7 +18,7 @@ from drmemctl.output.check import (
 )
 from drmemctl.output.findings import message
 from drmemctl.output.screen import Screen
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 
 ROWS = 50
 """Findings of a tree that are shown without --all: a job's summary holds 1 MiB."""
@@ -44,10 +44,10 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     yield "# drmemctl check\n"
     for report in view.reports:
         if report.error:
-            yield f"\n**{code(safe(report.source))} cannot be read:** {escaped(safe(report.error, 2000))}\n"
+            yield f"\n**{code(safe(report.source))} cannot be read:** {escaped(worded(report.error))}\n"
             continue
         if view.is_unjudged(report):
-            yield f"\n**{escaped(safe(unjudged_error(report), 2000))}**\n"
+            yield f"\n**{escaped(worded(unjudged_error(report)))}**\n"
         if report.findings:
             yield _table(report, len(report.findings) if view.everything else ROWS)
     yield f"\n**{escaped(summary(view.tally))}**\n"

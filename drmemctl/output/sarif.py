@@ -17,7 +17,7 @@ from drmemctl.output.findings import message
 from drmemctl.output.json import array
 from drmemctl.output.rules import page_markdown, page_text
 from drmemctl.output.screen import Screen
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 from drmemctl.tree.source import file_of
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -165,5 +165,5 @@ def _quoted(path: str) -> str:
 
 
 def _invocation(unreadable: list[str]) -> dict[str, Any]:
-    notes = [{"level": "error", "message": {"text": safe(error, 2000)}} for error in unreadable]
+    notes = [{"level": "error", "message": {"text": worded(error)}} for error in unreadable]
     return {"executionSuccessful": not unreadable, "toolExecutionNotifications": notes}
