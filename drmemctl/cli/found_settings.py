@@ -29,9 +29,9 @@ _FILE, _ISOLATED = "drmemctl.settings.file", "drmemctl.settings.isolated"
 
 def settings_error(message: str) -> click.UsageError:
     """Return the error for settings that make no sense."""
-    from drmemctl.output.text import safe
+    from drmemctl.output.text import worded
 
-    return click.UsageError(safe(message, 2000))
+    return click.UsageError(worded(message))
 
 
 def choose_settings(ctx: click.Context, config: str | None, *, isolated: bool) -> None:
