@@ -30,6 +30,6 @@ def pairs(inputs: Sequence[T], items: Sequence[U], of: int) -> list[tuple[T, U]]
 def examples(most: int) -> int:
     """Return how many examples Hypothesis makes of the many that a search has: a third without `WIDE=1`.
 
-    They are others in every run, but where `CI` is set; `make fuzz` goes on from there by the code that it reaches.
+    They are others in every run, but where `CI` is set; `make fuzz` goes on from there by the code it reaches.
     """
     return most if WIDE else -(-most // 3)
