@@ -25,3 +25,11 @@ def share(items: Sequence[T], number: int, of: int) -> list[T]:
 def pairs(inputs: Sequence[T], items: Sequence[U], of: int) -> list[tuple[T, U]]:
     """Return each input with its share of the items."""
     return [(value, item) for number, value in enumerate(inputs) for item in share(items, number, of)]
+
+
+def examples(most: int) -> int:
+    """Return how many examples Hypothesis makes of the many that a search has: a third without `WIDE=1`.
+
+    They are others in every run, but where `CI` is set; `make fuzz` goes on from there by the code it reaches.
+    """
+    return most if WIDE else -(-most // 3)

@@ -31,7 +31,7 @@ def judge_migration(old: Side, new: Side, lmbs: LmbDiff, kernel: Profile | None 
     # Only this family: importing all of them takes longer than comparing most trees.
     violations = Judge(profile=kernel).ask(rules_of([FAMILY]).values(), after)
     findings = (finding_of(violation, after) for violation in ordered(violations))
-    return complete(findings, after, new.tree.source)
+    return complete(findings, after)
 
 
 def _subject(side: Side, table: LmbTable, before: Subject | None) -> Subject:

@@ -34,7 +34,7 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
             yield _command("error", report, "nothing to judge", worded(unjudged_error(report)))
         for finding in report.findings:
             title = f"{finding.rule} {finding.title}"
-            text = in_lines(finding, _RANGES)
+            text = in_lines(finding, report.source, _RANGES)
             yield _command(_COMMANDS[finding.severity], report, title, text, _position(finding))
     # Never at the start of a line: what comes from outside could be a command itself.
     yield f"drmemctl: {summary(view.tally)}\n"

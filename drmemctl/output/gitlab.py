@@ -38,7 +38,7 @@ def _issues(view: CheckView) -> Iterator[dict[str, Any]]:
         if view.is_unjudged(report):
             yield _issue(report, "unjudged", "blocker", worded(unjudged_error(report)), "")
         for finding in report.findings:
-            text = f"{finding.title}: {in_lines(finding, _RANGES)}"
+            text = f"{finding.title}: {in_lines(finding, report.source, _RANGES)}"
             if uri := help_uri(view.docs_url, finding.rule, pages[finding.rule].references):
                 text += f"\n{uri}"
             issue = _issue(report, finding.rule, _SEVERITIES[finding.severity], text, finding.fingerprint)

@@ -58,15 +58,15 @@ def _table(report: Report, rows: int) -> str:
     head = f"\n## {code(safe(report.source))}\n\n{notes}| severity | rule | finding | where |\n|---|---|---|---|\n"
     left_out = len(report.findings) - rows
     more = f"\n{left_out:,} more; `--all` shows them.\n" if left_out > 0 else ""
-    return head + "".join(map(_row, report.findings[:rows])) + more
+    return head + "".join(_row(finding, report.source) for finding in report.findings[:rows]) + more
 
 
-def _row(finding: Finding) -> str:
+def _row(finding: Finding, source: str) -> str:
     text = f"{escaped(finding.title)}: {escaped(message(finding))}"
     places = [code(where)] if (where := place_and_offset(finding)) else []
     places += [code(range_text(lmbs)) for lmbs in finding.lmbs[:_RANGES]]
     left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
     if left_out:
         places.append(ranges_left_out(left_out))
-    places += [code(f"$ {line}") for line in fix_lines((finding,))]
+    places += [code(f"$ {line}") for line in fix_lines((finding,), source)]
     return f"| {finding.severity} | {finding.rule} | {text} | {'<br>'.join(places)} |\n"
