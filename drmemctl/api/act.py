@@ -81,7 +81,7 @@ def memblock(
     if not parsed or memory.kernel.dead:
         return memory
     session = simulate(tree, parsed, kernel=profile, hypervisor=hypervisor, findings=False, traced=True)
-    return memory_after(memory, session)
+    return memory_after(memory, session.simulation)
 
 
 def kexec(

@@ -13,12 +13,12 @@ from drmemctl.formats.strings import to_bytes
 from drmemctl.tree.node import Node, Tree
 
 
-def complete(findings: Iterable[Finding], subject: Subject, source: str) -> tuple[Finding, ...]:
+def complete(findings: Iterable[Finding], subject: Subject) -> tuple[Finding, ...]:
     """Return findings of a state with the digest of what they are about, their place in a text, and a remedy."""
     findings = tuple(findings)
     tree = subject.tree
     digests: dict[tuple[str, str], str] = {}
-    places = {} if tree.places is None else tree.places.of(tree, {(f.path, f.property) for f in findings})
+    places = tree.places_of({(finding.path, finding.property) for finding in findings})
     completed = []
     for finding in findings:
         key = (finding.path, finding.property)
@@ -30,7 +30,7 @@ def complete(findings: Iterable[Finding], subject: Subject, source: str) -> tupl
                 content=digests[key],
                 line=0 if place is None else place.line,
                 column=0 if place is None else place.column,
-                fix=fix_of(finding, subject, source),
+                fix=fix_of(finding, subject),
             )
         )
     return tuple(completed)
@@ -46,8 +46,8 @@ def _digest(tree: Tree, path: str, name: str) -> str:
     elif node is not None:
         digest.update(_node_bytes(node))
     else:
-        for node_path, each_node in tree.walk():
-            digest.update(to_bytes(node_path) + b"\0" + _node_bytes(each_node))
+        for node_path, any_node in tree.walk():
+            digest.update(to_bytes(node_path) + b"\0" + _node_bytes(any_node))
     return digest.hexdigest()[:16]
 
 

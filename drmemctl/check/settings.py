@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from drmemctl.check.engine import Plan
 from drmemctl.check.rule_words import path_ignores, severity_overrides, suggestion, web_address, words
-from drmemctl.check.selection import PathIgnore, Selection, SeverityOverride
+from drmemctl.check.selection import PathIgnore, RuleSelection, SeverityOverride
 from drmemctl.check.tally import FAIL_ON
 from drmemctl.errors import DrmemctlError
 from drmemctl.hypervisor.inference import qemu_version
@@ -76,7 +76,7 @@ class Settings(NamedTuple):
     jobs: int | None = None
     baseline: str | None = None
     hypervisor: str | None = None
-    extensions: tuple[Selection, ...] | None = None
+    extensions: tuple[RuleSelection, ...] | None = None
     severity: tuple[SeverityOverride, ...] | None = None
     per_path_ignores: tuple[PathIgnore, ...] | None = None
     docs_url: str | None = None
@@ -167,6 +167,30 @@ def read_settings(path: str) -> Settings:
 
     In a file of another name than pyproject.toml the keys may also stand at the top.
     """
+    return _settings(_table(path), path)
+
+
+def command_tables(path: str) -> dict[str, Mapping[str, Any]]:
+    """Return the tables of commands in a file of settings, for who has the commands to judge.
+
+    That of `check` is without the keys that are read here.
+    """
+    tables: dict[str, Mapping[str, Any]] = {
+        name: table for name, table in _table(path).items() if isinstance(table, dict) and name not in _KEYS
+    }
+    if _CHECK in tables:
+        tables[_CHECK] = {key: value for key, value in tables[_CHECK].items() if key not in _KEYS}
+    return tables
+
+
+def general_keys(path: str) -> dict[str, Any]:
+    """Return the keys of a file that are about checks, kernel and hypervisor, as they stand there."""
+    table = _table(path)
+    of_check = table.get(_CHECK, {})
+    return {key: value for key, value in {**table, **of_check}.items() if key in _KEYS}
+
+
+def _table(path: str) -> dict[str, Any]:
     document = _read(path)
     tool = document.get("tool", {})
     table = tool.get("drmemctl") if isinstance(tool, dict) else None
@@ -174,7 +198,7 @@ def read_settings(path: str) -> Settings:
         table = {} if os.path.basename(path) == _NAMES[1] else document  # noqa: PTH119
     if not isinstance(table, dict):
         raise SettingsError("this is no table", source=path, path="tool.drmemctl")
-    return _settings(table, path)
+    return table
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -207,9 +231,10 @@ def _settings(table: Mapping[str, Any], path: str) -> Settings:
     of_check = table.get(_CHECK, {})
     if not isinstance(of_check, dict):
         raise SettingsError("this is no table", source=path, path=_CHECK)
-    for key, value in {**table, **of_check}.items():
-        if key == _CHECK:
-            continue
+    own_keys = {key: value for key, value in of_check.items() if key in _KEYS}
+    for key, value in {**table, **own_keys}.items():
+        if isinstance(value, dict) and key not in _KEYS:
+            continue  # the table of a command, of which only `check` knows keys here
         if key not in _KEYS:
             raise SettingsError(
                 f"unknown key{suggestion(key, list(_KEYS))}",
@@ -221,8 +246,8 @@ def _settings(table: Mapping[str, Any], path: str) -> Settings:
             values[key.replace("-", "_")] = _KEYS[key](value)
         except ValueError as error:
             raise SettingsError(str(error), source=path, path=key) from error
-    added = Selection(values.pop("extend_select", ()), values.pop("extend_ignore", ()))
-    if added != Selection():
+    added = RuleSelection(values.pop("extend_select", ()), values.pop("extend_ignore", ()))
+    if added != RuleSelection():
         values["extensions"] = (added,)
     if "per_path_ignores" in values:
         folder = os.path.dirname(path)  # noqa: PTH120

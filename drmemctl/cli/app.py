@@ -13,6 +13,7 @@ import click
 from drmemctl import read_files
 from drmemctl._version import __version__
 from drmemctl.cli.ending import raise_what_came
+from drmemctl.cli.found_settings import settings_options, use_settings
 from drmemctl.cli.lazy_group import LazyGroup
 from drmemctl.cli.plugin_options import plugin_option
 from drmemctl.errors import DrmemctlError
@@ -47,6 +48,7 @@ COMMANDS = (
     "rules",
     "explain",
     "completion",
+    "config",
     "help",
 )
 """The commands in the order in which a user meets them, each a module of this package that is imported for it."""
@@ -56,7 +58,7 @@ SECTIONS = {
     "Simulate": ("simulate", "explore", "repair", "removable", "kexec", "kernels"),
     "Capture": ("capture", "watch"),
     "Many at once, and for developers": ("fleet", "qualify"),
-    "For tools": ("convert", "decode", "completion", "help"),
+    "For tools": ("convert", "decode", "completion", "config", "help"),
 }
 """What commands are for; all others look at a tree."""
 
@@ -89,9 +91,12 @@ Exit codes: 0 fine, 1 findings, differences or failed steps, 2 usage, 3 input th
     callback=lambda ctx, _param, is_wanted: _show_version(ctx) if is_wanted else None,
     help="Show the version, and which plugins are installed, and exit.",
 )
+@settings_options
 @plugin_option()
-def app() -> None:
+@click.pass_context
+def app(ctx: click.Context) -> None:
     """Read, check, compare and simulate the dynamic memory of IBM pseries partitions from their device trees."""
+    use_settings(ctx)
 
 
 def _show_version(ctx: click.Context) -> None:
@@ -111,13 +116,19 @@ def _show_version(ctx: click.Context) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; every error becomes one line on standard error."""
-    if not sys.stderr.isatty():
-        with read_files.kept():
-            return _run(arguments)
-    from drmemctl.output.progress import reading_shown
+    try:
+        if not sys.stderr.isatty():
+            with read_files.kept():
+                return _run(arguments)
+        from drmemctl.output.progress import reading_shown
 
-    with read_files.kept(), reading_shown():
-        return _run(arguments)
+        with read_files.kept(), reading_shown():
+            return _run(arguments)
+    finally:
+        if hasattr(sys.stdout, "settle"):
+            from drmemctl.output.pager import end_paging
+
+            end_paging()
 
 
 def _run(arguments: Sequence[str]) -> int:

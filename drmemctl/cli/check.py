@@ -20,6 +20,7 @@ from drmemctl.cli.common import (
     open_tree,
     quiet_option,
 )
+from drmemctl.cli.found_settings import chosen_file, found_settings, settings_options
 from drmemctl.cli.kernel_options import kernel_option
 from drmemctl.cli.output_files import FORMATS, check_distinct, output_file_option
 from drmemctl.cli.rule_options import (
@@ -104,8 +105,7 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
     type=click.IntRange(1),
     help="Processes, four per CPU at most.  [default: one per CPU]",
 )
-@click.option("--config", metavar="FILE", type=FILE, help="Take settings from this file.")
-@click.option("--isolated", is_flag=True, help="Take no settings from any file.")
+@settings_options
 @click.option("--all", "everything", is_flag=True, help="All findings and LMBs, not a screen for each tree.")
 @quiet_option()
 @click.option("--statistics", is_flag=True, help="Print how often each rule was broken, in place of findings.")
@@ -120,8 +120,6 @@ def command(
     allow_no_drmem: bool,
     prune_baseline: bool,
     write_baseline: str | None,
-    config: str | None,
-    isolated: bool,
     everything: bool,
     quiet: bool,
     statistics: bool,
@@ -143,7 +141,7 @@ def command(
     from drmemctl.check.tally import CheckTally
     from drmemctl.output.check import CheckView, Target
 
-    settings = _settings(options, config, isolated)
+    settings = _settings(options)
     old = _old_tree(before, trees)
     inputs = find_inputs(trees)
     plan = settings.plan
@@ -153,7 +151,7 @@ def command(
     judged = reports(inputs, plan, old, settings.jobs or n_cpus(), _array(array, len(inputs)))
     baseline = baseline_of(settings.baseline, prune=prune_baseline, write=write_baseline)
     judged = tally.counted(judged if baseline is None else baseline.new_in(judged))
-    read = (before, array, None if baseline is None else baseline.path, config)
+    read = (before, array, None if baseline is None else baseline.path, chosen_file())
     target = Target(
         screen,
         None if output == "-" else output,
@@ -206,20 +204,13 @@ def _kept(judged: Iterator[Report], copies: list[Report]) -> Iterator[Report]:
         yield report
 
 
-def _settings(options: dict[str, Any], config: str | None, isolated: bool) -> Settings:
-    from drmemctl.check.selection import Selection
-    from drmemctl.check.settings import Settings, SettingsError, find_settings, read_settings
-    from drmemctl.output.text import safe
+def _settings(options: dict[str, Any]) -> Settings:
+    from drmemctl.check.selection import RuleSelection
+    from drmemctl.check.settings import Settings
 
-    if config is not None and isolated:
-        raise click.UsageError("--config and --isolated exclude each other.")
-    added = Selection(options.pop("extend_select", None) or (), options.pop("extend_ignore", None) or ())
-    own = Settings(**options, extensions=None if added == Selection() else (added,))
-    try:
-        path = None if isolated else config or find_settings()
-        return own if path is None else own.over(_at_most_a_process_a_cpu(read_settings(path)))
-    except SettingsError as error:
-        raise click.UsageError(safe(str(error), 2000)) from error
+    added = RuleSelection(options.pop("extend_select", None) or (), options.pop("extend_ignore", None) or ())
+    own, lower = Settings(**options, extensions=None if added == RuleSelection() else (added,)), found_settings()
+    return own if lower is None else own.over(_at_most_a_process_a_cpu(lower))
 
 
 def _at_most_a_process_a_cpu(settings: Settings) -> Settings:

@@ -34,6 +34,7 @@ TREE = click.Path(path_type=str)
 _DEFECTS_SHOWN = 20
 _KCORE_ASKED = "drmemctl.kcore"
 _JSON_ASKED = "drmemctl.json"
+_NO_PAGER = "drmemctl.no_pager"
 
 
 class KernelInt(_Number):
@@ -189,17 +190,38 @@ def root_option() -> Decorator:
     return click.option("--root", metavar="DIR", type=click.Path(file_okay=False), default="/", help=about)
 
 
-def color_option() -> Decorator:
-    """Return `--color`, which hands the command its `screen`."""
-    return click.option(
+def color_option(*, paged: bool = True) -> Decorator:
+    """Return `--color`, which hands the command its `screen`, and `--no-pager` where the output may be long."""
+    color = click.option(
         "--color",
         "screen",
         type=click.Choice(["auto", "always", "never"]),
         default="auto",
         show_default=True,
-        callback=lambda _ctx, _param, value: Screen.detect(value),
+        callback=_screen if paged else lambda _ctx, _param, value: Screen.detect(value),
         help="Colour; auto is on a terminal, unless NO_COLOR is set.",
     )
+    if not paged:
+        return color
+    no_pager = click.option(
+        "--no-pager",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=lambda ctx, _param, value: ctx.meta.update({_NO_PAGER: value}),
+        help="Long output goes to the terminal as it is.",
+    )
+    return lambda command: color(no_pager(command))
+
+
+def _screen(ctx: click.Context, _param: click.Parameter, color: str) -> Screen:
+    """Return the screen, with a pager before it for what is long."""
+    screen = Screen.detect(color)
+    if screen.terminal and not ctx.meta.get(_NO_PAGER) and not ctx.resilient_parsing:
+        from drmemctl.output.pager import start_paging
+
+        start_paging(screen.width)
+    return screen
 
 
 def open_tree(source: str) -> Tree:

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The settings that are found: `[tool.drmemctl]` of the nearest pyproject.toml, or drmemctl.toml."""
+"""The settings that count here: of the nearest pyproject.toml or drmemctl.toml, or of a file that is named."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from drmemctl.read_files import note
 
 if TYPE_CHECKING:
     from drmemctl.check.settings import Settings
@@ -22,23 +25,114 @@ _TABLE = re.compile(
 )
 
 
-def found_settings() -> Settings | None:
-    """Return the settings for this directory, None without any; a usage error for those that make no sense."""
+_PATH = click.Path(dir_okay=False, path_type=str)
+_FILE, _ISOLATED = "drmemctl.settings.file", "drmemctl.settings.isolated"
+
+
+def settings_error(message: str) -> click.UsageError:
+    """Return the error for settings that make no sense."""
+    from drmemctl.output.text import worded
+
+    return click.UsageError(worded(message))
+
+
+def choose_settings(ctx: click.Context, config: str | None, *, isolated: bool) -> None:
+    """Let settings come from a file that is named, or from none, where either is asked for."""
+    if config is not None and isolated:
+        raise click.UsageError("--config and --isolated exclude each other.")
+    if config is not None or isolated:
+        ctx.meta[_FILE], ctx.meta[_ISOLATED] = config, isolated
+
+
+def chosen_file() -> str | None:
+    """Return the file of settings: the one named, or the nearest; None for none."""
+    ctx = click.get_current_context(silent=True)
+    meta = {} if ctx is None else ctx.meta
+    if meta.get(_ISOLATED):
+        return None
+    if meta.get(_FILE) is not None:
+        path: str = meta[_FILE]
+        return path
     if not _may_be_there():
         return None
-    from drmemctl.check.settings import SettingsError, find_settings, read_settings
-    from drmemctl.output.text import safe
+    from drmemctl.check.settings import SettingsError, find_settings
 
     try:
-        path = find_settings()
-        return None if path is None else read_settings(path)
+        return find_settings()
     except SettingsError as error:
-        raise click.UsageError(safe(str(error), 2000)) from error
+        raise settings_error(str(error)) from error
+
+
+def found_settings() -> Settings | None:
+    """Return the settings for this directory, None without any; a usage error for those that make no sense."""
+    path = chosen_file()
+    if path is None:
+        return None
+    from drmemctl.check.settings import SettingsError, read_settings
+
+    try:
+        return read_settings(path)
+    except SettingsError as error:
+        raise settings_error(str(error)) from error
+
+
+def use_settings(ctx: click.Context) -> None:
+    """Make what the file of settings says of the command the defaults of its options."""
+    name = ctx.invoked_subcommand
+    if name is not None:
+        ctx.default_map = {name: _Defaults(ctx.command, name)}
+
+
+class _Defaults(dict[str, Any]):
+    """What the file of settings says of a command, read when a value is asked for: `--isolated` is known then."""
+
+    def __init__(self, group: click.Command, name: str) -> None:
+        super().__init__()
+        self._group, self._name = group, name
+        self._is_read = False
+
+    def _read(self) -> None:
+        if self._is_read:
+            return
+        self._is_read = True
+        if chosen_file() is not None:
+            from drmemctl.cli.configuration import defaults_of
+
+            self.update(defaults_of(self._group, self._name))
+
+    def __contains__(self, key: object) -> bool:
+        self._read()
+        return super().__contains__(key)
+
+    def __getitem__(self, key: str) -> Any:
+        self._read()
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None, /) -> Any:
+        self._read()
+        return super().get(key, default)
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--config` and `--isolated`, which are the program's as well."""
+    kind: dict[str, Any] = {"is_eager": True, "expose_value": False, "callback": _choose}
+    isolated = click.option("--isolated", is_flag=True, help="Take no settings from any file.", **kind)
+    config = click.option("--config", metavar="FILE", type=_PATH, help="Take settings from this file.", **kind)
+    return config(isolated(command))
+
+
+def _choose(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value:
+        file = value if param.name == "config" else ctx.meta.get(_FILE)
+        choose_settings(ctx, file, isolated=bool(ctx.meta.get(_ISOLATED)) or param.name == "isolated")
 
 
 def _may_be_there() -> bool:
     """Whether a directory above may have any of ours: to import what reads them takes longer than a tree."""
-    place, above = "", os.path.abspath(".")  # noqa: PTH100
+    try:
+        place, above = "", os.path.abspath(".")  # noqa: PTH100
+    except FileNotFoundError:  # a current directory that was removed
+        return False
     while place != above:
         place, above = above, os.path.dirname(above)  # noqa: PTH120
         if os.path.exists(f"{place.rstrip('/')}/{_OWN}") or _mentions_us(f"{place.rstrip('/')}/{_SHARED}"):  # noqa: PTH110
@@ -52,6 +146,7 @@ def _mentions_us(path: str) -> bool:
         return False
     try:
         with open(path, "rb") as stream:  # noqa: PTH123
+            note(os.fstat(stream.fileno()))  # also one that is none of our business is no place for an output
             return _TABLE.search(stream.read(_LOOKED_AT)) is not None
     except OSError:
         return True  # whoever reads it in earnest says what is wrong

@@ -10,6 +10,7 @@ import click
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.kernel_options import complete_kernels, named_kernel
 from drmemctl.cli.plugin_options import plugin_option
+from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -24,20 +25,27 @@ A kernel is a release (5.10, 6.12.3), what uname -r prints, or one of the names 
 """
 
 
-@click.command("kernels", short_help="List what kernels can do, or what two differ in.", epilog=_EXAMPLE)
+@click.command(
+    "kernels",
+    cls=TableCommand.of("drmemctl.output.kernels:COLUMNS"),
+    short_help="List what kernels can do, or what two differ in.",
+    epilog=_EXAMPLE,
+)
 @click.argument("kernels", metavar="[KERNEL [OTHER]]", nargs=-1, shell_complete=complete_kernels)
 @plugin_option()
-@format_option("text", "json", "markdown")
+@format_option("text", "json", "csv", "markdown")
+@table_options
 @color_option()
 def command(kernels: tuple[str, ...], format: str, screen: Screen) -> None:
     """List the capabilities that kernels differ in, with the releases that have each, commit and source.
 
     With a KERNEL, those that it has; with OTHER as well, those that one of the two has and the other has not.
+    With an option about columns, as a table.
     """
     from drmemctl.kernel.profiles import PROFILES
-    from drmemctl.output.kernels import KernelsView, show_kernels
+    from drmemctl.output.kernels import COLUMNS, KernelsView, show_kernels
 
     if len(kernels) > 2:
         raise click.UsageError("at most two kernels can be compared.")
     chosen: Any = tuple(named_kernel(name) for name in kernels)
-    show_kernels(screen, KernelsView(chosen, PROFILES), format)
+    show_kernels(screen, KernelsView(chosen, PROFILES), format, table_choice(COLUMNS, format))

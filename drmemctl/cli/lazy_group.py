@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from drmemctl.cli.option_sources import name_variables
 from drmemctl.wording import nearest
 
 
@@ -59,6 +60,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self._names:
             return None
         command: click.Command = import_module(f"{self._package}.{cmd_name}").command
+        name_variables(command, (*self._package.split(".")[2:], cmd_name))
         return command
 
     def resolve_command(

@@ -17,6 +17,7 @@ from drmemctl.cli.kernel_options import (
     kernel_option,
     named_hypervisor,
 )
+from drmemctl.cli.steps import steps_argument
 from drmemctl.cli.table_options import TableCommand, table_choice, table_options
 from drmemctl.output.screen import Screen, say
 
@@ -44,7 +45,7 @@ has then.
     epilog=_EXAMPLE,
 )
 @tree_argument()
-@click.argument("steps", metavar="[STEP]...", nargs=-1)
+@steps_argument
 @cmdline_option()
 @kernel_option()
 @capability_options()
@@ -55,6 +56,7 @@ has then.
 def command(
     tree: str,
     steps: tuple[str, ...],
+    script: str | None,
     cmdline: str | None,
     kernel: Profile | None,
     added: tuple[str, ...],
@@ -76,7 +78,7 @@ def command(
 
     choice = table_choice(COLUMNS, format)
     check_capabilities(added, removed)
-    parsed = parse_steps(None, steps)
+    parsed = parse_steps(script, steps)
     device_tree = with_cmdline(open_tree(tree), cmdline)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
     memory, failed = RegisteredMemory.of(device_tree, profile), False
@@ -84,7 +86,7 @@ def command(
         from drmemctl.simulate.memory_map import memory_after
 
         session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor), traced=True)
-        memory, failed = memory_after(memory, session), bool(session.failed)
+        memory, failed = memory_after(memory, session.simulation), bool(session.failed)
     show_memblock(screen, memory, format, choice)
     for note in memory.notes:
         say(note)

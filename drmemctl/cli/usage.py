@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 
 import click
+from click.core import ParameterSource
 
 from drmemctl.output.text import safe
 
@@ -23,11 +24,20 @@ def usage_text(error: click.ClickException) -> str:
     return text.getvalue().rstrip("\n")
 
 
+def _whence(error: click.ClickException) -> str:
+    """Return which variable a wrong value is from; the command line is before the user's eyes."""
+    option, ctx = getattr(error, "param", None), getattr(error, "ctx", None)
+    if not isinstance(option, click.Option) or ctx is None or option.name is None:
+        return ""
+    is_variable = ctx.get_parameter_source(option.name) is ParameterSource.ENVIRONMENT
+    return f" (from {option.envvar})" if is_variable else ""
+
+
 def _safe_error(error: click.ClickException) -> click.ClickException:
     # What is missing is named by the program alone, and its choices are lines of their own; so is a help text.
     if isinstance(error, PointedError | click.MissingParameter | click.exceptions.NoArgsIsHelpError):
         return error
-    message = safe(error.format_message(), _LONGEST)
+    message = safe(error.format_message() + _whence(error), _LONGEST)
     if isinstance(error, click.UsageError):
         return click.UsageError(message, error.ctx)
     return click.ClickException(message)

@@ -30,7 +30,7 @@ Ctrl-C stops it.
 @click.option("--count", metavar="N", type=click.IntRange(1), help="Stop after so many looks.")
 @root_option()
 @format_option("auto", "ndjson", "text")
-@color_option()
+@color_option(paged=False)
 def command(interval: float, count: int | None, root: str, format: str, screen: Screen) -> None:
     """Show what changes on this machine: LMBs and other properties, memory blocks, and findings as they appear.
 

@@ -5,7 +5,7 @@ Source: Linux mm/memblock.c `should_skip_region`; include/linux/memblock.h on ME
 MEMBLOCK_DRIVER_MANAGED and `for_each_mem_range`; kernel/kexec_file.c `kexec_walk_memblock`, in whose place
 arch/powerpc/kexec/file_load_64.c had a search of its own from 5.9 to 6.14; drivers/dax/kmem.c;
 mm/memory_hotplug.c `add_memory_resource`, `try_remove_memory`, which keep memblock up to date since powerpc
-keeps it (CONFIG_ARCH_KEEP_MEMBLOCK).
+keeps it (CONFIG_ARCH_KEEP_MEMBLOCK); mm/memblock.c `free_low_memory_core_early`.
 """
 
 from __future__ import annotations
@@ -111,12 +111,13 @@ class DriverMemory:
 
 
 def boot_regions(
-    tree: Tree, profile: Profile, writes: Iterable[MemoryWrite] = ()
+    tree: Tree, profile: Profile, writes: Iterable[MemoryWrite] | None = None
 ) -> tuple[list[BootRegion], tuple[Fault, ...]]:
     """Return the regions as the kernel registers them, and what goes wrong with that.
 
-    `writes` is what came and went after boot. Until a release marks such memory, it has no mark: an LMB that
-    firmware marked as hot-removable loses that when it goes and comes again.
+    `writes` is what came and went after boot, None for the moment at which the kernel prints its regions. A
+    running kernel has no marks of boot any more: they go when the page allocator gets the memory. What is added
+    later is marked only if a driver adds it.
     """
     faults: list[Fault] = []
     memory = EarlyMemory(tree, profile, read_drmem(tree, profile, faults), boot_associativity(tree, profile))
@@ -129,7 +130,9 @@ def boot_regions(
     zone = MovableZone(memblock, command_line(tree))
     added = Memblock()
     flags = HOTPLUG if profile.has(HOTPLUG_MARK_ALL) else 0
-    for write in writes:
+    if writes is not None:
+        memblock.clear_hotplug()
+    for write in writes or ():
         zone.change(*write)
         for memory_map in (memblock, lmbs, added):
             memory_map.remove(write.base, write.size)

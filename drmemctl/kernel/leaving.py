@@ -3,9 +3,9 @@
 
 Source: Linux arch/powerpc/platforms/pseries/hotplug-memory.c `lmb_is_removable`, `dlpar_remove_lmb`;
 mm/memory_hotplug.c `offline_pages`, `try_remove_memory`, `zone_for_pfn_range`; mm/page_isolation.c
-`has_unmovable_pages`. From memory of the sources, neither looked up nor measured. The linear mapping of a block
-(bolted entries of the hash table, or the radix tree) goes with its memory and keeps nothing: the kernel only warns
-of what fails there (`arch_remove_linear_mapping`).
+`has_unmovable_pages`. Read in 6.12.118, not measured. The linear mapping of a block (bolted entries of the hash
+table, or the radix tree) goes with its memory and keeps nothing: the kernel only warns of what fails there
+(arch/powerpc/mm/mem.c `arch_remove_linear_mapping`).
 """
 
 from __future__ import annotations

@@ -101,6 +101,15 @@ class Memblock:
         """Mark what is there of a range (`memblock_mark_hotplug`)."""
         self._change(base, size, lambda base, end, node, flags: MemblockRegion(base, end, node, flags | HOTPLUG))
 
+    def clear_hotplug(self) -> None:
+        """Take all such marks away (`memblock_clear_hotplug`)."""
+        for region in list(self):
+            self._change(
+                region.base,
+                region.size,
+                lambda base, end, node, flags: MemblockRegion(base, end, node, flags & ~HOTPLUG),
+            )
+
     def set_node(self, base: int, size: int, node: int | None) -> None:
         """Put what is there of a range on a node (`memblock_set_node`)."""
         self._change(base, size, lambda base, end, _, flags: MemblockRegion(base, end, node, flags))

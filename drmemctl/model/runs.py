@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, repeat
+from itertools import accumulate, islice, repeat
 from operator import add, and_, eq
 from typing import Any, overload
 
@@ -28,7 +29,7 @@ class Runs(Sequence[Run]):
 
     """
 
-    __slots__ = ("aa_indexes", "bases", "drc_indexes", "flags", "lmbs", "n_lmbs")
+    __slots__ = ("_ends", "aa_indexes", "bases", "drc_indexes", "flags", "lmbs", "n_lmbs")
 
     def __init__(self, runs: Iterable[Run], lmb_size: int | None) -> None:
         """Merge runs that continue one another; those without an LMB are nothing."""
@@ -39,6 +40,7 @@ class Runs(Sequence[Run]):
     def _hold(self, columns: Columns) -> None:
         self.bases, self.lmbs, self.drc_indexes, self.aa_indexes, self.flags = columns
         self.n_lmbs: int = sum(self.lmbs)
+        self._ends: Sequence[int] | None = None
 
     @classmethod
     def of_blocks(cls, blocks: Iterable[Columns], lmb_size: int | None, most: int | None = None) -> Runs:
@@ -60,13 +62,14 @@ class Runs(Sequence[Run]):
     def replaced(self, low: int, high: int, runs: Iterable[Run], lmb_size: int | None) -> Runs:
         """Return the runs with others in place of those from position `low` up to `high`.
 
-        Those on both sides stay as they are, however many: columns are copied and no run is looked at.
+        Only their neighbours can continue them: of the rest columns are copied and no run is looked at.
         """
-        merger = _Merger(lmb_size)
-        merger.add_columns(self.columns(0, low))
-        merger.add_each(runs)
-        merger.add_columns(self.columns(high))
-        return self._of(merger)
+        before, after = max(low - 1, 0), high + 1
+        between = Runs((*self[before:low], *runs, *self[high:after]), lmb_size)
+        columns = zip(self._columns(), between._columns(), strict=True)
+        replaced = Runs((), lmb_size)
+        replaced._hold(Columns(*(column[:before] + middle + column[after:] for column, middle in columns)))
+        return replaced
 
     @overload
     def __getitem__(self, index: int) -> Run: ...
@@ -93,6 +96,18 @@ class Runs(Sequence[Run]):
     def columns(self, first: int = 0, end: int | None = None) -> Columns:
         """Return the columns of the runs from one position up to another."""
         return Columns(*(column[first:end] for column in self._columns()))
+
+    def position_of(self, index: int) -> tuple[int, int]:
+        """Return the array index at which the run begins that has an LMB, and the position of that run."""
+        if self._ends is None:
+            self._ends = array("Q", accumulate(self.lmbs))
+        position = bisect_right(self._ends, index)
+        return self._ends[position - 1] if position else 0, position
+
+    def beginning_at(self, position: int) -> Iterator[Run]:
+        """Yield the runs from a position on."""
+        # Not by `islice`, which makes a run of each that it passes over.
+        return (self[number] for number in range(position, len(self)))
 
     def packed(self) -> bytes:
         """Return bytes that only equal runs share."""

@@ -10,7 +10,7 @@ from typing import Any
 from drmemctl.model.lookup_usage import INVALID, OUT_OF_RANGE, UNSET, ArrayUse, LookupUsage, Outsiders, Users
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.json import kernel_field, record, schema, streamed
-from drmemctl.output.lmb_words import address_range, domains_text
+from drmemctl.output.lmb_words import address_range, domains_text, width_of
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import AS_IT_IS, Cell, Column, NodeCell, TableChoice, ValueCell, show_table
 from drmemctl.wording import count_of
@@ -110,13 +110,20 @@ def title(usage: LookupUsage) -> str:
 
 def rows(usage: LookupUsage) -> Iterator[Sequence[Cell]]:
     """Yield the cells of each array, then of the LMBs that have none; one for each of `COLUMNS`."""
+    width = _address_width(usage)
     for use in usage.arrays:
-        yield _array_row(use, usage)
+        yield _array_row(use, usage, width)
     for outsiders in usage.outsiders:
-        yield _outsiders_row(outsiders, usage.lmb_size)
+        yield _outsiders_row(outsiders, usage.lmb_size, width)
 
 
-def _array_row(use: ArrayUse, usage: LookupUsage) -> Sequence[Cell]:
+def _address_width(usage: LookupUsage) -> int:
+    users = [*(use.users for use in usage.arrays), *(outsiders.users for outsiders in usage.outsiders)]
+    ends = (base + lmbs * (usage.lmb_size or 1) for entry in users for base, lmbs in entry.ranges)
+    return width_of(max(ends, default=1) - 1)
+
+
+def _array_row(use: ArrayUse, usage: LookupUsage, width: int) -> Sequence[Cell]:
     node = NodeCell.of("?", style="dim") if usage.unknown else NodeCell.of("none", style="bold red")
     if use.node is not None:
         node = NodeCell.of(use.node, style=node_style(use.node))
@@ -124,16 +131,16 @@ def _array_row(use: ArrayUse, usage: LookupUsage) -> Sequence[Cell]:
     notes += ["unused"] * (not use.users.lmbs)
     notes += _states(use.users)
     note: Cell = (", ".join(notes), "yellow" if use.same_as is not None or not use.users.lmbs else "dim")
-    return (str(use.index), domains_text(use.domains), node, *_users_cells(use.users, usage.lmb_size), note)
+    return (str(use.index), domains_text(use.domains), node, *_users_cells(use.users, usage.lmb_size, width), note)
 
 
-def _outsiders_row(outsiders: Outsiders, lmb_size: int | None) -> Sequence[Cell]:
+def _outsiders_row(outsiders: Outsiders, lmb_size: int | None, width: int) -> Sequence[Cell]:
     users = outsiders.users
     node = NodeCell.of("none", style="bold red") if users.assigned else NodeCell.of("-", style="dim")
     index = "-" if outsiders.aa_index is None or outsiders.reason == UNSET else str(outsiders.aa_index)
     # An unassigned LMB has no array, as LoPAR wants; an assigned one kills a booting kernel.
     note: Cell = (_why(outsiders), "bold red" if users.assigned else "dim")
-    return (index, "-", node, *_users_cells(users, lmb_size), note)
+    return (index, "-", node, *_users_cells(users, lmb_size, width), note)
 
 
 def _why(outsiders: Outsiders) -> str:
@@ -143,17 +150,17 @@ def _why(outsiders: Outsiders) -> str:
     return assigned if outsiders.reason == UNSET else f"{_WHY[outsiders.reason]}, {assigned}"
 
 
-def _users_cells(users: Users, lmb_size: int | None) -> tuple[Cell, Cell, Cell]:
+def _users_cells(users: Users, lmb_size: int | None, width: int) -> tuple[Cell, Cell, Cell]:
     if not users.lmbs:
         return "-", "-", "-"
     memory = ValueCell.of_size(None if lmb_size is None else users.lmbs * lmb_size)
-    return f"{users.lmbs:,}", memory, _addresses(users, lmb_size)
+    return f"{users.lmbs:,}", memory, _addresses(users, lmb_size, width)
 
 
-def _addresses(users: Users, lmb_size: int | None) -> str:
+def _addresses(users: Users, lmb_size: int | None, width: int) -> str:
     """Return the first range, and how many more there are: more than that would not fit 80 columns."""
     base, lmbs = users.ranges[0]
-    first = f"{base:#x}" if lmb_size is None else address_range(base, lmbs * lmb_size)
+    first = f"{base:#0{width}x}" if lmb_size is None else address_range(base, lmbs * lmb_size, width)
     return first if users.n_ranges == 1 else f"{first} +{users.n_ranges - 1:,}"
 
 

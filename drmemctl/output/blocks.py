@@ -11,8 +11,11 @@ from drmemctl.formats.plain import record as plain_record
 from drmemctl.kernel.block_map import BlockSpan, Owner
 from drmemctl.kernel.boot_regions import DriverMemory
 from drmemctl.kernel.sections import SECTION, SUBSECTION
+from drmemctl.model.run import Run
 from drmemctl.output.csv import csv_lines
+from drmemctl.output.drc_hex import hex_text
 from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.lmb_words import address_range, width_of
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import AS_IT_IS, Cell, Column, TableChoice, ValueCell, show_table
 from drmemctl.output.text import safe
@@ -108,10 +111,12 @@ def _state(span: BlockSpan) -> str:
 
 def _rows(blocks: BootBlocks, *, with_states: bool) -> Iterator[Sequence[Cell]]:
     size = blocks.block_size
-    for span in blocks.spans():
+    spans = list(blocks.spans())
+    width = width_of(max((span.first + span.count for span in spans), default=0) * size - 1)
+    for span in spans:
         last = span.first + span.count - 1
         numbers = str(span.first) if span.count == 1 else f"{span.first}-{last}"
-        place = f"{span.first * size:#011x}-{(last + 1) * size - 1:#011x}"
+        place = address_range(span.first * size, span.count * size, width)
         numbered = ValueCell(numbers, None, span.first)
         at = ValueCell(place, None, span.first * size)
         node: Cell = "-" if span.node is None else (str(span.node), node_style(span.node))
@@ -125,11 +130,12 @@ def _rows(blocks: BootBlocks, *, with_states: bool) -> Iterator[Sequence[Cell]]:
         yield ("-", "where the hypervisor maps it", "-", *(("-",) if with_states else ()), who, "by driver")
 
 
+def _lmbs(run: Run, state: str) -> str:
+    return f"{count_of(run.count, 'LMB')} {hex_text(run.drc_index)} {state}"
+
+
 def _owners(span: BlockSpan) -> Cell:
-    words = []
-    for owner in span.owners:
-        drc = "" if owner.run is None else f" {owner.run.drc_index:#x}"
-        words.append(safe(owner.path, 40) if owner.kind == "memory" else f"LMBs{drc} {owner.state}")
+    words = [safe(owner.path, 40) if owner.run is None else _lmbs(owner.run, owner.state) for owner in span.owners]
     more = span.n_owners - len(span.owners)
     text = ", ".join(words) + (f" and {more:,} more" if more else "")
     return (text or "none", "yellow" if span.shared or not span.aligned else None)

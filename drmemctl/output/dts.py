@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from drmemctl.formats.fields import Field
 from drmemctl.model.decoding import Decoder, is_text
+from drmemctl.output.dts_lines import fitted
 from drmemctl.output.dts_value import (
     BRACKETS,
     NOT_ALL,
+    ROW,
     ValuePart,
     cells_text,
     comment,
@@ -34,6 +36,9 @@ PIPED_FIELDS = 64
 
 MOST_FIELDS = 65_536
 """The same where everything is asked for: a value of a million entries must not take a gigabyte."""
+
+_WIDE = 110
+"""Columns of a terminal that has room for eight cells and indents."""
 
 TERMINAL_FIELDS = 16
 TERMINAL_BYTES = 64
@@ -72,7 +77,8 @@ def show_dts(screen: Screen, tree: Tree, place: Place, view: DtsView) -> int:
     The node's ancestors stand around it, without what else they hold.
     """
     writer = _Writer(screen, tree, view)
-    screen.write_all(writer.pieces(place))
+    pieces = writer.pieces(place)
+    screen.write_all(fitted(pieces, screen.width) if screen.terminal else pieces)
     return writer.odd_names
 
 
@@ -81,6 +87,7 @@ class _Writer:
         self._style = screen.style
         self._tree = tree
         self._view = view
+        self._row = ROW if not screen.terminal or screen.width >= _WIDE else ROW // 2
         self._decoder = Decoder.of(tree, view.fields)
         self.odd_names = 0
 
@@ -159,7 +166,7 @@ class _Writer:
         if hidden:
             notes.append(f"{count_of(hidden, 'more byte')}: --all shows all")
         notes += [note for note in remarks_of(fields) if not hidden or note != NOT_ALL]
-        parts = parts_of(data, fields) if fields else []
+        parts = parts_of(data, fields, self._row) if fields else []
         together = one_line(data, parts) if parts else ""
         if together is None:
             yield from self._lines(data, parts, notes, depth)

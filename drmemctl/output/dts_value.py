@@ -16,7 +16,7 @@ from drmemctl.tree.dts_text import is_name, is_strings, value_text
 _CHUNK = 1 << 16
 """Bytes made into text at a time: a multiple of 4, so that no cell is split."""
 
-_ROW = 32
+ROW = 32
 """Bytes on a line of a value that takes several: 8 cells."""
 
 _RECORD = range(16, 65)
@@ -134,17 +134,17 @@ class ValuePart:
             start = end
 
 
-def parts_of(data: bytes, fields: Sequence[Field]) -> list[ValuePart]:
+def parts_of(data: bytes, fields: Sequence[Field], row: int = ROW) -> list[ValuePart]:
     """Return all bytes of a value in parts, as its decoded fields divide it; rows where nothing is known."""
     explained = _explained(data, fields)
     kind = "bytes" if any(part.kind == "bytes" for part in explained) else "cells"
     parts: list[ValuePart] = []
-    at, width = 0, _ROW
+    at, width = 0, row
     for part in [*explained, ValuePart(len(data), len(data))]:
         if not part.meaning and part.kind != "text" and part.size:
             continue
         if at < part.start:
-            parts.append(_unexplained(data, at, part.start, width if width in _RECORD else _ROW, kind))
+            parts.append(_unexplained(data, at, part.start, width if width in _RECORD else row, kind))
         parts += [part] if part.size else []
         at, width = part.end, part.size
     return parts
@@ -153,7 +153,7 @@ def parts_of(data: bytes, fields: Sequence[Field]) -> list[ValuePart]:
 def _unexplained(data: bytes, start: int, end: int, width: int, kind: str) -> ValuePart:
     """Return what lies between explained parts; strings that follow strings are some as well."""
     if start and data[start - 1] == 0 and kind == "cells" and is_strings(data[start:end]):
-        return ValuePart(start, end, kind="text", width=_ROW)
+        return ValuePart(start, end, kind="text", width=ROW)
     even = start % 4 == 0 and end % 4 == 0
     return ValuePart(start, end, kind=kind if even else "bytes", width=width)
 
@@ -169,7 +169,7 @@ def _explained(data: bytes, fields: Sequence[Field]) -> list[ValuePart]:
             last = parts.pop()
             start, end = last.start, max(end, last.end)
             said = ", ".join(filter(None, (last.meaning, said)))
-        elif parts and text and parts[-1].kind == "text" and parts[-1].end == start <= parts[-1].start + _ROW:
+        elif parts and text and parts[-1].kind == "text" and parts[-1].end == start <= parts[-1].start + ROW:
             start = parts.pop().start
         kind = "text" if text else "cells" if (end - start) % 4 == 0 else "bytes"
         parts.append(ValuePart(start, end, said, kind))

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 from drmemctl.formats.plain import record as plain_record
+from drmemctl.output.drc_hex import with_hex
 from drmemctl.output.text import safe
 
 FIELD = "offset size name value text"
@@ -34,7 +35,7 @@ def record(value: object, keys: str) -> dict[str, Any]:
 
 def document(value: Mapping[str, Any]) -> str:
     """Return a whole document, indented for people."""
-    return _printable(json.dumps(value, indent=2)) + "\n"
+    return _printable(json.dumps(with_hex(value), indent=2)) + "\n"
 
 
 Records = Iterable[Mapping[str, Any] | str]
@@ -43,7 +44,7 @@ Records = Iterable[Mapping[str, Any] | str]
 
 def record_text(record: Mapping[str, Any]) -> str:
     """Return a record as one line."""
-    return _printable(json.dumps(record))
+    return _printable(json.dumps(with_hex(record)))
 
 
 def streamed(head: Mapping[str, Any], lists: Mapping[str, Records]) -> Iterator[str]:
@@ -51,7 +52,7 @@ def streamed(head: Mapping[str, Any], lists: Mapping[str, Records]) -> Iterator[
     yield "{"
     separator = "\n"
     for key, value in head.items():
-        yield f"{separator}  {json.dumps(key)}: {_printable(json.dumps(value))}"
+        yield f"{separator}  {json.dumps(key)}: {_printable(json.dumps(with_hex(value)))}"
         separator = ",\n"
     for key, records in lists.items():
         yield f"{separator}  {json.dumps(key)}: "

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from drmemctl.kernel.distributions import Backport
 from drmemctl.kernel.measured import MEASURED, READ, Measured
 from drmemctl.kernel.profiles import Profile
 from drmemctl.output.screen import Screen
+from drmemctl.output.table import AS_IT_IS, Cell, Column, TableChoice, show_table
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
 
@@ -56,16 +57,48 @@ class KernelsView:
         return f"{names[0]} and {names[1]} differ in {number}"
 
 
-def show_kernels(screen: Screen, view: KernelsView, format: str) -> None:
-    """Print the capabilities as `text`, `json` or `markdown`."""
+COLUMNS = (
+    Column("capability", help="the name by which --with and --without know it"),
+    Column("kernel", gives_way=1, help="which of two kernels has it; those named that have it"),
+    Column("releases", gives_way=2, help="the releases of Linux that have it, stable ones too"),
+    Column("changes", prose=True, help="what is different with it"),
+    Column("commit", gives_way=4, help="the commit that brought it"),
+    Column("source", gives_way=5, help="the file and function, or where else it is said"),
+    Column("measured", gives_way=3, help="on which releases either side of it was measured; else read"),
+)
+_CSV = ("capability", "kernel", "releases", "changes", "commit", "source", "measured")
+
+
+def show_kernels(screen: Screen, view: KernelsView, format: str, choice: TableChoice = AS_IT_IS) -> None:
+    """Print the capabilities as `text` (a table where columns are chosen), `json`, `csv` or `markdown`."""
     if format == "json":
         from drmemctl.output.json import document
 
         screen.write(document(_record(view)))
     elif format == "markdown":
         screen.write_all(_markdown(view))
+    elif format == "csv":
+        from drmemctl.output.csv import csv_lines
+
+        screen.write_all(csv_lines(_CSV, (dict(zip(_CSV, row, strict=True)) for row in _rows(view))))
+    elif choice != AS_IT_IS:
+        show_table(screen, COLUMNS, _shown_rows(view), title=view.title(), choice=choice)
     else:
         _show_text(screen, view)
+
+
+def _rows(view: KernelsView) -> Iterator[tuple[str, ...]]:
+    """Yield the texts of each capability, one for each of `COLUMNS`."""
+    for capability in view.shown():
+        holders = ", ".join(kernel.name for kernel in view.kernels if kernel.has(capability))
+        yield (
+            *(capability.name, holders, releases(capability), capability.changes),
+            *(capability.commit, capability.source, measured_text(capability)),
+        )
+
+
+def _shown_rows(view: KernelsView) -> Iterator[Sequence[Cell]]:
+    return ([text or "-" for text in row] for row in _rows(view))
 
 
 def release_text(release: Release) -> str:

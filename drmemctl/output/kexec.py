@@ -11,6 +11,7 @@ from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.kdump import CrashRegion
 from drmemctl.output.findings import finding_lines
 from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.lmb_words import address_range, width_of
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.output.text import safe
@@ -21,15 +22,22 @@ _REGION = "base=region.base size=region.size node=region.node was_on=nodes"
 """The keys of a region in JSON."""
 
 
+COLUMNS = (
+    Column("address", help="a region of the crash kernel's memory: the first and the last address"),
+    Column("size", right=True, help="its memory"),
+    Column("node", help="the node that the crash kernel has it on; none: it finds none"),
+    Column("was on", help="the node, or nodes, that it was on in the kernel that runs"),
+)
+
+
 def show_kexec(screen: Screen, view: CrashKernel, format: str) -> None:
     """Print the crash kernel's memory as `text` or `json`."""
     if format == "json":
         _show_json(screen, view)
         return
-    columns = [Column("address"), Column("size", right=True), Column("node"), Column("was on")]
     in_vain = view.kernel.dead and all(entry.region.node is not None for entry in view.regions)
     if not in_vain:
-        show_table(screen, columns, _rows(view.regions))
+        show_table(screen, COLUMNS, _rows(view.regions))
     if view.findings:
         screen.write("" if in_vain else "\n")
         screen.write_text(finding_lines(screen, view.findings))
@@ -56,9 +64,10 @@ def _show_json(screen: Screen, view: CrashKernel) -> None:
 
 
 def _rows(regions: Sequence[CrashRegion]) -> Iterator[Sequence[Cell]]:
+    width = width_of(max((entry.region.end for entry in regions), default=1) - 1)
     for entry in regions:
         region = entry.region
         before = ",".join("none" if node is None else str(node) for node in entry.nodes) or "-"
         node = "none" if region.node is None else str(region.node)
-        place = f"{region.base:#011x}-{region.end - 1:#011x}"
+        place = address_range(region.base, region.size, width)
         yield (place, size_text(region.size), (node, "red" if entry.is_moved else None), before)

@@ -47,7 +47,9 @@ def _run_texts(view: LmbView) -> Iterator[str]:
     """Yield the runs as the JSON of `run_record`."""
     attributes = _Attributes(run_attributes, view.associativity)
     for base, lmbs, drc_index, aa_index, flags in view.table.runs:
-        start = f'{{"base": {base}, "count": {lmbs}, "drc_index": {drc_index}, '
+        start = (
+            f'{{"base": {base}, "count": {lmbs}, "drc_index": {drc_index}, "drc_index_hex": "{drc_index:#010x}", '
+        )
         yield start + attributes[aa_index, flags]
 
 
@@ -56,7 +58,8 @@ def _lmb_texts(view: LmbView, limit: int) -> Iterator[str]:
     attributes = _Attributes(lmb_attributes, view.associativity)
     for lmb in view.table.lmbs(limit):
         base = "null" if lmb.base is None else lmb.base
-        start = f'{{"base": {base}, "drc_index": {lmb.drc_index}, '
+        drc = f'"drc_index": {lmb.drc_index}, "drc_index_hex": "{lmb.drc_index:#010x}"'
+        start = f'{{"base": {base}, {drc}, '
         yield start + attributes[lmb.aa_index, lmb.flags]
 
 

@@ -23,6 +23,11 @@ def address_range(base: int, size: int, width: int = 0) -> str:
     return f"{base:#0{width}x}-{(base + size - 1) % _ADDRESSES:#0{width}x}"
 
 
+def width_of(highest: int) -> int:
+    """Return the characters of the highest address, to which all addresses of an output are padded."""
+    return len(f"{max(highest, 0):#x}")
+
+
 def drc_range(first: int, count: int, *, same: bool = False) -> str:
     """Return the DRC indexes of consecutive LMBs; `same` where each has the first one's."""
     if same:

@@ -14,8 +14,9 @@ from drmemctl.formats.plain import record
 from drmemctl.model.address_map import HOLE, NO_NODE, UNKNOWN_NODE, AddressMap, Segment
 from drmemctl.model.picture import Cell, Gap, MapLine, Picture
 from drmemctl.output.csv import csv_lines
-from drmemctl.output.map_key import LINES, Entry, Key, legend, scale_words
+from drmemctl.output.map_key import COLUMNS, LINES, Entry, Key, legend, rows, scale_words
 from drmemctl.output.screen import Screen
+from drmemctl.output.table import TableChoice, show_table
 from drmemctl.wording import size_text
 
 PIPED_WIDTH = 80
@@ -48,6 +49,11 @@ def show_map(
     else:
         default = screen.width if screen.terminal else PIPED_WIDTH
         screen.write_all(_picture_lines(screen, address_map, width or default))
+
+
+def show_key(screen: Screen, address_map: AddressMap, choice: TableChoice) -> None:
+    """Print what the picture's marks stand for as a table."""
+    show_table(screen, COLUMNS, rows(address_map, Key.of_maps(address_map)), choice=choice)
 
 
 def segment_record(segment: Segment) -> dict[str, Any]:

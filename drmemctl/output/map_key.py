@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from drmemctl.model.address_map import (
@@ -19,6 +19,7 @@ from drmemctl.model.address_map import (
 )
 from drmemctl.model.picture import Picture
 from drmemctl.output.screen import node_style
+from drmemctl.output.table import Cell, Column, NodeCell, ValueCell
 from drmemctl.wording import count_of, size_text
 
 LINES = 16
@@ -117,6 +118,36 @@ def legend(address_map: AddressMap, key: Key, *, mixed: bool) -> Iterator[Entry]
         yield Entry("", None, f"{runs} of LMBs beyond 64 bits of address: cut there")
     if not len(address_map):
         yield Entry("", None, "no memory")
+
+
+COLUMNS = (
+    Column("mark", help="what the picture has for it: a letter is a node, a capital one LMBs"),
+    Column("kind", help="memory@ nodes, or assigned, free or reserved LMBs"),
+    Column("node", right=True, help="the Linux node; none where an assigned LMB has none"),
+    Column("memory", right=True, help="how much there is of it", in_bytes=True),
+    Column("note", help="claimed twice: what memory@ nodes or LMBs have as well"),
+)
+"""Of the key as a table."""
+
+
+def rows(address_map: AddressMap, key: Key) -> Iterator[Sequence[Cell]]:
+    """Yield the cells of what a map draws, in the order of nodes; one for each of `COLUMNS`."""
+    totals = _totals(address_map)
+    drawn = [content for content, size in totals.items() if content.kind != HOLE and size]
+    for content in sorted(drawn, key=lambda content: (content.node is None, content.node or 0, content.kind)):
+        note = "claimed twice" if content.overlap else "-"
+        size = ValueCell.of_size(totals[content])
+        yield (key.of(content), content.kind, _node_cell(content.node), size, note)
+
+
+def _node_cell(node: int | None) -> Cell:
+    if node is None:
+        return "-"
+    if node < 0:
+        return NodeCell.of(
+            "?" if node == UNKNOWN_NODE else "none", style="dim" if node == UNKNOWN_NODE else "bold red"
+        )
+    return NodeCell.of(node, style=node_style(node))
 
 
 def _totals(address_map: AddressMap) -> dict[Content, int]:

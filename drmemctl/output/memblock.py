@@ -12,6 +12,7 @@ from drmemctl.kernel.memblock import DRIVER_MANAGED, FLAG_NAMES
 from drmemctl.kernel.registered_memory import RegisteredMemory
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.lmb_words import address_range, width_of
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import AS_IT_IS, Cell, Column, TableChoice, ValueCell, show_table
 from drmemctl.output.text import safe
@@ -89,10 +90,10 @@ def _driver_record(region: DriverMemory) -> dict[str, Any]:
 
 
 def _rows(view: RegisteredMemory) -> Iterator[Sequence[Cell]]:
+    width = width_of(max((entry.region.end for entry in view.regions), default=1) - 1)
     for entry in view.regions:
         region = entry.region
-        last = region.end - 1
-        place = f"{region.base:#011x}-{last:#011x}"
+        place = address_range(region.base, region.size, width)
         flags = " ".join(region.flag_names) or "-"
         at = ValueCell(place, None, region.base)
         added = ValueCell.of_size(entry.added_bytes) if entry.added_bytes else ValueCell("-", None, 0)

@@ -208,15 +208,29 @@ def state_rows(overview: Overview) -> list[StateRow]:
     return rows
 
 
+def total_bytes(overview: Overview) -> int | None:
+    """Return the memory in use, of memory@ nodes and assigned LMBs; None where their size is not known."""
+    dynamic = overview.dynamic
+    if dynamic is None or not dynamic.states["assigned"]:
+        return overview.boot_bytes
+    return (
+        None if dynamic.lmb_size is None else overview.boot_bytes + dynamic.states["assigned"] * dynamic.lmb_size
+    )
+
+
 def _state_lines(screen: Screen, overview: Overview) -> Iterator[str]:
     rows = state_rows(overview)
     whole = sum(row.share for row in rows if row.state != "hot-removable")
-    yield screen.style(f"{'state':<14}{'memory':>10}{'LMBs':>12}", "bold")
+    yield screen.style(f"{'memory':<14}{'size':>10}{'LMBs':>12}", "bold")
     for row in rows:
         memory = "?" if row.bytes is None else size_text(row.bytes)
         lmbs = "-" if row.lmbs is None else f"{row.lmbs:,}"
         bar = _bar(screen, row.share, whole, _STATE_STYLES.get(row.state))
         yield f"{row.state:<14}{memory:>10}{lmbs:>12}  {bar}".rstrip()
+    total = total_bytes(overview)
+    size = "?" if total is None else size_text(total)
+    assigned = "-" if overview.dynamic is None else f"{overview.dynamic.states['assigned']:,}"
+    yield screen.style(f"{'total in use':<14}{size:>10}{assigned:>12}", "bold")
 
 
 def _node_lines(screen: Screen, overview: Overview, room: int) -> Iterator[str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
+from drmemctl.output.pager import is_paging
 from drmemctl.output.text import safe
 from drmemctl.tree.reading import observed
 
@@ -65,6 +66,37 @@ def bar_of_counts() -> Iterator[Callable[[int, int], None]]:
             bar.hide()
 
 
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Show that the work within the block goes on, and how long, where nobody knows how much there is of it.
+
+    It has a thread, so processes are not to be forked, and nothing is to be printed, meanwhile.
+    """
+    if not sys.stderr.isatty() or is_paging():
+        yield
+        return
+    from threading import Timer
+
+    spinners: list[Progress] = []
+
+    def show() -> None:
+        spinner = _spinner()
+        spinner.add_task(text, total=None)
+        spinner.start()
+        spinners.append(spinner)
+
+    timer = Timer(_PATIENCE, show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        for spinner in spinners:
+            spinner.stop()
+
+
 class Counter:
     """A line of standard error that says how far a search is whose end nobody knows; on a terminal only."""
 
@@ -77,7 +109,7 @@ class Counter:
     def show(self, text: str) -> None:
         """Show a text and the seconds since the beginning, if it is time."""
         seconds = monotonic()
-        if self._terminal and seconds >= self._next:
+        if self._terminal and seconds >= self._next and not is_paging():
             self._next, self._shown = seconds + _PAUSE, True
             sys.stderr.write(f"\r\x1b[K{safe(text)}, {seconds - self._begin:.0f} s")
             sys.stderr.flush()
@@ -120,7 +152,7 @@ class _Bar:
 
     def draw(self, count: int) -> None:
         """Draw the bar if it is time."""
-        if monotonic() < self._next:
+        if monotonic() < self._next or is_paging():
             return
         self._next = monotonic() + _PAUSE
         if self._progress is None:
@@ -137,6 +169,16 @@ class _Bar:
         if self._progress is not None and self._shown:
             self._progress.stop()
         self._shown = False
+
+
+def _spinner() -> Progress:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    return Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+    )
 
 
 def _progress(name: str) -> Progress:

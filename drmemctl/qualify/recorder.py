@@ -30,6 +30,8 @@ def recorded(plan: Record, tree: bytes, kernel: Path, packages: Packages, place:
     root = root_files(plan, packages.busybox().read_bytes())
     if any(step["step"].startswith("drmgr ") for step in plan["steps"]):
         root |= packages.drmgr_files()
+    if any(step["step"].startswith("kexec") for step in plan["steps"]):
+        root |= packages.kexec_files() | {"vmlinux": kernel.read_bytes()}
     cmdline = plan["cmdline"]
     booted_from = read_fdt(tree, plan["name"])
     if booted_from.get("/chosen", "linux,booted-from-kexec") is not None:
@@ -83,6 +85,8 @@ def _command(kind: str, words: list[str], text: str) -> str:
     if kind == "drmgr":
         # A release before the options says which drmgr is simulated; the guest has the one that it has.
         return shlex.join(["drmgr", *(words[1:] if words[:1] and words[0][0].isdigit() else words)])
+    if kind == "kexec":
+        return shlex.join([kind, *words])
     if kind in {"plug", "unplug"}:
         return shlex.join(["host", kind, *words])
     raise OracleError(f"{kind} cannot be done to a guest")

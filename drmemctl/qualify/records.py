@@ -52,6 +52,9 @@ def record_of(plan: Record, sent: Sent) -> tuple[Record, bytes]:
     }
     zones = any("zone" in block for block in plan["boot"]["blocks"])
     record["boot"] = _state(folders["kept/0"], zones=zones)
+    memblock = "memblock" in plan["boot"]
+    if memblock:
+        record["boot"]["memblock"] = _text(folders["kept/0"], "memblock").splitlines()
     cpus = _Cpus(folders) if "cpus" in plan["boot"] else None
     if cpus is not None:
         record["boot"] |= cpus.state("kept/0")
@@ -63,6 +66,8 @@ def record_of(plan: Record, sent: Sent) -> tuple[Record, bytes]:
         if f"kept/{number}" not in folders:
             raise OracleError(f"step {number} was not carried out: see the guest's console.log")
         result = _step(step["step"], folders[f"kept/{number}"], record)
+        if memblock:
+            result["memblock"] = _text(folders[f"kept/{number}"], "memblock").splitlines()
         record["steps"].append(result if cpus is None else result | cpus.state(f"kept/{number}"))
     record["events"] = sent.events
     return record, top["fdt"]

@@ -8,28 +8,27 @@ from collections.abc import Iterator
 from drmemctl.kernel.boot_regions import BootRegion, MemoryWrite, boot_regions
 from drmemctl.kernel.registered_memory import RegisteredMemory
 from drmemctl.kernel.trace import Trace
-from drmemctl.simulate.session import Session
+from drmemctl.simulate.simulation import Simulation
 
 
-def memory_after(at_boot: RegisteredMemory, session: Session) -> RegisteredMemory:
-    """Return the memory of the kernel after the steps of a session that was traced."""
-    simulation = session.simulation
+def memory_after(at_boot: RegisteredMemory, simulation: Simulation) -> RegisteredMemory:
+    """Return the memory of the kernel as it runs now, after steps that were traced."""
     booted = simulation.situation.booted
-    return RegisteredMemory.with_regions(booted, simulation.state, regions_now(session), at_boot.faults)
+    return RegisteredMemory.with_regions(booted, simulation.state, regions_now(simulation), at_boot.faults)
 
 
-def regions_now(session: Session) -> list[BootRegion]:
-    """Return the regions of the kernel after the steps of a session that was traced."""
-    partition = session.simulation.situation
-    regions, _ = boot_regions(partition.booted, partition.kernel.profile, _writes(session))
+def regions_now(simulation: Simulation) -> list[BootRegion]:
+    """Return the regions of the kernel as it runs now, after steps that were traced."""
+    partition = simulation.situation
+    regions, _ = boot_regions(partition.booted, partition.kernel.profile, _writes(simulation))
     return regions
 
 
-def _writes(session: Session) -> Iterator[MemoryWrite]:
+def _writes(simulation: Simulation) -> Iterator[MemoryWrite]:
     """Yield what came and went since the last boot, rollbacks included."""
-    size = session.simulation.state.block_size
-    last_boot = max((at for at, result in enumerate(session.done, 1) if result.parsed.boots), default=0)
-    for result in session.done[last_boot:]:
+    size, results = simulation.state.block_size, simulation.results
+    last_boot = max((at for at, result in enumerate(results, 1) if result.parsed.boots), default=0)
+    for result in results[last_boot:]:
         if isinstance(result.trace, Trace):
             for write in result.trace.block_writes():
                 yield MemoryWrite(write.block * size, size, write.node)

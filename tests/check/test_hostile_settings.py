@@ -115,8 +115,8 @@ def test_settings_ask_for_no_more_processes_than_there_are_cpus(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     written(tmp_path / "drmemctl.toml", "jobs = 1000")
-    assert _settings({"jobs": None}, None, isolated=False).jobs == n_cpus()
-    assert _settings({"jobs": 1000}, None, isolated=False).jobs == 1000
+    assert _settings({"jobs": None}).jobs == n_cpus()
+    assert _settings({"jobs": 1000}).jobs == 1000
 
 
 def test_settings_are_a_regular_file(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ PRINTING: dict[str, tuple[int, list[str]]] = {
     "decode": (0, ["decode", "update-nodes", RECORD, "--fail-on", "never"]),
     "rules": (0, ["rules"]),
     "explain": (0, ["explain", "DRM001"]),
+    "config": (0, ["config", "lmb"]),
 }
 """What prints much, by name: its exit code and the arguments."""
 

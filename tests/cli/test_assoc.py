@@ -62,12 +62,12 @@ def test_json_worked_out_by_hand() -> None:
 
 TABLE = """\
 4 lookup arrays of 4 domains: 2 unused
-aa  domains  node  LMBs  memory  addresses                note
- 0  0 0 0 0     0     -       -  -                        unused
- 1  0 0 1 1     1     -       -  -                        unused
+aa  domains  node  LMBs  memory  addresses                   note
+ 0  0 0 0 0     0     -       -  -                           unused
+ 1  0 0 1 1     1     -       -  -                           unused
  2  0 0 0 2     2     4   1 GiB  0x100000000-0x13fffffff
  3  0 0 0 3     3     4   1 GiB  0x140000000-0x17fffffff
- -  -           -    56  14 GiB  0x0-0xffffffff +1        no array
+ -  -           -    56  14 GiB  0x000000000-0x0ffffffff +1  no array
 """
 
 

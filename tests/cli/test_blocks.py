@@ -16,15 +16,15 @@ NAMES = [tree_name(path) for path in fixture_trees()]
 
 TABLE = """\
 memory blocks of 256 MiB (0x10000000): 16 sections of 16 MiB, each 8 sub-sections of 2 MiB
-blocks  address                  node  owners                adding
-   0-3  0x000000000-0x03fffffff  0     /memory@0             EEXIST
-   4-7  0x040000000-0x07fffffff  1     /memory@40000000      EEXIST
-  8-31  0x080000000-0x1ffffffff  -     LMBs 0x80000008 free  possible
+blocks  address                  node  owners                   adding
+   0-3  0x000000000-0x03fffffff  0     /memory@0                EEXIST
+   4-7  0x040000000-0x07fffffff  1     /memory@40000000         EEXIST
+  8-31  0x080000000-0x1ffffffff  -     24 LMBs 0x80000008 free  possible
 """
 
 CRASH = """\
-address                     size  node  was on
-0x000000000-0x01bffffff  448 MiB  1     0
+address                   size  node  was on
+0x00000000-0x1bffffff  448 MiB  1     0
 """
 
 
@@ -86,9 +86,9 @@ LMBS_OF_4_GIB = """\
 
 BLOCKS_OF_16_MIB = """\
 memory blocks of 16 MiB (0x1000000), as Linux refuses 0x0: 1 section of 16 MiB, each 8 sub-sections of 2 MiB
-  blocks  address                  node  owners                    adding
-   0-255  0x000000000-0x0ffffffff  0     /memory@0                 EEXIST
-256-1023  0x100000000-0x3ffffffff  -     LMBs 0x80000001 assigned  EINVAL
+  blocks  address                  node  owners                      adding
+   0-255  0x000000000-0x0ffffffff  0     /memory@0                   EEXIST
+256-1023  0x100000000-0x3ffffffff  -     3 LMBs 0x80000001 assigned  EINVAL
 """
 
 

@@ -149,6 +149,7 @@ def test_the_document() -> None:
         "old": {
             "base": 1 << 31,
             "drc_index": 0x80000008,
+            "drc_index_hex": "0x80000008",
             "aa_index": 0xFFFFFFFF,
             "flags": 0,
             "flag_names": [],
@@ -159,6 +160,7 @@ def test_the_document() -> None:
         "new": {
             "base": 1 << 31,
             "drc_index": 0x80000008,
+            "drc_index_hex": "0x80000008",
             "aa_index": 1,
             "flags": 8,
             "flag_names": ["assigned"],

@@ -102,6 +102,7 @@ def expected_of(read: Callable[[str, str], bytes | None]) -> Expected:
         {
             "base": None if size is None and j else base + j * (size or 0),
             "drc_index": drc + j,
+            "drc_index_hex": f"0x{drc + j:08x}",
             "aa_index": aa,
             "flags": flags,
             "node": lookup.node(aa, flags),
@@ -138,6 +139,7 @@ def run_record(part: list[dict[str, Any]], lookup: Lookup) -> dict[str, Any]:
         "base": first["base"],
         "count": len(part),
         "drc_index": first["drc_index"],
+        "drc_index_hex": first["drc_index_hex"],
         "aa_index": first["aa_index"],
         "flags": first["flags"],
         "flag_names": [FLAGS.get(bit, f"{bit:#x}") for bit in bits],
@@ -178,11 +180,14 @@ def test_the_json_of_a_small_tree_to_the_letter() -> None:
         '  "property": "ibm,dynamic-memory-v2",\n'
         '  "lmb_size": 268435456,\n'
         '  "runs": [\n'
-        '    {"base": 0, "count": 8, "drc_index": 0, "aa_index": 4294967295, "flags": 160, '
+        '    {"base": 0, "count": 8, "drc_index": 0, "drc_index_hex": "0x00000000", '
+        '"aa_index": 4294967295, "flags": 160, '
         '"flag_names": ["drc-invalid", "reserved"], "associativity": null, "node": null},\n'
-        '    {"base": 2147483648, "count": 1, "drc_index": 2147483656, "aa_index": 0, "flags": 264, '
+        '    {"base": 2147483648, "count": 1, "drc_index": 2147483656, "drc_index_hex": "0x80000008", '
+        '"aa_index": 0, "flags": 264, '
         '"flag_names": ["assigned", "hot-removable"], "associativity": [0, 0, 0, 0], "node": 0},\n'
-        '    {"base": 2415919104, "count": 10, "drc_index": 2147483657, "aa_index": 4294967295, "flags": 0, '
+        '    {"base": 2415919104, "count": 10, "drc_index": 2147483657, "drc_index_hex": "0x80000009", '
+        '"aa_index": 4294967295, "flags": 0, '
         '"flag_names": [], "associativity": null, "node": null}\n'
         "  ]\n"
         "}\n"

@@ -47,6 +47,7 @@ COMMANDS = [
     ["capture", "-o", "none/NAME"],
     ["capture", "--root", "NAME"],
     ["explain", "NAME"],
+    ["config", "NAME"],
     ["explore", RACE, "--thread", "NAME"],
     ["explore", RACE, "--thread", REMOVE, "--until", "NAME"],
     ["simulate", BOOTED, "NAME"],

@@ -14,11 +14,11 @@ from tests.conftest import FIXTURES
 
 TREE = FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
 NVDIMM = FIXTURES / "trees" / "v1-nvdimm.dtb.gz"
-COMMANDS = ("lmb", "blocks", "memblock", "assoc", "numa", "rules")
+COMMANDS = ("lmb", "map", "blocks", "memblock", "assoc", "numa", "rules", "kernels", "config")
 
 
 def shown(command: str, *options: str) -> Outcome:
-    return run(command, *([] if command == "rules" else [TREE]), *options)
+    return run(command, *([] if command in ("rules", "kernels", "config") else [TREE]), *options)
 
 
 def columns(command: str) -> list[str]:

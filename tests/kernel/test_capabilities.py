@@ -25,9 +25,7 @@ from drmemctl.model.run import Run
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.answer import Question
 from drmemctl.simulate.memory_map import regions_now
-from drmemctl.simulate.session import Session
 from drmemctl.simulate.simulation import Simulation
-from drmemctl.simulate.steps.language import parse_script
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.kernel.cpu_partitions import moved
@@ -395,9 +393,9 @@ def movable_node_test() -> tuple[Any, Any]:
 def _after_an_add(name: str) -> tuple[Any, Any]:
     regions = []
     for has in (True, False):
-        session = Session(simulation(tree(lmbs(2, 2, 1, 8), lmbs(4, 2, 1)), "latest", name, has=has), traced=True)
-        session.do(next(iter(parse_script("dlpar memory add index 0x80000004"))))
-        regions.append([(one.region.base // LMB, one.region.flags) for one in regions_now(session)])
+        partition = simulation(tree(lmbs(2, 2, 1, 8), lmbs(4, 2, 1)), "latest", name, has=has)
+        partition.run("dlpar memory add index 0x80000004", traced=True)
+        regions.append([(one.region.base // LMB, one.region.flags) for one in regions_now(partition)])
     return regions[0], regions[1]
 
 

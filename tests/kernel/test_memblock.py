@@ -37,7 +37,7 @@ NOT_WORKED_OUT = {"memblock/6.1-crashkernel-no-base"}
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["add", "mark", "node", "keep", "remove", "plug"]),
+            st.sampled_from(["add", "mark", "node", "keep", "remove", "plug", "clear"]),
             SMALL,
             st.integers(0, 9),
             st.integers(0, 2),
@@ -61,6 +61,9 @@ def test_it_is_what_it_would_be_address_by_address(changes: list[tuple[str, int,
         elif what == "remove":
             memory.remove(base, size)
             plain = {at: known for at, known in plain.items() if at not in inside}
+        elif what == "clear":
+            memory.clear_hotplug()
+            plain = {at: (old, flags & ~HOTPLUG) for at, (old, flags) in plain.items()}
         elif what == "plug":
             memory.add(base, size, node, HOTPLUG)
             plain = dict.fromkeys(inside, (node, HOTPLUG)) | plain

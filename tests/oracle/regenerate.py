@@ -21,7 +21,10 @@ from tests.oracle.compare import differences, mistakes, reason
 from tests.simulate.records import record
 
 FOLDERS = ("captures", "memblock")
-"""Folders of records that a guest without a debugger can make."""
+"""Folders of records that a guest without a debugger can make, with Debian's kernels."""
+
+BUILT = ("kexec",)
+"""Those that it makes with a kernel that was built for them."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,9 @@ class Regenerated:
 
 def names(pattern: str) -> list[str]:
     """Return the records whose names match a pattern such as `6.1-*`."""
-    found = (f"{folder}/{path.stem}" for folder in FOLDERS for path in (FIXTURES / folder).glob("*.json"))
+    found = (
+        f"{folder}/{path.stem}" for folder in (*FOLDERS, *BUILT) for path in (FIXTURES / folder).glob("*.json")
+    )
     return sorted(name for name in found if fnmatch(name.partition("/")[2], pattern))
 
 
@@ -63,6 +68,8 @@ def regenerated(
 
 def _regenerated(name: str, packages: Packages, kernel: Path | None, top: Path) -> Regenerated:
     old = record(name)
+    if kernel is None and any(step["step"] == "kexec file" for step in old["steps"]):
+        raise LeftOutError("no kernel of Debian's has CONFIG_KEXEC_FILE: name one with KERNEL=path/to/vmlinux")
     image = kernel or _kernel_of(old, packages)
     new, fdt = recorded(old, blob(name), image, packages, top / "guests" / name)
     _write(top / name, new, fdt)

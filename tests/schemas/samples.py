@@ -379,6 +379,7 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
         "kernels", ("kernels",), ("kernels", "5.10"), ("kernels", "5.10", "6.1"), ("kernels", "rhel-8")
     ),
     "rules": _of("rules", ("rules",)),
+    "config": _of("config", ("config",), ("config", "lmb")),
     "explain": _of("explain", ("explain", "DRM015")),
     "explain-all": _of("explain-all", ("explain", "state"), ("explain", BAD)),
     "watch": _watch,
