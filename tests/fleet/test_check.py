@@ -346,7 +346,7 @@ def poisoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tree = SMALL / "6.1-lpm.dtb.gz"
     for number in range(15):
         shutil.copy(tree, captures / f"good{number:02}.dtb.gz")
-    # The client dies over the second batch, the worker over the third, and what is judged alone then harms as well.
+    # The client dies over the second batch, the worker over the third; what is judged alone then harms as well.
     for name in ("good10-client", "h-worker", "z-crash", "z-hang", "z-memory"):
         shutil.copy(tree, captures / f"{name}.dtb.gz")
     (captures / "truncated.dtb.gz").write_bytes(tree.read_bytes()[:700])
