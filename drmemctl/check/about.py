@@ -18,7 +18,7 @@ def complete(findings: Iterable[Finding], subject: Subject, source: str) -> tupl
     findings = tuple(findings)
     tree = subject.tree
     digests: dict[tuple[str, str], str] = {}
-    places = {} if tree.places is None else tree.places.of(tree, {(f.path, f.property) for f in findings})
+    places = tree.places_of({(finding.path, finding.property) for finding in findings})
     completed = []
     for finding in findings:
         key = (finding.path, finding.property)
@@ -46,8 +46,8 @@ def _digest(tree: Tree, path: str, name: str) -> str:
     elif node is not None:
         digest.update(_node_bytes(node))
     else:
-        for node_path, each_node in tree.walk():
-            digest.update(to_bytes(node_path) + b"\0" + _node_bytes(each_node))
+        for node_path, any_node in tree.walk():
+            digest.update(to_bytes(node_path) + b"\0" + _node_bytes(any_node))
     return digest.hexdigest()[:16]
 
 

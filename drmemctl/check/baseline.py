@@ -28,7 +28,7 @@ _LARGEST = 8 << 20
 _HINT = "write it again with --write-baseline"
 
 
-class Entry(NamedTuple):
+class KnownFinding(NamedTuple):
     """A known finding; only fingerprint and content count, the rest tells people what they agreed to.
 
     `content` is empty in baselines that know inputs by name alone, as those of earlier versions do.
@@ -42,6 +42,10 @@ class Entry(NamedTuple):
     def record(self) -> dict[str, str]:
         """Return it as the file has it."""
         return {key: value for key, value in self._asdict().items() if value or key != "content"}
+
+
+_TELLING = KnownFinding._fields[1:]
+"""What need not be there."""
 
 
 class _Kind(NamedTuple):
@@ -59,7 +63,7 @@ class Baseline:
     """
 
     path: str
-    entries: dict[str, list[Entry]]
+    entries: dict[str, list[KnownFinding]]
     _kinds: dict[_Kind, int] = field(default_factory=dict)
     _judged: set[str] = field(default_factory=set)
     _met: dict[str, Counter[str]] = field(default_factory=dict)
@@ -89,7 +93,7 @@ class Baseline:
         try:
             entries = {
                 source: [
-                    Entry(str(entry["fingerprint"]), *(str(entry.get(key, "")) for key in Entry._fields[1:]))
+                    KnownFinding(str(entry["fingerprint"]), *(str(entry.get(key, "")) for key in _TELLING))
                     for entry in listed
                 ]
                 for source, listed in content["findings"].items()
@@ -105,30 +109,30 @@ class Baseline:
             if not report.error:
                 self._judged.add(name)
             by_name = Counter(entry.fingerprint for entry in self.entries.get(name, ()))
-            left = Counter(by_name)
+            unmet = Counter(by_name)
             met_kinds: Counter[_Kind] = Counter()
             new = []
             for finding in report.findings:
                 kind = _Kind(finding.content, finding.fingerprint)
-                is_named, is_met = left[finding.fingerprint] > 0, met_kinds[kind] < self._kinds.get(kind, 0)
+                is_named, is_met = unmet[finding.fingerprint] > 0, met_kinds[kind] < self._kinds.get(kind, 0)
                 if not is_named and not is_met:
                     new.append(finding)
                     continue
                 met_kinds[kind] += 1
                 if is_named:
-                    left[finding.fingerprint] -= 1
+                    unmet[finding.fingerprint] -= 1
                 else:
                     self._moved.add(kind)
-            self._met.setdefault(name, Counter()).update(by_name - left)
+            self._met.setdefault(name, Counter()).update(by_name - unmet)
             yield report._replace(findings=tuple(new), known=len(report.findings) - len(new))
 
-    def stale(self, is_asked: Callable[[str, str], bool]) -> dict[str, list[Entry]]:
+    def stale(self, is_asked: Callable[[str, str], bool]) -> dict[str, list[KnownFinding]]:
         """Return the entries of which nothing is found any more, by input, after `new_in` has come to its end.
 
         Only of inputs that were judged, or are not there any more, and of rules that `is_asked` says to have been
         asked about that input: a run over some of the trees, or by some of the rules, says nothing of the others.
         """
-        stale: dict[str, list[Entry]] = {}
+        stale: dict[str, list[KnownFinding]] = {}
         for name, entries in self.entries.items():
             source = _source(name, _folder(self.path))
             if name not in self._judged and _is_there(source):
@@ -141,9 +145,9 @@ class Baseline:
                     stale.setdefault(name, []).append(entry)
         return stale
 
-    def without(self, stale: dict[str, list[Entry]]) -> str:
+    def without(self, stale: dict[str, list[KnownFinding]]) -> str:
         """Return the content of the file without some of its entries."""
-        kept: dict[str, list[Entry]] = {}
+        kept: dict[str, list[KnownFinding]] = {}
         for name, entries in self.entries.items():
             dropped = Counter(stale.get(name, ()))
             for entry in entries:
@@ -166,17 +170,17 @@ def _content(path: str) -> bytes:
 def document(reports: Iterable[Report], path: str) -> str:
     """Return the content of a baseline file at `path` that knows all findings of these reports."""
     folder = _folder(path)
-    entries: dict[str, list[Entry]] = {}
+    entries: dict[str, list[KnownFinding]] = {}
     for report in reports:
         if report.findings:
             entries.setdefault(_name(report.source, folder), []).extend(
-                Entry(finding.fingerprint, finding.content, finding.rule, finding.message)
+                KnownFinding(finding.fingerprint, finding.content, finding.rule, finding.message)
                 for finding in report.findings
             )
     return _text(dict(sorted(entries.items())))
 
 
-def _text(entries: dict[str, list[Entry]]) -> str:
+def _text(entries: dict[str, list[KnownFinding]]) -> str:
     findings = {name: [entry.record() for entry in listed] for name, listed in entries.items()}
     return json.dumps({"schema": SCHEMA, "findings": findings}, indent=2) + "\n"
 

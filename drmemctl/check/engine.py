@@ -11,7 +11,7 @@ from drmemctl.check.boot_consequence import DEADLY_RULES, BootConsequence
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Finding, Severity, Violation
 from drmemctl.check.rule import RULES, Rule, families_about
-from drmemctl.check.selection import ALL, PathIgnore, Selection, SeverityOverride, exactness, overridden
+from drmemctl.check.selection import ALL, PathIgnore, RuleSelection, SeverityOverride, exactness, overridden
 from drmemctl.check.subject import Subject
 
 if TYPE_CHECKING:
@@ -48,18 +48,18 @@ class Plan(NamedTuple):
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     kernel: Profile | None = None
-    extensions: tuple[Selection, ...] = ()
+    extensions: tuple[RuleSelection, ...] = ()
     severities: tuple[SeverityOverride, ...] = ()
     path_ignores: tuple[PathIgnore, ...] = ()
 
     def rules(self, families: Iterable[str] = FAMILIES) -> list[Rule]:
         """Return the rules of these families, in the order of ids."""
-        layers = (Selection(self.select or (ALL,), self.ignore), *self.extensions)
+        layers = (RuleSelection(self.select or (ALL,), self.ignore), *self.extensions)
         return [rule for rule in rules_of(families).values() if _is_selected(rule, layers)]
 
     def at(self, source: str) -> Plan:
         """Return the plan for an input, without what that need not keep."""
-        ignored = tuple(Selection(ignore=entry.rules) for entry in self.path_ignores if entry.covers(source))
+        ignored = tuple(RuleSelection(ignore=entry.rules) for entry in self.path_ignores if entry.covers(source))
         return self._replace(extensions=self.extensions + ignored) if ignored else self
 
     def severity_of(self, violation: Violation) -> Severity:
@@ -67,7 +67,7 @@ class Plan(NamedTuple):
         return overridden(self.severities, RULES[violation.rule], violation.severity)
 
 
-def _is_selected(rule: Rule, layers: Iterable[Selection]) -> bool:
+def _is_selected(rule: Rule, layers: Iterable[RuleSelection]) -> bool:
     is_selected = False
     for layer in layers:
         is_selected = layer.has(rule, otherwise=is_selected)

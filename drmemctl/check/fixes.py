@@ -77,8 +77,8 @@ def _history(_finding: Finding, _subject: Subject, source: str) -> Iterator[str]
 
 
 def _of_boot(_finding: Finding, _subject: Subject, source: str) -> Iterator[str]:
-    if (name := _named(f"{source}::boot")) is not None and (now := _named(source)) is not None:
-        yield f"drmemctl diff {name} {now}"
+    if (name := _named(source)) is not None and (boot := _named(f"{source}::boot")) is not None:
+        yield f"drmemctl diff {boot} {name}"
 
 
 _REMEDIES: dict[str, _Remedy] = {

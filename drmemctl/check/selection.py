@@ -37,7 +37,7 @@ def _most_exact(words: Iterable[str], rule: Rule) -> int:
     return max((exactness(word, rule) for word in words), default=_NOT_MEANT)
 
 
-class Selection(NamedTuple):
+class RuleSelection(NamedTuple):
     """Words for rules to run and for rules not to run; of two as exact, the latter counts."""
 
     select: tuple[str, ...] = ()

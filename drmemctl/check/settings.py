@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from drmemctl.check.engine import Plan
 from drmemctl.check.rule_words import path_ignores, severity_overrides, suggestion, web_address, words
-from drmemctl.check.selection import PathIgnore, Selection, SeverityOverride
+from drmemctl.check.selection import PathIgnore, RuleSelection, SeverityOverride
 from drmemctl.check.tally import FAIL_ON
 from drmemctl.errors import DrmemctlError
 from drmemctl.hypervisor.inference import qemu_version
@@ -76,7 +76,7 @@ class Settings(NamedTuple):
     jobs: int | None = None
     baseline: str | None = None
     hypervisor: str | None = None
-    extensions: tuple[Selection, ...] | None = None
+    extensions: tuple[RuleSelection, ...] | None = None
     severity: tuple[SeverityOverride, ...] | None = None
     per_path_ignores: tuple[PathIgnore, ...] | None = None
     docs_url: str | None = None
@@ -246,8 +246,8 @@ def _settings(table: Mapping[str, Any], path: str) -> Settings:
             values[key.replace("-", "_")] = _KEYS[key](value)
         except ValueError as error:
             raise SettingsError(str(error), source=path, path=key) from error
-    added = Selection(values.pop("extend_select", ()), values.pop("extend_ignore", ()))
-    if added != Selection():
+    added = RuleSelection(values.pop("extend_select", ()), values.pop("extend_ignore", ()))
+    if added != RuleSelection():
         values["extensions"] = (added,)
     if "per_path_ignores" in values:
         folder = os.path.dirname(path)  # noqa: PTH120

@@ -205,11 +205,11 @@ def _kept(judged: Iterator[Report], copies: list[Report]) -> Iterator[Report]:
 
 
 def _settings(options: dict[str, Any]) -> Settings:
-    from drmemctl.check.selection import Selection
+    from drmemctl.check.selection import RuleSelection
     from drmemctl.check.settings import Settings
 
-    added = Selection(options.pop("extend_select", None) or (), options.pop("extend_ignore", None) or ())
-    own, lower = Settings(**options, extensions=None if added == Selection() else (added,)), found_settings()
+    added = RuleSelection(options.pop("extend_select", None) or (), options.pop("extend_ignore", None) or ())
+    own, lower = Settings(**options, extensions=None if added == RuleSelection() else (added,)), found_settings()
     return own if lower is None else own.over(_at_most_a_process_a_cpu(lower))
 
 

@@ -223,7 +223,13 @@ def command(
     traced = [
         traced_ends(question, answer, _ends_to_show(answer, format, most), late) for answer in exploration.answers
     ]
-    show_explored(screen, ExploreView(question, exploration.answers, traced), format)
+    view = ExploreView(question, exploration.answers, traced)
+    if format == "junit":
+        from drmemctl.output.explore_junit import junit
+
+        screen.write_all(junit(view))
+    else:
+        show_explored(screen, view, format)
     if save is not None:
         _save(exploration, save)
     return 0 if exploration.consistent else _EXIT_INCONSISTENT

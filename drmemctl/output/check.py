@@ -19,7 +19,7 @@ from drmemctl.output.text import safe
 from drmemctl.wording import count_of, size_text
 
 if TYPE_CHECKING:
-    from drmemctl.check.baseline import Entry
+    from drmemctl.check.baseline import KnownFinding
     from drmemctl.check.pages import Page
 
 RENDERERS = {
@@ -186,7 +186,7 @@ def write_reports(target: Target, view: CheckView, outputs: Iterable[tuple[str, 
     say_written(view.tally, ", ".join(names))
 
 
-def say_stale(stale: Mapping[str, Sequence[Entry]], path: str, *, pruned: bool) -> None:
+def say_stale(stale: Mapping[str, Sequence[KnownFinding]], path: str, *, pruned: bool) -> None:
     """Say which entries of a baseline are about nothing that is found any more."""
     number = sum(map(len, stale.values()))
     if not number:

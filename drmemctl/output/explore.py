@@ -55,10 +55,6 @@ def show_explored(screen: Screen, view: ExploreView, format: str) -> None:
     """Print the answers."""
     if format == "json":
         screen.write(document(_document(view)))
-    elif format == "junit":
-        from drmemctl.output.explore_junit import junit
-
-        screen.write_all(junit(view))
     elif format == "mermaid":
         screen.write_all(_mermaid(view))
     else:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -17,7 +17,7 @@ from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
     from drmemctl.memory.lmb_array import LmbArray
-    from drmemctl.tree.places import TextPlaces
+    from drmemctl.tree.places import SourcePlace, TextPlaces
     from drmemctl.tree.system_files import SystemFiles
 
 _T = TypeVar("_T")
@@ -238,6 +238,12 @@ class Tree:
             if name and node is not None:
                 node = node.child(name)
         return node
+
+    def places_of(self, wanted: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], SourcePlace]:
+        """Return where (path, property) stand in the text; nothing where the source is none."""
+        if self.places is None:
+            return {}
+        return self.places.of(((path, node.properties) for path, node in self.walk()), wanted)
 
     def node(self, path: str) -> Node:
         """Return the node at an absolute path, or raise `NotInTreeError`."""

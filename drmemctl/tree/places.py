@@ -7,14 +7,19 @@ Kept by number in three arrays, since a text may have a million properties of wh
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from drmemctl.tree.node import Tree
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 
-class Place(NamedTuple):
+class Named(Protocol):
+    """What has a name, as properties do."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+
+class SourcePlace(NamedTuple):
     """Line and column of a name, both from 1 on; columns count bytes."""
 
     line: int
@@ -50,44 +55,53 @@ class TextPlaces:
         """Let go of the text."""
         self._text = ""
 
-    def _place(self, at: int) -> Place:
+    def _place(self, at: int) -> SourcePlace:
         """Return the place of an index, which is never before that of the last call: no line is counted twice."""
         self._line += self._text.count("\n", self._at, at)
         newline = self._text.rfind("\n", self._at, at)
         self._line_start = newline + 1 if newline >= 0 else self._line_start
         self._at = at
-        return Place(self._line, at - self._line_start + 1)
+        return SourcePlace(self._line, at - self._line_start + 1)
 
-    def of(self, tree: Tree, wanted: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Place]:
-        """Return the places of (path, property) of this tree; of a property that is not there, its node's."""
+    def of(
+        self, nodes: Iterable[tuple[str, Sequence[Named]]], wanted: Collection[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], SourcePlace]:
+        """Return the places of (path, property); of a property that is not there, its node's.
+
+        `nodes` are all of the tree with their properties, in its order.
+        """
         paths = {path for path, _ in wanted}
         numbers: dict[int, str] = {}
-        for number, (path, _) in enumerate(tree.walk()):
+        properties: dict[str, Sequence[Named]] = {}
+        for number, (path, of_node) in enumerate(nodes):
             # Of several nodes of one path Linux takes the first, and so does whoever asks.
             if path in paths:
                 numbers[number] = path
+                properties[path] = of_node
                 paths.remove(path)
                 if not paths:
                     break
         of_nodes = {
-            path: Place(self._nodes[2 * number], self._nodes[2 * number + 1]) for number, path in numbers.items()
+            path: SourcePlace(*self._nodes[2 * number : 2 * number + 2]) for number, path in numbers.items()
         }
-        of_properties = self._of_properties(tree, numbers)
+        of_properties = self._of_properties(numbers, properties)
         return {
             (path, name): of_properties.get((path, name), of_nodes[path])
             for path, name in wanted
             if path in of_nodes
         }
 
-    def _of_properties(self, tree: Tree, numbers: Mapping[int, str]) -> Mapping[tuple[str, str], Place]:
+    def _of_properties(
+        self, numbers: Mapping[int, str], properties: Mapping[str, Sequence[Named]]
+    ) -> Mapping[tuple[str, str], SourcePlace]:
         """Return the places of all properties of some nodes, the first of each name."""
-        placed: dict[str, list[Place]] = {}
+        placed: dict[str, list[SourcePlace]] = {}
         entries = iter(self._properties)
         for number, line, column in zip(entries, entries, entries, strict=True):
             if number in numbers:
-                placed.setdefault(numbers[number], []).append(Place(line, column))
-        places: dict[tuple[str, str], Place] = {}
+                placed.setdefault(numbers[number], []).append(SourcePlace(line, column))
+        places: dict[tuple[str, str], SourcePlace] = {}
         for path, of_node in placed.items():
-            for prop, place in zip(tree.node(path).properties, of_node, strict=False):
+            for prop, place in zip(properties[path], of_node, strict=False):
                 places.setdefault((path, prop.name), place)
         return places

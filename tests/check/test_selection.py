@@ -11,7 +11,7 @@ import pytest
 from drmemctl.check.engine import Plan, all_rules
 from drmemctl.check.finding import Severity
 from drmemctl.check.rule_words import path_ignores, severity_overrides
-from drmemctl.check.selection import Selection
+from drmemctl.check.selection import RuleSelection
 from drmemctl.check.settings import Settings, SettingsError, read_settings
 from tests.cli.running import run
 from tests.conftest import FIXTURES
@@ -53,14 +53,14 @@ def test_the_more_exact_word_counts(select: str, ignore: str, expected: set[str]
 
 
 def test_what_extends_is_on_top() -> None:
-    project = Settings(select=("numa",), ignore=("DRM040",), extensions=(Selection(("drmem",), ()),))
+    project = Settings(select=("numa",), ignore=("DRM040",), extensions=(RuleSelection(("drmem",), ()),))
     assert ids(project.plan) == (family("numa") | family("drmem")) - {"DRM040"}
-    on_top = Settings(extensions=(Selection(("DRM040", "DRM030"), ("drmem",)),)).over(project)
+    on_top = Settings(extensions=(RuleSelection(("DRM040", "DRM030"), ("drmem",)),)).over(project)
     assert ids(on_top.plan) == family("numa") | {"DRM040", "DRM030"}
 
 
 def test_to_select_on_the_command_line_is_to_begin_anew() -> None:
-    project = Settings(select=("numa",), ignore=("DRM030",), extensions=(Selection((), ("DRM030",)),))
+    project = Settings(select=("numa",), ignore=("DRM030",), extensions=(RuleSelection((), ("DRM030",)),))
     assert ids(Settings(select=("DRM030",)).over(project).plan) == {"DRM030"}
     assert ids(Settings(ignore=("numa",)).over(project).plan) == set()
 
@@ -151,7 +151,7 @@ def test_settings_have_all_of_them(tmp_path: Path) -> None:
     path.write_text(SETTINGS)
     settings = read_settings(str(path))
     assert settings.fail_on == "error", "the table of the command counts more"
-    assert settings.extensions == (Selection((), ("numa",)),)
+    assert settings.extensions == (RuleSelection((), ("numa",)),)
     assert settings.severity == severity_overrides(["DRM121=warning"])
     assert settings.per_path_ignores == path_ignores(["old/*:DRM030"], str(tmp_path))
 

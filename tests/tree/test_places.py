@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from drmemctl.tree.dts import read_dts
-from drmemctl.tree.places import Place
+from drmemctl.tree.places import SourcePlace
 from tests.conftest import FIXTURES, Tool
 
 SOURCE = """/dts-v1/;
@@ -26,18 +26,17 @@ _CLOSED = re.compile(r"\s*\}; ")
 _PROPERTY = re.compile(r"\s*([^\s;=]+)(?: = .*)?; /\* [^:]*:(\d+):(\d+)-")
 
 
-def places_of(text: bytes) -> dict[tuple[str, str], Place]:
+def places_of(text: bytes) -> dict[tuple[str, str], SourcePlace]:
     tree = read_dts(text, "t.dts")
-    assert tree.places is not None
     wanted = {(path, "") for path, _ in tree.walk()}
     wanted |= {(path, prop.name) for path, node in tree.walk() for prop in node.properties}
-    return dict(tree.places.of(tree, wanted))
+    return dict(tree.places_of(wanted))
 
 
-def dtc_places(text: bytes, dtc: Tool) -> tuple[dict[str, int], dict[tuple[str, str], Place]]:
+def dtc_places(text: bytes, dtc: Tool) -> tuple[dict[str, int], dict[tuple[str, str], SourcePlace]]:
     """Return the lines of nodes and the places of properties as dtc has them."""
     nodes: dict[str, int] = {}
-    properties: dict[tuple[str, str], Place] = {}
+    properties: dict[tuple[str, str], SourcePlace] = {}
     names: list[str] = []
     for line in dtc("-q", "-T", "-T", "-I", "dts", "-O", "dts", "-", stdin=text).stdout.decode().splitlines():
         if opened := _OPENED.match(line):
@@ -46,7 +45,7 @@ def dtc_places(text: bytes, dtc: Tool) -> tuple[dict[str, int], dict[tuple[str, 
         elif _CLOSED.match(line):
             names.pop()
         elif match := _PROPERTY.match(line):
-            properties["/" + "/".join(names[1:]), match[1]] = Place(int(match[2]), int(match[3]))
+            properties["/" + "/".join(names[1:]), match[1]] = SourcePlace(int(match[2]), int(match[3]))
     return nodes, properties
 
 
@@ -64,15 +63,14 @@ SOURCES = [FIXTURES / "cases" / "form2-bad-tables.dts", FIXTURES / "races" / "be
 
 def test_a_property_that_is_not_there_is_its_node() -> None:
     tree = read_dts(SOURCE.encode(), "t.dts")
-    assert tree.places is not None
-    places = tree.places.of(tree, {("/n@1", "none"), ("/none", ""), ("/none", "p"), ("", "")})
-    assert places == {("/n@1", "none"): Place(8, 10)}
+    places = tree.places_of({("/n@1", "none"), ("/none", ""), ("/none", "p"), ("", "")})
+    assert places == {("/n@1", "none"): SourcePlace(8, 10)}
 
 
 def test_of_doubles_it_is_the_first() -> None:
     places = places_of(b"/dts-v1/; / {\n n { p;\n p; };\n n { p; q; };\n};")
-    assert places["/n", ""] == Place(2, 2)
-    assert places["/n", "p"] == Place(2, 6)
+    assert places["/n", ""] == SourcePlace(2, 2)
+    assert places["/n", "p"] == SourcePlace(2, 6)
     assert ("/n", "q") not in places or places["/n", "q"].line == 2
 
 
@@ -84,4 +82,4 @@ def test_other_trees_have_none(tmp_path: Path) -> None:
 def test_a_long_line_is_counted_once() -> None:
     text = b"/dts-v1/; / {" + b"".join(b"p%d;" % number for number in range(50_000)) + b"};"
     place = places_of(text)["/", "p49999"]
-    assert place == Place(1, text.index(b"p49999") + 1)
+    assert place == SourcePlace(1, text.index(b"p49999") + 1)
