@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drmemctl.defect import Defect
@@ -182,7 +181,7 @@ class LmbTable:
 
     def _run_at(self, index: int) -> tuple[int, int]:
         """Return where in the array the run begins that has an LMB, and which run it is."""
-        ends = list(accumulate(self.runs.lmbs))
+        ends = self.runs.ends
         position = bisect_right(ends, index)
         return ends[position - 1] if position else 0, position
 
@@ -201,7 +200,7 @@ class LmbTable:
             return self
         changes = {"aa_index": aa_index, "flags": flags}
         replaced = {name: value for name, value in changes.items() if value is not None}
-        ends = list(accumulate(self.runs.lmbs))
+        ends = self.runs.ends
         low, high = bisect_right(ends, first), bisect_right(ends, first + count - 1)
         begin = ends[low] - self.runs.lmbs[low]
         between = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, repeat
+from itertools import accumulate, islice, repeat
 from operator import add, and_, eq
 from typing import Any, overload
 
@@ -28,7 +28,7 @@ class Runs(Sequence[Run]):
 
     """
 
-    __slots__ = ("aa_indexes", "bases", "drc_indexes", "flags", "lmbs", "n_lmbs")
+    __slots__ = ("_ends", "aa_indexes", "bases", "drc_indexes", "flags", "lmbs", "n_lmbs")
 
     def __init__(self, runs: Iterable[Run], lmb_size: int | None) -> None:
         """Merge runs that continue one another; those without an LMB are nothing."""
@@ -39,6 +39,14 @@ class Runs(Sequence[Run]):
     def _hold(self, columns: Columns) -> None:
         self.bases, self.lmbs, self.drc_indexes, self.aa_indexes, self.flags = columns
         self.n_lmbs: int = sum(self.lmbs)
+        self._ends: list[int] | None = None
+
+    @property
+    def ends(self) -> list[int]:
+        """The array index behind the last LMB of each run."""
+        if self._ends is None:
+            self._ends = list(accumulate(self.lmbs))
+        return self._ends
 
     @classmethod
     def of_blocks(cls, blocks: Iterable[Columns], lmb_size: int | None, most: int | None = None) -> Runs:
@@ -63,9 +71,9 @@ class Runs(Sequence[Run]):
         Those on both sides stay as they are, however many: columns are copied and no run is looked at.
         """
         merger = _Merger(lmb_size)
-        merger.add_columns(self.columns(0, low))
+        merger.add_merged(self.columns(0, low))
         merger.add_each(runs)
-        merger.add_columns(self.columns(high))
+        merger.add_merged(self.columns(high))
         return self._of(merger)
 
     @overload
@@ -148,7 +156,14 @@ class _Merger:
 
     def add_columns(self, block: Columns) -> None:
         """Add many entries; where none continues the one before, no look at each is needed."""
-        if len(block.lmbs) < 3 or _may_continue(block):
+        if _may_continue(block):
+            self.add_each(zip(*block, strict=True))
+        else:
+            self.add_merged(block)
+
+    def add_merged(self, block: Columns) -> None:
+        """Add entries of which none continues the one before."""
+        if len(block.lmbs) < 3:
             self.add_each(zip(*block, strict=True))
             return
         self.add_each(zip(*(column[:1] for column in block), strict=True))
