@@ -26,6 +26,7 @@ drmemctl.pyz      the program, for any machine with Python 3.11 or later: python
 capture.sh        takes a capture on a machine with an older Python or none: sh capture.sh -o HOST.tar.gz
                   The program reads that on another machine: python3 drmemctl.pyz check HOST.tar.gz
 share/            manual pages (man -l share/man/man1/drmemctl.1), completion for bash, zsh and fish, JSON schemas
+CHANGELOG.md      what is new in each version
 licenses/         of drmemctl, and of the packages that drmemctl.pyz contains
 requirements.txt  the versions of those packages
 """
@@ -44,6 +45,7 @@ def members(wheel: ZipFile, pyz: Path) -> Iterator[tuple[str, bytes]]:
         for name in program.namelist():
             if match := LICENSE.fullmatch(name):
                 yield f"licenses/{match[1]}/{match[2]}", program.read(name)
+    yield "CHANGELOG.md", (Path(__file__).resolve().parents[1] / "CHANGELOG.md").read_bytes()
     yield "drmemctl.pyz", pyz.read_bytes()
     command = [sys.executable, "-I", str(pyz), "capture", "--script"]
     yield "capture.sh", subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout

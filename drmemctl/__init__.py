@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         numa,
         overview,
     )
-    from drmemctl.api.take import Capture, capture, capture_dump, report, watch
+    from drmemctl.api.take import CapturedFiles, capture, capture_dump, report, watch
     from drmemctl.check.decoding import Decoding
     from drmemctl.check.finding import Finding
     from drmemctl.compare.diff import Diff, diff
@@ -94,7 +94,7 @@ __all__ = [
     "AddressMap",
     "Associativity",
     "BootBlocks",
-    "Capture",
+    "CapturedFiles",
     "Conversion",
     "CrashKernel",
     "Decoding",
@@ -156,7 +156,7 @@ _HOMES = {
     "api.act": "explore kdump kexec memblock removable repair",
     "api.judge": "decode encode",
     "api.look": "address_map assoc blocks convert dtb dts history lmb numa overview",
-    "api.take": "Capture capture capture_dump report watch",
+    "api.take": "CapturedFiles capture capture_dump report watch",
     "check.decoding": "Decoding",
     "check.finding": "Finding",
     "compare.diff": "Diff diff",

@@ -8,6 +8,7 @@ itself (`tests.cli.running.started`) and the packages (`tests/packaging/smoke.py
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -91,6 +92,9 @@ def _serve(requests: socket.socket) -> None:
         # Arrow and DuckDB take more memory than all the rest, and no other command has them.
         if module.name != "drmemctl.__main__" and ".fleet" not in module.name:
             import_module(module.name)
+    # Each that is forked would look through all of this for cycles, and so copy it: a command has its own only.
+    gc.collect()
+    gc.freeze()
     while True:
         head, streams, _, _ = socket.recv_fds(requests, 4, 3)
         if not head:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Capture:
+class CapturedFiles:
     """What was captured of a machine or a dump.
 
     Attributes:
@@ -29,7 +29,7 @@ class Capture:
     when: int
 
     def __repr__(self) -> str:
-        return f"<Capture: {len(self.files):,} files, {sum(len(data) for _, data in self.files):,} bytes>"
+        return f"<CapturedFiles: {len(self.files):,} files, {sum(len(data) for _, data in self.files):,} bytes>"
 
     def to_bytes(self, name: str = ".tar.gz") -> bytes:
         """Return it as an archive, compressed as a file's name says: .tar.gz, .tar.xz, .tar.zst, .tar."""
@@ -45,7 +45,7 @@ class Capture:
         return load(self.to_bytes(".tar"))
 
 
-def capture(root: str = "/", *, redact: bool = False, when: int | None = None) -> Capture:
+def capture(root: str = "/", *, redact: bool = False, when: int | None = None) -> CapturedFiles:
     """Capture a machine: device tree, memory blocks, nodes, messages about memory. It only reads.
 
     Args:
@@ -57,10 +57,10 @@ def capture(root: str = "/", *, redact: bool = False, when: int | None = None) -
     from drmemctl.tree.capture import captured
 
     now = _now(when)
-    return Capture(tuple(captured(root.rstrip("/"), now, redact=redact)), now)
+    return CapturedFiles(tuple(captured(root.rstrip("/"), now, redact=redact)), now)
 
 
-def capture_dump(source: str, *, redact: bool = False, when: int | None = None) -> Capture:
+def capture_dump(source: str, *, redact: bool = False, when: int | None = None) -> CapturedFiles:
     """Capture what a dump of a kernel's memory holds: for every command as good as the dump itself."""
     from contextlib import suppress
 
@@ -81,7 +81,7 @@ def capture_dump(source: str, *, redact: bool = False, when: int | None = None) 
     boot = None
     with suppress(DrmemctlError):  # few dumps have it
         boot = load(f"{source}::boot")
-    return Capture(tuple(captured_dump(tree, boot, array, redact=redact)), _now(when))
+    return CapturedFiles(tuple(captured_dump(tree, boot, array, redact=redact)), _now(when))
 
 
 def _now(when: int | None) -> int:

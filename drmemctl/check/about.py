@@ -13,7 +13,7 @@ from drmemctl.formats.strings import to_bytes
 from drmemctl.tree.node import Node, Tree
 
 
-def complete(findings: Iterable[Finding], subject: Subject, source: str) -> tuple[Finding, ...]:
+def complete(findings: Iterable[Finding], subject: Subject) -> tuple[Finding, ...]:
     """Return findings of a state with the digest of what they are about, their place in a text, and a remedy."""
     findings = tuple(findings)
     tree = subject.tree
@@ -30,7 +30,7 @@ def complete(findings: Iterable[Finding], subject: Subject, source: str) -> tupl
                 content=digests[key],
                 line=0 if place is None else place.line,
                 column=0 if place is None else place.column,
-                fix=fix_of(finding, subject, source),
+                fix=fix_of(finding, subject),
             )
         )
     return tuple(completed)

@@ -126,7 +126,7 @@ class Finding(NamedTuple):
         content: a digest of what the finding is about: the property, or else its node; baselines know it by that.
         line: where that stands in device tree source, from 1 on; 0 in other kinds of trees.
         column: likewise.
-        fix: command lines that help, to be pasted into a shell of the system that the tree is of.
+        fix: command lines that help, for a shell of the system that the tree is of; `TREE` stands for the input.
 
     """
 

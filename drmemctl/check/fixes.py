@@ -17,16 +17,29 @@ if TYPE_CHECKING:
 _MOST = 4
 """Memory blocks that have command lines of their own; of more, `repair` plans the order."""
 
-_Remedy = Callable[["Finding", "Subject", str], Iterator[str]]
+TREE = "TREE"
+"""What stands in a command line for the input: a finding says the same of a tree whatever it is called."""
+
+_Remedy = Callable[["Finding", "Subject"], Iterator[str]]
 
 
-def fix_of(finding: Finding, subject: Subject, source: str) -> tuple[str, ...]:
-    """Return the command lines for a finding in an input of that name, none where none is known to help."""
+def fix_of(finding: Finding, subject: Subject) -> tuple[str, ...]:
+    """Return the command lines for a finding with `TREE` for its input, none where none is known to help."""
     remedy = _REMEDIES.get(finding.rule)
-    return () if remedy is None else tuple(remedy(finding, subject, source))
+    return () if remedy is None else tuple(remedy(finding, subject))
 
 
-def _named(source: str) -> str | None:
+def commands(finding: Finding, source: str) -> list[str]:
+    """Return the command lines for a finding in an input of that name, to be pasted."""
+    name = _typed(source) if finding.fix else None
+    return [
+        line if name is None else line.replace(TREE, name)
+        for line in finding.fix
+        if name is not None or TREE not in line
+    ]
+
+
+def _typed(source: str) -> str | None:
     """Return how a shell is given an input, None where that cannot be typed or was read from a pipe."""
     from shlex import quote
 
@@ -35,14 +48,13 @@ def _named(source: str) -> str | None:
     return f"./{quote(source)}" if source.startswith("-") and file_of(source) is not None else quote(source)
 
 
-def _repaired(_finding: Finding, subject: Subject, source: str) -> Iterator[str]:
-    if (name := _named(source)) is not None:
-        profile = subject.running.profile
-        kernel = f" --kernel {profile.name}" if profile is not None and not subject.tree.kernel else ""
-        yield f"drmemctl repair {name}{kernel}"
+def _repaired(_finding: Finding, subject: Subject) -> Iterator[str]:
+    profile = subject.running.profile
+    kernel = f" --kernel {profile.name}" if profile is not None and not subject.tree.kernel else ""
+    yield f"drmemctl repair {TREE}{kernel}"
 
 
-def _with_block(finding: Finding, subject: Subject, source: str) -> Iterator[str]:
+def _with_block(finding: Finding, subject: Subject) -> Iterator[str]:
     """Yield the same, or what puts a block into the state that its LMB is in."""
     blocks, size = subject.running.blocks, subject.running.block_size
     lmb_size = subject.table.lmb_size or 0
@@ -54,7 +66,7 @@ def _with_block(finding: Finding, subject: Subject, source: str) -> Iterator[str
             if block is not None and block.online != is_assigned(flags):
                 state = state_name(online=not block.online)
                 lines.append(f"echo {state} > /sys/devices/system/memory/memory{base // size}/state")
-    yield from lines if lmbs and len(lines) == len(lmbs) else _repaired(finding, subject, source)
+    yield from lines if lmbs and len(lines) == len(lmbs) else _repaired(finding, subject)
 
 
 def _few(finding: Finding) -> Iterator[LmbRange]:
@@ -63,34 +75,21 @@ def _few(finding: Finding) -> Iterator[LmbRange]:
         yield from finding.lmbs
 
 
-def _rewritten(_finding: Finding, _subject: Subject, source: str) -> Iterator[str]:
-    if (name := _named(source)) is not None and file_of(source) is not None:
-        yield f"drmemctl convert {name} -o rewritten.dtb"
+def _always(line: str) -> _Remedy:
+    return lambda _finding, _subject: iter((line,))
 
 
-def _movable(_finding: Finding, _subject: Subject, _source: str) -> Iterator[str]:
-    yield "echo online_movable > /sys/devices/system/memory/auto_online_blocks"
-
-
-def _history(_finding: Finding, _subject: Subject, source: str) -> Iterator[str]:
-    if (name := _named(source)) is not None:
-        yield f"drmemctl history {name}"
-
-
-def _of_boot(_finding: Finding, _subject: Subject, source: str) -> Iterator[str]:
-    if (name := _named(source)) is not None and (boot := _named(f"{source}::boot")) is not None:
-        yield f"drmemctl diff {boot} {name}"
-
+_REWRITTEN = _always(f"drmemctl convert {TREE} -o rewritten.dtb")
 
 _REMEDIES: dict[str, _Remedy] = {
-    "DRM002": _rewritten,
-    "DRM003": _rewritten,
+    "DRM002": _REWRITTEN,
+    "DRM003": _REWRITTEN,
     # Which LMBs to remove and to add again, and in which order, depends on kernel and hypervisor: QEMU keeps what
     # a guest gives back, and kernels before 5.15 write an old aa_index with each request. `repair` simulates that.
     **dict.fromkeys(("DRM080", "DRM081", "DRM082", "DRM083", "DRM085", "DRM088", "DRM121"), _repaired),
     **dict.fromkeys(("DRM084", "DRM120"), _with_block),
-    "DRM123": _movable,
-    "DRM140": _history,
-    "DRM143": _of_boot,
+    "DRM123": _always("echo online_movable > /sys/devices/system/memory/auto_online_blocks"),
+    "DRM140": _always(f"drmemctl history {TREE}"),
+    "DRM143": _always(f"drmemctl diff {TREE}::boot {TREE}"),
 }
 """Rule → what yields the command lines."""

@@ -19,8 +19,9 @@ from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
 from typing import Any, TypeVar, cast
 
-from drmemctl import read_files
 from drmemctl.check.cpus import n_cpus
+from drmemctl.read_files import add as add_read_files
+from drmemctl.read_files import taken as read_files_taken
 from drmemctl.wording import how_it_ended
 
 T = TypeVar("T")
@@ -113,7 +114,7 @@ def _begin(work: Callable[[Any], Any]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     Thread(target=_end_with_parent, daemon=True).start()
-    read_files.taken()
+    read_files_taken()
 
 
 def _end_with_parent() -> None:
@@ -125,7 +126,7 @@ def _end_with_parent() -> None:
 
 
 def _answer(task: Any) -> tuple[Any, frozenset[int]]:
-    return _work(task), read_files.taken()
+    return _work(task), read_files_taken()
 
 
 def _done(result: R) -> Future[tuple[R, frozenset[int]]]:
@@ -140,7 +141,7 @@ def _died(answer: _Answer) -> bool:
 
 def _result(answer: _Answer) -> Any:
     result, read = answer.result()
-    read_files.add(read)
+    add_read_files(read)
     return result
 
 

@@ -97,7 +97,7 @@ def report_tree(
     plan, notes = _about_its_kernel(plan, tree)
     running = (Running.of_tree(tree) if running is None else running)._replace(profile=plan.kernel)
     subject = Subject(tree, running=running, before=None if before is None else Subject(before))
-    findings = complete(Judge(plan).findings(subject), subject, tree.source if source is None else source)
+    findings = complete(Judge(plan).findings(subject), subject)
     # A partition may have no LMBs, and yet be wrong.
     judged = subject.drmem_node is not None or (bool(findings) and describes_partition(tree))
     kernel = None if plan.kernel is None or plan.kernel is selected else plan.kernel.name

@@ -86,14 +86,21 @@ class PathIgnore(NamedTuple):
         pattern = self.pattern.removeprefix("!")
         if pattern.endswith("/"):
             pattern += "*"
-        absolute = os.path.normpath(os.path.join(os.path.abspath(self.folder), pattern))  # noqa: PTH100, PTH118
+        absolute = os.path.normpath(os.path.join(_absolute(self.folder), pattern))  # noqa: PTH118
         names = [source]
         if (file := file_of(source)) is not None:
             # Of an archive's member both the archive and the member can be named.
             names += [os.path.basename(file), os.path.basename(source)]  # noqa: PTH119
-            names += map(os.path.abspath, (file, source))
+            names += map(_absolute, (file, source))
         is_meant = any(map(partial(_matches, (pattern, absolute)), names))
         return is_meant != self.pattern.startswith("!")
+
+
+def _absolute(path: str) -> str:
+    try:
+        return os.path.abspath(path)  # noqa: PTH100
+    except FileNotFoundError:  # a current directory that was removed
+        return path
 
 
 def _matches(patterns: tuple[str, ...], name: str) -> bool:

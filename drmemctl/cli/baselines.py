@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -35,6 +36,20 @@ def written(path: str, view: CheckView, target: Target) -> None:
     say_written(view.tally, path)
 
 
+def _asked(plan: Plan) -> Callable[[str], frozenset[str]]:
+    """Return what tells the rules that are asked about an input of some name."""
+    by_plan: dict[Plan, frozenset[str]] = {}
+
+    def asked(source: str) -> frozenset[str]:
+        # Of the names in a baseline, of which there may be many, most have the same plan.
+        here = plan.at(source)
+        if here not in by_plan:
+            by_plan[here] = frozenset(rule.id for rule in here.rules())
+        return by_plan[here]
+
+    return asked
+
+
 def tell_stale(baseline: Baseline, plan: Plan, given: tuple[str | None, str | None], *, prune: bool) -> None:
     """Say which entries are stale, or take them out; `given` are the files of --before and of --array."""
     from drmemctl.check.engine import all_rules
@@ -43,16 +58,16 @@ def tell_stale(baseline: Baseline, plan: Plan, given: tuple[str | None, str | No
     # Rules that need these were not asked without them.
     missing = {need for need, path in zip(("before", "array"), given, strict=True) if path is None}
     rules = all_rules()
-
-    def is_asked(source: str, rule_id: str) -> bool:
-        rule = rules.get(rule_id)
-        return rule is None or (
-            rule in plan.at(source).rules()
-            and rule.kernels.include(plan.kernel)
-            and missing.isdisjoint(rule.needs)
-        )
-
-    stale = baseline.stale(is_asked)
+    asked = _asked(plan)
+    not_asked = {
+        rule.id
+        for rule in rules.values()
+        if not missing.isdisjoint(rule.needs) or not rule.kernels.include(plan.kernel)
+    }
+    # An id that is no rule's any more is asked by nobody, and found by nobody.
+    stale = baseline.stale(
+        lambda source, rule: rule not in rules or (rule in asked(source) and rule not in not_asked)
+    )
     if stale and prune:
         from drmemctl.output.files import write_atomically
 

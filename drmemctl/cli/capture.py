@@ -13,7 +13,7 @@ from drmemctl.cli.option import RenamedOption
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
-    from drmemctl.api.take import Capture
+    from drmemctl.api.take import CapturedFiles
 
 _EXAMPLE = """
 \b
@@ -83,7 +83,7 @@ def command(
     _take(output, captured, "" if redact else capture.host_of(root), force)
 
 
-def _take(output: str | None, captured: Capture, host: str, force: bool) -> None:
+def _take(output: str | None, captured: CapturedFiles, host: str, force: bool) -> None:
     import time
 
     from drmemctl.output.files import write_atomically

@@ -9,6 +9,7 @@ import click
 
 from drmemctl.cli.common import FILE, TREE, color_option, format_option, open_tree
 from drmemctl.cli.kernel_options import kernel_choice, kernel_option, setting
+from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -29,7 +30,12 @@ a JSON list of {call, answer, status}, as a migration is recorded in; each 4096 
 """
 
 
-@click.command("decode", short_help="Show what RTAS answered, field by field.", epilog=_EXAMPLE)
+@click.command(
+    "decode",
+    cls=TableCommand.of("drmemctl.output.properties:FIELD_COLUMNS", chosen=False),
+    short_help="Show what RTAS answered, field by field.",
+    epilog=_EXAMPLE,
+)
 @click.argument("kind", metavar="KIND", type=click.Choice(_KINDS))
 @click.argument("file", metavar="FILE", type=FILE)
 @click.option(

@@ -10,6 +10,7 @@ import click
 from drmemctl.cli.common import color_option, format_option, open_tree, quiet_option, tree_argument
 from drmemctl.cli.kernel_options import kernel_option, setting
 from drmemctl.cli.rule_options import IGNORE, SELECT, rules_option
+from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -29,7 +30,12 @@ Exit code 0 if there is no difference that --fail-on is about, 1 if there is one
 """
 
 
-@click.command("diff", short_help="Say what is different between two trees.", epilog=_EXAMPLE)
+@click.command(
+    "diff",
+    cls=TableCommand.of("drmemctl.output.diff_text:LMB_COLUMNS", chosen=False),
+    short_help="Say what is different between two trees.",
+    epilog=_EXAMPLE,
+)
 @tree_argument("old")
 @tree_argument("new")
 @click.option("--all", "everything", is_flag=True, help="All properties, not only those on memory and affinity.")
@@ -73,9 +79,12 @@ def command(
     from drmemctl.compare.diff import diff
     from drmemctl.compare.gate import ANYTHING, failing_parts
     from drmemctl.output.diff import show_diff
+    from drmemctl.output.progress import working
 
     named = kernel if kernel is not None else setting("kernel")
-    difference = diff(open_tree(old), open_tree(new), everything=everything, kernel=named)
+    old_tree, new_tree = open_tree(old), open_tree(new)
+    with working("comparing"):
+        difference = diff(old_tree, new_tree, everything=everything, kernel=named)
     if select or ignore:
         difference = difference.judged_by(Plan(select or (), ignore or ()))
     fail_on = fail_on or (ANYTHING,)

@@ -28,9 +28,11 @@ from drmemctl.cli.kernel_options import (
 )
 from drmemctl.cli.option import LINES
 from drmemctl.cli.replay import replay_option, replay_schedule
-from drmemctl.cli.steps import pointed, worded
+from drmemctl.cli.steps import pointed
+from drmemctl.cli.table_options import TableCommand
 from drmemctl.kernel import plugins
 from drmemctl.output.screen import Screen, say
+from drmemctl.output.text import worded
 from drmemctl.simulate.interleave.policy import BY_NAME, POLICIES, all_policies
 from drmemctl.wording import count_of
 
@@ -118,7 +120,12 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
     return value.upper()
 
 
-@click.command("explore", short_help="Try every interleaving of concurrent steps.", epilog=_EXAMPLE)
+@click.command(
+    "explore",
+    cls=TableCommand.of("drmemctl.output.explore:COLUMNS", chosen=False),
+    short_help="Try every interleaving of concurrent steps.",
+    epilog=_EXAMPLE,
+)
 @tree_argument()
 @thread_option()
 @kernel_option()

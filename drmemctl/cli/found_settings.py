@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from drmemctl.read_files import note
+
 if TYPE_CHECKING:
     from drmemctl.check.settings import Settings
 
@@ -29,9 +31,9 @@ _FILE, _ISOLATED = "drmemctl.settings.file", "drmemctl.settings.isolated"
 
 def settings_error(message: str) -> click.UsageError:
     """Return the error for settings that make no sense."""
-    from drmemctl.output.text import safe
+    from drmemctl.output.text import worded
 
-    return click.UsageError(safe(message, 2000))
+    return click.UsageError(worded(message))
 
 
 def choose_settings(ctx: click.Context, config: str | None, *, isolated: bool) -> None:
@@ -144,6 +146,7 @@ def _mentions_us(path: str) -> bool:
         return False
     try:
         with open(path, "rb") as stream:  # noqa: PTH123
+            note(os.fstat(stream.fileno()))  # also one that is none of our business is no place for an output
             return _TABLE.search(stream.read(_LOOKED_AT)) is not None
     except OSError:
         return True  # whoever reads it in earnest says what is wrong

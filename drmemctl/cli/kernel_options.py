@@ -72,18 +72,18 @@ def _capability_option(name: str, parameter: str, about: str) -> Decorator:
 def named_kernel(name: str) -> Profile:
     """Return the kernel of a name; a usage error for one that is not known."""
     from drmemctl.kernel.profiles import ProfileError, profile
-    from drmemctl.output.text import safe
+    from drmemctl.output.text import worded
 
     try:
         return profile(name)
     except ProfileError as error:
-        raise click.UsageError(safe(str(error), 2000)) from error
+        raise click.UsageError(worded(str(error))) from error
 
 
 def check_capabilities(added: tuple[str, ...], removed: tuple[str, ...]) -> None:
     """Refuse what `--with` and `--without` make no sense of, before anything is read."""
     from drmemctl.kernel.profiles import ProfileError, profile
-    from drmemctl.output.text import safe
+    from drmemctl.output.text import safe, worded
 
     both = sorted({*added} & {*removed})
     if both:
@@ -91,7 +91,7 @@ def check_capabilities(added: tuple[str, ...], removed: tuple[str, ...]) -> None
     try:
         profile().changed(added, removed)
     except ProfileError as error:
-        raise click.UsageError(safe(str(error), 2000)) from error
+        raise click.UsageError(worded(str(error))) from error
     if added or removed:
         say_plugins()
 
@@ -132,13 +132,13 @@ def setting(key: str) -> Any:
 def _known_hypervisor(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     from drmemctl.hypervisor.inference import qemu_version
     from drmemctl.kernel.profiles import ProfileError
-    from drmemctl.output.text import safe
+    from drmemctl.output.text import worded
 
     try:
         if value is not None:
             qemu_version(value)
     except ProfileError as error:
-        raise click.BadParameter(safe(str(error), 2000), ctx, param) from error
+        raise click.BadParameter(worded(str(error)), ctx, param) from error
     return value
 
 

@@ -13,6 +13,7 @@ from drmemctl.cli.common import FILE, color_option, format_option, named_file, o
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
 from drmemctl.cli.plugin_options import plugin_option
 from drmemctl.cli.steps import steps_argument
+from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -57,7 +58,12 @@ def _bytes(number: str, unit: str) -> int:
     )
 
 
-@click.command("kexec", short_help="Predict what the next kernel, or a crash kernel, gets.", epilog=_EXAMPLE)
+@click.command(
+    "kexec",
+    cls=TableCommand.of("drmemctl.output.kexec:COLUMNS", chosen=False),
+    short_help="Predict what the next kernel, or a crash kernel, gets.",
+    epilog=_EXAMPLE,
+)
 @tree_argument()
 @steps_argument
 @click.option(

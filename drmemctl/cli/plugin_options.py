@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from drmemctl.output.screen import say
 
@@ -28,14 +29,17 @@ def plugin_option() -> Decorator:
         multiple=True,
         is_eager=True,
         expose_value=False,
+        allow_from_autoenv=False,
         callback=_load,
         help="Run a file of Python that adds capabilities, lockings or steps. Repeat for each.",
     )
 
 
-def _load(ctx: click.Context, _param: click.Parameter, paths: tuple[str, ...]) -> None:
+def _load(ctx: click.Context, param: click.Parameter, paths: tuple[str, ...]) -> None:
     if not paths or ctx.resilient_parsing:
         return
+    if ctx.get_parameter_source(param.name or "") is not ParameterSource.COMMANDLINE:
+        raise click.UsageError("--plugin is taken from the command line only.")
     from drmemctl.kernel import plugins
 
     # As long as the whole command line: what a group loads is there for its command.
@@ -68,6 +72,6 @@ def refuse_plugin_files() -> None:
 
 def installed_lines() -> list[str]:
     """Return the plugins of installed packages, a line each; they are not imported for that."""
-    from drmemctl.kernel.plugins import installed, source_of
+    from drmemctl.kernel.installed_plugins import installed, source_of
 
     return [f"plugin {source_of(point)}: {point.value}" for point in installed()]

@@ -10,13 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from drmemctl.cli.step_completion import completions
-from drmemctl.cli.steps import SYNTAX, pointed, worded
+from drmemctl.cli.steps import SYNTAX, pointed
 from drmemctl.errors import DrmemctlError
 from drmemctl.output.pager import end_paging
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation import show_lines
 from drmemctl.output.simulation_text import Detail, boot_lines, machine_lines, step_lines, verdict_lines
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 from drmemctl.simulate.partition import Step
 from drmemctl.simulate.session import Session
 from drmemctl.simulate.steps.language import parse_step
@@ -77,7 +77,7 @@ class Prompt(cmd.Cmd):
         try:
             result = self._session.do(step)
         except DrmemctlError as error:
-            self._say(f"drmemctl: {safe(str(error), 2000)}")
+            self._say(f"drmemctl: {worded(str(error))}")
             return
         show_lines(self._screen, step_lines(self._screen, len(self._session.done), result, self._detail))
 

@@ -9,6 +9,7 @@ import click
 
 from drmemctl.cli.common import color_option, format_option, open_any_tree, show_option, tree_argument
 from drmemctl.cli.node_completion import complete_nodes, complete_properties
+from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen, say
 from drmemctl.tree.lookup import Place
 from drmemctl.tree.node import Tree
@@ -23,7 +24,12 @@ Examples:
 """
 
 
-@click.command("prop", short_help="Show a node's properties, field by field.", epilog=_EXAMPLE)
+@click.command(
+    "prop",
+    cls=TableCommand.of("drmemctl.output.properties:FIELD_COLUMNS", chosen=False),
+    short_help="Show a node's properties, field by field.",
+    epilog=_EXAMPLE,
+)
 @tree_argument()
 @click.argument("path", metavar="PATH[:NAME]", shell_complete=complete_nodes)
 @click.argument("name", metavar="[NAME]", required=False, shell_complete=complete_properties)

@@ -12,6 +12,7 @@ from drmemctl.cli.common import color_option, format_option, open_tree, tree_arg
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
 from drmemctl.cli.plugin_options import plugin_option
 from drmemctl.cli.steps import steps_argument
+from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -28,7 +29,12 @@ STEPs are those of `drmemctl simulate`: what can leave after them.
 """
 
 
-@click.command("removable", short_help="Say which LMBs can leave, and why the others cannot.", epilog=_EXAMPLE)
+@click.command(
+    "removable",
+    cls=TableCommand.of("drmemctl.output.removable:COLUMNS", chosen=False),
+    short_help="Say which LMBs can leave, and why the others cannot.",
+    epilog=_EXAMPLE,
+)
 @tree_argument()
 @steps_argument
 @cmdline_option()
@@ -54,6 +60,7 @@ def command(
     The exit code is 1 if the kernel does not come up, or a STEP fails.
     """
     from drmemctl.cli.steps import parse_steps, session_after
+    from drmemctl.output.progress import working
     from drmemctl.output.removable import show_removable
     from drmemctl.output.text import safe
     from drmemctl.simulate.removable import Removable
@@ -62,7 +69,9 @@ def command(
     device_tree = with_cmdline(open_tree(tree), cmdline)
     profile = kernel_of(device_tree, kernel)
     session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor))
-    show_removable(screen, Removable.of(session.simulation), format)
+    with working("trying requests"):
+        removable = Removable.of(session.simulation)
+    show_removable(screen, removable, format)
     dead = session.simulation.state.dead
     if dead:
         say(f"the kernel does not run: {safe(dead)}")

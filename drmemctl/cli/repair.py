@@ -76,6 +76,7 @@ def command(
     code is 1 if anything has to be repaired, or a STEP fails.
     """
     from drmemctl.cli.steps import parse_steps, session_after
+    from drmemctl.output.progress import working
     from drmemctl.output.repair import show_repair
     from drmemctl.simulate.repair import AGREES, repair
 
@@ -83,6 +84,7 @@ def command(
     device_tree = open_tree(tree)
     profile = kernel_of(device_tree, kernel)
     session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor))
-    way_back = repair(session.simulation, goal)
+    with working("looking for requests"):
+        way_back = repair(session.simulation, goal)
     show_repair(screen, way_back, format)
     return 0 if way_back.verdict == AGREES and not session.failed else 1

@@ -21,7 +21,6 @@ from drmemctl.cli.steps import step_option, steps_file_option
 
 if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
-    from drmemctl.simulate.material import Material
 
 _EXAMPLE = """
 \b
@@ -71,6 +70,8 @@ def command(
         raise click.UsageError("standard input can be only one of TREE, NEW and FILE.")
     from drmemctl.check.engine import Plan
     from drmemctl.cli.steps import parse_steps
+    from drmemctl.output.progress import working
+    from drmemctl.output.report.page import page
     from drmemctl.simulate.material import ReportSources, material_of
 
     check_capabilities(added, removed)
@@ -81,13 +82,12 @@ def command(
     machine = named_hypervisor(hypervisor) if parsed else None
     second = None if new is None else sources.shown_tree(open_tree(new))
     plan = Plan(kernel=kernel or setting("kernel"))
-    _write(output, material_of(sources, title, device_tree, second, plan, profile, parsed, machine))
+    with working("making the report"):
+        text = page(material_of(sources, title, device_tree, second, plan, profile, parsed, machine))
+    _write(output, text)
 
 
-def _write(output: str, material: Material) -> None:
-    from drmemctl.output.report.page import page
-
-    text = page(material)
+def _write(output: str, text: str) -> None:
     if output == "-":
         from drmemctl.output.screen import Screen
 

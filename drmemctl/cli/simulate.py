@@ -156,6 +156,7 @@ def run_steps(
     screen: Screen, session: Session, steps: Sequence[Step], format: str, tree: str, detail: Detail
 ) -> None:
     """Do the steps and print what came of them: as text each as it is done, then the verdict."""
+    from drmemctl.output.progress import working
     from drmemctl.output.simulation import show_json, show_junit, show_lines
     from drmemctl.output.simulation_text import boot_lines, step_lines, verdict_lines
 
@@ -165,8 +166,9 @@ def run_steps(
             show_lines(screen, step_lines(screen, number, result, detail))
         show_lines(screen, verdict_lines(screen, session.verdict(), detail))
         return
-    for _ in session.do_all(steps):
-        pass
+    with working("doing the steps"):
+        for _ in session.do_all(steps):
+            pass
     if format == "json":
         show_json(screen, session)
     else:

@@ -149,7 +149,7 @@ def _content(script: str) -> str:
 def _parsed(text: str, name: str, *, in_file: bool) -> list[Step]:
     from drmemctl.cli.usage import PointedError
     from drmemctl.errors import LimitError
-    from drmemctl.output.text import safe
+    from drmemctl.output.text import safe, worded
     from drmemctl.simulate.steps.language import parse_script
     from drmemctl.simulate.words import StepError
 
@@ -159,13 +159,6 @@ def _parsed(text: str, name: str, *, in_file: bool) -> list[Step]:
         raise PointedError("\n".join([f"{safe(name)}: {worded(error.message)}", *pointed(error)])) from error
     except LimitError as error:
         raise error.with_source(name) from None
-
-
-def worded(message: str) -> str:
-    """Return what the grammar says in ASCII: it quotes what the user wrote."""
-    from drmemctl.output.text import safe
-
-    return safe(message.replace("…", "..."), 2000)
 
 
 def pointed(error: StepError) -> tuple[str, str]:
@@ -185,10 +178,12 @@ def session_after(
     tree: Tree, steps: Iterable[Step], profile: Profile, hypervisor: str | None, *, traced: bool = False
 ) -> Session:
     """Return the session after steps that lead to what a command is about; those that failed are said."""
+    from drmemctl.output.progress import working
     from drmemctl.output.text import safe
     from drmemctl.simulate.session import simulate
 
-    session = simulate(tree, steps, kernel=profile, hypervisor=hypervisor, findings=False, traced=traced)
+    with working("doing the steps"):
+        session = simulate(tree, steps, kernel=profile, hypervisor=hypervisor, findings=False, traced=traced)
     for number in session.failed:
         result = session.done[number - 1]
         why = result.errno or result.note or "not as expected"

@@ -91,16 +91,19 @@ class TableCommand(click.Command):
 
     columns = ""
 
+    chosen = True
+
     @classmethod
-    def of(cls, columns: str) -> type[TableCommand]:
-        """Return the class of a command with these columns."""
-        return type("TableCommand", (cls,), {"columns": columns})
+    def of(cls, columns: str, *, chosen: bool = True) -> type[TableCommand]:
+        """Return the class of a command with these columns; they can be `chosen` by their names, or only read."""
+        return type("TableCommand", (cls,), {"columns": columns, "chosen": chosen})
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, then the columns."""
         super().format_options(ctx, formatter)
         with formatter.section("Columns"):
-            formatter.write_dl([(column.name, column.help) for column in columns_named(self.columns)])
+            columns = columns_named(self.columns)
+            formatter.write_dl([(column.name if self.chosen else column.title, column.help) for column in columns])
 
 
 def columns_named(place: str) -> Sequence[Column]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from drmemctl.check.about import complete
 from drmemctl.check.engine import Judge, finding_of, ordered, rules_of
 from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Running, Subject
@@ -30,8 +29,7 @@ def judge_migration(old: Side, new: Side, lmbs: LmbDiff, kernel: Profile | None 
     after.running = Running(array=old.table) if old.memory.drmem is not None else Running()
     # Only this family: importing all of them takes longer than comparing most trees.
     violations = Judge(profile=kernel).ask(rules_of([FAMILY]).values(), after)
-    findings = (finding_of(violation, after) for violation in ordered(violations))
-    return complete(findings, after, new.tree.source)
+    return tuple(finding_of(violation, after) for violation in ordered(violations))
 
 
 def _subject(side: Side, table: LmbTable, before: Subject | None) -> Subject:

@@ -54,12 +54,17 @@ def next_lmb(
 
     `n_skipped` says of a run how many of its LMBs from a position on are left out.
     """
-    for first, run in runs_in(table, span):
+    start, end = max(start, span.first), span.first + span.count
+    first, number = table.runs.position_of(start)
+    for run in table.runs.beginning_at(number):
+        if first >= end:
+            break
         position = max(0, start - first)
+        position += n_skipped(position, run)
         if position < run.lmbs:
-            position += n_skipped(position, run)
-        if position < run.lmbs:
-            return first + position, (run.drc_index + position) & 0xFFFFFFFF
+            index = first + position
+            return (index, (run.drc_index + position) & 0xFFFFFFFF) if index < end else None
+        first += run.lmbs
     return None
 
 

@@ -6,7 +6,6 @@ Source: Linux arch/powerpc/mm/drmem.c `drmem_init`, `walk_drmem_lmbs`, `init_drm
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -128,7 +127,7 @@ class LmbTable:
         """Return the LMB at an array index; `IndexError` past the end."""
         if not 0 <= index < len(self):
             raise IndexError(f"LMB {index} of {len(self):,}")
-        begin, position = self._run_at(index)
+        begin, position = self.runs.position_of(index)
         run = self.runs[position]
         return run.lmb(index - begin, self.lmb_size, self.node_of(run))
 
@@ -138,7 +137,7 @@ class LmbTable:
         return iter(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return `property`, `lmb_size` and `runs` as `drmemctl lmb --format json` has them: plain values."""
+        """Return `property`, `lmb_size` and `runs` as `drmemctl lmb --format json` has their values."""
         from drmemctl.model.lmb_values import table_record
 
         return table_record(self)
@@ -169,25 +168,19 @@ class LmbTable:
         """Return the runs of `count` LMBs from array index `first` on, cut at both ends."""
         parts = []
         end = first + count
-        begin, position = self._run_at(first)
-        while begin < end and position < len(self.runs):
-            run = self.runs[position]
+        begin, position = self.runs.position_of(first)
+        for run in self.runs.beginning_at(position):
+            if begin >= end:
+                break
             low, high = max(first, begin), min(end, begin + run.lmbs)
             if low < high:
                 parts.append(run.part(low - begin, high - low, self.lmb_size))
             begin += run.lmbs
-            position += 1
         return parts
-
-    def _run_at(self, index: int) -> tuple[int, int]:
-        """Return where in the array the run begins that has an LMB, and which run it is."""
-        ends = self.runs.ends
-        position = bisect_right(ends, index)
-        return ends[position - 1] if position else 0, position
 
     def rest_of_run(self, index: int) -> Run:
         """Return the run from the LMB at an array index on; `IndexError` past the end."""
-        begin, position = self._run_at(index)
+        begin, position = self.runs.position_of(index)
         run = self.runs[position]
         return run.part(index - begin, run.lmbs - (index - begin), self.lmb_size)
 
@@ -200,9 +193,8 @@ class LmbTable:
             return self
         changes = {"aa_index": aa_index, "flags": flags}
         replaced = {name: value for name, value in changes.items() if value is not None}
-        ends = self.runs.ends
-        low, high = bisect_right(ends, first), bisect_right(ends, first + count - 1)
-        begin = ends[low] - self.runs.lmbs[low]
+        begin, low = self.runs.position_of(first)
+        _, high = self.runs.position_of(first + count - 1)
         between = []
         for run in self.runs[low : high + 1]:
             head, tail = max(first - begin, 0), min(first + count - begin, run.lmbs)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
@@ -17,9 +17,32 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from drmemctl.model.drmem import LmbTable
+    from drmemctl.model.runs import Runs
 
 HEADINGS = ("address", "LMBs", "DRC index", "aa", "node", "state", "flags")
+
+
+class Table(Protocol):
+    """What of an `LmbTable` is turned into values."""
+
+    @property
+    def runs(self) -> Runs:
+        """The runs."""
+
+    @property
+    def lmb_size(self) -> int | None:
+        """Bytes of an LMB."""
+
+    @property
+    def property_name(self) -> str:
+        """The property that they were read from."""
+
+    @property
+    def associativity(self) -> Associativity | None:
+        """What leads to nodes."""
+
+    def node_of(self, lmbs: Run | Lmb) -> int | None:
+        """Return the node."""
 
 
 def run_record(run: Run, associativity: Associativity | None) -> dict[str, Any]:
@@ -54,8 +77,8 @@ def lmb_attributes(aa_index: int, flags: int, associativity: Associativity) -> d
     return {"aa_index": aa_index, "flags": flags, "node": associativity.node_of(aa_index, flags)}
 
 
-def table_record(table: LmbTable) -> dict[str, Any]:
-    """Return a table as `drmemctl lmb --format json` has it, without the name of the schema."""
+def table_record(table: Table) -> dict[str, Any]:
+    """Return a table with the values of `drmemctl lmb --format json`."""
     return {
         "property": table.property_name or None,
         "lmb_size": table.lmb_size,
@@ -63,7 +86,7 @@ def table_record(table: LmbTable) -> dict[str, Any]:
     }
 
 
-def columns_of(table: LmbTable) -> dict[str, list[Any]]:
+def columns_of(table: Table) -> dict[str, list[Any]]:
     """Return the runs as columns, the same fields as their records and the bytes of each run."""
     bases, lmbs, drc_indexes, aa_indexes, flags = table.runs.columns()
     ends = [run_attributes(*kind, table.associativity) for kind in zip(aa_indexes, flags, strict=True)]
@@ -77,7 +100,7 @@ def columns_of(table: LmbTable) -> dict[str, list[Any]]:
     }
 
 
-def to_arrow(table: LmbTable) -> pa.Table:
+def to_arrow(table: Table) -> pa.Table:
     """Return a table as one of Arrow, a row for each run; `DrmemctlError` if pyarrow is not installed."""
     try:
         import pyarrow as pa
@@ -99,7 +122,7 @@ def to_arrow(table: LmbTable) -> pa.Table:
     return pa.table(columns, schema=pa.schema(list(kinds.items())))
 
 
-def to_pandas(table: LmbTable) -> pd.DataFrame:
+def to_pandas(table: Table) -> pd.DataFrame:
     """Return a table as a DataFrame, a row for each run; `DrmemctlError` if pandas is not installed."""
     try:
         import pandas as pd
@@ -114,13 +137,13 @@ def _missing(package: str, extra: str) -> DrmemctlError:
     return DrmemctlError(f"{package} is not installed", hint=f"pip install 'drmemctl[{extra}]'")
 
 
-def to_html(table: LmbTable) -> str:
+def to_html(table: Table) -> str:
     """Return a table as a notebook shows it, a row for each of the first runs."""
     rows = (_cells(run, table) for run in table.runs)
     return html_table(described(table), HEADINGS, rows, len(table.runs), "runs")
 
 
-def _cells(run: Run, table: LmbTable) -> tuple[object, ...]:
+def _cells(run: Run, table: Table) -> tuple[object, ...]:
     end = "" if not table.lmb_size else f"-{run.base + run.lmbs * table.lmb_size - 1:#x}"
     return (
         f"{run.base:#x}{end}",
@@ -133,8 +156,8 @@ def _cells(run: Run, table: LmbTable) -> tuple[object, ...]:
     )
 
 
-def described(table: LmbTable, quoted: Callable[[str], str] = str) -> str:
+def described(table: Table, quoted: Callable[[str], str] = str) -> str:
     """Return how many LMBs a table has, of which size, and where from."""
     size = "of unknown size" if table.lmb_size is None else f"of {size_text(table.lmb_size)}"
-    text = f"{count_of(len(table), 'LMB')} {size} in {count_of(len(table.runs), 'run')}"
+    text = f"{count_of(table.runs.n_lmbs, 'LMB')} {size} in {count_of(len(table.runs), 'run')}"
     return f"{text}, {quoted(table.property_name)}" if table.property_name else text

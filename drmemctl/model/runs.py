@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, islice, repeat
 from operator import add, and_, eq
@@ -39,14 +40,7 @@ class Runs(Sequence[Run]):
     def _hold(self, columns: Columns) -> None:
         self.bases, self.lmbs, self.drc_indexes, self.aa_indexes, self.flags = columns
         self.n_lmbs: int = sum(self.lmbs)
-        self._ends: list[int] | None = None
-
-    @property
-    def ends(self) -> list[int]:
-        """The array index behind the last LMB of each run."""
-        if self._ends is None:
-            self._ends = list(accumulate(self.lmbs))
-        return self._ends
+        self._ends: Sequence[int] | None = None
 
     @classmethod
     def of_blocks(cls, blocks: Iterable[Columns], lmb_size: int | None, most: int | None = None) -> Runs:
@@ -68,13 +62,14 @@ class Runs(Sequence[Run]):
     def replaced(self, low: int, high: int, runs: Iterable[Run], lmb_size: int | None) -> Runs:
         """Return the runs with others in place of those from position `low` up to `high`.
 
-        Those on both sides stay as they are, however many: columns are copied and no run is looked at.
+        Only their neighbours can continue them: of the rest columns are copied and no run is looked at.
         """
-        merger = _Merger(lmb_size)
-        merger.add_merged(self.columns(0, low))
-        merger.add_each(runs)
-        merger.add_merged(self.columns(high))
-        return self._of(merger)
+        before, after = max(low - 1, 0), high + 1
+        between = Runs((*self[before:low], *runs, *self[high:after]), lmb_size)
+        columns = zip(self._columns(), between._columns(), strict=True)
+        replaced = Runs((), lmb_size)
+        replaced._hold(Columns(*(column[:before] + middle + column[after:] for column, middle in columns)))
+        return replaced
 
     @overload
     def __getitem__(self, index: int) -> Run: ...
@@ -101,6 +96,18 @@ class Runs(Sequence[Run]):
     def columns(self, first: int = 0, end: int | None = None) -> Columns:
         """Return the columns of the runs from one position up to another."""
         return Columns(*(column[first:end] for column in self._columns()))
+
+    def position_of(self, index: int) -> tuple[int, int]:
+        """Return the array index at which the run begins that has an LMB, and the position of that run."""
+        if self._ends is None:
+            self._ends = array("Q", accumulate(self.lmbs))
+        position = bisect_right(self._ends, index)
+        return self._ends[position - 1] if position else 0, position
+
+    def beginning_at(self, position: int) -> Iterator[Run]:
+        """Yield the runs from a position on."""
+        # Not by `islice`, which makes a run of each that it passes over.
+        return (self[number] for number in range(position, len(self)))
 
     def packed(self) -> bytes:
         """Return bytes that only equal runs share."""
@@ -156,14 +163,7 @@ class _Merger:
 
     def add_columns(self, block: Columns) -> None:
         """Add many entries; where none continues the one before, no look at each is needed."""
-        if _may_continue(block):
-            self.add_each(zip(*block, strict=True))
-        else:
-            self.add_merged(block)
-
-    def add_merged(self, block: Columns) -> None:
-        """Add entries of which none continues the one before."""
-        if len(block.lmbs) < 3:
+        if len(block.lmbs) < 3 or _may_continue(block):
             self.add_each(zip(*block, strict=True))
             return
         self.add_each(zip(*(column[:1] for column in block), strict=True))

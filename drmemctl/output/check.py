@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Finding, LmbRange, Severity
+from drmemctl.check.fixes import commands
 from drmemctl.check.report import Report
 from drmemctl.check.tally import CheckTally
 from drmemctl.output.findings import message, severities
@@ -237,9 +238,9 @@ def place_and_offset(finding: Finding, *, line: bool = True) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def fix_lines(findings: Iterable[Finding]) -> list[str]:
-    """Return the command lines that help against some findings, each once."""
-    return list(dict.fromkeys(safe(line, 2000) for finding in findings for line in finding.fix))
+def fix_lines(findings: Iterable[Finding], source: str) -> list[str]:
+    """Return the command lines that help against some findings in an input, each once."""
+    return list(dict.fromkeys(safe(line, 2000) for finding in findings for line in commands(finding, source)))
 
 
 def range_text(lmbs: LmbRange) -> str:
@@ -274,12 +275,12 @@ def ranges_left_out(number: int) -> str:
     return f"… {count_of(number, 'more range')}"
 
 
-def in_lines(finding: Finding, most: int) -> str:
+def in_lines(finding: Finding, source: str, most: int) -> str:
     """Return message, place and the first ranges of LMBs, a line each, for whoever shows plain text only."""
     lines = [message(finding), place_and_offset(finding)]
     lines += [range_text(lmbs) for lmbs in finding.lmbs[:most]]
     left_out = max(0, len(finding.lmbs) - most) + finding.ranges_left_out
     if left_out:
         lines.append(ranges_left_out(left_out))
-    lines += [f"$ {line}" for line in fix_lines((finding,))]
+    lines += [f"$ {line}" for line in fix_lines((finding,), source)]
     return "\n".join(line for line in lines if line)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from drmemctl.check.finding import Finding
+from drmemctl.check.fixes import commands
 from drmemctl.check.report import Report
 from drmemctl.formats.plain import record
 from drmemctl.output.check import CheckView
@@ -52,7 +53,7 @@ def finding_record(finding: Finding, source: str) -> dict[str, Any]:
         "lmbs": [lmbs.to_json() for lmbs in finding.lmbs],
         "fingerprint": finding.fingerprint,
         **({"line": finding.line, "column": finding.column} if finding.line else {}),
-        **({"fix": [safe(line, None) for line in finding.fix]} if finding.fix else {}),
+        **({"fix": fix} if (fix := [safe(line, None) for line in commands(finding, source)]) else {}),
         **({"deadly": True} if finding.deadly else {}),
         **({"ranges_left_out": finding.ranges_left_out} if finding.ranges_left_out else {}),
     }

@@ -72,7 +72,10 @@ def _ending(view: CheckView, screen: Screen, *, many: bool) -> str:
 
 def _report_lines(report: Report, room: int, screen: Screen) -> list[_Line]:
     head = _head(report)
-    groups = [_group(list(members)) for _, members in groupby(report.findings, lambda finding: finding.rule)]
+    groups = [
+        _group(list(members), report.source)
+        for _, members in groupby(report.findings, lambda finding: finding.rule)
+    ]
     width = screen.width if screen.terminal else 0
     room -= _cost([head], width)
     if sum(_cost(group, width) for group in groups) <= room:
@@ -95,7 +98,7 @@ def _head(report: Report) -> _Line:
     )
 
 
-def _group(findings: Sequence[Finding]) -> list[_Line]:
+def _group(findings: Sequence[Finding], source: str) -> list[_Line]:
     """Return all lines on the findings of one rule."""
     first = findings[0]
     number = f" ({len(findings):,} findings)" if len(findings) > 1 else ""
@@ -109,7 +112,7 @@ def _group(findings: Sequence[Finding]) -> list[_Line]:
         lines += [_Line(f"    {range_text(lmbs)}", "range") for lmbs in finding.lmbs]
         if finding.ranges_left_out:
             lines.append(_Line(f"    {ranges_left_out(finding.ranges_left_out)}"))
-    lines += [_Line(f"  $ {line}", "command") for line in fix_lines(findings)]
+    lines += [_Line(f"  $ {line}", "command") for line in fix_lines(findings, source)]
     return lines
 
 

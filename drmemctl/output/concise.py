@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from drmemctl.output.check import CheckView, place_and_offset, unjudged_error
 from drmemctl.output.findings import STYLES, message
 from drmemctl.output.screen import Screen
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 
 
 def render(view: CheckView, screen: Screen) -> Iterator[str]:
@@ -19,9 +19,9 @@ def render(view: CheckView, screen: Screen) -> Iterator[str]:
     for report in view.reports:
         source = safe(report.source)
         if report.error:
-            yield f"{source}: error: {safe(report.error, 2000)}\n"
+            yield f"{source}: error: {worded(report.error)}\n"
         if view.is_unjudged(report):
-            yield f"{source}: error: {safe(unjudged_error(report), 2000)}\n"
+            yield f"{source}: error: {worded(unjudged_error(report))}\n"
         for finding in report.findings:
             rule = screen.style(f"{finding.rule} {finding.severity.value}", STYLES[finding.severity])
             where = place_and_offset(finding, line=False)

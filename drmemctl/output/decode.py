@@ -20,7 +20,7 @@ from drmemctl.output.json import FIELD, record, schema, streamed
 from drmemctl.output.properties import FIELD_COLUMNS, field_cells
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import plain_lines
-from drmemctl.output.text import safe
+from drmemctl.output.text import worded
 from drmemctl.wording import count_of
 
 _FINDING = "rule severity title message answer offset"
@@ -83,4 +83,4 @@ def _heading(number: int, total: int, answer: Answer) -> str:
 
 def _words(finding: Finding, *, several: bool) -> str:
     place = f"{(finding.answer or 0) + 1}: " if several else ""
-    return safe(f"{place}{finding.message} (at offset {finding.offset or 0:#x})", MESSAGE)
+    return worded(f"{place}{finding.message} (at offset {finding.offset or 0:#x})", MESSAGE)

@@ -66,7 +66,7 @@ def junit(diff: Diff, fail_on: Collection[str]) -> Iterator[str]:
     """Yield the document: a case for each part, and what was compared."""
     failing = failing_parts(diff, fail_on)
     lines: dict[str, list[str]] = _differences(diff)
-    lines[OF_MIGRATION] = [in_lines(finding, _RANGES) for finding in diff.findings]
+    lines[OF_MIGRATION] = [in_lines(finding, diff.new.source, _RANGES) for finding in diff.findings]
     suite = _quoted(f"{diff.old.source} -> {diff.new.source}", None)
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="drmemctl diff">\n'
     counts = f'tests="{len(PARTS)}" failures="{len(failing)}" errors="0" skipped="0"'
@@ -119,7 +119,7 @@ def sarif(diff: Diff, fail_on: Collection[str], docs_url: str = "") -> Iterator[
                     "message": {"text": safe(line, 2000)},
                     "locations": [{"physicalLocation": physical}] if artifact is not None else [],
                 }
-        yield from (result_of(finding, artifact, index) for finding in diff.findings)
+        yield from (result_of(finding, diff.new.source, index) for finding in diff.findings)
 
     said = [{"level": "note", "message": {"text": safe(line, 2000)}} for line in (*headlines(diff), *notes(diff))]
     invocation = {"executionSuccessful": True, "toolExecutionNotifications": said}

@@ -17,8 +17,8 @@ from drmemctl.output.diff_words import compared, fact_text, headlines, lookup_te
 from drmemctl.output.findings import MESSAGE, STYLES
 from drmemctl.output.lmb_words import address_range, domains_text, drc_range
 from drmemctl.output.screen import Screen, node_style
-from drmemctl.output.table import ARROW, Cell, Column, NodeCell, show_table
-from drmemctl.output.text import safe
+from drmemctl.output.table import ARROW, WITHOUT_OPTIONS, Cell, Column, NodeCell, show_table
+from drmemctl.output.text import safe, worded
 from drmemctl.tree.dts_text import value_text
 from drmemctl.tree.node import Property
 from drmemctl.wording import count_of, size_text
@@ -45,7 +45,7 @@ def show_text(screen: Screen, diff: Diff) -> None:
     screen.write_text(screen.style(f"note: {line}", "dim") + "\n" for line in notes(diff))
     for section in sections(diff):
         screen.write("\n")
-        show_table(screen, section.columns, iter(section.rows), title=section.title)
+        show_table(screen, section.columns, iter(section.rows), title=section.title, choice=WITHOUT_OPTIONS)
     if not diff.same:
         screen.write_text((screen.style(f"\n{compared(diff)}\n", "dim"),))
 
@@ -73,7 +73,7 @@ def markdown(diff: Diff) -> Iterator[str]:
 def sections(diff: Diff) -> Iterator[DiffSection]:
     """Yield the tables of a diff that have something in them."""
     if diff.lmbs.changes:
-        yield DiffSection("LMBs", _LMB_COLUMNS, (_lmb_row(change, diff) for change in diff.lmbs.changes))
+        yield DiffSection("LMBs", LMB_COLUMNS, (_lmb_row(change, diff) for change in diff.lmbs.changes))
     totals = [total for total in diff.lmbs.totals if total.old_lmbs != total.new_lmbs]
     if totals:
         yield DiffSection("Assigned LMBs by node", _TOTAL_COLUMNS, map(_total_row, diff.lmbs.totals))
@@ -90,15 +90,15 @@ def sections(diff: Diff) -> Iterator[DiffSection]:
         yield DiffSection("If this was a migration", _FINDING_COLUMNS, map(_finding_row, diff.findings))
 
 
-_LMB_COLUMNS = (
-    Column("address"),
-    Column("size", right=True, gives_way=2),
-    Column("LMBs", right=True),
-    Column("DRC index"),
-    Column("aa", gives_way=1),
-    Column("domains", gives_way=3),
-    Column("node"),
-    Column("state and flags", prose=True),
+LMB_COLUMNS = (
+    Column("address", help="the first and the last address of LMBs that changed alike"),
+    Column("size", right=True, gives_way=2, help="their memory"),
+    Column("LMBs", right=True, help="how many they are"),
+    Column("DRC index", help="their DRC indexes; old -> new where they have others"),
+    Column("aa", gives_way=1, help="their aa_index, old -> new; - where it is unset"),
+    Column("domains", gives_way=3, help="the associativity that it leads to, old -> new"),
+    Column("node", help="the Linux node that follows, old -> new"),
+    Column("state and flags", prose=True, help="assigned, free, reserved and further flags, old -> new"),
 )
 
 
@@ -296,7 +296,7 @@ _FINDING_COLUMNS = (
 
 
 def _finding_row(finding: Finding) -> Sequence[Cell]:
-    text = f"{finding.title}: {safe(finding.message, MESSAGE)}"
+    text = f"{finding.title}: {worded(finding.message, MESSAGE)}"
     if finding.path and not finding.lmbs:
         text += f" ({safe(':'.join(filter(None, (finding.path, finding.property))))})"
     return (finding.severity.value, STYLES[finding.severity]), finding.rule, text

@@ -30,5 +30,6 @@ def with_hex(value: Any) -> Any:
 
 
 def columns_with_hex(columns: Iterable[str]) -> list[str]:
-    """Return the columns of CSV, that of the text behind that of the DRC index."""
-    return [name for column in columns for name in ((column, HEX) if column == KEY else (column,))]
+    """Return the columns of CSV, that of the text last, so that those that were there keep their order."""
+    names = list(columns)
+    return [*names, HEX] if KEY in names else names

@@ -22,14 +22,14 @@ from drmemctl.simulate.interleave.schedule import switches
 from drmemctl.simulate.interleave.trace import TracedAction, TracedEnd
 from drmemctl.wording import count_of
 
-_COLUMNS = (
-    Column("locking"),
-    Column("schedules", right=True),
-    Column("states", right=True),
-    Column("ends", right=True),
-    Column("inconsistent", right=True),
-    Column("by race", right=True),
-    Column("worst", prose=True),
+COLUMNS = (
+    Column("locking", help="the policy that keeps threads apart"),
+    Column("schedules", help="orders of the threads' actions that were looked at", right=True),
+    Column("states", help="states of the kernel and the hypervisor in between", right=True),
+    Column("ends", help="different ends that they lead to", right=True),
+    Column("inconsistent", help="of these, ends at which something does not agree", right=True),
+    Column("by race", help="of these, ends with something that no order of whole threads leads to", right=True),
+    Column("worst", help="the gravest that an end has", prose=True),
 )
 _NARROWEST, _WIDEST = 30, 64
 _NO_TIME = "how it comes about: no time was left for that\n"
@@ -58,7 +58,7 @@ def show_explored(screen: Screen, view: ExploreView, format: str) -> None:
     elif format == "mermaid":
         screen.write_all(_mermaid(view))
     else:
-        show_table(screen, _COLUMNS, map(_row, view.answers))
+        show_table(screen, COLUMNS, map(_row, view.answers))
         screen.write_text((_subject(screen, view.question),))
         screen.write_text(_details(screen, view))
 

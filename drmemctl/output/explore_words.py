@@ -7,7 +7,7 @@ from drmemctl.check.finding import Finding
 from drmemctl.kernel.errno import errno_name
 from drmemctl.kernel.task import Lock
 from drmemctl.kernel.trace import ArrayWrite, BlockWrite, RtasCall, TraceEvent, TreeWrite
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 from drmemctl.simulate.interleave.trace import TracedAction
 
 _PLAIN = {
@@ -120,4 +120,4 @@ def outcome_words(outcome: int | None, *, endless: bool) -> str:
 
 def verdict_words(verdict: Finding) -> str:
     """Return what is wrong in a line."""
-    return safe(f"{verdict.rule or verdict.title} {verdict.severity}: {verdict.message}", 400)
+    return worded(f"{verdict.rule or verdict.title} {verdict.severity}: {verdict.message}", 400)

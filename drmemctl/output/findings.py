@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from drmemctl.check.finding import NEXT_FLUSH, Finding, Severity
 from drmemctl.output.screen import Screen
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 from drmemctl.wording import count_of
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
@@ -18,7 +18,7 @@ MESSAGE = 1000
 
 def message(finding: Finding) -> str:
     """Return a finding's message, to be shown."""
-    return safe(finding.message, MESSAGE)
+    return worded(finding.message, MESSAGE)
 
 
 def counted(severities: Iterable[Severity]) -> dict[Severity, int]:
@@ -74,4 +74,4 @@ def step_words(finding: Finding) -> str:
     """Return what is wrong after a step, and the kernel function where it knows."""
     prefix = f"{finding.code}: " if finding.code else "next flush: " if finding.when == NEXT_FLUSH else ""
     where = f" [{safe(finding.function)}]" if finding.function else ""
-    return f"{prefix}{safe(finding.message, 2000)}{where}"
+    return f"{prefix}{worded(finding.message)}{where}"

@@ -18,7 +18,7 @@ from drmemctl.output.check import (
     unjudged_error,
 )
 from drmemctl.output.screen import Screen
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 from drmemctl.tree.source import file_of
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
@@ -29,12 +29,12 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     """Yield an annotation for each finding and each unreadable input, then the summary."""
     for report in view.reports:
         if report.error:
-            yield _command("error", report, "unreadable input", safe(report.error, 2000))
+            yield _command("error", report, "unreadable input", worded(report.error))
         if view.is_unjudged(report):
-            yield _command("error", report, "nothing to judge", safe(unjudged_error(report), 2000))
+            yield _command("error", report, "nothing to judge", worded(unjudged_error(report)))
         for finding in report.findings:
             title = f"{finding.rule} {finding.title}"
-            text = in_lines(finding, _RANGES)
+            text = in_lines(finding, report.source, _RANGES)
             yield _command(_COMMANDS[finding.severity], report, title, text, _position(finding))
     # Never at the start of a line: what comes from outside could be a command itself.
     yield f"drmemctl: {summary(view.tally)}\n"

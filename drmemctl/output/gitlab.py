@@ -17,7 +17,7 @@ from drmemctl.check.report import Report
 from drmemctl.output.check import CheckView, in_lines, unjudged_error
 from drmemctl.output.json import array
 from drmemctl.output.screen import Screen
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 from drmemctl.tree.source import file_of
 
 _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "major", Severity.INFO: "info"}
@@ -34,11 +34,11 @@ def _issues(view: CheckView) -> Iterator[dict[str, Any]]:
     pages = {page.rule: page for page in view.pages}
     for report in view.reports:
         if report.error:
-            yield _issue(report, "unreadable", "blocker", safe(report.error, 2000), "")
+            yield _issue(report, "unreadable", "blocker", worded(report.error), "")
         if view.is_unjudged(report):
-            yield _issue(report, "unjudged", "blocker", safe(unjudged_error(report), 2000), "")
+            yield _issue(report, "unjudged", "blocker", worded(unjudged_error(report)), "")
         for finding in report.findings:
-            text = f"{finding.title}: {in_lines(finding, _RANGES)}"
+            text = f"{finding.title}: {in_lines(finding, report.source, _RANGES)}"
             if uri := help_uri(view.docs_url, finding.rule, pages[finding.rule].references):
                 text += f"\n{uri}"
             issue = _issue(report, finding.rule, _SEVERITIES[finding.severity], text, finding.fingerprint)

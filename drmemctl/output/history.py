@@ -17,7 +17,7 @@ from drmemctl.output.json import schema, streamed
 from drmemctl.output.lmb_words import drc_range, run_facts
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import plain_lines
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 from drmemctl.wording import count_of
 
 _FURTHER = 20
@@ -146,7 +146,7 @@ def _value_record(value: PastValue, name: str, path: str) -> dict[str, Any]:
         "writer": written.writer,
         "function": function_that_writes(name) if written.writer == FLUSH else None,
         "time": value.seconds,
-        "reason": safe(written.reason, None) or None,
+        "reason": worded(written.reason, None) or None,
         "requested": [_pair_record(*pair) for pair in written.requested],
         "undone": [_pair_record(*pair) for pair in written.undone],
     }

@@ -61,17 +61,17 @@ def _suite(report: Report, pages: Sequence[Page], fail_on: str) -> Iterator[str]
     counts = f'tests="{len(by_rule)}" failures="{failures}" errors="0" skipped="0"'
     yield f'  <testsuite name="{source}" {counts}>\n'
     for page in pages:
-        yield _case(page, by_rule[page.rule], source, fail_on)
+        yield _case(page, by_rule[page.rule], report.source, fail_on)
     if report.notes:
         yield f"    <system-out>{_quoted('; '.join(report.notes), 2000)}</system-out>\n"
     yield "  </testsuite>\n"
 
 
 def _case(page: Page, findings: Sequence[Finding], source: str, fail_on: str) -> str:
-    head = f'    <testcase classname="{source}" name="{_quoted(f"{page.rule} {page.title}")}"'
+    head = f'    <testcase classname="{_quoted(source)}" name="{_quoted(f"{page.rule} {page.title}")}"'
     if not findings:
         return f"{head}/>\n"
-    text = "\n\n".join(in_lines(finding, _RANGES) for finding in findings)
+    text = "\n\n".join(in_lines(finding, source, _RANGES) for finding in findings)
     # A project may give findings another severity, and what a kernel dies of is an error whatever the rule.
     worst = min((finding.severity for finding in findings), key=lambda severity: severity.rank)
     if fails(worst, fail_on):

@@ -22,15 +22,22 @@ _REGION = "base=region.base size=region.size node=region.node was_on=nodes"
 """The keys of a region in JSON."""
 
 
+COLUMNS = (
+    Column("address", help="a region of the crash kernel's memory: the first and the last address"),
+    Column("size", right=True, help="its memory"),
+    Column("node", help="the node that the crash kernel has it on; none: it finds none"),
+    Column("was on", help="the node, or nodes, that it was on in the kernel that runs"),
+)
+
+
 def show_kexec(screen: Screen, view: CrashKernel, format: str) -> None:
     """Print the crash kernel's memory as `text` or `json`."""
     if format == "json":
         _show_json(screen, view)
         return
-    columns = [Column("address"), Column("size", right=True), Column("node"), Column("was on")]
     in_vain = view.kernel.dead and all(entry.region.node is not None for entry in view.regions)
     if not in_vain:
-        show_table(screen, columns, _rows(view.regions))
+        show_table(screen, COLUMNS, _rows(view.regions))
     if view.findings:
         screen.write("" if in_vain else "\n")
         screen.write_text(finding_lines(screen, view.findings))

@@ -9,6 +9,7 @@ from typing import Any
 from drmemctl.formats.dynamic_memory import AA_UNSET
 from drmemctl.kernel.firmware import SENSE_PRESENT
 from drmemctl.model.run import is_assigned, state_of
+from drmemctl.output.drc_hex import hex_text
 from drmemctl.output.findings import finding_lines
 from drmemctl.output.json import record, schema, streamed
 from drmemctl.output.screen import Screen
@@ -31,7 +32,11 @@ def show_next(screen: Screen, view: NextKernel, format: str) -> None:
         return
     screen.write_text((f"loaded by {view.why}\n" if view.route != "firmware" else f"{view.why}\n",))
     titles = ("LMBs", "boot FDT", "live tree", "hypervisor", "next kernel")
-    show_table(screen, [Column("DRC index"), *(Column(title) for title in titles)], map(_row, view.lmbs))
+    show_table(
+        screen,
+        [Column("DRC index"), *(Column(title, right=title == "LMBs") for title in titles)],
+        map(_row, view.lmbs),
+    )
     if view.findings:
         screen.write("\n")
         screen.write_text(finding_lines(screen, view.findings))
@@ -52,7 +57,7 @@ def _side(side: LmbEntry | None) -> dict[str, Any] | None:
 def _row(entry: HandedLmbs) -> Sequence[Cell]:
     sense = "-" if entry.sense is None else "given" if entry.sense == SENSE_PRESENT else "not given"
     return (
-        f"{entry.drc_index:#x}",
+        hex_text(entry.drc_index) or "-",
         str(entry.lmbs),
         _words(entry.booted),
         _words(entry.live),

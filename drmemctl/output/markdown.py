@@ -18,7 +18,7 @@ from drmemctl.output.check import (
 )
 from drmemctl.output.findings import message
 from drmemctl.output.screen import Screen
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 
 ROWS = 50
 """Findings of a tree that are shown without --all: a job's summary holds 1 MiB."""
@@ -44,10 +44,10 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     yield "# drmemctl check\n"
     for report in view.reports:
         if report.error:
-            yield f"\n**{code(safe(report.source))} cannot be read:** {escaped(safe(report.error, 2000))}\n"
+            yield f"\n**{code(safe(report.source))} cannot be read:** {escaped(worded(report.error))}\n"
             continue
         if view.is_unjudged(report):
-            yield f"\n**{escaped(safe(unjudged_error(report), 2000))}**\n"
+            yield f"\n**{escaped(worded(unjudged_error(report)))}**\n"
         if report.findings:
             yield _table(report, len(report.findings) if view.everything else ROWS)
     yield f"\n**{escaped(summary(view.tally))}**\n"
@@ -58,15 +58,15 @@ def _table(report: Report, rows: int) -> str:
     head = f"\n## {code(safe(report.source))}\n\n{notes}| severity | rule | finding | where |\n|---|---|---|---|\n"
     left_out = len(report.findings) - rows
     more = f"\n{left_out:,} more; `--all` shows them.\n" if left_out > 0 else ""
-    return head + "".join(map(_row, report.findings[:rows])) + more
+    return head + "".join(_row(finding, report.source) for finding in report.findings[:rows]) + more
 
 
-def _row(finding: Finding) -> str:
+def _row(finding: Finding, source: str) -> str:
     text = f"{escaped(finding.title)}: {escaped(message(finding))}"
     places = [code(where)] if (where := place_and_offset(finding)) else []
     places += [code(range_text(lmbs)) for lmbs in finding.lmbs[:_RANGES]]
     left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
     if left_out:
         places.append(ranges_left_out(left_out))
-    places += [code(f"$ {line}") for line in fix_lines((finding,))]
+    places += [code(f"$ {line}") for line in fix_lines((finding,), source)]
     return f"| {finding.severity} | {finding.rule} | {text} | {'<br>'.join(places)} |\n"

@@ -66,6 +66,37 @@ def bar_of_counts() -> Iterator[Callable[[int, int], None]]:
             bar.hide()
 
 
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """Show that the work within the block goes on, and how long, where nobody knows how much there is of it.
+
+    It has a thread, so processes are not to be forked, and nothing is to be printed, meanwhile.
+    """
+    if not sys.stderr.isatty() or is_paging():
+        yield
+        return
+    from threading import Timer
+
+    spinners: list[Progress] = []
+
+    def show() -> None:
+        spinner = _spinner()
+        spinner.add_task(text, total=None)
+        spinner.start()
+        spinners.append(spinner)
+
+    timer = Timer(_PATIENCE, show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        for spinner in spinners:
+            spinner.stop()
+
+
 class Counter:
     """A line of standard error that says how far a search is whose end nobody knows; on a terminal only."""
 
@@ -138,6 +169,16 @@ class _Bar:
         if self._progress is not None and self._shown:
             self._progress.stop()
         self._shown = False
+
+
+def _spinner() -> Progress:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    return Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False
+    )
 
 
 def _progress(name: str) -> Progress:

@@ -28,7 +28,12 @@ _SHORT = 24
 _LARGEST_TEXT = 1 << 20
 """Bytes of text that JSON repeats as strings beside the hex: twenty million of them are not for reading."""
 
-FIELD_COLUMNS = (Column("offset"), Column("bytes", right=True), Column("field"), Column("value"))
+FIELD_COLUMNS = (
+    Column("offset", help="where the field begins in the value"),
+    Column("bytes", right=True, help="how many bytes it has"),
+    Column("field", help="what LoPAR or the kernel calls it; [N] is an element of a list"),
+    Column("value", help="what its bytes are, and mean"),
+)
 
 
 def property_record(path: str, node: Node, prop: Property) -> dict[str, Any]:

@@ -21,6 +21,18 @@ _SHOWN = 8
 _STYLES = {Leaves.YES: "green", Leaves.PERHAPS: "yellow", Leaves.NO: "red"}
 
 
+COLUMNS = (
+    Column("address", help="of the first LMB"),
+    Column("LMBs", right=True, help="how many LMBs, alike in all that follows"),
+    Column("DRC", help="the first DRC index"),
+    Column("node", help="their Linux node"),
+    Column("state", help="of their memory blocks: online, offline, or - where there are none"),
+    Column("zone", help="the zone of their blocks: memory of Movable can leave unless it is pinned"),
+    Column("leaves", help="yes; perhaps: unless something in it cannot be moved; no"),
+    Column("why not", help="a letter for each reason; they are named below the table"),
+)
+
+
 def show_removable(screen: Screen, removable: Removable, format: str) -> None:
     """Print it as `text` or `json`."""
     if format == "json":
@@ -40,10 +52,8 @@ def show_removable(screen: Screen, removable: Removable, format: str) -> None:
     screen.write_text((f"{kernel}: {_summary(removable)}\n",))
     if not removable.parts:
         return
-    titles = ("address", "LMBs", "DRC", "node", "state", "zone", "leaves", "why not")
-    columns = [Column(title, right=title == "LMBs") for title in titles]
     marks = _marks(removable.parts)
-    show_table(screen, columns, _rows(removable.parts, marks))
+    show_table(screen, COLUMNS, _rows(removable.parts, marks))
     screen.write_text(f"{line}\n" for line in _lines_below(removable, marks))
 
 

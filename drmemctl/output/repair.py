@@ -12,7 +12,7 @@ from drmemctl.kernel.requests import ADD, COUNT, REMOVE, requested
 from drmemctl.output.json import document, record, schema
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import hypervisor_words, kernel_words
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 from drmemctl.simulate.repair import AGREES, NONE, PLAN, REBOOT, Repair
 from drmemctl.simulate.repair_search import Failure, PlannedRequest
 from drmemctl.wording import count_of, size_text
@@ -78,7 +78,7 @@ def _document(repair: Repair) -> dict[str, Any]:
             }
             for part in repair.stuck
         ],
-        "reasons": [safe(reason, None) for reason in repair.reasons],
+        "reasons": [worded(reason, None) for reason in repair.reasons],
         "notes": list(repair.notes),
         "proof": _proof(repair),
     }
@@ -97,7 +97,7 @@ def _proof(repair: Repair) -> dict[str, Any] | None:
 
 def _violation(violation: Violation) -> dict[str, Any]:
     lmbs = [record(run, "base count drc_index") for run in violation.lmbs]
-    return {"rule": violation.rule, "message": safe(violation.message, None), "lmbs": lmbs}
+    return {"rule": violation.rule, "message": worded(violation.message, None), "lmbs": lmbs}
 
 
 def _request(request: PlannedRequest, *, each_alone: bool) -> dict[str, Any]:
@@ -119,9 +119,9 @@ def _lines(screen: Screen, repair: Repair) -> Iterator[str]:
     runs = f"{kernel_words(simulation.profile.name)} on {hypervisor_words(simulation.hypervisor)}"
     yield screen.style(safe(runs), "bold") + f": {_VERDICTS[repair.verdict]}"
     for violation in repair.contradictions:
-        yield f"{screen.style(violation.rule, 'red')} {safe(violation.message, 2000)}"
+        yield f"{screen.style(violation.rule, 'red')} {worded(violation.message)}"
     for reason in repair.reasons:
-        yield f"  {safe(reason, 2000)}"
+        yield f"  {worded(reason)}"
     if repair.verdict == REBOOT:
         yield f"a reboot leads there: simulated, {_agreement(consistent=repair.proof.consistent)}"
     if repair.verdict == PLAN:

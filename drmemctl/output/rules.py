@@ -92,9 +92,10 @@ def show_pages(screen: Screen, pages: Sequence[Page], format: str, judged: Repor
         source = {} if judged is None else {"source": safe(judged.source, None)}
         screen.write(document({"schema": schema("explain-all"), **source, "rules": records}))
         return
+    name = "" if judged is None else judged.source
     for number, page in enumerate(pages):
         gap = "\n" if number else ""
-        screen.write_text((gap + _page(screen, page, format, findings[page.rule]),))
+        screen.write_text((gap + _page(screen, page, format, findings[page.rule], name),))
 
 
 def _page_record(page: Page) -> dict[str, Any]:
@@ -108,7 +109,7 @@ def _page_record(page: Page) -> dict[str, Any]:
     }
 
 
-def _page(screen: Screen, page: Page, format: str, findings: Sequence[Finding] = ()) -> str:
+def _page(screen: Screen, page: Page, format: str, findings: Sequence[Finding] = (), source: str = "") -> str:
     """Return a page with its heading, and what was found that it is about."""
     if format == "markdown":
         from drmemctl.output.markdown import escaped
@@ -119,7 +120,7 @@ def _page(screen: Screen, page: Page, format: str, findings: Sequence[Finding] =
     title = screen.style(f"{page.rule}: {page.title}", STYLES[page.severity])
     lines = "".join(f"  {message(finding)}\n" for finding in findings[:_FINDINGS])
     more = f"  {_more(findings)}\n" if _more(findings) else ""
-    commands = "".join(f"  $ {line}\n" for line in fix_lines(findings))
+    commands = "".join(f"  $ {line}\n" for line in fix_lines(findings, source))
     return f"{title}\n{lines}{more}{commands}{page_text(page)}"
 
 

@@ -17,7 +17,7 @@ from drmemctl.output.findings import message
 from drmemctl.output.json import array
 from drmemctl.output.rules import page_markdown, page_text
 from drmemctl.output.screen import Screen
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 from drmemctl.tree.source import file_of
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -84,27 +84,27 @@ def _results(view: CheckView, index: dict[str, int], unreadable: list[str]) -> I
     for report in view.reports:
         if report.error or view.is_unjudged(report):
             unreadable.append(report.error or unjudged_error(report))
-        artifact = artifact_of(report.source)
         for finding in report.findings:
-            result = result_of(finding, artifact, index)
+            result = result_of(finding, report.source, index)
             if report.kernel is not None:
                 result["properties"]["kernel"] = report.kernel
             yield result
 
 
-def result_of(finding: Finding, artifact: dict[str, str] | None, index: dict[str, int]) -> dict[str, Any]:
-    """Return a finding as a result."""
+def result_of(finding: Finding, source: str, index: dict[str, int]) -> dict[str, Any]:
+    """Return a finding in an input as a result."""
     properties: dict[str, Any] = {"lmbs": [lmbs.to_json() for lmbs in finding.lmbs]}
     if finding.property and finding.offset is not None:
         properties["propertyOffset"] = finding.offset
-    if finding.fix:
-        properties["fix"] = fix_lines((finding,))
+    commands = fix_lines((finding,), source)
+    if commands:
+        properties["fix"] = commands
     return {
         "ruleId": finding.rule,
         "ruleIndex": index[finding.rule],
         "level": LEVELS[finding.severity],
-        "message": {"text": _text(finding)},
-        "locations": [_location(finding, artifact)],
+        "message": {"text": _text(finding, commands)},
+        "locations": [_location(finding, artifact_of(source))],
         # GitHub goes by the second only, whatever it is computed from.
         "partialFingerprints": {
             "drmemctl/v1": finding.fingerprint,
@@ -114,11 +114,11 @@ def result_of(finding: Finding, artifact: dict[str, str] | None, index: dict[str
     }
 
 
-def _text(finding: Finding) -> str:
+def _text(finding: Finding, commands: Sequence[str]) -> str:
     lines = [message(finding), *(range_text(lmbs) for lmbs in finding.lmbs[:_RANGES])]
     left_out = max(0, len(finding.lmbs) - _RANGES) + finding.ranges_left_out
-    commands = [f"$ {line}" for line in fix_lines((finding,))]
-    return "\n".join([*lines, *([ranges_left_out(left_out)] if left_out else []), *commands])
+    said = [*lines, *([ranges_left_out(left_out)] if left_out else []), *(f"$ {line}" for line in commands)]
+    return "\n".join(said)
 
 
 def _location(finding: Finding, artifact: dict[str, str] | None) -> dict[str, Any]:
@@ -165,5 +165,5 @@ def _quoted(path: str) -> str:
 
 
 def _invocation(unreadable: list[str]) -> dict[str, Any]:
-    notes = [{"level": "error", "message": {"text": safe(error, 2000)}} for error in unreadable]
+    notes = [{"level": "error", "message": {"text": worded(error)}} for error in unreadable]
     return {"executionSuccessful": not unreadable, "toolExecutionNotifications": notes}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from drmemctl.errors import WriteError
-from drmemctl.output.text import safe
+from drmemctl.output.text import worded
 from drmemctl.read_files import was_read
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ _BLOCK = 1 << 16
 """Characters gathered before a write: a table of a million rows must not be a million system calls."""
 
 _OUTPUT = "standard output"
-_LONGEST_MESSAGE = 2000
-"""Characters of a message on standard error."""
 
 _SGR = {
     "bold": "1",
@@ -185,7 +183,7 @@ def write_bytes(data: bytes | memoryview) -> None:
 
 def say(message: str) -> None:
     """Say something on standard error, where it does not get among the data."""
-    say_lines((f"drmemctl: {safe(message, _LONGEST_MESSAGE)}",))
+    say_lines((f"drmemctl: {worded(message)}",))
 
 
 def say_lines(lines: Iterable[str]) -> None:

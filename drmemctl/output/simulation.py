@@ -11,7 +11,7 @@ from drmemctl.output.screen import Screen
 from drmemctl.simulate.partition import Step, StepResult
 from drmemctl.simulate.session import Session
 
-_ASCII = str.maketrans({"→": "->", "…": "..."})
+_ASCII = str.maketrans({"…": "..."})
 
 
 def show_lines(screen: Screen, lines: Iterable[str]) -> None:
@@ -23,7 +23,7 @@ def show_lines(screen: Screen, lines: Iterable[str]) -> None:
 
 def _is_unicode() -> bool:
     try:
-        "→…".encode(sys.stdout.encoding or "utf-8")
+        "…".encode(sys.stdout.encoding or "utf-8")
     except (LookupError, UnicodeEncodeError):
         return False
     return True

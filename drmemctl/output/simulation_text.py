@@ -14,7 +14,7 @@ from drmemctl.kernel.state import KernelState
 from drmemctl.output.findings import finding_line
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_words import SHOWN_BY_MEANING, change_lines, cpu_lines, lmb_lines
-from drmemctl.output.text import safe
+from drmemctl.output.text import safe, worded
 from drmemctl.simulate.partition import DrmgrRun, StepResult
 from drmemctl.simulate.session import Session, Verdict
 from drmemctl.simulate.simulation import Simulation
@@ -230,7 +230,7 @@ def shown_bytes(data: bytes) -> str:
 
 def verdict_lines(screen: Screen, verdict: Verdict, detail: Detail) -> Iterator[str]:
     """Yield whether all agrees now, what the next flush would destroy, and which steps failed."""
-    against = (safe(f"{finding.rule}: {finding.message}", None) for finding in verdict.contradictions)
+    against = (worded(f"{finding.rule}: {finding.message}", None) for finding in verdict.contradictions)
     if verdict.consistent:
         yield f"{screen.style('consistent', 'bold green')}: {verdict.sides}"
     else:

@@ -35,7 +35,7 @@ def trace_lines(screen: Screen, result: StepResult, most: int | None = MOST) -> 
 def _what(event: TraceEvent) -> str:
     match event:
         case RtasCall():
-            return f"{_call(event)} → {' '.join(map(str, event.answer))}"
+            return f"{_call(event)} -> {' '.join(map(str, event.answer))}"
         case ArrayWrite():
             return f"{_lmbs(event)}: {', '.join(_written(event))}"
         case TreeWrite():

@@ -35,7 +35,7 @@ def change_lines(screen: Screen, result: StepResult, *, drc: bool = False) -> It
     yield from (_distance_line(screen, change) for change in result.changed_distances)
     yield from _hash_table_lines(result.changed_hash_table)
     for block, online in result.changed_states:
-        yield f"memory block {block}: {'offline → online' if online else 'online → offline'}"
+        yield f"memory block {block}: {'offline -> online' if online else 'online -> offline'}"
     if new.dead and not old.dead:
         yield screen.style(f"the kernel answers no more requests: {safe(new.dead)}", "red")
 
@@ -78,24 +78,24 @@ def _what(screen: Screen, change: LmbRangeChange) -> list[str]:
         return [] if side is None else [f"{word} {_aa(side)}{_on(screen, side)}", state_of(side.flags)]
     parts = [_aa_change(screen, old, new)] if (old.aa_index, old.node) != (new.aa_index, new.node) else []
     if state_of(old.flags) != state_of(new.flags):
-        parts.append(f"{state_of(old.flags)} → {state_of(new.flags)}")
+        parts.append(f"{state_of(old.flags)} -> {state_of(new.flags)}")
     elif old.flags != new.flags:
-        parts.append(f"{_flags(old)} → {_flags(new)}")
+        parts.append(f"{_flags(old)} -> {_flags(new)}")
     return parts
 
 
 def _aa(side: LmbState) -> str:
-    return "aa none" if side.aa_index == AA_UNSET else f"aa {side.aa_index}"
+    return "aa unset" if side.aa_index == AA_UNSET else f"aa {side.aa_index}"
 
 
 def _aa_change(screen: Screen, old: LmbState, new: LmbState) -> str:
-    text = _aa(old) if old.aa_index == new.aa_index else f"{_aa(old)} → {_aa(new).removeprefix('aa ')}"
+    text = _aa(old) if old.aa_index == new.aa_index else f"{_aa(old)} -> {_aa(new).removeprefix('aa ')}"
     if old.node == new.node:
         return text + _on(screen, new)
     if AA_UNSET in (old.aa_index, new.aa_index):
         # Free memory has no node: what counts is the other side's.
         return text + _on(screen, old if new.aa_index == AA_UNSET else new)
-    return f"{text} (node {_node(screen, old.node)} → {_node(screen, new.node)})"
+    return f"{text} (node {_node(screen, old.node)} -> {_node(screen, new.node)})"
 
 
 def _on(screen: Screen, side: LmbState) -> str:
@@ -127,7 +127,7 @@ def _place(screen: Screen, change: CpuChange) -> str:
         return f"new, on node {node}"
     if change.node is None:
         return f"gone from node {before}"
-    return f"stays on node {node}" if change.before == change.node else f"node {before} → {node}"
+    return f"stays on node {node}" if change.before == change.node else f"node {before} -> {node}"
 
 
 def _lookup_lines(change: LookupChange | None) -> Iterator[str]:
@@ -145,7 +145,7 @@ def _lookup_lines(change: LookupChange | None) -> Iterator[str]:
 def _list_words(change: RowChange) -> str:
     old, new = (f"<{domains_text(domains or ())}>" for domains in (change.old, change.new))
     if change.old and change.new:
-        return f"{old} → {new}"
+        return f"{old} -> {new}"
     return f"{old if change.old else new} {'removed' if change.new is None else 'added'}"
 
 
@@ -156,19 +156,19 @@ def _block_line(screen: Screen, change: BlockRangeChange) -> str:
         return f"{blocks} added on node {_node(screen, change.new)}"
     if change.new is None:
         return f"{blocks} removed from node {_node(screen, change.old)}"
-    return f"{blocks}: node {_node(screen, change.old)} → {_node(screen, change.new)}"
+    return f"{blocks}: node {_node(screen, change.old)} -> {_node(screen, change.new)}"
 
 
 def _distance_line(screen: Screen, change: DistanceChange) -> str:
     first, second = (_node(screen, node) for node in change.nodes)
-    return f"distance of nodes {first} and {second}: {change.old} → {change.new}"
+    return f"distance of nodes {first} and {second}: {change.old} -> {change.new}"
 
 
 def _hash_table_lines(change: HashTableChange | None) -> Iterator[str]:
     if change is None:
         return
     if change.old != change.new:
-        yield f"hash page table: order {change.old} → {change.new}"
+        yield f"hash page table: order {change.old} -> {change.new}"
     if change.shrinks:
         times = count_of(change.shrinks, "try", "tries")
         yield f"hash page table: order {change.new}, {times} to make it smaller, which QEMU refuses"

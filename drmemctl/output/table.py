@@ -98,6 +98,7 @@ class TableChoice:
         in_bytes: whether sizes are numbers of bytes.
         headings: whether there is a line with the titles.
         pairs: whether each row is `NAME="value" …`.
+        shows_all: what shows columns for which there is no room.
 
     """
 
@@ -106,6 +107,7 @@ class TableChoice:
     in_bytes: bool = False
     headings: bool = True
     pairs: bool = False
+    shows_all: str = "--output-all, or a wider terminal"
 
     @property
     def needs_values(self) -> bool:
@@ -114,6 +116,8 @@ class TableChoice:
 
 
 AS_IT_IS = TableChoice()
+WITHOUT_OPTIONS = TableChoice(shows_all="a wider terminal")
+"""Of commands that have no options for columns."""
 
 
 def show_table(
@@ -142,7 +146,7 @@ def show_table(
     screen.write_all(plain_lines(screen, columns, rows, headings=choice.headings))
     if hidden:
         names = ", ".join(column.title for column in hidden)
-        note = screen.style(f"no room for: {names} (--output-all, or a wider terminal)", "dim")
+        note = screen.style(f"no room for: {names} ({choice.shows_all})", "dim")
         screen.write_text((note + "\n",))
 
 

@@ -6,6 +6,9 @@ from __future__ import annotations
 LONGEST = 200
 """Characters of a name or a text that are shown; the rest is counted."""
 
+_LONGEST_MESSAGE = 2000
+"""Characters of a message that are shown."""
+
 _COMMAND, _COMMAND_LINE = "##[", "::"
 """What begins a command in the log of a GitHub action, as in `##[error]` and, behind blanks that begin a line,
 `::error::` (actions/runner, `ActionCommand.TryParse` and `TryParseV2`)."""
@@ -27,6 +30,11 @@ def safe(text: str, limit: int | None = LONGEST) -> str:
         out = out.replace(":", _escaped(":"), 1)
     hidden = len(text) - len(shown)
     return f"{out}… +{hidden} characters" if hidden else out
+
+
+def worded(message: str, limit: int | None = _LONGEST_MESSAGE) -> str:
+    """Return a message of our own, which quotes what others wrote, as `safe` does; its … are three dots."""
+    return safe(message.replace("…", "..."), limit)
 
 
 def own_words(text: str) -> str:

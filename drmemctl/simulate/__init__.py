@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from drmemctl.tree.node import Tree
 
 
-class _Callable(ModuleType):
+class _CallableSimulation(ModuleType):
     def __call__(  # noqa: PLR0913 - as its command has options
         self,
         tree: Tree,
@@ -49,4 +49,4 @@ class _Callable(ModuleType):
         )
 
 
-sys.modules[__name__].__class__ = _Callable
+sys.modules[__name__].__class__ = _CallableSimulation

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.numbers import parse_drc_index, parse_kernel_int
 
-WORD = re.compile(r"\S+")
+WORD = re.compile(r"""@?(?:'[^']*'|"(?:\\.|[^"\\])*")+(?!\S)|\S+""")
+"""A word; the name of a file with blanks in it is quoted as for a shell."""
 
 DRC, NUMBER, PATH, PROPERTY, FILE, VALUE = "<drc>", "<number>", "<path>", "<property>", "<file>", "<value>"
 BLOCK = "<block>"
@@ -34,6 +36,17 @@ class StepError(DrmemctlError):
         self.line = line
         self.column = column
         self.expected = expected
+
+
+def unquoted(word: str) -> str:
+    """Return what a shell would make of a word that begins with a quote; any other word as it is."""
+    if not word.startswith(("'", '"')):
+        return word
+    try:
+        parts = shlex.split(word)
+    except ValueError:  # a quote that does not end is a part of the name
+        return word
+    return parts[0] if len(parts) == 1 and parts[0] else word
 
 
 @dataclass(slots=True)
@@ -87,6 +100,10 @@ class StepWords:
             raise self.error(expected)
         self.at += 1
         return self.words[self.at - 1][1]
+
+    def file(self, expected: str) -> str:
+        """Take the name of a file or tree, without the quotes that it may have."""
+        return unquoted(self.next(expected))
 
     def number(self, expected: str) -> int:
         """Take a number of 32 bits."""

@@ -88,7 +88,6 @@ class _Parser:
         self._resolve()
         if self._scanner.space():
             self._scanner.fail("something follows the tree", hint=_PLAIN)
-        self._places.finish()
         tree = self._builder.finish(reservations=self._reservations, boot_cpu=self._boot_cpu)
         return replace(tree, places=self._places)
 

@@ -119,5 +119,7 @@ def _no_property(tree: Tree, place: Place, name: str) -> NotInTreeError:
     if not names:
         having = (path for path, node in tree.walk() if node.find(name) is not None)
         names = [f"{path}:{name}" for path in islice(having, _NAMED)]
-    hint = did_you_mean(names) or f"see `drmemctl prop TREE {place.path}`"
+    from shlex import quote
+
+    hint = did_you_mean(names) or f"see `drmemctl prop TREE {quote(place.path)}`"
     return NotInTreeError(f"no property {name}", source=tree.source, path=place.path, hint=hint)

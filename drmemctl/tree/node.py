@@ -13,7 +13,7 @@ from drmemctl.errors import NotInTreeError
 from drmemctl.formats.capture_text import UNKNOWN, Provenance
 from drmemctl.formats.strings import to_bytes, to_text
 from drmemctl.notebook import short_repr
-from drmemctl.wording import count_of
+from drmemctl.wording import count_of, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from drmemctl.memory.lmb_array import LmbArray
@@ -59,7 +59,10 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node: its name with unit address (empty for the root), properties and children in document order."""
+    """A node: its name with unit address (empty for the root), properties and children in document order.
+
+    `node[name]` is the value of a property, or a `KeyError` that names it; iteration yields the properties' names.
+    """
 
     name: str
     properties: tuple[Property, ...] = ()
@@ -157,6 +160,8 @@ class KernelDump:
 class Tree:
     """A whole device tree and where it came from.
 
+    `tree[path]` is the node at an absolute path, or a `KeyError` that names the path; iteration yields all paths.
+
     Attributes:
         root: the root node.
         source: the input as the user named it, for messages.
@@ -193,12 +198,11 @@ class Tree:
 
     def __getitem__(self, path: str) -> Node:
         """Return the node at an absolute path; a `KeyError` that names the path if there is none."""
-        from drmemctl.tree.lookup import find_node
-
-        try:
-            return find_node(self, path).node
-        except NotInTreeError as error:
-            raise NoSuchKeyError(error.message, source=error.source, hint=error.hint) from None
+        node = self.find(path)
+        if node is None:
+            hint = did_you_mean(nearest(path, self)) or "see `drmemctl tree`"
+            raise NoSuchKeyError(f"no node {path}", source=self.source, hint=hint)
+        return node
 
     def __contains__(self, path: object) -> bool:
         return isinstance(path, str) and self.find(path) is not None

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 import drmemctl
 from drmemctl import plugin as api
+from drmemctl.cli.app import app
 from drmemctl.kernel import plugins
 from drmemctl.plugin import Capability, Plugin, PluginError, Policy, Replacement
 from tests.cli.running import Outcome, run
@@ -229,13 +231,21 @@ def test_no_setting_and_no_variable_names_a_plugin(tmp_path: Path) -> None:
         (place / "evil.py").write_text("open('was-run', 'w')\n")
         environment = {
             "PYTHONPATH": str(ROOT),
-            "DRMEMCTL_PLUGIN": "evil.py",
-            "DRMEMCTL_PLUGINS": "evil.py",
-            "DRMEMCTL_KERNELS_PLUGIN": "evil.py",
+            **dict.fromkeys(("DRMEMCTL_PLUGIN", "DRMEMCTL_PLUGINS"), "evil.py"),
+            **dict.fromkeys(("DRMEMCTL_KERNELS_PLUGIN", "DRMEMCTL_KERNELS_PLUGINS"), "evil.py"),
         }
         command = [sys.executable, "-m", "drmemctl", "kernels", "6.1"]
         subprocess.run(command, cwd=place, env=environment, capture_output=True, check=False)
         assert not (place / "was-run").exists()
+
+
+def test_a_default_of_a_setting_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "evil.py"
+    path.write_text("raise SystemExit")
+    command = app.get_command(click.Context(app), "kernels")
+    assert command is not None
+    with pytest.raises(click.UsageError, match="from the command line only"):
+        command.main(["6.1"], standalone_mode=False, default_map={"plugins": [str(path)]})
 
 
 def test_a_plugin_of_a_program(capsys: pytest.CaptureFixture[str]) -> None:

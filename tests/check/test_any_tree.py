@@ -18,6 +18,7 @@ from drmemctl.formats.rows import pack_words
 from drmemctl.model.run import Run
 from drmemctl.tree.node import Node, Property, Tree
 from tests.check.mutations import edited, fixture, with_entries, with_prop, words
+from tests.wide import examples
 
 BASES = [
     "trees/numa4-form2-dist",
@@ -99,7 +100,7 @@ def check(rule: Rule, subject: Subject) -> None:
         assert len(finding.lmbs) <= MAX_RUNS + 1
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.sampled_from(BASES), changes)
 def test_no_change_of_a_tree_stops_a_rule(
     name: str, several: list[tuple[tuple[str, str], bytes | None, int]]

@@ -21,6 +21,7 @@ from drmemctl.kernel.profiles import profile
 from drmemctl.tree.node import Node, Tree
 from tests.conftest import FIXTURES
 from tests.kernel.partitions import LMB, UNSET, lmbs, memory_node, tree, u32
+from tests.wide import examples
 
 _LAST = {4: 20, 5: 19, 6: 19}
 RELEASES = [
@@ -164,7 +165,7 @@ def test_form_2_without_its_tables(kernel: str | None, dies: bool) -> None:
 cells = st.lists(st.one_of(st.integers(0, 5), st.sampled_from([255, 256, 0xFFFF, 0xFFFFFFFF])), max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     kernel=st.sampled_from(KERNELS),
     places=st.lists(

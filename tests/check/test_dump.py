@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from drmemctl import check, load
 from drmemctl.check.finding import Finding
 from tests.cases import each
+from tests.cli.running import run
 from tests.conftest import FIXTURES
 from tests.memory.cores import DRMEM, V2, Lmb, Set, core_with, lmbs_of, recorded, v2
 
@@ -137,3 +139,19 @@ def test_what_is_read_at_boot_alone(
 def test_old_values_that_are_too_much_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     many = v2(*((1, i << 28, i, i & 1, 8) for i in range(70_000)))
     assert set(found(replaced=[(V2, many)])) <= {"DRM143"}
+
+
+def test_what_a_message_cuts_is_three_dots_in_each_format(tmp_path: Path) -> None:
+    # Our own … is no character of the tree's, to be shown as an escape.
+    path = tmp_path / "vmcore"
+    path.write_bytes(
+        core_with(
+            recorded("6.1-radix64k-plugged"),
+            path="/rtas",
+            replaced=[("ibm,associativity-reference-points", bytes(200))],
+        )
+    )
+    for format in ("text", "concise", "sarif", "junit", "github", "gitlab", "markdown"):
+        shown = run("check", path, "--format", format).out
+        assert "00000000 ..." in shown, format
+        assert "{2026}" not in shown, format

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from drmemctl.check.engine import all_rules
-from drmemctl.check.fixes import _REMEDIES, fix_of
+from drmemctl.check.fixes import _REMEDIES, commands, fix_of
 from drmemctl.check.subject import MemoryBlock, Running, Subject
 from drmemctl.kernel.profiles import profile
 from drmemctl.tree.source import load
@@ -31,7 +31,9 @@ def test_rules_whose_page_names_repair_have_it_as_a_command() -> None:
 
 
 def fixes(rule: str, source: str = "a b.tar", **running: Any) -> tuple[str, ...]:
-    return fix_of(finding(rule=rule, lmbs=(LMBS,)), Subject(TREE, running=Running(**running)), source)
+    made = finding(rule=rule, lmbs=(LMBS,))
+    fix = fix_of(made, Subject(TREE, running=Running(**running)))
+    return tuple(commands(made._replace(fix=fix), source))
 
 
 def test_a_file_is_quoted_and_what_cannot_be_typed_is_not_named() -> None:
@@ -42,6 +44,7 @@ def test_a_file_is_quoted_and_what_cannot_be_typed_is_not_named() -> None:
     for source in ("-", "a\x1b[2J", "a\nb", "\udcff"):
         assert fixes("DRM121", source) == ()
         assert fixes("DRM143", source) == ()
+    assert fixes("DRM143") == ("drmemctl diff 'a b.tar'::boot 'a b.tar'",)
 
 
 @pytest.mark.parametrize("flags", [8, 0])
@@ -49,7 +52,8 @@ def test_a_block_is_put_into_the_state_of_its_lmb(flags: int) -> None:
     def lines(blocks: dict[int, MemoryBlock]) -> tuple[str, ...]:
         lmbs = (replace(LMBS, flags=flags),)
         subject = Subject(TREE, running=Running(blocks=blocks, block_size=1 << 28))
-        return fix_of(finding(rule="DRM120", lmbs=lmbs), subject, "c.tar")
+        made = finding(rule="DRM120", lmbs=lmbs)
+        return tuple(commands(made._replace(fix=fix_of(made, subject)), "c.tar"))
 
     wrong = {number: MemoryBlock(number, 0, online=not flags) for number in (5, 6)}
     state = "online" if flags else "offline"

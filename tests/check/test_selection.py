@@ -196,3 +196,11 @@ def test_a_severity_decides_what_fails() -> None:
     assert '<failure type="warning"' in junit
     statistics = run("check", "--isolated", BAD, "--severity", "ALL=info", "--statistics").out
     assert statistics.splitlines()[1].split()[:4] == ["2", "1", "DRM030", "info"]
+
+
+def test_a_directory_that_was_removed_has_no_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert covered("*.dtb", "/q/a.dtb", "")
+    assert not covered("sub/*", "/q/a.dtb", "")

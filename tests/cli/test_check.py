@@ -25,6 +25,7 @@ from drmemctl.check.report import Report
 from tests.cases import each
 from tests.cli.running import COMMAND, Outcome, environment, on_terminal, process, run
 from tests.conftest import FIXTURES, ROOT, blob, fixture_trees, tree_name
+from tests.wide import share
 
 BAD = FIXTURES / "boot" / "aa-out-of-range.dtb.gz"
 GOOD = FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
@@ -162,13 +163,18 @@ def test_text_fits_a_screen(path: Path) -> None:
     assert "--all" not in check(path, "--all").out
 
 
-def test_order_is_that_of_inputs_with_any_number_of_processes() -> None:
-    one = process("check", "--isolated", "--format", "json", "fixtures", "--jobs", "1")
-    sources = [each["source"] for each in json.loads(one.stdout)["inputs"]]
+def test_order_is_that_of_inputs() -> None:
+    *sources, missing = [entry["source"] for entry in json.loads(everything("json").out)["inputs"]]
+    assert missing == "missing.dtb"
     assert sources == sorted(sources)
     assert len(sources) == N_TREES
+
+
+def test_order_is_the_same_with_any_number_of_processes() -> None:
+    places = ("fixtures/cases", "fixtures/trees", "fixtures/kernel-arrays")
+    one = process("check", "--isolated", "--format", "json", *places, "--jobs", "1")
     for jobs in ("2", "7"):
-        many = process("check", "--isolated", "--format", "json", "fixtures", "--jobs", jobs)
+        many = process("check", "--isolated", "--format", "json", *places, "--jobs", jobs)
         assert many.stdout == one.stdout
         assert (many.returncode, many.stderr) == (3, one.stderr)
     assert one.stderr.count(b"nothing to judge") == len(UNJUDGED)
@@ -191,8 +197,9 @@ def test_a_pair_is_judged_by_the_rules_of_migration() -> None:
 
 def test_a_kernel_narrows() -> None:
     before = set(rules_of(everything("json")))
-    for version in ("4.15", "5.10", "7.2"):
-        assert set(rules_of(check(FIXTURES, "--format", "json", "--kernel", version))) <= before
+    for number, version in enumerate(("4.15", "5.10", "7.2")):
+        trees = share(fixture_trees(), number, 3)
+        assert set(rules_of(check(*trees, "--format", "json", "--kernel", version))) <= before
 
 
 def test_a_wrong_word_gets_the_nearest_right_ones() -> None:

@@ -408,7 +408,7 @@ class TestTerminals:
 
     def test_an_output_without_unicode_gets_ascii(self) -> None:
         done = process("simulate", TREE, PLUG, PYTHONIOENCODING="ascii")
-        assert b"aa none -> 1 (node 1)  free -> assigned" in done.stdout
+        assert b"aa unset -> 1 (node 1)  free -> assigned" in done.stdout
         assert done.stdout.isascii()
 
     def test_a_reader_who_leaves_is_no_error(self) -> None:

@@ -21,6 +21,7 @@ from tests.check.mutations import edited, with_child, with_cut, with_prop, witho
 from tests.check.test_any_tree import BASES, changed, changes
 from tests.compare.trees import fixture, partition
 from tests.conftest import fixture_trees, tree_name
+from tests.wide import examples
 
 Changes = list[tuple[tuple[str, str], bytes | None, int]]
 NUMA = "trees/numa4-form1-dist"
@@ -42,7 +43,7 @@ def mutated(name: str, several: Changes) -> Tree:
     return tree
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.sampled_from(BASES), changes, changes, st.booleans())
 def test_any_two_trees_can_be_compared_and_back(name: str, one: Changes, other: Changes, everything: bool) -> None:
     old, new = mutated(name, one), mutated(name, other)

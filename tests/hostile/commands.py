@@ -51,6 +51,8 @@ FULL = (
     "map {in} --format json",
     "map {in} --format csv",
     "map {in} --format svg",
+    "map {in} -o mark,memory --sort memory",
+    "simulate {in} \"lpm '{base}'\"",
     "map {in} --width 1000 --color always",
     "assoc {in} --format json",
     "assoc {in} --format csv",

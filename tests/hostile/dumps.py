@@ -419,7 +419,8 @@ def flat_records(folder: Path, size: int) -> Path:
 def xz_dump_bomb(folder: Path, size: int) -> Path:
     """A core of zeros that is small as long as it is compressed."""
     compressor = lzma.LZMACompressor(preset=0)
-    pieces: Iterable[bytes] = (bytes(1 << 20) for _ in range(1 << 10))
+    # A small one is twice as large as what is read of it, since 1 GiB takes seconds to make.
+    pieces: Iterable[bytes] = (bytes(1 << 20) for _ in range(min(max(size >> 12, 1 << 7), 1 << 10)))
     core = Kernel().core(folder, "bomb").read_bytes()
     data = b"".join([compressor.compress(core), *map(compressor.compress, pieces), compressor.flush()])
     return written(folder, "bomb.core.xz", data)

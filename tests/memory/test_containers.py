@@ -18,6 +18,7 @@ from drmemctl.memory import file, physical
 from drmemctl.memory.file import FlattenedFile, PlainFile, SeekingFile, random_access
 from drmemctl.memory.physical import LINEAR, AbsentMemoryError, CompressedDump, CoreDump, open_dump
 from tests.cases import each
+from tests.cli.running import run
 from tests.conftest import FIXTURES
 
 HEAD = b"makedumpfile".ljust(4096, b"\0")
@@ -271,6 +272,16 @@ def test_of_a_page_no_more_is_unpacked_than_has_to_be() -> None:
 def test_a_part_of_a_dump_is_refused() -> None:
     with pytest.raises(DrmemctlError, match=r"a dump that was split .*: makedumpfile --reassemble"):
         opened_dump(changed(65536 + 12, "<i", 1))
+
+
+def test_a_part_of_a_dump_says_how_the_parts_are_joined(tmp_path: Path) -> None:
+    path = tmp_path / "vmcore"
+    path.write_bytes(changed(65536 + 12, "<i", 1))
+    result = run("check", path)
+    assert (result.code, "join the parts: makedumpfile --reassemble PART... DUMP\n" in result.err) == (3, True)
+    for format in ("concise", "sarif", "github", "gitlab", "markdown"):
+        shown = run("check", path, "--format", format)
+        assert "{2026}" not in shown.out + shown.err, format
 
 
 def test_that_pages_are_slow_is_seen_by_the_pages() -> None:

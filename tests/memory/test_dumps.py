@@ -23,6 +23,7 @@ import pytest
 
 from drmemctl import check, load
 from drmemctl.errors import DrmemctlError
+from drmemctl.formats.disk_dump import SNAPPY, ZSTD
 from drmemctl.memory import page
 from drmemctl.memory.physical import AbsentMemoryError
 from drmemctl.memory.sections import MemorySection
@@ -153,6 +154,22 @@ def test_a_dump_may_be_compressed_and_come_by_a_pipe(form: str, tmp_path: Path) 
         assert shown.decode() == run("lmb", path).out
     else:
         assert load(path).root == dumped(STALE).root
+
+
+@pytest.mark.parametrize("form", ["snappy", "zstd"])
+def test_pages_by_each_compressor(form: str, tmp_path: Path) -> None:
+    # makedumpfile -p and -z; the recorded ones are of -c and -l.
+    to_lzo = pytest.importorskip("tests.memory.to_lzo", exc_type=ImportError)
+    if form == "zstd":
+        flag, compress = ZSTD, zstd_module("").compress
+    else:
+        snappy = pytest.importorskip("cramjam").snappy
+        flag, compress = SNAPPY, lambda page: bytes(snappy.compress_raw(page))
+    source, path = tmp_path / "zlib", tmp_path / form
+    source.write_bytes(content("6.1-kdump.zlib"))
+    to_lzo.compressed_by(source, path, flag, compress)
+    assert load(path).root == dumped("6.1-kdump.zlib").root
+    assert array_in(load(path)) == array_in(dumped("6.1-kdump.zlib"))
 
 
 def flattened(data: bytes, piece: int) -> bytes:

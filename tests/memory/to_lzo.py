@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from lzallright import LZOCompressor
@@ -29,7 +30,12 @@ _STATUS = 424
 
 
 def to_lzo(source: Path, out: Path) -> None:
-    """Write a dump anew; pages that share their bytes share them again."""
+    """Write a dump anew, its pages as LZO."""
+    compressed_by(source, out, LZO, LZOCompressor().compress)
+
+
+def compressed_by(source: Path, out: Path, flag: int, compress: Callable[[bytes], bytes]) -> None:
+    """Write a dump anew with its pages compressed otherwise; pages that share their bytes share them again."""
     with source.open("rb") as file, out.open("wb") as target:
         reader = random_access(file, str(source))
         head = reader.read(0, 4096)
@@ -41,7 +47,6 @@ def to_lzo(source: Path, out: Path) -> None:
         begin = header.descriptors_offset
         target.write(reader.read(0, begin))
         end = begin + PAGE_DESCRIPTOR_SIZE * count
-        compress = LZOCompressor().compress
         places: dict[int, tuple[int, int, int]] = {}
         descriptors: list[bytes] = []
         target.seek(end)
@@ -57,7 +62,7 @@ def to_lzo(source: Path, out: Path) -> None:
                 places[descriptor.offset] = (
                     target.tell(),
                     len(packed if smaller else page),
-                    LZO if smaller else 0,
+                    flag if smaller else 0,
                 )
                 target.write(packed if smaller else page)
             at, size, flags = places[descriptor.offset]
@@ -65,7 +70,7 @@ def to_lzo(source: Path, out: Path) -> None:
         target.seek(begin)
         target.write(b"".join(descriptors))
         target.seek(_STATUS)
-        target.write(struct.pack(f"{order}I", header.status & ~ZLIB | LZO))
+        target.write(struct.pack(f"{order}I", header.status & ~ZLIB | flag))
 
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ def test_length_and_iteration_are_those_of_the_lmbs(name: str) -> None:
 @pytest.mark.parametrize("name", [SMALL, "captures/6.1-lpm"])
 def test_nodes_and_plain_values_are_those_that_the_command_prints(name: str) -> None:
     printed = json.loads(run("lmb", FIXTURES / f"{name}.dtb.gz", "--expand", "--format", "json").out)
+    for record in (*printed["runs"], *printed["lmbs"]):
+        assert int(record.pop("drc_index_hex"), 16) == record["drc_index"]
     table = table_of(name)
     assert table.to_dict() == {key: printed[key] for key in ("property", "lmb_size", "runs")}
     assert [(lmb.base, lmb.drc_index, lmb.node) for lmb in table] == [

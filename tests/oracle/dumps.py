@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,11 +86,14 @@ def root_files(packages: Packages) -> dict[str, bytes]:
 
 def judge(run: Dumped) -> list[str]:
     """Return what is not as it should be."""
-    guest = load(run.guest)
+    guest, boot = load(run.guest), load(_boot_blob(run.guest))
     wrong = []
     for name, path in run.memories.items():
         try:
             wrong += [f"{name}: {difference}" for difference in _differences(guest, load(path))]
+            wrong += (
+                [] if load(f"{path}::boot").root == boot.root else [f"{name}: the tree of boot is not the guest's"]
+            )
             rules = {finding["rule"] for finding in asked("check", path, "--isolated")["findings"]}
             wrong += [] if "DRM080" in rules else [f"{name}: check does not say that tree and array differ"]
         except DrmemctlError as error:
@@ -97,6 +101,13 @@ def judge(run: Dumped) -> list[str]:
     if run.transcript:
         wrong += live.judge(run.transcript, run.guest, run.memories["core"])
     return wrong
+
+
+def _boot_blob(capture: Path) -> bytes:
+    """Return /sys/firmware/fdt of a capture."""
+    with tarfile.open(capture) as archive:
+        file = archive.extractfile("capture/sys/firmware/fdt")
+        return b"" if file is None else file.read()
 
 
 def _differences(guest: Tree, dump: Tree) -> Iterator[str]:

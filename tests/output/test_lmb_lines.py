@@ -14,6 +14,7 @@ from drmemctl.model.run import Run
 from drmemctl.output import lmb
 from drmemctl.output.lmb import LmbView, show_lmbs
 from drmemctl.output.screen import Screen
+from tests.wide import examples
 
 SIZE = 1 << 28
 PIPE = Screen(color=False, terminal=False, width=80)
@@ -35,7 +36,7 @@ def shown(view: LmbView, capsys: pytest.CaptureFixture[str], many: int) -> list[
     return capsys.readouterr().out.splitlines()
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(runs, st.booleans(), st.booleans())
 def test_each_line_is_what_it_is_alone(
     capsys: pytest.CaptureFixture[str],

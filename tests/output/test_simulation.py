@@ -43,7 +43,7 @@ memory blocks of 256 MiB: 4 on node 0, 4 on node 1
     pseries-hotplug-mem: Attempting to hot-add 2 LMB(s) at index 80000008
     pseries-hotplug-mem: Memory at 80000000 (drc index 80000008) was hot-added
     pseries-hotplug-mem: Memory at 90000000 (drc index 80000009) was hot-added
-  0x80000000-0x9fffffff  2 LMBs  aa none -> 1 (node 1)  free -> assigned
+  0x80000000-0x9fffffff  2 LMBs  aa unset -> 1 (node 1)  free -> assigned
   memory blocks 8-9 added on node 1
 [2] firmware /ibm,dynamic-reconfiguration-memory ibm,associativity-lookup-a...: ok
   lookup arrays: [0] <0> -> <2>, [2] <0> added
@@ -56,12 +56,12 @@ STALE = """\
     pseries-hotplug-mem: Attempting to hot-add 1 LMB(s) at index 8000000a
     pseries-hotplug-mem: Memory at a0000000 (drc index 8000000a) was hot-added
   0x80000000-0x8fffffff  1 LMB  aa 0 -> 1 (node 2 -> 1)  written back
-  0xa0000000-0xafffffff  1 LMB  aa none -> 2 (node 0)  free -> assigned
+  0xa0000000-0xafffffff  1 LMB  aa unset -> 2 (node 0)  free -> assigned
   memory block 10 added on node 0
 [5] dlpar memory remove count 1: ok
     pseries-hotplug-mem: Attempting to hot-remove 1 LMB(s)
     pseries-hotplug-mem: Memory at 80000000 was hot-removed
-  0x80000000-0x8fffffff  1 LMB  aa 1 -> none (node 1)  assigned -> free
+  0x80000000-0x8fffffff  1 LMB  aa 1 -> unset (node 1)  assigned -> free
   memory block 8 removed from node 1
 """
 
@@ -70,19 +70,19 @@ SYNCHRONISED = """\
 [4] plug 0x8000000a 1 node 0: ok
     pseries-hotplug-mem: Attempting to hot-add 1 LMB(s) at index 8000000a
     pseries-hotplug-mem: Memory at a0000000 (drc index 8000000a) was hot-added
-  0xa0000000-0xafffffff  1 LMB  aa none -> 2 (node 0)  free -> assigned
+  0xa0000000-0xafffffff  1 LMB  aa unset -> 2 (node 0)  free -> assigned
   memory block 10 added on node 0
 [5] dlpar memory remove count 1: ok
     pseries-hotplug-mem: Attempting to hot-remove 1 LMB(s)
     pseries-hotplug-mem: Memory at 80000000 was hot-removed
-  0x80000000-0x8fffffff  1 LMB  aa 0 -> none (node 2)  assigned -> free
+  0x80000000-0x8fffffff  1 LMB  aa 0 -> unset (node 2)  assigned -> free
   memory block 8 removed from node 1
 """
 
 
 @pytest.mark.parametrize(("kernel", "rest"), [("5.10", STALE), ("6.1", SYNCHRONISED)])
 def test_a_migration_with_a_stale_array_is_told_step_by_step(kernel: str, rest: str) -> None:
-    text = shown(MIGRATION, kernel).replace("→", "->").replace("…", "...")
+    text = shown(MIGRATION, kernel).replace("…", "...")
     story, _, verdict = text.partition("not consistent: ")
     assert story == COMMON.format(kernel=kernel) + rest
     assert verdict.count("\n") == 1
@@ -91,7 +91,8 @@ def test_a_migration_with_a_stale_array_is_told_step_by_step(kernel: str, rest: 
 def test_the_verdict_says_what_the_next_flush_would_change() -> None:
     text = shown(MIGRATION[:3], "5.10")
     assert text.endswith(
-        "the next flush would change what the tree says:\n  0x80000000-0x8fffffff  1 LMB  aa 0 → 1 (node 2 → 1)\n"
+        "the next flush would change what the tree says:\n"
+        "  0x80000000-0x8fffffff  1 LMB  aa 0 -> 1 (node 2 -> 1)\n"
     )
     assert "next flush" not in shown(MIGRATION[:3], "6.1")
 
@@ -100,10 +101,10 @@ def test_the_trace_shows_calls_and_writes_between_the_messages() -> None:
     text = shown(["plug 0x80000008 1 node 1"], "6.1", trace=True)
     lines = [line.split() for line in text.splitlines() if line.startswith("     ")]
     assert lines == [
-        ["dlpar_acquire_drc", "get-sensor-state", "9003", "0x80000008", "→", "0", "2"],
-        ["dlpar_acquire_drc", "set-indicator", "9003", "0x80000008", "1", "→", "0"],
-        ["dlpar_acquire_drc", "set-indicator", "9001", "0x80000008", "1", "→", "0"],
-        ["dlpar_configure_connector", "configure-connector", "0x80000008", "→", "0"],
+        ["dlpar_acquire_drc", "get-sensor-state", "9003", "0x80000008", "->", "0", "2"],
+        ["dlpar_acquire_drc", "set-indicator", "9003", "0x80000008", "1", "->", "0"],
+        ["dlpar_acquire_drc", "set-indicator", "9001", "0x80000008", "1", "->", "0"],
+        ["dlpar_configure_connector", "configure-connector", "0x80000008", "->", "0"],
         ["update_lmb_associativity_index", "array[8]", "0x80000008:", "aa", "=", "1"],
         ["__add_memory", "memory", "block", "8", "comes", "on", "node", "1"],
         ["dlpar_add_lmb", "array[8]", "0x80000008:", "flags", "=", "assigned"],
@@ -155,7 +156,7 @@ def test_an_oops_is_named_as_the_outcome() -> None:
 def test_verbose_adds_drc_indexes_and_shows_steps_whole() -> None:
     text = shown(MIGRATION[:3], "5.10", verbose=True)
     assert MIGRATION[2] in text
-    assert "  0x80000000-0x9fffffff  2 LMBs  DRC 0x80000008-0x80000009  aa none → 1" in text
+    assert "  0x80000000-0x9fffffff  2 LMBs  DRC 0x80000008-0x80000009  aa unset -> 1" in text
 
 
 @pytest.mark.parametrize(
@@ -169,9 +170,9 @@ def test_a_long_step_is_shortened(step: str, limit: int | None, expected: str) -
 @pytest.mark.parametrize(
     ("threads", "before", "node", "in_tree", "expected"),
     [
-        ((8,), 0, 1, 1, "CPU 8: node 0 → 1"),
+        ((8,), 0, 1, 1, "CPU 8: node 0 -> 1"),
         ((0, 1, 2, 3), 0, 0, 1, "CPUs 0-3: stays on node 0, the tree says node 1: because"),
-        ((0,), 0, 2, None, "CPU 0: node 0 → 2, the tree says node none: because"),
+        ((0,), 0, 2, None, "CPU 0: node 0 -> 2, the tree says node none: because"),
     ],
 )
 def test_a_cpu_keeps_or_gets_a_node(

@@ -34,8 +34,9 @@ from tests.hypervisor.naive import NaiveAbortError, NaiveFirmware, NaivePowerVm,
 from tests.kernel.naive import NaiveBugError, NaiveKernel
 from tests.kernel.partitions import DOMAINS, LMB
 from tests.simulate.random_walk import KERNELS, Partition, Walker, random_partition
+from tests.wide import WIDE
 
-WALKS = int(os.environ.get("DRMEMCTL_WALKS", "300"))
+WALKS = int(os.environ.get("DRMEMCTL_WALKS", "300" if WIDE else "120"))
 """How many walks a test run makes; a search for defects makes more.
 
 Thirty tell all kernels of `TOLD_APART` apart.

@@ -13,6 +13,7 @@ from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.model.run import Run
 from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import DRC, LMB, lmbs, tree
+from tests.wide import examples
 
 KERNELS = ["4.16", "5.9", "5.10", "5.13", "5.14", "6.1", "latest", "arrayless"]
 
@@ -92,7 +93,7 @@ def test_the_property_decodes_to_the_array_after_a_successful_request(steps: lis
         max_size=15,
     )
 )
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_nothing_that_can_be_asked_breaks_the_simulation(steps: list[str]) -> None:
     simulation = usual("latest", "qemu")
     for step in steps:

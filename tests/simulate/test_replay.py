@@ -11,6 +11,7 @@ from drmemctl.qualify.replay import step_differences
 from drmemctl.simulate.repair import AGREES, NONE, PLAN, REBOOT, repair
 from tests.cases import each
 from tests.simulate.records import record, record_names, recorded_state, replay
+from tests.wide import share
 
 CAPTURES = record_names("captures")
 MIGRATIONS = record_names("mobility")
@@ -189,7 +190,7 @@ def test_cpus_and_their_nodes(name: str) -> None:
         assert online == {cpu["cpu"]: cpu["node"] for cpu in step.recorded["cpus"]}, number
 
 
-@each("name", ALL)
+@each("name", share(ALL, 0, 2))
 def test_every_recorded_run_can_be_put_right_or_it_is_said_why_not(name: str) -> None:
     simulation = replay(name).simulation
     found = repair(simulation)

@@ -25,6 +25,7 @@ from drmemctl.tree.source import _Input, load
 from drmemctl.tree.tar import clean_path
 from tests.conftest import Tool, blob
 from tests.tree.samples import NAMES, content, files, tar, tar_of, tree
+from tests.wide import examples
 
 NOISE = tuple((f"sosreport/var/log/{i}", b"log line\n" * 50) for i in range(50))
 FORMATS = {"gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT, "ustar": tarfile.USTAR_FORMAT}
@@ -365,7 +366,7 @@ def test_a_sparse_file_of_old_gnu_tar_is_passed_over() -> None:
     assert load(data).root == tree().root
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.tuples(st.text("ab/.#", max_size=8), st.binary(max_size=20)), max_size=12))
 def test_members_of_any_names_raise_nothing_but_our_errors(entries: list[tuple[str, bytes]]) -> None:
     try:

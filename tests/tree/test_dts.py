@@ -18,6 +18,7 @@ from drmemctl.tree.source import load
 from tests.cases import each
 from tests.conftest import ROOT, Tool, fixture_trees, gunzip, tree_name
 from tests.tree.samples import content
+from tests.wide import examples
 
 
 def value(text: str) -> bytes | None:
@@ -284,7 +285,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map(" ".join))
 def test_any_text_gives_a_tree_or_our_error(text: str) -> None:
     try:

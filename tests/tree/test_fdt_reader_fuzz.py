@@ -17,6 +17,7 @@ from tests.blobs import Plain, blob, header, patched, small, write
 from tests.conftest import blob as fixture
 from tests.oracles import Libfdt
 from tests.tree.differential import check
+from tests.wide import examples
 
 
 @pytest.fixture(scope="module")
@@ -83,13 +84,13 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=examples(1500))
 @given(damaged())
 def test_damaged_blobs(oracle: Libfdt, data: bytes) -> None:
     check(data, oracle)
 
 
-@settings(max_examples=800)
+@settings(max_examples=examples(800))
 @given(damaged())
 def test_damaged_blobs_whose_sizes_were_made_to_fit(oracle: Libfdt, data: bytes) -> None:
     # Cutting or repeating shifts the strings; with the sizes put right, the walk gets further.
@@ -102,7 +103,7 @@ def test_damaged_blobs_whose_sizes_were_made_to_fit(oracle: Libfdt, data: bytes)
 TOKENS = st.sampled_from([1, 1, 2, 2, 3, 4, 9, 0, 5, 0x6E000000, 0x41424300]) | st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=examples(1000))
 @given(st.lists(TOKENS, max_size=24), st.sampled_from([2, 3, 16, 17]))
 def test_random_tokens(oracle: Libfdt, tokens: list[int], version: int) -> None:
     body = struct.pack(f">{len(tokens)}I", *tokens)
@@ -129,7 +130,7 @@ def test_a_property_behind_the_root_node(oracle: Libfdt, name_offset: int) -> No
     assert check(blob(behind.prop(b"late", name_offset=name_offset).finish()), oracle) == "refused"
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(st.binary(max_size=200), st.booleans())
 def test_random_bytes_raise_nothing_but_our_own_error(data: bytes, tree_like: bool) -> None:
     try:

@@ -17,6 +17,7 @@ from tests.cases import each
 from tests.conftest import fixture_trees, gunzip, tree_name
 from tests.tree.lsprop_text import CUT, listing, printed
 from tests.tree.samples import content, tree
+from tests.wide import examples
 
 BASES = ["/proc/device-tree", "", "./copy", "/sys/firmware/devicetree/base"]
 
@@ -214,7 +215,7 @@ values = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.dictionaries(names, values, min_size=1, max_size=6), st.booleans())
 def test_what_is_printed_is_read(properties: dict[str, bytes], cut: bool) -> None:
     most = CUT if cut else 1 << 30

@@ -22,6 +22,7 @@ from drmemctl.tree.source import file_of, load
 from tests.cases import each
 from tests.conftest import Tool, blob, fixture_trees, gunzip, tree_name
 from tests.tree.samples import NAMES, content, tar_of, tree, write_directory
+from tests.wide import examples
 
 
 @each("path", fixture_trees(), ids=tree_name)
@@ -256,14 +257,14 @@ def test_a_limit_that_is_no_number_is_said(value: str, monkeypatch: pytest.Monke
 HEADS = [b"", b"\xd0\x0d\xfe\xed", b"\x1f\x8b\x08", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"BZh9", b"/dts-v1/;\n/ {"]
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(head=st.sampled_from(HEADS), body=st.binary(max_size=2000))
 def test_random_bytes_raise_nothing_but_our_errors(head: bytes, body: bytes) -> None:
     with suppress(DrmemctlError):
         load(head + body)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(data=st.data())
 def test_damaged_inputs_raise_nothing_but_our_errors(data: st.DataObject) -> None:
     forms = [blob("trees/form0"), tar_of(tree()), gzip.compress(blob("trees/form0"), mtime=0)]

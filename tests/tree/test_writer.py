@@ -20,6 +20,7 @@ from drmemctl.tree.writer import to_dts, write_fdt
 from tests.cases import each
 from tests.conftest import Tool, fixture_trees, gunzip, tree_name
 from tests.tree.samples import content, tree
+from tests.wide import examples
 
 trees = each("path", fixture_trees(), ids=tree_name)
 
@@ -175,7 +176,7 @@ def test_values_are_shown_as_dtc_would(value: bytes, text: str) -> None:
     assert value_text(value) == text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(st.one_of(st.binary(max_size=40), st.text('a\0\n"\\3\t~', max_size=12).map(str.encode)), max_size=8)
 )
@@ -231,7 +232,7 @@ nodes = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(properties, st.lists(nodes, max_size=3).map(tuple), st.integers(0, 0xFFFFFFFF))
 def test_any_tree_reads_back(own: tuple[Property, ...], children: tuple[Node, ...], boot_cpu: int) -> None:
     original = Tree(Node("", own, children), boot_cpu=boot_cpu)

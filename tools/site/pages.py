@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from tools.site import capabilities, commands, files, rules
+from tools.site import capabilities, commands, files, notebooks, rules
 from tools.site.files import ROOT
 
 OPTIONAL = ("schemas/README.md", "performance.md", "compatibility.md")
@@ -18,7 +18,7 @@ FOLDERS = ("scenarios", "kernel-bugs")
 
 def pages() -> dict[str, str]:
     """Return the pages that are made, by path below docs."""
-    return {**commands.pages(), **capabilities.pages(), **rules.pages(), **files.pages()}
+    return {**commands.pages(), **capabilities.pages(), **rules.pages(), **files.pages(), **notebooks.pages()}
 
 
 def expanded(navigation: list[Any]) -> list[Any]:

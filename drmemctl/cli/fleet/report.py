@@ -32,10 +32,11 @@ def command(dataset: str, output: str, title: str) -> None:
     from drmemctl.fleet.ask import fleet
     from drmemctl.fleet.overview import overview_of
     from drmemctl.output.files import write_text
+    from drmemctl.output.progress import working
     from drmemctl.output.report.fleet_page import fleet_page
     from drmemctl.output.screen import Screen
 
-    with fleet(dataset) as views:
+    with fleet(dataset) as views, working("asking the data set"):
         page = fleet_page(overview_of(views, dataset), title)
     if output == "-":
         Screen().write(page)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import NamedTuple
 
 from drmemctl._version import __version__
@@ -51,7 +52,8 @@ def _part(answered: Answered, tables: Tables, dataset: str) -> AnswerPart:
     question = answered.question
     partition = safe(answered.partition, 100)
     title = partition or question.title[:1].upper() + question.title[1:]
-    command = f"drmemctl fleet ask {dataset} {question.name}" + f" {partition}" * bool(partition)
+    words = ["drmemctl", "fleet", "ask", dataset, question.name]
+    command = shlex.join([*words, partition] if partition else words)
     table = tables.table(title, *table_cells(answered.answer), command)
     return AnswerPart(
         question.name, title, table, "\n".join(safe(line, None) for line in answered.sql.splitlines())

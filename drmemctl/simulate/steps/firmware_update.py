@@ -15,7 +15,7 @@ from drmemctl.kernel.topology_updates import update_cpu_topology
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.words import PATH, PROPERTY, VALUE, StepWords
+from drmemctl.simulate.words import PATH, PROPERTY, VALUE, StepWords, unquoted
 
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*\Z")
 
@@ -42,7 +42,7 @@ class FirmwareUpdate(KernelStep):
         if value == "-":
             return cls(words.text, path, name)
         if value.startswith("@"):
-            return cls(words.text, path, name, file=value[1:])
+            return cls(words.text, path, name, file=unquoted(value[1:]))
         if not _HEX.match(value):
             raise words.error("whole bytes in hex, @FILE, or -", back=1)
         return cls(words.text, path, name, bytes.fromhex(value))

@@ -34,7 +34,7 @@ class Lpm(KernelStep):
     @classmethod
     def parse(cls, words: StepWords) -> Self:
         """Return the step."""
-        return cls(words.text, words.next("the tree of the destination"))
+        return cls(words.text, words.file("the tree of the destination"))
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class Migrate(KernelStep):
     @classmethod
     def parse(cls, words: StepWords) -> Self:
         """Return the step."""
-        return cls(words.text, words.next("a file of RTAS answers"))
+        return cls(words.text, words.file("a file of RTAS answers"))
 
     @property
     def inputs(self) -> tuple[str, ...]:

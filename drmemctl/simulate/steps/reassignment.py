@@ -49,7 +49,7 @@ class Prrn(KernelStep):
     def parse(cls, words: StepWords) -> Self:
         """Return the step."""
         if words.remaining == 1:
-            return cls(words.text, words.next(_TREE_OR_PHANDLES))
+            return cls(words.text, words.file(_TREE_OR_PHANDLES))
         scope = words.signed(_TREE_OR_PHANDLES)
         phandles = [words.number("a phandle")]
         while words.remaining:
