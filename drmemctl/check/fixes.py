@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from drmemctl.formats.block_states import state_name
 from drmemctl.model.run import is_assigned
 from drmemctl.tree.source import file_of
 
@@ -63,7 +64,7 @@ def _with_block(finding: Finding, subject: Subject) -> Iterator[str]:
         for base, flags in lmbs:
             block = blocks.get(base // size)
             if block is not None and block.online != is_assigned(flags):
-                state = "offline" if block.online else "online"
+                state = state_name(online=not block.online)
                 lines.append(f"echo {state} > /sys/devices/system/memory/memory{base // size}/state")
     yield from lines if lmbs and len(lines) == len(lmbs) else _repaired(finding, subject)
 

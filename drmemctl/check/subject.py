@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from drmemctl.errors import NotInTreeError
+from drmemctl.formats.block_states import ONLINE
 from drmemctl.formats.dynamic_memory import NODE, Entries
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem, LmbTable
@@ -132,7 +133,7 @@ class Running(NamedTuple):
         if not system:
             return cls()
         blocks = {
-            number: MemoryBlock(number, block.nodes[0] if block.nodes else None, block.state == "online")
+            number: MemoryBlock(number, block.nodes[0] if block.nodes else None, block.state == ONLINE)
             for number, block in system.blocks.items()
         }
         return cls(blocks=blocks, block_size=system.block_size, system=system)

@@ -17,6 +17,7 @@ from drmemctl.compare.diff import diff
 from drmemctl.compare.lmbs import LmbChange
 from drmemctl.compare.properties import PropertyChange
 from drmemctl.errors import InputError
+from drmemctl.formats.block_states import ONLINE
 from drmemctl.formats.system_tables import BlockLine
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.tree.node import Tree
@@ -149,7 +150,7 @@ def node_counts(look: Look) -> list[NodeCount]:
     from drmemctl.model.memory import Memory, Tally
 
     lmbs = Tally.of(Memory.from_tree(look.tree)).nodes
-    online = (block for block in look.system.blocks.values() if block.state == "online")
+    online = (block for block in look.system.blocks.values() if block.state == ONLINE)
     blocks = Counter(block.nodes[0] if block.nodes else None for block in online)
     nodes = sorted({*lmbs, *blocks}, key=lambda node: -1 if node is None else node)
     return [NodeCount(node, lmbs.get(node, 0), blocks.get(node, 0)) for node in nodes]

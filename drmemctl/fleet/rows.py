@@ -21,6 +21,7 @@ from drmemctl.check.subject import Running
 from drmemctl.errors import DrmemctlError
 from drmemctl.fleet.listing import Input
 from drmemctl.fleet.storage import local_path, opened
+from drmemctl.formats.block_states import ONLINE
 from drmemctl.formats.plain import record
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.model.drmem import Drmem, LmbTable
@@ -283,7 +284,7 @@ def _sysfs(system: LiveSystem) -> dict[int | None, _Sysfs]:
     for block in system.blocks.values():
         node = block.nodes[0] if block.nodes else None
         blocks[node] += 1
-        online[node] += block.state == "online"
+        online[node] += block.state == ONLINE
     totals = {number: line.total_kib for number, line in system.nodes.items()}
     sizes = {number: None if total is None else total << 10 for number, total in totals.items()}
     nodes: set[int | None] = {*sizes, *blocks}

@@ -39,6 +39,7 @@ from drmemctl.hypervisor.inventory import (
 )
 from drmemctl.hypervisor.machine import Device, Machine, RefusedError
 from drmemctl.hypervisor.topology import NO_LMBS, lmb_table
+from drmemctl.kernel.hash_table import uses_radix
 from drmemctl.model.associativity import CHOSEN, Associativity
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.processors import PFT_SIZE
@@ -166,10 +167,9 @@ class Qemu(Machine):
         """Return a core's node without what SLOF adds to that of boot, and with the size of the table as it is."""
         properties = tuple(prop for prop in core.properties if prop.name not in _ADDED_BY_SLOF)
         core = replace(core, properties=properties)
-        vector5 = self.tree.get(CHOSEN, ARCHITECTURE_VEC5) or b""
-        if core.get(PFT_SIZE) is None or not decode_architecture_vec5(vector5).has("MMU_RADIX"):
+        if core.get(PFT_SIZE) is None or not uses_radix(self.tree):
             return core
-        # A guest that uses radix page tables has no hash table any more (spapr_free_hpt).
+        # QEMU has no hash table any more then (spapr_free_hpt).
         return core.with_property(PFT_SIZE, bytes(8))
 
     def placed(self, drc_index: int) -> tuple[int, ...]:

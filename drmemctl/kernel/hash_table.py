@@ -63,13 +63,16 @@ def order_for(size: int) -> int:
     return max((max(size, 1) - 1).bit_length() - _PAGE_TO_TABLE, _SMALLEST)
 
 
+def uses_radix(tree: Tree) -> bool:
+    """Whether a guest that boots on a tree uses radix page tables, and has no hash page table."""
+    agreed = decode_architecture_vec5(tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"")
+    return agreed.has("MMU_RADIX") and not has_flag(command_line(tree), "disable_radix")
+
+
 def hash_table_of(tree: Tree) -> HashTable | None:
     """Return the table of a guest that boots on a tree; None with radix, and where it cannot be resized."""
-    agreed = decode_architecture_vec5(tree.get(CHOSEN, ARCHITECTURE_VEC5) or b"")
     functions = decode_strings(tree.get("/rtas", "ibm,hypertas-functions") or b"").items
-    if "hcall-hpt-resize" not in functions:
-        return None
-    if agreed.has("MMU_RADIX") and not has_flag(command_line(tree), "disable_radix"):
+    if "hcall-hpt-resize" not in functions or uses_radix(tree):
         return None
     parent = tree.find(CPUS)
     for node in () if parent is None else parent.children:

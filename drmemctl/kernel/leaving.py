@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
+from drmemctl.formats.block_states import state_name
 from drmemctl.formats.dynamic_memory import ASSIGNED, RESERVED
 from drmemctl.kernel.block_map import BlockMap, owners_of
 from drmemctl.kernel.boot_regions import MOVABLE, NORMAL, boot_regions
@@ -143,7 +144,7 @@ class Leavers:
         leaves = Leaves.NO if reasons else Leaves.YES
         if not reasons and online and zone != MOVABLE:
             reasons, leaves = ("in no movable zone: memory of the kernel's own may be in it",), Leaves.PERHAPS
-        state = "" if node is None else "online" if online else "offline"
+        state = "" if node is None else state_name(online=online)
         return Leaving(run, node, state, zone, leaves, reasons)
 
     def _reasons(self, run: Run, block: int, *, online: bool) -> Iterator[str]:

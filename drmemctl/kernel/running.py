@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import replace
 
+from drmemctl.formats.block_states import ONLINE
 from drmemctl.kernel.blocks import BlockRun, Blocks
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.capabilities import DRMEM_ARRAY, SECTION_REMOVABLE_CHECK
@@ -16,8 +17,6 @@ from drmemctl.kernel.state import KernelState
 from drmemctl.model.dumped import array_in
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.tree.node import Tree
-
-ONLINE = "online"
 
 
 def running_kernel(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from drmemctl.formats.block_states import state_name
 from drmemctl.formats.plain import record as plain_record
 from drmemctl.kernel.block_map import BlockSpan, Owner
 from drmemctl.kernel.boot_regions import DriverMemory
@@ -106,7 +107,7 @@ def _pmem_record(region: DriverMemory, size: int) -> dict[str, Any]:
 
 
 def _state(span: BlockSpan) -> str:
-    return "" if span.node is None else "online" if span.online else "offline"
+    return "" if span.node is None else state_name(online=span.online)
 
 
 def _rows(blocks: BootBlocks, *, with_states: bool) -> Iterator[Sequence[Cell]]:

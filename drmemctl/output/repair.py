@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from drmemctl.check.finding import Violation
+from drmemctl.formats.block_states import OFFLINE, ONLINE
 from drmemctl.kernel.requests import ADD, COUNT, REMOVE, requested
 from drmemctl.output.json import document, record, schema
 from drmemctl.output.screen import Screen
@@ -34,8 +35,8 @@ def commands_of(step: str, *, each_alone: bool = True) -> list[str]:
     Without `each_alone`, those are left out that take a range LMB by LMB.
     """
     words = step.split()
-    if words[0] in ("online", "offline"):
-        chmem = "--enable" if words[0] == "online" else "--disable"
+    if words[0] in (ONLINE, OFFLINE):
+        chmem = "--enable" if words[0] == ONLINE else "--disable"
         return [
             f"echo {words[0]} > /sys/devices/system/memory/memory{words[1]}/state",
             f"chmem {chmem} -b {words[1]}",

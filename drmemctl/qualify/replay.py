@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from drmemctl.formats.block_states import ONLINE
 from drmemctl.formats.dynamic_memory import ASSIGNED, NODE, V1, V2
 from drmemctl.kernel.profiles import Profile
 from drmemctl.simulate.files import Files
@@ -49,7 +50,7 @@ class ReplayedRun:
 
 def recorded_state(state: dict[str, Any]) -> State:
     """Return what was recorded of the kernel's state."""
-    blocks = [(block["block"], block["node"]) for block in state["blocks"] if block["state"] == "online"]
+    blocks = [(block["block"], block["node"]) for block in state["blocks"] if block["state"] == ONLINE]
     return State(state["properties"], blocks)
 
 

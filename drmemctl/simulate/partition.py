@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Flush
+from drmemctl.formats.block_states import state_name
 from drmemctl.formats.dynamic_memory import flag_names
 from drmemctl.formats.plain import record
 from drmemctl.hypervisor.inference import POWERVM, qemu_version
@@ -329,8 +330,7 @@ class StepResult:
             ],
             "distances": [record(change, "nodes before=old after=new") for change in self.changed_distances],
             "block_states": [
-                {"block": block, "state": "online" if online else "offline"}
-                for block, online in self.changed_states
+                {"block": block, "state": state_name(online=online)} for block, online in self.changed_states
             ],
             "cpus": [
                 {

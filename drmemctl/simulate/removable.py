@@ -16,6 +16,9 @@ from drmemctl.simulate.simulation import Simulation
 _MOST_TRIED = 64
 """Requests that are simulated; more are only named."""
 
+_MOST_WORK = 4_000_000
+"""Runs of the array times runs that a request changes: one that is worth more is not simulated, for seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class RemovalRequest:
@@ -111,7 +114,10 @@ def _requests(simulation: Simulation, parts: Sequence[Leaving]) -> Iterator[Remo
         return
     sure = all(part.leaves is Leaves.YES for part in leaving)
     text = f"memory remove count {total}"
-    yield RemovalRequest(text, None, total, sure, _works(simulation, text))
+    # A request looks for each of its LMBs in all of the array, and puts another array in the place of it.
+    n_runs = len(simulation.state.table.runs)
+    tried = _works(simulation, text) if n_runs * len(leaving) <= _MOST_WORK else None
+    yield RemovalRequest(text, None, total, sure, tried)
     for number, part in enumerate(leaving, 1):
         text = f"memory remove {named(part.run.drc_index, part.run.lmbs)}"
         tried = _works(simulation, text) if number < _MOST_TRIED else None

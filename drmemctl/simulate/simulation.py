@@ -8,6 +8,7 @@ from typing import Any
 
 from drmemctl.check.finding import Finding, Violation
 from drmemctl.errors import LimitError
+from drmemctl.formats.block_states import OFFLINE
 from drmemctl.hypervisor.inference import QEMU, inferred_hypervisor
 from drmemctl.kernel.boot import check_runs
 from drmemctl.kernel.choice import kernel_for
@@ -149,6 +150,6 @@ class Simulation:
             raise LimitError(message, source=self.state.tree.source or None, hint=hint)
         offline = self.state.blocks.offline
         return (
-            {"block": block, "node": node, **({"state": "offline"} if block in offline else {})}
+            {"block": block, "node": node, **({"state": OFFLINE} if block in offline else {})}
             for block, node in self.state.blocks
         )

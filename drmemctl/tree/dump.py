@@ -10,6 +10,7 @@ from typing import IO
 
 from drmemctl.defect import Defect
 from drmemctl.errors import DrmemctlError, InputError, LimitError
+from drmemctl.formats.block_states import state_name
 from drmemctl.formats.capture_text import Provenance
 from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE
@@ -174,7 +175,7 @@ def _block_files(memory: KernelMemory, block_size: int) -> dict[str, bytes]:
     for number, members in groupby(sections(memory, block_size), lambda section: section.base // block_size):
         block = list(members)
         nodes = sorted({section.node for section in block if section.node is not None})
-        state = "online" if all(section.online for section in block) else "offline"
+        state = state_name(online=all(section.online for section in block))
         lines.append(f"{number} {number:08x} {state} {','.join(map(str, nodes)) or '-'} - -\n")
     if not lines:
         return {}

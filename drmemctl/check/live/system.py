@@ -11,6 +11,7 @@ from drmemctl.check.rule import rule
 from drmemctl.check.select import AffectedLmbs
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import part_at, spans_of_addresses
+from drmemctl.formats.block_states import ONLINE
 from drmemctl.formats.dynamic_memory import HOTREMOVABLE
 from drmemctl.kernel.cmdline import has_flag
 from drmemctl.kernel.sections import SECTION
@@ -69,7 +70,7 @@ def unmovable_zones(subject: Subject) -> Iterator[Violation]:
         if owner is None or number is None:
             continue
         block = system.blocks[number]
-        if block.state == "online" and block.zones[:1] not in ((), (_MOVABLE,)):
+        if block.state == ONLINE and block.zones[:1] not in ((), (_MOVABLE,)):
             unmovable.add(part_at(table, owner, start, count))
     if unmovable:
         yield unmovable.violation(
@@ -160,7 +161,7 @@ def live_resources(subject: Subject) -> Iterator[Violation]:
             continue
         # mem= may well end inside a block: only one without any memory in it is odd.
         is_lost = resource is None and memory.first_in(number * size, size) is None
-        if is_lost and system.blocks[number].state == "online":
+        if is_lost and system.blocks[number].state == ONLINE:
             message = "an online memory block, but no System RAM in /proc/iomem"
             yield Violation(f"{range_text(start, count)}: {message}")
 

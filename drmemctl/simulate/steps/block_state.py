@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
+from drmemctl.formats.block_states import OFFLINE, ONLINE
 from drmemctl.kernel.block_state import write_state
 from drmemctl.kernel.errno import EBUSY, EINVAL, ENOENT, errno_name
 from drmemctl.kernel.job import Job
@@ -14,8 +15,6 @@ from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.words import BLOCK, StepWords
-
-ONLINE, OFFLINE = "online", "offline"
 
 
 @dataclass(frozen=True, slots=True)

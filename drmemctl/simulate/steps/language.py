@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from itertools import islice
 
 from drmemctl.errors import LimitError
+from drmemctl.formats.block_states import OFFLINE, ONLINE
 from drmemctl.kernel import plugins
 from drmemctl.simulate.partition import Step
-from drmemctl.simulate.steps.block_state import OFFLINE, ONLINE, BlockState
+from drmemctl.simulate.steps.block_state import BlockState
 from drmemctl.simulate.steps.boot import Kexec, Reboot
 from drmemctl.simulate.steps.drmgr_call import Drmgr
 from drmemctl.simulate.steps.expect import Expect
