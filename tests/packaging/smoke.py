@@ -70,6 +70,7 @@ def tries(folder: str) -> Iterator[Try]:
     yield Try(["decode", "update-nodes", RECORD, "--fail-on", "never"], 0, "update-nodes")
     yield Try(["rules"], 0, "DRM015")
     yield Try(["explain", "DRM015"], 0, "Why it matters")
+    yield Try(["config"], 0, "option")
     yield Try(["capture", "--list"], 0, "proc/iomem")
     yield Try(["capture", "--script"], 0, "#!/bin/sh")
     yield Try(["capture", "--root", f"{folder}/root", "-o", f"{folder}/x.tar.gz"], 0, "")
