@@ -85,7 +85,8 @@ def _random_steps(scenario: Scenario) -> list[str]:
     for _ in range(scenario.random):
         if session.simulation.state.dead:
             break
-        steps.append(random_step(random, session.simulation.situation, scenario.destinations))
+        partition = session.simulation.situation
+        steps.append(random_step(random, partition.kernel, partition.machine, scenario.destinations))
         session.simulation.run(steps[-1])
     return steps
 

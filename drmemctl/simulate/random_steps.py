@@ -9,10 +9,10 @@ from random import Random
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_entries
 from drmemctl.formats.lookup_arrays import decode_lookup_arrays, encode_lookup_arrays
 from drmemctl.hypervisor.powervm import PowerVm
+from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
-from drmemctl.simulate.partition import Partition
 
 _COUNTS = (0, 1, 1, 1, 2, 2, 3, 4, 7, 1000, 0xFFFFFFFF)
 """LMBs of a request: mostly a few; none, more than there are, and what a sum of 32 bits overflows with."""
@@ -41,9 +41,10 @@ _WEIGHTS = {
 """How often which kind of step comes, where the capture has what it takes."""
 
 
-def random_step(random: Random, partition: Partition, destinations: Sequence[str] = ()) -> str:
+def random_step(
+    random: Random, kernel: KernelState, machine: Qemu | PowerVm, destinations: Sequence[str] = ()
+) -> str:
     """Return a step for a partition as it is; `destinations` are trees that a migration may go to."""
-    kernel = partition.kernel
     firmware = _firmware(random, kernel)
     drc, lmbs = f"{_drc(random, kernel.table):#x}", random.randint(1, _MOST_LMBS)
     steps = {
@@ -59,7 +60,7 @@ def random_step(random: Random, partition: Partition, destinations: Sequence[str
     if kernel.block_size:
         steps["block"] = f"{random.choice(('offline', 'online'))} {_block(random, kernel)}"
     # QEMU has no pool.
-    if isinstance(partition.machine, PowerVm):
+    if isinstance(machine, PowerVm):
         steps["pool"] = f"{random.choice(('withhold', 'withhold', 'provide'))} {drc} {lmbs}"
     if destinations:
         steps["lpm"] = f"lpm {random.choice(destinations)}"
