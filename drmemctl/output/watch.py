@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from drmemctl.compare.properties import PropertyChange
 from drmemctl.compare.watching import BlockChange, FindingChange, Look, SystemChange, node_counts
 from drmemctl.formats.plain import record as plain_record
 from drmemctl.formats.system_tables import BlockLine
-from drmemctl.output.json import record, schema
+from drmemctl.output.json import record, record_text, schema
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of
@@ -47,7 +46,7 @@ def show_changes(screen: Screen, looks: Looks, *, live: bool) -> None:
         return
     for number, (when, look, changes) in enumerate(looks):
         records = [_record(when, event_of(change)) for change in changes] if number else [_start(when, look)]
-        if not screen.write_all(json.dumps(record) + "\n" for record in records):
+        if not screen.write_all(record_text(record) + "\n" for record in records):
             return
 
 
