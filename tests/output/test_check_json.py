@@ -30,6 +30,7 @@ def test_the_document_is_the_contract() -> None:
                         "base": 0x50000000,
                         "count": 2,
                         "drc_index": 0x80000005,
+                        "drc_index_hex": "0x80000005",
                         "aa_index": 5,
                         "flags": 8,
                         "flag_names": ["assigned"],
