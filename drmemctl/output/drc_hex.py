@@ -21,8 +21,9 @@ def with_hex(value: Any) -> Any:
         facts: dict[str, Any] = {}
         for key, item in value.items():
             facts[key] = with_hex(item) if isinstance(item, Mapping | list | tuple) else item
-            if key == KEY:
-                facts[HEX] = hex_text(item)
+        # Last, as in CSV, where columns keep their places.
+        if KEY in facts:
+            facts[HEX] = hex_text(facts[KEY])
         return facts
     if isinstance(value, list | tuple):
         return [with_hex(item) if isinstance(item, Mapping | list | tuple) else item for item in value]

@@ -55,7 +55,7 @@ def totals(differences: Sequence[PairDiff]) -> MigratedLmbs:
 
 
 def _json(differences: Sequence[PairDiff]) -> Iterator[str]:
-    from drmemctl.output.json import schema, streamed
+    from drmemctl.output.json import row_text, schema, streamed
 
     head = {
         "schema": schema("fleet.diff"),
@@ -65,9 +65,8 @@ def _json(differences: Sequence[PairDiff]) -> Iterator[str]:
         "unreadable": sum(1 for difference in differences if difference.error),
         **totals(differences)._asdict(),
     }
-    return streamed(
-        head, {"rows": ({key: _plain(value) for key, value in row.items()} for row in _rows(differences))}
-    )
+    rows = (row_text({key: _plain(value) for key, value in row.items()}) for row in _rows(differences))
+    return streamed(head, {"rows": rows})
 
 
 def _plain(value: Any) -> Any:

@@ -47,6 +47,11 @@ def record_text(record: Mapping[str, Any]) -> str:
     return _printable(json.dumps(with_hex(record)))
 
 
+def row_text(row: Mapping[str, Any]) -> str:
+    """Return a row of a data set's table as one line, with the columns that the table has and no more."""
+    return _printable(json.dumps(row))
+
+
 def streamed(head: Mapping[str, Any], lists: Mapping[str, Records]) -> Iterator[str]:
     """Yield a document whose lists may be long: every record of theirs is one line, made as it is written."""
     yield "{"

@@ -47,10 +47,8 @@ def _run_texts(view: LmbView) -> Iterator[str]:
     """Yield the runs as the JSON of `run_record`."""
     attributes = _Attributes(run_attributes, view.associativity)
     for base, lmbs, drc_index, aa_index, flags in view.table.runs:
-        start = (
-            f'{{"base": {base}, "count": {lmbs}, "drc_index": {drc_index}, "drc_index_hex": "{drc_index:#010x}", '
-        )
-        yield start + attributes[aa_index, flags]
+        start = f'{{"base": {base}, "count": {lmbs}, "drc_index": {drc_index}, '
+        yield f'{start}{attributes[aa_index, flags]}, "drc_index_hex": "{drc_index:#010x}"}}'
 
 
 def _lmb_texts(view: LmbView, limit: int) -> Iterator[str]:
@@ -58,13 +56,12 @@ def _lmb_texts(view: LmbView, limit: int) -> Iterator[str]:
     attributes = _Attributes(lmb_attributes, view.associativity)
     for lmb in view.table.lmbs(limit):
         base = "null" if lmb.base is None else lmb.base
-        drc = f'"drc_index": {lmb.drc_index}, "drc_index_hex": "{lmb.drc_index:#010x}"'
-        start = f'{{"base": {base}, {drc}, '
-        yield start + attributes[lmb.aa_index, lmb.flags]
+        start = f'{{"base": {base}, "drc_index": {lmb.drc_index}, '
+        yield f'{start}{attributes[lmb.aa_index, lmb.flags]}, "drc_index_hex": "{lmb.drc_index:#010x}"}}'
 
 
 class _Attributes(dict[tuple[int, int], str]):
-    """The end of a record's JSON by aa_index and flags: there are few of them, however many LMBs."""
+    """What a record's JSON has of aa_index and flags: there are few of them, however many LMBs."""
 
     def __init__(
         self, record: Callable[[int, int, Associativity], dict[str, Any]], associativity: Associativity
@@ -78,7 +75,7 @@ class _Attributes(dict[tuple[int, int], str]):
 
         if len(self) >= _REMEMBERED:
             self.clear()
-        text = self[kind] = record_text(self._record(*kind, self._associativity))[1:]
+        text = self[kind] = record_text(self._record(*kind, self._associativity))[1:-1]
         return text
 
 

@@ -180,15 +180,14 @@ def test_the_json_of_a_small_tree_to_the_letter() -> None:
         '  "property": "ibm,dynamic-memory-v2",\n'
         '  "lmb_size": 268435456,\n'
         '  "runs": [\n'
-        '    {"base": 0, "count": 8, "drc_index": 0, "drc_index_hex": "0x00000000", '
-        '"aa_index": 4294967295, "flags": 160, '
-        '"flag_names": ["drc-invalid", "reserved"], "associativity": null, "node": null},\n'
-        '    {"base": 2147483648, "count": 1, "drc_index": 2147483656, "drc_index_hex": "0x80000008", '
-        '"aa_index": 0, "flags": 264, '
-        '"flag_names": ["assigned", "hot-removable"], "associativity": [0, 0, 0, 0], "node": 0},\n'
-        '    {"base": 2415919104, "count": 10, "drc_index": 2147483657, "drc_index_hex": "0x80000009", '
-        '"aa_index": 4294967295, "flags": 0, '
-        '"flag_names": [], "associativity": null, "node": null}\n'
+        '    {"base": 0, "count": 8, "drc_index": 0, "aa_index": 4294967295, "flags": 160, '
+        '"flag_names": ["drc-invalid", "reserved"], "associativity": null, "node": null, '
+        '"drc_index_hex": "0x00000000"},\n'
+        '    {"base": 2147483648, "count": 1, "drc_index": 2147483656, "aa_index": 0, "flags": 264, '
+        '"flag_names": ["assigned", "hot-removable"], "associativity": [0, 0, 0, 0], "node": 0, '
+        '"drc_index_hex": "0x80000008"},\n'
+        '    {"base": 2415919104, "count": 10, "drc_index": 2147483657, "aa_index": 4294967295, "flags": 0, '
+        '"flag_names": [], "associativity": null, "node": null, "drc_index_hex": "0x80000009"}\n'
         "  ]\n"
         "}\n"
     )

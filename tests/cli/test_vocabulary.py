@@ -53,6 +53,10 @@ SAID_DIFFERENTLY = {
 """Names whose help depends on the command, with what it has to say everywhere."""
 
 
+_HELP = ["-h", "--help"]
+"""As the program has them: Click keeps the option that it makes of them with the command."""
+
+
 class Use(NamedTuple):
     """An option on a command."""
 
@@ -95,7 +99,7 @@ def uses() -> tuple[Use, ...]:
             option.former if isinstance(option, RenamedOption) else (),
         )
         for name, command in commands(app, ())
-        for option in command.get_params(click.Context(command))
+        for option in command.get_params(click.Context(command, help_option_names=_HELP))
         if isinstance(option, click.Option)
     )
 
