@@ -27,8 +27,8 @@ IN_FILES = frozenset(
 
 NOT_IN_FILES = {
     "a file or directory is named by the user": """
-        --after --array --baseline --before --busybox --config --dump --file --output --parquet
-        --replay --root --save-array --save-trace --symbols --tree --migrate-to --urls --vmlinux --write-baseline --output-file
+        --after --array --baseline --before --busybox --config --dump --file --migrate-to --output --output-file
+        --parquet --replay --root --save-array --save-trace --symbols --tree --urls --vmlinux --write-baseline
         """,
     "a program, or a machine, is named by the user": "--qemu --scheduler",
     "a plugin is code that is run": "--plugin",
