@@ -147,7 +147,7 @@ def read_schedule(text: str, source: str, question: Question) -> Saved:
         policy, hypervisor = policy_named(named("locking")[0]), named("hypervisor")[0]
         steps = [line.partition(" ") for line in body.splitlines() if line and not line.startswith("#")]
         order = tuple(int(number) - 1 for number, _, _ in steps)
-    except (IndexError, KeyError, ValueError, ProfileError) as error:
+    except (IndexError, KeyError, ValueError, ProfileError, ThreadsError) as error:
         raise InputError(f"the schedule is not whole: {error}", source=source) from error
     question = Question(question.tree, tuple(named("thread")), kernel, hypervisor, files=question.files)
     return Saved(question, policy, order, tuple(name for _, _, name in steps))
