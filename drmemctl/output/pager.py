@@ -146,7 +146,8 @@ class PagedOutput(io.TextIOBase):
 
     def flush(self) -> None:
         """Write what the pager is to have; what is held stays."""
-        if not self._is_held:
+        # Python 3.13 tells of what fails while a stream is taken away: the pager's pipe is closed by then.
+        if not self._is_held and not self._pipe.closed:
             self._pipe.flush()
 
     def settle(self) -> None:

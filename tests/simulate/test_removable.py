@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from time import process_time
 
 import pytest
@@ -150,6 +151,7 @@ def test_many_runs_are_not_tried_all_at_once() -> None:
     simulation = Simulation(tree(*(lmbs(2 + 2 * at, 1, at % 2, 8) for at in range(3000))), "latest", "powervm")
     before = process_time()
     found = Removable.of(simulation)
-    assert process_time() - before < 5
+    # Counting branches costs up to three times that.
+    assert process_time() - before < (5 if sys.gettrace() is None else 15)
     assert [request.works for request in found.requests[:3]] == [None, True, True]
     assert found.requests[0].lmbs == 3000
