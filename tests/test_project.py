@@ -16,6 +16,7 @@ import pytest
 
 from tests.cases import each
 from tests.conftest import FIXTURES, ROOT
+from tools.measure import measured
 
 PACKAGE = ROOT / "drmemctl"
 
@@ -184,3 +185,7 @@ def test_the_fixtures_readme_describes_every_folder() -> None:
     text = (FIXTURES / "README.md").read_text(encoding="utf-8")
     folders = [path.name for path in FIXTURES.iterdir() if path.is_dir()]
     assert [name for name in folders if f"\n## {name}\n" not in text] == []
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    assert measured(ROOT / "drmemctl").circles == []
