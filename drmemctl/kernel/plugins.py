@@ -12,13 +12,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, count
 from types import CodeType, ModuleType, TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.capability import Capability
 from drmemctl.kernel.installed_plugins import installed, source_of
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -165,10 +168,10 @@ def steps() -> dict[str, Any]:
     return {word: kind for plugin in loaded() for word, kind in plugin.steps.items()}
 
 
-Found = TypeVar("Found")
+Addition = TypeVar("Addition")
 
 
-def looked_up(name: str, names: Callable[[], Mapping[str, Found]]) -> Found | None:
+def looked_up(name: str, names: Callable[[], Mapping[str, Addition]]) -> Addition | None:
     """Return what plugins have under a name, those of installed packages as well; None for nothing."""
     if name not in names():
         load_installed()
@@ -202,6 +205,9 @@ def replaceable(function: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 # Loading.
 
+_numbers = count()
+"""Of the modules that files are loaded as: a name in sys.modules is never given twice."""
+
 
 def load_file(path: str) -> Plugin:
     """Load the plugin in a file of Python, which is run: `plugin`, a `Plugin`, is what it adds.
@@ -209,13 +215,13 @@ def load_file(path: str) -> Plugin:
     `PluginError` with file and line for whatever is wrong with it.
     """
     code = _compiled(path, _content(path))
-    module = ModuleType(f"drmemctl_plugin_{len(sys.modules)}")
+    module = ModuleType(f"drmemctl_plugin_{next(_numbers)}")
     module.__file__ = path
     # Dataclasses look their own module up.
     sys.modules[module.__name__] = module
     with faults_told(path):
         exec(code, module.__dict__)  # noqa: S102 - what a plugin is for
-    return add(_with_source(getattr(module, "plugin", None), path, path))
+        return add(_with_source(getattr(module, "plugin", None), path, path))
 
 
 def _content(path: str) -> bytes:
@@ -243,11 +249,23 @@ def load_installed() -> None:
     """Load the plugins of installed packages, once; `PluginError` for one that cannot be loaded."""
     if _registry.looked_for_installed:
         return
+    # Before one is imported: that may ask for a name as well.
     _registry.looked_for_installed = True
-    for point in installed():
-        source = source_of(point)
-        with faults_told(source):
-            value = point.load()
+    try:
+        for point in installed():
+            _load_point(point)
+    except BaseException:
+        # The next that asks is told the same, and not that there is no such name.
+        _registry.looked_for_installed = False
+        raise
+
+
+def _load_point(point: EntryPoint) -> None:
+    source = source_of(point)
+    if any(plugin.source == source for plugin in loaded()):
+        return  # before one that failed
+    with faults_told(source):
+        value = point.load()
         code = getattr(sys.modules.get(point.module), "__file__", None) or ""
         add(_with_source(value, source, code))
 
@@ -276,6 +294,8 @@ def _wrong_names(plugin: Plugin) -> Iterator[str]:
             yield f"{name!r} is no name: letters, digits and hyphens make one"
         elif name in taken:
             yield f"there is a {name!r} already"
+        else:
+            taken.add(name)
 
 
 def _wrong_values(plugin: Plugin) -> Iterator[str]:
@@ -284,6 +304,8 @@ def _wrong_values(plugin: Plugin) -> Iterator[str]:
             yield f"{replacement.function} cannot be replaced; these can: {', '.join(REPLACEABLE)}"
         if replacement.capability not in plugin.capabilities:
             yield f"{replacement.function} goes by a capability that the plugin does not add"
+        if not callable(replacement.task):
+            yield f"what stands in the place of {replacement.function} is no function"
     for word, kind in plugin.steps.items():
         if not (isinstance(kind, type) and hasattr(kind, "parse") and hasattr(kind, "carry_out")):
             yield f"step {word!r} is no class below Step"

@@ -150,6 +150,14 @@ WRONG = {
     f"{HEAD}C = Capability('c', '')\nplugin = Plugin('p', '', (), (Replacement('dlpar_memory', C, print),))": (
         "plugin 'p': dlpar_memory goes by a capability that the plugin does not add"
     ),
+    f"{HEAD}C = Capability('c', '')\nplugin = Plugin('p', '', (C,), (Replacement('dlpar_memory', C, 3),))": (
+        "plugin 'p': what stands in the place of dlpar_memory is no function"
+    ),
+    f"{HEAD}plugin = Plugin('p', '', (Capability('c', ''), Capability('c', '')))": (
+        "plugin 'p': there is a 'c' already"
+    ),
+    f"{HEAD}plugin = Plugin('p', '', capabilities=3)": "the plugin fails: TypeError: Value after",
+    f"{HEAD}plugin = Plugin('p', '', functions=(3,))": "the plugin fails: AttributeError: 'int'",
 }
 
 
@@ -212,8 +220,11 @@ def test_an_installed_package_counts_where_it_is_named(tmp_path: Path, monkeypat
 def test_an_installed_package_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed_in(tmp_path, "", "no_such_plugin_module:plugin")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(PluginError, match=r"^example of example-plugin 1\.2: the plugin fails: ModuleNotFound"):
-        drmemctl.profile("6.1", ["no-such-capability"])
+    for _ in range(2):  # a program that goes on is told the same again
+        with pytest.raises(
+            PluginError, match=r"^example of example-plugin 1\.2: the plugin fails: ModuleNotFound"
+        ):
+            drmemctl.profile("6.1", ["no-such-capability"])
     # What everybody has is not asked of plugins.
     assert drmemctl.profile("6.1", ["aa-sync"]).has(next(iter([Capability("aa-sync", "")])))
 
