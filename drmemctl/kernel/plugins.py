@@ -9,12 +9,12 @@ imported once a name is asked for that nothing else has.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
 from types import CodeType, ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.capability import Capability
@@ -194,13 +194,21 @@ def replaceable(function: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 job: Any = args[0]
                 for replacement in _registry.replaced.get(function, ()):
                     if job.has(replacement.capability):
-                        result: R = replacement.task(*args, **kwargs)
-                        return result
+                        return cast("R", _task_of(replacement, args, kwargs))
             return task(*args, **kwargs)
 
         return replaced
 
     return decorated
+
+
+def _task_of(replacement: Replacement, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Generator[Any, Any, Any]:
+    source = next(plugin.source or plugin.name for plugin in loaded() if replacement in plugin.functions)
+    with faults_told(source):
+        task = replacement.task(*args, **kwargs)
+        if not isinstance(task, Generator):
+            raise TypeError(f"{replacement.function} yields no actions")
+    return task
 
 
 # Loading.
@@ -304,8 +312,6 @@ def _wrong_values(plugin: Plugin) -> Iterator[str]:
             yield f"{replacement.function} cannot be replaced; these can: {', '.join(REPLACEABLE)}"
         if replacement.capability not in plugin.capabilities:
             yield f"{replacement.function} goes by a capability that the plugin does not add"
-        if not callable(replacement.task):
-            yield f"what stands in the place of {replacement.function} is no function"
     for word, kind in plugin.steps.items():
         if not (isinstance(kind, type) and hasattr(kind, "parse") and hasattr(kind, "carry_out")):
             yield f"step {word!r} is no class below Step"

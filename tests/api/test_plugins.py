@@ -150,13 +150,10 @@ WRONG = {
     f"{HEAD}C = Capability('c', '')\nplugin = Plugin('p', '', (), (Replacement('dlpar_memory', C, print),))": (
         "plugin 'p': dlpar_memory goes by a capability that the plugin does not add"
     ),
-    f"{HEAD}C = Capability('c', '')\nplugin = Plugin('p', '', (C,), (Replacement('dlpar_memory', C, 3),))": (
-        "plugin 'p': what stands in the place of dlpar_memory is no function"
-    ),
     f"{HEAD}plugin = Plugin('p', '', (Capability('c', ''), Capability('c', '')))": (
         "plugin 'p': there is a 'c' already"
     ),
-    f"{HEAD}plugin = Plugin('p', '', capabilities=3)": "the plugin fails: TypeError: Value after",
+    f"{HEAD}plugin = Plugin('p', '', capabilities=3)": "the plugin fails: TypeError: ",
     f"{HEAD}plugin = Plugin('p', '', functions=(3,))": "the plugin fails: AttributeError: 'int'",
 }
 
@@ -193,6 +190,28 @@ def test_what_fails_in_a_plugin_names_its_line(tmp_path: Path, jobs: str) -> Non
     assert (told.code, told.err.splitlines(keepends=True)[1:]) == (3, [message])
     done = run("simulate", BEFORE, "dlpar memory remove count 1", *options)
     assert (done.code, done.err.splitlines(keepends=True)[1:]) == (3, [message])
+
+
+NO_TASKS = {
+    "task = 3": ": the plugin fails: TypeError: 'int' object is not callable",
+    "def task(job): return 0": ": the plugin fails: TypeError: drmem_update_dt yields no actions",
+    "def task(): yield": ": the plugin fails: TypeError: task() takes 0 positional arguments but 1 was given",
+    "def task(job):\n    yield take(Lock.TREE_UPDATE)": (
+        ": line 4: task yields a generator and no action; `yield from` goes on with another function"
+    ),
+}
+
+
+def test_what_is_no_task_is_the_plugins_fault(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.py"
+    for function, message in NO_TASKS.items():
+        path.write_text(
+            f"{HEAD}C = Capability('c', '')\n{function}\n"
+            "plugin = Plugin('p', '', (C,), (Replacement('drmem_update_dt', C, task),))\n"
+        )
+        options = ("--plugin", path, "--with", "c")
+        for told in (run("simulate", BEFORE, "dlpar memory remove count 1", *options), explored(*options)):
+            assert (told.code, told.err.splitlines()[1:]) == (3, [f"drmemctl: {path}{message}"])
 
 
 def installed_in(place: Path, code: str, value: str = "example_plugin:plugin") -> None:
