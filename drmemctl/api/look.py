@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from drmemctl.api.kernels import profile_for, reading
+from drmemctl.formats.dynamic_memory import NODE
 
 if TYPE_CHECKING:
     from drmemctl.compare.history import History
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from drmemctl.tree.node import Tree
 
     Kernel = str | Profile | None
-
-DRMEM_NODE = "/ibm,dynamic-reconfiguration-memory"
 
 
 def overview(tree: Tree, *, kernel: Kernel = None) -> Overview:
@@ -44,24 +43,20 @@ def overview(tree: Tree, *, kernel: Kernel = None) -> Overview:
 def lmb(tree: Tree, *, kernel: Kernel = None, origin: Literal["tree", "array", "boot"] = "tree") -> LmbTable:
     """Return the LMBs with their nodes, as `drmemctl lmb` has them.
 
-    `origin` is where a dump's are taken from: its tree, the kernel's own array, or the tree of boot as far as the
-    dump kept it. `NotInTreeError` where there is no such thing.
+    `origin` is where a dump's are taken from: its tree, the kernel's own array, or the tree of boot as far as
+    replaced properties tell it; where a dump has that whole, it is `load("vmcore::boot")`. `NotInTreeError` where
+    there is no such thing.
     """
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
-    from drmemctl.model.dumped import array_in, at_boot, no_array, no_dump
+    from drmemctl.model.dumped import at_boot, named_array, no_dump
 
     if origin == "boot":
         if tree.dump is None:
             raise no_dump(tree)
-        tree = at_boot(tree, DRMEM_NODE)
-    associativity = Associativity.from_tree(tree, reading(tree, kernel).rules)
-    if origin != "array":
-        return Drmem.from_tree(tree).table.with_nodes(associativity)
-    array = array_in(tree)
-    if array is None:
-        raise no_array(tree)
-    return array.with_nodes(associativity)
+        tree = at_boot(tree, NODE)
+    table = named_array(tree) if origin == "array" else Drmem.from_tree(tree).table
+    return table.with_nodes(Associativity.from_tree(tree, reading(tree, kernel).rules))
 
 
 def address_map(tree: Tree, *, kernel: Kernel = None) -> AddressMap:
@@ -99,7 +94,7 @@ def blocks(tree: Tree, *, kernel: Kernel = None, cmdline: str | None = None) -> 
 
 
 def history(
-    tree: Tree, path: str = DRMEM_NODE, name: str | None = None, *, kernel: Kernel = None, limit: int = 100
+    tree: Tree, path: str = NODE, name: str | None = None, *, kernel: Kernel = None, limit: int = 100
 ) -> History:
     """Return the values that a property of a dumped kernel has had since boot, the newest first.
 
