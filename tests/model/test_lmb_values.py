@@ -58,7 +58,7 @@ def test_an_index_counts_from_both_ends() -> None:
     assert (table[0], table[-1], table.lmb(1)) == (lmbs[0], lmbs[-1], lmbs[1])
     assert table[0].node == lmbs[0].node
     for index in (len(table), -len(table) - 1):
-        with pytest.raises(IndexError, match=f"of {len(table)}"):
+        with pytest.raises(IndexError, match=f"^LMB {index} of {len(table)}$"):
             table[index]
 
 
