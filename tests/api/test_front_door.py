@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import json
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import drmemctl
 from drmemctl.cli.app import COMMANDS
 from drmemctl.errors import DrmemctlError
+from drmemctl.simulate.session import simulate
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cli.running import run
 from tests.conftest import FIXTURES, ROOT, blob
@@ -61,6 +63,7 @@ def test_the_types_and_the_names_are_the_same_ones() -> None:
     assert sorted(drmemctl.__all__) == drmemctl.__dir__()
     for name in drmemctl.__all__:
         assert getattr(drmemctl, name) is not None, name
+    assert signature(drmemctl.simulate) == signature(simulate)
     with pytest.raises(AttributeError, match="no attribute 'lmbs'"):
         drmemctl.lmbs  # noqa: B018
 
