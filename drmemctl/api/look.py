@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from drmemctl.api.kernels import profile_for, reading
+from drmemctl.api.words import check_word
 from drmemctl.formats.dynamic_memory import NODE
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def lmb(tree: Tree, *, kernel: Kernel = None, origin: Literal["tree", "array", "
     from drmemctl.model.drmem import Drmem
     from drmemctl.model.dumped import at_boot, named_array, no_dump
 
+    check_word("origin", origin, ("tree", "array", "boot"))
     if origin == "boot":
         if tree.dump is None:
             raise no_dump(tree)
@@ -116,8 +118,9 @@ def convert(tree: Tree, to: Literal["v1", "v2"], *, limit: int | None = None) ->
 
     `LimitError` for more than `limit` LMBs, since v1 has an entry for each.
     """
-    from drmemctl.model.conversion import DEFAULT_LIMIT, convert
+    from drmemctl.model.conversion import DEFAULT_LIMIT, PROPERTY_OF, convert
 
+    check_word("to", to, PROPERTY_OF)
     return convert(tree, to, DEFAULT_LIMIT if limit is None else limit)
 
 
