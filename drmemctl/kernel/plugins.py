@@ -103,7 +103,6 @@ class Plugin:
 @dataclass(slots=True)
 class _Registry:
     plugins: list[Plugin] = field(default_factory=list)
-    replaced: dict[str, tuple[Replacement, ...]] = field(default_factory=dict)
     looked_for_installed: bool = False
     codes: dict[str, str] = field(default_factory=dict)
     """By each file that a plugin was loaded from, what messages call it; also of those that count no more."""
@@ -123,34 +122,23 @@ def add(plugin: Plugin) -> Plugin:
     _registry.plugins.append(plugin)
     if plugin.code:
         _registry.codes[plugin.code] = plugin.source
-    _note_replaced()
     return plugin
 
 
 def remove(plugin: Plugin) -> None:
     """Have a plugin count no more."""
-    _registry.plugins = [kept for kept in _registry.plugins if kept is not plugin]
-    _note_replaced()
-
-
-def _note_replaced() -> None:
-    replaced: dict[str, tuple[Replacement, ...]] = {}
-    for plugin in _registry.plugins:
-        for replacement in plugin.functions:
-            replaced[replacement.function] = (*replaced.get(replacement.function, ()), replacement)
-    _registry.replaced = replaced
+    _registry.plugins = [counting for counting in _registry.plugins if counting is not plugin]
 
 
 @contextmanager
 def scope() -> Iterator[None]:
     """Have plugins that are loaded meanwhile count no longer than that."""
-    before, looked = tuple(_registry.plugins), _registry.looked_for_installed
+    before, looked_for_installed = tuple(_registry.plugins), _registry.looked_for_installed
     _registry.looked_for_installed = False
     try:
         yield
     finally:
-        _registry.plugins, _registry.looked_for_installed = list(before), looked
-        _note_replaced()
+        _registry.plugins, _registry.looked_for_installed = list(before), looked_for_installed
 
 
 def capabilities() -> dict[str, Capability]:
@@ -190,11 +178,11 @@ def replaceable(function: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @wraps(task)
         def replaced(*args: P.args, **kwargs: P.kwargs) -> R:
-            if _registry.replaced:
+            for plugin in _registry.plugins:
                 job: Any = args[0]
-                for replacement in _registry.replaced.get(function, ()):
-                    if job.has(replacement.capability):
-                        return cast("R", _task_of(replacement, args, kwargs))
+                for replacement in plugin.functions:
+                    if replacement.function == function and job.has(replacement.capability):
+                        return cast("R", _task_of(plugin, replacement, args, kwargs))
             return task(*args, **kwargs)
 
         return replaced
@@ -202,9 +190,10 @@ def replaceable(function: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorated
 
 
-def _task_of(replacement: Replacement, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Generator[Any, Any, Any]:
-    source = next(plugin.source or plugin.name for plugin in loaded() if replacement in plugin.functions)
-    with faults_told(source):
+def _task_of(
+    plugin: Plugin, replacement: Replacement, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Generator[Any, Any, Any]:
+    with faults_told(plugin.source or plugin.name):
         task = replacement.task(*args, **kwargs)
         if not isinstance(task, Generator):
             raise TypeError(f"{replacement.function} yields no actions")
