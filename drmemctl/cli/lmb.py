@@ -108,8 +108,8 @@ def command(
     """
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
+    from drmemctl.model.lmb_values import check_listed
     from drmemctl.model.selection import Selection
-    from drmemctl.model.sizes import listed_within_bounds
     from drmemctl.output.lmb import COLUMNS, LmbView, show_lmbs
     from drmemctl.tree.limits import LIMITS
 
@@ -122,8 +122,8 @@ def command(
     n_lmbs = table.n_lmbs
     selection = Selection(flat(nodes), flat(drc_indexes), flat(addresses), flat(states))
     table = selection.of(table, associativity)
-    if format != "text" and associativity.lookup is not None:
-        listed_within_bounds(len(table.runs) * associativity.lookup.listed, device_tree.source)
+    if format != "text":
+        check_listed(len(table.runs), associativity, device_tree.source)
     view = LmbView(table, associativity, limit if expand else None, reading.kernel)
     show_lmbs(screen, view, format, choice)
     if selection != Selection() and not table.n_lmbs:
