@@ -51,13 +51,15 @@ def lmb(tree: Tree, *, kernel: Kernel = None, origin: Literal["tree", "array", "
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
     from drmemctl.model.dumped import at_boot, named_array, no_dump
+    from drmemctl.tree.limits import LIMITS
 
     check_word("origin", origin, ("tree", "array", "boot"))
     if origin == "boot":
         if tree.dump is None:
             raise no_dump(tree)
         tree = at_boot(tree, NODE)
-    table = named_array(tree) if origin == "array" else Drmem.from_tree(tree).table
+    listed = LIMITS.max_listed_runs
+    table = named_array(tree) if origin == "array" else Drmem.from_tree(tree, listed).table
     return table.with_nodes(Associativity.from_tree(tree, reading(tree, kernel).rules))
 
 

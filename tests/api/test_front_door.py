@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import json
+import struct
 from collections.abc import Callable
 from functools import cache
 from inspect import signature
@@ -16,7 +17,10 @@ import pytest
 import drmemctl
 from drmemctl.cli.app import COMMANDS
 from drmemctl.errors import DrmemctlError
+from drmemctl.formats.cells import LMB_SIZE
+from drmemctl.formats.dynamic_memory import NODE, V2
 from drmemctl.simulate.session import simulate
+from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.cli.running import run
@@ -176,6 +180,16 @@ def word(text: str) -> Any:
 def test_a_word_that_an_argument_cannot_be_is_refused(message: str) -> None:
     with pytest.raises(DrmemctlError, match=f"^{message}"):
         WORDS[message](loaded(BEFORE))
+
+
+def test_as_many_runs_are_listed_as_by_the_command() -> None:
+    number = LIMITS.max_runs + 1
+    rows = b"".join(struct.pack(">IQ3I", 1, index << 40, index, 0, 8) for index in range(number))
+    properties = (Property(LMB_SIZE, bytes(7) + b"\1"), Property(V2, struct.pack(">I", number) + rows))
+    tree = Tree(Node("", (), (Node(NODE[1:], properties),)), "x")
+    assert len(drmemctl.lmb(tree).runs) == number
+    with pytest.raises(DrmemctlError, match="more than 262,144 runs of LMBs"):
+        drmemctl.assoc(tree)
 
 
 def test_history_is_about_dumps() -> None:
