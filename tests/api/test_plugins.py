@@ -214,6 +214,18 @@ def test_what_is_no_task_is_the_plugins_fault(tmp_path: Path) -> None:
             assert (told.code, told.err.splitlines()[1:]) == (3, [f"drmemctl: {path}{message}"])
 
 
+def test_what_fails_in_a_plugin_is_an_error_of_the_package_to_a_program(tmp_path: Path) -> None:
+    path = tmp_path / "fails.py"
+    path.write_text(FAILS)
+    plugins.load_file(str(path))
+    tree = drmemctl.load(BEFORE)
+    with pytest.raises(PluginError, match=r"fails\.py: line 6: the plugin fails: ValueError: no ") as caught:
+        drmemctl.simulate(tree, "dlpar memory remove count 1", added=["fails"])
+    assert isinstance(caught.value.__cause__, ValueError)
+    with pytest.raises(PluginError, match=r"fails\.py: line 6: the plugin fails: ValueError: no "):
+        drmemctl.explore(tree, THREADS, added=["fails"])
+
+
 def installed_in(place: Path, code: str, value: str = "example_plugin:plugin") -> None:
     """Lay a package with an entry point out as pip does."""
     (place / "example_plugin.py").write_text(code)
