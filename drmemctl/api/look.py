@@ -32,13 +32,14 @@ def overview(tree: Tree, *, kernel: Kernel = None) -> Overview:
         kernel: the kernel that reads it; the input's if there is none, else the newest. So everywhere below.
 
     """
+    from drmemctl.check.engine import Plan
     from drmemctl.check.tally import counted
     from drmemctl.kernel.affinity import affinity_rules
     from drmemctl.kernel.choice import kernel_for
     from drmemctl.model.overview import Overview
 
     choice = kernel_for(tree, kernel)
-    return Overview.from_tree(tree, counted(tree, choice.judged), affinity_rules(choice.profile))
+    return Overview.from_tree(tree, counted(tree, Plan(kernel=choice.judged)), affinity_rules(choice.profile))
 
 
 def lmb(tree: Tree, *, kernel: Kernel = None, origin: Literal["tree", "array", "boot"] = "tree") -> LmbTable:
