@@ -46,7 +46,7 @@ for jobs in (1, 2, 3, 50):
 
 
 def test_a_death_leaves_the_other_tasks_to_a_pool() -> None:
-    """At most two deaths, each with a suspect alone and a new pool of two: 2 + 2 * (1 + 2) processes for 30 tasks."""
+    """At most two deaths, each with a suspect alone and a new pool of two: 8 processes for 30 tasks."""
     code = """
 def work(n):
     if n == 3:
