@@ -197,3 +197,12 @@ def test_show_report_and_explain_go_by_the_settings_that_check_goes_by(
     page = Path("page.html").read_text()
     assert ("DRM030" in page) == bool(numbers)
     assert ("DRM030" in run("explain", place).out) == bool(numbers)
+
+
+def test_a_diff_says_where_in_a_text_and_of_which_bytes_as_check_does() -> None:
+    old, new = (drmemctl.load(FIXTURES / "races" / f"{name}.dts") for name in ("before", "after"))
+    findings = drmemctl.diff(old, new).findings
+    assert findings == drmemctl.check(new, before=old, select=[FAMILY])
+    assert {finding.line for finding in findings} == {40}
+    result = json.loads(run("diff", old.source, new.source, "--format", "sarif").out)["runs"][0]["results"][-1]
+    assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 40, "startColumn": 3}
