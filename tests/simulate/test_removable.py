@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from time import process_time
 
 import pytest
@@ -148,10 +147,9 @@ def test_the_command() -> None:
 
 def test_many_runs_are_not_tried_all_at_once() -> None:
     """That request alone took minutes of 20,000 runs; the others are tried."""
-    simulation = Simulation(tree(*(lmbs(2 + 2 * at, 1, at % 2, 8) for at in range(3000))), "latest", "powervm")
+    simulation = Simulation(tree(*(lmbs(2 + 2 * at, 1, at % 2, 8) for at in range(2001))), "latest", "powervm")
     before = process_time()
     found = Removable.of(simulation)
-    # Counting branches costs up to three times that.
-    assert process_time() - before < (5 if sys.gettrace() is None else 15)
+    assert process_time() - before < 5
     assert [request.works for request in found.requests[:3]] == [None, True, True]
-    assert found.requests[0].lmbs == 3000
+    assert found.requests[0].lmbs == 2001
