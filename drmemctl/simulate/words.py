@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from drmemctl.errors import DrmemctlError
 from drmemctl.numbers import parse_drc_index, parse_kernel_int
 
-WORD = re.compile(r"""@?(?:'[^']*'|"(?:\\.|[^"\\])*")+(?!\S)|\S+""")
+_QUOTED = r"""@?(?:'[^']*'|"(?:\\.|[^"\\])*")+"""
+WORD = re.compile(rf"{_QUOTED}(?!\S)|\S+")
 """A word; the name of a file with blanks in it is quoted as for a shell."""
+
+_STEP = re.compile(rf"(?:(?<![^\s;]){_QUOTED}(?![^\s;])|[^;])+")
 
 DRC, NUMBER, PATH, PROPERTY, FILE, VALUE = "<drc>", "<number>", "<path>", "<property>", "<file>", "<value>"
 BLOCK = "<block>"
@@ -36,6 +39,11 @@ class StepError(DrmemctlError):
         self.line = line
         self.column = column
         self.expected = expected
+
+
+def parts_of(text: str) -> list[str]:
+    """Return the texts of the steps between `;`; one in a quoted word is the word's."""
+    return [part.strip() for part in _STEP.findall(text)]
 
 
 def unquoted(word: str) -> str:

@@ -11,7 +11,8 @@ import pytest
 
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
 from drmemctl.simulate.steps.language import parse_step
-from drmemctl.simulate.words import StepError, unquoted
+from drmemctl.simulate.words import StepError, parts_of, unquoted
+from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES
 
@@ -50,3 +51,17 @@ def test_a_quote_that_does_not_end_is_an_error_with_its_place() -> None:
     with pytest.raises(StepError) as error:
         parse_step("lpm 'after the move.dts")
     assert (error.value.column, error.value.expected) == (12, "the end of the step")
+
+
+@each(
+    ("text", "parts"),
+    [
+        ("lpm a.dtb; dlpar memory add count 1", ["lpm a.dtb", "dlpar memory add count 1"]),
+        ("lpm 'a; b.dtb';dlpar memory add count 1", ["lpm 'a; b.dtb'", "dlpar memory add count 1"]),
+        ('lpm "a;\\"b.dtb" ; prrn', ['lpm "a;\\"b.dtb"', "prrn"]),
+        ("lpm it's; prrn; lpm that's", ["lpm it's", "prrn", "lpm that's"]),
+        ("lpm 'open; prrn", ["lpm 'open", "prrn"]),
+    ],
+)
+def test_a_semicolon_in_a_quoted_name_ends_no_step(text: str, parts: list[str]) -> None:
+    assert parts_of(text) == parts

@@ -12,7 +12,7 @@ from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.policy import Policy, ThreadsError
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.steps.language import parse_step
-from drmemctl.simulate.words import StepError
+from drmemctl.simulate.words import StepError, parts_of
 from drmemctl.tree.node import Tree
 
 KDUMP = "kdump"
@@ -55,7 +55,7 @@ def steps_of(text: str) -> list[KernelStep]:
     """Return the steps of a thread, none for kdump; `StepError` for what is none, or cannot be a thread's."""
     if text.strip() == KDUMP:
         return []
-    parsed = [step for part in text.split(";") if (step := parse_step(part.strip())) is not None]
+    parsed = [step for part in parts_of(text) if (step := parse_step(part)) is not None]
     if not parsed:
         raise StepError(text, 1, 1, "a step")
     steps: list[KernelStep] = []
