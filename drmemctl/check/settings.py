@@ -183,11 +183,28 @@ def command_tables(path: str) -> dict[str, Mapping[str, Any]]:
     return tables
 
 
-def general_keys(path: str) -> dict[str, Any]:
-    """Return the keys of a file that are about checks, kernel and hypervisor, as they stand there."""
+def general_keys(path: str) -> dict[str, tuple[str, Any]]:
+    """Return the keys of a file that are about checks, kernel and hypervisor: how they stand there, and values."""
     table = _table(path)
-    of_check = table.get(_CHECK, {})
-    return {key: value for key, value in {**table, **of_check}.items() if key in _KEYS}
+    of_check = {f"{_CHECK}.{key}": value for key, value in table.get(_CHECK, {}).items()}
+    written = {**table, **of_check}
+    return {
+        key.rpartition(".")[2]: (key, value) for key, value in written.items() if key.rpartition(".")[2] in _KEYS
+    }
+
+
+def check_baseline_is_beside(settings: Settings, path: str) -> None:
+    """Refuse a baseline outside the directory of the file that names it, or of a link there.
+
+    Whoever wrote a repository names no other file of who checks it.
+    """
+    folder = os.path.realpath(os.path.dirname(path) or ".")  # noqa: PTH120
+    if settings.baseline is None:
+        return
+    if os.path.commonpath((folder, os.path.realpath(settings.baseline))) != folder:
+        hint = "name it with --baseline"
+        message = "a file of settings that was found names a baseline in its own directory only"
+        raise SettingsError(message, source=path, path="baseline", hint=hint)
 
 
 def _table(path: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from drmemctl.cli.found_settings import chosen_file, settings_error
+from drmemctl.cli.found_settings import chosen_file, found_settings, settings_error
 from drmemctl.cli.option_sources import (
     PREFIX,
     FileValue,
@@ -44,6 +44,9 @@ _OWN_KERNELS = ("fleet check", "fleet simulate", "fleet explore", "qualify", "ru
 """Commands that take several kernels, or all, where none is named."""
 
 Commands = Mapping[tuple[str, ...], click.Command]
+
+General = Mapping[str, tuple[str, Any]]
+"""How a general key stands in the file, and its value, by key."""
 
 
 def commands_below(group: click.Group, words: tuple[str, ...] = ()) -> dict[tuple[str, ...], click.Command]:
@@ -176,13 +179,15 @@ def _takes_general(words: tuple[str, ...], key: str, *, everything: bool) -> boo
     return everything and key in _FOR_ALL and " ".join(words) not in _OWN_KERNELS
 
 
-def _general_setting(head: tuple[str, str], general: Mapping[str, Any], key: str, path: str | None) -> Setting:
-    return Setting(*head, general[key], "file", f"{path}: {TABLE}.{key}")
+def _general_setting(head: tuple[str, str], general: General, key: str, path: str | None) -> Setting:
+    place, value = general[key]
+    return Setting(*head, value, "file", f"{path}: {TABLE}.{place}")
 
 
-def _general(path: str | None) -> Mapping[str, Any]:
+def _general(path: str | None) -> General:
     from drmemctl.check.settings import general_keys
 
+    found_settings()  # what `check` refuses is refused
     return {} if path is None else general_keys(path)
 
 

@@ -52,9 +52,8 @@ def chosen_file() -> str | None:
     meta = {} if ctx is None else ctx.meta
     if meta.get(_ISOLATED):
         return None
-    if meta.get(_FILE) is not None:
-        path: str = meta[_FILE]
-        return path
+    if _named_file() is not None:
+        return _named_file()
     if not _may_be_there():
         return None
     from drmemctl.check.settings import SettingsError, find_settings
@@ -65,17 +64,26 @@ def chosen_file() -> str | None:
         raise settings_error(str(error)) from error
 
 
+def _named_file() -> str | None:
+    ctx = click.get_current_context(silent=True)
+    path: str | None = None if ctx is None else ctx.meta.get(_FILE)
+    return path
+
+
 def found_settings() -> Settings | None:
     """Return the settings for this directory, None without any; a usage error for those that make no sense."""
     path = chosen_file()
     if path is None:
         return None
-    from drmemctl.check.settings import SettingsError, read_settings
+    from drmemctl.check.settings import SettingsError, check_baseline_is_beside, read_settings
 
     try:
-        return read_settings(path)
+        settings = read_settings(path)
+        if path != _named_file():
+            check_baseline_is_beside(settings, path)
     except SettingsError as error:
         raise settings_error(str(error)) from error
+    return settings
 
 
 def found_plan(kernel: Profile | None) -> Plan:

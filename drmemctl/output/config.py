@@ -62,7 +62,10 @@ def show_config(
         screen.write_all(csv_lines(_KEYS, map(_record, settings)))
     else:
         title = "there is no file of settings" if file is None else f"settings of {safe(file)}"
-        show_table(screen, COLUMNS, map(_cells, settings), title=title, choice=choice)
+        if settings:
+            show_table(screen, COLUMNS, map(_cells, settings), title=title, choice=choice)
+        else:
+            screen.write_text([f"{title}; every option has its default, which `drmemctl config COMMAND` shows\n"])
 
 
 def _record(setting: Setting) -> dict[str, Any]:

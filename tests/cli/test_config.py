@@ -152,3 +152,30 @@ def test_the_config_of_no_command_is_refused() -> None:
     done = run("config", "nonsense")
     assert (done.code, done.out) == (2, "")
     assert "No such command 'nonsense'" in done.err
+
+
+def test_config_refuses_what_check_refuses_and_names_keys_as_written(project: Any, tmp_path: Path) -> None:
+    project("[tool.drmemctl]\nplugin = ['os']\n")
+    assert [
+        (run(*words).code, "plugin: unknown key" in run(*words).err) for words in (("config",), ("check", TREE))
+    ] == [(2, True)] * 2
+    (tmp_path / "below").mkdir()
+    project("[tool.drmemctl.check]\nbaseline = 'below/known.json'\n")
+    assert shown("check")["check", "--baseline"][2].endswith("/pyproject.toml: tool.drmemctl.check.baseline")
+
+
+def test_a_file_that_was_found_names_no_baseline_elsewhere(project: Any, tmp_path: Path) -> None:
+    (tmp_path / "link.json").symlink_to("/etc/passwd")
+    for name in ("/etc/passwd", "../known.json", "below/../../known.json", "link.json"):
+        for table in ("drmemctl", "drmemctl.check"):
+            project(f"[tool.{table}]\nbaseline = '{name}'\n")
+            for words in (("check", TREE), ("config", "check")):
+                done = run(*words)
+                assert (done.code, "in its own directory only" in done.err) == (2, True), (name, words, done)
+
+
+def test_nothing_set_is_said(project: Any) -> None:
+    project("")
+    assert run("config").out == (
+        "there is no file of settings; every option has its default, which `drmemctl config COMMAND` shows\n"
+    )
