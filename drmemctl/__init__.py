@@ -20,7 +20,7 @@ from drmemctl._version import __version__
 # Not that of typing: an interrupt while that is imported would be nobody's to catch.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     from drmemctl.api.act import explore, kdump, kexec, memblock, removable, repair
@@ -60,13 +60,13 @@ if TYPE_CHECKING:
     from drmemctl.simulate.partition import StepResult
     from drmemctl.simulate.removable import Removable
     from drmemctl.simulate.repair import Repair
-    from drmemctl.simulate.session import Session, Steps
+    from drmemctl.simulate.session import Session, simulate
     from drmemctl.simulate.simulation import Simulation
     from drmemctl.tree.node import Node, Property, Tree
     from drmemctl.tree.source import load
 
     # ruff: noqa: D103 - documented where they are defined
-    # At run time these names are the packages drmemctl.check and drmemctl.simulate, which can be called.
+    # At run time `check` and `simulate` are the packages of these names, which can be called.
     def check(
         tree: Tree,
         *,
@@ -75,19 +75,6 @@ if TYPE_CHECKING:
         select: Sequence[str] = (),
         ignore: Sequence[str] = (),
     ) -> tuple[Finding, ...]: ...
-
-    def simulate(  # noqa: PLR0913 - as above
-        tree: Tree,
-        steps: Steps = (),
-        *,
-        kernel: str | Profile | None = None,
-        hypervisor: str | None = None,
-        added: Iterable[str] = (),
-        removed: Iterable[str] = (),
-        files: Files | None = None,
-        findings: bool = True,
-        traced: bool = False,
-    ) -> Session: ...
 
 
 __all__ = [

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from drmemctl.api.kernels import profile_for
+from drmemctl.api.words import check_word
 from drmemctl.simulate.session import Steps, simulate, steps_of
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ def repair(
 
     `goal` is `consistent`, or a rule that is to find nothing any more.
     """
-    from drmemctl.simulate.repair import repair
+    from drmemctl.simulate.repair import CONSISTENT, goals, repair
 
+    check_word("goal", goal, (CONSISTENT, *goals()))
     return repair(simulate(tree, steps, kernel=kernel, hypervisor=hypervisor, findings=False).simulation, goal)
 
 
@@ -104,8 +106,12 @@ def kexec(
         hypervisor: who owns the connectors.
 
     """
-    from drmemctl.simulate.kexec import NextKernel
+    from drmemctl.kernel.kexec_load import Route
+    from drmemctl.simulate.kexec import FADUMP, NextKernel
 
+    check_word("purpose", purpose, ("plain", FADUMP))
+    if load is not None:
+        check_word("load", load, tuple(Route))
     session = simulate(tree, steps, kernel=kernel, hypervisor=hypervisor, findings=False)
     return NextKernel.of(session.simulation.situation, purpose, load)
 
@@ -135,6 +141,7 @@ def kdump(
     from drmemctl.kernel.kdump import Producer
     from drmemctl.simulate.kexec import CrashKernel, CrashLoad
 
+    check_word("producer", producer, tuple(Producer))
     load = CrashLoad(memory, Producer(producer), page)
     parsed = steps_of(steps)
     if not parsed:
@@ -183,13 +190,13 @@ def explore(
     from drmemctl.simulate.files import Files
     from drmemctl.simulate.interleave.answer import Question, answers
     from drmemctl.simulate.interleave.deadline import NEVER
-    from drmemctl.simulate.interleave.exploration import Exploration, policies_named
+    from drmemctl.simulate.interleave.exploration import Exploration, policies_named, until_named
     from drmemctl.simulate.interleave.search import Bounds
 
     profile = profile_for(tree, kernel, added, removed)
     machine = hypervisor or inferred_hypervisor(tree).name
     bounds = Bounds(max_states, max_seconds or NEVER)
     threads = (threads,) if isinstance(threads, str) else tuple(threads)
-    question = Question(tree, threads, profile, machine, bounds, until, files or Files())
+    question = Question(tree, threads, profile, machine, bounds, until_named(until), files or Files())
     policies = policies_named((locking,) if isinstance(locking, str) else locking)
     return Exploration(question, tuple(answers(question, policies, jobs=jobs, tell=tell)))

@@ -33,14 +33,11 @@ def decode(
     """
     from drmemctl.check.decoding import Decoding
     from drmemctl.check.stream.answers import RtasStream
-    from drmemctl.errors import FormatError
     from drmemctl.formats.rtas_input import read_answers
-    from drmemctl.formats.rtas_kinds import KINDS
     from drmemctl.kernel.choice import kernel_for
     from drmemctl.kernel.profiles import profile
 
-    if kind not in KINDS:
-        raise FormatError(f"no kind {kind!r} of RTAS answers", hint=f"one of {', '.join(KINDS)}")
+    _check_kind(kind)
     stream = RtasStream(read_answers(kind, data, source), tree)
     if tree is not None:
         return Decoding.of(kind, stream, kernel_for(tree, kernel).judged)
@@ -51,4 +48,13 @@ def encode(kind: str, document: bytes, *, source: str = "<bytes>") -> bytes:
     """Return the bytes of answers that are JSON, as `drmemctl decode --format json` prints them."""
     from drmemctl.formats.rtas_document import encoded
 
+    _check_kind(kind)
     return encoded(kind, document, source)
+
+
+def _check_kind(kind: str) -> None:
+    from drmemctl.errors import FormatError
+    from drmemctl.formats.rtas_kinds import KINDS
+
+    if kind not in KINDS:
+        raise FormatError(f"no kind {kind!r} of RTAS answers", hint=f"one of {', '.join(KINDS)}")

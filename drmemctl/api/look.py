@@ -6,6 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from drmemctl.api.kernels import profile_for, reading
+from drmemctl.api.words import check_word
+from drmemctl.formats.dynamic_memory import NODE
 
 if TYPE_CHECKING:
     from drmemctl.compare.history import History
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
     Kernel = str | Profile | None
 
-DRMEM_NODE = "/ibm,dynamic-reconfiguration-memory"
-
 
 def overview(tree: Tree, *, kernel: Kernel = None) -> Overview:
     """Return a partition at a glance, as `drmemctl show` has it: machine, features, memory by state and node.
@@ -32,36 +32,36 @@ def overview(tree: Tree, *, kernel: Kernel = None) -> Overview:
         kernel: the kernel that reads it; the input's if there is none, else the newest. So everywhere below.
 
     """
+    from drmemctl.check.engine import Plan
     from drmemctl.check.tally import counted
     from drmemctl.kernel.affinity import affinity_rules
     from drmemctl.kernel.choice import kernel_for
     from drmemctl.model.overview import Overview
 
     choice = kernel_for(tree, kernel)
-    return Overview.from_tree(tree, counted(tree, choice.judged), affinity_rules(choice.profile))
+    return Overview.from_tree(tree, counted(tree, Plan(kernel=choice.judged)), affinity_rules(choice.profile))
 
 
 def lmb(tree: Tree, *, kernel: Kernel = None, origin: Literal["tree", "array", "boot"] = "tree") -> LmbTable:
     """Return the LMBs with their nodes, as `drmemctl lmb` has them.
 
-    `origin` is where a dump's are taken from: its tree, the kernel's own array, or the tree of boot as far as the
-    dump kept it. `NotInTreeError` where there is no such thing.
+    `origin` is where a dump's are taken from: its tree, the kernel's own array, or the tree of boot as far as
+    replaced properties tell it; where a dump has that whole, it is `load("vmcore::boot")`. `NotInTreeError` where
+    there is no such thing.
     """
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
-    from drmemctl.model.dumped import array_in, at_boot, no_array, no_dump
+    from drmemctl.model.dumped import at_boot, named_array, no_dump
+    from drmemctl.tree.limits import LIMITS
 
+    check_word("origin", origin, ("tree", "array", "boot"))
     if origin == "boot":
         if tree.dump is None:
             raise no_dump(tree)
-        tree = at_boot(tree, DRMEM_NODE)
-    associativity = Associativity.from_tree(tree, reading(tree, kernel).rules)
-    if origin != "array":
-        return Drmem.from_tree(tree).table.with_nodes(associativity)
-    array = array_in(tree)
-    if array is None:
-        raise no_array(tree)
-    return array.with_nodes(associativity)
+        tree = at_boot(tree, NODE)
+    listed = LIMITS.max_listed_runs
+    table = named_array(tree) if origin == "array" else Drmem.from_tree(tree, listed).table
+    return table.with_nodes(Associativity.from_tree(tree, reading(tree, kernel).rules))
 
 
 def address_map(tree: Tree, *, kernel: Kernel = None) -> AddressMap:
@@ -99,7 +99,7 @@ def blocks(tree: Tree, *, kernel: Kernel = None, cmdline: str | None = None) -> 
 
 
 def history(
-    tree: Tree, path: str = DRMEM_NODE, name: str | None = None, *, kernel: Kernel = None, limit: int = 100
+    tree: Tree, path: str = NODE, name: str | None = None, *, kernel: Kernel = None, limit: int = 100
 ) -> History:
     """Return the values that a property of a dumped kernel has had since boot, the newest first.
 
@@ -121,8 +121,9 @@ def convert(tree: Tree, to: Literal["v1", "v2"], *, limit: int | None = None) ->
 
     `LimitError` for more than `limit` LMBs, since v1 has an entry for each.
     """
-    from drmemctl.model.conversion import DEFAULT_LIMIT, convert
+    from drmemctl.model.conversion import DEFAULT_LIMIT, PROPERTY_OF, convert
 
+    check_word("to", to, PROPERTY_OF)
     return convert(tree, to, DEFAULT_LIMIT if limit is None else limit)
 
 

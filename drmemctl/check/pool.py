@@ -2,7 +2,8 @@
 """Work in several processes: results in order, few held at once, and the input named over which a process died.
 
 The processes are those of the standard library's executor. That gives up as a whole when a process dies and cannot
-say over which task: so each task that it had is done again in a process of its own, and a new executor goes on.
+say over which task: so the first that it had is done again in a process of its own, and a new executor has the
+others. Tasks are taken in order: after as many turns as there are processes, at most, the one that kills is first.
 Processes are forked, all of them before the executor starts its thread: what they work with need not be pickled.
 """
 
@@ -66,10 +67,11 @@ def ordered_map(
                 yield _result(pending.popleft()[1])
                 continue
             pool.stop()
-            for task, answer in pending:
-                yield _alone(work, task, lost) if _died(answer) else _result(answer)
-            pending.clear()
+            suspect, _ = pending.popleft()
+            result = _alone(work, suspect, lost)
             pool = _Pool(work, jobs)
+            pending = deque((task, pool.submit(task) if _died(answer) else answer) for task, answer in pending)
+            yield result
     finally:
         pool.stop()
 

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Severity
 from drmemctl.check.report import Report, report_tree
-from drmemctl.kernel.profiles import Profile
 from drmemctl.tree.node import Tree
 
 NEVER = "never"
@@ -84,9 +83,9 @@ class CheckTally:
         return any(number and fails(severity, fail_on) for severity, number in self.findings.items())
 
 
-def counted(tree: Tree, kernel: Profile | None = None) -> dict[str, int]:
-    """Return how many findings of each severity a tree has, the worst first; by default for its own kernel."""
-    numbers = Counter(finding.severity for finding in report_tree(tree, Plan(kernel=kernel)).findings)
+def counted(tree: Tree, plan: Plan) -> dict[str, int]:
+    """Return how many findings of each severity a tree has by a plan, the worst first."""
+    numbers = Counter(finding.severity for finding in report_tree(tree, plan).findings)
     return {severity.value: numbers[severity] for severity in Severity}
 
 

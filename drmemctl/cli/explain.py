@@ -58,11 +58,11 @@ def _rules_of(subject: str) -> list[Rule]:
 
 def _explain_tree(source: str, format: str, screen: Screen) -> int:
     """Explain the rules that a tree breaks; a usage error for what is neither a rule nor a file."""
-    from drmemctl.check.engine import Plan, all_rules
+    from drmemctl.check.engine import all_rules
     from drmemctl.check.pages import Page
     from drmemctl.check.report import report
     from drmemctl.check.rule_words import suggestion
-    from drmemctl.cli.kernel_options import setting
+    from drmemctl.cli.found_settings import found_plan
     from drmemctl.output.rules import show_pages
     from drmemctl.tree.source import file_of
 
@@ -71,7 +71,7 @@ def _explain_tree(source: str, format: str, screen: Screen) -> int:
     if file is not None and not os.path.lexists(file):
         near = suggestion(source, list(rules)) or "; see `drmemctl rules`"
         raise click.BadParameter(f"{source!r} is no rule{near}", param_hint="RULE")
-    judged = report(source, Plan(kernel=setting("kernel")))
+    judged = report(source, found_plan(None))
     if judged.error:
         say(judged.error)
         return _EXIT_UNREADABLE

@@ -107,17 +107,13 @@ def _policies(ctx: click.Context, param: click.Parameter, values: tuple[str, ...
 
 
 def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    from drmemctl.check.engine import all_rules
-    from drmemctl.check.rule_words import suggestion
-    from drmemctl.simulate.interleave.answer import INCONSISTENT
+    from drmemctl.simulate.interleave.exploration import until_named
+    from drmemctl.simulate.interleave.policy import ThreadsError
 
-    if value in ("", INCONSISTENT):
-        return value
-    rules = all_rules()
-    if value.upper() not in rules:
-        near = suggestion(value, [INCONSISTENT, *rules])
-        raise click.BadParameter(f"{value!r} is neither a rule nor {INCONSISTENT!r}{near}", ctx, param)
-    return value.upper()
+    try:
+        return until_named(value)
+    except ThreadsError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
 
 
 @click.command(

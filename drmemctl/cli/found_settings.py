@@ -13,7 +13,9 @@ import click
 from drmemctl.read_files import note
 
 if TYPE_CHECKING:
+    from drmemctl.check.engine import Plan
     from drmemctl.check.settings import Settings
+    from drmemctl.kernel.profiles import Profile
 
 _OWN, _SHARED = "drmemctl.toml", "pyproject.toml"
 
@@ -74,6 +76,15 @@ def found_settings() -> Settings | None:
         return read_settings(path)
     except SettingsError as error:
         raise settings_error(str(error)) from error
+
+
+def found_plan(kernel: Profile | None) -> Plan:
+    """Return which rules `check` runs here, and how grave their findings are: other commands tell the same."""
+    from drmemctl.check.engine import Plan
+
+    settings = found_settings()
+    plan = Plan() if settings is None else settings.plan
+    return plan if kernel is None else plan._replace(kernel=kernel)
 
 
 def use_settings(ctx: click.Context) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -109,8 +108,8 @@ def command(
     """
     from drmemctl.model.associativity import Associativity
     from drmemctl.model.drmem import Drmem
+    from drmemctl.model.lmb_values import check_listed
     from drmemctl.model.selection import Selection
-    from drmemctl.model.sizes import listed_within_bounds
     from drmemctl.output.lmb import COLUMNS, LmbView, show_lmbs
     from drmemctl.tree.limits import LIMITS
 
@@ -123,8 +122,8 @@ def command(
     n_lmbs = table.n_lmbs
     selection = Selection(flat(nodes), flat(drc_indexes), flat(addresses), flat(states))
     table = selection.of(table, associativity)
-    if format != "text" and associativity.lookup is not None:
-        listed_within_bounds(len(table.runs) * associativity.lookup.listed, device_tree.source)
+    if format != "text":
+        check_listed(len(table.runs), associativity, device_tree.source)
     view = LmbView(table, associativity, limit if expand else None, reading.kernel)
     show_lmbs(screen, view, format, choice)
     if selection != Selection() and not table.n_lmbs:
@@ -154,18 +153,16 @@ def _boot_tree(source: str) -> Tree:
 
 def _table_of(origin: str, tree: Tree, drmem: Drmem) -> LmbTable:
     """Return the LMBs of the tree or of a dumped kernel's array; say on stderr where those two differ."""
-    from drmemctl.model.dumped import ARRAY, array_in, no_array
+    from drmemctl.model.dumped import array_in, named_array
 
-    array = array_in(tree)
+    array = named_array(tree) if origin == "array" else array_in(tree)
     if array is None:
-        if origin == "array":
-            raise no_array(tree)
         if tree.dump is not None:
             say("the kernel's LMB array is not found in this dump")
         return drmem.table
     if array != drmem.table:
         say("the kernel's LMB array and its tree differ: see --from array, and drmemctl check")
-    return replace(array, property_name=ARRAY) if origin == "array" else drmem.table
+    return array if origin == "array" else drmem.table
 
 
 def _conditions(selection: Selection) -> str:

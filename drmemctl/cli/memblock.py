@@ -34,7 +34,7 @@ Examples:
 
 A region is what a kernel with memblock=debug prints last: memory nodes and assigned LMBs, merged where node
 and flags are the same. After STEPs, those of `drmemctl simulate`, it is what /sys/kernel/debug/memblock/memory
-has then.
+has then: hotplug marks of boot are gone, and keep no images out.
 """
 
 

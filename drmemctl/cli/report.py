@@ -15,7 +15,6 @@ from drmemctl.cli.kernel_options import (
     kernel_of,
     kernel_option,
     named_hypervisor,
-    setting,
 )
 from drmemctl.cli.steps import step_option, steps_file_option
 
@@ -68,7 +67,7 @@ def command(
     """
     if [tree, new, script].count("-") > 1:
         raise click.UsageError("standard input can be only one of TREE, NEW and FILE.")
-    from drmemctl.check.engine import Plan
+    from drmemctl.cli.found_settings import found_plan
     from drmemctl.cli.steps import parse_steps
     from drmemctl.output.progress import working
     from drmemctl.output.report.page import page
@@ -81,7 +80,7 @@ def command(
     profile = kernel_of(device_tree, kernel).changed(added, removed)
     machine = named_hypervisor(hypervisor) if parsed else None
     second = None if new is None else sources.shown_tree(open_tree(new))
-    plan = Plan(kernel=kernel or setting("kernel"))
+    plan = found_plan(kernel).at(tree if new is None else new)
     with working("making the report"):
         text = page(material_of(sources, title, device_tree, second, plan, profile, parsed, machine))
     _write(output, text)

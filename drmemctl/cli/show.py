@@ -35,11 +35,13 @@ def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> N
     `drmemctl check` has to say.
     """
     from drmemctl.check.tally import counted
+    from drmemctl.cli.found_settings import found_plan
     from drmemctl.kernel.affinity import affinity_rules
     from drmemctl.model.overview import Overview
     from drmemctl.output.overview import show_overview
 
     opened = open_tree(tree)
     choice = kernel_choice(opened, kernel)
-    overview = Overview.from_tree(opened, counted(opened, choice.judged), affinity_rules(choice.profile))
+    plan = found_plan(choice.judged).at(tree)
+    overview = Overview.from_tree(opened, counted(opened, plan), affinity_rules(choice.profile))
     show_overview(screen, overview, format, choice.profile.name if choice.named else None)

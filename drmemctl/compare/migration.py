@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from drmemctl.check.about import complete
 from drmemctl.check.engine import Judge, finding_of, ordered, rules_of
 from drmemctl.check.finding import Finding
 from drmemctl.check.subject import Running, Subject
@@ -29,7 +30,7 @@ def judge_migration(old: Side, new: Side, lmbs: LmbDiff, kernel: Profile | None 
     after.running = Running(array=old.table) if old.memory.drmem is not None else Running()
     # Only this family: importing all of them takes longer than comparing most trees.
     violations = Judge(profile=kernel).ask(rules_of([FAMILY]).values(), after)
-    return tuple(finding_of(violation, after) for violation in ordered(violations))
+    return complete((finding_of(violation, after) for violation in ordered(violations)), after)
 
 
 def _subject(side: Side, table: LmbTable, before: Subject | None) -> Subject:

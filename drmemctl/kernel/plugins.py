@@ -9,16 +9,19 @@ imported once a name is asked for that nothing else has.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, count
 from types import CodeType, ModuleType, TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from drmemctl.errors import DrmemctlError
 from drmemctl.kernel.capability import Capability
 from drmemctl.kernel.installed_plugins import installed, source_of
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -100,7 +103,6 @@ class Plugin:
 @dataclass(slots=True)
 class _Registry:
     plugins: list[Plugin] = field(default_factory=list)
-    replaced: dict[str, tuple[Replacement, ...]] = field(default_factory=dict)
     looked_for_installed: bool = False
     codes: dict[str, str] = field(default_factory=dict)
     """By each file that a plugin was loaded from, what messages call it; also of those that count no more."""
@@ -120,34 +122,23 @@ def add(plugin: Plugin) -> Plugin:
     _registry.plugins.append(plugin)
     if plugin.code:
         _registry.codes[plugin.code] = plugin.source
-    _note_replaced()
     return plugin
 
 
 def remove(plugin: Plugin) -> None:
     """Have a plugin count no more."""
-    _registry.plugins = [kept for kept in _registry.plugins if kept is not plugin]
-    _note_replaced()
-
-
-def _note_replaced() -> None:
-    replaced: dict[str, tuple[Replacement, ...]] = {}
-    for plugin in _registry.plugins:
-        for replacement in plugin.functions:
-            replaced[replacement.function] = (*replaced.get(replacement.function, ()), replacement)
-    _registry.replaced = replaced
+    _registry.plugins = [counting for counting in _registry.plugins if counting is not plugin]
 
 
 @contextmanager
 def scope() -> Iterator[None]:
     """Have plugins that are loaded meanwhile count no longer than that."""
-    before, looked = tuple(_registry.plugins), _registry.looked_for_installed
+    before, looked_for_installed = tuple(_registry.plugins), _registry.looked_for_installed
     _registry.looked_for_installed = False
     try:
         yield
     finally:
-        _registry.plugins, _registry.looked_for_installed = list(before), looked
-        _note_replaced()
+        _registry.plugins, _registry.looked_for_installed = list(before), looked_for_installed
 
 
 def capabilities() -> dict[str, Capability]:
@@ -165,10 +156,10 @@ def steps() -> dict[str, Any]:
     return {word: kind for plugin in loaded() for word, kind in plugin.steps.items()}
 
 
-Found = TypeVar("Found")
+Addition = TypeVar("Addition")
 
 
-def looked_up(name: str, names: Callable[[], Mapping[str, Found]]) -> Found | None:
+def looked_up(name: str, names: Callable[[], Mapping[str, Addition]]) -> Addition | None:
     """Return what plugins have under a name, those of installed packages as well; None for nothing."""
     if name not in names():
         load_installed()
@@ -187,12 +178,11 @@ def replaceable(function: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @wraps(task)
         def replaced(*args: P.args, **kwargs: P.kwargs) -> R:
-            if _registry.replaced:
+            for plugin in _registry.plugins:
                 job: Any = args[0]
-                for replacement in _registry.replaced.get(function, ()):
-                    if job.has(replacement.capability):
-                        result: R = replacement.task(*args, **kwargs)
-                        return result
+                for replacement in plugin.functions:
+                    if replacement.function == function and job.has(replacement.capability):
+                        return cast("R", _task_of(plugin, replacement, args, kwargs))
             return task(*args, **kwargs)
 
         return replaced
@@ -200,7 +190,20 @@ def replaceable(function: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorated
 
 
+def _task_of(
+    plugin: Plugin, replacement: Replacement, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Generator[Any, Any, Any]:
+    with faults_told(plugin.source or plugin.name):
+        task = replacement.task(*args, **kwargs)
+        if not isinstance(task, Generator):
+            raise TypeError(f"{replacement.function} yields no actions")
+    return task
+
+
 # Loading.
+
+_numbers = count()
+"""Of the modules that files are loaded as: a name in sys.modules is never given twice."""
 
 
 def load_file(path: str) -> Plugin:
@@ -209,13 +212,13 @@ def load_file(path: str) -> Plugin:
     `PluginError` with file and line for whatever is wrong with it.
     """
     code = _compiled(path, _content(path))
-    module = ModuleType(f"drmemctl_plugin_{len(sys.modules)}")
+    module = ModuleType(f"drmemctl_plugin_{next(_numbers)}")
     module.__file__ = path
     # Dataclasses look their own module up.
     sys.modules[module.__name__] = module
     with faults_told(path):
         exec(code, module.__dict__)  # noqa: S102 - what a plugin is for
-    return add(_with_source(getattr(module, "plugin", None), path, path))
+        return add(_with_source(getattr(module, "plugin", None), path, path))
 
 
 def _content(path: str) -> bytes:
@@ -243,11 +246,23 @@ def load_installed() -> None:
     """Load the plugins of installed packages, once; `PluginError` for one that cannot be loaded."""
     if _registry.looked_for_installed:
         return
+    # Before one is imported: that may ask for a name as well.
     _registry.looked_for_installed = True
-    for point in installed():
-        source = source_of(point)
-        with faults_told(source):
-            value = point.load()
+    try:
+        for point in installed():
+            _load_point(point)
+    except BaseException:
+        # The next that asks is told the same, and not that there is no such name.
+        _registry.looked_for_installed = False
+        raise
+
+
+def _load_point(point: EntryPoint) -> None:
+    source = source_of(point)
+    if any(plugin.source == source for plugin in loaded()):
+        return  # before one that failed
+    with faults_told(source):
+        value = point.load()
         code = getattr(sys.modules.get(point.module), "__file__", None) or ""
         add(_with_source(value, source, code))
 
@@ -276,6 +291,8 @@ def _wrong_names(plugin: Plugin) -> Iterator[str]:
             yield f"{name!r} is no name: letters, digits and hyphens make one"
         elif name in taken:
             yield f"there is a {name!r} already"
+        else:
+            taken.add(name)
 
 
 def _wrong_values(plugin: Plugin) -> Iterator[str]:

@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import GeneratorType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.job import BlockedError, Job, OopsError, Outcome
+from drmemctl.kernel.plugins import PluginError
 from drmemctl.kernel.state import KernelState
 
 P = ParamSpec("P")
@@ -152,12 +154,27 @@ def in_turn(queue: Lock, task: Task[R]) -> Task[R]:
     return result
 
 
+def next_action(task: Task[Any], result: Any) -> Action:
+    """Return what a task does next, once its last action returned `result`; `PluginError` if that is no action."""
+    action = task.send(result)
+    if not isinstance(action, Action):
+        raise _no_action(task, action)
+    return action
+
+
+def _no_action(task: Any, value: object) -> PluginError:
+    while isinstance(task.gi_yieldfrom, GeneratorType):
+        task = task.gi_yieldfrom
+    message = f"line {task.gi_frame.f_lineno}: {task.__name__} yields a {type(value).__name__} and no action"
+    return PluginError(message, source=task.gi_code.co_filename, hint="`yield from` goes on with another function")
+
+
 def run(job: Job, task: Task[R]) -> R:
     """Carry a task out alone; nobody else holds a lock."""
     result: Any = None
     while True:
         try:
-            action = task.send(result)
+            action = next_action(task, result)
         except StopIteration as end:
             value: R = end.value
             return value

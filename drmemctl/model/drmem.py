@@ -107,7 +107,9 @@ class LmbTable:
                 yield run.lmb(position, self.lmb_size, node)
 
     def __getitem__(self, index: int) -> Lmb:
-        return self.lmb(index + len(self) if index < 0 else index)
+        if index < -len(self):
+            raise IndexError(f"LMB {index} of {len(self):,}")
+        return self.lmb(index % len(self) if index < 0 else index)
 
     def __repr__(self) -> str:
         from drmemctl.model.lmb_values import described

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from drmemctl.errors import NotInTreeError
@@ -30,6 +31,14 @@ def array_in(tree: Tree) -> LmbTable | None:
     return None if array is None else _table_of(array)
 
 
+def named_array(tree: Tree) -> LmbTable:
+    """Return the kernel's own array under the name of its variable; `NotInTreeError` if there is none to show."""
+    array = array_in(tree)
+    if array is None:
+        raise _no_array(tree)
+    return replace(array, property_name=ARRAY)
+
+
 def read_table(path: str) -> LmbTable:
     """Return the array in a file of drmemctl.array/1; `InputError` for what is none, `LimitError`."""
     from drmemctl.tree.kept_dump import read_array
@@ -51,7 +60,7 @@ def no_dump(tree: Tree) -> NotInTreeError:
     return NotInTreeError(message, source=tree.source, hint="--from tree shows the LMBs of the device tree")
 
 
-def no_array(tree: Tree) -> NotInTreeError:
+def _no_array(tree: Tree) -> NotInTreeError:
     """Return the error that there is no array to show."""
     message = "this is no kernel dump, and only those have the kernel's LMB array"
     if tree.dump is not None:

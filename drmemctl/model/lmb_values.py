@@ -10,6 +10,7 @@ from drmemctl.errors import DrmemctlError
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.run import Lmb, Run, state_of
+from drmemctl.model.sizes import listed_within_bounds
 from drmemctl.notebook import html_table
 from drmemctl.wording import count_of, size_text
 
@@ -77,8 +78,15 @@ def lmb_attributes(aa_index: int, flags: int, associativity: Associativity) -> d
     return {"aa_index": aa_index, "flags": flags, "node": associativity.node_of(aa_index, flags)}
 
 
+def check_listed(runs: int, associativity: Associativity | None, source: str = "") -> None:
+    """Raise `LimitError` if the lists of so many runs have more domains than are written."""
+    if associativity is not None and associativity.lookup is not None:
+        listed_within_bounds(runs * associativity.lookup.listed, source)
+
+
 def table_record(table: Table) -> dict[str, Any]:
-    """Return a table with the values of `drmemctl lmb --format json`."""
+    """Return a table with the values of `drmemctl lmb --format json`; `LimitError` as there."""
+    check_listed(len(table.runs), table.associativity)
     return {
         "property": table.property_name or None,
         "lmb_size": table.lmb_size,
@@ -87,7 +95,8 @@ def table_record(table: Table) -> dict[str, Any]:
 
 
 def columns_of(table: Table) -> dict[str, list[Any]]:
-    """Return the runs as columns, the same fields as their records and the bytes of each run."""
+    """Return the runs as columns, the same fields as their records and the bytes of each run; `LimitError`."""
+    check_listed(len(table.runs), table.associativity)
     bases, lmbs, drc_indexes, aa_indexes, flags = table.runs.columns()
     ends = [run_attributes(*kind, table.associativity) for kind in zip(aa_indexes, flags, strict=True)]
     size = table.lmb_size

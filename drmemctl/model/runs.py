@@ -51,12 +51,12 @@ class Runs(Sequence[Run]):
             if most is not None and merger.n_runs > most:
                 message = f"more than {most:,} runs of LMBs: hardly any LMB follows from the one before"
                 raise LimitError(message, hint=NOT_REAL)
-        return cls._of(merger)
+        return cls._of(merger.finished())
 
     @classmethod
-    def _of(cls, merger: _Merger) -> Runs:
+    def _of(cls, columns: Columns) -> Runs:
         runs = cls.__new__(cls)
-        runs._hold(merger.finished())  # noqa: SLF001 - its own
+        runs._hold(columns)  # noqa: SLF001 - its own
         return runs
 
     def replaced(self, low: int, high: int, runs: Iterable[Run], lmb_size: int | None) -> Runs:
@@ -67,9 +67,7 @@ class Runs(Sequence[Run]):
         before, after = max(low - 1, 0), high + 1
         between = Runs((*self[before:low], *runs, *self[high:after]), lmb_size)
         columns = zip(self._columns(), between._columns(), strict=True)
-        replaced = Runs((), lmb_size)
-        replaced._hold(Columns(*(column[:before] + middle + column[after:] for column, middle in columns)))
-        return replaced
+        return self._of(Columns(*(column[:before] + middle + column[after:] for column, middle in columns)))
 
     @overload
     def __getitem__(self, index: int) -> Run: ...

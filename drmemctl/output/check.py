@@ -240,7 +240,7 @@ def place_and_offset(finding: Finding, *, line: bool = True) -> str:
 
 def fix_lines(findings: Iterable[Finding], source: str) -> list[str]:
     """Return the command lines that help against some findings in an input, each once."""
-    return list(dict.fromkeys(safe(line, 2000) for finding in findings for line in commands(finding, source)))
+    return list(dict.fromkeys(safe(line, None) for finding in findings for line in commands(finding, source)))
 
 
 def range_text(lmbs: LmbRange) -> str:

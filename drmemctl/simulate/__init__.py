@@ -8,45 +8,30 @@ imports it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drmemctl.kernel.profiles import Profile
-    from drmemctl.simulate.files import Files
-    from drmemctl.simulate.session import Session, Steps
-    from drmemctl.tree.node import Tree
+    from inspect import Signature
+
+    from drmemctl.simulate.session import Session
 
 
 class _CallableSimulation(ModuleType):
-    def __call__(  # noqa: PLR0913 - as its command has options
-        self,
-        tree: Tree,
-        steps: Steps = (),
-        *,
-        kernel: str | Profile | None = None,
-        hypervisor: str | None = None,
-        added: Iterable[str] = (),
-        removed: Iterable[str] = (),
-        files: Files | None = None,
-        findings: bool = True,
-        traced: bool = False,
-    ) -> Session:
+    def __call__(self, *args: Any, **kwargs: Any) -> Session:
         """Do steps on a tree; see `drmemctl.simulate.session.simulate`."""
         from drmemctl.simulate.session import simulate
 
-        return simulate(
-            tree,
-            steps,
-            kernel=kernel,
-            hypervisor=hypervisor,
-            added=added,
-            removed=removed,
-            files=files,
-            findings=findings,
-            traced=traced,
-        )
+        return simulate(*args, **kwargs)
+
+    @property
+    def __signature__(self) -> Signature:
+        """That of the function, for prompts and notebooks."""
+        from inspect import signature
+
+        from drmemctl.simulate.session import simulate
+
+        return signature(simulate)
 
 
 sys.modules[__name__].__class__ = _CallableSimulation

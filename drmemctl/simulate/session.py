@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from drmemctl.check.finding import Violation
+from drmemctl.kernel import plugins
 from drmemctl.kernel.choice import kernel_for
 from drmemctl.kernel.profiles import Profile
 from drmemctl.notebook import short_repr
@@ -80,7 +81,8 @@ class Session:
     def do(self, step: Step) -> StepResult:
         """Do a step."""
         before = self.simulation.situation
-        result = self.simulation.run(step, traced=self.traced)
+        with plugins.faults_told():
+            result = self.simulation.run(step, traced=self.traced)
         self._past.append(before)
         self.done.append(result)
         return result

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import ast
 import json
+import struct
+from collections.abc import Callable
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,12 @@ import pytest
 import drmemctl
 from drmemctl.cli.app import COMMANDS
 from drmemctl.errors import DrmemctlError
+from drmemctl.formats.cells import LMB_SIZE
+from drmemctl.formats.dynamic_memory import NODE, V2
+from drmemctl.simulate.session import simulate
+from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Node, Property, Tree
+from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES, ROOT, blob
 from tests.live_roots import make_root, states
@@ -61,6 +69,7 @@ def test_the_types_and_the_names_are_the_same_ones() -> None:
     assert sorted(drmemctl.__all__) == drmemctl.__dir__()
     for name in drmemctl.__all__:
         assert getattr(drmemctl, name) is not None, name
+    assert signature(drmemctl.simulate) == signature(simulate)
     with pytest.raises(AttributeError, match="no attribute 'lmbs'"):
         drmemctl.lmbs  # noqa: B018
 
@@ -148,6 +157,39 @@ def test_a_capture_is_a_tree(tmp_path: Path) -> None:
 def test_the_page_is_that_of_the_command() -> None:
     page = drmemctl.report(loaded(BEFORE), loaded(AFTER), steps=[PLUG])
     assert page == run("report", BEFORE, AFTER, "--step", PLUG, "-o", "-").out
+
+
+WORDS: dict[str, Callable[[Tree], object]] = {
+    "goal cannot be 'DRM001'; one of consistent, DRM": lambda tree: drmemctl.repair(tree, goal="DRM001"),
+    "purpose cannot be 'kdump'; one of plain, fadump": lambda tree: drmemctl.kexec(tree, purpose=word("kdump")),
+    "load cannot be 'fast'; one of file, classic": lambda tree: drmemctl.kexec(tree, load=word("fast")),
+    "producer cannot be 'x'; one of kexec-tools": lambda tree: drmemctl.kdump(tree, producer=word("x")),
+    "origin cannot be 'dump'; one of tree, array, boot": lambda tree: drmemctl.lmb(tree, origin=word("dump")),
+    "to cannot be 'v3'; one of v1, v2": lambda tree: drmemctl.convert(tree, word("v3")),
+    "'DRM' is neither a rule nor 'inconsistent'": lambda tree: drmemctl.explore(tree, [PLUG], until="DRM"),
+    "no kind 'rtas' of RTAS answers; one of update-nodes": lambda _: drmemctl.encode("rtas", b"{}"),
+}
+
+
+def word(text: str) -> Any:
+    """Return what no type checker lets pass."""
+    return text
+
+
+@each("message", WORDS)
+def test_a_word_that_an_argument_cannot_be_is_refused(message: str) -> None:
+    with pytest.raises(DrmemctlError, match=f"^{message}"):
+        WORDS[message](loaded(BEFORE))
+
+
+def test_as_many_runs_are_listed_as_by_the_command() -> None:
+    number = LIMITS.max_runs + 1
+    rows = b"".join(struct.pack(">IQ3I", 1, index << 40, index, 0, 8) for index in range(number))
+    properties = (Property(LMB_SIZE, bytes(7) + b"\1"), Property(V2, struct.pack(">I", number) + rows))
+    tree = Tree(Node("", (), (Node(NODE[1:], properties),)), "x")
+    assert len(drmemctl.lmb(tree).runs) == number
+    with pytest.raises(DrmemctlError, match="more than 262,144 runs of LMBs"):
+        drmemctl.assoc(tree)
 
 
 def test_history_is_about_dumps() -> None:

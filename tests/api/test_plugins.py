@@ -150,6 +150,11 @@ WRONG = {
     f"{HEAD}C = Capability('c', '')\nplugin = Plugin('p', '', (), (Replacement('dlpar_memory', C, print),))": (
         "plugin 'p': dlpar_memory goes by a capability that the plugin does not add"
     ),
+    f"{HEAD}plugin = Plugin('p', '', (Capability('c', ''), Capability('c', '')))": (
+        "plugin 'p': there is a 'c' already"
+    ),
+    f"{HEAD}plugin = Plugin('p', '', capabilities=3)": "the plugin fails: TypeError: ",
+    f"{HEAD}plugin = Plugin('p', '', functions=(3,))": "the plugin fails: AttributeError: 'int'",
 }
 
 
@@ -187,6 +192,40 @@ def test_what_fails_in_a_plugin_names_its_line(tmp_path: Path, jobs: str) -> Non
     assert (done.code, done.err.splitlines(keepends=True)[1:]) == (3, [message])
 
 
+NO_TASKS = {
+    "task = 3": ": the plugin fails: TypeError: 'int' object is not callable",
+    "def task(job): return 0": ": the plugin fails: TypeError: drmem_update_dt yields no actions",
+    "def task(): yield": ": the plugin fails: TypeError: task() takes 0 positional arguments but 1 was given",
+    "def task(job):\n    yield take(Lock.TREE_UPDATE)": (
+        ": line 4: task yields a generator and no action; `yield from` goes on with another function"
+    ),
+}
+
+
+def test_what_is_no_task_is_the_plugins_fault(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.py"
+    for function, message in NO_TASKS.items():
+        path.write_text(
+            f"{HEAD}C = Capability('c', '')\n{function}\n"
+            "plugin = Plugin('p', '', (C,), (Replacement('drmem_update_dt', C, task),))\n"
+        )
+        options = ("--plugin", path, "--with", "c")
+        for told in (run("simulate", BEFORE, "dlpar memory remove count 1", *options), explored(*options)):
+            assert (told.code, told.err.splitlines()[1:]) == (3, [f"drmemctl: {path}{message}"])
+
+
+def test_what_fails_in_a_plugin_is_an_error_of_the_package_to_a_program(tmp_path: Path) -> None:
+    path = tmp_path / "fails.py"
+    path.write_text(FAILS)
+    plugins.load_file(str(path))
+    tree = drmemctl.load(BEFORE)
+    with pytest.raises(PluginError, match=r"fails\.py: line 6: the plugin fails: ValueError: no ") as caught:
+        drmemctl.simulate(tree, "dlpar memory remove count 1", added=["fails"])
+    assert isinstance(caught.value.__cause__, ValueError)
+    with pytest.raises(PluginError, match=r"fails\.py: line 6: the plugin fails: ValueError: no "):
+        drmemctl.explore(tree, THREADS, added=["fails"])
+
+
 def installed_in(place: Path, code: str, value: str = "example_plugin:plugin") -> None:
     """Lay a package with an entry point out as pip does."""
     (place / "example_plugin.py").write_text(code)
@@ -212,10 +251,13 @@ def test_an_installed_package_counts_where_it_is_named(tmp_path: Path, monkeypat
 def test_an_installed_package_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed_in(tmp_path, "", "no_such_plugin_module:plugin")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(PluginError, match=r"^example of example-plugin 1\.2: the plugin fails: ModuleNotFound"):
-        drmemctl.profile("6.1", ["no-such-capability"])
+    for _ in range(2):  # a program that goes on is told the same again
+        with pytest.raises(
+            PluginError, match=r"^example of example-plugin 1\.2: the plugin fails: ModuleNotFound"
+        ):
+            drmemctl.profile("6.1", ["no-such-capability"])
     # What everybody has is not asked of plugins.
-    assert drmemctl.profile("6.1", ["aa-sync"]).has(next(iter([Capability("aa-sync", "")])))
+    assert drmemctl.profile("6.1", ["aa-sync"]).has(Capability("aa-sync", ""))
 
 
 def test_no_setting_and_no_variable_names_a_plugin(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from drmemctl.check.engine import all_rules
+from drmemctl.check.finding import Finding, Severity
 from drmemctl.check.fixes import _REMEDIES, commands, fix_of
 from drmemctl.check.subject import MemoryBlock, Running, Subject
 from drmemctl.kernel.profiles import profile
+from drmemctl.output.check import fix_lines
 from drmemctl.tree.source import load
 from tests.cli.running import run
 from tests.conftest import FIXTURES, blob
@@ -85,3 +87,9 @@ def test_convert_mends_what_it_is_named_for(tmp_path: Path, monkeypatch: pytest.
         ]
         == []
     )
+
+
+def test_the_command_line_for_an_input_with_a_long_name_is_whole() -> None:
+    name = "directory/" * 300 + "tree.dtb"
+    finding = Finding("DRM002", Severity.WARNING, "", "", "", fix=("drmemctl convert TREE -o rewritten.dtb",))
+    assert fix_lines((finding,), name) == [f"drmemctl convert {name} -o rewritten.dtb"]

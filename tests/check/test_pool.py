@@ -45,6 +45,21 @@ for jobs in (1, 2, 3, 50):
     assert output(code) == "\n".join(["True"] * 4)
 
 
+def test_a_death_leaves_the_other_tasks_to_a_pool() -> None:
+    """At most two deaths, each with a suspect alone and a new pool of two: 8 processes for 30 tasks."""
+    code = """
+def work(n):
+    if n == 3:
+        os._exit(7)
+    time.sleep(0.01)
+    return n, os.getpid()
+results = [*ordered_map(work, range(30), 2, lost=lost)]
+print(results.pop(3))
+print([n for n, _ in results] == [n for n in range(30) if n != 3], len({pid for _, pid in results}) <= 8)
+"""
+    assert output(code) == "3 ended with exit code 7\nTrue True"
+
+
 def test_no_more_processes_than_there_is_something_for() -> None:
     code = """
 from multiprocessing import active_children

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tarfile
 from collections import Counter
@@ -177,3 +178,31 @@ def test_commands_that_take_steps_say_which_failed(command: tuple[str, ...]) -> 
     assert (outcome.code, "step 1 failed, EINVAL: " in outcome.err) == (1, True)
     expected = run(name, CONSISTENT, failing, "expect EINVAL", *options)
     assert (expected.code, "failed" in expected.err) == (0, False)
+
+
+@pytest.mark.parametrize("name", ["tree.dtb", "old.dtb"])
+def test_show_report_and_explain_go_by_the_settings_that_check_goes_by(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name).write_bytes(gzip.decompress((FIXTURES / "boot" / "aa-out-of-range.dtb.gz").read_bytes()))
+    (tmp_path / "drmemctl.toml").write_text(
+        'severity = {DRM030 = "info"}\nper-path-ignores = {"old*" = ["DRM030"]}\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    place = Path(name)
+    numbers = Counter(finding["severity"] for finding in printed("check", place)["findings"])
+    assert numbers == ({} if name == "old.dtb" else {"info": 2})
+    assert Counter(printed("show", place)["findings"]) == numbers
+    run("report", place, "-o", "page.html")
+    page = Path("page.html").read_text()
+    assert ("DRM030" in page) == bool(numbers)
+    assert ("DRM030" in run("explain", place).out) == bool(numbers)
+
+
+def test_a_diff_says_where_in_a_text_and_of_which_bytes_as_check_does() -> None:
+    old, new = (drmemctl.load(FIXTURES / "races" / f"{name}.dts") for name in ("before", "after"))
+    findings = drmemctl.diff(old, new).findings
+    assert findings == drmemctl.check(new, before=old, select=[FAMILY])
+    assert {finding.line for finding in findings} == {40}
+    result = json.loads(run("diff", old.source, new.source, "--format", "sarif").out)["runs"][0]["results"][-1]
+    assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 40, "startColumn": 3}

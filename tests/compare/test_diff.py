@@ -273,6 +273,7 @@ def test_findings_are_those_of_a_migration() -> None:
 
 
 def test_the_rules_see_the_same_in_the_changes_as_in_the_whole_trees() -> None:
+    from drmemctl.check.about import complete
     from drmemctl.check.engine import Judge, Plan
     from drmemctl.check.subject import Subject
 
@@ -280,5 +281,6 @@ def test_the_rules_see_the_same_in_the_changes_as_in_the_whole_trees() -> None:
     for old in names:
         for new in names:
             one, other = fixture(f"kernel-arrays/{old}"), fixture(f"kernel-arrays/{new}")
-            whole = Judge(Plan(select=("migration",))).findings(Subject(other, before=Subject(one)))
+            pair = Subject(other, before=Subject(one))
+            whole = complete(Judge(Plan(select=("migration",))).findings(pair), pair)
             assert set(diff(one, other).findings) == set(whole) or diff(one, other).same, (old, new)

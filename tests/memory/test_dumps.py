@@ -21,7 +21,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from drmemctl import check, load
+from drmemctl import check, lmb, load
 from drmemctl.errors import DrmemctlError
 from drmemctl.formats.disk_dump import SNAPPY, ZSTD
 from drmemctl.memory import page
@@ -133,6 +133,8 @@ def test_lmb_shows_tree_or_array() -> None:
         for table in (tree, array)
     ]
     assert flags == [8, 0]
+    shown = [lmb(dumped(STALE), origin="tree"), lmb(dumped(STALE), origin="array")]
+    assert [table.property_name for table in shown] == [tree["property"], array["property"]]
     assert "differ" in run("lmb", DUMPS / f"{STALE}.xz").err
 
 

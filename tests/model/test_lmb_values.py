@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import sys
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -13,10 +14,14 @@ import pyarrow as pa
 import pytest
 
 import drmemctl
-from drmemctl.errors import DrmemctlError
+from drmemctl.errors import DrmemctlError, LimitError
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
+from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import Drmem, LmbTable
 from drmemctl.model.run import Lmb, Run
 from drmemctl.tree.fdt_reader import read_fdt
+from drmemctl.tree.limits import LIMITS
+from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES, blob, fixture_trees, tree_name
@@ -58,7 +63,7 @@ def test_an_index_counts_from_both_ends() -> None:
     assert (table[0], table[-1], table.lmb(1)) == (lmbs[0], lmbs[-1], lmbs[1])
     assert table[0].node == lmbs[0].node
     for index in (len(table), -len(table) - 1):
-        with pytest.raises(IndexError, match=f"of {len(table)}"):
+        with pytest.raises(IndexError, match=f"^LMB {index} of {len(table)}$"):
             table[index]
 
 
@@ -83,6 +88,18 @@ def test_arrow_holds_what_no_partition_has() -> None:
     assert int(arrow["bytes"][0].as_py()) == run.lmbs << 63
     empty = LmbTable.of([], None).to_arrow()
     assert (len(empty), empty.schema.field("node").type) == (0, pa.int32())
+
+
+def test_long_lists_of_many_runs_are_refused_before_they_are_made() -> None:
+    """A list of a million domains, of which each run would have its own copy."""
+    domains = 1 << 20
+    lookup = Property(LOOKUP_ARRAYS, struct.pack(">2I", 1, domains) + bytes(4 * domains))
+    associativity = Associativity.from_tree(Tree(Node("", (), (Node(NODE[1:], (lookup,)),)), "x"))
+    runs = [Run(index << 40, 1, 2 * index, 0, 8) for index in range(LIMITS.max_runs * 64 // domains + 1)]
+    table = LmbTable.of(runs, 1 << 28).with_nodes(associativity)
+    for values in (table.to_dict, table.to_arrow):
+        with pytest.raises(LimitError, match="domains, more than the"):
+            values()
 
 
 def test_pandas_has_the_records() -> None:

@@ -204,7 +204,8 @@ def answers(
     ends = [begin + question.bounds.seconds * (number // jobs + 1) / rounds for number in range(len(policies))]
     tasks = list(zip(policies, ends, strict=True))
     if jobs == 1 or len(policies) < 2:
-        yield from (answer(question, policy, end, tell) for policy, end in tasks)
+        with plugins.faults_told():
+            yield from (answer(question, policy, end, tell) for policy, end in tasks)
         return
     from drmemctl.check.pool import ordered_map
 

@@ -18,7 +18,7 @@ from drmemctl.kernel import plugins
 from drmemctl.kernel.errno import EFAULT
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import BlockedError, Job, OopsError
-from drmemctl.kernel.task import Action, Lock
+from drmemctl.kernel.task import Action, Lock, next_action
 from drmemctl.kernel.trace import Trace
 from drmemctl.simulate.interleave.keys import Keys
 from drmemctl.simulate.interleave.policy import Policy
@@ -140,9 +140,9 @@ class _Code:
 
     def _next(self, task: Generator[Action, Any, int], result: Any) -> Action:
         """Return the next action; locks that do not hold are passed by."""
-        action = task.send(result)
+        action = next_action(task, result)
         while action.name in ("queue", "take", "drop") and not action.locks & self._locks:
-            action = task.send(None)
+            action = next_action(task, None)
         return action
 
     def _go_on(self, place: _Place, job: Job, task: Generator[Action, Any, int], result: Any) -> tuple[int, _Way]:

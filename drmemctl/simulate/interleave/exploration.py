@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from time import monotonic
 
+from drmemctl.check.engine import all_rules
 from drmemctl.notebook import short_repr
-from drmemctl.simulate.interleave.answer import End, PolicyAnswer, Question
+from drmemctl.simulate.interleave.answer import INCONSISTENT, End, PolicyAnswer, Question
 from drmemctl.simulate.interleave.deadline import NEVER
-from drmemctl.simulate.interleave.policy import Policy, all_policies, policy_named
+from drmemctl.simulate.interleave.policy import Policy, ThreadsError, all_policies, policy_named
 from drmemctl.simulate.interleave.trace import Saved, TracedEnd, saved, traced_ends
+from drmemctl.wording import did_you_mean, nearest
 
 ALL = "all"
 
@@ -20,6 +22,17 @@ def policies_named(names: Iterable[str]) -> list[Policy]:
     """Return the policies of some names, each once; what the kernel does for none, every policy for `all`."""
     names = tuple(dict.fromkeys(names)) or ("kernel",)
     return list(all_policies()) if ALL in names else [policy_named(name) for name in names]
+
+
+def until_named(word: str) -> str:
+    """Return what ends a search at the first end that breaks it: nothing, `inconsistent`, or the id of a rule."""
+    if word in ("", INCONSISTENT):
+        return word
+    rules = all_rules()
+    if word.upper() not in rules:
+        hint = did_you_mean(nearest(word, [INCONSISTENT, *rules]))
+        raise ThreadsError(f"{word!r} is neither a rule nor {INCONSISTENT!r}", hint=hint)
+    return word.upper()
 
 
 @dataclass(frozen=True, slots=True)

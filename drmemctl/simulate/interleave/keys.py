@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Hashable
-from operator import itemgetter
+from dataclasses import fields
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
@@ -20,6 +21,16 @@ _MARK = struct.Struct("=7I")
 """Of the parts of a key."""
 
 _NO_MARK = bytes(_MARK.size)
+
+_OWN_PARTS = frozenset({"tree", "table", "blocks", "distances"})
+"""What the key has in another form than the kernel."""
+
+_AS_BOOTED = frozenset({"profile", "block_size", "kept", "listed"})
+"""What only a boot changes: no action boots a kernel."""
+
+_TELLING = attrgetter(
+    *(part.name for part in fields(KernelState) if part.compare and part.name not in _OWN_PARTS | _AS_BOOTED)
+)
 
 _MOST_KNOWN = 20_000
 """Trees and topologies that are known by their identity."""
@@ -117,19 +128,7 @@ def _dumped(tree: Tree | None) -> Hashable:
 
 def _rest(kernel: KernelState) -> Hashable:
     """Return what can change of a kernel besides its tree, its table and its memory blocks."""
-    return (
-        kernel.unmovable,
-        kernel.unbolted,
-        kernel.dead,
-        kernel.updating,
-        (kernel.topology_updates, kernel.deaf, kernel.staged),
-        kernel.copies,
-        kernel.cpus,
-        kernel.cpu_ids,
-        kernel.topology.with_cpus,
-        kernel.topology.with_bridges,
-        _rows(kernel.distances),
-    )
+    return _TELLING(kernel), _rows(kernel.distances)
 
 
 def _rows(table: Form1 | Form2 | None) -> Hashable:
