@@ -14,7 +14,7 @@
 # make pyz    dist/drmemctl.pyz as well: one file for machines without pip; and the portable archive, with capture.sh
 # make deb    a Debian package in dist/ as well; make rpm an RPM package
 # make packages-check  both, linted, and installed and run in a Debian 12 of their own; as root
-# make dist-check  both, installed and run in empty environments on each supported Python of this machine
+# make dist-check  wheel and single file, installed and run in empty environments on each supported Python of this machine
 # make clean  what these made
 #
 # Each sets up $(VENV) when needed. PYTHON is tried first; any Python of 3.11 and later on this machine will do.
