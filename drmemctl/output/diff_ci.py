@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from html import escape
 from itertools import islice
 from typing import Any
 
@@ -16,6 +15,7 @@ from drmemctl.output.diff_text import DiffSection, sections
 from drmemctl.output.diff_words import headlines, notes
 from drmemctl.output.sarif import artifact_of, document_of, result_of, rule_record
 from drmemctl.output.text import safe
+from drmemctl.output.xml import in_xml, lines_in_xml
 
 _MOST = 200
 """Differences of a part that are listed: a CI server keeps what it is given."""
@@ -30,23 +30,13 @@ _RULES = {
 }
 """Part → what its results are called in SARIF, and what they are."""
 
-_PART_OF = {
-    "LMBs": OF_LMBS,
-    "Assigned LMBs by node": OF_LMBS,
-    "Lookup arrays": OF_LOOKUP,
-    "NUMA and features": OF_NUMA,
-    "Other properties and nodes": OF_PROPERTIES,
-}
-"""Heading of a table, up to a colon or a bracket → the part that it is about."""
-
 
 def _differences(diff: Diff) -> dict[str, list[str]]:
     """Return the differences by part, a line each, as the tables have them."""
     lines: dict[str, list[str]] = {part: [] for part in _RULES}
     for section in sections(diff):
-        part = _PART_OF.get(section.title.partition(":")[0].partition(" (")[0])
-        if part is not None:
-            listed = lines[part]
+        if section.part in lines:
+            listed = lines[section.part]
             rows = iter(section.rows)
             listed += (_line(section, row) for row in islice(rows, max(0, _MOST - len(listed))))
             left_out = sum(1 for _ in rows)
@@ -67,30 +57,25 @@ def junit(diff: Diff, fail_on: Collection[str]) -> Iterator[str]:
     failing = failing_parts(diff, fail_on)
     lines: dict[str, list[str]] = _differences(diff)
     lines[OF_MIGRATION] = [in_lines(finding, diff.new.source, _RANGES) for finding in diff.findings]
-    suite = _quoted(f"{diff.old.source} -> {diff.new.source}", None)
+    suite = in_xml(f"{diff.old.source} -> {diff.new.source}", None)
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="drmemctl diff">\n'
     counts = f'tests="{len(PARTS)}" failures="{len(failing)}" errors="0" skipped="0"'
     yield f'  <testsuite name="{suite}" {counts}>\n'
     for part in PARTS:
         head = f'    <testcase classname="{suite}" name="{part}"'
-        text = _quoted("\n".join(lines[part]), None)
+        text = lines_in_xml("\n".join(lines[part]))
         if part in failing:
-            said = _quoted(lines[part][0].partition("\n")[0]) if lines[part] else "different"
+            said = in_xml(lines[part][0].partition("\n")[0]) if lines[part] else "different"
             body = f'<failure type="{_kind(part)}" message="{said}">{text}</failure>'
         else:
             body = f"<system-out>{text}</system-out>" if text else ""
         yield f"{head}>\n      {body}\n    </testcase>\n" if body else f"{head}/>\n"
     said = "\n".join([*headlines(diff), *notes(diff)])
-    yield f"    <system-out>{_quoted(said, None)}</system-out>\n  </testsuite>\n</testsuites>\n"
+    yield f"    <system-out>{lines_in_xml(said)}</system-out>\n  </testsuite>\n</testsuites>\n"
 
 
 def _kind(part: str) -> str:
     return "finding" if part == OF_MIGRATION else "difference"
-
-
-def _quoted(text: str, limit: int | None = 2000) -> str:
-    # `safe` leaves printable ASCII and would take the ends of lines: each is made safe by itself.
-    return escape("\n".join(safe(line, limit) for line in text.split("\n")))
 
 
 def sarif(diff: Diff, fail_on: Collection[str], docs_url: str = "") -> Iterator[str]:

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from drmemctl.check.finding import Finding
 from drmemctl.compare.diff import Diff
+from drmemctl.compare.gate import OF_LMBS, OF_LOOKUP, OF_MIGRATION, OF_NUMA, OF_PROPERTIES
 from drmemctl.compare.lmbs import ADDRESS, DRC_INDEX, LmbChange, Lmbs, NodeTotal
 from drmemctl.compare.lookup import ListChange
 from drmemctl.compare.properties import FieldChange, PropertyChange
@@ -31,8 +32,9 @@ _FACTS_SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class DiffSection:
-    """A table with its heading; the rows may be many and come when they are asked for."""
+    """A table about a part of the comparison; the rows may be many and come when they are asked for."""
 
+    part: str
     title: str
     columns: Sequence[Column]
     rows: Iterable[Sequence[Cell]]
@@ -73,21 +75,25 @@ def markdown(diff: Diff) -> Iterator[str]:
 def sections(diff: Diff) -> Iterator[DiffSection]:
     """Yield the tables of a diff that have something in them."""
     if diff.lmbs.changes:
-        yield DiffSection("LMBs", LMB_COLUMNS, (_lmb_row(change, diff) for change in diff.lmbs.changes))
+        yield DiffSection(OF_LMBS, "LMBs", LMB_COLUMNS, (_lmb_row(change, diff) for change in diff.lmbs.changes))
     totals = [total for total in diff.lmbs.totals if total.old_lmbs != total.new_lmbs]
     if totals:
-        yield DiffSection("Assigned LMBs by node", _TOTAL_COLUMNS, map(_total_row, diff.lmbs.totals))
+        yield DiffSection(OF_LMBS, "Assigned LMBs by node", _TOTAL_COLUMNS, map(_total_row, diff.lmbs.totals))
     if not diff.lookup.same:
         title = f"Lookup arrays: {lookup_text(diff.lookup)}"
-        yield DiffSection(title, _LIST_COLUMNS, map(_list_row, diff.lookup.changes))
+        yield DiffSection(OF_LOOKUP, title, _LIST_COLUMNS, map(_list_row, diff.lookup.changes))
     if diff.numa:
         more = f" (the first {_FACTS_SHOWN} of {len(diff.numa):,})" if len(diff.numa) > _FACTS_SHOWN else ""
-        yield DiffSection(f"NUMA and features{more}", _FACT_COLUMNS, map(fact_text, diff.numa[:_FACTS_SHOWN]))
+        yield DiffSection(
+            OF_NUMA, f"NUMA and features{more}", _FACT_COLUMNS, map(fact_text, diff.numa[:_FACTS_SHOWN])
+        )
     if diff.properties:
         rows = (row for change in diff.properties for row in _property_rows(change))
-        yield DiffSection("Other properties and nodes", _PROPERTY_COLUMNS, rows)
+        yield DiffSection(OF_PROPERTIES, "Other properties and nodes", _PROPERTY_COLUMNS, rows)
     if diff.findings:
-        yield DiffSection("If this was a migration", _FINDING_COLUMNS, map(_finding_row, diff.findings))
+        yield DiffSection(
+            OF_MIGRATION, "If this was a migration", _FINDING_COLUMNS, map(_finding_row, diff.findings)
+        )
 
 
 LMB_COLUMNS = (

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from html import escape
 from itertools import islice
 
 from drmemctl.output.explore import ExploreView, trace_lines
 from drmemctl.output.screen import Screen
-from drmemctl.output.text import safe
+from drmemctl.output.xml import in_xml
 from drmemctl.simulate.interleave.answer import PolicyAnswer
 from drmemctl.simulate.interleave.trace import TracedEnd
 from drmemctl.wording import count_of
@@ -21,7 +20,7 @@ _LINES = 200
 def junit(view: ExploreView) -> Iterator[str]:
     """Yield the document; a policy is skipped if it is consistent so far, but not all schedules were looked at."""
     question, answers = view.question, view.answers
-    name = _quoted(f"{question.tree.source}: Linux {question.kernel.name} on {question.hypervisor}")
+    name = in_xml(f"{question.tree.source}: Linux {question.kernel.name} on {question.hypervisor}")
     failures = sum(bool(answer.bad) for answer in answers)
     skipped = sum(not answer.bad and not answer.complete for answer in answers)
     counts = f'tests="{len(answers)}" failures="{failures}" errors="0" skipped="{skipped}"'
@@ -29,9 +28,9 @@ def junit(view: ExploreView) -> Iterator[str]:
     yield f'  <testsuite name="{name}" {counts}>\n'
     for answer, ends in zip(answers, view.ends, strict=True):
         body = _body(view, answer, ends)
-        head = f'    <testcase classname="{name}" name="locking {_quoted(answer.policy.name)}"'
+        head = f'    <testcase classname="{name}" name="locking {in_xml(answer.policy.name)}"'
         yield f"{head}>\n      {body}\n    </testcase>\n"
-    threads = "\n".join(_quoted(f"{number} {text}") for number, text in enumerate(question.threads, 1))
+    threads = "\n".join(in_xml(f"{number} {text}") for number, text in enumerate(question.threads, 1))
     yield f"    <system-out>{threads}</system-out>\n  </testsuite>\n</testsuites>\n"
 
 
@@ -45,8 +44,8 @@ def _body(view: ExploreView, answer: PolicyAnswer, ends: Iterable[TracedEnd]) ->
         lines.append(f"not complete: {answer.why}; there may be other ends")
     if not answer.bad:
         if answer.complete:
-            return f"<system-out>{_quoted(looked_at)}</system-out>"
-        return f'<skipped message="{_quoted("; ".join(lines))}"/>'
+            return f"<system-out>{in_xml(looked_at)}</system-out>"
+        return f'<skipped message="{in_xml("; ".join(lines))}"/>'
     shown = (
         line
         for number, traced in enumerate(ends, 1)
@@ -55,10 +54,5 @@ def _body(view: ExploreView, answer: PolicyAnswer, ends: Iterable[TracedEnd]) ->
     lines += [line for piece in islice(shown, _LINES) for line in piece.rstrip("\n").split("\n")]
     worst = answer.worst
     message = looked_at if worst is None else f"{worst.rule} {worst.title}".strip() + f": {worst.message}"
-    text = "\n".join(_quoted(line) for line in lines)
-    return f'<failure type="inconsistent" message="{_quoted(message)}">{text}</failure>'
-
-
-def _quoted(text: str) -> str:
-    # `safe` leaves printable ASCII: XML has no way at all to write most control characters.
-    return escape(safe(text, 2000))
+    text = "\n".join(in_xml(line) for line in lines)
+    return f'<failure type="inconsistent" message="{in_xml(message)}">{text}</failure>'

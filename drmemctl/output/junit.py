@@ -20,7 +20,7 @@ from drmemctl.output.check import (
 )
 from drmemctl.output.findings import message
 from drmemctl.output.screen import Screen
-from drmemctl.output.text import safe
+from drmemctl.output.xml import in_xml
 
 _RANGES = 100
 
@@ -39,16 +39,11 @@ def render(view: CheckView, _screen: Screen) -> Iterator[str]:
     yield "</testsuites>\n"
 
 
-def _quoted(text: str, limit: int | None = None) -> str:
-    # `safe` leaves printable ASCII: XML has no way at all to write most control characters.
-    return escape(safe(text, limit))
-
-
 def _broken(name: str, case: str, kind: str, error: str) -> Iterator[str]:
-    source = _quoted(name)
+    source = in_xml(name, None)
     yield f'  <testsuite name="{source}" tests="1" failures="0" errors="1" skipped="0">\n'
     yield f'    <testcase classname="{source}" name="{case}">\n'
-    yield f'      <error type="{kind}" message="{_quoted(error, 2000)}"/>\n'
+    yield f'      <error type="{kind}" message="{in_xml(error)}"/>\n'
     yield "    </testcase>\n  </testsuite>\n"
 
 
@@ -57,25 +52,25 @@ def _suite(report: Report, pages: Sequence[Page], fail_on: str) -> Iterator[str]
     for finding in report.findings:
         by_rule[finding.rule].append(finding)
     failures = sum(any(fails(finding.severity, fail_on) for finding in findings) for findings in by_rule.values())
-    source = _quoted(report.source)
+    source = in_xml(report.source, None)
     counts = f'tests="{len(by_rule)}" failures="{failures}" errors="0" skipped="0"'
     yield f'  <testsuite name="{source}" {counts}>\n'
     for page in pages:
         yield _case(page, by_rule[page.rule], report.source, fail_on)
     if report.notes:
-        yield f"    <system-out>{_quoted('; '.join(report.notes), 2000)}</system-out>\n"
+        yield f"    <system-out>{in_xml('; '.join(report.notes))}</system-out>\n"
     yield "  </testsuite>\n"
 
 
 def _case(page: Page, findings: Sequence[Finding], source: str, fail_on: str) -> str:
-    head = f'    <testcase classname="{_quoted(source)}" name="{_quoted(f"{page.rule} {page.title}")}"'
+    head = f'    <testcase classname="{in_xml(source, None)}" name="{in_xml(f"{page.rule} {page.title}", None)}"'
     if not findings:
         return f"{head}/>\n"
     text = "\n\n".join(in_lines(finding, source, _RANGES) for finding in findings)
     # A project may give findings another severity, and what a kernel dies of is an error whatever the rule.
     worst = min((finding.severity for finding in findings), key=lambda severity: severity.rank)
     if fails(worst, fail_on):
-        first = _quoted(message(findings[0]))
+        first = in_xml(message(findings[0]), None)
         more = f" (and {len(findings) - 1:,} more)" if len(findings) > 1 else ""
         body = f'<failure type="{worst}" message="{first}{more}">{escape(text)}</failure>'
     else:

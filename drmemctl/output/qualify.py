@@ -13,6 +13,7 @@ from drmemctl.formats.plain import record as plain_record
 from drmemctl.output.json import document, schema
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
+from drmemctl.output.xml import in_xml
 from drmemctl.qualify.trial import Difference, TrialResult, file_name
 from drmemctl.wording import count_of
 
@@ -97,21 +98,17 @@ def _both_sides(difference: Difference) -> Iterator[str]:
 
 
 def _junit(view: QualifyView) -> Iterator[str]:
-    suite = _quoted(f"{view.subject} against {view.model}")
+    suite = in_xml(f"{view.subject} against {view.model}")
     failures = sum(bool(result.differences) for result in view.results)
     counts = f'tests="{len(view.results)}" failures="{failures}" errors="0" skipped="0"'
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="drmemctl qualify">\n'
     yield f'  <testsuite name="{suite}" {counts}>\n'
     for result in view.results:
-        head = f'    <testcase classname="{suite}" name="{_quoted(result.trial.name)}"'
+        head = f'    <testcase classname="{suite}" name="{in_xml(result.trial.name)}"'
         if not result.differences:
             yield f"{head}/>\n"
             continue
         text = escape("\n".join(_difference_lines(view, result)))
-        message = _quoted(head_of(result))
+        message = in_xml(head_of(result))
         yield f'{head}>\n      <failure type="difference" message="{message}">{text}</failure>\n    </testcase>\n'
     yield "  </testsuite>\n</testsuites>\n"
-
-
-def _quoted(text: str) -> str:
-    return escape(safe(text, _LONGEST))

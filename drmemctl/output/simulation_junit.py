@@ -11,6 +11,7 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import outcome, shortened
 from drmemctl.output.simulation_words import change_lines, cpu_lines
 from drmemctl.output.text import safe
+from drmemctl.output.xml import in_xml
 from drmemctl.simulate.partition import Step, StepResult
 from drmemctl.simulate.session import Session
 
@@ -23,7 +24,7 @@ def junit(session: Session, source: str, steps: Sequence[Step]) -> Iterator[str]
     """Yield the document; steps after an expectation that failed were skipped."""
     failed = set(session.failed)
     simulation = session.simulation
-    name = _quoted(f"{source}: Linux {simulation.profile.name} on {simulation.hypervisor}")
+    name = in_xml(f"{source}: Linux {simulation.profile.name} on {simulation.hypervisor}")
     dead = session.start.kernel.dead
     skipped = steps[len(session.done) :]
     counts = (
@@ -31,7 +32,7 @@ def junit(session: Session, source: str, steps: Sequence[Step]) -> Iterator[str]
     )
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="drmemctl simulate">\n'
     yield f'  <testsuite name="{name}" {counts}>\n'
-    error = f'<error type="panic" message="{_quoted(dead)}"/>' if dead else ""
+    error = f'<error type="panic" message="{in_xml(dead)}"/>' if dead else ""
     yield _case(name, "boot", error)
     for number, result in enumerate(session.done, 1):
         yield _case(name, _title(number, result.step), _body(result, failed=number in failed))
@@ -40,17 +41,12 @@ def junit(session: Session, source: str, steps: Sequence[Step]) -> Iterator[str]
     yield "  </testsuite>\n</testsuites>\n"
 
 
-def _quoted(text: str) -> str:
-    # `safe` leaves printable ASCII: XML has no way at all to write most control characters.
-    return escape(safe(text, 2000))
-
-
 def _title(number: int, step: str) -> str:
     return f"{number:03} {shortened(step, _NAME)}"
 
 
 def _case(suite: str, name: str, body: str) -> str:
-    head = f'    <testcase classname="{suite}" name="{_quoted(name)}"'
+    head = f'    <testcase classname="{suite}" name="{in_xml(name)}"'
     return f"{head}>\n      {body}\n    </testcase>\n" if body else f"{head}/>\n"
 
 
@@ -61,7 +57,7 @@ def _body(result: StepResult, *, failed: bool) -> str:
     word = outcome(result)
     kind = "expectation" if result.parsed.is_expectation else "request"
     message = f"{word}: {result.note}" if result.note else word
-    return f'<failure type="{kind}" message="{_quoted(message)}">{text}</failure>'
+    return f'<failure type="{kind}" message="{in_xml(message)}">{text}</failure>'
 
 
 def _lines(result: StepResult) -> list[str]:
