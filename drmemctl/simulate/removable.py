@@ -12,6 +12,7 @@ from drmemctl.kernel.running import live_system
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.notebook import short_repr
 from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.steps.language import parse_step
 
 _MOST_TRIED = 64
 """Requests that are simulated; more are only named."""
@@ -125,9 +126,8 @@ def _requests(simulation: Simulation, parts: Sequence[Leaving]) -> Iterator[Remo
 
 
 def _works(simulation: Simulation, text: str) -> bool:
-    """Whether a request works as the partition is now, which it leaves as it is."""
-    before, n_results = simulation.situation, len(simulation.results)
-    result = simulation.run(f"dlpar {text}")
-    simulation.situation = before
-    del simulation.results[n_results:]
+    """Whether a request works as the partition is now."""
+    step = parse_step(f"dlpar {text}")
+    assert step is not None  # noqa: S101 - it is one
+    result = simulation.attempt(step)
     return result.ok and not result.kernel_faults

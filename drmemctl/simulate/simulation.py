@@ -118,6 +118,10 @@ class Simulation:
         self.results.append(result)
         return result
 
+    def attempt(self, step: Step) -> StepResult:
+        """Return what a step would bring, but for what the rules say of it; the partition stays as it is."""
+        return carry_out(step, self.situation, self._files, Moments(after_steps=False))
+
     def run_all(self, steps: Iterable[str | Step]) -> list[StepResult]:
         """Do several steps; return what came of each."""
         return [self.run(step) for step in steps]
