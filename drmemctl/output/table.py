@@ -250,7 +250,8 @@ def _fitted_prose(
         style = None if isinstance(cell, str) else cell[1]
         parts = wrap(text, room, break_on_hyphens=False) if goes_on else [text[: room - 1] + "…"]
         yield [*row[:widest], (parts[0], style), *row[widest + 1 :]]
-        yield from ([*[""] * widest, (part, style)] for part in parts[1:])
+        empty: list[Cell] = [""] * widest
+        yield from ([*empty, (part, style)] for part in parts[1:])
 
 
 def _pairs(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:
