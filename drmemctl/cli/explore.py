@@ -118,7 +118,7 @@ def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str
 
 @click.command(
     "explore",
-    cls=TableCommand.of("drmemctl.output.explore:COLUMNS", chosen=False),
+    cls=TableCommand.of("drmemctl.output.explore:COLUMNS"),
     short_help="Try every interleaving of concurrent steps.",
     epilog=_EXAMPLE,
 )

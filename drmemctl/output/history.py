@@ -20,6 +20,16 @@ from drmemctl.output.table import WITHOUT_OPTIONS, fitted_lines
 from drmemctl.output.text import safe, worded
 from drmemctl.wording import count_of
 
+WRITER_WORDS = {
+    "there since boot": "the value that the kernel was booted with",
+    "the oldest that is kept": "likewise, or one before it is lost",
+    "written by FUNCTION": "by the kernel, out of its LMB array, after a request",
+    "written by firmware or through /proc/ppc64/ofdt": "by an update: a migration, drmgr, an administrator",
+    "writer unknown": "the values do not tell",
+    "took back": "a flush undid what an update had written: the array did not have it",
+}
+"""What is said of who wrote a value, for `--help`."""
+
 _FURTHER = 20
 _UNDONE = 4
 
