@@ -31,6 +31,7 @@ from drmemctl.cli.rule_options import (
     rules_option,
     severity_option,
 )
+from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen, say
 
 if TYPE_CHECKING:
@@ -61,7 +62,14 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
 """
 
 
-@click.command("check", short_help="Say what is wrong with device trees.", epilog=_EXAMPLE)
+@click.command(
+    "check",
+    cls=TableCommand.of(
+        "drmemctl.output.check:STATISTICS_COLUMNS", {"Findings": "drmemctl.output.check:FINDING_WORDS"}
+    ),
+    short_help="Say what is wrong with device trees.",
+    epilog=_EXAMPLE,
+)
 @dump_options()
 @click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=TREE, callback=of_kcore)
 @rules_option("--select", SELECT)

@@ -32,7 +32,16 @@ Exit code 0 if there is no difference that --fail-on is about, 1 if there is one
 
 @click.command(
     "diff",
-    cls=TableCommand.of("drmemctl.output.diff_text:LMB_COLUMNS", chosen=False),
+    cls=TableCommand.of(
+        "drmemctl.output.diff_text:LMB_COLUMNS",
+        {
+            "Assigned LMBs by node": "drmemctl.output.diff_text:TOTAL_COLUMNS",
+            "Lookup arrays": "drmemctl.output.diff_text:LIST_COLUMNS",
+            "NUMA and features": "drmemctl.output.diff_text:FACT_COLUMNS",
+            "Other properties and nodes": "drmemctl.output.diff_text:PROPERTY_COLUMNS",
+            "If this was a migration": "drmemctl.output.diff_text:FINDING_COLUMNS",
+        },
+    ),
     short_help="Say what is different between two trees.",
     epilog=_EXAMPLE,
 )

@@ -60,7 +60,9 @@ def _bytes(number: str, unit: str) -> int:
 
 @click.command(
     "kexec",
-    cls=TableCommand.of("drmemctl.output.kexec:COLUMNS", chosen=False),
+    cls=TableCommand.of(
+        "drmemctl.output.kexec:COLUMNS", {"With STEP or --load": "drmemctl.output.kexec_next:COLUMNS"}
+    ),
     short_help="Predict what the next kernel, or a crash kernel, gets.",
     epilog=_EXAMPLE,
 )

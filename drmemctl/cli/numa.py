@@ -25,7 +25,7 @@ Examples:
 
 @click.command(
     "numa",
-    cls=TableCommand.of("drmemctl.output.numa:NODE_COLUMNS"),
+    cls=TableCommand.of("drmemctl.output.numa:NODE_COLUMNS", {"Distances": "drmemctl.output.numa:DISTANCE_WORDS"}),
     short_help="Show NUMA nodes, their memory and CPUs, and distances.",
     epilog=_EXAMPLE,
 )

@@ -31,7 +31,7 @@ STEPs are those of `drmemctl simulate`: what can leave after them.
 
 @click.command(
     "removable",
-    cls=TableCommand.of("drmemctl.output.removable:COLUMNS", chosen=False),
+    cls=TableCommand.of("drmemctl.output.removable:COLUMNS"),
     short_help="Say which LMBs can leave, and why the others cannot.",
     epilog=_EXAMPLE,
 )

@@ -9,6 +9,7 @@ import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import kernel_choice, kernel_option
+from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -23,7 +24,18 @@ Examples:
 """
 
 
-@click.command("show", short_help="Show a partition on one screen.", epilog=_EXAMPLE)
+@click.command(
+    "show",
+    cls=TableCommand.of(
+        "drmemctl.output.overview:MEMORY_COLUMNS",
+        {
+            "Memory": "drmemctl.output.overview:STATE_WORDS",
+            "Nodes": "drmemctl.output.overview:NODE_COLUMNS",
+        },
+    ),
+    short_help="Show a partition on one screen.",
+    epilog=_EXAMPLE,
+)
 @tree_argument()
 @kernel_option()
 @format_option("text", "json")
