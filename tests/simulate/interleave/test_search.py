@@ -59,6 +59,14 @@ def test_reduction_loses_no_end_of_three_threads(seed: int) -> None:
     assert reduced[1].schedules() < brute[1].schedules()
 
 
+def test_the_size_of_lmbs_is_no_other_property_to_a_crash_kernel() -> None:
+    size = "firmware /ibm,dynamic-reconfiguration-memory ibm,lmb-size 0000000020000000"
+    asked = question("plug 0x80000004 1", size, "kdump", kernel="6.9")
+    reduced, brute = (explored(asked, "kernel", reduce=reduce) for reduce in (True, False))
+    assert end_keys(*reduced) == end_keys(*brute)
+    assert len(reduced[1].ends) == 4
+
+
 def test_threads_that_share_nothing_have_one_schedule() -> None:
     _, graph = explored(question("firmware /chosen a 00", "dlpar memory add count 1", kernel="5.10"))
     assert graph.schedules() == 1
