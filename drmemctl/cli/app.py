@@ -67,11 +67,11 @@ EXIT_ERROR = 3
 EXIT_INTERRUPTED = 130
 
 EPILOG = """
-Begin with `drmemctl show TREE` and `drmemctl check TREE`; `drmemctl COMMAND --help` has examples of each command.
-
 TREE is a device tree in any form: a .dtb (also gzip, xz, zstd, bzip2), a directory like /proc/device-tree, a tar
 archive that holds one (sosreport, snap), text from lsprop, dtc or fdtdump, a kernel dump, - for standard input,
 live for this machine. ARCHIVE::PATH picks one of several.
+
+Begin with `drmemctl show TREE` and `drmemctl check TREE`. `drmemctl COMMAND --help` has examples.
 
 Exit codes: 0 fine, 1 findings, differences or failed steps, 2 usage, 3 input that cannot be read, 130 interrupted.
 """

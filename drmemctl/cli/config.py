@@ -28,7 +28,7 @@ sets bounds only lower: it may be a stranger's.
 @click.command(
     "config",
     cls=TableCommand.of("drmemctl.output.config:COLUMNS"),
-    short_help="Show what options are set to, and from where.",
+    short_help="Show what options are set to, and where that comes from.",
     epilog=_EXAMPLE,
 )
 @click.argument("words", metavar="[COMMAND]...", nargs=-1)
@@ -37,7 +37,7 @@ sets bounds only lower: it may be a stranger's.
 @color_option()
 @click.pass_context
 def command(ctx: click.Context, words: tuple[str, ...], format: str, screen: Screen) -> None:
-    """Show which options variables and files of settings set; of a COMMAND all options with their values."""
+    """Show which options are set by variables and settings files; for a COMMAND, all options with their values."""
     from drmemctl.cli.configuration import commands_below, settings_shown, unknown_variables
     from drmemctl.output.config import COLUMNS, show_config
 

@@ -31,7 +31,7 @@ Examples:
 @format_option("text", "markdown", "json")
 @color_option()
 def command(subject: str, format: str, screen: Screen) -> int:
-    """Say what rules are about: why, bytes that break them, what a kernel does with those, how to fix it.
+    """Explain rules: why they matter, bytes that break them, what a kernel does with those, how to fix it.
 
     A family stands for its rules, ALL for every rule, a TREE for those that it breaks, each with what was found. A
     file that is called as a family is ./NAME.

@@ -190,10 +190,10 @@ def command(
     format: str,
     screen: Screen,
 ) -> int:
-    """Say whether things that happen at once can leave TREE inconsistent, and what is the shortest way there.
+    """Report whether concurrent operations can leave TREE inconsistent, with the shortest schedule that does.
 
-    Every order of the threads' atomic actions is looked at: of each call, array write, property update and
-    notification, with the locks of that release. The rules of `drmemctl check` judge the ends.
+    Every order of the threads' atomic actions (RTAS call, array write, property update, notification) that the
+    locks of that release allow is explored. The rules of `drmemctl check` judge the states at the end.
     """
     from time import monotonic
 

@@ -59,7 +59,7 @@ def command(
     added: tuple[str, ...],
     removed: tuple[str, ...],
 ) -> None:
-    """Write everything about a TREE on one HTML page that can be sent as it is.
+    """Write everything about a TREE into one self-contained HTML page.
 
     Overview, findings with their explanation, a map to point at and zoom into, the LMB table with a filter, lookup
     arrays, NUMA distances. With NEW all that is NEW's, and the page says what is different in it, and what is

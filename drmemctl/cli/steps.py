@@ -100,7 +100,7 @@ def seed_option(default: str) -> Decorator:
         default=default,
         show_default=True,
         callback=_seeds,
-        help="What random steps follow from: as many times as there are seeds.",
+        help="Seed of the random steps; a range is one run for each seed.",
     )
 
 
