@@ -12,6 +12,7 @@ from drmemctl.simulate.interleave.policy import BY_NAME
 from drmemctl.simulate.interleave.search import Bounds
 from tests.cases import each
 from tests.simulate.interleave.cases import end_keys, explored, question
+from tests.wide import examples
 
 STEPS = (
     "dlpar memory add count 1",
@@ -33,7 +34,7 @@ STEPS = (
 )
 KERNELS = ("4.15", "4.16", "4.20", "5.2", "5.4", "5.10", "5.14", "6.1", "latest", "arrayless")
 POLICIES = ("kernel", "none", "mutex", "drain", "both", "hotplug")
-SCENARIOS = 240
+SCENARIOS = examples(240)
 
 
 @each("seed", range(SCENARIOS))
