@@ -65,7 +65,9 @@ def _bytes(number: str, unit: str) -> int:
 
 @click.command(
     "kexec",
-    cls=TableCommand.of("drmemctl.output.kexec:COLUMNS", chosen=False),
+    cls=TableCommand.of(
+        "drmemctl.output.kexec:COLUMNS", {"With STEP or --load": "drmemctl.output.kexec_next:COLUMNS"}
+    ),
     short_help="Predict what the next kernel, or a crash kernel, gets.",
     epilog=_EXAMPLE,
 )
@@ -134,9 +136,9 @@ def command(
 ) -> int:
     """Predict the tree that the next kernel or a crash kernel gets, the memory in it, and what is wrong.
 
-    Of a crash kernel: those who write linux,drconf-usable-memory count LMBs in another way than Linux, which reads
-    it. Of another one: its LMBs beside those of boot, of now and of the hypervisor. The exit code is 1 if a rule
-    finds something, or a STEP fails.
+    Of a crash kernel: the writers of linux,drconf-usable-memory count LMBs differently from Linux, which reads it.
+    Of another kernel: its LMBs beside those of the boot tree, the live tree and the hypervisor. The exit code is 1
+    if a rule finds something, or a STEP fails.
     """
     from drmemctl.cli.steps import parse_steps, session_after
     from drmemctl.kernel.kdump import Producer

@@ -30,14 +30,15 @@ KEXEC_CAPABILITIES: tuple[Capability, ...] = (
     ),
     KEXEC_PLUGGABLE_COUNTED := Capability(
         "kexec-pluggable-counted",
-        "that room is also for LMBs that can be added; without, many free LMBs make it refuse a crash kernel",
+        "kexec_file_load makes room in a crash kernel's tree also for LMBs that can be added; "
+        "without, many free LMBs make it refuse a crash kernel",
         first=(6, 2),
         commit="fc546faa5595",
         source=_FILE_LOAD,
     ),
     KEXEC_ROOM_DIVIDED := Capability(
         "kexec-room-divided",
-        "to count LMBs it divides by their size, and by zero on a partition without LMBs",
+        "kexec_file_load divides by the LMB size to count LMBs: by zero on a partition without LMBs",
         first=(5, 12),
         last=(6, 1),
         commit="7294194b47e9",

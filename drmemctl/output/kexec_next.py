@@ -18,6 +18,15 @@ from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.simulate.kexec import NextKernel
 from drmemctl.simulate.next_kernel import HandedLmbs, LmbEntry
 
+COLUMNS = (
+    Column("DRC index", help="of the first of some LMBs that are alike in what follows"),
+    Column("LMBs", right=True, help="how many"),
+    Column("boot FDT", help="what the blob of boot has for them: state and aa_index; - where it has none"),
+    Column("live tree", help="likewise the tree that the kernel holds"),
+    Column("hypervisor", help="given to the partition, not given, or - where it has no such connector"),
+    Column("next kernel", help="what the kernel that is loaded reads"),
+)
+
 
 def show_next(screen: Screen, view: NextKernel, format: str) -> None:
     """Print the LMBs as `text` or `json`."""
@@ -33,12 +42,7 @@ def show_next(screen: Screen, view: NextKernel, format: str) -> None:
         screen.write_all(streamed(head, {"lmbs": map(_record, view.lmbs), "findings": findings}))
         return
     screen.write_text((f"loaded by {view.why}\n" if view.route != "firmware" else f"{view.why}\n",))
-    titles = ("LMBs", "boot FDT", "live tree", "hypervisor", "next kernel")
-    show_table(
-        screen,
-        [Column("DRC index"), *(Column(title, right=title == "LMBs") for title in titles)],
-        map(_row, view.lmbs),
-    )
+    show_table(screen, COLUMNS, map(_row, view.lmbs))
     if view.findings:
         screen.write("\n")
         screen.write_text(finding_lines(screen, view.findings))

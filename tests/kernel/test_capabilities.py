@@ -970,3 +970,9 @@ def test_a_kernel_that_died_at_boot_answers_nothing() -> None:
     result = partition.run("dlpar memory add count 1")
     assert (result.ok, result.note) == (False, "the kernel does not answer: oops at boot")
     assert not replace(state, dead="").dead
+
+
+def test_a_change_can_be_read_without_the_capability_before_it() -> None:
+    """`drmemctl kernels 5.10 6.1` lists those that differ, not their neighbours."""
+    pronouns = ("that ", "such ", "this ", "those ", "it ")
+    assert [c.name for c in CAPABILITIES if c.changes.startswith(pronouns)] == []
