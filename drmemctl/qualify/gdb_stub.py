@@ -75,10 +75,11 @@ class GdbStub:
 
     def stopped(self, seconds: float) -> bool:
         """Wait for the machine to stop; whether it did in that time."""
-        if b"#" not in self._input:
-            ready, _, _ = select.select([self._socket], [], [], seconds)
-            if not ready:
-                return False
+        # What can be read may be no more than the receipt of the command before.
+        if b"$" not in self._input and select.select([self._socket], [], [], seconds)[0]:
+            self._receive()
+        if b"$" not in self._input:
+            return False
         self._answer()
         return True
 
@@ -114,16 +115,19 @@ class GdbStub:
         except OSError:
             raise GoneError("QEMU ended while its gdb stub was asked") from None
 
+    def _receive(self) -> None:
+        try:
+            data = self._socket.recv(1 << 16)
+        except OSError:
+            data = b""
+        if not data:
+            raise GoneError("QEMU ended while its gdb stub was asked")
+        self._input += data
+
     def _answer(self) -> str:
         """Return the next packet, and acknowledge it."""
         while (end := self._input.find(b"#")) < 0 or len(self._input) < end + 3:
-            try:
-                data = self._socket.recv(1 << 16)
-            except OSError:
-                data = b""
-            if not data:
-                raise GoneError("QEMU ended while its gdb stub was asked")
-            self._input += data
+            self._receive()
         packet = self._input[self._input.index(b"$") + 1 : end]
         self._input = self._input[end + 3 :]
         self._socket.sendall(b"+")
