@@ -39,18 +39,18 @@ class Function:
 def functions_of(path: Path, names: Iterable[str]) -> dict[str, list[Function]]:
     """Return the functions of these names, clones as `NAME.constprop.0` included; of others nothing.
 
-    An image without a symbol table, or with one that is damaged, has none.
+    An image without a symbol table, or with one that cannot be read, has none.
     """
     wanted = frozenset(names)
     functions: dict[str, list[Function]] = defaultdict(list)
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as image:
-        try:
+    try:
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as image:
             for name, function in _symbols(image):
                 base = name.partition(".")[0]
                 if base in wanted:
                     functions[base].append(function)
-        except (struct.error, ValueError):
-            return {}
+    except (OSError, struct.error, ValueError):
+        return {}
     return dict(functions)
 
 

@@ -128,7 +128,7 @@ _UPDATES = (UPDATE_NODES, UPDATE_PROPERTIES)
 
 
 def calls_asked(asked: Iterable[dict[str, Any]]) -> list[str]:
-    """Return the calls for updates of the tree that a kernel was seen to make: names, of a node with its phandle."""
+    """Return the calls for updates of the tree that a kernel was seen to make, with the phandles of nodes."""
     return [
         f"{entry['call']} {int(entry['request'][:8], 16):#x}"
         if entry["call"] == UPDATE_PROPERTIES

@@ -45,7 +45,11 @@ def moved(simulation: Simulation, pick: random.Random) -> list[Value]:
         lists.append(list(lists[0]))
     cells = [cell for domains in lists for cell in domains]
     runs = [
-        run._replace(aa_index=pick.randrange(max(1, len(lists)))) if run.assigned else run
+        run._replace(
+            aa_index=pick.choice([at for at in range(len(lists)) if at != run.aa_index] or [run.aa_index])
+        )
+        if run.assigned
+        else run
         for run in simulation.state.table.runs
     ]
     return [(LOOKUP_ARRAYS, pack_words([len(lists), width, *cells])), (V2, encode_entries(V2, runs))]
@@ -120,7 +124,7 @@ def _no_nodes(phandle: int, values: Sequence[Value], pick: random.Random) -> lis
 
 def _no_properties(phandle: int, values: Sequence[Value], pick: random.Random) -> list[Answer]:
     del values, pick
-    return [_nodes([phandle]), _answer(UPDATE_PROPERTIES, b"", HARDWARE_ERROR)]
+    return [_nodes([phandle]), _answer(UPDATE_PROPERTIES, pack_words([phandle]), HARDWARE_ERROR)]
 
 
 Stream = Callable[[int, Sequence[Value], random.Random], list[Answer]]
