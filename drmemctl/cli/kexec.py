@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from drmemctl.cli.boot_options import say_faults
+from drmemctl.cli.boot_options import say_not_shown
 from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
 from drmemctl.cli.plugin_options import plugin_option
@@ -145,6 +146,7 @@ def command(
         return _show_crash(screen, CrashKernel.of(before, before, crash_load, profile), output, format)
     if before.beside is not None and before.beside.files():
         say("the tree of a running kernel is taken for the one that it was booted with")
+    say_not_shown(before)
     session = session_after(before, parsed, profile, named_hypervisor(hypervisor))
     partition = session.simulation.situation
     if purpose == "kdump":
