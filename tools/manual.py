@@ -16,7 +16,7 @@ import click
 
 from drmemctl._version import __version__
 from drmemctl.cli.app import app
-from drmemctl.cli.table_options import TableCommand, columns_named
+from drmemctl.cli.table_options import TableCommand
 
 _WIDTH = 72
 """Of lines in the files, before escapes; a reader fills them anew."""
@@ -81,9 +81,10 @@ def _lines(ctx: click.Context) -> Iterator[str]:
     for record in filter(None, (option.get_help_record(ctx) for option in options)):
         yield from _item(*record)
     if isinstance(command, TableCommand):
-        yield ".SH COLUMNS"
-        for column in columns_named(command.columns):
-            yield from _item(column.name, column.help)
+        for heading, explained in command.explanations():
+            yield f".SH {_escaped(heading.upper())}"
+            for word, meaning in explained:
+                yield from _item(word, meaning)
     yield from _notes(command.epilog or "")
     if command is app:
         yield ".SH ENVIRONMENT"

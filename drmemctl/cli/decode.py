@@ -32,7 +32,7 @@ a JSON list of {call, answer, status}, as a migration is recorded in; each 4096 
 
 @click.command(
     "decode",
-    cls=TableCommand.of("drmemctl.output.properties:FIELD_COLUMNS", chosen=False),
+    cls=TableCommand.of("drmemctl.output.properties:FIELD_COLUMNS"),
     short_help="Show what RTAS answered, field by field.",
     epilog=_EXAMPLE,
 )

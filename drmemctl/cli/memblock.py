@@ -70,7 +70,7 @@ def command(
     The zone; whether kexec -s may place its images there (kexec without -s knows no flags and may place them
     anywhere) and must name the memory to the second kernel; whether it belongs into the vmcore; whether it can be
     unplugged. mem=, movable_node, kernelcore=, movablecore=, numa=off and numa=fake= count. The exit code is 1 if
-    anything goes wrong in the boot, or a STEP fails. Of a kernel that panics only JSON tells how far it came.
+    anything goes wrong in the boot, or a STEP fails. For a kernel that panics, only JSON shows how far it got.
     """
     from drmemctl.cli.steps import parse_steps, session_after
     from drmemctl.kernel.registered_memory import RegisteredMemory

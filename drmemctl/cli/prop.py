@@ -26,7 +26,7 @@ Examples:
 
 @click.command(
     "prop",
-    cls=TableCommand.of("drmemctl.output.properties:FIELD_COLUMNS", chosen=False),
+    cls=TableCommand.of("drmemctl.output.properties:FIELD_COLUMNS"),
     short_help="Show a node's properties, field by field.",
     epilog=_EXAMPLE,
 )

@@ -31,8 +31,8 @@ STEPs are those of `drmemctl simulate`: what can leave after them.
 
 @click.command(
     "removable",
-    cls=TableCommand.of("drmemctl.output.removable:COLUMNS", chosen=False),
-    short_help="Say which LMBs can leave, and why the others cannot.",
+    cls=TableCommand.of("drmemctl.output.removable:COLUMNS"),
+    short_help="Show which LMBs can be removed, and why the others cannot.",
     epilog=_EXAMPLE,
 )
 @tree_argument()
@@ -53,7 +53,7 @@ def command(
     format: str,
     screen: Screen,
 ) -> int:
-    """Say of each assigned LMB whether it can leave the running kernel, and why not.
+    """Show for each assigned LMB whether it can be removed from the running kernel, and why not.
 
     A capture shows states and zones of memory blocks; of any other tree they are those after boot. Below the
     table: how much can be taken from each node, and which requests take it, the first 64 tried on the simulation.

@@ -9,6 +9,7 @@ import click
 
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import kernel_choice, kernel_option
+from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen
 
 if TYPE_CHECKING:
@@ -23,7 +24,18 @@ Examples:
 """
 
 
-@click.command("show", short_help="Show a partition on one screen.", epilog=_EXAMPLE)
+@click.command(
+    "show",
+    cls=TableCommand.of(
+        "drmemctl.output.overview:MEMORY_COLUMNS",
+        {
+            "Memory": "drmemctl.output.overview:STATE_WORDS",
+            "Nodes": "drmemctl.output.overview:NODE_COLUMNS",
+        },
+    ),
+    short_help="Show a partition on one screen.",
+    epilog=_EXAMPLE,
+)
 @tree_argument()
 @kernel_option()
 @format_option("text", "json")
@@ -31,8 +43,8 @@ Examples:
 def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> None:
     """Show a partition on one screen: machine, features, memory by state and by node.
 
-    Nodes are those that Linux would make; defects are what could not be decoded as it should be, findings what
-    `drmemctl check` has to say.
+    Nodes are those that Linux computes. `defects` counts what could not be decoded, `findings` what `drmemctl
+    check` reports.
     """
     from drmemctl.check.tally import counted
     from drmemctl.cli.found_settings import found_plan

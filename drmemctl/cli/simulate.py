@@ -51,7 +51,7 @@ an expectation failed.
 """
 
 
-@click.command("simulate", short_help="Do steps as a kernel and a hypervisor would.", epilog=_EXAMPLE)
+@click.command("simulate", short_help="Carry out steps as a kernel and a hypervisor would.", epilog=_EXAMPLE)
 @tree_argument()
 @steps_argument
 @replay_option()
@@ -103,7 +103,7 @@ def command(
     everything: bool,
     screen: Screen,
 ) -> int:
-    """Do STEPs on a TREE as a kernel and a hypervisor would, to the byte, and say what came of each.
+    """Carry out STEPs on a TREE as a kernel and a hypervisor would, byte for byte, and report the result of each.
 
     Ends at the first expectation that fails. Below each step: the kernel's messages, the LMBs that changed (in the
     kernel's array and in the tree, if not told otherwise), memory blocks, findings; at the end whether all agrees,

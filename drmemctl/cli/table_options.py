@@ -6,9 +6,10 @@ They are lsmem's: `-o COL,…`, `--output-all`, `-b`, `-n`, `-P`, with `--sort` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from drmemctl.output.table import Column, TableChoice
 
 _KEY = "drmemctl.table."
+_NO_MORE: Mapping[str, str] = MappingProxyType({})
 
 
 def table_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,30 +86,39 @@ def _names(text: str, names: Sequence[str], option: str) -> tuple[str, ...]:
 
 
 class TableCommand(click.Command):
-    """A command whose help explains the columns of its table.
+    """A command whose help explains its tables: their columns, and words in them.
 
-    `columns` names them as `module:NAME`, so that they are loaded only for the help.
+    `tables` has a heading for each, and as `module:NAME` its columns, or its words with their meaning: they are
+    loaded only for the help.
     """
 
-    columns = ""
-
-    chosen = True
+    tables: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     @classmethod
-    def of(cls, columns: str, *, chosen: bool = True) -> type[TableCommand]:
-        """Return the class of a command with these columns; they can be `chosen` by their names, or only read."""
-        return type("TableCommand", (cls,), {"columns": columns, "chosen": chosen})
+    def of(cls, columns: str, further: Mapping[str, str] = _NO_MORE) -> type[TableCommand]:
+        """Return the class of a command with a table of these columns, and what stands under further headings."""
+        return cls.with_tables({"Columns": columns, **further})
+
+    @classmethod
+    def with_tables(cls, tables: Mapping[str, str]) -> type[TableCommand]:
+        """Return the class of a command with what stands under these headings."""
+        return type("TableCommand", (cls,), {"tables": tuple(tables.items())})
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, then the columns."""
         super().format_options(ctx, formatter)
-        with formatter.section("Columns"):
-            columns = columns_named(self.columns)
-            formatter.write_dl([(column.name if self.chosen else column.title, column.help) for column in columns])
+        for heading, explained in self.explanations():
+            with formatter.section(heading):
+                formatter.write_dl(explained)
 
-
-def columns_named(place: str) -> Sequence[Column]:
-    """Return the columns that `module:NAME` stands for."""
-    module, _, name = place.partition(":")
-    columns: Sequence[Column] = getattr(import_module(module), name)
-    return columns
+    def explanations(self) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+        """Yield each heading, with columns or words and what they mean."""
+        is_chosen = any(param.name == "output_all" for param in self.params)
+        for heading, place in self.tables:
+            module, _, name = place.partition(":")
+            table: Sequence[Column] | Mapping[str, str] = getattr(import_module(module), name)
+            if isinstance(table, Mapping):
+                yield heading, list(table.items())
+            else:
+                # A column that can be chosen is called as `--output` calls it, others as they are headed.
+                yield heading, [(column.name if is_chosen else column.title, column.help) for column in table]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from drmemctl.cli.common import color_option, format_option, root_option
+from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -18,16 +19,21 @@ Ctrl-C stops it.
 """
 
 
-@click.command("watch", short_help="Show what changes on this machine, as it changes.", epilog=_EXAMPLE)
+@click.command(
+    "watch",
+    cls=TableCommand.with_tables({"Changes": "drmemctl.output.watch:CHANGE_WORDS"}),
+    short_help="Show what changes on this machine, as it changes.",
+    epilog=_EXAMPLE,
+)
 @click.option(
     "--interval",
     metavar="SECONDS",
     type=click.FloatRange(0.05),
     default=2.0,
     show_default=True,
-    help="Seconds between looks.",
+    help="Seconds between polls.",
 )
-@click.option("--count", metavar="N", type=click.IntRange(1), help="Stop after so many looks.")
+@click.option("--count", metavar="N", type=click.IntRange(1), help="Stop after so many polls.")
 @root_option()
 @format_option("auto", "ndjson", "text")
 @color_option(paged=False)

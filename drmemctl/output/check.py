@@ -16,6 +16,7 @@ from drmemctl.output.findings import message, severities
 from drmemctl.output.lmb_words import address_range, drc_range
 from drmemctl.output.progress import with_progress
 from drmemctl.output.screen import Screen, say
+from drmemctl.output.table import Column, show_table
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of, size_text
 
@@ -34,6 +35,28 @@ RENDERERS = {
     "markdown": "markdown",
 }
 """Format → module of this package with a function `render(view, screen)`."""
+
+STATISTICS_COLUMNS = (
+    Column("findings", right=True, help="how often the rule was broken"),
+    Column("trees", right=True, help="in how many trees"),
+    Column("rule", help="its id, which `drmemctl explain` takes"),
+    Column("severity", help="the worst of its findings: error, warning or info"),
+    Column("finds", prose=True, help="what the rule finds"),
+)
+
+FINDING_WORDS = {
+    "error": "a kernel dies, loses memory, corrupts the property, or puts memory on the wrong node",
+    "warning": "that can happen after one more operation",
+    "info": "odd, and harmless by itself",
+    "offset": "where in the property, or in the whole file, in bytes",
+    "0xA-0xB": "the first and the last address of LMBs that it is about",
+    "DRC": "their DRC indexes",
+    "aa": "their aa_index, the lookup array that they refer to",
+    "node": "their Linux node; no node: none is found for them",
+    "assigned, free ...": "their flags; free where none is set",
+    "$": "a command line that helps, on the system that the tree is of",
+}
+"""What stands for what in findings, for `--help`."""
 
 _STALE = 4
 """Stale entries of a baseline that are named."""
@@ -150,17 +173,9 @@ def show_quietly(target: Target, view: CheckView) -> None:
 def show_statistics(screen: Screen, view: CheckView) -> None:
     """Print how often each rule was broken, the worst and most frequent first."""
     from drmemctl.output.findings import STYLES
-    from drmemctl.output.table import Column, show_table
 
     pages = {page.rule: page for page in view.pages}
     severities_by_rank = tuple(Severity)
-    columns = (
-        Column("findings", right=True),
-        Column("trees", right=True),
-        Column("rule"),
-        Column("severity"),
-        Column("finds", prose=True),
-    )
     rows = (
         (
             f"{count.findings:,}",
@@ -171,7 +186,7 @@ def show_statistics(screen: Screen, view: CheckView) -> None:
         )
         for rule, count in view.tally.by_rule()
     )
-    show_table(screen, columns, rows)
+    show_table(screen, STATISTICS_COLUMNS, rows)
 
 
 def write_reports(target: Target, view: CheckView, outputs: Iterable[tuple[str, str]]) -> None:

@@ -78,21 +78,21 @@ def sections(diff: Diff) -> Iterator[DiffSection]:
         yield DiffSection(OF_LMBS, "LMBs", LMB_COLUMNS, (_lmb_row(change, diff) for change in diff.lmbs.changes))
     totals = [total for total in diff.lmbs.totals if total.old_lmbs != total.new_lmbs]
     if totals:
-        yield DiffSection(OF_LMBS, "Assigned LMBs by node", _TOTAL_COLUMNS, map(_total_row, diff.lmbs.totals))
+        yield DiffSection(OF_LMBS, "Assigned LMBs by node", TOTAL_COLUMNS, map(_total_row, diff.lmbs.totals))
     if not diff.lookup.same:
         title = f"Lookup arrays: {lookup_text(diff.lookup)}"
-        yield DiffSection(OF_LOOKUP, title, _LIST_COLUMNS, map(_list_row, diff.lookup.changes))
+        yield DiffSection(OF_LOOKUP, title, LIST_COLUMNS, map(_list_row, diff.lookup.changes))
     if diff.numa:
         more = f" (the first {_FACTS_SHOWN} of {len(diff.numa):,})" if len(diff.numa) > _FACTS_SHOWN else ""
         yield DiffSection(
-            OF_NUMA, f"NUMA and features{more}", _FACT_COLUMNS, map(fact_text, diff.numa[:_FACTS_SHOWN])
+            OF_NUMA, f"NUMA and features{more}", FACT_COLUMNS, map(fact_text, diff.numa[:_FACTS_SHOWN])
         )
     if diff.properties:
         rows = (row for change in diff.properties for row in _property_rows(change))
-        yield DiffSection(OF_PROPERTIES, "Other properties and nodes", _PROPERTY_COLUMNS, rows)
+        yield DiffSection(OF_PROPERTIES, "Other properties and nodes", PROPERTY_COLUMNS, rows)
     if diff.findings:
         yield DiffSection(
-            OF_MIGRATION, "If this was a migration", _FINDING_COLUMNS, map(_finding_row, diff.findings)
+            OF_MIGRATION, "If this was a migration", FINDING_COLUMNS, map(_finding_row, diff.findings)
         )
 
 
@@ -206,11 +206,11 @@ def _flags_text(flags: int) -> str:
     return " ".join(flag_names(flags)) or "free"
 
 
-_TOTAL_COLUMNS = (
-    Column("node", right=True),
-    Column("old", right=True),
-    Column("new", right=True),
-    Column("difference", right=True),
+TOTAL_COLUMNS = (
+    Column("node", right=True, help="the Linux node; none: assigned LMBs that have none"),
+    Column("old", right=True, help="memory of its assigned LMBs in OLD; how many, where their size is unknown"),
+    Column("new", right=True, help="likewise in NEW"),
+    Column("difference", right=True, help="what the node gained or lost"),
 )
 
 
@@ -230,7 +230,14 @@ def _size(n_bytes: int) -> str:
     return size_text(n_bytes) if n_bytes else "0"
 
 
-_LIST_COLUMNS = (Column("change"), Column("index"), Column("domains"))
+LIST_COLUMNS = (
+    Column(
+        "change",
+        help="of an associativity list: added, removed, changed, or renumbered: the same under other indexes",
+    ),
+    Column("index", help="where it stands, what the aa_index of LMBs refers to, old -> new"),
+    Column("domains", help="its domains, old -> new"),
+)
 
 
 def _list_row(change: ListChange) -> Sequence[Cell]:
@@ -249,8 +256,17 @@ def _indexes(indexes: Sequence[int]) -> str | None:
     return " ".join(map(str, indexes[:_INDEXES_SHOWN])) + more
 
 
-_FACT_COLUMNS = (Column("what"), Column("old", prose=True), Column("new", prose=True))
-_PROPERTY_COLUMNS = (Column("change"), Column("where"), Column("old", prose=True), Column("new", prose=True))
+FACT_COLUMNS = (
+    Column("what", help="a fact of the machine: form of associativity, a distance, CPUs of a node, a feature"),
+    Column("old", prose=True, help="what OLD has"),
+    Column("new", prose=True, help="what NEW has"),
+)
+PROPERTY_COLUMNS = (
+    Column("change", help="of a node or property: changed, added, removed or renamed; none for a field of one"),
+    Column("where", help="the node, the property as NODE:PROPERTY, or the field that differs"),
+    Column("old", prose=True, help="the value in OLD, or how long it is"),
+    Column("new", prose=True, help="the value in NEW, or how long it is"),
+)
 
 
 def _property_rows(change: PropertyChange) -> Iterator[Sequence[Cell]]:
@@ -294,10 +310,14 @@ def _value(prop: Property | None) -> str:
     return safe(value_text(prop.value)) if len(prop.value) <= _SHORT else _length(prop)
 
 
-_FINDING_COLUMNS = (
-    Column("severity"),
-    Column("rule"),
-    Column("what it may not have changed, or Linux does not take over", prose=True),
+FINDING_COLUMNS = (
+    Column("severity", help="error, warning or info"),
+    Column("rule", help="its id, which `drmemctl explain` takes"),
+    Column(
+        "what it may not have changed, or Linux does not take over",
+        prose=True,
+        help="what the rule finds, and what is there",
+    ),
 )
 
 

@@ -16,9 +16,19 @@ from drmemctl.output.diff_text import sections
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.lmb_words import drc_range, run_facts
 from drmemctl.output.screen import Screen
-from drmemctl.output.table import plain_lines
+from drmemctl.output.table import WITHOUT_OPTIONS, fitted_lines
 from drmemctl.output.text import safe, worded
 from drmemctl.wording import count_of
+
+WRITER_WORDS = {
+    "there since boot": "the value that the kernel was booted with",
+    "the oldest that is kept": "likewise, or one before it is lost",
+    "written by FUNCTION": "by the kernel, out of its LMB array, after a request",
+    "written by firmware or through /proc/ppc64/ofdt": "by an update: a migration, drmgr, an administrator",
+    "writer unknown": "the values do not tell",
+    "took back": "a flush undid what an update had written: the array did not have it",
+}
+"""What is said of who wrote a value, for `--help`."""
 
 _FURTHER = 20
 _UNDONE = 4
@@ -68,7 +78,8 @@ def _value_lines(screen: Screen, value: PastValue, name: str) -> Iterator[str]:
         if section.title.startswith("Assigned"):
             continue
         shown = True
-        yield from (f"  {line}" for line in plain_lines(screen, section.columns, iter(section.rows)))
+        rows = iter(section.rows)
+        yield from fitted_lines(screen, section.columns, rows, indent="  ", choice=WITHOUT_OPTIONS)
     if not shown:
         yield f"  the same as {value.number - 1}\n"
 

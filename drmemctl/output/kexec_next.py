@@ -12,10 +12,20 @@ from drmemctl.model.run import is_assigned, state_of
 from drmemctl.output.drc_hex import hex_text
 from drmemctl.output.findings import finding_lines
 from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.rearm import rearm_lines, rearm_record
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.simulate.kexec import NextKernel
 from drmemctl.simulate.next_kernel import HandedLmbs, LmbEntry
+
+COLUMNS = (
+    Column("DRC index", help="of the first of some LMBs that are alike in what follows"),
+    Column("LMBs", right=True, help="how many"),
+    Column("boot FDT", help="what the blob of boot has for them: state and aa_index; - where it has none"),
+    Column("live tree", help="likewise the tree that the kernel holds"),
+    Column("hypervisor", help="given to the partition, not given, or - where it has no such connector"),
+    Column("next kernel", help="what the kernel that is loaded reads"),
+)
 
 
 def show_next(screen: Screen, view: NextKernel, format: str) -> None:
@@ -26,20 +36,17 @@ def show_next(screen: Screen, view: NextKernel, format: str) -> None:
             "kernel": view.kernel.profile.name,
             "dead": view.kernel.dead or None,
             **record(view, "purpose route why"),
+            "rearm": rearm_record(view.rearm),
         }
         findings = (record(finding, "rule severity message") for finding in view.findings)
         screen.write_all(streamed(head, {"lmbs": map(_record, view.lmbs), "findings": findings}))
         return
     screen.write_text((f"loaded by {view.why}\n" if view.route != "firmware" else f"{view.why}\n",))
-    titles = ("LMBs", "boot FDT", "live tree", "hypervisor", "next kernel")
-    show_table(
-        screen,
-        [Column("DRC index"), *(Column(title, right=title == "LMBs") for title in titles)],
-        map(_row, view.lmbs),
-    )
+    show_table(screen, COLUMNS, map(_row, view.lmbs))
     if view.findings:
         screen.write("\n")
         screen.write_text(finding_lines(screen, view.findings))
+    screen.write_text(rearm_lines(view.rearm))
 
 
 def _record(entry: HandedLmbs) -> dict[str, Any]:

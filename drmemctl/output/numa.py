@@ -107,6 +107,14 @@ NODE_COLUMNS = (
 )
 
 
+DISTANCE_WORDS = {
+    "rows, columns": "the nodes, from which and to which",
+    "10": "of a node to itself",
+    "-": "no distance is known",
+}
+"""What the matrix has, for `--help`."""
+
+
 def nodes_cells(layout: NumaLayout) -> Iterator[Sequence[Cell]]:
     """Yield the cells of each node, one for each of `NODE_COLUMNS`."""
     return (_node_cells(node, node_name(node, layout)) for node in layout.nodes)

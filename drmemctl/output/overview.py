@@ -18,6 +18,7 @@ from drmemctl.model.run import STATES
 from drmemctl.output.findings import severities
 from drmemctl.output.numa import affinity_record, affinity_words, node_name, node_record, possible_words
 from drmemctl.output.screen import Screen
+from drmemctl.output.table import Column
 from drmemctl.output.text import safe
 from drmemctl.wording import count_of, size_text
 
@@ -32,6 +33,30 @@ _NAME = 60
 _CODES_SHOWN = 3
 
 _STATE_STYLES = {"assigned": "green", "free": "dim", "reserved": "dim", "hot-removable": "cyan"}
+
+
+MEMORY_COLUMNS = (
+    Column("memory", help="its state"),
+    Column("size", right=True, help="how much there is in it, with a bar in proportion"),
+    Column("LMBs", right=True, help="how many LMBs that is; - for memory@, which has none"),
+)
+
+STATE_WORDS = {
+    "memory@": "what memory@ nodes have: no LMBs, there from boot on",
+    "assigned": "LMBs that the partition has, and Linux takes for memory",
+    "free": "LMBs without memory, which can be added",
+    "reserved": "LMBs that are none for Linux: QEMU marks memory so that memory@ nodes have",
+    "hot-removable": "LMBs with that flag; each is in another state as well",
+    "total in use": "memory@ and assigned",
+}
+"""The states of `MEMORY_COLUMNS`, for `--help`."""
+
+NODE_COLUMNS = (
+    Column("node", help="the Linux node; none: assigned memory that has none"),
+    Column("memory", right=True, help="its memory, with a bar in proportion"),
+    Column("LMBs", right=True, help="its assigned LMBs"),
+    Column("cores", right=True, help="its CPU nodes"),
+)
 
 
 def show_overview(screen: Screen, overview: Overview, format: str, kernel: str | None = None) -> None:
@@ -221,7 +246,8 @@ def total_bytes(overview: Overview) -> int | None:
 def _state_lines(screen: Screen, overview: Overview) -> Iterator[str]:
     rows = state_rows(overview)
     whole = sum(row.share for row in rows if row.state != "hot-removable")
-    yield screen.style(f"{'memory':<14}{'size':>10}{'LMBs':>12}", "bold")
+    memory, size, lmbs = (column.title for column in MEMORY_COLUMNS)
+    yield screen.style(f"{memory:<14}{size:>10}{lmbs:>12}", "bold")
     for row in rows:
         memory = "?" if row.bytes is None else size_text(row.bytes)
         lmbs = "-" if row.lmbs is None else f"{row.lmbs:,}"
@@ -236,7 +262,8 @@ def _state_lines(screen: Screen, overview: Overview) -> Iterator[str]:
 def _node_lines(screen: Screen, overview: Overview, room: int) -> Iterator[str]:
     """Yield the nodes, at most `room` lines of them with their heading."""
     nodes = overview.numa.nodes
-    yield screen.style(f"{'node':<14}{'memory':>10}{'LMBs':>12}  {'cores':>5}", "bold")
+    name, memory, lmbs, cores = (column.title for column in NODE_COLUMNS)
+    yield screen.style(f"{name:<14}{memory:>10}{lmbs:>12}  {cores:>5}", "bold")
     shown = len(nodes) if len(nodes) < room else max(room - 2, 1)
     whole = max((node.bytes for node in nodes), default=0)
     for node in islice(nodes, shown):

@@ -27,6 +27,15 @@ _SHOWN = 15
 
 _STYLES = {"finding": "yellow", "finding-gone": "green", "lmbs": "cyan", "blocks": "magenta"}
 
+CHANGE_WORDS = {
+    "lmbs": "consecutive LMBs that changed alike",
+    "property": "a property, or a node, that came, went or has another value",
+    "blocks": "memory blocks that came, went, or have another state or node",
+    "finding": "something that `drmemctl check` finds now",
+    "finding-gone": "something that it finds no more",
+}
+"""The kinds of changes, for `--help`."""
+
 Looks = Iterable[tuple[float, Look, list[SystemChange]]]
 """Time, the system at that time, and what changed since the last look."""
 

@@ -4,13 +4,21 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
+import pkgutil
 
+import click
 import pytest
 
+import drmemctl.output
+from drmemctl.cli.app import app
+from drmemctl.cli.table_options import TableCommand
+from drmemctl.output.table import Column
 from tests.cli.running import Outcome, run
 from tests.conftest import FIXTURES
+from tools.manual import command_contexts
 
 TREE = FIXTURES / "kernel-arrays" / "numa2-plug2.dtb.gz"
 NVDIMM = FIXTURES / "trees" / "v1-nvdimm.dtb.gz"
@@ -72,3 +80,37 @@ def test_csv_has_a_row_for_each_record_of_json(command: str, ordinary: str, of_d
     assert len(document[of_drivers]) > 0
     expected = [(record["path"], str(record["drc_index"]), str(record["size"])) for record in document[of_drivers]]
     assert [(row["path"], row["drc_index"], row["size"]) for row in rows if row["path"]] == expected
+
+
+def tables_of_columns() -> dict[int, str]:
+    """Return the tables of the package, by what they are, with their names."""
+    tables = {}
+    for module in pkgutil.iter_modules(drmemctl.output.__path__, "drmemctl.output."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if isinstance(value, tuple) and value and isinstance(value[0], Column):
+                tables[id(value)] = f"{module.name}:{name}"
+    return tables
+
+
+def help_of_tables() -> list[tuple[str, TableCommand]]:
+    """Return the commands that have tables, with how they are called."""
+    with click.Context(app, info_name="drmemctl") as ctx:
+        contexts = list(command_contexts(ctx))
+    return [(ctx.command_path, ctx.command) for ctx in contexts if isinstance(ctx.command, TableCommand)]
+
+
+def test_every_table_is_explained_by_a_command() -> None:
+    explained = set()
+    for _, command in help_of_tables():
+        for _, place in command.tables:
+            module, _, name = place.partition(":")
+            explained.add(id(getattr(importlib.import_module(module), name)))
+    assert [name for table, name in tables_of_columns().items() if table not in explained] == []
+
+
+def test_every_column_and_word_is_explained() -> None:
+    for path, command in help_of_tables():
+        shown = run(*path.split()[1:], "--help").out
+        for heading, words in command.explanations():
+            assert f"\n{heading}:\n" in shown, (path, heading)
+            assert [word for word, meaning in words if not meaning or f"\n  {word}" not in shown] == [], path

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from drmemctl.fleet.answer_words import ANSWER_WORDS
 from tests.cases import each
 from tests.cli.running import Outcome, run
 from tests.conftest import FIXTURES
@@ -169,6 +170,7 @@ def test_the_worst_and_the_unreadable(asked: Asked) -> None:
 )
 def test_every_form_says_the_same_and_its_sql_too(question: str, asked: Asked) -> None:
     rows = asked.rows(*question.split())
+    assert {name for row in rows for name in row} <= set(ANSWER_WORDS)
     sql = asked.ask(*question.split(), "--sql").out
     assert sql.startswith(f"/* {question.split(maxsplit=1)[0]}: ")
     assert asked.rows(sql) == rows

@@ -15,6 +15,7 @@ import pytest
 from pyarrow import parquet
 
 from drmemctl.fleet.alone import rows_alone
+from drmemctl.fleet.answer_words import ANSWER_WORDS
 from drmemctl.fleet.campaign import alike, explore, simulate
 from drmemctl.fleet.scenario import Scenario
 from drmemctl.fleet.simulating import rows_of
@@ -146,6 +147,7 @@ def test_named_questions_and_the_page_count_what_the_rows_say(work: Work, tmp_pa
         outcome = run("fleet", "ask", place, question, "--format", "json")
         assert (outcome.code, outcome.err) == (0, "")
         rows: list[dict[str, Any]] = json.loads(outcome.out)["rows"]
+        assert {name for row in rows for name in row} <= set(ANSWER_WORDS)
         return rows
 
     by_rule = Counter((row["outcome"], row["rule"]) for row in failing)

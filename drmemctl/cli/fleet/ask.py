@@ -8,6 +8,7 @@ from click.shell_completion import CompletionItem
 
 from drmemctl.cli.common import color_option, format_option
 from drmemctl.cli.fleet.extra import check_extra
+from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen
 
 _EXAMPLE = """
@@ -38,7 +39,12 @@ def _complete(_context: click.Context, _param: click.Parameter, incomplete: str)
     ]
 
 
-@click.command("ask", short_help="Answer questions about a data set.", epilog=_EXAMPLE)
+@click.command(
+    "ask",
+    cls=TableCommand.of("drmemctl.fleet.answer_words:ANSWER_WORDS"),
+    short_help="Answer questions about a data set.",
+    epilog=_EXAMPLE,
+)
 @click.argument("dataset", metavar="DATASET")
 @click.argument("question", metavar="[QUESTION|SQL]", required=False, shell_complete=_complete)
 @click.argument("partition", metavar="[PARTITION]", required=False)
