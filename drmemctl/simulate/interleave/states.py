@@ -87,9 +87,9 @@ class Numbers:
 class Edges:
     """By state, the threads that went on from there, and to which state; and from where it was reached first.
 
-    The edges of a state are a list, the newest first. An edge by which a state was reached first is that state: what
-    belongs to it stands in the arrays of states. Only the others, far fewer, have arrays of their own. A thread and a
-    state are one number.
+    The edges of a state are a list, the newest first. An edge by which a state was reached first is that state:
+    what belongs to it stands in the arrays of states. Only the others, far fewer, have arrays of their own. A
+    thread and a state are one number.
     """
 
     def __init__(self, threads: int) -> None:
