@@ -257,7 +257,7 @@ def check_threads(threads: Sequence[str]) -> None:
     """Refuse threads that are none, and none at all."""
     from drmemctl.cli.usage import PointedError
     from drmemctl.simulate.interleave.threads import steps_of
-    from drmemctl.simulate.words import StepError
+    from drmemctl.simulate.step_words import StepError
 
     if not threads:
         raise click.UsageError("there is no thread to explore: add --thread STEP.")

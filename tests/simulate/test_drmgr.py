@@ -17,10 +17,10 @@ from drmemctl.simulate.drmgr import c_number
 from drmemctl.simulate.drmgr_nodes import numa_topology
 from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.step_words import StepError
 from drmemctl.simulate.steps import drmgr_call
 from drmemctl.simulate.steps.drmgr_call import Drmgr
 from drmemctl.simulate.steps.language import parse_step
-from drmemctl.simulate.words import StepError
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.cli.running import run

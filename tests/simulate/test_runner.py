@@ -14,7 +14,7 @@ from drmemctl.kernel.profiles import ProfileError
 from drmemctl.model.run import Run
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.simulation import Simulation
-from drmemctl.simulate.words import StepError
+from drmemctl.simulate.step_words import StepError
 from drmemctl.tree.limits import Limits
 from drmemctl.tree.node import Node, Property, Tree
 from drmemctl.tree.source import load

@@ -14,8 +14,8 @@ from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.distances import Form1, Form2
-from drmemctl.simulate.change import changed_properties
 from drmemctl.simulate.partition import Hypervisor, Partition, machine_key
+from drmemctl.simulate.state_changes import changed_properties
 from drmemctl.tree.node import Tree
 
 _MARK = struct.Struct("=7I")

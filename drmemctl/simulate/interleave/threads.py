@@ -10,9 +10,9 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.policy import Policy, ThreadsError
+from drmemctl.simulate.step_words import StepError, parts_of
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.steps.language import STEPS, parse_step
-from drmemctl.simulate.words import StepError, parts_of
 from drmemctl.tree.node import Tree
 
 KDUMP = "kdump"

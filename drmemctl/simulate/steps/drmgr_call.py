@@ -32,8 +32,8 @@ from drmemctl.simulate.drmgr import (
 from drmemctl.simulate.drmgr_nodes import ERROR, INFO, Numa, NumaRemoval, numa_topology
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import DrmgrRun, Partition, StepResult
+from drmemctl.simulate.step_words import StepWords
 from drmemctl.simulate.steps.kernel_step import REQUEST, Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.words import StepWords
 from drmemctl.tree.limits import LIMITS
 from drmemctl.wording import count_of
 

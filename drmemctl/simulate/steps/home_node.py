@@ -13,8 +13,8 @@ from drmemctl.kernel.task import Footprint, StatePart, Task, atomic
 from drmemctl.numbers import parse_kernel_int
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
+from drmemctl.simulate.step_words import NUMBER, StepWords
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.words import NUMBER, StepWords
 
 
 @dataclass(frozen=True, slots=True)

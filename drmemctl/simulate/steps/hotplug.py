@@ -19,8 +19,8 @@ from drmemctl.model.associativity import CHOSEN
 from drmemctl.numbers import parse_kernel_int
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
+from drmemctl.simulate.step_words import DRC, NUMBER, StepWords
 from drmemctl.simulate.steps.kernel_step import CPU_REQUEST, REQUEST, Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.words import DRC, NUMBER, StepWords
 
 _NODES = 16
 """Nodes that a refusal names."""

@@ -10,6 +10,7 @@ from drmemctl.errors import LimitError
 from drmemctl.formats.block_states import OFFLINE, ONLINE
 from drmemctl.kernel import plugins
 from drmemctl.simulate.partition import Step
+from drmemctl.simulate.step_words import WORD, StepWords
 from drmemctl.simulate.steps.block_state import BlockState
 from drmemctl.simulate.steps.boot import Kexec, Reboot
 from drmemctl.simulate.steps.drmgr_call import Drmgr
@@ -25,7 +26,6 @@ from drmemctl.simulate.steps.qemu_migration import QemuMigrate
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
 from drmemctl.simulate.steps.topology import TopologySwitch
-from drmemctl.simulate.words import WORD, StepWords
 from drmemctl.tree.limits import LIMITS
 from drmemctl.wording import did_you_mean, nearest
 

@@ -16,8 +16,8 @@ from drmemctl.numbers import printed_drc_index
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
 from drmemctl.simulate.request_text import request_text
+from drmemctl.simulate.step_words import DRC, StepWords
 from drmemctl.simulate.steps.kernel_step import CPU_REQUEST, REQUEST, Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.words import DRC, StepWords
 from drmemctl.wording import count_of
 
 

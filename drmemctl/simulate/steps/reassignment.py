@@ -17,10 +17,10 @@ from drmemctl.kernel.topology_capabilities import PRRN_UPDATE
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
 from drmemctl.simulate.rtas_record import read_reassignment
+from drmemctl.simulate.step_words import FILE, StepWords
 from drmemctl.simulate.steps.kernel_step import REQUEST, TREE_UPDATE, Circumstances, KernelStep, MakeTask
 from drmemctl.simulate.steps.migration import FORGETTING, answering
-from drmemctl.simulate.updates import LiveUpdates, RecordedUpdates, difference, updates_of_phandles
-from drmemctl.simulate.words import FILE, StepWords
+from drmemctl.simulate.update_sources import LiveUpdates, RecordedUpdates, difference, updates_of_phandles
 from drmemctl.tree.node import Tree
 
 _EVENT_SCOPE = 2

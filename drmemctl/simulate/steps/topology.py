@@ -12,8 +12,8 @@ from drmemctl.kernel.task import Footprint, StatePart, Task
 from drmemctl.kernel.topology_updates import topology_write
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
+from drmemctl.simulate.step_words import StepWords
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.words import StepWords
 
 _STATES = ("on", "off")
 

@@ -15,7 +15,7 @@ from drmemctl.simulate.interleave.policy import BY_NAME, ThreadsError
 from drmemctl.simulate.interleave.schedule import states_of
 from drmemctl.simulate.interleave.trace import read_schedule, replay, rows, saved
 from drmemctl.simulate.simulation import Simulation
-from drmemctl.simulate.words import StepError
+from drmemctl.simulate.step_words import StepError
 from drmemctl.tree.node import Node, Property, Tree
 from tests.simulate.interleave.cases import BEFORE, FILES, ends_of, explored, question
 
