@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""What the build makes beside the package's own files: the description, the commit, manual pages, completion."""
+"""What the build makes beside the package's own files: the description, the commit, manual pages, completion.
+
+Why no hatch-vcs: it writes a file once, at the build, and what runs from a checkout is to name the commit that is
+checked out now. So `drmemctl/_commit.py`, which reads `.git`, would stay, and only `_commit` and `_is_changed` of
+this hook would go. Its version comes from tags: a clone without them (a shallow one, a snapshot) would have one
+that `_version.py`, by which Debian, RPM and the documents go, does not have, and with a changed file the date of
+the build in it, which no second build has. It needs setuptools-scm and git where packages are built.
+"""
 
 from __future__ import annotations
 

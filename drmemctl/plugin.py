@@ -38,8 +38,8 @@ from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, atomi
 from drmemctl.kernel.update_node import update_dt_node
 from drmemctl.simulate.interleave.policy import Policy
 from drmemctl.simulate.partition import Partition, Step, StepResult
+from drmemctl.simulate.step_words import StepError, StepWords
 from drmemctl.simulate.steps.kernel_step import REQUEST, TREE_UPDATE, Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.words import StepError, StepWords
 
 P = ParamSpec("P")
 R = TypeVar("R")

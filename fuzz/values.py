@@ -30,8 +30,8 @@ from drmemctl.formats.rtas_input import Answer, read_answers
 from drmemctl.formats.rtas_kinds import KIND_OF_CALL, KINDS, decode
 from drmemctl.formats.strings import decode_strings, encode_strings
 from drmemctl.formats.usable_memory import decode_usable_memory, encode_usable_memory
+from drmemctl.simulate.step_words import StepError
 from drmemctl.simulate.steps.language import parse_script
-from drmemctl.simulate.words import StepError
 from drmemctl.tree.fdt_reader import read_fdt
 from fuzz.seeds import recorded_answers, recorded_steps, small_trees, values
 from fuzz.target import Target

@@ -112,8 +112,8 @@ def kexec(
     check_word("purpose", purpose, ("plain", FADUMP))
     if load is not None:
         check_word("load", load, tuple(Route))
-    session = simulate(tree, steps, kernel=kernel, hypervisor=hypervisor, findings=False)
-    return NextKernel.of(session.simulation.situation, purpose, load)
+    session = simulate(tree, steps, kernel=kernel, hypervisor=hypervisor, findings=False, traced=True)
+    return NextKernel.of(session, purpose, load)
 
 
 def kdump(
@@ -123,6 +123,7 @@ def kdump(
     memory: CrashMemory | None = None,
     producer: Literal["kexec-tools", "kexec-file"] = "kexec-tools",
     page: int = 4096,
+    hotplug: bool = False,
     kernel: Kernel = None,
     hypervisor: str | None = None,
 ) -> CrashKernel:
@@ -134,6 +135,7 @@ def kdump(
         memory: what is reserved for it, as crashkernel= says; else as /chosen says.
         producer: who makes its tree: kexec -p, or the kernel (kexec -s -p).
         page: the page size in bytes.
+        hotplug: whether kexec -c is called with --hotplug.
         kernel: the running kernel, and the crash kernel.
         hypervisor: who owns the connectors.
 
@@ -142,12 +144,12 @@ def kdump(
     from drmemctl.simulate.kexec import CrashKernel, CrashLoad
 
     check_word("producer", producer, tuple(Producer))
-    load = CrashLoad(memory, Producer(producer), page)
+    load = CrashLoad(memory, Producer(producer), page, hotplug)
     parsed = steps_of(steps)
     if not parsed:
         return CrashKernel.of(tree, tree, load, profile_for(tree, kernel))
-    session = simulate(tree, parsed, kernel=kernel, hypervisor=hypervisor, findings=False)
-    return CrashKernel.after(session.simulation.situation, load)
+    session = simulate(tree, parsed, kernel=kernel, hypervisor=hypervisor, findings=False, traced=True)
+    return CrashKernel.after(session, load)
 
 
 def explore(

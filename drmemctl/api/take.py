@@ -124,11 +124,11 @@ def report(
     from drmemctl.api.kernels import profile_for
     from drmemctl.check.engine import Plan
     from drmemctl.output.report.page import page
-    from drmemctl.simulate.material import ReportSources, material_of
+    from drmemctl.simulate.report_content import ReportSources, report_content
     from drmemctl.simulate.session import steps_of
 
     sources = ReportSources(redact=redact)
     tree, second = sources.shown_tree(tree), None if after is None else sources.shown_tree(after)
     profile = profile_for(tree, kernel)
     plan = Plan(kernel=None if kernel is None else profile)
-    return page(material_of(sources, title, tree, second, plan, profile, steps_of(steps), hypervisor))
+    return page(report_content(sources, title, tree, second, plan, profile, steps_of(steps), hypervisor))

@@ -28,26 +28,26 @@ COMMANDS = (
     "numa",
     "memblock",
     "blocks",
-    "kexec",
-    "removable",
     "tree",
     "prop",
-    "convert",
-    "check",
-    "capture",
-    "watch",
-    "diff",
     "history",
-    "simulate",
-    "repair",
-    "explore",
-    "qualify",
     "report",
-    "fleet",
-    "kernels",
-    "decode",
+    "check",
+    "diff",
     "rules",
     "explain",
+    "simulate",
+    "explore",
+    "repair",
+    "removable",
+    "kexec",
+    "kernels",
+    "capture",
+    "watch",
+    "fleet",
+    "qualify",
+    "convert",
+    "decode",
     "completion",
     "config",
     "help",
@@ -70,6 +70,8 @@ EPILOG = """
 TREE is a device tree in any form: a .dtb (also gzip, xz, zstd, bzip2), a directory like /proc/device-tree, a tar
 archive that holds one (sosreport, snap), text from lsprop, dtc or fdtdump, a kernel dump, - for standard input,
 live for this machine. ARCHIVE::PATH picks one of several.
+
+Begin with `drmemctl show TREE` and `drmemctl check TREE`. `drmemctl COMMAND --help` has examples.
 
 Exit codes: 0 fine, 1 findings, differences or failed steps, 2 usage, 3 input that cannot be read, 130 interrupted.
 """
@@ -170,6 +172,9 @@ def _explained(error: Exception) -> str:
         return str(error)
     if isinstance(error, (MemoryError, RecursionError)):
         return f"the input is too large for this machine ({type(error).__name__})"
+    if isinstance(error, FileNotFoundError):
+        # No name is looked up any more where all layers have translated their own, except the directory itself.
+        return "the working directory is gone: relative names lead nowhere; change to a directory that exists"
     if isinstance(error, OSError):
         # The layers below translate their own; what is left is Click's, printing a help text or a version.
         return f"standard output: cannot write the output: {error.strerror or error}"

@@ -48,7 +48,7 @@ A capture is a TREE for every command; check also holds it against the memory bl
     type=TREE,
     help="Take it from a dump of a kernel's memory: its tree, LMB array, former values, memory blocks, messages.",
 )
-@click.option("--list", "listing", is_flag=True, help="Say what is taken, and take nothing.")
+@click.option("--list", "listing", is_flag=True, help="List what is taken, and take nothing.")
 @click.option("--script", is_flag=True, help="Print a POSIX shell script that takes the same.")
 @root_option()
 def command(
@@ -56,10 +56,11 @@ def command(
 ) -> None:
     """Take a capture of this machine: device tree, memory blocks, nodes, /proc/iomem, messages about memory.
 
-    With --dump it is one of a dump, small enough to send: for every command as good as the dump itself.
+    With --dump it is made from a kernel dump: small enough to send, and every command says the same of it as of
+    the dump.
 
-    It only reads: as root everything, otherwise what the user may read. The file is there whole or not at all, and
-    replaces none. Its name has the host, unless that is to be redacted, and the time in UTC.
+    It only reads: as root everything, otherwise what the user may read. The file is written completely or not at
+    all, and replaces none. Its name has the host, unless that is to be redacted, and the time in UTC.
     """
     from drmemctl.api.take import capture as take_capture
     from drmemctl.api.take import capture_dump

@@ -67,15 +67,15 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
     cls=TableCommand.of(
         "drmemctl.output.check:STATISTICS_COLUMNS", {"Findings": "drmemctl.output.check:FINDING_WORDS"}
     ),
-    short_help="Say what is wrong with device trees.",
+    short_help="Report what is wrong with device trees.",
     epilog=_EXAMPLE,
 )
 @dump_options()
 @click.argument("trees", metavar="TREE...", nargs=-1, required=True, type=TREE, callback=of_kcore)
 @rules_option("--select", SELECT)
 @rules_option("--ignore", IGNORE)
-@rules_option("--extend-select", "These rules as well: on top of what settings from a file select.")
-@rules_option("--extend-ignore", "Nor these rules: on top of what settings from a file ignore.")
+@rules_option("--extend-select", "Further rules, added to those that a settings file selects.")
+@rules_option("--extend-ignore", "Further rules to leave out, added to those that a settings file ignores.")
 @per_path_ignores_option()
 @severity_option()
 @docs_url_option()
@@ -96,9 +96,12 @@ options, come from [tool.drmemctl] in the nearest pyproject.toml, or drmemctl.to
 )
 @click.option("--allow-no-drmem", is_flag=True, help="Pass trees in which there is nothing to judge.")
 @click.option(
-    "--baseline", metavar="FILE", type=FILE, help="Show, and fail on, only what this file does not know."
+    "--baseline",
+    metavar="FILE",
+    type=FILE,
+    help="Report, and fail on, only findings that this file does not list.",
 )
-@click.option("--prune-baseline", is_flag=True, help="Take out of that file what is not found any more.")
+@click.option("--prune-baseline", is_flag=True, help="Remove from that file what is no longer found.")
 @click.option(
     "--write-baseline",
     metavar="FILE",
@@ -137,7 +140,7 @@ def command(
     screen: Screen,
     **options: Any,
 ) -> int:
-    """Say what is wrong with device trees, what a kernel makes of it, and which LMBs it concerns.
+    """Report what is wrong with device trees, what a kernel makes of it, and which LMBs are affected.
 
     The exit code is 1 if anything is found, 3 if an input cannot be read or has nothing to judge: it is of another
     machine, from before firmware and OS agreed on dynamic memory, or a part of a tree. The others are judged all

@@ -96,7 +96,7 @@ def dump_options() -> Decorator:
         type=FILE,
         expose_value=False,
         callback=_name_symbols,
-        help="With a dump: System.map or vmlinux of its kernel, in place of looking for what is where.",
+        help="With a dump: System.map or vmlinux of its kernel, instead of searching memory for its symbols.",
     )
     return lambda command: kcore(symbols(command))
 
@@ -166,7 +166,7 @@ def quiet_option() -> Decorator:
         "-q",
         "--quiet",
         is_flag=True,
-        help="Print none of it: the exit code tells, and what is written to files.",
+        help="Print nothing: only the exit code and output files tell.",
     )
 
 

@@ -42,7 +42,7 @@ Exit code 0 if there is no difference that --fail-on is about, 1 if there is one
             "If this was a migration": "drmemctl.output.diff_text:FINDING_COLUMNS",
         },
     ),
-    short_help="Say what is different between two trees.",
+    short_help="Report what differs between two trees.",
     epilog=_EXAMPLE,
 )
 @tree_argument("old")
@@ -72,7 +72,7 @@ def command(
     format: str,
     screen: Screen,
 ) -> int:
-    """Say what is different in NEW: which LMBs moved, came, went or changed state, and what else.
+    """Report what differs in NEW: which LMBs moved, came, went or changed state, and what else.
 
     The two may be any kinds of TREE. Lookup arrays are compared by the lists in them, so that a renumbering which
     leaves every LMB where it was says just that. Another encoding of the same LMBs (v1 for v2) is no difference.

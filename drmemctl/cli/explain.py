@@ -31,7 +31,7 @@ Examples:
 @format_option("text", "markdown", "json")
 @color_option()
 def command(subject: str, format: str, screen: Screen) -> int:
-    """Say what rules are about: why, bytes that break them, what a kernel does with those, how to fix it.
+    """Explain rules: why they matter, bytes that break them, what a kernel does with those, how to fix it.
 
     A family stands for its rules, ALL for every rule, a TREE for those that it breaks, each with what was found. A
     file that is called as a family is ./NAME.
@@ -59,6 +59,7 @@ def _rules_of(subject: str) -> list[Rule]:
 def _explain_tree(source: str, format: str, screen: Screen) -> int:
     """Explain the rules that a tree breaks; a usage error for what is neither a rule nor a file."""
     from drmemctl.check.engine import all_rules
+    from drmemctl.check.families import FAMILIES
     from drmemctl.check.pages import Page
     from drmemctl.check.report import report
     from drmemctl.check.rule_words import suggestion
@@ -69,8 +70,8 @@ def _explain_tree(source: str, format: str, screen: Screen) -> int:
     rules = all_rules()
     file = file_of(source)
     if file is not None and not os.path.lexists(file):
-        near = suggestion(source, list(rules)) or "; see `drmemctl rules`"
-        raise click.BadParameter(f"{source!r} is no rule{near}", param_hint="RULE")
+        near = suggestion(source, [*rules, *FAMILIES]) or "; see `drmemctl rules`"
+        raise click.BadParameter(f"{source!r} is no rule, no family of rules and no file{near}", param_hint="RULE")
     judged = report(source, found_plan(None))
     if judged.error:
         say(judged.error)

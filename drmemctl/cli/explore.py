@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drmemctl.cli.boot_options import say_not_shown
 from drmemctl.cli.common import (
     FILE,
     Decorator,
@@ -59,10 +60,10 @@ Examples:
   drmemctl explore before.dtb --thread 'dlpar memory remove count 1' --thread kdump --save-trace race.steps
   drmemctl explore before.dtb --replay race.steps --format mermaid
 
-A thread is a step of `drmemctl simulate` that sets something off (lpm, prrn, dlpar, plug, unplug, attach, detach,
-firmware), several of them separated by `;`, or kdump: user space that reloads the crash kernel whenever memory
-came or went. From 6.10 on the kernel keeps up what a crash kernel dumps, and there is nothing to reload; for one
-that was loaded by tools that do not know of that, add --without crash-hotplug.
+A thread is a step of `drmemctl simulate` (dlpar, drmgr, plug, unplug, attach, detach, firmware, lpm, qemu-migrate,
+prrn, topology, vphn, offline, online), several of them separated by `;`, or kdump: user space that reloads the
+crash kernel whenever memory came or went. From 6.10 on the kernel itself updates what a loaded crash kernel dumps,
+and there is nothing to reload; if the tools that loaded it do not know that, add --without crash-hotplug.
 
 \b
 Locking:
@@ -190,10 +191,10 @@ def command(
     format: str,
     screen: Screen,
 ) -> int:
-    """Say whether things that happen at once can leave TREE inconsistent, and what is the shortest way there.
+    """Report whether concurrent operations can leave TREE inconsistent, with the shortest schedule that does.
 
-    Every order of the threads' atomic actions is looked at: of each call, array write, property update and
-    notification, with the locks of that release. The rules of `drmemctl check` judge the ends.
+    Every order of the threads' atomic actions (RTAS call, array write, property update, notification) that the
+    locks of that release allow is explored. The rules of `drmemctl check` judge the states at the end.
     """
     from time import monotonic
 
@@ -216,6 +217,7 @@ def command(
     check_capabilities(added, removed)
     device_tree = _opened(tree, bounds.seconds)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
+    say_not_shown(device_tree)
     machine = named_hypervisor(hypervisor) or inferred_hypervisor(device_tree).name
     question = Question(device_tree, threads, profile, machine, bounds, until)
     if question.has_kdump and profile.has(CRASH_HOTPLUG):
@@ -257,7 +259,7 @@ def check_threads(threads: Sequence[str]) -> None:
     """Refuse threads that are none, and none at all."""
     from drmemctl.cli.usage import PointedError
     from drmemctl.simulate.interleave.threads import steps_of
-    from drmemctl.simulate.words import StepError
+    from drmemctl.simulate.step_words import StepError
 
     if not threads:
         raise click.UsageError("there is no thread to explore: add --thread STEP.")

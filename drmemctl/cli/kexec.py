@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.boot_options import say_faults
+from drmemctl.cli.boot_options import cmdline_option, say_faults, say_not_shown, with_cmdline
 from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
 from drmemctl.cli.plugin_options import plugin_option
@@ -30,10 +30,15 @@ Examples:
   drmemctl kexec guest.dtb --crashkernel 512M@128M -o crash.dtb
   drmemctl kexec guest.dtb 'dlpar memory remove count 1' --load file
   drmemctl kexec before.dtb 'lpm after.dtb' --load file --for kdump
+  drmemctl kexec guest.dtb 'plug 0x80000008 2 node 1' --for kdump --load classic --hotplug
 
 With STEPs (those of `drmemctl simulate`) TREE is what the kernel was booted with, and the next kernel is loaded
 after them: by kexec -s, where the kernel copies the tree of boot (file), or by kexec -c, where kexec-tools copy
 /proc/device-tree (classic). A tree that is already a crash kernel's is judged as it is.
+
+For kdump and fadump it is said as well whether what was armed before the STEPs has to be armed again after them,
+or follows by itself: a crash kernel that the kernel keeps up (6.10 and later; kexec -c only with --hotplug), a
+dump that the second kernel describes itself. And what becomes of crashkernel=SIZE,cma.
 """
 
 _SIZE = re.compile(r"(0[xX][0-9a-fA-F]+|[0-9]+)([kKmMgG]?)(?:@(0[xX][0-9a-fA-F]+|[0-9]+)([kKmMgG]?))?\Z", re.ASCII)
@@ -93,6 +98,12 @@ def _bytes(number: str, unit: str) -> int:
 @click.option(
     "--page", type=click.Choice(["4096", "65536"]), default="4096", show_default=True, help="Page size, in bytes."
 )
+@click.option(
+    "--hotplug",
+    is_flag=True,
+    help="kexec -c is called with --hotplug (kexec-tools 2.0.29): the kernel may change what it loaded.",
+)
+@cmdline_option()
 @kernel_option()
 @hypervisor_option()
 @click.option(
@@ -115,6 +126,8 @@ def command(
     crashkernel: CrashMemory | None,
     producer: str | None,
     page: str,
+    hotplug: bool,
+    cmdline: str | None,
     kernel: Profile | None,
     hypervisor: str | None,
     output: str | None,
@@ -123,9 +136,9 @@ def command(
 ) -> int:
     """Predict the tree that the next kernel or a crash kernel gets, the memory in it, and what is wrong.
 
-    Of a crash kernel: those who write linux,drconf-usable-memory count LMBs in another way than Linux, which reads
-    it. Of another one: its LMBs beside those of boot, of now and of the hypervisor. The exit code is 1 if a rule
-    finds something, or a STEP fails.
+    Of a crash kernel: the writers of linux,drconf-usable-memory count LMBs differently from Linux, which reads it.
+    Of another kernel: its LMBs beside those of the boot tree, the live tree and the hypervisor. The exit code is 1
+    if a rule finds something, or a STEP fails.
     """
     from drmemctl.cli.steps import parse_steps, session_after
     from drmemctl.kernel.kdump import Producer
@@ -136,23 +149,29 @@ def command(
     )
     if purpose != "kdump" and (crashkernel or producer):
         raise click.UsageError(f"--crashkernel and --producer are about --for kdump, not {purpose}.")
+    if hotplug and purpose != "kdump":
+        raise click.UsageError(f"--hotplug is about --for kdump, not {purpose}.")
     if purpose == "fadump" and load:
         raise click.UsageError("--for fadump goes with no --load: firmware boots that kernel.")
     parsed = parse_steps(script, steps)
-    before = open_tree(tree)
+    before = with_cmdline(open_tree(tree), cmdline)
     profile = kernel_of(before, kernel)
     maker = Producer(producer or ("kexec-file" if load == "file" else "kexec-tools"))
-    crash_load = CrashLoad(crashkernel, maker, int(page))
+    if hotplug and maker is Producer.FILE:
+        raise click.UsageError(
+            "--hotplug is about kexec -c: by kexec -s the kernel may always change what it loaded."
+        )
+    crash_load = CrashLoad(crashkernel, maker, int(page), hotplug)
     if purpose == "kdump" and not parsed:
         return _show_crash(screen, CrashKernel.of(before, before, crash_load, profile), output, format)
     if before.beside is not None and before.beside.files():
         say("the tree of a running kernel is taken for the one that it was booted with")
-    session = session_after(before, parsed, profile, named_hypervisor(hypervisor))
-    partition = session.simulation.situation
+    say_not_shown(before)
+    session = session_after(before, parsed, profile, named_hypervisor(hypervisor), traced=purpose != "plain")
     if purpose == "kdump":
-        code = _show_crash(screen, CrashKernel.after(partition, crash_load), output, format)
+        code = _show_crash(screen, CrashKernel.after(session, crash_load), output, format)
     else:
-        code = _show_next(screen, NextKernel.of(partition, purpose, load), output, format)
+        code = _show_next(screen, NextKernel.of(session, purpose, load), output, format)
     return code or (1 if session.failed else 0)
 
 

@@ -35,7 +35,7 @@ Examples:
 @table_options
 @color_option()
 def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> None:
-    """Show the NUMA nodes that Linux makes: memory, CPUs, and the distances between them.
+    """Show the NUMA nodes that Linux computes: memory, CPUs, and the distances between them.
 
     A node without memory or CPUs is listed among the distances only, where the firmware's table names it. CPUs are
     where the tree has them: where the hypervisor tells home nodes (hcall-vphn), Linux may have them elsewhere.

@@ -19,8 +19,8 @@ from drmemctl.output.simulation_text import Detail, boot_lines, machine_lines, s
 from drmemctl.output.text import safe, worded
 from drmemctl.simulate.partition import Step
 from drmemctl.simulate.session import Session
+from drmemctl.simulate.step_words import StepError
 from drmemctl.simulate.steps.language import parse_step
-from drmemctl.simulate.words import StepError
 from drmemctl.tree.plain_input import standard_input
 
 _HISTORY = "~/.drmemctl_history"

@@ -60,7 +60,7 @@ unless --busybox names one. The exit code is 1 if something is not as simulated.
     metavar="KERNEL",
     callback=lambda _ctx, _param, name: None if name is None else named_kernel(name),
     shell_complete=complete_kernels,
-    help="The release that the kernel is held against.  [default: the one that it says]",
+    help="The release whose simulation the kernel is compared with.  [default: the one that it says]",
 )
 @click.option("--busybox", metavar="FILE", type=FILE, help="A static ppc64el busybox for the guest.")
 @seed_option("1")
@@ -77,7 +77,7 @@ unless --busybox names one. The exit code is 1 if something is not as simulated.
     type=click.IntRange(0),
     default=40,
     show_default=True,
-    help="How often fewer steps are tried where something differs.",
+    help="Attempts to shorten the steps that show a difference.",
 )
 @steps_file_option()
 @click.option(
@@ -106,10 +106,9 @@ def command(
     format: str,
     screen: Screen,
 ) -> int:
-    """Do random and directed steps to a real kernel or QEMU, and say where it does otherwise than simulated.
+    """Run random and directed steps on a real kernel or QEMU, and report where it differs from the simulation.
 
-    Where it does, the fewest steps that show it are looked for, with what either side did, and the kernel
-    function.
+    A difference is reduced to the fewest steps that show it, with what each side did and the kernel function.
     """
     from pathlib import Path
     from tempfile import mkdtemp

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.boot_options import cmdline_option, with_cmdline
+from drmemctl.cli.boot_options import cmdline_option, say_not_shown, with_cmdline
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
 from drmemctl.cli.plugin_options import plugin_option
@@ -32,7 +32,7 @@ STEPs are those of `drmemctl simulate`: what can leave after them.
 @click.command(
     "removable",
     cls=TableCommand.of("drmemctl.output.removable:COLUMNS"),
-    short_help="Say which LMBs can leave, and why the others cannot.",
+    short_help="Show which LMBs can be removed, and why the others cannot.",
     epilog=_EXAMPLE,
 )
 @tree_argument()
@@ -53,7 +53,7 @@ def command(
     format: str,
     screen: Screen,
 ) -> int:
-    """Say of each assigned LMB whether it can leave the running kernel, and why not.
+    """Show for each assigned LMB whether it can be removed from the running kernel, and why not.
 
     A capture shows states and zones of memory blocks; of any other tree they are those after boot. Below the
     table: how much can be taken from each node, and which requests take it, the first 64 tried on the simulation.
@@ -68,6 +68,7 @@ def command(
     parsed = parse_steps(script, steps)
     device_tree = with_cmdline(open_tree(tree), cmdline)
     profile = kernel_of(device_tree, kernel)
+    say_not_shown(device_tree)
     session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor))
     with working("trying requests"):
         removable = Removable.of(session.simulation)

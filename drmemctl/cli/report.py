@@ -59,7 +59,7 @@ def command(
     added: tuple[str, ...],
     removed: tuple[str, ...],
 ) -> None:
-    """Write everything about a TREE on one HTML page that can be sent as it is.
+    """Write everything about a TREE into one self-contained HTML page.
 
     Overview, findings with their explanation, a map to point at and zoom into, the LMB table with a filter, lookup
     arrays, NUMA distances. With NEW all that is NEW's, and the page says what is different in it, and what is
@@ -71,7 +71,7 @@ def command(
     from drmemctl.cli.steps import parse_steps
     from drmemctl.output.progress import working
     from drmemctl.output.report.page import page
-    from drmemctl.simulate.material import ReportSources, material_of
+    from drmemctl.simulate.report_content import ReportSources, report_content
 
     check_capabilities(added, removed)
     parsed = parse_steps(script, steps)
@@ -82,7 +82,7 @@ def command(
     second = None if new is None else sources.shown_tree(open_tree(new))
     plan = found_plan(kernel).at(tree if new is None else new)
     with working("making the report"):
-        text = page(material_of(sources, title, device_tree, second, plan, profile, parsed, machine))
+        text = page(report_content(sources, title, device_tree, second, plan, profile, parsed, machine))
     _write(output, text)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 SELECT = "Only these rules: ids, beginnings of ids, families, ALL; comma-separated or repeated."
-IGNORE = "Not these rules; of --select and --ignore, the more exact word counts."
+IGNORE = "Not these rules; where --select and --ignore contradict, the more specific one wins."
 """What `--select` and `--ignore` do on every command."""
 
 

@@ -43,8 +43,8 @@ Examples:
 def command(tree: str, kernel: Profile | None, format: str, screen: Screen) -> None:
     """Show a partition on one screen: machine, features, memory by state and by node.
 
-    Nodes are those that Linux would make; defects are what could not be decoded as it should be, findings what
-    `drmemctl check` has to say.
+    Nodes are those that Linux computes. `defects` counts what could not be decoded, `findings` what `drmemctl
+    check` reports.
     """
     from drmemctl.check.tally import counted
     from drmemctl.cli.found_settings import found_plan

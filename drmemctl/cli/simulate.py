@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drmemctl.cli.boot_options import say_not_shown
 from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import (
     capability_options,
@@ -50,7 +51,7 @@ an expectation failed.
 """
 
 
-@click.command("simulate", short_help="Do steps as a kernel and a hypervisor would.", epilog=_EXAMPLE)
+@click.command("simulate", short_help="Carry out steps as a kernel and a hypervisor would.", epilog=_EXAMPLE)
 @tree_argument()
 @steps_argument
 @replay_option()
@@ -102,7 +103,7 @@ def command(
     everything: bool,
     screen: Screen,
 ) -> int:
-    """Do STEPs on a TREE as a kernel and a hypervisor would, to the byte, and say what came of each.
+    """Carry out STEPs on a TREE as a kernel and a hypervisor would, byte for byte, and report the result of each.
 
     Ends at the first expectation that fails. Below each step: the kernel's messages, the LMBs that changed (in the
     kernel's array and in the tree, if not told otherwise), memory blocks, findings; at the end whether all agrees,
@@ -121,6 +122,7 @@ def command(
     parsed = parse_steps(script, steps)
     device_tree = open_tree(tree)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
+    say_not_shown(device_tree)
     session = _session(device_tree, profile, named_hypervisor(hypervisor), traced=trace)
     detail = Detail(trace=trace, diff=show_diff, verbose=everything)
     if interactive:

@@ -10,8 +10,8 @@ from pathlib import Path
 from drmemctl.output.text import safe
 from drmemctl.simulate.partition import Step
 from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.step_words import BLOCK, DRC, FILE, NUMBER, PATH, PROPERTY, VALUE
 from drmemctl.simulate.steps.language import STEP_NAMES, STEPS
-from drmemctl.simulate.words import BLOCK, DRC, FILE, NUMBER, PATH, PROPERTY, VALUE
 
 _MOST = 200
 """Of a machine with 100,000 LMBs nobody reads the list."""

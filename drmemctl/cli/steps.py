@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from drmemctl.kernel.profiles import Profile
     from drmemctl.simulate.partition import Step
     from drmemctl.simulate.session import Session
-    from drmemctl.simulate.words import StepError
+    from drmemctl.simulate.step_words import StepError
     from drmemctl.tree.node import Tree
 
 SYNTAX = """\
@@ -100,7 +100,7 @@ def seed_option(default: str) -> Decorator:
         default=default,
         show_default=True,
         callback=_seeds,
-        help="What random steps follow from: as many times as there are seeds.",
+        help="Seed of the random steps; a range is one run for each seed.",
     )
 
 
@@ -150,8 +150,8 @@ def _parsed(text: str, name: str, *, in_file: bool) -> list[Step]:
     from drmemctl.cli.usage import PointedError
     from drmemctl.errors import LimitError
     from drmemctl.output.text import safe, worded
+    from drmemctl.simulate.step_words import StepError
     from drmemctl.simulate.steps.language import parse_script
-    from drmemctl.simulate.words import StepError
 
     try:
         return list(parse_script(text, in_file=in_file))

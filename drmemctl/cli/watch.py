@@ -31,9 +31,9 @@ Ctrl-C stops it.
     type=click.FloatRange(0.05),
     default=2.0,
     show_default=True,
-    help="Seconds between looks.",
+    help="Seconds between polls.",
 )
-@click.option("--count", metavar="N", type=click.IntRange(1), help="Stop after so many looks.")
+@click.option("--count", metavar="N", type=click.IntRange(1), help="Stop after so many polls.")
 @root_option()
 @format_option("auto", "ndjson", "text")
 @color_option(paged=False)

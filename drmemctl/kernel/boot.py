@@ -66,7 +66,7 @@ def boot(tree: Tree, profile: Profile) -> tuple[KernelState, tuple[Fault, ...]]:
     topology = _topology(tree, profile, associativity, blocks)
     cpus = cpus_of(tree, associativity, min(topology.at_boot, default=0))
     cpu_ids = cpu_ids_of(tree, cpus)
-    immovable = kept_memory(tree, list(regions), size)
+    immovable = kept_memory(tree, profile, list(regions), size)
     state = KernelState(
         profile, tree, table, blocks, size, topology, cpus, cpu_ids, immovable.unmovable(table), immovable
     )

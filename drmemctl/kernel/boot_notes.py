@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from drmemctl.kernel.capabilities import CHOSEN_LIMITS, CRASHKERNEL_RAISES_LIMIT
 from drmemctl.kernel.cmdline import command_line, crash_kernel, has_flag, memory_size, options
 from drmemctl.kernel.early_memory import MEMORY_LIMIT, inherited_limit
+from drmemctl.kernel.kexec_capabilities import CRASHKERNEL_CMA_SUFFIX
 from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.tree.node import Tree
@@ -34,7 +35,7 @@ def _about_zones(cmdline: str) -> Iterator[str]:
 def _about_the_limit(tree: Tree, cmdline: str, profile: Profile) -> Iterator[str]:
     limit = memory_size(cmdline)
     if limit and profile.has(CRASHKERNEL_RAISES_LIMIT):
-        crash = crash_kernel(cmdline)
+        crash = crash_kernel(cmdline, cma=profile.has(CRASHKERNEL_CMA_SUFFIX))
         if options(cmdline, "crashkernel") and (crash is None or crash[1] is None):
             yield "crashkernel= may raise the limit of mem=: by how much is worked out only for SIZE@ADDRESS"
     if limit and options(cmdline, "fadump"):

@@ -171,7 +171,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     ),
     OLD_PROPERTY_CHECK := Capability(
         "old-property-check",
-        "that notifier takes a v1 property that was not there before; without, it oopses",
+        "the notifier of updates takes a v1 property that was not there before; without, it oopses",
         first=(5, 3),
         commit="0aa82c482ab2",
         source=_HOTPLUG,

@@ -60,25 +60,40 @@ def memory_size(text: str) -> int | None:
     return values[-1] if values else None
 
 
-def crash_kernel(text: str) -> tuple[int, int | None] | None:
+_OTHER_RESERVATIONS = (",high", ",low")
+CMA = ",cma"
+
+
+def crash_kernel_sizes(text: str, *, cma: bool) -> list[str]:
+    """Return the values of `crashkernel=` that are about the crash kernel's own memory, in order.
+
+    Those with a suffix that the kernel knows are passed over (`get_last_crashkernel`); `,cma` is one if `cma` is
+    set.
+    """
+    suffixes = (*_OTHER_RESERVATIONS, CMA) if cma else _OTHER_RESERVATIONS
+    return [value for value in options(text, "crashkernel") if not value.endswith(suffixes)]
+
+
+def crash_kernel(text: str, *, cma: bool = True) -> tuple[int, int | None] | None:
     """Return size and address of the last `crashkernel=SIZE[@ADDRESS]`; None without one of that simple form."""
-    values = options(text, "crashkernel")
+    values = crash_kernel_sizes(text, cma=cma)
     size, suffix = memparse(values[-1]) if values else (0, "")
     if not size or suffix[:1] not in ("", "@"):
         return None
     return size, memparse(suffix[1:])[0] or None
 
 
-def crash_kernel_size(text: str, total: int) -> int:
+def crash_kernel_size(text: str, total: int, *, cma: bool = True) -> int:
     """Return the bytes that the last `crashkernel=` asks for where there are `total`; 0 for none.
 
     `START-[END]:SIZE,…` is the first that `total` lies in (`parse_crashkernel_mem`).
     """
-    values = options(text, "crashkernel")
+    values = crash_kernel_sizes(text, cma=cma)
     if not values:
         return 0
     if ":" not in values[-1]:
-        return memparse(values[-1])[0]
+        plain, suffix = memparse(values[-1])
+        return plain if suffix[:1] in ("", "@") else 0
     for entry in values[-1].partition("@")[0].split(","):
         limits, _, size = entry.partition(":")
         start, rest = memparse(limits)

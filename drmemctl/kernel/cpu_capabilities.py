@@ -31,7 +31,7 @@ CPU_CAPABILITIES: tuple[Capability, ...] = (
     ),
     POLL_BESIDE_PRRN := Capability(
         "poll-beside-prrn",
-        "that timer runs also where platform resource reassignment was agreed on",
+        "the timer for home nodes runs also where platform resource reassignment was agreed on",
         first=(4, 15),
         source=_NUMA,
     ),

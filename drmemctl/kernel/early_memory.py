@@ -22,6 +22,7 @@ from drmemctl.kernel.capabilities import (
 )
 from drmemctl.kernel.cmdline import command_line, crash_kernel, memory_size
 from drmemctl.kernel.fake_nodes import FakeNodes
+from drmemctl.kernel.kexec_capabilities import CRASHKERNEL_CMA_SUFFIX
 from drmemctl.kernel.memblock import Memblock
 from drmemctl.kernel.physical import max_physical
 from drmemctl.kernel.profiles import Profile
@@ -119,7 +120,7 @@ def _asked_limit(tree: Tree, profile: Profile) -> int:
     limit = memory_size(cmdline)
     if limit is None:
         return inherited_limit(tree) if profile.has(CHOSEN_LIMITS) else 0
-    crash = crash_kernel(cmdline)
+    crash = crash_kernel(cmdline, cma=profile.has(CRASHKERNEL_CMA_SUFFIX))
     if limit and crash is not None and crash[1] and profile.has(CRASHKERNEL_RAISES_LIMIT):
         limit = max(limit, crash[0] + crash[1])
     return limit

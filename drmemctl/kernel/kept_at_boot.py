@@ -15,7 +15,9 @@ from drmemctl.formats.cells import read_cells
 from drmemctl.kernel.cmdline import command_line, crash_kernel, crash_kernel_size, memparse, options
 from drmemctl.kernel.kdump import RTAS_BASE, RTAS_SIZE, CrashMemory
 from drmemctl.kernel.kept_memory import KeptMemory, Reservation
+from drmemctl.kernel.kexec_capabilities import CRASHKERNEL_CMA_SUFFIX
 from drmemctl.kernel.memblock import MemblockRegion
+from drmemctl.kernel.profiles import Profile
 from drmemctl.model.associativity import RTAS
 from drmemctl.tree.node import Tree
 
@@ -34,13 +36,14 @@ _ANY_CALL = "ibm,configure-connector"
 """An RTAS call that every partition has: a tree without it does not list its calls."""
 
 
-def kept_memory(tree: Tree, regions: Sequence[MemblockRegion], block_size: int) -> KeptMemory:
+def kept_memory(tree: Tree, profile: Profile, regions: Sequence[MemblockRegion], block_size: int) -> KeptMemory:
     """Return what of the memory that a kernel booted with cannot leave, as far as tree and command line tell.
 
     Where it prepared for a firmware-assisted dump it does not reserve memory for a crash kernel.
     """
-    dump = tuple(_dump_areas(tree, regions, block_size))
-    reserved = [*_rtas(tree), *(() if dump else _crash_kernel(tree))]
+    cma = profile.has(CRASHKERNEL_CMA_SUFFIX)
+    dump = tuple(_dump_areas(tree, regions, block_size, cma=cma))
+    reserved = [*_rtas(tree), *(() if dump else _crash_kernel(tree, cma=cma))]
     return KeptMemory(dump, tuple(reserved))
 
 
@@ -51,9 +54,9 @@ def _rtas(tree: Tree) -> Iterator[Reservation]:
         yield Reservation(first, first + int.from_bytes(size, "big"), "RTAS")
 
 
-def _crash_kernel(tree: Tree) -> Iterator[Reservation]:
+def _crash_kernel(tree: Tree, *, cma: bool) -> Iterator[Reservation]:
     """Yield the memory of a crash kernel, where its address was chosen or the kernel wrote it down."""
-    named = crash_kernel(command_line(tree))
+    named = crash_kernel(command_line(tree), cma=cma)
     if named is not None and named[1] is not None:
         yield Reservation(named[1], named[1] + named[0], "crashkernel=")
         return
@@ -64,7 +67,9 @@ def _crash_kernel(tree: Tree) -> Iterator[Reservation]:
     yield Reservation(crash.base, crash.end, "crashkernel=")
 
 
-def _dump_areas(tree: Tree, regions: Sequence[MemblockRegion], block_size: int) -> Iterator[tuple[int, int]]:
+def _dump_areas(
+    tree: Tree, regions: Sequence[MemblockRegion], block_size: int, *, cma: bool
+) -> Iterator[tuple[int, int]]:
     """Yield the addresses at which LMBs begin that a registered dump keeps (`is_fadump_memory_area`).
 
     Both comparisons take the address behind an area for part of it. Nothing is kept before the dump is registered,
@@ -72,7 +77,7 @@ def _dump_areas(tree: Tree, regions: Sequence[MemblockRegion], block_size: int) 
     """
     if not _has_dump(tree) or not regions:
         return
-    size = _boot_memory(tree, sum(region.size for region in regions))
+    size = _boot_memory(tree, sum(region.size for region in regions), cma=cma)
     top = _boot_memory_top(regions, size)
     area = size + _dump_data(tree)
     start = _chunk(regions, top, area)
@@ -87,10 +92,10 @@ def _has_dump(tree: Tree) -> bool:
     return on and (tree.get(RTAS, _CONFIGURE_DUMP) is not None or tree.get(RTAS, _ANY_CALL) is None)
 
 
-def _boot_memory(tree: Tree, total: int) -> int:
+def _boot_memory(tree: Tree, total: int, *, cma: bool) -> int:
     """Return the bytes that the second kernel gets (`fadump_calculate_reserve_size`)."""
     cmdline = command_line(tree)
-    named = crash_kernel_size(cmdline, total)
+    named = crash_kernel_size(cmdline, total, cma=cma)
     if named:
         size = min(named, total // _MOST_BOOT_MEMORY)
     else:

@@ -363,6 +363,26 @@ MEASURED: dict[str, Measured] = {
         {},
         {},
     ),
+    "crash-range-split": Measured(
+        {},
+        {},
+    ),
+    "crash-backup-offset": Measured(
+        {},
+        {},
+    ),
+    "fadump-hotplug": Measured(
+        {},
+        {},
+    ),
+    "crashkernel-cma-suffix": Measured(
+        {},
+        {},
+    ),
+    "crashkernel-cma": Measured(
+        {},
+        {},
+    ),
     "long-log-records": Measured(
         {},
         {},

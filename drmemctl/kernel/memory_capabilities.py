@@ -36,13 +36,15 @@ MEMORY_CAPABILITIES: tuple[Capability, ...] = (
     ),
     ADDRESS_CHECK := Capability(
         "address-check",
-        "memory that is added beyond that is refused; without, it goes beyond the kernel's table of sections",
+        "memory that is added beyond the highest possible address is refused; "
+        "without, it goes beyond the kernel's table of sections",
         first=(5, 5),
         source="mm/memory_hotplug.c",
     ),
     RANGE_PREVALIDATED := Capability(
         "range-prevalidated",
-        "that is looked at first, and logged; without, it is a warning with a call trace, after memory was mapped",
+        "an address range that is too high is refused first, and logged; "
+        "without, it is a warning with a call trace, after memory was mapped",
         first=(5, 12),
         commit="bca3feaa0764",
         source="mm/memory_hotplug.c",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from drmemctl.formats.associativity import ASSOCIATIVITY
+from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import ASSIGNED, LOOKUP_ARRAYS, NODE, V1, V2, decode_entries
 from drmemctl.formats.rows import words
 from drmemctl.kernel.capabilities import AA_SYNC, ASSIGNED_DIFF_NOTIFIER, DRMEM_ARRAY, OLD_PROPERTY_CHECK
@@ -57,8 +58,13 @@ def remove_property(job: Job, path: str, name: str, *, delivered: bool = False) 
     yield from _put(job, "of_remove_property", path, name, None, delivered=delivered)
 
 
+_LMBS_READ_FROM = frozenset(
+    {*((NODE, name) for name in (V1, V2, LMB_SIZE)), ("/", "#address-cells"), ("/", "#size-cells")}
+)
+
+
 def _part_of(path: str, name: str) -> StatePart:
-    if path == NODE and name in (V1, V2):
+    if (path, name) in _LMBS_READ_FROM:
         return StatePart.LMBS
     return StatePart.LOOKUP if (path, name) == (NODE, LOOKUP_ARRAYS) else StatePart.OTHER
 

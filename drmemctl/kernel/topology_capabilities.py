@@ -18,7 +18,7 @@ TOPOLOGY_CAPABILITIES: tuple[Capability, ...] = (
     ),
     PRRN_OFF_BY_DEFAULT := Capability(
         "prrn-off-by-default",
-        "that happens only where topology updates were switched on",
+        "reassignments make the kernel fetch updates only where topology updates were switched on",
         first=(5, 2),
         last=(5, 8),
         source=_NUMA,
@@ -63,7 +63,8 @@ TOPOLOGY_CAPABILITIES: tuple[Capability, ...] = (
     ),
     CPU_READD := Capability(
         "cpu-readd",
-        "such a CPU is taken out and in again, and reads the tree; without, the hypervisor is asked for its home",
+        "a CPU whose ibm,associativity was updated is taken out and in again, and reads the tree; "
+        "without, the hypervisor is asked for its home node",
         first=(5, 1),
         last=(5, 8),
         commit="81b61324922c",

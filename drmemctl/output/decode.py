@@ -19,7 +19,7 @@ from drmemctl.output.findings import MESSAGE, finding_lines
 from drmemctl.output.json import FIELD, record, schema, streamed
 from drmemctl.output.properties import FIELD_COLUMNS, field_cells
 from drmemctl.output.screen import Screen
-from drmemctl.output.table import plain_lines
+from drmemctl.output.table import fitted_lines
 from drmemctl.output.text import worded
 from drmemctl.wording import count_of
 
@@ -68,7 +68,7 @@ def _text(screen: Screen, decoding: Decoding) -> Iterator[str]:
         yield "\n" if number > 1 else ""
         yield screen.style(_heading(number, len(stream.answers), answer), "bold") + "\n"
         rows = (field_cells(field) for field in answer.value.fields(stream.labels or NO_LABELS))
-        yield from ("  " + line for line in plain_lines(screen, FIELD_COLUMNS, rows))
+        yield from fitted_lines(screen, FIELD_COLUMNS, rows, indent="  ")
     yield "\n" if decoding.findings else ""
     several = len(stream.answers) > 1
     yield from finding_lines(screen, decoding.findings, partial(_words, several=several))

@@ -16,7 +16,7 @@ from drmemctl.output.diff_text import sections
 from drmemctl.output.json import schema, streamed
 from drmemctl.output.lmb_words import drc_range, run_facts
 from drmemctl.output.screen import Screen
-from drmemctl.output.table import plain_lines
+from drmemctl.output.table import WITHOUT_OPTIONS, fitted_lines
 from drmemctl.output.text import safe, worded
 from drmemctl.wording import count_of
 
@@ -78,7 +78,8 @@ def _value_lines(screen: Screen, value: PastValue, name: str) -> Iterator[str]:
         if section.title.startswith("Assigned"):
             continue
         shown = True
-        yield from (f"  {line}" for line in plain_lines(screen, section.columns, iter(section.rows)))
+        rows = iter(section.rows)
+        yield from fitted_lines(screen, section.columns, rows, indent="  ", choice=WITHOUT_OPTIONS)
     if not shown:
         yield f"  the same as {value.number - 1}\n"
 

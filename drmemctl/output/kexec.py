@@ -12,6 +12,7 @@ from drmemctl.kernel.kdump import CrashRegion
 from drmemctl.output.findings import finding_lines
 from drmemctl.output.json import record, schema, streamed
 from drmemctl.output.lmb_words import address_range, width_of
+from drmemctl.output.rearm import cma_lines, cma_record, rearm_lines, rearm_record
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.output.text import safe
@@ -41,6 +42,7 @@ def show_kexec(screen: Screen, view: CrashKernel, format: str) -> None:
     if view.findings:
         screen.write("" if in_vain else "\n")
         screen.write_text(finding_lines(screen, view.findings))
+    screen.write_text((*cma_lines(view.cma), *rearm_lines(view.rearm)))
 
 
 def _show_json(screen: Screen, view: CrashKernel) -> None:
@@ -56,6 +58,8 @@ def _show_json(screen: Screen, view: CrashKernel) -> None:
         "dead": view.kernel.dead or None,
         USABLE_MEMORY: usable,
         DRCONF_USABLE_MEMORY: None if lmbs is None else lmbs.hex(),
+        "crashkernel_cma": cma_record(view.cma),
+        "rearm": rearm_record(view.rearm),
     }
     findings = (record(finding, "rule severity message offset") for finding in view.findings)
     screen.write_all(

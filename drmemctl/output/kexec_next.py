@@ -12,6 +12,7 @@ from drmemctl.model.run import is_assigned, state_of
 from drmemctl.output.drc_hex import hex_text
 from drmemctl.output.findings import finding_lines
 from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.rearm import rearm_lines, rearm_record
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
 from drmemctl.simulate.kexec import NextKernel
@@ -35,6 +36,7 @@ def show_next(screen: Screen, view: NextKernel, format: str) -> None:
             "kernel": view.kernel.profile.name,
             "dead": view.kernel.dead or None,
             **record(view, "purpose route why"),
+            "rearm": rearm_record(view.rearm),
         }
         findings = (record(finding, "rule severity message") for finding in view.findings)
         screen.write_all(streamed(head, {"lmbs": map(_record, view.lmbs), "findings": findings}))
@@ -44,6 +46,7 @@ def show_next(screen: Screen, view: NextKernel, format: str) -> None:
     if view.findings:
         screen.write("\n")
         screen.write_text(finding_lines(screen, view.findings))
+    screen.write_text(rearm_lines(view.rearm))
 
 
 def _record(entry: HandedLmbs) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from drmemctl.model.decoding import Decoder, is_text
 from drmemctl.output.dts_value import comment, meaning, value_pieces, visible
 from drmemctl.output.json import FIELD, record, schema, streamed
 from drmemctl.output.screen import Screen
-from drmemctl.output.table import Column, plain_lines
+from drmemctl.output.table import Column, fitted_lines
 from drmemctl.output.text import safe
 from drmemctl.tree.lookup import Place
 from drmemctl.tree.node import Node, Property, Tree
@@ -32,7 +32,7 @@ FIELD_COLUMNS = (
     Column("offset", help="where the field begins in the value"),
     Column("bytes", right=True, help="how many bytes it has"),
     Column("field", help="what LoPAR or the kernel calls it; [N] is an element of a list"),
-    Column("value", help="what its bytes are, and mean"),
+    Column("value", prose=True, help="what its bytes are, and mean"),
 )
 
 
@@ -146,7 +146,7 @@ def _value_text(screen: Screen, value: bytes, text: bool) -> Iterator[str]:
 def _field_lines(screen: Screen, fields: Sequence[Field]) -> Iterator[str]:
     rows = [field_cells(field) for field in fields if field.name not in ("defect", "more") and field.size]
     if rows:
-        yield from ("  " + line for line in plain_lines(screen, FIELD_COLUMNS, iter(rows)))
+        yield from fitted_lines(screen, FIELD_COLUMNS, iter(rows), indent="  ")
     for field in fields:
         if field.name == "more":
             yield f"  {screen.style(f'and more from offset {field.offset:#x} on: see --show', 'dim')}\n"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from drmemctl.kernel.leaving import Leaves, Leaving
+from drmemctl.kernel.removability import LmbRemovability, Removability
 from drmemctl.output.json import record, schema, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.simulation_text import kernel_words
@@ -18,7 +18,7 @@ from drmemctl.wording import count_of, size_text
 _SHOWN = 8
 """Requests that the text names."""
 
-_STYLES = {Leaves.YES: "green", Leaves.PERHAPS: "yellow", Leaves.NO: "red"}
+_STYLES = {Removability.YES: "green", Removability.PERHAPS: "yellow", Removability.NO: "red"}
 
 
 COLUMNS = (
@@ -67,7 +67,7 @@ def _lines_below(removable: Removable, marks: dict[str, str]) -> Iterator[str]:
         yield f"  and {hidden:,} more requests, which --format json lists"
 
 
-def _part_record(part: Leaving) -> dict[str, Any]:
+def _part_record(part: LmbRemovability) -> dict[str, Any]:
     return {
         **record(part, "base=run.base count=run.lmbs drc_index=run.drc_index node"),
         "state": part.state or None,
@@ -85,13 +85,13 @@ def _summary(removable: Removable) -> str:
     return f"{of_all} ({size_text(most * removable.lmb_size)}), {sure:,} for sure"
 
 
-def _marks(parts: Sequence[Leaving]) -> dict[str, str]:
+def _marks(parts: Sequence[LmbRemovability]) -> dict[str, str]:
     """Return a letter for each reason: they are too long for a column."""
     reasons = dict.fromkeys(reason for part in parts for reason in part.reasons)
     return {reason: f"[{number}]" for number, reason in enumerate(reasons, 1)}
 
 
-def _rows(parts: Sequence[Leaving], marks: dict[str, str]) -> Iterator[Sequence[Cell]]:
+def _rows(parts: Sequence[LmbRemovability], marks: dict[str, str]) -> Iterator[Sequence[Cell]]:
     for part in parts:
         node: Cell = "-" if part.node is None else (str(part.node), node_style(part.node))
         drc, zone = f"{part.run.drc_index:#x}", safe(part.zone, 12) or "-"

@@ -25,6 +25,9 @@ _SUMMARY = "rule severity family title kernels"
 _FINDINGS = 5
 """Findings that are named above the page of their rule."""
 
+_NARROWEST = 20
+"""Columns of a terminal to which a paragraph is filled at least."""
+
 HEADINGS = {
     "Why": "Why it matters",
     "Example": "Bytes that break it",
@@ -121,7 +124,7 @@ def _page(screen: Screen, page: Page, format: str, findings: Sequence[Finding] =
     lines = "".join(f"  {message(finding)}\n" for finding in findings[:_FINDINGS])
     more = f"  {_more(findings)}\n" if _more(findings) else ""
     commands = "".join(f"  $ {line}\n" for line in fix_lines(findings, source))
-    return f"{title}\n{lines}{more}{commands}{page_text(page)}"
+    return f"{title}\n{lines}{more}{commands}{page_text(page, screen.width if screen.terminal else None)}"
 
 
 def _more(findings: Sequence[Finding]) -> str:
@@ -142,16 +145,30 @@ def page_markdown(page: Page) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def page_text(page: Page) -> str:
-    """Return a page as plain text, without its heading."""
+def page_text(page: Page, width: int | None = None) -> str:
+    """Return a page as plain text, without its heading; with a width its paragraphs are filled to that."""
     facts = f"{page.severity}, {page.family} ({FAMILIES[page.family]}), kernels: {page.kernels}"
-    parts = [facts, page.summary]
-    parts += [f"{HEADINGS[key]}:\n{_indented(text)}" for key, text in page.sections]
+    parts = [_filled(facts, width), _filled(page.summary, width)]
+    parts += [f"{HEADINGS[key]}:\n{_filled(text, width, indent='  ')}" for key, text in page.sections]
     if page.powervm:
-        parts.append(f"PowerVM: {page.powervm}")
+        parts.append(_filled(f"PowerVM: {page.powervm}", width))
     if page.references:
         parts.append("References:\n" + _indented("\n".join(map(_with_links, page.references))))
     return "\n\n".join(parts) + "\n"
+
+
+def _filled(text: str, width: int | None, *, indent: str = "") -> str:
+    """Return paragraphs, which blank lines separate: as they are, or broken anew for a terminal."""
+    if width is None:
+        return _indented(text, indent)
+    from textwrap import wrap
+
+    room = max(width - len(indent), _NARROWEST)
+    paragraphs = (
+        "\n".join(wrap(paragraph, room, break_long_words=False, break_on_hyphens=False))
+        for paragraph in text.split("\n\n")
+    )
+    return _indented("\n\n".join(paragraphs), indent)
 
 
 def _linked(reference: str) -> str:
@@ -164,5 +181,5 @@ def _with_links(reference: str) -> str:
     return "\n  ".join([reference, *(uri for _, uri in links_of(reference))])
 
 
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}".rstrip() for line in text.splitlines())
+def _indented(text: str, indent: str = "  ") -> str:
+    return "\n".join(f"{indent}{line}".rstrip() for line in text.splitlines())

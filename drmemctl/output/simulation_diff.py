@@ -10,7 +10,7 @@ from drmemctl.formats.lookup_arrays import LookupArrays
 from drmemctl.output.diff_unified import compared, styled, value_lines
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe
-from drmemctl.simulate.values import LmbSets, ValueChange
+from drmemctl.simulate.property_changes import LmbSets, ValueChange
 from drmemctl.tree.dts_text import shown_name
 from drmemctl.tree.node import Property
 

@@ -12,9 +12,15 @@ from drmemctl.model.run import state_of
 from drmemctl.output.lmb_words import address_range, domains_text
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.text import safe
-from drmemctl.simulate.change import BlockRangeChange, DistanceChange, HashTableChange, LmbRangeChange, LmbState
 from drmemctl.simulate.partition import StepResult
-from drmemctl.simulate.values import LookupChange, RowChange
+from drmemctl.simulate.property_changes import LookupChange, RowChange
+from drmemctl.simulate.state_changes import (
+    BlockRangeChange,
+    DistanceChange,
+    HashTableChange,
+    LmbRangeChange,
+    LmbState,
+)
 from drmemctl.wording import count_of
 
 _LISTS_SHOWN = 4

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tables for people: one style, as many columns as there is room for, nothing wrapped.
+"""Tables for people: one style, as many columns as there is room for.
 
 A terminal shows the columns that fit, and says which do not; a pipe gets all of them.
 """
@@ -12,6 +12,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from drmemctl.output.screen import Screen
+from drmemctl.output.wrap import wrapped_text
 from drmemctl.wording import size_text
 
 SAMPLE = 1000
@@ -23,6 +24,9 @@ _APART = 2
 
 _NARROWEST = 8
 """Columns to which a text is cut at most."""
+
+_NARROWEST_TEXT = 20
+"""Columns of a terminal that a text takes at least if it is to go on in further lines."""
 
 _QUOTED = str.maketrans({char: f"\\{char}" for char in '"\\$`'})
 """What a shell does not leave as it is between double quotes."""
@@ -71,7 +75,8 @@ class Column(NamedTuple):
         gives_way: where a terminal is too narrow, columns with the largest number are left out first; 0: never.
         help: what is in it, for `--help`.
         in_bytes: whether it holds sizes, which `--bytes` prints as numbers.
-        prose: whether it may be cut where all columns that are left have no room; an address never is.
+        prose: whether it may go on in further lines (the last column), or be cut, where all columns that are
+            left have no room; an address never is.
 
     """
 
@@ -133,21 +138,34 @@ def show_table(
     if choice.pairs:
         screen.write_all(_pairs(columns, rows))
         return
-    hidden: Sequence[Column] = ()
-    if screen.terminal:
-        sample = list(islice(rows, SAMPLE))
-        shown = _that_fit(screen.width, columns, sample) if choice.columns is None else range(len(columns))
-        hidden = [column for position, column in enumerate(columns) if position not in shown]
-        rows = _picked(shown, chain(sample, rows))
-        columns = [columns[position] for position in shown]
-        rows = _cut(screen.width, columns, rows)
     if title and choice.headings:
         screen.write_text((screen.style(title, "bold") + "\n",))
-    screen.write_all(plain_lines(screen, columns, rows, headings=choice.headings))
+    screen.write_all(fitted_lines(screen, columns, rows, choice=choice))
+
+
+def fitted_lines(
+    screen: Screen,
+    columns: Sequence[Column],
+    rows: Iterator[Sequence[Cell]],
+    *,
+    indent: str = "",
+    choice: TableChoice = AS_IT_IS,
+) -> Iterator[str]:
+    """Yield the lines of a table; on a terminal the columns that fit, then the names of those that do not."""
+    if not screen.terminal:
+        yield from (indent + line for line in plain_lines(screen, columns, rows, headings=choice.headings))
+        return
+    width = screen.width - len(indent)
+    sample = list(islice(rows, SAMPLE))
+    shown = _that_fit(width, columns, sample) if choice.columns is None else range(len(columns))
+    hidden = [column.title for position, column in enumerate(columns) if position not in shown]
+    shown_columns = [columns[position] for position in shown]
+    shown_rows = _fitted_prose(width, shown_columns, _picked(shown, chain(sample, rows)))
+    lines = plain_lines(screen, shown_columns, shown_rows, headings=choice.headings)
+    yield from (indent + line for line in lines)
     if hidden:
-        names = ", ".join(column.title for column in hidden)
-        note = screen.style(f"no room for: {names} ({choice.shows_all})", "dim")
-        screen.write_text((note + "\n",))
+        note = screen.style(f"no room for: {', '.join(hidden)} ({choice.shows_all})", "dim")
+        yield from wrapped_text((f"{indent}{note}\n",), screen.width)
 
 
 def _chosen(
@@ -204,8 +222,13 @@ def _that_fit(width: int, columns: Sequence[Column], rows: Sequence[Sequence[Cel
     return shown
 
 
-def _cut(width: int, columns: Sequence[Column], rows: Iterator[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
-    """Yield rows, of which the widest column of prose is cut where all of them together have no room."""
+def _fitted_prose(
+    width: int, columns: Sequence[Column], rows: Iterator[Sequence[Cell]]
+) -> Iterator[Sequence[Cell]]:
+    """Yield rows; where all columns have no room, the widest of prose goes on in further rows, or is cut.
+
+    Only the last column goes on: in any other the reader would have to put the cells together.
+    """
     sample = list(islice(rows, SAMPLE))
     widths = _widths(columns, sample)
     too_wide = sum(widths) + _APART * (len(columns) - 1) - width
@@ -213,15 +236,22 @@ def _cut(width: int, columns: Sequence[Column], rows: Iterator[Sequence[Cell]]) 
     if too_wide <= 0 or not prose:
         yield from chain(sample, rows)
         return
+    from textwrap import wrap
+
     widest = max(prose, key=widths.__getitem__)
     room = max(widths[widest] - too_wide, _NARROWEST)
+    goes_on = widest == len(columns) - 1 and room >= _NARROWEST_TEXT
     for row in chain(sample, rows):
         cell = row[widest]
         text = _text(cell)
-        if len(text) > room:
-            style = None if isinstance(cell, str) else cell[1]
-            row = [*row[:widest], (text[: room - 1] + "…", style), *row[widest + 1 :]]  # noqa: PLW2901 - cut
-        yield row
+        if len(text) <= room:
+            yield row
+            continue
+        style = None if isinstance(cell, str) else cell[1]
+        parts = wrap(text, room, break_on_hyphens=False) if goes_on else [text[: room - 1] + "…"]
+        yield [*row[:widest], (parts[0], style), *row[widest + 1 :]]
+        empty: list[Cell] = [""] * widest
+        yield from ([*empty, (part, style)] for part in parts[1:])
 
 
 def _pairs(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> Iterator[str]:

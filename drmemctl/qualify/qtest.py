@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from drmemctl.kernel.firmware import PARAMETER_ERROR
 from drmemctl.qualify.monitor import SECONDS, GoneError, Monitor, OracleError
+from drmemctl.wording import how_it_ended
 
 LMB = 1 << 28
 FIRST_LMB = 0x80000000
@@ -42,8 +43,10 @@ def version_of(qemu: str) -> tuple[int, ...]:
     """Return the version of a QEMU, such as (7, 2, 22)."""
     try:
         version = subprocess.run([qemu, "--version"], check=True, capture_output=True, text=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise OracleError(f"{qemu} cannot be run: {error}") from None
+    except OSError as error:
+        raise OracleError(f"{qemu} cannot be run: {error.strerror}") from None
+    except subprocess.CalledProcessError as error:
+        raise OracleError(f"{qemu} --version {how_it_ended(error.returncode)}") from None
     words = version.split()
     number = words[words.index("version") + 1] if "version" in words else ""
     if not number[:1].isdigit():

@@ -23,10 +23,10 @@ from drmemctl.simulate.subject import subject_of
 from drmemctl.tree.node import Tree
 
 _NEXT_FLUSH = frozenset({"DRM013", "DRM015", "DRM073", "DRM076", "DRM079", "DRM081", "DRM082"})
-"""Rules about what is still right, until the next successful request writes the array over it."""
+"""Rules about a tree that is right until the next successful request writes the array over it."""
 
 _BY_LAYOUT = ("blob", "connectors")
-"""Families that look at where LMBs are and which connectors they have, not at what became of them."""
+"""Families that look at addresses and DRC indexes of LMBs, not at their aa_index and state."""
 
 _BY_TREE = ("drmem", "associativity", "numa", "boot")
 
@@ -36,11 +36,11 @@ _BESIDE_MEMORY = frozenset({"DRM087", "DRM150"})
 """Rules of the family state about CPUs and distances: whether a partition is consistent is asked of its memory."""
 
 _LASTING = frozenset({"DRM065", "DRM073"})
-"""Rules of other families that look at what runs as well, and tell of what stays so."""
+"""Rules of other families that look at the running kernel as well, and find lasting conditions."""
 
 
 def finding_of_fault(fault: Fault) -> Finding:
-    """Return a fault of the kernel as the rule has it that it breaks."""
+    """Return a fault of the simulated kernel as a finding of the rule about such faults."""
     rule = all_rules()[RULE_OF[fault.code]]
     return Finding(
         rule.id,
@@ -56,7 +56,7 @@ def finding_of_fault(fault: Fault) -> Finding:
 
 
 def step_finding(violation: Violation, subject: Subject) -> Finding:
-    """Return what a rule says after a step, and when that matters."""
+    """Return a violation after a step as a finding, with when it matters: now, or at the next flush."""
     when = NEXT_FLUSH if violation.rule in _NEXT_FLUSH else NOW
     return finding_of(violation, subject)._replace(when=when)
 
@@ -64,10 +64,10 @@ def step_finding(violation: Violation, subject: Subject) -> Finding:
 _T = TypeVar("_T")
 
 
-class _Recent(Generic[_T]):
-    """The last few results by what they were made of: steps change little, and undo goes back.
+class _RecentResults(Generic[_T]):
+    """A cache of the last few results: steps change little, and undo goes back.
 
-    What a key names by its identity is held on to with the result, so that no other object takes its place.
+    Keys hold `id()`s. The objects that they are of are kept with the result, so that no other gets their id.
     """
 
     _MOST = 8
@@ -75,31 +75,32 @@ class _Recent(Generic[_T]):
     def __init__(self) -> None:
         self._results: OrderedDict[Any, tuple[object, _T]] = OrderedDict()
 
-    def get(self, key: Any, parts: object, make: Callable[[], _T]) -> _T:
+    def get(self, key: Any, kept_alive: object, make: Callable[[], _T]) -> _T:
+        """Return the result for a key; where there is none, `make` computes it."""
         if key in self._results:
             self._results.move_to_end(key)
         else:
-            self._results[key] = parts, make()
+            self._results[key] = kept_alive, make()
             if len(self._results) > self._MOST:
                 self._results.popitem(last=False)
         return self._results[key][1]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What the rules say of a moment, and the subject that they said it of."""
+class Judgement:
+    """The violations that the rules find in a partition, and the subject that they judged."""
 
     subject: Subject
     violations: tuple[Violation, ...]
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what is wrong, as it is shown."""
+        """Yield the violations as findings, with when each matters."""
         return (step_finding(violation, self.subject) for violation in self.violations)
 
     def contradictions(self) -> list[Violation]:
         """Return where tree, array, connectors, memory blocks and the hypervisor do not agree.
 
-        They do not agree now even where only a flush makes that matter.
+        A disagreement that matters only after the next flush counts as well.
         """
         return [
             violation
@@ -110,65 +111,65 @@ class Judged:
         ]
 
 
-class Moments:
-    """Has a judge ask the rules about a partition; what has not changed is not asked again."""
+class PartitionJudge:
+    """Judges partitions by the rules; rules whose input has not changed are not asked again."""
 
     def __init__(self, *, after_steps: bool = True) -> None:
-        """Without `after_steps`, the rules are not asked what a step brought, only what is so."""
+        """Without `after_steps`, `new_findings` has the kernel's own faults only: the rules are not asked."""
         self._after_steps = after_steps
-        self._moments: _Recent[Judged] = _Recent()
-        self._layouts: _Recent[tuple[Violation, ...]] = _Recent()
-        self._trees: _Recent[tuple[Violation, ...]] = _Recent()
+        self._judgements: _RecentResults[Judgement] = _RecentResults()
+        self._layouts: _RecentResults[tuple[Violation, ...]] = _RecentResults()
+        self._trees: _RecentResults[tuple[Violation, ...]] = _RecentResults()
         rules = list(all_rules().values())
         self._by_layout = [rule for rule in rules if rule.family in _BY_LAYOUT]
         self._by_tree = [rule for rule in rules if rule.family in _BY_TREE and rule.id not in _LASTING]
         self._of_state = [rule for rule in rules if rule.family == _STATE or rule.id in _LASTING]
         self._of_migration = [rule for rule in rules if rule.family == _MIGRATION and rule.id not in _LASTING]
 
-    def present(self, partition: Partition) -> Judged:
-        """Return all that the rules say of a partition as it is now, the worst first."""
+    def judged(self, partition: Partition) -> Judgement:
+        """Return the violations in a partition as it is now, the worst first."""
         kernel, machine = partition.kernel, partition.machine
         parts = (
             *(kernel.tree, kernel.table, kernel.blocks, kernel.cpus, kernel.distances, kernel.profile),
             *(machine.connectors, machine.devices, machine.delivered, machine.homes, partition.flush),
         )
-        return self._moments.get((*map(id, parts), kernel.dead), parts, lambda: self._judged(partition))
+        return self._judgements.get((*map(id, parts), kernel.dead), parts, lambda: self._judge(partition))
 
-    def _judged(self, partition: Partition) -> Judged:
+    def _judge(self, partition: Partition) -> Judgement:
         kernel = partition.kernel
         profile, tree = kernel.profile, kernel.tree
         judge = Judge(profile=profile)
         subject = subject_of(kernel, partition.machine, partition.flush)
-        layout = (_layout(subject), _all_but_lmbs(tree), id(profile))
-        said = [
-            *self._layouts.get(layout, (tree, profile), lambda: tuple(judge.ask(self._by_layout, subject))),
+        layout_key = (_layout(subject), _all_but_lmbs(tree), id(profile))
+        violations = [
+            *self._layouts.get(layout_key, (tree, profile), lambda: tuple(judge.ask(self._by_layout, subject))),
             *self._trees.get(
                 (id(tree), id(profile)), (tree, profile), lambda: tuple(judge.ask(self._by_tree, subject))
             ),
         ]
         if not kernel.dead.endswith("at boot"):
-            said += judge.ask(self._of_state, subject)
-        return Judged(subject, tuple(ordered(said)))
+            violations += judge.ask(self._of_state, subject)
+        return Judgement(subject, tuple(ordered(violations)))
 
-    def after(
+    def new_findings(
         self, before: Partition, after: Partition, faults: Sequence[Fault], *, migrated: bool
     ) -> Iterator[Finding]:
-        """Yield the kernel's faults, then what the rules say of `after` that they did not say of `before`.
+        """Yield the kernel's faults, then the violations in `after` that were not in `before`.
 
-        `migrated` is set where a migration may have come between the two, which has rules of its own.
+        `migrated`: whether a migration may have come between the two, which has rules of its own.
         """
         yield from map(finding_of_fault, faults)
         if not self._after_steps:
             return
-        judged_after, judged_before = self.present(after), self.present(before)
+        judged_after, judged_before = self.judged(after), self.judged(before)
         subject = judged_after.subject
-        said: list[Violation] = []
+        violations: list[Violation] = []
         if judged_after is not judged_before:
-            said = new_violations(judged_after.violations, judged_before.violations, subject)
+            violations = new_violations(judged_after.violations, judged_before.violations, subject)
         if migrated and after.kernel.tree is not before.kernel.tree:
             pair = Subject(subject.tree, running=subject.running, before=judged_before.subject)
-            said += Judge(profile=after.kernel.profile).ask(self._of_migration, pair)
-        for violation in ordered(said):
+            violations += Judge(profile=after.kernel.profile).ask(self._of_migration, pair)
+        for violation in ordered(violations):
             yield step_finding(violation, subject)
 
 
@@ -184,7 +185,7 @@ def _all_but_lmbs(tree: Tree) -> tuple[int, ...]:
 
 
 def _layout(subject: Subject) -> LmbTable | None:
-    """Return the LMBs without what requests change of them."""
+    """Return the LMBs without what requests change: aa_index, and flags but reserved and drc-invalid."""
     if not subject.has_lmbs:
         return None
     table = subject.table
@@ -205,11 +206,12 @@ _SPLITS = {
     "DRM088": HYPERVISOR,
     "DRM089": CONNECTORS,
 }
-"""Who does not agree by a rule of the family state: array and hypervisor with the tree, others with the array."""
+"""Who disagrees where a rule of the family state is broken: array and hypervisor with the tree, others with the
+array."""
 
 
-def sides(state: KernelState, violations: Iterable[Violation]) -> str:
-    """Return who agrees with whom in a few words; who is not on the hypervisor's side is wrong."""
+def agreement_text(state: KernelState, violations: Iterable[Violation]) -> str:
+    """Return in a few words which parties agree; those that do not agree with the hypervisor are wrong."""
     apart = {_SPLITS[violation.rule] for violation in violations if violation.rule in _SPLITS}
     array = TREE if not state.profile.has(DRMEM_ARRAY) else ARRAY if ARRAY in apart else TREE
     # Connectors know nothing of an aa_index: they go with the tree as long as that is about nothing else.

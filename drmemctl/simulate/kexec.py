@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drmemctl.check.engine import Plan
 from drmemctl.check.finding import Finding
 from drmemctl.check.report import report_tree
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.boot_regions import boot_regions
+from drmemctl.kernel.crash_cma import CrashCma
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.kdump import (
     CrashMemory,
@@ -26,7 +27,8 @@ from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
 from drmemctl.notebook import short_repr
 from drmemctl.simulate.next_kernel import HandedLmbs, handed_lmbs, next_findings, tree_handed_on
-from drmemctl.simulate.partition import Partition
+from drmemctl.simulate.rearm import Rearm
+from drmemctl.simulate.session import Session
 from drmemctl.tree.node import Tree
 
 FADUMP = "fadump"
@@ -47,6 +49,7 @@ class NextKernel:
         findings: what is wrong with what it gets.
         tree: the tree that it gets.
         faults: what goes wrong in its boot.
+        rearm: for `fadump` after steps, whether the dump has to be registered again; else None.
 
     """
 
@@ -58,12 +61,14 @@ class NextKernel:
     findings: Sequence[Finding]
     tree: Tree
     faults: Collection[Fault]
+    rearm: Rearm | None = None
 
     __repr__ = short_repr
 
     @classmethod
-    def of(cls, partition: Partition, purpose: str = "plain", load: str | None = None) -> NextKernel:
+    def of(cls, session: Session, purpose: str = "plain", load: str | None = None) -> NextKernel:
         """Load a kernel by a route, without one as kexec-tools choose, and boot it."""
+        partition = session.simulation.situation
         profile = partition.kernel.profile
         route, why = default_route(profile)
         if load is not None:
@@ -75,7 +80,8 @@ class NextKernel:
         by_firmware = purpose == FADUMP
         name = "firmware" if by_firmware else route.value
         lmbs = list(handed_lmbs(partition, tree))
-        return cls(state, purpose, name, _BY_FIRMWARE if by_firmware else why, lmbs, findings, tree, faults)
+        rearm = Rearm.of_fadump(session) if by_firmware and session.done else None
+        return cls(state, purpose, name, _BY_FIRMWARE if by_firmware else why, lmbs, findings, tree, faults, rearm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +92,19 @@ class CrashLoad:
         memory: what is reserved for it; None for what the tree's /chosen says.
         producer: who makes its tree.
         page: the page size of who does.
+        hotplug: whether kexec-tools say that the kernel may change what they loaded (kexec -c --hotplug).
 
     """
 
     memory: CrashMemory | None
     producer: Producer
     page: int
+    hotplug: bool = False
+
+    @property
+    def route(self) -> Route:
+        """By which system call."""
+        return Route.FILE if self.producer is Producer.FILE else Route.CLASSIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +117,8 @@ class CrashKernel:
         regions: the memory that it makes of it.
         findings: what is wrong.
         faults: what goes wrong in its boot.
+        cma: what is made of `crashkernel=SIZE,cma`, None where that is not asked for.
+        rearm: after steps, whether one that was loaded before them has to be loaded again; else None.
 
     """
 
@@ -112,6 +127,8 @@ class CrashKernel:
     regions: Sequence[CrashRegion]
     findings: Sequence[Finding]
     faults: Collection[Fault]
+    cma: CrashCma | None = None
+    rearm: Rearm | None = None
 
     __repr__ = short_repr
 
@@ -123,14 +140,16 @@ class CrashKernel:
         regions, _ = boot_regions(tree, profile)
         first, _ = boot_regions(without_usable(live), profile)
         findings = report_tree(tree, Plan(select=("DRM064",), kernel=profile)).findings
-        return cls(state, tree, crash_regions(regions, first), findings, faults)
+        return cls(state, tree, crash_regions(regions, first), findings, faults, CrashCma.of(live, profile))
 
     @classmethod
-    def after(cls, partition: Partition, load: CrashLoad) -> CrashKernel:
-        """Boot the crash kernel that the kernel of a partition has loaded."""
-        route = Route.FILE if load.producer is Producer.FILE else Route.CLASSIC
-        base = next_tree(partition.booted, partition.kernel.tree, route)
-        return cls.of(base, partition.kernel.tree, load, partition.kernel.profile)
+    def after(cls, session: Session, load: CrashLoad) -> CrashKernel:
+        """Boot the crash kernel that is loaded after the traced steps of a session."""
+        partition = session.simulation.situation
+        base = next_tree(partition.booted, partition.kernel.tree, load.route)
+        crash = cls.of(base, partition.kernel.tree, load, partition.kernel.profile)
+        rearm = Rearm.of_crash_kernel(session, load.route, load.memory, hotplug=load.hotplug)
+        return replace(crash, rearm=rearm)
 
 
 def _predicted(tree: Tree, load: CrashLoad, profile: Profile) -> Tree:

@@ -28,8 +28,11 @@ from drmemctl.kernel.task import Action, Lock
 from drmemctl.kernel.trace import TraceEvent
 from drmemctl.model.run import state_of
 from drmemctl.notebook import short_repr
-from drmemctl.simulate.change import (
+from drmemctl.simulate.files import Files
+from drmemctl.simulate.property_changes import LookupChange, ValueChange, changed_lookup_arrays, changed_values
+from drmemctl.simulate.state_changes import (
     BlockRangeChange,
+    BlockStateChange,
     DistanceChange,
     HashTableChange,
     LmbRangeChange,
@@ -40,9 +43,7 @@ from drmemctl.simulate.change import (
     changed_lmbs,
     changed_states,
 )
-from drmemctl.simulate.files import Files
-from drmemctl.simulate.values import LookupChange, ValueChange, changed_lookup_arrays, changed_values
-from drmemctl.simulate.words import StepWords
+from drmemctl.simulate.step_words import StepWords
 from drmemctl.tree.node import Tree
 
 Hypervisor = Qemu | PowerVm
@@ -107,7 +108,7 @@ class Partition:
         if lock in QUEUES:
             first = next((number for queue, number in self.queued if queue is lock), None)
             return first == thread or (first is None and action.drops is lock)
-        return all(taken is not lock for taken, _ in self.locks)
+        return all(held is not lock for held, _ in self.locks)
 
     def locks_after(
         self, thread: int, action: Action
@@ -129,16 +130,15 @@ _BY_IDENTITY = frozenset({"tree", "lmbs", "lists"})
 
 _NOT_IN_KEY = _BY_IDENTITY | {"events", "delivered"}
 
-
-_TELLING: dict[type, Callable[[Hypervisor], tuple[Hashable, ...]]] = {
+_KEY_FIELDS: dict[type, Callable[[Hypervisor], tuple[Hashable, ...]]] = {
     kind: attrgetter(*(part.name for part in fields(kind) if part.name not in _NOT_IN_KEY))
     for kind in (Qemu, PowerVm)
 }
 
 
 def machine_key(machine: Hypervisor) -> Hashable:
-    """Return what tells a machine from another that was made from the same trees."""
-    return (id(machine.tree), *_TELLING[type(machine)](machine))
+    """Return a key that is equal for machines made from the same trees that act alike from here on."""
+    return (id(machine.tree), *_KEY_FIELDS[type(machine)](machine))
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,8 +289,8 @@ class StepResult:
         return changed_distances(self.before.kernel, self.after.kernel)
 
     @property
-    def changed_states(self) -> list[tuple[int, bool]]:
-        """The memory blocks that went online or offline, with whether they are online now."""
+    def changed_states(self) -> list[BlockStateChange]:
+        """The memory blocks that went online or offline."""
         return changed_states(self.before.kernel.blocks, self.after.kernel.blocks)
 
     @property
@@ -310,9 +310,9 @@ class StepResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return the step as `drmemctl simulate --format json` has it."""
-        done = record(self, "step ok errno log events")
-        done["changed"] = {name: None if data is None else data.hex() for name, data in self.changed.items()}
-        done["findings"] = [_finding_record(finding) for finding in self.findings]
+        step = record(self, "step ok errno log events")
+        step["changed"] = {name: None if data is None else data.hex() for name, data in self.changed.items()}
+        step["findings"] = [_finding_record(finding) for finding in self.findings]
         further = {
             **record(self, "answer note hypervisor"),
             "drmgr": None if self.drmgr is None else self.drmgr.to_json(),
@@ -343,7 +343,7 @@ class StepResult:
         table = self.changed_hash_table
         if table is not None:
             further["hash_page_table"] = record(table, "before=old after=new shrinks")
-        return {**done, **{name: value for name, value in further.items() if value}}
+        return {**step, **{name: value for name, value in further.items() if value}}
 
 
 def _finding_record(finding: Finding) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The way back: the fewest requests after which tree, array, connectors, memory blocks and hypervisor agree.
+"""Repair: the fewest requests after which tree, array, connectors, memory blocks and hypervisor agree.
 
-Found breadth first on the simulator: what is proposed has been simulated, request by request. Of plans with as
-many requests, the one that takes the fewest LMBs away comes first.
+`repair_search` finds them breadth first on the simulator. Among plans of the same length, the one that removes the
+fewest LMBs comes first.
 """
 
 from __future__ import annotations
@@ -14,45 +14,44 @@ from itertools import chain, islice
 from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Violation
 from drmemctl.kernel.capabilities import DRMEM_ARRAY, WRONG_NODE_ADD
-from drmemctl.kernel.leaving import Leaves, Leaving
+from drmemctl.kernel.removability import LmbRemovability, Removability
 from drmemctl.kernel.requests import INDEXED_COUNT, named, requested
 from drmemctl.model.dumped import array_in
 from drmemctl.notebook import short_repr
 from drmemctl.simulate.partition import Partition, StepResult
-from drmemctl.simulate.removable import leavers
+from drmemctl.simulate.removable import removability_judge
 from drmemctl.simulate.repair_requests import DrcRange, ranges_of
 from drmemctl.simulate.repair_search import CONSISTENT, NONE, REBOOT, PlannedRequest, Search, n_assigned
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.wording import count_of
 
 AGREES, PLAN = "consistent", "plan"
-"""Verdicts: nothing is to be done; requests do. The others are `REBOOT`, only that does, and `NONE`."""
-
+"""Verdicts: nothing to repair; requests repair it. The others are `REBOOT`, only a reboot does, and `NONE`."""
 
 _ARRAY_NOT_SHOWN = (
     "TREE does not show the kernel's LMB array, which is taken to be as the property says; "
     "after a migration give the tree before it and the step lpm, or a vmcore"
 )
 
-_MOST_ALONE = 64
+_MOST_SINGLE = 64
 """Requests of single LMBs that are simulated in place of those for ranges."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """The way back from a partition.
+    """How a partition is repaired.
 
     Attributes:
         simulation: the partition at the start.
         goal: `consistent`, or the rule that is to find nothing any more.
         verdict: `consistent`, `plan`, `reboot` or `none`.
-        contradictions: who does not agree at the start.
+        contradictions: the violations at the start.
         requests: the plan, empty without one.
         shortest: whether no plan has fewer requests of the kinds that are tried.
-        needed: bytes that are taken away at once: so much has to be free elsewhere.
-        stuck: LMBs that nobody agrees about and that cannot leave, or may not.
+        needed: bytes that the plan removes at once: its content needs as much free memory elsewhere.
+        stuck: LMBs in a violation that cannot be removed, or perhaps not.
         reasons: why there is no plan.
-        tried: how many requests were simulated.
+        tried: number of requests simulated.
 
     """
 
@@ -63,7 +62,7 @@ class Repair:
     requests: tuple[PlannedRequest, ...] = ()
     shortest: bool = True
     needed: int = 0
-    stuck: tuple[Leaving, ...] = ()
+    stuck: tuple[LmbRemovability, ...] = ()
     reasons: tuple[str, ...] = ()
     tried: int = 0
 
@@ -71,7 +70,7 @@ class Repair:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the plan takes for granted."""
+        """What the plan assumes because the input does not show it."""
         tree, profile = self.simulation.tree, self.simulation.profile
         is_shown = tree.beside is None or array_in(tree) is not None
         if self.simulation.results or is_shown or not profile.has(DRMEM_ARRAY):
@@ -80,18 +79,21 @@ class Repair:
 
     @property
     def each_alone(self) -> bool:
-        """Whether the plan leads there, too, if ranges are taken LMB by LMB, as by `drmgr -s`."""
+        """Whether the plan reaches the goal also if ranges are requested LMB by LMB, as `drmgr -s` does."""
         steps = list(
-            islice(chain.from_iterable(_alone(request.step) for request in self.requests), _MOST_ALONE + 1)
+            islice(
+                chain.from_iterable(_single_lmb_steps(request.step) for request in self.requests),
+                _MOST_SINGLE + 1,
+            )
         )
-        if len(steps) == len(self.requests) or len(steps) > _MOST_ALONE:
-            return len(steps) <= _MOST_ALONE
+        if len(steps) == len(self.requests) or len(steps) > _MOST_SINGLE:
+            return len(steps) <= _MOST_SINGLE
         search = Search(self.simulation.situation, self.goal)
-        return search.leads_there(steps)
+        return search.reaches_goal(steps)
 
     @property
     def proof(self) -> Simulation:
-        """The simulation of the plan: a reboot where only that does."""
+        """The plan simulated from the start, or the reboot where only that repairs it."""
         simulation = self.simulation
         proof = Simulation(simulation.tree, simulation.profile, simulation.hypervisor, findings=False)
         proof.situation, proof.boot_faults = simulation.situation, ()
@@ -100,8 +102,8 @@ class Repair:
         return proof
 
 
-def _alone(step: str) -> Iterator[str]:
-    """Yield the requests for each LMB of a request for a range, any other as it is."""
+def _single_lmb_steps(step: str) -> Iterator[str]:
+    """Yield a request for each LMB of one for a range; any other request as it is."""
     request = requested(step.removeprefix("dlpar "))
     if request is None or request.kind != INDEXED_COUNT:
         yield step
@@ -116,7 +118,7 @@ def goals() -> tuple[str, ...]:
 
 
 def repair(simulation: Simulation, goal: str = CONSISTENT) -> Repair:
-    """Return the way back from the partition of a simulation as it is now, which stays as it is.
+    """Return how to repair the partition of a simulation as it is now; the simulation itself does not change.
 
     `goal` is `consistent`, or a rule of the family state that is to find nothing any more.
     """
@@ -136,37 +138,38 @@ def repair(simulation: Simulation, goal: str = CONSISTENT) -> Repair:
             contradictions,
             requests,
             search.shortest,
-            _needed(simulation.situation, path),
-            tuple(part for part in stuck if part.leaves is Leaves.PERHAPS),
+            _most_bytes_removed(simulation.situation, path),
+            tuple(part for part in stuck if part.leaves is Removability.PERHAPS),
             tried=search.tried,
         )
     verdict, reasons = search.after_reboot(simulation.situation)
-    reasons = (*_reasons(simulation, contradictions, stuck), *search.said(), *reasons)
+    reasons = (*_reasons(simulation, contradictions, stuck), *search.failure_reasons(), *reasons)
     return Repair(simulation, goal, verdict, contradictions, stuck=stuck, reasons=reasons, tried=search.tried)
 
 
-def _stuck(simulation: Simulation, concerned: Sequence[DrcRange]) -> Iterator[Leaving]:
-    for part in leavers(simulation).parts():
-        is_concerned = any(lmbs.meets(part.run.drc_index, part.run.lmbs) for lmbs in concerned)
-        if part.leaves is not Leaves.YES and is_concerned:
+def _stuck(simulation: Simulation, concerned: Sequence[DrcRange]) -> Iterator[LmbRemovability]:
+    """Yield the LMBs of some ranges that cannot be removed, or perhaps not."""
+    for part in removability_judge(simulation).parts():
+        is_concerned = any(lmbs.overlaps(part.run.drc_index, part.run.lmbs) for lmbs in concerned)
+        if part.leaves is not Removability.YES and is_concerned:
             yield part
 
 
-def _needed(start: Partition, path: Sequence[StepResult]) -> int:
-    """Return the most bytes that are away at once in the course of a plan."""
-    had = n_assigned(start)
-    return max(0, *(had - n_assigned(result.after) for result in path)) * (start.kernel.table.lmb_size or 0)
+def _most_bytes_removed(start: Partition, path: Sequence[StepResult]) -> int:
+    """Return the most bytes by which memory is smaller than at the start, after any request of a plan."""
+    most_lmbs = max(0, *(n_assigned(start) - n_assigned(result.after) for result in path))
+    return most_lmbs * (start.kernel.table.lmb_size or 0)
 
 
 def _reasons(
-    simulation: Simulation, contradictions: Sequence[Violation], stuck: Sequence[Leaving]
+    simulation: Simulation, contradictions: Sequence[Violation], stuck: Sequence[LmbRemovability]
 ) -> Iterator[str]:
     """Yield why no request repairs a partition."""
     if simulation.state.dead:
         yield f"the kernel answers no more requests: {simulation.state.dead}"
         return
     for part in stuck:
-        if part.leaves is Leaves.NO:
+        if part.leaves is Removability.NO:
             lmbs = f"{count_of(part.run.lmbs, 'LMB')} from {part.run.drc_index:#x} on cannot leave"
             yield f"{lmbs}: {'; '.join(part.reasons)}"
     rules = dict.fromkeys(violation.rule for violation in contradictions)

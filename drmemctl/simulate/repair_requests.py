@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The requests that a repair may consist of: those about the LMBs that somebody does not agree about."""
+"""The requests that a repair may consist of: those about the LMBs that violations are about."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from drmemctl.model.run import Run
 from drmemctl.simulate.partition import Partition
 
 MOST_RANGES = 6
-"""Ranges of LMBs that are repaired together; of more, one after the other is."""
+"""Ranges of LMBs that one plan repairs together; more are repaired one after the other."""
 
 _MOST_BLOCKS = 8
 """Offline memory blocks that are put online by a request each."""
@@ -34,7 +34,7 @@ class DrcRange:
         """The DRC index after the last one's."""
         return self.first + self.count
 
-    def meets(self, first: int, count: int) -> bool:
+    def overlaps(self, first: int, count: int) -> bool:
         """Whether any of `count` DRC indexes from `first` on is among them."""
         return self.first < first + count and first < self.end
 
@@ -52,13 +52,13 @@ def ranges_of(violations: Iterable[Violation]) -> list[DrcRange]:
 
 
 def spans_of(ranges: Sequence[DrcRange]) -> list[DrcRange]:
-    """Return the ranges and all that reach from one to a later one: what lies between is taken along."""
+    """Return the ranges and those from the start of one to the end of a later one, with the LMBs in between."""
     reaching = (DrcRange(first.first, last.end - first.first) for first, last in combinations(ranges, 2))
     return sorted({*ranges, *reaching}, key=lambda span: (span.count, span.first))
 
 
 class Candidates:
-    """The requests that are tried on a partition.
+    """Proposes the requests that a search tries on a partition.
 
     Attributes:
         devices: the DIMMs of QEMU in which the LMBs are, as they were at the start.
@@ -69,21 +69,21 @@ class Candidates:
         self._start = start
         self._ranges = list(ranges)
         self._spans = spans_of(self._ranges[:MOST_RANGES])
-        # One violation can be about LMBs of several kinds that other requests tell apart.
-        single = {DrcRange(run.drc_index, run.lmbs) for violation in violations for run in violation.lmbs}
-        self._spans += sorted(single - {*self._spans})[:MOST_RANGES]
+        # Ranges that `ranges_of` joined may need different requests: their parts are tried as well.
+        parts = {DrcRange(run.drc_index, run.lmbs) for violation in violations for run in violation.lmbs}
+        self._spans += sorted(parts - {*self._spans})[:MOST_RANGES]
         self.devices: tuple[Device, ...] = ()
         if isinstance(start.machine, Qemu):
             self.devices = tuple(device for device in start.machine.devices if self._is_about(device))
 
     def _is_about(self, device: Device) -> bool:
-        return any(part.meets(device.first, device.count) for part in self._ranges)
+        return any(part.overlaps(device.first, device.count) for part in self._ranges)
 
-    def of(self, partition: Partition) -> Iterator[str]:
-        """Yield the steps that may bring a partition nearer to agreement."""
+    def steps(self, partition: Partition) -> Iterator[str]:
+        """Yield the steps that are tried on a partition: requests, blocks online, DIMMs, a flush."""
         assigned = free = 0
         for span in self._spans:
-            runs = list(_inside(partition, span))
+            runs = list(_runs_in(partition, span))
             n_assigned = sum(run.lmbs for run in runs if run.flags & ASSIGNED)
             n_free = sum(run.lmbs for run in runs if not run.flags & (ASSIGNED | RESERVED | DRC_INVALID))
             if span in self._ranges:
@@ -98,37 +98,40 @@ class Candidates:
                 yield f"dlpar memory remove count {assigned}"
             if free:
                 yield f"dlpar memory add count {free}"
-        yield from self._of_blocks(partition)
-        yield from self._of_devices(partition)
-        yield from self._flush(partition)
+        yield from self._online_steps(partition)
+        yield from self._device_steps(partition)
+        yield from self._flush_step(partition)
 
-    def _of_blocks(self, partition: Partition) -> Iterator[str]:
+    def _online_steps(self, partition: Partition) -> Iterator[str]:
         kernel = partition.kernel
         for block in sorted(kernel.blocks.offline)[:_MOST_BLOCKS]:
             yield f"online {block}"
 
-    def _of_devices(self, partition: Partition) -> Iterator[str]:
-        """Yield what QEMU's user can do: a guest that gave memory back by itself gets it from nobody else."""
+    def _device_steps(self, partition: Partition) -> Iterator[str]:
+        """Yield `device_del` and `device_add` of QEMU's DIMMs.
+
+        Memory that a guest gave back by itself stays with its DIMM: the guest cannot have it again without these.
+        """
         machine = partition.machine
         present = {(device.first, device.count) for device in machine.devices}
         for device in self.devices:
             lmbs = DrcRange(device.first, device.count)
             if (device.first, device.count) in present:
                 yield f"unplug {device.first:#x} {device.count}"
-            elif not any(lmbs.meets(*place) for place in present):
-                domains = _delivered(self._start, device.first) or device.domains
-                where = f" assoc {','.join(map(str, domains))}" if domains else ""
-                yield f"plug {device.first:#x} {device.count}{where}"
+            elif not any(lmbs.overlaps(first, count) for first, count in present):
+                domains = _delivered_domains(self._start, device.first) or device.domains
+                place = f" assoc {','.join(map(str, domains))}" if domains else ""
+                yield f"plug {device.first:#x} {device.count}{place}"
 
-    def _flush(self, partition: Partition) -> Iterator[str]:
-        """Yield a request that changes no LMB: its success has the kernel write its array back."""
+    def _flush_step(self, partition: Partition) -> Iterator[str]:
+        """Yield the removal of a free LMB, which changes none and succeeds: then `drmem_update_dt` runs."""
         for run in partition.kernel.table.runs:
             if not run.flags & (ASSIGNED | RESERVED | DRC_INVALID):
                 yield f"dlpar memory remove indexed-count 1 {run.drc_index:#x}"
                 return
 
 
-def _inside(partition: Partition, span: DrcRange) -> Iterator[Run]:
+def _runs_in(partition: Partition, span: DrcRange) -> Iterator[Run]:
     """Yield the parts of the array's runs that have DRC indexes of a span."""
     table = partition.kernel.table
     for run in table.runs:
@@ -137,8 +140,8 @@ def _inside(partition: Partition, span: DrcRange) -> Iterator[Run]:
             yield run.part(first - run.drc_index, end - first, table.lmb_size)
 
 
-def _delivered(partition: Partition, drc_index: int) -> tuple[int, ...]:
-    """Return where the hypervisor has an LMB, as it told the partition last; empty where it did not."""
+def _delivered_domains(partition: Partition, drc_index: int) -> tuple[int, ...]:
+    """Return the associativity of an LMB that the hypervisor delivered last; empty where it delivered none."""
     delivered = partition.machine.delivered
     for place in delivered.places:
         if place.first <= drc_index < place.end:

@@ -12,11 +12,11 @@ from drmemctl.kernel import plugins
 from drmemctl.kernel.choice import kernel_for
 from drmemctl.kernel.profiles import Profile
 from drmemctl.notebook import short_repr
-from drmemctl.simulate.change import LmbRangeChange, next_flush
 from drmemctl.simulate.files import Files
-from drmemctl.simulate.findings import sides
+from drmemctl.simulate.findings import agreement_text
 from drmemctl.simulate.partition import Partition, Step, StepResult
 from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.state_changes import LmbRangeChange, next_flush
 from drmemctl.simulate.steps.language import parse_script
 from drmemctl.tree.node import Tree
 from drmemctl.wording import count_of
@@ -116,7 +116,7 @@ class Session:
         return Verdict(
             dead,
             contradictions,
-            "" if dead else sides(partition.kernel, contradictions),
+            "" if dead else agreement_text(partition.kernel, contradictions),
             tuple(next_flush(partition.kernel, partition.machine)),
             tuple(self.failed),
             len(self.done),

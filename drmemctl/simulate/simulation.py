@@ -16,10 +16,10 @@ from drmemctl.kernel.distances import distances_of
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.running import running_kernel
 from drmemctl.kernel.state import KernelState
+from drmemctl.simulate.carry_out import carry_out
 from drmemctl.simulate.files import Files
-from drmemctl.simulate.findings import Moments, finding_of_fault
+from drmemctl.simulate.findings import PartitionJudge, finding_of_fault
 from drmemctl.simulate.partition import Partition, Step, StepResult, machine_for
-from drmemctl.simulate.run import carry_out
 from drmemctl.simulate.steps.language import parse_script
 from drmemctl.tree.limits import LIMITS
 from drmemctl.tree.node import Tree
@@ -65,7 +65,7 @@ class Simulation:
         self.situation = Partition(state, machine, boot=self.boot_faults, boot_tree=tree)
         self.results: list[StepResult] = []
         self._files = files or Files()
-        self._moments = Moments(after_steps=findings)
+        self._judge = PartitionJudge(after_steps=findings)
         self._rebuilt = 0
 
     def __repr__(self) -> str:
@@ -92,12 +92,12 @@ class Simulation:
     @property
     def contradictions(self) -> list[Violation]:
         """Where they do not agree, as the rules of the family state have it."""
-        return self._moments.present(self.situation).contradictions()
+        return self._judge.judged(self.situation).contradictions()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """All that the rules say of the partition as it is now, the worst first."""
-        return tuple(self._moments.present(self.situation).findings())
+        return tuple(self._judge.judged(self.situation).findings())
 
     def run(self, step: str | Step, *, traced: bool = False) -> StepResult:
         """Do one step, given as text or parsed; `StepError` for what is none.
@@ -113,14 +113,14 @@ class Simulation:
                 most = f"{LIMITS.max_rebuilt:,} nodes and properties"
                 message = f"more than {most} in all the steps that look at a whole tree"
                 raise LimitError(message, source=self.tree.source or None, hint="do them in parts")
-        result = carry_out(parsed, self.situation, self._files, self._moments, traced=traced)
+        result = carry_out(parsed, self.situation, self._files, self._judge, traced=traced)
         self.situation = result.after
         self.results.append(result)
         return result
 
     def attempt(self, step: Step) -> StepResult:
         """Return what a step would bring, but for what the rules say of it; the partition stays as it is."""
-        return carry_out(step, self.situation, self._files, Moments(after_steps=False))
+        return carry_out(step, self.situation, self._files, PartitionJudge(after_steps=False))
 
     def run_all(self, steps: Iterable[str | Step]) -> list[StepResult]:
         """Do several steps; return what came of each."""

@@ -7,12 +7,12 @@ tree at a path that Linux does not give it, among very many other files or with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
-from drmemctl.defect import Defect
 from drmemctl.errors import InputError
 from drmemctl.formats.fdt_header import MAGIC
-from drmemctl.tree.builder import TreeBuilder, shown
+from drmemctl.tree.builder import shown
 from drmemctl.tree.finder import (
     ARCHIVE,
     Finder,
@@ -22,9 +22,10 @@ from drmemctl.tree.finder import (
     several_trees,
 )
 from drmemctl.tree.limits import LIMITS, too_large
+from drmemctl.tree.members import Member, Read, assembled, no_content
 from drmemctl.tree.node import Tree
 from drmemctl.tree.stream import Stream
-from drmemctl.tree.tar import Member, members
+from drmemctl.tree.tar import members
 
 Restart = Callable[[], Stream]
 """Returns the archive's bytes from their start, decompressed."""
@@ -297,7 +298,7 @@ def _read_root(restart: Restart, source: str, survey: _ArchiveSurvey, root: Tree
     if entries is None or any(survey.is_lost(member, entries) for member in left_out):
         targets = {target for member in left_out for target in survey.targets_of(member.path)}
         entries = _entries_again(restart(), source, root, targets)
-    return _assemble(entries, root, source, left_out)
+    return assembled(_below(entries, root, left_out), root, ARCHIVE, source)
 
 
 def _entries_again(stream: Stream, source: str, root: TreeRoot, targets: set[str]) -> dict[str, bytes | None]:
@@ -346,32 +347,19 @@ def _content_at(stream: Stream, source: str, path: str) -> bytes:
     return content
 
 
-def _assemble(
-    entries: dict[str, bytes | None], root: TreeRoot, source: str, left_out: Iterable[Member] = ()
-) -> Tree:
-    builder = TreeBuilder(source, ARCHIVE.name)
-    prefix, base = root.prefix, root.names
-    builder.at(base)
-    for path, content in _below(entries, prefix):
-        *parents, name = path.split("/")
-        if content is None:
-            builder.at((*base, *parents, name))
-        else:
-            builder.add(builder.at((*base, *parents)), name, content)
+def _below(
+    entries: dict[str, bytes | None], root: TreeRoot, left_out: Iterable[Member]
+) -> Iterator[tuple[Member, Read]]:
+    """Yield what was kept of a tree, then what is left out of it."""
+    begin = len(root.prefix)
+    for path, content in entries.items():
+        if path.startswith(root.prefix) and len(path) > begin:
+            is_file = content is not None
+            yield Member(path[begin:], is_file, not is_file), partial(_kept, content or b"")
     for member in left_out:
         if entries.get(member.path) is None:
-            *parents, name = member.path[len(prefix) :].split("/")
-            node = "/" + "/".join((*base, *parents))
-            reason = (
-                f"{member.oddity} to {shown(member.target)}, which is not before it"
-                if member.target
-                else member.oddity
-            )
-            builder.note(Defect("not-regular", f"left out: {reason}", node, name))
-    return builder.finish()
+            yield member._replace(path=member.path[begin:]), no_content
 
 
-def _below(entries: dict[str, bytes | None], prefix: str) -> Iterable[tuple[str, bytes | None]]:
-    for path, content in entries.items():
-        if path.startswith(prefix) and len(path) > len(prefix):
-            yield path[len(prefix) :], content
+def _kept(content: bytes, _most: int) -> tuple[bytes, int]:
+    return content, len(content)

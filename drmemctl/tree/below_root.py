@@ -20,8 +20,12 @@ from typing import Self
 from drmemctl.read_files import note
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""How files are opened that somebody else put there: no links, and nothing that would keep us waiting."""
+
 _PIECE = 1 << 20
+"""Bytes read at once."""
+
 _LINKS = 40
 """Links on the way to one file, as many as Linux follows (MAXSYMLINKS)."""
 
@@ -67,7 +71,7 @@ class Folder:
             if stat.S_ISLNK(status.st_mode):
                 return self._root.read(f"{self.path}/{name}", most, last=last)
             if stat.S_ISREG(status.st_mode):
-                return _content(os.open(name, _FILE, dir_fd=self._descriptor), most, last=last)
+                return regular_content(os.open(name, OPEN_FILE, dir_fd=self._descriptor), most, last=last)[0]
         return None
 
     @contextmanager
@@ -110,7 +114,7 @@ class Root:
         """Return the first (or the `last`) bytes of a file, at most `most`; None where it is not to be read."""
         with suppress(OSError, ValueError):
             descriptor, _ = self._open(path)
-            return _content(descriptor, most, last=last)
+            return regular_content(descriptor, most, last=last)[0]
         return None
 
     @contextmanager
@@ -157,7 +161,7 @@ class Root:
                 if stat.S_ISDIR(status.st_mode):
                     flags = _FOLDER
                 elif stat.S_ISREG(status.st_mode) and not names_to_go:
-                    flags = _FILE
+                    flags = OPEN_FILE
                 else:
                     raise OSError(EINVAL, "no regular file")
                 opened.append(os.open(name, flags, dir_fd=opened[-1]))
@@ -175,8 +179,11 @@ def _leave(opened: list[int], names: list[str], number: int) -> None:
         names.pop()
 
 
-def _content(descriptor: int, most: int, *, last: bool) -> bytes:
-    """Return the first or the last bytes of an open file, which is closed; `OSError` if it is no regular one."""
+def regular_content(descriptor: int, most: int, *, last: bool = False) -> tuple[bytes, int]:
+    """Return the first or the last bytes of an open file, and the size that it claims; it is closed.
+
+    `OSError` if it is no regular one.
+    """
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
@@ -188,6 +195,6 @@ def _content(descriptor: int, most: int, *, last: bool) -> bytes:
         while missing > 0 and (part := os.read(descriptor, min(missing, _PIECE))):
             parts.append(part)
             missing -= len(part)
-        return b"".join(parts)
+        return b"".join(parts), status.st_size
     finally:
         os.close(descriptor)

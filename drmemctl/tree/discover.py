@@ -15,6 +15,7 @@ from typing import IO, NamedTuple
 
 from drmemctl.errors import DrmemctlError, LimitError
 from drmemctl.formats.fdt_header import MAGIC
+from drmemctl.tree.below_root import OPEN_FILE
 from drmemctl.tree.compression import decompressed
 from drmemctl.tree.finder import Finder
 from drmemctl.tree.limits import LIMITS
@@ -24,8 +25,6 @@ from drmemctl.tree.tar import BLOCK, is_tar_header, members
 
 _HEAD = 1 << 16
 """How many bytes of a text are looked at."""
-
-_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Found(NamedTuple):
@@ -118,7 +117,7 @@ def is_tree_file(open_file: OpenFile, source: str) -> bool:
 
 def open_found(path: str) -> io.FileIO:
     """Open a file that was met in a directory: no link, and nothing that would keep us waiting."""
-    return io.FileIO(os.open(path, _OPEN))
+    return io.FileIO(os.open(path, OPEN_FILE))
 
 
 def _unpacked(raw: IO[bytes] | io.FileIO, source: str) -> Stream:

@@ -10,8 +10,8 @@ import os
 from contextlib import suppress
 
 from drmemctl.tree.below_root import Root
+from drmemctl.tree.members import Member
 from drmemctl.tree.stream import Stream
-from drmemctl.tree.tar import Member
 
 BANNERS = ("proc/version", "uname", "sos_commands/kernel/uname_-a", "sos_commands/host/uname_-a")
 """Files that name the kernel, the best first."""

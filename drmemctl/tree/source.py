@@ -27,7 +27,7 @@ from drmemctl.tree.stream import CHUNK, Stream
 from drmemctl.tree.tar import BLOCK, is_tar_header
 
 if TYPE_CHECKING:
-    from drmemctl.tree.tar import Member
+    from drmemctl.tree.members import Member
 
 _KCORE_PLACE = "/proc/kcore"
 _LIVE_PLACES = ("/proc/device-tree", "/sys/firmware/devicetree/base", "/sys/firmware/fdt")

@@ -18,10 +18,10 @@ from drmemctl.formats.capture_text import UNKNOWN, Provenance, decode_capture_te
 from drmemctl.tree.below_root import Folder, Root
 from drmemctl.tree.kernel_banner import banner_below
 from drmemctl.tree.limits import check_environment
+from drmemctl.tree.members import Member
 from drmemctl.tree.node import Tree
 from drmemctl.tree.stream import Stream
 from drmemctl.tree.system_files import SystemFiles
-from drmemctl.tree.tar import Member
 
 _MEMORY, _NODE = "sys/devices/system/memory", "sys/devices/system/node"
 _LARGEST = 16 << 20
@@ -39,17 +39,17 @@ _ALIASES = {
 }
 """What sosreport calls the output of commands."""
 
-_WANTED = (
-    rf"(?P<root>|.*?/)(?P<path>{re.escape(capture_text.NAME)}"
-    r"|memory/(?:blocks|nodes|block_size_bytes|array\.json|replaced\.json)|proc/(?:iomem|cmdline|version)|uname|dmesg"
-    rf"|{'|'.join(map(re.escape, _ALIASES))}"
-    rf"|{_MEMORY}/(?:block_size_bytes|memory\d+/(?:state|valid_zones|removable|node\d+))"
-    rf"|{_NODE}/node\d+/(?:distance|meminfo|cpulist|memory\d+))\Z"
-)
 _FIXED = (
     *("memory/blocks", "memory/nodes", "memory/block_size_bytes", "proc/iomem", "proc/cmdline", "proc/version"),
     *("memory/array.json", "memory/replaced.json", capture_text.NAME),
     *("uname", "dmesg", f"{_MEMORY}/block_size_bytes"),
+)
+_OF_BLOCK, _OF_NODE = ("state", "valid_zones", "removable"), ("distance", "meminfo", "cpulist")
+"""Files of each memory block and of each node."""
+
+_WANTED = (
+    rf"(?P<root>|.*?/)(?P<path>{'|'.join(map(re.escape, (*_FIXED, *_ALIASES)))}"
+    rf"|{_MEMORY}/memory\d+/(?:{'|'.join(_OF_BLOCK)}|node\d+)|{_NODE}/node\d+/(?:{'|'.join(_OF_NODE)}|memory\d+))\Z"
 )
 _TREE = "/proc/device-tree"
 _ENTRY = re.compile(r"(?:memory|node)\d+\Z")
@@ -83,8 +83,8 @@ def read_root(root: str) -> SystemFiles:
     beside, room = SystemFiles(), _Room(root)
     with suppress(OSError), Root(root) as top:
         _read_fixed(top, beside, room)
-        _read_entries(top, beside, room, _MEMORY, ("state", "valid_zones", "removable"))
-        _read_entries(top, beside, room, _NODE, ("distance", "meminfo", "cpulist"))
+        _read_entries(top, beside, room, _MEMORY, _OF_BLOCK)
+        _read_entries(top, beside, room, _NODE, _OF_NODE)
     return beside
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from drmemctl.errors import InputError, LimitError
 from drmemctl.tree.limits import LIMITS
+from drmemctl.tree.members import LINK, NO_FILE, Member
 from drmemctl.tree.node import decode_name
 from drmemctl.tree.stream import Stream
 
@@ -32,23 +32,7 @@ _MAX_RECORDS = 8 * LIMITS.max_members
 
 
 _HARD_LINK = b"1"
-_ODDITIES = {b"2": "a link; links are not followed", b"S": "a sparse file"}
-
-
-class Member(NamedTuple):
-    """A member whose content comes next in the stream.
-
-    `path` is relative and without empty, `.` or `..` parts, `size` counts bytes of content in the archive.
-    `target` is the path of the member that a hard link is to; `oddity` says what one is that has no content here.
-    """
-
-    path: str
-    is_file: bool
-    is_directory: bool
-    size: int
-    offset: int
-    target: str = ""
-    oddity: str = ""
+_ODDITIES = {b"2": LINK, b"S": "a sparse file"}
 
 
 def is_tar_header(block: bytes) -> bool:
@@ -142,7 +126,7 @@ def _member(name: bytes, kind: bytes, extended: dict[str, bytes], size: int, off
     # As for GNU tar: tars from before ustar tell a directory by the slash at its end alone.
     is_directory = kind == b"5" or (kind in (b"0", b"\0") and name.endswith(b"/"))
     is_file = kind in (b"0", b"\0", b"7") and not is_directory and not sparse
-    oddity = "" if is_file or is_directory else _ODDITIES.get(b"S" if sparse else kind, "no regular file")
+    oddity = "" if is_file or is_directory else _ODDITIES.get(b"S" if sparse else kind, NO_FILE)
     return Member(clean_path(name), is_file, is_directory, size, offset, oddity=oddity)
 
 

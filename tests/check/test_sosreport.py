@@ -16,6 +16,7 @@ from drmemctl.check.finding import Finding
 from drmemctl.check.report import report
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.tree import tar
+from drmemctl.tree.members import Member
 from tests.cli.running import run
 from tests.live_roots import MEMORY, make_root, states, write
 from tests.simulate.records import record
@@ -104,7 +105,7 @@ def test_the_archive_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     headers = io.StringIO()
     original = tar._member
 
-    def counted(*arguments: object) -> tar.Member:
+    def counted(*arguments: object) -> Member:
         member = original(*arguments)  # type: ignore[arg-type]
         headers.write(member.path + "\n")
         return member

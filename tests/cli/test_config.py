@@ -152,6 +152,7 @@ def test_the_config_of_no_command_is_refused() -> None:
     done = run("config", "nonsense")
     assert (done.code, done.out) == (2, "")
     assert "No such command 'nonsense'" in done.err
+    assert "No such command 'lmbb'. Did you mean 'lmb'?" in run("config", "lmbb").err
 
 
 def test_config_refuses_what_check_refuses_and_names_keys_as_written(project: Any, tmp_path: Path) -> None:

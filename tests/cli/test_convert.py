@@ -20,6 +20,7 @@ from tests.cases import each
 from tests.cli.running import on_terminal, process, run
 from tests.conftest import FIXTURES, Tool, blob, fixture_trees, tree_name
 from tests.oracles import Libfdt, fdtget_value
+from tests.wide import pairs
 
 DRMEM = "/ibm,dynamic-reconfiguration-memory"
 PROPERTIES = {"v1": "ibm,dynamic-memory", "v2": "ibm,dynamic-memory-v2"}
@@ -37,8 +38,7 @@ def library(libfdt: Any) -> Libfdt:
     return Libfdt(libfdt)
 
 
-@each("name", NAMES)
-@pytest.mark.parametrize("suffix", ["dtb", "dts"])
+@each(("name", "suffix"), pairs(NAMES, ["dtb", "dts"], 2))
 def test_every_fixture_is_written_with_the_same_content(
     name: str, suffix: str, tmp_path: Path, dtc: Tool, library: Libfdt
 ) -> None:
@@ -52,8 +52,7 @@ def test_every_fixture_is_written_with_the_same_content(
     assert library.reservations(written) == library.reservations(blob(name))
 
 
-@each("name", CONVERTIBLE)
-@pytest.mark.parametrize("to", ["v1", "v2"])
+@each(("name", "to"), pairs(CONVERTIBLE, ["v1", "v2"], 2))
 def test_every_fixture_is_converted_and_only_its_lmbs_change(
     name: str, to: str, tmp_path: Path, dtc: Tool, fdtget: Tool, library: Libfdt
 ) -> None:

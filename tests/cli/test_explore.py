@@ -99,6 +99,7 @@ def test_on_a_terminal_columns_fit() -> None:
     [
         ((), 2, "there is no thread to explore"),
         (("--thread", "reboot"), 2, "--thread 1: line 1"),
+        (("--thread", "reboot"), 2, "offline, online), or kdump, not 'reboot'"),
         (("--thread", FLUSH, "--thread", "migrate answers.json"), 2, "expected a step that sets a thread off"),
         (("--thread", "lpm"), 2, "\n  lpm\n     ^"),
         (("--thread", FLUSH, "--kernel", "2.6"), 2, "nothing is known of Linux 2.6"),

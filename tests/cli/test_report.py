@@ -28,6 +28,7 @@ from tests.check.test_hostile import changed_values
 from tests.cli.running import process, run
 from tests.conftest import FIXTURES, ROOT, fixture_trees, tree_name
 from tests.pages import Element, column, data_of, parsed
+from tests.wide import share
 
 NAMES = [tree_name(path) for path in fixture_trees() if tree_name(path) != "trees/precas"]
 LPM, V1_TREE = "captures/6.1-lpm", "captures/5.10-v2-to-v1"
@@ -66,7 +67,7 @@ def test_every_tree_has_a_page_whose_parts_fit_together(name: str) -> None:
         assert widths <= {len(table.one("thead").all("th"))}
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 1, 2))
 def test_the_lmb_rows_and_the_findings_are_those_of_the_other_commands(name: str) -> None:
     document = page(fixture(name))
     tables = [table for table in document.all("table") if table.attributes.get("id") == "lmb-table"]

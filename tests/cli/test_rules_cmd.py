@@ -91,6 +91,18 @@ def test_an_unknown_rule_is_a_usage_error(word: str) -> None:
     assert "did you mean" in outcome.err or "see `drmemctl rules`" in outcome.err
 
 
+def test_a_misspelt_family_is_a_family_that_was_meant() -> None:
+    assert "did you mean numa?" in run("explain", "numaa").err
+
+
+def test_a_terminal_gets_paragraphs_filled_to_its_width() -> None:
+    page = Page(
+        "DRM999", all_rules()["DRM030"].severity, "drmem", "x", "all", "Look.", (("Why", "a b c\nd " * 9),), ()
+    )
+    section = page_text(page, 24).split("Why it matters:\n")[1]
+    assert section == "  a b c d a b c d a b c\n  d a b c d a b c d a b\n  c d a b c d a b c d a\n  b c d\n"
+
+
 def test_sections_that_are_missing_are_left_out() -> None:
     page = Page("DRM999", all_rules()["DRM030"].severity, "drmem", "x", "all", "Look.", (("Fix", "Mend."),), ())
     facts = "error, drmem (ibm,dynamic-memory and what belongs to it), kernels: all"

@@ -26,6 +26,7 @@ from tests.cases import each
 from tests.cli.running import on_terminal, run
 from tests.conftest import FIXTURES, Tool, blob, fixture_trees, tree_name
 from tests.oracles import Libfdt, OracleNode, content_of, fdtget_value
+from tests.wide import share
 
 DRMEM = "/ibm,dynamic-reconfiguration-memory"
 NAMES = [tree_name(path) for path in fixture_trees()]
@@ -54,7 +55,7 @@ def tree_file(folder: Path, root: Plain, **options: Any) -> Path:
     return path
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 0, 2))
 def test_dtc_reads_back_the_same_content(name: str, dtc: Tool, library: Libfdt) -> None:
     outcome = run("tree", fixture(name))
     assert (outcome.code, outcome.err) == (0, "")
@@ -70,7 +71,7 @@ def test_no_option_changes_the_content(name: str, options: list[str], dtc: Tool,
     assert library.nodes(again) == library.nodes(blob(name))
 
 
-@each("name", NAMES)
+@each("name", share(NAMES, 1, 2))
 def test_our_own_reader_takes_it_for_the_same_tree(name: str) -> None:
     tree = read_fdt(blob(name))
     again = read_dts(run("tree", fixture(name)).out.encode(), "")

@@ -28,11 +28,9 @@ MOST_LINES = 50
 
 _PIECE = 1 << 22
 _OVERLAP = 16
-_SGR = re.compile(rb"\x1b\[[0-9;]*m")
-_FORBIDDEN = re.compile(
-    rb"[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]"
-)
-"""Control characters (but tab and line feed; ISO 6429 in UTF-8), line separators, and what changes direction."""
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters (but tab and line feed; ISO 6429), line separators, and what changes direction."""
 
 
 @dataclass(frozen=True)
@@ -100,23 +98,26 @@ class Runner:
 def _faults(path: Path, stream: str) -> list[str]:
     """Return what an output holds that must not reach a terminal; colours may."""
     decoder = codecs.getincrementaldecoder("utf-8")()
+    tail = ""
     with path.open("rb") as file:
-        tail = b""
-        while piece := file.read(_PIECE):
+        more = True
+        while more:
+            piece = file.read(_PIECE)
+            more = bool(piece)
             try:
-                decoder.decode(piece)
+                text = decoder.decode(piece, final=not more)
             except UnicodeDecodeError as error:
                 return [f"{stream} is no UTF-8: {error}"]
-            piece = _SGR.sub(b"", tail + piece)
-            # A sequence or a character may go on in the next piece.
-            piece, tail = piece[:-_OVERLAP], piece[-_OVERLAP:]
-            if match := _FORBIDDEN.search(piece):
-                return [_forbidden(stream, piece, match)]
-        match = _FORBIDDEN.search(tail)
+            text = _SGR.sub("", tail + text)
+            # A sequence may go on in the next piece.
+            text, tail = text[:-_OVERLAP], text[-_OVERLAP:]
+            if match := _FORBIDDEN.search(text):
+                return [_forbidden(stream, text, match)]
+    match = _FORBIDDEN.search(tail)
     return [_forbidden(stream, tail, match)] if match else []
 
 
-def _forbidden(stream: str, text: bytes, match: re.Match[bytes]) -> str:
+def _forbidden(stream: str, text: str, match: re.Match[str]) -> str:
     return f"{stream} has {match[0]!r} in {text[max(match.start() - 40, 0) : match.end() + 10]!r}"
 
 

@@ -22,6 +22,7 @@ QUICK = (
     "repair {in}",
     "kexec {in} --crashkernel 512M@128M -o {out}.dtb",
     "kexec {in} 'plug 0x80000100 2 node 1' 'dlpar memory remove count 1' --load file",
+    "kexec {in} 'dlpar memory remove count 1' --for kdump --crashkernel 512M --hotplug --cmdline crashkernel=,cma",
     "tree {in}",
     "prop {in} /",
     "convert {in} -o {out}.dts",

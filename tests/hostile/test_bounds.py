@@ -166,10 +166,13 @@ def test_a_run_beyond_its_bounds_is_seen(runner: Runner, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("before", range(-8, 2))
-def test_colours_and_controls_are_told_apart_where_a_piece_ends(before: int, tmp_path: Path) -> None:
+def test_colours_and_controls_are_told_apart_where_a_piece_ends(
+    before: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A colour of which only the beginning was in a piece was taken for a control sequence."""
-    path = tmp_path / "out"
-    path.write_bytes(b"x" * (bounded._PIECE + before) + b"\x1b[32m" + b"y" * 100)
+    path, piece = tmp_path / "out", 64
+    monkeypatch.setattr(bounded, "_PIECE", piece)
+    path.write_bytes(b"x" * (piece + before) + b"\x1b[32m" + b"y" * 100)
     assert bounded._faults(path, "stdout") == []
-    path.write_bytes(b"x" * (bounded._PIECE + before) + b"\x1b]0;" + b"y" * 100)
+    path.write_bytes(b"x" * (piece + before) + b"\x1b]0;" + b"y" * 100)
     assert bounded._faults(path, "stdout") != []

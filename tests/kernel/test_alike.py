@@ -21,7 +21,7 @@ from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
 from drmemctl.simulate.simulation import Simulation
 from tests.kernel.partitions import DRC, LMB, UNSET, lmbs, memory_node, tree
-from tests.wide import pairs
+from tests.wide import examples, pairs
 
 KERNELS = ["4.15", "4.16", "4.20", "5.4", "5.9", "5.10", "5.13", "5.14", "6.1", "latest", "arrayless"]
 HYPERVISORS = ["powervm", "qemu", "qemu-5.2", "qemu-6.0"]
@@ -66,7 +66,7 @@ STEPS = st.one_of(
 
 @pytest.mark.parametrize(("kernel", "hypervisor"), pairs(KERNELS, HYPERVISORS, 2))
 @given(entries=arrays(), steps=st.lists(STEPS, min_size=1, max_size=6), v1=st.booleans(), hole=st.booleans())
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 def test_a_run_of_lmbs_at_once_is_one_after_the_other(
     kernel: str, hypervisor: str, entries: list[Run], steps: list[str], v1: bool, hole: bool
 ) -> None:

@@ -13,9 +13,10 @@ from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, encode_update_nod
 from drmemctl.kernel.boot import boot
 from drmemctl.kernel.boot_regions import boot_regions, driver_memory
 from drmemctl.kernel.capabilities import BY_NAME, CAPABILITIES
+from drmemctl.kernel.crash_cma import CrashCma
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.kdump import CrashMemory, Producer, kdump_tree
-from drmemctl.kernel.kexec_load import LoadRefusedError, check_load
+from drmemctl.kernel.kexec_load import LoadRefusedError, Route, check_load
 from drmemctl.kernel.profiles import profile
 from drmemctl.kernel.requests import dlpar_store
 from drmemctl.kernel.task import Lock
@@ -25,6 +26,8 @@ from drmemctl.model.run import Run
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.answer import Question
 from drmemctl.simulate.memory_map import regions_now
+from drmemctl.simulate.rearm import Rearm
+from drmemctl.simulate.session import simulate
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
@@ -379,6 +382,46 @@ def crash_hotplug() -> tuple[Any, Any]:
         return Question(tree(*USUAL), threads, partition.profile).partition().crash_tree is not None
 
     return both("crash-hotplug", tree(*USUAL), reloads)
+
+
+def _rearmed(name: str, *steps: str, kernel: str = "latest") -> tuple[Any, Any]:
+    """Return whether the crash kernel is needed anew after steps, and what is noted."""
+    outcomes = []
+    for has in (True, False):
+        changed = profile(kernel, [name] if has else [], [] if has else [name])
+        session = simulate(tree(lmbs(2, 4, 1, 8), lmbs(6, 4)), steps, kernel=changed, traced=True)
+        rearm = Rearm.of_fadump(session) if "fadump" in name else Rearm.of_crash_kernel(session, Route.FILE)
+        outcomes.append((rearm.needed, len(rearm.notes)))
+    return outcomes[0], outcomes[1]
+
+
+def crash_range_split() -> tuple[Any, Any]:
+    return _rearmed("crash-range-split", "dlpar memory remove index 0x80000003")
+
+
+def crash_backup_offset() -> tuple[Any, Any]:
+    return _rearmed("crash-backup-offset", "dlpar memory remove index 0x80000005")
+
+
+def fadump_hotplug() -> tuple[Any, Any]:
+    return _rearmed("fadump-hotplug", "dlpar memory remove index 0x80000003")
+
+
+def _cma_state(name: str, kernel: str) -> tuple[Any, Any]:
+    states = []
+    base = tree(bootargs="crashkernel=256M@128M crashkernel=1G,cma")
+    for has in (True, False):
+        cma = CrashCma.of(base, profile(kernel, [name] if has else [], [] if has else [name]))
+        states.append(None if cma is None else str(cma.state))
+    return states[0], states[1]
+
+
+def crashkernel_cma_suffix() -> tuple[Any, Any]:
+    return _cma_state("crashkernel-cma-suffix", "6.17")
+
+
+def crashkernel_cma() -> tuple[Any, Any]:
+    return _cma_state("crashkernel-cma", "latest")
 
 
 def _images(partition: Simulation) -> list[bool]:
@@ -790,6 +833,11 @@ CASES: list[tuple[Callable[[], tuple[Any, Any]], Any, Any]] = [
     (kexec_pluggable_counted, "loaded", "kexec_file_load fails to"),
     (kexec_room_divided, "kexec_file_load divides by", "loaded"),
     (crash_hotplug, False, True),
+    (crash_range_split, (False, 1), (True, 0)),
+    (crash_backup_offset, (False, 0), (False, 1)),
+    (fadump_hotplug, (False, 0), (True, 0)),
+    (crashkernel_cma_suffix, "ignored", "refused"),
+    (crashkernel_cma, "reserved", "ignored"),
     (assigned_first, [2, 3, 4], [2, 3]),
     (range_check, "EINVAL", None),
     (
@@ -922,3 +970,9 @@ def test_a_kernel_that_died_at_boot_answers_nothing() -> None:
     result = partition.run("dlpar memory add count 1")
     assert (result.ok, result.note) == (False, "the kernel does not answer: oops at boot")
     assert not replace(state, dead="").dead
+
+
+def test_a_change_can_be_read_without_the_capability_before_it() -> None:
+    """`drmemctl kernels 5.10 6.1` lists those that differ, not their neighbours."""
+    pronouns = ("that ", "such ", "this ", "those ", "it ")
+    assert [c.name for c in CAPABILITIES if c.changes.startswith(pronouns)] == []

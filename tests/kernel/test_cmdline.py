@@ -6,7 +6,15 @@ from __future__ import annotations
 import pytest
 
 from drmemctl.kernel.boot_notes import boot_notes
-from drmemctl.kernel.cmdline import command_line, crash_kernel, has_flag, memparse, options, with_command_line
+from drmemctl.kernel.cmdline import (
+    command_line,
+    crash_kernel,
+    crash_kernel_size,
+    has_flag,
+    memparse,
+    options,
+    with_command_line,
+)
 from drmemctl.kernel.errno import EINVAL, errno_name, is_errno_name
 from drmemctl.kernel.profiles import profile
 from drmemctl.tree.node import Tree
@@ -60,10 +68,19 @@ def test_numbers_with_a_unit(text: str, size: int, rest: str) -> None:
         ("crashkernel=auto", None),
         ("crashkernel", None),
         ("crashkernel=0", None),
+        # With a suffix it is about other memory, and does not count here.
+        ("crashkernel=256M@128M crashkernel=1G,high crashkernel=64M,low crashkernel=1G,cma", (256 * M, 128 * M)),
     ],
 )
 def test_memory_for_a_crash_kernel(text: str, found: tuple[int, int | None] | None) -> None:
     assert crash_kernel(text) == found
+
+
+def test_a_kernel_that_does_not_know_cma_takes_it_for_the_size() -> None:
+    """`parse_crashkernel_simple` finds a comma where `@` or the end has to be, and gives up."""
+    text = "crashkernel=256M@128M crashkernel=1G,cma"
+    assert (crash_kernel(text, cma=False), crash_kernel_size(text, 4 << 30, cma=False)) == (None, 0)
+    assert crash_kernel_size(text, 4 << 30) == 256 * M
 
 
 def test_options_by_name() -> None:

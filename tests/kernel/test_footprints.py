@@ -19,7 +19,7 @@ from drmemctl.kernel.requests import dlpar_store
 from drmemctl.kernel.task import Action, StatePart, Task
 from drmemctl.kernel.topology_updates import topology_write, update_cpu_topology
 from drmemctl.simulate.simulation import Simulation
-from drmemctl.simulate.updates import RecordedUpdates
+from drmemctl.simulate.update_sources import RecordedUpdates
 from drmemctl.tree.node import Node, Property
 from tests.kernel import streams
 from tests.kernel.cpu_partitions import CORE

@@ -11,8 +11,8 @@ import pytest
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.model.associativity import CHOSEN
 from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.step_words import StepError
 from drmemctl.simulate.steps.language import parse_step
-from drmemctl.simulate.words import StepError
 from tests.kernel.cpu_trees import cpu_partition, numbers
 from tests.kernel.partitions import u32
 from tests.simulate.records import record, tree_of

@@ -19,7 +19,7 @@ from drmemctl.kernel.task import run_alone
 from drmemctl.model.run import Run
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.simulation import Simulation
-from drmemctl.simulate.updates import RecordedUpdates
+from drmemctl.simulate.update_sources import RecordedUpdates
 from drmemctl.tree.node import Node, Property
 from tests.cases import each
 from tests.kernel.partitions import DRC, LMB, aa_of, lmbs, memory_node, properties_of, tree, u32

@@ -120,6 +120,14 @@ def test_prose_is_cut_at_last_and_an_address_never(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.splitlines()[1] == "0x" + "0" * 30 + "  prose of 19 let…"
 
 
+def test_a_last_column_of_prose_goes_on_below_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("0x0", "2 GiB", "17", "a sentence that is wider than the room there is"), ("0x1", "1 GiB", "1", "x")]
+    show_table(Screen(terminal=True, width=45), WIDE[:1] + WIDE[3:], iter([(a, d) for a, _, _, d in rows]))
+    assert capsys.readouterr().out == (
+        "address  words\n0x0      a sentence that is wider than the\n         room there is\n0x1      x\n"
+    )
+
+
 def test_a_pipe_gets_every_column(capsys: pytest.CaptureFixture[str]) -> None:
     rows: list[Sequence[Cell]] = [("x" * 78, "1", "y")]
     assert shown(capsys, PIPE, rows) == "".join(lines(PIPE, rows))

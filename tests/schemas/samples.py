@@ -338,8 +338,14 @@ SAMPLES: dict[str, Callable[[Path], list[Any]]] = {
         "kexec-next",
         ("kexec", BEFORE, "dlpar memory remove count 1", "dlpar memory add count 2", "--load", "file"),
         ("kexec", BEFORE, "--for", "fadump"),
+        ("kexec", BEFORE, "dlpar memory remove count 1", "--for", "fadump", "--kernel", "6.1"),
     ),
-    "kexec": _of("kexec", ("kexec", PLUGGED), ("kexec", PLUGGED, "--crashkernel", "2G@3G")),
+    "kexec": _of(
+        "kexec",
+        ("kexec", PLUGGED),
+        ("kexec", PLUGGED, "--crashkernel", "2G@3G", "--cmdline", "crashkernel=1G,cma"),
+        ("kexec", PLUGGED, "unplug 0x80000008 2", "--for", "kdump", "--crashkernel", "256M", "--kernel", "6.1"),
+    ),
     "tree": lambda folder: [
         *printed(
             "tree",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from drmemctl.formats.dynamic_memory import NODE
-from drmemctl.simulate.findings import Moments
+from drmemctl.simulate.findings import PartitionJudge
 from drmemctl.simulate.partition import Partition
 from tests.cases import each
 from tests.simulate.delivered import lost_by_step
@@ -17,7 +17,7 @@ LOST = "DRM088"
 
 def lost_lmbs(situation: Partition) -> set[int]:
     """Return the DRC indexes that the verdict says are lost."""
-    found = [finding for finding in Moments().present(situation).contradictions() if finding.rule == LOST]
+    found = [finding for finding in PartitionJudge().judged(situation).contradictions() if finding.rule == LOST]
     runs = [run for finding in found for run in finding.lmbs]
     return {run.drc_index + number for run in runs for number in range(run.lmbs)}
 

@@ -17,10 +17,10 @@ from drmemctl.simulate.drmgr import c_number
 from drmemctl.simulate.drmgr_nodes import numa_topology
 from drmemctl.simulate.partition import StepResult
 from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.step_words import StepError
 from drmemctl.simulate.steps import drmgr_call
 from drmemctl.simulate.steps.drmgr_call import Drmgr
 from drmemctl.simulate.steps.language import parse_step
-from drmemctl.simulate.words import StepError
 from drmemctl.tree.node import Node, Property, Tree
 from tests.cases import each
 from tests.cli.running import run
@@ -60,7 +60,7 @@ def called(record: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> StepResul
         return -errno.EBUSY if text.rsplit(maxsplit=1)[-1] in refused else 0
 
     monkeypatch.setattr(drmgr_call, "write_dlpar", write)
-    monkeypatch.setattr(drmgr_call, "_seen", lambda _job: numa_topology(tree(record["nodes"]), cpus))
+    monkeypatch.setattr(drmgr_call, "_topology_seen", lambda _job: numa_topology(tree(record["nodes"]), cpus))
     step = parse_step(f"drmgr {record['release']} {' '.join(record['arguments'])}")
     assert isinstance(step, Drmgr)
     return Simulation(tree_of("trees/v2-empty"), findings=False).run(step)

@@ -11,6 +11,7 @@ import pytest
 from drmemctl.errors import LimitError
 from drmemctl.kernel.kexec_load import Route
 from drmemctl.simulate.partition import Step
+from drmemctl.simulate.step_words import StepError
 from drmemctl.simulate.steps.block_state import BlockState
 from drmemctl.simulate.steps.boot import Kexec, Reboot
 from drmemctl.simulate.steps.drmgr_call import Drmgr
@@ -27,7 +28,6 @@ from drmemctl.simulate.steps.qemu_migration import QemuMigrate
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
 from drmemctl.simulate.steps.topology import TopologySwitch
-from drmemctl.simulate.words import StepError
 from drmemctl.tree.limits import LIMITS
 from tests.cases import each
 
@@ -254,7 +254,7 @@ def test_a_script_counts_its_lines() -> None:
     with pytest.raises(StepError) as caught:
         list(parse_script("# first\n\nreboot\nrebot\n"))
     assert caught.value.line == 4
-    assert str(caught.value).endswith("not 'rebot'")
+    assert str(caught.value).endswith("; did you mean reboot?), not 'rebot'")
 
 
 def test_a_script() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from drmemctl.simulate.step_words import StepError, parts_of, unquoted
 from drmemctl.simulate.steps.firmware_update import FirmwareUpdate
 from drmemctl.simulate.steps.language import parse_step
-from drmemctl.simulate.words import StepError, parts_of, unquoted
 from tests.cases import each
 from tests.cli.running import run
 from tests.conftest import FIXTURES

@@ -11,11 +11,11 @@ import pytest
 from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.model.run import Run
+from drmemctl.simulate.carry_out import carry_out
 from drmemctl.simulate.files import Files
-from drmemctl.simulate.findings import Moments
+from drmemctl.simulate.findings import PartitionJudge
 from drmemctl.simulate.partition import Partition
 from drmemctl.simulate.repair import AGREES, PLAN, REBOOT, Repair, goals, repair
-from drmemctl.simulate.run import carry_out
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.simulate.steps.language import parse_step
 from drmemctl.tree.source import load
@@ -128,7 +128,7 @@ def test_no_shorter_sequence_of_any_requests_does(entries: tuple[Run, ...], step
     simulation = partition(*entries)
     simulation.run_all(steps)
     found = repair(simulation)
-    moments, files = Moments(after_steps=False), Files()
+    judge, files = PartitionJudge(after_steps=False), Files()
     kept = {block for block, _ in simulation.state.blocks}
     n_assigned = sum(run.lmbs for run in simulation.state.table.runs if run.flags & 8)
 
@@ -136,7 +136,7 @@ def test_no_shorter_sequence_of_any_requests_does(entries: tuple[Run, ...], step
         kernel = moment.kernel
         there = {block for block, _ in kernel.blocks}
         same = kept == there and n_assigned == sum(run.lmbs for run in kernel.table.runs if run.flags & 8)
-        return same and not moments.present(moment).contradictions()
+        return same and not judge.judged(moment).contradictions()
 
     shorter = len(found.requests) - 1 if found.verdict == PLAN else 2
     reached = [simulation.situation]
@@ -145,7 +145,7 @@ def test_no_shorter_sequence_of_any_requests_does(entries: tuple[Run, ...], step
         for moment, text in product(reached, REQUESTS):
             step = parse_step(text)
             assert step is not None
-            result = carry_out(step, moment, files, moments)
+            result = carry_out(step, moment, files, judge)
             if result.ok and not result.kernel_faults:
                 assert not is_repaired(result.after), text
                 following.append(result.after)

@@ -12,7 +12,7 @@ from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2, encode_
 from drmemctl.formats.lookup_arrays import encode_lookup_arrays
 from drmemctl.model.run import Run
 from drmemctl.simulate.files import Files
-from drmemctl.simulate.findings import sides
+from drmemctl.simulate.findings import agreement_text
 from drmemctl.simulate.interleave.answer import answer
 from drmemctl.simulate.interleave.policy import BY_NAME
 from drmemctl.simulate.simulation import Simulation
@@ -290,7 +290,7 @@ def test_without_numa_every_row_leads_to_node_0() -> None:
 )
 def test_the_verdict_says_who_is_wrong(steps: list[str], kernel: str, words: str) -> None:
     simulation = done(steps, kernel)
-    assert sides(simulation.state, simulation.contradictions) == words
+    assert agreement_text(simulation.state, simulation.contradictions) == words
 
 
 # In every order.

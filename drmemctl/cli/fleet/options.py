@@ -46,7 +46,7 @@ def campaign_options(command: Callable[..., Any]) -> Callable[..., Any]:
         kernels_option(
             "all|KERNEL,...",
             _kernels,
-            "Carry out on these kernels; of those that can do the same, the first is run.",
+            "Simulate these kernels; of several with the same capabilities only the first.",
             former=("--kernels",),
             default=("all",),
             show_default="all",

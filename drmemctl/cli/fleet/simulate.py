@@ -22,9 +22,9 @@ Examples:
   drmemctl fleet simulate captures/ --random 6 --seed 1-100 -o run
   drmemctl fleet simulate before.dtb --random 6 --migrate-to after.dtb -o run
 
-A scenario is a kernel on a capture and the steps, or a seed that these follow from. It fails if the kernel dies,
-if its view and the hypervisor's do not agree at the end, or if an expectation among the steps fails. The column
-replay of the table simulations then has a command that shows the same with as few steps as will do.
+A scenario is one kernel, one capture, and the steps or the seed from which they are drawn. It fails if the kernel
+dies, if its view and the hypervisor's do not agree at the end, or if an expectation among the steps fails. The
+column replay of the table simulations then has a command that shows the same with as few steps as possible.
 
 The same command once more carries out what is new or has changed; a run that was ended goes on where it was. The
 exit code is 1 if a scenario fails, 3 if one cannot be carried out.

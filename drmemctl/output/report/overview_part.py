@@ -13,7 +13,7 @@ from drmemctl.output.numa import NODE_COLUMNS, affinity_words, nodes_cells, poss
 from drmemctl.output.overview import defects_words, facts, state_rows
 from drmemctl.output.report.tables import CellPart, HtmlTable, Tables
 from drmemctl.output.text import safe
-from drmemctl.simulate.material import JudgedTree
+from drmemctl.simulate.report_content import JudgedTree
 from drmemctl.wording import count_of, size_text
 
 _DEFECTS = 20

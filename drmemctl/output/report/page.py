@@ -24,7 +24,7 @@ from drmemctl.output.report.overview_part import overview_part
 from drmemctl.output.report.simulation_part import simulation_part
 from drmemctl.output.report.tables import HtmlTable, Tables
 from drmemctl.output.text import own_words, safe
-from drmemctl.simulate.material import JudgedTree, Material
+from drmemctl.simulate.report_content import JudgedTree, ReportContent
 from drmemctl.wording import count_of
 
 STYLE = ("page.css", "tables.css", "print.css", "map.css")
@@ -51,17 +51,17 @@ class DiffPart(NamedTuple):
     tables: tuple[HtmlTable, ...]
 
 
-def page(material: Material) -> str:
-    """Return the page. The same material gives the same bytes."""
-    newest = material.newest
-    maps = dict(_maps(material))
+def page(content: ReportContent) -> str:
+    """Return the page. The same content gives the same bytes."""
+    newest = content.newest
+    maps = dict(_maps(content))
     key = Key.of_maps(*(address_map for _, address_map in maps.values()))
     tables = Tables(key)
     lmbs = _lmbs(newest, tables)
     return rendered(
         "page.html.j2",
         version=__version__,
-        title=own_words(material.title) or safe(_title(newest.overview), 300),
+        title=own_words(content.title) or safe(_title(newest.overview), 300),
         overview=overview_part(newest, tables),
         findings=findings_part(newest.report),
         maps={
@@ -70,8 +70,8 @@ def page(material: Material) -> str:
         },
         lmbs=lmbs,
         lookup=_lookup(newest, tables),
-        **_comparison(material, tables),
-        simulation=None if material.simulated is None else simulation_part(material.simulated, material.names),
+        **_comparison(content, tables),
+        simulation=None if content.simulated is None else simulation_part(content.simulated, content.names),
         data=embedded(
             {
                 "maps": {name: map_data(address_map, key) for name, (_, address_map) in maps.items()},
@@ -93,13 +93,13 @@ def _title(overview: Overview) -> str:
     return f"Memory of {name or ('a partition' if source in _NAMELESS else source)}"
 
 
-def _maps(material: Material) -> Iterator[tuple[str, tuple[str, AddressMap]]]:
+def _maps(content: ReportContent) -> Iterator[tuple[str, tuple[str, AddressMap]]]:
     """Yield the maps of the page: where each is, its heading, what it shows."""
-    yield "map", ("Address space", material.newest.address_map)
-    if material.comparison is not None:
-        yield "map-old", ("Address space of the first tree", material.partition.address_map)
-    if material.simulated is not None and material.simulated.address_map is not None:
-        yield "map-end", ("Address space after the last step", material.simulated.address_map)
+    yield "map", ("Address space", content.newest.address_map)
+    if content.comparison is not None:
+        yield "map-old", ("Address space of the first tree", content.partition.address_map)
+    if content.simulated is not None and content.simulated.address_map is not None:
+        yield "map-end", ("Address space after the last step", content.simulated.address_map)
 
 
 class LmbPart(NamedTuple):
@@ -136,13 +136,13 @@ def _lookup(judged: JudgedTree, tables: Tables) -> HtmlTable | None:
     return tables.table(assoc.title(judged.usage), assoc.COLUMNS, assoc.rows(judged.usage), "drmemctl assoc")
 
 
-def _comparison(material: Material, tables: Tables) -> dict[str, Any]:
-    if material.comparison is None:
+def _comparison(content: ReportContent, tables: Tables) -> dict[str, Any]:
+    if content.comparison is None:
         return {"diff": None, "old": None, "old_findings": None}
     return {
-        "diff": _diff(material.comparison.diff, tables),
-        "old": overview_part(material.partition, tables),
-        "old_findings": findings_part(material.partition.report),
+        "diff": _diff(content.comparison.diff, tables),
+        "old": overview_part(content.partition, tables),
+        "old_findings": findings_part(content.partition.report),
     }
 
 

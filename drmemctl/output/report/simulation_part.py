@@ -13,8 +13,8 @@ from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import Detail, boot_lines, changes, outcome, shortened, verdict_lines
 from drmemctl.output.simulation_trace import trace_lines
 from drmemctl.output.text import safe
-from drmemctl.simulate.material import Simulated
 from drmemctl.simulate.partition import StepResult
+from drmemctl.simulate.report_content import SimulatedSteps
 from drmemctl.simulate.session import Session, is_failure
 from drmemctl.wording import count_of
 
@@ -85,7 +85,7 @@ class SimulationPart(NamedTuple):
     failed: str
 
 
-def simulation_part(simulated: Simulated, names: Mapping[str, str]) -> SimulationPart:
+def simulation_part(simulated: SimulatedSteps, names: Mapping[str, str]) -> SimulationPart:
     """Return what there is to show of a simulation; `names` says how to call files that steps name."""
     session, verdict = simulated.session, simulated.verdict
     hidden = len(session.done) - _STEPS

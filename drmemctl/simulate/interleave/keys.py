@@ -9,12 +9,13 @@ from dataclasses import fields
 from operator import attrgetter, itemgetter
 from typing import Any
 
+from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.distances import Form1, Form2
-from drmemctl.simulate.change import changed_properties
 from drmemctl.simulate.partition import Hypervisor, Partition, machine_key
+from drmemctl.simulate.state_changes import changed_properties
 from drmemctl.tree.node import Tree
 
 _MARK = struct.Struct("=7I")
@@ -27,6 +28,14 @@ _OWN_PARTS = frozenset({"tree", "table", "blocks", "distances"})
 
 _AS_BOOTED = frozenset({"profile", "block_size", "kept", "listed"})
 """What only a boot changes: no action boots a kernel."""
+
+SAME_IN_SEARCH = {
+    "last": "the result of a step of a simulation: an action is none",
+    "boot": "what `expect` asks for, which is no thread's step",
+    "flush": "which step wrote the LMB property: threads go through actions, not steps",
+    "boot_tree": "what kexec, reboot and `removable` read, which are no thread's steps",
+}
+"""Fields of a partition that no action of a thread reads or changes, and why: no key has them."""
 
 _TELLING = attrgetter(
     *(part.name for part in fields(KernelState) if part.compare and part.name not in _OWN_PARTS | _AS_BOOTED)
@@ -122,8 +131,11 @@ def _threads(partition: Partition) -> Hashable:
 
 
 def _dumped(tree: Tree | None) -> Hashable:
-    """Return what a crash kernel knows of memory."""
-    return None if tree is None else (tree.get(NODE, V1), tree.get(NODE, V2))
+    """Return what a crash kernel knows of memory: all that its LMBs are read from."""
+    if tree is None:
+        return None
+    cells = (tree.get("/", name) for name in ("#address-cells", "#size-cells"))
+    return (*(tree.get(NODE, name) for name in (V1, V2, LMB_SIZE)), *cells)
 
 
 def _rest(kernel: KernelState) -> Hashable:

@@ -10,9 +10,9 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.policy import Policy, ThreadsError
+from drmemctl.simulate.step_words import StepError, parts_of
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.steps.language import parse_step
-from drmemctl.simulate.words import StepError, parts_of
+from drmemctl.simulate.steps.language import STEPS, parse_step
 from drmemctl.tree.node import Tree
 
 KDUMP = "kdump"
@@ -61,8 +61,8 @@ def steps_of(text: str) -> list[KernelStep]:
     steps: list[KernelStep] = []
     for step in parsed:
         if not isinstance(step, KernelStep) or not step.interleaves:
-            expected = "a step that sets a thread off (lpm, prrn, dlpar, plug, unplug, firmware)"
-            raise StepError(step.text, 1, 1, expected)
+            names = [name for name, kind in STEPS.items() if issubclass(kind, KernelStep) and kind.interleaves]
+            raise StepError(step.text, 1, 1, f"a step that sets a thread off ({', '.join(names)}), or {KDUMP}")
         steps.append(step)
     return steps
 

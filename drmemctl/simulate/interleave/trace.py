@@ -33,7 +33,7 @@ class TracedAction:
         thread: the number of the thread, from 0 on.
         action: the action.
         events: what it did, as the kernel's trace has it.
-        log: what the thread printed up to its next action.
+        log: what the thread printed up to its next action; with its first one, also what it printed before.
         passed_over: whether the notifier did nothing since the flag for all threads was set.
         lost: whether it was another thread that had set it: then the update is lost.
 
@@ -55,7 +55,7 @@ class TracedAction:
 
 def rows(engine: Engine, schedule: Sequence[int]) -> Iterator[TracedAction]:
     """Yield the actions of a schedule; `ValueError` if it cannot be kept."""
-    flush = -1
+    flush, begun = -1, set[int]()
     for state, thread in zip(states_of(engine, schedule), schedule, strict=False):
         events = Trace()
         action = engine.action(state, thread)
@@ -63,6 +63,9 @@ def rows(engine: Engine, schedule: Sequence[int]) -> Iterator[TracedAction]:
         log = (*job.log, *engine.said(state, thread, cast("Hashable", result)))
         if action is None:
             continue
+        if thread not in begun:
+            log = (*engine.said_first(thread), *log)
+            begun.add(thread)
         flush = thread if action.name == "set_updating" else flush
         passed = action.name == "pseries_memory_notifier" and state.partition.kernel.updating
         yield TracedAction(thread, action, tuple(events), log, passed, passed and flush != thread)

@@ -13,8 +13,8 @@ from drmemctl.kernel.job import Job
 from drmemctl.kernel.task import Footprint, StatePart, Task
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
+from drmemctl.simulate.step_words import BLOCK, StepWords
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.words import BLOCK, StepWords
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from drmemctl.kernel.kexec_load import Route, next_tree
 from drmemctl.kernel.processors import on_homes
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, Step, StepResult
-from drmemctl.simulate.words import StepWords
+from drmemctl.simulate.step_words import StepWords
 from drmemctl.tree.node import Tree
 
 

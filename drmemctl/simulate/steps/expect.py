@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`expect`: whether something is so, and what is where it is not."""
+"""`expect`: compares the partition, or the last step's result, with what the user expects."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from drmemctl.kernel.errno import is_errno_name
-from drmemctl.simulate.findings import Moments
+from drmemctl.simulate.findings import PartitionJudge
 from drmemctl.simulate.partition import Partition, Step, StepResult
-from drmemctl.simulate.words import DRC, StepWords
+from drmemctl.simulate.step_words import DRC, StepWords
 
 _EXPECTED = "ok, an error number's name, consistent, finding RULE, drc DRC aa|node N, or blocks N"
 
 
 @dataclass(frozen=True, slots=True)
 class Expect(Step):
-    """Something about what is so far.
+    """An expectation about the state after the steps so far.
 
     Attributes:
         kind: `ok`, `errno`, `consistent`, `finding`, `aa`, `node` or `blocks`.
@@ -61,19 +61,19 @@ class Expect(Step):
         """Whether it expects an error number or a finding: then the step before it was to fail."""
         return self.kind in ("errno", "finding")
 
-    def judged(self, partition: Partition, moments: Moments) -> StepResult:
+    def judged(self, partition: Partition, judge: PartitionJudge) -> StepResult:
         """Return a result that is ok if the expectation holds, else with what was expected and what is."""
         if self.kind == "consistent":
             contradictions = (
-                f"{fault.rule}: {fault.message}" for fault in moments.present(partition).contradictions()
+                f"{fault.rule}: {fault.message}" for fault in judge.judged(partition).contradictions()
             )
             reason = partition.kernel.dead or next(contradictions, "")
             note = f"expected consistent, is not: {reason}" if reason else ""
         elif self.kind == "finding":
-            # Among what the last step brought, and what is so now whoever brought it.
-            brought = partition.boot if partition.last is None else partition.last.findings
-            names = {violation.rule for violation in moments.present(partition).violations}
-            names.update(name for finding in brought for name in (finding.rule, finding.code) if name)
+            # Findings of the last step, and violations that exist now, whichever step they came with.
+            new_findings = partition.boot if partition.last is None else partition.last.findings
+            names = {violation.rule for violation in judge.judged(partition).violations}
+            names.update(name for finding in new_findings for name in (finding.rule, finding.code) if name)
             listed = ", ".join(sorted(names)) or "none"
             note = "" if self.name in names else f"expected finding {self.name}, is {listed}"
         else:

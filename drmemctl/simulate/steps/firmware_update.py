@@ -14,8 +14,8 @@ from drmemctl.kernel.task import Task
 from drmemctl.kernel.topology_updates import update_cpu_topology
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
+from drmemctl.simulate.step_words import PATH, PROPERTY, VALUE, StepWords, unquoted
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.words import PATH, PROPERTY, VALUE, StepWords, unquoted
 
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})*\Z")
 

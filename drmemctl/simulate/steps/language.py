@@ -10,6 +10,7 @@ from drmemctl.errors import LimitError
 from drmemctl.formats.block_states import OFFLINE, ONLINE
 from drmemctl.kernel import plugins
 from drmemctl.simulate.partition import Step
+from drmemctl.simulate.step_words import WORD, StepWords
 from drmemctl.simulate.steps.block_state import BlockState
 from drmemctl.simulate.steps.boot import Kexec, Reboot
 from drmemctl.simulate.steps.drmgr_call import Drmgr
@@ -25,8 +26,8 @@ from drmemctl.simulate.steps.qemu_migration import QemuMigrate
 from drmemctl.simulate.steps.reassignment import Prrn
 from drmemctl.simulate.steps.rtas_call import Rtas
 from drmemctl.simulate.steps.topology import TopologySwitch
-from drmemctl.simulate.words import WORD, StepWords
 from drmemctl.tree.limits import LIMITS
+from drmemctl.wording import did_you_mean, nearest
 
 STEPS: dict[str, type[Step]] = {
     "dlpar": Dlpar,
@@ -105,7 +106,9 @@ def parse_step(text: str, line: int = 1, *, in_file: bool = False) -> Step | Non
     step_words = StepWords(text, line, words)
     kind = step_named(step_words.next("a step"))
     if kind is None:
-        raise step_words.error(f"a step ({', '.join([*STEPS, *plugins.steps()])})", back=1)
+        names = [*STEPS, *plugins.steps()]
+        near = did_you_mean(nearest(words[0][1], names))
+        raise step_words.error(f"a step ({', '.join(names)}{f'; {near}' if near else ''})", back=1)
     step = kind.parse(step_words)
     step_words.end()
     return step

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is so of single LMBs from a step on: `unmovable`, `movable`, `hpt-full` and `hpt-room`."""
+"""`unmovable`, `movable`, `hpt-full` and `hpt-room`: which LMBs the kernel cannot take offline or map."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, Step, StepResult
-from drmemctl.simulate.words import DRC, StepWords
+from drmemctl.simulate.step_words import DRC, StepWords
 
 
 @dataclass(frozen=True, slots=True)

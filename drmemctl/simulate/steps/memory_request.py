@@ -16,8 +16,8 @@ from drmemctl.numbers import printed_drc_index
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Hypervisor, Partition, StepResult
 from drmemctl.simulate.request_text import request_text
+from drmemctl.simulate.step_words import DRC, StepWords
 from drmemctl.simulate.steps.kernel_step import CPU_REQUEST, REQUEST, Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.words import DRC, StepWords
 from drmemctl.wording import count_of
 
 
@@ -114,10 +114,10 @@ def _lacking_connectors(state: KernelState, machine: Hypervisor, text: str) -> s
             number += end - first
             obtainable += machine.obtainable(first, end - first)
     # By index LMBs that are assigned do not matter.
-    wanted = asked if request.kind == COUNT else number
-    if number < wanted or obtainable >= wanted:
+    required = asked if request.kind == COUNT else number
+    if number < required or obtainable >= required:
         return ""
-    gives = f"gives {obtainable:,} of {wanted:,} LMBs: {_ADVICE[machine.name]}"
+    gives = f"gives {obtainable:,} of {required:,} LMBs: {_ADVICE[machine.name]}"
     return f"the hypervisor is taken to be {machine.name}, which {gives}{_given_back(machine, request)}"
 
 

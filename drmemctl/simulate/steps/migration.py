@@ -15,9 +15,9 @@ from drmemctl.kernel.topology_capabilities import CPU_TOPOLOGY_UPDATE, TOPOLOGY_
 from drmemctl.kernel.topology_updates import start_topology_update, stop_topology_update, update_cpu_topology
 from drmemctl.simulate.partition import Hypervisor
 from drmemctl.simulate.rtas_record import RtasRecord, read_migration
+from drmemctl.simulate.step_words import FILE, StepWords
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.updates import LiveUpdates, RecordedUpdates, difference
-from drmemctl.simulate.words import FILE, StepWords
+from drmemctl.simulate.update_sources import LiveUpdates, RecordedUpdates, difference
 from drmemctl.tree.node import Tree
 
 

@@ -10,7 +10,7 @@ from drmemctl.hypervisor.machine import RefusedError
 from drmemctl.kernel.firmware import PARAMETER_ERROR
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, Step, StepResult
-from drmemctl.simulate.words import DRC, NUMBER, StepWords
+from drmemctl.simulate.step_words import DRC, NUMBER, StepWords
 
 
 @dataclass(frozen=True, slots=True)

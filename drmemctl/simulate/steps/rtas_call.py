@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, Step, StepResult
-from drmemctl.simulate.words import DRC, StepWords
+from drmemctl.simulate.step_words import DRC, StepWords
 
 _SENSOR, _INDICATORS = 9003, (9001, 9003)
 """dr-entity-sense; isolation-state and allocation-state (LoPAR, RTAS sensors and indicators)."""

@@ -12,8 +12,8 @@ from drmemctl.kernel.task import Footprint, StatePart, Task
 from drmemctl.kernel.topology_updates import topology_write
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.partition import Partition, StepResult
+from drmemctl.simulate.step_words import StepWords
 from drmemctl.simulate.steps.kernel_step import Circumstances, KernelStep, MakeTask
-from drmemctl.simulate.words import StepWords
 
 _STATES = ("on", "off")
 
@@ -44,5 +44,5 @@ class TopologySwitch(KernelStep):
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result, ENOENT where there is nothing to write to."""
         result = self.alone(partition, partition, files)
-        gone = "5.9 took /proc/powerpc/topology_updates out"
-        return replace(result, note=gone) if result.errno == errno_name(ENOENT) else result
+        removed_note = "5.9 took /proc/powerpc/topology_updates out"
+        return replace(result, note=removed_note) if result.errno == errno_name(ENOENT) else result

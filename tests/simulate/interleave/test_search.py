@@ -12,6 +12,7 @@ from drmemctl.simulate.interleave.policy import BY_NAME
 from drmemctl.simulate.interleave.search import Bounds
 from tests.cases import each
 from tests.simulate.interleave.cases import end_keys, explored, question
+from tests.wide import examples
 
 STEPS = (
     "dlpar memory add count 1",
@@ -33,7 +34,7 @@ STEPS = (
 )
 KERNELS = ("4.15", "4.16", "4.20", "5.2", "5.4", "5.10", "5.14", "6.1", "latest", "arrayless")
 POLICIES = ("kernel", "none", "mutex", "drain", "both", "hotplug")
-SCENARIOS = 240
+SCENARIOS = examples(240)
 
 
 @each("seed", range(SCENARIOS))
@@ -56,6 +57,14 @@ def test_reduction_loses_no_end_of_three_threads(seed: int) -> None:
     reduced, brute = (explored(asked, "kernel", reduce=reduce) for reduce in (True, False))
     assert end_keys(*reduced) == end_keys(*brute)
     assert reduced[1].schedules() < brute[1].schedules()
+
+
+def test_the_size_of_lmbs_is_no_other_property_to_a_crash_kernel() -> None:
+    size = "firmware /ibm,dynamic-reconfiguration-memory ibm,lmb-size 0000000020000000"
+    asked = question("plug 0x80000004 1", size, "kdump", kernel="6.9")
+    reduced, brute = (explored(asked, "kernel", reduce=reduce) for reduce in (True, False))
+    assert end_keys(*reduced) == end_keys(*brute)
+    assert len(reduced[1].ends) == 4
 
 
 def test_threads_that_share_nothing_have_one_schedule() -> None:

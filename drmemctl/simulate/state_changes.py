@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is different between two moments of a simulated kernel: its LMB array, its memory blocks, its tree.
+"""What differs between two states of a simulated kernel: its LMB array, its memory blocks, its tree.
 
 Costs by the run. The array of a running kernel never changes its addresses and DRC indexes, so that its LMBs are
 compared by their place in it; where they do differ, after a reboot, an LMB went and another came.
@@ -76,12 +76,16 @@ class LmbRangeChange:
         """The address behind the last."""
         return self.base + self.count * self.lmb_size
 
-    def same_kind(self, change: LmbRangeChange) -> bool:
-        """Whether other LMBs changed in the same way and in the same places."""
-        return (self.old, self.new, self.lmb_size, self.in_array, self.in_tree) == (
-            *(change.old, change.new, change.lmb_size),
-            *(change.in_array, change.in_tree),
-        )
+    def is_followed_by(self, change: LmbRangeChange) -> bool:
+        """Whether the LMBs of another change come right after these, and changed alike in array and tree."""
+        if (change.base, change.drc_index, change.lmb_size) != (
+            self.end,
+            self.drc_index + self.count,
+            self.lmb_size,
+        ):
+            return False
+        place = (self.in_array, self.in_tree) == (change.in_array, change.in_tree)
+        return place and (self.old, self.new) == (change.old, change.new)
 
     def part(self, first: int, count: int) -> LmbRangeChange:
         """Return the change of `count` of these LMBs, from the one at place `first` on."""
@@ -101,7 +105,7 @@ class BlockRangeChange:
 
 def changed_lmbs(old: KernelState, new: KernelState) -> list[LmbRangeChange]:
     """Return what changed of the LMBs by address: each change once, with whether array and tree have it."""
-    return in_array_and_tree(changed_in_array(old, new), changed_in_tree(old, new))
+    return merged_changes(changed_in_array(old, new), changed_in_tree(old, new))
 
 
 def changed_in_array(old: KernelState, new: KernelState) -> list[LmbRangeChange]:
@@ -127,39 +131,42 @@ def _table_of_tree(state: KernelState) -> LmbTable:
 def compare_tables(
     old: LmbTable, old_nodes: Associativity, new: LmbTable, new_nodes: Associativity
 ) -> list[LmbRangeChange]:
-    """Return what is different between two tables, by place."""
+    """Return what differs between two tables, LMB by LMB in their order; costs by the run."""
     changes: list[LmbRangeChange] = []
-    old_size, new_size = old.lmb_size or 0, new.lmb_size or 0
-    for before, after in _side_by_side(old, new, skip_alike=old_nodes == new_nodes):
-        was, is_ = _state(before, old_nodes), _state(after, new_nodes)
-        if before and after and (before.base, before.drc_index) == (after.base, after.drc_index):
-            if not _alike(was, is_):
-                _append(changes, LmbRangeChange(before.base, before.lmbs, old_size, before.drc_index, was, is_))
+    for old_run, new_run in _paired_runs(old, new, skip_equal_ends=old_nodes == new_nodes):
+        old_state, new_state = _state(old_run, old_nodes), _state(new_run, new_nodes)
+        if old_run and new_run and (old_run.base, old_run.drc_index) == (new_run.base, new_run.drc_index):
+            if not _looks_the_same(old_state, new_state):
+                _append_change(changes, _change_of(old_run, old.lmb_size, old_state, new_state))
             continue
-        if before is not None:
-            _append(changes, LmbRangeChange(before.base, before.lmbs, old_size, before.drc_index, was, None))
-        if after is not None:
-            _append(changes, LmbRangeChange(after.base, after.lmbs, new_size, after.drc_index, None, is_))
+        if old_run is not None:
+            _append_change(changes, _change_of(old_run, old.lmb_size, old_state, None))
+        if new_run is not None:
+            _append_change(changes, _change_of(new_run, new.lmb_size, None, new_state))
     return changes
 
 
-def _append(changes: list[LmbRangeChange], change: LmbRangeChange) -> None:
-    """Add a change to those before it: to the last of them where its LMBs follow on that and changed alike."""
-    if changes:
-        last = changes[-1]
-        if last.same_kind(change) and (change.base, change.drc_index) == (last.end, last.drc_index + last.count):
-            changes[-1] = replace(last, count=last.count + change.count)
-            return
-    changes.append(change)
+def _change_of(run: Run, lmb_size: int | None, old: LmbState | None, new: LmbState | None) -> LmbRangeChange:
+    return LmbRangeChange(run.base, run.lmbs, lmb_size or 0, run.drc_index, old, new)
 
 
-def _side_by_side(old: LmbTable, new: LmbTable, *, skip_alike: bool) -> Iterator[tuple[Run | None, Run | None]]:
-    """Yield the runs of both tables, cut so that they pair up; what one table has more of stands alone.
+def _append_change(changes: list[LmbRangeChange], change: LmbRangeChange) -> None:
+    """Add a change; where its LMBs follow those of the last one and changed alike, extend that one."""
+    if changes and changes[-1].is_followed_by(change):
+        changes[-1] = replace(changes[-1], count=changes[-1].count + change.count)
+    else:
+        changes.append(change)
 
-    `skip_alike` leaves out the runs before the first that differ, and those after the last.
+
+def _paired_runs(
+    old: LmbTable, new: LmbTable, *, skip_equal_ends: bool
+) -> Iterator[tuple[Run | None, Run | None]]:
+    """Yield the runs of both tables, cut to pairs of equal length; None beside what only one table has.
+
+    `skip_equal_ends` leaves out the equal runs at the beginning and at the end of both.
     """
     old_list, new_list = list(old.runs), list(new.runs)
-    if skip_alike:
+    if skip_equal_ends:
         head, tail = in_common(old_list, new_list)
         if old.n_lmbs != new.n_lmbs:
             tail = 0
@@ -169,16 +176,16 @@ def _side_by_side(old: LmbTable, new: LmbTable, *, skip_alike: bool) -> Iterator
     while before is not None and after is not None:
         count = min(before.lmbs, after.lmbs)
         yield before.part(0, count, old.lmb_size), after.part(0, count, new.lmb_size)
-        before = _beyond(before, count, old.lmb_size) or next(old_runs, None)
-        after = _beyond(after, count, new.lmb_size) or next(new_runs, None)
+        before = _after_first(before, count, old.lmb_size) or next(old_runs, None)
+        after = _after_first(after, count, new.lmb_size) or next(new_runs, None)
     if before is not None:
         yield from ((run, None) for run in (before, *old_runs))
     if after is not None:
         yield from ((None, run) for run in (after, *new_runs))
 
 
-def _beyond(run: Run, count: int, lmb_size: int | None) -> Run | None:
-    """Return a run without its first LMBs, None where it has no more."""
+def _after_first(run: Run, count: int, lmb_size: int | None) -> Run | None:
+    """Return a run without its first `count` LMBs, None where it has no more."""
     return run.part(count, run.lmbs - count, lmb_size) if count < run.lmbs else None
 
 
@@ -188,8 +195,8 @@ def _state(run: Run | None, nodes: Associativity) -> LmbState | None:
     return LmbState(run.aa_index, run.flags & ~KERNEL_TOUCHED, nodes.node_of(run.aa_index, run.flags))
 
 
-def _alike(old: LmbState | None, new: LmbState | None) -> bool:
-    """Whether nothing changed that anybody looks at: the node of free memory means nothing."""
+def _looks_the_same(old: LmbState | None, new: LmbState | None) -> bool:
+    """Whether two states are equal; of free LMBs, which have no memory, the node does not count."""
     if old is None or new is None or old == new:
         return old == new
     free = not (old.flags | new.flags) & ASSIGNED
@@ -233,15 +240,22 @@ def changed_distances(old: KernelState, new: KernelState) -> list[DistanceChange
     return [change for change in distances if change.old != change.new]
 
 
-def changed_states(old: Blocks, new: Blocks) -> list[tuple[int, bool]]:
-    """Return the memory blocks that went online or offline and were there before, with whether they are online."""
+class BlockStateChange(NamedTuple):
+    """A memory block that existed before and after, and went online or offline."""
+
+    block: int
+    online: bool
+
+
+def changed_states(old: Blocks, new: Blocks) -> list[BlockStateChange]:
+    """Return the memory blocks that went online or offline, of those that exist in both states."""
     changed = sorted(old.offline ^ new.offline)
-    stayed = (block for block in changed if None not in (old.node_of(block), new.node_of(block)))
-    return [(block, block not in new.offline) for block in stayed]
+    existing = (block for block in changed if None not in (old.node_of(block), new.node_of(block)))
+    return [BlockStateChange(block, block not in new.offline) for block in existing]
 
 
 class HashTableChange(NamedTuple):
-    """What became of the hash page table: its order before and after, and how often a smaller one was tried."""
+    """The order (log2 of its bytes) of the hash page table before and after, and the attempts to shrink it."""
 
     old: int
     new: int
@@ -249,7 +263,7 @@ class HashTableChange(NamedTuple):
 
 
 def changed_hash_table(old: KernelState, new: KernelState) -> HashTableChange | None:
-    """Return what a step did to the hash page table, None for nothing, and where the kernel booted anew."""
+    """Return what a step did to the hash page table; None for nothing, and for a step that booted the kernel."""
     before, after = old.hash_table, new.hash_table
     if before is None or after is None or before == after or after.shrinks < before.shrinks:
         return None
@@ -272,17 +286,17 @@ def _changed_properties(path: str, old: Node | None, new: Node | None) -> Iterat
     for name in {**before, **after}:
         if before.get(name) != after.get(name):
             yield f"{path or '/'}:{name}", after.get(name)
-    gone = {} if old is None else {child.name: child for child in old.children}
+    old_children = {} if old is None else {child.name: child for child in old.children}
     for child in () if new is None else new.children:
-        yield from _changed_properties(f"{path}/{child.name}", gone.pop(child.name, None), child)
-    for name, child in gone.items():
+        yield from _changed_properties(f"{path}/{child.name}", old_children.pop(child.name, None), child)
+    for name, child in old_children.items():
         yield from _changed_properties(f"{path}/{name}", child, None)
 
 
 def next_flush(state: KernelState, firmware: Firmware) -> list[LmbRangeChange]:
-    """Return what the tree would lose if the kernel wrote its array back now: old is what the tree says.
+    """Return what `drmem_update_dt` would change in the tree if it ran now; `old` is what the tree says.
 
-    Nothing for a kernel that holds no array, nor for one that runs no more.
+    Nothing for a kernel without an array (before 4.16), nor for a dead one.
     """
     if state.dead or not state.profile.has(DRMEM_ARRAY):
         return []
@@ -297,8 +311,8 @@ def _lmb_properties(state: KernelState) -> list[bytes | None]:
     return [state.tree.get(NODE, name) for name in (V1, V2)]
 
 
-def in_array_and_tree(array: list[LmbRangeChange], tree: list[LmbRangeChange]) -> list[LmbRangeChange]:
-    """Return both lists as one by address: each change once, with where it is."""
+def merged_changes(array: list[LmbRangeChange], tree: list[LmbRangeChange]) -> list[LmbRangeChange]:
+    """Return the changes of array and tree as one list by address: each once, with which of the two has it."""
     if array == tree:
         return array
     marks = sorted({mark for change in (*array, *tree) for mark in (change.base, change.end)})
@@ -307,7 +321,7 @@ def in_array_and_tree(array: list[LmbRangeChange], tree: list[LmbRangeChange]) -
     changes: list[LmbRangeChange] = []
     # Where both have something to say about an LMB, the array comes first.
     for change in sorted(dict.fromkeys([*array_parts, *tree_parts]), key=lambda change: change.base):
-        _append(changes, replace(change, in_array=change in in_array, in_tree=change in in_tree))
+        _append_change(changes, replace(change, in_array=change in in_array, in_tree=change in in_tree))
     return changes
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One step alone: carried out on a partition, with what it changed and what the rules say of that."""
+"""Carries out one step on a partition, and adds to its result what it changed and what the rules find."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from drmemctl.kernel.processors import cpu_changes
 from drmemctl.kernel.trace import recorded
-from drmemctl.simulate.change import changed_properties
 from drmemctl.simulate.files import Files
-from drmemctl.simulate.findings import Moments
+from drmemctl.simulate.findings import PartitionJudge
 from drmemctl.simulate.partition import Partition, Step, StepResult
+from drmemctl.simulate.state_changes import changed_properties
 from drmemctl.simulate.steps.expect import Expect
 from drmemctl.simulate.steps.kernel_step import HYPERVISOR_ABORTED
 
@@ -19,13 +19,13 @@ def carry_out(
     step: Step,
     partition: Partition,
     files: Files,
-    moments: Moments,
+    judge: PartitionJudge,
     *,
     traced: bool = False,
 ) -> StepResult:
-    """Return the result of a step; `traced` collects what the kernel does meanwhile."""
+    """Return the result of a step; with `traced` it has the kernel's calls and writes."""
     if isinstance(step, Expect):
-        return step.judged(partition, moments)
+        return step.judged(partition, judge)
     if partition.machine.aborted:
         result = StepResult(step, partition, partition, ok=False, note=HYPERVISOR_ABORTED)
         flush = partition.flush
@@ -39,10 +39,10 @@ def carry_out(
         flush = step.flush(partition, result.after)
     after = replace(result.after, flush=flush)
     machine = after.machine
-    findings = moments.after(partition, after, result.kernel_faults, migrated=step.updates_tree)
+    findings = judge.new_findings(partition, after, result.kernel_faults, migrated=step.updates_tree)
     result = replace(
         result,
-        # A result that the next step's `before` held on to, with all before that, would never be given free.
+        # Without `last=None` each result would keep all results before it alive.
         before=replace(partition, last=None),
         ok=result.ok and not (machine.aborted and not partition.machine.aborted),
         events=machine.events,

@@ -99,7 +99,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Simulated:
+class SimulatedSteps:
     """Steps that were done to the tree.
 
     Attributes:
@@ -114,7 +114,7 @@ class Simulated:
     address_map: AddressMap | None
 
     @classmethod
-    def of(cls, simulation: Simulation, steps: Sequence[Step]) -> Simulated:
+    def of(cls, simulation: Simulation, steps: Sequence[Step]) -> SimulatedSteps:
         """Do steps to a partition, up to the first expectation that fails."""
         session = Session(simulation, traced=True)
         for _ in session.do_all(steps):
@@ -127,7 +127,7 @@ class Simulated:
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class ReportContent:
     """All of a report.
 
     Attributes:
@@ -142,7 +142,7 @@ class Material:
     title: str
     partition: JudgedTree
     comparison: Comparison | None = None
-    simulated: Simulated | None = None
+    simulated: SimulatedSteps | None = None
     names: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -179,7 +179,7 @@ class ReportSources:
         return Files(tree=lambda name: self.shown_tree(read_tree(name)))
 
 
-def material_of(  # noqa: PLR0913, PLR0917 - the parts of a page
+def report_content(  # noqa: PLR0913, PLR0917 - the parts of a page
     sources: ReportSources,
     title: str,
     tree: Tree,
@@ -188,13 +188,13 @@ def material_of(  # noqa: PLR0913, PLR0917 - the parts of a page
     profile: Profile,
     steps: Sequence[Step],
     hypervisor: str | None,
-) -> Material:
+) -> ReportContent:
     """Return what the page about a tree has, with a second tree and steps if there are any."""
     # What can be refused comes first, before anybody waits for the rest.
     simulated = None
     if steps:
-        simulated = Simulated.of(Simulation(tree, profile, hypervisor, files=sources.files), steps)
+        simulated = SimulatedSteps.of(Simulation(tree, profile, hypervisor, files=sources.files), steps)
     comparison = None if second is None else Comparison.of(tree, second, plan, sources.name(second.source))
     partition = JudgedTree.of(tree, plan, sources.name(tree.source))
     names = {name: sources.name(name) for step in steps for name in step.inputs}
-    return Material(title, partition, comparison, simulated, names)
+    return ReportContent(title, partition, comparison, simulated, names)

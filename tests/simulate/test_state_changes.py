@@ -18,17 +18,17 @@ from drmemctl.kernel.profiles import profile
 from drmemctl.model.associativity import Associativity
 from drmemctl.model.drmem import LmbTable
 from drmemctl.model.run import Run
-from drmemctl.simulate.change import (
+from drmemctl.simulate.simulation import Simulation
+from drmemctl.simulate.state_changes import (
     LmbRangeChange,
     LmbState,
     changed_blocks,
     changed_in_array,
     changed_in_tree,
     compare_tables,
-    in_array_and_tree,
+    merged_changes,
     next_flush,
 )
-from drmemctl.simulate.simulation import Simulation
 from tests.simulate.records import record, record_names, tree_of
 
 SIZE = 256 << 20
@@ -84,7 +84,7 @@ def test_each_change_has_its_place(
     count = min(map(len, (rows, array, tree)))
     start = table(rows[:count])
     ones, others = (compare_tables(start, NODES, table(after[:count]), NODES) for after in (array, tree))
-    placed = in_array_and_tree(ones, others)
+    placed = merged_changes(ones, others)
     assert sorted(lmb_by_lmb(one for one in placed if one.in_array), key=str) == sorted(lmb_by_lmb(ones), key=str)
     assert sorted(lmb_by_lmb(one for one in placed if one.in_tree), key=str) == sorted(lmb_by_lmb(others), key=str)
     assert all(one.in_array or one.in_tree for one in placed)
@@ -92,10 +92,10 @@ def test_each_change_has_its_place(
 
 def test_a_change_in_both_is_told_once() -> None:
     changes = compare_tables(table([(0, 0)] * 3), NODES, table([(0, 8)] * 3), NODES)
-    assert in_array_and_tree(changes, changes) == changes
+    assert merged_changes(changes, changes) == changes
     assert changes[0].in_array
     assert changes[0].in_tree
-    (only,) = in_array_and_tree(changes, [])
+    (only,) = merged_changes(changes, [])
     assert only == replace(changes[0], in_tree=False)
 
 
