@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drmemctl.cli.boot_options import say_not_shown
 from drmemctl.cli.common import (
     FILE,
     Decorator,
@@ -216,6 +217,7 @@ def command(
     check_capabilities(added, removed)
     device_tree = _opened(tree, bounds.seconds)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
+    say_not_shown(device_tree)
     machine = named_hypervisor(hypervisor) or inferred_hypervisor(device_tree).name
     question = Question(device_tree, threads, profile, machine, bounds, until)
     if question.has_kdump and profile.has(CRASH_HOTPLUG):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.boot_options import cmdline_option, with_cmdline
+from drmemctl.cli.boot_options import cmdline_option, say_not_shown, with_cmdline
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
 from drmemctl.cli.plugin_options import plugin_option
@@ -68,6 +68,7 @@ def command(
     parsed = parse_steps(script, steps)
     device_tree = with_cmdline(open_tree(tree), cmdline)
     profile = kernel_of(device_tree, kernel)
+    say_not_shown(device_tree)
     session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor))
     with working("trying requests"):
         removable = Removable.of(session.simulation)

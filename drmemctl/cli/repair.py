@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drmemctl.cli.boot_options import say_not_shown
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
 from drmemctl.cli.plugin_options import plugin_option
@@ -83,6 +84,7 @@ def command(
     parsed = parse_steps(script, steps)
     device_tree = open_tree(tree)
     profile = kernel_of(device_tree, kernel)
+    say_not_shown(device_tree)
     session = session_after(device_tree, parsed, profile, named_hypervisor(hypervisor))
     with working("looking for requests"):
         way_back = repair(session.simulation, goal)

@@ -267,7 +267,8 @@ class Qemu(Machine):
             if (device.first, device.count) == (first, count):
                 return self, device
         inside = [device for device in self.devices if device.first < first + count and first < device.end]
-        if sum(min(device.end, first + count) - max(device.first, first) for device in inside) < count:
+        held = sum(min(device.end, first + count) - max(device.first, first) for device in inside)
+        if count < 1 or held < count:
             raise RefusedError(f"no device has {count} LMBs from {first:#x} on")
         if not all(device.presumed and device.pending is None for device in inside):
             names = ", ".join(device.name for device in inside)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from drmemctl.kernel.leaving import Leaves, Leaving
+from drmemctl.kernel.removability import LmbRemovability, Removability
 from drmemctl.output.json import record, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.simulation_text import kernel_words
@@ -20,7 +20,7 @@ _SHOWN = 8
 _PART = "base=run.base count=run.lmbs drc_index=run.drc_index node state? zone? leaves=leaves.value reasons"
 """The keys of LMBs in JSON."""
 
-_STYLES = {Leaves.YES: "green", Leaves.PERHAPS: "yellow", Leaves.NO: "red"}
+_STYLES = {Removability.YES: "green", Removability.PERHAPS: "yellow", Removability.NO: "red"}
 
 
 COLUMNS = (
@@ -72,13 +72,13 @@ def _summary(removable: Removable) -> str:
     return f"{of_all} ({size_text(most * removable.lmb_size)}), {sure:,} for sure"
 
 
-def _marks(parts: Sequence[Leaving]) -> dict[str, str]:
+def _marks(parts: Sequence[LmbRemovability]) -> dict[str, str]:
     """Return a letter for each reason: they are too long for a column."""
     reasons = dict.fromkeys(reason for part in parts for reason in part.reasons)
     return {reason: f"[{number}]" for number, reason in enumerate(reasons, 1)}
 
 
-def _rows(parts: Sequence[Leaving], marks: dict[str, str]) -> Iterator[Sequence[Cell]]:
+def _rows(parts: Sequence[LmbRemovability], marks: dict[str, str]) -> Iterator[Sequence[Cell]]:
     for part in parts:
         node: Cell = "-" if part.node is None else (str(part.node), node_style(part.node))
         drc, zone = f"{part.run.drc_index:#x}", safe(part.zone, 12) or "-"

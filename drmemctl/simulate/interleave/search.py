@@ -230,15 +230,16 @@ class _Search:
     def _enter(self, parent: int, thread: int, state: SearchState, sleep: Threads) -> None:
         places = self._places.pack(*state.places)
         number, new = self._numbers.numbered(digest_of(state.mark + places))
-        if number:
-            self._graph.edges.add(parent, thread, number)
         if new:
             if self._is_too_much(number):
+                if number:
+                    self._graph.edges.add(parent, thread, number)
                 return
             self._graph.edges.add_state(parent, thread)
             self._slept.append(0)
             todo = self._first_visit(number, state, places, sleep)
         else:
+            self._graph.edges.add(parent, thread, number)
             slept = self._slept[number]
             todo = slept & ~sleep
             sleep &= slept

@@ -114,10 +114,10 @@ def _lacking_connectors(state: KernelState, machine: Hypervisor, text: str) -> s
             number += end - first
             obtainable += machine.obtainable(first, end - first)
     # By index LMBs that are assigned do not matter.
-    wanted = asked if request.kind == COUNT else number
-    if number < wanted or obtainable >= wanted:
+    required = asked if request.kind == COUNT else number
+    if number < required or obtainable >= required:
         return ""
-    gives = f"gives {obtainable:,} of {wanted:,} LMBs: {_ADVICE[machine.name]}"
+    gives = f"gives {obtainable:,} of {required:,} LMBs: {_ADVICE[machine.name]}"
     return f"the hypervisor is taken to be {machine.name}, which {gives}{_given_back(machine, request)}"
 
 
