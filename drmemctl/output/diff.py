@@ -13,7 +13,7 @@ from drmemctl.compare.numa import Fact
 from drmemctl.compare.properties import PropertyChange
 from drmemctl.formats.dynamic_memory import flag_names
 from drmemctl.output.findings import place_and_fix
-from drmemctl.output.json import kernel_field, record, schema, streamed
+from drmemctl.output.json import kernel_field, record, streamed
 from drmemctl.output.lmb_words import run_facts
 from drmemctl.output.screen import Screen
 from drmemctl.tree.node import Property
@@ -59,7 +59,6 @@ def _json(diff: Diff) -> Iterator[str]:
     runs = (run for change in diff.lmbs.changes for run in (change.old, change.new) if run is not None)
     listed_within_bounds(sum(len(run.affinity.associativity or ()) for run in runs), diff.new.source)
     head = {
-        "schema": schema("diff"),
         **kernel_field(diff.kernel),
         "same": diff.same,
         "headlines": headlines(diff),
@@ -80,7 +79,7 @@ def _json(diff: Diff) -> Iterator[str]:
         "properties": map(_property_record, diff.properties),
         "findings": (_finding_record(finding, diff.new.source) for finding in diff.findings),
     }
-    return streamed(head, lists)
+    return streamed("diff", head, lists)
 
 
 _ORIGIN = "source property lmb_size lmbs=n_lmbs cut=is_cut shows_nodes"

@@ -100,10 +100,9 @@ def _records(view: LmbView) -> Iterator[dict[str, Any]]:
 
 
 def _show_json(screen: Screen, view: LmbView) -> None:
-    from drmemctl.output.json import kernel_field, schema, streamed
+    from drmemctl.output.json import kernel_field, streamed
 
     head = {
-        "schema": schema("lmb"),
         **kernel_field(view.kernel),
         "property": view.table.property_name or None,
         "lmb_size": view.table.lmb_size,
@@ -111,7 +110,7 @@ def _show_json(screen: Screen, view: LmbView) -> None:
     lists = {"runs": _run_texts(view)}
     if view.limit is not None:
         lists["lmbs"] = _lmb_texts(view, view.limit)
-    screen.write_all(streamed(head, lists))
+    screen.write_all(streamed("lmb", head, lists))
 
 
 _CSV_RUN = ("base", "count", "drc_index", "aa_index", "flags", "flag_names", "associativity", "node")
