@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from drmemctl.kernel.removability import LmbRemovability, Removability
-from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.json import record, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.simulation_text import kernel_words
 from drmemctl.output.table import Cell, Column, show_table
@@ -17,6 +16,9 @@ from drmemctl.wording import count_of, size_text
 
 _SHOWN = 8
 """Requests that the text names."""
+
+_PART = "base=run.base count=run.lmbs drc_index=run.drc_index node state? zone? leaves=leaves.value reasons"
+"""The keys of LMBs in JSON."""
 
 _STYLES = {Removability.YES: "green", Removability.PERHAPS: "yellow", Removability.NO: "red"}
 
@@ -36,17 +38,12 @@ COLUMNS = (
 def show_removable(screen: Screen, removable: Removable, format: str) -> None:
     """Print it as `text` or `json`."""
     if format == "json":
-        head = {
-            "schema": schema("removable"),
-            "kernel": safe(removable.kernel, None),
-            "lmb_size": removable.lmb_size,
-        }
         lists = {
-            "lmbs": map(_part_record, removable.parts),
+            "lmbs": (record(part, _PART) for part in removable.parts),
             "nodes": (record(tally, "node yes perhaps no most") for tally in removable.nodes),
             "requests": (record(request, "request=text node lmbs sure works") for request in removable.requests),
         }
-        screen.write_all(streamed(head, lists))
+        screen.write_all(streamed("removable", record(removable, "kernel lmb_size"), lists))
         return
     kernel = screen.style(safe(kernel_words(removable.kernel)), "bold")
     screen.write_text((f"{kernel}: {_summary(removable)}\n",))
@@ -65,16 +62,6 @@ def _lines_below(removable: Removable, marks: dict[str, str]) -> Iterator[str]:
     hidden = len(removable.requests) - _SHOWN
     if hidden > 0:
         yield f"  and {hidden:,} more requests, which --format json lists"
-
-
-def _part_record(part: LmbRemovability) -> dict[str, Any]:
-    return {
-        **record(part, "base=run.base count=run.lmbs drc_index=run.drc_index node"),
-        "state": part.state or None,
-        "zone": safe(part.zone, None) or None,
-        "leaves": part.leaves.value,
-        "reasons": list(part.reasons),
-    }
 
 
 def _summary(removable: Removable) -> str:

@@ -57,29 +57,21 @@ def commands_of(step: str, *, each_alone: bool = True) -> list[str]:
 _DRMGR = {ADD: "-a", REMOVE: "-r"}
 
 
+_PART = "base=run.base count=run.lmbs drc_index=run.drc_index leaves=leaves.value reasons"
+"""The keys of LMBs in JSON that may not leave."""
+
+
 def _document(repair: Repair) -> dict[str, Any]:
     each_alone = repair.each_alone
     return {
         "schema": schema("repair"),
-        "kernel": safe(repair.simulation.profile.name, None),
-        "hypervisor": repair.simulation.hypervisor,
-        "goal": repair.goal,
-        "verdict": repair.verdict,
+        **record(repair, "kernel=simulation.profile.name hypervisor=simulation.hypervisor goal verdict"),
         "contradictions": [_violation(violation) for violation in repair.contradictions],
         "plan": [_request(request, each_alone=each_alone) for request in repair.requests],
-        "shortest": repair.shortest,
-        "tried": repair.tried,
-        "needed_bytes": repair.needed,
-        "stuck": [
-            {
-                **record(part, "base=run.base count=run.lmbs drc_index=run.drc_index"),
-                "leaves": part.leaves.value,
-                "reasons": list(part.reasons),
-            }
-            for part in repair.stuck
-        ],
+        **record(repair, "shortest tried needed_bytes=needed"),
+        "stuck": [record(part, _PART) for part in repair.stuck],
         "reasons": [worded(reason, None) for reason in repair.reasons],
-        "notes": list(repair.notes),
+        **record(repair, "notes"),
         "proof": _proof(repair),
     }
 
