@@ -12,6 +12,7 @@ from drmemctl.compare.lmbs import LmbChange, Lmbs
 from drmemctl.compare.numa import Fact
 from drmemctl.compare.properties import PropertyChange
 from drmemctl.formats.dynamic_memory import flag_names
+from drmemctl.output.findings import place_and_fix
 from drmemctl.output.json import kernel_field, record, streamed
 from drmemctl.output.lmb_words import run_facts
 from drmemctl.output.screen import Screen
@@ -76,7 +77,7 @@ def _json(diff: Diff) -> Iterator[str]:
         "nodes": (record(total, "node old_lmbs new_lmbs old_bytes new_bytes") for total in diff.lmbs.totals),
         "numa": map(_fact_record, diff.numa),
         "properties": map(_property_record, diff.properties),
-        "findings": map(_finding_record, diff.findings),
+        "findings": (_finding_record(finding, diff.new.source) for finding in diff.findings),
     }
     return streamed("diff", head, lists)
 
@@ -138,5 +139,6 @@ def _hex(prop: Property | None) -> str | None:
     return None if prop is None else prop.value.hex()
 
 
-def _finding_record(finding: Finding) -> dict[str, Any]:
-    return {**record(finding, _FINDING), "lmbs": [run_facts(run) for run in finding.lmbs]}
+def _finding_record(finding: Finding, source: str) -> dict[str, Any]:
+    lmbs = [run_facts(run) for run in finding.lmbs]
+    return {**record(finding, _FINDING), "lmbs": lmbs, **place_and_fix(finding, source)}
