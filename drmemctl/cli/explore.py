@@ -29,10 +29,9 @@ from drmemctl.cli.kernel_options import (
 )
 from drmemctl.cli.option import LINES
 from drmemctl.cli.replay import replay_option, replay_schedule
-from drmemctl.cli.steps import pointed
+from drmemctl.cli.steps import error_lines
 from drmemctl.cli.table_options import TableCommand
 from drmemctl.output.screen import Screen, say
-from drmemctl.output.text import worded
 from drmemctl.simulate.interleave.policy import ALL, BY_NAME, POLICIES, ThreadsError
 from drmemctl.wording import count_of
 
@@ -264,8 +263,7 @@ def check_threads(threads: Sequence[str]) -> None:
         try:
             steps_of(text)
         except StepError as error:
-            said = [f"--thread {number}: {worded(error.message)}", *pointed(error)]
-            raise PointedError("\n".join(said)) from error
+            raise PointedError("\n".join(error_lines(f"--thread {number}", error))) from error
 
 
 def _ends_to_show(answer: PolicyAnswer, format: str, most: int | None) -> Sequence[End]:

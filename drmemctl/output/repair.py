@@ -8,7 +8,7 @@ from typing import Any
 
 from drmemctl.check.finding import Violation
 from drmemctl.formats.block_states import OFFLINE, ONLINE
-from drmemctl.kernel.requests import ADD, COUNT, REMOVE, requested
+from drmemctl.kernel.requests import ADD, COUNT, REMOVE, memory_request
 from drmemctl.output.json import document, record, schema
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import hypervisor_words, kernel_words
@@ -41,7 +41,7 @@ def commands_of(step: str, *, each_alone: bool = True) -> list[str]:
             f"echo {words[0]} > /sys/devices/system/memory/memory{words[1]}/state",
             f"chmem {chmem} -b {words[1]}",
         ]
-    request = requested(step.removeprefix("dlpar "))
+    request = memory_request(step.removeprefix("dlpar "))
     if request is None:
         return [step] if words[0] == "reboot" else []
     lines = [f'echo "{step.removeprefix("dlpar ")}" > /sys/kernel/dlpar']

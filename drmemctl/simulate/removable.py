@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from drmemctl.kernel.removability import LmbRemovability, Removability, RemovabilityJudge
-from drmemctl.kernel.requests import named
-from drmemctl.kernel.running import live_system
+from drmemctl.kernel.requests import lmb_words
+from drmemctl.kernel.running_kernel import live_system
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.notebook import short_repr
 from drmemctl.simulate.simulation import Simulation
@@ -120,7 +120,7 @@ def _requests(simulation: Simulation, parts: Sequence[LmbRemovability]) -> Itera
     tried = _works(simulation, text) if n_runs * len(candidates) <= _MOST_WORK else None
     yield RemovalRequest(text, None, total, sure, tried)
     for number, part in enumerate(candidates, 1):
-        text = f"memory remove {named(part.run.drc_index, part.run.lmbs)}"
+        text = f"memory remove {lmb_words(part.run.drc_index, part.run.lmbs)}"
         tried = _works(simulation, text) if number < _MOST_TRIED else None
         yield RemovalRequest(text, part.node, part.run.lmbs, part.leaves is Removability.YES, tried)
 

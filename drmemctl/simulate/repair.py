@@ -15,7 +15,7 @@ from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Violation
 from drmemctl.kernel.capabilities import DRMEM_ARRAY, WRONG_NODE_ADD
 from drmemctl.kernel.removability import LmbRemovability, Removability
-from drmemctl.kernel.requests import INDEXED_COUNT, named, requested
+from drmemctl.kernel.requests import INDEXED_COUNT, lmb_words, memory_request
 from drmemctl.model.dumped import array_in
 from drmemctl.notebook import short_repr
 from drmemctl.simulate.partition import Partition, StepResult
@@ -104,12 +104,12 @@ class Repair:
 
 def _single_lmb_steps(step: str) -> Iterator[str]:
     """Yield a request for each LMB of one for a range; any other request as it is."""
-    request = requested(step.removeprefix("dlpar "))
+    request = memory_request(step.removeprefix("dlpar "))
     if request is None or request.kind != INDEXED_COUNT:
         yield step
         return
     for drc_index in request.drc_indexes:
-        yield f"dlpar memory {request.action} {named(drc_index, 1)}"
+        yield f"dlpar memory {request.action} {lmb_words(drc_index, 1)}"
 
 
 def goals() -> tuple[str, ...]:

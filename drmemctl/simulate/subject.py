@@ -14,7 +14,7 @@ from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.flush import FLUSHES
-from drmemctl.kernel.nodes import current_associativity
+from drmemctl.kernel.lmb_node import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.distances import Form1
 from drmemctl.model.drmem import PAPR_CELLS, Drmem, RootCells

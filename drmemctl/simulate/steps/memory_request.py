@@ -9,7 +9,16 @@ from typing import ClassVar
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.hypervisor.inference import POWERVM, QEMU
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.requests import ADD, COUNT, CPU, INDEX, NotSimulatedError, Request, requested, write_dlpar
+from drmemctl.kernel.requests import (
+    ADD,
+    COUNT,
+    CPU,
+    INDEX,
+    NotSimulatedError,
+    Request,
+    memory_request,
+    write_dlpar,
+)
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Footprint, Task
 from drmemctl.numbers import printed_drc_index
@@ -99,7 +108,7 @@ _ADVICE = {
 
 def _lacking_connectors(state: KernelState, machine: Hypervisor, text: str) -> str:
     """Return what a failed request to add lacked, and on which hypervisor; empty where that was not the cause."""
-    request = requested(text)
+    request = memory_request(text)
     if request is None or request.action != ADD:
         return ""
     asked = 1 if request.kind == INDEX else request.count
