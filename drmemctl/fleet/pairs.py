@@ -141,7 +141,7 @@ class _Comparison:
         pair = pair._replace(before=_completed(pair.before, old), after=_completed(pair.after, new))
         outcomes = [outcome(finding, difference, self.source) for finding in difference.findings]
         rows = tuple(
-            {**_row(pair), **finding_row(finding, difference.kernel), **counts._asdict()}
+            {**_row(pair), **finding_row(finding, difference.kernel, new.source), **counts._asdict()}
             for finding, counts in zip(difference.findings, outcomes, strict=True)
         )
         if any(counts.memory_stayed or counts.stale for counts in outcomes):

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from drmemctl.formats.associativity import ASSOCIATIVITY
-from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import ASSIGNED, LOOKUP_ARRAYS, NODE, V1, V2, decode_entries
 from drmemctl.formats.rows import words
 from drmemctl.kernel.capabilities import AA_SYNC, ASSIGNED_DIFF_NOTIFIER, DRMEM_ARRAY, OLD_PROPERTY_CHECK
@@ -17,7 +16,7 @@ from drmemctl.kernel.plugins import replaceable
 from drmemctl.kernel.task import Action, Footprint, StatePart, Task, atomic
 from drmemctl.kernel.topology_updates import cpu_updated
 from drmemctl.kernel.trace import ArrayWrite
-from drmemctl.model.drmem import Drmem, LmbTable, RootCells
+from drmemctl.model.drmem import READ_FROM, Drmem, LmbTable, RootCells
 from drmemctl.model.intervals import Claims, split
 from drmemctl.model.processors import CPUS
 from drmemctl.model.run import Run
@@ -66,14 +65,9 @@ def remove_property(job: Job, path: str, name: str, *, delivered: bool = False) 
     yield from _change_property(job, "of_remove_property", path, name, None, delivered=delivered)
 
 
-_LMBS_READ_FROM = frozenset(
-    {*((NODE, name) for name in (V1, V2, LMB_SIZE)), ("/", "#address-cells"), ("/", "#size-cells")}
-)
-
-
 def _state_part(path: str, name: str) -> StatePart:
     """Return the part of the state that a property belongs to, as footprints have it."""
-    if (path, name) in _LMBS_READ_FROM:
+    if (path, name) in READ_FROM:
         return StatePart.LMBS
     return StatePart.LOOKUP if (path, name) == (NODE, LOOKUP_ARRAYS) else StatePart.OTHER
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, decode_lrdr_capacity
 from drmemctl.formats.rows import words
-from drmemctl.formats.strings import decode_strings
 from drmemctl.kernel.cpu_capabilities import (
     HOME_NODE_AT_BOOT,
     HOME_NODE_FIRST,
@@ -33,6 +32,7 @@ from drmemctl.kernel.topology_capabilities import (
 )
 from drmemctl.model.associativity import Associativity, domains_of
 from drmemctl.model.drmem import RootCells
+from drmemctl.model.platform import hypertas_functions
 from drmemctl.model.processors import CPUS, INTERRUPT_SERVERS, cores
 from drmemctl.tree.node import Tree
 
@@ -148,8 +148,7 @@ def poll_home_nodes(job: Job) -> None:
 
 def tells_home_nodes(tree: Tree) -> bool:
     """Whether the hypervisor can be asked for the home node of a CPU (`FW_FEATURE_VPHN`)."""
-    data = tree.get("/rtas", "ibm,hypertas-functions")
-    return data is not None and "hcall-vphn" in decode_strings(data).items
+    return "hcall-vphn" in hypertas_functions(tree)
 
 
 def listens(state: KernelState) -> bool:

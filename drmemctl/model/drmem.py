@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drmemctl.defect import Defect
 from drmemctl.errors import LimitError, NotInTreeError
-from drmemctl.formats.cells import LMB_SIZE, decode_lmb_size
+from drmemctl.formats.cells import ADDRESS_CELLS, LMB_SIZE, SIZE_CELLS, decode_lmb_size
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
 from drmemctl.model.platform import why_no_drmem
 from drmemctl.model.run import DRC_INDEXES, Lmb, Run
@@ -37,6 +37,9 @@ _MANY_RUNS = 10_000
 _USUAL_DIGITS = 12
 """Of an address below 256 TiB; no partition has more."""
 
+READ_FROM = (*((NODE, name) for name in (V1, V2, LMB_SIZE)), ("/", ADDRESS_CELLS), ("/", SIZE_CELLS))
+"""All that `Drmem.from_tree` reads: nodes and properties."""
+
 
 class RootCells(NamedTuple):
     """The root's `#address-cells` and `#size-cells`, by which every address in the tree is read."""
@@ -47,7 +50,7 @@ class RootCells(NamedTuple):
     @classmethod
     def from_tree(cls, tree: Tree) -> RootCells:
         """Return the root's cells; a dump that does not show them is read with PAPR's 2 and 2."""
-        return cls(_cells(tree.root, "#address-cells"), _cells(tree.root, "#size-cells"))
+        return cls(_cells(tree.root, ADDRESS_CELLS), _cells(tree.root, SIZE_CELLS))
 
 
 def _cells(root: Node, name: str) -> int:

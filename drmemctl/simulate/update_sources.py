@@ -7,7 +7,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.formats.associativity import ASSOCIATIVITY
+from drmemctl.formats.drc import MY_DRC_INDEX
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.registry import MIGRATED
 from drmemctl.formats.rtas_input import RecordedCall
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, WORK_AREA, encode_update_nodes
@@ -16,7 +18,7 @@ from drmemctl.hypervisor.firmware_tree import firmware_tree
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import HARDWARE_ERROR, Firmware
 from drmemctl.kernel.mobility import UPDATE_NODES
-from drmemctl.model.phandles import phandle_of
+from drmemctl.model.phandles import PHANDLES, phandle_of
 from drmemctl.model.standard_properties import device_type
 from drmemctl.simulate.partition import Hypervisor, machine_key
 from drmemctl.tree.node import Node, Tree, encode_name
@@ -179,15 +181,13 @@ class LiveUpdates:
         return _next_area(name, work_area, encode_update_properties(phandle, encode_name(path), changes))
 
 
-_NOT_TOLD = frozenset({"phandle", "linux,phandle", "ibm,phandle", "name", "slof,from-fdt"})
+_NOT_TOLD = frozenset({*PHANDLES, "name", "slof,from-fdt"})
 """Properties that name a node on the system that made it, and are not delivered to another."""
 
-_ASSOCIATIVITY = frozenset({"ibm,associativity"})
-
-_ORDER = ("ibm,associativity-lookup-arrays", "ibm,dynamic-memory", "ibm,dynamic-memory-v2")
+_ORDER = (LOOKUP_ARRAYS, V1, V2)
 
 
-_REASSIGNED = {NODE: frozenset({V1, V2}), "cpu": _ASSOCIATIVITY, "memory": _ASSOCIATIVITY}
+_REASSIGNED = {NODE: frozenset({V1, V2}), **dict.fromkeys(("cpu", "memory"), frozenset({ASSOCIATIVITY}))}
 """What LoPAR lets a platform resource reassignment change, by path or device type; and platform facilities."""
 
 _PLATFORM_FACILITIES = "/ibm,platform-facilities"
@@ -239,7 +239,7 @@ class _TreeComparison:
         for child in new.children:
             below = f"{path.rstrip('/')}/{child.name}"
             match = old_children.pop(child.name, None)
-            drc_index = child.get("ibm,my-drc-index")
+            drc_index = child.get(MY_DRC_INDEX)
             if match is not None:
                 self.compare(below, match, child)
             elif self._reassignment:
