@@ -20,11 +20,13 @@ IGNORE = "Not these rules; where --select and --ignore contradict, the more spec
 
 
 def _parsed(parse: Callable[[Any], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """Return a callback that parses an option's text, or all its texts; None where it is not given."""
+    """Return a callback that parses an option's text, or its texts; None where it is not given."""
 
     def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
+        if value is None or value == ():
+            return None
         try:
-            return None if value is None or value == () else parse(value)
+            return parse(value)
         except ValueError as error:
             raise click.BadParameter(str(error), ctx, param) from error
 

@@ -103,17 +103,8 @@ class Limits:
 _BY_SIZE = tuple(
     f"max_{of_what}"
     for of_what in (
-        *(
-            "nodes",
-            "properties",
-            "runs",
-            "listed_runs",
-            "listed_blocks",
-            "simulated_runs",
-            "searched_nodes",
-            "value",
-        ),
-        *("value_by_lmb", "value_by_connector", "answers", "script", "steps", "rebuilt", "words"),
+        *("nodes", "properties", "runs", "listed_runs", "listed_blocks", "simulated_runs", "searched_nodes"),
+        *("value", "value_by_lmb", "value_by_connector", "answers", "script", "steps", "rebuilt", "words"),
     )
 )
 """Counts that grow with the bytes of a tree, so that the variable alone lets a larger one in."""
