@@ -186,7 +186,7 @@ def _save(session: Session, output: str | None, save_array: str | None, *, force
         data = content(session.simulation.tree, format_of(output) or "dtb")
         write_atomically(output, data, force=force)
     if save_array is not None:
-        from drmemctl.kernel.nodes import current_associativity
+        from drmemctl.kernel.lmb_node import current_associativity
         from drmemctl.output.array import array_document
         from drmemctl.output.files import write_atomically
 

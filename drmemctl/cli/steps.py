@@ -149,16 +149,23 @@ def _content(script: str) -> str:
 def _parsed(text: str, name: str, *, in_file: bool) -> list[Step]:
     from drmemctl.cli.usage import PointedError
     from drmemctl.errors import LimitError
-    from drmemctl.output.text import safe, worded
     from drmemctl.simulate.step_words import StepError
     from drmemctl.simulate.steps.language import parse_script
 
     try:
         return list(parse_script(text, in_file=in_file))
     except StepError as error:
-        raise PointedError("\n".join([f"{safe(name)}: {worded(error.message)}", *pointed(error)])) from error
+        raise PointedError("\n".join(error_lines(name, error))) from error
     except LimitError as error:
         raise error.with_source(name) from None
+
+
+def error_lines(name: str, error: StepError) -> list[str]:
+    """Return what is wrong with a step, of an input of that name, and the line with a caret."""
+    from drmemctl.output.text import safe, worded
+
+    suggestion = f"; {safe(error.suggestion)}" if error.suggestion else ""
+    return [f"{safe(name)}: {worded(error.message)}{suggestion}", *pointed(error)]
 
 
 def pointed(error: StepError) -> tuple[str, str]:

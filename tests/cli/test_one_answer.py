@@ -206,6 +206,12 @@ def test_a_diff_says_where_in_a_text_and_of_which_bytes_as_check_does() -> None:
     assert {finding.line for finding in findings} == {40}
     result = json.loads(run("diff", old.source, new.source, "--format", "sarif").out)["runs"][0]["results"][-1]
     assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 40, "startColumn": 3}
+    records = printed("diff", old.source, new.source)["findings"]
+    judged = printed("check", new.source, "--before", old.source, "--select", FAMILY)["findings"]
+    extras = [{key: record.get(key) for key in ("line", "column", "fix")} for record in records]
+    assert extras == [{key: record.get(key) for key in ("line", "column", "fix")} for record in judged]
+    assert {(record["line"], record["column"]) for record in extras} == {(40, 3)}
+    assert any(record["fix"] for record in extras)
 
 
 BOOTING = (

@@ -16,7 +16,7 @@ from drmemctl.kernel import plugins
 from drmemctl.kernel.boot import check_runs
 from drmemctl.kernel.kexec_capabilities import CRASH_HOTPLUG
 from drmemctl.kernel.profiles import LATEST, Profile, profile
-from drmemctl.kernel.running import running_kernel
+from drmemctl.kernel.running_kernel import running_kernel
 from drmemctl.notebook import short_repr
 from drmemctl.simulate.files import Files
 from drmemctl.simulate.interleave.deadline import NEVER, TimeUpError, ended_at

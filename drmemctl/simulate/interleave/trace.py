@@ -142,17 +142,17 @@ def read_schedule(text: str, source: str, question: Question) -> Saved:
         raise InputError("this is no saved schedule", source=source, hint=hint)
     fields = [line.partition(" ") for line in head.splitlines()[1:] if line and not line.startswith("#")]
 
-    def named(key: str) -> list[str]:
+    def lmb_words(key: str) -> list[str]:
         return [value for name, _, value in fields if name == key]
 
     try:
-        kernel = profile(named("kernel")[0], named("with"), named("without"))
-        policy, hypervisor = policy_named(named("locking")[0]), named("hypervisor")[0]
+        kernel = profile(lmb_words("kernel")[0], lmb_words("with"), lmb_words("without"))
+        policy, hypervisor = policy_named(lmb_words("locking")[0]), lmb_words("hypervisor")[0]
         steps = [line.partition(" ") for line in body.splitlines() if line and not line.startswith("#")]
         order = tuple(int(number) - 1 for number, _, _ in steps)
     except (IndexError, KeyError, ValueError, ProfileError, ThreadsError) as error:
         raise InputError(f"the schedule is not whole: {error}", source=source) from error
-    question = Question(question.tree, tuple(named("thread")), kernel, hypervisor, files=question.files)
+    question = Question(question.tree, tuple(lmb_words("thread")), kernel, hypervisor, files=question.files)
     return Saved(question, policy, order, tuple(name for _, _, name in steps))
 
 
