@@ -33,8 +33,11 @@ _EVIDENCE = re.compile(
     r'(?:"[^\n]*"|[0-9a-f]{8}(?: [0-9a-f]{8})*(?: \(-?\d+\))?)[ \t\r]*$',
     re.MULTILINE,
 )
-"""A name or a line's continuation with a value. Decimal numbers of eight digits alone are some other table's, and so
-are words from the first column on (/proc/net/softnet_stat)."""
+"""A name or a line's continuation with a value.
+
+Decimal numbers of eight digits alone are some other table's, and so are words from the first column on
+(/proc/net/softnet_stat).
+"""
 
 _NAME = re.compile(r"[A-Za-z0-9,._+*?#@~/-]+", re.ASCII)
 """A property, or the file of one."""
