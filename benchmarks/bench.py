@@ -245,8 +245,8 @@ def state_figure(n_threads: int, ratio: float) -> Figure:
     numbers, edges = Numbers(), Edges(n_threads)
     for state in range(MANY_STATES):
         numbers.numbered(digest_of(state.to_bytes(8, "little")))
-        edges.add_state(state, 0)
-        for thread in range(int((state + 1) * ratio) - int(state * ratio)):
+        edges.add_state(max(0, state - 1), 0)
+        for thread in range(int(state * (ratio - 1)) - int((state - 1) * (ratio - 1))):
             edges.add(state, thread, state)
     # Beside these a search has a byte for each state, and caches that do not grow.
     size = 1 + sum(map(sys.getsizeof, (*vars(numbers).values(), *vars(edges).values()))) / MANY_STATES

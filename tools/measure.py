@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import ast
 import collections
+import contextlib
 import importlib.util
+import io
 import sys
 import tokenize
 from collections.abc import Iterator
@@ -172,38 +174,42 @@ def _circles(imports: dict[str, set[str]]) -> list[list[str]]:
     return circles
 
 
-#: What `--trip` follows: arguments of the command line, run on a bundled capture.
+#: What `--trip` follows: arguments of the command line, run on bundled files.
 TRIPS = {
-    "an LMB from blob to finding": ["check", "fixtures/kernel-arrays/numa2-plug2.dtb.gz"],
-    "dlpar memory remove count 1": [
-        "simulate",
-        "fixtures/kernel-arrays/numa2-plug2.dtb.gz",
-        "dlpar memory remove count 1",
+    "an LMB from blob to finding": ["check", "fixtures/trees/v1-nvdimm.dtb.gz", "--select", "DRM030"],
+    "`dlpar memory remove count 1`": [
+        *("simulate", "fixtures/kernel-arrays/numa2-plug2.dtb.gz", "dlpar memory remove count 1")
     ],
     "a diff to Markdown": [
-        "diff",
-        "fixtures/tutorial/lpar7-before.tar.xz",
-        "fixtures/tutorial/lpar7-after.tar.xz",
-        "--format",
-        "markdown",
+        *("diff", "fixtures/tutorial/lpar7-before.tar.xz", "fixtures/tutorial/lpar7-after.tar.xz"),
+        *("--format", "markdown"),
     ],
 }
+_PARTS = frozenset({"<module>", "<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"})
+"""Code that is no function: some Pythons call it, others have it in the function around it."""
 
 
 def trip(arguments: list[str]) -> tuple[int, int]:
-    """How many of drmemctl's modules and functions run for a command (what importing runs is not counted)."""
+    """How many of drmemctl's modules and functions run for a command; what importing runs is not counted."""
     from drmemctl.cli.app import main
 
     functions: set[tuple[str, str]] = set()
+    importing = 0
 
-    def on_call(frame: FrameType, event: str, _argument: object) -> None:
+    def on_event(frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal importing
         code = frame.f_code
-        if event == "call" and "/drmemctl/" in code.co_filename and code.co_name != "<module>":
+        if event not in ("call", "return") or "/drmemctl/" not in code.co_filename:
+            return
+        if code.co_name == "<module>":
+            importing += 1 if event == "call" else -1
+        elif event == "call" and not importing and code.co_name not in _PARTS:
             functions.add((code.co_filename, code.co_qualname))
 
-    sys.setprofile(on_call)
+    sys.setprofile(on_event)
     try:
-        main(arguments)
+        with contextlib.redirect_stdout(io.StringIO()):
+            main(arguments)
     except SystemExit:
         pass
     finally:
@@ -240,7 +246,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.trip:
         for name, command in TRIPS.items():
             modules, functions = trip(command)
-            print(f"{name}: {modules} modules, {functions} functions", file=sys.stderr)
+            print(f"{name}: {modules} modules, {functions} functions")
 
 
 if __name__ == "__main__":

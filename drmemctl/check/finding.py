@@ -78,6 +78,7 @@ class LmbRange:
         node: the Linux node that the kernel finds for them, None for none.
         size: bytes of all of them together, None where the tree does not say.
         is_shown: whether the tree shows what it takes to know the node.
+        digits: hex digits to which addresses of this partition are padded.
 
     """
 
@@ -89,6 +90,7 @@ class LmbRange:
     node: int | None
     size: int | None
     is_shown: bool = True
+    digits: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return it like the runs of `drmemctl lmb --format json`."""
@@ -158,6 +160,7 @@ class Finding(NamedTuple):
     def of(cls, violation: Violation, title: str, subject: Subject) -> Finding:
         """Return what there is to show of a violation of a rule of that title."""
         size = subject.table.lmb_size if violation.lmbs else None
+        digits = subject.address_digits if violation.lmbs else 0
         # Firmware's answers, which `decode` judges, have no associativity, and no LMBs.
         ranges = tuple(
             LmbRange(
@@ -165,6 +168,7 @@ class Finding(NamedTuple):
                 node=subject.associativity.node_of(run.aa_index, run.flags),
                 size=None if size is None else size * run.lmbs,
                 is_shown=not subject.associativity.unknown,
+                digits=digits,
             )
             for run in violation.lmbs[:MOST_RANGES]
         )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from drmemctl.formats.block_states import state_name
@@ -20,6 +21,9 @@ _MOST = 4
 TREE = "TREE"
 """What stands in a command line for the input: a finding says the same of a tree whatever it is called."""
 
+_MIGRATED = quote(f"lpm {TREE}")
+"""The step that is a migration to the input."""
+
 _Remedy = Callable[["Finding", "Subject"], Iterator[str]]
 
 
@@ -33,7 +37,7 @@ def commands(finding: Finding, source: str) -> list[str]:
     """Return the command lines for a finding in an input of that name, to be pasted."""
     name = _typed(source) if finding.fix else None
     return [
-        line if name is None else line.replace(TREE, name)
+        line if name is None else line.replace(_MIGRATED, quote(f"lpm {name}")).replace(TREE, name)
         for line in finding.fix
         if name is not None or TREE not in line
     ]
@@ -41,17 +45,26 @@ def commands(finding: Finding, source: str) -> list[str]:
 
 def _typed(source: str) -> str | None:
     """Return how a shell is given an input, None where that cannot be typed or was read from a pipe."""
-    from shlex import quote
-
     if source == "-" or not source.isprintable() or not source.isascii():
         return None
     return f"./{quote(source)}" if source.startswith("-") and file_of(source) is not None else quote(source)
 
 
 def _repaired(_finding: Finding, subject: Subject) -> Iterator[str]:
+    yield f"drmemctl repair {TREE}{_kernel_option(subject)}"
+
+
+def _repaired_after_migration(_finding: Finding, subject: Subject) -> Iterator[str]:
+    """Yield what puts right a partition that was migrated, and was booted with the older tree."""
+    before = None if subject.before is None else _typed(subject.before.tree.source)
+    if before:
+        yield f"drmemctl repair {before} {_MIGRATED}{_kernel_option(subject)}"
+
+
+def _kernel_option(subject: Subject) -> str:
+    """Return the kernel that was named, where the tree would not lead to it."""
     profile = subject.running.profile
-    kernel = f" --kernel {profile.name}" if profile is not None and not subject.tree.kernel else ""
-    yield f"drmemctl repair {TREE}{kernel}"
+    return f" --kernel {profile.name}" if profile is not None and not subject.tree.kernel else ""
 
 
 def _with_block(finding: Finding, subject: Subject) -> Iterator[str]:
@@ -87,6 +100,7 @@ _REMEDIES: dict[str, _Remedy] = {
     # Which LMBs to remove and to add again, and in which order, depends on kernel and hypervisor: QEMU keeps what
     # a guest gives back, and kernels before 5.15 write an old aa_index with each request. `repair` simulates that.
     **dict.fromkeys(("DRM080", "DRM081", "DRM082", "DRM083", "DRM085", "DRM088", "DRM121"), _repaired),
+    **dict.fromkeys(("DRM075", "DRM076"), _repaired_after_migration),
     **dict.fromkeys(("DRM084", "DRM120"), _with_block),
     "DRM123": _always("echo online_movable > /sys/devices/system/memory/auto_online_blocks"),
     "DRM140": _always(f"drmemctl history {TREE}"),

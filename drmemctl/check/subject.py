@@ -191,6 +191,11 @@ class Subject:
         """The LMBs as runs."""
         return self.drmem.table.runs
 
+    @cached_property
+    def address_digits(self) -> int:
+        """Hex digits to which the addresses of LMBs are padded."""
+        return self.table.address_digits
+
     @property
     def entries(self) -> Entries:
         """The property as it is encoded; `NotInTreeError` where there is none."""

@@ -172,6 +172,9 @@ def _explained(error: Exception) -> str:
         return str(error)
     if isinstance(error, (MemoryError, RecursionError)):
         return f"the input is too large for this machine ({type(error).__name__})"
+    if isinstance(error, FileNotFoundError):
+        # No name is looked up any more where all layers have translated their own, except the directory itself.
+        return "the working directory is gone: relative names lead nowhere; change to a directory that exists"
     if isinstance(error, OSError):
         # The layers below translate their own; what is left is Click's, printing a help text or a version.
         return f"standard output: cannot write the output: {error.strerror or error}"

@@ -31,6 +31,26 @@ def with_cmdline(tree: Tree, cmdline: str | None) -> Tree:
     return with_command_line(tree, cmdline)
 
 
+_NOT_SHOWN = ("memory-not-shown", "affinity-unknown")
+
+
+def say_not_shown(tree: Tree) -> None:
+    """Say on standard error what a kernel needs and the tree does not show: it boots as if that were not there."""
+    from drmemctl.model.associativity import Associativity
+    from drmemctl.model.boot_memory import BootMemory
+    from drmemctl.model.platform import describes_memory, why_no_drmem
+    from drmemctl.output.text import safe
+
+    if not describes_memory(tree):
+        reason, hint = why_no_drmem(tree)
+        say(f"no LMBs: {safe(reason)}; {hint}")
+        return
+    associativity = Associativity.from_tree(tree)
+    for defect in (*BootMemory.from_tree(tree, associativity).defects, *associativity.defects):
+        if defect.code in _NOT_SHOWN:
+            say(f"{defect.code}: {safe(str(defect))}; simulated as if it were absent")
+
+
 def say_faults(faults: Collection[Fault], state: KernelState) -> int:
     """Say on standard error what goes wrong in the kernel; return the exit code that follows.
 

@@ -80,16 +80,22 @@ def tree_argument(name: str = "tree") -> Decorator:
     return argument if name == "new" else lambda command: dump_options()(argument(command))
 
 
-def dump_options() -> Decorator:
-    """Return `--kcore`, which makes `live` the memory of the running kernel, and `--symbols`."""
-    kcore = click.option(
-        "--kcore",
+def _noted_flag(name: str, key: str, about: str) -> Decorator:
+    """Return a flag that is no argument of the command, but noted in the context for other options to see."""
+    return click.option(
+        name,
         is_flag=True,
         is_eager=True,
         expose_value=False,
-        callback=lambda ctx, _param, value: ctx.meta.update({_KCORE_ASKED: value}),
-        help="With live: the running kernel's memory (/proc/kcore), as root.",
+        callback=lambda ctx, _param, value: ctx.meta.update({key: value}),
+        help=about,
     )
+
+
+def dump_options() -> Decorator:
+    """Return `--kcore`, which makes `live` the memory of the running kernel, and `--symbols`."""
+    about = "With live: the running kernel's memory (/proc/kcore), as root."
+    kcore = _noted_flag("--kcore", _KCORE_ASKED, about)
     symbols = click.option(
         "--symbols",
         metavar="FILE",
@@ -140,14 +146,7 @@ def format_option(*formats: str) -> Decorator:
     )
     if "json" not in formats:
         return option
-    as_json = click.option(
-        "--json",
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=lambda ctx, _param, value: ctx.meta.update({_JSON_ASKED: value}),
-        help="The same as --format json.",
-    )
+    as_json = _noted_flag("--json", _JSON_ASKED, "The same as --format json.")
     return lambda command: option(as_json(command))
 
 
@@ -203,14 +202,7 @@ def color_option(*, paged: bool = True) -> Decorator:
     )
     if not paged:
         return color
-    no_pager = click.option(
-        "--no-pager",
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=lambda ctx, _param, value: ctx.meta.update({_NO_PAGER: value}),
-        help="Long output goes to the terminal as it is.",
-    )
+    no_pager = _noted_flag("--no-pager", _NO_PAGER, "Long output goes to the terminal as it is.")
     return lambda command: color(no_pager(command))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drmemctl.cli.boot_options import say_not_shown
 from drmemctl.cli.common import (
     FILE,
     Decorator,
@@ -28,12 +29,10 @@ from drmemctl.cli.kernel_options import (
 )
 from drmemctl.cli.option import LINES
 from drmemctl.cli.replay import replay_option, replay_schedule
-from drmemctl.cli.steps import pointed
+from drmemctl.cli.steps import error_lines
 from drmemctl.cli.table_options import TableCommand
-from drmemctl.kernel import plugins
 from drmemctl.output.screen import Screen, say
-from drmemctl.output.text import worded
-from drmemctl.simulate.interleave.policy import BY_NAME, POLICIES, all_policies
+from drmemctl.simulate.interleave.policy import ALL, BY_NAME, POLICIES, ThreadsError
 from drmemctl.wording import count_of
 
 if TYPE_CHECKING:
@@ -73,8 +72,6 @@ The column "by race" counts the ends with something that no order of the threads
 exit code is 1 if some schedule ends inconsistent.
 """.format(locking="\n".join(f"  {policy.name:8} {policy.says}" for policy in POLICIES))
 
-_ALL = "all"
-
 
 def locking_option() -> Decorator:
     """Return `--locking`, which hands the command the names of the `policies`."""
@@ -86,7 +83,7 @@ def locking_option() -> Decorator:
         default=("kernel",),
         show_default="kernel",
         callback=_policies,
-        shell_complete=lambda _ctx, _param, text: [name for name in (*BY_NAME, _ALL) if name.startswith(text)],
+        shell_complete=lambda _ctx, _param, text: [name for name in (*BY_NAME, ALL) if name.startswith(text)],
         help="What keeps threads apart; comma-separated or repeated.",
     )
 
@@ -98,17 +95,17 @@ def thread_option() -> Decorator:
 
 
 def _policies(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> list[str]:
-    names = list(dict.fromkeys(name.strip() for value in values for name in value.split(",")))
-    for name in names:
-        if name != _ALL and name not in BY_NAME and plugins.looked_up(name, plugins.policies) is None:
-            known = ", ".join(policy.name for policy in all_policies())
-            raise click.BadParameter(f"{name!r} is not one of {known}, {_ALL}", ctx, param)
-    return [policy.name for policy in all_policies()] if _ALL in names else names
+    from drmemctl.simulate.interleave.exploration import policies_named
+
+    try:
+        policies = policies_named(name.strip() for value in values for name in value.split(","))
+    except ThreadsError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
+    return [policy.name for policy in policies]
 
 
 def _rule_or_inconsistent(ctx: click.Context, param: click.Parameter, value: str) -> str:
     from drmemctl.simulate.interleave.exploration import until_named
-    from drmemctl.simulate.interleave.policy import ThreadsError
 
     try:
         return until_named(value)
@@ -216,6 +213,7 @@ def command(
     check_capabilities(added, removed)
     device_tree = _opened(tree, bounds.seconds)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
+    say_not_shown(device_tree)
     machine = named_hypervisor(hypervisor) or inferred_hypervisor(device_tree).name
     question = Question(device_tree, threads, profile, machine, bounds, until)
     if question.has_kdump and profile.has(CRASH_HOTPLUG):
@@ -265,8 +263,7 @@ def check_threads(threads: Sequence[str]) -> None:
         try:
             steps_of(text)
         except StepError as error:
-            said = [f"--thread {number}: {worded(error.message)}", *pointed(error)]
-            raise PointedError("\n".join(said)) from error
+            raise PointedError("\n".join(error_lines(f"--thread {number}", error))) from error
 
 
 def _ends_to_show(answer: PolicyAnswer, format: str, most: int | None) -> Sequence[End]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.boot_options import cmdline_option, say_faults, with_cmdline
+from drmemctl.cli.boot_options import cmdline_option, say_faults, say_not_shown, with_cmdline
 from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import hypervisor_option, kernel_of, kernel_option, named_hypervisor
 from drmemctl.cli.plugin_options import plugin_option
@@ -166,6 +166,7 @@ def command(
         return _show_crash(screen, CrashKernel.of(before, before, crash_load, profile), output, format)
     if before.beside is not None and before.beside.files():
         say("the tree of a running kernel is taken for the one that it was booted with")
+    say_not_shown(before)
     session = session_after(before, parsed, profile, named_hypervisor(hypervisor), traced=purpose != "plain")
     if purpose == "kdump":
         code = _show_crash(screen, CrashKernel.after(session, crash_load), output, format)

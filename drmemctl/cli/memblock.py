@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmemctl.cli.boot_options import cmdline_option, say_faults, with_cmdline
+from drmemctl.cli.boot_options import cmdline_option, say_faults, say_not_shown, with_cmdline
 from drmemctl.cli.common import color_option, format_option, open_tree, tree_argument
 from drmemctl.cli.kernel_options import (
     capability_options,
@@ -81,6 +81,7 @@ def command(
     parsed = parse_steps(script, steps)
     device_tree = with_cmdline(open_tree(tree), cmdline)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
+    say_not_shown(device_tree)
     memory, failed = RegisteredMemory.of(device_tree, profile), False
     if parsed and not memory.kernel.dead:
         from drmemctl.simulate.memory_map import memory_after

@@ -95,7 +95,7 @@ class Prompt(cmd.Cmd):
 
     def _show(self, command_name: str) -> bool:
         if command_name == "lmb":
-            from drmemctl.kernel.nodes import current_associativity
+            from drmemctl.kernel.lmb_node import current_associativity
             from drmemctl.output.lmb import LmbView, show_lmbs
 
             state = self._session.simulation.state

@@ -19,24 +19,24 @@ IGNORE = "Not these rules; where --select and --ignore contradict, the more spec
 """What `--select` and `--ignore` do on every command."""
 
 
-def _parsed(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """Return a callback that parses an option's text, or its texts together; None where it is not given."""
+def _parsed(parse: Callable[[Any], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Return a callback that parses an option's text, or its texts; None where it is not given."""
 
     def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
         if value is None or value == ():
             return None
         try:
-            return parse(",".join(value) if isinstance(value, tuple) else value)
+            return parse(value)
         except ValueError as error:
             raise click.BadParameter(str(error), ctx, param) from error
 
     return callback
 
 
-def _rules(text: str) -> tuple[str, ...]:
+def _rules(texts: tuple[str, ...]) -> tuple[str, ...]:
     from drmemctl.check.rule_words import words
 
-    return words(text)
+    return words(",".join(texts))
 
 
 def rules_option(name: str, about: str) -> Decorator:
@@ -52,7 +52,7 @@ def severity_option() -> Decorator:
         "--severity",
         metavar="RULES=SEVERITY",
         multiple=True,
-        callback=_parsed_each(_severities),
+        callback=_parsed(_severities),
         shell_complete=_complete_severity,
         help="Give their findings this severity; repeated.",
     )
@@ -64,7 +64,7 @@ def per_path_ignores_option() -> Decorator:
         "--per-path-ignores",
         metavar="PATTERN:RULES",
         multiple=True,
-        callback=_parsed_each(_path_ignores),
+        callback=_parsed(_path_ignores),
         shell_complete=_complete_path_ignores,
         help="Not these rules for inputs of such names; repeated.",
     )
@@ -84,18 +84,6 @@ def _address(text: str) -> str:
     from drmemctl.check.rule_words import web_address
 
     return web_address(text)
-
-
-def _parsed_each(parse: Callable[[tuple[str, ...]], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """Return a callback that parses the texts of a repeated option; None where it is not given."""
-
-    def callback(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> Any:
-        try:
-            return parse(value) if value else None
-        except ValueError as error:
-            raise click.BadParameter(str(error), ctx, param) from error
-
-    return callback
 
 
 def _severities(texts: tuple[str, ...]) -> tuple[SeverityOverride, ...]:

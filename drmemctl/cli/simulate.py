@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drmemctl.cli.boot_options import say_not_shown
 from drmemctl.cli.common import FILE, color_option, format_option, named_file, open_tree, tree_argument
 from drmemctl.cli.kernel_options import (
     capability_options,
@@ -121,6 +122,7 @@ def command(
     parsed = parse_steps(script, steps)
     device_tree = open_tree(tree)
     profile = kernel_of(device_tree, kernel).changed(added, removed)
+    say_not_shown(device_tree)
     session = _session(device_tree, profile, named_hypervisor(hypervisor), traced=trace)
     detail = Detail(trace=trace, diff=show_diff, verbose=everything)
     if interactive:
@@ -184,7 +186,7 @@ def _save(session: Session, output: str | None, save_array: str | None, *, force
         data = content(session.simulation.tree, format_of(output) or "dtb")
         write_atomically(output, data, force=force)
     if save_array is not None:
-        from drmemctl.kernel.nodes import current_associativity
+        from drmemctl.kernel.lmb_node import current_associativity
         from drmemctl.output.array import array_document
         from drmemctl.output.files import write_atomically
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from drmemctl.cli.boot_options import say_not_shown
 from drmemctl.cli.common import FILE, Decorator
+from drmemctl.cli.kernel_options import kernel_of, named_hypervisor
 from drmemctl.cli.option import LINES, RenamedOption
 from drmemctl.output.screen import say
 
@@ -149,16 +151,23 @@ def _content(script: str) -> str:
 def _parsed(text: str, name: str, *, in_file: bool) -> list[Step]:
     from drmemctl.cli.usage import PointedError
     from drmemctl.errors import LimitError
-    from drmemctl.output.text import safe, worded
     from drmemctl.simulate.step_words import StepError
     from drmemctl.simulate.steps.language import parse_script
 
     try:
         return list(parse_script(text, in_file=in_file))
     except StepError as error:
-        raise PointedError("\n".join([f"{safe(name)}: {worded(error.message)}", *pointed(error)])) from error
+        raise PointedError("\n".join(error_lines(name, error))) from error
     except LimitError as error:
         raise error.with_source(name) from None
+
+
+def error_lines(name: str, error: StepError) -> list[str]:
+    """Return what is wrong with a step, of an input of that name, and the line with a caret."""
+    from drmemctl.output.text import safe, worded
+
+    suggestion = f"; {safe(error.suggestion)}" if error.suggestion else ""
+    return [f"{safe(name)}: {worded(error.message)}{suggestion}", *pointed(error)]
 
 
 def pointed(error: StepError) -> tuple[str, str]:
@@ -172,6 +181,13 @@ def pointed(error: StepError) -> tuple[str, str]:
     after = safe(error.text[at : at + _AFTER], None)
     more = "..." if len(error.text) > at + _AFTER else ""
     return f"  {cut}{before}{after}{more}", f"  {' ' * len(cut + before)}^"
+
+
+def session_on(tree: Tree, steps: Iterable[Step], kernel: Profile | None, hypervisor: str | None) -> Session:
+    """Return the session after steps on a tree, by the kernel and hypervisor that options name."""
+    profile = kernel_of(tree, kernel)
+    say_not_shown(tree)
+    return session_after(tree, steps, profile, named_hypervisor(hypervisor))
 
 
 def session_after(

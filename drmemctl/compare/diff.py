@@ -117,6 +117,11 @@ class Diff:
         """Whether both have their LMBs in the same property; another one is no difference."""
         return self.old.property == self.new.property
 
+    @property
+    def address_digits(self) -> int:
+        """Hex digits to which the addresses of LMBs are padded."""
+        return max(self.old.table.address_digits, self.new.table.address_digits)
+
     def lmb_size_of(self, change: LmbChange) -> int | None:
         """Return the bytes of each LMB of a change: as the tree says that has them, the new one first."""
         first, second = (self.old, self.new) if change.new is None else (self.new, self.old)

@@ -36,6 +36,8 @@ def judge_migration(old: Side, new: Side, lmbs: LmbDiff, kernel: Profile | None 
 def _subject(side: Side, table: LmbTable, before: Subject | None) -> Subject:
     subject = Subject(side.tree, before=before)
     subject.associativity = side.associativity
+    # Of the whole partition, not of what changed.
+    subject.address_digits = side.table.address_digits
     if side.memory.drmem is not None:
         subject.drmem = replace(side.memory.drmem, table=table)
     return subject

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -83,6 +84,7 @@ def _cluster(jobs: int, memory: int) -> LocalCluster:
     # starts workers, also in place of dead ones, is made here and keeps it blocked, as they do.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
+        os.getcwd()  # noqa: PTH109 - workers start in it: the error of one that is gone is to be that one
         return LocalCluster(
             n_workers=jobs,
             threads_per_worker=1,

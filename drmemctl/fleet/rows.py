@@ -15,12 +15,13 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from drmemctl.check.finding import Finding, LmbRange, Severity
-from drmemctl.check.report import Report, report_tree, why_unread
+from drmemctl.check.fixes import commands
+from drmemctl.check.report import report_tree, why_unread
 from drmemctl.check.settings import plan_of
 from drmemctl.check.subject import Running
 from drmemctl.errors import DrmemctlError
 from drmemctl.fleet.listing import Input
-from drmemctl.fleet.storage import local_path, opened
+from drmemctl.fleet.storage import local_path, open_remote
 from drmemctl.formats.block_states import ONLINE
 from drmemctl.formats.plain import record
 from drmemctl.model.associativity import CHOSEN
@@ -101,14 +102,16 @@ def tree_at(url: str) -> Tree:
     path = local_path(url)
     if path is not None:
         return within_bounds(load(path))
-    with opened(url) as raw:
+    with open_remote(url) as raw:
         return within_bounds(load_open(raw, url))
 
 
 def is_tree(source: Input) -> bool:
     """Whether what lies in a directory is a tree, also a damaged one; else it is one of the other files there."""
     path = local_path(source.url)
-    return is_tree_file(partial(opened, source.url) if path is None else partial(open_found, path), source.url)
+    return is_tree_file(
+        partial(open_remote, source.url) if path is None else partial(open_found, path), source.url
+    )
 
 
 def printable(text: str) -> str:
@@ -138,7 +141,11 @@ def _judged(tree: Tree, name: str, kernels: Sequence[str], row: Row) -> Rows:
         report_tree(tree, plan_of(kernel, (), ()), source=name, running=running) for kernel in kernels or (None,)
     ]
     named = kernels or (reports[0].kernel,)
-    findings = [row for report, kernel in zip(reports, named, strict=True) for row in _findings(report, kernel)]
+    findings = [
+        finding_row(finding, kernel, name)
+        for report, kernel in zip(reports, named, strict=True)
+        for finding in report.findings
+    ]
     ranks = Counter(finding["severity"] for finding in findings)
     row |= {f"{severity.value}s": ranks[severity.value] for severity in Severity}
     row |= {
@@ -156,12 +163,8 @@ def _judged(tree: Tree, name: str, kernels: Sequence[str], row: Row) -> Rows:
     return {"inputs": [row], "findings": findings, **_memory(tree, running.system, row)}
 
 
-def _findings(report: Report, kernel: str | None) -> Iterator[Row]:
-    return (finding_row(finding, kernel) for finding in report.findings)
-
-
-def finding_row(finding: Finding, kernel: str | None) -> Row:
-    """Return the row of a finding, which was judged for a kernel or any."""
+def finding_row(finding: Finding, kernel: str | None, source: str) -> Row:
+    """Return the row of a finding about an input, which was judged for a kernel or any."""
     facts = record(finding, "rule severity=severity.value message path? property? offset fingerprint deadly")
     return {
         **{key: printable(value) if isinstance(value, str) else value for key, value in facts.items()},
@@ -172,7 +175,14 @@ def finding_row(finding: Finding, kernel: str | None) -> Row:
         "lmb_ranges": [_range(lmbs) for lmbs in finding.lmbs],
         "ranges_left_out": finding.ranges_left_out,
         "kernel": kernel,
+        "title": finding.title,
+        "fix": [printable(line) for line in _fix(finding, source)],
     }
+
+
+def _fix(finding: Finding, source: str) -> Sequence[str]:
+    """Return the command lines that help; what is no file here stays TREE in them, which only a file can be."""
+    return finding.fix if local_path(source) is None else commands(finding, source)
 
 
 def _bytes(finding: Finding) -> int | None:

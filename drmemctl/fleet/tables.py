@@ -94,6 +94,8 @@ _FINDINGS = [
     ("deadly", _TRUTH),
     ("ranges_left_out", _NUMBER),
     ("kernel", _TEXT),
+    ("title", _TEXT),
+    ("fix", _list_of(_TEXT)),
 ]
 
 
@@ -108,11 +110,13 @@ def _table(schema: str, columns: list[tuple[str, pa.DataType]]) -> pa.Schema:
 
 _CAPTURE = (("url", _TEXT), ("taken", pa.timestamp("s", "UTC")), ("release", _TEXT))
 
+_OF_ONE_INPUT = ("deadly", "line", "column", "title", "fix")
+
 PAIRS: pa.Schema = pa.schema(
     [
         ("partition", _TEXT),
         *((f"{side}_{name}", kind) for side in ("before", "after") for name, kind in _CAPTURE),
-        *((name, kind) for name, kind in _FINDINGS if name not in ("deadly", "line", "column")),
+        *((name, kind) for name, kind in _FINDINGS if name not in _OF_ONE_INPUT),
         ("memory_stayed", _NUMBER),
         ("stale", _NUMBER),
         ("written_back", _NUMBER),

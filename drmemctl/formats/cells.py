@@ -14,6 +14,8 @@ from drmemctl.defect import Defect
 from drmemctl.formats.lists import judge_length
 from drmemctl.wording import count_of
 
+ADDRESS_CELLS = "#address-cells"
+SIZE_CELLS = "#size-cells"
 LMB_SIZE = "ibm,lmb-size"
 FLAGS_MASK = "ibm,memory-flags-mask"
 PRESERVATION_TIME = "ibm,memory-preservation-time"

@@ -12,10 +12,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from drmemctl.formats.strings import decode_strings
 from drmemctl.kernel.profiles import ProfileError
-from drmemctl.model.associativity import RTAS
+from drmemctl.model.platform import HYPERTAS_FUNCTIONS, hypertas_functions
 from drmemctl.model.standard_properties import first_string
-from drmemctl.tree.node import Node, Tree
+from drmemctl.tree.node import Tree
 
 QEMU, POWERVM = "qemu", "powervm"
 
@@ -23,10 +24,9 @@ _EMULATED = re.compile(r"emulated by qemu|\AQEMU\b", re.IGNORECASE)
 _MACHINE = re.compile(r"IBM,[0-9]{4}-[0-9A-Z]{3}\Z", re.ASCII)
 """IBM's machine types with their models: IBM,9080-HEX, IBM,8247-22L, IBM,9117-570."""
 
-_POWERVM_FUNCTIONS = frozenset({b"hcall-crq", b"hcall-lLAN", b"hcall-rdma", b"hcall-migrate", b"hcall-perf"})
+_POWERVM_FUNCTIONS = frozenset({"hcall-crq", "hcall-lLAN", "hcall-rdma", "hcall-migrate", "hcall-perf"})
 """Function sets of PowerVM that QEMU lists none of, virtual LANs and migration among them."""
 
-_HYPERTAS = "ibm,hypertas-functions"
 _NAMED_QEMU = re.compile(r"qemu(?:-(\d{1,3})\.(\d{1,3}))?\Z", re.ASCII)
 
 HYPERVISORS = (QEMU, POWERVM)
@@ -59,32 +59,22 @@ class InferredHypervisor(NamedTuple):
     why: str = ""
 
     def __str__(self) -> str:
-        said = f", as the tree's {self.why} says" if self.why else ": the tree does not say which it is"
-        return f"the hypervisor is taken to be {self.name}{said}"
+        reason = f", as the tree's {self.why} says" if self.why else ": the tree does not say which it is"
+        return f"the hypervisor is taken to be {self.name}{reason}"
 
 
 def inferred_hypervisor(tree: Tree) -> InferredHypervisor:
     """Return the hypervisor that a tree names, or QEMU."""
-    root = tree.root
-    model, compatible = first_string(root, "model") or "", (root.get("compatible") or b"").split(b"\0")
-    if _EMULATED.search(model):
-        return InferredHypervisor(QEMU, "model")
-    if any(name.startswith(b"qemu,") for name in compatible):
-        return InferredHypervisor(QEMU, "compatible")
-    if _MACHINE.match(model):
-        return InferredHypervisor(POWERVM, "model")
-    if any(_MACHINE.match(name.decode("latin-1")) for name in compatible):
-        return InferredHypervisor(POWERVM, "compatible")
-    return _by_functions(tree.find(RTAS), root)
-
-
-def _by_functions(rtas: Node | None, root: Node) -> InferredHypervisor:
-    data = b"" if rtas is None else rtas.get(_HYPERTAS) or b""
-    functions = frozenset(data.split(b"\0"))
-    if b"hcall-memop1" in functions:
-        return InferredHypervisor(QEMU, _HYPERTAS)
-    if not _POWERVM_FUNCTIONS.isdisjoint(functions):
-        return InferredHypervisor(POWERVM, _HYPERTAS)
-    if root.find("vm,uuid") is not None:
-        return InferredHypervisor(QEMU, "vm,uuid")
-    return InferredHypervisor(QEMU)
+    model = first_string(tree.root, "model") or ""
+    compatible = decode_strings(tree.root.get("compatible") or b"").items
+    functions = hypertas_functions(tree)
+    clues = (
+        (_EMULATED.search(model), QEMU, "model"),
+        (any(name.startswith("qemu,") for name in compatible), QEMU, "compatible"),
+        (_MACHINE.match(model), POWERVM, "model"),
+        (any(map(_MACHINE.match, compatible)), POWERVM, "compatible"),
+        ("hcall-memop1" in functions, QEMU, HYPERTAS_FUNCTIONS),
+        (not _POWERVM_FUNCTIONS.isdisjoint(functions), POWERVM, HYPERTAS_FUNCTIONS),
+        (tree.root.find("vm,uuid") is not None, QEMU, "vm,uuid"),
+    )
+    return next((InferredHypervisor(name, why) for says, name, why in clues if says), InferredHypervisor(QEMU))

@@ -16,7 +16,7 @@ from drmemctl.kernel.dlpar import acquire_drc, release_drc
 from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, remove_lmb
-from drmemctl.kernel.range import find_drc, find_range, identity, passes_reserved
+from drmemctl.kernel.lmb_range import base_and_drc_index, find_drc, find_range, passes_reserved
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
 from drmemctl.model.run import Run
@@ -31,18 +31,18 @@ def add_by_count(job: Job, count: int) -> Task[int]:
     added = yield from act_until(job, count, _next_free, _acquire_and_add)
     limit = added if added and job.has(COUNTED_MARKS) else None
     if added == count:
-        yield from for_each_marked(job, None, lambda index: _added(job, index, quiet=True), limit)
+        yield from for_each_marked(job, None, lambda index: _log_added(job, index, quiet=True), limit)
         return 0
     job.log.append(f"{PREFIX}Memory hot-add failed, removing any added LMBs")
-    yield from for_each_marked(job, None, lambda index: _take_back(job, index), limit)
+    yield from for_each_marked(job, None, lambda index: _remove_again(job, index), limit)
     return EINVAL
 
 
 @atomic(reads=(StatePart.FLAGS,))
 def _available(job: Job) -> int:
     """Count the LMBs that are not assigned; newer kernels leave reserved ones out."""
-    left_out = ASSIGNED | (RESERVED if job.has(RESERVED_NOT_AVAILABLE) else 0)
-    return sum(run.lmbs for run in job.state.table.runs if not run.flags & left_out)
+    excluded = ASSIGNED | (RESERVED if job.has(RESERVED_NOT_AVAILABLE) else 0)
+    return sum(run.lmbs for run in job.state.table.runs if not run.flags & excluded)
 
 
 @atomic(reads=(StatePart.FLAGS, StatePart.CONNECTORS))
@@ -50,12 +50,12 @@ def _next_free(job: Job, start: int) -> tuple[int, int] | None:
     """Return the next LMB that is not assigned; those that firmware will not give are passed over."""
 
     def n_skipped(position: int, run: Run) -> int:
-        return run.lmbs if run.flags & ASSIGNED else _refused(job, run, position)
+        return run.lmbs if run.flags & ASSIGNED else _n_refused(job, run, position)
 
     return next_lmb(job.state.table, whole(job), start, n_skipped)
 
 
-def _refused(job: Job, run: Run, position: int) -> int:
+def _n_refused(job: Job, run: Run, position: int) -> int:
     """Return how many LMBs from a position of the run on firmware will not give."""
     if job.asks_each:
         return 0  # whoever looks on sees the kernel ask for each
@@ -72,18 +72,18 @@ def _acquire_and_add(job: Job, index: int, drc_index: int) -> Task[int]:
     return rc
 
 
-def _added(job: Job, index: int, *, quiet: bool = False) -> Task[None]:
+def _log_added(job: Job, index: int, *, quiet: bool = False) -> Task[None]:
     if quiet and job.has(QUIET_INDEX_MESSAGES):
         return
-    base, drc_index = yield from identity(job, index)
+    base, drc_index = yield from base_and_drc_index(job, index)
     job.tell(PREFIX + "Memory at {base:x} (drc index {drc:x}) was hot-added", base, drc_index)
 
 
-def _take_back(job: Job, index: int) -> Task[None]:
-    _, drc_index = yield from identity(job, index)
+def _remove_again(job: Job, index: int) -> Task[None]:
+    _, drc_index = yield from base_and_drc_index(job, index)
     if (yield from remove_lmb(job, index)):
-        shown = "{swapped:x}" if job.has(SWAPPED_DRC_INDEXES) else "{drc:x}"
-        job.tell(f"{PREFIX}Failed to remove LMB, drc index {shown}", 0, drc_index)
+        drc_field = "{swapped:x}" if job.has(SWAPPED_DRC_INDEXES) else "{drc:x}"
+        job.tell(f"{PREFIX}Failed to remove LMB, drc index {drc_field}", 0, drc_index)
     else:
         yield from release_drc(job, drc_index)
 
@@ -96,7 +96,7 @@ def add_by_index(job: Job, drc_index: int) -> Task[int]:
     if rc or index is None:
         job.log.append(f"{PREFIX}Failed to hot-add memory, drc index {drc_index:x}")
     else:
-        yield from _added(job, index)
+        yield from _log_added(job, index)
     return rc
 
 
@@ -113,10 +113,10 @@ def add_by_ic(job: Job, count: int, drc_index: int) -> Task[int]:
     if rc == 0 and span.beyond:
         rc = yield from acquire_drc(job, 0)
     if rc == 0:
-        yield from for_each_marked(job, span, lambda index: _added(job, index))
+        yield from for_each_marked(job, span, lambda index: _log_added(job, index))
         return 0
     job.log.append(f"{PREFIX}Memory indexed-count-add failed, removing any added LMBs")
-    yield from for_each_marked(job, span, lambda index: _take_back(job, index))
+    yield from for_each_marked(job, span, lambda index: _remove_again(job, index))
     return EINVAL
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""LMBs that are alike: what a request does with one, it does with all of them, and is carried out once.
+"""Acting on runs of equal LMBs at once: what a request does to one of them, it does to all.
 
-The kernel acts on one LMB after the other. Where no other thread runs between, that cannot be told from acting on
-a run of LMBs that are alike in everything that the kernel and firmware look at.
+The kernel acts on one LMB after the other. Where no other thread runs in between, the result is the same as of
+acting once on a run of LMBs that are equal in everything that the kernel and firmware look at.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from drmemctl.model.run import Run
 _DRC_INDEXES = 1 << 32
 _ADDRESSES = 1 << 64
 _MAX_LOOKUP_ARRAYS = 1 << 22
-"""Bytes of lookup arrays in which no list is so wide that the kernel dies of comparing it."""
+"""Bytes of lookup arrays up to which comparing a list cannot leave mapped memory (`find_aa_index`)."""
 
 
 def n_alike(job: Job, index: int, most: int = _DRC_INDEXES) -> int:
-    """Return how many LMBs from an array index on, up to `most`, are alike; 1 where each has to be seen."""
+    """Return how many LMBs from an array index on, up to `most`, are alike; 1 where other threads run."""
     if not job.alone:
         return 1
     state = job.state
@@ -39,25 +39,27 @@ def n_alike(job: Job, index: int, most: int = _DRC_INDEXES) -> int:
     count = state.kept.n_alike(run.base, count, size)
     count = state.listed.n_alike(run.base // size, count)
     for set_apart in filter(None, (state.unmovable, state.unbolted)):
-        count = 1 if run.drc_index in set_apart else _until(run, count, set_apart.__contains__)
+        count = 1 if run.drc_index in set_apart else _n_before(run, count, set_apart.__contains__)
     if (job.has(WRONG_NODE_ADD) or job.has(ASSIGNED_FIRST)) and not run.assigned:
-        count = _until_assigned(state.table, run, count)
+        count = _n_before_assigned(state.table, run, count)
     return job.firmware.n_alike(run.drc_index, count)
 
 
-def at_once(job: Job, count: int) -> int:
-    """Return how many of so many LMBs that are alike are acted on at once.
+def n_at_once(job: Job, count: int) -> int:
+    """Return how many of `count` equal LMBs are acted on at once.
 
-    A kernel that writes the property for each LMB writes it before it marks that one: the last is by itself in it.
+    Kernels with `flush-per-lmb` write the property for each LMB before they mark it: there the last one is acted
+    on alone, so that the property has the others marked and that one not.
     """
     return max(1, count - 1) if job.has(FLUSH_PER_LMB) else count
 
 
-def _until(run: Run, count: int, is_other: Callable[[int], bool]) -> int:
+def _n_before(run: Run, count: int, is_other: Callable[[int], bool]) -> int:
+    """Return how many of the first `count` LMBs come before one whose DRC index `is_other` accepts."""
     return next((place for place in range(1, count) if is_other(run.drc_index + place)), count)
 
 
-def _until_assigned(table: LmbTable, run: Run, count: int) -> int:
+def _n_before_assigned(table: LmbTable, run: Run, count: int) -> int:
     """Return how many LMBs of a run lie where no assigned LMB of the array does."""
     size = table.lmb_size or 0
     for assigned_run in table.runs:
@@ -69,7 +71,7 @@ def _until_assigned(table: LmbTable, run: Run, count: int) -> int:
 
 
 def _arrays_are_sound(job: Job) -> bool:
-    """Whether a list that is missing is appended once; to arrays that are cut each LMB appends it."""
+    """Whether `find_aa_index` appends a missing list once: to arrays cut short it appends it for each LMB."""
     arrays = job.state.tree.get(NODE, LOOKUP_ARRAYS)
     if arrays is None:
         return True
@@ -77,34 +79,34 @@ def _arrays_are_sound(job: Job) -> bool:
     return 4 * (2 + count * width) == len(arrays) <= _MAX_LOOKUP_ARRAYS
 
 
-def on_alike(job: Job, width: int, act: Callable[[int], Task[R]]) -> Task[R]:
-    """Carry out on `width` LMBs that are alike what is to be done with each: `act(0)` with the first of them.
+def act_on_alike(job: Job, width: int, act: Callable[[int], Task[R]]) -> Task[R]:
+    """Do a task to each of `width` equal LMBs; `act(n)` returns the task for the LMB `n` after the first.
 
-    Messages, faults and events come as they would one LMB after the other.
+    Messages, faults and events are those of acting on one LMB after the other.
     """
     if width == 1 or job.events is None:
-        return (yield from _on_run(job, width, act(0)))
+        return (yield from _act_on_run(job, width, act(0)))
     trace = job.events
-    for place in range(min(width, _SHOWN)):
+    for place in range(min(width, _ACTED_ON_SINGLY)):
         events, n_messages = trace.new_part(), len(job.log)
         result = yield from act(place)
         n_messages = len(job.log) - n_messages
-    if width > _SHOWN:
+    if width > _ACTED_ON_SINGLY:
         job.events = None
-        result = yield from _on_run(job, width - _SHOWN, act(_SHOWN))
+        result = yield from _act_on_run(job, width - _ACTED_ON_SINGLY, act(_ACTED_ON_SINGLY))
         job.events = trace
-        trace.repeat(events, n_messages, width - _SHOWN)
+        trace.repeat(events, n_messages, width - _ACTED_ON_SINGLY)
     return result
 
 
-_SHOWN = 2
-"""LMBs that are acted on by themselves where somebody looks on; those that follow go as the last of them.
+_ACTED_ON_SINGLY = 2
+"""LMBs that are acted on one by one where events are collected; the events of the others repeat those of the last.
 
-The first may differ in what is there once: it appends a list, and splits a set of the property.
+The first one may differ: it appends a list to the lookup arrays, and splits a set of the property.
 """
 
 
-def _on_run(job: Job, width: int, task: Task[R]) -> Task[R]:
+def _act_on_run(job: Job, width: int, task: Task[R]) -> Task[R]:
     if width == 1:
         return (yield from task)
     log, faults = job.log, job.faults
@@ -115,11 +117,12 @@ def _on_run(job: Job, width: int, task: Task[R]) -> Task[R]:
         times = width
     finally:
         size = job.state.table.lmb_size or 0
-        log += [_of_lmb(line, place, size) for place in range(times if job.log else 0) for line in job.log]
+        places = range(times if job.log else 0)
+        log += [_message_of_following(line, place, size) for place in places for line in job.log]
         faults += job.faults * times
         job.log, job.faults, job.width = log, faults, 1
     return result
 
 
-def _of_lmb(line: str, place: int, size: int) -> str:
+def _message_of_following(line: str, place: int, size: int) -> str:
     return line.of_following(place, size) if isinstance(line, LmbMessage) else line

@@ -64,20 +64,20 @@ def find_aa_index(job: Job, arrays: bytes, associativity: bytes) -> Task[int]:
     count, width = cells[0] if cells else 0, cells[1] if len(cells) > 1 else 0
     if len(cells) < _HEADER_WORDS:
         job.faults.append(_over_read("the two counts", len(arrays)))
-    wanted = _list_of(job, associativity, width)
+    domains = _compared_domains(job, associativity, width)
     for index in range(min(count, len(cells))):
         first = _HEADER_WORDS + index * width
-        if cells[first : first + width].tolist() == wanted:
+        if cells[first : first + width].tolist() == domains:
             return index
     if _HEADER_WORDS + count * width > len(cells):
         job.faults.append(_over_read(f"{count} arrays of {width} domains", len(arrays)))
-    # Whatever became of the property meanwhile: it is replaced by what was made of the one that was found.
-    appended = _appended(arrays, count, width, wanted)
+    # An update of the property since it was read is lost: the kernel does not look again.
+    appended = _with_row(arrays, count, width, domains)
     yield from set_property(job, NODE, LOOKUP_ARRAYS, appended, APPENDING)
     return count
 
 
-def _list_of(job: Job, associativity: bytes, width: int) -> list[int]:
+def _compared_domains(job: Job, associativity: bytes, width: int) -> list[int]:
     """Return `width` words after the length cell; what is not there is read as 0."""
     if width > _MAX_WIDTH:
         fault = Fault("oops", f"lists of {width} domains are compared", "find_aa_index", NODE, LOOKUP_ARRAYS)
@@ -96,11 +96,11 @@ def _over_read(contents: str, size: int) -> Fault:
     return Fault("over-read", message, "find_aa_index", NODE, LOOKUP_ARRAYS)
 
 
-def _appended(arrays: bytes, count: int, width: int, wanted: list[int]) -> bytes:
+def _with_row(arrays: bytes, count: int, width: int, domains: list[int]) -> bytes:
     """Return the property with room for one list more, written right behind the counted ones (not at its end)."""
     size = len(arrays) + 4 * width
     first = 4 * (_HEADER_WORDS + count * width)
     grown = bytearray(arrays.ljust(size, b"\0"))
     grown[:4] = pack_words([(count + 1) & 0xFFFFFFFF])
-    grown[first : first + 4 * width] = pack_words(wanted)
+    grown[first : first + 4 * width] = pack_words(domains)
     return bytes(grown[:size])  # what is written beyond the property is other memory

@@ -134,7 +134,7 @@ class BlockMap:
     def spans(self) -> Iterator[BlockSpan]:
         """Yield the blocks in which there is anything, ascending."""
         last: BlockSpan | None = None
-        for span in self._pieces():
+        for span in self._spans_between_bounds():
             if last is not None and last.goes_on(span):
                 last = replace(last, count=last.count + span.count)
                 continue
@@ -149,7 +149,7 @@ class BlockMap:
         ends = {edge for run, _ in self.blocks.states() for edge in (run.first, run.end)}
         return sorted({at for at, _, _ in edges} | ends)
 
-    def _pieces(self) -> Iterator[BlockSpan]:
+    def _spans_between_bounds(self) -> Iterator[BlockSpan]:
         edges = _edges(self.owners, self.block_size)
         inside: dict[int, None] = {}
         position = 0
@@ -173,12 +173,12 @@ class BlockMap:
             owner = self.owners[looked_at[0]]
             return BlockSpan(first, count, (owner,), 1, node, self._is_online(first, node), self._fits(owner))
         indexes = [index for index in looked_at if self.owners[index].state != "reserved"] or looked_at
-        shown = tuple(self.owners[index] for index in indexes[:_OWNERS_SHOWN])
+        listed = tuple(self.owners[index] for index in indexes[:_OWNERS_SHOWN])
         # Several ranges of one memory node are one owner.
-        paths = [owner.path for owner in shown if owner.path]
+        paths = [owner.path for owner in listed if owner.path]
         number = len(indexes) + len(inside) - len(looked_at) - len(paths) + len(set(paths))
-        aligned = all(self._fits(owner) for owner in shown)
-        return BlockSpan(first, count, shown, number, node, self._is_online(first, node), aligned)
+        aligned = all(self._fits(owner) for owner in listed)
+        return BlockSpan(first, count, listed, number, node, self._is_online(first, node), aligned)
 
     def _is_online(self, block: int, node: int | None) -> bool:
         return node is not None and block not in self.blocks.offline

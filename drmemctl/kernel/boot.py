@@ -16,6 +16,7 @@ from drmemctl.formats.dynamic_memory import NODE
 from drmemctl.kernel.affinity import affinity_rules
 from drmemctl.kernel.block_size import block_size_of
 from drmemctl.kernel.blocks import Blocks
+from drmemctl.kernel.blocks_at_boot import blocks_of
 from drmemctl.kernel.boot_faults import deadly_faults
 from drmemctl.kernel.boot_input import boot_associativity, read_drmem
 from drmemctl.kernel.capabilities import (
@@ -33,7 +34,6 @@ from drmemctl.kernel.listed_blocks import NOTHING_LISTED, ListedBlocks
 from drmemctl.kernel.memory_capabilities import BRIDGE_NODES
 from drmemctl.kernel.processors import cpu_ids_of, cpus_of, tells_home_nodes
 from drmemctl.kernel.profiles import Profile
-from drmemctl.kernel.regions import blocks_of
 from drmemctl.kernel.sections import MIN_BLOCK_SIZE, is_block_size
 from drmemctl.kernel.state import KernelState, Topology
 from drmemctl.kernel.topology_capabilities import PRRN_OFF_BY_DEFAULT

@@ -43,11 +43,11 @@ def _about_the_limit(tree: Tree, cmdline: str, profile: Profile) -> Iterator[str
     inherited = inherited_limit(tree)
     if limit is not None or not inherited:
         return  # prom_init itself writes down what mem= says
-    said = f"{MEMORY_LIMIT} in {CHOSEN} says {int.from_bytes(inherited.to_bytes(8, 'little'), 'big'):#x}"
+    sentence = f"{MEMORY_LIMIT} in {CHOSEN} says {int.from_bytes(inherited.to_bytes(8, 'little'), 'big'):#x}"
     if profile.has(CHOSEN_LIMITS):
         yield (
-            f"{said}: a little-endian kernel, which this one is taken for, reads the bytes back to front, as"
+            f"{sentence}: a little-endian kernel, which this one is taken for, reads the bytes back to front, as"
             f" {inherited:#x}"
         )
     else:
-        yield f"{said} and has no effect: Linux from 5.17 on does not find it"
+        yield f"{sentence} and has no effect: Linux from 5.17 on does not find it"

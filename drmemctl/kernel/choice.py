@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from drmemctl.kernel.capabilities import OLDEST
-from drmemctl.kernel.names import parse_kernel_name
+from drmemctl.kernel.kernel_names import parse_kernel_name
 from drmemctl.kernel.profiles import LATEST, Profile, ProfileError, TooOldError, profile
 from drmemctl.tree.node import Tree
 

@@ -47,7 +47,7 @@ _NODES_AND_CPUS = (StatePart.NODES, StatePart.CPUS)
 
 def add_cpu(job: Job, drc_index: int) -> Task[int]:
     """Add the CPU of a connector: acquire, describe, attach, put online (`dlpar_cpu_add`)."""
-    rc = yield from _cannot_be_added(job, drc_index)
+    rc = yield from _add_error(job, drc_index)
     if rc:
         return rc
     rc = yield from acquire_drc(job, drc_index)
@@ -158,7 +158,7 @@ def _path_of(job: Job, drc_index: int) -> str | None:
 
 
 @atomic(reads=(StatePart.NODES, StatePart.OTHER))
-def _cannot_be_added(job: Job, drc_index: int) -> int:
+def _add_error(job: Job, drc_index: int) -> int:
     parent = job.state.tree.find(CPUS)
     if parent is None:
         _warn(job, f'Failed to find CPU root node "{CPUS}"')
@@ -174,14 +174,14 @@ def _cannot_be_added(job: Job, drc_index: int) -> int:
 
 def _is_listed(job: Job, parent: Node, drc_index: int) -> bool:
     """Whether there is a connector for a CPU with that index (`valid_cpu_drc_index`)."""
-    info = parent.get(DRC_INFO_PROPERTY)
-    if info is None or not job.has(CPU_DRC_INFO):
+    drc_info = parent.get(DRC_INFO_PROPERTY)
+    if drc_info is None or not job.has(CPU_DRC_INFO):
         return drc_index in words(parent.get(INDEXES) or b"")[1:]
-    return any(entry.position(drc_index) is not None for entry in _cpu_entries(info))
+    return any(entry.position(drc_index) is not None for entry in _cpu_entries(drc_info))
 
 
-def _cpu_entries(info: bytes) -> Iterator[DrcInfoEntry]:
-    for entry in decode_drc_info(info).entries:
+def _cpu_entries(drc_info: bytes) -> Iterator[DrcInfoEntry]:
+    for entry in decode_drc_info(drc_info).entries:
         if not entry.type.startswith("CPU"):
             return
         yield entry
@@ -194,20 +194,20 @@ def _addable(job: Job, count: int) -> list[int] | None:
     if parent is None:
         return None
     present = {_my_drc_index(child) for child in parent.children}
-    info = parent.get(DRC_INFO_PROPERTY)
-    if info is None or not job.has(CPU_DRC_INFO):
+    drc_info = parent.get(DRC_INFO_PROPERTY)
+    if drc_info is None or not job.has(CPU_DRC_INFO):
         listed = words(parent.get(INDEXES) or b"")[1:]
         return list(islice((drc_index for drc_index in listed if drc_index not in present), count))
-    drc_indexes = _absent(info, present)
+    drc_indexes = _without_cpu(drc_info, present)
     if count == 0 and next(drc_indexes, None) is not None:
         message = "the DRC index of a CPU is written to an array of none: it is compared with the count too late"
         raise OopsError(Fault("oops", message, "find_drc_info_cpus_to_add", CPUS), dead=HOTPLUG_LOCK_HELD)
     return list(islice(drc_indexes, count))
 
 
-def _absent(info: bytes, present: set[int | None]) -> Iterator[int]:
+def _without_cpu(drc_info: bytes, present: set[int | None]) -> Iterator[int]:
     """Yield what `find_drc_info_cpus_to_add` finds: it stays at the first connector that has a CPU."""
-    for entry in _cpu_entries(info):
+    for entry in _cpu_entries(drc_info):
         for position in range(entry.n_sequential):
             drc_index = entry.index(position)
             if drc_index in present:
@@ -359,8 +359,8 @@ def _detach(job: Job, path: str, *, caches: bool) -> None:
         if n_users(tree, cache) > 1:
             break
         paths.append(cache)
-    for gone in paths:
-        job.set_tree("dlpar_cpu_remove", detached(job.state.tree, gone), gone, "", None)
+    for detached_path in paths:
+        job.set_tree("dlpar_cpu_remove", detached(job.state.tree, detached_path), detached_path, "", None)
     state = job.state
     cpus = tuple(cpu for cpu in state.cpus if cpu.path != path)
     # A node without memory stays online without its last CPU: only removing memory looks for empty nodes.

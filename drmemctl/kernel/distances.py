@@ -15,7 +15,7 @@ from drmemctl.formats.rows import words
 from drmemctl.kernel.affinity import affinity_rules
 from drmemctl.kernel.capabilities import CONNECTOR_DISTANCES
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.nodes import current_associativity
+from drmemctl.kernel.lmb_node import current_associativity
 from drmemctl.kernel.profiles import Profile
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import StatePart, Task, atomic
@@ -66,15 +66,15 @@ def _fill_row(job: Job, node: int, domains: Sequence[int]) -> None:
     _set_row(job, node, domains)
 
 
-def look_up_fills(job: Job) -> bool:
+def look_up_fills_row(job: Job) -> bool:
     """Whether looking a node up fills its row in: up to 5.14, in form 1, which was agreed on at boot."""
     return not job.has(CONNECTOR_DISTANCES) and isinstance(job.state.distances, Form1)
 
 
-def looked_up(job: Job, domains: Sequence[int]) -> int | None:
+def look_up_node(job: Job, domains: Sequence[int]) -> int | None:
     """Return the node of a list, which up to 5.14 fills the node's row as well (`associativity_to_nid`)."""
     node = current_associativity(job.state).node_of_row(domains)
-    if node and look_up_fills(job):
+    if node and look_up_fills_row(job):
         _set_row(job, node, domains)
     return node
 

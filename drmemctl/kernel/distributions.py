@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from drmemctl.kernel.capability import Release
-from drmemctl.kernel.names import KernelName
+from drmemctl.kernel.kernel_names import KernelName
 
 _DEBIAN_FLAVOUR = re.compile(r"[-+].*\bpowerpc64(?:le)?(?:-64k)?\Z", re.ASCII)
 """Debian's flavours for this machine; its kernels are stable releases with few patches of its own."""

@@ -95,7 +95,7 @@ def encode_v1(table: LmbTable, most: int | None = None) -> bytes:
     parts = [pack_words([table.n_lmbs & 0xFFFFFFFF])]
     remaining = table.n_lmbs if most is None else most
     if len(table.runs) == table.n_lmbs:
-        return b"".join([*parts, _one_by_one(table, remaining)])
+        return b"".join([*parts, _encode_single_lmbs(table, remaining)])
     for base, lmbs, drc, aa, flags in table.runs:
         count = min(lmbs, remaining)
         remaining -= count
@@ -109,7 +109,7 @@ def encode_v1(table: LmbTable, most: int | None = None) -> bytes:
     return b"".join(parts)
 
 
-def _one_by_one(table: LmbTable, most: int) -> bytes:
+def _encode_single_lmbs(table: LmbTable, most: int) -> bytes:
     """Return the first entries of a table in which no LMB goes on from the one before."""
     bases, _, drc_indexes, aa_indexes, flags = table.runs.columns(0, most)
     entries = array("Q", bytes(_V1_CELL * len(bases)))
@@ -225,9 +225,9 @@ def encode_v2(table: LmbTable) -> bytes:
     return encode_entries(V2, sets)
 
 
-_WRITER = "dlpar_update_device_tree_lmb"
+_LMB_WRITER = "dlpar_update_device_tree_lmb"
 
-FLUSHES = frozenset({*_WRITERS.values(), _WRITER})
+FLUSHES = frozenset({*_WRITERS.values(), _LMB_WRITER})
 """Functions that write what the kernel holds into the LMB property."""
 
 
@@ -238,7 +238,7 @@ def write_through(job: Job, index: int) -> Task[int]:
     yield from set_updating(job)
     changed = yield from _property_by_lmb(job, index)
     if changed is not None:
-        yield from set_property(job, NODE, *changed, _WRITER)
+        yield from set_property(job, NODE, *changed, _LMB_WRITER)
     yield from clear_updating(job)
     return ENODEV if changed is None else 0
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5, decode_architecture_vec5
 from drmemctl.formats.rows import words
-from drmemctl.formats.strings import decode_strings
 from drmemctl.kernel.cmdline import command_line, has_flag
 from drmemctl.model.associativity import CHOSEN
+from drmemctl.model.platform import hypertas_functions
 from drmemctl.model.processors import CPUS, PFT_SIZE
 from drmemctl.model.standard_properties import device_type
 from drmemctl.tree.node import Tree
@@ -71,8 +71,7 @@ def uses_radix(tree: Tree) -> bool:
 
 def hash_table_of(tree: Tree) -> HashTable | None:
     """Return the table of a guest that boots on a tree; None with radix, and where it cannot be resized."""
-    functions = decode_strings(tree.get("/rtas", "ibm,hypertas-functions") or b"").items
-    if "hcall-hpt-resize" not in functions or uses_radix(tree):
+    if "hcall-hpt-resize" not in hypertas_functions(tree) or uses_radix(tree):
         return None
     parent = tree.find(CPUS)
     for node in () if parent is None else parent.children:

@@ -191,8 +191,8 @@ class Job:
         blocks, topology = state.blocks.removed(block, self.width), state.topology
         if topology.with_bridges:
             # try_offline_node looks for CPUs and memory only.
-            gone = state.blocks.nodes() - blocks.nodes()
-            topology = replace(topology, with_bridges=topology.with_bridges - gone)
+            emptied = state.blocks.nodes() - blocks.nodes()
+            topology = replace(topology, with_bridges=topology.with_bridges - emptied)
         self.state = replace(state, blocks=blocks, topology=topology, hash_table=table)
         if self.events is not None:
             self.events.append(BlockWrite(function, len(self.log), block, None))

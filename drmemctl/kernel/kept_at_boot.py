@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What of the memory that a kernel boots with cannot leave, as far as its tree and command line tell.
+"""Boot memory that cannot be removed, as far as the tree and the command line tell: reservations, fadump.
 
 Source: Linux arch/powerpc/kernel/fadump.c `fadump_reserve_mem`, `fadump_calculate_reserve_size`,
 `fadump_get_boot_mem_regions`; arch/powerpc/platforms/pseries/rtas-fadump.c `rtas_fadump_dt_scan`;
@@ -37,7 +37,7 @@ _ANY_CALL = "ibm,configure-connector"
 
 
 def kept_memory(tree: Tree, profile: Profile, regions: Sequence[MemblockRegion], block_size: int) -> KeptMemory:
-    """Return what of the memory that a kernel booted with cannot leave, as far as tree and command line tell.
+    """Return the boot memory that cannot be removed, as far as the tree and the command line tell.
 
     Where it prepared for a firmware-assisted dump it does not reserve memory for a crash kernel.
     """
@@ -56,9 +56,9 @@ def _rtas(tree: Tree) -> Iterator[Reservation]:
 
 def _crash_kernel(tree: Tree, *, cma: bool) -> Iterator[Reservation]:
     """Yield the memory of a crash kernel, where its address was chosen or the kernel wrote it down."""
-    named = crash_kernel(command_line(tree), cma=cma)
-    if named is not None and named[1] is not None:
-        yield Reservation(named[1], named[1] + named[0], "crashkernel=")
+    crashkernel = crash_kernel(command_line(tree), cma=cma)
+    if crashkernel is not None and crashkernel[1] is not None:
+        yield Reservation(crashkernel[1], crashkernel[1] + crashkernel[0], "crashkernel=")
         return
     try:
         crash = CrashMemory.from_tree(tree)
@@ -80,24 +80,24 @@ def _dump_areas(
     size = _boot_memory(tree, sum(region.size for region in regions), cma=cma)
     top = _boot_memory_top(regions, size)
     area = size + _dump_data(tree)
-    start = _chunk(regions, top, area)
+    start = _dump_area_base(regions, top, area)
     yield 0, top
     yield max(0, start - block_size + 1), start + area
 
 
 def _has_dump(tree: Tree) -> bool:
-    on = False
+    is_on = False
     for value in options(command_line(tree), "fadump"):
-        on = value.startswith(("on", "nocma")) or (on and not value.startswith("off"))
-    return on and (tree.get(RTAS, _CONFIGURE_DUMP) is not None or tree.get(RTAS, _ANY_CALL) is None)
+        is_on = value.startswith(("on", "nocma")) or (is_on and not value.startswith("off"))
+    return is_on and (tree.get(RTAS, _CONFIGURE_DUMP) is not None or tree.get(RTAS, _ANY_CALL) is None)
 
 
 def _boot_memory(tree: Tree, total: int, *, cma: bool) -> int:
     """Return the bytes that the second kernel gets (`fadump_calculate_reserve_size`)."""
     cmdline = command_line(tree)
-    named = crash_kernel_size(cmdline, total, cma=cma)
-    if named:
-        size = min(named, total // _MOST_BOOT_MEMORY)
+    crashkernel = crash_kernel_size(cmdline, total, cma=cma)
+    if crashkernel:
+        size = min(crashkernel, total // _MOST_BOOT_MEMORY)
     else:
         older = options(cmdline, "fadump_reserve_mem")
         fifth_percent = total // 20 & ~0xFFFFFFF
@@ -112,7 +112,8 @@ def _boot_memory_top(regions: Iterable[MemblockRegion], size: int) -> int:
         holes += region.base - last_end
         if counted + region.size >= wanted:
             break
-        # The kernel takes what it has off what it wants and counts it, too.
+        # `fadump_get_boot_mem_regions` subtracts a region from what it still wants and adds it to what it has, so
+        # that each region counts twice in the comparison above.
         wanted -= region.size
         counted += region.size
         last_end = region.end
@@ -128,7 +129,7 @@ def _dump_data(tree: Tree) -> int:
     return _PAGE + sum(size for kind, size in zip(kinds, sizes, strict=True) if kind in _WRITTEN_SECTIONS)
 
 
-def _chunk(regions: Sequence[MemblockRegion], low: int, size: int) -> int:
+def _dump_area_base(regions: Sequence[MemblockRegion], low: int, size: int) -> int:
     """Return where memory is first that takes the dump, from an address on (`fadump_locate_reserve_mem`)."""
     base = end = 0
     for region in regions:

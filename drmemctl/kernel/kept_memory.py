@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Memory that cannot leave: firmware-assisted dumps keep it, or the kernel reserved it at boot.
+"""Memory that cannot be removed: firmware-assisted dumps keep it, or the kernel reserved it at boot.
 
 Source: Linux arch/powerpc/kernel/fadump.c `is_fadump_memory_area`; arch/powerpc/platforms/pseries/hotplug-memory.c
 `lmb_is_removable`; mm/page_isolation.c `has_unmovable_pages`. Read in 5.10 and 7.2.
@@ -38,7 +38,7 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class KeptMemory:
-    """What of a kernel's memory cannot leave.
+    """Memory of a kernel that cannot be removed.
 
     Attributes:
         dump: addresses, first and last, at which LMBs begin that a firmware-assisted dump keeps: those are not

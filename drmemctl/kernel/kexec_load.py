@@ -82,8 +82,8 @@ def next_tree(booted: Tree, live: Tree, route: Route) -> Tree:
     def updated(child: Node) -> Node:
         if child.name != _CPUS:
             return child
-        kept = tuple(node for node in child.children if device_type(node) != "cpu")
-        return replace(child, children=(*kept, *present))
+        others = tuple(node for node in child.children if device_type(node) != "cpu")
+        return replace(child, children=(*others, *present))
 
     return booted.with_root(replace(booted.root, children=tuple(map(updated, booted.root.children))))
 
@@ -105,11 +105,11 @@ def check_load(booted: Tree, crash_tree: Tree, crash: CrashMemory, profile: Prof
         return
     if profile.has(KEXEC_PLUGGABLE_COUNTED):
         return  # memory_hotplug_max is beyond all LMBs.
-    needed = len(crash_tree.get(NODE, DRCONF_USABLE_MEMORY) or b"")
+    size = len(crash_tree.get(NODE, DRCONF_USABLE_MEMORY) or b"")
     room = _room(booted, lmb_size, crash, profile)
-    if needed > room:
+    if size > room:
         message = (
-            f"kexec_file_load fails to add {DRCONF_USABLE_MEMORY}: it has {needed:,} bytes, and Linux "
+            f"kexec_file_load fails to add {DRCONF_USABLE_MEMORY}: it has {size:,} bytes, and Linux "
             f"{profile.name} makes room for about {room:,}"
         )
         mended = "mended by fc546faa5595 (6.2)" if profile.has(KEXEC_LMBS_COUNTED) else "2377c92e37fe makes more"

@@ -15,14 +15,14 @@ from drmemctl.kernel.capabilities import (
     TREE_ERRORS_LOGGED,
     WRONG_NODE_ADD,
 )
-from drmemctl.kernel.distances import look_up_fills, looked_up
+from drmemctl.kernel.distances import look_up_fills_row, look_up_node
 from drmemctl.kernel.dlpar import release_drc
 from drmemctl.kernel.errno import E2BIG, EBUSY, EEXIST, EFAULT, EINVAL
 from drmemctl.kernel.fault import HOTPLUG_LOCK_HELD, Fault
 from drmemctl.kernel.flush import write_through
 from drmemctl.kernel.job import Job, OopsError
+from drmemctl.kernel.lmb_node import current_associativity, node_of_lmb
 from drmemctl.kernel.memory_capabilities import ADDRESS_CHECK, RANGE_PREVALIDATED
-from drmemctl.kernel.nodes import current_associativity, node_of_lmb
 from drmemctl.kernel.physical import max_physical
 from drmemctl.kernel.plugins import replaceable
 from drmemctl.kernel.task import StatePart, Task, atomic
@@ -78,7 +78,7 @@ def remove_lmb(job: Job, index: int) -> Task[int]:
     rc = yield from _offline_lmb(job, index)
     if rc:
         return rc
-    if job.has(ASSIGNED_FIRST) and look_up_fills(job):
+    if job.has(ASSIGNED_FIRST) and look_up_fills_row(job):
         yield from _look_up_removed(job, index)
     yield from _remove_memory(job, index)
     yield from _unassign(job, index)
@@ -152,7 +152,7 @@ def add_lmb(job: Job, index: int, drc_index: int) -> Task[int]:
         yield from release_drc(job, drc_index)
         _log_error(job, "Failed to configure LMB 0x{drc:x}", lmb_at(job, index))
         return rc
-    node = yield from (_node_filling_row(job, index) if look_up_fills(job) else node_for_add(job, index))
+    node = yield from (_node_filling_row(job, index) if look_up_fills_row(job) else node_for_add(job, index))
     rc = yield from _add_memory(job, index, node)
     if job.has(ASSIGNED_FIRST):
         if rc:
@@ -298,7 +298,7 @@ def _fill_distances(job: Job, lmb: Lmb) -> None:
     """Take an LMB's list for its node's distances, where looking the node up does (`of_drconf_to_nid_single`)."""
     row = current_associativity(job.state).row(lmb.aa_index, lmb.flags)
     if row is not None:
-        looked_up(job, row)
+        look_up_node(job, row)
 
 
 def _assigned_at(job: Job, base: int) -> Lmb | None:

@@ -37,7 +37,7 @@ from drmemctl.kernel.task import Lock, StatePart, Task, atomic, drop, take
 from drmemctl.kernel.topology_capabilities import PRRN_READD, PRRN_UPDATE
 from drmemctl.kernel.topology_updates import prrn_is_enabled, update_cpu_topology
 from drmemctl.kernel.tree_edit import attached, detached, parent_of
-from drmemctl.kernel.update_node import call, update_dt_node
+from drmemctl.kernel.update_node import fetch_updates, update_dt_node
 from drmemctl.model.drmem import RootCells
 from drmemctl.model.phandles import find_phandle, phandle_of
 from drmemctl.model.processors import CPUS
@@ -57,21 +57,24 @@ class _OverReadError(Exception):
 
 
 class _NodeList:
+    """The words of a work area of ibm,update-nodes behind its header, read one by one."""
+
     def __init__(self, area: bytes) -> None:
         self._data = area[:WORK_AREA].ljust(WORK_AREA, b"\0")
         self._at = HEADER_SIZE
 
     def next(self) -> int:
+        """Return the next word; `_OverReadError` at the end of the work area, which the kernel does not check."""
         if self._at >= WORK_AREA:
             raise _OverReadError
         self._at += 4
         return int.from_bytes(self._data[self._at - 4 : self._at], "big")
 
 
-def suspended(job: Job) -> tuple[str, ...]:
-    """Return what the kernel prints of the suspension (`rtas_percpu_suspend_me`, `do_join`, `do_suspend`).
+def suspend_messages(job: Job) -> tuple[str, ...]:
+    """Return the kernel's messages about the suspension (`rtas_percpu_suspend_me`, `do_join`, `do_suspend`).
 
-    Which CPU does it is as it comes; the log says 0 here.
+    Any CPU may be the one that calls ibm,suspend-me; the messages say 0 here.
     """
     if job.has(SUSPEND_IN_STOP_MACHINE):
         return f"{_PREFIX}calling ibm,suspend-me on CPU 0", f"{_PREFIX}CPU 0 waking all threads"
@@ -100,7 +103,7 @@ def _transfer_error(job: Job) -> int:
 
 
 def handle_prrn_event(job: Job, source: UpdateSource, scope: int) -> Task[bool]:
-    """Update the tree of a scope, in kernels that care, and say whether this one did (`handle_rtas_event`)."""
+    """Update the tree of a scope; return whether this kernel acts on reassignments (`handle_rtas_event`)."""
     job.doing = REASSIGNMENT
     if not job.has(PRRN_UPDATE):
         job.log.append("Platform resource reassignment ignored.")
@@ -125,11 +128,12 @@ def _update(job: Job, source: UpdateSource, scope: int) -> Task[int]:
     """Fetch lists of nodes until there are no more, and act on each; return the last status."""
     area = bytes(WORK_AREA)
     while True:
-        area, status = yield from call(job, "pseries_devicetree_update", source, UPDATE_NODES, area, scope)
+        function = "pseries_devicetree_update"
+        area, status = yield from fetch_updates(job, function, source, UPDATE_NODES, area, scope)
         if status not in (0, 1):
             return status
         try:
-            yield from _operations(job, source, _NodeList(area), scope)
+            yield from _act_on_list(job, source, _NodeList(area), scope)
         except _OverReadError:
             message = "the list of nodes goes on beyond the work area: what is there now passes for operations"
             job.faults.append(Fault("over-read", message, "pseries_devicetree_update"))
@@ -137,14 +141,15 @@ def _update(job: Job, source: UpdateSource, scope: int) -> Task[int]:
             return status
 
 
-def _operations(job: Job, source: UpdateSource, words: _NodeList, scope: int) -> Task[None]:
+def _act_on_list(job: Job, source: UpdateSource, words: _NodeList, scope: int) -> Task[None]:
+    """Act on the nodes of each operation, up to a word without an action (`pseries_devicetree_update`)."""
     while (word := words.next()) & ACTION_MASK:
         action, count = word & ACTION_MASK, word & COUNT_MASK
         for _ in range(count):
-            yield from _operation(job, source, words, action, scope)
+            yield from _act_on_node(job, source, words, action, scope)
 
 
-def _operation(job: Job, source: UpdateSource, words: _NodeList, action: int, scope: int) -> Task[None]:
+def _act_on_node(job: Job, source: UpdateSource, words: _NodeList, action: int, scope: int) -> Task[None]:
     phandle = words.next()
     path = yield from _lookup(job, phandle)
     if path is None and job.has(NODE_LOOKUP_FIRST):

@@ -110,15 +110,15 @@ def movable_begins(memory: Iterable[MemblockRegion], cmdline: str) -> Begins:
     """Return where ZONE_MOVABLE begins on each node that has one; all of its memory from there on is in it."""
     regions = list(memory)
     if has_flag(cmdline, "movable_node"):
-        begins = _marked(regions)
+        begins = _begins_of_marked(regions)
     else:
-        begins = _beyond(regions, _kept(cmdline, sum(region.size for region in regions)))
+        begins = _begins_beyond_kernel_core(regions, _kernel_core(cmdline, sum(region.size for region in regions)))
     ends = {region.node: region.end for region in regions}
     aligned = {node: -(-begin // _LARGEST_PAGES) * _LARGEST_PAGES for node, begin in begins.items()}
     return {node: begin for node, begin in aligned.items() if 0 < begin < ends[node]}
 
 
-def _marked(regions: Sequence[MemblockRegion]) -> Begins:
+def _begins_of_marked(regions: Sequence[MemblockRegion]) -> Begins:
     """Return the lowest marked memory of each node. Page 0 cannot be: 0 stands for a node without the zone."""
     begins: Begins = {}
     for region in regions:
@@ -127,7 +127,7 @@ def _marked(regions: Sequence[MemblockRegion]) -> Begins:
     return begins
 
 
-def _kept(cmdline: str, total: int) -> int:
+def _kernel_core(cmdline: str, total: int) -> int:
     """Return the bytes that must not be movable, 0 where no option asks for any."""
     kernel = _amount(cmdline, "kernelcore", total)
     movable = _amount(cmdline, "movablecore", total)
@@ -149,7 +149,7 @@ def _amount(cmdline: str, name: str, total: int) -> int:
     return total // _PAGE * 100 * percent // 10000 * _PAGE if percent else size
 
 
-def _beyond(regions: Sequence[MemblockRegion], required: int) -> Begins:
+def _begins_beyond_kernel_core(regions: Sequence[MemblockRegion], required: int) -> Begins:
     """Return where each node has given its share of what is kept; what small nodes lack the others give."""
     nodes = sorted({region.node for region in regions if region.node is not None})
     begins: Begins = {}
@@ -157,7 +157,7 @@ def _beyond(regions: Sequence[MemblockRegion], required: int) -> Begins:
     while required and n_nodes:
         share = _share(required, n_nodes)
         for node in nodes:
-            required -= min(required, _give(regions, node, share, begins))
+            required -= min(required, _move_begin(regions, node, share, begins))
         n_nodes -= 1
         if required // _PAGE <= n_nodes:
             break
@@ -168,7 +168,7 @@ def _share(required: int, nodes: int) -> int:
     return required // _PAGE // nodes * _PAGE
 
 
-def _give(regions: Sequence[MemblockRegion], node: int, share: int, begins: Begins) -> int:
+def _move_begin(regions: Sequence[MemblockRegion], node: int, share: int, begins: Begins) -> int:
     """Move the begin of a node's zone up by its share, over holes; return how much memory that is."""
     total = 0
     for region in regions:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from drmemctl.formats.associativity import ASSOCIATIVITY
-from drmemctl.formats.cells import LMB_SIZE
 from drmemctl.formats.dynamic_memory import ASSIGNED, LOOKUP_ARRAYS, NODE, V1, V2, decode_entries
 from drmemctl.formats.rows import words
 from drmemctl.kernel.capabilities import AA_SYNC, ASSIGNED_DIFF_NOTIFIER, DRMEM_ARRAY, OLD_PROPERTY_CHECK
@@ -17,7 +16,7 @@ from drmemctl.kernel.plugins import replaceable
 from drmemctl.kernel.task import Action, Footprint, StatePart, Task, atomic
 from drmemctl.kernel.topology_updates import cpu_updated
 from drmemctl.kernel.trace import ArrayWrite
-from drmemctl.model.drmem import Drmem, LmbTable, RootCells
+from drmemctl.model.drmem import READ_FROM, Drmem, LmbTable, RootCells
 from drmemctl.model.intervals import Claims, split
 from drmemctl.model.processors import CPUS
 from drmemctl.model.run import Run
@@ -40,11 +39,19 @@ def set_property(  # noqa: PLR0913 - what changes, who wants it, and whether it 
 ) -> Task[None]:
     """Update or add a property of an existing node, then notify (`of_update_property`).
 
-    `by` is the kernel function that wants it. Between the update and the notification others may run.
-    `delivered` is set where this is the moment at which firmware delivers it. `notify` is no parameter of any
-    kernel's: without it the memory code is not told, as a plugin may want it.
+    Other threads may run between the update and the notification.
+
+    Args:
+        job: the work in hand.
+        path: the node.
+        name: the property.
+        value: its new value.
+        by: the kernel function that calls.
+        delivered: whether firmware delivers the value by this update.
+        notify: whether the memory notifier is called; every kernel does, plugins may not.
+
     """
-    old = yield from _put(job, by, path, name, value, delivered=delivered)
+    old = yield from _change_property(job, by, path, name, value, delivered=delivered)
     if path == NODE and name in (V1, V2):
         if not notify:
             return
@@ -55,40 +62,36 @@ def set_property(  # noqa: PLR0913 - what changes, who wants it, and whether it 
 
 def remove_property(job: Job, path: str, name: str, *, delivered: bool = False) -> Task[None]:
     """Remove a property; no notifier of the memory code listens to that (`of_remove_property`)."""
-    yield from _put(job, "of_remove_property", path, name, None, delivered=delivered)
+    yield from _change_property(job, "of_remove_property", path, name, None, delivered=delivered)
 
 
-_LMBS_READ_FROM = frozenset(
-    {*((NODE, name) for name in (V1, V2, LMB_SIZE)), ("/", "#address-cells"), ("/", "#size-cells")}
-)
-
-
-def _part_of(path: str, name: str) -> StatePart:
-    if (path, name) in _LMBS_READ_FROM:
+def _state_part(path: str, name: str) -> StatePart:
+    """Return the part of the state that a property belongs to, as footprints have it."""
+    if (path, name) in READ_FROM:
         return StatePart.LMBS
     return StatePart.LOOKUP if (path, name) == (NODE, LOOKUP_ARRAYS) else StatePart.OTHER
 
 
-def _put(  # noqa: PLR0913 - see `set_property`
+def _change_property(  # noqa: PLR0913 - see `set_property`
     job: Job, by: str, path: str, name: str, value: bytes | None, *, delivered: bool
 ) -> Task[bytes | None]:
-    """Put a property in place, or take it away; return its old value."""
-    touches = Footprint(frozenset({StatePart.NODES}), frozenset({_part_of(path, name)}))
+    """Set a property, or remove it where `value` is None; return its old value."""
+    touches = Footprint(frozenset({StatePart.NODES}), frozenset({_state_part(path, name)}))
     if delivered and path == NODE:
         touches |= Footprint(frozenset({StatePart.LOOKUP}), frozenset({StatePart.DELIVERED}))
     if not job.has(DRMEM_ARRAY) and path == NODE:
         touches |= Footprint(writes=frozenset({StatePart.AA, StatePart.FLAGS}))
 
-    def put(actor: Job) -> bytes | None:
+    def change(actor: Job) -> bytes | None:
         if delivered and path == NODE:
             actor.firmware = actor.firmware.updated(name, value, actor.state.tree)
-        return _put_now(actor, by, path, name, value)
+        return _change_tree(actor, by, path, name, value)
 
-    old: bytes | None = yield Action(by, put, touches)
+    old: bytes | None = yield Action(by, change, touches)
     return old
 
 
-def _put_now(job: Job, by: str, path: str, name: str, value: bytes | None) -> bytes | None:
+def _change_tree(job: Job, by: str, path: str, name: str, value: bytes | None) -> bytes | None:
     tree = job.state.tree
     node = tree.find(path)
     if node is None or (value is None and node.find(name) is None):
@@ -162,7 +165,7 @@ def _sync_aa(job: Job, name: str, data: bytes) -> None:
     if job.events is not None:
         for write in writes:
             job.events.append(ArrayWrite("drmem_update_lmbs", len(job.log), *write))
-    job.state = replace(job.state, table=_written(table, writes))
+    job.state = replace(job.state, table=_with_aa_writes(table, writes))
     if entries.declared - entries.present > _READABLE_ENTRIES:
         message = f"{entries.declared} entries are walked where there are {entries.present}"
         raise OopsError(Fault("never-returns", message, f"drmem_update_lmbs: {name}", NODE, name))
@@ -170,19 +173,19 @@ def _sync_aa(job: Job, name: str, data: bytes) -> None:
 
 def synced(table: LmbTable, update: LmbTable) -> LmbTable:
     """Return an array with the aa_indexes of an update, by DRC index (`drmem_update_lmbs`)."""
-    return _written(table, list(_aa_writes(table, update)))
+    return _with_aa_writes(table, list(_aa_writes(table, update)))
 
 
 def _aa_writes(table: LmbTable, update: LmbTable) -> Iterator[tuple[int, int, int, int]]:
     """Yield what an update writes into an array: array index, count, DRC index, aa_index."""
-    places = _PlacesByDrc(table)
+    places = _IndexesByDrc(table)
     for run in update.runs:
         for first, count, drc_index in places.of(run):
             yield first, count, drc_index, run.aa_index
 
 
-def _written(table: LmbTable, writes: Sequence[tuple[int, int, int, int]]) -> LmbTable:
-    # Of LMBs that the property describes several times, the last counts.
+def _with_aa_writes(table: LmbTable, writes: Sequence[tuple[int, int, int, int]]) -> LmbTable:
+    # `drmem_update_lmbs` writes entry by entry: of several entries with one DRC index the last one stays.
     claims = Claims()
     for first, count, _, aa_index in reversed(writes):
         claims.add(first, first + count, aa_index)
@@ -198,11 +201,11 @@ def _beyond_the_end(job: Job, name: str, declared: int, present: int) -> None:
     job.faults.append(Fault("over-read", message, "walk_drmem_lmbs", NODE, name))
 
 
-class _PlacesByDrc:
+class _IndexesByDrc:
     """Where in the array the first LMB with each DRC index is."""
 
     def __init__(self, table: LmbTable) -> None:
-        # What is to be added to a DRC index is the owner of its range.
+        # The owner of a range of DRC indexes is the difference between array index and DRC index.
         self._claims = Claims()
         first = 0
         for run in table.runs:

@@ -11,12 +11,16 @@ from dataclasses import dataclass, replace
 
 from drmemctl.formats.lrdr_capacity import LRDR_CAPACITY, decode_lrdr_capacity
 from drmemctl.formats.rows import words
-from drmemctl.formats.strings import decode_strings
-from drmemctl.kernel.cpu_capabilities import HOME_NODE_AT_BOOT, HOME_NODE_FIRST, HOME_NODE_POLL, POLL_BESIDE_PRRN
-from drmemctl.kernel.distances import looked_up
+from drmemctl.kernel.cpu_capabilities import (
+    HOME_NODE_AT_BOOT,
+    HOME_NODE_FIRST,
+    HOME_NODE_POLL,
+    POLL_BESIDE_PRRN,
+)
+from drmemctl.kernel.distances import look_up_node
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.job import HOME_NODES, MIGRATION, Job
-from drmemctl.kernel.nodes import current_associativity
+from drmemctl.kernel.lmb_node import current_associativity
 from drmemctl.kernel.state import Cpu, CpuIds, KernelState
 from drmemctl.kernel.task import StatePart, atomic
 from drmemctl.kernel.topology_capabilities import (
@@ -28,6 +32,7 @@ from drmemctl.kernel.topology_capabilities import (
 )
 from drmemctl.model.associativity import Associativity, domains_of
 from drmemctl.model.drmem import RootCells
+from drmemctl.model.platform import hypertas_functions
 from drmemctl.model.processors import CPUS, INTERRUPT_SERVERS, cores
 from drmemctl.tree.node import Tree
 
@@ -73,7 +78,7 @@ def node_of_cpu(job: Job, path: str) -> int:
     if node is None:
         cpu_node = state.tree.find(path)
         domains = None if cpu_node is None else domains_of(cpu_node)
-        node = None if domains is None else looked_up(job, domains)
+        node = None if domains is None else look_up_node(job, domains)
     return node if node is not None and state.topology.is_possible(node) else state.first_online_node
 
 
@@ -84,11 +89,11 @@ def home_of(job: Job, path: str) -> int | None:
     node = job.state.tree.find(path)
     servers = words((node.get(INTERRUPT_SERVERS) if node is not None else None) or b"")
     domains = job.firmware.home_node(servers[0]) if servers else None
-    return None if domains is None else looked_up(job, domains)
+    return None if domains is None else look_up_node(job, domains)
 
 
 def on_homes(state: KernelState, firmware: Firmware) -> KernelState:
-    """Return a kernel that just booted with its CPUs on their home nodes, where it asks for those."""
+    """Return a kernel after boot with its CPUs on their home nodes, if it asks for them (`vphn_get_nid`)."""
     job = Job(state, firmware, events=None)
     if not (job.has(HOME_NODE_FIRST) or job.has(HOME_NODE_AT_BOOT)) or not state.topology.vphn or state.dead:
         return state
@@ -109,7 +114,7 @@ def _home_of_booted(job: Job, cpu: Cpu) -> int:
 
 _NOT_POLLED = "since 5.9 no timer asks for home nodes: Linux asks when a CPU boots or comes online"
 _TREE_ONLY = "5.9 puts no CPU on its home node: it goes by the tree of boot"
-_BESIDE = "up to 4.14 no timer asks for home nodes where platform resource reassignment was agreed on"
+_NOT_BESIDE_PRRN = "up to 4.14 no timer asks for home nodes where platform resource reassignment was agreed on"
 
 
 def why_unasked(state: KernelState) -> str:
@@ -119,7 +124,7 @@ def why_unasked(state: KernelState) -> str:
         return _NOT_POLLED if profile.has(HOME_NODE_FIRST) else _TREE_ONLY
     if state.deaf:
         return _off(state)
-    return _BESIDE if state.topology.prrn and not profile.has(POLL_BESIDE_PRRN) else ""
+    return _NOT_BESIDE_PRRN if state.topology.prrn and not profile.has(POLL_BESIDE_PRRN) else ""
 
 
 @atomic(
@@ -134,7 +139,7 @@ def poll_home_nodes(job: Job) -> None:
         domains = job.firmware.home_node(cpu.threads[0]) if cpu.threads else None
         if domains is None:
             continue
-        node = home_or_first(job, looked_up(job, domains))
+        node = home_or_first(job, look_up_node(job, domains))
         state = job.state
         if node != cpu.node:
             topology = replace(state.topology, with_cpus=state.topology.with_cpus | {node})
@@ -143,8 +148,7 @@ def poll_home_nodes(job: Job) -> None:
 
 def tells_home_nodes(tree: Tree) -> bool:
     """Whether the hypervisor can be asked for the home node of a CPU (`FW_FEATURE_VPHN`)."""
-    data = tree.get("/rtas", "ibm,hypertas-functions")
-    return data is not None and "hcall-vphn" in decode_strings(data).items
+    return "hcall-vphn" in hypertas_functions(tree)
 
 
 def listens(state: KernelState) -> bool:
@@ -222,8 +226,8 @@ def cpu_changes(before: KernelState, after: KernelState, doing: str) -> tuple[Cp
             after, cpu.path
         ):
             changes.append(_change(old.node, cpu, after, doing))
-    gone = (CpuChange(cpu.path, cpu.threads, cpu.node, None, None, "") for cpu in old_cpus.values())
-    return (*changes, *gone)
+    removed = (CpuChange(cpu.path, cpu.threads, cpu.node, None, None, "") for cpu in old_cpus.values())
+    return (*changes, *removed)
 
 
 def _change(before: int | None, cpu: Cpu, after: KernelState, doing: str) -> CpuChange:

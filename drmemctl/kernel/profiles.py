@@ -20,7 +20,7 @@ from drmemctl.kernel.capabilities import (
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.distributions import BY_NAME as DISTRIBUTIONS_BY_NAME
 from drmemctl.kernel.distributions import Backport, Distribution, distribution_of, follows_stable
-from drmemctl.kernel.names import KernelName, parse_kernel_name
+from drmemctl.kernel.kernel_names import KernelName, parse_kernel_name
 from drmemctl.notebook import short_repr
 from drmemctl.wording import did_you_mean, nearest
 
@@ -72,11 +72,12 @@ class Profile:
 
     def changed(self, added: Iterable[str] = (), removed: Iterable[str] = ()) -> Profile:
         """Return the profile with capabilities added and removed by name; `ProfileError` for one not known."""
-        names = (self.capabilities | _known(added)) - _known(removed)
+        names = (self.capabilities | _checked_names(added)) - _checked_names(removed)
         return self if names == self.capabilities else replace(self, capabilities=names)
 
 
-def _known(names: Iterable[str]) -> frozenset[str]:
+def _checked_names(names: Iterable[str]) -> frozenset[str]:
+    """Return names of capabilities; `ProfileError` for one that neither the table nor a plugin has."""
     for name in (names := tuple(names)):
         if name not in BY_NAME and plugins.looked_up(name, plugins.capabilities) is None:
             near = nearest(name, (*BY_NAME, *plugins.capabilities()))

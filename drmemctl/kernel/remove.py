@@ -18,7 +18,7 @@ from drmemctl.kernel.errno import EINVAL
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import PREFIX, add_lmb, is_removable, remove_lmb
-from drmemctl.kernel.range import find_drc, find_range, identity, passes_reserved
+from drmemctl.kernel.lmb_range import base_and_drc_index, find_drc, find_range, passes_reserved
 from drmemctl.kernel.task import StatePart, Task, atomic
 from drmemctl.kernel.walk import Span, act_on_each, act_until, for_each_marked, next_lmb, whole
 from drmemctl.model.run import DRC_INDEXES, Run
@@ -46,18 +46,18 @@ def remove_by_count(job: Job, count: int) -> Task[int]:
 
 
 @atomic(reads=(StatePart.FLAGS,))
-def _available(job: Job, wanted: int) -> int:
+def _available(job: Job, most: int) -> int:
     """Count the LMBs that may be removed, up to `wanted`: those without a memory block count, too."""
     available = 0
     for run in job.state.table.runs:
         if is_removable(job, run.flags):
-            available += run.lmbs - _stuck(job, run) - job.state.kept.n_kept(run, job.state.table.lmb_size or 0)
-        if available >= wanted:
-            return wanted
+            available += run.lmbs - _n_pinned(job, run) - job.state.kept.n_kept(run, job.state.table.lmb_size or 0)
+        if available >= most:
+            return most
     return available
 
 
-def _stuck(job: Job, run: Run) -> int:
+def _n_pinned(job: Job, run: Run) -> int:
     """Count a run's LMBs that the kernel does not take for removable, though their flags allow it."""
     if not job.has(SECTION_REMOVABLE_CHECK):
         return 0
@@ -77,26 +77,26 @@ def _next_removable(job: Job, start: int) -> tuple[int, int] | None:
     """Return the next LMB that may be removed; those without a memory block are passed over."""
 
     def n_skipped(position: int, run: Run) -> int:
-        return _not_removable(job, run, position) if is_removable(job, run.flags) else run.lmbs
+        return _n_not_removable(job, run, position) if is_removable(job, run.flags) else run.lmbs
 
     return next_lmb(job.state.table, whole(job), start, n_skipped)
 
 
-def _not_removable(job: Job, run: Run, start: int) -> int:
+def _n_not_removable(job: Job, run: Run, start: int) -> int:
     """Return how many LMBs from a position of the run on have no memory block, or are kept for a dump."""
     kept, size = job.state.kept, job.state.table.lmb_size or 0
     position = start
     while position < run.lmbs:
         base = run.base + position * size
         n_alike = kept.n_alike(base, run.lmbs - position, size) if size else run.lmbs - position
-        passed = min(n_alike, _absent(job, run, position)) if kept.is_removable(base) else n_alike
+        passed = min(n_alike, _n_without_block(job, run, position)) if kept.is_removable(base) else n_alike
         position += passed
         if passed < n_alike:
             break
     return position - start
 
 
-def _absent(job: Job, run: Run, position: int) -> int:
+def _n_without_block(job: Job, run: Run, position: int) -> int:
     """Return how many LMBs from a position of the run on have no memory block, so that removing them fails."""
     table = job.state.table
     if table.lmb_size != job.state.block_size or run.base % job.state.block_size:
@@ -106,13 +106,13 @@ def _absent(job: Job, run: Run, position: int) -> int:
 
 
 def _removed_by_count(job: Job, index: int) -> Task[None]:
-    base, drc_index = yield from identity(job, index)
+    base, drc_index = yield from base_and_drc_index(job, index)
     yield from release_drc(job, drc_index)
     job.tell(PREFIX + "Memory at {base:x} was hot-removed", base, drc_index)
 
 
 def _add_back(job: Job, index: int, template: str) -> Task[None]:
-    _, drc_index = yield from identity(job, index)
+    _, drc_index = yield from base_and_drc_index(job, index)
     if (yield from add_lmb(job, index, drc_index)):
         job.tell(f"{PREFIX}Failed to add {template}", 0, drc_index)
 
@@ -122,16 +122,16 @@ def remove_by_index(job: Job, drc_index: int) -> Task[int]:
     _log_by_index(job, f"Attempting to hot-remove LMB, drc index {drc_index:x}")
     index = yield from find_drc(job, drc_index)
     if index is None:
-        return _not_found(job)
+        return _no_such_lmb(job)
     rc = yield from remove_lmb(job, index)
     if rc == 0:
         yield from release_drc(job, drc_index)
-    base, _ = yield from identity(job, index)
+    base, _ = yield from base_and_drc_index(job, index)
     _log_by_index(job, f"Failed to hot-remove memory at {base:x}" if rc else f"Memory at {base:x} was hot-removed")
     return rc
 
 
-def _not_found(job: Job) -> int:
+def _no_such_lmb(job: Job) -> int:
     if not job.has(QUIET_INDEX_MESSAGES):
         message = "the address of an LMB behind the end of the array is printed; the log says 0 for it here"
         job.faults.append(Fault("over-read", message, "dlpar_memory_remove_by_index"))
@@ -156,7 +156,7 @@ def readd_by_index(job: Job, drc_index: int) -> Task[int]:
         rc = yield from add_lmb(job, index, drc_index)
         if rc:
             yield from release_drc(job, drc_index)
-    base, _ = yield from identity(job, index)
+    base, _ = yield from base_and_drc_index(job, index)
     job.log.append(PREFIX + (f"Failed to update memory at {base:x}" if rc else f"Memory at {base:x} was updated"))
     return rc
 
@@ -187,14 +187,14 @@ def _next_assigned_in(job: Job, start: int, *, span: Span) -> tuple[int, int] | 
 
 
 def _removed_by_ic(job: Job, index: int) -> Task[None]:
-    base, drc_index = yield from identity(job, index)
+    base, drc_index = yield from base_and_drc_index(job, index)
     yield from release_drc(job, drc_index)
     job.tell(PREFIX + "Memory at {base:x} (drc index {drc:x}) was hot-removed", base, drc_index)
 
 
 def _roll_back(job: Job, index: int) -> Task[None]:
     if job.has(UNISOLATE_ON_ROLLBACK):
-        _, drc_index = yield from identity(job, index)
+        _, drc_index = yield from base_and_drc_index(job, index)
         yield from unisolate_drc(job, drc_index)
-    shown = "{swapped:x}" if job.has(SWAPPED_DRC_INDEXES) else "{drc:x}"
-    yield from _add_back(job, index, f"LMB, drc index {shown}")
+    drc_field = "{swapped:x}" if job.has(SWAPPED_DRC_INDEXES) else "{drc:x}"
+    yield from _add_back(job, index, f"LMB, drc index {drc_field}")

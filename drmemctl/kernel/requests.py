@@ -79,7 +79,7 @@ class Request:
         return range(self.drc_index, self.drc_index + lmbs)
 
 
-def named(drc_index: int, lmbs: int) -> str:
+def lmb_words(drc_index: int, lmbs: int) -> str:
     """Return how a request names these LMBs and no others."""
     return f"{INDEX} {drc_index:#x}" if lmbs == 1 else f"{INDEXED_COUNT} {lmbs} {drc_index:#x}"
 
@@ -160,7 +160,7 @@ def _parse_and_handle(job: Job, text: str) -> Task[int]:
     return (yield from handle_request(job, replace(request, resource=resource)))
 
 
-def requested(text: str) -> Request | None:
+def memory_request(text: str) -> Request | None:
     """Return the request for memory that a text is, None for any other."""
     try:
         resource, request = _parse(text.partition("\0")[0], dt=True)
@@ -197,8 +197,8 @@ def _parse_id(action: str, tokens: list[str]) -> Request:
     kind = tokens[0].removesuffix("\n")
     if kind not in (COUNT, INDEX, INDEXED_COUNT):
         raise _RefusedTextError("Invalid id_type specified.")
-    wanted = {COUNT: ("count",), INDEX: ("Index",), INDEXED_COUNT: ("count", "Index")}[kind]
-    numbers = {field: _u32(tokens, position, field) for position, field in enumerate(wanted, 1)}
+    fields = {COUNT: ("count",), INDEX: ("Index",), INDEXED_COUNT: ("count", "Index")}[kind]
+    numbers = {field: _u32(tokens, position, field) for position, field in enumerate(fields, 1)}
     return Request(action, kind, numbers.get("count", 0), numbers.get("Index", 0))
 
 
@@ -217,7 +217,7 @@ def _u32(tokens: list[str], position: int, field: str) -> int:
 def dlpar_memory(job: Job, request: Request) -> Task[int]:
     """Carry a memory request out and write the array back (`dlpar_memory`); return the rc."""
     yield from take(Lock.HOTPLUG)
-    rc = yield from _locked(job, request)
+    rc = yield from _with_lock_held(job, request)
     yield from drop(Lock.HOTPLUG)
     return rc
 
@@ -244,9 +244,9 @@ def _dispatch_cpu(job: Job, request: Request) -> Task[int]:
     return rc
 
 
-def _locked(job: Job, request: Request) -> Task[int]:
+def _with_lock_held(job: Job, request: Request) -> Task[int]:
     if not job.has(DRMEM_ARRAY):
-        return (yield from _without_array(job, request))
+        return (yield from _dispatch_on_copy(job, request))
     yield from _walk_array(job)
     rc = yield from _dispatch(job, request)
     if rc or job.has(FLUSH_PER_LMB):
@@ -261,7 +261,7 @@ def _walk_array(job: Job) -> None:
         raise OopsError(Fault("oops", message, "for_each_drmem_lmb", NODE), dead=HOTPLUG_LOCK_HELD)
 
 
-def _without_array(job: Job, request: Request) -> Task[int]:
+def _dispatch_on_copy(job: Job, request: Request) -> Task[int]:
     """Read the property, act on it; each LMB was written back by itself."""
     if not (yield from _read_property(job)):
         return EINVAL

@@ -113,12 +113,12 @@ Task = Generator[Action, Any, R]
 def atomic(
     *, reads: tuple[StatePart, ...] = (), writes: tuple[StatePart, ...] = ()
 ) -> Callable[[Callable[Concatenate[Job, P], R]], Callable[Concatenate[Job, P], Task[R]]]:
-    """Make a function of a job a task of one action."""
+    """Decorate a function of a job: it becomes a task of one action that reads and writes these parts."""
     touches = Footprint(frozenset(reads), frozenset(writes))
 
     def decorated(function: Callable[Concatenate[Job, P], R]) -> Callable[Concatenate[Job, P], Task[R]]:
         def task(job: Job, /, *args: P.args, **kwargs: P.kwargs) -> Task[R]:
-            del job  # whoever takes the action says which job it is done to
+            del job  # the action is done to the job that `run`, or the explorer, passes to it
             result: R = yield Action(
                 function.__name__.strip("_"), lambda actor: function(actor, *args, **kwargs), touches
             )
@@ -131,7 +131,7 @@ def atomic(
 
 
 def join(queue: Lock) -> Task[None]:
-    """Queue for something that is done in the order in which it was asked for."""
+    """Put the thread at the end of a queue."""
     yield Action("queue", lambda _: None, joins=queue)
 
 
@@ -146,7 +146,7 @@ def drop(lock: Lock) -> Task[None]:
 
 
 def in_turn(queue: Lock, task: Task[R]) -> Task[R]:
-    """Do something when it is its turn in a queue."""
+    """Join a queue, carry a task out when it is its turn, and leave the queue."""
     yield from join(queue)
     yield from take(queue)
     result = yield from task
@@ -158,11 +158,11 @@ def next_action(task: Task[Any], result: Any) -> Action:
     """Return what a task does next, once its last action returned `result`; `PluginError` if that is no action."""
     action = task.send(result)
     if not isinstance(action, Action):
-        raise _no_action(task, action)
+        raise _not_an_action(task, action)
     return action
 
 
-def _no_action(task: Any, value: object) -> PluginError:
+def _not_an_action(task: Any, value: object) -> PluginError:
     while isinstance(task.gi_yieldfrom, GeneratorType):
         task = task.gi_yieldfrom
     message = f"line {task.gi_frame.f_lineno}: {task.__name__} yields a {type(value).__name__} and no action"
@@ -179,13 +179,13 @@ def run(job: Job, task: Task[R]) -> R:
             value: R = end.value
             return value
         try:
-            result = _done(job, action)
+            result = _perform(job, action)
         except (OopsError, BlockedError) as end:
-            task.throw(end)  # the task gives back what it said so far
+            task.throw(end)  # `finally` of the task restores the log that it set aside (`alike._act_on_run`)
             raise
 
 
-def _done(job: Job, action: Action) -> Any:
+def _perform(job: Job, action: Action) -> Any:
     if action.takes is Lock.HOTPLUG and job.state.dead:
         raise BlockedError
     return action.do(job)

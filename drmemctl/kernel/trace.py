@@ -116,7 +116,7 @@ class BlockWrite(TraceEvent):
 
 @dataclass(frozen=True, slots=True)
 class _Following:
-    """What is done to `count` LMBs behind one as it was to that: its events, and how many messages came of it."""
+    """The events of `count` LMBs after one, which repeat that one's; `messages` is how many it printed."""
 
     events: tuple[TraceEvent, ...]
     messages: int
@@ -150,13 +150,13 @@ class Trace(Sequence[TraceEvent]):
             self._parts.append([event])
 
     def new_part(self) -> Sequence[TraceEvent]:
-        """Return the events from here on, up to the next call or repetition; there are none yet."""
+        """Begin a part and return it: a list, still empty, to which `append` adds."""
         part: list[TraceEvent] = []
         self._parts.append(part)
         return part
 
     def repeat(self, events: Sequence[TraceEvent], messages: int, count: int) -> None:
-        """Add for `count` LMBs that follow one what was done to that, which led to so many messages."""
+        """Repeat events for the `count` LMBs after one; each printed `messages` messages."""
         self._parts.append(_Following(tuple(events), messages, count))
 
     def __iter__(self) -> Iterator[TraceEvent]:

@@ -32,7 +32,7 @@ class _PartialProperty:
 
 
 class _WorkArea:
-    """A work area and the place that the kernel reads at; it may well leave the 4096 bytes, and does not check."""
+    """A work area and the offset that the kernel reads at; `update_dt_node` does not check it against the end."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data[:WORK_AREA].ljust(WORK_AREA, b"\0")
@@ -45,13 +45,13 @@ class _WorkArea:
 
     def word_at(self, offset: int) -> int:
         if offset + 4 > WORK_AREA:
-            raise self._gone()
+            raise self._out_of_area()
         return int.from_bytes(self.data[offset : offset + 4], "big")
 
     def name(self) -> str:
         end = self.data.find(b"\0", self.at)
         if end < 0:
-            raise self._gone()
+            raise self._out_of_area()
         name = decode_name(self.data[self.at : end])
         self.at = end + 1
         return name
@@ -60,7 +60,7 @@ class _WorkArea:
         """Return a value without moving on; what is beyond the work area comes as zeros."""
         return self.data[self.at : self.at + size].ljust(min(size, 2 * WORK_AREA), b"\0")
 
-    def _gone(self) -> OopsError:
+    def _out_of_area(self) -> OopsError:
         message = f"descriptors are read at offset {self.at:#x} of a work area of {WORK_AREA:#x} bytes"
         return OopsError(Fault("oops", message, _FUNCTION))
 
@@ -69,7 +69,7 @@ _CALLS = Footprint(reads=frozenset({StatePart.CONNECTORS}))
 _DELIVERS = Footprint(frozenset({StatePart.LOOKUP}), frozenset({StatePart.DELIVERED}))
 
 
-def call(  # noqa: PLR0913, PLR0917 - what is called, by whom, and the call's own arguments
+def fetch_updates(  # noqa: PLR0913, PLR0917 - what is called, by whom, and the call's own arguments
     job: Job,
     function: str,
     source: UpdateSource,
@@ -78,22 +78,23 @@ def call(  # noqa: PLR0913, PLR0917 - what is called, by whom, and the call's ow
     scope: int,
     earlier: Delivery | None = None,
 ) -> Task[tuple[bytes, int]]:
-    """Call ibm,update-nodes or ibm,update-properties: (work area, status).
+    """Call ibm,update-nodes or ibm,update-properties; return (work area, status).
 
-    `earlier` is what has come of the drmem node's properties: firmware knows from now on what it told of them.
+    `earlier` is what the calls before this one delivered of the drmem node, None for other nodes: firmware notes
+    the LMB properties as delivered once they are complete.
     """
     del job
 
-    def called(actor: Job) -> tuple[bytes, int]:
+    def fetch(actor: Job) -> tuple[bytes, int]:
         answer, status = source.call(name, area, scope, actor.firmware)
-        which = (int.from_bytes(area[:4], "big"), scope) if name == UPDATE_PROPERTIES else (scope,)
-        actor.called(function, name, which, (status,))
+        arguments = (int.from_bytes(area[:4], "big"), scope) if name == UPDATE_PROPERTIES else (scope,)
+        actor.called(function, name, arguments, (status,))
         if earlier is not None and status >= 0:
             for change in earlier.taken(answer).changes:
                 actor.firmware = actor.firmware.updated(decode_name(change.name), change.value, actor.state.tree)
         return answer, status
 
-    answer: tuple[bytes, int] = yield Action("call", called, _CALLS if earlier is None else _CALLS | _DELIVERS)
+    answer: tuple[bytes, int] = yield Action("call", fetch, _CALLS if earlier is None else _CALLS | _DELIVERS)
     return answer
 
 
@@ -104,7 +105,7 @@ def update_dt_node(job: Job, source: UpdateSource, path: str, phandle: int, scop
     pending: _PartialProperty | None = None
     delivery = Delivery() if path == NODE else None
     while True:
-        area, status = yield from call(job, _FUNCTION, source, UPDATE_PROPERTIES, area, scope, delivery)
+        area, status = yield from fetch_updates(job, _FUNCTION, source, UPDATE_PROPERTIES, area, scope, delivery)
         delivery = None if delivery is None else delivery.taken(area)
         if status < 0:
             return

@@ -9,7 +9,7 @@ from functools import partial
 
 from drmemctl.errors import LimitError
 from drmemctl.formats.dynamic_memory import KERNEL_TOUCHED
-from drmemctl.kernel.alike import at_once, n_alike, on_alike
+from drmemctl.kernel.alike import act_on_alike, n_alike, n_at_once
 from drmemctl.kernel.job import Job
 from drmemctl.kernel.lmb_ops import mark, unmark
 from drmemctl.kernel.task import StatePart, Task, atomic
@@ -81,13 +81,13 @@ def act_until(job: Job, count: int, find: Find, act: Act) -> Task[int]:
     while acted < count and (lmb := (yield from find(job, start))) is not None:
         index, drc_index = lmb
         width = n_alike(job, index)
-        part = at_once(job, min(width, count - acted))
-        if (yield from on_alike(job, part, partial(_act_and_mark, job, act, index, drc_index))) == 0:
+        part = n_at_once(job, min(width, count - acted))
+        if (yield from act_on_alike(job, part, partial(_act_and_mark, job, act, index, drc_index))) == 0:
             acted, start = acted + part, index + part
             continue
         if part < width:  # what one fails of, those that are alike fail of, too
             failing = partial(_act_and_mark, job, act, index + part, drc_index + part)
-            yield from on_alike(job, width - part, failing)
+            yield from act_on_alike(job, width - part, failing)
         start = index + width
     return acted
 
@@ -108,11 +108,11 @@ def act_on_each(job: Job, span: Span, find: Find, act: Act) -> Task[int]:
     start, end = span.first, span.first + span.count
     while (lmb := (yield from find(job, start))) is not None:
         index, drc_index = lmb
-        alike = at_once(job, n_alike(job, index, end - index))
+        alike = n_at_once(job, n_alike(job, index, end - index))
         for place, width in ((0, 1), (1, alike - 1)):
             if width:
                 act_here = partial(_act_and_mark, job, act, index + place, drc_index + place)
-                rc = yield from on_alike(job, width, act_here)
+                rc = yield from act_on_alike(job, width, act_here)
                 if rc:
                     return rc
         start = index + alike
@@ -133,8 +133,8 @@ def for_each_marked(
         index, end = part.first, part.first + min(part.count, remaining)
         remaining -= end - index
         while index < end:
-            width = at_once(job, n_alike(job, index, end - index))
-            yield from on_alike(job, width, partial(_act_and_unmark, job, act, index))
+            width = n_at_once(job, n_alike(job, index, end - index))
+            yield from act_on_alike(job, width, partial(_act_and_unmark, job, act, index))
             index += width
 
 

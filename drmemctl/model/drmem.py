@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import add, mul
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drmemctl.defect import Defect
 from drmemctl.errors import LimitError, NotInTreeError
-from drmemctl.formats.cells import LMB_SIZE, decode_lmb_size
+from drmemctl.formats.cells import ADDRESS_CELLS, LMB_SIZE, SIZE_CELLS, decode_lmb_size
 from drmemctl.formats.dynamic_memory import NODE, V1, V2, Entries, decode_entries
 from drmemctl.model.platform import why_no_drmem
 from drmemctl.model.run import DRC_INDEXES, Lmb, Run
@@ -31,6 +33,14 @@ PAPR_CELLS = 2
 """#address-cells and #size-cells of every PAPR root; what a dump without them is read with."""
 
 
+_MANY_RUNS = 10_000
+_USUAL_DIGITS = 12
+"""Of an address below 256 TiB; no partition has more."""
+
+READ_FROM = (*((NODE, name) for name in (V1, V2, LMB_SIZE)), ("/", ADDRESS_CELLS), ("/", SIZE_CELLS))
+"""All that `Drmem.from_tree` reads: nodes and properties."""
+
+
 class RootCells(NamedTuple):
     """The root's `#address-cells` and `#size-cells`, by which every address in the tree is read."""
 
@@ -40,7 +50,7 @@ class RootCells(NamedTuple):
     @classmethod
     def from_tree(cls, tree: Tree) -> RootCells:
         """Return the root's cells; a dump that does not show them is read with PAPR's 2 and 2."""
-        return cls(_cells(tree.root, "#address-cells"), _cells(tree.root, "#size-cells"))
+        return cls(_cells(tree.root, ADDRESS_CELLS), _cells(tree.root, SIZE_CELLS))
 
 
 def _cells(root: Node, name: str) -> int:
@@ -96,6 +106,15 @@ class LmbTable:
     def n_lmbs(self) -> int:
         """Number of LMBs: Linux's `drmem_info->n_lmbs`, if that were not an int."""
         return self.runs.n_lmbs
+
+    @property
+    def address_digits(self) -> int:
+        """Hex digits of the highest address, to which all are padded; with many runs, of a usual one."""
+        runs = self.runs
+        if len(runs) > _MANY_RUNS:
+            return _USUAL_DIGITS
+        highest = max(map(add, runs.bases, map(mul, runs.lmbs, repeat(self.lmb_size or 1))), default=0) - 1
+        return len(f"{max(highest, 0):x}")
 
     def __len__(self) -> int:
         return self.runs.n_lmbs

@@ -12,11 +12,14 @@ from enum import Enum
 
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
 from drmemctl.formats.dynamic_memory import NODE
+from drmemctl.formats.strings import decode_strings
 from drmemctl.tree.node import Node, Tree
 
 RTAS = "/rtas"
 CHOSEN = "/chosen"
 OPAL = "/ibm,opal"
+
+HYPERTAS_FUNCTIONS = "ibm,hypertas-functions"
 
 _POWERNV = "ibm,powernv"
 _CELL = frozenset({"IBM,CBEA", "IBM,CPBW-1.0"})
@@ -61,6 +64,11 @@ def _is_partition(name: str) -> bool:
 def has_opal(tree: Tree) -> bool:
     """Whether OPAL runs the machine: its affinity is form 1, with reference points in /ibm,opal (numa.c)."""
     return tree.root.child(OPAL[1:]) is not None
+
+
+def hypertas_functions(tree: Tree) -> tuple[str, ...]:
+    """Return what the hypervisor says that it can do (`fw_hypertas_feature_init`)."""
+    return tuple(decode_strings(tree.get(RTAS, HYPERTAS_FUNCTIONS) or b"").items)
 
 
 def missing_part(tree: Tree) -> str:

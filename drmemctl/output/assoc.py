@@ -9,7 +9,7 @@ from typing import Any
 
 from drmemctl.model.lookup_usage import INVALID, OUT_OF_RANGE, UNSET, ArrayUse, LookupUsage, Outsiders, Users
 from drmemctl.output.csv import csv_lines
-from drmemctl.output.json import kernel_field, record, schema, streamed
+from drmemctl.output.json import kernel_field, record, streamed
 from drmemctl.output.lmb_words import address_range, domains_text, width_of
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import AS_IT_IS, Cell, Column, NodeCell, TableChoice, ValueCell, show_table
@@ -57,7 +57,6 @@ def users_record(users: Users, lmb_size: int | None) -> dict[str, Any]:
 
 def _show_json(screen: Screen, usage: LookupUsage, kernel: str | None) -> None:
     head = {
-        "schema": schema("assoc"),
         **kernel_field(kernel),
         **record(usage, "n_arrays array_sz usable lmb_size"),
     }
@@ -65,7 +64,7 @@ def _show_json(screen: Screen, usage: LookupUsage, kernel: str | None) -> None:
         "arrays": (array_record(entry, usage.lmb_size) for entry in usage.arrays),
         "without_array": (outsiders_record(entry, usage.lmb_size) for entry in usage.outsiders),
     }
-    screen.write_all(streamed(head, lists))
+    screen.write_all(streamed("assoc", head, lists))
 
 
 _CSV = (

@@ -15,7 +15,7 @@ from drmemctl.kernel.sections import SECTION, SUBSECTION
 from drmemctl.model.run import Run
 from drmemctl.output.csv import csv_lines
 from drmemctl.output.drc_hex import hex_text
-from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.json import record, streamed
 from drmemctl.output.lmb_words import address_range, width_of
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import AS_IT_IS, Cell, Column, TableChoice, ValueCell, show_table
@@ -42,7 +42,6 @@ def show_blocks(screen: Screen, blocks: BootBlocks, format: str, choice: TableCh
     """Print the blocks as `text`, `json` or `csv`."""
     if format == "json":
         head = {
-            "schema": schema("blocks"),
             **plain_record(
                 blocks, "kernel=kernel.profile.name dead=kernel.dead? block_size computed_size suitable"
             ),
@@ -53,7 +52,7 @@ def show_blocks(screen: Screen, blocks: BootBlocks, format: str, choice: TableCh
             "blocks": (_record(span, blocks) for span in blocks.spans()),
             "pmem": (_pmem_record(region, blocks.block_size) for region in blocks.pmem),
         }
-        screen.write_all(streamed(head, lists))
+        screen.write_all(streamed("blocks", head, lists))
         return
     if blocks.kernel.dead:
         return

@@ -61,8 +61,6 @@ FINDING_WORDS = {
 _STALE = 4
 """Stale entries of a baseline that are named."""
 
-_ADDRESS_WIDTH = len("0x000000000000")
-
 
 class CheckView(NamedTuple):
     """What there is to show of a check.
@@ -282,7 +280,8 @@ def _node_text(lmbs: LmbRange) -> str:
 
 def addresses(lmbs: LmbRange) -> str:
     """Return the first and the last address of a range, or the first alone."""
-    return f"{lmbs.base:#014x}" if lmbs.size is None else address_range(lmbs.base, lmbs.size, _ADDRESS_WIDTH)
+    width = lmbs.digits + len("0x")
+    return f"{lmbs.base:#0{width}x}" if lmbs.size is None else address_range(lmbs.base, lmbs.size, width)
 
 
 def ranges_left_out(number: int) -> str:

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from drmemctl.check.finding import Finding
-from drmemctl.check.fixes import commands
 from drmemctl.check.report import Report
 from drmemctl.formats.plain import record
 from drmemctl.output.check import CheckView
+from drmemctl.output.findings import place_and_fix
 from drmemctl.output.json import array, kernel_field, schema
 from drmemctl.output.screen import Screen
-from drmemctl.output.text import safe
 
 
 def render(view: CheckView, _screen: Screen) -> Iterator[str]:
@@ -52,8 +51,7 @@ def finding_record(finding: Finding, source: str) -> dict[str, Any]:
         **record(finding, "path? property? offset"),
         "lmbs": [lmbs.to_json() for lmbs in finding.lmbs],
         "fingerprint": finding.fingerprint,
-        **({"line": finding.line, "column": finding.column} if finding.line else {}),
-        **({"fix": fix} if (fix := [safe(line, None) for line in commands(finding, source)]) else {}),
+        **place_and_fix(finding, source),
         **({"deadly": True} if finding.deadly else {}),
         **({"ranges_left_out": finding.ranges_left_out} if finding.ranges_left_out else {}),
     }

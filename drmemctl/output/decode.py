@@ -16,7 +16,7 @@ from drmemctl.formats.rtas_input import Answer
 from drmemctl.formats.rtas_kinds import meaning_of
 from drmemctl.formats.rtas_labels import NO_LABELS
 from drmemctl.output.findings import MESSAGE, finding_lines
-from drmemctl.output.json import FIELD, record, schema, streamed
+from drmemctl.output.json import FIELD, record, streamed
 from drmemctl.output.properties import FIELD_COLUMNS, field_cells
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import fitted_lines
@@ -45,11 +45,11 @@ def hex_lines(data: bytes) -> Iterator[str]:
 
 
 def _json(decoding: Decoding) -> Iterator[str]:
-    head = {"schema": schema("decode"), "kind": decoding.kind}
+    head = {"kind": decoding.kind}
     answers = (_answer_record(answer, decoding.stream) for answer in decoding.stream.answers)
     findings = (record(finding, _FINDING) for finding in decoding.findings)
     # The values must come back as the same bytes, so their texts are whole.
-    return streamed(head, {"answers": answers, "findings": findings})
+    return streamed("decode", head, {"answers": answers, "findings": findings})
 
 
 def _answer_record(answer: Answer, stream: RtasStream) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from drmemctl.compare.lmbs import LmbChange, Lmbs
 from drmemctl.compare.numa import Fact
 from drmemctl.compare.properties import PropertyChange
 from drmemctl.formats.dynamic_memory import flag_names
-from drmemctl.output.json import kernel_field, record, schema, streamed
+from drmemctl.output.findings import place_and_fix
+from drmemctl.output.json import kernel_field, record, streamed
 from drmemctl.output.lmb_words import run_facts
 from drmemctl.output.screen import Screen
 from drmemctl.tree.node import Property
@@ -58,7 +59,6 @@ def _json(diff: Diff) -> Iterator[str]:
     runs = (run for change in diff.lmbs.changes for run in (change.old, change.new) if run is not None)
     listed_within_bounds(sum(len(run.affinity.associativity or ()) for run in runs), diff.new.source)
     head = {
-        "schema": schema("diff"),
         **kernel_field(diff.kernel),
         "same": diff.same,
         "headlines": headlines(diff),
@@ -77,9 +77,9 @@ def _json(diff: Diff) -> Iterator[str]:
         "nodes": (record(total, "node old_lmbs new_lmbs old_bytes new_bytes") for total in diff.lmbs.totals),
         "numa": map(_fact_record, diff.numa),
         "properties": map(_property_record, diff.properties),
-        "findings": map(_finding_record, diff.findings),
+        "findings": (_finding_record(finding, diff.new.source) for finding in diff.findings),
     }
-    return streamed(head, lists)
+    return streamed("diff", head, lists)
 
 
 _ORIGIN = "source property lmb_size lmbs=n_lmbs cut=is_cut shows_nodes"
@@ -139,5 +139,6 @@ def _hex(prop: Property | None) -> str | None:
     return None if prop is None else prop.value.hex()
 
 
-def _finding_record(finding: Finding) -> dict[str, Any]:
-    return {**record(finding, _FINDING), "lmbs": [run_facts(run) for run in finding.lmbs]}
+def _finding_record(finding: Finding, source: str) -> dict[str, Any]:
+    lmbs = [run_facts(run) for run in finding.lmbs]
+    return {**record(finding, _FINDING), "lmbs": lmbs, **place_and_fix(finding, source)}

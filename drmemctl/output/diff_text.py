@@ -75,7 +75,7 @@ def markdown(diff: Diff) -> Iterator[str]:
 def sections(diff: Diff) -> Iterator[DiffSection]:
     """Yield the tables of a diff that have something in them."""
     if diff.lmbs.changes:
-        yield DiffSection(OF_LMBS, "LMBs", LMB_COLUMNS, (_lmb_row(change, diff) for change in diff.lmbs.changes))
+        yield DiffSection(OF_LMBS, "LMBs", LMB_COLUMNS, _lmb_rows(diff))
     totals = [total for total in diff.lmbs.totals if total.old_lmbs != total.new_lmbs]
     if totals:
         yield DiffSection(OF_LMBS, "Assigned LMBs by node", TOTAL_COLUMNS, map(_total_row, diff.lmbs.totals))
@@ -108,13 +108,17 @@ LMB_COLUMNS = (
 )
 
 
-def _lmb_row(change: LmbChange, diff: Diff) -> Sequence[Cell]:
-    size = diff.lmb_size_of(change)
+def _lmb_rows(diff: Diff) -> Iterator[Sequence[Cell]]:
+    width = diff.address_digits + len("0x")
+    return (_lmb_row(change, diff.lmb_size_of(change), width) for change in diff.lmbs.changes)
+
+
+def _lmb_row(change: LmbChange, size: int | None, width: int) -> Sequence[Cell]:
     both = (change.old, change.new)
     if change.old is None or change.new is None:
-        return _lone_row(change, change.old or change.new, size)
+        return _lone_row(change, change.old or change.new, size, width)
     return (
-        _changed(*(_addresses(run, change.count, size) for run in both), differs=ADDRESS in change.kinds),
+        _changed(*(_addresses(run, change.count, size, width) for run in both), differs=ADDRESS in change.kinds),
         "?" if size is None else size_text(size * change.count),
         f"{change.count:,}",
         _changed(*(_drc_indexes(run, change.count) for run in both), differs=DRC_INDEX in change.kinds),
@@ -125,12 +129,12 @@ def _lmb_row(change: LmbChange, diff: Diff) -> Sequence[Cell]:
     )
 
 
-def _lone_row(change: LmbChange, lmbs: Lmbs | None, size: int | None) -> Sequence[Cell]:
+def _lone_row(change: LmbChange, lmbs: Lmbs | None, size: int | None, width: int) -> Sequence[Cell]:
     """Return the row of LMBs that only one of the trees has: two unlike trees have nothing else."""
     if lmbs is None:
         return ()
     return (
-        _addresses(lmbs, change.count, size) or "",
+        _addresses(lmbs, change.count, size, width) or "",
         "?" if size is None else size_text(size * change.count),
         f"{change.count:,}",
         _drc_indexes(lmbs, change.count) or "",
@@ -152,10 +156,10 @@ def _of_both(text: Callable[[Lmbs], str], change: LmbChange) -> str:
     return _changed(*(None if value is None else text(value) for value in (change.old, change.new)))
 
 
-def _addresses(lmbs: Lmbs | None, count: int, size: int | None) -> str | None:
+def _addresses(lmbs: Lmbs | None, count: int, size: int | None, width: int) -> str | None:
     if lmbs is None or size is None:
-        return None if lmbs is None else f"{lmbs.base:#x}"
-    return address_range(lmbs.base, count * size)
+        return None if lmbs is None else f"{lmbs.base:#0{width}x}"
+    return address_range(lmbs.base, count * size, width)
 
 
 def _drc_indexes(lmbs: Lmbs | None, count: int) -> str | None:

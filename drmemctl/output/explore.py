@@ -137,9 +137,7 @@ def _document(view: ExploreView) -> dict[str, Any]:
     question = view.question
     return {
         "schema": schema("explore"),
-        "kernel": question.kernel.name,
-        "hypervisor": question.hypervisor,
-        "threads": list(question.threads),
+        **plain_record(question, "kernel=kernel.name hypervisor threads"),
         "consistent": not any(answer.bad for answer in view.answers),
         "complete": all(answer.complete for answer in view.answers),
         "policies": list(map(_answer, view.answers, view.ends)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from drmemctl.formats.plain import record as plain_record
 from drmemctl.output.explore import action_record, columns, mermaid, verdict_record
 from drmemctl.output.explore_words import verdict_words
 from drmemctl.output.json import document, schema
@@ -36,12 +37,9 @@ def _verdicts(screen: Screen, replayed: Replay) -> Iterator[str]:
 def _document(replayed: Replay) -> dict[str, object]:
     return {
         "schema": schema("explore-replay"),
-        "kernel": replayed.saved.question.kernel.name,
-        "locking": replayed.saved.policy.name,
-        "threads": list(replayed.saved.question.threads),
+        **plain_record(replayed.saved, "kernel=question.kernel.name locking=policy.name threads=question.threads"),
         "consistent": not replayed.verdicts,
-        "ended": replayed.ended,
-        "outcomes": list(replayed.outcomes),
+        **plain_record(replayed, "ended outcomes"),
         "findings": [verdict_record(verdict, raced=None) for verdict in replayed.verdicts],
         "actions": list(map(action_record, replayed.rows)),
     }

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from drmemctl.check.finding import NEXT_FLUSH, Finding, Severity
+from drmemctl.check.fixes import commands
 from drmemctl.output.screen import Screen
 from drmemctl.output.text import safe, worded
 from drmemctl.wording import count_of
@@ -19,6 +21,13 @@ MESSAGE = 1000
 def message(finding: Finding) -> str:
     """Return a finding's message, to be shown."""
     return worded(finding.message, MESSAGE)
+
+
+def place_and_fix(finding: Finding, source: str) -> dict[str, Any]:
+    """Return what JSON has of a finding only where there is any: line and column, and command lines that help."""
+    place = {"line": finding.line, "column": finding.column} if finding.line else {}
+    fix = [safe(line, None) for line in commands(finding, source)]
+    return {**place, "fix": fix} if fix else place
 
 
 def counted(severities: Iterable[Severity]) -> dict[Severity, int]:

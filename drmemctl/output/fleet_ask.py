@@ -115,17 +115,16 @@ def _blocks(screen: Screen, titles: Sequence[str], rows: Iterable[Sequence[str]]
 
 
 def _json(answer: QueryAnswer, question: str | None, sql: str) -> Iterator[str]:
-    from drmemctl.output.json import row_text, schema, streamed
+    from drmemctl.output.json import row_text, streamed
 
     names = [safe(name, None) for name in answer.columns]
     head = {
-        "schema": schema("fleet.ask"),
         "question": question,
         "sql": "\n".join(safe(line, None) for line in sql.splitlines()),
         "columns": [{"name": name, "type": safe(kind)} for name, kind in zip(names, answer.types, strict=True)],
     }
     rows = (row_text(dict(zip(names, map(plain_value, row), strict=True))) for row in answer.rows)
-    return streamed(head, {"rows": rows})
+    return streamed("fleet.ask", head, {"rows": rows})
 
 
 def _csv(answer: QueryAnswer) -> Iterator[str]:

@@ -55,10 +55,9 @@ def totals(differences: Sequence[PairDiff]) -> MigratedLmbs:
 
 
 def _json(differences: Sequence[PairDiff]) -> Iterator[str]:
-    from drmemctl.output.json import row_text, schema, streamed
+    from drmemctl.output.json import row_text, streamed
 
     head = {
-        "schema": schema("fleet.diff"),
         "pairs": len(differences),
         "same": sum(1 for difference in differences if difference.same),
         "with_findings": sum(1 for difference in differences if difference.rows and not difference.error),
@@ -66,7 +65,7 @@ def _json(differences: Sequence[PairDiff]) -> Iterator[str]:
         **totals(differences)._asdict(),
     }
     rows = (row_text({key: _plain(value) for key, value in row.items()}) for row in _rows(differences))
-    return streamed(head, {"rows": rows})
+    return streamed("fleet.diff", head, {"rows": rows})
 
 
 def _plain(value: Any) -> Any:

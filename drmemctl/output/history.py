@@ -13,7 +13,7 @@ from drmemctl.kernel.writers import BOOT, FLUSH, UPDATE
 from drmemctl.model.run import Run
 from drmemctl.output.diff import change_records
 from drmemctl.output.diff_text import sections
-from drmemctl.output.json import schema, streamed
+from drmemctl.output.json import streamed
 from drmemctl.output.lmb_words import drc_range, run_facts
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import WITHOUT_OPTIONS, fitted_lines
@@ -129,7 +129,7 @@ def _aa(aa_index: int) -> str:
 
 
 def _json(history: History) -> Iterator[str]:
-    head = {"schema": schema("history"), "kernel": history.kernel.name, "path": safe(history.path, None)}
+    head = {"kernel": history.kernel.name, "path": safe(history.path, None)}
     lists = {
         "properties": (
             {
@@ -144,7 +144,7 @@ def _json(history: History) -> Iterator[str]:
             for path, name, values in history.further
         ),
     }
-    return streamed(head, lists)
+    return streamed("history", head, lists)
 
 
 def _value_record(value: PastValue, name: str, path: str) -> dict[str, Any]:

@@ -52,11 +52,11 @@ def row_text(row: Mapping[str, Any]) -> str:
     return _printable(json.dumps(row))
 
 
-def streamed(head: Mapping[str, Any], lists: Mapping[str, Records]) -> Iterator[str]:
-    """Yield a document whose lists may be long: every record of theirs is one line, made as it is written."""
+def streamed(command: str, head: Mapping[str, Any], lists: Mapping[str, Records]) -> Iterator[str]:
+    """Yield a document of a command, with lists that may be long: each record is a line, made as it is written."""
     yield "{"
     separator = "\n"
-    for key, value in head.items():
+    for key, value in {"schema": schema(command), **head}.items():
         yield f"{separator}  {json.dumps(key)}: {_printable(json.dumps(with_hex(value)))}"
         separator = ",\n"
     for key, records in lists.items():

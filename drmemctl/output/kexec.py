@@ -10,7 +10,7 @@ from drmemctl.formats.memory_reg import USABLE_MEMORY
 from drmemctl.formats.usable_memory import DRCONF_USABLE_MEMORY
 from drmemctl.kernel.kdump import CrashRegion
 from drmemctl.output.findings import finding_lines
-from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.json import record, streamed
 from drmemctl.output.lmb_words import address_range, width_of
 from drmemctl.output.rearm import cma_lines, cma_record, rearm_lines, rearm_record
 from drmemctl.output.screen import Screen
@@ -53,18 +53,17 @@ def _show_json(screen: Screen, view: CrashKernel) -> None:
     }
     lmbs = view.tree.get(NODE, DRCONF_USABLE_MEMORY)
     head = {
-        "schema": schema("kexec"),
-        "kernel": view.kernel.profile.name,
-        "dead": view.kernel.dead or None,
+        **record(view, "kernel=kernel.profile.name dead=kernel.dead?"),
         USABLE_MEMORY: usable,
         DRCONF_USABLE_MEMORY: None if lmbs is None else lmbs.hex(),
         "crashkernel_cma": cma_record(view.cma),
         "rearm": rearm_record(view.rearm),
     }
-    findings = (record(finding, "rule severity message offset") for finding in view.findings)
-    screen.write_all(
-        streamed(head, {"regions": (record(entry, _REGION) for entry in view.regions), "findings": findings})
-    )
+    lists = {
+        "regions": (record(entry, _REGION) for entry in view.regions),
+        "findings": (record(finding, "rule severity message offset") for finding in view.findings),
+    }
+    screen.write_all(streamed("kexec", head, lists))
 
 
 def _rows(regions: Sequence[CrashRegion]) -> Iterator[Sequence[Cell]]:

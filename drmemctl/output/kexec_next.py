@@ -11,7 +11,7 @@ from drmemctl.kernel.firmware import SENSE_PRESENT
 from drmemctl.model.run import is_assigned, state_of
 from drmemctl.output.drc_hex import hex_text
 from drmemctl.output.findings import finding_lines
-from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.json import record, streamed
 from drmemctl.output.rearm import rearm_lines, rearm_record
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Cell, Column, show_table
@@ -32,14 +32,11 @@ def show_next(screen: Screen, view: NextKernel, format: str) -> None:
     """Print the LMBs as `text` or `json`."""
     if format == "json":
         head = {
-            "schema": schema("kexec-next"),
-            "kernel": view.kernel.profile.name,
-            "dead": view.kernel.dead or None,
-            **record(view, "purpose route why"),
+            **record(view, "kernel=kernel.profile.name dead=kernel.dead? purpose route why"),
             "rearm": rearm_record(view.rearm),
         }
         findings = (record(finding, "rule severity message") for finding in view.findings)
-        screen.write_all(streamed(head, {"lmbs": map(_record, view.lmbs), "findings": findings}))
+        screen.write_all(streamed("kexec-next", head, {"lmbs": map(_record, view.lmbs), "findings": findings}))
         return
     screen.write_text((f"loaded by {view.why}\n" if view.route != "firmware" else f"{view.why}\n",))
     show_table(screen, COLUMNS, map(_row, view.lmbs))

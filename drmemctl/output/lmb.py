@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice, repeat
-from operator import add, mul
+from itertools import islice
 from typing import Any, NamedTuple
 
 from drmemctl.formats.dynamic_memory import AA_UNSET, flag_names
@@ -101,10 +100,9 @@ def _records(view: LmbView) -> Iterator[dict[str, Any]]:
 
 
 def _show_json(screen: Screen, view: LmbView) -> None:
-    from drmemctl.output.json import kernel_field, schema, streamed
+    from drmemctl.output.json import kernel_field, streamed
 
     head = {
-        "schema": schema("lmb"),
         **kernel_field(view.kernel),
         "property": view.table.property_name or None,
         "lmb_size": view.table.lmb_size,
@@ -112,7 +110,7 @@ def _show_json(screen: Screen, view: LmbView) -> None:
     lists = {"runs": _run_texts(view)}
     if view.limit is not None:
         lists["lmbs"] = _lmb_texts(view, view.limit)
-    screen.write_all(streamed(head, lists))
+    screen.write_all(streamed("lmb", head, lists))
 
 
 _CSV_RUN = ("base", "count", "drc_index", "aa_index", "flags", "flag_names", "associativity", "node")
@@ -164,13 +162,13 @@ def _is_long(view: LmbView) -> bool:
     table = view.table
     if not table.lmb_size or (view.limit is None and not each_is_a_line(table)):
         return False
-    return can_fill_in(table, address_width(table) - len("0x"))
+    return can_fill_in(table, table.address_digits)
 
 
 def _long_lines(screen: Screen, view: LmbView) -> Iterator[str]:
     from drmemctl.output.lmb_lines import blocks_of, filled_in
 
-    row, size, digits = Row(view), view.table.lmb_size or 0, address_width(view.table) - len("0x")
+    row, size, digits = Row(view), view.table.lmb_size or 0, view.table.address_digits
     line = line_maker(screen, COLUMNS, [row.cells(line_of_run) for line_of_run in islice(_lines(view), SAMPLE)])
     yield heading(COLUMNS, line)
 
@@ -263,7 +261,7 @@ class Row:
         self._associativity = view.associativity
         self._kinds: dict[tuple[int, int], KindCells] = {}
         self._sizes: dict[int, str] = {}
-        self._width = address_width(view.table)
+        self._width = view.table.address_digits + len("0x")
 
     def cells(self, line: Line) -> Sequence[Cell]:
         """Return the cells of a line, one for each of `COLUMNS`."""
@@ -314,16 +312,6 @@ class Row:
         if self._lmb_size is None:
             return f"{run.base:#0{self._width}x}"
         return address_range(run.base, run.count * self._lmb_size, self._width)
-
-
-def address_width(table: LmbTable) -> int:
-    """Return the characters of the highest address; of a table with many runs, of a usual one."""
-    if len(table.runs) > _REMEMBERED:
-        return len("0x000000000000")
-    size = table.lmb_size or 1
-    runs = table.runs
-    highest = max(map(add, runs.bases, map(mul, runs.lmbs, repeat(size))), default=0) - 1
-    return len(f"{highest:#x}") if runs else 1
 
 
 def _node_cell(associativity: Associativity, run: Run) -> NodeCell:

@@ -30,16 +30,15 @@ def show_map(
 ) -> None:
     """Print the map as `text` (the picture), `json`, `csv` or `svg`."""
     if format == "json":
-        from drmemctl.output.json import kernel_field, schema, streamed
+        from drmemctl.output.json import kernel_field, streamed
 
         head = {
-            "schema": schema("map"),
             **kernel_field(kernel),
             "lmb_size": address_map.lmb_size,
             "clipped_runs": address_map.clipped,
         }
         lists = {"segments": map(segment_record, address_map.with_holes())}
-        screen.write_all(streamed(head, lists))
+        screen.write_all(streamed("map", head, lists))
     elif format == "csv":
         screen.write_all(csv_lines(_CSV, map(segment_record, address_map.with_holes())))
     elif format == "svg":

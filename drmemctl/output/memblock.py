@@ -11,7 +11,7 @@ from drmemctl.kernel.boot_regions import BootRegion, Consequences, DriverMemory
 from drmemctl.kernel.memblock import DRIVER_MANAGED, FLAG_NAMES
 from drmemctl.kernel.registered_memory import RegisteredMemory
 from drmemctl.output.csv import csv_lines
-from drmemctl.output.json import record, schema, streamed
+from drmemctl.output.json import record, streamed
 from drmemctl.output.lmb_words import address_range, width_of
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import AS_IT_IS, Cell, Column, TableChoice, ValueCell, show_table
@@ -42,15 +42,9 @@ def show_memblock(screen: Screen, view: RegisteredMemory, format: str, choice: T
         screen.write_all(csv_lines(_CSV, ({**facts, **facts["kexec"]} for facts in records)))
         return
     if format == "json":
-        head = {
-            "schema": schema("memblock"),
-            "kernel": view.kernel.profile.name,
-            "dead": view.kernel.dead or None,
-            "cmdline": safe(view.cmdline, None),
-            "notes": [*view.notes],
-        }
+        head = record(view, "kernel=kernel.profile.name dead=kernel.dead? cmdline notes")
         lists = {"regions": map(_record, view.regions), "driver_managed": map(_driver_record, view.by_driver)}
-        screen.write_all(streamed(head, lists))
+        screen.write_all(streamed("memblock", head, lists))
         return
     if view.kernel.dead and all(entry.region.node is not None for entry in view.regions):
         return  # memory without a node is what a kernel dies of, and worth a table; nothing else is

@@ -9,7 +9,7 @@ from typing import Any
 from drmemctl.model.distances import Distances
 from drmemctl.model.numa import NumaLayout, NumaNode
 from drmemctl.output.csv import csv_lines
-from drmemctl.output.json import kernel_field, record, schema, streamed
+from drmemctl.output.json import kernel_field, record, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.table import AS_IT_IS, Cell, Column, NodeCell, TableChoice, ValueCell, plain_lines, show_table
 
@@ -48,7 +48,6 @@ def show_numa(
 def _show_json(screen: Screen, layout: NumaLayout, kernel: str | None) -> None:
     possible = layout.possible
     head = {
-        "schema": schema("numa"),
         **kernel_field(kernel),
         **affinity_record(layout),
         "possible": None if possible is None else record(possible, "count property"),
@@ -59,7 +58,7 @@ def _show_json(screen: Screen, layout: NumaLayout, kernel: str | None) -> None:
     )
     head["distance_nodes"] = list(distances.nodes)
     lists = {"nodes": map(node_record, layout.nodes), "distances": rows}
-    screen.write_all(streamed(head, lists))
+    screen.write_all(streamed("numa", head, lists))
 
 
 _CSV = ("node", "bytes", "boot_bytes", "lmbs", "lmb_bytes", "cores", "threads", "bridges")

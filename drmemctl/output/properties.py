@@ -10,7 +10,7 @@ from drmemctl.formats.fields import Field
 from drmemctl.formats.strings import decode_strings
 from drmemctl.model.decoding import Decoder, is_text
 from drmemctl.output.dts_value import comment, meaning, value_pieces, visible
-from drmemctl.output.json import FIELD, record, schema, streamed
+from drmemctl.output.json import FIELD, record, streamed
 from drmemctl.output.screen import Screen
 from drmemctl.output.table import Column, fitted_lines
 from drmemctl.output.text import safe
@@ -52,13 +52,13 @@ def property_record(path: str, node: Node, prop: Property) -> dict[str, Any]:
 
 def show_tree_json(screen: Screen, tree: Tree, place: Place, depth: int | None) -> None:
     """Print the nodes from a place on, each a record with its path and properties."""
-    head: dict[str, Any] = {"schema": schema("tree"), "path": safe(place.path, None)}
+    head: dict[str, Any] = {"path": safe(place.path, None)}
     reservations = ({"address": address, "size": size} for address, size in tree.reservations)
     nodes = (
         {"path": safe(path, None), "properties": [property_record(path, node, prop) for prop in node.properties]}
         for path, node in _within(place, depth)
     )
-    screen.write_all(streamed(head, {"reservations": reservations, "nodes": nodes}))
+    screen.write_all(streamed("tree", head, {"reservations": reservations, "nodes": nodes}))
 
 
 def _within(place: Place, depth: int | None) -> Iterator[tuple[str, Node]]:
@@ -84,9 +84,9 @@ def show_properties(screen: Screen, tree: Tree, place: Place, format: str, limit
         limit = FIELDS_OF_ONE if place.property is not None or format == "json" else FIELDS_OF_EACH
     decoder = Decoder.of(tree, limit)
     if format == "json":
-        head = {"schema": schema("prop"), "path": safe(place.path, None)}
+        head = {"path": safe(place.path, None)}
         records = (_record(place, prop, decoder) for prop in properties)
-        screen.write_all(streamed(head, {"properties": records}))
+        screen.write_all(streamed("prop", head, {"properties": records}))
     else:
         screen.write_text(_blocks(screen, place, properties, decoder))
 

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from drmemctl.kernel.leaving import Leaves, Leaving
-from drmemctl.output.json import record, schema, streamed
+from drmemctl.kernel.removability import LmbRemovability, Removability
+from drmemctl.output.json import record, streamed
 from drmemctl.output.screen import Screen, node_style
 from drmemctl.output.simulation_text import kernel_words
 from drmemctl.output.table import Cell, Column, show_table
@@ -18,7 +17,10 @@ from drmemctl.wording import count_of, size_text
 _SHOWN = 8
 """Requests that the text names."""
 
-_STYLES = {Leaves.YES: "green", Leaves.PERHAPS: "yellow", Leaves.NO: "red"}
+_PART = "base=run.base count=run.lmbs drc_index=run.drc_index node state? zone? leaves=leaves.value reasons"
+"""The keys of LMBs in JSON."""
+
+_STYLES = {Removability.YES: "green", Removability.PERHAPS: "yellow", Removability.NO: "red"}
 
 
 COLUMNS = (
@@ -36,17 +38,12 @@ COLUMNS = (
 def show_removable(screen: Screen, removable: Removable, format: str) -> None:
     """Print it as `text` or `json`."""
     if format == "json":
-        head = {
-            "schema": schema("removable"),
-            "kernel": safe(removable.kernel, None),
-            "lmb_size": removable.lmb_size,
-        }
         lists = {
-            "lmbs": map(_part_record, removable.parts),
+            "lmbs": (record(part, _PART) for part in removable.parts),
             "nodes": (record(tally, "node yes perhaps no most") for tally in removable.nodes),
             "requests": (record(request, "request=text node lmbs sure works") for request in removable.requests),
         }
-        screen.write_all(streamed(head, lists))
+        screen.write_all(streamed("removable", record(removable, "kernel lmb_size"), lists))
         return
     kernel = screen.style(safe(kernel_words(removable.kernel)), "bold")
     screen.write_text((f"{kernel}: {_summary(removable)}\n",))
@@ -67,16 +64,6 @@ def _lines_below(removable: Removable, marks: dict[str, str]) -> Iterator[str]:
         yield f"  and {hidden:,} more requests, which --format json lists"
 
 
-def _part_record(part: Leaving) -> dict[str, Any]:
-    return {
-        **record(part, "base=run.base count=run.lmbs drc_index=run.drc_index node"),
-        "state": part.state or None,
-        "zone": safe(part.zone, None) or None,
-        "leaves": part.leaves.value,
-        "reasons": list(part.reasons),
-    }
-
-
 def _summary(removable: Removable) -> str:
     lmbs = sum(part.run.lmbs for part in removable.parts)
     most = sum(tally.most for tally in removable.nodes)
@@ -85,13 +72,13 @@ def _summary(removable: Removable) -> str:
     return f"{of_all} ({size_text(most * removable.lmb_size)}), {sure:,} for sure"
 
 
-def _marks(parts: Sequence[Leaving]) -> dict[str, str]:
+def _marks(parts: Sequence[LmbRemovability]) -> dict[str, str]:
     """Return a letter for each reason: they are too long for a column."""
     reasons = dict.fromkeys(reason for part in parts for reason in part.reasons)
     return {reason: f"[{number}]" for number, reason in enumerate(reasons, 1)}
 
 
-def _rows(parts: Sequence[Leaving], marks: dict[str, str]) -> Iterator[Sequence[Cell]]:
+def _rows(parts: Sequence[LmbRemovability], marks: dict[str, str]) -> Iterator[Sequence[Cell]]:
     for part in parts:
         node: Cell = "-" if part.node is None else (str(part.node), node_style(part.node))
         drc, zone = f"{part.run.drc_index:#x}", safe(part.zone, 12) or "-"

@@ -8,7 +8,7 @@ from typing import Any
 
 from drmemctl.check.finding import Violation
 from drmemctl.formats.block_states import OFFLINE, ONLINE
-from drmemctl.kernel.requests import ADD, COUNT, REMOVE, requested
+from drmemctl.kernel.requests import ADD, COUNT, REMOVE, memory_request
 from drmemctl.output.json import document, record, schema
 from drmemctl.output.screen import Screen
 from drmemctl.output.simulation_text import hypervisor_words, kernel_words
@@ -41,7 +41,7 @@ def commands_of(step: str, *, each_alone: bool = True) -> list[str]:
             f"echo {words[0]} > /sys/devices/system/memory/memory{words[1]}/state",
             f"chmem {chmem} -b {words[1]}",
         ]
-    request = requested(step.removeprefix("dlpar "))
+    request = memory_request(step.removeprefix("dlpar "))
     if request is None:
         return [step] if words[0] == "reboot" else []
     lines = [f'echo "{step.removeprefix("dlpar ")}" > /sys/kernel/dlpar']
@@ -57,29 +57,21 @@ def commands_of(step: str, *, each_alone: bool = True) -> list[str]:
 _DRMGR = {ADD: "-a", REMOVE: "-r"}
 
 
+_PART = "base=run.base count=run.lmbs drc_index=run.drc_index leaves=leaves.value reasons"
+"""The keys of LMBs in JSON that may not leave."""
+
+
 def _document(repair: Repair) -> dict[str, Any]:
     each_alone = repair.each_alone
     return {
         "schema": schema("repair"),
-        "kernel": safe(repair.simulation.profile.name, None),
-        "hypervisor": repair.simulation.hypervisor,
-        "goal": repair.goal,
-        "verdict": repair.verdict,
+        **record(repair, "kernel=simulation.profile.name hypervisor=simulation.hypervisor goal verdict"),
         "contradictions": [_violation(violation) for violation in repair.contradictions],
         "plan": [_request(request, each_alone=each_alone) for request in repair.requests],
-        "shortest": repair.shortest,
-        "tried": repair.tried,
-        "needed_bytes": repair.needed,
-        "stuck": [
-            {
-                **record(part, "base=run.base count=run.lmbs drc_index=run.drc_index"),
-                "leaves": part.leaves.value,
-                "reasons": list(part.reasons),
-            }
-            for part in repair.stuck
-        ],
+        **record(repair, "shortest tried needed_bytes=needed"),
+        "stuck": [record(part, _PART) for part in repair.stuck],
         "reasons": [worded(reason, None) for reason in repair.reasons],
-        "notes": list(repair.notes),
+        **record(repair, "notes"),
         "proof": _proof(repair),
     }
 

@@ -37,7 +37,7 @@ def show_json(screen: Screen, session: Session) -> None:
         "blocks": simulation.blocks_to_json(),
         **simulation.distances_to_json(),
     }
-    screen.write_all(streamed(simulation.head_to_json(), lists))
+    screen.write_all(streamed("simulate", simulation.head_to_json(), lists))
 
 
 def show_junit(screen: Screen, session: Session, source: str, steps: Sequence[Step]) -> None:

@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from drmemctl.formats.cells import FLAGS_MASK, LMB_SIZE
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, V1, V2
 from drmemctl.qualify.guest import Sent
 from drmemctl.qualify.monitor import OracleError
 from drmemctl.qualify.qtest import FIRST_LMB
@@ -19,13 +21,7 @@ from drmemctl.qualify.qtest import FIRST_LMB
 Record = dict[str, Any]
 Files = dict[str, bytes]
 
-DRMEM = (
-    "ibm,dynamic-memory",
-    "ibm,dynamic-memory-v2",
-    "ibm,associativity-lookup-arrays",
-    "ibm,lmb-size",
-    "ibm,memory-flags-mask",
-)
+DRMEM = (V1, V2, LOOKUP_ARRAYS, LMB_SIZE, FLAGS_MASK)
 """The properties that a record holds."""
 
 _ERRNO = {os.strerror(number): name for number, name in errno.errorcode.items()}

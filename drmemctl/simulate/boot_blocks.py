@@ -14,7 +14,7 @@ from drmemctl.kernel.boot_input import boot_associativity
 from drmemctl.kernel.boot_regions import DriverMemory, driver_memory
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.profiles import Profile
-from drmemctl.kernel.running import live_system, with_live_blocks
+from drmemctl.kernel.running_kernel import live_system, with_live_blocks
 from drmemctl.kernel.sections import is_block_size
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.memory import Memory

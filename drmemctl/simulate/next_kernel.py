@@ -86,8 +86,8 @@ def handed_lmbs(partition: Partition, tree: Tree) -> Iterator[HandedLmbs]:
     # The LMBs of two trees, then of three, then the connectors: each pair of owners is a number of its own.
     owners: list[tuple[int | None, ...]] = [(owner,) for owner in range(len(tables[0].runs))]
     joined = spans[0]
-    for side in (*spans[1:], senses):
-        joined, owners = _joined(joined, owners, side)
+    for width, side in enumerate((*spans[1:], senses), start=1):
+        joined, owners = _joined(joined, owners, width, side)
     for start, last, number in joined:
         *rows, sense = owners[number]
         in_tables = [(table, row) for table, row in zip(tables, rows, strict=True) if row is not None]
@@ -101,10 +101,10 @@ def handed_lmbs(partition: Partition, tree: Tree) -> Iterator[HandedLmbs]:
 
 
 def _joined(
-    joined: Intervals, owners: Sequence[tuple[int | None, ...]], side: Intervals
+    joined: Intervals, owners: Sequence[tuple[int | None, ...]], width: int, side: Intervals
 ) -> tuple[Intervals, list[tuple[int | None, ...]]]:
-    """Return the ranges of two columns cut at both, and which owners each range has."""
-    nobody = (None,) * (len(owners[0]) if owners else 1)
+    """Return the ranges of `width` columns and one more cut at both, and which owners each range has."""
+    nobody = (None,) * width
     result = Intervals()
     pairs: list[tuple[int | None, ...]] = []
     for start, count, owner, owner_there in side_by_side(joined, side):

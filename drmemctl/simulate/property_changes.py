@@ -19,11 +19,13 @@ class LmbSets(NamedTuple):
     Attributes:
         declared: how many entries it declares.
         sets: (base address, LMBs, DRC index, aa_index, flags), as they are written; the entries of v1 by the run.
+        address_digits: hex digits to which addresses of this partition are padded.
 
     """
 
     declared: int
     sets: Iterable[tuple[int, int, int, int, int]]
+    address_digits: int = 0
 
 
 class ValueChange(NamedTuple):
@@ -53,7 +55,7 @@ def _value(tree: Tree, path: str, name: str) -> LmbSets | LookupArrays | Propert
     drmem = Drmem.from_tree(tree)
     entries = decode_entries(name, value, drmem.cells.address)
     runs = entries if name == V2 else LmbTable.of_property(entries, drmem.table.lmb_size).runs
-    return LmbSets(entries.declared, runs)
+    return LmbSets(entries.declared, runs, drmem.table.address_digits)
 
 
 class RowChange(NamedTuple):

@@ -129,17 +129,18 @@ def _moved_lmbs(random: Random, kernel: KernelState) -> dict[str, bytes]:
     table, v1 = kernel.table, kernel.tree.get(NODE, V1) is not None
     if len(table.runs) < 2 or table.n_lmbs > _MOST_BYTES or table.lmb_size is None:
         return {}
-    at, (run, like) = 0, random.sample(list(table.runs), 2)
+    index, (run, like) = 0, random.sample(list(table.runs), 2)
     for earlier in table.runs:
         if earlier == run:
             break
-        at += earlier.lmbs
-    moved = table.with_changed(at, run.lmbs, aa_index=like.aa_index)
-    entries = [part for run in moved.runs for part in (_each(run, table.lmb_size) if v1 else [run])]
+        index += earlier.lmbs
+    moved = table.with_changed(index, run.lmbs, aa_index=like.aa_index)
+    parts = (_single_lmbs(moved_run, table.lmb_size) if v1 else [moved_run] for moved_run in moved.runs)
+    entries = [part for run_parts in parts for part in run_parts]
     name = V1 if v1 else V2
     return {name: encode_entries(name, entries)}
 
 
-def _each(run: Run, lmb_size: int) -> Iterator[Run]:
+def _single_lmbs(run: Run, lmb_size: int) -> Iterator[Run]:
     """Yield the LMBs of a run as runs."""
     return (run.part(position, 1, lmb_size) for position in range(run.lmbs))

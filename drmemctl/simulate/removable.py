@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from drmemctl.kernel.leaving import Leavers, Leaves, Leaving
-from drmemctl.kernel.requests import named
-from drmemctl.kernel.running import live_system
+from drmemctl.kernel.removability import LmbRemovability, Removability, RemovabilityJudge
+from drmemctl.kernel.requests import lmb_words
+from drmemctl.kernel.running_kernel import live_system
 from drmemctl.model.live_system import LiveSystem
 from drmemctl.notebook import short_repr
 from drmemctl.simulate.simulation import Simulation
@@ -18,7 +18,7 @@ _MOST_TRIED = 64
 """Requests that are simulated; more are only named."""
 
 _MOST_WORK = 4_000_000
-"""Runs of the array times runs that a request changes: one that is worth more is not simulated, for seconds."""
+"""Runs of the array times runs that a request changes: beyond that, simulating the request would take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Removable:
 
     kernel: str
     lmb_size: int
-    parts: tuple[Leaving, ...]
+    parts: tuple[LmbRemovability, ...]
     nodes: tuple[NodeTally, ...]
     requests: tuple[RemovalRequest, ...]
 
@@ -83,46 +83,46 @@ class Removable:
     def of(cls, simulation: Simulation) -> Removable:
         """Return what can leave the partition of a simulation as it is now."""
         kernel = simulation.state
-        parts = () if kernel.dead else tuple(leavers(simulation).parts())
+        parts = () if kernel.dead else tuple(removability_judge(simulation).parts())
         nodes = tuple(_tallies(parts))
         requests = tuple(_requests(simulation, parts))
         return cls(kernel.profile.name, kernel.table.lmb_size or 0, parts, nodes, requests)
 
 
-def leavers(simulation: Simulation) -> Leavers:
-    """Return who judges the LMBs of the kernel as it is now, by the tree that it booted on or began with."""
+def removability_judge(simulation: Simulation) -> RemovabilityJudge:
+    """Return the judge of the LMBs of the kernel as it is now, by the tree that it booted on or began with."""
     situation = simulation.situation
     rebooted = any(result.parsed.boots and result.ok for result in simulation.results)
     # What a capture shows of the running system is nothing that a kernel booted since then has.
     system = LiveSystem() if rebooted else live_system(situation.booted)
-    return Leavers(situation.kernel, situation.booted, system)
+    return RemovabilityJudge(situation.kernel, situation.booted, system)
 
 
-def _tallies(parts: Sequence[Leaving]) -> Iterator[NodeTally]:
+def _tallies(parts: Sequence[LmbRemovability]) -> Iterator[NodeTally]:
     nodes = {part.node for part in parts}
     for node in sorted(nodes, key=lambda node: (node is None, node or 0)):
         yes, perhaps, no = (
             sum(part.run.lmbs for part in parts if part.node == node and part.leaves is kind)
-            for kind in (Leaves.YES, Leaves.PERHAPS, Leaves.NO)
+            for kind in (Removability.YES, Removability.PERHAPS, Removability.NO)
         )
         yield NodeTally(node, yes, perhaps, no)
 
 
-def _requests(simulation: Simulation, parts: Sequence[Leaving]) -> Iterator[RemovalRequest]:
-    leaving = [part for part in parts if part.leaves is not Leaves.NO]
-    total = sum(part.run.lmbs for part in leaving)
+def _requests(simulation: Simulation, parts: Sequence[LmbRemovability]) -> Iterator[RemovalRequest]:
+    candidates = [part for part in parts if part.leaves is not Removability.NO]
+    total = sum(part.run.lmbs for part in candidates)
     if not total:
         return
-    sure = all(part.leaves is Leaves.YES for part in leaving)
+    sure = all(part.leaves is Removability.YES for part in candidates)
     text = f"memory remove count {total}"
     # A request looks for each of its LMBs in all of the array, and puts another array in the place of it.
     n_runs = len(simulation.state.table.runs)
-    tried = _works(simulation, text) if n_runs * len(leaving) <= _MOST_WORK else None
+    tried = _works(simulation, text) if n_runs * len(candidates) <= _MOST_WORK else None
     yield RemovalRequest(text, None, total, sure, tried)
-    for number, part in enumerate(leaving, 1):
-        text = f"memory remove {named(part.run.drc_index, part.run.lmbs)}"
+    for number, part in enumerate(candidates, 1):
+        text = f"memory remove {lmb_words(part.run.drc_index, part.run.lmbs)}"
         tried = _works(simulation, text) if number < _MOST_TRIED else None
-        yield RemovalRequest(text, part.node, part.run.lmbs, part.leaves is Leaves.YES, tried)
+        yield RemovalRequest(text, part.node, part.run.lmbs, part.leaves is Removability.YES, tried)
 
 
 def _works(simulation: Simulation, text: str) -> bool:

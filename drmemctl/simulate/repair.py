@@ -14,12 +14,12 @@ from itertools import chain, islice
 from drmemctl.check.engine import all_rules
 from drmemctl.check.finding import Violation
 from drmemctl.kernel.capabilities import DRMEM_ARRAY, WRONG_NODE_ADD
-from drmemctl.kernel.leaving import Leaves, Leaving
-from drmemctl.kernel.requests import INDEXED_COUNT, named, requested
+from drmemctl.kernel.removability import LmbRemovability, Removability
+from drmemctl.kernel.requests import INDEXED_COUNT, lmb_words, memory_request
 from drmemctl.model.dumped import array_in
 from drmemctl.notebook import short_repr
 from drmemctl.simulate.partition import Partition, StepResult
-from drmemctl.simulate.removable import leavers
+from drmemctl.simulate.removable import removability_judge
 from drmemctl.simulate.repair_requests import DrcRange, ranges_of
 from drmemctl.simulate.repair_search import CONSISTENT, NONE, REBOOT, PlannedRequest, Search, n_assigned
 from drmemctl.simulate.simulation import Simulation
@@ -62,7 +62,7 @@ class Repair:
     requests: tuple[PlannedRequest, ...] = ()
     shortest: bool = True
     needed: int = 0
-    stuck: tuple[Leaving, ...] = ()
+    stuck: tuple[LmbRemovability, ...] = ()
     reasons: tuple[str, ...] = ()
     tried: int = 0
 
@@ -104,12 +104,12 @@ class Repair:
 
 def _single_lmb_steps(step: str) -> Iterator[str]:
     """Yield a request for each LMB of one for a range; any other request as it is."""
-    request = requested(step.removeprefix("dlpar "))
+    request = memory_request(step.removeprefix("dlpar "))
     if request is None or request.kind != INDEXED_COUNT:
         yield step
         return
     for drc_index in request.drc_indexes:
-        yield f"dlpar memory {request.action} {named(drc_index, 1)}"
+        yield f"dlpar memory {request.action} {lmb_words(drc_index, 1)}"
 
 
 def goals() -> tuple[str, ...]:
@@ -139,7 +139,7 @@ def repair(simulation: Simulation, goal: str = CONSISTENT) -> Repair:
             requests,
             search.shortest,
             _most_bytes_removed(simulation.situation, path),
-            tuple(part for part in stuck if part.leaves is Leaves.PERHAPS),
+            tuple(part for part in stuck if part.leaves is Removability.PERHAPS),
             tried=search.tried,
         )
     verdict, reasons = search.after_reboot(simulation.situation)
@@ -147,11 +147,11 @@ def repair(simulation: Simulation, goal: str = CONSISTENT) -> Repair:
     return Repair(simulation, goal, verdict, contradictions, stuck=stuck, reasons=reasons, tried=search.tried)
 
 
-def _stuck(simulation: Simulation, concerned: Sequence[DrcRange]) -> Iterator[Leaving]:
+def _stuck(simulation: Simulation, concerned: Sequence[DrcRange]) -> Iterator[LmbRemovability]:
     """Yield the LMBs of some ranges that cannot be removed, or perhaps not."""
-    for part in leavers(simulation).parts():
+    for part in removability_judge(simulation).parts():
         is_concerned = any(lmbs.overlaps(part.run.drc_index, part.run.lmbs) for lmbs in concerned)
-        if part.leaves is not Leaves.YES and is_concerned:
+        if part.leaves is not Removability.YES and is_concerned:
             yield part
 
 
@@ -162,14 +162,14 @@ def _most_bytes_removed(start: Partition, path: Sequence[StepResult]) -> int:
 
 
 def _reasons(
-    simulation: Simulation, contradictions: Sequence[Violation], stuck: Sequence[Leaving]
+    simulation: Simulation, contradictions: Sequence[Violation], stuck: Sequence[LmbRemovability]
 ) -> Iterator[str]:
     """Yield why no request repairs a partition."""
     if simulation.state.dead:
         yield f"the kernel answers no more requests: {simulation.state.dead}"
         return
     for part in stuck:
-        if part.leaves is Leaves.NO:
+        if part.leaves is Removability.NO:
             lmbs = f"{count_of(part.run.lmbs, 'LMB')} from {part.run.drc_index:#x} on cannot leave"
             yield f"{lmbs}: {'; '.join(part.reasons)}"
     rules = dict.fromkeys(violation.rule for violation in contradictions)

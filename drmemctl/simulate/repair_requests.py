@@ -11,7 +11,7 @@ from drmemctl.check.finding import Violation
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.hypervisor.machine import Device
 from drmemctl.hypervisor.qemu import Qemu
-from drmemctl.kernel.requests import named
+from drmemctl.kernel.requests import lmb_words
 from drmemctl.model.run import Run
 from drmemctl.simulate.partition import Partition
 
@@ -88,7 +88,7 @@ class Candidates:
             n_free = sum(run.lmbs for run in runs if not run.flags & (ASSIGNED | RESERVED | DRC_INVALID))
             if span in self._ranges:
                 assigned, free = assigned + n_assigned, free + n_free
-            words = named(span.first, span.count)
+            words = lmb_words(span.first, span.count)
             if n_assigned:
                 yield f"dlpar memory remove {words}"
             if n_free:

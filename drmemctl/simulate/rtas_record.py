@@ -56,7 +56,7 @@ def read_migration(data: bytes, source: str) -> RtasRecord:
         # A list may be empty: then firmware has no answer to whatever the kernel asks.
         if calls or data.lstrip()[:1] == b"[":
             document = parse_json(data)
-            return _within(source, lambda: RtasRecord(calls, _connectors(document), _homes(document)))
+            return _with_source(source, lambda: RtasRecord(calls, _connectors(document), _homes(document)))
     raise InputError(
         f"no list of RTAS answers: {reason}",
         source=source,
@@ -66,7 +66,7 @@ def read_migration(data: bytes, source: str) -> RtasRecord:
 
 def read_reassignment(data: bytes, source: str) -> RtasRecord:
     """Return the record of a reassignment, an object with events; `InputError` or `FormatError` if it is none."""
-    return _within(source, lambda: _reassignment(data))
+    return _with_source(source, lambda: _reassignment(data))
 
 
 def _reassignment(data: bytes) -> RtasRecord:
@@ -93,7 +93,7 @@ def _reassignment(data: bytes) -> RtasRecord:
 T = TypeVar("T")
 
 
-def _within(source: str, read: Callable[[], T]) -> T:
+def _with_source(source: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except DrmemctlError as error:

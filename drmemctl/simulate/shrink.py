@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""As few steps as will do for what many steps show.
+"""Reduces steps to the fewest that still show something.
 
 Source: A. Zeller, R. Hildebrandt, Simplifying and Isolating Failure-Inducing Input, IEEE Transactions on Software
 Engineering 28 (2002): the minimizing delta debugging algorithm, here without its test of parts alone.
@@ -14,27 +14,30 @@ T = TypeVar("T")
 
 
 def shrunk(steps: Sequence[T], shows: Callable[[Sequence[T]], bool], tries: int | None = None) -> tuple[T, ...]:
-    """Return steps that still show it, of which none can be left out; all of them have to show it.
+    """Return a part of steps that `shows` accepts, and of which no step can be left out; it has to accept all.
 
-    `shows` is asked once for each choice of steps, which keep their order; where it costs a boot, no more often
-    than `tries` says, and what is left out then may not be all that could be.
+    Args:
+        steps: the steps; parts of them keep their order.
+        shows: whether a part still shows what all of them show; called once for each part.
+        tries: calls of `shows` at most (one may cost a boot); the result may then be reducible. None: any number.
+
     """
-    needed = tuple(range(len(steps)))
+    remaining = tuple(range(len(steps)))
     asked: dict[tuple[int, ...], bool] = {}
     parts = 2
-    while needed:
-        size = -(-len(needed) // parts)
-        for begin in range(0, len(needed), size):
-            fewer = needed[:begin] + needed[begin + size :]
+    while remaining:
+        size = -(-len(remaining) // parts)
+        for begin in range(0, len(remaining), size):
+            fewer = remaining[:begin] + remaining[begin + size :]
             if fewer not in asked:
                 if len(asked) == tries:
-                    return tuple(steps[number] for number in needed)
+                    return tuple(steps[number] for number in remaining)
                 asked[fewer] = shows([steps[number] for number in fewer])
             if asked[fewer]:
-                needed, parts = fewer, max(2, parts - 1)
+                remaining, parts = fewer, max(2, parts - 1)
                 break
         else:
             if size == 1:
                 break
-            parts = min(len(needed), 2 * parts)
-    return tuple(steps[number] for number in needed)
+            parts = min(len(remaining), 2 * parts)
+    return tuple(steps[number] for number in remaining)

@@ -14,7 +14,7 @@ from drmemctl.kernel.boot import check_runs
 from drmemctl.kernel.choice import kernel_for
 from drmemctl.kernel.distances import distances_of
 from drmemctl.kernel.profiles import Profile
-from drmemctl.kernel.running import running_kernel
+from drmemctl.kernel.running_kernel import running_kernel
 from drmemctl.kernel.state import KernelState
 from drmemctl.simulate.carry_out import carry_out
 from drmemctl.simulate.files import Files

@@ -20,7 +20,7 @@ from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.firmware import Firmware
 from drmemctl.kernel.flush import drmem_update_dt
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.nodes import current_associativity
+from drmemctl.kernel.lmb_node import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import run
 from drmemctl.model.associativity import Associativity

@@ -28,10 +28,11 @@ class StepError(DrmemctlError):
         line: its line, from 1 on.
         column: where in it the fault is, from 1 on.
         expected: what could have stood there.
+        suggestion: the words that were probably meant, as a question; empty where nothing is like the wrong one.
 
     """
 
-    def __init__(self, text: str, line: int, column: int, expected: str) -> None:
+    def __init__(self, text: str, line: int, column: int, expected: str, suggestion: str = "") -> None:
         word = WORD.match(text, column - 1)
         instead = f"not {word[0]!r}" if word else "but the step ends"
         super().__init__(f"line {line}, column {column}: expected {expected}, {instead}")
@@ -39,6 +40,7 @@ class StepError(DrmemctlError):
         self.line = line
         self.column = column
         self.expected = expected
+        self.suggestion = suggestion
 
 
 def parts_of(text: str) -> list[str]:
@@ -91,11 +93,11 @@ class StepWords:
         """The first word, which names the step."""
         return self.words[0][1]
 
-    def error(self, expected: str, *, back: int = 0) -> StepError:
+    def error(self, expected: str, *, back: int = 0, suggestion: str = "") -> StepError:
         """Return the error for the next word, or the one so many words back."""
         at = self.at - back
         column = self.words[at][0] + 1 if at < len(self.words) else len(self.line_text.rstrip()) + 1
-        return StepError(self.line_text, self.line, column, expected)
+        return StepError(self.line_text, self.line, column, expected, suggestion)
 
     @property
     def remaining(self) -> int:

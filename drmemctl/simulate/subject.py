@@ -14,7 +14,7 @@ from drmemctl.hypervisor.machine import Machine
 from drmemctl.hypervisor.qemu import Qemu
 from drmemctl.kernel.capabilities import DRMEM_ARRAY
 from drmemctl.kernel.flush import FLUSHES
-from drmemctl.kernel.nodes import current_associativity
+from drmemctl.kernel.lmb_node import current_associativity
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.distances import Form1
 from drmemctl.model.drmem import PAPR_CELLS, Drmem, RootCells
@@ -64,21 +64,22 @@ def _unplugs(machine: Qemu) -> Iterator[Unplug]:
 
 
 def _at_home(kernel: KernelState, machine: Machine) -> frozenset[str]:
+    """Return the paths of the CPUs that Linux has on the home node that the hypervisor tells (VPHN)."""
     if not machine.homes:
         return frozenset()
     associativity = current_associativity(kernel)
-    told = ((cpu, machine.home_node(cpu.threads[0]) if cpu.threads else None) for cpu in kernel.cpus)
+    home_domains = ((cpu, machine.home_node(cpu.threads[0]) if cpu.threads else None) for cpu in kernel.cpus)
     return frozenset(
         cpu.path
-        for cpu, domains in told
+        for cpu, domains in home_domains
         if domains is not None and associativity.node_of_row(domains) in (None, cpu.node)
     )
 
 
 def written_back(kernel: KernelState) -> Drmem | None:
-    """Return what a v1 property says that this kernel wrote from its array; None where that has to be read.
+    """Return the content of a v1 property that this kernel wrote from its array; None where it has to be decoded.
 
-    A v1 property has an entry for each LMB, and reading it costs by the LMB. Without this, so would every step.
+    A v1 property has an entry for each LMB. Decoding it after each step would cost by the LMB.
     """
     if kernel.written is None:
         return None

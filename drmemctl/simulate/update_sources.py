@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who answers ibm,update-nodes and ibm,update-properties: a record, or firmware that compares two trees."""
+"""Answers to ibm,update-nodes and ibm,update-properties: recorded ones, or made by comparing two trees."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from drmemctl.formats.dynamic_memory import NODE, V1, V2
+from drmemctl.formats.associativity import ASSOCIATIVITY
+from drmemctl.formats.drc import MY_DRC_INDEX
+from drmemctl.formats.dynamic_memory import LOOKUP_ARRAYS, NODE, V1, V2
 from drmemctl.formats.registry import MIGRATED
 from drmemctl.formats.rtas_input import RecordedCall
 from drmemctl.formats.update_nodes import ADD, DELETE, UPDATE, WORK_AREA, encode_update_nodes
@@ -16,7 +18,7 @@ from drmemctl.hypervisor.firmware_tree import firmware_tree
 from drmemctl.kernel.fault import Fault
 from drmemctl.kernel.firmware import HARDWARE_ERROR, Firmware
 from drmemctl.kernel.mobility import UPDATE_NODES
-from drmemctl.model.phandles import phandle_of
+from drmemctl.model.phandles import PHANDLES, phandle_of
 from drmemctl.model.standard_properties import device_type
 from drmemctl.simulate.partition import Hypervisor, machine_key
 from drmemctl.tree.node import Node, Tree, encode_name
@@ -115,7 +117,7 @@ class TreeDifference:
         return encode_update_nodes([operation for operation in operations if operation[1]])
 
     def planned(self) -> PlannedUpdates:
-        """Return the updates that tell of it."""
+        """Return the work areas that tell a kernel of the difference."""
         properties = {
             phandle: encode_update_properties(phandle, encode_name(path), changes)
             for phandle, path, changes in self.updated
@@ -156,38 +158,36 @@ class LiveUpdates:
         """Return the next work area; status 1 if more follow. The state word counts those that were fetched."""
         del scope
         machine = cast("Hypervisor", firmware)
-        here = machine.tree is self.tree
+        is_current = machine.tree is self.tree
         drmem = self.kernel_tree.find(NODE)
         drmem_phandle = 0 if drmem is None else phandle_of(drmem)
         if name == UPDATE_NODES:
             phandles = dict.fromkeys(phandle for phandle, _, _ in self.difference.updated)
             if drmem_phandle:
                 phandles[drmem_phandle] = None
-            lists = self.difference.node_lists(list(phandles), additions=self.additions) if here else []
+            lists = self.difference.node_lists(list(phandles), additions=self.additions) if is_current else []
             return _next_area(name, work_area, lists or [bytes(WORK_AREA)])
         phandle = int.from_bytes(work_area[:4], "big")
         path, changes = "", tuple[Change, ...]()
-        if here and drmem is not None and phandle == drmem_phandle:
+        if is_current and drmem is not None and phandle == drmem_phandle:
             key = machine_key(machine)
             if key not in self.trees:
                 self.trees[key] = firmware_tree(machine)
             handed_out = self.trees[key].find(NODE)
             path, changes = NODE, () if handed_out is None else tuple(changes_of(drmem, handed_out))
-        elif here:
+        elif is_current:
             updates = (update for update in self.difference.updated if update[0] == phandle)
             _, path, changes = next(updates, (phandle, path, changes))
         return _next_area(name, work_area, encode_update_properties(phandle, encode_name(path), changes))
 
 
-_NOT_TOLD = frozenset({"phandle", "linux,phandle", "ibm,phandle", "name", "slof,from-fdt"})
-"""What names a node belongs to the system that it was made on."""
+_NOT_TOLD = frozenset({*PHANDLES, "name", "slof,from-fdt"})
+"""Properties that name a node on the system that made it, and are not delivered to another."""
 
-_ASSOCIATIVITY = frozenset({"ibm,associativity"})
-
-_ORDER = ("ibm,associativity-lookup-arrays", "ibm,dynamic-memory", "ibm,dynamic-memory-v2")
+_ORDER = (LOOKUP_ARRAYS, V1, V2)
 
 
-_REASSIGNED = {NODE: frozenset({V1, V2}), "cpu": _ASSOCIATIVITY, "memory": _ASSOCIATIVITY}
+_REASSIGNED = {NODE: frozenset({V1, V2}), **dict.fromkeys(("cpu", "memory"), frozenset({ASSOCIATIVITY}))}
 """What LoPAR lets a platform resource reassignment change, by path or device type; and platform facilities."""
 
 _PLATFORM_FACILITIES = "/ibm,platform-facilities"
@@ -235,11 +235,11 @@ class _TreeComparison:
         self._compare_children(path, old, new)
 
     def _compare_children(self, path: str, old: Node, new: Node) -> None:
-        gone = {child.name: child for child in old.children}
+        old_children = {child.name: child for child in old.children}
         for child in new.children:
             below = f"{path.rstrip('/')}/{child.name}"
-            match = gone.pop(child.name, None)
-            drc_index = child.get("ibm,my-drc-index")
+            match = old_children.pop(child.name, None)
+            drc_index = child.get(MY_DRC_INDEX)
             if match is not None:
                 self.compare(below, match, child)
             elif self._reassignment:
@@ -248,7 +248,7 @@ class _TreeComparison:
                 self.added.append((phandle_of(old), int.from_bytes(drc_index[:4], "big"), child))
             else:
                 self._fault(f"{below} is new, but has no parent's phandle or no DRC index to be added by", below)
-        for name, child in gone.items():
+        for name, child in old_children.items():
             below = f"{path.rstrip('/')}/{name}"
             if self._reassignment:
                 self._fault(f"{below} is gone, and {self._event} takes no nodes", below)

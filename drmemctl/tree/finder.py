@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from drmemctl.errors import InputError, LimitError
+from drmemctl.formats.cells import ADDRESS_CELLS, LMB_SIZE
+from drmemctl.formats.dynamic_memory import V1, V2
 from drmemctl.tree.builder import shown
 from drmemctl.tree.limits import LIMITS, MIB
 from drmemctl.tree.node import Tree
@@ -23,9 +25,9 @@ DRMEM_NODE = "ibm,dynamic-reconfiguration-memory"
 
 _CELLS, _IDENTITY, _LMBS, _ANY_FILE, _DRMEM_CHILD = 1, 2, 4, 8, 16
 _FILES = {
-    "#address-cells": _CELLS,
+    ADDRESS_CELLS: _CELLS,
     **dict.fromkeys(("compatible", "model", "device_type"), _IDENTITY),
-    **dict.fromkeys(("ibm,lmb-size", "ibm,dynamic-memory", "ibm,dynamic-memory-v2"), _LMBS),
+    **dict.fromkeys((LMB_SIZE, V1, V2), _LMBS),
 }
 # Nodes that stand below the root only (LoPAR appendix B, Devicetree Specification chapter 3); a bit each, to
 # count how many of them a directory has.

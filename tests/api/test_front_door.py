@@ -111,7 +111,7 @@ def test_what_explore_finds_is_what_the_command_prints() -> None:
     assert told == [(row["locking"], row["states"], row["inconsistent"]) for row in document["policies"]]
     assert not explored.consistent
     assert (explored.of("hotplug").bad, explored.worst() is None) == ((), False)
-    with pytest.raises(DrmemctlError, match="no locking 'mutx'"):
+    with pytest.raises(DrmemctlError, match="locking 'mutx' is not one of kernel"):
         drmemctl.explore(tree, threads, locking=["mutx"])
 
 

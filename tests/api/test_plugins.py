@@ -296,6 +296,6 @@ def test_a_plugin_of_a_program(capsys: pytest.CaptureFixture[str]) -> None:
     told = drmemctl.explore(drmemctl.load(BEFORE), THREADS, locking=["nothing-holds", "none"])
     assert told.answers[0].states == told.of("none").states
     plugins.remove(added)
-    with pytest.raises(drmemctl.DrmemctlError, match="no locking 'nothing-holds'"):
+    with pytest.raises(drmemctl.DrmemctlError, match="locking 'nothing-holds' is not one of kernel"):
         drmemctl.explore(drmemctl.load(BEFORE), THREADS, locking=["nothing-holds"])
     assert capsys.readouterr().out == ""

@@ -10,7 +10,7 @@ from drmemctl.check.engine import all_rules
 from drmemctl.check.families import FAMILIES
 from drmemctl.check.finding import Severity
 from drmemctl.check.rule import SECTIONS, Rule
-from drmemctl.kernel.names import parse_kernel_name
+from drmemctl.kernel.kernel_names import parse_kernel_name
 from drmemctl.kernel.profiles import profile
 from tests.cases import each
 

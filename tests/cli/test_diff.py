@@ -41,8 +41,8 @@ PLUGGED = """\
 4 LMBs (1 GiB) went from free to assigned on node 1
 
 LMBs
-address                 size  LMBs  DRC index              aa      domains  node    state and flags
-0x80000000-0xbfffffff  1 GiB     4  0x80000008-0x8000000b  - -> 1  - -> 1   - -> 1  free -> assigned
+address                   size  LMBs  DRC index              aa      domains  node    state and flags
+0x080000000-0x0bfffffff  1 GiB     4  0x80000008-0x8000000b  - -> 1  - -> 1   - -> 1  free -> assigned
 
 Assigned LMBs by node
 node  old    new  difference
@@ -70,7 +70,7 @@ nothing moved: lookup arrays renumbered
 
 LMBs
 address                   size  LMBs  DRC index              aa      domains  node  state and flags
-0x80000000-0x17fffffff   4 GiB    16  0x80000008-0x80000017  1 -> 0  1        1     assigned
+0x080000000-0x17fffffff  4 GiB    16  0x80000008-0x80000017  1 -> 0  1        1     assigned
 0x180000000-0x27fffffff  4 GiB    16  0x80000018-0x80000027  0 -> 1  0        0     assigned
 
 Lookup arrays: 2 renumbered

@@ -206,3 +206,32 @@ def test_a_diff_says_where_in_a_text_and_of_which_bytes_as_check_does() -> None:
     assert {finding.line for finding in findings} == {40}
     result = json.loads(run("diff", old.source, new.source, "--format", "sarif").out)["runs"][0]["results"][-1]
     assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 40, "startColumn": 3}
+    records = printed("diff", old.source, new.source)["findings"]
+    judged = printed("check", new.source, "--before", old.source, "--select", FAMILY)["findings"]
+    extras = [{key: record.get(key) for key in ("line", "column", "fix")} for record in records]
+    assert extras == [{key: record.get(key) for key in ("line", "column", "fix")} for record in judged]
+    assert {(record["line"], record["column"]) for record in extras} == {(40, 3)}
+    assert any(record["fix"] for record in extras)
+
+
+BOOTING = (
+    ("simulate",),
+    ("explore", "--thread", "dlpar memory add count 1", "--max-states", "9"),
+    ("removable",),
+    ("repair",),
+    ("memblock",),
+    ("kexec", "--for", "plain"),
+)
+
+
+@pytest.mark.parametrize("command", BOOTING, ids=lambda command: command[0])
+def test_commands_that_boot_a_tree_say_what_it_does_not_show(command: tuple[str, ...]) -> None:
+    """`blocks` and `numa` leave such nodes open; a simulated kernel takes what is there, which has to be said."""
+    name, *options = command
+    said = run(name, FIXTURES / "cases" / "partial-drconf.dts", *options).err
+    assert "memory-not-shown: " in said
+    assert "affinity-unknown: no /chosen is shown" in said
+    before_cas = run(name, FIXTURES / "trees" / "precas.dtb.gz", *options).err
+    assert "no LMBs: this blob was made before ibm,client-architecture-support" in before_cas
+    whole = run(name, FIXTURES / "captures" / "6.1-lpm.dtb.gz", *options).err
+    assert not {"no LMBs", "not-shown", "unknown"} & set(whole.replace(":", "").split())

@@ -79,6 +79,14 @@ def test_a_closed_standard_output_leaves_the_exit_code(code: int, arguments: lis
     assert (done.returncode, done.stderr) == (code, b"")
 
 
+@pytest.mark.parametrize("arguments", [["check", "."], ["check", TREE, "--format", "sarif"]])
+def test_a_working_directory_that_is_gone_is_named(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    done = run_in_shell(f'cd {tmp_path}/gone && rmdir ../gone && exec "$@"', *arguments)
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert done.stderr.startswith(b"drmemctl: the working directory is gone")
+
+
 @pytest.mark.parametrize("arguments", [["lmb"], ["nope"], ["lmb", "/no/such/file"], ["show", "-x"]])
 def test_without_standard_error_nothing_gets_among_the_data(arguments: list[str]) -> None:
     expected = process(*arguments)

@@ -80,9 +80,9 @@ def test_findings_are_those_of_check(fixtures: tuple[Path, Outcome]) -> None:
 
 
 def _as_row(finding: dict[str, Any]) -> dict[str, Any]:
-    """Return a finding without what the table has not: words, and DRC indexes a second time."""
+    """Return a finding without what the table has not: DRC indexes a second time."""
     lmbs = [{key: value for key, value in entry.items() if key != "drc_index_hex"} for entry in finding["lmbs"]]
-    return {key: value for key, value in finding.items() if key not in ("title", "fix")} | {"lmbs": lmbs}
+    return finding | {"lmbs": lmbs}
 
 
 def _sorted(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -92,13 +92,14 @@ def _sorted(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _as_check(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row as `check --format json` has a finding."""
-    keys = ("rule", "severity", "message", "path", "property", "offset", "fingerprint")
+    keys = ("rule", "severity", "title", "message", "path", "property", "offset", "fingerprint")
     assert row["lmbs"] == sum(lmbs["lmbs"] for lmbs in row["lmb_ranges"])
     return {
         **{key: row[key] for key in keys},
         "source": row["url"].removeprefix("file://"),
         "lmbs": [_range(lmbs) for lmbs in row["lmb_ranges"]],
         **({"line": row["line"], "column": row["column"]} if row["line"] else {}),
+        **({"fix": row["fix"]} if row["fix"] else {}),
         **({"deadly": True} if row["deadly"] else {}),
         **({"ranges_left_out": row["ranges_left_out"]} if row["ranges_left_out"] else {}),
     }
@@ -297,11 +298,11 @@ def test_a_capture_says_when_and_where_it_was_taken(client: Any, tmp_path: Path)
 
 
 def test_a_list_names_inputs(tmp_path: Path) -> None:
-    listed = tmp_path / "list.txt"
-    listed.write_text(f"# captures\n\n{SMALL}/6.1-lpm.dtb.gz\n")
+    list_inputs = tmp_path / "list.txt"
+    list_inputs.write_text(f"# captures\n\n{SMALL}/6.1-lpm.dtb.gz\n")
     from drmemctl.fleet.listing import urls_of
 
-    assert list(urls_of(str(listed))) == [f"{SMALL}/6.1-lpm.dtb.gz"]
+    assert list(urls_of(str(list_inputs))) == [f"{SMALL}/6.1-lpm.dtb.gz"]
     with pytest.raises(DrmemctlError, match="cannot be read: No such file"):
         list(urls_of(str(tmp_path / "absent")))
 

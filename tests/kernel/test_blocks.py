@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drmemctl.kernel.blocks import BlockRun, Blocks
+from drmemctl.kernel.blocks_at_boot import blocks_of
 from drmemctl.kernel.memblock import MemblockRegion as Region
-from drmemctl.kernel.regions import blocks_of
 
 SMALL = st.integers(0, 30)
 

@@ -26,7 +26,7 @@ from drmemctl.kernel.capabilities import (
 from drmemctl.kernel.capability import Capability, Release
 from drmemctl.kernel.cpu_capabilities import CPU_DEATH_LOGGED
 from drmemctl.kernel.distributions import DISTRIBUTIONS
-from drmemctl.kernel.names import parse_kernel_name
+from drmemctl.kernel.kernel_names import parse_kernel_name
 from drmemctl.kernel.profiles import ProfileError, profile, profile_names
 from drmemctl.kernel.topology_capabilities import CPU_READD
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,8 @@ from drmemctl.check.report import Report
 from drmemctl.output.check_text import SCREEN
 from drmemctl.output.screen import Screen
 from tests.cases import each
+from tests.cli.running import run
+from tests.conftest import FIXTURES
 from tests.output.reports import LMBS, drawn, finding, hostile, unreadable
 
 
@@ -21,7 +24,7 @@ def test_a_finding_is_told_with_its_rule_message_place_and_lmbs() -> None:
         "error   DRM030  assigned LMB whose node cannot be found\n"
         "  2 LMBs are assigned, but without a node\n"
         "    /ibm,dynamic-reconfiguration-memory:ibm,dynamic-memory-v2, offset 0x1c\n"
-        "    0x000050000000-0x00006fffffff  512 MiB  2 LMBs  DRC 0x80000005-0x80000006  aa 5  no node  assigned\n"
+        "    0x50000000-0x6fffffff  512 MiB  2 LMBs  DRC 0x80000005-0x80000006  aa 5  no node  assigned\n"
         "\n"
         "drmemctl explain DRM030: what it means and what to do\n"
     )
@@ -102,3 +105,15 @@ def test_foreign_text_stays_text() -> None:
     text = drawn([hostile()], "text", everything=True)
     assert set(text) - {"\n", "…"} <= set(map(chr, range(32, 127)))
     assert not any(line.startswith(("::", "##")) for line in text.splitlines())
+
+
+def test_addresses_have_the_digits_of_the_partition_everywhere() -> None:
+    tree = FIXTURES / "tutorial" / "lpar7-after.tar.xz"
+    first = r"\b0x0*40000000\b"
+    listed = set(re.findall(first, run("lmb", tree).out))
+    assert listed == {"0x40000000"}
+    for form in ("text", "sarif", "junit", "github", "gitlab", "markdown"):
+        outcome = run("check", tree, "--format", form, "--all")
+        assert set(re.findall(first, outcome.out)) == listed, form
+    before = FIXTURES / "tutorial" / "lpar7-before.tar.xz"
+    assert set(re.findall(r"\b0x0*50000000\b", run("diff", before, tree).out)) <= {"0x50000000"}

@@ -39,7 +39,7 @@ def test_a_finding_is_an_annotation_of_its_file() -> None:
     assert data.splitlines() == [
         "100% lost",
         "/ibm,dynamic-reconfiguration-memory:ibm,dynamic-memory-v2, offset 0x1c",
-        "0x000050000000-0x00006fffffff  512 MiB  2 LMBs  DRC 0x80000005-0x80000006  aa 5  no node  assigned",
+        "0x50000000-0x6fffffff  512 MiB  2 LMBs  DRC 0x80000005-0x80000006  aa 5  no node  assigned",
     ]
 
 

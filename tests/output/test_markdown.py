@@ -23,7 +23,7 @@ def test_a_tree_is_a_table() -> None:
     row = (
         "| error | DRM030 | assigned LMB whose node cannot be found: 2 LMBs are assigned, but without a node "
         "| <code>/ibm,dynamic-reconfiguration-memory:ibm,dynamic-memory-v2, offset 0x1c</code><br>"
-        "<code>0x000050000000-0x00006fffffff  512 MiB  2 LMBs  DRC 0x80000005-0x80000006  aa 5  no node  assigned"
+        "<code>0x50000000-0x6fffffff  512 MiB  2 LMBs  DRC 0x80000005-0x80000006  aa 5  no node  assigned"
         "</code> |"
     )
     assert text.splitlines() == [

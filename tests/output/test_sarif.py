@@ -46,7 +46,7 @@ def test_a_result_says_what_where_and_how_bad() -> None:
     result = sarif(Report("dir/a b.dtb", (finding(),)))["results"][0]
     assert result["ruleId"] == "DRM030"
     assert result["level"] == "error"
-    assert result["message"]["text"].startswith("2 LMBs are assigned, but without a node\n0x000050000000-")
+    assert result["message"]["text"].startswith("2 LMBs are assigned, but without a node\n0x50000000-")
     assert result["partialFingerprints"]["drmemctl/v1"] == "0123456789abcdef"
     location = result["locations"][0]
     assert location["physicalLocation"]["artifactLocation"] == {

@@ -60,7 +60,7 @@ def called(record: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> StepResul
         return -errno.EBUSY if text.rsplit(maxsplit=1)[-1] in refused else 0
 
     monkeypatch.setattr(drmgr_call, "write_dlpar", write)
-    monkeypatch.setattr(drmgr_call, "_seen", lambda _job: numa_topology(tree(record["nodes"]), cpus))
+    monkeypatch.setattr(drmgr_call, "_topology_seen", lambda _job: numa_topology(tree(record["nodes"]), cpus))
     step = parse_step(f"drmgr {record['release']} {' '.join(record['arguments'])}")
     assert isinstance(step, Drmgr)
     return Simulation(tree_of("trees/v2-empty"), findings=False).run(step)

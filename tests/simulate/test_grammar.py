@@ -254,7 +254,8 @@ def test_a_script_counts_its_lines() -> None:
     with pytest.raises(StepError) as caught:
         list(parse_script("# first\n\nreboot\nrebot\n"))
     assert caught.value.line == 4
-    assert str(caught.value).endswith("; did you mean reboot?), not 'rebot'")
+    assert str(caught.value).endswith("not 'rebot'")
+    assert caught.value.suggestion == "did you mean reboot?"
 
 
 def test_a_script() -> None:

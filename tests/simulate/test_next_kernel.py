@@ -12,8 +12,9 @@ from drmemctl.kernel.kexec_load import Route, default_route, next_tree
 from drmemctl.kernel.profiles import profile
 from drmemctl.simulate.next_kernel import handed_lmbs, next_findings, tree_handed_on
 from drmemctl.simulate.simulation import Simulation
+from drmemctl.tree.fdt_reader import read_fdt
 from tests.cli.running import run
-from tests.conftest import FIXTURES
+from tests.conftest import FIXTURES, blob
 from tests.kernel.cpu_trees import with_cores
 from tests.kernel.partitions import lmbs, tree
 
@@ -61,6 +62,13 @@ def test_the_table_marks_the_lmbs_of_the_findings(steps: list[str], flags: int) 
     runs = [run for found in next_findings(situation, handed) if found.rule in rules for run in found.lmbs]
     assert marked == {run.drc_index + place for run in runs for place in range(run.count)}
     assert len(marked) == len(steps)
+
+
+def test_without_lmbs_in_any_tree_the_table_is_empty() -> None:
+    """Connectors there are, of LMBs that no tree has; the tree of QEMU before CAS has no drmem at all."""
+    situation = Simulation(read_fdt(blob("trees/precas"), "precas"), "latest", findings=False).situation
+    for route in (Route.FILE, Route.CLASSIC):
+        assert list(handed_lmbs(situation, tree_handed_on(situation, "plain", route))) == []
 
 
 def test_firmware_boots_the_kernel_of_fadump_with_what_it_gave() -> None:

@@ -9,7 +9,7 @@ from time import process_time
 import pytest
 
 from drmemctl.kernel.cmdline import with_command_line
-from drmemctl.kernel.leaving import Leaves
+from drmemctl.kernel.removability import Removability
 from drmemctl.simulate.removable import Removable
 from drmemctl.simulate.simulation import Simulation
 from drmemctl.tree.node import Tree
@@ -123,7 +123,7 @@ def test_what_leaves_does_and_what_does_not_does_not(path: str) -> None:
     assert all(request.works is not False for request in found.requests)
     start = simulation.situation
     for part in found.parts:
-        if part.leaves is not Leaves.NO:
+        if part.leaves is not Removability.NO:
             continue
         result = simulation.run(f"dlpar memory remove index {part.run.drc_index:#x}")
         assert not result.ok or result.kernel_faults

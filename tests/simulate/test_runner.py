@@ -124,6 +124,8 @@ def test_plug_and_unplug_on_qemu() -> None:
             "no row of the lookup arrays at boot leads to node 7, but to 0, 1: see `row N`",
         ),
         (["unplug 0x80000004 1"], "no device has 1 LMBs from 0x80000004 on"),
+        (["unplug 0x80000004 0"], "no device has 0 LMBs from 0x80000004 on"),
+        (["attach 0x80000004 2", "unplug 0x80000005 0"], "no device has 0 LMBs from 0x80000005 on"),
         (["attach 0x80000004 2", "unplug 0x80000004 1"], "1 LMBs from 0x80000004 on are not the whole of dimm2"),
     ],
 )

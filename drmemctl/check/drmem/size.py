@@ -9,7 +9,7 @@ from drmemctl.check.finding import Severity, Violation
 from drmemctl.check.kernels import WITH_NARROW_LMB_SIZE
 from drmemctl.check.rule import rule
 from drmemctl.check.subject import Subject
-from drmemctl.formats.cells import LMB_SIZE, read_cells
+from drmemctl.formats.cells import ADDRESS_CELLS, LMB_SIZE, SIZE_CELLS, read_cells
 from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.formats.memory_reg import REG
 from drmemctl.kernel.block_size import second_memory_node
@@ -179,7 +179,7 @@ def foreign_cells(subject: Subject) -> Iterator[Violation]:
         PAPR has 2 and 2. A tree with anything else was put together by hand or by a tool: correct it there.
     """
     is_whole = shows_absence(subject.tree)
-    for name in ("#address-cells", "#size-cells"):
+    for name in (ADDRESS_CELLS, SIZE_CELLS):
         data = subject.tree.root.get(name)
         number = None if data is None else read_cells(data, 0, 1)
         # A dump of a part of a tree says nothing; in a whole one Linux takes 1 for what is absent.
@@ -190,6 +190,6 @@ def foreign_cells(subject: Subject) -> Iterator[Violation]:
 
 
 _CELLS_CONSEQUENCES = {
-    "#address-cells": "the next successful DLPAR request writes 64-bit addresses and corrupts the property",
-    "#size-cells": f"Linux before 5.10 and drmgr read {LMB_SIZE} as 64 bits all the same",
+    ADDRESS_CELLS: "the next successful DLPAR request writes 64-bit addresses and corrupts the property",
+    SIZE_CELLS: f"Linux before 5.10 and drmgr read {LMB_SIZE} as 64 bits all the same",
 }

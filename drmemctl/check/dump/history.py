@@ -12,7 +12,7 @@ from drmemctl.check.select import LmbsByReason
 from drmemctl.check.subject import Subject
 from drmemctl.check.tables import in_both_by_drc_index
 from drmemctl.formats.architecture_vec5 import ARCHITECTURE_VEC5
-from drmemctl.formats.cells import LMB_SIZE
+from drmemctl.formats.cells import ADDRESS_CELLS, LMB_SIZE, SIZE_CELLS
 from drmemctl.formats.domains import CURRENT_DOMAINS, MAX_DOMAINS
 from drmemctl.formats.dynamic_memory import AA_UNSET
 from drmemctl.formats.numa_tables import DISTANCE_TABLE, LOOKUP_INDEX_TABLE
@@ -26,7 +26,7 @@ from drmemctl.model.run import Run, state_of
 _READ_AT_BOOT = frozenset(
     {
         *(ARCHITECTURE_VEC5, CURRENT_DOMAINS, DISTANCE_TABLE, LMB_SIZE, LOOKUP_INDEX_TABLE, MAX_DOMAINS),
-        *(REFERENCE_POINTS, "#address-cells", "#size-cells"),
+        *(REFERENCE_POINTS, ADDRESS_CELLS, SIZE_CELLS),
     }
 )
 

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from drmemctl.model.address_map import HOLE, AddressMap, Content, Span
 from drmemctl.model.picture import UNIT, MapLine, Picture
 from drmemctl.model.run import state_of
-from drmemctl.output.lmb import KindCells, LmbView, Row, address_width, folded
+from drmemctl.output.lmb import KindCells, LmbView, Row, folded
 from drmemctl.output.lmb import Line as LmbLine
 from drmemctl.output.map_key import Key
 from drmemctl.output.report.map_svg import COLUMNS, look_of, words_of
@@ -107,7 +107,7 @@ def lmb_data(view: LmbView, key: Key) -> dict[str, Any]:
         "rows": len(columns[0]),
         "unit": str(unit),
         "size": None if view.table.lmb_size is None else str(size),
-        "digits": address_width(view.table) - 2,
+        "digits": view.table.address_digits,
         "kinds": texts,
         "kind": _column(columns[0]),
         "count": _column(columns[1]),

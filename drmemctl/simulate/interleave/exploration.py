@@ -11,11 +11,9 @@ from drmemctl.check.engine import all_rules
 from drmemctl.notebook import short_repr
 from drmemctl.simulate.interleave.answer import INCONSISTENT, End, PolicyAnswer, Question
 from drmemctl.simulate.interleave.deadline import NEVER
-from drmemctl.simulate.interleave.policy import Policy, ThreadsError, all_policies, policy_named
+from drmemctl.simulate.interleave.policy import ALL, Policy, ThreadsError, all_policies, policy_named
 from drmemctl.simulate.interleave.trace import Saved, TracedEnd, saved, traced_ends
 from drmemctl.wording import did_you_mean, nearest
-
-ALL = "all"
 
 
 def policies_named(names: Iterable[str]) -> list[Policy]:

@@ -9,11 +9,10 @@ from dataclasses import fields
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from drmemctl.formats.cells import LMB_SIZE
-from drmemctl.formats.dynamic_memory import NODE, V1, V2
 from drmemctl.hypervisor.topology import DeliveredTopology
 from drmemctl.kernel.state import KernelState
 from drmemctl.model.distances import Form1, Form2
+from drmemctl.model.drmem import READ_FROM
 from drmemctl.simulate.partition import Hypervisor, Partition, machine_key
 from drmemctl.simulate.state_changes import changed_properties
 from drmemctl.tree.node import Tree
@@ -132,10 +131,7 @@ def _threads(partition: Partition) -> Hashable:
 
 def _dumped(tree: Tree | None) -> Hashable:
     """Return what a crash kernel knows of memory: all that its LMBs are read from."""
-    if tree is None:
-        return None
-    cells = (tree.get("/", name) for name in ("#address-cells", "#size-cells"))
-    return (*(tree.get(NODE, name) for name in (V1, V2, LMB_SIZE)), *cells)
+    return None if tree is None else tuple(tree.get(*place) for place in READ_FROM)
 
 
 def _rest(kernel: KernelState) -> Hashable:

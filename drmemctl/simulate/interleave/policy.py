@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which locks hold: what the kernel does, and what was proposed."""
+"""Locking policies: the locks that the kernel takes, and those that were proposed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from drmemctl.kernel.task import Lock
 from drmemctl.notebook import short_repr
 
 _KERNEL = frozenset({Lock.HOTPLUG, Lock.WORKQUEUE, Lock.RTASD})
+
+ALL = "all"
+"""What stands for every policy."""
 
 
 class ThreadsError(DrmemctlError):
@@ -61,5 +64,5 @@ def policy_named(name: str) -> Policy:
     policy = BY_NAME.get(name) or plugins.looked_up(name, plugins.policies)
     if isinstance(policy, Policy):
         return policy
-    names = ", ".join(known.name for known in all_policies())
-    raise ThreadsError(f"no locking {name!r}", hint=f"one of {names}, all")
+    names = ", ".join(policy.name for policy in all_policies())
+    raise ThreadsError(f"locking {name!r} is not one of {names}, {ALL}")

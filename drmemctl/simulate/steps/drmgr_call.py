@@ -46,8 +46,16 @@ _FAILED = 255
 
 
 @dataclass(slots=True)
-class _Conversation:
-    """What is written down while drmgr runs."""
+class _DrmgrLog:
+    """What a run of drmgr wrote and printed.
+
+    Attributes:
+        writes: requests to /sys/kernel/dlpar, each with the error number's name, None for none.
+        output: messages with their level (`-d`).
+        resources: LMBs that drmgr counts as added or removed, None where it did not get so far.
+        exit_code: its exit code.
+
+    """
 
     writes: list[tuple[str, str | None]] = field(default_factory=list)
     output: list[tuple[int, str]] = field(default_factory=list)
@@ -102,7 +110,7 @@ class Drmgr(KernelStep):
     def task(self, circumstances: Circumstances) -> MakeTask:
         """Return what makes the task: each request, one after the other."""
         del circumstances
-        return lambda job: self._asked(job, _Conversation())
+        return lambda job: self._run(job, _DrmgrLog())
 
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result; drmgr may succeed though not all went, which is not ok."""
@@ -110,69 +118,67 @@ class Drmgr(KernelStep):
         if options.entitlement or options.kind not in ("", MEMORY):
             note = "of drmgr only what it does for memory is simulated: -c mem, without -p"
             return StepResult(self, partition, partition, ok=False, note=note)
-        conversation = _Conversation()
-        result = self.alone(partition, partition, files, lambda job: self._asked(job, conversation))
-        refused = next((name for _, name in conversation.writes if name), None)
-        traps = tuple(_traps(options, conversation))
-        whole = result.ok and conversation.resources == options.count and not conversation.exit_code and not traps
+        log = _DrmgrLog()
+        result = self.alone(partition, partition, files, lambda job: self._run(job, log))
+        refused = next((name for _, name in log.writes if name), None)
+        surprises = tuple(_surprises(options, log))
+        whole = result.ok and log.resources == options.count and not log.exit_code and not surprises
         return replace(
             result,
             ok=whole,
             errno=None if whole else refused,
-            note="; ".join(filter(None, (*traps, _apart(partition, conversation), result.note))),
-            drmgr=DrmgrRun(
-                tuple(conversation.writes), tuple(_printed(options, conversation)), conversation.exit_code
-            ),
+            note="; ".join(filter(None, (*surprises, _wrong_node_note(partition, log), result.note))),
+            drmgr=DrmgrRun(tuple(log.writes), tuple(_output_lines(options, log)), log.exit_code),
         )
 
-    def _asked(self, job: Job, conversation: _Conversation) -> Task[int]:
+    def _run(self, job: Job, log: _DrmgrLog) -> Task[int]:
         options = self._options
-        refused = _refused(options)
+        refused = _refusal(options)
         if refused is not None:
-            conversation.output.append((ERROR, refused))
-            conversation.exit_code = _FAILED
+            log.output.append((ERROR, refused))
+            log.exit_code = _FAILED
             return 0
-        conversation.output.append((ERROR, "Validating Memory DLPAR capability...yes."))
+        log.output.append((ERROR, "Validating Memory DLPAR capability...yes."))
         if options.action == REMOVE and not options.index and self.release >= NUMA_REMOVAL.first:
-            numa: Numa = yield Action("drmgr", _seen, _READS)
-            conversation.output += numa.missing
+            numa: Numa = yield Action("drmgr", _topology_seen, _READS)
+            log.output += numa.missing
             if numa.nodes:
-                return (yield from _by_node(job, NumaRemoval.of(numa), options.count, conversation))
+                return (yield from _by_node(job, NumaRemoval.of(numa), options.count, log))
         text = f"index {options.index:#x}" if options.index else f"count {options.count}"
-        rc = yield from _written(job, f"memory {options.action} {text}", conversation)
-        conversation.resources = 0 if rc else options.count
+        rc = yield from _write_request(job, f"memory {options.action} {text}", log)
+        log.resources = 0 if rc else options.count
         if rc:
-            conversation.output.append((ERROR, f"Failed to write to /sys/kernel/dlpar: {os.strerror(-rc)}"))
-            conversation.exit_code = _FAILED
+            log.output.append((ERROR, f"Failed to write to /sys/kernel/dlpar: {os.strerror(-rc)}"))
+            log.exit_code = _FAILED
         elif self.release < NUMA_REMOVAL.first:
-            conversation.output.append((INFO, "Success"))
+            log.output.append((INFO, "Success"))
         return rc
 
 
-def _by_node(job: Job, removal: NumaRemoval, count: int, conversation: _Conversation) -> Task[int]:
+def _by_node(job: Job, removal: NumaRemoval, count: int, log: _DrmgrLog) -> Task[int]:
     """Remove LMB by LMB. drmgr returns 0 whatever came of it."""
     asking = removal.run(count)
     try:
         drc_index = next(asking)
         while True:
-            if len(conversation.writes) >= LIMITS.max_steps:
+            if len(log.writes) >= LIMITS.max_steps:
                 message = f"drmgr asks for more than {LIMITS.max_steps:,} LMBs one by one"
                 raise LimitError(message, hint="ask for fewer")
-            rc = yield from _written(job, f"memory remove index {drc_index:#x}", conversation)
+            rc = yield from _write_request(job, f"memory remove index {drc_index:#x}", log)
             drc_index = asking.send(rc)
     except StopIteration as end:
-        conversation.resources = end.value
-    conversation.output += removal.output
+        log.resources = end.value
+    log.output += removal.output
     return 0
 
 
-def _written(job: Job, text: str, conversation: _Conversation) -> Task[int]:
+def _write_request(job: Job, text: str, log: _DrmgrLog) -> Task[int]:
     rc = yield from write_dlpar(job, text)
-    conversation.writes.append((text, errno_name(rc)))
+    log.writes.append((text, errno_name(rc)))
     return rc
 
 
-def _seen(job: Job) -> Numa:
+def _topology_seen(job: Job) -> Numa:
     """Return what drmgr reads before it begins: LMBs from the tree, CPUs that are online from sysfs."""
     cpus: Counter[int] = Counter(dict.fromkeys(job.state.blocks.nodes(), 0))
     for cpu in job.state.cpus:
@@ -180,7 +186,7 @@ def _seen(job: Job) -> Numa:
     return numa_topology(job.state.tree, dict(cpus))
 
 
-def _refused(options: Options) -> str | None:
+def _refusal(options: Options) -> str | None:
     """Return what drmgr says where it does nothing."""
     if not options.kind:
         return "A connector type (-c) must be specified"
@@ -189,7 +195,7 @@ def _refused(options: Options) -> str | None:
     return None
 
 
-def _printed(options: Options, conversation: _Conversation) -> Iterator[str]:
+def _output_lines(options: Options, log: _DrmgrLog) -> Iterator[str]:
     """Yield what drmgr prints, the number of LMBs last."""
     head = ""
     if options.invalid is not None:
@@ -198,16 +204,16 @@ def _printed(options: Options, conversation: _Conversation) -> Iterator[str]:
         if options.invalid:
             yield head + "'"
             head = ""
-    for importance, text in conversation.output:
+    for importance, text in log.output:
         if importance <= options.level:
             yield head + text
             head = ""
-    if conversation.resources is not None:
-        yield f"DR_TOTAL_RESOURCES={conversation.resources}"
+    if log.resources is not None:
+        yield f"DR_TOTAL_RESOURCES={log.resources}"
 
 
-def _traps(options: Options, conversation: _Conversation) -> Iterator[str]:
-    """Yield where drmgr does something else than it seems to be asked for."""
+def _surprises(options: Options, log: _DrmgrLog) -> Iterator[str]:
+    """Yield where drmgr does not do what its options seem to ask for."""
     if options.invalid is not None:
         option = f"-{options.invalid}" if options.invalid else "a long option"
         yield f"{option} is none of drmgr, or lacks its argument: drmgr goes on without what follows"
@@ -217,18 +223,18 @@ def _traps(options: Options, conversation: _Conversation) -> Iterator[str]:
         yield "DRC index 0 is none for drmgr: it asks by number"
     if options.count < 0:
         yield f"-q is negative: a removal node by node takes it for {options.count & 0xFFFFFFFF:,}"
-    elif conversation.resources is not None and conversation.resources > options.count:
+    elif log.resources is not None and log.resources > options.count:
         yield (
-            f"drmgr removed {count_of(conversation.resources, 'LMB')} where {options.count:,} were asked for: a "
+            f"drmgr removed {count_of(log.resources, 'LMB')} where {options.count:,} were asked for: a "
             "node without CPUs whose share is rounded to nothing gives more, and what is left becomes almost 2^32"
         )
 
 
-def _apart(partition: Partition, conversation: _Conversation) -> str:
-    """Return whether drmgr took LMBs to be elsewhere than Linux has them: then it drains another node."""
+def _wrong_node_note(partition: Partition, log: _DrmgrLog) -> str:
+    """Return a note where the tree, by which drmgr goes, has LMBs on another node than Linux; else nothing."""
     kernel = partition.kernel
-    numa = _seen(Job(kernel, partition.machine))
-    indexes = sorted({int(text.split()[-1], 16) for text, _ in conversation.writes if " index " in text})
+    numa = _topology_seen(Job(kernel, partition.machine))
+    indexes = sorted({int(text.split()[-1], 16) for text, _ in log.writes if " index " in text})
     elsewhere = sum(
         _is_elsewhere(kernel, drc_index, node)
         for node, _, ranges in numa.nodes
@@ -247,5 +253,5 @@ def _is_elsewhere(kernel: KernelState, drc_index: int, node: int) -> bool:
     """Whether Linux has the memory block of an LMB on another node."""
     index = kernel.table.index_of_drc(drc_index)
     base = None if index is None else kernel.table.lmb(index).base
-    shown = None if base is None else kernel.blocks.node_of(kernel.block_of(base))
-    return shown is not None and shown != node
+    linux_node = None if base is None else kernel.blocks.node_of(kernel.block_of(base))
+    return linux_node is not None and linux_node != node

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`expect`: whether something is so, and what is where it is not."""
+"""`expect`: compares the partition, or the last step's result, with what the user expects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXPECTED = "ok, an error number's name, consistent, finding RULE, drc DRC aa|no
 
 @dataclass(frozen=True, slots=True)
 class Expect(Step):
-    """Something about what is so far.
+    """An expectation about the state after the steps so far.
 
     Attributes:
         kind: `ok`, `errno`, `consistent`, `finding`, `aa`, `node` or `blocks`.
@@ -70,10 +70,10 @@ class Expect(Step):
             reason = partition.kernel.dead or next(contradictions, "")
             note = f"expected consistent, is not: {reason}" if reason else ""
         elif self.kind == "finding":
-            # Among what the last step brought, and what is so now whoever brought it.
-            brought = partition.boot if partition.last is None else partition.last.findings
+            # Findings of the last step, and violations that exist now, whichever step they came with.
+            new_findings = partition.boot if partition.last is None else partition.last.findings
             names = {violation.rule for violation in judge.judged(partition).violations}
-            names.update(name for finding in brought for name in (finding.rule, finding.code) if name)
+            names.update(name for finding in new_findings for name in (finding.rule, finding.code) if name)
             listed = ", ".join(sorted(names)) or "none"
             note = "" if self.name in names else f"expected finding {self.name}, is {listed}"
         else:

@@ -52,8 +52,8 @@ class _Hotplug(KernelStep):
     returns_errno: ClassVar[bool] = False
 
     @abstractmethod
-    def on(self, machine: Hypervisor) -> Hypervisor:
-        """Return the hypervisor's side after it did it; `RefusedError` where it does not."""
+    def applied_to(self, machine: Hypervisor) -> Hypervisor:
+        """Return the hypervisor's side after the change; `RefusedError` where it refuses."""
 
     @abstractmethod
     def request(self, machine: Hypervisor) -> Request:
@@ -64,7 +64,7 @@ class _Hotplug(KernelStep):
 
         def make(job: Job) -> Task[int]:
             if not circumstances.alone:
-                refused = yield from _changed(job, self)
+                refused = yield from _apply(job, self)
                 if refused or not self.tell:
                     return EINVAL if refused else 0
             machine = cast("Hypervisor", job.firmware)
@@ -76,7 +76,7 @@ class _Hotplug(KernelStep):
         """Return the result of what the hypervisor did, then of what the guest made of it."""
         machine = partition.machine
         try:
-            changed = replace(partition, machine=self.on(machine))
+            changed = replace(partition, machine=self.applied_to(machine))
         except RefusedError as refused:
             hypervisor = f"the hypervisor is taken to be {machine.name}"
             return StepResult(self, partition, partition, ok=False, note=refused.message, hypervisor=hypervisor)
@@ -88,10 +88,10 @@ class _Hotplug(KernelStep):
 
 
 @atomic(writes=(StatePart.CONNECTORS,))
-def _changed(job: Job, step: _Hotplug) -> bool:
+def _apply(job: Job, step: _Hotplug) -> bool:
     """Let the hypervisor attach or detach; return whether it refuses."""
     try:
-        job.firmware = step.on(cast("Hypervisor", job.firmware))
+        job.firmware = step.applied_to(cast("Hypervisor", job.firmware))
     except RefusedError:
         return True
     return False
@@ -99,12 +99,12 @@ def _changed(job: Job, step: _Hotplug) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Attach(_Hotplug):
-    """`plug` or `attach`: the hypervisor attaches LMBs.
+    """`plug` or `attach`: the hypervisor attaches LMBs with an associativity, given in one of three ways.
 
     Attributes:
-        node: the Linux node that a list of the firmware's lookup arrays at boot has to lead to, None if not given.
-        row: the number of such a list, None if not given.
-        domains: an associativity list, None if not given; with none of the three it is list 0.
+        node: the Linux node to which a row of the firmware's lookup arrays at boot leads, None if not given.
+        row: the number of such a row, None if not given.
+        domains: the associativity itself, None if not given; without any of the three it is that of row 0.
 
     """
 
@@ -122,10 +122,10 @@ class Attach(_Hotplug):
         step = kind(words.text, drc_index, words.number("how many LMBs"), tell=words.name == "plug")
         if not words.remaining:
             return step
-        where = words.keyword("node", "row", "assoc")
-        if where == "node":
+        place = words.keyword("node", "row", "assoc")
+        if place == "node":
             return replace(step, node=words.number("a Linux node"))
-        if where == "row":
+        if place == "row":
             return replace(step, row=words.number("a row of the lookup arrays at boot"))
         expected = "an associativity list W,W,…"
         listed = words.next(expected).split(",")
@@ -134,29 +134,21 @@ class Attach(_Hotplug):
         except ValueError as error:
             raise words.error(f"{expected} ({error})", back=1) from None
 
-    def on(self, machine: Hypervisor) -> Hypervisor:
-        """Return the hypervisor's side after it attached; `RefusedError` where it does not."""
-        rows, row = machine.rows, self.row or 0
+    def applied_to(self, machine: Hypervisor) -> Hypervisor:
+        """Return the hypervisor's side after it attached the LMBs; `RefusedError` where it refuses."""
+        return machine.attach(self.drc_index, self.count, self._associativity(machine))
+
+    def _associativity(self, machine: Hypervisor) -> tuple[int, ...]:
+        """Return the domains of the LMBs; `RefusedError` for a node or row that the lookup arrays did not have."""
         if self.domains is not None:
-            domains = self.domains
-        elif self.node is not None:
-            # Without NUMA all lists lead to node 0.
-            nodes = [0 if machine.primary_index is None else machine.node_of(row) for row in rows]
-            if self.node not in nodes:
-                listed = sorted({number for number in nodes if number is not None})[:_NODES]
-                names = ", ".join(map(str, listed)) or "none"
-                message = (
-                    f"no row of the lookup arrays at boot leads to node {self.node}, but to {names}: see `row N`"
-                )
-                raise RefusedError(message)
-            domains = rows[nodes.index(self.node)]
-        elif row < len(rows):
-            domains = rows[row]
-        elif self.row is None:
-            domains = ()
-        else:
-            raise RefusedError(f"the lookup arrays had no row {row} at boot, but {len(rows)}")
-        return machine.attach(self.drc_index, self.count, domains)
+            return self.domains
+        if self.node is not None:
+            return _row_of_node(machine, self.node)
+        if (self.row or 0) < len(machine.rows):
+            return machine.rows[self.row or 0]
+        if self.row is None:
+            return ()
+        raise RefusedError(f"the lookup arrays had no row {self.row} at boot, but {len(machine.rows)}")
 
     def request(self, machine: Hypervisor) -> Request:
         """Return what the guest is asked to add.
@@ -182,8 +174,8 @@ class Detach(_Hotplug):
         kind = DetachCpu if kind_of(drc_index).is_cpu else Detach
         return kind(words.text, drc_index, words.number("how many LMBs"), tell=words.name == "unplug")
 
-    def on(self, machine: Hypervisor) -> Hypervisor:
-        """Return the hypervisor's side after it detached; `RefusedError` where it does not."""
+    def applied_to(self, machine: Hypervisor) -> Hypervisor:
+        """Return the hypervisor's side after it detached the LMBs; `RefusedError` where it refuses."""
         return machine.detach(self.drc_index, self.count)
 
     def request(self, machine: Hypervisor) -> Request:
@@ -192,7 +184,18 @@ class Detach(_Hotplug):
         return Request(REMOVE, INDEXED_COUNT, self.count, self.drc_index)
 
 
-def _one_core(count: int) -> None:
+def _row_of_node(machine: Hypervisor, node: int) -> tuple[int, ...]:
+    """Return the first row of the lookup arrays at boot that leads to a Linux node."""
+    # Without NUMA all rows lead to node 0.
+    nodes = [0 if machine.primary_index is None else machine.node_of(row) for row in machine.rows]
+    if node in nodes:
+        return machine.rows[nodes.index(node)]
+    listed = sorted({number for number in nodes if number is not None})[:_NODES]
+    names = ", ".join(map(str, listed)) or "none"
+    raise RefusedError(f"no row of the lookup arrays at boot leads to node {node}, but to {names}: see `row N`")
+
+
+def _check_one_core(count: int) -> None:
     """Raise `RefusedError` for more than one: each core is a device of its own."""
     if count != 1:
         raise RefusedError(f"{count} cores at a time: each is a device of its own, COUNT is 1")
@@ -206,10 +209,10 @@ class AttachCpu(Attach):
     touches: ClassVar[Footprint] = CPU_REQUEST
     alike: ClassVar[bool] = False
 
-    def on(self, machine: Hypervisor) -> Hypervisor:
-        """Return the hypervisor's side after it attached; `RefusedError` where it does not."""
-        _one_core(self.count)
-        return super(AttachCpu, self).on(machine)
+    def applied_to(self, machine: Hypervisor) -> Hypervisor:
+        """Return the hypervisor's side after it attached the LMBs; `RefusedError` where it refuses."""
+        _check_one_core(self.count)
+        return super(AttachCpu, self).applied_to(machine)
 
     def request(self, machine: Hypervisor) -> Request:
         """Return what the guest is asked to add."""
@@ -225,14 +228,14 @@ class DetachCpu(Detach):
     touches: ClassVar[Footprint] = CPU_REQUEST
     alike: ClassVar[bool] = False
 
-    def on(self, machine: Hypervisor) -> Hypervisor:
-        """Return the hypervisor's side after it detached; `RefusedError` where it does not."""
-        _one_core(self.count)
+    def applied_to(self, machine: Hypervisor) -> Hypervisor:
+        """Return the hypervisor's side after it detached the LMBs; `RefusedError` where it refuses."""
+        _check_one_core(self.count)
         run = machine.connectors.find(self.drc_index)
         if isinstance(machine, Qemu) and (run is None or machine.device(run.device) is None):
             message = f"no core was plugged into {self.drc_index:#x}: those of -smp have no id to remove them by"
             raise RefusedError(message)
-        return super(DetachCpu, self).on(machine)
+        return super(DetachCpu, self).applied_to(machine)
 
     def request(self, machine: Hypervisor) -> Request:
         """Return what the guest is asked to remove."""
@@ -253,11 +256,11 @@ class AttachPmem(Attach):
     is_request: ClassVar[bool] = False
     alike: ClassVar[bool] = False
 
-    def on(self, machine: Hypervisor) -> Hypervisor:
-        """Return the hypervisor's side after it attached; `RefusedError` where it does not."""
+    def applied_to(self, machine: Hypervisor) -> Hypervisor:
+        """Return the hypervisor's side after it attached the LMBs; `RefusedError` where it refuses."""
         if self.count != 1:
             raise RefusedError(f"{self.count} NVDIMMs at a time: each has one connector, COUNT is 1")
-        return super(AttachPmem, self).on(machine)
+        return super(AttachPmem, self).applied_to(machine)
 
     def request(self, machine: Hypervisor) -> Request:
         """Return what the guest is asked to add."""
@@ -267,8 +270,8 @@ class AttachPmem(Attach):
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result of what the hypervisor did, and say what is not known of the guest."""
         result = super(AttachPmem, self).carry_out(partition, files)
-        told = self.tell and result.ok and not result.note
-        return replace(result, note=_PMEM_NOT_SIMULATED) if told else result
+        is_left_out = self.tell and result.ok and not result.note
+        return replace(result, note=_PMEM_NOT_SIMULATED) if is_left_out else result
 
 
 _ATTACH: dict[str, type[Attach]] = {"CPU": AttachCpu, "PMEM": AttachPmem}

@@ -19,65 +19,32 @@ from drmemctl.tree.node import Tree
 MakeTask = Callable[[Job], Task[int]]
 """Makes the task of a step for a job; the task returns 0 or a negative error number."""
 
+_Part = StatePart
+
 REQUEST = Footprint(
-    frozenset(StatePart) - {StatePart.OTHER, StatePart.CRASH_KERNEL},
-    frozenset(
-        {
-            *(
-                StatePart.CONNECTORS,
-                StatePart.FLAGS,
-                StatePart.AA,
-                StatePart.BLOCKS,
-                StatePart.LMBS,
-                StatePart.LOOKUP,
-            ),
-            *(StatePart.UPDATING, StatePart.DELIVERED, StatePart.DISTANCES),
-        }
-    ),
+    reads=frozenset(StatePart) - {_Part.OTHER, _Part.CRASH_KERNEL},
+    writes=frozenset({_Part.CONNECTORS, _Part.FLAGS, _Part.AA, _Part.BLOCKS, _Part.LMBS, _Part.LOOKUP})
+    | {_Part.UPDATING, _Part.DELIVERED, _Part.DISTANCES},
 )
 """What a request for memory may read and write."""
 
 TREE_UPDATE = Footprint(
-    frozenset(
-        {
-            StatePart.CONNECTORS,
-            StatePart.NODES,
-            StatePart.UPDATING,
-            StatePart.BLOCKS,
-            StatePart.OTHER,
-            StatePart.WINDOW,
-        }
-    ),
-    frozenset(
-        {
-            *(
-                StatePart.CONNECTORS,
-                StatePart.NODES,
-                StatePart.LMBS,
-                StatePart.LOOKUP,
-                StatePart.OTHER,
-                StatePart.AA,
-                StatePart.FLAGS,
-            ),
-            *(StatePart.CPUS, StatePart.WINDOW, StatePart.DELIVERED, StatePart.DISTANCES),
-        }
-    ),
+    reads=frozenset({_Part.CONNECTORS, _Part.NODES, _Part.UPDATING, _Part.BLOCKS, _Part.OTHER, _Part.WINDOW}),
+    writes=frozenset({_Part.CONNECTORS, _Part.NODES, _Part.LMBS, _Part.LOOKUP, _Part.OTHER})
+    | {_Part.AA, _Part.FLAGS, _Part.CPUS, _Part.WINDOW, _Part.DELIVERED, _Part.DISTANCES},
 )
 """What an update of the device tree may read and write, with the array that is read from it anew."""
 
-
 CPU_REQUEST = Footprint(
-    frozenset(
-        {StatePart.CONNECTORS, StatePart.NODES, StatePart.CPUS, StatePart.OTHER, StatePart.BLOCKS},
-    ),
-    frozenset({StatePart.CONNECTORS, StatePart.NODES, StatePart.CPUS, StatePart.DELIVERED, StatePart.DISTANCES}),
+    reads=frozenset({_Part.CONNECTORS, _Part.NODES, _Part.CPUS, _Part.OTHER, _Part.BLOCKS}),
+    writes=frozenset({_Part.CONNECTORS, _Part.NODES, _Part.CPUS, _Part.DELIVERED, _Part.DISTANCES}),
 )
 """What a request for CPUs may read and write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Where a task is set off.
+    """What a step's task depends on besides the job.
 
     Attributes:
         tree: the kernel's tree at that time.
@@ -104,8 +71,8 @@ class KernelStep(Step):
     Attributes:
         touches: what any action of the task may read and write.
         interleaves: whether it can be a thread beside others: one that replays recorded answers cannot.
-        alike: whether LMBs that are alike are acted on at once where no other thread runs.
-        returns_errno: whether somebody gets the error number of the task.
+        alike: whether a run of equal LMBs is acted on at once where no other thread runs (`kernel.alike`).
+        returns_errno: whether the error number of the task reaches user space, as that of write(2) does.
 
     """
 
@@ -125,9 +92,14 @@ class KernelStep(Step):
     def alone(
         self, before: Partition, partition: Partition, files: Files, make: MakeTask | None = None
     ) -> StepResult:
-        """Return the result of the task for a partition, as that of the step which began `before`.
+        """Return the result of the step's task, run alone on a partition.
 
-        The task is that of the step, unless `make` makes one that tells more.
+        Args:
+            before: the partition before the step.
+            partition: the same after what the hypervisor did in the step.
+            files: how files that the step names are read.
+            make: makes the task in place of `task`.
+
         """
         kernel = partition.kernel
         if kernel.dead and (self.is_request or not kernel.takes_updates):

@@ -107,8 +107,8 @@ def parse_step(text: str, line: int = 1, *, in_file: bool = False) -> Step | Non
     kind = step_named(step_words.next("a step"))
     if kind is None:
         names = [*STEPS, *plugins.steps()]
-        near = did_you_mean(nearest(words[0][1], names))
-        raise step_words.error(f"a step ({', '.join(names)}{f'; {near}' if near else ''})", back=1)
+        suggestion = did_you_mean(nearest(words[0][1], names))
+        raise step_words.error(f"a step ({', '.join(names)})", back=1, suggestion=suggestion)
     step = kind.parse(step_words)
     step_words.end()
     return step

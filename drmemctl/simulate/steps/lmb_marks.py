@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is so of single LMBs from a step on: `unmovable`, `movable`, `hpt-full` and `hpt-room`."""
+"""`unmovable`, `movable`, `hpt-full` and `hpt-room`: which LMBs the kernel cannot take offline or map."""
 
 from __future__ import annotations
 

@@ -9,7 +9,16 @@ from typing import ClassVar
 from drmemctl.formats.dynamic_memory import ASSIGNED, DRC_INVALID, RESERVED
 from drmemctl.hypervisor.inference import POWERVM, QEMU
 from drmemctl.kernel.job import Job
-from drmemctl.kernel.requests import ADD, COUNT, CPU, INDEX, NotSimulatedError, Request, requested, write_dlpar
+from drmemctl.kernel.requests import (
+    ADD,
+    COUNT,
+    CPU,
+    INDEX,
+    NotSimulatedError,
+    Request,
+    memory_request,
+    write_dlpar,
+)
 from drmemctl.kernel.state import KernelState
 from drmemctl.kernel.task import Footprint, Task
 from drmemctl.numbers import printed_drc_index
@@ -99,7 +108,7 @@ _ADVICE = {
 
 def _lacking_connectors(state: KernelState, machine: Hypervisor, text: str) -> str:
     """Return what a failed request to add lacked, and on which hypervisor; empty where that was not the cause."""
-    request = requested(text)
+    request = memory_request(text)
     if request is None or request.action != ADD:
         return ""
     asked = 1 if request.kind == INDEX else request.count
@@ -114,10 +123,10 @@ def _lacking_connectors(state: KernelState, machine: Hypervisor, text: str) -> s
             number += end - first
             obtainable += machine.obtainable(first, end - first)
     # By index LMBs that are assigned do not matter.
-    wanted = asked if request.kind == COUNT else number
-    if number < wanted or obtainable >= wanted:
+    required = asked if request.kind == COUNT else number
+    if number < required or obtainable >= required:
         return ""
-    gives = f"gives {obtainable:,} of {wanted:,} LMBs: {_ADVICE[machine.name]}"
+    gives = f"gives {obtainable:,} of {required:,} LMBs: {_ADVICE[machine.name]}"
     return f"the hypervisor is taken to be {machine.name}, which {gives}{_given_back(machine, request)}"
 
 

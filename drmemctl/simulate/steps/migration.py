@@ -9,7 +9,7 @@ from typing import ClassVar, Self, cast
 from drmemctl.hypervisor.recorded import NOTHING_RECORDED
 from drmemctl.kernel.firmware import UpdateSource
 from drmemctl.kernel.job import MIGRATION, Job
-from drmemctl.kernel.mobility import post_mobility_fixup, suspended
+from drmemctl.kernel.mobility import post_mobility_fixup, suspend_messages
 from drmemctl.kernel.task import Action, Footprint, Lock, StatePart, Task, drop, take
 from drmemctl.kernel.topology_capabilities import CPU_TOPOLOGY_UPDATE, TOPOLOGY_STOPPED
 from drmemctl.kernel.topology_updates import start_topology_update, stop_topology_update, update_cpu_topology
@@ -81,7 +81,7 @@ def _migrate(job: Job, suspension: Action, updates: UpdateSource, circumstances:
         # Up to 4.19 they are stopped while the partition is suspended, and no longer (rtas_ibm_suspend_me).
         yield from start_topology_update(job)
     if circumstances.alone:
-        job.log += suspended(job)
+        job.log += suspend_messages(job)
     if circumstances.hotplug_lock:
         yield from take(Lock.HOTPLUG)
     rc = yield from post_mobility_fixup(job, updates)

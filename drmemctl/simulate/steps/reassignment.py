@@ -24,7 +24,7 @@ from drmemctl.simulate.update_sources import LiveUpdates, RecordedUpdates, diffe
 from drmemctl.tree.node import Tree
 
 _EVENT_SCOPE = 2
-"""The scope in the event of a reassignment to a tree; the kernel asks firmware for the updates of its negative."""
+"""The scope in the event of a reassignment to a tree; the kernel calls ibm,update-nodes with its negative."""
 
 _TREE_OR_PHANDLES = "a tree, a record, or a scope and phandles"
 
@@ -78,16 +78,16 @@ class Prrn(KernelStep):
         """Return what makes the task: receive the event, update the tree of its scope."""
         if self.tree is None:
             listed, scope = updates_of_phandles(self.phandles), self.scope
-            return lambda job: _handled(job, _scan(), listed, scope)
+            return lambda job: _handle_event(job, _scan(), listed, scope)
         if circumstances.files.is_record(self.tree):
             return _recorded(self.tree, circumstances)
         reassigned = circumstances.files.tree(self.tree)
         if circumstances.alone:
             planned = difference(circumstances.tree, reassigned, reassignment=True).planned()
             circumstances.faults.extend(planned.faults)
-            return lambda job: _handled(job, _scan(reassigned), planned, _EVENT_SCOPE)
+            return lambda job: _handle_event(job, _scan(reassigned), planned, _EVENT_SCOPE)
         live = LiveUpdates.between(circumstances.tree, reassigned, additions=False)
-        return lambda job: _handled(job, _scan_where_it_is(live), live, _EVENT_SCOPE)
+        return lambda job: _handle_event(job, _scan_on_source(live), live, _EVENT_SCOPE)
 
 
 def _recorded(name: str, circumstances: Circumstances) -> MakeTask:
@@ -101,7 +101,7 @@ def _recorded(name: str, circumstances: Circumstances) -> MakeTask:
         yield answering(record)
         for event in record.events:
             if event.fixed is not None and event.fixed.type == PRRN:
-                yield from _handled(job, _scan(), updates, event.fixed.scope)
+                yield from _handle_event(job, _scan(), updates, event.fixed.scope)
         yield FORGETTING
         return 0
 
@@ -111,34 +111,34 @@ def _recorded(name: str, circumstances: Circumstances) -> MakeTask:
 def _scan(tree: Tree | None = None) -> Action:
     """Return the scan that finds the event, from the firmware of a tree where one is given."""
 
-    def found(job: Job) -> bool:
+    def scan(job: Job) -> bool:
         if tree is not None:
             job.firmware = cast("Hypervisor", job.firmware).moved(tree)
         return True
 
-    return Action("event-scan", found, joins=Lock.RTASD)
+    return Action("event-scan", scan, joins=Lock.RTASD)
 
 
-def _scan_where_it_is(updates: LiveUpdates) -> Action:
-    """Return the scan that finds the event where that is: after a migration it does not come any more."""
+def _scan_on_source(updates: LiveUpdates) -> Action:
+    """Return the scan that finds the event as long as the partition has not migrated: it stays on the source."""
 
-    def reassigned(job: Job) -> bool:
+    def scan(job: Job) -> bool:
         machine = cast("Hypervisor", job.firmware)
-        here = machine.tree is updates.kernel_tree
-        if here:
+        is_on_source = machine.tree is updates.kernel_tree
+        if is_on_source:
             job.firmware = machine.moved(updates.tree)
-        job.called("rtas_event_scan", "event-scan", (), (0 if here else 1,))
-        return here
+        job.called("rtas_event_scan", "event-scan", (), (0 if is_on_source else 1,))
+        return is_on_source
 
     touches = Footprint(writes=frozenset({StatePart.CONNECTORS}))
-    return Action("event-scan", reassigned, touches, joins=Lock.RTASD)
+    return Action("event-scan", scan, touches, joins=Lock.RTASD)
 
 
-def _handled(job: Job, scan: Action, updates: UpdateSource, scope: int) -> Task[int]:
+def _handle_event(job: Job, scan: Action, updates: UpdateSource, scope: int) -> Task[int]:
     """Update the tree if the scan found an event, after the events that came before it (`rtas_event_scan`)."""
-    is_there = yield scan
+    has_event = yield scan
     yield from take(Lock.RTASD)
-    if is_there:
+    if has_event:
         yield from handle_prrn_event(job, updates, scope)
     yield from drop(Lock.RTASD)
     return 0

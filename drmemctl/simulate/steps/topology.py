@@ -44,5 +44,5 @@ class TopologySwitch(KernelStep):
     def carry_out(self, partition: Partition, files: Files) -> StepResult:
         """Return the result, ENOENT where there is nothing to write to."""
         result = self.alone(partition, partition, files)
-        gone = "5.9 took /proc/powerpc/topology_updates out"
-        return replace(result, note=gone) if result.errno == errno_name(ENOENT) else result
+        removed_note = "5.9 took /proc/powerpc/topology_updates out"
+        return replace(result, note=removed_note) if result.errno == errno_name(ENOENT) else result

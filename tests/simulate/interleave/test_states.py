@@ -35,10 +35,31 @@ def test_edges_are_the_newest_first(threads: int) -> None:
     added = [(thread, edges.most - 1 - thread) for thread in range(threads)]
     for thread, following in added:
         edges.add(1, thread, following)
-    assert list(edges.of(0)) == []
-    assert list(edges.of(1)) == added[::-1]
-    assert edges.parent(1) == (0, threads - 1)
-    assert (len(edges), edges.transitions) == (2, threads)
+    edges.add(0, 0, 1)
+    edges.add_state(1, threads - 1)
+    assert list(edges.of(0)) == [(0, 1), (threads - 1, 1)]
+    assert list(edges.of(1)) == [(threads - 1, 2), *added[::-1]]
+    assert list(edges.of(2)) == []
+    assert [edges.parent(state) for state in range(3)] == [(0, 0), (0, threads - 1), (1, threads - 1)]
+    assert (len(edges), edges.transitions) == (3, threads + 3)
+
+
+def test_edges_of_random_walks_are_those_of_lists() -> None:
+    chance, edges = random.Random(2), Edges(5)
+    edges.add_state(0, 0)
+    naive: list[list[tuple[int, int]]] = [[]]
+    for _ in range(3000):
+        state, thread = chance.randrange(len(naive)), chance.randrange(5)
+        if chance.random() < 0.7:
+            edges.add_state(state, thread)
+            naive[state].insert(0, (thread, len(naive)))
+            naive.append([])
+        else:
+            following = chance.randrange(2 * len(naive))
+            edges.add(state, thread, following)
+            naive[state].insert(0, (thread, following))
+    assert [list(edges.of(state)) for state in range(len(edges))] == naive
+    assert edges.transitions == sum(map(len, naive))
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which assigned LMBs can leave a running kernel, and why the others cannot.
+"""Which assigned LMBs can be removed from a running kernel, and why the others cannot.
 
 Source: Linux arch/powerpc/platforms/pseries/hotplug-memory.c `lmb_is_removable`, `dlpar_remove_lmb`;
 mm/memory_hotplug.c `offline_pages`, `try_remove_memory`, `zone_for_pfn_range`; mm/page_isolation.c
@@ -35,8 +35,8 @@ from drmemctl.tree.node import Tree
 _PERSISTENT = "Persistent Memory"
 
 
-class Leaves(StrEnum):
-    """Whether LMBs can leave."""
+class Removability(StrEnum):
+    """Whether LMBs can be removed."""
 
     YES = "yes"
     PERHAPS = "perhaps"
@@ -44,16 +44,16 @@ class Leaves(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Leaving:
-    """Assigned LMBs that are alike in whether they can leave.
+class LmbRemovability:
+    """Assigned LMBs that are alike in whether they can be removed.
 
     Attributes:
         run: the LMBs.
         node: the Linux node of their memory blocks, None without any.
         state: `online` or `offline`, empty without memory blocks.
         zone: `Movable`, `Normal` or what sysfs calls it (untrusted text); empty where not known.
-        leaves: whether they can.
-        reasons: why they cannot, or may not.
+        leaves: whether they can be removed.
+        reasons: why they cannot, or perhaps not.
 
     """
 
@@ -61,19 +61,19 @@ class Leaving:
     node: int | None
     state: str
     zone: str
-    leaves: Leaves
+    leaves: Removability
     reasons: tuple[str, ...]
 
     __repr__ = short_repr
 
-    def goes_on(self, following: Leaving, lmb_size: int) -> bool:
+    def goes_on(self, following: LmbRemovability, lmb_size: int) -> bool:
         """Whether `following` begins where these end and is like them."""
         expected = self.run.part(self.run.lmbs, following.run.lmbs, lmb_size)
         return following.run == expected and replace(following, run=self.run) == self
 
 
-class Leavers:
-    """Judges the LMBs of a kernel."""
+class RemovabilityJudge:
+    """Judges the assigned LMBs of a kernel: where can the kernel take memory offline."""
 
     def __init__(self, kernel: KernelState, booted: Tree, system: LiveSystem) -> None:
         """`booted` is the tree that it booted on, `system` what a capture shows of it, empty without one."""
@@ -91,15 +91,15 @@ class Leavers:
         self._shared, self._persistent = self._shared.disjoint(), self._persistent.disjoint()
         self._addresses = sorted(self._all_edges())
 
-    def parts(self) -> Iterator[Leaving]:
+    def parts(self) -> Iterator[LmbRemovability]:
         """Yield the assigned LMBs in array order, those that are alike as one."""
-        last: Leaving | None = None
+        last: LmbRemovability | None = None
         for run in self._kernel.table.runs if self._size else ():
             if not run.flags & ASSIGNED:
                 continue
             edges = self._edges(run)
             for first, end in pairwise(edges):
-                part = self._judged(run.part(first, end - first, self._size))
+                part = self._judge(run.part(first, end - first, self._size))
                 if last is not None and last.goes_on(part, self._size):
                     last = replace(last, run=last.run._replace(lmbs=last.run.lmbs + part.run.lmbs))
                     continue
@@ -127,25 +127,28 @@ class Leavers:
         """Return the positions in a run at which something changes, with its ends."""
         first = bisect_left(self._addresses, run.base)
         inside = self._addresses[first : bisect_right(self._addresses, run.base + run.lmbs * self._size)]
-        # Both the LMB that an edge is in and the one after it may be others than their neighbours.
+        # An edge may lie inside an LMB: then that LMB differs from both of its neighbours.
         positions = {place for address in inside for place in _around(address - run.base, self._size)}
         first = bisect_left(self._pinned, run.drc_index)
         for drc_index in self._pinned[first : bisect_left(self._pinned, run.drc_index + run.lmbs)]:
             positions |= {drc_index - run.drc_index, drc_index - run.drc_index + 1}
         return sorted({0, run.lmbs, *(position for position in positions if 0 < position < run.lmbs)})
 
-    def _judged(self, run: Run) -> Leaving:
+    def _judge(self, run: Run) -> LmbRemovability:
         kernel = self._kernel
         block = kernel.block_of(run.base)
         node = kernel.blocks.node_of(block)
         online = block not in kernel.blocks.offline
         zone = self._zone(run.base) if node is not None and online else ""
         reasons = tuple(self._reasons(run, block, online=online))
-        leaves = Leaves.NO if reasons else Leaves.YES
+        leaves = Removability.NO if reasons else Removability.YES
         if not reasons and online and zone != MOVABLE:
-            reasons, leaves = ("in no movable zone: memory of the kernel's own may be in it",), Leaves.PERHAPS
+            reasons, leaves = (
+                ("in no movable zone: memory of the kernel's own may be in it",),
+                Removability.PERHAPS,
+            )
         state = "" if node is None else state_name(online=online)
-        return Leaving(run, node, state, zone, leaves, reasons)
+        return LmbRemovability(run, node, state, zone, leaves, reasons)
 
     def _reasons(self, run: Run, block: int, *, online: bool) -> Iterator[str]:
         kernel, base, end = self._kernel, run.base, run.base + self._size
@@ -164,9 +167,9 @@ class Leavers:
         is_moved = online or kernel.profile.has(SECTION_REMOVABLE_CHECK)
         if is_moved and run.drc_index in kernel.unmovable and not reserved:
             yield "memory in it cannot be moved"
-        yield from self._of_block(block, base)
+        yield from self._block_reasons(block, base)
 
-    def _of_block(self, block: int, base: int) -> Iterator[str]:
+    def _block_reasons(self, block: int, base: int) -> Iterator[str]:
         if block in self._kernel.blocks.holed:
             yield "a part of its memory block is missing"
         if self._shared.first_in(base, self._size) is not None:
