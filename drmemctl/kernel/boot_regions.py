@@ -110,9 +110,14 @@ class DriverMemory:
         return Consequences(MOVABLE, None, images=self.images, listed=False, in_dump=True, unplug="by driver")
 
 
-def boot_regions(
-    tree: Tree, profile: Profile, writes: Iterable[MemoryWrite] | None = None
-) -> tuple[list[BootRegion], tuple[Fault, ...]]:
+class RegionsAtBoot(NamedTuple):
+    """The regions of `memblock.memory`, and what the kernel did wrong when it made them."""
+
+    regions: list[BootRegion]
+    faults: tuple[Fault, ...]
+
+
+def boot_regions(tree: Tree, profile: Profile, writes: Iterable[MemoryWrite] | None = None) -> RegionsAtBoot:
     """Return the regions as the kernel registers them, and what goes wrong with that.
 
     `writes` is what came and went after boot, None for the moment at which the kernel prints its regions. A
@@ -138,7 +143,8 @@ def boot_regions(
             memory_map.remove(write.base, write.size)
             if write.node is not None:
                 memory_map.add(*write, flags)
-    return list(_judged(memblock, lmbs, added, zone, spares=_spares(tree, profile))), tuple(faults)
+    regions = list(_with_consequences(memblock, lmbs, added, zone, spares=_spares(tree, profile)))
+    return RegionsAtBoot(regions, tuple(faults))
 
 
 def _spares(tree: Tree, profile: Profile) -> bool:
@@ -147,7 +153,7 @@ def _spares(tree: Tree, profile: Profile) -> bool:
     return counts and not profile.has(KEXEC_IN_HOTPLUG)
 
 
-def _judged(
+def _with_consequences(
     memblock: Memblock, lmbs: Memblock, added: Memblock, zone: MovableZone, *, spares: bool
 ) -> Iterator[BootRegion]:
     lmbs_in, added_in, movable_in = (_Pieces(pieces) for pieces in (lmbs, added, zone.movable))

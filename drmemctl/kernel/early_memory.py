@@ -86,7 +86,7 @@ class EarlyMemory(BootInput):
         """Put memory on its nodes, memory nodes first, then LMBs."""
         fake = FakeNodes(command_line(self.tree))
         for base, size, count, node in self._on_nodes(memblock):
-            for piece in fake.of(base, size, count, node):
+            for piece in fake.pieces(base, size, count, node):
                 memblock.set_node(*piece)
 
     def _on_nodes(self, memblock: Memblock) -> Iterator[tuple[int, int, int, int]]:
@@ -121,8 +121,8 @@ def _asked_limit(tree: Tree, profile: Profile) -> int:
     if limit is None:
         return inherited_limit(tree) if profile.has(CHOSEN_LIMITS) else 0
     crash = crash_kernel(cmdline, cma=profile.has(CRASHKERNEL_CMA_SUFFIX))
-    if limit and crash is not None and crash[1] and profile.has(CRASHKERNEL_RAISES_LIMIT):
-        limit = max(limit, crash[0] + crash[1])
+    if limit and crash is not None and crash.base and profile.has(CRASHKERNEL_RAISES_LIMIT):
+        limit = max(limit, crash.base + crash.size)
     return limit
 
 

@@ -145,7 +145,7 @@ def _amount(cmdline: str, name: str, total: int) -> int:
         if share is not None:
             percent = int(share[1])
         else:
-            size, percent = memparse(value)[0] // _PAGE * _PAGE, 0
+            size, percent = memparse(value).size // _PAGE * _PAGE, 0
     return total // _PAGE * 100 * percent // 10000 * _PAGE if percent else size
 
 
